@@ -1,0 +1,11 @@
+#!/usr/bin/env node
+import('../../dist/agent/main.js').catch(error => {
+  const missing =
+    error?.code === 'ERR_MODULE_NOT_FOUND' && String(error.message).includes('dist/agent/main.js');
+  console.error(
+    missing
+      ? 'flotilla-agent is not built yet: run `npm ci && npm run build` in the checkout'
+      : error,
+  );
+  process.exitCode = 1;
+});
