@@ -1,0 +1,69 @@
+/**
+ * The small ports between the agent's rooms: types only. Adapters implement them, loops and decisions receive them as
+ * arguments.
+ */
+import type { Pod } from 'kubernetes-types/core/v1.js';
+
+/** The only way to the time. `main` passes the real one, tests a simulated one. */
+export interface Clock {
+  /** Wall clock, milliseconds since 1970. */
+  now(): number;
+  /** Milliseconds on a clock that never jumps. */
+  monotonic(): number;
+  /** Resolves after `ms`, or at once (without an error) when the signal aborts. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** One line per call; fields are printed as `key=value`. Never hand it a secret or container output. */
+export interface Log {
+  info(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  error(message: string, fields?: Readonly<Record<string, unknown>>): void;
+}
+
+export interface NewEvent {
+  readonly type: 'Normal' | 'Warning';
+  /** CamelCase, the kubelet's word where it has one: Started, BackOff, FailedMount … */
+  readonly reason: string;
+  /** A sentence; never container output. */
+  readonly message: string;
+  readonly involved: {
+    readonly kind: 'Pod' | 'Node' | 'Bundle';
+    readonly namespace: string;
+    readonly name: string;
+    readonly uid: string;
+    readonly fieldPath: string;
+  };
+}
+
+/** Where events go: the journal's outbox. A call returns after the event is durable. */
+export interface EventSink {
+  record(event: NewEvent): void;
+}
+
+/** A bundle as owned files name it in the annotation `flotilla.dev/bundle`. */
+export interface BundleName {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** One pod as the agent sees it now: what `flotilla-agent pods` shows and what travels to the hub. */
+export interface PodReport {
+  /** `namespace/name`, the name with the node's suffix. */
+  readonly key: string;
+  readonly source: 'bundle' | 'file' | 'http';
+  readonly bundle: BundleName | null;
+  /** Annotation `flotilla.dev/manifest` of an owned file: the manifest's digest. */
+  readonly manifestDigest: string | null;
+  /** Defaulted v1 Pod with `status`, as the kubelet's `/pods` gives it. */
+  readonly pod: Pod;
+}
+
+/** What a source (the directory, a URL) says at one moment. */
+export interface SourceCondition {
+  /** `StaticPodPath`, `ManifestRefused` … */
+  readonly type: string;
+  readonly status: 'True' | 'False';
+  readonly reason: string;
+  readonly message: string;
+}

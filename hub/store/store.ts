@@ -1,0 +1,263 @@
+/**
+ * The hub's store: one interface, whose calls return promises and are one transaction each. Objects are what the API
+ * serves; records are what lies behind them. Every mutation names its actor. Implementations (SQLite now) pass
+ * `test/contracts/store.contract.ts`; no decision is taken here.
+ */
+
+export type ObjectKind = 'Node' | 'Pod' | 'Event' | 'Bundle' | 'Token';
+
+export interface ObjectMeta {
+  /** Empty for kinds without a namespace (Node, Token). */
+  readonly namespace: string;
+  readonly name: string;
+  /** Random UUID, made by the store when the object is created (kept if the draft brings one). */
+  readonly uid: string;
+  /** From 1; grows when `spec` changes. */
+  readonly generation: number;
+  /** Decimal; one global counter over all kinds that survives restarts and never goes back. */
+  readonly resourceVersion: string;
+  /** RFC 3339, seconds. */
+  readonly creationTimestamp: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+export interface StoredObject<Spec = unknown, Status = unknown> {
+  readonly kind: ObjectKind;
+  readonly metadata: ObjectMeta;
+  readonly spec: Spec;
+  readonly status: Status;
+}
+
+/** What a caller may set; the rest of the metadata is the store's. */
+export interface ObjectDraft<Spec = unknown, Status = unknown> {
+  readonly kind: ObjectKind;
+  readonly metadata: {
+    readonly namespace: string;
+    readonly name: string;
+    readonly uid?: string;
+    readonly creationTimestamp?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
+  readonly spec: Spec;
+  readonly status: Status;
+}
+
+/** Who does it: `user` = through the API, `node` = its own reports, `hub` = the controller. */
+export interface Actor {
+  readonly kind: 'user' | 'node' | 'hub';
+  readonly name: string;
+  /** Where the request came from, if from anywhere. */
+  readonly address?: string;
+}
+
+// ------------------------------------------------------------------------------------------- records
+
+/** One immutable signed revision of a bundle. */
+export interface RevisionRecord {
+  readonly namespace: string;
+  readonly bundle: string;
+  readonly revision: number;
+  /** Of the bundle document. */
+  readonly digest: string;
+  readonly size: number;
+  readonly envelope: Uint8Array;
+  /** Who made it and when (RFC 3339). */
+  readonly createdBy: string;
+  readonly createdAt: string;
+}
+
+/** Bytes named by their SHA-256, uncompressed. */
+export interface BlobRecord {
+  readonly digest: string;
+  readonly content: Uint8Array;
+}
+
+/** The newest assignment of a node. */
+export interface AssignmentRecord {
+  readonly node: string;
+  readonly epoch: number;
+  readonly generation: number;
+  readonly digest: string;
+  readonly envelope: Uint8Array;
+}
+
+export interface RootRecord {
+  readonly version: number;
+  readonly digest: string;
+  readonly envelope: Uint8Array;
+}
+
+/** What a node proved at enrolment. `state` other than `active` is used by later roads (approval, revocation). */
+export interface IdentityRecord {
+  readonly node: string;
+  /** Raw Ed25519, hex. */
+  readonly identityKey: string;
+  /** SubjectPublicKeyInfo, base64. */
+  readonly tlsKey: string;
+  /** Raw X25519, hex. */
+  readonly sealingKey: string;
+  /** PEM. */
+  readonly certificate: string;
+  readonly state: 'pending' | 'active' | 'revoked';
+  readonly joinedAt: string;
+  /** Id of the token that it came with. */
+  readonly token: string;
+}
+
+/** How far a node's reports are recorded; one per node and journal. */
+export interface ReporterRecord {
+  readonly node: string;
+  readonly journal: string;
+  /** False for the journals that a newer one superseded. */
+  readonly current: boolean;
+  /** Of the newest status recorded, ordered by (boot, counter). */
+  readonly boot: number;
+  readonly counter: number;
+  /** Of the newest presence, ordered by (boot, n). */
+  readonly presenceBoot: number;
+  readonly presenceN: number;
+  readonly online: boolean;
+  /** All events up to this number are recorded or known as lost. */
+  readonly through: number;
+}
+
+/** What a retained topic of the broker shall hold; the newest per topic. */
+export interface Publication {
+  /** Grows with every change of any topic. */
+  readonly number: number;
+  readonly topic: string;
+  /** Null: the topic shall be empty. */
+  readonly payload: Uint8Array | null;
+}
+
+/** One line of the audit log: every mutation of a user, append-only. */
+export interface AuditRecord {
+  readonly number: number;
+  readonly at: string;
+  readonly actor: Actor;
+  readonly verb: 'create' | 'update' | 'delete';
+  readonly kind: ObjectKind;
+  readonly namespace: string;
+  readonly name: string;
+  /** SHA-256 of the object's spec before and after; null where there was or is none. */
+  readonly before: string | null;
+  readonly after: string | null;
+}
+
+// ----------------------------------------------------------------------------------------- mutations
+
+/**
+ * `expect` is checked inside the transaction: `absent`, a resourceVersion, or `any` (created or replaced). A put
+ * that changes nothing keeps the resourceVersion and is not seen by watchers.
+ */
+export type Mutation =
+  | {
+      readonly type: 'put';
+      readonly object: ObjectDraft;
+      readonly expect: 'absent' | 'any' | { readonly resourceVersion: string };
+    }
+  | {
+      readonly type: 'delete';
+      readonly kind: ObjectKind;
+      readonly namespace: string;
+      readonly name: string;
+      readonly expect?: { readonly resourceVersion: string };
+    }
+  | { readonly type: 'revision'; readonly record: RevisionRecord }
+  | { readonly type: 'blob'; readonly record: BlobRecord }
+  | { readonly type: 'dropBlob'; readonly digest: string }
+  /** Refused with Conflict unless (epoch, generation) grows. */
+  | { readonly type: 'assignment'; readonly record: AssignmentRecord }
+  | { readonly type: 'dropAssignment'; readonly node: string }
+  | { readonly type: 'root'; readonly record: RootRecord }
+  /** `expect: 'absent'` refuses a name that is taken. */
+  | {
+      readonly type: 'identity';
+      readonly record: IdentityRecord;
+      readonly expect: 'absent' | 'any';
+    }
+  | { readonly type: 'dropIdentity'; readonly node: string }
+  | { readonly type: 'reporter'; readonly record: ReporterRecord }
+  | { readonly type: 'dropReporters'; readonly node: string }
+  | { readonly type: 'publish'; readonly topic: string; readonly payload: Uint8Array | null };
+
+export interface Committed {
+  /** Of the store after the transaction. */
+  readonly resourceVersion: string;
+  /** The objects as written, in the order of the `put`s. */
+  readonly objects: readonly StoredObject[];
+}
+
+export type StoreErrorCode =
+  'Conflict' | 'AlreadyExists' | 'NotFound' | 'Expired' | 'NewerSchema' | 'Corrupt' | 'Locked';
+
+export class StoreError extends Error {
+  override readonly name = 'StoreError';
+  readonly code: StoreErrorCode;
+  constructor(code: StoreErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export interface Change {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
+  /** For DELETED the object as it last was, with the resourceVersion of the deletion. */
+  readonly object: StoredObject;
+  /** The object before the change: what a watch needs to tell whether it left a selector. */
+  readonly previous: StoredObject | null;
+}
+
+export interface ListOptions {
+  readonly namespace?: string;
+}
+
+export interface Store {
+  /** Random, made at init and anew at restore: 32 hex digits. */
+  id(): Promise<string>;
+
+  get(kind: ObjectKind, namespace: string, name: string): Promise<StoredObject | null>;
+  /** Ordered by namespace and name, with the store's resourceVersion at that moment. */
+  list(
+    kind: ObjectKind,
+    options?: ListOptions,
+  ): Promise<{ resourceVersion: string; items: readonly StoredObject[] }>;
+  /**
+   * All changes of a kind after `resourceVersion`, then live ones, in order, one transaction's changes together,
+   * until the signal aborts. Throws `Expired` when the history no longer reaches back that far (answer: 410).
+   * A receiver that falls more than 10,000 changes behind gets `Expired` too.
+   */
+  watch(kind: ObjectKind, resourceVersion: string, signal: AbortSignal): AsyncIterable<Change>;
+  /** Called after each commit that changed something, with the kinds of object and record that it touched. */
+  onCommit(listener: (touched: ReadonlySet<ObjectKind | Mutation['type']>) => void): () => void;
+
+  /** All or nothing. Throws `Conflict`, `AlreadyExists`, `NotFound`. */
+  commit(actor: Actor, mutations: readonly Mutation[]): Promise<Committed>;
+
+  revisions(namespace: string, bundle: string): Promise<readonly RevisionRecord[]>;
+  revision(namespace: string, bundle: string, revision: number): Promise<RevisionRecord | null>;
+  revisionByDigest(digest: string): Promise<RevisionRecord | null>;
+  blob(digest: string): Promise<BlobRecord | null>;
+  assignment(node: string): Promise<AssignmentRecord | null>;
+  assignments(): Promise<readonly AssignmentRecord[]>;
+  /** The newest, or that version. */
+  root(version?: number): Promise<RootRecord | null>;
+  rootByDigest(digest: string): Promise<RootRecord | null>;
+  identity(node: string): Promise<IdentityRecord | null>;
+  identities(): Promise<readonly IdentityRecord[]>;
+  /** All journals of a node. */
+  reporters(node: string): Promise<readonly ReporterRecord[]>;
+  /** Publications with a number above `after`, ascending, at most `limit`. */
+  publications(after: number, limit: number): Promise<readonly Publication[]>;
+  publication(topic: string): Promise<Publication | null>;
+  /** Highest number given out. */
+  lastPublication(): Promise<number>;
+  audit(after: number, limit: number): Promise<readonly AuditRecord[]>;
+
+  /** Removes all but the newest `keep` events. Returns how many went. */
+  pruneEvents(keep: number): Promise<number>;
+
+  close(): Promise<void>;
+}

@@ -1,0 +1,113 @@
+/**
+ * DSSE 1.0.2 envelopes: signatures over the exact payload bytes and their type, so that no parser runs before a
+ * signature was checked. One form only: standard base64 that re-encodes to itself, no unknown fields.
+ */
+import { canonicalJson, parseCanonical } from './canonical.js';
+import type { Envelope } from './documents.js';
+import { validateEnvelope } from './generated/validators.js';
+import { keyId, verifySignature, type Signer } from './keys.js';
+import { accept, refuse, type Result } from './refusal.js';
+
+export const DOCUMENT_KINDS = [
+  'root',
+  'bundle',
+  'assignment',
+  'hub',
+  'mark',
+  'answer',
+  'ack',
+  'presence',
+  'request',
+  'status',
+  'pod',
+  'event',
+  'join',
+  'joined',
+] as const;
+export type DocumentKind = (typeof DOCUMENT_KINDS)[number];
+
+export function payloadType(kind: DocumentKind): string {
+  return `application/vnd.flotilla.${kind}.v1+json`;
+}
+
+/** Pre-authentication encoding (DSSE 1.0.2): what is really signed. */
+export function preAuthEncoding(type: string, payload: Uint8Array): Buffer {
+  const head = `DSSEv1 ${Buffer.byteLength(type)} ${type} ${payload.byteLength} `;
+  return Buffer.concat([Buffer.from(head), payload]);
+}
+
+/** The envelope of a document, canonical JSON, signed by each signer. */
+export function seal(kind: DocumentKind, document: object, signers: readonly Signer[]): Buffer {
+  return sealBytes(kind, Buffer.from(canonicalJson(document)), signers);
+}
+
+/** The same for payload bytes that exist already: a further signature must cover the same bytes. */
+export function sealBytes(
+  kind: DocumentKind,
+  payload: Uint8Array,
+  signers: readonly Signer[],
+): Buffer {
+  const type = payloadType(kind);
+  const message = preAuthEncoding(type, payload);
+  const envelope: Envelope = {
+    payload: Buffer.from(payload).toString('base64'),
+    payloadType: type,
+    signatures: signers.map(signer => ({
+      keyid: keyId(signer.publicKey),
+      sig: Buffer.from(signer.sign(message)).toString('base64'),
+    })),
+  };
+  return Buffer.from(canonicalJson(envelope));
+}
+
+export interface OpenedEnvelope {
+  readonly payload: Buffer;
+  readonly signatures: readonly { readonly keyid: string; readonly sig: Buffer }[];
+}
+
+function strictBase64(text: string): Buffer | null {
+  const bytes = Buffer.from(text, 'base64');
+  return bytes.toString('base64') === text ? bytes : null;
+}
+
+/** Form and type of an envelope; no signature is checked yet and the payload is not parsed. */
+export function openEnvelope(
+  bytes: Uint8Array,
+  expected: { kind: DocumentKind; bytesMax: number },
+): Result<OpenedEnvelope> {
+  const what = `${expected.kind} envelope`;
+  const parsed = parseCanonical(bytes, { bytesMax: expected.bytesMax, what, depthMax: 4 });
+  if (!parsed.ok) return parsed;
+  if (!validateEnvelope(parsed.value)) return refuse('Malformed', `${what}: not a DSSE envelope`);
+  const envelope = parsed.value as Envelope;
+  if (envelope.payloadType !== payloadType(expected.kind)) {
+    return refuse('WrongType', `${what}: its type says something else`);
+  }
+  const payload = strictBase64(envelope.payload);
+  if (payload === null) return refuse('Malformed', `${what}: payload is not strict base64`);
+  const signatures: { keyid: string; sig: Buffer }[] = [];
+  for (const { keyid, sig } of envelope.signatures) {
+    const decoded = strictBase64(sig);
+    if (decoded === null) return refuse('Malformed', `${what}: a signature is not strict base64`);
+    signatures.push({ keyid, sig: decoded });
+  }
+  return accept({ payload, signatures });
+}
+
+/**
+ * How many different keys of a role signed. Key ids are hints: a signature counts for the key it verifies with, each
+ * key once, broken signatures beside good ones do no harm (DSSE 1.0.2; TUF 5.3.4).
+ */
+export function countSignatures(
+  kind: DocumentKind,
+  opened: OpenedEnvelope,
+  keys: readonly { readonly id: string; readonly publicKey: string }[],
+): number {
+  const message = preAuthEncoding(payloadType(kind), opened.payload);
+  const good = new Set<string>();
+  for (const { keyid, sig } of opened.signatures) {
+    const key = keys.find(k => k.id === keyid);
+    if (key && !good.has(key.id) && verifySignature(key.publicKey, message, sig)) good.add(key.id);
+  }
+  return good.size;
+}

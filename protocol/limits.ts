@@ -1,0 +1,17 @@
+/** Sizes that are checked before anything is decoded, in bytes. */
+
+/** Largest MQTT payload: AWS IoT Core takes 128 KiB with its overhead. */
+export const MESSAGE_BYTES_MAX = 120 * 1024;
+/** Payload of any document inside an envelope: base64 and signatures must still fit into a message. */
+export const PAYLOAD_BYTES_MAX = 84 * 1024;
+export const ROOT_BYTES_MAX = 64 * 1024;
+export const ASSIGNMENT_BYTES_MAX = 64 * 1024;
+export const BUNDLE_BYTES_MAX = 80 * 1024;
+/** Canonical JSON of one manifest, whatever number of parts it travels in. */
+export const MANIFEST_BYTES_MAX = 1024 * 1024;
+/** One blob as published, after compression; larger content travels in parts. */
+export const BLOB_BYTES_MAX = MESSAGE_BYTES_MAX;
+/** All manifests of one bundle together. */
+export const BUNDLE_CONTENT_BYTES_MAX = 8 * 1024 * 1024;
+/** `parameters` of an assignment, canonical JSON. */
+export const PARAMETERS_BYTES_MAX = 8 * 1024;
