@@ -1,0 +1,113 @@
+/**
+ * The shapes of the objects that the hub keeps and its API serves. An API object is `{apiVersion, kind, metadata,
+ * spec, status}` of the stored one; only v1 Event is flattened (its `spec` here holds the event's own fields).
+ * Node and Pod are v1 with `status.flotilla` added, which Kubernetes' clients pass over.
+ */
+import type { NodeSpec, NodeStatus, Pod, PodSpec, PodStatus } from 'kubernetes-types/core/v1.js';
+import type { BundleStatus, StatusDocument } from '../protocol/documents.js';
+import type { StoredObject } from './store/store.js';
+
+export const API_VERSION = {
+  Node: 'v1',
+  Pod: 'v1',
+  Event: 'v1',
+  Bundle: 'flotilla.dev/v1',
+  Token: 'flotilla.dev/v1',
+} as const;
+
+/** What a node's newest status said beyond the v1 fields. */
+export interface NodeExtra {
+  /** RFC 3339: when the hub recorded the newest status. */
+  readonly reportedAt: string | null;
+  readonly journal: string | null;
+  readonly epoch: number;
+  readonly generation: number;
+  readonly rootVersion: number;
+  readonly clock: StatusDocument['clock'] | null;
+  readonly development: boolean;
+  readonly lastRefusal: StatusDocument['lastRefusal'];
+  readonly bundles: readonly BundleStatus[];
+  /** Of the newest status; what differs from the recorded pods is asked for. */
+  readonly pods: StatusDocument['pods'];
+}
+
+export type NodeObject = StoredObject<NodeSpec, NodeStatus & { flotilla: NodeExtra }>;
+
+export interface PodExtra {
+  readonly source: 'bundle' | 'file' | 'http';
+  readonly bundle: {
+    readonly namespace: string;
+    readonly name: string;
+    readonly revision: number;
+  } | null;
+  /** Digest of the pod document that this object was made from. */
+  readonly digest: string;
+}
+
+/** A mirror pod: metadata.name ends in `-<node>`; `kubernetes.io/config.mirror` and its kin are set. */
+export type PodObject = StoredObject<PodSpec, PodStatus & { flotilla: PodExtra }>;
+
+export interface EventSpec {
+  readonly involvedObject: {
+    readonly kind: string;
+    readonly namespace: string;
+    readonly name: string;
+    readonly uid: string;
+    readonly fieldPath: string;
+  };
+  readonly reason: string;
+  readonly message: string;
+  readonly type: 'Normal' | 'Warning';
+  readonly source: { readonly component: string; readonly host: string };
+  readonly firstTimestamp: string;
+  readonly lastTimestamp: string;
+  readonly count: number;
+  /** The node's own number and journal: without a gap or a double. */
+  readonly flotilla: { readonly node: string; readonly journal: string; readonly n: number };
+}
+
+export type EventObject = StoredObject<EventSpec, null>;
+
+export interface BundleSpec {
+  /** Kubernetes selector grammar over node labels; empty selects every node. */
+  readonly nodeSelector: string;
+  /** As applied: strict v1 Pods without defaults, in the bundle's namespace, sorted by name. */
+  readonly manifests: readonly Pod[];
+}
+
+export interface BundleObjectStatus {
+  /** Newest revision and the digest of its document. */
+  readonly revision: number;
+  readonly digest: string;
+  /** Counted over the nodes that the selector matches. */
+  readonly nodes: {
+    readonly desired: number;
+    /** Say that they accepted this revision. */
+    readonly updated: number;
+    readonly healthy: number;
+    readonly failed: number;
+    /** Presence is offline. */
+    readonly offline: number;
+  };
+}
+
+export type BundleObject = StoredObject<BundleSpec, BundleObjectStatus>;
+
+export interface TokenSpec {
+  /** SHA-256 of the secret: never served by the API. */
+  readonly secretHash: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** RFC 3339. */
+  readonly expiresAt: string;
+}
+
+export interface TokenStatus {
+  /** Who used it, or null. */
+  readonly usedBy: {
+    readonly node: string;
+    readonly identityKey: string;
+    readonly at: string;
+  } | null;
+}
+
+export type TokenObject = StoredObject<TokenSpec, TokenStatus>;
