@@ -1,0 +1,89 @@
+/** The small ports between the hub's rooms: types only. `main` builds the real ones and hands them in. */
+import type { BundleObject, BundleSpec, TokenObject } from './objects.js';
+import type { Actor } from './store/store.js';
+
+/** A request that is refused: becomes a Kubernetes Status (`reason`, `code`) at the API. */
+export class RequestError extends Error {
+  override readonly name = 'RequestError';
+  readonly reason: RequestReason;
+  /** Field errors, if the body is at fault. */
+  readonly causes: readonly { readonly field: string; readonly message: string }[];
+  constructor(
+    reason: RequestReason,
+    message: string,
+    causes: readonly { field: string; message: string }[] = [],
+  ) {
+    super(message);
+    this.reason = reason;
+    this.causes = causes;
+  }
+}
+
+/** Kubernetes' words (metav1.StatusReason) that the hub uses, with their HTTP codes. */
+export const REQUEST_REASONS = {
+  BadRequest: 400,
+  Unauthorized: 401,
+  Forbidden: 403,
+  NotFound: 404,
+  MethodNotAllowed: 405,
+  AlreadyExists: 409,
+  Conflict: 409,
+  Expired: 410,
+  RequestEntityTooLarge: 413,
+  UnsupportedMediaType: 415,
+  Invalid: 422,
+  TooManyRequests: 429,
+  InternalError: 500,
+  ServiceUnavailable: 503,
+} as const;
+export type RequestReason = keyof typeof REQUEST_REASONS;
+
+export interface ApplyRequest {
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** Manifests are validated here; a Pod without a namespace takes the bundle's. */
+  readonly spec: BundleSpec;
+  readonly expect: 'absent' | 'any' | { readonly resourceVersion: string };
+  /** Everything is checked, nothing is written. */
+  readonly dryRun: boolean;
+}
+
+export interface BundleWriter {
+  /**
+   * Makes a new revision only when the manifests changed; one transaction. Throws `RequestError` (Invalid with the
+   * field paths, Conflict, AlreadyExists). Applying the same twice changes nothing.
+   */
+  apply(
+    actor: Actor,
+    request: ApplyRequest,
+  ): Promise<{ object: BundleObject; outcome: 'created' | 'configured' | 'unchanged' }>;
+  /** The bundle's pods leave the nodes. Throws NotFound. */
+  remove(
+    actor: Actor,
+    bundle: { readonly namespace: string; readonly name: string; readonly dryRun: boolean },
+  ): Promise<BundleObject>;
+}
+
+export interface NodeWriter {
+  /** Forgets the node, its identity, assignment, pods. It has to join anew. Throws NotFound. */
+  remove(actor: Actor, node: { readonly name: string; readonly dryRun: boolean }): Promise<void>;
+}
+
+export interface Enrolment {
+  /** The secret is shown in this answer and never again. */
+  createToken(
+    actor: Actor,
+    request: { readonly labels: Readonly<Record<string, string>>; readonly ttlS: number },
+  ): Promise<{ object: TokenObject; joinLine: string }>;
+  /** The root document's envelope by the SHA-256 of its payload, or a version after it; null = no such root. */
+  rootByDigest(digest: string): Promise<Uint8Array | null>;
+  rootByVersion(version: number): Promise<Uint8Array | null>;
+  /** PEM of the authorities that the root pins. */
+  authorities(): string;
+  /** A nonce of the hub for one join, valid for ten minutes. */
+  nonce(): string;
+  /** The body is a join envelope; the answer a joined envelope. Throws `RequestError`. */
+  join(envelope: Uint8Array, address: string): Promise<Uint8Array>;
+}
