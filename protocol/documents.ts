@@ -506,7 +506,10 @@ export interface JoinDocument {
    * @maxLength 128
    */
   token: string;
+  /** The hub's, asked for just before. */
   nonce: RandomId;
+  /** The node's: comes back in the answer and in its first assignment. */
+  nodeNonce: RandomId;
   /** Ed25519. */
   identityKey: PublicKeyHex;
   /**
