@@ -5,7 +5,7 @@
 import { resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { isNodeName } from '../protocol/names.js';
-import { parseDurationMs } from './duration.js';
+import { parseDurationMs } from '../protocol/duration.js';
 import {
   MEANINGFUL_KUBELET_FIELDS,
   OTHER_KUBELET_FIELDS,
