@@ -161,10 +161,7 @@ class JsonReader {
 
   #unexpected(wanted: string): ManifestError {
     const found = this.text.codePointAt(this.at);
-    const shown =
-      found === undefined
-        ? 'the text ends'
-        : `${JSON.stringify(String.fromCodePoint(found))} stands`;
+    const shown = found === undefined ? 'the text ends' : `found ${String.fromCodePoint(found)}`;
     return new ManifestError('Syntax', this.at, `${shown} where ${wanted} is expected`);
   }
 }

@@ -73,7 +73,6 @@ function nameOfType(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'an object';
-  if (typeof value === 'number') return Number.isInteger(value) ? 'an integer' : 'a fraction';
   return `a ${typeof value}`;
 }
 
@@ -87,6 +86,9 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
 };
 
 function typeError(place: Place, params: ErrorObject['params']): FieldError {
+  if (params['type'] === 'integer' && typeof place.value === 'number') {
+    return wrongType(place.path, `must be an integer, not ${place.value}`);
+  }
   const types = [params['type']].flat().map(String);
   const wanted = types.map(type => TYPE_NAMES[type] ?? type).join(' or ');
   const isScalar = typeof place.value === 'boolean' || typeof place.value === 'number';

@@ -69,7 +69,7 @@ const SPEC: readonly Row[] = [
   [
     'spec.dnsPolicy',
     'default',
-    'DNS settings are not applied yet; without a cluster’s DNS these three are one',
+    'DNS settings are not applied yet; the node’s own are used',
     ['ClusterFirst', 'ClusterFirstWithHostNet', 'Default'],
   ],
   ['spec.enableServiceLinks', 'ignored', 'there are no services to link to'],

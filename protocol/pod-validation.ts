@@ -28,6 +28,9 @@ export type PodManifestResult =
   | { readonly ok: true; readonly pod: ValidPod }
   | { readonly ok: false; readonly errors: readonly FieldError[] };
 
+/** More than this many errors help nobody. */
+const MAX_ERRORS = 100;
+
 const QUANTITY_MAPS = new Set(['limits', 'requests', 'overhead']);
 const QUANTITIES = new Set(['sizeLimit', 'divisor']);
 
@@ -104,6 +107,16 @@ function checkContext(pod: Pod, options: PodManifestOptions): FieldError[] {
   return errors;
 }
 
+/** The first error for each field and code, at most MAX_ERRORS: the rules can see what the schema saw. */
+function distinct(errors: readonly FieldError[]): FieldError[] {
+  const first = new Map<string, FieldError>();
+  for (const error of errors) {
+    const key = `${error.code} ${error.path}`;
+    if (!first.has(key)) first.set(key, error);
+  }
+  return [...first.values()].slice(0, MAX_ERRORS);
+}
+
 /**
  * Validates one document. The pod that it returns is normalized and not defaulted: what identity and hashes
  * are taken of. Never throws on bad input.
@@ -124,5 +137,5 @@ export function validatePodManifest(
   }
   return errors.length === 0
     ? { ok: true, pod: candidate as unknown as ValidPod }
-    : { ok: false, errors };
+    : { ok: false, errors: distinct(errors) };
 }
