@@ -9,7 +9,8 @@ import type {
 } from '../../protocol/documents.js';
 import { seal } from '../../protocol/envelope.js';
 import { keyId, signerOf, type Signer } from '../../protocol/keys.js';
-import { openPinnedRoot, type TrustedRoot } from '../../protocol/verify.js';
+import { type TrustedRoot } from '../../protocol/verified.js';
+import { openPinnedRoot } from '../../protocol/verify-root.js';
 
 /** An Ed25519 signer made from a name: the same name, the same key. */
 export function signer(name: string): Signer {

@@ -5,15 +5,10 @@ import { canonicalJson, sha256Hex } from '../../../protocol/canonical.js';
 import type { Envelope, RootDocument } from '../../../protocol/documents.js';
 import { payloadType, preAuthEncoding, seal, sealBytes } from '../../../protocol/envelope.js';
 import type { Result } from '../../../protocol/refusal.js';
-import {
-  openAssignment,
-  openBundle,
-  openHubDocument,
-  openNextRoot,
-  openNodeDocument,
-  openPinnedRoot,
-  type AssignmentContext,
-} from '../../../protocol/verify.js';
+import { openAssignment, type AssignmentContext } from '../../../protocol/verify-assignment.js';
+import { openBundle } from '../../../protocol/verify-bundle.js';
+import { openHubDocument, openNodeDocument } from '../../../protocol/verify-messages.js';
+import { openNextRoot, openPinnedRoot } from '../../../protocol/verify-root.js';
 import {
   assigned,
   assignmentDocument,

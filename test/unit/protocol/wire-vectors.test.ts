@@ -6,13 +6,10 @@ import { test } from 'node:test';
 import { canonicalJson, sha256Hex } from '../../../protocol/canonical.js';
 import type { DocumentKind } from '../../../protocol/envelope.js';
 import type { Result } from '../../../protocol/refusal.js';
-import {
-  openAssignment,
-  openBundle,
-  openHubDocument,
-  openNodeDocument,
-  openPinnedRoot,
-} from '../../../protocol/verify.js';
+import { openAssignment } from '../../../protocol/verify-assignment.js';
+import { openBundle } from '../../../protocol/verify-bundle.js';
+import { openHubDocument, openNodeDocument } from '../../../protocol/verify-messages.js';
+import { openPinnedRoot } from '../../../protocol/verify-root.js';
 import {
   assigned,
   bundleDocument,
