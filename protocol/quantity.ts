@@ -15,6 +15,9 @@ export class QuantityError extends Error {
 
 const NANO = 1_000_000_000n;
 
+/** Longer texts are no quantities, and turning a million digits into a number takes seconds. */
+const MAX_LENGTH = 100;
+
 const PARTS = /^([+-]?)(\d*)(?:\.(\d*))?(?:([numkMGTPE]|[KMGTPE]i)|[eE]([+-]?\d{1,3}))?$/;
 
 const DECIMAL_EXPONENTS: Readonly<Record<string, number>> = {
@@ -51,7 +54,7 @@ function divideUp(dividend: bigint, divisor: bigint): bigint {
  */
 export function parseQuantity(quantity: string | number): Nanos {
   const text = String(quantity);
-  const match = PARTS.exec(text);
+  const match = text.length > MAX_LENGTH ? null : PARTS.exec(text);
   const [, sign = '', whole = '', fraction = '', suffix = '', exponent] = match ?? [];
   if (match === null || whole + fraction === '') {
     throw new QuantityError(
