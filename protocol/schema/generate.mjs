@@ -69,6 +69,19 @@ async function loadGrammars() {
   return (await import(`data:text/javascript;base64,${code}`)).GRAMMARS;
 }
 
+/** The wire carries integers only: every `number` of a document is one, whether annotated or not. */
+function wholeNumbers(node) {
+  if (Array.isArray(node)) return node.map(wholeNumbers);
+  if (node === null || typeof node !== 'object') return node;
+  const entries = Object.entries(node).map(([key, value]) => [key, wholeNumbers(value)]);
+  const schema = Object.fromEntries(entries);
+  if (schema.type === 'number') schema.type = 'integer';
+  if (Array.isArray(schema.type)) {
+    schema.type = schema.type.map(type => (type === 'number' ? 'integer' : type));
+  }
+  return schema;
+}
+
 async function documentSchemas() {
   if (!existsSync(documents)) return {};
   const { createGenerator } = await import('ts-json-schema-generator');
@@ -76,7 +89,7 @@ async function documentSchemas() {
   if (names.length === 0) return {};
   const tsconfig = join(protocol, 'tsconfig.json');
   const generator = createGenerator({ path: documents, tsconfig, type: '*', skipTypeCheck: true });
-  return Object.fromEntries(names.map(name => [name, generator.createSchema(name)]));
+  return Object.fromEntries(names.map(name => [name, wholeNumbers(generator.createSchema(name))]));
 }
 
 function declarationsOf(names) {
