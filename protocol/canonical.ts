@@ -1,8 +1,8 @@
 /**
  * One text for one value: the canonical JSON that digests are taken of, and the digest.
  *
- * Keys are sorted by UTF-16 code units at every depth, as in RFC 8785; numbers and strings are written
- * as `JSON.stringify` writes them. Pure.
+ * Keys are sorted by UTF-16 code units at every depth, as in RFC 8785; numbers and strings are
+ * written as `JSON.stringify` writes them. Pure.
  */
 import { createHash } from 'node:crypto';
 

@@ -5,8 +5,8 @@
  * Reads `protocol/documents.ts` (every exported interface whose name ends in `Document`, and
  * `Envelope`), `protocol/pod-grammar.ts`, the declarations of kubernetes-types. Writes
  * `dist/protocol/generated/`: `validators.js` (self-contained) and `pod.schema.json` (for tests and
- * docs), and the declarations of the first, `protocol/generated/validators.d.ts`, which are committed.
- * Does nothing when the inputs are those of the last run.
+ * docs), and the declarations of the first, `protocol/generated/validators.d.ts`, which are
+ * committed. Does nothing when the inputs are those of the last run.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -69,7 +69,9 @@ async function loadGrammars() {
   return (await import(`data:text/javascript;base64,${code}`)).GRAMMARS;
 }
 
-/** The wire carries integers only: every `number` of a document is one, whether annotated or not. */
+/**
+ * The wire carries integers only: every `number` of a document is one, whether annotated or not.
+ */
 function wholeNumbers(node) {
   if (Array.isArray(node)) return node.map(wholeNumbers);
   if (node === null || typeof node !== 'object') return node;
@@ -129,7 +131,7 @@ async function standalone(schemas) {
   const options = {
     allErrors: schemas.allErrors,
     strict: true,
-    // A union of types (int-or-string, quantity) is how the schema says that both spellings are read.
+    // A union of types (int-or-string, quantity): the schema reads both spellings.
     allowUnionTypes: true,
     // A pattern beside such a union applies to the string form only.
     strictTypes: false,
