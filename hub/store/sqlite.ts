@@ -7,7 +7,7 @@ import type { Clock } from '../../protocol/ports.js';
 import { GroupCommit } from './group-commit.js';
 import { History } from './history.js';
 import { asStoreError, openStoreFile, type StoreFile } from './sqlite-file.js';
-import { ObjectTable } from './sqlite-objects.js';
+import { ObjectTable, type ObjectRow, toObject } from './sqlite-objects.js';
 import { RecordTables } from './sqlite-records.js';
 import {
   type Actor,
@@ -89,13 +89,13 @@ class SqliteStore implements Store {
 
   async commit(actor: Actor, mutations: readonly Mutation[]): Promise<Committed> {
     return this.#commits.run(actor, write => {
-      const objects: StoredObject[] = [];
+      const rows: ObjectRow[] = [];
       for (const mutation of mutations) {
-        if (mutation.type === 'put') objects.push(this.#objects.put(write, mutation));
+        if (mutation.type === 'put') rows.push(this.#objects.put(write, mutation));
         else if (mutation.type === 'delete') this.#objects.delete(write, mutation);
         else this.#records.apply(write, mutation);
       }
-      return { resourceVersion: String(write.counters.resourceVersion), objects };
+      return committed(String(write.counters.resourceVersion), rows);
     });
   }
 
@@ -188,4 +188,16 @@ class SqliteStore implements Store {
     }
     for (const listener of [...this.#listeners]) listener(touched);
   }
+}
+
+/** Most callers do not look at the objects: they are parsed when somebody does. */
+function committed(resourceVersion: string, rows: readonly ObjectRow[]): Committed {
+  let objects: readonly StoredObject[] | null = null;
+  return {
+    resourceVersion,
+    get objects() {
+      objects ??= rows.map(toObject);
+      return objects;
+    },
+  };
 }
