@@ -1,7 +1,8 @@
 /**
- * The changes of late, in memory, one ring per kind, so that a flood of one kind does not expire watches of another.
- * A watch is a cursor into its ring: whoever falls behind the ring's tail is `Expired`, and a slow receiver costs no
- * memory (the watch cache of the Kubernetes API server works alike).
+ * The changes of late, in memory, one ring per kind, so that a flood of one kind does not expire
+ * watches of another. A watch is a cursor into its ring: whoever falls behind the ring's tail is
+ * `Expired`, and a slow receiver costs no memory (the watch cache of the Kubernetes API server
+ * works alike).
  */
 import { type Change, type ObjectKind, StoreError } from './store.js';
 import type { KeptChange } from './write.js';
@@ -9,7 +10,10 @@ import type { KeptChange } from './write.js';
 /** Changes that a ring holds, and so the farthest that a receiver may fall behind. */
 export const HISTORY_MAX = 10_000;
 
-/** Positions count all changes since the store was opened; the ring holds those from `first` up to `end`. */
+/**
+ * Positions count all changes since the store was opened; the ring holds those from `first` up to
+ * `end`.
+ */
 class Ring {
   readonly #changes: KeptChange[] = [];
   readonly waiting = new Set<() => void>();

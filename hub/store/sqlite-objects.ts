@@ -1,6 +1,7 @@
 /**
- * Objects in SQLite: one row each, labels, annotations, spec and status as JSON. Gives every change its
- * resourceVersion, tells it to watchers and writes the audit line of a user; runs inside the caller's transaction.
+ * Objects in SQLite: one row each, labels, annotations, spec and status as JSON. Gives every change
+ * its resourceVersion, tells it to watchers and writes the audit line of a user; runs inside the
+ * caller's transaction.
  */
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
@@ -220,7 +221,10 @@ function specHash(row: ObjectRow): string {
   return sha256Hex(canonicalJson(JSON.parse(row.spec)));
 }
 
-/** Whether two texts of JSON.stringify say the same. The order of keys is all that may differ, so lengths do not. */
+/**
+ * Whether two texts of JSON.stringify say the same. The order of keys is all that may differ, so
+ * lengths do not.
+ */
 function sameJson(a: string, b: string): boolean {
   if (a === b) return true;
   return a.length === b.length && isDeepStrictEqual(JSON.parse(a), JSON.parse(b));

@@ -1,7 +1,8 @@
 /**
- * The hub's store in one SQLite file: WAL, synchronous FULL, every promise settled only when its commit is on disk.
- * Puts the parts together: the file, the tables, group commit, the history for watches. better-sqlite3 works
- * synchronously, so a read sees exactly what was committed last, never half of a commit.
+ * The hub's store in one SQLite file: WAL, synchronous FULL, every promise settled only when its
+ * commit is on disk. Puts the parts together: the file, the tables, group commit, the history for
+ * watches. better-sqlite3 works synchronously, so a read sees exactly what was committed last,
+ * never half of a commit.
  */
 import type { Clock } from '../../protocol/ports.js';
 import { GroupCommit } from './group-commit.js';
@@ -34,8 +35,8 @@ export interface SqliteStoreOptions {
 }
 
 /**
- * Opens or makes the store, and brings its schema up to date. Throws `Locked` while another process has it open,
- * `NewerSchema`, `Corrupt`, `NotFound`, `Unavailable`.
+ * Opens or makes the store, and brings its schema up to date. Throws `Locked` while another process
+ * has it open, `NewerSchema`, `Corrupt`, `NotFound`, `Unavailable`.
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
   const { path, clock, create = true } = options;

@@ -1,6 +1,7 @@
 /**
- * One commit while it is applied: who and when, the counters it draws from, and what it will tell watchers once it is
- * on disk. Thrown away whole when the commit fails. Plain values, shared by the tables of the SQLite store.
+ * One commit while it is applied: who and when, the counters it draws from, and what it will tell
+ * watchers once it is on disk. Thrown away whole when the commit fails. Plain values, shared by the
+ * tables of the SQLite store.
  */
 import type { Actor, Change, ObjectKind, Touched } from './store.js';
 
@@ -11,8 +12,9 @@ export interface Counters {
 }
 
 /**
- * A change as the history keeps it: JSON as text, parsed for each watch that reads it. Parsed objects would take some
- * five times the memory, and most of the time of a commit would go to the garbage collector.
+ * A change as the history keeps it: JSON as text, parsed for each watch that reads it. Parsed
+ * objects would take some five times the memory, and most of the time of a commit would go to the
+ * garbage collector.
  */
 export interface KeptChange {
   readonly kind: ObjectKind;

@@ -292,7 +292,10 @@ async function until(condition: () => boolean): Promise<void> {
   }
 }
 
-/** Waits until the listeners have been called for all that was committed: a listener added here hears its own. */
+/**
+ * Waits until the listeners have been called for all that was committed: a listener added here
+ * hears its own.
+ */
 async function settle(store: Store): Promise<void> {
   let heard = false;
   const stop = store.onCommit(touched => {

@@ -1,4 +1,6 @@
-/** The SQLite store when what lies below a commit fails: a full disk, a transaction that is lost. */
+/**
+ * The SQLite store when what lies below a commit fails: a full disk, a transaction that is lost.
+ */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,7 @@
-/** The SQLite store: the contract, and what is promised of its file: lock, mode, durability, damage, schema. */
+/**
+ * The SQLite store: the contract, and what is promised of its file: lock, mode, durability, damage,
+ * schema.
+ */
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';

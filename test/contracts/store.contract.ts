@@ -1,6 +1,7 @@
 /**
- * What every implementation of the hub's store promises, sentence by sentence. Knows nothing of the database behind
- * it: an implementation brings a function that opens a fresh store and can open the same data again.
+ * What every implementation of the hub's store promises, sentence by sentence. Knows nothing of the
+ * database behind it: an implementation brings a function that opens a fresh store and can open the
+ * same data again.
  */
 import { describe, test } from 'node:test';
 import { type OpenStore, type Sentence, stoppedClock } from './store-case.js';
