@@ -1,7 +1,8 @@
 /**
- * How the agent speaks TLS with its hub: TLS 1.3, only authorities whose keys the root pins, and the name of the role
- * instead of the address, so that a hub may move. Nothing here trusts a public authority (S70). Certificates of hub and
- * broker are dated 1970 to 9999: a wrong clock breaks nothing.
+ * How the agent speaks TLS with its hub: TLS 1.3, only authorities whose keys the root pins, and
+ * the name of the role instead of the address, so that a hub may move. Nothing here trusts a public
+ * authority (S70). Certificates of hub and broker are dated 1970 to 9999: a wrong clock breaks
+ * nothing.
  */
 import { X509Certificate } from 'node:crypto';
 import { checkServerIdentity, type ConnectionOptions, type PeerCertificate } from 'node:tls';
@@ -12,7 +13,10 @@ const BROKER_NAME = 'flotilla-broker';
 
 const BEGIN = '-----BEGIN CERTIFICATE-----';
 
-/** The certificates of a PEM text whose keys are pinned; empty if there is none. Everything else is left out. */
+/**
+ * The certificates of a PEM text whose keys are pinned; empty if there is none. Everything else is
+ * left out.
+ */
 export function pinnedAuthorities(pem: string, pins: readonly string[]): string[] {
   return pem
     .split(/(?=-----BEGIN CERTIFICATE-----)/)

@@ -1,7 +1,8 @@
 /**
- * The node's identity on disk: three private keys that are made here and never leave the node, and what the join
- * brought. Mode 0600 in a directory 0700, set explicitly whatever the umask, flushed. `join.json` is written last and
- * makes the node a member; until then the keys wait to be used again.
+ * The node's identity on disk: three private keys that are made here and never leave the node, and
+ * what the join brought. Mode 0600 in a directory 0700, set explicitly whatever the umask, flushed.
+ * `join.json` is written last and makes the node a member; until then the keys wait to be used
+ * again.
  */
 import {
   chmodSync,
@@ -90,7 +91,7 @@ export function identityPaths(dataDir: string) {
   } as const;
 }
 
-// --------------------------------------------------------------------------------------------- files
+// ------------------------------------------------------------------------------------------- files
 
 function syncDirectory(path: string): void {
   const descriptor = openSync(path, 'r');
@@ -140,7 +141,7 @@ function readPrivateFile(path: string): string | null {
   }
 }
 
-// ---------------------------------------------------------------------------------------------- keys
+// -------------------------------------------------------------------------------------------- keys
 
 const KEY_TYPES = {
   identity: 'ed25519',
@@ -196,7 +197,7 @@ export function ensureNodeKeys(dataDir: string): NodeKeys {
   };
 }
 
-// ---------------------------------------------------------------------------------------- membership
+// -------------------------------------------------------------------------------------- membership
 
 export function isJoined(dataDir: string): boolean {
   return readPrivateFile(identityPaths(dataDir).join) !== null;

@@ -1,6 +1,7 @@
 /**
- * The few HTTPS requests of a join, each on a connection of its own, with a limit on the answer. `trust: null` is the
- * first meeting: nothing that comes over it is believed, and nothing secret may be sent over it.
+ * The few HTTPS requests of a join, each on a connection of its own, with a limit on the answer.
+ * `trust: null` is the first meeting: nothing that comes over it is believed, and nothing secret
+ * may be sent over it.
  */
 import { request } from 'node:https';
 import { hubTlsOptions } from './hub-tls.js';
@@ -42,7 +43,9 @@ export interface Answer {
 export interface HubRequest {
   readonly hubUrl: string;
   readonly path: string;
-  /** Authorities (PEM) that the server must chain to. Null: any server, for what verifies itself. */
+  /**
+   * Authorities (PEM) that the server must chain to. Null: any server, for what verifies itself.
+   */
   readonly trust: readonly string[] | null;
   readonly answerBytesMax: number;
   /** POSTs it as JSON; null: GET. */

@@ -10,7 +10,10 @@ const SMALL_ANSWER_BYTES_MAX = 16 * 1024;
 /** Roots walked in one session (security.md 1.7). */
 const ROOT_STEPS_MAX = 1024;
 
-/** The root that the line names, then each that follows from the one before. No server is believed for this. */
+/**
+ * The root that the line names, then each that follows from the one before. No server is believed
+ * for this.
+ */
 export async function newestRoot({ hubUrl, fingerprint }: JoinLine): Promise<TrustedRoot> {
   const get = (path: string) =>
     ask({ hubUrl, path, trust: null, answerBytesMax: ROOT_ANSWER_BYTES_MAX, body: null });
@@ -21,8 +24,8 @@ export async function newestRoot({ hubUrl, fingerprint }: JoinLine): Promise<Tru
     throw new JoinError(
       'WrongRoot',
       `${hubUrl} does not give the root that the join line names (${why}): somebody is in the ` +
-        'middle, the join line is of another hub, or it was copied badly. Nothing secret was sent; ' +
-        'make a new line with `flotilla token create`',
+        'middle, or the join line is old, of another hub, or badly copied. Nothing secret was ' +
+        'sent; make a new line with `flotilla token create`',
     );
   }
   let root = first.value;
@@ -34,8 +37,8 @@ export async function newestRoot({ hubUrl, fingerprint }: JoinLine): Promise<Tru
       const why = opened ? opened.refusal.detail : `the server answers ${next.status}`;
       throw new JoinError(
         'WrongRoot',
-        `${hubUrl}: root ${root.document.version + 1} does not follow from the one before (${why}). ` +
-          'Nothing secret was sent',
+        `${hubUrl}: root ${root.document.version + 1} does not follow from the one before ` +
+          `(${why}). Nothing secret was sent`,
       );
     }
     root = opened.value;

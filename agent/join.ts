@@ -1,7 +1,8 @@
 /**
- * `flotilla-agent join`, in the order of security.md 3.2: keys made here, the root fetched by its hash without trusting
- * anybody, the hub's authorities checked against its pins, a new connection that trusts only them, a nonce, the join.
- * The token is sent after all that and not before. A second try after any failure uses the same keys.
+ * `flotilla-agent join`, in the order of security.md 3.2: keys made here, the root fetched by its
+ * hash without trusting anybody, the hub's authorities checked against its pins, a new connection
+ * that trusts only them, a nonce, the join. The token is sent after all that and not before. A
+ * second try after any failure uses the same keys.
  */
 import { rmSync } from 'node:fs';
 import { createPublicKey, X509Certificate } from 'node:crypto';
@@ -42,8 +43,8 @@ export interface JoinRequest {
   readonly clock: Clock;
   readonly random: (bytes: number) => Uint8Array;
   /**
-   * Called before the node counts as joined: what it stores is there if the membership is. Throwing leaves the node
-   * not joined; the next try brings a newer assignment.
+   * Called before the node counts as joined: what it stores is there if the membership is. Throwing
+   * leaves the node not joined; the next try brings a newer assignment.
    */
   readonly accept?: (first: FirstContent) => void | Promise<void>;
 }
@@ -74,8 +75,8 @@ export async function joinHub(request: JoinRequest): Promise<JoinResult> {
     const { directory } = identityPaths(dataDir);
     throw new JoinError(
       'AlreadyJoined',
-      `${dataDir} belongs to a member already: start it with \`flotilla-agent run\`, or, to leave ` +
-        `that hub for good, stop the agent, remove ${directory} and join again`,
+      `${dataDir} belongs to a member already: start it with \`flotilla-agent run\`, or, to ` +
+        `leave that hub for good, stop the agent, remove ${directory} and join again`,
     );
   }
   // 1. Keys, made here.
@@ -107,8 +108,8 @@ export async function joinHub(request: JoinRequest): Promise<JoinResult> {
 }
 
 /**
- * Removes a token file that has done its work. The secret in it is used up, so a file that cannot be removed is no
- * error: the answer says whether it is gone.
+ * Removes a token file that has done its work. The secret in it is used up, so a file that cannot
+ * be removed is no error: the answer says whether it is gone.
  */
 export function removeTokenFile(path: string): boolean {
   try {

@@ -1,4 +1,7 @@
-/** Failed attempts per address: ten a minute, then none until the minute is over. Bounded whatever the flood. */
+/**
+ * Failed attempts per address: ten a minute, then none until the minute is over. Bounded whatever
+ * the flood.
+ */
 import type { Clock } from '../protocol/ports.js';
 
 const FAILURES_MAX = 10;

@@ -1,7 +1,8 @@
 /**
- * Who may do what at the embedded broker (design.md section 4, security.md 1.9): a table lookup, no state. A node
- * publishes only under its own topics and only what the table gives to nodes, and reads its own topics, `hub`, `root…`
- * and blobs by digest; the hub publishes the hub's and reads all. Defence in depth: nothing rests on it.
+ * Who may do what at the embedded broker (design.md section 4, security.md 1.9): a table lookup, no
+ * state. A node publishes only under its own topics and only what the table gives to nodes, and
+ * reads its own topics, `hub`, `root…` and blobs by digest; the hub publishes the hub's and reads
+ * all. Defence in depth: nothing rests on it.
  */
 import { isNodeName } from '../protocol/names.js';
 import { MESSAGE_BYTES_MAX } from '../protocol/limits.js';
@@ -13,8 +14,8 @@ export type BrokerClient =
   { readonly kind: 'hub' } | { readonly kind: 'node'; readonly node: string };
 
 /**
- * Null for certificates that are not for the broker (an operator's) or name no proper node (S67). The hub's is known
- * by its key: a name alone proves nothing.
+ * Null for certificates that are not for the broker (an operator's) or name no proper node (S67).
+ * The hub's is known by its key: a name alone proves nothing.
  */
 export function brokerClientOf(peer: Peer, hubTlsKey: string): BrokerClient | null {
   const { organisation, commonName } = peer;
@@ -26,8 +27,9 @@ export function brokerClientOf(peer: Peer, hubTlsKey: string): BrokerClient | nu
 }
 
 /**
- * A node's client identifier is its name, so that nobody can push another from its session (S66). The hub's begins with
- * its own; what follows a colon, which no node's name can hold, keeps several of its connections apart.
+ * A node's client identifier is its name, so that nobody can push another from its session (S66).
+ * The hub's begins with its own; what follows a colon, which no node's name can hold, keeps several
+ * of its connections apart.
  */
 export function mayUseClientId(client: BrokerClient, clientId: string): boolean {
   if (client.kind === 'node') return clientId === client.node;

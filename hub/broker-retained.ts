@@ -1,7 +1,7 @@
 /**
- * The embedded broker's retained messages, indexed. aedes' own memory store scans all retained topics for every
- * SUBSCRIBE, so that N nodes cost O(N²) when they reconnect; here an exact filter and one that ends in `/+` are
- * answered from maps, and only the hub's wildcards scan.
+ * The embedded broker's retained messages, indexed. aedes' own memory store scans all retained
+ * topics for every SUBSCRIBE, so that N nodes cost O(N²) when they reconnect; here an exact filter
+ * and one that ends in `/+` are answered from maps, and only the hub's wildcards scan.
  */
 import { Readable } from 'node:stream';
 
@@ -18,7 +18,10 @@ export interface RetainedStore {
 
 type Level = Map<string, RetainedPacket>;
 
-/** Puts the index before `store`, in place; `store` still holds everything, for the filters that scan. */
+/**
+ * Puts the index before `store`, in place; `store` still holds everything, for the filters that
+ * scan.
+ */
 export function indexRetained(store: RetainedStore): void {
   const byParent = new Map<string, Level>();
   const keep = store.storeRetained.bind(store);

@@ -1,7 +1,7 @@
 /**
- * The embedded broker: aedes (MQTT 3.1.1) over TLS 1.3, client certificates required. It keeps nothing over a restart;
- * the hub publishes again. Who may do what is decided in broker-access.ts; a packet that announces more than a message
- * may hold is refused at its header.
+ * The embedded broker: aedes (MQTT 3.1.1) over TLS 1.3, client certificates required. It keeps
+ * nothing over a restart; the hub publishes again. Who may do what is decided in broker-access.ts;
+ * a packet that announces more than a message may hold is refused at its header.
  */
 import { Aedes, type Client } from 'aedes';
 import { constants } from 'node:crypto';
@@ -21,7 +21,10 @@ import {
 import { indexRetained, type RetainedStore } from './broker-retained.js';
 import { peerOf } from './pki.js';
 
-/** Topic and packet id beside the payload, and the rest of a CONNECT that brings a will of full size. */
+/**
+ * Topic and packet id beside the payload, and the rest of a CONNECT that brings a will of full
+ * size.
+ */
 const PACKET_OVERHEAD_BYTES = 1024;
 const HANDSHAKE_MS = 15_000;
 const KEEPALIVE_PROBE_MS = 60_000;
@@ -37,7 +40,10 @@ export interface BrokerOptions {
   readonly fleet: string;
   /** The key of the hub's own client certificate: SubjectPublicKeyInfo, base64. */
   readonly hubTlsKey: string;
-  /** Asked at each connect: is this the key (SubjectPublicKeyInfo, base64) of a node in good standing? */
+  /**
+   * Asked at each connect: is this the key (SubjectPublicKeyInfo, base64) of a node in good
+   * standing?
+   */
   readonly isAllowed: (node: string, tlsKey: string) => boolean | Promise<boolean>;
   readonly log: Log;
 }
@@ -144,7 +150,10 @@ function identify(socket: TLSSocket, hubTlsKey: string): Connection | null {
   return peer && client ? { client, tlsKey: peer.tlsKey, socket } : null;
 }
 
-/** aedes pulls bytes with `read()` and its parser keeps a packet until it is whole: each chunk is looked at before. */
+/**
+ * aedes pulls bytes with `read()` and its parser keeps a packet until it is whole: each chunk is
+ * looked at before.
+ */
 function guard(socket: TLSSocket, { client }: Connection, log: Log): void {
   const packets = new PacketGuard(MESSAGE_BYTES_MAX + PACKET_OVERHEAD_BYTES);
   const read = socket.read.bind(socket) as (size?: number) => Buffer | null;

@@ -1,6 +1,6 @@
 /**
- * The hub's settings: `hub.yaml` in its data directory, written by `hub init`, and where everything else lies there.
- * Unknown and ill-typed fields are refused with file, line and field.
+ * The hub's settings: `hub.yaml` in its data directory, written by `hub init`, and where everything
+ * else lies there. Unknown and ill-typed fields are refused with file, line and field.
  */
 import { isIP } from 'node:net';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * How a node becomes a member: what the hub serves without client authentication, and what the broker asks about a node
- * that connects. The parts are token.ts and join.ts.
+ * How a node becomes a member: what the hub serves without client authentication, and what the
+ * broker asks about a node that connects. The parts are token.ts and join.ts.
  */
 import { Joins, type JoinOptions } from './join.js';
 import type { Enrolment } from './ports.js';

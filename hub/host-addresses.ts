@@ -1,4 +1,7 @@
-/** Names and addresses under which this machine can be reached, best first: what a server certificate must list. */
+/**
+ * Names and addresses under which this machine can be reached, best first: what a server
+ * certificate must list.
+ */
 import { hostname, networkInterfaces } from 'node:os';
 import { isHostName } from './config.js';
 
@@ -8,7 +11,9 @@ const BRIDGE = /^(docker|br-|veth|virbr|podman|cni|flannel|cali|lxc)/;
 export interface HostAddresses {
   /** Null if the machine's name is no host name. */
   readonly name: string | null;
-  /** Of the machine's own interfaces, IPv4 before IPv6, without loopback, link-local and bridges. */
+  /**
+   * Of the machine's own interfaces, IPv4 before IPv6, without loopback, link-local and bridges.
+   */
   readonly addresses: readonly string[];
 }
 

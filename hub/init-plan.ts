@@ -25,7 +25,10 @@ export interface InitSettings {
   readonly broker?: string | undefined;
   /** `sqlite` if absent. */
   readonly database?: string | undefined;
-  /** Further names and addresses of this hub; they are told to nodes before those found on the machine. */
+  /**
+   * Further names and addresses of this hub; they are told to nodes before those found on the
+   * machine.
+   */
   readonly hostnames?: readonly string[] | undefined;
 }
 

@@ -1,7 +1,8 @@
 /**
- * `hub init`: makes a hub's keys, root, certificates, settings, store and the operator's kubeconfig in an empty
- * directory. `hub.yaml` is written last and makes the hub; until then a mark says that a run was cut off, and the next
- * run starts over. A directory that holds anything else is refused and left as it is.
+ * `hub init`: makes a hub's keys, root, certificates, settings, store and the operator's kubeconfig
+ * in an empty directory. `hub.yaml` is written last and makes the hub; until then a mark says that
+ * a run was cut off, and the next run starts over. A directory that holds anything else is refused
+ * and left as it is.
  */
 import { readdirSync, rmSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -46,8 +47,9 @@ export interface InitResult {
 }
 
 /**
- * Throws `SetupError`: NotEmpty, AlreadyInitialised, BadSetting, Unsupported. Settings are checked before anything is
- * written. Calling it again after a crash makes new keys: nobody can have trusted the former ones.
+ * Throws `SetupError`: NotEmpty, AlreadyInitialised, BadSetting, Unsupported. Settings are checked
+ * before anything is written. Calling it again after a crash makes new keys: nobody can have
+ * trusted the former ones.
  */
 export async function initHub(options: InitOptions): Promise<InitResult> {
   const plan = initPlan(options, options.host ?? hostAddresses());

@@ -1,6 +1,7 @@
 /**
- * Nonces for joins that need no memory until they are used: a second, randomness, and a MAC over both, so that a flood
- * of requests for nonces stores nothing. Each is good once, for ten minutes, and only at the process that gave it.
+ * Nonces for joins that need no memory until they are used: a second, randomness, and a MAC over
+ * both, so that a flood of requests for nonces stores nothing. Each is good once, for ten minutes,
+ * and only at the process that gave it.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../protocol/ports.js';

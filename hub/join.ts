@@ -1,7 +1,7 @@
 /**
- * The join that uses a token up (security.md 3.2), as one transaction: token used, identity and Node recorded, first
- * assignment made. A token lets one identity key in, once; the same key gets the same certificate again within ten
- * minutes, because replies get lost.
+ * The join that uses a token up (security.md 3.2), as one transaction: token used, identity and
+ * Node recorded, first assignment made. A token lets one identity key in, once; the same key gets
+ * the same certificate again within ten minutes, because replies get lost.
  */
 import { timingSafeEqual } from 'node:crypto';
 import type { JoinDocument, JoinedDocument } from '../protocol/documents.js';
@@ -10,7 +10,6 @@ import { parseToken } from '../protocol/join-line.js';
 import { keyId } from '../protocol/keys.js';
 import { isNodeName } from '../protocol/names.js';
 import type { Log } from '../protocol/ports.js';
-import type { Refusal, Result } from '../protocol/refusal.js';
 import { claimedIdentity, openNodeDocument } from '../protocol/verify.js';
 import { AttemptLimit } from './attempt-limit.js';
 import { JoinNonces } from './join-nonce.js';
@@ -26,6 +25,7 @@ import {
   type IdentityRecord,
   type Mutation,
 } from './store/store.js';
+import { required } from './required.js';
 import { tokenHash, type TokenOptions } from './token.js';
 
 /** A join envelope is under 2 KiB. */
@@ -36,7 +36,8 @@ const SAME_ANSWER_MS = 10 * 60_000;
 const COMMIT_TRIES = 5;
 /** One sentence for an unknown, an expired and a wrong token: a guess learns nothing (S81). */
 const BAD_TOKEN =
-  'the token is not valid: unknown, expired or mistyped; make a new one with `flotilla token create`';
+  'the token is not valid: unknown, expired or mistyped; ' +
+  'make a new one with `flotilla token create`';
 
 export interface Joining {
   readonly node: string;
@@ -50,8 +51,8 @@ export interface Joining {
 
 export interface JoinOptions extends TokenOptions {
   /**
-   * The assignment of a node that joins, above every former one of that name; `mutations` record and publish it, in
-   * the join's own transaction. Asked again when that transaction failed.
+   * The assignment of a node that joins, above every former one of that name; `mutations` record
+   * and publish it, in the join's own transaction. Asked again when that transaction failed.
    */
   readonly firstAssignment: (joining: Joining) => Promise<{
     readonly record: AssignmentRecord;
@@ -161,7 +162,9 @@ export class Joins {
     return this.#enrol(request, { address, token, identity });
   }
 
-  /** The token, if its secret is right and its time is not over. Takes as long for every wrong one. */
+  /**
+   * The token, if its secret is right and its time is not over. Takes as long for every wrong one.
+   */
   async #token(text: string): Promise<TokenObject> {
     const parsed = parseToken(text);
     const found = parsed ? await this.#options.store.get('Token', '', parsed.id) : null;
@@ -286,22 +289,4 @@ function usedToken(
     },
     expect: { resourceVersion },
   };
-}
-
-function required<T>(result: Result<T>): T {
-  if (result.ok) return result.value;
-  throw requestErrorOf(result.refusal);
-}
-
-function requestErrorOf({ code, detail }: Refusal): RequestError {
-  switch (code) {
-    case 'TooLarge':
-      return new RequestError('RequestEntityTooLarge', detail);
-    case 'BadSignature':
-    case 'BadKey':
-    case 'WrongFleet':
-      return new RequestError('Forbidden', detail);
-    default:
-      return new RequestError('BadRequest', detail);
-  }
 }

@@ -1,6 +1,6 @@
 /**
- * Whether the three public keys of a join are fit to be a node's: sound, and nobody else's (S82). Compute only, but for
- * the throw-away key that tries the sealing key.
+ * Whether the three public keys of a join are fit to be a node's: sound, and nobody else's (S82).
+ * Compute only, but for the throw-away key that tries the sealing key.
  */
 import { createPublicKey, diffieHellman, generateKeyPairSync } from 'node:crypto';
 import type { JoinDocument } from '../protocol/documents.js';

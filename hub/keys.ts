@@ -1,12 +1,15 @@
 /**
- * The hub's keys: made here, written as PKCS8 PEM, read back as signers. Private keys leave this file only as
- * `KeyObject`s and as the PEM that their own file holds.
+ * The hub's keys: made here, written as PKCS8 PEM, read back as signers. Private keys leave this
+ * file only as `KeyObject`s and as the PEM that their own file holds.
  */
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { readPrivateFile } from './private-files.js';
 import { SetupError } from './setup-error.js';
 
-/** Ed25519 signs documents, X25519 receives sealed content, P-256 does TLS (brokers and TPMs all speak it). */
+/**
+ * Ed25519 signs documents, X25519 receives sealed content, P-256 does TLS (brokers and TPMs all
+ * speak it).
+ */
 export type KeyType = 'ed25519' | 'x25519' | 'p256';
 
 export function generatePrivateKey(type: KeyType): KeyObject {

@@ -1,6 +1,7 @@
 /**
- * The kubeconfig that `hub init` writes for the operator: everything inside, no paths, so that it can be carried to
- * another machine. `tls-server-name` makes the check independent of the address that leads to the hub. Pure.
+ * The kubeconfig that `hub init` writes for the operator: everything inside, no paths, so that it
+ * can be carried to another machine. `tls-server-name` makes the check independent of the address
+ * that leads to the hub. Pure.
  */
 import { stringify } from 'yaml';
 import { HUB_NAME } from './pki.js';

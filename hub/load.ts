@@ -1,6 +1,7 @@
 /**
- * What a running hub needs from its data directory: settings, keys as signers, the root it trusts, TLS material.
- * Reads only. Everything that is missing, readable by others or damaged is named with what to do.
+ * What a running hub needs from its data directory: settings, keys as signers, the root it trusts,
+ * TLS material. Reads only. Everything that is missing, readable by others or damaged is named with
+ * what to do.
  */
 import { X509Certificate, type KeyObject } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -38,7 +39,10 @@ export interface LoadedHub {
   readonly server: TlsPair;
   /** The hub's own client at the broker. */
   readonly mqtt: TlsPair;
-  /** Public keys that no node may bring: X25519 and Ed25519 in hex, TLS as base64 SubjectPublicKeyInfo. */
+  /**
+   * Public keys that no node may bring: X25519 and Ed25519 in hex, TLS as base64
+   * SubjectPublicKeyInfo.
+   */
   readonly ownKeys: ReadonlySet<string>;
 }
 
@@ -74,7 +78,7 @@ export function loadHub(dataDir: string): LoadedHub {
   if (!root.document.tls.includes(pinOf(authority.certificate))) {
     throw new SetupError(
       'Corrupt',
-      `${paths.certificates.authority}: root ${root.document.version} does not pin this authority; ` +
+      `${paths.certificates.authority}: not pinned by root ${root.document.version}; ` +
         'restore the directory from one backup',
     );
   }

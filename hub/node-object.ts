@@ -1,4 +1,7 @@
-/** The Node object of a node that has joined and not yet spoken, as the kubelet's registration leaves it. Pure. */
+/**
+ * The Node object of a node that has joined and not yet spoken, as the kubelet's registration
+ * leaves it. Pure.
+ */
 import type { NodeObject } from './objects.js';
 import type { ObjectDraft } from './store/store.js';
 
@@ -16,8 +19,8 @@ export type NodeDraft = ObjectDraft<NodeObject['spec'], NodeObject['status']> & 
 };
 
 /**
- * `existing`: the same device joins again; what it reported stays, labels of the new token are added. The architecture
- * comes with its first status.
+ * `existing`: the same device joins again; what it reported stays, labels of the new token are
+ * added. The architecture comes with its first status.
  */
 export function joinedNode(joined: {
   readonly name: string;

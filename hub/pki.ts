@@ -1,7 +1,8 @@
 /**
- * The hub's certificate authority: P-256 throughout, every certificate from our own template (RFC 5280), nothing taken
- * from a request but the public key. Authority and servers are dated 1970 to 9999, so that no device's clock can break
- * TLS; what replaces them is the pin in the root. Serial numbers have 16 bytes with the top bit clear.
+ * The hub's certificate authority: P-256 throughout, every certificate from our own template (RFC
+ * 5280), nothing taken from a request but the public key. Authority and servers are dated 1970 to
+ * 9999, so that no device's clock can break TLS; what replaces them is the pin in the root. Serial
+ * numbers have 16 bytes with the top bit clear.
  */
 import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
@@ -22,7 +23,10 @@ export const ORGANISATION = {
 } as const;
 export type Organisation = (typeof ORGANISATION)[keyof typeof ORGANISATION];
 
-/** Names that stand in every server certificate: what agents and the kubeconfig check, whatever the address. */
+/**
+ * Names that stand in every server certificate: what agents and the kubeconfig check, whatever the
+ * address.
+ */
 export const HUB_NAME = 'flotilla-hub';
 export const BROKER_NAME = 'flotilla-broker';
 
@@ -147,7 +151,9 @@ export interface Peer {
   readonly tlsKey: string;
 }
 
-/** Null for a subject that our template did not make: exactly one organisation and one common name. */
+/**
+ * Null for a subject that our template did not make: exactly one organisation and one common name.
+ */
 export function peerOf(certificate: X509Certificate): Peer | null {
   const parts = /^O=([^\n]+)\nCN=([^\n]+)$/.exec(certificate.subject);
   const [, organisation, commonName] = parts ?? [];

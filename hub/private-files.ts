@@ -1,6 +1,7 @@
 /**
- * Files that only the hub's user may read: mode 0600 in directories 0700, set explicitly whatever the umask, flushed
- * to disk with the directory that names them. A file is there whole or not at all.
+ * Files that only the hub's user may read: mode 0600 in directories 0700, set explicitly whatever
+ * the umask, flushed to disk with the directory that names them. A file is there whole or not at
+ * all.
  */
 import {
   chmodSync,
@@ -32,7 +33,10 @@ export function syncDirectory(path: string): void {
   }
 }
 
-/** Replaces the file in one step: a reader sees the old content or the new one. Calling it again is safe. */
+/**
+ * Replaces the file in one step: a reader sees the old content or the new one. Calling it again is
+ * safe.
+ */
 export function writePrivateFile(path: string, content: string | Uint8Array): void {
   const draft = `${path}.new`;
   const descriptor = openSync(draft, 'w', 0o600);

@@ -1,5 +1,6 @@
 /**
- * What can be wrong with a hub's data directory: a closed code and a sentence that says what, where and what to do.
+ * What can be wrong with a hub's data directory: a closed code and a sentence that says what, where
+ * and what to do.
  */
 export type SetupErrorCode =
   /** The directory holds something that no hub made. */

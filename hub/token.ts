@@ -1,6 +1,6 @@
 /**
- * Join tokens: `<id>.<secret>`, of whose secret only the SHA-256 is stored; the id names the Token object. The join line
- * carries the newest root's hash beside it.
+ * Join tokens: `<id>.<secret>`, of whose secret only the SHA-256 is stored; the id names the Token
+ * object. The join line carries the newest root's hash beside it.
  */
 import { createHash } from 'node:crypto';
 import { formatJoinLine } from '../protocol/join-line.js';
@@ -24,7 +24,10 @@ export interface TokenOptions {
   readonly random: RandomBytes;
 }
 
-/** The secret is in the answer and nowhere else. Throws `RequestError` (Invalid with the fields at fault). */
+/**
+ * The secret is in the answer and nowhere else. Throws `RequestError` (Invalid with the fields at
+ * fault).
+ */
 export async function createToken(
   { store, clock, random, hub }: TokenOptions,
   actor: Actor,

@@ -1,7 +1,8 @@
 /**
- * The join line: what an operator carries from `flotilla token create` to `flotilla-agent join`, in one line of three
- * fields, `URL token sha256:fingerprint`. The fingerprint is the SHA-256 of the newest root's payload, so that the hub
- * is pinned before anything secret is sent (kubeadm's token and CA hash). Pure.
+ * The join line: what an operator carries from `flotilla token create` to `flotilla-agent join`, in
+ * one line of three fields, `URL token sha256:fingerprint`. The fingerprint is the SHA-256 of the
+ * newest root's payload, so that the hub is pinned before anything secret is sent (kubeadm's token
+ * and CA hash). Pure.
  */
 import { accept, refuse, type Result } from './refusal.js';
 
@@ -36,7 +37,9 @@ export function formatJoinLine(line: JoinLine): string {
   return `${line.hubUrl} ${formatToken(line.token)} sha256:${line.fingerprint}`;
 }
 
-/** The origin of an `https://` URL without path, query, user or password; null for anything else. */
+/**
+ * The origin of an `https://` URL without path, query, user or password; null for anything else.
+ */
 export function parseHubUrl(text: string): string | null {
   if (!URL.canParse(text)) return null;
   const url = new URL(text);
@@ -45,8 +48,8 @@ export function parseHubUrl(text: string): string | null {
 }
 
 /**
- * Reads the text of a token file: one line; blank lines and lines that begin with `#` are passed over. The refusal
- * names the field at fault and never its content.
+ * Reads the text of a token file: one line; blank lines and lines that begin with `#` are passed
+ * over. The refusal names the field at fault and never its content.
  */
 export function parseJoinLine(text: string): Result<JoinLine> {
   const lines = text

@@ -1,7 +1,7 @@
 /**
- * Counts MQTT packets in a byte stream by their fixed headers (MQTT 3.1.1 section 2.2.3) and says no to one that
- * announces more than the limit, before any of it is kept: parsers buffer a packet whole before they look at its size.
- * Holds no bytes. Pure but for its own place in the stream.
+ * Counts MQTT packets in a byte stream by their fixed headers (MQTT 3.1.1 section 2.2.3) and says
+ * no to one that announces more than the limit, before any of it is kept: parsers buffer a packet
+ * whole before they look at its size. Holds no bytes. Pure but for its own place in the stream.
  */
 export class PacketGuard {
   readonly #bytesMax: number;
@@ -16,7 +16,10 @@ export class PacketGuard {
     this.#bytesMax = bytesMax;
   }
 
-  /** False from the byte on that completes a length above the limit, or a length field of five bytes. */
+  /**
+   * False from the byte on that completes a length above the limit, or a length field of five
+   * bytes.
+   */
   admits(chunk: Uint8Array): boolean {
     for (let at = 0; at < chunk.length;) {
       if (this.#left > 0) {

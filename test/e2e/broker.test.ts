@@ -1,6 +1,7 @@
 /**
- * The embedded broker over real TLS sockets: who gets in, what a node may say and read, what is too large, what is
- * cut. Clients are MQTT.js, and bare sockets where a well-behaved client cannot misbehave.
+ * The embedded broker over real TLS sockets: who gets in, what a node may say and read, what is too
+ * large, what is cut. Clients are MQTT.js, and bare sockets where a well-behaved client cannot
+ * misbehave.
  */
 import assert from 'node:assert/strict';
 import { once, type EventEmitter } from 'node:events';

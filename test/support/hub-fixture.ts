@@ -1,4 +1,7 @@
-/** A hub on disk for tests: initialised, its store open, enrolment ready, on a clock that the test moves. */
+/**
+ * A hub on disk for tests: initialised, its store open, enrolment ready, on a clock that the test
+ * moves.
+ */
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

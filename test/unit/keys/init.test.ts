@@ -1,4 +1,7 @@
-/** `hub init`: what it makes, with which modes and dates, what it refuses, and how it is repeated after a crash. */
+/**
+ * `hub init`: what it makes, with which modes and dates, what it refuses, and how it is repeated
+ * after a crash.
+ */
 import assert from 'node:assert/strict';
 import { randomBytes, X509Certificate } from 'node:crypto';
 import {
