@@ -6,7 +6,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import type { Clock, Log } from '../../protocol/ports.js';
-import { RequestError } from '../ports.js';
+import { REQUEST_REASONS, RequestError } from '../ports.js';
 import type { Actor } from '../store/store.js';
 import { readBody, readJson } from './body.js';
 import { authenticate, authorise, type PeerEvidence } from './client-auth.js';
@@ -121,11 +121,10 @@ export async function dispatch(
     answer = await match.route.handle(toRequest(exchange, match, admitted.actor));
     if (incoming.method !== 'GET') log.info('write', { ...where(), user: admitted.actor.name });
   } catch (error) {
-    let known = knownError(error);
-    if (!known) {
-      log.error('a request failed', { ...where(), error });
-      known = new RequestError('InternalError', 'internal error: see the log of the hub');
-    }
+    const known =
+      knownError(error) ??
+      new RequestError('InternalError', 'internal error: see the log of the hub');
+    if (REQUEST_REASONS[known.reason] >= 500) log.error('a request failed', { ...where(), error });
     if (hasUnreadBody(incoming)) response.setHeader('connection', 'close');
     const status = failure(known, subjectOf(match));
     answer = json(status, status.code);

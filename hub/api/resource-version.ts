@@ -16,13 +16,9 @@ export function parseResourceVersion(query: URLSearchParams): string | null {
   return value;
 }
 
-export function isNewer(a: string, b: string): boolean {
-  return BigInt(a) > BigInt(b);
-}
-
 /** Throws Expired when `asked` lies ahead of the store. */
 export function checkNotAhead(asked: string, current: string): void {
-  if (!isNewer(asked, current)) return;
+  if (BigInt(asked) <= BigInt(current)) return;
   throw new RequestError(
     'Expired',
     `resourceVersion ${asked} is ahead of this hub (${current}): list again`,

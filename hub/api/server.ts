@@ -16,6 +16,7 @@ import { bundleRoutes } from './routes/bundles.js';
 import { discoveryRoutes } from './routes/discovery.js';
 import { enrolmentRoutes } from './routes/enrolment.js';
 import { healthRoutes } from './routes/health.js';
+import { leaseRoutes } from './routes/leases.js';
 import { namespaceRoutes } from './routes/namespaces.js';
 import { nodeRoutes } from './routes/nodes.js';
 import { objectRoutes } from './routes/objects.js';
@@ -68,6 +69,7 @@ function buildRoutes(parts: ApiParts): Router {
     ...discoveryRoutes(),
     ...objectRoutes(parts),
     ...namespaceRoutes(parts),
+    ...leaseRoutes(parts.store),
     ...podRoutes(parts.store),
     ...nodeRoutes(parts),
     ...bundleRoutes(parts),

@@ -57,6 +57,8 @@ export function knownError(error: unknown): RequestError | null {
     case 'NotFound':
     case 'Expired':
       return new RequestError(error.code, error.message);
+    case 'Unavailable':
+      return new RequestError('ServiceUnavailable', 'the store does not answer: try again');
     case 'NewerSchema':
     case 'Corrupt':
     case 'Locked':

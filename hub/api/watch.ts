@@ -3,14 +3,13 @@
  * is DELETED, one that enters it ADDED. Nothing is queued here: the store's watch is read only as fast as the client
  * takes, and ends with 410 Expired for one that falls too far behind; clients then list anew.
  */
-import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../protocol/ports.js';
 import { RequestError } from '../ports.js';
 import type { Change, Store } from '../store/store.js';
 import { toApiObject, toJson, type ApiObject } from './api-object.js';
 import { negotiate, type Form } from './negotiate.js';
 import type { Answer, ApiRequest } from './request.js';
-import { checkNotAhead, isNewer, parseResourceVersion } from './resource-version.js';
+import { checkNotAhead, parseResourceVersion } from './resource-version.js';
 import { groupVersion, type StoredResource } from './resources.js';
 import type { Selection } from './selection.js';
 import { failure, knownError } from './status.js';
@@ -174,46 +173,21 @@ async function* initialLines(watch: Watch): AsyncGenerator<string, string> {
 
 async function* liveLines(watch: Watch, from: string, signal: AbortSignal): AsyncGenerator<string> {
   const changes = watch.store.watch(watch.resource.kind, from, signal);
-  const marks = bookmarks(watch, from);
   const ticked = withTicks(changes, { clock: watch.clock, signal });
+  // The newest change that was seen, be it in the selection or not.
+  let seen = from;
   for await (const change of watch.bookmarks ? ticked : changes) {
     if (change === 'tick') {
-      const version = await marks.due();
-      if (version !== null) yield watch.writer.bookmark(version, false);
+      yield watch.writer.bookmark(seen, false);
       continue;
     }
-    marks.saw(change.object.metadata.resourceVersion);
+    seen = change.object.metadata.resourceVersion;
     const event = selected(change, watch.selection);
     if (event) yield watch.writer.event(event.type, event.object);
   }
 }
 
-/**
- * Which resourceVersion may be promised as seen: the newest change's; or, after a minute without a change of this
- * kind, the store's at the begin of that minute, so that a quiet kind does not fall behind the kept history.
- */
-function bookmarks(watch: Watch, from: string) {
-  let seen = from;
-  let told = from;
-  let candidate = from;
-  let quiet = false;
-  return {
-    saw(resourceVersion: string): void {
-      seen = resourceVersion;
-      quiet = false;
-    },
-    async due(): Promise<string | null> {
-      if (quiet && isNewer(candidate, seen)) seen = candidate;
-      candidate = await currentVersion(watch.store, watch.resource);
-      quiet = true;
-      if (!isNewer(seen, told)) return null;
-      told = seen;
-      return seen;
-    },
-  };
-}
-
-/** The changes in order, and a tick whenever one is due and no change waits. Ends with the changes. */
+/** The changes in order, and a tick a minute whenever no change waits. Ends with the changes. */
 async function* withTicks(
   changes: AsyncIterable<Change>,
   ticks: { readonly clock: Clock; readonly signal: AbortSignal },
@@ -243,8 +217,6 @@ async function* withTicks(
           wake = resolve;
           if (due) resolve();
         });
-        // A change that is queued already must come before the tick: it may take some microtasks to arrive.
-        await setImmediate();
         if (!due || arrived) continue;
         due = false;
         yield 'tick';
