@@ -119,7 +119,8 @@ export async function dispatch(
     const admitted = admit(parts, exchange);
     match = admitted.match;
     answer = await match.route.handle(toRequest(exchange, match, admitted.actor));
-    if (incoming.method !== 'GET') log.info('write', { ...where(), user: admitted.actor.name });
+    if (incoming.method !== 'GET' && match.route.access === 'admin')
+      log.info('write', { ...where(), user: admitted.actor.name });
   } catch (error) {
     const known =
       knownError(error) ??

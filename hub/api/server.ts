@@ -152,12 +152,15 @@ export async function startApi(parts: ApiParts): Promise<Api> {
     response.once('close', () => {
       open.delete(exchange);
       exchange.abort();
+      // Its connection is idle only after this event.
+      if (closing) setImmediate(() => server.closeIdleConnections());
     });
+    response.on('error', error => log.warn('an answer could not be sent', { error }));
     void dispatch({ router, clock, log }, { incoming, response, signal: exchange.signal });
   });
+  let closing: Promise<void> | null = null;
   const port = await listen(server, parts.listen);
   server.on('error', error => log.error('the API server has an error', { error }));
-  let closing: Promise<void> | null = null;
   const close = async () => {
     const closed = new AbortController();
     const done = new Promise<void>(resolve => {

@@ -1,15 +1,15 @@
 /**
- * Every kubectl that this machine has (Debian's, newer ones, `KUBECTL_DIR`), unmodified, against the real API on a
- * real store. Where there is none the suite says so and passes nothing.
+ * Unmodified kubectls of this machine (the oldest and the newest; every version with ALL_KUBECTLS=1; KUBECTL_DIR adds
+ * a folder to look in) against the real API on a real store. Where there is none the suite is skipped.
  */
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
-import { readdirSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { bundle, event, HUB, MANIFEST, node, pod, put, RUNNING } from '../unit/api/objects.js';
-import { startFixture, type Fixture } from '../unit/api/fixture.js';
+import { at, startFixture, type Fixture } from '../unit/api/fixture.js';
 
 const FOLDERS = [
   process.env['KUBECTL_DIR'] ?? '',
@@ -19,16 +19,35 @@ const FOLDERS = [
   '/snap/bin',
 ];
 
-function findKubectls(): readonly string[] {
-  return FOLDERS.filter(folder => folder !== '').flatMap(folder => {
-    try {
-      return readdirSync(folder)
-        .filter(name => /^kubectl(\.\d+\.\d+)?$/.test(name))
-        .map(name => join(folder, name));
-    } catch {
-      return [];
-    }
-  });
+function candidates(): readonly string[] {
+  return FOLDERS.filter(folder => folder !== '' && existsSync(folder)).flatMap(folder =>
+    readdirSync(folder)
+      .filter(name => /^kubectl(\.\d+\.\d+)?$/.test(name))
+      .map(name => join(folder, name)),
+  );
+}
+
+/** Minor version; null for what does not run here. */
+function minorOf(kubectl: string): number | null {
+  try {
+    const text = execFileSync(kubectl, ['version', '--client', '-o', 'json'], { stdio: 'pipe' });
+    const minor = at(JSON.parse(text.toString()), 'clientVersion.minor');
+    return Number.parseInt(String(minor), 10);
+  } catch {
+    return null;
+  }
+}
+
+/** One of each version; the oldest and the newest are enough unless all are asked for. */
+function findKubectls(): readonly (readonly [number, string])[] {
+  const versions = new Map<number, string>();
+  for (const kubectl of candidates()) {
+    const minor = minorOf(kubectl);
+    if (minor !== null && !versions.has(minor)) versions.set(minor, kubectl);
+  }
+  const found = [...versions].sort(([a], [b]) => a - b);
+  const all = process.env['ALL_KUBECTLS'] === '1';
+  return found.filter((_, index) => all || index === 0 || index === found.length - 1);
 }
 
 const KUBECTLS = findKubectls();
@@ -88,10 +107,10 @@ describe('real kubectl', { skip: KUBECTLS.length === 0 ? 'no kubectl here' : fal
   });
   after(() => fixture.close());
 
-  for (const [index, kubectl] of KUBECTLS.entries()) {
+  for (const [minor, kubectl] of KUBECTLS) {
     const flags = () => [
       `--kubeconfig=${config}`,
-      `--cache-dir=${join(fixture.folder, `cache-${index}`)}`,
+      `--cache-dir=${join(fixture.folder, `cache-${minor}`)}`,
     ];
     const run = (...args: string[]): Promise<Result> =>
       new Promise(resolve => {
@@ -106,7 +125,7 @@ describe('real kubectl', { skip: KUBECTLS.length === 0 ? 'no kubectl here' : fal
       return out;
     };
 
-    describe(kubectl, () => {
+    describe(`${kubectl} (1.${minor})`, () => {
       test('api-resources lists what is served', async () => {
         const out = await ok('api-resources', '--no-headers');
         for (const name of ['nodes', 'pods', 'events', 'namespaces', 'bundles', 'tokens']) {
@@ -169,11 +188,11 @@ describe('real kubectl', { skip: KUBECTLS.length === 0 ? 'no kubectl here' : fal
       });
 
       test('get -w prints what happens', async () => {
-        const name = `late-${index}-edge-1`;
-        const watcher = spawn(kubectl, [...flags(), 'get', 'pods', '-w', '-l', `run=r${index}`]);
+        const name = `late-${minor}-edge-1`;
+        const watcher = spawn(kubectl, [...flags(), 'get', 'pods', '-w', '-l', `run=r${minor}`]);
         const printed = waitFor(watcher.stdout, new RegExp(`${name}[^]*CrashLoopBackOff`));
         try {
-          const labels = { run: `r${index}` };
+          const labels = { run: `r${minor}` };
           await fixture.store.commit(HUB, [put(pod(name, { labels }))]);
           const [container] = RUNNING.containerStatuses ?? [];
           assert.ok(container);
@@ -194,7 +213,7 @@ describe('real kubectl', { skip: KUBECTLS.length === 0 ? 'no kubectl here' : fal
       });
 
       test('create, replace, delete of a bundle', async () => {
-        const name = `made-${index}`;
+        const name = `made-${minor}`;
         const file = join(fixture.folder, `${name}.yaml`);
         const write = (selector: string) =>
           writeFile(
@@ -206,7 +225,6 @@ describe('real kubectl', { skip: KUBECTLS.length === 0 ? 'no kubectl here' : fal
               `spec: {nodeSelector: "${selector}", manifests: [${JSON.stringify(MANIFEST)}]}`,
             ].join('\n'),
           );
-        await mkdir(fixture.folder, { recursive: true });
         await write('zone=north');
         assert.match(await ok('create', '-f', file), /created/);
         assert.match((await run('create', '-f', file)).err, /AlreadyExists/);
@@ -218,7 +236,7 @@ describe('real kubectl', { skip: KUBECTLS.length === 0 ? 'no kubectl here' : fal
       });
 
       test('delete node', async () => {
-        const name = `old-${index}`;
+        const name = `old-${minor}`;
         await fixture.store.commit(HUB, [put(node(name))]);
         assert.match(await ok('delete', 'node', name), /deleted/);
         assert.equal((await run('get', 'node', name)).code, 1);

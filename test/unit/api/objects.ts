@@ -86,7 +86,7 @@ export const RUNNING: PodStatus = {
   phase: 'Running',
   podIP: '172.17.0.2',
   podIPs: [{ ip: '172.17.0.2' }],
-  startTime: '2026-01-01T00:00:00Z' as unknown as never,
+  startTime: '2026-01-01T00:00:00Z',
   conditions: [{ type: 'Ready', status: 'True' }],
   containerStatuses: [
     {
@@ -96,7 +96,7 @@ export const RUNNING: PodStatus = {
       ready: true,
       restartCount: 0,
       started: true,
-      state: { running: { startedAt: '2026-01-01T00:00:00Z' as unknown as never } },
+      state: { running: { startedAt: '2026-01-01T00:00:00Z' } },
     },
   ],
 };

@@ -70,6 +70,30 @@ describe('who gets in', () => {
     });
   }
 
+  test('a resumed session is known by the certificate that began it', async () => {
+    const { port } = fixture.api;
+    const settings = { host: '127.0.0.1', port, ca: fixture.authority.cert, ...fixture.admin };
+    const exchange = (session?: Buffer) =>
+      new Promise<{ heard: string; reused: boolean; next: Buffer | undefined }>(
+        (resolve, reject) => {
+          const socket = connect({ ...settings, ...(session ? { session } : {}) }, () =>
+            socket.write('GET /apis HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n'),
+          );
+          let next: Buffer | undefined;
+          let heard = '';
+          socket.on('session', (given: Buffer) => (next = given));
+          socket.on('data', (piece: Buffer) => (heard += piece.toString()));
+          socket.on('close', () => resolve({ heard, reused: socket.isSessionReused(), next }));
+          socket.on('error', reject);
+        },
+      );
+    const first = await exchange();
+    assert.match(first.heard, /^HTTP\/1\.1 200/);
+    const second = await exchange(first.next);
+    assert.equal(second.reused, true);
+    assert.match(second.heard, /^HTTP\/1\.1 200/);
+  });
+
   test('TLS 1.1 is not spoken', async () => {
     const { port } = fixture.api;
     const settings = { host: '127.0.0.1', port, rejectUnauthorized: false } as const;
@@ -172,7 +196,7 @@ describe('bodies', () => {
           socket.write(text),
         );
         let heard = '';
-        socket.on('data', piece => (heard += piece.toString()));
+        socket.on('data', (piece: Buffer) => (heard += piece.toString()));
         socket.on('close', () => resolve(heard));
         socket.on('error', reject);
       });
