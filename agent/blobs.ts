@@ -16,7 +16,10 @@ export interface BlobName {
 /** Refuses with `TooLarge`, or with `MixMatch` when these are not the bytes that the name stands for. */
 export function unpackBlob(published: Uint8Array, name: BlobName): Result<Buffer> {
   if (published.byteLength > BLOB_BYTES_MAX) {
-    return refuse('TooLarge', `blob: ${published.byteLength} bytes, the limit is ${BLOB_BYTES_MAX}`);
+    return refuse(
+      'TooLarge',
+      `blob: ${published.byteLength} bytes, the limit is ${BLOB_BYTES_MAX}`,
+    );
   }
   const wrong = refuse('MixMatch', 'blob: not the content that the signed document names');
   if (isContent(published, name)) return accept(Buffer.from(published));

@@ -7,7 +7,6 @@ import { canonicalJson, parseCanonical, sha256Hex } from '../protocol/canonical.
 import type {
   AssignedBundle,
   AssignmentDocument,
-  BundleDocument,
   ManifestEntry,
   RootDocument,
 } from '../protocol/documents.js';
@@ -60,7 +59,10 @@ export function rootAllows(
     return refuse('Denied', `bundle ${key}: revision ${bundle.revision} is denied by the root`);
   }
   if (bundle.revision < (root.floors[key] ?? 0)) {
-    return refuse('Rollback', `bundle ${key}: revision ${bundle.revision} is below the root's floor`);
+    return refuse(
+      'Rollback',
+      `bundle ${key}: revision ${bundle.revision} is below the root's floor`,
+    );
   }
   return accept(null);
 }
@@ -220,12 +222,13 @@ function overlaps(a: HostPort, b: HostPort): boolean {
 
 // ------------------------------------------------------------------------------------------ refusals
 
-/** At most one log line for each refused content in a minute (security.md 2, Refuse). */
-export function mayLogRefusal(
-  logged: ReadonlyMap<string, number>,
-  digest: string,
-  now: number,
-): boolean {
-  const last = logged.get(digest);
-  return last === undefined || now - last >= 60_000;
+const REFUSALS_A_MINUTE = 100;
+
+/**
+ * At most one line for each refused content in a minute, and 100 in all: a flood of garbage must not fill a disk (S69).
+ * Forgets what is older.
+ */
+export function mayLogRefusal(logged: Map<string, number>, digest: string, now: number): boolean {
+  for (const [key, at] of logged) if (now - at >= 60_000) logged.delete(key);
+  return !logged.has(digest) && logged.size < REFUSALS_A_MINUTE;
 }

@@ -34,7 +34,8 @@ export class FetchQueue {
     const wanted = new Set(keys);
     for (const key of [...this.#entries.keys()]) if (!wanted.has(key)) this.arrived(key);
     for (const key of wanted) {
-      if (!this.#entries.has(key)) this.#entries.set(key, { phase: 'queued', until: 0, attempt: 0 });
+      if (!this.#entries.has(key))
+        this.#entries.set(key, { phase: 'queued', until: 0, attempt: 0 });
     }
   }
 

@@ -223,9 +223,9 @@ class MqttLink implements Link {
     for (let i = 0; i < topics.length; i += FILTERS_MAX) {
       const filters = topics.slice(i, i + FILTERS_MAX);
       await new Promise<void>(resolve => {
-        this.#pending.add(resolve as () => void);
+        this.#pending.add(resolve);
         client.subscribe(filters, { qos: 1 }, error => {
-          this.#pending.delete(resolve as () => void);
+          this.#pending.delete(resolve);
           if (error && client.connected) {
             this.#options.log.warn('the broker refuses a subscription', { reason: error.message });
           }
@@ -244,7 +244,10 @@ class MqttLink implements Link {
     try {
       this.#options.onMessage(topic, payload);
     } catch (error) {
-      this.#options.log.error('a message could not be handled', { topic, reason: messageOf(error) });
+      this.#options.log.error('a message could not be handled', {
+        topic,
+        reason: messageOf(error),
+      });
     }
   }
 

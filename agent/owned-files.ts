@@ -77,8 +77,11 @@ function guarded<T>(fault: DirectoryFault, work: () => T): T {
 }
 
 function isSystemError(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && typeof (error as NodeJS.ErrnoException).code === 'string' &&
-    (error as NodeJS.ErrnoException).syscall !== undefined;
+  return (
+    error instanceof Error &&
+    typeof (error as NodeJS.ErrnoException).code === 'string' &&
+    (error as NodeJS.ErrnoException).syscall !== undefined
+  );
 }
 
 /** Whoever may write here or rename a parent may run anything as root; a sticky parent (`/tmp`) is no danger. */
@@ -115,7 +118,10 @@ function listFiles(directory: string): FoundFile[] {
 function readPlain(path: string): Buffer | null {
   let fd: number;
   try {
-    fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK);
+    fd = fs.openSync(
+      path,
+      fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK,
+    );
   } catch {
     return null;
   }
@@ -155,7 +161,8 @@ function applyChange(directory: string, { write, remove, commit }: DirectoryChan
 }
 
 function assertOwned(file: string): void {
-  if (!isOwnedFileName(file)) throw new Error(`not a name of an owned file: ${JSON.stringify(file)}`);
+  if (!isOwnedFileName(file))
+    throw new Error(`not a name of an owned file: ${JSON.stringify(file)}`);
 }
 
 function writeSynced(path: string, bytes: Buffer): void {

@@ -4,7 +4,7 @@
  * which still exposes other content under a known number. Runs inside the caller's transaction.
  */
 import type { BundleDocument, BundleState } from '../../protocol/documents.js';
-import type { Verified } from '../../protocol/verify.js';
+import type { Verified } from '../../protocol/verified.js';
 import type { BundleName } from '../ports.js';
 import type { Connection } from './database.js';
 import { appendHistory, type Transition } from './history.js';
@@ -46,11 +46,7 @@ export function knownDigest(db: Connection, bundle: BundleName, revision: number
   return (row as { digest: string } | undefined)?.digest ?? null;
 }
 
-export function insertRevision(
-  db: Connection,
-  at: number,
-  bundle: Verified<BundleDocument>,
-): void {
+export function insertRevision(db: Connection, at: number, bundle: Verified<BundleDocument>): void {
   const { namespace, name, revision } = bundle.document;
   db.prepare(
     `INSERT INTO revisions (namespace, name, revision, digest, stored_at, envelope)
@@ -154,7 +150,9 @@ export function replaceFiles(
 ): void {
   const { namespace, name } = bundle;
   db.prepare('DELETE FROM files WHERE namespace = ? AND name = ?').run(namespace, name);
-  const insert = db.prepare('INSERT INTO files VALUES (@file, @namespace, @name, @pod, @manifest, @content)');
+  const insert = db.prepare(
+    'INSERT INTO files VALUES (@file, @namespace, @name, @pod, @manifest, @content)',
+  );
   for (const file of next.files) insert.run(file);
   db.prepare('UPDATE bundles SET active_digest = ? WHERE namespace = ? AND name = ?').run(
     next.digest,

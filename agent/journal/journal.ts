@@ -6,7 +6,8 @@
 import { join } from 'node:path';
 import type { BundleDocument, EventRecord } from '../../protocol/documents.js';
 import type { Clock } from '../../protocol/ports.js';
-import type { OpenedAssignment, TrustedRoot, Verified } from '../../protocol/verify.js';
+import type { TrustedRoot, Verified } from '../../protocol/verified.js';
+import type { OpenedAssignment } from '../../protocol/verify-assignment.js';
 import type { BundleName, EventSink, NewEvent, SourceCondition } from '../ports.js';
 import * as content from './content.js';
 import { isDiskError, openDatabase, type Connection } from './database.js';

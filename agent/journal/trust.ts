@@ -7,7 +7,9 @@ import { sha256Hex } from '../../protocol/canonical.js';
 import type { AssignmentDocument } from '../../protocol/documents.js';
 import { openEnvelope, type DocumentKind } from '../../protocol/envelope.js';
 import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
-import { reopenRoot, type OpenedAssignment, type TrustedRoot } from '../../protocol/verify.js';
+import type { TrustedRoot } from '../../protocol/verified.js';
+import type { OpenedAssignment } from '../../protocol/verify-assignment.js';
+import { reopenRoot } from '../../protocol/verify-root.js';
 import type { Connection } from './database.js';
 import { appendHistory } from './history.js';
 

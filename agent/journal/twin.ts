@@ -3,14 +3,7 @@
  * an older copy: then its counters must not be trusted (security S33). Written by temp file, fsync and rename after
  * the journal's own commit, so it can only ever be behind.
  */
-import {
-  closeSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 export interface Twin {
