@@ -1,27 +1,47 @@
-/** Made by `protocol/schema/generate.mjs`; the code lies in `dist/protocol/generated/validators.js`. */
+// Made by protocol/schema/generate.mjs; do not edit.
+import type { ErrorObject } from '../schema-error.js';
+import type { Envelope, RootDocument, BundleDocument, AssignmentDocument, HubDocument, MarkDocument, AnswerDocument, AckDocument, PresenceDocument, RequestDocument, StatusDocument, PodDocument, EventDocument, JoinDocument, JoinedDocument } from '../documents.js';
+
+/** `errors` belongs to the last call: read it at once. */
 interface Validator {
   (value: unknown): boolean;
-  errors?: readonly ValidationError[] | null;
+  errors?: ErrorObject[] | null;
 }
-export interface ValidationError {
-  readonly instancePath: string;
-  readonly keyword: string;
-  readonly params: Readonly<Record<string, unknown>>;
-  readonly message?: string;
+
+interface DocumentValidator<T> {
+  (value: unknown): value is T;
+  errors?: ErrorObject[] | null;
 }
+
+/** Reports all errors. */
 export const validatePod: Validator;
-export const validateEnvelope: Validator;
-export const validateRootDocument: Validator;
-export const validateBundleDocument: Validator;
-export const validateAssignmentDocument: Validator;
-export const validateHubDocument: Validator;
-export const validateMarkDocument: Validator;
-export const validateAnswerDocument: Validator;
-export const validateAckDocument: Validator;
-export const validateJoinedDocument: Validator;
-export const validatePresenceDocument: Validator;
-export const validateRequestDocument: Validator;
-export const validateStatusDocument: Validator;
-export const validatePodDocument: Validator;
-export const validateEventDocument: Validator;
-export const validateJoinDocument: Validator;
+/** Reports the first error. */
+export const validateEnvelope: DocumentValidator<Envelope>;
+/** Reports the first error. */
+export const validateRootDocument: DocumentValidator<RootDocument>;
+/** Reports the first error. */
+export const validateBundleDocument: DocumentValidator<BundleDocument>;
+/** Reports the first error. */
+export const validateAssignmentDocument: DocumentValidator<AssignmentDocument>;
+/** Reports the first error. */
+export const validateHubDocument: DocumentValidator<HubDocument>;
+/** Reports the first error. */
+export const validateMarkDocument: DocumentValidator<MarkDocument>;
+/** Reports the first error. */
+export const validateAnswerDocument: DocumentValidator<AnswerDocument>;
+/** Reports the first error. */
+export const validateAckDocument: DocumentValidator<AckDocument>;
+/** Reports the first error. */
+export const validatePresenceDocument: DocumentValidator<PresenceDocument>;
+/** Reports the first error. */
+export const validateRequestDocument: DocumentValidator<RequestDocument>;
+/** Reports the first error. */
+export const validateStatusDocument: DocumentValidator<StatusDocument>;
+/** Reports the first error. */
+export const validatePodDocument: DocumentValidator<PodDocument>;
+/** Reports the first error. */
+export const validateEventDocument: DocumentValidator<EventDocument>;
+/** Reports the first error. */
+export const validateJoinDocument: DocumentValidator<JoinDocument>;
+/** Reports the first error. */
+export const validateJoinedDocument: DocumentValidator<JoinedDocument>;

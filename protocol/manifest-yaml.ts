@@ -1,0 +1,279 @@
+/**
+ * Reads YAML as kubectl and the kubelet read it, and remembers where each field stands.
+ *
+ * That is YAML 1.1 as Go's yaml.v2 resolves it: `yes`, `on` and `y` are booleans, `0644` is octal, times
+ * and base 60 numbers are text, keys are text. Stricter than kubectl: equal keys, tags beyond the basic
+ * ones, and numbers that a double cannot carry are errors. Nothing is built before its depth is known,
+ * and aliases are followed within MAX_VALUES. Pure.
+ */
+import {
+  Composer,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  Parser,
+  Scalar,
+  type Alias,
+  type Document,
+  type ParsedNode,
+  type ScalarTag,
+  type YAMLError,
+  type YAMLMap,
+  type YAMLSeq,
+} from 'yaml';
+import {
+  checkKey,
+  checkNumber,
+  checkString,
+  ManifestError,
+  MAX_DEPTH,
+  MAX_VALUES,
+  tooDeep,
+  tooManyValues,
+} from './manifest-error.js';
+import type { ReadValue } from './manifest-json.js';
+import type { Positions } from './manifest-positions.js';
+
+const TRUE = /^(?:y|Y|yes|Yes|YES|true|True|TRUE|on|On|ON)$/;
+const BOOLEAN =
+  /^(?:[yY]|yes|Yes|YES|true|True|TRUE|on|On|ON|[nN]|no|No|NO|false|False|FALSE|off|Off|OFF)$/;
+const INTEGER =
+  /^[-+]?(?:0b[01_]*[01][01_]*|0o[0-7_]*[0-7][0-7_]*|0x[\da-fA-F_]*[\da-fA-F][\da-fA-F_]*|\d[\d_]*)$/;
+const FLOAT = /^[-+]?(?:\.\d[\d_]*|\d[\d_]*(?:\.[\d_]*)?)(?:[eE][-+]?\d+)?$/;
+const NOT_A_NUMBER = /^(?:[-+]?\.(?:inf|Inf|INF)|\.nan|\.NaN|\.NAN)$/;
+
+/** Enough for MAX_VALUES with their layout; comments and line breaks count too. */
+const MAX_TOKENS = MAX_VALUES * 6;
+
+/** Go's `strconv.ParseInt(text, 0, 64)`: the prefix gives the base, and a leading zero means octal. */
+function integerOf(text: string): number {
+  const plain = text.replaceAll('_', '');
+  const digits = plain.replace(/^[-+]/, '');
+  const sign = plain.startsWith('-') ? -1 : 1;
+  if (/^0[0-7]+$/.test(digits)) return sign * Number.parseInt(digits, 8);
+  return sign * Number(digits);
+}
+
+function scalarTag(name: string, test: RegExp, resolve: (text: string) => unknown): ScalarTag {
+  // `identify` serves writing only, which nothing here does.
+  return { tag: `tag:yaml.org,2002:${name}`, default: true, test, resolve, identify: () => false };
+}
+
+const TAGS = [
+  'map' as const,
+  'seq' as const,
+  // Without a test it serves explicit `!!str` tags alone.
+  { tag: 'tag:yaml.org,2002:str', resolve: (text: string) => text } satisfies ScalarTag,
+  'null' as const,
+  scalarTag('bool', BOOLEAN, text => TRUE.test(text)),
+  scalarTag('int', INTEGER, integerOf),
+  scalarTag('float', FLOAT, text => Number(text.replaceAll('_', ''))),
+  scalarTag('float', NOT_A_NUMBER, () => Number.NaN),
+];
+
+/** Document by document, so that the first broken one ends the work; throws before building what is too deep. */
+function* compose(text: string): Generator<Document.Parsed> {
+  const parser = new Parser();
+  const composer = new Composer({
+    customTags: TAGS,
+    schema: 'kubernetes',
+    version: '1.1',
+    // Also after a `%YAML 1.2` directive, which would bring in `!!binary` and the like.
+    resolveKnownTags: false,
+    merge: false,
+    // Ours is linear in the number of keys; the composer's compares each key with each other one.
+    uniqueKeys: false,
+    stringKeys: true,
+    prettyErrors: false,
+    logLevel: 'silent',
+  });
+  let tokens = 0;
+  for (const lexeme of new Lexer().lex(text)) {
+    tokens += 1;
+    for (const token of parser.next(lexeme)) yield* composer.next(token);
+    if (parser.stack.length > MAX_DEPTH + 2) throw tooDeep(parser.offset);
+    if (tokens > MAX_TOKENS) {
+      const message = `more than ${MAX_TOKENS} words, marks and line breaks`;
+      throw new ManifestError('TooManyValues', parser.offset, message);
+    }
+  }
+  for (const token of parser.end()) yield* composer.next(token);
+  yield* composer.end();
+}
+
+/** Which node each alias of a document stands for: the last one before it with that anchor. */
+function aliasTargets(root: ParsedNode | null): Map<Alias, ParsedNode> {
+  const anchors = new Map<string, ParsedNode>();
+  const targets = new Map<Alias, ParsedNode>();
+  const walk = (node: unknown): void => {
+    if (isAlias(node)) {
+      const target = anchors.get(node.source);
+      if (target !== undefined) targets.set(node, target);
+      return;
+    }
+    if (isMap(node) || isSeq(node) || isScalar(node)) {
+      if (node.anchor !== undefined) anchors.set(node.anchor, node as ParsedNode);
+    }
+    if (isMap(node)) {
+      for (const { key, value } of node.items) {
+        walk(key);
+        walk(value);
+      }
+    } else if (isSeq(node)) node.items.forEach(walk);
+  };
+  walk(root);
+  return targets;
+}
+
+function startOf(node: unknown, otherwise: number): number {
+  return isMap(node) || isSeq(node) || isScalar(node) || isAlias(node)
+    ? (node.range?.[0] ?? otherwise)
+    : otherwise;
+}
+
+class YamlBuilder {
+  readonly #positions: Positions;
+  readonly #targets: Map<Alias, ParsedNode>;
+  readonly #budget: { values: number };
+  readonly #open = new Set<unknown>();
+
+  constructor(root: ParsedNode | null, positions: Positions, budget: { values: number }) {
+    this.#positions = positions;
+    this.#targets = aliasTargets(root);
+    this.#budget = budget;
+  }
+
+  build(node: unknown, depth: number, at: number): unknown {
+    this.#budget.values -= 1;
+    if (this.#budget.values < 0) throw tooManyValues(at);
+    if (isAlias(node)) return this.build(this.#follow(node, at), depth, at);
+    if (isScalar(node)) return this.#scalar(node);
+    if (!isMap(node) && !isSeq(node)) return null;
+    if (depth >= MAX_DEPTH) throw tooDeep(startOf(node, at));
+    this.#open.add(node);
+    const value = isMap(node) ? this.#map(node, depth + 1) : this.#seq(node, depth + 1);
+    this.#open.delete(node);
+    return value;
+  }
+
+  #follow(alias: Alias, at: number): ParsedNode {
+    const offset = startOf(alias, at);
+    const target = this.#targets.get(alias);
+    if (target === undefined) {
+      throw new ManifestError(
+        'Syntax',
+        offset,
+        `there is no anchor &${alias.source} before this alias`,
+      );
+    }
+    if (this.#open.has(target)) {
+      throw new ManifestError(
+        'Syntax',
+        offset,
+        `the alias *${alias.source} stands inside its own anchor`,
+      );
+    }
+    return target;
+  }
+
+  #scalar(node: Scalar): unknown {
+    const { value } = node;
+    const offset = startOf(node, 0);
+    if (typeof value === 'number') checkNumber(value, node.source ?? String(value), offset);
+    if (typeof value === 'string' && node.type === Scalar.QUOTE_DOUBLE) checkString(value, offset);
+    return value;
+  }
+
+  #seq(node: YAMLSeq, depth: number): unknown[] {
+    const known = new Map<string | number, number>();
+    const start = startOf(node, 0);
+    const array = node.items.map((item, index) => {
+      const offset = startOf(item, start);
+      known.set(index, offset);
+      return this.build(item, depth, offset);
+    });
+    this.#positions.set(array, known);
+    return array;
+  }
+
+  #map(node: YAMLMap, depth: number): Record<string, unknown> {
+    const object: Record<string, unknown> = {};
+    const known = new Map<string | number, number>();
+    const merged: Record<string, unknown>[] = [];
+    const start = startOf(node, 0);
+    for (const { key, value } of node.items) {
+      const offset = startOf(key, start);
+      if (isScalar(key) && key.source === '<<' && key.type === Scalar.PLAIN) {
+        merged.push(...this.#merged(value, depth, offset));
+        continue;
+      }
+      const name = isScalar(key) && typeof key.value === 'string' ? key.value : '';
+      if (name === '') throw new ManifestError('Syntax', offset, 'a key is empty or not text');
+      checkKey(name, known, offset);
+      known.set(name, offset);
+      object[name] = this.build(value, depth, offset);
+    }
+    this.#positions.set(object, known);
+    for (const source of merged) this.#merge(object, source);
+    return object;
+  }
+
+  /** The objects that a `<<` key names, the first being the strongest (YAML 1.1 merge key). */
+  #merged(node: unknown, depth: number, at: number): Record<string, unknown>[] {
+    const value = this.build(node, depth, at);
+    const sources: unknown[] = Array.isArray(value) ? value : [value];
+    return sources.map(source => {
+      if (typeof source === 'object' && source !== null && !Array.isArray(source)) {
+        return source as Record<string, unknown>;
+      }
+      throw new ManifestError(
+        'Syntax',
+        at,
+        'the merge key << wants an object or a list of objects',
+      );
+    });
+  }
+
+  #merge(object: Record<string, unknown>, source: Record<string, unknown>): void {
+    const known = this.#positions.get(object);
+    for (const [key, value] of Object.entries(source)) {
+      if (Object.hasOwn(object, key)) continue;
+      object[key] = value;
+      const offset = this.#positions.get(source)?.get(key);
+      if (offset !== undefined) known?.set(key, offset);
+    }
+  }
+}
+
+/** The library's words where they help a reader, ours where they speak of its options. */
+function messageOf(problem: YAMLError): string {
+  if (problem.code === 'NON_STRING_KEY') return 'a key must be plain text';
+  const tag = /^Unresolved tag: (.*)/.exec(problem.message)?.[1];
+  if (tag === undefined) return problem.message.slice(0, 200);
+  const shown = tag.slice(0, 100).replace('tag:yaml.org,2002:', '!!');
+  return `the tag ${shown} is not read here: write the plain value`;
+}
+
+function problemOf(document: Document.Parsed): ManifestError | null {
+  const problem = document.errors[0] ?? document.warnings[0];
+  if (problem === undefined) return null;
+  const code = problem.code === 'TAG_RESOLVE_FAILED' ? 'UnsupportedTag' : 'Syntax';
+  return new ManifestError(code, problem.pos[0], messageOf(problem));
+}
+
+/** Reads all documents that are not empty; throws `ManifestError` for the first thing wrong. */
+export function readYaml(text: string, positions: Positions): ReadValue[] {
+  const budget = { values: MAX_VALUES };
+  const values: ReadValue[] = [];
+  for (const document of compose(text)) {
+    const problem = problemOf(document);
+    if (problem !== null) throw problem;
+    const root = document.contents;
+    const start = startOf(root, document.range[0]);
+    const value = new YamlBuilder(root, positions, budget).build(root, 0, start);
+    if (value !== null) values.push({ value, start });
+  }
+  return values;
+}

@@ -1,0 +1,36 @@
+/**
+ * Reads image references: `[domain/]path[:tag][@digest]`.
+ *
+ * Only as far as pull policy and validation need it; names are not completed with a default registry.
+ * Standard: the grammar of distribution/reference. Pure.
+ */
+
+export interface ImageReference {
+  /** Domain and path as written, e.g. `registry.example.com:5000/team/web` or `busybox`. */
+  readonly name: string;
+  readonly tag: string | null;
+  /** E.g. `sha256:…`. */
+  readonly digest: string | null;
+}
+
+const DOMAIN =
+  '(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*|' +
+  '\\[[0-9a-fA-F:]+\\])(?::[0-9]+)?';
+const COMPONENT = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
+const TAG = '[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}';
+const DIGEST = '[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}';
+const REFERENCE = new RegExp(
+  `^((?:${DOMAIN}/)?${COMPONENT}(?:/${COMPONENT})*)(?::(${TAG}))?(?:@(${DIGEST}))?$`,
+);
+
+/** The longest name that registries accept. */
+const MAX_NAME_LENGTH = 255;
+
+/** Null when the text is not an image reference. */
+export function parseImageReference(image: string): ImageReference | null {
+  if (image.length > 1024) return null;
+  const match = REFERENCE.exec(image);
+  const name = match?.[1];
+  if (match === null || name === undefined || name.length > MAX_NAME_LENGTH) return null;
+  return { name, tag: match[2] ?? null, digest: match[3] ?? null };
+}

@@ -1,0 +1,52 @@
+/**
+ * The types of a Pod: those of Kubernetes under one roof, and the few of our own that speak about them.
+ *
+ * Types and small readings of them only. Standard: the v1 API of Kubernetes.
+ */
+import type { Container, Pod, PodSpec } from 'kubernetes-types/core/v1.js';
+
+export type {
+  Container,
+  ContainerPort,
+  ContainerState,
+  ContainerStatus,
+  EmptyDirVolumeSource,
+  EnvVar,
+  HostPathVolumeSource,
+  Pod,
+  PodCondition,
+  PodSpec,
+  PodStatus,
+  ResourceRequirements,
+  Toleration,
+  Volume,
+  VolumeMount,
+} from 'kubernetes-types/core/v1.js';
+export type { ObjectMeta } from 'kubernetes-types/meta/v1.js';
+
+/** Where a pod's manifest comes from; the kubelet's words for `kubernetes.io/config.source`. */
+export type PodSource = 'file' | 'http';
+
+export const DEFAULT_NAMESPACE = 'default';
+
+/** A Pod that passed `validatePodManifest`: what validation demands is there. */
+export interface ValidPod extends Pod {
+  readonly metadata: NonNullable<Pod['metadata']> & { readonly name: string };
+  readonly spec: PodSpec;
+}
+
+/** The namespace of a pod; an empty one counts as absent (kubelet behaviour row 47). */
+export function podNamespace(pod: Pod): string {
+  const namespace = pod.metadata?.namespace;
+  return namespace === undefined || namespace === '' ? DEFAULT_NAMESPACE : namespace;
+}
+
+/** `<namespace>/<name>`, the key of a manifest's pod; the name has no node suffix. */
+export function podKey(pod: Pod): string {
+  return `${podNamespace(pod)}/${pod.metadata?.name ?? ''}`;
+}
+
+/** Init containers, then app containers, in the order of the manifest. */
+export function allContainers(pod: Pod): readonly Container[] {
+  return [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])];
+}
