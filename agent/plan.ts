@@ -28,7 +28,7 @@ import type {
   ObservedPods,
   ObservedSandbox,
 } from './runtime/runtime.js';
-import type { Step } from './steps.js';
+import { describeStep, type Step } from './steps.js';
 
 export interface PlanInput {
   readonly desired: Desired;
@@ -258,8 +258,28 @@ export function plan(input: PlanInput): readonly PodPlan[] {
     ...[...groups.values()].flatMap(group => [...group.byUid.keys()]),
   ]);
   for (const uid of [...input.podData].filter(one => !known.has(one)).sort()) {
-    const steps: Step[] = [{ do: 'removePodData', uid, reason: 'no pod has this uid' }];
-    plans.push({ key: `data/${uid}`, desired: null, sandbox: null, steps, againAt: null });
+    const retryAt = input.memory.failures.get(failureKey('stop', uid))?.retryAt ?? 0;
+    const againAt = retryAt > input.now ? retryAt : null;
+    const step: Step = { do: 'removePodData', uid, reason: 'no pod has this uid' };
+    const steps = againAt === null ? [step] : [];
+    plans.push({ key: `data/${uid}`, desired: null, sandbox: null, steps, againAt });
   }
   return plans;
+}
+
+/** For people: what is being done, what is to be done, what waits for its time. */
+export function planText(plans: readonly PodPlan[], inProgress: readonly PodPlan[]): string {
+  const busy = new Set(inProgress.map(({ key }) => key));
+  const steps = (podPlan: PodPlan) => podPlan.steps.map(step => `  ${describeStep(step)}`);
+  const lines = [
+    ...inProgress.flatMap(podPlan => [`${podPlan.key}: in progress`, ...steps(podPlan)]),
+    ...plans
+      .filter(({ key }) => !busy.has(key))
+      .flatMap(podPlan => {
+        const { key, againAt } = podPlan;
+        const when = againAt === null ? '' : `, again at ${new Date(againAt).toISOString()}`;
+        return [`${key}: ${podPlan.steps.length} steps${when}`, ...steps(podPlan)];
+      }),
+  ];
+  return lines.length === 0 ? 'nothing to do' : lines.join('\n');
 }
