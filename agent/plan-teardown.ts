@@ -136,7 +136,12 @@ export function collect(
     for (const one of garbage.removals) remove(one, 'it is of no more use');
     againAt = earliest(againAt, garbage.againAt);
   }
-  for (const { id } of newestFirst(there.sandboxes).slice(1)) {
+  const [newest, ...older] = newestFirst(there.sandboxes);
+  const isReplaced = starting.some(
+    step => step.do === 'runSandbox' && step.attempt !== newest?.attempt,
+  );
+  const replaced = newest !== undefined && isReplaced ? [newest, ...older] : older;
+  for (const { id } of replaced) {
     if (there.containers.some(one => one.sandboxId === id && !gone.has(one.id))) continue;
     steps.push({ do: 'removeSandbox', uid, id, reason: 'a newer one has taken its place' });
   }
