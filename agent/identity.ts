@@ -24,7 +24,8 @@ import {
 } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { keyId, signerOf, type Signer } from '../protocol/keys.js';
-import { reopenRoot, type TrustedRoot } from '../protocol/verify.js';
+import { type TrustedRoot } from '../protocol/verified.js';
+import { reopenRoot } from '../protocol/verify-root.js';
 
 export type IdentityErrorCode =
   | 'Missing'
