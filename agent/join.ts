@@ -13,12 +13,9 @@ import { formatToken, parseHubUrl, parseJoinLine, type JoinLine } from '../proto
 import { isNodeName } from '../protocol/names.js';
 import type { Clock } from '../protocol/ports.js';
 import type { Result } from '../protocol/refusal.js';
-import {
-  openAssignment,
-  openHubDocument,
-  type OpenedAssignment,
-  type TrustedRoot,
-} from '../protocol/verify.js';
+import type { TrustedRoot } from '../protocol/verified.js';
+import { openAssignment, type OpenedAssignment } from '../protocol/verify-assignment.js';
+import { openHubDocument } from '../protocol/verify-messages.js';
 import {
   ensureNodeKeys,
   identityPaths,

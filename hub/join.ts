@@ -10,7 +10,7 @@ import { parseToken } from '../protocol/join-line.js';
 import { keyId } from '../protocol/keys.js';
 import { isNodeName } from '../protocol/names.js';
 import type { Log } from '../protocol/ports.js';
-import { claimedIdentity, openNodeDocument } from '../protocol/verify.js';
+import { claimedIdentity, openNodeDocument } from '../protocol/verify-messages.js';
 import { AttemptLimit } from './attempt-limit.js';
 import { JoinNonces } from './join-nonce.js';
 import { joiningKeyFault, keyOwner } from './joining-keys.js';

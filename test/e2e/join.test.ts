@@ -222,7 +222,7 @@ describe('an honest hub', () => {
     });
     const url = `mqtts://127.0.0.1:${broker.port}`;
     const node = await mqttClient(url, {
-      ...brokerTlsOptions(identity.tls, url),
+      ...brokerTlsOptions(identity.tls, new URL(url)),
       clientId: identity.membership.node,
     });
     const topics = topicsOf(identity.membership.fleet);
@@ -250,7 +250,7 @@ describe('an honest hub', () => {
     await closed;
     await assert.rejects(
       mqttClient(url, {
-        ...brokerTlsOptions(identity.tls, url),
+        ...brokerTlsOptions(identity.tls, new URL(url)),
         clientId: identity.membership.node,
       }),
       /Not authorized/,

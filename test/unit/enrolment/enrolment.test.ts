@@ -19,7 +19,8 @@ import type { JoinDocument, JoinedDocument } from '../../../protocol/documents.j
 import { seal } from '../../../protocol/envelope.js';
 import { formatToken, parseJoinLine } from '../../../protocol/join-line.js';
 import { keyId, rawPublicKey, signerOf } from '../../../protocol/keys.js';
-import { openAssignment, openHubDocument } from '../../../protocol/verify.js';
+import { openAssignment } from '../../../protocol/verify-assignment.js';
+import { openHubDocument } from '../../../protocol/verify-messages.js';
 import { hubFixture, type HubFixture } from '../../support/hub-fixture.js';
 
 const ADMIN: Actor = { kind: 'user', name: 'admin' };

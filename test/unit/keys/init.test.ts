@@ -23,7 +23,7 @@ import { loadHub } from '../../../hub/load.js';
 import { newSerialNumber, peerOf, pinOf } from '../../../hub/pki.js';
 import { SetupError, type SetupErrorCode } from '../../../hub/setup-error.js';
 import { openSqliteStore } from '../../../hub/store/sqlite.js';
-import { openPinnedRoot } from '../../../protocol/verify.js';
+import { openPinnedRoot } from '../../../protocol/verify-root.js';
 import { MovableClock, QUIET_HOST } from '../../support/hub-fixture.js';
 
 let directory: string;
