@@ -9,9 +9,10 @@ import { createServer, type Server, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { connect, type IClientOptions, type MqttClient } from 'mqtt';
-import { brokerTlsOptions } from '../../agent/hub-tls.js';
+import { brokerTlsOptions, openBrokerSocket } from '../../agent/hub-tls.js';
 import { isJoined, loadIdentity } from '../../agent/identity.js';
 import { JoinError, type JoinErrorCode } from '../../agent/join-http.js';
 import { joinHub, removeTokenFile, type JoinRequest } from '../../agent/join.js';
@@ -486,6 +487,55 @@ describe('an answer that is not to this request', () => {
       dataDir: join(directory, 'other'),
     });
     await assert.rejects(elsewhere, withCode('BadAnswer', /for another node/));
+  });
+});
+
+describe('the socket to the broker', () => {
+  /** What happens to a client that writes at once: the text that the server reads, or the error. */
+  async function write(tls: TlsOptions): Promise<string> {
+    if (!isJoined(join(directory, 'agent'))) await attempt(await joinLine());
+    const member = loadIdentity(join(directory, 'agent'));
+    assert.ok(member);
+    let read = '';
+    const server = createTlsServer(tls, socket => {
+      socket.on('error', () => undefined);
+      socket.on('data', (data: Buffer) => {
+        read += data.toString();
+        socket.end();
+      });
+    });
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const socket = openBrokerSocket(member.tls)(new URL(`mqtts://127.0.0.1:${port}`));
+    const outcome = new Promise<string>(resolve => {
+      socket.on('error', error => resolve(`${(error as NodeJS.ErrnoException).code}`));
+      socket.on('close', () => resolve('closed'));
+    });
+    socket.resume();
+    socket.write('CONNECT');
+    const ended = await outcome;
+    await new Promise(resolve => server.close(resolve));
+    return `${ended} ${read}`;
+  }
+
+  test('speaks to the hub', async () => {
+    assert.equal(await write(hubTls(fixture)), 'closed CONNECT');
+  });
+
+  test('says nothing to another authority, a member of the fleet, TLS 1.2 (S70)', async () => {
+    const other = await hubFixture();
+    const foreign = await write(hubTls(other));
+    assert.match(
+      foreign,
+      /^(UNABLE_TO_VERIFY_LEAF_SIGNATURE|SELF_SIGNED_CERT_IN_CHAIN|CERT_\w+) $/,
+    );
+    await other.close();
+    const member = loadIdentity(join(directory, 'agent'));
+    assert.ok(member);
+    const { key, cert } = member.tls;
+    assert.match(await write({ key, cert }), /^INVALID_PURPOSE $/);
+    const old = await write({ ...hubTls(fixture), minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' });
+    assert.match(old, /^(EPROTO|ERR_SSL_\w+) $/);
   });
 });
 
