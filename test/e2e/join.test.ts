@@ -3,6 +3,7 @@
  * that is not the hub. The servers here write down all that they are sent.
  */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type ServerOptions } from 'node:https';
@@ -15,7 +16,8 @@ import { connect, type IClientOptions, type MqttClient } from 'mqtt';
 import { brokerTlsOptions, openBrokerSocket } from '../../agent/hub-tls.js';
 import { isJoined, loadIdentity } from '../../agent/identity.js';
 import { JoinError, type JoinErrorCode } from '../../agent/join-http.js';
-import { joinHub, removeTokenFile, type JoinRequest } from '../../agent/join.js';
+import { joinHub, type JoinRequest } from '../../agent/join.js';
+import { readTokenFile, removeTokenFile } from '../../agent/token-file.js';
 import { startBroker } from '../../hub/broker.js';
 import { nodeStanding } from '../../hub/enrolment.js';
 import {
@@ -277,10 +279,28 @@ describe('an honest hub', () => {
     await other.close();
   });
 
-  test('the token file is removed, and one that cannot be is no error', () => {
-    writeFileSync(tokenFile, 'x');
+  test('the token file is read and removed, and one that cannot be is no error', async () => {
+    const read = (path: string) => readTokenFile(path, process.stdin);
+    writeFileSync(tokenFile, 'x\n');
+    assert.equal(await read(tokenFile), 'x\n');
     assert.equal(removeTokenFile(tokenFile), true);
     assert.equal(removeTokenFile(tokenFile), false);
+    const missing = withCode('BadLine', /--token-file .*ENOENT.*flotilla token create/);
+    await assert.rejects(read(tokenFile), missing);
+    await assert.rejects(read(directory), withCode('BadLine', /EISDIR/));
+    writeFileSync(tokenFile, 'x'.repeat(20_000));
+    await assert.rejects(read(tokenFile), withCode('BadLine', /over 16384 bytes/));
+  });
+
+  test('the token is read from standard input to its end', () => {
+    const module = new URL('../../agent/token-file.js', import.meta.url).href;
+    const script = `import { readTokenFile } from '${module}';
+      process.stdout.write(await readTokenFile('-', process.stdin));`;
+    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+      input: 'the line\n',
+      encoding: 'utf8',
+    });
+    assert.equal(stdout, 'the line\n');
   });
 });
 
