@@ -1,7 +1,8 @@
 /**
- * Many small commits for the price of one fsync: those made in one turn of the event loop share a SQLite transaction,
- * each in a savepoint of its own, so that one that fails takes no other with it. A promise is settled only after the
- * outer COMMIT is on disk; when that fails, all of them fail.
+ * Many small commits for the price of one fsync: those made in one turn of the event loop share a
+ * SQLite transaction, each in a savepoint of its own, so that one that fails takes no other with
+ * it. A promise is settled only after the outer COMMIT is on disk; when that fails, all of them
+ * fail.
  */
 import type { Database, Statement } from 'better-sqlite3';
 import type { Clock } from '../../protocol/ports.js';
@@ -32,7 +33,10 @@ export class GroupCommit {
   #queue: Entry[] = [];
   #closed = false;
 
-  /** `committed` is called once per transaction that is on disk, with the commits that changed something. */
+  /**
+   * `committed` is called once per transaction that is on disk, with the commits that changed
+   * something.
+   */
   constructor(options: {
     db: Database;
     clock: Clock;

@@ -1,20 +1,21 @@
 /**
- * The changes of late, in memory, one ring per kind, so that a flood of one kind does not expire watches of another.
- * A watch is a cursor into its ring: whoever falls behind the ring's tail is `Expired`, and a slow receiver costs no
- * memory (the watch cache of the Kubernetes API server works alike).
+ * The changes of late, in memory, one ring per kind, so that a flood of one kind does not expire
+ * watches of another. A watch is a cursor into its ring: whoever falls behind the ring's tail is
+ * `Expired`, and a slow receiver costs no memory (the watch cache of the Kubernetes API server
+ * works alike).
  */
 import { type Change, type ObjectKind, StoreError } from './store.js';
+import type { KeptChange } from './write.js';
 
 /** Changes that a ring holds, and so the farthest that a receiver may fall behind. */
 export const HISTORY_MAX = 10_000;
 
-function versionOf(change: Change): number {
-  return Number(change.object.metadata.resourceVersion);
-}
-
-/** Positions count all changes since the store was opened; the ring holds those from `first` up to `end`. */
+/**
+ * Positions count all changes since the store was opened; the ring holds those from `first` up to
+ * `end`.
+ */
 class Ring {
-  readonly #changes: Change[] = [];
+  readonly #changes: KeptChange[] = [];
   readonly waiting = new Set<() => void>();
   /** The newest resourceVersion from which on nothing is missing. */
   floor: number;
@@ -28,14 +29,14 @@ class Ring {
     return Math.max(0, this.end - HISTORY_MAX);
   }
 
-  at(position: number): Change {
+  at(position: number): KeptChange {
     const change = this.#changes[position % HISTORY_MAX];
     if (!change) throw new RangeError(`no change at position ${position}`);
     return change;
   }
 
-  push(change: Change): void {
-    if (this.end >= HISTORY_MAX) this.floor = versionOf(this.at(this.first));
+  push(change: KeptChange): void {
+    if (this.end >= HISTORY_MAX) this.floor = this.at(this.first).resourceVersion;
     this.#changes[this.end % HISTORY_MAX] = change;
     this.end++;
   }
@@ -46,7 +47,7 @@ class Ring {
     let high = this.end;
     while (low < high) {
       const middle = Math.floor((low + high) / 2);
-      if (versionOf(this.at(middle)) > resourceVersion) high = middle;
+      if (this.at(middle).resourceVersion > resourceVersion) high = middle;
       else low = middle + 1;
     }
     return low;
@@ -66,13 +67,13 @@ export class History {
   }
 
   /** Takes what was committed, ascending by resourceVersion, and wakes the watches it concerns. */
-  append(changes: readonly Change[]): void {
+  append(changes: readonly KeptChange[]): void {
     const grown = new Set<Ring>();
     for (const change of changes) {
-      const ring = this.#ring(change.object.kind);
+      const ring = this.#ring(change.kind);
       ring.push(change);
       grown.add(ring);
-      this.#current = versionOf(change);
+      this.#current = change.resourceVersion;
     }
     for (const ring of grown) for (const wake of [...ring.waiting]) wake();
   }
@@ -97,7 +98,7 @@ export class History {
           `the receiver fell more than ${HISTORY_MAX} changes behind; list again`,
         );
       }
-      if (position < ring.end) yield ring.at(position++);
+      if (position < ring.end) yield ring.at(position++).read();
       else await grown(ring, signal);
     }
   }

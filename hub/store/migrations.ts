@@ -1,7 +1,7 @@
 /**
- * The SQLite schema of the hub's store, as numbered steps that are never edited once released: a change of the
- * schema is a new step at the end. `user_version` holds the number of the last step taken. Each step is one
- * transaction, so that a crash leaves the schema before or after it.
+ * The SQLite schema of the hub's store, as numbered steps that are never edited once released: a
+ * change of the schema is a new step at the end. `user_version` holds the number of the last step
+ * taken. Each step is one transaction, so that a crash leaves the schema before or after it.
  */
 import type { Database } from 'better-sqlite3';
 

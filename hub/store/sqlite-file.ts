@@ -1,7 +1,8 @@
 /**
- * Opens the store's file safely: one process at a time, mode 0600, durable settings, a known schema, sound pages.
- * One process is enforced by a SQLite transaction that is held open on `<path>-lock`: a lock of the kernel, which
- * ends with the process, kill -9 included, and leaves `<path>` itself readable for backups.
+ * Opens the store's file safely: one process at a time, mode 0600, durable settings, a known
+ * schema, sound pages. One process is enforced by a SQLite transaction that is held open on
+ * `<path>-lock`: a lock of the kernel, which ends with the process, kill -9 included, and leaves
+ * `<path>` itself readable for backups.
  */
 import { chmodSync, closeSync, existsSync, openSync, statSync } from 'node:fs';
 import Database from 'better-sqlite3';
@@ -108,8 +109,8 @@ function hasContent(path: string): boolean {
 }
 
 /**
- * An existing file is never opened here but by SQLite: closing any other descriptor of it would drop the POSIX locks
- * that SQLite holds in this process (sqlite.org/howtocorrupt.html, 2.2).
+ * An existing file is never opened here but by SQLite: closing any other descriptor of it would
+ * drop the POSIX locks that SQLite holds in this process (sqlite.org/howtocorrupt.html, 2.2).
  */
 function makePrivate(path: string): void {
   if (!existsSync(path)) closeSync(openSync(path, 'wx', 0o600));

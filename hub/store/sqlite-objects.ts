@@ -1,6 +1,7 @@
 /**
- * Objects in SQLite: one row each, labels, annotations, spec and status as JSON. Gives every change its
- * resourceVersion, tells it to watchers and writes the audit line of a user; runs inside the caller's transaction.
+ * Objects in SQLite: one row each, labels, annotations, spec and status as JSON. Gives every change
+ * its resourceVersion, tells it to watchers and writes the audit line of a user; runs inside the
+ * caller's transaction.
  */
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
@@ -16,7 +17,8 @@ import {
 } from './store.js';
 import type { Write } from './write.js';
 
-interface ObjectRow {
+/** An object as it is stored: JSON as text. */
+export interface ObjectRow {
   readonly kind: ObjectKind;
   readonly namespace: string;
   readonly name: string;
@@ -100,8 +102,8 @@ export class ObjectTable {
     return rows.map(toObject);
   }
 
-  /** The object as it is afterwards. Throws `AlreadyExists`, `NotFound`, `Conflict`. */
-  put(write: Write, { object: draft, expect }: Put): StoredObject {
+  /** The row as it is afterwards. Throws `AlreadyExists`, `NotFound`, `Conflict`. */
+  put(write: Write, { object: draft, expect }: Put): ObjectRow {
     const { namespace, name, uid, labels, annotations } = draft.metadata;
     const key = { kind: draft.kind, namespace, name };
     const row = this.#sql.get.get(key.kind, namespace, name);
@@ -124,9 +126,8 @@ export class ObjectTable {
       resource_version: ++write.counters.resourceVersion,
       created_at: draft.metadata.creationTimestamp ?? write.at,
     };
-    const object = toObject(created);
-    this.#keep(write, created, { type: 'ADDED', object, previous: null });
-    return object;
+    this.#keep(write, created, null);
+    return created;
   }
 
   /** Throws `NotFound`, `Conflict`. */
@@ -150,80 +151,83 @@ export class ObjectTable {
     }));
   }
 
-  #update(write: Write, row: ObjectRow, parts: Parts): StoredObject {
-    const previous = toObject(row);
-    const labels = changed(row.labels, parts.labels);
-    const annotations = changed(row.annotations, parts.annotations);
-    const spec = changed(row.spec, parts.spec);
-    const status = changed(row.status, parts.status);
-    if (!labels && !annotations && !spec && !status) return previous;
+  #update(write: Write, row: ObjectRow, parts: Parts): ObjectRow {
+    const labels = sameJson(row.labels, parts.labels) ? row.labels : parts.labels;
+    const annotations = sameJson(row.annotations, parts.annotations)
+      ? row.annotations
+      : parts.annotations;
+    const spec = sameJson(row.spec, parts.spec) ? row.spec : parts.spec;
+    const status = sameJson(row.status, parts.status) ? row.status : parts.status;
+    const unchanged =
+      labels === row.labels &&
+      annotations === row.annotations &&
+      spec === row.spec &&
+      status === row.status;
+    if (unchanged) return row;
     const updated = {
       ...row,
-      labels: labels ? parts.labels : row.labels,
-      annotations: annotations ? parts.annotations : row.annotations,
-      spec: spec ? parts.spec : row.spec,
-      status: status ? parts.status : row.status,
-      generation: row.generation + (spec ? 1 : 0),
+      labels,
+      annotations,
+      spec,
+      status,
+      generation: row.generation + (spec === row.spec ? 0 : 1),
       resource_version: ++write.counters.resourceVersion,
     };
-    const object: StoredObject = {
-      kind: row.kind,
-      metadata: {
-        ...previous.metadata,
-        generation: updated.generation,
-        resourceVersion: String(updated.resource_version),
-        labels: labels ? (labels.value as Record<string, string>) : previous.metadata.labels,
-        annotations: annotations
-          ? (annotations.value as Record<string, string>)
-          : previous.metadata.annotations,
-      },
-      spec: spec ? spec.value : previous.spec,
-      status: status ? status.value : previous.status,
-    };
-    this.#keep(write, updated, { type: 'MODIFIED', object, previous });
-    return object;
+    this.#keep(write, updated, row);
+    return updated;
   }
 
-  #keep(write: Write, row: ObjectRow, change: Change): void {
+  #keep(write: Write, row: ObjectRow, previous: ObjectRow | null): void {
     const { kind, name } = write.actor;
     this.#sql.write.run({ ...row, updated_by: `${kind}:${name}`, updated_at: write.at });
-    this.#record(write, change);
+    this.#record(write, previous ? 'MODIFIED' : 'ADDED', { row, previous });
   }
 
-  #remove(write: Write, row: ObjectRow): void {
-    this.#sql.remove.run(row.kind, row.namespace, row.name);
-    const previous = toObject(row);
-    const resourceVersion = String(++write.counters.resourceVersion);
-    const object = { ...previous, metadata: { ...previous.metadata, resourceVersion } };
-    this.#record(write, { type: 'DELETED', object, previous });
+  #remove(write: Write, previous: ObjectRow): void {
+    this.#sql.remove.run(previous.kind, previous.namespace, previous.name);
+    const row = { ...previous, resource_version: ++write.counters.resourceVersion };
+    this.#record(write, 'DELETED', { row, previous });
   }
 
-  #record(write: Write, change: Change): void {
-    const { object, previous, type } = change;
-    write.changes.push(change);
-    write.touched.add(object.kind);
+  #record(
+    write: Write,
+    type: Change['type'],
+    { row, previous }: { row: ObjectRow; previous: ObjectRow | null },
+  ): void {
+    write.changes.push({
+      kind: row.kind,
+      resourceVersion: row.resource_version,
+      read: () => ({ type, object: toObject(row), previous: previous && toObject(previous) }),
+    });
+    write.touched.add(row.kind);
     if (write.actor.kind !== 'user') return;
     this.#sql.audit.run(
       write.at,
       write.actor.name,
       write.actor.address ?? null,
       VERBS[type],
-      object.kind,
-      object.metadata.namespace,
-      object.metadata.name,
-      previous && sha256Hex(canonicalJson(previous.spec)),
-      type === 'DELETED' ? null : sha256Hex(canonicalJson(object.spec)),
+      row.kind,
+      row.namespace,
+      row.name,
+      previous && specHash(previous),
+      type === 'DELETED' ? null : specHash(row),
     );
   }
 }
 
 const VERBS = { ADDED: 'create', MODIFIED: 'update', DELETED: 'delete' } as const;
 
-/** The value of the new JSON, or null where it says the same as the old, in whatever order of keys. */
-function changed(before: string, after: string): { readonly value: unknown } | null {
-  if (before === after) return null;
-  const value: unknown = JSON.parse(after);
-  return isDeepStrictEqual(value, JSON.parse(before)) ? null : { value };
+function specHash(row: ObjectRow): string {
+  return sha256Hex(canonicalJson(JSON.parse(row.spec)));
+}
+
+/**
+ * Whether two texts of JSON.stringify say the same. The order of keys is all that may differ, so
+ * lengths do not.
+ */
+function sameJson(a: string, b: string): boolean {
+  if (a === b) return true;
+  return a.length === b.length && isDeepStrictEqual(JSON.parse(a), JSON.parse(b));
 }
 
 function checkVersion(
@@ -245,7 +249,7 @@ function describe({ kind, namespace, name }: Key): string {
   return namespace === '' ? `${kind} ${name}` : `${kind} ${namespace}/${name}`;
 }
 
-function toObject(row: ObjectRow): StoredObject {
+export function toObject(row: ObjectRow): StoredObject {
   return {
     kind: row.kind,
     metadata: {

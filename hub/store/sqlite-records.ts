@@ -1,7 +1,7 @@
 /**
- * What lies behind the objects, in SQLite: revisions, blobs, roots (immutable), assignments (only forwards),
- * identities, reporters, publications. Runs inside the caller's transaction and takes no decision but those that
- * the mutations name.
+ * What lies behind the objects, in SQLite: revisions, blobs, roots (immutable), assignments (only
+ * forwards), identities, reporters, publications. Runs inside the caller's transaction and takes no
+ * decision but those that the mutations name.
  */
 import type { Database } from 'better-sqlite3';
 import {

@@ -1,13 +1,14 @@
 /**
- * The hub's store in one SQLite file: WAL, synchronous FULL, every promise settled only when its commit is on disk.
- * Puts the parts together: the file, the tables, group commit, the history for watches. better-sqlite3 works
- * synchronously, so a read sees exactly what was committed last, never half of a commit.
+ * The hub's store in one SQLite file: WAL, synchronous FULL, every promise settled only when its
+ * commit is on disk. Puts the parts together: the file, the tables, group commit, the history for
+ * watches. better-sqlite3 works synchronously, so a read sees exactly what was committed last,
+ * never half of a commit.
  */
 import type { Clock } from '../../protocol/ports.js';
 import { GroupCommit } from './group-commit.js';
 import { History } from './history.js';
 import { asStoreError, openStoreFile, type StoreFile } from './sqlite-file.js';
-import { ObjectTable } from './sqlite-objects.js';
+import { ObjectTable, type ObjectRow, toObject } from './sqlite-objects.js';
 import { RecordTables } from './sqlite-records.js';
 import {
   type Actor,
@@ -34,8 +35,8 @@ export interface SqliteStoreOptions {
 }
 
 /**
- * Opens or makes the store, and brings its schema up to date. Throws `Locked` while another process has it open,
- * `NewerSchema`, `Corrupt`, `NotFound`, `Unavailable`.
+ * Opens or makes the store, and brings its schema up to date. Throws `Locked` while another process
+ * has it open, `NewerSchema`, `Corrupt`, `NotFound`, `Unavailable`.
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
   const { path, clock, create = true } = options;
@@ -89,13 +90,13 @@ class SqliteStore implements Store {
 
   async commit(actor: Actor, mutations: readonly Mutation[]): Promise<Committed> {
     return this.#commits.run(actor, write => {
-      const objects: StoredObject[] = [];
+      const rows: ObjectRow[] = [];
       for (const mutation of mutations) {
-        if (mutation.type === 'put') objects.push(this.#objects.put(write, mutation));
+        if (mutation.type === 'put') rows.push(this.#objects.put(write, mutation));
         else if (mutation.type === 'delete') this.#objects.delete(write, mutation);
         else this.#records.apply(write, mutation);
       }
-      return { resourceVersion: String(write.counters.resourceVersion), objects };
+      return committed(String(write.counters.resourceVersion), rows);
     });
   }
 
@@ -188,4 +189,16 @@ class SqliteStore implements Store {
     }
     for (const listener of [...this.#listeners]) listener(touched);
   }
+}
+
+/** Most callers do not look at the objects: they are parsed when somebody does. */
+function committed(resourceVersion: string, rows: readonly ObjectRow[]): Committed {
+  let objects: readonly StoredObject[] | null = null;
+  return {
+    resourceVersion,
+    get objects() {
+      objects ??= rows.map(toObject);
+      return objects;
+    },
+  };
 }

@@ -1,7 +1,7 @@
 /**
- * The hub's store: one interface, whose calls return promises and are one transaction each. Objects are what the API
- * serves; records are what lies behind them. Every mutation names its actor. Implementations (SQLite now) pass
- * `test/contracts/store.contract.ts`; no decision is taken here.
+ * The hub's store: one interface, whose calls return promises and are one transaction each. Objects
+ * are what the API serves; records are what lies behind them. Every mutation names its actor.
+ * Implementations (SQLite now) pass `test/contracts/store.contract.ts`; no decision is taken here.
  */
 
 export type ObjectKind = 'Node' | 'Pod' | 'Event' | 'Bundle' | 'Token';
@@ -30,9 +30,10 @@ export interface StoredObject<Spec = unknown, Status = unknown> {
 }
 
 /**
- * What a caller may set; the rest of the metadata is the store's. A put replaces labels, annotations, spec and status
- * whole. A `uid` other than the stored one replaces the object: watchers see DELETED, then ADDED (mirror pods need
- * that). `creationTimestamp` counts when the object is created.
+ * What a caller may set; the rest of the metadata is the store's. A put replaces labels,
+ * annotations, spec and status whole. A `uid` other than the stored one replaces the object:
+ * watchers see DELETED, then ADDED (mirror pods need that). `creationTimestamp` counts when the
+ * object is created.
  */
 export interface ObjectDraft<Spec = unknown, Status = unknown> {
   readonly kind: ObjectKind;
@@ -93,7 +94,10 @@ export interface RootRecord {
   readonly envelope: Uint8Array;
 }
 
-/** What a node proved at enrolment. `state` other than `active` is used by later roads (approval, revocation). */
+/**
+ * What a node proved at enrolment. `state` other than `active` is used by later roads (approval,
+ * revocation).
+ */
 export interface IdentityRecord {
   readonly node: string;
   /** Raw Ed25519, hex. */
@@ -137,8 +141,9 @@ export interface Publication {
 }
 
 /**
- * One line of the audit log, append-only: every change of an object by an actor of kind `user`. A put that changes
- * nothing leaves none; one that replaces an object (another uid) leaves a delete and a create.
+ * One line of the audit log, append-only: every change of an object by an actor of kind `user`. A
+ * put that changes nothing leaves none; one that replaces an object (another uid) leaves a delete
+ * and a create.
  */
 export interface AuditRecord {
   readonly number: number;
@@ -156,9 +161,10 @@ export interface AuditRecord {
 // ----------------------------------------------------------------------------------------- mutations
 
 /**
- * `expect` is checked inside the transaction: `absent`, a resourceVersion, or `any` (created or replaced). A put
- * that changes nothing keeps the resourceVersion and is not seen by watchers; the order of an object's keys is no
- * difference. A delete of what is not there is NotFound, a `drop…` of it does nothing.
+ * `expect` is checked inside the transaction: `absent`, a resourceVersion, or `any` (created or
+ * replaced). A put that changes nothing keeps the resourceVersion and is not seen by watchers; the
+ * order of an object's keys is no difference. A delete of what is not there is NotFound, a `drop…`
+ * of it does nothing.
  */
 export type Mutation =
   | {
@@ -174,9 +180,9 @@ export type Mutation =
       readonly expect?: { readonly resourceVersion: string };
     }
   /**
-   * Nothing happens if a revision with this number and digest is recorded; Conflict if one with another digest is.
-   * Revisions outlive their bundle, so that one made anew under the same name goes on counting (nodes refuse to go
-   * back).
+   * Nothing happens if a revision with this number and digest is recorded; Conflict if one with
+   * another digest is. Revisions outlive their bundle, so that one made anew under the same name
+   * goes on counting (nodes refuse to go back).
    */
   | { readonly type: 'revision'; readonly record: RevisionRecord }
   /** Nothing happens if these bytes are recorded; Conflict if others are under this digest. */
@@ -199,7 +205,9 @@ export type Mutation =
   /** Keeps the topic's number if it holds these bytes already. */
   | { readonly type: 'publish'; readonly topic: string; readonly payload: Uint8Array | null };
 
-/** What a commit changed: for `put` and `delete` the kind of object, else the type of the mutation. */
+/**
+ * What a commit changed: for `put` and `delete` the kind of object, else the type of the mutation.
+ */
 export type Touched = ObjectKind | Exclude<Mutation['type'], 'put' | 'delete'>;
 
 export interface Committed {
@@ -210,8 +218,8 @@ export interface Committed {
 }
 
 /**
- * `Unavailable`: nothing of the commit was kept because the store is closed or what lies under it failed (disk full,
- * I/O error, connection lost); the same call may succeed later.
+ * `Unavailable`: nothing of the commit was kept because the store is closed or what lies under it
+ * failed (disk full, I/O error, connection lost); the same call may succeed later.
  */
 export type StoreErrorCode =
   | 'Conflict'
@@ -255,22 +263,23 @@ export interface Store {
     options?: ListOptions,
   ): Promise<{ resourceVersion: string; items: readonly StoredObject[] }>;
   /**
-   * All changes of a kind after `resourceVersion`, then live ones, in order, one transaction's changes together,
-   * until the signal aborts or the store closes. The first `next()` throws `Expired` when the history does not reach
-   * back that far, or `resourceVersion` is not one that this store gave out (answer: 410); a later one does when the
-   * receiver has fallen more than 10,000 changes behind. The history of a kind is its newest 10,000 changes since the
-   * store was opened.
+   * All changes of a kind after `resourceVersion`, then live ones, in order, one transaction's
+   * changes together, until the signal aborts or the store closes. The first `next()` throws
+   * `Expired` when the history does not reach back that far, or `resourceVersion` is not one that
+   * this store gave out (answer: 410); a later one does when the receiver has fallen more than
+   * 10,000 changes behind. The history of a kind is its newest 10,000 changes since the store was
+   * opened.
    */
   watch(kind: ObjectKind, resourceVersion: string, signal: AbortSignal): AsyncIterable<Change>;
   /**
-   * The listener is called after commits that changed something, with what they touched; commits made at once may
-   * come as one call. Returns the function that ends it.
+   * The listener is called after commits that changed something, with what they touched; commits
+   * made at once may come as one call. Returns the function that ends it.
    */
   onCommit(listener: (touched: ReadonlySet<Touched>) => void): () => void;
 
   /**
-   * All or nothing, in the order given; resolves when it is on disk. The mutations must not be altered before.
-   * Throws `Conflict`, `AlreadyExists`, `NotFound`, `Unavailable`.
+   * All or nothing, in the order given; resolves when it is on disk. The mutations must not be
+   * altered before. Throws `Conflict`, `AlreadyExists`, `NotFound`, `Unavailable`.
    */
   commit(actor: Actor, mutations: readonly Mutation[]): Promise<Committed>;
 
@@ -298,7 +307,9 @@ export interface Store {
   /** Lines with a number above `after`, ascending, at most `limit`. */
   audit(after: number, limit: number): Promise<readonly AuditRecord[]>;
 
-  /** Deletes all but the `keep` events that changed last; watchers see it. Returns how many went. */
+  /**
+   * Deletes all but the `keep` events that changed last; watchers see it. Returns how many went.
+   */
   pruneEvents(keep: number): Promise<number>;
 
   /** Finishes the commits under way. Every later call is `Unavailable`; closing twice is safe. */

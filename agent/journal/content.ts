@@ -1,0 +1,201 @@
+/**
+ * Bundle revisions, blobs, the files that are owned, and where each bundle stands. Kept: what the accepted assignment
+ * names, what is active, and the last healthy revision of each bundle; the rest is forgotten but for its digest,
+ * which still exposes other content under a known number. Runs inside the caller's transaction.
+ */
+import type { BundleDocument, BundleState } from '../../protocol/documents.js';
+import type { Verified } from '../../protocol/verified.js';
+import type { BundleName } from '../ports.js';
+import type { Connection } from './database.js';
+import { appendHistory, type Transition } from './history.js';
+import { readBack } from './trust.js';
+
+/** Digests of old revisions that are remembered for each bundle. */
+const REVISIONS_KEPT = 100;
+
+export interface OwnedFile extends BundleName {
+  /** Name in the static pod directory. */
+  readonly file: string;
+  readonly pod: string;
+  /** Digest of the signed manifest. */
+  readonly manifest: string;
+  /** SHA-256 of the file's bytes. */
+  readonly content: string;
+}
+
+export interface BundleRecord extends Omit<Transition, 'state'> {
+  readonly state: BundleState;
+  /** Milliseconds since 1970. */
+  readonly since: number;
+  /** The revision whose files lie in the directory. */
+  readonly active: string | null;
+  readonly healthy: string | null;
+}
+
+export interface RevisionRecord extends BundleName {
+  readonly revision: number;
+  readonly digest: string;
+  readonly storedAt: number;
+  readonly healthyAt: number | null;
+}
+
+export function knownDigest(db: Connection, bundle: BundleName, revision: number): string | null {
+  const row = db
+    .prepare('SELECT digest FROM revisions WHERE namespace = ? AND name = ? AND revision = ?')
+    .get(bundle.namespace, bundle.name, revision);
+  return (row as { digest: string } | undefined)?.digest ?? null;
+}
+
+export function insertRevision(db: Connection, at: number, bundle: Verified<BundleDocument>): void {
+  const { namespace, name, revision } = bundle.document;
+  db.prepare(
+    `INSERT INTO revisions (namespace, name, revision, digest, stored_at, envelope)
+     VALUES (?, ?, ?, ?, ?, ?)
+     ON CONFLICT (namespace, name, revision) DO UPDATE SET envelope = excluded.envelope
+     WHERE digest = excluded.digest`,
+  ).run(namespace, name, revision, bundle.digest, at, bundle.envelope);
+  db.prepare(
+    `DELETE FROM revisions WHERE namespace = ? AND name = ? AND envelope IS NULL AND revision NOT IN
+     (SELECT revision FROM revisions WHERE namespace = ? AND name = ? ORDER BY stored_at DESC LIMIT ?)`,
+  ).run(namespace, name, namespace, name, REVISIONS_KEPT);
+}
+
+export function readRevision(db: Connection, digest: string): BundleDocument | null {
+  const row = db
+    .prepare('SELECT envelope FROM revisions WHERE digest = ? AND envelope IS NOT NULL')
+    .get(digest) as { envelope: Buffer } | undefined;
+  return row ? readBack<BundleDocument>('bundle', row.envelope, digest) : null;
+}
+
+/** Newest first. */
+export function listRevisions(db: Connection): RevisionRecord[] {
+  const rows = db
+    .prepare('SELECT * FROM revisions ORDER BY namespace, name, revision DESC')
+    .all() as (BundleName & {
+    revision: number;
+    digest: string;
+    stored_at: number;
+    healthy_at: number | null;
+  })[];
+  return rows.map(row => ({
+    namespace: row.namespace,
+    name: row.name,
+    revision: row.revision,
+    digest: row.digest,
+    storedAt: row.stored_at,
+    healthyAt: row.healthy_at,
+  }));
+}
+
+export function listBundles(db: Connection): BundleRecord[] {
+  const rows = db.prepare('SELECT * FROM bundles ORDER BY namespace, name').all();
+  return (rows as (BundleRecord & Record<string, unknown>)[]).map(row => ({
+    namespace: row.namespace,
+    name: row.name,
+    revision: row.revision,
+    digest: row.digest,
+    attempt: row.attempt,
+    state: row.state,
+    reason: row.reason,
+    message: row.message,
+    since: row.since,
+    active: row['active_digest'] as string | null,
+    healthy: row['healthy_digest'] as string | null,
+  }));
+}
+
+/** A healthy revision sets its rollback floor; floors never fall. */
+export function applyTransition(db: Connection, at: number, to: Transition): void {
+  const { namespace, name } = to;
+  appendHistory(db, at, { kind: 'bundle', ...to });
+  if (to.state === 'removed') {
+    db.prepare('DELETE FROM bundles WHERE namespace = ? AND name = ?').run(namespace, name);
+    return;
+  }
+  db.prepare(
+    `INSERT INTO bundles (namespace, name, revision, digest, attempt, state, reason, message, since)
+     VALUES (@namespace, @name, @revision, @digest, @attempt, @state, @reason, @message, @since)
+     ON CONFLICT (namespace, name) DO UPDATE SET revision = @revision, digest = @digest,
+     attempt = @attempt, state = @state, reason = @reason, message = @message, since = @since`,
+  ).run({ ...to, since: at });
+  if (to.state !== 'healthy') return;
+  db.prepare('UPDATE bundles SET healthy_digest = ? WHERE namespace = ? AND name = ?').run(
+    to.digest,
+    namespace,
+    name,
+  );
+  db.prepare('UPDATE revisions SET healthy_at = ? WHERE digest = ? AND healthy_at IS NULL').run(
+    at,
+    to.digest,
+  );
+  const floor = readRevision(db, to.digest)?.rollbackFloor ?? 0;
+  db.prepare(
+    `INSERT INTO floors VALUES (?, ?, ?) ON CONFLICT (namespace, name)
+     DO UPDATE SET floor = max(floor, excluded.floor)`,
+  ).run(namespace, name, floor);
+}
+
+export function rollbackFloor(db: Connection, bundle: BundleName): number {
+  const row = db
+    .prepare('SELECT floor FROM floors WHERE namespace = ? AND name = ?')
+    .get(bundle.namespace, bundle.name);
+  return (row as { floor: number } | undefined)?.floor ?? 0;
+}
+
+/** `digest` null: nothing of the bundle is to lie in the directory. */
+export function replaceFiles(
+  db: Connection,
+  bundle: BundleName,
+  next: { digest: string | null; files: readonly OwnedFile[] },
+): void {
+  const { namespace, name } = bundle;
+  db.prepare('DELETE FROM files WHERE namespace = ? AND name = ?').run(namespace, name);
+  const insert = db.prepare(
+    'INSERT INTO files VALUES (@file, @namespace, @name, @pod, @manifest, @content)',
+  );
+  for (const file of next.files) insert.run(file);
+  db.prepare('UPDATE bundles SET active_digest = ? WHERE namespace = ? AND name = ?').run(
+    next.digest,
+    namespace,
+    name,
+  );
+}
+
+export function listFiles(db: Connection): OwnedFile[] {
+  return db.prepare('SELECT * FROM files ORDER BY file').all() as OwnedFile[];
+}
+
+export function hasBlob(db: Connection, digest: string): boolean {
+  return db.prepare('SELECT 1 FROM blobs WHERE digest = ?').get(digest) !== undefined;
+}
+
+export function readBlob(db: Connection, digest: string): Buffer | null {
+  const row = db.prepare('SELECT bytes FROM blobs WHERE digest = ?').get(digest);
+  return (row as { bytes: Buffer } | undefined)?.bytes ?? null;
+}
+
+/** Digests of the blobs that a bundle is made of. */
+export function blobsOf(document: BundleDocument): { digest: string; size: number }[] {
+  return document.manifests.flatMap(entry => (entry.parts.length > 0 ? entry.parts : [entry]));
+}
+
+/** Forgets what neither `assigned` nor a bundle's active or healthy revision needs. */
+export function prune(db: Connection, assigned: readonly string[]): void {
+  const kept = new Set(assigned);
+  for (const bundle of listBundles(db)) {
+    for (const digest of [bundle.active, bundle.healthy]) if (digest !== null) kept.add(digest);
+  }
+  const stored = db.prepare('SELECT digest FROM revisions WHERE envelope IS NOT NULL').all();
+  const forget = db.prepare('UPDATE revisions SET envelope = NULL WHERE digest = ?');
+  const blobs = new Set<string>();
+  for (const { digest } of stored as { digest: string }[]) {
+    if (!kept.has(digest)) forget.run(digest);
+    else for (const blob of blobsOf(readRevision(db, digest) ?? EMPTY)) blobs.add(blob.digest);
+  }
+  const drop = db.prepare('DELETE FROM blobs WHERE digest = ?');
+  for (const { digest } of db.prepare('SELECT digest FROM blobs').all() as { digest: string }[]) {
+    if (!blobs.has(digest)) drop.run(digest);
+  }
+}
+
+const EMPTY = { manifests: [] } as unknown as BundleDocument;

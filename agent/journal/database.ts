@@ -1,0 +1,136 @@
+/**
+ * Opens the journal's SQLite file: WAL, synchronous FULL, mode 0600, migrated to this version's schema. A damaged file
+ * is set aside and a new one begun; a file of a newer version is refused and left alone. Holds no knowledge of what
+ * the tables mean.
+ */
+import Database from 'better-sqlite3';
+import { chmodSync, closeSync, existsSync, openSync, renameSync } from 'node:fs';
+import { MIGRATIONS, SCHEMA_VERSION } from './schema.js';
+
+export type Connection = Database.Database;
+
+export type JournalErrorCode = 'NewerSchema' | 'Unusable';
+
+/** The journal cannot be used; the message says what to do. */
+export class JournalError extends Error {
+  readonly code: JournalErrorCode;
+
+  constructor(code: JournalErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'JournalError';
+    this.code = code;
+  }
+}
+
+export interface OpenedDatabase {
+  readonly connection: Connection;
+  /** No usable file was there. */
+  readonly created: boolean;
+  /** Where the damaged file lies now. */
+  readonly setAside: string | null;
+}
+
+const DAMAGED = new Set(['SQLITE_CORRUPT', 'SQLITE_NOTADB']);
+
+function isDamage(error: unknown): boolean {
+  if (!(error instanceof Database.SqliteError)) return false;
+  return [...DAMAGED].some(code => error.code === code || error.code.startsWith(`${code}_`));
+}
+
+/** Full, read-only or failing: nothing that the program did wrong. */
+export function isDiskError(error: unknown): boolean {
+  if (!(error instanceof Database.SqliteError)) return false;
+  return /^SQLITE_(FULL|IOERR|READONLY|CANTOPEN)/.test(error.code);
+}
+
+/** SQLite gives -wal and -shm the mode of the main file, so that one is made beforehand. */
+function connect(file: string): Connection {
+  closeSync(openSync(file, 'a', 0o600));
+  chmodSync(file, 0o600);
+  const connection = new Database(file);
+  try {
+    connection.pragma('journal_mode = WAL');
+    connection.pragma('synchronous = FULL');
+    connection.pragma('foreign_keys = ON');
+    connection.pragma('cache_size = -512');
+    connection.pragma('busy_timeout = 5000');
+    if (connection.pragma('quick_check(1)', { simple: true }) !== 'ok') {
+      throw new Database.SqliteError('quick_check failed', 'SQLITE_CORRUPT');
+    }
+    migrate(connection, file);
+    return connection;
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}
+
+function migrate(connection: Connection, file: string): void {
+  const version = connection.pragma('user_version', { simple: true }) as number;
+  if (version > SCHEMA_VERSION) {
+    throw new JournalError(
+      'NewerSchema',
+      `${file}: written by a newer flotilla-agent (schema ${version}, this one reads up to ` +
+        `${SCHEMA_VERSION}); install that version again, or remove the file to begin anew`,
+    );
+  }
+  MIGRATIONS.slice(version).forEach((sql, index) => {
+    connection.transaction(() => {
+      connection.exec(sql);
+      connection.pragma(`user_version = ${version + index + 1}`);
+    })();
+  });
+}
+
+/** The log goes with its file: left behind it would be read into the new one. */
+function setAside(file: string, now: number): string {
+  const stamp = new Date(now).toISOString().replaceAll(':', '-');
+  const target = `${file}.corrupt-${stamp}`;
+  for (const suffix of ['-wal', '-shm', '']) {
+    if (existsSync(`${file}${suffix}`)) renameSync(`${file}${suffix}`, `${target}${suffix}`);
+  }
+  return target;
+}
+
+/**
+ * @param now milliseconds since 1970, for the name of a file that is set aside
+ * @throws JournalError `NewerSchema`; `Unusable` when the disk says no
+ */
+export function openDatabase(file: string, now: number): OpenedDatabase {
+  const existed = existsSync(file);
+  try {
+    return { connection: connect(file), created: !existed, setAside: null };
+  } catch (error) {
+    if (!isDamage(error)) throw unusable(file, error);
+  }
+  const aside = setAside(file, now);
+  try {
+    return { connection: connect(file), created: true, setAside: aside };
+  } catch (error) {
+    throw unusable(file, error);
+  }
+}
+
+/** A second, reading connection beside a running agent. @throws JournalError */
+export function openForReading(file: string): Connection {
+  try {
+    const connection = new Database(file, { readonly: true, fileMustExist: true });
+    const version = connection.pragma('user_version', { simple: true }) as number;
+    if (version === SCHEMA_VERSION) return connection;
+    connection.close();
+    throw new JournalError(
+      'NewerSchema',
+      `${file}: schema ${version}, this program reads ${SCHEMA_VERSION}; use the agent's own version`,
+    );
+  } catch (error) {
+    throw unusable(file, error);
+  }
+}
+
+function unusable(file: string, error: unknown): JournalError {
+  if (error instanceof JournalError) return error;
+  const why = error instanceof Error ? error.message : String(error);
+  return new JournalError('Unusable', `${file}: the journal cannot be opened: ${why}`, {
+    cause: error,
+  });
+}

@@ -1,0 +1,353 @@
+/**
+ * The node's journal: what it accepted, what it did, what it has still to report. One transaction for each promise,
+ * durable when the call returns (WAL, synchronous FULL); no transaction while nothing happens. Every call is
+ * synchronous. The engine's state is never kept here.
+ */
+import { join } from 'node:path';
+import type { BundleDocument, EventRecord } from '../../protocol/documents.js';
+import type { Clock } from '../../protocol/ports.js';
+import type { TrustedRoot, Verified } from '../../protocol/verified.js';
+import type { OpenedAssignment } from '../../protocol/verify-assignment.js';
+import type { BundleName, EventSink, NewEvent, SourceCondition } from '../ports.js';
+import * as content from './content.js';
+import { isDiskError, openDatabase, type Connection } from './database.js';
+import { appendHistory, firstBrokenRow, historyHead, type Transition } from './history.js';
+import * as outbox from './outbox.js';
+import * as trust from './trust.js';
+import { isPutBack, readTwin, writeTwin, type Twin } from './twin.js';
+
+export type { OwnedFile, BundleRecord, RevisionRecord } from './content.js';
+export type { Transition, HistoryEntry, HistoryRow } from './history.js';
+export type { AcceptedAssignment } from './trust.js';
+export { JournalError } from './database.js';
+
+export const JOURNAL_FILE = 'journal.db';
+const TWIN_FILE = 'journal.floors.json';
+
+const UNSAVED_MAX = 1000;
+
+/** Why only a fresh assignment is accepted. */
+export type ResetReason = 'Created' | 'PutBack' | 'Damaged';
+
+const RESET_MESSAGES: Record<ResetReason, string> = {
+  Created: 'the journal is new: an assignment is accepted only as the answer to a request',
+  PutBack: 'the journal is older than what was written beside it: counters are not trusted',
+  Damaged: 'the journal did not read back as written: counters are not trusted',
+};
+
+export interface JournalOptions {
+  readonly dataDir: string;
+  readonly clock: Clock;
+  /** 16 random bytes, lower-case hex. */
+  readonly randomId: () => string;
+}
+
+/** @throws JournalError `NewerSchema` or `Unusable` */
+export function openJournal(options: JournalOptions): Journal {
+  const file = join(options.dataDir, JOURNAL_FILE);
+  const opened = openDatabase(file, options.clock.now());
+  try {
+    return new Journal(opened.connection, options, opened.setAside);
+  } catch (error) {
+    opened.connection.close();
+    throw error;
+  }
+}
+
+export class Journal implements EventSink {
+  /** Made with the file, and anew when the file cannot be trusted any more. */
+  readonly id: string;
+  /** Counts openings of this journal by an agent, from 1. */
+  readonly boot: number;
+  /** Where a damaged file was put at this start. */
+  readonly setAside: string | null;
+  readonly #db: Connection;
+  readonly #clock: Clock;
+  readonly #twinFile: string;
+  readonly #documents = new Map<string, BundleDocument>();
+  #root: TrustedRoot | null;
+  #accepted: trust.AcceptedAssignment | null;
+  #fresh: { reason: ResetReason; nonce: string } | null;
+  #files: Map<string, content.OwnedFile>;
+  #unsaved: { at: number; event: NewEvent }[] = [];
+  #counter = 0;
+
+  constructor(db: Connection, options: JournalOptions, setAside: string | null) {
+    this.#db = db;
+    this.#clock = options.clock;
+    this.#twinFile = join(options.dataDir, TWIN_FILE);
+    this.setAside = setAside;
+    const twin = readTwin(this.#twinFile);
+    this.#transaction(() => {
+      const reset = resetReason(db, twin);
+      if (reset) begin(db, { reason: reset, at: this.#now(), randomId: options.randomId });
+      trust.setMeta(db, 'boot', String(Number(trust.getMeta(db, 'boot') ?? 0) + 1));
+    });
+    this.id = trust.getMeta(db, 'journal') ?? '';
+    this.boot = Number(trust.getMeta(db, 'boot'));
+    this.#root = trust.newestRoot(db);
+    const accepted = trust.newestAssignment(db);
+    this.#accepted = accepted === 'damaged' ? null : accepted;
+    const reason = trust.getMeta(db, 'fresh') as ResetReason | null;
+    this.#fresh = reason && { reason, nonce: trust.getMeta(db, 'nonce') ?? '' };
+    this.#files = this.#readFiles();
+    writeTwin(this.#twinFile, this.#twin());
+  }
+
+  /** Grows with each call within a boot; with `boot` before it, it needs no disk. */
+  nextCounter(): number {
+    return ++this.#counter;
+  }
+
+  /** Hash of the newest history row. */
+  head(): string | null {
+    return historyHead(this.#db);
+  }
+
+  conditions(): SourceCondition[] {
+    const conditions: SourceCondition[] = [];
+    if (this.#fresh) {
+      const { reason } = this.#fresh;
+      conditions.push({
+        type: 'JournalReset',
+        status: 'True',
+        reason,
+        message: RESET_MESSAGES[reason],
+      });
+    }
+    if (this.#unsaved.length > 0) {
+      const message = `the disk refuses the journal's writes: ${this.#unsaved.length} events wait in memory`;
+      conditions.push({ type: 'JournalWritable', status: 'False', reason: 'DiskError', message });
+    }
+    return conditions;
+  }
+
+  // ------------------------------------------------------------------------------------------- trust
+
+  root(): TrustedRoot | null {
+    return this.#root;
+  }
+
+  /** The same root again changes nothing. */
+  acceptRoot(root: TrustedRoot): void {
+    if (this.#root?.digest === root.digest) return;
+    this.#transaction(() => trust.insertRoot(this.#db, this.#now(), root));
+    this.#root = root;
+    writeTwin(this.#twinFile, this.#twin());
+  }
+
+  /** The newest accepted assignment. */
+  accepted(): trust.AcceptedAssignment | null {
+    return this.#accepted;
+  }
+
+  /** Set while only an answer to this nonce may be accepted. */
+  freshNonce(): string | null {
+    return this.#fresh?.nonce ?? null;
+  }
+
+  /** Another nonce for the same state: the one of a join, whose answer carries the first assignment. */
+  useNonce(nonce: string): void {
+    if (!this.#fresh || this.#fresh.nonce === nonce) return;
+    this.#transaction(() => trust.setMeta(this.#db, 'nonce', nonce));
+    this.#fresh = { ...this.#fresh, nonce };
+  }
+
+  /** Envelope, counters and intent at once. An assignment that is accepted already changes nothing. */
+  acceptAssignment(opened: OpenedAssignment): void {
+    if (!opened.changed) return;
+    const { document, digest } = opened;
+    const acceptedAt = this.#now();
+    this.#transaction(() => {
+      trust.insertAssignment(this.#db, acceptedAt, opened);
+      trust.setMeta(this.#db, 'fresh', null);
+      trust.setMeta(this.#db, 'nonce', null);
+      content.prune(this.#db, digestsOf(document));
+    });
+    const { epoch, generation } = document;
+    this.#accepted = { epoch, generation, digest, acceptedAt, document };
+    this.#fresh = null;
+    this.#documents.clear();
+    writeTwin(this.#twinFile, this.#twin());
+  }
+
+  // ----------------------------------------------------------------------------------------- content
+
+  /** The digest that this node knows for a revision's number. */
+  knownDigest(bundle: BundleName, revision: number): string | null {
+    return content.knownDigest(this.#db, bundle, revision);
+  }
+
+  rollbackFloor(bundle: BundleName): number {
+    return content.rollbackFloor(this.#db, bundle);
+  }
+
+  storeBundle(bundle: Verified<BundleDocument>): void {
+    this.#transaction(() => content.insertRevision(this.#db, this.#now(), bundle));
+  }
+
+  bundleDocument(digest: string): BundleDocument | null {
+    const known = this.#documents.get(digest);
+    if (known) return known;
+    const document = content.readRevision(this.#db, digest);
+    if (document) this.#documents.set(digest, document);
+    return document;
+  }
+
+  hasBlob(digest: string): boolean {
+    return content.hasBlob(this.#db, digest);
+  }
+
+  storeBlob(digest: string, bytes: Uint8Array): void {
+    this.#transaction(() =>
+      this.#db.prepare('INSERT OR IGNORE INTO blobs VALUES (?, ?)').run(digest, bytes),
+    );
+  }
+
+  blob(digest: string): Buffer | null {
+    return content.readBlob(this.#db, digest);
+  }
+
+  /** A blob that does not read back as its name says: it has to be fetched again. */
+  dropBlob(digest: string): void {
+    this.#transaction(() => this.#db.prepare('DELETE FROM blobs WHERE digest = ?').run(digest));
+  }
+
+  // -------------------------------------------------------------------------------------- activation
+
+  bundles(): content.BundleRecord[] {
+    return content.listBundles(this.#db);
+  }
+
+  recordTransition(to: Transition): void {
+    this.#transaction(() => content.applyTransition(this.#db, this.#now(), to));
+  }
+
+  /** The files that are to lie in the directory from now on, with the step that says so. */
+  activate(to: Transition, files: readonly content.OwnedFile[]): void {
+    this.#transaction(() => {
+      content.applyTransition(this.#db, this.#now(), to);
+      const digest = to.state === 'removing' ? null : to.digest;
+      content.replaceFiles(this.#db, to, { digest, files });
+      content.prune(this.#db, this.#accepted ? digestsOf(this.#accepted.document) : []);
+    });
+    this.#files = this.#readFiles();
+    this.#documents.clear();
+  }
+
+  /** By file name. */
+  files(): ReadonlyMap<string, content.OwnedFile> {
+    return this.#files;
+  }
+
+  // ------------------------------------------------------------------------------------------ outbox
+
+  /**
+   * Durable when it returns, unless the disk refuses: then the event waits in memory (at most 1,000 do), the condition
+   * `JournalWritable` says so, and the next call tries again. Never throws for the disk's sake.
+   */
+  record(event: NewEvent): void {
+    this.#unsaved.push({ at: this.#now(), event });
+    this.flush();
+    this.onEvent?.();
+  }
+
+  /** Writes events that the disk refused before. */
+  flush(): void {
+    if (this.#unsaved.length === 0) return;
+    try {
+      this.#transaction(() => {
+        for (const { at, event } of this.#unsaved) outbox.appendEvent(this.#db, at, event);
+      });
+      this.#unsaved = [];
+    } catch (error) {
+      if (!isDiskError(error)) throw error;
+      this.#unsaved = this.#unsaved.slice(-UNSAVED_MAX);
+    }
+  }
+
+  /** Called after each event: the report loop's wake-up. */
+  onEvent: (() => void) | null = null;
+
+  events(after: number, limit: number): EventRecord[] {
+    return outbox.readEvents(this.#db, after, limit);
+  }
+
+  oldestEvent(): number {
+    return outbox.oldestEvent(this.#db);
+  }
+
+  newestEvent(): number {
+    return outbox.newestEvent(this.#db);
+  }
+
+  /** Numbers beyond the newest are not believed. Calling twice is safe. */
+  acknowledgeEvents(through: number): void {
+    if (through < this.oldestEvent() || through > this.newestEvent()) return;
+    this.#transaction(() => outbox.dropEvents(this.#db, through));
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #now(): number {
+    return this.#clock.now();
+  }
+
+  #transaction(work: () => void): void {
+    this.#db.transaction(work).immediate();
+  }
+
+  #readFiles(): Map<string, content.OwnedFile> {
+    return new Map(content.listFiles(this.#db).map(file => [file.file, file]));
+  }
+
+  #twin(): Twin {
+    return {
+      journal: this.id,
+      boot: this.boot,
+      rootVersion: this.#root?.document.version ?? 0,
+      epoch: this.#accepted?.epoch ?? 0,
+      generation: this.#accepted?.generation ?? 0,
+    };
+  }
+}
+
+function digestsOf(document: { bundles: readonly { digest: string }[] }): string[] {
+  return document.bundles.map(bundle => bundle.digest);
+}
+
+function resetReason(db: Connection, twin: Twin | null): ResetReason | null {
+  const journal = trust.getMeta(db, 'journal');
+  if (journal === null) return 'Created';
+  const accepted = trust.newestAssignment(db);
+  if (accepted === 'damaged' || firstBrokenRow(db) !== null) return 'Damaged';
+  if (twin === null) return null;
+  const current: Twin = {
+    journal,
+    boot: Number(trust.getMeta(db, 'boot')),
+    rootVersion: trust.newestRoot(db)?.document.version ?? 0,
+    epoch: accepted?.epoch ?? 0,
+    generation: accepted?.generation ?? 0,
+  };
+  return isPutBack(current, twin) ? 'PutBack' : null;
+}
+
+/** A new journal id in the same file: what is known stays, what is promised is numbered anew. */
+function begin(
+  db: Connection,
+  { reason, at, randomId }: { reason: ResetReason; at: number; randomId: () => string },
+): void {
+  if (reason === 'Damaged') {
+    db.exec('DELETE FROM history');
+    trust.dropDamagedAssignments(db);
+  }
+  trust.setMeta(db, 'journal', randomId());
+  trust.setMeta(db, 'boot', '0');
+  trust.setMeta(db, 'fresh', reason);
+  trust.setMeta(db, 'nonce', randomId());
+  outbox.renumber(db);
+  const why = { Created: 'created', PutBack: 'putBack', Damaged: 'damaged' } as const;
+  appendHistory(db, at, { kind: 'journal', why: why[reason] });
+}

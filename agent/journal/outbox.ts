@@ -1,0 +1,80 @@
+/**
+ * Events that the hub has not confirmed yet, numbered from 1 within a journal. A number is never used twice; an event
+ * leaves only by the hub's acknowledgement or, when the outbox is full, as the oldest (which the hub then learns).
+ */
+import type { NewEvent } from '../ports.js';
+import type { EventRecord } from '../../protocol/documents.js';
+import type { Connection } from './database.js';
+
+/** About 3 MB: a node that was dark for months does not fill its disk. */
+export const EVENTS_MAX = 10_000;
+
+const LENGTHS = { message: 1024, reason: 128, namespace: 63, name: 320, uid: 64, fieldPath: 512 };
+
+/** The wire's limits, so that one long message never blocks the outbox. */
+function fitted(event: NewEvent): Omit<EventRecord, 'n' | 'at'> {
+  const { involved } = event;
+  return {
+    type: event.type,
+    reason: cut(event.reason, LENGTHS.reason),
+    message: cut(event.message, LENGTHS.message),
+    involved: {
+      kind: involved.kind,
+      namespace: cut(involved.namespace, LENGTHS.namespace),
+      name: cut(involved.name, LENGTHS.name),
+      uid: cut(involved.uid, LENGTHS.uid),
+      fieldPath: cut(involved.fieldPath, LENGTHS.fieldPath),
+    },
+  };
+}
+
+/** Never ends within a surrogate pair, and holds none that is alone: the wire refuses those. */
+function cut(text: string, lengthMax: number): string {
+  const whole = text.toWellFormed();
+  if (whole.length <= lengthMax) return whole;
+  const head = whole.slice(0, lengthMax - 1);
+  return `${head.isWellFormed() ? head : head.slice(0, -1)}…`;
+}
+
+export function appendEvent(db: Connection, at: number, event: NewEvent): number {
+  const { lastInsertRowid } = db
+    .prepare('INSERT INTO events (at, event) VALUES (?, ?)')
+    .run(at, JSON.stringify(fitted(event)));
+  const n = Number(lastInsertRowid);
+  db.prepare('DELETE FROM events WHERE n <= ?').run(n - EVENTS_MAX);
+  return n;
+}
+
+/** In order, after number `after`. */
+export function readEvents(db: Connection, after: number, limit: number): EventRecord[] {
+  const rows = db.prepare('SELECT * FROM events WHERE n > ? ORDER BY n LIMIT ?').all(after, limit);
+  return (rows as { n: number; at: number; event: string }[]).map(({ n, at, event }) => ({
+    n,
+    at: new Date(at).toISOString(),
+    ...(JSON.parse(event) as Omit<EventRecord, 'n' | 'at'>),
+  }));
+}
+
+/** The newest number given out; 0 before the first. */
+export function newestEvent(db: Connection): number {
+  const row = db.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'events'").get();
+  return (row as { seq: number } | undefined)?.seq ?? 0;
+}
+
+/** The lowest number still here; with nothing here, the next to come. */
+export function oldestEvent(db: Connection): number {
+  const row = db.prepare('SELECT min(n) AS n FROM events').get() as { n: number | null };
+  return row.n ?? newestEvent(db) + 1;
+}
+
+export function dropEvents(db: Connection, through: number): void {
+  db.prepare('DELETE FROM events WHERE n <= ?').run(through);
+}
+
+/** Begins again at 1 with what is still here: numbers belong to a journal id. */
+export function renumber(db: Connection): void {
+  const rows = db.prepare('SELECT at, event FROM events ORDER BY n').all();
+  db.exec("DELETE FROM events; DELETE FROM sqlite_sequence WHERE name = 'events'");
+  const insert = db.prepare('INSERT INTO events (at, event) VALUES (@at, @event)');
+  for (const row of rows) insert.run(row);
+}

@@ -1,0 +1,40 @@
+/**
+ * Reads a journal beside a running agent, for `flotilla-agent journal` and for a stopped node. Never writes.
+ */
+import { join } from 'node:path';
+import type { EventRecord } from '../../protocol/documents.js';
+import { listBundles, listRevisions, type BundleRecord, type RevisionRecord } from './content.js';
+import { openForReading } from './database.js';
+import { readHistory, type HistoryRow } from './history.js';
+import { JOURNAL_FILE } from './journal.js';
+import { EVENTS_MAX, readEvents } from './outbox.js';
+import { getMeta } from './trust.js';
+
+export interface JournalView {
+  readonly journal: string;
+  readonly boot: number;
+  /** Newest first within a bundle. */
+  readonly revisions: readonly RevisionRecord[];
+  readonly bundles: readonly BundleRecord[];
+  /** Oldest first; at most 1,000. */
+  readonly history: readonly HistoryRow[];
+  /** Not acknowledged yet, oldest first. */
+  readonly events: readonly EventRecord[];
+}
+
+/** @throws JournalError when there is none, or of another schema */
+export function readJournal(dataDir: string): JournalView {
+  const db = openForReading(join(dataDir, JOURNAL_FILE));
+  try {
+    return db.transaction(() => ({
+      journal: getMeta(db, 'journal') ?? '',
+      boot: Number(getMeta(db, 'boot') ?? 0),
+      revisions: listRevisions(db),
+      bundles: listBundles(db),
+      history: readHistory(db),
+      events: readEvents(db, 0, EVENTS_MAX),
+    }))();
+  } finally {
+    db.close();
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * The journal's tables as numbered migrations: migration n brings `user_version` from n - 1 to n.
+ * A migration that was ever released is never edited; a change is a new one at the end.
+ */
+
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+  CREATE TABLE roots (
+    version INTEGER PRIMARY KEY,
+    digest TEXT NOT NULL,
+    accepted_at INTEGER NOT NULL,
+    envelope BLOB NOT NULL
+  );
+
+  CREATE TABLE assignments (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    epoch INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    accepted_at INTEGER NOT NULL,
+    envelope BLOB NOT NULL
+  );
+
+  -- One row for each revision ever verified here; the envelope goes when nothing needs it any more.
+  CREATE TABLE revisions (
+    namespace TEXT NOT NULL,
+    name TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    digest TEXT NOT NULL UNIQUE,
+    stored_at INTEGER NOT NULL,
+    healthy_at INTEGER,
+    envelope BLOB,
+    PRIMARY KEY (namespace, name, revision)
+  ) WITHOUT ROWID;
+
+  CREATE TABLE blobs (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL);
+
+  -- What runs of each bundle: the state that is reported, the revision whose files lie in the directory, the last
+  -- one that was healthy, and the floor that it set.
+  CREATE TABLE bundles (
+    namespace TEXT NOT NULL,
+    name TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    message TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    active_digest TEXT,
+    healthy_digest TEXT,
+    PRIMARY KEY (namespace, name)
+  ) WITHOUT ROWID;
+
+  CREATE TABLE floors (
+    namespace TEXT NOT NULL,
+    name TEXT NOT NULL,
+    floor INTEGER NOT NULL,
+    PRIMARY KEY (namespace, name)
+  ) WITHOUT ROWID;
+
+  CREATE TABLE files (
+    file TEXT PRIMARY KEY,
+    namespace TEXT NOT NULL,
+    name TEXT NOT NULL,
+    pod TEXT NOT NULL,
+    manifest TEXT NOT NULL,
+    content TEXT NOT NULL
+  ) WITHOUT ROWID;
+
+  CREATE TABLE history (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    entry TEXT NOT NULL,
+    prev TEXT NOT NULL,
+    hash TEXT NOT NULL
+  );
+
+  CREATE TABLE events (n INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, event TEXT NOT NULL);
+  `,
+];
+
+export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -1,0 +1,57 @@
+/**
+ * A second, small copy of the journal's counters beside it. A journal that says less than its twin was put back from
+ * an older copy: then its counters must not be trusted (security S33). Written by temp file, fsync and rename after
+ * the journal's own commit, so it can only ever be behind.
+ */
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+export interface Twin {
+  readonly journal: string;
+  readonly boot: number;
+  readonly rootVersion: number;
+  readonly epoch: number;
+  readonly generation: number;
+}
+
+const NUMBERS = ['boot', 'rootVersion', 'epoch', 'generation'] as const;
+
+/** Null when there is none, or one that cannot be read: it is a detector, never a reason not to start. */
+export function readTwin(file: string): Twin | null {
+  try {
+    const value: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    if (typeof value !== 'object' || value === null) return null;
+    const record = value as Record<string, unknown>;
+    if (typeof record['journal'] !== 'string') return null;
+    if (!NUMBERS.every(key => Number.isSafeInteger(record[key]))) return null;
+    return record as unknown as Twin;
+  } catch {
+    return null;
+  }
+}
+
+export function writeTwin(file: string, twin: Twin): void {
+  const temporary = `${file}.new`;
+  const fd = openSync(temporary, 'w', 0o600);
+  try {
+    writeSync(fd, `${JSON.stringify(twin)}\n`);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(temporary, file);
+  const directory = openSync(dirname(file), 'r');
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
+  }
+}
+
+/** True when the journal is older than what was once written beside it. */
+export function isPutBack(journal: Twin, twin: Twin): boolean {
+  if (journal.journal !== twin.journal) return true;
+  if (journal.boot < twin.boot || journal.rootVersion < twin.rootVersion) return true;
+  if (journal.epoch !== twin.epoch) return journal.epoch < twin.epoch;
+  return journal.generation < twin.generation;
+}

@@ -1,0 +1,348 @@
+/**
+ * The way back: status, pod documents and events to the hub, each said until the hub confirms that it lies safe in its
+ * store. Changes are gathered for 300 ms; a status goes at least hourly. Bundle health is judged and recorded here, hub
+ * or no hub. Never throws for a message's content.
+ */
+import type { HubDocument, StatusDocument } from '../protocol/documents.js';
+import { seal } from '../protocol/envelope.js';
+import { podTopicKey } from '../protocol/names.js';
+import type { Clock, Log } from '../protocol/ports.js';
+import type { Refusal } from '../protocol/refusal.js';
+import { topicsOf, type Topics } from '../protocol/topics.js';
+import { openHubDocument } from '../protocol/verify-messages.js';
+import { bundleHealth } from './bundle-health.js';
+import { Alarm } from './intake-alarm.js';
+import { bundleKey } from './intake-decide.js';
+import type { IntakeState } from './intake.js';
+import type { Journal } from './journal/journal.js';
+import type { Link } from './link.js';
+import type { NodeInfo } from './node-info.js';
+import type { PodReport, SourceCondition } from './ports.js';
+import {
+  conditionsSince,
+  eventBatch,
+  fittedStatus,
+  READS,
+  statusVersion,
+  toldPod,
+  type ToldPod,
+} from './report-decide.js';
+import { stampOf, type NodeIdentity } from './report-node.js';
+import { Resend } from './report-resend.js';
+
+const DEBOUNCE_MS = 300;
+const STATUS_EVERY_MS = 3_600_000;
+const EVENTS_READ = 128;
+const STATUS = 'status';
+
+export interface ReportOptions {
+  readonly identity: NodeIdentity;
+  readonly journal: Journal;
+  readonly link: Pick<Link, 'connected' | 'publish'>;
+  readonly intake: () => IntakeState;
+  readonly nodeInfo: () => NodeInfo;
+  readonly agentVersion: string;
+  /** `docker://28.2.2`; empty while the engine does not answer. */
+  readonly containerRuntimeVersion: () => string;
+  /** Null until the pods of this start are known. */
+  readonly pods: () => readonly PodReport[] | null;
+  readonly conditions: () => readonly SourceCondition[];
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+interface SeenPod extends ToldPod {
+  readonly report: PodReport;
+}
+
+export function startReport(options: ReportOptions): Report {
+  return new Report(options);
+}
+
+export class Report {
+  readonly #options: ReportOptions;
+  readonly #topics: Topics;
+  readonly #resend = new Resend();
+  readonly #changeAlarm: Alarm;
+  readonly #resendAlarm: Alarm;
+  readonly #hourAlarm: Alarm;
+  readonly #told = new WeakMap<PodReport, ToldPod>();
+  #pods = new Map<string, SeenPod>();
+  /** By key of the pod: the digest that the hub has. */
+  #confirmed = new Map<string, string>();
+  /** Events up to here are in a batch. */
+  #batched: number;
+  #status: StatusDocument | null = null;
+  #statusVersion = '';
+  #healthAgainAt: number | null = null;
+
+  constructor(options: ReportOptions) {
+    this.#options = options;
+    this.#topics = topicsOf(options.identity.fleet);
+    const { clock, journal } = options;
+    this.#changeAlarm = new Alarm(clock, () => this.#look());
+    this.#resendAlarm = new Alarm(clock, () => this.#send());
+    this.#hourAlarm = new Alarm(clock, () => this.#publishStatusAgain());
+    this.#batched = journal.oldestEvent() - 1;
+    this.#look();
+  }
+
+  /** Something changed: pods, conditions, intake, events. Cheap; call it as often as you like. */
+  changed(): void {
+    this.#changeAlarm.setBefore(this.#options.clock.monotonic() + DEBOUNCE_MS);
+  }
+
+  /** The status as it stands now, for the person at the device; `counter` is that of the last one said. */
+  current(): StatusDocument {
+    return { ...this.#makeStatus(), counter: this.#status?.counter ?? 0 };
+  }
+
+  /** The retained status may be gone with the broker's memory. */
+  linkUp(): void {
+    this.#publishStatusAgain();
+  }
+
+  hub({ online }: HubDocument, isNew: boolean): void {
+    const { clock, random } = this.#options;
+    this.#resend.hubOnline(online);
+    if (isNew) this.#resend.hubRestarted(clock.monotonic(), random());
+    this.#send();
+  }
+
+  /** The hub's confirmation; null when it was one, else why it is refused. */
+  ack(payload: Buffer): Refusal | null {
+    const { identity, intake, journal } = this.#options;
+    const opened = openHubDocument('ack', payload, {
+      root: intake().root,
+      node: identity.node,
+    });
+    if (!opened.ok) return opened.refusal;
+    const ack = opened.value.document;
+    // Of a former life of the journal: its numbers mean nothing here.
+    if (ack.journal !== journal.id) return null;
+    journal.acknowledgeEvents(ack.through);
+    for (const key of this.#resend.keys()) {
+      if (key.startsWith('event/') && Number(key.slice(6)) <= ack.through) this.#resend.drop(key);
+    }
+    const safe = ack.boot === journal.boot && ack.counter >= (this.#status?.counter ?? 0);
+    if (safe) this.#resend.drop(STATUS);
+    for (const [key, digest] of Object.entries(ack.pods)) {
+      this.#confirmed.set(key, digest);
+      if (this.#pods.get(key)?.summary.digest === digest) this.#resend.drop(`pod/${key}`);
+    }
+    this.#send();
+    return null;
+  }
+
+  close(): void {
+    for (const alarm of [this.#changeAlarm, this.#resendAlarm, this.#hourAlarm]) alarm.close();
+  }
+
+  // --------------------------------------------------------------------------------------------- look
+
+  /** Compares what is with what was said last. */
+  #look(): void {
+    const { clock } = this.#options;
+    this.#judgeBundles();
+    this.#lookAtPods();
+    const status = this.#makeStatus();
+    const version = statusVersion(status);
+    if (version !== this.#statusVersion) this.#putStatus(status, version);
+    this.#batchEvents();
+    this.#send();
+    if (this.#healthAgainAt !== null) {
+      const inMs = Math.max(0, this.#healthAgainAt - clock.now()) + 10;
+      this.#changeAlarm.setBefore(clock.monotonic() + inMs);
+    }
+  }
+
+  #judgeBundles(): void {
+    const { journal, clock } = this.#options;
+    const health = this.#health();
+    for (const transition of health.transitions) {
+      journal.recordTransition(transition);
+      if (transition.state !== 'healthy' && transition.state !== 'failed') continue;
+      journal.record({
+        type: transition.state === 'failed' ? 'Warning' : 'Normal',
+        reason: transition.state === 'failed' ? 'BundleFailed' : 'BundleHealthy',
+        message: `revision ${transition.revision}: ${transition.message}`,
+        involved: {
+          kind: 'Bundle',
+          namespace: transition.namespace,
+          name: transition.name,
+          uid: '',
+          fieldPath: '',
+        },
+      });
+    }
+    this.#healthAgainAt = health.againAt === null ? null : Math.max(health.againAt, clock.now());
+  }
+
+  #health() {
+    const { journal, pods, clock } = this.#options;
+    return bundleHealth({
+      records: journal.bundles(),
+      files: [...journal.files().values()],
+      pods: pods(),
+      now: clock.now(),
+    });
+  }
+
+  #lookAtPods(): void {
+    const reports = this.#options.pods();
+    if (reports === null) return;
+    const pods = new Map<string, SeenPod>();
+    for (const report of reports) {
+      const told = this.#told.get(report) ?? toldPod(report);
+      this.#told.set(report, told);
+      pods.set(told.key, { ...told, report });
+    }
+    for (const key of this.#pods.keys()) {
+      if (pods.has(key)) continue;
+      this.#resend.drop(`pod/${key}`);
+      this.#confirmed.delete(key);
+    }
+    this.#pods = pods;
+    for (const { key, summary } of pods.values()) {
+      if (this.#confirmed.get(key) === summary.digest) this.#resend.drop(`pod/${key}`);
+      else this.#resend.put(`pod/${key}`, summary.digest);
+    }
+  }
+
+  #makeStatus(): StatusDocument {
+    const { identity, journal, clock, nodeInfo, agentVersion, containerRuntimeVersion } =
+      this.#options;
+    const intake = this.#options.intake();
+    const accepted = journal.accepted();
+    const at = new Date(clock.now()).toISOString();
+    const { info, capacity, allocatable } = nodeInfo();
+    const conditions = [...intake.conditions, ...this.#options.conditions()];
+    return fittedStatus({
+      ...stampOf(identity, journal),
+      counter: 0,
+      at,
+      epoch: intake.root.document.epoch,
+      generation: accepted?.epoch === intake.root.document.epoch ? accepted.generation : 0,
+      rootVersion: intake.root.document.version,
+      clock: intake.clock,
+      development: intake.root.document.development,
+      lastRefusal: intake.lastRefusal,
+      journalHead: journal.head(),
+      reads: READS,
+      conditions: conditionsSince(conditions, this.#status?.conditions ?? [], at),
+      info: { ...info, agentVersion, containerRuntimeVersion: containerRuntimeVersion() },
+      capacity: { ...capacity },
+      allocatable: { ...allocatable },
+      bundles: this.#health().statuses.slice(0, 128),
+      pods: Object.fromEntries([...this.#pods.values()].map(pod => [pod.key, pod.summary])),
+    });
+  }
+
+  #putStatus(status: StatusDocument, version: string): void {
+    const { journal, clock } = this.#options;
+    this.#status = { ...status, counter: journal.nextCounter() };
+    this.#statusVersion = version;
+    this.#resend.put(STATUS, String(this.#status.counter));
+    this.#hourAlarm.set(clock.monotonic() + STATUS_EVERY_MS);
+  }
+
+  #publishStatusAgain(): void {
+    const status = this.#makeStatus();
+    this.#putStatus(status, statusVersion(status));
+    this.#batchEvents();
+    this.#send();
+  }
+
+  /** A batch is named by its last number and keeps its limits when it is sent again. */
+  #batchEvents(): void {
+    const { journal } = this.#options;
+    for (;;) {
+      const batch = eventBatch(journal.events(this.#batched, EVENTS_READ));
+      const first = batch[0];
+      const last = batch[batch.length - 1];
+      if (!first || !last) return;
+      this.#resend.put(`event/${last.n}`, String(first.n));
+      this.#batched = last.n;
+    }
+  }
+
+  // --------------------------------------------------------------------------------------------- send
+
+  #send(): void {
+    const { link, clock } = this.#options;
+    if (link.connected()) {
+      for (const key of this.#resend.take(clock.monotonic())) void this.#say(key);
+    }
+    this.#resendAlarm.set(this.#resend.nextAt());
+  }
+
+  async #say(key: string): Promise<void> {
+    const { link, clock, random } = this.#options;
+    const version = this.#resend.version(key) ?? '';
+    const message = this.#messageOf(key, version);
+    if (!message) return this.#resend.drop(key);
+    const retain = key === STATUS;
+    const sent = await link.publish(message.topic, message.payload, { retain });
+    this.#resend.settled(key, version, { sent, now: clock.monotonic(), random: random() });
+    if (sent) this.#resendAlarm.set(this.#resend.nextAt());
+  }
+
+  /** Null for what is not to be said any more. */
+  #messageOf(key: string, version: string): { topic: string; payload: Buffer } | null {
+    const { identity } = this.#options;
+    const { node, signer } = identity;
+    if (key === STATUS) {
+      const topic = this.#topics.node(node, 'status');
+      return this.#status && { topic, payload: seal('status', this.#status, [signer]) };
+    }
+    if (key.startsWith('event/')) return this.#eventMessage(Number(version), Number(key.slice(6)));
+    return this.#podMessage(key.slice(4));
+  }
+
+  #eventMessage(first: number, last: number) {
+    const { identity, journal } = this.#options;
+    const events = journal.events(first - 1, last - first + 1).filter(({ n }) => n <= last);
+    if (events.length === 0) return null;
+    const document = {
+      ...stampOf(identity, journal),
+      counter: journal.nextCounter(),
+      oldest: journal.oldestEvent(),
+      events,
+    };
+    const topic = this.#topics.node(identity.node, 'event');
+    return { topic, payload: seal('event', document, [identity.signer]) };
+  }
+
+  #podMessage(key: string) {
+    const { identity, journal } = this.#options;
+    const pod = this.#pods.get(key);
+    if (!pod) return null;
+    const slash = key.indexOf('/');
+    const topicKey = podTopicKey(key.slice(0, slash), key.slice(slash + 1));
+    const document = {
+      ...stampOf(identity, journal),
+      counter: journal.nextCounter(),
+      source: pod.source,
+      bundle: this.#bundleOf(pod.report),
+      pod: pod.pod,
+    };
+    const topic = this.#topics.node(identity.node, 'pod', topicKey);
+    return { topic, payload: seal('pod', document, [identity.signer]) };
+  }
+
+  /** The revision that the pod's manifest belongs to: the active one, or the last healthy one while it goes. */
+  #bundleOf({ bundle, manifestDigest }: PodReport) {
+    if (!bundle) return null;
+    const { journal } = this.#options;
+    const { namespace, name } = bundle;
+    const record = journal.bundles().find(known => bundleKey(known) === bundleKey(bundle));
+    for (const digest of [record?.active, record?.healthy]) {
+      const document = digest ? journal.bundleDocument(digest) : null;
+      if (document?.manifests.some(entry => entry.digest === manifestDigest)) {
+        return { namespace, name, revision: document.revision };
+      }
+    }
+    return { namespace, name, revision: record?.revision ?? 0 };
+  }
+}
