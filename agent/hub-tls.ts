@@ -5,7 +5,14 @@
  * nothing.
  */
 import { X509Certificate } from 'node:crypto';
-import { checkServerIdentity, type ConnectionOptions, type PeerCertificate } from 'node:tls';
+import { isIP } from 'node:net';
+import {
+  checkServerIdentity,
+  connect,
+  type ConnectionOptions,
+  type PeerCertificate,
+  type TLSSocket,
+} from 'node:tls';
 import { sha256Hex } from '../protocol/canonical.js';
 
 export const HUB_NAME = 'flotilla-hub';
@@ -50,16 +57,40 @@ export function hubTlsOptions(authorities: readonly string[]) {
   } as const satisfies ConnectionOptions;
 }
 
+export interface BrokerTls {
+  /** PEM: the node's key and client certificate, and the pinned authorities. */
+  readonly key: string;
+  readonly cert: string;
+  readonly ca: string;
+}
+
 /** For MQTT over TLS to a broker of the hub; MQTT.js hands them to `tls.connect`. */
-export function brokerTlsOptions(
-  tls: { readonly key: string; readonly cert: string; readonly ca: string },
-  brokerUrl: string,
-) {
-  const host = new URL(brokerUrl).hostname.replace(/^\[|\]$/g, '');
+export function brokerTlsOptions({ key, cert, ca }: BrokerTls, broker: URL) {
+  const host = hostOf(broker);
   return {
-    ...tls,
+    key,
+    cert,
+    ca,
     minVersion: 'TLSv1.3',
     rejectUnauthorized: true,
+    ...(isIP(host) === 0 ? { servername: host } : {}),
     checkServerIdentity: anyOf([HUB_NAME, BROKER_NAME, host]),
   } as const satisfies ConnectionOptions;
+}
+
+/**
+ * The connection to a broker: nothing is sent before its certificate is checked, and it is destroyed
+ * with an error if that is not the hub's.
+ */
+export function openBrokerSocket(tls: BrokerTls): (broker: URL) => TLSSocket {
+  return broker =>
+    connect({
+      host: hostOf(broker),
+      port: Number(broker.port || 8883),
+      ...brokerTlsOptions(tls, broker),
+    });
+}
+
+function hostOf(url: URL): string {
+  return url.hostname.replace(/^\[|\]$/g, '');
 }

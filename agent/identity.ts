@@ -24,7 +24,7 @@ import {
 } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { keyId, signerOf, type Signer } from '../protocol/keys.js';
-import { type TrustedRoot } from '../protocol/verified.js';
+import type { TrustedRoot } from '../protocol/verified.js';
 import { reopenRoot } from '../protocol/verify-root.js';
 
 export type IdentityErrorCode =
@@ -67,7 +67,9 @@ export interface Membership {
   readonly joinedAt: string;
 }
 
-export interface NodeIdentity {
+export interface StoredIdentity {
+  readonly fleet: string;
+  readonly node: string;
   readonly membership: Membership;
   readonly keys: NodeKeys;
   readonly signer: Signer;
@@ -220,7 +222,7 @@ export function saveMembership(
 }
 
 /** Null if this node has not joined a hub. Throws `IdentityError`. */
-export function loadIdentity(dataDir: string): NodeIdentity | null {
+export function loadIdentity(dataDir: string): StoredIdentity | null {
   const paths = identityPaths(dataDir);
   const text = readPrivateFile(paths.join);
   if (text === null) return null;
@@ -240,7 +242,10 @@ export function loadIdentity(dataDir: string): NodeIdentity | null {
   const ca = need(readPrivateFile(paths.authorities), paths.authorities);
   if (!isCertificateOf(cert, keys.tls)) throw corrupt(paths.certificate, 'not of tls.key');
   const signer = signerOf(keys.identity);
+  const { fleet, node } = membership;
   return {
+    fleet,
+    node,
     membership,
     keys,
     signer,

@@ -1,6 +1,6 @@
 /** What a join asks the hub before it sends anything secret: the root, the authorities, a nonce. */
 import type { JoinLine } from '../protocol/join-line.js';
-import { type TrustedRoot } from '../protocol/verified.js';
+import type { TrustedRoot } from '../protocol/verified.js';
 import { openNextRoot, openPinnedRoot } from '../protocol/verify-root.js';
 import { pinnedAuthorities } from './hub-tls.js';
 import { ask, JoinError } from './join-http.js';

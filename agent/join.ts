@@ -4,7 +4,6 @@
  * that trusts only them, a nonce, the join. The token is sent after all that and not before. A
  * second try after any failure uses the same keys.
  */
-import { rmSync } from 'node:fs';
 import { createPublicKey, X509Certificate } from 'node:crypto';
 import { keyId, rawPublicKey, signerOf } from '../protocol/keys.js';
 import type { JoinDocument, JoinedDocument } from '../protocol/documents.js';
@@ -13,7 +12,7 @@ import { formatToken, parseHubUrl, parseJoinLine, type JoinLine } from '../proto
 import { isNodeName } from '../protocol/names.js';
 import type { Clock } from '../protocol/ports.js';
 import type { Result } from '../protocol/refusal.js';
-import { type TrustedRoot } from '../protocol/verified.js';
+import type { TrustedRoot } from '../protocol/verified.js';
 import { openAssignment, type OpenedAssignment } from '../protocol/verify-assignment.js';
 import { openHubDocument } from '../protocol/verify-messages.js';
 import {
@@ -102,19 +101,6 @@ export async function joinHub(request: JoinRequest): Promise<JoinResult> {
   const { certificate } = document;
   saveMembership(dataDir, { membership, certificate, authorities: authorities.join('') });
   return { membership, root, assignment };
-}
-
-/**
- * Removes a token file that has done its work. The secret in it is used up, so a file that cannot
- * be removed is no error: the answer says whether it is gone.
- */
-export function removeTokenFile(path: string): boolean {
-  try {
-    rmSync(path);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function lineOf({ line, hubUrl }: JoinRequest): JoinLine {

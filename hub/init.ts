@@ -25,8 +25,8 @@ import { openSqliteStore } from './store/sqlite.js';
 
 const ROOT_YEARS = 3;
 const PODS_PER_BUNDLE = 100;
-/** A fresh file system's own directory is not content. */
-const IGNORED = new Set(['lost+found']);
+/** Not content: a fresh file system's own directory, and a mark that was cut off. */
+const IGNORED = new Set(['lost+found', '.initialising.new']);
 
 export interface InitOptions extends InitSettings {
   readonly dataDir: string;

@@ -9,7 +9,7 @@ import { sha256Hex } from '../protocol/canonical.js';
 import { openEnvelope } from '../protocol/envelope.js';
 import { keyId, rawPublicKey, signerOf, type Signer } from '../protocol/keys.js';
 import { ROOT_BYTES_MAX } from '../protocol/limits.js';
-import { type TrustedRoot } from '../protocol/verified.js';
+import type { TrustedRoot } from '../protocol/verified.js';
 import { reopenRoot } from '../protocol/verify-root.js';
 import { hubPaths, parseHubConfig, type HubConfig } from './config.js';
 import { privatePem, readPrivateKey, type KeyType } from './keys.js';

@@ -265,6 +265,13 @@ describe('init after a crash', () => {
     }
   });
 
+  test('cut off before its mark was whole, the directory counts as empty', async () => {
+    mkdirSync(dataDir);
+    writeFileSync(join(dataDir, '.initialising.new'), '');
+    await init();
+    assert.equal(everything(dataDir).includes('.initialising.new'), false);
+  });
+
   test('cut off after hub.yaml, it is a hub', async () => {
     await init();
     writeFileSync(join(dataDir, '.initialising'), '');
