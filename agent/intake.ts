@@ -223,6 +223,9 @@ export class Intake {
     const { 0: root, 1: assignment } = [this.#heldRoot, this.#heldAssignment];
     this.#heldRoot = null;
     this.#heldAssignment = null;
+    // What a former root's keys did not cover may be right under this one.
+    this.#refused.clear();
+    this.#fetch.hubChanged();
     if (root) this.#newRoot(root, this.#topics.root());
     if (assignment) this.#assignment(assignment, topic);
     this.#work();
@@ -261,6 +264,9 @@ export class Intake {
       this.#nextRoot ??= this.#root().document.version + 1;
       return this.#work();
     }
+    // Signed by keys of a root that comes later, perhaps: topics are not ordered among each other.
+    if (opened.refusal.code === 'BadSignature') this.#heldAssignment ??= payload;
+    if (opened.refusal.code === 'BadSignature' && this.#nextRoot !== null) return;
     this.refused(opened.refusal, payload, topic);
     this.#askAssignmentSoon();
   }

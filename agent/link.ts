@@ -79,6 +79,7 @@ class MqttLink implements Link {
   #client: MqttClient | null = null;
   #presence: Presence | null = null;
   #up = false;
+  #leaving = false;
   #announcedAt = 0;
 
   constructor(options: LinkOptions) {
@@ -120,13 +121,15 @@ class MqttLink implements Link {
     if (!this.#stop.signal.aborted) {
       if (this.#up && this.#presence) {
         const { topic, will } = this.#presence;
-        this.#presence = null;
+        this.#leaving = true;
         const goodbye = this.publish(topic, will, { retain: true });
         await Promise.race([goodbye, this.#options.clock.sleep(2_000)]);
       }
       this.#stop.abort();
-      this.#client?.end();
+      this.#client?.end(!this.#client.connected);
     }
+    await Promise.race([this.#done, this.#options.clock.sleep(2_000)]);
+    this.#client?.stream.destroy();
     await this.#done;
   }
 
@@ -223,13 +226,16 @@ class MqttLink implements Link {
     for (let i = 0; i < topics.length; i += FILTERS_MAX) {
       const filters = topics.slice(i, i + FILTERS_MAX);
       await new Promise<void>(resolve => {
-        this.#pending.add(resolve);
+        const settle = () => {
+          this.#pending.delete(settle);
+          resolve();
+        };
+        this.#pending.add(settle);
         client.subscribe(filters, { qos: 1 }, error => {
-          this.#pending.delete(resolve);
           if (error && client.connected) {
             this.#options.log.warn('the broker refuses a subscription', { reason: error.message });
           }
-          resolve();
+          settle();
         });
       });
     }
@@ -238,7 +244,8 @@ class MqttLink implements Link {
   #receive(topic: string, payload: Buffer): void {
     const presence = this.#presence;
     if (presence && topic === presence.topic) {
-      if (this.#up && !payload.equals(presence.birth)) void this.#announceAgain(presence);
+      const foreign = !payload.equals(presence.birth);
+      if (this.#up && foreign && !this.#leaving) void this.#announceAgain(presence);
       return;
     }
     try {
@@ -258,7 +265,7 @@ class MqttLink implements Link {
     const waitMs = Math.max(0, this.#announcedAt + PRESENCE_AGAIN_MS - now);
     this.#announcedAt = now + waitMs;
     await this.#options.clock.sleep(waitMs, this.#stop.signal);
-    if (this.#presence !== presence || !this.#up) return;
+    if (this.#presence !== presence || !this.#up || this.#leaving) return;
     await this.publish(presence.topic, presence.birth, { retain: true });
   }
 
