@@ -79,7 +79,7 @@ export function openEnvelope(
   const parsed = parseCanonical(bytes, { bytesMax: expected.bytesMax, what, depthMax: 4 });
   if (!parsed.ok) return parsed;
   if (!validateEnvelope(parsed.value)) return refuse('Malformed', `${what}: not a DSSE envelope`);
-  const envelope = parsed.value as Envelope;
+  const envelope = parsed.value;
   if (envelope.payloadType !== payloadType(expected.kind)) {
     return refuse('WrongType', `${what}: its type says something else`);
   }

@@ -1,8 +1,9 @@
 /**
  * One thing wrong with one field of a manifest.
  *
- * Messages are whole sentences that begin with the field's path, worded as Kubernetes words them, so that
- * a caller adds only the file and the line. The list of codes is closed. Data and wording only.
+ * Messages are whole sentences that begin with the field's path, worded as Kubernetes words them,
+ * so that a caller adds only the file and the line. The list of codes is closed. Data and wording
+ * only.
  */
 
 export const FIELD_ERROR_CODES = [

@@ -1,8 +1,8 @@
 /**
  * What can be wrong with the text of a manifest, before anyone looks at what it describes.
  *
- * The list of codes is closed. `ManifestError` is thrown inside the readers only; `readManifests` returns
- * problems as values.
+ * The list of codes is closed. `ManifestError` is thrown inside the readers only; `readManifests`
+ * returns problems as values.
  */
 
 export const MANIFEST_ERROR_CODES = [
@@ -33,7 +33,9 @@ export class ManifestError extends Error {
   }
 }
 
-/** A manifest nests about 12 deep; kubectl's YAML reader allows 10,000, which only an attack needs. */
+/**
+ * A manifest nests about 12 deep; kubectl's YAML reader allows 10,000, which only an attack needs.
+ */
 export const MAX_DEPTH = 100;
 
 /** Scalars, objects and arrays of one text, after its aliases are followed. */

@@ -1,9 +1,9 @@
 /**
- * Where things stand in a manifest's text: from a field path such as `spec.containers[0].image` to a line
- * and a column.
+ * Where things stand in a manifest's text: from a field path such as `spec.containers[0].image` to
+ * a line and a column.
  *
- * Offsets are kept beside the values and not in them, so that a value is plain JSON. Paths are written as
- * Kubernetes writes them. Pure.
+ * Offsets are kept beside the values and not in them, so that a value is plain JSON. Paths are
+ * written as Kubernetes writes them. Pure.
  */
 
 /** For every object and array read: the offset in the text of each key or item. */
@@ -41,8 +41,8 @@ function firstStep(container: object, path: string): { key: string | number; res
 }
 
 /**
- * The offset of the field at `path` below `root`, or of its nearest ancestor that stands in the text (a
- * missing field has no place of its own). `start` is the offset of `root` itself.
+ * The offset of the field at `path` below `root`, or of its nearest ancestor that stands in the
+ * text (a missing field has no place of its own). `start` is the offset of `root` itself.
  */
 export function offsetOf(positions: Positions, root: object, path: string, start: number): number {
   let offset = start;

@@ -1,10 +1,10 @@
 /**
  * Reads YAML as kubectl and the kubelet read it, and remembers where each field stands.
  *
- * That is YAML 1.1 as Go's yaml.v2 resolves it: `yes`, `on` and `y` are booleans, `0644` is octal, times
- * and base 60 numbers are text, keys are text. Stricter than kubectl: equal keys, tags beyond the basic
- * ones, and numbers that a double cannot carry are errors. Nothing is built before its depth is known,
- * and aliases are followed within MAX_VALUES. Pure.
+ * That is YAML 1.1 as Go's yaml.v2 resolves it: `yes`, `on` and `y` are booleans, `0644` is octal,
+ * times and base 60 numbers are text, keys are text. Stricter than kubectl: equal keys, tags beyond
+ * the basic ones, and numbers that a double cannot carry are errors. Nothing is built before its
+ * depth is known, and aliases are followed within MAX_VALUES. Pure.
  */
 import {
   Composer,
@@ -39,15 +39,16 @@ import type { Positions } from './manifest-positions.js';
 const TRUE = /^(?:y|Y|yes|Yes|YES|true|True|TRUE|on|On|ON)$/;
 const BOOLEAN =
   /^(?:[yY]|yes|Yes|YES|true|True|TRUE|on|On|ON|[nN]|no|No|NO|false|False|FALSE|off|Off|OFF)$/;
-const INTEGER =
-  /^[-+]?(?:0b[01_]*[01][01_]*|0o[0-7_]*[0-7][0-7_]*|0x[\da-fA-F_]*[\da-fA-F][\da-fA-F_]*|\d[\d_]*)$/;
+const INTEGER = /^[-+]?(?:0b_*[01][01_]*|0o_*[0-7][0-7_]*|0x_*[\da-fA-F][\da-fA-F_]*|\d[\d_]*)$/;
 const FLOAT = /^[-+]?(?:\.\d[\d_]*|\d[\d_]*(?:\.[\d_]*)?)(?:[eE][-+]?\d+)?$/;
 const NOT_A_NUMBER = /^(?:[-+]?\.(?:inf|Inf|INF)|\.nan|\.NaN|\.NAN)$/;
 
 /** Enough for MAX_VALUES with their layout; comments and line breaks count too. */
 const MAX_TOKENS = MAX_VALUES * 6;
 
-/** Go's `strconv.ParseInt(text, 0, 64)`: the prefix gives the base, and a leading zero means octal. */
+/**
+ * Go's `strconv.ParseInt(text, 0, 64)`: the prefix gives the base, and a leading zero means octal.
+ */
 function integerOf(text: string): number {
   const plain = text.replaceAll('_', '');
   const digits = plain.replace(/^[-+]/, '');
@@ -73,7 +74,10 @@ const TAGS = [
   scalarTag('float', NOT_A_NUMBER, () => Number.NaN),
 ];
 
-/** Document by document, so that the first broken one ends the work; throws before building what is too deep. */
+/**
+ * Document by document, so that the first broken one ends the work; throws before building what is
+ * too deep.
+ */
 function* compose(text: string): Generator<Document.Parsed> {
   const parser = new Parser();
   const composer = new Composer({

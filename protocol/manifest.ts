@@ -1,9 +1,9 @@
 /**
  * From the text of a manifest file to its documents, each of which knows where its fields stand.
  *
- * Says nothing about what a document describes: kinds, fields and lists are the caller's to judge. Sizes
- * are checked before anything is parsed, depth and number of values before anything is built; the same
- * bytes always give the same answer. Never throws on bad input. Pure.
+ * Says nothing about what a document describes: kinds, fields and lists are the caller's to judge.
+ * Sizes are checked before anything is parsed, depth and number of values before anything is built;
+ * the same bytes always give the same answer. Never throws on bad input. Pure.
  */
 import { ManifestError, type ManifestErrorCode } from './manifest-error.js';
 import { readJson, type ReadValue } from './manifest-json.js';
@@ -64,8 +64,8 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /**
- * JSON when it begins as JSON does, else YAML. There is no second try: YAML reads much broken JSON without
- * complaint and gives it another meaning.
+ * JSON when it begins as JSON does, else YAML. There is no second try: YAML reads much broken JSON
+ * without complaint and gives it another meaning.
  */
 function readValues(text: string, positions: Positions): ReadValue[] {
   return /^\s*\{\s*["}]/.test(text) ? readJson(text, positions) : readYaml(text, positions);
@@ -74,7 +74,7 @@ function readValues(text: string, positions: Positions): ReadValue[] {
 function decode(input: string | Uint8Array): string {
   const size = typeof input === 'string' ? Buffer.byteLength(input) : input.byteLength;
   if (size > MAX_MANIFEST_BYTES) {
-    const message = `${size} bytes are more than the ${MAX_MANIFEST_BYTES} that a manifest may have`;
+    const message = `${size} bytes are more than the allowed ${MAX_MANIFEST_BYTES}`;
     throw new ManifestError('TooLarge', 0, message);
   }
   if (typeof input === 'string') return input.replace(/^\ufeff/, '');
@@ -86,8 +86,8 @@ function decode(input: string | Uint8Array): string {
 }
 
 /**
- * Reads YAML (several documents) or JSON. Empty documents are left out. One thing wrong anywhere makes
- * the whole text an error: what follows a broken document cannot be trusted.
+ * Reads YAML (several documents) or JSON. Empty documents are left out. One thing wrong anywhere
+ * makes the whole text an error: what follows a broken document cannot be trusted.
  */
 export function readManifests(
   input: string | Uint8Array,
@@ -122,9 +122,10 @@ export function readManifests(
 }
 
 /**
- * The items of a `v1` `List` or of a typed list such as `PodList`, as documents of their own; null when
- * the document is not a list. An item that is not an object is given as `{}`, so that its missing kind is
- * what gets reported. A typed list's items inherit the kind that they lack, as kubectl does it.
+ * The items of a `v1` `List` or of a typed list such as `PodList`, as documents of their own; null
+ * when the document is not a list. An item that is not an object is given as `{}`, so that its
+ * missing kind is what gets reported. A typed list's items inherit the kind that they lack, as
+ * kubectl does it.
  */
 export function listItems(document: ManifestDocument): readonly ManifestDocument[] | null {
   const { apiVersion, kind, items } = document.value;

@@ -1,8 +1,9 @@
 /**
  * Fills in what a Pod's author left out, with the kubelet's and the API's defaults.
  *
- * The result is what is run and shown; identity is taken from the undefaulted manifest, so that a new
- * default restarts nothing. Kubelet behaviour rows 47, 51, 54 to 58, 91. Pure; the argument is unchanged.
+ * The result is what is run and shown; identity is taken from the undefaulted manifest, so that a
+ * new default restarts nothing. Kubelet behaviour rows 47, 51, 54 to 58. Pure; the argument is
+ * unchanged.
  */
 import type { Container, PodSource, Toleration, ValidPod, Volume } from './pod.js';
 import { podNamespace } from './pod.js';
@@ -70,8 +71,9 @@ function withVolumeDefaults(volume: Volume): Volume {
 }
 
 /**
- * A copy with defaults. `source` is `file` unless said otherwise. The manifest's `status` is dropped and
- * `spec.nodeName` is kept as written: both are the node's to set (row 52). Twice is the same as once.
+ * A copy with defaults. `source` is `file` unless said otherwise. The manifest's `status` is
+ * dropped and `spec.nodeName` is kept as written: both are the node's to set (row 52). Twice is the
+ * same as once.
  */
 export function withDefaults(
   pod: ValidPod,

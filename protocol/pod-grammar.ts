@@ -1,9 +1,10 @@
 /**
  * The grammars of names and values in a Pod, each with the sentence that an error prints.
  *
- * The schema generator puts these patterns into the Pod schema and the validation looks the sentences up
- * by pattern, so both sides share this one list. Pure data; no imports, because the generator loads this
- * file by itself. Standard: Kubernetes API validation (RFC 1123, RFC 6335) as of v1.36.
+ * The schema generator puts these patterns into the Pod schema and the validation looks the
+ * sentences up by pattern, so both sides share this one list. Pure data; no imports, because the
+ * generator loads this file by itself. Standard: Kubernetes API validation (RFC 1123, RFC 6335) as
+ * of v1.36.
  */
 
 export interface Grammar {
@@ -37,8 +38,9 @@ export const GRAMMARS = {
     pattern: '^(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]*[a-z0-9])?$',
     maxLength: 15,
     must:
-      "an RFC 6335 service name: at most 15 lower case letters, digits or '-', at least one letter, " +
-      "no two '-' in a row, beginning and ending with a letter or digit (e.g. 'http')",
+      "an RFC 6335 service name: at most 15 lower case letters, digits or '-', " +
+      "at least one letter, no two '-' in a row, " +
+      "beginning and ending with a letter or digit (e.g. 'http')",
   },
   envName: {
     pattern: '^[ -<>-~]+$',
@@ -55,8 +57,9 @@ export const GRAMMARS = {
   labelKey: {
     pattern: `^((?=.{1,253}/)${LABEL}(\\.${LABEL})*/)?(?=.{1,63}$)${QUALIFIED_NAME}$`,
     must:
-      "a qualified name: at most 63 letters, digits, '-', '_' or '.', beginning and ending with a letter " +
-      "or digit, with an optional DNS prefix and '/' (e.g. 'app' or 'example.com/app')",
+      "a qualified name: at most 63 letters, digits, '-', '_' or '.', " +
+      'beginning and ending with a letter or digit, ' +
+      "with an optional DNS prefix and '/' (e.g. 'app' or 'example.com/app')",
   },
   labelValue: {
     pattern: `^(${QUALIFIED_NAME})?$`,

@@ -1,9 +1,9 @@
 /**
  * What makes a pod the same pod, and a container the same container.
  *
- * All digests are of the manifest as its author wrote it, in canonical JSON, never of the defaulted form,
- * so that an agent upgrade restarts nothing. Every digest carries a version tag: changing a rule means a new
- * tag and restarts every pod once. Pure.
+ * All digests are of the manifest as its author wrote it, in canonical JSON, never of the defaulted
+ * form, so that an agent upgrade restarts nothing. Every digest carries a version tag: changing a
+ * rule means a new tag and restarts every pod once. Pure.
  */
 import { canonicalJson, sha256Hex } from './canonical.js';
 import type { Container, Pod, PodSource } from './pod.js';
@@ -28,7 +28,9 @@ function digest(value: unknown): string {
   return sha256Hex(canonicalJson(value)).slice(0, DIGITS);
 }
 
-/** The host ports of the app containers, in an order that does not depend on that of the containers. */
+/**
+ * The host ports of the app containers, in an order that does not depend on that of the containers.
+ */
 function hostPorts(containers: readonly Container[]): unknown[] {
   const bindings = containers
     .flatMap(container => container.ports ?? [])
@@ -50,10 +52,11 @@ function restartingAnnotations(pod: Pod): Record<string, string> {
 }
 
 /**
- * `metadata.uid` if the manifest gives one, else 32 hex digits over node, source kind, namespace, name, the
- * undefaulted spec without its app containers but with their host ports, and the annotations
- * `kubectl.kubernetes.io/restartedAt` and `checksum/*`. So an edit of one app container, a label, or the
- * file's name leaves the uid alone, and an edit of a volume or a host port makes a new pod.
+ * `metadata.uid` if the manifest gives one, else 32 hex digits over node, source kind, namespace,
+ * name, the undefaulted spec without its app containers but with their host ports, and the
+ * annotations `kubectl.kubernetes.io/restartedAt` and `checksum/*`. So an edit of one app
+ * container, a label, or the file's name leaves the uid alone, and an edit of a volume or a host
+ * port makes a new pod.
  */
 export function podUid(pod: Pod, origin: PodOrigin): string {
   const given = pod.metadata?.uid;
@@ -71,12 +74,17 @@ export function podUid(pod: Pod, origin: PodOrigin): string {
   });
 }
 
-/** `<name>-<node in lower case>`, the name under which a static pod is known (kubelet behaviour row 46). */
+/**
+ * `<name>-<node in lower case>`, the name under which a static pod is known (kubelet behaviour row
+ * 46).
+ */
 export function podFullName(name: string, node: string): string {
   return `${name}-${node.toLowerCase()}`;
 }
 
-/** 32 hex digits over the whole container as written: when they differ, the container is replaced. */
+/**
+ * 32 hex digits over the whole container as written: when they differ, the container is replaced.
+ */
 export function containerHash(container: Container): string {
   return digest({ version: CONTAINER_HASH_VERSION, container });
 }

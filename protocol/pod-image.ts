@@ -1,8 +1,8 @@
 /**
  * Reads image references: `[domain/]path[:tag][@digest]`.
  *
- * Only as far as pull policy and validation need it; names are not completed with a default registry.
- * Standard: the grammar of distribution/reference. Pure.
+ * Only as far as pull policy and validation need it; names are not completed with a default
+ * registry. Standard: the grammar of distribution/reference. Pure.
  */
 
 export interface ImageReference {

@@ -1,5 +1,6 @@
 /**
- * The rules of a container's resources: quantities that can be counted with, requests within limits.
+ * The rules of a container's resources: quantities that can be counted with, requests within
+ * limits.
  *
  * As `validateResourceRequirements` of the API. Pure.
  */

@@ -1,9 +1,10 @@
 /**
- * The rules of a Pod that span several fields: unique names, mounts that name volumes, ports, resources.
+ * The rules of a Pod that span several fields: unique names, mounts that name volumes, ports,
+ * resources.
  *
- * Expects a Pod whose fields have the right types; required fields may be missing, which the schema has
- * reported. As API validation does (kubelet behaviour rows 15, 61, 62), and stricter where Docker would
- * only fail later. Pure.
+ * Expects a Pod whose fields have the right types; required fields may be missing, which the schema
+ * has reported. As API validation does (kubelet behaviour rows 15, 61, 62), and stricter where
+ * Docker would only fail later. Pure.
  */
 import { duplicate, forbidden, invalid, required, type FieldError } from './field-error.js';
 import { childPath } from './manifest-positions.js';
@@ -101,7 +102,10 @@ function checkVolumes(volumes: readonly Volume[]): FieldError[] {
   return errors;
 }
 
-/** One spelling for one place: without repeated or trailing slashes, absolute as the kubelet makes it. */
+/**
+ * One spelling for one place: without repeated or trailing slashes, absolute as the kubelet makes
+ * it.
+ */
 function cleanMountPath(path: string): string {
   const steps = path.split('/').filter(step => step !== '' && step !== '.');
   return `/${steps.join('/')}`;
@@ -154,7 +158,9 @@ function isIpAddress(text: string): boolean {
   return /^[0-9a-fA-F:.]+$/.test(text) && text.includes(':') && URL.canParse(`http://[${text}]/`);
 }
 
-/** Two bindings clash when the ports are equal and an address is equal or stands for all of them. */
+/**
+ * Two bindings clash when the ports are equal and an address is equal or stands for all of them.
+ */
 function clashes(a: ContainerPort, b: ContainerPort): boolean {
   if (a.hostPort !== b.hostPort || (a.protocol ?? 'TCP') !== (b.protocol ?? 'TCP')) return false;
   const everywhere = ['', '0.0.0.0', '::'];

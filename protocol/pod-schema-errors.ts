@@ -1,8 +1,8 @@
 /**
  * Turns what the compiled Pod schema reports into errors that a person can act on.
  *
- * An unknown field is reported in the words that the API server uses, because people and tools look for
- * them, with the field that was probably meant. Pure.
+ * An unknown field is reported in the words that the API server uses, because people and tools look
+ * for them, with the field that was probably meant. Pure.
  */
 import { invalid, required, wrongType, type FieldError } from './field-error.js';
 import { childPath } from './manifest-positions.js';
@@ -52,7 +52,9 @@ function distance(a: string, b: string): number {
   return row[b.length] ?? 0;
 }
 
-/** The nearest of the fields that an object has, or, for a right name in a wrong place, that place. */
+/**
+ * The nearest of the fields that an object has, or, for a right name in a wrong place, that place.
+ */
 function suggestion(field: string, pattern: string): string {
   if (field.length > 64) return '';
   const siblings = knownFields(
@@ -94,7 +96,8 @@ function typeError(place: Place, params: ErrorObject['params']): FieldError {
   const isScalar = typeof place.value === 'boolean' || typeof place.value === 'number';
   const hint =
     types.includes('string') && isScalar
-      ? '; put quotes around it (YAML reads yes, no, on, off, 0644 and the like as booleans and numbers)'
+      ? '; put quotes around it (YAML reads yes, no, on, off, 0644 and the like as ' +
+        'booleans and numbers)'
       : '';
   return wrongType(place.path, `must be ${wanted}, not ${nameOfType(place.value)}${hint}`);
 }

@@ -1,16 +1,18 @@
 /**
  * Which fields of a Pod this version runs, and what becomes of the others: one row per field.
  *
- * A row speaks for all that lies below it unless rows below it exist. A field without effect is accepted
- * only where it could have none on any single node; everything else that is not run is refused, never
- * dropped. A test holds this table against the schema, so that no field is forgotten. Data only.
+ * A row speaks for all that lies below it unless rows below it exist. A field without effect is
+ * accepted only where it could have none on any single node; everything else that is not run is
+ * refused, never dropped. A test holds this table against the schema, so that no field is
+ * forgotten. Data only.
  */
 
 /**
  * - `supported`: does what Kubernetes documents;
- * - `ignored`: accepted and without effect here, because its subject does not exist on a node of its own;
- * - `default`: accepted at the values in `values`, which all mean "nothing special"; the others are not
- *   supported yet;
+ * - `ignored`: accepted and without effect here, because its subject does not exist on a node of
+ *   its own;
+ * - `default`: accepted at the values in `values`, which all mean "nothing special"; the others are
+ *   not supported yet;
  * - `refused`: not supported yet;
  * - `forbidden`: cannot be in a static pod at all, as on a kubelet.
  */

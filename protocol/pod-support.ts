@@ -1,8 +1,9 @@
 /**
- * Refuses the fields of a Pod that this version does not run, each with its path; none is ever dropped.
+ * Refuses the fields of a Pod that this version does not run, each with its path; none is ever
+ * dropped.
  *
- * The verdicts are the table's (`pod-support-table.ts`); this file only applies them. Fields that the
- * table does not know are the schema's to report. Pure.
+ * The verdicts are the table's (`pod-support-table.ts`); this file only applies them. Fields that
+ * the table does not know are the schema's to report. Pure.
  */
 import { canonicalJson } from './canonical.js';
 import { forbidden, notSupported, type FieldError } from './field-error.js';

@@ -1,9 +1,10 @@
 /**
- * Strict validation of one Pod manifest: schema, rules across fields, and what this version supports.
+ * Strict validation of one Pod manifest: schema, rules across fields, and what this version
+ * supports.
  *
- * Reports all that is wrong, not the first thing only. A null field counts as absent, as in kubectl's
- * strict decoding, and a quantity given as a number becomes the text that Kubernetes stores. Kubelet
- * behaviour rows 13 to 15, 61, 62. Pure; the argument is unchanged.
+ * Reports all that is wrong, not the first thing only. A null field counts as absent, as in
+ * kubectl's strict decoding, and a quantity given as a number becomes the text that Kubernetes
+ * stores. Kubelet behaviour rows 13 to 15, 61, 62. Pure; the argument is unchanged.
  */
 import { forbidden, invalid, required, type FieldError } from './field-error.js';
 import { validatePod } from './generated/validators.js';
@@ -44,7 +45,10 @@ function mapValues(object: object, change: (value: unknown) => unknown): Record<
 
 const quantityText = (value: unknown) => (typeof value === 'number' ? String(value) : value);
 
-/** Without null fields, quantities as text. A null in a list or in a map of quantities stays: an error. */
+/**
+ * Without null fields, quantities as text. A null in a list or in a map of quantities stays: an
+ * error.
+ */
 function normalized(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(normalized);
   if (!isObject(value)) return value;
@@ -107,7 +111,10 @@ function checkContext(pod: Pod, options: PodManifestOptions): FieldError[] {
   return errors;
 }
 
-/** The first error for each field and code, at most MAX_ERRORS: the rules can see what the schema saw. */
+/**
+ * The first error for each field and code, at most MAX_ERRORS: the rules can see what the schema
+ * saw.
+ */
 function distinct(errors: readonly FieldError[]): FieldError[] {
   const first = new Map<string, FieldError>();
   for (const error of errors) {
@@ -118,8 +125,8 @@ function distinct(errors: readonly FieldError[]): FieldError[] {
 }
 
 /**
- * Validates one document. The pod that it returns is normalized and not defaulted: what identity and hashes
- * are taken of. Never throws on bad input.
+ * Validates one document. The pod that it returns is normalized and not defaulted: what identity
+ * and hashes are taken of. Never throws on bad input.
  */
 export function validatePodManifest(
   value: unknown,

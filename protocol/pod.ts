@@ -1,5 +1,6 @@
 /**
- * The types of a Pod: those of Kubernetes under one roof, and the few of our own that speak about them.
+ * The types of a Pod: those of Kubernetes under one roof, and the few of our own that speak about
+ * them.
  *
  * Types and small readings of them only. Standard: the v1 API of Kubernetes.
  */

@@ -1,8 +1,10 @@
 /**
- * Kubernetes quantities (`500m`, `64Mi`, `1e3`): exact values, compared and rounded as Kubernetes does.
+ * Kubernetes quantities (`500m`, `64Mi`, `1e3`): exact values, compared and rounded as Kubernetes
+ * does.
  *
- * A value is a whole number of nano-units in a bigint, so nothing is lost: what is finer than a nano-unit
- * is rounded away from zero, as `resource.ParseQuantity` does. Standard: apimachinery `api/resource`. Pure.
+ * A value is a whole number of nano-units in a bigint, so nothing is lost: what is finer than a
+ * nano-unit is rounded away from zero, as `resource.ParseQuantity` does. Standard: apimachinery
+ * `api/resource`. Pure.
  */
 
 /** A value in nano-units (10⁻⁹). */
@@ -49,8 +51,8 @@ function divideUp(dividend: bigint, divisor: bigint): bigint {
 }
 
 /**
- * Reads a quantity; a number counts as its decimal text. Throws `QuantityError` for anything else and for
- * more than 2⁶³ − 1 units, where Kubernetes would silently take that limit instead.
+ * Reads a quantity; a number counts as its decimal text. Throws `QuantityError` for anything else
+ * and for more than 2⁶³ − 1 units, where Kubernetes would silently take that limit instead.
  */
 export function parseQuantity(quantity: string | number): Nanos {
   const text = String(quantity);
@@ -79,8 +81,9 @@ export function compareQuantities(a: string | number, b: string | number): numbe
 }
 
 /**
- * `value ÷ divisor`, rounded up to a whole number, as a container's environment shows it (kubelet behaviour
- * row 147). Throws `QuantityError` when the divisor is not positive or the result is no safe integer.
+ * `value ÷ divisor`, rounded up to a whole number, as a container's environment shows it (kubelet
+ * behaviour row 147). Throws `QuantityError` when the divisor is not positive or the result is no
+ * safe integer.
  */
 export function divideQuantities(value: string | number, divisor: string | number): number {
   const by = parseQuantity(divisor);

@@ -1,7 +1,8 @@
 /**
  * The shape of one error that a compiled schema validator reports.
  *
- * It is ajv's `ErrorObject` written out, so that no run-time or declaration dependency on ajv remains.
+ * It is ajv's `ErrorObject` written out, so that no run-time or declaration dependency on ajv
+ * remains.
  */
 
 export interface ErrorObject {

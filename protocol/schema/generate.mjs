@@ -5,8 +5,8 @@
  * Reads `protocol/documents.ts` (every exported interface whose name ends in `Document`, and
  * `Envelope`), `protocol/pod-grammar.ts`, the declarations of kubernetes-types. Writes
  * `dist/protocol/generated/`: `validators.js` (self-contained) and `pod.schema.json` (for tests and
- * docs), and the declarations of the first, `protocol/generated/validators.d.ts`, which are committed.
- * Does nothing when the inputs are those of the last run.
+ * docs), and the declarations of the first, `protocol/generated/validators.d.ts`, which are
+ * committed. Does nothing when the inputs are those of the last run.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -69,6 +69,21 @@ async function loadGrammars() {
   return (await import(`data:text/javascript;base64,${code}`)).GRAMMARS;
 }
 
+/**
+ * The wire carries integers only: every `number` of a document is one, whether annotated or not.
+ */
+function wholeNumbers(node) {
+  if (Array.isArray(node)) return node.map(wholeNumbers);
+  if (node === null || typeof node !== 'object') return node;
+  const entries = Object.entries(node).map(([key, value]) => [key, wholeNumbers(value)]);
+  const schema = Object.fromEntries(entries);
+  if (schema.type === 'number') schema.type = 'integer';
+  if (Array.isArray(schema.type)) {
+    schema.type = schema.type.map(type => (type === 'number' ? 'integer' : type));
+  }
+  return schema;
+}
+
 async function documentSchemas() {
   if (!existsSync(documents)) return {};
   const { createGenerator } = await import('ts-json-schema-generator');
@@ -76,7 +91,7 @@ async function documentSchemas() {
   if (names.length === 0) return {};
   const tsconfig = join(protocol, 'tsconfig.json');
   const generator = createGenerator({ path: documents, tsconfig, type: '*', skipTypeCheck: true });
-  return Object.fromEntries(names.map(name => [name, generator.createSchema(name)]));
+  return Object.fromEntries(names.map(name => [name, wholeNumbers(generator.createSchema(name))]));
 }
 
 function declarationsOf(names) {
@@ -116,7 +131,7 @@ async function standalone(schemas) {
   const options = {
     allErrors: schemas.allErrors,
     strict: true,
-    // A union of types (int-or-string, quantity) is how the schema says that both spellings are read.
+    // A union of types (int-or-string, quantity): the schema reads both spellings.
     allowUnionTypes: true,
     // A pattern beside such a union applies to the string form only.
     strictTypes: false,

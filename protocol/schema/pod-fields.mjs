@@ -112,7 +112,10 @@ export const NOT_BLANK = [
   'ResourceFieldSelector.resource',
 ];
 
-/** Objects that nothing here reads: any content is accepted, whatever version of Kubernetes wrote it. */
+/**
+ * Objects that nothing here reads: any content is accepted, whatever version of Kubernetes wrote
+ * it.
+ */
 export const OPEN = ['Pod.status', 'ManagedFieldsEntry.fieldsV1'];
 
 /**

@@ -1,8 +1,8 @@
 /**
  * Makes the JSON schema (draft-07) of a v1 Pod from the declarations in kubernetes-types.
  *
- * The declarations give the fields; `pod-fields.mjs` gives what declarations cannot express. Only the
- * definitions that a Pod reaches stay. Pure apart from reading the declarations.
+ * The declarations give the fields; `pod-fields.mjs` gives what declarations cannot express. Only
+ * the definitions that a Pod reaches stay. Pure apart from reading the declarations.
  */
 import { createRequire } from 'node:module';
 import { createGenerator } from 'ts-json-schema-generator';

@@ -1,7 +1,7 @@
 /**
  * Every manifest under test/vectors/manifests: the valid ones give the documents in
- * `<name>.documents.json` and pass validation as a person's file; the invalid ones give exactly the lines
- * in `<name>.txt`.
+ * `<name>.documents.json` and pass validation as a person's file; the invalid ones give exactly the
+ * lines in `<name>.txt`.
  */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';

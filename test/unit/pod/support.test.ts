@@ -1,4 +1,6 @@
-/** The table of supported fields against the schema: every field has a verdict, and no row is idle. */
+/**
+ * The table of supported fields against the schema: every field has a verdict, and no row is idle.
+ */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';

@@ -1,4 +1,7 @@
-/** What depends on the context, and what a valid manifest becomes; the errors themselves are vectors. */
+/**
+ * What depends on the context, and what a valid manifest becomes; the errors themselves are
+ * vectors.
+ */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { validatePodManifest, type PodManifestOptions } from '../../../protocol/pod-validation.js';

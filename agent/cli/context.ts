@@ -1,0 +1,15 @@
+/** What the commands at the device get. */
+import type { Writable } from 'node:stream';
+import type { Command } from 'commander';
+import type { Clock } from '../../protocol/ports.js';
+
+export interface CliContext {
+  readonly stdout: Writable;
+  print(line: string): void;
+  readonly clock: Clock;
+  /** Aborts at the first Ctrl-C. */
+  readonly signal: AbortSignal;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Adds `--data-dir`, which `FLOTILLA_DATA_DIR` may give. */
+  withDataDir(command: Command): Command;
+}

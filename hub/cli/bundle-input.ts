@@ -1,0 +1,148 @@
+/**
+ * From what `-f` names to the Pods of a bundle. Every mistake is reported with file, line and field, all at once.
+ * `readSources` touches the disk; the rest is pure.
+ */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, extname, join, resolve } from 'node:path';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import type { Pod } from 'kubernetes-types/core/v1.js';
+import { LABEL_PATTERN } from '../../protocol/names.js';
+import { listItems, readManifests, type ManifestDocument } from '../../protocol/manifest.js';
+import { validatePodManifest } from '../../protocol/pod-validation.js';
+import { CliError } from '../../protocol/cli-error.js';
+
+export interface Source {
+  readonly name: string;
+  readonly text: string;
+}
+
+const MANIFEST_ENDINGS = new Set(['.yaml', '.yml', '.json']);
+
+function filesIn(path: string, recursive: boolean): string[] {
+  const files: string[] = [];
+  const entries = readdirSync(path, { withFileTypes: true }).sort((a, b) =>
+    a.name < b.name ? -1 : 1,
+  );
+  for (const entry of entries) {
+    if (entry.name.startsWith('.')) continue;
+    const full = join(path, entry.name);
+    const stats = statSync(full);
+    if (stats.isDirectory() && recursive) files.push(...filesIn(full, recursive));
+    else if (stats.isFile() && MANIFEST_ENDINGS.has(extname(entry.name).toLowerCase()))
+      files.push(full);
+  }
+  return files;
+}
+
+/** Reads files, folders (`.yaml`, `.yml`, `.json`, as kubectl) and `-` for stdin. Throws `CliError`. */
+export async function readSources(
+  paths: readonly string[],
+  options: { stdin: Readable; recursive: boolean },
+): Promise<Source[]> {
+  const sources: Source[] = [];
+  for (const path of paths) {
+    if (path === '-') {
+      sources.push({ name: '<stdin>', text: await text(options.stdin) });
+      continue;
+    }
+    try {
+      const found = statSync(path).isDirectory() ? filesIn(path, options.recursive) : [path];
+      if (found.length === 0) {
+        throw new CliError('refused', `${path}: no .yaml, .yml or .json file in this folder`);
+      }
+      for (const file of found) sources.push({ name: file, text: readFileSync(file, 'utf8') });
+    } catch (error) {
+      if (error instanceof CliError) throw error;
+      const code = (error as NodeJS.ErrnoException).code ?? String(error);
+      throw new CliError(
+        'refused',
+        `cannot read ${path}: ${code === 'ENOENT' ? 'no such file or folder' : code}`,
+      );
+    }
+  }
+  return sources;
+}
+
+/** The bundle's name after the folder or file that it is read from; null when there is no such name. */
+export function defaultBundleName(paths: readonly string[]): string | null {
+  const [path] = paths;
+  if (paths.length !== 1 || path === undefined || path === '-') return null;
+  const base = basename(resolve(path));
+  const ending = extname(base);
+  const stem = MANIFEST_ENDINGS.has(ending.toLowerCase()) ? base.slice(0, -ending.length) : base;
+  const name = stem
+    .toLowerCase()
+    .replace(/[^a-z0-9-]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+    .slice(0, 63);
+  return LABEL_PATTERN.test(name) ? name : null;
+}
+
+const INSTEAD: Readonly<Record<string, string>> = {
+  Deployment: 'put its pod template into a Pod; the hub runs one on each selected node',
+  ReplicaSet: 'put its pod template into a Pod; the hub runs one on each selected node',
+  StatefulSet: 'put its pod template into a Pod with a hostPath volume',
+  DaemonSet: 'not taken yet; put its pod template into a Pod and its node selector into --nodes',
+  Job: 'put its pod template into a Pod with restartPolicy: OnFailure',
+  CronJob: 'schedules are not supported',
+  Service: 'publish a hostPort on the Pod',
+  Ingress: 'publish a hostPort on the Pod',
+  ConfigMap: 'not taken yet; use env values or a hostPath volume',
+  Secret: 'secrets are not delivered yet, so that none lies readable at a broker',
+  Namespace: 'namespaces need not be made; use -n',
+};
+
+/** Documents with lists taken apart. Throws `CliError` naming each unreadable place. */
+export function documentsOf(sources: readonly Source[]): ManifestDocument[] {
+  const documents: ManifestDocument[] = [];
+  const problems: string[] = [];
+  for (const source of sources) {
+    const reading = readManifests(source.text, { source: source.name });
+    if (!reading.ok) problems.push(...reading.errors.map(e => `${e.where}: ${e.message}`));
+    else
+      for (const document of reading.documents)
+        documents.push(...(listItems(document) ?? [document]));
+  }
+  if (problems.length > 0) throw new CliError('refused', problems.join('\n'));
+  return documents;
+}
+
+/** The Pods of the documents. Throws `CliError` with all that is wrong, place by place. */
+export function podsOf(documents: readonly ManifestDocument[], namespace: string): Pod[] {
+  const pods: Pod[] = [];
+  const problems: string[] = [];
+  const seen = new Map<string, string>();
+  for (const document of documents) {
+    const kind = document.value['kind'];
+    if (kind !== 'Pod') {
+      const name = typeof kind === 'string' && kind !== '' ? kind : 'a document without a kind';
+      const instead =
+        (typeof kind === 'string' ? INSTEAD[kind] : undefined) ?? 'a bundle takes Pods';
+      problems.push(`${document.where('kind')}: ${name} is refused: ${instead}`);
+      continue;
+    }
+    const result = validatePodManifest(document.value, { context: 'bundle' });
+    if (!result.ok) {
+      problems.push(...result.errors.map(e => `${document.where(e.path)}: ${e.message}`));
+      continue;
+    }
+    const { pod } = result;
+    const name = pod.metadata?.name ?? '';
+    const own = pod.metadata?.namespace;
+    if (own !== undefined && own !== namespace) {
+      problems.push(
+        `${document.where('metadata.namespace')}: pod "${name}" says namespace "${own}", ` +
+          `but the bundle is in "${namespace}"; pass -n ${own} or take the line out`,
+      );
+    }
+    const first = seen.get(name);
+    if (first !== undefined)
+      problems.push(`${document.where('metadata.name')}: pod "${name}" stands at ${first} too`);
+    seen.set(name, document.where('metadata.name'));
+    pods.push(pod);
+  }
+  if (problems.length > 0) throw new CliError('refused', problems.join('\n'));
+  if (pods.length === 0) throw new CliError('refused', 'no Pod in the input');
+  return pods;
+}

@@ -1,0 +1,201 @@
+/**
+ * The CLI's HTTPS client of the hub's API: JSON in, JSON out, watches as streams. The CLI reaches the hub no other way.
+ */
+import { Agent, request, type RequestOptions } from 'node:https';
+import type { IncomingMessage } from 'node:http';
+import { CliError } from '../../protocol/cli-error.js';
+import type { Connection } from './kubeconfig.js';
+
+export interface ApiObject {
+  apiVersion?: string;
+  kind?: string;
+  metadata: {
+    name: string;
+    namespace?: string;
+    uid?: string;
+    resourceVersion?: string;
+    generation?: number;
+    creationTimestamp?: string;
+    labels?: Record<string, string>;
+    annotations?: Record<string, string>;
+  };
+  spec?: unknown;
+  status?: unknown;
+}
+
+export interface ApiList {
+  kind: string;
+  metadata: { resourceVersion?: string };
+  items: ApiObject[];
+}
+
+export interface Table {
+  kind: 'Table';
+  metadata: { resourceVersion?: string };
+  columnDefinitions: { name: string; priority?: number }[];
+  rows: { cells: unknown[]; object: ApiObject }[];
+}
+
+export interface WatchEvent {
+  type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR';
+  object: unknown;
+}
+
+interface Status {
+  kind: 'Status';
+  message?: string;
+  reason?: string;
+  code?: number;
+  details?: { causes?: { field?: string; message?: string }[] };
+}
+
+/** The hub answered, and refused. `reason` is Kubernetes' (NotFound, Conflict, Invalid …). */
+export class ApiError extends CliError {
+  readonly reason: string;
+  readonly code: number;
+  constructor(status: Status, code: number) {
+    const causes = (status.details?.causes ?? []).map(
+      cause => `  ${cause.field ? `${cause.field}: ` : ''}${cause.message ?? ''}`,
+    );
+    const reason = status.reason ?? 'Unknown';
+    const text = `the hub refused: ${status.message ?? 'no reason given'} (${reason})`;
+    super(code >= 500 ? 'failed' : 'refused', [text, ...causes].join('\n'));
+    this.reason = reason;
+    this.code = code;
+  }
+}
+
+const TABLE = 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json';
+/** No answer of the hub takes longer, watches excepted. */
+const ANSWER_MS = 30_000;
+
+export interface Call {
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | undefined>>;
+  readonly body?: unknown;
+  readonly table?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export class ApiClient {
+  readonly connection: Connection;
+  private readonly agent: Agent;
+
+  constructor(connection: Connection) {
+    this.connection = connection;
+    this.agent = new Agent({ keepAlive: true, maxSockets: 8 });
+  }
+
+  /** Throws `ApiError` for a refusal, `CliError` when the hub cannot be reached. */
+  async call<T>(call: Call): Promise<T> {
+    const response = await this.open(call, ANSWER_MS);
+    const body = await readBody(response);
+    const code = response.statusCode ?? 0;
+    if (code >= 200 && code < 300) return body as T;
+    throw new ApiError(asStatus(body, code), code);
+  }
+
+  /** Null instead of NotFound. */
+  async get<T>(path: string): Promise<T | null> {
+    try {
+      return await this.call<T>({ path });
+    } catch (error) {
+      if (error instanceof ApiError && error.reason === 'NotFound') return null;
+      throw error;
+    }
+  }
+
+  /** Ends when the hub ends it or the signal aborts. An `ERROR` event (410 …) is thrown as `ApiError`. */
+  async *watch(call: Call): AsyncGenerator<WatchEvent> {
+    const query = { ...call.query, watch: 'true' };
+    const response = await this.open({ ...call, query }, 0);
+    const code = response.statusCode ?? 0;
+    if (code !== 200) throw new ApiError(asStatus(await readBody(response), code), code);
+    let rest = '';
+    response.setEncoding('utf8');
+    try {
+      for await (const chunk of response as AsyncIterable<string>) {
+        const lines = (rest + chunk).split('\n');
+        rest = lines.pop() ?? '';
+        for (const line of lines) {
+          if (line.trim() === '') continue;
+          const event = JSON.parse(line) as WatchEvent;
+          if (event.type === 'ERROR') {
+            const status = event.object as Status;
+            throw new ApiError(status, status.code ?? 500);
+          }
+          yield event;
+        }
+      }
+    } catch (error) {
+      if (call.signal?.aborted !== true) throw error;
+    } finally {
+      response.destroy();
+    }
+  }
+
+  close(): void {
+    this.agent.destroy();
+  }
+
+  private open(call: Call, timeoutMs: number): Promise<IncomingMessage> {
+    const { server, ca, cert, key, token, serverName, skipVerify } = this.connection;
+    const url = new URL(server.href.replace(/\/$/, '') + call.path);
+    for (const [name, value] of Object.entries(call.query ?? {})) {
+      if (value !== undefined) url.searchParams.set(name, value);
+    }
+    const body = call.body === undefined ? undefined : JSON.stringify(call.body);
+    const headers: Record<string, string> = { accept: call.table ? TABLE : 'application/json' };
+    if (token !== undefined) headers['authorization'] = `Bearer ${token}`;
+    if (body !== undefined) {
+      headers['content-type'] = 'application/json';
+      headers['content-length'] = String(Buffer.byteLength(body));
+    }
+    const options: RequestOptions = {
+      agent: this.agent,
+      method: call.method ?? 'GET',
+      headers,
+      ca,
+      cert,
+      key,
+      rejectUnauthorized: !skipVerify,
+    };
+    if (serverName !== undefined) options.servername = serverName;
+    if (call.signal) options.signal = call.signal;
+    return new Promise((done, fail) => {
+      const req = request(url, options, done);
+      req.on('error', error => fail(call.signal?.aborted ? error : unreachable(server, error)));
+      if (timeoutMs > 0) {
+        req.setTimeout(timeoutMs, () => req.destroy(new Error('no answer within 30 s')));
+      }
+      req.end(body);
+    });
+  }
+}
+
+function unreachable(server: URL, error: Error): CliError {
+  const code = (error as NodeJS.ErrnoException).code;
+  const hint =
+    code === 'ECONNREFUSED'
+      ? 'is the hub running? start it with `flotilla hub run --data-dir DIR`'
+      : 'does the kubeconfig belong to this hub?';
+  return new CliError('failed', `cannot reach the hub at ${server.origin}: ${error.message}`, hint);
+}
+
+async function readBody(response: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);
+  const text = Buffer.concat(chunks).toString('utf8');
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return { kind: 'Status', message: text.slice(0, 200) };
+  }
+}
+
+function asStatus(body: unknown, code: number): Status {
+  const status = body as Status;
+  if (body !== null && typeof body === 'object' && status.kind === 'Status') return status;
+  return { kind: 'Status', message: `unexpected answer (HTTP ${code})`, code };
+}

@@ -1,0 +1,59 @@
+/** `flotilla describe`: one object with its conditions and events, for a person. */
+import { Command } from 'commander';
+import type { ApiList, ApiObject } from './client.js';
+import { connected, withConnection, type ConnectionOptions, type Context } from './context.js';
+import { describeObject } from './describe-text.js';
+import { CliError } from '../../protocol/cli-error.js';
+import { pathOf, resourceOf, targetsOf, type Resource } from './resources.js';
+
+function eventFields(resource: Resource, object: ApiObject): string {
+  const fields = [
+    `involvedObject.kind=${resource.kind}`,
+    `involvedObject.name=${object.metadata.name}`,
+  ];
+  if (resource.namespaced)
+    fields.push(`involvedObject.namespace=${object.metadata.namespace ?? ''}`);
+  return fields.join(',');
+}
+
+export function describeCommand(context: Context): Command {
+  return withConnection(new Command('describe'))
+    .summary('show one node, pod or bundle with its events')
+    .argument('<kind...>', 'node NAME, pod NAME, bundle NAME; or KIND/NAME')
+    .action((words: string[], options: ConnectionOptions) =>
+      connected(context, options, async ({ client, namespace }) => {
+        const { resource, names } = targetsOf(words);
+        if (!['Node', 'Pod', 'Bundle'].includes(resource.kind)) {
+          throw new CliError('refused', `${resource.plural} are not described; use get -o yaml`);
+        }
+        const list = async () =>
+          (await client.call<ApiList>({ path: pathOf(resource, namespace) })).items;
+        const objects =
+          names.length === 0
+            ? await list()
+            : await Promise.all(
+                names.map(name =>
+                  client.call<ApiObject>({ path: pathOf(resource, namespace, name) }),
+                ),
+              );
+        for (const [index, object] of objects.entries()) {
+          const events = await client.call<ApiList>({
+            path: pathOf(resourceOf('events'), null),
+            query: { fieldSelector: eventFields(resource, object) },
+          });
+          const nodes =
+            resource.kind === 'Bundle'
+              ? (await client.call<ApiList>({ path: pathOf(resourceOf('nodes'), null) })).items
+              : [];
+          if (index > 0) context.terminal.print('\n');
+          const text = describeObject({
+            object,
+            events: events.items,
+            nodes,
+            now: context.clock.now(),
+          });
+          for (const line of text) context.terminal.print(line);
+        }
+      }),
+    );
+}

@@ -1,0 +1,196 @@
+/** `flotilla get`: lists and watches, in kubectl's output forms. */
+import { Command } from 'commander';
+import { stringify } from 'yaml';
+import type { ApiList, ApiObject, Call, Table } from './client.js';
+import {
+  connected,
+  withConnection,
+  type Connected,
+  type ConnectionOptions,
+  type Context,
+} from './context.js';
+import { CliError } from '../../protocol/cli-error.js';
+import { pathOf, targetsOf, type Resource } from './resources.js';
+import { layOut } from '../../protocol/columns.js';
+import { rowsOf, type TableOptions } from './table.js';
+
+interface GetOptions extends ConnectionOptions {
+  allNamespaces?: boolean;
+  output?: string;
+  selector?: string;
+  fieldSelector?: string;
+  watch?: boolean;
+  showLabels?: boolean;
+  headers: boolean;
+}
+
+const FORMATS = ['wide', 'json', 'yaml', 'name'];
+
+export function getCommand(context: Context): Command {
+  return withConnection(new Command('get'))
+    .summary('list nodes, pods, bundles, events or tokens')
+    .argument('<kind...>', 'nodes | pods | bundles | events | tokens, then names; or KIND/NAME')
+    .option('-A, --all-namespaces', 'all namespaces')
+    .option('-o, --output <format>', FORMATS.join(' | '))
+    .option('-l, --selector <labels>', 'label selector: a=b, a!=b, a in (x,y), a, !a')
+    .option('--field-selector <fields>', 'field selector: spec.nodeName=edge-1')
+    .option('-w, --watch', 'list, then print each change')
+    .option('--show-labels', 'a column with the labels')
+    .option('--no-headers', 'no line of column names')
+    .action((words: string[], options: GetOptions) =>
+      connected(context, options, hub => get(context, hub, { words, options })),
+    );
+}
+
+interface Request {
+  readonly words: readonly string[];
+  readonly options: GetOptions;
+}
+
+async function get(context: Context, hub: Connected, { words, options }: Request): Promise<void> {
+  if (options.output !== undefined && !FORMATS.includes(options.output)) {
+    throw new CliError('refused', `-o ${options.output}: not one of ${FORMATS.join(', ')}`);
+  }
+  const { resource, names } = targetsOf(words);
+  const namespace = options.allNamespaces ? null : hub.namespace;
+  if (names.length > 0 && options.allNamespaces && resource.namespaced) {
+    throw new CliError('refused', 'a name needs one namespace: leave -A out');
+  }
+  const query = { labelSelector: options.selector, fieldSelector: options.fieldSelector };
+  if (names.length > 0 && (options.selector ?? options.fieldSelector) !== undefined) {
+    throw new CliError('refused', 'names or a selector, not both');
+  }
+  const call: Call = { path: pathOf(resource, namespace), query };
+  if (options.watch) {
+    await watch(context, hub, { call: narrowed(call, names), resource, options });
+  } else if (options.output === undefined || options.output === 'wide') {
+    await printTables(context, hub, { call, names, resource, options });
+  } else {
+    await printObjects(context, hub, { call, names, resource, options });
+  }
+}
+
+interface Listing {
+  readonly call: Call;
+  readonly names: readonly string[];
+  readonly resource: Resource;
+  readonly options: GetOptions;
+}
+
+function narrowed(call: Call, names: readonly string[]): Call {
+  if (names.length === 0) return call;
+  if (names.length > 1) throw new CliError('refused', 'a watch takes one name');
+  return { ...call, query: { ...call.query, fieldSelector: `metadata.name=${names[0] ?? ''}` } };
+}
+
+function tableOptions(options: GetOptions, resource: Resource): TableOptions {
+  return {
+    wide: options.output === 'wide',
+    namespaces: options.allNamespaces === true && resource.namespaced,
+    showLabels: options.showLabels === true,
+    headers: options.headers,
+  };
+}
+
+async function printTables(context: Context, hub: Connected, listing: Listing): Promise<void> {
+  const { call, names, resource, options } = listing;
+  const calls =
+    names.length === 0
+      ? [call]
+      : names.map(name => ({ path: `${call.path}/${encodeURIComponent(name)}` }));
+  const tables = await Promise.all(
+    calls.map(one => hub.client.call<Table>({ ...one, table: true })),
+  );
+  const [first] = tables;
+  if (!first) return;
+  const rows = tables.flatMap(table => table.rows);
+  if (rows.length === 0) {
+    const where =
+      resource.namespaced && !options.allNamespaces ? ` in ${hub.namespace} namespace` : '';
+    context.terminal.warn(`No resources found${where}.`);
+    return;
+  }
+  for (const line of layOut(rowsOf({ ...first, rows }, tableOptions(options, resource)))) {
+    context.terminal.print(line);
+  }
+}
+
+async function printObjects(context: Context, hub: Connected, listing: Listing): Promise<void> {
+  const { call, names, resource, options } = listing;
+  const found: ApiObject | ApiList =
+    names.length === 0 ? await hub.client.call<ApiList>(call) : await byName(hub, call.path, names);
+  if (options.output === 'json') context.terminal.print(JSON.stringify(found, null, 4));
+  else if (options.output === 'yaml') context.terminal.write(stringify(found));
+  else {
+    const items = 'items' in found ? found.items : [found];
+    const group = resource.group.startsWith('/apis/')
+      ? `.${resource.group.split('/')[2] ?? ''}`
+      : '';
+    for (const item of items)
+      context.terminal.print(`${resource.singular}${group}/${item.metadata.name}`);
+  }
+}
+
+async function byName(
+  hub: Connected,
+  path: string,
+  names: readonly string[],
+): Promise<ApiObject | ApiList> {
+  const items = await Promise.all(
+    names.map(name => hub.client.call<ApiObject>({ path: `${path}/${encodeURIComponent(name)}` })),
+  );
+  const [only] = items;
+  if (items.length === 1 && only) return only;
+  return { apiVersion: 'v1', kind: 'List', metadata: {}, items } as ApiList;
+}
+
+interface Watching {
+  readonly call: Call;
+  readonly resource: Resource;
+  readonly options: GetOptions;
+}
+
+/** List, then changes from there; a hub that went away or forgot that far is asked again from the list. */
+async function watch(
+  context: Context,
+  hub: Connected,
+  { call, resource, options }: Watching,
+): Promise<void> {
+  const asTable = options.output === undefined || options.output === 'wide';
+  const widths: number[] = [];
+  let headers = options.headers;
+  const show = (table: Table) => {
+    const rows = rowsOf(table, { ...tableOptions(options, resource), headers });
+    headers = false;
+    for (const line of layOut(rows, widths)) context.terminal.print(line);
+  };
+  const list = await hub.client.call<Table & ApiList>({ ...call, table: asTable });
+  let columns = list.columnDefinitions;
+  if (asTable) show(list);
+  else for (const item of list.items) printOne(context, item, { resource, options });
+  const resourceVersion = list.metadata.resourceVersion;
+  const events = hub.client.watch({
+    ...call,
+    table: asTable,
+    query: { ...call.query, resourceVersion },
+    signal: context.signal,
+  });
+  for await (const event of events) {
+    if (event.type === 'BOOKMARK') continue;
+    if (asTable) {
+      const table = event.object as Table;
+      if ((table.columnDefinitions ?? []).length > 0) columns = table.columnDefinitions;
+      show({ ...table, columnDefinitions: columns });
+    } else printOne(context, event.object as ApiObject, { resource, options });
+  }
+}
+
+function printOne(
+  context: Context,
+  item: ApiObject,
+  { resource, options }: { resource: Resource; options: GetOptions },
+): void {
+  if (options.output === 'json') context.terminal.print(JSON.stringify(item, null, 4));
+  else if (options.output === 'yaml') context.terminal.write(`---\n${stringify(item)}`);
+  else context.terminal.print(`${resource.singular}/${item.metadata.name}`);
+}

@@ -1,0 +1,122 @@
+/** How far a rollout is, as one value, and how it is said. Pure. */
+import type { BundleStatus } from '../../protocol/documents.js';
+import { matches, parseSelector } from '../selectors.js';
+import type { BundleObjectStatus, BundleSpec } from '../objects.js';
+import type { ApiObject } from './client.js';
+
+export interface NodeView {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly online: boolean;
+  readonly bundles: readonly BundleStatus[];
+}
+
+export interface RolloutProgress {
+  readonly revision: number;
+  readonly desired: number;
+  readonly updated: number;
+  readonly healthy: number;
+  readonly failed: number;
+  readonly offline: number;
+  /** Reason and message to the nodes that say so, most frequent first. */
+  readonly failures: readonly { readonly text: string; readonly nodes: readonly string[] }[];
+  /** Nodes that are neither healthy nor failed, with what is known of them. */
+  readonly open: readonly { readonly node: string; readonly text: string }[];
+}
+
+export function nodeViewOf(node: ApiObject): NodeView {
+  const status = node.status as
+    | { conditions?: { type: string; status: string }[]; flotilla?: { bundles?: BundleStatus[] } }
+    | undefined;
+  return {
+    name: node.metadata.name,
+    labels: node.metadata.labels ?? {},
+    online: status?.conditions?.some(c => c.type === 'Ready' && c.status === 'True') ?? false,
+    bundles: status?.flotilla?.bundles ?? [],
+  };
+}
+
+/** Judged by what the nodes themselves say of exactly this revision. */
+export function progressOf(
+  bundle: ApiObject & { spec: BundleSpec; status?: BundleObjectStatus },
+  nodes: readonly NodeView[],
+): RolloutProgress {
+  const revision = bundle.status?.revision ?? 0;
+  const selector = parseSelector(bundle.spec.nodeSelector);
+  const selected = nodes.filter(node => matches(selector, node.labels));
+  const failures = new Map<string, string[]>();
+  const open: { node: string; text: string }[] = [];
+  let updated = 0;
+  let healthy = 0;
+  let failed = 0;
+  for (const node of selected) {
+    const state = node.bundles.find(
+      b => b.namespace === bundle.metadata.namespace && b.name === bundle.metadata.name,
+    );
+    const current = state?.revision === revision ? state : undefined;
+    if (current) updated++;
+    if (current?.state === 'healthy') healthy++;
+    else if (current?.state === 'failed' || current?.state === 'rolledBack') {
+      failed++;
+      const text = `${current.reason}${current.message ? `: ${current.message}` : ''}`;
+      failures.set(text, [...(failures.get(text) ?? []), node.name]);
+    } else {
+      const doing = current
+        ? `${current.state}${current.reason ? ` (${current.reason})` : ''}`
+        : 'has not reported it yet';
+      open.push({ node: node.name, text: node.online ? doing : 'offline' });
+    }
+  }
+  return {
+    revision,
+    desired: selected.length,
+    updated,
+    healthy,
+    failed,
+    offline: selected.filter(node => !node.online).length,
+    failures: [...failures]
+      .map(([text, names]) => ({ text, nodes: names }))
+      .sort((a, b) => b.nodes.length - a.nodes.length),
+    open,
+  };
+}
+
+export type Verdict = 'waiting' | 'healthy' | 'failed';
+
+/** Failed only when no node is left that may still become healthy. */
+export function verdictOf(progress: RolloutProgress): Verdict {
+  if (progress.healthy === progress.desired) return 'healthy';
+  return progress.failed > 0 && progress.open.length === 0 ? 'failed' : 'waiting';
+}
+
+export function progressLine(name: string, p: RolloutProgress): string {
+  const rest = [
+    p.failed > 0 ? `${p.failed} failed` : '',
+    p.offline > 0 ? `${p.offline} offline` : '',
+  ].filter(text => text !== '');
+  const tail = rest.length > 0 ? `, ${rest.join(', ')}` : '';
+  return `bundle/${name} revision ${p.revision}: ${p.healthy} of ${p.desired} nodes healthy, ${p.updated} updated${tail}`;
+}
+
+export function progressBar(p: RolloutProgress, width: number): string {
+  const room = Math.max(10, Math.min(40, width - 30));
+  const part = (n: number) => (p.desired === 0 ? 0 : Math.round((n / p.desired) * room));
+  const done = part(p.healthy);
+  const failed = Math.min(room - done, part(p.failed));
+  const moving = Math.max(0, Math.min(room - done - failed, part(p.updated) - done - failed));
+  return `[${'#'.repeat(done)}${'x'.repeat(failed)}${'-'.repeat(moving)}${' '.repeat(room - done - failed - moving)}] ${p.healthy}/${p.desired}`;
+}
+
+/** What stands in the way, a line per reason; long lists of nodes are cut. */
+export function obstacleLines(p: RolloutProgress): string[] {
+  const names = (nodes: readonly string[]) =>
+    nodes.length > 5
+      ? `${nodes.slice(0, 5).join(', ')} and ${nodes.length - 5} more`
+      : nodes.join(', ');
+  const open = new Map<string, string[]>();
+  for (const { node, text } of p.open) open.set(text, [...(open.get(text) ?? []), node]);
+  return [
+    ...p.failures.map(f => `  failed on ${names(f.nodes)}: ${f.text}`),
+    ...[...open].map(([text, nodes]) => `  ${names(nodes)}: ${text}`),
+  ];
+}

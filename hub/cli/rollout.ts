@@ -1,0 +1,49 @@
+/** `flotilla rollout status`: waits for a bundle to be healthy on its nodes. */
+import { Command } from 'commander';
+import { connected, withConnection, type ConnectionOptions, type Context } from './context.js';
+import { CliError } from '../../protocol/cli-error.js';
+import { targetsOf } from './resources.js';
+import { waitForRollout } from './rollout-wait.js';
+
+interface StatusOptions extends ConnectionOptions {
+  timeout: string;
+  watch: boolean;
+  output?: string;
+}
+
+function bundleOf(target: string): string {
+  if (!target.includes('/')) return target;
+  const { resource, names } = targetsOf([target]);
+  if (resource.kind !== 'Bundle' || names[0] === undefined) {
+    throw new CliError('refused', `"${target}" is not a bundle; say bundle/NAME`);
+  }
+  return names[0];
+}
+
+export function rolloutCommand(context: Context): Command {
+  const status = withConnection(new Command('status'))
+    .summary('wait until a bundle is healthy on its nodes')
+    .description(
+      'Waits until every node that the bundle selects says that the newest revision is healthy there.\n' +
+        'Exit code: 0 healthy, 3 timed out, 4 failed on a node and nothing is left to wait for.',
+    )
+    .argument('<bundle>', 'bundle/NAME')
+    .option('--timeout <duration>', 'how long to wait; 0 = for ever', '5m')
+    .option('-w, --watch', 'wait (--no-watch: say how it stands and leave)', true)
+    .option('--no-watch')
+    .option('-o, --output <format>', 'json: one event per change')
+    .action((target: string, options: StatusOptions) =>
+      connected(context, options, hub => {
+        if (options.output !== undefined && options.output !== 'json') {
+          throw new CliError('refused', `-o ${options.output}: only json`);
+        }
+        return waitForRollout(context, hub, {
+          name: bundleOf(target),
+          timeout: options.timeout,
+          output: options.output === 'json' ? 'json' : 'text',
+          watch: options.watch,
+        });
+      }),
+    );
+  return new Command('rollout').summary('follow rollouts').addCommand(status);
+}

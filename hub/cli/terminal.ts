@@ -1,0 +1,69 @@
+/**
+ * The terminal as the commands see it: the one place of the CLI that knows about streams, colours and questions.
+ */
+import { createInterface } from 'node:readline/promises';
+import type { Readable, Writable } from 'node:stream';
+
+export interface Terminal {
+  /** True when a person reads stdout. */
+  readonly interactive: boolean;
+  readonly width: number;
+  readonly stdin: Readable;
+  /** A line to stdout. */
+  print(line: string): void;
+  /** Text to stdout as it is. */
+  write(text: string): void;
+  /** A line to stderr. */
+  warn(line: string): void;
+  /** Replaces the last progress lines; on anything but a terminal nothing is shown. */
+  progress(lines: readonly string[]): void;
+  /** Null when nobody can answer. */
+  ask(question: string): Promise<string | null>;
+}
+
+export interface Streams {
+  readonly stdin: Readable & { isTTY?: boolean };
+  readonly stdout: Writable & { isTTY?: boolean; columns?: number };
+  readonly stderr: Writable;
+}
+
+export function terminalOf(streams: Streams): Terminal {
+  const interactive = streams.stdout.isTTY === true;
+  let shown = 0;
+  const clear = () => {
+    if (shown > 0) streams.stdout.write(`\u001b[${shown}A\u001b[J`);
+    shown = 0;
+  };
+  return {
+    interactive,
+    width: streams.stdout.columns ?? 80,
+    stdin: streams.stdin,
+    print: line => {
+      clear();
+      streams.stdout.write(`${line}\n`);
+    },
+    write: text => {
+      clear();
+      streams.stdout.write(text);
+    },
+    warn: line => {
+      clear();
+      streams.stderr.write(`${line}\n`);
+    },
+    progress: lines => {
+      if (!interactive) return;
+      clear();
+      for (const line of lines) streams.stdout.write(`${line}\n`);
+      shown = lines.length;
+    },
+    ask: async question => {
+      if (!interactive || streams.stdin.isTTY !== true) return null;
+      const readline = createInterface({ input: streams.stdin, output: streams.stdout });
+      try {
+        return await readline.question(question);
+      } finally {
+        readline.close();
+      }
+    },
+  };
+}

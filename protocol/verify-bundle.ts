@@ -1,0 +1,134 @@
+/**
+ * Acceptance of a bundle: exactly the content that the assignment names, signed by the release role responsible for it.
+ * Pure.
+ */
+import { sha256Hex } from './canonical.js';
+import type { AssignedBundle, BundleDocument, RootDocument } from './documents.js';
+import { openEnvelope } from './envelope.js';
+import * as validate from './generated/validators.js';
+import { BUNDLE_BYTES_MAX, BUNDLE_CONTENT_BYTES_MAX, MANIFEST_BYTES_MAX } from './limits.js';
+import { accept, refuse, type Result } from './refusal.js';
+import {
+  brand,
+  envelopeBytesMax,
+  readPayload,
+  signedBy,
+  type TrustedRoot,
+  type Verified,
+} from './verified.js';
+
+export interface BundleContext {
+  readonly root: TrustedRoot;
+  /** How the assignment names it. */
+  readonly assigned: AssignedBundle;
+  /** Kubernetes' word for the node's architecture. */
+  readonly arch: string;
+  readonly agentVersion: string;
+}
+
+/** The exact bundle that an assignment names, signed by the release role that is responsible for it. */
+export function openBundle(
+  bytes: Uint8Array,
+  context: BundleContext,
+): Result<Verified<BundleDocument>> {
+  const { assigned, root } = context;
+  const what = `bundle ${assigned.namespace}/${assigned.name}`;
+  const opened = openEnvelope(bytes, {
+    kind: 'bundle',
+    bytesMax: envelopeBytesMax(BUNDLE_BYTES_MAX),
+  });
+  if (!opened.ok) return opened;
+  const { payload } = opened.value;
+  if (payload.byteLength !== assigned.size || sha256Hex(payload) !== assigned.digest) {
+    return refuse('MixMatch', `${what}: not the content that the assignment names`);
+  }
+  const role = releaseRoleOf(root.document, assigned);
+  if (!role || !signedBy('bundle', opened.value, root.document, role)) {
+    return refuse(
+      'BadSignature',
+      `${what}: not signed by a threshold of the release keys responsible for it`,
+    );
+  }
+  const document = readPayload<BundleDocument>(payload, {
+    what,
+    bytesMax: BUNDLE_BYTES_MAX,
+    validator: validate.validateBundleDocument,
+  });
+  if (!document.ok) return document;
+  const fault = bundleFault(document.value, context, what);
+  return fault ?? accept(brand(document.value, payload, bytes));
+}
+
+/** The first release role whose patterns cover the bundle. */
+export function releaseRoleOf(root: RootDocument, bundle: { namespace: string; name: string }) {
+  return root.roles.release.find(role =>
+    role.bundles.some(pattern => {
+      const [namespace, name] = pattern.split('/');
+      return (
+        (namespace === '*' || namespace === bundle.namespace) &&
+        (name === '*' || name === bundle.name)
+      );
+    }),
+  );
+}
+
+function bundleFault(
+  document: BundleDocument,
+  { assigned, root, arch, agentVersion }: BundleContext,
+  what: string,
+): ReturnType<typeof refuse> | null {
+  if (document.fleet !== root.document.fleet)
+    return refuse('WrongFleet', `${what}: of another fleet`);
+  if (
+    document.namespace !== assigned.namespace ||
+    document.name !== assigned.name ||
+    document.revision !== assigned.revision
+  ) {
+    return refuse('MixMatch', `${what}: bears another name or revision than the assignment says`);
+  }
+  if (document.rollbackFloor > document.revision)
+    return refuse('Malformed', `${what}: floor above its revision`);
+  const { requires } = document;
+  if (requires.arch.length > 0 && !requires.arch.includes(arch)) {
+    return refuse('Unsupported', `${what}: for ${requires.arch.join(', ')}, this node is ${arch}`);
+  }
+  if (requires.hardware.length > 0) return refuse('Unsupported', `${what}: for other hardware`);
+  if (requires.minAgent && compareVersions(agentVersion, requires.minAgent) < 0) {
+    return refuse('Unsupported', `${what}: needs agent ${requires.minAgent} or newer`);
+  }
+  if (document.secrets.length > 0) return refuse('Unsupported', `${what}: needs sealed secrets`);
+  if (document.manifests.length > root.document.limits.podsPerBundle) {
+    return refuse('TooLarge', `${what}: more pods than the root allows`);
+  }
+  return contentFault(document, what);
+}
+
+function contentFault(document: BundleDocument, what: string): ReturnType<typeof refuse> | null {
+  const names = new Set<string>();
+  let total = 0;
+  for (const entry of document.manifests) {
+    if (names.has(entry.name)) return refuse('Conflict', `${what}: two pods named ${entry.name}`);
+    names.add(entry.name);
+    total += entry.size;
+    if (entry.size > MANIFEST_BYTES_MAX)
+      return refuse('TooLarge', `${what}: manifest of ${entry.name}`);
+    const partsSize = entry.parts.reduce((sum, part) => sum + part.size, 0);
+    if (entry.parts.length > 0 && partsSize !== entry.size) {
+      return refuse('Malformed', `${what}: the parts of ${entry.name} do not add up to its size`);
+    }
+  }
+  if (total > BUNDLE_CONTENT_BYTES_MAX)
+    return refuse('TooLarge', `${what}: all manifests together`);
+  return null;
+}
+
+/** Numeric comparison of `a.b.c`. */
+export function compareVersions(a: string, b: string): number {
+  const left = a.split('.').map(Number);
+  const right = b.split('.').map(Number);
+  for (let i = 0; i < 3; i++) {
+    const difference = (left[i] ?? 0) - (right[i] ?? 0);
+    if (difference !== 0) return Math.sign(difference);
+  }
+  return 0;
+}

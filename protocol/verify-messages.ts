@@ -1,0 +1,131 @@
+/**
+ * Acceptance of what hub and node say to each other beside assignments: signed by the hub's role, or by the identity key
+ * of the node that the topic names. Pure.
+ */
+import type {
+  AckDocument,
+  AnswerDocument,
+  EventDocument,
+  HubDocument,
+  JoinDocument,
+  JoinedDocument,
+  MarkDocument,
+  PodDocument,
+  PresenceDocument,
+  RequestDocument,
+  StatusDocument,
+} from './documents.js';
+import { countSignatures, openEnvelope } from './envelope.js';
+import * as validate from './generated/validators.js';
+import { keyId } from './keys.js';
+import { MESSAGE_BYTES_MAX, PAYLOAD_BYTES_MAX } from './limits.js';
+import { accept, refuse, type Result } from './refusal.js';
+import {
+  brand,
+  envelopeBytesMax,
+  openSigned,
+  readPayload,
+  type TrustedRoot,
+  type Validator,
+  type Verified,
+} from './verified.js';
+
+interface HubDocuments {
+  hub: HubDocument;
+  mark: MarkDocument;
+  answer: AnswerDocument;
+  ack: AckDocument;
+  joined: JoinedDocument;
+}
+
+interface NodeDocuments {
+  presence: PresenceDocument;
+  request: RequestDocument;
+  status: StatusDocument;
+  pod: PodDocument;
+  event: EventDocument;
+  join: JoinDocument;
+}
+
+const HUB_VALIDATORS: Record<keyof HubDocuments, Validator> = {
+  hub: validate.validateHubDocument,
+  mark: validate.validateMarkDocument,
+  answer: validate.validateAnswerDocument,
+  ack: validate.validateAckDocument,
+  joined: validate.validateJoinedDocument,
+};
+
+const NODE_VALIDATORS: Record<keyof NodeDocuments, Validator> = {
+  presence: validate.validatePresenceDocument,
+  request: validate.validateRequestDocument,
+  status: validate.validateStatusDocument,
+  pod: validate.validatePodDocument,
+  event: validate.validateEventDocument,
+  join: validate.validateJoinDocument,
+};
+
+/**
+ * A document of the hub. `node`: the addressee, for the kinds that have one. Freshness (session, counters, nonce) is
+ * the caller's, for it knows what it asked.
+ */
+export function openHubDocument<K extends keyof HubDocuments>(
+  kind: K,
+  bytes: Uint8Array,
+  context: { root: TrustedRoot; node?: string },
+): Result<Verified<HubDocuments[K]>> {
+  const root = context.root.document;
+  const opened = openSigned<HubDocuments[K]>(bytes, {
+    kind,
+    bytesMax: kind === 'joined' ? 2 * MESSAGE_BYTES_MAX : PAYLOAD_BYTES_MAX,
+    validator: HUB_VALIDATORS[kind],
+    root,
+    role: root.roles.hub,
+  });
+  if (!opened.ok) return opened;
+  const { document } = opened.value;
+  if ('node' in document && document.node !== context.node) {
+    return refuse('WrongNode', `${kind}: for another node`);
+  }
+  return opened;
+}
+
+/** A document of the node that holds `identityKey`; the topic it came on must name the same node. */
+export function openNodeDocument<K extends keyof NodeDocuments>(
+  kind: K,
+  bytes: Uint8Array,
+  context: { fleet: string; node: string; identityKey: string },
+): Result<Verified<NodeDocuments[K]>> {
+  const opened = openEnvelope(bytes, { kind, bytesMax: envelopeBytesMax(PAYLOAD_BYTES_MAX) });
+  if (!opened.ok) return opened;
+  const key = { id: keyId(context.identityKey), publicKey: context.identityKey };
+  if (countSignatures(kind, opened.value, [key]) < 1) {
+    return refuse('BadSignature', `${kind}: not signed by the identity key of ${context.node}`);
+  }
+  const document = readPayload<NodeDocuments[K]>(opened.value.payload, {
+    what: kind,
+    bytesMax: PAYLOAD_BYTES_MAX,
+    validator: NODE_VALIDATORS[kind],
+  });
+  if (!document.ok) return document;
+  if (document.value.fleet !== context.fleet)
+    return refuse('WrongFleet', `${kind}: of another fleet`);
+  if (document.value.node !== context.node)
+    return refuse('WrongNode', `${kind}: names another node`);
+  return accept(brand(document.value, opened.value.payload, bytes));
+}
+
+/**
+ * The identity key that a join request names: read before its signature can be checked, trusted for nothing but
+ * that check.
+ */
+export function claimedIdentity(bytes: Uint8Array): Result<{ node: string; identityKey: string }> {
+  const opened = openEnvelope(bytes, { kind: 'join', bytesMax: envelopeBytesMax(4096) });
+  if (!opened.ok) return opened;
+  const document = readPayload<JoinDocument>(opened.value.payload, {
+    what: 'join',
+    bytesMax: 4096,
+    validator: validate.validateJoinDocument,
+  });
+  if (!document.ok) return document;
+  return accept({ node: document.value.node, identityKey: document.value.identityKey });
+}

@@ -1,0 +1,108 @@
+/**
+ * Acceptance of roots: the pinned one, and the chain N → N+1 (TUF 1.0.34 section 5.3). Pure: bytes and trusted state in,
+ * the document or a refusal with a closed code out.
+ */
+import { sha256Hex } from './canonical.js';
+import type { RootDocument } from './documents.js';
+import { openEnvelope, type OpenedEnvelope } from './envelope.js';
+import * as validate from './generated/validators.js';
+import { isSoundPublicKey, keyId } from './keys.js';
+import { ROOT_BYTES_MAX } from './limits.js';
+import { accept, refuse, type Result } from './refusal.js';
+import { brand, envelopeBytesMax, readPayload, signedBy, type TrustedRoot } from './verified.js';
+
+function openRootEnvelope(
+  bytes: Uint8Array,
+): Result<{ opened: OpenedEnvelope; document: RootDocument }> {
+  const opened = openEnvelope(bytes, { kind: 'root', bytesMax: envelopeBytesMax(ROOT_BYTES_MAX) });
+  if (!opened.ok) return opened;
+  const document = readPayload<RootDocument>(opened.value.payload, {
+    what: 'root',
+    bytesMax: ROOT_BYTES_MAX,
+    validator: validate.validateRootDocument,
+  });
+  if (!document.ok) return document;
+  const bad = rootFault(document.value);
+  if (bad) return refuse(bad.startsWith('key ') ? 'BadKey' : 'BadRoot', `root: ${bad}`);
+  return accept({ opened: opened.value, document: document.value });
+}
+
+/** What a schema cannot say: ids recomputed, one role per key, thresholds that can be met. */
+function rootFault(root: RootDocument): string | null {
+  for (const [id, publicKey] of Object.entries(root.keys)) {
+    if (!isSoundPublicKey(publicKey)) return `key ${id} is not a sound Ed25519 key`;
+    if (keyId(publicKey) !== id) return `the id ${id} is not the SHA-256 of its key`;
+  }
+  const roleOf = new Map<string, string>();
+  const roles: [string, { threshold: number; keys: string[] }][] = [
+    ['root', root.roles.root],
+    ['hub', root.roles.hub],
+    ...root.roles.release.map((role): [string, typeof role] => ['release', role]),
+  ];
+  if (root.roles.secrets) roles.push(['secrets', root.roles.secrets]);
+  for (const [name, role] of roles) {
+    if (new Set(role.keys).size !== role.keys.length) return `role ${name} lists a key twice`;
+    if (role.threshold > role.keys.length)
+      return `role ${name} wants more signatures than it has keys`;
+    for (const id of role.keys) {
+      if (!Object.hasOwn(root.keys, id)) return `role ${name} names a key that is not listed`;
+      const other = roleOf.get(id);
+      if (other !== undefined && other !== name)
+        return `one key stands in the roles ${other} and ${name}`;
+      roleOf.set(id, name);
+    }
+  }
+  return null;
+}
+
+/** The root that a join line pins by the SHA-256 of its payload; it must be signed by its own root keys too. */
+export function openPinnedRoot(bytes: Uint8Array, fingerprint: string): Result<TrustedRoot> {
+  const read = openRootEnvelope(bytes);
+  if (!read.ok) return read;
+  const { opened, document } = read.value;
+  if (sha256Hex(opened.payload) !== fingerprint) {
+    return refuse('BadRoot', 'root: its hash is not the one that the join line gives');
+  }
+  if (!signedBy('root', opened, document, document.roles.root)) {
+    return refuse('BadSignature', 'root: not signed by a threshold of its own root keys');
+  }
+  return accept(brand(document, opened.payload, bytes));
+}
+
+/**
+ * Root N+1, signed by a threshold of N's root keys and of its own (TUF 5.3.4–5.3.5). The same root again is
+ * accepted and changes nothing.
+ */
+export function openNextRoot(bytes: Uint8Array, current: TrustedRoot): Result<TrustedRoot> {
+  const read = openRootEnvelope(bytes);
+  if (!read.ok) return read;
+  const { opened, document } = read.value;
+  const now = current.document;
+  const digest = sha256Hex(opened.payload);
+  if (document.version === now.version && digest === current.digest) return accept(current);
+  if (!signedBy('root', opened, now, now.roles.root)) {
+    return refuse('BadSignature', 'root: not signed by a threshold of the root keys in force');
+  }
+  if (!signedBy('root', opened, document, document.roles.root)) {
+    return refuse('BadSignature', 'root: not signed by a threshold of its own root keys');
+  }
+  if (document.fleet !== now.fleet) return refuse('WrongFleet', 'root: of another fleet');
+  if (document.version < now.version)
+    return refuse('Rollback', 'root: older than the one in force');
+  if (document.version === now.version)
+    return refuse('Equivocation', 'root: other content for the same version');
+  if (document.version > now.version + 1) {
+    return refuse('RootRequired', `root: version ${now.version + 1} must come first`);
+  }
+  if (document.epoch < now.epoch) return refuse('Rollback', 'root: lowers the epoch');
+  for (const [bundle, floor] of Object.entries(now.floors)) {
+    if ((document.floors[bundle] ?? 0) < floor)
+      return refuse('Rollback', `root: lowers the floor of ${bundle}`);
+  }
+  return accept(brand(document, opened.payload, bytes));
+}
+
+/** A root that this very node accepted before, read back from its journal. */
+export function reopenRoot(bytes: Uint8Array, digest: string): Result<TrustedRoot> {
+  return openPinnedRoot(bytes, digest);
+}

@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# Everything the tests need on a fresh Debian machine, then the tests. Ends with "N passed, N failed".
+#   test/run.sh [unit|contracts|e2e ...]      default: all of them, after format, lint, types and house rules
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+work=$(mktemp -d)
+passed=0
+failed=0
+own_dockerd=''
+
+finish() {
+  [ -z "$own_dockerd" ] || { kill "$own_dockerd" 2>/dev/null; wait "$own_dockerd" 2>/dev/null; }
+  rm -rf "$work"
+  echo "$passed passed, $failed failed"
+  [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+  exit $?
+}
+trap finish EXIT
+
+say() { printf '\n==> %s\n' "$*"; }
+
+give_up() {
+  echo "error: $1" >&2
+  failed=$((failed + 1))
+  exit 1
+}
+
+# One check that is not a test file: a line of its own in the count.
+check() {
+  local name=$1
+  shift
+  say "$name"
+  if "$@"; then passed=$((passed + 1)); else
+    failed=$((failed + 1))
+    echo "FAILED: $name" >&2
+  fi
+}
+
+# The files of one suite, run by node's own test runner.
+suite() {
+  local name=$1 concurrency=$2 files
+  mapfile -t files < <(find "dist/test/$name" -name '*.test.js' 2>/dev/null | sort)
+  [ "${#files[@]}" -gt 0 ] || give_up "no test file in dist/test/$name"
+  say "Tests: $name (${#files[@]} files)"
+  node --enable-source-maps --test --test-concurrency="$concurrency" --test-timeout=600000 \
+    --test-reporter=spec --test-reporter-destination=stdout \
+    --test-reporter=tap --test-reporter-destination="$work/$name.tap" "${files[@]}"
+  local good bad
+  good=$(sed -n 's/^# pass //p' "$work/$name.tap" | tail -n 1)
+  bad=$(($(sed -n 's/^# fail //p' "$work/$name.tap" | tail -n 1) + $(sed -n 's/^# cancelled //p' "$work/$name.tap" | tail -n 1)))
+  [ -n "$good" ] || give_up "the runner of $name ended without a count"
+  passed=$((passed + good))
+  failed=$((failed + bad))
+}
+
+packages() {
+  local missing=()
+  have() { command -v "$1" >/dev/null || missing+=("$2"); }
+  have make make
+  have g++ g++
+  have python3 python3
+  have git git
+  have dockerd docker.io
+  have iptables iptables
+  have busybox busybox-static
+  have openssl openssl
+  have ip iproute2
+  [ -x /usr/sbin/mosquitto ] || missing+=(mosquitto)
+  have mosquitto_pub mosquitto-clients
+  [ "${#missing[@]}" -gt 0 ] || return 0
+  say "Installing ${missing[*]}"
+  local as_root=()
+  [ "$(id -u)" = 0 ] || as_root=(sudo)
+  "${as_root[@]}" apt-get update -q >"$work/apt.log" 2>&1
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" \
+    >>"$work/apt.log" 2>&1 || { tail -n 5 "$work/apt.log" >&2; give_up "apt-get could not install ${missing[*]}"; }
+}
+
+engine() {
+  docker version >/dev/null 2>&1 && return 0
+  say "Starting dockerd"
+  dockerd >"$work/dockerd.log" 2>&1 &
+  own_dockerd=$!
+  for _ in $(seq 100); do
+    docker version >/dev/null 2>&1 && return 0
+    sleep 0.3
+  done
+  tail -n 5 "$work/dockerd.log" >&2
+  give_up "no Docker Engine answers"
+}
+
+packages
+engine
+say "Installing Node packages"
+if [ ! -d node_modules ] || [ -n "${CI:-}" ]; then
+  npm ci --no-audit --no-fund >"$work/npm.log" 2>&1 || { tail -n 20 "$work/npm.log" >&2; give_up "npm ci failed"; }
+fi
+say "Building"
+npm run --silent build || give_up "the build failed"
+
+if [ $# -eq 0 ]; then
+  check "Format and lint" npm run --silent lint
+  set -- unit contracts e2e
+fi
+for name in "$@"; do
+  case "$name" in
+    unit) suite unit 2 ;;
+    *) suite "$name" 1 ;;
+  esac
+done

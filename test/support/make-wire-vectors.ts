@@ -1,0 +1,232 @@
+/**
+ * Writes `test/vectors/wire/`: documents as they stand on the wire, good and bad, signed with the fixed test keys. Run
+ * once for a new document or rule (`node dist/test/support/make-wire-vectors.js`); what lies there already is never
+ * rewritten, so that every later version is held to the bytes that earlier ones sent.
+ */
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { canonicalJson } from '../../protocol/canonical.js';
+import { seal, sealBytes, type DocumentKind } from '../../protocol/envelope.js';
+import type { Signer } from '../../protocol/keys.js';
+import {
+  assigned,
+  assignmentDocument,
+  bundleDocument,
+  FLEET,
+  HUB,
+  idOf,
+  NODE,
+  NODE_NAME,
+  RELEASE,
+  ROOT,
+  rootDocument,
+} from './fleet.js';
+
+export interface WireVector {
+  /** A sentence. */
+  what: string;
+  kind: DocumentKind;
+  /** The envelope as text. */
+  envelope: string;
+  /** `accepted` or the refusal's code. */
+  expect: string;
+}
+
+const id = (digit: string) => digit.repeat(32);
+const digest = (digit: string) => digit.repeat(64);
+const stamp = { fleet: FLEET, node: NODE_NAME, journal: id('1'), boot: 3 };
+const at = '2026-06-01T12:00:00.000Z';
+
+const documents: Record<DocumentKind, [object, Signer]> = {
+  root: [rootDocument(), ROOT],
+  bundle: [bundleDocument(), RELEASE],
+  assignment: [assignmentDocument(), HUB],
+  hub: [{ fleet: FLEET, epoch: 1, session: id('2'), online: true, sealingKey: digest('3') }, HUB],
+  mark: [{ fleet: FLEET, store: id('4'), number: 17 }, HUB],
+  answer: [
+    { fleet: FLEET, node: NODE_NAME, nonce: id('5'), published: [digest('6')], absent: [] },
+    HUB,
+  ],
+  ack: [
+    {
+      fleet: FLEET,
+      node: NODE_NAME,
+      journal: id('1'),
+      through: 9,
+      boot: 3,
+      counter: 4,
+      pods: { 'default/web-edge-1': digest('7') },
+    },
+    HUB,
+  ],
+  joined: [
+    {
+      fleet: FLEET,
+      node: NODE_NAME,
+      nodeKey: idOf(NODE),
+      nonce: id('8'),
+      certificate: 'PEM',
+      authorities: 'PEM',
+      brokers: ['mqtts://hub:8883'],
+      labels: { site: 'harbour' },
+      assignment: '{}',
+    },
+    HUB,
+  ],
+  presence: [{ ...stamp, n: 2, session: id('9'), online: true }, NODE],
+  request: [
+    { ...stamp, counter: 5, nonce: id('a'), want: 'blobs', digests: [digest('b')], rootVersion: 0 },
+    NODE,
+  ],
+  status: [
+    {
+      ...stamp,
+      counter: 6,
+      at,
+      epoch: 1,
+      generation: 7,
+      rootVersion: 1,
+      clock: 'synced',
+      development: true,
+      lastRefusal: null,
+      journalHead: digest('c'),
+      reads: { assignment: [1] },
+      conditions: [
+        {
+          type: 'StaticPodPath',
+          status: 'True',
+          reason: 'Readable',
+          message: '',
+          lastTransitionTime: at,
+        },
+      ],
+      info: {
+        agentVersion: '0.1.0',
+        architecture: 'amd64',
+        operatingSystem: 'linux',
+        osImage: 'Debian',
+        kernelVersion: '6.1',
+        containerRuntimeVersion: 'docker://28.2.2',
+        bootID: 'b',
+        machineID: 'm',
+        addresses: [{ type: 'Hostname', address: NODE_NAME }],
+      },
+      capacity: { cpu: '2' },
+      allocatable: { cpu: '2' },
+      bundles: [
+        {
+          namespace: 'default',
+          name: 'shop',
+          revision: 1,
+          digest: assigned(bundleDocument()).digest,
+          attempt: 0,
+          state: 'healthy',
+          reason: '',
+          message: '',
+          since: at,
+        },
+      ],
+      pods: { 'default/web-edge-1': { digest: digest('7'), phase: 'Running', ready: true } },
+    },
+    NODE,
+  ],
+  pod: [
+    {
+      ...stamp,
+      counter: 7,
+      source: 'bundle',
+      bundle: { namespace: 'default', name: 'shop', revision: 1 },
+      pod: { metadata: { name: 'web-edge-1', namespace: 'default' }, status: { phase: 'Running' } },
+    },
+    NODE,
+  ],
+  event: [
+    {
+      ...stamp,
+      counter: 8,
+      oldest: 1,
+      events: [
+        {
+          n: 1,
+          at,
+          type: 'Normal',
+          reason: 'Started',
+          message: 'Started container main',
+          involved: {
+            kind: 'Pod',
+            namespace: 'default',
+            name: 'web-edge-1',
+            uid: 'u',
+            fieldPath: 'spec.containers{main}',
+          },
+        },
+      ],
+    },
+    NODE,
+  ],
+  join: [
+    {
+      fleet: FLEET,
+      node: NODE_NAME,
+      token: 'abcdef.0123456789',
+      nonce: id('d'),
+      nodeNonce: id('e'),
+      identityKey: NODE.publicKey,
+      tlsKey: 'AAAA',
+      sealingKey: digest('f'),
+    },
+    NODE,
+  ],
+};
+
+function vectors(): Record<string, WireVector> {
+  const result: Record<string, WireVector> = {};
+  const add = (name: string, vector: Omit<WireVector, 'envelope'> & { bytes: Uint8Array }) => {
+    const { bytes, ...rest } = vector;
+    result[name] = { ...rest, envelope: Buffer.from(bytes).toString() };
+  };
+  for (const [kind, [document, signer]] of Object.entries(documents) as [
+    DocumentKind,
+    [object, Signer],
+  ][]) {
+    add(`valid/${kind}`, {
+      what: `a good ${kind}`,
+      kind,
+      bytes: seal(kind, document, [signer]),
+      expect: 'accepted',
+    });
+    const wrong = signer === NODE ? HUB : NODE;
+    add(`invalid/${kind}-wrong-role`, {
+      what: `a ${kind} that the wrong role signed`,
+      kind,
+      bytes: seal(kind, document, [wrong]),
+      expect: 'BadSignature',
+    });
+    add(`invalid/${kind}-unknown-field`, {
+      what: `a ${kind} with a field that nobody knows`,
+      kind,
+      bytes: seal(kind, { ...document, zzz: 1 }, [signer]),
+      expect: kind === 'bundle' ? 'MixMatch' : 'Malformed',
+    });
+    add(`invalid/${kind}-blank`, {
+      what: `a ${kind} whose payload is not in canonical form`,
+      kind,
+      bytes: sealBytes(kind, Buffer.from(canonicalJson(document).replace('{', '{ ')), [signer]),
+      expect: kind === 'bundle' ? 'MixMatch' : 'Malformed',
+    });
+    add(`invalid/${kind}-fleet`, {
+      what: `a ${kind} of another fleet`,
+      kind,
+      bytes: seal(kind, { ...document, fleet: id('f') }, [signer]),
+      expect: kind === 'bundle' ? 'MixMatch' : kind === 'root' ? 'BadRoot' : 'WrongFleet',
+    });
+  }
+  return result;
+}
+
+const folder = join(import.meta.dirname, '../../../test/vectors/wire');
+for (const [name, vector] of Object.entries(vectors())) {
+  const file = join(folder, `${name}.json`);
+  mkdirSync(join(file, '..'), { recursive: true });
+  if (!existsSync(file)) writeFileSync(file, `${JSON.stringify(vector, null, 2)}\n`);
+}
