@@ -20,7 +20,8 @@ import { join } from 'node:path';
 import { afterEach, describe, test } from 'node:test';
 import { openFileSource, type FileSource } from '../../../agent/sources/files.js';
 import type { NewEvent } from '../../../agent/ports.js';
-import { REAL_CLOCK, until } from '../../support/clock.js';
+import { REAL_CLOCK } from '../../support/clock.js';
+import { eventually } from '../../support/wait.js';
 
 const yaml = (name: string, image = 'busybox:1') =>
   `apiVersion: v1\nkind: Pod\nmetadata: {name: ${name}}\nspec: {containers: [{name: app, image: '${image}'}]}\n`;
@@ -73,7 +74,7 @@ const images = (source: FileSource) =>
   source.snapshot().pods.map(pod => pod.manifest.spec.containers[0]?.image);
 const names = (source: FileSource) => source.snapshot().pods.map(pod => pod.manifest.metadata.name);
 const seen = (source: FileSource, ...wanted: string[]) =>
-  until(`pods ${wanted.join()}`, () => names(source).join() === wanted.join());
+  eventually(`pods ${wanted.join()}`, () => names(source).join() === wanted.join());
 const condition = (source: FileSource, reason: string) =>
   source.snapshot().conditions.find(one => one.reason === reason);
 
@@ -86,7 +87,7 @@ describe('the directory source', () => {
     put('b', yaml('b'));
     await seen(source, 'a', 'b');
     put('b', yaml('b', 'busybox:2'));
-    await until('the new image', () => images(source)[1] === 'busybox:2');
+    await eventually('the new image', () => images(source)[1] === 'busybox:2');
     renameSync(join(dir, 'a.yaml'), join(dir, '..', 'a.yaml'));
     await seen(source, 'b');
   });
@@ -150,7 +151,7 @@ describe('the directory source', () => {
     const first = await open();
     await seen(first, 'a');
     put('a.yaml', '{"apiVersion": "v1", "kind": "Pod"}');
-    await until('the refusal', () =>
+    await eventually('the refusal', () =>
       first.snapshot().conditions.some(one => one.type === 'ManifestRefused'),
     );
     assert.deepEqual(names(first), ['a']);
@@ -165,12 +166,12 @@ describe('the directory source', () => {
     const { dir, put, open } = bench();
     for (let i = 0; i < 5; i++) put(`${i}.yaml`, yaml(`p${i}`));
     const source = await open();
-    await until('all pods', () => names(source).length === 5);
+    await eventually('all pods', () => names(source).length === 5);
     rmSync(dir, { recursive: true });
-    await until('the condition', () => condition(source, 'Missing'));
+    await eventually('the condition', () => condition(source, 'Missing'));
     assert.equal(names(source).length, 5);
     mkdirSync(dir);
-    await until('the next condition', () => condition(source, 'Replaced'));
+    await eventually('the next condition', () => condition(source, 'Replaced'));
     assert.equal(names(source).length, 5);
     put('new.yaml', yaml('new'));
     await seen(source, 'new');
@@ -222,9 +223,9 @@ describe('the directory source', () => {
     const source = await open();
     await seen(source, 'single');
     writeFileSync(join(root, 'manifests'), yaml('single', 'busybox:2'));
-    await until('the new image', () => images(source)[0] === 'busybox:2');
+    await eventually('the new image', () => images(source)[0] === 'busybox:2');
     writeFileSync(join(root, 'manifests'), 'bad');
-    await until('the refusal', () =>
+    await eventually('the refusal', () =>
       source.snapshot().conditions.some(one => one.type === 'ManifestRefused'),
     );
     assert.deepEqual(images(source), ['busybox:2']);
