@@ -127,7 +127,10 @@ async function history(seed: number): Promise<void> {
       }) &&
       [...node.engine.sandboxes.values()].filter(one => one.owner === 'own' && one.ready).length ===
         wanted.length;
-    await node.until('it converges', isConverged);
+    await node.until(
+      'it converges',
+      () => isConverged() && node.pods.planText() === 'nothing to do',
+    );
     await node.settle();
     assert.deepEqual(ids(), kept, 'the stable pod was touched');
     assert.equal(
@@ -150,13 +153,9 @@ async function history(seed: number): Promise<void> {
       'a restart of the agent changed something',
     );
   } catch (error) {
-    const plan = node.pods.planText();
-    throw new Error(
-      `seed ${seed}: ${told.join(' ')}\n${plan}\n${node.errors.slice(-3).join('\n')}`,
-      {
-        cause: error,
-      },
-    );
+    const why = error instanceof Error ? error.message : String(error);
+    const story = `seed ${seed}: ${told.join(' ')}`;
+    throw new Error([why, story, node.pods.planText()].join('\n'), { cause: error });
   } finally {
     node.engine.up = true;
     await node.close();
