@@ -117,7 +117,11 @@ async function history(seed: number): Promise<void> {
     }
     node.engine.up = true;
     node.setFault(() => undefined);
+    const isQuiet = () =>
+      node.pods.planText() === 'nothing to do' &&
+      node.pods.conditions().every(one => one.type !== 'ContainerRuntime' || one.status === 'True');
     const isConverged = () =>
+      isQuiet() &&
       wanted.every(pod => {
         const { uid, containerHashes } = wish(pod);
         return [...containerHashes].every(([name, hash]) => {
@@ -127,10 +131,7 @@ async function history(seed: number): Promise<void> {
       }) &&
       [...node.engine.sandboxes.values()].filter(one => one.owner === 'own' && one.ready).length ===
         wanted.length;
-    await node.until(
-      'it converges',
-      () => isConverged() && node.pods.planText() === 'nothing to do',
-    );
+    await node.until('it converges', isConverged);
     await node.settle();
     assert.deepEqual(ids(), kept, 'the stable pod was touched');
     assert.equal(
