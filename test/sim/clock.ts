@@ -60,16 +60,17 @@ export class SimulatedClock implements Clock {
       await this.settle(options.activity);
       if (condition()) return;
       if (this.#now >= deadline) throw new Error(`never: ${what}`);
-      this.advance(deadline - this.#now);
+      if (this.#sleepers.size > 0) this.advance(deadline - this.#now);
     }
   }
 
-  /** Until nothing has happened for some turns of the event loop. */
+  /** Until nothing has happened for some turns of the event loop and no file is being worked on. */
   async settle(activity: () => number): Promise<void> {
     let before = -1;
     for (let quiet = 0; quiet < 4;) {
       await delay(1);
-      quiet = activity() === before ? quiet + 1 : 0;
+      const isWorking = process.getActiveResourcesInfo().some(name => name.startsWith('FSReq'));
+      quiet = activity() === before && !isWorking ? quiet + 1 : 0;
       before = activity();
     }
   }

@@ -177,6 +177,18 @@ describe('the directory source', () => {
     await seen(source, 'new');
   });
 
+  test('files that go just before their directory does are not taken for deleted', async () => {
+    const { dir, put, open } = bench();
+    put('a.yaml', yaml('a'));
+    const source = await open();
+    await seen(source, 'a');
+    rmSync(join(dir, 'a.yaml'));
+    await REAL_CLOCK.sleep(100);
+    rmSync(dir, { recursive: true });
+    await eventually('the condition', () => condition(source, 'Missing'));
+    assert.deepEqual(names(source), ['a']);
+  });
+
   test('a directory moved away and made again is watched again', async () => {
     const { dir, put, open } = bench();
     put('a.yaml', yaml('a'));

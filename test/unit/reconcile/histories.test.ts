@@ -117,7 +117,11 @@ async function history(seed: number): Promise<void> {
     }
     node.engine.up = true;
     node.setFault(() => undefined);
+    const isQuiet = () =>
+      node.pods.planText() === 'nothing to do' &&
+      node.pods.conditions().every(one => one.type !== 'ContainerRuntime' || one.status === 'True');
     const isConverged = () =>
+      isQuiet() &&
       wanted.every(pod => {
         const { uid, containerHashes } = wish(pod);
         return [...containerHashes].every(([name, hash]) => {
@@ -150,13 +154,9 @@ async function history(seed: number): Promise<void> {
       'a restart of the agent changed something',
     );
   } catch (error) {
-    const plan = node.pods.planText();
-    throw new Error(
-      `seed ${seed}: ${told.join(' ')}\n${plan}\n${node.errors.slice(-3).join('\n')}`,
-      {
-        cause: error,
-      },
-    );
+    const why = error instanceof Error ? error.message : String(error);
+    const story = `seed ${seed}: ${told.join(' ')}`;
+    throw new Error([why, story, node.pods.planText()].join('\n'), { cause: error });
   } finally {
     node.engine.up = true;
     await node.close();
