@@ -3,10 +3,11 @@
  * Nothing is decided here.
  */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, realpathSync } from 'node:fs';
+import { mkdirSync, realpathSync } from 'node:fs';
 import type { Clock, Log } from '../protocol/ports.js';
 import { VERSION } from '../protocol/version.js';
 import type { AgentConfig } from './config.js';
+import { makeOnFirstUse } from './first-use.js';
 import { openBrokerSocket } from './hub-tls.js';
 import type { StoredIdentity } from './identity.js';
 import { startHubSession, type HubSession } from './intake-session.js';
@@ -83,10 +84,7 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<voi
   closings.push(() => journal.close());
   if (journal.setAside)
     log.warn('the journal was damaged and set aside', { file: journal.setAside });
-  // Only ever at the first start: a directory that is missing later may be a disk that is not mounted.
-  if (journal.boot === 1 && !existsSync(config.staticPodPath)) {
-    mkdirSync(config.staticPodPath, { recursive: true, mode: 0o755 });
-  }
+  makeOnFirstUse(config.staticPodPath, dataDir);
   held.engine = watchEngine(runtime, options, closings);
   if (identity) {
     const session = startSession({ ...options, identity, journal, held });
