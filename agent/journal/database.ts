@@ -38,7 +38,7 @@ function isDamage(error: unknown): boolean {
 }
 
 /** Full, read-only or failing: nothing that the program did wrong. */
-export function isDiskError(error: unknown): boolean {
+export function isDiskError(error: unknown): error is Error {
   if (!(error instanceof Database.SqliteError)) return false;
   return /^SQLITE_(FULL|IOERR|READONLY|CANTOPEN)/.test(error.code);
 }

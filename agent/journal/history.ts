@@ -12,7 +12,7 @@ export const HISTORY_ROWS_MAX = 1000;
 const NOTHING = '0'.repeat(64);
 
 export type HistoryEntry =
-  | { readonly kind: 'journal'; readonly why: 'created' | 'putBack' | 'damaged' }
+  | { readonly kind: 'journal'; readonly why: 'Created' | 'Lost' | 'PutBack' | 'Damaged' }
   | { readonly kind: 'root'; readonly version: number; readonly digest: string }
   | {
       readonly kind: 'assignment';
