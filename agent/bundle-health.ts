@@ -23,7 +23,7 @@ export interface HealthInput {
 
 export interface Health {
   readonly statuses: readonly BundleStatus[];
-  /** What has to be recorded: each a change of state, reason or revision. */
+  /** What has to be recorded: changes of state; a reason that changes within one costs no write. */
   readonly transitions: readonly Transition[];
   /** When time alone may change something, milliseconds since 1970. */
   readonly againAt: number | null;
@@ -45,7 +45,7 @@ export function bundleHealth({ records, files, pods, now }: HealthInput): Health
     const { state, reason, message } = verdict;
     const { namespace, name, revision, digest, attempt } = record;
     const step = { namespace, name, revision, digest, attempt, state, reason, message };
-    const changed = state !== record.state || reason !== record.reason;
+    const changed = state !== record.state;
     if (changed) transitions.push(step);
     if ('againAt' in verdict && verdict.againAt !== undefined) {
       againAt = Math.min(againAt ?? Infinity, verdict.againAt);

@@ -156,7 +156,9 @@ class MqttLink implements Link {
       let why = 'closed';
       let client: MqttClient;
       try {
-        client = this.#connect(broker);
+        client = this.#connect(broker, error => {
+          why = messageOf(error);
+        });
       } catch (error) {
         resolve(messageOf(error));
         return;
@@ -185,7 +187,8 @@ class MqttLink implements Link {
     return { upMs, reason };
   }
 
-  #connect(broker: URL): MqttClient {
+  /** MQTT.js is silent about socket errors without a code: `onError` hears them all. */
+  #connect(broker: URL, onError: (error: Error) => void): MqttClient {
     const { clientId, openSocket, presence } = this.#options;
     const made = presence();
     const options: IClientOptions = {
@@ -201,6 +204,7 @@ class MqttLink implements Link {
     };
     const client = new MqttClient(() => {
       const socket = openSocket(broker);
+      socket.on('error', onError);
       limitPackets(socket);
       return socket;
     }, options);

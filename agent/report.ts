@@ -10,6 +10,7 @@ import { openHubDocument } from '../protocol/verify-messages.js';
 import { bundleHealth } from './bundle-health.js';
 import { Alarm } from './intake-alarm.js';
 import type { IntakeState } from './intake.js';
+import { isDiskError } from './journal/database.js';
 import type { Journal } from './journal/journal.js';
 import type { Link } from './link.js';
 import type { NodeInfo } from './node-info.js';
@@ -36,6 +37,7 @@ import { Resend } from './report-resend.js';
 const DEBOUNCE_MS = 300;
 const STATUS_EVERY_MS = 3_600_000;
 const EVENTS_READ = 128;
+const DISK_RETRY_MS = 15_000;
 const STATUS = 'status';
 
 export interface ReportOptions {
@@ -125,8 +127,10 @@ export class Report {
     const safe = ack.boot === journal.boot && ack.counter >= (this.#status?.counter ?? 0);
     if (safe) this.#resend.drop(STATUS);
     for (const [key, digest] of Object.entries(ack.pods)) {
+      const told = this.#pods.get(key);
+      if (!told) continue;
       this.#confirmed.set(key, digest);
-      if (this.#pods.get(key)?.summary.digest === digest) this.#resend.drop(`pod/${key}`);
+      if (told.summary.digest === digest) this.#resend.drop(`pod/${key}`);
     }
     this.#send();
     return null;
@@ -141,7 +145,7 @@ export class Report {
   /** Compares what is with what was said last. */
   #look(): void {
     const { clock } = this.#options;
-    this.#judgeBundles();
+    this.#tryToJudgeBundles();
     this.#lookAtPods();
     const status = this.#makeStatus();
     const version = statusVersion(status);
@@ -151,6 +155,19 @@ export class Report {
     if (this.#healthAgainAt !== null) {
       const inMs = Math.max(0, this.#healthAgainAt - clock.now()) + 10;
       this.#changeAlarm.setBefore(clock.monotonic() + inMs);
+    }
+  }
+
+  /** What a full disk refuses is judged again later; what is told is right in any case. */
+  #tryToJudgeBundles(): void {
+    const { clock, journal, log } = this.#options;
+    try {
+      journal.flush();
+      this.#judgeBundles();
+    } catch (error) {
+      if (!isDiskError(error)) throw error;
+      log.error('the journal cannot be written', { reason: error.message });
+      this.#healthAgainAt = clock.now() + DISK_RETRY_MS;
     }
   }
 
