@@ -1,13 +1,15 @@
 /**
- * Label and field selectors in the full Kubernetes grammar (apimachinery `labels.Parse`): `a=b`, `a==b`, `a!=b`,
- * `a in (x,y)`, `a notin (x,y)`, `a`, `!a`, joined by commas. Pure.
+ * Label and field selectors in the full Kubernetes grammar (apimachinery `labels.Parse`): `a=b`,
+ * `a==b`, `a!=b`, `a in (x,y)`, `a notin (x,y)`, `a`, `!a`, `a>1`, `a<1`, joined by commas; and
+ * field selectors (apimachinery `fields.ParseSelector`). Pure.
  */
 
 export type Labels = Readonly<Record<string, string>>;
 
 export interface Requirement {
   readonly key: string;
-  readonly operator: 'in' | 'notin' | 'exists' | 'absent';
+  readonly operator: 'in' | 'notin' | 'exists' | 'absent' | 'greater' | 'less';
+  /** For `greater` and `less` one whole number. */
   readonly values: readonly string[];
 }
 
@@ -33,23 +35,21 @@ export function isLabelValue(value: string): boolean {
   return value === '' || NAME.test(value);
 }
 
-const TOKEN = /\s*(\(|\)|,|!=|==|=|!|[^\s(),=!]+)/gy;
+const INT64_MAX = 2n ** 63n - 1n;
 
-function tokens(text: string): string[] {
-  const found: string[] = [];
-  let end = 0;
-  for (const match of text.matchAll(TOKEN)) {
-    found.push(match[1] ?? '');
-    end = match.index + match[0].length;
-  }
-  if (text.slice(end).trim() !== '')
-    throw new SelectorError(`cannot read "${text.slice(end)}" in "${text}"`);
-  return found;
+/** What `>` and `<` compare: a number of at most 64 bits, else null. */
+function wholeNumber(value: string): bigint | null {
+  if (!/^\d{1,63}$/.test(value)) return null;
+  const number = BigInt(value);
+  return number <= INT64_MAX ? number : null;
 }
+
+/** Every character but blanks belongs to a token. */
+const TOKEN = /\s*(!=|==|[(),=!<>]|[^\s(),=!<>]+)/gy;
 
 /** Throws `SelectorError`. The empty text has no requirement and selects everything. */
 export function parseSelector(text: string): readonly Requirement[] {
-  const input = tokens(text);
+  const input = [...text.matchAll(TOKEN)].map(match => match[1] ?? '');
   const requirements: Requirement[] = [];
   let at = 0;
   const next = () => input[at++];
@@ -61,15 +61,14 @@ export function parseSelector(text: string): readonly Requirement[] {
   };
   const list = () => {
     if (next() !== '(') throw fail('expected "(" and a list of values');
-    const values: string[] = [];
-    while (input[at] !== ')') {
-      if (input[at] === ',') values.push('');
-      else values.push(word('label value', isLabelValue));
-      if (input[at] === ',') at++;
-      else if (input[at] !== ')') throw fail('expected "," or ")"');
+    const values = new Set<string>();
+    for (;;) {
+      const empty = input[at] === ',' || input[at] === ')';
+      values.add(empty ? '' : word('label value', isLabelValue));
+      const separator = next();
+      if (separator === ')') return [...values];
+      if (separator !== ',') throw fail('expected "," or ")"');
     }
-    at++;
-    return values;
   };
   while (at < input.length) {
     if (input[at] === '!') {
@@ -88,7 +87,14 @@ export function parseSelector(text: string): readonly Requirement[] {
           const empty = input[at] === undefined || input[at] === ',';
           const value = empty ? '' : word('label value', isLabelValue);
           requirements.push({ key, operator: operator === '!=' ? 'notin' : 'in', values: [value] });
-        } else throw fail(`"${operator}" is not an operator (=, ==, !=, in, notin)`);
+        } else if (operator === '>' || operator === '<') {
+          const value = word('whole number', token => wholeNumber(token) !== null);
+          requirements.push({
+            key,
+            operator: operator === '>' ? 'greater' : 'less',
+            values: [value],
+          });
+        } else throw fail(`"${operator}" is not an operator (=, ==, !=, in, notin, >, <)`);
       }
     }
     if (at < input.length && next() !== ',') throw fail('expected "," between requirements');
@@ -97,28 +103,58 @@ export function parseSelector(text: string): readonly Requirement[] {
   return requirements;
 }
 
-/** `notin` and `!=` also select what lacks the key, as in Kubernetes. */
+/** `notin` and `!=` also select what lacks the key, as in Kubernetes; `>` and `<` do not. */
 export function matches(requirements: readonly Requirement[], labels: Labels): boolean {
   return requirements.every(({ key, operator, values }) => {
     const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
-    if (operator === 'exists') return value !== undefined;
-    if (operator === 'absent') return value === undefined;
-    const listed = value !== undefined && values.includes(value);
-    return operator === 'in' ? listed : !listed;
+    switch (operator) {
+      case 'exists':
+        return value !== undefined;
+      case 'absent':
+        return value === undefined;
+      case 'in':
+        return value !== undefined && values.includes(value);
+      case 'notin':
+        return value === undefined || !values.includes(value);
+      case 'greater':
+      case 'less': {
+        const [own, bound] = [wholeNumber(value ?? ''), wholeNumber(values[0] ?? '')];
+        if (own === null || bound === null) return false;
+        return operator === 'greater' ? own > bound : own < bound;
+      }
+    }
   });
 }
 
+/** The terms between commas; `\\`, `\,` and `\=` stand for the character itself. */
+const TERM = /(?:\\[^]|[^\\,])+\\?|\\/g;
+const FIELD_TERM = /^\s*([A-Za-z0-9.[\]'-]+)\s*(==|=|!=)([^]*)$/;
+
 /**
- * Field selectors: only `=`, `==` and `!=`, on the fields that `value` knows (undefined = not selectable, refused).
+ * Field selectors: only `=`, `==` and `!=`. Which fields can be selected is the caller's to check.
+ * Throws `SelectorError`; empty terms are skipped, as in Kubernetes.
  */
 export function parseFieldSelector(
   text: string,
 ): readonly { field: string; equal: boolean; value: string }[] {
-  if (text.trim() === '') return [];
-  return text.split(',').map(term => {
-    const match = /^\s*([A-Za-z0-9.[\]'-]+)\s*(==|=|!=)\s*(.*?)\s*$/.exec(term);
+  const terms = (text.match(TERM) ?? []).filter(term => term.trim() !== '');
+  return terms.map(term => {
+    const match = FIELD_TERM.exec(term);
     if (!match)
       throw new SelectorError(`field selector "${term}": expected FIELD=VALUE or FIELD!=VALUE`);
-    return { field: match[1] ?? '', equal: match[2] !== '!=', value: match[3] ?? '' };
+    const [, field = '', operator, value = ''] = match;
+    return { field, equal: operator !== '!=', value: unescape(value.trim()) };
+  });
+}
+
+function unescape(value: string): string {
+  return value.replace(/\\([^]?)|=/g, (found, escaped: string | undefined) => {
+    if (escaped && '\\,='.includes(escaped)) return escaped;
+    throw new SelectorError(
+      found === '='
+        ? `field selector: the value "${value}" holds "="; write it as "\\="`
+        : `field selector: the value "${value}" holds "${found}", which is no escape; ` +
+            'write a backslash as "\\\\"',
+    );
   });
 }

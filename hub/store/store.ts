@@ -1,7 +1,7 @@
 /**
- * The hub's store: one interface, whose calls return promises and are one transaction each. Objects are what the API
- * serves; records are what lies behind them. Every mutation names its actor. Implementations (SQLite now) pass
- * `test/contracts/store.contract.ts`; no decision is taken here.
+ * The hub's store: one interface, whose calls return promises and are one transaction each. Objects
+ * are what the API serves; records are what lies behind them. Every mutation names its actor.
+ * Implementations (SQLite now) pass `test/contracts/store.contract.ts`; no decision is taken here.
  */
 
 export type ObjectKind = 'Node' | 'Pod' | 'Event' | 'Bundle' | 'Token';
@@ -10,7 +10,7 @@ export interface ObjectMeta {
   /** Empty for kinds without a namespace (Node, Token). */
   readonly namespace: string;
   readonly name: string;
-  /** Random UUID, made by the store when the object is created (kept if the draft brings one). */
+  /** Random UUID, made by the store when the object is created, unless the draft brings one. */
   readonly uid: string;
   /** From 1; grows when `spec` changes. */
   readonly generation: number;
@@ -29,7 +29,12 @@ export interface StoredObject<Spec = unknown, Status = unknown> {
   readonly status: Status;
 }
 
-/** What a caller may set; the rest of the metadata is the store's. */
+/**
+ * What a caller may set; the rest of the metadata is the store's. A put replaces labels,
+ * annotations, spec and status whole. A `uid` other than the stored one replaces the object:
+ * watchers see DELETED, then ADDED (mirror pods need that). `creationTimestamp` counts when the
+ * object is created.
+ */
 export interface ObjectDraft<Spec = unknown, Status = unknown> {
   readonly kind: ObjectKind;
   readonly metadata: {
@@ -68,7 +73,7 @@ export interface RevisionRecord {
   readonly createdAt: string;
 }
 
-/** Bytes named by their SHA-256, uncompressed. */
+/** Bytes named by their SHA-256, uncompressed. The store does not hash them again. */
 export interface BlobRecord {
   readonly digest: string;
   readonly content: Uint8Array;
@@ -89,7 +94,10 @@ export interface RootRecord {
   readonly envelope: Uint8Array;
 }
 
-/** What a node proved at enrolment. `state` other than `active` is used by later roads (approval, revocation). */
+/**
+ * What a node proved at enrolment. `state` other than `active` is used by later roads (approval,
+ * revocation).
+ */
 export interface IdentityRecord {
   readonly node: string;
   /** Raw Ed25519, hex. */
@@ -132,7 +140,11 @@ export interface Publication {
   readonly payload: Uint8Array | null;
 }
 
-/** One line of the audit log: every mutation of a user, append-only. */
+/**
+ * One line of the audit log, append-only: every change of an object by an actor of kind `user`. A
+ * put that changes nothing leaves none; one that replaces an object (another uid) leaves a delete
+ * and a create.
+ */
 export interface AuditRecord {
   readonly number: number;
   readonly at: string;
@@ -149,8 +161,10 @@ export interface AuditRecord {
 // ----------------------------------------------------------------------------------------- mutations
 
 /**
- * `expect` is checked inside the transaction: `absent`, a resourceVersion, or `any` (created or replaced). A put
- * that changes nothing keeps the resourceVersion and is not seen by watchers.
+ * `expect` is checked inside the transaction: `absent`, a resourceVersion, or `any` (created or
+ * replaced). A put that changes nothing keeps the resourceVersion and is not seen by watchers; the
+ * order of an object's keys is no difference. A delete of what is not there is NotFound, a `drop…`
+ * of it does nothing.
  */
 export type Mutation =
   | {
@@ -165,12 +179,19 @@ export type Mutation =
       readonly name: string;
       readonly expect?: { readonly resourceVersion: string };
     }
+  /**
+   * Nothing happens if a revision with this number and digest is recorded; Conflict if one with
+   * another digest is. Revisions outlive their bundle, so that one made anew under the same name
+   * goes on counting (nodes refuse to go back).
+   */
   | { readonly type: 'revision'; readonly record: RevisionRecord }
+  /** Nothing happens if these bytes are recorded; Conflict if others are under this digest. */
   | { readonly type: 'blob'; readonly record: BlobRecord }
   | { readonly type: 'dropBlob'; readonly digest: string }
   /** Refused with Conflict unless (epoch, generation) grows. */
   | { readonly type: 'assignment'; readonly record: AssignmentRecord }
   | { readonly type: 'dropAssignment'; readonly node: string }
+  /** As a revision: Conflict for a second digest under one version. */
   | { readonly type: 'root'; readonly record: RootRecord }
   /** `expect: 'absent'` refuses a name that is taken. */
   | {
@@ -181,7 +202,13 @@ export type Mutation =
   | { readonly type: 'dropIdentity'; readonly node: string }
   | { readonly type: 'reporter'; readonly record: ReporterRecord }
   | { readonly type: 'dropReporters'; readonly node: string }
+  /** Keeps the topic's number if it holds these bytes already. */
   | { readonly type: 'publish'; readonly topic: string; readonly payload: Uint8Array | null };
+
+/**
+ * What a commit changed: for `put` and `delete` the kind of object, else the type of the mutation.
+ */
+export type Touched = ObjectKind | Exclude<Mutation['type'], 'put' | 'delete'>;
 
 export interface Committed {
   /** Of the store after the transaction. */
@@ -190,14 +217,25 @@ export interface Committed {
   readonly objects: readonly StoredObject[];
 }
 
+/**
+ * `Unavailable`: nothing of the commit was kept because the store is closed or what lies under it
+ * failed (disk full, I/O error, connection lost); the same call may succeed later.
+ */
 export type StoreErrorCode =
-  'Conflict' | 'AlreadyExists' | 'NotFound' | 'Expired' | 'NewerSchema' | 'Corrupt' | 'Locked';
+  | 'Conflict'
+  | 'AlreadyExists'
+  | 'NotFound'
+  | 'Expired'
+  | 'NewerSchema'
+  | 'Corrupt'
+  | 'Locked'
+  | 'Unavailable';
 
 export class StoreError extends Error {
   override readonly name = 'StoreError';
   readonly code: StoreErrorCode;
-  constructor(code: StoreErrorCode, message: string) {
-    super(message);
+  constructor(code: StoreErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
     this.code = code;
   }
 }
@@ -206,7 +244,7 @@ export interface Change {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
   /** For DELETED the object as it last was, with the resourceVersion of the deletion. */
   readonly object: StoredObject;
-  /** The object before the change: what a watch needs to tell whether it left a selector. */
+  /** The object before the change (null for ADDED): tells a watch whether it left a selector. */
   readonly previous: StoredObject | null;
 }
 
@@ -225,39 +263,55 @@ export interface Store {
     options?: ListOptions,
   ): Promise<{ resourceVersion: string; items: readonly StoredObject[] }>;
   /**
-   * All changes of a kind after `resourceVersion`, then live ones, in order, one transaction's changes together,
-   * until the signal aborts. Throws `Expired` when the history no longer reaches back that far (answer: 410).
-   * A receiver that falls more than 10,000 changes behind gets `Expired` too.
+   * All changes of a kind after `resourceVersion`, then live ones, in order, one transaction's
+   * changes together, until the signal aborts or the store closes. The first `next()` throws
+   * `Expired` when the history does not reach back that far, or `resourceVersion` is not one that
+   * this store gave out (answer: 410); a later one does when the receiver has fallen more than
+   * 10,000 changes behind. The history of a kind is its newest 10,000 changes since the store was
+   * opened.
    */
   watch(kind: ObjectKind, resourceVersion: string, signal: AbortSignal): AsyncIterable<Change>;
-  /** Called after each commit that changed something, with the kinds of object and record that it touched. */
-  onCommit(listener: (touched: ReadonlySet<ObjectKind | Mutation['type']>) => void): () => void;
+  /**
+   * The listener is called after commits that changed something, with what they touched; commits
+   * made at once may come as one call. Returns the function that ends it.
+   */
+  onCommit(listener: (touched: ReadonlySet<Touched>) => void): () => void;
 
-  /** All or nothing. Throws `Conflict`, `AlreadyExists`, `NotFound`. */
+  /**
+   * All or nothing, in the order given; resolves when it is on disk. The mutations must not be
+   * altered before. Throws `Conflict`, `AlreadyExists`, `NotFound`, `Unavailable`.
+   */
   commit(actor: Actor, mutations: readonly Mutation[]): Promise<Committed>;
 
+  /** Ascending. */
   revisions(namespace: string, bundle: string): Promise<readonly RevisionRecord[]>;
   revision(namespace: string, bundle: string, revision: number): Promise<RevisionRecord | null>;
   revisionByDigest(digest: string): Promise<RevisionRecord | null>;
   blob(digest: string): Promise<BlobRecord | null>;
   assignment(node: string): Promise<AssignmentRecord | null>;
+  /** By node. */
   assignments(): Promise<readonly AssignmentRecord[]>;
   /** The newest, or that version. */
   root(version?: number): Promise<RootRecord | null>;
   rootByDigest(digest: string): Promise<RootRecord | null>;
   identity(node: string): Promise<IdentityRecord | null>;
+  /** By node. */
   identities(): Promise<readonly IdentityRecord[]>;
-  /** All journals of a node. */
+  /** All journals of a node, by journal id. */
   reporters(node: string): Promise<readonly ReporterRecord[]>;
   /** Publications with a number above `after`, ascending, at most `limit`. */
   publications(after: number, limit: number): Promise<readonly Publication[]>;
   publication(topic: string): Promise<Publication | null>;
   /** Highest number given out. */
   lastPublication(): Promise<number>;
+  /** Lines with a number above `after`, ascending, at most `limit`. */
   audit(after: number, limit: number): Promise<readonly AuditRecord[]>;
 
-  /** Removes all but the newest `keep` events. Returns how many went. */
+  /**
+   * Deletes all but the `keep` events that changed last; watchers see it. Returns how many went.
+   */
   pruneEvents(keep: number): Promise<number>;
 
+  /** Finishes the commits under way. Every later call is `Unavailable`; closing twice is safe. */
   close(): Promise<void>;
 }

@@ -1,0 +1,95 @@
+/** What the Engine API says of a container, in the port's words. Pure. */
+import type { ContainerInspectInfo } from 'dockerode';
+import { countOf, LABEL, podOfLabels } from './docker-names.js';
+import type { ContainerState, ObservedContainer, ObservedSandbox } from './runtime.js';
+
+/** The kubelet's default grace: for a sandbox whose label was lost. */
+const DEFAULT_GRACE_S = 30;
+
+/** Docker writes year 1 for "never". */
+function timeOf(text: string): Date | null {
+  const time = new Date(text);
+  return Number.isNaN(time.getTime()) || time.getUTCFullYear() < 1970 ? null : time;
+}
+
+/** The engine notes the start after the fact: a program that ends at once may have finished "before" it. */
+function endOf(state: ContainerInspectInfo['State']): Date | null {
+  const started = timeOf(state.StartedAt);
+  const finished = timeOf(state.FinishedAt);
+  return started && finished && finished < started ? started : finished;
+}
+
+export function isSandbox(labels: Readonly<Record<string, string>>): boolean {
+  return labels[LABEL.type] === 'podsandbox';
+}
+
+export function observedSandbox(info: ContainerInspectInfo): ObservedSandbox {
+  const labels = info.Config.Labels;
+  const networks = Object.values(info.NetworkSettings.Networks ?? {});
+  const grace = labels[LABEL.podGrace] ?? '';
+  return {
+    id: info.Id,
+    pod: podOfLabels(labels),
+    attempt: countOf(labels, LABEL.sandboxAttempt),
+    ready: info.State.Running,
+    createdAt: new Date(info.Created),
+    hash: labels[LABEL.sandboxHash] ?? '',
+    terminationGracePeriodSeconds: /^\d{1,9}$/.test(grace) ? Number(grace) : DEFAULT_GRACE_S,
+    ip: networks.map(network => network.IPAddress).find(ip => ip !== '') ?? '',
+  };
+}
+
+/** `repoDigests` of the image that it runs: empty for a local one. */
+export function observedContainer(
+  info: ContainerInspectInfo,
+  repoDigests: readonly string[],
+): ObservedContainer {
+  const labels = info.Config.Labels;
+  const { State } = info;
+  const createdAt = new Date(info.Created);
+  // The engine leaves a container whose start failed as "created" with an exit code (cri-dockerd does the same).
+  const neverRan = State.Status === 'created' && State.ExitCode !== 0;
+  const state: ContainerState = neverRan ? 'exited' : stateOf(State);
+  const ended = state === 'exited';
+  return {
+    id: info.Id,
+    sandboxId: labels[LABEL.sandboxId] ?? '',
+    pod: podOfLabels(labels),
+    name: labels[LABEL.containerName] ?? '',
+    attempt: countOf(labels, LABEL.restartCount),
+    state,
+    image: info.Config.Image,
+    imageId: repoDigests[0] ? `docker-pullable://${repoDigests[0]}` : `docker://${info.Image}`,
+    hash: labels[LABEL.containerHash] ?? '',
+    createdAt,
+    startedAt: neverRan ? createdAt : timeOf(State.StartedAt),
+    finishedAt: neverRan ? createdAt : ended ? endOf(State) : null,
+    exitCode: ended ? State.ExitCode : null,
+    reason: ended ? reasonOf(State, neverRan) : '',
+    message: State.Error,
+  };
+}
+
+function stateOf(state: ContainerInspectInfo['State']): ContainerState {
+  if (state.Running) return 'running';
+  switch (state.Status) {
+    case 'created':
+    case 'configured':
+    case 'initialized':
+      return 'created';
+    case 'exited':
+    case 'dead':
+    case 'stopped':
+    case 'removing':
+      return 'exited';
+    default:
+      return 'unknown';
+  }
+}
+
+/** Row 197. */
+function reasonOf(state: ContainerInspectInfo['State'], neverRan: boolean): string {
+  if (state.OOMKilled) return 'OOMKilled';
+  if (neverRan) return 'ContainerCannotRun';
+  return state.ExitCode === 0 ? 'Completed' : 'Error';
+}

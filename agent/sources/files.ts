@@ -1,0 +1,220 @@
+/**
+ * The static pod directory as a source of pods: looks at it at the start, when inotify tells of a change, and at
+ * a fixed interval, and says what it wants.
+ *
+ * Each look is a whole one, so a lost event costs time and nothing else (kubelet behaviour rows 1 to 3, 23, 25).
+ * What the files mean is decided in `files-decide.ts`.
+ */
+import { watch, type FSWatcher } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Clock, Log } from '../../protocol/ports.js';
+import type { EventSink } from '../ports.js';
+import type { PodSource } from '../desired.js';
+import {
+  applyListing,
+  emptyDirectory,
+  snapshotOf,
+  withLastGood,
+  type Explains,
+  type FileChange,
+} from './files-decide.js';
+import { openLastGood } from './last-good.js';
+import { openDirectoryReader } from './read-directory.js';
+
+export const FILE_CHECK_FREQUENCY_MS = 20_000;
+/** A path that cannot be watched is tried again this soon (row 3). */
+const WATCH_RETRY_MS = 1_000;
+
+export interface FileSourceOptions {
+  /** A directory, or one file; a trailing slash is dropped. */
+  readonly path: string;
+  readonly dataDir: string;
+  readonly nodeName: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly events: EventSink;
+  /** Whether the journal explains a file with the reserved prefix. */
+  readonly explains: Explains;
+  readonly fileCheckFrequencyMs?: number;
+}
+
+export interface FileSource extends PodSource {
+  /** Ends the watch; what runs is not touched. */
+  stop(): Promise<void>;
+}
+
+/** Problems that can go away without the file changing. */
+const LOOK_AGAIN: ReadonlySet<string> = new Set(['NotExplained', 'Unreadable']);
+
+interface Watch {
+  /** Makes a new watch unless one on the same directory is alive. */
+  ensure(identity: string | null): void;
+  isAlive(): boolean;
+  close(): void;
+}
+
+type OnEvent = (kind: string, name: string | null) => void;
+
+/**
+ * Two renames in a row, of which the second is this name, are what inotify makes of a move into place; a write
+ * to the name says otherwise. A hint only: a deletion followed by a creation looks the same.
+ */
+function moveHints(): { readonly note: OnEvent; readonly take: () => ReadonlySet<string> } {
+  let moved = new Set<string>();
+  let last: string | null = null;
+  return {
+    note(kind, name) {
+      if (name === null) return;
+      if (kind === 'change') moved.delete(name);
+      else if (last !== null && last !== name) moved.add(name);
+      last = kind === 'rename' ? name : null;
+    },
+    take() {
+      const taken = moved;
+      moved = new Set();
+      return taken;
+    },
+  };
+}
+
+/** A path that names a file is watched through its directory: a rename over it is seen there. */
+function watchPath(path: string, onEvent: OnEvent): Watch {
+  let watcher: FSWatcher | null = null;
+  let watched: string | null = null;
+  const close = () => {
+    watcher?.close();
+    watcher = null;
+  };
+  return {
+    isAlive: () => watcher !== null,
+    close,
+    ensure(identity) {
+      if (watcher !== null && watched === identity) return;
+      close();
+      if (identity === null) return;
+      try {
+        const made = watch(identity === 'file' ? dirname(path) : path, onEvent);
+        made.on('error', () => {
+          if (watcher === made) close();
+          onEvent('rename', null);
+        });
+        watcher = made;
+        watched = identity;
+      } catch {
+        watcher = null;
+      }
+    },
+  };
+}
+
+/** Starts at once; the first look is done when the returned promise resolves. */
+export async function openFileSource(options: FileSourceOptions): Promise<FileSource> {
+  const { clock, log, events, explains, dataDir } = options;
+  const path = options.path.replace(/(?<=.)\/+$/, '');
+  const everyMs = options.fileCheckFrequencyMs ?? FILE_CHECK_FREQUENCY_MS;
+  const lastGood = openLastGood(dataDir, path);
+  const remembered = await lastGood.load();
+  let identity = remembered.identity;
+  const reader = openDirectoryReader(path, { clock, identity });
+  const listeners = new Set<() => void>();
+  let isEnding = false;
+  let wake = new AbortController();
+  let state = withLastGood(emptyDirectory(path), remembered.files, explains);
+  let shown = JSON.stringify(snapshotOf(state).conditions);
+  const moves = moveHints();
+  const watching = watchPath(path, (kind, name) => {
+    moves.note(kind, name);
+    wake.abort();
+  });
+
+  async function keep({ name, keep: what }: FileChange): Promise<void> {
+    try {
+      if (what === 'drop') await lastGood.drop(name);
+      else if (what !== null) await lastGood.put(name, what);
+    } catch (error) {
+      const detail = error instanceof Error ? error.message : String(error);
+      log.warn('the last good content of a manifest cannot be kept', { name, detail });
+    }
+  }
+
+  async function keepIdentity(found: string): Promise<void> {
+    identity = found;
+    try {
+      await lastGood.putIdentity(found);
+    } catch (error) {
+      const detail = error instanceof Error ? error.message : String(error);
+      log.warn('the identity of the static pod directory cannot be kept', { detail });
+    }
+  }
+
+  function warn({ name, warning }: FileChange): void {
+    if (warning === null) return;
+    log.warn('manifest refused', { name, reason: warning.reason, detail: warning.message });
+    const involved = {
+      kind: 'Node',
+      namespace: '',
+      name: options.nodeName,
+      uid: '',
+      fieldPath: '',
+    } as const;
+    const reason = 'FailedValidation';
+    events.record({ type: 'Warning', reason, message: warning.message, involved });
+  }
+
+  /** Returns in how many milliseconds to look again. */
+  async function look(): Promise<number> {
+    const known = new Set(state.files.keys());
+    const again = new Set(
+      [...state.files.values()]
+        .filter(({ problem }) => problem !== null && LOOK_AGAIN.has(problem.reason))
+        .map(({ name }) => name),
+    );
+    const {
+      listing,
+      identity: found,
+      againInMs,
+    } = await reader.look({
+      known,
+      again,
+      moved: moves.take(),
+    });
+    const { state: next, changes } = applyListing(state, listing, explains);
+    const wasComplete = state.complete;
+    state = next;
+    watching.ensure(found);
+    const conditions = JSON.stringify(snapshotOf(state).conditions);
+    if (changes.length > 0 || conditions !== shown || wasComplete !== state.complete) {
+      shown = conditions;
+      for (const listener of listeners) listener();
+    }
+    changes.forEach(warn);
+    for (const change of changes) await keep(change);
+    if (found !== null && found !== identity) await keepIdentity(found);
+    return Math.min(everyMs, againInMs ?? everyMs, watching.isAlive() ? everyMs : WATCH_RETRY_MS);
+  }
+
+  async function run(firstWaitMs: number): Promise<void> {
+    let waitMs = firstWaitMs;
+    for (;;) {
+      await clock.sleep(waitMs, wake.signal);
+      if (isEnding) return;
+      wake = new AbortController();
+      waitMs = await look();
+    }
+  }
+
+  const running = run(await look());
+  return {
+    snapshot: () => snapshotOf(state),
+    onChange(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    async stop() {
+      isEnding = true;
+      watching.close();
+      wake.abort();
+      await running;
+    },
+  };
+}

@@ -1,0 +1,221 @@
+/**
+ * One look at the static pod path: which names are there, and the bytes of those that changed and are complete.
+ *
+ * Never blocks on what is no regular file, never reads more than the limit, and leaves a file alone that is
+ * still being written. Kubelet behaviour rows 1, 6, 7, 9, 10, 19 to 23. Remembers between two looks only what
+ * files looked like.
+ */
+import { constants } from 'node:fs';
+import { open, readdir, realpath, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { BigIntStats } from 'node:fs';
+import type { Clock } from '../../protocol/ports.js';
+import { MAX_MANIFEST_BYTES } from '../../protocol/manifest.js';
+import { skipReason, type Listing, type Reading } from './files-decide.js';
+import { openForWriting } from './open-for-writing.js';
+
+/** A file written in place counts as complete when it has been still for this long. */
+export const STILL_MS = 300;
+/** Nobody writes a manifest for longer; a process may hold it open for other reasons. */
+const HELD_MAX_MS = 10_000;
+/** A file has to be away this long: `rm -r` takes the files before their directory. */
+export const GONE_MS = 500;
+
+export interface Look {
+  readonly listing: Listing;
+  /** Of the directory; null when it could not be read. Another one means another directory. */
+  readonly identity: string | null;
+  /** In how many milliseconds to look again although nothing is heard; null = no need. */
+  readonly againInMs: number | null;
+}
+
+export interface LookHints {
+  /** Files that have pods now. */
+  readonly known: ReadonlySet<string>;
+  /** Files to be read although they look unchanged. */
+  readonly again: ReadonlySet<string>;
+  /** Files that seem to have come by a rename: whole, if nobody holds them open. */
+  readonly moved: ReadonlySet<string>;
+}
+
+interface Seen {
+  readonly stamp: string;
+  readonly since: number;
+}
+
+export interface DirectoryReader {
+  /**
+   * Errors of the file system are part of the answer.
+   */
+  look(hints: LookHints): Promise<Look>;
+}
+
+function stampOf({ ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+  return `${ino}/${size}/${mtimeNs}/${ctimeNs}`;
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? String(error);
+}
+
+/** A JSON text that parses is whole: no beginning of one does. */
+function isWholeJson(bytes: Uint8Array): boolean {
+  const first = bytes.findIndex(byte => byte > 0x20);
+  if (bytes[first] !== 0x7b) return false;
+  try {
+    JSON.parse(new TextDecoder().decode(bytes));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function readWhole(path: string): Promise<{ bytes: Uint8Array; found: BigIntStats }> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const before = await file.stat({ bigint: true });
+    if (!before.isFile()) throw new Error('not a regular file');
+    const bytes = await file.readFile();
+    return { bytes, found: before };
+  } finally {
+    await file.close();
+  }
+}
+
+/** `identity` is that of the directory at the last look of an earlier agent; null when there was none. */
+export function openDirectoryReader(
+  path: string,
+  options: { readonly clock: Clock; readonly identity: string | null },
+): DirectoryReader {
+  const { clock } = options;
+  const judged = new Map<string, string>();
+  const writing = new Map<string, Seen>();
+  const missing = new Map<string, number>();
+  let identity = options.identity;
+  let isFile = false;
+
+  /** True when nobody seems to be in the middle of writing it. */
+  async function isComplete(
+    file: string,
+    found: BigIntStats,
+    at: { bytes: Uint8Array; isMoved: boolean },
+  ) {
+    if (isWholeJson(at.bytes)) return true;
+    // A rename or chmod after the last write moves ctime alone.
+    if (found.ctimeNs !== found.mtimeNs) return true;
+    const ageMs = clock.now() - Number(found.mtimeNs / 1_000_000n);
+    if (ageMs > HELD_MAX_MS) return true;
+    const stamp = stampOf(found);
+    const seen = writing.get(file);
+    const now = clock.monotonic();
+    if (seen?.stamp !== stamp) writing.set(file, { stamp, since: now });
+    const stillMs = Math.max(seen?.stamp === stamp ? now - seen.since : 0, ageMs);
+    if (stillMs < STILL_MS && !at.isMoved) return false;
+    if (stillMs > HELD_MAX_MS) return true;
+    return (await openForWriting(new Set([await realpath(file)]))).size === 0;
+  }
+
+  async function readOne(
+    name: string,
+    file: string,
+    hints: LookHints,
+  ): Promise<Reading | 'writing'> {
+    let found: BigIntStats;
+    try {
+      found = await stat(file, { bigint: true });
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return { name, is: 'skipped', message: 'a dangling link' };
+      return { name, is: 'unreadable', reason: 'Unreadable', message: codeOf(error) };
+    }
+    if (found.isDirectory()) return { name, is: 'skipped', message: 'a directory' };
+    if (!found.isFile()) return { name, is: 'skipped', message: 'not a regular file' };
+    if (found.size > BigInt(MAX_MANIFEST_BYTES)) {
+      const message = `${found.size} bytes, the limit is ${MAX_MANIFEST_BYTES}`;
+      return { name, is: 'unreadable', reason: 'TooLarge', message };
+    }
+    if (judged.get(name) === stampOf(found) && !hints.again.has(name))
+      return { name, is: 'unchanged' };
+    try {
+      const { bytes, found: read } = await readWhole(file);
+      const isMoved = hints.moved.has(name);
+      if (!(await isComplete(file, read, { bytes, isMoved }))) return 'writing';
+      const after = await stat(file, { bigint: true });
+      if (stampOf(after) !== stampOf(read)) return 'writing';
+      judged.set(name, stampOf(read));
+      writing.delete(file);
+      return { name, is: 'bytes', bytes };
+    } catch (error) {
+      return { name, is: 'unreadable', reason: 'Unreadable', message: codeOf(error) };
+    }
+  }
+
+  function failed(reason: string, message: string): Look {
+    return { listing: { ok: false, reason, message }, identity: null, againInMs: null };
+  }
+
+  /** The names, and whether they have to be manifests by their names: a single file has any. */
+  async function namesOf(): Promise<{ names: string[]; found: BigIntStats | null } | Look> {
+    try {
+      const found = await stat(path, { bigint: true });
+      isFile = !found.isDirectory();
+      return { names: isFile ? [basename(path)] : await readdir(path), found };
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === 'ENOENT' && isFile) return { names: [], found: null };
+      if (code === 'ENOENT') return failed('Missing', `${path} does not exist`);
+      return failed('Unreadable', `${path} cannot be read: ${code}`);
+    }
+  }
+
+  /** Names that were there and are not, but not for long enough to be sure. */
+  function notYetGone(known: ReadonlySet<string>, names: ReadonlySet<string>): string[] {
+    const now = clock.monotonic();
+    const waiting: string[] = [];
+    for (const name of missing.keys()) {
+      if (names.has(name) || !known.has(name)) missing.delete(name);
+    }
+    for (const name of known) {
+      if (names.has(name)) continue;
+      const since = missing.get(name) ?? now;
+      missing.set(name, since);
+      if (now - since < GONE_MS) waiting.push(name);
+      else judged.delete(name);
+    }
+    return waiting;
+  }
+
+  async function look(hints: LookHints): Promise<Look> {
+    const { known } = hints;
+    const listed = await namesOf();
+    if ('listing' in listed) return listed;
+    const { names, found } = listed;
+    const nowIdentity = found === null || isFile ? 'file' : `${found.ino}/${found.birthtimeNs}`;
+    if (!isFile && names.length === 0 && known.size > 0 && identity !== nowIdentity) {
+      return failed(
+        identity === null ? 'Empty' : 'Replaced',
+        `${path} is another, empty directory now (is a file system not mounted?); ` +
+          'to end all its pods put any file into it, such as .keep',
+      );
+    }
+    identity = nowIdentity;
+    const readings: Reading[] = [];
+    let isWriting = false;
+    for (const name of names.sort()) {
+      const skipped = isFile ? null : skipReason(name);
+      const file = isFile ? path : join(path, name);
+      if (skipped !== null) {
+        readings.push({ name, is: 'skipped', message: skipped });
+        continue;
+      }
+      const reading = await readOne(name, file, hints);
+      if (reading === 'writing') isWriting = true;
+      readings.push(reading === 'writing' ? { name, is: 'unchanged' } : reading);
+    }
+    const waiting = notYetGone(known, new Set(names));
+    readings.push(...waiting.map((name): Reading => ({ name, is: 'unchanged' })));
+    const againInMs = isWriting ? STILL_MS : waiting.length > 0 ? GONE_MS : null;
+    return { listing: { ok: true, readings, isWriting }, identity: nowIdentity, againInMs };
+  }
+
+  return { look };
+}

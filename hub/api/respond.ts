@@ -1,0 +1,83 @@
+/**
+ * Writes answers to the socket. A reader that takes nothing for half a minute is cut off, so that neither a stalled
+ * client nor a slow watcher holds memory or a store's watch for ever.
+ */
+import type { ServerResponse } from 'node:http';
+import type { Clock } from '../../protocol/ports.js';
+import type { Answer } from './request.js';
+
+const STALLED_MS = 30_000;
+
+const COMMON_HEADERS = {
+  'cache-control': 'no-cache, private',
+  'x-content-type-options': 'nosniff',
+} as const;
+
+/** Resolves true when the socket takes more, false when it never will. */
+async function drained(response: ServerResponse, clock: Clock): Promise<boolean> {
+  const waiting = new AbortController();
+  let open = true;
+  const proceed = () => waiting.abort();
+  const closed = () => {
+    open = false;
+    waiting.abort();
+  };
+  response.once('drain', proceed);
+  response.once('close', closed);
+  if (response.destroyed) closed();
+  await clock.sleep(STALLED_MS, waiting.signal);
+  response.off('drain', proceed);
+  response.off('close', closed);
+  const stalled = !waiting.signal.aborted;
+  if (stalled) response.destroy();
+  return open && !stalled;
+}
+
+async function writeStream(
+  response: ServerResponse,
+  chunks: AsyncIterable<string>,
+  clock: Clock,
+): Promise<void> {
+  for await (const chunk of chunks) {
+    if (response.destroyed) return;
+    if (!response.write(chunk) && !(await drained(response, clock))) return;
+  }
+  response.end();
+}
+
+function writeWhole(
+  response: ServerResponse,
+  head: { code: number; contentType: string },
+  content: Uint8Array,
+): void {
+  response.writeHead(head.code, {
+    ...COMMON_HEADERS,
+    'content-type': head.contentType,
+    'content-length': content.byteLength,
+  });
+  response.end(content);
+}
+
+/** Errors of a stream that has begun can only be told by breaking it off: they are thrown on. */
+export async function respond(
+  response: ServerResponse,
+  answer: Answer,
+  clock: Clock,
+): Promise<void> {
+  switch (answer.type) {
+    case 'json': {
+      const content = Buffer.from(JSON.stringify(answer.body));
+      writeWhole(response, { code: answer.code, contentType: 'application/json' }, content);
+      return;
+    }
+    case 'bytes':
+      writeWhole(response, answer, answer.content);
+      return;
+    case 'stream':
+      // A watch is silent for as long as nothing happens; TCP keep-alive finds a peer that is gone.
+      if (answer.live) response.setTimeout(0);
+      response.writeHead(200, { ...COMMON_HEADERS, 'content-type': 'application/json' });
+      response.flushHeaders();
+      await writeStream(response, answer.chunks, clock);
+  }
+}

@@ -1,0 +1,179 @@
+/**
+ * The hub's HTTPS API: a subset of the Kubernetes API for kubectl and the flotilla CLI, and the enrolment of nodes.
+ * TLS 1.2 or newer, HTTP/1.1, JSON; client certificates are asked for and judged per request. Every phase of a
+ * connection has a limit of time and size, so that a slow or greedy client costs little.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Clock, Log } from '../../protocol/ports.js';
+import { RequestError, type BundleWriter, type Enrolment, type NodeWriter } from '../ports.js';
+import type { Store } from '../store/store.js';
+import { dispatch } from './dispatch.js';
+import { buildRouter, type Router } from './router.js';
+import { bundleRoutes } from './routes/bundles.js';
+import { discoveryRoutes } from './routes/discovery.js';
+import { enrolmentRoutes } from './routes/enrolment.js';
+import { healthRoutes } from './routes/health.js';
+import { leaseRoutes } from './routes/leases.js';
+import { namespaceRoutes } from './routes/namespaces.js';
+import { nodeRoutes } from './routes/nodes.js';
+import { objectRoutes } from './routes/objects.js';
+import { podRoutes } from './routes/pods.js';
+import { revisionRoutes } from './routes/revisions.js';
+import { tokenRoutes } from './routes/tokens.js';
+import { failure } from './status.js';
+
+export interface ApiParts {
+  /** Port 0: any free one. Host null: all addresses. */
+  readonly listen: { readonly host: string | null; readonly port: number };
+  /** PEM; `ca` is what client certificates must chain to. */
+  readonly tls: { readonly key: string; readonly cert: string; readonly ca: string };
+  readonly store: Store;
+  readonly bundles: BundleWriter;
+  readonly nodes: NodeWriter;
+  readonly enrolment: Enrolment;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Of Flotilla, semver. */
+  readonly version: string;
+}
+
+export interface Api {
+  readonly port: number;
+  /** Ends watches, lets other answers finish for a moment, then closes every connection. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+const LIMITS = {
+  handshakeTimeout: 10_000,
+  headersTimeout: 10_000,
+  /** Headers and body. */
+  requestTimeout: 60_000,
+  keepAliveTimeout: 75_000,
+  connectionsCheckingInterval: 5_000,
+  maxHeaderSize: 16 * 1024,
+  keepAlive: true,
+  keepAliveInitialDelay: 30_000,
+} as const;
+/** Nothing sent and nothing received; lifted for watches. */
+const IDLE_MS = 120_000;
+const CONNECTIONS_MAX = 20_000;
+const CLOSING_MS = 3_000;
+
+function buildRoutes(parts: ApiParts): Router {
+  return buildRouter([
+    ...healthRoutes(parts),
+    ...enrolmentRoutes(parts.enrolment),
+    ...discoveryRoutes(),
+    ...objectRoutes(parts),
+    ...namespaceRoutes(parts),
+    ...leaseRoutes(parts.store),
+    ...podRoutes(parts.store),
+    ...nodeRoutes(parts),
+    ...bundleRoutes(parts),
+    ...revisionRoutes(parts.store),
+    ...tokenRoutes(parts),
+  ]);
+}
+
+/** What HTTP's parser or a limit of time refused, before there was a request. */
+function refuseConnection(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const large = error.code === 'HPE_HEADER_OVERFLOW';
+  const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  const line = large
+    ? '431 Request Header Fields Too Large'
+    : late
+      ? '408 Request Timeout'
+      : '400 Bad Request';
+  const reason = large
+    ? 'the headers are too large'
+    : late
+      ? 'the request was too slow'
+      : 'not HTTP';
+  const code = Number(line.slice(0, 3));
+  const body = JSON.stringify({ ...failure(new RequestError('BadRequest', reason), null), code });
+  socket.end(
+    `HTTP/1.1 ${line}\r\nConnection: close\r\nContent-Type: application/json\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    () => socket.destroy(),
+  );
+}
+
+function buildServer(
+  parts: ApiParts,
+  handle: (incoming: IncomingMessage, response: ServerResponse) => void,
+): Server {
+  const { key, cert, ca } = parts.tls;
+  const server = createServer(
+    {
+      key,
+      cert,
+      ca,
+      minVersion: 'TLSv1.2',
+      requestCert: true,
+      // Judged per request: health, version and enrolment need no certificate.
+      rejectUnauthorized: false,
+      ...LIMITS,
+    },
+    handle,
+  );
+  server.timeout = IDLE_MS;
+  server.maxConnections = CONNECTIONS_MAX;
+  server.on('clientError', refuseConnection);
+  // A failed handshake is the client's affair.
+  server.on('tlsClientError', (_error, socket) => socket.destroy());
+  return server;
+}
+
+function listen(server: Server, { host, port }: ApiParts['listen']): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ port, ...(host === null ? {} : { host }) }, () => {
+      server.off('error', reject);
+      resolve((server.address() as AddressInfo).port);
+    });
+  });
+}
+
+/** Rejects when the address cannot be listened on. */
+export async function startApi(parts: ApiParts): Promise<Api> {
+  const router = buildRoutes(parts);
+  const { clock, log } = parts;
+  const open = new Set<AbortController>();
+  const server = buildServer(parts, (incoming, response) => {
+    const exchange = new AbortController();
+    open.add(exchange);
+    response.once('close', () => {
+      open.delete(exchange);
+      exchange.abort();
+      // Its connection is idle only after this event.
+      if (closing) setImmediate(() => server.closeIdleConnections());
+    });
+    response.on('error', error => log.warn('an answer could not be sent', { error }));
+    void dispatch({ router, clock, log }, { incoming, response, signal: exchange.signal });
+  });
+  let closing: Promise<void> | null = null;
+  const port = await listen(server, parts.listen);
+  server.on('error', error => log.error('the API server has an error', { error }));
+  const close = async () => {
+    const closed = new AbortController();
+    const done = new Promise<void>(resolve => {
+      server.close(() => {
+        closed.abort();
+        resolve();
+      });
+    });
+    for (const exchange of open) exchange.abort();
+    server.closeIdleConnections();
+    await clock.sleep(CLOSING_MS, closed.signal);
+    server.closeAllConnections();
+    await done;
+  };
+  return { port, close: () => (closing ??= close()) };
+}

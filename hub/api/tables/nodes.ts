@@ -1,0 +1,58 @@
+/** The Table of nodes: the columns of Kubernetes' own server. */
+import type { NodeSpec, NodeStatus } from 'kubernetes-types/core/v1.js';
+import type { ApiObject } from '../api-object.js';
+import { age } from './human-duration.js';
+import { column, nameColumn, orNone, wideColumn, type TableShape } from './table.js';
+
+const ROLE_PREFIX = 'node-role.kubernetes.io/';
+
+function roles(labels: Readonly<Record<string, string>>): string {
+  const found = Object.entries(labels).flatMap(([key, value]) => {
+    if (key.startsWith(ROLE_PREFIX)) return [key.slice(ROLE_PREFIX.length)];
+    return key === 'kubernetes.io/role' ? [value] : [];
+  });
+  return [...new Set(found.filter(role => role !== ''))].sort().join(',');
+}
+
+function statusText(object: ApiObject, status: NodeStatus): string {
+  const ready = (status.conditions ?? []).find(c => c.type === 'Ready');
+  const words = [ready === undefined ? 'Unknown' : ready.status === 'True' ? 'Ready' : 'NotReady'];
+  if ((object['spec'] as NodeSpec | undefined)?.unschedulable) words.push('SchedulingDisabled');
+  return words.join(',');
+}
+
+function address(status: NodeStatus, type: string): string | undefined {
+  return (status.addresses ?? []).find(a => a.type === type)?.address;
+}
+
+export const NODE_TABLE: TableShape = {
+  columns: [
+    nameColumn(),
+    column('Status', 'Whether the node is connected and its agent works'),
+    column('Roles', 'From the labels node-role.kubernetes.io/…'),
+    column('Age', 'Time since the node joined'),
+    column('Version', 'Version of the agent'),
+    wideColumn('Internal-IP', 'Address in its own network'),
+    wideColumn('External-IP', 'Address for others'),
+    wideColumn('OS-Image', 'Operating system'),
+    wideColumn('Kernel-Version', 'Kernel'),
+    wideColumn('Container-Runtime', 'Container engine and its version'),
+  ],
+  cells(object, nowMs) {
+    const { metadata } = object;
+    const status = (object['status'] ?? {}) as NodeStatus;
+    const info = status.nodeInfo;
+    return [
+      metadata.name,
+      statusText(object, status),
+      orNone(roles(metadata.labels ?? {})),
+      age(metadata.creationTimestamp, nowMs),
+      info?.kubeletVersion ?? '',
+      orNone(address(status, 'InternalIP')),
+      orNone(address(status, 'ExternalIP')),
+      info?.osImage || '<unknown>',
+      info?.kernelVersion || '<unknown>',
+      info?.containerRuntimeVersion || '<unknown>',
+    ];
+  },
+};

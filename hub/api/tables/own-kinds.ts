@@ -1,0 +1,71 @@
+/** The Tables of Flotilla's own kinds, bundles and tokens, and of the derived namespaces. */
+import type { BundleObjectStatus, BundleSpec, TokenSpec, TokenStatus } from '../../objects.js';
+import { age, humanDuration } from './human-duration.js';
+import { column, integerColumn, nameColumn, orNone, wideColumn, type TableShape } from './table.js';
+
+const DIGEST_SHOWN = 12;
+
+export const BUNDLE_TABLE: TableShape = {
+  columns: [
+    nameColumn(),
+    integerColumn('Revision', 'Newest revision'),
+    integerColumn('Desired', 'Nodes that the selector matches'),
+    integerColumn('Updated', 'Nodes that accepted the newest revision'),
+    integerColumn('Healthy', 'Nodes where it is healthy'),
+    integerColumn('Failed', 'Nodes where it failed'),
+    integerColumn('Offline', 'Nodes that are not connected'),
+    column('Age', 'Time since the bundle was made'),
+    wideColumn('Selector', 'Nodes that are to run it'),
+    wideColumn('Digest', 'Begin of the digest of the newest revision'),
+  ],
+  cells(object, nowMs) {
+    const spec = object['spec'] as BundleSpec;
+    const { revision, digest, nodes } = object['status'] as BundleObjectStatus;
+    return [
+      object.metadata.name,
+      revision,
+      nodes.desired,
+      nodes.updated,
+      nodes.healthy,
+      nodes.failed,
+      nodes.offline,
+      age(object.metadata.creationTimestamp, nowMs),
+      spec.nodeSelector === '' ? '<all>' : spec.nodeSelector,
+      digest.slice(0, DIGEST_SHOWN),
+    ];
+  },
+};
+
+export const TOKEN_TABLE: TableShape = {
+  columns: [
+    nameColumn(),
+    column('Labels', 'Labels that the node will get'),
+    column('Expires', 'Time left'),
+    column('Used-By', 'Node that joined with it'),
+    column('Age', 'Time since it was made'),
+  ],
+  cells(object, nowMs) {
+    const spec = object['spec'] as Pick<TokenSpec, 'labels' | 'expiresAt'>;
+    const status = object['status'] as TokenStatus;
+    const leftMs = Date.parse(spec.expiresAt) - nowMs;
+    const labels = Object.entries(spec.labels).map(([key, value]) => `${key}=${value}`);
+    return [
+      object.metadata.name,
+      orNone(labels.sort().join(',')),
+      leftMs > 0 ? humanDuration(leftMs) : '<expired>',
+      orNone(status.usedBy?.node),
+      age(object.metadata.creationTimestamp, nowMs),
+    ];
+  },
+};
+
+export const NAMESPACE_TABLE: TableShape = {
+  columns: [
+    nameColumn(),
+    column('Status', 'Always Active'),
+    column('Age', 'Age of the oldest object in it'),
+  ],
+  cells(object, nowMs) {
+    return [object.metadata.name, 'Active', age(object.metadata.creationTimestamp, nowMs)];
+  },
+};

@@ -1,0 +1,44 @@
+/** The Table of pods: the columns of Kubernetes' own server. */
+import type { PodSpec, PodStatus } from 'kubernetes-types/core/v1.js';
+import { age } from './human-duration.js';
+import { podSummary } from './pod-status.js';
+import { column, nameColumn, orNone, wideColumn, type TableShape } from './table.js';
+
+function readinessGates(spec: Partial<PodSpec>, status: PodStatus): string {
+  const gates = spec.readinessGates ?? [];
+  if (gates.length === 0) return '';
+  const met = gates.filter(gate =>
+    (status.conditions ?? []).some(c => c.type === gate.conditionType && c.status === 'True'),
+  );
+  return `${met.length}/${gates.length}`;
+}
+
+export const POD_TABLE: TableShape = {
+  columns: [
+    nameColumn(),
+    column('Ready', 'Containers that are ready, of all'),
+    column('Status', 'The most telling state of the pod and its containers'),
+    column('Restarts', 'Restarts of its containers, and when the last was'),
+    column('Age', 'Time since the pod was first reported'),
+    wideColumn('IP', 'Address of the pod'),
+    wideColumn('Node', 'Node that runs it'),
+    wideColumn('Nominated Node', 'Not used by Flotilla'),
+    wideColumn('Readiness Gates', 'Gates that are met, of all'),
+  ],
+  cells(object, nowMs) {
+    const spec = (object['spec'] ?? {}) as Partial<PodSpec>;
+    const status = (object['status'] ?? {}) as PodStatus;
+    const { ready, status: text, restarts } = podSummary({ spec, status }, nowMs);
+    return [
+      object.metadata.name,
+      ready,
+      text,
+      restarts,
+      age(object.metadata.creationTimestamp, nowMs),
+      orNone(status.podIPs?.[0]?.ip ?? status.podIP),
+      orNone(spec.nodeName),
+      orNone(status.nominatedNodeName),
+      orNone(readinessGates(spec, status)),
+    ];
+  },
+};

@@ -1,0 +1,106 @@
+/** The settings that the options of `hub init` mean: checked before anything is written. */
+import {
+  BROKERS_MAX,
+  bracketed,
+  DEFAULT_LISTEN,
+  DEFAULT_MQTT_LISTEN,
+  formatEndpoint,
+  isHostName,
+  parseBrokerUrl,
+  parseEndpoint,
+  type BrokerSetting,
+  type Endpoint,
+  type HubConfig,
+} from './config.js';
+import type { HostAddresses } from './host-addresses.js';
+import { BROKER_NAME, HUB_NAME } from './pki.js';
+import { SetupError } from './setup-error.js';
+
+export interface InitSettings {
+  /** `:8443` if absent. */
+  readonly listen?: string | undefined;
+  /** `:8883` if absent. */
+  readonly mqttListen?: string | undefined;
+  /** `embedded` if absent, else `mqtts://host[:port]`. */
+  readonly broker?: string | undefined;
+  /** `sqlite` if absent. */
+  readonly database?: string | undefined;
+  /**
+   * Further names and addresses of this hub; they are told to nodes before those found on the
+   * machine.
+   */
+  readonly hostnames?: readonly string[] | undefined;
+}
+
+export interface InitPlan {
+  readonly config: HubConfig;
+  /** Of the hub's own certificate. */
+  readonly serverNames: readonly string[];
+}
+
+/** Throws `SetupError`: BadSetting, Unsupported. */
+export function initPlan(settings: InitSettings, host: HostAddresses): InitPlan {
+  const listen = endpointOf('--listen', settings.listen, DEFAULT_LISTEN);
+  const mqttListen = endpointOf('--mqtt-listen', settings.mqttListen, DEFAULT_MQTT_LISTEN);
+  const broker = brokerOf(settings.broker ?? 'embedded');
+  const database = databaseOf(settings.database ?? 'sqlite');
+  const named = (settings.hostnames ?? []).map(hostNameOf);
+  const found = [...host.addresses, ...(host.name === null ? [] : [host.name])];
+  const placesOf = (endpoint: Endpoint): readonly string[] => {
+    if (named.length > 0) return named;
+    if (isBound(endpoint)) return [endpoint.host];
+    return found.length > 0 ? found : ['127.0.0.1'];
+  };
+  const at = (endpoint: Endpoint) =>
+    placesOf(endpoint).map(place => `${bracketed(place)}:${endpoint.port}`);
+  const brokers =
+    broker === 'embedded' ? at(mqttListen).map(place => `mqtts://${place}`) : [broker];
+  const bound = [listen, mqttListen].filter(isBound).map(endpoint => endpoint.host);
+  const local = [HUB_NAME, BROKER_NAME, 'localhost', '127.0.0.1', '::1'];
+  return {
+    config: {
+      listen,
+      mqttListen,
+      broker,
+      database,
+      advertise: { hub: `https://${at(listen)[0]}`, brokers: brokers.slice(0, BROKERS_MAX) },
+    },
+    serverNames: [...new Set([...local, ...named, ...bound, ...found])],
+  };
+}
+
+function databaseOf(text: string): 'sqlite' {
+  if (text === 'sqlite') return text;
+  if (/^postgres(ql)?:\/\//.test(text)) {
+    throw new SetupError(
+      'Unsupported',
+      '--database postgres://… is not supported yet: use --database sqlite (the default)',
+    );
+  }
+  throw new SetupError('BadSetting', `--database ${text}: use sqlite`);
+}
+
+function hostNameOf(text: string): string {
+  const name = text.toLowerCase();
+  if (isHostName(name)) return name;
+  throw new SetupError('BadSetting', `--hostname ${text}: neither a host name nor an address`);
+}
+
+/** Listens at one address only. */
+function isBound(endpoint: Endpoint): endpoint is Endpoint & { readonly host: string } {
+  return endpoint.host !== null && !['0.0.0.0', '::'].includes(endpoint.host);
+}
+
+function endpointOf(flag: string, text: string | undefined, preset: Endpoint): Endpoint {
+  if (text === undefined) return preset;
+  const endpoint = parseEndpoint(text);
+  if (endpoint) return endpoint;
+  const example = formatEndpoint(preset);
+  throw new SetupError('BadSetting', `${flag} ${text}: use ${example} or 127.0.0.1${example}`);
+}
+
+function brokerOf(text: string): BrokerSetting {
+  const broker = text === 'embedded' ? text : parseBrokerUrl(text);
+  if (broker) return broker;
+  throw new SetupError('BadSetting', `--broker ${text}: use embedded or mqtts://host:8883`);
+}

@@ -1,0 +1,26 @@
+/**
+ * What can be wrong with a hub's data directory: a closed code and a sentence that says what, where
+ * and what to do.
+ */
+export type SetupErrorCode =
+  /** The directory holds something that no hub made. */
+  | 'NotEmpty'
+  | 'AlreadyInitialised'
+  | 'NotInitialised'
+  /** `hub init` was cut off: repeat it. */
+  | 'Interrupted'
+  | 'Missing'
+  /** A private file that others may read. */
+  | 'Mode'
+  | 'Corrupt'
+  | 'BadSetting'
+  | 'Unsupported';
+
+export class SetupError extends Error {
+  override readonly name = 'SetupError';
+  readonly code: SetupErrorCode;
+  constructor(code: SetupErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}

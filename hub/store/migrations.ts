@@ -1,0 +1,139 @@
+/**
+ * The SQLite schema of the hub's store, as numbered steps that are never edited once released: a
+ * change of the schema is a new step at the end. `user_version` holds the number of the last step
+ * taken. Each step is one transaction, so that a crash leaves the schema before or after it.
+ */
+import type { Database } from 'better-sqlite3';
+
+export interface Migration {
+  /** 1, 2, 3 … without a gap. */
+  readonly version: number;
+  readonly sql: string;
+}
+
+export const MIGRATIONS: readonly Migration[] = [
+  {
+    version: 1,
+    sql: `
+CREATE TABLE store (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  id TEXT NOT NULL,
+  resource_version INTEGER NOT NULL,
+  publication INTEGER NOT NULL
+) STRICT;
+INSERT INTO store VALUES (1, lower(hex(randomblob(16))), 0, 0);
+
+CREATE TABLE objects (
+  kind TEXT NOT NULL,
+  namespace TEXT NOT NULL,
+  name TEXT NOT NULL,
+  uid TEXT NOT NULL,
+  generation INTEGER NOT NULL,
+  resource_version INTEGER NOT NULL,
+  created_at TEXT NOT NULL,
+  labels TEXT NOT NULL,
+  annotations TEXT NOT NULL,
+  spec TEXT NOT NULL,
+  status TEXT NOT NULL,
+  updated_by TEXT NOT NULL,
+  updated_at TEXT NOT NULL,
+  PRIMARY KEY (kind, namespace, name)
+) STRICT;
+CREATE INDEX events_by_change ON objects (resource_version) WHERE kind = 'Event';
+
+CREATE TABLE revisions (
+  namespace TEXT NOT NULL,
+  bundle TEXT NOT NULL,
+  revision INTEGER NOT NULL,
+  digest TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  envelope BLOB NOT NULL,
+  created_by TEXT NOT NULL,
+  created_at TEXT NOT NULL,
+  PRIMARY KEY (namespace, bundle, revision)
+) STRICT;
+CREATE INDEX revisions_by_digest ON revisions (digest);
+
+CREATE TABLE blobs (
+  digest TEXT NOT NULL PRIMARY KEY,
+  content BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE assignments (
+  node TEXT NOT NULL PRIMARY KEY,
+  epoch INTEGER NOT NULL,
+  generation INTEGER NOT NULL,
+  digest TEXT NOT NULL,
+  envelope BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE roots (
+  version INTEGER PRIMARY KEY,
+  digest TEXT NOT NULL,
+  envelope BLOB NOT NULL
+) STRICT;
+CREATE INDEX roots_by_digest ON roots (digest);
+
+CREATE TABLE identities (
+  node TEXT NOT NULL PRIMARY KEY,
+  identity_key TEXT NOT NULL,
+  tls_key TEXT NOT NULL,
+  sealing_key TEXT NOT NULL,
+  certificate TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('pending', 'active', 'revoked')),
+  joined_at TEXT NOT NULL,
+  token TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE reporters (
+  node TEXT NOT NULL,
+  journal TEXT NOT NULL,
+  current INTEGER NOT NULL CHECK (current IN (0, 1)),
+  boot INTEGER NOT NULL,
+  counter INTEGER NOT NULL,
+  presence_boot INTEGER NOT NULL,
+  presence_n INTEGER NOT NULL,
+  online INTEGER NOT NULL CHECK (online IN (0, 1)),
+  through INTEGER NOT NULL,
+  PRIMARY KEY (node, journal)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE publications (
+  topic TEXT NOT NULL PRIMARY KEY,
+  number INTEGER NOT NULL UNIQUE,
+  payload BLOB
+) STRICT;
+
+CREATE TABLE audit (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  at TEXT NOT NULL,
+  actor_name TEXT NOT NULL,
+  address TEXT,
+  verb TEXT NOT NULL CHECK (verb IN ('create', 'update', 'delete')),
+  kind TEXT NOT NULL,
+  namespace TEXT NOT NULL,
+  name TEXT NOT NULL,
+  before TEXT,
+  after TEXT
+) STRICT;
+CREATE TRIGGER audit_is_not_updated BEFORE UPDATE ON audit
+BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit
+BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+`,
+  },
+];
+
+/** The schema that this program writes. */
+export const SCHEMA_VERSION = MIGRATIONS.length;
+
+/** Takes the steps that the file lacks. Calling it again does nothing. */
+export function migrate(db: Database): void {
+  const from = db.pragma('user_version', { simple: true }) as number;
+  for (const { version, sql } of MIGRATIONS.slice(from)) {
+    db.transaction(() => {
+      db.exec(sql);
+      db.pragma(`user_version = ${version}`);
+    }).exclusive();
+  }
+}

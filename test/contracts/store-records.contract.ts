@@ -1,0 +1,307 @@
+/** Store contract: what lies behind the objects. */
+import assert from 'node:assert/strict';
+import type {
+  AssignmentRecord,
+  IdentityRecord,
+  Mutation,
+  ReporterRecord,
+  RevisionRecord,
+  Store,
+} from '../../hub/store/store.js';
+import { bytes, draft, HUB, put, type Sentence } from './store-case.js';
+
+function revision(number: number, digest: string, more: Partial<RevisionRecord> = {}) {
+  const record: RevisionRecord = {
+    namespace: 'default',
+    bundle: 'web',
+    revision: number,
+    digest,
+    size: 17,
+    envelope: bytes(`envelope of ${digest}`),
+    createdBy: 'ann',
+    createdAt: '2026-01-02T03:04:05Z',
+    ...more,
+  };
+  return record;
+}
+
+function assignment(epoch: number, generation: number, node = 'n'): AssignmentRecord {
+  const digest = `${epoch}.${generation}`;
+  return { node, epoch, generation, digest, envelope: bytes(digest) };
+}
+
+function identity(node: string, certificate = 'PEM'): IdentityRecord {
+  return {
+    node,
+    identityKey: 'aa',
+    tlsKey: 'bb',
+    sealingKey: 'cc',
+    certificate,
+    state: 'active',
+    joinedAt: '2026-01-02T03:04:05Z',
+    token: 't1',
+  };
+}
+
+function reporter(journal: string, more: Partial<ReporterRecord> = {}): ReporterRecord {
+  return {
+    node: 'n',
+    journal,
+    current: true,
+    boot: 1,
+    counter: 2,
+    presenceBoot: 3,
+    presenceN: 4,
+    online: false,
+    through: 5_000_000_000,
+    ...more,
+  };
+}
+
+const publish = (topic: string, text: string | null): Mutation => ({
+  type: 'publish',
+  topic,
+  payload: text === null ? null : bytes(text),
+});
+
+async function commit(store: Store, ...mutations: Mutation[]): Promise<void> {
+  await store.commit(HUB, mutations);
+}
+
+export function recordContract(sentence: Sentence): void {
+  aboutRevisions(sentence);
+  aboutBlobsAndRoots(sentence);
+  aboutNodes(sentence);
+  aboutPublications(sentence);
+  aboutListeners(sentence);
+}
+
+function aboutRevisions(sentence: Sentence): void {
+  const add = (record: RevisionRecord): Mutation => ({ type: 'revision', record });
+  sentence('revisions are found by number and digest and listed ascending', async ({ store }) => {
+    const other = revision(1, 'd9', { bundle: 'db' });
+    for (const record of [revision(2, 'd2'), revision(10, 'd10'), revision(1, 'd1'), other]) {
+      await commit(store, add(record));
+    }
+    const all = await store.revisions('default', 'web');
+    assert.deepEqual(all, [revision(1, 'd1'), revision(2, 'd2'), revision(10, 'd10')]);
+    assert.deepEqual(await store.revision('default', 'web', 2), revision(2, 'd2'));
+    assert.deepEqual(await store.revisionByDigest('d9'), other);
+    assert.equal(await store.revision('other', 'web', 2), null);
+    assert.equal(await store.revisionByDigest('d0'), null);
+  });
+  sentence('the same revision again does nothing, another digest is Conflict', async given => {
+    const { store } = given;
+    await commit(store, add(revision(1, 'd1')));
+    await commit(store, add(revision(1, 'd1')));
+    await assert.rejects(commit(store, add(revision(1, 'other'))), { code: 'Conflict' });
+    assert.deepEqual(await store.revisions('default', 'web'), [revision(1, 'd1')]);
+  });
+  sentence('revisions outlive their bundle', async ({ store, reopen }) => {
+    await commit(store, put(draft('Bundle', 'web')), add(revision(1, 'd1')));
+    await commit(store, { type: 'delete', kind: 'Bundle', namespace: 'default', name: 'web' });
+    assert.deepEqual(await store.revisions('default', 'web'), [revision(1, 'd1')]);
+    const again = await reopen();
+    assert.deepEqual(await again.revisions('default', 'web'), [revision(1, 'd1')]);
+    await assert.rejects(commit(again, add(revision(1, 'd2'))), { code: 'Conflict' });
+  });
+}
+
+function aboutBlobsAndRoots(sentence: Sentence): void {
+  const blob = (digest: string, content: Uint8Array): Mutation => ({
+    type: 'blob',
+    record: { digest, content },
+  });
+  sentence('a blob keeps its bytes, all 256 of them and none', async ({ store }) => {
+    const all = Uint8Array.from({ length: 256 }, (_, i) => i);
+    await commit(store, blob('d1', all), blob('d2', new Uint8Array(0)));
+    assert.deepEqual(await store.blob('d1'), { digest: 'd1', content: all });
+    assert.deepEqual(await store.blob('d2'), { digest: 'd2', content: new Uint8Array(0) });
+    assert.equal(await store.blob('d3'), null);
+  });
+  sentence('a window into a larger buffer is stored as the window', async ({ store }) => {
+    await commit(store, blob('d1', bytes('abcdef').subarray(2, 4)));
+    assert.deepEqual((await store.blob('d1'))?.content, bytes('cd'));
+  });
+  sentence('the same blob again does nothing, other bytes are Conflict', async ({ store }) => {
+    await commit(store, blob('d1', bytes('x')));
+    await commit(store, blob('d1', bytes('x')));
+    await assert.rejects(commit(store, blob('d1', bytes('y'))), { code: 'Conflict' });
+    assert.deepEqual((await store.blob('d1'))?.content, bytes('x'));
+  });
+  sentence('a dropped blob is gone, and dropping it again does nothing', async ({ store }) => {
+    await commit(store, blob('d1', bytes('x')));
+    await commit(store, { type: 'dropBlob', digest: 'd1' });
+    await commit(store, { type: 'dropBlob', digest: 'd1' });
+    assert.equal(await store.blob('d1'), null);
+  });
+  sentence('roots are found by version and digest; none given is the newest', async given => {
+    const { store } = given;
+    const root = (version: number, digest: string) => ({
+      version,
+      digest,
+      envelope: bytes(digest),
+    });
+    assert.equal(await store.root(), null);
+    for (const record of [root(1, 'r1'), root(10, 'r10'), root(2, 'r2'), root(2, 'r2')]) {
+      await commit(store, { type: 'root', record });
+    }
+    assert.deepEqual(await store.root(), root(10, 'r10'));
+    assert.deepEqual(await store.root(2), root(2, 'r2'));
+    assert.deepEqual(await store.rootByDigest('r1'), root(1, 'r1'));
+    assert.equal(await store.root(3), null);
+    const second = commit(store, { type: 'root', record: root(2, 'other') });
+    await assert.rejects(second, { code: 'Conflict' });
+  });
+}
+
+function aboutNodes(sentence: Sentence): void {
+  const assign = (record: AssignmentRecord): Mutation => ({ type: 'assignment', record });
+  sentence('an assignment is replaced only by a greater (epoch, generation)', async ({ store }) => {
+    await commit(store, assign(assignment(1, 5)));
+    for (const [epoch, generation] of [
+      [1, 5],
+      [1, 4],
+      [0, 9],
+    ] as const) {
+      const late = commit(store, assign(assignment(epoch, generation)));
+      await assert.rejects(late, { code: 'Conflict' }, `${epoch}.${generation}`);
+    }
+    await commit(store, assign(assignment(1, 6)));
+    await commit(store, assign(assignment(2, 1)));
+    assert.deepEqual(await store.assignment('n'), assignment(2, 1));
+  });
+  sentence('assignments are listed by node, and a dropped one is gone', async ({ store }) => {
+    await commit(store, assign(assignment(1, 1, 'b')), assign(assignment(1, 1, 'a')));
+    const all = await store.assignments();
+    assert.deepEqual(all, [assignment(1, 1, 'a'), assignment(1, 1, 'b')]);
+    await commit(store, { type: 'dropAssignment', node: 'a' });
+    await commit(store, { type: 'dropAssignment', node: 'a' });
+    assert.equal(await store.assignment('a'), null);
+  });
+  sentence('an identity with expect absent does not take a name that is taken', async given => {
+    const { store } = given;
+    await commit(store, { type: 'identity', record: identity('n'), expect: 'absent' });
+    const second = commit(store, { type: 'identity', record: identity('n'), expect: 'absent' });
+    await assert.rejects(second, { code: 'AlreadyExists' });
+    await commit(store, { type: 'identity', record: identity('n', 'new'), expect: 'any' });
+    assert.deepEqual(await store.identity('n'), identity('n', 'new'));
+  });
+  sentence('identities are listed by node; a dropped name is free again', async ({ store }) => {
+    for (const node of ['b', 'a']) {
+      await commit(store, { type: 'identity', record: identity(node), expect: 'absent' });
+    }
+    assert.deepEqual(await store.identities(), [identity('a'), identity('b')]);
+    await commit(store, { type: 'dropIdentity', node: 'a' }, { type: 'dropIdentity', node: 'a' });
+    assert.equal(await store.identity('a'), null);
+    await commit(store, { type: 'identity', record: identity('a'), expect: 'absent' });
+  });
+  sentence('a reporter is kept per node and journal, listed by journal', async ({ store }) => {
+    const add = (record: ReporterRecord): Mutation => ({ type: 'reporter', record });
+    await commit(store, add(reporter('j2')), add(reporter('j1')));
+    await commit(store, add(reporter('j1', { current: false, online: true, counter: 9 })));
+    await commit(store, add(reporter('j1', { node: 'other' })));
+    assert.deepEqual(await store.reporters('n'), [
+      reporter('j1', { current: false, online: true, counter: 9 }),
+      reporter('j2'),
+    ]);
+    await commit(store, { type: 'dropReporters', node: 'n' });
+    assert.deepEqual(await store.reporters('n'), []);
+    assert.equal((await store.reporters('other')).length, 1);
+  });
+}
+
+function aboutPublications(sentence: Sentence): void {
+  sentence('a topic holds its newest publication, with a number that grows', async ({ store }) => {
+    await commit(store, publish('a', '1'), publish('b', '1'));
+    await commit(store, publish('a', '2'));
+    assert.deepEqual(await store.publications(0, 10), [
+      { number: 2, topic: 'b', payload: bytes('1') },
+      { number: 3, topic: 'a', payload: bytes('2') },
+    ]);
+    assert.deepEqual((await store.publication('a'))?.number, 3);
+    assert.equal(await store.publication('c'), null);
+    assert.equal(await store.lastPublication(), 3);
+  });
+  sentence('publishing what the topic holds already keeps the number', async ({ store }) => {
+    await commit(store, publish('a', '1'), publish('b', null));
+    await commit(store, publish('a', '1'), publish('b', null));
+    assert.equal(await store.lastPublication(), 2);
+    assert.equal((await store.publication('a'))?.number, 1);
+  });
+  sentence('an emptied topic is a publication; no bytes are not an empty topic', async given => {
+    const { store } = given;
+    await commit(store, publish('a', 'x'));
+    await commit(store, publish('a', ''));
+    assert.deepEqual(await store.publication('a'), { number: 2, topic: 'a', payload: bytes('') });
+    await commit(store, publish('a', null));
+    assert.deepEqual(await store.publication('a'), { number: 3, topic: 'a', payload: null });
+  });
+  sentence('publications are read in pages', async ({ store }) => {
+    for (const topic of ['a', 'b', 'c', 'd']) await commit(store, publish(topic, topic));
+    const page = await store.publications(1, 2);
+    assert.deepEqual(
+      page.map(p => [p.number, p.topic]),
+      [
+        [2, 'b'],
+        [3, 'c'],
+      ],
+    );
+  });
+  sentence('the numbers of publications go on after a restart', async ({ store, reopen }) => {
+    await commit(store, publish('a', '1'), publish('a', '2'));
+    const again = await reopen();
+    assert.equal(await again.lastPublication(), 2);
+    await commit(again, publish('a', '3'));
+    assert.equal((await again.publication('a'))?.number, 3);
+  });
+}
+
+function aboutListeners(sentence: Sentence): void {
+  sentence('a listener hears what a commit touched, once it can be read', async ({ store }) => {
+    const heard: string[] = [];
+    const stop = store.onCommit(touched => heard.push(...touched));
+    await commit(store, put(draft('Node', 'n')), publish('a', '1'));
+    await until(() => heard.length === 2);
+    assert.deepEqual(heard.sort(), ['Node', 'publish']);
+    stop();
+    await commit(store, put(draft('Pod', 'p')));
+    await settle(store);
+    assert.equal(heard.length, 2);
+  });
+  sentence('a listener hears nothing of what failed or changed nothing', async ({ store }) => {
+    const heard: string[] = [];
+    await commit(store, put(draft('Node', 'n')), publish('a', '1'));
+    await settle(store);
+    store.onCommit(touched => heard.push(...touched));
+    await commit(store, put(draft('Node', 'n')), publish('a', '1'));
+    await commit(store, { type: 'dropBlob', digest: 'none' });
+    const failing = commit(store, put(draft('Pod', 'p')), put(draft('Node', 'n'), 'absent'));
+    await assert.rejects(failing, { code: 'AlreadyExists' });
+    await commit(store, put(draft('Token', 't')));
+    await until(() => heard.length > 0);
+    assert.deepEqual(heard, ['Token']);
+  });
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while (!condition()) {
+    assert.ok(Date.now() < deadline, `waited in vain for: ${String(condition)}`);
+    await new Promise(resolve => setTimeout(resolve, 5));
+  }
+}
+
+/**
+ * Waits until the listeners have been called for all that was committed: a listener added here
+ * hears its own.
+ */
+async function settle(store: Store): Promise<void> {
+  let heard = false;
+  const stop = store.onCommit(touched => {
+    heard ||= touched.has('Token');
+  });
+  await commit(store, put(draft('Token', 'settle', { spec: { at: performance.now() } })));
+  await until(() => heard);
+  stop();
+}

@@ -1,0 +1,368 @@
+/**
+ * A container engine in memory, behind the same port as the real one and held to the same contract: for thousands of
+ * histories of the agent's loop. Time comes from outside; programs end when the test says so; faults are injected per call.
+ */
+import type { Clock } from '../../protocol/ports.js';
+import {
+  RuntimeError,
+  type ContainerRuntime,
+  type ContainerSpec,
+  type EngineId,
+  type ImageInfo,
+  type LogOptions,
+  type ObservedContainer,
+  type ObservedPods,
+  type ObservedSandbox,
+  type PodIdentity,
+  type RuntimeEvent,
+  type RuntimeInfo,
+  type SandboxSpec,
+} from '../../agent/runtime/runtime.js';
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+interface Sandbox extends Mutable<ObservedSandbox> {
+  owner: string;
+  spec: SandboxSpec;
+}
+
+interface Container extends Mutable<ObservedContainer> {
+  owner: string;
+  spec: ContainerSpec;
+  output: string[];
+}
+
+/** What a container does when it is started; the default runs until it is stopped. */
+export type Program = (
+  spec: ContainerSpec,
+) =>
+  | { readonly kind: 'runs'; readonly ignoresTerm?: boolean; readonly output?: readonly string[] }
+  | { readonly kind: 'exits'; readonly code: number; readonly output?: readonly string[] }
+  | { readonly kind: 'cannotStart'; readonly message: string };
+
+/** Throws to make a call fail. */
+export type Fault = (call: keyof ContainerRuntime) => void;
+
+/** The machine: shared by the runtimes of several owners, as one Docker Engine is. */
+export class SimulatedEngine {
+  readonly sandboxes = new Map<EngineId, Sandbox>();
+  readonly containers = new Map<EngineId, Container>();
+  readonly images = new Map<string, ImageInfo>();
+  /** Images that a pull would find. */
+  readonly registry = new Set<string>();
+  readonly clock: Clock;
+  program: Program = () => ({ kind: 'runs' });
+  fault: Fault = () => undefined;
+  up = true;
+  /** Every call that changed something, in order: `stopContainer <id>`. */
+  readonly acts: string[] = [];
+  private readonly listeners = new Set<(event: RuntimeEvent & { owner: string }) => void>();
+  private next = 1;
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+  }
+
+  newId(): EngineId {
+    return (this.next++).toString(16).padStart(64, '0');
+  }
+
+  emit(owner: string, event: RuntimeEvent): void {
+    for (const listener of [...this.listeners]) listener({ ...event, owner });
+  }
+
+  listen(listener: (event: RuntimeEvent & { owner: string }) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  addImage(name: string): void {
+    this.images.set(name, { id: `sha256:${name}`, repoDigests: [], user: '' });
+  }
+
+  /** The program of a container ends by itself. */
+  exitContainer(id: EngineId, code: number, reason?: string): void {
+    const container = this.containers.get(id);
+    if (container?.state !== 'running') throw new Error(`container ${id} does not run`);
+    container.state = 'exited';
+    container.exitCode = code;
+    container.finishedAt = new Date(this.clock.now());
+    container.reason = reason ?? (code === 0 ? 'Completed' : 'Error');
+    this.emit(container.owner, { podUid: container.pod.uid, containerId: id, action: 'die' });
+  }
+
+  /** As `docker kill` on the pause container: the network goes, and with it what joined it. */
+  killSandbox(id: EngineId): void {
+    const sandbox = this.sandboxes.get(id);
+    if (!sandbox) throw new Error(`no sandbox ${id}`);
+    sandbox.ready = false;
+    sandbox.ip = '';
+    this.emit(sandbox.owner, { podUid: sandbox.pod.uid, containerId: id, action: 'die' });
+  }
+}
+
+export class SimulatedRuntime implements ContainerRuntime {
+  private readonly engine: SimulatedEngine;
+  private readonly owner: string;
+
+  constructor(engine: SimulatedEngine, owner: string) {
+    this.engine = engine;
+    this.owner = owner;
+  }
+
+  private enter(call: keyof ContainerRuntime): void {
+    if (!this.engine.up)
+      throw new RuntimeError('EngineUnavailable', 'the simulated engine is down');
+    this.engine.fault(call);
+  }
+
+  async info(): Promise<RuntimeInfo> {
+    this.enter('info');
+    return {
+      name: 'simulated',
+      version: '1.0.0',
+      apiVersion: '1',
+      operatingSystem: 'linux',
+      osImage: 'simulation',
+      kernelVersion: '0',
+      architecture: 'amd64',
+      cpus: 4,
+      memoryBytes: 4 * 1024 ** 3,
+    };
+  }
+
+  async observe(): Promise<ObservedPods> {
+    this.enter('observe');
+    const mine = <T extends { owner: string }>(items: Iterable<T>) =>
+      [...items].filter(i => i.owner === this.owner);
+    return {
+      sandboxes: mine(this.engine.sandboxes.values()).map(({ owner: _o, spec: _s, ...seen }) => ({
+        ...seen,
+      })),
+      containers: mine(this.engine.containers.values()).map(
+        ({ owner: _o, spec: _s, output: _p, ...seen }) => ({ ...seen }),
+      ),
+    };
+  }
+
+  async *events(signal: AbortSignal): AsyncGenerator<RuntimeEvent> {
+    this.enter('events');
+    const queue: RuntimeEvent[] = [];
+    let wake: () => void = () => undefined;
+    const stop = this.engine.listen(({ owner, ...event }) => {
+      if (owner === this.owner) queue.push(event);
+      wake();
+    });
+    const aborted = () => wake();
+    signal.addEventListener('abort', aborted);
+    try {
+      while (!signal.aborted) {
+        const event = queue.shift();
+        if (event) yield event;
+        else await new Promise<void>(done => (wake = done));
+      }
+    } finally {
+      stop();
+      signal.removeEventListener('abort', aborted);
+    }
+  }
+
+  async runSandbox(spec: SandboxSpec): Promise<EngineId> {
+    this.enter('runSandbox');
+    for (const sandbox of this.engine.sandboxes.values()) {
+      if (
+        sandbox.owner !== this.owner ||
+        sandbox.pod.uid !== spec.pod.uid ||
+        sandbox.attempt !== spec.attempt
+      )
+        continue;
+      if (sandbox.hash === spec.hash && sandbox.ready) return sandbox.id;
+      if (!sandbox.ready) this.engine.sandboxes.delete(sandbox.id);
+    }
+    const taken = spec.ports.find(port =>
+      [...this.engine.sandboxes.values()].some(
+        other =>
+          other.ready &&
+          other.spec.ports.some(p => p.hostPort === port.hostPort && p.protocol === port.protocol),
+      ),
+    );
+    if (taken)
+      throw new RuntimeError('HostPortTaken', `host port ${taken.hostPort} is taken on this node`);
+    const id = this.engine.newId();
+    this.engine.sandboxes.set(id, {
+      id,
+      owner: this.owner,
+      spec,
+      pod: spec.pod,
+      attempt: spec.attempt,
+      ready: true,
+      createdAt: new Date(this.engine.clock.now()),
+      hash: spec.hash,
+      terminationGracePeriodSeconds: spec.terminationGracePeriodSeconds,
+      ip: '10.0.0.2',
+    });
+    this.engine.acts.push(`runSandbox ${spec.pod.name} ${spec.attempt}`);
+    this.engine.emit(this.owner, { podUid: spec.pod.uid, containerId: id, action: 'start' });
+    return id;
+  }
+
+  async stopSandbox(id: EngineId, _graceSeconds: number): Promise<void> {
+    this.enter('stopSandbox');
+    const sandbox = this.engine.sandboxes.get(id);
+    if (!sandbox?.ready) return;
+    this.mine(sandbox);
+    this.engine.acts.push(`stopSandbox ${id}`);
+    this.engine.killSandbox(id);
+  }
+
+  async removeSandbox(id: EngineId): Promise<void> {
+    this.enter('removeSandbox');
+    const sandbox = this.engine.sandboxes.get(id);
+    if (!sandbox) return;
+    this.mine(sandbox);
+    for (const container of [...this.engine.containers.values()]) {
+      if (container.sandboxId === id) this.engine.containers.delete(container.id);
+    }
+    this.engine.sandboxes.delete(id);
+    this.engine.acts.push(`removeSandbox ${id}`);
+    this.engine.emit(this.owner, { podUid: sandbox.pod.uid, containerId: id, action: 'destroy' });
+  }
+
+  async imageStatus(image: string): Promise<ImageInfo | null> {
+    this.enter('imageStatus');
+    if (/[A-Z\s]/.test(image))
+      throw new RuntimeError('InvalidImageName', `invalid reference ${image}`, { retry: 'never' });
+    return this.engine.images.get(image) ?? null;
+  }
+
+  async pullImage(image: string): Promise<ImageInfo> {
+    this.enter('pullImage');
+    if (!this.engine.registry.has(image))
+      throw new RuntimeError('ErrImagePull', `no such image in any registry: ${image}`);
+    this.engine.addImage(image);
+    this.engine.acts.push(`pullImage ${image}`);
+    return this.engine.images.get(image) as ImageInfo;
+  }
+
+  async createContainer(
+    sandboxId: EngineId,
+    pod: PodIdentity,
+    spec: ContainerSpec,
+  ): Promise<EngineId> {
+    this.enter('createContainer');
+    const sandbox = this.engine.sandboxes.get(sandboxId);
+    if (!sandbox) throw new RuntimeError('CreateContainerError', `no sandbox ${sandboxId}`);
+    const image = this.engine.images.get(spec.image);
+    if (!image)
+      throw new RuntimeError('ErrImageNeverPull', `image ${spec.image} is not on this node`);
+    for (const held of [...this.engine.containers.values()]) {
+      const sameName =
+        held.pod.uid === pod.uid && held.name === spec.name && held.attempt === spec.attempt;
+      if (held.owner !== this.owner || !sameName) continue;
+      const alive = held.state === 'running' || held.state === 'created';
+      if (alive && held.hash === spec.hash && held.sandboxId === sandboxId) return held.id;
+      if (held.state !== 'running') this.engine.containers.delete(held.id);
+    }
+    const id = this.engine.newId();
+    this.engine.containers.set(id, {
+      id,
+      owner: this.owner,
+      spec,
+      output: [],
+      sandboxId,
+      pod,
+      name: spec.name,
+      attempt: spec.attempt,
+      state: 'created',
+      image: spec.image,
+      imageId: `docker://${image.id}`,
+      hash: spec.hash,
+      createdAt: new Date(this.engine.clock.now()),
+      startedAt: null,
+      finishedAt: null,
+      exitCode: null,
+      reason: '',
+      message: '',
+    });
+    this.engine.acts.push(`createContainer ${pod.name} ${spec.name} ${spec.attempt}`);
+    return id;
+  }
+
+  async startContainer(id: EngineId): Promise<void> {
+    this.enter('startContainer');
+    const container = this.engine.containers.get(id);
+    if (!container) throw new RuntimeError('NotFound', `no such container: ${id}`);
+    this.mine(container);
+    if (container.state === 'running') return;
+    if (!this.engine.sandboxes.get(container.sandboxId)?.ready) {
+      throw new RuntimeError(
+        'RunContainerError',
+        'cannot join the network of a sandbox that does not run',
+      );
+    }
+    const now = new Date(this.engine.clock.now());
+    const program = this.engine.program(container.spec);
+    this.engine.acts.push(`startContainer ${container.pod.name} ${container.name}`);
+    container.startedAt = now;
+    if (program.kind === 'cannotStart') {
+      Object.assign(container, {
+        state: 'exited',
+        exitCode: 127,
+        finishedAt: now,
+        reason: 'ContainerCannotRun',
+        message: program.message,
+      });
+      throw new RuntimeError('RunContainerError', program.message);
+    }
+    container.output.push(...(program.output ?? []));
+    container.state = 'running';
+    this.engine.emit(this.owner, { podUid: container.pod.uid, containerId: id, action: 'start' });
+    if (program.kind === 'exits') this.engine.exitContainer(id, program.code);
+  }
+
+  async stopContainer(id: EngineId, graceSeconds: number): Promise<void> {
+    this.enter('stopContainer');
+    const container = this.engine.containers.get(id);
+    if (container?.state !== 'running') return;
+    this.mine(container);
+    this.engine.acts.push(`stopContainer ${container.pod.name} ${container.name}`);
+    const program = this.engine.program(container.spec);
+    const deaf = program.kind === 'runs' && program.ignoresTerm === true;
+    if (deaf) await this.engine.clock.sleep(graceSeconds * 1000);
+    // It may have ended by itself meanwhile.
+    if (this.engine.containers.get(id)?.state === 'running')
+      this.engine.exitContainer(id, deaf ? 137 : 143);
+  }
+
+  async removeContainer(id: EngineId): Promise<void> {
+    this.enter('removeContainer');
+    const container = this.engine.containers.get(id);
+    if (!container) return;
+    this.mine(container);
+    this.engine.containers.delete(id);
+    this.engine.acts.push(
+      `removeContainer ${container.pod.name} ${container.name} ${container.attempt}`,
+    );
+    this.engine.emit(this.owner, { podUid: container.pod.uid, containerId: id, action: 'destroy' });
+  }
+
+  async *logs(id: EngineId, options: LogOptions, _signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    this.enter('logs');
+    const container = this.engine.containers.get(id);
+    if (!container) throw new RuntimeError('NotFound', `no such container: ${id}`);
+    const lines =
+      options.tailLines === undefined
+        ? container.output
+        : container.output.slice(-options.tailLines);
+    const text = Buffer.from(lines.map(line => `${line}\n`).join(''));
+    yield text.subarray(0, options.limitBytes ?? text.length);
+  }
+
+  private mine(thing: { owner: string; id: EngineId }): void {
+    if (thing.owner !== this.owner) {
+      throw new RuntimeError('EngineError', `container ${thing.id} is not this agent's`, {
+        retry: 'never',
+      });
+    }
+  }
+}

@@ -1,0 +1,71 @@
+/** What tests need of a real Docker Engine: is one there, an image that needs no registry, a clean end. */
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export const DOCKER_SOCKET = '/var/run/docker.sock';
+export const TEST_IMAGE = 'flotilla.dev/test:1';
+
+/** Runs the docker CLI and returns its stdout, trimmed. Throws with its stderr. */
+export function docker(...args: string[]): string {
+  return execFileSync('docker', args, {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  }).trim();
+}
+
+/** False, or a reason to skip, when no engine answers. The test command starts one, so there it never skips. */
+export function noEngine(): string | false {
+  try {
+    docker('version', '--format', '{{.Server.Version}}');
+    return false;
+  } catch {
+    return 'no Docker Engine answers on this machine';
+  }
+}
+
+/** `flotilla.dev/test:1`: busybox with its applets on PATH. Made once per machine. */
+export function ensureTestImage(name = TEST_IMAGE): string {
+  try {
+    docker('image', 'inspect', name);
+    return name;
+  } catch {
+    const root = mkdtempSync(join(tmpdir(), 'flotilla-image-'));
+    try {
+      mkdirSync(join(root, 'bin'));
+      mkdirSync(join(root, 'tmp'));
+      cpSync('/bin/busybox', join(root, 'bin/busybox'), { dereference: true });
+      const applets = execFileSync('/bin/busybox', ['--list'], { encoding: 'utf8' }).split('\n');
+      for (const applet of applets) {
+        if (applet !== '' && applet !== 'busybox')
+          symlinkSync('busybox', join(root, 'bin', applet));
+      }
+      const tar = execFileSync('tar', ['-C', root, '-c', '.'], { maxBuffer: 64 * 1024 * 1024 });
+      execFileSync(
+        'docker',
+        ['import', '--change', 'ENV PATH=/bin', '--change', 'CMD ["sh"]', '-', name],
+        {
+          input: tar,
+          stdio: ['pipe', 'ignore', 'pipe'],
+        },
+      );
+      return name;
+    } finally {
+      rmSync(root, { recursive: true, force: true });
+    }
+  }
+}
+
+/** Removes every container of an owner, whatever state it is in. */
+export function removeOwned(owner: string): void {
+  const ids = docker('ps', '-aq', '--filter', `label=flotilla.dev/owner=${owner}`)
+    .split('\n')
+    .filter(id => id !== '');
+  if (ids.length > 0) docker('rm', '-f', '-v', ...ids);
+}
+
+export function randomHex(bytes: number): string {
+  return randomBytes(bytes).toString('hex');
+}

@@ -1,0 +1,425 @@
+/**
+ * `plan`, row by row: the kubelet's computePodActions cases that apply, and what Flotilla does better.
+ */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import {
+  EMPTY_MEMORY,
+  failureKey,
+  noteExits,
+  noteFailure,
+  type Memory,
+} from '../../../agent/back-off.js';
+import { plan } from '../../../agent/plan.js';
+import type { ObservedPods } from '../../../agent/runtime/runtime.js';
+import type { ValidPod } from '../../../protocol/pod.js';
+import {
+  apply,
+  containerOf,
+  manifest,
+  running,
+  sandboxOf,
+  shorthand,
+  T0,
+  together,
+  wish,
+  wishes,
+} from '../../support/pods.js';
+
+const NOW = T0 + 3_600_000;
+const NOTHING: ObservedPods = { sandboxes: [], containers: [] };
+
+interface Row {
+  readonly says: string;
+  readonly wanted: readonly ValidPod[];
+  readonly there: ObservedPods;
+  readonly steps: readonly string[];
+  readonly complete?: boolean;
+  readonly memory?: Memory;
+  readonly podData?: readonly string[];
+  readonly againAt?: number;
+}
+
+const two = manifest('web', { containers: [{ name: 'a' }, { name: 'b' }] });
+const web = wish(two);
+const twoEdited = manifest('web', {
+  containers: [{ name: 'a', args: ['x'] }, { name: 'b' }],
+});
+const onePort = manifest('web', { spec: { hostname: 'other' } });
+const START_AB = [
+  'prepareVolumes',
+  'runSandbox 0',
+  'pullImage a',
+  'createContainer a 0',
+  'pullImage b',
+  'createContainer b 0',
+  'startContainer a',
+  'startContainer b',
+];
+const only = (pod: ValidPod, policy: string) =>
+  manifest(pod.metadata.name, {
+    containers: pod.spec.containers,
+    spec: { restartPolicy: policy },
+  });
+const never = only(two, 'Never');
+const onFailure = only(two, 'OnFailure');
+const ended = (pod: ValidPod, name: string, code: number) =>
+  containerOf(wish(pod), name, { state: 'exited', exitCode: code });
+
+const rows: readonly Row[] = [
+  {
+    says: 'a new pod gets its sandbox, then its containers in the order of the manifest',
+    wanted: [two],
+    there: NOTHING,
+    steps: START_AB,
+  },
+  {
+    says: 'a pod that runs as wanted is left alone',
+    wanted: [two],
+    there: running(web),
+    steps: [],
+  },
+  {
+    says: 'a container that was removed by hand is made again, the other one stays',
+    wanted: [two],
+    there: { ...running(web), containers: [containerOf(web, 'a')] },
+    steps: ['prepareVolumes', 'pullImage b', 'createContainer b 0', 'startContainer b'],
+  },
+  {
+    says: 'a container that exited is started again with the next attempt and the dead one kept',
+    wanted: [two],
+    there: {
+      ...running(web),
+      containers: [containerOf(web, 'a'), containerOf(web, 'b', { state: 'exited' })],
+    },
+    steps: ['prepareVolumes', 'pullImage b', 'createContainer b 1', 'startContainer b'],
+  },
+  {
+    says: 'of two dead ones the older goes when the container starts again',
+    wanted: [two],
+    there: {
+      ...running(web),
+      containers: [
+        containerOf(web, 'a'),
+        containerOf(web, 'b', { state: 'exited' }),
+        containerOf(web, 'b', { state: 'exited', attempt: 1 }),
+      ],
+    },
+    steps: [
+      'prepareVolumes',
+      'pullImage b',
+      'createContainer b 2',
+      'startContainer b',
+      'removeContainer b0',
+    ],
+  },
+  {
+    says: 'an edited container is prepared before the old one is stopped; the other is not touched',
+    wanted: [twoEdited],
+    there: running(web),
+    steps: [
+      'prepareVolumes',
+      'pullImage a',
+      'createContainer a 1',
+      'stopContainer a0',
+      'startContainer a',
+    ],
+  },
+  {
+    says: 'a replacement that was created and not started takes over from the one that still runs',
+    wanted: [twoEdited],
+    there: together(running(web), {
+      sandboxes: [],
+      containers: [containerOf(wish(twoEdited), 'a', { attempt: 1, state: 'created' })],
+    }),
+    steps: ['prepareVolumes', 'stopContainer a0', 'startContainer a'],
+  },
+  {
+    says: 'an edit that was taken back leaves the old container running and removes the prepared one',
+    wanted: [two],
+    there: together(running(web), {
+      sandboxes: [],
+      containers: [containerOf(wish(twoEdited), 'a', { attempt: 1, state: 'created' })],
+    }),
+    steps: ['removeContainer a1'],
+  },
+  {
+    says: 'a container that the manifest no longer has is stopped and removed',
+    wanted: [manifest('web', { containers: [{ name: 'a' }] })],
+    there: running(web),
+    steps: ['stopContainer b0', 'removeContainer b0'],
+  },
+  {
+    says: 'another uid under the same name: images first, then the old pod ends, then the new begins',
+    wanted: [onePort],
+    there: running(web),
+    steps: [
+      'pullImage app',
+      'stopContainer a0',
+      'stopContainer b0',
+      'stopSandbox s0',
+      'removeContainer a0',
+      'removeContainer b0',
+      'removeSandbox s0',
+      'removePodData',
+      'prepareVolumes',
+      'runSandbox 0',
+      'createContainer app 0',
+      'startContainer app',
+    ],
+  },
+  {
+    says: 'while the image of the successor cannot be had the old pod runs on',
+    wanted: [onePort],
+    there: running(web),
+    memory: noteFailure(
+      EMPTY_MEMORY,
+      {
+        kind: 'image',
+        key: failureKey('image', wish(onePort).uid, 'busybox:1'),
+        reason: 'ErrImagePull',
+        message: 'no',
+      },
+      NOW,
+    ),
+    steps: [],
+    againAt: NOW + 10_000,
+  },
+  {
+    says: 'an orphan ends with its stored grace and leaves nothing',
+    wanted: [],
+    there: running(web),
+    steps: [
+      'stopContainer a0',
+      'stopContainer b0',
+      'stopSandbox s0',
+      'removeContainer a0',
+      'removeContainer b0',
+      'removeSandbox s0',
+      'removePodData',
+    ],
+  },
+  {
+    says: 'nothing is an orphan while a source has not spoken',
+    wanted: [],
+    complete: false,
+    there: running(web),
+    podData: ['stranger'],
+    steps: [],
+  },
+  {
+    says: 'the data of a pod that is gone is removed',
+    wanted: [two],
+    there: running(web),
+    podData: [web.uid, 'stranger'],
+    steps: ['removePodData'],
+  },
+  {
+    says: 'a sandbox that died takes its containers with it and all begin again in a new one',
+    wanted: [two],
+    there: { ...running(web), sandboxes: [sandboxOf(web, { ready: false })] },
+    steps: [
+      'stopContainer a0',
+      'stopContainer b0',
+      'prepareVolumes',
+      'runSandbox 1',
+      'pullImage a',
+      'createContainer a 1',
+      'pullImage b',
+      'createContainer b 1',
+      'startContainer a',
+      'startContainer b',
+    ],
+  },
+  {
+    says: 'a sandbox that never came up is run again under the same attempt',
+    wanted: [two],
+    there: { sandboxes: [sandboxOf(web, { ready: false })], containers: [] },
+    steps: START_AB,
+  },
+  {
+    says: 'a doubled sandbox is replaced by one',
+    wanted: [manifest('web')],
+    there: {
+      sandboxes: [
+        sandboxOf(wish(manifest('web'))),
+        sandboxOf(wish(manifest('web')), { attempt: 1 }),
+      ],
+      containers: [],
+    },
+    steps: [
+      'stopSandbox s1',
+      'stopSandbox s0',
+      'prepareVolumes',
+      'runSandbox 2',
+      'pullImage app',
+      'createContainer app 0',
+      'startContainer app',
+      'removeSandbox s1',
+      'removeSandbox s0',
+    ],
+  },
+  {
+    says: 'with Never a container that ended stays as it is and the sandbox goes when all have',
+    wanted: [never],
+    there: {
+      sandboxes: [sandboxOf(wish(never))],
+      containers: [ended(never, 'a', 0), ended(never, 'b', 1)],
+    },
+    steps: ['stopSandbox s0'],
+  },
+  {
+    says: 'with Never a dead sandbox is not made again once something ran',
+    wanted: [never],
+    there: {
+      sandboxes: [sandboxOf(wish(never), { ready: false })],
+      containers: [ended(never, 'a', 1), ended(never, 'b', 0)],
+    },
+    steps: [],
+  },
+  {
+    says: 'with Never what still runs in a dead sandbox is ended and not run again',
+    wanted: [never],
+    there: { ...running(wish(never)), sandboxes: [sandboxOf(wish(never), { ready: false })] },
+    steps: ['stopContainer a0', 'stopContainer b0'],
+  },
+  {
+    says: 'with OnFailure only what failed runs again',
+    wanted: [onFailure],
+    there: {
+      sandboxes: [sandboxOf(wish(onFailure))],
+      containers: [ended(onFailure, 'a', 0), ended(onFailure, 'b', 1)],
+    },
+    steps: ['prepareVolumes', 'pullImage b', 'createContainer b 1', 'startContainer b'],
+  },
+  {
+    says: 'with OnFailure a dead sandbox is made again for what has not succeeded, and for that alone',
+    wanted: [onFailure],
+    there: {
+      sandboxes: [sandboxOf(wish(onFailure), { ready: false })],
+      containers: [ended(onFailure, 'a', 0), ended(onFailure, 'b', 1)],
+    },
+    steps: [
+      'prepareVolumes',
+      'runSandbox 1',
+      'pullImage b',
+      'createContainer b 1',
+      'startContainer b',
+    ],
+  },
+  {
+    says: 'with OnFailure a pod whose containers all succeeded is over',
+    wanted: [onFailure],
+    there: {
+      sandboxes: [sandboxOf(wish(onFailure), { ready: false })],
+      containers: [ended(onFailure, 'a', 0), ended(onFailure, 'b', 0)],
+    },
+    steps: [],
+  },
+  {
+    says: 'a container whose state the engine does not know is stopped before another is started',
+    wanted: [manifest('web')],
+    there: {
+      sandboxes: [sandboxOf(wish(manifest('web')))],
+      containers: [containerOf(wish(manifest('web')), 'app', { state: 'unknown' })],
+    },
+    steps: [
+      'prepareVolumes',
+      'pullImage app',
+      'createContainer app 1',
+      'stopContainer app0',
+      'startContainer app',
+    ],
+  },
+  {
+    says: 'a container that was created and never started is started',
+    wanted: [manifest('web')],
+    there: {
+      sandboxes: [sandboxOf(wish(manifest('web')))],
+      containers: [containerOf(wish(manifest('web')), 'app', { state: 'created' })],
+    },
+    steps: ['prepareVolumes', 'startContainer app'],
+  },
+  {
+    says: 'a stop that failed is not tried again before its time',
+    wanted: [],
+    there: running(web),
+    memory: noteFailure(
+      EMPTY_MEMORY,
+      { kind: 'stop', key: failureKey('stop', web.uid), reason: 'KillContainerError', message: '' },
+      NOW,
+    ),
+    steps: [],
+    againAt: NOW + 1_000,
+  },
+];
+
+function planOf(row: Row, observed: ObservedPods, memory: Memory, now: number) {
+  return plan({
+    desired: wishes(row.wanted, { complete: row.complete ?? true }),
+    observed,
+    memory: noteExits(memory, observed, now),
+    podData: new Set(row.podData ?? []),
+    now,
+  });
+}
+
+describe('plan', () => {
+  for (const row of rows) {
+    test(row.says, () => {
+      const plans = planOf(row, row.there, row.memory ?? EMPTY_MEMORY, NOW);
+      assert.deepEqual(shorthand(plans), row.steps);
+      if (row.againAt !== undefined) assert.equal(plans[0]?.againAt, row.againAt);
+    });
+    test(`${row.says}; and then there is nothing left to do`, () => {
+      const memory = row.memory ?? EMPTY_MEMORY;
+      const first = planOf(row, row.there, memory, NOW);
+      const after = apply(row.there, first, NOW);
+      const second = planOf({ ...row, podData: [] }, after, memory, NOW);
+      assert.deepEqual(shorthand(second), []);
+    });
+  }
+
+  test('a container in back-off waits from its end, and the plan says until when', () => {
+    const pod = wish(manifest('web'));
+    const at = (ms: number) => new Date(NOW + ms);
+    const first = containerOf(pod, 'app', {
+      state: 'exited',
+      createdAt: at(-2000),
+      startedAt: at(-2000),
+      finishedAt: at(-1500),
+    });
+    const second = containerOf(pod, 'app', {
+      state: 'exited',
+      attempt: 1,
+      createdAt: at(-1400),
+      startedAt: at(-1400),
+      finishedAt: at(-1000),
+    });
+    const observed = { sandboxes: [sandboxOf(pod)], containers: [first, second] };
+    const memory = noteExits(EMPTY_MEMORY, observed, NOW);
+    const desired = wishes([manifest('web')]);
+    const input = { desired, observed, memory, podData: new Set<string>() };
+    const early = plan({ ...input, now: NOW });
+    assert.deepEqual(shorthand(early), []);
+    assert.equal(early[0]?.againAt, NOW + 9000);
+    assert.ok(shorthand(plan({ ...input, now: NOW + 9000 })).includes('startContainer app'));
+  });
+
+  test('equal input gives equal output, whatever the order of the observation', () => {
+    const there = together(running(web), running(wish(manifest('other'))));
+    const turned = {
+      sandboxes: there.sandboxes.toReversed(),
+      containers: there.containers.toReversed(),
+    };
+    const of = (observed: ObservedPods) =>
+      plan({
+        desired: wishes([]),
+        observed,
+        memory: EMPTY_MEMORY,
+        podData: new Set(),
+        now: NOW,
+      });
+    assert.deepEqual(of(there), of(turned));
+  });
+});
