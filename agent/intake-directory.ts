@@ -1,6 +1,7 @@
 /**
- * The static pod directory as the journal promises it: repaired at the start and whenever it is not trusted, changed
- * together with the journal's promise. A directory that cannot be written is a fault that is kept until the next try.
+ * The static pod directory as the journal promises it: repaired at the start and whenever it is not
+ * trusted, changed together with the journal's promise. A directory that cannot be written is a
+ * fault that is kept until the next try.
  */
 import type { Pod } from 'kubernetes-types/core/v1.js';
 import { sha256Hex } from '../protocol/canonical.js';
@@ -41,7 +42,9 @@ export class PromisedDirectory {
     this.#dirty = true;
   }
 
-  /** Begins a try: owned files become what the journal says; what an interrupted change left goes. */
+  /**
+   * Begins a try: owned files become what the journal says; what an interrupted change left goes.
+   */
   repair(): void {
     this.#fault = null;
     if (!this.#dirty) return;
@@ -70,7 +73,10 @@ export class PromisedDirectory {
     }
   }
 
-  /** False when nothing was promised. After the promise a fault only means that the directory is behind. */
+  /**
+   * False when nothing was promised. After the promise a fault only means that the directory is
+   * behind.
+   */
   change(change: Parameters<OwnedDirectory['apply']>[0]): boolean {
     let committed = false;
     try {
@@ -124,7 +130,8 @@ export class PromisedDirectory {
   }
 
   /**
-   * Null when a blob is not there or does not read back; the latter is forgotten, so that it is fetched again.
+   * Null when a blob is not there or does not read back; the latter is forgotten, so that it is
+   * fetched again.
    */
   contentOf(entry: ManifestEntry): Buffer | null {
     const parts: Buffer[] = [];
@@ -141,8 +148,8 @@ export class PromisedDirectory {
   }
 
   /**
-   * Files under the prefix that nothing explains: those of our own making are to go, once the journal can be trusted to
-   * know; the others stay and are told.
+   * Files under the prefix that nothing explains: those of our own making are to go, once the
+   * journal can be trusted to know; the others stay and are told.
    */
   #strangers(found: readonly FoundFile[]): string[] {
     const strange = found.filter(({ file }) => !this.#journal.files().has(file));

@@ -1,6 +1,6 @@
 /**
- * Refusals as data: code, digest and topic of the last one for the status, one log line for each content in a minute.
- * The refused text is never kept (security.md 6).
+ * Refusals as data: code, digest and topic of the last one for the status, one log line for each
+ * content in a minute. The refused text is never kept (security.md 6).
  */
 import { sha256Hex } from '../protocol/canonical.js';
 import type { StatusDocument } from '../protocol/documents.js';

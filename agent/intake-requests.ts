@@ -1,6 +1,7 @@
 /**
- * What the node asks the hub for: blobs, a root, a fresh assignment. An assignment is asked for with back-off from ten
- * seconds to an hour, for as long as the journal wants a fresh one, and once after each refused one.
+ * What the node asks the hub for: blobs, a root, a fresh assignment. An assignment is asked for
+ * with back-off from ten seconds to an hour, for as long as the journal wants a fresh one, and once
+ * after each refused one.
  */
 import type { RequestDocument } from '../protocol/documents.js';
 import { seal } from '../protocol/envelope.js';

@@ -1,7 +1,7 @@
 /**
- * The walk along the chain of roots: which version is needed next, and what came before the root that it needs. Topics
- * are not ordered among each other, so an assignment may arrive ahead of the root whose keys signed it. Holds state,
- * does no I/O.
+ * The walk along the chain of roots: which version is needed next, and what came before the root
+ * that it needs. Topics are not ordered among each other, so an assignment may arrive ahead of the
+ * root whose keys signed it. Holds state, does no I/O.
  */
 import type { Refusal } from '../protocol/refusal.js';
 import type { Address, Topics } from '../protocol/topics.js';
@@ -64,8 +64,8 @@ export class RootWalk {
   }
 
   /**
-   * Keeps an assignment that a later root may make good. True when that root is on its way, so that this is not a
-   * refusal yet.
+   * Keeps an assignment that a later root may make good. True when that root is on its way, so that
+   * this is not a refusal yet.
    */
   hold({ code }: Refusal, payload: Buffer, current: TrustedRoot): boolean {
     if (code === 'RootRequired') {

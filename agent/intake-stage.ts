@@ -1,7 +1,8 @@
 /**
- * Brings the static pod directory to what the accepted assignment says, bundle by bundle, from what the journal holds.
- * A pass may run at any time and does nothing when nothing is to be done; it returns what is lacking. Each bundle waits
- * or fails alone, its former revision running on. Asks nobody for anything.
+ * Brings the static pod directory to what the accepted assignment says, bundle by bundle, from what
+ * the journal holds. A pass may run at any time and does nothing when nothing is to be done; it
+ * returns what is lacking. Each bundle waits or fails alone, its former revision running on. Asks
+ * nobody for anything.
  */
 import type { Pod } from 'kubernetes-types/core/v1.js';
 import { sha256Hex } from '../protocol/canonical.js';
@@ -67,7 +68,10 @@ export class Stage {
     this.#directory = new PromisedDirectory(options);
   }
 
-  /** True while a pass should be tried again later: the directory could not be brought to what is promised. */
+  /**
+   * True while a pass should be tried again later: the directory could not be brought to what is
+   * promised.
+   */
   needsRetry(): boolean {
     return this.#directory.needsRetry();
   }
@@ -102,7 +106,8 @@ export class Stage {
     return [...conditions, { type: 'RevokedRunning', status: 'True', reason: 'Denied', message }];
   }
 
-  // --------------------------------------------------------------------------------------- one bundle
+  // --------------------------------------------------------------------------------------- one
+  // bundle
 
   #advance(assigned: AssignedBundle, root: RootDocument): Lacking[] {
     const { journal } = this.#options;

@@ -1,6 +1,7 @@
 /**
- * Gets what is lacking: subscribes to it, checks what comes, keeps it in the journal, has it asked for when it does not
- * come. A blob is content-addressed, so it does not matter who sent it; an envelope needs the release role's signature.
+ * Gets what is lacking: subscribes to it, checks what comes, keeps it in the journal, has it asked
+ * for when it does not come. A blob is content-addressed, so it does not matter who sent it; an
+ * envelope needs the release role's signature.
  */
 import { sha256Hex } from '../protocol/canonical.js';
 import { openEnvelope } from '../protocol/envelope.js';
@@ -56,7 +57,9 @@ export class Supply {
     });
   }
 
-  /** The complete list of what is lacking. True when some of it is known to be missing from now on. */
+  /**
+   * The complete list of what is lacking. True when some of it is known to be missing from now on.
+   */
   want(lacking: readonly Lacking[], rootVersion: number | null): boolean {
     this.#lacking = new Map(lacking.map(item => [item.digest, item]));
     for (const digest of [...this.#refused.keys()]) {

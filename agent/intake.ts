@@ -1,7 +1,8 @@
 /**
- * The way in: messages of the hub become accepted roots, assignments, bundles and blobs in the journal, and those become
- * files. Every message is checked by `protocol/verify-…`; what is refused changes nothing but the last refusal in the
- * status. Only the newest assignment is worked on. Works on after a restart without the hub (security.md 1.5–1.8).
+ * The way in: messages of the hub become accepted roots, assignments, bundles and blobs in the
+ * journal, and those become files. Every message is checked by `protocol/verify-…`; what is refused
+ * changes nothing but the last refusal in the status. Only the newest assignment is worked on.
+ * Works on after a restart without the hub (security.md 1.5–1.8).
  */
 import type { HubDocument, StatusDocument } from '../protocol/documents.js';
 import { keyId } from '../protocol/keys.js';
@@ -34,7 +35,10 @@ export interface IntakeOptions {
   readonly link: Pick<Link, 'connected' | 'publish' | 'subscribe' | 'unsubscribe'>;
   /** From the join: where the chain of roots begins. */
   readonly pinnedRoot: TrustedRoot;
-  /** From the join: the first assignment and the nonce that makes it fresh. Looked at with a new journal only. */
+  /**
+   * From the join: the first assignment and the nonce that makes it fresh. Looked at with a new
+   * journal only.
+   */
   readonly first: { readonly nonce: string; readonly assignment: Uint8Array } | null;
   /** Kubernetes' word for this machine: `amd64`, `arm64`, `arm`. */
   readonly arch: string;
@@ -57,16 +61,12 @@ export interface IntakeState {
   readonly conditions: readonly SourceCondition[];
 }
 
-/** @throws Error when the journal belongs to another fleet */
+/** @throws JournalError `OtherFleet` */
 export function startIntake(options: IntakeOptions): Intake {
   const { journal, pinnedRoot } = options;
   const known = journal.root();
-  if (known && known.document.fleet !== pinnedRoot.document.fleet) {
-    throw new Error(
-      'the journal belongs to another fleet: join with an empty data directory, or remove journal.db',
-    );
-  }
-  if (!known || known.document.version < pinnedRoot.document.version) {
+  const isOfFleet = known?.document.fleet === pinnedRoot.document.fleet;
+  if (!isOfFleet || known.document.version < pinnedRoot.document.version) {
     journal.acceptRoot(pinnedRoot);
   }
   return new Intake(options);
@@ -109,9 +109,13 @@ export class Intake {
     this.#work();
   }
 
-  // --------------------------------------------------------------------------------------- for others
+  // --------------------------------------------------------------------------------------- for
+  // others
 
-  /** True for bytes that an accepted bundle put under this name: the only ones under the prefix that may run. */
+  /**
+   * True for bytes that an accepted bundle put under this name: the only ones under the prefix that
+   * may run.
+   */
   explains(file: string, bytes: Uint8Array): boolean {
     return this.#stage.explains(file, bytes);
   }
@@ -161,7 +165,8 @@ export class Intake {
     this.#requests.close();
   }
 
-  // ---------------------------------------------------------------------------------------- messages
+  // ----------------------------------------------------------------------------------------
+  // messages
 
   /** A message on a topic of the hub. Never throws on what it holds; duplicates change nothing. */
   receive(address: Address, topic: string, payload: Buffer): void {
@@ -250,7 +255,10 @@ export class Intake {
     this.#requests.assignmentSoon();
   }
 
-  /** An ordinary rotation is no refusal; an assignment that still waits for its root after ten seconds is one. */
+  /**
+   * An ordinary rotation is no refusal; an assignment that still waits for its root after ten
+   * seconds is one.
+   */
   #rootDidNotCome(): void {
     const held = this.#roots.heldAssignment();
     if (!held) return;
@@ -276,7 +284,8 @@ export class Intake {
     if (this.#refusals.note(refusal, payload, topic)) this.#options.onChange();
   }
 
-  // --------------------------------------------------------------------------------------------- work
+  // ---------------------------------------------------------------------------------------------
+  // work
 
   /** Brings everything as far as it can go now; does nothing when nothing is to be done. */
   #work(): void {
@@ -297,7 +306,10 @@ export class Intake {
     if (journal.head() !== before || troubled !== troubledBefore) this.#options.onChange();
   }
 
-  /** A disk that refuses the journal is a condition, not an end: what was to be written is tried again. */
+  /**
+   * A disk that refuses the journal is a condition, not an end: what was to be written is tried
+   * again.
+   */
   #attempt(work: () => void): void {
     try {
       work();
@@ -313,7 +325,8 @@ export class Intake {
     return this.#stage.needsRetry() || this.#diskFault !== null;
   }
 
-  // -------------------------------------------------------------------------------------------- state
+  // --------------------------------------------------------------------------------------------
+  // state
 
   #root(): TrustedRoot {
     return this.#options.journal.root() ?? this.#options.pinnedRoot;

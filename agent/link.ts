@@ -1,7 +1,8 @@
 /**
- * The node's one MQTT connection (3.1.1, clean session, keep-alive 60 s): connects, subscribes, announces itself, and
- * comes back with jittered back-off from 1 s to 60 s. A new MQTT.js client is built for each CONNECT, because the will
- * is signed for that CONNECT alone. Decides nothing about what messages mean; nothing is queued while it is down.
+ * The node's one MQTT connection (3.1.1, clean session, keep-alive 60 s): connects, subscribes,
+ * announces itself, and comes back with jittered back-off from 1 s to 60 s. A new MQTT.js client is
+ * built for each CONNECT, because the will is signed for that CONNECT alone. Decides nothing about
+ * what messages mean; nothing is queued while it is down.
  */
 import { MqttClient, type IClientOptions } from 'mqtt';
 import { connect as connectPlain, type Socket } from 'node:net';
@@ -262,7 +263,9 @@ class MqttLink implements Link {
     }
   }
 
-  /** The will of a former connection came late, or somebody replays one: at most every five seconds. */
+  /**
+   * The will of a former connection came late, or somebody replays one: at most every five seconds.
+   */
   async #announceAgain(presence: Presence): Promise<void> {
     const now = this.#options.clock.monotonic();
     if (this.#announcedAt > now) return;

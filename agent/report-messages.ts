@@ -1,4 +1,7 @@
-/** Status, events and pods as signed messages, made anew each time that they are sent. Decides nothing. */
+/**
+ * Status, events and pods as signed messages, made anew each time that they are sent. Decides
+ * nothing.
+ */
 import type { StatusDocument } from '../protocol/documents.js';
 import { seal } from '../protocol/envelope.js';
 import { podTopicKey } from '../protocol/names.js';
@@ -58,7 +61,10 @@ export function podMessage({ identity, journal }: Sender, seen: SeenPod): Messag
   return { topic, payload: seal('pod', document, [identity.signer]) };
 }
 
-/** The revision that the pod's manifest belongs to: the active one, or the last healthy one while it goes. */
+/**
+ * The revision that the pod's manifest belongs to: the active one, or the last healthy one while it
+ * goes.
+ */
 function bundleOf(journal: Journal, { bundle, manifestDigest }: PodReport) {
   if (!bundle) return null;
   const { namespace, name } = bundle;

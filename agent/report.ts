@@ -1,7 +1,7 @@
 /**
- * The way back: status, pod documents and events to the hub, each said until the hub confirms that it lies safe in its
- * store. Changes are gathered for 300 ms; a status goes at least hourly. Bundle health is judged and recorded here, hub
- * or no hub. Never throws for a message's content.
+ * The way back: status, pod documents and events to the hub, each said until the hub confirms that
+ * it lies safe in its store. Changes are gathered for 300 ms; a status goes at least hourly. Bundle
+ * health is judged and recorded here, hub or no hub. Never throws for a message's content.
  */
 import type { HubDocument, StatusDocument } from '../protocol/documents.js';
 import type { Clock, Log } from '../protocol/ports.js';
@@ -92,7 +92,10 @@ export class Report {
     this.#changeAlarm.setBefore(this.#options.clock.monotonic() + DEBOUNCE_MS);
   }
 
-  /** The status as it stands now, for the person at the device; `counter` is that of the last one said. */
+  /**
+   * The status as it stands now, for the person at the device; `counter` is that of the last one
+   * said.
+   */
   current(): StatusDocument {
     return { ...this.#makeStatus(), counter: this.#status?.counter ?? 0 };
   }
@@ -140,7 +143,8 @@ export class Report {
     for (const alarm of [this.#changeAlarm, this.#resendAlarm, this.#hourAlarm]) alarm.close();
   }
 
-  // --------------------------------------------------------------------------------------------- look
+  // ---------------------------------------------------------------------------------------------
+  // look
 
   /** Compares what is with what was said last. */
   #look(): void {
@@ -281,7 +285,8 @@ export class Report {
     }
   }
 
-  // --------------------------------------------------------------------------------------------- send
+  // ---------------------------------------------------------------------------------------------
+  // send
 
   #send(): void {
     const { link, clock } = this.#options;

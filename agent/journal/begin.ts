@@ -1,6 +1,7 @@
 /**
- * Beginning a journal, or beginning it again: when a file is new, older than its twin, or does not read back, its
- * counters must not be trusted and only a fresh assignment may follow (security.md S33, S74).
+ * Beginning a journal, or beginning it again: when a file is new, older than its twin, or does not
+ * read back, its counters must not be trusted and only a fresh assignment may follow (security.md
+ * S33, S74).
  */
 import type { Connection } from './database.js';
 import { appendHistory, firstBrokenRow } from './history.js';
@@ -11,8 +12,8 @@ import { isPutBack, type Twin } from './twin.js';
 /** Why only a fresh assignment is accepted. */
 export type ResetReason = 'Created' | 'Lost' | 'PutBack' | 'Damaged';
 
-export const RESET_MESSAGES: Record<ResetReason, string> = {
-  Created: 'the journal is new: an assignment is accepted only as the answer to a request',
+/** What a person is told; a journal that was just made is nothing to tell. */
+export const RESET_MESSAGES: Record<Exclude<ResetReason, 'Created'>, string> = {
   Lost: 'the journal was lost: an assignment is accepted only as the answer to a request',
   PutBack: 'the journal is older than what was written beside it: counters are not trusted',
   Damaged: 'the journal did not read back as written: counters are not trusted',

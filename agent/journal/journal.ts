@@ -1,7 +1,7 @@
 /**
- * The node's journal: what it accepted, what it did, what it has still to report. One transaction for each promise,
- * durable when the call returns (WAL, synchronous FULL); no transaction while nothing happens. Every call is
- * synchronous. The engine's state is never kept here.
+ * The node's journal: what it accepted, what it did, what it has still to report. One transaction
+ * for each promise, durable when the call returns (WAL, synchronous FULL); no transaction while
+ * nothing happens. Every call is synchronous. The engine's state is never kept here.
  */
 import { join } from 'node:path';
 import type { BundleDocument, EventRecord } from '../../protocol/documents.js';
@@ -11,7 +11,7 @@ import type { OpenedAssignment } from '../../protocol/verify-assignment.js';
 import type { BundleName, EventSink, NewEvent, SourceCondition } from '../ports.js';
 import { begin, RESET_MESSAGES, resetReason, type ResetReason } from './begin.js';
 import * as content from './content.js';
-import { isDiskError, openDatabase, type Connection } from './database.js';
+import { isDiskError, JournalError, openDatabase, type Connection } from './database.js';
 import { historyHead, type Transition } from './history.js';
 import * as outbox from './outbox.js';
 import * as trust from './trust.js';
@@ -99,7 +99,8 @@ export class Journal implements EventSink {
 
   conditions(): SourceCondition[] {
     const conditions: SourceCondition[] = [];
-    if (this.#fresh) {
+    // A journal that was just made is no cause for worry; one that took another's place is.
+    if (this.#fresh && this.#fresh.reason !== 'Created') {
       const { reason } = this.#fresh;
       conditions.push({
         type: 'JournalReset',
@@ -109,21 +110,28 @@ export class Journal implements EventSink {
       });
     }
     if (this.#unsaved.length > 0) {
-      const message = `the disk refuses the journal's writes: ${this.#unsaved.length} events wait in memory`;
+      const message = `the disk refuses writes: ${this.#unsaved.length} events wait in memory`;
       conditions.push({ type: 'JournalWritable', status: 'False', reason: 'DiskError', message });
     }
     return conditions;
   }
 
-  // ------------------------------------------------------------------------------------------- trust
+  // -------------------------------------------------------------------------------------------
+  // trust
 
   root(): TrustedRoot | null {
     return this.#root;
   }
 
-  /** The same root again changes nothing. */
+  /** The same root again changes nothing. @throws JournalError `OtherFleet` */
   acceptRoot(root: TrustedRoot): void {
     if (this.#root?.digest === root.digest) return;
+    if (this.#root && this.#root.document.fleet !== root.document.fleet) {
+      throw new JournalError(
+        'OtherFleet',
+        'the journal belongs to another fleet: use an empty data directory, or remove journal.db',
+      );
+    }
     this.#transaction(() => trust.insertRoot(this.#db, this.#now(), root));
     this.#root = root;
     writeTwin(this.#twinFile, this.#twin());
@@ -140,8 +148,8 @@ export class Journal implements EventSink {
   }
 
   /**
-   * Takes the nonce of a join, whose answer carries the first assignment. False when this journal is not the node's
-   * first: an assignment from before it was lost is not fresh.
+   * Takes the nonce of a join, whose answer carries the first assignment. False when this journal
+   * is not the node's first: an assignment from before it was lost is not fresh.
    */
   useNonce(nonce: string): boolean {
     if (this.#fresh?.reason !== 'Created' || this.#accepted) return false;
@@ -152,7 +160,9 @@ export class Journal implements EventSink {
     return true;
   }
 
-  /** Envelope, counters and intent at once. An assignment that is accepted already changes nothing. */
+  /**
+   * Envelope, counters and intent at once. An assignment that is accepted already changes nothing.
+   */
   acceptAssignment(opened: OpenedAssignment): void {
     if (!opened.changed) return;
     const { document, digest } = opened;
@@ -170,7 +180,8 @@ export class Journal implements EventSink {
     writeTwin(this.#twinFile, this.#twin());
   }
 
-  // ----------------------------------------------------------------------------------------- content
+  // -----------------------------------------------------------------------------------------
+  // content
 
   /** The digest that this node knows for a revision's number. */
   knownDigest(bundle: BundleName, revision: number): string | null {
@@ -212,7 +223,8 @@ export class Journal implements EventSink {
     this.#transaction(() => this.#db.prepare('DELETE FROM blobs WHERE digest = ?').run(digest));
   }
 
-  // -------------------------------------------------------------------------------------- activation
+  // --------------------------------------------------------------------------------------
+  // activation
 
   bundles(): content.BundleRecord[] {
     return content.listBundles(this.#db);
@@ -239,11 +251,13 @@ export class Journal implements EventSink {
     return this.#files;
   }
 
-  // ------------------------------------------------------------------------------------------ outbox
+  // ------------------------------------------------------------------------------------------
+  // outbox
 
   /**
-   * Durable when it returns, unless the disk refuses: then the event waits in memory (at most 1,000 do), the condition
-   * `JournalWritable` says so, and the next call tries again. Never throws for the disk's sake.
+   * Durable when it returns, unless the disk refuses: then the event waits in memory (at most 1,000
+   * do), the condition `JournalWritable` says so, and the next call tries again. Never throws for
+   * the disk's sake.
    */
   record(event: NewEvent): void {
     this.#unsaved.push({ at: this.#now(), event });

@@ -1,4 +1,7 @@
-/** Every promise of the journal holds after a kill -9 in the moment after it was made, and on a full disk none is lost. */
+/**
+ * Every promise of the journal holds after a kill -9 in the moment after it was made, and on a full
+ * disk none is lost.
+ */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -50,7 +53,7 @@ function onSmallDisk(kib: number, work: (path: string) => void): boolean {
 }
 
 describe('on a full disk', () => {
-  test('events wait in memory, a condition says so, and they are written when there is room (S58)', t => {
+  test('events wait in memory, a condition says so, and they are written later (S58)', t => {
     const mounted = onSmallDisk(1024, path => {
       const journal = open(path);
       const filler = join(path, 'filler');

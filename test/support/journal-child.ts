@@ -1,5 +1,6 @@
 /**
- * Keeps one promise of the journal and kills itself (SIGKILL) in the same moment. Arguments: data directory, promise.
+ * Keeps one promise of the journal and kills itself (SIGKILL) in the same moment. Arguments: data
+ * directory, promise.
  */
 import { randomBytes } from 'node:crypto';
 import { openJournal } from '../../agent/journal/journal.js';

@@ -146,6 +146,14 @@ const ROWS: readonly Row[] = [
     reason: 'PodFailed',
   },
   {
+    sentence: 'the pod runner refuses a pod',
+    pods: [
+      { ...pod('a', [], { phase: 'Failed', reason: 'HostPortConflict' }), manifestDigest: null },
+    ],
+    state: 'failed',
+    reason: 'PodRefused',
+  },
+  {
     sentence: 'started in the future because the clock was set back',
     pods: [pod('a', [running(-3_600_000)])],
     state: 'healthy',

@@ -1,4 +1,7 @@
-/** Bundles on their way into the directory: each waits or fails alone, and what was in the directory is mended. */
+/**
+ * Bundles on their way into the directory: each waits or fails alone, and what was in the directory
+ * is mended.
+ */
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -167,7 +170,7 @@ describe('a bundle', () => {
     assert.equal(journal.events(0, 10)[0]?.reason, 'BundleFailed');
   });
 
-  test('that the root denies after it was accepted runs on, visibly, and is not applied anew (S19)', () => {
+  test('that the root denies later runs on, visibly, and is not applied anew (S19)', () => {
     const { document } = activate('shop', 'web');
     const { digest } = assigned(document);
     const root = rootDocument({ denied: [digest] });
@@ -181,7 +184,7 @@ describe('a bundle', () => {
     assert.equal(stage.conditions(root).length, 0);
   });
 
-  test("waits for another's pod name and takes it when it is given up in the same assignment", () => {
+  test("waits for another's pod name and takes it when it is given up", () => {
     const one = activate('one', 'web');
     const two = made('two', 'web');
     store(two.document, two.pods);
@@ -283,7 +286,7 @@ describe('the directory', () => {
     assert.deepEqual(files(), []);
   });
 
-  test('that others may write to gets nothing; the bundle waits and goes on when it is mended (S55)', () => {
+  test('that others may write to gets nothing; the bundle waits until it is mended (S55)', () => {
     fs.chmodSync(manifests, 0o777);
     const { document, pods } = made('shop', 'web');
     store(document, pods);

@@ -1,4 +1,7 @@
-/** The journal keeps its promises over restarts, notices what was done to its file, and stays bounded. */
+/**
+ * The journal keeps its promises over restarts, notices what was done to its file, and stays
+ * bounded.
+ */
 import assert from 'node:assert/strict';
 import Database from 'better-sqlite3';
 import {
@@ -31,6 +34,7 @@ import {
   NOW,
   podManifest,
   RELEASE,
+  rootDocument,
   trustedRoot,
 } from '../../support/fleet.js';
 
@@ -170,7 +174,7 @@ describe('the file', () => {
     assert.deepEqual(journal.conditions(), []);
   });
 
-  test('with an edited history row is damaged: counters stay as a lower bound, freshness is wanted', () => {
+  test('with an edited history row is damaged: counters stay, freshness is wanted', () => {
     const first = start();
     accept(first, 7);
     accept(first, 8);
@@ -200,6 +204,14 @@ describe('the file', () => {
     assert.equal(journal.accepted()?.generation, 7);
     assert.equal(journal.conditions()[0]?.reason, 'Damaged');
   });
+});
+
+test("another fleet's root is refused with a sentence that says what to do", () => {
+  const journal = start();
+  journal.acceptRoot(trustedRoot());
+  const other = trustedRoot(rootDocument({ fleet: '00'.repeat(16) }));
+  assert.throws(() => journal.acceptRoot(other), /another fleet: use an empty data directory/);
+  assert.equal(journal.root()?.digest, trustedRoot().digest);
 });
 
 describe('counters', () => {
@@ -277,7 +289,7 @@ describe('events', () => {
 });
 
 describe('content', () => {
-  test('what is assigned, active or last healthy is kept; the rest is forgotten but for its digest', () => {
+  test('what is assigned, active or last healthy is kept; of the rest the digest', () => {
     const journal = start();
     accept(journal, 7, [1]);
     const digests: string[] = [''];
