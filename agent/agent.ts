@@ -141,7 +141,8 @@ function statusOf({ config, identity }: AgentOptions, held: Held) {
     engine: held.engine(),
     journal: { id: journal?.id ?? '', boot: journal?.boot ?? 0, unconfirmedEvents },
     reports: pods?.reports() ?? [],
-    conditions: [...(journal?.conditions() ?? []), ...(pods?.conditions() ?? [])],
+    // A node without a hub has nobody to ask for a fresh assignment.
+    conditions: pods?.conditions() ?? [],
     membership: identity?.membership ?? null,
     connected: session?.connected() ?? false,
     told: session?.report.current() ?? null,

@@ -68,6 +68,7 @@ function neverReported(now: string): NodeObject['status'] {
       lastRefusal: null,
       bundles: [],
       pods: {},
+      recorded: {},
     },
   };
 }

@@ -47,8 +47,9 @@ export function decide(
     .sort((a, b) => (`${a.namespace}/${a.name}` < `${b.namespace}/${b.name}` ? -1 : 1));
 }
 
+/** Its agent is connected; whether its engine answers is another question. */
 function isOnline(node: NodeObject): boolean {
-  return node.status.conditions?.some(c => c.type === 'Ready' && c.status === 'True') ?? false;
+  return node.status.conditions?.some(c => c.type === 'Ready' && c.status !== 'Unknown') ?? false;
 }
 
 /** Counted by what the nodes themselves say of exactly the newest revision. */

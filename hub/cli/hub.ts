@@ -56,7 +56,7 @@ function initCommand(context: Context): Command {
           random: size => randomBytes(size),
         }),
       );
-      const { print } = context.terminal;
+      const print = (line: string) => context.terminal.print(line);
       print(`Made a hub in ${options.dataDir}`);
       print(`  fleet        ${made.fleet}`);
       print(`  root         sha256:${made.fingerprint}`);
