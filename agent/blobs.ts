@@ -1,6 +1,7 @@
 /**
- * A blob as published to the bytes that its digest names: as they are, or packed with gzip or brotli. Never unpacks
- * beyond the size that a signed document gave for it, so a bomb costs no more than an honest blob.
+ * A blob as published to the bytes that its digest names: as they are, or packed with gzip or
+ * brotli. Never unpacks beyond the size that a signed document gave for it, so a bomb costs no more
+ * than an honest blob.
  */
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { sha256Hex } from '../protocol/canonical.js';
@@ -13,7 +14,10 @@ export interface BlobName {
   readonly size: number;
 }
 
-/** Refuses with `TooLarge`, or with `MixMatch` when these are not the bytes that the name stands for. */
+/**
+ * Refuses with `TooLarge`, or with `MixMatch` when these are not the bytes that the name stands
+ * for.
+ */
 export function unpackBlob(published: Uint8Array, name: BlobName): Result<Buffer> {
   if (published.byteLength > BLOB_BYTES_MAX) {
     return refuse(

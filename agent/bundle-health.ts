@@ -1,7 +1,8 @@
 /**
- * Where each bundle stands, from what the journal promised and what the pods do: activating until every pod of the
- * revision is there, progressing until every container has run (or is completed) for ten seconds, then healthy. Pure;
- * looks at the pods as they are, so an agent's restart changes nothing. Never repeats container output.
+ * Where each bundle stands, from what the journal promised and what the pods do: activating until
+ * every pod of the revision is there, progressing until every container has run (or is completed)
+ * for ten seconds, then healthy. Pure; looks at the pods as they are, so an agent's restart changes
+ * nothing. Never repeats container output.
  */
 import type { ContainerStatus } from 'kubernetes-types/core/v1.js';
 import type { BundleStatus } from '../protocol/documents.js';
@@ -23,7 +24,7 @@ export interface HealthInput {
 
 export interface Health {
   readonly statuses: readonly BundleStatus[];
-  /** What has to be recorded: each a change of state, reason or revision. */
+  /** What has to be recorded: changes of state; a reason that changes within one costs no write. */
   readonly transitions: readonly Transition[];
   /** When time alone may change something, milliseconds since 1970. */
   readonly againAt: number | null;
@@ -45,7 +46,7 @@ export function bundleHealth({ records, files, pods, now }: HealthInput): Health
     const { state, reason, message } = verdict;
     const { namespace, name, revision, digest, attempt } = record;
     const step = { namespace, name, revision, digest, attempt, state, reason, message };
-    const changed = state !== record.state || reason !== record.reason;
+    const changed = state !== record.state;
     if (changed) transitions.push(step);
     if ('againAt' in verdict && verdict.againAt !== undefined) {
       againAt = Math.min(againAt ?? Infinity, verdict.againAt);
@@ -77,18 +78,32 @@ function verdictOn(
   if (record.active !== record.digest) return record;
   const wanted = world.files.filter(file => bundleKey(file) === key);
   const present = wanted.flatMap(file => pods.find(pod => isOf(pod, file)) ?? []);
-  const failed = present.find(({ pod }) => pod.status?.phase === 'Failed');
-  if (failed) {
-    const why = failed.pod.status?.reason;
-    const message = `pod ${failed.key} failed${why ? `: ${why}` : ''}`;
-    return { state: 'failed', reason: 'PodFailed', message };
-  }
+  const failed = pods.find(pod => isRefused(pod) || (isFailed(pod) && present.includes(pod)));
+  if (failed) return { state: 'failed', ...failureOf(failed) };
   const old = pods.filter(pod => !wanted.some(file => isOf(pod, file)));
   if (present.length < wanted.length || old.length > 0) {
     const message = `${present.length} of ${wanted.length} pods are of this revision`;
     return { state: 'activating', reason: 'PodsPending', message };
   }
   return settling(present, world.now);
+}
+
+function isFailed({ pod }: PodReport): boolean {
+  return pod.status?.phase === 'Failed';
+}
+
+/** The pod runner took the file but not the pod: nothing of it runs, so it has no manifest. */
+function isRefused(pod: PodReport): boolean {
+  return isFailed(pod) && pod.manifestDigest === null;
+}
+
+function failureOf(pod: PodReport) {
+  const { reason, message } = pod.pod.status ?? {};
+  const why = isRefused(pod) ? message : reason;
+  return {
+    reason: isRefused(pod) ? 'PodRefused' : 'PodFailed',
+    message: `pod ${pod.key} failed${why ? `: ${why}` : ''}`,
+  };
 }
 
 function isOf(pod: PodReport, file: OwnedFile): boolean {

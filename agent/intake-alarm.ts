@@ -1,4 +1,7 @@
-/** One thing to do at one later time: setting it again moves it. Times are those of the clock that never jumps. */
+/**
+ * One thing to do at one later time: setting it again moves it. Times are those of the clock that
+ * never jumps.
+ */
 import type { Clock } from '../protocol/ports.js';
 
 export class Alarm {

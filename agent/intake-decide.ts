@@ -1,6 +1,7 @@
 /**
- * Decisions of the intake, as pure functions: the node's time, whether a bundle may run here, whether a manifest is
- * what the bundle says, what its file holds, what stands in its way. Rules: security.md 1.5, 1.6, S19, S21, S24, S53.
+ * Decisions of the intake, as pure functions: the node's time, whether a bundle may run here,
+ * whether a manifest is what the bundle says, what its file holds, what stands in its way. Rules:
+ * security.md 1.5, 1.6, S19, S21, S24, S53.
  */
 import type { ContainerPort, Pod } from 'kubernetes-types/core/v1.js';
 import { canonicalJson, parseCanonical, sha256Hex } from '../protocol/canonical.js';
@@ -24,17 +25,21 @@ export function bundleKey(bundle: BundleName): string {
   return `${bundle.namespace}/${bundle.name}`;
 }
 
-// ---------------------------------------------------------------------------------------------- time
+// ----------------------------------------------------------------------------------------------
+// time
 
 export interface NodeTime {
-  /** Milliseconds since 1970: the larger of the clock and what signed documents prove to be past. */
+  /**
+   * Milliseconds since 1970: the larger of the clock and what signed documents prove to be past.
+   */
   readonly now: number;
   readonly clock: 'synced' | 'floor' | 'suspect';
 }
 
 /**
- * An assignment counts for its own epoch only, so that a stolen hub key cannot push the time for ever (S17). A clock
- * beyond the root's own end is not believed to be right, yet cannot be proven wrong.
+ * An assignment counts for its own epoch only, so that a stolen hub key cannot push the time for
+ * ever (S17). A clock beyond the root's own end is not believed to be right, yet cannot be proven
+ * wrong.
  */
 export function nodeTime(
   clockNow: number,
@@ -47,9 +52,13 @@ export function nodeTime(
   return { now: clockNow, clock: clockNow > Date.parse(root.expires) ? 'suspect' : 'synced' };
 }
 
-// ------------------------------------------------------------------------------------------- bundles
+// -------------------------------------------------------------------------------------------
+// bundles
 
-/** What the root says against a revision, at any time: denials and floors hold for what was accepted earlier too. */
+/**
+ * What the root says against a revision, at any time: denials and floors hold for what was accepted
+ * earlier too.
+ */
 export function rootAllows(
   bundle: { namespace: string; name: string; revision: number; digest: string },
   root: RootDocument,
@@ -84,14 +93,15 @@ export function memoryAllows(
 }
 
 /**
- * True when the content is the one that was assigned, so that no other bytes could do better. Wrong bytes and wrong
- * signatures are the messenger's: the right ones may still come.
+ * True when the content is the one that was assigned, so that no other bytes could do better. Wrong
+ * bytes and wrong signatures are the messenger's: the right ones may still come.
  */
 export function isFinalRefusal(code: string, isAssignedContent: boolean): boolean {
   return isAssignedContent && code !== 'BadSignature';
 }
 
-// ----------------------------------------------------------------------------------------- manifests
+// -----------------------------------------------------------------------------------------
+// manifests
 
 /** One manifest of a bundle, ready to lie in the static pod directory. */
 export interface StagedManifest {
@@ -100,7 +110,10 @@ export interface StagedManifest {
   readonly bytes: Buffer;
 }
 
-/** The signed content as a Pod; refuses what is not that content, not canonical, or no valid Pod of this bundle. */
+/**
+ * The signed content as a Pod; refuses what is not that content, not canonical, or no valid Pod of
+ * this bundle.
+ */
 export function stageManifest(
   content: Uint8Array,
   entry: ManifestEntry,
@@ -146,8 +159,9 @@ export function ownedContent(manifest: Pod, bundle: BundleName, digest: string):
 }
 
 /**
- * True when a file was written by this agent or a former life of it: its own content leads to its own name. Such a
- * file may be removed when nothing explains it; anything else under the prefix belongs to somebody.
+ * True when a file was written by this agent or a former life of it: its own content leads to its
+ * own name. Such a file may be removed when nothing explains it; anything else under the prefix
+ * belongs to somebody.
  */
 export function isOfOurMaking(file: string, bytes: Uint8Array): boolean {
   let pod: Pod;
@@ -164,7 +178,8 @@ export function isOfOurMaking(file: string, bytes: Uint8Array): boolean {
   return ownedFileName({ namespace, name: bundle }, name) === file;
 }
 
-// ----------------------------------------------------------------------------------------- conflicts
+// -----------------------------------------------------------------------------------------
+// conflicts
 
 /** What a pod occupies that another bundle's pod may want. */
 export interface Occupied {
@@ -172,7 +187,10 @@ export interface Occupied {
   readonly pods: readonly Pod[];
 }
 
-/** Why a bundle cannot become active beside the others, or null. Its own former revision is no obstacle. */
+/**
+ * Why a bundle cannot become active beside the others, or null. Its own former revision is no
+ * obstacle.
+ */
 export function conflictWith(wanted: Occupied, running: readonly Occupied[]): string | null {
   const others = running.filter(other => bundleKey(other.bundle) !== bundleKey(wanted.bundle));
   for (const other of others) {
@@ -220,13 +238,14 @@ function overlaps(a: HostPort, b: HostPort): boolean {
   return a.ip === b.ip || everywhere(a.ip) || everywhere(b.ip);
 }
 
-// ------------------------------------------------------------------------------------------ refusals
+// ------------------------------------------------------------------------------------------
+// refusals
 
 const REFUSALS_A_MINUTE = 100;
 
 /**
- * At most one line for each refused content in a minute, and 100 in all: a flood of garbage must not fill a disk (S69).
- * Forgets what is older.
+ * At most one line for each refused content in a minute, and 100 in all: a flood of garbage must
+ * not fill a disk (S69). Forgets what is older.
  */
 export function mayLogRefusal(logged: Map<string, number>, digest: string, now: number): boolean {
   for (const [key, at] of logged) if (now - at >= 60_000) logged.delete(key);

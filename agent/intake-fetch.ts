@@ -1,8 +1,8 @@
 /**
- * Which retained topics the node is subscribed to while it fetches: eight at a time. An absent retained message
- * answers nothing, so what does not come within ten seconds gives up its place and is asked for, again and again with
- * back-off up to an hour; an answer, a new connection or a new hub session brings it back at once. Holds state, does no
- * I/O; the time and chance are arguments.
+ * Which retained topics the node is subscribed to while it fetches: eight at a time. An absent
+ * retained message answers nothing, so what does not come within ten seconds gives up its place and
+ * is asked for, again and again with back-off up to an hour; an answer, a new connection or a new
+ * hub session brings it back at once. Holds state, does no I/O; the time and chance are arguments.
  */
 
 export const SLOTS = 8;

@@ -1,6 +1,6 @@
 /**
- * A joined node's conversation with its hub, put together: link, intake and report. `agent/main` calls it once; a node
- * that is not joined does not. Orders the calls, decides nothing.
+ * A joined node's conversation with its hub, put together: link, intake and report. `agent/main`
+ * calls it once; a node that is not joined does not. Orders the calls, decides nothing.
  */
 import type { Socket } from 'node:net';
 import { topicsOf } from '../protocol/topics.js';
@@ -28,12 +28,16 @@ export interface HubSession {
   close(): Promise<void>;
 }
 
-/** Repairs the static pod directory before it returns, so that a file source may be started right after. */
+/**
+ * Repairs the static pod directory before it returns, so that a file source may be started right
+ * after.
+ */
 export function startHubSession(options: HubSessionOptions): HubSession {
   const { identity, journal, clock, random, randomId, log } = options;
   const topics = topicsOf(identity.fleet);
   const own = (kind: 'ack' | 'presence') => topics.node(identity.node, kind);
-  // Link, intake and report know each other: what is called before all are there waits for the first look.
+  // Link, intake and report know each other: what is called before all are there waits for the
+  // first look.
   let report: Report | null = null;
   let link: ReturnType<typeof startLink> | null = null;
   const viaLink: IntakeOptions['link'] = {

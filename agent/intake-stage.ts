@@ -1,7 +1,8 @@
 /**
- * Brings the static pod directory to what the accepted assignment says, bundle by bundle, from what the journal holds.
- * A pass may run at any time and does nothing when nothing is to be done; it returns what is lacking. Each bundle waits
- * or fails alone, its former revision running on. Asks nobody for anything.
+ * Brings the static pod directory to what the accepted assignment says, bundle by bundle, from what
+ * the journal holds. A pass may run at any time and does nothing when nothing is to be done; it
+ * returns what is lacking. Each bundle waits or fails alone, its former revision running on. Asks
+ * nobody for anything.
  */
 import type { Pod } from 'kubernetes-types/core/v1.js';
 import { sha256Hex } from '../protocol/canonical.js';
@@ -10,7 +11,6 @@ import type {
   AssignmentDocument,
   BundleDocument,
   BundleState,
-  ManifestEntry,
   RootDocument,
 } from '../protocol/documents.js';
 import type { Log } from '../protocol/ports.js';
@@ -18,17 +18,16 @@ import { accept, type Refusal, type Result } from '../protocol/refusal.js';
 import {
   bundleKey,
   conflictWith,
-  isOfOurMaking,
   memoryAllows,
-  ownedContent,
   rootAllows,
   stageManifest,
   type Occupied,
   type StagedManifest,
 } from './intake-decide.js';
+import { PromisedDirectory } from './intake-directory.js';
 import { blobsOf } from './journal/content.js';
-import type { BundleRecord, Journal, OwnedFile } from './journal/journal.js';
-import { DirectoryError, type FoundFile, type OwnedDirectory } from './owned-files.js';
+import type { BundleRecord, Journal } from './journal/journal.js';
+import type { OwnedDirectory } from './owned-files.js';
 import type { BundleName, SourceCondition } from './ports.js';
 
 /** What a bundle lacks. */
@@ -62,25 +61,24 @@ export class Stage {
   readonly #options: StageOptions;
   /** Manifests do not change under a digest, so neither does the verdict. */
   readonly #verdicts = new Map<string, Refusal>();
-  /** Active bundles whose content has to be fetched again. */
-  readonly #broken = new Set<string>();
-  #unexplained: readonly string[] = [];
-  #fault: DirectoryError | null = null;
-  /** The directory may differ from the journal. */
-  #dirty = true;
+  readonly #directory: PromisedDirectory;
 
   constructor(options: StageOptions) {
     this.#options = options;
+    this.#directory = new PromisedDirectory(options);
   }
 
-  /** True while a pass should be tried again later: the directory could not be brought to what is promised. */
+  /**
+   * True while a pass should be tried again later: the directory could not be brought to what is
+   * promised.
+   */
   needsRetry(): boolean {
-    return this.#dirty || this.#fault !== null;
+    return this.#directory.needsRetry();
   }
 
   /** The directory is compared again with the next pass. */
   distrustDirectory(): void {
-    this.#dirty = true;
+    this.#directory.distrust();
   }
 
   /** True for bytes that an accepted bundle put under this name. */
@@ -89,8 +87,7 @@ export class Stage {
   }
 
   pass(assignment: AssignmentDocument | null, root: RootDocument | null): Lacking[] {
-    this.#fault = null;
-    if (this.#dirty) this.#repair();
+    this.#directory.repair();
     if (!assignment || !root) return [];
     this.#removeUnassigned(assignment);
     // One bundle may wait for what another gives up in the same assignment.
@@ -101,28 +98,16 @@ export class Stage {
     }
   }
 
-  conditions(root: RootDocument | null): SourceCondition[] {
-    const conditions: SourceCondition[] = [];
-    const say = (type: string, status: 'True' | 'False', said: [string, string]) =>
-      conditions.push({ type, status, reason: said[0], message: said[1] });
-    if (this.#fault)
-      say('StaticPodPathWritable', 'False', [this.#fault.fault, this.#fault.message]);
-    if (this.#unexplained.length > 0) {
-      const names = this.#unexplained.slice(0, 8).join(', ');
-      say('UnexplainedFiles', 'True', [
-        'ReservedPrefix',
-        `${this.#options.directory.path}: no accepted bundle explains ${names}; not run, not removed`,
-      ]);
-    }
-    const revoked = root ? this.#options.journal.bundles().filter(b => isRevoked(b, root)) : [];
-    if (revoked.length > 0) {
-      const names = revoked.map(bundleKey).join(', ');
-      say('RevokedRunning', 'True', ['Denied', `the root withdrew what runs of ${names}`]);
-    }
-    return conditions;
+  conditions(root: RootDocument): SourceCondition[] {
+    const revoked = this.#options.journal.bundles().filter(record => isRevoked(record, root));
+    const conditions = this.#directory.conditions();
+    if (revoked.length === 0) return conditions;
+    const message = `the root withdrew what runs of ${revoked.map(bundleKey).join(', ')}`;
+    return [...conditions, { type: 'RevokedRunning', status: 'True', reason: 'Denied', message }];
   }
 
-  // --------------------------------------------------------------------------------------- one bundle
+  // --------------------------------------------------------------------------------------- one
+  // bundle
 
   #advance(assigned: AssignedBundle, root: RootDocument): Lacking[] {
     const { journal } = this.#options;
@@ -131,7 +116,7 @@ export class Stage {
       record?.active === assigned.digest &&
       record.digest === assigned.digest &&
       record.attempt === assigned.attempt;
-    if (settled && !this.#broken.has(bundleKey(assigned))) return [];
+    if (settled && !this.#directory.isBroken(assigned)) return [];
     const settle = (step: Step) => this.#settle(assigned, record, step);
 
     const allowed = this.#allowed(assigned, root);
@@ -205,7 +190,7 @@ export class Stage {
     if (known) return { ok: false, refusal: known };
     const staged: StagedManifest[] = [];
     for (const entry of document.manifests) {
-      const content = this.#contentOf(entry);
+      const content = this.#directory.contentOf(entry);
       if (!content) return null;
       const manifest = stageManifest(content, entry, bundle);
       if (!manifest.ok) {
@@ -217,29 +202,13 @@ export class Stage {
     return accept(staged);
   }
 
-  /** Null when a blob is not there or does not read back; the latter is forgotten, so that it is fetched again. */
-  #contentOf(entry: ManifestEntry): Buffer | null {
-    const { journal } = this.#options;
-    const parts: Buffer[] = [];
-    for (const { digest } of entry.parts.length > 0 ? entry.parts : [entry]) {
-      const bytes = journal.blob(digest);
-      if (!bytes) return null;
-      if (sha256Hex(bytes) !== digest) {
-        journal.dropBlob(digest);
-        return null;
-      }
-      parts.push(bytes);
-    }
-    return Buffer.concat(parts);
-  }
-
   #occupied(): Occupied[] {
     const { journal } = this.#options;
     return journal.bundles().flatMap(record => {
       const document = record.active === null ? null : journal.bundleDocument(record.active);
       if (!document) return [];
       const pods = document.manifests.flatMap(entry => {
-        const content = this.#contentOf(entry);
+        const content = this.#directory.contentOf(entry);
         return content ? [JSON.parse(content.toString('utf8')) as Pod] : [];
       });
       return [{ bundle: record, pods }];
@@ -256,17 +225,18 @@ export class Stage {
     const names = new Set(files.map(({ file }) => file));
     const message = `${files.length} manifests in the static pod directory`;
     const step = transition(assigned, { state: 'activating', reason: 'FilesWritten', message });
-    const done = this.#apply({
+    const done = this.#directory.change({
       write: staged.map(({ owned, bytes }) => ({ file: owned.file, bytes })),
-      remove: this.#filesOf(assigned).filter(file => !names.has(file)),
+      remove: this.#directory.filesOf(assigned).filter(file => !names.has(file)),
       commit: () => journal.activate(step, files),
     });
     if (!done) {
-      const { fault, message: why } = this.#fault as unknown as DirectoryError;
-      this.#settle(assigned, record, { state: 'waiting', reason: fault, message: why });
+      const fault = this.#directory.fault();
+      const reason = fault?.fault ?? 'WriteFailed';
+      this.#settle(assigned, record, { state: 'waiting', reason, message: fault?.message ?? '' });
       return;
     }
-    this.#broken.delete(bundleKey(assigned));
+    this.#directory.restored(assigned);
     this.#options.log.info('bundle activated', {
       bundle: bundleKey(assigned),
       revision: assigned.revision,
@@ -280,9 +250,9 @@ export class Stage {
       if (assigned.has(bundleKey(record)) || record.state === 'removing') continue;
       const message = 'the assignment does not list it any more';
       const step = transition(record, { state: 'removing', reason: 'NotAssigned', message });
-      this.#apply({
+      this.#directory.change({
         write: [],
-        remove: this.#filesOf(record),
+        remove: this.#directory.filesOf(record),
         commit: () => journal.activate(step, []),
       });
     }
@@ -309,81 +279,6 @@ export class Stage {
     }
     return [];
   }
-
-  // ---------------------------------------------------------------------------------------- directory
-
-  #filesOf(bundle: BundleName): string[] {
-    return [...this.#options.journal.files().values()]
-      .filter(file => bundleKey(file) === bundleKey(bundle))
-      .map(({ file }) => file);
-  }
-
-  /** False when nothing was promised. After the promise a fault only means that the directory is behind. */
-  #apply(change: Parameters<OwnedDirectory['apply']>[0]): boolean {
-    let committed = false;
-    try {
-      this.#options.directory.apply({
-        ...change,
-        commit: () => {
-          change.commit?.();
-          committed = true;
-        },
-      });
-      return true;
-    } catch (error) {
-      if (!(error instanceof DirectoryError)) throw error;
-      this.#fault = error;
-      this.#dirty ||= committed;
-      return committed;
-    }
-  }
-
-  /** Owned files as the journal says; what an interrupted change or somebody's hand left otherwise goes. */
-  #repair(): void {
-    const { directory, journal, log } = this.#options;
-    try {
-      directory.removeLeftovers();
-      const found = new Map(directory.list().map(file => [file.file, file]));
-      const owned = [...journal.files().values()];
-      const write = owned
-        .filter(file => !holds(found.get(file.file), file))
-        .flatMap(file => {
-          const bytes = this.#bytesOf(file);
-          return bytes ? [{ file: file.file, bytes }] : [];
-        });
-      const strange = [...found.values()].filter(({ file }) => !journal.files().has(file));
-      const authoritative = journal.accepted() !== null && journal.freshNonce() === null;
-      const ours = strange.filter(
-        ({ file, bytes }) => authoritative && bytes !== null && isOfOurMaking(file, bytes),
-      );
-      this.#unexplained = strange.filter(file => !ours.includes(file)).map(({ file }) => file);
-      if (write.length > 0 || ours.length > 0) {
-        log.info('static pod directory repaired', { written: write.length, removed: ours.length });
-        directory.apply({ write, remove: ours.map(({ file }) => file) });
-      }
-      this.#dirty = false;
-    } catch (error) {
-      if (!(error instanceof DirectoryError)) throw error;
-      this.#fault = error;
-    }
-  }
-
-  #bytesOf(file: OwnedFile): Buffer | null {
-    const { journal } = this.#options;
-    const record = journal.bundles().find(bundle => bundleKey(bundle) === bundleKey(file));
-    const document = record?.active ? journal.bundleDocument(record.active) : null;
-    const entry = document?.manifests.find(({ digest }) => digest === file.manifest);
-    const content = entry ? this.#contentOf(entry) : null;
-    if (content) {
-      return ownedContent(JSON.parse(content.toString('utf8')) as Pod, file, file.manifest);
-    }
-    this.#broken.add(bundleKey(file));
-    return null;
-  }
-}
-
-function holds(found: FoundFile | undefined, file: OwnedFile): boolean {
-  return found !== undefined && found.bytes !== null && sha256Hex(found.bytes) === file.content;
 }
 
 function failed({ code, detail }: Refusal): Step {

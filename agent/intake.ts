@@ -1,37 +1,32 @@
 /**
- * The way in: messages of the hub become accepted roots, assignments, bundles and blobs in the journal, and those become
- * files. Every message is checked by `protocol/verify-…`; what is refused changes nothing but the last refusal in the
- * status. Only the newest assignment is worked on. Works on after a restart without the hub (security.md 1.5–1.8).
+ * The way in: messages of the hub become accepted roots, assignments, bundles and blobs in the
+ * journal, and those become files. Every message is checked by `protocol/verify-…`; what is refused
+ * changes nothing but the last refusal in the status. Only the newest assignment is worked on.
+ * Works on after a restart without the hub (security.md 1.5–1.8).
  */
-import { sha256Hex } from '../protocol/canonical.js';
-import type { HubDocument, RequestDocument, StatusDocument } from '../protocol/documents.js';
-import { openEnvelope, seal } from '../protocol/envelope.js';
+import type { HubDocument, StatusDocument } from '../protocol/documents.js';
 import { keyId } from '../protocol/keys.js';
-import { MESSAGE_BYTES_MAX } from '../protocol/limits.js';
 import type { Clock, Log } from '../protocol/ports.js';
 import { refuse, type Refusal } from '../protocol/refusal.js';
 import { topicsOf, type Address, type Topics } from '../protocol/topics.js';
 import type { TrustedRoot } from '../protocol/verified.js';
 import { openAssignment } from '../protocol/verify-assignment.js';
-import { openBundle } from '../protocol/verify-bundle.js';
 import { openHubDocument } from '../protocol/verify-messages.js';
-import { openNextRoot } from '../protocol/verify-root.js';
-import { unpackBlob } from './blobs.js';
 import { Alarm } from './intake-alarm.js';
-import { isFinalRefusal, mayLogRefusal, memoryAllows, nodeTime } from './intake-decide.js';
-import { FetchQueue, PATIENCE_MS } from './intake-fetch.js';
-import { Stage, type Lacking, type Whereabouts } from './intake-stage.js';
+import { nodeTime } from './intake-decide.js';
+import { Refusals } from './intake-refusals.js';
+import { Requests } from './intake-requests.js';
+import { RootWalk } from './intake-roots.js';
+import { Stage } from './intake-stage.js';
+import { Supply } from './intake-supply.js';
+import { isDiskError } from './journal/database.js';
 import type { Journal } from './journal/journal.js';
 import type { Link } from './link.js';
 import type { OwnedDirectory } from './owned-files.js';
 import type { SourceCondition } from './ports.js';
-import { stampOf, type NodeIdentity } from './report-node.js';
+import type { NodeIdentity } from './report-node.js';
 
-const DIRECTORY_RETRY_MS = 15_000;
-const ASK_AGAIN_MAX_MS = 3_600_000;
-/** Open requests whose answers are still listened to. */
-const NONCES_MAX = 64;
-const DIGESTS_MAX = 256;
+const RETRY_MS = 15_000;
 
 export interface IntakeOptions {
   readonly identity: NodeIdentity;
@@ -40,7 +35,10 @@ export interface IntakeOptions {
   readonly link: Pick<Link, 'connected' | 'publish' | 'subscribe' | 'unsubscribe'>;
   /** From the join: where the chain of roots begins. */
   readonly pinnedRoot: TrustedRoot;
-  /** From the join: the first assignment and the nonce that makes it fresh. Looked at with a new journal only. */
+  /**
+   * From the join: the first assignment and the nonce that makes it fresh. Looked at with a new
+   * journal only.
+   */
   readonly first: { readonly nonce: string; readonly assignment: Uint8Array } | null;
   /** Kubernetes' word for this machine: `amd64`, `arm64`, `arm`. */
   readonly arch: string;
@@ -63,16 +61,12 @@ export interface IntakeState {
   readonly conditions: readonly SourceCondition[];
 }
 
-/** @throws Error when the journal belongs to another fleet */
+/** @throws JournalError `OtherFleet` */
 export function startIntake(options: IntakeOptions): Intake {
   const { journal, pinnedRoot } = options;
   const known = journal.root();
-  if (known && known.document.fleet !== pinnedRoot.document.fleet) {
-    throw new Error(
-      'the journal belongs to another fleet: join with an empty data directory, or remove journal.db',
-    );
-  }
-  if (!known || known.document.version < pinnedRoot.document.version) {
+  const isOfFleet = known?.document.fleet === pinnedRoot.document.fleet;
+  if (!isOfFleet || known.document.version < pinnedRoot.document.version) {
     journal.acceptRoot(pinnedRoot);
   }
   return new Intake(options);
@@ -82,42 +76,46 @@ export class Intake {
   readonly #options: IntakeOptions;
   readonly #topics: Topics;
   readonly #stage: Stage;
-  readonly #fetch = new FetchQueue();
-  readonly #fetchAlarm: Alarm;
+  readonly #supply: Supply;
+  readonly #roots: RootWalk;
   readonly #retryAlarm: Alarm;
-  readonly #askAlarm: Alarm;
-  readonly #nonces = new Set<string>();
-  readonly #logged = new Map<string, number>();
-  /** What came for a digest and was refused. */
-  readonly #refused = new Map<string, { refusal: Refusal; final: boolean }>();
-  #lacking = new Map<string, Lacking>();
-  /** Came before the root that it needs. */
-  #heldAssignment: Buffer | null = null;
-  #heldRoot: Buffer | null = null;
-  #nextRoot: number | null = null;
+  readonly #requests: Requests;
+  readonly #refusals: Refusals;
   #hubSession: string | null = null;
-  #asked = 0;
-  #lastRefusal: StatusDocument['lastRefusal'] = null;
+  #diskFault: string | null = null;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
     this.#topics = topicsOf(options.identity.fleet);
-    const { clock, journal, directory, log, first } = options;
-    const whereabouts = (digest: string) => this.#whereabouts(digest);
-    this.#stage = new Stage({ journal, directory, log, whereabouts });
-    this.#fetchAlarm = new Alarm(clock, () => this.#work());
+    const { clock, journal, log, first } = options;
+    this.#requests = new Requests(options);
+    this.#refusals = new Refusals(clock, log, this.#topics.prefix);
+    this.#roots = new RootWalk(this.#topics, options.identity.node);
+    this.#supply = new Supply({
+      ...options,
+      topics: this.#topics,
+      requests: this.#requests,
+      root: () => this.#root(),
+      onRefusal: (refusal, payload, topic) => this.refused(refusal, payload, topic),
+      onRootMissing: () => this.#rootDidNotCome(),
+      onArrival: () => this.#work(),
+    });
+    const whereabouts = (digest: string) => this.#supply.whereabouts(digest);
+    this.#stage = new Stage({ ...options, whereabouts });
     this.#retryAlarm = new Alarm(clock, () => this.#work());
-    this.#askAlarm = new Alarm(clock, () => this.#askForAssignment());
-    if (first && journal.freshNonce() !== null && !journal.accepted()) {
-      journal.useNonce(first.nonce);
+    if (first && journal.useNonce(first.nonce)) {
       this.#assignment(Buffer.from(first.assignment), 'join');
     }
     this.#work();
   }
 
-  // --------------------------------------------------------------------------------------- for others
+  // --------------------------------------------------------------------------------------- for
+  // others
 
-  /** True for bytes that an accepted bundle put under this name: the only ones under the prefix that may run. */
+  /**
+   * True for bytes that an accepted bundle put under this name: the only ones under the prefix that
+   * may run.
+   */
   explains(file: string, bytes: Uint8Array): boolean {
     return this.#stage.explains(file, bytes);
   }
@@ -134,8 +132,12 @@ export class Intake {
     return {
       root,
       clock: this.#time().clock,
-      lastRefusal: this.#lastRefusal,
-      conditions: [...journal.conditions(), ...this.#stage.conditions(root.document)],
+      lastRefusal: this.#refusals.last(),
+      conditions: [
+        ...journal.conditions(),
+        ...this.#stage.conditions(root.document),
+        ...(this.#diskFault === null ? [] : [diskCondition(this.#diskFault)]),
+      ],
     };
   }
 
@@ -152,29 +154,34 @@ export class Intake {
   }
 
   linkUp(): void {
-    this.#fetch.reconnected();
-    this.#asked = 0;
-    if (this.#options.journal.freshNonce() !== null) this.#askForAssignment();
+    this.#supply.reconnected();
+    this.#requests.beginAnew();
     this.#work();
   }
 
   close(): void {
-    for (const alarm of [this.#fetchAlarm, this.#retryAlarm, this.#askAlarm]) alarm.close();
+    this.#supply.close();
+    this.#retryAlarm.close();
+    this.#requests.close();
   }
 
-  // ---------------------------------------------------------------------------------------- messages
+  // ----------------------------------------------------------------------------------------
+  // messages
 
   /** A message on a topic of the hub. Never throws on what it holds; duplicates change nothing. */
   receive(address: Address, topic: string, payload: Buffer): void {
     // An empty payload is how a retained message is cleared.
-    if (payload.byteLength === 0) return;
+    if (payload.byteLength > 0) this.#attempt(() => this.#dispatch(address, topic, payload));
+  }
+
+  #dispatch(address: Address, topic: string, payload: Buffer): void {
     switch (address.kind) {
       case 'hub':
         return this.#hub(payload, topic);
       case 'root':
         return this.#newRoot(payload, topic);
       case 'blob':
-        return this.#blob(address.digest, payload, topic);
+        return this.#supply.receive(address.digest, payload, topic);
       case 'assignment':
         return this.#assignment(payload, topic);
       case 'answer':
@@ -194,42 +201,26 @@ export class Intake {
     const isNew = document.online && document.session !== this.#hubSession;
     if (isNew) {
       this.#hubSession = document.session;
-      this.#fetch.hubChanged();
-      this.#asked = 0;
-      if (this.#options.journal.freshNonce() !== null) this.#askAssignmentSoon();
+      this.#supply.hubChanged();
+      this.#requests.beginAnew();
     }
     this.#options.onHub(document, isNew);
     if (isNew) this.#work();
   }
 
   #newRoot(payload: Buffer, topic: string): void {
-    const current = this.#root();
-    const opened = openNextRoot(payload, current);
-    if (opened.ok) {
-      if (opened.value.digest === current.digest) return;
-      this.#options.journal.acceptRoot(opened.value);
-      this.#options.log.info('root accepted', { version: opened.value.document.version });
-      this.#nextRoot = null;
-      return this.#afterRoot(topic);
+    const outcome = this.#roots.offer(payload, this.#root());
+    if (outcome.is === 'refused') return this.refused(outcome.refusal, payload, topic);
+    if (outcome.is === 'accepted') {
+      this.#options.journal.acceptRoot(outcome.root);
+      this.#options.log.info('root accepted', { version: outcome.root.document.version });
+      // What a former root's keys did not cover may be right under this one.
+      this.#supply.hubChanged();
+      for (const held of this.#roots.release())
+        this.receive(held.address, held.topic, held.payload);
+      this.#options.onChange();
     }
-    if (opened.refusal.code !== 'RootRequired') return this.refused(opened.refusal, payload, topic);
-    this.#heldRoot = payload;
-    this.#nextRoot = current.document.version + 1;
     this.#work();
-  }
-
-  /** One version further: what waited for it is looked at again. */
-  #afterRoot(topic: string): void {
-    const { 0: root, 1: assignment } = [this.#heldRoot, this.#heldAssignment];
-    this.#heldRoot = null;
-    this.#heldAssignment = null;
-    // What a former root's keys did not cover may be right under this one.
-    this.#refused.clear();
-    this.#fetch.hubChanged();
-    if (root) this.#newRoot(root, this.#topics.root());
-    if (assignment) this.#assignment(assignment, topic);
-    this.#work();
-    this.#options.onChange();
   }
 
   #assignment(payload: Buffer, topic: string): void {
@@ -246,29 +237,33 @@ export class Intake {
       now: this.#time().now,
     });
     if (opened.ok) {
-      this.#heldAssignment = null;
+      this.#roots.dropAssignment();
       if (!opened.value.changed) return;
       journal.acceptAssignment(opened.value);
       const { epoch, generation, bundles } = opened.value.document;
       log.info('assignment accepted', { epoch, generation, bundles: bundles.length });
-      this.#refused.clear();
-      this.#asked = 0;
-      this.#askAlarm.set(null);
+      this.#requests.assignmentCame();
+      this.#supply.hubChanged();
       this.#stage.distrustDirectory();
       this.#work();
       this.#options.onChange();
       return;
     }
-    if (opened.refusal.code === 'RootRequired') {
-      this.#heldAssignment = payload;
-      this.#nextRoot ??= this.#root().document.version + 1;
-      return this.#work();
-    }
-    // Signed by keys of a root that comes later, perhaps: topics are not ordered among each other.
-    if (opened.refusal.code === 'BadSignature') this.#heldAssignment ??= payload;
-    if (opened.refusal.code === 'BadSignature' && this.#nextRoot !== null) return;
+    const held = this.#roots.hold(opened.refusal, payload, this.#root());
+    if (held) return this.#work();
     this.refused(opened.refusal, payload, topic);
-    this.#askAssignmentSoon();
+    this.#requests.assignmentSoon();
+  }
+
+  /**
+   * An ordinary rotation is no refusal; an assignment that still waits for its root after ten
+   * seconds is one.
+   */
+  #rootDidNotCome(): void {
+    const held = this.#roots.heldAssignment();
+    if (!held) return;
+    const { refusal } = refuse('RootRequired', `assignment: needs root ${this.#roots.next()}`);
+    this.refused(refusal, held.payload, held.topic);
   }
 
   #answer(payload: Buffer, topic: string): void {
@@ -276,169 +271,62 @@ export class Intake {
     const opened = openHubDocument('answer', payload, { root: this.#root(), node });
     if (!opened.ok) return this.refused(opened.refusal, payload, topic);
     const { nonce, published, absent } = opened.value.document;
-    if (!this.#nonces.delete(nonce)) {
+    if (!this.#requests.isAnswered(nonce)) {
       const { refusal } = refuse('NotFresh', 'answer: to no open request of this node');
       return this.refused(refusal, payload, topic);
     }
-    for (const digest of published) this.#fetch.answered(`blob/${digest}`, 'published');
-    for (const digest of absent) this.#fetch.answered(`blob/${digest}`, 'absent');
+    this.#supply.answered({ published, absent });
     this.#work();
   }
 
-  #blob(digest: string, payload: Buffer, topic: string): void {
-    const wanted = this.#lacking.get(digest);
-    if (!wanted) return;
-    const refusal = wanted.envelopeOf
-      ? this.#bundle(payload, wanted)
-      : this.#content(payload, wanted);
-    if (refusal) {
-      this.#refused.set(digest, refusal);
-      this.refused(refusal.refusal, payload, topic);
-    } else {
-      this.#refused.delete(digest);
-    }
-    // Wrong bytes keep their place until patience ends: then the right ones are asked for.
-    if (!refusal || refusal.final) this.#fetch.arrived(`blob/${digest}`);
-    this.#work();
-  }
-
-  #bundle(payload: Buffer, { envelopeOf: assigned }: Lacking) {
-    if (!assigned) return null;
-    const { journal, arch, agentVersion } = this.#options;
-    const opened = openBundle(payload, { root: this.#root(), assigned, arch, agentVersion });
-    if (!opened.ok) {
-      const { refusal } = opened;
-      return {
-        refusal,
-        final: isFinalRefusal(refusal.code, isContentOf(payload, assigned.digest)),
-      };
-    }
-    const allowed = memoryAllows(assigned, {
-      knownDigest: journal.knownDigest(assigned, assigned.revision),
-      rollbackFloor: journal.rollbackFloor(assigned),
-    });
-    if (!allowed.ok) return { refusal: allowed.refusal, final: true };
-    journal.storeBundle(opened.value);
-    return null;
-  }
-
-  #content(payload: Buffer, wanted: Lacking) {
-    const content = unpackBlob(payload, wanted);
-    if (!content.ok) return { refusal: content.refusal, final: false };
-    this.#options.journal.storeBlob(wanted.digest, content.value);
-    return null;
-  }
-
-  /** Counted and said once a minute; the refused text is never kept. */
+  /** A document that is not this one's to read was refused: said all the same. */
   refused(refusal: Refusal, payload: Buffer, topic: string): void {
-    const { clock, log } = this.#options;
-    const digest = sha256Hex(payload);
-    const now = clock.monotonic();
-    if (!mayLogRefusal(this.#logged, digest, now)) return;
-    this.#logged.set(digest, now);
-    const { prefix } = this.#topics;
-    const below = topic.startsWith(prefix) ? topic.slice(prefix.length) : topic;
-    const at = new Date(clock.now()).toISOString();
-    this.#lastRefusal = { code: refusal.code, digest, topic: below.slice(0, 256), at };
-    log.warn('refused', { code: refusal.code, detail: refusal.detail, topic: below, digest });
-    this.#options.onChange();
+    if (this.#refusals.note(refusal, payload, topic)) this.#options.onChange();
   }
 
-  // --------------------------------------------------------------------------------------------- work
+  // ---------------------------------------------------------------------------------------------
+  // work
 
   /** Brings everything as far as it can go now; does nothing when nothing is to be done. */
   #work(): void {
     const { journal, clock } = this.#options;
     const before = journal.head();
-    const faultBefore = this.#stage.needsRetry();
-    const assignment = journal.accepted()?.document ?? null;
-    const lacking = this.#stage.pass(assignment, this.#root().document);
-    this.#lacking = new Map(lacking.map(item => [item.digest, item]));
-    // Envelopes first: only they tell what else is lacking.
-    const blobs = [...lacking]
-      .sort((a, b) => Number(b.envelopeOf !== null) - Number(a.envelopeOf !== null))
-      .map(({ digest }) => digest)
-      .filter(digest => !this.#refused.get(digest)?.final);
-    const root = this.#nextRoot === null ? [] : [`root/${this.#nextRoot}`];
-    this.#fetch.want([...root, ...blobs.map(digest => `blob/${digest}`)]);
-    this.#stepFetch();
-    const retry = this.#stage.needsRetry();
-    if (retry) this.#retryAlarm.setBefore(clock.monotonic() + DIRECTORY_RETRY_MS);
-    if (journal.head() !== before || retry !== faultBefore) this.#options.onChange();
+    const troubledBefore = this.#isTroubled();
+    this.#attempt(() => {
+      for (let again = true; again;) {
+        const assignment = journal.accepted()?.document ?? null;
+        const lacking = this.#stage.pass(assignment, this.#root().document);
+        // What is asked for is missing from now on: the bundles that wait for it say so.
+        again = this.#supply.want(lacking, this.#roots.next());
+      }
+      this.#diskFault = null;
+    });
+    const troubled = this.#isTroubled();
+    if (troubled) this.#retryAlarm.setBefore(clock.monotonic() + RETRY_MS);
+    if (journal.head() !== before || troubled !== troubledBefore) this.#options.onChange();
   }
 
-  #stepFetch(): void {
-    const { link, clock, random } = this.#options;
-    if (!link.connected()) return this.#fetchAlarm.set(null);
-    const step = this.#fetch.step(clock.monotonic(), random);
-    link.unsubscribe(step.unsubscribe.map(key => this.#topics.prefix + key));
-    link.subscribe(step.subscribe.map(key => this.#topics.prefix + key));
-    this.#fetchAlarm.set(step.nextAt);
-    const digests = step.ask.filter(key => key.startsWith('blob/')).map(key => key.slice(5));
-    for (let i = 0; i < digests.length; i += DIGESTS_MAX) {
-      this.#request({ want: 'blobs', digests: digests.slice(i, i + DIGESTS_MAX) });
+  /**
+   * A disk that refuses the journal is a condition, not an end: what was to be written is tried
+   * again.
+   */
+  #attempt(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (!isDiskError(error)) throw error;
+      this.#diskFault = error.message;
+      this.#retryAlarm.setBefore(this.#options.clock.monotonic() + RETRY_MS);
+      this.#options.onChange();
     }
-    for (const key of step.ask.filter(other => other.startsWith('root/'))) {
-      this.#request({ want: 'root', rootVersion: Number(key.slice(5)) });
-      this.#rootDidNotCome();
-    }
-    // What is asked for is missing from now on: the bundles that wait for it say so.
-    if (digests.length > 0) this.#work();
   }
 
-  /** An ordinary rotation is no refusal; an assignment that still waits for its root after ten seconds is one. */
-  #rootDidNotCome(): void {
-    const { node } = this.#options.identity;
-    if (!this.#heldAssignment) return;
-    const { refusal } = refuse('RootRequired', `assignment: needs root ${this.#nextRoot}`);
-    this.refused(refusal, this.#heldAssignment, this.#topics.node(node, 'assignment'));
+  #isTroubled(): boolean {
+    return this.#stage.needsRetry() || this.#diskFault !== null;
   }
 
-  #whereabouts(digest: string): Whereabouts {
-    const refused = this.#refused.get(digest);
-    if (refused) return { is: 'refused', ...refused };
-    const key = `blob/${digest}`;
-    if (this.#fetch.isAbsent(key)) return { is: 'absent' };
-    return { is: this.#fetch.isMissing(key) ? 'missing' : 'coming' };
-  }
-
-  // ----------------------------------------------------------------------------------------- requests
-
-  #askAssignmentSoon(): void {
-    const { clock, random } = this.#options;
-    const waitMs = Math.min(ASK_AGAIN_MAX_MS, PATIENCE_MS * 2 ** Math.min(this.#asked, 9));
-    this.#askAlarm.setBefore(clock.monotonic() + waitMs * (0.5 + random()));
-  }
-
-  #askForAssignment(): void {
-    const { journal, link } = this.#options;
-    this.#asked++;
-    if (link.connected()) this.#request({ want: 'assignment' });
-    if (journal.freshNonce() !== null) this.#askAssignmentSoon();
-  }
-
-  #request(
-    wanted: Pick<RequestDocument, 'want'> &
-      Partial<Pick<RequestDocument, 'digests' | 'rootVersion'>>,
-  ): void {
-    const { identity, journal, link, randomId } = this.#options;
-    const fresh = wanted.want === 'assignment' ? journal.freshNonce() : null;
-    const nonce = fresh ?? randomId();
-    if (this.#nonces.size >= NONCES_MAX) this.#nonces.delete([...this.#nonces][0] ?? '');
-    this.#nonces.add(nonce);
-    const document: RequestDocument = {
-      ...stampOf(identity, journal),
-      counter: journal.nextCounter(),
-      nonce,
-      digests: [],
-      rootVersion: 0,
-      ...wanted,
-    };
-    const topic = this.#topics.node(identity.node, 'request');
-    void link.publish(topic, seal('request', document, [identity.signer]), { retain: false });
-  }
-
-  // -------------------------------------------------------------------------------------------- state
+  // --------------------------------------------------------------------------------------------
+  // state
 
   #root(): TrustedRoot {
     return this.#options.journal.root() ?? this.#options.pinnedRoot;
@@ -450,8 +338,6 @@ export class Intake {
   }
 }
 
-/** Whether an envelope carries the very payload that a digest names, whoever signed it. */
-function isContentOf(envelope: Buffer, digest: string): boolean {
-  const opened = openEnvelope(envelope, { kind: 'bundle', bytesMax: 2 * MESSAGE_BYTES_MAX });
-  return opened.ok && sha256Hex(opened.value.payload) === digest;
+function diskCondition(message: string): SourceCondition {
+  return { type: 'JournalWritable', status: 'False', reason: 'DiskError', message };
 }

@@ -1,7 +1,8 @@
 /**
- * The node's one MQTT connection (3.1.1, clean session, keep-alive 60 s): connects, subscribes, announces itself, and
- * comes back with jittered back-off from 1 s to 60 s. A new MQTT.js client is built for each CONNECT, because the will
- * is signed for that CONNECT alone. Decides nothing about what messages mean; nothing is queued while it is down.
+ * The node's one MQTT connection (3.1.1, clean session, keep-alive 60 s): connects, subscribes,
+ * announces itself, and comes back with jittered back-off from 1 s to 60 s. A new MQTT.js client is
+ * built for each CONNECT, because the will is signed for that CONNECT alone. Decides nothing about
+ * what messages mean; nothing is queued while it is down.
  */
 import { MqttClient, type IClientOptions } from 'mqtt';
 import { connect as connectPlain, type Socket } from 'node:net';
@@ -156,7 +157,9 @@ class MqttLink implements Link {
       let why = 'closed';
       let client: MqttClient;
       try {
-        client = this.#connect(broker);
+        client = this.#connect(broker, error => {
+          why = messageOf(error);
+        });
       } catch (error) {
         resolve(messageOf(error));
         return;
@@ -185,7 +188,8 @@ class MqttLink implements Link {
     return { upMs, reason };
   }
 
-  #connect(broker: URL): MqttClient {
+  /** MQTT.js is silent about socket errors without a code: `onError` hears them all. */
+  #connect(broker: URL, onError: (error: Error) => void): MqttClient {
     const { clientId, openSocket, presence } = this.#options;
     const made = presence();
     const options: IClientOptions = {
@@ -201,6 +205,7 @@ class MqttLink implements Link {
     };
     const client = new MqttClient(() => {
       const socket = openSocket(broker);
+      socket.on('error', onError);
       limitPackets(socket);
       return socket;
     }, options);
@@ -258,7 +263,9 @@ class MqttLink implements Link {
     }
   }
 
-  /** The will of a former connection came late, or somebody replays one: at most every five seconds. */
+  /**
+   * The will of a former connection came late, or somebody replays one: at most every five seconds.
+   */
   async #announceAgain(presence: Presence): Promise<void> {
     const now = this.#options.clock.monotonic();
     if (this.#announcedAt > now) return;

@@ -1,8 +1,9 @@
 /**
- * The files that the agent owns in the static pod directory. A set of changes is written under dot names first and
- * synced, so that a full disk leaves the old set intact; then renamed over the old files, then the directory is synced
- * (security.md S54, S55, S58–S60). An unchanged file is never rewritten; nothing without the prefix is ever touched;
- * links are replaced, never followed. Decides nothing.
+ * The files that the agent owns in the static pod directory. A set of changes is written under dot
+ * names first and synced, so that a full disk leaves the old set intact; then renamed over the old
+ * files, then the directory is synced (security.md S54, S55, S58–S60). An unchanged file is never
+ * rewritten; nothing without the prefix is ever touched; links are replaced, never followed.
+ * Decides nothing.
  */
 import * as fs from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -27,7 +28,10 @@ export class DirectoryError extends Error {
 
 export interface FoundFile {
   readonly file: string;
-  /** Null for what is not a plain file with one name: a link, a directory, a file with a second hard link. */
+  /**
+   * Null for what is not a plain file with one name: a link, a directory, a file with a second hard
+   * link.
+   */
   readonly bytes: Buffer | null;
 }
 
@@ -45,7 +49,10 @@ export interface OwnedDirectory {
   list(): FoundFile[];
   /** Removes what an interrupted change left behind. @throws DirectoryError */
   removeLeftovers(): void;
-  /** @throws DirectoryError; before `commit` the old set is untouched, after it the caller must try again. */
+  /**
+   * @throws DirectoryError; before `commit` the old set is untouched, after it the caller must try
+   * again.
+   */
   apply(change: DirectoryChange): void;
 }
 
@@ -84,7 +91,10 @@ function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   );
 }
 
-/** Whoever may write here or rename a parent may run anything as root; a sticky parent (`/tmp`) is no danger. */
+/**
+ * Whoever may write here or rename a parent may run anything as root; a sticky parent (`/tmp`) is
+ * no danger.
+ */
 function assertSafe(directory: string, uid: number): void {
   if (fs.lstatSync(directory).isSymbolicLink()) {
     const target = fs.realpathSync(directory);
@@ -176,7 +186,9 @@ function writeSynced(path: string, bytes: Buffer): void {
   }
 }
 
-/** rename(2) replaces links and files by themselves; only a directory in the way has to go first. */
+/**
+ * rename(2) replaces links and files by themselves; only a directory in the way has to go first.
+ */
 function place(temporary: string, target: string): void {
   const inTheWay = fs.lstatSync(target, { throwIfNoEntry: false });
   if (inTheWay?.isDirectory()) fs.rmSync(target, { recursive: true });

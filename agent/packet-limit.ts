@@ -1,12 +1,15 @@
 /**
- * Closes a connection at the fixed header of an oversized MQTT packet. MQTT.js looks at a packet's length only after
- * it has gathered all of it, so a broker could fill the memory (security S39). Reads MQTT 3.1.1, 2.2: one byte of type
- * and flags, then the remaining length in one to four bytes of seven bits.
+ * Closes a connection at the fixed header of an oversized MQTT packet. MQTT.js looks at a packet's
+ * length only after it has gathered all of it, so a broker could fill the memory (security S39).
+ * Reads MQTT 3.1.1, 2.2: one byte of type and flags, then the remaining length in one to four bytes
+ * of seven bits.
  */
 import type { Socket } from 'node:net';
 import { MESSAGE_BYTES_MAX } from '../protocol/limits.js';
 
-/** Twice the largest message: what is a little too large still gets a proper refusal with its topic. */
+/**
+ * Twice the largest message: what is a little too large still gets a proper refusal with its topic.
+ */
 export const PACKET_BYTES_MAX = 2 * MESSAGE_BYTES_MAX;
 
 type Position =
@@ -51,8 +54,8 @@ export function packetSizes(bytesMax: number): PacketSizes {
 }
 
 /**
- * Watches what comes in on a socket, beside its reader, and destroys it at the first packet that is too large. Call it
- * in the same turn in which the reader is attached: listening starts the flow.
+ * Watches what comes in on a socket, beside its reader, and destroys it at the first packet that is
+ * too large. Call it in the same turn in which the reader is attached: listening starts the flow.
  */
 export function limitPackets(socket: Socket, bytesMax = PACKET_BYTES_MAX): void {
   const sizes = packetSizes(bytesMax);

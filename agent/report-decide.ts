@@ -1,6 +1,7 @@
 /**
- * What the node says of itself, as pure functions: the pod documents, the status, batches of events, each cut to what
- * one message holds. A pod of a bundle carries metadata and status; a local one also its spec, without env values.
+ * What the node says of itself, as pure functions: the pod documents, the status, batches of
+ * events, each cut to what one message holds. A pod of a bundle carries metadata and status; a
+ * local one also its spec, without env values.
  */
 import type { Pod } from 'kubernetes-types/core/v1.js';
 import { canonicalJson, sha256Hex } from '../protocol/canonical.js';
@@ -37,7 +38,8 @@ function bytesOf(value: unknown): number {
   return Buffer.byteLength(canonicalJson(value));
 }
 
-// ---------------------------------------------------------------------------------------------- pods
+// ----------------------------------------------------------------------------------------------
+// pods
 
 export interface ToldPod {
   readonly key: string;
@@ -47,7 +49,10 @@ export interface ToldPod {
   readonly summary: PodSummary;
 }
 
-/** A pod as it is told: cut until one message holds it, so that one large pod never silences the rest. */
+/**
+ * A pod as it is told: cut until one message holds it, so that one large pod never silences the
+ * rest.
+ */
 export function toldPod(report: PodReport): ToldPod {
   const pod = fittedPod(report);
   const phases = ['Pending', 'Running', 'Succeeded', 'Failed'] as const;
@@ -122,7 +127,8 @@ function shortStatus({ status }: Pod): Json {
   };
 }
 
-// -------------------------------------------------------------------------------------------- status
+// --------------------------------------------------------------------------------------------
+// status
 
 /** Each condition with the time of its last change of status; `before` is what was said last. */
 export function conditionsSince(
@@ -149,8 +155,8 @@ export function statusVersion(status: StatusDocument): string {
 }
 
 /**
- * A status that one message holds. Long sentences go first; only then pods, which makes them vanish at the hub: said by
- * a condition.
+ * A status that one message holds. Long sentences go first; only then pods, which makes them vanish
+ * at the hub: said by a condition.
  */
 export function fittedStatus(status: StatusDocument): StatusDocument {
   if (bytesOf(status) <= CONTENT_BYTES_MAX) return status;
@@ -185,7 +191,8 @@ export function fittedStatus(status: StatusDocument): StatusDocument {
   return { ...short, pods, conditions: [...short.conditions.slice(0, 31), truncated] };
 }
 
-// -------------------------------------------------------------------------------------------- events
+// --------------------------------------------------------------------------------------------
+// events
 
 /** The first events that fit into one message: at least one. */
 export function eventBatch(events: readonly EventRecord[]): EventRecord[] {

@@ -1,4 +1,6 @@
-/** Who the node is in everything that it says: names, key, and the stamp that orders its documents. */
+/**
+ * Who the node is in everything that it says: names, key, and the stamp that orders its documents.
+ */
 import type { NodeStamp } from '../protocol/documents.js';
 import { seal } from '../protocol/envelope.js';
 import type { Signer } from '../protocol/keys.js';
@@ -20,7 +22,10 @@ export function stampOf(
   return { fleet, node, journal: journal.id, boot: journal.boot };
 }
 
-/** A maker of presence documents: each CONNECT has its own number and session, its will signed beforehand. */
+/**
+ * A maker of presence documents: each CONNECT has its own number and session, its will signed
+ * beforehand.
+ */
 export function presenceMaker(
   identity: NodeIdentity,
   journal: Pick<Journal, 'id' | 'boot'>,

@@ -1,6 +1,7 @@
 /**
- * What was said to the hub and not yet confirmed by it: sent again from 30 s after the PUBACK, doubling to an hour with
- * jitter, while the hub is online; at most 100 at a time. Holds state, does no I/O; time and chance are arguments.
+ * What was said to the hub and not yet confirmed by it: sent again from 30 s after the PUBACK,
+ * doubling to an hour with jitter, while the hub is online; at most 100 at a time. Holds state,
+ * does no I/O; time and chance are arguments.
  */
 
 export const IN_FLIGHT_MAX = 100;

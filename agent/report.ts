@@ -1,19 +1,16 @@
 /**
- * The way back: status, pod documents and events to the hub, each said until the hub confirms that it lies safe in its
- * store. Changes are gathered for 300 ms; a status goes at least hourly. Bundle health is judged and recorded here, hub
- * or no hub. Never throws for a message's content.
+ * The way back: status, pod documents and events to the hub, each said until the hub confirms that
+ * it lies safe in its store. Changes are gathered for 300 ms; a status goes at least hourly. Bundle
+ * health is judged and recorded here, hub or no hub. Never throws for a message's content.
  */
 import type { HubDocument, StatusDocument } from '../protocol/documents.js';
-import { seal } from '../protocol/envelope.js';
-import { podTopicKey } from '../protocol/names.js';
 import type { Clock, Log } from '../protocol/ports.js';
 import type { Refusal } from '../protocol/refusal.js';
-import { topicsOf, type Topics } from '../protocol/topics.js';
 import { openHubDocument } from '../protocol/verify-messages.js';
 import { bundleHealth } from './bundle-health.js';
 import { Alarm } from './intake-alarm.js';
-import { bundleKey } from './intake-decide.js';
 import type { IntakeState } from './intake.js';
+import { isDiskError } from './journal/database.js';
 import type { Journal } from './journal/journal.js';
 import type { Link } from './link.js';
 import type { NodeInfo } from './node-info.js';
@@ -27,12 +24,20 @@ import {
   toldPod,
   type ToldPod,
 } from './report-decide.js';
+import {
+  eventMessage,
+  podMessage,
+  statusMessage,
+  type Message,
+  type SeenPod,
+} from './report-messages.js';
 import { stampOf, type NodeIdentity } from './report-node.js';
 import { Resend } from './report-resend.js';
 
 const DEBOUNCE_MS = 300;
 const STATUS_EVERY_MS = 3_600_000;
 const EVENTS_READ = 128;
+const DISK_RETRY_MS = 15_000;
 const STATUS = 'status';
 
 export interface ReportOptions {
@@ -52,17 +57,12 @@ export interface ReportOptions {
   readonly log: Log;
 }
 
-interface SeenPod extends ToldPod {
-  readonly report: PodReport;
-}
-
 export function startReport(options: ReportOptions): Report {
   return new Report(options);
 }
 
 export class Report {
   readonly #options: ReportOptions;
-  readonly #topics: Topics;
   readonly #resend = new Resend();
   readonly #changeAlarm: Alarm;
   readonly #resendAlarm: Alarm;
@@ -79,7 +79,6 @@ export class Report {
 
   constructor(options: ReportOptions) {
     this.#options = options;
-    this.#topics = topicsOf(options.identity.fleet);
     const { clock, journal } = options;
     this.#changeAlarm = new Alarm(clock, () => this.#look());
     this.#resendAlarm = new Alarm(clock, () => this.#send());
@@ -93,7 +92,10 @@ export class Report {
     this.#changeAlarm.setBefore(this.#options.clock.monotonic() + DEBOUNCE_MS);
   }
 
-  /** The status as it stands now, for the person at the device; `counter` is that of the last one said. */
+  /**
+   * The status as it stands now, for the person at the device; `counter` is that of the last one
+   * said.
+   */
   current(): StatusDocument {
     return { ...this.#makeStatus(), counter: this.#status?.counter ?? 0 };
   }
@@ -128,8 +130,10 @@ export class Report {
     const safe = ack.boot === journal.boot && ack.counter >= (this.#status?.counter ?? 0);
     if (safe) this.#resend.drop(STATUS);
     for (const [key, digest] of Object.entries(ack.pods)) {
+      const told = this.#pods.get(key);
+      if (!told) continue;
       this.#confirmed.set(key, digest);
-      if (this.#pods.get(key)?.summary.digest === digest) this.#resend.drop(`pod/${key}`);
+      if (told.summary.digest === digest) this.#resend.drop(`pod/${key}`);
     }
     this.#send();
     return null;
@@ -139,12 +143,13 @@ export class Report {
     for (const alarm of [this.#changeAlarm, this.#resendAlarm, this.#hourAlarm]) alarm.close();
   }
 
-  // --------------------------------------------------------------------------------------------- look
+  // ---------------------------------------------------------------------------------------------
+  // look
 
   /** Compares what is with what was said last. */
   #look(): void {
     const { clock } = this.#options;
-    this.#judgeBundles();
+    this.#tryToJudgeBundles();
     this.#lookAtPods();
     const status = this.#makeStatus();
     const version = statusVersion(status);
@@ -154,6 +159,19 @@ export class Report {
     if (this.#healthAgainAt !== null) {
       const inMs = Math.max(0, this.#healthAgainAt - clock.now()) + 10;
       this.#changeAlarm.setBefore(clock.monotonic() + inMs);
+    }
+  }
+
+  /** What a full disk refuses is judged again later; what is told is right in any case. */
+  #tryToJudgeBundles(): void {
+    const { clock, journal, log } = this.#options;
+    try {
+      journal.flush();
+      this.#judgeBundles();
+    } catch (error) {
+      if (!isDiskError(error)) throw error;
+      log.error('the journal cannot be written', { reason: error.message });
+      this.#healthAgainAt = clock.now() + DISK_RETRY_MS;
     }
   }
 
@@ -267,7 +285,8 @@ export class Report {
     }
   }
 
-  // --------------------------------------------------------------------------------------------- send
+  // ---------------------------------------------------------------------------------------------
+  // send
 
   #send(): void {
     const { link, clock } = this.#options;
@@ -289,60 +308,12 @@ export class Report {
   }
 
   /** Null for what is not to be said any more. */
-  #messageOf(key: string, version: string): { topic: string; payload: Buffer } | null {
-    const { identity } = this.#options;
-    const { node, signer } = identity;
-    if (key === STATUS) {
-      const topic = this.#topics.node(node, 'status');
-      return this.#status && { topic, payload: seal('status', this.#status, [signer]) };
+  #messageOf(key: string, version: string): Message | null {
+    if (key === STATUS) return this.#status && statusMessage(this.#options, this.#status);
+    if (key.startsWith('event/')) {
+      return eventMessage(this.#options, Number(version), Number(key.slice(6)));
     }
-    if (key.startsWith('event/')) return this.#eventMessage(Number(version), Number(key.slice(6)));
-    return this.#podMessage(key.slice(4));
-  }
-
-  #eventMessage(first: number, last: number) {
-    const { identity, journal } = this.#options;
-    const events = journal.events(first - 1, last - first + 1).filter(({ n }) => n <= last);
-    if (events.length === 0) return null;
-    const document = {
-      ...stampOf(identity, journal),
-      counter: journal.nextCounter(),
-      oldest: journal.oldestEvent(),
-      events,
-    };
-    const topic = this.#topics.node(identity.node, 'event');
-    return { topic, payload: seal('event', document, [identity.signer]) };
-  }
-
-  #podMessage(key: string) {
-    const { identity, journal } = this.#options;
-    const pod = this.#pods.get(key);
-    if (!pod) return null;
-    const slash = key.indexOf('/');
-    const topicKey = podTopicKey(key.slice(0, slash), key.slice(slash + 1));
-    const document = {
-      ...stampOf(identity, journal),
-      counter: journal.nextCounter(),
-      source: pod.source,
-      bundle: this.#bundleOf(pod.report),
-      pod: pod.pod,
-    };
-    const topic = this.#topics.node(identity.node, 'pod', topicKey);
-    return { topic, payload: seal('pod', document, [identity.signer]) };
-  }
-
-  /** The revision that the pod's manifest belongs to: the active one, or the last healthy one while it goes. */
-  #bundleOf({ bundle, manifestDigest }: PodReport) {
-    if (!bundle) return null;
-    const { journal } = this.#options;
-    const { namespace, name } = bundle;
-    const record = journal.bundles().find(known => bundleKey(known) === bundleKey(bundle));
-    for (const digest of [record?.active, record?.healthy]) {
-      const document = digest ? journal.bundleDocument(digest) : null;
-      if (document?.manifests.some(entry => entry.digest === manifestDigest)) {
-        return { namespace, name, revision: document.revision };
-      }
-    }
-    return { namespace, name, revision: record?.revision ?? 0 };
+    const pod = this.#pods.get(key.slice(4));
+    return pod ? podMessage(this.#options, pod) : null;
   }
 }

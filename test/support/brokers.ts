@@ -1,4 +1,7 @@
-/** Real brokers for tests: aedes in this process, Mosquitto as a process of its own. Neither keeps anything. */
+/**
+ * Real brokers for tests: aedes in this process, Mosquitto as a process of its own. Neither keeps
+ * anything.
+ */
 import { Aedes } from 'aedes';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';

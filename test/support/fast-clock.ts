@@ -1,4 +1,7 @@
-/** A clock that begins at a given time and runs faster than the real one: waiting is waiting, only shorter. */
+/**
+ * A clock that begins at a given time and runs faster than the real one: waiting is waiting, only
+ * shorter.
+ */
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../../protocol/ports.js';

@@ -1,7 +1,8 @@
 /**
- * A node in a process of its own that kills itself (SIGKILL) at a given step of the first activation:
- * `accepted` after the assignment was accepted and before any file, `committed` after the journal's promise and before
- * the rename, `never`. Arguments: data directory, broker port, step.
+ * A node in a process of its own that kills itself (SIGKILL) at a given step of the first
+ * activation: `accepted` after the assignment was accepted and before any file, `committed` after
+ * the journal's promise and before the rename, `never`. Arguments: data directory, broker port,
+ * step.
  */
 import { realClock } from '../../agent/clock.js';
 import type { OwnedDirectory } from '../../agent/owned-files.js';

@@ -1,4 +1,7 @@
-/** The hub's side of a real node in this process: journal, link, intake and report on real files; pods are scripted. */
+/**
+ * The hub's side of a real node in this process: journal, link, intake and report on real files;
+ * pods are scripted.
+ */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

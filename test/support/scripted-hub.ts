@@ -1,6 +1,6 @@
 /**
- * A hub for tests of the node: signs with the keys of `fleet.ts`, publishes what it is told, records and checks what
- * the node says, and confirms or answers only when told to.
+ * A hub for tests of the node: signs with the keys of `fleet.ts`, publishes what it is told,
+ * records and checks what the node says, and confirms or answers only when told to.
  */
 import { connect, type MqttClient } from 'mqtt';
 import { canonicalJson, sha256Hex } from '../../protocol/canonical.js';
