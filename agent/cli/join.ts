@@ -5,9 +5,9 @@ import { hostname } from 'node:os';
 import { Command } from 'commander';
 import { CliError } from '../../protocol/cli-error.js';
 import { nodeNameOf } from '../config.js';
-import { joinHub } from '../join.js';
+import { joinHub } from '../membership/join.js';
 import { openJournal } from '../journal/journal.js';
-import { readTokenFile, removeTokenFile } from '../token-file.js';
+import { readTokenFile, removeTokenFile } from '../membership/token-file.js';
 import type { CliContext } from './context.js';
 
 interface JoinOptions {

@@ -5,7 +5,7 @@ import { Command } from 'commander';
 import { CliError } from '../../protocol/cli-error.js';
 import { runAgent } from '../agent.js';
 import { ConfigError, resolveConfig, type ConfigInput } from '../config.js';
-import { loadIdentity } from '../identity.js';
+import { loadIdentity } from '../membership/identity.js';
 import { logTo } from '../log.js';
 import type { CliContext } from './context.js';
 

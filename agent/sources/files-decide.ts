@@ -5,7 +5,7 @@
  * keeps everything; only a file that is surely gone ends its pods. Kubelet behaviour rows 4 to 7, 9 to 13,
  * 16 to 24, done better where the catalogue says B. Pure.
  */
-import type { RefusedPod, SourcePod, SourceSnapshot } from '../desired.js';
+import type { RefusedPod, SourcePod, SourceSnapshot } from '../pods/desired.js';
 import type { SourceCondition } from '../ports.js';
 import { sha256Hex } from '../../protocol/canonical.js';
 import { OWNED_FILE_PREFIX } from '../../protocol/names.js';

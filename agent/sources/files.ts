@@ -9,7 +9,7 @@ import { watch, type FSWatcher } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Clock, Log } from '../../protocol/ports.js';
 import type { EventSink } from '../ports.js';
-import type { PodSource } from '../desired.js';
+import type { PodSource } from '../pods/desired.js';
 import {
   applyListing,
   emptyDirectory,

@@ -43,7 +43,7 @@ function initCommand(context: Context): Command {
       collect,
     )
     .action(async (options: InitOptions) => {
-      const { initHub } = await import('../init.js');
+      const { initHub } = await import('../setup/init.js');
       const made = await setUp(() =>
         initHub({
           dataDir: options.dataDir,

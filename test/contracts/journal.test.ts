@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { openJournal } from '../../agent/journal/journal.js';
-import { DirectoryError, openOwnedDirectory } from '../../agent/owned-files.js';
+import { DirectoryError, openOwnedDirectory } from '../../agent/intake/owned-files.js';
 import { fastClock } from '../support/fast-clock.js';
 import { NOW } from '../support/fleet.js';
 import { PROMISES } from '../support/journal-promises.js';

@@ -13,20 +13,20 @@ import { join } from 'node:path';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { connect, type IClientOptions, type MqttClient } from 'mqtt';
-import { brokerTlsOptions, openBrokerSocket } from '../../agent/hub-tls.js';
-import { isJoined, loadIdentity } from '../../agent/identity.js';
-import { JoinError, type JoinErrorCode } from '../../agent/join-http.js';
-import { joinHub, type JoinRequest } from '../../agent/join.js';
-import { readTokenFile, removeTokenFile } from '../../agent/token-file.js';
-import { startBroker } from '../../hub/broker.js';
-import { nodeStanding } from '../../hub/enrolment.js';
+import { brokerTlsOptions, openBrokerSocket } from '../../agent/membership/hub-tls.js';
+import { isJoined, loadIdentity } from '../../agent/membership/identity.js';
+import { JoinError, type JoinErrorCode } from '../../agent/membership/join-http.js';
+import { joinHub, type JoinRequest } from '../../agent/membership/join.js';
+import { readTokenFile, removeTokenFile } from '../../agent/membership/token-file.js';
+import { startBroker } from '../../hub/broker/broker.js';
+import { nodeStanding } from '../../hub/enrolment/enrolment.js';
 import {
   createAuthority,
   issueCertificate,
   NO_EXPIRY,
   ORGANISATION,
   spkiOf,
-} from '../../hub/pki.js';
+} from '../../hub/setup/pki.js';
 import { REQUEST_REASONS, RequestError, type Enrolment } from '../../hub/ports.js';
 import type { RootDocument } from '../../protocol/documents.js';
 import { seal } from '../../protocol/envelope.js';
@@ -293,7 +293,7 @@ describe('an honest hub', () => {
   });
 
   test('the token is read from standard input to its end', () => {
-    const module = new URL('../../agent/token-file.js', import.meta.url).href;
+    const module = new URL('../../agent/membership/token-file.js', import.meta.url).href;
     const script = `import { readTokenFile } from '${module}';
       process.stdout.write(await readTokenFile('-', process.stdin));`;
     const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {

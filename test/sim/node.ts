@@ -2,10 +2,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { PodSource, SourceSnapshot } from '../../agent/desired.js';
+import type { PodSource, SourceSnapshot } from '../../agent/pods/desired.js';
 import type { NewEvent, PodReport } from '../../agent/ports.js';
-import type { Pods } from '../../agent/pods.js';
-import { startPods } from '../../agent/reconcile.js';
+import type { Pods } from '../../agent/pods/pods.js';
+import { startPods } from '../../agent/pods/reconcile.js';
 import type {
   ObservedContainer,
   ObservedSandbox,

@@ -5,7 +5,7 @@
  * step.
  */
 import { realClock } from '../../agent/clock.js';
-import type { OwnedDirectory } from '../../agent/owned-files.js';
+import type { OwnedDirectory } from '../../agent/intake/owned-files.js';
 import { NOW } from './fleet.js';
 import { startNode } from './intake-node.js';
 

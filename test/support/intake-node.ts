@@ -5,11 +5,11 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startHubSession, type HubSession } from '../../agent/intake-session.js';
+import { startHubSession, type HubSession } from '../../agent/hub-session.js';
 import { openJournal, type Journal } from '../../agent/journal/journal.js';
-import { openPlainSocket } from '../../agent/link.js';
+import { openPlainSocket } from '../../agent/link/link.js';
 import { readNodeInfo } from '../../agent/node-info.js';
-import { openOwnedDirectory, type OwnedDirectory } from '../../agent/owned-files.js';
+import { openOwnedDirectory, type OwnedDirectory } from '../../agent/intake/owned-files.js';
 import type { PodReport } from '../../agent/ports.js';
 import type { Clock } from '../../protocol/ports.js';
 import { FLEET, NODE, NODE_NAME, trustedRoot } from './fleet.js';

@@ -13,7 +13,7 @@ import {
   noteSuccess,
   restartDueAt,
   type Memory,
-} from '../../../agent/back-off.js';
+} from '../../../agent/pods/back-off.js';
 import type { ObservedContainer } from '../../../agent/runtime/runtime.js';
 import { containerOf, manifest, T0, wish } from '../../support/pods.js';
 

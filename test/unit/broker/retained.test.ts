@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { describe, test } from 'node:test';
-import { indexRetained, type RetainedStore } from '../../../hub/broker-retained.js';
+import { indexRetained, type RetainedStore } from '../../../hub/broker/retained.js';
 
 interface Kept {
   readonly topic: string;

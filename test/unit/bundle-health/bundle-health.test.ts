@@ -1,7 +1,7 @@
 /** Where a bundle stands: sentence → journal and pods → state and reason. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { bundleHealth, SETTLED_MS } from '../../../agent/bundle-health.js';
+import { bundleHealth, SETTLED_MS } from '../../../agent/report/bundle-health.js';
 import type { BundleRecord, OwnedFile } from '../../../agent/journal/journal.js';
 import type { PodReport } from '../../../agent/ports.js';
 import { NOW } from '../../support/fleet.js';

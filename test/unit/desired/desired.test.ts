@@ -6,7 +6,7 @@ import {
   NOTHING_DESIRED,
   type Desired,
   type SourceSnapshot,
-} from '../../../agent/desired.js';
+} from '../../../agent/pods/desired.js';
 import type { ValidPod } from '../../../protocol/pod.js';
 import { manifest, T0, wish } from '../../support/pods.js';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
-import { unpackBlob } from '../../../agent/blobs.js';
+import { unpackBlob } from '../../../agent/intake/blobs.js';
 import {
   conflictWith,
   isOfOurMaking,
@@ -12,8 +12,8 @@ import {
   ownedContent,
   rootAllows,
   stageManifest,
-} from '../../../agent/intake-decide.js';
-import { packetSizes } from '../../../agent/packet-limit.js';
+} from '../../../agent/intake/decide.js';
+import { packetSizes } from '../../../agent/link/packet-limit.js';
 import { canonicalJson, sha256Hex } from '../../../protocol/canonical.js';
 import type { ManifestEntry } from '../../../protocol/documents.js';
 import { ownedFileName } from '../../../protocol/names.js';

@@ -1,7 +1,7 @@
 /** What is subscribed to, what is asked for, and when. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { FetchQueue, PATIENCE_MS, SLOTS } from '../../../agent/intake-fetch.js';
+import { FetchQueue, PATIENCE_MS, SLOTS } from '../../../agent/intake/fetch.js';
 
 const middle = () => 0.5;
 const keys = (count: number) => Array.from({ length: count }, (_, i) => `blob/${i}`);

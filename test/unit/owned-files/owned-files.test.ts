@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { DirectoryError, openOwnedDirectory } from '../../../agent/owned-files.js';
+import { DirectoryError, openOwnedDirectory } from '../../../agent/intake/owned-files.js';
 
 const A = 'flotilla_shop_00000000000000aa.json';
 const B = 'flotilla_shop_00000000000000bb.json';

@@ -1,10 +1,10 @@
 /** From a Pod to the runtime's specs: environment, commands, resources, mounts, names. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { hostsFile } from '../../../agent/hosts-file.js';
-import { expand } from '../../../agent/pod-env.js';
-import { linuxResources, qosClass } from '../../../agent/pod-resources.js';
-import { containerSpec, sandboxSpec } from '../../../agent/pod-spec.js';
+import { hostsFile } from '../../../agent/pods/hosts-file.js';
+import { expand } from '../../../agent/pods/pod-env.js';
+import { linuxResources, qosClass } from '../../../agent/pods/pod-resources.js';
+import { containerSpec, sandboxSpec } from '../../../agent/pods/pod-spec.js';
 import type { ContainerSpec } from '../../../agent/runtime/runtime.js';
 import type { Container, PodSpec } from '../../../protocol/pod.js';
 import { manifest, NODE, wish, type PodOptions } from '../../support/pods.js';

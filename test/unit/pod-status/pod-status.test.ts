@@ -8,10 +8,10 @@ import {
   noteFailure,
   type FailureKind,
   type Memory,
-} from '../../../agent/back-off.js';
-import { podReports } from '../../../agent/pod-reports.js';
-import { podStatus } from '../../../agent/pod-status.js';
-import type { DesiredPod } from '../../../agent/desired.js';
+} from '../../../agent/pods/back-off.js';
+import { podReports } from '../../../agent/pods/pod-reports.js';
+import { podStatus } from '../../../agent/pods/pod-status.js';
+import type { DesiredPod } from '../../../agent/pods/desired.js';
 import type { ObservedContainer, ObservedPods } from '../../../agent/runtime/runtime.js';
 import type { PodStatus } from '../../../protocol/pod.js';
 import {

@@ -9,8 +9,8 @@ import {
   REDACTED,
   statusVersion,
   toldPod,
-} from '../../../agent/report-decide.js';
-import { HUB_JITTER_MS, IN_FLIGHT_MAX, Resend } from '../../../agent/report-resend.js';
+} from '../../../agent/report/decide.js';
+import { HUB_JITTER_MS, IN_FLIGHT_MAX, Resend } from '../../../agent/report/resend.js';
 import { canonicalJson } from '../../../protocol/canonical.js';
 import type { EventRecord, StatusDocument } from '../../../protocol/documents.js';
 import { seal } from '../../../protocol/envelope.js';
