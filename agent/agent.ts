@@ -166,7 +166,7 @@ function startSession({ config, identity, journal, clock, log, held }: SessionPa
     openSocket: openBrokerSocket(identity.tls),
     nodeInfo: readNodeInfo,
     containerRuntimeVersion: () => held.engine(),
-    pods: () => held.pods?.reports() ?? null,
+    pods: () => (held.pods?.areKnown() ? held.pods.reports() : null),
     conditions: (): readonly SourceCondition[] => held.pods?.conditions() ?? [],
     clock,
     random: () => randomBytes(4).readUInt32BE() / 2 ** 32,

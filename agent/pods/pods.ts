@@ -22,6 +22,8 @@ export interface PodsOptions {
 }
 
 export interface Pods {
+  /** False until the engine was looked at once, or did not answer for half a minute: till then nobody knows. */
+  areKnown(): boolean;
   /** All pods as they are now, sorted by key. */
   reports(): readonly PodReport[];
   /** What the sources and the engine say. */

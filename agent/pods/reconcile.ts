@@ -33,6 +33,8 @@ import { Workers } from './workers.js';
 /** A whole look although nothing was heard (row 81). */
 const RESYNC_MS = 60_000;
 /** How soon an engine that does not answer is asked again (row 82). */
+/** An engine that is down at the start is no reason to say nothing at all. */
+const UNKNOWN_MAX_MS = 30_000;
 const ENGINE_RETRY_FIRST_MS = 100;
 const ENGINE_RETRY_MAX_MS = 5_000;
 /** Events of a pod that is being worked on need no plan at once: its worker's end brings one. */
@@ -92,6 +94,10 @@ class Reconciler implements Pods {
     this.#running = Promise.all([this.#loop(), listening]);
   }
 
+  areKnown(): boolean {
+    return this.#areKnown;
+  }
+
   reports(): readonly PodReport[] {
     return this.#reports;
   }
@@ -135,6 +141,7 @@ class Reconciler implements Pods {
   async #loop(): Promise<void> {
     const { clock, log } = this.#options;
     let retryMs = ENGINE_RETRY_FIRST_MS;
+    const startedAt = clock.monotonic();
     while (!this.#ending.signal.aborted) {
       this.#wake = new AbortController();
       let waitMs: number;
@@ -147,6 +154,7 @@ class Reconciler implements Pods {
         if (this.#engine.isUp || !isEngine) log.error('pods cannot be looked at', { message });
         if (isEngine) this.#engine = { isUp: false, message };
         this.#merge();
+        if (clock.monotonic() - startedAt >= UNKNOWN_MAX_MS) this.#areKnown = true;
         this.#show();
         waitMs = retryMs;
         retryMs = Math.min(retryMs * 2, ENGINE_RETRY_MAX_MS);
@@ -158,6 +166,7 @@ class Reconciler implements Pods {
     }
   }
 
+  #areKnown = false;
   #isWakingLater = false;
   async #wakeLater(): Promise<void> {
     if (this.#isWakingLater) return;
@@ -188,6 +197,7 @@ class Reconciler implements Pods {
     this.#plans = plan(input);
     for (const [key, at] of this.#notBefore) if (at <= now) this.#notBefore.delete(key);
     this.#dispatch(now);
+    this.#areKnown = true;
     this.#show();
     const times = [
       ...this.#plans.flatMap(({ againAt }) => (againAt === null ? [] : [againAt])),
@@ -296,7 +306,7 @@ class Reconciler implements Pods {
       ending: this.#endingPods.byUid,
       previous: new Map(this.#reports.map(report => [report.pod.metadata?.uid ?? '', report])),
     });
-    const shown = JSON.stringify([this.#reports, this.conditions()]);
+    const shown = JSON.stringify([this.#areKnown, this.#reports, this.conditions()]);
     if (shown === this.#shown) return;
     this.#shown = shown;
     for (const listener of this.#listeners) listener();

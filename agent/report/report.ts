@@ -251,8 +251,10 @@ export class Report {
     });
   }
 
+  /** Not before the pods are known: what a status does not list is gone at the hub. */
   #putStatus(status: StatusDocument, version: string): void {
-    const { journal, clock } = this.#options;
+    const { journal, clock, pods } = this.#options;
+    if (pods() === null) return;
     this.#status = { ...status, counter: journal.nextCounter() };
     this.#statusVersion = version;
     this.#resend.put(STATUS, String(this.#status.counter));
