@@ -12,7 +12,7 @@ import { imageStatus, pullImage } from './docker-images.js';
 import { inspectCache, type InspectCache } from './docker-inspect-cache.js';
 import { containerLogs } from './docker-logs.js';
 import { containerName, countOf, LABEL, sandboxName } from './docker-names.js';
-import { isSandbox, observedContainer, observedSandbox } from './docker-observe.js';
+import { isSandbox, observedContainer, observedSandbox, runtimeInfo } from './docker-observe.js';
 import { containerOptions, sandboxOptions, SANDBOX_OOM_SCORE_ADJ } from './docker-options.js';
 import { ensurePauseImage } from './pause-image.js';
 import {
@@ -69,18 +69,7 @@ export class DockerRuntime implements ContainerRuntime {
     const [version, info] = await this.attempt('EngineError', () =>
       Promise.all([this.quick.version(), this.quick.info() as Promise<Record<string, unknown>>]),
     );
-    const components = (version as { Components?: { Name: string }[] }).Components ?? [];
-    return {
-      name: components.some(c => /podman/i.test(c.Name)) ? 'podman' : 'docker',
-      version: version.Version,
-      apiVersion: version.ApiVersion,
-      operatingSystem: version.Os,
-      osImage: textOf(info['OperatingSystem']),
-      kernelVersion: textOf(info['KernelVersion']),
-      architecture: version.Arch,
-      cpus: Number(info['NCPU'] ?? 0),
-      memoryBytes: Number(info['MemTotal'] ?? 0),
-    };
+    return runtimeInfo(version, info);
   }
 
   async observe(): Promise<ObservedPods> {
@@ -354,8 +343,4 @@ export class DockerRuntime implements ContainerRuntime {
       'the engine may not lower oom_score_adj (no CAP_SYS_RESOURCE); pods run with 0 or more',
     );
   }
-}
-
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : '';
 }
