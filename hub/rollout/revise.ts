@@ -24,6 +24,8 @@ import type { Mutation, RevisionRecord } from '../store/store.js';
 
 /** Revisions below the newest that an undo may still reach (design: ten). */
 const ROLLBACK_WINDOW = 10;
+/** Limit of the document's schema; the root sets a lower one. */
+const PODS_MAX = 512;
 /** Raw bytes of one part: fits into a message even when it cannot be compressed. */
 const PART_BYTES = 100 * 1024;
 
@@ -68,6 +70,8 @@ export function sameManifests(a: readonly Pod[], b: readonly Pod[]): boolean {
 
 /** Throws `BundleTooLarge`. Equal input gives equal bytes. */
 export function revise(input: ReviseInput): Revised {
+  const { length } = input.manifests;
+  if (length > PODS_MAX) throw new BundleTooLarge(`${length} pods, the limit is ${PODS_MAX}`);
   const contents = sortedManifests(input.manifests).map(pod => contentOf(pod));
   const total = contents.reduce((sum, content) => sum + content.entry.size, 0);
   if (total > BUNDLE_CONTENT_BYTES_MAX) {
