@@ -10,10 +10,9 @@ import { createEnrolment, nodeStanding } from './enrolment/enrolment.js';
 import { startIngest } from './ingest/ingest.js';
 import { startHubLink } from './link/link.js';
 import { loadHub, type LoadedHub } from './setup/load.js';
-import type { NodeMessage } from './link/messages.js';
 import { BROKER_NAME, HUB_NAME, spkiOf, type RandomBytes } from './setup/pki.js';
 import { nodeWriter } from './rollout/remove-node.js';
-import { blobSweeper, republishBlobs } from './rollout/republish.js';
+import { blobSweeper, republisher } from './rollout/republish.js';
 import { manifestsOf } from './rollout/revision-document.js';
 import type { Store } from './store/store.js';
 import { openSqliteStore } from './store/sqlite.js';
@@ -67,7 +66,6 @@ async function assemble(
   const broker = await brokerOf(hub, store, log);
   if (broker) closings.push(() => broker.close());
 
-  let receive: (message: NodeMessage) => void = () => undefined;
   const link = startHubLink({
     ...linkAddress(hub, broker),
     root,
@@ -78,9 +76,12 @@ async function assemble(
     log,
     random,
     brokerIsFresh: broker !== null,
-    onMessage: message => receive(message),
+    onMessage: message => ingest.receive(message),
+    onUp: () => ingest.linkUp(),
+    onDown: () => ingest.linkDown(),
   });
   closings.push(() => link.close());
+  const again = republisher({ store, fleet, clock });
   const ingest = startIngest({
     store,
     root,
@@ -88,10 +89,10 @@ async function assemble(
     clock,
     log,
     freshAssignment: (node, nonce) => controller.freshAssignment(node, nonce),
-    republish: digests => republishBlobs(store, fleet, digests),
+    republish: digests => again.blobs(digests),
+    republishRoot: version => again.root(version),
     manifestsOf: bundle => manifestsOf(store, bundle),
   });
-  receive = message => ingest.receive(message);
   closings.push(() => ingest.close());
   closings.push(startSweeping(blobSweeper(store, fleet, clock), options));
 

@@ -3,14 +3,20 @@ import type {
   NodeCondition,
   NodeStatus,
   Pod,
+  PodCondition,
   PodSpec,
   PodStatus,
 } from 'kubernetes-types/core/v1.js';
 import { sha256Hex } from '../../protocol/canonical.js';
 import type { EventRecord, PodDocument, StatusDocument } from '../../protocol/documents.js';
+import { validatePod } from '../../protocol/generated/validators.js';
+import { LABEL_PATTERN } from '../../protocol/names.js';
+import { podFullName } from '../../protocol/pod-identity.js';
 import { withDefaults } from '../../protocol/pod-defaults.js';
 import type { ValidPod } from '../../protocol/pod.js';
 import type { EventSpec, NodeExtra, NodeObject, PodExtra, RecordedPod } from '../objects.js';
+import { isLabelKey, isLabelValue } from '../selectors.js';
+import { isFields, reportedStatus, strings } from './reported-status.js';
 import type { ObjectDraft, ReporterRecord } from '../store/store.js';
 
 const ANNOTATION = {
@@ -47,14 +53,18 @@ export function nodeDraft(said: NodeSaid): ObjectDraft {
     metadata: {
       namespace: '',
       name: metadata.name,
-      labels: status
-        ? { 'kubernetes.io/arch': status.info.architecture, ...metadata.labels }
-        : metadata.labels,
+      labels: { ...metadata.labels, ...(status ? archLabel(status.info.architecture) : {}) },
       annotations: metadata.annotations,
     },
     spec: node.spec,
     status: { ...reported, conditions: conditionsOf(said), flotilla: extra },
   };
+}
+
+function archLabel(architecture: string): Record<string, string> {
+  return architecture !== '' && isLabelValue(architecture)
+    ? { 'kubernetes.io/arch': architecture }
+    : {};
 }
 
 function nodeStatusOf({ info, capacity, allocatable }: StatusDocument): NodeStatus {
@@ -167,21 +177,31 @@ export function nameBeside(name: string, node: string): string {
 /** The manifest that a pod of a bundle came from: its name without the node's suffix. */
 export function manifestOf(document: PodDocument, manifests: readonly Pod[]): Pod | null {
   const name = String((document.pod['metadata'] as { name?: string }).name ?? '');
-  return manifests.find(pod => `${pod.metadata?.name ?? ''}-${document.node}` === name) ?? null;
+  return (
+    manifests.find(pod => podFullName(pod.metadata?.name ?? '', document.node) === name) ?? null
+  );
 }
 
-/** A mirror pod: the node's own, read-only here (kubelet behaviour rows 215–217). */
+/**
+ * A mirror pod: the node's own, read-only here (kubelet behaviour rows 215–217). What the node says is taken field by
+ * field: one that reports nonsense breaks nobody's list. The document's names are checked (`podKeyOf`).
+ */
 export function mirrorDraft({ document, digest, name, manifest }: MirrorInput): ObjectDraft {
-  const pod = document.pod as Pod;
-  const annotations = { ...manifest?.metadata?.annotations, ...pod.metadata?.annotations };
+  const said = isFields(document.pod['metadata']) ? document.pod['metadata'] : {};
+  const annotations = {
+    ...manifest?.metadata?.annotations,
+    ...strings(said['annotations']),
+  };
   const hash = annotations[ANNOTATION.hash] ?? digest.slice(0, 32);
+  const status = reportedStatus(document.pod['status']);
+  const collides = name !== said['name'];
   const extra: PodExtra = { source: document.source, bundle: document.bundle, digest };
   return {
     kind: 'Pod',
     metadata: {
-      namespace: pod.metadata?.namespace ?? 'default',
+      namespace: String(said['namespace']),
       name,
-      labels: { ...manifest?.metadata?.labels, ...pod.metadata?.labels },
+      labels: soundLabels(manifest ? (manifest.metadata?.labels ?? {}) : strings(said['labels'])),
       annotations: {
         ...annotations,
         [ANNOTATION.hash]: hash,
@@ -189,36 +209,62 @@ export function mirrorDraft({ document, digest, name, manifest }: MirrorInput): 
         [ANNOTATION.source]: annotations[ANNOTATION.source] ?? document.source,
       },
     },
-    spec: { ...specOf(pod, manifest), nodeName: document.node },
-    status: { ...(pod.status as PodStatus), flotilla: extra },
+    spec: { ...specOf(document, manifest, status), nodeName: document.node },
+    status: {
+      ...status,
+      ...(collides
+        ? { conditions: [...(status.conditions ?? []), nameTaken(String(said['name']))] }
+        : {}),
+      flotilla: extra,
+    },
   };
 }
 
-function specOf(pod: Pod, manifest: Pod | null): PodSpec {
-  if (pod.spec) return pod.spec;
+function nameTaken(name: string): PodCondition {
+  return {
+    type: 'flotilla.dev/NameTaken',
+    status: 'True',
+    reason: 'OtherNode',
+    message: `a pod of another node is shown as ${name} already; rename one of the two`,
+  };
+}
+
+function soundLabels(labels: Readonly<Record<string, string>>): Record<string, string> {
+  const kept = Object.entries(labels).filter(
+    ([key, value]) => isLabelKey(key) && isLabelValue(value),
+  );
+  return Object.fromEntries(kept);
+}
+
+/** The manifest's; of a local pod what the node says, if that is a PodSpec; else what the status shows. */
+function specOf({ pod }: PodDocument, manifest: Pod | null, status: PodStatus): PodSpec {
+  const { spec } = pod;
   if (manifest) return withDefaults(manifest as ValidPod).spec;
-  // Its revision is not kept any more: the containers' names are all that is known.
-  const containers = (pod.status?.containerStatuses ?? []).map(({ name, image }) => ({
-    name,
-    image,
-  }));
+  const candidate = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'any' }, spec };
+  if (isFields(spec) && validatePod(candidate)) return spec as unknown as PodSpec;
+  const containers = (status.containerStatuses ?? []).map(({ name, image }) => ({ name, image }));
   return { containers };
 }
 
 // --------------------------------------------------------------------------------------------- event
 
-/** Named after its number, so that recording it twice is one event. `uid` of a pod: its mirror's (kubectl asks for it). */
+/** Named after its number, so that recording it twice is one event. `name` and `uid` are of the object that it is about. */
 export function eventDraft(
   record: EventRecord,
-  where: { readonly node: string; readonly journal: string; readonly uid: string },
+  where: {
+    readonly node: string;
+    readonly journal: string;
+    readonly name: string;
+    readonly uid: string;
+  },
 ): ObjectDraft {
   const { involved } = record;
-  const namespace = involved.namespace === '' ? 'default' : involved.namespace;
+  const namespace = LABEL_PATTERN.test(involved.namespace) ? involved.namespace : 'default';
   const spec: EventSpec = {
     involvedObject: {
       kind: involved.kind,
       namespace: involved.kind === 'Node' ? '' : namespace,
-      name: involved.name,
+      name: where.name,
       uid: where.uid,
       fieldPath: involved.fieldPath,
     },

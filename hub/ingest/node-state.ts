@@ -11,6 +11,8 @@ import type {
   PresenceDocument,
   StatusDocument,
 } from '../../protocol/documents.js';
+import { LABEL_PATTERN, SUBDOMAIN_PATTERN } from '../../protocol/names.js';
+import { podFullName } from '../../protocol/pod-identity.js';
 import type { NodeExtra, RecordedPod } from '../objects.js';
 import type { ReporterRecord } from '../store/store.js';
 
@@ -19,6 +21,10 @@ export interface NodeState {
   readonly reporter: ReporterRecord;
   /** Superseded for ever. */
   readonly formerJournals: ReadonlySet<string>;
+  /** It spoke, or said that it is online, since the hub's link came up. */
+  readonly connected: boolean;
+  /** What the newest status lists, in this turn or before. */
+  readonly listed: StatusDocument['pods'];
   /** The newest status, if it came in this turn. */
   readonly status: StatusDocument | null;
   readonly recorded: Readonly<Record<string, RecordedPod>>;
@@ -26,8 +32,8 @@ export interface NodeState {
   readonly pods: ReadonlyMap<string, PodDocument>;
   /** Keys of pods that are gone. */
   readonly gone: ReadonlySet<string>;
-  /** To record, in order. */
-  readonly events: readonly EventRecord[];
+  /** To record, in order, each with the journal that numbers it. */
+  readonly events: readonly { readonly journal: string; readonly event: EventRecord }[];
   /** Events that left the node's outbox unseen. */
   readonly lostEvents: number;
   /** Something was said that deserves an ack, new or not. */
@@ -54,14 +60,16 @@ export function newReporter(node: string, journal: string): ReporterRecord {
 export function stateOf(
   node: string,
   reporters: readonly ReporterRecord[],
-  extra: Pick<NodeExtra, 'recorded'>,
+  known: Pick<NodeExtra, 'recorded' | 'pods'> & { readonly connected: boolean },
 ): NodeState {
   const current = reporters.find(reporter => reporter.current);
   return {
     reporter: current ?? newReporter(node, ''),
     formerJournals: new Set(reporters.filter(r => !r.current).map(r => r.journal)),
+    connected: known.connected,
+    listed: known.pods,
     status: null,
-    recorded: extra.recorded,
+    recorded: known.recorded,
     pods: new Map(),
     gone: new Set(),
     events: [],
@@ -71,20 +79,35 @@ export function stateOf(
   };
 }
 
+/** How a document came. */
+export interface Arrival {
+  /** Presence is the first that a node says on a connection. */
+  readonly isPresence: boolean;
+  readonly retained: boolean;
+}
+
 /**
- * A journal never seen supersedes the one before: its counters begin anew, and so does the order of pod documents. Null:
- * a former journal, ignored.
+ * A journal never seen supersedes the one before: its counters begin anew, and so does the order of pod documents. Null,
+ * to be ignored: a former journal, and a retained word of an unknown one while another is connected: that is left from
+ * between the two, and taking it would silence the living one for ever.
  */
-export function underJournal(state: NodeState, { node, journal }: NodeStamp): NodeState | null {
+export function underJournal(
+  state: NodeState,
+  { node, journal }: NodeStamp,
+  { isPresence, retained }: Arrival,
+): NodeState | null {
   if (state.reporter.journal === journal) return state;
   if (state.formerJournals.has(journal)) return null;
+  if (state.connected && retained && !isPresence) return null;
   const formerJournals = new Set(state.formerJournals);
   if (state.reporter.journal !== '') formerJournals.add(state.reporter.journal);
-  const { online } = state.reporter;
   return {
     ...state,
-    reporter: { ...newReporter(node, journal), online },
+    reporter: newReporter(node, journal),
     formerJournals,
+    connected: false,
+    listed: {},
+    status: null,
     recorded: Object.fromEntries(
       Object.entries(state.recorded).map(([key, pod]) => [key, { ...pod, boot: 0, counter: 0 }]),
     ),
@@ -100,19 +123,24 @@ function isAfter(a: Order, b: Order): boolean {
   return a.boot > b.boot || (a.boot === b.boot && a.counter > b.counter);
 }
 
+/**
+ * The greater (boot, n) wins. Will and birth of one connection share their number: the one that came last counts, for a
+ * node that reads its own will while it is connected says its birth again.
+ */
 export function withPresence(state: NodeState, document: PresenceDocument): NodeState {
   const { presenceBoot, presenceN } = state.reporter;
-  const now = { boot: document.boot, counter: document.n };
-  const before = { boot: presenceBoot, counter: presenceN };
-  const same = now.boot === before.boot && now.counter === before.counter;
-  // The will and the birth of one connection share their number: offline is the later of the two.
-  const later = isAfter(now, before) || (same && !document.online);
-  if (!later) return state;
   const { boot, n, online } = document;
-  return { ...state, reporter: { ...state.reporter, presenceBoot: boot, presenceN: n, online } };
+  if (isAfter({ boot: presenceBoot, counter: presenceN }, { boot, counter: n })) return state;
+  const reporter = { ...state.reporter, presenceBoot: boot, presenceN: n, online };
+  return { ...state, reporter, connected: online };
 }
 
-export function withStatus(state: NodeState, document: StatusDocument): NodeState {
+/** One that is said just now proves that the node is there, whatever became of its presence. */
+export function withStatus(
+  state: NodeState,
+  document: StatusDocument,
+  { retained }: Pick<Arrival, 'retained'>,
+): NodeState {
   if (!isAfter(document, state.reporter)) return { ...state, acknowledge: true };
   const { boot, counter } = document;
   const gone = new Set(state.gone);
@@ -123,9 +151,18 @@ export function withStatus(state: NodeState, document: StatusDocument): NodeStat
     gone.add(key);
     delete recorded[key];
   }
-  const pods = new Map([...state.pods].filter(([key]) => !gone.has(key)));
-  const reporter = { ...state.reporter, boot, counter };
-  return { ...state, reporter, status: document, recorded, gone, pods, acknowledge: true };
+  const online = state.reporter.online || !retained;
+  return {
+    ...state,
+    reporter: { ...state.reporter, boot, counter, online },
+    connected: state.connected || !retained,
+    listed: document.pods,
+    status: document,
+    recorded,
+    gone,
+    pods: new Map([...state.pods].filter(([key]) => !gone.has(key))),
+    acknowledge: true,
+  };
 }
 
 /** `name`: of the object that will hold it. */
@@ -135,6 +172,8 @@ export function withPod(state: NodeState, document: PodDocument, name: string): 
   const named = new Set(state.named).add(key);
   const before = state.recorded[key];
   if (before && !isAfter(document, before)) return { ...state, named, acknowledge: true };
+  // Late news of a pod that a later status knows nothing of.
+  if (!isAfter(document, state.reporter) && !Object.hasOwn(state.listed, key)) return state;
   const { boot, counter } = document;
   const recorded = {
     ...state.recorded,
@@ -156,11 +195,19 @@ export function podDigest(document: PodDocument): string {
   return sha256Hex(canonicalJson(document.pod));
 }
 
-/** `namespace/name`; null for a document whose pod has none. */
-export function podKeyOf({ pod }: PodDocument): string | null {
+/**
+ * `namespace/name`; null for a name that this node cannot have given: every name ends in the node's own, so that no node
+ * speaks about another's pods.
+ */
+export function podKeyOf({ node, pod }: Pick<PodDocument, 'node' | 'pod'>): string | null {
   const metadata = pod['metadata'] as { namespace?: unknown; name?: unknown } | undefined;
   const { namespace, name } = metadata ?? {};
-  return typeof namespace === 'string' && typeof name === 'string' ? `${namespace}/${name}` : null;
+  if (typeof namespace !== 'string' || typeof name !== 'string') return null;
+  const isSound =
+    LABEL_PATTERN.test(namespace) &&
+    SUBDOMAIN_PATTERN.test(name) &&
+    name.endsWith(podFullName('', node));
+  return isSound ? `${namespace}/${name}` : null;
 }
 
 /** In order from the next number on; what lies before `oldest` is lost; a hole is waited for. */
@@ -175,7 +222,7 @@ export function withEvents(state: NodeState, document: EventDocument): NodeState
   for (const event of [...document.events].sort((a, b) => a.n - b.n)) {
     if (event.n <= through) continue;
     if (event.n !== through + 1) break;
-    events.push(event);
+    events.push({ journal: state.reporter.journal, event });
     through = event.n;
   }
   return {
@@ -187,9 +234,11 @@ export function withEvents(state: NodeState, document: EventDocument): NodeState
   };
 }
 
-/** Pods whose recorded document is not the one that the newest status names: the node is asked for these. */
-export function outdatedPods(extra: Pick<NodeExtra, 'pods' | 'recorded'>): string[] {
-  return Object.keys(extra.pods).filter(
-    key => extra.pods[key]?.digest !== extra.recorded[key]?.digest,
-  );
+/** Pods whose recorded document is not the one that the newest status names, with the digest that it names. */
+export function outdatedPods({
+  listed,
+  recorded,
+}: Pick<NodeState, 'listed' | 'recorded'>): ReadonlyMap<string, string> {
+  const all = Object.entries(listed).map(([key, { digest }]): [string, string] => [key, digest]);
+  return new Map(all.filter(([key, digest]) => recorded[key]?.digest !== digest));
 }

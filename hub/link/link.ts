@@ -27,7 +27,8 @@ const BACK_OFF_MAX_MS = 30_000;
 /** A broker that keeps a mark gives it at once. */
 const MARK_WAIT_MS = 5_000;
 /** Acks and answers on their way; what is above is dropped, for the node asks again. */
-const MESSAGES_MAX = 1_000;
+const MESSAGES_MAX = 10_000;
+const ANNOUNCE_AGAIN_MS = 5_000;
 const CLOSE_MS = 2_000;
 /** Topic and packet id beside the payload. */
 const PACKET_BYTES_MAX = 2 * MESSAGE_BYTES_MAX;
@@ -57,6 +58,9 @@ export interface HubLinkOptions {
   /** An embedded broker that just started: there is no mark to wait for on the first connection. */
   readonly brokerIsFresh: boolean;
   readonly onMessage: (message: NodeMessage) => void;
+  /** Subscribed: called before the first message of the connection is handed on. */
+  readonly onUp?: () => void;
+  readonly onDown?: () => void;
 }
 
 export interface HubLink {
@@ -79,6 +83,9 @@ class MqttHubLink implements HubLink {
   #client: MqttClient | null = null;
   #isFresh: boolean;
   #session = '';
+  /** Of this connection, once it is said. */
+  #birth: Buffer | null = null;
+  #announcedAt = 0;
   #onTheWay = 0;
   #takeMark: (payload: Buffer) => void = () => undefined;
 
@@ -101,6 +108,7 @@ class MqttHubLink implements HubLink {
     const { clock } = this.#options;
     const client = this.#client;
     if (client?.connected && !this.#stop.signal.aborted) {
+      this.#birth = null;
       const goodbye = publish(client, this.#topics.hub(), this.#presence(false), true).catch(
         () => undefined,
       );
@@ -140,6 +148,8 @@ class MqttHubLink implements HubLink {
         over.abort();
         client.end(true);
         if (this.#client === client) this.#client = null;
+        this.#birth = null;
+        this.#options.onDown?.();
         resolve(reason);
       };
       client.on('error', error => {
@@ -147,8 +157,9 @@ class MqttHubLink implements HubLink {
         end(why);
       });
       client.on('close', () => end(why));
-      client.on('message', (topic, payload) => this.#receive(topic, payload));
+      client.on('message', (topic, payload, { retain }) => this.#receive(topic, payload, retain));
       client.on('connect', () => {
+        this.#options.onUp?.();
         this.#serve(client, over.signal).catch((error: unknown) => end(messageOf(error)));
       });
     });
@@ -196,10 +207,18 @@ class MqttHubLink implements HubLink {
   async #serve(client: MqttClient, signal: AbortSignal): Promise<void> {
     const { store, clock, log } = this.#options;
     const mark = this.#awaitMark(signal);
-    const filters = [this.#topics.mark(), ...NODE_KINDS.map(kind => this.#topics.everyNode(kind))];
+    const hub = this.#topics.hub();
+    const filters = [
+      this.#topics.mark(),
+      hub,
+      ...NODE_KINDS.map(kind => this.#topics.everyNode(kind)),
+    ];
     await subscribe(client, filters);
     log.info('connected to the broker', { session: this.#session });
-    await publish(client, this.#topics.hub(), this.#presence(true), true);
+    const birth = this.#presence(true);
+    this.#birth = birth;
+    this.#announcedAt = clock.monotonic();
+    await publish(client, hub, birth, true);
     const payload = this.#isFresh ? null : await mark;
     if (signal.aborted) return;
     const lacking = whatIsLacking({
@@ -246,12 +265,28 @@ class MqttHubLink implements HubLink {
     return opened.ok ? opened.value.document : null;
   }
 
-  #receive(topic: string, payload: Buffer): void {
+  #receive(topic: string, payload: Buffer, retained: boolean): void {
     const address = this.#topics.parse(topic);
     if (address?.kind === 'mark') return this.#takeMark(payload);
+    if (address?.kind === 'hub') return this.#seeHub(payload);
     if (payload.byteLength > MESSAGE_BYTES_MAX || !address || !('node' in address)) return;
     const kind = NODE_KINDS.find(known => known === address.kind);
-    if (kind) this.#options.onMessage({ kind, node: address.node, payload });
+    if (kind) this.#options.onMessage({ kind, node: address.node, payload, retained });
+  }
+
+  /** The will of a former connection came late, or somebody replays one: said again, at most every five seconds. */
+  #seeHub(payload: Buffer): void {
+    const birth = this.#birth;
+    const now = this.#options.clock.monotonic();
+    if (!birth || payload.equals(birth) || this.#announcedAt > now) return;
+    const waitMs = Math.max(0, this.#announcedAt + ANNOUNCE_AGAIN_MS - now);
+    this.#announcedAt = now + waitMs;
+    void this.#options.clock.sleep(waitMs, this.#stop.signal).then(async () => {
+      const client = this.#client;
+      if (this.#birth !== birth || !client) return;
+      // Lost: the next connection has a birth of its own.
+      await publish(client, this.#topics.hub(), birth, true).catch(() => undefined);
+    });
   }
 
   #presence(online: boolean): Buffer {

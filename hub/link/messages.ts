@@ -8,6 +8,8 @@ export interface NodeMessage {
   /** As the topic names it. */
   readonly node: string;
   readonly payload: Uint8Array;
+  /** The broker kept it: said at some time, perhaps while nobody listened. False: said just now. */
+  readonly retained: boolean;
 }
 
 /** Messages of the hub that are not kept: signed and sent once, QoS 1. Lost ones are asked for again by the node. */

@@ -1,11 +1,14 @@
 /** The way of an apply: check everything, make the revision, one transaction. Implements `BundleWriter`. */
 import type { Pod } from 'kubernetes-types/core/v1.js';
+import { canonicalJson } from '../../protocol/canonical.js';
 import { LABEL_PATTERN } from '../../protocol/names.js';
 import { validatePodManifest } from '../../protocol/pod-validation.js';
 import type { Clock } from '../../protocol/ports.js';
-import type { Signer } from '../../protocol/keys.js';
+import type { RootDocument } from '../../protocol/documents.js';
+import { keyId, type Signer } from '../../protocol/keys.js';
 import { topicsOf } from '../../protocol/topics.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
+import { releaseRoleOf } from '../../protocol/verify-bundle.js';
 import type { BundleObject, BundleObjectStatus, BundleSpec } from '../objects.js';
 import { RequestError, type ApplyRequest, type BundleWriter } from '../ports.js';
 import { BundleTooLarge, revise, sameManifests, sortedManifests, type Revised } from './revise.js';
@@ -21,9 +24,23 @@ export interface ApplyParts {
   readonly clock: Clock;
 }
 
+/** The roll-up of statuses writes the same objects. */
+const TRIES = 10;
+
 export function bundleWriter(parts: ApplyParts): BundleWriter {
   return {
-    apply: (actor, request) => apply(parts, actor, request),
+    apply: async (actor, request) => {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await apply(parts, actor, request);
+        } catch (error) {
+          const raced =
+            error instanceof RequestError && ['Conflict', 'AlreadyExists'].includes(error.reason);
+          // Who names a version builds on it; who does not wants the change on whatever is there.
+          if (!raced || request.expect !== 'any' || attempt === TRIES) throw error;
+        }
+      }
+    },
     remove: async (actor, { namespace, name, dryRun }) => {
       const found = await parts.store.get('Bundle', namespace, name);
       if (!found) throw new RequestError('NotFound', `bundles.flotilla.dev "${name}" not found`);
@@ -59,7 +76,7 @@ async function apply(
   const same = current !== null && sameManifests(current.spec.manifests, manifests);
   const revised = same ? null : await nextRevision(parts, actor, { request, manifests });
   const spec: BundleSpec = { nodeSelector: request.spec.nodeSelector, manifests };
-  const status = revised ? freshStatus(revised) : (current as BundleObject).status;
+  const status = revised ? freshStatus(revised, current) : (current as BundleObject).status;
   const draft = {
     kind: 'Bundle' as const,
     metadata: { namespace, name, labels: request.labels, annotations: request.annotations },
@@ -94,6 +111,9 @@ function dryRun(
   { draft, changed }: { draft: Draft; changed: boolean },
 ): Awaited<ReturnType<BundleWriter['apply']>> {
   const respecified = changed || current?.spec.nodeSelector !== draft.spec.nodeSelector;
+  const told = (of: Pick<BundleObject['metadata'], 'labels' | 'annotations'> | undefined) =>
+    canonicalJson([of?.labels, of?.annotations]);
+  const configured = respecified || told(current?.metadata) !== told(draft.metadata);
   const object: BundleObject = {
     kind: 'Bundle',
     metadata: {
@@ -109,12 +129,14 @@ function dryRun(
   };
   return {
     object,
-    outcome: current === null ? 'created' : respecified ? 'configured' : 'unchanged',
+    outcome: current === null ? 'created' : configured ? 'configured' : 'unchanged',
   };
 }
 
-function freshStatus(revised: Revised): BundleObjectStatus {
-  const nodes = { desired: 0, updated: 0, healthy: 0, failed: 0, offline: 0 };
+/** Nobody has the new revision yet; whom it is for does not depend on it. */
+function freshStatus(revised: Revised, current: BundleObject | null): BundleObjectStatus {
+  const { desired = 0, offline = 0 } = current?.status.nodes ?? {};
+  const nodes = { desired, updated: 0, healthy: 0, failed: 0, offline };
   return { revision: revised.revision, digest: revised.digest, nodes };
 }
 
@@ -123,19 +145,15 @@ async function nextRevision(
   actor: Actor,
   { request, manifests }: { request: ApplyRequest; manifests: readonly Pod[] },
 ): Promise<Revised> {
-  if (!releaseSigner) {
-    throw new RequestError(
-      'Forbidden',
-      'this hub holds no release key: bundles are signed elsewhere',
-    );
-  }
   const { namespace, name } = request;
+  const signer = signerFor(root().document, request, releaseSigner);
   const former = await store.revisions(namespace, name);
   const last = former.reduce<(typeof former)[number] | null>(
     (a, b) => (a && a.revision > b.revision ? a : b),
     null,
   );
-  const { fleet } = root().document;
+  const { fleet, floors } = root().document;
+  const floor = floors[`${namespace}/${name}`] ?? 0;
   try {
     return revise({
       fleet,
@@ -143,17 +161,36 @@ async function nextRevision(
       namespace,
       name,
       manifests,
-      lastRevision: last?.revision ?? 0,
+      // Below the root's floor nothing runs.
+      lastRevision: Math.max(last?.revision ?? 0, floor - 1),
       lastRollbackFloor: last ? rollbackFloorOf(last) : 0,
       issued: new Date(clock.now()).toISOString(),
       createdBy: actor.name,
-      signer: releaseSigner,
+      signer,
     });
   } catch (error) {
     if (error instanceof BundleTooLarge)
       throw new RequestError('Invalid', `bundle "${name}": ${error.message}`);
     throw error;
   }
+}
+
+/** Nodes refuse what the role responsible for the bundle did not sign by its threshold. */
+function signerFor(
+  root: RootDocument,
+  bundle: { readonly namespace: string; readonly name: string },
+  releaseSigner: Signer | null,
+): Signer {
+  const role = releaseRoleOf(root, bundle);
+  const held = releaseSigner && role?.keys.includes(keyId(releaseSigner.publicKey));
+  if (held && role?.threshold === 1) return releaseSigner;
+  const why = role
+    ? `it needs ${role.threshold} signatures by release keys, and this hub holds ${held ? 1 : 0}`
+    : 'the root names no release role for it';
+  throw new RequestError(
+    'Forbidden',
+    `bundle "${bundle.name}" cannot be signed here: ${why}; sign it where the release keys are`,
+  );
 }
 
 interface Cause {
@@ -230,7 +267,8 @@ function inNamespace(manifest: unknown, namespace: string): unknown {
   if (manifest === null || typeof manifest !== 'object') return manifest;
   const { metadata } = manifest as { metadata?: unknown };
   if (metadata === null || typeof metadata !== 'object') return manifest;
-  return { ...manifest, metadata: { namespace, ...metadata } };
+  const given = (metadata as { namespace?: unknown }).namespace ?? '';
+  return given === '' ? { ...manifest, metadata: { ...metadata, namespace } } : manifest;
 }
 
 async function commit({ store }: ApplyParts, actor: Actor, mutations: readonly Mutation[]) {

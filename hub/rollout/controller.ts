@@ -9,9 +9,15 @@ import type { Signer } from '../../protocol/keys.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import { topicsOf } from '../../protocol/topics.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
-import { assignmentOf, compose, signAssignment, type SignedAssignment } from './director.js';
+import {
+  assignmentFault,
+  assignmentOf,
+  compose,
+  signAssignment,
+  type SignedAssignment,
+} from './director.js';
 import type { BundleObject, NodeObject } from '../objects.js';
-import { candidateOf, decide, rollUp, type Candidate } from './rollout.js';
+import { candidateOf, decide, isAllowed, rollUp, type Candidate } from './rollout.js';
 import {
   StoreError,
   type Actor,
@@ -62,7 +68,7 @@ export function startController(parts: ControllerParts): Controller {
   return {
     firstAssignment: async joining => {
       const current = await parts.store.assignment(joining.node);
-      const bundles = decide(await candidates(parts.store), {
+      const bundles = decide(await candidates(parts), {
         labels: joining.labels,
         assigned: [],
       });
@@ -76,14 +82,19 @@ export function startController(parts: ControllerParts): Controller {
   };
 }
 
-async function candidates(store: Store): Promise<Candidate[]> {
+async function candidates({ store, root }: ControllerParts): Promise<Candidate[]> {
   const { items } = await store.list('Bundle');
   const found: Candidate[] = [];
   for (const bundle of items as readonly BundleObject[]) {
     const record = await store.revisionByDigest(bundle.status.digest);
     if (record) found.push(candidateOf(bundle, record.size));
   }
-  return found;
+  return found.filter(candidate => isAllowed(candidate, root().document));
+}
+
+/** More is meant for a node than an assignment holds; it keeps the one that it has. */
+class UnfitAssignment extends Error {
+  override readonly name = 'UnfitAssignment';
 }
 
 interface NextOf {
@@ -94,7 +105,7 @@ interface NextOf {
   readonly current: AssignmentRecord | null;
 }
 
-/** Null when the node's assignment says the same already. */
+/** Null when the node's assignment says the same already. Throws when none can be made. */
 function next({ root, hubSigner, clock }: ControllerParts, of: NextOf): SignedAssignment | null {
   const { fleet, epoch, version } = root().document;
   const document = compose({
@@ -108,7 +119,10 @@ function next({ root, hubSigner, clock }: ControllerParts, of: NextOf): SignedAs
     nonce: of.nonce,
     now: clock.now(),
   });
-  return document ? signAssignment(document, hubSigner, topicsOf(fleet)) : null;
+  if (!document) return null;
+  const fault = assignmentFault(document);
+  if (fault !== null) throw new UnfitAssignment(`node ${of.node}: ${fault}`);
+  return signAssignment(document, hubSigner, topicsOf(fleet));
 }
 
 async function freshAssignment(parts: ControllerParts, node: string, nonce: string): Promise<void> {
@@ -119,7 +133,7 @@ async function freshAssignment(parts: ControllerParts, node: string, nonce: stri
     if (identity?.state !== 'active' || !object) return;
     const current = await store.assignment(node);
     const assigned = current ? assignmentOf(current).bundles : [];
-    const bundles = decide(await candidates(store), { labels: object.metadata.labels, assigned });
+    const bundles = decide(await candidates(parts), { labels: object.metadata.labels, assigned });
     const nodeKey = keyId(identity.identityKey);
     const signed = next(parts, { node, nodeKey, nonce, bundles, current });
     try {
@@ -156,8 +170,8 @@ async function assignLoop(
 
 /** How many assignments were written. */
 async function assignAll(parts: ControllerParts): Promise<number> {
-  const { store } = parts;
-  const offered = await candidates(store);
+  const { store, log } = parts;
+  const offered = await candidates(parts);
   const [nodes, identities, assignments] = await Promise.all([
     store.list('Node'),
     store.identities(),
@@ -167,6 +181,7 @@ async function assignAll(parts: ControllerParts): Promise<number> {
   const records = new Map(assignments.map(record => [record.node, record]));
   let batch: Mutation[] = [];
   let written = 0;
+  const unfit: string[] = [];
   for (const { node, identityKey, state } of identities) {
     const nodeLabels = labels.get(node);
     if (state !== 'active' || !nodeLabels) continue;
@@ -174,7 +189,13 @@ async function assignAll(parts: ControllerParts): Promise<number> {
     const assigned = current ? assignmentOf(current).bundles : [];
     const bundles = decide(offered, { labels: nodeLabels, assigned });
     const nodeKey = keyId(identityKey);
-    const signed = next(parts, { node, nodeKey, nonce: null, bundles, current });
+    let signed: SignedAssignment | null = null;
+    try {
+      signed = next(parts, { node, nodeKey, nonce: null, bundles, current });
+    } catch (error) {
+      if (!(error instanceof UnfitAssignment)) throw error;
+      unfit.push(error.message);
+    }
     if (!signed) continue;
     batch.push(...signed.mutations);
     written++;
@@ -184,6 +205,9 @@ async function assignAll(parts: ControllerParts): Promise<number> {
     }
   }
   if (batch.length > 0) await store.commit(ACTOR, batch);
+  if (unfit.length > 0) {
+    log.error('too much is meant for some nodes', { nodes: unfit.length, first: unfit[0] });
+  }
   return written;
 }
 

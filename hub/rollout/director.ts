@@ -16,6 +16,9 @@ const LIFETIME_MS = 90 * DAY_MS;
 /** Signed anew after this, so that a node that comes back finds one that has not expired. */
 const RESIGN_MS = 7 * DAY_MS;
 
+/** Limit of the document's schema. */
+const BUNDLES_MAX = 128;
+
 export interface ComposeInput {
   readonly fleet: string;
   readonly epoch: number;
@@ -44,6 +47,8 @@ function saysTheSame(current: AssignmentDocument, input: ComposeInput): boolean 
 export function compose(input: ComposeInput): AssignmentDocument | null {
   const { current } = input;
   if (current && input.nonce === null && saysTheSame(current, input)) return null;
+  // The answer to an open request stays in what follows it: the node may not have read it yet.
+  const former = current?.nodeKey === input.nodeKey ? current : null;
   const generation = current?.epoch === input.epoch ? current.generation + 1 : 1;
   return {
     fleet: input.fleet,
@@ -54,11 +59,21 @@ export function compose(input: ComposeInput): AssignmentDocument | null {
     rootVersion: input.rootVersion,
     issued: new Date(input.now).toISOString(),
     notAfter: new Date(input.now + LIFETIME_MS).toISOString(),
-    nonce: input.nonce,
+    nonce: input.nonce ?? former?.nonce ?? null,
     bundles: [...input.bundles],
     secrets: [],
-    parameters: current?.parameters ?? {},
+    parameters: former?.parameters ?? {},
   };
+}
+
+/** Why no node would accept it, or null. */
+export function assignmentFault(document: AssignmentDocument): string | null {
+  const { length } = document.bundles;
+  if (length > BUNDLES_MAX) return `${length} bundles, a node takes at most ${BUNDLES_MAX}`;
+  const bytes = Buffer.byteLength(canonicalJson(document));
+  return bytes > ASSIGNMENT_BYTES_MAX
+    ? `the assignment has ${bytes} bytes, the limit is ${ASSIGNMENT_BYTES_MAX}`
+    : null;
 }
 
 export interface SignedAssignment {

@@ -1,4 +1,8 @@
-/** Forgets a node: its identity, assignment, reports and pods, in one transaction. Implements `NodeWriter`. */
+/**
+ * Takes a node out of the fleet in one transaction: its identity, so that it has to join anew, its Node, pods and what the
+ * broker holds for it. Counters stay: should the same device join again, its journal knows how far it was; an assignment
+ * that began at generation 1 would be a rollback there, and its events would look lost. Implements `NodeWriter`.
+ */
 import { topicsOf } from '../../protocol/topics.js';
 import type { PodObject } from '../objects.js';
 import { RequestError, type NodeWriter } from '../ports.js';
@@ -19,11 +23,13 @@ export function nodeWriter({ store, fleet, disconnect }: RemoveNodeParts): NodeW
       if (dryRun) return;
       const { items } = await store.list('Pod');
       const pods = (items as readonly PodObject[]).filter(pod => pod.spec.nodeName === name);
+      const reporters = await store.reporters(name);
       const mutations: Mutation[] = [
         { type: 'delete', kind: 'Node', namespace: '', name },
         { type: 'dropIdentity', node: name },
-        { type: 'dropAssignment', node: name },
-        { type: 'dropReporters', node: name },
+        ...reporters.map((record): Mutation => {
+          return { type: 'reporter', record: { ...record, online: false } };
+        }),
         { type: 'publish', topic: topicsOf(fleet).node(name, 'assignment'), payload: null },
         ...pods.map((pod): Mutation => {
           const { namespace, name: podName } = pod.metadata;

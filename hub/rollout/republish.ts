@@ -12,35 +12,59 @@ const ACTOR: Actor = { kind: 'hub', name: 'blobs' };
 const UNNEEDED_MS = 86_400_000;
 const PAGE = 500;
 
+/** One publication reaches everybody who misses it: those who ask in this time are answered with it. */
+const AGAIN_AFTER_MS = 5_000;
+
+export interface RepublishParts {
+  readonly store: Store;
+  readonly fleet: string;
+  readonly clock: Clock;
+}
+
+export interface Republisher {
+  blobs(digests: readonly string[]): Promise<{ published: string[]; absent: string[] }>;
+  /** That version of the root; one that does not exist is no error. */
+  root(version: number): Promise<void>;
+}
+
 /**
  * Publishes again what the store holds: a clear and the content, so that the publication counts as changed even where
  * the store believes that the broker has it.
  */
-export async function republishBlobs(
-  store: Store,
-  fleet: string,
-  digests: readonly string[],
-): Promise<{ published: string[]; absent: string[] }> {
+export function republisher({ store, fleet, clock }: RepublishParts): Republisher {
   const topics = topicsOf(fleet);
-  const published: string[] = [];
-  const absent: string[] = [];
-  for (const digest of new Set(digests)) {
-    const blob = await store.blob(digest);
-    const payload = blob
-      ? asBlob(Buffer.from(blob.content))
-      : (await store.revisionByDigest(digest))?.envelope;
-    if (payload === undefined) {
-      absent.push(digest);
-      continue;
+  const publishedAt = new Map<string, number>();
+  const publish = async (topic: string, payload: Uint8Array) => {
+    const now = clock.monotonic();
+    for (const [known, at] of publishedAt) {
+      if (now - at >= AGAIN_AFTER_MS) publishedAt.delete(known);
     }
-    const topic = topics.blob(digest);
+    if (publishedAt.has(topic)) return;
+    publishedAt.set(topic, now);
     await store.commit(ACTOR, [
       { type: 'publish', topic, payload: null },
       { type: 'publish', topic, payload },
     ]);
-    published.push(digest);
-  }
-  return { published, absent };
+  };
+  return {
+    blobs: async digests => {
+      const published: string[] = [];
+      const absent: string[] = [];
+      for (const digest of new Set(digests)) {
+        const blob = await store.blob(digest);
+        const payload = blob
+          ? asBlob(Buffer.from(blob.content))
+          : (await store.revisionByDigest(digest))?.envelope;
+        if (payload) await publish(topics.blob(digest), payload);
+        (payload ? published : absent).push(digest);
+      }
+      return { published, absent };
+    },
+    root: async version => {
+      const record = version > 0 ? await store.root(version) : null;
+      if (record) await publish(topics.root(version), record.envelope);
+    },
+  };
 }
 
 /** Remembers since when a blob is not needed; a restart of the hub starts the day anew. */
@@ -78,11 +102,13 @@ async function* publications(store: Store) {
   }
 }
 
-/** Of the newest revision of every bundle and of everything that is assigned. */
+/** Of the newest revision of every bundle and of everything that is assigned to a member. */
 async function neededBlobs(store: Store): Promise<Set<string>> {
   const { items } = await store.list('Bundle');
   const digests = new Set((items as readonly BundleObject[]).map(bundle => bundle.status.digest));
+  const members = new Set((await store.identities()).map(({ node }) => node));
   for (const record of await store.assignments()) {
+    if (!members.has(record.node)) continue;
     for (const bundle of assignmentOf(record).bundles) digests.add(bundle.digest);
   }
   const needed = new Set<string>();

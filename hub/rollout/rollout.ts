@@ -1,7 +1,7 @@
 /**
  * Which bundle revisions a node is to run, and how far they are. Pure: the fleet comes in as values, decisions go out.
  */
-import type { AssignedBundle } from '../../protocol/documents.js';
+import type { AssignedBundle, RootDocument } from '../../protocol/documents.js';
 import type { BundleObject, BundleObjectStatus, NodeObject } from '../objects.js';
 import { matches, parseSelector, type Requirement } from '../selectors.js';
 
@@ -24,6 +24,14 @@ export function candidateOf(bundle: BundleObject, size: number): Candidate {
     digest: bundle.status.digest,
     size,
   };
+}
+
+/** What the root withdrew is assigned to nobody: a node would refuse all of the assignment. */
+export function isAllowed(
+  { namespace, name, revision, digest }: Candidate,
+  root: Pick<RootDocument, 'denied' | 'floors'>,
+): boolean {
+  return !root.denied.includes(digest) && revision >= (root.floors[`${namespace}/${name}`] ?? 0);
 }
 
 /**
