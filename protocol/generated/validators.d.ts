@@ -1,22 +1,6 @@
 // Made by protocol/schema/generate.mjs; do not edit.
 import type { ErrorObject } from '../schema-error.js';
-import type {
-  Envelope,
-  RootDocument,
-  BundleDocument,
-  AssignmentDocument,
-  HubDocument,
-  MarkDocument,
-  AnswerDocument,
-  AckDocument,
-  PresenceDocument,
-  RequestDocument,
-  StatusDocument,
-  PodDocument,
-  EventDocument,
-  JoinDocument,
-  JoinedDocument,
-} from '../documents.js';
+import type { Envelope, RootDocument, BundleDocument, AssignmentDocument, HubDocument, MarkDocument, AnswerDocument, AckDocument, PresenceDocument, RequestDocument, StatusDocument, PodDocument, EventDocument, JoinDocument, JoinedDocument } from '../documents.js';
 
 /** `errors` belongs to the last call: read it at once. */
 interface Validator {
