@@ -13,7 +13,7 @@ import {
   rootAllows,
   stageManifest,
 } from '../../../agent/intake/decide.js';
-import { packetSizes } from '../../../agent/link/packet-limit.js';
+import { PacketGuard } from '../../../protocol/packet-guard.js';
 import { canonicalJson, sha256Hex } from '../../../protocol/canonical.js';
 import type { ManifestEntry } from '../../../protocol/documents.js';
 import { ownedFileName } from '../../../protocol/names.js';
@@ -258,10 +258,10 @@ describe('packets on the socket', () => {
   ];
   for (const [sentence, bytes, accepted] of rows) {
     test(`${sentence}, in one piece and byte by byte`, () => {
-      assert.equal(packetSizes(100).accept(Buffer.from(bytes)), accepted);
-      const sizes = packetSizes(100);
+      assert.equal(new PacketGuard(100).admits(Buffer.from(bytes)), accepted);
+      const guard = new PacketGuard(100);
       assert.equal(
-        bytes.every(byte => sizes.accept(Buffer.from([byte]))),
+        bytes.every(byte => guard.admits(Buffer.from([byte]))),
         accepted,
       );
     });
