@@ -45,7 +45,7 @@ function presence(boot: number, n: number, online: boolean): PresenceDocument {
 }
 
 function status(counter: number, pods: Record<string, string> = {}): StatusDocument {
-  const summaries = Object.entries(pods).map(([key, digest]) => [
+  const summaries = Object.entries(pods).map(([key, digest]): [string, object] => [
     key,
     { digest, phase: 'Running', ready: true },
   ]);
