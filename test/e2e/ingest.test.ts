@@ -177,9 +177,13 @@ describe('nodes and people', () => {
     await other.tell(other.pod('web'));
     await hub.acked('its owner', ({ node }) => node === 'edge2');
     const before = await hub.pods();
-    await edge.tell(other.pod('web', 'Failed'));
-    await edge.status({ pods: {} });
+    const { key, pod, summary } = other.pod('web', 'Failed');
+    await edge.tell({ key, pod });
+    await edge.status({ pods: { [key]: summary } });
     await hub.acked('the stranger', ({ node, counter }) => node === 'edge1' && counter > 1);
+    assert.deepEqual(await hub.pods(), before);
+    await edge.status({ pods: {} });
+    await hub.acked('the stranger again', ({ node, counter }) => node === 'edge1' && counter > 2);
     assert.deepEqual(await hub.pods(), before);
   });
 
