@@ -128,7 +128,7 @@ export class Report {
       if (!told) continue;
       this.#confirmed.set(key, digest);
       if (told.summary.digest === digest) this.#resend.drop(`pod/${key}`);
-      // This is also how the hub asks for a pod: by naming what it has of it.
+      // The hub says what it has: what differs it asks for.
       else this.#resend.put(`pod/${key}`, told.summary.digest);
     }
     this.#send();
