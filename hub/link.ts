@@ -1,0 +1,329 @@
+/**
+ * The hub's link to its broker: connects, subscribes to what nodes say, announces a session and
+ * keeps the publisher going; comes back with jittered back-off from 1 s to 30 s. What a message
+ * means is judged behind `onMessage`. Nothing is kept while it is down: desired state is in the
+ * store, and what else is lost the nodes ask for again.
+ */
+import type { AckDocument, AnswerDocument, HubDocument } from '../protocol/documents.js';
+import { seal } from '../protocol/envelope.js';
+import type { Signer } from '../protocol/keys.js';
+import { MESSAGE_BYTES_MAX } from '../protocol/limits.js';
+import type { Clock, Log } from '../protocol/ports.js';
+import { topicsOf, type Topics } from '../protocol/topics.js';
+import type { TrustedRoot } from '../protocol/verified.js';
+import { BrokerConnection, type BrokerTls } from './broker-connection.js';
+import type { NodeMessage, NodeMessenger } from './messages.js';
+import { planPublications } from './publisher-decide.js';
+import { startPublisher, type Publisher } from './publisher.js';
+import { SendWindow } from './send-window.js';
+import type { Store } from './store/store.js';
+
+const NODE_KINDS = ['presence', 'request', 'status', 'pod', 'event'] as const;
+const BACK_OFF_MIN_MS = 1_000;
+const BACK_OFF_MAX_MS = 30_000;
+/** A connection that held this long starts the back-off anew. */
+const SETTLED_MS = 30_000;
+const MARK_WAIT_MS = 5_000;
+const WINDOW = 100;
+/** A broker that acknowledges nothing this long is given up. */
+const STALL_MS = 60_000;
+const MESSAGES_MAX = 1_000;
+const ANNOUNCE_AGAIN_MS = 5_000;
+const GOODBYE_MS = 2_000;
+
+export interface HubLinkOptions {
+  /** `mqtts://host:port`, or `mqtt://host:port` without TLS. */
+  readonly url: string;
+  readonly tls: BrokerTls | null;
+  /** Must equal the common name of the certificate. */
+  readonly clientId: string;
+  readonly root: () => TrustedRoot;
+  readonly hubSigner: Signer;
+  /** Raw X25519 public key, hex. */
+  readonly sealingKey: string;
+  readonly store: Store;
+  /** True: the broker starts with this process, empty: the first connection does not wait for a mark. */
+  readonly brokerIsFresh: boolean;
+  readonly onMessage: (message: NodeMessage) => void;
+  /** A new session was announced: every node sends again what is not acknowledged. */
+  readonly onSession?: () => void;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** That many random bytes. */
+  readonly random: (bytes: number) => Uint8Array;
+}
+
+export interface HubLink {
+  /** True from the PUBACK of the birth to the end of the connection. */
+  connected(): boolean;
+  readonly messenger: NodeMessenger;
+  /** Writes the last mark, says offline and disconnects; takes two seconds at most. Twice is safe. */
+  close(): Promise<void>;
+}
+
+/** Begins to connect at once. Throws for a URL that is none. */
+export function startHubLink(options: HubLinkOptions): HubLink {
+  return new MqttHubLink(options);
+}
+
+/** Delay before the next attempt; `random`: 0 ≤ x < 1. */
+export function hubBackOffMs(attempt: number, random: number): number {
+  const most = Math.min(BACK_OFF_MAX_MS, 2 * BACK_OFF_MIN_MS * 2 ** Math.min(attempt, 16));
+  return Math.round(BACK_OFF_MIN_MS + (most - BACK_OFF_MIN_MS) * random);
+}
+
+/** What belongs to one CONNECT. */
+interface Session {
+  readonly connection: BrokerConnection;
+  readonly window: SendWindow;
+  readonly birth: Buffer;
+  readonly will: Buffer;
+  readonly readMark: (payload: Buffer) => void;
+  readonly mark: Promise<Buffer>;
+  publisher: Publisher | null;
+  /** Monotonic time of the newest birth; null: not announced yet. */
+  announcedAt: number | null;
+  up: boolean;
+}
+
+class MqttHubLink implements HubLink {
+  readonly messenger: NodeMessenger;
+  readonly #options: HubLinkOptions;
+  readonly #topics: Topics;
+  readonly #stop = new AbortController();
+  readonly #done: Promise<void>;
+  #session: Session | null = null;
+  #fresh: boolean;
+  #messages = 0;
+  #closing: Promise<void> | null = null;
+
+  constructor(options: HubLinkOptions) {
+    this.#options = options;
+    this.#topics = topicsOf(options.root().document.fleet);
+    this.#fresh = options.brokerIsFresh;
+    this.messenger = {
+      ack: (node, document) => this.#message('ack', node, document),
+      answer: (node, document) => this.#message('answer', node, document),
+    };
+    const first = this.#open();
+    this.#done = this.#run(first);
+  }
+
+  connected(): boolean {
+    return this.#session?.up === true && this.#session.connection.connected();
+  }
+
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    this.#stop.abort();
+    const session = this.#session;
+    if (session?.connection.connected() && session.announcedAt !== null) {
+      const { connection, publisher, will } = session;
+      const goodbye = Promise.all([
+        publisher?.stop(),
+        connection.publish(this.#topics.hub(), will, { retain: true }),
+      ]);
+      const enough = new AbortController();
+      await Promise.race([goodbye, this.#options.clock.sleep(GOODBYE_MS, enough.signal)]);
+      enough.abort();
+    }
+    session?.connection.disconnect();
+    await this.#done;
+  }
+
+  async #run(first: Session): Promise<void> {
+    const { clock, log, random, url } = this.#options;
+    let session = first;
+    for (let attempt = 0; ;) {
+      const { upMs, reason } = await this.#attend(session);
+      if (this.#stop.signal.aborted) return;
+      if (upMs >= SETTLED_MS) attempt = 0;
+      const delayMs = hubBackOffMs(attempt++, fraction(random(4)));
+      log.warn('no connection to the broker', { broker: url, reason, retryInMs: delayMs });
+      await clock.sleep(delayMs, this.#stop.signal);
+      if (this.#stop.signal.aborted) return;
+      session = this.#open();
+    }
+  }
+
+  #open(): Session {
+    const { url, tls, clientId, random, log } = this.#options;
+    const id = Buffer.from(random(16)).toString('hex');
+    const will = this.#presence(id, false);
+    let readMark: (payload: Buffer) => void = () => undefined;
+    const mark = new Promise<Buffer>(resolve => (readMark = resolve));
+    const connection = new BrokerConnection({
+      url,
+      tls,
+      clientId,
+      will: { topic: this.#topics.hub(), payload: will },
+      onMessage: (topic, payload) => this.#receive(session, topic, payload),
+      onOversized: (topic, bytes) => log.warn('message too large: dropped', { topic, bytes }),
+    });
+    const session: Session = {
+      connection,
+      window: new SendWindow(WINDOW),
+      birth: this.#presence(id, true),
+      will,
+      readMark,
+      mark,
+      publisher: null,
+      announcedAt: null,
+      up: false,
+    };
+    this.#session = session;
+    return session;
+  }
+
+  #presence(session: string, online: boolean): Buffer {
+    const { root, hubSigner, sealingKey } = this.#options;
+    const { fleet, epoch } = root().document;
+    const document: HubDocument = { fleet, epoch, session, online, sealingKey };
+    return seal('hub', document, [hubSigner]);
+  }
+
+  /** From CONNECT to the end of the connection. */
+  async #attend(session: Session): Promise<{ upMs: number; reason: string }> {
+    const { clock } = this.#options;
+    const { connection, window } = session;
+    let upMs = 0;
+    if (await connection.accepted) {
+      const since = clock.monotonic();
+      void this.#watch(session);
+      void this.#announce(session).catch((error: unknown) => connection.cut(messageOf(error)));
+      await connection.over;
+      upMs = clock.monotonic() - since;
+    }
+    window.close();
+    return { upMs, reason: await connection.over };
+  }
+
+  /** The birth comes last: whoever sees the session may speak to the hub and is heard. */
+  async #announce(session: Session): Promise<void> {
+    const { store, root, clock, log, onSession, hubSigner } = this.#options;
+    const { connection, window, birth } = session;
+    const fresh = this.#fresh;
+    this.#fresh = false;
+    await this.#subscribe(session);
+    const mark = fresh ? null : await this.#markInTime(session);
+    const [id, last] = await Promise.all([store.id(), store.lastPublication()]);
+    if (connection.ended.aborted || this.#stop.signal.aborted) return;
+    const plan = planPublications({ fresh, mark, root: root(), store: id, last });
+    const { fleet } = root().document;
+    session.publisher = startPublisher({
+      ...{ store, clock, log, window, signal: connection.ended },
+      after: plan.after,
+      marked: plan.reason === 'UpToDate' || plan.reason === 'Behind' ? plan.after : null,
+      send: (topic, payload) => connection.publish(topic, payload, { retain: true }),
+      sendMark: number => {
+        const signed = seal('mark', { fleet, store: id, number }, [hubSigner]);
+        return connection.publish(this.#topics.mark(), signed, { retain: true });
+      },
+      onFailure: reason => connection.cut(reason),
+    });
+    await session.publisher.begun;
+    if (this.#stop.signal.aborted) return;
+    session.announcedAt = clock.monotonic();
+    if (!(await connection.publish(this.#topics.hub(), birth, { retain: true }))) return;
+    session.up = true;
+    const publications = last - plan.after;
+    log.info('connected to the broker', { why: plan.reason, after: plan.after, publications });
+    onSession?.();
+  }
+
+  /** The mark first: a broker may drop retained messages beyond its queue limit (Mosquitto: 1,020). */
+  async #subscribe({ connection }: Session): Promise<void> {
+    const topics = this.#topics;
+    const granted = await Promise.all([
+      connection.subscribe([topics.mark(), topics.hub()]),
+      connection.subscribe(NODE_KINDS.map(kind => topics.everyNode(kind))),
+    ]);
+    if (granted.includes(false) && connection.connected()) {
+      this.#options.log.error("the broker refuses the hub's subscriptions: check its access rules");
+    }
+  }
+
+  async #markInTime({ connection, mark }: Session): Promise<Buffer | null> {
+    const enough = new AbortController();
+    const signal = AbortSignal.any([enough.signal, connection.ended, this.#stop.signal]);
+    const late = this.#options.clock.sleep(MARK_WAIT_MS, signal).then(() => null);
+    const read = await Promise.race([mark, late]);
+    enough.abort();
+    void connection.unsubscribe(this.#topics.mark());
+    return read;
+  }
+
+  async #watch({ connection, window }: Session): Promise<void> {
+    while (!connection.ended.aborted) {
+      const before = window.released();
+      const wasInUse = window.inUse() > 0;
+      await this.#options.clock.sleep(STALL_MS, connection.ended);
+      if (wasInUse && window.inUse() > 0 && window.released() === before) {
+        connection.cut(`the broker acknowledged nothing for ${STALL_MS / 1000} s`);
+      }
+    }
+  }
+
+  #receive(session: Session, topic: string, payload: Buffer): void {
+    const address = this.#topics.parse(topic);
+    if (address?.kind === 'mark') return session.readMark(payload);
+    if (address?.kind === 'hub') {
+      if (session.announcedAt !== null && !payload.equals(session.birth)) {
+        void this.#announceAgain(session, session.announcedAt);
+      }
+      return;
+    }
+    const kind = NODE_KINDS.find(known => known === address?.kind);
+    if (!kind || !address || !('node' in address)) return;
+    try {
+      this.#options.onMessage({ kind, node: address.node, payload });
+    } catch (error) {
+      const reason = messageOf(error);
+      this.#options.log.error('a message could not be handled', { topic, reason });
+    }
+  }
+
+  /** The will of a former connection came late, or somebody replays one: at most every five seconds. */
+  async #announceAgain(session: Session, announcedAt: number): Promise<void> {
+    const { clock } = this.#options;
+    const now = clock.monotonic();
+    if (announcedAt > now) return;
+    session.announcedAt = Math.max(now, announcedAt + ANNOUNCE_AGAIN_MS);
+    await clock.sleep(session.announcedAt - now, session.connection.ended);
+    if (this.#stop.signal.aborted) return;
+    await session.connection.publish(this.#topics.hub(), session.birth, { retain: true });
+  }
+
+  #message(kind: 'ack', node: string, document: AckDocument): void;
+  #message(kind: 'answer', node: string, document: AnswerDocument): void;
+  #message(kind: 'ack' | 'answer', node: string, document: object): void {
+    const session = this.#session;
+    if (!session?.connection.connected() || this.#messages >= MESSAGES_MAX) return;
+    const payload = seal(kind, document, [this.#options.hubSigner]);
+    if (payload.byteLength > MESSAGE_BYTES_MAX) {
+      this.#options.log.error('message too large: not sent', { kind, node });
+      return;
+    }
+    this.#messages++;
+    void this.#sendMessage(session, this.#topics.node(node, kind), payload);
+  }
+
+  async #sendMessage({ connection, window }: Session, topic: string, payload: Buffer) {
+    if (await window.take('message')) {
+      await connection.publish(topic, payload, { retain: false });
+      window.release();
+    }
+    this.#messages--;
+  }
+}
+
+function fraction(bytes: Uint8Array): number {
+  return Buffer.from(bytes).readUInt32BE() / 2 ** 32;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
