@@ -4,6 +4,8 @@
 #   ./install.sh demo --stop   removes what the demo made, and nothing else
 # Running either twice is fine. Asks before it installs packages, but only on a terminal.
 set -euo pipefail
+# Whatever ends this script unforeseen says where.
+trap 'echo "error: ${BASH_SOURCE[0]##*/} line $LINENO: $BASH_COMMAND" >&2' ERR
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 demo="${FLOTILLA_DEMO_DIR:-$HOME/.flotilla/demo}"
@@ -165,7 +167,8 @@ make_image() {
   root=$(mktemp -d)
   mkdir -p "$root/bin" "$root/tmp" "$root/www"
   cp "$(readlink -f "$(command -v busybox)")" "$root/bin/busybox"
-  { ldd "$root/bin/busybox" 2>/dev/null || true; } | grep -o '/[^ ]*' | while read -r library; do
+  # A static one asks for none, and grep then finds nothing.
+  { ldd "$root/bin/busybox" 2>/dev/null || true; } | { grep -o '/[^ ]*' || true; } | while read -r library; do
     mkdir -p "$root$(dirname "$library")"
     cp -L "$library" "$root$library"
   done

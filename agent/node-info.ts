@@ -1,4 +1,7 @@
-/** What this machine is: read from the operating system, in the words of a Kubernetes Node. Decides nothing. */
+/**
+ * What this machine is: read from the operating system, in the words of a Kubernetes Node. Decides
+ * nothing.
+ */
 import { readFileSync } from 'node:fs';
 import * as os from 'node:os';
 import type { StatusDocument } from '../protocol/documents.js';

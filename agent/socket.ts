@@ -1,7 +1,7 @@
 /**
  * The agent's own API on a Unix socket in the data directory, for a person at the device and for scrapers: the
  * kubelet's read-only endpoints (`/healthz`, `/pods`, `/containerLogs/<ns>/<pod>/<container>`, rows 218–221) and
- * `/status`, `/journal`, `/plan`. File mode 0600 decides who may read. GET only; nothing here changes anything.
+ * `/status`, `/plan`. File mode 0600 decides who may read. GET only; nothing here changes anything.
  */
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -18,13 +18,18 @@ export interface SocketSources {
   /** False when the loop that reconciles pods has stopped moving (row 219). */
   readonly healthy: () => boolean;
   readonly status: () => unknown;
-  readonly journal: (query: URLSearchParams) => unknown;
-  readonly plan: () => Promise<unknown>;
+  /** What is being done and what waits for its time, line by line. */
+  readonly plan: () => string;
   readonly logs: ContainerRuntime['logs'];
 }
 
 export interface SocketServer {
   close(): Promise<void>;
+}
+
+/** Why an agent cannot start, for a person. */
+export class AgentError extends Error {
+  override readonly name = 'AgentError';
 }
 
 class HttpError extends Error {
@@ -49,12 +54,12 @@ async function answersAlready(path: string): Promise<boolean> {
 /** Throws a sentence when the path is too long or another agent answers on it. A socket left by a crash is replaced. */
 export async function serveSocket(path: string, sources: SocketSources): Promise<SocketServer> {
   if (Buffer.byteLength(path) > SOCKET_PATH_MAX) {
-    throw new Error(
+    throw new AgentError(
       `${path}: longer than the ${SOCKET_PATH_MAX} bytes of a Unix socket; use a shorter --data-dir`,
     );
   }
   if (await answersAlready(path))
-    throw new Error(`another agent runs on this data directory (${path} answers)`);
+    throw new AgentError(`another agent runs on this data directory (${path} answers)`);
   rmSync(path, { force: true });
   const server = createServer((request, response) => {
     const closed = new AbortController();
@@ -105,11 +110,9 @@ async function handle(
     case '/status':
       json(response, sources.status());
       return;
-    case '/journal':
-      json(response, sources.journal(url.searchParams));
-      return;
     case '/plan':
-      json(response, await sources.plan());
+      response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8' });
+      response.end(sources.plan());
       return;
   }
   if (url.pathname.startsWith('/containerLogs/')) return streamLogs(url, response, h);

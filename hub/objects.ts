@@ -29,6 +29,17 @@ export interface NodeExtra {
   readonly bundles: readonly BundleStatus[];
   /** Of the newest status; what differs from the recorded pods is asked for. */
   readonly pods: StatusDocument['pods'];
+  /** By the same keys: the pod documents that were recorded. */
+  readonly recorded: Readonly<Record<string, RecordedPod>>;
+}
+
+export interface RecordedPod {
+  readonly digest: string;
+  /** Of the Pod object: the key's own, unless another node's pod had that name first. */
+  readonly name: string;
+  /** Order the documents of one pod. */
+  readonly boot: number;
+  readonly counter: number;
 }
 
 export type NodeObject = StoredObject<NodeSpec, NodeStatus & { flotilla: NodeExtra }>;

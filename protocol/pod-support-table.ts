@@ -76,7 +76,7 @@ const SPEC: readonly Row[] = [
   ],
   ['spec.enableServiceLinks', 'ignored', 'there are no services to link to'],
   ['spec.ephemeralContainers', 'forbidden', 'a manifest cannot have ephemeral containers', [[]]],
-  ['spec.hostAliases', 'default', 'the hosts file is not managed yet', [[]]],
+  ['spec.hostAliases', 'default', 'aliases are not written into the hosts file yet', [[]]],
   ['spec.hostIPC', 'default', 'the IPC namespace of the host is not shared yet', [false]],
   ['spec.hostNetwork', 'default', 'the network of the host is not shared yet', [false]],
   ['spec.hostPID', 'default', 'the process namespace of the host is not shared yet', [false]],

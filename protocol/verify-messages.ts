@@ -38,7 +38,7 @@ interface HubDocuments {
   joined: JoinedDocument;
 }
 
-interface NodeDocuments {
+export interface NodeDocuments {
   presence: PresenceDocument;
   request: RequestDocument;
   status: StatusDocument;

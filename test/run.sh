@@ -65,6 +65,7 @@ packages() {
   have busybox busybox-static
   have openssl openssl
   have ip iproute2
+  have pgrep procps
   [ -x /usr/sbin/mosquitto ] || missing+=(mosquitto)
   have mosquitto_pub mosquitto-clients
   [ "${#missing[@]}" -gt 0 ] || return 0
@@ -94,6 +95,8 @@ engine
 say "Installing Node packages"
 if [ ! -d node_modules ] || [ -n "${CI:-}" ]; then
   npm ci --no-audit --no-fund >"$work/npm.log" 2>&1 || { tail -n 20 "$work/npm.log" >&2; give_up "npm ci failed"; }
+  # install.sh looks here for what is installed already.
+  sha256sum package-lock.json | cut -d' ' -f1 >node_modules/.flotilla-lock
 fi
 say "Building"
 npm run --silent build || give_up "the build failed"

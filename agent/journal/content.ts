@@ -1,7 +1,8 @@
 /**
- * Bundle revisions, blobs, the files that are owned, and where each bundle stands. Kept: what the accepted assignment
- * names, what is active, and the last healthy revision of each bundle; the rest is forgotten but for its digest,
- * which still exposes other content under a known number. Runs inside the caller's transaction.
+ * Bundle revisions, blobs, the files that are owned, and where each bundle stands. Kept: what the
+ * accepted assignment names, what is active, and the last healthy revision of each bundle; the rest
+ * is forgotten but for its digest, which still exposes other content under a known number. Runs
+ * inside the caller's transaction.
  */
 import type { BundleDocument, BundleState } from '../../protocol/documents.js';
 import type { Verified } from '../../protocol/verified.js';

@@ -1,7 +1,7 @@
 /**
- * Opens the journal's SQLite file: WAL, synchronous FULL, mode 0600, migrated to this version's schema. A damaged file
- * is set aside and a new one begun; a file of a newer version is refused and left alone. Holds no knowledge of what
- * the tables mean.
+ * Opens the journal's SQLite file: WAL, synchronous FULL, mode 0600, migrated to this version's
+ * schema. A damaged file is set aside and a new one begun; a file of a newer version is refused and
+ * left alone. Holds no knowledge of what the tables mean.
  */
 import Database from 'better-sqlite3';
 import { chmodSync, closeSync, existsSync, openSync, renameSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { MIGRATIONS, SCHEMA_VERSION } from './schema.js';
 
 export type Connection = Database.Database;
 
-export type JournalErrorCode = 'NewerSchema' | 'Unusable';
+export type JournalErrorCode = 'NewerSchema' | 'OtherFleet' | 'Unusable';
 
 /** The journal cannot be used; the message says what to do. */
 export class JournalError extends Error {
@@ -38,7 +38,7 @@ function isDamage(error: unknown): boolean {
 }
 
 /** Full, read-only or failing: nothing that the program did wrong. */
-export function isDiskError(error: unknown): boolean {
+export function isDiskError(error: unknown): error is Error {
   if (!(error instanceof Database.SqliteError)) return false;
   return /^SQLITE_(FULL|IOERR|READONLY|CANTOPEN)/.test(error.code);
 }
@@ -120,7 +120,7 @@ export function openForReading(file: string): Connection {
     connection.close();
     throw new JournalError(
       'NewerSchema',
-      `${file}: schema ${version}, this program reads ${SCHEMA_VERSION}; use the agent's own version`,
+      `${file}: schema ${version}, this program reads ${SCHEMA_VERSION}; use the agent's own`,
     );
   } catch (error) {
     throw unusable(file, error);

@@ -1,6 +1,7 @@
 /**
- * The journal's history: what was accepted and what became of it, each row with the hash of the row before. The chain
- * finds accidents and clumsy edits; it is no defence against root. At most 1,000 rows are kept.
+ * The journal's history: what was accepted and what became of it, each row with the hash of the row
+ * before. The chain finds accidents and clumsy edits; it is no defence against root. At most 1,000
+ * rows are kept.
  */
 import { canonicalJson, sha256Hex } from '../../protocol/canonical.js';
 import type { BundleState } from '../../protocol/documents.js';
@@ -12,7 +13,7 @@ export const HISTORY_ROWS_MAX = 1000;
 const NOTHING = '0'.repeat(64);
 
 export type HistoryEntry =
-  | { readonly kind: 'journal'; readonly why: 'created' | 'putBack' | 'damaged' }
+  | { readonly kind: 'journal'; readonly why: 'Created' | 'Lost' | 'PutBack' | 'Damaged' }
   | { readonly kind: 'root'; readonly version: number; readonly digest: string }
   | {
       readonly kind: 'assignment';
@@ -76,7 +77,10 @@ export function readHistory(db: Connection, limit = HISTORY_ROWS_MAX): HistoryRo
     .map(({ n, at, entry, hash }) => ({ n, at, hash, entry: JSON.parse(entry) as HistoryEntry }));
 }
 
-/** The number of the first row whose hash does not fit, or null. The oldest row kept is taken as it is. */
+/**
+ * The number of the first row whose hash does not fit, or null. The oldest row kept is taken as it
+ * is.
+ */
 export function firstBrokenRow(db: Connection): number | null {
   let before: StoredRow | null = null;
   for (const row of db.prepare('SELECT * FROM history ORDER BY n').all() as StoredRow[]) {

@@ -1,7 +1,7 @@
 /**
- * The node's journal: what it accepted, what it did, what it has still to report. One transaction for each promise,
- * durable when the call returns (WAL, synchronous FULL); no transaction while nothing happens. Every call is
- * synchronous. The engine's state is never kept here.
+ * The node's journal: what it accepted, what it did, what it has still to report. One transaction
+ * for each promise, durable when the call returns (WAL, synchronous FULL); no transaction while
+ * nothing happens. Every call is synchronous. The engine's state is never kept here.
  */
 import { join } from 'node:path';
 import type { BundleDocument, EventRecord } from '../../protocol/documents.js';
@@ -9,31 +9,24 @@ import type { Clock } from '../../protocol/ports.js';
 import type { TrustedRoot, Verified } from '../../protocol/verified.js';
 import type { OpenedAssignment } from '../../protocol/verify-assignment.js';
 import type { BundleName, EventSink, NewEvent, SourceCondition } from '../ports.js';
+import { begin, RESET_MESSAGES, resetReason, type ResetReason } from './begin.js';
 import * as content from './content.js';
-import { isDiskError, openDatabase, type Connection } from './database.js';
-import { appendHistory, firstBrokenRow, historyHead, type Transition } from './history.js';
+import { isDiskError, JournalError, openDatabase, type Connection } from './database.js';
+import { historyHead, type Transition } from './history.js';
 import * as outbox from './outbox.js';
 import * as trust from './trust.js';
-import { isPutBack, readTwin, writeTwin, type Twin } from './twin.js';
+import { readTwin, writeTwin, type Twin } from './twin.js';
 
 export type { OwnedFile, BundleRecord, RevisionRecord } from './content.js';
 export type { Transition, HistoryEntry, HistoryRow } from './history.js';
 export type { AcceptedAssignment } from './trust.js';
+export type { ResetReason } from './begin.js';
 export { JournalError } from './database.js';
 
 export const JOURNAL_FILE = 'journal.db';
 const TWIN_FILE = 'journal.floors.json';
 
 const UNSAVED_MAX = 1000;
-
-/** Why only a fresh assignment is accepted. */
-export type ResetReason = 'Created' | 'PutBack' | 'Damaged';
-
-const RESET_MESSAGES: Record<ResetReason, string> = {
-  Created: 'the journal is new: an assignment is accepted only as the answer to a request',
-  PutBack: 'the journal is older than what was written beside it: counters are not trusted',
-  Damaged: 'the journal did not read back as written: counters are not trusted',
-};
 
 export interface JournalOptions {
   readonly dataDir: string;
@@ -106,7 +99,8 @@ export class Journal implements EventSink {
 
   conditions(): SourceCondition[] {
     const conditions: SourceCondition[] = [];
-    if (this.#fresh) {
+    // A journal that was just made is no cause for worry; one that took another's place is.
+    if (this.#fresh && this.#fresh.reason !== 'Created') {
       const { reason } = this.#fresh;
       conditions.push({
         type: 'JournalReset',
@@ -116,21 +110,28 @@ export class Journal implements EventSink {
       });
     }
     if (this.#unsaved.length > 0) {
-      const message = `the disk refuses the journal's writes: ${this.#unsaved.length} events wait in memory`;
+      const message = `the disk refuses writes: ${this.#unsaved.length} events wait in memory`;
       conditions.push({ type: 'JournalWritable', status: 'False', reason: 'DiskError', message });
     }
     return conditions;
   }
 
-  // ------------------------------------------------------------------------------------------- trust
+  // -------------------------------------------------------------------------------------------
+  // trust
 
   root(): TrustedRoot | null {
     return this.#root;
   }
 
-  /** The same root again changes nothing. */
+  /** The same root again changes nothing. @throws JournalError `OtherFleet` */
   acceptRoot(root: TrustedRoot): void {
     if (this.#root?.digest === root.digest) return;
+    if (this.#root && this.#root.document.fleet !== root.document.fleet) {
+      throw new JournalError(
+        'OtherFleet',
+        'the journal belongs to another fleet: use an empty data directory, or remove journal.db',
+      );
+    }
     this.#transaction(() => trust.insertRoot(this.#db, this.#now(), root));
     this.#root = root;
     writeTwin(this.#twinFile, this.#twin());
@@ -146,14 +147,22 @@ export class Journal implements EventSink {
     return this.#fresh?.nonce ?? null;
   }
 
-  /** Another nonce for the same state: the one of a join, whose answer carries the first assignment. */
-  useNonce(nonce: string): void {
-    if (!this.#fresh || this.#fresh.nonce === nonce) return;
-    this.#transaction(() => trust.setMeta(this.#db, 'nonce', nonce));
-    this.#fresh = { ...this.#fresh, nonce };
+  /**
+   * Takes the nonce of a join, whose answer carries the first assignment. False when this journal
+   * is not the node's first: an assignment from before it was lost is not fresh.
+   */
+  useNonce(nonce: string): boolean {
+    if (this.#fresh?.reason !== 'Created' || this.#accepted) return false;
+    if (this.#fresh.nonce !== nonce) {
+      this.#transaction(() => trust.setMeta(this.#db, 'nonce', nonce));
+      this.#fresh = { ...this.#fresh, nonce };
+    }
+    return true;
   }
 
-  /** Envelope, counters and intent at once. An assignment that is accepted already changes nothing. */
+  /**
+   * Envelope, counters and intent at once. An assignment that is accepted already changes nothing.
+   */
   acceptAssignment(opened: OpenedAssignment): void {
     if (!opened.changed) return;
     const { document, digest } = opened;
@@ -171,7 +180,8 @@ export class Journal implements EventSink {
     writeTwin(this.#twinFile, this.#twin());
   }
 
-  // ----------------------------------------------------------------------------------------- content
+  // -----------------------------------------------------------------------------------------
+  // content
 
   /** The digest that this node knows for a revision's number. */
   knownDigest(bundle: BundleName, revision: number): string | null {
@@ -213,7 +223,8 @@ export class Journal implements EventSink {
     this.#transaction(() => this.#db.prepare('DELETE FROM blobs WHERE digest = ?').run(digest));
   }
 
-  // -------------------------------------------------------------------------------------- activation
+  // --------------------------------------------------------------------------------------
+  // activation
 
   bundles(): content.BundleRecord[] {
     return content.listBundles(this.#db);
@@ -240,11 +251,13 @@ export class Journal implements EventSink {
     return this.#files;
   }
 
-  // ------------------------------------------------------------------------------------------ outbox
+  // ------------------------------------------------------------------------------------------
+  // outbox
 
   /**
-   * Durable when it returns, unless the disk refuses: then the event waits in memory (at most 1,000 do), the condition
-   * `JournalWritable` says so, and the next call tries again. Never throws for the disk's sake.
+   * Durable when it returns, unless the disk refuses: then the event waits in memory (at most 1,000
+   * do), the condition `JournalWritable` says so, and the next call tries again. Never throws for
+   * the disk's sake.
    */
   record(event: NewEvent): void {
     this.#unsaved.push({ at: this.#now(), event });
@@ -316,38 +329,4 @@ export class Journal implements EventSink {
 
 function digestsOf(document: { bundles: readonly { digest: string }[] }): string[] {
   return document.bundles.map(bundle => bundle.digest);
-}
-
-function resetReason(db: Connection, twin: Twin | null): ResetReason | null {
-  const journal = trust.getMeta(db, 'journal');
-  if (journal === null) return 'Created';
-  const accepted = trust.newestAssignment(db);
-  if (accepted === 'damaged' || firstBrokenRow(db) !== null) return 'Damaged';
-  if (twin === null) return null;
-  const current: Twin = {
-    journal,
-    boot: Number(trust.getMeta(db, 'boot')),
-    rootVersion: trust.newestRoot(db)?.document.version ?? 0,
-    epoch: accepted?.epoch ?? 0,
-    generation: accepted?.generation ?? 0,
-  };
-  return isPutBack(current, twin) ? 'PutBack' : null;
-}
-
-/** A new journal id in the same file: what is known stays, what is promised is numbered anew. */
-function begin(
-  db: Connection,
-  { reason, at, randomId }: { reason: ResetReason; at: number; randomId: () => string },
-): void {
-  if (reason === 'Damaged') {
-    db.exec('DELETE FROM history');
-    trust.dropDamagedAssignments(db);
-  }
-  trust.setMeta(db, 'journal', randomId());
-  trust.setMeta(db, 'boot', '0');
-  trust.setMeta(db, 'fresh', reason);
-  trust.setMeta(db, 'nonce', randomId());
-  outbox.renumber(db);
-  const why = { Created: 'created', PutBack: 'putBack', Damaged: 'damaged' } as const;
-  appendHistory(db, at, { kind: 'journal', why: why[reason] });
 }

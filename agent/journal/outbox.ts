@@ -1,6 +1,7 @@
 /**
- * Events that the hub has not confirmed yet, numbered from 1 within a journal. A number is never used twice; an event
- * leaves only by the hub's acknowledgement or, when the outbox is full, as the oldest (which the hub then learns).
+ * Events that the hub has not confirmed yet, numbered from 1 within a journal. A number is never
+ * used twice; an event leaves only by the hub's acknowledgement or, when the outbox is full, as the
+ * oldest (which the hub then learns).
  */
 import type { NewEvent } from '../ports.js';
 import type { EventRecord } from '../../protocol/documents.js';

@@ -1,5 +1,6 @@
 /**
- * Reads a journal beside a running agent, for `flotilla-agent journal` and for a stopped node. Never writes.
+ * Reads a journal beside a running agent, for `flotilla-agent journal` and for a stopped node.
+ * Never writes.
  */
 import { join } from 'node:path';
 import type { EventRecord } from '../../protocol/documents.js';

@@ -37,7 +37,8 @@ export const MIGRATIONS: readonly string[] = [
 
   CREATE TABLE blobs (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL);
 
-  -- What runs of each bundle: the state that is reported, the revision whose files lie in the directory, the last
+  -- What runs of each bundle: the state that is reported, the revision whose files lie in the
+  -- directory, the last
   -- one that was healthy, and the floor that it set.
   CREATE TABLE bundles (
     namespace TEXT NOT NULL,
@@ -78,7 +79,11 @@ export const MIGRATIONS: readonly string[] = [
     hash TEXT NOT NULL
   );
 
-  CREATE TABLE events (n INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, event TEXT NOT NULL);
+  CREATE TABLE events (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    event TEXT NOT NULL
+  );
   `,
 ];
 

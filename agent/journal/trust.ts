@@ -1,7 +1,7 @@
 /**
- * What the node believes: the chain of roots, the accepted assignment, whether only a fresh one may follow. Envelopes
- * are kept as they came and checked against their digests when they are read back. Runs inside the caller's
- * transaction.
+ * What the node believes: the chain of roots, the accepted assignment, whether only a fresh one may
+ * follow. Envelopes are kept as they came and checked against their digests when they are read
+ * back. Runs inside the caller's transaction.
  */
 import { sha256Hex } from '../../protocol/canonical.js';
 import type { AssignmentDocument } from '../../protocol/documents.js';
@@ -34,7 +34,9 @@ export function setMeta(db: Connection, key: string, value: string | null): void
   else db.prepare('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)').run(key, value);
 }
 
-/** The document that was verified when it was stored; null when the bytes are not those any more. */
+/**
+ * The document that was verified when it was stored; null when the bytes are not those any more.
+ */
 export function readBack<T>(kind: DocumentKind, envelope: Buffer, digest: string): T | null {
   const opened = openEnvelope(envelope, { kind, bytesMax: 2 * MESSAGE_BYTES_MAX });
   if (!opened.ok || sha256Hex(opened.value.payload) !== digest) return null;
@@ -61,7 +63,8 @@ export function insertAssignment(db: Connection, at: number, opened: OpenedAssig
   const { epoch, generation } = opened.document;
   const { lastInsertRowid } = db
     .prepare(
-      'INSERT INTO assignments (epoch, generation, digest, accepted_at, envelope) VALUES (?, ?, ?, ?, ?)',
+      `INSERT INTO assignments (epoch, generation, digest, accepted_at, envelope)
+       VALUES (?, ?, ?, ?, ?)`,
     )
     .run(epoch, generation, opened.digest, at, opened.envelope);
   db.prepare('DELETE FROM assignments WHERE id <= ?').run(
@@ -82,7 +85,9 @@ export function newestAssignment(db: Connection): AcceptedAssignment | 'damaged'
   return { epoch, generation, digest, acceptedAt: row.accepted_at, document };
 }
 
-/** What is left begins with the newest that reads back: its counters still count as a lower bound. */
+/**
+ * What is left begins with the newest that reads back: its counters still count as a lower bound.
+ */
 export function dropDamagedAssignments(db: Connection): void {
   while (newestAssignment(db) === 'damaged') {
     db.exec('DELETE FROM assignments WHERE id = (SELECT max(id) FROM assignments)');

@@ -1,7 +1,7 @@
 /**
- * A second, small copy of the journal's counters beside it. A journal that says less than its twin was put back from
- * an older copy: then its counters must not be trusted (security S33). Written by temp file, fsync and rename after
- * the journal's own commit, so it can only ever be behind.
+ * A second, small copy of the journal's counters beside it. A journal that says less than its twin
+ * was put back from an older copy: then its counters must not be trusted (security S33). Written by
+ * temp file, fsync and rename after the journal's own commit, so it can only ever be behind.
  */
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -16,7 +16,10 @@ export interface Twin {
 
 const NUMBERS = ['boot', 'rootVersion', 'epoch', 'generation'] as const;
 
-/** Null when there is none, or one that cannot be read: it is a detector, never a reason not to start. */
+/**
+ * Null when there is none, or one that cannot be read: it is a detector, never a reason not to
+ * start.
+ */
 export function readTwin(file: string): Twin | null {
   try {
     const value: unknown = JSON.parse(readFileSync(file, 'utf8'));

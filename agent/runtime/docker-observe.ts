@@ -1,7 +1,7 @@
 /** What the Engine API says of a container, in the port's words. Pure. */
-import type { ContainerInspectInfo } from 'dockerode';
+import type { ContainerInspectInfo, DockerVersion } from 'dockerode';
 import { countOf, LABEL, podOfLabels } from './docker-names.js';
-import type { ContainerState, ObservedContainer, ObservedSandbox } from './runtime.js';
+import type { ContainerState, ObservedContainer, ObservedSandbox, RuntimeInfo } from './runtime.js';
 
 /** The kubelet's default grace: for a sandbox whose label was lost. */
 const DEFAULT_GRACE_S = 30;
@@ -92,4 +92,24 @@ function reasonOf(state: ContainerInspectInfo['State'], neverRan: boolean): stri
   if (state.OOMKilled) return 'OOMKilled';
   if (neverRan) return 'ContainerCannotRun';
   return state.ExitCode === 0 ? 'Completed' : 'Error';
+}
+
+/** `version` and `info` of the engine. */
+export function runtimeInfo(
+  version: DockerVersion,
+  info: Readonly<Record<string, unknown>>,
+): RuntimeInfo {
+  const text = (value: unknown) => (typeof value === 'string' ? value : '');
+  const components = (version as { Components?: { Name: string }[] }).Components ?? [];
+  return {
+    name: components.some(c => /podman/i.test(c.Name)) ? 'podman' : 'docker',
+    version: version.Version,
+    apiVersion: version.ApiVersion,
+    operatingSystem: version.Os,
+    osImage: text(info['OperatingSystem']),
+    kernelVersion: text(info['KernelVersion']),
+    architecture: version.Arch,
+    cpus: Number(info['NCPU'] ?? 0),
+    memoryBytes: Number(info['MemTotal'] ?? 0),
+  };
 }

@@ -5,18 +5,14 @@
 import Docker from 'dockerode';
 import type { ContainerInspectInfo } from 'dockerode';
 import type { Clock, Log } from '../../protocol/ports.js';
-import {
-  isGone,
-  isNameTaken,
-  mayBeOomScore,
-  messageOf,
-  runtimeErrorOf,
-  statusOf,
-} from './docker-errors.js';
+import { isGone, mayBeOomScore, messageOf, runtimeErrorOf, statusOf } from './docker-errors.js';
+import { createNamed } from './docker-create.js';
+import { engineEvents } from './docker-events.js';
+import { imageStatus, pullImage } from './docker-images.js';
 import { inspectCache, type InspectCache } from './docker-inspect-cache.js';
 import { containerLogs } from './docker-logs.js';
 import { containerName, countOf, LABEL, sandboxName } from './docker-names.js';
-import { isSandbox, observedContainer, observedSandbox } from './docker-observe.js';
+import { isSandbox, observedContainer, observedSandbox, runtimeInfo } from './docker-observe.js';
 import { containerOptions, sandboxOptions, SANDBOX_OOM_SCORE_ADJ } from './docker-options.js';
 import { ensurePauseImage } from './pause-image.js';
 import {
@@ -73,18 +69,7 @@ export class DockerRuntime implements ContainerRuntime {
     const [version, info] = await this.attempt('EngineError', () =>
       Promise.all([this.quick.version(), this.quick.info() as Promise<Record<string, unknown>>]),
     );
-    const components = (version as { Components?: { Name: string }[] }).Components ?? [];
-    return {
-      name: components.some(c => /podman/i.test(c.Name)) ? 'podman' : 'docker',
-      version: version.Version,
-      apiVersion: version.ApiVersion,
-      operatingSystem: version.Os,
-      osImage: textOf(info['OperatingSystem']),
-      kernelVersion: textOf(info['KernelVersion']),
-      architecture: version.Arch,
-      cpus: Number(info['NCPU'] ?? 0),
-      memoryBytes: Number(info['MemTotal'] ?? 0),
-    };
+    return runtimeInfo(version, info);
   }
 
   async observe(): Promise<ObservedPods> {
@@ -113,37 +98,14 @@ export class DockerRuntime implements ContainerRuntime {
 
   async *events(signal: AbortSignal): AsyncGenerator<RuntimeEvent> {
     const filters = { type: ['container' as const], label: [this.ownerLabel()] };
-    const stream = await this.attempt('EngineError', () =>
-      this.slow.getEvents({ filters, abortSignal: signal }),
-    );
-    const close = () => (stream as unknown as { destroy(): void }).destroy();
-    signal.addEventListener('abort', close, { once: true });
     const watching = this.cache.watching();
     try {
-      let rest = '';
-      for await (const chunk of stream as AsyncIterable<Buffer>) {
-        const lines = (rest + chunk.toString('utf8')).split('\n');
-        rest = lines.pop() ?? '';
-        for (const line of lines) {
-          if (line.trim() === '') continue;
-          const event = JSON.parse(line) as {
-            Action?: string;
-            Actor?: { ID?: string; Attributes?: Record<string, string> };
-          };
-          const containerId = event.Actor?.ID ?? '';
-          watching.changed(containerId);
-          const podUid = event.Actor?.Attributes?.[LABEL.podUid] ?? '';
-          yield { podUid, containerId, action: event.Action ?? '' };
-        }
+      for await (const event of engineEvents(this.slow, filters, signal)) {
+        watching.changed(event.containerId);
+        yield event;
       }
-      if (!signal.aborted)
-        throw new RuntimeError('EngineUnavailable', 'the engine closed its event stream');
-    } catch (error) {
-      if (!signal.aborted) throw runtimeErrorOf(error, 'EngineUnavailable');
     } finally {
       watching.end();
-      signal.removeEventListener('abort', close);
-      close();
     }
   }
 
@@ -182,35 +144,18 @@ export class DockerRuntime implements ContainerRuntime {
     await this.removeContainer(id);
   }
 
-  async imageStatus(image: string): Promise<ImageInfo | null> {
-    try {
-      return imageInfo(await this.quick.getImage(image).inspect());
-    } catch (error) {
-      if (isGone(error)) return null;
-      if (statusOf(error) === 400)
-        throw new RuntimeError('InvalidImageName', messageOf(error), { retry: 'never' });
-      throw runtimeErrorOf(error, 'EngineError');
-    }
+  imageStatus(image: string): Promise<ImageInfo | null> {
+    return imageStatus(this.quick, image);
   }
 
   async pullImage(image: string, options: { signal?: AbortSignal } = {}): Promise<ImageInfo> {
-    try {
-      const abort = options.signal ? { abortSignal: options.signal } : {};
-      const progress = await this.slow.pull(image, abort);
-      await new Promise<void>((done, fail) =>
-        this.slow.modem.followProgress(progress, error => (error ? fail(error) : done())),
-      );
-      const info = await this.imageStatus(image);
-      if (info) return info;
-      throw new Error('the engine says that it pulled it, but does not have it');
-    } catch (error) {
-      if (statusOf(error) === 400)
-        throw new RuntimeError('InvalidImageName', messageOf(error), { retry: 'never' });
-      const failure = runtimeErrorOf(error, 'ErrImagePull');
-      throw failure.code === 'EngineUnavailable' || failure.code === 'ErrImagePull'
-        ? failure
-        : new RuntimeError('ErrImagePull', failure.message, { cause: error });
-    }
+    await pullImage(this.slow, image, options.signal);
+    const info = await this.imageStatus(image);
+    if (info) return info;
+    throw new RuntimeError(
+      'ErrImagePull',
+      `the engine says that it pulled ${image}, but does not have it`,
+    );
   }
 
   async createContainer(
@@ -324,28 +269,23 @@ export class DockerRuntime implements ContainerRuntime {
     return id;
   }
 
-  /** Row 210: a holder of the name that is ours and the same is it; ours and dead goes; a foreign one is left alone. */
-  private async create(
+  private create(
     options: Docker.ContainerCreateOptions,
     name: string,
     same: (info: ContainerInspectInfo) => boolean,
   ): Promise<EngineId> {
-    for (const attemptName of [name, name, `${name}_${this.options.randomSuffix()}`]) {
-      try {
-        const created = await this.quick.createContainer({ ...options, name: attemptName });
+    return createNamed(options, name, {
+      create: async all => {
+        const created = await this.quick.createContainer(all);
         this.own.add(created.id);
         return created.id;
-      } catch (error) {
-        if (!isNameTaken(error)) throw error;
-        const holder = await this.holderOf(name);
-        if (holder && holder.Config.Labels[LABEL.owner] === this.options.owner) {
-          this.own.add(holder.Id);
-          if (same(holder)) return holder.Id;
-          if (!holder.State.Running) await this.remove(holder.Id);
-        }
-      }
-    }
-    throw new RuntimeError('CreateContainerError', `the name ${name} is taken on the engine`);
+      },
+      holderOf: held => this.holderOf(held),
+      isOwn: info => info.Config.Labels[LABEL.owner] === this.options.owner,
+      same,
+      remove: id => this.remove(id),
+      randomSuffix: this.options.randomSuffix,
+    });
   }
 
   private async holderOf(name: string): Promise<ContainerInspectInfo | null> {
@@ -403,16 +343,4 @@ export class DockerRuntime implements ContainerRuntime {
       'the engine may not lower oom_score_adj (no CAP_SYS_RESOURCE); pods run with 0 or more',
     );
   }
-}
-
-function imageInfo(info: {
-  Id: string;
-  RepoDigests?: string[] | null;
-  Config?: { User?: string } | null;
-}): ImageInfo {
-  return { id: info.Id, repoDigests: info.RepoDigests ?? [], user: info.Config?.User ?? '' };
-}
-
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : '';
 }

@@ -5,7 +5,7 @@
  * keeps everything; only a file that is surely gone ends its pods. Kubelet behaviour rows 4 to 7, 9 to 13,
  * 16 to 24, done better where the catalogue says B. Pure.
  */
-import type { RefusedPod, SourcePod, SourceSnapshot } from '../desired.js';
+import type { RefusedPod, SourcePod, SourceSnapshot } from '../pods/desired.js';
 import type { SourceCondition } from '../ports.js';
 import { sha256Hex } from '../../protocol/canonical.js';
 import { OWNED_FILE_PREFIX } from '../../protocol/names.js';
@@ -31,7 +31,12 @@ export type Reading =
   | { readonly name: string; readonly is: 'skipped'; readonly message: string };
 
 export type Listing =
-  | { readonly ok: true; readonly readings: readonly Reading[] }
+  | {
+      readonly ok: true;
+      readonly readings: readonly Reading[];
+      /** A file is still being written: what it wants is not known yet. */
+      readonly isWriting: boolean;
+    }
   | { readonly ok: false; readonly reason: string; readonly message: string };
 
 /** One manifest file: its last good pods, and what is wrong with it now. */
@@ -47,7 +52,7 @@ export interface FileState {
 
 export interface DirectoryState {
   readonly path: string;
-  /** True after the first listing that succeeded. */
+  /** True after the first listing that succeeded and found no file half-written. */
   readonly complete: boolean;
   readonly problem: { readonly reason: string; readonly message: string } | null;
   readonly files: ReadonlyMap<string, FileState>;
@@ -265,7 +270,8 @@ export function applyListing(
   for (const name of state.files.keys()) {
     if (!files.has(name)) changes.push({ name, keep: 'drop', warning: null });
   }
-  const next = { path: state.path, complete: true, problem: null, files, skipped };
+  const complete = state.complete || !listing.isWriting;
+  const next = { path: state.path, complete, problem: null, files, skipped };
   return { state: next, changes };
 }
 

@@ -9,7 +9,7 @@ import { watch, type FSWatcher } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Clock, Log } from '../../protocol/ports.js';
 import type { EventSink } from '../ports.js';
-import type { PodSource } from '../desired.js';
+import type { PodSource } from '../pods/desired.js';
 import {
   applyListing,
   emptyDirectory,
@@ -53,8 +53,32 @@ interface Watch {
   close(): void;
 }
 
+type OnEvent = (kind: string, name: string | null) => void;
+
+/**
+ * Two renames in a row, of which the second is this name, are what inotify makes of a move into place; a write
+ * to the name says otherwise. A hint only: a deletion followed by a creation looks the same.
+ */
+function moveHints(): { readonly note: OnEvent; readonly take: () => ReadonlySet<string> } {
+  let moved = new Set<string>();
+  let last: string | null = null;
+  return {
+    note(kind, name) {
+      if (name === null) return;
+      if (kind === 'change') moved.delete(name);
+      else if (last !== null && last !== name) moved.add(name);
+      last = kind === 'rename' ? name : null;
+    },
+    take() {
+      const taken = moved;
+      moved = new Set();
+      return taken;
+    },
+  };
+}
+
 /** A path that names a file is watched through its directory: a rename over it is seen there. */
-function watchPath(path: string, onEvent: () => void): Watch {
+function watchPath(path: string, onEvent: OnEvent): Watch {
   let watcher: FSWatcher | null = null;
   let watched: string | null = null;
   const close = () => {
@@ -72,7 +96,7 @@ function watchPath(path: string, onEvent: () => void): Watch {
         const made = watch(identity === 'file' ? dirname(path) : path, onEvent);
         made.on('error', () => {
           if (watcher === made) close();
-          onEvent();
+          onEvent('rename', null);
         });
         watcher = made;
         watched = identity;
@@ -97,7 +121,9 @@ export async function openFileSource(options: FileSourceOptions): Promise<FileSo
   let wake = new AbortController();
   let state = withLastGood(emptyDirectory(path), remembered.files, explains);
   let shown = JSON.stringify(snapshotOf(state).conditions);
-  const watching = watchPath(path, () => {
+  const moves = moveHints();
+  const watching = watchPath(path, (kind, name) => {
+    moves.note(kind, name);
     wake.abort();
   });
 
@@ -143,7 +169,15 @@ export async function openFileSource(options: FileSourceOptions): Promise<FileSo
         .filter(({ problem }) => problem !== null && LOOK_AGAIN.has(problem.reason))
         .map(({ name }) => name),
     );
-    const { listing, identity: found, againInMs } = await reader.look(known, again);
+    const {
+      listing,
+      identity: found,
+      againInMs,
+    } = await reader.look({
+      known,
+      again,
+      moved: moves.take(),
+    });
     const { state: next, changes } = applyListing(state, listing, explains);
     const wasComplete = state.complete;
     state = next;

@@ -29,6 +29,15 @@ export interface Look {
   readonly againInMs: number | null;
 }
 
+export interface LookHints {
+  /** Files that have pods now. */
+  readonly known: ReadonlySet<string>;
+  /** Files to be read although they look unchanged. */
+  readonly again: ReadonlySet<string>;
+  /** Files that seem to have come by a rename: whole, if nobody holds them open. */
+  readonly moved: ReadonlySet<string>;
+}
+
 interface Seen {
   readonly stamp: string;
   readonly since: number;
@@ -36,10 +45,9 @@ interface Seen {
 
 export interface DirectoryReader {
   /**
-   * `known` names the files that have pods now, `again` those to be read although they look unchanged. Errors
-   * of the file system are part of the answer.
+   * Errors of the file system are part of the answer.
    */
-  look(known: ReadonlySet<string>, again: ReadonlySet<string>): Promise<Look>;
+  look(hints: LookHints): Promise<Look>;
 }
 
 function stampOf({ ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
@@ -87,8 +95,12 @@ export function openDirectoryReader(
   let isFile = false;
 
   /** True when nobody seems to be in the middle of writing it. */
-  async function isComplete(file: string, found: BigIntStats, bytes: Uint8Array) {
-    if (isWholeJson(bytes)) return true;
+  async function isComplete(
+    file: string,
+    found: BigIntStats,
+    at: { bytes: Uint8Array; isMoved: boolean },
+  ) {
+    if (isWholeJson(at.bytes)) return true;
     // A rename or chmod after the last write moves ctime alone.
     if (found.ctimeNs !== found.mtimeNs) return true;
     const ageMs = clock.now() - Number(found.mtimeNs / 1_000_000n);
@@ -98,12 +110,16 @@ export function openDirectoryReader(
     const now = clock.monotonic();
     if (seen?.stamp !== stamp) writing.set(file, { stamp, since: now });
     const stillMs = Math.max(seen?.stamp === stamp ? now - seen.since : 0, ageMs);
-    if (stillMs < STILL_MS) return false;
+    if (stillMs < STILL_MS && !at.isMoved) return false;
     if (stillMs > HELD_MAX_MS) return true;
     return (await openForWriting(new Set([await realpath(file)]))).size === 0;
   }
 
-  async function readOne(name: string, file: string, again: boolean): Promise<Reading | 'writing'> {
+  async function readOne(
+    name: string,
+    file: string,
+    hints: LookHints,
+  ): Promise<Reading | 'writing'> {
     let found: BigIntStats;
     try {
       found = await stat(file, { bigint: true });
@@ -117,10 +133,12 @@ export function openDirectoryReader(
       const message = `${found.size} bytes, the limit is ${MAX_MANIFEST_BYTES}`;
       return { name, is: 'unreadable', reason: 'TooLarge', message };
     }
-    if (judged.get(name) === stampOf(found) && !again) return { name, is: 'unchanged' };
+    if (judged.get(name) === stampOf(found) && !hints.again.has(name))
+      return { name, is: 'unchanged' };
     try {
       const { bytes, found: read } = await readWhole(file);
-      if (!(await isComplete(file, read, bytes))) return 'writing';
+      const isMoved = hints.moved.has(name);
+      if (!(await isComplete(file, read, { bytes, isMoved }))) return 'writing';
       const after = await stat(file, { bigint: true });
       if (stampOf(after) !== stampOf(read)) return 'writing';
       judged.set(name, stampOf(read));
@@ -166,7 +184,8 @@ export function openDirectoryReader(
     return waiting;
   }
 
-  async function look(known: ReadonlySet<string>, again: ReadonlySet<string>): Promise<Look> {
+  async function look(hints: LookHints): Promise<Look> {
+    const { known } = hints;
     const listed = await namesOf();
     if ('listing' in listed) return listed;
     const { names, found } = listed;
@@ -188,14 +207,14 @@ export function openDirectoryReader(
         readings.push({ name, is: 'skipped', message: skipped });
         continue;
       }
-      const reading = await readOne(name, file, again.has(name));
+      const reading = await readOne(name, file, hints);
       if (reading === 'writing') isWriting = true;
       readings.push(reading === 'writing' ? { name, is: 'unchanged' } : reading);
     }
     const waiting = notYetGone(known, new Set(names));
     readings.push(...waiting.map((name): Reading => ({ name, is: 'unchanged' })));
     const againInMs = isWriting ? STILL_MS : waiting.length > 0 ? GONE_MS : null;
-    return { listing: { ok: true, readings }, identity: nowIdentity, againInMs };
+    return { listing: { ok: true, readings, isWriting }, identity: nowIdentity, againInMs };
   }
 
   return { look };

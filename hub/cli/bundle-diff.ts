@@ -52,7 +52,9 @@ export function renderDiff(before: readonly Pod[], after: readonly Pod[]): strin
         {
           context: 3,
         },
-      ).replace(/^=+\n/, ''),
+      )
+        .replace(/^=+\n/, '')
+        .replace(/^((?:---|\+\+\+) .*)\t$/gm, '$1'),
     )
     .join('');
 }

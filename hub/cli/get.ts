@@ -141,7 +141,7 @@ async function byName(
   );
   const [only] = items;
   if (items.length === 1 && only) return only;
-  return { apiVersion: 'v1', kind: 'List', metadata: {}, items } as ApiList;
+  return { apiVersion: 'v1', kind: 'List', metadata: {}, items };
 }
 
 interface Watching {

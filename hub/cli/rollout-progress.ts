@@ -31,7 +31,7 @@ export function nodeViewOf(node: ApiObject): NodeView {
   return {
     name: node.metadata.name,
     labels: node.metadata.labels ?? {},
-    online: status?.conditions?.some(c => c.type === 'Ready' && c.status === 'True') ?? false,
+    online: status?.conditions?.some(c => c.type === 'Ready' && c.status !== 'Unknown') ?? false,
     bundles: status?.flotilla?.bundles ?? [],
   };
 }

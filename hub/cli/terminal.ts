@@ -36,7 +36,8 @@ export function terminalOf(streams: Streams): Terminal {
   };
   return {
     interactive,
-    width: streams.stdout.columns ?? 80,
+    // A terminal that does not know its width says 0.
+    width: streams.stdout.columns || 80,
     stdin: streams.stdin,
     print: line => {
       clear();

@@ -39,7 +39,8 @@ export const SCRIPT = {
   ignoresTerm: 'trap "" TERM; while :; do sleep 0.1; done',
   exits3: 'exit 3',
   exits0: 'exit 0',
-  speaks: 'echo one; sleep 0.2; echo two >&2; sleep 0.2; echo three; trap "exit 143" TERM; while :; do sleep 0.1; done',
+  speaks:
+    'echo one; sleep 0.2; echo two >&2; sleep 0.2; echo three; trap "exit 143" TERM; while :; do sleep 0.1; done',
 } as const;
 
 let pods = 0;

@@ -10,7 +10,7 @@ import { connect as tlsConnect, type TLSSocket } from 'node:tls';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type IClientOptions, type MqttClient } from 'mqtt';
-import { startBroker, type Broker } from '../../hub/broker.js';
+import { startBroker, type Broker } from '../../hub/broker/broker.js';
 import {
   createAuthority,
   HUB_NAME,
@@ -20,7 +20,7 @@ import {
   spkiOf,
   type Authority,
   type Organisation,
-} from '../../hub/pki.js';
+} from '../../hub/setup/pki.js';
 import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
 import { topicsOf } from '../../protocol/topics.js';
 

@@ -3,27 +3,30 @@
  * that is not the hub. The servers here write down all that they are sent.
  */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { connect, type IClientOptions, type MqttClient } from 'mqtt';
-import { brokerTlsOptions } from '../../agent/hub-tls.js';
-import { isJoined, loadIdentity } from '../../agent/identity.js';
-import { JoinError, type JoinErrorCode } from '../../agent/join-http.js';
-import { joinHub, removeTokenFile, type JoinRequest } from '../../agent/join.js';
-import { startBroker } from '../../hub/broker.js';
-import { nodeStanding } from '../../hub/enrolment.js';
+import { brokerTlsOptions, openBrokerSocket } from '../../agent/membership/hub-tls.js';
+import { isJoined, loadIdentity } from '../../agent/membership/identity.js';
+import { JoinError, type JoinErrorCode } from '../../agent/membership/join-http.js';
+import { joinHub, type JoinRequest } from '../../agent/membership/join.js';
+import { readTokenFile, removeTokenFile } from '../../agent/membership/token-file.js';
+import { startBroker } from '../../hub/broker/broker.js';
+import { nodeStanding } from '../../hub/enrolment/enrolment.js';
 import {
   createAuthority,
   issueCertificate,
   NO_EXPIRY,
   ORGANISATION,
   spkiOf,
-} from '../../hub/pki.js';
+} from '../../hub/setup/pki.js';
 import { REQUEST_REASONS, RequestError, type Enrolment } from '../../hub/ports.js';
 import type { RootDocument } from '../../protocol/documents.js';
 import { seal } from '../../protocol/envelope.js';
@@ -222,7 +225,7 @@ describe('an honest hub', () => {
     });
     const url = `mqtts://127.0.0.1:${broker.port}`;
     const node = await mqttClient(url, {
-      ...brokerTlsOptions(identity.tls, url),
+      ...brokerTlsOptions(identity.tls, new URL(url)),
       clientId: identity.membership.node,
     });
     const topics = topicsOf(identity.membership.fleet);
@@ -250,7 +253,7 @@ describe('an honest hub', () => {
     await closed;
     await assert.rejects(
       mqttClient(url, {
-        ...brokerTlsOptions(identity.tls, url),
+        ...brokerTlsOptions(identity.tls, new URL(url)),
         clientId: identity.membership.node,
       }),
       /Not authorized/,
@@ -276,10 +279,28 @@ describe('an honest hub', () => {
     await other.close();
   });
 
-  test('the token file is removed, and one that cannot be is no error', () => {
-    writeFileSync(tokenFile, 'x');
+  test('the token file is read and removed, and one that cannot be is no error', async () => {
+    const read = (path: string) => readTokenFile(path, process.stdin);
+    writeFileSync(tokenFile, 'x\n');
+    assert.equal(await read(tokenFile), 'x\n');
     assert.equal(removeTokenFile(tokenFile), true);
     assert.equal(removeTokenFile(tokenFile), false);
+    const missing = withCode('BadLine', /--token-file .*ENOENT.*flotilla token create/);
+    await assert.rejects(read(tokenFile), missing);
+    await assert.rejects(read(directory), withCode('BadLine', /EISDIR/));
+    writeFileSync(tokenFile, 'x'.repeat(20_000));
+    await assert.rejects(read(tokenFile), withCode('BadLine', /over 16384 bytes/));
+  });
+
+  test('the token is read from standard input to its end', () => {
+    const module = new URL('../../agent/membership/token-file.js', import.meta.url).href;
+    const script = `import { readTokenFile } from '${module}';
+      process.stdout.write(await readTokenFile('-', process.stdin));`;
+    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+      input: 'the line\n',
+      encoding: 'utf8',
+    });
+    assert.equal(stdout, 'the line\n');
   });
 });
 
@@ -486,6 +507,55 @@ describe('an answer that is not to this request', () => {
       dataDir: join(directory, 'other'),
     });
     await assert.rejects(elsewhere, withCode('BadAnswer', /for another node/));
+  });
+});
+
+describe('the socket to the broker', () => {
+  /** What happens to a client that writes at once: the text that the server reads, or the error. */
+  async function write(tls: TlsOptions): Promise<string> {
+    if (!isJoined(join(directory, 'agent'))) await attempt(await joinLine());
+    const member = loadIdentity(join(directory, 'agent'));
+    assert.ok(member);
+    let read = '';
+    const server = createTlsServer(tls, socket => {
+      socket.on('error', () => undefined);
+      socket.on('data', (data: Buffer) => {
+        read += data.toString();
+        socket.end();
+      });
+    });
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const socket = openBrokerSocket(member.tls)(new URL(`mqtts://127.0.0.1:${port}`));
+    const outcome = new Promise<string>(resolve => {
+      socket.on('error', error => resolve(`${(error as NodeJS.ErrnoException).code}`));
+      socket.on('close', () => resolve('closed'));
+    });
+    socket.resume();
+    socket.write('CONNECT');
+    const ended = await outcome;
+    await new Promise(resolve => server.close(resolve));
+    return `${ended} ${read}`;
+  }
+
+  test('speaks to the hub', async () => {
+    assert.equal(await write(hubTls(fixture)), 'closed CONNECT');
+  });
+
+  test('says nothing to another authority, a member of the fleet, TLS 1.2 (S70)', async () => {
+    const other = await hubFixture();
+    const foreign = await write(hubTls(other));
+    assert.match(
+      foreign,
+      /^(UNABLE_TO_VERIFY_LEAF_SIGNATURE|SELF_SIGNED_CERT_IN_CHAIN|CERT_\w+) $/,
+    );
+    await other.close();
+    const member = loadIdentity(join(directory, 'agent'));
+    assert.ok(member);
+    const { key, cert } = member.tls;
+    assert.match(await write({ key, cert }), /^INVALID_PURPOSE $/);
+    const old = await write({ ...hubTls(fixture), minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' });
+    assert.match(old, /^(EPROTO|ERR_SSL_\w+) $/);
   });
 });
 

@@ -6,8 +6,8 @@ import {
   NOTHING_DESIRED,
   type Desired,
   type DesiredPod,
-} from '../../agent/desired.js';
-import type { PodPlan } from '../../agent/plan.js';
+} from '../../agent/pods/desired.js';
+import type { PodPlan } from '../../agent/pods/plan.js';
 import type {
   ObservedContainer,
   ObservedPods,

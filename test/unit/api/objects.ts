@@ -26,6 +26,7 @@ const NODE_EXTRA: NodeExtra = {
   lastRefusal: null,
   bundles: [],
   pods: {},
+  recorded: {},
 };
 
 export function node(

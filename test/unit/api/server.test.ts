@@ -76,14 +76,16 @@ describe('who gets in', () => {
     const exchange = (session?: Buffer) =>
       new Promise<{ heard: string; reused: boolean; next: Buffer | undefined }>(
         (resolve, reject) => {
-          const socket = connect({ ...settings, ...(session ? { session } : {}) }, () =>
-            socket.write('GET /apis HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n'),
-          );
+          const socket = connect({ ...settings, ...(session ? { session } : {}) }, () => {
+            reused = socket.isSessionReused();
+            socket.write('GET /apis HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n');
+          });
+          let reused = false;
           let next: Buffer | undefined;
           let heard = '';
           socket.on('session', (given: Buffer) => (next = given));
           socket.on('data', (piece: Buffer) => (heard += piece.toString()));
-          socket.on('close', () => resolve({ heard, reused: socket.isSessionReused(), next }));
+          socket.on('close', () => resolve({ heard, reused, next }));
           socket.on('error', reject);
         },
       );

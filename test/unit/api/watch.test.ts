@@ -95,7 +95,7 @@ function open(path: string): Promise<IncomingMessage> {
   });
 }
 
-describe('a watch', () => {
+describe('a watch', { timeout: 60_000 }, () => {
   test('without a version begins with what is there, then goes on', async () => {
     await fixture.store.commit(HUB, [put(pod('a', { namespace: 'begin' }))]);
     const lines = fixture.watch('/api/v1/namespaces/begin/pods?watch=1');

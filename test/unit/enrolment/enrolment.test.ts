@@ -11,8 +11,8 @@ import {
   type KeyObject,
 } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
-import { createEnrolment, nodeStanding } from '../../../hub/enrolment.js';
-import { peerOf, spkiOf } from '../../../hub/pki.js';
+import { createEnrolment, nodeStanding } from '../../../hub/enrolment/enrolment.js';
+import { peerOf, spkiOf } from '../../../hub/setup/pki.js';
 import { RequestError, type Enrolment, type RequestReason } from '../../../hub/ports.js';
 import type { Actor } from '../../../hub/store/store.js';
 import type { JoinDocument, JoinedDocument } from '../../../protocol/documents.js';

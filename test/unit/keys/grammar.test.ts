@@ -1,7 +1,7 @@
 /** Small grammars of set-up: join lines, listen addresses, MQTT packet headers. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { parseBrokerUrl, parseEndpoint, formatEndpoint } from '../../../hub/config.js';
+import { parseBrokerUrl, parseEndpoint, formatEndpoint } from '../../../hub/setup/config.js';
 import { formatJoinLine, parseHubUrl, parseJoinLine } from '../../../protocol/join-line.js';
 import { PacketGuard } from '../../../protocol/packet-guard.js';
 

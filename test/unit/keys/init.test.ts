@@ -18,10 +18,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { parse } from 'yaml';
-import { initHub, type InitOptions } from '../../../hub/init.js';
-import { loadHub } from '../../../hub/load.js';
-import { newSerialNumber, peerOf, pinOf } from '../../../hub/pki.js';
-import { SetupError, type SetupErrorCode } from '../../../hub/setup-error.js';
+import { initHub, type InitOptions } from '../../../hub/setup/init.js';
+import { loadHub } from '../../../hub/setup/load.js';
+import { newSerialNumber, peerOf, pinOf } from '../../../hub/setup/pki.js';
+import { SetupError, type SetupErrorCode } from '../../../hub/setup/setup-error.js';
 import { openSqliteStore } from '../../../hub/store/sqlite.js';
 import { openPinnedRoot } from '../../../protocol/verify-root.js';
 import { MovableClock, QUIET_HOST } from '../../support/hub-fixture.js';
@@ -263,6 +263,13 @@ describe('init after a crash', () => {
       assert.equal(loadHub(dataDir).root.digest, fingerprint, last);
       assert.equal(everything(dataDir).includes('.initialising'), false, last);
     }
+  });
+
+  test('cut off before its mark was whole, the directory counts as empty', async () => {
+    mkdirSync(dataDir);
+    writeFileSync(join(dataDir, '.initialising.new'), '');
+    await init();
+    assert.equal(everything(dataDir).includes('.initialising.new'), false);
   });
 
   test('cut off after hub.yaml, it is a hub', async () => {

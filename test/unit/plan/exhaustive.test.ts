@@ -4,9 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EMPTY_MEMORY, noteExits, type Memory } from '../../../agent/back-off.js';
-import { plan } from '../../../agent/plan.js';
-import type { DesiredPod } from '../../../agent/desired.js';
+import { EMPTY_MEMORY, noteExits, type Memory } from '../../../agent/pods/back-off.js';
+import { plan } from '../../../agent/pods/plan.js';
+import type { DesiredPod } from '../../../agent/pods/desired.js';
 import type {
   ContainerState,
   ObservedContainer,

@@ -9,8 +9,8 @@ import {
   noteExits,
   noteFailure,
   type Memory,
-} from '../../../agent/back-off.js';
-import { plan } from '../../../agent/plan.js';
+} from '../../../agent/pods/back-off.js';
+import { plan } from '../../../agent/pods/plan.js';
 import type { ObservedPods } from '../../../agent/runtime/runtime.js';
 import type { ValidPod } from '../../../protocol/pod.js';
 import {

@@ -1,0 +1,81 @@
+/** What `flotilla-agent status` shows: the agent as it is now, hub or no hub. Pure. */
+import type { BundleStatus, Condition, StatusDocument } from '../protocol/documents.js';
+import { VERSION } from '../protocol/version.js';
+import type { AgentConfig } from './config.js';
+import type { PodReport, SourceCondition } from './ports.js';
+
+export interface AgentStatus {
+  readonly version: string;
+  readonly node: string;
+  readonly dataDir: string;
+  readonly staticPodPath: string;
+  /** `docker://28.2.2`; empty while the engine does not answer. */
+  readonly engine: string;
+  readonly journal: {
+    readonly id: string;
+    readonly boot: number;
+    readonly unconfirmedEvents: number;
+  };
+  readonly pods: { readonly total: number; readonly ready: number };
+  readonly conditions: readonly Pick<Condition, 'type' | 'status' | 'reason' | 'message'>[];
+  /** Null: not joined. */
+  readonly hub: null | {
+    readonly url: string;
+    readonly fleet: string;
+    readonly connected: boolean;
+    readonly epoch: number;
+    readonly generation: number;
+    readonly rootVersion: number;
+    readonly development: boolean;
+    readonly clock: StatusDocument['clock'];
+    readonly lastRefusal: StatusDocument['lastRefusal'];
+    readonly bundles: readonly BundleStatus[];
+  };
+}
+
+export interface AgentStatusInput {
+  readonly config: AgentConfig;
+  readonly engine: string;
+  readonly journal: {
+    readonly id: string;
+    readonly boot: number;
+    readonly unconfirmedEvents: number;
+  };
+  readonly reports: readonly PodReport[];
+  readonly conditions: readonly SourceCondition[];
+  readonly membership: { readonly hubUrl: string; readonly fleet: string } | null;
+  readonly connected: boolean;
+  /** What the hub is told; null when not joined. */
+  readonly told: StatusDocument | null;
+}
+
+export function agentStatus(input: AgentStatusInput): AgentStatus {
+  const { config, membership, told } = input;
+  const isReady = (report: PodReport) =>
+    report.pod.status?.conditions?.some(c => c.type === 'Ready' && c.status === 'True') ?? false;
+  return {
+    version: VERSION,
+    node: config.nodeName,
+    dataDir: config.dataDir,
+    staticPodPath: config.staticPodPath,
+    engine: input.engine,
+    journal: input.journal,
+    pods: { total: input.reports.length, ready: input.reports.filter(isReady).length },
+    conditions: told?.conditions ?? input.conditions,
+    hub:
+      membership && told
+        ? {
+            url: membership.hubUrl,
+            fleet: membership.fleet,
+            connected: input.connected,
+            epoch: told.epoch,
+            generation: told.generation,
+            rootVersion: told.rootVersion,
+            development: told.development,
+            clock: told.clock,
+            lastRefusal: told.lastRefusal,
+            bundles: told.bundles,
+          }
+        : null,
+  };
+}

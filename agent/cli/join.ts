@@ -1,0 +1,77 @@
+/** `flotilla-agent join`: makes this node a member of a fleet. */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { Command } from 'commander';
+import { CliError } from '../../protocol/cli-error.js';
+import { nodeNameOf } from '../config.js';
+import { joinHub } from '../membership/join.js';
+import { openJournal } from '../journal/journal.js';
+import { readTokenFile, removeTokenFile } from '../membership/token-file.js';
+import type { CliContext } from './context.js';
+
+interface JoinOptions {
+  dataDir: string;
+  tokenFile: string;
+  hub?: string;
+  nodeName?: string;
+}
+
+export function joinCommand(context: CliContext): Command {
+  return context
+    .withDataDir(new Command('join'))
+    .summary('join a hub')
+    .description(
+      'Makes the keys of this node (they never leave it), pins the hub by the hash in the join line before anything secret\n' +
+        'is sent, and stores what the hub signed. The token file is removed afterwards.',
+    )
+    .requiredOption('--token-file <file>', 'the join line of `flotilla token create`; - for stdin')
+    .option('--hub <url>', 'https://host:port (default: the one in the join line)')
+    .option('--node-name <name>', 'name of this node (default: the host name)')
+    .action((options: JoinOptions) => join(context, options));
+}
+
+async function join(context: CliContext, options: JoinOptions): Promise<void> {
+  const { dataDir, tokenFile } = options;
+  const { clock } = context;
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  try {
+    const result = await joinHub({
+      line: await readTokenFile(tokenFile, process.stdin),
+      hubUrl: options.hub,
+      nodeName: options.nodeName ?? nodeNameOf(hostname()),
+      dataDir,
+      clock,
+      random: size => randomBytes(size),
+      accept: ({ root, assignment }) => {
+        const journal = openJournal({
+          dataDir,
+          clock,
+          randomId: () => randomBytes(16).toString('hex'),
+        });
+        try {
+          journal.acceptRoot(root);
+          journal.acceptAssignment(assignment);
+        } finally {
+          journal.close();
+        }
+      },
+    });
+    const { node, hubUrl } = result.membership;
+    context.print(`Joined ${hubUrl} as node "${node}".`);
+    if (tokenFile !== '-') {
+      const gone = removeTokenFile(tokenFile);
+      context.print(
+        gone
+          ? `Removed ${tokenFile}: the token is used up.`
+          : `${tokenFile} could not be removed; its token is used up.`,
+      );
+    }
+    context.print(`Next: flotilla-agent run --data-dir ${dataDir}`);
+  } catch (error) {
+    const { name, message } = error as Error;
+    if (['JoinError', 'IdentityError', 'JournalError'].includes(name))
+      throw new CliError('refused', message);
+    throw error;
+  }
+}

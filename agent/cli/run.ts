@@ -1,0 +1,88 @@
+/** `flotilla-agent run`: the agent itself. */
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { Command } from 'commander';
+import { CliError } from '../../protocol/cli-error.js';
+import { runAgent } from '../agent.js';
+import { ConfigError, resolveConfig, type ConfigInput } from '../config.js';
+import { loadIdentity } from '../membership/identity.js';
+import { logTo } from '../log.js';
+import type { CliContext } from './context.js';
+
+type RunOptions = ConfigInput['flags'] & { config?: string; manifestUrl?: string };
+
+export function runCommand(context: CliContext): Command {
+  return new Command('run')
+    .summary('run the agent')
+    .description(
+      'Runs the Pods of the static pod directory on the local container engine. On a data directory that joined a hub it\n' +
+        'also takes bundles from there and reports; else it is a stand-alone kubelet.',
+    )
+    .option('--data-dir <dir>', 'where the agent keeps everything (FLOTILLA_DATA_DIR)')
+    .option(
+      '--static-pod-path <path>',
+      'directory of manifests, or one file (default: <data-dir>/manifests)',
+    )
+    .option('--pod-manifest-path <path>', 'deprecated name of --static-pod-path')
+    .option('--manifest-url <url>', 'not supported yet')
+    .option('--node-name <name>', 'name of this node (default: as joined, else the host name)')
+    .option(
+      '--engine-socket <path>',
+      'socket of the engine (default: DOCKER_HOST, else /var/run/docker.sock)',
+    )
+    .option(
+      '--file-check-frequency <duration>',
+      'how often the directory is read anyway',
+      undefined,
+    )
+    .option('--config <file>', 'AgentConfiguration or KubeletConfiguration, YAML')
+    .action((options: RunOptions) => run(context, options));
+}
+
+async function run(context: CliContext, options: RunOptions): Promise<void> {
+  const { config: configFile, manifestUrl, ...flags } = options;
+  if (manifestUrl !== undefined) {
+    throw new CliError(
+      'refused',
+      '--manifest-url is not supported yet',
+      'put manifests into --static-pod-path',
+    );
+  }
+  const { clock, env } = context;
+  const log = logTo(process.stderr, env['JOURNAL_STREAM'] === undefined ? clock : null);
+  try {
+    const dataDir = flags.dataDir ?? env['FLOTILLA_DATA_DIR'];
+    const identity = dataDir === undefined ? null : loadIdentity(dataDir);
+    const { config, warnings } = resolveConfig({
+      flags,
+      env,
+      file: configFile === undefined ? null : { name: configFile, text: readText(configFile) },
+      hostname: hostname(),
+      joinedAs: identity?.node ?? null,
+    });
+    for (const warning of warnings) log.warn(warning);
+    const agent = await runAgent({ config, identity, clock, log });
+    await new Promise<void>(done => {
+      if (context.signal.aborted) return done();
+      context.signal.addEventListener('abort', () => done(), { once: true });
+    });
+    log.info('the agent stops; its pods run on');
+    await agent.close();
+  } catch (error) {
+    if (error instanceof ConfigError) throw new CliError('refused', error.message);
+    if (['IdentityError', 'JournalError', 'AgentError'].includes((error as Error).name)) {
+      throw new CliError('failed', (error as Error).message);
+    }
+    throw error;
+  }
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new ConfigError(
+      `--config ${path}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`,
+    );
+  }
+}

@@ -1,0 +1,80 @@
+/** `flotilla-agent status` and `plan`: what the agent knows and does, hub or no hub. */
+import { Command } from 'commander';
+import { CliError } from '../../protocol/cli-error.js';
+import { ageText, layOut } from '../../protocol/columns.js';
+import type { AgentStatus } from '../agent-status.js';
+import type { CliContext } from './context.js';
+import { getJson, openSocket, readText } from './socket-client.js';
+
+export function statusCommand(context: CliContext): Command {
+  return context
+    .withDataDir(new Command('status'))
+    .summary('show the state of this node')
+    .option('-o, --output <format>', 'json')
+    .action(async (options: { dataDir: string; output?: string }) => {
+      const status = await getJson<AgentStatus>(options.dataDir, '/status');
+      if (options.output === 'json') return context.print(JSON.stringify(status, null, 4));
+      if (options.output !== undefined)
+        throw new CliError('refused', `-o ${options.output}: only json`);
+      for (const line of statusLines(status, context.clock.now())) context.print(line);
+    });
+}
+
+export function planCommand(context: CliContext): Command {
+  return context
+    .withDataDir(new Command('plan'))
+    .summary('show what is being done to pods and what waits for its time')
+    .action(async (options: { dataDir: string }) => {
+      const text = (await readText(await openSocket(options.dataDir, '/plan'))).trimEnd();
+      context.print(text === '' ? 'Nothing to do.' : text);
+    });
+}
+
+/** Pure. */
+export function statusLines(status: AgentStatus, now: number): string[] {
+  const { hub, journal } = status;
+  const rows = [
+    ['Node:', status.node],
+    ['Agent:', `${status.version}, start ${journal.boot} on ${status.dataDir}`],
+    ['Manifests:', status.staticPodPath],
+    ['Engine:', status.engine === '' ? 'does not answer' : status.engine],
+    ['Pods:', `${status.pods.total}, ${status.pods.ready} ready`],
+    ['Events:', `${journal.unconfirmedEvents} not confirmed by the hub`],
+    [
+      'Hub:',
+      hub ? `${hub.url}, ${hub.connected ? 'connected' : 'not connected'}` : 'none; not joined',
+    ],
+    ...(hub ? hubRows(hub) : []),
+  ];
+  const lines = layOut(rows);
+  if (hub && hub.bundles.length > 0) {
+    const head = ['BUNDLE', 'REVISION', 'STATE', 'SINCE', 'REASON'];
+    const bundles = hub.bundles.map(b => [
+      `${b.namespace}/${b.name}`,
+      String(b.revision),
+      b.state,
+      ageText(now - Date.parse(b.since)),
+      [b.reason, b.message].filter(text => text !== '').join(': '),
+    ]);
+    lines.push('', ...layOut([head, ...bundles]));
+  }
+  if (status.conditions.length > 0) {
+    const head = ['CONDITION', 'STATUS', 'REASON', 'MESSAGE'];
+    lines.push(
+      '',
+      ...layOut([head, ...status.conditions.map(c => [c.type, c.status, c.reason, c.message])]),
+    );
+  }
+  return lines;
+}
+
+function hubRows(hub: NonNullable<AgentStatus['hub']>): string[][] {
+  const refusal = hub.lastRefusal;
+  const development = hub.development ? ' (development: the hub holds every key)' : '';
+  return [
+    ['Assignment:', `epoch ${hub.epoch}, generation ${hub.generation}`],
+    ['Root:', `version ${hub.rootVersion}${development}`],
+    ['Clock:', hub.clock],
+    ...(refusal ? [['Last refusal:', `${refusal.code} at ${refusal.at} on ${refusal.topic}`]] : []),
+  ];
+}

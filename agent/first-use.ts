@@ -1,0 +1,34 @@
+/**
+ * Makes the static pod directory the first time that a data directory uses it, and never again: a directory that is missing
+ * later may be a disk that is not mounted, and an empty one in its place would say that every pod is to go.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const RECORD = 'static-pod-path';
+
+/** Safe to call at each start. Throws when the directory cannot be made. */
+export function makeOnFirstUse(staticPodPath: string, dataDir: string): void {
+  const record = join(dataDir, RECORD);
+  if (readRecord(record) === staticPodPath) return;
+  mkdirIfMissing(staticPodPath);
+  writeFileSync(record, `${staticPodPath}\n`, { mode: 0o600 });
+}
+
+function readRecord(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8').trimEnd();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/** One file may be the path too. */
+function mkdirIfMissing(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o755 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+}

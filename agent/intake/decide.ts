@@ -1,0 +1,253 @@
+/**
+ * Decisions of the intake, as pure functions: the node's time, whether a bundle may run here,
+ * whether a manifest is what the bundle says, what its file holds, what stands in its way. Rules:
+ * security.md 1.5, 1.6, S19, S21, S24, S53.
+ */
+import type { ContainerPort, Pod } from 'kubernetes-types/core/v1.js';
+import { canonicalJson, parseCanonical, sha256Hex } from '../../protocol/canonical.js';
+import type {
+  AssignedBundle,
+  AssignmentDocument,
+  ManifestEntry,
+  RootDocument,
+} from '../../protocol/documents.js';
+import { MANIFEST_BYTES_MAX } from '../../protocol/limits.js';
+import { ownedFileName } from '../../protocol/names.js';
+import { validatePodManifest } from '../../protocol/pod-validation.js';
+import { accept, refuse, type Result } from '../../protocol/refusal.js';
+import type { OwnedFile } from '../journal/journal.js';
+import type { BundleName } from '../ports.js';
+
+export const BUNDLE_ANNOTATION = 'flotilla.dev/bundle';
+export const MANIFEST_ANNOTATION = 'flotilla.dev/manifest';
+
+export function bundleKey(bundle: BundleName): string {
+  return `${bundle.namespace}/${bundle.name}`;
+}
+
+// ----------------------------------------------------------------------------------------------
+// time
+
+export interface NodeTime {
+  /**
+   * Milliseconds since 1970: the larger of the clock and what signed documents prove to be past.
+   */
+  readonly now: number;
+  readonly clock: 'synced' | 'floor' | 'suspect';
+}
+
+/**
+ * An assignment counts for its own epoch only, so that a stolen hub key cannot push the time for
+ * ever (S17). A clock beyond the root's own end is not believed to be right, yet cannot be proven
+ * wrong.
+ */
+export function nodeTime(
+  clockNow: number,
+  root: RootDocument,
+  accepted: AssignmentDocument | null,
+): NodeTime {
+  const issued = accepted?.epoch === root.epoch ? Date.parse(accepted.issued) : 0;
+  const floor = Math.max(Date.parse(root.issued), issued);
+  if (clockNow < floor) return { now: floor, clock: 'floor' };
+  return { now: clockNow, clock: clockNow > Date.parse(root.expires) ? 'suspect' : 'synced' };
+}
+
+// -------------------------------------------------------------------------------------------
+// bundles
+
+/**
+ * What the root says against a revision, at any time: denials and floors hold for what was accepted
+ * earlier too.
+ */
+export function rootAllows(
+  bundle: { namespace: string; name: string; revision: number; digest: string },
+  root: RootDocument,
+): Result<null> {
+  const key = bundleKey(bundle);
+  if (root.denied.includes(bundle.digest)) {
+    return refuse('Denied', `bundle ${key}: revision ${bundle.revision} is denied by the root`);
+  }
+  if (bundle.revision < (root.floors[key] ?? 0)) {
+    return refuse(
+      'Rollback',
+      `bundle ${key}: revision ${bundle.revision} is below the root's floor`,
+    );
+  }
+  return accept(null);
+}
+
+/** What this node's own memory says against a revision (S21, S24). */
+export function memoryAllows(
+  bundle: AssignedBundle,
+  memory: { readonly knownDigest: string | null; readonly rollbackFloor: number },
+): Result<null> {
+  const key = bundleKey(bundle);
+  if (memory.knownDigest !== null && memory.knownDigest !== bundle.digest) {
+    return refuse('Equivocation', `bundle ${key}: other content for revision ${bundle.revision}`);
+  }
+  if (bundle.revision < memory.rollbackFloor) {
+    const detail = `below ${memory.rollbackFloor}, the floor that a healthy revision set`;
+    return refuse('Rollback', `bundle ${key}: revision ${bundle.revision} is ${detail}`);
+  }
+  return accept(null);
+}
+
+/**
+ * True when the content is the one that was assigned, so that no other bytes could do better. Wrong
+ * bytes and wrong signatures are the messenger's: the right ones may still come.
+ */
+export function isFinalRefusal(code: string, isAssignedContent: boolean): boolean {
+  return isAssignedContent && code !== 'BadSignature';
+}
+
+// -----------------------------------------------------------------------------------------
+// manifests
+
+/** One manifest of a bundle, ready to lie in the static pod directory. */
+export interface StagedManifest {
+  readonly owned: OwnedFile;
+  readonly pod: Pod;
+  readonly bytes: Buffer;
+}
+
+/**
+ * The signed content as a Pod; refuses what is not that content, not canonical, or no valid Pod of
+ * this bundle.
+ */
+export function stageManifest(
+  content: Uint8Array,
+  entry: ManifestEntry,
+  bundle: BundleName,
+): Result<StagedManifest> {
+  const what = `bundle ${bundleKey(bundle)}, pod ${entry.name}`;
+  if (content.byteLength !== entry.size || sha256Hex(content) !== entry.digest) {
+    return refuse('MixMatch', `${what}: not the content that the bundle names`);
+  }
+  const parsed = parseCanonical(content, { bytesMax: MANIFEST_BYTES_MAX, what });
+  if (!parsed.ok) return parsed;
+  const { namespace, name } = bundle;
+  const valid = validatePodManifest(parsed.value, { context: 'bundle', namespace });
+  if (!valid.ok) {
+    const unsupported = valid.errors.every(error => error.code === 'NotSupported');
+    const where = valid.errors.slice(0, 5).map(error => `${error.path} (${error.code})`);
+    return refuse(unsupported ? 'Unsupported' : 'Malformed', `${what}: ${where.join(', ')}`);
+  }
+  if (valid.pod.metadata.name !== entry.name) {
+    return refuse('MixMatch', `${what}: the manifest bears another name`);
+  }
+  const bytes = ownedContent(parsed.value as Pod, bundle, entry.digest);
+  const owned = {
+    file: ownedFileName(bundle, entry.name),
+    namespace,
+    name,
+    pod: entry.name,
+    manifest: entry.digest,
+    content: sha256Hex(bytes),
+  };
+  return accept({ owned, pod: valid.pod, bytes });
+}
+
+/** The signed manifest with the two annotations that say where it comes from, canonical JSON. */
+export function ownedContent(manifest: Pod, bundle: BundleName, digest: string): Buffer {
+  const { metadata } = manifest;
+  const annotations = {
+    ...metadata?.annotations,
+    [BUNDLE_ANNOTATION]: bundleKey(bundle),
+    [MANIFEST_ANNOTATION]: digest,
+  };
+  return Buffer.from(canonicalJson({ ...manifest, metadata: { ...metadata, annotations } }));
+}
+
+/**
+ * True when a file was written by this agent or a former life of it: its own content leads to its
+ * own name. Such a file may be removed when nothing explains it; anything else under the prefix
+ * belongs to somebody.
+ */
+export function isOfOurMaking(file: string, bytes: Uint8Array): boolean {
+  let pod: Pod;
+  try {
+    pod = JSON.parse(Buffer.from(bytes).toString('utf8')) as Pod;
+  } catch {
+    return false;
+  }
+  const of = pod?.metadata?.annotations?.[BUNDLE_ANNOTATION];
+  const name = pod?.metadata?.name;
+  if (typeof of !== 'string' || typeof name !== 'string') return false;
+  const [namespace, bundle, ...rest] = of.split('/');
+  if (!namespace || !bundle || rest.length > 0) return false;
+  return ownedFileName({ namespace, name: bundle }, name) === file;
+}
+
+// -----------------------------------------------------------------------------------------
+// conflicts
+
+/** What a pod occupies that another bundle's pod may want. */
+export interface Occupied {
+  readonly bundle: BundleName;
+  readonly pods: readonly Pod[];
+}
+
+/**
+ * Why a bundle cannot become active beside the others, or null. Its own former revision is no
+ * obstacle.
+ */
+export function conflictWith(wanted: Occupied, running: readonly Occupied[]): string | null {
+  const others = running.filter(other => bundleKey(other.bundle) !== bundleKey(wanted.bundle));
+  for (const other of others) {
+    const owner = `bundle ${bundleKey(other.bundle)}`;
+    for (const pod of wanted.pods) {
+      if (other.pods.some(taken => samePod(taken, pod))) {
+        return `pod ${pod.metadata?.name ?? ''} is one of ${owner} already`;
+      }
+      const port = hostPorts(pod).find(own =>
+        other.pods.flatMap(hostPorts).some(taken => overlaps(own, taken)),
+      );
+      if (port) return `host port ${port.port}/${port.protocol} is taken by ${owner}`;
+    }
+  }
+  return null;
+}
+
+function samePod(a: Pod, b: Pod): boolean {
+  const namespace = (pod: Pod) => pod.metadata?.namespace ?? 'default';
+  return a.metadata?.name === b.metadata?.name && namespace(a) === namespace(b);
+}
+
+interface HostPort {
+  readonly port: number;
+  readonly protocol: string;
+  readonly ip: string;
+}
+
+function hostPorts(pod: Pod): HostPort[] {
+  const { spec } = pod;
+  const ports = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])].flatMap(
+    container => container.ports ?? [],
+  );
+  const host = (port: ContainerPort) => (spec?.hostNetwork ? port.containerPort : port.hostPort);
+  return ports.flatMap(port => {
+    const number = host(port) ?? 0;
+    if (number === 0) return [];
+    return [{ port: number, protocol: port.protocol ?? 'TCP', ip: port.hostIP ?? '' }];
+  });
+}
+
+function overlaps(a: HostPort, b: HostPort): boolean {
+  if (a.port !== b.port || a.protocol !== b.protocol) return false;
+  const everywhere = (ip: string) => ip === '' || ip === '0.0.0.0' || ip === '::';
+  return a.ip === b.ip || everywhere(a.ip) || everywhere(b.ip);
+}
+
+// ------------------------------------------------------------------------------------------
+// refusals
+
+const REFUSALS_A_MINUTE = 100;
+
+/**
+ * At most one line for each refused content in a minute, and 100 in all: a flood of garbage must
+ * not fill a disk (S69). Forgets what is older.
+ */
+export function mayLogRefusal(logged: Map<string, number>, digest: string, now: number): boolean {
+  for (const [key, at] of logged) if (now - at >= 60_000) logged.delete(key);
+  return !logged.has(digest) && logged.size < REFUSALS_A_MINUTE;
+}

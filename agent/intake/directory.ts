@@ -1,0 +1,180 @@
+/**
+ * The static pod directory as the journal promises it: repaired at the start and whenever it is not
+ * trusted, changed together with the journal's promise. A directory that cannot be written is a
+ * fault that is kept until the next try.
+ */
+import type { Pod } from 'kubernetes-types/core/v1.js';
+import { sha256Hex } from '../../protocol/canonical.js';
+import type { ManifestEntry } from '../../protocol/documents.js';
+import type { Log } from '../../protocol/ports.js';
+import { bundleKey, isOfOurMaking, ownedContent } from './decide.js';
+import type { Journal, OwnedFile } from '../journal/journal.js';
+import { DirectoryError, type FoundFile, type OwnedDirectory } from './owned-files.js';
+import type { BundleName, SourceCondition } from '../ports.js';
+
+export class PromisedDirectory {
+  readonly #directory: OwnedDirectory;
+  readonly #journal: Journal;
+  readonly #log: Log;
+  /** Active bundles whose content has to be fetched again. */
+  readonly #broken = new Set<string>();
+  #unexplained: readonly string[] = [];
+  #fault: DirectoryError | null = null;
+  /** It may differ from the journal. */
+  #dirty = true;
+
+  constructor(options: { directory: OwnedDirectory; journal: Journal; log: Log }) {
+    this.#directory = options.directory;
+    this.#journal = options.journal;
+    this.#log = options.log;
+  }
+
+  /** What went wrong in this try. */
+  fault(): DirectoryError | null {
+    return this.#fault;
+  }
+
+  needsRetry(): boolean {
+    return this.#dirty || this.#fault !== null;
+  }
+
+  distrust(): void {
+    this.#dirty = true;
+  }
+
+  /**
+   * Begins a try: owned files become what the journal says; what an interrupted change left goes.
+   */
+  repair(): void {
+    this.#fault = null;
+    if (!this.#dirty) return;
+    try {
+      this.#directory.removeLeftovers();
+      const found = new Map(this.#directory.list().map(file => [file.file, file]));
+      const owned = [...this.#journal.files().values()];
+      const write = owned
+        .filter(file => !holds(found.get(file.file), file))
+        .flatMap(file => {
+          const bytes = this.#bytesOf(file);
+          return bytes ? [{ file: file.file, bytes }] : [];
+        });
+      const remove = this.#strangers([...found.values()]);
+      if (write.length > 0 || remove.length > 0) {
+        this.#log.info('static pod directory repaired', {
+          written: write.length,
+          removed: remove.length,
+        });
+        this.#directory.apply({ write, remove });
+      }
+      this.#dirty = false;
+    } catch (error) {
+      if (!(error instanceof DirectoryError)) throw error;
+      this.#fault = error;
+    }
+  }
+
+  /**
+   * False when nothing was promised. After the promise a fault only means that the directory is
+   * behind.
+   */
+  change(change: Parameters<OwnedDirectory['apply']>[0]): boolean {
+    let committed = false;
+    try {
+      this.#directory.apply({
+        ...change,
+        commit: () => {
+          change.commit?.();
+          committed = true;
+        },
+      });
+      return true;
+    } catch (error) {
+      this.#dirty ||= committed;
+      if (!(error instanceof DirectoryError)) throw error;
+      this.#fault = error;
+      return committed;
+    }
+  }
+
+  /** Names that a bundle owns. */
+  filesOf(bundle: BundleName): string[] {
+    return [...this.#journal.files().values()]
+      .filter(file => bundleKey(file) === bundleKey(bundle))
+      .map(({ file }) => file);
+  }
+
+  /** True while an active bundle's content has to come again before its files can be restored. */
+  isBroken(bundle: BundleName): boolean {
+    return this.#broken.has(bundleKey(bundle));
+  }
+
+  restored(bundle: BundleName): void {
+    this.#broken.delete(bundleKey(bundle));
+  }
+
+  conditions(): SourceCondition[] {
+    const conditions: SourceCondition[] = [];
+    if (this.#fault) {
+      const { fault: reason, message } = this.#fault;
+      conditions.push({ type: 'StaticPodPathWritable', status: 'False', reason, message });
+    }
+    if (this.#unexplained.length > 0) {
+      const names = this.#unexplained.slice(0, 8).join(', ');
+      const message =
+        `${this.#directory.path}: no accepted bundle explains ${names}; ` +
+        'neither run nor removed';
+      const reason = 'ReservedPrefix';
+      conditions.push({ type: 'UnexplainedFiles', status: 'True', reason, message });
+    }
+    return conditions;
+  }
+
+  /**
+   * Null when a blob is not there or does not read back; the latter is forgotten, so that it is
+   * fetched again.
+   */
+  contentOf(entry: ManifestEntry): Buffer | null {
+    const parts: Buffer[] = [];
+    for (const { digest } of entry.parts.length > 0 ? entry.parts : [entry]) {
+      const bytes = this.#journal.blob(digest);
+      if (!bytes) return null;
+      if (sha256Hex(bytes) !== digest) {
+        this.#journal.dropBlob(digest);
+        return null;
+      }
+      parts.push(bytes);
+    }
+    return Buffer.concat(parts);
+  }
+
+  /**
+   * Files under the prefix that nothing explains: those of our own making are to go, once the
+   * journal can be trusted to know; the others stay and are told.
+   */
+  #strangers(found: readonly FoundFile[]): string[] {
+    const strange = found.filter(({ file }) => !this.#journal.files().has(file));
+    const knows = this.#journal.accepted() !== null && this.#journal.freshNonce() === null;
+    const ours = strange.filter(
+      ({ file, bytes }) => knows && bytes !== null && isOfOurMaking(file, bytes),
+    );
+    this.#unexplained = strange.filter(file => !ours.includes(file)).map(({ file }) => file);
+    return ours.map(({ file }) => file);
+  }
+
+  #bytesOf(file: OwnedFile): Buffer | null {
+    const record = this.#journal.bundles().find(known => bundleKey(known) === bundleKey(file));
+    const document = record?.active ? this.#journal.bundleDocument(record.active) : null;
+    const entry = document?.manifests.find(({ digest }) => digest === file.manifest);
+    const content = entry ? this.contentOf(entry) : null;
+    if (content) {
+      return ownedContent(JSON.parse(content.toString('utf8')) as Pod, file, file.manifest);
+    }
+    this.#broken.add(bundleKey(file));
+    return null;
+  }
+}
+
+function holds(found: FoundFile | undefined, file: OwnedFile): boolean {
+  if (!found || found.bytes === null) return false;
+  return sha256Hex(found.bytes) === file.content;
+}

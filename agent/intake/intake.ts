@@ -1,0 +1,343 @@
+/**
+ * The way in: messages of the hub become accepted roots, assignments, bundles and blobs in the
+ * journal, and those become files. Every message is checked by `protocol/verify-…`; what is refused
+ * changes nothing but the last refusal in the status. Only the newest assignment is worked on.
+ * Works on after a restart without the hub (security.md 1.5–1.8).
+ */
+import type { HubDocument, StatusDocument } from '../../protocol/documents.js';
+import { keyId } from '../../protocol/keys.js';
+import type { Clock, Log } from '../../protocol/ports.js';
+import { refuse, type Refusal } from '../../protocol/refusal.js';
+import { topicsOf, type Address, type Topics } from '../../protocol/topics.js';
+import type { TrustedRoot } from '../../protocol/verified.js';
+import { openAssignment } from '../../protocol/verify-assignment.js';
+import { openHubDocument } from '../../protocol/verify-messages.js';
+import { Alarm } from './alarm.js';
+import { nodeTime } from './decide.js';
+import { Refusals } from './refusals.js';
+import { Requests } from './requests.js';
+import { RootWalk } from './roots.js';
+import { Stage } from './stage.js';
+import { Supply } from './supply.js';
+import { isDiskError } from '../journal/database.js';
+import type { Journal } from '../journal/journal.js';
+import type { Link } from '../link/link.js';
+import type { OwnedDirectory } from './owned-files.js';
+import type { SourceCondition } from '../ports.js';
+import type { NodeIdentity } from '../report/node.js';
+
+const RETRY_MS = 15_000;
+
+export interface IntakeOptions {
+  readonly identity: NodeIdentity;
+  readonly journal: Journal;
+  readonly directory: OwnedDirectory;
+  readonly link: Pick<Link, 'connected' | 'publish' | 'subscribe' | 'unsubscribe'>;
+  /** From the join: where the chain of roots begins. */
+  readonly pinnedRoot: TrustedRoot;
+  /**
+   * From the join: the first assignment and the nonce that makes it fresh. Looked at with a new
+   * journal only.
+   */
+  readonly first: { readonly nonce: string; readonly assignment: Uint8Array } | null;
+  /** Kubernetes' word for this machine: `amd64`, `arm64`, `arm`. */
+  readonly arch: string;
+  readonly agentVersion: string;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly randomId: () => string;
+  readonly log: Log;
+  /** Something changed that the status says. */
+  readonly onChange: () => void;
+  /** A genuine presence of the hub; `isNew`: another session than before. */
+  readonly onHub: (hub: HubDocument, isNew: boolean) => void;
+}
+
+/** What the status says of the intake. */
+export interface IntakeState {
+  readonly root: TrustedRoot;
+  readonly clock: StatusDocument['clock'];
+  readonly lastRefusal: StatusDocument['lastRefusal'];
+  readonly conditions: readonly SourceCondition[];
+}
+
+/** @throws JournalError `OtherFleet` */
+export function startIntake(options: IntakeOptions): Intake {
+  const { journal, pinnedRoot } = options;
+  const known = journal.root();
+  const isOfFleet = known?.document.fleet === pinnedRoot.document.fleet;
+  if (!isOfFleet || known.document.version < pinnedRoot.document.version) {
+    journal.acceptRoot(pinnedRoot);
+  }
+  return new Intake(options);
+}
+
+export class Intake {
+  readonly #options: IntakeOptions;
+  readonly #topics: Topics;
+  readonly #stage: Stage;
+  readonly #supply: Supply;
+  readonly #roots: RootWalk;
+  readonly #retryAlarm: Alarm;
+  readonly #requests: Requests;
+  readonly #refusals: Refusals;
+  #hubSession: string | null = null;
+  #diskFault: string | null = null;
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+    this.#topics = topicsOf(options.identity.fleet);
+    const { clock, journal, log, first } = options;
+    this.#requests = new Requests(options);
+    this.#refusals = new Refusals(clock, log, this.#topics.prefix);
+    this.#roots = new RootWalk(this.#topics, options.identity.node);
+    this.#supply = new Supply({
+      ...options,
+      topics: this.#topics,
+      requests: this.#requests,
+      root: () => this.#root(),
+      onRefusal: (refusal, payload, topic) => this.refused(refusal, payload, topic),
+      onRootMissing: () => this.#rootDidNotCome(),
+      onArrival: () => this.#work(),
+    });
+    const whereabouts = (digest: string) => this.#supply.whereabouts(digest);
+    this.#stage = new Stage({ ...options, whereabouts });
+    this.#retryAlarm = new Alarm(clock, () => this.#work());
+    if (first && journal.useNonce(first.nonce)) {
+      this.#assignment(Buffer.from(first.assignment), 'join');
+    }
+    this.#work();
+  }
+
+  // --------------------------------------------------------------------------------------- for
+  // others
+
+  /**
+   * True for bytes that an accepted bundle put under this name: the only ones under the prefix that
+   * may run.
+   */
+  explains(file: string, bytes: Uint8Array): boolean {
+    return this.#stage.explains(file, bytes);
+  }
+
+  /** Compares the directory with the journal and mends it: for when somebody's hand was in it. */
+  repair(): void {
+    this.#stage.distrustDirectory();
+    this.#work();
+  }
+
+  state(): IntakeState {
+    const { journal } = this.#options;
+    const root = this.#root();
+    return {
+      root,
+      clock: this.#time().clock,
+      lastRefusal: this.#refusals.last(),
+      conditions: [
+        ...journal.conditions(),
+        ...this.#stage.conditions(root.document),
+        ...(this.#diskFault === null ? [] : [diskCondition(this.#diskFault)]),
+      ],
+    };
+  }
+
+  /** Topics that the link subscribes to on each connect. */
+  topics(): string[] {
+    const { node } = this.#options.identity;
+    const topics = this.#topics;
+    return [
+      topics.root(),
+      topics.hub(),
+      topics.node(node, 'assignment'),
+      topics.node(node, 'answer'),
+    ];
+  }
+
+  linkUp(): void {
+    this.#supply.reconnected();
+    this.#requests.beginAnew();
+    this.#work();
+  }
+
+  close(): void {
+    this.#supply.close();
+    this.#retryAlarm.close();
+    this.#requests.close();
+  }
+
+  // ----------------------------------------------------------------------------------------
+  // messages
+
+  /** A message on a topic of the hub. Never throws on what it holds; duplicates change nothing. */
+  receive(address: Address, topic: string, payload: Buffer): void {
+    // An empty payload is how a retained message is cleared.
+    if (payload.byteLength > 0) this.#attempt(() => this.#dispatch(address, topic, payload));
+  }
+
+  #dispatch(address: Address, topic: string, payload: Buffer): void {
+    switch (address.kind) {
+      case 'hub':
+        return this.#hub(payload, topic);
+      case 'root':
+        return this.#newRoot(payload, topic);
+      case 'blob':
+        return this.#supply.receive(address.digest, payload, topic);
+      case 'assignment':
+        return this.#assignment(payload, topic);
+      case 'answer':
+        return this.#answer(payload, topic);
+      default:
+        return this.refused(refuse('WrongTopic', 'not read by this agent').refusal, payload, topic);
+    }
+  }
+
+  #hub(payload: Buffer, topic: string): void {
+    const opened = openHubDocument('hub', payload, { root: this.#root() });
+    if (!opened.ok) return this.refused(opened.refusal, payload, topic);
+    const { document } = opened.value;
+    if (document.epoch < this.#root().document.epoch) {
+      return this.refused(refuse('Rollback', 'hub: of a former epoch').refusal, payload, topic);
+    }
+    const isNew = document.online && document.session !== this.#hubSession;
+    if (isNew) {
+      this.#hubSession = document.session;
+      this.#supply.hubChanged();
+      this.#requests.beginAnew();
+    }
+    this.#options.onHub(document, isNew);
+    if (isNew) this.#work();
+  }
+
+  #newRoot(payload: Buffer, topic: string): void {
+    const outcome = this.#roots.offer(payload, this.#root());
+    if (outcome.is === 'refused') return this.refused(outcome.refusal, payload, topic);
+    if (outcome.is === 'accepted') {
+      this.#options.journal.acceptRoot(outcome.root);
+      this.#options.log.info('root accepted', { version: outcome.root.document.version });
+      // What a former root's keys did not cover may be right under this one.
+      this.#supply.hubChanged();
+      for (const held of this.#roots.release())
+        this.receive(held.address, held.topic, held.payload);
+      this.#options.onChange();
+    }
+    this.#work();
+  }
+
+  #assignment(payload: Buffer, topic: string): void {
+    const { identity, journal, log } = this.#options;
+    const accepted = journal.accepted();
+    const nonce = journal.freshNonce();
+    const opened = openAssignment(payload, {
+      root: this.#root(),
+      node: identity.node,
+      nodeKey: keyId(identity.signer.publicKey),
+      accepted,
+      nonce,
+      freshOnly: nonce !== null,
+      now: this.#time().now,
+    });
+    if (opened.ok) {
+      this.#roots.dropAssignment();
+      if (!opened.value.changed) return;
+      journal.acceptAssignment(opened.value);
+      const { epoch, generation, bundles } = opened.value.document;
+      log.info('assignment accepted', { epoch, generation, bundles: bundles.length });
+      this.#requests.assignmentCame();
+      this.#supply.hubChanged();
+      this.#stage.distrustDirectory();
+      this.#work();
+      this.#options.onChange();
+      return;
+    }
+    const held = this.#roots.hold(opened.refusal, payload, this.#root());
+    if (held) return this.#work();
+    this.refused(opened.refusal, payload, topic);
+    this.#requests.assignmentSoon();
+  }
+
+  /**
+   * An ordinary rotation is no refusal; an assignment that still waits for its root after ten
+   * seconds is one.
+   */
+  #rootDidNotCome(): void {
+    const held = this.#roots.heldAssignment();
+    if (!held) return;
+    const { refusal } = refuse('RootRequired', `assignment: needs root ${this.#roots.next()}`);
+    this.refused(refusal, held.payload, held.topic);
+  }
+
+  #answer(payload: Buffer, topic: string): void {
+    const { node } = this.#options.identity;
+    const opened = openHubDocument('answer', payload, { root: this.#root(), node });
+    if (!opened.ok) return this.refused(opened.refusal, payload, topic);
+    const { nonce, published, absent } = opened.value.document;
+    if (!this.#requests.isAnswered(nonce)) {
+      const { refusal } = refuse('NotFresh', 'answer: to no open request of this node');
+      return this.refused(refusal, payload, topic);
+    }
+    this.#supply.answered({ published, absent });
+    this.#work();
+  }
+
+  /** A document that is not this one's to read was refused: said all the same. */
+  refused(refusal: Refusal, payload: Buffer, topic: string): void {
+    if (this.#refusals.note(refusal, payload, topic)) this.#options.onChange();
+  }
+
+  // ---------------------------------------------------------------------------------------------
+  // work
+
+  /** Brings everything as far as it can go now; does nothing when nothing is to be done. */
+  #work(): void {
+    const { journal, clock } = this.#options;
+    const before = journal.head();
+    const troubledBefore = this.#isTroubled();
+    this.#attempt(() => {
+      for (let again = true; again;) {
+        const assignment = journal.accepted()?.document ?? null;
+        const lacking = this.#stage.pass(assignment, this.#root().document);
+        // What is asked for is missing from now on: the bundles that wait for it say so.
+        again = this.#supply.want(lacking, this.#roots.next());
+      }
+      this.#diskFault = null;
+    });
+    const troubled = this.#isTroubled();
+    if (troubled) this.#retryAlarm.setBefore(clock.monotonic() + RETRY_MS);
+    if (journal.head() !== before || troubled !== troubledBefore) this.#options.onChange();
+  }
+
+  /**
+   * A disk that refuses the journal is a condition, not an end: what was to be written is tried
+   * again.
+   */
+  #attempt(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (!isDiskError(error)) throw error;
+      this.#diskFault = error.message;
+      this.#retryAlarm.setBefore(this.#options.clock.monotonic() + RETRY_MS);
+      this.#options.onChange();
+    }
+  }
+
+  #isTroubled(): boolean {
+    return this.#stage.needsRetry() || this.#diskFault !== null;
+  }
+
+  // --------------------------------------------------------------------------------------------
+  // state
+
+  #root(): TrustedRoot {
+    return this.#options.journal.root() ?? this.#options.pinnedRoot;
+  }
+
+  #time() {
+    const { clock, journal } = this.#options;
+    return nodeTime(clock.now(), this.#root().document, journal.accepted()?.document ?? null);
+  }
+}
+
+function diskCondition(message: string): SourceCondition {
+  return { type: 'JournalWritable', status: 'False', reason: 'DiskError', message };
+}

@@ -1,0 +1,103 @@
+/**
+ * What the node asks the hub for: blobs, a root, a fresh assignment. An assignment is asked for
+ * with back-off from ten seconds to an hour, for as long as the journal wants a fresh one, and once
+ * after each refused one.
+ */
+import type { RequestDocument } from '../../protocol/documents.js';
+import { seal } from '../../protocol/envelope.js';
+import type { Clock } from '../../protocol/ports.js';
+import { topicsOf } from '../../protocol/topics.js';
+import { Alarm } from './alarm.js';
+import { PATIENCE_MS } from './fetch.js';
+import type { Journal } from '../journal/journal.js';
+import type { Link } from '../link/link.js';
+import { stampOf, type NodeIdentity } from '../report/node.js';
+
+const ASK_AGAIN_MAX_MS = 3_600_000;
+/** Open requests whose answers are still listened to. */
+const NONCES_MAX = 64;
+/** Limit of the document. */
+const DIGESTS_MAX = 256;
+
+export interface RequestsOptions {
+  readonly identity: NodeIdentity;
+  readonly journal: Pick<Journal, 'id' | 'boot' | 'nextCounter' | 'freshNonce'>;
+  readonly link: Pick<Link, 'connected' | 'publish'>;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly randomId: () => string;
+}
+
+export class Requests {
+  readonly #options: RequestsOptions;
+  readonly #alarm: Alarm;
+  readonly #nonces = new Set<string>();
+  #asked = 0;
+
+  constructor(options: RequestsOptions) {
+    this.#options = options;
+    this.#alarm = new Alarm(options.clock, () => this.#askForAssignment());
+  }
+
+  blobs(digests: readonly string[]): void {
+    for (let i = 0; i < digests.length; i += DIGESTS_MAX) {
+      this.#send({ want: 'blobs', digests: digests.slice(i, i + DIGESTS_MAX) });
+    }
+  }
+
+  root(version: number): void {
+    this.#send({ want: 'root', rootVersion: version });
+  }
+
+  /** True once for each request of this node. */
+  isAnswered(nonce: string): boolean {
+    return this.#nonces.delete(nonce);
+  }
+
+  /** A new connection or a new hub: what was in vain may not be any more. */
+  beginAnew(): void {
+    this.#asked = 0;
+    if (this.#options.journal.freshNonce() !== null) this.#askForAssignment();
+  }
+
+  assignmentSoon(): void {
+    const { clock, random } = this.#options;
+    const waitMs = Math.min(ASK_AGAIN_MAX_MS, PATIENCE_MS * 2 ** Math.min(this.#asked, 9));
+    this.#alarm.setBefore(clock.monotonic() + waitMs * (0.5 + random()));
+  }
+
+  assignmentCame(): void {
+    this.#asked = 0;
+    this.#alarm.set(null);
+  }
+
+  close(): void {
+    this.#alarm.close();
+  }
+
+  #askForAssignment(): void {
+    this.#alarm.set(null);
+    this.#asked++;
+    this.#send({ want: 'assignment' });
+    if (this.#options.journal.freshNonce() !== null) this.assignmentSoon();
+  }
+
+  #send(wanted: Pick<RequestDocument, 'want'> & Partial<RequestDocument>): void {
+    const { identity, journal, link, randomId } = this.#options;
+    if (!link.connected()) return;
+    const fresh = wanted.want === 'assignment' ? journal.freshNonce() : null;
+    const nonce = fresh ?? randomId();
+    if (this.#nonces.size >= NONCES_MAX) this.#nonces.delete([...this.#nonces][0] ?? '');
+    this.#nonces.add(nonce);
+    const document: RequestDocument = {
+      ...stampOf(identity, journal),
+      counter: journal.nextCounter(),
+      nonce,
+      digests: [],
+      rootVersion: 0,
+      ...wanted,
+    };
+    const topic = topicsOf(identity.fleet).node(identity.node, 'request');
+    void link.publish(topic, seal('request', document, [identity.signer]), { retain: false });
+  }
+}

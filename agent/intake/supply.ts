@@ -1,0 +1,169 @@
+/**
+ * Gets what is lacking: subscribes to it, checks what comes, keeps it in the journal, has it asked
+ * for when it does not come. A blob is content-addressed, so it does not matter who sent it; an
+ * envelope needs the release role's signature.
+ */
+import { sha256Hex } from '../../protocol/canonical.js';
+import { openEnvelope } from '../../protocol/envelope.js';
+import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
+import type { Clock } from '../../protocol/ports.js';
+import type { Refusal } from '../../protocol/refusal.js';
+import type { Topics } from '../../protocol/topics.js';
+import type { TrustedRoot } from '../../protocol/verified.js';
+import { openBundle } from '../../protocol/verify-bundle.js';
+import { unpackBlob } from './blobs.js';
+import { Alarm } from './alarm.js';
+import { isFinalRefusal, memoryAllows } from './decide.js';
+import { FetchQueue } from './fetch.js';
+import type { Requests } from './requests.js';
+import type { Lacking, Whereabouts } from './stage.js';
+import type { Journal } from '../journal/journal.js';
+import type { Link } from '../link/link.js';
+
+export interface SupplyOptions {
+  readonly journal: Journal;
+  readonly link: Pick<Link, 'connected' | 'subscribe' | 'unsubscribe'>;
+  readonly topics: Topics;
+  readonly requests: Requests;
+  readonly root: () => TrustedRoot;
+  readonly arch: string;
+  readonly agentVersion: string;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly onRefusal: (refusal: Refusal, payload: Buffer, topic: string) => void;
+  /** The root that is needed next was waited for in vain. */
+  readonly onRootMissing: () => void;
+  /** Something came, or something that was awaited is missing now. */
+  readonly onArrival: () => void;
+}
+
+interface Refused {
+  readonly refusal: Refusal;
+  /** No other bytes could do better. */
+  readonly final: boolean;
+}
+
+export class Supply {
+  readonly #options: SupplyOptions;
+  readonly #queue = new FetchQueue();
+  readonly #alarm: Alarm;
+  readonly #refused = new Map<string, Refused>();
+  #lacking = new Map<string, Lacking>();
+
+  constructor(options: SupplyOptions) {
+    this.#options = options;
+    this.#alarm = new Alarm(options.clock, () => {
+      if (this.#step()) options.onArrival();
+    });
+  }
+
+  /**
+   * The complete list of what is lacking. True when some of it is known to be missing from now on.
+   */
+  want(lacking: readonly Lacking[], rootVersion: number | null): boolean {
+    this.#lacking = new Map(lacking.map(item => [item.digest, item]));
+    for (const digest of [...this.#refused.keys()]) {
+      if (!this.#lacking.has(digest)) this.#refused.delete(digest);
+    }
+    // Envelopes first: only they tell what else is lacking.
+    const blobs = [...lacking]
+      .sort((a, b) => Number(b.envelopeOf !== null) - Number(a.envelopeOf !== null))
+      .filter(({ digest }) => !this.#refused.get(digest)?.final)
+      .map(({ digest }) => `blob/${digest}`);
+    this.#queue.want([...(rootVersion === null ? [] : [`root/${rootVersion}`]), ...blobs]);
+    return this.#step();
+  }
+
+  whereabouts(digest: string): Whereabouts {
+    const refused = this.#refused.get(digest);
+    if (refused) return { is: 'refused', ...refused };
+    const key = `blob/${digest}`;
+    if (this.#queue.isAbsent(key)) return { is: 'absent' };
+    return { is: this.#queue.isMissing(key) ? 'missing' : 'coming' };
+  }
+
+  receive(digest: string, payload: Buffer, topic: string): void {
+    const wanted = this.#lacking.get(digest);
+    if (!wanted) return;
+    const refused = wanted.envelopeOf ? this.#bundle(payload, wanted) : this.#blob(payload, wanted);
+    if (refused) {
+      this.#refused.set(digest, refused);
+      this.#options.onRefusal(refused.refusal, payload, topic);
+    } else {
+      this.#refused.delete(digest);
+    }
+    // Wrong bytes keep their place until patience ends: then the right ones are asked for.
+    if (!refused || refused.final) this.#queue.arrived(`blob/${digest}`);
+    this.#options.onArrival();
+  }
+
+  answered({ published, absent }: { published: readonly string[]; absent: readonly string[] }) {
+    for (const digest of published) this.#queue.answered(`blob/${digest}`, 'published');
+    for (const digest of absent) this.#queue.answered(`blob/${digest}`, 'absent');
+  }
+
+  reconnected(): void {
+    this.#queue.reconnected();
+  }
+
+  /** Another session of the hub, or another root: what was in vain may not be any more. */
+  hubChanged(): void {
+    this.#refused.clear();
+    this.#queue.hubChanged();
+  }
+
+  close(): void {
+    this.#alarm.close();
+  }
+
+  /** True when something was asked for: it is missing from now on. */
+  #step(): boolean {
+    const { link, clock, random, topics, requests } = this.#options;
+    if (!link.connected()) {
+      this.#alarm.set(null);
+      return false;
+    }
+    const step = this.#queue.step(clock.monotonic(), random);
+    link.unsubscribe(step.unsubscribe.map(key => topics.prefix + key));
+    link.subscribe(step.subscribe.map(key => topics.prefix + key));
+    this.#alarm.set(step.nextAt);
+    const digests = step.ask.filter(key => key.startsWith('blob/')).map(key => key.slice(5));
+    requests.blobs(digests);
+    for (const key of step.ask.filter(other => other.startsWith('root/'))) {
+      requests.root(Number(key.slice(5)));
+      this.#options.onRootMissing();
+    }
+    return digests.length > 0;
+  }
+
+  #bundle(payload: Buffer, { envelopeOf: assigned }: Lacking): Refused | null {
+    if (!assigned) return null;
+    const { journal, arch, agentVersion, root } = this.#options;
+    const opened = openBundle(payload, { root: root(), assigned, arch, agentVersion });
+    if (!opened.ok) {
+      const { refusal } = opened;
+      const final = isFinalRefusal(refusal.code, isContentOf(payload, assigned.digest));
+      return { refusal, final };
+    }
+    const allowed = memoryAllows(assigned, {
+      knownDigest: journal.knownDigest(assigned, assigned.revision),
+      rollbackFloor: journal.rollbackFloor(assigned),
+    });
+    if (!allowed.ok) return { refusal: allowed.refusal, final: true };
+    journal.storeBundle(opened.value);
+    return null;
+  }
+
+  #blob(payload: Buffer, wanted: Lacking): Refused | null {
+    const content = unpackBlob(payload, wanted);
+    if (!content.ok) return { refusal: content.refusal, final: false };
+    this.#options.journal.storeBlob(wanted.digest, content.value);
+    return null;
+  }
+}
+
+/** Whether an envelope carries the very payload that a digest names, whoever signed it. */
+function isContentOf(envelope: Buffer, digest: string): boolean {
+  const opened = openEnvelope(envelope, { kind: 'bundle', bytesMax: 2 * MESSAGE_BYTES_MAX });
+  return opened.ok && sha256Hex(opened.value.payload) === digest;
+}

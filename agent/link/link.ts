@@ -1,0 +1,291 @@
+/**
+ * The node's one MQTT connection (3.1.1, clean session, keep-alive 60 s): connects, subscribes,
+ * announces itself, and comes back with jittered back-off from 1 s to 60 s. A new MQTT.js client is
+ * built for each CONNECT, because the will is signed for that CONNECT alone. Decides nothing about
+ * what messages mean; nothing is queued while it is down.
+ */
+import { MqttClient, type IClientOptions } from 'mqtt';
+import { connect as connectPlain, type Socket } from 'node:net';
+import type { Clock, Log } from '../../protocol/ports.js';
+import { limitPackets } from './packet-limit.js';
+
+const KEEPALIVE_S = 60;
+/** NATS clusters take more than ten seconds to answer. */
+const CONNECT_TIMEOUT_MS = 30_000;
+const BACK_OFF_MIN_MS = 1_000;
+const BACK_OFF_MAX_MS = 60_000;
+/** A connection that held this long starts the back-off anew. */
+const SETTLED_MS = 30_000;
+/** AWS IoT Core takes eight filters in one SUBSCRIBE. */
+const FILTERS_MAX = 8;
+const PRESENCE_AGAIN_MS = 5_000;
+
+/** Made for one CONNECT: the will is announced with it, the birth follows the subscriptions. */
+export interface Presence {
+  readonly topic: string;
+  readonly will: Buffer;
+  readonly birth: Buffer;
+}
+
+export interface LinkOptions {
+  /** `mqtts://host:port` or `mqtt://host:port`, in order of preference; taken in turn. */
+  readonly brokers: readonly string[];
+  /** The node's name. */
+  readonly clientId: string;
+  /** Subscribed on each connect, before the birth is published. */
+  readonly topics: readonly string[];
+  /** The connection to one broker; must refuse a peer that it does not trust. */
+  readonly openSocket: (broker: URL) => Socket;
+  readonly presence: () => Presence;
+  readonly onMessage: (topic: string, payload: Buffer) => void;
+  readonly onUp: () => void;
+  readonly onDown: () => void;
+  readonly clock: Clock;
+  /** 0 ≤ x < 1. */
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+export interface Link {
+  connected(): boolean;
+  /** True at the PUBACK; false when there is no connection or it broke before. QoS 1. */
+  publish(topic: string, payload: Buffer, options: { retain: boolean }): Promise<boolean>;
+  /** Nothing happens while disconnected; `onUp` is the moment to say it again. */
+  subscribe(topics: readonly string[]): void;
+  unsubscribe(topics: readonly string[]): void;
+  /** Says goodbye (presence `online: false`) and disconnects. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/** Without TLS: for tests, and for a broker on the same machine. */
+export function openPlainSocket(broker: URL): Socket {
+  return connectPlain({ host: broker.hostname, port: Number(broker.port || 1883) });
+}
+
+/** Half of it is certain, half is chance, so that a fleet does not come back in one moment. */
+export function backOffMs(attempt: number, random: number): number {
+  const whole = Math.min(BACK_OFF_MAX_MS, BACK_OFF_MIN_MS * 2 ** Math.min(attempt, 16));
+  return Math.round(whole / 2 + (whole / 2) * random);
+}
+
+export function startLink(options: LinkOptions): Link {
+  return new MqttLink(options);
+}
+
+class MqttLink implements Link {
+  readonly #options: LinkOptions;
+  readonly #stop = new AbortController();
+  readonly #pending = new Set<(acknowledged: boolean) => void>();
+  readonly #done: Promise<void>;
+  #client: MqttClient | null = null;
+  #presence: Presence | null = null;
+  #up = false;
+  #leaving = false;
+  #announcedAt = 0;
+
+  constructor(options: LinkOptions) {
+    this.#options = options;
+    this.#done = this.#run();
+  }
+
+  connected(): boolean {
+    return this.#up;
+  }
+
+  publish(topic: string, payload: Buffer, { retain }: { retain: boolean }): Promise<boolean> {
+    const client = this.#client;
+    if (!client?.connected) return Promise.resolve(false);
+    return new Promise(resolve => {
+      const settle = (acknowledged: boolean) => {
+        this.#pending.delete(settle);
+        resolve(acknowledged);
+      };
+      this.#pending.add(settle);
+      client.publish(topic, payload, { qos: 1, retain }, error => settle(!error));
+    });
+  }
+
+  subscribe(topics: readonly string[]): void {
+    const client = this.#client;
+    if (!client?.connected || topics.length === 0) return;
+    void this.#subscribe(client, topics);
+  }
+
+  unsubscribe(topics: readonly string[]): void {
+    const client = this.#client;
+    if (!client?.connected || topics.length === 0) return;
+    // A refused or lost UNSUBSCRIBE costs a message that is not asked for, which is ignored.
+    client.unsubscribe([...topics], () => undefined);
+  }
+
+  async close(): Promise<void> {
+    if (!this.#stop.signal.aborted) {
+      if (this.#up && this.#presence) {
+        const { topic, will } = this.#presence;
+        this.#leaving = true;
+        const goodbye = this.publish(topic, will, { retain: true });
+        await Promise.race([goodbye, this.#options.clock.sleep(2_000)]);
+      }
+      this.#stop.abort();
+      this.#client?.end(!this.#client.connected);
+    }
+    await Promise.race([this.#done, this.#options.clock.sleep(2_000)]);
+    this.#client?.stream.destroy();
+    await this.#done;
+  }
+
+  async #run(): Promise<void> {
+    const { brokers, clock, random, log } = this.#options;
+    for (let turn = 0, attempt = 0; !this.#stop.signal.aborted; turn++) {
+      const broker = brokers[turn % brokers.length] ?? '';
+      const { upMs, reason } = await this.#session(new URL(broker));
+      if (this.#stop.signal.aborted) return;
+      attempt = upMs >= SETTLED_MS ? 0 : attempt;
+      // The next broker is tried at once; a full round without success is a failure.
+      const lastOfRound = (turn + 1) % brokers.length === 0;
+      const delayMs = lastOfRound || upMs > 0 ? backOffMs(attempt++, random()) : 0;
+      log.warn('no connection to the broker', { broker, reason, retryInMs: delayMs });
+      await clock.sleep(delayMs, this.#stop.signal);
+    }
+  }
+
+  /** One connection, from CONNECT to its end. */
+  async #session(broker: URL): Promise<{ upMs: number; reason: string }> {
+    const { clock, log } = this.#options;
+    let upAt: number | null = null;
+    const reason = await new Promise<string>(resolve => {
+      let why = 'closed';
+      let client: MqttClient;
+      try {
+        client = this.#connect(broker, error => {
+          why = messageOf(error);
+        });
+      } catch (error) {
+        resolve(messageOf(error));
+        return;
+      }
+      client.on('error', error => {
+        why = messageOf(error);
+        client.end(true);
+        resolve(why);
+      });
+      client.on('close', () => {
+        client.end(true);
+        resolve(why);
+      });
+      client.on('message', (topic, payload) => this.#receive(topic, payload));
+      client.on('connect', () => {
+        upAt = clock.monotonic();
+        this.#announce(client).catch((error: unknown) => {
+          log.error('announcing the node failed', { reason: messageOf(error) });
+          client.end(true);
+          resolve(messageOf(error));
+        });
+      });
+    });
+    const upMs = upAt === null ? 0 : Math.max(1, clock.monotonic() - upAt);
+    this.#lost();
+    return { upMs, reason };
+  }
+
+  /** MQTT.js is silent about socket errors without a code: `onError` hears them all. */
+  #connect(broker: URL, onError: (error: Error) => void): MqttClient {
+    const { clientId, openSocket, presence } = this.#options;
+    const made = presence();
+    const options: IClientOptions = {
+      clientId,
+      protocolVersion: 4,
+      clean: true,
+      keepalive: KEEPALIVE_S,
+      connectTimeout: CONNECT_TIMEOUT_MS,
+      reconnectPeriod: 0,
+      resubscribe: false,
+      queueQoSZero: false,
+      will: { topic: made.topic, payload: made.will, qos: 1, retain: true },
+    };
+    const client = new MqttClient(() => {
+      const socket = openSocket(broker);
+      socket.on('error', onError);
+      limitPackets(socket);
+      return socket;
+    }, options);
+    this.#client = client;
+    this.#presence = made;
+    return client;
+  }
+
+  /** The birth comes after the subscriptions: whoever sees the node online may speak to it. */
+  async #announce(client: MqttClient): Promise<void> {
+    await this.#subscribe(client, this.#options.topics);
+    const presence = this.#presence;
+    if (client !== this.#client || !presence) return;
+    this.#announcedAt = this.#options.clock.monotonic();
+    if (!(await this.publish(presence.topic, presence.birth, { retain: true }))) return;
+    if (client !== this.#client || !client.connected) return;
+    this.#up = true;
+    this.#options.log.info('connected to the broker');
+    this.#options.onUp();
+  }
+
+  async #subscribe(client: MqttClient, topics: readonly string[]): Promise<void> {
+    for (let i = 0; i < topics.length; i += FILTERS_MAX) {
+      const filters = topics.slice(i, i + FILTERS_MAX);
+      await new Promise<void>(resolve => {
+        const settle = () => {
+          this.#pending.delete(settle);
+          resolve();
+        };
+        this.#pending.add(settle);
+        client.subscribe(filters, { qos: 1 }, error => {
+          if (error && client.connected) {
+            this.#options.log.warn('the broker refuses a subscription', { reason: error.message });
+          }
+          settle();
+        });
+      });
+    }
+  }
+
+  #receive(topic: string, payload: Buffer): void {
+    const presence = this.#presence;
+    if (presence && topic === presence.topic) {
+      const foreign = !payload.equals(presence.birth);
+      if (this.#up && foreign && !this.#leaving) void this.#announceAgain(presence);
+      return;
+    }
+    try {
+      this.#options.onMessage(topic, payload);
+    } catch (error) {
+      this.#options.log.error('a message could not be handled', {
+        topic,
+        reason: messageOf(error),
+      });
+    }
+  }
+
+  /**
+   * The will of a former connection came late, or somebody replays one: at most every five seconds.
+   */
+  async #announceAgain(presence: Presence): Promise<void> {
+    const now = this.#options.clock.monotonic();
+    if (this.#announcedAt > now) return;
+    const waitMs = Math.max(0, this.#announcedAt + PRESENCE_AGAIN_MS - now);
+    this.#announcedAt = now + waitMs;
+    await this.#options.clock.sleep(waitMs, this.#stop.signal);
+    if (this.#presence !== presence || !this.#up || this.#leaving) return;
+    await this.publish(presence.topic, presence.birth, { retain: true });
+  }
+
+  #lost(): void {
+    const wasUp = this.#up;
+    this.#up = false;
+    this.#client = null;
+    for (const settle of [...this.#pending]) settle(false);
+    this.#pending.clear();
+    if (wasUp) this.#options.onDown();
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

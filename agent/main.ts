@@ -1,0 +1,85 @@
+/** Entry of `flotilla-agent`: builds the commands, maps errors to exit codes. Nothing is decided here. */
+import { Command, CommanderError } from 'commander';
+import { CliError, EXIT } from '../protocol/cli-error.js';
+import { VERSION } from '../protocol/version.js';
+import type { CliContext } from './cli/context.js';
+import { joinCommand } from './cli/join.js';
+import { journalCommand } from './cli/journal.js';
+import { logsCommand } from './cli/logs.js';
+import { podsCommand } from './cli/pods.js';
+import { runCommand } from './cli/run.js';
+import { planCommand, statusCommand } from './cli/status.js';
+import { realClock } from './clock.js';
+
+function programOf(context: CliContext): Command {
+  const program = new Command('flotilla-agent')
+    .description("Kubernetes Pods on devices that have no Kubernetes: the node's side.")
+    .version(VERSION, '--version', 'print the version')
+    .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 refused or wrong usage.');
+  const commands = [
+    joinCommand,
+    runCommand,
+    podsCommand,
+    statusCommand,
+    logsCommand,
+    journalCommand,
+    planCommand,
+  ];
+  for (const command of commands) program.addCommand(command(context));
+  return program;
+}
+
+function strict(command: Command): void {
+  command.exitOverride().showHelpAfterError('(--help shows what there is)');
+  for (const child of command.commands) strict(child);
+}
+
+async function main(): Promise<void> {
+  const interrupt = new AbortController();
+  const stop = () => {
+    // The second Ctrl-C ends at once.
+    if (interrupt.signal.aborted) process.exit(130);
+    interrupt.abort();
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  process.stdout.on('error', error => {
+    // `flotilla-agent logs … | head`: the reader left.
+    if ((error as NodeJS.ErrnoException).code === 'EPIPE') process.exit(0);
+  });
+  const context: CliContext = {
+    stdout: process.stdout,
+    print: line => void process.stdout.write(`${line}\n`),
+    clock: realClock(),
+    signal: interrupt.signal,
+    env: process.env,
+    withDataDir: command => {
+      const fromEnv = process.env['FLOTILLA_DATA_DIR'];
+      const text = 'data directory of the agent (FLOTILLA_DATA_DIR)';
+      return fromEnv === undefined
+        ? command.requiredOption('--data-dir <dir>', text)
+        : command.option('--data-dir <dir>', text, fromEnv);
+    },
+  };
+  const program = programOf(context);
+  strict(program);
+  try {
+    await program.parseAsync(process.argv);
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.refused;
+    } else if (error instanceof CliError) {
+      process.stderr.write(`error: ${error.message}\n`);
+      if (error.hint !== null) process.stderr.write(`hint: ${error.hint}\n`);
+      process.exitCode = EXIT[error.exit];
+    } else if (interrupt.signal.aborted) process.exitCode = 130;
+    else {
+      process.stderr.write(
+        `error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+      );
+      process.exitCode = EXIT.failed;
+    }
+  }
+}
+
+await main();

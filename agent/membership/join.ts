@@ -1,0 +1,197 @@
+/**
+ * `flotilla-agent join`, in the order of security.md 3.2: keys made here, the root fetched by its
+ * hash without trusting anybody, the hub's authorities checked against its pins, a new connection
+ * that trusts only them, a nonce, the join. The token is sent after all that and not before. A
+ * second try after any failure uses the same keys.
+ */
+import { createPublicKey, X509Certificate } from 'node:crypto';
+import { keyId, rawPublicKey, signerOf } from '../../protocol/keys.js';
+import type { JoinDocument, JoinedDocument } from '../../protocol/documents.js';
+import { seal } from '../../protocol/envelope.js';
+import {
+  formatToken,
+  parseHubUrl,
+  parseJoinLine,
+  type JoinLine,
+} from '../../protocol/join-line.js';
+import { isNodeName } from '../../protocol/names.js';
+import type { Clock } from '../../protocol/ports.js';
+import type { Result } from '../../protocol/refusal.js';
+import type { TrustedRoot } from '../../protocol/verified.js';
+import { openAssignment, type OpenedAssignment } from '../../protocol/verify-assignment.js';
+import { openHubDocument } from '../../protocol/verify-messages.js';
+import {
+  ensureNodeKeys,
+  identityPaths,
+  isCertificateOf,
+  isJoined,
+  saveMembership,
+  type Membership,
+  type NodeKeys,
+} from './identity.js';
+import { ask, JoinError } from './join-http.js';
+import { authoritiesOf, newestRoot, nonceOf, refusalOf } from './join-steps.js';
+
+const JOINED_BYTES_MAX = 256 * 1024;
+
+export interface JoinRequest {
+  /** The join line, as the token file holds it. */
+  readonly line: string;
+  /** Instead of the URL in the line. */
+  readonly hubUrl?: string | undefined;
+  readonly nodeName: string;
+  readonly dataDir: string;
+  readonly clock: Clock;
+  readonly random: (bytes: number) => Uint8Array;
+  /**
+   * Called before the node counts as joined: what it stores is there if the membership is. Throwing
+   * leaves the node not joined; the next try brings a newer assignment.
+   */
+  readonly accept?: (first: FirstContent) => void | Promise<void>;
+}
+
+/** What a journal begins with. */
+export interface FirstContent {
+  readonly root: TrustedRoot;
+  /** Bears this node's own nonce. */
+  readonly assignment: OpenedAssignment;
+}
+
+export interface JoinResult extends FirstContent {
+  readonly membership: Membership;
+}
+
+/** Throws `JoinError`, and `IdentityError` for damaged keys. */
+export async function joinHub(request: JoinRequest): Promise<JoinResult> {
+  const line = lineOf(request);
+  const { nodeName: node, dataDir, clock } = request;
+  if (!isNodeName(node)) {
+    throw new JoinError(
+      'BadNodeName',
+      `node name "${node}": use at most 63 of a-z, 0-9 and "-", beginning and ending with a ` +
+        'letter or digit, and none that the hub uses itself; give --node-name',
+    );
+  }
+  if (isJoined(dataDir)) {
+    const { directory } = identityPaths(dataDir);
+    throw new JoinError(
+      'AlreadyJoined',
+      `${dataDir} belongs to a member already: start it with \`flotilla-agent run\`, or, to ` +
+        `leave that hub for good, stop the agent, remove ${directory} and join again`,
+    );
+  }
+  // 1. Keys, made here.
+  const keys = ensureNodeKeys(dataDir);
+  // 2. The root, by its hash; then the newest.
+  const root = await newestRoot(line);
+  // 3. Only the authorities that it pins.
+  const authorities = await authoritiesOf(line.hubUrl, root);
+  const nonce = await nonceOf(line.hubUrl, authorities);
+  // 4. The join.
+  const nodeNonce = Buffer.from(request.random(16)).toString('hex');
+  const asked: Asked = { line, node, root, keys, authorities, nonce, nodeNonce };
+  const document = await post(asked);
+  const assignment = checkAnswer(document, asked);
+  const membership: Membership = {
+    fleet: document.fleet,
+    node,
+    hubUrl: line.hubUrl,
+    brokers: nearestFirst(document.brokers, line.hubUrl),
+    labels: document.labels,
+    root: root.envelope.toString(),
+    rootDigest: root.digest,
+    joinedAt: new Date(clock.now()).toISOString(),
+  };
+  await request.accept?.({ root, assignment });
+  const { certificate } = document;
+  saveMembership(dataDir, { membership, certificate, authorities: authorities.join('') });
+  return { membership, root, assignment };
+}
+
+function lineOf({ line, hubUrl }: JoinRequest): JoinLine {
+  const read = parseJoinLine(line);
+  if (!read.ok) throw new JoinError('BadLine', read.refusal.detail);
+  if (hubUrl === undefined) return read.value;
+  const url = parseHubUrl(hubUrl);
+  if (url === null) throw new JoinError('BadLine', `--hub ${hubUrl}: use https://host:8443`);
+  return { ...read.value, hubUrl: url };
+}
+
+interface Asked {
+  readonly line: JoinLine;
+  readonly node: string;
+  readonly root: TrustedRoot;
+  readonly keys: NodeKeys;
+  readonly authorities: readonly string[];
+  readonly nonce: string;
+  readonly nodeNonce: string;
+}
+
+async function post(asked: Asked): Promise<JoinedDocument> {
+  const { line, node, root, keys, nonce, nodeNonce } = asked;
+  const signer = signerOf(keys.identity);
+  const document: JoinDocument = {
+    fleet: root.document.fleet,
+    node,
+    token: formatToken(line.token),
+    nonce,
+    nodeNonce,
+    identityKey: signer.publicKey,
+    tlsKey: tlsKeyOf(keys),
+    sealingKey: rawPublicKey(keys.sealing),
+  };
+  const { status, body } = await ask({
+    hubUrl: line.hubUrl,
+    path: '/flotilla/v1/join',
+    trust: asked.authorities,
+    answerBytesMax: JOINED_BYTES_MAX,
+    body: seal('join', document, [signer]),
+  });
+  if (status !== 200) throw refusalOf(line.hubUrl, status, body);
+  return believed(openHubDocument('joined', body, { root, node }), line.hubUrl).document;
+}
+
+/** SubjectPublicKeyInfo, base64. */
+function tlsKeyOf({ tls }: NodeKeys): string {
+  return createPublicKey(tls).export({ type: 'spki', format: 'der' }).toString('base64');
+}
+
+function believed<T>(result: Result<T>, hubUrl: string): T {
+  if (result.ok) return result.value;
+  throw new JoinError(
+    'BadAnswer',
+    `${hubUrl}: the hub's answer is not valid: ${result.refusal.detail}`,
+  );
+}
+
+/** The answer is about this node, its keys and this very request; so is the first assignment. */
+function checkAnswer(document: JoinedDocument, asked: Asked): OpenedAssignment {
+  const { line, node, root, keys, nodeNonce } = asked;
+  const nodeKey = keyId(rawPublicKey(keys.identity));
+  const fault = (what: string) =>
+    new JoinError('BadAnswer', `${line.hubUrl}: the hub's answer ${what}; join again`);
+  if (document.nodeKey !== nodeKey) throw fault('names another identity key');
+  if (document.nonce !== nodeNonce) throw fault('is not to this request');
+  const { certificate } = document;
+  if (!isCertificateOf(certificate, keys.tls)) throw fault('holds a certificate of another key');
+  const { subject } = new X509Certificate(certificate);
+  if (!subject.split('\n').includes(`CN=${node}`)) throw fault('certifies another name');
+  const assignment = openAssignment(Buffer.from(document.assignment), {
+    root,
+    node,
+    nodeKey,
+    accepted: null,
+    nonce: nodeNonce,
+    freshOnly: true,
+    // It bears this node's nonce, made a moment ago: no clock has a say.
+    now: 0,
+  });
+  return believed(assignment, line.hubUrl);
+}
+
+/** Brokers at the host that was just reached come first, in their order. */
+function nearestFirst(brokers: readonly string[], hubUrl: string): string[] {
+  const { hostname } = new URL(hubUrl);
+  const isNear = (broker: string) => new URL(broker).hostname === hostname;
+  return [...brokers.filter(isNear), ...brokers.filter(broker => !isNear(broker))];
+}

@@ -1,0 +1,191 @@
+/**
+ * How long to wait before a container is started again, an image pulled again, a failed step tried again.
+ *
+ * What is remembered is one explicit value, `Memory`, that functions here turn into the next one; what was
+ * forgotten over a restart of the agent is derived from the engine's exited containers where it can be.
+ * Numbers of the kubelet: behaviour rows 84 to 87 and 125. Pure.
+ */
+import type { ObservedContainer, ObservedPods } from '../runtime/runtime.js';
+
+/** First delay; it doubles up to the longest. The very first restart does not wait at all. */
+export const BACK_OFF_FIRST_MS = 10_000;
+export const BACK_OFF_MAX_MS = 300_000;
+/** A run longer than this makes the next restart the first again. */
+export const BACK_OFF_RESET_MS = 600_000;
+
+/** What was decided when a container was first seen to have ended. */
+export interface Crash {
+  readonly containerId: string;
+  /** From the end of that run to the next start. */
+  readonly delayMs: number;
+  /** When the end was first seen, by this node's clock. */
+  readonly seenAt: number;
+}
+
+/** A step that did not succeed, and when it may be tried again. */
+export interface Failure {
+  readonly reason: string;
+  readonly message: string;
+  readonly failedAt: number;
+  readonly retryAt: number;
+  readonly count: number;
+}
+
+/** All that the loop remembers between two plans; losing it costs some patience, nothing else. */
+export interface Memory {
+  readonly crashes: ReadonlyMap<string, Crash>;
+  readonly failures: ReadonlyMap<string, Failure>;
+}
+
+export const EMPTY_MEMORY: Memory = { crashes: new Map(), failures: new Map() };
+
+/** What can fail on its own; each kind has its own series of delays. */
+export type FailureKind = 'image' | 'volumes' | 'sandbox' | 'container' | 'stop';
+
+const FAILURE_DELAYS: Readonly<Record<FailureKind, { firstMs: number; maxMs: number }>> = {
+  image: { firstMs: BACK_OFF_FIRST_MS, maxMs: BACK_OFF_MAX_MS },
+  volumes: { firstMs: 500, maxMs: 122_000 },
+  sandbox: { firstMs: 1_000, maxMs: 60_000 },
+  container: { firstMs: 1_000, maxMs: 60_000 },
+  stop: { firstMs: 1_000, maxMs: 60_000 },
+};
+
+/**
+ * The key of a failure begins with the pod's uid, so that it can be forgotten with the pod. `detail` is the
+ * image, or the container with its hash: an edit of what failed starts afresh (row 87).
+ */
+export function failureKey(kind: FailureKind, uid: string, detail = ''): string {
+  return `${uid}/${kind}/${detail}`;
+}
+
+export function crashKey(uid: string, container: string, hash: string): string {
+  return `${uid}/${container}/${hash}`;
+}
+
+/** 0, 10, 20, 40, 80, 160, 300, 300 s …; `previousMs` null = there was no restart before. */
+export function nextRestartDelay(previousMs: number | null): number {
+  if (previousMs === null) return 0;
+  return Math.min(Math.max(BACK_OFF_FIRST_MS, previousMs * 2), BACK_OFF_MAX_MS);
+}
+
+/** The newest is the one with the highest attempt; the engine's time decides between equals. */
+export function newestFirst<T extends { attempt: number; createdAt: Date; id: string }>(
+  items: readonly T[],
+): T[] {
+  return items.toSorted(
+    (a, b) =>
+      b.attempt - a.attempt ||
+      b.createdAt.getTime() - a.createdAt.getTime() ||
+      (a.id < b.id ? -1 : 1),
+  );
+}
+
+function ranLong(container: ObservedContainer): boolean {
+  const { startedAt, finishedAt } = container;
+  if (startedAt === null || finishedAt === null) return false;
+  return finishedAt.getTime() - startedAt.getTime() > BACK_OFF_RESET_MS;
+}
+
+/** The longest delay of the series that fits into a gap between two runs. */
+function seriesFloor(gapMs: number): number {
+  let delay = 0;
+  let next = nextRestartDelay(delay);
+  while (next <= gapMs && next > delay) {
+    delay = next;
+    next = nextRestartDelay(delay);
+  }
+  return delay;
+}
+
+/**
+ * The delay after a run that ended while nobody remembered the ones before: the gap before that run shows how
+ * long was waited then. Without the run before, the number of restarts says it.
+ */
+function derivedDelay(ended: ObservedContainer, earlier: readonly ObservedContainer[]): number {
+  if (ended.attempt === 0) return 0;
+  const before = earlier.find(one => one.finishedAt !== null);
+  if (before?.finishedAt === undefined || before.finishedAt === null) {
+    let delay: number | null = null;
+    for (let i = 0; i <= Math.min(ended.attempt, 8); i++) delay = nextRestartDelay(delay);
+    return delay ?? 0;
+  }
+  if (before.hash !== ended.hash) return 0;
+  if (ranLong(before)) return BACK_OFF_FIRST_MS;
+  const gapMs = ended.createdAt.getTime() - before.finishedAt.getTime();
+  return nextRestartDelay(seriesFloor(gapMs));
+}
+
+/**
+ * Decides the delay of each run that has ended and was not judged yet. Call it with each observation, before
+ * `plan`; twice with the same observation is the same as once.
+ */
+export function noteExits(memory: Memory, observed: ObservedPods, now: number): Memory {
+  const groups = new Map<string, ObservedContainer[]>();
+  for (const container of observed.containers) {
+    const key = `${container.pod.uid}/${container.name}`;
+    groups.set(key, [...(groups.get(key) ?? []), container]);
+  }
+  const crashes = new Map<string, Crash>(memory.crashes);
+  for (const group of groups.values()) {
+    const [newest, ...earlier] = newestFirst(group);
+    if (newest?.state !== 'exited') continue;
+    const key = crashKey(newest.pod.uid, newest.name, newest.hash);
+    const known = memory.crashes.get(key);
+    if (known?.containerId === newest.id) continue;
+    const delayMs = ranLong(newest)
+      ? 0
+      : known === undefined
+        ? derivedDelay(newest, earlier)
+        : nextRestartDelay(known.delayMs);
+    crashes.set(key, { containerId: newest.id, delayMs, seenAt: now });
+  }
+  return { ...memory, crashes };
+}
+
+/**
+ * When a container that ended may start again: from its end (row 85), or from when that was seen if the engine's
+ * time lies later. A clock that was put back holds nothing up. 0 = at once.
+ */
+export function restartDueAt(
+  ended: ObservedContainer,
+  crash: Crash | undefined,
+  now: number,
+): number {
+  if (crash?.containerId !== ended.id) return 0;
+  const from = Math.min(ended.finishedAt?.getTime() ?? 0, crash.seenAt);
+  return from > now ? 0 : from + crash.delayMs;
+}
+
+/** A step failed: the next try waits twice as long as the last one did. */
+export function noteFailure(
+  memory: Memory,
+  what: { kind: FailureKind; key: string; reason: string; message: string },
+  now: number,
+): Memory {
+  const { firstMs, maxMs } = FAILURE_DELAYS[what.kind];
+  const count = (memory.failures.get(what.key)?.count ?? 0) + 1;
+  const delayMs = Math.min(firstMs * 2 ** Math.min(count - 1, 20), maxMs);
+  const { reason, message } = what;
+  const failure: Failure = { reason, message, failedAt: now, retryAt: now + delayMs, count };
+  return { ...memory, failures: new Map(memory.failures).set(what.key, failure) };
+}
+
+export function noteSuccess(memory: Memory, key: string): Memory {
+  if (!memory.failures.has(key)) return memory;
+  const failures = new Map(memory.failures);
+  failures.delete(key);
+  return { ...memory, failures };
+}
+
+/** Drops what is remembered of pods that are neither wanted nor there. */
+export function forget(memory: Memory, known: ReadonlySet<string>): Memory {
+  const keep = <T>(map: ReadonlyMap<string, T>) =>
+    new Map([...map].filter(([key]) => known.has(key.slice(0, key.indexOf('/')))));
+  return { crashes: keep(memory.crashes), failures: keep(memory.failures) };
+}
+
+/** A duration as Go prints it: `10s`, `1m20s`, `5m0s`. */
+export function goDuration(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  return seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${seconds % 60}s`;
+}

@@ -1,0 +1,220 @@
+/**
+ * What the sources want, merged into one set of pods: one pod per name, each with its identity, its defaults
+ * and the digests that say when something of it has to be made again.
+ *
+ * Never guesses: until every configured source has spoken the result is not `complete`, and then nothing that
+ * runs may be taken for unwanted (kubelet behaviour row 44). Two sources that want one name: the running one
+ * stays (rows 27, 28, 45 done better). Pure.
+ */
+import type { BundleName, SourceCondition } from '../ports.js';
+import { configHash, containerHash, podFullName, podUid } from '../../protocol/pod-identity.js';
+import { withDefaults } from '../../protocol/pod-defaults.js';
+import { podNamespace, type ValidPod } from '../../protocol/pod.js';
+
+export const CONFIG_HASH = 'kubernetes.io/config.hash';
+export const CONFIG_SOURCE = 'kubernetes.io/config.source';
+export const CONFIG_SEEN = 'kubernetes.io/config.seen';
+
+export type SourceKind = 'file' | 'http';
+
+/** One pod as a source has it. */
+export interface SourcePod {
+  /** Validated, as its author wrote it. */
+  readonly manifest: ValidPod;
+  /** The file's name or the URL. */
+  readonly origin: string;
+  /** The bundle that owns the file; null for a pod that a person put there. */
+  readonly bundle: BundleName | null;
+  readonly manifestDigest: string | null;
+}
+
+/** A manifest that is refused but can be named. */
+export interface RefusedPod {
+  readonly namespace: string;
+  readonly name: string;
+  readonly origin: string;
+  readonly bundle: BundleName | null;
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** All that a source wants at one moment. */
+export interface SourceSnapshot {
+  readonly kind: SourceKind;
+  /** False until the source could be read once: what it does not name may then not be stopped. */
+  readonly complete: boolean;
+  readonly pods: readonly SourcePod[];
+  readonly refused: readonly RefusedPod[];
+  readonly conditions: readonly SourceCondition[];
+}
+
+/** A place that pods come from. */
+export interface PodSource {
+  snapshot(): SourceSnapshot;
+  /** Called after each change of the snapshot; the returned function ends it. */
+  onChange(listener: () => void): () => void;
+}
+
+export interface DesiredPod {
+  /** `namespace/name`, the name with the node's suffix. */
+  readonly key: string;
+  readonly uid: string;
+  readonly source: 'bundle' | 'file' | 'http';
+  readonly origin: string;
+  readonly bundle: BundleName | null;
+  readonly manifestDigest: string | null;
+  /** With defaults, suffixed name, uid, node name and the kubelet's annotations. */
+  readonly pod: ValidPod;
+  /** Digest over what makes the sandbox. */
+  readonly sandboxHash: string;
+  /** By container name. */
+  readonly containerHashes: ReadonlyMap<string, string>;
+}
+
+export interface Desired {
+  readonly complete: boolean;
+  /** Sorted by key; one per key and per uid. */
+  readonly pods: readonly DesiredPod[];
+  readonly refused: readonly RefusedPod[];
+  readonly conditions: readonly SourceCondition[];
+}
+
+export const NOTHING_DESIRED: Desired = { complete: false, pods: [], refused: [], conditions: [] };
+
+export interface MergeInput {
+  readonly snapshots: readonly SourceSnapshot[];
+  readonly previous: Desired;
+  /** Uids of pods that have a sandbox or container on the engine. */
+  readonly running: ReadonlySet<string>;
+  readonly nodeName: string;
+  readonly now: number;
+}
+
+const RANK = { bundle: 0, file: 1, http: 2 } as const;
+
+/** All of the manifest but the app containers and what leaves the uid alone, a given uid aside. */
+function sandboxHashOf(manifest: ValidPod, origin: { node: string; source: SourceKind }): string {
+  const { uid: _uid, ...metadata } = manifest.metadata;
+  return podUid({ ...manifest, metadata }, origin);
+}
+
+function desiredPod(kind: SourceKind, from: SourcePod, input: MergeInput): DesiredPod {
+  const { nodeName, now } = input;
+  const { manifest } = from;
+  const origin = { node: nodeName, source: kind };
+  const uid = podUid(manifest, origin);
+  const name = podFullName(manifest.metadata.name, nodeName);
+  const namespace = podNamespace(manifest);
+  const hash = configHash(manifest);
+  const before = input.previous.pods.find(pod => pod.uid === uid);
+  const seen =
+    before?.pod.metadata.annotations?.[CONFIG_HASH] === hash
+      ? before.pod.metadata.annotations[CONFIG_SEEN]
+      : undefined;
+  const full = withDefaults(manifest, { source: kind });
+  return {
+    key: `${namespace}/${name}`,
+    uid,
+    source: from.bundle !== null ? 'bundle' : kind,
+    origin: from.origin,
+    bundle: from.bundle,
+    manifestDigest: from.manifestDigest,
+    pod: {
+      ...full,
+      metadata: {
+        ...full.metadata,
+        name,
+        namespace,
+        uid,
+        annotations: {
+          ...full.metadata.annotations,
+          [CONFIG_HASH]: hash,
+          [CONFIG_SEEN]: seen ?? new Date(now).toISOString(),
+          [CONFIG_SOURCE]: kind,
+        },
+      },
+      spec: { ...full.spec, nodeName },
+    },
+    sandboxHash: sandboxHashOf(manifest, origin),
+    containerHashes: new Map(
+      manifest.spec.containers.map(container => [container.name, containerHash(container)]),
+    ),
+  };
+}
+
+/** The running one, then the one chosen before, then bundle, file, URL, then the first name. */
+function preferred(candidates: readonly DesiredPod[], input: MergeInput): DesiredPod[] {
+  const isIncumbent = (pod: DesiredPod) =>
+    input.previous.pods.some(
+      ({ key, source, origin }) =>
+        key === pod.key && source === pod.source && origin === pod.origin,
+    );
+  const score = (pod: DesiredPod) => [
+    isIncumbent(pod) ? 0 : 1,
+    input.running.has(pod.uid) ? 0 : 1,
+    RANK[pod.source],
+  ];
+  return candidates.toSorted((a, b) => {
+    const left = score(a);
+    const right = score(b);
+    const at = left.findIndex((value, index) => value !== right[index]);
+    if (at !== -1) return (left[at] ?? 0) - (right[at] ?? 0);
+    return a.origin < b.origin ? -1 : a.origin > b.origin ? 1 : 0;
+  });
+}
+
+function conflict(loser: DesiredPod, winner: DesiredPod, what: string): SourceCondition {
+  return {
+    type: 'PodConflict',
+    status: 'True',
+    reason: 'Duplicate',
+    message:
+      `${loser.origin}: ${what} is already wanted by ${winner.origin}, which stays; ` +
+      'remove one of the two or give it another name',
+  };
+}
+
+/** Keeps the first of each group; the others become conditions. */
+function oneEach(
+  pods: readonly DesiredPod[],
+  input: MergeInput,
+  by: { keyOf: (pod: DesiredPod) => string; what: (pod: DesiredPod) => string },
+): { kept: DesiredPod[]; conflicts: SourceCondition[] } {
+  const groups = new Map<string, DesiredPod[]>();
+  for (const pod of pods) groups.set(by.keyOf(pod), [...(groups.get(by.keyOf(pod)) ?? []), pod]);
+  const kept: DesiredPod[] = [];
+  const conflicts: SourceCondition[] = [];
+  for (const group of groups.values()) {
+    const [winner, ...losers] = preferred(group, input);
+    if (winner === undefined) continue;
+    kept.push(winner);
+    for (const loser of losers) conflicts.push(conflict(loser, winner, by.what(loser)));
+  }
+  return { kept, conflicts };
+}
+
+/** The merged wishes; `complete` only when every source is. */
+export function mergeSources(input: MergeInput): Desired {
+  const all = input.snapshots.flatMap(({ kind, pods }) =>
+    pods.map(pod => desiredPod(kind, pod, input)),
+  );
+  const byKey = oneEach(all, input, { keyOf: pod => pod.key, what: pod => `the pod ${pod.key}` });
+  const byUid = oneEach(byKey.kept, input, {
+    keyOf: pod => pod.uid,
+    what: pod => `the metadata.uid ${pod.uid}`,
+  });
+  const wanted = new Set(byUid.kept.map(pod => pod.key));
+  const refused = input.snapshots
+    .flatMap(snapshot => snapshot.refused)
+    .filter(pod => !wanted.has(`${pod.namespace}/${podFullName(pod.name, input.nodeName)}`));
+  return {
+    complete: input.snapshots.length > 0 && input.snapshots.every(snapshot => snapshot.complete),
+    pods: byUid.kept.toSorted((a, b) => (a.key < b.key ? -1 : 1)),
+    refused,
+    conditions: [
+      ...input.snapshots.flatMap(snapshot => snapshot.conditions),
+      ...byKey.conflicts,
+      ...byUid.conflicts,
+    ],
+  };
+}

@@ -1,0 +1,259 @@
+/**
+ * Takes the steps of one pod's plan: as many at once as their order allows, each as if it might have been done
+ * already, until all are taken or the signal says to stop between two steps.
+ *
+ * Decides nothing: what depends on what stands in `steps.ts`, what to make in `pod-spec.ts`. A step that fails
+ * ends those that need it and no other (kubelet behaviour row 80).
+ */
+import type { FailureKind } from './back-off.js';
+import type { DesiredPod } from './desired.js';
+import { hostsFile } from './hosts-file.js';
+import type { PodPlan } from './plan.js';
+import * as say from './pod-events.js';
+import { needsPodIP } from './pod-env.js';
+import {
+  containerSpec,
+  podHostname,
+  podIdentity,
+  sandboxSpec,
+  type NodeFacts,
+} from './pod-spec.js';
+import {
+  RuntimeError,
+  type ContainerRuntime,
+  type EngineId,
+  type PodIdentity,
+} from '../runtime/runtime.js';
+import { failureOf, reasonOf } from './step-failure.js';
+import { waitFor, type Step } from './steps.js';
+import type { PodVolumes } from './volumes.js';
+import type { Container } from '../../protocol/pod.js';
+import type { Clock } from '../../protocol/ports.js';
+
+export interface StepOutcome {
+  readonly step: Step;
+  readonly kind: FailureKind;
+  /** What the failure is remembered under. */
+  readonly key: string;
+  readonly result:
+    | { readonly is: 'done' }
+    | { readonly is: 'failed'; readonly reason: string; readonly message: string }
+    /** The engine does not answer: nobody's fault, nothing to remember. */
+    | { readonly is: 'unavailable'; readonly message: string };
+}
+
+export interface ExecuteTools {
+  readonly runtime: ContainerRuntime;
+  readonly volumes: PodVolumes;
+  readonly node: NodeFacts;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly tell: (pod: PodIdentity, event: say.PodEvent) => void;
+  /** Called as soon as a step is over. */
+  readonly onOutcome: (outcome: StepOutcome) => void;
+}
+
+/** Who the steps are about, where the plan has no manifest: a pod that is only ended. */
+export interface ExecuteInput {
+  readonly plan: PodPlan;
+  readonly identities: ReadonlyMap<string, PodIdentity>;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The run of one plan. */
+class Execution {
+  readonly #input: ExecuteInput;
+  readonly #tools: ExecuteTools;
+  /** Engine ids of what this run made. */
+  #sandboxId: EngineId | null = null;
+  readonly #made = new Map<string, EngineId>();
+  #address: Promise<string> | null = null;
+
+  constructor(input: ExecuteInput, tools: ExecuteTools) {
+    this.#input = input;
+    this.#tools = tools;
+  }
+
+  async run(): Promise<void> {
+    const { steps } = this.#input.plan;
+    const taken: Promise<boolean>[] = [];
+    for (const [index, step] of steps.entries()) {
+      const before = steps.slice(0, index).map((earlier, at) => ({
+        wait: waitFor(step, earlier),
+        isDone: taken[at] ?? Promise.resolve(false),
+      }));
+      taken.push(this.#take(step, before));
+    }
+    await Promise.all(taken);
+  }
+
+  async #take(
+    step: Step,
+    before: readonly { wait: 'success' | 'end' | 'none'; isDone: Promise<boolean> }[],
+  ): Promise<boolean> {
+    for (const { wait, isDone } of before) {
+      if (wait === 'none') continue;
+      if (!(await isDone) && wait === 'success') return false;
+    }
+    if (this.#tools.signal.aborted) return false;
+    const { kind, key } = failureOf(step, this.#input.plan.desired);
+    try {
+      await this.#do(step);
+      this.#tools.onOutcome({ step, kind, key, result: { is: 'done' } });
+      return true;
+    } catch (error) {
+      if (this.#tools.signal.aborted) return false;
+      const message = messageOf(error);
+      if (error instanceof RuntimeError && error.code === 'EngineUnavailable') {
+        this.#tools.onOutcome({ step, kind, key, result: { is: 'unavailable', message } });
+        return false;
+      }
+      const reason = reasonOf(step, error);
+      this.#tellFailure(step, message);
+      this.#tools.onOutcome({ step, kind, key, result: { is: 'failed', reason, message } });
+      return false;
+    }
+  }
+
+  #tell(uid: string, event: say.PodEvent): void {
+    const { desired } = this.#input.plan;
+    const pod = desired?.uid === uid ? podIdentity(desired) : this.#input.identities.get(uid);
+    if (pod !== undefined) this.#tools.tell(pod, event);
+  }
+
+  #tellFailure(step: Step, message: string): void {
+    switch (step.do) {
+      case 'pullImage':
+        return this.#tell(step.uid, say.pullFailed(step.image, step.container, message));
+      case 'createContainer':
+      case 'startContainer':
+        return this.#tell(step.uid, say.containerFailed(step.container, message));
+      case 'runSandbox':
+        return this.#tell(step.uid, say.sandboxFailed(message));
+      case 'prepareVolumes':
+        return this.#tell(step.uid, say.mountFailed(message));
+      default:
+        return this.#tell(step.uid, say.stopFailed(message));
+    }
+  }
+
+  get #desired(): DesiredPod {
+    const { desired } = this.#input.plan;
+    if (desired === null) throw new Error('a plan without a manifest makes nothing');
+    return desired;
+  }
+
+  #container(name: string): Container {
+    const found = this.#desired.pod.spec.containers.find(container => container.name === name);
+    if (found === undefined) throw new Error(`the manifest has no container ${name}`);
+    return found;
+  }
+
+  async #do(step: Step): Promise<void> {
+    const { runtime, volumes } = this.#tools;
+    switch (step.do) {
+      case 'pullImage':
+        return this.#pull(step.image, step.container);
+      case 'stopContainer':
+        this.#tell(step.uid, say.killing(step.container, step.reason));
+        return runtime.stopContainer(step.id, step.graceSeconds);
+      case 'removeContainer':
+        return runtime.removeContainer(step.id);
+      case 'stopSandbox':
+        return runtime.stopSandbox(step.id, step.graceSeconds);
+      case 'removeSandbox':
+        return runtime.removeSandbox(step.id);
+      case 'removePodData':
+        return volumes.remove(step.uid);
+      case 'prepareVolumes':
+        return this.#prepare();
+      case 'runSandbox':
+        if (step.attempt > 0) this.#tell(step.uid, say.sandboxChanged());
+        this.#sandboxId = await runtime.runSandbox(sandboxSpec(this.#desired, step.attempt));
+        // Asked for while the containers are made; whoever needs the answer hears of its failure.
+        this.#podIP().catch(() => undefined);
+        return;
+      case 'createContainer':
+        return this.#create(step);
+      case 'startContainer':
+        return this.#start(step);
+    }
+  }
+
+  async #pull(image: string, container: string): Promise<void> {
+    const { runtime, clock, signal } = this.#tools;
+    const policy = this.#container(container).imagePullPolicy ?? 'IfNotPresent';
+    const { uid } = this.#desired;
+    if (policy !== 'Always' && (await runtime.imageStatus(image)) !== null) {
+      this.#tell(uid, say.present(image, container));
+      return;
+    }
+    if (policy === 'Never') {
+      const message = `Container image "${image}" is not present with pull policy of Never`;
+      throw new RuntimeError('ErrImageNeverPull', message);
+    }
+    this.#tell(uid, say.pulling(image, container));
+    const from = clock.monotonic();
+    await runtime.pullImage(image, { signal });
+    this.#tell(uid, say.pulled(image, container, clock.monotonic() - from));
+  }
+
+  async #prepare(): Promise<void> {
+    const { volumes } = this.#tools;
+    const { uid, pod } = this.#desired;
+    await volumes.prepare(uid, pod);
+    const { sandbox } = this.#input.plan;
+    await volumes.writeHosts(uid, hostsFile(sandbox?.ip ?? '', podHostname(pod)));
+  }
+
+  /** The pod's address, after it stands in the hosts file. */
+  #podIP(): Promise<string> {
+    this.#address ??= this.#findAddress();
+    return this.#address;
+  }
+
+  async #findAddress(): Promise<string> {
+    const { sandbox } = this.#input.plan;
+    if (sandbox !== null && sandbox.ip !== '') return sandbox.ip;
+    const { runtime, volumes } = this.#tools;
+    const id = this.#sandboxId ?? sandbox?.id;
+    const { sandboxes } = await runtime.observe();
+    const ip = sandboxes.find(one => one.id === id)?.ip ?? '';
+    const { uid, pod } = this.#desired;
+    if (ip !== '') await volumes.writeHosts(uid, hostsFile(ip, podHostname(pod)));
+    return ip;
+  }
+
+  async #create(step: Step & { do: 'createContainer' }): Promise<void> {
+    const { runtime, volumes, node } = this.#tools;
+    const desired = this.#desired;
+    const container = this.#container(step.container);
+    const sandboxId = step.sandboxId ?? this.#sandboxId;
+    if (sandboxId === null) throw new Error('there is no sandbox to join');
+    const spec = containerSpec(desired, container, {
+      attempt: step.attempt,
+      node,
+      paths: volumes.paths(desired.uid, desired.pod),
+      podIP: needsPodIP(container) ? await this.#podIP() : '',
+    });
+    const id = await runtime.createContainer(sandboxId, podIdentity(desired), spec);
+    this.#made.set(step.container, id);
+    this.#tell(desired.uid, say.created(step.container));
+  }
+
+  async #start(step: Step & { do: 'startContainer' }): Promise<void> {
+    const id = step.id ?? this.#made.get(step.container);
+    if (id === undefined) throw new Error(`container ${step.container} was not created`);
+    await this.#podIP();
+    await this.#tools.runtime.startContainer(id);
+    this.#tell(step.uid, say.started(step.container));
+  }
+}
+
+/** Resolves when every step is over or will not be taken. Never throws for what a step came to. */
+export async function execute(input: ExecuteInput, tools: ExecuteTools): Promise<void> {
+  await new Execution(input, tools).run();
+}

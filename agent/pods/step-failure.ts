@@ -1,0 +1,62 @@
+/**
+ * What the failure of a step is called, and under which name it is remembered. Kubelet behaviour row 195. Pure.
+ */
+import { failureKey, type FailureKind } from './back-off.js';
+import type { DesiredPod } from './desired.js';
+import { RuntimeError } from '../runtime/runtime.js';
+import type { Step, StepKind } from './steps.js';
+
+const KINDS: Readonly<Record<StepKind, FailureKind>> = {
+  pullImage: 'image',
+  prepareVolumes: 'volumes',
+  runSandbox: 'sandbox',
+  createContainer: 'container',
+  startContainer: 'container',
+  stopContainer: 'stop',
+  removeContainer: 'stop',
+  stopSandbox: 'stop',
+  removeSandbox: 'stop',
+  removePodData: 'stop',
+};
+
+/** The word for a failure whose error has none of its own. */
+const REASONS: Readonly<Record<StepKind, string>> = {
+  pullImage: 'ErrImagePull',
+  prepareVolumes: 'FailedMount',
+  runSandbox: 'CreatePodSandboxError',
+  createContainer: 'CreateContainerError',
+  startContainer: 'RunContainerError',
+  stopContainer: 'KillContainerError',
+  removeContainer: 'KillContainerError',
+  stopSandbox: 'KillPodSandboxError',
+  removeSandbox: 'KillPodSandboxError',
+  removePodData: 'FailedUnmount',
+};
+
+/** Under which key the failure of a step is remembered, and with which series of delays. */
+export function failureOf(
+  step: Step,
+  desired: DesiredPod | null,
+): { readonly kind: FailureKind; readonly key: string } {
+  const kind = KINDS[step.do];
+  return { kind, key: keyOf(kind, step, desired) };
+}
+
+function keyOf(kind: FailureKind, step: Step, desired: DesiredPod | null): string {
+  if (step.do === 'pullImage') return failureKey(kind, step.uid, step.image);
+  if (step.do === 'createContainer' || step.do === 'startContainer') {
+    const hash = desired?.containerHashes.get(step.container) ?? '';
+    return failureKey(kind, step.uid, `${step.container}/${hash}`);
+  }
+  return failureKey(kind, step.uid);
+}
+
+/** The kubelet's waiting reason for an error of a step. */
+export function reasonOf(step: Step, error: unknown): string {
+  if (error instanceof RuntimeError) {
+    return error.code === 'EngineError' || error.code === 'NotFound'
+      ? REASONS[step.do]
+      : error.code;
+  }
+  return step.do === 'createContainer' ? 'CreateContainerConfigError' : REASONS[step.do];
+}

@@ -1,0 +1,156 @@
+/**
+ * The closed vocabulary of what the agent does to pods, each step with its reason, and which steps have to wait
+ * for which others.
+ *
+ * The order rules live here once, so that the executor, the printed plan and the tests agree. Pure.
+ */
+import type { EngineId } from '../runtime/runtime.js';
+
+interface StepBase {
+  readonly uid: string;
+  /** For people: why the step is taken. */
+  readonly reason: string;
+}
+
+export type Step = StepBase &
+  (
+    | { readonly do: 'pullImage'; readonly container: string; readonly image: string }
+    | {
+        readonly do: 'stopContainer';
+        readonly container: string;
+        readonly id: EngineId;
+        readonly graceSeconds: number;
+      }
+    | { readonly do: 'removeContainer'; readonly container: string; readonly id: EngineId }
+    | { readonly do: 'stopSandbox'; readonly id: EngineId; readonly graceSeconds: number }
+    | { readonly do: 'removeSandbox'; readonly id: EngineId }
+    | { readonly do: 'removePodData' }
+    | { readonly do: 'prepareVolumes' }
+    | { readonly do: 'runSandbox'; readonly attempt: number }
+    | {
+        readonly do: 'createContainer';
+        readonly container: string;
+        readonly attempt: number;
+        /** The sandbox it joins; null = the one that this plan runs. */
+        readonly sandboxId: EngineId | null;
+      }
+    | {
+        readonly do: 'startContainer';
+        readonly container: string;
+        /** Null = the one that this plan creates. */
+        readonly id: EngineId | null;
+      }
+  );
+
+export type StepKind = Step['do'];
+
+/**
+ * - `success`: not taken unless the earlier one succeeded;
+ * - `end`: waits until the earlier one is over, whatever came of it;
+ * - `none`: the two may go on at once.
+ */
+export type Wait = 'success' | 'end' | 'none';
+
+const TEARDOWN: ReadonlySet<StepKind> = new Set([
+  'stopContainer',
+  'stopSandbox',
+  'removeSandbox',
+  'removePodData',
+]);
+
+function nameOf(step: Step): string | null {
+  return 'container' in step ? step.container : null;
+}
+
+function waitOfTeardown(step: Step, earlier: Step): Wait {
+  const samePod = step.uid === earlier.uid;
+  switch (step.do) {
+    case 'stopContainer':
+      // Another pod's image: the pod that replaces this one must be able to start.
+      if (earlier.do === 'pullImage' && !samePod) return 'success';
+      // The replacement is made beforehand: between stop and start nothing else has to be done.
+      if (earlier.do === 'createContainer' && samePod && nameOf(earlier) === step.container) {
+        return 'success';
+      }
+      return 'none';
+    case 'stopSandbox':
+      if (earlier.do === 'pullImage' && !samePod) return 'success';
+      return samePod && earlier.do === 'stopContainer' ? 'success' : 'none';
+    case 'removeContainer':
+      if (!samePod) return 'none';
+      if (earlier.do === 'stopContainer' && earlier.id === step.id) return 'success';
+      return earlier.do === 'startContainer' && earlier.container === step.container
+        ? 'success'
+        : 'none';
+    case 'removeSandbox':
+      if (!samePod) return 'none';
+      if (earlier.do === 'stopSandbox') return earlier.id === step.id ? 'success' : 'none';
+      return earlier.do === 'removeContainer' || earlier.do === 'stopContainer'
+        ? 'success'
+        : 'none';
+    case 'removePodData':
+      return samePod ? 'success' : 'none';
+    default:
+      return 'none';
+  }
+}
+
+/** A pod begins when the one before it has ended; data that cannot be removed holds nothing up. */
+function waitOfNext(earlier: Step): Wait {
+  if (earlier.do === 'removePodData') return 'end';
+  return TEARDOWN.has(earlier.do) ? 'success' : 'none';
+}
+
+/** What `step` has to wait for, of a step that stands before it in the same plan. */
+export function waitFor(step: Step, earlier: Step): Wait {
+  const samePod = step.uid === earlier.uid;
+  switch (step.do) {
+    case 'pullImage':
+      return 'none';
+    case 'prepareVolumes':
+      return samePod ? 'none' : waitOfNext(earlier);
+    case 'runSandbox':
+      if (earlier.do === 'prepareVolumes') return 'success';
+      return samePod && earlier.do === 'removeSandbox' ? 'end' : waitOfNext(earlier);
+    case 'createContainer':
+      if (earlier.do === 'prepareVolumes' || earlier.do === 'runSandbox') return 'success';
+      return earlier.do === 'pullImage' && nameOf(earlier) === step.container ? 'success' : 'none';
+    case 'startContainer':
+      if (earlier.do === 'startContainer') return 'end';
+      if (earlier.do === 'prepareVolumes' || earlier.do === 'runSandbox') return 'success';
+      if (earlier.do !== 'createContainer' && earlier.do !== 'stopContainer') return 'none';
+      return nameOf(earlier) === step.container ? 'success' : 'none';
+    default:
+      return waitOfTeardown(step, earlier);
+  }
+}
+
+/** One line for `flotilla-agent plan`. */
+export function describeStep(step: Step): string {
+  const short = (id: string) => id.slice(0, 12);
+  switch (step.do) {
+    case 'pullImage':
+      return `pull image ${step.image} for container ${step.container} (${step.reason})`;
+    case 'stopContainer':
+      return (
+        `stop container ${step.container} ${short(step.id)}, ` +
+        `grace ${step.graceSeconds} s (${step.reason})`
+      );
+    case 'removeContainer':
+      return `remove container ${step.container} ${short(step.id)} (${step.reason})`;
+    case 'stopSandbox':
+      return `stop sandbox ${short(step.id)} (${step.reason})`;
+    case 'removeSandbox':
+      return `remove sandbox ${short(step.id)} (${step.reason})`;
+    case 'removePodData':
+      return `remove the data of pod ${step.uid} (${step.reason})`;
+    case 'prepareVolumes':
+      return `prepare volumes (${step.reason})`;
+    case 'runSandbox':
+      return `run sandbox, attempt ${step.attempt} (${step.reason})`;
+    case 'createContainer':
+      return `create container ${step.container}, attempt ${step.attempt} (${step.reason})`;
+    case 'startContainer':
+      return `start container ${step.container} (${step.reason})`;
+  }
+}

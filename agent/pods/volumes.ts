@@ -1,0 +1,136 @@
+/**
+ * The files of pods on this node: emptyDir volumes, hostPath checks, the hosts file.
+ *
+ * Everything lies under `<data-dir>/pods/<uid>/` and lives as long as that uid (kubelet behaviour rows 129 to
+ * 132, 174). Touches nothing of the host but what a hostPath of type …OrCreate asks for. Decides nothing.
+ */
+import { constants } from 'node:fs';
+import { chmod, mkdir, open, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { PodPaths } from './pod-spec.js';
+import type { HostPathVolumeSource, ValidPod } from '../../protocol/pod.js';
+
+const EMPTY_DIR = 'kubernetes.io~empty-dir';
+
+/** A volume that cannot be mounted now; the same call may succeed later. */
+export class MountError extends Error {
+  override readonly name = 'MountError';
+}
+
+export interface PodVolumes {
+  /** Uids with a directory on this node. */
+  uids(): Promise<ReadonlySet<string>>;
+  /** Makes what is missing; twice is the same as once. Throws `MountError`. */
+  prepare(uid: string, pod: ValidPod): Promise<void>;
+  /** Where everything is, whether it was prepared or not. */
+  paths(uid: string, pod: ValidPod): PodPaths;
+  /** Writes the hosts file in place, so that running containers see it. */
+  writeHosts(uid: string, content: string): Promise<void>;
+  /** Removes all files of the pod. Gone already = done. */
+  remove(uid: string): Promise<void>;
+}
+
+type FileKind = 'directory' | 'file' | 'socket' | 'character device' | 'block device';
+
+const KINDS: Readonly<Record<string, FileKind>> = {
+  Directory: 'directory',
+  DirectoryOrCreate: 'directory',
+  File: 'file',
+  FileOrCreate: 'file',
+  Socket: 'socket',
+  CharDevice: 'character device',
+  BlockDevice: 'block device',
+};
+
+async function kindOf(path: string): Promise<FileKind | 'other' | null> {
+  try {
+    const found = await stat(path);
+    if (found.isDirectory()) return 'directory';
+    if (found.isFile()) return 'file';
+    if (found.isSocket()) return 'socket';
+    if (found.isCharacterDevice()) return 'character device';
+    return found.isBlockDevice() ? 'block device' : 'other';
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/** Row 130: a directory 0755 with its parents; an empty file 0644 whose parent must be there. */
+async function createMissing(path: string, type: string): Promise<void> {
+  if (type === 'DirectoryOrCreate') {
+    await mkdir(path, { recursive: true, mode: 0o755 });
+    await chmod(path, 0o755);
+    return;
+  }
+  const file = await open(path, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o644);
+  await file.chmod(0o644);
+  await file.close();
+}
+
+async function checkHostPath({ path, type = '' }: HostPathVolumeSource): Promise<void> {
+  const wanted = KINDS[type];
+  if (wanted === undefined) return;
+  const found = await kindOf(path);
+  if (found === null && type.endsWith('OrCreate')) return createMissing(path, type);
+  if (found !== wanted) {
+    throw new MountError(`hostPath type check failed: ${path} is not a ${wanted}`);
+  }
+}
+
+export function openPodVolumes(dataDir: string): PodVolumes {
+  const root = join(dataDir, 'pods');
+  const hostsOf = (uid: string) => join(root, uid, 'etc-hosts');
+  const emptyDirOf = (uid: string, name: string) => join(root, uid, 'volumes', EMPTY_DIR, name);
+
+  /** 0777 whatever the umask; parents stay closed to other users' listing, not to the engine. */
+  async function makeEmptyDir(path: string): Promise<void> {
+    await mkdir(dirname(path), { recursive: true, mode: 0o750 });
+    try {
+      await mkdir(path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') return;
+      throw error;
+    }
+    await chmod(path, 0o777);
+  }
+
+  async function prepareVolume(uid: string, volume: NonNullable<ValidPod['spec']['volumes']>[0]) {
+    try {
+      if (volume.hostPath !== undefined) await checkHostPath(volume.hostPath);
+      else await makeEmptyDir(emptyDirOf(uid, volume.name));
+    } catch (error) {
+      const detail = error instanceof Error ? error.message : String(error);
+      throw new MountError(`MountVolume.SetUp failed for volume "${volume.name}" : ${detail}`);
+    }
+  }
+
+  return {
+    async uids() {
+      try {
+        return new Set(await readdir(root));
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Set();
+        throw error;
+      }
+    },
+    async prepare(uid, pod) {
+      await mkdir(join(root, uid), { recursive: true, mode: 0o750 });
+      for (const volume of pod.spec.volumes ?? []) await prepareVolume(uid, volume);
+    },
+    paths(uid, pod) {
+      const volumes = (pod.spec.volumes ?? []).map(({ name, hostPath }): [string, string] => [
+        name,
+        hostPath?.path ?? emptyDirOf(uid, name),
+      ]);
+      return { volumes: new Map(volumes), hostsFile: hostsOf(uid) };
+    },
+    async writeHosts(uid, content) {
+      await mkdir(join(root, uid), { recursive: true, mode: 0o750 });
+      await writeFile(hostsOf(uid), content, { mode: 0o644 });
+    },
+    async remove(uid) {
+      await rm(join(root, uid), { recursive: true, force: true });
+    },
+  };
+}

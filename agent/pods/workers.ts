@@ -1,0 +1,85 @@
+/**
+ * One worker per pod name: takes the steps of a plan while the other pods go on.
+ *
+ * A name has one worker at a time; a worker whose pod is to become something else stops between two steps.
+ * Decides nothing about pods.
+ */
+import type { DesiredPod } from './desired.js';
+import { execute, type ExecuteTools } from './execute.js';
+import type { PodPlan } from './plan.js';
+import type { PodIdentity } from '../runtime/runtime.js';
+import type { Log } from '../../protocol/ports.js';
+
+interface Worker {
+  readonly plan: PodPlan;
+  readonly intent: string;
+  readonly aborting: AbortController;
+  readonly ended: Promise<void>;
+}
+
+/** Differs when the steps of a plan are no longer what is wanted. */
+function intentOf(desired: DesiredPod | null): string {
+  if (desired === null) return '';
+  return JSON.stringify([desired.uid, desired.sandboxHash, [...desired.containerHashes]]);
+}
+
+export class Workers {
+  readonly #workers = new Map<string, Worker>();
+  readonly #log: Log;
+  readonly #onEnd: (key: string) => void;
+
+  constructor(log: Log, onEnd: (key: string) => void) {
+    this.#log = log;
+    this.#onEnd = onEnd;
+  }
+
+  has(key: string): boolean {
+    return this.#workers.has(key);
+  }
+
+  /** True while a step for this pod may be under way. */
+  isBusyWith(uid: string): boolean {
+    return [...this.#workers.values()].some(({ plan }) =>
+      plan.steps.some(step => step.uid === uid),
+    );
+  }
+
+  plans(): readonly PodPlan[] {
+    return [...this.#workers.values()].map(worker => worker.plan);
+  }
+
+  /** The name must not have a worker. */
+  start(
+    plan: PodPlan,
+    identities: ReadonlyMap<string, PodIdentity>,
+    tools: Omit<ExecuteTools, 'signal'>,
+  ): void {
+    const aborting = new AbortController();
+    const run = async () => {
+      try {
+        await execute({ plan, identities }, { ...tools, signal: aborting.signal });
+      } catch (error) {
+        this.#log.error('the steps of a pod ended early', { pod: plan.key, error: String(error) });
+      }
+      this.#workers.delete(plan.key);
+      this.#onEnd(plan.key);
+    };
+    const intent = intentOf(plan.desired);
+    this.#workers.set(plan.key, { plan, intent, aborting, ended: run() });
+  }
+
+  /** Stops, between two steps, what no longer leads to what is wanted. */
+  abortOutdated(wanted: readonly DesiredPod[]): void {
+    const byKey = new Map(wanted.map(pod => [pod.key, pod]));
+    for (const [key, worker] of this.#workers) {
+      if (worker.intent !== intentOf(byKey.get(key) ?? null)) worker.aborting.abort();
+    }
+  }
+
+  /** Stops all between two steps; resolves when the last has ended. */
+  async abortAll(): Promise<void> {
+    const workers = [...this.#workers.values()];
+    for (const worker of workers) worker.aborting.abort();
+    await Promise.all(workers.map(worker => worker.ended));
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * Where each bundle stands, from what the journal promised and what the pods do: activating until
+ * every pod of the revision is there, progressing until every container has run (or is completed)
+ * for ten seconds, then healthy. Pure; looks at the pods as they are, so an agent's restart changes
+ * nothing. Never repeats container output.
+ */
+import type { ContainerStatus } from 'kubernetes-types/core/v1.js';
+import type { BundleStatus } from '../../protocol/documents.js';
+import { bundleKey } from '../intake/decide.js';
+import type { BundleRecord, OwnedFile, Transition } from '../journal/journal.js';
+import type { PodReport } from '../ports.js';
+
+/** How long a container must have run or be completed. */
+export const SETTLED_MS = 10_000;
+
+export interface HealthInput {
+  readonly records: readonly BundleRecord[];
+  readonly files: readonly OwnedFile[];
+  /** Null while the pods are not known yet: then everything stays as it is recorded. */
+  readonly pods: readonly PodReport[] | null;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+
+export interface Health {
+  readonly statuses: readonly BundleStatus[];
+  /** What has to be recorded: changes of state; a reason that changes within one costs no write. */
+  readonly transitions: readonly Transition[];
+  /** When time alone may change something, milliseconds since 1970. */
+  readonly againAt: number | null;
+}
+
+interface Verdict {
+  readonly state: Transition['state'];
+  readonly reason: string;
+  readonly message: string;
+  readonly againAt?: number;
+}
+
+export function bundleHealth({ records, files, pods, now }: HealthInput): Health {
+  const statuses: BundleStatus[] = [];
+  const transitions: Transition[] = [];
+  let againAt: number | null = null;
+  for (const record of records) {
+    const verdict = pods === null ? record : verdictOn(record, { files, pods, now });
+    const { state, reason, message } = verdict;
+    const { namespace, name, revision, digest, attempt } = record;
+    const step = { namespace, name, revision, digest, attempt, state, reason, message };
+    const changed = state !== record.state;
+    if (changed) transitions.push(step);
+    if ('againAt' in verdict && verdict.againAt !== undefined) {
+      againAt = Math.min(againAt ?? Infinity, verdict.againAt);
+    }
+    if (state === 'removed') continue;
+    const since = new Date(changed ? now : record.since).toISOString();
+    statuses.push({
+      ...step,
+      state,
+      reason: reason.slice(0, 128),
+      message: message.slice(0, 1024).toWellFormed(),
+      since,
+    });
+  }
+  return { statuses, transitions, againAt };
+}
+
+function verdictOn(
+  record: BundleRecord,
+  world: { files: readonly OwnedFile[]; pods: readonly PodReport[]; now: number },
+): Verdict {
+  const key = bundleKey(record);
+  const pods = world.pods.filter(pod => pod.bundle !== null && bundleKey(pod.bundle) === key);
+  if (record.state === 'removing') {
+    if (pods.length === 0) return { state: 'removed', reason: 'PodsGone', message: '' };
+    return { state: 'removing', reason: record.reason, message: `${pods.length} pods to stop` };
+  }
+  // Staging decides about a revision that is not active; its word stands.
+  if (record.active !== record.digest) return record;
+  const wanted = world.files.filter(file => bundleKey(file) === key);
+  const present = wanted.flatMap(file => pods.find(pod => isOf(pod, file)) ?? []);
+  const failed = pods.find(pod => isRefused(pod) || (isFailed(pod) && present.includes(pod)));
+  if (failed) return { state: 'failed', ...failureOf(failed) };
+  const old = pods.filter(pod => !wanted.some(file => isOf(pod, file)));
+  if (present.length < wanted.length || old.length > 0) {
+    const message = `${present.length} of ${wanted.length} pods are of this revision`;
+    return { state: 'activating', reason: 'PodsPending', message };
+  }
+  return settling(present, world.now);
+}
+
+function isFailed({ pod }: PodReport): boolean {
+  return pod.status?.phase === 'Failed';
+}
+
+/** The pod runner took the file but not the pod: nothing of it runs, so it has no manifest. */
+function isRefused(pod: PodReport): boolean {
+  return isFailed(pod) && pod.manifestDigest === null;
+}
+
+function failureOf(pod: PodReport) {
+  const { reason, message } = pod.pod.status ?? {};
+  const why = isRefused(pod) ? message : reason;
+  return {
+    reason: isRefused(pod) ? 'PodRefused' : 'PodFailed',
+    message: `pod ${pod.key} failed${why ? `: ${why}` : ''}`,
+  };
+}
+
+function isOf(pod: PodReport, file: OwnedFile): boolean {
+  const name = pod.key.slice(pod.key.indexOf('/') + 1);
+  return (
+    pod.manifestDigest === file.manifest && (name === file.pod || name.startsWith(`${file.pod}-`))
+  );
+}
+
+function settling(pods: readonly PodReport[], now: number): Verdict {
+  const since = pods.map(({ pod }) => settledSince(pod, now));
+  const waiting = pods.filter((_, i) => since[i] === null);
+  if (waiting.length > 0) {
+    const names = waiting
+      .slice(0, 5)
+      .map(({ key }) => key)
+      .join(', ');
+    return { state: 'progressing', reason: 'ContainersPending', message: `waiting for ${names}` };
+  }
+  const last = Math.max(0, ...since.map(at => at ?? 0));
+  if (last + SETTLED_MS > now) {
+    const message = 'every container runs or is completed; ten seconds have to pass';
+    const againAt = last + SETTLED_MS;
+    return { state: 'progressing', reason: 'Settling', message, againAt };
+  }
+  return { state: 'healthy', reason: 'ContainersSettled', message: `${pods.length} pods` };
+}
+
+/** When the last container started or was completed; null while one does neither. */
+function settledSince(pod: PodReport['pod'], now: number): number | null {
+  const wanted = pod.spec?.containers ?? [];
+  const statuses = pod.status?.containerStatuses ?? [];
+  if (statuses.length < wanted.length) return null;
+  const times = statuses.map(status => containerSince(status));
+  if (times.some(at => at === null)) return null;
+  // A clock that was set back puts starts into the future; what runs then has run.
+  return Math.max(0, ...times.map(at => at ?? 0).filter(at => at <= now));
+}
+
+function containerSince({ state }: ContainerStatus): number | null {
+  if (state?.running) return Date.parse(state.running.startedAt ?? '') || 0;
+  if (state?.terminated?.exitCode === 0) return Date.parse(state.terminated.finishedAt ?? '') || 0;
+  return null;
+}

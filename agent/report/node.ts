@@ -1,0 +1,41 @@
+/**
+ * Who the node is in everything that it says: names, key, and the stamp that orders its documents.
+ */
+import type { NodeStamp } from '../../protocol/documents.js';
+import { seal } from '../../protocol/envelope.js';
+import type { Signer } from '../../protocol/keys.js';
+import { topicsOf } from '../../protocol/topics.js';
+import type { Journal } from '../journal/journal.js';
+import type { Presence } from '../link/link.js';
+
+export interface NodeIdentity {
+  readonly fleet: string;
+  readonly node: string;
+  /** The identity key. */
+  readonly signer: Signer;
+}
+
+export function stampOf(
+  { fleet, node }: NodeIdentity,
+  journal: Pick<Journal, 'id' | 'boot'>,
+): NodeStamp {
+  return { fleet, node, journal: journal.id, boot: journal.boot };
+}
+
+/**
+ * A maker of presence documents: each CONNECT has its own number and session, its will signed
+ * beforehand.
+ */
+export function presenceMaker(
+  identity: NodeIdentity,
+  journal: Pick<Journal, 'id' | 'boot'>,
+  randomId: () => string,
+): () => Presence {
+  const topic = topicsOf(identity.fleet).node(identity.node, 'presence');
+  let n = 0;
+  return () => {
+    const base = { ...stampOf(identity, journal), n: ++n, session: randomId() };
+    const document = (online: boolean) => seal('presence', { ...base, online }, [identity.signer]);
+    return { topic, will: document(false), birth: document(true) };
+  };
+}

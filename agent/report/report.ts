@@ -1,0 +1,315 @@
+/**
+ * The way back: status, pod documents and events to the hub, each said until the hub confirms that
+ * it lies safe in its store. Changes are gathered for 300 ms; a status goes at least hourly. Bundle
+ * health is judged and recorded here, hub or no hub. Never throws for a message's content.
+ */
+import type { HubDocument, StatusDocument } from '../../protocol/documents.js';
+import type { Clock, Log } from '../../protocol/ports.js';
+import type { Refusal } from '../../protocol/refusal.js';
+import { openHubDocument } from '../../protocol/verify-messages.js';
+import { bundleHealth } from './bundle-health.js';
+import { Alarm } from '../intake/alarm.js';
+import type { IntakeState } from '../intake/intake.js';
+import { isDiskError } from '../journal/database.js';
+import type { Journal } from '../journal/journal.js';
+import type { Link } from '../link/link.js';
+import type { NodeInfo } from '../node-info.js';
+import type { PodReport, SourceCondition } from '../ports.js';
+import {
+  conditionsSince,
+  eventBatch,
+  fittedStatus,
+  READS,
+  statusVersion,
+  toldPod,
+  type ToldPod,
+} from './decide.js';
+import { eventMessage, podMessage, statusMessage, type Message, type SeenPod } from './messages.js';
+import { stampOf, type NodeIdentity } from './node.js';
+import { Resend } from './resend.js';
+
+const DEBOUNCE_MS = 300;
+const STATUS_EVERY_MS = 3_600_000;
+const EVENTS_READ = 128;
+const DISK_RETRY_MS = 15_000;
+const STATUS = 'status';
+
+export interface ReportOptions {
+  readonly identity: NodeIdentity;
+  readonly journal: Journal;
+  readonly link: Pick<Link, 'connected' | 'publish'>;
+  readonly intake: () => IntakeState;
+  readonly nodeInfo: () => NodeInfo;
+  readonly agentVersion: string;
+  /** `docker://28.2.2`; empty while the engine does not answer. */
+  readonly containerRuntimeVersion: () => string;
+  /** Null until the pods of this start are known. */
+  readonly pods: () => readonly PodReport[] | null;
+  readonly conditions: () => readonly SourceCondition[];
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+export function startReport(options: ReportOptions): Report {
+  return new Report(options);
+}
+
+export class Report {
+  readonly #options: ReportOptions;
+  readonly #resend = new Resend();
+  readonly #changeAlarm: Alarm;
+  readonly #resendAlarm: Alarm;
+  readonly #hourAlarm: Alarm;
+  readonly #told = new WeakMap<PodReport, ToldPod>();
+  #pods = new Map<string, SeenPod>();
+  /** By key of the pod: the digest that the hub has. */
+  #confirmed = new Map<string, string>();
+  /** Events up to here are in a batch. */
+  #batched: number;
+  #status: StatusDocument | null = null;
+  #statusVersion = '';
+  #healthAgainAt: number | null = null;
+
+  constructor(options: ReportOptions) {
+    this.#options = options;
+    const { clock, journal } = options;
+    this.#changeAlarm = new Alarm(clock, () => this.#look());
+    this.#resendAlarm = new Alarm(clock, () => this.#send());
+    this.#hourAlarm = new Alarm(clock, () => this.#publishStatusAgain());
+    this.#batched = journal.oldestEvent() - 1;
+    this.#look();
+  }
+
+  /** Something changed: pods, conditions, intake, events. Cheap; call it as often as you like. */
+  changed(): void {
+    this.#changeAlarm.setBefore(this.#options.clock.monotonic() + DEBOUNCE_MS);
+  }
+
+  /**
+   * The status as it stands now, for the person at the device; `counter` is that of the last one
+   * said.
+   */
+  current(): StatusDocument {
+    return { ...this.#makeStatus(), counter: this.#status?.counter ?? 0 };
+  }
+
+  /** The retained status may be gone with the broker's memory. */
+  linkUp(): void {
+    this.#publishStatusAgain();
+  }
+
+  hub({ online }: HubDocument, isNew: boolean): void {
+    const { clock, random } = this.#options;
+    this.#resend.hubOnline(online);
+    if (isNew) this.#resend.hubRestarted(clock.monotonic(), random());
+    this.#send();
+  }
+
+  /** The hub's confirmation; null when it was one, else why it is refused. */
+  ack(payload: Buffer): Refusal | null {
+    const { identity, intake, journal } = this.#options;
+    const opened = openHubDocument('ack', payload, {
+      root: intake().root,
+      node: identity.node,
+    });
+    if (!opened.ok) return opened.refusal;
+    const ack = opened.value.document;
+    // Of a former life of the journal: its numbers mean nothing here.
+    if (ack.journal !== journal.id) return null;
+    journal.acknowledgeEvents(ack.through);
+    for (const key of this.#resend.keys()) {
+      if (key.startsWith('event/') && Number(key.slice(6)) <= ack.through) this.#resend.drop(key);
+    }
+    const safe = ack.boot === journal.boot && ack.counter >= (this.#status?.counter ?? 0);
+    if (safe) this.#resend.drop(STATUS);
+    for (const [key, digest] of Object.entries(ack.pods)) {
+      const told = this.#pods.get(key);
+      if (!told) continue;
+      this.#confirmed.set(key, digest);
+      if (told.summary.digest === digest) this.#resend.drop(`pod/${key}`);
+    }
+    this.#send();
+    return null;
+  }
+
+  close(): void {
+    for (const alarm of [this.#changeAlarm, this.#resendAlarm, this.#hourAlarm]) alarm.close();
+  }
+
+  // ---------------------------------------------------------------------------------------------
+  // look
+
+  /** Compares what is with what was said last. */
+  #look(): void {
+    const { clock } = this.#options;
+    this.#tryToJudgeBundles();
+    this.#lookAtPods();
+    const status = this.#makeStatus();
+    const version = statusVersion(status);
+    if (version !== this.#statusVersion) this.#putStatus(status, version);
+    this.#batchEvents();
+    this.#send();
+    if (this.#healthAgainAt !== null) {
+      const inMs = Math.max(0, this.#healthAgainAt - clock.now()) + 10;
+      this.#changeAlarm.setBefore(clock.monotonic() + inMs);
+    }
+  }
+
+  /** What a full disk refuses is judged again later; what is told is right in any case. */
+  #tryToJudgeBundles(): void {
+    const { clock, journal, log } = this.#options;
+    try {
+      journal.flush();
+      this.#judgeBundles();
+    } catch (error) {
+      if (!isDiskError(error)) throw error;
+      log.error('the journal cannot be written', { reason: error.message });
+      this.#healthAgainAt = clock.now() + DISK_RETRY_MS;
+    }
+  }
+
+  #judgeBundles(): void {
+    const { journal, clock } = this.#options;
+    const health = this.#health();
+    for (const transition of health.transitions) {
+      journal.recordTransition(transition);
+      if (transition.state !== 'healthy' && transition.state !== 'failed') continue;
+      journal.record({
+        type: transition.state === 'failed' ? 'Warning' : 'Normal',
+        reason: transition.state === 'failed' ? 'BundleFailed' : 'BundleHealthy',
+        message: `revision ${transition.revision}: ${transition.message}`,
+        involved: {
+          kind: 'Bundle',
+          namespace: transition.namespace,
+          name: transition.name,
+          uid: '',
+          fieldPath: '',
+        },
+      });
+    }
+    this.#healthAgainAt = health.againAt === null ? null : Math.max(health.againAt, clock.now());
+  }
+
+  #health() {
+    const { journal, pods, clock } = this.#options;
+    return bundleHealth({
+      records: journal.bundles(),
+      files: [...journal.files().values()],
+      pods: pods(),
+      now: clock.now(),
+    });
+  }
+
+  #lookAtPods(): void {
+    const reports = this.#options.pods();
+    if (reports === null) return;
+    const pods = new Map<string, SeenPod>();
+    for (const report of reports) {
+      const told = this.#told.get(report) ?? toldPod(report);
+      this.#told.set(report, told);
+      pods.set(told.key, { ...told, report });
+    }
+    for (const key of this.#pods.keys()) {
+      if (pods.has(key)) continue;
+      this.#resend.drop(`pod/${key}`);
+      this.#confirmed.delete(key);
+    }
+    this.#pods = pods;
+    for (const { key, summary } of pods.values()) {
+      if (this.#confirmed.get(key) === summary.digest) this.#resend.drop(`pod/${key}`);
+      else this.#resend.put(`pod/${key}`, summary.digest);
+    }
+  }
+
+  #makeStatus(): StatusDocument {
+    const { identity, journal, clock, nodeInfo, agentVersion, containerRuntimeVersion } =
+      this.#options;
+    const intake = this.#options.intake();
+    const accepted = journal.accepted();
+    const at = new Date(clock.now()).toISOString();
+    const { info, capacity, allocatable } = nodeInfo();
+    const conditions = [...intake.conditions, ...this.#options.conditions()];
+    return fittedStatus({
+      ...stampOf(identity, journal),
+      counter: 0,
+      at,
+      epoch: intake.root.document.epoch,
+      generation: accepted?.epoch === intake.root.document.epoch ? accepted.generation : 0,
+      rootVersion: intake.root.document.version,
+      clock: intake.clock,
+      development: intake.root.document.development,
+      lastRefusal: intake.lastRefusal,
+      journalHead: journal.head(),
+      reads: READS,
+      conditions: conditionsSince(conditions, this.#status?.conditions ?? [], at),
+      info: { ...info, agentVersion, containerRuntimeVersion: containerRuntimeVersion() },
+      capacity: { ...capacity },
+      allocatable: { ...allocatable },
+      bundles: this.#health().statuses.slice(0, 128),
+      pods: Object.fromEntries([...this.#pods.values()].map(pod => [pod.key, pod.summary])),
+    });
+  }
+
+  /** Not before the pods are known: what a status does not list is gone at the hub. */
+  #putStatus(status: StatusDocument, version: string): void {
+    const { journal, clock, pods } = this.#options;
+    if (pods() === null) return;
+    this.#status = { ...status, counter: journal.nextCounter() };
+    this.#statusVersion = version;
+    this.#resend.put(STATUS, String(this.#status.counter));
+    this.#hourAlarm.set(clock.monotonic() + STATUS_EVERY_MS);
+  }
+
+  #publishStatusAgain(): void {
+    const status = this.#makeStatus();
+    this.#putStatus(status, statusVersion(status));
+    this.#batchEvents();
+    this.#send();
+  }
+
+  /** A batch is named by its last number and keeps its limits when it is sent again. */
+  #batchEvents(): void {
+    const { journal } = this.#options;
+    for (;;) {
+      const batch = eventBatch(journal.events(this.#batched, EVENTS_READ));
+      const first = batch[0];
+      const last = batch[batch.length - 1];
+      if (!first || !last) return;
+      this.#resend.put(`event/${last.n}`, String(first.n));
+      this.#batched = last.n;
+    }
+  }
+
+  // ---------------------------------------------------------------------------------------------
+  // send
+
+  #send(): void {
+    const { link, clock } = this.#options;
+    if (link.connected()) {
+      for (const key of this.#resend.take(clock.monotonic())) void this.#say(key);
+    }
+    this.#resendAlarm.set(this.#resend.nextAt());
+  }
+
+  async #say(key: string): Promise<void> {
+    const { link, clock, random } = this.#options;
+    const version = this.#resend.version(key) ?? '';
+    const message = this.#messageOf(key, version);
+    if (!message) return this.#resend.drop(key);
+    const retain = key === STATUS;
+    const sent = await link.publish(message.topic, message.payload, { retain });
+    this.#resend.settled(key, version, { sent, now: clock.monotonic(), random: random() });
+    if (sent) this.#resendAlarm.set(this.#resend.nextAt());
+  }
+
+  /** Null for what is not to be said any more. */
+  #messageOf(key: string, version: string): Message | null {
+    if (key === STATUS) return this.#status && statusMessage(this.#options, this.#status);
+    if (key.startsWith('event/')) {
+      return eventMessage(this.#options, Number(version), Number(key.slice(6)));
+    }
+    const pod = this.#pods.get(key.slice(4));
+    return pod ? podMessage(this.#options, pod) : null;
+  }
+}

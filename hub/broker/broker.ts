@@ -1,0 +1,275 @@
+/**
+ * The embedded broker: aedes (MQTT 3.1.1) over TLS 1.3, client certificates required. It keeps
+ * nothing over a restart; the hub publishes again. Who may do what is decided in broker-access.ts;
+ * a packet that announces more than a message may hold is refused at its header.
+ */
+import { Aedes, type Client } from 'aedes';
+import { constants } from 'node:crypto';
+import { createServer, type Server, type TLSSocket } from 'node:tls';
+import type { AddressInfo } from 'node:net';
+import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
+import { PacketGuard } from '../../protocol/packet-guard.js';
+import type { Log } from '../../protocol/ports.js';
+import { topicsOf, type Topics } from '../../protocol/topics.js';
+import {
+  brokerClientOf,
+  maySubscribe,
+  mayUseClientId,
+  publishFault,
+  type BrokerClient,
+} from './access.js';
+import { indexRetained, type RetainedStore } from './retained.js';
+import { peerOf } from '../setup/pki.js';
+
+/**
+ * Topic and packet id beside the payload, and the rest of a CONNECT that brings a will of full
+ * size.
+ */
+const PACKET_OVERHEAD_BYTES = 1024;
+const HANDSHAKE_MS = 15_000;
+const KEEPALIVE_PROBE_MS = 60_000;
+/** MQTT 3.1.1 table 3.1. */
+const IDENTIFIER_REJECTED = 2;
+const SERVER_UNAVAILABLE = 3;
+const NOT_AUTHORIZED = 5;
+
+export interface BrokerOptions {
+  readonly listen: { readonly host: string | null; readonly port: number };
+  /** PEM; `ca` issued the clients' certificates. */
+  readonly tls: { readonly key: string; readonly cert: string; readonly ca: string };
+  readonly fleet: string;
+  /** The key of the hub's own client certificate: SubjectPublicKeyInfo, base64. */
+  readonly hubTlsKey: string;
+  /**
+   * Asked at each connect: is this the key (SubjectPublicKeyInfo, base64) of a node in good
+   * standing?
+   */
+  readonly isAllowed: (node: string, tlsKey: string) => boolean | Promise<boolean>;
+  readonly log: Log;
+}
+
+export interface Broker {
+  readonly port: number;
+  /** Cuts the node's connections; its will is published. A node without one is no error. */
+  disconnectNode(node: string): void;
+  /** Cuts all connections and stops listening. Calling it again is safe. */
+  close(): Promise<void>;
+}
+
+type Connections = WeakMap<object, Connection>;
+
+interface Connection {
+  readonly client: BrokerClient;
+  readonly tlsKey: string;
+  readonly socket: TLSSocket;
+}
+
+/** Rejects when the address is taken or may not be bound. */
+export async function startBroker(options: BrokerOptions): Promise<Broker> {
+  /** By socket; outlives it, because a will is published after the socket is gone. */
+  const connections: Connections = new WeakMap();
+  const live = new Set<Connection>();
+  const aedes = await Aedes.createBroker({
+    ...accessRules(options, connections),
+    connectTimeout: HANDSHAKE_MS,
+  });
+  indexRetained((aedes as unknown as { persistence: RetainedStore }).persistence);
+  reportTroubles(aedes, connections, options.log);
+
+  const sockets = new Set<TLSSocket>();
+  const server = createServer({
+    ...options.tls,
+    requestCert: true,
+    rejectUnauthorized: true,
+    minVersion: 'TLSv1.3',
+    handshakeTimeout: HANDSHAKE_MS,
+    // A resumed session would not have its certificate judged again.
+    secureOptions: constants.SSL_OP_NO_TICKET,
+  });
+  server.on('tlsClientError', (error, socket) => {
+    const address = socket.remoteAddress ?? 'unknown';
+    options.log.warn('broker: TLS refused', { address, reason: error.message });
+  });
+  server.on('secureConnection', socket => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    const connection = identify(socket, options.hubTlsKey);
+    if (!connection) {
+      const address = socket.remoteAddress ?? 'unknown';
+      options.log.warn('broker: certificate is not for this broker', { address });
+      socket.destroy();
+      return;
+    }
+    connections.set(socket, connection);
+    live.add(connection);
+    socket.once('close', () => live.delete(connection));
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, KEEPALIVE_PROBE_MS);
+    guard(socket, connection, options.log);
+    aedes.handle(socket);
+  });
+  try {
+    await listening(server, options.listen);
+  } catch (error) {
+    await new Promise<void>(resolve => aedes.close(resolve));
+    throw error;
+  }
+
+  let closing: Promise<void> | null = null;
+  return {
+    port: (server.address() as AddressInfo).port,
+    disconnectNode: node => {
+      for (const { client, socket } of live) {
+        if (client.kind === 'node' && client.node === node) socket.destroy();
+      }
+    },
+    close: () =>
+      (closing ??= (async () => {
+        const closed = new Promise<void>(resolve => server.close(() => resolve()));
+        await new Promise<void>(resolve => aedes.close(resolve));
+        for (const socket of sockets) socket.destroy();
+        await closed;
+      })()),
+  };
+}
+
+function listening(server: Server, { host, port }: BrokerOptions['listen']): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ port, ...(host === null ? {} : { host }) }, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+function identify(socket: TLSSocket, hubTlsKey: string): Connection | null {
+  const certificate = socket.getPeerX509Certificate();
+  const peer = certificate ? peerOf(certificate) : null;
+  const client = peer ? brokerClientOf(peer, hubTlsKey) : null;
+  return peer && client ? { client, tlsKey: peer.tlsKey, socket } : null;
+}
+
+/**
+ * aedes pulls bytes with `read()` and its parser keeps a packet until it is whole: each chunk is
+ * looked at before.
+ */
+function guard(socket: TLSSocket, { client }: Connection, log: Log): void {
+  const packets = new PacketGuard(MESSAGE_BYTES_MAX + PACKET_OVERHEAD_BYTES);
+  const read = socket.read.bind(socket) as (size?: number) => Buffer | null;
+  socket.read = (size?: number) => {
+    const chunk = read(size);
+    if (chunk === null || packets.admits(chunk)) return chunk;
+    log.warn('broker: packet too large', { client: nameOf(client) });
+    socket.destroy();
+    return null;
+  };
+}
+
+function nameOf(client: BrokerClient): string {
+  return client.kind === 'hub' ? 'hub' : client.node;
+}
+
+class Refused extends Error {
+  readonly returnCode: number;
+  constructor(returnCode: number, message: string) {
+    super(message);
+    this.returnCode = returnCode;
+  }
+}
+
+type Rules = Required<
+  Pick<
+    ConstructorParameters<typeof Aedes>[0] & object,
+    'preConnect' | 'authenticate' | 'authorizePublish' | 'authorizeSubscribe'
+  >
+>;
+
+function accessRules({ fleet, isAllowed }: BrokerOptions, connections: Connections): Rules {
+  const topics = topicsOf(fleet);
+  /** Found when the CONNECT was read, answered with a CONNACK. */
+  const faults = new WeakMap<Client, Refused>();
+  const connectionOf = (client: Client | null) => client && connections.get(client.conn);
+  return {
+    preConnect: (client, packet, done) => {
+      const fault = connectFault(connectionOf(client)?.client, packet, topics);
+      if (fault) faults.set(client, fault);
+      done(null, true);
+    },
+    authenticate: (client, _username, _password, done) => {
+      const refuse = (error: Refused) => done(error, false);
+      const fault = faults.get(client);
+      const connection = connectionOf(client);
+      if (fault) return refuse(fault);
+      if (!connection) return refuse(new Refused(NOT_AUTHORIZED, 'not connected any more'));
+      if (connection.client.kind === 'hub') return done(null, true);
+      const { node } = connection.client;
+      void (async () => isAllowed(node, connection.tlsKey))().then(
+        allowed => {
+          if (allowed) done(null, true);
+          else refuse(new Refused(NOT_AUTHORIZED, 'no such node, or no longer its key'));
+        },
+        (error: Error) => refuse(new Refused(SERVER_UNAVAILABLE, error.message)),
+      );
+    },
+    authorizePublish: (client, packet, done) => {
+      const connection = connectionOf(client);
+      const fault = connection
+        ? publishFault(connection.client, requestOf(packet), topics)
+        : 'nobody is known to have sent it';
+      done(fault ? new Refused(NOT_AUTHORIZED, `may not publish ${packet.topic}: ${fault}`) : null);
+    },
+    authorizeSubscribe: (client, subscription, done) => {
+      const connection = connectionOf(client);
+      const allowed = connection && maySubscribe(connection.client, subscription.topic, topics);
+      done(null, allowed ? subscription : null);
+    },
+  };
+}
+
+interface AnyPacket {
+  readonly topic: string;
+  readonly payload: string | Buffer;
+  readonly qos?: number;
+  readonly retain?: boolean;
+}
+
+function requestOf({ topic, payload, qos, retain }: AnyPacket) {
+  const payloadBytes = Buffer.byteLength(payload);
+  return { topic, qos: qos ?? 0, retain: retain ?? false, payloadBytes };
+}
+
+function connectFault(
+  client: BrokerClient | undefined,
+  packet: { readonly clientId: string; readonly clean?: boolean; readonly will?: AnyPacket },
+  topics: Topics,
+): Refused | null {
+  if (!client) return new Refused(NOT_AUTHORIZED, 'not connected any more');
+  if (!mayUseClientId(client, packet.clientId)) {
+    return new Refused(
+      IDENTIFIER_REJECTED,
+      `client id is not that of the certificate (${nameOf(client)})`,
+    );
+  }
+  if (client.kind === 'node' && packet.clean === false) {
+    return new Refused(NOT_AUTHORIZED, 'a node connects with a clean session: nothing is queued');
+  }
+  const fault = packet.will && publishFault(client, requestOf(packet.will), topics);
+  return fault ? new Refused(NOT_AUTHORIZED, `may not leave this will: ${fault}`) : null;
+}
+
+function reportTroubles(aedes: Aedes, connections: Connections, log: Log): void {
+  const say = (client: Client, error: Error) => {
+    const connection = connections.get(client.conn);
+    // A connection that merely broke is everyday life on bad networks.
+    if (!(error instanceof Refused)) return;
+    const name = connection ? nameOf(connection.client) : client.id;
+    log.warn('broker: refused', { client: name, reason: error.message });
+  };
+  aedes.on('clientError', say);
+  aedes.on('connectionError', say);
+  // Types leave out 'error', which an EventEmitter throws if nobody listens.
+  (aedes as NodeJS.EventEmitter).on('error', (error: Error) => {
+    log.error('broker: internal error', { reason: error.message });
+  });
+}

@@ -1,0 +1,327 @@
+/**
+ * The hub's other loop: messages of nodes → verified → folded into what is known → one transaction per node and turn → ack.
+ * The ack goes out after the commit, never before. Decides nothing by itself.
+ */
+import type { Clock, Log } from '../../protocol/ports.js';
+import type { Verified, TrustedRoot } from '../../protocol/verified.js';
+import { openNodeDocument, type NodeDocuments } from '../../protocol/verify-messages.js';
+import type { NodeMessage, NodeMessenger } from '../link/messages.js';
+import type { NodeObject, PodObject } from '../objects.js';
+import { StoreError, type Actor, type Store } from '../store/store.js';
+import { nameBeside } from './mirror.js';
+import {
+  outdatedPods,
+  podKeyOf,
+  stateOf,
+  underJournal,
+  withEvents,
+  withPod,
+  withPresence,
+  withStatus,
+  type NodeState,
+} from './node-state.js';
+import { nodeWrites, type NodeWriteParts } from './node-writes.js';
+import { PodRepair } from './pod-repair.js';
+import { Requests, type RequestParts } from './requests.js';
+
+export interface IngestParts extends RequestParts, NodeWriteParts {
+  readonly store: Store;
+  readonly root: () => TrustedRoot;
+  readonly messenger: NodeMessenger;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface Ingest {
+  receive(message: NodeMessage): void;
+  /** A connection of the hub began: who is there is to be heard anew. */
+  linkUp(): void;
+  /** It ended. Without one nothing is known: nobody is called offline. */
+  linkDown(): void;
+  close(): Promise<void>;
+}
+
+/** Per node; what is above is dropped unacknowledged, so that the node says it again. */
+const QUEUE_MAX = 1_000;
+const BATCH = 200;
+const COMMIT_TRIES = 5;
+const LOG_EVERY_MS = 60_000;
+const LOOK_MS = 5_000;
+/** After the link came up; an agent's back-off ends at a minute. */
+const PRESENCE_WAIT_MS = 90_000;
+/** A status comes hourly: whoever is silent this long is gone, whatever an old presence says. */
+const SILENT_MS = 130 * 60_000;
+const PRESENCE_EVERY_MS = 600_000;
+const EVENTS_KEPT = 100_000;
+const PRUNE_EVERY_MS = 600_000;
+/** Says in an ack: the hub has no document of this pod. */
+const NO_DOCUMENT = '0'.repeat(64);
+
+export function startIngest(parts: IngestParts): Ingest {
+  return new NodeIngest(parts);
+}
+
+class NodeIngest implements Ingest {
+  readonly #parts: IngestParts;
+  readonly #requests: Requests;
+  readonly #repair = new PodRepair();
+  readonly #queues = new Map<string, NodeMessage[]>();
+  readonly #busy = new Map<string, Promise<void>>();
+  readonly #loggedAt = new Map<string, number>();
+  readonly #identities = new Map<string, string | null>();
+  /** Nodes that spoke, or said that they are online, since the link came up. */
+  readonly #connected = new Set<string>();
+  readonly #stop = new AbortController();
+  readonly #loop: Promise<unknown>;
+  readonly #forget: () => void;
+  #scheduled = false;
+  /** When those that were not heard are called offline; null without a link. */
+  #presenceDueAt: number | null = null;
+
+  constructor(parts: IngestParts) {
+    this.#parts = parts;
+    this.#requests = new Requests(parts);
+    this.#forget = parts.store.onCommit(touched => {
+      if (touched.has('identity') || touched.has('dropIdentity')) this.#identities.clear();
+    });
+    this.#loop = Promise.all([
+      this.#every(LOOK_MS, () => this.#look()),
+      this.#every(PRUNE_EVERY_MS, () => parts.store.pruneEvents(EVENTS_KEPT)),
+    ]);
+  }
+
+  receive(message: NodeMessage): void {
+    // An empty payload is how a retained message is cleared.
+    if (this.#stop.signal.aborted || message.payload.byteLength === 0) return;
+    const queue = this.#queues.get(message.node) ?? [];
+    if (queue.length >= QUEUE_MAX) queue.shift();
+    queue.push(message);
+    this.#queues.set(message.node, queue);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      for (const node of this.#queues.keys()) this.#begin(node);
+    });
+  }
+
+  linkUp(): void {
+    this.#connected.clear();
+    this.#presenceDueAt = this.#parts.clock.monotonic() + PRESENCE_WAIT_MS;
+  }
+
+  linkDown(): void {
+    this.#presenceDueAt = null;
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    this.#forget();
+    await Promise.all([...this.#busy.values(), this.#loop]);
+  }
+
+  #begin(node: string): void {
+    if (this.#busy.has(node) || !this.#queues.has(node)) return;
+    const work = this.#drain(node).finally(() => {
+      this.#busy.delete(node);
+      this.#begin(node);
+    });
+    this.#busy.set(node, work);
+  }
+
+  async #drain(node: string): Promise<void> {
+    const queue = this.#queues.get(node) ?? [];
+    const batch = queue.splice(0, BATCH);
+    if (queue.length === 0) this.#queues.delete(node);
+    try {
+      const identityKey = await this.#identityOf(node);
+      if (identityKey === null) return this.#complain('', 'no active node of this name');
+      const opened = batch.flatMap(message => this.#open(message, identityKey));
+      if (opened.length === 0) return;
+      const state = await this.#record(node, async before => {
+        let after = before;
+        for (const one of opened) after = await this.#fold(after, one);
+        return after;
+      });
+      for (const { kind, document } of opened) {
+        const isCurrent = document.journal === state?.reporter.journal;
+        if (kind === 'request' && isCurrent) await this.#requests.answer(document);
+      }
+    } catch (error) {
+      // Nothing was acknowledged: the node says it again.
+      this.#parts.log.error('recording the reports of a node failed', { node, error });
+    }
+  }
+
+  async #identityOf(node: string): Promise<string | null> {
+    const known = this.#identities.get(node);
+    if (known !== undefined) return known;
+    const identity = await this.#parts.store.identity(node);
+    const key = identity?.state === 'active' ? identity.identityKey : null;
+    // Names that are not members are not remembered: a stranger could invent any number of them.
+    if (key !== null) this.#identities.set(node, key);
+    return key;
+  }
+
+  #open({ kind, node, payload, retained }: NodeMessage, identityKey: string): Opened[] {
+    const { fleet } = this.#parts.root().document;
+    const opened = openNodeDocument(kind, payload, { fleet, node, identityKey });
+    if (opened.ok) {
+      const { document } = opened.value as Verified<unknown>;
+      return [{ kind, document, retained } as Opened];
+    }
+    this.#complain(node, `${opened.refusal.code}: ${opened.refusal.detail}`);
+    return [];
+  }
+
+  /** At most one line per node and minute, and one for all that are no nodes (empty). */
+  #complain(node: string, reason: string): void {
+    const now = this.#parts.clock.monotonic();
+    if (now - (this.#loggedAt.get(node) ?? Number.NEGATIVE_INFINITY) < LOG_EVERY_MS) return;
+    this.#loggedAt.set(node, now);
+    const about = node === '' ? {} : { node };
+    this.#parts.log.warn('a message of a node is refused', { ...about, reason });
+  }
+
+  /** Again from the start when somebody wrote the same objects in between. Null: there is no such node. */
+  async #record(node: string, change: Change): Promise<NodeState | null> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.#recordOnce(node, change);
+      } catch (error) {
+        const raced =
+          error instanceof StoreError &&
+          ['Conflict', 'AlreadyExists', 'NotFound'].includes(error.code);
+        if (!raced || tries >= COMMIT_TRIES) throw error;
+      }
+    }
+  }
+
+  async #recordOnce(node: string, change: Change): Promise<NodeState | null> {
+    const { store, clock } = this.#parts;
+    const [object, reporters] = await Promise.all([
+      store.get('Node', '', node),
+      store.reporters(node),
+    ]);
+    if (!object) return null;
+    const before = object as NodeObject;
+    const { recorded, pods } = before.status.flotilla;
+    const connected = this.#connected.has(node);
+    const state = await change(stateOf(node, reporters, { recorded, pods, connected }));
+    const now = new Date(clock.now()).toISOString();
+    const mutations = await nodeWrites(this.#parts, { before, reporters, state, now });
+    if (mutations.length > 0) await store.commit(actorOf(node), mutations);
+    if (state.connected) this.#connected.add(node);
+    else this.#connected.delete(node);
+    this.#repair.note(node, outdatedPods(state), clock.monotonic());
+    if (state.acknowledge) this.#acknowledge(state, [...state.named]);
+    return state;
+  }
+
+  #acknowledge(state: NodeState, keys: readonly string[], missing: string | null = null): void {
+    const { root, messenger } = this.#parts;
+    const { fleet } = root().document;
+    const { node, journal, through, boot, counter } = state.reporter;
+    const pods = keys.flatMap((key): [string, string][] => {
+      const digest = state.recorded[key]?.digest ?? missing;
+      return digest === null ? [] : [[key, digest]];
+    });
+    const ack = { fleet, node, journal, through, boot, counter, pods: Object.fromEntries(pods) };
+    messenger.ack(node, ack);
+  }
+
+  async #fold(state: NodeState, one: Opened): Promise<NodeState> {
+    const { retained } = one;
+    const arrival = { isPresence: one.kind === 'presence', retained };
+    const current = underJournal(state, one.document, arrival);
+    if (!current) return state;
+    switch (one.kind) {
+      case 'presence':
+        return withPresence(current, one.document);
+      case 'status':
+        return withStatus(current, one.document, arrival);
+      case 'event':
+        return withEvents(current, one.document);
+      case 'pod':
+        return withPod(current, one.document, await this.#nameFor(current, one.document));
+      case 'request':
+        return current;
+    }
+  }
+
+  /** The pod's own name, unless another node's pod bears it in the same namespace. */
+  async #nameFor(state: NodeState, document: NodeDocuments['pod']): Promise<string> {
+    const key = podKeyOf(document);
+    const known = key === null ? undefined : state.recorded[key]?.name;
+    if (key === null || known !== undefined) return known ?? '';
+    const [namespace = '', name = ''] = key.split('/');
+    const holder = (await this.#parts.store.get('Pod', namespace, name)) as PodObject | null;
+    return holder && holder.spec.nodeName !== document.node
+      ? nameBeside(name, document.node)
+      : name;
+  }
+
+  // ------------------------------------------------------------------------------------ now and then
+
+  async #every(ms: number, work: () => Promise<unknown>): Promise<void> {
+    const { clock, log } = this.#parts;
+    const { signal } = this.#stop;
+    await clock.sleep(ms, signal);
+    while (!signal.aborted) {
+      await work().catch((error: unknown) => log.warn('looking after the nodes failed', { error }));
+      await clock.sleep(ms, signal);
+    }
+  }
+
+  async #look(): Promise<void> {
+    const { clock, store } = this.#parts;
+    for (const [node, keys] of this.#repair.take(clock.monotonic())) {
+      if (!this.#connected.has(node)) continue;
+      const object = (await store.get('Node', '', node)) as NodeObject | null;
+      if (!object) {
+        this.#repair.note(node, new Map(), 0);
+        continue;
+      }
+      const { recorded, pods } = object.status.flotilla;
+      const state = stateOf(node, await store.reporters(node), { recorded, pods, connected: true });
+      // An ack that says what the hub has: the node sends what is newer.
+      if (state.reporter.journal !== '') this.#acknowledge(state, keys, NO_DOCUMENT);
+    }
+    if (this.#presenceDueAt !== null && clock.monotonic() >= this.#presenceDueAt) {
+      this.#presenceDueAt = clock.monotonic() + PRESENCE_EVERY_MS;
+      await this.#findSilent();
+    }
+  }
+
+  /** A broker that lost everything holds no will of anybody: whoever was not heard is offline. */
+  async #findSilent(): Promise<void> {
+    const { clock, store } = this.#parts;
+    const { items } = await store.list('Node');
+    for (const { metadata, status } of items as readonly NodeObject[]) {
+      const ready = status.conditions?.find(({ type }) => type === 'Ready');
+      const { reportedAt } = status.flotilla;
+      if (this.#presenceDueAt === null) return;
+      if (reportedAt === null || ready?.status === 'Unknown') continue;
+      const isSilent = clock.now() - Date.parse(reportedAt) > SILENT_MS;
+      if (this.#connected.has(metadata.name) && !isSilent) continue;
+      await this.#record(metadata.name, async state => {
+        const offline = { ...state.reporter, online: false };
+        return { ...state, reporter: offline, connected: false };
+      });
+    }
+  }
+}
+
+type Change = (before: NodeState) => Promise<NodeState>;
+
+type Opened = {
+  [K in NodeMessage['kind']]: {
+    readonly kind: K;
+    readonly document: NodeDocuments[K];
+    readonly retained: boolean;
+  };
+}[NodeMessage['kind']];
+
+function actorOf(node: string): Actor {
+  return { kind: 'node', name: node };
+}

@@ -1,0 +1,142 @@
+/**
+ * What a node's turn changes in the store: reporter records, its Node, mirror pods, events. Reads what it needs there,
+ * writes nothing.
+ */
+import type { Pod } from 'kubernetes-types/core/v1.js';
+import type { EventRecord, PodDocument } from '../../protocol/documents.js';
+import type { NodeObject, PodObject } from '../objects.js';
+import type { Mutation, ReporterRecord, Store } from '../store/store.js';
+import { eventDraft, hubEventDraft, manifestOf, mirrorDraft, nodeDraft } from './mirror.js';
+import type { NodeState } from './node-state.js';
+
+const CONFIG_HASH = 'kubernetes.io/config.hash';
+
+export interface NodeWriteParts {
+  readonly store: Store;
+  readonly manifestsOf: (
+    bundle: NonNullable<PodDocument['bundle']>,
+  ) => Promise<readonly Pod[] | null>;
+}
+
+export interface NodeTurn {
+  readonly before: NodeObject;
+  readonly reporters: readonly ReporterRecord[];
+  readonly state: NodeState;
+  /** RFC 3339, the hub's clock. */
+  readonly now: string;
+}
+
+/** Empty before the node's first word. */
+export async function nodeWrites(parts: NodeWriteParts, turn: NodeTurn): Promise<Mutation[]> {
+  const { before, state, now } = turn;
+  const { reporter, status, recorded } = state;
+  if (reporter.journal === '') return [];
+  const { resourceVersion } = before.metadata;
+  const former = turn.reporters.filter(
+    ({ current, journal }) => current && journal !== reporter.journal,
+  );
+  return [
+    ...former.map((record): Mutation => {
+      return { type: 'reporter', record: { ...record, current: false, online: false } };
+    }),
+    { type: 'reporter', record: reporter },
+    {
+      type: 'put',
+      object: nodeDraft({ node: before, reporter, status, recorded, now }),
+      expect: { resourceVersion },
+    },
+    ...(await podWrites(parts, before, state)),
+    ...(await eventWrites(parts.store, state)),
+    ...hubEvents(turn),
+  ];
+}
+
+async function podWrites(
+  { store, manifestsOf }: NodeWriteParts,
+  before: NodeObject,
+  state: NodeState,
+): Promise<Mutation[]> {
+  const node = before.metadata.name;
+  const mutations: Mutation[] = [];
+  const held = async (namespace: string, name: string) =>
+    (await store.get('Pod', namespace, name)) as PodObject | null;
+  for (const key of state.gone) {
+    const [namespace = ''] = key.split('/');
+    const name = before.status.flotilla.recorded[key]?.name ?? '';
+    const object = await held(namespace, name);
+    if (object?.spec.nodeName === node)
+      mutations.push({ type: 'delete', kind: 'Pod', namespace, name });
+  }
+  for (const [key, document] of state.pods) {
+    const pod = state.recorded[key];
+    if (!pod) continue;
+    const { digest, name } = pod;
+    const manifests = document.bundle ? await manifestsOf(document.bundle) : null;
+    const manifest = manifests ? manifestOf(document, manifests) : null;
+    const object = mirrorDraft({ document, digest, name, manifest });
+    // Two nodes may bring the same name in one turn: only one of them makes the object.
+    const isThere = (await held(object.metadata.namespace, name)) !== null;
+    mutations.push({ type: 'put', object, expect: isThere ? 'any' : 'absent' });
+  }
+  return mutations;
+}
+
+async function eventWrites(store: Store, state: NodeState): Promise<Mutation[]> {
+  const mutations: Mutation[] = [];
+  for (const { journal, event } of state.events) {
+    const { node } = state.reporter;
+    const about = await subjectOf(store, state, event);
+    mutations.push({
+      type: 'put',
+      object: eventDraft(event, { node, journal, ...about }),
+      expect: 'any',
+    });
+  }
+  return mutations;
+}
+
+/** kubectl asks for a mirror pod's events by its configuration hash, for a node's by its name. */
+async function subjectOf(
+  store: Store,
+  state: NodeState,
+  { involved }: EventRecord,
+): Promise<{ name: string; uid: string }> {
+  const { kind, namespace, name, uid } = involved;
+  const { node } = state.reporter;
+  if (kind === 'Node') return { name: node, uid: node };
+  if (kind === 'Bundle') {
+    return { name, uid: (await store.get('Bundle', namespace, name))?.metadata.uid ?? '' };
+  }
+  const key = `${namespace}/${name}`;
+  const shownAs = state.recorded[key]?.name ?? name;
+  const said = state.pods.get(key)?.pod['metadata'] as
+    { annotations?: Record<string, unknown> } | undefined;
+  const hash = said?.annotations?.[CONFIG_HASH];
+  if (typeof hash === 'string') return { name: shownAs, uid: hash };
+  const object = (await store.get('Pod', namespace, shownAs)) as PodObject | null;
+  const known = object?.spec.nodeName === node ? object.metadata.annotations[CONFIG_HASH] : null;
+  return { name: shownAs, uid: known ?? uid };
+}
+
+/** The hub's own words about the node. */
+function hubEvents({ before, state, now }: NodeTurn): Mutation[] {
+  const node = before.metadata.name;
+  const event = (type: 'Normal' | 'Warning', reason: string, message: string): Mutation => ({
+    type: 'put',
+    object: hubEventDraft({ node, type, reason, message, now }),
+    expect: 'any',
+  });
+  const wasReady = before.status.conditions?.find(c => c.type === 'Ready')?.status !== 'Unknown';
+  const spoken = state.status !== null || before.status.flotilla.reportedAt !== null;
+  const isReady = state.reporter.online && spoken;
+  const events: Mutation[] = [];
+  if (isReady && !wasReady) events.push(event('Normal', 'NodeReady', `Node ${node} is connected`));
+  if (!isReady && wasReady) {
+    events.push(event('Warning', 'NodeNotReady', `Node ${node} is not connected`));
+  }
+  if (state.lostEvents > 0) {
+    const message = `${state.lostEvents} events of this node were dropped there before they arrived`;
+    events.push(event('Warning', 'EventsLost', message));
+  }
+  return events;
+}

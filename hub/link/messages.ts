@@ -1,0 +1,19 @@
+/** What passes between the hub's link and the loops behind it: types only. */
+import type { AckDocument, AnswerDocument } from '../../protocol/documents.js';
+import type { NodeTopicKind } from '../../protocol/topics.js';
+
+/** A message of a node as it came from the broker; nothing of it is checked yet. */
+export interface NodeMessage {
+  readonly kind: Extract<NodeTopicKind, 'presence' | 'request' | 'status' | 'pod' | 'event'>;
+  /** As the topic names it. */
+  readonly node: string;
+  readonly payload: Uint8Array;
+  /** The broker kept it: said at some time, perhaps while nobody listened. False: said just now. */
+  readonly retained: boolean;
+}
+
+/** Messages of the hub that are not kept: signed and sent once, QoS 1. Lost ones are asked for again by the node. */
+export interface NodeMessenger {
+  ack(node: string, document: AckDocument): void;
+  answer(node: string, document: AnswerDocument): void;
+}

@@ -1,0 +1,184 @@
+/** Builds a running hub from its parts, in order, and takes it down in the reverse order. Nothing is decided here. */
+import { rawPublicKey } from '../protocol/keys.js';
+import type { Clock, Log } from '../protocol/ports.js';
+import { VERSION } from '../protocol/version.js';
+import { bundleWriter } from './rollout/apply.js';
+import { startApi } from './api/server.js';
+import { startBroker, type Broker } from './broker/broker.js';
+import { startController } from './rollout/controller.js';
+import { createEnrolment, nodeStanding } from './enrolment/enrolment.js';
+import { startIngest } from './ingest/ingest.js';
+import { startHubLink } from './link/link.js';
+import { loadHub, type LoadedHub } from './setup/load.js';
+import { BROKER_NAME, HUB_NAME, spkiOf, type RandomBytes } from './setup/pki.js';
+import { nodeWriter } from './rollout/remove-node.js';
+import { blobSweeper, republisher } from './rollout/republish.js';
+import { manifestsOf } from './rollout/revision-document.js';
+import type { Store } from './store/store.js';
+import { openSqliteStore } from './store/sqlite.js';
+
+const SWEEP_MS = 3_600_000;
+
+export interface HubOptions {
+  readonly dataDir: string;
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  readonly log: Log;
+}
+
+export interface RunningHub {
+  readonly apiPort: number;
+  /** Null with an external broker. */
+  readonly mqttPort: number | null;
+  close(): Promise<void>;
+}
+
+type Closing = () => Promise<void> | void;
+
+/** Rejects with what is wrong: settings, a taken address, a locked store. Leaves nothing running then. */
+export async function runHub(options: HubOptions): Promise<RunningHub> {
+  const closings: Closing[] = [];
+  const close = async () => {
+    for (const closing of closings.splice(0).reverse()) await closing();
+  };
+  try {
+    const ports = await assemble(options, closings);
+    return { ...ports, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function assemble(
+  options: HubOptions,
+  closings: Closing[],
+): Promise<{ apiPort: number; mqttPort: number | null }> {
+  const { clock, random, log } = options;
+  const hub = loadHub(options.dataDir);
+  const { fleet } = hub.root.document;
+  const root = () => hub.root;
+  const store = await openSqliteStore({ path: hub.databasePath, clock, create: false });
+  closings.push(() => store.close());
+
+  const controller = startController({ store, root, hubSigner: hub.hubSigner, clock, log });
+  closings.push(() => controller.close());
+  const broker = await brokerOf(hub, store, log);
+  if (broker) closings.push(() => broker.close());
+
+  const link = startHubLink({
+    ...linkAddress(hub, broker),
+    root,
+    hubSigner: hub.hubSigner,
+    sealingKey: rawPublicKey(hub.sealingKey),
+    store,
+    clock,
+    log,
+    random,
+    brokerIsFresh: broker !== null,
+    onMessage: message => ingest.receive(message),
+    onUp: () => ingest.linkUp(),
+    onDown: () => ingest.linkDown(),
+  });
+  closings.push(() => link.close());
+  const again = republisher({ store, fleet, clock });
+  const ingest = startIngest({
+    store,
+    root,
+    messenger: link.messenger,
+    clock,
+    log,
+    freshAssignment: (node, nonce) => controller.freshAssignment(node, nonce),
+    republish: digests => again.blobs(digests),
+    republishRoot: version => again.root(version),
+    manifestsOf: bundle => manifestsOf(store, bundle),
+  });
+  closings.push(() => ingest.close());
+  closings.push(startSweeping(blobSweeper(store, fleet, clock), options));
+
+  const api = await startApi({
+    listen: hub.config.listen,
+    tls: serverTls(hub),
+    store,
+    bundles: bundleWriter({ store, root, releaseSigner: hub.releaseSigner, clock }),
+    nodes: nodeWriter({ store, fleet, disconnect: node => broker?.disconnectNode(node) }),
+    enrolment: createEnrolment({
+      hub,
+      store,
+      clock,
+      random,
+      log,
+      firstAssignment: joining => controller.firstAssignment(joining),
+    }),
+    clock,
+    log,
+    version: VERSION,
+  });
+  closings.push(() => api.close());
+  log.info('the hub is up', {
+    api: `${hub.config.listen.host ?? '*'}:${api.port}`,
+    broker: broker
+      ? `embedded, ${hub.config.mqttListen.host ?? '*'}:${broker.port}`
+      : hub.config.broker,
+    fleet,
+    root: hub.root.document.version,
+  });
+  return { apiPort: api.port, mqttPort: broker?.port ?? null };
+}
+
+function serverTls(hub: LoadedHub) {
+  const { key, certificate } = hub.server;
+  return { key, cert: certificate, ca: hub.authority.certificate };
+}
+
+async function brokerOf(hub: LoadedHub, store: Store, log: Log): Promise<Broker | null> {
+  if (hub.config.broker !== 'embedded') return null;
+  return startBroker({
+    listen: hub.config.mqttListen,
+    tls: serverTls(hub),
+    fleet: hub.root.document.fleet,
+    hubTlsKey: spkiOf(hub.mqtt.certificate).toString('base64'),
+    isAllowed: nodeStanding(store),
+    log,
+  });
+}
+
+/** Where the hub's own client finds the broker, and how it knows it. */
+function linkAddress(hub: LoadedHub, broker: Broker | null) {
+  const { host } = hub.config.mqttListen;
+  const local = host === null || host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+  const place = local.includes(':') ? `[${local}]` : local;
+  return {
+    url: broker ? `mqtts://${place}:${broker.port}` : hub.config.broker,
+    tls: {
+      key: hub.mqtt.key,
+      cert: hub.mqtt.certificate,
+      ca: hub.authority.certificate,
+      names: broker ? [HUB_NAME] : brokerNames(hub),
+    },
+  };
+}
+
+/** An external broker shows the certificate that `hub init` made for it, or one of the same authority with its name. */
+function brokerNames(hub: LoadedHub): string[] {
+  return [BROKER_NAME, new URL(hub.config.broker).hostname];
+}
+
+function startSweeping(sweep: () => Promise<number>, { clock, log }: HubOptions): Closing {
+  const stop = new AbortController();
+  const loop = (async () => {
+    while (!stop.signal.aborted) {
+      try {
+        const cleared = await sweep();
+        if (cleared > 0) log.info('blobs that nothing names were cleared', { blobs: cleared });
+      } catch (error) {
+        log.warn('clearing blobs failed', { error });
+      }
+      await clock.sleep(SWEEP_MS, stop.signal);
+    }
+  })();
+  return async () => {
+    stop.abort();
+    await loop;
+  };
+}

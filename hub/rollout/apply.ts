@@ -1,0 +1,289 @@
+/** The way of an apply: check everything, make the revision, one transaction. Implements `BundleWriter`. */
+import type { Pod } from 'kubernetes-types/core/v1.js';
+import { canonicalJson } from '../../protocol/canonical.js';
+import { LABEL_PATTERN } from '../../protocol/names.js';
+import { validatePodManifest } from '../../protocol/pod-validation.js';
+import type { Clock } from '../../protocol/ports.js';
+import type { RootDocument } from '../../protocol/documents.js';
+import { keyId, type Signer } from '../../protocol/keys.js';
+import { topicsOf } from '../../protocol/topics.js';
+import type { TrustedRoot } from '../../protocol/verified.js';
+import { releaseRoleOf } from '../../protocol/verify-bundle.js';
+import type { BundleObject, BundleObjectStatus, BundleSpec } from '../objects.js';
+import { RequestError, type ApplyRequest, type BundleWriter } from '../ports.js';
+import { BundleTooLarge, revise, sameManifests, sortedManifests, type Revised } from './revise.js';
+import { parseSelector, SelectorError } from '../selectors.js';
+import { StoreError, type Actor, type Mutation, type Store } from '../store/store.js';
+import { rollbackFloorOf } from './revision-document.js';
+
+export interface ApplyParts {
+  readonly store: Store;
+  readonly root: () => TrustedRoot;
+  /** Null where the fleet keeps its release keys off the hub. */
+  readonly releaseSigner: Signer | null;
+  readonly clock: Clock;
+}
+
+/** The roll-up of statuses writes the same objects. */
+const TRIES = 10;
+
+export function bundleWriter(parts: ApplyParts): BundleWriter {
+  return {
+    apply: async (actor, request) => {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await apply(parts, actor, request);
+        } catch (error) {
+          const raced =
+            error instanceof RequestError && ['Conflict', 'AlreadyExists'].includes(error.reason);
+          // Who names a version builds on it; who does not wants the change on whatever is there.
+          if (!raced || request.expect !== 'any' || attempt === TRIES) throw error;
+        }
+      }
+    },
+    remove: async (actor, { namespace, name, dryRun }) => {
+      const found = await parts.store.get('Bundle', namespace, name);
+      if (!found) throw new RequestError('NotFound', `bundles.flotilla.dev "${name}" not found`);
+      if (!dryRun)
+        await commit(parts, actor, [{ type: 'delete', kind: 'Bundle', namespace, name }]);
+      return found as BundleObject;
+    },
+  };
+}
+
+async function apply(
+  parts: ApplyParts,
+  actor: Actor,
+  request: ApplyRequest,
+): ReturnType<BundleWriter['apply']> {
+  const manifests = checked(parts, request);
+  const { namespace, name } = request;
+  const current = (await parts.store.get('Bundle', namespace, name)) as BundleObject | null;
+  if (current && request.expect === 'absent') {
+    throw new RequestError('AlreadyExists', `bundles.flotilla.dev "${name}" already exists`);
+  }
+  if (
+    typeof request.expect === 'object' &&
+    current?.metadata.resourceVersion !== request.expect.resourceVersion
+  ) {
+    throw current
+      ? new RequestError(
+          'Conflict',
+          `bundle "${name}" was changed meanwhile; read it and apply again`,
+        )
+      : new RequestError('NotFound', `bundles.flotilla.dev "${name}" not found`);
+  }
+  const same = current !== null && sameManifests(current.spec.manifests, manifests);
+  const revised = same ? null : await nextRevision(parts, actor, { request, manifests });
+  const spec: BundleSpec = { nodeSelector: request.spec.nodeSelector, manifests };
+  const status = revised ? freshStatus(revised, current) : (current as BundleObject).status;
+  const draft = {
+    kind: 'Bundle' as const,
+    metadata: { namespace, name, labels: request.labels, annotations: request.annotations },
+    spec,
+    status,
+  };
+  if (request.dryRun) return dryRun(parts, current, { draft, changed: !same });
+  const expect = current
+    ? { resourceVersion: current.metadata.resourceVersion }
+    : ('absent' as const);
+  const mutations: Mutation[] = [
+    ...(revised?.mutations ?? []),
+    { type: 'put', object: draft, expect },
+  ];
+  const { objects } = await commit(parts, actor, mutations);
+  const object = objects[0] as BundleObject;
+  const untouched = current?.metadata.resourceVersion === object.metadata.resourceVersion;
+  return { object, outcome: current === null ? 'created' : untouched ? 'unchanged' : 'configured' };
+}
+
+type Draft = Pick<BundleObject, 'spec' | 'status'> & {
+  readonly metadata: Pick<
+    BundleObject['metadata'],
+    'namespace' | 'name' | 'labels' | 'annotations'
+  >;
+};
+
+/** The object as it would be; nothing was written. */
+function dryRun(
+  { clock }: ApplyParts,
+  current: BundleObject | null,
+  { draft, changed }: { draft: Draft; changed: boolean },
+): Awaited<ReturnType<BundleWriter['apply']>> {
+  const respecified = changed || current?.spec.nodeSelector !== draft.spec.nodeSelector;
+  const told = (of: Pick<BundleObject['metadata'], 'labels' | 'annotations'> | undefined) =>
+    canonicalJson([of?.labels, of?.annotations]);
+  const configured = respecified || told(current?.metadata) !== told(draft.metadata);
+  const object: BundleObject = {
+    kind: 'Bundle',
+    metadata: {
+      uid: '',
+      resourceVersion: '',
+      creationTimestamp: `${new Date(clock.now()).toISOString().slice(0, 19)}Z`,
+      ...current?.metadata,
+      ...draft.metadata,
+      generation: (current?.metadata.generation ?? 0) + (respecified ? 1 : 0),
+    },
+    spec: draft.spec,
+    status: draft.status,
+  };
+  return {
+    object,
+    outcome: current === null ? 'created' : configured ? 'configured' : 'unchanged',
+  };
+}
+
+/** Nobody has the new revision yet; whom it is for does not depend on it. */
+function freshStatus(revised: Revised, current: BundleObject | null): BundleObjectStatus {
+  const { desired = 0, offline = 0 } = current?.status.nodes ?? {};
+  const nodes = { desired, updated: 0, healthy: 0, failed: 0, offline };
+  return { revision: revised.revision, digest: revised.digest, nodes };
+}
+
+async function nextRevision(
+  { store, root, releaseSigner, clock }: ApplyParts,
+  actor: Actor,
+  { request, manifests }: { request: ApplyRequest; manifests: readonly Pod[] },
+): Promise<Revised> {
+  const { namespace, name } = request;
+  const signer = signerFor(root().document, request, releaseSigner);
+  const former = await store.revisions(namespace, name);
+  const last = former.reduce<(typeof former)[number] | null>(
+    (a, b) => (a && a.revision > b.revision ? a : b),
+    null,
+  );
+  const { fleet, floors } = root().document;
+  const floor = floors[`${namespace}/${name}`] ?? 0;
+  try {
+    return revise({
+      fleet,
+      topics: topicsOf(fleet),
+      namespace,
+      name,
+      manifests,
+      // Below the root's floor nothing runs.
+      lastRevision: Math.max(last?.revision ?? 0, floor - 1),
+      lastRollbackFloor: last ? rollbackFloorOf(last) : 0,
+      issued: new Date(clock.now()).toISOString(),
+      createdBy: actor.name,
+      signer,
+    });
+  } catch (error) {
+    if (error instanceof BundleTooLarge)
+      throw new RequestError('Invalid', `bundle "${name}": ${error.message}`);
+    throw error;
+  }
+}
+
+/** Nodes refuse what the role responsible for the bundle did not sign by its threshold. */
+function signerFor(
+  root: RootDocument,
+  bundle: { readonly namespace: string; readonly name: string },
+  releaseSigner: Signer | null,
+): Signer {
+  const role = releaseRoleOf(root, bundle);
+  const held = releaseSigner && role?.keys.includes(keyId(releaseSigner.publicKey));
+  if (held && role?.threshold === 1) return releaseSigner;
+  const why = role
+    ? `it needs ${role.threshold} signatures by release keys, and this hub holds ${held ? 1 : 0}`
+    : 'the root names no release role for it';
+  throw new RequestError(
+    'Forbidden',
+    `bundle "${bundle.name}" cannot be signed here: ${why}; sign it where the release keys are`,
+  );
+}
+
+interface Cause {
+  readonly field: string;
+  readonly message: string;
+}
+
+/** The manifests, each in the bundle's namespace. Throws `Invalid` with every field that is wrong. */
+function checked({ root }: ApplyParts, request: ApplyRequest): Pod[] {
+  const causes: Cause[] = [...nameCauses(request)];
+  const manifests: Pod[] = [];
+  const seen = new Set<string>();
+  for (const [index, manifest] of request.spec.manifests.entries()) {
+    const at = `spec.manifests[${index}]`;
+    const result = validatePodManifest(inNamespace(manifest, request.namespace), {
+      context: 'bundle',
+      namespace: request.namespace,
+    });
+    if (!result.ok) {
+      causes.push(
+        ...result.errors.map(e => ({ field: e.path ? `${at}.${e.path}` : at, message: e.message })),
+      );
+      continue;
+    }
+    const name = result.pod.metadata.name;
+    if (seen.has(name))
+      causes.push({
+        field: `${at}.metadata.name`,
+        message: `pod "${name}" stands twice in the bundle`,
+      });
+    seen.add(name);
+    manifests.push(result.pod);
+  }
+  const most = root().document.limits.podsPerBundle;
+  if (request.spec.manifests.length > most) {
+    causes.push({
+      field: 'spec.manifests',
+      message: `more than the ${most} pods that the fleet's root allows`,
+    });
+  }
+  if (causes.length > 0) {
+    const lines = causes.map(cause => cause.message).join('; ');
+    throw new RequestError('Invalid', `bundle "${request.name}" is invalid: ${lines}`, causes);
+  }
+  return sortedManifests(manifests);
+}
+
+function nameCauses(request: ApplyRequest): Cause[] {
+  const causes: Cause[] = [];
+  const grammar = 'at most 63 of a-z, 0-9 and -, beginning and ending with a letter or digit';
+  if (!LABEL_PATTERN.test(request.name)) {
+    causes.push({
+      field: 'metadata.name',
+      message: `"${request.name}" is not a bundle name: ${grammar}`,
+    });
+  }
+  if (!LABEL_PATTERN.test(request.namespace)) {
+    causes.push({
+      field: 'metadata.namespace',
+      message: `"${request.namespace}" is not a namespace: ${grammar}`,
+    });
+  }
+  try {
+    parseSelector(request.spec.nodeSelector);
+  } catch (error) {
+    if (!(error instanceof SelectorError)) throw error;
+    causes.push({ field: 'spec.nodeSelector', message: error.message });
+  }
+  return causes;
+}
+
+/** An object that leaves its namespace out takes the bundle's; anything else is for the validation to judge. */
+function inNamespace(manifest: unknown, namespace: string): unknown {
+  if (manifest === null || typeof manifest !== 'object') return manifest;
+  const { metadata } = manifest as { metadata?: unknown };
+  if (metadata === null || typeof metadata !== 'object') return manifest;
+  const given = (metadata as { namespace?: unknown }).namespace ?? '';
+  return given === '' ? { ...manifest, metadata: { ...metadata, namespace } } : manifest;
+}
+
+async function commit({ store }: ApplyParts, actor: Actor, mutations: readonly Mutation[]) {
+  try {
+    return await store.commit(actor, mutations);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    if (error.code === 'Conflict') {
+      throw new RequestError(
+        'Conflict',
+        'the bundle was changed meanwhile; read it and apply again',
+      );
+    }
+    if (error.code === 'AlreadyExists' || error.code === 'NotFound')
+      throw new RequestError(error.code, error.message);
+    throw error;
+  }
+}

@@ -1,0 +1,245 @@
+/**
+ * The hub's loop: fleet → decide → compose → sign → one transaction. Level-triggered: it looks at what is and writes what
+ * should be, so a restart, a crash or a change it did not see repeats and skips nothing. Decides nothing by itself.
+ */
+import { canonicalJson } from '../../protocol/canonical.js';
+import type { AssignedBundle } from '../../protocol/documents.js';
+import { keyId } from '../../protocol/keys.js';
+import type { Signer } from '../../protocol/keys.js';
+import type { Clock, Log } from '../../protocol/ports.js';
+import { topicsOf } from '../../protocol/topics.js';
+import type { TrustedRoot } from '../../protocol/verified.js';
+import {
+  assignmentFault,
+  assignmentOf,
+  compose,
+  signAssignment,
+  type SignedAssignment,
+} from './director.js';
+import type { BundleObject, NodeObject } from '../objects.js';
+import { candidateOf, decide, isAllowed, rollUp, type Candidate } from './rollout.js';
+import {
+  StoreError,
+  type Actor,
+  type AssignmentRecord,
+  type Mutation,
+  type Store,
+} from '../store/store.js';
+import { watchFleet, type Fleet } from './watch-fleet.js';
+
+const ACTOR: Actor = { kind: 'hub', name: 'controller' };
+/** Nodes whose assignments are written in one transaction. */
+const BATCH = 500;
+/** Between two roll-ups of bundle status. */
+const ROLL_UP_MS = 1000;
+/** Assignments are signed anew long before they expire: looked at this often. */
+const TICK_MS = 3_600_000;
+const RETRY_MS = 1000;
+
+export interface ControllerParts {
+  readonly store: Store;
+  readonly root: () => TrustedRoot;
+  readonly hubSigner: Signer;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface Controller {
+  /** The assignment of a node that joins; the caller commits it with the join. */
+  firstAssignment(joining: {
+    readonly node: string;
+    readonly nodeKey: string;
+    readonly nonce: string;
+    readonly labels: Readonly<Record<string, string>>;
+  }): Promise<SignedAssignment>;
+  /** Publishes one that carries the node's nonce, whether or not anything changed. An unknown node is no error. */
+  freshAssignment(node: string, nonce: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+export function startController(parts: ControllerParts): Controller {
+  const stop = new AbortController();
+  const fleet = watchFleet(parts.store, {
+    clock: parts.clock,
+    log: parts.log,
+    signal: stop.signal,
+  });
+  const loops = [assignLoop(parts, fleet, stop.signal), rollUpLoop(parts, fleet, stop.signal)];
+  return {
+    firstAssignment: async joining => {
+      const current = await parts.store.assignment(joining.node);
+      const bundles = decide(await candidates(parts), {
+        labels: joining.labels,
+        assigned: [],
+      });
+      return next(parts, { ...joining, bundles, current }) as SignedAssignment;
+    },
+    freshAssignment: (node, nonce) => freshAssignment(parts, node, nonce),
+    close: async () => {
+      stop.abort();
+      await Promise.all(loops);
+    },
+  };
+}
+
+async function candidates({ store, root }: ControllerParts): Promise<Candidate[]> {
+  const { items } = await store.list('Bundle');
+  const found: Candidate[] = [];
+  for (const bundle of items as readonly BundleObject[]) {
+    const record = await store.revisionByDigest(bundle.status.digest);
+    if (record) found.push(candidateOf(bundle, record.size));
+  }
+  return found.filter(candidate => isAllowed(candidate, root().document));
+}
+
+/** More is meant for a node than an assignment holds; it keeps the one that it has. */
+class UnfitAssignment extends Error {
+  override readonly name = 'UnfitAssignment';
+}
+
+interface NextOf {
+  readonly node: string;
+  readonly nodeKey: string;
+  readonly nonce: string | null;
+  readonly bundles: readonly AssignedBundle[];
+  readonly current: AssignmentRecord | null;
+}
+
+/** Null when the node's assignment says the same already. Throws when none can be made. */
+function next({ root, hubSigner, clock }: ControllerParts, of: NextOf): SignedAssignment | null {
+  const { fleet, epoch, version } = root().document;
+  const document = compose({
+    fleet,
+    epoch,
+    rootVersion: version,
+    node: of.node,
+    nodeKey: of.nodeKey,
+    bundles: of.bundles,
+    current: of.current ? assignmentOf(of.current) : null,
+    nonce: of.nonce,
+    now: clock.now(),
+  });
+  if (!document) return null;
+  const fault = assignmentFault(document);
+  if (fault !== null) throw new UnfitAssignment(`node ${of.node}: ${fault}`);
+  return signAssignment(document, hubSigner, topicsOf(fleet));
+}
+
+async function freshAssignment(parts: ControllerParts, node: string, nonce: string): Promise<void> {
+  const { store } = parts;
+  for (let tries = 0; tries < 5; tries++) {
+    const identity = await store.identity(node);
+    const object = (await store.get('Node', '', node)) as NodeObject | null;
+    if (identity?.state !== 'active' || !object) return;
+    const current = await store.assignment(node);
+    const assigned = current ? assignmentOf(current).bundles : [];
+    const bundles = decide(await candidates(parts), { labels: object.metadata.labels, assigned });
+    const nodeKey = keyId(identity.identityKey);
+    const signed = next(parts, { node, nodeKey, nonce, bundles, current });
+    try {
+      await store.commit(ACTOR, signed?.mutations ?? []);
+      return;
+    } catch (error) {
+      // The other loop was faster: its generation is the one to go above.
+      if (!(error instanceof StoreError) || error.code !== 'Conflict') throw error;
+    }
+  }
+}
+
+async function assignLoop(
+  parts: ControllerParts,
+  fleet: Fleet,
+  signal: AbortSignal,
+): Promise<void> {
+  const { clock, log } = parts;
+  for (;;) {
+    await fleet.assignments.next(clock, TICK_MS, signal);
+    if (signal.aborted) return;
+    try {
+      const written = await assignAll(parts);
+      if (written > 0) log.info('assignments published', { nodes: written });
+    } catch (error) {
+      // A join or a fresh assignment came between: the next look sees it.
+      const conflict = error instanceof StoreError && error.code === 'Conflict';
+      if (!conflict) log.error('assigning failed; again in a second', { error });
+      fleet.assignments.mark();
+      await clock.sleep(conflict ? 0 : RETRY_MS, signal);
+    }
+  }
+}
+
+/** How many assignments were written. */
+async function assignAll(parts: ControllerParts): Promise<number> {
+  const { store, log } = parts;
+  const offered = await candidates(parts);
+  const [nodes, identities, assignments] = await Promise.all([
+    store.list('Node'),
+    store.identities(),
+    store.assignments(),
+  ]);
+  const labels = new Map(nodes.items.map(node => [node.metadata.name, node.metadata.labels]));
+  const records = new Map(assignments.map(record => [record.node, record]));
+  let batch: Mutation[] = [];
+  let written = 0;
+  const unfit: string[] = [];
+  for (const { node, identityKey, state } of identities) {
+    const nodeLabels = labels.get(node);
+    if (state !== 'active' || !nodeLabels) continue;
+    const current = records.get(node) ?? null;
+    const assigned = current ? assignmentOf(current).bundles : [];
+    const bundles = decide(offered, { labels: nodeLabels, assigned });
+    const nodeKey = keyId(identityKey);
+    let signed: SignedAssignment | null = null;
+    try {
+      signed = next(parts, { node, nodeKey, nonce: null, bundles, current });
+    } catch (error) {
+      if (!(error instanceof UnfitAssignment)) throw error;
+      unfit.push(error.message);
+    }
+    if (!signed) continue;
+    batch.push(...signed.mutations);
+    written++;
+    if (written % BATCH === 0) {
+      await store.commit(ACTOR, batch);
+      batch = [];
+    }
+  }
+  if (batch.length > 0) await store.commit(ACTOR, batch);
+  if (unfit.length > 0) {
+    log.error('too much is meant for some nodes', { nodes: unfit.length, first: unfit[0] });
+  }
+  return written;
+}
+
+async function rollUpLoop(
+  parts: ControllerParts,
+  fleet: Fleet,
+  signal: AbortSignal,
+): Promise<void> {
+  const { clock, log } = parts;
+  for (;;) {
+    await fleet.rollUp.next(clock, TICK_MS, signal);
+    if (signal.aborted) return;
+    try {
+      await rollUpAll(parts);
+    } catch (error) {
+      const conflict = error instanceof StoreError && ['Conflict', 'NotFound'].includes(error.code);
+      if (!conflict)
+        log.error('counting the nodes of bundles failed; again in a second', { error });
+      fleet.rollUp.mark();
+    }
+    await clock.sleep(ROLL_UP_MS, signal);
+  }
+}
+
+async function rollUpAll({ store }: ControllerParts): Promise<void> {
+  const [bundles, nodes] = await Promise.all([store.list('Bundle'), store.list('Node')]);
+  for (const bundle of bundles.items as readonly BundleObject[]) {
+    const status = rollUp(bundle, nodes.items as readonly NodeObject[]);
+    if (canonicalJson(status) === canonicalJson(bundle.status)) continue;
+    const { kind, spec } = bundle;
+    const { namespace, name, labels, annotations, resourceVersion } = bundle.metadata;
+    const object = { kind, metadata: { namespace, name, labels, annotations }, spec, status };
+    await store.commit(ACTOR, [{ type: 'put', object, expect: { resourceVersion } }]);
+  }
+}

@@ -1,0 +1,183 @@
+/**
+ * From the manifests of an apply to the next revision of a bundle: documents, signature, blobs, publications. Pure: the
+ * caller commits what comes out of it, in one transaction.
+ */
+import { gzipSync } from 'node:zlib';
+import type { Pod } from 'kubernetes-types/core/v1.js';
+import { canonicalJson, sha256Hex } from '../../protocol/canonical.js';
+import type {
+  BlobPart,
+  BundleDocument,
+  ImageEntry,
+  ManifestEntry,
+} from '../../protocol/documents.js';
+import { sealBytes } from '../../protocol/envelope.js';
+import type { Signer } from '../../protocol/keys.js';
+import {
+  BLOB_BYTES_MAX,
+  BUNDLE_BYTES_MAX,
+  BUNDLE_CONTENT_BYTES_MAX,
+  MANIFEST_BYTES_MAX,
+} from '../../protocol/limits.js';
+import type { Topics } from '../../protocol/topics.js';
+import type { Mutation, RevisionRecord } from '../store/store.js';
+
+/** Revisions below the newest that an undo may still reach (design: ten). */
+const ROLLBACK_WINDOW = 10;
+/** Limit of the document's schema; the root sets a lower one. */
+const PODS_MAX = 512;
+/** Raw bytes of one part: fits into a message even when it cannot be compressed. */
+const PART_BYTES = 100 * 1024;
+
+export interface ReviseInput {
+  readonly fleet: string;
+  readonly topics: Topics;
+  readonly namespace: string;
+  readonly name: string;
+  /** Valid Pods, each in the bundle's namespace. */
+  readonly manifests: readonly Pod[];
+  /** Of the newest revision ever made under this name; 0 for none. */
+  readonly lastRevision: number;
+  readonly lastRollbackFloor: number;
+  /** RFC 3339. */
+  readonly issued: string;
+  readonly createdBy: string;
+  readonly signer: Signer;
+}
+
+export interface Revised {
+  readonly revision: number;
+  readonly digest: string;
+  readonly rollbackFloor: number;
+  readonly mutations: readonly Mutation[];
+}
+
+/** What is wrong with the size of a bundle, in a sentence. */
+export class BundleTooLarge extends Error {
+  override readonly name = 'BundleTooLarge';
+}
+
+export function sortedManifests(manifests: readonly Pod[]): Pod[] {
+  return [...manifests].sort((a, b) =>
+    (a.metadata?.name ?? '') < (b.metadata?.name ?? '') ? -1 : 1,
+  );
+}
+
+/** The same content, whatever the order: no new revision. */
+export function sameManifests(a: readonly Pod[], b: readonly Pod[]): boolean {
+  return canonicalJson(sortedManifests(a)) === canonicalJson(sortedManifests(b));
+}
+
+/** Throws `BundleTooLarge`. Equal input gives equal bytes. */
+export function revise(input: ReviseInput): Revised {
+  const { length } = input.manifests;
+  if (length > PODS_MAX) throw new BundleTooLarge(`${length} pods, the limit is ${PODS_MAX}`);
+  const contents = sortedManifests(input.manifests).map(pod => contentOf(pod));
+  const total = contents.reduce((sum, content) => sum + content.entry.size, 0);
+  if (total > BUNDLE_CONTENT_BYTES_MAX) {
+    throw new BundleTooLarge(
+      `all manifests together are ${total} bytes, the limit is ${BUNDLE_CONTENT_BYTES_MAX}`,
+    );
+  }
+  const revision = input.lastRevision + 1;
+  const document: BundleDocument = {
+    fleet: input.fleet,
+    namespace: input.namespace,
+    name: input.name,
+    revision,
+    rollbackFloor: Math.max(input.lastRollbackFloor, revision - ROLLBACK_WINDOW, 0),
+    issued: input.issued,
+    requires: { arch: [], hardware: [], minAgent: null },
+    manifests: contents.map(content => content.entry),
+    images: imagesOf(input.manifests),
+    secrets: [],
+  };
+  const payload = Buffer.from(canonicalJson(document));
+  if (payload.byteLength > BUNDLE_BYTES_MAX) {
+    throw new BundleTooLarge(
+      `the bundle's list of pods is ${payload.byteLength} bytes, the limit is ${BUNDLE_BYTES_MAX}`,
+    );
+  }
+  const digest = sha256Hex(payload);
+  const envelope = sealBytes('bundle', payload, [input.signer]);
+  const record: RevisionRecord = {
+    namespace: input.namespace,
+    bundle: input.name,
+    revision,
+    digest,
+    size: payload.byteLength,
+    envelope,
+    createdBy: input.createdBy,
+    createdAt: input.issued,
+  };
+  return {
+    revision,
+    digest,
+    rollbackFloor: document.rollbackFloor,
+    mutations: [
+      { type: 'revision', record },
+      { type: 'publish', topic: input.topics.blob(digest), payload: envelope },
+      ...contents
+        .flatMap(content => content.blobs)
+        .flatMap(blob => blobMutations(input.topics, blob)),
+    ],
+  };
+}
+
+interface Content {
+  readonly entry: ManifestEntry;
+  readonly blobs: readonly Buffer[];
+}
+
+function contentOf(pod: Pod): Content {
+  const name = pod.metadata?.name ?? '';
+  const bytes = Buffer.from(canonicalJson(pod));
+  if (bytes.byteLength > MANIFEST_BYTES_MAX) {
+    throw new BundleTooLarge(
+      `pod ${name} is ${bytes.byteLength} bytes, the limit is ${MANIFEST_BYTES_MAX}`,
+    );
+  }
+  const blobs = asBlob(bytes).byteLength <= BLOB_BYTES_MAX ? [bytes] : chunksOf(bytes);
+  const parts: BlobPart[] =
+    blobs.length === 1
+      ? []
+      : blobs.map(blob => ({ digest: sha256Hex(blob), size: blob.byteLength }));
+  const entry = {
+    kind: 'Pod' as const,
+    name,
+    digest: sha256Hex(bytes),
+    size: bytes.byteLength,
+    parts,
+  };
+  return { entry, blobs };
+}
+
+function chunksOf(bytes: Buffer): Buffer[] {
+  const chunks: Buffer[] = [];
+  for (let at = 0; at < bytes.byteLength; at += PART_BYTES)
+    chunks.push(bytes.subarray(at, at + PART_BYTES));
+  return chunks;
+}
+
+/** As it travels: compressed when that is shorter. */
+export function asBlob(bytes: Buffer): Buffer {
+  const compressed = gzipSync(bytes, { level: 9 });
+  return compressed.byteLength < bytes.byteLength ? compressed : bytes;
+}
+
+function blobMutations(topics: Topics, content: Buffer): Mutation[] {
+  const digest = sha256Hex(content);
+  return [
+    { type: 'blob', record: { digest, content } },
+    { type: 'publish', topic: topics.blob(digest), payload: asBlob(content) },
+  ];
+}
+
+/** Each image once, with the digest that its reference pins, if it does. */
+function imagesOf(manifests: readonly Pod[]): ImageEntry[] {
+  const images = manifests.flatMap(pod => (pod.spec?.containers ?? []).map(c => c.image ?? ''));
+  return [...new Set(images)].sort().map(image => {
+    const digest = /@(sha256:[0-9a-f]{64})$/.exec(image)?.[1];
+    return { image, digests: digest === undefined ? [] : [digest] };
+  });
+}

@@ -1,0 +1,208 @@
+/**
+ * The hub's settings: `hub.yaml` in its data directory, written by `hub init`, and where everything
+ * else lies there. Unknown and ill-typed fields are refused with file, line and field.
+ */
+import { isIP } from 'node:net';
+import { join } from 'node:path';
+import { isMap, isScalar, LineCounter, parseDocument, stringify } from 'yaml';
+import { parseHubUrl } from '../../protocol/join-line.js';
+import { SUBDOMAIN_PATTERN } from '../../protocol/names.js';
+import { SetupError } from './setup-error.js';
+
+/** Where a server listens; `host: null` is every address of the machine. */
+export interface Endpoint {
+  readonly host: string | null;
+  readonly port: number;
+}
+
+export type BrokerSetting = 'embedded' | `mqtts://${string}`;
+
+export interface HubConfig {
+  /** HTTPS: the API and enrolment. */
+  readonly listen: Endpoint;
+  /** The embedded broker. */
+  readonly mqttListen: Endpoint;
+  readonly broker: BrokerSetting;
+  readonly database: 'sqlite';
+  /** What nodes and operators are told. */
+  readonly advertise: {
+    /** `https://host:port`. */
+    readonly hub: string;
+    /** `mqtts://host:port`, 1 to 8, in order of preference. */
+    readonly brokers: readonly string[];
+  };
+}
+
+export const DEFAULT_LISTEN: Endpoint = { host: null, port: 8443 };
+export const DEFAULT_MQTT_LISTEN: Endpoint = { host: null, port: 8883 };
+/** Limit of the joined document. */
+export const BROKERS_MAX = 8;
+
+/** Every file of a hub's data directory. */
+export function hubPaths(dataDir: string) {
+  const keys = (name: string) => join(dataDir, 'keys', `${name}.key`);
+  const pki = (name: string) => join(dataDir, 'pki', name);
+  const broker = (name: string) => join(dataDir, 'broker', name);
+  return {
+    config: join(dataDir, 'hub.yaml'),
+    kubeconfig: join(dataDir, 'admin.kubeconfig'),
+    database: join(dataDir, 'hub.db'),
+    /** The newest root: what this hub trusts. The store holds every version, to serve them. */
+    root: join(dataDir, 'root.json'),
+    /** Present while `hub init` is at work. */
+    initMark: join(dataDir, '.initialising'),
+    directories: {
+      keys: join(dataDir, 'keys'),
+      pki: join(dataDir, 'pki'),
+      broker: join(dataDir, 'broker'),
+    },
+    keys: {
+      root: keys('root'),
+      release: keys('release'),
+      hub: keys('hub'),
+      sealing: keys('sealing'),
+      authority: keys('ca'),
+      server: keys('server'),
+      mqtt: keys('mqtt'),
+    },
+    certificates: {
+      authority: pki('ca.crt'),
+      server: pki('server.crt'),
+      mqtt: pki('mqtt.crt'),
+      admin: pki('admin.crt'),
+    },
+    /** For an external broker: what its operator installs there. */
+    broker: {
+      key: broker('server.key'),
+      certificate: broker('server.crt'),
+      authority: broker('ca.crt'),
+    },
+  } as const;
+}
+
+export function isHostName(text: string): boolean {
+  return isIP(text) !== 0 || SUBDOMAIN_PATTERN.test(text);
+}
+
+/** `:8443`, `127.0.0.1:8443`, `hub.example:8443`, `[::1]:8443`. Null for anything else. */
+export function parseEndpoint(text: string): Endpoint | null {
+  const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text) ?? [];
+  const port = Number(digits);
+  if (digits === undefined || port < 1 || port > 65535) return null;
+  if (bracketed !== undefined) return isIP(bracketed) === 6 ? { host: bracketed, port } : null;
+  if (plain === undefined || plain === '') return { host: null, port };
+  return isHostName(plain) ? { host: plain, port } : null;
+}
+
+export function formatEndpoint({ host, port }: Endpoint): string {
+  return `${host === null ? '' : bracketed(host)}:${port}`;
+}
+
+/** A host as it stands in a URL. */
+export function bracketed(host: string): string {
+  return isIP(host) === 6 ? `[${host}]` : host;
+}
+
+/** `mqtts://host[:port]` with the port written out; null for anything else. */
+export function parseBrokerUrl(text: string): `mqtts://${string}` | null {
+  if (!text.startsWith('mqtts://') || !URL.canParse(text)) return null;
+  const url = new URL(text);
+  const bare = ['', '/'].includes(url.pathname) && url.search === '' && url.hash === '';
+  if (!bare || url.hostname === '' || url.username !== '' || url.password !== '') return null;
+  return `mqtts://${url.hostname}:${url.port === '' ? '8883' : url.port}`;
+}
+
+export function formatHubConfig(config: HubConfig): string {
+  const head = '# Settings of the Flotilla hub. Restart it after a change: flotilla hub run\n';
+  return (
+    head +
+    stringify({
+      listen: formatEndpoint(config.listen),
+      mqttListen: formatEndpoint(config.mqttListen),
+      broker: config.broker,
+      database: config.database,
+      advertise: config.advertise,
+    })
+  );
+}
+
+const FIELDS = ['listen', 'mqttListen', 'broker', 'database', 'advertise'] as const;
+
+/** Throws `SetupError` (BadSetting) with `file:line` and the field. */
+export function parseHubConfig(text: string, file: string): HubConfig {
+  const reader = new ConfigReader(text, file);
+  reader.onlyFields([], FIELDS);
+  reader.onlyFields(['advertise'], ['hub', 'brokers']);
+  const endpoint = 'is not an address like :8443 or 127.0.0.1:8443';
+  const brokerUrl = 'is not a URL like mqtts://broker.example:8883';
+  const brokers = reader.list(['advertise', 'brokers']);
+  if (brokers < 1 || brokers > BROKERS_MAX) {
+    throw reader.fault(['advertise', 'brokers'], `needs 1 to ${BROKERS_MAX} entries`);
+  }
+  return {
+    listen: reader.value(['listen'], parseEndpoint, endpoint),
+    mqttListen: reader.value(['mqttListen'], parseEndpoint, endpoint),
+    broker: reader.value(
+      ['broker'],
+      value => (value === 'embedded' ? value : parseBrokerUrl(value)),
+      `is neither "embedded" nor a URL like mqtts://broker.example:8883`,
+    ),
+    database: reader.value(
+      ['database'],
+      value => (value === 'sqlite' ? value : null),
+      'is not "sqlite"',
+    ),
+    advertise: {
+      hub: reader.value(['advertise', 'hub'], parseHubUrl, 'is not a URL like https://hub:8443'),
+      brokers: Array.from({ length: brokers }, (_, i) =>
+        reader.value(['advertise', 'brokers', i], parseBrokerUrl, brokerUrl),
+      ),
+    },
+  };
+}
+
+type Path = readonly (string | number)[];
+
+class ConfigReader {
+  readonly #file: string;
+  readonly #lines = new LineCounter();
+  readonly #document;
+
+  constructor(text: string, file: string) {
+    this.#file = file;
+    this.#document = parseDocument(text, { lineCounter: this.#lines, uniqueKeys: true });
+    const error = this.#document.errors[0];
+    if (error) throw new SetupError('BadSetting', `${file}: ${error.message}`);
+  }
+
+  fault(path: Path, what: string): SetupError {
+    const node = this.#document.getIn(path, true) as { range?: [number, ...number[]] } | undefined;
+    const line = node?.range ? `:${this.#lines.linePos(node.range[0]).line}` : '';
+    const field = path.length === 0 ? 'the file' : path.join('.');
+    return new SetupError('BadSetting', `${this.#file}${line}: ${field} ${what}`);
+  }
+
+  onlyFields(path: Path, known: readonly string[]): void {
+    const node: unknown = path.length === 0 ? this.#document.contents : this.#document.getIn(path);
+    if (!isMap(node)) throw this.fault(path, `must have the fields ${known.join(', ')}`);
+    for (const { key } of node.items) {
+      const name = isScalar(key) ? String(key.value) : '';
+      if (!known.includes(name)) throw this.fault([...path, name], 'is not a field of hub.yaml');
+    }
+  }
+
+  list(path: Path): number {
+    const value: unknown = this.#document.toJS();
+    const found = path.reduce<unknown>((at, key) => (at as Record<string, unknown>)[key], value);
+    if (!Array.isArray(found)) throw this.fault(path, 'must be a list');
+    return found.length;
+  }
+
+  value<T>(path: Path, read: (text: string) => T | null, wrong: string): T {
+    const value: unknown = this.#document.getIn(path);
+    if (value === undefined) throw this.fault(path, 'is missing');
+    const result = typeof value === 'string' ? read(value) : null;
+    if (result === null) throw this.fault(path, wrong);
+    return result;
+  }
+}

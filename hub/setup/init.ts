@@ -1,0 +1,198 @@
+/**
+ * `hub init`: makes a hub's keys, root, certificates, settings, store and the operator's kubeconfig
+ * in an empty directory. `hub.yaml` is written last and makes the hub; until then a mark says that
+ * a run was cut off, and the next run starts over. A directory that holds anything else is refused
+ * and left as it is.
+ */
+import { readdirSync, rmSync } from 'node:fs';
+import { basename } from 'node:path';
+import { sha256Hex } from '../../protocol/canonical.js';
+import type { RootDocument } from '../../protocol/documents.js';
+import { openEnvelope, seal } from '../../protocol/envelope.js';
+import { keyId, signerOf, type Signer } from '../../protocol/keys.js';
+import { ROOT_BYTES_MAX } from '../../protocol/limits.js';
+import type { Clock } from '../../protocol/ports.js';
+import { topicsOf } from '../../protocol/topics.js';
+import { formatHubConfig, hubPaths, type HubConfig } from './config.js';
+import { hostAddresses, type HostAddresses } from './host-addresses.js';
+import { writeCertificates } from './init-certificates.js';
+import { initPlan, type InitSettings } from './init-plan.js';
+import { generatePrivateKey, privatePem } from './keys.js';
+import { createAuthority, pinOf, type RandomBytes } from './pki.js';
+import { makePrivateDirectory, syncDirectory, writePrivateFile } from './private-files.js';
+import { SetupError } from './setup-error.js';
+import { openSqliteStore } from '../store/sqlite.js';
+
+const ROOT_YEARS = 3;
+const PODS_PER_BUNDLE = 100;
+/** Not content: a fresh file system's own directory, and a mark that was cut off. */
+const IGNORED = new Set(['lost+found', '.initialising.new']);
+
+export interface InitOptions extends InitSettings {
+  readonly dataDir: string;
+  /** Found on the machine if absent. */
+  readonly host?: HostAddresses;
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+}
+
+export interface InitResult {
+  readonly fleet: string;
+  /** SHA-256 of root 1. */
+  readonly fingerprint: string;
+  readonly config: HubConfig;
+  readonly kubeconfig: string;
+  /** What to type next. */
+  readonly nextCommands: readonly [string, string];
+}
+
+/**
+ * Throws `SetupError`: NotEmpty, AlreadyInitialised, BadSetting, Unsupported. Settings are checked
+ * before anything is written. Calling it again after a crash makes new keys: nobody can have
+ * trusted the former ones.
+ */
+export async function initHub(options: InitOptions): Promise<InitResult> {
+  const plan = initPlan(options, options.host ?? hostAddresses());
+  const paths = hubPaths(options.dataDir);
+  claimDirectory(options.dataDir);
+  for (const directory of Object.values(paths.directories)) makePrivateDirectory(directory);
+
+  const keys = {
+    root: generatePrivateKey('ed25519'),
+    release: generatePrivateKey('ed25519'),
+    hub: generatePrivateKey('ed25519'),
+    sealing: generatePrivateKey('x25519'),
+    authority: generatePrivateKey('p256'),
+    server: generatePrivateKey('p256'),
+    mqtt: generatePrivateKey('p256'),
+  };
+  for (const name of Object.keys(keys) as (keyof typeof keys)[]) {
+    writePrivateFile(paths.keys[name], privatePem(keys[name]));
+  }
+  const fleet = Buffer.from(options.random(16)).toString('hex');
+  const authority = await createAuthority(keys.authority, { fleet, random: options.random });
+  const { server, mqtt } = keys;
+  await writeCertificates(options.dataDir, {
+    authority,
+    plan,
+    server,
+    mqtt,
+    random: options.random,
+  });
+
+  const signers = {
+    root: signerOf(keys.root),
+    release: signerOf(keys.release),
+    hub: signerOf(keys.hub),
+  };
+  const root = firstRoot({
+    fleet,
+    signers,
+    tlsPin: pinOf(authority.certificate),
+    nowMs: options.clock.now(),
+  });
+  writePrivateFile(paths.root, root.envelope);
+  await fillStore(options, { fleet, ...root });
+
+  writePrivateFile(paths.config, formatHubConfig(plan.config));
+  rmSync(paths.initMark);
+  syncDirectory(options.dataDir);
+  return {
+    fleet,
+    fingerprint: root.digest,
+    config: plan.config,
+    kubeconfig: paths.kubeconfig,
+    nextCommands: [
+      `flotilla hub run --data-dir ${options.dataDir}`,
+      `flotilla token create --kubeconfig ${paths.kubeconfig}`,
+    ],
+  };
+}
+
+/** Leaves the mark behind. Throws without a change if the directory is not ours to fill. */
+function claimDirectory(dataDir: string): void {
+  const paths = hubPaths(dataDir);
+  let entries: string[] = [];
+  try {
+    entries = readdirSync(dataDir).filter(name => !IGNORED.has(name));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOTDIR') throw new SetupError('NotEmpty', `${dataDir} is not a directory`);
+    if (code !== 'ENOENT') throw error;
+  }
+  if (entries.includes(basename(paths.config))) {
+    throw new SetupError(
+      'AlreadyInitialised',
+      `${dataDir} holds a hub already: start it with \`flotilla hub run --data-dir ${dataDir}\`, ` +
+        'or choose another directory',
+    );
+  }
+  const interrupted = entries.includes(basename(paths.initMark));
+  if (entries.length > 0 && !interrupted) {
+    throw new SetupError('NotEmpty', `${dataDir} is not empty: choose an empty or a new directory`);
+  }
+  makePrivateDirectory(dataDir);
+  writePrivateFile(paths.initMark, 'flotilla hub init is at work, or was cut off: run it again\n');
+  if (!interrupted) return;
+  const { database } = paths;
+  const made = [...Object.values(paths.directories), paths.kubeconfig, paths.root];
+  const side = ['', '-wal', '-shm', '-lock'].map(end => `${database}${end}`);
+  for (const path of [...made, ...side]) rmSync(path, { recursive: true, force: true });
+}
+
+/** Root 1 of a hub that holds every key, and says so (`development`). */
+function firstRoot(options: {
+  readonly fleet: string;
+  readonly signers: Readonly<Record<'root' | 'release' | 'hub', Signer>>;
+  readonly tlsPin: string;
+  readonly nowMs: number;
+}): { readonly digest: string; readonly envelope: Buffer } {
+  const { signers } = options;
+  const expires = new Date(options.nowMs);
+  expires.setUTCFullYear(expires.getUTCFullYear() + ROOT_YEARS);
+  const role = (signer: Signer) => ({ threshold: 1, keys: [keyId(signer.publicKey)] });
+  const root: RootDocument = {
+    fleet: options.fleet,
+    version: 1,
+    issued: new Date(options.nowMs).toISOString(),
+    expires: expires.toISOString(),
+    epoch: 1,
+    keys: Object.fromEntries(
+      Object.values(signers).map(({ publicKey }) => [keyId(publicKey), publicKey]),
+    ),
+    roles: {
+      root: role(signers.root),
+      release: [{ ...role(signers.release), bundles: ['*/*'] }],
+      hub: role(signers.hub),
+      secrets: null,
+    },
+    floors: {},
+    denied: [],
+    tls: [options.tlsPin],
+    development: true,
+    minAgent: null,
+    limits: { podsPerBundle: PODS_PER_BUNDLE },
+  };
+  const envelope = seal('root', root, [signers.root]);
+  const opened = openEnvelope(envelope, { kind: 'root', bytesMax: 2 * ROOT_BYTES_MAX });
+  if (!opened.ok) throw new Error(opened.refusal.detail);
+  return { digest: sha256Hex(opened.value.payload), envelope };
+}
+
+async function fillStore(
+  { dataDir, clock }: InitOptions,
+  root: { readonly fleet: string; readonly digest: string; readonly envelope: Buffer },
+): Promise<void> {
+  const store = await openSqliteStore({ path: hubPaths(dataDir).database, clock });
+  try {
+    const topics = topicsOf(root.fleet);
+    const { digest, envelope } = root;
+    await store.commit({ kind: 'hub', name: 'init' }, [
+      { type: 'root', record: { version: 1, digest, envelope } },
+      { type: 'publish', topic: topics.root(), payload: envelope },
+      { type: 'publish', topic: topics.root(1), payload: envelope },
+    ]);
+  } finally {
+    await store.close();
+  }
+}

@@ -1,0 +1,145 @@
+/** One node in memory: a simulated engine and clock, the agent's loop, a source that a test speaks through. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { PodSource, SourceSnapshot } from '../../agent/pods/desired.js';
+import type { NewEvent, PodReport } from '../../agent/ports.js';
+import type { Pods } from '../../agent/pods/pods.js';
+import { startPods } from '../../agent/pods/reconcile.js';
+import type {
+  ObservedContainer,
+  ObservedSandbox,
+  SandboxSpec,
+} from '../../agent/runtime/runtime.js';
+import type { ValidPod } from '../../protocol/pod.js';
+import { NODE, T0 } from '../support/pods.js';
+import { SimulatedClock } from './clock.js';
+import { SimulatedEngine, SimulatedRuntime } from './engine.js';
+
+export class SpokenSource implements PodSource {
+  #snapshot: SourceSnapshot = {
+    kind: 'file',
+    complete: false,
+    pods: [],
+    refused: [],
+    conditions: [],
+  };
+  readonly #listeners = new Set<() => void>();
+
+  snapshot(): SourceSnapshot {
+    return this.#snapshot;
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  say(...pods: readonly ValidPod[]): void {
+    this.#snapshot = {
+      ...this.#snapshot,
+      complete: true,
+      pods: pods.map(manifest => ({
+        manifest,
+        origin: `${manifest.metadata.name}.yaml`,
+        bundle: null,
+        manifestDigest: null,
+      })),
+    };
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+export class SimulatedNode {
+  readonly clock = new SimulatedClock(T0);
+  readonly engine = new SimulatedEngine(this.clock);
+  readonly events: NewEvent[] = [];
+  readonly errors: string[] = [];
+  source = new SpokenSource();
+  pods: Pods;
+  #activity = 0;
+  readonly #dataDir = mkdtempSync(join(tmpdir(), 'flotilla-sim-'));
+
+  constructor() {
+    this.engine.addImage('busybox:1');
+    this.engine.fault = () => {
+      this.#activity += 1;
+    };
+    this.pods = this.#start();
+  }
+
+  #start(): Pods {
+    const silent = () => undefined;
+    return startPods({
+      runtime: new SimulatedRuntime(this.engine, 'own'),
+      sources: [this.source],
+      events: { record: event => this.events.push(event) },
+      clock: this.clock,
+      log: { info: silent, warn: silent, error: message => this.errors.push(message) },
+      node: { name: NODE, hostIP: '10.0.0.7' },
+      dataDir: this.#dataDir,
+    });
+  }
+
+  /** Counts calls to the engine and then does what `fault` does. */
+  setFault(fault: SimulatedEngine['fault']): void {
+    this.engine.fault = call => {
+      this.#activity += 1;
+      fault(call);
+    };
+  }
+
+  async until(what: string, condition: () => boolean, limitMs?: number): Promise<void> {
+    const activity = () => this.#activity;
+    const limit = limitMs === undefined ? {} : { limitMs };
+    await this.clock.until(what, condition, { activity, ...limit });
+  }
+
+  async settle(): Promise<void> {
+    await this.clock.settle(() => this.#activity);
+  }
+
+  /** A new agent on the same engine and data; its source has not spoken yet. */
+  async restart(): Promise<void> {
+    await this.stopAgent();
+    this.source = new SpokenSource();
+    this.pods = this.#start();
+  }
+
+  async stopAgent(): Promise<void> {
+    let isOver = false;
+    const stopping = this.pods.stop().then(() => (isOver = true));
+    await this.until('the agent has ended', () => isOver);
+    await stopping;
+  }
+
+  async close(): Promise<void> {
+    await this.stopAgent();
+    rmSync(this.#dataDir, { recursive: true, force: true });
+  }
+
+  report(name: string): PodReport | undefined {
+    return this.pods.reports().find(report => report.pod.metadata?.name === `${name}-${NODE}`);
+  }
+
+  phase(name: string): string | undefined {
+    return this.report(name)?.pod.status?.phase;
+  }
+
+  /** Containers of a pod on the engine, newest attempt last. */
+  containers(pod: string, name = 'app'): ObservedContainer[] {
+    return [...this.engine.containers.values()]
+      .filter(one => one.pod.name === `${pod}-${NODE}` && one.name === name)
+      .sort((a, b) => a.attempt - b.attempt);
+  }
+
+  running(pod: string, name = 'app'): ObservedContainer | undefined {
+    return this.containers(pod, name).find(one => one.state === 'running');
+  }
+
+  sandbox(pod: string): (ObservedSandbox & { readonly spec: SandboxSpec }) | undefined {
+    return [...this.engine.sandboxes.values()].find(
+      one => one.pod.name === `${pod}-${NODE}` && one.ready,
+    );
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * Real brokers for tests: aedes in this process, Mosquitto as a process of its own. Neither keeps
+ * anything.
+ */
+import { Aedes } from 'aedes';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { until } from './until.js';
+
+export interface TestBroker {
+  readonly port: number;
+  /** Cuts all connections and forgets everything, as aedes does at a restart. */
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+async function startAedes(): Promise<TestBroker> {
+  let running = await listen(0);
+  const { port } = running.server.address() as AddressInfo;
+  let stopped = false;
+  return {
+    port,
+    restart: async () => {
+      await close(running);
+      running = await listen(port);
+    },
+    stop: async () => {
+      if (!stopped) await close(running);
+      stopped = true;
+    },
+  };
+}
+
+interface Running {
+  readonly broker: Aedes;
+  readonly server: Server;
+  readonly sockets: Set<Socket>;
+}
+
+async function listen(port: number): Promise<Running> {
+  const broker = await Aedes.createBroker();
+  const sockets = new Set<Socket>();
+  const server = createServer(socket => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    broker.handle(socket);
+  });
+  await new Promise<void>(resolve => server.listen(port, '127.0.0.1', resolve));
+  return { broker, server, sockets };
+}
+
+async function close({ broker, server, sockets }: Running): Promise<void> {
+  for (const socket of sockets) socket.destroy();
+  await new Promise<void>(resolve => server.close(() => resolve()));
+  await new Promise<void>(resolve => broker.close(() => resolve()));
+}
+
+export type BrokerKind = 'aedes' | 'mosquitto';
+
+export function startBroker(kind: BrokerKind): Promise<TestBroker> {
+  return kind === 'aedes' ? startAedes() : startMosquitto();
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise<void>(resolve => server.close(() => resolve()));
+  return port;
+}
+
+async function startMosquitto(): Promise<TestBroker> {
+  const port = await freePort();
+  const dir = mkdtempSync(join(tmpdir(), 'flotilla-mosquitto-'));
+  const config = join(dir, 'mosquitto.conf');
+  writeFileSync(
+    config,
+    `listener ${port} 127.0.0.1\nallow_anonymous true\npersistence false\n` +
+      'max_inflight_messages 0\nmax_queued_messages 200000\n',
+  );
+  let process = await run(config, port);
+  return {
+    port,
+    restart: async () => {
+      await kill(process);
+      process = await run(config, port);
+    },
+    stop: async () => {
+      await kill(process);
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function run(config: string, port: number): Promise<ChildProcess> {
+  const child = spawn('mosquitto', ['-c', config], { stdio: 'ignore' });
+  let answers = false;
+  await until('mosquitto to listen', () => {
+    const probe = connect(port, '127.0.0.1', () => {
+      answers = true;
+      probe.destroy();
+    });
+    probe.on('error', () => undefined);
+    return answers;
+  });
+  return child;
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise<void>(resolve => child.on('exit', () => resolve()));
+  child.kill('SIGKILL');
+  await gone;
+}

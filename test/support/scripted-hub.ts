@@ -1,0 +1,161 @@
+/**
+ * A hub for tests of the node: signs with the keys of `fleet.ts`, publishes what it is told,
+ * records and checks what the node says, and confirms or answers only when told to.
+ */
+import { connect, type MqttClient } from 'mqtt';
+import { canonicalJson, sha256Hex } from '../../protocol/canonical.js';
+import type {
+  AssignmentDocument,
+  BundleDocument,
+  EventDocument,
+  PodDocument,
+  PresenceDocument,
+  RequestDocument,
+  StatusDocument,
+} from '../../protocol/documents.js';
+import { seal } from '../../protocol/envelope.js';
+import type { Signer } from '../../protocol/keys.js';
+import { topicsOf } from '../../protocol/topics.js';
+import { openNodeDocument } from '../../protocol/verify-messages.js';
+import { assignmentDocument, FLEET, HUB, NODE, NODE_NAME, RELEASE } from './fleet.js';
+import { until } from './until.js';
+
+interface Said {
+  readonly presence: PresenceDocument[];
+  readonly request: RequestDocument[];
+  readonly status: StatusDocument[];
+  readonly pod: PodDocument[];
+  readonly event: EventDocument[];
+}
+
+const KINDS = ['presence', 'request', 'status', 'pod', 'event'] as const;
+
+export class ScriptedHub {
+  readonly topics = topicsOf(FLEET);
+  /** Genuine documents of the node, in order. */
+  readonly said: Said = { presence: [], request: [], status: [], pod: [], event: [] };
+  /** Topics with something on them that the node's key did not sign, or that is no document. */
+  readonly foreign: string[] = [];
+  /** Payload sizes by topic kind. */
+  readonly sizes: { kind: string; bytes: number }[] = [];
+  readonly #client: MqttClient;
+
+  private constructor(client: MqttClient) {
+    this.#client = client;
+    client.on('message', (topic, payload) => this.#receive(topic, payload));
+  }
+
+  static async connect(port: number): Promise<ScriptedHub> {
+    const client = connect(`mqtt://127.0.0.1:${port}`, { clientId: 'hub', reconnectPeriod: 50 });
+    client.on('error', () => undefined);
+    const hub = new ScriptedHub(client);
+    await until('the hub to connect', () => client.connected);
+    await client.subscribeAsync(
+      KINDS.map(kind => hub.topics.everyNode(kind)),
+      { qos: 1 },
+    );
+    return hub;
+  }
+
+  /** Safe to call twice. */
+  async stop(): Promise<void> {
+    if (!this.#client.disconnecting && !this.#client.disconnected)
+      await this.#client.endAsync(true);
+  }
+
+  async publish(topic: string, payload: Buffer | string, retain = true): Promise<void> {
+    await this.#client.publishAsync(topic, payload, { qos: 1, retain });
+  }
+
+  async announce(session: string, online = true): Promise<void> {
+    const document = { fleet: FLEET, epoch: 1, session, online, sealingKey: '11'.repeat(32) };
+    await this.publish(this.topics.hub(), seal('hub', document, [HUB]));
+  }
+
+  /** The manifests as they are, then the envelope. */
+  async publishBundle(
+    document: BundleDocument,
+    pods: readonly Record<string, unknown>[],
+    signers: readonly Signer[] = [RELEASE],
+  ): Promise<void> {
+    for (const pod of pods) await this.publishBlob(canonicalJson(pod));
+    await this.publishEnvelope(document, signers);
+  }
+
+  async publishEnvelope(
+    document: BundleDocument,
+    signers: readonly Signer[] = [RELEASE],
+  ): Promise<void> {
+    const digest = sha256Hex(canonicalJson(document));
+    await this.publish(this.topics.blob(digest), seal('bundle', document, signers));
+  }
+
+  async publishBlob(content: string | Buffer, published: Buffer | string = content): Promise<void> {
+    await this.publish(this.topics.blob(sha256Hex(content)), published);
+  }
+
+  async assign(
+    change: Partial<AssignmentDocument>,
+    signers: readonly Signer[] = [HUB],
+  ): Promise<void> {
+    const payload = seal('assignment', assignmentDocument(change), signers);
+    await this.publish(this.topics.node(NODE_NAME, 'assignment'), payload);
+  }
+
+  async answer(nonce: string, change: { published?: string[]; absent?: string[] }): Promise<void> {
+    const document = { fleet: FLEET, node: NODE_NAME, nonce, published: [], absent: [], ...change };
+    const topic = this.topics.node(NODE_NAME, 'answer');
+    await this.publish(topic, seal('answer', document, [HUB]), false);
+  }
+
+  /** Confirms events through `through`, the newest status, and every pod document seen. */
+  async acknowledge(through: number): Promise<void> {
+    const status = this.status();
+    const pods = Object.fromEntries(
+      this.said.pod.map(({ pod }) => {
+        const { namespace, name } = pod['metadata'] as { namespace: string; name: string };
+        return [`${namespace}/${name}`, sha256Hex(canonicalJson(pod))];
+      }),
+    );
+    const document = {
+      fleet: FLEET,
+      node: NODE_NAME,
+      journal: status.journal,
+      through,
+      boot: status.boot,
+      counter: status.counter,
+      pods,
+    };
+    const topic = this.topics.node(NODE_NAME, 'ack');
+    await this.publish(topic, seal('ack', document, [HUB]), false);
+  }
+
+  /** The newest status. */
+  status(): StatusDocument {
+    const status = this.said.status[this.said.status.length - 1];
+    if (!status) throw new Error('the node has sent no status');
+    return status;
+  }
+
+  /** Waits for a status that satisfies the predicate. */
+  async statusWhere(what: string, is: (status: StatusDocument) => boolean) {
+    return until(`a status: ${what}`, () => this.said.status.findLast(is));
+  }
+
+  #receive(topic: string, payload: Buffer): void {
+    const address = this.topics.parse(topic);
+    const kind = KINDS.find(known => known === address?.kind);
+    if (!kind || payload.byteLength === 0) return;
+    const opened = openNodeDocument(kind, payload, {
+      fleet: FLEET,
+      node: NODE_NAME,
+      identityKey: NODE.publicKey,
+    });
+    if (!opened.ok) {
+      this.foreign.push(`${topic}: ${opened.refusal.code} ${opened.refusal.detail}`);
+      return;
+    }
+    this.sizes.push({ kind, bytes: payload.byteLength });
+    (this.said[kind] as unknown[]).push(opened.value.document);
+  }
+}

@@ -1,0 +1,16 @@
+/** Polls for a condition: generous in time, quick when it holds. */
+import { setTimeout as delay } from 'node:timers/promises';
+
+export async function until<T>(
+  what: string,
+  probe: () => T | null | undefined | false,
+  timeoutMs = 20_000,
+): Promise<T> {
+  const end = Date.now() + timeoutMs;
+  for (;;) {
+    const found = probe();
+    if (found) return found;
+    if (Date.now() > end) throw new Error(`timed out waiting for: ${what}`);
+    await delay(10);
+  }
+}

@@ -1,0 +1,138 @@
+/** Delays between restarts and retries: the kubelet's numbers, and what is derived after a restart of the agent. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import {
+  crashKey,
+  EMPTY_MEMORY,
+  failureKey,
+  forget,
+  goDuration,
+  nextRestartDelay,
+  noteExits,
+  noteFailure,
+  noteSuccess,
+  restartDueAt,
+  type Memory,
+} from '../../../agent/pods/back-off.js';
+import type { ObservedContainer } from '../../../agent/runtime/runtime.js';
+import { containerOf, manifest, T0, wish } from '../../support/pods.js';
+
+const pod = wish(manifest('web'));
+const key = crashKey(pod.uid, 'app', pod.containerHashes.get('app') ?? '');
+const S = 1000;
+
+/** A run of `ranS` seconds from `fromS` after T0. */
+function run(attempt: number, fromS: number, ranS: number, change = {}): ObservedContainer {
+  const createdAt = new Date(T0 + fromS * S);
+  const finishedAt = new Date(T0 + (fromS + ranS) * S);
+  return containerOf(pod, 'app', { state: 'exited', attempt, createdAt, finishedAt, ...change });
+}
+
+function delayAfter(memory: Memory, ...containers: ObservedContainer[]): number | undefined {
+  return noteExits(memory, { sandboxes: [], containers }, T0).crashes.get(key)?.delayMs;
+}
+
+describe('the restart back-off', () => {
+  test('waits 0, 10, 20, 40, 80, 160, 300, 300 s', () => {
+    const delays: number[] = [];
+    let delay: number | null = null;
+    for (let i = 0; i < 8; i++) delays.push((delay = nextRestartDelay(delay)) / S);
+    assert.deepEqual(delays, [0, 10, 20, 40, 80, 160, 300, 300]);
+  });
+
+  test('doubles with each crash that is seen, and judges each run once', () => {
+    let memory = EMPTY_MEMORY;
+    const delays: (number | undefined)[] = [];
+    for (let attempt = 0; attempt < 5; attempt++) {
+      const containers = [run(attempt, attempt * 1000, 1)];
+      memory = noteExits(memory, { sandboxes: [], containers }, T0);
+      assert.deepEqual(
+        noteExits(memory, { sandboxes: [], containers }, T0 + 5).crashes,
+        memory.crashes,
+      );
+      delays.push(memory.crashes.get(key)?.delayMs);
+    }
+    assert.deepEqual(delays, [0, 10 * S, 20 * S, 40 * S, 80 * S]);
+  });
+
+  test('begins again after a run of more than ten minutes', () => {
+    const memory = noteExits(EMPTY_MEMORY, { sandboxes: [], containers: [run(7, 0, 1)] }, T0);
+    assert.equal(delayAfter(memory, run(8, 400, 601)), 0);
+    assert.equal(delayAfter(memory, run(8, 400, 599)), 300 * S);
+  });
+
+  test('begins again when the container was edited', () => {
+    const memory = noteExits(EMPTY_MEMORY, { sandboxes: [], containers: [run(7, 0, 1)] }, T0);
+    const other = noteExits(
+      memory,
+      { sandboxes: [], containers: [run(8, 400, 1, { hash: 'new' }), run(7, 0, 1)] },
+      T0,
+    );
+    assert.equal(other.crashes.get(crashKey(pod.uid, 'app', 'new'))?.delayMs, 0);
+  });
+
+  const derived: readonly [string, readonly ObservedContainer[], number][] = [
+    ['a first run: no wait', [run(0, 0, 1)], 0],
+    ['the run before ended just before: 10 s', [run(1, 2, 1), run(0, 0, 1)], 10],
+    ['20 s had been waited: 40 s', [run(3, 22, 1), run(2, 0, 1)], 40],
+    ['300 s had been waited: 300 s', [run(9, 302, 1), run(8, 0, 1)], 300],
+    ['the run before was long: 10 s', [run(3, 702, 1), run(2, 0, 700)], 10],
+    ['the run before is gone: by the count', [run(3, 700, 1)], 40],
+    ['this run was long: no wait', [run(9, 302, 700), run(8, 0, 1)], 0],
+  ];
+  for (const [says, containers, delayS] of derived) {
+    test(`derived after a restart of the agent, ${says}`, () => {
+      assert.equal(delayAfter(EMPTY_MEMORY, ...containers), delayS * S);
+    });
+  }
+
+  test('counts from the end of the run; a clock that was put back holds nothing up', () => {
+    const ended = run(1, 0, 5);
+    const crash = { containerId: ended.id, delayMs: 10 * S, seenAt: T0 + 6 * S };
+    assert.equal(restartDueAt(ended, crash, T0 + 6 * S), T0 + 15 * S);
+    assert.equal(restartDueAt(ended, crash, T0 - 3600 * S), 0);
+    assert.equal(restartDueAt(ended, { ...crash, seenAt: T0 }, T0 + S), T0 + 10 * S);
+    assert.equal(restartDueAt(ended, undefined, T0), 0);
+  });
+});
+
+describe('failures', () => {
+  const image = {
+    kind: 'image',
+    key: failureKey('image', 'u', 'x'),
+    reason: 'r',
+    message: 'm',
+  } as const;
+
+  test('of pulls wait 10 s, doubling to 300 s', () => {
+    let memory = EMPTY_MEMORY;
+    const waits: number[] = [];
+    for (let i = 0; i < 7; i++) {
+      memory = noteFailure(memory, image, T0);
+      waits.push(((memory.failures.get(image.key)?.retryAt ?? 0) - T0) / S);
+    }
+    assert.deepEqual(waits, [10, 20, 40, 80, 160, 300, 300]);
+  });
+
+  test('of mounts wait 0.5 s, doubling to 122 s', () => {
+    let memory = EMPTY_MEMORY;
+    const key = failureKey('volumes', 'u');
+    for (let i = 0; i < 12; i++)
+      memory = noteFailure(memory, { ...image, kind: 'volumes', key }, T0);
+    assert.equal(memory.failures.get(key)?.retryAt, T0 + 122 * S);
+  });
+
+  test('are forgotten with success, and with their pod', () => {
+    const memory = noteFailure(EMPTY_MEMORY, image, T0);
+    assert.equal(noteSuccess(memory, image.key).failures.size, 0);
+    assert.equal(forget(memory, new Set(['u'])).failures.size, 1);
+    assert.equal(forget(memory, new Set(['v'])).failures.size, 0);
+  });
+});
+
+test('goDuration prints as Go does', () => {
+  assert.deepEqual(
+    [10, 80, 160, 300].map(s => goDuration(s * S)),
+    ['10s', '1m20s', '2m40s', '5m0s'],
+  );
+});

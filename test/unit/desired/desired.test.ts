@@ -1,0 +1,188 @@
+/** The merge of sources: identity, defaults, conflicts. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import {
+  mergeSources,
+  NOTHING_DESIRED,
+  type Desired,
+  type SourceSnapshot,
+} from '../../../agent/pods/desired.js';
+import type { ValidPod } from '../../../protocol/pod.js';
+import { manifest, T0, wish } from '../../support/pods.js';
+
+type From = [origin: string, pod: ValidPod, bundle?: string];
+
+function snapshot(kind: 'file' | 'http', from: readonly From[], complete = true): SourceSnapshot {
+  const pods = from.map(([origin, pod, bundle]) => ({
+    manifest: pod,
+    origin,
+    bundle: bundle === undefined ? null : { namespace: 'default', name: bundle },
+    manifestDigest: null,
+  }));
+  return { kind, complete, pods, refused: [], conditions: [] };
+}
+
+function merge(
+  snapshots: readonly SourceSnapshot[],
+  options: {
+    previous?: Desired;
+    running?: readonly string[];
+    nodeName?: string;
+    now?: number;
+  } = {},
+): Desired {
+  return mergeSources({
+    snapshots,
+    previous: options.previous ?? NOTHING_DESIRED,
+    running: new Set(options.running ?? []),
+    nodeName: options.nodeName ?? 'Edge1',
+    now: options.now ?? T0,
+  });
+}
+
+const small = manifest('web');
+const big = manifest('web', { spec: { hostname: 'big' } });
+
+describe('mergeSources', () => {
+  test('suffixes the name with the node in lower case and sets the kubelet’s annotations', () => {
+    const [pod] = merge([snapshot('file', [['a', small]])]).pods;
+    assert.equal(pod?.key, 'default/web-edge1');
+    assert.equal(pod.pod.metadata.uid, pod.uid);
+    assert.equal(pod.pod.spec.nodeName, 'Edge1');
+    const { annotations = {} } = pod.pod.metadata;
+    assert.equal(annotations['kubernetes.io/config.source'], 'file');
+    assert.equal(annotations['kubernetes.io/config.seen'], '2026-01-01T00:00:00.000Z');
+    assert.match(annotations['kubernetes.io/config.hash'] ?? '', /^[0-9a-f]{32}$/);
+    assert.equal(pod.pod.spec.restartPolicy, 'Always');
+  });
+
+  test('keeps the time when a pod was first seen until its document changes', () => {
+    const first = merge([snapshot('file', [['a', small]])]);
+    const again = merge([snapshot('file', [['b', small]])], { previous: first, now: T0 + 5000 });
+    assert.deepEqual(again.pods[0]?.pod, first.pods[0]?.pod);
+  });
+
+  const labelled = manifest('web', { labels: { app: 'x' } });
+  const edited = manifest('web', { containers: [{ name: 'app', args: ['x'] }] });
+  const given = manifest('web', { uid: 'fixed' });
+  const givenMoved = manifest('web', { uid: 'fixed', spec: { hostname: 'other' } });
+
+  test('a label changes neither uid nor sandbox nor container', () => {
+    const { uid, sandboxHash, containerHashes } = wish(small);
+    const other = wish(labelled);
+    assert.deepEqual([other.uid, other.sandboxHash], [uid, sandboxHash]);
+    assert.deepEqual(other.containerHashes, containerHashes);
+  });
+
+  test('an edit of a container changes its hash alone', () => {
+    assert.equal(wish(edited).uid, wish(small).uid);
+    assert.equal(wish(edited).sandboxHash, wish(small).sandboxHash);
+    assert.notDeepEqual(wish(edited).containerHashes, wish(small).containerHashes);
+  });
+
+  test('with a given uid an edit of the pod makes a new sandbox under the same uid', () => {
+    assert.equal(wish(given).uid, 'fixed');
+    assert.equal(wish(givenMoved).uid, 'fixed');
+    assert.notEqual(wish(givenMoved).sandboxHash, wish(given).sandboxHash);
+  });
+
+  test('is complete only when every source has spoken', () => {
+    assert.equal(merge([]).complete, false);
+    assert.equal(merge([snapshot('file', []), snapshot('http', [], false)]).complete, false);
+    assert.equal(merge([snapshot('file', []), snapshot('http', [])]).complete, true);
+  });
+
+  const choice: readonly [
+    string,
+    readonly SourceSnapshot[],
+    Parameters<typeof merge>[1],
+    string,
+  ][] = [
+    [
+      'the first file name',
+      [
+        snapshot('file', [
+          ['b', big],
+          ['a', small],
+        ]),
+      ],
+      {},
+      'a',
+    ],
+    [
+      'a bundle before a file',
+      [
+        snapshot('file', [
+          ['a', small],
+          ['b', big, 'shop'],
+        ]),
+      ],
+      {},
+      'b',
+    ],
+    [
+      'a file before a URL',
+      [snapshot('http', [['a', small]]), snapshot('file', [['b', big]])],
+      {},
+      'b',
+    ],
+    [
+      'the one that runs',
+      [
+        snapshot('file', [
+          ['a', small],
+          ['b', big],
+        ]),
+      ],
+      { running: [merge([snapshot('file', [['b', big]])]).pods[0]?.uid ?? ''] },
+      'b',
+    ],
+    [
+      'the one chosen before',
+      [
+        snapshot('file', [
+          ['a', small],
+          ['b', big],
+        ]),
+      ],
+      { previous: merge([snapshot('file', [['b', big]])]) },
+      'b',
+    ],
+  ];
+  for (const [says, snapshots, options, origin] of choice) {
+    test(`of two that want one name ${says} stays, and the conflict is a condition`, () => {
+      const desired = merge(snapshots, options);
+      assert.deepEqual(
+        desired.pods.map(pod => pod.origin),
+        [origin],
+      );
+      const [condition] = desired.conditions;
+      assert.equal(condition?.type, 'PodConflict');
+      assert.match(condition.message, new RegExp(`already wanted by ${origin}`));
+    });
+  }
+
+  test('one uid belongs to one pod', () => {
+    const twin = manifest('twin', { uid: 'fixed' });
+    const desired = merge([
+      snapshot('file', [
+        ['a', given],
+        ['b', twin],
+      ]),
+    ]);
+    assert.deepEqual(
+      desired.pods.map(pod => pod.key),
+      ['default/web-edge1'],
+    );
+    assert.match(desired.conditions[0]?.message ?? '', /b: the metadata.uid fixed/);
+  });
+
+  test('a refused manifest is shown unless another content of that name runs', () => {
+    const refused = [
+      { namespace: 'default', name: 'web', origin: 'a', bundle: null, reason: 'r', message: 'm' },
+    ];
+    const withRefused = (pods: readonly From[]) => merge([{ ...snapshot('file', pods), refused }]);
+    assert.equal(withRefused([]).refused.length, 1);
+    assert.equal(withRefused([['b', small]]).refused.length, 0);
+  });
+});

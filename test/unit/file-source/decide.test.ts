@@ -1,0 +1,247 @@
+/** What the directory says, misfortune by misfortune (kubelet behaviour rows 4 to 24). */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import {
+  applyListing,
+  emptyDirectory,
+  parseFile,
+  skipReason,
+  snapshotOf,
+  withLastGood,
+  type DirectoryState,
+  type Listing,
+  type Reading,
+} from '../../../agent/sources/files-decide.js';
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+const yaml = (name: string, image = 'busybox:1') =>
+  `apiVersion: v1\nkind: Pod\nmetadata: {name: ${name}}\nspec: {containers: [{name: app, image: '${image}'}]}\n`;
+const file = (name: string, text: string): Reading => ({ name, is: 'bytes', bytes: bytes(text) });
+const listing = (...readings: Reading[]): Listing => ({ ok: true, readings, isWriting: false });
+const trusting = () => true;
+
+function feed(state: DirectoryState, ...listings: Listing[]) {
+  let changes: ReturnType<typeof applyListing>['changes'] = [];
+  for (const one of listings) ({ state, changes } = applyListing(state, one, trusting));
+  const { pods, conditions, refused, complete } = snapshotOf(state);
+  return {
+    state,
+    changes,
+    complete,
+    names: pods.map(pod => pod.manifest.metadata.name),
+    images: pods.map(pod => pod.manifest.spec.containers[0]?.image),
+    conditions: conditions.filter(({ type }) => type !== 'StaticPodPath'),
+    path: conditions.find(({ type }) => type === 'StaticPodPath'),
+    refused,
+  };
+}
+
+const names: readonly [string, boolean][] = [
+  ['web.yaml', true],
+  ['web', true],
+  ['README', true],
+  ['.web.yaml', false],
+  ['web.yaml~', false],
+  ['web.yaml.bak', false],
+  ['web.yaml.orig', false],
+  ['.web.yaml.swp', false],
+  ['web.swp', false],
+  ['#web.yaml#', false],
+  ['web.tmp', false],
+  ['web.yaml.rej', false],
+  ['web.yaml.dpkg-dist', false],
+  ['web.yaml.rpmsave', false],
+];
+
+describe('skipReason', () => {
+  for (const [name, isManifest] of names) {
+    test(`${name} is ${isManifest ? 'read' : 'skipped'}`, () => {
+      assert.equal(skipReason(name) === null, isManifest);
+    });
+  }
+});
+
+const forms: readonly [string, string, readonly string[] | RegExp][] = [
+  ['YAML', yaml('a'), ['a']],
+  [
+    'JSON whatever the name',
+    JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'a' },
+      spec: { containers: [{ name: 'c', image: 'x' }] },
+    }),
+    ['a'],
+  ],
+  ['several documents', `${yaml('a')}---\n${yaml('b')}`, ['a', 'b']],
+  ['one bad document refuses the whole', `${yaml('a')}---\nkind: Pod\n`, /apiVersion/],
+  ['an unknown field, with its place', yaml('a').replace('spec:', 'sepc:'), /f:4:1/],
+  ['two pods of one name', `${yaml('a')}---\n${yaml('a')}`, /default\/a is in the file twice/],
+  ['nothing', '', /no manifest in it/],
+  ['a cut text', yaml('a').slice(0, 60), /f/],
+  ['another kind', 'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n', /Deployment/],
+  [
+    'a PodList',
+    JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'PodList',
+      items: [{ metadata: { name: 'a' }, spec: { containers: [{ name: 'c', image: 'x' }] } }],
+    }),
+    ['a'],
+  ],
+];
+
+describe('parseFile', () => {
+  for (const [says, text, wanted] of forms) {
+    test(says, () => {
+      const parsed = parseFile('f', bytes(text));
+      if (wanted instanceof RegExp) {
+        assert.ok(!parsed.ok);
+        assert.match(parsed.message, wanted);
+      } else {
+        assert.ok(parsed.ok);
+        assert.deepEqual(
+          parsed.pods.map(pod => pod.manifest.metadata.name),
+          wanted,
+        );
+      }
+    });
+  }
+});
+
+const good = file('web.yaml', yaml('web'));
+const start = feed(emptyDirectory('/m'), listing(good));
+const bads: readonly [string, Reading][] = [
+  ['empty', file('web.yaml', '')],
+  ['cut', file('web.yaml', yaml('web').slice(0, 70))],
+  ['no YAML', file('web.yaml', 'a: b: c')],
+  ['of another kind', file('web.yaml', 'apiVersion: v1\nkind: Service\n')],
+  ['without a name', file('web.yaml', yaml('web').replace('{name: web}', '{}'))],
+  ['with an unknown field', file('web.yaml', yaml('web').replace('spec:', 'sepc:'))],
+  ['unreadable', { name: 'web.yaml', is: 'unreadable', reason: 'Unreadable', message: 'EACCES' }],
+  ['too big', { name: 'web.yaml', is: 'unreadable', reason: 'TooLarge', message: '11 MiB' }],
+];
+
+describe('the directory', () => {
+  for (const [says, bad] of bads) {
+    test(`a running pod whose file turns ${says} stays, with one warning and a condition`, () => {
+      const first = feed(start.state, listing(bad));
+      assert.deepEqual(first.names, ['web']);
+      assert.equal(first.conditions[0]?.type, 'ManifestRefused');
+      assert.match(first.conditions[0].message, /web\.yaml.*the last good pods of this file stay/s);
+      assert.equal(first.changes.filter(({ warning }) => warning !== null).length, 1);
+      const second = feed(first.state, listing(bad));
+      assert.deepEqual(second.names, ['web']);
+      assert.equal(second.changes.filter(({ warning }) => warning !== null).length, 0);
+      const mended = feed(second.state, listing(file('web.yaml', yaml('web', 'busybox:2'))));
+      assert.deepEqual([mended.images, mended.conditions], [['busybox:2'], []]);
+    });
+  }
+
+  test('a new bad file starts nothing and disturbs nothing; its pod is shown as refused', () => {
+    const bad = yaml('bad').replace('spec:', 'sepc:');
+    const { names: pods, refused, conditions } = feed(start.state, listing(good, file('x', bad)));
+    assert.deepEqual(pods, ['web']);
+    assert.deepEqual(
+      refused.map(({ name, namespace }) => [namespace, name]),
+      [['default', 'bad']],
+    );
+    assert.equal(conditions.length, 1);
+  });
+
+  test('a file that is gone ends its pods and its last good content', () => {
+    const { names: pods, changes } = feed(start.state, listing());
+    assert.deepEqual(pods, []);
+    assert.deepEqual(changes, [{ name: 'web.yaml', keep: 'drop', warning: null }]);
+  });
+
+  test('a directory that cannot be listed ends nothing and is a condition', () => {
+    const gone = feed(start.state, { ok: false, reason: 'Missing', message: '/m does not exist' });
+    assert.deepEqual(gone.names, ['web']);
+    assert.equal(gone.path?.status, 'False');
+    assert.equal(gone.complete, true);
+  });
+
+  test('until it was listed once it is not complete', () => {
+    const state = withLastGood(
+      emptyDirectory('/m'),
+      new Map([['web.yaml', bytes(yaml('web'))]]),
+      trusting,
+    );
+    const gone = feed(state, { ok: false, reason: 'Missing', message: '' });
+    assert.deepEqual([gone.complete, gone.names], [false, ['web']]);
+  });
+
+  test('what a file said last survives a restart of the agent while it is bad', () => {
+    const lastGood = new Map([['web.yaml', bytes(yaml('web'))]]);
+    const state = withLastGood(emptyDirectory('/m'), lastGood, trusting);
+    assert.deepEqual(feed(state, listing(file('web.yaml', 'bad'))).names, ['web']);
+  });
+
+  test('last good content is written once for each content', () => {
+    assert.deepEqual(start.changes[0]?.keep, bytes(yaml('web')));
+    assert.equal(feed(start.state, listing(good)).changes[0]?.keep, null);
+    const lastGood = new Map([['web.yaml', bytes(yaml('web'))]]);
+    const restarted = withLastGood(emptyDirectory('/m'), lastGood, trusting);
+    assert.equal(feed(restarted, listing(good)).changes[0]?.keep, null);
+  });
+
+  test('what is skipped is listed with its reason', () => {
+    const { conditions } = feed(
+      start.state,
+      listing({ name: 'sub', is: 'skipped', message: 'a directory' }),
+    );
+    assert.deepEqual(conditions[0], {
+      type: 'FileSkipped',
+      status: 'True',
+      reason: 'NotAManifest',
+      message: 'sub: a directory',
+    });
+  });
+});
+
+describe('a file with the reserved prefix', () => {
+  const name = 'flotilla_shop_0123456789abcdef.json';
+  const pod = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name: 'web',
+      annotations: { 'flotilla.dev/bundle': 'prod/shop', 'flotilla.dev/manifest': 'ab'.repeat(32) },
+    },
+    spec: { containers: [{ name: 'c', image: 'x' }] },
+  };
+  const owned = file(name, JSON.stringify(pod));
+
+  test('is run for the bundle that explains it', () => {
+    const { state } = applyListing(emptyDirectory('/m'), listing(owned), trusting);
+    const [one] = snapshotOf(state).pods;
+    assert.deepEqual(one?.bundle, { namespace: 'prod', name: 'shop' });
+    assert.equal(one.manifestDigest, 'ab'.repeat(32));
+  });
+
+  test('is not run when nothing explains it', () => {
+    const { state } = applyListing(emptyDirectory('/m'), listing(owned), () => false);
+    assert.deepEqual(snapshotOf(state).pods, []);
+    assert.equal(snapshotOf(state).conditions[1]?.reason, 'NotExplained');
+  });
+
+  test('keeps its last explained pods when somebody tampers with it', () => {
+    const { state } = applyListing(emptyDirectory('/m'), listing(owned), trusting);
+    const tampered = file(
+      name,
+      JSON.stringify({ ...pod, spec: { containers: [{ name: 'c', image: 'evil' }] } }),
+    );
+    const next = applyListing(state, listing(tampered), () => false).state;
+    assert.equal(snapshotOf(next).pods[0]?.manifest.spec.containers[0]?.image, 'x');
+  });
+
+  test('the same annotations in a person’s file make no bundle', () => {
+    const { state } = applyListing(
+      emptyDirectory('/m'),
+      listing(file('mine.json', JSON.stringify(pod))),
+      trusting,
+    );
+    assert.equal(snapshotOf(state).pods[0]?.bundle, null);
+  });
+});

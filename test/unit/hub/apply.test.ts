@@ -1,0 +1,266 @@
+/** The way of a bundle into the store, on the real one: outcomes, refusals, races. */
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, test } from 'node:test';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Pod } from 'kubernetes-types/core/v1.js';
+import type { BundleObject } from '../../../hub/objects.js';
+import { RequestError, type ApplyRequest, type RequestReason } from '../../../hub/ports.js';
+import { bundleWriter, type ApplyParts } from '../../../hub/rollout/apply.js';
+import { bundleDocumentOf } from '../../../hub/rollout/revision-document.js';
+import { openSqliteStore } from '../../../hub/store/sqlite.js';
+import type { Actor, Store } from '../../../hub/store/store.js';
+import type { RootDocument } from '../../../protocol/documents.js';
+import { REAL_CLOCK } from '../../support/clock.js';
+import { idOf, RELEASE, rootDocument, ROOT, signer, trustedRoot } from '../../support/fleet.js';
+
+const OTHER = signer('another release');
+const ADMIN: Actor = { kind: 'user', name: 'admin' };
+
+function pod(name: string, change: Record<string, unknown> = {}): Pod {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name },
+    spec: { containers: [{ name: 'main', image: 'web:1' }] },
+    ...change,
+  };
+}
+
+function request(manifests: readonly Pod[], change: Partial<ApplyRequest> = {}): ApplyRequest {
+  return {
+    namespace: 'default',
+    name: 'shop',
+    labels: {},
+    annotations: {},
+    spec: { nodeSelector: '', manifests },
+    expect: 'any',
+    dryRun: false,
+    ...change,
+  };
+}
+
+function refusal(reason: RequestReason, ...fields: string[]) {
+  return (error: unknown) => {
+    assert.ok(error instanceof RequestError, String(error));
+    assert.equal(error.reason, reason, error.message);
+    assert.deepEqual(
+      error.causes.map(({ field }) => field),
+      fields,
+    );
+    return true;
+  };
+}
+
+describe('apply', () => {
+  let directory: string;
+  let store: Store;
+  let files = 0;
+  const parts = (
+    root: Partial<RootDocument> = {},
+    change: Partial<ApplyParts> = {},
+  ): ApplyParts => ({
+    store,
+    root: () => trustedRoot(rootDocument(root), [ROOT]),
+    releaseSigner: RELEASE,
+    clock: REAL_CLOCK,
+    ...change,
+  });
+  const apply = (asked: ApplyRequest, from = parts()) => bundleWriter(from).apply(ADMIN, asked);
+
+  before(() => {
+    directory = mkdtempSync(join(tmpdir(), 'flotilla-apply-'));
+  });
+  after(async () => {
+    await store.close();
+    rmSync(directory, { recursive: true });
+  });
+  beforeEach(async () => {
+    await (store as Store | undefined)?.close();
+    store = await openSqliteStore({ path: join(directory, `${files++}.db`), clock: REAL_CLOCK });
+  });
+
+  test('makes a bundle, then nothing while nothing changes, then the next revision', async () => {
+    const first = await apply(request([pod('web')]));
+    assert.deepEqual([first.outcome, first.object.status.revision], ['created', 1]);
+    const published = await store.lastPublication();
+    const again = await apply(request([pod('web')]));
+    assert.equal(again.outcome, 'unchanged');
+    assert.deepEqual(again.object, first.object);
+    assert.equal(await store.lastPublication(), published);
+    const next = await apply(request([pod('web'), pod('db')]));
+    assert.deepEqual([next.outcome, next.object.status.revision], ['configured', 2]);
+    assert.notEqual(next.object.status.digest, first.object.status.digest);
+  });
+
+  test('of another selector alone makes no revision', async () => {
+    const { object } = await apply(request([pod('web')]));
+    const spec = { nodeSelector: 'a=b', manifests: [pod('web')] };
+    const next = await apply(request([], { spec }));
+    assert.equal(next.outcome, 'configured');
+    assert.deepEqual(next.object.status, object.status);
+  });
+
+  test('puts pods without a namespace into the bundle’s, sorted by name', async () => {
+    const manifests = [pod('web'), pod('db', { metadata: { name: 'db', namespace: '' } })];
+    const { object } = await apply(request(manifests, { namespace: 'shop' }));
+    const names = object.spec.manifests.map(({ metadata }) => [
+      metadata?.namespace,
+      metadata?.name,
+    ]);
+    assert.deepEqual(names, [
+      ['shop', 'db'],
+      ['shop', 'web'],
+    ]);
+  });
+
+  test('goes on counting where a deleted bundle of that name ended', async () => {
+    await apply(request([pod('web')]));
+    const bundles = bundleWriter(parts());
+    await bundles.remove(ADMIN, { namespace: 'default', name: 'shop', dryRun: true });
+    assert.ok(await store.get('Bundle', 'default', 'shop'));
+    await bundles.remove(ADMIN, { namespace: 'default', name: 'shop', dryRun: false });
+    const { object, outcome } = await apply(request([pod('web')]));
+    assert.deepEqual([outcome, object.status.revision], ['created', 2]);
+  });
+
+  test('begins above the floor that the root sets', async () => {
+    const { object } = await apply(request([pod('web')]), parts({ floors: { 'default/shop': 7 } }));
+    assert.equal(object.status.revision, 7);
+  });
+
+  test('run dry says what it would do and writes nothing', async () => {
+    const made = await apply(request([pod('web')], { dryRun: true }));
+    assert.deepEqual([made.outcome, made.object.status.revision], ['created', 1]);
+    assert.equal(await store.get('Bundle', 'default', 'shop'), null);
+    assert.equal(await store.lastPublication(), 0);
+    await apply(request([pod('web')]));
+    const outcomes: [string, Partial<ApplyRequest>][] = [
+      ['unchanged', {}],
+      ['configured', { labels: { a: 'b' } }],
+      ['configured', { spec: { nodeSelector: 'a', manifests: [pod('web')] } }],
+      ['configured', { spec: { nodeSelector: '', manifests: [] } }],
+    ];
+    for (const [expected, change] of outcomes) {
+      const { outcome } = await apply(request([pod('web')], { ...change, dryRun: true }));
+      assert.equal(outcome, expected, JSON.stringify(change));
+    }
+  });
+
+  test('signs what a node can read back', async () => {
+    await apply(request([pod('web')]));
+    const record = await store.revision('default', 'shop', 1);
+    assert.ok(record);
+    const [entry] = bundleDocumentOf(record).manifests;
+    const blob = await store.blob(entry?.digest ?? '');
+    assert.equal(blob?.content.byteLength, entry?.size);
+  });
+
+  const at = 'spec.manifests[0]';
+  const INVALID: readonly [string, readonly unknown[], readonly string[]][] = [
+    ['another kind', [{ apiVersion: 'apps/v1', kind: 'Deployment' }], [`${at}.kind`]],
+    ['kind Secret', [{ apiVersion: 'v1', kind: 'Secret' }], [`${at}.kind`]],
+    ['something that is no object', [7], [at]],
+    ['an unknown field', [pod('web', { surprise: 1 })], [`${at}.surprise`]],
+    [
+      'another namespace',
+      [pod('web', { metadata: { name: 'web', namespace: 'other' } })],
+      [`${at}.metadata.namespace`],
+    ],
+    ['one name twice', [pod('web'), pod('web')], ['spec.manifests[1].metadata.name']],
+  ];
+  for (const [sentence, manifests, fields] of INVALID) {
+    test(`refuses ${sentence}, and says where`, async () => {
+      const asked = request(manifests as Pod[]);
+      await assert.rejects(apply(asked), refusal('Invalid', ...fields));
+      assert.equal(await store.get('Bundle', 'default', 'shop'), null);
+    });
+  }
+
+  test('names everything that is wrong at once', async () => {
+    const spec = { nodeSelector: 'a in', manifests: [pod('web', { x: 1 }), pod('db', { y: 1 })] };
+    await assert.rejects(
+      apply(request([], { spec })),
+      refusal('Invalid', 'spec.nodeSelector', `${at}.x`, 'spec.manifests[1].y'),
+    );
+  });
+
+  test('refuses more pods than the root allows, and content that is too large', async () => {
+    const limits = { podsPerBundle: 1 };
+    const two = request([pod('web'), pod('db')]);
+    await assert.rejects(apply(two, parts({ limits })), refusal('Invalid', 'spec.manifests'));
+    const args = ['x'.repeat(1024 * 1024)];
+    const large = pod('web', { spec: { containers: [{ name: 'main', image: 'web:1', args }] } });
+    await assert.rejects(apply(request([large])), /pod web is \d+ bytes/);
+  });
+
+  const withRelease = (release: RootDocument['roles']['release']) => {
+    const { keys, roles } = rootDocument();
+    return parts({
+      keys: { ...keys, [idOf(OTHER)]: OTHER.publicKey },
+      roles: { ...roles, release },
+    });
+  };
+  const ROLES: readonly [string, () => ApplyParts][] = [
+    ['without a release key', () => parts({}, { releaseSigner: null })],
+    [
+      'when the role needs two signatures',
+      () => {
+        const keys = [idOf(RELEASE), idOf(OTHER)];
+        return withRelease([{ bundles: ['*/*'], threshold: 2, keys }]);
+      },
+    ],
+    [
+      'when another role answers for the bundle',
+      () => {
+        return withRelease([
+          { bundles: ['default/*'], threshold: 1, keys: [idOf(OTHER)] },
+          { bundles: ['*/*'], threshold: 1, keys: [idOf(RELEASE)] },
+        ]);
+      },
+    ],
+    [
+      'when no role answers for it',
+      () => {
+        return withRelease([{ bundles: ['other/*'], threshold: 1, keys: [idOf(RELEASE)] }]);
+      },
+    ],
+  ];
+  for (const [sentence, from] of ROLES) {
+    test(`is refused ${sentence}: nodes would refuse it`, async () => {
+      await assert.rejects(apply(request([pod('web')]), from()), refusal('Forbidden'));
+      assert.equal((await store.revisions('default', 'shop')).length, 0);
+    });
+  }
+
+  test('keeps what the caller expects', async () => {
+    const missing = request([pod('web')], { expect: { resourceVersion: '1' } });
+    await assert.rejects(apply(missing), refusal('NotFound'));
+    const { object } = await apply(request([pod('web')], { expect: 'absent' }));
+    await assert.rejects(
+      apply(request([pod('web')], { expect: 'absent' })),
+      refusal('AlreadyExists'),
+    );
+    const { resourceVersion } = object.metadata;
+    await apply(request([pod('db')], { expect: { resourceVersion } }));
+    await assert.rejects(
+      apply(request([pod('web')], { expect: { resourceVersion } })),
+      refusal('Conflict'),
+    );
+    const bundles = bundleWriter(parts());
+    const gone = { namespace: 'default', name: 'other', dryRun: false };
+    await assert.rejects(bundles.remove(ADMIN, gone), refusal('NotFound'));
+  });
+
+  test('that races with others and names no version gets through', async () => {
+    const all = Array.from({ length: 5 }, (_, i) => apply(request([pod(`web-${i}`)])));
+    const revisions = (await Promise.all(all)).map(({ object }) => object.status.revision);
+    assert.deepEqual(
+      revisions.sort((a, b) => a - b),
+      [1, 2, 3, 4, 5],
+    );
+    const last = (await store.get('Bundle', 'default', 'shop')) as BundleObject;
+    assert.equal(last.status.revision, 5);
+  });
+});

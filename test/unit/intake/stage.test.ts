@@ -1,0 +1,302 @@
+/**
+ * Bundles on their way into the directory: each waits or fails alone, and what was in the directory
+ * is mended.
+ */
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { Stage, type Whereabouts } from '../../../agent/intake/stage.js';
+import { openJournal, type Journal } from '../../../agent/journal/journal.js';
+import { openOwnedDirectory } from '../../../agent/intake/owned-files.js';
+import { canonicalJson } from '../../../protocol/canonical.js';
+import type { BundleDocument, RootDocument } from '../../../protocol/documents.js';
+import { seal } from '../../../protocol/envelope.js';
+import { ownedFileName } from '../../../protocol/names.js';
+import { openAssignment } from '../../../protocol/verify-assignment.js';
+import { openBundle } from '../../../protocol/verify-bundle.js';
+import { fastClock } from '../../support/fast-clock.js';
+import {
+  assigned,
+  assignmentDocument,
+  bundleDocument,
+  HUB,
+  idOf,
+  NODE,
+  NODE_NAME,
+  NOW,
+  podManifest,
+  RELEASE,
+  rootDocument,
+  trustedRoot,
+} from '../../support/fleet.js';
+
+type Pods = Record<string, unknown>[];
+
+let dataDir = '';
+let manifests = '';
+let journal: Journal;
+let stage: Stage;
+let whereabouts: Whereabouts = { is: 'coming' };
+let generation = 0;
+
+beforeEach(() => {
+  dataDir = fs.mkdtempSync(join(tmpdir(), 'flotilla-stage-'));
+  manifests = join(dataDir, 'manifests');
+  fs.mkdirSync(manifests, { mode: 0o755 });
+  let ids = 0;
+  const randomId = () => String(++ids).padStart(32, '0');
+  journal = openJournal({ dataDir, clock: fastClock(NOW), randomId });
+  whereabouts = { is: 'coming' };
+  stage = makeStage();
+});
+afterEach(() => {
+  journal.close();
+  fs.rmSync(dataDir, { recursive: true });
+});
+
+function makeStage(): Stage {
+  const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
+  const directory = openOwnedDirectory(manifests);
+  return new Stage({ journal, directory, log: quiet, whereabouts: () => whereabouts });
+}
+
+function store(document: BundleDocument, pods: Pods): void {
+  const context = {
+    root: trustedRoot(),
+    assigned: assigned(document),
+    arch: 'amd64',
+    agentVersion: '0.1.0',
+  };
+  const opened = openBundle(seal('bundle', document, [RELEASE]), context);
+  if (!opened.ok) throw new Error(opened.refusal.detail);
+  journal.storeBundle(opened.value);
+  document.manifests.forEach((entry, i) =>
+    journal.storeBlob(entry.digest, Buffer.from(canonicalJson(pods[i]))),
+  );
+}
+
+/** Accepts an assignment of these bundles and makes a pass. */
+function assign(documents: readonly BundleDocument[], root?: RootDocument) {
+  const nonce = journal.freshNonce();
+  const bundles = documents.map(document => assigned(document));
+  const document = assignmentDocument({ generation: ++generation, nonce, bundles });
+  const opened = openAssignment(seal('assignment', document, [HUB]), {
+    root: trustedRoot(),
+    node: NODE_NAME,
+    nodeKey: idOf(NODE),
+    accepted: journal.accepted(),
+    nonce,
+    freshOnly: nonce !== null,
+    now: NOW,
+  });
+  if (!opened.ok) throw new Error(opened.refusal.detail);
+  journal.acceptAssignment(opened.value);
+  return pass(root);
+}
+
+function pass(root: RootDocument = rootDocument()) {
+  return stage.pass(journal.accepted()?.document ?? null, root);
+}
+
+const states = () =>
+  journal.bundles().map(({ name, state, reason }) => `${name} ${state} ${reason}`);
+const files = () => fs.readdirSync(manifests).sort();
+
+function made(name: string, pod: string, change: Partial<BundleDocument> = {}) {
+  const pods = [podManifest(pod, `${name}:1`)];
+  return { document: bundleDocument(pods, { name, ...change }), pods };
+}
+
+function activate(name: string, pod: string) {
+  const bundle = made(name, pod);
+  store(bundle.document, bundle.pods);
+  assign([bundle.document]);
+  return bundle;
+}
+
+describe('a bundle', () => {
+  const rows: [string, Whereabouts, string][] = [
+    ['whose content is coming is staged', { is: 'coming' }, 'shop staged Fetching'],
+    ['whose content was asked for waits', { is: 'missing' }, 'shop waiting BlobMissing'],
+    ['whose content the hub has not fails', { is: 'absent' }, 'shop failed BlobAbsent'],
+    [
+      'whose envelope has a wrong signature waits',
+      { is: 'refused', final: false, refusal: { code: 'BadSignature', detail: '' } },
+      'shop waiting BadSignature',
+    ],
+    [
+      'whose own content is unfit fails',
+      { is: 'refused', final: true, refusal: { code: 'Unsupported', detail: '' } },
+      'shop failed Unsupported',
+    ],
+  ];
+  for (const [sentence, where, expected] of rows) {
+    test(sentence, () => {
+      whereabouts = where;
+      const { document } = made('shop', 'web');
+      const lacking = assign([document]);
+      assert.deepEqual(
+        lacking.map(({ digest }) => digest),
+        [assigned(document).digest],
+      );
+      assert.deepEqual(states(), [expected]);
+    });
+  }
+
+  test('lacks its manifests once its envelope is here, each once', () => {
+    const pods = [podManifest('a'), podManifest('b')];
+    const document = bundleDocument(pods);
+    store(document, pods);
+    const [first = '', second = ''] = document.manifests.map(({ digest }) => digest);
+    journal.dropBlob(first);
+    journal.dropBlob(second);
+    assert.deepEqual(
+      assign([document]).map(({ digest }) => digest),
+      [first, second],
+    );
+  });
+
+  test('with an unfit manifest fails as a whole and leaves its former revision in place', () => {
+    activate('shop', 'web');
+    const before = files();
+    const pods = [podManifest('ok'), { ...podManifest('bad'), colour: 'red' }];
+    const document = bundleDocument(pods, { revision: 2 });
+    store(document, pods);
+    assign([document]);
+    assert.deepEqual(states(), ['shop failed Malformed']);
+    assert.deepEqual(files(), before);
+    assert.equal(journal.events(0, 10)[0]?.reason, 'BundleFailed');
+  });
+
+  test('that the root denies later runs on, visibly, and is not applied anew (S19)', () => {
+    const { document } = activate('shop', 'web');
+    const { digest } = assigned(document);
+    const root = rootDocument({ denied: [digest] });
+    assert.deepEqual(
+      stage.conditions(root).map(({ type }) => type),
+      ['RevokedRunning'],
+    );
+    assign([], root);
+    assert.deepEqual(files(), []);
+    pass(root);
+    assert.equal(stage.conditions(root).length, 0);
+  });
+
+  test("waits for another's pod name and takes it when it is given up", () => {
+    const one = activate('one', 'web');
+    const two = made('two', 'web');
+    store(two.document, two.pods);
+    assign([one.document, two.document]);
+    assert.deepEqual(states(), ['one activating FilesWritten', 'two waiting Conflict']);
+    assert.deepEqual(files(), [ownedFileName({ namespace: 'default', name: 'one' }, 'web')]);
+
+    const other = made('one', 'other', { revision: 2 });
+    store(other.document, other.pods);
+    assign([two.document, other.document]);
+    assert.deepEqual(states(), ['one activating FilesWritten', 'two activating FilesWritten']);
+    assert.equal(files().length, 2);
+  });
+
+  test('is not touched again when nothing changed', () => {
+    activate('shop', 'web');
+    const [file = ''] = files();
+    const before = fs.statSync(join(manifests, file));
+    const head = journal.head();
+    stage = makeStage();
+    pass();
+    const after = fs.statSync(join(manifests, file));
+    assert.deepEqual(
+      [after.ino, after.mtimeMs, journal.head()],
+      [before.ino, before.mtimeMs, head],
+    );
+  });
+});
+
+describe('the directory', () => {
+  const own = ownedFileName({ namespace: 'default', name: 'shop' }, 'web');
+
+  const damages: [string, () => void][] = [
+    ['an edited file', () => fs.appendFileSync(join(manifests, own), ' ')],
+    ['a removed file', () => fs.rmSync(join(manifests, own))],
+    [
+      'a file that became a link',
+      () => {
+        fs.rmSync(join(manifests, own));
+        fs.symlinkSync('/etc/passwd', join(manifests, own));
+      },
+    ],
+  ];
+  for (const [what, damage] of damages) {
+    test(`${what} is restored at the next start and on demand`, () => {
+      activate('shop', 'web');
+      const good = fs.readFileSync(join(manifests, own));
+      for (const look of [() => (stage = makeStage()), () => stage.distrustDirectory()]) {
+        damage();
+        look();
+        pass();
+        assert.deepEqual(fs.readFileSync(join(manifests, own)), good);
+        assert.equal(stage.explains(own, good), true);
+      }
+    });
+  }
+
+  test('a file whose blob rotted is fetched again and restored', () => {
+    const { document, pods } = activate('shop', 'web');
+    fs.rmSync(join(manifests, own));
+    journal.dropBlob(document.manifests[0]?.digest ?? '');
+    stage = makeStage();
+    assert.deepEqual(
+      pass().map(({ digest }) => digest),
+      [document.manifests[0]?.digest],
+    );
+    journal.storeBlob(document.manifests[0]?.digest ?? '', Buffer.from(canonicalJson(pods[0])));
+    pass();
+    assert.deepEqual(files(), [own]);
+  });
+
+  test('a stranger under the prefix stays, is told, and is never explained (S57)', () => {
+    activate('shop', 'web');
+    const strange = 'flotilla_evil_00000000000000aa.json';
+    fs.writeFileSync(join(manifests, strange), '{}');
+    stage.distrustDirectory();
+    pass();
+    assert.deepEqual(files(), [strange, own].sort());
+    assert.equal(stage.explains(strange, Buffer.from('{}')), false);
+    assert.equal(stage.conditions(rootDocument())[0]?.type, 'UnexplainedFiles');
+  });
+
+  test("a former life's files stay until a fresh assignment says what is to run, then go", () => {
+    activate('shop', 'web');
+    const text = fs.readFileSync(join(manifests, own));
+    journal.close();
+    for (const file of fs.readdirSync(dataDir)) {
+      if (file.startsWith('journal.db')) fs.rmSync(join(dataDir, file));
+    }
+    let ids = 100;
+    const randomId = () => String(++ids).padStart(32, '0');
+    journal = openJournal({ dataDir, clock: fastClock(NOW), randomId });
+    stage = makeStage();
+    pass();
+    assert.deepEqual(fs.readFileSync(join(manifests, own)), text);
+    assert.equal(stage.conditions(rootDocument())[0]?.type, 'UnexplainedFiles');
+    stage.distrustDirectory();
+    assign([]);
+    assert.deepEqual(files(), []);
+  });
+
+  test('that others may write to gets nothing; the bundle waits until it is mended (S55)', () => {
+    fs.chmodSync(manifests, 0o777);
+    const { document, pods } = made('shop', 'web');
+    store(document, pods);
+    assign([document]);
+    assert.deepEqual([states(), files()], [['shop waiting UnsafeDirectory'], []]);
+    assert.equal(stage.needsRetry(), true);
+    assert.equal(stage.conditions(rootDocument())[0]?.reason, 'UnsafeDirectory');
+    fs.chmodSync(manifests, 0o755);
+    pass();
+    assert.deepEqual([states(), files()], [['shop activating FilesWritten'], [own]]);
+    assert.equal(stage.needsRetry(), false);
+  });
+});

@@ -1,0 +1,334 @@
+/**
+ * The journal keeps its promises over restarts, notices what was done to its file, and stays
+ * bounded.
+ */
+import assert from 'node:assert/strict';
+import Database from 'better-sqlite3';
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { JournalError, openJournal, type Journal } from '../../../agent/journal/journal.js';
+import { EVENTS_MAX } from '../../../agent/journal/outbox.js';
+import { readJournal } from '../../../agent/journal/reader.js';
+import { seal } from '../../../protocol/envelope.js';
+import { openAssignment } from '../../../protocol/verify-assignment.js';
+import { openBundle } from '../../../protocol/verify-bundle.js';
+import { fastClock } from '../../support/fast-clock.js';
+import {
+  assigned,
+  assignmentDocument,
+  bundleDocument,
+  HUB,
+  idOf,
+  NODE,
+  NODE_NAME,
+  NOW,
+  podManifest,
+  RELEASE,
+  rootDocument,
+  trustedRoot,
+} from '../../support/fleet.js';
+
+let dataDir = '';
+let ids = 0;
+let open: Journal[] = [];
+
+beforeEach(() => {
+  dataDir = mkdtempSync(join(tmpdir(), 'flotilla-journal-'));
+});
+afterEach(() => {
+  for (const journal of open) journal.close();
+  open = [];
+  rmSync(dataDir, { recursive: true });
+});
+
+function start(): Journal {
+  const randomId = () => String(++ids).padStart(32, '0');
+  const journal = openJournal({ dataDir, clock: fastClock(NOW), randomId });
+  open.push(journal);
+  return journal;
+}
+
+function stop(journal: Journal): void {
+  journal.close();
+  open = open.filter(other => other !== journal);
+}
+
+const FILE = () => join(dataDir, 'journal.db');
+const EVENT = {
+  type: 'Normal' as const,
+  reason: 'Started',
+  message: 'a container started',
+  involved: { kind: 'Pod' as const, namespace: 'default', name: 'web', uid: '1', fieldPath: '' },
+};
+
+function accept(journal: Journal, generation: number, revisions: number[] = [1]): void {
+  const bundles = revisions.slice(-1).map(revision => assigned(bundle(revision)));
+  const document = assignmentDocument({ generation, bundles, nonce: journal.freshNonce() });
+  const opened = openAssignment(seal('assignment', document, [HUB]), {
+    root: trustedRoot(),
+    node: NODE_NAME,
+    nodeKey: idOf(NODE),
+    accepted: journal.accepted(),
+    nonce: journal.freshNonce(),
+    freshOnly: journal.freshNonce() !== null,
+    now: NOW,
+  });
+  if (!opened.ok) throw new Error(opened.refusal.detail);
+  journal.acceptAssignment(opened.value);
+}
+
+function bundle(revision: number) {
+  return bundleDocument([podManifest('web', `web:${revision}`)], {
+    revision,
+    rollbackFloor: revision,
+  });
+}
+
+function store(journal: Journal, revision: number): string {
+  const document = bundle(revision);
+  const opened = openBundle(seal('bundle', document, [RELEASE]), {
+    root: trustedRoot(),
+    assigned: assigned(document),
+    arch: 'amd64',
+    agentVersion: '0.1.0',
+  });
+  if (!opened.ok) throw new Error(opened.refusal.detail);
+  journal.storeBundle(opened.value);
+  journal.storeBlob(document.manifests[0]?.digest ?? '', Buffer.from(`blob ${revision}`));
+  return opened.value.digest;
+}
+
+function step(revision: number, digest: string, state: 'activating' | 'healthy' | 'removed') {
+  const base = { namespace: 'default', name: 'shop', attempt: 0, reason: 'Test', message: '' };
+  return { ...base, revision, digest, state };
+}
+
+describe('the file', () => {
+  test('is readable by its owner alone, log included', () => {
+    start().record(EVENT);
+    for (const name of readdirSync(dataDir)) {
+      assert.equal(statSync(join(dataDir, name)).mode & 0o077, 0, name);
+    }
+  });
+
+  test('of a newer version is refused and left alone', () => {
+    stop(start());
+    const db = new Database(FILE());
+    db.pragma('user_version = 99');
+    db.close();
+    assert.throws(start, (error: unknown) => {
+      return (
+        error instanceof JournalError &&
+        error.code === 'NewerSchema' &&
+        /schema 99/.test(error.message)
+      );
+    });
+    assert.ok(existsSync(FILE()));
+  });
+
+  test('that is no database is set aside, and a new journal wants a fresh assignment', () => {
+    const first = start();
+    accept(first, 7);
+    const { id } = first;
+    stop(first);
+    writeFileSync(FILE(), Buffer.alloc(8192, 0x61));
+    const journal = start();
+    assert.match(journal.setAside ?? '', /journal\.db\.corrupt-/);
+    assert.ok(existsSync(journal.setAside ?? ''));
+    assert.notEqual(journal.id, id);
+    assert.equal(journal.accepted(), null);
+    assert.equal(journal.conditions()[0]?.reason, 'Lost');
+    assert.equal(journal.useNonce('ff'.repeat(16)), false);
+  });
+
+  test('that was put back from an older copy gets a new id and wants a fresh assignment', () => {
+    const first = start();
+    accept(first, 7);
+    first.record(EVENT);
+    stop(first);
+    copyFileSync(FILE(), join(dataDir, 'copy'));
+    const second = start();
+    accept(second, 8);
+    stop(second);
+    copyFileSync(join(dataDir, 'copy'), FILE());
+    const journal = start();
+    assert.notEqual(journal.id, first.id);
+    assert.equal(journal.boot, 1);
+    assert.equal(journal.conditions()[0]?.reason, 'PutBack');
+    assert.equal(journal.accepted()?.generation, 7);
+    assert.deepEqual(
+      journal.events(0, 10).map(({ n }) => n),
+      [1],
+    );
+    accept(journal, 9);
+    assert.deepEqual(journal.conditions(), []);
+  });
+
+  test('with an edited history row is damaged: counters stay, freshness is wanted', () => {
+    const first = start();
+    accept(first, 7);
+    accept(first, 8);
+    stop(first);
+    const db = new Database(FILE());
+    db.exec("UPDATE history SET entry = replace(entry, '8', '9') WHERE n = 3");
+    db.close();
+    const journal = start();
+    assert.equal(journal.conditions()[0]?.reason, 'Damaged');
+    assert.equal(journal.accepted()?.generation, 8);
+    stop(journal);
+    // It is damaged once, not at each start.
+    const next = start();
+    assert.equal(next.id, journal.id);
+    assert.equal(next.boot, 2);
+  });
+
+  test('with swapped bytes in the accepted assignment falls back to the one before', () => {
+    const first = start();
+    accept(first, 7);
+    accept(first, 8);
+    stop(first);
+    const db = new Database(FILE());
+    db.exec('UPDATE assignments SET envelope = (SELECT envelope FROM assignments WHERE id = 1)');
+    db.close();
+    const journal = start();
+    assert.equal(journal.accepted()?.generation, 7);
+    assert.equal(journal.conditions()[0]?.reason, 'Damaged');
+  });
+});
+
+test("another fleet's root is refused with a sentence that says what to do", () => {
+  const journal = start();
+  journal.acceptRoot(trustedRoot());
+  const other = trustedRoot(rootDocument({ fleet: '00'.repeat(16) }));
+  assert.throws(() => journal.acceptRoot(other), /another fleet: use an empty data directory/);
+  assert.equal(journal.root()?.digest, trustedRoot().digest);
+});
+
+describe('counters', () => {
+  test('boot grows with each start, the counter begins anew and needs no disk', () => {
+    const first = start();
+    assert.deepEqual([first.boot, first.nextCounter(), first.nextCounter()], [1, 1, 2]);
+    stop(first);
+    const second = start();
+    assert.deepEqual([second.boot, second.nextCounter()], [2, 1]);
+    assert.equal(second.id, first.id);
+  });
+
+  test('an idle journal writes nothing: the same again changes no byte', () => {
+    const journal = start();
+    journal.acceptRoot(trustedRoot());
+    accept(journal, 7);
+    const before = statSync(`${FILE()}-wal`);
+    journal.acceptRoot(trustedRoot());
+    journal.nextCounter();
+    journal.acknowledgeEvents(0);
+    journal.flush();
+    journal.head();
+    journal.bundles();
+    const after = statSync(`${FILE()}-wal`);
+    assert.deepEqual([after.size, after.mtimeMs], [before.size, before.mtimeMs]);
+  });
+});
+
+describe('events', () => {
+  test('are numbered from 1 and a number is never used again', () => {
+    const journal = start();
+    journal.record(EVENT);
+    journal.record(EVENT);
+    journal.acknowledgeEvents(2);
+    journal.record(EVENT);
+    assert.deepEqual(
+      journal.events(0, 10).map(({ n }) => n),
+      [3],
+    );
+    assert.equal(journal.oldestEvent(), 3);
+  });
+
+  test('leave only by an acknowledgement of a number that was given out', () => {
+    const journal = start();
+    journal.record(EVENT);
+    journal.acknowledgeEvents(2);
+    assert.equal(journal.events(0, 10).length, 1);
+    journal.acknowledgeEvents(1);
+    assert.equal(journal.events(0, 10).length, 0);
+    assert.equal(journal.oldestEvent(), 2);
+  });
+
+  test('are bounded: the oldest go, and the outbox says where it begins', () => {
+    const journal = start();
+    stop(journal);
+    const db = new Database(FILE());
+    const insert = db.prepare('INSERT INTO events (at, event) VALUES (0, ?)');
+    db.transaction(() => {
+      for (let i = 0; i < EVENTS_MAX; i++) insert.run(JSON.stringify(EVENT));
+    })();
+    db.close();
+    const next = start();
+    next.record(EVENT);
+    assert.equal(next.oldestEvent(), 2);
+    assert.equal(next.newestEvent(), EVENTS_MAX + 1);
+  });
+
+  test('are cut to the limits of the wire, never within a character', () => {
+    const journal = start();
+    journal.record({ ...EVENT, message: `${'x'.repeat(1022)}😀😀`, reason: 'r'.repeat(500) });
+    const [event] = journal.events(0, 1);
+    assert.equal(event?.reason.length, 128);
+    assert.equal(event?.message, `${'x'.repeat(1022)}…`);
+  });
+});
+
+describe('content', () => {
+  test('what is assigned, active or last healthy is kept; of the rest the digest', () => {
+    const journal = start();
+    accept(journal, 7, [1]);
+    const digests: string[] = [''];
+    for (const revision of [1, 2, 3]) {
+      const digest = store(journal, revision);
+      digests.push(digest);
+      accept(journal, 10 + revision, [revision]);
+      journal.activate(step(revision, digest, 'activating'), []);
+      if (revision < 3) journal.recordTransition(step(revision, digest, 'healthy'));
+    }
+    assert.equal(journal.bundleDocument(digests[1] ?? ''), null);
+    assert.equal(journal.bundleDocument(digests[2] ?? '')?.revision, 2);
+    assert.equal(journal.bundleDocument(digests[3] ?? '')?.revision, 3);
+    assert.equal(journal.hasBlob(bundle(1).manifests[0]?.digest ?? ''), false);
+    assert.equal(journal.hasBlob(bundle(2).manifests[0]?.digest ?? ''), true);
+    assert.equal(journal.knownDigest({ namespace: 'default', name: 'shop' }, 1), digests[1]);
+  });
+
+  test('a healthy revision sets the rollback floor, for ever', () => {
+    const journal = start();
+    const name = { namespace: 'default', name: 'shop' };
+    const digest = store(journal, 5);
+    journal.activate(step(5, digest, 'activating'), []);
+    assert.equal(journal.rollbackFloor(name), 0);
+    journal.recordTransition(step(5, digest, 'healthy'));
+    journal.recordTransition(step(5, digest, 'removed'));
+    assert.equal(journal.rollbackFloor(name), 5);
+  });
+});
+
+test('the history is a chain of hashes that a reader sees beside the running agent', () => {
+  const journal = start();
+  journal.acceptRoot(trustedRoot());
+  accept(journal, 7);
+  const view = readJournal(dataDir);
+  assert.deepEqual(
+    view.history.map(({ entry }) => entry.kind),
+    ['journal', 'root', 'assignment'],
+  );
+  assert.equal(view.history[2]?.hash, journal.head());
+  assert.equal(view.journal, journal.id);
+});

@@ -1,0 +1,232 @@
+/** From a Pod to the runtime's specs: environment, commands, resources, mounts, names. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { hostsFile } from '../../../agent/pods/hosts-file.js';
+import { expand } from '../../../agent/pods/pod-env.js';
+import { linuxResources, qosClass } from '../../../agent/pods/pod-resources.js';
+import { containerSpec, sandboxSpec } from '../../../agent/pods/pod-spec.js';
+import type { ContainerSpec } from '../../../agent/runtime/runtime.js';
+import type { Container, PodSpec } from '../../../protocol/pod.js';
+import { manifest, NODE, wish, type PodOptions } from '../../support/pods.js';
+
+const facts = {
+  attempt: 2,
+  node: { name: NODE, hostIP: '10.0.0.7', memoryBytes: 1000 * 1024 * 1024 },
+  paths: {
+    volumes: new Map([
+      ['data', '/var/data'],
+      ['tmp', '/pods/u/tmp'],
+    ]),
+    hostsFile: '/pods/u/hosts',
+  },
+  podIP: '172.17.0.9',
+};
+
+function spec(container: Partial<Container>, options: PodOptions = {}): ContainerSpec {
+  const pod = wish(manifest('web', { ...options, containers: [{ name: 'app', ...container }] }));
+  const [first] = pod.pod.spec.containers;
+  assert.ok(first !== undefined);
+  return containerSpec(pod, first, facts);
+}
+
+const values = new Map([
+  ['A', '1'],
+  ['B', '$(A)'],
+]);
+const expansions: readonly [string, string, string][] = [
+  ['a known name', 'x$(A)y', 'x1y'],
+  ['an unknown name stays', '$(NONE)', '$(NONE)'],
+  ['two dollars stand for one', '$$(A)', '$(A)'],
+  ['three dollars', '$$$(A)', '$1'],
+  ['the value is not looked at again', '$(B)', '$(A)'],
+  ['shell variables stay', '$A ${A} $', '$A ${A} $'],
+  ['an open bracket stays', 'a$(A', 'a$(A'],
+  ['an empty name stays', '$()', '$()'],
+];
+
+describe('expand', () => {
+  for (const [says, text, wanted] of expansions) {
+    test(says, () => {
+      assert.equal(expand(text, values), wanted);
+    });
+  }
+});
+
+describe('containerSpec', () => {
+  test('a variable sees those above it only (row 142)', () => {
+    const env = [
+      { name: 'A', value: '$(B)' },
+      { name: 'B', value: 'x' },
+      { name: 'C', value: '$(B)' },
+      { name: 'D', value: '$$(B)' },
+      { name: 'E', value: '$(NONE)' },
+    ];
+    assert.deepEqual(spec({ env }).env, ['A=$(B)', 'B=x', 'C=x', 'D=$(B)', 'E=$(NONE)']);
+  });
+
+  test('of two variables with one name the last wins, in a stable order (row 144)', () => {
+    const env = [
+      { name: 'A', value: '1' },
+      { name: 'B', value: '2' },
+      { name: 'A', value: '3' },
+    ];
+    assert.deepEqual(spec({ env }).env, ['A=3', 'B=2']);
+  });
+
+  test('fields of the pod (rows 145, 146)', () => {
+    const paths = [
+      'metadata.name',
+      'metadata.namespace',
+      'metadata.uid',
+      "metadata.labels['app']",
+      "metadata.annotations['note']",
+      'spec.nodeName',
+      'status.hostIP',
+      'status.podIP',
+    ];
+    const env = paths.map((fieldPath, i) => ({
+      name: `V${i}`,
+      valueFrom: { fieldRef: { fieldPath } },
+    }));
+    const made = spec(
+      { env },
+      { uid: 'u-1', labels: { app: 'shop' }, annotations: { note: 'hi' } },
+    );
+    assert.deepEqual(made.env, [
+      `V0=web-${NODE}`,
+      'V1=default',
+      'V2=u-1',
+      'V3=shop',
+      'V4=hi',
+      `V5=${NODE}`,
+      'V6=10.0.0.7',
+      'V7=172.17.0.9',
+    ]);
+  });
+
+  test('command and args see the whole environment (row 143)', () => {
+    const env = [{ name: 'P', value: '80' }];
+    const made = spec({ env, command: ['serve', '$(P)'], args: ['$(Q)', '$$(P)'] });
+    assert.deepEqual(
+      [made.command, made.args],
+      [
+        ['serve', '80'],
+        ['$(Q)', '$(P)'],
+      ],
+    );
+  });
+
+  test('without command and args the image’s stay (row 141)', () => {
+    assert.deepEqual([spec({}).command, spec({}).args], [null, null]);
+    assert.deepEqual(spec({ args: ['a'] }).command, null);
+    assert.deepEqual(spec({ command: ['a'] }).args, null);
+  });
+
+  test('mounts are the volumes’ host paths and the managed hosts file, unless it has its own', () => {
+    const volumes: PodSpec['volumes'] = [
+      { name: 'data', hostPath: { path: '/var/data' } },
+      { name: 'tmp' },
+    ];
+    const mount = (name: string, mountPath: string, readOnly = false) => ({
+      name,
+      mountPath,
+      readOnly,
+    });
+    const volumeMounts = [mount('data', '/data', true), mount('tmp', '/tmp')];
+    assert.deepEqual(spec({ volumeMounts }, { spec: { volumes } }).mounts, [
+      { hostPath: '/var/data', containerPath: '/data', readOnly: true },
+      { hostPath: '/pods/u/tmp', containerPath: '/tmp', readOnly: false },
+      { hostPath: '/pods/u/hosts', containerPath: '/etc/hosts', readOnly: false },
+    ]);
+    const own = spec({ volumeMounts: [mount('data', '/etc/hosts')] }, { spec: { volumes } });
+    assert.deepEqual(own.mounts, [
+      { hostPath: '/var/data', containerPath: '/etc/hosts', readOnly: false },
+    ]);
+  });
+
+  test('carries attempt, image and the hash of the whole container', () => {
+    const made = spec({ workingDir: '/srv', tty: true });
+    assert.equal(made.attempt, 2);
+    assert.equal(made.workingDir, '/srv');
+    assert.equal(made.tty, true);
+    assert.notEqual(made.hash, spec({}).hash);
+  });
+});
+
+describe('sandboxSpec', () => {
+  const ports = [{ containerPort: 80, hostPort: 8080 }, { containerPort: 81 }];
+  test('publishes host ports alone', () => {
+    const pod = wish(manifest('web', { containers: [{ name: 'app', ports }] }));
+    assert.deepEqual(sandboxSpec(pod, 0).ports, [
+      { containerPort: 80, hostPort: 8080, hostIP: '', protocol: 'TCP' },
+    ]);
+  });
+
+  const hostnames: readonly [string, string, PodOptions, string][] = [
+    ['the pod’s name with the node’s', 'web', {}, `web-${NODE}`],
+    ['cut to 63', 'x'.repeat(70), {}, 'x'.repeat(63)],
+    ['without a dash or dot at the end', `${'x'.repeat(61)}.yz`, {}, `${'x'.repeat(61)}.y`],
+    ['as given', 'web', { spec: { hostname: 'me' } }, 'me'],
+  ];
+  for (const [says, name, options, wanted] of hostnames) {
+    test(`the host name is ${says} (row 169)`, () => {
+      assert.equal(sandboxSpec(wish(manifest(name, options)), 0).hostname, wanted);
+    });
+  }
+});
+
+const Mi = 1024 * 1024;
+const resources: readonly [string, Container['resources'], object][] = [
+  ['nothing', {}, { cpuShares: 2, cpuQuota: 0, memoryLimit: 0, oomScoreAdj: 1000 }],
+  [
+    'cpu 500m asked',
+    { requests: { cpu: '500m' } },
+    { cpuShares: 512, cpuQuota: 0, oomScoreAdj: 999 },
+  ],
+  ['cpu limit 250m', { limits: { cpu: '250m' } }, { cpuShares: 256, cpuQuota: 25000 }],
+  ['cpu limit 1m', { limits: { cpu: '1m' } }, { cpuShares: 2, cpuQuota: 1000 }],
+  ['cpu 1000 asked', { requests: { cpu: '1000' } }, { cpuShares: 262144 }],
+  ['memory limit', { limits: { memory: '100Mi' } }, { memoryLimit: 100 * Mi, oomScoreAdj: 900 }],
+  ['guaranteed', { limits: { cpu: '1', memory: '1Mi' } }, { oomScoreAdj: -997 }],
+];
+
+describe('linuxResources', () => {
+  for (const [says, given, wanted] of resources) {
+    test(`${says} (rows 149 to 153)`, () => {
+      const { pod } = wish(
+        manifest('web', { containers: [{ name: 'app', resources: given ?? {} }] }),
+      );
+      const [container] = pod.spec.containers;
+      assert.ok(container !== undefined);
+      const made = linuxResources(pod, container, facts.node.memoryBytes);
+      for (const [name, value] of Object.entries(wanted)) {
+        assert.equal(made[name as keyof typeof made], value, name);
+      }
+    });
+  }
+
+  const full = { limits: { cpu: '1', memory: '1Mi' } };
+  const classes: readonly [string, readonly Container['resources'][], string][] = [
+    ['none anywhere', [{}, {}], 'BestEffort'],
+    ['all equal', [full, full], 'Guaranteed'],
+    ['one without', [full, {}], 'Burstable'],
+    ['request below limit', [{ ...full, requests: { cpu: '1m' } }], 'Burstable'],
+    ['only cpu', [{ limits: { cpu: '1' } }], 'Burstable'],
+    ['zeros', [{ requests: { cpu: '0' } }], 'BestEffort'],
+  ];
+  for (const [says, all, wanted] of classes) {
+    test(`the class of ${says} is ${wanted} (row 152)`, () => {
+      const containers = all.map((one, i) => ({ name: `c${i}`, resources: one ?? {} }));
+      assert.equal(qosClass(wish(manifest('web', { containers })).pod), wanted);
+    });
+  }
+});
+
+test('the hosts file is the kubelet’s', () => {
+  assert.match(
+    hostsFile('1.2.3.4', 'web'),
+    /^# Kubernetes-managed hosts file\.\n127\.0\.0\.1\tlocalhost\n/,
+  );
+  assert.match(hostsFile('1.2.3.4', 'web'), /\n1\.2\.3\.4\tweb\n$/);
+  assert.doesNotMatch(hostsFile('', 'web'), /web/);
+});

@@ -1,0 +1,276 @@
+/** A pod's status in the kubelet's words: phases, states, conditions; what is refused or ending. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import {
+  EMPTY_MEMORY,
+  failureKey,
+  noteExits,
+  noteFailure,
+  type FailureKind,
+  type Memory,
+} from '../../../agent/pods/back-off.js';
+import { podReports } from '../../../agent/pods/pod-reports.js';
+import { podStatus } from '../../../agent/pods/pod-status.js';
+import type { DesiredPod } from '../../../agent/pods/desired.js';
+import type { ObservedContainer, ObservedPods } from '../../../agent/runtime/runtime.js';
+import type { PodStatus } from '../../../protocol/pod.js';
+import {
+  containerOf,
+  manifest,
+  NODE,
+  running,
+  sandboxOf,
+  T0,
+  wish,
+  wishes,
+} from '../../support/pods.js';
+
+const NOW = T0 + 60_000;
+const two = manifest('web', { containers: [{ name: 'a' }, { name: 'b' }] });
+const pod = wish(two);
+const policy = (restartPolicy: string) =>
+  wish(manifest('web', { containers: two.spec.containers, spec: { restartPolicy } }));
+
+function status(
+  desired: DesiredPod,
+  containers: readonly ObservedContainer[],
+  options: { memory?: Memory; ready?: boolean; now?: number; previous?: PodStatus } = {},
+): PodStatus {
+  const there: ObservedPods = {
+    sandboxes: [sandboxOf(desired, { ready: options.ready ?? true })],
+    containers,
+  };
+  const now = options.now ?? NOW;
+  return podStatus({
+    desired,
+    there,
+    memory: noteExits(options.memory ?? EMPTY_MEMORY, there, now),
+    now,
+    hostIP: '10.0.0.7',
+    runtimeName: 'docker',
+    previous: options.previous ?? null,
+  });
+}
+
+const exited = (of: DesiredPod, name: string, code: number) =>
+  containerOf(of, name, {
+    state: 'exited',
+    exitCode: code,
+    reason: code === 0 ? 'Completed' : 'Error',
+    finishedAt: new Date(NOW - 1000),
+  });
+
+const phases: readonly [string, DesiredPod, readonly ObservedContainer[], string][] = [
+  ['nothing made yet', pod, [], 'Pending'],
+  ['one of two runs', pod, [containerOf(pod, 'a')], 'Pending'],
+  ['all run', pod, running(pod).containers, 'Running'],
+  ['one ended and is to run again', pod, [containerOf(pod, 'a'), exited(pod, 'b', 1)], 'Running'],
+  ['all ended, Always', pod, [exited(pod, 'a', 0), exited(pod, 'b', 1)], 'Running'],
+  ...(['Never', 'OnFailure'] as const).map(
+    (name): [string, DesiredPod, readonly ObservedContainer[], string] => {
+      const one = policy(name);
+      const all = [exited(one, 'a', 0), exited(one, 'b', 0)];
+      return [`all succeeded, ${name}`, one, all, 'Succeeded'];
+    },
+  ),
+  ...((): [string, DesiredPod, readonly ObservedContainer[], string][] => {
+    const never = policy('Never');
+    const onFailure = policy('OnFailure');
+    return [
+      ['one failed, Never', never, [exited(never, 'a', 0), exited(never, 'b', 1)], 'Failed'],
+      [
+        'one failed, OnFailure',
+        onFailure,
+        [exited(onFailure, 'a', 0), exited(onFailure, 'b', 1)],
+        'Running',
+      ],
+      [
+        'one failed, one runs, Never',
+        never,
+        [containerOf(never, 'a'), exited(never, 'b', 1)],
+        'Running',
+      ],
+    ];
+  })(),
+];
+
+describe('podStatus', () => {
+  for (const [says, desired, containers, phase] of phases) {
+    test(`${says}: ${phase}`, () => {
+      assert.equal(status(desired, containers).phase, phase);
+    });
+  }
+
+  function failing(kind: FailureKind, detail: string, reason: string): Memory {
+    const key = failureKey(kind, pod.uid, detail);
+    return noteFailure(EMPTY_MEMORY, { kind, key, reason, message: 'because' }, NOW);
+  }
+  const b = `b/${pod.containerHashes.get('b') ?? ''}`;
+  const waits: readonly [string, Memory, number, object][] = [
+    ['nothing yet', EMPTY_MEMORY, NOW, { reason: 'ContainerCreating' }],
+    [
+      'a pull that just failed',
+      failing('image', 'busybox:1', 'ErrImagePull'),
+      NOW + 100,
+      { reason: 'ErrImagePull', message: 'because' },
+    ],
+    [
+      'a pull that waits',
+      failing('image', 'busybox:1', 'ErrImagePull'),
+      NOW + 5000,
+      {
+        reason: 'ImagePullBackOff',
+        message: 'Back-off pulling image "busybox:1": ErrImagePull: because',
+      },
+    ],
+    [
+      'never pulled',
+      failing('image', 'busybox:1', 'ErrImageNeverPull'),
+      NOW + 5000,
+      { reason: 'ErrImageNeverPull', message: 'because' },
+    ],
+    [
+      'a create that failed',
+      failing('container', b, 'CreateContainerError'),
+      NOW,
+      { reason: 'CreateContainerError', message: 'because' },
+    ],
+    [
+      'a volume that is not there',
+      failing('volumes', '', 'FailedMount'),
+      NOW,
+      { reason: 'ContainerCreating', message: 'because' },
+    ],
+  ];
+  for (const [says, memory, now, waiting] of waits) {
+    test(`${says}: waiting with ${JSON.stringify(waiting)}`, () => {
+      const { containerStatuses = [] } = status(pod, [containerOf(pod, 'a')], { memory, now });
+      assert.deepEqual(containerStatuses[1]?.state, { waiting });
+    });
+  }
+
+  test('a crash loop has the kubelet’s sentence and the last run (rows 191, 196, 198)', () => {
+    const runs = [0, 1].map(attempt =>
+      containerOf(pod, 'b', {
+        state: 'exited',
+        attempt,
+        exitCode: 3,
+        createdAt: new Date(NOW - 3000 + attempt * 1000),
+        finishedAt: new Date(NOW - 2500 + attempt * 1000),
+      }),
+    );
+    const made = status(pod, [containerOf(pod, 'a'), ...runs]);
+    const [, second] = made.containerStatuses ?? [];
+    assert.deepEqual(second?.state, {
+      waiting: {
+        reason: 'CrashLoopBackOff',
+        message: `back-off 10s restarting failed container=b pod=web-${NODE}_default(${pod.uid})`,
+      },
+    });
+    assert.equal(second.lastState?.terminated?.exitCode, 3);
+    assert.equal(second.restartCount, 1);
+    assert.equal(made.phase, 'Running');
+  });
+
+  test('an edit whose image cannot be had waits, and its former container is shown as running on', () => {
+    const other = containerOf(pod, 'b', { hash: 'former' });
+    const memory = failing('image', 'busybox:1', 'ErrImagePull');
+    const made = status(pod, [containerOf(pod, 'a'), other], { memory });
+    const [, second] = made.containerStatuses ?? [];
+    assert.equal(second?.state?.waiting?.reason, 'ErrImagePull');
+    assert.ok(second.lastState?.running !== undefined);
+    assert.equal(second.ready, false);
+    assert.equal(made.phase, 'Running');
+  });
+
+  test('conditions in the kubelet’s order; times move only with the status (rows 193, 194)', () => {
+    const before = status(pod, [containerOf(pod, 'a')]);
+    assert.deepEqual(
+      before.conditions?.map(({ type, status: value, reason = '', message = '' }) => [
+        type,
+        value,
+        reason,
+        message,
+      ]),
+      [
+        ['PodReadyToStartContainers', 'True', '', ''],
+        ['Initialized', 'True', '', ''],
+        ['Ready', 'False', 'ContainersNotReady', 'containers with unready status: [b]'],
+        ['ContainersReady', 'False', 'ContainersNotReady', 'containers with unready status: [b]'],
+        ['PodScheduled', 'True', '', ''],
+      ],
+    );
+    const after = status(pod, running(pod).containers, { now: NOW + 5000, previous: before });
+    const moved = (after.conditions ?? []).filter(
+      one => one.lastTransitionTime !== '2026-01-01T00:01:00Z',
+    );
+    assert.deepEqual(
+      moved.map(({ type }) => type),
+      ['Ready', 'ContainersReady'],
+    );
+  });
+
+  test('addresses are known and stay after the sandbox is gone (rows 201, T41)', () => {
+    const before = status(pod, running(pod).containers);
+    assert.deepEqual([before.hostIP, before.podIP], ['10.0.0.7', '172.17.0.2']);
+    const over = status(pod, [], { ready: false, previous: before });
+    assert.equal(status(pod, [], { ready: true, previous: over }).podIP, '172.17.0.2');
+  });
+
+  test('the time of start comes from the engine, so it survives a restart of the agent', () => {
+    assert.equal(
+      status(pod, running(pod).containers, { now: NOW + 1e6 }).startTime,
+      '2026-01-01T00:00:00Z',
+    );
+  });
+});
+
+describe('podReports', () => {
+  const input = {
+    desired: wishes([]),
+    observed: running(pod),
+    memory: EMPTY_MEMORY,
+    now: NOW,
+    node: { name: NODE, hostIP: '', memoryBytes: 0 },
+    runtimeName: 'docker',
+    previous: new Map(),
+  };
+
+  test('a pod that ends is shown whole, with the time of its deletion (row 71)', () => {
+    const ending = new Map([[pod.uid, { desired: pod, since: NOW }]]);
+    const [report] = podReports({ ...input, ending });
+    assert.equal(report?.pod.metadata?.deletionTimestamp, '2026-01-01T00:01:00Z');
+    assert.equal(report.pod.metadata.deletionGracePeriodSeconds, 30);
+    assert.equal(report.pod.status?.phase, 'Running');
+  });
+
+  test('an orphan of an earlier agent is shown by name', () => {
+    const ending = new Map([[pod.uid, { desired: null, since: NOW }]]);
+    const [report] = podReports({ ...input, ending });
+    assert.equal(report?.key, `default/web-${NODE}`);
+    assert.deepEqual(
+      report.pod.spec?.containers.map(one => one.name),
+      ['a', 'b'],
+    );
+  });
+
+  test('a refused manifest is shown as Failed with its reason (row 63)', () => {
+    const refused = [
+      {
+        namespace: 'default',
+        name: 'bad',
+        origin: 'f',
+        bundle: null,
+        reason: 'Invalid',
+        message: 'f:1:1: no',
+      },
+    ];
+    const desired = { ...wishes([]), refused };
+    const [report] = podReports({ ...input, desired, ending: new Map() });
+    assert.deepEqual(report?.pod.status, {
+      phase: 'Failed',
+      reason: 'Invalid',
+      message: 'Pod was rejected: f:1:1: no',
+    });
+  });
+});
