@@ -5,9 +5,9 @@
  */
 import { MqttClient } from 'mqtt';
 import { connect as connectPlain, isIP, type Socket } from 'node:net';
-import { connect as connectTls, type ConnectionOptions } from 'node:tls';
-import { MESSAGE_BYTES_MAX } from '../protocol/limits.js';
-import { PacketGuard } from '../protocol/packet-guard.js';
+import { checkServerIdentity, connect as connectTls, type PeerCertificate } from 'node:tls';
+import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
+import { PacketGuard } from '../../protocol/packet-guard.js';
 
 const KEEPALIVE_S = 30;
 /** NATS clusters take more than ten seconds to answer. */
@@ -23,9 +23,8 @@ export interface BrokerTls {
   readonly key: string;
   readonly cert: string;
   readonly ca: string;
-  /** Name that the broker's certificate must bear; default: the host of the URL. */
-  readonly servername?: string;
-  readonly checkServerIdentity?: NonNullable<ConnectionOptions['checkServerIdentity']>;
+  /** The broker's certificate must bear one of these, whatever its address. */
+  readonly names: readonly string[];
 }
 
 export interface BrokerConnectionOptions {
@@ -36,7 +35,7 @@ export interface BrokerConnectionOptions {
   readonly clientId: string;
   readonly will: { readonly topic: string; readonly payload: Buffer };
   /** Payloads above the message limit do not get here. */
-  readonly onMessage: (topic: string, payload: Buffer) => void;
+  readonly onMessage: (topic: string, payload: Buffer, retained: boolean) => void;
   readonly onOversized: (topic: string, bytes: number) => void;
 }
 
@@ -69,9 +68,9 @@ export class BrokerConnection {
     });
     this.#client.on('error', error => this.cut(error.message));
     this.#client.on('close', () => this.cut(this.#reason));
-    this.#client.on('message', (topic, payload) => {
+    this.#client.on('message', (topic, payload, { retain }) => {
       if (payload.byteLength > MESSAGE_BYTES_MAX) onOversized(topic, payload.byteLength);
-      else onMessage(topic, payload);
+      else onMessage(topic, payload, retain);
     });
     this.accepted = new Promise(resolve => {
       this.#client.on('connect', () => resolve(true));
@@ -161,14 +160,20 @@ function socketOpener({ url, tls }: BrokerConnectionOptions): () => Socket {
   }
   if (protocol !== 'mqtts:') throw new Error(`broker ${url}: must begin with mqtts:// or mqtt://`);
   if (!tls) throw new Error(`broker ${url}: needs a client certificate`);
-  const servername = tls.servername ?? (isIP(host) === 0 ? host : undefined);
+  const { names, ...material } = tls;
   return () =>
     connectTls({
       host,
       port: Number(port || 8883),
-      ...tls,
-      ...(servername === undefined ? {} : { servername }),
+      ...material,
       minVersion: 'TLSv1.2',
       rejectUnauthorized: true,
+      servername: names.find(name => isIP(name) === 0) ?? '',
+      checkServerIdentity: (_host, certificate) => nameFault(names, certificate),
     });
+}
+
+function nameFault(names: readonly string[], certificate: PeerCertificate): Error | undefined {
+  const faults = names.map(name => checkServerIdentity(name, certificate));
+  return faults.some(fault => fault === undefined) ? undefined : faults[0];
 }
