@@ -66,6 +66,11 @@ export class Coverage {
     this.#unacknowledged.delete(number);
   }
 
+  /** True when all that was sent is acknowledged. */
+  isComplete(): boolean {
+    return this.#unacknowledged.size === 0;
+  }
+
   covered(): number {
     for (const lowest of this.#unacknowledged) return lowest - 1;
     return this.#sent;

@@ -11,8 +11,8 @@ import type { SendWindow } from './send-window.js';
 import type { Publication, Store } from '../store/store.js';
 
 const PAGE = 100;
-/** A burst of publications costs one mark a second. */
-const MARK_DELAY_MS = 1_000;
+/** A burst of publications costs a few marks, not one each. */
+const MARK_DELAY_MS = 250;
 const STORE_RETRY_MS = 1_000;
 
 export interface PublisherOptions {
@@ -37,7 +37,10 @@ export interface PublisherOptions {
 export interface Publisher {
   /** Resolves when the first page is on its way, or there is nothing to send. */
   readonly begun: Promise<void>;
-  /** Sends nothing more but, if the broker lacks it, the mark. Resolves at its PUBACK. */
+  /**
+   * Begins no further publication, waits for the PUBACKs of those on their way, then for that of
+   * the mark that covers them. The caller bounds the wait.
+   */
   stop(): Promise<void>;
 }
 
@@ -56,6 +59,9 @@ class StorePublisher implements Publisher {
   #news = false;
   #wake: () => void = () => undefined;
   #begin: () => void = () => undefined;
+  #drain: () => void = () => undefined;
+  /** Resolves when everything that was sent is acknowledged, once the publisher was stopped. */
+  readonly #drained: Promise<void>;
 
   constructor(options: PublisherOptions) {
     this.#options = options;
@@ -63,11 +69,13 @@ class StorePublisher implements Publisher {
     this.#marked = options.marked;
     this.#signal = AbortSignal.any([options.signal, this.#stop.signal]);
     this.begun = new Promise(resolve => (this.#begin = resolve));
+    this.#drained = new Promise(resolve => (this.#drain = resolve));
     void this.#run();
   }
 
   async stop(): Promise<void> {
     this.#stop.abort();
+    if (!this.#coverage.isComplete()) await this.#drained;
     await this.#mark();
   }
 
@@ -129,7 +137,8 @@ class StorePublisher implements Publisher {
         return;
       }
       this.#coverage.acknowledged(number);
-      this.#markSoon();
+      if (!this.#signal.aborted) this.#markSoon();
+      else if (this.#coverage.isComplete()) this.#drain();
     });
     return true;
   }
