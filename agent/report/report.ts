@@ -128,6 +128,8 @@ export class Report {
       if (!told) continue;
       this.#confirmed.set(key, digest);
       if (told.summary.digest === digest) this.#resend.drop(`pod/${key}`);
+      // The hub says what it has: what differs it asks for.
+      else this.#resend.put(`pod/${key}`, told.summary.digest);
     }
     this.#send();
     return null;

@@ -121,7 +121,8 @@ class NodeIngest implements Ingest {
   }
 
   #begin(node: string): void {
-    if (this.#busy.has(node) || !this.#queues.has(node)) return;
+    // What is left at the end was not acknowledged: it is said again.
+    if (this.#stop.signal.aborted || this.#busy.has(node) || !this.#queues.has(node)) return;
     const work = this.#drain(node).finally(() => {
       this.#busy.delete(node);
       this.#begin(node);

@@ -119,6 +119,12 @@ describe('pods', () => {
       assert.equal(told.pod['spec'], undefined);
       const key = `default/web-${NODE_NAME}`;
       assert.equal(healthy.pods[key]?.digest, sha256Hex(canonicalJson(told.pod)));
+      await hub.acknowledge(0);
+      const times = () =>
+        hub.said.pod.filter(({ pod }) => canonicalJson(pod) === canonicalJson(told.pod)).length;
+      const said = times();
+      await hub.acknowledge(0, { [key]: '0'.repeat(64) });
+      await until('the pod that the hub says it lacks', () => times() > said);
       const states = readJournal(it.dataDir).history.flatMap(({ entry }) =>
         entry.kind === 'bundle' ? [entry.state] : [],
       );

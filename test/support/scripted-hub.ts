@@ -109,9 +109,10 @@ export class ScriptedHub {
   }
 
   /** Confirms events through `through`, the newest status, and every pod document seen. */
-  async acknowledge(through: number): Promise<void> {
+  /** `has`: what the hub says it has of pods, instead of all that came. */
+  async acknowledge(through: number, has?: Record<string, string>): Promise<void> {
     const status = this.status();
-    const pods = Object.fromEntries(
+    const came = Object.fromEntries(
       this.said.pod.map(({ pod }) => {
         const { namespace, name } = pod['metadata'] as { namespace: string; name: string };
         return [`${namespace}/${name}`, sha256Hex(canonicalJson(pod))];
@@ -124,7 +125,7 @@ export class ScriptedHub {
       through,
       boot: status.boot,
       counter: status.counter,
-      pods,
+      pods: has ?? came,
     };
     const topic = this.topics.node(NODE_NAME, 'ack');
     await this.publish(topic, seal('ack', document, [HUB]), false);

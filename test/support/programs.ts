@@ -1,0 +1,231 @@
+/** The programs as a person starts them: hub, agent, Mosquitto as processes, a cable that can be pulled. */
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { once } from 'node:events';
+import { removeOwned } from './docker.js';
+import { eventually } from './wait.js';
+
+const CHECKOUT = join(import.meta.dirname, '../../..');
+const HUB = join(CHECKOUT, 'hub/bin/flotilla.js');
+const AGENT = join(CHECKOUT, 'agent/bin/flotilla-agent.js');
+
+export interface Run {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((done, fail) => {
+    const server = createServer();
+    server.once('error', fail);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      const port = typeof address === 'object' && address ? address.port : 0;
+      server.close(() => done(port));
+    });
+  });
+}
+
+/** A folder in /tmp with a short path (Unix sockets have short names), and what was started in it. */
+export class Playground {
+  readonly dir = mkdtempSync(join(tmpdir(), 'fl-'));
+  readonly #running = new Map<string, ChildProcess>();
+  readonly #agents = new Set<string>();
+
+  path(...parts: string[]): string {
+    return join(this.dir, ...parts);
+  }
+
+  write(name: string, text: string): string {
+    const path = this.path(name);
+    mkdirSync(join(path, '..'), { recursive: true });
+    writeFileSync(path, text);
+    return path;
+  }
+
+  /** What a program printed so far. */
+  log(name: string): string {
+    return readFileSync(this.path(`${name}.log`), 'utf8');
+  }
+
+  start(name: string, command: string, args: readonly string[]): void {
+    const log = openSync(this.path(`${name}.log`), 'a');
+    this.#running.set(name, spawn(command, args, { stdio: ['ignore', log, log] }));
+  }
+
+  async kill(name: string, signal: NodeJS.Signals): Promise<void> {
+    const child = this.#running.get(name);
+    this.#running.delete(name);
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill(signal);
+    await ended;
+  }
+
+  startHub(): void {
+    this.start('hub', process.execPath, [HUB, 'hub', 'run', '--data-dir', this.path('hub')]);
+  }
+
+  startAgent(name: string): void {
+    this.#agents.add(this.path(name));
+    const frequent = ['--file-check-frequency', '2s'];
+    this.start(name, process.execPath, [AGENT, 'run', '--data-dir', this.path(name), ...frequent]);
+  }
+
+  flotilla(...args: string[]): Promise<Run> {
+    return this.#run(HUB, args);
+  }
+
+  agent(...args: string[]): Promise<Run> {
+    return this.#run(AGENT, args);
+  }
+
+  /** Throws unless the command ended with 0; gives its output. */
+  async ok(...args: string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.flotilla(...args);
+    if (code !== 0) throw new Error(`flotilla ${args.join(' ')}: exit ${code}\n${stdout}${stderr}`);
+    return stdout;
+  }
+
+  async json<T>(...args: string[]): Promise<T> {
+    return JSON.parse(await this.ok(...args, '-o', 'json')) as T;
+  }
+
+  /** A token, a join, a running agent. */
+  async join(node: string, ...token: string[]): Promise<void> {
+    const line = this.write(`${node}.token`, await this.ok('token', 'create', ...token));
+    this.#agents.add(this.path(node));
+    const joined = await this.agent(
+      'join',
+      '--token-file',
+      line,
+      '--node-name',
+      node,
+      '--data-dir',
+      this.path(node),
+    );
+    if (joined.code !== 0) throw new Error(`join: ${joined.stdout}${joined.stderr}`);
+    this.startAgent(node);
+  }
+
+  async hubAnswers(): Promise<void> {
+    await eventually(
+      'the hub answers',
+      async () => (await this.flotilla('get', 'nodes')).code === 0,
+    );
+  }
+
+  async close(): Promise<void> {
+    for (const name of [...this.#running.keys()].reverse()) await this.kill(name, 'SIGKILL');
+    for (const owner of this.#agents) removeOwned(owner);
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  #run(program: string, args: readonly string[]): Promise<Run> {
+    const env = { ...process.env, KUBECONFIG: this.path('hub/admin.kubeconfig') };
+    return new Promise(done => {
+      const child = execFile(
+        process.execPath,
+        [program, ...args],
+        { env, maxBuffer: 1 << 26 },
+        (_, stdout, stderr) => {
+          done({ code: child.exitCode ?? -1, stdout, stderr });
+        },
+      );
+      child.stdin?.end();
+    });
+  }
+}
+
+/** A cable: bytes go both ways until it is pulled. */
+export interface Cable {
+  readonly port: number;
+  pull(): void;
+  mend(): void;
+  close(): Promise<void>;
+}
+
+export async function cableTo(target: number): Promise<Cable> {
+  const sockets = new Set<Socket>();
+  let isWhole = true;
+  const server = createServer(near => {
+    if (!isWhole) return void near.destroy();
+    const far = connect(target, '127.0.0.1');
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(one);
+      one.on('error', () => undefined);
+      one.on('close', () => {
+        sockets.delete(one);
+        other.destroy();
+      });
+      one.pipe(other);
+    }
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  return {
+    port: typeof address === 'object' && address ? address.port : 0,
+    pull: () => {
+      isWhole = false;
+      for (const socket of sockets) socket.destroy();
+    },
+    mend: () => (isWhole = true),
+    close: async () => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+/** Mosquitto with the certificate that `hub init` made for it: client certificates, one user per node, nothing kept. */
+export function writeMosquitto(play: Playground, port: number): string {
+  const dir = play.path('mosquitto');
+  cpSync(play.path('hub/broker'), dir, { recursive: true });
+  play.write(
+    'mosquitto/acl',
+    [
+      'user flotilla-hub',
+      'topic readwrite flotilla/v1/#',
+      ...['hub', 'root', 'root/+', 'blob/+', 'node/%u/#'].map(
+        t => `pattern read flotilla/v1/+/${t}`,
+      ),
+      ...['presence', 'request', 'status', 'pod/+', 'event'].map(
+        t => `pattern write flotilla/v1/+/node/%u/${t}`,
+      ),
+    ].join('\n'),
+  );
+  return play.write(
+    'mosquitto/mosquitto.conf',
+    [
+      `listener ${port} 127.0.0.1`,
+      `cafile ${dir}/ca.crt`,
+      `certfile ${dir}/server.crt`,
+      `keyfile ${dir}/server.key`,
+      `acl_file ${dir}/acl`,
+      'require_certificate true',
+      'use_identity_as_username true',
+      'max_queued_messages 0',
+      'max_inflight_messages 0',
+      'persistence false',
+      // It gives up root by itself, and then could not read the key.
+      'user root',
+    ].join('\n'),
+  );
+}
