@@ -1,77 +1,97 @@
 /**
- * The hub's one connection to the broker (MQTT 3.1.1, clean session). Each connection is a session of its own, announced on
- * the topic `hub` with a will signed beforehand; on each the publisher makes good what the broker lacks. Messages of nodes
- * are handed on as they came, nothing of them checked but their size.
+ * The hub's link to its broker: connects, subscribes to what nodes say, announces a session and
+ * keeps the publisher going; comes back with jittered back-off from 1 s to 30 s. What a message
+ * means is judged behind `onMessage`. Nothing is kept while it is down: desired state is in the
+ * store, and what else is lost the nodes ask for again.
  */
-import { MqttClient, type IClientOptions } from 'mqtt';
-import { connect as connectPlain, type Socket } from 'node:net';
-import { checkServerIdentity, connect as connectTls, type PeerCertificate } from 'node:tls';
-import { seal, type DocumentKind } from '../../protocol/envelope.js';
+import type { AckDocument, AnswerDocument, HubDocument } from '../../protocol/documents.js';
+import { seal } from '../../protocol/envelope.js';
 import type { Signer } from '../../protocol/keys.js';
 import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
-import { PacketGuard } from '../../protocol/packet-guard.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import { topicsOf, type Topics } from '../../protocol/topics.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
-import { openHubDocument } from '../../protocol/verify-messages.js';
+import { BrokerConnection, type BrokerTls } from './broker-connection.js';
 import type { NodeMessage, NodeMessenger } from './messages.js';
-import { keepPublished } from './publisher.js';
-import { whatIsLacking } from './publisher-decide.js';
+import { planPublications } from './publisher-decide.js';
+import { startPublisher, type Publisher } from './publisher.js';
+import { SendWindow } from './send-window.js';
 import type { Store } from '../store/store.js';
 
+/** Equals the common name of the hub's certificate. */
 const CLIENT_ID = 'flotilla-hub';
-const KEEPALIVE_S = 30;
-const CONNECT_TIMEOUT_MS = 15_000;
-const BACK_OFF_MIN_MS = 500;
-const BACK_OFF_MAX_MS = 30_000;
-/** A broker that keeps a mark gives it at once. */
-const MARK_WAIT_MS = 5_000;
-/** Acks and answers on their way; what is above is dropped, for the node asks again. */
-const MESSAGES_MAX = 10_000;
-const ANNOUNCE_AGAIN_MS = 5_000;
-const CLOSE_MS = 2_000;
-/** Topic and packet id beside the payload. */
-const PACKET_BYTES_MAX = 2 * MESSAGE_BYTES_MAX;
 const NODE_KINDS = ['presence', 'request', 'status', 'pod', 'event'] as const;
-
-export interface HubLinkTls {
-  /** PEM. */
-  readonly key: string;
-  readonly cert: string;
-  readonly ca: string;
-  /** The broker's certificate must bear one of these. */
-  readonly names: readonly string[];
-}
+const BACK_OFF_MIN_MS = 1_000;
+const BACK_OFF_MAX_MS = 30_000;
+/** A connection that held this long starts the back-off anew. */
+const SETTLED_MS = 30_000;
+const MARK_WAIT_MS = 5_000;
+const WINDOW = 100;
+/** A broker that acknowledges nothing this long is given up. */
+const STALL_MS = 60_000;
+const MESSAGES_MAX = 1_000;
+const ANNOUNCE_AGAIN_MS = 5_000;
+const GOODBYE_MS = 2_000;
 
 export interface HubLinkOptions {
-  /** `mqtts://host:port`, or `mqtt://host:port` without `tls`. */
+  /** `mqtts://host:port`, or `mqtt://host:port` without TLS. */
   readonly url: string;
-  readonly tls: HubLinkTls | null;
+  readonly tls: BrokerTls | null;
   readonly root: () => TrustedRoot;
   readonly hubSigner: Signer;
-  /** X25519, hex: container output is sealed to it. */
+  /** Raw X25519 public key, hex. */
   readonly sealingKey: string;
   readonly store: Store;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly random: (bytes: number) => Uint8Array;
-  /** An embedded broker that just started: there is no mark to wait for on the first connection. */
+  /** True: the broker starts with this process, empty: the first connection does not wait for a mark. */
   readonly brokerIsFresh: boolean;
   readonly onMessage: (message: NodeMessage) => void;
-  /** Subscribed: called before the first message of the connection is handed on. */
+  /** A connection began: called before its first message is handed on. */
   readonly onUp?: () => void;
+  /** It ended; called once for each `onUp`. */
   readonly onDown?: () => void;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** That many random bytes. */
+  readonly random: (bytes: number) => Uint8Array;
 }
 
 export interface HubLink {
+  /** True from the PUBACK of the birth to the end of the connection. */
   connected(): boolean;
   readonly messenger: NodeMessenger;
-  /** Says that the hub is offline and disconnects; ends within seconds. Safe to call twice. */
+  /** Writes the last mark, says offline and disconnects; takes two seconds at most. Twice is safe. */
   close(): Promise<void>;
 }
 
+/** Begins to connect at once. Throws for a URL that is none. */
 export function startHubLink(options: HubLinkOptions): HubLink {
   return new MqttHubLink(options);
+}
+
+/** Delay before the next attempt; `random`: 0 ≤ x < 1. */
+export function hubBackOffMs(attempt: number, random: number): number {
+  const most = Math.min(BACK_OFF_MAX_MS, 2 * BACK_OFF_MIN_MS * 2 ** Math.min(attempt, 16));
+  return Math.round(BACK_OFF_MIN_MS + (most - BACK_OFF_MIN_MS) * random);
+}
+
+/** What belongs to one CONNECT. */
+interface Session {
+  readonly connection: BrokerConnection;
+  readonly window: SendWindow;
+  readonly birth: Buffer;
+  readonly will: Buffer;
+  readonly readMark: (payload: Buffer) => void;
+  readonly mark: Promise<Buffer>;
+  publisher: Publisher | null;
+  /** Monotonic time of the newest birth; null: not announced yet. */
+  announcedAt: number | null;
+  up: boolean;
+}
+
+interface Received {
+  readonly topic: string;
+  readonly payload: Buffer;
+  readonly retained: boolean;
 }
 
 class MqttHubLink implements HubLink {
@@ -80,274 +100,237 @@ class MqttHubLink implements HubLink {
   readonly #topics: Topics;
   readonly #stop = new AbortController();
   readonly #done: Promise<void>;
-  #client: MqttClient | null = null;
-  #isFresh: boolean;
-  #session = '';
-  /** Of this connection, once it is said. */
-  #birth: Buffer | null = null;
-  #announcedAt = 0;
-  #onTheWay = 0;
-  #takeMark: (payload: Buffer) => void = () => undefined;
+  #session: Session | null = null;
+  #fresh: boolean;
+  #messages = 0;
+  #closing: Promise<void> | null = null;
 
   constructor(options: HubLinkOptions) {
     this.#options = options;
     this.#topics = topicsOf(options.root().document.fleet);
-    this.#isFresh = options.brokerIsFresh;
+    this.#fresh = options.brokerIsFresh;
     this.messenger = {
-      ack: (node, document) => this.#send(node, 'ack', document),
-      answer: (node, document) => this.#send(node, 'answer', document),
+      ack: (node, document) => this.#message('ack', node, document),
+      answer: (node, document) => this.#message('answer', node, document),
     };
-    this.#done = this.#run();
+    const first = this.#open();
+    this.#done = this.#run(first);
   }
 
   connected(): boolean {
-    return this.#client?.connected ?? false;
+    return this.#session?.up === true && this.#session.connection.connected();
   }
 
-  async close(): Promise<void> {
-    const { clock } = this.#options;
-    const client = this.#client;
-    if (client?.connected && !this.#stop.signal.aborted) {
-      this.#birth = null;
-      const goodbye = publish(client, this.#topics.hub(), this.#presence(false), true).catch(
-        () => undefined,
-      );
-      await Promise.race([goodbye, clock.sleep(CLOSE_MS)]);
-    }
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
     this.#stop.abort();
-    client?.end(true);
+    const session = this.#session;
+    if (session?.connection.connected() && session.announcedAt !== null) {
+      const { connection, publisher, will } = session;
+      const goodbye = Promise.all([
+        publisher?.stop(),
+        connection.publish(this.#topics.hub(), will, { retain: true }),
+      ]);
+      const enough = new AbortController();
+      await Promise.race([goodbye, this.#options.clock.sleep(GOODBYE_MS, enough.signal)]);
+      enough.abort();
+    }
+    session?.connection.disconnect();
     await this.#done;
   }
 
-  async #run(): Promise<void> {
+  async #run(first: Session): Promise<void> {
     const { clock, log, random, url } = this.#options;
-    const { signal } = this.#stop;
-    for (let failures = 0; !signal.aborted; failures++) {
-      const startedAt = clock.monotonic();
-      const reason = await this.#connection().catch((error: unknown) => messageOf(error));
-      if (signal.aborted) return;
-      if (clock.monotonic() - startedAt > BACK_OFF_MAX_MS) failures = 0;
-      const whole = Math.min(BACK_OFF_MAX_MS, BACK_OFF_MIN_MS * 2 ** Math.min(failures, 16));
-      const waitMs = Math.round(whole / 2 + (whole / 2) * ((random(1)[0] ?? 0) / 255));
-      log.warn('no connection to the broker', { broker: url, reason, retryInMs: waitMs });
-      await clock.sleep(waitMs, signal);
+    let session = first;
+    for (let attempt = 0; ;) {
+      const { upMs, reason } = await this.#attend(session);
+      if (this.#stop.signal.aborted) return;
+      if (upMs >= SETTLED_MS) attempt = 0;
+      const delayMs = hubBackOffMs(attempt++, fraction(random(4)));
+      log.warn('no connection to the broker', { broker: url, reason, retryInMs: delayMs });
+      await clock.sleep(delayMs, this.#stop.signal);
+      if (this.#stop.signal.aborted) return;
+      session = this.#open();
     }
   }
 
-  /** One connection, from CONNECT to its end; resolves with why it ended. */
-  async #connection(): Promise<string> {
-    this.#session = Buffer.from(this.#options.random(16)).toString('hex');
-    const over = new AbortController();
-    const client = new MqttClient(() => this.#openSocket(), this.#clientOptions());
-    // Each publication in flight listens for the end of the connection.
-    client.setMaxListeners(0);
-    this.#client = client;
-    return new Promise<string>(resolve => {
-      let why = 'closed';
-      const end = (reason: string) => {
-        over.abort();
-        client.end(true);
-        if (this.#client === client) this.#client = null;
-        this.#birth = null;
-        this.#options.onDown?.();
-        resolve(reason);
-      };
-      client.on('error', error => {
-        why = messageOf(error);
-        end(why);
-      });
-      client.on('close', () => end(why));
-      client.on('message', (topic, payload, { retain }) => this.#receive(topic, payload, retain));
-      client.on('connect', () => {
-        this.#options.onUp?.();
-        this.#serve(client, over.signal).catch((error: unknown) => end(messageOf(error)));
-      });
-    });
-  }
-
-  #clientOptions(): IClientOptions {
-    return {
+  #open(): Session {
+    const { url, tls, random, log } = this.#options;
+    const id = Buffer.from(random(16)).toString('hex');
+    const will = this.#presence(id, false);
+    let readMark: (payload: Buffer) => void = () => undefined;
+    const mark = new Promise<Buffer>(resolve => (readMark = resolve));
+    const connection = new BrokerConnection({
+      url,
+      tls,
       clientId: CLIENT_ID,
-      protocolVersion: 4,
-      clean: true,
-      keepalive: KEEPALIVE_S,
-      connectTimeout: CONNECT_TIMEOUT_MS,
-      reconnectPeriod: 0,
-      resubscribe: false,
-      queueQoSZero: false,
-      will: { topic: this.#topics.hub(), payload: this.#presence(false), qos: 1, retain: true },
+      will: { topic: this.#topics.hub(), payload: will },
+      onMessage: (topic, payload, retained) => this.#receive(session, { topic, payload, retained }),
+      onOversized: (topic, bytes) => log.warn('message too large: dropped', { topic, bytes }),
+    });
+    const session: Session = {
+      connection,
+      window: new SendWindow(WINDOW),
+      birth: this.#presence(id, true),
+      will,
+      readMark,
+      mark,
+      publisher: null,
+      announcedAt: null,
+      up: false,
     };
+    this.#session = session;
+    return session;
   }
 
-  #openSocket(): Socket {
-    const { tls } = this.#options;
-    const url = new URL(this.#options.url);
-    const host = url.hostname.replace(/^\[|\]$/g, '');
-    const socket = tls
-      ? connectTls({
-          host,
-          port: Number(url.port || 8883),
-          key: tls.key,
-          cert: tls.cert,
-          ca: tls.ca,
-          minVersion: 'TLSv1.2',
-          servername: tls.names[0],
-          checkServerIdentity: (_host, certificate) => nameFault(tls.names, certificate),
-        })
-      : connectPlain({ host, port: Number(url.port || 1883) });
-    const guard = new PacketGuard(PACKET_BYTES_MAX);
-    socket.on('data', (chunk: Buffer) => {
-      if (!guard.admits(chunk))
-        socket.destroy(new Error('the broker announced a packet above the limit'));
-    });
-    return socket;
+  #presence(session: string, online: boolean): Buffer {
+    const { root, hubSigner, sealingKey } = this.#options;
+    const { fleet, epoch } = root().document;
+    const document: HubDocument = { fleet, epoch, session, online, sealingKey };
+    return seal('hub', document, [hubSigner]);
   }
 
-  /** Subscribe, announce, make good what the broker lacks; then keep it so until the connection ends. */
-  async #serve(client: MqttClient, signal: AbortSignal): Promise<void> {
-    const { store, clock, log } = this.#options;
-    const mark = this.#awaitMark(signal);
-    const hub = this.#topics.hub();
-    const filters = [
-      this.#topics.mark(),
-      hub,
-      ...NODE_KINDS.map(kind => this.#topics.everyNode(kind)),
-    ];
-    await subscribe(client, filters);
-    log.info('connected to the broker', { session: this.#session });
-    const birth = this.#presence(true);
-    this.#birth = birth;
-    this.#announcedAt = clock.monotonic();
-    await publish(client, hub, birth, true);
-    const payload = this.#isFresh ? null : await mark;
-    if (signal.aborted) return;
-    const lacking = whatIsLacking({
-      mark: payload && this.#readMark(payload),
-      storeId: await store.id(),
-      lastNumber: await store.lastPublication(),
-    });
-    log.info('publishing what the broker lacks', { after: lacking.after, reason: lacking.reason });
-    this.#isFresh = false;
-    const storeId = await store.id();
-    await keepPublished(
-      {
-        store,
-        clock,
-        log,
-        publish: (topic, content) => publish(client, topic, content, true),
-        writeMark: number =>
-          publish(client, this.#topics.mark(), this.#mark(storeId, number), true),
-        signal,
-      },
-      lacking.after,
-    );
-  }
-
-  /** The retained mark, or null when none comes. */
-  #awaitMark(signal: AbortSignal): Promise<Buffer | null> {
-    return new Promise(done => {
-      const waiting = new AbortController();
-      const end = () => waiting.abort();
-      signal.addEventListener('abort', end, { once: true });
-      this.#takeMark = payload => {
-        done(payload);
-        waiting.abort();
-      };
-      this.#options.clock.sleep(MARK_WAIT_MS, waiting.signal).then(
-        () => done(null),
-        () => done(null),
-      );
-    });
-  }
-
-  #readMark(payload: Buffer) {
-    const opened = openHubDocument('mark', payload, { root: this.#options.root() });
-    return opened.ok ? opened.value.document : null;
-  }
-
-  #receive(topic: string, payload: Buffer, retained: boolean): void {
-    const address = this.#topics.parse(topic);
-    if (address?.kind === 'mark') return this.#takeMark(payload);
-    if (address?.kind === 'hub') return this.#seeHub(payload);
-    if (payload.byteLength > MESSAGE_BYTES_MAX || !address || !('node' in address)) return;
-    const kind = NODE_KINDS.find(known => known === address.kind);
-    if (kind) this.#options.onMessage({ kind, node: address.node, payload, retained });
-  }
-
-  /** The will of a former connection came late, or somebody replays one: said again, at most every five seconds. */
-  #seeHub(payload: Buffer): void {
-    const birth = this.#birth;
-    const now = this.#options.clock.monotonic();
-    if (!birth || payload.equals(birth) || this.#announcedAt > now) return;
-    const waitMs = Math.max(0, this.#announcedAt + ANNOUNCE_AGAIN_MS - now);
-    this.#announcedAt = now + waitMs;
-    void this.#options.clock.sleep(waitMs, this.#stop.signal).then(async () => {
-      const client = this.#client;
-      if (this.#birth !== birth || !client) return;
-      // Lost: the next connection has a birth of its own.
-      await publish(client, this.#topics.hub(), birth, true).catch(() => undefined);
-    });
-  }
-
-  #presence(online: boolean): Buffer {
-    const { fleet, epoch } = this.#options.root().document;
-    const { sealingKey } = this.#options;
-    return this.#seal('hub', { fleet, epoch, session: this.#session, online, sealingKey });
-  }
-
-  #mark(store: string, number: number): Buffer {
-    return this.#seal('mark', { fleet: this.#options.root().document.fleet, store, number });
-  }
-
-  #seal(kind: DocumentKind, document: object): Buffer {
-    return seal(kind, document, [this.#options.hubSigner]);
-  }
-
-  #send(node: string, kind: 'ack' | 'answer', document: object): void {
-    const client = this.#client;
-    if (!client?.connected || this.#onTheWay >= MESSAGES_MAX) return;
-    this.#onTheWay++;
-    publish(client, this.#topics.node(node, kind), this.#seal(kind, document), false)
-      // Lost: the node sends again what is not acknowledged.
-      .catch(() => undefined)
-      .finally(() => this.#onTheWay--);
-  }
-}
-
-function publish(
-  client: MqttClient,
-  topic: string,
-  payload: Uint8Array,
-  retain: boolean,
-): Promise<void> {
-  return new Promise((done, fail) => {
-    if (!client.connected) return fail(new Error('not connected'));
-    client.once('close', lost);
-    function lost() {
-      fail(new Error('the connection was lost'));
+  /** From CONNECT to the end of the connection. */
+  async #attend(session: Session): Promise<{ upMs: number; reason: string }> {
+    const { clock, onUp, onDown } = this.#options;
+    const { connection, window } = session;
+    let upMs = 0;
+    if (await connection.accepted) {
+      const since = clock.monotonic();
+      onUp?.();
+      void this.#watch(session);
+      void this.#announce(session).catch((error: unknown) => connection.cut(messageOf(error)));
+      await connection.over;
+      onDown?.();
+      upMs = clock.monotonic() - since;
     }
-    client.publish(topic, Buffer.from(payload), { qos: 1, retain }, error => {
-      client.removeListener('close', lost);
-      if (error) fail(error);
-      else done();
+    window.close();
+    return { upMs, reason: await connection.over };
+  }
+
+  /** The birth comes last: whoever sees the session may speak to the hub and is heard. */
+  async #announce(session: Session): Promise<void> {
+    const { store, root, clock, log, hubSigner } = this.#options;
+    const { connection, window, birth } = session;
+    const fresh = this.#fresh;
+    this.#fresh = false;
+    await this.#subscribe(session);
+    const mark = fresh ? null : await this.#markInTime(session);
+    const [id, last] = await Promise.all([store.id(), store.lastPublication()]);
+    if (connection.ended.aborted || this.#stop.signal.aborted) return;
+    const plan = planPublications({ fresh, mark, root: root(), store: id, last });
+    const { fleet } = root().document;
+    session.publisher = startPublisher({
+      ...{ store, clock, log, window, signal: connection.ended },
+      after: plan.after,
+      marked: plan.reason === 'UpToDate' || plan.reason === 'Behind' ? plan.after : null,
+      send: (topic, payload) => connection.publish(topic, payload, { retain: true }),
+      sendMark: number => {
+        const signed = seal('mark', { fleet, store: id, number }, [hubSigner]);
+        return connection.publish(this.#topics.mark(), signed, { retain: true });
+      },
+      onFailure: reason => connection.cut(reason),
     });
-  });
+    await session.publisher.begun;
+    if (this.#stop.signal.aborted) return;
+    session.announcedAt = clock.monotonic();
+    if (!(await connection.publish(this.#topics.hub(), birth, { retain: true }))) return;
+    session.up = true;
+    const publications = last - plan.after;
+    log.info('connected to the broker', { why: plan.reason, after: plan.after, publications });
+  }
+
+  /** The mark first: a broker may drop retained messages beyond its queue limit (Mosquitto: 1,020). */
+  async #subscribe({ connection }: Session): Promise<void> {
+    const topics = this.#topics;
+    const granted = await Promise.all([
+      connection.subscribe([topics.mark(), topics.hub()]),
+      connection.subscribe(NODE_KINDS.map(kind => topics.everyNode(kind))),
+    ]);
+    if (granted.includes(false) && connection.connected()) {
+      this.#options.log.error("the broker refuses the hub's subscriptions: check its access rules");
+    }
+  }
+
+  async #markInTime({ connection, mark }: Session): Promise<Buffer | null> {
+    const enough = new AbortController();
+    const signal = AbortSignal.any([enough.signal, connection.ended, this.#stop.signal]);
+    const late = this.#options.clock.sleep(MARK_WAIT_MS, signal).then(() => null);
+    const read = await Promise.race([mark, late]);
+    enough.abort();
+    void connection.unsubscribe(this.#topics.mark());
+    return read;
+  }
+
+  async #watch({ connection, window }: Session): Promise<void> {
+    while (!connection.ended.aborted) {
+      const before = window.released();
+      const wasInUse = window.inUse() > 0;
+      await this.#options.clock.sleep(STALL_MS, connection.ended);
+      if (wasInUse && window.inUse() > 0 && window.released() === before) {
+        connection.cut(`the broker acknowledged nothing for ${STALL_MS / 1000} s`);
+      }
+    }
+  }
+
+  #receive(session: Session, { topic, payload, retained }: Received): void {
+    const address = this.#topics.parse(topic);
+    if (address?.kind === 'mark') return session.readMark(payload);
+    if (address?.kind === 'hub') {
+      if (session.announcedAt !== null && !payload.equals(session.birth)) {
+        void this.#announceAgain(session, session.announcedAt);
+      }
+      return;
+    }
+    const kind = NODE_KINDS.find(known => known === address?.kind);
+    if (!kind || !address || !('node' in address)) return;
+    try {
+      this.#options.onMessage({ kind, node: address.node, payload, retained });
+    } catch (error) {
+      const reason = messageOf(error);
+      this.#options.log.error('a message could not be handled', { topic, reason });
+    }
+  }
+
+  /** The will of a former connection came late, or somebody replays one: at most every five seconds. */
+  async #announceAgain(session: Session, announcedAt: number): Promise<void> {
+    const { clock } = this.#options;
+    const now = clock.monotonic();
+    if (announcedAt > now) return;
+    session.announcedAt = Math.max(now, announcedAt + ANNOUNCE_AGAIN_MS);
+    await clock.sleep(session.announcedAt - now, session.connection.ended);
+    if (this.#stop.signal.aborted) return;
+    await session.connection.publish(this.#topics.hub(), session.birth, { retain: true });
+  }
+
+  #message(kind: 'ack', node: string, document: AckDocument): void;
+  #message(kind: 'answer', node: string, document: AnswerDocument): void;
+  #message(kind: 'ack' | 'answer', node: string, document: object): void {
+    const session = this.#session;
+    if (!session?.connection.connected() || this.#messages >= MESSAGES_MAX) return;
+    const payload = seal(kind, document, [this.#options.hubSigner]);
+    if (payload.byteLength > MESSAGE_BYTES_MAX) {
+      this.#options.log.error('message too large: not sent', { kind, node });
+      return;
+    }
+    this.#messages++;
+    void this.#sendMessage(session, this.#topics.node(node, kind), payload);
+  }
+
+  async #sendMessage({ connection, window }: Session, topic: string, payload: Buffer) {
+    if (await window.take('message')) {
+      await connection.publish(topic, payload, { retain: false });
+      window.release();
+    }
+    this.#messages--;
+  }
 }
 
-function subscribe(client: MqttClient, filters: readonly string[]): Promise<void> {
-  return new Promise((done, fail) => {
-    client.subscribe([...filters], { qos: 1 }, (error, granted) => {
-      const refused = granted?.find(grant => grant.qos === 128);
-      if (error) fail(error);
-      else if (refused) fail(new Error(`the broker refuses the subscription to ${refused.topic}`));
-      else done();
-    });
-  });
-}
-
-function nameFault(names: readonly string[], certificate: PeerCertificate): Error | undefined {
-  const faults = names.map(name => checkServerIdentity(name, certificate));
-  return faults.some(fault => fault === undefined) ? undefined : faults[0];
+function fraction(bytes: Uint8Array): number {
+  return Buffer.from(bytes).readUInt32BE() / 2 ** 32;
 }
 
 function messageOf(error: unknown): string {

@@ -1,34 +1,78 @@
-/** What a broker lacks, judged by the mark that it keeps for the hub. Pure. */
-import type { MarkDocument } from '../../protocol/documents.js';
+/**
+ * What the hub has to publish when it meets a broker, and how far the broker's state is certain
+ * (design.md section 4, topic `mark`). Pure: a mark is believed only if the hub's own role signed
+ * it for this very store; every doubt means publishing everything, which is slow but never wrong.
+ */
+import type { TrustedRoot } from '../../protocol/verified.js';
+import { openHubDocument } from '../../protocol/verify-messages.js';
 
-export interface MarkSeen {
-  /** Null: none came, or it was not signed by this fleet's hub. */
-  readonly mark: MarkDocument | null;
-  readonly storeId: string;
-  /** The highest publication number that the store gave out. */
-  readonly lastNumber: number;
-}
+export type PublishReason =
+  'FreshBroker' | 'NoMark' | 'BadMark' | 'OtherStore' | 'MarkAhead' | 'UpToDate' | 'Behind';
 
-export interface Republication {
-  /** Everything above this number is published. */
+export interface PublishPlan {
+  /** Publications with a greater number are to be sent; 0: everything, clears included. */
   readonly after: number;
-  readonly reason: 'NoMark' | 'ForeignStore' | 'MarkAhead' | 'Marked';
+  readonly reason: PublishReason;
 }
 
-/** A mark of another store or above our own numbers says nothing about this store: then everything goes out again. */
-export function whatIsLacking({ mark, storeId, lastNumber }: MarkSeen): Republication {
-  if (mark === null) return { after: 0, reason: 'NoMark' };
-  if (mark.store !== storeId) return { after: 0, reason: 'ForeignStore' };
-  if (mark.number > lastNumber) return { after: 0, reason: 'MarkAhead' };
-  return { after: mark.number, reason: 'Marked' };
+export interface MarkReading {
+  /** True: the broker has just started empty, there is nothing to read. */
+  readonly fresh: boolean;
+  /** As retained by the broker; null: none came in time. */
+  readonly mark: Uint8Array | null;
+  readonly root: TrustedRoot;
+  /** Id of our store. */
+  readonly store: string;
+  /** The highest number that our store gave out. */
+  readonly last: number;
+}
+
+export function planPublications(reading: MarkReading): PublishPlan {
+  const everything = (reason: PublishReason): PublishPlan => ({ after: 0, reason });
+  const { fresh, mark, root, store, last } = reading;
+  if (fresh) return everything('FreshBroker');
+  if (mark === null || mark.byteLength === 0) return everything('NoMark');
+  const opened = openHubDocument('mark', mark, { root });
+  if (!opened.ok) return everything('BadMark');
+  const { document } = opened.value;
+  if (document.store !== store) return everything('OtherStore');
+  if (document.number > last) return everything('MarkAhead');
+  return { after: document.number, reason: document.number === last ? 'UpToDate' : 'Behind' };
 }
 
 /**
- * The number up to which the broker has everything: all below the lowest that is not acknowledged, else all that was
- * sent.
+ * Which numbers the broker has for certain: all up to `covered()`. Numbers are sent in ascending
+ * order and acknowledged in any. Holds no more than what is unacknowledged.
  */
-export function safeNumber(sentThrough: number, unacknowledged: Iterable<number>): number {
-  let lowest = Number.POSITIVE_INFINITY;
-  for (const number of unacknowledged) lowest = Math.min(lowest, number);
-  return lowest === Number.POSITIVE_INFINITY ? sentThrough : Math.min(sentThrough, lowest - 1);
+export class Coverage {
+  /** In the order of sending, which is ascending. */
+  readonly #unacknowledged = new Set<number>();
+  #sent: number;
+
+  /** `after`: what the broker has to begin with. */
+  constructor(after: number) {
+    this.#sent = after;
+  }
+
+  /** Throws when the numbers do not ascend: the mark would lie. */
+  sent(number: number): void {
+    if (number <= this.#sent) throw new Error(`publication ${number} sent after ${this.#sent}`);
+    this.#sent = number;
+    this.#unacknowledged.add(number);
+  }
+
+  /** Twice is no harm. */
+  acknowledged(number: number): void {
+    this.#unacknowledged.delete(number);
+  }
+
+  /** True when all that was sent is acknowledged. */
+  isComplete(): boolean {
+    return this.#unacknowledged.size === 0;
+  }
+
+  covered(): number {
+    for (const lowest of this.#unacknowledged) return lowest - 1;
+    return this.#sent;
+  }
 }

@@ -1,125 +1,172 @@
 /**
- * Brings the retained topics of the broker to what the store says, in number order, and keeps a signed mark of how far it
- * is: written after the PUBACKs of all that it covers, never before. Publishes nothing that is not in the store.
+ * Brings the broker's retained topics to what the store says, on one connection: publications in
+ * the order of their numbers, at most a window of them unacknowledged, read from the store in pages;
+ * behind them the mark, never ahead of a PUBACK. Publishes nothing that is not in the store. A
+ * failure ends the connection: the next one starts over from the mark.
  */
+import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
 import type { Clock, Log } from '../../protocol/ports.js';
-import { safeNumber } from './publisher-decide.js';
-import type { Store } from '../store/store.js';
+import { Coverage } from './publisher-decide.js';
+import type { SendWindow } from './send-window.js';
+import type { Publication, Store } from '../store/store.js';
 
-/** Unacknowledged PUBLISHes: more gains nothing (measured), and AWS IoT Core takes no more. */
-const WINDOW = 100;
 const PAGE = 100;
-/** Marks are written once things are quiet this long, so that a rollout does not write one per node. */
-const MARK_AFTER_MS = 200;
+/** A burst of publications costs a few marks, not one each. */
+const MARK_DELAY_MS = 250;
+const STORE_RETRY_MS = 1_000;
 
-export interface PublisherParts {
+export interface PublisherOptions {
   readonly store: Store;
+  /** Publications with a greater number are sent. */
+  readonly after: number;
+  /** Number of the mark that the broker holds; null: none that counts. */
+  readonly marked: number | null;
+  /** Retained, QoS 1. True at the PUBACK; false: the connection is over. */
+  readonly send: (topic: string, payload: Uint8Array) => Promise<boolean>;
+  /** Sends the signed mark, retained. */
+  readonly sendMark: (number: number) => Promise<boolean>;
+  readonly window: SendWindow;
+  /** Aborted with the connection. */
+  readonly signal: AbortSignal;
+  /** Called when a publication failed on a connection that stands: it must be ended. */
+  readonly onFailure: (reason: string) => void;
   readonly clock: Clock;
   readonly log: Log;
-  /** Resolves at the PUBACK; rejects when the connection is lost. */
-  readonly publish: (topic: string, payload: Uint8Array) => Promise<void>;
-  /** The same for the mark of a number. */
-  readonly writeMark: (number: number) => Promise<void>;
-  readonly signal: AbortSignal;
 }
 
-/** One connection's work: ends when the signal aborts; rejects when publishing fails. */
-export async function keepPublished(parts: PublisherParts, after: number): Promise<void> {
-  const { store, signal } = parts;
-  const changed = wakeUp(signal);
-  const stop = store.onCommit(touched => {
-    if (touched.has('publish')) changed.wake();
-  });
-  try {
-    let marked = after;
-    const window = new Window(parts);
-    let sent = after;
-    while (!signal.aborted) {
-      const page = await store.publications(sent, PAGE);
-      for (const { number, topic, payload } of page) {
-        await window.send(number, topic, payload ?? new Uint8Array());
-        if (signal.aborted) return;
-        sent = number;
+export interface Publisher {
+  /** Resolves when the first page is on its way, or there is nothing to send. */
+  readonly begun: Promise<void>;
+  /**
+   * Begins no further publication, waits for the PUBACKs of those on their way, then for that of
+   * the mark that covers them. The caller bounds the wait.
+   */
+  stop(): Promise<void>;
+}
+
+export function startPublisher(options: PublisherOptions): Publisher {
+  return new StorePublisher(options);
+}
+
+class StorePublisher implements Publisher {
+  readonly begun: Promise<void>;
+  readonly #options: PublisherOptions;
+  readonly #coverage: Coverage;
+  readonly #stop = new AbortController();
+  readonly #signal: AbortSignal;
+  #marked: number | null;
+  #markDue = false;
+  #news = false;
+  #wake: () => void = () => undefined;
+  #begin: () => void = () => undefined;
+  #drain: () => void = () => undefined;
+  /** Resolves when everything that was sent is acknowledged, once the publisher was stopped. */
+  readonly #drained: Promise<void>;
+
+  constructor(options: PublisherOptions) {
+    this.#options = options;
+    this.#coverage = new Coverage(options.after);
+    this.#marked = options.marked;
+    this.#signal = AbortSignal.any([options.signal, this.#stop.signal]);
+    this.begun = new Promise(resolve => (this.#begin = resolve));
+    this.#drained = new Promise(resolve => (this.#drain = resolve));
+    void this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    if (!this.#coverage.isComplete()) await this.#drained;
+    await this.#mark();
+  }
+
+  async #run(): Promise<void> {
+    const { store, after } = this.#options;
+    const end = store.onCommit(touched => {
+      if (touched.has('publish')) this.#notice();
+    });
+    this.#signal.addEventListener('abort', () => this.#wake());
+    this.#markSoon();
+    let cursor = after;
+    while (!this.#signal.aborted) {
+      this.#news = false;
+      const page = await this.#page(cursor);
+      for (const publication of page) {
+        if (!(await this.#publish(publication))) break;
+        cursor = publication.number;
       }
-      if (page.length > 0) continue;
-      await window.drained();
-      const safe = safeNumber(sent, window.unacknowledged());
-      if (safe > marked || after === 0) {
-        await parts.clock.sleep(MARK_AFTER_MS, signal);
-        if (signal.aborted) return;
-        if ((await store.publications(sent, 1)).length > 0) continue;
-        await parts.writeMark(safe);
-        marked = safe;
-        after = safe;
-      }
-      await changed.next();
+      this.#begin();
+      if (page.length < PAGE) await this.#untilNews();
     }
-  } finally {
-    stop();
-  }
-}
-
-class Window {
-  private readonly parts: PublisherParts;
-  private readonly numbers = new Set<number>();
-  private failure: Error | null = null;
-  private wake: () => void = () => undefined;
-
-  constructor(parts: PublisherParts) {
-    this.parts = parts;
+    this.#begin();
+    end();
   }
 
-  unacknowledged(): Iterable<number> {
-    return this.numbers;
+  /** Empty, and asked again a little later, while the store fails. */
+  async #page(after: number): Promise<readonly Publication[]> {
+    const { store, clock, log } = this.#options;
+    try {
+      return await store.publications(after, PAGE);
+    } catch (error) {
+      if (this.#signal.aborted) return [];
+      const reason = error instanceof Error ? error.message : String(error);
+      log.error('publications cannot be read', { reason });
+      await clock.sleep(STORE_RETRY_MS, this.#signal);
+      this.#notice();
+      return [];
+    }
   }
 
-  /** Waits for room, not for the PUBACK. Throws what went wrong with an earlier one. */
-  async send(number: number, topic: string, payload: Uint8Array): Promise<void> {
-    while (this.numbers.size >= WINDOW) await this.turn();
-    this.check();
-    this.numbers.add(number);
-    this.parts.publish(topic, payload).then(
-      () => {
-        this.numbers.delete(number);
-        this.wake();
-      },
-      (error: unknown) => {
-        this.failure ??= error instanceof Error ? error : new Error(String(error));
-        this.wake();
-      },
-    );
+  /** Resolves when it is sent, not when it is acknowledged; false: nothing more can be sent. */
+  async #publish({ number, topic, payload }: Publication): Promise<boolean> {
+    const { window, log, onFailure, send } = this.#options;
+    if (payload !== null && payload.byteLength > MESSAGE_BYTES_MAX) {
+      // One of these must not keep all that follow from the nodes.
+      log.error('publication too large: left out', { topic, bytes: payload.byteLength });
+      return true;
+    }
+    if (!(await window.take('publication'))) return false;
+    if (this.#signal.aborted) {
+      window.release();
+      return false;
+    }
+    this.#coverage.sent(number);
+    void send(topic, payload ?? new Uint8Array()).then(acknowledged => {
+      window.release();
+      if (!acknowledged) {
+        if (!this.#signal.aborted) onFailure(`publication ${number} failed`);
+        return;
+      }
+      this.#coverage.acknowledged(number);
+      if (!this.#signal.aborted) this.#markSoon();
+      else if (this.#coverage.isComplete()) this.#drain();
+    });
+    return true;
   }
 
-  async drained(): Promise<void> {
-    while (this.numbers.size > 0) await this.turn();
-    this.check();
+  #notice(): void {
+    this.#news = true;
+    this.#wake();
   }
 
-  private async turn(): Promise<void> {
-    this.check();
-    await new Promise<void>(done => (this.wake = done));
-    this.check();
+  async #untilNews(): Promise<void> {
+    if (this.#news || this.#signal.aborted) return;
+    await new Promise<void>(resolve => (this.#wake = resolve));
   }
 
-  private check(): void {
-    if (this.failure !== null) throw this.failure;
+  #markSoon(): void {
+    if (this.#markDue || this.#coverage.covered() === this.#marked) return;
+    this.#markDue = true;
+    void this.#options.clock.sleep(MARK_DELAY_MS, this.#signal).then(async () => {
+      this.#markDue = false;
+      if (!this.#signal.aborted) await this.#mark();
+    });
   }
-}
 
-/** A wake-up that is not lost when it comes before the waiting begins. */
-function wakeUp(signal: AbortSignal): { wake(): void; next(): Promise<void> } {
-  let pending = false;
-  let resume: () => void = () => undefined;
-  const wake = () => {
-    pending = true;
-    resume();
-  };
-  signal.addEventListener('abort', wake, { once: true });
-  return {
-    wake,
-    next: async () => {
-      if (!pending && !signal.aborted) await new Promise<void>(done => (resume = done));
-      pending = false;
-    },
-  };
+  async #mark(): Promise<void> {
+    const { signal, sendMark } = this.#options;
+    const number = this.#coverage.covered();
+    if (signal.aborted || number === this.#marked) return;
+    this.#marked = number;
+    await sendMark(number);
+  }
 }
