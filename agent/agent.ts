@@ -159,7 +159,6 @@ function startSession({ config, identity, journal, clock, log, held }: SessionPa
     journal,
     directory: openOwnedDirectory(config.staticPodPath),
     pinnedRoot: identity.root,
-    first: null,
     arch: architecture(),
     agentVersion: VERSION,
     brokers: identity.membership.brokers,

@@ -93,7 +93,7 @@ export interface BundleObjectStatus {
   /** Counted over the nodes that the selector matches. */
   readonly nodes: {
     readonly desired: number;
-    /** Say that they accepted this revision. */
+    /** Say that this revision's manifests lie in their directory. */
     readonly updated: number;
     readonly healthy: number;
     readonly failed: number;

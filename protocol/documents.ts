@@ -381,6 +381,10 @@ export interface BundleStatus {
   name: Label;
   revision: Counter;
   digest: Digest;
+  /**
+   * Of the revision whose manifests lie in the static pod directory, which may be a former one; null: none does.
+   */
+  active: Digest | null;
   attempt: Counter;
   state: BundleState;
   /** @maxLength 128 */

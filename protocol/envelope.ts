@@ -95,8 +95,8 @@ export function openEnvelope(
 }
 
 /**
- * How many different keys of a role signed. Key ids are hints: a signature counts for the key it verifies with, each
- * key once, broken signatures beside good ones do no harm (DSSE 1.0.2; TUF 5.3.4).
+ * How many different keys of a role signed. A signature is tried with the one key that its id names (ids are hashes of
+ * keys); each key counts once, and broken or foreign signatures beside good ones do no harm (DSSE 1.0.2; TUF 5.3.4).
  */
 export function countSignatures(
   kind: DocumentKind,

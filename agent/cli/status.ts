@@ -39,7 +39,7 @@ export function statusLines(status: AgentStatus, now: number): string[] {
     ['Manifests:', status.staticPodPath],
     ['Engine:', status.engine === '' ? 'does not answer' : status.engine],
     ['Pods:', `${status.pods.total}, ${status.pods.ready} ready`],
-    ['Events:', `${journal.unconfirmedEvents} not confirmed by the hub`],
+    ['Events:', `${journal.unconfirmedEvents} ${hub ? 'not confirmed by the hub' : 'kept'}`],
     [
       'Hub:',
       hub ? `${hub.url}, ${hub.connected ? 'connected' : 'not connected'}` : 'none; not joined',

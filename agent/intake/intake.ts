@@ -35,11 +35,6 @@ export interface IntakeOptions {
   readonly link: Pick<Link, 'connected' | 'publish' | 'subscribe' | 'unsubscribe'>;
   /** From the join: where the chain of roots begins. */
   readonly pinnedRoot: TrustedRoot;
-  /**
-   * From the join: the first assignment and the nonce that makes it fresh. Looked at with a new
-   * journal only.
-   */
-  readonly first: { readonly nonce: string; readonly assignment: Uint8Array } | null;
   /** Kubernetes' word for this machine: `amd64`, `arm64`, `arm`. */
   readonly arch: string;
   readonly agentVersion: string;
@@ -87,7 +82,7 @@ export class Intake {
   constructor(options: IntakeOptions) {
     this.#options = options;
     this.#topics = topicsOf(options.identity.fleet);
-    const { clock, journal, log, first } = options;
+    const { clock, log } = options;
     this.#requests = new Requests(options);
     this.#refusals = new Refusals(clock, log, this.#topics.prefix);
     this.#roots = new RootWalk(this.#topics, options.identity.node);
@@ -103,9 +98,6 @@ export class Intake {
     const whereabouts = (digest: string) => this.#supply.whereabouts(digest);
     this.#stage = new Stage({ ...options, whereabouts });
     this.#retryAlarm = new Alarm(clock, () => this.#work());
-    if (first && journal.useNonce(first.nonce)) {
-      this.#assignment(Buffer.from(first.assignment), 'join');
-    }
     this.#work();
   }
 

@@ -63,6 +63,8 @@ export class Journal implements EventSink {
   #fresh: { reason: ResetReason; nonce: string } | null;
   #files: Map<string, content.OwnedFile>;
   #unsaved: { at: number; event: NewEvent }[] = [];
+  /** Why the twin is behind, or null. */
+  #twinFault: string | null = null;
   #counter = 0;
 
   constructor(db: Connection, options: JournalOptions, setAside: string | null) {
@@ -84,7 +86,7 @@ export class Journal implements EventSink {
     const reason = trust.getMeta(db, 'fresh') as ResetReason | null;
     this.#fresh = reason && { reason, nonce: trust.getMeta(db, 'nonce') ?? '' };
     this.#files = this.#readFiles();
-    writeTwin(this.#twinFile, this.#twin());
+    this.#keepTwin();
   }
 
   /** Grows with each call within a boot; with `boot` before it, it needs no disk. */
@@ -112,6 +114,9 @@ export class Journal implements EventSink {
     if (this.#unsaved.length > 0) {
       const message = `the disk refuses writes: ${this.#unsaved.length} events wait in memory`;
       conditions.push({ type: 'JournalWritable', status: 'False', reason: 'DiskError', message });
+    } else if (this.#twinFault !== null) {
+      const message = `${this.#twinFile} is behind the journal: ${this.#twinFault}`;
+      conditions.push({ type: 'JournalWritable', status: 'False', reason: 'DiskError', message });
     }
     return conditions;
   }
@@ -134,7 +139,7 @@ export class Journal implements EventSink {
     }
     this.#transaction(() => trust.insertRoot(this.#db, this.#now(), root));
     this.#root = root;
-    writeTwin(this.#twinFile, this.#twin());
+    this.#keepTwin();
   }
 
   /** The newest accepted assignment. */
@@ -145,19 +150,6 @@ export class Journal implements EventSink {
   /** Set while only an answer to this nonce may be accepted. */
   freshNonce(): string | null {
     return this.#fresh?.nonce ?? null;
-  }
-
-  /**
-   * Takes the nonce of a join, whose answer carries the first assignment. False when this journal
-   * is not the node's first: an assignment from before it was lost is not fresh.
-   */
-  useNonce(nonce: string): boolean {
-    if (this.#fresh?.reason !== 'Created' || this.#accepted) return false;
-    if (this.#fresh.nonce !== nonce) {
-      this.#transaction(() => trust.setMeta(this.#db, 'nonce', nonce));
-      this.#fresh = { ...this.#fresh, nonce };
-    }
-    return true;
   }
 
   /**
@@ -177,7 +169,7 @@ export class Journal implements EventSink {
     this.#accepted = { epoch, generation, digest, acceptedAt, document };
     this.#fresh = null;
     this.#documents.clear();
-    writeTwin(this.#twinFile, this.#twin());
+    this.#keepTwin();
   }
 
   // -----------------------------------------------------------------------------------------
@@ -265,8 +257,9 @@ export class Journal implements EventSink {
     this.onEvent?.();
   }
 
-  /** Writes events that the disk refused before. */
+  /** Writes what the disk refused before: the twin, events. */
   flush(): void {
+    if (this.#twinFault !== null) this.#keepTwin();
     if (this.#unsaved.length === 0) return;
     try {
       this.#transaction(() => {
@@ -316,6 +309,17 @@ export class Journal implements EventSink {
     return new Map(content.listFiles(this.#db).map(file => [file.file, file]));
   }
 
+  /** A twin that is behind does no harm; one that cannot be written must not undo what was promised. */
+  #keepTwin(): void {
+    try {
+      writeTwin(this.#twinFile, this.#twin());
+      this.#twinFault = null;
+    } catch (error) {
+      if (!isFileError(error)) throw error;
+      this.#twinFault = error.message;
+    }
+  }
+
   #twin(): Twin {
     return {
       journal: this.id,
@@ -325,6 +329,10 @@ export class Journal implements EventSink {
       generation: this.#accepted?.generation ?? 0,
     };
   }
+}
+
+function isFileError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && (error as NodeJS.ErrnoException).syscall !== undefined;
 }
 
 function digestsOf(document: { bundles: readonly { digest: string }[] }): string[] {

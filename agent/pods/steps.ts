@@ -130,7 +130,7 @@ export function describeStep(step: Step): string {
   const short = (id: string) => id.slice(0, 12);
   switch (step.do) {
     case 'pullImage':
-      return `pull image ${step.image} for container ${step.container} (${step.reason})`;
+      return `provide image ${step.image} for container ${step.container} (${step.reason})`;
     case 'stopContainer':
       return (
         `stop container ${step.container} ${short(step.id)}, ` +

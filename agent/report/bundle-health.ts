@@ -55,6 +55,7 @@ export function bundleHealth({ records, files, pods, now }: HealthInput): Health
     const since = new Date(changed ? now : record.since).toISOString();
     statuses.push({
       ...step,
+      active: record.active,
       state,
       reason: reason.slice(0, 128),
       message: message.slice(0, 1024).toWellFormed(),

@@ -208,11 +208,11 @@ function containerLines(container: ContainerStatusLike): string[] {
   ]);
 }
 
+/** In the order of the API's answer: as they happened. */
 function eventLines({ events, now }: Described): string[] {
   if (events.length === 0) return ['Events: <none>'];
   const rows = events
     .map(event => event as unknown as EventSpec)
-    .sort((a, b) => (a.lastTimestamp < b.lastTimestamp ? -1 : 1))
     .slice(-30)
     .map(e => [e.type, e.reason, ageText(now - Date.parse(e.lastTimestamp)), e.message]);
   return ['Events:', ...indent(layOut([['Type', 'Reason', 'Age', 'Message'], ...rows]))];

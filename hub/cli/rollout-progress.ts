@@ -54,7 +54,7 @@ export function progressOf(
       b => b.namespace === bundle.metadata.namespace && b.name === bundle.metadata.name,
     );
     const current = state?.revision === revision ? state : undefined;
-    if (current) updated++;
+    if (current?.active === bundle.status?.digest) updated++;
     if (current?.state === 'healthy') healthy++;
     else if (current?.state === 'failed' || current?.state === 'rolledBack') {
       failed++;

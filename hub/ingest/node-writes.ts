@@ -58,6 +58,14 @@ async function podWrites(
 ): Promise<Mutation[]> {
   const node = before.metadata.name;
   const mutations: Mutation[] = [];
+  // A node tells all its pods at once: their bundle is read for the first of them alone.
+  const read = new Map<string, ReturnType<NodeWriteParts['manifestsOf']>>();
+  const manifestsIn = (bundle: NonNullable<PodDocument['bundle']>) => {
+    const key = `${bundle.namespace}/${bundle.name}/${bundle.revision}`;
+    const found = read.get(key) ?? manifestsOf(bundle);
+    read.set(key, found);
+    return found;
+  };
   const held = async (namespace: string, name: string) =>
     (await store.get('Pod', namespace, name)) as PodObject | null;
   for (const key of state.gone) {
@@ -71,7 +79,7 @@ async function podWrites(
     const pod = state.recorded[key];
     if (!pod) continue;
     const { digest, name } = pod;
-    const manifests = document.bundle ? await manifestsOf(document.bundle) : null;
+    const manifests = document.bundle ? await manifestsIn(document.bundle) : null;
     const manifest = manifests ? manifestOf(document, manifests) : null;
     const object = mirrorDraft({ document, digest, name, manifest });
     // Two nodes may bring the same name in one turn: only one of them makes the object.

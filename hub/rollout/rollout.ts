@@ -65,21 +65,19 @@ export function rollUp(bundle: BundleObject, nodes: readonly NodeObject[]): Bund
   const requirements = parseSelector(bundle.spec.nodeSelector);
   const { revision, digest } = bundle.status;
   const selected = nodes.filter(node => matches(requirements, node.metadata.labels));
-  const states = selected.map(
+  const said = selected.flatMap(
     node =>
       node.status.flotilla.bundles.find(
-        b =>
-          b.namespace === bundle.metadata.namespace &&
-          b.name === bundle.metadata.name &&
-          b.digest === digest,
-      )?.state,
+        b => b.namespace === bundle.metadata.namespace && b.name === bundle.metadata.name,
+      ) ?? [],
   );
+  const states = said.filter(b => b.digest === digest).map(b => b.state);
   return {
     revision,
     digest,
     nodes: {
       desired: selected.length,
-      updated: states.filter(state => state !== undefined).length,
+      updated: said.filter(b => b.active === digest).length,
       healthy: states.filter(state => state === 'healthy').length,
       failed: states.filter(state => state === 'failed' || state === 'rolledBack').length,
       offline: selected.filter(node => !isOnline(node)).length,

@@ -11,7 +11,9 @@ import { openPlainSocket } from '../../agent/link/link.js';
 import { readNodeInfo } from '../../agent/node-info.js';
 import { openOwnedDirectory, type OwnedDirectory } from '../../agent/intake/owned-files.js';
 import type { PodReport } from '../../agent/ports.js';
+import { keyId } from '../../protocol/keys.js';
 import type { Clock } from '../../protocol/ports.js';
+import { openAssignment } from '../../protocol/verify-assignment.js';
 import { FLEET, NODE, NODE_NAME, trustedRoot } from './fleet.js';
 
 export interface TestNode {
@@ -31,6 +33,7 @@ export interface TestNodeOptions {
   readonly dataDir: string;
   readonly port: number;
   readonly clock: Clock;
+  /** The hub's answer to a join; accepted into a new journal, as `flotilla-agent join` does. */
   readonly first?: { readonly nonce: string; readonly assignment: Uint8Array };
   readonly wrapDirectory?: (directory: OwnedDirectory) => OwnedDirectory;
 }
@@ -42,6 +45,8 @@ export function startNode(options: TestNodeOptions): TestNode {
   const manifests = join(dataDir, 'manifests');
   mkdirSync(manifests, { recursive: true });
   const journal = openJournal({ dataDir, clock, randomId });
+  const isNew = journal.root() === null && journal.conditions().length === 0;
+  if (options.first && isNew) acceptFirst(journal, options.first);
   const logged: string[] = [];
   const write = (message: string, fields = {}) =>
     void logged.push(`${message} ${JSON.stringify(fields)}`);
@@ -62,7 +67,6 @@ export function startNode(options: TestNodeOptions): TestNode {
       journal,
       directory: options.wrapDirectory?.(directory) ?? directory,
       pinnedRoot: trustedRoot(),
-      first: options.first ?? null,
       arch: 'amd64',
       agentVersion: '0.1.0',
       containerRuntimeVersion: () => 'docker://0.0.0',
@@ -88,6 +92,22 @@ export function startNode(options: TestNodeOptions): TestNode {
     },
   };
   return node;
+}
+
+function acceptFirst(journal: Journal, first: NonNullable<TestNodeOptions['first']>): void {
+  const root = trustedRoot();
+  const opened = openAssignment(first.assignment, {
+    root,
+    node: NODE_NAME,
+    nodeKey: keyId(NODE.publicKey),
+    accepted: null,
+    nonce: first.nonce,
+    freshOnly: true,
+    now: 0,
+  });
+  if (!opened.ok) throw new Error(opened.refusal.detail);
+  journal.acceptRoot(root);
+  journal.acceptAssignment(opened.value);
 }
 
 function imageOf(text: string): string {

@@ -119,6 +119,7 @@ const documents: Record<DocumentKind, [object, Signer]> = {
           name: 'shop',
           revision: 1,
           digest: assigned(bundleDocument()).digest,
+          active: assigned(bundleDocument()).digest,
           attempt: 0,
           state: 'healthy',
           reason: '',

@@ -18,7 +18,11 @@ export interface ObjectParts {
 function inOrder(resource: StoredResource, items: readonly ApiObject[]): readonly ApiObject[] {
   if (resource !== EVENTS) return items;
   const at = (object: ApiObject) => String(object['lastTimestamp']);
-  return [...items].sort((a, b) => (at(a) < at(b) ? -1 : at(a) > at(b) ? 1 : 0));
+  // Those of one second stand as they were recorded: a node's come in the order of their numbers.
+  const recorded = ({ metadata }: ApiObject) => Number(metadata.resourceVersion);
+  return [...items].sort((a, b) =>
+    at(a) === at(b) ? recorded(a) - recorded(b) : at(a) < at(b) ? -1 : 1,
+  );
 }
 
 async function list(parts: ObjectParts, resource: StoredResource, selection: Selection) {

@@ -246,6 +246,7 @@ describe('lists', () => {
       put(pod('web-edge-1', { labels: { app: 'web' } })),
       put(pod('db-edge-2', { namespace: 'data', node: 'edge-2' })),
       put(event(2, { at: '2026-01-01T00:00:02Z' })),
+      put(event(9, { at: '2026-01-01T00:00:10Z' })),
       put(event(10, { at: '2026-01-01T00:00:10Z' })),
       put(event(1, { at: '2026-01-01T00:00:01Z' })),
     ]),
@@ -275,7 +276,7 @@ describe('lists', () => {
   test('events are v1 Events, in the order in which they happened', async () => {
     const { body } = await call('/api/v1/events');
     const numbers = listAt(body, 'items').map(item => at(item, 'flotilla.n'));
-    assert.deepEqual(numbers, [1, 2, 10]);
+    assert.deepEqual(numbers, [1, 2, 9, 10]);
     assert.equal(at(body, 'items.0.involvedObject.name'), 'web-edge-1');
     assert.equal(at(body, 'items.0.spec'), undefined);
   });

@@ -220,6 +220,14 @@ describe('the state of a bundle', () => {
     assert.equal(second.statuses[0]?.since, new Date(NOW).toISOString());
   });
 
+  test('what lies in the directory is told, be it the revision at hand or a former one', () => {
+    for (const active of ['two', 'one', null]) {
+      const records = [{ ...RECORD, state: 'waiting' as const, active }];
+      const { statuses } = bundleHealth({ records, files: [], pods: null, now: NOW });
+      assert.deepEqual([statuses[0]?.digest, statuses[0]?.active], ['two', active]);
+    }
+  });
+
   test('it says when to look again', () => {
     const world = {
       records: [RECORD],

@@ -6,6 +6,7 @@ import { rollUp } from '../../../hub/rollout/rollout.js';
 import type { BundleState } from '../../../protocol/documents.js';
 
 const DIGEST = 'd'.repeat(64);
+const OTHER = 'e'.repeat(64);
 
 const bundle = {
   kind: 'Bundle',
@@ -19,11 +20,14 @@ interface NodeRow {
   readonly ready?: string;
   readonly state?: BundleState;
   readonly digest?: string;
+  /** What runs; like `digest` when left out. */
+  readonly active?: string | null;
   readonly name?: string;
 }
 
-function node({ role = 'shop', ready = 'True', state, digest, name }: NodeRow): NodeObject {
-  const own = { namespace: 'default', name: name ?? 'shop', digest: digest ?? DIGEST, state };
+function node({ role = 'shop', ready = 'True', state, name, ...row }: NodeRow): NodeObject {
+  const { digest = DIGEST, active = digest } = row;
+  const own = { namespace: 'default', name: name ?? 'shop', digest, active, state };
   return {
     metadata: { labels: { role } },
     status: {
@@ -38,17 +42,26 @@ const ROWS: readonly [string, readonly NodeRow[], Partial<typeof NONE>][] = [
   ['nobody, where no node matches', [{ role: 'lab', state: 'healthy' }], {}],
   ['a node that has not spoken of it as desired alone', [{}], { desired: 1 }],
   ['one on its way as updated', [{ state: 'activating' }], { desired: 1, updated: 1 }],
+  [
+    'one that still fetches it as not updated',
+    [
+      { state: 'staged', active: null },
+      { state: 'waiting', active: OTHER },
+    ],
+    { desired: 2 },
+  ],
+  [
+    'one that refused it as failed and not updated: its former revision runs on',
+    [{ state: 'failed', active: OTHER }],
+    { desired: 1, failed: 1 },
+  ],
   ['a healthy one', [{ state: 'healthy' }], { desired: 1, updated: 1, healthy: 1 }],
   [
     'failures',
     [{ state: 'failed' }, { state: 'rolledBack' }],
     { desired: 2, updated: 2, failed: 2 },
   ],
-  [
-    'not what is said of another revision',
-    [{ state: 'healthy', digest: 'e'.repeat(64) }],
-    { desired: 1 },
-  ],
+  ['not what is said of another revision', [{ state: 'healthy', digest: OTHER }], { desired: 1 }],
   ['not what is said of another bundle', [{ state: 'healthy', name: 'bar' }], { desired: 1 }],
   [
     'an offline node by the last that it said',

@@ -7,8 +7,11 @@ import Database from 'better-sqlite3';
 import {
   copyFileSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
+  rmdirSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -148,7 +151,27 @@ describe('the file', () => {
     assert.notEqual(journal.id, id);
     assert.equal(journal.accepted(), null);
     assert.equal(journal.conditions()[0]?.reason, 'Lost');
-    assert.equal(journal.useNonce('ff'.repeat(16)), false);
+  });
+
+  test('whose twin cannot be written keeps its promises, says so, and catches up', () => {
+    const journal = start();
+    const inTheWay = join(dataDir, 'journal.floors.json.new');
+    mkdirSync(inTheWay);
+    accept(journal, 7);
+    assert.equal(journal.accepted()?.generation, 7);
+    const condition = journal.conditions().find(({ type }) => type === 'JournalWritable');
+    assert.equal(condition?.status, 'False');
+    assert.match(condition?.message ?? '', /journal\.floors\.json is behind the journal: EISDIR/);
+    rmdirSync(inTheWay);
+    journal.flush();
+    assert.equal(
+      journal.conditions().find(({ type }) => type === 'JournalWritable'),
+      undefined,
+    );
+    const twin = JSON.parse(readFileSync(join(dataDir, 'journal.floors.json'), 'utf8')) as {
+      generation: number;
+    };
+    assert.equal(twin.generation, 7);
   });
 
   test('that was put back from an older copy gets a new id and wants a fresh assignment', () => {

@@ -157,7 +157,8 @@ describe('the status', () => {
   });
 
   test('with long sentences is cut at those, never at pods', () => {
-    const bundle = { namespace: 'd', name: 'n', revision: 1, digest: 'a'.repeat(64), attempt: 0 };
+    const digests = { digest: 'a'.repeat(64), active: 'b'.repeat(64) };
+    const bundle = { namespace: 'd', name: 'n', revision: 1, ...digests, attempt: 0 };
     const bundles = Array.from({ length: 128 }, () => ({
       ...bundle,
       state: 'failed' as const,
