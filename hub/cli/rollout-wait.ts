@@ -1,7 +1,7 @@
 /** Waits for a rollout: live on a terminal, a line per change when piped, JSON events on request. */
 import { parseDurationMs } from '../../protocol/duration.js';
 import type { BundleApiObject } from './apply.js';
-import type { ApiList } from './client.js';
+import { ApiError, type ApiList } from './client.js';
 import type { Connected, Context } from './context.js';
 import { CliError } from '../../protocol/cli-error.js';
 import { pathOf, resourceOf } from './resources.js';
@@ -50,8 +50,20 @@ export async function waitForRollout(
   }
   const start = clock.monotonic();
   let said = '';
+  let away = false;
   for (;;) {
-    const progress = await look(hub, request.name);
+    const progress = await lookAgain(context, hub, {
+      name: request.name,
+      first: said === '',
+      said: away,
+    });
+    away = progress === null;
+    if (progress === null) {
+      expire(clock.monotonic() - start, limitMs, request);
+      await clock.sleep(LOOK_MS, signal);
+      if (signal.aborted) throw interrupted();
+      continue;
+    }
     const verdict = verdictOf(progress);
     const line = progressLine(request.name, progress);
     if (request.output === 'json') {
@@ -93,11 +105,37 @@ export async function waitForRollout(
       );
     }
     await clock.sleep(LOOK_MS, signal);
-    if (signal.aborted) throw new CliError('failed', 'interrupted; the rollout goes on by itself');
+    if (signal.aborted) throw interrupted();
   }
 }
 
 function doneLine(name: string, progress: RolloutProgress): string {
   if (progress.desired === 0) return `bundle/${name}: no node matches its selector yet`;
   return `bundle/${name} revision ${progress.revision} successfully rolled out`;
+}
+
+function interrupted(): CliError {
+  return new CliError('failed', 'interrupted; the rollout goes on by itself');
+}
+
+function expire(waitedMs: number, limitMs: number, { name, timeout }: WaitRequest): void {
+  if (limitMs === 0 || waitedMs < limitMs) return;
+  throw new CliError('timedOut', `bundle/${name}: the hub did not answer, and ${timeout} are over`);
+}
+
+/** Null: a hub that answered before is away; whoever waits waits on. */
+async function lookAgain(
+  { terminal }: Context,
+  hub: Connected,
+  { name, first, said }: { name: string; first: boolean; said: boolean },
+): Promise<RolloutProgress | null> {
+  try {
+    return await look(hub, name);
+  } catch (error) {
+    const isAway =
+      error instanceof CliError && !(error instanceof ApiError) && error.exit === 'failed';
+    if (first || !isAway) throw error;
+    if (!said) terminal.warn(`${error.message}; trying again`);
+    return null;
+  }
 }
