@@ -51,10 +51,11 @@ export async function waitForRollout(
   const start = clock.monotonic();
   let said = '';
   let away = false;
+  let answered = false;
   for (;;) {
     const progress = await lookAgain(context, hub, {
       name: request.name,
-      first: said === '',
+      first: !answered,
       said: away,
     });
     away = progress === null;
@@ -64,6 +65,7 @@ export async function waitForRollout(
       if (signal.aborted) throw interrupted();
       continue;
     }
+    answered = true;
     const verdict = verdictOf(progress);
     const line = progressLine(request.name, progress);
     if (request.output === 'json') {
