@@ -65,6 +65,9 @@ export class ApiError extends CliError {
   }
 }
 
+/** Nobody answered, or not to the end: another try may do. */
+export class HubUnreachable extends CliError {}
+
 const TABLE = 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json';
 /** No answer of the hub takes longer, watches excepted. */
 const ANSWER_MS = 30_000;
@@ -87,10 +90,12 @@ export class ApiClient {
     this.agent = new Agent({ keepAlive: true, maxSockets: 8 });
   }
 
-  /** Throws `ApiError` for a refusal, `CliError` when the hub cannot be reached. */
+  /** Throws `ApiError` for a refusal, `HubUnreachable` when there is no whole answer. */
   async call<T>(call: Call): Promise<T> {
     const response = await this.open(call, ANSWER_MS);
-    const body = await readBody(response);
+    const body = await readBody(response).catch((error: unknown) => {
+      throw unreachable(this.connection.server, error as Error);
+    });
     const code = response.statusCode ?? 0;
     if (code >= 200 && code < 300) return body as T;
     throw new ApiError(asStatus(body, code), code);
@@ -106,7 +111,10 @@ export class ApiClient {
     }
   }
 
-  /** Ends when the hub ends it or the signal aborts. An `ERROR` event (410 …) is thrown as `ApiError`. */
+  /**
+   * Ends when the hub ends it or the signal aborts. Throws `ApiError` for an `ERROR` event (410 …),
+   * `HubUnreachable` when the connection is lost.
+   */
   async *watch(call: Call): AsyncGenerator<WatchEvent> {
     const query = { ...call.query, watch: 'true' };
     const response = await this.open({ ...call, query }, 0);
@@ -129,7 +137,8 @@ export class ApiClient {
         }
       }
     } catch (error) {
-      if (call.signal?.aborted !== true) throw error;
+      if (call.signal?.aborted === true) return;
+      throw error instanceof ApiError ? error : unreachable(this.connection.server, error as Error);
     } finally {
       response.destroy();
     }
@@ -174,13 +183,17 @@ export class ApiClient {
   }
 }
 
-function unreachable(server: URL, error: Error): CliError {
+function unreachable(server: URL, error: Error): HubUnreachable {
   const code = (error as NodeJS.ErrnoException).code;
   const hint =
     code === 'ECONNREFUSED'
       ? 'is the hub running? start it with `flotilla hub run --data-dir DIR`'
       : 'does the kubeconfig belong to this hub?';
-  return new CliError('failed', `cannot reach the hub at ${server.origin}: ${error.message}`, hint);
+  return new HubUnreachable(
+    'failed',
+    `cannot reach the hub at ${server.origin}: ${error.message}`,
+    hint,
+  );
 }
 
 async function readBody(response: IncomingMessage): Promise<unknown> {

@@ -214,6 +214,13 @@ function eventLines({ events, now }: Described): string[] {
   const rows = events
     .map(event => event as unknown as EventSpec)
     .slice(-30)
-    .map(e => [e.type, e.reason, ageText(now - Date.parse(e.lastTimestamp)), e.message]);
-  return ['Events:', ...indent(layOut([['Type', 'Reason', 'Age', 'Message'], ...rows]))];
+    .map(e => [
+      e.type,
+      e.reason,
+      ageText(now - Date.parse(e.lastTimestamp)),
+      [e.source.component, e.source.host].filter(part => part !== '').join(', '),
+      e.message,
+    ]);
+  const head = ['Type', 'Reason', 'Age', 'From', 'Message'];
+  return ['Events:', ...indent(layOut([head, ...rows]))];
 }

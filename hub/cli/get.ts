@@ -1,7 +1,14 @@
 /** `flotilla get`: lists and watches, in kubectl's output forms. */
 import { Command } from 'commander';
 import { stringify } from 'yaml';
-import type { ApiList, ApiObject, Call, Table } from './client.js';
+import {
+  ApiError,
+  HubUnreachable,
+  type ApiList,
+  type ApiObject,
+  type Call,
+  type Table,
+} from './client.js';
 import {
   connected,
   withConnection,
@@ -23,6 +30,9 @@ interface GetOptions extends ConnectionOptions {
   showLabels?: boolean;
   headers: boolean;
 }
+
+/** Between two tries to go on with a watch. */
+const WATCH_AGAIN_MS = 1000;
 
 const FORMATS = ['wide', 'json', 'yaml', 'name'];
 
@@ -150,38 +160,74 @@ interface Watching {
   readonly options: GetOptions;
 }
 
-/** List, then changes from there; a hub that went away or forgot that far is asked again from the list. */
+/**
+ * List, then changes from there, over losses of the hub; one that forgot that far is asked for
+ * the list again, of which only what is new is shown. Ends with the signal.
+ */
 async function watch(
   context: Context,
   hub: Connected,
   { call, resource, options }: Watching,
 ): Promise<void> {
-  const asTable = options.output === undefined || options.output === 'wide';
+  const table = options.output === undefined || options.output === 'wide';
   const widths: number[] = [];
   let headers = options.headers;
-  const show = (table: Table) => {
-    const rows = rowsOf(table, { ...tableOptions(options, resource), headers });
+  let columns: Table['columnDefinitions'] = [];
+  const show = (found: Table) => {
+    if ((found.columnDefinitions ?? []).length > 0) columns = found.columnDefinitions;
+    const whole = { ...found, columnDefinitions: columns };
+    const rows = rowsOf(whole, { ...tableOptions(options, resource), headers });
     headers = false;
     for (const line of layOut(rows, widths)) context.terminal.print(line);
   };
-  const list = await hub.client.call<Table & ApiList>({ ...call, table: asTable });
-  let columns = list.columnDefinitions;
-  if (asTable) show(list);
-  else for (const item of list.items) printOne(context, item, { resource, options });
-  const resourceVersion = list.metadata.resourceVersion;
-  const events = hub.client.watch({
-    ...call,
-    table: asTable,
-    query: { ...call.query, resourceVersion },
-    signal: context.signal,
+  let seen: string | undefined;
+  const list = async () => {
+    const found = await hub.client.call<Table & ApiList>({ ...call, table });
+    const isNew = ({ metadata }: ApiObject) => isLater(metadata.resourceVersion, seen);
+    if (table) show({ ...found, rows: found.rows.filter(({ object }) => isNew(object)) });
+    else
+      for (const item of found.items.filter(isNew)) printOne(context, item, { resource, options });
+    seen = found.metadata.resourceVersion;
+  };
+  await list();
+  await overLosses(context, async () => {
+    const query = { ...call.query, resourceVersion: seen, allowWatchBookmarks: 'true' };
+    const { signal } = context;
+    try {
+      for await (const event of hub.client.watch({ ...call, table, query, signal })) {
+        const { metadata } = event.object as Table | ApiObject;
+        seen = metadata.resourceVersion ?? seen;
+        if (event.type === 'BOOKMARK') continue;
+        if (table) show(event.object as Table);
+        else printOne(context, event.object as ApiObject, { resource, options });
+      }
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.reason !== 'Expired') throw error;
+      await list();
+    }
   });
-  for await (const event of events) {
-    if (event.type === 'BOOKMARK') continue;
-    if (asTable) {
-      const table = event.object as Table;
-      if ((table.columnDefinitions ?? []).length > 0) columns = table.columnDefinitions;
-      show({ ...table, columnDefinitions: columns });
-    } else printOne(context, event.object as ApiObject, { resource, options });
+}
+
+/** The hub's resourceVersions are numbers that only grow, over all kinds and restarts. */
+function isLater(version: string | undefined, seen: string | undefined): boolean {
+  return seen === undefined || Number(version) > Number(seen);
+}
+
+/** Again and again until the signal aborts; a loss of the hub is said once, until it is back. */
+async function overLosses(context: Context, follow: () => Promise<void>): Promise<void> {
+  const { terminal, clock, signal } = context;
+  let isLost = false;
+  while (!signal.aborted) {
+    try {
+      await follow();
+      isLost = false;
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof HubUnreachable)) throw error;
+      if (!isLost) terminal.warn(`${error.message}; trying again`);
+      isLost = true;
+    }
+    await clock.sleep(WATCH_AGAIN_MS, signal);
   }
 }
 

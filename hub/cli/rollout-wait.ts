@@ -1,7 +1,7 @@
 /** Waits for a rollout: live on a terminal, a line per change when piped, JSON events on request. */
 import { parseDurationMs } from '../../protocol/duration.js';
 import type { BundleApiObject } from './apply.js';
-import { ApiError, type ApiList } from './client.js';
+import { HubUnreachable, type ApiList } from './client.js';
 import type { Connected, Context } from './context.js';
 import { CliError } from '../../protocol/cli-error.js';
 import { pathOf, resourceOf } from './resources.js';
@@ -34,6 +34,47 @@ async function look(hub: Connected, name: string): Promise<RolloutProgress> {
   return progressOf(bundle, nodes.items.map(nodeViewOf));
 }
 
+/** Looks again; null while a hub that answered before is away, for the rollout goes on meanwhile. */
+function patientLook(
+  { terminal }: Context,
+  hub: Connected,
+  name: string,
+): () => Promise<RolloutProgress | null> {
+  let reached: boolean | null = null;
+  return async () => {
+    try {
+      const progress = await look(hub, name);
+      reached = true;
+      return progress;
+    } catch (error) {
+      if (!(error instanceof HubUnreachable) || reached === null) throw error;
+      if (reached) terminal.warn(`${error.message}; trying again`);
+      reached = false;
+      return null;
+    }
+  };
+}
+
+/** Says how it stands, if that is news: live on a terminal. */
+function teller({ terminal }: Context, request: WaitRequest): (progress: RolloutProgress) => void {
+  let said = '';
+  return progress => {
+    const verdict = verdictOf(progress);
+    const line = progressLine(request.name, progress);
+    if (request.output === 'json') {
+      const text = JSON.stringify({ bundle: request.name, verdict, ...progress });
+      if (text !== said) terminal.print(text);
+      said = text;
+    } else if (terminal.interactive && verdict === 'waiting' && request.watch !== false) {
+      const obstacles = obstacleLines(progress).slice(0, 5);
+      terminal.progress([line, progressBar(progress, terminal.width), ...obstacles]);
+    } else if (line !== said) {
+      terminal.print(line);
+      said = line;
+    }
+  };
+}
+
 /** Throws `CliError`: `timedOut` (3) and `rolloutFailed` (4), each with what stands in the way. */
 export async function waitForRollout(
   context: Context,
@@ -49,95 +90,37 @@ export async function waitForRollout(
     );
   }
   const start = clock.monotonic();
-  let said = '';
-  let away = false;
-  let answered = false;
+  const lookAgain = patientLook(context, hub, request.name);
+  const tell = teller(context, request);
   for (;;) {
-    const progress = await lookAgain(context, hub, {
-      name: request.name,
-      first: !answered,
-      said: away,
-    });
-    away = progress === null;
-    if (progress === null) {
-      expire(clock.monotonic() - start, limitMs, request);
-      await clock.sleep(LOOK_MS, signal);
-      if (signal.aborted) throw interrupted();
-      continue;
-    }
-    answered = true;
-    const verdict = verdictOf(progress);
-    const line = progressLine(request.name, progress);
-    if (request.output === 'json') {
-      const text = JSON.stringify({ bundle: request.name, verdict, ...progress });
-      if (text !== said) terminal.print(text);
-      said = text;
-    } else if (terminal.interactive && verdict === 'waiting' && request.watch !== false) {
-      terminal.progress([
-        line,
-        progressBar(progress, terminal.width),
-        ...obstacleLines(progress).slice(0, 5),
-      ]);
-    } else if (line !== said) {
-      terminal.print(line);
-      said = line;
-    }
-    if (verdict === 'healthy') {
-      if (request.output === 'text') terminal.print(doneLine(request.name, progress));
-      return;
-    }
-    if (verdict === 'failed') {
-      throw new CliError(
-        'rolloutFailed',
-        [`bundle/${request.name} failed`, ...obstacleLines(progress)].join('\n'),
-      );
-    }
-    if (request.watch === false) {
-      for (const obstacle of obstacleLines(progress)) terminal.print(obstacle);
-      return;
+    const progress = await lookAgain();
+    const obstacles = progress ? obstacleLines(progress) : ['  the hub does not answer'];
+    if (progress) {
+      tell(progress);
+      const verdict = verdictOf(progress);
+      if (verdict === 'healthy') {
+        if (request.output === 'text') terminal.print(doneLine(request.name, progress));
+        return;
+      }
+      if (verdict === 'failed') {
+        const text = [`bundle/${request.name} failed`, ...obstacles].join('\n');
+        throw new CliError('rolloutFailed', text);
+      }
+      if (request.watch === false) return obstacles.forEach(line => terminal.print(line));
     }
     if (limitMs > 0 && clock.monotonic() - start >= limitMs) {
       throw new CliError(
         'timedOut',
-        [
-          `bundle/${request.name} is not healthy after ${request.timeout}`,
-          ...obstacleLines(progress),
-        ].join('\n'),
+        [`bundle/${request.name} is not healthy after ${request.timeout}`, ...obstacles].join('\n'),
         'it goes on by itself; look again with `flotilla rollout status`',
       );
     }
     await clock.sleep(LOOK_MS, signal);
-    if (signal.aborted) throw interrupted();
+    if (signal.aborted) throw new CliError('failed', 'interrupted; the rollout goes on by itself');
   }
 }
 
 function doneLine(name: string, progress: RolloutProgress): string {
   if (progress.desired === 0) return `bundle/${name}: no node matches its selector yet`;
   return `bundle/${name} revision ${progress.revision} successfully rolled out`;
-}
-
-function interrupted(): CliError {
-  return new CliError('failed', 'interrupted; the rollout goes on by itself');
-}
-
-function expire(waitedMs: number, limitMs: number, { name, timeout }: WaitRequest): void {
-  if (limitMs === 0 || waitedMs < limitMs) return;
-  throw new CliError('timedOut', `bundle/${name}: the hub did not answer, and ${timeout} are over`);
-}
-
-/** Null: a hub that answered before is away; whoever waits waits on. */
-async function lookAgain(
-  { terminal }: Context,
-  hub: Connected,
-  { name, first, said }: { name: string; first: boolean; said: boolean },
-): Promise<RolloutProgress | null> {
-  try {
-    return await look(hub, name);
-  } catch (error) {
-    const isAway =
-      error instanceof CliError && !(error instanceof ApiError) && error.exit === 'failed';
-    if (first || !isAway) throw error;
-    if (!said) terminal.warn(`${error.message}; trying again`);
-    return null;
-  }
 }
