@@ -45,10 +45,12 @@ suite() {
   node --enable-source-maps --test --test-concurrency="$concurrency" --test-timeout=600000 \
     --test-reporter=spec --test-reporter-destination=stdout \
     --test-reporter=tap --test-reporter-destination="$work/$name.tap" "${files[@]}"
-  local good bad
+  local good bad skipped
   good=$(sed -n 's/^# pass //p' "$work/$name.tap" | tail -n 1)
   bad=$(($(sed -n 's/^# fail //p' "$work/$name.tap" | tail -n 1) + $(sed -n 's/^# cancelled //p' "$work/$name.tap" | tail -n 1)))
   [ -n "$good" ] || give_up "the runner of $name ended without a count"
+  skipped=$(sed -n 's/^# skipped //p' "$work/$name.tap" | tail -n 1)
+  [ "${skipped:-0}" = 0 ] || echo "note: $skipped tests of $name were skipped; each says why above" >&2
   passed=$((passed + good))
   failed=$((failed + bad))
 }
@@ -68,6 +70,7 @@ packages() {
   have pgrep procps
   [ -x /usr/sbin/mosquitto ] || missing+=(mosquitto)
   have mosquitto_pub mosquitto-clients
+  have kubectl kubernetes-client
   [ "${#missing[@]}" -gt 0 ] || return 0
   say "Installing ${missing[*]}"
   local as_root=()
