@@ -103,7 +103,7 @@ export async function waitForRollout(
           `bundle/${request.name} is not healthy after ${request.timeout}`,
           ...obstacleLines(progress),
         ].join('\n'),
-        'it goes on by itself; look again with `flotilla rollout status`',
+        `it goes on by itself; look again with \`flotilla rollout status bundle/${request.name}\``,
       );
     }
     await clock.sleep(LOOK_MS, signal);
