@@ -70,6 +70,12 @@ install_missing() {
   need_packages ${missing[@]+"${missing[@]}"}
 }
 
+# The first line of npm's that is about the cause: "code 1", the path and the command say nothing.
+npm_reason() {
+  { grep 'npm error' "$demo/npm.log" || true; } |
+    { grep -vE '^npm error (code|errno|path|command|syscall|$)' || true; } | sed -n 's/^npm error //p;' | head -n1
+}
+
 build() {
   local want have=''
   want=$(sha256sum "$here/package-lock.json" | cut -d' ' -f1)
@@ -77,7 +83,11 @@ build() {
   mkdir -p "$demo"
   if [ "$want" != "$have" ]; then
     say "Installing Node packages (better-sqlite3 is compiled: about a minute)"
-    (cd "$here" && npm ci --no-audit --no-fund) >"$demo/npm.log" 2>&1 || die "npm ci failed: $(grep -m1 'npm error' "$demo/npm.log" || true)" "the whole story is in $demo/npm.log"
+    # Headers that Node.js brought along spare a download from nodejs.org, which a closed network refuses.
+    local node_home
+    node_home=$(node -p 'require("node:path").resolve(fs.realpathSync(process.execPath), "../..")')
+    [ ! -f "$node_home/include/node/node.h" ] || export npm_config_nodedir="$node_home"
+    (cd "$here" && npm ci --no-audit --no-fund) >"$demo/npm.log" 2>&1 || die "npm ci failed: $(npm_reason)" "the whole story is in $demo/npm.log"
     echo "$want" >"$here/node_modules/.flotilla-lock"
   fi
   say "Building"
@@ -189,6 +199,7 @@ metadata:
   labels:
     app: web
 spec:
+  terminationGracePeriodSeconds: 2
   containers:
     - name: httpd
       image: $image
@@ -269,8 +280,8 @@ demo_start() {
 
   if [ ! -f "$demo/agent/identity/join.json" ]; then
     say "Joining this machine as node \"$node_name\""
-    flotilla token create --label site=demo >"$demo/join.txt"
-    flotilla_agent join --token-file "$demo/join.txt" --node-name "$node_name" --data-dir "$demo/agent"
+    flotilla token create --label site="$node_name" >"$demo/join.txt"
+    flotilla_agent join --token-file "$demo/join.txt" --node-name "$node_name" --data-dir "$demo/agent" >>"$demo/init.log"
   fi
   if ! alive agent "$demo/agent"; then
     say "Starting the agent"
@@ -280,7 +291,7 @@ demo_start() {
 
   say "Rolling out the sample bundle in $demo/bundle"
   [ -f "$demo/bundle/web.yaml" ] || write_manifests "$web_port"
-  flotilla apply -f "$demo/bundle" --bundle demo --all-nodes --wait --timeout 3m
+  flotilla apply -f "$demo/bundle" --bundle demo --nodes site="$node_name" --wait --timeout 3m
   wait_for "the web server" agent curl_web "$web_port"
 
   printf '\n$ flotilla get nodes\n'
@@ -294,13 +305,17 @@ The web server answers:  curl http://127.0.0.1:$web_port/
 
 What to type next, in $here:
   export KUBECONFIG=$demo/admin.kubeconfig
-  npx flotilla get pods -w                                # watch
-  \$EDITOR $demo/bundle/web.yaml                           # change something, then
+  npx flotilla get pods -w
+Change something and roll it out:
+  \$EDITOR $demo/bundle/web.yaml
   npx flotilla diff -f $demo/bundle --bundle demo
   npx flotilla apply -f $demo/bundle --bundle demo --wait
-  npx flotilla-agent pods --data-dir $demo/agent           # the same, seen at the device
-  cp your-pod.yaml $demo/manifests/                        # a Pod of this node alone, no hub needed
-  ./install.sh demo --stop                                # remove the demo
+The same, seen at the device:
+  npx flotilla-agent pods --data-dir $demo/agent
+A Pod of this node alone, no hub needed:
+  cp your-pod.yaml $demo/manifests/
+Remove the demo:
+  ./install.sh demo --stop
 TEXT
 }
 

@@ -54,7 +54,7 @@ async function main(): Promise<void> {
     signal: interrupt.signal,
     env: process.env,
     withDataDir: command => {
-      const fromEnv = process.env['FLOTILLA_DATA_DIR'];
+      const fromEnv = process.env['FLOTILLA_DATA_DIR'] || undefined;
       const text = 'data directory of the agent (FLOTILLA_DATA_DIR)';
       return fromEnv === undefined
         ? command.requiredOption('--data-dir <dir>', text)

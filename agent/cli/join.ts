@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import { CliError } from '../../protocol/cli-error.js';
 import { nodeNameOf } from '../config.js';
 import { joinHub } from '../membership/join.js';
+import { JoinError } from '../membership/join-http.js';
 import { openJournal } from '../journal/journal.js';
 import { readTokenFile, removeTokenFile } from '../membership/token-file.js';
 import type { CliContext } from './context.js';
@@ -22,7 +23,7 @@ export function joinCommand(context: CliContext): Command {
     .withDataDir(new Command('join'))
     .summary('join a hub')
     .description(
-      'Makes the keys of this node (they never leave it), pins the hub by the hash in the join line before anything secret\n' +
+      'Makes the keys of this node (they never leave it), pins the hub by the hash in the join line before anything secret ' +
         'is sent, and stores what the hub signed. The token file is removed afterwards.',
     )
     .requiredOption('--token-file <file>', 'the join line of `flotilla token create`; - for stdin')
@@ -70,6 +71,12 @@ async function join(context: CliContext, options: JoinOptions): Promise<void> {
     context.print(`Next: flotilla-agent run --data-dir ${dataDir}`);
   } catch (error) {
     const { name, message } = error as Error;
+    if (error instanceof JoinError && error.code === 'Unreachable')
+      throw new CliError(
+        'failed',
+        message,
+        'is the hub running, and is its port open to this device?',
+      );
     if (['JoinError', 'IdentityError', 'JournalError'].includes(name))
       throw new CliError('refused', message);
     throw error;

@@ -15,7 +15,7 @@ export function runCommand(context: CliContext): Command {
   return new Command('run')
     .summary('run the agent')
     .description(
-      'Runs the Pods of the static pod directory on the local container engine. On a data directory that joined a hub it\n' +
+      'Runs the Pods of the static pod directory on the local container engine. On a data directory that joined a hub it ' +
         'also takes bundles from there and reports; else it is a stand-alone kubelet.',
     )
     .option('--data-dir <dir>', 'where the agent keeps everything (FLOTILLA_DATA_DIR)')

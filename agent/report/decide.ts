@@ -130,13 +130,22 @@ function shortStatus({ status }: Pod): Json {
 // --------------------------------------------------------------------------------------------
 // status
 
-/** Each condition with the time of its last change of status; `before` is what was said last. */
+/**
+ * Each condition with the time of its last change of status; `before` is what was said last. A type
+ * stands once, as in Kubernetes: what is said of it several times (one refused file each) is one
+ * message, with the reason of the first.
+ */
 export function conditionsSince(
   current: readonly SourceCondition[],
   before: readonly Condition[],
   at: string,
 ): Condition[] {
-  const byType = new Map(current.map(condition => [condition.type, condition]));
+  const byType = new Map<string, SourceCondition>();
+  for (const condition of current) {
+    const same = byType.get(condition.type);
+    const message = same ? `${same.message}; ${condition.message}` : condition.message;
+    byType.set(condition.type, { ...(same ?? condition), message });
+  }
   return [...byType.values()].slice(0, 32).map(({ type, status, reason, message }) => {
     const last = before.find(condition => condition.type === type && condition.status === status);
     return {

@@ -51,7 +51,7 @@ export function applyCommand(context: Context): Command {
   return inputOptions(new Command('apply'))
     .summary('make manifests the next revision of a bundle and roll it out')
     .description(
-      'Makes the Pods that -f names the whole content of a bundle. Each change is a new signed revision; applying the\n' +
+      'Makes the Pods that -f names the whole content of a bundle. Each change is a new signed revision; applying the ' +
         'same again changes nothing. Pods that are missing from the input leave the nodes.',
     )
     .option(

@@ -4,6 +4,9 @@ import type { ApiObject } from './client.js';
 import { nodeViewOf, obstacleLines, progressLine, progressOf } from './rollout-progress.js';
 import { ageText, layOut } from '../../protocol/columns.js';
 
+/** The longest name that there is, so that the blocks of one description stand in one column. */
+const NAME_WIDTH = 'Last refusal'.length;
+
 interface Described {
   readonly object: ApiObject;
   readonly events: readonly ApiObject[];
@@ -41,7 +44,7 @@ function body(input: Described): string[] {
 }
 
 function fields(rows: readonly (readonly [string, string])[]): string[] {
-  const width = Math.max(...rows.map(([name]) => name.length)) + 3;
+  const width = Math.max(NAME_WIDTH, ...rows.map(([name]) => name.length)) + 3;
   return rows.map(([name, value]) => {
     const [first = '', ...more] = value.split('\n');
     return [
@@ -140,7 +143,13 @@ interface ContainerStatusLike {
   containerID?: string;
   state?: Record<
     string,
-    { reason?: string; message?: string; startedAt?: string; exitCode?: number }
+    {
+      reason?: string;
+      message?: string;
+      startedAt?: string;
+      finishedAt?: string;
+      exitCode?: number;
+    }
   >;
   lastState?: ContainerStatusLike['state'];
 }
@@ -189,7 +198,12 @@ function stateText(state: ContainerStatusLike['state']): string {
   const why = [detail.reason, detail.message]
     .filter(text => text !== undefined && text !== '')
     .join(': ');
-  return `${name}${code}${why ? `: ${why}` : ''}${detail.startedAt ? ` since ${detail.startedAt}` : ''}`;
+  const when = detail.finishedAt
+    ? ` at ${detail.finishedAt}`
+    : detail.startedAt
+      ? ` since ${detail.startedAt}`
+      : '';
+  return `${name}${code}${why ? `: ${why}` : ''}${when}`;
 }
 
 function containerLines(container: ContainerStatusLike): string[] {

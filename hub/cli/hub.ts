@@ -26,7 +26,7 @@ function initCommand(context: Context): Command {
   return new Command('init')
     .summary('make a hub: keys, certificates, store, kubeconfig')
     .description(
-      'Makes the keys of root, release and hub, a certificate authority, server certificates, the store and\n' +
+      'Makes the keys of root, release and hub, a certificate authority, server certificates, the store and ' +
         'admin.kubeconfig in an empty directory, and prints the next two commands.',
     )
     .requiredOption('--data-dir <dir>', 'empty or new directory')

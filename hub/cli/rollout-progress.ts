@@ -58,11 +58,11 @@ export function progressOf(
     if (current?.state === 'healthy') healthy++;
     else if (current?.state === 'failed' || current?.state === 'rolledBack') {
       failed++;
-      const text = `${current.reason}${current.message ? `: ${current.message}` : ''}`;
+      const text = reasonText(current);
       failures.set(text, [...(failures.get(text) ?? []), node.name]);
     } else {
       const doing = current
-        ? `${current.state}${current.reason ? ` (${current.reason})` : ''}`
+        ? `${current.state}${current.reason ? ` (${reasonText(current)})` : ''}`
         : 'has not reported it yet';
       open.push({ node: node.name, text: node.online ? doing : 'offline' });
     }
@@ -79,6 +79,10 @@ export function progressOf(
       .sort((a, b) => b.nodes.length - a.nodes.length),
     open,
   };
+}
+
+function reasonText({ reason, message }: BundleStatus): string {
+  return `${reason}${message ? `: ${message}` : ''}`;
 }
 
 export type Verdict = 'waiting' | 'healthy' | 'failed';

@@ -112,7 +112,7 @@ export async function waitForRollout(
       throw new CliError(
         'timedOut',
         [`bundle/${request.name} is not healthy after ${request.timeout}`, ...obstacles].join('\n'),
-        'it goes on by itself; look again with `flotilla rollout status`',
+        `it goes on by itself; look again with \`flotilla rollout status bundle/${request.name}\``,
       );
     }
     await clock.sleep(LOOK_MS, signal);

@@ -54,7 +54,9 @@ export function terminalOf(streams: Streams): Terminal {
     progress: lines => {
       if (!interactive) return;
       clear();
-      for (const line of lines) streams.stdout.write(`${line}\n`);
+      // A line that wraps would be two, and clearing goes by lines.
+      const room = (streams.stdout.columns || 80) - 1;
+      for (const line of lines) streams.stdout.write(`${line.slice(0, room)}\n`);
       shown = lines.length;
     },
     ask: async question => {

@@ -26,7 +26,7 @@ export function tokenCommand(context: Context): Command {
   const create = withConnection(new Command('create'))
     .summary('print a join line, once')
     .description(
-      'Prints the line that `flotilla-agent join --token-file` takes. It joins one node, is shown only now, and carries\n' +
+      'Prints the line that `flotilla-agent join --token-file` takes. It joins one node, is shown only now, and carries ' +
         "the hash of the fleet's root, so that the device knows its hub before it sends anything secret.",
     )
     .option('--ttl <duration>', 'how long it is valid', '24h')

@@ -1,6 +1,6 @@
 /** The Table of events: the columns of Kubernetes' own server. */
 import type { EventSpec } from '../../objects.js';
-import { age } from './human-duration.js';
+import { age } from '../../../protocol/human-duration.js';
 import { column, integerColumn, wideColumn, type TableShape } from './table.js';
 
 export const EVENT_TABLE: TableShape = {

@@ -1,7 +1,7 @@
 /** The Table of nodes: the columns of Kubernetes' own server. */
 import type { NodeSpec, NodeStatus } from 'kubernetes-types/core/v1.js';
 import type { ApiObject } from '../api-object.js';
-import { age } from './human-duration.js';
+import { age } from '../../../protocol/human-duration.js';
 import { column, nameColumn, orNone, wideColumn, type TableShape } from './table.js';
 
 const ROLE_PREFIX = 'node-role.kubernetes.io/';

@@ -1,6 +1,6 @@
 /** The Tables of Flotilla's own kinds, bundles and tokens, and of the derived namespaces. */
 import type { BundleObjectStatus, BundleSpec, TokenSpec, TokenStatus } from '../../objects.js';
-import { age, humanDuration } from './human-duration.js';
+import { age, humanDuration } from '../../../protocol/human-duration.js';
 import { column, integerColumn, nameColumn, orNone, wideColumn, type TableShape } from './table.js';
 
 const DIGEST_SHOWN = 12;

@@ -1,6 +1,6 @@
 /** The Table of pods: the columns of Kubernetes' own server. */
 import type { PodSpec, PodStatus } from 'kubernetes-types/core/v1.js';
-import { age } from './human-duration.js';
+import { age } from '../../../protocol/human-duration.js';
 import { podSummary } from './pod-status.js';
 import { column, nameColumn, orNone, wideColumn, type TableShape } from './table.js';
 

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import type { ContainerStatus, PodSpec, PodStatus } from 'kubernetes-types/core/v1.js';
 import { toApiObject, type ApiObject } from '../../../hub/api/api-object.js';
 import { EVENT_TABLE } from '../../../hub/api/tables/events.js';
-import { age, humanDuration } from '../../../hub/api/tables/human-duration.js';
+import { age, humanDuration } from '../../../protocol/human-duration.js';
 import { NODE_TABLE } from '../../../hub/api/tables/nodes.js';
 import { BUNDLE_TABLE, TOKEN_TABLE } from '../../../hub/api/tables/own-kinds.js';
 import { podSummary } from '../../../hub/api/tables/pod-status.js';

@@ -193,6 +193,20 @@ describe('the status', () => {
     assert.deepEqual([same[0]?.lastTransitionTime, same[0]?.message], ['then', 'n']);
     assert.equal(other[0]?.lastTransitionTime, 'now');
   });
+
+  test('says every refused file in the one condition that its type may have', () => {
+    const refused = (reason: string, message: string) =>
+      ({ type: 'ManifestRefused', status: 'True', reason, message }) as const;
+    const said = conditionsSince(
+      [refused('Syntax', 'a.yaml'), refused('Mode', 'b.yaml')],
+      [],
+      'now',
+    );
+    assert.deepEqual(
+      said.map(({ reason, message }) => [reason, message]),
+      [['Syntax', 'a.yaml; b.yaml']],
+    );
+  });
 });
 
 test('a batch holds the first events that fit, at most 128', () => {
