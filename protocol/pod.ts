@@ -14,6 +14,7 @@ export type {
   EmptyDirVolumeSource,
   EnvVar,
   HostPathVolumeSource,
+  LifecycleHandler,
   Pod,
   PodCondition,
   PodSpec,

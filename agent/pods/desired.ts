@@ -7,6 +7,7 @@
  * stays (rows 27, 28, 45 done better). Pure.
  */
 import type { BundleName, SourceCondition } from '../ports.js';
+import { objectsFor, type ConfigObject, type ConfigObjects } from './config-objects.js';
 import { configHash, containerHash, podFullName, podUid } from '../../protocol/pod-identity.js';
 import { withDefaults } from '../../protocol/pod-defaults.js';
 import { podNamespace, type ValidPod } from '../../protocol/pod.js';
@@ -46,6 +47,8 @@ export interface SourceSnapshot {
   readonly pods: readonly SourcePod[];
   readonly refused: readonly RefusedPod[];
   readonly conditions: readonly SourceCondition[];
+  /** ConfigMaps and Secrets that lie beside the pods. */
+  readonly objects: readonly ConfigObject[];
 }
 
 /** A place that pods come from. */
@@ -69,6 +72,21 @@ export interface DesiredPod {
   readonly sandboxHash: string;
   /** By container name. */
   readonly containerHashes: ReadonlyMap<string, string>;
+  /** Set by admission: the pod is wanted and may not begin. */
+  readonly rejection: Rejection | null;
+  readonly objects: ConfigObjects;
+}
+
+/** Why a pod may not begin now; what of it runs already goes on. */
+export interface Rejection {
+  /** `Failed` as the kubelet's admission has it (row 179); `Pending` for what only waits. */
+  readonly phase: 'Failed' | 'Pending';
+  /** CamelCase: `NodePorts`, `PodSecurity`, `MissingConfigMap` … */
+  readonly reason: string;
+  /** A sentence that names the field. */
+  readonly message: string;
+  /** When to ask again although nothing happens, milliseconds since 1970; null = events will tell. */
+  readonly againAt: number | null;
 }
 
 export interface Desired {
@@ -138,6 +156,11 @@ function desiredPod(kind: SourceKind, from: SourcePod, input: MergeInput): Desir
     sandboxHash: sandboxHashOf(manifest, origin),
     containerHashes: new Map(
       manifest.spec.containers.map(container => [container.name, containerHash(container)]),
+    ),
+    rejection: null,
+    objects: objectsFor(
+      input.snapshots.flatMap(snapshot => snapshot.objects),
+      from.bundle,
     ),
   };
 }

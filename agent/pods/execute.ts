@@ -236,7 +236,7 @@ class Execution {
     const spec = containerSpec(desired, container, {
       attempt: step.attempt,
       node,
-      paths: volumes.paths(desired.uid, desired.pod),
+      mounts: await volumes.mounts(desired.uid, desired.pod, container),
       podIP: needsPodIP(container) ? await this.#podIP() : '',
     });
     const id = await runtime.createContainer(sandboxId, podIdentity(desired), spec);

@@ -237,6 +237,10 @@ function planKey(group: Group, input: PlanInput, wantedUids: ReadonlySet<string>
   }
   const context: PodContext = { pod, memory, now };
   const there = group.byUid.get(pod.uid);
+  if (pod.rejection !== null && there === undefined) {
+    // What runs under the name goes on until its successor may begin.
+    return { steps: [], sandbox: null, againAt: pod.rejection.againAt };
+  }
   if (retiring.length > 0 && there === undefined) return planReplacement(retiring, context);
   const actions = planPod(there ?? NO_INSTANCES, context);
   return { ...actions, steps: [...retiring, ...actions.steps] };

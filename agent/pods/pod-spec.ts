@@ -1,14 +1,20 @@
 /**
  * From a Pod to what the runtime is asked to make: a sandbox and its containers.
  *
- * Takes a pod with defaults and suffixed name (`desired.ts`), the node's facts and the host paths of its
- * volumes. Kubelet behaviour rows 141 to 146, 149 to 153, 168, 169, 174, 212, 213. Pure.
+ * Takes a pod with defaults and suffixed name (`desired.ts`), the node's facts and the mounts that `volumes.ts` made. Kubelet behaviour rows 141 to 146, 149 to 153, 168, 169, 174, 212, 213. Pure.
  */
 import type { DesiredPod } from './desired.js';
 import { environment, expand, type PodAddresses } from './pod-env.js';
 import { linuxResources } from './pod-resources.js';
 import { gracePeriod } from './plan-views.js';
-import type { ContainerSpec, Mount, PodIdentity, SandboxSpec } from '../runtime/runtime.js';
+import {
+  PLAIN_SECURITY,
+  type ContainerSpec,
+  type Mount,
+  type Namespaces,
+  type PodIdentity,
+  type SandboxSpec,
+} from '../runtime/runtime.js';
 import type { Container, ValidPod } from '../../protocol/pod.js';
 
 export const ETC_HOSTS = '/etc/hosts';
@@ -23,14 +29,6 @@ export interface NodeFacts {
   readonly memoryBytes: number;
 }
 
-/** Where a pod's files are on the host. */
-export interface PodPaths {
-  /** Host path by volume name. */
-  readonly volumes: ReadonlyMap<string, string>;
-  /** The managed hosts file. */
-  readonly hostsFile: string;
-}
-
 export function podIdentity({ pod, uid }: DesiredPod): PodIdentity {
   return { name: pod.metadata.name, namespace: pod.metadata.namespace ?? '', uid };
 }
@@ -42,12 +40,23 @@ export function podHostname(pod: ValidPod): string {
   return pod.metadata.name.slice(0, HOSTNAME_MAX).replace(/[-.]+$/, '');
 }
 
+/** Row 167: what the pod shares with the host, and what its containers share with each other. */
+export function podNamespaces({ spec }: ValidPod): Namespaces {
+  return {
+    network: spec.hostNetwork === true ? 'host' : 'pod',
+    ipc: spec.hostIPC === true ? 'host' : 'pod',
+    pid: spec.hostPID === true ? 'host' : spec.shareProcessNamespace === true ? 'pod' : 'container',
+  };
+}
+
 export function sandboxSpec(desired: DesiredPod, attempt: number): SandboxSpec {
   const { pod } = desired;
   return {
     pod: podIdentity(desired),
     attempt,
     hostname: podHostname(pod),
+    namespaces: podNamespaces(pod),
+    sysctls: {},
     ports: pod.spec.containers
       .flatMap(container => container.ports ?? [])
       .filter(({ hostPort = 0 }) => hostPort !== 0)
@@ -69,22 +78,11 @@ export function hasManagedHosts(container: Container): boolean {
   return !(container.volumeMounts ?? []).some(({ mountPath }) => mountPath === ETC_HOSTS);
 }
 
-/** A path in the container must be absolute for the engine. */
-function mountsOf(container: Container, paths: PodPaths): Mount[] {
-  const mounts = (container.volumeMounts ?? []).map(({ name, mountPath, readOnly = false }) => {
-    const hostPath = paths.volumes.get(name);
-    if (hostPath === undefined) throw new Error(`volume ${name} was not prepared`);
-    const containerPath = mountPath.startsWith('/') ? mountPath : `/${mountPath}`;
-    return { hostPath, containerPath, readOnly };
-  });
-  if (!hasManagedHosts(container)) return mounts;
-  return [...mounts, { hostPath: paths.hostsFile, containerPath: ETC_HOSTS, readOnly: false }];
-}
-
 export interface ContainerFacts {
   readonly attempt: number;
   readonly node: NodeFacts;
-  readonly paths: PodPaths;
+  /** What the container sees of its volumes, with the managed files. */
+  readonly mounts: readonly Mount[];
   readonly podIP: string;
 }
 
@@ -107,7 +105,11 @@ export function containerSpec(
     args: expandAll(container.args),
     env: [...env].map(([name, value]) => `${name}=${value}`),
     workingDir: container.workingDir ?? '',
-    mounts: mountsOf(container, facts.paths),
+    mounts: facts.mounts,
+    devices: [],
+    security: PLAIN_SECURITY,
+    namespaces: podNamespaces(pod),
+    stopSignal: '',
     resources: linuxResources(pod, container, facts.node.memoryBytes),
     stdin: container.stdin ?? false,
     stdinOnce: container.stdinOnce ?? false,

@@ -7,8 +7,9 @@
 import { constants } from 'node:fs';
 import { chmod, mkdir, open, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { PodPaths } from './pod-spec.js';
-import type { HostPathVolumeSource, ValidPod } from '../../protocol/pod.js';
+import { ETC_HOSTS, hasManagedHosts } from './pod-spec.js';
+import type { Mount } from '../runtime/runtime.js';
+import type { Container, HostPathVolumeSource, ValidPod } from '../../protocol/pod.js';
 
 const EMPTY_DIR = 'kubernetes.io~empty-dir';
 
@@ -22,13 +23,15 @@ export interface PodVolumes {
   uids(): Promise<ReadonlySet<string>>;
   /** Makes what is missing; twice is the same as once. Throws `MountError`. */
   prepare(uid: string, pod: ValidPod): Promise<void>;
-  /** Where everything is, whether it was prepared or not. */
-  paths(uid: string, pod: ValidPod): PodPaths;
+  /** What a container sees of the pod's volumes, with its managed files; after `prepare`. */
+  mounts(uid: string, pod: ValidPod, container: Container): Promise<readonly Mount[]>;
   /** Writes the hosts file in place, so that running containers see it. */
   writeHosts(uid: string, content: string): Promise<void>;
   /** Removes all files of the pod. Gone already = done. */
   remove(uid: string): Promise<void>;
 }
+
+const PRIVATE = { propagation: 'rprivate', recursiveReadOnly: false } as const;
 
 type FileKind = 'directory' | 'file' | 'socket' | 'character device' | 'block device';
 
@@ -118,12 +121,23 @@ export function openPodVolumes(dataDir: string): PodVolumes {
       await mkdir(join(root, uid), { recursive: true, mode: 0o750 });
       for (const volume of pod.spec.volumes ?? []) await prepareVolume(uid, volume);
     },
-    paths(uid, pod) {
-      const volumes = (pod.spec.volumes ?? []).map(({ name, hostPath }): [string, string] => [
-        name,
-        hostPath?.path ?? emptyDirOf(uid, name),
-      ]);
-      return { volumes: new Map(volumes), hostsFile: hostsOf(uid) };
+    mounts(uid, pod, container) {
+      const sources = new Map(
+        (pod.spec.volumes ?? []).map(({ name, hostPath }): [string, string] => [
+          name,
+          hostPath?.path ?? emptyDirOf(uid, name),
+        ]),
+      );
+      const mounts = (container.volumeMounts ?? []).map(({ name, mountPath, readOnly = false }) => {
+        const hostPath = sources.get(name);
+        if (hostPath === undefined) throw new MountError(`volume ${name} was not prepared`);
+        // A path in the container must be absolute for the engine.
+        const containerPath = mountPath.startsWith('/') ? mountPath : `/${mountPath}`;
+        return { ...PRIVATE, hostPath, containerPath, readOnly };
+      });
+      if (!hasManagedHosts(container)) return Promise.resolve(mounts);
+      const hosts = { ...PRIVATE, hostPath: hostsOf(uid), containerPath: ETC_HOSTS };
+      return Promise.resolve([...mounts, { ...hosts, readOnly: false }]);
     },
     async writeHosts(uid, content) {
       await mkdir(join(root, uid), { recursive: true, mode: 0o750 });

@@ -1,7 +1,13 @@
 /** What the Engine API says of a container, in the port's words. Pure. */
 import type { ContainerInspectInfo, DockerVersion } from 'dockerode';
 import { countOf, LABEL, podOfLabels } from './docker-names.js';
-import type { ContainerState, ObservedContainer, ObservedSandbox, RuntimeInfo } from './runtime.js';
+import type {
+  ContainerState,
+  EngineFeatures,
+  ObservedContainer,
+  ObservedSandbox,
+  RuntimeInfo,
+} from './runtime.js';
 
 /** The kubelet's default grace: for a sandbox whose label was lost. */
 const DEFAULT_GRACE_S = 30;
@@ -94,12 +100,13 @@ function reasonOf(state: ContainerInspectInfo['State'], neverRan: boolean): stri
   return state.ExitCode === 0 ? 'Completed' : 'Error';
 }
 
+const text = (value: unknown) => (typeof value === 'string' ? value : '');
+
 /** `version` and `info` of the engine. */
 export function runtimeInfo(
   version: DockerVersion,
   info: Readonly<Record<string, unknown>>,
 ): RuntimeInfo {
-  const text = (value: unknown) => (typeof value === 'string' ? value : '');
   const components = (version as { Components?: { Name: string }[] }).Components ?? [];
   return {
     name: components.some(c => /podman/i.test(c.Name)) ? 'podman' : 'docker',
@@ -111,5 +118,27 @@ export function runtimeInfo(
     architecture: version.Arch,
     cpus: Number(info['NCPU'] ?? 0),
     memoryBytes: Number(info['MemTotal'] ?? 0),
+    features: engineFeatures(version, info),
+  };
+}
+
+function engineFeatures(
+  version: DockerVersion,
+  info: Readonly<Record<string, unknown>>,
+): EngineFeatures {
+  const given = info['SecurityOptions'];
+  const options = Array.isArray(given) ? given.map(String) : [];
+  const has = (name: string) => options.some(option => option.startsWith(`name=${name}`));
+  const numbers = (text: string) => text.split('.').map(part => Number.parseInt(part, 10));
+  const [major = 0] = numbers(version.Version);
+  const [kernel = 0, kernelMinor = 0] = numbers(version.KernelVersion ?? '');
+  const isNewKernel = kernel > 5 || (kernel === 5 && kernelMinor >= 12);
+  return {
+    recursiveReadOnly: major >= 25 && isNewKernel,
+    appArmor: has('apparmor'),
+    seLinux: has('selinux'),
+    seccomp: has('seccomp'),
+    cgroupVersion: text(info['CgroupVersion']) === '2' ? 2 : 1,
+    rootful: !has('rootless') && !has('userns'),
   };
 }

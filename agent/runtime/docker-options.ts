@@ -1,7 +1,13 @@
 /** Sandbox and container specs as the Engine API's create options (cri-dockerd's choices, row by row). Pure. */
 import type { ContainerCreateOptions } from 'dockerode';
 import { containerLabels, containerName, sandboxLabels, sandboxName } from './docker-names.js';
-import type { ContainerSpec, PodIdentity, PortMapping, SandboxSpec } from './runtime.js';
+import type {
+  ContainerSecurity,
+  ContainerSpec,
+  PodIdentity,
+  PortMapping,
+  SandboxSpec,
+} from './runtime.js';
 
 /** What the kubelet gives its sandboxes (row 153). */
 export const SANDBOX_OOM_SCORE_ADJ = -998;
@@ -36,16 +42,21 @@ export function sandboxOptions(
   image: string,
   facts: EngineFacts,
 ): ContainerCreateOptions {
+  const { network, ipc, pid } = spec.namespaces;
+  const isHostNetwork = network === 'host';
   return {
     name: sandboxName(spec),
     Image: image,
-    Hostname: spec.hostname,
+    ...(isHostNetwork ? {} : { Hostname: spec.hostname }),
     Labels: sandboxLabels(spec, facts.owner),
     ExposedPorts: Object.fromEntries(spec.ports.map(port => [portKey(port), {}])),
     Healthcheck: { Test: ['NONE'] },
     HostConfig: {
-      PortBindings: portBindings(spec.ports),
-      IpcMode: 'shareable',
+      ...(isHostNetwork ? { NetworkMode: 'host', UTSMode: 'host' } : {}),
+      PortBindings: isHostNetwork ? {} : portBindings(spec.ports),
+      IpcMode: ipc === 'host' ? 'host' : 'shareable',
+      ...(pid === 'host' ? { PidMode: 'host' } : {}),
+      Sysctls: { ...spec.sysctls },
       SecurityOpt: ['no-new-privileges'],
       RestartPolicy: { Name: 'no' },
       LogConfig: LOG_CONFIG,
@@ -55,12 +66,35 @@ export function sandboxOptions(
   };
 }
 
+/** Rows 157 to 161. */
+function securityOptions(security: ContainerSecurity): ContainerCreateOptions['HostConfig'] {
+  const { seccomp, appArmor } = security;
+  const seccompOption =
+    seccomp === 'unconfined' ? seccomp : seccomp === 'runtime' ? null : seccomp.profile;
+  const options = [
+    ...(security.noNewPrivileges ? ['no-new-privileges'] : []),
+    ...(seccompOption === null ? [] : [`seccomp=${seccompOption}`]),
+    ...(appArmor === null ? [] : [`apparmor=${appArmor}`]),
+    ...security.seLinux.map(label => `label=${label}`),
+  ];
+  return {
+    Privileged: security.privileged,
+    ReadonlyRootfs: security.readOnlyRootFilesystem,
+    CapAdd: [...security.capAdd],
+    CapDrop: [...security.capDrop],
+    GroupAdd: security.groups.map(String),
+    SecurityOpt: options,
+    ...(security.unmaskedProc ? { MaskedPaths: [], ReadonlyPaths: [] } : {}),
+  };
+}
+
 export function containerOptions(
   pod: PodIdentity,
   spec: ContainerSpec,
   where: EngineFacts & { readonly sandboxId: string },
 ): ContainerCreateOptions {
-  const { resources } = spec;
+  const { resources, security } = spec;
+  const { network, ipc, pid } = spec.namespaces;
   const join = `container:${where.sandboxId}`;
   return {
     name: containerName(pod, spec),
@@ -70,14 +104,19 @@ export function containerOptions(
     ...(spec.args ? { Cmd: [...spec.args] } : {}),
     Env: [...spec.env],
     ...(spec.workingDir ? { WorkingDir: spec.workingDir } : {}),
+    ...(security.user === '' ? {} : { User: security.user }),
+    ...(spec.stopSignal === '' ? {} : { StopSignal: spec.stopSignal }),
     Labels: containerLabels(pod, spec, where),
     OpenStdin: spec.stdin,
     StdinOnce: spec.stdinOnce,
     Tty: spec.tty,
     Healthcheck: { Test: ['NONE'] },
     HostConfig: {
-      NetworkMode: join,
-      IpcMode: join,
+      NetworkMode: network === 'host' ? 'host' : join,
+      ...(network === 'host' ? { UTSMode: 'host' } : {}),
+      IpcMode: ipc === 'host' ? 'host' : join,
+      ...(pid === 'container' ? {} : { PidMode: pid === 'host' ? 'host' : join }),
+      ...securityOptions(spec.security),
       RestartPolicy: { Name: 'no' },
       LogConfig: LOG_CONFIG,
       Mounts: spec.mounts.map(mount => ({
@@ -85,7 +124,15 @@ export function containerOptions(
         Source: mount.hostPath,
         Target: mount.containerPath,
         ReadOnly: mount.readOnly,
-        BindOptions: { Propagation: 'rprivate' },
+        BindOptions: {
+          Propagation: mount.propagation,
+          ...(mount.recursiveReadOnly ? { ReadOnlyForceRecursive: true } : {}),
+        },
+      })),
+      Devices: spec.devices.map(device => ({
+        PathOnHost: device.hostPath,
+        PathInContainer: device.containerPath,
+        CgroupPermissions: device.permissions,
       })),
       CpuShares: resources.cpuShares,
       ...(resources.cpuQuota > 0 ? { CpuPeriod: CPU_PERIOD_US, CpuQuota: resources.cpuQuota } : {}),

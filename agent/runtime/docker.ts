@@ -15,6 +15,7 @@ import { containerName, countOf, LABEL, sandboxName } from './docker-names.js';
 import { isSandbox, observedContainer, observedSandbox, runtimeInfo } from './docker-observe.js';
 import { containerOptions, sandboxOptions, SANDBOX_OOM_SCORE_ADJ } from './docker-options.js';
 import { ensurePauseImage } from './pause-image.js';
+import type { PullOptions } from './images.js';
 import {
   RuntimeError,
   type ContainerRuntime,
@@ -148,7 +149,7 @@ export class DockerRuntime implements ContainerRuntime {
     return imageStatus(this.quick, image);
   }
 
-  async pullImage(image: string, options: { signal?: AbortSignal } = {}): Promise<ImageInfo> {
+  async pullImage(image: string, options: PullOptions = {}): Promise<ImageInfo> {
     await pullImage(this.slow, image, options.signal);
     const info = await this.imageStatus(image);
     if (info) return info;

@@ -9,6 +9,8 @@
  * Every call touches only objects that carry this agent's owner label.
  */
 
+import type { ImageStore } from './images.js';
+
 /** A container engine's own id of a sandbox or container (64 hex digits on Docker). */
 export type EngineId = string;
 
@@ -27,12 +29,27 @@ export interface PortMapping {
   readonly protocol: 'TCP' | 'UDP' | 'SCTP';
 }
 
+/** Which namespaces the pod's containers share with each other or with the host (rows 166, 167). */
+export interface Namespaces {
+  readonly network: 'pod' | 'host';
+  readonly ipc: 'pod' | 'host';
+  /** `container`: each container its own; `pod`: all that of the sandbox. */
+  readonly pid: 'container' | 'pod' | 'host';
+}
+
+export const OWN_NAMESPACES: Namespaces = { network: 'pod', ipc: 'pod', pid: 'container' };
+
 /** What a sandbox is made from. Two equal specs make interchangeable sandboxes. */
 export interface SandboxSpec {
   readonly pod: PodIdentity;
   /** From 0; grows by one each time the sandbox of the same pod uid is made again. */
   readonly attempt: number;
+  /** Not set on the engine with the host's network: the node's name holds there. */
   readonly hostname: string;
+  readonly namespaces: Namespaces;
+  /** By name, for the pod's own network and IPC namespaces (row 162). */
+  readonly sysctls: Readonly<Record<string, string>>;
+  /** None with the host's network. */
   readonly ports: readonly PortMapping[];
   /** The pod's own labels and annotations; labels land on the sandbox only (kubelet row 213). */
   readonly labels: Readonly<Record<string, string>>;
@@ -50,7 +67,57 @@ export interface Mount {
   readonly hostPath: string;
   readonly containerPath: string;
   readonly readOnly: boolean;
+  /** None, HostToContainer, Bidirectional of the manifest (row 139). */
+  readonly propagation: 'rprivate' | 'rslave' | 'rshared';
+  /** Mounts below it are read-only too; only where `EngineFeatures` has it. */
+  readonly recursiveReadOnly: boolean;
 }
+
+/** A device file of the host that the container may open, beyond seeing it. */
+export interface Device {
+  readonly hostPath: string;
+  readonly containerPath: string;
+  /** `r` or `rw`; never `m`. */
+  readonly permissions: 'r' | 'rw';
+}
+
+/** The security context in the engine's terms, pod and container already merged (rows 156 to 161). */
+export interface ContainerSecurity {
+  /** `uid[:gid]`; empty = the image's. */
+  readonly user: string;
+  /** Supplementary groups and the fsGroup. */
+  readonly groups: readonly number[];
+  readonly privileged: boolean;
+  readonly readOnlyRootFilesystem: boolean;
+  /** `allowPrivilegeEscalation: false`. */
+  readonly noNewPrivileges: boolean;
+  /** Names without `CAP_`, `ALL` allowed. */
+  readonly capAdd: readonly string[];
+  readonly capDrop: readonly string[];
+  /** `runtime`: the engine's profile; else `unconfined` or the profile itself as JSON text. */
+  readonly seccomp: 'runtime' | 'unconfined' | { readonly profile: string };
+  /** A profile's name, `unconfined`, or null for the engine's choice. */
+  readonly appArmor: string | null;
+  /** Docker's `label:` options: `user:x`, `role:x`, `type:x`, `level:x`. */
+  readonly seLinux: readonly string[];
+  /** `procMount: Unmasked`. */
+  readonly unmaskedProc: boolean;
+}
+
+/** What a container has whose manifest says nothing about security. */
+export const PLAIN_SECURITY: ContainerSecurity = {
+  user: '',
+  groups: [],
+  privileged: false,
+  readOnlyRootFilesystem: false,
+  noNewPrivileges: false,
+  capAdd: [],
+  capDrop: [],
+  seccomp: 'runtime',
+  appArmor: null,
+  seLinux: [],
+  unmaskedProc: false,
+};
 
 /** Already in the engine's units, as the kubelet computes them (rows 149–151, 153). */
 export interface LinuxResources {
@@ -76,7 +143,13 @@ export interface ContainerSpec {
   readonly env: readonly string[];
   readonly workingDir: string;
   readonly mounts: readonly Mount[];
+  readonly devices: readonly Device[];
   readonly resources: LinuxResources;
+  readonly security: ContainerSecurity;
+  /** Those of its sandbox. */
+  readonly namespaces: Namespaces;
+  /** `SIGUSR1` …; empty = the image's. */
+  readonly stopSignal: string;
   readonly stdin: boolean;
   readonly stdinOnce: boolean;
   readonly tty: boolean;
@@ -134,6 +207,18 @@ export interface ImageInfo {
   readonly user: string;
 }
 
+/** What this engine can do, asked once: what it cannot is refused before anything is started. */
+export interface EngineFeatures {
+  /** Docker 25 and later, kernel 5.12 and later. */
+  readonly recursiveReadOnly: boolean;
+  readonly appArmor: boolean;
+  readonly seLinux: boolean;
+  readonly seccomp: boolean;
+  readonly cgroupVersion: 1 | 2;
+  /** No user namespace between the engine's root and the host's. */
+  readonly rootful: boolean;
+}
+
 export interface RuntimeInfo {
   /** `docker` or `podman`. */
   readonly name: string;
@@ -145,6 +230,7 @@ export interface RuntimeInfo {
   readonly architecture: string;
   readonly cpus: number;
   readonly memoryBytes: number;
+  readonly features: EngineFeatures;
 }
 
 /** Something happened to one of our sandboxes or containers; the receiver observes again. */
@@ -197,7 +283,7 @@ export class RuntimeError extends Error {
   }
 }
 
-export interface ContainerRuntime {
+export interface ContainerRuntime extends Pick<ImageStore, 'imageStatus' | 'pullImage'> {
   /** Throws `EngineUnavailable` when the engine does not answer. */
   info(): Promise<RuntimeInfo>;
   /** All sandboxes and containers of this owner, running or not. */
@@ -214,10 +300,6 @@ export interface ContainerRuntime {
   stopSandbox(id: EngineId, graceSeconds: number): Promise<void>;
   /** Removes it and what is left of its containers. Gone already = done. */
   removeSandbox(id: EngineId): Promise<void>;
-
-  imageStatus(image: string): Promise<ImageInfo | null>;
-  /** Throws `ErrImagePull` with the registry's reason, `InvalidImageName`. */
-  pullImage(image: string, options?: { signal?: AbortSignal }): Promise<ImageInfo>;
 
   /** Safe to call again: an existing container of the same name, attempt and hash is taken as made. */
   createContainer(sandboxId: EngineId, pod: PodIdentity, spec: ContainerSpec): Promise<EngineId>;

@@ -306,5 +306,6 @@ export function snapshotOf(state: DirectoryState): SourceSnapshot {
     pods: files.flatMap(file => file.pods),
     refused: files.flatMap(file => file.refused),
     conditions,
+    objects: [],
   };
 }

@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { after, describe, test } from 'node:test';
 import { realClock } from '../../agent/clock.js';
 import { DockerRuntime } from '../../agent/runtime/docker.js';
+import { OWN_NAMESPACES, PLAIN_SECURITY } from '../../agent/runtime/runtime.js';
 import { pauseImageName } from '../../agent/runtime/pause-image.js';
 import type { Log } from '../../protocol/ports.js';
 import {
@@ -80,6 +81,8 @@ describe('on a real Docker Engine', { skip }, () => {
       pod,
       attempt: change.attempt ?? 0,
       hostname: 'web-node',
+      namespaces: OWN_NAMESPACES,
+      sysctls: {},
       ports: [],
       labels: { app: 'web', 'io.kubernetes.pod.uid': 'forged' },
       annotations: { note: 'n' },
@@ -95,6 +98,10 @@ describe('on a real Docker Engine', { skip }, () => {
       env: ['A=b'],
       workingDir: '/tmp',
       mounts: [],
+      devices: [],
+      security: PLAIN_SECURITY,
+      namespaces: OWN_NAMESPACES,
+      stopSignal: '',
       resources: {
         cpuShares: 512,
         cpuQuota: 25_000,

@@ -5,6 +5,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import {
+  OWN_NAMESPACES,
+  PLAIN_SECURITY,
   RuntimeError,
   type ContainerRuntime,
   type ContainerSpec,
@@ -56,6 +58,8 @@ function podIdentity(): PodIdentity {
 
 function sandboxSpec(pod: PodIdentity, change: Partial<SandboxSpec> = {}): SandboxSpec {
   return {
+    namespaces: OWN_NAMESPACES,
+    sysctls: {},
     pod,
     attempt: 0,
     hostname: pod.name,
@@ -82,6 +86,10 @@ function containerSpec(
     env: ['A=b'],
     workingDir: '',
     mounts: [],
+    devices: [],
+    security: PLAIN_SECURITY,
+    namespaces: OWN_NAMESPACES,
+    stopSignal: '',
     resources: { cpuShares: 2, cpuQuota: 0, memoryLimit: 0, oomScoreAdj: 1000 },
     stdin: false,
     stdinOnce: false,

@@ -128,6 +128,14 @@ export class SimulatedRuntime implements ContainerRuntime {
       architecture: 'amd64',
       cpus: 4,
       memoryBytes: 4 * 1024 ** 3,
+      features: {
+        recursiveReadOnly: false,
+        appArmor: false,
+        seLinux: false,
+        seccomp: true,
+        cgroupVersion: 2,
+        rootful: true,
+      },
     };
   }
 

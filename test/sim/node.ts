@@ -23,6 +23,7 @@ export class SpokenSource implements PodSource {
     pods: [],
     refused: [],
     conditions: [],
+    objects: [],
   };
   readonly #listeners = new Set<() => void>();
 

@@ -59,6 +59,7 @@ export function wishes(pods: readonly ValidPod[], options: { complete?: boolean 
         })),
         refused: [],
         conditions: [],
+        objects: [],
       },
     ],
     previous: NOTHING_DESIRED,

@@ -19,7 +19,7 @@ function snapshot(kind: 'file' | 'http', from: readonly From[], complete = true)
     bundle: bundle === undefined ? null : { namespace: 'default', name: bundle },
     manifestDigest: null,
   }));
-  return { kind, complete, pods, refused: [], conditions: [] };
+  return { kind, complete, pods, refused: [], conditions: [], objects: [] };
 }
 
 function merge(

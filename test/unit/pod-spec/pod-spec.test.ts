@@ -6,19 +6,13 @@ import { expand } from '../../../agent/pods/pod-env.js';
 import { linuxResources, qosClass } from '../../../agent/pods/pod-resources.js';
 import { containerSpec, sandboxSpec } from '../../../agent/pods/pod-spec.js';
 import type { ContainerSpec } from '../../../agent/runtime/runtime.js';
-import type { Container, PodSpec } from '../../../protocol/pod.js';
+import type { Container } from '../../../protocol/pod.js';
 import { manifest, NODE, wish, type PodOptions } from '../../support/pods.js';
 
 const facts = {
   attempt: 2,
   node: { name: NODE, hostIP: '10.0.0.7', memoryBytes: 1000 * 1024 * 1024 },
-  paths: {
-    volumes: new Map([
-      ['data', '/var/data'],
-      ['tmp', '/pods/u/tmp'],
-    ]),
-    hostsFile: '/pods/u/hosts',
-  },
+  mounts: [],
   podIP: '172.17.0.9',
 };
 
@@ -120,28 +114,6 @@ describe('containerSpec', () => {
     assert.deepEqual([spec({}).command, spec({}).args], [null, null]);
     assert.deepEqual(spec({ args: ['a'] }).command, null);
     assert.deepEqual(spec({ command: ['a'] }).args, null);
-  });
-
-  test('mounts are the volumes’ host paths and the managed hosts file, unless it has its own', () => {
-    const volumes: PodSpec['volumes'] = [
-      { name: 'data', hostPath: { path: '/var/data' } },
-      { name: 'tmp' },
-    ];
-    const mount = (name: string, mountPath: string, readOnly = false) => ({
-      name,
-      mountPath,
-      readOnly,
-    });
-    const volumeMounts = [mount('data', '/data', true), mount('tmp', '/tmp')];
-    assert.deepEqual(spec({ volumeMounts }, { spec: { volumes } }).mounts, [
-      { hostPath: '/var/data', containerPath: '/data', readOnly: true },
-      { hostPath: '/pods/u/tmp', containerPath: '/tmp', readOnly: false },
-      { hostPath: '/pods/u/hosts', containerPath: '/etc/hosts', readOnly: false },
-    ]);
-    const own = spec({ volumeMounts: [mount('data', '/etc/hosts')] }, { spec: { volumes } });
-    assert.deepEqual(own.mounts, [
-      { hostPath: '/var/data', containerPath: '/etc/hosts', readOnly: false },
-    ]);
   });
 
   test('carries attempt, image and the hash of the whole container', () => {

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RuntimeError } from '../../../agent/runtime/runtime.js';
+import { OWN_NAMESPACES, RuntimeError } from '../../../agent/runtime/runtime.js';
 import type { ValidPod } from '../../../protocol/pod.js';
 import { SimulatedRuntime } from '../../sim/engine.js';
 import { SimulatedNode } from '../../sim/node.js';
@@ -51,6 +51,8 @@ async function history(seed: number): Promise<void> {
       pod: identity,
       attempt: 0,
       hostname: 'f',
+      namespaces: OWN_NAMESPACES,
+      sysctls: {},
       ports: [],
       labels: {},
       annotations: {},

@@ -1,0 +1,43 @@
+/** The third face of the container runtime port: images of the engine. Types only. */
+import type { ImageInfo } from './runtime.js';
+
+/** Credentials for one pull; never logged, never part of a message. */
+export interface RegistryAuth {
+  readonly username: string;
+  readonly password: string;
+  readonly serverAddress: string;
+}
+
+export interface PullOptions {
+  readonly signal?: AbortSignal;
+  /** Tried in order; absent or empty = the engine's own way. */
+  readonly auth?: readonly RegistryAuth[];
+}
+
+/** An image on the node, for garbage collection. */
+export interface StoredImage {
+  readonly id: string;
+  readonly names: readonly string[];
+  readonly sizeBytes: number;
+  readonly createdAt: Date;
+}
+
+/** The file system on which the engine keeps images and containers. */
+export interface ImageFilesystem {
+  readonly path: string;
+  readonly totalBytes: number;
+  readonly availableBytes: number;
+}
+
+export interface ImageStore {
+  imageStatus(image: string): Promise<ImageInfo | null>;
+  /** Throws `ErrImagePull` with the registry's reason, `InvalidImageName`. */
+  pullImage(image: string, options?: PullOptions): Promise<ImageInfo>;
+  /** All images of the engine, whoever brought them. */
+  images(): Promise<readonly StoredImage[]>;
+  /** Ids of images that any container of the engine, ours or not, running or not, was made from. */
+  imagesInUse(): Promise<ReadonlySet<string>>;
+  /** Gone already = done; throws when it is in use. Never forced. */
+  removeImage(id: string): Promise<void>;
+  imageFilesystem(): Promise<ImageFilesystem>;
+}
