@@ -15,6 +15,8 @@ import {
   randomHex,
   removeOwned,
 } from '../support/docker.js';
+import type { RuntimeSubject } from './runtime-case.js';
+import { execContract } from './runtime-exec.contract.js';
 import { runtimeContract } from './runtime.contract.js';
 
 const skip = noEngine();
@@ -43,24 +45,23 @@ function freePort(): Promise<number> {
   });
 }
 
-runtimeContract(
-  'Docker Engine',
-  () => {
-    const owner = `/test/${randomHex(6)}`;
-    return {
-      runtime: runtimeOf(owner),
-      again: () => runtimeOf(owner),
-      stranger: () => runtimeOf(`${owner}/other`),
-      down: () => runtimeOf(owner, '/nonexistent/docker.sock'),
-      image: ensureTestImage(),
-      killSandbox: id => void docker('kill', id),
-      freePort,
-      names: () => docker('ps', '-a', '--format', '{{.Names}}').split('\n'),
-      close: () => removeOwned(owner),
-    };
-  },
-  skip,
-);
+const open = (): RuntimeSubject => {
+  const owner = `/test/${randomHex(6)}`;
+  return {
+    runtime: runtimeOf(owner),
+    again: () => runtimeOf(owner),
+    stranger: () => runtimeOf(`${owner}/other`),
+    down: () => runtimeOf(owner, '/nonexistent/docker.sock'),
+    image: ensureTestImage(),
+    killSandbox: id => void docker('kill', id),
+    freePort,
+    names: () => docker('ps', '-a', '--format', '{{.Names}}').split('\n'),
+    close: () => removeOwned(owner),
+  };
+};
+
+runtimeContract('Docker Engine', open, skip);
+execContract('Docker Engine', open, skip);
 
 describe('on a real Docker Engine', { skip }, () => {
   const owner = `/test/${randomHex(6)}`;
