@@ -28,7 +28,7 @@ export function containerStats(stats: EngineStats): ContainerStats | null {
 export async function readStats(docker: Docker, id: EngineId): Promise<ContainerStats | null> {
   try {
     const stats = await docker.getContainer(id).stats({ stream: false, 'one-shot': true });
-    return containerStats(stats as unknown as EngineStats);
+    return containerStats(stats);
   } catch (error) {
     if (isGone(error) || statusOf(error) === 409) return null;
     throw runtimeErrorOf(error, 'EngineError');
