@@ -3,12 +3,14 @@
  * so that nothing without this agent's owner label is ever touched.
  */
 import Docker from 'dockerode';
-import type { ContainerCreateOptions, ContainerInspectInfo } from 'dockerode';
+import type { ContainerCreateOptions, ContainerInspectInfo, DockerVersion } from 'dockerode';
 import type { Clock, Log } from '../../protocol/ports.js';
 import { createNamed } from './docker-create.js';
 import { isGone, runtimeErrorOf, statusOf } from './docker-errors.js';
 import { inspectCache, type InspectCache } from './docker-inspect-cache.js';
 import { LABEL } from './docker-names.js';
+import { kindOf } from './docker-observe.js';
+import type { EngineKind } from './docker-options.js';
 import { RuntimeError, type EngineId, type RuntimeErrorCode } from './runtime.js';
 
 export interface DockerOptions {
@@ -22,7 +24,11 @@ export interface DockerOptions {
   readonly log: Log;
   /** Eight random hex digits: for a name that somebody else holds (row 210). */
   readonly randomSuffix: () => string;
+  /** Where log collectors look for the pods' logs: a label says it (row 211). */
+  readonly podLogs?: string;
 }
+
+const POD_LOGS = '/var/log/pods';
 
 /** Calls that the engine answers at once; pulls, stops, logs and events have no limit of their own. */
 const ANSWER_MS = 60_000;
@@ -34,6 +40,7 @@ export class DockerConnection {
   readonly cache: InspectCache;
   /** Containers known to be ours. */
   readonly own = new Set<EngineId>();
+  #kind: Promise<EngineKind> | null = null;
 
   constructor(options: DockerOptions) {
     this.options = options;
@@ -41,6 +48,26 @@ export class DockerConnection {
     this.quick = new Docker({ socketPath, timeout: ANSWER_MS });
     this.slow = new Docker({ socketPath });
     this.cache = inspectCache(id => this.quick.getContainer(id).inspect());
+  }
+
+  get podLogs(): string {
+    return this.options.podLogs ?? POD_LOGS;
+  }
+
+  /** Which engine answers, asked once. */
+  async kind(): Promise<EngineKind> {
+    this.#kind ??= this.quick.version().then(kindOf);
+    try {
+      return await this.#kind;
+    } catch (error) {
+      this.#kind = null;
+      throw error;
+    }
+  }
+
+  /** An engine that came back may be another one. */
+  learnKind(version: DockerVersion): void {
+    this.#kind = Promise.resolve(kindOf(version));
   }
 
   ownerLabel(): string {

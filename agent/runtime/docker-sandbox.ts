@@ -73,7 +73,8 @@ export class DockerSandboxes {
 
   async #createAndStart(spec: SandboxSpec, image: string): Promise<EngineId> {
     const { options, slow, cache } = this.#engine;
-    const facts = { owner: options.owner, oomFloor: this.#oomFloor };
+    const kind = await this.#engine.kind();
+    const facts = { owner: options.owner, kind, oomFloor: this.#oomFloor };
     const id = await this.#engine.create(
       sandboxOptions(spec, image, facts),
       sandboxName(spec),

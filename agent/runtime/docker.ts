@@ -2,7 +2,10 @@
  * The container runtime port over the Docker Engine API. One outside thing, no decisions: what is to be done comes from
  * `plan`. Touches only what carries this agent's owner label, however it came to know an id.
  */
-import type { ContainerInspectInfo } from 'dockerode';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ContainerCreateOptions, ContainerInspectInfo } from 'dockerode';
+import { sha256Hex } from '../../protocol/canonical.js';
 import { DockerConnection, type DockerOptions } from './docker-connection.js';
 import { isGone, messageOf, runtimeErrorOf, statusOf } from './docker-errors.js';
 import { engineEvents } from './docker-events.js';
@@ -11,7 +14,7 @@ import * as imageCalls from './docker-images.js';
 import { containerLogs } from './docker-logs.js';
 import { containerName, countOf, LABEL } from './docker-names.js';
 import { isSandbox, observedContainer, observedSandbox, runtimeInfo } from './docker-observe.js';
-import { containerOptions } from './docker-options.js';
+import { containerOptions, type EngineKind, type SeccompProfile } from './docker-options.js';
 import { DockerSandboxes } from './docker-sandbox.js';
 import { readStats } from './docker-stats.js';
 import type { ContainerExec, ContainerStats, ExecOptions, ExecResult } from './exec.js';
@@ -47,6 +50,7 @@ export class DockerRuntime implements ContainerRuntime, ContainerExec, ImageStor
     const [version, info] = await this.#engine.attempt('EngineError', () =>
       Promise.all([quick.version(), quick.info() as Promise<Record<string, unknown>>]),
     );
+    this.#engine.learnKind(version);
     return runtimeInfo(version, info);
   }
 
@@ -111,9 +115,7 @@ export class DockerRuntime implements ContainerRuntime, ContainerExec, ImageStor
     pod: PodIdentity,
     spec: ContainerSpec,
   ): Promise<EngineId> {
-    const { owner } = this.#engine.options;
-    const { oomFloor } = this.#sandboxes;
-    const options = containerOptions(pod, spec, { owner, sandboxId, oomFloor });
+    const options = await this.#containerOptions(sandboxId, pod, spec);
     const same = (info: ContainerInspectInfo) =>
       info.Config.Labels[LABEL.containerHash] === spec.hash &&
       countOf(info.Config.Labels, LABEL.restartCount) === spec.attempt &&
@@ -215,6 +217,35 @@ export class DockerRuntime implements ContainerRuntime, ContainerExec, ImageStor
   imageFilesystem(): Promise<ImageFilesystem> {
     const { quick } = this.#engine;
     return this.#engine.attempt('EngineError', () => imageCalls.imageFilesystem(quick));
+  }
+
+  async #containerOptions(
+    sandboxId: EngineId,
+    pod: PodIdentity,
+    spec: ContainerSpec,
+  ): Promise<ContainerCreateOptions> {
+    const { options, podLogs } = this.#engine;
+    const kind = await this.#engine.attempt('CreateContainerError', () => this.#engine.kind());
+    const where = {
+      owner: options.owner,
+      kind,
+      sandboxId,
+      podLogs,
+      oomFloor: this.#sandboxes.oomFloor,
+      seccompProfile: await this.#seccompProfile(kind, spec),
+    };
+    return containerOptions(pod, spec, where);
+  }
+
+  /** Docker takes a profile's text, Podman the path of a file: one named by its content. */
+  async #seccompProfile(kind: EngineKind, { security }: ContainerSpec): Promise<SeccompProfile> {
+    const { seccomp } = security;
+    if (kind === 'docker' || typeof seccomp === 'string') return profile => profile;
+    const directory = join(this.#engine.options.owner, 'seccomp');
+    const path = join(directory, `${sha256Hex(Buffer.from(seccomp.profile))}.json`);
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await writeFile(path, seccomp.profile, { mode: 0o600 });
+    return () => path;
   }
 
   async #repoDigests(imageId: string): Promise<readonly string[]> {

@@ -15,8 +15,8 @@ import {
   randomHex,
   removeOwned,
 } from '../support/docker.js';
-import type { RuntimeSubject } from './runtime-case.js';
 import { execContract } from './runtime-exec.contract.js';
+import { securityContract, type RealSubject } from './runtime-security.contract.js';
 import { runtimeContract } from './runtime.contract.js';
 
 const skip = noEngine();
@@ -45,7 +45,7 @@ function freePort(): Promise<number> {
   });
 }
 
-const open = (): RuntimeSubject => {
+const open = (): RealSubject => {
   const owner = `/test/${randomHex(6)}`;
   return {
     runtime: runtimeOf(owner),
@@ -53,6 +53,7 @@ const open = (): RuntimeSubject => {
     stranger: () => runtimeOf(`${owner}/other`),
     down: () => runtimeOf(owner, '/nonexistent/docker.sock'),
     image: ensureTestImage(),
+    pidOf: id => Number(docker('inspect', '--format', '{{.State.Pid}}', id)),
     killSandbox: id => void docker('kill', id),
     freePort,
     names: () => docker('ps', '-a', '--format', '{{.Names}}').split('\n'),
@@ -62,6 +63,7 @@ const open = (): RuntimeSubject => {
 
 runtimeContract('Docker Engine', open, skip);
 execContract('Docker Engine', open, skip);
+securityContract('Docker Engine', open, skip);
 
 describe('on a real Docker Engine', { skip }, () => {
   const owner = `/test/${randomHex(6)}`;
@@ -133,6 +135,10 @@ describe('on a real Docker Engine', { skip }, () => {
     assert.equal(inner['io.kubernetes.docker.type'], 'container');
     assert.equal(inner['io.kubernetes.sandbox.id'], sandbox);
     assert.equal(inner['annotation.io.kubernetes.container.restartCount'], '0');
+    assert.equal(
+      inner['io.kubernetes.container.logpath'],
+      `/var/log/pods/shop_web-node_${pod.uid}/main/0.log`,
+    );
   });
 
   test('rows 149–151, 166, 176: resources, shared namespaces, no health check, no restart by the engine', async () => {
