@@ -2,10 +2,13 @@
 import { statfs } from 'node:fs/promises';
 import type Docker from 'dockerode';
 import { isGone, messageOf, runtimeErrorOf, statusOf } from './docker-errors.js';
-import type { ImageFilesystem, StoredImage } from './images.js';
+import type { ImageFilesystem, PullOptions, RegistryAuth, StoredImage } from './images.js';
 import { RuntimeError, type ImageInfo } from './runtime.js';
 
-/** Null when the engine does not have it. Throws `InvalidImageName`. */
+/** Of a registry's answer, which may be a whole page. */
+const REASON_MAX = 1024;
+
+/** Null when the engine does not have it. Throws `InvalidImageName`, `ImageInspectError`. */
 export async function imageStatus(docker: Docker, image: string): Promise<ImageInfo | null> {
   try {
     const info = await docker.getImage(image).inspect();
@@ -13,27 +16,96 @@ export async function imageStatus(docker: Docker, image: string): Promise<ImageI
   } catch (error) {
     if (isGone(error)) return null;
     if (statusOf(error) === 400) throw invalidName(error);
-    throw runtimeErrorOf(error, 'EngineError');
+    throw runtimeErrorOf(error, 'ImageInspectError');
   }
 }
 
-/** Throws `InvalidImageName`, `ErrImagePull` with the registry's reason, `EngineUnavailable`. */
+/**
+ * With each of the credentials in turn, then without. Throws `InvalidImageName`, `RegistryUnavailable`, `ErrImagePull` with the
+ * registry's own reasons but without what was sent to it, `EngineUnavailable`; the reason of the signal when that aborts.
+ */
 export async function pullImage(
   docker: Docker,
   image: string,
-  signal: AbortSignal | undefined,
+  { auth = [], signal }: PullOptions,
 ): Promise<void> {
-  try {
-    const progress = await docker.pull(image, signal ? { abortSignal: signal } : {});
-    await new Promise<void>((done, fail) =>
-      docker.modem.followProgress(progress, error => (error ? fail(error) : done())),
-    );
-  } catch (error) {
-    if (statusOf(error) === 400) throw invalidName(error);
-    const failure = runtimeErrorOf(error, 'ErrImagePull');
-    const known = failure.code === 'EngineUnavailable' || failure.code === 'ErrImagePull';
-    throw known ? failure : new RuntimeError('ErrImagePull', failure.message, { cause: error });
+  const reasons: string[] = [];
+  for (const credentials of [...auth, null]) {
+    signal?.throwIfAborted();
+    try {
+      await pullOnce(docker, image, { credentials, signal });
+      return;
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (statusOf(error) === 400 && !isRefusal(error)) throw invalidName(error);
+      const failure = runtimeErrorOf(error, 'ErrImagePull');
+      if (failure.code === 'EngineUnavailable') throw failure;
+      const reason = withoutSecrets(failure.message, auth);
+      // Another password does not bring a registry back.
+      if (!isRefusal(error)) throw pullError(reason);
+      if (!reasons.includes(reason)) reasons.push(reason);
+    }
   }
+  throw pullError(reasons.join('; '));
+}
+
+async function pullOnce(
+  docker: Docker,
+  image: string,
+  { credentials, signal }: { credentials: RegistryAuth | null; signal: AbortSignal | undefined },
+): Promise<void> {
+  const progress = await docker.pull(image, {
+    ...(signal ? { abortSignal: signal } : {}),
+    ...(credentials
+      ? {
+          authconfig: {
+            username: credentials.username,
+            password: credentials.password,
+            serveraddress: credentials.serverAddress,
+          },
+        }
+      : {}),
+  });
+  await new Promise<void>((done, fail) => {
+    const stop = () => {
+      (progress as unknown as { destroy(): void }).destroy();
+      fail(signal?.reason as Error);
+    };
+    if (signal?.aborted === true) stop();
+    signal?.addEventListener('abort', stop, { once: true });
+    docker.modem.followProgress(progress, error => {
+      signal?.removeEventListener('abort', stop);
+      if (error) fail(error);
+      else done();
+    });
+  });
+}
+
+/** The registry answered and said no: with other credentials it may say yes. An unknown image may be a hidden one. */
+function isRefusal(error: unknown): boolean {
+  const text = messageOf(error);
+  return /unauthori[sz]ed|denied|authentication|basic auth|forbidden|not found|unknown|incorrect/i.test(
+    text,
+  );
+}
+
+/** dockershim's rule: a gateway's page says nothing that a person could use (row 125). */
+function pullError(reason: string): RuntimeError {
+  const isDown = /\b(?:502|503|504)\b|Bad Gateway|Service Unavailable|Gateway Time/i.test(reason);
+  const message = reason.length > REASON_MAX ? `${reason.slice(0, REASON_MAX)}…` : reason;
+  return new RuntimeError(isDown ? 'RegistryUnavailable' : 'ErrImagePull', message);
+}
+
+/** A registry, or a proxy in front of it, may say again what it was told. */
+export function withoutSecrets(text: string, auth: readonly RegistryAuth[]): string {
+  let clean = text.replace(/(\w+:\/\/)[^/\s@]+@/g, '$1***@');
+  for (const { username, password } of auth) {
+    const encoded = Buffer.from(`${username}:${password}`).toString('base64');
+    for (const secret of [encoded, password]) {
+      if (secret !== '') clean = clean.replaceAll(secret, '***');
+    }
+  }
+  return clean;
 }
 
 function invalidName(error: unknown): RuntimeError {

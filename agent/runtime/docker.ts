@@ -190,7 +190,7 @@ export class DockerRuntime implements ContainerRuntime, ContainerExec, ImageStor
   }
 
   async pullImage(image: string, options: PullOptions = {}): Promise<ImageInfo> {
-    await imageCalls.pullImage(this.#engine.slow, image, options.signal);
+    await imageCalls.pullImage(this.#engine.slow, image, options);
     const info = await this.imageStatus(image);
     if (info) return info;
     throw new RuntimeError(
