@@ -1,6 +1,7 @@
 /** Images on the engine: looking them up, pulling them; the registry's reasons in the port's words. */
 import { statfs } from 'node:fs/promises';
 import type Docker from 'dockerode';
+import { parseImageReference } from '../../protocol/pod-image.js';
 import { isGone, messageOf, runtimeErrorOf, statusOf } from './docker-errors.js';
 import type { ImageFilesystem, PullOptions, RegistryAuth, StoredImage } from './images.js';
 import { RuntimeError, type ImageInfo } from './runtime.js';
@@ -8,8 +9,13 @@ import { RuntimeError, type ImageInfo } from './runtime.js';
 /** Of a registry's answer, which may be a whole page. */
 const REASON_MAX = 1024;
 
+const IMAGE_ID = /^sha256:[0-9a-f]{64}$/;
+
 /** Null when the engine does not have it. Throws `InvalidImageName`, `ImageInspectError`. */
 export async function imageStatus(docker: Docker, image: string): Promise<ImageInfo | null> {
+  if (!IMAGE_ID.test(image) && parseImageReference(image) === null) {
+    throw invalidName(new Error(`invalid reference format: ${JSON.stringify(image)}`));
+  }
   try {
     const info = await docker.getImage(image).inspect();
     return { id: info.Id, repoDigests: info.RepoDigests ?? [], user: info.Config?.User ?? '' };

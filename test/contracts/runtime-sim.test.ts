@@ -7,6 +7,7 @@ import {
   type Program,
 } from '../sim/engine.js';
 import { EXEC, execContract } from './runtime-exec.contract.js';
+import { imagesContract } from './runtime-images.contract.js';
 import { runtimeContract } from './runtime.contract.js';
 import { SCRIPT, type RuntimeSubject } from './runtime-case.js';
 
@@ -47,11 +48,17 @@ const execProgram: ExecProgram = (_spec, command) => {
   }
 };
 
+const PUBLISHED = 'registry/open:1';
+const HIDDEN = 'registry/hidden:1';
+const AUTH = { username: 'fleet', password: 'open sesame', serverAddress: '' };
+
 const open = (): RuntimeSubject => {
   const engine = new SimulatedEngine(clock);
   engine.program = program;
   engine.execProgram = execProgram;
   engine.addImage('flotilla.dev/test:1');
+  engine.registry.add(PUBLISHED).add(HIDDEN);
+  engine.passwords.set(HIDDEN, AUTH.password);
   const dead = new SimulatedEngine(clock);
   dead.up = false;
   let port = 40_000;
@@ -70,3 +77,6 @@ const open = (): RuntimeSubject => {
 
 runtimeContract('simulated engine', open);
 execContract('simulated engine', open);
+imagesContract('simulated engine', () =>
+  Promise.resolve({ ...open(), published: PUBLISHED, hidden: HIDDEN, auth: AUTH }),
+);

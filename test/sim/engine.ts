@@ -281,8 +281,9 @@ export class SimulatedRuntime implements ContainerRuntime, ContainerExec, ImageS
     return found ? { id: found.id, repoDigests: found.repoDigests, user: found.user } : null;
   }
 
-  async pullImage(image: string, { auth = [] }: PullOptions = {}): Promise<ImageInfo> {
+  async pullImage(image: string, { auth = [], signal }: PullOptions = {}): Promise<ImageInfo> {
     this.enter('pullImage');
+    signal?.throwIfAborted();
     if (!this.engine.registry.has(image))
       throw new RuntimeError('ErrImagePull', `no such image in any registry: ${image}`);
     const password = this.engine.passwords.get(image);
@@ -291,7 +292,7 @@ export class SimulatedRuntime implements ContainerRuntime, ContainerExec, ImageS
       throw new RuntimeError('ErrImagePull', `access to ${image} is denied`);
     this.engine.addImage(image);
     this.engine.acts.push(`pullImage ${image}`);
-    return this.engine.images.get(image) as ImageInfo;
+    return (await this.imageStatus(image)) as ImageInfo;
   }
 
   async createContainer(
