@@ -2,6 +2,7 @@
  * The pod runner as the rest of the agent sees it: types only. `reconcile.ts` makes it.
  */
 import type { PodSource } from './desired.js';
+import type { PodSettings } from './pod-settings.js';
 import type { ImagePulls } from '../images/pulls.js';
 import type { EventSink, PodReport, SourceCondition } from '../ports.js';
 import type { ContainerRuntime } from '../runtime/runtime.js';
@@ -20,6 +21,8 @@ export interface PodsOptions {
     /** The node's address; empty when it has none. */
     readonly hostIP: string;
   };
+  /** Absent: the defaults. */
+  readonly settings?: PodSettings;
   /** Files of pods are kept under `<dataDir>/pods/`. */
   readonly dataDir: string;
 }

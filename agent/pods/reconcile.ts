@@ -6,6 +6,7 @@
  * once a minute in any case. Without the engine it waits and goes on when that is back; when it ends itself it
  * leaves the containers as they are (kubelet behaviour rows 74, 81, 82).
  */
+import { join } from 'node:path';
 import {
   EMPTY_MEMORY,
   forget,
@@ -18,10 +19,12 @@ import { mergeSources, NOTHING_DESIRED, type Desired } from './desired.js';
 import { EndingPods } from './ending-pods.js';
 import { listenToEngine } from './engine-events.js';
 import type { StepOutcome } from './execute.js';
+import { openNodeFiles, type NodeFiles } from './node-files.js';
 import { plan, planText, type PodPlan } from './plan.js';
 import { backOff, podEvent } from './pod-events.js';
 import { podReports } from './pod-reports.js';
 import type { Pods, PodsOptions } from './pods.js';
+import { nodeFacts } from './pod-settings.js';
 import { podIdentity, type NodeFacts } from './pod-spec.js';
 import { PULL_FAILURE_SHOWN_MS } from './pod-status.js';
 import { openImagePulls, type ImagePulls } from '../images/pulls.js';
@@ -48,6 +51,7 @@ const STOP_MS = 2_000;
 class Reconciler implements Pods {
   readonly #options: PodsOptions;
   readonly #volumes;
+  readonly #files: NodeFiles;
   readonly #images: ImagePulls;
   readonly #workers: Workers;
   readonly #listeners = new Set<() => void>();
@@ -74,8 +78,12 @@ class Reconciler implements Pods {
   constructor(options: PodsOptions) {
     this.#options = options;
     this.#volumes = openPodVolumes(options.dataDir);
+    this.#files = openNodeFiles({
+      resolvConf: options.settings?.resolvConf ?? '',
+      seccompDir: join(options.dataDir, 'seccomp'),
+    });
+    this.#node = nodeFacts(options, null);
     this.#images = options.images ?? openImagePulls({ store: options.runtime, log: options.log });
-    this.#node = { ...options.node, memoryBytes: 0 };
     this.#unsubscribe = options.sources.map(source => source.onChange(() => this.#wakeUp()));
     this.#workers = new Workers(options.log, key => {
       this.#justEnded.add(key);
@@ -215,7 +223,7 @@ class Reconciler implements Pods {
   async #meetEngine(): Promise<void> {
     const info = await this.#options.runtime.info();
     this.#runtimeName = info.name;
-    this.#node = { ...this.#options.node, memoryBytes: info.memoryBytes };
+    this.#node = nodeFacts(this.#options, info);
     this.#engine = { isUp: true, message: `${info.name} ${info.version}` };
   }
 
@@ -268,6 +276,7 @@ class Reconciler implements Pods {
         runtime,
         images: this.#images,
         volumes: this.#volumes,
+        files: this.#files,
         node: this.#node,
         clock,
         tell: (pod, event) => {

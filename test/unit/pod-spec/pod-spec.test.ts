@@ -1,19 +1,20 @@
 /** From a Pod to the runtime's specs: environment, commands, resources, mounts, names. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { hostsFile } from '../../../agent/pods/hosts-file.js';
 import { expand } from '../../../agent/pods/pod-env.js';
 import { linuxResources, qosClass } from '../../../agent/pods/pod-resources.js';
 import { containerSpec, sandboxSpec } from '../../../agent/pods/pod-spec.js';
 import type { ContainerSpec } from '../../../agent/runtime/runtime.js';
 import type { Container } from '../../../protocol/pod.js';
-import { manifest, NODE, wish, type PodOptions } from '../../support/pods.js';
+import { manifest, NODE, nodeFactsOf, wish, type PodOptions } from '../../support/pods.js';
 
 const facts = {
   attempt: 2,
-  node: { name: NODE, hostIP: '10.0.0.7', memoryBytes: 1000 * 1024 * 1024 },
+  node: nodeFactsOf({ hostIP: '10.0.0.7', memoryBytes: 1000 * 1024 * 1024 }),
   mounts: [],
   podIP: '172.17.0.9',
+  imageUser: '',
+  seccompProfile: null,
 };
 
 function spec(container: Partial<Container>, options: PodOptions = {}): ContainerSpec {
@@ -129,7 +130,7 @@ describe('sandboxSpec', () => {
   const ports = [{ containerPort: 80, hostPort: 8080 }, { containerPort: 81 }];
   test('publishes host ports alone', () => {
     const pod = wish(manifest('web', { containers: [{ name: 'app', ports }] }));
-    assert.deepEqual(sandboxSpec(pod, 0).ports, [
+    assert.deepEqual(sandboxSpec(pod, 0, facts.node).ports, [
       { containerPort: 80, hostPort: 8080, hostIP: '', protocol: 'TCP' },
     ]);
   });
@@ -142,7 +143,7 @@ describe('sandboxSpec', () => {
   ];
   for (const [says, name, options, wanted] of hostnames) {
     test(`the host name is ${says} (row 169)`, () => {
-      assert.equal(sandboxSpec(wish(manifest(name, options)), 0).hostname, wanted);
+      assert.equal(sandboxSpec(wish(manifest(name, options)), 0, facts.node).hostname, wanted);
     });
   }
 });
@@ -170,7 +171,7 @@ describe('linuxResources', () => {
       );
       const [container] = pod.spec.containers;
       assert.ok(container !== undefined);
-      const made = linuxResources(pod, container, facts.node.memoryBytes);
+      const made = linuxResources(pod, container, facts.node);
       for (const [name, value] of Object.entries(wanted)) {
         assert.equal(made[name as keyof typeof made], value, name);
       }
@@ -192,13 +193,4 @@ describe('linuxResources', () => {
       assert.equal(qosClass(wish(manifest('web', { containers })).pod), wanted);
     });
   }
-});
-
-test('the hosts file is the kubelet’s', () => {
-  assert.match(
-    hostsFile('1.2.3.4', 'web'),
-    /^# Kubernetes-managed hosts file\.\n127\.0\.0\.1\tlocalhost\n/,
-  );
-  assert.match(hostsFile('1.2.3.4', 'web'), /\n1\.2\.3\.4\tweb\n$/);
-  assert.doesNotMatch(hostsFile('', 'web'), /web/);
 });
