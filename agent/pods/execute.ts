@@ -172,10 +172,12 @@ class Execution {
         return this.#prepare();
       case 'runSandbox':
         if (step.attempt > 0) this.#tell(step.uid, say.sandboxChanged());
-        else for (const about of this.#aboutDns) this.#tell(step.uid, say.aboutDns(about));
         this.#sandboxId = await runtime.runSandbox(
           sandboxSpec(this.#desired, step.attempt, this.#tools.node),
         );
+        if (step.attempt === 0) {
+          for (const about of this.#aboutDns) this.#tell(step.uid, say.aboutDns(about));
+        }
         // Asked for while the containers are made; whoever needs the answer hears of its failure.
         this.#podIP().catch(() => undefined);
         return;

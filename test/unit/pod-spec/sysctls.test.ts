@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { engineLimit } from '../../../agent/pods/engine-limits.js';
+import { engineGate, sysctlGate } from '../../../agent/pods/security-gates.js';
 import { forbiddenSysctl, podSysctls, sysctlPatternProblem } from '../../../agent/pods/sysctls.js';
 import type { EngineFeatures } from '../../../agent/runtime/runtime.js';
 import type { PodSpec, ValidPod } from '../../../protocol/pod.js';
@@ -157,5 +158,26 @@ describe('engineLimit', () => {
   test('row 161: AppArmor is refused in the kubelet’s words', () => {
     const { pod } = wish(manifest('web', limits[1]?.[1] ?? {}));
     assert.match(engineLimit(pod, NOTHING)?.message ?? '', /^Cannot enforce AppArmor: /);
+  });
+});
+
+describe('the gates', () => {
+  const unsafe = wish(
+    manifest('web', {
+      spec: { securityContext: { sysctls: [{ name: 'kernel.sem', value: '1' }] } },
+    }),
+  );
+  const confined = wish(manifest('web', limits[1]?.[1] ?? {}));
+
+  test('row 162: a pod with a forbidden sysctl is rejected, until the node allows it', () => {
+    const no = sysctlGate([])(unsafe, { engine: null });
+    assert.deepEqual([no?.phase, no?.reason], ['Failed', 'SysctlForbidden']);
+    assert.equal(sysctlGate(['kernel.sem'])(unsafe, { engine: null }), null);
+  });
+
+  test('row 161: a pod is rejected for what the engine lacks, once the engine has said so', () => {
+    assert.equal(engineGate(confined, { engine: NOTHING })?.reason, 'AppArmor');
+    assert.equal(engineGate(confined, { engine: ALL }), null);
+    assert.equal(engineGate(confined, { engine: null }), null);
   });
 });
