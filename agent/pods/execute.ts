@@ -257,9 +257,12 @@ class Execution {
   async #securityFacts(container: Container): Promise<SecurityFacts> {
     const { runtime, files } = this.#tools;
     const { pod } = this.#desired;
-    const image = needsImageUser(pod, container)
-      ? await runtime.imageStatus(container.image ?? '')
-      : null;
+    const needsImage = needsImageUser(pod, container);
+    const image = needsImage ? await runtime.imageStatus(container.image ?? '') : null;
+    if (needsImage && image === null) {
+      const message = `image "${container.image ?? ''}" is gone: its user cannot be looked up`;
+      throw new RuntimeError('ImageInspectError', message);
+    }
     const file = seccompFile(pod, container);
     return {
       imageUser: image?.user ?? '',

@@ -88,7 +88,8 @@ export function sandboxSpec(
 
 /** True when the container brings its own file in this place, which then holds (row 175). */
 export function mountsItself(container: Container, path: string): boolean {
-  return (container.volumeMounts ?? []).some(({ mountPath }) => mountPath === path);
+  const clean = (text: string) => `/${text.split('/').filter(Boolean).join('/')}`;
+  return (container.volumeMounts ?? []).some(({ mountPath }) => clean(mountPath) === path);
 }
 
 export interface ContainerFacts extends SecurityFacts {
