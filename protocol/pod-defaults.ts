@@ -33,7 +33,8 @@ function resourcesOf(container: Container): NonNullable<Container['resources']> 
 
 function portsOf(container: Container, hostNetwork: boolean): NonNullable<Container['ports']> {
   return (container.ports ?? []).map(port => {
-    const hostPort = port.hostPort ?? (hostNetwork ? port.containerPort : undefined);
+    // Row 57: with the host's network each port is one of the host's; zero means none was given.
+    const hostPort = hostNetwork && !port.hostPort ? port.containerPort : port.hostPort;
     return {
       ...port,
       protocol: port.protocol ?? 'TCP',

@@ -7,6 +7,7 @@
 import type { Container, Pod, PodSpec } from 'kubernetes-types/core/v1.js';
 
 export type {
+  AppArmorProfile,
   Container,
   ContainerPort,
   ContainerState,
@@ -17,9 +18,13 @@ export type {
   LifecycleHandler,
   Pod,
   PodCondition,
+  PodDNSConfig,
+  PodSecurityContext,
   PodSpec,
   PodStatus,
   ResourceRequirements,
+  SeccompProfile,
+  SecurityContext,
   Toleration,
   Volume,
   VolumeMount,
@@ -51,4 +56,9 @@ export function podKey(pod: Pod): string {
 /** Init containers, then app containers, in the order of the manifest. */
 export function allContainers(pod: Pod): readonly Container[] {
   return [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])];
+}
+
+/** A field of Kubernetes 1.34 that the declarations do not have yet; empty when it is not given. */
+export function hostnameOverride(spec: PodSpec): string {
+  return (spec as { hostnameOverride?: string }).hostnameOverride ?? '';
 }
