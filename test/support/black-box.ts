@@ -97,6 +97,13 @@ export class BlackBox {
     return join(this.manifests, name);
   }
 
+  /** Of the agent. */
+  pid(): number {
+    const pid = this.#agent?.pid;
+    if (pid === undefined) throw new Error('the agent does not run');
+    return pid;
+  }
+
   log(): string {
     return readFileSync(this.path('agent.log'), 'utf8');
   }
