@@ -2,7 +2,7 @@
  * A stand-alone agent as a black box: files in the directory, the `docker` CLI and the node's API, nothing else. Each box
  * has its own data directory and so its own containers.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import {
   mkdirSync,
@@ -258,7 +258,9 @@ export class BlackBox {
       .split('\n')
       .filter(Boolean);
     if (ids.length === 0) return [];
-    return JSON.parse(docker('inspect', ...ids)) as ContainerInspectInfo[];
+    // What was removed in between is left out of the answer, with an error beside it.
+    const { stdout } = spawnSync('docker', ['inspect', ...ids], { encoding: 'utf8' });
+    return JSON.parse(stdout) as ContainerInspectInfo[];
   }
 
   /** The one running container of that name. Throws when there is none or more than one. */
