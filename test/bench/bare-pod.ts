@@ -37,7 +37,7 @@ function optionsOf(info: ContainerInspectInfo, change: object): ContainerCreateO
     Labels: { ...Object.fromEntries(labels), [BARE]: 'bare' },
     Healthcheck: { Test: ['NONE'] },
     HostConfig: { ...HostConfig, Mounts: mountsOf(HostConfig.Mounts), ...change },
-  } as ContainerCreateOptions;
+  };
 }
 
 /** Sandbox first; the others are created at once and started in order. Ids: the sandbox's, then the containers'. */
