@@ -40,6 +40,7 @@ import { plan, planText, type PodPlan } from './plan.js';
 import { backOff, deadlineExceeded, podEvent } from './pod-events.js';
 import { podReports } from './pod-reports.js';
 import type { Pods, PodsOptions } from './pods.js';
+import { podIdentity } from './pod-spec.js';
 import { probeTargets } from './probe-targets.js';
 import { PULL_FAILURE_SHOWN_MS } from './pod-status.js';
 import { openImagePulls, type ImagePulls } from '../images/pulls.js';
