@@ -16,6 +16,7 @@ import {
   type SandboxSpec,
 } from '../runtime/runtime.js';
 import type { Container, ValidPod } from '../../protocol/pod.js';
+import { stopSignalOf } from '../../protocol/stop-signals.js';
 
 export const ETC_HOSTS = '/etc/hosts';
 
@@ -109,7 +110,7 @@ export function containerSpec(
     devices: [],
     security: PLAIN_SECURITY,
     namespaces: podNamespaces(pod),
-    stopSignal: '',
+    stopSignal: stopSignalOf(container),
     resources: linuxResources(pod, container, facts.node.memoryBytes),
     stdin: container.stdin ?? false,
     stdinOnce: container.stdinOnce ?? false,
