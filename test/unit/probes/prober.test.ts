@@ -379,7 +379,7 @@ describe('thousands of histories', () => {
             const health = world.prober.health().get(id);
             assert.ok(kind === 'startup' ? !health?.started : health?.started, 'the gate');
             assert.ok(health?.kill?.probe !== kind, 'after a kill');
-            const [isGood, ms] = stream.next().value;
+            const [isGood, ms] = stream.next().value as [boolean, number];
             const before = lastAt.get(key);
             assert.ok(before === undefined || at - before >= spec.periodSeconds * 1000, 'too fast');
             lastAt.set(key, at);

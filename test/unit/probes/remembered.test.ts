@@ -53,9 +53,9 @@ describe('what is remembered', () => {
     say({ c1: [true, false], c2: [true, true], c3: [false, false] });
     say({ c1: [true, true], c2: [true, false], c3: [false, false] });
     await close();
-    const { remembered } = open();
+    const memory = open();
     const flags = (id: string, startedAt: number) => {
-      const found = remembered(id, startedAt);
+      const found = memory.remembered(id, startedAt);
       return found === null ? null : [found.started, found.ready];
     };
     assert.deepEqual(flags('c1', 1), [true, true]);
