@@ -23,11 +23,13 @@ export function expandLiterals(command: readonly string[], container: Container)
   return command.map(word => expand(word, values));
 }
 
-/** Codes of a shell for what it could not run. */
+/** A shell's codes for what it could not run; engines give either for a program that is not there. */
+const NOT_RUN = [126, 127];
+
 function exitMessage(exitCode: number | null): string {
-  if (exitCode === 127) return 'the command was not found in the container (exit code 127)';
-  if (exitCode === 126) return 'the command cannot be executed (exit code 126)';
-  return `command exited with code ${exitCode ?? 'unknown'}`;
+  const message = `command exited with code ${exitCode ?? 'unknown'}`;
+  if (exitCode === null || !NOT_RUN.includes(exitCode)) return message;
+  return `${message}: it is not in the container or cannot be executed`;
 }
 
 export function execFailure({ exitCode, timedOut }: ExecResult, timeoutMs: number): string | null {

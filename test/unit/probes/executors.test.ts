@@ -217,9 +217,13 @@ describe('exec', () => {
     [
       'fails when there is no such program',
       exited(127),
-      'the command was not found in the container (exit code 127)',
+      'command exited with code 127: it is not in the container or cannot be executed',
     ],
-    ['fails when it cannot be run', exited(126), 'the command cannot be executed (exit code 126)'],
+    [
+      'fails when it cannot be run',
+      exited(126),
+      'command exited with code 126: it is not in the container or cannot be executed',
+    ],
   ];
   for (const [sentence, result, message] of rows) {
     test(sentence, async () => {
