@@ -13,6 +13,7 @@ import { GRAMMARS, type Grammar } from './pod-grammar.js';
 import { parseImageReference } from './pod-image.js';
 import { checkRestarts } from './pod-restart-rules.js';
 import { checkPodNetwork } from './pod-network-rules.js';
+import { checkProbesAndHooks } from './pod-probe-rules.js';
 import { checkResources } from './pod-resource-rules.js';
 import { checkPodSecurity } from './pod-security-rules.js';
 
@@ -195,5 +196,6 @@ export function checkPodRules(pod: Pod): FieldError[] {
     ...checkRestarts(pod),
     ...checkPodNetwork(pod),
     ...checkPodSecurity(pod),
+    ...checkProbesAndHooks(pod),
   ];
 }

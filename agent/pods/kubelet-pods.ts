@@ -26,7 +26,10 @@ export interface KubeletPodsOptions {
 
 /** The static pods of a kubelet's PodList; throws a sentence when it is none. Pure. */
 export function reportsOf(body: Uint8Array): readonly PodReport[] {
-  const list = JSON.parse(Buffer.from(body).toString('utf8')) as { kind?: unknown; items?: unknown };
+  const list = JSON.parse(Buffer.from(body).toString('utf8')) as {
+    kind?: unknown;
+    items?: unknown;
+  };
   if (list.kind !== 'PodList') throw new Error('the answer is not a PodList');
   // A kubelet without pods says null (row 221).
   const items = Array.isArray(list.items) ? (list.items as Pod[]) : [];
@@ -121,6 +124,15 @@ class KubeletPods implements Pods {
 
   planText(): string {
     return 'runtime is none: the kubelet runs the pods';
+  }
+
+  /** The kubelet decides when it tries again. */
+  retry(): boolean {
+    return false;
+  }
+
+  isMoving(): boolean {
+    return true;
   }
 
   async stop(): Promise<void> {

@@ -20,6 +20,7 @@ import type {
 } from '../runtime/runtime.js';
 import { podSysctls } from './sysctls.js';
 import { allContainers, type Container, type ValidPod } from '../../protocol/pod.js';
+import { stopSignalOf } from '../../protocol/stop-signals.js';
 
 export interface NodeFacts {
   readonly name: string;
@@ -127,7 +128,7 @@ export function containerSpec(
     devices: [],
     security: containerSecurity(pod, container, facts),
     namespaces: podNamespaces(pod),
-    stopSignal: '',
+    stopSignal: stopSignalOf(container),
     resources: linuxResources(pod, container, facts.node),
     stdin: container.stdin ?? false,
     stdinOnce: container.stdinOnce ?? false,
