@@ -17,6 +17,7 @@ import { openOwnedDirectory } from './intake/owned-files.js';
 import type { Pods } from './pods/pods.js';
 import type { SourceCondition } from './ports.js';
 import { startPods } from './pods/reconcile.js';
+import { openProbes, type Probes } from './probes/open-probes.js';
 import { DockerRuntime } from './runtime/docker.js';
 import { RuntimeError } from './runtime/runtime.js';
 import { serveLoopback, serveSocket } from './api/server.js';
@@ -69,7 +70,7 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<voi
     log,
     randomSuffix: () => randomBytes(4).toString('hex'),
   });
-  const held: Held = { journal: null, pods: null, session: null, engine: () => '' };
+  const held: Held = { journal: null, probes: null, pods: null, session: null, engine: () => '' };
   // First of all: it is what a second agent on this directory is refused by.
   const sources = apiSources(options, { held, runtime });
   const socket = await serveSocket(config.socketPath, sources);
@@ -103,8 +104,20 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<voi
     fileCheckFrequencyMs: config.fileCheckFrequencyMs,
   });
   closings.push(() => source.stop());
+  const probes = openProbes({
+    containers: runtime,
+    dataDir,
+    events: journal,
+    clock,
+    log,
+    random: () => randomBytes(4).readUInt32BE() / 2 ** 32,
+  });
+  held.probes = probes;
+  closings.push(() => probes.close());
   const pods = startPods({
     runtime,
+    prober: probes.prober,
+    hooks: probes.hooks,
     sources: [source],
     events: journal,
     clock,
@@ -126,6 +139,7 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<voi
 /** What the agent is made of, as far as it is made. */
 interface Held {
   journal: Journal | null;
+  probes: Probes | null;
   pods: Pods | null;
   session: HubSession | null;
   engine: () => string;
@@ -153,7 +167,7 @@ function apiSources(
       engineUp: held.engine() !== '',
       hubConnected: held.session?.connected() ?? null,
       unconfirmedEvents: unconfirmedEvents(held),
-      probes: [],
+      probes: held.probes?.prober.totals() ?? [],
       residentBytes: process.memoryUsage.rss(),
       cpuSeconds: process.cpuUsage().user / 1e6 + process.cpuUsage().system / 1e6,
     }),

@@ -39,8 +39,10 @@ export interface ProberOptions {
 
 /** One line of the kubelet's counter `prober_probe_total`. */
 export interface ProbeTotal {
-  readonly probeType: 'Startup' | 'Liveness' | 'Readiness';
-  readonly result: 'successful' | 'failed' | 'unknown';
+  readonly labels: {
+    readonly probe_type: 'Startup' | 'Liveness' | 'Readiness';
+    readonly result: 'successful' | 'failed' | 'unknown';
+  };
   readonly count: number;
 }
 
@@ -221,10 +223,10 @@ class ProbeLoop implements CountingProber {
     for (const listener of [...this.#listeners]) listener();
   }
 
-  #count(kind: ProbeKind, result: ProbeTotal['result']): void {
+  #count(kind: ProbeKind, result: ProbeTotal['labels']['result']): void {
     const key = `${kind} ${result}`;
     const count = (this.#totals.get(key)?.count ?? 0) + 1;
-    this.#totals.set(key, { probeType: TYPE_NAMES[kind], result, count });
+    this.#totals.set(key, { labels: { probe_type: TYPE_NAMES[kind], result }, count });
   }
 
   #tell(watched: Watched, kind: ProbeKind, answer: ProbeAnswer): void {

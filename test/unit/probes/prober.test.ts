@@ -300,7 +300,7 @@ describe('what is told', () => {
     assert.deepEqual(
       world.prober
         .totals()
-        .map(({ probeType, result, count }) => `${probeType} ${result} ${count}`)
+        .map(({ labels, count }) => `${labels.probe_type} ${labels.result} ${count}`)
         .sort(),
       ['Liveness failed 1', 'Liveness successful 2', 'Readiness successful 3'],
     );
