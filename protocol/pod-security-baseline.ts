@@ -6,16 +6,14 @@
  * be in a manifest and are not looked at. Kubelet behaviour rows 163, 164. Pure.
  */
 import { childPath } from './manifest-positions.js';
-import type { Pod } from './pod.js';
+import { locatedContainers, type LocatedContainer, type Pod } from './pod.js';
 import {
-  locatedContainers,
   namedContainers,
   plural,
   quoted,
   setters,
   valuesOf,
   violation,
-  type LocatedContainer,
   type Offence,
   type PodSecurityCheck,
 } from './pod-security-violation.js';

@@ -4,7 +4,7 @@
  * Messages are those of `k8s.io/pod-security-admission`, so that what people know from a cluster's warnings can be
  * searched for here too. Types and wording only.
  */
-import type { Container, Pod } from './pod.js';
+import type { Pod } from './pod.js';
 
 export interface PodSecurityViolation {
   /** The id of the official check: `hostPorts`, `runAsNonRoot` … */
@@ -32,22 +32,6 @@ export type PodSecurityCheck = (
   pod: Pod,
   exceptions: PodSecurityExceptions,
 ) => PodSecurityViolation | null;
-
-export interface LocatedContainer {
-  readonly container: Container;
-  /** `spec.initContainers[0]`. */
-  readonly at: string;
-}
-
-/** Init containers, then app containers: the order of the official checks. */
-export function locatedContainers(pod: Pod): readonly LocatedContainer[] {
-  return (['initContainers', 'containers'] as const).flatMap(list =>
-    (pod.spec?.[list] ?? []).map((container, index) => ({
-      container,
-      at: `spec.${list}[${index}]`,
-    })),
-  );
-}
 
 /** What one container, or the pod itself, breaks a rule with. */
 export interface Offence {
