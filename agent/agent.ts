@@ -7,6 +7,7 @@ import { mkdirSync, realpathSync } from 'node:fs';
 import type { Clock, Log } from '../protocol/ports.js';
 import { VERSION } from '../protocol/version.js';
 import type { AgentConfig } from './config.js';
+import { bundleRefusal, DEFAULT_POLICY, RELEASE_SCOPE } from './admission/policy.js';
 import { makeOnFirstUse } from './first-use.js';
 import { openBrokerSocket } from './membership/hub-tls.js';
 import type { StoredIdentity } from './membership/identity.js';
@@ -164,6 +165,7 @@ function startSession({ config, identity, journal, clock, log, held }: SessionPa
     brokers: identity.membership.brokers,
     openSocket: openBrokerSocket(identity.tls),
     nodeInfo: readNodeInfo,
+    refuses: bundleRefusal({ policy: DEFAULT_POLICY, releaseScope: RELEASE_SCOPE }),
     containerRuntimeVersion: () => held.engine(),
     pods: () => (held.pods?.areKnown() ? held.pods.reports() : null),
     conditions: (): readonly SourceCondition[] => held.pods?.conditions() ?? [],

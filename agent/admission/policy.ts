@@ -8,7 +8,8 @@
 import { rejected } from './gate.js';
 import { describePattern, imageMatches, type ImagePattern } from './images.js';
 import type { DesiredPod, Rejection } from '../pods/desired.js';
-import { locatedContainers, type Pod } from '../../protocol/pod.js';
+import { locatedContainers, type Pod, type ValidPod } from '../../protocol/pod.js';
+import { withDefaults } from '../../protocol/pod-defaults.js';
 import { parseImageReference } from '../../protocol/pod-image.js';
 import {
   checkPodSecurity,
@@ -168,6 +169,16 @@ export function policyRejection(
     }
   }
   return null;
+}
+
+/** The same as a sentence, for a pod of a bundle that is about to be staged; null lets it pass. */
+export function bundleRefusal(
+  rules: Parameters<typeof policyRejection>[2],
+): (pod: ValidPod) => string | null {
+  return pod => {
+    const found = policyRejection(withDefaults(pod), 'bundle', rules);
+    return found && `${found.reason}: ${found.message}`;
+  };
 }
 
 /** For `/configz`: what holds, defaults filled in, as the configuration file would say it. */
