@@ -91,6 +91,11 @@ function hasEnded({ pod, uid }: DesiredPod, present: Present, report: Pod | unde
   });
 }
 
+function isHeldBack(report: Pod | undefined): boolean {
+  const { reason, conditions = [] } = report?.status ?? {};
+  return reason === WAITING_FOR || conditions.some(condition => condition.reason === WAITING_FOR);
+}
+
 /**
  * The node was started anew: the pod ran once, and this run of the agent has not seen it alive. What this run has
  * seen, or held back before, stands in its report.
@@ -98,7 +103,7 @@ function hasEnded({ pod, uid }: DesiredPod, present: Present, report: Pod | unde
 function startsCold({ uid }: DesiredPod, present: Present, report: Pod | undefined): boolean {
   if (present.alive.has(uid)) return false;
   const ranOnce = (present.containers.get(uid) ?? []).some(({ startedAt }) => startedAt !== null);
-  return ranOnce && (report?.status?.reason === WAITING_FOR || !hasRun(report));
+  return ranOnce && (isHeldBack(report) || !hasRun(report));
 }
 
 function holdingOf(key: string, pod: Pod, isEnding: boolean): Holding {

@@ -63,6 +63,13 @@ export const sandboxChanged = () =>
 export const pullFailed = (image: string, container: string, message: string) =>
   warning('Failed', `Failed to pull image "${image}": ${message}`, container);
 
+export const pullSecretsMissing = (names: readonly string[]) =>
+  warning(
+    'FailedToRetrieveImagePullSecret',
+    `Unable to retrieve some image pull secrets (${names.join(', ')}); ` +
+      'attempting to pull the image may not succeed.',
+  );
+
 export const containerFailed = (container: string, message: string) =>
   warning('Failed', `Error: ${message}`, container);
 

@@ -24,6 +24,7 @@ import { podReports } from './pod-reports.js';
 import type { Pods, PodsOptions } from './pods.js';
 import { podIdentity, type NodeFacts } from './pod-spec.js';
 import { PULL_FAILURE_SHOWN_MS } from './pod-status.js';
+import { openImagePulls, type ImagePulls } from '../images/pulls.js';
 import type { PodReport, SourceCondition } from '../ports.js';
 import { RuntimeError, type ObservedPods, type PodIdentity } from '../runtime/runtime.js';
 import { describeStep } from './steps.js';
@@ -47,6 +48,7 @@ const STOP_MS = 2_000;
 class Reconciler implements Pods {
   readonly #options: PodsOptions;
   readonly #volumes;
+  readonly #images: ImagePulls;
   readonly #workers: Workers;
   readonly #listeners = new Set<() => void>();
   readonly #ending = new AbortController();
@@ -72,6 +74,7 @@ class Reconciler implements Pods {
   constructor(options: PodsOptions) {
     this.#options = options;
     this.#volumes = openPodVolumes(options.dataDir);
+    this.#images = options.images ?? openImagePulls({ store: options.runtime, log: options.log });
     this.#node = { ...options.node, memoryBytes: 0 };
     this.#unsubscribe = options.sources.map(source => source.onChange(() => this.#wakeUp()));
     this.#workers = new Workers(options.log, key => {
@@ -263,6 +266,7 @@ class Reconciler implements Pods {
       if ((this.#notBefore.get(key) ?? 0) > now) continue;
       this.#workers.start(podPlan, identities, {
         runtime,
+        images: this.#images,
         volumes: this.#volumes,
         node: this.#node,
         clock,

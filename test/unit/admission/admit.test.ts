@@ -452,7 +452,10 @@ describe('P20: start order', () => {
     const [db, web] = [find(desired, 'db'), find(desired, 'web')];
     const first = admit(desired, { observed: together(dead(db), dead(web)) });
     assert.deepEqual(verdicts(first), { db: '-', web: 'Pending WaitingFor' });
-    const held = report(web, { phase: 'Pending', reason: 'WaitingFor' });
+    const held = report(web, {
+      ...READY,
+      conditions: [{ type: 'UpdateRejected', status: 'True', reason: 'WaitingFor' }],
+    });
     const observed = together(running(db), dead(web));
     const second = admit(desired, { observed, reports: [report(db, STARTING), held] });
     assert.deepEqual(verdicts(second), { db: '-', web: 'Pending WaitingFor' });
