@@ -18,6 +18,7 @@ import { mergeSources, NOTHING_DESIRED, type Desired } from './desired.js';
 import { EndingPods } from './ending-pods.js';
 import { listenToEngine } from './engine-events.js';
 import type { StepOutcome } from './execute.js';
+import { admissionEvents } from '../admission/admission-events.js';
 import { plan, planText, type PodPlan } from './plan.js';
 import { backOff, podEvent } from './pod-events.js';
 import { podReports } from './pod-reports.js';
@@ -26,7 +27,12 @@ import { podIdentity, type NodeFacts } from './pod-spec.js';
 import { PULL_FAILURE_SHOWN_MS } from './pod-status.js';
 import { openImagePulls, type ImagePulls } from '../images/pulls.js';
 import type { PodReport, SourceCondition } from '../ports.js';
-import { RuntimeError, type ObservedPods, type PodIdentity } from '../runtime/runtime.js';
+import {
+  RuntimeError,
+  type EngineFeatures,
+  type ObservedPods,
+  type PodIdentity,
+} from '../runtime/runtime.js';
 import { describeStep } from './steps.js';
 import { openPodVolumes } from './volumes.js';
 import { Workers } from './workers.js';
@@ -70,6 +76,8 @@ class Reconciler implements Pods {
   #engine: { isUp: boolean; message: string } = { isUp: false, message: 'not asked yet' };
   #runtimeName = 'docker';
   #node: NodeFacts;
+  /** Null until the engine was met. */
+  #features: EngineFeatures | null = null;
 
   constructor(options: PodsOptions) {
     this.#options = options;
@@ -215,6 +223,7 @@ class Reconciler implements Pods {
   async #meetEngine(): Promise<void> {
     const info = await this.#options.runtime.info();
     this.#runtimeName = info.name;
+    this.#features = info.features;
     this.#node = { ...this.#options.node, memoryBytes: info.memoryBytes };
     this.#engine = { isUp: true, message: `${info.name} ${info.version}` };
   }
@@ -224,13 +233,14 @@ class Reconciler implements Pods {
     const there = [...this.#observed.sandboxes, ...this.#observed.containers];
     const running = new Set(there.map(one => one.pod.uid));
     const now = clock.now();
-    this.#desired = mergeSources({
+    const merged = mergeSources({
       snapshots: sources.map(source => source.snapshot()),
       previous: this.#desired,
       running,
       nodeName: node.name,
       now,
     });
+    this.#desired = this.#admit(merged, now);
     this.#endingPods.note({
       desired: this.#desired,
       running,
@@ -239,6 +249,19 @@ class Reconciler implements Pods {
     });
     const wanted = this.#desired.pods.map(pod => pod.uid);
     this.#memory = forget(this.#memory, new Set([...wanted, ...running, ...this.#podData]));
+  }
+
+  /** Before the first look at the engine nobody knows which pods have begun. */
+  #admit(merged: Desired, now: number): Desired {
+    const { admission, events } = this.#options;
+    const engine = this.#features;
+    if (admission === undefined || engine === null) return merged;
+    const context = { reports: this.#reports, observed: this.#observed, engine, now };
+    const admitted = admission.admit(merged, context);
+    for (const { pod, event } of admissionEvents(this.#desired, admitted, now)) {
+      events.record(podEvent(podIdentity(pod), event));
+    }
+    return admitted;
   }
 
   #noteExits(now: number): void {
@@ -313,6 +336,8 @@ class Reconciler implements Pods {
     const shown = JSON.stringify([this.#areKnown, this.#reports, this.conditions()]);
     if (shown === this.#shown) return;
     this.#shown = shown;
+    // What was waited for may just have become ready.
+    if (this.#desired.pods.some(({ rejection }) => rejection !== null)) this.#wakeUp();
     for (const listener of this.#listeners) listener();
   }
 }
