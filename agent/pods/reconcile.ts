@@ -19,11 +19,12 @@ import { EndingPods } from './ending-pods.js';
 import { listenToEngine } from './engine-events.js';
 import type { StepOutcome } from './execute.js';
 import { plan, planText, type PodPlan } from './plan.js';
-import { backOff, podEvent } from './pod-events.js';
-import { podReports } from './pod-reports.js';
+import { backOff, podEvent, type PodEvent } from './pod-events.js';
 import type { Pods, PodsOptions } from './pods.js';
 import { podIdentity, type NodeFacts } from './pod-spec.js';
-import { PULL_FAILURE_SHOWN_MS } from './pod-status.js';
+import { FAILURE_SHOWN_MS } from './container-state.js';
+import { EventCorrelator } from './event-correlator.js';
+import { PodStatuses } from './pod-statuses.js';
 import type { PodReport, SourceCondition } from '../ports.js';
 import { RuntimeError, type ObservedPods, type PodIdentity } from '../runtime/runtime.js';
 import { describeStep } from './steps.js';
@@ -47,6 +48,8 @@ const STOP_MS = 2_000;
 class Reconciler implements Pods {
   readonly #options: PodsOptions;
   readonly #volumes;
+  readonly #statuses: PodStatuses;
+  readonly #correlator = new EventCorrelator();
   readonly #workers: Workers;
   readonly #listeners = new Set<() => void>();
   readonly #ending = new AbortController();
@@ -56,6 +59,7 @@ class Reconciler implements Pods {
   #memory: Memory = EMPTY_MEMORY;
   #desired: Desired = NOTHING_DESIRED;
   #observed: ObservedPods = { sandboxes: [], containers: [] };
+  #isObserved = false;
   #podData: ReadonlySet<string> = new Set();
   #plans: readonly PodPlan[] = [];
   readonly #endingPods = new EndingPods();
@@ -67,11 +71,13 @@ class Reconciler implements Pods {
   readonly #notBefore = new Map<string, number>();
   #engine: { isUp: boolean; message: string } = { isUp: false, message: 'not asked yet' };
   #runtimeName = 'docker';
+  #recursiveReadOnly = false;
   #node: NodeFacts;
 
   constructor(options: PodsOptions) {
     this.#options = options;
     this.#volumes = openPodVolumes(options.dataDir);
+    this.#statuses = new PodStatuses(options);
     this.#node = { ...options.node, memoryBytes: 0 };
     this.#unsubscribe = options.sources.map(source => source.onChange(() => this.#wakeUp()));
     this.#workers = new Workers(options.log, key => {
@@ -128,7 +134,7 @@ class Reconciler implements Pods {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     const patience = new AbortController();
     await Promise.race([
-      Promise.all([this.#workers.abortAll(), this.#running]),
+      Promise.all([this.#workers.abortAll(), this.#running, this.#statuses.close()]),
       this.#options.clock.sleep(STOP_MS, patience.signal),
     ]);
     patience.abort();
@@ -154,6 +160,7 @@ class Reconciler implements Pods {
         if (this.#engine.isUp || !isEngine) log.error('pods cannot be looked at', { message });
         if (isEngine) this.#engine = { isUp: false, message };
         this.#merge();
+        await this.#look();
         if (clock.monotonic() - startedAt >= UNKNOWN_MAX_MS) this.#areKnown = true;
         this.#show();
         waitMs = retryMs;
@@ -182,10 +189,12 @@ class Reconciler implements Pods {
     this.#justEnded.clear();
     if (!this.#engine.isUp) await this.#meetEngine();
     this.#observed = await this.#options.runtime.observe();
+    this.#isObserved = true;
     this.#podData = await this.#volumes.uids();
     const now = clock.now();
     this.#engine = { isUp: true, message: this.#engine.message };
     this.#merge();
+    await this.#look();
     this.#noteExits(now);
     const input = {
       desired: this.#desired,
@@ -204,7 +213,7 @@ class Reconciler implements Pods {
       ...this.#notBefore.values(),
     ];
     const shownAgain = [...this.#memory.failures.values()]
-      .map(({ failedAt }) => failedAt + PULL_FAILURE_SHOWN_MS)
+      .map(({ failedAt }) => failedAt + FAILURE_SHOWN_MS)
       .filter(at => at > now);
     return Math.max(0, Math.min(RESYNC_MS, ...[...times, ...shownAgain].map(at => at - now)));
   }
@@ -212,6 +221,7 @@ class Reconciler implements Pods {
   async #meetEngine(): Promise<void> {
     const info = await this.#options.runtime.info();
     this.#runtimeName = info.name;
+    this.#recursiveReadOnly = info.features.recursiveReadOnly;
     this.#node = { ...this.#options.node, memoryBytes: info.memoryBytes };
     this.#engine = { isUp: true, message: `${info.name} ${info.version}` };
   }
@@ -246,14 +256,14 @@ class Reconciler implements Pods {
         const key = `${pod.uid}/${container}/${hash}`;
         const crash = this.#memory.crashes.get(key);
         if (crash === undefined || crash === before.get(key) || crash.delayMs === 0) continue;
-        this.#options.events.record(podEvent(podIdentity(pod), backOff(pod, container)));
+        this.#tell(podIdentity(pod), backOff(pod, container));
       }
     }
   }
 
   /** Starts a worker for each plan with steps; stops one whose pod is to become something else. */
   #dispatch(now: number): void {
-    const { runtime, clock, events } = this.#options;
+    const { runtime, clock } = this.#options;
     this.#workers.abortOutdated(this.#desired.pods);
     const there = [...this.#observed.sandboxes, ...this.#observed.containers];
     const identities = new Map<string, PodIdentity>(there.map(({ pod }) => [pod.uid, pod]));
@@ -264,10 +274,11 @@ class Reconciler implements Pods {
       this.#workers.start(podPlan, identities, {
         runtime,
         volumes: this.#volumes,
+        terminationMessages: this.#statuses.terminationMessages,
         node: this.#node,
         clock,
         tell: (pod, event) => {
-          events.record(podEvent(pod, event));
+          this.#tell(pod, event);
         },
         onOutcome: outcome => {
           this.#note(key, outcome);
@@ -295,16 +306,30 @@ class Reconciler implements Pods {
     this.#show();
   }
 
+  #tell(pod: PodIdentity, event: PodEvent): void {
+    const { events, clock } = this.#options;
+    const told = this.#correlator.note(podEvent(pod, event), clock.monotonic());
+    if (told !== null) events.record(told);
+  }
+
+  async #look(): Promise<void> {
+    const [desired, observed] = [this.#desired, this.#observed];
+    await this.#statuses.look({ desired, observed, ending: this.#endingPods.byUid });
+  }
+
   #show(): void {
-    this.#reports = podReports({
+    this.#reports = this.#statuses.show({
       desired: this.#desired,
-      observed: this.#observed,
+      observed: this.#isObserved ? this.#observed : null,
       memory: this.#memory,
       now: this.#options.clock.now(),
       node: this.#node,
       runtimeName: this.#runtimeName,
+      recursiveReadOnly: this.#recursiveReadOnly,
+      health: new Map(),
+      startingHooks: new Set(),
+      completions: new Map(),
       ending: this.#endingPods.byUid,
-      previous: new Map(this.#reports.map(report => [report.pod.metadata?.uid ?? '', report])),
     });
     const shown = JSON.stringify([this.#areKnown, this.#reports, this.conditions()]);
     if (shown === this.#shown) return;
