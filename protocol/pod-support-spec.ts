@@ -3,7 +3,6 @@ import type { SupportRow } from './pod-support-row.js';
 
 const NO_CLUSTER = 'there is no API server beside the pod';
 const NO_SCHEDULER = 'only a scheduler reads it';
-const NO_SECRET = 'secret values are not delivered yet';
 const NO_SECURITY = 'the security context is not applied yet';
 
 export const METADATA_SUPPORT: readonly SupportRow[] = [
@@ -49,7 +48,8 @@ export const SPEC_SUPPORT: readonly SupportRow[] = [
   ['spec.hostUsers', 'default', 'user namespaces are not made yet', [true]],
   ['spec.hostname', 'supported', ''],
   ['spec.hostnameOverride', 'refused', 'use spec.hostname'],
-  ['spec.imagePullSecrets', 'default', NO_SECRET, [[]]],
+  ['spec.imagePullSecrets', 'supported', 'Secrets in the directory; tried without when missing'],
+  ['spec.imagePullSecrets[].name', 'supported', ''],
   ['spec.initContainers', 'default', 'init containers and sidecars are not run yet', [[]]],
   ['spec.nodeName', 'ignored', 'the node that has the manifest puts its own name there'],
   ['spec.nodeSelector', 'default', 'node labels are not checked yet', [{}]],

@@ -8,6 +8,7 @@
 import type { FailureKind } from './back-off.js';
 import type { DesiredPod } from './desired.js';
 import { hostsFile } from './hosts-file.js';
+import type { ImagePulls } from '../images/pulls.js';
 import type { PodPlan } from './plan.js';
 import * as say from './pod-events.js';
 import { needsPodIP } from './pod-env.js';
@@ -45,6 +46,7 @@ export interface StepOutcome {
 
 export interface ExecuteTools {
   readonly runtime: ContainerRuntime;
+  readonly images: ImagePulls;
   readonly volumes: PodVolumes;
   readonly terminationMessages: Pick<TerminationMessages, 'prepare'>;
   readonly node: NodeFacts;
@@ -189,7 +191,7 @@ class Execution {
   }
 
   async #pull(image: string, container: string): Promise<void> {
-    const { runtime, clock, signal } = this.#tools;
+    const { runtime, images, clock, signal } = this.#tools;
     const policy = this.#container(container).imagePullPolicy ?? 'IfNotPresent';
     const { uid } = this.#desired;
     if (policy !== 'Always' && (await runtime.imageStatus(image)) !== null) {
@@ -201,8 +203,10 @@ class Execution {
       throw new RuntimeError('ErrImageNeverPull', message);
     }
     this.#tell(uid, say.pulling(image, container));
+    const { auth, missing } = await images.credentials(image, this.#desired);
+    if (missing.length > 0) this.#tell(uid, say.pullSecretsMissing(missing));
     const from = clock.monotonic();
-    await runtime.pullImage(image, { signal });
+    await images.pull(image, auth, signal);
     this.#tell(uid, say.pulled(image, container, clock.monotonic() - from));
   }
 

@@ -99,6 +99,13 @@ export function killing(container: string, reason: string): PodEvent {
   return normal('Killing', message, container);
 }
 
+export const pullSecretsMissing = (names: readonly string[]) =>
+  warning(
+    'FailedToRetrieveImagePullSecret',
+    `Unable to retrieve some image pull secrets (${names.join(', ')}); ` +
+      'attempting to pull the image may not succeed.',
+  );
+
 export const containerFailed = (container: string, message: string) =>
   warning('Failed', `Error: ${message}`, container);
 

@@ -2,12 +2,15 @@
  * The pod runner as the rest of the agent sees it: types only. `reconcile.ts` makes it.
  */
 import type { PodSource } from './desired.js';
+import type { ImagePulls } from '../images/pulls.js';
 import type { EventSink, PodReport, SourceCondition } from '../ports.js';
 import type { ContainerRuntime } from '../runtime/runtime.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 
 export interface PodsOptions {
   readonly runtime: ContainerRuntime;
+  /** Absent: with the pods' own pull secrets alone. */
+  readonly images?: ImagePulls;
   readonly sources: readonly PodSource[];
   readonly events: EventSink;
   readonly clock: Clock;

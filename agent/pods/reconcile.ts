@@ -25,6 +25,7 @@ import { podIdentity, type NodeFacts } from './pod-spec.js';
 import { FAILURE_SHOWN_MS } from './container-state.js';
 import { EventCorrelator } from './event-correlator.js';
 import { PodStatuses } from './pod-statuses.js';
+import { openImagePulls, type ImagePulls } from '../images/pulls.js';
 import type { PodReport, SourceCondition } from '../ports.js';
 import { RuntimeError, type ObservedPods, type PodIdentity } from '../runtime/runtime.js';
 import { describeStep } from './steps.js';
@@ -50,6 +51,7 @@ class Reconciler implements Pods {
   readonly #volumes;
   readonly #statuses: PodStatuses;
   readonly #correlator = new EventCorrelator();
+  readonly #images: ImagePulls;
   readonly #workers: Workers;
   readonly #listeners = new Set<() => void>();
   readonly #ending = new AbortController();
@@ -78,6 +80,7 @@ class Reconciler implements Pods {
     this.#options = options;
     this.#volumes = openPodVolumes(options.dataDir);
     this.#statuses = new PodStatuses(options);
+    this.#images = options.images ?? openImagePulls({ store: options.runtime, log: options.log });
     this.#node = { ...options.node, memoryBytes: 0 };
     this.#unsubscribe = options.sources.map(source => source.onChange(() => this.#wakeUp()));
     this.#workers = new Workers(options.log, key => {
@@ -273,6 +276,7 @@ class Reconciler implements Pods {
       if ((this.#notBefore.get(key) ?? 0) > now) continue;
       this.#workers.start(podPlan, identities, {
         runtime,
+        images: this.#images,
         volumes: this.#volumes,
         terminationMessages: this.#statuses.terminationMessages,
         node: this.#node,

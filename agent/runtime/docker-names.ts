@@ -2,6 +2,7 @@
  * Names and labels on the Docker Engine, as the kubelet and cri-dockerd give them (rows 209–213), so that tools which
  * know a kubelet's containers know ours; and our own owner label, which alone decides what we may touch. Pure.
  */
+import { podLogPath } from './log-paths.js';
 import type { ContainerSpec, PodIdentity, SandboxSpec } from './runtime.js';
 
 export const LABEL = {
@@ -14,6 +15,7 @@ export const LABEL = {
   containerName: 'io.kubernetes.container.name',
   type: 'io.kubernetes.docker.type',
   sandboxId: 'io.kubernetes.sandbox.id',
+  logPath: 'io.kubernetes.container.logpath',
   containerHash: 'annotation.io.kubernetes.container.hash',
   restartCount: 'annotation.io.kubernetes.container.restartCount',
   podGrace: 'annotation.io.kubernetes.pod.terminationGracePeriod',
@@ -61,7 +63,7 @@ export function sandboxLabels(spec: SandboxSpec, owner: string): Record<string, 
 export function containerLabels(
   pod: PodIdentity,
   spec: ContainerSpec,
-  where: { owner: string; sandboxId: string },
+  where: { owner: string; sandboxId: string; podLogs: string },
 ): Record<string, string> {
   return {
     ...annotationLabels(spec.annotations),
@@ -69,6 +71,7 @@ export function containerLabels(
     [LABEL.containerName]: spec.name,
     [LABEL.type]: 'container',
     [LABEL.sandboxId]: where.sandboxId,
+    [LABEL.logPath]: podLogPath(where.podLogs, pod, spec),
     [LABEL.containerHash]: spec.hash,
     [LABEL.restartCount]: String(spec.attempt),
   };

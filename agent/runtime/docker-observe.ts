@@ -1,6 +1,7 @@
 /** What the Engine API says of a container, in the port's words. Pure. */
 import type { ContainerInspectInfo, DockerVersion } from 'dockerode';
 import { countOf, LABEL, podOfLabels } from './docker-names.js';
+import type { EngineKind } from './docker-options.js';
 import type {
   ContainerState,
   EngineFeatures,
@@ -102,14 +103,18 @@ function reasonOf(state: ContainerInspectInfo['State'], neverRan: boolean): stri
 
 const text = (value: unknown) => (typeof value === 'string' ? value : '');
 
+export function kindOf(version: DockerVersion): EngineKind {
+  const components = (version as { Components?: { Name: string }[] }).Components ?? [];
+  return components.some(c => /podman/i.test(c.Name)) ? 'podman' : 'docker';
+}
+
 /** `version` and `info` of the engine. */
 export function runtimeInfo(
   version: DockerVersion,
   info: Readonly<Record<string, unknown>>,
 ): RuntimeInfo {
-  const components = (version as { Components?: { Name: string }[] }).Components ?? [];
   return {
-    name: components.some(c => /podman/i.test(c.Name)) ? 'podman' : 'docker',
+    name: kindOf(version),
     version: version.Version,
     apiVersion: version.ApiVersion,
     operatingSystem: version.Os,
@@ -134,7 +139,7 @@ function engineFeatures(
   const [kernel = 0, kernelMinor = 0] = numbers(version.KernelVersion ?? '');
   const isNewKernel = kernel > 5 || (kernel === 5 && kernelMinor >= 12);
   return {
-    recursiveReadOnly: major >= 25 && isNewKernel,
+    recursiveReadOnly: kindOf(version) === 'docker' && major >= 25 && isNewKernel,
     appArmor: has('apparmor'),
     seLinux: has('selinux'),
     seccomp: has('seccomp'),

@@ -4,21 +4,32 @@ import { containerLabels, containerName, sandboxLabels, sandboxName } from './do
 import type {
   ContainerSecurity,
   ContainerSpec,
+  EngineId,
+  Mount,
+  Namespaces,
   PodIdentity,
   PortMapping,
   SandboxSpec,
 } from './runtime.js';
 
+type HostMount = NonNullable<NonNullable<ContainerCreateOptions['HostConfig']>['Mounts']>[0];
+
 /** What the kubelet gives its sandboxes (row 153). */
 export const SANDBOX_OOM_SCORE_ADJ = -998;
 const CPU_PERIOD_US = 100_000;
 const SANDBOX_CPU_SHARES = 2;
+/** Of the whole pod, whatever the engine's own default is (row 155). */
+const SHM_BYTES = 64 * 1024 ** 2;
 
 /** The engine rotates; nothing else may let a chatty container fill the disk (row 207). */
 const LOG_CONFIG = { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '5' } };
 
+export type EngineKind = 'docker' | 'podman';
+
 export interface EngineFacts {
   readonly owner: string;
+  /** Podman names some options otherwise. */
+  readonly kind: EngineKind;
   /** Lowest `oom_score_adj` that this engine may set: without CAP_SYS_RESOURCE it may lower nothing. */
   readonly oomFloor: number;
 }
@@ -54,7 +65,7 @@ export function sandboxOptions(
     HostConfig: {
       ...(isHostNetwork ? { NetworkMode: 'host', UTSMode: 'host' } : {}),
       PortBindings: isHostNetwork ? {} : portBindings(spec.ports),
-      IpcMode: ipc === 'host' ? 'host' : 'shareable',
+      ...(ipc === 'host' ? { IpcMode: 'host' } : { IpcMode: 'shareable', ShmSize: SHM_BYTES }),
       ...(pid === 'host' ? { PidMode: 'host' } : {}),
       Sysctls: { ...spec.sysctls },
       SecurityOpt: ['no-new-privileges'],
@@ -66,16 +77,23 @@ export function sandboxOptions(
   };
 }
 
+/** What a custom seccomp profile is to this engine: its text for Docker, a file that it can read for Podman. */
+export type SeccompProfile = (profile: string) => string;
+
 /** Rows 157 to 161. */
-function securityOptions(security: ContainerSecurity): ContainerCreateOptions['HostConfig'] {
-  const { seccomp, appArmor } = security;
-  const seccompOption =
-    seccomp === 'unconfined' ? seccomp : seccomp === 'runtime' ? null : seccomp.profile;
+function securityOptions(
+  security: ContainerSecurity,
+  kind: EngineKind,
+  seccompProfile: SeccompProfile,
+): ContainerCreateOptions['HostConfig'] {
+  const { seccomp, appArmor, unmaskedProc } = security;
+  const seccompOption = typeof seccomp === 'string' ? seccomp : seccompProfile(seccomp.profile);
   const options = [
     ...(security.noNewPrivileges ? ['no-new-privileges'] : []),
-    ...(seccompOption === null ? [] : [`seccomp=${seccompOption}`]),
+    ...(seccompOption === 'runtime' ? [] : [`seccomp=${seccompOption}`]),
     ...(appArmor === null ? [] : [`apparmor=${appArmor}`]),
     ...security.seLinux.map(label => `label=${label}`),
+    ...(unmaskedProc && kind === 'podman' ? ['unmask=ALL'] : []),
   ];
   return {
     Privileged: security.privileged,
@@ -84,18 +102,49 @@ function securityOptions(security: ContainerSecurity): ContainerCreateOptions['H
     CapDrop: [...security.capDrop],
     GroupAdd: security.groups.map(String),
     SecurityOpt: options,
-    ...(security.unmaskedProc ? { MaskedPaths: [], ReadonlyPaths: [] } : {}),
+    ...(unmaskedProc && kind === 'docker' ? { MaskedPaths: [], ReadonlyPaths: [] } : {}),
+  };
+}
+
+/** Row 139. From API 1.44 on a read-only mount is read-only all the way down unless it is said otherwise. */
+function mountOptions(mount: Mount): HostMount {
+  const { readOnly, recursiveReadOnly, propagation } = mount;
+  const BindOptions = {
+    Propagation: propagation,
+    ...(recursiveReadOnly ? { ReadOnlyForceRecursive: true } : {}),
+    ...(readOnly && !recursiveReadOnly ? { ReadOnlyNonRecursive: true } : {}),
+  };
+  const { hostPath: Source, containerPath: Target } = mount;
+  return { Type: 'bind', Source, Target, ReadOnly: readOnly, BindOptions };
+}
+
+/** Row 167: all of a pod are in the namespaces of its sandbox, which has the host's where the pod has. */
+function namespaceOptions(
+  { network, ipc, pid }: Namespaces,
+  sandboxId: EngineId,
+  kind: EngineKind,
+): ContainerCreateOptions['HostConfig'] {
+  const join = `container:${sandboxId}`;
+  // Podman does not take the hostname over with the network.
+  const uts = network === 'host' ? 'host' : kind === 'podman' ? join : '';
+  return {
+    NetworkMode: network === 'host' ? 'host' : join,
+    ...(uts === '' ? {} : { UTSMode: uts }),
+    IpcMode: ipc === 'host' ? 'host' : join,
+    ...(pid === 'container' ? {} : { PidMode: pid === 'host' ? 'host' : join }),
   };
 }
 
 export function containerOptions(
   pod: PodIdentity,
   spec: ContainerSpec,
-  where: EngineFacts & { readonly sandboxId: string },
+  where: EngineFacts & {
+    readonly sandboxId: EngineId;
+    readonly podLogs: string;
+    readonly seccompProfile: SeccompProfile;
+  },
 ): ContainerCreateOptions {
   const { resources, security } = spec;
-  const { network, ipc, pid } = spec.namespaces;
-  const join = `container:${where.sandboxId}`;
   return {
     name: containerName(pod, spec),
     Image: spec.image,
@@ -112,23 +161,11 @@ export function containerOptions(
     Tty: spec.tty,
     Healthcheck: { Test: ['NONE'] },
     HostConfig: {
-      NetworkMode: network === 'host' ? 'host' : join,
-      ...(network === 'host' ? { UTSMode: 'host' } : {}),
-      IpcMode: ipc === 'host' ? 'host' : join,
-      ...(pid === 'container' ? {} : { PidMode: pid === 'host' ? 'host' : join }),
-      ...securityOptions(spec.security),
+      ...namespaceOptions(spec.namespaces, where.sandboxId, where.kind),
+      ...securityOptions(security, where.kind, where.seccompProfile),
       RestartPolicy: { Name: 'no' },
       LogConfig: LOG_CONFIG,
-      Mounts: spec.mounts.map(mount => ({
-        Type: 'bind',
-        Source: mount.hostPath,
-        Target: mount.containerPath,
-        ReadOnly: mount.readOnly,
-        BindOptions: {
-          Propagation: mount.propagation,
-          ...(mount.recursiveReadOnly ? { ReadOnlyForceRecursive: true } : {}),
-        },
-      })),
+      Mounts: spec.mounts.map(mountOptions),
       Devices: spec.devices.map(device => ({
         PathOnHost: device.hostPath,
         PathInContainer: device.containerPath,

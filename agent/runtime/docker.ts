@@ -2,20 +2,24 @@
  * The container runtime port over the Docker Engine API. One outside thing, no decisions: what is to be done comes from
  * `plan`. Touches only what carries this agent's owner label, however it came to know an id.
  */
-import Docker from 'dockerode';
-import type { ContainerInspectInfo } from 'dockerode';
-import type { Clock, Log } from '../../protocol/ports.js';
-import { isGone, mayBeOomScore, messageOf, runtimeErrorOf, statusOf } from './docker-errors.js';
-import { createNamed } from './docker-create.js';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ContainerCreateOptions, ContainerInspectInfo } from 'dockerode';
+import { sha256Hex } from '../../protocol/canonical.js';
+import { DockerConnection, type DockerOptions } from './docker-connection.js';
+import { isGone, messageOf, runtimeErrorOf, statusOf } from './docker-errors.js';
 import { engineEvents } from './docker-events.js';
-import { imageStatus, pullImage } from './docker-images.js';
-import { inspectCache, type InspectCache } from './docker-inspect-cache.js';
+import { execInContainer } from './docker-exec.js';
+import * as imageCalls from './docker-images.js';
 import { containerLogs } from './docker-logs.js';
-import { containerName, countOf, LABEL, sandboxName } from './docker-names.js';
+import { containerName, countOf, LABEL } from './docker-names.js';
 import { isSandbox, observedContainer, observedSandbox, runtimeInfo } from './docker-observe.js';
-import { containerOptions, sandboxOptions, SANDBOX_OOM_SCORE_ADJ } from './docker-options.js';
-import { ensurePauseImage } from './pause-image.js';
-import type { PullOptions } from './images.js';
+import { containerOptions, type EngineKind, type SeccompProfile } from './docker-options.js';
+import { DockerSandboxes } from './docker-sandbox.js';
+import { readStats } from './docker-stats.js';
+import type { ContainerExec, ContainerStats, ExecOptions, ExecResult } from './exec.js';
+import { hostProcesses } from './host-processes.js';
+import type { ImageFilesystem, ImageStore, PullOptions, StoredImage } from './images.js';
 import {
   RuntimeError,
   type ContainerRuntime,
@@ -25,83 +29,62 @@ import {
   type LogOptions,
   type ObservedPods,
   type PodIdentity,
-  type RuntimeErrorCode,
   type RuntimeEvent,
   type RuntimeInfo,
   type SandboxSpec,
 } from './runtime.js';
 
-export interface DockerOptions {
-  /** Unix socket of the engine. */
-  readonly socketPath: string;
-  /** The agent's real data directory: whose containers these are. */
-  readonly owner: string;
-  /** `process.arch`: which pause to bring. */
-  readonly arch: string;
-  readonly clock: Clock;
-  readonly log: Log;
-  /** Eight random hex digits: for a name that somebody else holds (row 210). */
-  readonly randomSuffix: () => string;
-}
+export type { DockerOptions } from './docker-connection.js';
 
-/** Calls that the engine answers at once; pulls, stops, logs and events have no limit of their own. */
-const ANSWER_MS = 60_000;
-/** The least that an unprivileged engine may set. */
-const NEVER_LOWERED = 0;
-
-export class DockerRuntime implements ContainerRuntime {
-  private readonly options: DockerOptions;
-  private readonly quick: Docker;
-  private readonly slow: Docker;
-  private readonly cache: InspectCache;
-  private readonly own = new Set<EngineId>();
-  private oomFloor = SANDBOX_OOM_SCORE_ADJ;
-  private pauseImage: Promise<string> | null = null;
+export class DockerRuntime implements ContainerRuntime, ContainerExec, ImageStore {
+  readonly #engine: DockerConnection;
+  readonly #sandboxes: DockerSandboxes;
 
   constructor(options: DockerOptions) {
-    this.options = options;
-    const { socketPath } = options;
-    this.quick = new Docker({ socketPath, timeout: ANSWER_MS });
-    this.slow = new Docker({ socketPath });
-    this.cache = inspectCache(id => this.quick.getContainer(id).inspect());
+    this.#engine = new DockerConnection(options);
+    this.#sandboxes = new DockerSandboxes(this.#engine);
   }
 
   async info(): Promise<RuntimeInfo> {
-    const [version, info] = await this.attempt('EngineError', () =>
-      Promise.all([this.quick.version(), this.quick.info() as Promise<Record<string, unknown>>]),
+    const { quick } = this.#engine;
+    const [version, info] = await this.#engine.attempt('EngineError', () =>
+      Promise.all([quick.version(), quick.info() as Promise<Record<string, unknown>>]),
     );
+    this.#engine.learnKind(version);
     return runtimeInfo(version, info);
   }
 
   async observe(): Promise<ObservedPods> {
-    return this.attempt('EngineError', async () => {
-      const listed = await this.quick.listContainers({
-        all: true,
-        filters: { label: [this.ownerLabel()] },
-      });
-      this.cache.keepOnly(listed.map(entry => entry.Id));
+    const { quick, cache, own } = this.#engine;
+    return this.#engine.attempt('EngineError', async () => {
+      const filters = { label: [this.#engine.ownerLabel()] };
+      const listed = await quick.listContainers({ all: true, filters });
+      cache.keepOnly(listed.map(entry => entry.Id));
       const inspected = await Promise.all(
-        listed.map(entry => this.cache.get(entry.Id, entry.State, entry.Status)),
+        listed.map(entry => cache.get(entry.Id, entry.State, entry.Status)),
       );
       const found = inspected.filter((info): info is ContainerInspectInfo => info !== null);
       const sandboxes = found.filter(info => isSandbox(info.Config.Labels));
       const containers = found.filter(info => !isSandbox(info.Config.Labels));
-      for (const info of found) this.own.add(info.Id);
-      for (const info of sandboxes) this.learnOomFloor(info);
+      for (const info of found) own.add(info.Id);
+      for (const info of sandboxes) this.#sandboxes.learnFrom(info);
       return {
         sandboxes: sandboxes.map(observedSandbox),
         containers: await Promise.all(
-          containers.map(async info => observedContainer(info, await this.repoDigests(info.Image))),
+          containers.map(async info =>
+            observedContainer(info, await this.#repoDigests(info.Image)),
+          ),
         ),
       };
     });
   }
 
   async *events(signal: AbortSignal): AsyncGenerator<RuntimeEvent> {
-    const filters = { type: ['container' as const], label: [this.ownerLabel()] };
-    const watching = this.cache.watching();
+    const { slow, cache } = this.#engine;
+    const filters = { type: ['container' as const], label: [this.#engine.ownerLabel()] };
+    const watching = cache.watching();
     try {
-      for await (const event of engineEvents(this.slow, filters, signal)) {
+      for await (const event of engineEvents(slow, filters, signal)) {
         watching.changed(event.containerId);
         yield event;
       }
@@ -110,26 +93,8 @@ export class DockerRuntime implements ContainerRuntime {
     }
   }
 
-  async runSandbox(spec: SandboxSpec): Promise<EngineId> {
-    const image = await this.attempt('CreatePodSandboxError', () => this.ensureImage());
-    try {
-      return await this.createAndStartSandbox(spec, image);
-    } catch (error) {
-      if (!mayBeOomScore(error) || this.oomFloor === NEVER_LOWERED) {
-        throw runtimeErrorOf(error, 'CreatePodSandboxError');
-      }
-      const before = this.oomFloor;
-      this.oomFloor = NEVER_LOWERED;
-      try {
-        const id = await this.createAndStartSandbox(spec, image);
-        this.sayOomFloor();
-        return id;
-      } catch {
-        // It was something else: the first error says what.
-        this.oomFloor = before;
-        throw runtimeErrorOf(error, 'CreatePodSandboxError');
-      }
-    }
+  runSandbox(spec: SandboxSpec): Promise<EngineId> {
+    return this.#sandboxes.run(spec);
   }
 
   async stopSandbox(id: EngineId, graceSeconds: number): Promise<void> {
@@ -137,26 +102,12 @@ export class DockerRuntime implements ContainerRuntime {
   }
 
   async removeSandbox(id: EngineId): Promise<void> {
-    await this.attempt('EngineError', async () => {
-      const filters = { label: [this.ownerLabel(), `${LABEL.sandboxId}=${id}`] };
-      const members = await this.quick.listContainers({ all: true, filters });
-      await Promise.all(members.map(member => this.remove(member.Id)));
+    await this.#engine.attempt('EngineError', async () => {
+      const filters = { label: [this.#engine.ownerLabel(), `${LABEL.sandboxId}=${id}`] };
+      const members = await this.#engine.quick.listContainers({ all: true, filters });
+      await Promise.all(members.map(member => this.#engine.remove(member.Id)));
     });
     await this.removeContainer(id);
-  }
-
-  imageStatus(image: string): Promise<ImageInfo | null> {
-    return imageStatus(this.quick, image);
-  }
-
-  async pullImage(image: string, options: PullOptions = {}): Promise<ImageInfo> {
-    await pullImage(this.slow, image, options.signal);
-    const info = await this.imageStatus(image);
-    if (info) return info;
-    throw new RuntimeError(
-      'ErrImagePull',
-      `the engine says that it pulled ${image}, but does not have it`,
-    );
   }
 
   async createContainer(
@@ -164,15 +115,14 @@ export class DockerRuntime implements ContainerRuntime {
     pod: PodIdentity,
     spec: ContainerSpec,
   ): Promise<EngineId> {
-    const { owner } = this.options;
-    const options = containerOptions(pod, spec, { owner, sandboxId, oomFloor: this.oomFloor });
+    const options = await this.#containerOptions(sandboxId, pod, spec);
     const same = (info: ContainerInspectInfo) =>
       info.Config.Labels[LABEL.containerHash] === spec.hash &&
       countOf(info.Config.Labels, LABEL.restartCount) === spec.attempt &&
       info.Config.Labels[LABEL.sandboxId] === sandboxId &&
       (info.State.Running || info.State.Status === 'created');
     try {
-      return await this.create(options, containerName(pod, spec), same);
+      return await this.#engine.create(options, containerName(pod, spec), same);
     } catch (error) {
       if (isGone(error) && /no such image/i.test(messageOf(error))) {
         throw new RuntimeError('ErrImageNeverPull', `image ${spec.image} is not on this node`, {
@@ -184,164 +134,127 @@ export class DockerRuntime implements ContainerRuntime {
   }
 
   async startContainer(id: EngineId): Promise<void> {
-    await this.mustOwn(id);
+    await this.#engine.mustOwn(id);
     try {
-      await this.slow.getContainer(id).start();
+      await this.#engine.slow.getContainer(id).start();
     } catch (error) {
       if (statusOf(error) === 304) return;
-      if (mayBeOomScore(error) && this.oomFloor < NEVER_LOWERED) {
-        // The next try, which the restart policy makes, is created with what every engine may set.
-        this.oomFloor = NEVER_LOWERED;
-        this.sayOomFloor();
-      }
+      this.#sandboxes.learnFromFailure(error);
       throw runtimeErrorOf(error, 'RunContainerError');
     } finally {
-      this.cache.drop(id);
+      this.#engine.cache.drop(id);
     }
   }
 
   async stopContainer(id: EngineId, graceSeconds: number): Promise<void> {
-    if (!(await this.mustOwn(id))) return;
+    if (!(await this.#engine.mustOwn(id))) return;
+    const t = Math.max(0, Math.round(graceSeconds));
     try {
-      await this.slow.getContainer(id).stop({ t: Math.max(0, Math.round(graceSeconds)) });
+      await this.#engine.slow.getContainer(id).stop({ t });
     } catch (error) {
       if (!isGone(error) && statusOf(error) !== 304) throw runtimeErrorOf(error, 'EngineError');
     } finally {
-      this.cache.drop(id);
+      this.#engine.cache.drop(id);
     }
   }
 
   async removeContainer(id: EngineId): Promise<void> {
-    if (!(await this.mustOwn(id))) return;
-    await this.attempt('EngineError', () => this.remove(id));
+    if (!(await this.#engine.mustOwn(id))) return;
+    await this.#engine.attempt('EngineError', () => this.#engine.remove(id));
   }
 
   async *logs(id: EngineId, options: LogOptions, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    const info = await this.attempt('EngineError', () => this.quick.getContainer(id).inspect());
-    const { socketPath, clock } = this.options;
+    const { quick } = this.#engine;
+    const info = await this.#engine.attempt('EngineError', () => quick.getContainer(id).inspect());
+    const { socketPath, clock } = this.#engine.options;
     yield* containerLogs({ socketPath, id, tty: info.Config.Tty, clock }, options, signal);
   }
 
-  // ---------------------------------------------------------------------------------------- inside
-
-  private ownerLabel(): string {
-    return `${LABEL.owner}=${this.options.owner}`;
+  async exec(id: EngineId, command: readonly string[], options: ExecOptions): Promise<ExecResult> {
+    const isOwn = await this.#engine.mustOwn(id);
+    if (!isOwn) throw new RuntimeError('NotFound', `no such container: ${id}`);
+    const {
+      slow,
+      options: { clock },
+    } = this.#engine;
+    const tools = { docker: slow, clock, processes: hostProcesses };
+    return execInContainer(tools, id, { command, options });
   }
 
-  private async attempt<T>(code: RuntimeErrorCode, call: () => Promise<T>): Promise<T> {
-    try {
-      return await call();
-    } catch (error) {
-      throw runtimeErrorOf(error, code);
-    }
+  async stats(id: EngineId): Promise<ContainerStats | null> {
+    return (await this.#engine.mustOwn(id)) ? readStats(this.#engine.quick, id) : null;
   }
 
-  /** One building of the image for all pods that ask at the same time; asked anew each time, for a person may remove it. */
-  private ensureImage(): Promise<string> {
-    this.pauseImage ??= ensurePauseImage(this.slow, this.options.arch).finally(
-      () => (this.pauseImage = null),
+  imageStatus(image: string): Promise<ImageInfo | null> {
+    return imageCalls.imageStatus(this.#engine.quick, image);
+  }
+
+  async pullImage(image: string, options: PullOptions = {}): Promise<ImageInfo> {
+    await imageCalls.pullImage(this.#engine.slow, image, options);
+    const info = await this.imageStatus(image);
+    if (info) return info;
+    throw new RuntimeError(
+      'ErrImagePull',
+      `the engine says that it pulled ${image}, but does not have it`,
     );
-    return this.pauseImage;
   }
 
-  private async createAndStartSandbox(spec: SandboxSpec, image: string): Promise<EngineId> {
-    const options = sandboxOptions(spec, image, {
-      owner: this.options.owner,
-      oomFloor: this.oomFloor,
-    });
-    const id = await this.create(
-      options,
-      sandboxName(spec),
-      info =>
-        info.Config.Labels[LABEL.sandboxHash] === spec.hash &&
-        (info.State.Running || (info.State.Status === 'created' && info.State.ExitCode === 0)),
-    );
-    try {
-      await this.slow.getContainer(id).start();
-    } catch (error) {
-      if (statusOf(error) !== 304) {
-        // A sandbox that did not start keeps its name and ports from the next attempt.
-        await this.remove(id).catch(() => undefined);
-        throw error;
-      }
-    } finally {
-      this.cache.drop(id);
-    }
-    return id;
+  images(): Promise<readonly StoredImage[]> {
+    const { quick } = this.#engine;
+    return this.#engine.attempt('EngineError', () => imageCalls.storedImages(quick));
   }
 
-  private create(
-    options: Docker.ContainerCreateOptions,
-    name: string,
-    same: (info: ContainerInspectInfo) => boolean,
-  ): Promise<EngineId> {
-    return createNamed(options, name, {
-      create: async all => {
-        const created = await this.quick.createContainer(all);
-        this.own.add(created.id);
-        return created.id;
-      },
-      holderOf: held => this.holderOf(held),
-      isOwn: info => info.Config.Labels[LABEL.owner] === this.options.owner,
-      same,
-      remove: id => this.remove(id),
-      randomSuffix: this.options.randomSuffix,
-    });
+  imagesInUse(): Promise<ReadonlySet<string>> {
+    const { quick } = this.#engine;
+    return this.#engine.attempt('EngineError', () => imageCalls.imagesInUse(quick));
   }
 
-  private async holderOf(name: string): Promise<ContainerInspectInfo | null> {
-    try {
-      return await this.quick.getContainer(name).inspect();
-    } catch (error) {
-      if (isGone(error)) return null;
-      throw error;
-    }
+  removeImage(id: string): Promise<void> {
+    const { slow } = this.#engine;
+    return this.#engine.attempt('EngineError', () => imageCalls.removeImage(slow, id));
   }
 
-  private async remove(id: EngineId): Promise<void> {
-    try {
-      await this.slow.getContainer(id).remove({ force: true, v: true });
-    } catch (error) {
-      // 409: another removal of the same container is under way.
-      if (!isGone(error) && statusOf(error) !== 409) throw error;
-    } finally {
-      this.cache.drop(id);
-      this.own.delete(id);
-    }
+  imageFilesystem(): Promise<ImageFilesystem> {
+    const { quick } = this.#engine;
+    return this.#engine.attempt('EngineError', () => imageCalls.imageFilesystem(quick));
   }
 
-  /** False when it is gone. Throws for a container of somebody else. */
-  private async mustOwn(id: EngineId): Promise<boolean> {
-    if (this.own.has(id)) return true;
-    const info = await this.attempt('EngineError', () => this.holderOf(id));
-    if (!info) return false;
-    if (info.Config.Labels[LABEL.owner] !== this.options.owner) {
-      throw new RuntimeError('EngineError', `container ${id} is not this agent's`, {
-        retry: 'never',
-      });
-    }
-    this.own.add(id);
-    return true;
+  async #containerOptions(
+    sandboxId: EngineId,
+    pod: PodIdentity,
+    spec: ContainerSpec,
+  ): Promise<ContainerCreateOptions> {
+    const { options, podLogs } = this.#engine;
+    const kind = await this.#engine.attempt('CreateContainerError', () => this.#engine.kind());
+    const where = {
+      owner: options.owner,
+      kind,
+      sandboxId,
+      podLogs,
+      oomFloor: this.#sandboxes.oomFloor,
+      seccompProfile: await this.#seccompProfile(kind, spec),
+    };
+    return containerOptions(pod, spec, where);
   }
 
-  private async repoDigests(imageId: string): Promise<readonly string[]> {
-    const known = this.cache.imageDigests.get(imageId);
+  /** Docker takes a profile's text, Podman the path of a file: one named by its content. */
+  async #seccompProfile(kind: EngineKind, { security }: ContainerSpec): Promise<SeccompProfile> {
+    const { seccomp } = security;
+    if (kind === 'docker' || typeof seccomp === 'string') return profile => profile;
+    const directory = join(this.#engine.options.owner, 'seccomp');
+    const path = join(directory, `${sha256Hex(Buffer.from(seccomp.profile))}.json`);
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await writeFile(path, seccomp.profile, { mode: 0o600 });
+    return () => path;
+  }
+
+  async #repoDigests(imageId: string): Promise<readonly string[]> {
+    const { imageDigests } = this.#engine.cache;
+    const known = imageDigests.get(imageId);
     if (known) return known;
     const info = await this.imageStatus(imageId).catch(() => null);
     const digests = info?.repoDigests ?? [];
-    this.cache.imageDigests.set(imageId, digests);
+    imageDigests.set(imageId, digests);
     return digests;
-  }
-
-  /** A sandbox of ours that runs with less than it was to have: the engine said no before this agent started. */
-  private learnOomFloor(info: ContainerInspectInfo): void {
-    const given = info.HostConfig.OomScoreAdj ?? 0;
-    if (info.State.Running && given > this.oomFloor) this.oomFloor = given;
-  }
-
-  private sayOomFloor(): void {
-    this.options.log.warn(
-      'the engine may not lower oom_score_adj (no CAP_SYS_RESOURCE); pods run with 0 or more',
-    );
   }
 }

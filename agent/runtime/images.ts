@@ -10,7 +10,7 @@ export interface RegistryAuth {
 
 export interface PullOptions {
   readonly signal?: AbortSignal;
-  /** Tried in order; absent or empty = the engine's own way. */
+  /** Tried in order, and then none at all, which is the engine's own way. */
   readonly auth?: readonly RegistryAuth[];
 }
 
@@ -31,7 +31,7 @@ export interface ImageFilesystem {
 
 export interface ImageStore {
   imageStatus(image: string): Promise<ImageInfo | null>;
-  /** Throws `ErrImagePull` with the registry's reason, `InvalidImageName`. */
+  /** Throws `ErrImagePull` with the registry's reason, `RegistryUnavailable`, `InvalidImageName`. */
   pullImage(image: string, options?: PullOptions): Promise<ImageInfo>;
   /** All images of the engine, whoever brought them. */
   images(): Promise<readonly StoredImage[]>;

@@ -261,6 +261,8 @@ export type RuntimeErrorCode =
   | 'ErrImagePull'
   | 'ErrImageNeverPull'
   | 'InvalidImageName'
+  | 'ImageInspectError'
+  | 'RegistryUnavailable'
   | 'CreateContainerConfigError'
   | 'CreateContainerError'
   | 'RunContainerError'

@@ -1,66 +1,18 @@
 /** A real Docker Engine keeps the container runtime contract; and what only a real one can show. */
 import assert from 'node:assert/strict';
-import { createServer } from 'node:net';
 import { after, describe, test } from 'node:test';
-import { realClock } from '../../agent/clock.js';
-import { DockerRuntime } from '../../agent/runtime/docker.js';
 import { OWN_NAMESPACES, PLAIN_SECURITY } from '../../agent/runtime/runtime.js';
 import { pauseImageName } from '../../agent/runtime/pause-image.js';
-import type { Log } from '../../protocol/ports.js';
-import {
-  docker,
-  DOCKER_SOCKET,
-  ensureTestImage,
-  noEngine,
-  randomHex,
-  removeOwned,
-} from '../support/docker.js';
+import { docker, ensureTestImage, noEngine, randomHex, removeOwned } from '../support/docker.js';
+import { dockerSubject, runtimeOf } from '../support/docker-subject.js';
+import { execContract } from './runtime-exec.contract.js';
+import { securityContract } from './runtime-security.contract.js';
 import { runtimeContract } from './runtime.contract.js';
 
 const skip = noEngine();
-const quiet: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
-
-function runtimeOf(owner: string, socketPath = DOCKER_SOCKET): DockerRuntime {
-  return new DockerRuntime({
-    socketPath,
-    owner,
-    arch: process.arch,
-    clock: realClock(),
-    log: quiet,
-    randomSuffix: () => randomHex(4),
-  });
-}
-
-function freePort(): Promise<number> {
-  return new Promise((done, fail) => {
-    const server = createServer();
-    server.once('error', fail);
-    server.listen(0, '0.0.0.0', () => {
-      const address = server.address();
-      const port = typeof address === 'object' && address ? address.port : 0;
-      server.close(() => done(port));
-    });
-  });
-}
-
-runtimeContract(
-  'Docker Engine',
-  () => {
-    const owner = `/test/${randomHex(6)}`;
-    return {
-      runtime: runtimeOf(owner),
-      again: () => runtimeOf(owner),
-      stranger: () => runtimeOf(`${owner}/other`),
-      down: () => runtimeOf(owner, '/nonexistent/docker.sock'),
-      image: ensureTestImage(),
-      killSandbox: id => void docker('kill', id),
-      freePort,
-      names: () => docker('ps', '-a', '--format', '{{.Names}}').split('\n'),
-      close: () => removeOwned(owner),
-    };
-  },
-  skip,
-);
+runtimeContract('Docker Engine', dockerSubject, skip);
+execContract('Docker Engine', dockerSubject, skip);
+securityContract('Docker Engine', dockerSubject, skip);
 
 describe('on a real Docker Engine', { skip }, () => {
   const owner = `/test/${randomHex(6)}`;
@@ -132,6 +84,10 @@ describe('on a real Docker Engine', { skip }, () => {
     assert.equal(inner['io.kubernetes.docker.type'], 'container');
     assert.equal(inner['io.kubernetes.sandbox.id'], sandbox);
     assert.equal(inner['annotation.io.kubernetes.container.restartCount'], '0');
+    assert.equal(
+      inner['io.kubernetes.container.logpath'],
+      `/var/log/pods/shop_web-node_${pod.uid}/main/0.log`,
+    );
   });
 
   test('rows 149–151, 166, 176: resources, shared namespaces, no health check, no restart by the engine', async () => {

@@ -5,109 +5,22 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import {
-  OWN_NAMESPACES,
-  PLAIN_SECURITY,
   RuntimeError,
-  type ContainerRuntime,
   type ContainerSpec,
   type ObservedContainer,
-  type PodIdentity,
   type RuntimeEvent,
-  type SandboxSpec,
 } from '../../agent/runtime/runtime.js';
 import { eventually } from '../support/wait.js';
-
-export interface RuntimeSubject {
-  readonly runtime: ContainerRuntime;
-  /** A new client of the same owner, as after a restart of the agent. */
-  again(): ContainerRuntime;
-  /** A client of another owner on the same engine. */
-  stranger(): ContainerRuntime;
-  /** A client whose engine does not answer. */
-  down(): ContainerRuntime;
-  /** An image that is there; its shell understands the scripts below. */
-  readonly image: string;
-  /** Kills a sandbox behind the runtime's back. */
-  killSandbox(id: string): void;
-  freePort(): Promise<number>;
-  /** Names on the engine, of all containers; empty where an engine has no names. */
-  names(): readonly string[];
-  close(): void;
-}
-
-/** Scripts that the simulated engine understands too. */
-export const SCRIPT = {
-  runs: 'trap "exit 143" TERM; while :; do sleep 0.1; done',
-  ignoresTerm: 'trap "" TERM; while :; do sleep 0.1; done',
-  exits3: 'exit 3',
-  exits0: 'exit 0',
-  speaks:
-    'echo one; sleep 0.2; echo two >&2; sleep 0.2; echo three; trap "exit 143" TERM; while :; do sleep 0.1; done',
-} as const;
-
-let pods = 0;
-
-function podIdentity(): PodIdentity {
-  pods++;
-  return {
-    name: `pod${pods}-node`,
-    namespace: 'default',
-    uid: pods.toString(16).padStart(32, 'a'),
-  };
-}
-
-function sandboxSpec(pod: PodIdentity, change: Partial<SandboxSpec> = {}): SandboxSpec {
-  return {
-    namespaces: OWN_NAMESPACES,
-    sysctls: {},
-    pod,
-    attempt: 0,
-    hostname: pod.name,
-    ports: [],
-    labels: { app: 'x' },
-    annotations: { note: 'y' },
-    terminationGracePeriodSeconds: 7,
-    hash: 'h1',
-    ...change,
-  };
-}
-
-function containerSpec(
-  image: string,
-  script: string,
-  change: Partial<ContainerSpec> = {},
-): ContainerSpec {
-  return {
-    name: 'main',
-    attempt: 0,
-    image,
-    command: ['/bin/sh', '-c', script],
-    args: null,
-    env: ['A=b'],
-    workingDir: '',
-    mounts: [],
-    devices: [],
-    security: PLAIN_SECURITY,
-    namespaces: OWN_NAMESPACES,
-    stopSignal: '',
-    resources: { cpuShares: 2, cpuQuota: 0, memoryLimit: 0, oomScoreAdj: 1000 },
-    stdin: false,
-    stdinOnce: false,
-    tty: false,
-    annotations: {},
-    hash: 'c1',
-    ...change,
-  };
-}
-
-const refusesWith = (code: string) => (error: unknown) =>
-  error instanceof RuntimeError && error.code === code;
-
-async function text(chunks: AsyncIterable<Uint8Array>): Promise<string> {
-  const all: Uint8Array[] = [];
-  for await (const chunk of chunks) all.push(chunk);
-  return Buffer.concat(all).toString('utf8');
-}
+import {
+  containerSpec,
+  podIdentity,
+  refusesWith,
+  sandboxSpec,
+  SCRIPT,
+  text,
+  type Runtime,
+  type RuntimeSubject,
+} from './runtime-case.js';
 
 export function runtimeContract(
   name: string,
@@ -116,7 +29,7 @@ export function runtimeContract(
 ): void {
   describe(`the container runtime contract: ${name}`, { skip }, () => {
     let subject: RuntimeSubject;
-    let runtime: ContainerRuntime;
+    let runtime: Runtime;
     before(() => {
       subject = open();
       runtime = subject.runtime;

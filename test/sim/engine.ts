@@ -3,6 +3,19 @@
  * histories of the agent's loop. Time comes from outside; programs end when the test says so; faults are injected per call.
  */
 import type { Clock } from '../../protocol/ports.js';
+import type {
+  ContainerExec,
+  ContainerStats,
+  ExecOptions,
+  ExecResult,
+} from '../../agent/runtime/exec.js';
+import type {
+  ImageFilesystem,
+  ImageStore,
+  PullOptions,
+  RegistryAuth,
+  StoredImage,
+} from '../../agent/runtime/images.js';
 import {
   RuntimeError,
   type ContainerRuntime,
@@ -40,18 +53,40 @@ export type Program = (
   | { readonly kind: 'exits'; readonly code: number; readonly output?: readonly string[] }
   | { readonly kind: 'cannotStart'; readonly message: string };
 
+/** What a program that is run inside a container comes to; one that takes longer than its timeout is killed. */
+export type ExecProgram = (
+  spec: ContainerSpec,
+  command: readonly string[],
+) => { readonly exitCode: number; readonly output?: string; readonly takesMs?: number };
+
+type Call = keyof (ContainerRuntime & ContainerExec & ImageStore);
+
 /** Throws to make a call fail. */
-export type Fault = (call: keyof ContainerRuntime) => void;
+export type Fault = (call: Call) => void;
+
+interface Image extends ImageInfo {
+  readonly sizeBytes: number;
+  readonly createdAt: Date;
+}
 
 /** The machine: shared by the runtimes of several owners, as one Docker Engine is. */
 export class SimulatedEngine {
   readonly sandboxes = new Map<EngineId, Sandbox>();
   readonly containers = new Map<EngineId, Container>();
-  readonly images = new Map<string, ImageInfo>();
+  /** By name. */
+  readonly images = new Map<string, Image>();
   /** Images that a pull would find. */
   readonly registry = new Set<string>();
+  /** Images of the registry that are given only to who knows the password. */
+  readonly passwords = new Map<string, string>();
   readonly clock: Clock;
   program: Program = () => ({ kind: 'runs' });
+  execProgram: ExecProgram = () => ({ exitCode: 0 });
+  statsOf: (spec: ContainerSpec) => ContainerStats = () => ({
+    cpuNanoseconds: 1,
+    workingSetBytes: 1,
+  });
+  filesystem: ImageFilesystem = { path: '/engine', totalBytes: 1000, availableBytes: 900 };
   fault: Fault = () => undefined;
   up = true;
   /** Every call that changed something, in order: `stopContainer <id>`. */
@@ -76,8 +111,10 @@ export class SimulatedEngine {
     return () => this.listeners.delete(listener);
   }
 
-  addImage(name: string): void {
-    this.images.set(name, { id: `sha256:${name}`, repoDigests: [], user: '' });
+  addImage(name: string, sizeBytes = 100): void {
+    const createdAt = new Date(this.clock.now());
+    const id = `sha256:${name}`;
+    this.images.set(name, { id, repoDigests: [], user: '', sizeBytes, createdAt });
   }
 
   /** The program of a container ends by itself. */
@@ -101,7 +138,7 @@ export class SimulatedEngine {
   }
 }
 
-export class SimulatedRuntime implements ContainerRuntime {
+export class SimulatedRuntime implements ContainerRuntime, ContainerExec, ImageStore {
   private readonly engine: SimulatedEngine;
   private readonly owner: string;
 
@@ -110,7 +147,7 @@ export class SimulatedRuntime implements ContainerRuntime {
     this.owner = owner;
   }
 
-  private enter(call: keyof ContainerRuntime): void {
+  private enter(call: Call): void {
     if (!this.engine.up)
       throw new RuntimeError('EngineUnavailable', 'the simulated engine is down');
     this.engine.fault(call);
@@ -240,16 +277,22 @@ export class SimulatedRuntime implements ContainerRuntime {
     this.enter('imageStatus');
     if (/[A-Z\s]/.test(image))
       throw new RuntimeError('InvalidImageName', `invalid reference ${image}`, { retry: 'never' });
-    return this.engine.images.get(image) ?? null;
+    const found = this.engine.images.get(image);
+    return found ? { id: found.id, repoDigests: found.repoDigests, user: found.user } : null;
   }
 
-  async pullImage(image: string): Promise<ImageInfo> {
+  async pullImage(image: string, { auth = [], signal }: PullOptions = {}): Promise<ImageInfo> {
     this.enter('pullImage');
+    signal?.throwIfAborted();
     if (!this.engine.registry.has(image))
       throw new RuntimeError('ErrImagePull', `no such image in any registry: ${image}`);
+    const password = this.engine.passwords.get(image);
+    const opens = (one: RegistryAuth) => one.password === password;
+    if (password !== undefined && !auth.some(opens))
+      throw new RuntimeError('ErrImagePull', `access to ${image} is denied`);
     this.engine.addImage(image);
     this.engine.acts.push(`pullImage ${image}`);
-    return this.engine.images.get(image) as ImageInfo;
+    return (await this.imageStatus(image)) as ImageInfo;
   }
 
   async createContainer(
@@ -364,6 +407,63 @@ export class SimulatedRuntime implements ContainerRuntime {
         : container.output.slice(-options.tailLines);
     const text = Buffer.from(lines.map(line => `${line}\n`).join(''));
     yield text.subarray(0, options.limitBytes ?? text.length);
+  }
+
+  async exec(id: EngineId, command: readonly string[], options: ExecOptions): Promise<ExecResult> {
+    this.enter('exec');
+    options.signal?.throwIfAborted();
+    const container = this.engine.containers.get(id);
+    if (container?.owner !== this.owner || container.state !== 'running')
+      throw new RuntimeError('NotFound', `container ${id} does not run`);
+    const { exitCode, output = '', takesMs = 0 } = this.engine.execProgram(container.spec, command);
+    const { timeoutMs, signal, maxOutputBytes } = options;
+    if (takesMs > 0) await this.engine.clock.sleep(Math.min(takesMs, timeoutMs), signal);
+    signal?.throwIfAborted();
+    const kept = Buffer.from(output).subarray(0, maxOutputBytes).toString('utf8');
+    const timedOut = takesMs > timeoutMs;
+    return { exitCode: timedOut ? null : exitCode, output: kept, timedOut };
+  }
+
+  async stats(id: EngineId): Promise<ContainerStats | null> {
+    this.enter('stats');
+    const container = this.engine.containers.get(id);
+    if (container?.owner !== this.owner || container.state !== 'running') return null;
+    return this.engine.statsOf(container.spec);
+  }
+
+  async images(): Promise<readonly StoredImage[]> {
+    this.enter('images');
+    const byId = new Map<string, StoredImage>();
+    for (const [name, { id, sizeBytes, createdAt }] of this.engine.images) {
+      const names = [...(byId.get(id)?.names ?? []), name];
+      byId.set(id, { id, names, sizeBytes, createdAt });
+    }
+    return [...byId.values()];
+  }
+
+  async imagesInUse(): Promise<ReadonlySet<string>> {
+    this.enter('imagesInUse');
+    const used = [...this.engine.containers.values()].map(one => one.imageId);
+    return new Set(used.map(imageId => imageId.replace('docker://', '')));
+  }
+
+  async removeImage(id: string): Promise<void> {
+    this.enter('removeImage');
+    if ((await this.imagesInUse()).has(id))
+      throw new RuntimeError('EngineError', `image ${id} is in use`);
+    for (const [name, image] of this.engine.images) {
+      if (image.id !== id) continue;
+      this.engine.images.delete(name);
+      const { filesystem } = this.engine;
+      const availableBytes = filesystem.availableBytes + image.sizeBytes;
+      this.engine.filesystem = { ...filesystem, availableBytes };
+      this.engine.acts.push(`removeImage ${name}`);
+    }
+  }
+
+  async imageFilesystem(): Promise<ImageFilesystem> {
+    this.enter('imageFilesystem');
+    return this.engine.filesystem;
   }
 
   private mine(thing: { owner: string; id: EngineId }): void {

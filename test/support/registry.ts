@@ -1,0 +1,102 @@
+/** A registry on the loopback (Debian's docker-registry), open or with a password, and images pushed to it from the local engine. */
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { createServer as createSocketServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventually } from './wait.js';
+
+const PROGRAM = '/usr/bin/docker-registry';
+
+export const USER = 'fleet';
+export const PASSWORD = 'open sesame';
+/** bcrypt of the password. */
+const HTPASSWD = `${USER}:$2y$05$abcdefghijklmnopqrstuupx2xBUC4954936wVIjyyPHmUBFu0wCW\n`;
+
+export interface TestRegistry {
+  /** `127.0.0.1:<port>`. */
+  readonly host: string;
+  /** Pushes a local image under a name of this registry and removes that name here again. */
+  push(image: string, name: string): string;
+  close(): void;
+}
+
+/** False, or why there is none. */
+export function noRegistry(): string | false {
+  return existsSync(PROGRAM) ? false : `${PROGRAM} is not installed`;
+}
+
+export function freePort(host = '127.0.0.1'): Promise<number> {
+  return new Promise((done, fail) => {
+    const server = createSocketServer();
+    server.once('error', fail);
+    server.listen(0, host, () => {
+      const address = server.address();
+      const port = typeof address === 'object' && address ? address.port : 0;
+      server.close(() => done(port));
+    });
+  });
+}
+
+export async function startRegistry(options: {
+  readonly password: boolean;
+}): Promise<TestRegistry> {
+  const folder = mkdtempSync(join(tmpdir(), 'flotilla-registry-'));
+  const host = `127.0.0.1:${await freePort()}`;
+  mkdirSync(join(folder, 'docker'));
+  writeFileSync(join(folder, 'htpasswd'), HTPASSWD);
+  const config = {
+    version: '0.1',
+    log: { level: 'error' },
+    storage: { filesystem: { rootdirectory: join(folder, 'images') } },
+    http: { addr: host },
+    ...(options.password
+      ? { auth: { htpasswd: { realm: 'test', path: join(folder, 'htpasswd') } } }
+      : {}),
+  };
+  writeFileSync(join(folder, 'config.yml'), JSON.stringify(config));
+  const auth = Buffer.from(`${USER}:${PASSWORD}`).toString('base64');
+  writeFileSync(
+    join(folder, 'docker/config.json'),
+    JSON.stringify({ auths: { [host]: { auth } } }),
+  );
+  const child = spawn(PROGRAM, ['serve', join(folder, 'config.yml')], { stdio: 'ignore' });
+  await eventually('the registry answers', async () => {
+    const { status } = await fetch(`http://${host}/v2/`);
+    return status === 200 || status === 401;
+  });
+  const env = { ...process.env, DOCKER_CONFIG: join(folder, 'docker') };
+  const cli = (...args: string[]) => execFileSync('docker', args, { env, stdio: 'pipe' });
+  return {
+    host,
+    push(image, name) {
+      const reference = `${host}/${name}`;
+      cli('tag', image, reference);
+      cli('push', '-q', reference);
+      cli('image', 'rm', reference);
+      return reference;
+    },
+    close() {
+      child.kill();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Something at the place of a registry that answers every request alike. */
+export async function startBrokenRegistry(
+  status: number,
+  body: string,
+): Promise<{ readonly host: string; close(): void }> {
+  const server = createServer((_request, response) => {
+    response.writeHead(status, { 'content-type': 'text/html' }).end(body);
+  });
+  const port = await new Promise<number>(done =>
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      done(typeof address === 'object' && address ? address.port : 0);
+    }),
+  );
+  return { host: `127.0.0.1:${port}`, close: () => server.close() };
+}
