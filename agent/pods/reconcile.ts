@@ -19,11 +19,10 @@ import { EndingPods } from './ending-pods.js';
 import { listenToEngine } from './engine-events.js';
 import type { StepOutcome } from './execute.js';
 import { plan, planText, type PodPlan } from './plan.js';
-import { backOff, podEvent, type PodEvent } from './pod-events.js';
 import type { Pods, PodsOptions } from './pods.js';
-import { podIdentity, type NodeFacts } from './pod-spec.js';
+import type { NodeFacts } from './pod-spec.js';
 import { FAILURE_SHOWN_MS } from './container-state.js';
-import { EventCorrelator } from './event-correlator.js';
+import { EventTeller } from './event-teller.js';
 import { PodStatuses } from './pod-statuses.js';
 import { openImagePulls, type ImagePulls } from '../images/pulls.js';
 import type { PodReport, SourceCondition } from '../ports.js';
@@ -50,7 +49,7 @@ class Reconciler implements Pods {
   readonly #options: PodsOptions;
   readonly #volumes;
   readonly #statuses: PodStatuses;
-  readonly #correlator = new EventCorrelator();
+  readonly #events: EventTeller;
   readonly #images: ImagePulls;
   readonly #workers: Workers;
   readonly #listeners = new Set<() => void>();
@@ -80,6 +79,7 @@ class Reconciler implements Pods {
     this.#options = options;
     this.#volumes = openPodVolumes(options.dataDir);
     this.#statuses = new PodStatuses(options);
+    this.#events = new EventTeller(options);
     this.#images = options.images ?? openImagePulls({ store: options.runtime, log: options.log });
     this.#node = { ...options.node, memoryBytes: 0 };
     this.#unsubscribe = options.sources.map(source => source.onChange(() => this.#wakeUp()));
@@ -241,6 +241,7 @@ class Reconciler implements Pods {
       nodeName: node.name,
       now,
     });
+    this.#events.tellStanding(this.#desired);
     this.#endingPods.note({
       desired: this.#desired,
       running,
@@ -254,14 +255,7 @@ class Reconciler implements Pods {
   #noteExits(now: number): void {
     const before = this.#memory.crashes;
     this.#memory = noteExits(this.#memory, this.#observed, now);
-    for (const pod of this.#desired.pods) {
-      for (const [container, hash] of pod.containerHashes) {
-        const key = `${pod.uid}/${container}/${hash}`;
-        const crash = this.#memory.crashes.get(key);
-        if (crash === undefined || crash === before.get(key) || crash.delayMs === 0) continue;
-        this.#tell(podIdentity(pod), backOff(pod, container));
-      }
-    }
+    this.#events.tellBackOffs(this.#desired, before, this.#memory.crashes);
   }
 
   /** Starts a worker for each plan with steps; stops one whose pod is to become something else. */
@@ -282,7 +276,7 @@ class Reconciler implements Pods {
         node: this.#node,
         clock,
         tell: (pod, event) => {
-          this.#tell(pod, event);
+          this.#events.tell(pod, event);
         },
         onOutcome: outcome => {
           this.#note(key, outcome);
@@ -308,12 +302,6 @@ class Reconciler implements Pods {
     const { reason, message } = result;
     this.#memory = noteFailure(this.#memory, { kind, key, reason, message }, clock.now());
     this.#show();
-  }
-
-  #tell(pod: PodIdentity, event: PodEvent): void {
-    const { events, clock } = this.#options;
-    const told = this.#correlator.note(podEvent(pod, event), clock.monotonic());
-    if (told !== null) events.record(told);
   }
 
   async #look(): Promise<void> {
