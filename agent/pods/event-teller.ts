@@ -17,6 +17,8 @@ export class EventTeller {
   readonly #correlator = new EventCorrelator();
   /** What is so, and was told when it began. */
   #standing: ReadonlySet<string> = new Set();
+  /** `<uid>/<name>`. */
+  #initContainers: ReadonlySet<string> = new Set();
 
   constructor({ events, clock }: { readonly events: EventSink; readonly clock: Clock }) {
     this.#sink = events;
@@ -24,7 +26,8 @@ export class EventTeller {
   }
 
   tell(pod: PodIdentity, event: say.PodEvent): void {
-    const told = this.#correlator.note(say.podEvent(pod, event), this.#clock.monotonic());
+    const isInit = this.#initContainers.has(`${pod.uid}/${event.container ?? ''}`);
+    const told = this.#correlator.note(say.podEvent(pod, event, isInit), this.#clock.monotonic());
     if (told !== null) this.#sink.record(told);
   }
 
@@ -44,6 +47,11 @@ export class EventTeller {
       standing.add(key);
     }
     this.#standing = standing;
+    this.#initContainers = new Set(
+      pods.flatMap(({ uid, pod }) =>
+        (pod.spec.initContainers ?? []).map(({ name }) => `${uid}/${name}`),
+      ),
+    );
   }
 
   /** Row 84: containers whose end was just noted and that have to wait now. */

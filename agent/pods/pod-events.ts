@@ -15,8 +15,10 @@ export interface PodEvent {
   readonly container?: string;
 }
 
-export function podEvent(pod: PodIdentity, event: PodEvent): NewEvent {
+/** `isInit`: its container is an init container of the pod. */
+export function podEvent(pod: PodIdentity, event: PodEvent, isInit = false): NewEvent {
   const { type, reason, message, container } = event;
+  const list = isInit ? 'initContainers' : 'containers';
   return {
     type,
     reason,
@@ -26,7 +28,7 @@ export function podEvent(pod: PodIdentity, event: PodEvent): NewEvent {
       namespace: pod.namespace,
       name: pod.name,
       uid: pod.uid,
-      fieldPath: container === undefined ? '' : `spec.containers{${container}}`,
+      fieldPath: container === undefined ? '' : `spec.${list}{${container}}`,
     },
   };
 }
