@@ -13,6 +13,7 @@ import { GRAMMARS, type Grammar } from './pod-grammar.js';
 import { parseImageReference } from './pod-image.js';
 import { checkPlacement } from './pod-placement-rules.js';
 import { checkResources } from './pod-resource-rules.js';
+import { checkTermination } from './pod-termination-rules.js';
 
 /** Together, keys and values, in bytes (API validation). */
 const MAX_ANNOTATIONS_BYTES = 256 * 1024;
@@ -207,6 +208,7 @@ function checkContainer(
   env.forEach((variable, index) => errors.push(...checkVariable(variable, `${at}.env[${index}]`)));
   errors.push(...checkResources(container.resources ?? {}, `${at}.resources`));
   errors.push(...checkMounts(container, at, volumes));
+  errors.push(...checkTermination(container, at));
   return errors;
 }
 

@@ -18,13 +18,12 @@ import { mergeSources, NOTHING_DESIRED, type Desired } from './desired.js';
 import { EndingPods } from './ending-pods.js';
 import { listenToEngine } from './engine-events.js';
 import type { StepOutcome } from './execute.js';
-import { admissionEvents } from '../admission/admission-events.js';
 import { plan, planText, type PodPlan } from './plan.js';
-import { backOff, podEvent } from './pod-events.js';
-import { podReports } from './pod-reports.js';
 import type { Pods, PodsOptions } from './pods.js';
-import { podIdentity, type NodeFacts } from './pod-spec.js';
-import { PULL_FAILURE_SHOWN_MS } from './pod-status.js';
+import type { NodeFacts } from './pod-spec.js';
+import { FAILURE_SHOWN_MS } from './container-state.js';
+import { EventTeller } from './event-teller.js';
+import { PodStatuses } from './pod-statuses.js';
 import { openImagePulls, type ImagePulls } from '../images/pulls.js';
 import type { PodReport, SourceCondition } from '../ports.js';
 import {
@@ -54,6 +53,8 @@ const STOP_MS = 2_000;
 class Reconciler implements Pods {
   readonly #options: PodsOptions;
   readonly #volumes;
+  readonly #statuses: PodStatuses;
+  readonly #events: EventTeller;
   readonly #images: ImagePulls;
   readonly #workers: Workers;
   readonly #listeners = new Set<() => void>();
@@ -64,6 +65,7 @@ class Reconciler implements Pods {
   #memory: Memory = EMPTY_MEMORY;
   #desired: Desired = NOTHING_DESIRED;
   #observed: ObservedPods = { sandboxes: [], containers: [] };
+  #isObserved = false;
   #podData: ReadonlySet<string> = new Set();
   #plans: readonly PodPlan[] = [];
   readonly #endingPods = new EndingPods();
@@ -82,6 +84,8 @@ class Reconciler implements Pods {
   constructor(options: PodsOptions) {
     this.#options = options;
     this.#volumes = openPodVolumes(options.dataDir);
+    this.#statuses = new PodStatuses(options);
+    this.#events = new EventTeller(options);
     this.#images = options.images ?? openImagePulls({ store: options.runtime, log: options.log });
     this.#node = { ...options.node, memoryBytes: 0 };
     this.#unsubscribe = options.sources.map(source => source.onChange(() => this.#wakeUp()));
@@ -139,7 +143,7 @@ class Reconciler implements Pods {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     const patience = new AbortController();
     await Promise.race([
-      Promise.all([this.#workers.abortAll(), this.#running]),
+      Promise.all([this.#workers.abortAll(), this.#running, this.#statuses.close()]),
       this.#options.clock.sleep(STOP_MS, patience.signal),
     ]);
     patience.abort();
@@ -165,6 +169,7 @@ class Reconciler implements Pods {
         if (this.#engine.isUp || !isEngine) log.error('pods cannot be looked at', { message });
         if (isEngine) this.#engine = { isUp: false, message };
         this.#merge();
+        await this.#look();
         if (clock.monotonic() - startedAt >= UNKNOWN_MAX_MS) this.#areKnown = true;
         this.#show();
         waitMs = retryMs;
@@ -193,10 +198,12 @@ class Reconciler implements Pods {
     this.#justEnded.clear();
     if (!this.#engine.isUp) await this.#meetEngine();
     this.#observed = await this.#options.runtime.observe();
+    this.#isObserved = true;
     this.#podData = await this.#volumes.uids();
     const now = clock.now();
     this.#engine = { isUp: true, message: this.#engine.message };
     this.#merge();
+    await this.#look();
     this.#noteExits(now);
     const input = {
       desired: this.#desired,
@@ -215,7 +222,7 @@ class Reconciler implements Pods {
       ...this.#notBefore.values(),
     ];
     const shownAgain = [...this.#memory.failures.values()]
-      .map(({ failedAt }) => failedAt + PULL_FAILURE_SHOWN_MS)
+      .map(({ failedAt }) => failedAt + FAILURE_SHOWN_MS)
       .filter(at => at > now);
     return Math.max(0, Math.min(RESYNC_MS, ...[...times, ...shownAgain].map(at => at - now)));
   }
@@ -241,6 +248,7 @@ class Reconciler implements Pods {
       now,
     });
     this.#desired = this.#admit(merged, now);
+    this.#events.tellStanding(this.#desired);
     this.#endingPods.note({
       desired: this.#desired,
       running,
@@ -253,33 +261,22 @@ class Reconciler implements Pods {
 
   /** Before the first look at the engine nobody knows which pods have begun. */
   #admit(merged: Desired, now: number): Desired {
-    const { admission, events } = this.#options;
+    const { admission } = this.#options;
     const engine = this.#features;
     if (admission === undefined || engine === null) return merged;
     const context = { reports: this.#reports, observed: this.#observed, engine, now };
-    const admitted = admission.admit(merged, context);
-    for (const { pod, event } of admissionEvents(this.#desired, admitted, now)) {
-      events.record(podEvent(podIdentity(pod), event));
-    }
-    return admitted;
+    return admission.admit(merged, context);
   }
 
   #noteExits(now: number): void {
     const before = this.#memory.crashes;
     this.#memory = noteExits(this.#memory, this.#observed, now);
-    for (const pod of this.#desired.pods) {
-      for (const [container, hash] of pod.containerHashes) {
-        const key = `${pod.uid}/${container}/${hash}`;
-        const crash = this.#memory.crashes.get(key);
-        if (crash === undefined || crash === before.get(key) || crash.delayMs === 0) continue;
-        this.#options.events.record(podEvent(podIdentity(pod), backOff(pod, container)));
-      }
-    }
+    this.#events.tellBackOffs(this.#desired, before, this.#memory.crashes);
   }
 
   /** Starts a worker for each plan with steps; stops one whose pod is to become something else. */
   #dispatch(now: number): void {
-    const { runtime, clock, events } = this.#options;
+    const { runtime, clock } = this.#options;
     this.#workers.abortOutdated(this.#desired.pods);
     const there = [...this.#observed.sandboxes, ...this.#observed.containers];
     const identities = new Map<string, PodIdentity>(there.map(({ pod }) => [pod.uid, pod]));
@@ -291,10 +288,11 @@ class Reconciler implements Pods {
         runtime,
         images: this.#images,
         volumes: this.#volumes,
+        terminationMessages: this.#statuses.terminationMessages,
         node: this.#node,
         clock,
         tell: (pod, event) => {
-          events.record(podEvent(pod, event));
+          this.#events.tell(pod, event);
         },
         onOutcome: outcome => {
           this.#note(key, outcome);
@@ -322,16 +320,24 @@ class Reconciler implements Pods {
     this.#show();
   }
 
+  async #look(): Promise<void> {
+    const [desired, observed] = [this.#desired, this.#observed];
+    await this.#statuses.look({ desired, observed, ending: this.#endingPods.byUid });
+  }
+
   #show(): void {
-    this.#reports = podReports({
+    this.#reports = this.#statuses.show({
       desired: this.#desired,
-      observed: this.#observed,
+      observed: this.#isObserved ? this.#observed : null,
       memory: this.#memory,
       now: this.#options.clock.now(),
       node: this.#node,
       runtimeName: this.#runtimeName,
+      recursiveReadOnly: this.#features?.recursiveReadOnly ?? false,
+      health: new Map(),
+      startingHooks: new Set(),
+      completions: new Map(),
       ending: this.#endingPods.byUid,
-      previous: new Map(this.#reports.map(report => [report.pod.metadata?.uid ?? '', report])),
     });
     const shown = JSON.stringify([this.#areKnown, this.#reports, this.conditions()]);
     if (shown === this.#shown) return;

@@ -1,10 +1,10 @@
 /** Which pods may begin: node fit, ports, priority, start order (kubelet behaviour rows 177 to 187, P2, P20). */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { admissionEvents } from '../../../agent/admission/admission-events.js';
 import { admission, type AdmissionContext } from '../../../agent/admission/admit.js';
 import { nodeLabels } from '../../../agent/admission/node-fit.js';
 import { DEFAULT_POLICY } from '../../../agent/admission/policy.js';
+import { releases } from '../../../agent/admission/releases.js';
 import { EMPTY_MEMORY } from '../../../agent/pods/back-off.js';
 import type { Desired, DesiredPod } from '../../../agent/pods/desired.js';
 import { plan } from '../../../agent/pods/plan.js';
@@ -407,7 +407,7 @@ describe('P20: start order', () => {
     assert.match(messageOf(before, 'web'), /starts at 2026-01-01T00:05:00\.000Z in any case$/);
     const late = admit(desired, { now: T0 + 300_000 });
     assert.deepEqual(verdicts(late), { web: '-' });
-    const [one, ...more] = admissionEvents(before, late, T0 + 300_000);
+    const [one, ...more] = releases(before, late, T0 + 300_000);
     assert.deepEqual(more, []);
     assert.equal(one?.event.type, 'Warning');
     assert.equal(one?.event.reason, 'StartAfterTimeout');
@@ -501,20 +501,17 @@ describe('the gate as a whole', () => {
     assert.deepEqual(plan(input), []);
   });
 
-  test('events tell of the refusal once, and of its end', () => {
+  test('the end of a refusal is told once', () => {
     const desired = wishes([pod('a', onPort(1)), pod('b', onPort(1))]);
     const observed = running(find(desired, 'a'));
     const refused = admit(desired, { observed });
-    const told = admissionEvents(desired, refused, T0).map(({ event }) => event);
-    assert.deepEqual(
-      told.map(({ type, reason }) => `${type} ${reason}`),
-      ['Warning NodePorts'],
-    );
-    assert.deepEqual(admissionEvents(refused, admit(desired, { observed }), T0), []);
+    assert.deepEqual(releases(desired, refused, T0), []);
+    assert.deepEqual(releases(refused, admit(desired, { observed }), T0), []);
     const free = admit(wishes([pod('b', onPort(1))]));
-    assert.deepEqual(
-      admissionEvents(refused, free, T0).map(({ event }) => event.reason),
-      ['Admitted'],
-    );
+    const told = releases(refused, free, T0).map(({ event }) => event);
+    assert.deepEqual(told, [
+      { type: 'Normal', reason: 'Admitted', message: 'May start: NodePorts holds no more' },
+    ]);
+    assert.deepEqual(releases(free, free, T0), []);
   });
 });

@@ -18,6 +18,7 @@ import {
   containerOf,
   manifest,
   NODE,
+  NOTHING_KNOWN,
   running,
   sandboxOf,
   T0,
@@ -42,12 +43,11 @@ function status(
   };
   const now = options.now ?? NOW;
   return podStatus({
+    ...NOTHING_KNOWN,
     desired,
     there,
     memory: noteExits(options.memory ?? EMPTY_MEMORY, there, now),
     now,
-    hostIP: '10.0.0.7',
-    runtimeName: 'docker',
     previous: options.previous ?? null,
   });
 }
@@ -232,13 +232,14 @@ describe('podReports', () => {
     memory: EMPTY_MEMORY,
     now: NOW,
     node: { name: NODE, hostIP: '', memoryBytes: 0 },
-    runtimeName: 'docker',
-    previous: new Map(),
+    ...NOTHING_KNOWN,
+    completions: new Map(),
+    remembered: new Map(),
   };
 
   test('a pod that ends is shown whole, with the time of its deletion (row 71)', () => {
     const ending = new Map([[pod.uid, { desired: pod, since: NOW }]]);
-    const [report] = podReports({ ...input, ending });
+    const [report] = podReports({ ...input, ending }).reports;
     assert.equal(report?.pod.metadata?.deletionTimestamp, '2026-01-01T00:01:00Z');
     assert.equal(report.pod.metadata.deletionGracePeriodSeconds, 30);
     assert.equal(report.pod.status?.phase, 'Running');
@@ -246,7 +247,7 @@ describe('podReports', () => {
 
   test('an orphan of an earlier agent is shown by name', () => {
     const ending = new Map([[pod.uid, { desired: null, since: NOW }]]);
-    const [report] = podReports({ ...input, ending });
+    const [report] = podReports({ ...input, ending }).reports;
     assert.equal(report?.key, `default/web-${NODE}`);
     assert.deepEqual(
       report.pod.spec?.containers.map(one => one.name),
@@ -266,7 +267,7 @@ describe('podReports', () => {
       },
     ];
     const desired = { ...wishes([]), refused };
-    const [report] = podReports({ ...input, desired, ending: new Map() });
+    const [report] = podReports({ ...input, desired, ending: new Map() }).reports;
     assert.deepEqual(report?.pod.status, {
       phase: 'Failed',
       reason: 'Invalid',
