@@ -21,6 +21,9 @@ export { NO_EXCEPTIONS } from './pod-security-violation.js';
 export const POD_SECURITY_LEVELS = ['privileged', 'baseline', 'restricted'] as const;
 export type PodSecurityLevel = (typeof POD_SECURITY_LEVELS)[number];
 
+/** What a node lets bundles do unless its owner says otherwise. */
+export const BUNDLE_DEFAULT = { level: 'baseline', minHostPort: 1024 } as const;
+
 const CHECKS: Readonly<Record<PodSecurityLevel, readonly PodSecurityCheck[]>> = {
   privileged: [],
   baseline: [...BASELINE_KEPT, ...BASELINE_REPLACED],

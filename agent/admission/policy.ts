@@ -12,6 +12,7 @@ import { locatedContainers, type Pod, type ValidPod } from '../../protocol/pod.j
 import { withDefaults } from '../../protocol/pod-defaults.js';
 import { parseImageReference } from '../../protocol/pod-image.js';
 import {
+  BUNDLE_DEFAULT,
   checkPodSecurity,
   podSecurityMessage,
   stricterLevel,
@@ -50,7 +51,11 @@ const PRIVILEGED: SourcePolicy = {
 };
 
 export const DEFAULT_POLICY: AdmissionPolicy = {
-  bundle: { ...PRIVILEGED, podSecurity: 'baseline', minHostPort: 1024 },
+  bundle: {
+    ...PRIVILEGED,
+    podSecurity: BUNDLE_DEFAULT.level,
+    minHostPort: BUNDLE_DEFAULT.minHostPort,
+  },
   file: PRIVILEGED,
   http: PRIVILEGED,
 };
