@@ -237,12 +237,17 @@ describe('admission', { skip: noEngine() }, () => {
     await agent.isReady('web');
     assert.ok(agent.startedAt('db') < agent.startedAt('web'));
 
+    agent.put('never.json', manifest('never', { spec: { nodeSelector: { site: 'rome' } } }));
+    await agent.isHeld('never', 'Failed', 'NodeAffinity');
+
     await agent.stop();
+    agent.remove('never.json');
     docker('kill', ...agent.ids('db').split('\n'), ...agent.ids('web').split('\n'));
     await agent.start({});
     await agent.isReady('web');
     assert.ok(agent.startedAt('db') < agent.startedAt('web'));
     const told = agent.events.filter(({ involved }) => involved.name === `web-${NODE}`);
     assert.ok(told.some(({ reason }) => reason === 'WaitingFor'));
+    assert.equal(agent.status('never'), undefined, 'T27: a rejected pod does not linger');
   });
 });
