@@ -11,6 +11,7 @@ import { childPath } from './manifest-positions.js';
 import type { Container, ContainerPort, EnvVar, Pod, Volume } from './pod.js';
 import { GRAMMARS, type Grammar } from './pod-grammar.js';
 import { parseImageReference } from './pod-image.js';
+import { checkPlacement } from './pod-placement-rules.js';
 import { checkResources } from './pod-resource-rules.js';
 import { checkTermination } from './pod-termination-rules.js';
 
@@ -232,5 +233,6 @@ export function checkPodRules(pod: Pod): FieldError[] {
     ),
     ...all.flatMap(({ container, path }) => checkContainer(container, path, volumeNames)),
     ...checkPorts(pod),
+    ...checkPlacement(pod),
   ];
 }

@@ -52,3 +52,19 @@ export function podKey(pod: Pod): string {
 export function allContainers(pod: Pod): readonly Container[] {
   return [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])];
 }
+
+export interface LocatedContainer {
+  readonly container: Container;
+  /** `spec.initContainers[0]`. */
+  readonly at: string;
+}
+
+/** All containers in the same order, each with its path. */
+export function locatedContainers(pod: Pod): readonly LocatedContainer[] {
+  return (['initContainers', 'containers'] as const).flatMap(list =>
+    (pod.spec?.[list] ?? []).map((container, index) => ({
+      container,
+      at: `spec.${list}[${index}]`,
+    })),
+  );
+}

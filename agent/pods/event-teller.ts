@@ -2,8 +2,9 @@
  * Tells the events of pods: what steps and probes say as it comes, what merely is (a rejection, a duplicate) once when
  * it begins, and what repeats itself with growing pauses. Order of calls only.
  */
+import { releases } from '../admission/releases.js';
 import type { Crash } from './back-off.js';
-import type { Desired } from './desired.js';
+import { NOTHING_DESIRED, type Desired } from './desired.js';
 import { EventCorrelator } from './event-correlator.js';
 import * as say from './pod-events.js';
 import { podIdentity } from './pod-spec.js';
@@ -15,6 +16,7 @@ export class EventTeller {
   readonly #sink: EventSink;
   readonly #clock: Clock;
   readonly #correlator = new EventCorrelator();
+  #before: Desired = NOTHING_DESIRED;
   /** What is so, and was told when it began. */
   #standing: ReadonlySet<string> = new Set();
   /** `<uid>/<name>`. */
@@ -31,8 +33,13 @@ export class EventTeller {
     if (told !== null) this.#sink.record(told);
   }
 
-  /** Rejections and duplicates; call it after each merge. */
-  tellStanding({ pods, duplicates }: Desired): void {
+  /** Rejections and their ends, and duplicates; call it after each merge. */
+  tellStanding(desired: Desired): void {
+    const { pods, duplicates } = desired;
+    for (const { pod, event } of releases(this.#before, desired, this.#clock.now())) {
+      this.tell(podIdentity(pod), event);
+    }
+    this.#before = desired;
     const events = [
       ...pods.flatMap(pod => (pod.rejection ? [{ pod, event: say.rejected(pod.rejection) }] : [])),
       ...duplicates.map(({ winner, condition }) => ({

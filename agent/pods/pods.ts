@@ -3,6 +3,7 @@
  */
 import type { PodSource } from './desired.js';
 import type { ImagePulls } from '../images/pulls.js';
+import type { Admission } from '../admission/admit.js';
 import type { EventSink, PodReport, SourceCondition } from '../ports.js';
 import type { ContainerRuntime } from '../runtime/runtime.js';
 import type { Clock, Log } from '../../protocol/ports.js';
@@ -20,6 +21,8 @@ export interface PodsOptions {
     /** The node's address; empty when it has none. */
     readonly hostIP: string;
   };
+  /** Decides which pods may begin; absent: all. */
+  readonly admission?: Admission;
   /** Files of pods are kept under `<dataDir>/pods/`. */
   readonly dataDir: string;
 }

@@ -26,7 +26,12 @@ import { EventTeller } from './event-teller.js';
 import { PodStatuses } from './pod-statuses.js';
 import { openImagePulls, type ImagePulls } from '../images/pulls.js';
 import type { PodReport, SourceCondition } from '../ports.js';
-import { RuntimeError, type ObservedPods, type PodIdentity } from '../runtime/runtime.js';
+import {
+  RuntimeError,
+  type EngineFeatures,
+  type ObservedPods,
+  type PodIdentity,
+} from '../runtime/runtime.js';
 import { describeStep } from './steps.js';
 import { openPodVolumes } from './volumes.js';
 import { Workers } from './workers.js';
@@ -72,8 +77,9 @@ class Reconciler implements Pods {
   readonly #notBefore = new Map<string, number>();
   #engine: { isUp: boolean; message: string } = { isUp: false, message: 'not asked yet' };
   #runtimeName = 'docker';
-  #recursiveReadOnly = false;
   #node: NodeFacts;
+  /** Null until the engine was met. */
+  #features: EngineFeatures | null = null;
 
   constructor(options: PodsOptions) {
     this.#options = options;
@@ -224,7 +230,7 @@ class Reconciler implements Pods {
   async #meetEngine(): Promise<void> {
     const info = await this.#options.runtime.info();
     this.#runtimeName = info.name;
-    this.#recursiveReadOnly = info.features.recursiveReadOnly;
+    this.#features = info.features;
     this.#node = { ...this.#options.node, memoryBytes: info.memoryBytes };
     this.#engine = { isUp: true, message: `${info.name} ${info.version}` };
   }
@@ -234,13 +240,14 @@ class Reconciler implements Pods {
     const there = [...this.#observed.sandboxes, ...this.#observed.containers];
     const running = new Set(there.map(one => one.pod.uid));
     const now = clock.now();
-    this.#desired = mergeSources({
+    const merged = mergeSources({
       snapshots: sources.map(source => source.snapshot()),
       previous: this.#desired,
       running,
       nodeName: node.name,
       now,
     });
+    this.#desired = this.#admit(merged, now);
     this.#events.tellStanding(this.#desired);
     this.#endingPods.note({
       desired: this.#desired,
@@ -250,6 +257,15 @@ class Reconciler implements Pods {
     });
     const wanted = this.#desired.pods.map(pod => pod.uid);
     this.#memory = forget(this.#memory, new Set([...wanted, ...running, ...this.#podData]));
+  }
+
+  /** Before the first look at the engine nobody knows which pods have begun. */
+  #admit(merged: Desired, now: number): Desired {
+    const { admission } = this.#options;
+    const engine = this.#features;
+    if (admission === undefined || engine === null) return merged;
+    const context = { reports: this.#reports, observed: this.#observed, engine, now };
+    return admission.admit(merged, context);
   }
 
   #noteExits(now: number): void {
@@ -317,7 +333,7 @@ class Reconciler implements Pods {
       now: this.#options.clock.now(),
       node: this.#node,
       runtimeName: this.#runtimeName,
-      recursiveReadOnly: this.#recursiveReadOnly,
+      recursiveReadOnly: this.#features?.recursiveReadOnly ?? false,
       health: new Map(),
       startingHooks: new Set(),
       completions: new Map(),
@@ -326,6 +342,8 @@ class Reconciler implements Pods {
     const shown = JSON.stringify([this.#areKnown, this.#reports, this.conditions()]);
     if (shown === this.#shown) return;
     this.#shown = shown;
+    // What was waited for may just have become ready.
+    if (this.#desired.pods.some(({ rejection }) => rejection !== null)) this.#wakeUp();
     for (const listener of this.#listeners) listener();
   }
 }
