@@ -199,7 +199,7 @@ describe('what is so and stays so', () => {
     one.tellStanding(rejected);
     assert.deepEqual(
       told.map(({ reason, message }) => `${reason} ${message}`),
-      ['NodePorts taken', 'NodePorts taken'],
+      ['NodePorts taken', 'Admitted May start: NodePorts holds no more', 'NodePorts taken'],
     );
   });
 
