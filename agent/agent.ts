@@ -7,6 +7,9 @@ import { mkdirSync, realpathSync } from 'node:fs';
 import type { Clock, Log } from '../protocol/ports.js';
 import { VERSION } from '../protocol/version.js';
 import type { AgentConfig } from './config.js';
+import { admission } from './admission/admit.js';
+import { nodeLabels } from './admission/node-fit.js';
+import { bundleRefusal, DEFAULT_POLICY, RELEASE_SCOPE } from './admission/policy.js';
 import { makeOnFirstUse } from './first-use.js';
 import { openBrokerSocket } from './membership/hub-tls.js';
 import type { StoredIdentity } from './membership/identity.js';
@@ -123,6 +126,14 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<voi
     clock,
     log,
     node: { name: config.nodeName, hostIP: hostIp() },
+    admission: admission({
+      policy: DEFAULT_POLICY,
+      node: {
+        name: config.nodeName,
+        labels: nodeLabels({ name: config.nodeName, arch: architecture() }, {}),
+        allocatable: readNodeInfo().allocatable,
+      },
+    }),
     dataDir,
   });
   held.pods = pods;
@@ -215,6 +226,7 @@ function startSession({ config, identity, journal, clock, log, held }: SessionPa
     brokers: identity.membership.brokers,
     openSocket: openBrokerSocket(identity.tls),
     nodeInfo: readNodeInfo,
+    refuses: bundleRefusal({ policy: DEFAULT_POLICY, releaseScope: RELEASE_SCOPE }),
     containerRuntimeVersion: () => held.engine(),
     pods: () => (held.pods?.areKnown() ? held.pods.reports() : null),
     conditions: (): readonly SourceCondition[] => held.pods?.conditions() ?? [],

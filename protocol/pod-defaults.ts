@@ -110,11 +110,16 @@ function healthFieldsOf(container: Container): Partial<Container> {
   };
 }
 
+/** An empty one counts as absent. */
+export function terminationMessagePath({ terminationMessagePath: path = '' }: Container): string {
+  return path === '' ? DEFAULT_TERMINATION_MESSAGE_PATH : path;
+}
+
 function withContainerDefaults(container: Container, hostNetwork: boolean): Container {
   return {
     ...container,
     imagePullPolicy: container.imagePullPolicy ?? defaultPullPolicy(container.image ?? ''),
-    terminationMessagePath: container.terminationMessagePath ?? DEFAULT_TERMINATION_MESSAGE_PATH,
+    terminationMessagePath: terminationMessagePath(container),
     terminationMessagePolicy: container.terminationMessagePolicy ?? 'File',
     resources: resourcesOf(container),
     ...(container.ports === undefined ? {} : { ports: portsOf(container, hostNetwork) }),

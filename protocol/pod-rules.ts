@@ -14,8 +14,10 @@ import { parseImageReference } from './pod-image.js';
 import { checkRestarts } from './pod-restart-rules.js';
 import { checkPodNetwork } from './pod-network-rules.js';
 import { checkProbesAndHooks } from './pod-probe-rules.js';
-import { checkResources } from './pod-resource-rules.js';
 import { checkPodSecurity } from './pod-security-rules.js';
+import { checkPlacement } from './pod-placement-rules.js';
+import { checkResources } from './pod-resource-rules.js';
+import { checkTermination } from './pod-termination-rules.js';
 
 /** Together, keys and values, in bytes (API validation). */
 const MAX_ANNOTATIONS_BYTES = 256 * 1024;
@@ -170,6 +172,7 @@ function checkContainer(
   env.forEach((variable, index) => errors.push(...checkVariable(variable, `${at}.env[${index}]`)));
   errors.push(...checkResources(container.resources ?? {}, `${at}.resources`));
   errors.push(...checkMounts(container, at, volumes));
+  errors.push(...checkTermination(container, at));
   return errors;
 }
 
@@ -197,5 +200,6 @@ export function checkPodRules(pod: Pod): FieldError[] {
     ...checkPodNetwork(pod),
     ...checkPodSecurity(pod),
     ...checkProbesAndHooks(pod),
+    ...checkPlacement(pod),
   ];
 }

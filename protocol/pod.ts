@@ -65,3 +65,19 @@ export function allContainers(pod: Pod): readonly Container[] {
 export function hostnameOverride(spec: PodSpec): string {
   return (spec as { hostnameOverride?: string }).hostnameOverride ?? '';
 }
+
+export interface LocatedContainer {
+  readonly container: Container;
+  /** `spec.initContainers[0]`. */
+  readonly at: string;
+}
+
+/** All containers in the same order, each with its path. */
+export function locatedContainers(pod: Pod): readonly LocatedContainer[] {
+  return (['initContainers', 'containers'] as const).flatMap(list =>
+    (pod.spec?.[list] ?? []).map((container, index) => ({
+      container,
+      at: `spec.${list}[${index}]`,
+    })),
+  );
+}

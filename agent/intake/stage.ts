@@ -14,7 +14,8 @@ import type {
   RootDocument,
 } from '../../protocol/documents.js';
 import type { Log } from '../../protocol/ports.js';
-import { accept, type Refusal, type Result } from '../../protocol/refusal.js';
+import type { ValidPod } from '../../protocol/pod.js';
+import { accept, refuse, type Refusal, type Result } from '../../protocol/refusal.js';
 import {
   bundleKey,
   conflictWith,
@@ -49,6 +50,8 @@ export interface StageOptions {
   readonly directory: OwnedDirectory;
   readonly log: Log;
   readonly whereabouts: (digest: string) => Whereabouts;
+  /** Why this node's policy keeps a pod of a bundle from running, with rule and field; null: it does not. */
+  readonly refuses: (pod: ValidPod) => string | null;
 }
 
 interface Step {
@@ -198,6 +201,13 @@ export class Stage {
         return manifest;
       }
       staged.push(manifest.value);
+    }
+    for (const { pod } of staged) {
+      const detail = this.#options.refuses(pod);
+      if (detail === null) continue;
+      const refused = refuse('Policy', `pod ${pod.metadata.name}: ${detail}`);
+      this.#verdicts.set(bundle.digest, refused.refusal);
+      return refused;
     }
     return accept(staged);
   }

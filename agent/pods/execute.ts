@@ -26,6 +26,7 @@ import { gracePeriod } from './plan-views.js';
 import { failureOf, reasonOf } from './step-failure.js';
 import { waitFor, type Step } from './steps.js';
 import { graceLeft, LOOPBACK } from './stop-order.js';
+import type { TerminationMessages } from './termination-messages.js';
 import type { PodVolumes } from './volumes.js';
 import { allContainers, type Container, type LifecycleHandler } from '../../protocol/pod.js';
 import type { Clock } from '../../protocol/ports.js';
@@ -47,6 +48,7 @@ export interface ExecuteTools {
   readonly images: ImagePulls;
   readonly volumes: PodVolumes;
   readonly files: NodeFiles;
+  readonly terminationMessages: Pick<TerminationMessages, 'prepare'>;
   readonly node: NodeFacts;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -123,7 +125,7 @@ class Execution {
         return false;
       }
       const reason = reasonOf(step, error);
-      this.#tellFailure(step, message);
+      this.#tellFailure(step, reason, message);
       this.#tools.onOutcome({ step, kind, key, result: { is: 'failed', reason, message } });
       return false;
     }
@@ -135,10 +137,13 @@ class Execution {
     if (pod !== undefined) this.#tools.tell(pod, event);
   }
 
-  #tellFailure(step: Step, message: string): void {
+  #tellFailure(step: Step, reason: string, message: string): void {
     switch (step.do) {
       case 'pullImage':
-        return this.#tell(step.uid, say.pullFailed(step.image, step.container, message));
+        for (const event of say.imageFailed(step.image, step.container, { reason, message })) {
+          this.#tell(step.uid, event);
+        }
+        return;
       case 'createContainer':
       case 'startContainer':
         return this.#tell(step.uid, say.containerFailed(step.container, message));
@@ -251,15 +256,16 @@ class Execution {
   }
 
   async #create(step: Step & { do: 'createContainer' }): Promise<void> {
-    const { runtime, volumes, node } = this.#tools;
+    const { runtime, volumes, terminationMessages, node } = this.#tools;
     const desired = this.#desired;
     const container = this.#container(step.container);
     const sandboxId = step.sandboxId ?? this.#sandboxId;
     if (sandboxId === null) throw new Error('there is no sandbox to join');
+    const lastWords = await terminationMessages.prepare(desired.uid, container, step.attempt);
     const spec = containerSpec(desired, container, {
       attempt: step.attempt,
       node,
-      mounts: await volumes.mounts(desired.uid, desired.pod, container),
+      mounts: [...(await volumes.mounts(desired.uid, desired.pod, container)), lastWords],
       podIP: needsPodIP(container) ? await this.#podIP() : '',
       ...(await this.#securityFacts(container)),
     });

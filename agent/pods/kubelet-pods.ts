@@ -41,7 +41,7 @@ export function reportsOf(body: Uint8Array): readonly PodReport[] {
 
 function reportOf(pod: Pod): PodReport {
   const { name = '', namespace = 'default', annotations = {} } = pod.metadata ?? {};
-  const bundle: BundleName | null = bundleOf(pod as ValidPod);
+  const bundle: BundleName | null = bundleOf(pod);
   return {
     key: `${namespace}/${name}`,
     source: bundle === null ? 'file' : 'bundle',

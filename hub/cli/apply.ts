@@ -1,9 +1,9 @@
 /** `flotilla apply` and `flotilla diff`: a folder of manifests becomes the next revision of a bundle. */
 import { Command } from 'commander';
-import type { Pod } from 'kubernetes-types/core/v1.js';
 import { parseSelector, SelectorError } from '../selectors.js';
 import type { BundleObjectStatus, BundleSpec } from '../objects.js';
 import { changesBetween, renderDiff } from './bundle-diff.js';
+import { podSecurityWarnings } from './bundle-warnings.js';
 import { defaultBundleName, documentsOf, podsOf, readSources } from './bundle-input.js';
 import type { ApiObject } from './client.js';
 import {
@@ -14,6 +14,7 @@ import {
   type Context,
 } from './context.js';
 import { CliError } from '../../protocol/cli-error.js';
+import type { ValidPod } from '../../protocol/pod.js';
 import { pathOf, resourceOf } from './resources.js';
 import { waitForRollout } from './rollout-wait.js';
 
@@ -101,7 +102,7 @@ async function readInput(
   context: Context,
   hub: Connected,
   options: InputOptions,
-): Promise<{ name: string; pods: Pod[] }> {
+): Promise<{ name: string; pods: ValidPod[] }> {
   const name = options.bundle ?? defaultBundleName(options.filename);
   if (name === null) {
     throw new CliError(
@@ -180,6 +181,7 @@ async function mayRemove(
 
 async function apply(context: Context, hub: Connected, options: ApplyOptions): Promise<void> {
   const { name, pods } = await readInput(context, hub, options);
+  for (const warning of podSecurityWarnings(pods)) context.terminal.warn(warning);
   const mode = dryRunMode(options.dryRun);
   const current = await currentBundle(hub, name);
   const selector = selectorAfter(options, current?.spec.nodeSelector ?? null);

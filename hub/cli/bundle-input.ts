@@ -6,9 +6,9 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, extname, join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import type { Pod } from 'kubernetes-types/core/v1.js';
 import { LABEL_PATTERN } from '../../protocol/names.js';
 import { listItems, readManifests, type ManifestDocument } from '../../protocol/manifest.js';
+import type { ValidPod } from '../../protocol/pod.js';
 import { validatePodManifest } from '../../protocol/pod-validation.js';
 import { CliError } from '../../protocol/cli-error.js';
 
@@ -109,8 +109,8 @@ export function documentsOf(sources: readonly Source[]): ManifestDocument[] {
 }
 
 /** The Pods of the documents. Throws `CliError` with all that is wrong, place by place. */
-export function podsOf(documents: readonly ManifestDocument[], namespace: string): Pod[] {
-  const pods: Pod[] = [];
+export function podsOf(documents: readonly ManifestDocument[], namespace: string): ValidPod[] {
+  const pods: ValidPod[] = [];
   const problems: string[] = [];
   const seen = new Map<string, string>();
   for (const document of documents) {

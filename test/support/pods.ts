@@ -9,6 +9,7 @@ import {
 } from '../../agent/pods/desired.js';
 import type { PodPlan } from '../../agent/pods/plan.js';
 import type { NodeFacts } from '../../agent/pods/pod-spec.js';
+import type { StatusInput } from '../../agent/pods/pod-status.js';
 import type {
   ObservedContainer,
   ObservedPods,
@@ -42,6 +43,19 @@ export interface PodOptions {
   readonly containers?: readonly (Partial<Container> & { name: string })[];
   readonly spec?: Partial<PodSpec>;
 }
+
+/** What a status is made from when nobody has anything to say; the engine is Docker. */
+export const NOTHING_KNOWN: Omit<StatusInput, 'desired' | 'there' | 'memory' | 'now'> = {
+  hostIP: '10.0.0.7',
+  runtimeName: 'docker',
+  recursiveReadOnly: false,
+  previous: null,
+  runs: {},
+  health: new Map(),
+  startingHooks: new Set(),
+  messages: new Map(),
+  completion: null,
+};
 
 /** A manifest that passes validation; one container `app` unless said otherwise. */
 export function manifest(name: string, options: PodOptions = {}): ValidPod {

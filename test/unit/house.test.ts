@@ -153,6 +153,7 @@ const DECISIONS = matching([
   /^hub\/(selectors|objects)\.ts$/,
   /^hub\/cli\/(bundle-diff|describe-text|rollout-progress|resources|table)\.ts$/,
   /^agent\/pods\/(desired|plan|plan-[a-z]+|back-off|pod-(status|conditions|spec|env|resources|reports)|steps|hosts-file)\.ts$/,
+  /^agent\/admission\//,
   /^agent\/intake\/decide\.ts$/,
   /^agent\/report\/(decide|bundle-health|resend|messages)\.ts$/,
   /^agent\/sources\/files-decide\.ts$/,
