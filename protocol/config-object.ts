@@ -33,7 +33,7 @@ export interface ValidConfigObject {
   /** Empty for a ConfigMap; `Opaque` for a Secret that says nothing. */
   readonly type: string;
   readonly data: ReadonlyMap<string, Uint8Array>;
-  /** Without null fields, else as its author wrote it. */
+  /** Without null fields, null values as empty texts; else as its author wrote it. */
   readonly manifest: (ConfigMap | Secret) & { readonly kind: 'ConfigMap' | 'Secret' };
 }
 
@@ -59,6 +59,10 @@ export function isConfigObject(document: Fields): boolean {
 
 function withoutNulls(fields: Fields): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
+}
+
+function emptied(map: Fields): Fields {
+  return Object.fromEntries(Object.entries(map).map(([key, value]) => [key, value ?? '']));
 }
 
 interface Reading {
@@ -115,14 +119,11 @@ function readData(fields: Fields): Reading {
   return { bytes, errors };
 }
 
-function checkContext(kind: string, namespace: string, options: PodManifestOptions): FieldError[] {
+function checkContext(namespace: string, options: PodManifestOptions): FieldError[] {
   if (options.context === 'file') return [];
-  const errors = kind === 'Secret' ? [forbidden('kind', NO_SECRET_IN_BUNDLE)] : [];
-  if (options.namespace !== undefined && namespace !== options.namespace) {
-    const detail = `must be ${options.namespace}, the namespace of the bundle`;
-    errors.push(invalid('metadata.namespace', namespace, detail));
-  }
-  return errors;
+  if (options.namespace === undefined || namespace === options.namespace) return [];
+  const detail = `must be ${options.namespace}, the namespace of the bundle`;
+  return [invalid('metadata.namespace', namespace, detail)];
 }
 
 /** Validates one document of which `isConfigObject` is true. Never throws on bad input. */
@@ -132,6 +133,9 @@ export function validateConfigObject(
 ): ConfigObjectResult {
   const fields = withoutNulls(document);
   const kind = fields['kind'] === 'Secret' ? 'Secret' : 'ConfigMap';
+  if (kind === 'Secret' && options.context === 'bundle') {
+    return { ok: false, errors: [forbidden('kind', NO_SECRET_IN_BUNDLE)] };
+  }
   const errors = unknownFields(fields, FIELDS[kind]);
   const { metadata, immutable, type = kind === 'Secret' ? 'Opaque' : '' } = fields;
   if (isFields(metadata)) fields['metadata'] = withoutNulls(metadata);
@@ -152,9 +156,13 @@ export function validateConfigObject(
   if (kind === 'Secret' && typeof type === 'string' && inData.length === 0) {
     errors.push(...checkSecretType(type, bytes));
   }
+  for (const field of ['data', 'binaryData', 'stringData']) {
+    const map = fields[field];
+    if (isFields(map)) fields[field] = emptied(map);
+  }
   const { name, namespace: given = '' } = meta;
   const namespace = given === '' ? DEFAULT_NAMESPACE : String(given);
-  errors.push(...checkContext(kind, namespace, options));
+  errors.push(...checkContext(namespace, options));
   if (errors.length > 0 || typeof name !== 'string') return { ok: false, errors };
   const manifest = fields as unknown as ValidConfigObject['manifest'];
   const secretType = typeof type === 'string' && type !== '' ? type : 'Opaque';
