@@ -5,6 +5,7 @@
  */
 import type { DesiredPod } from './desired.js';
 import { environment, expand, type PodAddresses } from './pod-env.js';
+import { endingAnnotations } from './ending-annotations.js';
 import { linuxResources } from './pod-resources.js';
 import { gracePeriod } from './plan-views.js';
 import {
@@ -118,6 +119,7 @@ export function containerSpec(
       'io.kubernetes.container.terminationMessagePath': container.terminationMessagePath ?? '',
       'io.kubernetes.container.terminationMessagePolicy':
         container.terminationMessagePolicy ?? 'File',
+      ...endingAnnotations(pod, container),
       ...(container.ports === undefined
         ? {}
         : { 'io.kubernetes.container.ports': JSON.stringify(container.ports) }),
