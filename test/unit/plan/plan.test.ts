@@ -432,7 +432,8 @@ test('row 44 better: what runs of a source that has spoken may go though another
   const steps = (source: string) => {
     const { sandboxes, containers } = running(wish(two));
     const observed = { containers, sandboxes: sandboxes.map(one => ({ ...one, source })) };
-    const input = { desired, observed, memory: EMPTY_MEMORY, podData: new Set<string>(), now: T0 };
+    const podData = new Set<string>();
+    const input = { desired, observed, memory: EMPTY_MEMORY, ...CALM, podData, now: NOW };
     return shorthand(plan(input)).length;
   };
   assert.ok(steps('file') > 0);
