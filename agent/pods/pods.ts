@@ -2,6 +2,7 @@
  * The pod runner as the rest of the agent sees it: types only. `reconcile.ts` makes it.
  */
 import type { PodSource } from './desired.js';
+import type { LogLinks } from './log-links.js';
 import type { ImagePulls } from '../images/pulls.js';
 import type { EventSink, PodReport, SourceCondition } from '../ports.js';
 import type { ContainerRuntime } from '../runtime/runtime.js';
@@ -11,6 +12,8 @@ export interface PodsOptions {
   readonly runtime: ContainerRuntime;
   /** Absent: with the pods' own pull secrets alone. */
   readonly images?: ImagePulls;
+  /** Absent: none are made. */
+  readonly logLinks?: LogLinks;
   readonly sources: readonly PodSource[];
   readonly events: EventSink;
   readonly clock: Clock;

@@ -185,6 +185,7 @@ class Reconciler implements Pods {
     this.#justEnded.clear();
     if (!this.#engine.isUp) await this.#meetEngine();
     this.#observed = await this.#options.runtime.observe();
+    void this.#options.logLinks?.sync(this.#observed);
     this.#podData = await this.#volumes.uids();
     const now = clock.now();
     this.#engine = { isUp: true, message: this.#engine.message };

@@ -74,6 +74,7 @@ export function observedContainer(
     exitCode: ended ? State.ExitCode : null,
     reason: ended ? reasonOf(State, neverRan) : '',
     message: State.Error,
+    logPath: info.LogPath ?? '',
   };
 }
 

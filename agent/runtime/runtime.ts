@@ -192,6 +192,8 @@ export interface ObservedContainer {
   readonly reason: string;
   /** The engine's own error text of a start that failed; never container output. */
   readonly message: string;
+  /** The engine's file with its output; empty when it has none yet, or keeps it elsewhere. */
+  readonly logPath: string;
 }
 
 export interface ObservedPods {

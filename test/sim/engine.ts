@@ -334,6 +334,7 @@ export class SimulatedRuntime implements ContainerRuntime, ContainerExec, ImageS
       exitCode: null,
       reason: '',
       message: '',
+      logPath: '',
     });
     this.engine.acts.push(`createContainer ${pod.name} ${spec.name} ${spec.attempt}`);
     return id;

@@ -113,6 +113,7 @@ export function containerOf(
     exitCode,
     reason: state === 'exited' ? 'Error' : '',
     message: '',
+    logPath: '',
     ...change,
   };
 }
