@@ -9,7 +9,7 @@ import { createNamed } from './docker-create.js';
 import { isGone, runtimeErrorOf, statusOf } from './docker-errors.js';
 import { inspectCache, type InspectCache } from './docker-inspect-cache.js';
 import { LABEL } from './docker-names.js';
-import { kindOf } from './docker-observe.js';
+import { kindOf, type FailedStart } from './docker-observe.js';
 import type { EngineKind } from './docker-options.js';
 import { RuntimeError, type EngineId, type RuntimeErrorCode } from './runtime.js';
 
@@ -40,6 +40,8 @@ export class DockerConnection {
   readonly cache: InspectCache;
   /** Containers known to be ours. */
   readonly own = new Set<EngineId>();
+  /** Starts that failed on an engine that does not remember it (Podman). */
+  readonly failedStarts = new Map<EngineId, FailedStart>();
   #kind: Promise<EngineKind> | null = null;
 
   constructor(options: DockerOptions) {
@@ -113,6 +115,7 @@ export class DockerConnection {
     } finally {
       this.cache.drop(id);
       this.own.delete(id);
+      this.failedStarts.delete(id);
     }
   }
 

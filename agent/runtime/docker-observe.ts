@@ -46,16 +46,34 @@ export function observedSandbox(info: ContainerInspectInfo): ObservedSandbox {
   };
 }
 
-/** `repoDigests` of the image that it runs: empty for a local one. */
+/** What Docker writes down of a start that failed, and Podman forgets. */
+export interface FailedStart {
+  readonly exitCode: number;
+  readonly message: string;
+}
+
+/** As Docker numbers it: not found, not allowed, anything else. */
+export function failedStart(message: string): FailedStart {
+  if (/not found|no such file/i.test(message)) return { exitCode: 127, message };
+  return { exitCode: /permission denied/i.test(message) ? 126 : 128, message };
+}
+
+export interface ContainerContext {
+  /** Of the image that it runs: empty for a local one. */
+  readonly repoDigests: readonly string[];
+  readonly failedStart: FailedStart | undefined;
+}
+
 export function observedContainer(
   info: ContainerInspectInfo,
-  repoDigests: readonly string[],
+  { repoDigests, failedStart: failed }: ContainerContext,
 ): ObservedContainer {
   const labels = info.Config.Labels;
   const { State } = info;
   const createdAt = new Date(info.Created);
   // The engine leaves a container whose start failed as "created" with an exit code (cri-dockerd does the same).
-  const neverRan = State.Status === 'created' && State.ExitCode !== 0;
+  const isUnstarted = stateOf(State) === 'created';
+  const neverRan = isUnstarted && (State.ExitCode !== 0 || failed !== undefined);
   const state: ContainerState = neverRan ? 'exited' : stateOf(State);
   const ended = state === 'exited';
   return {
@@ -71,9 +89,9 @@ export function observedContainer(
     createdAt,
     startedAt: neverRan ? createdAt : timeOf(State.StartedAt),
     finishedAt: neverRan ? createdAt : ended ? endOf(State) : null,
-    exitCode: ended ? State.ExitCode : null,
+    exitCode: ended ? (neverRan && failed ? failed.exitCode : State.ExitCode) : null,
     reason: ended ? reasonOf(State, neverRan) : '',
-    message: State.Error,
+    message: State.Error || (neverRan ? (failed?.message ?? '') : ''),
     logPath: info.LogPath ?? '',
   };
 }

@@ -13,7 +13,13 @@ import { execInContainer } from './docker-exec.js';
 import * as imageCalls from './docker-images.js';
 import { containerLogs } from './docker-logs.js';
 import { containerName, countOf, LABEL } from './docker-names.js';
-import { isSandbox, observedContainer, observedSandbox, runtimeInfo } from './docker-observe.js';
+import {
+  failedStart,
+  isSandbox,
+  observedContainer,
+  observedSandbox,
+  runtimeInfo,
+} from './docker-observe.js';
 import { containerOptions, type EngineKind, type SeccompProfile } from './docker-options.js';
 import { DockerSandboxes } from './docker-sandbox.js';
 import { readStats } from './docker-stats.js';
@@ -72,7 +78,10 @@ export class DockerRuntime implements ContainerRuntime, ContainerExec, ImageStor
         sandboxes: sandboxes.map(observedSandbox),
         containers: await Promise.all(
           containers.map(async info =>
-            observedContainer(info, await this.#repoDigests(info.Image)),
+            observedContainer(info, {
+              repoDigests: await this.#repoDigests(info.Image),
+              failedStart: this.#engine.failedStarts.get(info.Id),
+            }),
           ),
         ),
       };
@@ -135,12 +144,16 @@ export class DockerRuntime implements ContainerRuntime, ContainerExec, ImageStor
 
   async startContainer(id: EngineId): Promise<void> {
     await this.#engine.mustOwn(id);
+    this.#engine.failedStarts.delete(id);
     try {
       await this.#engine.slow.getContainer(id).start();
     } catch (error) {
       if (statusOf(error) === 304) return;
       this.#sandboxes.learnFromFailure(error);
-      throw runtimeErrorOf(error, 'RunContainerError');
+      const failure = runtimeErrorOf(error, 'RunContainerError');
+      const { failedStarts } = this.#engine;
+      if (failure.code === 'RunContainerError') failedStarts.set(id, failedStart(failure.message));
+      throw failure;
     } finally {
       this.#engine.cache.drop(id);
     }

@@ -34,18 +34,18 @@ function fieldOf(text: string, name: string): string {
 
 export function securityContract(
   name: string,
-  open: () => RealSubject,
+  open: () => RealSubject | Promise<RealSubject>,
   skip: string | false = false,
 ): void {
   describe(`security, namespaces and mounts: ${name}`, { skip }, () => {
     let subject: RealSubject;
     let folder = '';
-    before(() => {
-      subject = open();
+    before(async () => {
+      subject = await open();
       folder = mkdtempSync(join(tmpdir(), 'flotilla-mounts-'));
     });
-    after(() => {
-      subject.close();
+    after(async () => {
+      await subject?.close();
       rmSync(folder, { recursive: true, force: true });
     });
 

@@ -24,17 +24,17 @@ import {
 
 export function runtimeContract(
   name: string,
-  open: () => RuntimeSubject,
+  open: () => RuntimeSubject | Promise<RuntimeSubject>,
   skip: string | false = false,
 ): void {
   describe(`the container runtime contract: ${name}`, { skip }, () => {
     let subject: RuntimeSubject;
     let runtime: Runtime;
-    before(() => {
-      subject = open();
+    before(async () => {
+      subject = await open();
       runtime = subject.runtime;
     });
-    after(() => subject.close());
+    after(() => subject?.close());
 
     const containerNow = async (id: string): Promise<ObservedContainer> => {
       const found = (await runtime.observe()).containers.find(c => c.id === id);
