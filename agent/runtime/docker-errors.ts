@@ -30,8 +30,12 @@ export function messageOf(error: unknown): string {
   return (json?.message ?? message ?? String(error)).replace(/\s+/g, ' ').trim();
 }
 
+/** Podman answers 500 when it went between two looks of its own. */
 export function isGone(error: unknown): boolean {
-  return statusOf(error) === 404;
+  const status = statusOf(error);
+  return (
+    status === 404 || (status === 500 && /no such (?:container|image)/i.test(messageOf(error)))
+  );
 }
 
 /** Docker answers 409, Podman 500 with the same words. */
@@ -59,7 +63,7 @@ export function runtimeErrorOf(error: unknown, fallback: RuntimeErrorCode): Runt
       { cause: error },
     );
   }
-  if (statusCode === 404 && /no such container/i.test(message)) {
+  if (/no such container/i.test(message)) {
     return new RuntimeError('NotFound', message, { cause: error });
   }
   const port =

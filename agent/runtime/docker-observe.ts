@@ -62,11 +62,14 @@ export interface ContainerContext {
   /** Of the image that it runs: empty for a local one. */
   readonly repoDigests: readonly string[];
   readonly failedStart: FailedStart | undefined;
+  readonly kind: EngineKind;
+  /** Known from elsewhere than the engine's word. */
+  readonly oomKilled: boolean;
 }
 
 export function observedContainer(
   info: ContainerInspectInfo,
-  { repoDigests, failedStart: failed }: ContainerContext,
+  { repoDigests, failedStart: failed, kind, oomKilled }: ContainerContext,
 ): ObservedContainer {
   const labels = info.Config.Labels;
   const { State } = info;
@@ -84,16 +87,26 @@ export function observedContainer(
     attempt: countOf(labels, LABEL.restartCount),
     state,
     image: info.Config.Image,
-    imageId: repoDigests[0] ? `docker-pullable://${repoDigests[0]}` : `docker://${info.Image}`,
+    imageId: repoDigests[0]
+      ? `${kind}-pullable://${repoDigests[0]}`
+      : `${kind}://${info.Image.replace(/^(?=[0-9a-f]{64}$)/, 'sha256:')}`,
     hash: labels[LABEL.containerHash] ?? '',
     createdAt,
     startedAt: neverRan ? createdAt : timeOf(State.StartedAt),
     finishedAt: neverRan ? createdAt : ended ? endOf(State) : null,
     exitCode: ended ? (neverRan && failed ? failed.exitCode : State.ExitCode) : null,
-    reason: ended ? reasonOf(State, neverRan) : '',
+    reason: ended ? (oomKilled ? 'OOMKilled' : reasonOf(State, neverRan)) : '',
     message: State.Error || (neverRan ? (failed?.message ?? '') : ''),
     logPath: info.LogPath ?? '',
   };
+}
+
+const KILLED = 137;
+
+/** It may have been for its memory, and the engine would not know (Podman on cgroup v1). */
+export function mayBeOomKilled({ State, HostConfig }: ContainerInspectInfo): boolean {
+  const isLimited = (HostConfig.Memory ?? 0) > 0;
+  return !State.Running && State.ExitCode === KILLED && !State.OOMKilled && isLimited;
 }
 
 function stateOf(state: ContainerInspectInfo['State']): ContainerState {

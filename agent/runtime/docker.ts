@@ -64,6 +64,7 @@ export class DockerRuntime implements ContainerRuntime, ContainerExec, ImageStor
     const { quick, cache, own } = this.#engine;
     return this.#engine.attempt('EngineError', async () => {
       const filters = { label: [this.#engine.ownerLabel()] };
+      const kind = await this.#engine.kind();
       const listed = await quick.listContainers({ all: true, filters });
       cache.keepOnly(listed.map(entry => entry.Id));
       const inspected = await Promise.all(
@@ -79,8 +80,10 @@ export class DockerRuntime implements ContainerRuntime, ContainerExec, ImageStor
         containers: await Promise.all(
           containers.map(async info =>
             observedContainer(info, {
+              kind,
               repoDigests: await this.#repoDigests(info.Image),
               failedStart: this.#engine.failedStarts.get(info.Id),
+              oomKilled: await this.#engine.wasOomKilled(info),
             }),
           ),
         ),

@@ -17,6 +17,7 @@ import {
   type Mount,
   type Namespaces,
 } from '../../agent/runtime/runtime.js';
+import { eventually } from '../support/wait.js';
 import { containerSpec, SCRIPT, startedOn, type RuntimeSubject } from './runtime-case.js';
 
 export interface RealSubject extends RuntimeSubject {
@@ -238,6 +239,25 @@ export function securityContract(
       );
       const seen = await container({ mounts: [mount({ hostPath, containerPath: '/dev/given' })] });
       assert.doesNotMatch(await inside(seen, '(exec 3</dev/given && echo opened) 2>&1'), /^opened/);
+    });
+
+    test('row 197: a program that takes more memory than it may have is OOMKilled', async () => {
+      const resources = { cpuShares: 2, cpuQuota: 0, memoryLimit: 16 * 1024 ** 2, oomScoreAdj: 0 };
+      const script = 'x=aaaaaaaaaaaaaaaa; while :; do x="$x$x"; done';
+      const { id } = await startedOn(subject, script, { container: { resources } });
+      const seen = await eventually('it was killed', async () => {
+        const { containers } = await subject.runtime.observe();
+        return containers.find(c => c.id === id && c.state === 'exited');
+      });
+      assert.deepEqual([seen.exitCode, seen.reason], [137, 'OOMKilled']);
+    });
+
+    test('row 197: one that was killed by somebody is not', async () => {
+      const resources = { cpuShares: 2, cpuQuota: 0, memoryLimit: 64 * 1024 ** 2, oomScoreAdj: 0 };
+      const { id } = await startedOn(subject, SCRIPT.ignoresTerm, { container: { resources } });
+      await subject.runtime.stopContainer(id, 0);
+      const seen = (await subject.runtime.observe()).containers.find(c => c.id === id);
+      assert.deepEqual([seen?.exitCode, seen?.reason], [137, 'Error']);
     });
 
     test('the stop signal of the container is the one that is sent', async () => {

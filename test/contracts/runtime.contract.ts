@@ -124,7 +124,7 @@ export function runtimeContract(
       const seen = await ended(id);
       assert.deepEqual([seen.exitCode, seen.reason], [3, 'Error']);
       assert.ok(seen.startedAt && seen.finishedAt && seen.finishedAt >= seen.startedAt);
-      assert.match(seen.imageId, /^docker(-pullable)?:\/\//);
+      assert.match(seen.imageId, /^(docker|podman)(-pullable)?:\/\/\S/);
     });
 
     test('a container that ends with 0 is Completed', async () => {
