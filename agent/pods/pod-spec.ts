@@ -121,6 +121,14 @@ export function containerSpec(
       ...(container.ports === undefined
         ? {}
         : { 'io.kubernetes.container.ports': JSON.stringify(container.ports) }),
+      ...(container.lifecycle?.preStop === undefined
+        ? {}
+        : {
+            'io.kubernetes.container.preStopHandler': JSON.stringify(container.lifecycle.preStop),
+          }),
+      'io.kubernetes.pod.terminationGracePeriod': String(
+        gracePeriod(pod.spec.terminationGracePeriodSeconds),
+      ),
     },
     hash: desired.containerHashes.get(container.name) ?? '',
   };

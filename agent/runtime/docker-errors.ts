@@ -43,6 +43,11 @@ export function isNameTaken(error: unknown): boolean {
   return /already in use/.test(messageOf(error)) && [409, 500].includes(statusOf(error));
 }
 
+/** The path that Docker before 23 did not find, and does not make. */
+export function missingMountSource(error: unknown): string | null {
+  return /bind source path does not exist: (.+)$/.exec(messageOf(error))?.[1] ?? null;
+}
+
 /** runc says it in words, or dies in its first stage, which sets the score, before it can say anything. */
 export function mayBeOomScore(error: unknown): boolean {
   return /oom_score_adj|get final child's PID from pipe/.test(messageOf(error));

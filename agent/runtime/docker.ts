@@ -7,7 +7,13 @@ import { join } from 'node:path';
 import type { ContainerCreateOptions, ContainerInspectInfo } from 'dockerode';
 import { sha256Hex } from '../../protocol/canonical.js';
 import { DockerConnection, type DockerOptions } from './docker-connection.js';
-import { isGone, messageOf, runtimeErrorOf, statusOf } from './docker-errors.js';
+import {
+  isGone,
+  messageOf,
+  missingMountSource,
+  runtimeErrorOf,
+  statusOf,
+} from './docker-errors.js';
 import { engineEvents } from './docker-events.js';
 import { execInContainer } from './docker-exec.js';
 import * as imageCalls from './docker-images.js';
@@ -41,6 +47,19 @@ import {
 } from './runtime.js';
 
 export type { DockerOptions } from './docker-connection.js';
+
+/** Makes the directories that an older engine leaves to others (row 129). */
+async function withMountSources<T>(create: () => Promise<T>, mounts: number): Promise<T> {
+  for (let left = mounts; ; left--) {
+    try {
+      return await create();
+    } catch (error) {
+      const path = missingMountSource(error);
+      if (path === null || left === 0) throw error;
+      await mkdir(path, { recursive: true, mode: 0o755 });
+    }
+  }
+}
 
 export class DockerRuntime implements ContainerRuntime, ContainerExec, ImageStore {
   readonly #engine: DockerConnection;
@@ -133,8 +152,9 @@ export class DockerRuntime implements ContainerRuntime, ContainerExec, ImageStor
       countOf(info.Config.Labels, LABEL.restartCount) === spec.attempt &&
       info.Config.Labels[LABEL.sandboxId] === sandboxId &&
       (info.State.Running || info.State.Status === 'created');
+    const create = () => this.#engine.create(options, containerName(pod, spec), same);
     try {
-      return await this.#engine.create(options, containerName(pod, spec), same);
+      return await withMountSources(create, spec.mounts.length);
     } catch (error) {
       if (isGone(error) && /no such image/i.test(messageOf(error))) {
         throw new RuntimeError('ErrImageNeverPull', `image ${spec.image} is not on this node`, {

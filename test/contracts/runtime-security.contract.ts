@@ -203,6 +203,15 @@ export function securityContract(
       assert.match(await inside(id, 'touch /mnt/x 2>&1'), /Read-only file system/);
     });
 
+    test("row 129: host directories that are not there are made, and are root's", async () => {
+      const paths = [join(folder, 'made/one'), join(folder, 'made/two')];
+      const id = await container({
+        mounts: paths.map((hostPath, at) => mount({ hostPath, containerPath: `/mnt${at}` })),
+      });
+      assert.equal(await inside(id, 'stat -c "%u %F" /mnt0 /mnt1'), '0 directory\n0 directory');
+      for (const path of paths) assert.ok(existsSync(path));
+    });
+
     test('row 139: a mount of the host shows up below rslave and not below rprivate', async t => {
       const hostPath = join(folder, 'shared');
       mkdirSync(join(hostPath, 'late'), { recursive: true });

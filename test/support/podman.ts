@@ -42,7 +42,7 @@ function hardLimit(name: string): number {
 export interface PodmanService {
   readonly socketPath: string;
   /** Runs the podman CLI on the same storage; stdout, trimmed. */
-  podman(...args: string[]): string;
+  readonly podman: (...args: string[]) => string;
   close(): Promise<void>;
 }
 
