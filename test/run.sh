@@ -66,6 +66,7 @@ packages() {
   have iptables iptables
   have podman podman
   have runc runc
+  [ -x /usr/lib/podman/netavark ] || missing+=(netavark)
   have docker-registry docker-registry
   have busybox busybox-static
   have openssl openssl

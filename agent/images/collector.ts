@@ -8,6 +8,7 @@ import {
   type ImagesSeen,
   type ImageUses,
 } from './garbage.js';
+import type { PodReport } from '../ports.js';
 import type { ImageStore, StoredImage } from '../runtime/images.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 
@@ -25,6 +26,17 @@ export interface CollectorOptions {
 
 export interface ImageCollector {
   stop(): Promise<void>;
+}
+
+/** What must stay: the images of all pods that are reported, and those named besides, as that of the sandboxes. */
+export function pinnedImages(
+  reports: readonly PodReport[],
+  ...others: readonly string[]
+): ReadonlySet<string> {
+  const ofPods = reports.flatMap(({ pod: { spec } }) =>
+    [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])].map(({ image = '' }) => image),
+  );
+  return new Set([...ofPods, ...others].filter(image => image !== ''));
 }
 
 class Collector {

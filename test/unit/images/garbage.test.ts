@@ -10,11 +10,15 @@ import {
   type ImagesSeen,
   type ImageUses,
 } from '../../../agent/images/garbage.js';
-import { COLLECT_EVERY_MS, startImageCollector } from '../../../agent/images/collector.js';
+import {
+  COLLECT_EVERY_MS,
+  pinnedImages,
+  startImageCollector,
+} from '../../../agent/images/collector.js';
 import type { StoredImage } from '../../../agent/runtime/images.js';
 import { SimulatedClock } from '../../sim/clock.js';
 import { SimulatedEngine, SimulatedRuntime } from '../../sim/engine.js';
-import { T0 } from '../../support/pods.js';
+import { manifest, T0 } from '../../support/pods.js';
 
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
@@ -157,6 +161,12 @@ describe('row 204: the loop', () => {
     await looks(3);
     assert.equal(engine.images.size, 3);
     await collector.stop();
+  });
+
+  test("what stays: images of all containers of all pods, and the sandbox's", () => {
+    const pod = manifest('web', { containers: [{ name: 'a', image: 'a:1' }, { name: 'b' }] });
+    const report = { key: '', source: 'file', bundle: null, manifestDigest: null, pod } as const;
+    assert.deepEqual([...pinnedImages([report], 'pause:1')], ['a:1', 'busybox:1', 'pause:1']);
   });
 
   test('an engine that does not answer is asked again the next time', async () => {
