@@ -11,6 +11,7 @@ import { childPath } from './manifest-positions.js';
 import type { Container, ContainerPort, EnvVar, Pod, Volume } from './pod.js';
 import { GRAMMARS, type Grammar } from './pod-grammar.js';
 import { parseImageReference } from './pod-image.js';
+import { checkRestarts } from './pod-restart-rules.js';
 import { checkResources } from './pod-resource-rules.js';
 
 /** Together, keys and values, in bytes (API validation). */
@@ -230,5 +231,6 @@ export function checkPodRules(pod: Pod): FieldError[] {
     ),
     ...all.flatMap(({ container, path }) => checkContainer(container, path, volumeNames)),
     ...checkPorts(pod),
+    ...checkRestarts(pod),
   ];
 }

@@ -29,7 +29,7 @@ export const METADATA_SUPPORT: readonly SupportRow[] = [
 
 export const SPEC_SUPPORT: readonly SupportRow[] = [
   ['spec', 'supported', ''],
-  ['spec.activeDeadlineSeconds', 'refused', 'deadlines are not kept yet'],
+  ['spec.activeDeadlineSeconds', 'supported', 'survives a restart of the agent'],
   ['spec.affinity', 'default', 'node affinity is not checked yet', [{}]],
   ['spec.automountServiceAccountToken', 'default', 'there are no service account tokens', [false]],
   ['spec.dnsConfig', 'default', 'DNS settings are not applied yet', [{}]],
@@ -50,7 +50,6 @@ export const SPEC_SUPPORT: readonly SupportRow[] = [
   ['spec.hostnameOverride', 'refused', 'use spec.hostname'],
   ['spec.imagePullSecrets', 'supported', 'Secrets in the directory; tried without when missing'],
   ['spec.imagePullSecrets[].name', 'supported', ''],
-  ['spec.initContainers', 'default', 'init containers and sidecars are not run yet', [[]]],
   ['spec.nodeName', 'ignored', 'the node that has the manifest puts its own name there'],
   ['spec.nodeSelector', 'default', 'node labels are not checked yet', [{}]],
   ['spec.os', 'default', 'only Linux runs here', [{ name: 'linux' }]],

@@ -10,7 +10,7 @@ import type { BundleName, SourceCondition } from '../ports.js';
 import { objectsFor, type ConfigObject, type ConfigObjects } from './config-objects.js';
 import { configHash, containerHash, podFullName, podUid } from '../../protocol/pod-identity.js';
 import { withDefaults } from '../../protocol/pod-defaults.js';
-import { podNamespace, type ValidPod } from '../../protocol/pod.js';
+import { allContainers, podNamespace, type ValidPod } from '../../protocol/pod.js';
 
 export const CONFIG_HASH = 'kubernetes.io/config.hash';
 export const CONFIG_SOURCE = 'kubernetes.io/config.source';
@@ -155,7 +155,7 @@ function desiredPod(kind: SourceKind, from: SourcePod, input: MergeInput): Desir
     },
     sandboxHash: sandboxHashOf(manifest, origin),
     containerHashes: new Map(
-      manifest.spec.containers.map(container => [container.name, containerHash(container)]),
+      allContainers(manifest).map(container => [container.name, containerHash(container)]),
     ),
     rejection: null,
     objects: objectsFor(

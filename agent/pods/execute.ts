@@ -7,6 +7,7 @@
  */
 import type { FailureKind } from './back-off.js';
 import type { DesiredPod } from './desired.js';
+import type { HookRunner } from './health.js';
 import { hostsFile } from './hosts-file.js';
 import type { ImagePulls } from '../images/pulls.js';
 import type { PodPlan } from './plan.js';
@@ -25,10 +26,12 @@ import {
   type EngineId,
   type PodIdentity,
 } from '../runtime/runtime.js';
+import { gracePeriod } from './plan-views.js';
 import { failureOf, reasonOf } from './step-failure.js';
 import { waitFor, type Step } from './steps.js';
+import { graceLeft, LOOPBACK } from './stop-order.js';
 import type { PodVolumes } from './volumes.js';
-import type { Container } from '../../protocol/pod.js';
+import { allContainers, type Container, type LifecycleHandler } from '../../protocol/pod.js';
 import type { Clock } from '../../protocol/ports.js';
 
 export interface StepOutcome {
@@ -53,6 +56,9 @@ export interface ExecuteTools {
   readonly tell: (pod: PodIdentity, event: say.PodEvent) => void;
   /** Called as soon as a step is over. */
   readonly onOutcome: (outcome: StepOutcome) => void;
+  readonly hooks: HookRunner;
+  /** A container's postStart hook began or is over (row 110). */
+  readonly onPostStart: (id: EngineId, isRunning: boolean) => void;
 }
 
 /** Who the steps are about, where the plan has no manifest: a pod that is only ended. */
@@ -73,6 +79,10 @@ class Execution {
   #sandboxId: EngineId | null = null;
   readonly #made = new Map<string, EngineId>();
   #address: Promise<string> | null = null;
+  /** When the end of a pod (by uid) or of a container (by id) began, by the monotonic clock. */
+  readonly #endingSince = new Map<string, number>();
+  /** Containers whose preStop hook has run: they are stopped, whatever is wanted by now. */
+  readonly #told = new Set<EngineId>();
 
   constructor(input: ExecuteInput, tools: ExecuteTools) {
     this.#input = input;
@@ -100,7 +110,8 @@ class Execution {
       if (wait === 'none') continue;
       if (!(await isDone) && wait === 'success') return false;
     }
-    if (this.#tools.signal.aborted) return false;
+    const isBound = step.do === 'stopContainer' && this.#told.has(step.id);
+    if (this.#tools.signal.aborted && !isBound) return false;
     const { kind, key } = failureOf(step, this.#input.plan.desired);
     try {
       await this.#do(step);
@@ -137,6 +148,8 @@ class Execution {
         return this.#tell(step.uid, say.sandboxFailed(message));
       case 'prepareVolumes':
         return this.#tell(step.uid, say.mountFailed(message));
+      case 'runPreStop':
+        return this.#tell(step.uid, say.preStopFailed(step.container, message));
       default:
         return this.#tell(step.uid, say.stopFailed(message));
     }
@@ -149,7 +162,7 @@ class Execution {
   }
 
   #container(name: string): Container {
-    const found = this.#desired.pod.spec.containers.find(container => container.name === name);
+    const found = allContainers(this.#desired.pod).find(container => container.name === name);
     if (found === undefined) throw new Error(`the manifest has no container ${name}`);
     return found;
   }
@@ -159,9 +172,10 @@ class Execution {
     switch (step.do) {
       case 'pullImage':
         return this.#pull(step.image, step.container);
+      case 'runPreStop':
+        return this.#preStop(step);
       case 'stopContainer':
-        this.#tell(step.uid, say.killing(step.container, step.reason));
-        return runtime.stopContainer(step.id, step.graceSeconds);
+        return this.#stop(step);
       case 'removeContainer':
         return runtime.removeContainer(step.id);
       case 'stopSandbox':
@@ -251,9 +265,69 @@ class Execution {
   async #start(step: Step & { do: 'startContainer' }): Promise<void> {
     const id = step.id ?? this.#made.get(step.container);
     if (id === undefined) throw new Error(`container ${step.container} was not created`);
-    await this.#podIP();
+    const host = await this.#podIP();
     await this.#tools.runtime.startContainer(id);
     this.#tell(step.uid, say.started(step.container));
+    const postStart = this.#container(step.container).lifecycle?.postStart;
+    if (postStart !== undefined) await this.#postStart({ id, step, handler: postStart, host });
+  }
+
+  /** Row 111: a hook that fails ends its container. */
+  async #postStart(of: {
+    readonly id: EngineId;
+    readonly step: Step & { do: 'startContainer' };
+    readonly handler: LifecycleHandler;
+    readonly host: string;
+  }): Promise<void> {
+    const { hooks, runtime, signal, onPostStart } = this.#tools;
+    const { id, step, handler } = of;
+    const container = this.#container(step.container);
+    const host = of.host === '' ? LOOPBACK : of.host;
+    onPostStart(id, true);
+    try {
+      await hooks.run(handler, { id, container, host }, signal);
+    } catch (error) {
+      this.#tell(step.uid, say.postStartFailed(step.container, messageOf(error)));
+      const { terminationGracePeriodSeconds } = this.#desired.pod.spec;
+      await runtime.stopContainer(id, gracePeriod(terminationGracePeriodSeconds));
+      throw error;
+    } finally {
+      onPostStart(id, false);
+    }
+  }
+
+  async #preStop(step: Step & { do: 'runPreStop' }): Promise<void> {
+    const { hooks, clock } = this.#tools;
+    const { id, handler, host, uid } = step;
+    this.#begin(uid, id);
+    this.#told.add(id);
+    const cut = new AbortController();
+    const limit = new AbortController();
+    const waiting = clock.sleep(step.graceSeconds * 1000, limit.signal).then(() => cut.abort());
+    try {
+      // Its ports stand in the handler by number: the manifest may be gone.
+      await hooks.run(handler, { id, container: null, host }, cut.signal);
+    } finally {
+      limit.abort();
+      await waiting;
+    }
+  }
+
+  /** The hook, and for a sidecar the containers before it, have taken of the grace what they took. */
+  async #stop(step: Step & { do: 'stopContainer' }): Promise<void> {
+    const { uid, id, graceSeconds, order } = step;
+    this.#tell(uid, say.killing(step.container, step.reason));
+    this.#begin(uid, id);
+    const from = this.#endingSince.get(order > 0 ? uid : id) ?? 0;
+    const elapsed = this.#tools.clock.monotonic() - from;
+    return this.#tools.runtime.stopContainer(id, graceLeft(graceSeconds, elapsed));
+  }
+
+  #begin(uid: string, id: EngineId): void {
+    const now = this.#tools.clock.monotonic();
+    for (const key of [uid, id]) {
+      if (!this.#endingSince.has(key)) this.#endingSince.set(key, now);
+    }
   }
 }
 

@@ -78,6 +78,14 @@ export const sandboxFailed = (message: string) =>
 
 export const mountFailed = (message: string) => warning('FailedMount', message);
 
+export const preStopFailed = (container: string, message: string) =>
+  warning('FailedPreStopHook', `PreStopHook failed: ${message}`, container);
+
+export const postStartFailed = (container: string, message: string) =>
+  warning('FailedPostStartHook', `PostStartHook failed: ${message}`, container);
+
+export const deadlineExceeded = (message: string) => normal('DeadlineExceeded', message);
+
 export const stopFailed = (message: string) =>
   warning('FailedKillPod', `error killing pod: ${message}`);
 

@@ -32,7 +32,7 @@ export interface ReportsInput {
   readonly previous: ReadonlyMap<string, PodReport>;
 }
 
-function instancesOf(observed: ObservedPods, uid: string): Instances {
+export function instancesOf(observed: ObservedPods, uid: string): Instances {
   return {
     sandboxes: observed.sandboxes.filter(one => one.pod.uid === uid),
     containers: observed.containers.filter(one => one.pod.uid === uid),

@@ -5,6 +5,7 @@
  */
 import type { DesiredPod } from './desired.js';
 import { environment, expand, type PodAddresses } from './pod-env.js';
+import { endingAnnotations } from './ending-annotations.js';
 import { linuxResources } from './pod-resources.js';
 import { gracePeriod } from './plan-views.js';
 import {
@@ -118,14 +119,10 @@ export function containerSpec(
       'io.kubernetes.container.terminationMessagePath': container.terminationMessagePath ?? '',
       'io.kubernetes.container.terminationMessagePolicy':
         container.terminationMessagePolicy ?? 'File',
+      ...endingAnnotations(pod, container),
       ...(container.ports === undefined
         ? {}
         : { 'io.kubernetes.container.ports': JSON.stringify(container.ports) }),
-      ...(container.lifecycle?.preStop === undefined
-        ? {}
-        : {
-            'io.kubernetes.container.preStopHandler': JSON.stringify(container.lifecycle.preStop),
-          }),
       'io.kubernetes.pod.terminationGracePeriod': String(
         gracePeriod(pod.spec.terminationGracePeriodSeconds),
       ),

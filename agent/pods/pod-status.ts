@@ -99,7 +99,7 @@ function statesOf(view: ContainerView, input: StatusInput): States {
   const ended = terminated(newest, runtimeName);
   if (isFinished(desired, newest, view.hash)) return { state: ended, lastState: before };
   const crash = memory.crashes.get(crashKey(desired.uid, view.name, view.hash));
-  if (crash !== undefined && crash.delayMs > 0 && restartDueAt(newest, crash, now) > now) {
+  if (crash !== undefined && crash.delayMs > 0 && restartDueAt(newest, crash, { now }) > now) {
     const message = backOffMessage(desired, view.name, crash);
     return { state: waiting('CrashLoopBackOff', message), lastState: ended };
   }

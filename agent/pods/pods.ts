@@ -1,12 +1,29 @@
 /**
  * The pod runner as the rest of the agent sees it: types only. `reconcile.ts` makes it.
  */
-import type { PodSource } from './desired.js';
+import type { Completion, Completions } from './completion.js';
+import type { Desired, PodSource } from './desired.js';
+import type { HookRunner, Prober } from './health.js';
 import type { LogLinks } from './log-links.js';
 import type { ImagePulls } from '../images/pulls.js';
 import type { EventSink, PodReport, SourceCondition } from '../ports.js';
-import type { ContainerRuntime } from '../runtime/runtime.js';
+import type { ContainerRuntime, ObservedPods } from '../runtime/runtime.js';
 import type { Clock, Log } from '../../protocol/ports.js';
+
+/** What admission looks at beside the wishes. */
+export interface AdmissionWorld {
+  /** As they were shown last. */
+  readonly reports: readonly PodReport[];
+  readonly observed: ObservedPods;
+  readonly now: number;
+}
+
+/** Where pods that ended for good are remembered; a call returns after it is durable. */
+export interface CompletionStore {
+  all(): Completions;
+  remember(completion: Completion): void;
+  forget(uids: readonly string[]): void;
+}
 
 export interface PodsOptions {
   readonly runtime: ContainerRuntime;
@@ -23,6 +40,13 @@ export interface PodsOptions {
     /** The node's address; empty when it has none. */
     readonly hostIP: string;
   };
+  readonly prober?: Prober;
+  readonly hooks?: HookRunner;
+  /** Marks the pods that may not begin; called after each merge. */
+  readonly admit?: (desired: Desired, world: AdmissionWorld) => Desired;
+  readonly completions?: CompletionStore;
+  /** The longest wait between two restarts; the kubelet's 5 minutes unless given. */
+  readonly restartBackOffMaxMs?: number;
   /** Files of pods are kept under `<dataDir>/pods/`. */
   readonly dataDir: string;
 }
@@ -38,6 +62,10 @@ export interface Pods {
   onChange(listener: () => void): () => void;
   /** What is being done and what waits for its time, line by line. */
   planText(): string;
+  /** Tries at once what waits for its time: of all pods, or of one `namespace/name`; false when there is no such pod. */
+  retry(key: string | null): boolean;
+  /** False when the loop has stopped moving (row 219). */
+  isMoving(): boolean;
   /** Ends the loop; what runs goes on. */
   stop(): Promise<void>;
 }

@@ -7,43 +7,50 @@
  * leaves the containers as they are (kubelet behaviour rows 74, 81, 82).
  */
 import {
+  BACK_OFF_MAX_MS,
   EMPTY_MEMORY,
   forget,
+  newBackOffs,
   noteExits,
   noteFailure,
   noteSuccess,
+  retryNow,
   type Memory,
 } from './back-off.js';
 import { mergeSources, NOTHING_DESIRED, type Desired } from './desired.js';
+import { CompletionBook } from './completion-book.js';
 import { EndingPods } from './ending-pods.js';
-import { listenToEngine } from './engine-events.js';
+import { engineCondition, listenToEngine } from './engine-events.js';
 import type { StepOutcome } from './execute.js';
+import { NO_HOOKS, NO_PROBER, type Prober } from './health.js';
+import {
+  BUSY_EVENT_MS,
+  ENGINE_RETRY_FIRST_MS,
+  ENGINE_RETRY_MAX_MS,
+  nextLookMs,
+  STANDSTILL_MS,
+  STOP_MS,
+  UNAVAILABLE_RETRY_MS,
+  UNKNOWN_MAX_MS,
+} from './loop-times.js';
 import { plan, planText, type PodPlan } from './plan.js';
-import { backOff, podEvent } from './pod-events.js';
+import { backOff, deadlineExceeded, podEvent } from './pod-events.js';
 import { podReports } from './pod-reports.js';
 import type { Pods, PodsOptions } from './pods.js';
 import { podIdentity, type NodeFacts } from './pod-spec.js';
+import { probeTargets } from './probe-targets.js';
 import { PULL_FAILURE_SHOWN_MS } from './pod-status.js';
 import { openImagePulls, type ImagePulls } from '../images/pulls.js';
 import type { PodReport, SourceCondition } from '../ports.js';
-import { RuntimeError, type ObservedPods, type PodIdentity } from '../runtime/runtime.js';
+import {
+  RuntimeError,
+  type EngineId,
+  type ObservedPods,
+  type PodIdentity,
+} from '../runtime/runtime.js';
 import { describeStep } from './steps.js';
 import { openPodVolumes } from './volumes.js';
 import { Workers } from './workers.js';
-
-/** A whole look although nothing was heard (row 81). */
-const RESYNC_MS = 60_000;
-/** How soon an engine that does not answer is asked again (row 82). */
-/** An engine that is down at the start is no reason to say nothing at all. */
-const UNKNOWN_MAX_MS = 30_000;
-const ENGINE_RETRY_FIRST_MS = 100;
-const ENGINE_RETRY_MAX_MS = 5_000;
-/** Events of a pod that is being worked on need no plan at once: its worker's end brings one. */
-const BUSY_EVENT_MS = 1_000;
-/** A pod whose step met an engine that does not answer rests this long, whatever the engine says next. */
-const UNAVAILABLE_RETRY_MS = 1_000;
-/** How long the end waits for calls that the engine has not answered. */
-const STOP_MS = 2_000;
 
 class Reconciler implements Pods {
   readonly #options: PodsOptions;
@@ -76,7 +83,13 @@ class Reconciler implements Pods {
     this.#volumes = openPodVolumes(options.dataDir);
     this.#images = options.images ?? openImagePulls({ store: options.runtime, log: options.log });
     this.#node = { ...options.node, memoryBytes: 0 };
-    this.#unsubscribe = options.sources.map(source => source.onChange(() => this.#wakeUp()));
+    this.#prober = options.prober ?? NO_PROBER;
+    this.#completions = new CompletionBook(options.completions ?? null);
+    this.#movedAt = options.clock.monotonic();
+    this.#unsubscribe = [
+      ...options.sources.map(source => source.onChange(() => this.#wakeUp())),
+      this.#prober.onChange(() => this.#wakeUp()),
+    ];
     this.#workers = new Workers(options.log, key => {
       this.#justEnded.add(key);
       this.#wakeUp();
@@ -90,9 +103,7 @@ class Reconciler implements Pods {
         if (this.#workers.isBusyWith(podUid)) void this.#wakeLater();
         else this.#wakeUp();
       },
-      onGap: () => {
-        this.#wakeUp();
-      },
+      onGap: () => this.#wakeUp(),
     });
     this.#running = Promise.all([this.#loop(), listening]);
   }
@@ -106,14 +117,7 @@ class Reconciler implements Pods {
   }
 
   conditions(): readonly SourceCondition[] {
-    const { isUp, message } = this.#engine;
-    const engine: SourceCondition = {
-      type: 'ContainerRuntime',
-      status: isUp ? 'True' : 'False',
-      reason: isUp ? 'Answers' : 'EngineUnavailable',
-      message,
-    };
-    return [...this.#desired.conditions, engine];
+    return [...this.#desired.conditions, engineCondition(this.#engine)];
   }
 
   onChange(listener: () => void): () => void {
@@ -135,6 +139,22 @@ class Reconciler implements Pods {
       this.#options.clock.sleep(STOP_MS, patience.signal),
     ]);
     patience.abort();
+  }
+
+  retry(key: string | null): boolean {
+    const suffix = `-${this.#options.node.name.toLowerCase()}`;
+    const meant = this.#desired.pods.filter(
+      pod => key === null || pod.key === key || pod.key === `${key}${suffix}`,
+    );
+    if (key !== null && meant.length === 0) return false;
+    this.#memory = retryNow(this.#memory, new Set(meant.map(pod => pod.uid)));
+    for (const pod of meant) this.#notBefore.delete(pod.key);
+    this.#wakeUp();
+    return true;
+  }
+
+  isMoving(): boolean {
+    return this.#options.clock.monotonic() - this.#movedAt < STANDSTILL_MS;
   }
 
   #wakeUp(): void {
@@ -170,6 +190,11 @@ class Reconciler implements Pods {
   }
 
   #areKnown = false;
+  #movedAt: number;
+  readonly #completions: CompletionBook;
+  /** Containers whose postStart hook has not returned. */
+  readonly #postStarting = new Set<EngineId>();
+  readonly #prober: Prober;
   #isWakingLater = false;
   async #wakeLater(): Promise<void> {
     if (this.#isWakingLater) return;
@@ -183,6 +208,7 @@ class Reconciler implements Pods {
   async #round(): Promise<number> {
     const { clock } = this.#options;
     this.#justEnded.clear();
+    this.#movedAt = clock.monotonic();
     if (!this.#engine.isUp) await this.#meetEngine();
     this.#observed = await this.#options.runtime.observe();
     void this.#options.logLinks?.sync(this.#observed);
@@ -191,10 +217,20 @@ class Reconciler implements Pods {
     this.#engine = { isUp: true, message: this.#engine.message };
     this.#merge();
     this.#noteExits(now);
+    const ending = [...this.#endingPods.byUid.values()].flatMap(({ desired }) => desired ?? []);
+    const { events } = this.#options;
+    const [desired, observed] = [this.#desired, this.#observed];
+    this.#prober.watch(probeTargets({ wanted: desired.pods, ending, observed }));
+    this.#completions.note({ desired, observed, now }, (pod, { reason, message }) => {
+      if (reason !== '') events.record(podEvent(podIdentity(pod), deadlineExceeded(message)));
+    });
     const input = {
       desired: this.#desired,
       observed: this.#observed,
       memory: this.#memory,
+      health: this.#prober.health(),
+      completions: this.#completions.all,
+      backOffMaxMs: this.#options.restartBackOffMaxMs ?? BACK_OFF_MAX_MS,
       podData: this.#podData,
       now,
     };
@@ -203,14 +239,12 @@ class Reconciler implements Pods {
     this.#dispatch(now);
     this.#areKnown = true;
     this.#show();
-    const times = [
-      ...this.#plans.flatMap(({ againAt }) => (againAt === null ? [] : [againAt])),
+    const failedAt = [...this.#memory.failures.values()].map(failure => failure.failedAt);
+    return nextLookMs(now, [
+      ...this.#plans.flatMap(({ againAt }) => againAt ?? []),
       ...this.#notBefore.values(),
-    ];
-    const shownAgain = [...this.#memory.failures.values()]
-      .map(({ failedAt }) => failedAt + PULL_FAILURE_SHOWN_MS)
-      .filter(at => at > now);
-    return Math.max(0, Math.min(RESYNC_MS, ...[...times, ...shownAgain].map(at => at - now)));
+      ...failedAt.map(at => at + PULL_FAILURE_SHOWN_MS).filter(at => at > now),
+    ]);
   }
 
   async #meetEngine(): Promise<void> {
@@ -225,13 +259,16 @@ class Reconciler implements Pods {
     const there = [...this.#observed.sandboxes, ...this.#observed.containers];
     const running = new Set(there.map(one => one.pod.uid));
     const now = clock.now();
-    this.#desired = mergeSources({
+    const merged = mergeSources({
       snapshots: sources.map(source => source.snapshot()),
       previous: this.#desired,
       running,
       nodeName: node.name,
       now,
     });
+    const { admit } = this.#options;
+    const world = { reports: this.#reports, observed: this.#observed, now };
+    this.#desired = admit === undefined ? merged : admit(merged, world);
     this.#endingPods.note({
       desired: this.#desired,
       running,
@@ -243,15 +280,10 @@ class Reconciler implements Pods {
   }
 
   #noteExits(now: number): void {
-    const before = this.#memory.crashes;
-    this.#memory = noteExits(this.#memory, this.#observed, now);
-    for (const pod of this.#desired.pods) {
-      for (const [container, hash] of pod.containerHashes) {
-        const key = `${pod.uid}/${container}/${hash}`;
-        const crash = this.#memory.crashes.get(key);
-        if (crash === undefined || crash === before.get(key) || crash.delayMs === 0) continue;
-        this.#options.events.record(podEvent(podIdentity(pod), backOff(pod, container)));
-      }
+    const before = this.#memory;
+    this.#memory = noteExits(before, this.#observed, now);
+    for (const { pod, container } of newBackOffs(this.#desired.pods, before, this.#memory)) {
+      this.#options.events.record(podEvent(podIdentity(pod), backOff(pod, container)));
     }
   }
 
@@ -269,14 +301,18 @@ class Reconciler implements Pods {
         runtime,
         images: this.#images,
         volumes: this.#volumes,
+        hooks: this.#options.hooks ?? NO_HOOKS,
+        onPostStart: (id, isRunning) => {
+          if (isRunning) this.#postStarting.add(id);
+          else this.#postStarting.delete(id);
+          this.#show();
+        },
         node: this.#node,
         clock,
         tell: (pod, event) => {
           events.record(podEvent(pod, event));
         },
-        onOutcome: outcome => {
-          this.#note(key, outcome);
-        },
+        onOutcome: outcome => this.#note(key, outcome),
       });
     }
   }

@@ -1,6 +1,7 @@
 /** What the Engine API says of a container, in the port's words. Pure. */
 import type { ContainerInspectInfo, DockerVersion } from 'dockerode';
-import { countOf, LABEL, podOfLabels } from './docker-names.js';
+import { endingOf } from './container-ending.js';
+import { annotationsOf, countOf, LABEL, podOfLabels } from './docker-names.js';
 import type { EngineKind } from './docker-options.js';
 import type {
   ContainerState,
@@ -98,6 +99,7 @@ export function observedContainer(
     reason: ended ? (oomKilled ? 'OOMKilled' : reasonOf(State, neverRan)) : '',
     message: State.Error || (neverRan ? (failed?.message ?? '') : ''),
     logPath: info.LogPath ?? '',
+    ...endingOf(annotationsOf(labels)),
   };
 }
 

@@ -14,7 +14,7 @@ import type {
   ObservedSandbox,
 } from '../../agent/runtime/runtime.js';
 import { validatePodManifest } from '../../protocol/pod-validation.js';
-import type { Container, PodSpec, ValidPod } from '../../protocol/pod.js';
+import { allContainers, type Container, type PodSpec, type ValidPod } from '../../protocol/pod.js';
 
 export const NODE = 'edge1';
 export const T0 = Date.parse('2026-01-01T00:00:00Z');
@@ -89,6 +89,13 @@ export function sandboxOf(pod: DesiredPod, change: Partial<ObservedSandbox> = {}
   };
 }
 
+/** As `pod-spec.ts` writes it into the container's annotations. */
+function stopOrderOf({ pod }: DesiredPod, name: string): number {
+  const sidecars = (pod.spec.initContainers ?? []).filter(one => one.restartPolicy === 'Always');
+  const at = sidecars.findIndex(one => one.name === name);
+  return at === -1 ? 0 : sidecars.length - at;
+}
+
 export function containerOf(
   pod: DesiredPod,
   name: string,
@@ -114,15 +121,24 @@ export function containerOf(
     reason: state === 'exited' ? 'Error' : '',
     message: '',
     logPath: '',
+    preStop: null,
+    stopOrder: stopOrderOf(pod, name),
     ...change,
   };
 }
+
+/** What `plan` is told beside wishes and observation, when nothing special is the case. */
+export const CALM = { health: new Map(), completions: new Map(), backOffMaxMs: 300_000 } as const;
 
 /** A sandbox and all its containers, running. */
 export function running(pod: DesiredPod): ObservedPods {
   return {
     sandboxes: [sandboxOf(pod)],
-    containers: pod.pod.spec.containers.map(({ name }) => containerOf(pod, name)),
+    containers: allContainers(pod.pod).map(({ name, restartPolicy }) => {
+      const isInit = (pod.pod.spec.initContainers ?? []).some(one => one.name === name);
+      if (!isInit || restartPolicy === 'Always') return containerOf(pod, name);
+      return containerOf(pod, name, { state: 'exited', exitCode: 0 });
+    }),
   };
 }
 
@@ -143,6 +159,7 @@ export function shorthand(plans: readonly PodPlan[]): string[] {
           return `${step.do} ${step.container}`;
         case 'createContainer':
           return `${step.do} ${step.container} ${step.attempt}`;
+        case 'runPreStop':
         case 'stopContainer':
         case 'removeContainer':
         case 'stopSandbox':
@@ -225,6 +242,7 @@ export function apply(
           );
           break;
         }
+        case 'runPreStop':
         case 'pullImage':
         case 'prepareVolumes':
         case 'removePodData':

@@ -59,6 +59,8 @@ describe('row 205: links to the logs of pods', () => {
     reason: '',
     message: '',
     logPath,
+    preStop: null,
+    stopOrder: 0,
   });
   const seen = (...containers: ObservedContainer[]): ObservedPods => ({
     sandboxes: [],
