@@ -20,7 +20,9 @@ import { openLogLinks } from './pods/log-links.js';
 import { startPods } from './pods/reconcile.js';
 import { DockerRuntime } from './runtime/docker.js';
 import { RuntimeError } from './runtime/runtime.js';
-import { serveSocket } from './socket.js';
+import { serveLoopback, serveSocket } from './api/server.js';
+import type { ApiSources } from './api/routes.js';
+import { shownConfig } from './shown-config.js';
 import { openFileSource } from './sources/files.js';
 import { agentStatus } from './agent-status.js';
 
@@ -70,15 +72,13 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<voi
   });
   const held: Held = { journal: null, pods: null, session: null, engine: () => '' };
   // First of all: it is what a second agent on this directory is refused by.
-  const socket = await serveSocket(config.socketPath, {
-    nodeName: config.nodeName,
-    pods: () => held.pods?.reports() ?? [],
-    healthy: () => held.pods !== null,
-    status: () => statusOf(options, held),
-    plan: () => held.pods?.planText() ?? '',
-    logs: (...args) => runtime.logs(...args),
-  });
+  const sources = apiSources(options, { held, runtime });
+  const socket = await serveSocket(config.socketPath, sources);
   closings.push(() => socket.close());
+  if (config.apiListen !== null) {
+    const loopback = await serveLoopback(config.apiListen, sources);
+    closings.push(() => loopback.close());
+  }
 
   const journal = openJournal({ dataDir, clock, randomId: () => randomBytes(16).toString('hex') });
   held.journal = journal;
@@ -133,13 +133,50 @@ interface Held {
   engine: () => string;
 }
 
+function apiSources(
+  options: AgentOptions,
+  { held, runtime }: { held: Held; runtime: DockerRuntime },
+): ApiSources {
+  const { config } = options;
+  return {
+    nodeName: config.nodeName,
+    pods: () => held.pods?.reports() ?? [],
+    healthy: () => held.pods !== null,
+    status: () => statusOf(options, held),
+    plan: () => held.pods?.planText() ?? '',
+    configz: () => shownConfig(config),
+    events: () => held.journal?.recentEvents() ?? [],
+    retry: pod => held.pods?.retry(pod) ?? false,
+    figures: async () => ({
+      nodeName: config.nodeName,
+      version: VERSION,
+      reports: held.pods?.reports() ?? [],
+      stats: new Map(),
+      engineUp: held.engine() !== '',
+      hubConnected: held.session?.connected() ?? null,
+      unconfirmedEvents: unconfirmedEvents(held),
+      probes: [],
+      residentBytes: process.memoryUsage.rss(),
+      cpuSeconds: process.cpuUsage().user / 1e6 + process.cpuUsage().system / 1e6,
+    }),
+    logs: (...args) => runtime.logs(...args),
+  };
+}
+
+function unconfirmedEvents({ journal }: Held): number {
+  return journal ? journal.newestEvent() - journal.oldestEvent() + 1 : 0;
+}
+
 function statusOf({ config, identity }: AgentOptions, held: Held) {
   const { journal, pods, session } = held;
-  const unconfirmedEvents = journal ? journal.newestEvent() - journal.oldestEvent() + 1 : 0;
   return agentStatus({
     config,
     engine: held.engine(),
-    journal: { id: journal?.id ?? '', boot: journal?.boot ?? 0, unconfirmedEvents },
+    journal: {
+      id: journal?.id ?? '',
+      boot: journal?.boot ?? 0,
+      unconfirmedEvents: unconfirmedEvents(held),
+    },
     reports: pods?.reports() ?? [],
     // A node without a hub has nobody to ask for a fresh assignment.
     conditions: pods?.conditions() ?? [],

@@ -2,7 +2,6 @@
  * Listens to the engine's events for as long as the signal allows; a stream that is lost is opened again.
  * Decides nothing, keeps nothing.
  */
-import type { SourceCondition } from '../ports.js';
 import type { ContainerRuntime, RuntimeEvent } from '../runtime/runtime.js';
 import type { Clock } from '../../protocol/ports.js';
 
@@ -35,17 +34,4 @@ export async function listenToEngine(listener: EventListener): Promise<void> {
     retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
     if (!signal.aborted) onGap();
   }
-}
-
-/** What a person is told of the engine. */
-export function engineCondition(engine: {
-  readonly isUp: boolean;
-  readonly message: string;
-}): SourceCondition {
-  return {
-    type: 'ContainerRuntime',
-    status: engine.isUp ? 'True' : 'False',
-    reason: engine.isUp ? 'Answers' : 'EngineUnavailable',
-    message: engine.message,
-  };
 }

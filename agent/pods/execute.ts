@@ -8,18 +8,14 @@
 import type { FailureKind } from './back-off.js';
 import type { DesiredPod } from './desired.js';
 import type { HookRunner } from './health.js';
-import { hostsFile } from './hosts-file.js';
+import { needsImageUser, seccompFile, type SecurityFacts } from './container-security.js';
+import { writeHosts, writeResolvConf } from './managed-files.js';
+import type { NodeFiles } from './node-files.js';
 import type { ImagePulls } from '../images/pulls.js';
 import type { PodPlan } from './plan.js';
 import * as say from './pod-events.js';
 import { needsPodIP } from './pod-env.js';
-import {
-  containerSpec,
-  podHostname,
-  podIdentity,
-  sandboxSpec,
-  type NodeFacts,
-} from './pod-spec.js';
+import { containerSpec, podIdentity, sandboxSpec, type NodeFacts } from './pod-spec.js';
 import {
   RuntimeError,
   type ContainerRuntime,
@@ -50,6 +46,7 @@ export interface ExecuteTools {
   readonly runtime: ContainerRuntime;
   readonly images: ImagePulls;
   readonly volumes: PodVolumes;
+  readonly files: NodeFiles;
   readonly node: NodeFacts;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -83,6 +80,7 @@ class Execution {
   readonly #endingSince = new Map<string, number>();
   /** Containers whose preStop hook has run: they are stopped, whatever is wanted by now. */
   readonly #told = new Set<EngineId>();
+  #aboutDns: readonly { reason: string; message: string }[] = [];
 
   constructor(input: ExecuteInput, tools: ExecuteTools) {
     this.#input = input;
@@ -188,7 +186,12 @@ class Execution {
         return this.#prepare();
       case 'runSandbox':
         if (step.attempt > 0) this.#tell(step.uid, say.sandboxChanged());
-        this.#sandboxId = await runtime.runSandbox(sandboxSpec(this.#desired, step.attempt));
+        this.#sandboxId = await runtime.runSandbox(
+          sandboxSpec(this.#desired, step.attempt, this.#tools.node),
+        );
+        if (step.attempt === 0) {
+          for (const about of this.#aboutDns) this.#tell(step.uid, say.aboutDns(about));
+        }
         // Asked for while the containers are made; whoever needs the answer hears of its failure.
         this.#podIP().catch(() => undefined);
         return;
@@ -224,7 +227,8 @@ class Execution {
     const { uid, pod } = this.#desired;
     await volumes.prepare(uid, pod);
     const { sandbox } = this.#input.plan;
-    await volumes.writeHosts(uid, hostsFile(sandbox?.ip ?? '', podHostname(pod)));
+    await writeHosts(this.#desired, sandbox?.ip ?? '', this.#tools);
+    this.#aboutDns = await writeResolvConf(this.#desired, this.#tools);
   }
 
   /** The pod's address, after it stands in the hosts file. */
@@ -235,13 +239,14 @@ class Execution {
 
   async #findAddress(): Promise<string> {
     const { sandbox } = this.#input.plan;
+    const { runtime, node } = this.#tools;
+    // Rows 106 and 146 done better: with the host's network the pod is where the node is.
+    if (this.#desired.pod.spec.hostNetwork === true) return node.hostIP;
     if (sandbox !== null && sandbox.ip !== '') return sandbox.ip;
-    const { runtime, volumes } = this.#tools;
     const id = this.#sandboxId ?? sandbox?.id;
     const { sandboxes } = await runtime.observe();
     const ip = sandboxes.find(one => one.id === id)?.ip ?? '';
-    const { uid, pod } = this.#desired;
-    if (ip !== '') await volumes.writeHosts(uid, hostsFile(ip, podHostname(pod)));
+    if (ip !== '') await writeHosts(this.#desired, ip, this.#tools);
     return ip;
   }
 
@@ -256,10 +261,27 @@ class Execution {
       node,
       mounts: await volumes.mounts(desired.uid, desired.pod, container),
       podIP: needsPodIP(container) ? await this.#podIP() : '',
+      ...(await this.#securityFacts(container)),
     });
     const id = await runtime.createContainer(sandboxId, podIdentity(desired), spec);
     this.#made.set(step.container, id);
     this.#tell(desired.uid, say.created(step.container));
+  }
+
+  async #securityFacts(container: Container): Promise<SecurityFacts> {
+    const { runtime, files } = this.#tools;
+    const { pod } = this.#desired;
+    const needsImage = needsImageUser(pod, container);
+    const image = needsImage ? await runtime.imageStatus(container.image ?? '') : null;
+    if (needsImage && image === null) {
+      const message = `image "${container.image ?? ''}" is gone: its user cannot be looked up`;
+      throw new RuntimeError('ImageInspectError', message);
+    }
+    const file = seccompFile(pod, container);
+    return {
+      imageUser: image?.user ?? '',
+      seccompProfile: file === null ? null : await files.seccompProfile(file),
+    };
   }
 
   async #start(step: Step & { do: 'startContainer' }): Promise<void> {

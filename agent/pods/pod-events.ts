@@ -76,6 +76,9 @@ export const containerFailed = (container: string, message: string) =>
 export const sandboxFailed = (message: string) =>
   warning('FailedCreatePodSandBox', `Failed to create pod sandbox: ${message}`);
 
+export const aboutDns = ({ reason, message }: { reason: string; message: string }) =>
+  warning(reason, message);
+
 export const mountFailed = (message: string) => warning('FailedMount', message);
 
 export const preStopFailed = (container: string, message: string) =>

@@ -24,7 +24,7 @@ export interface ReportsInput {
   readonly observed: ObservedPods;
   readonly memory: Memory;
   readonly now: number;
-  readonly node: NodeFacts;
+  readonly node: Pick<NodeFacts, 'name' | 'hostIP'>;
   readonly runtimeName: string;
   /** By uid. */
   readonly ending: ReadonlyMap<string, EndingPod>;

@@ -5,6 +5,7 @@ import type { Completion, Completions } from './completion.js';
 import type { Desired, PodSource } from './desired.js';
 import type { HookRunner, Prober } from './health.js';
 import type { LogLinks } from './log-links.js';
+import type { PodSettings } from './pod-settings.js';
 import type { ImagePulls } from '../images/pulls.js';
 import type { EventSink, PodReport, SourceCondition } from '../ports.js';
 import type { ContainerRuntime, ObservedPods } from '../runtime/runtime.js';
@@ -47,6 +48,8 @@ export interface PodsOptions {
   readonly completions?: CompletionStore;
   /** The longest wait between two restarts; the kubelet's 5 minutes unless given. */
   readonly restartBackOffMaxMs?: number;
+  /** Absent: the defaults. */
+  readonly settings?: PodSettings;
   /** Files of pods are kept under `<dataDir>/pods/`. */
   readonly dataDir: string;
 }

@@ -6,6 +6,7 @@
  * once a minute in any case. Without the engine it waits and goes on when that is back; when it ends itself it
  * leaves the containers as they are (kubelet behaviour rows 74, 81, 82).
  */
+import { join } from 'node:path';
 import {
   BACK_OFF_MAX_MS,
   EMPTY_MEMORY,
@@ -20,7 +21,8 @@ import {
 import { mergeSources, NOTHING_DESIRED, type Desired } from './desired.js';
 import { CompletionBook } from './completion-book.js';
 import { EndingPods } from './ending-pods.js';
-import { engineCondition, listenToEngine } from './engine-events.js';
+import { listenToEngine } from './engine-events.js';
+import { EngineState } from './engine-state.js';
 import type { StepOutcome } from './execute.js';
 import { NO_HOOKS, NO_PROBER, type Prober } from './health.js';
 import {
@@ -33,11 +35,12 @@ import {
   UNAVAILABLE_RETRY_MS,
   UNKNOWN_MAX_MS,
 } from './loop-times.js';
+import { openNodeFiles, type NodeFiles } from './node-files.js';
 import { plan, planText, type PodPlan } from './plan.js';
 import { backOff, deadlineExceeded, podEvent } from './pod-events.js';
 import { podReports } from './pod-reports.js';
 import type { Pods, PodsOptions } from './pods.js';
-import { podIdentity, type NodeFacts } from './pod-spec.js';
+import { podIdentity } from './pod-spec.js';
 import { probeTargets } from './probe-targets.js';
 import { PULL_FAILURE_SHOWN_MS } from './pod-status.js';
 import { openImagePulls, type ImagePulls } from '../images/pulls.js';
@@ -55,6 +58,7 @@ import { Workers } from './workers.js';
 class Reconciler implements Pods {
   readonly #options: PodsOptions;
   readonly #volumes;
+  readonly #files: NodeFiles;
   readonly #images: ImagePulls;
   readonly #workers: Workers;
   readonly #listeners = new Set<() => void>();
@@ -74,15 +78,17 @@ class Reconciler implements Pods {
   readonly #justEnded = new Set<string>();
   /** By name: when the steps of a pod may be taken again after the engine did not answer. */
   readonly #notBefore = new Map<string, number>();
-  #engine: { isUp: boolean; message: string } = { isUp: false, message: 'not asked yet' };
-  #runtimeName = 'docker';
-  #node: NodeFacts;
+  readonly #engine: EngineState;
 
   constructor(options: PodsOptions) {
     this.#options = options;
     this.#volumes = openPodVolumes(options.dataDir);
+    this.#files = openNodeFiles({
+      resolvConf: options.settings?.resolvConf ?? '',
+      seccompDir: join(options.dataDir, 'seccomp'),
+    });
+    this.#engine = new EngineState(options);
     this.#images = options.images ?? openImagePulls({ store: options.runtime, log: options.log });
-    this.#node = { ...options.node, memoryBytes: 0 };
     this.#prober = options.prober ?? NO_PROBER;
     this.#completions = new CompletionBook(options.completions ?? null);
     this.#movedAt = options.clock.monotonic();
@@ -117,7 +123,7 @@ class Reconciler implements Pods {
   }
 
   conditions(): readonly SourceCondition[] {
-    return [...this.#desired.conditions, engineCondition(this.#engine)];
+    return [...this.#desired.conditions, this.#engine.condition()];
   }
 
   onChange(listener: () => void): () => void {
@@ -175,7 +181,7 @@ class Reconciler implements Pods {
         const message = error instanceof Error ? error.message : String(error);
         const isEngine = error instanceof RuntimeError && error.code === 'EngineUnavailable';
         if (this.#engine.isUp || !isEngine) log.error('pods cannot be looked at', { message });
-        if (isEngine) this.#engine = { isUp: false, message };
+        if (isEngine) this.#engine.lost(message);
         this.#merge();
         if (clock.monotonic() - startedAt >= UNKNOWN_MAX_MS) this.#areKnown = true;
         this.#show();
@@ -209,12 +215,11 @@ class Reconciler implements Pods {
     const { clock } = this.#options;
     this.#justEnded.clear();
     this.#movedAt = clock.monotonic();
-    if (!this.#engine.isUp) await this.#meetEngine();
+    await this.#engine.meet();
     this.#observed = await this.#options.runtime.observe();
     void this.#options.logLinks?.sync(this.#observed);
     this.#podData = await this.#volumes.uids();
     const now = clock.now();
-    this.#engine = { isUp: true, message: this.#engine.message };
     this.#merge();
     this.#noteExits(now);
     const ending = [...this.#endingPods.byUid.values()].flatMap(({ desired }) => desired ?? []);
@@ -245,13 +250,6 @@ class Reconciler implements Pods {
       ...this.#notBefore.values(),
       ...failedAt.map(at => at + PULL_FAILURE_SHOWN_MS).filter(at => at > now),
     ]);
-  }
-
-  async #meetEngine(): Promise<void> {
-    const info = await this.#options.runtime.info();
-    this.#runtimeName = info.name;
-    this.#node = { ...this.#options.node, memoryBytes: info.memoryBytes };
-    this.#engine = { isUp: true, message: `${info.name} ${info.version}` };
   }
 
   #merge(): void {
@@ -307,7 +305,8 @@ class Reconciler implements Pods {
           else this.#postStarting.delete(id);
           this.#show();
         },
-        node: this.#node,
+        files: this.#files,
+        node: this.#engine.node,
         clock,
         tell: (pod, event) => {
           events.record(podEvent(pod, event));
@@ -327,7 +326,7 @@ class Reconciler implements Pods {
     }
     log.warn(`failed to ${describeStep(step)}`, { uid: step.uid, detail: result.message });
     if (result.is === 'unavailable') {
-      this.#engine = { isUp: false, message: result.message };
+      this.#engine.lost(result.message);
       this.#notBefore.set(pod, clock.now() + UNAVAILABLE_RETRY_MS);
       return;
     }
@@ -342,8 +341,8 @@ class Reconciler implements Pods {
       observed: this.#observed,
       memory: this.#memory,
       now: this.#options.clock.now(),
-      node: this.#node,
-      runtimeName: this.#runtimeName,
+      node: this.#engine.node,
+      runtimeName: this.#engine.name,
       ending: this.#endingPods.byUid,
       previous: new Map(this.#reports.map(report => [report.pod.metadata?.uid ?? '', report])),
     });

@@ -14,6 +14,7 @@ import {
   RuntimeError,
   type ContainerSecurity,
   type ContainerSpec,
+  type LinuxResources,
   type Mount,
   type Namespaces,
 } from '../../agent/runtime/runtime.js';
@@ -26,6 +27,13 @@ export interface RealSubject extends RuntimeSubject {
 }
 
 const OPTIONS = { timeoutMs: 30_000, maxOutputBytes: 65_536 };
+const PLAIN_RESOURCES: LinuxResources = {
+  cpuShares: 2,
+  cpuQuota: 0,
+  memoryLimit: 0,
+  oomScoreAdj: 0,
+  pidsLimit: 0,
+};
 const NET_BIND_SERVICE = '0000000000000400';
 
 /** Lines `Name:\tvalue` of a file like /proc/self/status. */
@@ -251,7 +259,7 @@ export function securityContract(
     });
 
     test('row 197: a program that takes more memory than it may have is OOMKilled', async () => {
-      const resources = { cpuShares: 2, cpuQuota: 0, memoryLimit: 16 * 1024 ** 2, oomScoreAdj: 0 };
+      const resources = { ...PLAIN_RESOURCES, memoryLimit: 16 * 1024 ** 2 };
       const script = 'x=aaaaaaaaaaaaaaaa; while :; do x="$x$x"; done';
       const { id } = await startedOn(subject, script, { container: { resources } });
       const seen = await eventually('it was killed', async () => {
@@ -262,11 +270,17 @@ export function securityContract(
     });
 
     test('row 197: one that was killed by somebody is not', async () => {
-      const resources = { cpuShares: 2, cpuQuota: 0, memoryLimit: 64 * 1024 ** 2, oomScoreAdj: 0 };
+      const resources = { ...PLAIN_RESOURCES, memoryLimit: 64 * 1024 ** 2 };
       const { id } = await startedOn(subject, SCRIPT.ignoresTerm, { container: { resources } });
       await subject.runtime.stopContainer(id, 0);
       const seen = (await subject.runtime.observe()).containers.find(c => c.id === id);
       assert.deepEqual([seen?.exitCode, seen?.reason], [137, 'Error']);
+    });
+
+    test('row 155: a container that may have so many processes has no more', async () => {
+      const id = await container({ resources: { ...PLAIN_RESOURCES, pidsLimit: 77 } });
+      const files = '/sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max';
+      assert.equal(await inside(id, `cat ${files} 2>/dev/null`), '77');
     });
 
     test('the stop signal of the container is the one that is sent', async () => {

@@ -8,6 +8,7 @@ import {
   type DesiredPod,
 } from '../../agent/pods/desired.js';
 import type { PodPlan } from '../../agent/pods/plan.js';
+import type { NodeFacts } from '../../agent/pods/pod-spec.js';
 import type {
   ObservedContainer,
   ObservedPods,
@@ -17,6 +18,20 @@ import { validatePodManifest } from '../../protocol/pod-validation.js';
 import { allContainers, type Container, type PodSpec, type ValidPod } from '../../protocol/pod.js';
 
 export const NODE = 'edge1';
+/** A node about which all is said. */
+export function nodeFactsOf(change: Partial<NodeFacts> = {}): NodeFacts {
+  return {
+    name: NODE,
+    hostIP: '10.0.0.7',
+    memoryBytes: 4 * 1024 ** 3,
+    features: null,
+    clusterDNS: [],
+    clusterDomain: 'cluster.local',
+    podPidsLimit: -1,
+    ...change,
+  };
+}
+
 export const T0 = Date.parse('2026-01-01T00:00:00Z');
 
 export interface PodOptions {

@@ -96,7 +96,7 @@ describe('imports point down', () => {
     ['better-sqlite3', [/^agent\/journal\//, /^hub\/store\//]],
     ['@peculiar/x509', [/^hub\/setup\//, /^hub\/enrolment\//]],
     ['commander', [/^agent\/cli\//, /^hub\/cli\//, /^agent\/main\.ts$/]],
-    ['node:https', [/^hub\/api\//, /^hub\/cli\/client\.ts$/, /^agent\/membership\//]],
+    ['node:https', [/^hub\/api\//, /^hub\/cli\/client\.ts$/, /^agent\/(membership|probes)\//]],
   ];
   for (const [name, homes] of HOMES) {
     test(`${name} is imported only where it is adapted`, () => {
@@ -158,6 +158,7 @@ const DECISIONS = matching([
   /^agent\/intake\/decide\.ts$/,
   /^agent\/report\/(decide|bundle-health|resend|messages)\.ts$/,
   /^agent\/sources\/files-decide\.ts$/,
+  /^agent\/probes\/(decide|answer|address|event-allowance)\.ts$/,
   /^agent\/runtime\/docker-(names|options|observe|errors)\.ts$/,
   /^agent\/(config|agent-status|kubelet-configuration)\.ts$/,
 ]);
