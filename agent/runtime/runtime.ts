@@ -173,6 +173,8 @@ export interface ObservedSandbox {
   readonly terminationGracePeriodSeconds: number;
   /** Empty until the network is up, and with the host's network. */
   readonly ip: string;
+  /** The pod's annotation `kubernetes.io/config.source`: `file`, `http`; empty when it is not known. */
+  readonly source: string;
 }
 
 export interface ObservedContainer {

@@ -245,6 +245,7 @@ export class SimulatedRuntime implements ContainerRuntime, ContainerExec, ImageS
       hash: spec.hash,
       terminationGracePeriodSeconds: spec.terminationGracePeriodSeconds,
       ip: '10.0.0.2',
+      source: spec.annotations['kubernetes.io/config.source'] ?? '',
     });
     this.engine.acts.push(`runSandbox ${spec.pod.name} ${spec.attempt}`);
     this.engine.emit(this.owner, { podUid: spec.pod.uid, containerId: id, action: 'start' });

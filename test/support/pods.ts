@@ -100,6 +100,7 @@ export function sandboxOf(pod: DesiredPod, change: Partial<ObservedSandbox> = {}
     hash: pod.sandboxHash,
     terminationGracePeriodSeconds: 30,
     ip: '172.17.0.2',
+    source: 'file',
     ...change,
   };
 }
