@@ -19,6 +19,7 @@ import { architecture, readNodeInfo } from './node-info.js';
 import { openOwnedDirectory } from './intake/owned-files.js';
 import type { Pods } from './pods/pods.js';
 import type { SourceCondition } from './ports.js';
+import { openLogLinks } from './pods/log-links.js';
 import { startPods } from './pods/reconcile.js';
 import { openProbes, type Probes } from './probes/open-probes.js';
 import { DockerRuntime } from './runtime/docker.js';
@@ -110,7 +111,6 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<voi
   const probes = openProbes({
     containers: runtime,
     dataDir,
-    events: journal,
     clock,
     log,
     random: () => randomBytes(4).readUInt32BE() / 2 ** 32,
@@ -121,6 +121,7 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<voi
     runtime,
     prober: probes.prober,
     hooks: probes.hooks,
+    logLinks: openLogLinks('/var/log', log),
     sources: [source],
     events: journal,
     clock,
