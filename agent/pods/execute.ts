@@ -310,7 +310,9 @@ class Execution {
     const { hooks, runtime, signal, onPostStart } = this.#tools;
     const { id, step, handler } = of;
     const container = this.#container(step.container);
-    const host = of.host === '' ? LOOPBACK : of.host;
+    // P21: whatever address of the node such a pod is shown with.
+    const isOfHost = this.#desired.pod.spec.hostNetwork === true || of.host === '';
+    const host = isOfHost ? LOOPBACK : of.host;
     onPostStart(id, true);
     try {
       await hooks.run(handler, { id, container, host }, signal);
