@@ -9,7 +9,7 @@ import { VERSION } from '../protocol/version.js';
 import type { AgentConfig } from './config.js';
 import { admission } from './admission/admit.js';
 import { nodeLabels } from './admission/node-fit.js';
-import { bundleRefusal, DEFAULT_POLICY, RELEASE_SCOPE } from './admission/policy.js';
+import { bundleRefusal, RELEASE_SCOPE } from './admission/policy.js';
 import { makeOnFirstUse } from './first-use.js';
 import { openBrokerSocket } from './membership/hub-tls.js';
 import type { StoredIdentity } from './membership/identity.js';
@@ -18,6 +18,7 @@ import { openJournal, type Journal } from './journal/journal.js';
 import { architecture, readNodeInfo } from './node-info.js';
 import { openOwnedDirectory } from './intake/owned-files.js';
 import type { Pods } from './pods/pods.js';
+import { engineGate, sysctlGate } from './pods/security-gates.js';
 import type { SourceCondition } from './ports.js';
 import { startPods } from './pods/reconcile.js';
 import { DockerRuntime } from './runtime/docker.js';
@@ -114,12 +115,13 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<voi
     log,
     node: { name: config.nodeName, hostIP: hostIp() },
     admission: admission({
-      policy: DEFAULT_POLICY,
+      policy: config.admission,
       node: {
         name: config.nodeName,
-        labels: nodeLabels({ name: config.nodeName, arch: architecture() }, {}),
-        allocatable: readNodeInfo().allocatable,
+        labels: nodeLabels({ name: config.nodeName, arch: architecture() }, config.nodeLabels),
+        allocatable: { ...readNodeInfo().allocatable, pods: String(config.maxPods) },
       },
+      gates: [sysctlGate(config.allowedUnsafeSysctls), engineGate],
     }),
     dataDir,
   });
@@ -212,7 +214,7 @@ function startSession({ config, identity, journal, clock, log, held }: SessionPa
     brokers: identity.membership.brokers,
     openSocket: openBrokerSocket(identity.tls),
     nodeInfo: readNodeInfo,
-    refuses: bundleRefusal({ policy: DEFAULT_POLICY, releaseScope: RELEASE_SCOPE }),
+    refuses: bundleRefusal({ policy: config.admission, releaseScope: RELEASE_SCOPE }),
     containerRuntimeVersion: () => held.engine(),
     pods: () => (held.pods?.areKnown() ? held.pods.reports() : null),
     conditions: (): readonly SourceCondition[] => held.pods?.conditions() ?? [],
