@@ -1,17 +1,15 @@
 /** The settings in force as `/configz` and `flotilla-agent config` show them: no value of a header. Pure. */
-import { describePolicy, RELEASE_SCOPE } from './admission/policy.js';
 import type { AgentConfig } from './config.js';
 
 const HIDDEN = '<hidden>';
 
-export function shownConfig(config: AgentConfig): unknown {
+export function shownConfig(config: AgentConfig): Readonly<Record<string, unknown>> {
   const { url } = config;
-  const admission = describePolicy(config.admission, RELEASE_SCOPE);
-  if (url === null) return { ...config, admission };
+  if (url === null) return { ...config };
   const headers = Object.fromEntries(
     Object.entries(url.headers).map(([name, values]) => [name, values.map(() => HIDDEN)]),
   );
-  return { ...config, admission, url: { ...url, url: withoutPassword(url.url), headers } };
+  return { ...config, url: { ...url, url: withoutPassword(url.url), headers } };
 }
 
 function withoutPassword(text: string): string {
