@@ -6,7 +6,6 @@ import type { Pod } from 'kubernetes-types/core/v1.js';
 import type { BundleName, PodReport, SourceCondition } from '../ports.js';
 import { bundleOf, MANIFEST_ANNOTATION } from '../sources/owned-file.js';
 import type { Clock, Log } from '../../protocol/ports.js';
-import type { ValidPod } from '../../protocol/pod.js';
 import { CONFIG_SOURCE } from './desired.js';
 import type { Pods } from './pods.js';
 
