@@ -19,6 +19,7 @@ import { architecture, readNodeInfo } from './node-info.js';
 import { openOwnedDirectory } from './intake/owned-files.js';
 import type { Pods } from './pods/pods.js';
 import type { SourceCondition } from './ports.js';
+import { openLogLinks } from './pods/log-links.js';
 import { startPods } from './pods/reconcile.js';
 import { DockerRuntime } from './runtime/docker.js';
 import { RuntimeError } from './runtime/runtime.js';
@@ -108,6 +109,7 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<voi
   closings.push(() => source.stop());
   const pods = startPods({
     runtime,
+    logLinks: openLogLinks('/var/log', log),
     sources: [source],
     events: journal,
     clock,

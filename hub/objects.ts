@@ -3,7 +3,8 @@
  * spec, status}` of the stored one; only v1 Event is flattened (its `spec` here holds the event's own fields).
  * Node and Pod are v1 with `status.flotilla` added, which Kubernetes' clients pass over.
  */
-import type { NodeSpec, NodeStatus, Pod, PodSpec, PodStatus } from 'kubernetes-types/core/v1.js';
+import type { BundleManifest } from '../protocol/bundle-manifest.js';
+import type { NodeSpec, NodeStatus, PodSpec, PodStatus } from 'kubernetes-types/core/v1.js';
 import type { BundleStatus, StatusDocument } from '../protocol/documents.js';
 import type { StoredObject } from './store/store.js';
 
@@ -82,8 +83,8 @@ export type EventObject = StoredObject<EventSpec, null>;
 export interface BundleSpec {
   /** Kubernetes selector grammar over node labels; empty selects every node. */
   readonly nodeSelector: string;
-  /** As applied: strict v1 Pods without defaults, in the bundle's namespace, sorted by name. */
-  readonly manifests: readonly Pod[];
+  /** As applied: strict v1 Pods and ConfigMaps without defaults, in the bundle's namespace, sorted by name and kind. */
+  readonly manifests: readonly BundleManifest[];
 }
 
 export interface BundleObjectStatus {

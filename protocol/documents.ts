@@ -168,7 +168,8 @@ export interface BlobPart {
 }
 
 export interface ManifestEntry {
-  kind: 'Pod';
+  /** A ConfigMap is seen by the pods of its bundle alone. */
+  kind: 'Pod' | 'ConfigMap';
   name: Subdomain;
   /** Of the whole content, canonical JSON. */
   digest: Digest;

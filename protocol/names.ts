@@ -22,9 +22,15 @@ export function isNodeName(name: string): boolean {
 export const OWNED_FILE_PREFIX = 'flotilla_';
 const OWNED_FILE_PATTERN = /^flotilla_[a-z0-9-]{1,40}_[0-9a-f]{16}\.json$/;
 
-/** The file of one Pod of a bundle: built from checked names only, never taken from a document. */
-export function ownedFileName(bundle: { namespace: string; name: string }, pod: string): string {
-  const key = sha256Hex(`${bundle.namespace}/${bundle.name}/${pod}`).slice(0, 16);
+/**
+ * The file of one manifest of a bundle, by its key there (`bundle-manifest.ts`): built from checked names only, never
+ * taken from a document.
+ */
+export function ownedFileName(
+  bundle: { namespace: string; name: string },
+  manifest: string,
+): string {
+  const key = sha256Hex(`${bundle.namespace}/${bundle.name}/${manifest}`).slice(0, 16);
   return `${OWNED_FILE_PREFIX}${bundle.name.slice(0, 40)}_${key}.json`;
 }
 

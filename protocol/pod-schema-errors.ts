@@ -52,6 +52,16 @@ function distance(a: string, b: string): number {
   return row[b.length] ?? 0;
 }
 
+/** The name that was probably meant; undefined when none is near. */
+export function nearestName(field: string, names: readonly string[]): string | undefined {
+  if (field.length > 64) return undefined;
+  const lower = field.toLowerCase();
+  return names
+    .map(name => ({ name, edits: distance(lower, name.toLowerCase()) }))
+    .filter(({ name, edits }) => edits <= Math.min(2, Math.floor(name.length / 3)))
+    .sort((a, b) => a.edits - b.edits)[0]?.name;
+}
+
 /**
  * The nearest of the fields that an object has, or, for a right name in a wrong place, that place.
  */
@@ -60,12 +70,8 @@ function suggestion(field: string, pattern: string): string {
   const siblings = knownFields(
     pattern.replace(/^spec\.(init|ephemeral)Containers/, 'spec.containers'),
   );
-  const lower = field.toLowerCase();
-  const near = siblings
-    .map(name => ({ name, edits: distance(lower, name.toLowerCase()) }))
-    .filter(({ name, edits }) => edits <= Math.min(2, Math.floor(name.length / 3)))
-    .sort((a, b) => a.edits - b.edits)[0];
-  if (near !== undefined) return ` (did you mean "${near.name}"?)`;
+  const near = nearestName(field, siblings);
+  if (near !== undefined) return ` (did you mean "${near}"?)`;
   const places = placesOf(field);
   if (places.length === 0 || places.length > 2) return '';
   return ` (it belongs at ${places.map(place => `"${place}"`).join(' or ')})`;

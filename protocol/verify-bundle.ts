@@ -2,6 +2,7 @@
  * Acceptance of a bundle: exactly the content that the assignment names, signed by the release role responsible for it.
  * Pure.
  */
+import { manifestKey } from './bundle-manifest.js';
 import { sha256Hex } from './canonical.js';
 import type { AssignedBundle, BundleDocument, RootDocument } from './documents.js';
 import { openEnvelope } from './envelope.js';
@@ -97,7 +98,8 @@ function bundleFault(
     return refuse('Unsupported', `${what}: needs agent ${requires.minAgent} or newer`);
   }
   if (document.secrets.length > 0) return refuse('Unsupported', `${what}: needs sealed secrets`);
-  if (document.manifests.length > root.document.limits.podsPerBundle) {
+  const pods = document.manifests.filter(({ kind }) => kind === 'Pod');
+  if (pods.length > root.document.limits.podsPerBundle) {
     return refuse('TooLarge', `${what}: more pods than the root allows`);
   }
   return contentFault(document, what);
@@ -107,8 +109,9 @@ function contentFault(document: BundleDocument, what: string): ReturnType<typeof
   const names = new Set<string>();
   let total = 0;
   for (const entry of document.manifests) {
-    if (names.has(entry.name)) return refuse('Conflict', `${what}: two pods named ${entry.name}`);
-    names.add(entry.name);
+    const key = manifestKey(entry);
+    if (names.has(key)) return refuse('Conflict', `${what}: two manifests named ${key}`);
+    names.add(key);
     total += entry.size;
     if (entry.size > MANIFEST_BYTES_MAX)
       return refuse('TooLarge', `${what}: manifest of ${entry.name}`);

@@ -4,6 +4,12 @@
  * security.md 1.5, 1.6, S19, S21, S24, S53.
  */
 import type { Pod } from 'kubernetes-types/core/v1.js';
+import {
+  keyOfManifest,
+  manifestKey,
+  validateBundleManifest,
+  type BundleManifest,
+} from '../../protocol/bundle-manifest.js';
 import { canonicalJson, parseCanonical, sha256Hex } from '../../protocol/canonical.js';
 import type {
   AssignedBundle,
@@ -15,7 +21,6 @@ import { describeHostPort, hostPortsOf, portsClash } from '../../protocol/host-p
 import { MANIFEST_BYTES_MAX } from '../../protocol/limits.js';
 import { ownedFileName } from '../../protocol/names.js';
 import type { ValidPod } from '../../protocol/pod.js';
-import { validatePodManifest } from '../../protocol/pod-validation.js';
 import { accept, refuse, type Result } from '../../protocol/refusal.js';
 import type { OwnedFile } from '../journal/journal.js';
 import type { BundleName } from '../ports.js';
@@ -108,49 +113,51 @@ export function isFinalRefusal(code: string, isAssignedContent: boolean): boolea
 /** One manifest of a bundle, ready to lie in the static pod directory. */
 export interface StagedManifest {
   readonly owned: OwnedFile;
-  readonly pod: ValidPod;
+  /** Null for a ConfigMap. */
+  readonly pod: ValidPod | null;
   readonly bytes: Buffer;
 }
 
 /**
- * The signed content as a Pod; refuses what is not that content, not canonical, or no valid Pod of
- * this bundle.
+ * The signed content as a Pod or ConfigMap; refuses what is not that content, not canonical, or no
+ * valid manifest of this bundle.
  */
 export function stageManifest(
   content: Uint8Array,
   entry: ManifestEntry,
   bundle: BundleName,
 ): Result<StagedManifest> {
-  const what = `bundle ${bundleKey(bundle)}, pod ${entry.name}`;
+  const key = manifestKey(entry);
+  const what = `bundle ${bundleKey(bundle)}, ${entry.kind === 'Pod' ? `pod ${key}` : key}`;
   if (content.byteLength !== entry.size || sha256Hex(content) !== entry.digest) {
     return refuse('MixMatch', `${what}: not the content that the bundle names`);
   }
   const parsed = parseCanonical(content, { bytesMax: MANIFEST_BYTES_MAX, what });
   if (!parsed.ok) return parsed;
   const { namespace, name } = bundle;
-  const valid = validatePodManifest(parsed.value, { context: 'bundle', namespace });
+  const valid = validateBundleManifest(parsed.value, namespace);
   if (!valid.ok) {
     const unsupported = valid.errors.every(error => error.code === 'NotSupported');
     const where = valid.errors.slice(0, 5).map(error => `${error.path} (${error.code})`);
     return refuse(unsupported ? 'Unsupported' : 'Malformed', `${what}: ${where.join(', ')}`);
   }
-  if (valid.pod.metadata.name !== entry.name) {
-    return refuse('MixMatch', `${what}: the manifest bears another name`);
+  if (valid.name !== entry.name || valid.kind !== entry.kind) {
+    return refuse('MixMatch', `${what}: the manifest bears another name or kind`);
   }
-  const bytes = ownedContent(parsed.value as Pod, bundle, entry.digest);
+  const bytes = ownedContent(parsed.value as BundleManifest, bundle, entry.digest);
   const owned = {
-    file: ownedFileName(bundle, entry.name),
+    file: ownedFileName(bundle, key),
     namespace,
     name,
-    pod: entry.name,
+    pod: key,
     manifest: entry.digest,
     content: sha256Hex(bytes),
   };
-  return accept({ owned, pod: valid.pod, bytes });
+  return accept({ owned, pod: valid.kind === 'Pod' ? valid.manifest : null, bytes });
 }
 
 /** The signed manifest with the two annotations that say where it comes from, canonical JSON. */
-export function ownedContent(manifest: Pod, bundle: BundleName, digest: string): Buffer {
+export function ownedContent(manifest: BundleManifest, bundle: BundleName, digest: string): Buffer {
   const { metadata } = manifest;
   const annotations = {
     ...metadata?.annotations,
@@ -166,18 +173,17 @@ export function ownedContent(manifest: Pod, bundle: BundleName, digest: string):
  * belongs to somebody.
  */
 export function isOfOurMaking(file: string, bytes: Uint8Array): boolean {
-  let pod: Pod;
+  let manifest: BundleManifest;
   try {
-    pod = JSON.parse(Buffer.from(bytes).toString('utf8')) as Pod;
+    manifest = JSON.parse(Buffer.from(bytes).toString('utf8')) as BundleManifest;
   } catch {
     return false;
   }
-  const of = pod?.metadata?.annotations?.[BUNDLE_ANNOTATION];
-  const name = pod?.metadata?.name;
-  if (typeof of !== 'string' || typeof name !== 'string') return false;
+  const of = manifest?.metadata?.annotations?.[BUNDLE_ANNOTATION];
+  if (typeof of !== 'string' || typeof manifest.metadata?.name !== 'string') return false;
   const [namespace, bundle, ...rest] = of.split('/');
   if (!namespace || !bundle || rest.length > 0) return false;
-  return ownedFileName({ namespace, name: bundle }, name) === file;
+  return ownedFileName({ namespace, name: bundle }, keyOfManifest(manifest)) === file;
 }
 
 // -----------------------------------------------------------------------------------------

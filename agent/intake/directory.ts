@@ -3,7 +3,7 @@
  * trusted, changed together with the journal's promise. A directory that cannot be written is a
  * fault that is kept until the next try.
  */
-import type { Pod } from 'kubernetes-types/core/v1.js';
+import { isPodKey, type BundleManifest } from '../../protocol/bundle-manifest.js';
 import { sha256Hex } from '../../protocol/canonical.js';
 import type { ManifestEntry } from '../../protocol/documents.js';
 import type { Log } from '../../protocol/ports.js';
@@ -51,8 +51,7 @@ export class PromisedDirectory {
     try {
       this.#directory.removeLeftovers();
       const found = new Map(this.#directory.list().map(file => [file.file, file]));
-      const owned = [...this.#journal.files().values()];
-      const write = owned
+      const write = configFirst([...this.#journal.files().values()])
         .filter(file => !holds(found.get(file.file), file))
         .flatMap(file => {
           const bytes = this.#bytesOf(file);
@@ -96,10 +95,13 @@ export class PromisedDirectory {
     }
   }
 
-  /** Names that a bundle owns. */
+  /** Names that a bundle owns, those of pods before what the pods use: the order of removal. */
   filesOf(bundle: BundleName): string[] {
-    return [...this.#journal.files().values()]
-      .filter(file => bundleKey(file) === bundleKey(bundle))
+    const own = [...this.#journal.files().values()].filter(
+      file => bundleKey(file) === bundleKey(bundle),
+    );
+    return configFirst(own)
+      .toReversed()
       .map(({ file }) => file);
   }
 
@@ -167,11 +169,20 @@ export class PromisedDirectory {
     const entry = document?.manifests.find(({ digest }) => digest === file.manifest);
     const content = entry ? this.contentOf(entry) : null;
     if (content) {
-      return ownedContent(JSON.parse(content.toString('utf8')) as Pod, file, file.manifest);
+      return ownedContent(
+        JSON.parse(content.toString('utf8')) as BundleManifest,
+        file,
+        file.manifest,
+      );
     }
     this.#broken.add(bundleKey(file));
     return null;
   }
+}
+
+/** What pods use lies there before the pods do: the order of writing. */
+export function configFirst<T extends Pick<OwnedFile, 'pod'>>(files: readonly T[]): T[] {
+  return files.toSorted((a, b) => Number(isPodKey(a.pod)) - Number(isPodKey(b.pod)));
 }
 
 function holds(found: FoundFile | undefined, file: OwnedFile): boolean {

@@ -33,6 +33,8 @@ export interface IntakeOptions {
   readonly journal: Journal;
   readonly directory: OwnedDirectory;
   readonly link: Pick<Link, 'connected' | 'publish' | 'subscribe' | 'unsubscribe'>;
+  /** Where a kubelet runs the pods, bundles with ConfigMaps are refused. */
+  readonly runtimeNone?: boolean;
   /** From the join: where the chain of roots begins. */
   readonly pinnedRoot: TrustedRoot;
   /** Kubernetes' word for this machine: `amd64`, `arm64`, `arm`. */

@@ -25,7 +25,7 @@ import {
   type Occupied,
   type StagedManifest,
 } from './decide.js';
-import { PromisedDirectory } from './directory.js';
+import { configFirst, PromisedDirectory } from './directory.js';
 import { blobsOf } from '../journal/content.js';
 import type { BundleRecord, Journal } from '../journal/journal.js';
 import type { OwnedDirectory } from './owned-files.js';
@@ -52,7 +52,12 @@ export interface StageOptions {
   readonly whereabouts: (digest: string) => Whereabouts;
   /** Why this node's policy keeps a pod of a bundle from running, with rule and field; null: it does not. */
   readonly refuses: (pod: ValidPod) => string | null;
+  /** True where a kubelet runs what lies in the directory: it reads Pods alone. */
+  readonly runtimeNone?: boolean;
 }
+
+const NOT_FOR_A_KUBELET =
+  'with runtime: none a kubelet runs the pods of this node, and it reads no ConfigMap from the directory';
 
 interface Step {
   readonly state: BundleState;
@@ -138,7 +143,7 @@ export class Stage {
       return again;
     }
     if (!staged.ok) return settle(failed(staged.refusal));
-    const wanted = { bundle: assigned, pods: staged.value.map(({ pod }) => pod) };
+    const wanted = { bundle: assigned, pods: staged.value.flatMap(({ pod }) => pod ?? []) };
     const conflict = conflictWith(wanted, this.#occupied());
     if (conflict) return settle({ state: 'waiting', reason: 'Conflict', message: conflict });
     this.#activate(assigned, record, staged.value);
@@ -193,6 +198,10 @@ export class Stage {
     if (known) return { ok: false, refusal: known };
     const staged: StagedManifest[] = [];
     for (const entry of document.manifests) {
+      if (entry.kind !== 'Pod' && this.#options.runtimeNone === true) {
+        const what = `bundle ${bundleKey(bundle)}, ${entry.kind} ${entry.name}`;
+        return refuse('Unsupported', `${what}: ${NOT_FOR_A_KUBELET}`);
+      }
       const content = this.#directory.contentOf(entry);
       if (!content) return null;
       const manifest = stageManifest(content, entry, bundle);
@@ -203,8 +212,8 @@ export class Stage {
       staged.push(manifest.value);
     }
     for (const { pod } of staged) {
-      const detail = this.#options.refuses(pod);
-      if (detail === null) continue;
+      const detail = pod === null ? null : this.#options.refuses(pod);
+      if (pod === null || detail === null) continue;
       const refused = refuse('Policy', `pod ${pod.metadata.name}: ${detail}`);
       this.#verdicts.set(bundle.digest, refused.refusal);
       return refused;
@@ -217,7 +226,8 @@ export class Stage {
     return journal.bundles().flatMap(record => {
       const document = record.active === null ? null : journal.bundleDocument(record.active);
       if (!document) return [];
-      const pods = document.manifests.flatMap(entry => {
+      const entries = document.manifests.filter(({ kind }) => kind === 'Pod');
+      const pods = entries.flatMap(entry => {
         const content = this.#directory.contentOf(entry);
         return content ? [JSON.parse(content.toString('utf8')) as Pod] : [];
       });
@@ -231,12 +241,16 @@ export class Stage {
     staged: readonly StagedManifest[],
   ): void {
     const { journal } = this.#options;
-    const files = staged.map(({ owned }) => owned);
+    const bytesOf = new Map(staged.map(({ owned, bytes }) => [owned.file, bytes]));
+    const files = configFirst(staged.map(({ owned }) => owned));
     const names = new Set(files.map(({ file }) => file));
     const message = `${files.length} manifests in the static pod directory`;
     const step = transition(assigned, { state: 'activating', reason: 'FilesWritten', message });
     const done = this.#directory.change({
-      write: staged.map(({ owned, bytes }) => ({ file: owned.file, bytes })),
+      write: files.flatMap(({ file }) => {
+        const bytes = bytesOf.get(file);
+        return bytes === undefined ? [] : [{ file, bytes }];
+      }),
       remove: this.#directory.filesOf(assigned).filter(file => !names.has(file)),
       commit: () => journal.activate(step, files),
     });

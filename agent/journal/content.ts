@@ -17,6 +17,7 @@ const REVISIONS_KEPT = 100;
 export interface OwnedFile extends BundleName {
   /** Name in the static pod directory. */
   readonly file: string;
+  /** The pod's name, or `ConfigMap/<name>`. */
   readonly pod: string;
   /** Digest of the signed manifest. */
   readonly manifest: string;

@@ -2,12 +2,13 @@
  * What the sources want, merged into one set of pods: one pod per name, each with its identity, its defaults
  * and the digests that say when something of it has to be made again.
  *
- * Never guesses: until every configured source has spoken the result is not `complete`, and then nothing that
- * runs may be taken for unwanted (kubelet behaviour row 44). Two sources that want one name: the running one
+ * Never guesses: until a source has spoken nothing that runs of it may be taken for unwanted; sources do not wait for
+ * each other (kubelet behaviour row 44 done better). Two sources that want one name: the running one
  * stays (rows 27, 28, 45 done better). Pure.
  */
 import type { BundleName, SourceCondition } from '../ports.js';
 import { objectsFor, type ConfigObject, type ConfigObjects } from './config-objects.js';
+import { mergeObjects } from './merge-objects.js';
 import { configHash, containerHash, podFullName, podUid } from '../../protocol/pod-identity.js';
 import { withDefaults } from '../../protocol/pod-defaults.js';
 import { allContainers, podNamespace, type ValidPod } from '../../protocol/pod.js';
@@ -96,21 +97,28 @@ export interface Duplicate {
 }
 
 export interface Desired {
+  /** Every source has spoken. */
   readonly complete: boolean;
+  /** The kinds of sources that have: what runs of theirs and is not wanted may go (row 44 done better). */
+  readonly spoken: ReadonlySet<string>;
   /** Sorted by key; one per key and per uid. */
   readonly pods: readonly DesiredPod[];
   readonly refused: readonly RefusedPod[];
   readonly conditions: readonly SourceCondition[];
   /** Their conditions are among `conditions`. */
   readonly duplicates: readonly Duplicate[];
+  /** One per kind and name, and those of bundles beside them. */
+  readonly objects: readonly ConfigObject[];
 }
 
 export const NOTHING_DESIRED: Desired = {
   complete: false,
+  spoken: new Set(),
   pods: [],
   refused: [],
   conditions: [],
   duplicates: [],
+  objects: [],
 };
 
 export interface MergeInput {
@@ -130,7 +138,11 @@ function sandboxHashOf(manifest: ValidPod, origin: { node: string; source: Sourc
   return podUid({ ...manifest, metadata }, origin);
 }
 
-function desiredPod(kind: SourceKind, from: SourcePod, input: MergeInput): DesiredPod {
+function desiredPod(
+  kind: SourceKind,
+  from: SourcePod,
+  input: MergeInput & { readonly objects: readonly ConfigObject[] },
+): DesiredPod {
   const { nodeName, now } = input;
   const { manifest } = from;
   const origin = { node: nodeName, source: kind };
@@ -172,10 +184,7 @@ function desiredPod(kind: SourceKind, from: SourcePod, input: MergeInput): Desir
       allContainers(manifest).map(container => [container.name, containerHash(container)]),
     ),
     rejection: null,
-    objects: objectsFor(
-      input.snapshots.flatMap(snapshot => snapshot.objects),
-      from.bundle,
-    ),
+    objects: objectsFor(input.objects, from.bundle),
   };
 }
 
@@ -234,8 +243,12 @@ function oneEach(
 
 /** The merged wishes; `complete` only when every source is. */
 export function mergeSources(input: MergeInput): Desired {
+  const objects = mergeObjects(
+    input.snapshots.map(snapshot => snapshot.objects),
+    input.previous.objects,
+  );
   const all = input.snapshots.flatMap(({ kind, pods }) =>
-    pods.map(pod => desiredPod(kind, pod, input)),
+    pods.map(pod => desiredPod(kind, pod, { ...input, objects: objects.kept })),
   );
   const byKey = oneEach(all, input, { keyOf: pod => pod.key, what: pod => `the pod ${pod.key}` });
   const byUid = oneEach(byKey.kept, input, {
@@ -249,12 +262,15 @@ export function mergeSources(input: MergeInput): Desired {
   const duplicates = [...byKey.duplicates, ...byUid.duplicates];
   return {
     complete: input.snapshots.length > 0 && input.snapshots.every(snapshot => snapshot.complete),
+    spoken: new Set(input.snapshots.filter(snapshot => snapshot.complete).map(({ kind }) => kind)),
     pods: byUid.kept.toSorted((a, b) => (a.key < b.key ? -1 : 1)),
     refused,
     conditions: [
       ...input.snapshots.flatMap(snapshot => snapshot.conditions),
       ...duplicates.map(({ condition }) => condition),
+      ...objects.conflicts,
     ],
     duplicates,
+    objects: objects.kept,
   };
 }

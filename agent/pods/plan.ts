@@ -247,6 +247,11 @@ function sorted<T>(entries: Iterable<[string, T]>): [string, T][] {
   return [...entries].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
 }
 
+/** A pod that no source names is unwanted once the source that it came from has spoken. */
+function isKnownUnwanted({ sandboxes }: Instances, { complete, spoken }: Desired): boolean {
+  return complete || (sandboxes.length > 0 && sandboxes.every(({ source }) => spoken.has(source)));
+}
+
 function planKey(group: Group, input: PlanInput, wantedUids: ReadonlySet<string>): Actions {
   const { memory, now } = input;
   const pod = group.desired;
@@ -260,7 +265,8 @@ function planKey(group: Group, input: PlanInput, wantedUids: ReadonlySet<string>
     retire(uid, there, { reason, keepData: wantedUids.has(uid) }),
   );
   if (pod === null) {
-    return { steps: input.desired.complete ? retiring : [], sandbox: null, againAt: null };
+    const isUnwanted = others.every(([, there]) => isKnownUnwanted(there, input.desired));
+    return { steps: isUnwanted ? retiring : [], sandbox: null, againAt: null };
   }
   const { health, completions } = input;
   const completion = rememberedCompletion(completions, pod);

@@ -116,9 +116,7 @@ class Reconciler implements Pods {
         if (this.#workers.isBusyWith(podUid)) void this.#waker.wakeLater();
         else this.#waker.wakeUp();
       },
-      onGap: () => {
-        this.#waker.wakeUp();
-      },
+      onGap: () => this.#waker.wakeUp(),
     });
     this.#running = Promise.all([this.#loop(), listening]);
   }
@@ -217,6 +215,7 @@ class Reconciler implements Pods {
     await this.#engine.meet();
     this.#observed = await this.#options.runtime.observe();
     this.#isObserved = true;
+    void this.#options.logLinks?.sync(this.#observed);
     this.#podData = await this.#volumes.uids();
     const now = clock.now();
     this.#merge();
@@ -298,9 +297,7 @@ class Reconciler implements Pods {
         tell: (pod, event) => {
           this.#events.tell(pod, event);
         },
-        onOutcome: outcome => {
-          this.#note(key, outcome);
-        },
+        onOutcome: outcome => this.#note(key, outcome),
       });
     }
   }

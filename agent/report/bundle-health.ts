@@ -5,6 +5,7 @@
  * restart changes nothing. Never repeats container output.
  */
 import type { ContainerStatus } from 'kubernetes-types/core/v1.js';
+import { isPodKey } from '../../protocol/bundle-manifest.js';
 import type { BundleStatus } from '../../protocol/documents.js';
 import { UPDATE_REJECTED } from '../pods/pod-status.js';
 import { isSidecar } from '../pods/restart-rules.js';
@@ -84,7 +85,7 @@ function verdictOn(
   }
   // Staging decides about a revision that is not active; its word stands.
   if (record.active !== record.digest) return record;
-  const wanted = world.files.filter(file => bundleKey(file) === key);
+  const wanted = world.files.filter(file => bundleKey(file) === key && isPodKey(file.pod));
   const present = wanted.flatMap(file => pods.find(pod => isOf(pod, file)) ?? []);
   const failed = pods.find(
     pod => isRefused(pod) || ((isFailed(pod) || rejectionOf(pod)) && present.includes(pod)),

@@ -18,6 +18,7 @@ export const LABEL = {
   logPath: 'io.kubernetes.container.logpath',
   containerHash: 'annotation.io.kubernetes.container.hash',
   restartCount: 'annotation.io.kubernetes.container.restartCount',
+  podSource: 'annotation.kubernetes.io/config.source',
   podGrace: 'annotation.io.kubernetes.pod.terminationGracePeriod',
 } as const;
 

@@ -7,19 +7,23 @@
  */
 import type { RefusedPod, SourcePod, SourceSnapshot } from '../pods/desired.js';
 import type { SourceCondition } from '../ports.js';
+import type { ConfigObject } from '../pods/config-objects.js';
 import { sha256Hex } from '../../protocol/canonical.js';
 import { OWNED_FILE_PREFIX } from '../../protocol/names.js';
-import { listItems, readManifests, type ManifestDocument } from '../../protocol/manifest.js';
-import { validatePodManifest } from '../../protocol/pod-validation.js';
-import { podKey, type ValidPod } from '../../protocol/pod.js';
-import { bundleOf, MANIFEST_ANNOTATION } from './owned-file.js';
+import { parseManifests, type Parsed } from './parse-manifests.js';
 
 /** True when an accepted bundle of the journal explains these bytes under this name. */
 export type Explains = (fileName: string, bytes: Uint8Array) => boolean;
 
 /** What came of looking at one name of the directory. */
 export type Reading =
-  | { readonly name: string; readonly is: 'bytes'; readonly bytes: Uint8Array }
+  | {
+      readonly name: string;
+      readonly is: 'bytes';
+      readonly bytes: Uint8Array;
+      /** Permission bits. */
+      readonly mode: number;
+    }
   | {
       readonly name: string;
       readonly is: 'unreadable';
@@ -39,12 +43,13 @@ export type Listing =
     }
   | { readonly ok: false; readonly reason: string; readonly message: string };
 
-/** One manifest file: its last good pods, and what is wrong with it now. */
+/** One manifest file: its last good content, and what is wrong with it now. */
 export interface FileState {
   readonly name: string;
   /** Of the bytes that were judged last; null when there were none. */
   readonly digest: string | null;
   readonly pods: readonly SourcePod[];
+  readonly objects: readonly ConfigObject[];
   readonly problem: { readonly reason: string; readonly message: string } | null;
   /** Pods of the bad content that can be named. */
   readonly refused: readonly RefusedPod[];
@@ -81,93 +86,34 @@ export function skipReason(name: string): string | null {
   return null;
 }
 
-type Parsed =
-  | { readonly ok: true; readonly pods: readonly SourcePod[] }
-  | {
-      readonly ok: false;
-      readonly reason: string;
-      readonly message: string;
-      readonly refused: readonly RefusedPod[];
-    };
+/** Group or others may read or write. */
+const SHARED_MODE = 0o066;
 
-/** Errors beyond these say nothing new to a person. */
-const ERRORS_SHOWN = 3;
-
-function joined(errors: readonly string[]): string {
-  const more = errors.length - ERRORS_SHOWN;
-  return errors.slice(0, ERRORS_SHOWN).join('; ') + (more > 0 ? `; and ${more} more` : '');
-}
-
-function textOf(value: unknown, fallback: string): string {
-  return typeof value === 'string' && value !== '' && value.length <= 253 ? value : fallback;
-}
-
-/** The names that a refused document gives itself, as far as they are texts. */
-function refusedPod(
-  document: ManifestDocument,
-  name: string,
-  why: { reason: string; message: string },
-): RefusedPod[] {
-  const { kind, metadata } = document.value;
-  if (kind !== 'Pod' || typeof metadata !== 'object' || metadata === null) return [];
-  const given = metadata as { name?: unknown; namespace?: unknown };
-  const podName = textOf(given.name, '');
-  if (podName === '') return [];
-  const namespace = textOf(given.namespace, 'default');
-  return [{ namespace, name: podName, origin: name, bundle: null, ...why }];
-}
-
-/** All pods of a file, or everything that is wrong with it: one bad document refuses the whole (row 12). */
-export function parseFile(name: string, bytes: Uint8Array): Parsed {
-  const reading = readManifests(bytes, { source: name });
-  if (!reading.ok) {
-    const message = joined(reading.errors.map(error => `${error.where}: ${error.message}`));
-    return { ok: false, reason: reading.errors[0]?.code ?? 'Syntax', message, refused: [] };
-  }
-  const documents = reading.documents.flatMap(document => listItems(document) ?? [document]);
-  if (documents.length === 0) {
-    const message = `${name}: there is no manifest in it; delete the file to end its pods`;
-    return { ok: false, reason: 'Empty', message, refused: [] };
-  }
+/** All that a file describes, or everything that is wrong with it. */
+export function parseFile(name: string, bytes: Uint8Array, mode = 0o600): Parsed {
   const isOwned = name.startsWith(OWNED_FILE_PREFIX);
-  const errors: string[] = [];
-  const refused: RefusedPod[] = [];
-  const pods: SourcePod[] = [];
-  const seen = new Set<string>();
-  let reason = 'Invalid';
-  for (const document of documents) {
-    const result = validatePodManifest(document.value, { context: 'file' });
-    const own = result.ok ? [] : result.errors;
-    if (own.length > 0) {
-      const messages = own.map(error => `${document.where(error.path)}: ${error.message}`);
-      if (errors.length === 0) reason = own[0]?.code ?? reason;
-      errors.push(...messages);
-      refused.push(...refusedPod(document, name, { reason, message: joined(messages) }));
-    } else if (result.ok) {
-      if (seen.has(podKey(result.pod))) {
-        errors.push(
-          `${document.where('metadata.name')}: ${podKey(result.pod)} is in the file twice`,
-        );
-        reason = 'Duplicate';
-      }
-      seen.add(podKey(result.pod));
-      pods.push(sourcePod(name, result.pod, isOwned));
-    }
-  }
-  if (errors.length > 0) return { ok: false, reason, message: joined(errors), refused };
-  return { ok: true, pods };
+  const isShared = (mode & SHARED_MODE) !== 0;
+  const secretFault =
+    'a Secret in a file that group or others may read or write ' +
+    `(mode ${(mode & 0o777).toString(8)}); chmod 600 ${name}`;
+  const parsed = parseManifests(bytes, {
+    origin: name,
+    isOwned,
+    secretFault: isShared ? secretFault : null,
+    duplicates: 'refused',
+  });
+  if (!parsed.ok || parsed.pods.length + parsed.objects.length > 0) return parsed;
+  const message = `${name}: there is no manifest in it; delete the file to end its pods`;
+  return { ok: false, reason: 'Empty', message, refused: [] };
 }
 
-function sourcePod(origin: string, manifest: ValidPod, isOwned: boolean): SourcePod {
-  return {
-    manifest,
-    origin,
-    bundle: isOwned ? bundleOf(manifest) : null,
-    manifestDigest: isOwned ? (manifest.metadata.annotations?.[MANIFEST_ANNOTATION] ?? null) : null,
-  };
+function lastGoodStays(before: FileState | undefined): string {
+  if ((before?.pods.length ?? 0) > 0) return '; the last good pods of this file stay';
+  return (before?.objects.length ?? 0) > 0 ? '; the last good content of this file stays' : '';
 }
 
-const LAST_GOOD_STAYS = '; the last good pods of this file stay';
+/** The copies are the agent's own, readable by nobody else. */
+const LAST_GOOD_MODE = 0o600;
 
 const NOT_EXPLAINED =
   'no accepted bundle explains this file, whose name is reserved for the agent; ' +
@@ -184,7 +130,11 @@ export function withLastGood(
 ): DirectoryState {
   const files = new Map<string, FileState>();
   for (const [name, bytes] of lastGood) {
-    const { state: file } = judgeBytes(undefined, { name, is: 'bytes', bytes }, explains);
+    const { state: file } = judgeBytes(
+      undefined,
+      { name, is: 'bytes', bytes, mode: LAST_GOOD_MODE },
+      explains,
+    );
     if (file.problem === null) files.set(name, file);
   }
   return { ...state, files };
@@ -200,19 +150,19 @@ function judgeBytes(
   const isForeign = name.startsWith(OWNED_FILE_PREFIX) && !explains(name, bytes);
   const parsed: Parsed = isForeign
     ? { ok: false, reason: 'NotExplained', message: `${name}: ${NOT_EXPLAINED}`, refused: [] }
-    : parseFile(name, bytes);
+    : parseFile(name, bytes, reading.mode);
   if (parsed.ok) {
-    const state = { name, digest, pods: parsed.pods, problem: null, refused: [] };
+    const { pods, objects } = parsed;
+    const state = { name, digest, pods, objects, problem: null, refused: [] };
     const isNews = before?.digest !== digest || before.problem !== null;
     return { state, change: { name, keep: isNews ? bytes : null, warning: null } };
   }
   const { reason, refused } = parsed;
-  const pods = before?.pods ?? [];
-  const rest = pods.length > 0 ? LAST_GOOD_STAYS : '';
-  const problem = { reason, message: `${parsed.message}${rest}` };
+  const { pods = [], objects = [] } = before ?? {};
+  const problem = { reason, message: `${parsed.message}${lastGoodStays(before)}` };
   const isNews = before?.digest !== digest || before.problem?.reason !== reason;
   return {
-    state: { name, digest, pods, problem, refused },
+    state: { name, digest, pods, objects, problem, refused },
     change: { name, keep: null, warning: isNews ? problem : null },
   };
 }
@@ -222,14 +172,15 @@ function judgeUnreadable(
   reading: Reading & { is: 'unreadable' },
 ): { state: FileState; change: FileChange } {
   const { name } = reading;
-  const rest = (before?.pods.length ?? 0) > 0 ? LAST_GOOD_STAYS : '';
-  const problem = { reason: reading.reason, message: `${name}: ${reading.message}${rest}` };
+  const message = `${name}: ${reading.message}${lastGoodStays(before)}`;
+  const problem = { reason: reading.reason, message };
   const isNews = before?.problem?.message !== problem.message;
   return {
     state: {
       name,
       digest: before?.digest ?? null,
       pods: before?.pods ?? [],
+      objects: before?.objects ?? [],
       problem,
       refused: [],
     },
@@ -306,6 +257,6 @@ export function snapshotOf(state: DirectoryState): SourceSnapshot {
     pods: files.flatMap(file => file.pods),
     refused: files.flatMap(file => file.refused),
     conditions,
-    objects: [],
+    objects: files.flatMap(file => file.objects),
   };
 }

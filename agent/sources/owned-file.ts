@@ -4,7 +4,7 @@
  * The revision is not among it: the file of an unchanged manifest is never rewritten. Pure.
  */
 import type { BundleName } from '../ports.js';
-import type { Pod } from '../../protocol/pod.js';
+import type { ObjectMeta } from '../../protocol/pod.js';
 
 /** `<namespace>/<name>` of the bundle. */
 export const BUNDLE_ANNOTATION = 'flotilla.dev/bundle';
@@ -12,9 +12,9 @@ export const BUNDLE_ANNOTATION = 'flotilla.dev/bundle';
 export const MANIFEST_ANNOTATION = 'flotilla.dev/manifest';
 
 /** Null when the annotation is missing or has another form. */
-export function bundleOf(pod: Pod): BundleName | null {
+export function bundleOf(manifest: { readonly metadata?: ObjectMeta }): BundleName | null {
   const [namespace, name, ...rest] =
-    pod.metadata?.annotations?.[BUNDLE_ANNOTATION]?.split('/') ?? [];
+    manifest.metadata?.annotations?.[BUNDLE_ANNOTATION]?.split('/') ?? [];
   if (namespace === undefined || name === undefined || rest.length > 0) return null;
   return namespace === '' || name === '' ? null : { namespace, name };
 }

@@ -143,7 +143,7 @@ export function openDirectoryReader(
       if (stampOf(after) !== stampOf(read)) return 'writing';
       judged.set(name, stampOf(read));
       writing.delete(file);
-      return { name, is: 'bytes', bytes };
+      return { name, is: 'bytes', bytes, mode: Number(read.mode) & 0o7777 };
     } catch (error) {
       return { name, is: 'unreadable', reason: 'Unreadable', message: codeOf(error) };
     }

@@ -3,7 +3,7 @@
  * the manifests themselves are validated where revisions are made. `status` and what the hub alone sets in `metadata`
  * are passed over, so that an object that was read can be sent back. Pure.
  */
-import type { Pod } from 'kubernetes-types/core/v1.js';
+import type { BundleManifest } from '../../protocol/bundle-manifest.js';
 import { LABEL_PATTERN } from '../../protocol/names.js';
 import { API_VERSION } from '../objects.js';
 import { RequestError, type ApplyRequest } from '../ports.js';
@@ -94,17 +94,17 @@ function readSelector(spec: Fields, causes: Cause[]): string {
   return selector;
 }
 
-function readManifests(spec: Fields, causes: Cause[]): readonly Pod[] {
+function readManifests(spec: Fields, causes: Cause[]): readonly BundleManifest[] {
   const manifests = spec['manifests'];
   if (!Array.isArray(manifests)) {
-    causes.push({ field: 'spec.manifests', message: 'required: a list of v1 Pods' });
+    causes.push({ field: 'spec.manifests', message: 'required: a list of v1 Pods and ConfigMaps' });
     return [];
   }
   const wrong = manifests.findIndex(manifest => !isFields(manifest));
   if (wrong !== -1) {
     causes.push({ field: `spec.manifests[${wrong}]`, message: 'must be an object' });
   }
-  return manifests as Pod[];
+  return manifests as BundleManifest[];
 }
 
 /** Throws BadRequest (unknown fields, names that do not match the path) and Invalid (with all causes). */

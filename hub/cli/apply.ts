@@ -1,10 +1,11 @@
 /** `flotilla apply` and `flotilla diff`: a folder of manifests becomes the next revision of a bundle. */
 import { Command } from 'commander';
+import { isPod, type BundleManifest } from '../../protocol/bundle-manifest.js';
 import { parseSelector, SelectorError } from '../selectors.js';
 import type { BundleObjectStatus, BundleSpec } from '../objects.js';
 import { changesBetween, renderDiff } from './bundle-diff.js';
 import { podSecurityWarnings } from './bundle-warnings.js';
-import { defaultBundleName, documentsOf, podsOf, readSources } from './bundle-input.js';
+import { defaultBundleName, documentsOf, manifestsOf, readSources } from './bundle-input.js';
 import type { ApiObject } from './client.js';
 import {
   connected,
@@ -14,7 +15,6 @@ import {
   type Context,
 } from './context.js';
 import { CliError } from '../../protocol/cli-error.js';
-import type { ValidPod } from '../../protocol/pod.js';
 import { pathOf, resourceOf } from './resources.js';
 import { waitForRollout } from './rollout-wait.js';
 
@@ -52,8 +52,8 @@ export function applyCommand(context: Context): Command {
   return inputOptions(new Command('apply'))
     .summary('make manifests the next revision of a bundle and roll it out')
     .description(
-      'Makes the Pods that -f names the whole content of a bundle. Each change is a new signed revision; applying the ' +
-        'same again changes nothing. Pods that are missing from the input leave the nodes.',
+      'Makes the Pods that -f names, and the ConfigMaps that they use, the whole content of a bundle. Each change is a ' +
+        'new signed revision; applying the same again changes nothing. What is missing from the input leaves the nodes.',
     )
     .option(
       '--nodes <selector>',
@@ -61,7 +61,7 @@ export function applyCommand(context: Context): Command {
     )
     .option('--all-nodes', 'every node runs it, those that join later too')
     .option('--dry-run [mode]', 'client: check here; server: let the hub check; write nothing')
-    .option('--prune', 'let pods that are missing from the input leave the nodes, without asking')
+    .option('--prune', 'let what is missing from the input leave the nodes, without asking')
     .option('--wait', 'wait until every node is healthy')
     .option('--timeout <duration>', 'with --wait: how long', '5m')
     .addHelpText(
@@ -82,9 +82,12 @@ export function diffCommand(context: Context): Command {
     )
     .action((options: InputOptions) =>
       connected(context, options, async hub => {
-        const { name, pods } = await readInput(context, hub, options);
+        const { name, manifests } = await readInput(context, hub, options);
+        for (const warning of podSecurityWarnings(manifests.filter(isPod))) {
+          context.terminal.warn(warning);
+        }
         const current = await currentBundle(hub, name);
-        const text = renderDiff(current?.spec.manifests ?? [], pods);
+        const text = renderDiff(current?.spec.manifests ?? [], manifests);
         if (text === '') return;
         context.terminal.write(text);
         context.exit(1);
@@ -102,7 +105,7 @@ async function readInput(
   context: Context,
   hub: Connected,
   options: InputOptions,
-): Promise<{ name: string; pods: ValidPod[] }> {
+): Promise<{ name: string; manifests: BundleManifest[] }> {
   const name = options.bundle ?? defaultBundleName(options.filename);
   if (name === null) {
     throw new CliError(
@@ -115,7 +118,7 @@ async function readInput(
     stdin: context.terminal.stdin,
     recursive: options.recursive === true,
   });
-  return { name, pods: podsOf(documentsOf(sources), hub.namespace) };
+  return { name, manifests: manifestsOf(documentsOf(sources), hub.namespace) };
 }
 
 function bundlePath(hub: Connected, name?: string): string {
@@ -160,19 +163,26 @@ function dryRunMode(option: string | boolean | undefined): 'none' | 'client' | '
   throw new CliError('refused', `--dry-run takes none, client or server, not "${String(option)}"`);
 }
 
+function counted(removed: readonly string[]): string {
+  const pods = removed.filter(name => name.startsWith('pod/')).length;
+  const others = removed.length - pods;
+  const parts = [pods > 0 ? `${pods} pod(s)` : '', others > 0 ? `${others} ConfigMap(s)` : ''];
+  return parts.filter(part => part !== '').join(' and ');
+}
+
 async function mayRemove(
   context: Context,
   removed: readonly string[],
   prune: boolean,
 ): Promise<void> {
   for (const name of removed)
-    context.terminal.print(`pod/${name} is not in the input and leaves the nodes`);
+    context.terminal.print(`${name} is not in the input and leaves the nodes`);
   if (removed.length === 0 || prune) return;
   const answer = await context.terminal.ask('Remove from the nodes? [y/N] ');
   if (answer === null) {
     throw new CliError(
       'refused',
-      `${removed.length} pod(s) would leave the nodes; nothing was changed`,
+      `${counted(removed)} would leave the nodes; nothing was changed`,
       'pass --prune to let them go, or add their manifests to the input',
     );
   }
@@ -180,15 +190,13 @@ async function mayRemove(
 }
 
 async function apply(context: Context, hub: Connected, options: ApplyOptions): Promise<void> {
-  const { name, pods } = await readInput(context, hub, options);
-  for (const warning of podSecurityWarnings(pods)) context.terminal.warn(warning);
+  const { name, manifests } = await readInput(context, hub, options);
   const mode = dryRunMode(options.dryRun);
   const current = await currentBundle(hub, name);
   const selector = selectorAfter(options, current?.spec.nodeSelector ?? null);
-  const changes = changesBetween(current?.spec.manifests ?? [], pods);
+  const changes = changesBetween(current?.spec.manifests ?? [], manifests);
   if (mode === 'none') await mayRemove(context, changes.removed, options.prune === true);
-  else
-    for (const pod of changes.removed) context.terminal.print(`pod/${pod} would leave the nodes`);
+  else for (const one of changes.removed) context.terminal.print(`${one} would leave the nodes`);
   if (mode === 'client') {
     const changed =
       current !== null &&
@@ -202,7 +210,7 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
   const after = await write(hub, {
     name,
     current,
-    spec: { nodeSelector: selector, manifests: pods },
+    spec: { nodeSelector: selector, manifests },
     dryRun: mode === 'server',
   });
   context.terminal.print(outcomeLine(current, after, mode === 'server'));

@@ -1,27 +1,33 @@
-/** What differs between the manifests of two revisions, pod by pod. Pure. */
+/** What differs between the manifests of two revisions, one by one. Pure. */
 import { createTwoFilesPatch } from 'diff';
-import type { Pod } from 'kubernetes-types/core/v1.js';
 import { stringify } from 'yaml';
+import { isPod, type BundleManifest } from '../../protocol/bundle-manifest.js';
 import { canonicalJson } from '../../protocol/canonical.js';
 
+/** Each as `pod/<name>` or `configmap/<name>`. */
 export interface ManifestChanges {
   readonly added: readonly string[];
   readonly changed: readonly string[];
   readonly removed: readonly string[];
 }
 
-function byName(pods: readonly Pod[]): Map<string, Pod> {
-  return new Map(pods.map(pod => [pod.metadata?.name ?? '', pod]));
+function byName(manifests: readonly BundleManifest[]): Map<string, BundleManifest> {
+  const nameOf = (manifest: BundleManifest) =>
+    `${isPod(manifest) ? 'pod' : 'configmap'}/${manifest.metadata?.name ?? ''}`;
+  return new Map(manifests.map(manifest => [nameOf(manifest), manifest]));
 }
 
 /** The namespace is the bundle's: a manifest that leaves it out says the same. */
-function comparable(pod: Pod | undefined): string {
-  if (pod === undefined) return '';
-  const { namespace: _namespace, ...metadata } = pod.metadata ?? {};
-  return canonicalJson({ ...pod, metadata });
+function comparable(manifest: BundleManifest | undefined): string {
+  if (manifest === undefined) return '';
+  const { namespace: _namespace, ...metadata } = manifest.metadata ?? {};
+  return canonicalJson({ ...manifest, metadata });
 }
 
-export function changesBetween(before: readonly Pod[], after: readonly Pod[]): ManifestChanges {
+export function changesBetween(
+  before: readonly BundleManifest[],
+  after: readonly BundleManifest[],
+): ManifestChanges {
   const old = byName(before);
   const now = byName(after);
   const names = [...now.keys()].sort();
@@ -34,8 +40,11 @@ export function changesBetween(before: readonly Pod[], after: readonly Pod[]): M
   };
 }
 
-/** Unified diffs of the YAML of each pod that differs; empty when nothing does. */
-export function renderDiff(before: readonly Pod[], after: readonly Pod[]): string {
+/** Unified diffs of the YAML of each manifest that differs; empty when nothing does. */
+export function renderDiff(
+  before: readonly BundleManifest[],
+  after: readonly BundleManifest[],
+): string {
   const old = byName(before);
   const now = byName(after);
   const { added, changed, removed } = changesBetween(before, after);
@@ -59,6 +68,6 @@ export function renderDiff(before: readonly Pod[], after: readonly Pod[]): strin
     .join('');
 }
 
-function yamlOf(pod: Pod | undefined): string {
-  return pod === undefined ? '' : stringify(JSON.parse(comparable(pod)));
+function yamlOf(manifest: BundleManifest | undefined): string {
+  return manifest === undefined ? '' : stringify(JSON.parse(comparable(manifest)));
 }

@@ -1,15 +1,20 @@
 /**
- * From what `-f` names to the Pods of a bundle. Every mistake is reported with file, line and field, all at once.
+ * From what `-f` names to the Pods and ConfigMaps of a bundle. Every mistake is reported with file, line and field, all at once.
  * `readSources` touches the disk; the rest is pure.
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, extname, join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import {
+  isPod,
+  manifestKey,
+  validateBundleManifest,
+  type BundleManifest,
+} from '../../protocol/bundle-manifest.js';
+import { NO_SECRET_IN_BUNDLE } from '../../protocol/config-object.js';
 import { LABEL_PATTERN } from '../../protocol/names.js';
 import { listItems, readManifests, type ManifestDocument } from '../../protocol/manifest.js';
-import type { ValidPod } from '../../protocol/pod.js';
-import { validatePodManifest } from '../../protocol/pod-validation.js';
 import { CliError } from '../../protocol/cli-error.js';
 
 export interface Source {
@@ -88,8 +93,7 @@ const INSTEAD: Readonly<Record<string, string>> = {
   CronJob: 'schedules are not supported',
   Service: 'publish a hostPort on the Pod',
   Ingress: 'publish a hostPort on the Pod',
-  ConfigMap: 'not taken yet; use env values or a hostPath volume',
-  Secret: 'secrets are not delivered yet, so that none lies readable at a broker',
+  Secret: NO_SECRET_IN_BUNDLE,
   Namespace: 'namespaces need not be made; use -n',
 };
 
@@ -108,41 +112,51 @@ export function documentsOf(sources: readonly Source[]): ManifestDocument[] {
   return documents;
 }
 
-/** The Pods of the documents. Throws `CliError` with all that is wrong, place by place. */
-export function podsOf(documents: readonly ManifestDocument[], namespace: string): ValidPod[] {
-  const pods: ValidPod[] = [];
+/** `ConfigMap "conf"`, `pod "web"`. */
+function titled(kind: string, name: string): string {
+  return `${kind === 'Pod' ? 'pod' : kind} "${name}"`;
+}
+
+/** The Pods and ConfigMaps of the documents. Throws `CliError` with all that is wrong, place by place. */
+export function manifestsOf(
+  documents: readonly ManifestDocument[],
+  namespace: string,
+): BundleManifest[] {
+  const manifests: BundleManifest[] = [];
   const problems: string[] = [];
   const seen = new Map<string, string>();
   for (const document of documents) {
     const kind = document.value['kind'];
-    if (kind !== 'Pod') {
+    if (kind !== 'Pod' && kind !== 'ConfigMap') {
       const name = typeof kind === 'string' && kind !== '' ? kind : 'a document without a kind';
       const instead =
-        (typeof kind === 'string' ? INSTEAD[kind] : undefined) ?? 'a bundle takes Pods';
+        (typeof kind === 'string' ? INSTEAD[kind] : undefined) ??
+        'a bundle takes Pods and the ConfigMaps that they use';
       problems.push(`${document.where('kind')}: ${name} is refused: ${instead}`);
       continue;
     }
-    const result = validatePodManifest(document.value, { context: 'bundle' });
+    const result = validateBundleManifest(document.value);
     if (!result.ok) {
       problems.push(...result.errors.map(e => `${document.where(e.path)}: ${e.message}`));
       continue;
     }
-    const { pod } = result;
-    const name = pod.metadata?.name ?? '';
-    const own = pod.metadata?.namespace;
-    if (own !== undefined && own !== namespace) {
+    const { name, manifest } = result;
+    const own = manifest.metadata?.namespace;
+    if (own !== undefined && own !== '' && own !== namespace) {
       problems.push(
-        `${document.where('metadata.namespace')}: pod "${name}" says namespace "${own}", ` +
+        `${document.where('metadata.namespace')}: ${titled(kind, name)} says namespace "${own}", ` +
           `but the bundle is in "${namespace}"; pass -n ${own} or take the line out`,
       );
     }
-    const first = seen.get(name);
-    if (first !== undefined)
-      problems.push(`${document.where('metadata.name')}: pod "${name}" stands at ${first} too`);
-    seen.set(name, document.where('metadata.name'));
-    pods.push(pod);
+    const first = seen.get(manifestKey(result));
+    if (first !== undefined) {
+      const what = `${titled(kind, name)} stands at ${first} too`;
+      problems.push(`${document.where('metadata.name')}: ${what}`);
+    }
+    seen.set(manifestKey(result), document.where('metadata.name'));
+    manifests.push(manifest);
   }
   if (problems.length > 0) throw new CliError('refused', problems.join('\n'));
-  if (pods.length === 0) throw new CliError('refused', 'no Pod in the input');
-  return pods;
+  if (!manifests.some(isPod)) throw new CliError('refused', 'no Pod in the input');
+  return manifests;
 }

@@ -1,5 +1,6 @@
 /** The text of `flotilla describe`, laid out as kubectl does. Pure. */
 import type { BundleObjectStatus, BundleSpec, EventSpec, NodeExtra, PodExtra } from '../objects.js';
+import { isConfigMap, isPod, type BundleManifest } from '../../protocol/bundle-manifest.js';
 import type { ApiObject } from './client.js';
 import { nodeViewOf, obstacleLines, progressLine, progressOf } from './rollout-progress.js';
 import { ageText, layOut } from '../../protocol/columns.js';
@@ -120,15 +121,21 @@ function nodeLines(object: ApiObject): string[] {
   ];
 }
 
+function namesOf(manifests: readonly BundleManifest[]): string {
+  return manifests.map(({ metadata }) => metadata?.name ?? '').join('\n');
+}
+
 function bundleLines({ object, nodes }: Described): string[] {
   const bundle = object as ApiObject & { spec: BundleSpec; status?: BundleObjectStatus };
   const progress = progressOf(bundle, nodes.map(nodeViewOf));
+  const configMaps = namesOf(bundle.spec.manifests.filter(isConfigMap));
   return [
     ...fields([
       ['Nodes', bundle.spec.nodeSelector === '' ? '<all>' : bundle.spec.nodeSelector],
       ['Revision', String(progress.revision)],
       ['Digest', bundle.status?.digest ?? ''],
-      ['Pods', bundle.spec.manifests.map(pod => pod.metadata?.name ?? '').join('\n') || '<none>'],
+      ['Pods', namesOf(bundle.spec.manifests.filter(isPod)) || '<none>'],
+      ...(configMaps === '' ? [] : [['ConfigMaps', configMaps] as const]),
       ['Rollout', progressLine(object.metadata.name, progress)],
     ]),
     ...obstacleLines(progress),

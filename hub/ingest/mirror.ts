@@ -7,6 +7,7 @@ import type {
   PodSpec,
   PodStatus,
 } from 'kubernetes-types/core/v1.js';
+import { isPod, type BundleManifest } from '../../protocol/bundle-manifest.js';
 import { sha256Hex } from '../../protocol/canonical.js';
 import type { EventRecord, PodDocument, StatusDocument } from '../../protocol/documents.js';
 import { validatePod } from '../../protocol/generated/validators.js';
@@ -175,10 +176,15 @@ export function nameBeside(name: string, node: string): string {
 }
 
 /** The manifest that a pod of a bundle came from: its name without the node's suffix. */
-export function manifestOf(document: PodDocument, manifests: readonly Pod[]): Pod | null {
+export function manifestOf(
+  document: PodDocument,
+  manifests: readonly BundleManifest[],
+): Pod | null {
   const name = String((document.pod['metadata'] as { name?: string }).name ?? '');
   return (
-    manifests.find(pod => podFullName(pod.metadata?.name ?? '', document.node) === name) ?? null
+    manifests
+      .filter(isPod)
+      .find(pod => podFullName(pod.metadata?.name ?? '', document.node) === name) ?? null
   );
 }
 

@@ -2,7 +2,7 @@
  * What a node's turn changes in the store: reporter records, its Node, mirror pods, events. Reads what it needs there,
  * writes nothing.
  */
-import type { Pod } from 'kubernetes-types/core/v1.js';
+import type { BundleManifest } from '../../protocol/bundle-manifest.js';
 import type { EventRecord, PodDocument } from '../../protocol/documents.js';
 import type { NodeObject, PodObject } from '../objects.js';
 import type { Mutation, ReporterRecord, Store } from '../store/store.js';
@@ -15,7 +15,7 @@ export interface NodeWriteParts {
   readonly store: Store;
   readonly manifestsOf: (
     bundle: NonNullable<PodDocument['bundle']>,
-  ) => Promise<readonly Pod[] | null>;
+  ) => Promise<readonly BundleManifest[] | null>;
 }
 
 export interface NodeTurn {

@@ -1,8 +1,12 @@
 /** The way of an apply: check everything, make the revision, one transaction. Implements `BundleWriter`. */
-import type { Pod } from 'kubernetes-types/core/v1.js';
+import {
+  isPodKey,
+  manifestKey,
+  validateBundleManifest,
+  type BundleManifest,
+} from '../../protocol/bundle-manifest.js';
 import { canonicalJson } from '../../protocol/canonical.js';
 import { LABEL_PATTERN } from '../../protocol/names.js';
-import { validatePodManifest } from '../../protocol/pod-validation.js';
 import type { Clock } from '../../protocol/ports.js';
 import type { RootDocument } from '../../protocol/documents.js';
 import { keyId, type Signer } from '../../protocol/keys.js';
@@ -143,7 +147,7 @@ function freshStatus(revised: Revised, current: BundleObject | null): BundleObje
 async function nextRevision(
   { store, root, releaseSigner, clock }: ApplyParts,
   actor: Actor,
-  { request, manifests }: { request: ApplyRequest; manifests: readonly Pod[] },
+  { request, manifests }: { request: ApplyRequest; manifests: readonly BundleManifest[] },
 ): Promise<Revised> {
   const { namespace, name } = request;
   const signer = signerFor(root().document, request, releaseSigner);
@@ -199,33 +203,31 @@ interface Cause {
 }
 
 /** The manifests, each in the bundle's namespace. Throws `Invalid` with every field that is wrong. */
-function checked({ root }: ApplyParts, request: ApplyRequest): Pod[] {
+function checked({ root }: ApplyParts, request: ApplyRequest): BundleManifest[] {
   const causes: Cause[] = [...nameCauses(request)];
-  const manifests: Pod[] = [];
+  const manifests: BundleManifest[] = [];
   const seen = new Set<string>();
   for (const [index, manifest] of request.spec.manifests.entries()) {
     const at = `spec.manifests[${index}]`;
-    const result = validatePodManifest(inNamespace(manifest, request.namespace), {
-      context: 'bundle',
-      namespace: request.namespace,
-    });
+    const { namespace } = request;
+    const result = validateBundleManifest(inNamespace(manifest, namespace), namespace);
     if (!result.ok) {
       causes.push(
         ...result.errors.map(e => ({ field: e.path ? `${at}.${e.path}` : at, message: e.message })),
       );
       continue;
     }
-    const name = result.pod.metadata.name;
-    if (seen.has(name))
-      causes.push({
-        field: `${at}.metadata.name`,
-        message: `pod "${name}" stands twice in the bundle`,
-      });
-    seen.add(name);
-    manifests.push(result.pod);
+    const key = manifestKey(result);
+    if (seen.has(key)) {
+      const what = `${result.kind === 'Pod' ? 'pod' : result.kind} "${result.name}"`;
+      const message = `${what} stands twice in the bundle`;
+      causes.push({ field: `${at}.metadata.name`, message });
+    }
+    seen.add(key);
+    manifests.push(result.manifest);
   }
   const most = root().document.limits.podsPerBundle;
-  if (request.spec.manifests.length > most) {
+  if ([...seen].filter(isPodKey).length > most) {
     causes.push({
       field: 'spec.manifests',
       message: `more than the ${most} pods that the fleet's root allows`,

@@ -3,7 +3,7 @@
  * caller commits what comes out of it, in one transaction.
  */
 import { gzipSync } from 'node:zlib';
-import type { Pod } from 'kubernetes-types/core/v1.js';
+import { isPod, type BundleManifest } from '../../protocol/bundle-manifest.js';
 import { canonicalJson, sha256Hex } from '../../protocol/canonical.js';
 import type {
   BlobPart,
@@ -25,7 +25,7 @@ import type { Mutation, RevisionRecord } from '../store/store.js';
 /** Revisions below the newest that an undo may still reach (design: ten). */
 const ROLLBACK_WINDOW = 10;
 /** Limit of the document's schema; the root sets a lower one. */
-const PODS_MAX = 512;
+const MANIFESTS_MAX = 512;
 /** Raw bytes of one part: fits into a message even when it cannot be compressed. */
 const PART_BYTES = 100 * 1024;
 
@@ -34,8 +34,8 @@ export interface ReviseInput {
   readonly topics: Topics;
   readonly namespace: string;
   readonly name: string;
-  /** Valid Pods, each in the bundle's namespace. */
-  readonly manifests: readonly Pod[];
+  /** Valid Pods and ConfigMaps, each in the bundle's namespace. */
+  readonly manifests: readonly BundleManifest[];
   /** Of the newest revision ever made under this name; 0 for none. */
   readonly lastRevision: number;
   readonly lastRollbackFloor: number;
@@ -57,22 +57,27 @@ export class BundleTooLarge extends Error {
   override readonly name = 'BundleTooLarge';
 }
 
-export function sortedManifests(manifests: readonly Pod[]): Pod[] {
-  return [...manifests].sort((a, b) =>
-    (a.metadata?.name ?? '') < (b.metadata?.name ?? '') ? -1 : 1,
-  );
+/** By name, a Pod before a ConfigMap of the same name. */
+export function sortedManifests(manifests: readonly BundleManifest[]): BundleManifest[] {
+  const nameOf = ({ metadata }: BundleManifest) => metadata?.name ?? '';
+  return [...manifests].sort((a, b) => {
+    if (nameOf(a) !== nameOf(b)) return nameOf(a) < nameOf(b) ? -1 : 1;
+    return Number(isPod(b)) - Number(isPod(a));
+  });
 }
 
 /** The same content, whatever the order: no new revision. */
-export function sameManifests(a: readonly Pod[], b: readonly Pod[]): boolean {
+export function sameManifests(a: readonly BundleManifest[], b: readonly BundleManifest[]): boolean {
   return canonicalJson(sortedManifests(a)) === canonicalJson(sortedManifests(b));
 }
 
 /** Throws `BundleTooLarge`. Equal input gives equal bytes. */
 export function revise(input: ReviseInput): Revised {
   const { length } = input.manifests;
-  if (length > PODS_MAX) throw new BundleTooLarge(`${length} pods, the limit is ${PODS_MAX}`);
-  const contents = sortedManifests(input.manifests).map(pod => contentOf(pod));
+  if (length > MANIFESTS_MAX) {
+    throw new BundleTooLarge(`${length} manifests, the limit is ${MANIFESTS_MAX}`);
+  }
+  const contents = sortedManifests(input.manifests).map(manifest => contentOf(manifest));
   const total = contents.reduce((sum, content) => sum + content.entry.size, 0);
   if (total > BUNDLE_CONTENT_BYTES_MAX) {
     throw new BundleTooLarge(
@@ -95,7 +100,7 @@ export function revise(input: ReviseInput): Revised {
   const payload = Buffer.from(canonicalJson(document));
   if (payload.byteLength > BUNDLE_BYTES_MAX) {
     throw new BundleTooLarge(
-      `the bundle's list of pods is ${payload.byteLength} bytes, the limit is ${BUNDLE_BYTES_MAX}`,
+      `the bundle's list of manifests is ${payload.byteLength} bytes, the limit is ${BUNDLE_BYTES_MAX}`,
     );
   }
   const digest = sha256Hex(payload);
@@ -129,12 +134,13 @@ interface Content {
   readonly blobs: readonly Buffer[];
 }
 
-function contentOf(pod: Pod): Content {
-  const name = pod.metadata?.name ?? '';
-  const bytes = Buffer.from(canonicalJson(pod));
+function contentOf(manifest: BundleManifest): Content {
+  const name = manifest.metadata?.name ?? '';
+  const kind = isPod(manifest) ? 'Pod' : 'ConfigMap';
+  const bytes = Buffer.from(canonicalJson(manifest));
   if (bytes.byteLength > MANIFEST_BYTES_MAX) {
     throw new BundleTooLarge(
-      `pod ${name} is ${bytes.byteLength} bytes, the limit is ${MANIFEST_BYTES_MAX}`,
+      `${kind === 'Pod' ? 'pod' : kind} ${name} is ${bytes.byteLength} bytes, the limit is ${MANIFEST_BYTES_MAX}`,
     );
   }
   const blobs = asBlob(bytes).byteLength <= BLOB_BYTES_MAX ? [bytes] : chunksOf(bytes);
@@ -142,8 +148,8 @@ function contentOf(pod: Pod): Content {
     blobs.length === 1
       ? []
       : blobs.map(blob => ({ digest: sha256Hex(blob), size: blob.byteLength }));
-  const entry = {
-    kind: 'Pod' as const,
+  const entry: ManifestEntry = {
+    kind,
     name,
     digest: sha256Hex(bytes),
     size: bytes.byteLength,
@@ -174,8 +180,10 @@ function blobMutations(topics: Topics, content: Buffer): Mutation[] {
 }
 
 /** Each image once, with the digest that its reference pins, if it does. */
-function imagesOf(manifests: readonly Pod[]): ImageEntry[] {
-  const images = manifests.flatMap(pod => (pod.spec?.containers ?? []).map(c => c.image ?? ''));
+function imagesOf(manifests: readonly BundleManifest[]): ImageEntry[] {
+  const images = manifests
+    .filter(isPod)
+    .flatMap(pod => (pod.spec?.containers ?? []).map(c => c.image ?? ''));
   return [...new Set(images)].sort().map(image => {
     const digest = /@(sha256:[0-9a-f]{64})$/.exec(image)?.[1];
     return { image, digests: digest === undefined ? [] : [digest] };

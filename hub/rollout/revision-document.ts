@@ -1,5 +1,5 @@
 /** Reads the hub's own revisions back: their documents and manifests. No decisions; throws on a damaged store. */
-import type { Pod } from 'kubernetes-types/core/v1.js';
+import type { BundleManifest } from '../../protocol/bundle-manifest.js';
 import { parseCanonical } from '../../protocol/canonical.js';
 import type { BundleDocument } from '../../protocol/documents.js';
 import { openEnvelope } from '../../protocol/envelope.js';
@@ -36,15 +36,15 @@ export function blobsOf(record: RevisionRecord): string[] {
 export async function manifestsOf(
   store: Store,
   bundle: { readonly namespace: string; readonly name: string; readonly revision: number },
-): Promise<readonly Pod[] | null> {
+): Promise<readonly BundleManifest[] | null> {
   const record = await store.revision(bundle.namespace, bundle.name, bundle.revision);
   if (!record) return null;
-  const pods: Pod[] = [];
+  const manifests: BundleManifest[] = [];
   for (const entry of bundleDocumentOf(record).manifests) {
     const digests = entry.parts.length > 0 ? entry.parts.map(part => part.digest) : [entry.digest];
     const blobs = await Promise.all(digests.map(digest => store.blob(digest)));
     const bytes = Buffer.concat(blobs.map(blob => blob?.content ?? Buffer.alloc(0)));
-    pods.push(JSON.parse(bytes.toString('utf8')) as Pod);
+    manifests.push(JSON.parse(bytes.toString('utf8')) as BundleManifest);
   }
-  return pods;
+  return manifests;
 }

@@ -151,10 +151,8 @@ describe("an operator's first day", { skip: noEngine() }, () => {
   test('what a bundle may not hold is refused with file, line and field, and nothing changes', async () => {
     const rows: [string, RegExp][] = [
       ['kind: Secret\napiVersion: v1\nmetadata: {name: s}\n', /bad\.yaml:1:1: Secret is refused/],
-      [
-        'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n',
-        /bad\.yaml:2:1: ConfigMap is refused/,
-      ],
+      ['apiVersion: v1\nkind: ConfigMap\nmetadata: {name: C}\n', /bad\.yaml:3:\d+: metadata\.name/],
+      ['apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n', /no Pod in the input/],
       [
         'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\n',
         /bad\.yaml:2:1: Deployment is refused/,

@@ -246,6 +246,7 @@ export class SimulatedRuntime implements ContainerRuntime, ContainerExec, ImageS
       hash: spec.hash,
       terminationGracePeriodSeconds: spec.terminationGracePeriodSeconds,
       ip: '10.0.0.2',
+      source: spec.annotations['kubernetes.io/config.source'] ?? '',
     });
     this.engine.acts.push(`runSandbox ${spec.pod.name} ${spec.attempt}`);
     this.engine.emit(this.owner, { podUid: spec.pod.uid, containerId: id, action: 'start' });
@@ -335,6 +336,7 @@ export class SimulatedRuntime implements ContainerRuntime, ContainerExec, ImageS
       exitCode: null,
       reason: '',
       message: '',
+      logPath: '',
       ...endingOf(spec.annotations),
     });
     this.engine.acts.push(`createContainer ${pod.name} ${spec.name} ${spec.attempt}`);

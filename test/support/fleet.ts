@@ -75,6 +75,15 @@ export function podManifest(name: string, image = 'web:1'): Record<string, unkno
   };
 }
 
+export function configMapManifest(name: string, value = 'x'): Record<string, unknown> {
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name, namespace: 'default' },
+    data: { key: value },
+  };
+}
+
 export function bundleDocument(
   pods: readonly Record<string, unknown>[] = [podManifest('web')],
   change: Partial<BundleDocument> = {},
@@ -91,7 +100,7 @@ export function bundleDocument(
       const text = canonicalJson(pod);
       const { name } = pod['metadata'] as { name: string };
       return {
-        kind: 'Pod' as const,
+        kind: pod['kind'] === 'ConfigMap' ? ('ConfigMap' as const) : ('Pod' as const),
         name,
         digest: sha256Hex(text),
         size: Buffer.byteLength(text),

@@ -115,6 +115,7 @@ export function sandboxOf(pod: DesiredPod, change: Partial<ObservedSandbox> = {}
     hash: pod.sandboxHash,
     terminationGracePeriodSeconds: 30,
     ip: '172.17.0.2',
+    source: 'file',
     ...change,
   };
 }
@@ -150,6 +151,7 @@ export function containerOf(
     exitCode,
     reason: state === 'exited' ? 'Error' : '',
     message: '',
+    logPath: '',
     preStop: null,
     stopOrder: stopOrderOf(pod, name),
     ...change,

@@ -7,6 +7,7 @@ import {
   type Desired,
   type SourceSnapshot,
 } from '../../../agent/pods/desired.js';
+import type { ConfigObject } from '../../../agent/pods/config-objects.js';
 import type { ValidPod } from '../../../protocol/pod.js';
 import { manifest, T0, wish } from '../../support/pods.js';
 
@@ -185,4 +186,61 @@ describe('mergeSources', () => {
     assert.equal(withRefused([]).refused.length, 1);
     assert.equal(withRefused([['b', small]]).refused.length, 0);
   });
+});
+
+describe('ConfigMaps and Secrets of the sources', () => {
+  const object = (origin: string, text: string, bundle?: string): ConfigObject => ({
+    kind: 'ConfigMap',
+    namespace: 'default',
+    name: 'conf',
+    type: '',
+    data: new Map([['key', Buffer.from(text)]]),
+    origin,
+    bundle: bundle === undefined ? null : { namespace: 'default', name: bundle },
+  });
+  const files = (...objects: readonly ConfigObject[]) => ({
+    ...snapshot('file', [
+      ['a', small],
+      ['o', manifest('owned'), 'shop'],
+    ]),
+    objects,
+  });
+  const seen = ({ pods }: Desired, name: string) => {
+    const own = pods.find(pod => pod.key.includes(name));
+    const found = own?.objects.find({ kind: 'ConfigMap', namespace: 'default', name: 'conf' });
+    return Buffer.from(found?.data.get('key') ?? []).toString();
+  };
+  const conflicts = ({ conditions }: Desired) =>
+    conditions.filter(({ type }) => type === 'ObjectConflict').map(({ message }) => message);
+
+  test('of two with one name the one in force stays; without the other nothing changes', () => {
+    const first = merge([files(object('b.yaml', 'b'))]);
+    const both = merge([files(object('a.yaml', 'a'), object('b.yaml', 'b'))], { previous: first });
+    assert.equal(seen(both, 'web'), 'b');
+    assert.match(
+      conflicts(both).join(),
+      /^a\.yaml: the ConfigMap default\/conf .*b\.yaml, which stays/,
+    );
+    const after = merge([files(object('a.yaml', 'a'))], { previous: both });
+    assert.deepEqual([seen(after, 'web'), conflicts(after)], ['a', []]);
+  });
+
+  test('at a cold start a file’s goes before the URL’s', () => {
+    const url = { ...snapshot('http', []), objects: [object('http://h/', 'url')] };
+    assert.equal(seen(merge([files(object('a.yaml', 'file')), url]), 'web'), 'file');
+  });
+
+  test('a bundle’s pods see their own before a person’s; other pods never see a bundle’s', () => {
+    const own = object('flotilla_x', 'bundle', 'shop');
+    const merged = merge([files(object('a.yaml', 'local'), own)]);
+    assert.deepEqual([seen(merged, 'owned'), seen(merged, 'web')], ['bundle', 'local']);
+    assert.deepEqual(conflicts(merged), []);
+    assert.equal(seen(merge([files(own)]), 'web'), '');
+  });
+});
+
+test('row 44 better: each source that has spoken is named', () => {
+  const merged = merge([snapshot('file', []), snapshot('http', [], false)]);
+  assert.deepEqual([...merged.spoken], ['file']);
+  assert.equal(merged.complete, false);
 });

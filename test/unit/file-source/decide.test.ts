@@ -16,7 +16,12 @@ import {
 const bytes = (text: string) => new TextEncoder().encode(text);
 const yaml = (name: string, image = 'busybox:1') =>
   `apiVersion: v1\nkind: Pod\nmetadata: {name: ${name}}\nspec: {containers: [{name: app, image: '${image}'}]}\n`;
-const file = (name: string, text: string): Reading => ({ name, is: 'bytes', bytes: bytes(text) });
+const file = (name: string, text: string): Reading => ({
+  name,
+  is: 'bytes',
+  bytes: bytes(text),
+  mode: 0o644,
+});
 const listing = (...readings: Reading[]): Listing => ({ ok: true, readings, isWriting: false });
 const trusting = () => true;
 
@@ -107,6 +112,96 @@ describe('parseFile', () => {
       }
     });
   }
+});
+
+const map = (name: string, value = 'x') =>
+  `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {key: ${value}}\n`;
+const secret = (value: string) =>
+  `apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {key: ${value}}\n`;
+
+describe('ConfigMaps and Secrets beside the pods (P12)', () => {
+  test('a file may mix Pods, ConfigMaps, Secrets and lists of them', () => {
+    const list = `apiVersion: v1\nkind: ConfigMapList\nitems: [{metadata: {name: c}}]\n`;
+    const text = [yaml('a'), map('b'), secret('v'), list].join('---\n');
+    const parsed = parseFile('f', bytes(text));
+    assert.ok(parsed.ok);
+    assert.deepEqual(
+      parsed.objects.map(one => `${one.kind} ${one.namespace}/${one.name} ${one.origin}`),
+      ['ConfigMap default/b f', 'Secret default/s f', 'ConfigMap default/c f'],
+    );
+    assert.equal(parsed.pods.length, 1);
+  });
+
+  test('a Pod and a ConfigMap may have one name, two ConfigMaps may not', () => {
+    assert.ok(parseFile('f', bytes(`${yaml('a')}---\n${map('a')}`)).ok);
+    const twice = parseFile('f', bytes(`${map('a')}---\n${map('a')}`));
+    assert.ok(!twice.ok);
+    assert.deepEqual([twice.reason, twice.refused], ['Duplicate', []]);
+  });
+
+  const modes: readonly [number, boolean][] = [
+    [0o600, true],
+    [0o400, true],
+    [0o700, true],
+    [0o640, false],
+    [0o644, false],
+    [0o604, false],
+    [0o602, false],
+  ];
+  for (const [mode, isFine] of modes) {
+    test(`a Secret in a file of mode ${mode.toString(8)} is ${isFine ? 'read' : 'refused'}`, () => {
+      const parsed = parseFile('f', bytes(secret('hunter2')), mode);
+      assert.equal(parsed.ok, isFine);
+      if (parsed.ok) return;
+      assert.equal(parsed.reason, 'SecretReadable');
+      assert.match(parsed.message, /chmod 600 f/);
+    });
+  }
+
+  test('a ConfigMap may be read by everybody', () => {
+    assert.ok(parseFile('f', bytes(map('a')), 0o644).ok);
+  });
+
+  const leaks: readonly [string, string][] = [
+    ['a number too large', secret('123456789012345678901234567890')],
+    ['a broken text', `${secret('hunter2')}\thunter2: ]`],
+    ['an unclosed quote', secret('"hunter2')],
+    ['a tag', secret('!hunter2 x')],
+    ['a wrong type', secret('[hunter2]')],
+    ['JSON', '{"kind": "Secret", "stringData": {"key": 12345678901234567890 hunter2}}'],
+  ];
+  for (const [says, text] of leaks) {
+    test(`no value of a Secret is in a message: ${says}`, () => {
+      const parsed = parseFile('f', bytes(text));
+      assert.ok(!parsed.ok);
+      assert.doesNotMatch(parsed.message, /hunter2|1234567/);
+      assert.match(parsed.message, /^f:\d+:\d+: /);
+    });
+  }
+
+  test('one that turns bad stays as it was, and says so', () => {
+    const first = applyListing(
+      emptyDirectory('/m'),
+      listing(file('c', map('a', 'one'))),
+      trusting,
+    ).state;
+    const { state } = applyListing(first, listing(file('c', 'bad: [')), trusting);
+    const [object] = snapshotOf(state).objects;
+    assert.equal(Buffer.from(object?.data.get('key') ?? []).toString(), 'one');
+    assert.match(snapshotOf(state).conditions[1]?.message ?? '', /last good content/);
+    const gone = applyListing(state, listing(), trusting).state;
+    assert.deepEqual(snapshotOf(gone).objects, []);
+  });
+
+  test('one of a bundle names its bundle', () => {
+    const annotated = map('a').replace(
+      '{name: a}',
+      '{name: a, annotations: {flotilla.dev/bundle: prod/shop}}',
+    );
+    const name = 'flotilla_shop_0123456789abcdef.json';
+    const { state } = applyListing(emptyDirectory('/m'), listing(file(name, annotated)), trusting);
+    assert.deepEqual(snapshotOf(state).objects[0]?.bundle, { namespace: 'prod', name: 'shop' });
+  });
 });
 
 const good = file('web.yaml', yaml('web'));

@@ -11,6 +11,7 @@ import { bundleWriter, type ApplyParts } from '../../../hub/rollout/apply.js';
 import { bundleDocumentOf } from '../../../hub/rollout/revision-document.js';
 import { openSqliteStore } from '../../../hub/store/sqlite.js';
 import type { Actor, Store } from '../../../hub/store/store.js';
+import type { BundleManifest } from '../../../protocol/bundle-manifest.js';
 import type { RootDocument } from '../../../protocol/documents.js';
 import { REAL_CLOCK } from '../../support/clock.js';
 import { idOf, RELEASE, rootDocument, ROOT, signer, trustedRoot } from '../../support/fleet.js';
@@ -28,7 +29,10 @@ function pod(name: string, change: Record<string, unknown> = {}): Pod {
   };
 }
 
-function request(manifests: readonly Pod[], change: Partial<ApplyRequest> = {}): ApplyRequest {
+function request(
+  manifests: readonly BundleManifest[],
+  change: Partial<ApplyRequest> = {},
+): ApplyRequest {
   return {
     namespace: 'default',
     name: 'shop',
@@ -79,6 +83,39 @@ describe('apply', () => {
   beforeEach(async () => {
     await (store as Store | undefined)?.close();
     store = await openSqliteStore({ path: join(directory, `${files++}.db`), clock: REAL_CLOCK });
+  });
+
+  test('a ConfigMap takes the bundle’s namespace; a change of it is the next revision', async () => {
+    const map = (value: string) => ({
+      apiVersion: 'v1' as const,
+      kind: 'ConfigMap' as const,
+      metadata: { name: 'web' },
+      data: { key: value },
+    });
+    const first = await apply(request([map('a'), pod('web')]));
+    assert.deepEqual(
+      first.object.spec.manifests.map(one => `${one.kind} ${one.metadata?.namespace}`),
+      ['Pod default', 'ConfigMap default'],
+    );
+    assert.equal((await apply(request([pod('web'), map('a')]))).outcome, 'unchanged');
+    const second = await apply(request([pod('web'), map('b')]));
+    assert.deepEqual([second.outcome, second.object.status.revision], ['configured', 2]);
+    await assert.rejects(
+      apply(request([pod('web'), map('a'), map('b')])),
+      refusal('Invalid', 'spec.manifests[2].metadata.name'),
+    );
+  });
+
+  test('a Secret is refused, with the way that there is today', async () => {
+    const secret = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 's' }, data: {} };
+    await assert.rejects(
+      apply(request([pod('web'), secret as unknown as BundleManifest])),
+      (error: unknown) => {
+        assert.ok(refusal('Invalid', 'spec.manifests[1].kind')(error));
+        assert.match(String(error), /sealed delivery of secrets does not exist yet/);
+        return true;
+      },
+    );
   });
 
   test('makes a bundle, then nothing while nothing changes, then the next revision', async () => {

@@ -118,6 +118,28 @@ describe('a revision', () => {
     );
   });
 
+  test('lists ConfigMaps beside its pods, which a node accepts; a pod may have the same name', () => {
+    const configMap = {
+      apiVersion: 'v1' as const,
+      kind: 'ConfigMap' as const,
+      metadata: { name: 'web', namespace: 'default' },
+      data: { level: '5' },
+    };
+    const { mutations, revision, digest } = made({ manifests: [configMap, pod('web')] });
+    const { size, envelope } = recordOf(mutations);
+    const { manifests, images } = bundleDocumentOf(recordOf(mutations));
+    assert.deepEqual(
+      manifests.map(({ kind, name }) => `${kind} ${name}`),
+      ['Pod web', 'ConfigMap web'],
+    );
+    assert.equal(images.length, 1);
+    const assigned = { namespace: 'default', name: 'shop', revision, digest, size, attempt: 0 };
+    const context = { root: trustedRoot(), assigned, arch: 'amd64', agentVersion: '0.1.0' };
+    assert.ok(openBundle(envelope, context).ok);
+    const changed = { ...configMap, data: { level: '6' } };
+    assert.equal(sameManifests([configMap], [changed]), false);
+  });
+
   const FLOORS: readonly [string, { last: number; floor: number }, number][] = [
     ['the first may go back to nothing', { last: 0, floor: 0 }, 0],
     ['the eleventh still reaches the first', { last: 10, floor: 0 }, 1],
@@ -149,11 +171,11 @@ describe('what is too large is refused with a sentence', () => {
       ),
       /all manifests together are \d+ bytes/,
     ],
-    ['more pods than a bundle may list', tiny(513), /513 pods, the limit is 512/],
+    ['more pods than a bundle may list', tiny(513), /513 manifests, the limit is 512/],
     [
       'a list that one envelope cannot hold',
       tiny(500, 'p'.repeat(60)),
-      /the bundle's list of pods is \d+ bytes/,
+      /the bundle's list of manifests is \d+ bytes/,
     ],
   ];
   for (const [sentence, manifests, message] of LARGE) {

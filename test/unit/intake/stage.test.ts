@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { bundleRefusal, DEFAULT_POLICY, RELEASE_SCOPE } from '../../../agent/admission/policy.js';
-import { Stage, type Whereabouts } from '../../../agent/intake/stage.js';
+import { Stage, type StageOptions, type Whereabouts } from '../../../agent/intake/stage.js';
 import { openJournal, type Journal } from '../../../agent/journal/journal.js';
 import { openOwnedDirectory } from '../../../agent/intake/owned-files.js';
 import { canonicalJson } from '../../../protocol/canonical.js';
@@ -22,6 +22,7 @@ import {
   assigned,
   assignmentDocument,
   bundleDocument,
+  configMapManifest,
   HUB,
   idOf,
   NODE,
@@ -57,11 +58,17 @@ afterEach(() => {
   fs.rmSync(dataDir, { recursive: true });
 });
 
-function makeStage(): Stage {
+function makeStage(change: Partial<StageOptions> = {}): Stage {
   const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
   const directory = openOwnedDirectory(manifests);
-  const refuses = bundleRefusal({ policy: DEFAULT_POLICY, releaseScope: RELEASE_SCOPE });
-  return new Stage({ journal, directory, log: quiet, whereabouts: () => whereabouts, refuses });
+  return new Stage({
+    journal,
+    directory,
+    log: quiet,
+    whereabouts: () => whereabouts,
+    refuses: bundleRefusal({ policy: DEFAULT_POLICY, releaseScope: RELEASE_SCOPE }),
+    ...change,
+  });
 }
 
 function store(document: BundleDocument, pods: Pods): void {
@@ -238,6 +245,93 @@ describe('a bundle', () => {
       [after.ino, after.mtimeMs, journal.head()],
       [before.ino, before.mtimeMs, head],
     );
+  });
+});
+
+describe('a bundle with ConfigMaps', () => {
+  const shop = { namespace: 'default', name: 'shop' };
+  const podFile = ownedFileName(shop, 'web');
+  const mapFile = ownedFileName(shop, 'ConfigMap/conf');
+  const revisionOf = (value: string, revision: number) => {
+    const manifests = [podManifest('web'), configMapManifest('conf', value)];
+    const document = bundleDocument(manifests, { revision });
+    store(document, manifests);
+    return document;
+  };
+  const dataOf = () =>
+    (JSON.parse(fs.readFileSync(join(manifests, mapFile), 'utf8')) as { data: object }).data;
+  /** The order in which names appear in and leave the directory. */
+  const orderOf = (work: () => void): string[] => {
+    const order: string[] = [];
+    const real = openOwnedDirectory(manifests);
+    const directory = {
+      ...real,
+      apply: (change: Parameters<typeof real.apply>[0]) => {
+        order.push(...change.write.map(({ file }) => `+${file}`));
+        order.push(...change.remove.map(file => `-${file}`));
+        real.apply(change);
+      },
+    };
+    stage = makeStage({ directory });
+    work();
+    return order;
+  };
+
+  test('puts them in place before the pods, and takes them away after them', () => {
+    const wrote = orderOf(() => assign([revisionOf('one', 1)]));
+    assert.deepEqual(wrote, [`+${mapFile}`, `+${podFile}`]);
+    assert.deepEqual(states(), ['shop activating FilesWritten']);
+    const { annotations } = (
+      JSON.parse(fs.readFileSync(join(manifests, mapFile), 'utf8')) as {
+        metadata: { annotations: Record<string, string> };
+      }
+    ).metadata;
+    assert.equal(annotations['flotilla.dev/bundle'], 'default/shop');
+    assert.deepEqual(
+      orderOf(() => assign([])),
+      [`-${podFile}`, `-${mapFile}`],
+    );
+  });
+
+  test('changes the file of a changed one alone', () => {
+    assign([revisionOf('one', 1)]);
+    const before = fs.statSync(join(manifests, podFile));
+    assign([revisionOf('two', 2)]);
+    assert.deepEqual(dataOf(), { key: 'two' });
+    const after = fs.statSync(join(manifests, podFile));
+    assert.deepEqual([after.ino, after.mtimeMs], [before.ino, before.mtimeMs]);
+  });
+
+  test('mends one that somebody edited or removed', () => {
+    assign([revisionOf('one', 1)]);
+    fs.writeFileSync(join(manifests, mapFile), '{}');
+    stage.distrustDirectory();
+    pass();
+    assert.deepEqual(dataOf(), { key: 'one' });
+  });
+
+  test('is no conflict with another bundle that has one of the same name', () => {
+    const other = [podManifest('other'), configMapManifest('conf', 'theirs')];
+    const document = bundleDocument(other, { name: 'two' });
+    store(document, other);
+    assign([revisionOf('one', 1), document]);
+    assert.deepEqual(states(), ['shop activating FilesWritten', 'two activating FilesWritten']);
+    assert.equal(files().length, 4);
+  });
+
+  test('fails as a whole where a kubelet runs the pods, with the reason', () => {
+    stage = makeStage({ runtimeNone: true });
+    assign([revisionOf('one', 1)]);
+    assert.deepEqual([states(), files()], [['shop failed Unsupported'], []]);
+    assert.match(journal.bundles()[0]?.message ?? '', /ConfigMap conf: with runtime: none/);
+  });
+
+  test('fails as a whole when one is unfit', () => {
+    const unfit = [podManifest('web'), { ...configMapManifest('conf'), colour: 'red' }];
+    const document = bundleDocument(unfit);
+    store(document, unfit);
+    assign([document]);
+    assert.deepEqual(states(), ['shop failed Malformed']);
   });
 });
 

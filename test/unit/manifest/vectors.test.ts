@@ -8,6 +8,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { readManifests } from '../../../protocol/manifest.js';
+import { isConfigObject, validateConfigObject } from '../../../protocol/config-object.js';
 import { validatePodManifest } from '../../../protocol/pod-validation.js';
 
 const vectors = fileURLToPath(new URL('../../../../test/vectors/manifests/', import.meta.url));
@@ -18,13 +19,20 @@ function manifestsIn(folder: string): { name: string; file: string }[] {
     .map(name => ({ name, file: `${vectors}${folder}/${name}` }));
 }
 
+function validate(value: Record<string, unknown>) {
+  const context = { context: 'file' } as const;
+  return isConfigObject(value)
+    ? validateConfigObject(value, context)
+    : validatePodManifest(value, context);
+}
+
 function errorLines(name: string, bytes: Uint8Array): string[] {
   const reading = readManifests(bytes, { source: name });
   if (!reading.ok) {
     return reading.errors.map(({ where, message, code }) => `${where}: ${message} [${code}]`);
   }
   return reading.documents.flatMap(document => {
-    const result = validatePodManifest(document.value, { context: 'file' });
+    const result = validate(document.value);
     if (result.ok) return [];
     return result.errors.map(
       ({ path, message, code }) => `${document.where(path)}: ${message} [${code}]`,
@@ -43,7 +51,7 @@ describe('valid manifests', () => {
         expected,
       );
       for (const { value } of reading.documents.filter(document => 'kind' in document.value)) {
-        const result = validatePodManifest(value, { context: 'file' });
+        const result = validate(value);
         assert.ok(result.ok, JSON.stringify(result));
       }
     });

@@ -426,3 +426,16 @@ describe('plan', () => {
     assert.deepEqual(of(there), of(turned));
   });
 });
+
+test('row 44 better: what runs of a source that has spoken may go though another has not', () => {
+  const desired = { ...wishes([], { complete: false }), spoken: new Set(['file']) };
+  const steps = (source: string) => {
+    const { sandboxes, containers } = running(wish(two));
+    const observed = { containers, sandboxes: sandboxes.map(one => ({ ...one, source })) };
+    const podData = new Set<string>();
+    const input = { desired, observed, memory: EMPTY_MEMORY, ...CALM, podData, now: NOW };
+    return shorthand(plan(input)).length;
+  };
+  assert.ok(steps('file') > 0);
+  assert.deepEqual([steps('http'), steps('')], [0, 0]);
+});

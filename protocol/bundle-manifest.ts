@@ -1,0 +1,65 @@
+/**
+ * What a bundle is made of: Pods, and the ConfigMaps that they use. Validation of one, and the key by which it is known
+ * within its bundle.
+ *
+ * A Secret is no part of a bundle: blobs can be read at the broker. Pure.
+ */
+import type { ConfigMap } from 'kubernetes-types/core/v1.js';
+import { isConfigObject, validateConfigObject } from './config-object.js';
+import type { FieldError } from './field-error.js';
+import type { Pod, ValidPod } from './pod.js';
+import { validatePodManifest } from './pod-validation.js';
+
+export type BundleManifest = Pod | ConfigMap;
+export type BundleManifestKind = 'Pod' | 'ConfigMap';
+
+export type BundleManifestResult =
+  | { readonly ok: true; readonly kind: 'Pod'; readonly name: string; readonly manifest: ValidPod }
+  | {
+      readonly ok: true;
+      readonly kind: 'ConfigMap';
+      readonly name: string;
+      readonly manifest: ConfigMap;
+    }
+  | { readonly ok: false; readonly errors: readonly FieldError[] };
+
+/** A manifest without a kind counts as a Pod, as in what former versions wrote. */
+export function isConfigMap(manifest: BundleManifest): manifest is ConfigMap {
+  return manifest.kind === 'ConfigMap';
+}
+
+export function isPod(manifest: BundleManifest): manifest is ValidPod {
+  return !isConfigMap(manifest);
+}
+
+/** Unique in a bundle: the bare name of a Pod, `ConfigMap/<name>` (no Pod's name has a slash). */
+export function manifestKey({ kind, name }: { kind: BundleManifestKind; name: string }): string {
+  return kind === 'Pod' ? name : `${kind}/${name}`;
+}
+
+export function keyOfManifest(manifest: BundleManifest): string {
+  const kind = isConfigMap(manifest) ? 'ConfigMap' : 'Pod';
+  return manifestKey({ kind, name: manifest.metadata?.name ?? '' });
+}
+
+/** True for the key of a Pod. */
+export function isPodKey(key: string): boolean {
+  return !key.includes('/');
+}
+
+/** One document of a bundle in `namespace` (absent: any). Never throws on bad input. */
+export function validateBundleManifest(value: unknown, namespace?: string): BundleManifestResult {
+  const options = {
+    context: 'bundle' as const,
+    ...(namespace === undefined ? {} : { namespace }),
+  };
+  if (typeof value === 'object' && value !== null && isConfigObject({ ...value })) {
+    const result = validateConfigObject({ ...value }, options);
+    if (!result.ok) return result;
+    const { name, manifest } = result.object;
+    return { ok: true, kind: 'ConfigMap', name, manifest: manifest as ConfigMap };
+  }
+  const result = validatePodManifest(value, options);
+  if (!result.ok) return result;
+  return { ok: true, kind: 'Pod', name: result.pod.metadata.name, manifest: result.pod };
+}

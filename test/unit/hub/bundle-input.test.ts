@@ -1,0 +1,75 @@
+/** From documents to the manifests of a bundle, and what differs between two sets of them. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { changesBetween, renderDiff } from '../../../hub/cli/bundle-diff.js';
+import { documentsOf, manifestsOf } from '../../../hub/cli/bundle-input.js';
+import { CliError } from '../../../protocol/cli-error.js';
+import { keyOfManifest, type BundleManifest } from '../../../protocol/bundle-manifest.js';
+
+const POD =
+  'apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: a, image: b}]}\n';
+const map = (value: string, name = 'conf', more = '') =>
+  `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}${more}}\ndata: {key: ${value}}\n`;
+
+const read = (...texts: string[]) =>
+  manifestsOf(documentsOf([{ name: 'in.yaml', text: texts.join('---\n') }]), 'default');
+const keys = (manifests: readonly BundleManifest[]) => manifests.map(keyOfManifest);
+
+describe('manifestsOf', () => {
+  test('takes Pods and ConfigMaps, of one name too', () => {
+    assert.deepEqual(keys(read(POD, map('x'), map('z', 'web'))), [
+      'web',
+      'ConfigMap/conf',
+      'ConfigMap/web',
+    ]);
+  });
+
+  const refused: readonly [string, string[], RegExp][] = [
+    ['a ConfigMap alone', [map('x')], /no Pod in the input/],
+    [
+      'a ConfigMap twice',
+      [POD, map('x'), map('z')],
+      /in\.yaml:13:12: ConfigMap "conf" stands at in\.yaml:8:12 too/,
+    ],
+    [
+      'another namespace',
+      [POD, map('x', 'conf', ', namespace: prod')],
+      /ConfigMap "conf" says namespace "prod", .*-n prod/,
+    ],
+    [
+      'a Secret',
+      [POD, 'apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {a: hunter2}\n'],
+      /in\.yaml:7:1: Secret is refused: sealed delivery of secrets does not exist yet.*<data-dir>\/manifests/,
+    ],
+    ['a value that is no text', [POD, map('yes')], /data\.key: must be a string.*quotes/],
+    ['another kind', [POD, 'apiVersion: v1\nkind: Service\n'], /Service is refused: publish/],
+  ];
+  for (const [sentence, texts, message] of refused) {
+    test(`refuses ${sentence}`, () => {
+      assert.throws(
+        () => read(...texts),
+        (error: unknown) => {
+          assert.ok(error instanceof CliError);
+          assert.match(error.message, message);
+          assert.doesNotMatch(error.message, /hunter2/);
+          return true;
+        },
+      );
+    });
+  }
+});
+
+test('a diff names each manifest with its kind and shows a ConfigMap’s data', () => {
+  const before = read(POD, map('old'), map('x', 'gone'));
+  const after = read(POD, map('new'), map('x', 'web'));
+  assert.deepEqual(changesBetween(before, after), {
+    added: ['configmap/web'],
+    changed: ['configmap/conf'],
+    removed: ['configmap/gone'],
+  });
+  assert.match(
+    renderDiff(before, after),
+    /--- now\/configmap\/conf\n[\s\S]*-\s+key: old\n\+\s+key: new/,
+  );
+  assert.equal(renderDiff(before, before), '');
+});
