@@ -82,7 +82,9 @@ function shownContainer(one: ContainerCase, input: StatusInput): Shown {
   const isRunning = state.running !== undefined;
   const health =
     newest !== undefined && isRunning ? healthOf(input.health, newest.id, container) : null;
-  const isCompletedInit = isInit && !view.isSidecar && state.terminated?.exitCode === 0;
+  // A plain init container is ready when it is done, and only then.
+  const isPlainInit = isInit && !view.isSidecar;
+  const isDone = state.terminated?.exitCode === 0;
   const known = input.runs[container.name];
   const lostRestarts = known === undefined ? 0 : known.restarts + (runsAgain ? 1 : 0);
   const restartCount = newest === undefined ? lostRestarts : restartsOf(newest, known);
@@ -93,7 +95,7 @@ function shownContainer(one: ContainerCase, input: StatusInput): Shown {
     name: container.name,
     state,
     lastState,
-    ready: isCompletedInit || (health?.ready ?? false),
+    ready: isPlainInit ? isDone : (health?.ready ?? false),
     started: health?.started ?? false,
     restartCount,
     image: container.image ?? '',
