@@ -4,7 +4,7 @@
  *
  * Types and small readings of them only. Standard: the v1 API of Kubernetes.
  */
-import type { Container, Pod, PodSpec } from 'kubernetes-types/core/v1.js';
+import type { Container, EnvVar, Pod, PodSpec } from 'kubernetes-types/core/v1.js';
 
 export type {
   AppArmorProfile,
@@ -12,9 +12,12 @@ export type {
   ContainerPort,
   ContainerState,
   ContainerStatus,
+  DownwardAPIVolumeFile,
   EmptyDirVolumeSource,
+  EnvFromSource,
   EnvVar,
   HostPathVolumeSource,
+  KeyToPath,
   LifecycleHandler,
   Pod,
   PodCondition,
@@ -22,6 +25,8 @@ export type {
   PodSecurityContext,
   PodSpec,
   PodStatus,
+  ProjectedVolumeSource,
+  ResourceFieldSelector,
   ResourceRequirements,
   SeccompProfile,
   SecurityContext,
@@ -61,4 +66,17 @@ export function allContainers(pod: Pod): readonly Container[] {
 /** A field of Kubernetes 1.34 that the declarations do not have yet; empty when it is not given. */
 export function hostnameOverride(spec: PodSpec): string {
   return (spec as { hostnameOverride?: string }).hostnameOverride ?? '';
+}
+
+/** `valueFrom.fileKeyRef` of Kubernetes 1.35. */
+export interface FileKeySelector {
+  readonly volumeName: string;
+  readonly path: string;
+  readonly key: string;
+  readonly optional?: boolean;
+}
+
+/** A field that the declarations do not have yet. */
+export function fileKeyRef({ valueFrom }: EnvVar): FileKeySelector | undefined {
+  return (valueFrom as { fileKeyRef?: FileKeySelector } | undefined)?.fileKeyRef;
 }

@@ -13,7 +13,7 @@ import type { NodeFiles } from './node-files.js';
 import type { ImagePulls } from '../images/pulls.js';
 import type { PodPlan } from './plan.js';
 import * as say from './pod-events.js';
-import { needsPodIP } from './pod-env.js';
+import { environment, needsPodIP } from './pod-env.js';
 import { containerSpec, podIdentity, sandboxSpec, type NodeFacts } from './pod-spec.js';
 import {
   RuntimeError,
@@ -23,7 +23,7 @@ import {
 } from '../runtime/runtime.js';
 import { failureOf, reasonOf } from './step-failure.js';
 import { waitFor, type Step } from './steps.js';
-import type { PodVolumes } from './volumes.js';
+import type { PodVolumes } from '../volumes/volumes.js';
 import type { Container } from '../../protocol/pod.js';
 import type { Clock } from '../../protocol/ports.js';
 
@@ -210,8 +210,7 @@ class Execution {
 
   async #prepare(): Promise<void> {
     const { volumes } = this.#tools;
-    const { uid, pod } = this.#desired;
-    await volumes.prepare(uid, pod);
+    await volumes.prepare(this.#desired, this.#tools.node);
     const { sandbox } = this.#input.plan;
     await writeHosts(this.#desired, sandbox?.ip ?? '', this.#tools);
     this.#aboutDns = await writeResolvConf(this.#desired, this.#tools);
@@ -242,16 +241,28 @@ class Execution {
     const container = this.#container(step.container);
     const sandboxId = step.sandboxId ?? this.#sandboxId;
     if (sandboxId === null) throw new Error('there is no sandbox to join');
+    const env = await this.#environment(container);
+    const { features } = node;
     const spec = containerSpec(desired, container, {
       attempt: step.attempt,
       node,
-      mounts: await volumes.mounts(desired.uid, desired.pod, container),
-      podIP: needsPodIP(container) ? await this.#podIP() : '',
+      env,
+      ...(await volumes.mounts(desired, container, { env, features })),
       ...(await this.#securityFacts(container)),
     });
     const id = await runtime.createContainer(sandboxId, podIdentity(desired), spec);
     this.#made.set(step.container, id);
     this.#tell(desired.uid, say.created(step.container));
+  }
+
+  async #environment(container: Container): Promise<ReadonlyMap<string, string>> {
+    const { volumes, node } = this.#tools;
+    const { uid, pod, objects } = this.#desired;
+    const podIP = needsPodIP(container) ? await this.#podIP() : '';
+    const files = await volumes.envFiles(this.#desired, container);
+    const { values, skipped } = environment(container, pod, { node, podIP, objects, files });
+    for (const of of skipped) this.#tell(uid, say.envKeysSkipped(container.name, of));
+    return values;
   }
 
   async #securityFacts(container: Container): Promise<SecurityFacts> {

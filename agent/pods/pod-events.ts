@@ -57,6 +57,17 @@ export const started = (container: string) =>
 export const killing = (container: string, reason: string) =>
   normal('Killing', `Stopping container ${container}: ${reason}`, container);
 
+/** Values that are no text cannot be given to a process. */
+export const envKeysSkipped = (
+  container: string,
+  { from, keys }: { readonly from: string; readonly keys: readonly string[] },
+) =>
+  warning(
+    'InvalidEnvironmentVariableNames',
+    `Keys [${keys.join(', ')}] from the EnvFrom ${from} were skipped since their values are no text`,
+    container,
+  );
+
 export const sandboxChanged = () =>
   normal('SandboxChanged', 'Pod sandbox changed, it will be killed and re-created.');
 

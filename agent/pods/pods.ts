@@ -6,6 +6,7 @@ import type { PodSettings } from './pod-settings.js';
 import type { ImagePulls } from '../images/pulls.js';
 import type { EventSink, PodReport, SourceCondition } from '../ports.js';
 import type { ContainerRuntime } from '../runtime/runtime.js';
+import type { PodVolumes } from '../volumes/volumes.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 
 export interface PodsOptions {
@@ -23,6 +24,8 @@ export interface PodsOptions {
   };
   /** Absent: the defaults. */
   readonly settings?: PodSettings;
+  /** Absent: below `dataDir`. */
+  readonly volumes?: PodVolumes;
   /** Files of pods are kept under `<dataDir>/pods/`. */
   readonly dataDir: string;
 }

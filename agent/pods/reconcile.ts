@@ -31,7 +31,7 @@ import { openImagePulls, type ImagePulls } from '../images/pulls.js';
 import type { PodReport, SourceCondition } from '../ports.js';
 import { RuntimeError, type ObservedPods, type PodIdentity } from '../runtime/runtime.js';
 import { describeStep } from './steps.js';
-import { openPodVolumes } from './volumes.js';
+import { openPodVolumes } from '../volumes/volumes.js';
 import { Workers } from './workers.js';
 
 /** A whole look although nothing was heard (row 81). */
@@ -77,12 +77,12 @@ class Reconciler implements Pods {
 
   constructor(options: PodsOptions) {
     this.#options = options;
-    this.#volumes = openPodVolumes(options.dataDir);
+    this.#volumes = options.volumes ?? openPodVolumes(options);
     this.#files = openNodeFiles({
       resolvConf: options.settings?.resolvConf ?? '',
       seccompDir: join(options.dataDir, 'seccomp'),
     });
-    this.#node = nodeFacts(options, null);
+    this.#node = nodeFacts(options, null, 0);
     this.#images = options.images ?? openImagePulls({ store: options.runtime, log: options.log });
     this.#unsubscribe = options.sources.map(source => source.onChange(() => this.#wakeUp()));
     this.#workers = new Workers(options.log, key => {
@@ -223,7 +223,7 @@ class Reconciler implements Pods {
   async #meetEngine(): Promise<void> {
     const info = await this.#options.runtime.info();
     this.#runtimeName = info.name;
-    this.#node = nodeFacts(this.#options, info);
+    this.#node = nodeFacts(this.#options, info, await this.#volumes.capacityBytes());
     this.#engine = { isUp: true, message: `${info.name} ${info.version}` };
   }
 
