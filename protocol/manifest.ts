@@ -129,7 +129,10 @@ export function readManifests(
  */
 export function listItems(document: ManifestDocument): readonly ManifestDocument[] | null {
   const { apiVersion, kind, items } = document.value;
-  if (typeof kind !== 'string' || !kind.endsWith('List') || !Array.isArray(items)) return null;
+  if (typeof kind !== 'string' || !kind.endsWith('List')) return null;
+  // Go writes an empty list as null.
+  if (items === null) return [];
+  if (!Array.isArray(items)) return null;
   const inherited = kind === 'List' ? {} : { apiVersion, kind: kind.slice(0, -'List'.length) };
   return items.map((item: unknown, index) => {
     const prefix = `items[${index}]`;

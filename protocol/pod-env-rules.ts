@@ -31,10 +31,7 @@ export interface EnvPlace {
 
 const CONFIG_KEY = /^[-._a-zA-Z0-9]{1,253}$/;
 
-function checkReference(
-  reference: { name?: string } | undefined,
-  at: string,
-): FieldError[] {
+function checkReference(reference: { name?: string } | undefined, at: string): FieldError[] {
   if (reference === undefined) return [];
   const { name = '' } = reference;
   if (name === '') return [required(`${at}.name`)];

@@ -12,9 +12,13 @@ import { allContainers, type Container, type Pod } from './pod.js';
 import { checkEnv } from './pod-env-rules.js';
 import { GRAMMARS } from './pod-grammar.js';
 import { parseImageReference } from './pod-image.js';
+import { checkRestarts } from './pod-restart-rules.js';
 import { checkPodNetwork } from './pod-network-rules.js';
-import { checkResources } from './pod-resource-rules.js';
+import { checkProbesAndHooks } from './pod-probe-rules.js';
 import { checkPodSecurity } from './pod-security-rules.js';
+import { checkPlacement } from './pod-placement-rules.js';
+import { checkResources } from './pod-resource-rules.js';
+import { checkTermination } from './pod-termination-rules.js';
 import { checkMounts, checkVolumes } from './pod-volume-rules.js';
 import { duplicates, matches } from './rule-checks.js';
 
@@ -62,6 +66,7 @@ function checkContainer(container: Container, at: string, pod: Pod): FieldError[
   errors.push(...checkEnv(container, { at, containers: allContainers(pod), volumes }));
   errors.push(...checkResources(container.resources ?? {}, `${at}.resources`));
   errors.push(...checkMounts(container, at, volumes));
+  errors.push(...checkTermination(container, at));
   return errors;
 }
 
@@ -83,7 +88,10 @@ export function checkPodRules(pod: Pod): FieldError[] {
       index => `${all[index]?.path ?? ''}.name`,
     ),
     ...all.flatMap(({ container, path }) => checkContainer(container, path, pod)),
+    ...checkRestarts(pod),
     ...checkPodNetwork(pod),
     ...checkPodSecurity(pod),
+    ...checkProbesAndHooks(pod),
+    ...checkPlacement(pod),
   ];
 }

@@ -4,6 +4,8 @@ import { profileSupport } from './pod-support-security.js';
 
 const NO_CLUSTER = 'there is no API server beside the pod';
 const NO_SCHEDULER = 'only a scheduler reads it';
+const REQUIRED_AFFINITY =
+  'spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution';
 
 export const METADATA_SUPPORT: readonly SupportRow[] = [
   ['apiVersion', 'supported', 'always v1'],
@@ -29,8 +31,28 @@ export const METADATA_SUPPORT: readonly SupportRow[] = [
 
 export const SPEC_SUPPORT: readonly SupportRow[] = [
   ['spec', 'supported', ''],
-  ['spec.activeDeadlineSeconds', 'refused', 'deadlines are not kept yet'],
-  ['spec.affinity', 'default', 'node affinity is not checked yet', [{}]],
+  ['spec.activeDeadlineSeconds', 'supported', 'survives a restart of the agent'],
+  ['spec.affinity', 'supported', ''],
+  ['spec.affinity.nodeAffinity', 'supported', ''],
+  [
+    'spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution',
+    'ignored',
+    NO_SCHEDULER,
+  ],
+  [REQUIRED_AFFINITY, 'supported', 'a pod that asks for another node is not started'],
+  [`${REQUIRED_AFFINITY}.nodeSelectorTerms`, 'supported', ''],
+  ...(['matchExpressions', 'matchFields'] as const).flatMap((list): SupportRow[] => {
+    const at = `${REQUIRED_AFFINITY}.nodeSelectorTerms[].${list}`;
+    const reason = list === 'matchFields' ? 'only metadata.name' : '';
+    return [
+      [at, 'supported', ''],
+      [`${at}[].key`, 'supported', reason],
+      [`${at}[].operator`, 'supported', ''],
+      [`${at}[].values`, 'supported', ''],
+    ];
+  }),
+  ['spec.affinity.podAffinity', 'ignored', NO_SCHEDULER],
+  ['spec.affinity.podAntiAffinity', 'ignored', NO_SCHEDULER],
   ['spec.automountServiceAccountToken', 'default', 'there are no service account tokens', [false]],
   ['spec.dnsConfig', 'supported', ''],
   ['spec.dnsConfig.nameservers', 'supported', ''],
@@ -56,14 +78,18 @@ export const SPEC_SUPPORT: readonly SupportRow[] = [
   ['spec.hostnameOverride', 'supported', ''],
   ['spec.imagePullSecrets', 'supported', 'Secrets in the directory; tried without when missing'],
   ['spec.imagePullSecrets[].name', 'supported', ''],
-  ['spec.initContainers', 'default', 'init containers and sidecars are not run yet', [[]]],
   ['spec.nodeName', 'ignored', 'the node that has the manifest puts its own name there'],
-  ['spec.nodeSelector', 'default', 'node labels are not checked yet', [{}]],
-  ['spec.os', 'default', 'only Linux runs here', [{ name: 'linux' }]],
+  ['spec.nodeSelector', 'supported', 'a pod that asks for another node is not started'],
+  ['spec.os', 'supported', ''],
+  ['spec.os.name', 'supported', 'a pod for another system than `linux` is not started'],
   ['spec.overhead', 'default', 'runtime classes do not exist here', [{}]],
   ['spec.preemptionPolicy', 'ignored', NO_SCHEDULER],
-  ['spec.priority', 'ignored', 'pods are neither evicted nor preempted here'],
-  ['spec.priorityClassName', 'ignored', 'pods are neither evicted nor preempted here'],
+  ['spec.priority', 'supported', 'who starts first and is stopped last; nothing is preempted'],
+  [
+    'spec.priorityClassName',
+    'supported',
+    '`system-node-critical` and `system-cluster-critical`; for others `spec.priority` counts',
+  ],
   ['spec.readinessGates', 'forbidden', 'nothing here could open a gate', [[]]],
   ['spec.resourceClaims', 'forbidden', 'devices cannot be claimed', [[]]],
   ['spec.resources', 'default', 'not on this engine: give resources to the containers', [{}]],
@@ -113,7 +139,7 @@ export const SPEC_SUPPORT: readonly SupportRow[] = [
   ['spec.shareProcessNamespace', 'supported', ''],
   ['spec.subdomain', 'supported', 'the domain is clusterDomain’s, cluster.local if not set'],
   ['spec.terminationGracePeriodSeconds', 'supported', ''],
-  ['spec.tolerations', 'ignored', 'a node of its own has no taints'],
+  ['spec.tolerations', 'ignored', 'taints do not keep static pods away'],
   ['spec.topologySpreadConstraints', 'ignored', NO_SCHEDULER],
   ['spec.workloadRef', 'refused', 'there are no workloads beside the pod'],
 ];

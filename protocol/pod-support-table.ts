@@ -26,6 +26,7 @@ export interface FieldSupport {
 export const POD_SUPPORT: readonly FieldSupport[] = [
   ...METADATA_SUPPORT,
   ...SPEC_SUPPORT,
+  ...containerSupport('spec.initContainers'),
   ...containerSupport('spec.containers'),
   ...VOLUME_SUPPORT,
 ].map(([path, verdict, reason, values]) => ({

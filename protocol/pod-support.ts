@@ -30,9 +30,11 @@ export function knownFields(pattern: string): readonly string[] {
   return (FIELDS_OF.get(pattern) ?? []).filter(name => name !== '*');
 }
 
-/** Where in a Pod a field of that name belongs, as table paths. */
+/** Where in a Pod a field of that name belongs, as table paths; init containers are as containers. */
 export function placesOf(field: string): readonly string[] {
-  return POD_SUPPORT.map(row => row.path).filter(path => path.endsWith(`.${field}`));
+  return POD_SUPPORT.map(row => row.path).filter(
+    path => path.endsWith(`.${field}`) && !path.startsWith('spec.initContainers[]'),
+  );
 }
 
 function verdictOf(parent: string, key: string): FieldSupport | undefined {

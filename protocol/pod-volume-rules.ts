@@ -55,7 +55,10 @@ function checkFiles(
 function checkConflicts(paths: readonly { path?: string; at: string }[]): FieldError[] {
   const seen = new Set<string>();
   return paths.flatMap(({ path = '', at }) => {
-    const clean = path.split('/').filter(step => step !== '' && step !== '.').join('/');
+    const clean = path
+      .split('/')
+      .filter(step => step !== '' && step !== '.')
+      .join('/');
     if (clean === '') return [];
     const clash = [...seen].find(
       one => one === clean || one.startsWith(`${clean}/`) || clean.startsWith(`${one}/`),
@@ -191,7 +194,9 @@ function checkHow(mount: VolumeMount, container: Container, at: string): FieldEr
   }
   if (recursive === 'Disabled') return errors;
   if (mount.readOnly !== true) {
-    errors.push(forbidden(`${at}.recursiveReadOnly`, 'may only be specified when readOnly is true'));
+    errors.push(
+      forbidden(`${at}.recursiveReadOnly`, 'may only be specified when readOnly is true'),
+    );
   }
   if (mountPropagation !== 'None') {
     const detail = 'may only be specified when mountPropagation is None or not specified';

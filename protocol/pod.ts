@@ -17,7 +17,9 @@ export type {
   EnvFromSource,
   EnvVar,
   HostPathVolumeSource,
+  HTTPGetAction,
   KeyToPath,
+  Lifecycle,
   LifecycleHandler,
   Pod,
   PodCondition,
@@ -25,6 +27,7 @@ export type {
   PodSecurityContext,
   PodSpec,
   PodStatus,
+  Probe,
   ProjectedVolumeSource,
   ResourceFieldSelector,
   ResourceRequirements,
@@ -79,4 +82,20 @@ export interface FileKeySelector {
 /** A field that the declarations do not have yet. */
 export function fileKeyRef({ valueFrom }: EnvVar): FileKeySelector | undefined {
   return (valueFrom as { fileKeyRef?: FileKeySelector } | undefined)?.fileKeyRef;
+}
+
+export interface LocatedContainer {
+  readonly container: Container;
+  /** `spec.initContainers[0]`. */
+  readonly at: string;
+}
+
+/** All containers in the same order, each with its path. */
+export function locatedContainers(pod: Pod): readonly LocatedContainer[] {
+  return (['initContainers', 'containers'] as const).flatMap(list =>
+    (pod.spec?.[list] ?? []).map((container, index) => ({
+      container,
+      at: `spec.${list}[${index}]`,
+    })),
+  );
 }

@@ -8,7 +8,9 @@ import type { BundleDocument, EventRecord } from '../../protocol/documents.js';
 import type { Clock } from '../../protocol/ports.js';
 import type { TrustedRoot, Verified } from '../../protocol/verified.js';
 import type { OpenedAssignment } from '../../protocol/verify-assignment.js';
+import type { CompletionStore } from '../pods/pods.js';
 import type { BundleName, EventSink, NewEvent, SourceCondition } from '../ports.js';
+import { completionStore } from './completions.js';
 import { begin, RESET_MESSAGES, resetReason, type ResetReason } from './begin.js';
 import * as content from './content.js';
 import { isDiskError, JournalError, openDatabase, type Connection } from './database.js';
@@ -275,8 +277,14 @@ export class Journal implements EventSink {
   /** Called after each event: the report loop's wake-up. */
   onEvent: (() => void) | null = null;
 
+  /** Not confirmed yet. */
   events(after: number, limit: number): EventRecord[] {
-    return outbox.readEvents(this.#db, after, limit);
+    return outbox.readEvents(this.#db, Math.max(after, this.oldestEvent() - 1), limit);
+  }
+
+  /** The newest, oldest first, whether the hub has them or not. */
+  recentEvents(): EventRecord[] {
+    return outbox.recentEvents(this.#db);
   }
 
   oldestEvent(): number {
@@ -291,6 +299,11 @@ export class Journal implements EventSink {
   acknowledgeEvents(through: number): void {
     if (through < this.oldestEvent() || through > this.newestEvent()) return;
     this.#transaction(() => outbox.dropEvents(this.#db, through));
+  }
+
+  /** Pods that ended for good. */
+  completions(): CompletionStore {
+    return completionStore(this.#db);
   }
 
   close(): void {

@@ -85,6 +85,17 @@ export const MIGRATIONS: readonly string[] = [
     event TEXT NOT NULL
   );
   `,
+  `
+  -- Pods that ended for good: not run again although the engine forgets them. One row for each that is still wanted.
+  CREATE TABLE completions (
+    uid TEXT PRIMARY KEY,
+    config_hash TEXT NOT NULL,
+    phase TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    message TEXT NOT NULL,
+    finished_at INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

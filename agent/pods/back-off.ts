@@ -5,7 +5,9 @@
  * forgotten over a restart of the agent is derived from the engine's exited containers where it can be.
  * Numbers of the kubelet: behaviour rows 84 to 87 and 125. Pure.
  */
+import type { DesiredPod } from './desired.js';
 import type { ObservedContainer, ObservedPods } from '../runtime/runtime.js';
+import { parseDurationMs } from '../../protocol/duration.js';
 
 /** First delay; it doubles up to the longest. The very first restart does not wait at all. */
 export const BACK_OFF_FIRST_MS = 10_000;
@@ -56,6 +58,15 @@ const FAILURE_DELAYS: Readonly<Record<FailureKind, { firstMs: number; maxMs: num
  */
 export function failureKey(kind: FailureKind, uid: string, detail = ''): string {
   return `${uid}/${kind}/${detail}`;
+}
+
+/** Of one pod: `flotilla.dev/crash-loop-back-off-max`, never above the node's own (P19). */
+export const BACK_OFF_MAX_ANNOTATION = 'flotilla.dev/crash-loop-back-off-max';
+
+/** Milliseconds. An annotation that is no duration of at least a second is not heard. */
+export function podBackOffMax({ pod }: DesiredPod, nodeMaxMs: number): number {
+  const wanted = parseDurationMs(pod.metadata.annotations?.[BACK_OFF_MAX_ANNOTATION] ?? '');
+  return wanted === null || wanted < 1_000 ? nodeMaxMs : Math.min(wanted, nodeMaxMs);
 }
 
 export function crashKey(uid: string, container: string, hash: string): string {
@@ -149,11 +160,11 @@ export function noteExits(memory: Memory, observed: ObservedPods, now: number): 
 export function restartDueAt(
   ended: ObservedContainer,
   crash: Crash | undefined,
-  now: number,
+  { now, maxMs = BACK_OFF_MAX_MS }: { readonly now: number; readonly maxMs?: number },
 ): number {
   if (crash?.containerId !== ended.id) return 0;
   const from = Math.min(ended.finishedAt?.getTime() ?? 0, crash.seenAt);
-  return from > now ? 0 : from + crash.delayMs;
+  return from > now ? 0 : from + Math.min(crash.delayMs, maxMs);
 }
 
 /** A step failed: the next try waits twice as long as the last one did. */
@@ -175,6 +186,17 @@ export function noteSuccess(memory: Memory, key: string): Memory {
   const failures = new Map(memory.failures);
   failures.delete(key);
   return { ...memory, failures };
+}
+
+/** Everything of these pods that waits for its time may be tried at once; how often it failed is forgotten. */
+export function retryNow(memory: Memory, uids: ReadonlySet<string>): Memory {
+  const isMeant = (key: string) => uids.has(key.slice(0, key.indexOf('/')));
+  const crashes = [...memory.crashes].map(([key, crash]): [string, Crash] => [
+    key,
+    isMeant(key) ? { ...crash, delayMs: 0 } : crash,
+  ]);
+  const failures = [...memory.failures].filter(([key]) => !isMeant(key));
+  return { crashes: new Map(crashes), failures: new Map(failures) };
 }
 
 /** Drops what is remembered of pods that are neither wanted nor there. */

@@ -6,25 +6,28 @@
  * ends those that need it and no other (kubelet behaviour row 80).
  */
 import type { FailureKind } from './back-off.js';
+import { gatherContainer } from './container-facts.js';
 import type { DesiredPod } from './desired.js';
-import { needsImageUser, seccompFile, type SecurityFacts } from './container-security.js';
+import type { HookRunner } from './health.js';
 import { writeHosts, writeResolvConf } from './managed-files.js';
 import type { NodeFiles } from './node-files.js';
 import type { ImagePulls } from '../images/pulls.js';
 import type { PodPlan } from './plan.js';
 import * as say from './pod-events.js';
-import { environment, needsPodIP } from './pod-env.js';
-import { containerSpec, podIdentity, sandboxSpec, type NodeFacts } from './pod-spec.js';
+import { podIdentity, sandboxSpec, type NodeFacts } from './pod-spec.js';
 import {
   RuntimeError,
   type ContainerRuntime,
   type EngineId,
   type PodIdentity,
 } from '../runtime/runtime.js';
+import { gracePeriod } from './plan-views.js';
 import { failureOf, reasonOf } from './step-failure.js';
 import { waitFor, type Step } from './steps.js';
+import { graceLeft, LOOPBACK } from './stop-order.js';
+import type { TerminationMessages } from './termination-messages.js';
 import type { PodVolumes } from '../volumes/volumes.js';
-import type { Container } from '../../protocol/pod.js';
+import { allContainers, type Container, type LifecycleHandler } from '../../protocol/pod.js';
 import type { Clock } from '../../protocol/ports.js';
 
 export interface StepOutcome {
@@ -44,12 +47,16 @@ export interface ExecuteTools {
   readonly images: ImagePulls;
   readonly volumes: PodVolumes;
   readonly files: NodeFiles;
+  readonly terminationMessages: Pick<TerminationMessages, 'prepare'>;
   readonly node: NodeFacts;
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly tell: (pod: PodIdentity, event: say.PodEvent) => void;
   /** Called as soon as a step is over. */
   readonly onOutcome: (outcome: StepOutcome) => void;
+  readonly hooks: HookRunner;
+  /** A container's postStart hook began or is over (row 110). */
+  readonly onPostStart: (id: EngineId, isRunning: boolean) => void;
 }
 
 /** Who the steps are about, where the plan has no manifest: a pod that is only ended. */
@@ -70,6 +77,10 @@ class Execution {
   #sandboxId: EngineId | null = null;
   readonly #made = new Map<string, EngineId>();
   #address: Promise<string> | null = null;
+  /** When the end of a pod (by uid) or of a container (by id) began, by the monotonic clock. */
+  readonly #endingSince = new Map<string, number>();
+  /** Containers whose preStop hook has run: they are stopped, whatever is wanted by now. */
+  readonly #told = new Set<EngineId>();
   #aboutDns: readonly { reason: string; message: string }[] = [];
 
   constructor(input: ExecuteInput, tools: ExecuteTools) {
@@ -98,7 +109,8 @@ class Execution {
       if (wait === 'none') continue;
       if (!(await isDone) && wait === 'success') return false;
     }
-    if (this.#tools.signal.aborted) return false;
+    const isBound = step.do === 'stopContainer' && this.#told.has(step.id);
+    if (this.#tools.signal.aborted && !isBound) return false;
     const { kind, key } = failureOf(step, this.#input.plan.desired);
     try {
       await this.#do(step);
@@ -112,7 +124,7 @@ class Execution {
         return false;
       }
       const reason = reasonOf(step, error);
-      this.#tellFailure(step, message);
+      this.#tellFailure(step, reason, message);
       this.#tools.onOutcome({ step, kind, key, result: { is: 'failed', reason, message } });
       return false;
     }
@@ -124,10 +136,13 @@ class Execution {
     if (pod !== undefined) this.#tools.tell(pod, event);
   }
 
-  #tellFailure(step: Step, message: string): void {
+  #tellFailure(step: Step, reason: string, message: string): void {
     switch (step.do) {
       case 'pullImage':
-        return this.#tell(step.uid, say.pullFailed(step.image, step.container, message));
+        for (const event of say.imageFailed(step.image, step.container, { reason, message })) {
+          this.#tell(step.uid, event);
+        }
+        return;
       case 'createContainer':
       case 'startContainer':
         return this.#tell(step.uid, say.containerFailed(step.container, message));
@@ -135,6 +150,8 @@ class Execution {
         return this.#tell(step.uid, say.sandboxFailed(message));
       case 'prepareVolumes':
         return this.#tell(step.uid, say.mountFailed(message));
+      case 'runPreStop':
+        return this.#tell(step.uid, say.preStopFailed(step.container, message));
       default:
         return this.#tell(step.uid, say.stopFailed(message));
     }
@@ -147,7 +164,7 @@ class Execution {
   }
 
   #container(name: string): Container {
-    const found = this.#desired.pod.spec.containers.find(container => container.name === name);
+    const found = allContainers(this.#desired.pod).find(container => container.name === name);
     if (found === undefined) throw new Error(`the manifest has no container ${name}`);
     return found;
   }
@@ -157,9 +174,10 @@ class Execution {
     switch (step.do) {
       case 'pullImage':
         return this.#pull(step.image, step.container);
+      case 'runPreStop':
+        return this.#preStop(step);
       case 'stopContainer':
-        this.#tell(step.uid, say.killing(step.container, step.reason));
-        return runtime.stopContainer(step.id, step.graceSeconds);
+        return this.#stop(step);
       case 'removeContainer':
         return runtime.removeContainer(step.id);
       case 'stopSandbox':
@@ -236,57 +254,90 @@ class Execution {
   }
 
   async #create(step: Step & { do: 'createContainer' }): Promise<void> {
-    const { runtime, volumes, node } = this.#tools;
+    const { runtime } = this.#tools;
     const desired = this.#desired;
     const container = this.#container(step.container);
     const sandboxId = step.sandboxId ?? this.#sandboxId;
     if (sandboxId === null) throw new Error('there is no sandbox to join');
-    const env = await this.#environment(container);
-    const { features } = node;
-    const spec = containerSpec(desired, container, {
-      attempt: step.attempt,
-      node,
-      env,
-      ...(await volumes.mounts(desired, container, { env, features })),
-      ...(await this.#securityFacts(container)),
-    });
+    const spec = await gatherContainer(
+      { desired, container, attempt: step.attempt },
+      {
+        ...this.#tools,
+        podIP: () => this.#podIP(),
+        tellPod: event => this.#tell(desired.uid, event),
+      },
+    );
     const id = await runtime.createContainer(sandboxId, podIdentity(desired), spec);
     this.#made.set(step.container, id);
     this.#tell(desired.uid, say.created(step.container));
   }
 
-  async #environment(container: Container): Promise<ReadonlyMap<string, string>> {
-    const { volumes, node } = this.#tools;
-    const { uid, pod, objects } = this.#desired;
-    const podIP = needsPodIP(container) ? await this.#podIP() : '';
-    const files = await volumes.envFiles(this.#desired, container);
-    const { values, skipped } = environment(container, pod, { node, podIP, objects, files });
-    for (const of of skipped) this.#tell(uid, say.envKeysSkipped(container.name, of));
-    return values;
-  }
-
-  async #securityFacts(container: Container): Promise<SecurityFacts> {
-    const { runtime, files } = this.#tools;
-    const { pod } = this.#desired;
-    const needsImage = needsImageUser(pod, container);
-    const image = needsImage ? await runtime.imageStatus(container.image ?? '') : null;
-    if (needsImage && image === null) {
-      const message = `image "${container.image ?? ''}" is gone: its user cannot be looked up`;
-      throw new RuntimeError('ImageInspectError', message);
-    }
-    const file = seccompFile(pod, container);
-    return {
-      imageUser: image?.user ?? '',
-      seccompProfile: file === null ? null : await files.seccompProfile(file),
-    };
-  }
-
   async #start(step: Step & { do: 'startContainer' }): Promise<void> {
     const id = step.id ?? this.#made.get(step.container);
     if (id === undefined) throw new Error(`container ${step.container} was not created`);
-    await this.#podIP();
+    const host = await this.#podIP();
     await this.#tools.runtime.startContainer(id);
     this.#tell(step.uid, say.started(step.container));
+    const postStart = this.#container(step.container).lifecycle?.postStart;
+    if (postStart !== undefined) await this.#postStart({ id, step, handler: postStart, host });
+  }
+
+  /** Row 111: a hook that fails ends its container. */
+  async #postStart(of: {
+    readonly id: EngineId;
+    readonly step: Step & { do: 'startContainer' };
+    readonly handler: LifecycleHandler;
+    readonly host: string;
+  }): Promise<void> {
+    const { hooks, runtime, signal, onPostStart } = this.#tools;
+    const { id, step, handler } = of;
+    const container = this.#container(step.container);
+    const host = of.host === '' ? LOOPBACK : of.host;
+    onPostStart(id, true);
+    try {
+      await hooks.run(handler, { id, container, host }, signal);
+    } catch (error) {
+      this.#tell(step.uid, say.postStartFailed(step.container, messageOf(error)));
+      const { terminationGracePeriodSeconds } = this.#desired.pod.spec;
+      await runtime.stopContainer(id, gracePeriod(terminationGracePeriodSeconds));
+      throw error;
+    } finally {
+      onPostStart(id, false);
+    }
+  }
+
+  async #preStop(step: Step & { do: 'runPreStop' }): Promise<void> {
+    const { hooks, clock } = this.#tools;
+    const { id, handler, host, uid } = step;
+    this.#begin(uid, id);
+    this.#told.add(id);
+    const cut = new AbortController();
+    const limit = new AbortController();
+    const waiting = clock.sleep(step.graceSeconds * 1000, limit.signal).then(() => cut.abort());
+    try {
+      // Its ports stand in the handler by number: the manifest may be gone.
+      await hooks.run(handler, { id, container: null, host }, cut.signal);
+    } finally {
+      limit.abort();
+      await waiting;
+    }
+  }
+
+  /** The hook, and for a sidecar the containers before it, have taken of the grace what they took. */
+  async #stop(step: Step & { do: 'stopContainer' }): Promise<void> {
+    const { uid, id, graceSeconds, order } = step;
+    this.#tell(uid, say.killing(step.container, step.reason));
+    this.#begin(uid, id);
+    const from = this.#endingSince.get(order > 0 ? uid : id) ?? 0;
+    const elapsed = this.#tools.clock.monotonic() - from;
+    return this.#tools.runtime.stopContainer(id, graceLeft(graceSeconds, elapsed));
+  }
+
+  #begin(uid: string, id: EngineId): void {
+    const now = this.#tools.clock.monotonic();
+    for (const key of [uid, id]) {
+      if (!this.#endingSince.has(key)) this.#endingSince.set(key, now);
+    }
   }
 }
 

@@ -95,7 +95,9 @@ export function resourceValue(
   of: { readonly pod: ValidPod; readonly own: Container | null; readonly node: NodeCapacity },
 ): string | null {
   const container =
-    containerName === '' ? of.own : allContainers(of.pod).find(({ name }) => name === containerName);
+    containerName === ''
+      ? of.own
+      : allContainers(of.pod).find(({ name }) => name === containerName);
   if (container === null || container === undefined) return null;
   const [list, ...rest] = resource.split('.');
   const name = rest.join('.');

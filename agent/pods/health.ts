@@ -72,3 +72,16 @@ export interface HookRunner {
   /** Resolves when the hook is done; throws `HookError`. Aborted = given up, without an error of its own. */
   run(handler: LifecycleHandler, target: HookTarget, signal: AbortSignal): Promise<void>;
 }
+
+/** For a runner of pods that has none. */
+export const NO_PROBER: Prober = {
+  watch: () => undefined,
+  health: () => new Map(),
+  onChange: () => () => undefined,
+  stop: () => Promise.resolve(),
+};
+
+/** For a runner of pods that has none: a hook that cannot be run has failed. */
+export const NO_HOOKS: HookRunner = {
+  run: () => Promise.reject(new HookError('hooks are not run here')),
+};

@@ -3,10 +3,10 @@
  * Kubelet behaviour rows 68 to 70, 72, 202. Pure.
  */
 import { newestFirst } from './back-off.js';
-import type { DesiredPod } from './desired.js';
 import {
   earliest,
   gracePeriod,
+  initViewsOf,
   isAlive,
   viewsOf,
   type ContainerView,
@@ -15,6 +15,7 @@ import {
 } from './plan-views.js';
 import type { EngineId, ObservedContainer } from '../runtime/runtime.js';
 import type { Step } from './steps.js';
+import { stopContainers } from './stop-order.js';
 
 /** The sandbox's process has nothing to finish (row 70). */
 const SANDBOX_GRACE_S = 10;
@@ -25,18 +26,6 @@ export function stopSandboxes(uid: string, there: Instances, reason: string): St
   return newestFirst(there.sandboxes)
     .filter(one => one.ready)
     .map(({ id }) => ({ do: 'stopSandbox', uid, id, graceSeconds: SANDBOX_GRACE_S, reason }));
-}
-
-export function stopContainer(pod: DesiredPod, one: ObservedContainer, reason: string): Step {
-  const graceSeconds = gracePeriod(pod.pod.spec.terminationGracePeriodSeconds);
-  return {
-    do: 'stopContainer',
-    uid: pod.uid,
-    container: one.name,
-    id: one.id,
-    graceSeconds,
-    reason,
-  };
 }
 
 /** All steps that end a pod of which nothing is to stay; `keepData` when another name has taken its uid. */
@@ -50,9 +39,7 @@ export function retire(
   const containers = newestFirst(there.containers);
   const graceSeconds = gracePeriod(sandboxes[0]?.terminationGracePeriodSeconds);
   return [
-    ...containers.filter(isAlive).map(({ name: container, id }): Step => {
-      return { do: 'stopContainer', uid, container, id, graceSeconds, reason };
-    }),
+    ...stopContainers(containers.filter(isAlive), { uid, graceSeconds, there, reason }),
     ...stopSandboxes(uid, there, reason),
     ...containers.map(({ name: container, id }): Step => {
       return { do: 'removeContainer', uid, container, id, reason };
@@ -113,8 +100,10 @@ export function collect(
   const stopping = new Set(
     starting.flatMap(step => (step.do === 'stopContainer' ? [step.id] : [])),
   );
+  const graceSeconds = gracePeriod(pod.pod.spec.terminationGracePeriodSeconds);
   const stop = (one: ObservedContainer, reason: string) => {
-    if (!stopping.has(one.id)) steps.push(stopContainer(pod, one, reason));
+    if (stopping.has(one.id)) return;
+    steps.push(...stopContainers([one], { uid, graceSeconds, there, reason }));
   };
   const remove = ({ name: container, id }: ObservedContainer, reason: string) => {
     gone.add(id);
@@ -127,7 +116,8 @@ export function collect(
     remove(one, reason);
   }
   let againAt: number | null = null;
-  for (const view of viewsOf(pod, there, sandboxId)) {
+  const views = [...initViewsOf(pod, there, sandboxId), ...viewsOf(pod, there, sandboxId)];
+  for (const view of views) {
     const isStarting = starting.some(
       step => step.do === 'startContainer' && step.container === view.name,
     );

@@ -6,34 +6,44 @@
  * types, never reads the time, never logs. Nothing is ended for being unwanted while a source has not spoken.
  * Kubelet behaviour rows 64, 72, 74, 76 to 80, 83 to 87.
  */
-import { failureKey, type FailureKind, type Memory } from './back-off.js';
+import { failureKey, podBackOffMax, type FailureKind, type Memory } from './back-off.js';
+import {
+  deadlineOf,
+  rememberedCompletion,
+  type Completion,
+  type Completions,
+} from './completion.js';
 import type { Desired, DesiredPod } from './desired.js';
-import { collect, retire, stopContainer, stopSandboxes } from './plan-teardown.js';
+import type { Health } from './health.js';
+import { planInit } from './plan-init.js';
+import { collect, retire, stopSandboxes } from './plan-teardown.js';
 import {
   earliest,
+  gracePeriod,
+  initViewsOf,
   isAlive,
   judge,
   judgeSandbox,
   NO_INSTANCES,
   runsAgain,
   viewsOf,
-  type ContainerView,
   type Instances,
   type PodContext,
   type Verdict,
 } from './plan-views.js';
-import type {
-  EngineId,
-  ObservedContainer,
-  ObservedPods,
-  ObservedSandbox,
-} from '../runtime/runtime.js';
+import { create, pull, stepsFor } from './start-steps.js';
+import { stopContainers } from './stop-order.js';
+import type { ObservedContainer, ObservedPods, ObservedSandbox } from '../runtime/runtime.js';
 import { describeStep, type Step } from './steps.js';
 
 export interface PlanInput {
   readonly desired: Desired;
   readonly observed: ObservedPods;
   readonly memory: Memory;
+  readonly health: Health;
+  readonly completions: Completions;
+  /** The longest wait between two restarts on this node (row 88). */
+  readonly backOffMaxMs: number;
   /** Uids that have a data directory on this node. */
   readonly podData: ReadonlySet<string>;
   readonly now: number;
@@ -49,6 +59,11 @@ export interface PodPlan {
   readonly steps: readonly Step[];
   /** When to plan again although nothing happens, milliseconds since 1970. */
   readonly againAt: number | null;
+}
+
+interface PodPlanContext extends PodContext {
+  /** Null: it has not ended. */
+  readonly completion: Completion | null;
 }
 
 interface Actions {
@@ -69,17 +84,13 @@ function waitsOf(verdicts: readonly Verdict[]): (number | null)[] {
   return verdicts.map(verdict => (verdict.is === 'waiting' ? verdict.until : null));
 }
 
-/** Pull and create, so that only stop and start remain to be done. */
-function create(
-  pod: DesiredPod,
-  view: ContainerView,
-  at: { readonly sandboxId: EngineId | null; readonly reason: string },
-): Step[] {
+/** What ends of itself, or has to: sidecars and whatever else is alive, then the sandbox. */
+function end(there: Instances, pod: DesiredPod, reason: string): Step[] {
   const { uid } = pod;
-  const { name: container, image, nextAttempt: attempt } = view;
+  const graceSeconds = gracePeriod(pod.pod.spec.terminationGracePeriodSeconds);
   return [
-    { do: 'pullImage', uid, container, image, reason: at.reason },
-    { do: 'createContainer', uid, container, attempt, ...at },
+    ...stopContainers(there.containers.filter(isAlive), { uid, graceSeconds, there, reason }),
+    ...stopSandboxes(uid, there, reason),
   ];
 }
 
@@ -92,70 +103,80 @@ function rebuild(
   const { pod } = context;
   const { uid } = pod;
   const { reason } = next;
-  const stops = [
-    ...there.containers.filter(isAlive).map(one => stopContainer(pod, one, reason)),
-    ...stopSandboxes(uid, there, reason),
-  ];
-  const again = runsAgain(pod, viewsOf(pod, there, null));
+  const stops = end(there, pod, reason);
+  const again = runsAgain(pod, there);
   if (again.length === 0) return { steps: stops, sandbox: null, againAt: null };
   const held = heldBy(context, ['sandbox', 'volumes']);
   if (held !== null) return { steps: stops, sandbox: null, againAt: held };
+  const init = planInit(null, there, context);
   const verdicts = again.map(view => judge(view, null, context));
-  const due = again.filter((_, index) => verdicts[index]?.is !== 'waiting');
+  const due = init.isDone ? again.filter((_, index) => verdicts[index]?.is !== 'waiting') : [];
   const steps: Step[] = [
     ...stops,
     { do: 'prepareVolumes', uid, reason },
     { do: 'runSandbox', uid, ...next },
+    // The instances of the old sandbox are ended above.
+    ...init.steps.filter(step => step.do !== 'stopContainer' && step.do !== 'runPreStop'),
     ...due.flatMap(view => create(pod, view, { sandboxId: null, reason })),
     ...due.map(({ name: container }): Step => {
       return { do: 'startContainer', uid, container, id: null, reason };
     }),
   ];
-  return { steps, sandbox: null, againAt: earliest(...waitsOf(verdicts)) };
-}
-
-function startSteps(
-  view: ContainerView,
-  verdict: Verdict,
-  at: { pod: DesiredPod; sandboxId: string },
-): Step[] {
-  const { pod, sandboxId } = at;
-  if (verdict.is !== 'start' && verdict.is !== 'replace') return [];
-  const { reason } = verdict;
-  const id = verdict.is === 'start' ? verdict.id : null;
-  return [
-    ...(verdict.is === 'start' ? [] : create(pod, view, { sandboxId, reason })),
-    ...view.instances.filter(isAlive).map(one => stopContainer(pod, one, reason)),
-    { do: 'startContainer', uid: pod.uid, container: view.name, id, reason },
-  ];
+  const waits = init.isDone ? waitsOf(verdicts) : [init.againAt];
+  return { steps, sandbox: null, againAt: earliest(...waits) };
 }
 
 /** The sandbox stays: each container for itself (row 76). */
 function maintain(sandbox: ObservedSandbox, there: Instances, context: PodContext): Actions {
   const { pod } = context;
   const { uid } = pod;
+  const init = planInit(sandbox.id, there, context);
+  if (init.hasFailed) {
+    return { steps: end(there, pod, 'an init container failed'), sandbox, againAt: null };
+  }
   const views = viewsOf(pod, there, sandbox.id);
   const verdicts = views.map(view => judge(view, sandbox.id, context));
-  const againAt = earliest(...waitsOf(verdicts));
-  if (verdicts.every(verdict => verdict.is === 'done')) {
-    const steps = stopSandboxes(uid, there, 'all containers of the pod have ended');
-    return { steps, sandbox, againAt };
+  if (init.isDone && verdicts.every(verdict => verdict.is === 'done')) {
+    const steps = end(there, pod, 'all containers of the pod have ended');
+    return { steps, sandbox, againAt: null };
   }
-  const starts = views.flatMap((view, index) => {
-    const verdict = verdicts[index];
-    return verdict === undefined ? [] : startSteps(view, verdict, { pod, sandboxId: sandbox.id });
-  });
-  if (starts.length === 0) return { steps: [], sandbox, againAt };
+  const place = { pod, there, sandboxId: sandbox.id };
+  const apps = init.isDone
+    ? views.flatMap((view, index) => {
+        const verdict = verdicts[index];
+        return verdict === undefined ? [] : stepsFor(view, verdict, place);
+      })
+    : [];
+  const waits = init.isDone ? waitsOf(verdicts) : [];
+  const againAt = earliest(init.againAt, ...waits);
+  const steps = [...init.steps, ...apps];
+  if (!steps.some(step => step.do === 'startContainer')) return { steps, sandbox, againAt };
   const held = heldBy(context, ['volumes']);
   if (held !== null) return { steps: [], sandbox, againAt: earliest(held, againAt) };
   const reason = 'a container is to be started';
-  return { steps: [{ do: 'prepareVolumes', uid, reason }, ...starts], sandbox, againAt };
+  return { steps: [{ do: 'prepareVolumes', uid, reason }, ...steps], sandbox, againAt };
 }
 
-function planPod(there: Instances, context: PodContext): Actions {
+/** Null while the pod may go on. */
+function whyEnded(there: Instances, { pod, now, completion }: PodPlanContext): string | null {
+  if (completion !== null) return completion.reason || 'the pod has ended';
+  const deadline = deadlineOf(pod, there);
+  return deadline !== null && now >= deadline ? 'DeadlineExceeded' : null;
+}
+
+function planPod(there: Instances, context: PodPlanContext): Actions {
   const sandbox = judgeSandbox(context.pod, there);
+  const ended = whyEnded(there, context);
   const actions =
-    'keep' in sandbox ? maintain(sandbox.keep, there, context) : rebuild(there, sandbox, context);
+    ended !== null
+      ? {
+          steps: end(there, context.pod, ended),
+          sandbox: 'keep' in sandbox ? sandbox.keep : null,
+          againAt: null,
+        }
+      : 'keep' in sandbox
+        ? maintain(sandbox.keep, there, context)
+        : rebuild(there, sandbox, context);
   const garbage = collect(there, actions.sandbox?.id ?? null, {
     ...context,
     starting: actions.steps,
@@ -163,7 +184,11 @@ function planPod(there: Instances, context: PodContext): Actions {
   return {
     steps: [...actions.steps, ...garbage.steps],
     sandbox: actions.sandbox,
-    againAt: earliest(actions.againAt, garbage.againAt),
+    againAt: earliest(
+      actions.againAt,
+      garbage.againAt,
+      ended === null ? deadlineOf(context.pod, there) : null,
+    ),
   };
 }
 
@@ -171,19 +196,21 @@ function planPod(there: Instances, context: PodContext): Actions {
  * Row 64: the pod that had the name ends fully before the next begins. Its images are fetched before that, and
  * while they cannot be had it goes on.
  */
-function planReplacement(retiring: readonly Step[], context: PodContext): Actions {
+function planReplacement(retiring: readonly Step[], context: PodPlanContext): Actions {
   const { pod, memory, now } = context;
   const next = planPod(NO_INSTANCES, context);
-  const times = viewsOf(pod, NO_INSTANCES, null).map(
+  const views = [initViewsOf, viewsOf].flatMap(all => all(pod, NO_INSTANCES, null));
+  const times = views.map(
     view => memory.failures.get(failureKey('image', pod.uid, view.image))?.retryAt ?? 0,
   );
   const heldUntil = Math.max(0, ...times);
   if (heldUntil > now && retiring.some(step => step.do === 'stopContainer')) {
     return { steps: [], sandbox: null, againAt: heldUntil };
   }
-  const isPull = (step: Step) => step.do === 'pullImage';
-  const rest = next.steps.filter(step => !isPull(step));
-  const steps = [...next.steps.filter(isPull), ...retiring, ...rest];
+  const rest = next.steps.filter(step => step.do !== 'pullImage');
+  const pulls =
+    rest.length === 0 ? [] : views.map(view => pull(pod, view, 'a new pod takes the place'));
+  const steps = [...pulls, ...retiring, ...rest];
   return { steps, sandbox: null, againAt: next.againAt };
 }
 
@@ -241,9 +268,15 @@ function planKey(group: Group, input: PlanInput, wantedUids: ReadonlySet<string>
     const isUnwanted = others.every(([, there]) => isKnownUnwanted(there, input.desired));
     return { steps: isUnwanted ? retiring : [], sandbox: null, againAt: null };
   }
-  const context: PodContext = { pod, memory, now };
+  const { health, completions } = input;
+  const completion = rememberedCompletion(completions, pod);
+  const backOffMaxMs = podBackOffMax(pod, input.backOffMaxMs);
+  const context: PodPlanContext = { pod, memory, health, backOffMaxMs, completion, now };
   const there = group.byUid.get(pod.uid);
-  if (pod.rejection !== null && there === undefined) {
+  const hasBegun =
+    there !== undefined &&
+    (there.sandboxes.some(one => one.ready) || there.containers.some(isAlive));
+  if (pod.rejection !== null && !hasBegun) {
     // What runs under the name goes on until its successor may begin.
     return { steps: [], sandbox: null, againAt: pod.rejection.againAt };
   }

@@ -184,7 +184,10 @@ function valueOf(
 }
 
 /** What `envFrom` gives; of two sources with one key the later wins. */
-function fromSources(of: Context): { values: Map<string, string>; skipped: Environment['skipped'] } {
+function fromSources(of: Context): {
+  values: Map<string, string>;
+  skipped: Environment['skipped'];
+} {
   const values = new Map<string, string>();
   const skipped: { from: string; keys: string[] }[] = [];
   for (const { prefix = '', configMapRef, secretRef } of of.container.envFrom ?? []) {

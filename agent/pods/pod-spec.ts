@@ -5,6 +5,7 @@
  */
 import { containerSecurity, type SecurityFacts } from './container-security.js';
 import type { DesiredPod } from './desired.js';
+import { endingAnnotations } from './ending-annotations.js';
 import type { NodeCapacity } from './field-values.js';
 import { expand } from './pod-env.js';
 import { kernelHostname } from './pod-hostname.js';
@@ -21,6 +22,7 @@ import type {
 } from '../runtime/runtime.js';
 import { podSysctls } from './sysctls.js';
 import { allContainers, type Container, type ValidPod } from '../../protocol/pod.js';
+import { stopSignalOf } from '../../protocol/stop-signals.js';
 
 export interface NodeFacts extends NodeCapacity {
   readonly name: string;
@@ -125,7 +127,7 @@ export function containerSpec(
     devices: facts.devices,
     security: containerSecurity(pod, container, facts),
     namespaces: podNamespaces(pod),
-    stopSignal: '',
+    stopSignal: stopSignalOf(container),
     resources: linuxResources(pod, container, facts.node),
     stdin: container.stdin ?? false,
     stdinOnce: container.stdinOnce ?? false,
@@ -134,9 +136,13 @@ export function containerSpec(
       'io.kubernetes.container.terminationMessagePath': container.terminationMessagePath ?? '',
       'io.kubernetes.container.terminationMessagePolicy':
         container.terminationMessagePolicy ?? 'File',
+      ...endingAnnotations(pod, container),
       ...(container.ports === undefined
         ? {}
         : { 'io.kubernetes.container.ports': JSON.stringify(container.ports) }),
+      'io.kubernetes.pod.terminationGracePeriod': String(
+        gracePeriod(pod.spec.terminationGracePeriodSeconds),
+      ),
     },
     hash: desired.containerHashes.get(container.name) ?? '',
   };

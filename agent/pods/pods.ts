@@ -1,18 +1,31 @@
 /**
  * The pod runner as the rest of the agent sees it: types only. `reconcile.ts` makes it.
  */
+import type { Completion, Completions } from './completion.js';
 import type { PodSource } from './desired.js';
+import type { HookRunner, Prober } from './health.js';
+import type { LogLinks } from './log-links.js';
 import type { PodSettings } from './pod-settings.js';
 import type { ImagePulls } from '../images/pulls.js';
+import type { Admission } from '../admission/admit.js';
 import type { EventSink, PodReport, SourceCondition } from '../ports.js';
 import type { ContainerRuntime } from '../runtime/runtime.js';
 import type { PodVolumes } from '../volumes/volumes.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 
+/** Where pods that ended for good are remembered; a call returns after it is durable. */
+export interface CompletionStore {
+  all(): Completions;
+  remember(completion: Completion): void;
+  forget(uids: readonly string[]): void;
+}
+
 export interface PodsOptions {
   readonly runtime: ContainerRuntime;
   /** Absent: with the pods' own pull secrets alone. */
   readonly images?: ImagePulls;
+  /** Absent: none are made. */
+  readonly logLinks?: LogLinks;
   readonly sources: readonly PodSource[];
   readonly events: EventSink;
   readonly clock: Clock;
@@ -22,10 +35,17 @@ export interface PodsOptions {
     /** The node's address; empty when it has none. */
     readonly hostIP: string;
   };
+  readonly prober?: Prober;
+  readonly hooks?: HookRunner;
+  readonly completions?: CompletionStore;
+  /** The longest wait between two restarts; the kubelet's 5 minutes unless given. */
+  readonly restartBackOffMaxMs?: number;
   /** Absent: the defaults. */
   readonly settings?: PodSettings;
   /** Absent: below `dataDir`. */
   readonly volumes?: PodVolumes;
+  /** Decides which pods may begin; absent: all. */
+  readonly admission?: Admission;
   /** Files of pods are kept under `<dataDir>/pods/`. */
   readonly dataDir: string;
 }
@@ -41,6 +61,10 @@ export interface Pods {
   onChange(listener: () => void): () => void;
   /** What is being done and what waits for its time, line by line. */
   planText(): string;
+  /** Tries at once what waits for its time: of all pods, or of one `namespace/name`; false when there is no such pod. */
+  retry(key: string | null): boolean;
+  /** False when the loop has stopped moving (row 219). */
+  isMoving(): boolean;
   /** Ends the loop; what runs goes on. */
   stop(): Promise<void>;
 }

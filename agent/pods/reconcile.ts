@@ -6,52 +6,48 @@
  * once a minute in any case. Without the engine it waits and goes on when that is back; when it ends itself it
  * leaves the containers as they are (kubelet behaviour rows 74, 81, 82).
  */
-import { join } from 'node:path';
-import {
-  EMPTY_MEMORY,
-  forget,
-  noteExits,
-  noteFailure,
-  noteSuccess,
-  type Memory,
-} from './back-off.js';
-import { mergeSources, NOTHING_DESIRED, type Desired } from './desired.js';
+import { BACK_OFF_MAX_MS, EMPTY_MEMORY, forget, noteExits } from './back-off.js';
+import { noteFailure, noteSuccess, retryNow, type Memory } from './back-off.js';
+import { CompletionBook } from './completion-book.js';
 import { EndingPods } from './ending-pods.js';
 import { listenToEngine } from './engine-events.js';
+import { EngineState } from './engine-state.js';
 import type { StepOutcome } from './execute.js';
-import { openNodeFiles, type NodeFiles } from './node-files.js';
+import { NO_HOOKS, NO_PROBER, type Prober } from './health.js';
+import {
+  BUSY_EVENT_MS,
+  ENGINE_RETRY_FIRST_MS,
+  ENGINE_RETRY_MAX_MS,
+  nextLookMs,
+  STANDSTILL_MS,
+  STOP_MS,
+  UNAVAILABLE_RETRY_MS,
+  UNKNOWN_MAX_MS,
+} from './loop-times.js';
+import { nodeFilesOf, type NodeFiles } from './node-files.js';
 import { plan, planText, type PodPlan } from './plan.js';
-import { backOff, podEvent } from './pod-events.js';
-import { podReports } from './pod-reports.js';
+import { deadlineExceeded } from './pod-events.js';
 import type { Pods, PodsOptions } from './pods.js';
-import { nodeFacts } from './pod-settings.js';
-import { podIdentity, type NodeFacts } from './pod-spec.js';
-import { PULL_FAILURE_SHOWN_MS } from './pod-status.js';
+import { podIdentity } from './pod-spec.js';
+import { probeTargets } from './probe-targets.js';
+import { FAILURE_SHOWN_MS } from './container-state.js';
+import { EventTeller } from './event-teller.js';
+import { PodStatuses } from './pod-statuses.js';
 import { openImagePulls, type ImagePulls } from '../images/pulls.js';
 import type { PodReport, SourceCondition } from '../ports.js';
-import { RuntimeError, type ObservedPods, type PodIdentity } from '../runtime/runtime.js';
+import { RuntimeError } from '../runtime/runtime.js';
+import type { EngineId, ObservedPods, PodIdentity } from '../runtime/runtime.js';
 import { describeStep } from './steps.js';
 import { openPodVolumes } from '../volumes/volumes.js';
+import { uidsOf, Wishes } from './wishes.js';
 import { Workers } from './workers.js';
-
-/** A whole look although nothing was heard (row 81). */
-const RESYNC_MS = 60_000;
-/** How soon an engine that does not answer is asked again (row 82). */
-/** An engine that is down at the start is no reason to say nothing at all. */
-const UNKNOWN_MAX_MS = 30_000;
-const ENGINE_RETRY_FIRST_MS = 100;
-const ENGINE_RETRY_MAX_MS = 5_000;
-/** Events of a pod that is being worked on need no plan at once: its worker's end brings one. */
-const BUSY_EVENT_MS = 1_000;
-/** A pod whose step met an engine that does not answer rests this long, whatever the engine says next. */
-const UNAVAILABLE_RETRY_MS = 1_000;
-/** How long the end waits for calls that the engine has not answered. */
-const STOP_MS = 2_000;
 
 class Reconciler implements Pods {
   readonly #options: PodsOptions;
   readonly #volumes;
   readonly #files: NodeFiles;
+  readonly #statuses: PodStatuses;
+  readonly #events: EventTeller;
   readonly #images: ImagePulls;
   readonly #workers: Workers;
   readonly #listeners = new Set<() => void>();
@@ -60,8 +56,9 @@ class Reconciler implements Pods {
   readonly #running: Promise<unknown>;
   #wake = new AbortController();
   #memory: Memory = EMPTY_MEMORY;
-  #desired: Desired = NOTHING_DESIRED;
+  readonly #wishes: Wishes;
   #observed: ObservedPods = { sandboxes: [], containers: [] };
+  #isObserved = false;
   #podData: ReadonlySet<string> = new Set();
   #plans: readonly PodPlan[] = [];
   readonly #endingPods = new EndingPods();
@@ -71,20 +68,25 @@ class Reconciler implements Pods {
   readonly #justEnded = new Set<string>();
   /** By name: when the steps of a pod may be taken again after the engine did not answer. */
   readonly #notBefore = new Map<string, number>();
-  #engine: { isUp: boolean; message: string } = { isUp: false, message: 'not asked yet' };
-  #runtimeName = 'docker';
-  #node: NodeFacts;
+  readonly #engine: EngineState;
 
   constructor(options: PodsOptions) {
     this.#options = options;
     this.#volumes = options.volumes ?? openPodVolumes(options);
-    this.#files = openNodeFiles({
-      resolvConf: options.settings?.resolvConf ?? '',
-      seccompDir: join(options.dataDir, 'seccomp'),
-    });
-    this.#node = nodeFacts(options, null, 0);
+    this.#files = nodeFilesOf(options);
+    this.#engine = new EngineState(options, this.#volumes);
+    this.#statuses = new PodStatuses(options);
+    this.#events = new EventTeller(options);
+    const [events, volumes] = [this.#events, this.#volumes];
+    this.#wishes = new Wishes(options, { events, volumes, onChange: () => this.#wakeUp() });
     this.#images = options.images ?? openImagePulls({ store: options.runtime, log: options.log });
-    this.#unsubscribe = options.sources.map(source => source.onChange(() => this.#wakeUp()));
+    this.#prober = options.prober ?? NO_PROBER;
+    this.#completions = new CompletionBook(options.completions ?? null);
+    this.#movedAt = options.clock.monotonic();
+    this.#unsubscribe = [
+      ...options.sources.map(source => source.onChange(() => this.#wakeUp())),
+      this.#prober.onChange(() => this.#wakeUp()),
+    ];
     this.#workers = new Workers(options.log, key => {
       this.#justEnded.add(key);
       this.#wakeUp();
@@ -98,9 +100,7 @@ class Reconciler implements Pods {
         if (this.#workers.isBusyWith(podUid)) void this.#wakeLater();
         else this.#wakeUp();
       },
-      onGap: () => {
-        this.#wakeUp();
-      },
+      onGap: () => this.#wakeUp(),
     });
     this.#running = Promise.all([this.#loop(), listening]);
   }
@@ -114,14 +114,7 @@ class Reconciler implements Pods {
   }
 
   conditions(): readonly SourceCondition[] {
-    const { isUp, message } = this.#engine;
-    const engine: SourceCondition = {
-      type: 'ContainerRuntime',
-      status: isUp ? 'True' : 'False',
-      reason: isUp ? 'Answers' : 'EngineUnavailable',
-      message,
-    };
-    return [...this.#desired.conditions, engine];
+    return [...this.#wishes.now.conditions, this.#engine.condition()];
   }
 
   onChange(listener: () => void): () => void {
@@ -139,10 +132,28 @@ class Reconciler implements Pods {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     const patience = new AbortController();
     await Promise.race([
-      Promise.all([this.#workers.abortAll(), this.#running]),
+      Promise.all([
+        this.#workers.abortAll(),
+        this.#running,
+        this.#statuses.close(),
+        this.#wishes.close(),
+      ]),
       this.#options.clock.sleep(STOP_MS, patience.signal),
     ]);
     patience.abort();
+  }
+
+  retry(key: string | null): boolean {
+    const meant = this.#wishes.named(key);
+    if (key !== null && meant.length === 0) return false;
+    this.#memory = retryNow(this.#memory, new Set(meant.map(pod => pod.uid)));
+    for (const pod of meant) this.#notBefore.delete(pod.key);
+    this.#wakeUp();
+    return true;
+  }
+
+  isMoving(): boolean {
+    return this.#options.clock.monotonic() - this.#movedAt < STANDSTILL_MS;
   }
 
   #wakeUp(): void {
@@ -163,8 +174,9 @@ class Reconciler implements Pods {
         const message = error instanceof Error ? error.message : String(error);
         const isEngine = error instanceof RuntimeError && error.code === 'EngineUnavailable';
         if (this.#engine.isUp || !isEngine) log.error('pods cannot be looked at', { message });
-        if (isEngine) this.#engine = { isUp: false, message };
+        if (isEngine) this.#engine.lost(message);
         this.#merge();
+        await this.#look();
         if (clock.monotonic() - startedAt >= UNKNOWN_MAX_MS) this.#areKnown = true;
         this.#show();
         waitMs = retryMs;
@@ -178,6 +190,11 @@ class Reconciler implements Pods {
   }
 
   #areKnown = false;
+  #movedAt: number;
+  readonly #completions: CompletionBook;
+  /** Containers whose postStart hook has not returned. */
+  readonly #postStarting = new Set<EngineId>();
+  readonly #prober: Prober;
   #isWakingLater = false;
   async #wakeLater(): Promise<void> {
     if (this.#isWakingLater) return;
@@ -191,17 +208,29 @@ class Reconciler implements Pods {
   async #round(): Promise<number> {
     const { clock } = this.#options;
     this.#justEnded.clear();
-    if (!this.#engine.isUp) await this.#meetEngine();
+    this.#movedAt = clock.monotonic();
+    await this.#engine.meet();
     this.#observed = await this.#options.runtime.observe();
+    this.#isObserved = true;
+    void this.#options.logLinks?.sync(this.#observed);
     this.#podData = await this.#volumes.uids();
     const now = clock.now();
-    this.#engine = { isUp: true, message: this.#engine.message };
     this.#merge();
+    await this.#look();
     this.#noteExits(now);
+    const ending = [...this.#endingPods.byUid.values()].flatMap(({ desired }) => desired ?? []);
+    const [desired, observed] = [this.#wishes.now, this.#observed];
+    this.#prober.watch(probeTargets({ wanted: desired.pods, ending, observed }));
+    this.#completions.note({ desired, observed, now }, (pod, { reason }) => {
+      if (reason !== '') this.#events.tell(podIdentity(pod), deadlineExceeded());
+    });
     const input = {
-      desired: this.#desired,
+      desired: this.#wishes.now,
       observed: this.#observed,
       memory: this.#memory,
+      health: this.#prober.health(),
+      completions: this.#completions.all,
+      backOffMaxMs: this.#options.restartBackOffMaxMs ?? BACK_OFF_MAX_MS,
       podData: this.#podData,
       now,
     };
@@ -210,62 +239,39 @@ class Reconciler implements Pods {
     this.#dispatch(now);
     this.#areKnown = true;
     this.#show();
-    const times = [
-      ...this.#plans.flatMap(({ againAt }) => (againAt === null ? [] : [againAt])),
+    const failedAt = [...this.#memory.failures.values()].map(failure => failure.failedAt);
+    return nextLookMs(now, [
+      ...this.#plans.flatMap(({ againAt }) => againAt ?? []),
       ...this.#notBefore.values(),
-    ];
-    const shownAgain = [...this.#memory.failures.values()]
-      .map(({ failedAt }) => failedAt + PULL_FAILURE_SHOWN_MS)
-      .filter(at => at > now);
-    return Math.max(0, Math.min(RESYNC_MS, ...[...times, ...shownAgain].map(at => at - now)));
-  }
-
-  async #meetEngine(): Promise<void> {
-    const info = await this.#options.runtime.info();
-    this.#runtimeName = info.name;
-    this.#node = nodeFacts(this.#options, info, await this.#volumes.capacityBytes());
-    this.#engine = { isUp: true, message: `${info.name} ${info.version}` };
+      ...failedAt.map(at => at + FAILURE_SHOWN_MS).filter(at => at > now),
+    ]);
   }
 
   #merge(): void {
-    const { sources, node, clock } = this.#options;
-    const there = [...this.#observed.sandboxes, ...this.#observed.containers];
-    const running = new Set(there.map(one => one.pod.uid));
-    const now = clock.now();
-    this.#desired = mergeSources({
-      snapshots: sources.map(source => source.snapshot()),
-      previous: this.#desired,
-      running,
-      nodeName: node.name,
-      now,
-    });
+    const [observed, reports, node] = [this.#observed, this.#reports, this.#engine.node];
+    const running = uidsOf(observed);
+    const podData = this.#podData;
+    const desired = this.#wishes.merge({ observed, reports, node, podData });
     this.#endingPods.note({
-      desired: this.#desired,
+      desired,
       running,
       isBusyWith: uid => this.#workers.isBusyWith(uid),
-      now,
+      now: this.#options.clock.now(),
     });
-    const wanted = this.#desired.pods.map(pod => pod.uid);
+    const wanted = desired.pods.map(pod => pod.uid);
     this.#memory = forget(this.#memory, new Set([...wanted, ...running, ...this.#podData]));
   }
 
   #noteExits(now: number): void {
     const before = this.#memory.crashes;
     this.#memory = noteExits(this.#memory, this.#observed, now);
-    for (const pod of this.#desired.pods) {
-      for (const [container, hash] of pod.containerHashes) {
-        const key = `${pod.uid}/${container}/${hash}`;
-        const crash = this.#memory.crashes.get(key);
-        if (crash === undefined || crash === before.get(key) || crash.delayMs === 0) continue;
-        this.#options.events.record(podEvent(podIdentity(pod), backOff(pod, container)));
-      }
-    }
+    this.#events.tellBackOffs(this.#wishes.now, before, this.#memory.crashes);
   }
 
   /** Starts a worker for each plan with steps; stops one whose pod is to become something else. */
   #dispatch(now: number): void {
-    const { runtime, clock, events } = this.#options;
-    this.#workers.abortOutdated(this.#desired.pods);
+    const { runtime, clock } = this.#options;
+    this.#workers.abortOutdated(this.#wishes.now.pods);
     const there = [...this.#observed.sandboxes, ...this.#observed.containers];
     const identities = new Map<string, PodIdentity>(there.map(({ pod }) => [pod.uid, pod]));
     for (const podPlan of this.#plans) {
@@ -276,15 +282,20 @@ class Reconciler implements Pods {
         runtime,
         images: this.#images,
         volumes: this.#volumes,
+        hooks: this.#options.hooks ?? NO_HOOKS,
+        onPostStart: (id, isRunning) => {
+          if (isRunning) this.#postStarting.add(id);
+          else this.#postStarting.delete(id);
+          this.#show();
+        },
         files: this.#files,
-        node: this.#node,
+        node: this.#engine.node,
+        terminationMessages: this.#statuses.terminationMessages,
         clock,
         tell: (pod, event) => {
-          events.record(podEvent(pod, event));
+          this.#events.tell(pod, event);
         },
-        onOutcome: outcome => {
-          this.#note(key, outcome);
-        },
+        onOutcome: outcome => this.#note(key, outcome),
       });
     }
   }
@@ -299,7 +310,7 @@ class Reconciler implements Pods {
     }
     log.warn(`failed to ${describeStep(step)}`, { uid: step.uid, detail: result.message });
     if (result.is === 'unavailable') {
-      this.#engine = { isUp: false, message: result.message };
+      this.#engine.lost(result.message);
       this.#notBefore.set(pod, clock.now() + UNAVAILABLE_RETRY_MS);
       return;
     }
@@ -308,20 +319,30 @@ class Reconciler implements Pods {
     this.#show();
   }
 
+  async #look(): Promise<void> {
+    const [desired, observed] = [this.#wishes.now, this.#observed];
+    await this.#statuses.look({ desired, observed, ending: this.#endingPods.byUid });
+  }
+
   #show(): void {
-    this.#reports = podReports({
-      desired: this.#desired,
-      observed: this.#observed,
+    this.#reports = this.#statuses.show({
+      desired: this.#wishes.now,
+      observed: this.#isObserved ? this.#observed : null,
       memory: this.#memory,
       now: this.#options.clock.now(),
-      node: this.#node,
-      runtimeName: this.#runtimeName,
+      node: this.#engine.node,
+      runtimeName: this.#engine.name,
+      recursiveReadOnly: this.#engine.node.features?.recursiveReadOnly ?? false,
+      health: this.#prober.health(),
+      startingHooks: this.#postStarting,
+      completions: this.#completions.of(this.#wishes.now.pods),
       ending: this.#endingPods.byUid,
-      previous: new Map(this.#reports.map(report => [report.pod.metadata?.uid ?? '', report])),
     });
     const shown = JSON.stringify([this.#areKnown, this.#reports, this.conditions()]);
     if (shown === this.#shown) return;
     this.#shown = shown;
+    // What was waited for may just have become ready.
+    if (this.#wishes.now.pods.some(({ rejection }) => rejection !== null)) this.#wakeUp();
     for (const listener of this.#listeners) listener();
   }
 }

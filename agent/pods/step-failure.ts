@@ -3,6 +3,7 @@
  */
 import { failureKey, type FailureKind } from './back-off.js';
 import type { DesiredPod } from './desired.js';
+import { HookError } from './health.js';
 import { RuntimeError } from '../runtime/runtime.js';
 import type { Step, StepKind } from './steps.js';
 
@@ -12,6 +13,7 @@ const KINDS: Readonly<Record<StepKind, FailureKind>> = {
   runSandbox: 'sandbox',
   createContainer: 'container',
   startContainer: 'container',
+  runPreStop: 'stop',
   stopContainer: 'stop',
   removeContainer: 'stop',
   stopSandbox: 'stop',
@@ -26,6 +28,7 @@ const REASONS: Readonly<Record<StepKind, string>> = {
   runSandbox: 'CreatePodSandboxError',
   createContainer: 'CreateContainerError',
   startContainer: 'RunContainerError',
+  runPreStop: 'FailedPreStopHook',
   stopContainer: 'KillContainerError',
   removeContainer: 'KillContainerError',
   stopSandbox: 'KillPodSandboxError',
@@ -53,6 +56,7 @@ function keyOf(kind: FailureKind, step: Step, desired: DesiredPod | null): strin
 
 /** The kubelet's waiting reason for an error of a step. */
 export function reasonOf(step: Step, error: unknown): string {
+  if (error instanceof HookError && step.do === 'startContainer') return 'PostStartHookError';
   if (error instanceof RuntimeError) {
     return error.code === 'EngineError' || error.code === 'NotFound'
       ? REASONS[step.do]

@@ -5,6 +5,7 @@
  * The order rules live here once, so that the executor, the printed plan and the tests agree. Pure.
  */
 import type { EngineId } from '../runtime/runtime.js';
+import type { LifecycleHandler } from '../../protocol/pod.js';
 
 interface StepBase {
   readonly uid: string;
@@ -16,10 +17,23 @@ export type Step = StepBase &
   (
     | { readonly do: 'pullImage'; readonly container: string; readonly image: string }
     | {
+        readonly do: 'runPreStop';
+        readonly container: string;
+        readonly id: EngineId;
+        readonly handler: LifecycleHandler;
+        /** Where its httpGet goes when it names no host. */
+        readonly host: string;
+        /** The hook is cut after it (row 69). */
+        readonly graceSeconds: number;
+      }
+    | {
         readonly do: 'stopContainer';
         readonly container: string;
         readonly id: EngineId;
+        /** Of the pod, or of the probe: the hook, and the containers before it, take their time out of it. */
         readonly graceSeconds: number;
+        /** Waits for all of a lower order: sidecars end after the apps, the last one first (row 115). */
+        readonly order: number;
       }
     | { readonly do: 'removeContainer'; readonly container: string; readonly id: EngineId }
     | { readonly do: 'stopSandbox'; readonly id: EngineId; readonly graceSeconds: number }
@@ -52,11 +66,18 @@ export type StepKind = Step['do'];
 export type Wait = 'success' | 'end' | 'none';
 
 const TEARDOWN: ReadonlySet<StepKind> = new Set([
+  'runPreStop',
   'stopContainer',
   'stopSandbox',
   'removeSandbox',
   'removePodData',
 ]);
+
+/** A container's own hook, and the containers that end before it. */
+function isBefore(earlier: Step, stop: Step & { do: 'stopContainer' }): boolean {
+  if (earlier.do === 'runPreStop') return earlier.id === stop.id;
+  return earlier.do === 'stopContainer' && earlier.order < stop.order;
+}
 
 function nameOf(step: Step): string | null {
   return 'container' in step ? step.container : null;
@@ -65,7 +86,9 @@ function nameOf(step: Step): string | null {
 function waitOfTeardown(step: Step, earlier: Step): Wait {
   const samePod = step.uid === earlier.uid;
   switch (step.do) {
+    case 'runPreStop':
     case 'stopContainer':
+      if (step.do === 'stopContainer' && samePod && isBefore(earlier, step)) return 'end';
       // Another pod's image: the pod that replaces this one must be able to start.
       if (earlier.do === 'pullImage' && !samePod) return 'success';
       // The replacement is made beforehand: between stop and start nothing else has to be done.
@@ -97,7 +120,7 @@ function waitOfTeardown(step: Step, earlier: Step): Wait {
 
 /** A pod begins when the one before it has ended; data that cannot be removed holds nothing up. */
 function waitOfNext(earlier: Step): Wait {
-  if (earlier.do === 'removePodData') return 'end';
+  if (earlier.do === 'removePodData' || earlier.do === 'runPreStop') return 'end';
   return TEARDOWN.has(earlier.do) ? 'success' : 'none';
 }
 
@@ -131,6 +154,11 @@ export function describeStep(step: Step): string {
   switch (step.do) {
     case 'pullImage':
       return `provide image ${step.image} for container ${step.container} (${step.reason})`;
+    case 'runPreStop':
+      return (
+        `run preStop hook of container ${step.container} ${short(step.id)}, ` +
+        `at most ${step.graceSeconds} s (${step.reason})`
+      );
     case 'stopContainer':
       return (
         `stop container ${step.container} ${short(step.id)}, ` +

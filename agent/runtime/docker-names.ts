@@ -34,6 +34,12 @@ export function containerName(pod: PodIdentity, spec: { name: string; attempt: n
   return [`k8s_${spec.name}`, pod.name, pod.namespace, pod.uid, spec.attempt].join('_');
 }
 
+/** The annotations among the labels, without their prefix. */
+export function annotationsOf(labels: Labels): Record<string, string> {
+  const annotations = Object.entries(labels).filter(([key]) => key.startsWith(ANNOTATION));
+  return Object.fromEntries(annotations.map(([k, v]) => [k.slice(ANNOTATION.length), v]));
+}
+
 function annotationLabels(annotations: Labels): Record<string, string> {
   return Object.fromEntries(Object.entries(annotations).map(([k, v]) => [ANNOTATION + k, v]));
 }

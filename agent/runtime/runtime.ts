@@ -9,6 +9,7 @@
  * Every call touches only objects that carry this agent's owner label.
  */
 
+import type { LifecycleHandler } from '../../protocol/pod.js';
 import type { ImageStore } from './images.js';
 
 /** A container engine's own id of a sandbox or container (64 hex digits on Docker). */
@@ -196,6 +197,12 @@ export interface ObservedContainer {
   readonly reason: string;
   /** The engine's own error text of a start that failed; never container output. */
   readonly message: string;
+  /** The engine's file with its output; empty when it has none yet, or keeps it elsewhere. */
+  readonly logPath: string;
+  /** The hook that it was made with, ports by number; kept on the engine, so that an orphan is stopped properly. */
+  readonly preStop: LifecycleHandler | null;
+  /** 0 for an app container; sidecars end after those, the last one first (row 115). */
+  readonly stopOrder: number;
 }
 
 export interface ObservedPods {

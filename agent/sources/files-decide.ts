@@ -86,11 +86,22 @@ export function skipReason(name: string): string | null {
   return null;
 }
 
+/** Group or others may read or write. */
+const SHARED_MODE = 0o066;
+
 /** All that a file describes, or everything that is wrong with it. */
 export function parseFile(name: string, bytes: Uint8Array, mode = 0o600): Parsed {
   const isOwned = name.startsWith(OWNED_FILE_PREFIX);
-  const options = { origin: name, isOwned, mode, duplicates: 'refused' } as const;
-  const parsed = parseManifests(bytes, options);
+  const isShared = (mode & SHARED_MODE) !== 0;
+  const secretFault =
+    'a Secret in a file that group or others may read or write ' +
+    `(mode ${(mode & 0o777).toString(8)}); chmod 600 ${name}`;
+  const parsed = parseManifests(bytes, {
+    origin: name,
+    isOwned,
+    secretFault: isShared ? secretFault : null,
+    duplicates: 'refused',
+  });
   if (!parsed.ok || parsed.pods.length + parsed.objects.length > 0) return parsed;
   const message = `${name}: there is no manifest in it; delete the file to end its pods`;
   return { ok: false, reason: 'Empty', message, refused: [] };

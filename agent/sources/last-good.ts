@@ -5,9 +5,10 @@
  * One small JSON file per manifest file under `<data-dir>/last-good/`, replaced as a whole (written, synced,
  * renamed). A record that cannot be read is as good as none. Decides nothing.
  */
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sha256Hex } from '../../protocol/canonical.js';
+import { writePrivate } from './write-private.js';
 
 export interface LastGood {
   /** Files by name, and the directory's identity; only of the given static pod path. */
@@ -42,15 +43,6 @@ function isRecord(value: unknown): value is LastGoodRecord {
 /** The record of the directory itself: no file can have this name. */
 const DIRECTORY = '/';
 
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
-}
-
 /** `path` is the static pod path: records of another one are not loaded. */
 export function openLastGood(dataDir: string, path: string): LastGood {
   const root = join(dataDir, 'last-good');
@@ -67,18 +59,7 @@ export function openLastGood(dataDir: string, path: string): LastGood {
 
   async function write(name: string, text: string): Promise<void> {
     const record: LastGoodRecord = { version: 1, path, name, text };
-    await mkdir(root, { recursive: true, mode: 0o700 });
-    const target = fileOf(name);
-    const temporary = `${target}.new`;
-    const file = await open(temporary, 'w', 0o600);
-    try {
-      await file.writeFile(JSON.stringify(record));
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, target);
-    await syncDirectory(root);
+    await writePrivate(fileOf(name), JSON.stringify(record));
   }
 
   return {

@@ -43,8 +43,8 @@ export interface ParseOptions {
   readonly origin: string;
   /** True for a file of the agent's own, whose annotations say which bundle it is of. */
   readonly isOwned: boolean;
-  /** Permission bits; null for what is no file. */
-  readonly mode: number | null;
+  /** Why a Secret may not come this way, as far as it is to be said after its place; null when it may. */
+  readonly secretFault: string | null;
   /** What two documents of one name are: an error, or the first of them (row 42). */
   readonly duplicates: 'refused' | 'first wins';
 }
@@ -52,8 +52,6 @@ export interface ParseOptions {
 /** Errors beyond these say nothing new to a person. */
 const ERRORS_SHOWN = 3;
 const ERROR_CHARACTERS = 600;
-/** Group or others may read or write. */
-const SHARED_MODE = 0o066;
 
 function joined(errors: readonly string[]): string {
   const more = errors.length - ERRORS_SHOWN;
@@ -156,16 +154,24 @@ function takeDocument(
 
 function readableSecret(
   documents: readonly ManifestDocument[],
-  { origin, mode }: ParseOptions,
+  { secretFault }: ParseOptions,
 ): Parsed | null {
-  if (mode === null || (mode & SHARED_MODE) === 0) return null;
   const secret = documents.find(document => document.value['kind'] === 'Secret');
-  if (secret === undefined) return null;
-  const shown = (mode & 0o777).toString(8);
-  const message =
-    `${secret.where('kind')}: a Secret in a file that group or others may read or write ` +
-    `(mode ${shown}); chmod 600 ${origin}`;
+  if (secretFault === null || secret === undefined) return null;
+  const message = `${secret.where('kind')}: ${secretFault}`;
   return { ok: false, reason: 'SecretReadable', message, refused: [] };
+}
+
+const EMPTYING_KINDS: ReadonlySet<unknown> = new Set([
+  'List',
+  'PodList',
+  'ConfigMapList',
+  'SecretList',
+]);
+
+/** A list that says in so many words that there is nothing: what is cut off does not say it. */
+function isEmptyList({ value }: ManifestDocument): boolean {
+  return value['apiVersion'] === 'v1' && EMPTYING_KINDS.has(value['kind']);
 }
 
 /** All that the text describes, in its order. Never throws on bad input. */
@@ -203,6 +209,12 @@ export function parseManifests(bytes: Uint8Array, options: ParseOptions): Parsed
   }
   const { pods, objects, dropped, errors, refused, reason } = found;
   if (errors.length > 0) return { ok: false, reason, message: joined(errors), refused };
-  const isEmptyList = documents.length === 0 && lists.some(list => list !== null);
-  return { ok: true, pods, objects, dropped, isEmptyList };
+  const isEmpty = documents.length === 0 && reading.documents.length > 0;
+  return {
+    ok: true,
+    pods,
+    objects,
+    dropped,
+    isEmptyList: isEmpty && reading.documents.every(isEmptyList),
+  };
 }

@@ -48,7 +48,10 @@ function isRecursive({ recursiveReadOnly = 'Disabled' }: VolumeMount, can: boole
   throw new MountError('recursiveReadOnly: Enabled is not on this engine');
 }
 
-function subPathOf({ subPath = '', subPathExpr = '' }: VolumeMount, env: MountFacts['env']): string {
+function subPathOf(
+  { subPath = '', subPathExpr = '' }: VolumeMount,
+  env: MountFacts['env'],
+): string {
   if (subPathExpr === '') return subPath;
   const path = expandPath(subPathExpr, env);
   const [problem] = checkDescendingPath(path, 'subPathExpr');

@@ -41,7 +41,9 @@ async function run(program: string, args: readonly string[]): Promise<void> {
     const child = execFile(program, args, options, (error, _stdout, stderr) => {
       if (error === null) return resolve();
       const isLate = child.killed;
-      const detail = isLate ? `no answer in ${PROGRAM_MS / 1000} s` : stderr.trim() || error.message;
+      const detail = isLate
+        ? `no answer in ${PROGRAM_MS / 1000} s`
+        : stderr.trim() || error.message;
       reject(new MountError(`${program} failed: ${detail}`));
     });
   });

@@ -5,7 +5,8 @@
 import type { Container, EmptyDirVolumeSource, ValidPod } from '../../protocol/pod.js';
 import { parseQuantityWhole } from '../../protocol/quantity.js';
 
-const limitOf = ({ resources }: Container) => parseQuantityWhole(resources?.limits?.['memory'] ?? 0);
+const limitOf = ({ resources }: Container) =>
+  parseQuantityWhole(resources?.limits?.['memory'] ?? 0);
 const isSidecar = ({ restartPolicy }: Container) => restartPolicy === 'Always';
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
 

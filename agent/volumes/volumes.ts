@@ -5,11 +5,7 @@
  * Calls about one pod wait for each other. Nothing of a Secret is ever in a message. Decides nothing.
  */
 import { mkdir, readdir, rm, statfs, writeFile } from 'node:fs/promises';
-import {
-  containerVolumes,
-  type ContainerVolumes,
-  type MountFacts,
-} from './container-mounts.js';
+import { containerVolumes, type ContainerVolumes, type MountFacts } from './container-mounts.js';
 import { filesDigest, isWritten, volumeFiles } from './content.js';
 import { diskUsage } from './disk-usage.js';
 import { openHostMounts, type HostMounts } from './host-mounts.js';

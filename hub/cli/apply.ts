@@ -1,9 +1,10 @@
 /** `flotilla apply` and `flotilla diff`: a folder of manifests becomes the next revision of a bundle. */
 import { Command } from 'commander';
-import type { BundleManifest } from '../../protocol/bundle-manifest.js';
+import { isPod, type BundleManifest } from '../../protocol/bundle-manifest.js';
 import { parseSelector, SelectorError } from '../selectors.js';
 import type { BundleObjectStatus, BundleSpec } from '../objects.js';
 import { changesBetween, renderDiff } from './bundle-diff.js';
+import { podSecurityWarnings } from './bundle-warnings.js';
 import { defaultBundleName, documentsOf, manifestsOf, readSources } from './bundle-input.js';
 import type { ApiObject } from './client.js';
 import {
@@ -82,6 +83,9 @@ export function diffCommand(context: Context): Command {
     .action((options: InputOptions) =>
       connected(context, options, async hub => {
         const { name, manifests } = await readInput(context, hub, options);
+        for (const warning of podSecurityWarnings(manifests.filter(isPod))) {
+          context.terminal.warn(warning);
+        }
         const current = await currentBundle(hub, name);
         const text = renderDiff(current?.spec.manifests ?? [], manifests);
         if (text === '') return;

@@ -2,6 +2,7 @@
  * A container engine in memory, behind the same port as the real one and held to the same contract: for thousands of
  * histories of the agent's loop. Time comes from outside; programs end when the test says so; faults are injected per call.
  */
+import { endingOf } from '../../agent/runtime/container-ending.js';
 import type { Clock } from '../../protocol/ports.js';
 import type {
   ContainerExec,
@@ -335,6 +336,8 @@ export class SimulatedRuntime implements ContainerRuntime, ContainerExec, ImageS
       exitCode: null,
       reason: '',
       message: '',
+      logPath: '',
+      ...endingOf(spec.annotations),
     });
     this.engine.acts.push(`createContainer ${pod.name} ${spec.name} ${spec.attempt}`);
     return id;

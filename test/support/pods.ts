@@ -9,13 +9,14 @@ import {
 } from '../../agent/pods/desired.js';
 import type { PodPlan } from '../../agent/pods/plan.js';
 import type { NodeFacts } from '../../agent/pods/pod-spec.js';
+import type { StatusInput } from '../../agent/pods/pod-status.js';
 import type {
   ObservedContainer,
   ObservedPods,
   ObservedSandbox,
 } from '../../agent/runtime/runtime.js';
 import { validatePodManifest } from '../../protocol/pod-validation.js';
-import type { Container, PodSpec, ValidPod } from '../../protocol/pod.js';
+import { allContainers, type Container, type PodSpec, type ValidPod } from '../../protocol/pod.js';
 
 export const NODE = 'edge1';
 /** A node about which all is said. */
@@ -23,7 +24,9 @@ export function nodeFactsOf(change: Partial<NodeFacts> = {}): NodeFacts {
   return {
     name: NODE,
     hostIP: '10.0.0.7',
+    cpus: 2,
     memoryBytes: 4 * 1024 ** 3,
+    ephemeralStorageBytes: 20 * 1024 ** 3,
     features: null,
     clusterDNS: [],
     clusterDomain: 'cluster.local',
@@ -42,6 +45,19 @@ export interface PodOptions {
   readonly containers?: readonly (Partial<Container> & { name: string })[];
   readonly spec?: Partial<PodSpec>;
 }
+
+/** What a status is made from when nobody has anything to say; the engine is Docker. */
+export const NOTHING_KNOWN: Omit<StatusInput, 'desired' | 'there' | 'memory' | 'now'> = {
+  hostIP: '10.0.0.7',
+  runtimeName: 'docker',
+  recursiveReadOnly: false,
+  previous: null,
+  runs: {},
+  health: new Map(),
+  startingHooks: new Set(),
+  messages: new Map(),
+  completion: null,
+};
 
 /** A manifest that passes validation; one container `app` unless said otherwise. */
 export function manifest(name: string, options: PodOptions = {}): ValidPod {
@@ -105,6 +121,13 @@ export function sandboxOf(pod: DesiredPod, change: Partial<ObservedSandbox> = {}
   };
 }
 
+/** As `pod-spec.ts` writes it into the container's annotations. */
+function stopOrderOf({ pod }: DesiredPod, name: string): number {
+  const sidecars = (pod.spec.initContainers ?? []).filter(one => one.restartPolicy === 'Always');
+  const at = sidecars.findIndex(one => one.name === name);
+  return at === -1 ? 0 : sidecars.length - at;
+}
+
 export function containerOf(
   pod: DesiredPod,
   name: string,
@@ -129,15 +152,25 @@ export function containerOf(
     exitCode,
     reason: state === 'exited' ? 'Error' : '',
     message: '',
+    logPath: '',
+    preStop: null,
+    stopOrder: stopOrderOf(pod, name),
     ...change,
   };
 }
+
+/** What `plan` is told beside wishes and observation, when nothing special is the case. */
+export const CALM = { health: new Map(), completions: new Map(), backOffMaxMs: 300_000 } as const;
 
 /** A sandbox and all its containers, running. */
 export function running(pod: DesiredPod): ObservedPods {
   return {
     sandboxes: [sandboxOf(pod)],
-    containers: pod.pod.spec.containers.map(({ name }) => containerOf(pod, name)),
+    containers: allContainers(pod.pod).map(({ name, restartPolicy }) => {
+      const isInit = (pod.pod.spec.initContainers ?? []).some(one => one.name === name);
+      if (!isInit || restartPolicy === 'Always') return containerOf(pod, name);
+      return containerOf(pod, name, { state: 'exited', exitCode: 0 });
+    }),
   };
 }
 
@@ -158,6 +191,7 @@ export function shorthand(plans: readonly PodPlan[]): string[] {
           return `${step.do} ${step.container}`;
         case 'createContainer':
           return `${step.do} ${step.container} ${step.attempt}`;
+        case 'runPreStop':
         case 'stopContainer':
         case 'removeContainer':
         case 'stopSandbox':
@@ -240,6 +274,7 @@ export function apply(
           );
           break;
         }
+        case 'runPreStop':
         case 'pullImage':
         case 'prepareVolumes':
         case 'removePodData':

@@ -89,10 +89,10 @@ describe('the restart back-off', () => {
   test('counts from the end of the run; a clock that was put back holds nothing up', () => {
     const ended = run(1, 0, 5);
     const crash = { containerId: ended.id, delayMs: 10 * S, seenAt: T0 + 6 * S };
-    assert.equal(restartDueAt(ended, crash, T0 + 6 * S), T0 + 15 * S);
-    assert.equal(restartDueAt(ended, crash, T0 - 3600 * S), 0);
-    assert.equal(restartDueAt(ended, { ...crash, seenAt: T0 }, T0 + S), T0 + 10 * S);
-    assert.equal(restartDueAt(ended, undefined, T0), 0);
+    assert.equal(restartDueAt(ended, crash, { now: T0 + 6 * S }), T0 + 15 * S);
+    assert.equal(restartDueAt(ended, crash, { now: T0 - 3600 * S }), 0);
+    assert.equal(restartDueAt(ended, { ...crash, seenAt: T0 }, { now: T0 + S }), T0 + 10 * S);
+    assert.equal(restartDueAt(ended, undefined, { now: T0 }), 0);
   });
 });
 

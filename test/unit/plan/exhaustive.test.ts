@@ -14,6 +14,7 @@ import type {
 } from '../../../agent/runtime/runtime.js';
 import {
   apply,
+  CALM,
   containerOf,
   manifest,
   sandboxOf,
@@ -83,7 +84,7 @@ test('every small world reaches its fixed point and keeps what runs as wanted', 
       const round = () => {
         memory = noteExits(memory, there, now);
         const desired = wishes([one]);
-        const plans = plan({ desired, observed: there, memory, podData: new Set(), now });
+        const plans = plan({ desired, observed: there, memory, ...CALM, podData: new Set(), now });
         const before = there;
         there = apply(there, plans, now);
         rounds.push(shorthand(plans));

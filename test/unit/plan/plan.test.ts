@@ -15,6 +15,7 @@ import type { ObservedPods } from '../../../agent/runtime/runtime.js';
 import type { ValidPod } from '../../../protocol/pod.js';
 import {
   apply,
+  CALM,
   containerOf,
   manifest,
   running,
@@ -359,6 +360,7 @@ function planOf(row: Row, observed: ObservedPods, memory: Memory, now: number) {
     desired: wishes(row.wanted, { complete: row.complete ?? true }),
     observed,
     memory: noteExits(memory, observed, now),
+    ...CALM,
     podData: new Set(row.podData ?? []),
     now,
   });
@@ -399,7 +401,7 @@ describe('plan', () => {
     const observed = { sandboxes: [sandboxOf(pod)], containers: [first, second] };
     const memory = noteExits(EMPTY_MEMORY, observed, NOW);
     const desired = wishes([manifest('web')]);
-    const input = { desired, observed, memory, podData: new Set<string>() };
+    const input = { desired, observed, memory, ...CALM, podData: new Set<string>() };
     const early = plan({ ...input, now: NOW });
     assert.deepEqual(shorthand(early), []);
     assert.equal(early[0]?.againAt, NOW + 9000);
@@ -417,6 +419,7 @@ describe('plan', () => {
         desired: wishes([]),
         observed,
         memory: EMPTY_MEMORY,
+        ...CALM,
         podData: new Set(),
         now: NOW,
       });
@@ -429,7 +432,8 @@ test('row 44 better: what runs of a source that has spoken may go though another
   const steps = (source: string) => {
     const { sandboxes, containers } = running(wish(two));
     const observed = { containers, sandboxes: sandboxes.map(one => ({ ...one, source })) };
-    const input = { desired, observed, memory: EMPTY_MEMORY, podData: new Set<string>(), now: T0 };
+    const podData = new Set<string>();
+    const input = { desired, observed, memory: EMPTY_MEMORY, ...CALM, podData, now: NOW };
     return shorthand(plan(input)).length;
   };
   assert.ok(steps('file') > 0);

@@ -1,0 +1,90 @@
+/**
+ * What is wanted now: the sources merged, then judged by admission, then told to whoever hears events. Keeps the wishes of
+ * the moment; order of calls only.
+ */
+import { mergeSources, NOTHING_DESIRED, type Desired } from './desired.js';
+import type { EventTeller } from './event-teller.js';
+import type { PodsOptions } from './pods.js';
+import type { NodeFacts } from './pod-spec.js';
+import type { PodReport } from '../ports.js';
+import type { ObservedPods } from '../runtime/runtime.js';
+import { VolumeUpkeep } from '../volumes/upkeep.js';
+import type { PodVolumes } from '../volumes/volumes.js';
+
+export interface WishesWorld {
+  readonly observed: ObservedPods;
+  /** Of the round before. */
+  readonly reports: readonly PodReport[];
+  readonly node: NodeFacts;
+  /** Uids with a directory on this node. */
+  readonly podData: ReadonlySet<string>;
+}
+
+export interface WishesTools {
+  readonly events: EventTeller;
+  readonly volumes: PodVolumes;
+  /** The wishes changed by themselves: merge again. */
+  readonly onChange: () => void;
+}
+
+/** Uids that have something on the engine. */
+export function uidsOf({ sandboxes, containers }: ObservedPods): ReadonlySet<string> {
+  return new Set([...sandboxes, ...containers].map(one => one.pod.uid));
+}
+
+export class Wishes {
+  readonly #options: PodsOptions;
+  readonly #events: EventTeller;
+  readonly #upkeep: VolumeUpkeep;
+  #merged: Desired = NOTHING_DESIRED;
+  #now: Desired = NOTHING_DESIRED;
+
+  constructor(options: PodsOptions, { events, volumes, onChange }: WishesTools) {
+    this.#options = options;
+    this.#events = events;
+    const { clock, log } = options;
+    const tell: EventTeller['tell'] = (pod, event) => events.tell(pod, event);
+    this.#upkeep = new VolumeUpkeep({ volumes, clock, log, tell, onChange });
+  }
+
+  get now(): Desired {
+    return this.#now;
+  }
+
+  /** Asks the sources again. */
+  merge({ observed, reports, node, podData }: WishesWorld): Desired {
+    const { sources, clock, admission } = this.#options;
+    const now = clock.now();
+    const running = uidsOf(observed);
+    this.#merged = mergeSources({
+      snapshots: sources.map(source => source.snapshot()),
+      previous: this.#merged,
+      running,
+      nodeName: node.name,
+      now,
+    });
+    // Before the first look at the engine nobody knows which pods have begun.
+    const engine = node.features;
+    const admitted =
+      admission === undefined || engine === null
+        ? this.#merged
+        : admission.admit(this.#merged, { reports, observed, engine, now });
+    this.#now = this.#upkeep.judge(admitted, new Set([...running, ...podData]));
+    if (engine !== null) this.#upkeep.look(this.#now, podData, node);
+    this.#events.tellStanding(this.#now);
+    return this.#now;
+  }
+
+  /** Ends what goes on beside the wishes. */
+  close(): Promise<void> {
+    return this.#upkeep.close();
+  }
+
+  /** Those of this `namespace/name`, with or without the node's suffix; all for null. */
+  named(key: string | null): Desired['pods'] {
+    const suffix = `-${this.#options.node.name.toLowerCase()}`;
+    return this.#now.pods.filter(
+      pod => key === null || pod.key === key || pod.key === `${key}${suffix}`,
+    );
+  }
+}
