@@ -36,6 +36,8 @@ export interface FileSourceOptions {
   /** Whether the journal explains a file with the reserved prefix. */
   readonly explains: Explains;
   readonly fileCheckFrequencyMs?: number;
+  /** Another directory lies under the path now: who keeps files in it has to look. */
+  readonly onReplaced?: () => void;
 }
 
 export interface FileSource extends PodSource {
@@ -189,7 +191,10 @@ export async function openFileSource(options: FileSourceOptions): Promise<FileSo
     }
     changes.forEach(warn);
     for (const change of changes) await keep(change);
-    if (found !== null && found !== identity) await keepIdentity(found);
+    if (found !== null && found !== identity) {
+      if (identity !== null) options.onReplaced?.();
+      await keepIdentity(found);
+    }
     return Math.min(everyMs, againInMs ?? everyMs, watching.isAlive() ? everyMs : WATCH_RETRY_MS);
   }
 
