@@ -6,7 +6,6 @@
  * once a minute in any case. Without the engine it waits and goes on when that is back; when it ends itself it
  * leaves the containers as they are (kubelet behaviour rows 74, 81, 82).
  */
-import { join } from 'node:path';
 import { BACK_OFF_MAX_MS } from './back-off.js';
 import { CompletionBook } from './completion-book.js';
 import type { DesiredPod } from './desired.js';
@@ -25,9 +24,9 @@ import {
   UNAVAILABLE_RETRY_MS,
   UNKNOWN_MAX_MS,
 } from './loop-times.js';
-import { openNodeFiles, type NodeFiles } from './node-files.js';
 import { NodeShutdown, type ShutdownPeriod } from './node-shutdown.js';
 import { identitiesOf, isRunning, startTimes, without } from './observed-views.js';
+import { nodeFilesOf, type NodeFiles } from './node-files.js';
 import { plan, planText, type PodPlan } from './plan.js';
 import { deadlineExceeded } from './pod-events.js';
 import type { Pods, PodsOptions } from './pods.js';
@@ -41,8 +40,8 @@ import type { PodReport, SourceCondition } from '../ports.js';
 import { RuntimeError, type EngineId, type ObservedPods } from '../runtime/runtime.js';
 import { describeStep } from './steps.js';
 import { Patience } from './patience.js';
-import { openPodVolumes } from './volumes.js';
 import { Waker } from './waker.js';
+import { openPodVolumes } from '../volumes/volumes.js';
 import { uidsOf, Wishes } from './wishes.js';
 import { Workers } from './workers.js';
 
@@ -71,19 +70,19 @@ class Reconciler implements Pods {
   /** Names whose workers ended while the engine was being observed: the observation may be older. */
   readonly #justEnded = new Set<string>();
   readonly #engine: EngineState;
+  readonly #backOffMaxMs: number;
 
   constructor(options: PodsOptions) {
     this.#options = options;
+    this.#backOffMaxMs = options.restartBackOffMaxMs ?? BACK_OFF_MAX_MS;
     this.#waker = new Waker(options.clock, this.#ending.signal);
-    this.#volumes = openPodVolumes(options.dataDir);
-    this.#files = openNodeFiles({
-      resolvConf: options.settings?.resolvConf ?? '',
-      seccompDir: join(options.dataDir, 'seccomp'),
-    });
-    this.#engine = new EngineState(options);
+    this.#volumes = options.volumes ?? openPodVolumes(options);
+    this.#files = nodeFilesOf(options);
+    this.#engine = new EngineState(options, this.#volumes);
     this.#statuses = new PodStatuses(options);
     this.#events = new EventTeller(options);
-    this.#wishes = new Wishes(options, this.#events);
+    const [events, volumes] = [this.#events, this.#volumes];
+    this.#wishes = new Wishes(options, { events, volumes, onChange: () => this.#waker.wakeUp() });
     this.#images = options.images ?? openImagePulls({ store: options.runtime, log: options.log });
     this.#prober = options.prober ?? NO_PROBER;
     this.#completions = new CompletionBook(options.completions ?? null, options.log);
@@ -104,7 +103,7 @@ class Reconciler implements Pods {
       signal: this.#ending.signal,
       onEvent: ({ podUid }) => {
         if (this.#workers.isBusyWith(podUid)) void this.#waker.wakeUpAfter(BUSY_EVENT_MS);
-        else this.#wakeUp();
+        else this.#waker.wakeUp();
       },
       onGap: () => this.#waker.wakeUp(),
     });
@@ -128,10 +127,6 @@ class Reconciler implements Pods {
     return () => this.#listeners.delete(listener);
   }
 
-  get #backOffMaxMs(): number {
-    return this.#options.restartBackOffMaxMs ?? BACK_OFF_MAX_MS;
-  }
-
   planText(): string {
     return planText(this.#plans, this.#workers.plans());
   }
@@ -142,7 +137,12 @@ class Reconciler implements Pods {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     const patience = new AbortController();
     await Promise.race([
-      Promise.all([this.#workers.abortAll(), this.#running, this.#statuses.close()]),
+      Promise.all([
+        this.#workers.abortAll(),
+        this.#running,
+        this.#statuses.close(),
+        this.#wishes.close(),
+      ]),
       this.#options.clock.sleep(STOP_MS, patience.signal),
     ]);
     patience.abort();
@@ -152,7 +152,7 @@ class Reconciler implements Pods {
     const meant = this.#wishes.named(key);
     if (key !== null && meant.length === 0) return false;
     this.#patience.retry(meant);
-    this.#wakeUp();
+    this.#waker.wakeUp();
     return true;
   }
 
@@ -166,7 +166,7 @@ class Reconciler implements Pods {
         const wanted = this.#wishes.now.pods.find(pod => pod.uid === uid);
         if (wanted) this.#completions.terminate(wanted, this.#options.clock.now());
         this.#workers.shrinkGrace(uid, seconds);
-        this.#wakeUp();
+        this.#waker.wakeUp();
       },
       nextLook: ms => this.#waker.nextLook(ms),
     });
@@ -174,10 +174,6 @@ class Reconciler implements Pods {
 
   isMoving(): boolean {
     return this.#options.clock.monotonic() - this.#movedAt < STANDSTILL_MS;
-  }
-
-  #wakeUp(): void {
-    this.#waker.wakeUp();
   }
 
   async #loop(): Promise<void> {
@@ -265,7 +261,8 @@ class Reconciler implements Pods {
     const [observed, reports, node] = [this.#observed, this.#reports, this.#engine.node];
     const running = uidsOf(observed);
     const refuse = (pod: DesiredPod) => this.#shutdown.refuse(pod);
-    const desired = this.#wishes.merge({ observed, reports, node, refuse });
+    const podData = this.#podData;
+    const desired = this.#wishes.merge({ observed, reports, node, podData, refuse });
     this.#endingPods.note({
       desired,
       observed,
@@ -360,6 +357,4 @@ class Reconciler implements Pods {
 }
 
 /** Starts at once; sources must have been opened. */
-export function startPods(options: PodsOptions): Pods {
-  return new Reconciler(options);
-}
+export const startPods = (options: PodsOptions): Pods => new Reconciler(options);
