@@ -23,7 +23,7 @@ import {
   type PodIdentity,
 } from '../runtime/runtime.js';
 import { gracePeriod } from './plan-views.js';
-import { failureOf, reasonOf } from './step-failure.js';
+import { failureEvents, failureOf, reasonOf } from './step-failure.js';
 import { waitFor, type Step } from './steps.js';
 import { graceLeft, LOOPBACK } from './stop-order.js';
 import type { TerminationMessages } from './termination-messages.js';
@@ -125,7 +125,7 @@ class Execution {
         return false;
       }
       const reason = reasonOf(step, error);
-      this.#tellFailure(step, reason, message);
+      for (const event of failureEvents(step, { reason, message })) this.#tell(step.uid, event);
       this.#tools.onOutcome({ step, kind, key, result: { is: 'failed', reason, message } });
       return false;
     }
@@ -135,27 +135,6 @@ class Execution {
     const { desired } = this.#input.plan;
     const pod = desired?.uid === uid ? podIdentity(desired) : this.#input.identities.get(uid);
     if (pod !== undefined) this.#tools.tell(pod, event);
-  }
-
-  #tellFailure(step: Step, reason: string, message: string): void {
-    switch (step.do) {
-      case 'pullImage':
-        for (const event of say.imageFailed(step.image, step.container, { reason, message })) {
-          this.#tell(step.uid, event);
-        }
-        return;
-      case 'createContainer':
-      case 'startContainer':
-        return this.#tell(step.uid, say.containerFailed(step.container, message));
-      case 'runSandbox':
-        return this.#tell(step.uid, say.sandboxFailed(message));
-      case 'prepareVolumes':
-        return this.#tell(step.uid, say.mountFailed(message));
-      case 'runPreStop':
-        return this.#tell(step.uid, say.preStopFailed(step.container, message));
-      default:
-        return this.#tell(step.uid, say.stopFailed(message));
-    }
   }
 
   get #desired(): DesiredPod {

@@ -24,7 +24,6 @@ import { EngineState } from './engine-state.js';
 import type { StepOutcome } from './execute.js';
 import { NO_HOOKS, NO_PROBER, type Prober } from './health.js';
 import {
-  BUSY_EVENT_MS,
   ENGINE_RETRY_FIRST_MS,
   ENGINE_RETRY_MAX_MS,
   nextLookMs,
@@ -53,6 +52,7 @@ import {
 import { describeStep } from './steps.js';
 import { openPodVolumes } from './volumes.js';
 import { uidsOf, Wishes } from './wishes.js';
+import { Waker } from './waker.js';
 import { Workers } from './workers.js';
 
 class Reconciler implements Pods {
@@ -67,7 +67,7 @@ class Reconciler implements Pods {
   readonly #ending = new AbortController();
   readonly #unsubscribe: readonly (() => void)[];
   readonly #running: Promise<unknown>;
-  #wake = new AbortController();
+  readonly #waker: Waker;
   #memory: Memory = EMPTY_MEMORY;
   readonly #wishes: Wishes;
   #observed: ObservedPods = { sandboxes: [], containers: [] };
@@ -85,6 +85,7 @@ class Reconciler implements Pods {
 
   constructor(options: PodsOptions) {
     this.#options = options;
+    this.#waker = new Waker(options.clock, this.#ending.signal);
     this.#volumes = openPodVolumes(options.dataDir);
     this.#files = openNodeFiles({
       resolvConf: options.settings?.resolvConf ?? '',
@@ -99,13 +100,13 @@ class Reconciler implements Pods {
     this.#completions = new CompletionBook(options.completions ?? null);
     this.#movedAt = options.clock.monotonic();
     this.#unsubscribe = [
-      ...options.sources.map(source => source.onChange(() => this.#wakeUp())),
-      this.#prober.onChange(() => this.#wakeUp()),
+      ...options.sources.map(source => source.onChange(() => this.#waker.wakeUp())),
+      this.#prober.onChange(() => this.#waker.wakeUp()),
       this.#prober.onEvent((pod, event) => this.#events.tell(pod, event)),
     ];
     this.#workers = new Workers(options.log, key => {
       this.#justEnded.add(key);
-      this.#wakeUp();
+      this.#waker.wakeUp();
     });
     const { runtime, clock } = options;
     const listening = listenToEngine({
@@ -113,10 +114,10 @@ class Reconciler implements Pods {
       clock,
       signal: this.#ending.signal,
       onEvent: ({ podUid }) => {
-        if (this.#workers.isBusyWith(podUid)) void this.#wakeLater();
-        else this.#wakeUp();
+        if (this.#workers.isBusyWith(podUid)) void this.#waker.wakeLater();
+        else this.#waker.wakeUp();
       },
-      onGap: () => this.#wakeUp(),
+      onGap: () => this.#waker.wakeUp(),
     });
     this.#running = Promise.all([this.#loop(), listening]);
   }
@@ -138,13 +139,17 @@ class Reconciler implements Pods {
     return () => this.#listeners.delete(listener);
   }
 
+  get #backOffMaxMs(): number {
+    return this.#options.restartBackOffMaxMs ?? BACK_OFF_MAX_MS;
+  }
+
   planText(): string {
     return planText(this.#plans, this.#workers.plans());
   }
 
   async stop(): Promise<void> {
     this.#ending.abort();
-    this.#wakeUp();
+    this.#waker.wakeUp();
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     const patience = new AbortController();
     await Promise.race([
@@ -159,7 +164,7 @@ class Reconciler implements Pods {
     if (key !== null && meant.length === 0) return false;
     this.#memory = retryNow(this.#memory, new Set(meant.map(pod => pod.uid)));
     for (const pod of meant) this.#notBefore.delete(pod.key);
-    this.#wakeUp();
+    this.#waker.wakeUp();
     return true;
   }
 
@@ -167,16 +172,12 @@ class Reconciler implements Pods {
     return this.#options.clock.monotonic() - this.#movedAt < STANDSTILL_MS;
   }
 
-  #wakeUp(): void {
-    this.#wake.abort();
-  }
-
   async #loop(): Promise<void> {
     const { clock, log } = this.#options;
     let retryMs = ENGINE_RETRY_FIRST_MS;
     const startedAt = clock.monotonic();
     while (!this.#ending.signal.aborted) {
-      this.#wake = new AbortController();
+      this.#waker.reset();
       let waitMs: number;
       try {
         waitMs = await this.#round();
@@ -196,7 +197,7 @@ class Reconciler implements Pods {
         await clock.sleep(waitMs, this.#ending.signal);
         continue;
       }
-      await clock.sleep(waitMs, this.#wake.signal);
+      await clock.sleep(waitMs, this.#waker.signal);
     }
   }
 
@@ -206,14 +207,6 @@ class Reconciler implements Pods {
   /** Containers whose postStart hook has not returned. */
   readonly #postStarting = new Set<EngineId>();
   readonly #prober: Prober;
-  #isWakingLater = false;
-  async #wakeLater(): Promise<void> {
-    if (this.#isWakingLater) return;
-    this.#isWakingLater = true;
-    await this.#options.clock.sleep(BUSY_EVENT_MS, this.#ending.signal);
-    this.#isWakingLater = false;
-    this.#wakeUp();
-  }
 
   /** Returns in how many milliseconds to look again. */
   async #round(): Promise<number> {
@@ -241,7 +234,7 @@ class Reconciler implements Pods {
       memory: this.#memory,
       health: this.#prober.health(),
       completions: this.#completions.all,
-      backOffMaxMs: this.#options.restartBackOffMaxMs ?? BACK_OFF_MAX_MS,
+      backOffMaxMs: this.#backOffMaxMs,
       podData: this.#podData,
       now,
     };
@@ -343,6 +336,7 @@ class Reconciler implements Pods {
       node: this.#engine.node,
       runtimeName: this.#engine.name,
       recursiveReadOnly: this.#engine.node.features?.recursiveReadOnly ?? false,
+      backOffMaxMs: this.#backOffMaxMs,
       health: this.#prober.health(),
       startingHooks: this.#postStarting,
       completions: this.#completions.of(this.#wishes.now.pods),
@@ -352,7 +346,7 @@ class Reconciler implements Pods {
     if (shown === this.#shown) return;
     this.#shown = shown;
     // What was waited for may just have become ready.
-    if (this.#wishes.now.pods.some(({ rejection }) => rejection !== null)) this.#wakeUp();
+    if (this.#wishes.now.pods.some(({ rejection }) => rejection !== null)) this.#waker.wakeUp();
     for (const listener of this.#listeners) listener();
   }
 }

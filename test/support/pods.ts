@@ -55,6 +55,7 @@ export const NOTHING_KNOWN: Omit<StatusInput, 'desired' | 'there' | 'memory' | '
   startingHooks: new Set(),
   messages: new Map(),
   completion: null,
+  backOffMaxMs: 300_000,
 };
 
 /** A manifest that passes validation; one container `app` unless said otherwise. */
