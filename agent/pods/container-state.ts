@@ -164,7 +164,7 @@ function ended(newest: ObservedContainer, one: ContainerCase, input: StatusInput
   if (newest.hash !== hash || view.isOutdated || (isPlainInit && isOfOld)) {
     return { state: toBeMade(one, input), lastState: state, runsAgain: true };
   }
-  if (isFinished(desired, newest, hash)) return isDone;
+  if (isFinished({ pod: desired, memory }, newest, hash)) return isDone;
   const crash = memory.crashes.get(crashKey(desired.uid, name, hash));
   const own = memory.failures.get(failureKey('container', desired.uid, `${name}/${hash}`));
   const hasJustFailed = own !== undefined && now - own.failedAt < FAILURE_SHOWN_MS;

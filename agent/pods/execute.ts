@@ -24,8 +24,9 @@ import {
 } from '../runtime/runtime.js';
 import { gracePeriod } from './plan-views.js';
 import { failureEvents, failureOf, reasonOf } from './step-failure.js';
-import { waitFor, type Step } from './steps.js';
-import { graceLeft, LOOPBACK } from './stop-order.js';
+import { endsBefore, waitFor, type Step, type StepKind } from './steps.js';
+import { LOOPBACK } from './stop-order.js';
+import { Stopping, type GraceLimit } from './stopping.js';
 import type { TerminationMessages } from './termination-messages.js';
 import type { PodVolumes } from './volumes.js';
 import { allContainers, type Container, type LifecycleHandler } from '../../protocol/pod.js';
@@ -58,6 +59,9 @@ export interface ExecuteTools {
   readonly hooks: HookRunner;
   /** A container's postStart hook began or is over (row 110). */
   readonly onPostStart: (id: EngineId, isRunning: boolean) => void;
+  /** What is left of a pod that had this uid begins to end for good. */
+  readonly onEnding: (uid: string) => void;
+  readonly limit: GraceLimit;
 }
 
 /** Who the steps are about, where the plan has no manifest: a pod that is only ended. */
@@ -65,6 +69,14 @@ export interface ExecuteInput {
   readonly plan: PodPlan;
   readonly identities: ReadonlyMap<string, PodIdentity>;
 }
+
+const ENDING: ReadonlySet<StepKind> = new Set([
+  'runPreStop',
+  'stopContainer',
+  'stopSandbox',
+  'removeContainer',
+  'removeSandbox',
+]);
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
@@ -74,32 +86,31 @@ function messageOf(error: unknown): string {
 class Execution {
   readonly #input: ExecuteInput;
   readonly #tools: ExecuteTools;
+  /** Resolves to true when the step succeeded. */
+  readonly #taken = new Map<Step, Promise<boolean>>();
   /** Engine ids of what this run made. */
   #sandboxId: EngineId | null = null;
   readonly #made = new Map<string, EngineId>();
   #address: Promise<string> | null = null;
-  /** When the end of a pod (by uid) or of a container (by id) began, by the monotonic clock. */
-  readonly #endingSince = new Map<string, number>();
-  /** Containers whose preStop hook has run: they are stopped, whatever is wanted by now. */
-  readonly #told = new Set<EngineId>();
+  readonly #stopping: Stopping;
   #aboutDns: readonly { reason: string; message: string }[] = [];
 
   constructor(input: ExecuteInput, tools: ExecuteTools) {
     this.#input = input;
     this.#tools = tools;
+    this.#stopping = new Stopping(tools);
   }
 
   async run(): Promise<void> {
     const { steps } = this.#input.plan;
-    const taken: Promise<boolean>[] = [];
     for (const [index, step] of steps.entries()) {
-      const before = steps.slice(0, index).map((earlier, at) => ({
+      const before = steps.slice(0, index).map(earlier => ({
         wait: waitFor(step, earlier),
-        isDone: taken[at] ?? Promise.resolve(false),
+        isDone: this.#taken.get(earlier) ?? Promise.resolve(false),
       }));
-      taken.push(this.#take(step, before));
+      this.#taken.set(step, this.#take(step, before));
     }
-    await Promise.all(taken);
+    await Promise.all(this.#taken.values());
   }
 
   async #take(
@@ -110,7 +121,7 @@ class Execution {
       if (wait === 'none') continue;
       if (!(await isDone) && wait === 'success') return false;
     }
-    const isBound = step.do === 'stopContainer' && this.#told.has(step.id);
+    const isBound = step.do === 'stopContainer' && this.#stopping.isTold(step.id);
     if (this.#tools.signal.aborted && !isBound) return false;
     const { kind, key } = failureOf(step, this.#input.plan.desired);
     try {
@@ -151,11 +162,14 @@ class Execution {
 
   async #do(step: Step): Promise<void> {
     const { runtime, volumes } = this.#tools;
+    if (ENDING.has(step.do) && step.uid !== this.#input.plan.desired?.uid) {
+      this.#tools.onEnding(step.uid);
+    }
     switch (step.do) {
       case 'pullImage':
-        return this.#pull(step.image, step.container);
+        return this.#pull(step);
       case 'runPreStop':
-        return this.#preStop(step);
+        return this.#stopping.runHook(step);
       case 'stopContainer':
         return this.#stop(step);
       case 'removeContainer':
@@ -186,10 +200,11 @@ class Execution {
     }
   }
 
-  async #pull(image: string, container: string): Promise<void> {
+  async #pull({ image, container, isAhead }: Step & { do: 'pullImage' }): Promise<void> {
     const { runtime, images, clock, signal } = this.#tools;
     const policy = this.#container(container).imagePullPolicy ?? 'IfNotPresent';
     const { uid } = this.#desired;
+    if (isAhead && (await runtime.imageStatus(image)) !== null) return;
     if (policy !== 'Always' && (await runtime.imageStatus(image)) !== null) {
       this.#tell(uid, say.present(image, container));
       return;
@@ -243,6 +258,7 @@ class Execution {
     const lastWords = await terminationMessages.prepare(desired.uid, container, step.attempt);
     const spec = containerSpec(desired, container, {
       attempt: step.attempt,
+      round: step.round,
       node,
       mounts: [...(await volumes.mounts(desired.uid, desired.pod, container)), lastWords],
       podIP: needsPodIP(container) ? await this.#podIP() : '',
@@ -305,38 +321,13 @@ class Execution {
     }
   }
 
-  async #preStop(step: Step & { do: 'runPreStop' }): Promise<void> {
-    const { hooks, clock } = this.#tools;
-    const { id, handler, host, uid } = step;
-    this.#begin(uid, id);
-    this.#told.add(id);
-    const cut = new AbortController();
-    const limit = new AbortController();
-    const waiting = clock.sleep(step.graceSeconds * 1000, limit.signal).then(() => cut.abort());
-    try {
-      // Its ports stand in the handler by number: the manifest may be gone.
-      await hooks.run(handler, { id, container: null, host }, cut.signal);
-    } finally {
-      limit.abort();
-      await waiting;
-    }
-  }
-
-  /** The hook, and for a sidecar the containers before it, have taken of the grace what they took. */
   async #stop(step: Step & { do: 'stopContainer' }): Promise<void> {
-    const { uid, id, graceSeconds, order } = step;
-    this.#tell(uid, say.killing(step.container, step.reason));
-    this.#begin(uid, id);
-    const from = this.#endingSince.get(order > 0 ? uid : id) ?? 0;
-    const elapsed = this.#tools.clock.monotonic() - from;
-    return this.#tools.runtime.stopContainer(id, graceLeft(graceSeconds, elapsed));
-  }
-
-  #begin(uid: string, id: EngineId): void {
-    const now = this.#tools.clock.monotonic();
-    for (const key of [uid, id]) {
-      if (!this.#endingSince.has(key)) this.#endingSince.set(key, now);
-    }
+    this.#tell(step.uid, say.killing(step.container, step.reason));
+    const before = [...this.#taken].filter(([earlier]) => endsBefore(earlier, step));
+    return this.#stopping.stop(
+      step,
+      before.map(([, isDone]) => isDone),
+    );
   }
 }
 

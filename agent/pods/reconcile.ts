@@ -7,17 +7,9 @@
  * leaves the containers as they are (kubelet behaviour rows 74, 81, 82).
  */
 import { join } from 'node:path';
-import {
-  BACK_OFF_MAX_MS,
-  EMPTY_MEMORY,
-  forget,
-  noteExits,
-  noteFailure,
-  noteSuccess,
-  retryNow,
-  type Memory,
-} from './back-off.js';
+import { BACK_OFF_MAX_MS } from './back-off.js';
 import { CompletionBook } from './completion-book.js';
+import type { DesiredPod } from './desired.js';
 import { EndingPods } from './ending-pods.js';
 import { listenToEngine } from './engine-events.js';
 import { EngineState } from './engine-state.js';
@@ -26,6 +18,7 @@ import { NO_HOOKS, NO_PROBER, type Prober } from './health.js';
 import {
   ENGINE_RETRY_FIRST_MS,
   ENGINE_RETRY_MAX_MS,
+  BUSY_EVENT_MS,
   nextLookMs,
   STANDSTILL_MS,
   STOP_MS,
@@ -33,6 +26,8 @@ import {
   UNKNOWN_MAX_MS,
 } from './loop-times.js';
 import { openNodeFiles, type NodeFiles } from './node-files.js';
+import { NodeShutdown, type ShutdownPeriod } from './node-shutdown.js';
+import { identitiesOf, isRunning, startTimes, without } from './observed-views.js';
 import { plan, planText, type PodPlan } from './plan.js';
 import { deadlineExceeded } from './pod-events.js';
 import type { Pods, PodsOptions } from './pods.js';
@@ -43,16 +38,12 @@ import { EventTeller } from './event-teller.js';
 import { PodStatuses } from './pod-statuses.js';
 import { openImagePulls, type ImagePulls } from '../images/pulls.js';
 import type { PodReport, SourceCondition } from '../ports.js';
-import {
-  RuntimeError,
-  type EngineId,
-  type ObservedPods,
-  type PodIdentity,
-} from '../runtime/runtime.js';
+import { RuntimeError, type EngineId, type ObservedPods } from '../runtime/runtime.js';
 import { describeStep } from './steps.js';
+import { Patience } from './patience.js';
 import { openPodVolumes } from './volumes.js';
-import { uidsOf, Wishes } from './wishes.js';
 import { Waker } from './waker.js';
+import { uidsOf, Wishes } from './wishes.js';
 import { Workers } from './workers.js';
 
 class Reconciler implements Pods {
@@ -68,7 +59,7 @@ class Reconciler implements Pods {
   readonly #unsubscribe: readonly (() => void)[];
   readonly #running: Promise<unknown>;
   readonly #waker: Waker;
-  #memory: Memory = EMPTY_MEMORY;
+  readonly #patience = new Patience();
   readonly #wishes: Wishes;
   #observed: ObservedPods = { sandboxes: [], containers: [] };
   #isObserved = false;
@@ -79,8 +70,6 @@ class Reconciler implements Pods {
   #shown = '';
   /** Names whose workers ended while the engine was being observed: the observation may be older. */
   readonly #justEnded = new Set<string>();
-  /** By name: when the steps of a pod may be taken again after the engine did not answer. */
-  readonly #notBefore = new Map<string, number>();
   readonly #engine: EngineState;
 
   constructor(options: PodsOptions) {
@@ -97,7 +86,7 @@ class Reconciler implements Pods {
     this.#wishes = new Wishes(options, this.#events);
     this.#images = options.images ?? openImagePulls({ store: options.runtime, log: options.log });
     this.#prober = options.prober ?? NO_PROBER;
-    this.#completions = new CompletionBook(options.completions ?? null);
+    this.#completions = new CompletionBook(options.completions ?? null, options.log);
     this.#movedAt = options.clock.monotonic();
     this.#unsubscribe = [
       ...options.sources.map(source => source.onChange(() => this.#waker.wakeUp())),
@@ -114,8 +103,8 @@ class Reconciler implements Pods {
       clock,
       signal: this.#ending.signal,
       onEvent: ({ podUid }) => {
-        if (this.#workers.isBusyWith(podUid)) void this.#waker.wakeLater();
-        else this.#waker.wakeUp();
+        if (this.#workers.isBusyWith(podUid)) void this.#waker.wakeUpAfter(BUSY_EVENT_MS);
+        else this.#wakeUp();
       },
       onGap: () => this.#waker.wakeUp(),
     });
@@ -162,14 +151,33 @@ class Reconciler implements Pods {
   retry(key: string | null): boolean {
     const meant = this.#wishes.named(key);
     if (key !== null && meant.length === 0) return false;
-    this.#memory = retryNow(this.#memory, new Set(meant.map(pod => pod.uid)));
-    for (const pod of meant) this.#notBefore.delete(pod.key);
-    this.#waker.wakeUp();
+    this.#patience.retry(meant);
+    this.#wakeUp();
     return true;
+  }
+
+  async shutdown(periods: readonly ShutdownPeriod[]): Promise<void> {
+    const ending = this.#endingPods.manifests();
+    await this.#shutdown.run(periods, {
+      clock: this.#options.clock,
+      pods: [...this.#wishes.now.pods, ...ending],
+      hasEnded: uid => !this.#workers.isBusyWith(uid) && !isRunning(this.#observed, uid),
+      end: (uid, seconds) => {
+        const wanted = this.#wishes.now.pods.find(pod => pod.uid === uid);
+        if (wanted) this.#completions.terminate(wanted, this.#options.clock.now());
+        this.#workers.shrinkGrace(uid, seconds);
+        this.#wakeUp();
+      },
+      nextLook: ms => this.#waker.nextLook(ms),
+    });
   }
 
   isMoving(): boolean {
     return this.#options.clock.monotonic() - this.#movedAt < STANDSTILL_MS;
+  }
+
+  #wakeUp(): void {
+    this.#waker.wakeUp();
   }
 
   async #loop(): Promise<void> {
@@ -177,7 +185,7 @@ class Reconciler implements Pods {
     let retryMs = ENGINE_RETRY_FIRST_MS;
     const startedAt = clock.monotonic();
     while (!this.#ending.signal.aborted) {
-      this.#waker.reset();
+      this.#waker.begin();
       let waitMs: number;
       try {
         waitMs = await this.#round();
@@ -197,17 +205,17 @@ class Reconciler implements Pods {
         await clock.sleep(waitMs, this.#ending.signal);
         continue;
       }
-      await clock.sleep(waitMs, this.#waker.signal);
+      await this.#waker.pause(waitMs);
     }
   }
 
   #areKnown = false;
+  readonly #shutdown = new NodeShutdown();
   #movedAt: number;
   readonly #completions: CompletionBook;
   /** Containers whose postStart hook has not returned. */
   readonly #postStarting = new Set<EngineId>();
   readonly #prober: Prober;
-
   /** Returns in how many milliseconds to look again. */
   async #round(): Promise<number> {
     const { clock } = this.#options;
@@ -222,31 +230,33 @@ class Reconciler implements Pods {
     this.#merge();
     await this.#look();
     this.#noteExits(now);
-    const ending = [...this.#endingPods.byUid.values()].flatMap(({ desired }) => desired ?? []);
+    const ending = this.#endingPods.manifests();
     const [desired, observed] = [this.#wishes.now, this.#observed];
     this.#prober.watch(probeTargets({ wanted: desired.pods, ending, observed }));
-    this.#completions.note({ desired, observed, now }, (pod, { reason }) => {
-      if (reason !== '') this.#events.tell(podIdentity(pod), deadlineExceeded());
+    const { condemned } = this.#endingPods;
+    const startedAt = startTimes(this.#reports);
+    const known = { desired, memory: this.#patience.memory, startedAt, now };
+    this.#completions.note({ ...known, observed: without(observed, condemned) }, (pod, why) => {
+      if (why.reason !== '') this.#events.tell(podIdentity(pod), deadlineExceeded());
     });
-    const input = {
-      desired: this.#wishes.now,
-      observed: this.#observed,
-      memory: this.#memory,
+    this.#plans = plan({
+      ...known,
+      observed,
       health: this.#prober.health(),
       completions: this.#completions.all,
       backOffMaxMs: this.#backOffMaxMs,
+      condemned,
+      graceLimits: this.#shutdown.graceLimits(clock.monotonic()),
       podData: this.#podData,
-      now,
-    };
-    this.#plans = plan(input);
-    for (const [key, at] of this.#notBefore) if (at <= now) this.#notBefore.delete(key);
+    });
     this.#dispatch(now);
     this.#areKnown = true;
     this.#show();
-    const failedAt = [...this.#memory.failures.values()].map(failure => failure.failedAt);
+    this.#waker.end();
+    const failedAt = [...this.#patience.memory.failures.values()].map(failure => failure.failedAt);
     return nextLookMs(now, [
       ...this.#plans.flatMap(({ againAt }) => againAt ?? []),
-      ...this.#notBefore.values(),
+      ...this.#patience.times(),
       ...failedAt.map(at => at + FAILURE_SHOWN_MS).filter(at => at > now),
     ]);
   }
@@ -254,33 +264,34 @@ class Reconciler implements Pods {
   #merge(): void {
     const [observed, reports, node] = [this.#observed, this.#reports, this.#engine.node];
     const running = uidsOf(observed);
-    const desired = this.#wishes.merge({ observed, reports, node });
+    const refuse = (pod: DesiredPod) => this.#shutdown.refuse(pod);
+    const desired = this.#wishes.merge({ observed, reports, node, refuse });
     this.#endingPods.note({
       desired,
+      observed,
       running,
       isBusyWith: uid => this.#workers.isBusyWith(uid),
       now: this.#options.clock.now(),
     });
     const wanted = desired.pods.map(pod => pod.uid);
-    this.#memory = forget(this.#memory, new Set([...wanted, ...running, ...this.#podData]));
+    this.#patience.forgetAllBut(new Set([...wanted, ...running, ...this.#podData]));
   }
 
   #noteExits(now: number): void {
-    const before = this.#memory.crashes;
-    this.#memory = noteExits(this.#memory, this.#observed, now);
-    this.#events.tellBackOffs(this.#wishes.now, before, this.#memory.crashes);
+    const before = this.#patience.memory.crashes;
+    this.#patience.look(this.#observed, this.#prober.health(), now);
+    this.#events.tellBackOffs(this.#wishes.now, before, this.#patience.memory.crashes);
   }
 
   /** Starts a worker for each plan with steps; stops one whose pod is to become something else. */
   #dispatch(now: number): void {
     const { runtime, clock } = this.#options;
     this.#workers.abortOutdated(this.#wishes.now.pods);
-    const there = [...this.#observed.sandboxes, ...this.#observed.containers];
-    const identities = new Map<string, PodIdentity>(there.map(({ pod }) => [pod.uid, pod]));
+    const identities = identitiesOf(this.#observed);
     for (const podPlan of this.#plans) {
       const { key, steps } = podPlan;
       if (steps.length === 0 || this.#workers.has(key) || this.#justEnded.has(key)) continue;
-      if ((this.#notBefore.get(key) ?? 0) > now) continue;
+      if (this.#patience.isResting(key, now)) continue;
       this.#workers.start(podPlan, identities, {
         runtime,
         images: this.#images,
@@ -291,34 +302,31 @@ class Reconciler implements Pods {
           else this.#postStarting.delete(id);
           this.#show();
         },
+        onEnding: uid => this.#endingPods.condemn(uid, this.#observed),
         files: this.#files,
         node: this.#engine.node,
         terminationMessages: this.#statuses.terminationMessages,
         clock,
-        tell: (pod, event) => {
-          this.#events.tell(pod, event);
-        },
+        tell: this.#events.tell.bind(this.#events),
         onOutcome: outcome => this.#note(key, outcome),
       });
     }
   }
 
-  #note(pod: string, { step, kind, key, result }: StepOutcome): void {
+  #note(pod: string, outcome: StepOutcome): void {
     const { log, clock } = this.#options;
+    const { step, result } = outcome;
+    this.#patience.note(outcome, clock.now());
     if (result.is === 'done') {
-      // A container that was made may still not start: only its start ends the series.
-      if (step.do !== 'createContainer') this.#memory = noteSuccess(this.#memory, key);
       log.info(describeStep(step), { uid: step.uid });
       return;
     }
     log.warn(`failed to ${describeStep(step)}`, { uid: step.uid, detail: result.message });
     if (result.is === 'unavailable') {
       this.#engine.lost(result.message);
-      this.#notBefore.set(pod, clock.now() + UNAVAILABLE_RETRY_MS);
+      this.#patience.rest(pod, clock.now() + UNAVAILABLE_RETRY_MS);
       return;
     }
-    const { reason, message } = result;
-    this.#memory = noteFailure(this.#memory, { kind, key, reason, message }, clock.now());
     this.#show();
   }
 
@@ -331,7 +339,7 @@ class Reconciler implements Pods {
     this.#reports = this.#statuses.show({
       desired: this.#wishes.now,
       observed: this.#isObserved ? this.#observed : null,
-      memory: this.#memory,
+      memory: this.#patience.memory,
       now: this.#options.clock.now(),
       node: this.#engine.node,
       runtimeName: this.#engine.name,

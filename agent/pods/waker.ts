@@ -1,25 +1,23 @@
-/** Wakes the loop over the pods: at once, or a little later for what needs no haste. Decides nothing. */
-import { BUSY_EVENT_MS } from './loop-times.js';
+/**
+ * When a loop looks again: at once when it is woken, also when that happens while it is looking; after its pause otherwise.
+ * Decides nothing.
+ */
 import type { Clock } from '../../protocol/ports.js';
 
 export class Waker {
   readonly #clock: Clock;
-  readonly #ended: AbortSignal;
+  readonly #ending: AbortSignal;
   #wake = new AbortController();
+  #looked = new AbortController();
   #isWakingLater = false;
 
-  constructor(clock: Clock, ended: AbortSignal) {
+  constructor(clock: Clock, ending: AbortSignal) {
     this.#clock = clock;
-    this.#ended = ended;
+    this.#ending = ending;
   }
 
-  /** Aborts when there is something to do. */
-  get signal(): AbortSignal {
-    return this.#wake.signal;
-  }
-
-  /** What came before is being looked at. */
-  reset(): void {
+  /** Call it before each look: what wakes from now on counts for the pause after it. */
+  begin(): void {
     this.#wake = new AbortController();
   }
 
@@ -27,11 +25,27 @@ export class Waker {
     this.#wake.abort();
   }
 
-  async wakeLater(): Promise<void> {
+  /** Several calls within the time are one. */
+  async wakeUpAfter(ms: number): Promise<void> {
     if (this.#isWakingLater) return;
     this.#isWakingLater = true;
-    await this.#clock.sleep(BUSY_EVENT_MS, this.#ended);
+    await this.#clock.sleep(ms, this.#ending);
     this.#isWakingLater = false;
     this.wakeUp();
+  }
+
+  async pause(ms: number): Promise<void> {
+    await this.#clock.sleep(ms, this.#wake.signal);
+  }
+
+  /** Call it after each look. */
+  end(): void {
+    this.#looked.abort();
+    this.#looked = new AbortController();
+  }
+
+  /** Resolves after the next look has ended, and at the latest after `ms`. */
+  async nextLook(ms: number): Promise<void> {
+    await this.#clock.sleep(ms, AbortSignal.any([this.#looked.signal, this.#ending]));
   }
 }

@@ -2,7 +2,7 @@
  * What is wanted now: the sources merged, then judged by admission, then told to whoever hears events. Keeps the wishes of
  * the moment; order of calls only.
  */
-import { mergeSources, NOTHING_DESIRED, type Desired } from './desired.js';
+import { mergeSources, NOTHING_DESIRED, type Desired, type DesiredPod } from './desired.js';
 import type { EventTeller } from './event-teller.js';
 import type { PodsOptions } from './pods.js';
 import type { NodeFacts } from './pod-spec.js';
@@ -14,6 +14,8 @@ export interface WishesWorld {
   /** Of the round before. */
   readonly reports: readonly PodReport[];
   readonly node: NodeFacts;
+  /** Has the last word on whether a pod may begin. */
+  readonly refuse?: (pod: DesiredPod) => DesiredPod;
 }
 
 /** Uids that have something on the engine. */
@@ -36,7 +38,7 @@ export class Wishes {
   }
 
   /** Asks the sources again. */
-  merge({ observed, reports, node }: WishesWorld): Desired {
+  merge({ observed, reports, node, refuse }: WishesWorld): Desired {
     const { sources, clock, admission } = this.#options;
     const now = clock.now();
     const merged = mergeSources({
@@ -52,6 +54,7 @@ export class Wishes {
       admission === undefined || engine === null
         ? merged
         : admission.admit(merged, { reports, observed, engine, now });
+    if (refuse !== undefined) this.#now = { ...this.#now, pods: this.#now.pods.map(refuse) };
     this.#events.tellStanding(this.#now);
     return this.#now;
   }

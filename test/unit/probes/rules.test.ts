@@ -281,7 +281,7 @@ test('row 114: the stop signal of the manifest reaches the engine', () => {
   const desired = wish(manifest('web', { containers: [{ name: 'app', lifecycle }] }));
   const [only] = desired.pod.spec.containers;
   assert.ok(only);
-  const facts = { attempt: 0, node: nodeFactsOf(), mounts: [], podIP: '' };
+  const facts = { attempt: 0, round: 0, node: nodeFactsOf(), mounts: [], podIP: '' };
   const spec = containerSpec(desired, only, { ...facts, imageUser: '', seccompProfile: null });
   assert.equal(spec.stopSignal, 'SIGUSR1');
 });
