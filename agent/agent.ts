@@ -101,6 +101,7 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<voi
     events: journal,
     explains: (file, bytes) => held.session?.intake.explains(file, bytes) ?? false,
     fileCheckFrequencyMs: config.fileCheckFrequencyMs,
+    onOwnedInDoubt: () => held.session?.intake.repair(),
   });
   closings.push(() => source.stop());
   const pods = startPods({
