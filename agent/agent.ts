@@ -7,6 +7,9 @@ import { mkdirSync, realpathSync } from 'node:fs';
 import type { Clock, Log } from '../protocol/ports.js';
 import { VERSION } from '../protocol/version.js';
 import type { AgentConfig } from './config.js';
+import { admission } from './admission/admit.js';
+import { nodeLabels } from './admission/node-fit.js';
+import { bundleRefusal, DEFAULT_POLICY, RELEASE_SCOPE } from './admission/policy.js';
 import { makeOnFirstUse } from './first-use.js';
 import { openBrokerSocket } from './membership/hub-tls.js';
 import type { StoredIdentity } from './membership/identity.js';
@@ -19,7 +22,9 @@ import type { SourceCondition } from './ports.js';
 import { startPods } from './pods/reconcile.js';
 import { DockerRuntime } from './runtime/docker.js';
 import { RuntimeError } from './runtime/runtime.js';
-import { serveSocket } from './socket.js';
+import { serveLoopback, serveSocket } from './api/server.js';
+import type { ApiSources } from './api/routes.js';
+import { shownConfig } from './shown-config.js';
 import { openFileSource } from './sources/files.js';
 import { agentStatus } from './agent-status.js';
 
@@ -69,15 +74,13 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<voi
   });
   const held: Held = { journal: null, pods: null, session: null, engine: () => '' };
   // First of all: it is what a second agent on this directory is refused by.
-  const socket = await serveSocket(config.socketPath, {
-    nodeName: config.nodeName,
-    pods: () => held.pods?.reports() ?? [],
-    healthy: () => held.pods !== null,
-    status: () => statusOf(options, held),
-    plan: () => held.pods?.planText() ?? '',
-    logs: (...args) => runtime.logs(...args),
-  });
+  const sources = apiSources(options, { held, runtime });
+  const socket = await serveSocket(config.socketPath, sources);
   closings.push(() => socket.close());
+  if (config.apiListen !== null) {
+    const loopback = await serveLoopback(config.apiListen, sources);
+    closings.push(() => loopback.close());
+  }
 
   const journal = openJournal({ dataDir, clock, randomId: () => randomBytes(16).toString('hex') });
   held.journal = journal;
@@ -111,6 +114,14 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<voi
     clock,
     log,
     node: { name: config.nodeName, hostIP: hostIp() },
+    admission: admission({
+      policy: DEFAULT_POLICY,
+      node: {
+        name: config.nodeName,
+        labels: nodeLabels({ name: config.nodeName, arch: architecture() }, {}),
+        allocatable: readNodeInfo().allocatable,
+      },
+    }),
     dataDir,
   });
   held.pods = pods;
@@ -132,13 +143,50 @@ interface Held {
   engine: () => string;
 }
 
+function apiSources(
+  options: AgentOptions,
+  { held, runtime }: { held: Held; runtime: DockerRuntime },
+): ApiSources {
+  const { config } = options;
+  return {
+    nodeName: config.nodeName,
+    pods: () => held.pods?.reports() ?? [],
+    healthy: () => held.pods !== null,
+    status: () => statusOf(options, held),
+    plan: () => held.pods?.planText() ?? '',
+    configz: () => shownConfig(config),
+    events: () => held.journal?.recentEvents() ?? [],
+    retry: pod => held.pods?.retry(pod) ?? false,
+    figures: async () => ({
+      nodeName: config.nodeName,
+      version: VERSION,
+      reports: held.pods?.reports() ?? [],
+      stats: new Map(),
+      engineUp: held.engine() !== '',
+      hubConnected: held.session?.connected() ?? null,
+      unconfirmedEvents: unconfirmedEvents(held),
+      probes: [],
+      residentBytes: process.memoryUsage.rss(),
+      cpuSeconds: process.cpuUsage().user / 1e6 + process.cpuUsage().system / 1e6,
+    }),
+    logs: (...args) => runtime.logs(...args),
+  };
+}
+
+function unconfirmedEvents({ journal }: Held): number {
+  return journal ? journal.newestEvent() - journal.oldestEvent() + 1 : 0;
+}
+
 function statusOf({ config, identity }: AgentOptions, held: Held) {
   const { journal, pods, session } = held;
-  const unconfirmedEvents = journal ? journal.newestEvent() - journal.oldestEvent() + 1 : 0;
   return agentStatus({
     config,
     engine: held.engine(),
-    journal: { id: journal?.id ?? '', boot: journal?.boot ?? 0, unconfirmedEvents },
+    journal: {
+      id: journal?.id ?? '',
+      boot: journal?.boot ?? 0,
+      unconfirmedEvents: unconfirmedEvents(held),
+    },
     reports: pods?.reports() ?? [],
     // A node without a hub has nobody to ask for a fresh assignment.
     conditions: pods?.conditions() ?? [],
@@ -165,6 +213,7 @@ function startSession({ config, identity, journal, clock, log, held }: SessionPa
     brokers: identity.membership.brokers,
     openSocket: openBrokerSocket(identity.tls),
     nodeInfo: readNodeInfo,
+    refuses: bundleRefusal({ policy: DEFAULT_POLICY, releaseScope: RELEASE_SCOPE }),
     containerRuntimeVersion: () => held.engine(),
     pods: () => (held.pods?.areKnown() ? held.pods.reports() : null),
     conditions: (): readonly SourceCondition[] => held.pods?.conditions() ?? [],

@@ -3,42 +3,81 @@
  * reads the file and the environment and hands them in. Every mistake is an error that names the setting and its origin.
  */
 import { resolve } from 'node:path';
-import { parse as parseYaml } from 'yaml';
 import { isNodeName } from '../protocol/names.js';
-import { parseDurationMs } from '../protocol/duration.js';
+import { ConfigError } from './config-error.js';
+import { readConfigFile, type ConfigFile } from './config-file.js';
+import type { SettingKind } from './setting-kinds.js';
 import {
-  MEANINGFUL_KUBELET_FIELDS,
-  OTHER_KUBELET_FIELDS,
-  REFUSED_KUBELET_FIELDS,
-} from './kubelet-configuration.js';
+  envName,
+  FILE_ONLY,
+  flagName,
+  SETTINGS,
+  type SettingName,
+  type SettingValue,
+} from './settings.js';
+
+/** One directory on the web that is polled, as the kubelet's `staticPodURL`. */
+export interface UrlSourceConfig {
+  readonly url: string;
+  /** Never logged or shown: they may carry credentials. */
+  readonly headers: Readonly<Record<string, readonly string[]>>;
+  readonly checkFrequencyMs: number;
+}
+
+export interface ImagesConfig {
+  readonly maxParallelPulls: number;
+  /** Docker's config.json form; null = none beside the engine's own. */
+  readonly credentialsFile: string | null;
+  /** Null = images are never removed. Percents are of the engine's disk; ages in milliseconds, 0 = no maximum. */
+  readonly garbage: null | {
+    readonly highPercent: number;
+    readonly lowPercent: number;
+    readonly minimumAgeMs: number;
+    readonly maximumAgeMs: number;
+  };
+}
 
 export interface AgentConfig {
   readonly dataDir: string;
+  readonly nodeName: string;
+  readonly nodeLabels: Readonly<Record<string, string>>;
+  /** `none`: a kubelet runs what lies in the directory. */
+  readonly runtime: 'engine' | 'none';
+  /** Path of the Docker Engine API's socket. */
+  readonly engineSocket: string;
+  readonly kubeletPods: string | null;
+  readonly socketPath: string;
+  readonly apiListen: { readonly host: string; readonly port: number } | null;
+
   /** A directory or one file. */
   readonly staticPodPath: string;
   readonly fileCheckFrequencyMs: number;
-  readonly nodeName: string;
-  /** Path of the Docker Engine API's socket. */
-  readonly engineSocket: string;
-  readonly socketPath: string;
+  readonly url: UrlSourceConfig | null;
+
+  /** As written: `parseAdmissionPolicy` reads it. */
+  readonly admission: Readonly<Record<string, unknown>> | null;
+  readonly allowedUnsafeSysctls: readonly string[];
+  readonly maxPods: number;
+  /** -1 = no limit. */
+  readonly podPidsLimit: number;
+  readonly dns: {
+    readonly clusterDNS: readonly string[];
+    readonly clusterDomain: string;
+    /** Null: the node's own, as the system has it. */
+    readonly resolvConf: string | null;
+  };
+  /** Links to the engine's log files are made below it, as the kubelet has them. */
+  readonly podLogsDir: string;
+  readonly restartBackOffMaxMs: number;
+  readonly images: ImagesConfig;
+  /** Null: pods run on when the machine goes down. */
+  readonly shutdown: null | { readonly graceMs: number; readonly criticalMs: number };
 }
 
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-}
-
-/** The same names in flags (kebab-case), environment (`FLOTILLA_` + upper snake) and file (camelCase). */
-const SETTINGS = [
-  'dataDir',
-  'staticPodPath',
-  'fileCheckFrequency',
-  'nodeName',
-  'engineSocket',
-] as const;
-type Setting = (typeof SETTINGS)[number];
+export type FlagName = SettingName | 'podManifestPath' | 'manifestUrl';
 
 export interface ConfigInput {
-  readonly flags: Partial<Record<Setting | 'podManifestPath', string>>;
+  readonly flags: Partial<Record<FlagName, string>>;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly file: { readonly name: string; readonly text: string } | null;
   readonly hostname: string;
@@ -51,104 +90,168 @@ export interface ResolvedConfig {
   readonly warnings: readonly string[];
 }
 
-export function envName(setting: string): string {
-  return `FLOTILLA_${setting.replace(/[A-Z]/g, c => `_${c}`).toUpperCase()}`;
-}
-
-function flagName(setting: string): string {
-  return `--${setting.replace(/[A-Z]/g, c => `-${c.toLowerCase()}`)}`;
-}
-
-function readFile(
-  file: { name: string; text: string },
-  warnings: string[],
-): Partial<Record<Setting, string>> {
-  let value: unknown;
-  try {
-    value = parseYaml(file.text);
-  } catch (error) {
-    throw new ConfigError(`${file.name}: ${(error as Error).message}`);
-  }
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) {
-    throw new ConfigError(`${file.name}: expected a mapping of settings`);
-  }
-  const { kind, apiVersion: _apiVersion, ...settings } = value as Record<string, unknown>;
-  const kubelet = kind === 'KubeletConfiguration';
-  if (!kubelet && kind !== undefined && kind !== 'AgentConfiguration') {
-    throw new ConfigError(`${file.name}: kind must be AgentConfiguration or KubeletConfiguration`);
-  }
-  const result: Partial<Record<Setting, string>> = {};
-  const meaningless: string[] = [];
-  const known: readonly string[] = kubelet ? MEANINGFUL_KUBELET_FIELDS : SETTINGS;
-  for (const [key, setting] of Object.entries(settings)) {
-    if ((REFUSED_KUBELET_FIELDS as readonly string[]).includes(key)) {
-      throw new ConfigError(
-        `${file.name}: ${key} is not supported yet; put manifests into staticPodPath`,
-      );
-    }
-    if (known.includes(key)) {
-      if (typeof setting !== 'string')
-        throw new ConfigError(`${file.name}: ${key} must be a string`);
-      result[key as Setting] = setting;
-    } else if (kubelet && OTHER_KUBELET_FIELDS.has(key)) meaningless.push(key);
-    else
-      throw new ConfigError(`${file.name}: unknown setting "${key}"; known: ${known.join(', ')}`);
-  }
-  if (meaningless.length > 0) {
-    warnings.push(`${file.name}: without meaning here and passed over: ${meaningless.join(', ')}`);
-  }
-  return result;
-}
-
-interface Found {
-  readonly value: string;
+interface Found<T> {
+  readonly value: T;
   readonly origin: string;
+}
+
+/** Older names of settings, as the kubelet kept its own. */
+const OTHER_FLAGS: Partial<Record<SettingName, FlagName>> = {
+  staticPodPath: 'podManifestPath',
+  staticPodURL: 'manifestUrl',
+};
+
+/** Looks one setting up in all its places. */
+class Lookup {
+  readonly #input: ConfigInput;
+  readonly #file: ConfigFile | null;
+
+  constructor(input: ConfigInput, file: ConfigFile | null) {
+    this.#input = input;
+    this.#file = file;
+  }
+
+  find<N extends SettingName>(name: N): Found<SettingValue<N>> | null {
+    const written = this.#written(name);
+    if (written === null) return null;
+    const kind = SETTINGS[name] as unknown as SettingKind<SettingValue<N>>;
+    const value = kind.read(written.value);
+    if (value !== null) return { value, origin: written.origin };
+    const shown =
+      typeof written.value === 'object'
+        ? ''
+        : `"${JSON.stringify(written.value).replace(/^"|"$/g, '')}" is `;
+    throw new ConfigError(
+      `${written.origin}: ${shown === '' ? 'expected' : `${shown}not`} ${kind.expects}`,
+    );
+  }
+
+  get<N extends SettingName>(name: N, fallback: SettingValue<N>): SettingValue<N> {
+    return this.find(name)?.value ?? fallback;
+  }
+
+  #written(name: SettingName): Found<unknown> | null {
+    const { flags, env } = this.#input;
+    const other = OTHER_FLAGS[name];
+    if (!FILE_ONLY.has(name)) {
+      for (const flag of other === undefined ? [name] : [name, other]) {
+        const value = flags[flag];
+        if (value !== undefined) return { value, origin: flagName(flag) };
+      }
+      const value = env[envName(name)];
+      if (value !== undefined && value !== '') return { value, origin: envName(name) };
+    }
+    const file = this.#file;
+    if (file?.values.has(name) !== true) return null;
+    return { value: file.values.get(name), origin: `${file.name}: ${name}` };
+  }
 }
 
 /** Throws `ConfigError`. */
 export function resolveConfig(input: ConfigInput): ResolvedConfig {
-  const warnings: string[] = [];
-  const file = input.file ? readFile(input.file, warnings) : {};
-  const find = (setting: Setting): Found | null => {
-    const flag = input.flags[setting];
-    if (flag !== undefined) return { value: flag, origin: flagName(setting) };
-    const env = input.env[envName(setting)];
-    if (env !== undefined && env !== '') return { value: env, origin: envName(setting) };
-    const fromFile = file[setting];
-    return fromFile === undefined
-      ? null
-      : { value: fromFile, origin: `${input.file?.name ?? ''}: ${setting}` };
-  };
-  const dataDir = find('dataDir');
-  if (!dataDir) throw new ConfigError('the data directory is not given; pass --data-dir DIR');
+  const file = input.file === null ? null : readConfigFile(input.file.name, input.file.text);
+  const settings = new Lookup(input, file);
+  const warnings = [...(file?.warnings ?? [])];
   if (input.flags.podManifestPath !== undefined) {
     warnings.push('--pod-manifest-path is deprecated, as on the kubelet; use --static-pod-path');
   }
-  const deprecated = input.flags.podManifestPath;
-  const path = find('staticPodPath')?.value ?? deprecated ?? `${dataDir.value}/manifests`;
+  const dataDir = settings.find('dataDir')?.value;
+  if (dataDir === undefined) {
+    throw new ConfigError('the data directory is not given; pass --data-dir DIR');
+  }
+  const resolvConf = settings.find('resolvConf')?.value ?? null;
   const config: AgentConfig = {
-    dataDir: resolve(dataDir.value),
-    staticPodPath: resolve(path),
-    fileCheckFrequencyMs: frequency(find('fileCheckFrequency')),
-    nodeName: nodeName(find('nodeName'), input),
-    engineSocket: engineSocket(find('engineSocket'), input.env['DOCKER_HOST']),
-    socketPath: resolve(dataDir.value, 'agent.sock'),
+    dataDir: resolve(dataDir),
+    nodeName: nodeName(settings.find('nodeName'), input),
+    nodeLabels: settings.get('nodeLabels', {}),
+    runtime: settings.get('runtime', 'engine'),
+    engineSocket: engineSocket(settings.find('engineSocket'), input.env['DOCKER_HOST']),
+    kubeletPods: settings.find('kubeletPods')?.value ?? null,
+    socketPath: resolve(dataDir, 'agent.sock'),
+    apiListen: settings.find('apiListen')?.value ?? null,
+    staticPodPath: resolve(settings.get('staticPodPath', `${dataDir}/manifests`)),
+    fileCheckFrequencyMs: settings.get('fileCheckFrequency', 20_000),
+    url: urlSource(settings),
+    admission: settings.find('admission')?.value ?? null,
+    allowedUnsafeSysctls: settings.get('allowedUnsafeSysctls', []),
+    maxPods: settings.get('maxPods', 110),
+    podPidsLimit: settings.get('podPidsLimit', -1),
+    dns: {
+      clusterDNS: settings.get('clusterDNS', []),
+      clusterDomain: settings.get('clusterDomain', 'cluster.local'),
+      resolvConf: resolvConf === null ? null : resolve(resolvConf),
+    },
+    podLogsDir: resolve(settings.get('podLogsDir', '/var/log/pods')),
+    restartBackOffMaxMs: restartPeriod(settings),
+    images: images(settings),
+    shutdown: shutdown(settings),
   };
+  if (config.kubeletPods !== null && config.runtime !== 'none') {
+    throw new ConfigError(
+      `${settings.find('kubeletPods')?.origin ?? ''}: only with runtime: none, where a kubelet runs the pods`,
+    );
+  }
   return { config, warnings };
 }
 
-function frequency(found: Found | null): number {
-  if (!found) return 20_000;
-  const ms = parseDurationMs(found.value);
-  if (ms === null || ms < 100) {
-    throw new ConfigError(
-      `${found.origin}: "${found.value}" is not a duration of 100ms or more, such as 20s`,
-    );
+function urlSource(settings: Lookup): UrlSourceConfig | null {
+  const url = settings.find('staticPodURL');
+  const headers = settings.find('staticPodURLHeader');
+  if (url === null) {
+    if (headers === null) return null;
+    throw new ConfigError(`${headers.origin}: only with staticPodURL`);
   }
-  return ms;
+  const checkFrequencyMs = settings.get('httpCheckFrequency', 20_000);
+  return { url: url.value, headers: headers?.value ?? {}, checkFrequencyMs };
 }
 
-function nodeName(found: Found | null, input: ConfigInput): string {
+/** Row 88: it can only be lowered. */
+function restartPeriod(settings: Lookup): number {
+  const found = settings.find('maxContainerRestartPeriod');
+  if (found === null) return 300_000;
+  if (found.value <= 300_000) return found.value;
+  throw new ConfigError(`${found.origin}: at most 300s, as on the kubelet`);
+}
+
+function images(settings: Lookup): ImagesConfig {
+  const credentials = settings.find('registryCredentials')?.value ?? null;
+  const isSerial = settings.get('serializeImagePulls', false);
+  const high = settings.find('imageGCHighThresholdPercent');
+  const isWanted = settings.get('imageGarbageCollection', high !== null && high.value < 100);
+  const highPercent = high?.value ?? 85;
+  const low = settings.find('imageGCLowThresholdPercent');
+  const lowPercent = low?.value ?? Math.min(80, highPercent - 1);
+  if (lowPercent >= highPercent) {
+    throw new ConfigError(
+      `${(low ?? high)?.origin ?? ''}: imageGCLowThresholdPercent (${lowPercent}) must be below ` +
+        `imageGCHighThresholdPercent (${highPercent})`,
+    );
+  }
+  return {
+    maxParallelPulls: isSerial ? 1 : settings.get('maxParallelImagePulls', 3),
+    credentialsFile: credentials === null ? null : resolve(credentials),
+    garbage: isWanted
+      ? {
+          highPercent,
+          lowPercent,
+          minimumAgeMs: settings.get('imageMinimumGCAge', 120_000),
+          maximumAgeMs: settings.get('imageMaximumGCAge', 0),
+        }
+      : null,
+  };
+}
+
+function shutdown(settings: Lookup): AgentConfig['shutdown'] {
+  const graceMs = settings.get('shutdownGracePeriod', 0);
+  const critical = settings.find('shutdownGracePeriodCriticalPods');
+  const criticalMs = critical?.value ?? 0;
+  if (criticalMs > graceMs) {
+    throw new ConfigError(`${critical?.origin ?? ''}: must not be longer than shutdownGracePeriod`);
+  }
+  return graceMs === 0 ? null : { graceMs, criticalMs };
+}
+
+function nodeName(found: Found<string> | null, input: ConfigInput): string {
   if (input.joinedAs !== null && found && found.value !== input.joinedAs) {
     throw new ConfigError(
       `${found.origin}: this data directory joined as "${input.joinedAs}", not "${found.value}"; ` +
@@ -173,7 +276,7 @@ export function nodeNameOf(hostname: string): string {
     .slice(0, 63);
 }
 
-function engineSocket(found: Found | null, dockerHost: string | undefined): string {
+function engineSocket(found: Found<string> | null, dockerHost: string | undefined): string {
   if (found) return found.value.replace(/^unix:\/\//, '');
   if (dockerHost === undefined || dockerHost === '') return '/var/run/docker.sock';
   if (!dockerHost.startsWith('unix://')) {

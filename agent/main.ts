@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { CliError, EXIT } from '../protocol/cli-error.js';
 import { VERSION } from '../protocol/version.js';
 import type { CliContext } from './cli/context.js';
+import { configCommand, eventsCommand, retryCommand } from './cli/events.js';
 import { joinCommand } from './cli/join.js';
 import { journalCommand } from './cli/journal.js';
 import { logsCommand } from './cli/logs.js';
@@ -22,8 +23,11 @@ function programOf(context: CliContext): Command {
     podsCommand,
     statusCommand,
     logsCommand,
+    eventsCommand,
+    retryCommand,
     journalCommand,
     planCommand,
+    configCommand,
   ];
   for (const command of commands) program.addCommand(command(context));
   return program;

@@ -2,10 +2,20 @@
  * Fills in what a Pod's author left out, with the kubelet's and the API's defaults.
  *
  * The result is what is run and shown; identity is taken from the undefaulted manifest, so that a
- * new default restarts nothing. Kubelet behaviour rows 47, 51, 54 to 58. Pure; the argument is
+ * new default restarts nothing. Kubelet behaviour rows 47, 51, 54 to 58, 91. Pure; the argument is
  * unchanged.
  */
-import type { Container, PodSource, Toleration, ValidPod, Volume } from './pod.js';
+import type {
+  Container,
+  HTTPGetAction,
+  Lifecycle,
+  LifecycleHandler,
+  PodSource,
+  Probe,
+  Toleration,
+  ValidPod,
+  Volume,
+} from './pod.js';
 import { podNamespace } from './pod.js';
 import { parseImageReference } from './pod-image.js';
 
@@ -33,7 +43,8 @@ function resourcesOf(container: Container): NonNullable<Container['resources']> 
 
 function portsOf(container: Container, hostNetwork: boolean): NonNullable<Container['ports']> {
   return (container.ports ?? []).map(port => {
-    const hostPort = port.hostPort ?? (hostNetwork ? port.containerPort : undefined);
+    // Row 57: with the host's network each port is one of the host's; zero means none was given.
+    const hostPort = hostNetwork && !port.hostPort ? port.containerPort : port.hostPort;
     return {
       ...port,
       protocol: port.protocol ?? 'TCP',
@@ -51,15 +62,69 @@ function envOf(container: Container): NonNullable<Container['env']> {
   });
 }
 
+/** Row 91. A zero counts as absent, as the API's defaulting has it; so does an empty path. */
+export const PROBE_DEFAULTS = {
+  timeoutSeconds: 1,
+  periodSeconds: 10,
+  successThreshold: 1,
+  failureThreshold: 3,
+} as const;
+
+function httpGetOf(httpGet: HTTPGetAction): HTTPGetAction {
+  return { ...httpGet, path: httpGet.path || '/', scheme: httpGet.scheme || 'HTTP' };
+}
+
+function probeOf(probe: Probe): Probe {
+  const { httpGet, grpc } = probe;
+  return {
+    ...probe,
+    ...(httpGet === undefined ? {} : { httpGet: httpGetOf(httpGet) }),
+    ...(grpc === undefined ? {} : { grpc: { ...grpc, service: grpc.service ?? '' } }),
+    timeoutSeconds: probe.timeoutSeconds || PROBE_DEFAULTS.timeoutSeconds,
+    periodSeconds: probe.periodSeconds || PROBE_DEFAULTS.periodSeconds,
+    successThreshold: probe.successThreshold || PROBE_DEFAULTS.successThreshold,
+    failureThreshold: probe.failureThreshold || PROBE_DEFAULTS.failureThreshold,
+  };
+}
+
+function hookOf(handler: LifecycleHandler): LifecycleHandler {
+  const { httpGet } = handler;
+  return httpGet === undefined ? handler : { ...handler, httpGet: httpGetOf(httpGet) };
+}
+
+function lifecycleOf({ postStart, preStop, ...rest }: Lifecycle): Lifecycle {
+  return {
+    ...rest,
+    ...(postStart === undefined ? {} : { postStart: hookOf(postStart) }),
+    ...(preStop === undefined ? {} : { preStop: hookOf(preStop) }),
+  };
+}
+
+function healthFieldsOf(container: Container): Partial<Container> {
+  const { livenessProbe, readinessProbe, startupProbe, lifecycle } = container;
+  return {
+    ...(livenessProbe === undefined ? {} : { livenessProbe: probeOf(livenessProbe) }),
+    ...(readinessProbe === undefined ? {} : { readinessProbe: probeOf(readinessProbe) }),
+    ...(startupProbe === undefined ? {} : { startupProbe: probeOf(startupProbe) }),
+    ...(lifecycle === undefined ? {} : { lifecycle: lifecycleOf(lifecycle) }),
+  };
+}
+
+/** An empty one counts as absent. */
+export function terminationMessagePath({ terminationMessagePath: path = '' }: Container): string {
+  return path === '' ? DEFAULT_TERMINATION_MESSAGE_PATH : path;
+}
+
 function withContainerDefaults(container: Container, hostNetwork: boolean): Container {
   return {
     ...container,
     imagePullPolicy: container.imagePullPolicy ?? defaultPullPolicy(container.image ?? ''),
-    terminationMessagePath: container.terminationMessagePath ?? DEFAULT_TERMINATION_MESSAGE_PATH,
+    terminationMessagePath: terminationMessagePath(container),
     terminationMessagePolicy: container.terminationMessagePolicy ?? 'File',
     resources: resourcesOf(container),
     ...(container.ports === undefined ? {} : { ports: portsOf(container, hostNetwork) }),
     ...(container.env === undefined ? {} : { env: envOf(container) }),
+    ...healthFieldsOf(container),
   };
 }
 

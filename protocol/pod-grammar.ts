@@ -17,6 +17,7 @@ export interface Grammar {
 }
 
 const LABEL = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
+const SYSCTL_SEGMENT = '[a-z0-9]([-_a-z0-9]*[a-z0-9])?';
 const QUALIFIED_NAME = '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]';
 
 export const GRAMMARS = {
@@ -33,6 +34,20 @@ export const GRAMMARS = {
     must:
       "a lowercase RFC 1123 subdomain: at most 253 lower case letters, digits, '-' or '.', " +
       "beginning and ending with a letter or digit (e.g. 'example.com')",
+  },
+  /** What the kernel takes as the name of a machine. */
+  nodeHostname: {
+    pattern: `^(?=.{1,64}$)${LABEL}(\\.${LABEL})*$`,
+    must:
+      "a lowercase RFC 1123 subdomain of at most 64 lower case letters, digits, '-' or '.', " +
+      "beginning and ending with a letter or digit (e.g. 'web.example.com')",
+  },
+  sysctlName: {
+    pattern: `^(${SYSCTL_SEGMENT}[./])*${SYSCTL_SEGMENT}$`,
+    maxLength: 253,
+    must:
+      "a sysctl's name of at most 253 lower case letters, digits, '-', '_', '.' or '/' " +
+      "(e.g. 'net.ipv4.tcp_syncookies')",
   },
   portName: {
     pattern: '^(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]*[a-z0-9])?$',

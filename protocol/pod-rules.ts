@@ -8,11 +8,16 @@
  */
 import { duplicate, forbidden, invalid, required, type FieldError } from './field-error.js';
 import { childPath } from './manifest-positions.js';
-import type { Container, ContainerPort, EnvVar, Pod, Volume } from './pod.js';
+import type { Container, EnvVar, Pod, Volume } from './pod.js';
 import { GRAMMARS, type Grammar } from './pod-grammar.js';
 import { parseImageReference } from './pod-image.js';
 import { checkRestarts } from './pod-restart-rules.js';
+import { checkPodNetwork } from './pod-network-rules.js';
+import { checkProbesAndHooks } from './pod-probe-rules.js';
+import { checkPodSecurity } from './pod-security-rules.js';
+import { checkPlacement } from './pod-placement-rules.js';
 import { checkResources } from './pod-resource-rules.js';
+import { checkTermination } from './pod-termination-rules.js';
 
 /** Together, keys and values, in bytes (API validation). */
 const MAX_ANNOTATIONS_BYTES = 256 * 1024;
@@ -153,46 +158,6 @@ function checkVariable(variable: EnvVar, at: string): FieldError[] {
   return [...errors, invalid(`${path}.fieldRef.fieldPath`, fieldPath, detail)];
 }
 
-function isIpAddress(text: string): boolean {
-  const parts = text.split('.');
-  if (parts.length === 4) return parts.every(part => /^\d{1,3}$/.test(part) && Number(part) <= 255);
-  return /^[0-9a-fA-F:.]+$/.test(text) && text.includes(':') && URL.canParse(`http://[${text}]/`);
-}
-
-/**
- * Two bindings clash when the ports are equal and an address is equal or stands for all of them.
- */
-function clashes(a: ContainerPort, b: ContainerPort): boolean {
-  if (a.hostPort !== b.hostPort || (a.protocol ?? 'TCP') !== (b.protocol ?? 'TCP')) return false;
-  const everywhere = ['', '0.0.0.0', '::'];
-  const [first, second] = [a.hostIP ?? '', b.hostIP ?? ''];
-  return first === second || everywhere.includes(first) || everywhere.includes(second);
-}
-
-function checkPorts(pod: Pod): FieldError[] {
-  const errors: FieldError[] = [];
-  const bound: ContainerPort[] = [];
-  (pod.spec?.containers ?? []).forEach((container, number) => {
-    const at = `spec.containers[${number}].ports`;
-    const ports = container.ports ?? [];
-    const nameOf = (port: ContainerPort) => (port.name === '' ? undefined : port.name);
-    errors.push(...duplicates(ports, nameOf, index => `${at}[${index}].name`));
-    ports.forEach((port, index) => {
-      const { hostIP = '', hostPort = 0 } = port;
-      if (hostIP !== '' && !isIpAddress(hostIP)) {
-        errors.push(invalid(`${at}[${index}].hostIP`, hostIP, 'must be an IP address'));
-      }
-      if (hostPort === 0) return;
-      if (bound.some(other => clashes(port, other))) {
-        const detail = `${port.protocol ?? 'TCP'} port of another container port of this pod`;
-        errors.push(duplicate(`${at}[${index}].hostPort`, hostPort, detail));
-      }
-      bound.push(port);
-    });
-  });
-  return errors;
-}
-
 function checkContainer(
   container: Container,
   at: string,
@@ -207,6 +172,7 @@ function checkContainer(
   env.forEach((variable, index) => errors.push(...checkVariable(variable, `${at}.env[${index}]`)));
   errors.push(...checkResources(container.resources ?? {}, `${at}.resources`));
   errors.push(...checkMounts(container, at, volumes));
+  errors.push(...checkTermination(container, at));
   return errors;
 }
 
@@ -230,7 +196,10 @@ export function checkPodRules(pod: Pod): FieldError[] {
       index => `${all[index]?.path ?? ''}.name`,
     ),
     ...all.flatMap(({ container, path }) => checkContainer(container, path, volumeNames)),
-    ...checkPorts(pod),
     ...checkRestarts(pod),
+    ...checkPodNetwork(pod),
+    ...checkPodSecurity(pod),
+    ...checkProbesAndHooks(pod),
+    ...checkPlacement(pod),
   ];
 }

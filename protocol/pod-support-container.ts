@@ -1,11 +1,11 @@
 /** Rows of the table of supported fields: containers. Data only. */
 import type { SupportRow } from './pod-support-row.js';
+import { containerSecuritySupport } from './pod-support-security.js';
 
 const NO_SECRET = 'secret values are not delivered yet';
 const NO_CONFIG_MAP = 'ConfigMaps are not delivered yet';
 const NO_PROBE = 'probes are not run yet';
-const NO_SECURITY = 'the security context is not applied yet';
-const NO_RESOURCE = 'only cpu and memory are applied';
+const NO_RESOURCE = 'not on this engine: only cpu and memory can be limited';
 
 /** The rows of a list of containers: `spec.containers` or `spec.initContainers`. */
 export function containerSupport(list: string): readonly SupportRow[] {
@@ -52,25 +52,20 @@ export function containerSupport(list: string): readonly SupportRow[] {
     [`${at}.resources.requests`, 'supported', ''],
     [`${at}.resources.requests.cpu`, 'supported', ''],
     [`${at}.resources.requests.memory`, 'supported', ''],
+    [
+      `${at}.resources.requests.ephemeral-storage`,
+      'supported',
+      'counts where the pod is admitted; nothing is limited by it',
+    ],
     [`${at}.resources.requests.*`, 'refused', NO_RESOURCE],
     [`${at}.restartPolicy`, 'supported', 'of an init container: Always makes it a sidecar'],
     [`${at}.restartPolicyRules`, 'supported', 'exit codes; Restart, RestartAllContainers'],
-    [`${at}.securityContext`, 'default', NO_SECURITY, [{}]],
+    ...containerSecuritySupport(`${at}.securityContext`),
     [`${at}.startupProbe`, 'refused', NO_PROBE],
     [`${at}.stdin`, 'supported', ''],
     [`${at}.stdinOnce`, 'supported', ''],
-    [
-      `${at}.terminationMessagePath`,
-      'default',
-      'termination messages are not read yet',
-      ['', '/dev/termination-log'],
-    ],
-    [
-      `${at}.terminationMessagePolicy`,
-      'default',
-      'termination messages are not read yet',
-      ['File'],
-    ],
+    [`${at}.terminationMessagePath`, 'supported', ''],
+    [`${at}.terminationMessagePolicy`, 'supported', ''],
     [`${at}.tty`, 'supported', ''],
     [`${at}.volumeDevices`, 'default', 'block devices are not passed on', [[]]],
     [`${at}.volumeMounts`, 'supported', ''],

@@ -7,6 +7,7 @@
 import type { Container, Pod, PodSpec } from 'kubernetes-types/core/v1.js';
 
 export type {
+  AppArmorProfile,
   Container,
   ContainerPort,
   ContainerState,
@@ -14,12 +15,19 @@ export type {
   EmptyDirVolumeSource,
   EnvVar,
   HostPathVolumeSource,
+  HTTPGetAction,
+  Lifecycle,
   LifecycleHandler,
   Pod,
   PodCondition,
+  PodDNSConfig,
+  PodSecurityContext,
   PodSpec,
   PodStatus,
+  Probe,
   ResourceRequirements,
+  SeccompProfile,
+  SecurityContext,
   Toleration,
   Volume,
   VolumeMount,
@@ -51,4 +59,25 @@ export function podKey(pod: Pod): string {
 /** Init containers, then app containers, in the order of the manifest. */
 export function allContainers(pod: Pod): readonly Container[] {
   return [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])];
+}
+
+/** A field of Kubernetes 1.34 that the declarations do not have yet; empty when it is not given. */
+export function hostnameOverride(spec: PodSpec): string {
+  return (spec as { hostnameOverride?: string }).hostnameOverride ?? '';
+}
+
+export interface LocatedContainer {
+  readonly container: Container;
+  /** `spec.initContainers[0]`. */
+  readonly at: string;
+}
+
+/** All containers in the same order, each with its path. */
+export function locatedContainers(pod: Pod): readonly LocatedContainer[] {
+  return (['initContainers', 'containers'] as const).flatMap(list =>
+    (pod.spec?.[list] ?? []).map((container, index) => ({
+      container,
+      at: `spec.${list}[${index}]`,
+    })),
+  );
 }

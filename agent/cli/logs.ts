@@ -32,7 +32,7 @@ export function logsCommand(context: CliContext): Command {
     .option('--timestamps', 'a time in front of each line')
     .action(async (pod: string, container: string | undefined, options: LogsOptions) => {
       const path = logPath({ pod, container: options.container ?? container ?? '', options });
-      const response = await openSocket(options.dataDir, path, context.signal);
+      const response = await openSocket(options.dataDir, path, { signal: context.signal });
       try {
         for await (const chunk of response as AsyncIterable<Buffer>) {
           if (!context.stdout.write(chunk)) await once(context.stdout, 'drain');

@@ -4,12 +4,13 @@ import { hostname } from 'node:os';
 import { Command } from 'commander';
 import { CliError } from '../../protocol/cli-error.js';
 import { runAgent } from '../agent.js';
-import { ConfigError, resolveConfig, type ConfigInput } from '../config.js';
+import { ConfigError } from '../config-error.js';
+import { resolveConfig, type ConfigInput } from '../config.js';
 import { loadIdentity } from '../membership/identity.js';
 import { logTo } from '../log.js';
 import type { CliContext } from './context.js';
 
-type RunOptions = ConfigInput['flags'] & { config?: string; manifestUrl?: string };
+type RunOptions = ConfigInput['flags'] & { config?: string };
 
 export function runCommand(context: CliContext): Command {
   return new Command('run')
@@ -24,30 +25,22 @@ export function runCommand(context: CliContext): Command {
       'directory of manifests, or one file (default: <data-dir>/manifests)',
     )
     .option('--pod-manifest-path <path>', 'deprecated name of --static-pod-path')
-    .option('--manifest-url <url>', 'not supported yet')
+    .option('--manifest-url <url>', 'also run the Pods that this URL lists (staticPodURL)')
     .option('--node-name <name>', 'name of this node (default: as joined, else the host name)')
     .option(
       '--engine-socket <path>',
       'socket of the engine (default: DOCKER_HOST, else /var/run/docker.sock)',
     )
-    .option(
-      '--file-check-frequency <duration>',
-      'how often the directory is read anyway',
-      undefined,
-    )
+    .option('--file-check-frequency <duration>', 'how often the directory is read anyway')
+    .option('--node-labels <k=v,...>', 'labels of this node, for nodeSelector')
+    .option('--runtime <engine|none>', 'none: a kubelet runs what lies in the directory')
+    .option('--api-listen <address>', 'answer on a loopback address too, such as 127.0.0.1:10255')
     .option('--config <file>', 'AgentConfiguration or KubeletConfiguration, YAML')
     .action((options: RunOptions) => run(context, options));
 }
 
 async function run(context: CliContext, options: RunOptions): Promise<void> {
-  const { config: configFile, manifestUrl, ...flags } = options;
-  if (manifestUrl !== undefined) {
-    throw new CliError(
-      'refused',
-      '--manifest-url is not supported yet',
-      'put manifests into --static-pod-path',
-    );
-  }
+  const { config: configFile, ...flags } = options;
   const { clock, env } = context;
   const log = logTo(process.stderr, env['JOURNAL_STREAM'] === undefined ? clock : null);
   try {

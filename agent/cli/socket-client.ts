@@ -8,11 +8,11 @@ import { CliError } from '../../protocol/cli-error.js';
 export function openSocket(
   dataDir: string,
   path: string,
-  signal?: AbortSignal,
+  options: { readonly signal?: AbortSignal; readonly method?: 'GET' | 'POST' } = {},
 ): Promise<IncomingMessage> {
   const socketPath = join(dataDir, 'agent.sock');
   return new Promise((done, fail) => {
-    const req = request({ socketPath, path, ...(signal ? { signal } : {}) }, response => {
+    const req = request({ socketPath, path, ...options }, response => {
       if (response.statusCode === 200) return done(response);
       readText(response).then(
         text => fail(new CliError(response.statusCode === 500 ? 'failed' : 'refused', text.trim())),

@@ -3,7 +3,7 @@
  * whether a manifest is what the bundle says, what its file holds, what stands in its way. Rules:
  * security.md 1.5, 1.6, S19, S21, S24, S53.
  */
-import type { ContainerPort, Pod } from 'kubernetes-types/core/v1.js';
+import type { Pod } from 'kubernetes-types/core/v1.js';
 import {
   keyOfManifest,
   manifestKey,
@@ -17,8 +17,10 @@ import type {
   ManifestEntry,
   RootDocument,
 } from '../../protocol/documents.js';
+import { describeHostPort, hostPortsOf, portsClash } from '../../protocol/host-ports.js';
 import { MANIFEST_BYTES_MAX } from '../../protocol/limits.js';
 import { ownedFileName } from '../../protocol/names.js';
+import type { ValidPod } from '../../protocol/pod.js';
 import { accept, refuse, type Result } from '../../protocol/refusal.js';
 import type { OwnedFile } from '../journal/journal.js';
 import type { BundleName } from '../ports.js';
@@ -112,7 +114,7 @@ export function isFinalRefusal(code: string, isAssignedContent: boolean): boolea
 export interface StagedManifest {
   readonly owned: OwnedFile;
   /** Null for a ConfigMap. */
-  readonly pod: Pod | null;
+  readonly pod: ValidPod | null;
   readonly bytes: Buffer;
 }
 
@@ -205,10 +207,10 @@ export function conflictWith(wanted: Occupied, running: readonly Occupied[]): st
       if (other.pods.some(taken => samePod(taken, pod))) {
         return `pod ${pod.metadata?.name ?? ''} is one of ${owner} already`;
       }
-      const port = hostPorts(pod).find(own =>
-        other.pods.flatMap(hostPorts).some(taken => overlaps(own, taken)),
+      const port = hostPortsOf(pod).find(own =>
+        other.pods.flatMap(hostPortsOf).some(taken => portsClash(own, taken)),
       );
-      if (port) return `host port ${port.port}/${port.protocol} is taken by ${owner}`;
+      if (port) return `host port ${describeHostPort(port)} is taken by ${owner}`;
     }
   }
   return null;
@@ -217,31 +219,6 @@ export function conflictWith(wanted: Occupied, running: readonly Occupied[]): st
 function samePod(a: Pod, b: Pod): boolean {
   const namespace = (pod: Pod) => pod.metadata?.namespace ?? 'default';
   return a.metadata?.name === b.metadata?.name && namespace(a) === namespace(b);
-}
-
-interface HostPort {
-  readonly port: number;
-  readonly protocol: string;
-  readonly ip: string;
-}
-
-function hostPorts(pod: Pod): HostPort[] {
-  const { spec } = pod;
-  const ports = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])].flatMap(
-    container => container.ports ?? [],
-  );
-  const host = (port: ContainerPort) => (spec?.hostNetwork ? port.containerPort : port.hostPort);
-  return ports.flatMap(port => {
-    const number = host(port) ?? 0;
-    if (number === 0) return [];
-    return [{ port: number, protocol: port.protocol ?? 'TCP', ip: port.hostIP ?? '' }];
-  });
-}
-
-function overlaps(a: HostPort, b: HostPort): boolean {
-  if (a.port !== b.port || a.protocol !== b.protocol) return false;
-  const everywhere = (ip: string) => ip === '' || ip === '0.0.0.0' || ip === '::';
-  return a.ip === b.ip || everywhere(a.ip) || everywhere(b.ip);
 }
 
 // ------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ import { nodeTime } from './decide.js';
 import { Refusals } from './refusals.js';
 import { Requests } from './requests.js';
 import { RootWalk } from './roots.js';
-import { Stage } from './stage.js';
+import { Stage, type StageOptions } from './stage.js';
 import { Supply } from './supply.js';
 import { isDiskError } from '../journal/database.js';
 import type { Journal } from '../journal/journal.js';
@@ -44,6 +44,7 @@ export interface IntakeOptions {
   readonly random: () => number;
   readonly randomId: () => string;
   readonly log: Log;
+  readonly refuses: StageOptions['refuses'];
   /** Something changed that the status says. */
   readonly onChange: () => void;
   /** A genuine presence of the hub; `isNew`: another session than before. */

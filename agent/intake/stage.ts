@@ -14,6 +14,7 @@ import type {
   RootDocument,
 } from '../../protocol/documents.js';
 import type { Log } from '../../protocol/ports.js';
+import type { ValidPod } from '../../protocol/pod.js';
 import { accept, refuse, type Refusal, type Result } from '../../protocol/refusal.js';
 import {
   bundleKey,
@@ -51,6 +52,8 @@ export interface StageOptions {
   readonly whereabouts: (digest: string) => Whereabouts;
   /** True where a kubelet runs what lies in the directory: it reads Pods alone. */
   readonly runtimeNone?: boolean;
+  /** Why this node's policy keeps a pod of a bundle from running, with rule and field; null: it does not. */
+  readonly refuses: (pod: ValidPod) => string | null;
 }
 
 const NOT_FOR_A_KUBELET =
@@ -207,6 +210,13 @@ export class Stage {
         return manifest;
       }
       staged.push(manifest.value);
+    }
+    for (const { pod } of staged) {
+      const detail = pod === null ? null : this.#options.refuses(pod);
+      if (pod === null || detail === null) continue;
+      const refused = refuse('Policy', `pod ${pod.metadata.name}: ${detail}`);
+      this.#verdicts.set(bundle.digest, refused.refusal);
+      return refused;
     }
     return accept(staged);
   }

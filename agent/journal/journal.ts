@@ -277,8 +277,14 @@ export class Journal implements EventSink {
   /** Called after each event: the report loop's wake-up. */
   onEvent: (() => void) | null = null;
 
+  /** Not confirmed yet. */
   events(after: number, limit: number): EventRecord[] {
-    return outbox.readEvents(this.#db, after, limit);
+    return outbox.readEvents(this.#db, Math.max(after, this.oldestEvent() - 1), limit);
+  }
+
+  /** The newest, oldest first, whether the hub has them or not. */
+  recentEvents(): EventRecord[] {
+    return outbox.recentEvents(this.#db);
   }
 
   oldestEvent(): number {

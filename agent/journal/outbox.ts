@@ -1,14 +1,21 @@
 /**
- * Events that the hub has not confirmed yet, numbered from 1 within a journal. A number is never
- * used twice; an event leaves only by the hub's acknowledgement or, when the outbox is full, as the
- * oldest (which the hub then learns).
+ * Events that the hub has not confirmed yet, numbered from 1 within a journal, and the newest of those that it has,
+ * for a person at the device. A number is never used twice; an event leaves the outbox only by the hub's
+ * acknowledgement or, when the outbox is full, as the oldest (which the hub then learns).
  */
 import type { NewEvent } from '../ports.js';
 import type { EventRecord } from '../../protocol/documents.js';
 import type { Connection } from './database.js';
+import { getMeta, setMeta } from './trust.js';
 
 /** About 3 MB: a node that was dark for months does not fill its disk. */
 export const EVENTS_MAX = 10_000;
+
+/** Kept for `flotilla-agent events`, although the hub has them. */
+export const EVENTS_SHOWN = 1_000;
+
+/** Under this name: the number up to which the hub has all events. */
+const CONFIRMED = 'confirmed';
 
 const LENGTHS = { message: 1024, reason: 128, namespace: 63, name: 320, uid: 64, fieldPath: 512 };
 
@@ -62,19 +69,35 @@ export function newestEvent(db: Connection): number {
   return (row as { seq: number } | undefined)?.seq ?? 0;
 }
 
-/** The lowest number still here; with nothing here, the next to come. */
+/** The lowest number that is not confirmed; with none, the next to come. */
 export function oldestEvent(db: Connection): number {
-  const row = db.prepare('SELECT min(n) AS n FROM events').get() as { n: number | null };
+  const sql = 'SELECT min(n) AS n FROM events WHERE n > ?';
+  const row = db.prepare(sql).get(confirmed(db)) as { n: number | null };
   return row.n ?? newestEvent(db) + 1;
 }
 
+/** The hub has all events up to this number; the newest stay readable here. */
 export function dropEvents(db: Connection, through: number): void {
-  db.prepare('DELETE FROM events WHERE n <= ?').run(through);
+  setMeta(db, CONFIRMED, String(through));
+  db.prepare('DELETE FROM events WHERE n <= ? AND n <= ?').run(
+    through,
+    newestEvent(db) - EVENTS_SHOWN,
+  );
+}
+
+/** The newest, oldest first, whether the hub has them or not. */
+export function recentEvents(db: Connection, limit: number = EVENTS_SHOWN): EventRecord[] {
+  return readEvents(db, Math.max(0, newestEvent(db) - limit), limit);
+}
+
+function confirmed(db: Connection): number {
+  return Number(getMeta(db, CONFIRMED) ?? 0);
 }
 
 /** Begins again at 1 with what is still here: numbers belong to a journal id. */
 export function renumber(db: Connection): void {
-  const rows = db.prepare('SELECT at, event FROM events ORDER BY n').all();
+  const rows = db.prepare('SELECT at, event FROM events WHERE n > ? ORDER BY n').all(confirmed(db));
+  setMeta(db, CONFIRMED, '0');
   db.exec("DELETE FROM events; DELETE FROM sqlite_sequence WHERE name = 'events'");
   const insert = db.prepare('INSERT INTO events (at, event) VALUES (@at, @event)');
   for (const row of rows) insert.run(row);

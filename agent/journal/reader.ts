@@ -8,7 +8,7 @@ import { listBundles, listRevisions, type BundleRecord, type RevisionRecord } fr
 import { openForReading } from './database.js';
 import { readHistory, type HistoryRow } from './history.js';
 import { JOURNAL_FILE } from './journal.js';
-import { EVENTS_MAX, readEvents } from './outbox.js';
+import { EVENTS_MAX, oldestEvent, readEvents } from './outbox.js';
 import { getMeta } from './trust.js';
 
 export interface JournalView {
@@ -33,7 +33,7 @@ export function readJournal(dataDir: string): JournalView {
       revisions: listRevisions(db),
       bundles: listBundles(db),
       history: readHistory(db),
-      events: readEvents(db, 0, EVENTS_MAX),
+      events: readEvents(db, oldestEvent(db) - 1, EVENTS_MAX),
     }))();
   } finally {
     db.close();

@@ -79,22 +79,6 @@ export function nextRestartDelay(previousMs: number | null): number {
   return Math.min(Math.max(BACK_OFF_FIRST_MS, previousMs * 2), BACK_OFF_MAX_MS);
 }
 
-/** Containers that begin to wait for a restart between two memories. */
-export function newBackOffs(
-  pods: readonly DesiredPod[],
-  before: Memory,
-  after: Memory,
-): { readonly pod: DesiredPod; readonly container: string }[] {
-  return pods.flatMap(pod =>
-    [...pod.containerHashes].flatMap(([container, hash]) => {
-      const key = crashKey(pod.uid, container, hash);
-      const crash = after.crashes.get(key);
-      const isNew = crash !== undefined && crash !== before.crashes.get(key);
-      return isNew && crash.delayMs > 0 ? [{ pod, container }] : [];
-    }),
-  );
-}
-
 /** The newest is the one with the highest attempt; the engine's time decides between equals. */
 export function newestFirst<T extends { attempt: number; createdAt: Date; id: string }>(
   items: readonly T[],

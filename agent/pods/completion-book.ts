@@ -26,6 +26,12 @@ export class CompletionBook {
     return this.#all;
   }
 
+  /** Of these pods as they are written now. */
+  of(pods: readonly DesiredPod[]): Completions {
+    const found = pods.flatMap(pod => rememberedCompletion(this.#all, pod) ?? []);
+    return new Map(found.map(one => [one.uid, one]));
+  }
+
   /** Before anything of a pod that has ended may be removed. `onNew` hears of each once. */
   note(
     world: { readonly desired: Desired; readonly observed: ObservedPods; readonly now: number },

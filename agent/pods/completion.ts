@@ -4,6 +4,7 @@
  * is better than the kubelet (P17). Pure.
  */
 import { CONFIG_HASH, CONFIG_SEEN, type DesiredPod } from './desired.js';
+import { DEADLINE_MESSAGE } from './pod-events.js';
 import {
   initViewsOf,
   isFinished,
@@ -48,8 +49,6 @@ export function deadlineOf(pod: DesiredPod, there: Instances): number | null {
   const from = beganAt(pod, there);
   return seconds === undefined || from === null ? null : from + seconds * 1000;
 }
-
-const DEADLINE_MESSAGE = 'Pod was active on the node longer than the specified deadline';
 
 /** Null while anything of it is to run. */
 export function completionOf(pod: DesiredPod, there: Instances, now: number): Completion | null {

@@ -90,6 +90,12 @@ export interface Rejection {
   readonly againAt: number | null;
 }
 
+/** Two manifests for one pod: who stays, and what is said of the other. */
+export interface Duplicate {
+  readonly winner: DesiredPod;
+  readonly condition: SourceCondition;
+}
+
 export interface Desired {
   /** Every source has spoken. */
   readonly complete: boolean;
@@ -99,6 +105,8 @@ export interface Desired {
   readonly pods: readonly DesiredPod[];
   readonly refused: readonly RefusedPod[];
   readonly conditions: readonly SourceCondition[];
+  /** Their conditions are among `conditions`. */
+  readonly duplicates: readonly Duplicate[];
   /** One per kind and name, and those of bundles beside them. */
   readonly objects: readonly ConfigObject[];
 }
@@ -109,6 +117,7 @@ export const NOTHING_DESIRED: Desired = {
   pods: [],
   refused: [],
   conditions: [],
+  duplicates: [],
   objects: [],
 };
 
@@ -216,18 +225,20 @@ function oneEach(
   pods: readonly DesiredPod[],
   input: MergeInput,
   by: { keyOf: (pod: DesiredPod) => string; what: (pod: DesiredPod) => string },
-): { kept: DesiredPod[]; conflicts: SourceCondition[] } {
+): { kept: DesiredPod[]; duplicates: Duplicate[] } {
   const groups = new Map<string, DesiredPod[]>();
   for (const pod of pods) groups.set(by.keyOf(pod), [...(groups.get(by.keyOf(pod)) ?? []), pod]);
   const kept: DesiredPod[] = [];
-  const conflicts: SourceCondition[] = [];
+  const duplicates: Duplicate[] = [];
   for (const group of groups.values()) {
     const [winner, ...losers] = preferred(group, input);
     if (winner === undefined) continue;
     kept.push(winner);
-    for (const loser of losers) conflicts.push(conflict(loser, winner, by.what(loser)));
+    for (const loser of losers) {
+      duplicates.push({ winner, condition: conflict(loser, winner, by.what(loser)) });
+    }
   }
-  return { kept, conflicts };
+  return { kept, duplicates };
 }
 
 /** The merged wishes; `complete` only when every source is. */
@@ -248,6 +259,7 @@ export function mergeSources(input: MergeInput): Desired {
   const refused = input.snapshots
     .flatMap(snapshot => snapshot.refused)
     .filter(pod => !wanted.has(`${pod.namespace}/${podFullName(pod.name, input.nodeName)}`));
+  const duplicates = [...byKey.duplicates, ...byUid.duplicates];
   return {
     complete: input.snapshots.length > 0 && input.snapshots.every(snapshot => snapshot.complete),
     spoken: new Set(input.snapshots.filter(snapshot => snapshot.complete).map(({ kind }) => kind)),
@@ -255,10 +267,10 @@ export function mergeSources(input: MergeInput): Desired {
     refused,
     conditions: [
       ...input.snapshots.flatMap(snapshot => snapshot.conditions),
-      ...byKey.conflicts,
-      ...byUid.conflicts,
+      ...duplicates.map(({ condition }) => condition),
       ...objects.conflicts,
     ],
+    duplicates,
     objects: objects.kept,
   };
 }

@@ -8,18 +8,14 @@
 import type { FailureKind } from './back-off.js';
 import type { DesiredPod } from './desired.js';
 import type { HookRunner } from './health.js';
-import { hostsFile } from './hosts-file.js';
+import { needsImageUser, seccompFile, type SecurityFacts } from './container-security.js';
+import { writeHosts, writeResolvConf } from './managed-files.js';
+import type { NodeFiles } from './node-files.js';
 import type { ImagePulls } from '../images/pulls.js';
 import type { PodPlan } from './plan.js';
 import * as say from './pod-events.js';
 import { needsPodIP } from './pod-env.js';
-import {
-  containerSpec,
-  podHostname,
-  podIdentity,
-  sandboxSpec,
-  type NodeFacts,
-} from './pod-spec.js';
+import { containerSpec, podIdentity, sandboxSpec, type NodeFacts } from './pod-spec.js';
 import {
   RuntimeError,
   type ContainerRuntime,
@@ -30,6 +26,7 @@ import { gracePeriod } from './plan-views.js';
 import { failureOf, reasonOf } from './step-failure.js';
 import { waitFor, type Step } from './steps.js';
 import { graceLeft, LOOPBACK } from './stop-order.js';
+import type { TerminationMessages } from './termination-messages.js';
 import type { PodVolumes } from './volumes.js';
 import { allContainers, type Container, type LifecycleHandler } from '../../protocol/pod.js';
 import type { Clock } from '../../protocol/ports.js';
@@ -50,6 +47,8 @@ export interface ExecuteTools {
   readonly runtime: ContainerRuntime;
   readonly images: ImagePulls;
   readonly volumes: PodVolumes;
+  readonly files: NodeFiles;
+  readonly terminationMessages: Pick<TerminationMessages, 'prepare'>;
   readonly node: NodeFacts;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -83,6 +82,7 @@ class Execution {
   readonly #endingSince = new Map<string, number>();
   /** Containers whose preStop hook has run: they are stopped, whatever is wanted by now. */
   readonly #told = new Set<EngineId>();
+  #aboutDns: readonly { reason: string; message: string }[] = [];
 
   constructor(input: ExecuteInput, tools: ExecuteTools) {
     this.#input = input;
@@ -125,7 +125,7 @@ class Execution {
         return false;
       }
       const reason = reasonOf(step, error);
-      this.#tellFailure(step, message);
+      this.#tellFailure(step, reason, message);
       this.#tools.onOutcome({ step, kind, key, result: { is: 'failed', reason, message } });
       return false;
     }
@@ -137,10 +137,13 @@ class Execution {
     if (pod !== undefined) this.#tools.tell(pod, event);
   }
 
-  #tellFailure(step: Step, message: string): void {
+  #tellFailure(step: Step, reason: string, message: string): void {
     switch (step.do) {
       case 'pullImage':
-        return this.#tell(step.uid, say.pullFailed(step.image, step.container, message));
+        for (const event of say.imageFailed(step.image, step.container, { reason, message })) {
+          this.#tell(step.uid, event);
+        }
+        return;
       case 'createContainer':
       case 'startContainer':
         return this.#tell(step.uid, say.containerFailed(step.container, message));
@@ -188,7 +191,12 @@ class Execution {
         return this.#prepare();
       case 'runSandbox':
         if (step.attempt > 0) this.#tell(step.uid, say.sandboxChanged());
-        this.#sandboxId = await runtime.runSandbox(sandboxSpec(this.#desired, step.attempt));
+        this.#sandboxId = await runtime.runSandbox(
+          sandboxSpec(this.#desired, step.attempt, this.#tools.node),
+        );
+        if (step.attempt === 0) {
+          for (const about of this.#aboutDns) this.#tell(step.uid, say.aboutDns(about));
+        }
         // Asked for while the containers are made; whoever needs the answer hears of its failure.
         this.#podIP().catch(() => undefined);
         return;
@@ -224,7 +232,8 @@ class Execution {
     const { uid, pod } = this.#desired;
     await volumes.prepare(uid, pod);
     const { sandbox } = this.#input.plan;
-    await volumes.writeHosts(uid, hostsFile(sandbox?.ip ?? '', podHostname(pod)));
+    await writeHosts(this.#desired, sandbox?.ip ?? '', this.#tools);
+    this.#aboutDns = await writeResolvConf(this.#desired, this.#tools);
   }
 
   /** The pod's address, after it stands in the hosts file. */
@@ -235,31 +244,50 @@ class Execution {
 
   async #findAddress(): Promise<string> {
     const { sandbox } = this.#input.plan;
+    const { runtime, node } = this.#tools;
+    // Rows 106 and 146 done better: with the host's network the pod is where the node is.
+    if (this.#desired.pod.spec.hostNetwork === true) return node.hostIP;
     if (sandbox !== null && sandbox.ip !== '') return sandbox.ip;
-    const { runtime, volumes } = this.#tools;
     const id = this.#sandboxId ?? sandbox?.id;
     const { sandboxes } = await runtime.observe();
     const ip = sandboxes.find(one => one.id === id)?.ip ?? '';
-    const { uid, pod } = this.#desired;
-    if (ip !== '') await volumes.writeHosts(uid, hostsFile(ip, podHostname(pod)));
+    if (ip !== '') await writeHosts(this.#desired, ip, this.#tools);
     return ip;
   }
 
   async #create(step: Step & { do: 'createContainer' }): Promise<void> {
-    const { runtime, volumes, node } = this.#tools;
+    const { runtime, volumes, terminationMessages, node } = this.#tools;
     const desired = this.#desired;
     const container = this.#container(step.container);
     const sandboxId = step.sandboxId ?? this.#sandboxId;
     if (sandboxId === null) throw new Error('there is no sandbox to join');
+    const lastWords = await terminationMessages.prepare(desired.uid, container, step.attempt);
     const spec = containerSpec(desired, container, {
       attempt: step.attempt,
       node,
-      mounts: await volumes.mounts(desired.uid, desired.pod, container),
+      mounts: [...(await volumes.mounts(desired.uid, desired.pod, container)), lastWords],
       podIP: needsPodIP(container) ? await this.#podIP() : '',
+      ...(await this.#securityFacts(container)),
     });
     const id = await runtime.createContainer(sandboxId, podIdentity(desired), spec);
     this.#made.set(step.container, id);
     this.#tell(desired.uid, say.created(step.container));
+  }
+
+  async #securityFacts(container: Container): Promise<SecurityFacts> {
+    const { runtime, files } = this.#tools;
+    const { pod } = this.#desired;
+    const needsImage = needsImageUser(pod, container);
+    const image = needsImage ? await runtime.imageStatus(container.image ?? '') : null;
+    if (needsImage && image === null) {
+      const message = `image "${container.image ?? ''}" is gone: its user cannot be looked up`;
+      throw new RuntimeError('ImageInspectError', message);
+    }
+    const file = seccompFile(pod, container);
+    return {
+      imageUser: image?.user ?? '',
+      seccompProfile: file === null ? null : await files.seccompProfile(file),
+    };
   }
 
   async #start(step: Step & { do: 'startContainer' }): Promise<void> {

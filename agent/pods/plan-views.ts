@@ -5,7 +5,7 @@
 import { crashKey, failureKey, newestFirst, restartDueAt, type Memory } from './back-off.js';
 import type { DesiredPod } from './desired.js';
 import { healthOf, type Health, type ProbeKill } from './health.js';
-import { isRestartable, restartAllAt } from './restart-policy.js';
+import { isRestartable, restartAllAt } from './restart-rules.js';
 import type { EngineId, ObservedContainer, ObservedSandbox } from '../runtime/runtime.js';
 import type { Container } from '../../protocol/pod.js';
 

@@ -273,7 +273,10 @@ function planKey(group: Group, input: PlanInput, wantedUids: ReadonlySet<string>
   const backOffMaxMs = podBackOffMax(pod, input.backOffMaxMs);
   const context: PodPlanContext = { pod, memory, health, backOffMaxMs, completion, now };
   const there = group.byUid.get(pod.uid);
-  if (pod.rejection !== null && there === undefined) {
+  const hasBegun =
+    there !== undefined &&
+    (there.sandboxes.some(one => one.ready) || there.containers.some(isAlive));
+  if (pod.rejection !== null && !hasBegun) {
     // What runs under the name goes on until its successor may begin.
     return { steps: [], sandbox: null, againAt: pod.rejection.againAt };
   }

@@ -1,16 +1,20 @@
 /**
  * All pods as they are shown and reported: the wanted ones, those that are ending, those whose manifest is
- * refused. Kubelet behaviour rows 63, 71, 201 done better. Pure.
+ * refused. Kubelet behaviour rows 63, 71, 179, 201 done better. Pure.
  */
 import type { Memory } from './back-off.js';
+import { iso } from './container-state.js';
 import { CONFIG_SOURCE, type Desired, type DesiredPod, type RefusedPod } from './desired.js';
+import type { Health } from './health.js';
+import { conditionSince } from './pod-conditions.js';
 import type { NodeFacts } from './pod-spec.js';
-import { iso, podStatus } from './pod-status.js';
+import { podStatus, UPDATE_REJECTED, type Completion } from './pod-status.js';
 import { gracePeriod, type Instances } from './plan-views.js';
+import { noteRuns, type RememberedStatus } from './status-history.js';
 import type { PodReport } from '../ports.js';
-import type { ObservedPods } from '../runtime/runtime.js';
+import type { EngineId, ObservedPods } from '../runtime/runtime.js';
 import { podFullName } from '../../protocol/pod-identity.js';
-import type { Pod } from '../../protocol/pod.js';
+import type { Pod, PodStatus } from '../../protocol/pod.js';
 
 /** A pod that is no longer wanted and not yet gone. */
 export interface EndingPod {
@@ -21,35 +25,60 @@ export interface EndingPod {
 
 export interface ReportsInput {
   readonly desired: Desired;
-  readonly observed: ObservedPods;
+  /** Null before the engine was looked at: then what is remembered stands. */
+  readonly observed: ObservedPods | null;
   readonly memory: Memory;
   readonly now: number;
-  readonly node: NodeFacts;
+  readonly node: Pick<NodeFacts, 'name' | 'hostIP'>;
   readonly runtimeName: string;
+  readonly recursiveReadOnly: boolean;
+  readonly health: Health;
+  readonly startingHooks: ReadonlySet<EngineId>;
+  readonly messages: ReadonlyMap<EngineId, string>;
+  /** By uid: the pods that are over. */
+  readonly completions: ReadonlyMap<string, Completion>;
   /** By uid. */
   readonly ending: ReadonlyMap<string, EndingPod>;
-  /** The reports before, by `uid`. */
-  readonly previous: ReadonlyMap<string, PodReport>;
+  /** By uid. */
+  readonly remembered: ReadonlyMap<string, RememberedStatus>;
 }
 
-export function instancesOf(observed: ObservedPods, uid: string): Instances {
+export interface Reports {
+  /** Sorted by key; a pod that ends while its successor waits stands beside it. */
+  readonly reports: readonly PodReport[];
+  /** By uid: for the next time. */
+  readonly remembered: ReadonlyMap<string, RememberedStatus>;
+}
+
+const NOTHING_OBSERVED: ObservedPods = { sandboxes: [], containers: [] };
+
+export function instancesOf(observed: ObservedPods | null, uid: string): Instances {
+  const { sandboxes, containers } = observed ?? NOTHING_OBSERVED;
   return {
-    sandboxes: observed.sandboxes.filter(one => one.pod.uid === uid),
-    containers: observed.containers.filter(one => one.pod.uid === uid),
+    sandboxes: sandboxes.filter(one => one.pod.uid === uid),
+    containers: containers.filter(one => one.pod.uid === uid),
   };
 }
 
-function reportOf(desired: DesiredPod, input: ReportsInput): PodReport {
-  const { node, memory, now, runtimeName, observed } = input;
+function statusOf(desired: DesiredPod, input: ReportsInput): RememberedStatus {
+  const { uid } = desired;
+  const before = input.remembered.get(uid);
+  if (input.observed === null && before !== undefined) return before;
+  const there = instancesOf(input.observed, uid);
+  const runs = before?.runs ?? {};
   const status = podStatus({
+    ...input,
     desired,
-    there: instancesOf(observed, desired.uid),
-    memory,
-    now,
-    hostIP: node.hostIP,
-    runtimeName,
-    previous: input.previous.get(desired.uid)?.pod.status ?? null,
+    there,
+    runs,
+    hostIP: input.node.hostIP,
+    previous: before?.status ?? null,
+    completion: input.completions.get(uid) ?? null,
   });
+  return { status, runs: noteRuns(runs, there.containers) };
+}
+
+function reportOf(desired: DesiredPod, status: PodStatus): PodReport {
   const { key, source, bundle, manifestDigest } = desired;
   return {
     key,
@@ -69,8 +98,8 @@ function withDeletion(report: PodReport, since: number): PodReport {
 }
 
 /** An orphan of an earlier agent: its name and grace are all that the engine tells. */
-function orphanReport(uid: string, since: number, observed: ObservedPods): PodReport | null {
-  const { sandboxes, containers } = instancesOf(observed, uid);
+function orphanReport(uid: string, input: ReportsInput): PodReport | null {
+  const { sandboxes, containers } = instancesOf(input.observed, uid);
   const one = sandboxes[0] ?? containers[0];
   if (one === undefined) return null;
   const { name, namespace } = one.pod;
@@ -84,10 +113,10 @@ function orphanReport(uid: string, since: number, observed: ObservedPods): PodRe
       containers: names.map(container => ({ name: container })),
       ...(grace === undefined ? {} : { terminationGracePeriodSeconds: grace }),
     },
-    status: { phase: 'Running' },
+    status: input.remembered.get(uid)?.status ?? { phase: 'Running' },
   };
   const key = `${namespace}/${name}`;
-  return withDeletion({ key, source: 'file', bundle: null, manifestDigest: null, pod }, since);
+  return { key, source: 'file', bundle: null, manifestDigest: null, pod };
 }
 
 function refusedReport(refused: RefusedPod, nodeName: string): PodReport {
@@ -109,15 +138,52 @@ function refusedReport(refused: RefusedPod, nodeName: string): PodReport {
   };
 }
 
-/** Sorted by key; a pod that ends while its successor waits stands beside it. */
-export function podReports(input: ReportsInput): readonly PodReport[] {
-  const wanted = input.desired.pods.map(pod => reportOf(pod, input));
-  const ending = [...input.ending].map(([uid, { desired, since }]) => {
-    if (desired === null) return orphanReport(uid, since, input.observed);
-    return withDeletion(reportOf(desired, input), since);
-  });
-  const refused = input.desired.refused.map(pod => refusedReport(pod, input.node.name));
-  return [...wanted, ...ending.filter(report => report !== null), ...refused].sort((a, b) =>
-    a.key < b.key ? -1 : a.key > b.key ? 1 : 0,
+/**
+ * A former version that runs on because its successor was rejected: not ending, and it says why it is not the new
+ * one. It stands behind the rejected one, so that who keeps one pod per name keeps what runs.
+ */
+function withRejectedUpdate(
+  report: PodReport,
+  successor: DesiredPod,
+  before: { readonly status: PodStatus | undefined; readonly now: number },
+): PodReport {
+  const { reason = '', message = '' } = successor.rejection ?? {};
+  const { pod } = report;
+  const conditions = pod.status?.conditions ?? [];
+  const times = { previous: before.status?.conditions ?? [], now: iso(before.now) };
+  const told = conditionSince(UPDATE_REJECTED, { status: 'True', reason, message }, times);
+  const others = conditions.filter(one => one.type !== UPDATE_REJECTED);
+  const status = { ...pod.status, conditions: [...others, told] };
+  return { ...report, pod: { ...pod, status } };
+}
+
+export function podReports(input: ReportsInput): Reports {
+  const remembered = new Map<string, RememberedStatus>();
+  const show = (desired: DesiredPod) => {
+    const found = statusOf(desired, input);
+    remembered.set(desired.uid, found);
+    return reportOf(desired, found.status);
+  };
+  const { desired, ending, node, now } = input;
+  const wanted = desired.pods.map(show);
+  const rejected = new Map(
+    desired.pods.filter(pod => pod.rejection !== null).map(pod => [pod.key, pod]),
   );
+  const leaving = [...ending].flatMap(([uid, one]) => {
+    const shown = one.desired === null ? orphanReport(uid, input) : show(one.desired);
+    if (shown === null) return [];
+    const successor = rejected.get(shown.key);
+    if (successor === undefined) return [withDeletion(shown, one.since)];
+    const { status } = input.remembered.get(uid) ?? {};
+    const told = withRejectedUpdate(shown, successor, { status, now });
+    const runs = remembered.get(uid)?.runs ?? {};
+    if (told.pod.status !== undefined) remembered.set(uid, { status: told.pod.status, runs });
+    return [told];
+  });
+  const refused = desired.refused.map(pod => refusedReport(pod, node.name));
+  const reports = [...wanted, ...leaving, ...refused];
+  return {
+    reports: reports.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)),
+    remembered,
+  };
 }

@@ -1,7 +1,8 @@
 /**
  * Resources of a container in the engine's units, and the pod's quality of service class.
- * Kubelet behaviour rows 149 to 153. Pure.
+ * Kubelet behaviour rows 149 to 155. Pure.
  */
+import type { NodeFacts } from './pod-spec.js';
 import type { LinuxResources } from '../runtime/runtime.js';
 import { allContainers, type Container, type ValidPod } from '../../protocol/pod.js';
 import {
@@ -19,6 +20,9 @@ const MIN_CPU_SHARES = 2;
 const MAX_CPU_SHARES = 262_144;
 const OOM_GUARANTEED = -997;
 const OOM_BEST_EFFORT = 1000;
+/** The first value that a container of a Burstable pod may have. */
+const OOM_LOWEST = 3;
+const NODE_CRITICAL = 'system-node-critical';
 
 function amount(from: Record<string, string> | undefined, name: string): string | null {
   const value = from?.[name];
@@ -32,7 +36,9 @@ export function qosClass(pod: ValidPod): QosClass {
   for (const { resources } of allContainers(pod)) {
     for (const name of RESOURCES) {
       const limit = amount(resources?.limits, name);
-      const request = amount(resources?.requests, name) ?? limit;
+      // A request that is given as zero is not one that was left out.
+      const isGiven = resources?.requests?.[name] !== undefined;
+      const request = isGiven ? amount(resources?.requests, name) : limit;
       if (limit !== null || request !== null) isBestEffort = false;
       if (limit === null || request === null || compareQuantities(limit, request) !== 0) {
         isGuaranteed = false;
@@ -49,32 +55,47 @@ function cpuShares(milli: number | null): number {
   return Math.min(MAX_CPU_SHARES, Math.max(MIN_CPU_SHARES, shares));
 }
 
+function memoryRequest({ resources }: Container): number {
+  const request = amount(resources?.requests, 'memory') ?? amount(resources?.limits, 'memory');
+  return request === null ? 0 : parseQuantityWhole(request);
+}
+
+/** A sidecar counts as asking for no less than the app container that asks for least. */
+function countedRequest(pod: ValidPod, container: Container): number {
+  const own = memoryRequest(container);
+  const { initContainers = [], containers } = pod.spec;
+  const isSidecar =
+    container.restartPolicy === 'Always' && initContainers.some(one => one.name === container.name);
+  return isSidecar ? Math.max(own, Math.min(...containers.map(memoryRequest))) : own;
+}
+
 /** Row 153: what asks for more of the node's memory is killed later. */
-function oomScoreAdj(pod: ValidPod, requestBytes: number, nodeMemoryBytes: number): number {
+function oomScoreAdj(pod: ValidPod, container: Container, nodeMemoryBytes: number): number {
+  if (pod.spec.priorityClassName === NODE_CRITICAL) return OOM_GUARANTEED;
   switch (qosClass(pod)) {
     case 'Guaranteed':
       return OOM_GUARANTEED;
     case 'BestEffort':
       return OOM_BEST_EFFORT;
     case 'Burstable': {
-      const share = nodeMemoryBytes > 0 ? (1000 * requestBytes) / nodeMemoryBytes : 0;
-      return Math.min(OOM_BEST_EFFORT - 1, Math.max(3, 1000 - Math.floor(share)));
+      const request = countedRequest(pod, container);
+      const share = nodeMemoryBytes > 0 ? (1000 * request) / nodeMemoryBytes : 0;
+      return Math.min(OOM_BEST_EFFORT - 1, Math.max(OOM_LOWEST, 1000 - Math.floor(share)));
     }
   }
 }
 
-/** `nodeMemoryBytes` is the node's whole memory; 0 when it is not known. */
+/** `memoryBytes` is the node's whole memory; 0 when it is not known. */
 export function linuxResources(
   pod: ValidPod,
   container: Container,
-  nodeMemoryBytes: number,
+  node: Pick<NodeFacts, 'memoryBytes' | 'podPidsLimit'>,
 ): LinuxResources {
   const { limits, requests } = container.resources ?? {};
   const milli = (value: string | null) => (value === null ? null : parseQuantityMilli(value));
   const cpuLimit = milli(amount(limits, 'cpu'));
   const cpuRequest = milli(amount(requests, 'cpu'));
   const memoryLimit = amount(limits, 'memory');
-  const memoryRequest = amount(requests, 'memory');
   return {
     cpuShares: cpuShares(cpuRequest ?? cpuLimit),
     cpuQuota:
@@ -82,10 +103,7 @@ export function linuxResources(
         ? 0
         : Math.max(MIN_CPU_QUOTA_US, Math.floor((cpuLimit * CPU_PERIOD_US) / 1000)),
     memoryLimit: memoryLimit === null ? 0 : parseQuantityWhole(memoryLimit),
-    oomScoreAdj: oomScoreAdj(
-      pod,
-      memoryRequest === null ? 0 : parseQuantityWhole(memoryRequest),
-      nodeMemoryBytes,
-    ),
+    oomScoreAdj: oomScoreAdj(pod, container, node.memoryBytes),
+    pidsLimit: Math.max(0, node.podPidsLimit),
   };
 }

@@ -3,24 +3,24 @@
  *
  * Takes a pod with defaults and suffixed name (`desired.ts`), the node's facts and the mounts that `volumes.ts` made. Kubelet behaviour rows 141 to 146, 149 to 153, 168, 169, 174, 212, 213. Pure.
  */
+import { containerSecurity, type SecurityFacts } from './container-security.js';
 import type { DesiredPod } from './desired.js';
 import { environment, expand, type PodAddresses } from './pod-env.js';
 import { endingAnnotations } from './ending-annotations.js';
+import { kernelHostname } from './pod-hostname.js';
 import { linuxResources } from './pod-resources.js';
 import { gracePeriod } from './plan-views.js';
-import {
-  PLAIN_SECURITY,
-  type ContainerSpec,
-  type Mount,
-  type Namespaces,
-  type PodIdentity,
-  type SandboxSpec,
+import type {
+  ContainerSpec,
+  EngineFeatures,
+  Mount,
+  Namespaces,
+  PodIdentity,
+  SandboxSpec,
 } from '../runtime/runtime.js';
-import type { Container, ValidPod } from '../../protocol/pod.js';
-
-export const ETC_HOSTS = '/etc/hosts';
-
-const HOSTNAME_MAX = 63;
+import { podSysctls } from './sysctls.js';
+import { allContainers, type Container, type ValidPod } from '../../protocol/pod.js';
+import { stopSignalOf } from '../../protocol/stop-signals.js';
 
 export interface NodeFacts {
   readonly name: string;
@@ -28,17 +28,16 @@ export interface NodeFacts {
   readonly hostIP: string;
   /** 0 when it is not known yet. */
   readonly memoryBytes: number;
+  /** What the engine can do; null when it is not known yet. */
+  readonly features: EngineFeatures | null;
+  readonly clusterDNS: readonly string[];
+  readonly clusterDomain: string;
+  /** Most processes in each container; -1: no limit. */
+  readonly podPidsLimit: number;
 }
 
 export function podIdentity({ pod, uid }: DesiredPod): PodIdentity {
   return { name: pod.metadata.name, namespace: pod.metadata.namespace ?? '', uid };
-}
-
-/** Row 169: `spec.hostname`, else the pod's name cut to a label. */
-export function podHostname(pod: ValidPod): string {
-  const given = pod.spec.hostname ?? '';
-  if (given !== '') return given;
-  return pod.metadata.name.slice(0, HOSTNAME_MAX).replace(/[-.]+$/, '');
 }
 
 /** Row 167: what the pod shares with the host, and what its containers share with each other. */
@@ -50,23 +49,38 @@ export function podNamespaces({ spec }: ValidPod): Namespaces {
   };
 }
 
-export function sandboxSpec(desired: DesiredPod, attempt: number): SandboxSpec {
+/**
+ * Row 168, and 123 done better: those of sidecars and init containers too, for as long as the sandbox is there.
+ */
+function hostPorts(pod: ValidPod): SandboxSpec['ports'] {
+  if (pod.spec.hostNetwork === true) return [];
+  const bindings = allContainers(pod)
+    .flatMap(container => container.ports ?? [])
+    .filter(({ hostPort = 0 }) => hostPort !== 0)
+    .map(({ containerPort, hostPort = 0, hostIP = '', protocol = 'TCP' }) => ({
+      containerPort,
+      hostPort,
+      hostIP,
+      protocol: protocol as 'TCP' | 'UDP' | 'SCTP',
+    }));
+  // What an init container has and an app container takes over is one binding.
+  return [...new Map(bindings.map(binding => [JSON.stringify(binding), binding])).values()];
+}
+
+/** Throws `HostnameError` when the pod's full name is longer than the kernel takes. */
+export function sandboxSpec(
+  desired: DesiredPod,
+  attempt: number,
+  { clusterDomain }: Pick<NodeFacts, 'clusterDomain'>,
+): SandboxSpec {
   const { pod } = desired;
   return {
     pod: podIdentity(desired),
     attempt,
-    hostname: podHostname(pod),
+    hostname: kernelHostname(pod, clusterDomain),
     namespaces: podNamespaces(pod),
-    sysctls: {},
-    ports: pod.spec.containers
-      .flatMap(container => container.ports ?? [])
-      .filter(({ hostPort = 0 }) => hostPort !== 0)
-      .map(({ containerPort, hostPort = 0, hostIP = '', protocol = 'TCP' }) => ({
-        containerPort,
-        hostPort,
-        hostIP,
-        protocol: protocol as 'TCP' | 'UDP' | 'SCTP',
-      })),
+    sysctls: podSysctls(pod),
+    ports: hostPorts(pod),
     labels: pod.metadata.labels ?? {},
     annotations: pod.metadata.annotations ?? {},
     terminationGracePeriodSeconds: gracePeriod(pod.spec.terminationGracePeriodSeconds),
@@ -74,12 +88,13 @@ export function sandboxSpec(desired: DesiredPod, attempt: number): SandboxSpec {
   };
 }
 
-/** True unless the container brings its own hosts file (row 175). */
-export function hasManagedHosts(container: Container): boolean {
-  return !(container.volumeMounts ?? []).some(({ mountPath }) => mountPath === ETC_HOSTS);
+/** True when the container brings its own file in this place, which then holds (row 175). */
+export function mountsItself(container: Container, path: string): boolean {
+  const clean = (text: string) => `/${text.split('/').filter(Boolean).join('/')}`;
+  return (container.volumeMounts ?? []).some(({ mountPath }) => clean(mountPath) === path);
 }
 
-export interface ContainerFacts {
+export interface ContainerFacts extends SecurityFacts {
   readonly attempt: number;
   readonly node: NodeFacts;
   /** What the container sees of its volumes, with the managed files. */
@@ -87,7 +102,10 @@ export interface ContainerFacts {
   readonly podIP: string;
 }
 
-/** Throws `EnvError` when the environment names something that there is not. */
+/**
+ * Throws `EnvError` when the environment names something that there is not, `ContainerConfigError` when the container
+ * would run as root and must not.
+ */
 export function containerSpec(
   desired: DesiredPod,
   container: Container,
@@ -108,10 +126,10 @@ export function containerSpec(
     workingDir: container.workingDir ?? '',
     mounts: facts.mounts,
     devices: [],
-    security: PLAIN_SECURITY,
+    security: containerSecurity(pod, container, facts),
     namespaces: podNamespaces(pod),
-    stopSignal: '',
-    resources: linuxResources(pod, container, facts.node.memoryBytes),
+    stopSignal: stopSignalOf(container),
+    resources: linuxResources(pod, container, facts.node),
     stdin: container.stdin ?? false,
     stdinOnce: container.stdinOnce ?? false,
     tty: container.tty ?? false,

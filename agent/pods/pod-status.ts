@@ -1,17 +1,30 @@
 /**
  * What a pod looks like now, as a v1 PodStatus in the kubelet's words.
  *
- * Computed anew each time from what is wanted, what is there and what is remembered; only the times of
- * conditions and the last address are taken from the status before. Kubelet behaviour rows 190 to 198, 201. Pure.
+ * Computed anew each time from what is wanted, what is there and what is remembered; only times, addresses and what
+ * is gone from the engine are taken from the status before. Kubelet behaviour rows 75, 190 to 201; `pkg/kubelet`,
+ * `kubelet_pods.go`. Pure.
  */
-import { crashKey, failureKey, restartDueAt, type Failure, type Memory } from './back-off.js';
+import { failureKey, type Memory } from './back-off.js';
+import { iso, runsOf, statesOf, type ContainerCase } from './container-state.js';
 import { CONFIG_SEEN, type DesiredPod } from './desired.js';
-import { backOffMessage } from './pod-events.js';
+import { healthOf, type Health } from './health.js';
+import { conditionsOf, conditionSince } from './pod-conditions.js';
+import { byName, phaseOf, type Phase } from './pod-phase.js';
 import { qosClass } from './pod-resources.js';
-import { isFinished, viewsOf, type ContainerView, type Instances } from './plan-views.js';
-import { conditionsOf } from './pod-conditions.js';
-import type { ObservedContainer } from '../runtime/runtime.js';
-import type { ContainerState, ContainerStatus, PodStatus } from '../../protocol/pod.js';
+import type { Instances } from './plan-views.js';
+import { isSidecar } from './restart-rules.js';
+import { restartsOf, type KnownRuns } from './status-history.js';
+import type { EngineId } from '../runtime/runtime.js';
+import type { Container, ContainerStatus, PodCondition, PodStatus } from '../../protocol/pod.js';
+
+/** A pod that is over and stays so (rows 122, 189, 192). */
+export interface Completion {
+  readonly phase: 'Succeeded' | 'Failed';
+  /** Of the pod, not of a container: `DeadlineExceeded`; empty when its containers say it all. */
+  readonly reason: string;
+  readonly message: string;
+}
 
 export interface StatusInput {
   readonly desired: DesiredPod;
@@ -21,169 +34,222 @@ export interface StatusInput {
   readonly hostIP: string;
   /** `docker` or `podman`: the scheme of container ids. */
   readonly runtimeName: string;
+  /** The engine makes mounts read-only with all that is below them. */
+  readonly recursiveReadOnly: boolean;
   readonly previous: PodStatus | null;
+  readonly runs: KnownRuns;
+  readonly health: Health;
+  /** Containers whose postStart hook is under way. */
+  readonly startingHooks: ReadonlySet<EngineId>;
+  /** What containers that ended have left. */
+  readonly messages: ReadonlyMap<EngineId, string>;
+  /** Null: it goes on. */
+  readonly completion: Completion | null;
 }
 
-/** For this long after a failed pull its own word is shown, then that of the wait (row 125). */
-export const PULL_FAILURE_SHOWN_MS = 2_000;
+/** On a pod whose former version runs on because admission does not let this one begin. */
+export const UPDATE_REJECTED = 'UpdateRejected';
 
-/** Words that say more than "waiting for the next try". */
-const KEPT_WORDS: ReadonlySet<string> = new Set(['ErrImageNeverPull', 'InvalidImageName']);
-
-export function iso(time: Date | number): string {
-  return `${new Date(time).toISOString().slice(0, 19)}Z`;
-}
-
-function terminated(one: ObservedContainer, scheme: string): ContainerState {
+/** As the kubelet shows mounts since Kubernetes 1.33. */
+function mountStatuses(container: Container, input: StatusInput): Partial<ContainerStatus> {
+  const mounts = container.volumeMounts ?? [];
+  if (mounts.length === 0) return {};
+  const modeOf = (asked = 'Disabled') =>
+    asked === 'Enabled' || (asked === 'IfPossible' && input.recursiveReadOnly)
+      ? 'Enabled'
+      : 'Disabled';
   return {
-    terminated: {
-      exitCode: one.exitCode ?? 137,
-      reason: one.reason === '' ? 'ContainerStatusUnknown' : one.reason,
-      ...(one.message === '' ? {} : { message: one.message }),
-      ...(one.startedAt === null ? {} : { startedAt: iso(one.startedAt) }),
-      ...(one.finishedAt === null ? {} : { finishedAt: iso(one.finishedAt) }),
-      containerID: `${scheme}://${one.id}`,
-    },
+    volumeMounts: mounts.map(({ name, mountPath, readOnly, recursiveReadOnly }) => ({
+      name,
+      mountPath,
+      ...(readOnly === true ? { readOnly, recursiveReadOnly: modeOf(recursiveReadOnly) } : {}),
+    })),
   };
 }
 
-function running(one: ObservedContainer): ContainerState {
-  return { running: one.startedAt === null ? {} : { startedAt: iso(one.startedAt) } };
+function resourceStatuses({ resources = {} }: Container): Partial<ContainerStatus> {
+  const { requests } = resources;
+  return { ...(requests === undefined ? {} : { allocatedResources: requests }), resources };
 }
 
-function waiting(reason: string, message = ''): ContainerState {
-  return { waiting: message === '' ? { reason } : { reason, message } };
+interface Shown {
+  readonly status: ContainerStatus;
+  readonly runsAgain: boolean;
 }
 
-function imageWaiting(image: string, failure: Failure, now: number): ContainerState {
-  const { reason, message, failedAt } = failure;
-  if (KEPT_WORDS.has(reason) || now - failedAt < PULL_FAILURE_SHOWN_MS) {
-    return waiting(reason, message);
-  }
-  return waiting('ImagePullBackOff', `Back-off pulling image "${image}": ${reason}: ${message}`);
-}
-
-/** Why the container does not run, as far as a failed step says it. */
-function failedState(view: ContainerView, input: StatusInput): ContainerState | null {
-  const { desired, memory, now } = input;
-  const { failures } = memory;
-  const image = failures.get(failureKey('image', desired.uid, view.image));
-  if (image !== undefined) return imageWaiting(view.image, image, now);
-  const own = failures.get(failureKey('container', desired.uid, `${view.name}/${view.hash}`));
-  if (own !== undefined) return waiting(own.reason, own.message);
-  const pod =
-    failures.get(failureKey('volumes', desired.uid)) ??
-    failures.get(failureKey('sandbox', desired.uid));
-  return pod === undefined ? null : waiting('ContainerCreating', pod.message);
-}
-
-interface States {
-  readonly state: ContainerState;
-  readonly lastState: ContainerState;
-}
-
-function statesOf(view: ContainerView, input: StatusInput): States {
-  const { desired, memory, now, runtimeName } = input;
-  const [newest, ...older] = view.instances;
-  const dead = older.find(one => one.state === 'exited');
-  const before = dead === undefined ? {} : terminated(dead, runtimeName);
-  const creating = failedState(view, input) ?? waiting('ContainerCreating');
-  if (newest === undefined || newest.state === 'created') {
-    return { state: creating, lastState: before };
-  }
-  if (newest.state === 'running') {
-    const isCurrent = newest.hash === view.hash;
-    if (isCurrent) return { state: running(newest), lastState: before };
-    return { state: creating, lastState: running(newest) };
-  }
-  const ended = terminated(newest, runtimeName);
-  if (isFinished(desired, newest, view.hash)) return { state: ended, lastState: before };
-  const crash = memory.crashes.get(crashKey(desired.uid, view.name, view.hash));
-  if (crash !== undefined && crash.delayMs > 0 && restartDueAt(newest, crash, { now }) > now) {
-    const message = backOffMessage(desired, view.name, crash);
-    return { state: waiting('CrashLoopBackOff', message), lastState: ended };
-  }
-  const failed = failedState(view, input);
-  if (failed !== null) return { state: failed, lastState: ended };
-  return { state: ended, lastState: before };
-}
-
-function containerStatus(view: ContainerView, input: StatusInput): ContainerStatus {
-  const { state, lastState } = statesOf(view, input);
-  const [newest] = view.instances;
+function shownContainer(one: ContainerCase, input: StatusInput): Shown {
+  const { container, runs, isInit, previous } = one;
+  const { state, lastState, runsAgain } = statesOf(one, input);
+  const [newest] = runs;
   const isRunning = state.running !== undefined;
-  return {
-    name: view.name,
+  const health =
+    newest !== undefined && isRunning ? healthOf(input.health, newest.id, container) : null;
+  const isCompletedInit = isInit && !isSidecar(container) && state.terminated?.exitCode === 0;
+  const known = input.runs[container.name];
+  const lostRestarts = known === undefined ? 0 : known.restarts + (runsAgain ? 1 : 0);
+  const restartCount = newest === undefined ? lostRestarts : restartsOf(newest, known);
+  const gone = newest === undefined && !runsAgain ? previous : null;
+  const containerID =
+    newest === undefined ? gone?.containerID : `${input.runtimeName}://${newest.id}`;
+  const status: ContainerStatus = {
+    name: container.name,
     state,
     lastState,
-    ready: isRunning,
-    started: isRunning,
-    restartCount: newest?.attempt ?? 0,
-    image: view.image,
-    imageID: newest?.imageId ?? '',
-    ...(newest === undefined ? {} : { containerID: `${input.runtimeName}://${newest.id}` }),
+    ready: isCompletedInit || (health?.ready ?? false),
+    started: health?.started ?? false,
+    restartCount,
+    image: container.image ?? '',
+    imageID: newest?.imageId ?? gone?.imageID ?? '',
+    ...(containerID === undefined ? {} : { containerID }),
+    ...(newest === undefined ? {} : resourceStatuses(container)),
+    ...mountStatuses(container, input),
+  };
+  return { status, runsAgain };
+}
+
+interface ShownContainers {
+  readonly init: readonly Shown[];
+  readonly app: readonly Shown[];
+}
+
+function shownContainers(input: StatusInput): ShownContainers {
+  const { desired, there, previous } = input;
+  const { spec } = desired.pod;
+  const sandboxId = there.sandboxes.find(one => one.ready)?.id ?? null;
+  const appNames = new Set(spec.containers.map(({ name }) => name));
+  const isInitialized =
+    input.completion?.phase === 'Succeeded' ||
+    there.containers.some(
+      one =>
+        appNames.has(one.name) &&
+        one.startedAt !== null &&
+        (sandboxId === null || one.sandboxId === sandboxId),
+    );
+  const before = byName(previous?.initContainerStatuses ?? [], previous?.containerStatuses ?? []);
+  const show = (isInit: boolean) => (container: Container) => {
+    const { name } = container;
+    const hash = desired.containerHashes.get(name) ?? '';
+    const runs = runsOf(there.containers, name, { hash, sandboxId });
+    const was = before.get(name) ?? null;
+    const one = { container, hash, isInit, runs, sandboxId, isInitialized, previous: was };
+    return shownContainer(one, input);
+  };
+  return {
+    init: (spec.initContainers ?? []).map(show(true)),
+    app: spec.containers.map(show(false)),
   };
 }
 
-export type Phase = 'Pending' | 'Running' | 'Succeeded' | 'Failed';
-
-/** Rows 190 to 192; `getPhase` of the kubelet. */
-export function phaseOf(
-  statuses: readonly ContainerStatus[],
-  restartPolicy: string | undefined,
-): Phase {
-  let stopped = 0;
-  let succeeded = 0;
-  let isRunning = false;
-  for (const { state, lastState } of statuses) {
-    if (state?.running !== undefined || lastState?.running !== undefined) isRunning = true;
-    else if (state?.terminated !== undefined) {
-      stopped += 1;
-      if (state.terminated.exitCode === 0) succeeded += 1;
-    } else if (lastState?.terminated !== undefined) stopped += 1;
-    else return 'Pending';
-  }
-  if (isRunning) return 'Running';
-  if (stopped === 0) return 'Pending';
-  if (restartPolicy === 'Always') return 'Running';
-  if (stopped === succeeded) return 'Succeeded';
-  return restartPolicy === 'Never' ? 'Failed' : 'Running';
-}
-
-function startTime({ desired, there }: StatusInput): string {
+function startTime({ desired, there, previous }: StatusInput): string {
+  if (previous?.startTime !== undefined) return previous.startTime;
   const made = [...there.sandboxes, ...there.containers].map(one => one.createdAt.getTime());
   const seen = Date.parse(desired.pod.metadata.annotations?.[CONFIG_SEEN] ?? '');
   return iso(Math.min(...made, ...(Number.isNaN(seen) || made.length > 0 ? [] : [seen])));
 }
 
-/** Why the pod as a whole cannot begin; empty when nothing is in its way. */
+/** What is in the way of the whole pod: the kubelet tells it in events alone. */
 function podFailure({ desired, memory }: StatusInput): { reason?: string; message?: string } {
   const failure =
     memory.failures.get(failureKey('volumes', desired.uid)) ??
     memory.failures.get(failureKey('sandbox', desired.uid));
-  return failure === undefined ? {} : { reason: failure.reason, message: failure.message };
+  return failure === undefined ? {} : why(failure.reason, failure.message);
+}
+
+interface PhaseAndWhy {
+  readonly phase: Phase;
+  readonly reason?: string;
+  readonly message?: string;
+}
+
+function why(reason: string, message: string): { reason?: string; message?: string } {
+  return { ...(reason === '' ? {} : { reason }), ...(message === '' ? {} : { message }) };
+}
+
+/** Terminal phases are sticky (row 192), and none is shown while something of the pod is to run again. */
+function phaseAndWhy(input: StatusInput, shown: ShownContainers): PhaseAndWhy {
+  const { completion, desired } = input;
+  if (completion !== null) {
+    return { phase: completion.phase, ...why(completion.reason, completion.message) };
+  }
+  const statuses = byName(
+    shown.init.map(({ status }) => status),
+    shown.app.map(({ status }) => status),
+  );
+  const phase = phaseOf(desired.pod.spec, statuses);
+  const isOver = phase === 'Succeeded' || phase === 'Failed';
+  const goesOn = isOver && shown.app.some(one => one.runsAgain) && !hasFailedInit(shown);
+  return { phase: goesOn ? 'Running' : phase, ...podFailure(input) };
+}
+
+/** An init container that failed and stays so: what comes after it never runs. */
+function hasFailedInit({ init }: ShownContainers): boolean {
+  return init.some(({ status: { state }, runsAgain }) => {
+    return !runsAgain && state?.terminated !== undefined && state.terminated.exitCode !== 0;
+  });
+}
+
+function addresses(input: StatusInput): Partial<PodStatus> {
+  const { desired, there, hostIP, previous } = input;
+  const isHost = desired.pod.spec.hostNetwork === true;
+  const found = there.sandboxes.find(one => one.ready)?.ip ?? '';
+  const podIP = (isHost ? hostIP : found) || (previous?.podIP ?? '');
+  return {
+    ...(hostIP === '' ? {} : { hostIP, hostIPs: [{ ip: hostIP }] }),
+    ...(podIP === '' ? {} : { podIP, podIPs: [{ ip: podIP }] }),
+  };
+}
+
+/** Row 179: a pod that may not begin and of which nothing is there. */
+function rejectedStatus(input: StatusInput): PodStatus | null {
+  const { desired, there } = input;
+  if (desired.rejection?.phase !== 'Failed' || there.containers.length > 0) return null;
+  const { reason, message } = desired.rejection;
+  return {
+    phase: 'Failed',
+    reason,
+    message: `Pod was rejected: ${message}`,
+    startTime: startTime(input),
+    qosClass: qosClass(desired.pod),
+  };
+}
+
+/** What of an earlier manifest of the same pod runs on. */
+function updateRejected(input: StatusInput): PodCondition[] {
+  const { desired, there, previous, now } = input;
+  if (desired.rejection === null || there.containers.length === 0) return [];
+  const { reason, message } = desired.rejection;
+  const times = { previous: previous?.conditions ?? [], now: iso(now) };
+  return [conditionSince(UPDATE_REJECTED, { status: 'True', reason, message }, times)];
 }
 
 export function podStatus(input: StatusInput): PodStatus {
-  const { desired, there, hostIP, previous } = input;
-  const sandbox = there.sandboxes.find(one => one.ready);
-  const views = viewsOf(desired, there, sandbox?.id ?? null);
-  const containerStatuses = views.map(view => containerStatus(view, input));
-  const phase = phaseOf(containerStatuses, desired.pod.spec.restartPolicy);
-  const podIP = sandbox === undefined || sandbox.ip === '' ? (previous?.podIP ?? '') : sandbox.ip;
+  const { desired, there, previous } = input;
+  const rejected = rejectedStatus(input);
+  if (rejected !== null) return rejected;
+  const shown = shownContainers(input);
+  const initContainerStatuses = shown.init.map(({ status }) => status);
+  const containerStatuses = shown.app.map(({ status }) => status);
+  const phase = phaseAndWhy(input, shown);
+  const { spec } = desired.pod;
+  const pending = desired.rejection;
+  const isHost = spec.hostNetwork === true;
+  const conditions = conditionsOf({
+    spec,
+    phase: phase.phase,
+    statuses: byName(initContainerStatuses, containerStatuses),
+    hasSandbox: there.sandboxes.some(one => one.ready && (isHost || one.ip !== '')),
+    previous: previous?.conditions ?? [],
+    now: iso(input.now),
+  });
   return {
-    phase,
-    ...podFailure(input),
-    conditions: conditionsOf({
-      phase,
-      containerStatuses,
-      hasSandbox: sandbox !== undefined,
-      previous: previous?.conditions ?? [],
-      now: iso(input.now),
-    }),
-    ...(hostIP === '' ? {} : { hostIP, hostIPs: [{ ip: hostIP }] }),
-    ...(podIP === '' ? {} : { podIP, podIPs: [{ ip: podIP }] }),
+    ...phase,
+    ...(pending !== null && there.containers.length === 0
+      ? { reason: pending.reason, message: pending.message }
+      : {}),
+    conditions: [...conditions, ...updateRejected(input)],
+    ...addresses(input),
     startTime: startTime(input),
+    ...(initContainerStatuses.length === 0 ? {} : { initContainerStatuses }),
     containerStatuses,
     qosClass: qosClass(desired.pod),
   };

@@ -2,20 +2,14 @@
  * The pod runner as the rest of the agent sees it: types only. `reconcile.ts` makes it.
  */
 import type { Completion, Completions } from './completion.js';
-import type { Desired, PodSource } from './desired.js';
+import type { PodSource } from './desired.js';
 import type { HookRunner, Prober } from './health.js';
+import type { PodSettings } from './pod-settings.js';
 import type { ImagePulls } from '../images/pulls.js';
+import type { Admission } from '../admission/admit.js';
 import type { EventSink, PodReport, SourceCondition } from '../ports.js';
-import type { ContainerRuntime, ObservedPods } from '../runtime/runtime.js';
+import type { ContainerRuntime } from '../runtime/runtime.js';
 import type { Clock, Log } from '../../protocol/ports.js';
-
-/** What admission looks at beside the wishes. */
-export interface AdmissionWorld {
-  /** As they were shown last. */
-  readonly reports: readonly PodReport[];
-  readonly observed: ObservedPods;
-  readonly now: number;
-}
 
 /** Where pods that ended for good are remembered; a call returns after it is durable. */
 export interface CompletionStore {
@@ -39,11 +33,13 @@ export interface PodsOptions {
   };
   readonly prober?: Prober;
   readonly hooks?: HookRunner;
-  /** Marks the pods that may not begin; called after each merge. */
-  readonly admit?: (desired: Desired, world: AdmissionWorld) => Desired;
   readonly completions?: CompletionStore;
   /** The longest wait between two restarts; the kubelet's 5 minutes unless given. */
   readonly restartBackOffMaxMs?: number;
+  /** Absent: the defaults. */
+  readonly settings?: PodSettings;
+  /** Decides which pods may begin; absent: all. */
+  readonly admission?: Admission;
   /** Files of pods are kept under `<dataDir>/pods/`. */
   readonly dataDir: string;
 }

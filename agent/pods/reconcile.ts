@@ -6,21 +6,21 @@
  * once a minute in any case. Without the engine it waits and goes on when that is back; when it ends itself it
  * leaves the containers as they are (kubelet behaviour rows 74, 81, 82).
  */
+import { join } from 'node:path';
 import {
   BACK_OFF_MAX_MS,
   EMPTY_MEMORY,
   forget,
-  newBackOffs,
   noteExits,
   noteFailure,
   noteSuccess,
   retryNow,
   type Memory,
 } from './back-off.js';
-import { mergeSources, NOTHING_DESIRED, type Desired } from './desired.js';
 import { CompletionBook } from './completion-book.js';
 import { EndingPods } from './ending-pods.js';
 import { listenToEngine } from './engine-events.js';
+import { EngineState } from './engine-state.js';
 import type { StepOutcome } from './execute.js';
 import { NO_HOOKS, NO_PROBER, type Prober } from './health.js';
 import {
@@ -33,13 +33,15 @@ import {
   UNAVAILABLE_RETRY_MS,
   UNKNOWN_MAX_MS,
 } from './loop-times.js';
+import { openNodeFiles, type NodeFiles } from './node-files.js';
 import { plan, planText, type PodPlan } from './plan.js';
-import { backOff, deadlineExceeded, podEvent } from './pod-events.js';
-import { podReports } from './pod-reports.js';
+import { deadlineExceeded } from './pod-events.js';
 import type { Pods, PodsOptions } from './pods.js';
-import { podIdentity, type NodeFacts } from './pod-spec.js';
+import { podIdentity } from './pod-spec.js';
 import { probeTargets } from './probe-targets.js';
-import { PULL_FAILURE_SHOWN_MS } from './pod-status.js';
+import { FAILURE_SHOWN_MS } from './container-state.js';
+import { EventTeller } from './event-teller.js';
+import { PodStatuses } from './pod-statuses.js';
 import { openImagePulls, type ImagePulls } from '../images/pulls.js';
 import type { PodReport, SourceCondition } from '../ports.js';
 import {
@@ -50,11 +52,15 @@ import {
 } from '../runtime/runtime.js';
 import { describeStep } from './steps.js';
 import { openPodVolumes } from './volumes.js';
+import { uidsOf, Wishes } from './wishes.js';
 import { Workers } from './workers.js';
 
 class Reconciler implements Pods {
   readonly #options: PodsOptions;
   readonly #volumes;
+  readonly #files: NodeFiles;
+  readonly #statuses: PodStatuses;
+  readonly #events: EventTeller;
   readonly #images: ImagePulls;
   readonly #workers: Workers;
   readonly #listeners = new Set<() => void>();
@@ -63,8 +69,9 @@ class Reconciler implements Pods {
   readonly #running: Promise<unknown>;
   #wake = new AbortController();
   #memory: Memory = EMPTY_MEMORY;
-  #desired: Desired = NOTHING_DESIRED;
+  readonly #wishes: Wishes;
   #observed: ObservedPods = { sandboxes: [], containers: [] };
+  #isObserved = false;
   #podData: ReadonlySet<string> = new Set();
   #plans: readonly PodPlan[] = [];
   readonly #endingPods = new EndingPods();
@@ -74,15 +81,20 @@ class Reconciler implements Pods {
   readonly #justEnded = new Set<string>();
   /** By name: when the steps of a pod may be taken again after the engine did not answer. */
   readonly #notBefore = new Map<string, number>();
-  #engine: { isUp: boolean; message: string } = { isUp: false, message: 'not asked yet' };
-  #runtimeName = 'docker';
-  #node: NodeFacts;
+  readonly #engine: EngineState;
 
   constructor(options: PodsOptions) {
     this.#options = options;
     this.#volumes = openPodVolumes(options.dataDir);
+    this.#files = openNodeFiles({
+      resolvConf: options.settings?.resolvConf ?? '',
+      seccompDir: join(options.dataDir, 'seccomp'),
+    });
+    this.#engine = new EngineState(options);
+    this.#statuses = new PodStatuses(options);
+    this.#events = new EventTeller(options);
+    this.#wishes = new Wishes(options, this.#events);
     this.#images = options.images ?? openImagePulls({ store: options.runtime, log: options.log });
-    this.#node = { ...options.node, memoryBytes: 0 };
     this.#prober = options.prober ?? NO_PROBER;
     this.#completions = new CompletionBook(options.completions ?? null);
     this.#movedAt = options.clock.monotonic();
@@ -119,14 +131,7 @@ class Reconciler implements Pods {
   }
 
   conditions(): readonly SourceCondition[] {
-    const { isUp, message } = this.#engine;
-    const engine: SourceCondition = {
-      type: 'ContainerRuntime',
-      status: isUp ? 'True' : 'False',
-      reason: isUp ? 'Answers' : 'EngineUnavailable',
-      message,
-    };
-    return [...this.#desired.conditions, engine];
+    return [...this.#wishes.now.conditions, this.#engine.condition()];
   }
 
   onChange(listener: () => void): () => void {
@@ -144,17 +149,14 @@ class Reconciler implements Pods {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     const patience = new AbortController();
     await Promise.race([
-      Promise.all([this.#workers.abortAll(), this.#running]),
+      Promise.all([this.#workers.abortAll(), this.#running, this.#statuses.close()]),
       this.#options.clock.sleep(STOP_MS, patience.signal),
     ]);
     patience.abort();
   }
 
   retry(key: string | null): boolean {
-    const suffix = `-${this.#options.node.name.toLowerCase()}`;
-    const meant = this.#desired.pods.filter(
-      pod => key === null || pod.key === key || pod.key === `${key}${suffix}`,
-    );
+    const meant = this.#wishes.named(key);
     if (key !== null && meant.length === 0) return false;
     this.#memory = retryNow(this.#memory, new Set(meant.map(pod => pod.uid)));
     for (const pod of meant) this.#notBefore.delete(pod.key);
@@ -184,8 +186,9 @@ class Reconciler implements Pods {
         const message = error instanceof Error ? error.message : String(error);
         const isEngine = error instanceof RuntimeError && error.code === 'EngineUnavailable';
         if (this.#engine.isUp || !isEngine) log.error('pods cannot be looked at', { message });
-        if (isEngine) this.#engine = { isUp: false, message };
+        if (isEngine) this.#engine.lost(message);
         this.#merge();
+        await this.#look();
         if (clock.monotonic() - startedAt >= UNKNOWN_MAX_MS) this.#areKnown = true;
         this.#show();
         waitMs = retryMs;
@@ -218,22 +221,22 @@ class Reconciler implements Pods {
     const { clock } = this.#options;
     this.#justEnded.clear();
     this.#movedAt = clock.monotonic();
-    if (!this.#engine.isUp) await this.#meetEngine();
+    await this.#engine.meet();
     this.#observed = await this.#options.runtime.observe();
+    this.#isObserved = true;
     this.#podData = await this.#volumes.uids();
     const now = clock.now();
-    this.#engine = { isUp: true, message: this.#engine.message };
     this.#merge();
+    await this.#look();
     this.#noteExits(now);
     const ending = [...this.#endingPods.byUid.values()].flatMap(({ desired }) => desired ?? []);
-    const { events } = this.#options;
-    const [desired, observed] = [this.#desired, this.#observed];
+    const [desired, observed] = [this.#wishes.now, this.#observed];
     this.#prober.watch(probeTargets({ wanted: desired.pods, ending, observed }));
-    this.#completions.note({ desired, observed, now }, (pod, { reason, message }) => {
-      if (reason !== '') events.record(podEvent(podIdentity(pod), deadlineExceeded(message)));
+    this.#completions.note({ desired, observed, now }, (pod, { reason }) => {
+      if (reason !== '') this.#events.tell(podIdentity(pod), deadlineExceeded());
     });
     const input = {
-      desired: this.#desired,
+      desired: this.#wishes.now,
       observed: this.#observed,
       memory: this.#memory,
       health: this.#prober.health(),
@@ -251,54 +254,34 @@ class Reconciler implements Pods {
     return nextLookMs(now, [
       ...this.#plans.flatMap(({ againAt }) => againAt ?? []),
       ...this.#notBefore.values(),
-      ...failedAt.map(at => at + PULL_FAILURE_SHOWN_MS).filter(at => at > now),
+      ...failedAt.map(at => at + FAILURE_SHOWN_MS).filter(at => at > now),
     ]);
   }
 
-  async #meetEngine(): Promise<void> {
-    const info = await this.#options.runtime.info();
-    this.#runtimeName = info.name;
-    this.#node = { ...this.#options.node, memoryBytes: info.memoryBytes };
-    this.#engine = { isUp: true, message: `${info.name} ${info.version}` };
-  }
-
   #merge(): void {
-    const { sources, node, clock } = this.#options;
-    const there = [...this.#observed.sandboxes, ...this.#observed.containers];
-    const running = new Set(there.map(one => one.pod.uid));
-    const now = clock.now();
-    const merged = mergeSources({
-      snapshots: sources.map(source => source.snapshot()),
-      previous: this.#desired,
-      running,
-      nodeName: node.name,
-      now,
-    });
-    const { admit } = this.#options;
-    const world = { reports: this.#reports, observed: this.#observed, now };
-    this.#desired = admit === undefined ? merged : admit(merged, world);
+    const [observed, reports, node] = [this.#observed, this.#reports, this.#engine.node];
+    const running = uidsOf(observed);
+    const desired = this.#wishes.merge({ observed, reports, node });
     this.#endingPods.note({
-      desired: this.#desired,
+      desired,
       running,
       isBusyWith: uid => this.#workers.isBusyWith(uid),
-      now,
+      now: this.#options.clock.now(),
     });
-    const wanted = this.#desired.pods.map(pod => pod.uid);
+    const wanted = desired.pods.map(pod => pod.uid);
     this.#memory = forget(this.#memory, new Set([...wanted, ...running, ...this.#podData]));
   }
 
   #noteExits(now: number): void {
-    const before = this.#memory;
-    this.#memory = noteExits(before, this.#observed, now);
-    for (const { pod, container } of newBackOffs(this.#desired.pods, before, this.#memory)) {
-      this.#options.events.record(podEvent(podIdentity(pod), backOff(pod, container)));
-    }
+    const before = this.#memory.crashes;
+    this.#memory = noteExits(this.#memory, this.#observed, now);
+    this.#events.tellBackOffs(this.#wishes.now, before, this.#memory.crashes);
   }
 
   /** Starts a worker for each plan with steps; stops one whose pod is to become something else. */
   #dispatch(now: number): void {
-    const { runtime, clock, events } = this.#options;
-    this.#workers.abortOutdated(this.#desired.pods);
+    const { runtime, clock } = this.#options;
+    this.#workers.abortOutdated(this.#wishes.now.pods);
     const there = [...this.#observed.sandboxes, ...this.#observed.containers];
     const identities = new Map<string, PodIdentity>(there.map(({ pod }) => [pod.uid, pod]));
     for (const podPlan of this.#plans) {
@@ -315,10 +298,12 @@ class Reconciler implements Pods {
           else this.#postStarting.delete(id);
           this.#show();
         },
-        node: this.#node,
+        files: this.#files,
+        node: this.#engine.node,
+        terminationMessages: this.#statuses.terminationMessages,
         clock,
         tell: (pod, event) => {
-          events.record(podEvent(pod, event));
+          this.#events.tell(pod, event);
         },
         onOutcome: outcome => {
           this.#note(key, outcome);
@@ -337,7 +322,7 @@ class Reconciler implements Pods {
     }
     log.warn(`failed to ${describeStep(step)}`, { uid: step.uid, detail: result.message });
     if (result.is === 'unavailable') {
-      this.#engine = { isUp: false, message: result.message };
+      this.#engine.lost(result.message);
       this.#notBefore.set(pod, clock.now() + UNAVAILABLE_RETRY_MS);
       return;
     }
@@ -346,20 +331,30 @@ class Reconciler implements Pods {
     this.#show();
   }
 
+  async #look(): Promise<void> {
+    const [desired, observed] = [this.#wishes.now, this.#observed];
+    await this.#statuses.look({ desired, observed, ending: this.#endingPods.byUid });
+  }
+
   #show(): void {
-    this.#reports = podReports({
-      desired: this.#desired,
-      observed: this.#observed,
+    this.#reports = this.#statuses.show({
+      desired: this.#wishes.now,
+      observed: this.#isObserved ? this.#observed : null,
       memory: this.#memory,
       now: this.#options.clock.now(),
-      node: this.#node,
-      runtimeName: this.#runtimeName,
+      node: this.#engine.node,
+      runtimeName: this.#engine.name,
+      recursiveReadOnly: this.#engine.node.features?.recursiveReadOnly ?? false,
+      health: this.#prober.health(),
+      startingHooks: this.#postStarting,
+      completions: this.#completions.of(this.#wishes.now.pods),
       ending: this.#endingPods.byUid,
-      previous: new Map(this.#reports.map(report => [report.pod.metadata?.uid ?? '', report])),
     });
     const shown = JSON.stringify([this.#areKnown, this.#reports, this.conditions()]);
     if (shown === this.#shown) return;
     this.#shown = shown;
+    // What was waited for may just have become ready.
+    if (this.#wishes.now.pods.some(({ rejection }) => rejection !== null)) this.#wakeUp();
     for (const listener of this.#listeners) listener();
   }
 }

@@ -7,7 +7,7 @@
 import { constants } from 'node:fs';
 import { chmod, mkdir, open, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { ETC_HOSTS, hasManagedHosts } from './pod-spec.js';
+import { mountsItself } from './pod-spec.js';
 import type { Mount } from '../runtime/runtime.js';
 import type { Container, HostPathVolumeSource, ValidPod } from '../../protocol/pod.js';
 
@@ -18,6 +18,14 @@ export class MountError extends Error {
   override readonly name = 'MountError';
 }
 
+/** By the name of the file; where a container sees it. */
+export const MANAGED_FILES = {
+  'etc-hosts': '/etc/hosts',
+  'resolv.conf': '/etc/resolv.conf',
+} as const;
+
+export type ManagedFile = keyof typeof MANAGED_FILES;
+
 export interface PodVolumes {
   /** Uids with a directory on this node. */
   uids(): Promise<ReadonlySet<string>>;
@@ -25,8 +33,8 @@ export interface PodVolumes {
   prepare(uid: string, pod: ValidPod): Promise<void>;
   /** What a container sees of the pod's volumes, with its managed files; after `prepare`. */
   mounts(uid: string, pod: ValidPod, container: Container): Promise<readonly Mount[]>;
-  /** Writes the hosts file in place, so that running containers see it. */
-  writeHosts(uid: string, content: string): Promise<void>;
+  /** Writes one of the agent's own files in place, so that running containers see it. */
+  writeManaged(uid: string, file: ManagedFile, content: string): Promise<void>;
   /** Removes all files of the pod. Gone already = done. */
   remove(uid: string): Promise<void>;
 }
@@ -83,7 +91,7 @@ async function checkHostPath({ path, type = '' }: HostPathVolumeSource): Promise
 
 export function openPodVolumes(dataDir: string): PodVolumes {
   const root = join(dataDir, 'pods');
-  const hostsOf = (uid: string) => join(root, uid, 'etc-hosts');
+  const managedOf = (uid: string, file: ManagedFile) => join(root, uid, file);
   const emptyDirOf = (uid: string, name: string) => join(root, uid, 'volumes', EMPTY_DIR, name);
 
   /** 0777 whatever the umask; parents stay closed to other users' listing, not to the engine. */
@@ -135,13 +143,19 @@ export function openPodVolumes(dataDir: string): PodVolumes {
         const containerPath = mountPath.startsWith('/') ? mountPath : `/${mountPath}`;
         return { ...PRIVATE, hostPath, containerPath, readOnly };
       });
-      if (!hasManagedHosts(container)) return Promise.resolve(mounts);
-      const hosts = { ...PRIVATE, hostPath: hostsOf(uid), containerPath: ETC_HOSTS };
-      return Promise.resolve([...mounts, { ...hosts, readOnly: false }]);
+      // As the engine's own of these files, with which they share the place.
+      const readOnly = container.securityContext?.readOnlyRootFilesystem ?? false;
+      const managed = (Object.keys(MANAGED_FILES) as ManagedFile[])
+        .filter(file => !mountsItself(container, MANAGED_FILES[file]))
+        .map(file => ({ hostPath: managedOf(uid, file), containerPath: MANAGED_FILES[file] }));
+      return Promise.resolve([
+        ...mounts,
+        ...managed.map(mount => ({ ...PRIVATE, ...mount, readOnly })),
+      ]);
     },
-    async writeHosts(uid, content) {
+    async writeManaged(uid, file, content) {
       await mkdir(join(root, uid), { recursive: true, mode: 0o750 });
-      await writeFile(hostsOf(uid), content, { mode: 0o644 });
+      await writeFile(managedOf(uid, file), content, { mode: 0o644 });
     },
     async remove(uid) {
       await rm(join(root, uid), { recursive: true, force: true });

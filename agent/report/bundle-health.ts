@@ -1,18 +1,25 @@
 /**
  * Where each bundle stands, from what the journal promised and what the pods do: activating until
- * every pod of the revision is there, progressing until every container has run (or is completed)
- * for ten seconds, then healthy. Pure; looks at the pods as they are, so an agent's restart changes
- * nothing. Never repeats container output.
+ * every pod of the revision is there, progressing until every container has been ready (or is
+ * completed) for ten seconds, then healthy. Pure; looks at the pods as they are, so an agent's
+ * restart changes nothing. Never repeats container output.
  */
 import type { ContainerStatus } from 'kubernetes-types/core/v1.js';
 import { isPodKey } from '../../protocol/bundle-manifest.js';
 import type { BundleStatus } from '../../protocol/documents.js';
+import { UPDATE_REJECTED } from '../pods/pod-status.js';
+import { isSidecar } from '../pods/restart-rules.js';
 import { bundleKey } from '../intake/decide.js';
 import type { BundleRecord, OwnedFile, Transition } from '../journal/journal.js';
 import type { PodReport } from '../ports.js';
 
-/** How long a container must have run or be completed. */
+/** How long a container must have been ready or be completed. */
 export const SETTLED_MS = 10_000;
+
+/** In a message. */
+const PODS_NAMED = 5;
+/** Of a container that is on its way: no complaint by themselves. */
+const BEGINNING: ReadonlySet<string> = new Set(['ContainerCreating', 'PodInitializing']);
 
 export interface HealthInput {
   readonly records: readonly BundleRecord[];
@@ -80,7 +87,9 @@ function verdictOn(
   if (record.active !== record.digest) return record;
   const wanted = world.files.filter(file => bundleKey(file) === key && isPodKey(file.pod));
   const present = wanted.flatMap(file => pods.find(pod => isOf(pod, file)) ?? []);
-  const failed = pods.find(pod => isRefused(pod) || (isFailed(pod) && present.includes(pod)));
+  const failed = pods.find(
+    pod => isRefused(pod) || ((isFailed(pod) || rejectionOf(pod)) && present.includes(pod)),
+  );
   if (failed) return { state: 'failed', ...failureOf(failed) };
   const old = pods.filter(pod => !wanted.some(file => isOf(pod, file)));
   if (present.length < wanted.length || old.length > 0) {
@@ -99,12 +108,17 @@ function isRefused(pod: PodReport): boolean {
   return isFailed(pod) && pod.manifestDigest === null;
 }
 
+/** An edit that admission does not let begin while what was there before runs on. */
+function rejectionOf({ pod }: PodReport) {
+  return pod.status?.conditions?.find(one => one.type === UPDATE_REJECTED);
+}
+
 function failureOf(pod: PodReport) {
-  const { reason, message } = pod.pod.status ?? {};
-  const why = isRefused(pod) ? message : reason;
+  const { reason, message } = rejectionOf(pod) ?? pod.pod.status ?? {};
+  const why = isRefused(pod) ? [message] : [reason, message];
   return {
     reason: isRefused(pod) ? 'PodRefused' : 'PodFailed',
-    message: `pod ${pod.key} failed${why ? `: ${why}` : ''}`,
+    message: [`pod ${pod.key} failed`, ...why.filter(part => part)].join(': '),
   };
 }
 
@@ -119,34 +133,70 @@ function settling(pods: readonly PodReport[], now: number): Verdict {
   const since = pods.map(({ pod }) => settledSince(pod, now));
   const waiting = pods.filter((_, i) => since[i] === null);
   if (waiting.length > 0) {
-    const names = waiting
-      .slice(0, 5)
-      .map(({ key }) => key)
-      .join(', ');
+    const names = waiting.slice(0, PODS_NAMED).map(waitingFor).join(', ');
     return { state: 'progressing', reason: 'ContainersPending', message: `waiting for ${names}` };
   }
   const last = Math.max(0, ...since.map(at => at ?? 0));
   if (last + SETTLED_MS > now) {
-    const message = 'every container runs or is completed; ten seconds have to pass';
+    const message = 'every container is ready or completed; ten seconds have to pass';
     const againAt = last + SETTLED_MS;
     return { state: 'progressing', reason: 'Settling', message, againAt };
   }
   return { state: 'healthy', reason: 'ContainersSettled', message: `${pods.length} pods` };
 }
 
-/** When the last container started or was completed; null while one does neither. */
-function settledSince(pod: PodReport['pod'], now: number): number | null {
-  const wanted = pod.spec?.containers ?? [];
-  const statuses = pod.status?.containerStatuses ?? [];
-  if (statuses.length < wanted.length) return null;
-  const times = statuses.map(status => containerSince(status));
-  if (times.some(at => at === null)) return null;
-  // A clock that was set back puts starts into the future; what runs then has run.
-  return Math.max(0, ...times.map(at => at ?? 0).filter(at => at <= now));
+/** The pod with the first of its containers that says why it is not there. */
+function waitingFor({ key, pod }: PodReport): string {
+  const { reason, message, initContainerStatuses = [], containerStatuses = [] } = pod.status ?? {};
+  const sidecars = sidecarsOf(pod);
+  const running = initContainerStatuses.find(
+    ({ name, state }) => state?.running !== undefined && !sidecars.has(name),
+  );
+  if (running !== undefined) return `${key} (${running.name}: still runs)`;
+  const statuses = [...initContainerStatuses, ...containerStatuses];
+  const word = statuses.map(complaintOf).find(complaint => complaint !== null);
+  if (word !== undefined) return `${key} (${word})`;
+  const why = [reason, message].filter(part => part).join(': ');
+  return why === '' ? key : `${key} (${why})`;
 }
 
-function containerSince({ state }: ContainerStatus): number | null {
-  if (state?.running) return Date.parse(state.running.startedAt ?? '') || 0;
+function complaintOf(status: ContainerStatus): string | null {
+  const { name, state, lastState, ready, started } = status;
+  const { reason = '', message = '' } = state?.waiting ?? {};
+  if (reason === 'CrashLoopBackOff') {
+    const code = lastState?.terminated?.exitCode;
+    return `${name}: ${reason}${code === undefined ? '' : `, last exit code ${code}`}`;
+  }
+  if (reason !== '' && (message !== '' || !BEGINNING.has(reason))) {
+    return `${name}: ${[reason, message].filter(part => part !== '').join(': ')}`;
+  }
+  if (state?.running === undefined || ready) return null;
+  return `${name}: ${started === false ? 'has not started' : 'is not ready'}`;
+}
+
+function sidecarsOf({ spec }: PodReport['pod']): ReadonlySet<string> {
+  return new Set((spec?.initContainers ?? []).filter(isSidecar).map(({ name }) => name));
+}
+
+/** When the last container became ready or was completed; null while one is neither. */
+function settledSince(pod: PodReport['pod'], now: number): number | null {
+  const { spec, status } = pod;
+  const wanted = spec?.containers ?? [];
+  const statuses = status?.containerStatuses ?? [];
+  if (statuses.length < wanted.length) return null;
+  const sidecars = sidecarsOf(pod);
+  const beside = (status?.initContainerStatuses ?? []).filter(({ name }) => sidecars.has(name));
+  const isOver = status?.phase === 'Succeeded';
+  const times = [...statuses, ...(isOver ? [] : beside)].map(one => containerSince(one));
+  if (times.some(at => at === null)) return null;
+  const ready = status?.conditions?.find(({ type }) => type === 'ContainersReady');
+  const readyAt = ready?.status === 'True' ? Date.parse(ready.lastTransitionTime ?? '') || 0 : 0;
+  // A clock that was set back puts starts into the future; what runs then has run.
+  return Math.max(0, ...[...times, readyAt].map(at => at ?? 0).filter(at => at <= now));
+}
+
+function containerSince({ state, ready }: ContainerStatus): number | null {
+  if (state?.running) return ready ? Date.parse(state.running.startedAt ?? '') || 0 : null;
   if (state?.terminated?.exitCode === 0) return Date.parse(state.terminated.finishedAt ?? '') || 0;
   return null;
 }

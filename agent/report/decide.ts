@@ -1,7 +1,7 @@
 /**
  * What the node says of itself, as pure functions: the pod documents, the status, batches of
  * events, each cut to what one message holds. A pod of a bundle carries metadata and status; a
- * local one also its spec, without env values.
+ * local one also its spec, without env values; none the last words of its containers.
  */
 import type { Pod } from 'kubernetes-types/core/v1.js';
 import { canonicalJson, sha256Hex } from '../../protocol/canonical.js';
@@ -14,6 +14,7 @@ import type {
 } from '../../protocol/documents.js';
 import { PAYLOAD_BYTES_MAX } from '../../protocol/limits.js';
 import type { PodReport, SourceCondition } from '../ports.js';
+import { toldStatus } from './told-status.js';
 
 /** What the stamp and the names around the content may take. */
 const FRAME_BYTES = 2048;
@@ -72,10 +73,11 @@ function fittedPod({ pod, bundle }: PodReport): Json {
   const base = { apiVersion: 'v1', kind: 'Pod' };
   const { uid, name, namespace, labels } = metadata;
   const bare = { uid, name, namespace };
+  const status = pod.status && toldStatus(pod.status);
   const forms: Json[] = [
-    { ...base, metadata, spec, status: pod.status },
-    { ...base, metadata: { ...metadata, annotations: undefined }, spec, status: pod.status },
-    { ...base, metadata: { ...bare, labels }, status: pod.status },
+    { ...base, metadata, spec, status },
+    { ...base, metadata: { ...metadata, annotations: undefined }, spec, status },
+    { ...base, metadata: { ...bare, labels }, status },
     { ...base, metadata: bare, status: shortStatus(pod) },
   ];
   const plain = forms.map(wellFormed);

@@ -177,6 +177,7 @@ export function containerOptions(
       ...(resources.memoryLimit > 0
         ? { Memory: resources.memoryLimit, MemorySwap: resources.memoryLimit }
         : {}),
+      ...(resources.pidsLimit > 0 ? { PidsLimit: resources.pidsLimit } : {}),
       OomScoreAdj: Math.max(resources.oomScoreAdj, where.oomFloor),
     },
   };

@@ -129,6 +129,8 @@ export interface LinuxResources {
   /** Bytes; 0 = no limit. Swap is never given on top. */
   readonly memoryLimit: number;
   readonly oomScoreAdj: number;
+  /** Most processes; 0 = no limit. */
+  readonly pidsLimit: number;
 }
 
 export interface ContainerSpec {

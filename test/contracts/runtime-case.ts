@@ -87,7 +87,7 @@ export function containerSpec(
     security: PLAIN_SECURITY,
     namespaces: OWN_NAMESPACES,
     stopSignal: '',
-    resources: { cpuShares: 2, cpuQuota: 0, memoryLimit: 0, oomScoreAdj: 1000 },
+    resources: { cpuShares: 2, cpuQuota: 0, memoryLimit: 0, oomScoreAdj: 1000, pidsLimit: 0 },
     stdin: false,
     stdinOnce: false,
     tty: false,

@@ -59,6 +59,7 @@ describe('on a real Docker Engine', { skip }, () => {
         cpuQuota: 25_000,
         memoryLimit: 32 * 1024 ** 2,
         oomScoreAdj: -997,
+        pidsLimit: 100,
       },
       stdin: false,
       stdinOnce: false,

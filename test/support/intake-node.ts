@@ -71,6 +71,7 @@ export function startNode(options: TestNodeOptions): TestNode {
       agentVersion: '0.1.0',
       containerRuntimeVersion: () => 'docker://0.0.0',
       nodeInfo: readNodeInfo,
+      refuses: () => null,
       pods: () => scripted.pods,
       conditions: () => [],
       clock,

@@ -8,6 +8,8 @@ import {
   type DesiredPod,
 } from '../../agent/pods/desired.js';
 import type { PodPlan } from '../../agent/pods/plan.js';
+import type { NodeFacts } from '../../agent/pods/pod-spec.js';
+import type { StatusInput } from '../../agent/pods/pod-status.js';
 import type {
   ObservedContainer,
   ObservedPods,
@@ -17,6 +19,20 @@ import { validatePodManifest } from '../../protocol/pod-validation.js';
 import { allContainers, type Container, type PodSpec, type ValidPod } from '../../protocol/pod.js';
 
 export const NODE = 'edge1';
+/** A node about which all is said. */
+export function nodeFactsOf(change: Partial<NodeFacts> = {}): NodeFacts {
+  return {
+    name: NODE,
+    hostIP: '10.0.0.7',
+    memoryBytes: 4 * 1024 ** 3,
+    features: null,
+    clusterDNS: [],
+    clusterDomain: 'cluster.local',
+    podPidsLimit: -1,
+    ...change,
+  };
+}
+
 export const T0 = Date.parse('2026-01-01T00:00:00Z');
 
 export interface PodOptions {
@@ -27,6 +43,19 @@ export interface PodOptions {
   readonly containers?: readonly (Partial<Container> & { name: string })[];
   readonly spec?: Partial<PodSpec>;
 }
+
+/** What a status is made from when nobody has anything to say; the engine is Docker. */
+export const NOTHING_KNOWN: Omit<StatusInput, 'desired' | 'there' | 'memory' | 'now'> = {
+  hostIP: '10.0.0.7',
+  runtimeName: 'docker',
+  recursiveReadOnly: false,
+  previous: null,
+  runs: {},
+  health: new Map(),
+  startingHooks: new Set(),
+  messages: new Map(),
+  completion: null,
+};
 
 /** A manifest that passes validation; one container `app` unless said otherwise. */
 export function manifest(name: string, options: PodOptions = {}): ValidPod {

@@ -101,7 +101,7 @@ describe('imports point down', () => {
       [
         /^hub\/api\//,
         /^hub\/cli\/client\.ts$/,
-        /^agent\/membership\//,
+        /^agent\/(membership|probes)\//,
         /^agent\/sources\/http-get\.ts$/,
       ],
     ],
@@ -161,9 +161,11 @@ const DECISIONS = matching([
   /^hub\/(selectors|objects)\.ts$/,
   /^hub\/cli\/(bundle-diff|describe-text|rollout-progress|resources|table)\.ts$/,
   /^agent\/pods\/(desired|plan|plan-[a-z]+|back-off|pod-(status|conditions|spec|env|resources|reports)|steps|hosts-file)\.ts$/,
+  /^agent\/admission\//,
   /^agent\/intake\/decide\.ts$/,
   /^agent\/report\/(decide|bundle-health|resend|messages)\.ts$/,
   /^agent\/sources\/files-decide\.ts$/,
+  /^agent\/probes\/(decide|answer|address|event-allowance)\.ts$/,
   /^agent\/runtime\/docker-(names|options|observe|errors)\.ts$/,
   /^agent\/(config|agent-status|kubelet-configuration)\.ts$/,
 ]);

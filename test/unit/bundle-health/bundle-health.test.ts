@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import { bundleHealth, SETTLED_MS } from '../../../agent/report/bundle-health.js';
 import type { BundleRecord, OwnedFile } from '../../../agent/journal/journal.js';
 import type { PodReport } from '../../../agent/ports.js';
+import type { ContainerStatus, PodCondition, PodStatus } from '../../../protocol/pod.js';
 import { NOW } from '../../support/fleet.js';
 
 const SHOP = { namespace: 'default', name: 'shop' };
@@ -59,6 +60,34 @@ function pod(
       },
     },
   };
+}
+
+function withStatus(report: PodReport, change: Partial<PodStatus>): PodReport {
+  const { pod: shown } = report;
+  return { ...report, pod: { ...shown, status: { ...shown.status, ...change } } };
+}
+
+const withCondition = (report: PodReport, condition: PodCondition) =>
+  withStatus(report, { conditions: [condition] });
+
+function changed(report: PodReport, change: Partial<ContainerStatus>): PodReport {
+  const containerStatuses = (report.pod.status?.containerStatuses ?? []).map(status => ({
+    ...status,
+    ...change,
+  }));
+  return withStatus(report, { containerStatuses });
+}
+
+const unready = (report: PodReport) => changed(report, { ready: false });
+const crashing = (report: PodReport) => changed(report, { lastState: completed(1, 3) });
+
+function withInit(report: PodReport, state: object, isSidecar: boolean): PodReport {
+  const { pod: shown } = report;
+  const restartPolicy = isSidecar ? { restartPolicy: 'Always' } : {};
+  const initContainers = [{ name: 'init', image: 'i', ...restartPolicy }];
+  const spec = { containers: [], ...shown.spec, initContainers };
+  const status = { name: 'init', image: 'i', imageID: '', ready: false, restartCount: 0, state };
+  return withStatus({ ...report, pod: { ...shown, spec } }, { initContainerStatuses: [status] });
 }
 
 interface Row {
@@ -193,6 +222,79 @@ describe('the state of a bundle', () => {
       };
       const { statuses } = bundleHealth(world);
       assert.deepEqual([statuses[0]?.state, statuses[0]?.reason], [state, reason]);
+    });
+  }
+
+  const told: readonly [string, PodReport, string, string][] = [
+    [
+      'an image that cannot be had is named',
+      pod('a', [{ waiting: { reason: 'ErrImagePull', message: 'no such tag' } }]),
+      'progressing',
+      'waiting for default/a-edge-1 (c0: ErrImagePull: no such tag)',
+    ],
+    [
+      'a crash loop is named, without the pod’s uid and the wait',
+      crashing(pod('a', [running(60_000), { waiting: { reason: 'CrashLoopBackOff' } }])),
+      'progressing',
+      'waiting for default/a-edge-1 (c1: CrashLoopBackOff, last exit code 3)',
+    ],
+    [
+      'a container that only begins is no news',
+      pod('a', [{ waiting: { reason: 'ContainerCreating' } }]),
+      'progressing',
+      'waiting for default/a-edge-1',
+    ],
+    [
+      'a volume that cannot be mounted is named',
+      pod('a', [{ waiting: { reason: 'ContainerCreating', message: 'no such directory' } }]),
+      'progressing',
+      'waiting for default/a-edge-1 (c0: ContainerCreating: no such directory)',
+    ],
+    [
+      'running is not enough: the readiness probe has to agree',
+      unready(pod('a', [running(60_000)])),
+      'progressing',
+      'waiting for default/a-edge-1 (c0: is not ready)',
+    ],
+    [
+      'an init container that runs is named',
+      withInit(pod('a', [{ waiting: { reason: 'PodInitializing' } }]), running(60_000), false),
+      'progressing',
+      'waiting for default/a-edge-1 (init: still runs)',
+    ],
+    [
+      'a sidecar that is not ready holds it up',
+      withInit(pod('a', [running(60_000)]), running(60_000), true),
+      'progressing',
+      'waiting for default/a-edge-1 (init: is not ready)',
+    ],
+    [
+      'a rejected edit of a pod that runs on',
+      withCondition(pod('a', [running(60_000)]), {
+        type: 'UpdateRejected',
+        status: 'True',
+        reason: 'NodePorts',
+        message: 'taken',
+      }),
+      'failed',
+      'pod default/a-edge-1 failed: NodePorts: taken',
+    ],
+    [
+      'ready for less than ten seconds, though it runs for longer',
+      withCondition(pod('a', [running(60_000)]), {
+        type: 'ContainersReady',
+        status: 'True',
+        lastTransitionTime: new Date(NOW - 5_000).toISOString(),
+      }),
+      'progressing',
+      'every container is ready or completed; ten seconds have to pass',
+    ],
+  ];
+  for (const [sentence, report, state, message] of told) {
+    test(`${sentence}: ${message}`, () => {
+      const world = { records: [RECORD], files: [file('a')], pods: [report], now: NOW };
+      const { statuses } = bundleHealth(world);
+      assert.deepEqual([statuses[0]?.state, statuses[0]?.message], [state, message]);
     });
   }
 

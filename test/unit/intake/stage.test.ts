@@ -7,6 +7,7 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import { bundleRefusal, DEFAULT_POLICY, RELEASE_SCOPE } from '../../../agent/admission/policy.js';
 import { Stage, type StageOptions, type Whereabouts } from '../../../agent/intake/stage.js';
 import { openJournal, type Journal } from '../../../agent/journal/journal.js';
 import { openOwnedDirectory } from '../../../agent/intake/owned-files.js';
@@ -60,11 +61,13 @@ afterEach(() => {
 function makeStage(change: Partial<StageOptions> = {}): Stage {
   const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
   const directory = openOwnedDirectory(manifests);
+  const refuses = bundleRefusal({ policy: DEFAULT_POLICY, releaseScope: RELEASE_SCOPE });
   return new Stage({
     journal,
     directory,
     log: quiet,
     whereabouts: () => whereabouts,
+    refuses,
     ...change,
   });
 }
@@ -163,6 +166,31 @@ describe('a bundle', () => {
       assign([document]).map(({ digest }) => digest),
       [first, second],
     );
+  });
+
+  test('row 163: that the node’s policy refuses fails with rule and field; its former revision stays', () => {
+    activate('shop', 'web');
+    const before = files();
+    const pods = [
+      podManifest('ok'),
+      {
+        ...podManifest('bad'),
+        spec: {
+          containers: [{ name: 'app', image: 'x:1', ports: [{ containerPort: 80, hostPort: 80 }] }],
+        },
+      },
+    ];
+    const document = bundleDocument(pods, { revision: 2 });
+    store(document, pods);
+    assign([document]);
+    assert.deepEqual(states(), ['shop failed Policy']);
+    assert.equal(
+      journal.bundles()[0]?.message,
+      'pod bad: PodSecurity: violates PodSecurity "baseline:latest": hostPort (container "app" ' +
+        'uses hostPort 80) [rule hostPorts, field spec.containers[0].ports[0].hostPort]',
+    );
+    assert.deepEqual(files(), before);
+    assert.equal(journal.events(0, 10)[0]?.reason, 'BundleFailed');
   });
 
   test('with an unfit manifest fails as a whole and leaves its former revision in place', () => {

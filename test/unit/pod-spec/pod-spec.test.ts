@@ -1,19 +1,20 @@
 /** From a Pod to the runtime's specs: environment, commands, resources, mounts, names. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { hostsFile } from '../../../agent/pods/hosts-file.js';
 import { expand } from '../../../agent/pods/pod-env.js';
 import { linuxResources, qosClass } from '../../../agent/pods/pod-resources.js';
 import { containerSpec, sandboxSpec } from '../../../agent/pods/pod-spec.js';
 import type { ContainerSpec } from '../../../agent/runtime/runtime.js';
 import type { Container } from '../../../protocol/pod.js';
-import { manifest, NODE, wish, type PodOptions } from '../../support/pods.js';
+import { manifest, NODE, nodeFactsOf, wish, type PodOptions } from '../../support/pods.js';
 
 const facts = {
   attempt: 2,
-  node: { name: NODE, hostIP: '10.0.0.7', memoryBytes: 1000 * 1024 * 1024 },
+  node: nodeFactsOf({ hostIP: '10.0.0.7', memoryBytes: 1000 * 1024 * 1024 }),
   mounts: [],
   podIP: '172.17.0.9',
+  imageUser: '',
+  seccompProfile: null,
 };
 
 function spec(container: Partial<Container>, options: PodOptions = {}): ContainerSpec {
@@ -129,9 +130,67 @@ describe('sandboxSpec', () => {
   const ports = [{ containerPort: 80, hostPort: 8080 }, { containerPort: 81 }];
   test('publishes host ports alone', () => {
     const pod = wish(manifest('web', { containers: [{ name: 'app', ports }] }));
-    assert.deepEqual(sandboxSpec(pod, 0).ports, [
+    assert.deepEqual(sandboxSpec(pod, 0, facts.node).ports, [
       { containerPort: 80, hostPort: 8080, hostIP: '', protocol: 'TCP' },
     ]);
+  });
+
+  const init = (name: string, more: Partial<Container> = {}): Container => ({
+    name,
+    image: 'busybox:1',
+    ports: [{ containerPort: 53, hostPort: 5353, protocol: 'UDP' }],
+    ...more,
+  });
+  const withInit = (initContainers: Container[], spec: object = {}) => {
+    const pod = wish(manifest('web', { containers: [{ name: 'app', ports }] }));
+    return { ...pod, pod: { ...pod.pod, spec: { ...pod.pod.spec, initContainers, ...spec } } };
+  };
+
+  test('row 123: publishes the ports of sidecars and init containers, the same ones once', () => {
+    const pod = withInit([init('side', { restartPolicy: 'Always' }), init('init')]);
+    assert.deepEqual(sandboxSpec(pod, 0, facts.node).ports, [
+      { containerPort: 53, hostPort: 5353, hostIP: '', protocol: 'UDP' },
+      { containerPort: 80, hostPort: 8080, hostIP: '', protocol: 'TCP' },
+    ]);
+  });
+
+  test('row 168: publishes nothing with the host’s network', () => {
+    const pod = withInit([init('init')], { hostNetwork: true });
+    assert.deepEqual(sandboxSpec(pod, 0, facts.node).ports, []);
+  });
+
+  const namespaces: readonly [string, PodOptions['spec'], object][] = [
+    ['none', {}, { network: 'pod', ipc: 'pod', pid: 'container' }],
+    [
+      'the host’s network',
+      { hostNetwork: true },
+      { network: 'host', ipc: 'pod', pid: 'container' },
+    ],
+    [
+      'the host’s processes and IPC',
+      { hostPID: true, hostIPC: true },
+      { network: 'pod', ipc: 'host', pid: 'host' },
+    ],
+    [
+      'each other’s processes',
+      { shareProcessNamespace: true },
+      { network: 'pod', ipc: 'pod', pid: 'pod' },
+    ],
+  ];
+  for (const [says, spec, wanted] of namespaces) {
+    test(`row 167, T42: shares ${says}, in the sandbox and in its containers`, () => {
+      const pod = wish(manifest('web', { spec: spec ?? {} }));
+      assert.deepEqual(sandboxSpec(pod, 0, facts.node).namespaces, wanted);
+      const [container] = pod.pod.spec.containers;
+      assert.ok(container !== undefined);
+      assert.deepEqual(containerSpec(pod, container, facts).namespaces, wanted);
+    });
+  }
+
+  test('row 162: sysctls are the sandbox’s', () => {
+    const sysctls = [{ name: 'net.ipv4.tcp_syncookies', value: '0' }];
+    const pod = wish(manifest('web', { spec: { securityContext: { sysctls } } }));
+    assert.deepEqual(sandboxSpec(pod, 0, facts.node).sysctls, { 'net.ipv4.tcp_syncookies': '0' });
   });
 
   const hostnames: readonly [string, string, PodOptions, string][] = [
@@ -142,7 +201,7 @@ describe('sandboxSpec', () => {
   ];
   for (const [says, name, options, wanted] of hostnames) {
     test(`the host name is ${says} (row 169)`, () => {
-      assert.equal(sandboxSpec(wish(manifest(name, options)), 0).hostname, wanted);
+      assert.equal(sandboxSpec(wish(manifest(name, options)), 0, facts.node).hostname, wanted);
     });
   }
 });
@@ -162,6 +221,8 @@ const resources: readonly [string, Container['resources'], object][] = [
   ['guaranteed', { limits: { cpu: '1', memory: '1Mi' } }, { oomScoreAdj: -997 }],
 ];
 
+const full = { limits: { cpu: '1', memory: '1Mi' } };
+
 describe('linuxResources', () => {
   for (const [says, given, wanted] of resources) {
     test(`${says} (rows 149 to 153)`, () => {
@@ -170,14 +231,13 @@ describe('linuxResources', () => {
       );
       const [container] = pod.spec.containers;
       assert.ok(container !== undefined);
-      const made = linuxResources(pod, container, facts.node.memoryBytes);
+      const made = linuxResources(pod, container, facts.node);
       for (const [name, value] of Object.entries(wanted)) {
         assert.equal(made[name as keyof typeof made], value, name);
       }
     });
   }
 
-  const full = { limits: { cpu: '1', memory: '1Mi' } };
   const classes: readonly [string, readonly Container['resources'][], string][] = [
     ['none anywhere', [{}, {}], 'BestEffort'],
     ['all equal', [full, full], 'Guaranteed'],
@@ -185,6 +245,11 @@ describe('linuxResources', () => {
     ['request below limit', [{ ...full, requests: { cpu: '1m' } }], 'Burstable'],
     ['only cpu', [{ limits: { cpu: '1' } }], 'Burstable'],
     ['zeros', [{ requests: { cpu: '0' } }], 'BestEffort'],
+    [
+      'a request of zero below a limit',
+      [{ limits: { cpu: '1', memory: '1Mi' }, requests: { cpu: '0' } }],
+      'Burstable',
+    ],
   ];
   for (const [says, all, wanted] of classes) {
     test(`the class of ${says} is ${wanted} (row 152)`, () => {
@@ -194,11 +259,78 @@ describe('linuxResources', () => {
   }
 });
 
-test('the hosts file is the kubelet’s', () => {
-  assert.match(
-    hostsFile('1.2.3.4', 'web'),
-    /^# Kubernetes-managed hosts file\.\n127\.0\.0\.1\tlocalhost\n/,
-  );
-  assert.match(hostsFile('1.2.3.4', 'web'), /\n1\.2\.3\.4\tweb\n$/);
-  assert.doesNotMatch(hostsFile('', 'web'), /web/);
+describe('oom_score_adj and process limits', () => {
+  const asking = (memory: string) => ({ requests: { memory } });
+  function scoreOf(name: string, containers: Container[], spec: object = {}): number {
+    const { pod } = wish(manifest('web'));
+    const made = { ...pod, spec: { ...pod.spec, containers, ...spec } };
+    const all = [
+      ...((spec as { initContainers?: Container[] }).initContainers ?? []),
+      ...containers,
+    ];
+    const container = all.find(one => one.name === name);
+    assert.ok(container !== undefined);
+    return linuxResources(made, container, facts.node).oomScoreAdj;
+  }
+  const apps: Container[] = [
+    { name: 'big', image: 'x', resources: asking('500Mi') },
+    { name: 'small', image: 'x', resources: asking('100Mi') },
+  ];
+  const side: Container = { name: 'side', image: 'x', restartPolicy: 'Always' };
+  const rows: readonly [string, () => number, number][] = [
+    ['what asks for half the memory', () => scoreOf('big', apps), 500],
+    [
+      'what asks for more than there is',
+      () => scoreOf('a', [{ name: 'a', image: 'x', resources: asking('9Gi') }]),
+      3,
+    ],
+    [
+      'a node-critical pod',
+      () => scoreOf('big', apps, { priorityClassName: 'system-node-critical' }),
+      -997,
+    ],
+    [
+      'a cluster-critical pod is as any other',
+      () => scoreOf('big', apps, { priorityClassName: 'system-cluster-critical' }),
+      500,
+    ],
+    [
+      'a sidecar that asks for nothing has that of the least app',
+      () => scoreOf('side', apps, { initContainers: [side] }),
+      900,
+    ],
+    [
+      'a sidecar that asks for more keeps its own',
+      () => scoreOf('side', apps, { initContainers: [{ ...side, resources: asking('300Mi') }] }),
+      700,
+    ],
+    [
+      'an init container has its own',
+      () => scoreOf('init', apps, { initContainers: [{ name: 'init', image: 'x' }] }),
+      999,
+    ],
+  ];
+  for (const [says, score, wanted] of rows) {
+    test(`row 153: ${says}: ${wanted}`, () => assert.equal(score(), wanted));
+  }
+
+  test('row 152: an init container without resources makes a pod Burstable', () => {
+    const { pod } = wish(manifest('web', { containers: [{ name: 'app', resources: full }] }));
+    assert.equal(qosClass(pod), 'Guaranteed');
+    const initContainers = [{ name: 'init', image: 'x' }];
+    assert.equal(qosClass({ ...pod, spec: { ...pod.spec, initContainers } }), 'Burstable');
+  });
+
+  for (const [podPidsLimit, wanted] of [
+    [-1, 0],
+    [0, 0],
+    [100, 100],
+  ] as const) {
+    test(`row 155: podPidsLimit ${podPidsLimit} limits to ${wanted || 'nothing'}`, () => {
+      const { pod } = wish(manifest('web'));
+      const [container] = pod.spec.containers;
+      assert.ok(container !== undefined);
+      assert.equal(linuxResources(pod, container, nodeFactsOf({ podPidsLimit })).pidsLimit, wanted);
+    });
+  }
 });

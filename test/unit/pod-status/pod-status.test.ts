@@ -18,6 +18,7 @@ import {
   containerOf,
   manifest,
   NODE,
+  NOTHING_KNOWN,
   running,
   sandboxOf,
   T0,
@@ -42,12 +43,11 @@ function status(
   };
   const now = options.now ?? NOW;
   return podStatus({
+    ...NOTHING_KNOWN,
     desired,
     there,
     memory: noteExits(options.memory ?? EMPTY_MEMORY, there, now),
     now,
-    hostIP: '10.0.0.7',
-    runtimeName: 'docker',
     previous: options.previous ?? null,
   });
 }
@@ -232,13 +232,14 @@ describe('podReports', () => {
     memory: EMPTY_MEMORY,
     now: NOW,
     node: { name: NODE, hostIP: '', memoryBytes: 0 },
-    runtimeName: 'docker',
-    previous: new Map(),
+    ...NOTHING_KNOWN,
+    completions: new Map(),
+    remembered: new Map(),
   };
 
   test('a pod that ends is shown whole, with the time of its deletion (row 71)', () => {
     const ending = new Map([[pod.uid, { desired: pod, since: NOW }]]);
-    const [report] = podReports({ ...input, ending });
+    const [report] = podReports({ ...input, ending }).reports;
     assert.equal(report?.pod.metadata?.deletionTimestamp, '2026-01-01T00:01:00Z');
     assert.equal(report.pod.metadata.deletionGracePeriodSeconds, 30);
     assert.equal(report.pod.status?.phase, 'Running');
@@ -246,7 +247,7 @@ describe('podReports', () => {
 
   test('an orphan of an earlier agent is shown by name', () => {
     const ending = new Map([[pod.uid, { desired: null, since: NOW }]]);
-    const [report] = podReports({ ...input, ending });
+    const [report] = podReports({ ...input, ending }).reports;
     assert.equal(report?.key, `default/web-${NODE}`);
     assert.deepEqual(
       report.pod.spec?.containers.map(one => one.name),
@@ -266,11 +267,69 @@ describe('podReports', () => {
       },
     ];
     const desired = { ...wishes([]), refused };
-    const [report] = podReports({ ...input, desired, ending: new Map() });
+    const [report] = podReports({ ...input, desired, ending: new Map() }).reports;
     assert.deepEqual(report?.pod.status, {
       phase: 'Failed',
       reason: 'Invalid',
       message: 'Pod was rejected: f:1:1: no',
     });
+  });
+
+  describe('an update that admission rejects while the version before runs', () => {
+    const rejection = {
+      phase: 'Failed',
+      reason: 'NodePorts',
+      message: 'host port 80 is taken',
+      againAt: null,
+    } as const;
+    const next = { ...wish(manifest('web', { labels: { v: '2' }, uid: 'next' })), rejection };
+    const desired = { ...wishes([]), pods: [next] };
+    const ending = new Map([[pod.uid, { desired: pod, since: NOW }]]);
+
+    test('both are shown, the one that runs last, and it is not ending (row 179)', () => {
+      const { reports } = podReports({ ...input, desired, ending });
+      assert.deepEqual(
+        reports.map(report => [report.pod.metadata?.uid, report.pod.status?.phase]),
+        [
+          ['next', 'Failed'],
+          [pod.uid, 'Running'],
+        ],
+      );
+      const [, former] = reports;
+      assert.equal(former?.pod.metadata?.deletionTimestamp, undefined);
+      const told = former?.pod.status?.conditions?.find(one => one.type === 'UpdateRejected');
+      assert.deepEqual([told?.reason, told?.message], [rejection.reason, rejection.message]);
+    });
+
+    test('the time of the rejection stays', () => {
+      const first = podReports({ ...input, desired, ending });
+      const { remembered } = first;
+      const second = podReports({ ...input, desired, ending, remembered, now: NOW + 60_000 });
+      assert.deepEqual(second.reports[1], first.reports[1]);
+    });
+  });
+
+  test('before the engine was looked at what is remembered stands (T62)', () => {
+    const desired = wishes([two]);
+    const seen = podReports({ ...input, desired, ending: new Map() });
+    const [report] = podReports({
+      ...input,
+      desired,
+      observed: null,
+      ending: new Map(),
+      remembered: seen.remembered,
+      now: NOW + 60_000,
+    }).reports;
+    assert.deepEqual(report?.pod.status, seen.reports[0]?.pod.status);
+  });
+
+  test('an orphan is shown as it was remembered', () => {
+    const status = { phase: 'Running', startTime: '2020-01-01T00:00:00Z' };
+    const [report] = podReports({
+      ...input,
+      ending: new Map([[pod.uid, { desired: null, since: NOW }]]),
+      remembered: new Map([[pod.uid, { status, runs: {} }]]),
+    }).reports;
+    assert.deepEqual(report?.pod.status, status);
   });
 });

@@ -10,6 +10,7 @@ import {
   statusVersion,
   toldPod,
 } from '../../../agent/report/decide.js';
+import { KEPT_ON_NODE } from '../../../agent/report/told-status.js';
 import { HUB_JITTER_MS, IN_FLIGHT_MAX, Resend } from '../../../agent/report/resend.js';
 import { canonicalJson } from '../../../protocol/canonical.js';
 import type { EventRecord, StatusDocument } from '../../../protocol/documents.js';
@@ -67,6 +68,27 @@ describe('a pod as it is told', () => {
       local({ source: 'bundle', bundle: { namespace: 'default', name: 'shop' } }),
     );
     assert.deepEqual(Object.keys(pod).sort(), ['apiVersion', 'kind', 'metadata', 'status']);
+  });
+
+  test('the last words of a container stay on the node (row 199)', () => {
+    const words = (reason: string) => ({
+      terminated: { exitCode: 1, reason, message: `hunter2 of ${reason}` },
+    });
+    const container = { name: 'c', image: 'i', imageID: '', ready: false, restartCount: 1 };
+    const status = {
+      phase: 'Running',
+      initContainerStatuses: [{ ...container, state: words('Error') }],
+      containerStatuses: [
+        { ...container, state: words('OOMKilled'), lastState: words('Completed') },
+        { ...container, state: { waiting: { reason: 'x', message: 'kept' } } },
+        { ...container, state: words('ContainerCannotRun') },
+      ],
+    };
+    const { pod } = toldPod(local({ pod: { metadata: { name: 'web' }, status } }));
+    const text = canonicalJson(pod);
+    assert.deepEqual(text.match(/hunter2[^"]*/g), ['hunter2 of ContainerCannotRun']);
+    assert.equal(text.split(KEPT_ON_NODE).length - 1, 3);
+    assert.match(text, /"kept"/);
   });
 
   const large: [string, PodReport['pod']][] = [

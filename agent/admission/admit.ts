@@ -1,0 +1,198 @@
+/**
+ * Which of the wanted pods may begin: sets `DesiredPod.rejection`.
+ *
+ * A pod that has a sandbox or container under its uid has been admitted and is not judged again; what runs is never
+ * ended here. The others are asked at every gate, in order, those first that were seen first, then the critical and
+ * more important ones; the first no counts. What was admitted takes its ports and resources at once. Nothing is
+ * remembered between two calls. Kubelet behaviour rows 177 to 184. Pure.
+ */
+import type { Gate, GateContext, Holding, AdmissionNode } from './gate.js';
+import { hostPortGate } from './host-port-gate.js';
+import { affinityGate, osGate, resourcesGate } from './node-fit.js';
+import { policyRejection, RELEASE_SCOPE, type AdmissionPolicy } from './policy.js';
+import { startAfterGate, WAITING_FOR } from './start-after-gate.js';
+import type { PodReport } from '../ports.js';
+import { CONFIG_SEEN, type Desired, type DesiredPod, type Rejection } from '../pods/desired.js';
+import type { EngineFeatures, ObservedContainer, ObservedPods } from '../runtime/runtime.js';
+import { hostPortsOf } from '../../protocol/host-ports.js';
+import type { Pod } from '../../protocol/pod.js';
+import { podPriority } from '../../protocol/pod-priority.js';
+import { podRequests } from '../../protocol/pod-requests.js';
+import type { PodSecurityLevel } from '../../protocol/pod-security-standards.js';
+
+export interface AdmissionContext {
+  /** Those of the round before; empty in the first. */
+  readonly reports: readonly PodReport[];
+  /** What the engine said in this round. */
+  readonly observed: ObservedPods;
+  readonly now: number;
+  /** Absent or null while the engine has not told what it can do. */
+  readonly engine?: EngineFeatures | null;
+}
+
+export interface AdmissionOptions {
+  readonly policy: AdmissionPolicy;
+  readonly node: AdmissionNode;
+  /** What the root lets release keys do; today the same for all. */
+  readonly releaseScope?: PodSecurityLevel;
+  /** Asked after policy, node and ports, before the start order. */
+  readonly gates?: readonly Gate[];
+}
+
+export interface Admission {
+  /** The same pods, with their rejections. Throws nothing; twice is the same as once. */
+  admit(desired: Desired, context: AdmissionContext): Desired;
+}
+
+/** What the engine has, by uid. */
+interface Present {
+  readonly all: ReadonlySet<string>;
+  readonly alive: ReadonlySet<string>;
+  readonly containers: ReadonlyMap<string, readonly ObservedContainer[]>;
+}
+
+function presentPods({ sandboxes, containers }: ObservedPods): Present {
+  const byUid = new Map<string, ObservedContainer[]>();
+  for (const one of containers) byUid.set(one.pod.uid, [...(byUid.get(one.pod.uid) ?? []), one]);
+  const isAlive = ({ state }: ObservedContainer) => state === 'running' || state === 'unknown';
+  return {
+    all: new Set([...sandboxes, ...containers].map(({ pod }) => pod.uid)),
+    alive: new Set([
+      ...sandboxes.filter(({ ready }) => ready).map(({ pod }) => pod.uid),
+      ...containers.filter(isAlive).map(({ pod }) => pod.uid),
+    ]),
+    containers: byUid,
+  };
+}
+
+function reportsByUid(reports: readonly PodReport[]): ReadonlyMap<string, Pod> {
+  return new Map(reports.map(({ pod }) => [pod.metadata?.uid ?? '', pod]));
+}
+
+function hasRun(report: Pod | undefined): boolean {
+  const { containerStatuses = [], initContainerStatuses = [] } = report?.status ?? {};
+  return [...initContainerStatuses, ...containerStatuses].some(
+    one => one.containerID !== undefined,
+  );
+}
+
+/** A pod that has ended for good takes nothing any more (T26), and is not judged. */
+function hasEnded({ pod, uid }: DesiredPod, present: Present, report: Pod | undefined): boolean {
+  if (present.alive.has(uid)) return false;
+  const phase = report?.status?.phase;
+  if ((phase === 'Succeeded' || phase === 'Failed') && hasRun(report)) return true;
+  const { restartPolicy, containers } = pod.spec;
+  if (restartPolicy === undefined || restartPolicy === 'Always') return false;
+  const there = present.containers.get(uid) ?? [];
+  return containers.every(({ name }) => {
+    const [newest] = there.filter(one => one.name === name).sort((a, b) => b.attempt - a.attempt);
+    if (newest?.state !== 'exited') return false;
+    return restartPolicy === 'Never' || newest.exitCode === 0;
+  });
+}
+
+function isHeldBack(report: Pod | undefined): boolean {
+  const { reason, conditions = [] } = report?.status ?? {};
+  return reason === WAITING_FOR || conditions.some(condition => condition.reason === WAITING_FOR);
+}
+
+/**
+ * The node was started anew: the pod ran once, and this run of the agent has not seen it alive. What this run has
+ * seen, or held back before, stands in its report.
+ */
+function startsCold({ uid }: DesiredPod, present: Present, report: Pod | undefined): boolean {
+  if (present.alive.has(uid)) return false;
+  const ranOnce = (present.containers.get(uid) ?? []).some(({ startedAt }) => startedAt !== null);
+  return ranOnce && (isHeldBack(report) || !hasRun(report));
+}
+
+function holdingOf(key: string, pod: Pod, isEnding: boolean): Holding {
+  return { key, ports: hostPortsOf(pod), requests: podRequests(pod), isEnding };
+}
+
+function seenAt({ pod }: DesiredPod): number {
+  const at = Date.parse(pod.metadata.annotations?.[CONFIG_SEEN] ?? '');
+  return Number.isNaN(at) ? 0 : at;
+}
+
+/** First come, first served; then the more important. */
+function inOrder(pods: readonly DesiredPod[]): DesiredPod[] {
+  return pods.toSorted(
+    (a, b) =>
+      seenAt(a) - seenAt(b) || podPriority(b.pod) - podPriority(a.pod) || (a.key < b.key ? -1 : 1),
+  );
+}
+
+function firstNo(gates: readonly Gate[], pod: DesiredPod, context: GateContext): Rejection | null {
+  for (const gate of gates) {
+    const no = gate(pod, context);
+    if (no !== null) return no;
+  }
+  return null;
+}
+
+function policyGate(policy: AdmissionPolicy, releaseScope: PodSecurityLevel): Gate {
+  return ({ pod, source }) => policyRejection(pod, source, { policy, releaseScope });
+}
+
+function judge(
+  desired: Desired,
+  context: AdmissionContext,
+  { node, gates }: { readonly node: AdmissionNode; readonly gates: readonly Gate[] },
+): ReadonlyMap<string, Rejection> {
+  const { observed, reports, now, engine = null } = context;
+  const present = presentPods(observed);
+  const reported = reportsByUid(reports);
+  const wanted = new Set(desired.pods.map(({ uid }) => uid));
+  const living = desired.pods.filter(pod => !hasEnded(pod, present, reported.get(pod.uid)));
+  const isThere = ({ uid }: DesiredPod) => present.all.has(uid);
+  const ending = reports.filter(({ pod }) => {
+    const uid = pod.metadata?.uid ?? '';
+    return !wanted.has(uid) && present.alive.has(uid);
+  });
+  const holdings: Holding[] = [
+    ...living.filter(isThere).map(({ key, pod }) => holdingOf(key, pod, false)),
+    ...ending.map(({ key, pod }) => holdingOf(key, pod, true)),
+  ];
+  const ask = (pod: DesiredPod, which: readonly Gate[]) =>
+    firstNo(which, pod, {
+      node,
+      desired,
+      reports,
+      engine,
+      now,
+      holdings: holdings.filter(({ key }) => key !== pod.key),
+    });
+  const rejections = new Map<string, Rejection>();
+  for (const pod of inOrder(living)) {
+    const isCold = isThere(pod) && startsCold(pod, present, reported.get(pod.uid));
+    if (isThere(pod) && !isCold) continue;
+    const no = ask(pod, isCold ? [startAfterGate] : gates);
+    if (no !== null) rejections.set(pod.uid, no);
+    else if (!isCold) holdings.push(holdingOf(pod.key, pod.pod, false));
+  }
+  return rejections;
+}
+
+export function admission(options: AdmissionOptions): Admission {
+  const { policy, node, releaseScope = RELEASE_SCOPE } = options;
+  const gates: readonly Gate[] = [
+    policyGate(policy, releaseScope),
+    osGate,
+    affinityGate,
+    resourcesGate,
+    hostPortGate,
+    ...(options.gates ?? []),
+    startAfterGate,
+  ];
+  return {
+    admit(desired, context) {
+      const rejections = judge(desired, context, { node, gates });
+      const pods = desired.pods.map(pod => {
+        const rejection = rejections.get(pod.uid) ?? null;
+        return rejection === pod.rejection ? pod : { ...pod, rejection };
+      });
+      return { ...desired, pods };
+    },
+  };
+}

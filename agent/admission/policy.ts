@@ -1,0 +1,206 @@
+/**
+ * What the owner of a node lets pods do, source by source, and the gate that holds them to it: Pod Security Standards,
+ * and lists of host paths and images.
+ *
+ * A kubelet has nothing of the kind (behaviour row 163): what lies in its directory may do anything. So may local files
+ * here unless the owner says otherwise; bundles come over the network and may not. The hub has no say. Pure.
+ */
+import { rejected } from './gate.js';
+import { describePattern, imageMatches, type ImagePattern } from './images.js';
+import type { DesiredPod, Rejection } from '../pods/desired.js';
+import { locatedContainers, type Pod, type ValidPod } from '../../protocol/pod.js';
+import { withDefaults } from '../../protocol/pod-defaults.js';
+import { parseImageReference } from '../../protocol/pod-image.js';
+import {
+  BUNDLE_DEFAULT,
+  checkPodSecurity,
+  podSecurityMessage,
+  stricterLevel,
+  type PodSecurityLevel,
+} from '../../protocol/pod-security-standards.js';
+
+export type PolicySource = DesiredPod['source'];
+export const POLICY_SOURCES: readonly PolicySource[] = ['bundle', 'file', 'http'];
+
+export interface HostPathRule {
+  /** Absolute, without a trailing slash; allows itself and all below it. Links are not followed. */
+  readonly prefix: string;
+  /** True: every mount of it must be read-only. */
+  readonly readOnly: boolean;
+}
+
+export interface SourcePolicy {
+  readonly podSecurity: PodSecurityLevel;
+  /** Host ports from this number up are no offence; null: all are. Without meaning for privileged. */
+  readonly minHostPort: number | null;
+  /** Null: the level alone decides. Else these and no others, at whatever level. */
+  readonly hostPaths: readonly HostPathRule[] | null;
+  /** Null: any image. */
+  readonly images: readonly ImagePattern[] | null;
+  readonly requireDigests: boolean;
+}
+
+export type AdmissionPolicy = Readonly<Record<PolicySource, SourcePolicy>>;
+
+const PRIVILEGED: SourcePolicy = {
+  podSecurity: 'privileged',
+  minHostPort: null,
+  hostPaths: null,
+  images: null,
+  requireDigests: false,
+};
+
+export const DEFAULT_POLICY: AdmissionPolicy = {
+  bundle: {
+    ...PRIVILEGED,
+    podSecurity: BUNDLE_DEFAULT.level,
+    minHostPort: BUNDLE_DEFAULT.minHostPort,
+  },
+  file: PRIVILEGED,
+  http: PRIVILEGED,
+};
+
+/**
+ * What the scope of a bundle's release key lets it do. Scopes are not part of the root document yet, so every key has
+ * this one.
+ */
+export const RELEASE_SCOPE: PodSecurityLevel = 'baseline';
+
+/** A bundle gets what both the node and the release key's scope allow; others what the node allows. */
+export function effectiveLevel(
+  source: PolicySource,
+  policy: AdmissionPolicy,
+  releaseScope: PodSecurityLevel,
+): PodSecurityLevel {
+  const { podSecurity } = policy[source];
+  return source === 'bundle' ? stricterLevel(podSecurity, releaseScope) : podSecurity;
+}
+
+function cleanPath(path: string): string {
+  return `/${path
+    .split('/')
+    .filter(step => step !== '' && step !== '.')
+    .join('/')}`;
+}
+
+function isUnder(path: string, prefix: string): boolean {
+  return prefix === '/' || path === prefix || path.startsWith(`${prefix}/`);
+}
+
+/** Read-write rules first: the most that the list allows for the path. */
+function ruleFor(path: string, rules: readonly HostPathRule[]): HostPathRule | null {
+  const found = rules.filter(({ prefix }) => isUnder(cleanPath(path), prefix));
+  return found.find(({ readOnly }) => !readOnly) ?? found[0] ?? null;
+}
+
+function describeRules(rules: readonly HostPathRule[]): string {
+  if (rules.length === 0) return 'none is allowed';
+  const all = rules.map(({ prefix, readOnly }) => (readOnly ? `${prefix} (read-only)` : prefix));
+  return `allowed: ${all.join(', ')}`;
+}
+
+/** The first mount through which the volume could be written. */
+function writableMount(pod: Pod, volume: string): string | null {
+  for (const { container, at } of locatedContainers(pod)) {
+    const mounts = container.volumeMounts ?? [];
+    const index = mounts.findIndex(({ name, readOnly }) => name === volume && readOnly !== true);
+    if (index !== -1) return `${at}.volumeMounts[${index}].readOnly`;
+  }
+  return null;
+}
+
+function hostPathOffence(pod: Pod, rules: readonly HostPathRule[], list: string): string | null {
+  for (const [index, { name, hostPath }] of (pod.spec?.volumes ?? []).entries()) {
+    if (hostPath === undefined) continue;
+    const at = `spec.volumes[${index}].hostPath`;
+    const rule = ruleFor(hostPath.path, rules);
+    if (rule === null) {
+      return `${at}.path: ${hostPath.path} is not in ${list} (${describeRules(rules)})`;
+    }
+    if (!rule.readOnly) continue;
+    const only = `${list} allows ${rule.prefix} for reading only`;
+    if (hostPath.type?.endsWith('OrCreate') === true) {
+      return `${at}.type: ${hostPath.type} could create it, and ${only}`;
+    }
+    const mount = writableMount(pod, name);
+    if (mount !== null) return `${mount}: must be true: ${only}`;
+  }
+  return null;
+}
+
+interface UsedImage {
+  readonly image: string;
+  readonly path: string;
+}
+
+function imagesOf(pod: Pod): UsedImage[] {
+  const volumes = (pod.spec?.volumes ?? []) as readonly { image?: { reference?: string } }[];
+  return [
+    ...locatedContainers(pod).map(({ container, at }) => ({
+      image: container.image ?? '',
+      path: `${at}.image`,
+    })),
+    ...volumes.flatMap(({ image }, index) =>
+      image === undefined
+        ? []
+        : [{ image: image.reference ?? '', path: `spec.volumes[${index}].image.reference` }],
+    ),
+  ].filter(({ image }) => image !== '');
+}
+
+/** Why the policy keeps a pod of this source from starting. Expects a pod with its defaults. */
+export function policyRejection(
+  pod: Pod,
+  source: PolicySource,
+  rules: { readonly policy: AdmissionPolicy; readonly releaseScope: PodSecurityLevel },
+): Rejection | null {
+  const { minHostPort, hostPaths, images, requireDigests } = rules.policy[source];
+  const level = effectiveLevel(source, rules.policy, rules.releaseScope);
+  const hostPathsAreListed = hostPaths !== null;
+  const violations = checkPodSecurity(pod, level, { minHostPort, hostPathsAreListed });
+  if (violations.length > 0) return rejected('PodSecurity', podSecurityMessage(level, violations));
+  const list = (name: string) => `admission.${source}.${name}`;
+  const offence = hostPaths && hostPathOffence(pod, hostPaths, list('hostPaths'));
+  if (offence !== null) return rejected('HostPathNotAllowed', offence);
+  for (const { image, path } of imagesOf(pod)) {
+    if (images !== null && !images.some(pattern => imageMatches(image, pattern))) {
+      const allowed = images.length === 0 ? 'none' : images.map(describePattern).join(', ');
+      const message = `${path}: ${image} is not in ${list('images')} (allowed: ${allowed})`;
+      return rejected('ImageNotAllowed', message);
+    }
+    if (requireDigests && (parseImageReference(image)?.digest ?? null) === null) {
+      const message = `${path}: ${image} has no digest, which ${list('requireDigests')} demands`;
+      return rejected('DigestRequired', `${message}; write name@sha256:…`);
+    }
+  }
+  return null;
+}
+
+/** The same as a sentence, for a pod of a bundle that is about to be staged; null lets it pass. */
+export function bundleRefusal(
+  rules: Parameters<typeof policyRejection>[2],
+): (pod: ValidPod) => string | null {
+  return pod => {
+    const found = policyRejection(withDefaults(pod), 'bundle', rules);
+    return found && `${found.reason}: ${found.message}`;
+  };
+}
+
+/** For `/configz`: what holds, defaults filled in, as the configuration file would say it. */
+export function describePolicy(
+  policy: AdmissionPolicy,
+  releaseScope: PodSecurityLevel,
+): Readonly<Record<PolicySource, object>> {
+  const one = (source: PolicySource) => {
+    const { minHostPort, hostPaths, images, requireDigests } = policy[source];
+    const podSecurity = effectiveLevel(source, policy, releaseScope);
+    return {
+      podSecurity,
+      ...(podSecurity === 'privileged' ? {} : { minHostPort }),
+      hostPaths,
+      images: images?.map(describePattern) ?? null,
+      requireDigests,
+    };
+  };
+  return { bundle: one('bundle'), file: one('file'), http: one('http') };
+}

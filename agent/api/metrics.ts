@@ -1,0 +1,213 @@
+/**
+ * The agent's figures in Prometheus' text format. Names of the kubelet where it has them (row 222), else `flotilla_…`.
+ * Everything is computed when a scraper asks; nothing is counted here.
+ */
+import { Gauge, Registry } from 'prom-client';
+import type { PodReport } from '../ports.js';
+import type { ContainerStats } from '../runtime/exec.js';
+
+/** A figure that only grows, by the values of its labels. */
+export type Counts = readonly {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly count: number;
+}[];
+
+export interface Figures {
+  readonly nodeName: string;
+  readonly version: string;
+  readonly reports: readonly PodReport[];
+  /** By container id, as far as the engine answered. */
+  readonly stats: ReadonlyMap<string, ContainerStats>;
+  readonly engineUp: boolean;
+  /** Null: not joined. */
+  readonly hubConnected: boolean | null;
+  readonly unconfirmedEvents: number;
+  /** `prober_probe_total`. */
+  readonly probes: Counts;
+  /** Bytes of this process. */
+  readonly residentBytes: number;
+  readonly cpuSeconds: number;
+}
+
+interface Sample {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+interface Metric {
+  readonly name: string;
+  readonly help: string;
+  readonly labels: readonly string[];
+  readonly samples: readonly Sample[];
+}
+
+const one = (value: number): readonly Sample[] => [{ labels: {}, value }];
+
+function grouped(keys: readonly string[], label: string): readonly Sample[] {
+  const counts = new Map<string, number>();
+  for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + 1);
+  return [...counts].map(([key, value]) => ({ labels: { [label]: key }, value }));
+}
+
+interface ContainerRow {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly state: 'running' | 'waiting' | 'exited';
+  readonly ready: boolean;
+  readonly restarts: number;
+  readonly id: string;
+}
+
+function containersOf(reports: readonly PodReport[]): readonly ContainerRow[] {
+  return reports.flatMap(({ pod }) => {
+    const { containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
+    return [...initContainerStatuses, ...containerStatuses].map(status => ({
+      labels: {
+        namespace: pod.metadata?.namespace ?? '',
+        pod: pod.metadata?.name ?? '',
+        container: status.name,
+      },
+      state:
+        status.state?.running !== undefined
+          ? ('running' as const)
+          : status.state?.terminated !== undefined
+            ? ('exited' as const)
+            : ('waiting' as const),
+      ready: status.ready,
+      restarts: status.restartCount,
+      id: (status.containerID ?? '').replace(/^[a-z]+:\/\//, ''),
+    }));
+  });
+}
+
+/** Pure: every metric with its samples. */
+export function metricsOf(figures: Figures): readonly Metric[] {
+  const { reports } = figures;
+  const containers = containersOf(reports);
+  const phases = reports.map(({ pod }) => pod.status?.phase ?? 'Unknown');
+  const isTerminal = (phase: string) => phase === 'Succeeded' || phase === 'Failed';
+  const rejected = reports.filter(({ pod }) => (pod.status?.reason ?? '') !== '');
+  const lifecycle = reports.map(({ pod }) =>
+    pod.metadata?.deletionTimestamp === undefined ? 'sync' : 'terminating',
+  );
+  const POD = ['namespace', 'pod', 'container'];
+  const measured = containers.flatMap(({ labels, id }) => {
+    const stats = figures.stats.get(id);
+    return stats === undefined ? [] : [{ labels, stats }];
+  });
+  return [
+    metric('kubelet_node_name', 'The name of the node', [
+      { labels: { node: figures.nodeName }, value: 1 },
+    ]),
+    metric('kubelet_desired_pods', 'Pods that the sources want', one(reports.length)),
+    metric(
+      'kubelet_active_pods',
+      'Pods that have not ended',
+      one(phases.filter(phase => !isTerminal(phase)).length),
+    ),
+    metric(
+      'kubelet_working_pods',
+      'Pods by what is done with them',
+      grouped(lifecycle, 'lifecycle'),
+    ),
+    metric(
+      'kubelet_running_pods',
+      'Pods that run',
+      one(phases.filter(phase => phase === 'Running').length),
+    ),
+    metric(
+      'kubelet_running_containers',
+      'Containers by state',
+      grouped(
+        containers.map(({ state }) => state),
+        'container_state',
+      ),
+    ),
+    metric(
+      'kubelet_admission_rejections',
+      'Pods that may not begin, by reason',
+      grouped(
+        rejected.map(({ pod }) => pod.status?.reason ?? ''),
+        'reason',
+      ),
+    ),
+    metric(
+      'prober_probe_total',
+      'Probes, by kind and result',
+      figures.probes.map(({ labels, count }) => ({ labels, value: count })),
+      ['probe_type', 'result'],
+    ),
+    metric(
+      'kube_pod_container_status_restarts_total',
+      'Restarts of a container',
+      containers.map(({ labels, restarts }) => ({ labels, value: restarts })),
+      POD,
+    ),
+    metric(
+      'kube_pod_container_status_ready',
+      '1 while a container is ready',
+      containers.map(({ labels, ready }) => ({ labels, value: ready ? 1 : 0 })),
+      POD,
+    ),
+    metric(
+      'container_cpu_usage_seconds_total',
+      'CPU time of a container since its start',
+      measured.map(({ labels, stats }) => ({ labels, value: stats.cpuNanoseconds / 1e9 })),
+      POD,
+    ),
+    metric(
+      'container_memory_working_set_bytes',
+      'Memory of a container that cannot be given back',
+      measured.map(({ labels, stats }) => ({ labels, value: stats.workingSetBytes })),
+      POD,
+    ),
+    metric('flotilla_build_info', 'The version of the agent', [
+      { labels: { version: figures.version }, value: 1 },
+    ]),
+    metric(
+      'flotilla_engine_up',
+      '1 while the container engine answers',
+      one(figures.engineUp ? 1 : 0),
+    ),
+    ...(figures.hubConnected === null
+      ? []
+      : [
+          metric(
+            'flotilla_hub_connected',
+            '1 while the hub is connected',
+            one(figures.hubConnected ? 1 : 0),
+          ),
+        ]),
+    metric(
+      'flotilla_events_unconfirmed',
+      'Events that the hub has not confirmed',
+      one(figures.unconfirmedEvents),
+    ),
+    metric(
+      'process_resident_memory_bytes',
+      'Resident memory of the agent',
+      one(figures.residentBytes),
+    ),
+    metric('process_cpu_seconds_total', 'CPU time of the agent', one(figures.cpuSeconds)),
+  ];
+}
+
+function metric(
+  name: string,
+  help: string,
+  samples: readonly Sample[],
+  labels: readonly string[] = Object.keys(samples[0]?.labels ?? {}),
+): Metric {
+  return { name, help, samples, labels };
+}
+
+export async function exposition(
+  figures: Figures,
+): Promise<{ readonly contentType: string; readonly body: string }> {
+  const registry = new Registry();
+  for (const { name, help, labels, samples } of metricsOf(figures)) {
+    const gauge = new Gauge({ name, help, labelNames: [...labels], registers: [registry] });
+    if (labels.length > 0) gauge.reset();
+    for (const sample of samples) gauge.set({ ...sample.labels }, sample.value);
+  }
+  return { contentType: registry.contentType, body: await registry.metrics() };
+}

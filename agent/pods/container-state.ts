@@ -1,0 +1,236 @@
+/**
+ * The state of one container in the kubelet's words, from its runs on the engine, from what failed and from what was
+ * shown of it before. Kubelet behaviour rows 110, 119, 125, 127, 195 to 200; `convertToAPIContainerStatuses` of
+ * `pkg/kubelet/kubelet_pods.go`. Pure.
+ */
+import { crashKey, failureKey, newestFirst, restartDueAt, type Failure } from './back-off.js';
+import { backOffMessage } from './pod-events.js';
+import { isSidecar, restartsAfter } from './restart-rules.js';
+import type { StatusInput } from './pod-status.js';
+import type { EngineId, ObservedContainer } from '../runtime/runtime.js';
+import { allContainers, type Container, type ContainerState } from '../../protocol/pod.js';
+import type { ContainerStatus } from '../../protocol/pod.js';
+
+/** For this long after a step failed its own word is shown, then that of the wait (rows 111, 125). */
+export const FAILURE_SHOWN_MS = 5_000;
+/** Shared by the containers of a pod (row 199). */
+const POD_MESSAGE_BYTES_MAX = 12 * 1024;
+
+/** Row 119. */
+export const INIT_CONTAINER_GONE =
+  'Unable to get init container status from container runtime and pod has been initialized, ' +
+  'treat it as exited normally';
+/** Row 197. */
+const CONTAINER_GONE = 'The container could not be located when the pod was terminated';
+const RUNNING_CONTAINER_GONE =
+  'The container could not be located when the pod was deleted.  ' +
+  'The container used to be Running';
+const LOST_EXIT_CODE = 137;
+
+/** Words that say more than "waiting for the next try". */
+const KEPT_WORDS: ReadonlySet<string> = new Set(['ErrImageNeverPull', 'InvalidImageName']);
+
+/** One container of the manifest and what there is of it. */
+export interface ContainerCase {
+  readonly container: Container;
+  readonly hash: string;
+  readonly isInit: boolean;
+  /** Newest first; without those that were made for something else and never started. */
+  readonly runs: readonly ObservedContainer[];
+  /** The sandbox that is up. */
+  readonly sandboxId: EngineId | null;
+  /** An app container of the pod has begun in that sandbox, or the pod is over. */
+  readonly isInitialized: boolean;
+  /** As it was shown before. */
+  readonly previous: ContainerStatus | null;
+}
+
+export interface States {
+  readonly state: ContainerState;
+  readonly lastState: ContainerState;
+  /** It is over, and it is to run again. */
+  readonly runsAgain: boolean;
+}
+
+export function iso(time: Date | number): string {
+  return `${new Date(time).toISOString().slice(0, 19)}Z`;
+}
+
+/** Runs of a container as far as they count: see `ContainerCase.runs`. */
+export function runsOf(
+  all: readonly ObservedContainer[],
+  name: string,
+  made: { readonly hash: string; readonly sandboxId: EngineId | null },
+): readonly ObservedContainer[] {
+  const isStale = (one: ObservedContainer) =>
+    one.state === 'created' && (one.hash !== made.hash || one.sandboxId !== made.sandboxId);
+  return newestFirst(all.filter(one => one.name === name && !isStale(one)));
+}
+
+function cut(text: string, bytesMax: number): string {
+  const bytes = Buffer.from(text);
+  if (bytes.length <= bytesMax) return text;
+  let end = bytesMax;
+  while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
+  return bytes.subarray(0, end).toString('utf8');
+}
+
+function lost(message: string): ContainerState {
+  const reason = 'ContainerStatusUnknown';
+  return { terminated: { exitCode: LOST_EXIT_CODE, reason, message } };
+}
+
+/** The engine's own error first, then what the program left (row 199). */
+function terminated(one: ObservedContainer, input: StatusInput): ContainerState {
+  if (one.state === 'unknown') return lost(CONTAINER_GONE);
+  const { desired, messages, runtimeName } = input;
+  const said = [one.message, messages.get(one.id) ?? ''].filter(text => text !== '').join(': ');
+  const share = Math.floor(POD_MESSAGE_BYTES_MAX / allContainers(desired.pod).length);
+  return {
+    terminated: {
+      exitCode: one.exitCode ?? LOST_EXIT_CODE,
+      reason: one.reason === '' ? 'ContainerStatusUnknown' : one.reason,
+      ...(said === '' ? {} : { message: cut(said, share) }),
+      ...(one.startedAt === null ? {} : { startedAt: iso(one.startedAt) }),
+      ...(one.finishedAt === null ? {} : { finishedAt: iso(one.finishedAt) }),
+      containerID: `${runtimeName}://${one.id}`,
+    },
+  };
+}
+
+function running(one: ObservedContainer): ContainerState {
+  return { running: one.startedAt === null ? {} : { startedAt: iso(one.startedAt) } };
+}
+
+function waiting(reason: string, message = ''): ContainerState {
+  return { waiting: message === '' ? { reason } : { reason, message } };
+}
+
+function imageWaiting(image: string, failure: Failure, now: number): ContainerState {
+  const { reason, message, failedAt } = failure;
+  if (KEPT_WORDS.has(reason) || now - failedAt < FAILURE_SHOWN_MS) {
+    return waiting(reason, message);
+  }
+  return waiting('ImagePullBackOff', `Back-off pulling image "${image}": ${reason}: ${message}`);
+}
+
+/** Why the container does not run, as far as a failed step or admission says it. */
+function failedState(one: ContainerCase, input: StatusInput): ContainerState | null {
+  const { desired, memory, now } = input;
+  const { name, image = '' } = one.container;
+  const { failures } = memory;
+  const pull = failures.get(failureKey('image', desired.uid, image));
+  if (pull !== undefined) return imageWaiting(image, pull, now);
+  const own = failures.get(failureKey('container', desired.uid, `${name}/${one.hash}`));
+  if (own !== undefined) return waiting(own.reason, own.message);
+  const pod =
+    failures.get(failureKey('volumes', desired.uid)) ??
+    failures.get(failureKey('sandbox', desired.uid));
+  const message = pod?.message ?? desired.rejection?.message;
+  return message === undefined ? null : waiting(defaultReason(input), message);
+}
+
+/** What a container that was not started waits for (row 195). */
+function defaultReason({ desired }: StatusInput): string {
+  const hasInit = (desired.pod.spec.initContainers ?? []).length > 0;
+  return hasInit ? 'PodInitializing' : 'ContainerCreating';
+}
+
+function toBeMade(one: ContainerCase, input: StatusInput): ContainerState {
+  return failedState(one, input) ?? waiting(defaultReason(input));
+}
+
+/** Nothing of it is on the engine. */
+function absent(one: ContainerCase, input: StatusInput): States {
+  const { previous, container, isInit, isInitialized } = one;
+  const before = previous?.state;
+  if (isInit && !isSidecar(container) && isInitialized) {
+    const known = before?.terminated?.exitCode === 0 ? before.terminated : {};
+    const ended = { ...known, exitCode: 0, reason: 'Completed', message: INIT_CONTAINER_GONE };
+    return { state: { terminated: ended }, lastState: {}, runsAgain: false };
+  }
+  if (input.completion !== null && before?.waiting === undefined && before !== undefined) {
+    const state = before.terminated === undefined ? lost(CONTAINER_GONE) : before;
+    return { state, lastState: previous?.lastState ?? {}, runsAgain: false };
+  }
+  const lastState =
+    before?.terminated !== undefined
+      ? before
+      : before?.running !== undefined
+        ? lost(RUNNING_CONTAINER_GONE)
+        : (previous?.lastState ?? {});
+  return { state: toBeMade(one, input), lastState, runsAgain: true };
+}
+
+/** Its newest run has ended. */
+function ended(newest: ObservedContainer, one: ContainerCase, input: StatusInput): States {
+  const { desired, memory, now, completion } = input;
+  const { container, isInit, hash, sandboxId } = one;
+  const state = terminated(newest, input);
+  const lastState = formerState(one, input);
+  const exitCode = newest.exitCode ?? LOST_EXIT_CODE;
+  const isDone = { state, lastState, runsAgain: false };
+  if (completion !== null) return isDone;
+  const isPlainInit = isInit && !isSidecar(container);
+  // With a new sandbox all init containers run again (row 118).
+  const isOfOld = sandboxId !== null && newest.sandboxId !== sandboxId;
+  if (isPlainInit && one.isInitialized) return isDone;
+  if (isPlainInit && isOfOld) {
+    return { state: toBeMade(one, input), lastState: state, runsAgain: true };
+  }
+  if (isPlainInit && exitCode === 0) return isDone;
+  if (newest.hash !== hash) {
+    return { state: toBeMade(one, input), lastState: state, runsAgain: true };
+  }
+  if (!restartsAfter(container, desired.pod.spec, exitCode)) return isDone;
+  const crash = memory.crashes.get(crashKey(desired.uid, container.name, hash));
+  const own = memory.failures.get(
+    failureKey('container', desired.uid, `${container.name}/${hash}`),
+  );
+  const hasJustFailed = own !== undefined && now - own.failedAt < FAILURE_SHOWN_MS;
+  const isHeld =
+    crash !== undefined && crash.delayMs > 0 && restartDueAt(newest, crash, { now }) > now;
+  if (isHeld && !hasJustFailed) {
+    const message = backOffMessage(desired, container.name, crash);
+    return { state: waiting('CrashLoopBackOff', message), lastState: state, runsAgain: true };
+  }
+  const failed = failedState(one, input);
+  if (failed !== null) return { state: failed, lastState: state, runsAgain: true };
+  return { ...isDone, runsAgain: true };
+}
+
+/** The end of the run before the newest. */
+function formerState({ runs, previous }: ContainerCase, input: StatusInput): ContainerState {
+  const [newest, ...older] = runs;
+  const dead = older.find(run => run.state === 'exited');
+  if (dead !== undefined) return terminated(dead, input);
+  // Removed since: as it was shown.
+  const shown = previous?.state?.terminated;
+  const isOther = shown?.containerID !== `${input.runtimeName}://${newest?.id ?? ''}`;
+  if (shown !== undefined && isOther) return { terminated: shown };
+  return previous?.lastState?.running === undefined ? (previous?.lastState ?? {}) : {};
+}
+
+export function statesOf(one: ContainerCase, input: StatusInput): States {
+  const [newest, ...older] = one.runs;
+  if (newest === undefined) return absent(one, input);
+  switch (newest.state) {
+    case 'created': {
+      const alive = older.find(run => run.state === 'running');
+      const lastState = alive === undefined ? formerState(one, input) : running(alive);
+      return { state: toBeMade(one, input), lastState, runsAgain: true };
+    }
+    case 'running': {
+      const lastState = formerState(one, input);
+      if (newest.hash !== one.hash && input.completion === null) {
+        return { state: toBeMade(one, input), lastState: running(newest), runsAgain: true };
+      }
+      // Not shown as running before its postStart hook is through (row 110).
+      const isStarting = input.startingHooks.has(newest.id);
+      const state = isStarting ? waiting(defaultReason(input)) : running(newest);
+      return { state, lastState, runsAgain: false };
+    }
+    default:
+      return ended(newest, one, input);
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * The pods of a node whose kubelet watches the directory (`runtime: none`): what the kubelet's `/pods` says of them,
+ * asked at a fixed interval. Runs nothing, changes nothing. Without an address nothing is ever known.
+ */
+import type { Pod } from 'kubernetes-types/core/v1.js';
+import type { BundleName, PodReport, SourceCondition } from '../ports.js';
+import { bundleOf, MANIFEST_ANNOTATION } from '../sources/owned-file.js';
+import type { Clock, Log } from '../../protocol/ports.js';
+import { CONFIG_SOURCE } from './desired.js';
+import type { Pods } from './pods.js';
+
+const ASK_MS = 10_000;
+const ANSWER_MS = 10_000;
+/** Much more than 110 pods of 1 MiB never are; an answer that is longer is not a kubelet's. */
+const MAX_BYTES = 64 * 1024 * 1024;
+
+export interface KubeletPodsOptions {
+  /** Of `/pods`; null = nobody tells. */
+  readonly url: string | null;
+  /** Throws a sentence. */
+  readonly fetch: (url: string, signal: AbortSignal) => Promise<Uint8Array>;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** The static pods of a kubelet's PodList; throws a sentence when it is none. Pure. */
+export function reportsOf(body: Uint8Array): readonly PodReport[] {
+  const list = JSON.parse(Buffer.from(body).toString('utf8')) as {
+    kind?: unknown;
+    items?: unknown;
+  };
+  if (list.kind !== 'PodList') throw new Error('the answer is not a PodList');
+  // A kubelet without pods says null (row 221).
+  const items = Array.isArray(list.items) ? (list.items as Pod[]) : [];
+  return items
+    .filter(({ metadata }) => metadata?.annotations?.[CONFIG_SOURCE] === 'file')
+    .map(reportOf)
+    .sort((a, b) => (a.key < b.key ? -1 : 1));
+}
+
+function reportOf(pod: Pod): PodReport {
+  const { name = '', namespace = 'default', annotations = {} } = pod.metadata ?? {};
+  const bundle: BundleName | null = bundleOf(pod);
+  return {
+    key: `${namespace}/${name}`,
+    source: bundle === null ? 'file' : 'bundle',
+    bundle,
+    manifestDigest: annotations[MANIFEST_ANNOTATION] ?? null,
+    pod,
+  };
+}
+
+class KubeletPods implements Pods {
+  readonly #options: KubeletPodsOptions;
+  readonly #ending = new AbortController();
+  readonly #listeners = new Set<() => void>();
+  readonly #asking: Promise<void>;
+  #reports: readonly PodReport[] = [];
+  #areKnown = false;
+  #problem = 'not asked yet';
+  #shown = '';
+
+  constructor(options: KubeletPodsOptions) {
+    this.#options = options;
+    this.#asking = options.url === null ? Promise.resolve() : this.#loop(options.url);
+  }
+
+  async #loop(url: string): Promise<void> {
+    const { clock, log, fetch } = this.#options;
+    const { signal } = this.#ending;
+    while (!signal.aborted) {
+      try {
+        const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
+        const body = await fetch(url, limit);
+        if (body.byteLength > MAX_BYTES) throw new Error(`more than ${MAX_BYTES} bytes`);
+        this.#reports = reportsOf(body);
+        this.#areKnown = true;
+        this.#problem = '';
+      } catch (error) {
+        if (signal.aborted) return;
+        const problem = error instanceof Error ? error.message : String(error);
+        if (this.#problem !== problem) log.warn('the kubelet does not tell its pods', { problem });
+        // Who is silent may have stopped: what it said last is not held up as true.
+        this.#areKnown = false;
+        this.#problem = problem;
+      }
+      this.#show();
+      await clock.sleep(ASK_MS, signal);
+    }
+  }
+
+  #show(): void {
+    const shown = JSON.stringify([this.#reports, this.#areKnown, this.#problem]);
+    if (shown === this.#shown) return;
+    this.#shown = shown;
+    for (const listener of this.#listeners) listener();
+  }
+
+  areKnown(): boolean {
+    return this.#areKnown;
+  }
+
+  reports(): readonly PodReport[] {
+    return this.#reports;
+  }
+
+  conditions(): readonly SourceCondition[] {
+    const { url } = this.#options;
+    const type = 'Kubelet';
+    if (url === null) {
+      const message = 'runtime is none and kubeletPods is not set: health of pods is not known';
+      return [{ type, status: 'False', reason: 'NotConfigured', message }];
+    }
+    return this.#problem === ''
+      ? [{ type, status: 'True', reason: 'Answers', message: url }]
+      : [{ type, status: 'False', reason: 'Silent', message: `${url}: ${this.#problem}` }];
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  planText(): string {
+    return 'runtime is none: the kubelet runs the pods';
+  }
+
+  /** The kubelet decides when it tries again. */
+  retry(): boolean {
+    return false;
+  }
+
+  isMoving(): boolean {
+    return true;
+  }
+
+  async stop(): Promise<void> {
+    this.#ending.abort();
+    await this.#asking;
+  }
+}
+
+export function watchKubelet(options: KubeletPodsOptions): Pods {
+  return new KubeletPods(options);
+}

@@ -1,0 +1,87 @@
+/**
+ * Shows the pods as they are: gathers what their statuses are made from (files of last words, what is remembered on
+ * the disk) and keeps what has to be known the next time. Order of calls only; `pod-reports.ts` decides.
+ */
+import type { Desired } from './desired.js';
+import { podReports, type EndingPod, type ReportsInput } from './pod-reports.js';
+import { StatusMemory } from './status-memory.js';
+import {
+  openTerminationMessages,
+  type EndedContainer,
+  type TerminationMessages,
+} from './termination-messages.js';
+import type { PodReport } from '../ports.js';
+import type { ContainerRuntime, ObservedPods } from '../runtime/runtime.js';
+import { allContainers, type Container } from '../../protocol/pod.js';
+import type { Clock, Log } from '../../protocol/ports.js';
+
+export interface PodStatusesOptions {
+  readonly dataDir: string;
+  readonly runtime: Pick<ContainerRuntime, 'logs'>;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface Look {
+  readonly desired: Desired;
+  readonly ending: ReadonlyMap<string, EndingPod>;
+  readonly observed: ObservedPods;
+}
+
+function containersOf({ desired, ending }: Look): ReadonlyMap<string, Container> {
+  const pods = [...desired.pods, ...[...ending.values()].flatMap(one => one.desired ?? [])];
+  return new Map(
+    pods.flatMap(({ uid, pod }) =>
+      allContainers(pod).map((one): [string, Container] => [`${uid}/${one.name}`, one]),
+    ),
+  );
+}
+
+/** Row 200: the log speaks for a program that ran, failed and left no message. */
+function endedContainers(look: Look): readonly EndedContainer[] {
+  const containers = containersOf(look);
+  return look.observed.containers.flatMap(({ id, pod, name, attempt, state, ...one }) => {
+    const container = containers.get(`${pod.uid}/${name}`);
+    if (state !== 'exited' || container === undefined) return [];
+    const fallsBackToLogs =
+      container.terminationMessagePolicy === 'FallbackToLogsOnError' &&
+      one.exitCode !== 0 &&
+      one.reason !== 'ContainerCannotRun';
+    return [{ id, uid: pod.uid, name, attempt, fallsBackToLogs }];
+  });
+}
+
+export class PodStatuses {
+  readonly terminationMessages: TerminationMessages;
+  readonly #memory: StatusMemory;
+
+  constructor(options: PodStatusesOptions) {
+    this.terminationMessages = openTerminationMessages(options);
+    this.#memory = new StatusMemory(options);
+  }
+
+  /** Reads from the disk what the statuses of these pods need; before `show`, with each observation. */
+  async look(look: Look): Promise<void> {
+    const uids = [...look.desired.pods.map(pod => pod.uid), ...look.ending.keys()];
+    this.#memory.keepOnly(new Set(uids));
+    await Promise.all([
+      this.#memory.load(uids),
+      this.terminationMessages.read(endedContainers(look)),
+    ]);
+  }
+
+  show(input: Omit<ReportsInput, 'messages' | 'remembered'>): readonly PodReport[] {
+    const { messages } = this.terminationMessages;
+    const shown = podReports({ ...input, messages, remembered: this.#memory.all });
+    const wanted = new Set(input.desired.pods.map(pod => pod.uid));
+    for (const [uid, remembered] of shown.remembered) {
+      this.#memory.put(uid, remembered, { isKept: wanted.has(uid) });
+    }
+    return shown.reports;
+  }
+
+  /** Saves what is not on the disk yet. */
+  close(): Promise<void> {
+    return this.#memory.close();
+  }
+}

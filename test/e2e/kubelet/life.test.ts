@@ -1,0 +1,289 @@
+/**
+ * Identity, edits, deletion, restarts of the agent, restart policy and back-off, names and labels: what `docker ps` and
+ * the node's API show. Each test names the row of the kubelet's behaviour, or the kubelet's own test, that it covers.
+ */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import { BlackBox, container, FOREVER, NODE, pod } from '../../support/black-box.js';
+import { docker, noEngine } from '../../support/docker.js';
+import { eventually } from '../../support/wait.js';
+
+const labelOf = (one: { Config: { Labels: Record<string, string> } }, label: string) =>
+  one.Config.Labels[label];
+
+describe('life of a pod, black box', { skip: noEngine() }, () => {
+  const box = new BlackBox();
+  before(async () => {
+    await box.start();
+  });
+  after(() => box.close());
+
+  test('rows 46, 50, 54, 55, 209, 211 to 213: identity, defaults, names and labels', async () => {
+    const metadata = { labels: { app: 'web' }, annotations: { note: 'x' } };
+    box.put(
+      'id.yaml',
+      pod('id', undefined, { metadata, terminationGracePeriodSeconds: undefined }),
+    );
+    const found = await box.ready('id');
+    const uid = found.metadata?.uid ?? '';
+    assert.match(uid, /^[0-9a-f]{32}$/);
+    assert.equal(found.metadata?.name, `id-${NODE}`);
+    assert.equal(found.metadata.namespace, 'default');
+    assert.equal(found.metadata.annotations?.['kubernetes.io/config.source'], 'file');
+    assert.equal(found.spec?.nodeName, NODE);
+    const { restartPolicy, dnsPolicy, terminationGracePeriodSeconds, schedulerName } = found.spec;
+    assert.deepEqual(
+      [restartPolicy, dnsPolicy, terminationGracePeriodSeconds, schedulerName],
+      ['Always', 'ClusterFirst', 30, 'default-scheduler'],
+    );
+    const app = box.running('id', 'app');
+    const sandbox = box.running('id', 'POD');
+    assert.equal(app.Name, `/k8s_app_id-${NODE}_default_${uid}_0`);
+    assert.equal(sandbox.Name, `/k8s_POD_id-${NODE}_default_${uid}_0`);
+    assert.equal(labelOf(app, 'io.kubernetes.docker.type'), 'container');
+    assert.equal(labelOf(app, 'io.kubernetes.sandbox.id'), sandbox.Id);
+    assert.equal(labelOf(sandbox, 'app'), 'web');
+    assert.equal(labelOf(sandbox, 'annotation.note'), 'x');
+    assert.equal(labelOf(app, 'app'), undefined);
+    box.remove('id.yaml');
+    docker('rm', '-f', app.Id);
+    await box.gone('id');
+  });
+
+  test('rows 53, 64 better: an edit of one of two containers restarts that one alone; a label restarts nothing', async () => {
+    const two = (value: string) => [
+      container('one', undefined, { env: [{ name: 'V', value }] }),
+      container('two'),
+    ];
+    box.put('edit.yaml', pod('edit', two('a')));
+    await box.ready('edit');
+    const [one, other, sandbox] = ['one', 'two', 'POD'].map(name => box.running('edit', name).Id);
+    box.put('edit.yaml', pod('edit', two('b')));
+    await eventually('the edit runs', () => box.running('edit', 'one').Id !== one);
+    assert.equal(box.running('edit', 'two').Id, other);
+    assert.equal(box.running('edit', 'POD').Id, sandbox);
+    const edited = box.running('edit', 'one').Id;
+    box.put('edit.yaml', pod('edit', two('b'), { metadata: { labels: { new: 'label' } } }));
+    await box.until('the label', 'edit', found => found.metadata?.labels?.['new'] === 'label');
+    assert.equal(box.running('edit', 'one').Id, edited);
+    box.remove('edit.yaml');
+    await box.gone('edit');
+  });
+
+  test('row 49, P10 better: with a given uid every edit of a container is applied', async () => {
+    const metadata = { uid: 'my-own-uid' };
+    box.put('uid.yaml', pod('uid', undefined, { metadata }));
+    await box.ready('uid');
+    const sandbox = box.running('uid', 'POD').Id;
+    box.put(
+      'uid.yaml',
+      pod('uid', [container('app', FOREVER, { workingDir: '/tmp' })], { metadata }),
+    );
+    await eventually('the edit runs', () => box.running('uid', 'app').Config.WorkingDir === '/tmp');
+    assert.equal(box.running('uid', 'POD').Id, sandbox);
+    box.remove('uid.yaml');
+    await box.gone('uid');
+  });
+
+  test('row 66, T9: of many quick edits the last one runs, and nothing is left over', async () => {
+    const text = (n: number) =>
+      pod('quick', [container('app', FOREVER, { env: [{ name: 'N', value: String(n) }] })]);
+    for (let n = 0; n < 60; n++) {
+      box.put('quick.yaml', text(n));
+      await new Promise(done => setTimeout(done, 25));
+    }
+    await eventually('the last one runs', () =>
+      box.running('quick', 'app').Config.Env.includes('N=59'),
+    );
+    await box.ready('quick');
+    await eventually('at most one dead copy', () => box.inspect('quick', 'app').length <= 2, {
+      withinMs: 90_000,
+    });
+    box.remove('quick.yaml');
+    await box.gone('quick');
+  });
+
+  test('rows 64, 67, T3: removed and put back while it ends, it ends fully and runs again under the same uid', async () => {
+    const slow = pod('again', [container('app', "trap '' TERM; while :; do sleep 0.1; done")], {
+      terminationGracePeriodSeconds: 3,
+    });
+    box.put('again.yaml', slow);
+    const uid = (await box.ready('again')).metadata?.uid;
+    const id = box.running('again', 'app').Id;
+    box.remove('again.yaml');
+    await eventually('it is ending', async () =>
+      (await box.pods()).some(one => one.metadata?.deletionTimestamp !== undefined),
+    );
+    box.put('again.yaml', slow);
+    await eventually('it runs again', () => box.running('again', 'app').Id !== id);
+    const found = await box.ready('again');
+    assert.equal(found.metadata?.uid, uid);
+    box.remove('again.yaml');
+    await box.gone('again');
+  });
+
+  test('rows 68, 71, T8: the grace is honoured, and meanwhile the pod is shown as ending', async () => {
+    const stubborn = container('app', "trap '' TERM; while :; do sleep 0.1; done");
+    box.put('grace.yaml', pod('grace', [stubborn], { terminationGracePeriodSeconds: 4 }));
+    await box.ready('grace');
+    const from = Date.now();
+    box.remove('grace.yaml');
+    await eventually('shown as ending', async () =>
+      (await box.pods()).some(
+        one =>
+          one.metadata?.name === `grace-${NODE}` && one.metadata.deletionTimestamp !== undefined,
+      ),
+    );
+    await box.gone('grace');
+    // Not before its grace: the clock of the test is the same as the engine's.
+    assert.ok(Date.now() - from >= 3_900);
+  });
+
+  test('rows 74, 90, T7, T20: an agent that ends or is killed leaves containers alone and knows them again', async () => {
+    box.put('stay.yaml', pod('stay', [container('app'), container('ends', 'sleep 1; exit 3')]));
+    await box.until('a restart', 'stay', found =>
+      found.status?.containerStatuses?.some(one => one.name === 'ends' && one.restartCount >= 1),
+    );
+    const { Id, State } = box.running('stay', 'app');
+    const count = async () =>
+      (await box.pod('stay'))?.status?.containerStatuses?.find(one => one.name === 'ends')
+        ?.restartCount ?? -1;
+    const before = await count();
+    await box.restart('SIGTERM');
+    assert.ok((await count()) >= before || (await count()) === -1);
+    await box.restart('SIGKILL');
+    await box.until('known again', 'stay', found => found.status?.phase === 'Running');
+    assert.equal(box.running('stay', 'app').Id, Id);
+    assert.equal(box.running('stay', 'app').State.StartedAt, State.StartedAt);
+    assert.ok((await count()) >= before);
+    box.remove('stay.yaml');
+    await box.gone('stay');
+  });
+
+  test('row 72, T13: a file deleted while the agent was away ends its pod at the next start', async () => {
+    box.put('orphan.yaml', pod('orphan'));
+    await box.ready('orphan');
+    await box.stop('SIGKILL');
+    box.remove('orphan.yaml');
+    await box.start();
+    await box.gone('orphan');
+  });
+
+  test('row 73 better: a file changed while the agent was away: never both at once', async () => {
+    const ports = [{ containerPort: 80, hostPort: 18_473 }];
+    box.put('away.yaml', pod('away', [container('app', FOREVER, { ports })]));
+    await box.ready('away');
+    const uid = (await box.pod('away'))?.metadata?.uid;
+    await box.stop();
+    const volumes = [{ name: 'v' }];
+    box.put('away.yaml', pod('away', [container('app', FOREVER, { ports })], { volumes }));
+    await box.start();
+    await box.until('another pod', 'away', found => found.metadata?.uid !== uid);
+    await box.ready('away');
+    assert.equal(box.inspect('away', 'POD').filter(one => one.State.Running).length, 1);
+    box.remove('away.yaml');
+    await box.gone('away');
+  });
+
+  test('row 77: without its sandbox the whole pod is made again, under the next attempt', async () => {
+    box.put('dead.yaml', pod('dead'));
+    await box.ready('dead');
+    const app = box.running('dead', 'app').Id;
+    docker('kill', box.running('dead', 'POD').Id);
+    await eventually('another sandbox', () => box.running('dead', 'POD').Name.endsWith('_1'));
+    await box.ready('dead');
+    assert.notEqual(box.running('dead', 'app').Id, app);
+    box.remove('dead.yaml');
+    await box.gone('dead');
+  });
+
+  test('row 79: a container removed by hand comes back', async () => {
+    box.put('hand.yaml', pod('hand'));
+    await box.ready('hand');
+    const { Id } = box.running('hand', 'app');
+    docker('rm', '-f', Id);
+    await eventually('it is back', () => box.running('hand', 'app').Id !== Id);
+    box.remove('hand.yaml');
+    await box.gone('hand');
+  });
+
+  test('row 203: what the agent did not make it does not touch', async () => {
+    const id = docker(
+      'run',
+      '-d',
+      '--label',
+      'io.kubernetes.pod.name=x',
+      'flotilla.dev/test:1',
+      'sleep',
+      '1000',
+    );
+    try {
+      box.put('other.yaml', pod('other'));
+      await box.ready('other');
+      box.remove('other.yaml');
+      await box.gone('other');
+      await box.restart();
+      assert.equal(docker('inspect', '-f', '{{.State.Running}}', id), 'true');
+    } finally {
+      docker('rm', '-f', id);
+    }
+  });
+
+  test('rows 141 to 145: command, args, expansion', async () => {
+    const env = [
+      { name: 'A', value: '$(B)' },
+      { name: 'B', value: 'x' },
+      { name: 'C', value: '$(B)' },
+      { name: 'D', value: '$$(B)' },
+      { name: 'E', value: '$(NONE)' },
+      { name: 'NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+      { name: 'IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
+    ];
+    const more = { env, args: ['ignored', '$(C)'] };
+    box.put(
+      'env.yaml',
+      pod('env', [container('app', `echo "$A|$C|$D|$E|$NAME|$IP|$1"; ${FOREVER}`, more)]),
+    );
+    const found = await box.ready('env');
+    const ip = found.status?.podIP ?? '';
+    assert.notEqual(ip, '');
+    await eventually(
+      'it spoke',
+      () => box.output('env', 'app') === `$(B)|x|$(B)|$(NONE)|env-${NODE}|${ip}|x`,
+    );
+    box.remove('env.yaml');
+    await box.gone('env');
+  });
+
+  test('rows 149 to 153: cpu shares, quota, memory, oom score', async () => {
+    const resources = {
+      requests: { cpu: '500m', memory: '16Mi' },
+      limits: { cpu: '750m', memory: '64Mi' },
+    };
+    box.put('res.yaml', pod('res', [container('some', FOREVER, { resources }), container('none')]));
+    const found = await box.ready('res');
+    assert.equal(found.status?.qosClass, 'Burstable');
+    const { CpuShares, CpuQuota, Memory, MemorySwap } = box.running('res', 'some').HostConfig;
+    assert.deepEqual(
+      [CpuShares, CpuQuota, Memory, MemorySwap],
+      [512, 75_000, 67_108_864, 67_108_864],
+    );
+    const none = box.running('res', 'none').HostConfig;
+    assert.deepEqual([none.CpuShares, none.Memory], [2, 0]);
+    box.remove('res.yaml');
+    await box.gone('res');
+  });
+
+  test('row 208: with the pod its files go', async () => {
+    const volumes = [{ name: 'v', emptyDir: {} }];
+    const volumeMounts = [{ name: 'v', mountPath: '/v' }];
+    box.put('files.yaml', pod('files', [container('app', FOREVER, { volumeMounts })], { volumes }));
+    await box.ready('files');
+    const source = box.running('files', 'app').Mounts.find(one => one.Destination === '/v')?.Source;
+    assert.ok(source !== undefined && source.startsWith(box.dir));
+    box.remove('files.yaml');
+    await box.gone('files');
+    await eventually('the files are gone', () => !existsSync(source));
+  });
+});

@@ -1,0 +1,181 @@
+/**
+ * Probes as a person at the node sees them. Each test names the row of the kubelet's behaviour that it covers.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { BlackBox, container, FOREVER, pod } from '../../support/black-box.js';
+import { noEngine } from '../../support/docker.js';
+import { eventually } from '../../support/wait.js';
+
+const quick = { periodSeconds: 1, failureThreshold: 1 };
+const exec = (script: string) => ({ exec: { command: ['/bin/sh', '-c', script] } });
+/** busybox' httpd on port 8080, serving what lies in /www. */
+const HTTPD = `mkdir -p /www; echo ok > /www/good; httpd -p 8080 -h /www; ${FOREVER}`;
+
+describe('probes, black box', { skip: noEngine() }, () => {
+  const box = new BlackBox();
+  before(async () => {
+    await box.start();
+  });
+  after(() => box.close());
+
+  const readyOf = (name: string, only = 'app') =>
+    box.pod(name).then(found => found?.status?.containerStatuses?.find(one => one.name === only));
+
+  test('rows 92, 95, 108: not ready until the first success, ready by it, unready by failures, never restarted for it', async () => {
+    const readinessProbe = { ...exec('test -e /tmp/ready'), ...quick };
+    box.put('ready.json', pod('ready', [container('app', FOREVER, { readinessProbe })]));
+    await box.phase('ready', 'Running');
+    await eventually('an event says so', async () =>
+      (await box.events('Unhealthy')).some(one => /Readiness probe failed/.test(one.message ?? '')),
+    );
+    assert.equal((await readyOf('ready'))?.ready, false);
+    box.exec('ready', 'app', 'touch', '/tmp/ready');
+    await box.ready('ready');
+    box.exec('ready', 'app', 'rm', '/tmp/ready');
+    await box.until('unready', 'ready', found =>
+      found.status?.conditions?.some(
+        one =>
+          one.type === 'Ready' && one.status === 'False' && one.reason === 'ContainersNotReady',
+      ),
+    );
+    assert.equal((await readyOf('ready'))?.restartCount, 0);
+    box.remove('ready.json');
+    await box.gone('ready');
+  });
+
+  test('rows 96, 108: a liveness failure restarts that container alone, with an event', async () => {
+    const livenessProbe = { ...exec('test ! -e /tmp/sick'), ...quick };
+    box.put(
+      'live.json',
+      pod('live', [container('app', FOREVER, { livenessProbe }), container('beside')]),
+    );
+    await box.ready('live');
+    const beside = box.running('live', 'beside').Id;
+    const { Id } = box.running('live', 'app');
+    box.exec('live', 'app', 'touch', '/tmp/sick');
+    await eventually('restarted', () => box.running('live', 'app').Id !== Id);
+    assert.equal(box.running('live', 'beside').Id, beside);
+    const killing = await box.events('Killing');
+    assert.ok(
+      killing.some(one => /failed liveness probe, will be restarted/.test(one.message ?? '')),
+    );
+    box.remove('live.json');
+    await box.gone('live');
+  });
+
+  test('row 93: until the startup probe passes nothing else is asked; then readiness at once', async () => {
+    const more = {
+      startupProbe: { ...exec('test -e /tmp/up'), periodSeconds: 1, failureThreshold: 100 },
+      livenessProbe: { ...exec('echo x >> /tmp/asked; true'), ...quick },
+      readinessProbe: { ...exec('true'), periodSeconds: 30 },
+    };
+    box.put('startup.json', pod('startup', [container('app', FOREVER, more)]));
+    await box.phase('startup', 'Running');
+    await eventually('the startup probe was asked', async () =>
+      (await box.events('Unhealthy')).some(one => /Startup probe failed/.test(one.message ?? '')),
+    );
+    assert.equal((await readyOf('startup'))?.started, false);
+    assert.equal(box.exec('startup', 'app', 'sh', '-c', 'ls /tmp'), '');
+    box.exec('startup', 'app', 'touch', '/tmp/up');
+    // A readiness period is thirty seconds: only a probe at once can be this quick.
+    await eventually('ready at once', async () => (await readyOf('startup'))?.ready === true, {
+      withinMs: 20_000,
+    });
+    assert.equal((await readyOf('startup'))?.started, true);
+    box.remove('startup.json');
+    await box.gone('startup');
+  });
+
+  test('rows 99, 105: httpGet by a named port, and a 404 is a failure', async () => {
+    const ports = [{ name: 'web', containerPort: 8080 }];
+    const probe = (path: string) => ({ httpGet: { path, port: 'web' }, ...quick });
+    box.put(
+      'good.json',
+      pod('good', [container('app', HTTPD, { ports, readinessProbe: probe('/good') })]),
+    );
+    box.put(
+      'none.json',
+      pod('none', [container('app', HTTPD, { ports, readinessProbe: probe('/none') })]),
+    );
+    await box.ready('good');
+    await eventually('the other is told', async () =>
+      (await box.events('Unhealthy')).some(one => /statuscode: 404/.test(one.message ?? '')),
+    );
+    assert.equal((await readyOf('none'))?.ready, false);
+    box.remove('good.json');
+    box.remove('none.json');
+  });
+
+  test('row 104: tcpSocket passes when the port opens', async () => {
+    const readinessProbe = { tcpSocket: { port: 8080 }, ...quick };
+    const script = `while [ ! -e /tmp/go ]; do sleep 0.1; done; ${HTTPD}`;
+    box.put('tcp.json', pod('tcp', [container('app', script, { readinessProbe })]));
+    await box.phase('tcp', 'Running');
+    assert.equal((await readyOf('tcp'))?.ready, false);
+    box.exec('tcp', 'app', 'touch', '/tmp/go');
+    await box.ready('tcp');
+    box.remove('tcp.json');
+    await box.gone('tcp');
+  });
+
+  test('rows 102, 103 better: an exec probe that takes too long fails, and its process does not go on', async () => {
+    const readinessProbe = { ...exec('exec sleep 4321'), ...quick, timeoutSeconds: 1 };
+    box.put('slow.json', pod('slow', [container('app', FOREVER, { readinessProbe })]));
+    await eventually('it failed', async () =>
+      (await box.events('Unhealthy')).some(
+        one => one.involvedObject.name?.startsWith('slow-') === true,
+      ),
+    );
+    box.remove('slow.json');
+    await eventually('at most one is left', () => {
+      const [one] = box.inspect('slow', 'app');
+      if (one?.State.Running !== true) return true;
+      return (box.exec('slow', 'app', 'ps').match(/sleep 4321/g) ?? []).length <= 1;
+    });
+    await box.gone('slow');
+  });
+
+  test('row 75, T62 better: over a restart of the agent nothing turns unready', async () => {
+    const readinessProbe = { ...exec('true'), periodSeconds: 2, initialDelaySeconds: 1 };
+    box.put('steady.json', pod('steady', [container('app', FOREVER, { readinessProbe })]));
+    const at = (await box.ready('steady')).status?.conditions?.find(one => one.type === 'Ready');
+    await box.restart('SIGKILL');
+    const again = (await box.ready('steady')).status?.conditions?.find(one => one.type === 'Ready');
+    assert.equal(again?.lastTransitionTime, at?.lastTransitionTime);
+    box.remove('steady.json');
+    await box.gone('steady');
+  });
+
+  test('row 107: the grace of a probe replaces the pod’s', async () => {
+    const livenessProbe = {
+      ...exec('test ! -e /tmp/sick'),
+      ...quick,
+      terminationGracePeriodSeconds: 1,
+    };
+    const script = "trap '' TERM; while :; do sleep 0.1; done";
+    box.put(
+      'grace.json',
+      pod('grace', [container('app', script, { livenessProbe })], {
+        terminationGracePeriodSeconds: 300,
+      }),
+    );
+    await box.ready('grace');
+    const { Id } = box.running('grace', 'app');
+    box.exec('grace', 'app', 'touch', '/tmp/sick');
+    await eventually(
+      'killed long before the pod’s grace',
+      () => box.running('grace', 'app').Id !== Id,
+    );
+    box.put(
+      'grace.json',
+      pod('grace', [container('app', script)], { terminationGracePeriodSeconds: 1 }),
+    );
+    box.remove('grace.json');
+  });
+
+  test('row 222: probes are counted in /metrics', async () => {
+    const { body } = await box.get('/metrics');
+    assert.match(body, /^prober_probe_total\{.*probe_type="Readiness".*\} [1-9]/m);
+  });
+});

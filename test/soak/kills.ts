@@ -1,0 +1,8 @@
+/** `npm run soak`: two hundred kills of the agent at random moments. `SEED` and `ROUNDS` may be given. */
+import { killStorm } from '../support/kill-storm.js';
+
+const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
+const rounds = Number(process.env['ROUNDS'] ?? 200);
+process.stdout.write(`seed ${seed}, ${rounds} kills\n`);
+await killStorm({ rounds, seed });
+process.stdout.write('no double pod, no needless restart, no count that fell\n');

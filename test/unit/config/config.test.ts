@@ -1,0 +1,217 @@
+/** The agent's settings: where they come from, which wins, what a mistake says. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { ConfigError } from '../../../agent/config-error.js';
+import { resolveConfig, type AgentConfig, type ConfigInput } from '../../../agent/config.js';
+import { envName, FILE_ONLY, flagName, SETTINGS } from '../../../agent/settings.js';
+import { shownConfig } from '../../../agent/shown-config.js';
+
+function input(change: Partial<ConfigInput> & { readonly text?: string } = {}): ConfigInput {
+  const { text, ...rest } = change;
+  return {
+    flags: { dataDir: '/var/lib/flotilla' },
+    env: {},
+    file: text === undefined ? null : { name: 'agent.yaml', text },
+    hostname: 'Edge-7.example',
+    joinedAs: null,
+    ...rest,
+  };
+}
+
+const read = (text: string): AgentConfig => resolveConfig(input({ text })).config;
+
+describe('defaults', () => {
+  const { config, warnings } = resolveConfig(input());
+
+  test('row 2, 32, 177, 204: the kubelet’s numbers', () => {
+    assert.equal(config.fileCheckFrequencyMs, 20_000);
+    assert.equal(config.maxPods, 110);
+    assert.equal(config.restartBackOffMaxMs, 300_000);
+    assert.equal(config.url, null);
+    assert.equal(config.images.garbage, null);
+    assert.equal(config.shutdown, null);
+    assert.deepEqual(warnings, []);
+  });
+
+  test('the manifests lie in the data directory, the name is the host’s first label', () => {
+    assert.equal(config.staticPodPath, '/var/lib/flotilla/manifests');
+    assert.equal(config.socketPath, '/var/lib/flotilla/agent.sock');
+    assert.equal(config.nodeName, 'edge-7');
+  });
+});
+
+describe('which place wins', () => {
+  const text = 'nodeName: from-file\nfileCheckFrequency: 5s';
+  const flags = { dataDir: '/d', nodeName: 'from-flag' };
+  const env = { FLOTILLA_NODE_NAME: 'from-env' };
+  const rows: [string, Partial<ConfigInput> & { text: string }, string][] = [
+    ['a flag over the environment', { flags, env, text }, 'from-flag'],
+    ['the environment over the file', { env, text }, 'from-env'],
+    ['the file over the host’s name', { text }, 'from-file'],
+    ['an empty variable counts as absent', { env: { FLOTILLA_NODE_NAME: '' }, text }, 'from-file'],
+  ];
+  for (const [sentence, change, wanted] of rows) {
+    test(sentence, () => assert.equal(resolveConfig(input(change)).config.nodeName, wanted));
+  }
+
+  test('the deprecated --pod-manifest-path works and says so; --manifest-url is staticPodURL', () => {
+    const { config, warnings } = resolveConfig(
+      input({ flags: { dataDir: '/d', podManifestPath: '/m/', manifestUrl: 'http://h/p' } }),
+    );
+    assert.equal(config.staticPodPath, '/m');
+    assert.equal(config.url?.url, 'http://h/p');
+    assert.match(warnings.join(), /deprecated/);
+  });
+
+  test('names in upper snake and kebab case, each its own', () => {
+    assert.equal(envName('staticPodURL'), 'FLOTILLA_STATIC_POD_URL');
+    assert.equal(flagName('imageGCHighThresholdPercent'), '--image-gc-high-threshold-percent');
+    const names = Object.keys(SETTINGS).map(envName);
+    assert.equal(new Set(names).size, names.length);
+  });
+
+  test('what may carry a secret is never taken from flags or environment', () => {
+    const env = { FLOTILLA_STATIC_POD_URL_HEADER: 'a=b', FLOTILLA_STATIC_POD_URL: 'http://h/' };
+    assert.ok(FILE_ONLY.has('staticPodURLHeader'));
+    assert.deepEqual(resolveConfig(input({ env })).config.url?.headers, {});
+  });
+});
+
+describe('the file', () => {
+  test('a KubeletConfiguration is taken unchanged', () => {
+    const { config, warnings } = resolveConfig(
+      input({
+        text: [
+          'apiVersion: kubelet.config.k8s.io/v1beta1',
+          'kind: KubeletConfiguration',
+          'staticPodPath: /etc/kubernetes/manifests',
+          'staticPodURL: http://10.0.0.1/pods',
+          'staticPodURLHeader: {X-Token: [a, b]}',
+          'httpCheckFrequency: 30s',
+          'crashLoopBackOff: {maxContainerRestartPeriod: 30s}',
+          'cgroupDriver: systemd',
+          'maxPods: 20',
+        ].join('\n'),
+      }),
+    );
+    assert.equal(config.staticPodPath, '/etc/kubernetes/manifests');
+    assert.deepEqual(config.url, {
+      url: 'http://10.0.0.1/pods',
+      headers: { 'X-Token': ['a', 'b'] },
+      checkFrequencyMs: 30_000,
+    });
+    assert.equal(config.restartBackOffMaxMs, 30_000);
+    assert.equal(config.maxPods, 20);
+    assert.deepEqual(warnings, ['agent.yaml: without meaning here and passed over: cgroupDriver']);
+  });
+
+  test('serial pulls are one at a time; else the number given', () => {
+    assert.equal(read('serializeImagePulls: true').images.maxParallelPulls, 1);
+    assert.equal(read('maxParallelImagePulls: 8').images.maxParallelPulls, 8);
+  });
+
+  test('images are collected when that is asked for, by name or by a threshold', () => {
+    assert.deepEqual(read('imageGarbageCollection: true').images.garbage, {
+      highPercent: 85,
+      lowPercent: 80,
+      minimumAgeMs: 120_000,
+      maximumAgeMs: 0,
+    });
+    assert.equal(read('imageGCHighThresholdPercent: 70').images.garbage?.lowPercent, 69);
+    assert.equal(read('imageGCHighThresholdPercent: 100').images.garbage, null);
+  });
+});
+
+describe('a mistake says what, where, and what to do', () => {
+  const rows: [string, Partial<ConfigInput> & { text?: string }, RegExp][] = [
+    ['no data directory', { flags: {} }, /pass --data-dir DIR/],
+    [
+      'an unknown setting',
+      { text: 'nodename: x' },
+      /agent\.yaml: unknown setting "nodename"; known: dataDir, nodeName/,
+    ],
+    [
+      'a setting of ours in the kubelet’s file',
+      { text: 'kind: KubeletConfiguration\nadmission: {}' },
+      /unknown setting "admission"/,
+    ],
+    [
+      'another kind',
+      { text: 'kind: Pod' },
+      /kind must be AgentConfiguration or KubeletConfiguration/,
+    ],
+    ['YAML that does not parse', { text: 'a: [' }, /^agent\.yaml: .*at line 1/s],
+    ['a list', { text: '- a' }, /expected a mapping of settings/],
+    ['a number for a text', { text: 'nodeName: 5' }, /agent\.yaml: nodeName: "5" is not a string/],
+    [
+      'a duration without a unit',
+      { flags: { dataDir: '/d', fileCheckFrequency: '20' } },
+      /--file-check-frequency: "20" is not a duration of 100ms or more, such as 20s/,
+    ],
+    [
+      'an address that others reach',
+      { text: 'apiListen: 0.0.0.0:80' },
+      /apiListen: "0\.0\.0\.0:80" is not a loopback address with a port/,
+    ],
+    [
+      'headers without a URL',
+      { text: 'staticPodURLHeader: {A: [b]}' },
+      /staticPodURLHeader: only with staticPodURL/,
+    ],
+    [
+      'headers of the wrong shape',
+      { text: 'staticPodURL: http://h/\nstaticPodURLHeader: {A: b}' },
+      /staticPodURLHeader: expected a mapping of header names to lists/,
+    ],
+    [
+      'a restart period above the kubelet’s',
+      { text: 'maxContainerRestartPeriod: 10m' },
+      /at most 300s/,
+    ],
+    [
+      'a low mark that is not below the high one',
+      { text: 'imageGCHighThresholdPercent: 50\nimageGCLowThresholdPercent: 60' },
+      /imageGCLowThresholdPercent \(60\) must be below/,
+    ],
+    [
+      'critical pods with more time than all',
+      { text: 'shutdownGracePeriodCriticalPods: 10s' },
+      /must not be longer than shutdownGracePeriod/,
+    ],
+    [
+      'a kubelet’s pods beside an engine',
+      { text: 'kubeletPods: http://127.0.0.1:10255/pods' },
+      /only with runtime: none/,
+    ],
+    [
+      'an engine that is not on this node',
+      { env: { DOCKER_HOST: 'tcp://h:2375' } },
+      /DOCKER_HOST: "tcp:\/\/h:2375" is not a unix socket/,
+    ],
+    [
+      'a node name with a dot',
+      { flags: { dataDir: '/d', nodeName: 'a.b' } },
+      /--node-name: "a\.b" is not a node name/,
+    ],
+    [
+      'another name than it joined under',
+      { joinedAs: 'n1', flags: { dataDir: '/d', nodeName: 'n2' } },
+      /joined as "n1", not "n2"/,
+    ],
+  ];
+  for (const [sentence, change, wanted] of rows) {
+    test(sentence, () => {
+      assert.throws(
+        () => resolveConfig(input(change)),
+        error => error instanceof ConfigError && wanted.test(error.message),
+      );
+    });
+  }
+});
+
+test('row 33: headers and passwords are never shown', () => {
+  const config = read('staticPodURL: http://me:pw@h/p\nstaticPodURLHeader: {X-Token: [s3cret]}');
+  const shown = JSON.stringify(shownConfig(config));
+  assert.doesNotMatch(shown, /s3cret|pw@/);
+  assert.match(shown, /X-Token/);
+});

@@ -1,0 +1,116 @@
+/** The files that the agent keeps for containers, and the node's files that it reads for them. */
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { writeHosts, writeResolvConf } from '../../../agent/pods/managed-files.js';
+import { openNodeFiles, type NodeFiles } from '../../../agent/pods/node-files.js';
+import { openPodVolumes } from '../../../agent/pods/volumes.js';
+import { RuntimeError } from '../../../agent/runtime/runtime.js';
+import { manifest, nodeFactsOf, wish, type PodOptions } from '../../support/pods.js';
+
+const dir = mkdtempSync(join(tmpdir(), 'fl-files-'));
+after(() => {
+  rmSync(dir, { recursive: true, force: true });
+});
+const volumes = openPodVolumes(dir);
+
+const files: NodeFiles = {
+  resolvConf: () => Promise.resolve('nameserver 10.0.0.2\n'),
+  hosts: () => Promise.resolve('127.0.0.1 node\n'),
+  seccompProfile: () => Promise.reject(new Error('nobody asks for one')),
+};
+const tools = { volumes, files, node: nodeFactsOf() };
+
+async function mountsOf(options: PodOptions) {
+  const desired = wish(manifest('web', options));
+  await volumes.prepare(desired.uid, desired.pod);
+  const [container] = desired.pod.spec.containers;
+  assert.ok(container !== undefined);
+  const mounts = await volumes.mounts(desired.uid, desired.pod, container);
+  return new Map(mounts.map(mount => [mount.containerPath, mount]));
+}
+
+describe('managed files', () => {
+  test('rows 173, 174: every container has both, writable as long as its root is', async () => {
+    const plain = await mountsOf({});
+    assert.deepEqual([...plain.keys()].sort(), ['/etc/hosts', '/etc/resolv.conf']);
+    assert.deepEqual(
+      [...plain.values()].map(({ readOnly }) => readOnly),
+      [false, false],
+    );
+    const closed = await mountsOf({
+      containers: [{ name: 'app', securityContext: { readOnlyRootFilesystem: true } }],
+    });
+    assert.deepEqual(
+      [...closed.values()].map(({ readOnly }) => readOnly),
+      [true, true],
+    );
+  });
+
+  test('row 175: a container’s own mount in the place holds', async () => {
+    const mounts = await mountsOf({
+      spec: { volumes: [{ name: 'own', hostPath: { path: '/etc/hosts' } }] },
+      containers: [{ name: 'app', volumeMounts: [{ name: 'own', mountPath: '/etc/hosts' }] }],
+    });
+    assert.equal(mounts.get('/etc/hosts')?.hostPath, '/etc/hosts');
+    assert.equal(mounts.size, 2);
+  });
+
+  test('rows 174, 175: written in place with mode 0644, so that running containers see it', async () => {
+    const desired = wish(manifest('web'));
+    await writeHosts(desired, '', tools);
+    const path = join(dir, 'pods', desired.uid, 'etc-hosts');
+    const before = statSync(path);
+    await writeHosts(desired, '10.9.9.9', tools);
+    assert.match(readFileSync(path, 'utf8'), /\n10\.9\.9\.9\tweb-edge1\n$/);
+    assert.equal(statSync(path).ino, before.ino);
+    assert.equal(before.mode & 0o777, 0o644);
+  });
+
+  test('row 175: with the host’s network the node’s own lines stand in it', async () => {
+    const desired = wish(manifest('shared', { spec: { hostNetwork: true } }));
+    await writeHosts(desired, '10.9.9.9', tools);
+    const text = readFileSync(join(dir, 'pods', desired.uid, 'etc-hosts'), 'utf8');
+    assert.equal(text, '# Kubernetes-managed hosts file (host network).\n127.0.0.1 node\n');
+  });
+
+  test('row 171: resolv.conf is written, and what is worth an event comes back', async () => {
+    const desired = wish(manifest('names'));
+    const warnings = await writeResolvConf(desired, tools);
+    assert.deepEqual(
+      warnings.map(({ reason }) => reason),
+      ['MissingClusterDNS'],
+    );
+    const text = readFileSync(join(dir, 'pods', desired.uid, 'resolv.conf'), 'utf8');
+    assert.equal(text, 'nameserver 10.0.0.2\n');
+  });
+});
+
+describe('files of the node', () => {
+  const seccompDir = join(dir, 'seccomp');
+  const own = openNodeFiles({ resolvConf: join(dir, 'my-resolv.conf'), seccompDir });
+
+  test('row 171: the configured resolver file is read anew each time', async () => {
+    assert.equal(await own.resolvConf(), '');
+    writeFileSync(join(dir, 'my-resolv.conf'), 'nameserver 127.0.0.53\n');
+    assert.equal(await own.resolvConf(), 'nameserver 127.0.0.53\n');
+  });
+
+  test('row 160: a seccomp profile is the text of its file', async () => {
+    mkdirSync(join(seccompDir, 'shop'), { recursive: true });
+    writeFileSync(join(seccompDir, 'shop/web.json'), '{}');
+    assert.equal(await own.seccompProfile('shop/web.json'), '{}');
+  });
+
+  test('row 160: a missing profile is a create error that names the file', async () => {
+    await assert.rejects(
+      own.seccompProfile('none.json'),
+      (error: unknown) =>
+        error instanceof RuntimeError &&
+        error.code === 'CreateContainerError' &&
+        error.message.includes(join(seccompDir, 'none.json')),
+    );
+  });
+});
