@@ -17,6 +17,7 @@ import { startHubSession, type HubSession } from './hub-session.js';
 import { openJournal, type Journal } from './journal/journal.js';
 import { architecture, readNodeInfo } from './node-info.js';
 import { openOwnedDirectory } from './intake/owned-files.js';
+import type { PodSource } from './pods/desired.js';
 import type { Pods } from './pods/pods.js';
 import type { SourceCondition } from './ports.js';
 import { startPods } from './pods/reconcile.js';
@@ -26,6 +27,7 @@ import { serveLoopback, serveSocket } from './api/server.js';
 import type { ApiSources } from './api/routes.js';
 import { shownConfig } from './shown-config.js';
 import { openFileSource } from './sources/files.js';
+import { openUrlSource } from './sources/url.js';
 import { agentStatus } from './agent-status.js';
 
 export interface AgentOptions {
@@ -107,9 +109,26 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<voi
     onOwnedInDoubt: () => held.session?.intake.repair(),
   });
   closings.push(() => source.stop());
+  const podSources: PodSource[] = [source];
+  if (config.url !== null) {
+    const { url, headers, checkFrequencyMs } = config.url;
+    const polled = await openUrlSource({
+      url,
+      headers,
+      httpCheckFrequencyMs: checkFrequencyMs,
+      extraAuthoritiesFile: config.extraAuthoritiesFile,
+      dataDir,
+      nodeName: config.nodeName,
+      clock,
+      log,
+      events: journal,
+    });
+    closings.push(() => polled.stop());
+    podSources.push(polled);
+  }
   const pods = startPods({
     runtime,
-    sources: [source],
+    sources: podSources,
     events: journal,
     clock,
     log,
@@ -208,6 +227,7 @@ function startSession({ config, identity, journal, clock, log, held }: SessionPa
     journal,
     directory: openOwnedDirectory(config.staticPodPath),
     pinnedRoot: identity.root,
+    runtimeNone: config.runtime === 'none',
     arch: architecture(),
     agentVersion: VERSION,
     brokers: identity.membership.brokers,

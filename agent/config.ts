@@ -53,6 +53,8 @@ export interface AgentConfig {
   readonly staticPodPath: string;
   readonly fileCheckFrequencyMs: number;
   readonly url: UrlSourceConfig | null;
+  /** NODE_EXTRA_CA_CERTS: authorities of `url`'s server beside the machine's own. */
+  readonly extraAuthoritiesFile: string | null;
 
   /** As written: `parseAdmissionPolicy` reads it. */
   readonly admission: Readonly<Record<string, unknown>> | null;
@@ -172,6 +174,7 @@ export function resolveConfig(input: ConfigInput): ResolvedConfig {
     staticPodPath: resolve(settings.get('staticPodPath', `${dataDir}/manifests`)),
     fileCheckFrequencyMs: settings.get('fileCheckFrequency', 20_000),
     url: urlSource(settings),
+    extraAuthoritiesFile: input.env['NODE_EXTRA_CA_CERTS'] || null,
     admission: settings.find('admission')?.value ?? null,
     allowedUnsafeSysctls: settings.get('allowedUnsafeSysctls', []),
     maxPods: settings.get('maxPods', 110),
