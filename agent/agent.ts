@@ -20,6 +20,7 @@ import { openOwnedDirectory } from './intake/owned-files.js';
 import type { PodSource } from './pods/desired.js';
 import type { Pods } from './pods/pods.js';
 import type { SourceCondition } from './ports.js';
+import { openLogLinks } from './pods/log-links.js';
 import { startPods } from './pods/reconcile.js';
 import { DockerRuntime } from './runtime/docker.js';
 import { RuntimeError } from './runtime/runtime.js';
@@ -128,6 +129,7 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<voi
   }
   const pods = startPods({
     runtime,
+    logLinks: openLogLinks('/var/log', log),
     sources: podSources,
     events: journal,
     clock,

@@ -28,7 +28,7 @@ export function isConfigMap(manifest: BundleManifest): manifest is ConfigMap {
   return manifest.kind === 'ConfigMap';
 }
 
-export function isPod(manifest: BundleManifest): manifest is Pod {
+export function isPod(manifest: BundleManifest): manifest is ValidPod {
   return !isConfigMap(manifest);
 }
 

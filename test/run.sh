@@ -64,6 +64,10 @@ packages() {
   have git git
   have dockerd docker.io
   have iptables iptables
+  have podman podman
+  have runc runc
+  [ -x /usr/lib/podman/netavark ] || missing+=(netavark)
+  have docker-registry docker-registry
   have busybox busybox-static
   have openssl openssl
   have ip iproute2

@@ -141,6 +141,9 @@ export function containerSpec(
       ...(container.ports === undefined
         ? {}
         : { 'io.kubernetes.container.ports': JSON.stringify(container.ports) }),
+      'io.kubernetes.pod.terminationGracePeriod': String(
+        gracePeriod(pod.spec.terminationGracePeriodSeconds),
+      ),
     },
     hash: desired.containerHashes.get(container.name) ?? '',
   };

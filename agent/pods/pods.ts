@@ -4,6 +4,7 @@
 import type { Completion, Completions } from './completion.js';
 import type { PodSource } from './desired.js';
 import type { HookRunner, Prober } from './health.js';
+import type { LogLinks } from './log-links.js';
 import type { PodSettings } from './pod-settings.js';
 import type { ImagePulls } from '../images/pulls.js';
 import type { Admission } from '../admission/admit.js';
@@ -22,6 +23,8 @@ export interface PodsOptions {
   readonly runtime: ContainerRuntime;
   /** Absent: with the pods' own pull secrets alone. */
   readonly images?: ImagePulls;
+  /** Absent: none are made. */
+  readonly logLinks?: LogLinks;
   readonly sources: readonly PodSource[];
   readonly events: EventSink;
   readonly clock: Clock;

@@ -115,9 +115,7 @@ class Reconciler implements Pods {
         if (this.#workers.isBusyWith(podUid)) void this.#wakeLater();
         else this.#wakeUp();
       },
-      onGap: () => {
-        this.#wakeUp();
-      },
+      onGap: () => this.#wakeUp(),
     });
     this.#running = Promise.all([this.#loop(), listening]);
   }
@@ -224,6 +222,7 @@ class Reconciler implements Pods {
     await this.#engine.meet();
     this.#observed = await this.#options.runtime.observe();
     this.#isObserved = true;
+    void this.#options.logLinks?.sync(this.#observed);
     this.#podData = await this.#volumes.uids();
     const now = clock.now();
     this.#merge();
@@ -305,9 +304,7 @@ class Reconciler implements Pods {
         tell: (pod, event) => {
           this.#events.tell(pod, event);
         },
-        onOutcome: outcome => {
-          this.#note(key, outcome);
-        },
+        onOutcome: outcome => this.#note(key, outcome),
       });
     }
   }

@@ -2,7 +2,6 @@
  * How a container is to be ended, kept in its annotations, so that it ends properly although its manifest is gone
  * (kubelet behaviour row 72 done better; the names are cri-dockerd's where it has them). Pure.
  */
-import type { LifecycleHandler } from '../../protocol/pod.js';
 import type { ObservedContainer } from './runtime.js';
 
 export const PRE_STOP_ANNOTATION = 'io.kubernetes.container.preStopHandler';
@@ -17,7 +16,7 @@ export function endingOf(
   try {
     const handler: unknown = JSON.parse(annotations[PRE_STOP_ANNOTATION] ?? 'null');
     const isHandler = typeof handler === 'object' && !Array.isArray(handler);
-    return { preStop: isHandler ? (handler as LifecycleHandler | null) : null, stopOrder };
+    return { preStop: isHandler ? handler : null, stopOrder };
   } catch {
     return { preStop: null, stopOrder };
   }

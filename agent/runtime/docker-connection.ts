@@ -9,8 +9,9 @@ import { createNamed } from './docker-create.js';
 import { isGone, runtimeErrorOf, statusOf } from './docker-errors.js';
 import { inspectCache, type InspectCache } from './docker-inspect-cache.js';
 import { LABEL } from './docker-names.js';
-import { kindOf } from './docker-observe.js';
+import { kindOf, mayBeOomKilled, type FailedStart } from './docker-observe.js';
 import type { EngineKind } from './docker-options.js';
+import { wasKilledForMemory } from './host-kernel-log.js';
 import { RuntimeError, type EngineId, type RuntimeErrorCode } from './runtime.js';
 
 export interface DockerOptions {
@@ -40,6 +41,10 @@ export class DockerConnection {
   readonly cache: InspectCache;
   /** Containers known to be ours. */
   readonly own = new Set<EngineId>();
+  /** Starts that failed on an engine that does not remember it (Podman). */
+  readonly failedStarts = new Map<EngineId, FailedStart>();
+  /** What the kernel's log said of containers that were killed, asked once for each. */
+  readonly #oomKilled = new Map<EngineId, Promise<boolean>>();
   #kind: Promise<EngineKind> | null = null;
 
   constructor(options: DockerOptions) {
@@ -103,6 +108,14 @@ export class DockerConnection {
     });
   }
 
+  /** Where the engine does not say it by itself. */
+  async wasOomKilled(info: ContainerInspectInfo): Promise<boolean> {
+    if (!mayBeOomKilled(info) || (await this.kind()) === 'docker') return false;
+    const asked = this.#oomKilled.get(info.Id) ?? wasKilledForMemory(info.Id);
+    this.#oomKilled.set(info.Id, asked);
+    return asked;
+  }
+
   /** Gone already = done. Throws the engine's own errors. */
   async remove(id: EngineId): Promise<void> {
     try {
@@ -113,6 +126,8 @@ export class DockerConnection {
     } finally {
       this.cache.drop(id);
       this.own.delete(id);
+      this.failedStarts.delete(id);
+      this.#oomKilled.delete(id);
     }
   }
 

@@ -30,13 +30,22 @@ export function messageOf(error: unknown): string {
   return (json?.message ?? message ?? String(error)).replace(/\s+/g, ' ').trim();
 }
 
+/** Podman answers 500 when it went between two looks of its own. */
 export function isGone(error: unknown): boolean {
-  return statusOf(error) === 404;
+  const status = statusOf(error);
+  return (
+    status === 404 || (status === 500 && /no such (?:container|image)/i.test(messageOf(error)))
+  );
 }
 
 /** Docker answers 409, Podman 500 with the same words. */
 export function isNameTaken(error: unknown): boolean {
   return /already in use/.test(messageOf(error)) && [409, 500].includes(statusOf(error));
+}
+
+/** The path that Docker before 23 did not find, and does not make. */
+export function missingMountSource(error: unknown): string | null {
+  return /bind source path does not exist: (.+)$/.exec(messageOf(error))?.[1] ?? null;
 }
 
 /** runc says it in words, or dies in its first stage, which sets the score, before it can say anything. */
@@ -59,7 +68,7 @@ export function runtimeErrorOf(error: unknown, fallback: RuntimeErrorCode): Runt
       { cause: error },
     );
   }
-  if (statusCode === 404 && /no such container/i.test(message)) {
+  if (/no such container/i.test(message)) {
     return new RuntimeError('NotFound', message, { cause: error });
   }
   const port =

@@ -79,12 +79,23 @@ async function pullOnce(
     };
     if (signal?.aborted === true) stop();
     signal?.addEventListener('abort', stop, { once: true });
-    docker.modem.followProgress(progress, error => {
+    docker.modem.followProgress(progress, (error, lines) => {
       signal?.removeEventListener('abort', stop);
-      if (error) fail(error);
+      const failure = error ?? failureIn(lines as readonly ProgressLine[]);
+      if (failure) fail(failure);
       else done();
     });
   });
+}
+
+interface ProgressLine {
+  readonly error?: string;
+}
+
+/** What goes wrong once the answer has begun is said in its last line; Podman says everything there. */
+function failureIn(lines: readonly ProgressLine[]): Error | null {
+  const said = lines.find(({ error }) => error !== undefined)?.error;
+  return said === undefined ? null : Object.assign(new Error(said), { statusCode: 500 });
 }
 
 /** The registry answered and said no: with other credentials it may say yes. An unknown image may be a hidden one. */

@@ -48,16 +48,37 @@ export function observedSandbox(info: ContainerInspectInfo): ObservedSandbox {
   };
 }
 
-/** `repoDigests` of the image that it runs: empty for a local one. */
+/** What Docker writes down of a start that failed, and Podman forgets. */
+export interface FailedStart {
+  readonly exitCode: number;
+  readonly message: string;
+}
+
+/** As Docker numbers it: not found, not allowed, anything else. */
+export function failedStart(message: string): FailedStart {
+  if (/not found|no such file/i.test(message)) return { exitCode: 127, message };
+  return { exitCode: /permission denied/i.test(message) ? 126 : 128, message };
+}
+
+export interface ContainerContext {
+  /** Of the image that it runs: empty for a local one. */
+  readonly repoDigests: readonly string[];
+  readonly failedStart: FailedStart | undefined;
+  readonly kind: EngineKind;
+  /** Known from elsewhere than the engine's word. */
+  readonly oomKilled: boolean;
+}
+
 export function observedContainer(
   info: ContainerInspectInfo,
-  repoDigests: readonly string[],
+  { repoDigests, failedStart: failed, kind, oomKilled }: ContainerContext,
 ): ObservedContainer {
   const labels = info.Config.Labels;
   const { State } = info;
   const createdAt = new Date(info.Created);
   // The engine leaves a container whose start failed as "created" with an exit code (cri-dockerd does the same).
-  const neverRan = State.Status === 'created' && State.ExitCode !== 0;
+  const isUnstarted = stateOf(State) === 'created';
+  const neverRan = isUnstarted && (State.ExitCode !== 0 || failed !== undefined);
   const state: ContainerState = neverRan ? 'exited' : stateOf(State);
   const ended = state === 'exited';
   return {
@@ -68,16 +89,27 @@ export function observedContainer(
     attempt: countOf(labels, LABEL.restartCount),
     state,
     image: info.Config.Image,
-    imageId: repoDigests[0] ? `docker-pullable://${repoDigests[0]}` : `docker://${info.Image}`,
+    imageId: repoDigests[0]
+      ? `${kind}-pullable://${repoDigests[0]}`
+      : `${kind}://${info.Image.replace(/^(?=[0-9a-f]{64}$)/, 'sha256:')}`,
     hash: labels[LABEL.containerHash] ?? '',
     createdAt,
     startedAt: neverRan ? createdAt : timeOf(State.StartedAt),
     finishedAt: neverRan ? createdAt : ended ? endOf(State) : null,
-    exitCode: ended ? State.ExitCode : null,
-    reason: ended ? reasonOf(State, neverRan) : '',
-    message: State.Error,
+    exitCode: ended ? (neverRan && failed ? failed.exitCode : State.ExitCode) : null,
+    reason: ended ? (oomKilled ? 'OOMKilled' : reasonOf(State, neverRan)) : '',
+    message: State.Error || (neverRan ? (failed?.message ?? '') : ''),
+    logPath: info.LogPath ?? '',
     ...endingOf(annotationsOf(labels)),
   };
+}
+
+const KILLED = 137;
+
+/** It may have been for its memory, and the engine would not know (Podman on cgroup v1). */
+export function mayBeOomKilled({ State, HostConfig }: ContainerInspectInfo): boolean {
+  const isLimited = (HostConfig.Memory ?? 0) > 0;
+  return !State.Running && State.ExitCode === KILLED && !State.OOMKilled && isLimited;
 }
 
 function stateOf(state: ContainerInspectInfo['State']): ContainerState {

@@ -111,6 +111,8 @@ function mountOptions(mount: Mount): HostMount {
   const { readOnly, recursiveReadOnly, propagation } = mount;
   const BindOptions = {
     Propagation: propagation,
+    // What is missing is made, as with cri-dockerd (row 129); before Docker 23 `docker.ts` does it.
+    CreateMountpoint: true,
     ...(recursiveReadOnly ? { ReadOnlyForceRecursive: true } : {}),
     ...(readOnly && !recursiveReadOnly ? { ReadOnlyNonRecursive: true } : {}),
   };

@@ -1,7 +1,8 @@
-/** What a container uses, from the engine's statistics, counted as the kubelet counts. Pure but for the one call. */
+/** What a container uses, from the engine's statistics, counted as the kubelet counts. */
 import type Docker from 'dockerode';
 import { isGone, runtimeErrorOf, statusOf } from './docker-errors.js';
 import type { ContainerStats } from './exec.js';
+import { memoryStatOf } from './host-cgroups.js';
 import type { EngineId } from './runtime.js';
 
 /** The part of the Engine API's answer that is read; Podman leaves `memory_stats.stats` out. */
@@ -27,8 +28,12 @@ export function containerStats(stats: EngineStats): ContainerStats | null {
 /** Throws `EngineUnavailable`. */
 export async function readStats(docker: Docker, id: EngineId): Promise<ContainerStats | null> {
   try {
-    const stats = await docker.getContainer(id).stats({ stream: false, 'one-shot': true });
-    return containerStats(stats);
+    const container = docker.getContainer(id);
+    const stats: EngineStats = await container.stats({ stream: false, 'one-shot': true });
+    if (containerStats(stats) === null || stats.memory_stats?.stats) return containerStats(stats);
+    const { State } = await container.inspect();
+    const details = await memoryStatOf(State.Pid, id);
+    return containerStats({ ...stats, memory_stats: { ...stats.memory_stats, stats: details } });
   } catch (error) {
     if (isGone(error) || statusOf(error) === 409) return null;
     throw runtimeErrorOf(error, 'EngineError');

@@ -7,13 +7,25 @@ import { join } from 'node:path';
 import type { ContainerCreateOptions, ContainerInspectInfo } from 'dockerode';
 import { sha256Hex } from '../../protocol/canonical.js';
 import { DockerConnection, type DockerOptions } from './docker-connection.js';
-import { isGone, messageOf, runtimeErrorOf, statusOf } from './docker-errors.js';
+import {
+  isGone,
+  messageOf,
+  missingMountSource,
+  runtimeErrorOf,
+  statusOf,
+} from './docker-errors.js';
 import { engineEvents } from './docker-events.js';
 import { execInContainer } from './docker-exec.js';
 import * as imageCalls from './docker-images.js';
 import { containerLogs } from './docker-logs.js';
 import { containerName, countOf, LABEL } from './docker-names.js';
-import { isSandbox, observedContainer, observedSandbox, runtimeInfo } from './docker-observe.js';
+import {
+  failedStart,
+  isSandbox,
+  observedContainer,
+  observedSandbox,
+  runtimeInfo,
+} from './docker-observe.js';
 import { containerOptions, type EngineKind, type SeccompProfile } from './docker-options.js';
 import { DockerSandboxes } from './docker-sandbox.js';
 import { readStats } from './docker-stats.js';
@@ -35,6 +47,19 @@ import {
 } from './runtime.js';
 
 export type { DockerOptions } from './docker-connection.js';
+
+/** Makes the directories that an older engine leaves to others (row 129). */
+async function withMountSources<T>(create: () => Promise<T>, mounts: number): Promise<T> {
+  for (let left = mounts; ; left--) {
+    try {
+      return await create();
+    } catch (error) {
+      const path = missingMountSource(error);
+      if (path === null || left === 0) throw error;
+      await mkdir(path, { recursive: true, mode: 0o755 });
+    }
+  }
+}
 
 export class DockerRuntime implements ContainerRuntime, ContainerExec, ImageStore {
   readonly #engine: DockerConnection;
@@ -58,6 +83,7 @@ export class DockerRuntime implements ContainerRuntime, ContainerExec, ImageStor
     const { quick, cache, own } = this.#engine;
     return this.#engine.attempt('EngineError', async () => {
       const filters = { label: [this.#engine.ownerLabel()] };
+      const kind = await this.#engine.kind();
       const listed = await quick.listContainers({ all: true, filters });
       cache.keepOnly(listed.map(entry => entry.Id));
       const inspected = await Promise.all(
@@ -72,7 +98,12 @@ export class DockerRuntime implements ContainerRuntime, ContainerExec, ImageStor
         sandboxes: sandboxes.map(observedSandbox),
         containers: await Promise.all(
           containers.map(async info =>
-            observedContainer(info, await this.#repoDigests(info.Image)),
+            observedContainer(info, {
+              kind,
+              repoDigests: await this.#repoDigests(info.Image),
+              failedStart: this.#engine.failedStarts.get(info.Id),
+              oomKilled: await this.#engine.wasOomKilled(info),
+            }),
           ),
         ),
       };
@@ -121,8 +152,9 @@ export class DockerRuntime implements ContainerRuntime, ContainerExec, ImageStor
       countOf(info.Config.Labels, LABEL.restartCount) === spec.attempt &&
       info.Config.Labels[LABEL.sandboxId] === sandboxId &&
       (info.State.Running || info.State.Status === 'created');
+    const create = () => this.#engine.create(options, containerName(pod, spec), same);
     try {
-      return await this.#engine.create(options, containerName(pod, spec), same);
+      return await withMountSources(create, spec.mounts.length);
     } catch (error) {
       if (isGone(error) && /no such image/i.test(messageOf(error))) {
         throw new RuntimeError('ErrImageNeverPull', `image ${spec.image} is not on this node`, {
@@ -135,12 +167,16 @@ export class DockerRuntime implements ContainerRuntime, ContainerExec, ImageStor
 
   async startContainer(id: EngineId): Promise<void> {
     await this.#engine.mustOwn(id);
+    this.#engine.failedStarts.delete(id);
     try {
       await this.#engine.slow.getContainer(id).start();
     } catch (error) {
       if (statusOf(error) === 304) return;
       this.#sandboxes.learnFromFailure(error);
-      throw runtimeErrorOf(error, 'RunContainerError');
+      const failure = runtimeErrorOf(error, 'RunContainerError');
+      const { failedStarts } = this.#engine;
+      if (failure.code === 'RunContainerError') failedStarts.set(id, failedStart(failure.message));
+      throw failure;
     } finally {
       this.#engine.cache.drop(id);
     }

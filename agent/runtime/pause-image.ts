@@ -1,6 +1,6 @@
 /** The sandbox's image: one static program, put on the engine as it is, so that no registry is asked for it. */
 import type Docker from 'dockerode';
-import { pack } from 'tar-stream';
+import { pack, type Pack } from 'tar-stream';
 import { sha256Hex } from '../../protocol/canonical.js';
 import { statusOf } from './docker-errors.js';
 import { PAUSE_BINARIES } from './pause-binaries.js';
@@ -34,18 +34,45 @@ export async function ensurePauseImage(docker: Docker, arch: string): Promise<st
   } catch (error) {
     if (statusOf(error) !== 404) throw error;
   }
-  const tar = pack();
-  tar.entry({ name: 'pause', mode: 0o755 }, pauseBinary(arch));
-  tar.finalize();
-  const [repo, tag] = name.split(':');
-  const changes = `ENTRYPOINT ["/pause"]\nUSER ${NOBODY}:${NOBODY}`;
-  const progress = await docker.importImage(tar as unknown as NodeJS.ReadableStream, {
-    repo,
-    tag,
-    changes,
-  });
+  const progress = await docker.loadImage(
+    (await pauseArchive(arch)) as unknown as NodeJS.ReadableStream,
+  );
   await new Promise<void>((done, fail) =>
     docker.modem.followProgress(progress, error => (error ? fail(error) : done())),
   );
   return name;
+}
+
+/** How images call what `process.arch` says. */
+const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64' };
+const EPOCH = new Date(0);
+
+async function bytesOf(tar: Pack): Promise<Buffer> {
+  tar.finalize();
+  const chunks: Buffer[] = [];
+  for await (const chunk of tar as AsyncIterable<Buffer>) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+/** The image as `docker save` would write it: taken alike by every engine, and the same wherever it is made. */
+async function pauseArchive(arch: string): Promise<Pack> {
+  const files = pack();
+  files.entry({ name: 'pause', mode: 0o755, mtime: EPOCH }, pauseBinary(arch));
+  const layer = await bytesOf(files);
+  const config = JSON.stringify({
+    architecture: ARCHITECTURES[arch] ?? arch,
+    os: 'linux',
+    created: EPOCH.toISOString(),
+    config: { Entrypoint: ['/pause'], User: `${NOBODY}:${NOBODY}` },
+    rootfs: { type: 'layers', diff_ids: [`sha256:${sha256Hex(layer)}`] },
+    history: [{ created: EPOCH.toISOString(), created_by: 'flotilla-agent' }],
+  });
+  const Config = `${sha256Hex(config)}.json`;
+  const manifest = [{ Config, RepoTags: [pauseImageName(arch)], Layers: ['layer.tar'] }];
+  const archive = pack();
+  archive.entry({ name: 'layer.tar' }, layer);
+  archive.entry({ name: Config }, config);
+  archive.entry({ name: 'manifest.json' }, JSON.stringify(manifest));
+  archive.finalize();
+  return archive;
 }

@@ -197,6 +197,8 @@ export interface ObservedContainer {
   readonly reason: string;
   /** The engine's own error text of a start that failed; never container output. */
   readonly message: string;
+  /** The engine's file with its output; empty when it has none yet, or keeps it elsewhere. */
+  readonly logPath: string;
   /** The hook that it was made with, ports by number; kept on the engine, so that an orphan is stopped properly. */
   readonly preStop: LifecycleHandler | null;
   /** 0 for an app container; sidecars end after those, the last one first (row 115). */

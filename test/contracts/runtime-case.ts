@@ -29,7 +29,7 @@ export interface RuntimeSubject {
   freePort(): Promise<number>;
   /** Names on the engine, of all containers; empty where an engine has no names. */
   names(): readonly string[];
-  close(): void;
+  close(): void | Promise<void>;
 }
 
 /** Scripts that the simulated engine understands too. */

@@ -21,17 +21,17 @@ const OPTIONS = { timeoutMs: 30_000, maxOutputBytes: 10_240 };
 
 export function execContract(
   name: string,
-  open: () => RuntimeSubject,
+  open: () => RuntimeSubject | Promise<RuntimeSubject>,
   skip: string | false = false,
 ): void {
   describe(`the exec contract: ${name}`, { skip }, () => {
     let subject: RuntimeSubject;
     let id = '';
     before(async () => {
-      subject = open();
+      subject = await open();
       id = (await startedOn(subject, SCRIPT.runs)).id;
     });
-    after(() => subject.close());
+    after(() => subject?.close());
 
     test('row 102: an exit code and the output of both streams come back', async () => {
       const result = await subject.runtime.exec(id, EXEC.fails, OPTIONS);

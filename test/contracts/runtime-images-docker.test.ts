@@ -1,8 +1,9 @@
 /** A real Docker Engine and real registries keep the image contract; and what only a registry's own answers can show. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { docker, ensureTestImage, noEngine } from '../support/docker.js';
+import { noEngine } from '../support/docker.js';
 import { dockerSubject } from '../support/docker-subject.js';
+import { withRegistries } from '../support/published-images.js';
 import {
   noRegistry,
   PASSWORD,
@@ -12,52 +13,11 @@ import {
   type TestRegistry,
 } from '../support/registry.js';
 import { refusesWith } from './runtime-case.js';
-import { imagesContract, type ImagesSubject } from './runtime-images.contract.js';
+import { imagesContract } from './runtime-images.contract.js';
 
 const skip = noEngine() || noRegistry();
 
-/** The test image with a word of its own in it, so that nobody else holds its layers. */
-function buildImage(word: string): string {
-  const name = `flotilla.dev/${word}`;
-  const id = docker('create', ensureTestImage(), 'true');
-  docker('commit', '--change', `LABEL word=${word}`, id, name);
-  docker('rm', id);
-  return name;
-}
-
-async function open(): Promise<ImagesSubject> {
-  const registries: TestRegistry[] = [];
-  const publish = async (word: string, password: boolean) => {
-    const registry = await startRegistry({ password });
-    registries.push(registry);
-    const image = buildImage(`${word}-${process.pid}`);
-    const reference = registry.push(image, `team/${word}:1`);
-    docker('image', 'rm', image);
-    return { reference, host: registry.host };
-  };
-  const published = await publish('open', false);
-  const hidden = await publish('hidden', true);
-  const subject = dockerSubject();
-  return {
-    ...subject,
-    published: published.reference,
-    hidden: hidden.reference,
-    auth: { username: USER, password: PASSWORD, serverAddress: hidden.host },
-    close: () => {
-      subject.close();
-      for (const registry of registries) registry.close();
-      for (const image of [published.reference, hidden.reference]) {
-        try {
-          docker('image', 'rm', image);
-        } catch {
-          // Not there any more.
-        }
-      }
-    },
-  };
-}
-
-imagesContract('Docker Engine', open, skip);
+imagesContract('Docker Engine', () => withRegistries(dockerSubject), skip);
 
 describe('what registries answer, through a real Docker Engine', { skip }, () => {
   const subject = dockerSubject();

@@ -14,9 +14,11 @@ import {
   RuntimeError,
   type ContainerSecurity,
   type ContainerSpec,
+  type LinuxResources,
   type Mount,
   type Namespaces,
 } from '../../agent/runtime/runtime.js';
+import { eventually } from '../support/wait.js';
 import { containerSpec, SCRIPT, startedOn, type RuntimeSubject } from './runtime-case.js';
 
 export interface RealSubject extends RuntimeSubject {
@@ -25,6 +27,13 @@ export interface RealSubject extends RuntimeSubject {
 }
 
 const OPTIONS = { timeoutMs: 30_000, maxOutputBytes: 65_536 };
+const PLAIN_RESOURCES: LinuxResources = {
+  cpuShares: 2,
+  cpuQuota: 0,
+  memoryLimit: 0,
+  oomScoreAdj: 0,
+  pidsLimit: 0,
+};
 const NET_BIND_SERVICE = '0000000000000400';
 
 /** Lines `Name:\tvalue` of a file like /proc/self/status. */
@@ -34,18 +43,18 @@ function fieldOf(text: string, name: string): string {
 
 export function securityContract(
   name: string,
-  open: () => RealSubject,
+  open: () => RealSubject | Promise<RealSubject>,
   skip: string | false = false,
 ): void {
   describe(`security, namespaces and mounts: ${name}`, { skip }, () => {
     let subject: RealSubject;
     let folder = '';
-    before(() => {
-      subject = open();
+    before(async () => {
+      subject = await open();
       folder = mkdtempSync(join(tmpdir(), 'flotilla-mounts-'));
     });
-    after(() => {
-      subject.close();
+    after(async () => {
+      await subject?.close();
       rmSync(folder, { recursive: true, force: true });
     });
 
@@ -202,6 +211,15 @@ export function securityContract(
       assert.match(await inside(id, 'touch /mnt/x 2>&1'), /Read-only file system/);
     });
 
+    test("row 129: host directories that are not there are made, and are root's", async () => {
+      const paths = [join(folder, 'made/one'), join(folder, 'made/two')];
+      const id = await container({
+        mounts: paths.map((hostPath, at) => mount({ hostPath, containerPath: `/mnt${at}` })),
+      });
+      assert.equal(await inside(id, 'stat -c "%u %F" /mnt0 /mnt1'), '0 directory\n0 directory');
+      for (const path of paths) assert.ok(existsSync(path));
+    });
+
     test('row 139: a mount of the host shows up below rslave and not below rprivate', async t => {
       const hostPath = join(folder, 'shared');
       mkdirSync(join(hostPath, 'late'), { recursive: true });
@@ -238,6 +256,31 @@ export function securityContract(
       );
       const seen = await container({ mounts: [mount({ hostPath, containerPath: '/dev/given' })] });
       assert.doesNotMatch(await inside(seen, '(exec 3</dev/given && echo opened) 2>&1'), /^opened/);
+    });
+
+    test('row 197: a program that takes more memory than it may have is OOMKilled', async () => {
+      const resources = { ...PLAIN_RESOURCES, memoryLimit: 16 * 1024 ** 2 };
+      const script = 'x=aaaaaaaaaaaaaaaa; while :; do x="$x$x"; done';
+      const { id } = await startedOn(subject, script, { container: { resources } });
+      const seen = await eventually('it was killed', async () => {
+        const { containers } = await subject.runtime.observe();
+        return containers.find(c => c.id === id && c.state === 'exited');
+      });
+      assert.deepEqual([seen.exitCode, seen.reason], [137, 'OOMKilled']);
+    });
+
+    test('row 197: one that was killed by somebody is not', async () => {
+      const resources = { ...PLAIN_RESOURCES, memoryLimit: 64 * 1024 ** 2 };
+      const { id } = await startedOn(subject, SCRIPT.ignoresTerm, { container: { resources } });
+      await subject.runtime.stopContainer(id, 0);
+      const seen = (await subject.runtime.observe()).containers.find(c => c.id === id);
+      assert.deepEqual([seen?.exitCode, seen?.reason], [137, 'Error']);
+    });
+
+    test('row 155: a container that may have so many processes has no more', async () => {
+      const id = await container({ resources: { ...PLAIN_RESOURCES, pidsLimit: 77 } });
+      const files = '/sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max';
+      assert.equal(await inside(id, `cat ${files} 2>/dev/null`), '77');
     });
 
     test('the stop signal of the container is the one that is sent', async () => {

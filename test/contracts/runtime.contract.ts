@@ -24,17 +24,17 @@ import {
 
 export function runtimeContract(
   name: string,
-  open: () => RuntimeSubject,
+  open: () => RuntimeSubject | Promise<RuntimeSubject>,
   skip: string | false = false,
 ): void {
   describe(`the container runtime contract: ${name}`, { skip }, () => {
     let subject: RuntimeSubject;
     let runtime: Runtime;
-    before(() => {
-      subject = open();
+    before(async () => {
+      subject = await open();
       runtime = subject.runtime;
     });
-    after(() => subject.close());
+    after(() => subject?.close());
 
     const containerNow = async (id: string): Promise<ObservedContainer> => {
       const found = (await runtime.observe()).containers.find(c => c.id === id);
@@ -124,7 +124,7 @@ export function runtimeContract(
       const seen = await ended(id);
       assert.deepEqual([seen.exitCode, seen.reason], [3, 'Error']);
       assert.ok(seen.startedAt && seen.finishedAt && seen.finishedAt >= seen.startedAt);
-      assert.match(seen.imageId, /^docker(-pullable)?:\/\//);
+      assert.match(seen.imageId, /^(docker|podman)(-pullable)?:\/\/\S/);
     });
 
     test('a container that ends with 0 is Completed', async () => {

@@ -336,6 +336,7 @@ export class SimulatedRuntime implements ContainerRuntime, ContainerExec, ImageS
       exitCode: null,
       reason: '',
       message: '',
+      logPath: '',
       ...endingOf(spec.annotations),
     });
     this.engine.acts.push(`createContainer ${pod.name} ${spec.name} ${spec.attempt}`);

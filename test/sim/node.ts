@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { ConfigObject } from '../../agent/pods/config-objects.js';
 import type { PodSource, SourceSnapshot } from '../../agent/pods/desired.js';
 import type { NewEvent, PodReport } from '../../agent/ports.js';
 import type { Pods } from '../../agent/pods/pods.js';
@@ -34,6 +35,12 @@ export class SpokenSource implements PodSource {
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** ConfigMaps and Secrets, in place of those before. */
+  have(...objects: readonly ConfigObject[]): void {
+    this.#snapshot = { ...this.#snapshot, objects };
+    for (const listener of this.#listeners) listener();
   }
 
   say(...pods: readonly ValidPod[]): void {

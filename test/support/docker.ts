@@ -26,22 +26,27 @@ export function noEngine(): string | false {
   }
 }
 
+/** A new directory with what the test image is made from; the caller removes it. */
+export function testImageRoot(): string {
+  const root = mkdtempSync(join(tmpdir(), 'flotilla-image-'));
+  mkdirSync(join(root, 'bin'));
+  mkdirSync(join(root, 'tmp'));
+  cpSync('/bin/busybox', join(root, 'bin/busybox'), { dereference: true });
+  const applets = execFileSync('/bin/busybox', ['--list'], { encoding: 'utf8' }).split('\n');
+  for (const applet of applets) {
+    if (applet !== '' && applet !== 'busybox') symlinkSync('busybox', join(root, 'bin', applet));
+  }
+  return root;
+}
+
 /** `flotilla.dev/test:1`: busybox with its applets on PATH. Made once per machine. */
 export function ensureTestImage(name = TEST_IMAGE): string {
   try {
     docker('image', 'inspect', name);
     return name;
   } catch {
-    const root = mkdtempSync(join(tmpdir(), 'flotilla-image-'));
+    const root = testImageRoot();
     try {
-      mkdirSync(join(root, 'bin'));
-      mkdirSync(join(root, 'tmp'));
-      cpSync('/bin/busybox', join(root, 'bin/busybox'), { dereference: true });
-      const applets = execFileSync('/bin/busybox', ['--list'], { encoding: 'utf8' }).split('\n');
-      for (const applet of applets) {
-        if (applet !== '' && applet !== 'busybox')
-          symlinkSync('busybox', join(root, 'bin', applet));
-      }
       const tar = execFileSync('tar', ['-C', root, '-c', '.'], { maxBuffer: 64 * 1024 * 1024 });
       execFileSync(
         'docker',

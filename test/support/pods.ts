@@ -150,6 +150,7 @@ export function containerOf(
     exitCode,
     reason: state === 'exited' ? 'Error' : '',
     message: '',
+    logPath: '',
     preStop: null,
     stopOrder: stopOrderOf(pod, name),
     ...change,
