@@ -3,9 +3,9 @@ import type { AgentConfig } from './config.js';
 
 const HIDDEN = '<hidden>';
 
-export function shownConfig(config: AgentConfig): unknown {
+export function shownConfig(config: AgentConfig): Readonly<Record<string, unknown>> {
   const { url } = config;
-  if (url === null) return config;
+  if (url === null) return { ...config };
   const headers = Object.fromEntries(
     Object.entries(url.headers).map(([name, values]) => [name, values.map(() => HIDDEN)]),
   );

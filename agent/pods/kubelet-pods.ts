@@ -4,21 +4,24 @@
  */
 import type { Pod } from 'kubernetes-types/core/v1.js';
 import type { BundleName, PodReport, SourceCondition } from '../ports.js';
+import { httpGet } from '../sources/http-get.js';
 import { bundleOf, MANIFEST_ANNOTATION } from '../sources/owned-file.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import { CONFIG_SOURCE } from './desired.js';
 import type { Pods } from './pods.js';
 
 const ASK_MS = 10_000;
-const ANSWER_MS = 10_000;
-/** Much more than 110 pods of 1 MiB never are; an answer that is longer is not a kubelet's. */
-const MAX_BYTES = 64 * 1024 * 1024;
+/** A question without memory, to a server that needs no credentials. */
+const PLAIN = {
+  headers: {},
+  validators: { etag: null, lastModified: null },
+  timeoutMs: 10_000,
+  authorities: [],
+} as const;
 
 export interface KubeletPodsOptions {
   /** Of `/pods`; null = nobody tells. */
   readonly url: string | null;
-  /** Throws a sentence. */
-  readonly fetch: (url: string, signal: AbortSignal) => Promise<Uint8Array>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -66,14 +69,15 @@ class KubeletPods implements Pods {
   }
 
   async #loop(url: string): Promise<void> {
-    const { clock, log, fetch } = this.#options;
+    const { clock, log } = this.#options;
     const { signal } = this.#ending;
     while (!signal.aborted) {
       try {
-        const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
-        const body = await fetch(url, limit);
-        if (body.byteLength > MAX_BYTES) throw new Error(`more than ${MAX_BYTES} bytes`);
-        this.#reports = reportsOf(body);
+        const outcome = await httpGet({ ...PLAIN, url, clock, signal });
+        if (outcome.is !== 'body') {
+          throw new Error(outcome.is === 'failed' ? outcome.message : 'the answer has no body');
+        }
+        this.#reports = reportsOf(outcome.body.bytes);
         this.#areKnown = true;
         this.#problem = '';
       } catch (error) {

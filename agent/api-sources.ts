@@ -1,0 +1,105 @@
+/** What the agent's API tells, gathered from the parts as far as they are made. Nothing is decided here. */
+import { describePolicy, RELEASE_SCOPE, type AdmissionPolicy } from './admission/policy.js';
+import { agentStatus } from './agent-status.js';
+import type { Counts } from './api/metrics.js';
+import type { ApiSources } from './api/routes.js';
+import type { AgentConfig } from './config.js';
+import type { HubSession } from './hub-session.js';
+import type { Journal } from './journal/journal.js';
+import type { StoredIdentity } from './membership/identity.js';
+import type { Pods } from './pods/pods.js';
+import type { PodReport } from './ports.js';
+import type { ContainerExec, ContainerStats } from './runtime/exec.js';
+import type { ContainerRuntime } from './runtime/runtime.js';
+import { shownConfig } from './shown-config.js';
+import { VERSION } from '../protocol/version.js';
+
+export interface ApiOptions {
+  readonly config: AgentConfig;
+  readonly identity: StoredIdentity | null;
+  readonly policy: AdmissionPolicy;
+}
+
+/** What the agent is made of, as far as it is made. */
+export interface Held {
+  journal: Journal | null;
+  pods: Pods | null;
+  session: HubSession | null;
+  engine: () => string;
+  probeTotals: () => Counts;
+}
+
+export function apiSources(
+  options: ApiOptions,
+  { held, runtime }: { readonly held: Held; readonly runtime: ContainerRuntime & ContainerExec },
+): ApiSources {
+  const { config, policy } = options;
+  return {
+    nodeName: config.nodeName,
+    pods: () => held.pods?.reports() ?? [],
+    healthy: () => held.pods?.isMoving() ?? false,
+    status: () => statusOf(options, held),
+    plan: () => held.pods?.planText() ?? '',
+    configz: () => ({
+      ...shownConfig(config),
+      admission: describePolicy(policy, RELEASE_SCOPE),
+    }),
+    events: () => held.journal?.recentEvents() ?? [],
+    retry: pod => held.pods?.retry(pod) ?? false,
+    figures: async () => ({
+      nodeName: config.nodeName,
+      version: VERSION,
+      reports: held.pods?.reports() ?? [],
+      stats: await statsOf(held.pods?.reports() ?? [], runtime),
+      engineUp: held.engine() !== '',
+      hubConnected: held.session?.connected() ?? null,
+      unconfirmedEvents: unconfirmedEvents(held),
+      probes: held.probeTotals(),
+      residentBytes: process.memoryUsage.rss(),
+      cpuSeconds: process.cpuUsage().user / 1e6 + process.cpuUsage().system / 1e6,
+    }),
+    logs: (...args) => runtime.logs(...args),
+  };
+}
+
+/** Of the containers that run, as far as the engine answers. */
+async function statsOf(
+  reports: readonly PodReport[],
+  runtime: ContainerExec,
+): Promise<ReadonlyMap<string, ContainerStats>> {
+  const ids = reports.flatMap(({ pod }) =>
+    [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])]
+      .filter(({ state }) => state?.running !== undefined)
+      .map(({ containerID = '' }) => containerID.replace(/^[a-z]+:\/\//, '')),
+  );
+  const all = await Promise.all(
+    ids.map(async (id): Promise<[string, ContainerStats | null]> => [
+      id,
+      await runtime.stats(id).catch(() => null),
+    ]),
+  );
+  return new Map(all.flatMap(([id, stats]) => (stats === null ? [] : [[id, stats]])));
+}
+
+function unconfirmedEvents({ journal }: Held): number {
+  return journal ? journal.newestEvent() - journal.oldestEvent() + 1 : 0;
+}
+
+function statusOf({ config, identity }: ApiOptions, held: Held) {
+  const { journal, pods, session } = held;
+  return agentStatus({
+    config,
+    engine: held.engine(),
+    journal: {
+      id: journal?.id ?? '',
+      boot: journal?.boot ?? 0,
+      unconfirmedEvents: unconfirmedEvents(held),
+    },
+    reports: pods?.reports() ?? [],
+    // A node without a hub has nobody to ask for a fresh assignment.
+    conditions: pods?.conditions() ?? [],
+    membership: identity?.membership ?? null,
+    connected: session?.connected() ?? false,
+    told: session?.report.current() ?? null,
+  });
+}

@@ -1,0 +1,148 @@
+/** Puts the pod runner together over one engine and one data directory: sources, admission, probes, images. Decides nothing. */
+import { randomBytes } from 'node:crypto';
+import { dirname } from 'node:path';
+import type { Clock, Log } from '../protocol/ports.js';
+import { admission } from './admission/admit.js';
+import { nodeLabels } from './admission/node-fit.js';
+import type { AdmissionPolicy } from './admission/policy.js';
+import type { Held } from './api-sources.js';
+import type { AgentConfig } from './config.js';
+import { pinnedImages, startImageCollector } from './images/collector.js';
+import { openImagePulls } from './images/pulls.js';
+import type { Journal } from './journal/journal.js';
+import { architecture, readNodeInfo } from './node-info.js';
+import type { PodSource } from './pods/desired.js';
+import { openLogLinks } from './pods/log-links.js';
+import type { Pods } from './pods/pods.js';
+import { startPods } from './pods/reconcile.js';
+import { engineGate, sysctlGate } from './pods/security-gates.js';
+import { openProbes } from './probes/open-probes.js';
+import type { DockerRuntime } from './runtime/docker.js';
+import { pauseImageName } from './runtime/pause-image.js';
+import { openFileSource } from './sources/files.js';
+import { openUrlSource } from './sources/url.js';
+
+export interface PodsOnEngine {
+  readonly config: AgentConfig;
+  readonly policy: AdmissionPolicy;
+  readonly dataDir: string;
+  readonly runtime: DockerRuntime;
+  readonly journal: Journal;
+  readonly held: Held;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+type Closings = (() => Promise<void> | void)[];
+
+/** What has to be closed is added to `closings`. */
+export async function runPodsOnEngine(parts: PodsOnEngine, closings: Closings): Promise<Pods> {
+  const { config, policy, dataDir, runtime, journal, held, clock, log } = parts;
+  const { name, labels } = {
+    name: config.nodeName,
+    labels: nodeLabels({ name: config.nodeName, arch: architecture() }, config.nodeLabels),
+  };
+  const sources = await openSources(parts, closings);
+  const probes = openProbes({
+    containers: runtime,
+    dataDir,
+    events: journal,
+    clock,
+    log,
+    random: () => randomBytes(4).readUInt32BE() / 2 ** 32,
+  });
+  closings.push(() => probes.close());
+  held.probeTotals = () =>
+    probes.prober.totals().map(({ probeType, result, count }) => ({
+      labels: { probe_type: probeType, result },
+      count,
+    }));
+  const { maxParallelPulls, credentialsFile } = config.images;
+  const { allocatable } = readNodeInfo();
+  const pods = startPods({
+    runtime,
+    sources,
+    dataDir,
+    events: journal,
+    clock,
+    log,
+    node: { name, hostIP: hostIp() },
+    prober: probes.prober,
+    hooks: probes.hooks,
+    completions: journal.completions(),
+    restartBackOffMaxMs: config.restartBackOffMaxMs,
+    settings: {
+      clusterDNS: config.dns.clusterDNS,
+      clusterDomain: config.dns.clusterDomain,
+      resolvConf: config.dns.resolvConf ?? '',
+      podPidsLimit: config.podPidsLimit,
+    },
+    images: openImagePulls({
+      store: runtime,
+      log,
+      maxParallel: maxParallelPulls,
+      ...(credentialsFile === null ? {} : { registryCredentials: credentialsFile }),
+    }),
+    logLinks: openLogLinks(dirname(config.podLogsDir), log),
+    admission: admission({
+      policy,
+      node: { name, labels, allocatable: { ...allocatable, pods: String(config.maxPods) } },
+      gates: [sysctlGate(config.allowedUnsafeSysctls), engineGate],
+    }),
+  });
+  closings.push(() => pods.stop());
+  collectImages(parts, pods, closings);
+  return pods;
+}
+
+async function openSources(parts: PodsOnEngine, closings: Closings): Promise<PodSource[]> {
+  const { config, dataDir, journal, held, clock, log } = parts;
+  const shared = { dataDir, nodeName: config.nodeName, clock, log, events: journal };
+  const files = await openFileSource({
+    ...shared,
+    path: config.staticPodPath,
+    explains: (file, bytes) => held.session?.intake.explains(file, bytes) ?? false,
+    fileCheckFrequencyMs: config.fileCheckFrequencyMs,
+    onOwnedInDoubt: () => held.session?.intake.repair(),
+  });
+  closings.push(() => files.stop());
+  if (config.url === null) return [files];
+  const { url, headers, checkFrequencyMs } = config.url;
+  const web = await openUrlSource({
+    ...shared,
+    url,
+    headers,
+    httpCheckFrequencyMs: checkFrequencyMs,
+    extraAuthoritiesFile: config.extraAuthoritiesFile,
+  });
+  closings.push(() => web.stop());
+  return [files, web];
+}
+
+function collectImages(
+  { config, runtime, clock, log }: PodsOnEngine,
+  pods: Pods,
+  closings: Closings,
+): void {
+  const { garbage } = config.images;
+  if (garbage === null) return;
+  const { highPercent, lowPercent, minimumAgeMs, maximumAgeMs } = garbage;
+  const collector = startImageCollector({
+    store: runtime,
+    policy: {
+      highThresholdPercent: highPercent,
+      lowThresholdPercent: lowPercent,
+      minimumAgeMs,
+      maximumAgeMs,
+    },
+    pinned: () =>
+      pods.areKnown() ? pinnedImages(pods.reports(), pauseImageName(process.arch)) : null,
+    clock,
+    log,
+  });
+  closings.push(() => collector.stop());
+}
+
+function hostIp(): string {
+  return readNodeInfo().info.addresses.find(a => a.type === 'InternalIP')?.address ?? '';
+}
