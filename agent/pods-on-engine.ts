@@ -21,6 +21,9 @@ import type { DockerRuntime } from './runtime/docker.js';
 import { pauseImageName } from './runtime/pause-image.js';
 import { openFileSource } from './sources/files.js';
 import { openUrlSource } from './sources/url.js';
+import { missingObjectGate } from './volumes/missing-objects.js';
+import { volumeGate } from './volumes/volume-gates.js';
+import { openPodVolumes } from './volumes/volumes.js';
 
 export interface PodsOnEngine {
   readonly config: AgentConfig;
@@ -59,10 +62,12 @@ export async function runPodsOnEngine(parts: PodsOnEngine, closings: Closings): 
     }));
   const { maxParallelPulls, credentialsFile } = config.images;
   const { allocatable } = readNodeInfo();
+  const volumes = openPodVolumes({ dataDir, clock });
   const pods = startPods({
     runtime,
     sources,
     dataDir,
+    volumes,
     events: journal,
     clock,
     log,
@@ -87,7 +92,12 @@ export async function runPodsOnEngine(parts: PodsOnEngine, closings: Closings): 
     admission: admission({
       policy,
       node: { name, labels, allocatable: { ...allocatable, pods: String(config.maxPods) } },
-      gates: [sysctlGate(config.allowedUnsafeSysctls), engineGate],
+      gates: [
+        sysctlGate(config.allowedUnsafeSysctls),
+        engineGate,
+        volumeGate(await volumes.mountProblem()),
+        missingObjectGate,
+      ],
     }),
   });
   closings.push(() => pods.stop());

@@ -6,16 +6,15 @@
  * ends those that need it and no other (kubelet behaviour row 80).
  */
 import type { FailureKind } from './back-off.js';
+import { gatherContainer } from './container-facts.js';
 import type { DesiredPod } from './desired.js';
 import type { HookRunner } from './health.js';
-import { needsImageUser, seccompFile, type SecurityFacts } from './container-security.js';
 import { writeHosts, writeResolvConf } from './managed-files.js';
 import type { NodeFiles } from './node-files.js';
 import type { ImagePulls } from '../images/pulls.js';
 import type { PodPlan } from './plan.js';
 import * as say from './pod-events.js';
-import { needsPodIP } from './pod-env.js';
-import { containerSpec, podIdentity, sandboxSpec, type NodeFacts } from './pod-spec.js';
+import { podIdentity, sandboxSpec, type NodeFacts } from './pod-spec.js';
 import {
   RuntimeError,
   type ContainerRuntime,
@@ -27,7 +26,7 @@ import { failureOf, reasonOf } from './step-failure.js';
 import { waitFor, type Step } from './steps.js';
 import { graceLeft, LOOPBACK } from './stop-order.js';
 import type { TerminationMessages } from './termination-messages.js';
-import type { PodVolumes } from './volumes.js';
+import type { PodVolumes } from '../volumes/volumes.js';
 import { allContainers, type Container, type LifecycleHandler } from '../../protocol/pod.js';
 import type { Clock } from '../../protocol/ports.js';
 
@@ -229,8 +228,7 @@ class Execution {
 
   async #prepare(): Promise<void> {
     const { volumes } = this.#tools;
-    const { uid, pod } = this.#desired;
-    await volumes.prepare(uid, pod);
+    await volumes.prepare(this.#desired, this.#tools.node);
     const { sandbox } = this.#input.plan;
     await writeHosts(this.#desired, sandbox?.ip ?? '', this.#tools);
     this.#aboutDns = await writeResolvConf(this.#desired, this.#tools);
@@ -256,38 +254,22 @@ class Execution {
   }
 
   async #create(step: Step & { do: 'createContainer' }): Promise<void> {
-    const { runtime, volumes, terminationMessages, node } = this.#tools;
+    const { runtime } = this.#tools;
     const desired = this.#desired;
     const container = this.#container(step.container);
     const sandboxId = step.sandboxId ?? this.#sandboxId;
     if (sandboxId === null) throw new Error('there is no sandbox to join');
-    const lastWords = await terminationMessages.prepare(desired.uid, container, step.attempt);
-    const spec = containerSpec(desired, container, {
-      attempt: step.attempt,
-      node,
-      mounts: [...(await volumes.mounts(desired.uid, desired.pod, container)), lastWords],
-      podIP: needsPodIP(container) ? await this.#podIP() : '',
-      ...(await this.#securityFacts(container)),
-    });
+    const spec = await gatherContainer(
+      { desired, container, attempt: step.attempt },
+      {
+        ...this.#tools,
+        podIP: () => this.#podIP(),
+        tellPod: event => this.#tell(desired.uid, event),
+      },
+    );
     const id = await runtime.createContainer(sandboxId, podIdentity(desired), spec);
     this.#made.set(step.container, id);
     this.#tell(desired.uid, say.created(step.container));
-  }
-
-  async #securityFacts(container: Container): Promise<SecurityFacts> {
-    const { runtime, files } = this.#tools;
-    const { pod } = this.#desired;
-    const needsImage = needsImageUser(pod, container);
-    const image = needsImage ? await runtime.imageStatus(container.image ?? '') : null;
-    if (needsImage && image === null) {
-      const message = `image "${container.image ?? ''}" is gone: its user cannot be looked up`;
-      throw new RuntimeError('ImageInspectError', message);
-    }
-    const file = seccompFile(pod, container);
-    return {
-      imageUser: image?.user ?? '',
-      seccompProfile: file === null ? null : await files.seccompProfile(file),
-    };
   }
 
   async #start(step: Step & { do: 'startContainer' }): Promise<void> {

@@ -6,17 +6,8 @@
  * once a minute in any case. Without the engine it waits and goes on when that is back; when it ends itself it
  * leaves the containers as they are (kubelet behaviour rows 74, 81, 82).
  */
-import { join } from 'node:path';
-import {
-  BACK_OFF_MAX_MS,
-  EMPTY_MEMORY,
-  forget,
-  noteExits,
-  noteFailure,
-  noteSuccess,
-  retryNow,
-  type Memory,
-} from './back-off.js';
+import { BACK_OFF_MAX_MS, EMPTY_MEMORY, forget, noteExits } from './back-off.js';
+import { noteFailure, noteSuccess, retryNow, type Memory } from './back-off.js';
 import { CompletionBook } from './completion-book.js';
 import { EndingPods } from './ending-pods.js';
 import { listenToEngine } from './engine-events.js';
@@ -33,7 +24,7 @@ import {
   UNAVAILABLE_RETRY_MS,
   UNKNOWN_MAX_MS,
 } from './loop-times.js';
-import { openNodeFiles, type NodeFiles } from './node-files.js';
+import { nodeFilesOf, type NodeFiles } from './node-files.js';
 import { plan, planText, type PodPlan } from './plan.js';
 import { deadlineExceeded } from './pod-events.js';
 import type { Pods, PodsOptions } from './pods.js';
@@ -44,14 +35,10 @@ import { EventTeller } from './event-teller.js';
 import { PodStatuses } from './pod-statuses.js';
 import { openImagePulls, type ImagePulls } from '../images/pulls.js';
 import type { PodReport, SourceCondition } from '../ports.js';
-import {
-  RuntimeError,
-  type EngineId,
-  type ObservedPods,
-  type PodIdentity,
-} from '../runtime/runtime.js';
+import { RuntimeError } from '../runtime/runtime.js';
+import type { EngineId, ObservedPods, PodIdentity } from '../runtime/runtime.js';
 import { describeStep } from './steps.js';
-import { openPodVolumes } from './volumes.js';
+import { openPodVolumes } from '../volumes/volumes.js';
 import { uidsOf, Wishes } from './wishes.js';
 import { Workers } from './workers.js';
 
@@ -85,15 +72,13 @@ class Reconciler implements Pods {
 
   constructor(options: PodsOptions) {
     this.#options = options;
-    this.#volumes = openPodVolumes(options.dataDir);
-    this.#files = openNodeFiles({
-      resolvConf: options.settings?.resolvConf ?? '',
-      seccompDir: join(options.dataDir, 'seccomp'),
-    });
-    this.#engine = new EngineState(options);
+    this.#volumes = options.volumes ?? openPodVolumes(options);
+    this.#files = nodeFilesOf(options);
+    this.#engine = new EngineState(options, this.#volumes);
     this.#statuses = new PodStatuses(options);
     this.#events = new EventTeller(options);
-    this.#wishes = new Wishes(options, this.#events);
+    const [events, volumes] = [this.#events, this.#volumes];
+    this.#wishes = new Wishes(options, { events, volumes, onChange: () => this.#wakeUp() });
     this.#images = options.images ?? openImagePulls({ store: options.runtime, log: options.log });
     this.#prober = options.prober ?? NO_PROBER;
     this.#completions = new CompletionBook(options.completions ?? null);
@@ -147,7 +132,12 @@ class Reconciler implements Pods {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     const patience = new AbortController();
     await Promise.race([
-      Promise.all([this.#workers.abortAll(), this.#running, this.#statuses.close()]),
+      Promise.all([
+        this.#workers.abortAll(),
+        this.#running,
+        this.#statuses.close(),
+        this.#wishes.close(),
+      ]),
       this.#options.clock.sleep(STOP_MS, patience.signal),
     ]);
     patience.abort();
@@ -260,7 +250,8 @@ class Reconciler implements Pods {
   #merge(): void {
     const [observed, reports, node] = [this.#observed, this.#reports, this.#engine.node];
     const running = uidsOf(observed);
-    const desired = this.#wishes.merge({ observed, reports, node });
+    const podData = this.#podData;
+    const desired = this.#wishes.merge({ observed, reports, node, podData });
     this.#endingPods.note({
       desired,
       running,

@@ -8,12 +8,23 @@ import type { PodsOptions } from './pods.js';
 import type { NodeFacts } from './pod-spec.js';
 import type { PodReport } from '../ports.js';
 import type { ObservedPods } from '../runtime/runtime.js';
+import { VolumeUpkeep } from '../volumes/upkeep.js';
+import type { PodVolumes } from '../volumes/volumes.js';
 
 export interface WishesWorld {
   readonly observed: ObservedPods;
   /** Of the round before. */
   readonly reports: readonly PodReport[];
   readonly node: NodeFacts;
+  /** Uids with a directory on this node. */
+  readonly podData: ReadonlySet<string>;
+}
+
+export interface WishesTools {
+  readonly events: EventTeller;
+  readonly volumes: PodVolumes;
+  /** The wishes changed by themselves: merge again. */
+  readonly onChange: () => void;
 }
 
 /** Uids that have something on the engine. */
@@ -24,11 +35,16 @@ export function uidsOf({ sandboxes, containers }: ObservedPods): ReadonlySet<str
 export class Wishes {
   readonly #options: PodsOptions;
   readonly #events: EventTeller;
+  readonly #upkeep: VolumeUpkeep;
+  #merged: Desired = NOTHING_DESIRED;
   #now: Desired = NOTHING_DESIRED;
 
-  constructor(options: PodsOptions, events: EventTeller) {
+  constructor(options: PodsOptions, { events, volumes, onChange }: WishesTools) {
     this.#options = options;
     this.#events = events;
+    const { clock, log } = options;
+    const tell: EventTeller['tell'] = (pod, event) => events.tell(pod, event);
+    this.#upkeep = new VolumeUpkeep({ volumes, clock, log, tell, onChange });
   }
 
   get now(): Desired {
@@ -36,24 +52,32 @@ export class Wishes {
   }
 
   /** Asks the sources again. */
-  merge({ observed, reports, node }: WishesWorld): Desired {
+  merge({ observed, reports, node, podData }: WishesWorld): Desired {
     const { sources, clock, admission } = this.#options;
     const now = clock.now();
-    const merged = mergeSources({
+    const running = uidsOf(observed);
+    this.#merged = mergeSources({
       snapshots: sources.map(source => source.snapshot()),
-      previous: this.#now,
-      running: uidsOf(observed),
+      previous: this.#merged,
+      running,
       nodeName: node.name,
       now,
     });
     // Before the first look at the engine nobody knows which pods have begun.
     const engine = node.features;
-    this.#now =
+    const admitted =
       admission === undefined || engine === null
-        ? merged
-        : admission.admit(merged, { reports, observed, engine, now });
+        ? this.#merged
+        : admission.admit(this.#merged, { reports, observed, engine, now });
+    this.#now = this.#upkeep.judge(admitted, new Set([...running, ...podData]));
+    if (engine !== null) this.#upkeep.look(this.#now, podData, node);
     this.#events.tellStanding(this.#now);
     return this.#now;
+  }
+
+  /** Ends what goes on beside the wishes. */
+  close(): Promise<void> {
+    return this.#upkeep.close();
   }
 
   /** Those of this `namespace/name`, with or without the node's suffix; all for null. */

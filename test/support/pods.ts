@@ -24,7 +24,9 @@ export function nodeFactsOf(change: Partial<NodeFacts> = {}): NodeFacts {
   return {
     name: NODE,
     hostIP: '10.0.0.7',
+    cpus: 2,
     memoryBytes: 4 * 1024 ** 3,
+    ephemeralStorageBytes: 20 * 1024 ** 3,
     features: null,
     clusterDNS: [],
     clusterDomain: 'cluster.local',
