@@ -55,6 +55,8 @@ export interface AgentConfig {
   readonly staticPodPath: string;
   readonly fileCheckFrequencyMs: number;
   readonly url: UrlSourceConfig | null;
+  /** NODE_EXTRA_CA_CERTS: authorities of `url`'s server beside the machine's own. */
+  readonly extraAuthoritiesFile: string | null;
 
   readonly admission: AdmissionPolicy;
   readonly allowedUnsafeSysctls: readonly string[];
@@ -174,6 +176,7 @@ export function resolveConfig(input: ConfigInput): ResolvedConfig {
     fileCheckFrequencyMs: settings.get('fileCheckFrequency', 20_000),
     url: urlSource(settings),
     admission: admissionPolicy(settings.find('admission')),
+    extraAuthoritiesFile: input.env['NODE_EXTRA_CA_CERTS'] || null,
     allowedUnsafeSysctls: settings.get('allowedUnsafeSysctls', []),
     maxPods: settings.get('maxPods', 110),
     podPidsLimit: settings.get('podPidsLimit', -1),

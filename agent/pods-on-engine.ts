@@ -108,7 +108,7 @@ async function openSources(parts: PodsOnEngine, closings: Closings): Promise<Pod
     path: config.staticPodPath,
     explains: (file, bytes) => held.session?.intake.explains(file, bytes) ?? false,
     fileCheckFrequencyMs: config.fileCheckFrequencyMs,
-    onReplaced: () => held.session?.intake.repair(),
+    onOwnedInDoubt: () => held.session?.intake.repair(),
   });
   closings.push(() => files.stop());
   if (config.url === null) return [files];
@@ -118,6 +118,7 @@ async function openSources(parts: PodsOnEngine, closings: Closings): Promise<Pod
     url,
     headers,
     httpCheckFrequencyMs: checkFrequencyMs,
+    extraAuthoritiesFile: config.extraAuthoritiesFile,
   });
   closings.push(() => web.stop());
   return [files, web];
