@@ -254,7 +254,8 @@ class Reconciler implements Pods {
   #merge(): void {
     const [observed, reports, node] = [this.#observed, this.#reports, this.#engine.node];
     const running = uidsOf(observed);
-    const desired = this.#wishes.merge({ observed, reports, node });
+    const completions = this.#completions.all;
+    const desired = this.#wishes.merge({ observed, reports, node, completions });
     this.#endingPods.note({
       desired,
       running,

@@ -2,6 +2,7 @@
  * What is wanted now: the sources merged, then judged by admission, then told to whoever hears events. Keeps the wishes of
  * the moment; order of calls only.
  */
+import type { Completions } from './completion.js';
 import { mergeSources, NOTHING_DESIRED, type Desired } from './desired.js';
 import type { EventTeller } from './event-teller.js';
 import type { PodsOptions } from './pods.js';
@@ -14,6 +15,7 @@ export interface WishesWorld {
   /** Of the round before. */
   readonly reports: readonly PodReport[];
   readonly node: NodeFacts;
+  readonly completions: Completions;
 }
 
 /** Uids that have something on the engine. */
@@ -36,7 +38,7 @@ export class Wishes {
   }
 
   /** Asks the sources again. */
-  merge({ observed, reports, node }: WishesWorld): Desired {
+  merge({ observed, reports, node, completions }: WishesWorld): Desired {
     const { sources, clock, admission } = this.#options;
     const now = clock.now();
     const merged = mergeSources({
@@ -51,7 +53,7 @@ export class Wishes {
     this.#now =
       admission === undefined || engine === null
         ? merged
-        : admission.admit(merged, { reports, observed, engine, now });
+        : admission.admit(merged, { reports, observed, completions, engine, now });
     this.#events.tellStanding(this.#now);
     return this.#now;
   }
