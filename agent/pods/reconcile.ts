@@ -262,7 +262,15 @@ class Reconciler implements Pods {
     const running = uidsOf(observed);
     const refuse = (pod: DesiredPod) => this.#shutdown.refuse(pod);
     const podData = this.#podData;
-    const desired = this.#wishes.merge({ observed, reports, node, podData, refuse });
+    const completions = this.#completions.all;
+    const desired = this.#wishes.merge({
+      observed,
+      reports,
+      node,
+      podData,
+      completions,
+      refuse,
+    });
     this.#endingPods.note({
       desired,
       observed,

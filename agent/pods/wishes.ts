@@ -3,6 +3,7 @@
  * the moment; order of calls only.
  */
 import { mergeSources, NOTHING_DESIRED, type Desired, type DesiredPod } from './desired.js';
+import type { Completions } from './completion.js';
 import type { EventTeller } from './event-teller.js';
 import type { PodsOptions } from './pods.js';
 import type { NodeFacts } from './pod-spec.js';
@@ -20,6 +21,7 @@ export interface WishesWorld {
   readonly refuse?: (pod: DesiredPod) => DesiredPod;
   /** Uids with a directory on this node. */
   readonly podData: ReadonlySet<string>;
+  readonly completions: Completions;
 }
 
 export interface WishesTools {
@@ -54,7 +56,7 @@ export class Wishes {
   }
 
   /** Asks the sources again. */
-  merge({ observed, reports, node, podData, refuse }: WishesWorld): Desired {
+  merge({ observed, reports, node, podData, completions, refuse }: WishesWorld): Desired {
     const { sources, clock, admission } = this.#options;
     const now = clock.now();
     const running = uidsOf(observed);
@@ -70,7 +72,7 @@ export class Wishes {
     const admitted =
       admission === undefined || engine === null
         ? this.#merged
-        : admission.admit(this.#merged, { reports, observed, engine, now });
+        : admission.admit(this.#merged, { reports, observed, completions, engine, now });
     const judged = this.#upkeep.judge(admitted, new Set([...running, ...podData]));
     this.#now = refuse === undefined ? judged : { ...judged, pods: judged.pods.map(refuse) };
     if (engine !== null) this.#upkeep.look(this.#now, podData, node);
