@@ -74,12 +74,26 @@ async function mountPoints(): Promise<MountPoint[]> {
   return parseMountInfo(await readFile('/proc/self/mountinfo', 'utf8'));
 }
 
-/** True when the engine, in the namespace of the node's first process, would see what is mounted here. */
+const ENGINES: ReadonlySet<string> = new Set(['dockerd', 'containerd', 'podman']);
+
+const namespaceOf = (pid: string) => readlink(`/proc/${pid}/ns/mnt`).catch(() => '');
+
+/** The mount namespaces of the engines on this node, or of its first process; empty when none can be looked at. */
+async function engineNamespaces(): Promise<string[]> {
+  const pids = (await readdir('/proc')).filter(name => /^\d+$/.test(name));
+  const engines: string[] = [];
+  for (const pid of pids) {
+    const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '');
+    if (ENGINES.has(name.trim())) engines.push(pid);
+  }
+  const found = await Promise.all((engines.length > 0 ? engines : ['1']).map(namespaceOf));
+  return found.filter(namespace => namespace !== '');
+}
+
+/** True when the engine sees what is mounted here: it shares the namespace, or hears of the mounts. */
 async function isSeen(path: string): Promise<boolean> {
-  const [own, first] = await Promise.all(
-    ['/proc/self/ns/mnt', '/proc/1/ns/mnt'].map(link => readlink(link).catch(() => '')),
-  );
-  if (own !== '' && own === first) return true;
+  const own = await namespaceOf('self');
+  if ((await engineNamespaces()).every(namespace => namespace === own)) return true;
   return (await mountPoints()).some(one => one.path === path && one.isShared);
 }
 
