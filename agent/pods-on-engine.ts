@@ -49,17 +49,12 @@ export async function runPodsOnEngine(parts: PodsOnEngine, closings: Closings): 
   const probes = openProbes({
     containers: runtime,
     dataDir,
-    events: journal,
     clock,
     log,
     random: () => randomBytes(4).readUInt32BE() / 2 ** 32,
   });
   closings.push(() => probes.close());
-  held.probeTotals = () =>
-    probes.prober.totals().map(({ probeType, result, count }) => ({
-      labels: { probe_type: probeType, result },
-      count,
-    }));
+  held.probeTotals = () => probes.prober.totals();
   const { maxParallelPulls, credentialsFile } = config.images;
   const { allocatable } = readNodeInfo();
   const volumes = openPodVolumes({ dataDir, clock });
@@ -113,7 +108,7 @@ async function openSources(parts: PodsOnEngine, closings: Closings): Promise<Pod
     path: config.staticPodPath,
     explains: (file, bytes) => held.session?.intake.explains(file, bytes) ?? false,
     fileCheckFrequencyMs: config.fileCheckFrequencyMs,
-    onReplaced: () => held.session?.intake.repair(),
+    onOwnedInDoubt: () => held.session?.intake.repair(),
   });
   closings.push(() => files.stop());
   if (config.url === null) return [files];
@@ -123,6 +118,7 @@ async function openSources(parts: PodsOnEngine, closings: Closings): Promise<Pod
     url,
     headers,
     httpCheckFrequencyMs: checkFrequencyMs,
+    extraAuthoritiesFile: config.extraAuthoritiesFile,
   });
   closings.push(() => web.stop());
   return [files, web];

@@ -1,8 +1,8 @@
 /** Rows of the table of supported fields: containers. Data only. */
+import { lifecycleSupport, probeSupport } from './pod-support-health.js';
 import type { SupportRow } from './pod-support-row.js';
 import { containerSecuritySupport } from './pod-support-security.js';
 
-const NO_PROBE = 'probes are not run yet';
 const NO_RESOURCE = 'not on this engine: only cpu and memory can be limited';
 
 /** The rows of a list of containers: `spec.containers` or `spec.initContainers`. */
@@ -46,8 +46,8 @@ export function containerSupport(list: string): readonly SupportRow[] {
     [`${at}.envFrom[].secretRef.optional`, 'supported', ''],
     [`${at}.image`, 'supported', ''],
     [`${at}.imagePullPolicy`, 'supported', ''],
-    [`${at}.lifecycle`, 'default', 'hooks are not run yet', [{}]],
-    [`${at}.livenessProbe`, 'refused', NO_PROBE],
+    ...lifecycleSupport(`${at}.lifecycle`),
+    ...probeSupport(`${at}.livenessProbe`),
     [`${at}.name`, 'supported', ''],
     [`${at}.ports`, 'supported', ''],
     [`${at}.ports[].containerPort`, 'supported', ''],
@@ -55,7 +55,7 @@ export function containerSupport(list: string): readonly SupportRow[] {
     [`${at}.ports[].hostPort`, 'supported', ''],
     [`${at}.ports[].name`, 'supported', ''],
     [`${at}.ports[].protocol`, 'supported', ''],
-    [`${at}.readinessProbe`, 'refused', NO_PROBE],
+    ...probeSupport(`${at}.readinessProbe`),
     [`${at}.resizePolicy`, 'ignored', 'a change of resources replaces the container'],
     [`${at}.resources`, 'supported', ''],
     [`${at}.resources.claims`, 'default', 'devices cannot be claimed', [[]]],
@@ -75,7 +75,7 @@ export function containerSupport(list: string): readonly SupportRow[] {
     [`${at}.restartPolicy`, 'supported', 'of an init container: Always makes it a sidecar'],
     [`${at}.restartPolicyRules`, 'supported', 'exit codes; Restart, RestartAllContainers'],
     ...containerSecuritySupport(`${at}.securityContext`),
-    [`${at}.startupProbe`, 'refused', NO_PROBE],
+    ...probeSupport(`${at}.startupProbe`),
     [`${at}.stdin`, 'supported', ''],
     [`${at}.stdinOnce`, 'supported', ''],
     [`${at}.terminationMessagePath`, 'supported', ''],

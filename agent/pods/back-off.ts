@@ -6,6 +6,7 @@
  * Numbers of the kubelet: behaviour rows 84 to 87 and 125. Pure.
  */
 import type { DesiredPod } from './desired.js';
+import type { Health } from './health.js';
 import type { ObservedContainer, ObservedPods } from '../runtime/runtime.js';
 import { parseDurationMs } from '../../protocol/duration.js';
 
@@ -37,9 +38,11 @@ export interface Failure {
 export interface Memory {
   readonly crashes: ReadonlyMap<string, Crash>;
   readonly failures: ReadonlyMap<string, Failure>;
+  /** `uid/id` of the containers on the engine that a probe wanted to be killed: they have failed (row 108). */
+  readonly kills: ReadonlySet<string>;
 }
 
-export const EMPTY_MEMORY: Memory = { crashes: new Map(), failures: new Map() };
+export const EMPTY_MEMORY: Memory = { crashes: new Map(), failures: new Map(), kills: new Set() };
 
 /** What can fail on its own; each kind has its own series of delays. */
 export type FailureKind = 'image' | 'volumes' | 'sandbox' | 'container' | 'stop';
@@ -167,6 +170,20 @@ export function restartDueAt(
   return from > now ? 0 : from + Math.min(crash.delayMs, maxMs);
 }
 
+/** Call it with each observation, before `plan`; what is gone from the engine is forgotten. */
+export function noteKills(memory: Memory, observed: ObservedPods, health: Health): Memory {
+  const keys = observed.containers
+    .map(({ pod, id }) => ({ id, key: `${pod.uid}/${id}` }))
+    .filter(({ id, key }) => memory.kills.has(key) || (health.get(id)?.kill ?? null) !== null)
+    .map(({ key }) => key);
+  if (keys.length === memory.kills.size && keys.every(key => memory.kills.has(key))) return memory;
+  return { ...memory, kills: new Set(keys) };
+}
+
+export function wasKilled(memory: Memory, { pod, id }: ObservedContainer): boolean {
+  return memory.kills.has(`${pod.uid}/${id}`);
+}
+
 /** A step failed: the next try waits twice as long as the last one did. */
 export function noteFailure(
   memory: Memory,
@@ -196,14 +213,14 @@ export function retryNow(memory: Memory, uids: ReadonlySet<string>): Memory {
     isMeant(key) ? { ...crash, delayMs: 0 } : crash,
   ]);
   const failures = [...memory.failures].filter(([key]) => !isMeant(key));
-  return { crashes: new Map(crashes), failures: new Map(failures) };
+  return { ...memory, crashes: new Map(crashes), failures: new Map(failures) };
 }
 
 /** Drops what is remembered of pods that are neither wanted nor there. */
 export function forget(memory: Memory, known: ReadonlySet<string>): Memory {
   const keep = <T>(map: ReadonlyMap<string, T>) =>
     new Map([...map].filter(([key]) => known.has(key.slice(0, key.indexOf('/')))));
-  return { crashes: keep(memory.crashes), failures: keep(memory.failures) };
+  return { ...memory, crashes: keep(memory.crashes), failures: keep(memory.failures) };
 }
 
 /** A duration as Go prints it: `10s`, `1m20s`, `5m0s`. */

@@ -1,58 +1,102 @@
 /**
  * Remembers, durably where there is a store, which pods have ended for good, until nobody wants them any more. What has
- * ended is decided in `completion.ts`.
+ * ended is decided in `completion.ts`. A disk that refuses holds nothing up: what it lacks is offered again in the next
+ * round.
  */
+import type { Memory } from './back-off.js';
 import {
   completionOf,
   rememberedCompletion,
   type Completion,
   type Completions,
 } from './completion.js';
-import type { Desired, DesiredPod } from './desired.js';
+import { CONFIG_HASH, type Desired, type DesiredPod } from './desired.js';
+import { TERMINATED } from './node-shutdown.js';
 import type { CompletionStore } from './pods.js';
 import { instancesOf } from './pod-reports.js';
 import type { ObservedPods } from '../runtime/runtime.js';
+import type { Log } from '../../protocol/ports.js';
+
+export interface CompletionWorld {
+  readonly desired: Desired;
+  readonly observed: ObservedPods;
+  readonly memory: Memory;
+  /** By uid, milliseconds since 1970: see `PodContext`. */
+  readonly startedAt: ReadonlyMap<string, number>;
+  readonly now: number;
+}
 
 export class CompletionBook {
   readonly #store: CompletionStore | null;
+  readonly #log: Log;
   #all: Completions;
+  /** By uid; null = to be forgotten. */
+  readonly #unsaved = new Map<string, Completion | null>();
+  #isRefused = false;
+  /** By the node's shutdown: never saved. */
+  readonly #terminated = new Map<string, Completion>();
 
-  constructor(store: CompletionStore | null) {
+  constructor(store: CompletionStore | null, log: Log) {
     this.#store = store;
+    this.#log = log;
     this.#all = store?.all() ?? new Map();
   }
 
   get all(): Completions {
-    return this.#all;
+    return this.#terminated.size === 0 ? this.#all : new Map([...this.#terminated, ...this.#all]);
+  }
+
+  /** Until the agent starts again this pod, as it is written now, has ended (row 188). */
+  terminate({ uid, pod }: DesiredPod, now: number): void {
+    const configHash = pod.metadata.annotations?.[CONFIG_HASH] ?? '';
+    const end = { uid, configHash, phase: 'Failed', finishedAt: now } as const;
+    this.#terminated.set(uid, { ...end, ...TERMINATED });
   }
 
   /** Of these pods as they are written now. */
   of(pods: readonly DesiredPod[]): Completions {
-    const found = pods.flatMap(pod => rememberedCompletion(this.#all, pod) ?? []);
+    const { all } = this;
+    const found = pods.flatMap(pod => rememberedCompletion(all, pod) ?? []);
     return new Map(found.map(one => [one.uid, one]));
   }
 
   /** Before anything of a pod that has ended may be removed. `onNew` hears of each once. */
-  note(
-    world: { readonly desired: Desired; readonly observed: ObservedPods; readonly now: number },
-    onNew: (pod: DesiredPod, completion: Completion) => void,
-  ): void {
-    const { desired, observed, now } = world;
+  note(world: CompletionWorld, onNew: (pod: DesiredPod, completion: Completion) => void): void {
+    const { desired, observed, memory, startedAt, now } = world;
+    const { all } = this;
     for (const pod of desired.pods) {
-      if (pod.rejection !== null || rememberedCompletion(this.#all, pod) !== null) continue;
-      const completion = completionOf(pod, instancesOf(observed, pod.uid), now);
+      if (pod.rejection !== null || rememberedCompletion(all, pod) !== null) continue;
+      const context = { pod, memory, now, startedAt: startedAt.get(pod.uid) ?? null };
+      const completion = completionOf(context, instancesOf(observed, pod.uid));
       if (completion === null) continue;
       this.#all = new Map(this.#all).set(pod.uid, completion);
-      this.#store?.remember(completion);
+      this.#unsaved.set(pod.uid, completion);
       onNew(pod, completion);
     }
     if (desired.complete) this.#forget(new Set(desired.pods.map(pod => pod.uid)));
+    this.#save();
   }
 
   #forget(wanted: ReadonlySet<string>): void {
     const forgotten = [...this.#all.keys()].filter(uid => !wanted.has(uid));
     if (forgotten.length === 0) return;
     this.#all = new Map([...this.#all].filter(([uid]) => wanted.has(uid)));
-    this.#store?.forget(forgotten);
+    for (const uid of forgotten) this.#unsaved.set(uid, null);
+  }
+
+  #save(): void {
+    if (this.#store === null || this.#unsaved.size === 0) return;
+    try {
+      for (const completion of this.#unsaved.values()) {
+        if (completion !== null) this.#store.remember(completion);
+      }
+      const forgotten = [...this.#unsaved].flatMap(([uid, one]) => (one === null ? [uid] : []));
+      if (forgotten.length > 0) this.#store.forget(forgotten);
+      this.#unsaved.clear();
+      this.#isRefused = false;
+    } catch (error) {
+      if (!this.#isRefused) this.#log.error('which pods have ended cannot be saved', { error });
+      this.#isRefused = true;
+    }
   }
 }

@@ -5,13 +5,7 @@
  */
 import { CONFIG_HASH, CONFIG_SEEN, type DesiredPod } from './desired.js';
 import { DEADLINE_MESSAGE } from './pod-events.js';
-import {
-  initViewsOf,
-  isFinished,
-  viewsOf,
-  type ContainerView,
-  type Instances,
-} from './plan-views.js';
+import { initViewsOf, isOver, viewsOf, type Instances, type PodContext } from './plan-views.js';
 
 export interface Completion {
   readonly uid: string;
@@ -35,8 +29,12 @@ export function rememberedCompletion(completions: Completions, pod: DesiredPod):
   return found?.configHash === hash ? (found ?? null) : null;
 }
 
-/** When the pod began, by the oldest thing that the engine has of it, else when it was first seen. */
-export function beganAt(pod: DesiredPod, { sandboxes, containers }: Instances): number | null {
+/** When the pod began: as its status says, else by the oldest thing of it on the engine, else when it was first seen. */
+function beganAt(
+  { pod, startedAt }: Pick<PodContext, 'pod' | 'startedAt'>,
+  { sandboxes, containers }: Instances,
+): number | null {
+  if (startedAt !== null) return startedAt;
   const made = [...sandboxes, ...containers].map(one => one.createdAt.getTime());
   if (made.length > 0) return Math.min(...made);
   const seen = Date.parse(pod.pod.metadata.annotations?.[CONFIG_SEEN] ?? '');
@@ -44,19 +42,24 @@ export function beganAt(pod: DesiredPod, { sandboxes, containers }: Instances): 
 }
 
 /** Row 189: milliseconds since 1970; null without a deadline. */
-export function deadlineOf(pod: DesiredPod, there: Instances): number | null {
-  const seconds = pod.pod.spec.activeDeadlineSeconds;
-  const from = beganAt(pod, there);
+export function deadlineOf(
+  context: Pick<PodContext, 'pod' | 'startedAt'>,
+  there: Instances,
+): number | null {
+  const seconds = context.pod.pod.spec.activeDeadlineSeconds;
+  const from = beganAt(context, there);
   return seconds === undefined || from === null ? null : from + seconds * 1000;
 }
 
 /** Null while anything of it is to run. */
-export function completionOf(pod: DesiredPod, there: Instances, now: number): Completion | null {
+export function completionOf(
+  context: Pick<PodContext, 'pod' | 'memory' | 'startedAt' | 'now'>,
+  there: Instances,
+): Completion | null {
+  const { pod, now } = context;
   const base = { uid: pod.uid, configHash: pod.pod.metadata.annotations?.[CONFIG_HASH] ?? '' };
   const views = viewsOf(pod, there, null);
-  const isFinal = ({ instances: [newest], hash, isOutdated }: ContainerView) =>
-    newest !== undefined && !isOutdated && isFinished(pod, newest, hash);
-  if (views.every(isFinal)) {
+  if (views.every(view => isOver(context, view))) {
     const last = views.flatMap(({ instances: [newest] }) => newest ?? []);
     const phase = last.every(one => one.exitCode === 0) ? 'Succeeded' : 'Failed';
     const finishedAt = Math.max(0, ...last.map(one => one.finishedAt?.getTime() ?? now));
@@ -64,13 +67,13 @@ export function completionOf(pod: DesiredPod, there: Instances, now: number): Co
   }
   const hasNoApp = views.every(({ instances }) => instances.length === 0);
   const failed = initViewsOf(pod, there, null).find(
-    view => isFinal(view) && view.instances[0]?.exitCode !== 0,
+    view => isOver(context, view) && view.instances[0]?.exitCode !== 0,
   );
   if (hasNoApp && failed !== undefined) {
     const finishedAt = failed.instances[0]?.finishedAt?.getTime() ?? now;
     return { ...base, phase: 'Failed', reason: '', message: '', finishedAt };
   }
-  const deadline = deadlineOf(pod, there);
+  const deadline = deadlineOf(context, there);
   if (deadline === null || now < deadline) return null;
   const why = { reason: 'DeadlineExceeded', message: DEADLINE_MESSAGE };
   return { ...base, phase: 'Failed', ...why, finishedAt: now };

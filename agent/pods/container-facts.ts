@@ -17,6 +17,7 @@ export interface ContainerMaking {
   readonly desired: DesiredPod;
   readonly container: Container;
   readonly attempt: number;
+  readonly round: number;
 }
 
 export interface MakingTools {
@@ -67,7 +68,7 @@ export async function gatherContainer(
   making: ContainerMaking,
   tools: MakingTools,
 ): Promise<ContainerSpec> {
-  const { desired, container, attempt } = making;
+  const { desired, container, attempt, round } = making;
   const { volumes, terminationMessages, node } = tools;
   const lastWords = await terminationMessages.prepare(desired.uid, container, attempt);
   const env = await environmentOf(making, tools);
@@ -75,6 +76,7 @@ export async function gatherContainer(
   const { mounts, devices } = await volumes.mounts(desired, container, { env, features });
   return containerSpec(desired, container, {
     attempt,
+    round,
     node,
     env,
     mounts: [...mounts, lastWords],

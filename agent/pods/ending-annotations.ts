@@ -1,8 +1,13 @@
 /**
- * What a container takes along about its own end: its preStop hook with ports by number, and its place in the order of the
- * stop. Read again by `runtime/container-ending.ts`. Kubelet behaviour rows 72, 112, 115. Pure.
+ * What a container takes along about its own end: its preStop hook with ports by number, the grace, its place in the order
+ * of the stop; and the round of its pod's restarts. Read again by `runtime/container-ending.ts`. Kubelet behaviour rows 72, 89, 112, 115. Pure.
  */
-import { PRE_STOP_ANNOTATION, STOP_ORDER_ANNOTATION } from '../runtime/container-ending.js';
+import {
+  GRACE_ANNOTATION,
+  PRE_STOP_ANNOTATION,
+  ROUND_ANNOTATION,
+  STOP_ORDER_ANNOTATION,
+} from '../runtime/container-ending.js';
 import type { Container, LifecycleHandler, ValidPod } from '../../protocol/pod.js';
 
 /** Sidecars: the last one 1, the one before it 2; everything else 0. */
@@ -19,13 +24,20 @@ function withPortNumber(handler: LifecycleHandler, container: Container): Lifecy
   return { ...handler, httpGet: { ...handler.httpGet, port: named ?? port } };
 }
 
-export function endingAnnotations(pod: ValidPod, container: Container): Record<string, string> {
+export function endingAnnotations(
+  pod: ValidPod,
+  container: Container,
+  round: number,
+): Record<string, string> {
   const preStop = container.lifecycle?.preStop;
+  const grace = pod.spec.terminationGracePeriodSeconds;
   const order = stopOrder(pod, container);
   return {
     ...(preStop === undefined
       ? {}
       : { [PRE_STOP_ANNOTATION]: JSON.stringify(withPortNumber(preStop, container)) }),
+    ...(grace === undefined ? {} : { [GRACE_ANNOTATION]: String(grace) }),
     ...(order === 0 ? {} : { [STOP_ORDER_ANNOTATION]: String(order) }),
+    ...(round === 0 ? {} : { [ROUND_ANNOTATION]: String(round) }),
   };
 }

@@ -22,9 +22,10 @@ import {
   type PodIdentity,
 } from '../runtime/runtime.js';
 import { gracePeriod } from './plan-views.js';
-import { failureOf, reasonOf } from './step-failure.js';
-import { waitFor, type Step } from './steps.js';
-import { graceLeft, LOOPBACK } from './stop-order.js';
+import { failureEvents, failureOf, reasonOf } from './step-failure.js';
+import { endsBefore, waitFor, type Step, type StepKind } from './steps.js';
+import { LOOPBACK } from './stop-order.js';
+import { Stopping, type GraceLimit } from './stopping.js';
 import type { TerminationMessages } from './termination-messages.js';
 import type { PodVolumes } from '../volumes/volumes.js';
 import { allContainers, type Container, type LifecycleHandler } from '../../protocol/pod.js';
@@ -57,6 +58,9 @@ export interface ExecuteTools {
   readonly hooks: HookRunner;
   /** A container's postStart hook began or is over (row 110). */
   readonly onPostStart: (id: EngineId, isRunning: boolean) => void;
+  /** What is left of a pod that had this uid begins to end for good. */
+  readonly onEnding: (uid: string) => void;
+  readonly limit: GraceLimit;
 }
 
 /** Who the steps are about, where the plan has no manifest: a pod that is only ended. */
@@ -64,6 +68,14 @@ export interface ExecuteInput {
   readonly plan: PodPlan;
   readonly identities: ReadonlyMap<string, PodIdentity>;
 }
+
+const ENDING: ReadonlySet<StepKind> = new Set([
+  'runPreStop',
+  'stopContainer',
+  'stopSandbox',
+  'removeContainer',
+  'removeSandbox',
+]);
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
@@ -73,32 +85,31 @@ function messageOf(error: unknown): string {
 class Execution {
   readonly #input: ExecuteInput;
   readonly #tools: ExecuteTools;
+  /** Resolves to true when the step succeeded. */
+  readonly #taken = new Map<Step, Promise<boolean>>();
   /** Engine ids of what this run made. */
   #sandboxId: EngineId | null = null;
   readonly #made = new Map<string, EngineId>();
   #address: Promise<string> | null = null;
-  /** When the end of a pod (by uid) or of a container (by id) began, by the monotonic clock. */
-  readonly #endingSince = new Map<string, number>();
-  /** Containers whose preStop hook has run: they are stopped, whatever is wanted by now. */
-  readonly #told = new Set<EngineId>();
+  readonly #stopping: Stopping;
   #aboutDns: readonly { reason: string; message: string }[] = [];
 
   constructor(input: ExecuteInput, tools: ExecuteTools) {
     this.#input = input;
     this.#tools = tools;
+    this.#stopping = new Stopping(tools);
   }
 
   async run(): Promise<void> {
     const { steps } = this.#input.plan;
-    const taken: Promise<boolean>[] = [];
     for (const [index, step] of steps.entries()) {
-      const before = steps.slice(0, index).map((earlier, at) => ({
+      const before = steps.slice(0, index).map(earlier => ({
         wait: waitFor(step, earlier),
-        isDone: taken[at] ?? Promise.resolve(false),
+        isDone: this.#taken.get(earlier) ?? Promise.resolve(false),
       }));
-      taken.push(this.#take(step, before));
+      this.#taken.set(step, this.#take(step, before));
     }
-    await Promise.all(taken);
+    await Promise.all(this.#taken.values());
   }
 
   async #take(
@@ -109,7 +120,7 @@ class Execution {
       if (wait === 'none') continue;
       if (!(await isDone) && wait === 'success') return false;
     }
-    const isBound = step.do === 'stopContainer' && this.#told.has(step.id);
+    const isBound = step.do === 'stopContainer' && this.#stopping.isTold(step.id);
     if (this.#tools.signal.aborted && !isBound) return false;
     const { kind, key } = failureOf(step, this.#input.plan.desired);
     try {
@@ -124,7 +135,7 @@ class Execution {
         return false;
       }
       const reason = reasonOf(step, error);
-      this.#tellFailure(step, reason, message);
+      for (const event of failureEvents(step, { reason, message })) this.#tell(step.uid, event);
       this.#tools.onOutcome({ step, kind, key, result: { is: 'failed', reason, message } });
       return false;
     }
@@ -134,27 +145,6 @@ class Execution {
     const { desired } = this.#input.plan;
     const pod = desired?.uid === uid ? podIdentity(desired) : this.#input.identities.get(uid);
     if (pod !== undefined) this.#tools.tell(pod, event);
-  }
-
-  #tellFailure(step: Step, reason: string, message: string): void {
-    switch (step.do) {
-      case 'pullImage':
-        for (const event of say.imageFailed(step.image, step.container, { reason, message })) {
-          this.#tell(step.uid, event);
-        }
-        return;
-      case 'createContainer':
-      case 'startContainer':
-        return this.#tell(step.uid, say.containerFailed(step.container, message));
-      case 'runSandbox':
-        return this.#tell(step.uid, say.sandboxFailed(message));
-      case 'prepareVolumes':
-        return this.#tell(step.uid, say.mountFailed(message));
-      case 'runPreStop':
-        return this.#tell(step.uid, say.preStopFailed(step.container, message));
-      default:
-        return this.#tell(step.uid, say.stopFailed(message));
-    }
   }
 
   get #desired(): DesiredPod {
@@ -171,11 +161,14 @@ class Execution {
 
   async #do(step: Step): Promise<void> {
     const { runtime, volumes } = this.#tools;
+    if (ENDING.has(step.do) && step.uid !== this.#input.plan.desired?.uid) {
+      this.#tools.onEnding(step.uid);
+    }
     switch (step.do) {
       case 'pullImage':
-        return this.#pull(step.image, step.container);
+        return this.#pull(step);
       case 'runPreStop':
-        return this.#preStop(step);
+        return this.#stopping.runHook(step);
       case 'stopContainer':
         return this.#stop(step);
       case 'removeContainer':
@@ -206,10 +199,11 @@ class Execution {
     }
   }
 
-  async #pull(image: string, container: string): Promise<void> {
+  async #pull({ image, container, isAhead }: Step & { do: 'pullImage' }): Promise<void> {
     const { runtime, images, clock, signal } = this.#tools;
     const policy = this.#container(container).imagePullPolicy ?? 'IfNotPresent';
     const { uid } = this.#desired;
+    if (isAhead && (await runtime.imageStatus(image)) !== null) return;
     if (policy !== 'Always' && (await runtime.imageStatus(image)) !== null) {
       this.#tell(uid, say.present(image, container));
       return;
@@ -260,7 +254,7 @@ class Execution {
     const sandboxId = step.sandboxId ?? this.#sandboxId;
     if (sandboxId === null) throw new Error('there is no sandbox to join');
     const spec = await gatherContainer(
-      { desired, container, attempt: step.attempt },
+      { desired, container, attempt: step.attempt, round: step.round },
       {
         ...this.#tools,
         podIP: () => this.#podIP(),
@@ -292,7 +286,9 @@ class Execution {
     const { hooks, runtime, signal, onPostStart } = this.#tools;
     const { id, step, handler } = of;
     const container = this.#container(step.container);
-    const host = of.host === '' ? LOOPBACK : of.host;
+    // P21: whatever address of the node such a pod is shown with.
+    const isOfHost = this.#desired.pod.spec.hostNetwork === true || of.host === '';
+    const host = isOfHost ? LOOPBACK : of.host;
     onPostStart(id, true);
     try {
       await hooks.run(handler, { id, container, host }, signal);
@@ -306,38 +302,13 @@ class Execution {
     }
   }
 
-  async #preStop(step: Step & { do: 'runPreStop' }): Promise<void> {
-    const { hooks, clock } = this.#tools;
-    const { id, handler, host, uid } = step;
-    this.#begin(uid, id);
-    this.#told.add(id);
-    const cut = new AbortController();
-    const limit = new AbortController();
-    const waiting = clock.sleep(step.graceSeconds * 1000, limit.signal).then(() => cut.abort());
-    try {
-      // Its ports stand in the handler by number: the manifest may be gone.
-      await hooks.run(handler, { id, container: null, host }, cut.signal);
-    } finally {
-      limit.abort();
-      await waiting;
-    }
-  }
-
-  /** The hook, and for a sidecar the containers before it, have taken of the grace what they took. */
   async #stop(step: Step & { do: 'stopContainer' }): Promise<void> {
-    const { uid, id, graceSeconds, order } = step;
-    this.#tell(uid, say.killing(step.container, step.reason));
-    this.#begin(uid, id);
-    const from = this.#endingSince.get(order > 0 ? uid : id) ?? 0;
-    const elapsed = this.#tools.clock.monotonic() - from;
-    return this.#tools.runtime.stopContainer(id, graceLeft(graceSeconds, elapsed));
-  }
-
-  #begin(uid: string, id: EngineId): void {
-    const now = this.#tools.clock.monotonic();
-    for (const key of [uid, id]) {
-      if (!this.#endingSince.has(key)) this.#endingSince.set(key, now);
-    }
+    this.#tell(step.uid, say.killing(step.container, step.reason));
+    const before = [...this.#taken].filter(([earlier]) => endsBefore(earlier, step));
+    return this.#stopping.stop(
+      step,
+      before.map(([, isDone]) => isDone),
+    );
   }
 }
 

@@ -134,6 +134,11 @@ class KubeletPods implements Pods {
     return false;
   }
 
+  /** The kubelet ends its pods itself. */
+  shutdown(): Promise<void> {
+    return Promise.resolve();
+  }
+
   isMoving(): boolean {
     return true;
   }

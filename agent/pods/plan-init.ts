@@ -54,14 +54,15 @@ export function planInit(
     const isBehind = isInitialized || views.slice(index + 1).some(hasRun);
     if (!view.isSidecar && (isInitialized || (view.instances.length === 0 && isBehind))) continue;
     const verdict = judge(view, sandboxId, context);
-    steps.push(...stepsFor(view, verdict, { pod, there, sandboxId }));
+    steps.push(...stepsFor(view, verdict, { context, there, sandboxId }));
     if (verdict.is === 'waiting') againAt = earliest(againAt, verdict.until);
     const [newest] = view.instances;
     if (verdict.is === 'done') {
       if (newest?.exitCode === 0) continue;
       return { isDone: false, hasFailed: true, steps: [], againAt: null };
     }
-    if (isInitialized) continue;
+    // A sidecar that ended later holds nothing up that had begun.
+    if (isInitialized || (view.isSidecar && isBehind)) continue;
     const isStarted =
       view.isSidecar &&
       verdict.is === 'kept' &&

@@ -32,12 +32,19 @@ export function stopSandboxes(uid: string, there: Instances, reason: string): St
 export function retire(
   uid: string,
   there: Instances,
-  why: { readonly reason: string; readonly keepData: boolean },
+  why: {
+    readonly reason: string;
+    readonly keepData: boolean;
+    /** Seconds that the end may take at most; null = what the engine says of the pod. */
+    readonly graceLimit: number | null;
+  },
 ): Step[] {
-  const { reason } = why;
+  const { reason, graceLimit } = why;
   const sandboxes = newestFirst(there.sandboxes);
   const containers = newestFirst(there.containers);
-  const graceSeconds = gracePeriod(sandboxes[0]?.terminationGracePeriodSeconds);
+  const kept = containers.find(one => one.graceSeconds !== null)?.graceSeconds ?? undefined;
+  const podGrace = gracePeriod(sandboxes[0]?.terminationGracePeriodSeconds ?? kept);
+  const graceSeconds = gracePeriod(Math.min(podGrace, graceLimit ?? podGrace));
   return [
     ...stopContainers(containers.filter(isAlive), { uid, graceSeconds, there, reason }),
     ...stopSandboxes(uid, there, reason),

@@ -2,10 +2,17 @@
  * What the engine has of one pod, container by container, and what that means under the pod's restart policy.
  * Kubelet behaviour rows 76 to 79, 83 to 87. Pure.
  */
-import { crashKey, failureKey, newestFirst, restartDueAt, type Memory } from './back-off.js';
+import {
+  crashKey,
+  failureKey,
+  newestFirst,
+  restartDueAt,
+  wasKilled,
+  type Memory,
+} from './back-off.js';
 import type { DesiredPod } from './desired.js';
 import { healthOf, type Health, type ProbeKill } from './health.js';
-import { isRestartable, restartAllAt } from './restart-rules.js';
+import { isRestartable, roundOf, UNKNOWN_EXIT_CODE } from './restart-rules.js';
 import type { EngineId, ObservedContainer, ObservedSandbox } from '../runtime/runtime.js';
 import type { Container } from '../../protocol/pod.js';
 
@@ -14,11 +21,11 @@ export const MIN_GRACE_S = 2;
 /** For a container whose sandbox, and with it the stored grace, is gone. */
 const UNKNOWN_GRACE_S = 30;
 
-const RESTART_ALL = 'all containers of the pod are to be restarted';
-
 export interface Instances {
   readonly sandboxes: readonly ObservedSandbox[];
   readonly containers: readonly ObservedContainer[];
+  /** Of the same uid, ended and being removed: they count for the attempts and for nothing else (row 67). */
+  readonly former?: Instances;
 }
 
 export const NO_INSTANCES: Instances = { sandboxes: [], containers: [] };
@@ -29,6 +36,10 @@ export interface PodContext {
   readonly health: Health;
   /** The longest wait between two restarts, by this node's setting and the pod's annotation (row 88). */
   readonly backOffMaxMs: number;
+  /** Seconds that an end may take at most; null = what the manifest says. */
+  readonly graceLimit: number | null;
+  /** `status.startTime`, milliseconds since 1970; null before there is a status. */
+  readonly startedAt: number | null;
   readonly now: number;
 }
 
@@ -45,7 +56,9 @@ export interface ContainerView {
   readonly stale: readonly ObservedContainer[];
   /** The attempt of the next instance: the restart count. */
   readonly nextAttempt: number;
-  /** All containers are to be restarted, and this one was not since (row 89). */
+  /** How often all containers were restarted in the sandbox that stays: what the next instance bears (row 89). */
+  readonly round: number;
+  /** All containers are to be restarted, and this one was not since. */
   readonly isOutdated: boolean;
 }
 
@@ -63,6 +76,12 @@ export function gracePeriod(seconds: number | undefined): number {
   return Math.max(MIN_GRACE_S, seconds ?? UNKNOWN_GRACE_S);
 }
 
+/** What the manifest says, unless there is less time. */
+export function graceOf({ pod, graceLimit }: Pick<PodContext, 'pod' | 'graceLimit'>): number {
+  const seconds = gracePeriod(pod.pod.spec.terminationGracePeriodSeconds);
+  return gracePeriod(Math.min(seconds, graceLimit ?? seconds));
+}
+
 export function isAlive(container: ObservedContainer): boolean {
   return container.state === 'running' || container.state === 'unknown';
 }
@@ -77,13 +96,20 @@ function viewOf(
   { pod, there, sandboxId }: { pod: DesiredPod; there: Instances; sandboxId: EngineId | null },
 ): ContainerView {
   const { name, image = '' } = container;
+  const former = there.former?.containers ?? [];
+  const attempts = [...there.containers, ...former]
+    .filter(one => one.name === name)
+    .map(({ attempt }) => attempt);
   const hash = pod.containerHashes.get(name) ?? '';
   const all = newestFirst(there.containers.filter(one => one.name === name));
+  const roundIn = (id: EngineId) =>
+    roundOf(pod.pod, there.containers, { sandboxId: id, hashes: pod.containerHashes });
+  const round = sandboxId === null ? 0 : roundIn(sandboxId);
   const isStale = (one: ObservedContainer) =>
-    one.state === 'created' && (one.hash !== hash || one.sandboxId !== sandboxId);
+    one.state === 'created' &&
+    (one.hash !== hash || one.sandboxId !== sandboxId || one.round < round);
   const instances = all.filter(one => !isStale(one));
   const [newest] = instances;
-  const since = restartAllAt(pod.pod, there.containers);
   return {
     name,
     container,
@@ -92,8 +118,9 @@ function viewOf(
     hash,
     instances,
     stale: all.filter(isStale),
-    nextAttempt: (all[0]?.attempt ?? -1) + 1,
-    isOutdated: since !== null && newest !== undefined && newest.createdAt.getTime() < since,
+    nextAttempt: Math.max(-1, ...attempts) + 1,
+    round,
+    isOutdated: newest !== undefined && newest.round < roundIn(newest.sandboxId),
   };
 }
 
@@ -122,10 +149,27 @@ export function initViewsOf(
   return containers.map(one => viewOf(one, { pod, there, sandboxId }));
 }
 
-/** True when the policy leaves a container that ended as it is (rows 83, 89); an edit makes it run again. */
-export function isFinished(pod: DesiredPod, container: ObservedContainer, hash: string): boolean {
+/**
+ * True when the policy leaves a container that ended as it is (rows 83, 89); an edit makes it run again. What a probe ended
+ * has failed, whatever its program said at the end.
+ */
+export function isFinished(
+  { pod, memory }: Pick<PodContext, 'pod' | 'memory'>,
+  container: ObservedContainer,
+  hash: string,
+): boolean {
   if (container.state !== 'exited' || container.hash !== hash) return false;
-  return !isRestartable(pod.pod, container.name, container.exitCode ?? 137);
+  const code = container.exitCode ?? UNKNOWN_EXIT_CODE;
+  const hasFailed = code === 0 && wasKilled(memory, container);
+  return !isRestartable(pod.pod, container.name, hasFailed ? UNKNOWN_EXIT_CODE : code);
+}
+
+/** True when nothing of this container is to run any more, as far as the policy says. */
+export function isOver(
+  context: Pick<PodContext, 'pod' | 'memory'>,
+  { instances: [newest], hash, isOutdated }: ContainerView,
+): boolean {
+  return newest !== undefined && !isOutdated && isFinished(context, newest, hash);
 }
 
 /** When a failed pull, create or start may be tried again; null = now. */
@@ -139,9 +183,9 @@ function heldUntil(view: ContainerView, { pod, memory, now }: PodContext): numbe
 }
 
 /** The kubelet's sentence (row 108). */
-function killVerdict(name: string, { probe, graceSeconds }: ProbeKill): Verdict {
-  const reason = `Container ${name} failed ${probe} probe, will be restarted`;
-  return { is: 'kill', reason, graceSeconds };
+function killVerdict(pod: DesiredPod, name: string, { probe, graceSeconds }: ProbeKill): Verdict {
+  const next = isRestartable(pod.pod, name, UNKNOWN_EXIT_CODE) ? ', will be restarted' : '';
+  return { is: 'kill', reason: `Container ${name} failed ${probe} probe${next}`, graceSeconds };
 }
 
 /** `sandboxId` is the sandbox that stays; null when it has to be made again. */
@@ -152,14 +196,16 @@ export function judge(
 ): Verdict {
   const { pod, memory, now } = context;
   const [newest] = view.instances;
-  const isAsked = newest !== undefined && !view.isOutdated;
-  if (isAsked && isFinished(pod, newest, view.hash)) return { is: 'done' };
+  if (isOver(context, view)) return { is: 'done' };
   const inPlace = newest !== undefined && newest.sandboxId === sandboxId;
   const unchanged = newest?.hash === view.hash;
+  // What was admitted goes on while its edit is not.
+  if (!unchanged && pod.rejection !== null && newest !== undefined && isAlive(newest)) {
+    return { is: 'kept' };
+  }
   if (inPlace && newest.state === 'running' && unchanged) {
-    if (view.isOutdated) return { is: 'kill', reason: RESTART_ALL, graceSeconds: null };
     const { kill } = healthOf(context.health, newest.id, view.container);
-    return kill === null ? { is: 'kept' } : killVerdict(view.name, kill);
+    return kill === null ? { is: 'kept' } : killVerdict(pod, view.name, kill);
   }
   const held = heldUntil(view, context);
   if (held !== null) return { is: 'waiting', until: held };
@@ -187,7 +233,9 @@ export function judgeSandbox(
   const [newest] = sandboxes;
   if (newest === undefined) {
     const left = there.containers.length > 0;
-    return { attempt: 0, reason: left ? 'the sandbox is gone' : 'there is no sandbox' };
+    const former = (there.former?.sandboxes ?? []).map(({ attempt }) => attempt);
+    const reason = left ? 'the sandbox is gone' : 'there is no sandbox';
+    return { attempt: Math.max(-1, ...former) + 1, reason };
   }
   const next = newest.attempt + 1;
   if (newest.hash !== pod.sandboxHash) return { attempt: next, reason: 'the sandbox changed' };
@@ -200,18 +248,25 @@ export function judgeSandbox(
 }
 
 /**
- * What a pod without a usable sandbox still has to run. Row 78: with Never nothing runs a second time, nor
- * does what has not run yet once something did, an init container among it; with OnFailure not what succeeded.
- * Edited containers do.
+ * What a pod without a usable sandbox still has to run. Row 78: with Never nothing runs a second time, nor does what has
+ * not run yet once something did, and nothing at all after an init container that failed or was cut off; with OnFailure
+ * not what succeeded. Edited containers do.
  */
-export function runsAgain(pod: DesiredPod, there: Instances): ContainerView[] {
+export function runsAgain(context: PodContext, there: Instances): ContainerView[] {
+  const { pod } = context;
   const views = viewsOf(pod, there, null);
-  const ranAsIs = (view: ContainerView) => view.instances[0]?.hash === view.hash;
-  const isFinal = ({ instances: [newest], hash, isOutdated }: ContainerView) =>
-    newest !== undefined && !isOutdated && isFinished(pod, newest, hash);
-  if (pod.pod.spec.restartPolicy !== 'Never') return views.filter(view => !isFinal(view));
-  const edited = views.filter(view => view.instances.length > 0 && !ranAsIs(view));
-  const hasRun = [...initViewsOf(pod, there, null), ...views].some(ranAsIs);
-  if (edited.length === 0 && hasRun) return [];
-  return views.filter(view => !ranAsIs(view));
+  const open = views.filter(view => !isOver(context, view));
+  if (pod.pod.spec.restartPolicy !== 'Never') return open;
+  const runsAsIs = (view: ContainerView) => {
+    const { instances, hash, isOutdated, container } = view;
+    const [newest] = instances;
+    if (newest?.hash !== hash || isOutdated) return false;
+    if ((container.restartPolicy ?? 'Never') !== 'Never') return false;
+    return newest.state !== 'exited' || isOver(context, view);
+  };
+  const wasCut = (view: ContainerView) =>
+    runsAsIs(view) && (view.instances[0]?.exitCode ?? UNKNOWN_EXIT_CODE) !== 0;
+  const hasBegun = views.some(runsAsIs) || initViewsOf(pod, there, null).some(wasCut);
+  const next = open.filter(view => !runsAsIs(view));
+  return hasBegun && next.every(({ instances }) => instances.length === 0) ? [] : next;
 }

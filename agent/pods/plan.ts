@@ -1,40 +1,26 @@
 /**
- * From what is wanted and what is there to the steps between them: the kubelet's `computePodActions` over all
- * pods, as a pure function.
+ * From what is wanted and what is there to the steps between them, over all pods, as a pure function: who has which
+ * name, who gives it up and who takes it. What one pod needs stands in `plan-pod.ts`.
  *
  * Equal input gives equal output; planning again after the steps were taken gives none. Never sees the engine's
  * types, never reads the time, never logs. Nothing is ended for being unwanted while a source has not spoken.
- * Kubelet behaviour rows 64, 72, 74, 76 to 80, 83 to 87.
+ * Kubelet behaviour rows 64 to 68, 72, 74.
  */
-import { failureKey, podBackOffMax, type FailureKind, type Memory } from './back-off.js';
-import {
-  deadlineOf,
-  rememberedCompletion,
-  type Completion,
-  type Completions,
-} from './completion.js';
+import { failureKey, podBackOffMax, type Memory } from './back-off.js';
+import { rememberedCompletion, type Completions } from './completion.js';
 import type { Desired, DesiredPod } from './desired.js';
 import type { Health } from './health.js';
-import { planInit } from './plan-init.js';
-import { collect, retire, stopSandboxes } from './plan-teardown.js';
-import {
-  earliest,
-  gracePeriod,
-  initViewsOf,
-  isAlive,
-  judge,
-  judgeSandbox,
-  NO_INSTANCES,
-  runsAgain,
-  viewsOf,
-  type Instances,
-  type PodContext,
-  type Verdict,
-} from './plan-views.js';
-import { create, pull, stepsFor } from './start-steps.js';
-import { stopContainers } from './stop-order.js';
-import type { ObservedContainer, ObservedPods, ObservedSandbox } from '../runtime/runtime.js';
+import { planPod, type Actions, type PodPlanContext } from './plan-pod.js';
+import { retire } from './plan-teardown.js';
+import { isAlive, NO_INSTANCES, type Instances } from './plan-views.js';
+import type {
+  EngineId,
+  ObservedContainer,
+  ObservedPods,
+  ObservedSandbox,
+} from '../runtime/runtime.js';
 import { describeStep, type Step } from './steps.js';
+import { allContainers } from '../../protocol/pod.js';
 
 export interface PlanInput {
   readonly desired: Desired;
@@ -44,6 +30,12 @@ export interface PlanInput {
   readonly completions: Completions;
   /** The longest wait between two restarts on this node (row 88). */
   readonly backOffMaxMs: number;
+  /** What has begun to be ended for good: it ends fully, even if its pod is wanted again (row 67). */
+  readonly condemned: ReadonlySet<EngineId>;
+  /** By uid: seconds that an end may take at most, where there is less time than the manifest gives. */
+  readonly graceLimits: ReadonlyMap<string, number>;
+  /** By uid: `status.startTime`, milliseconds since 1970, as far as there is a status. */
+  readonly startedAt: ReadonlyMap<string, number>;
   /** Uids that have a data directory on this node. */
   readonly podData: ReadonlySet<string>;
   readonly now: number;
@@ -61,137 +53,6 @@ export interface PodPlan {
   readonly againAt: number | null;
 }
 
-interface PodPlanContext extends PodContext {
-  /** Null: it has not ended. */
-  readonly completion: Completion | null;
-}
-
-interface Actions {
-  readonly steps: readonly Step[];
-  readonly sandbox: ObservedSandbox | null;
-  readonly againAt: number | null;
-}
-
-/** The latest time that one of these failures holds the pod back; null when none does. */
-function heldBy(context: PodContext, kinds: readonly FailureKind[]): number | null {
-  const { pod, memory, now } = context;
-  const times = kinds.map(kind => memory.failures.get(failureKey(kind, pod.uid))?.retryAt ?? 0);
-  const latest = Math.max(0, ...times);
-  return latest > now ? latest : null;
-}
-
-function waitsOf(verdicts: readonly Verdict[]): (number | null)[] {
-  return verdicts.map(verdict => (verdict.is === 'waiting' ? verdict.until : null));
-}
-
-/** What ends of itself, or has to: sidecars and whatever else is alive, then the sandbox. */
-function end(there: Instances, pod: DesiredPod, reason: string): Step[] {
-  const { uid } = pod;
-  const graceSeconds = gracePeriod(pod.pod.spec.terminationGracePeriodSeconds);
-  return [
-    ...stopContainers(there.containers.filter(isAlive), { uid, graceSeconds, there, reason }),
-    ...stopSandboxes(uid, there, reason),
-  ];
-}
-
-/** The sandbox cannot stay: everything in it ends, a new one is made for what is to run again (row 77). */
-function rebuild(
-  there: Instances,
-  next: { readonly attempt: number; readonly reason: string },
-  context: PodContext,
-): Actions {
-  const { pod } = context;
-  const { uid } = pod;
-  const { reason } = next;
-  const stops = end(there, pod, reason);
-  const again = runsAgain(pod, there);
-  if (again.length === 0) return { steps: stops, sandbox: null, againAt: null };
-  const held = heldBy(context, ['sandbox', 'volumes']);
-  if (held !== null) return { steps: stops, sandbox: null, againAt: held };
-  const init = planInit(null, there, context);
-  const verdicts = again.map(view => judge(view, null, context));
-  const due = init.isDone ? again.filter((_, index) => verdicts[index]?.is !== 'waiting') : [];
-  const steps: Step[] = [
-    ...stops,
-    { do: 'prepareVolumes', uid, reason },
-    { do: 'runSandbox', uid, ...next },
-    // The instances of the old sandbox are ended above.
-    ...init.steps.filter(step => step.do !== 'stopContainer' && step.do !== 'runPreStop'),
-    ...due.flatMap(view => create(pod, view, { sandboxId: null, reason })),
-    ...due.map(({ name: container }): Step => {
-      return { do: 'startContainer', uid, container, id: null, reason };
-    }),
-  ];
-  const waits = init.isDone ? waitsOf(verdicts) : [init.againAt];
-  return { steps, sandbox: null, againAt: earliest(...waits) };
-}
-
-/** The sandbox stays: each container for itself (row 76). */
-function maintain(sandbox: ObservedSandbox, there: Instances, context: PodContext): Actions {
-  const { pod } = context;
-  const { uid } = pod;
-  const init = planInit(sandbox.id, there, context);
-  if (init.hasFailed) {
-    return { steps: end(there, pod, 'an init container failed'), sandbox, againAt: null };
-  }
-  const views = viewsOf(pod, there, sandbox.id);
-  const verdicts = views.map(view => judge(view, sandbox.id, context));
-  if (init.isDone && verdicts.every(verdict => verdict.is === 'done')) {
-    const steps = end(there, pod, 'all containers of the pod have ended');
-    return { steps, sandbox, againAt: null };
-  }
-  const place = { pod, there, sandboxId: sandbox.id };
-  const apps = init.isDone
-    ? views.flatMap((view, index) => {
-        const verdict = verdicts[index];
-        return verdict === undefined ? [] : stepsFor(view, verdict, place);
-      })
-    : [];
-  const waits = init.isDone ? waitsOf(verdicts) : [];
-  const againAt = earliest(init.againAt, ...waits);
-  const steps = [...init.steps, ...apps];
-  if (!steps.some(step => step.do === 'startContainer')) return { steps, sandbox, againAt };
-  const held = heldBy(context, ['volumes']);
-  if (held !== null) return { steps: [], sandbox, againAt: earliest(held, againAt) };
-  const reason = 'a container is to be started';
-  return { steps: [{ do: 'prepareVolumes', uid, reason }, ...steps], sandbox, againAt };
-}
-
-/** Null while the pod may go on. */
-function whyEnded(there: Instances, { pod, now, completion }: PodPlanContext): string | null {
-  if (completion !== null) return completion.reason || 'the pod has ended';
-  const deadline = deadlineOf(pod, there);
-  return deadline !== null && now >= deadline ? 'DeadlineExceeded' : null;
-}
-
-function planPod(there: Instances, context: PodPlanContext): Actions {
-  const sandbox = judgeSandbox(context.pod, there);
-  const ended = whyEnded(there, context);
-  const actions =
-    ended !== null
-      ? {
-          steps: end(there, context.pod, ended),
-          sandbox: 'keep' in sandbox ? sandbox.keep : null,
-          againAt: null,
-        }
-      : 'keep' in sandbox
-        ? maintain(sandbox.keep, there, context)
-        : rebuild(there, sandbox, context);
-  const garbage = collect(there, actions.sandbox?.id ?? null, {
-    ...context,
-    starting: actions.steps,
-  });
-  return {
-    steps: [...actions.steps, ...garbage.steps],
-    sandbox: actions.sandbox,
-    againAt: earliest(
-      actions.againAt,
-      garbage.againAt,
-      ended === null ? deadlineOf(context.pod, there) : null,
-    ),
-  };
-}
-
 /**
  * Row 64: the pod that had the name ends fully before the next begins. Its images are fetched before that, and
  * while they cannot be had it goes on.
@@ -199,18 +60,17 @@ function planPod(there: Instances, context: PodPlanContext): Actions {
 function planReplacement(retiring: readonly Step[], context: PodPlanContext): Actions {
   const { pod, memory, now } = context;
   const next = planPod(NO_INSTANCES, context);
-  const views = [initViewsOf, viewsOf].flatMap(all => all(pod, NO_INSTANCES, null));
-  const times = views.map(
-    view => memory.failures.get(failureKey('image', pod.uid, view.image))?.retryAt ?? 0,
+  const images = allContainers(pod.pod).map(({ image = '' }) => image);
+  const times = images.map(
+    image => memory.failures.get(failureKey('image', pod.uid, image))?.retryAt ?? 0,
   );
   const heldUntil = Math.max(0, ...times);
   if (heldUntil > now && retiring.some(step => step.do === 'stopContainer')) {
     return { steps: [], sandbox: null, againAt: heldUntil };
   }
-  const rest = next.steps.filter(step => step.do !== 'pullImage');
-  const pulls =
-    rest.length === 0 ? [] : views.map(view => pull(pod, view, 'a new pod takes the place'));
-  const steps = [...pulls, ...retiring, ...rest];
+  const isPull = (step: Step) => step.do === 'pullImage';
+  const rest = next.steps.filter(step => !isPull(step));
+  const steps = [...next.steps.filter(isPull), ...retiring, ...rest];
   return { steps, sandbox: null, againAt: next.againAt };
 }
 
@@ -252,8 +112,36 @@ function isKnownUnwanted({ sandboxes }: Instances, { complete, spoken }: Desired
   return complete || (sandboxes.length > 0 && sandboxes.every(({ source }) => spoken.has(source)));
 }
 
+/** What of a pod has begun to be ended for good, and the rest; null where there is none. */
+function split(
+  there: Instances | undefined,
+  condemned: ReadonlySet<EngineId>,
+): { readonly doomed: Instances | null; readonly living: Instances | null } {
+  const part = (isDoomed: boolean): Instances | null => {
+    const belongs = ({ id }: { id: EngineId }) => condemned.has(id) === isDoomed;
+    const sandboxes = (there?.sandboxes ?? []).filter(belongs);
+    const containers = (there?.containers ?? []).filter(belongs);
+    return sandboxes.length + containers.length === 0 ? null : { sandboxes, containers };
+  };
+  return { doomed: part(true), living: part(false) };
+}
+
+function contextOf(pod: DesiredPod, input: PlanInput): PodPlanContext {
+  const { memory, health, completions, now } = input;
+  return {
+    pod,
+    memory,
+    health,
+    backOffMaxMs: podBackOffMax(pod, input.backOffMaxMs),
+    graceLimit: input.graceLimits.get(pod.uid) ?? null,
+    startedAt: input.startedAt.get(pod.uid) ?? null,
+    completion: rememberedCompletion(completions, pod),
+    now,
+  };
+}
+
 function planKey(group: Group, input: PlanInput, wantedUids: ReadonlySet<string>): Actions {
-  const { memory, now } = input;
+  const { memory, now, graceLimits } = input;
   const pod = group.desired;
   const others = sorted(group.byUid).filter(([uid]) => uid !== pod?.uid);
   const reason = pod === null ? 'no source wants it' : 'the manifest makes another pod of it';
@@ -261,27 +149,34 @@ function planKey(group: Group, input: PlanInput, wantedUids: ReadonlySet<string>
   const held = uids.map(uid => memory.failures.get(failureKey('stop', uid))?.retryAt ?? 0);
   const heldUntil = Math.max(0, ...held);
   if (heldUntil > now) return { steps: [], sandbox: null, againAt: heldUntil };
-  const retiring = others.flatMap(([uid, there]) =>
-    retire(uid, there, { reason, keepData: wantedUids.has(uid) }),
-  );
+  const retiring = others.flatMap(([uid, there]) => {
+    const graceLimit = graceLimits.get(uid) ?? null;
+    return retire(uid, there, { reason, keepData: wantedUids.has(uid), graceLimit });
+  });
   if (pod === null) {
     const isUnwanted = others.every(([, there]) => isKnownUnwanted(there, input.desired));
     return { steps: isUnwanted ? retiring : [], sandbox: null, againAt: null };
   }
-  const { health, completions } = input;
-  const completion = rememberedCompletion(completions, pod);
-  const backOffMaxMs = podBackOffMax(pod, input.backOffMaxMs);
-  const context: PodPlanContext = { pod, memory, health, backOffMaxMs, completion, now };
-  const there = group.byUid.get(pod.uid);
+  const context = contextOf(pod, input);
+  const { doomed, living } = split(group.byUid.get(pod.uid), input.condemned);
+  if (doomed !== null) {
+    // Row 67: it ends fully, then begins again under the same uid.
+    const why = { reason: 'it was removed meanwhile', keepData: living !== null };
+    const ending = retire(pod.uid, doomed, { ...why, graceLimit: context.graceLimit });
+    const next =
+      pod.rejection !== null && living === null
+        ? { steps: [], sandbox: null, againAt: pod.rejection.againAt }
+        : planPod(living ?? { ...NO_INSTANCES, former: doomed }, context);
+    return { ...next, steps: [...retiring, ...ending, ...next.steps] };
+  }
   const hasBegun =
-    there !== undefined &&
-    (there.sandboxes.some(one => one.ready) || there.containers.some(isAlive));
+    living !== null && (living.sandboxes.some(one => one.ready) || living.containers.some(isAlive));
   if (pod.rejection !== null && !hasBegun) {
     // What runs under the name goes on until its successor may begin.
     return { steps: [], sandbox: null, againAt: pod.rejection.againAt };
   }
-  if (retiring.length > 0 && there === undefined) return planReplacement(retiring, context);
-  const actions = planPod(there ?? NO_INSTANCES, context);
+  if (retiring.length > 0 && living === null) return planReplacement(retiring, context);
+  const actions = planPod(living ?? NO_INSTANCES, context);
   return { ...actions, steps: [...retiring, ...actions.steps] };
 }
 

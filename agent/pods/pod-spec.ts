@@ -98,6 +98,7 @@ export function mountsItself(container: Container, path: string): boolean {
 
 export interface ContainerFacts extends SecurityFacts {
   readonly attempt: number;
+  readonly round: number;
   readonly node: NodeFacts;
   /** What the container sees of its volumes, with the managed files. */
   readonly mounts: readonly Mount[];
@@ -136,7 +137,7 @@ export function containerSpec(
       'io.kubernetes.container.terminationMessagePath': container.terminationMessagePath ?? '',
       'io.kubernetes.container.terminationMessagePolicy':
         container.terminationMessagePolicy ?? 'File',
-      ...endingAnnotations(pod, container),
+      ...endingAnnotations(pod, container, facts.round),
       ...(container.ports === undefined
         ? {}
         : { 'io.kubernetes.container.ports': JSON.stringify(container.ports) }),

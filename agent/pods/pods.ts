@@ -8,6 +8,7 @@ import type { LogLinks } from './log-links.js';
 import type { PodSettings } from './pod-settings.js';
 import type { ImagePulls } from '../images/pulls.js';
 import type { Admission } from '../admission/admit.js';
+import type { ShutdownPeriod } from './node-shutdown.js';
 import type { EventSink, PodReport, SourceCondition } from '../ports.js';
 import type { ContainerRuntime } from '../runtime/runtime.js';
 import type { PodVolumes } from '../volumes/volumes.js';
@@ -63,6 +64,12 @@ export interface Pods {
   planText(): string;
   /** Tries at once what waits for its time: of all pods, or of one `namespace/name`; false when there is no such pod. */
   retry(key: string | null): boolean;
+  /**
+   * Ends all pods for the node's shutdown, the less important first, each group in its own time (rows 186 to 188). Resolves
+   * when they have ended or their time is over; the loop goes on, and they stay ended until the agent starts again. Twice
+   * is the same as once.
+   */
+  shutdown(periods: readonly ShutdownPeriod[]): Promise<void>;
   /** False when the loop has stopped moving (row 219). */
   isMoving(): boolean;
   /** Ends the loop; what runs goes on. */

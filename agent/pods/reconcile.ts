@@ -6,24 +6,26 @@
  * once a minute in any case. Without the engine it waits and goes on when that is back; when it ends itself it
  * leaves the containers as they are (kubelet behaviour rows 74, 81, 82).
  */
-import { BACK_OFF_MAX_MS, EMPTY_MEMORY, forget, noteExits } from './back-off.js';
-import { noteFailure, noteSuccess, retryNow, type Memory } from './back-off.js';
+import { BACK_OFF_MAX_MS } from './back-off.js';
 import { CompletionBook } from './completion-book.js';
+import type { DesiredPod } from './desired.js';
 import { EndingPods } from './ending-pods.js';
 import { listenToEngine } from './engine-events.js';
 import { EngineState } from './engine-state.js';
 import type { StepOutcome } from './execute.js';
 import { NO_HOOKS, NO_PROBER, type Prober } from './health.js';
 import {
-  BUSY_EVENT_MS,
   ENGINE_RETRY_FIRST_MS,
   ENGINE_RETRY_MAX_MS,
+  BUSY_EVENT_MS,
   nextLookMs,
   STANDSTILL_MS,
   STOP_MS,
   UNAVAILABLE_RETRY_MS,
   UNKNOWN_MAX_MS,
 } from './loop-times.js';
+import { NodeShutdown, type ShutdownPeriod } from './node-shutdown.js';
+import { identitiesOf, isRunning, startTimes, without } from './observed-views.js';
 import { nodeFilesOf, type NodeFiles } from './node-files.js';
 import { plan, planText, type PodPlan } from './plan.js';
 import { deadlineExceeded } from './pod-events.js';
@@ -35,9 +37,10 @@ import { EventTeller } from './event-teller.js';
 import { PodStatuses } from './pod-statuses.js';
 import { openImagePulls, type ImagePulls } from '../images/pulls.js';
 import type { PodReport, SourceCondition } from '../ports.js';
-import { RuntimeError } from '../runtime/runtime.js';
-import type { EngineId, ObservedPods, PodIdentity } from '../runtime/runtime.js';
+import { RuntimeError, type EngineId, type ObservedPods } from '../runtime/runtime.js';
 import { describeStep } from './steps.js';
+import { Patience } from './patience.js';
+import { Waker } from './waker.js';
 import { openPodVolumes } from '../volumes/volumes.js';
 import { uidsOf, Wishes } from './wishes.js';
 import { Workers } from './workers.js';
@@ -54,8 +57,8 @@ class Reconciler implements Pods {
   readonly #ending = new AbortController();
   readonly #unsubscribe: readonly (() => void)[];
   readonly #running: Promise<unknown>;
-  #wake = new AbortController();
-  #memory: Memory = EMPTY_MEMORY;
+  readonly #waker: Waker;
+  readonly #patience = new Patience();
   readonly #wishes: Wishes;
   #observed: ObservedPods = { sandboxes: [], containers: [] };
   #isObserved = false;
@@ -66,30 +69,32 @@ class Reconciler implements Pods {
   #shown = '';
   /** Names whose workers ended while the engine was being observed: the observation may be older. */
   readonly #justEnded = new Set<string>();
-  /** By name: when the steps of a pod may be taken again after the engine did not answer. */
-  readonly #notBefore = new Map<string, number>();
   readonly #engine: EngineState;
+  readonly #backOffMaxMs: number;
 
   constructor(options: PodsOptions) {
     this.#options = options;
+    this.#backOffMaxMs = options.restartBackOffMaxMs ?? BACK_OFF_MAX_MS;
+    this.#waker = new Waker(options.clock, this.#ending.signal);
     this.#volumes = options.volumes ?? openPodVolumes(options);
     this.#files = nodeFilesOf(options);
     this.#engine = new EngineState(options, this.#volumes);
     this.#statuses = new PodStatuses(options);
     this.#events = new EventTeller(options);
     const [events, volumes] = [this.#events, this.#volumes];
-    this.#wishes = new Wishes(options, { events, volumes, onChange: () => this.#wakeUp() });
+    this.#wishes = new Wishes(options, { events, volumes, onChange: () => this.#waker.wakeUp() });
     this.#images = options.images ?? openImagePulls({ store: options.runtime, log: options.log });
     this.#prober = options.prober ?? NO_PROBER;
-    this.#completions = new CompletionBook(options.completions ?? null);
+    this.#completions = new CompletionBook(options.completions ?? null, options.log);
     this.#movedAt = options.clock.monotonic();
     this.#unsubscribe = [
-      ...options.sources.map(source => source.onChange(() => this.#wakeUp())),
-      this.#prober.onChange(() => this.#wakeUp()),
+      ...options.sources.map(source => source.onChange(() => this.#waker.wakeUp())),
+      this.#prober.onChange(() => this.#waker.wakeUp()),
+      this.#prober.onEvent((pod, event) => this.#events.tell(pod, event)),
     ];
     this.#workers = new Workers(options.log, key => {
       this.#justEnded.add(key);
-      this.#wakeUp();
+      this.#waker.wakeUp();
     });
     const { runtime, clock } = options;
     const listening = listenToEngine({
@@ -97,10 +102,10 @@ class Reconciler implements Pods {
       clock,
       signal: this.#ending.signal,
       onEvent: ({ podUid }) => {
-        if (this.#workers.isBusyWith(podUid)) void this.#wakeLater();
-        else this.#wakeUp();
+        if (this.#workers.isBusyWith(podUid)) void this.#waker.wakeUpAfter(BUSY_EVENT_MS);
+        else this.#waker.wakeUp();
       },
-      onGap: () => this.#wakeUp(),
+      onGap: () => this.#waker.wakeUp(),
     });
     this.#running = Promise.all([this.#loop(), listening]);
   }
@@ -128,7 +133,7 @@ class Reconciler implements Pods {
 
   async stop(): Promise<void> {
     this.#ending.abort();
-    this.#wakeUp();
+    this.#waker.wakeUp();
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     const patience = new AbortController();
     await Promise.race([
@@ -146,18 +151,29 @@ class Reconciler implements Pods {
   retry(key: string | null): boolean {
     const meant = this.#wishes.named(key);
     if (key !== null && meant.length === 0) return false;
-    this.#memory = retryNow(this.#memory, new Set(meant.map(pod => pod.uid)));
-    for (const pod of meant) this.#notBefore.delete(pod.key);
-    this.#wakeUp();
+    this.#patience.retry(meant);
+    this.#waker.wakeUp();
     return true;
+  }
+
+  async shutdown(periods: readonly ShutdownPeriod[]): Promise<void> {
+    const ending = this.#endingPods.manifests();
+    await this.#shutdown.run(periods, {
+      clock: this.#options.clock,
+      pods: [...this.#wishes.now.pods, ...ending],
+      hasEnded: uid => !this.#workers.isBusyWith(uid) && !isRunning(this.#observed, uid),
+      end: (uid, seconds) => {
+        const wanted = this.#wishes.now.pods.find(pod => pod.uid === uid);
+        if (wanted) this.#completions.terminate(wanted, this.#options.clock.now());
+        this.#workers.shrinkGrace(uid, seconds);
+        this.#waker.wakeUp();
+      },
+      nextLook: ms => this.#waker.nextLook(ms),
+    });
   }
 
   isMoving(): boolean {
     return this.#options.clock.monotonic() - this.#movedAt < STANDSTILL_MS;
-  }
-
-  #wakeUp(): void {
-    this.#wake.abort();
   }
 
   async #loop(): Promise<void> {
@@ -165,7 +181,7 @@ class Reconciler implements Pods {
     let retryMs = ENGINE_RETRY_FIRST_MS;
     const startedAt = clock.monotonic();
     while (!this.#ending.signal.aborted) {
-      this.#wake = new AbortController();
+      this.#waker.begin();
       let waitMs: number;
       try {
         waitMs = await this.#round();
@@ -185,25 +201,17 @@ class Reconciler implements Pods {
         await clock.sleep(waitMs, this.#ending.signal);
         continue;
       }
-      await clock.sleep(waitMs, this.#wake.signal);
+      await this.#waker.pause(waitMs);
     }
   }
 
   #areKnown = false;
+  readonly #shutdown = new NodeShutdown();
   #movedAt: number;
   readonly #completions: CompletionBook;
   /** Containers whose postStart hook has not returned. */
   readonly #postStarting = new Set<EngineId>();
   readonly #prober: Prober;
-  #isWakingLater = false;
-  async #wakeLater(): Promise<void> {
-    if (this.#isWakingLater) return;
-    this.#isWakingLater = true;
-    await this.#options.clock.sleep(BUSY_EVENT_MS, this.#ending.signal);
-    this.#isWakingLater = false;
-    this.#wakeUp();
-  }
-
   /** Returns in how many milliseconds to look again. */
   async #round(): Promise<number> {
     const { clock } = this.#options;
@@ -218,31 +226,33 @@ class Reconciler implements Pods {
     this.#merge();
     await this.#look();
     this.#noteExits(now);
-    const ending = [...this.#endingPods.byUid.values()].flatMap(({ desired }) => desired ?? []);
+    const ending = this.#endingPods.manifests();
     const [desired, observed] = [this.#wishes.now, this.#observed];
     this.#prober.watch(probeTargets({ wanted: desired.pods, ending, observed }));
-    this.#completions.note({ desired, observed, now }, (pod, { reason }) => {
-      if (reason !== '') this.#events.tell(podIdentity(pod), deadlineExceeded());
+    const { condemned } = this.#endingPods;
+    const startedAt = startTimes(this.#reports);
+    const known = { desired, memory: this.#patience.memory, startedAt, now };
+    this.#completions.note({ ...known, observed: without(observed, condemned) }, (pod, why) => {
+      if (why.reason !== '') this.#events.tell(podIdentity(pod), deadlineExceeded());
     });
-    const input = {
-      desired: this.#wishes.now,
-      observed: this.#observed,
-      memory: this.#memory,
+    this.#plans = plan({
+      ...known,
+      observed,
       health: this.#prober.health(),
       completions: this.#completions.all,
-      backOffMaxMs: this.#options.restartBackOffMaxMs ?? BACK_OFF_MAX_MS,
+      backOffMaxMs: this.#backOffMaxMs,
+      condemned,
+      graceLimits: this.#shutdown.graceLimits(clock.monotonic()),
       podData: this.#podData,
-      now,
-    };
-    this.#plans = plan(input);
-    for (const [key, at] of this.#notBefore) if (at <= now) this.#notBefore.delete(key);
+    });
     this.#dispatch(now);
     this.#areKnown = true;
     this.#show();
-    const failedAt = [...this.#memory.failures.values()].map(failure => failure.failedAt);
+    this.#waker.end();
+    const failedAt = [...this.#patience.memory.failures.values()].map(failure => failure.failedAt);
     return nextLookMs(now, [
       ...this.#plans.flatMap(({ againAt }) => againAt ?? []),
-      ...this.#notBefore.values(),
+      ...this.#patience.times(),
       ...failedAt.map(at => at + FAILURE_SHOWN_MS).filter(at => at > now),
     ]);
   }
@@ -250,34 +260,43 @@ class Reconciler implements Pods {
   #merge(): void {
     const [observed, reports, node] = [this.#observed, this.#reports, this.#engine.node];
     const running = uidsOf(observed);
+    const refuse = (pod: DesiredPod) => this.#shutdown.refuse(pod);
     const podData = this.#podData;
-    const desired = this.#wishes.merge({ observed, reports, node, podData });
+    const completions = this.#completions.all;
+    const desired = this.#wishes.merge({
+      observed,
+      reports,
+      node,
+      podData,
+      completions,
+      refuse,
+    });
     this.#endingPods.note({
       desired,
+      observed,
       running,
       isBusyWith: uid => this.#workers.isBusyWith(uid),
       now: this.#options.clock.now(),
     });
     const wanted = desired.pods.map(pod => pod.uid);
-    this.#memory = forget(this.#memory, new Set([...wanted, ...running, ...this.#podData]));
+    this.#patience.forgetAllBut(new Set([...wanted, ...running, ...this.#podData]));
   }
 
   #noteExits(now: number): void {
-    const before = this.#memory.crashes;
-    this.#memory = noteExits(this.#memory, this.#observed, now);
-    this.#events.tellBackOffs(this.#wishes.now, before, this.#memory.crashes);
+    const before = this.#patience.memory.crashes;
+    this.#patience.look(this.#observed, this.#prober.health(), now);
+    this.#events.tellBackOffs(this.#wishes.now, before, this.#patience.memory.crashes);
   }
 
   /** Starts a worker for each plan with steps; stops one whose pod is to become something else. */
   #dispatch(now: number): void {
     const { runtime, clock } = this.#options;
     this.#workers.abortOutdated(this.#wishes.now.pods);
-    const there = [...this.#observed.sandboxes, ...this.#observed.containers];
-    const identities = new Map<string, PodIdentity>(there.map(({ pod }) => [pod.uid, pod]));
+    const identities = identitiesOf(this.#observed);
     for (const podPlan of this.#plans) {
       const { key, steps } = podPlan;
       if (steps.length === 0 || this.#workers.has(key) || this.#justEnded.has(key)) continue;
-      if ((this.#notBefore.get(key) ?? 0) > now) continue;
+      if (this.#patience.isResting(key, now)) continue;
       this.#workers.start(podPlan, identities, {
         runtime,
         images: this.#images,
@@ -288,34 +307,31 @@ class Reconciler implements Pods {
           else this.#postStarting.delete(id);
           this.#show();
         },
+        onEnding: uid => this.#endingPods.condemn(uid, this.#observed),
         files: this.#files,
         node: this.#engine.node,
         terminationMessages: this.#statuses.terminationMessages,
         clock,
-        tell: (pod, event) => {
-          this.#events.tell(pod, event);
-        },
+        tell: this.#events.tell.bind(this.#events),
         onOutcome: outcome => this.#note(key, outcome),
       });
     }
   }
 
-  #note(pod: string, { step, kind, key, result }: StepOutcome): void {
+  #note(pod: string, outcome: StepOutcome): void {
     const { log, clock } = this.#options;
+    const { step, result } = outcome;
+    this.#patience.note(outcome, clock.now());
     if (result.is === 'done') {
-      // A container that was made may still not start: only its start ends the series.
-      if (step.do !== 'createContainer') this.#memory = noteSuccess(this.#memory, key);
       log.info(describeStep(step), { uid: step.uid });
       return;
     }
     log.warn(`failed to ${describeStep(step)}`, { uid: step.uid, detail: result.message });
     if (result.is === 'unavailable') {
       this.#engine.lost(result.message);
-      this.#notBefore.set(pod, clock.now() + UNAVAILABLE_RETRY_MS);
+      this.#patience.rest(pod, clock.now() + UNAVAILABLE_RETRY_MS);
       return;
     }
-    const { reason, message } = result;
-    this.#memory = noteFailure(this.#memory, { kind, key, reason, message }, clock.now());
     this.#show();
   }
 
@@ -328,11 +344,12 @@ class Reconciler implements Pods {
     this.#reports = this.#statuses.show({
       desired: this.#wishes.now,
       observed: this.#isObserved ? this.#observed : null,
-      memory: this.#memory,
+      memory: this.#patience.memory,
       now: this.#options.clock.now(),
       node: this.#engine.node,
       runtimeName: this.#engine.name,
       recursiveReadOnly: this.#engine.node.features?.recursiveReadOnly ?? false,
+      backOffMaxMs: this.#backOffMaxMs,
       health: this.#prober.health(),
       startingHooks: this.#postStarting,
       completions: this.#completions.of(this.#wishes.now.pods),
@@ -342,12 +359,10 @@ class Reconciler implements Pods {
     if (shown === this.#shown) return;
     this.#shown = shown;
     // What was waited for may just have become ready.
-    if (this.#wishes.now.pods.some(({ rejection }) => rejection !== null)) this.#wakeUp();
+    if (this.#wishes.now.pods.some(({ rejection }) => rejection !== null)) this.#waker.wakeUp();
     for (const listener of this.#listeners) listener();
   }
 }
 
 /** Starts at once; sources must have been opened. */
-export function startPods(options: PodsOptions): Pods {
-  return new Reconciler(options);
-}
+export const startPods = (options: PodsOptions): Pods => new Reconciler(options);

@@ -2,8 +2,11 @@
  * Whether a container that ended runs again: the pod's restart policy, the container's own, its exit code rules.
  * Kubelet behaviour rows 83, 89, 117, 121; `ContainerShouldRestart` of `pkg/api/v1/pod`. Pure.
  */
-import type { ObservedContainer } from '../runtime/runtime.js';
-import type { Container, PodSpec, ValidPod } from '../../protocol/pod.js';
+import type { EngineId, ObservedContainer } from '../runtime/runtime.js';
+import { allContainers, type Container, type PodSpec, type ValidPod } from '../../protocol/pod.js';
+
+/** Of a container whose end nobody saw (row 197). */
+export const UNKNOWN_EXIT_CODE = 137;
 
 /** `restartPolicyRules` of Kubernetes 1.34. */
 interface RestartRule {
@@ -53,22 +56,28 @@ export function isRestartable(pod: ValidPod, name: string, exitCode: number): bo
   return !(isPlainInit && exitCode === 0) && restartsAfter(container, pod.spec, exitCode);
 }
 
+/** True for a container that ended in a way that asks for a restart of all (row 89). */
+function asksForAll(pod: ValidPod, one: ObservedContainer): boolean {
+  const container = allContainers(pod).find(({ name }) => name === one.name);
+  if (container === undefined || one.state !== 'exited') return false;
+  return ruleFor(container, one.exitCode ?? UNKNOWN_EXIT_CODE)?.action === 'RestartAllContainers';
+}
+
 /**
- * When the newest container that asks for a restart of all ended, milliseconds since 1970: whatever was made before has to
- * be made again. Null when none does.
+ * How often all containers of a pod are to have been restarted in this sandbox: those of an earlier round have to be made
+ * again. Counted, not timed: a clock that jumps restarts nothing. `hashes` are those of the manifest: what a container did
+ * before it was edited is not asked.
  */
-export function restartAllAt(
+export function roundOf(
   pod: ValidPod,
   containers: readonly ObservedContainer[],
-): number | null {
-  let at: number | null = null;
-  for (const container of pod.spec.containers) {
-    for (const one of containers) {
-      if (one.name !== container.name || one.state !== 'exited' || one.finishedAt === null)
-        continue;
-      if (ruleFor(container, one.exitCode ?? 137)?.action !== 'RestartAllContainers') continue;
-      at = Math.max(at ?? 0, one.finishedAt.getTime());
-    }
-  }
-  return at;
+  within: { readonly sandboxId: EngineId; readonly hashes: ReadonlyMap<string, string> },
+): number {
+  const rounds = containers
+    .filter(one => one.sandboxId === within.sandboxId)
+    .map(one => {
+      const isAsking = one.hash === within.hashes.get(one.name) && asksForAll(pod, one);
+      return one.round + (isAsking ? 1 : 0);
+    });
+  return Math.max(0, ...rounds);
 }

@@ -2,17 +2,23 @@
 import type { DesiredPod } from './desired.js';
 import {
   gracePeriod,
+  graceOf,
   isAlive,
   type ContainerView,
   type Instances,
+  type PodContext,
   type Verdict,
 } from './plan-views.js';
 import type { EngineId } from '../runtime/runtime.js';
 import type { Step } from './steps.js';
 import { stopContainers } from './stop-order.js';
 
-export function pull({ uid }: DesiredPod, view: ContainerView, reason: string): Step {
-  return { do: 'pullImage', uid, container: view.name, image: view.image, reason };
+export function pull(
+  { uid }: DesiredPod,
+  view: ContainerView,
+  why: { readonly reason: string; readonly isAhead: boolean },
+): Step {
+  return { do: 'pullImage', uid, container: view.name, image: view.image, ...why };
 }
 
 /** Pull and create, so that only stop and start remain to be done. */
@@ -22,21 +28,25 @@ export function create(
   at: { readonly sandboxId: EngineId | null; readonly reason: string },
 ): Step[] {
   const { uid } = pod;
-  const { name: container, nextAttempt: attempt } = view;
-  return [pull(pod, view, at.reason), { do: 'createContainer', uid, container, attempt, ...at }];
+  const { name: container, nextAttempt: attempt, round } = view;
+  return [
+    pull(pod, view, { reason: at.reason, isAhead: false }),
+    { do: 'createContainer', uid, container, attempt, round, ...at },
+  ];
 }
 
 interface Place {
-  readonly pod: DesiredPod;
+  readonly context: PodContext;
   readonly there: Instances;
   readonly sandboxId: EngineId | null;
 }
 
 /** What the verdict asks for; nothing for a container that is kept, done or waits. */
 export function stepsFor(view: ContainerView, verdict: Verdict, place: Place): Step[] {
-  const { pod, there, sandboxId } = place;
+  const { context, there, sandboxId } = place;
+  const { pod } = context;
   const { uid } = pod;
-  const podGrace = gracePeriod(pod.pod.spec.terminationGracePeriodSeconds);
+  const podGrace = graceOf(context);
   const alive = view.instances.filter(isAlive);
   switch (verdict.is) {
     case 'kept':

@@ -15,7 +15,13 @@ interface StepBase {
 
 export type Step = StepBase &
   (
-    | { readonly do: 'pullImage'; readonly container: string; readonly image: string }
+    | {
+        readonly do: 'pullImage';
+        readonly container: string;
+        readonly image: string;
+        /** The container's turn has not come: what is on the node already is not asked for again. */
+        readonly isAhead: boolean;
+      }
     | {
         readonly do: 'runPreStop';
         readonly container: string;
@@ -45,6 +51,8 @@ export type Step = StepBase &
         readonly do: 'createContainer';
         readonly container: string;
         readonly attempt: number;
+        /** See `ObservedContainer.round`. */
+        readonly round: number;
         /** The sandbox it joins; null = the one that this plan runs. */
         readonly sandboxId: EngineId | null;
       }
@@ -73,10 +81,13 @@ const TEARDOWN: ReadonlySet<StepKind> = new Set([
   'removePodData',
 ]);
 
-/** A container's own hook, and the containers that end before it. */
-function isBefore(earlier: Step, stop: Step & { do: 'stopContainer' }): boolean {
-  if (earlier.do === 'runPreStop') return earlier.id === stop.id;
-  return earlier.do === 'stopContainer' && earlier.order < stop.order;
+/**
+ * True when `stop` waits for its turn: until `earlier` is over, or the grace is (row 115). Not a `Wait`: a step that waits
+ * has not begun, and the grace runs from the beginning.
+ */
+export function endsBefore(earlier: Step, stop: Step): boolean {
+  if (earlier.do !== 'stopContainer' || stop.do !== 'stopContainer') return false;
+  return earlier.uid === stop.uid && earlier.order < stop.order;
 }
 
 function nameOf(step: Step): string | null {
@@ -88,7 +99,9 @@ function waitOfTeardown(step: Step, earlier: Step): Wait {
   switch (step.do) {
     case 'runPreStop':
     case 'stopContainer':
-      if (step.do === 'stopContainer' && samePod && isBefore(earlier, step)) return 'end';
+      if (earlier.do === 'runPreStop' && step.do === 'stopContainer') {
+        return earlier.id === step.id ? 'end' : 'none';
+      }
       // Another pod's image: the pod that replaces this one must be able to start.
       if (earlier.do === 'pullImage' && !samePod) return 'success';
       // The replacement is made beforehand: between stop and start nothing else has to be done.
@@ -131,6 +144,7 @@ export function waitFor(step: Step, earlier: Step): Wait {
     case 'pullImage':
       return 'none';
     case 'prepareVolumes':
+      if (earlier.do === 'removePodData') return 'end';
       return samePod ? 'none' : waitOfNext(earlier);
     case 'runSandbox':
       if (earlier.do === 'prepareVolumes') return 'success';

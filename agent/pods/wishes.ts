@@ -2,7 +2,8 @@
  * What is wanted now: the sources merged, then judged by admission, then told to whoever hears events. Keeps the wishes of
  * the moment; order of calls only.
  */
-import { mergeSources, NOTHING_DESIRED, type Desired } from './desired.js';
+import { mergeSources, NOTHING_DESIRED, type Desired, type DesiredPod } from './desired.js';
+import type { Completions } from './completion.js';
 import type { EventTeller } from './event-teller.js';
 import type { PodsOptions } from './pods.js';
 import type { NodeFacts } from './pod-spec.js';
@@ -16,8 +17,11 @@ export interface WishesWorld {
   /** Of the round before. */
   readonly reports: readonly PodReport[];
   readonly node: NodeFacts;
+  /** Has the last word on whether a pod may begin. */
+  readonly refuse?: (pod: DesiredPod) => DesiredPod;
   /** Uids with a directory on this node. */
   readonly podData: ReadonlySet<string>;
+  readonly completions: Completions;
 }
 
 export interface WishesTools {
@@ -52,7 +56,7 @@ export class Wishes {
   }
 
   /** Asks the sources again. */
-  merge({ observed, reports, node, podData }: WishesWorld): Desired {
+  merge({ observed, reports, node, podData, completions, refuse }: WishesWorld): Desired {
     const { sources, clock, admission } = this.#options;
     const now = clock.now();
     const running = uidsOf(observed);
@@ -68,8 +72,9 @@ export class Wishes {
     const admitted =
       admission === undefined || engine === null
         ? this.#merged
-        : admission.admit(this.#merged, { reports, observed, engine, now });
-    this.#now = this.#upkeep.judge(admitted, new Set([...running, ...podData]));
+        : admission.admit(this.#merged, { reports, observed, completions, engine, now });
+    const judged = this.#upkeep.judge(admitted, new Set([...running, ...podData]));
+    this.#now = refuse === undefined ? judged : { ...judged, pods: judged.pods.map(refuse) };
     if (engine !== null) this.#upkeep.look(this.#now, podData, node);
     this.#events.tellStanding(this.#now);
     return this.#now;

@@ -7,6 +7,7 @@
 import type { DesiredPod } from './desired.js';
 import { execute, type ExecuteTools } from './execute.js';
 import type { PodPlan } from './plan.js';
+import { GraceLimit } from './stopping.js';
 import type { PodIdentity } from '../runtime/runtime.js';
 import type { Log } from '../../protocol/ports.js';
 
@@ -14,6 +15,7 @@ interface Worker {
   readonly plan: PodPlan;
   readonly intent: string;
   readonly aborting: AbortController;
+  readonly limit: GraceLimit;
   readonly ended: Promise<void>;
 }
 
@@ -52,12 +54,13 @@ export class Workers {
   start(
     plan: PodPlan,
     identities: ReadonlyMap<string, PodIdentity>,
-    tools: Omit<ExecuteTools, 'signal'>,
+    tools: Omit<ExecuteTools, 'signal' | 'limit'>,
   ): void {
     const aborting = new AbortController();
+    const limit = new GraceLimit(tools.clock);
     const run = async () => {
       try {
-        await execute({ plan, identities }, { ...tools, signal: aborting.signal });
+        await execute({ plan, identities }, { ...tools, limit, signal: aborting.signal });
       } catch (error) {
         this.#log.error('the steps of a pod ended early', { pod: plan.key, error: String(error) });
       }
@@ -65,7 +68,7 @@ export class Workers {
       this.#onEnd(plan.key);
     };
     const intent = intentOf(plan.desired);
-    this.#workers.set(plan.key, { plan, intent, aborting, ended: run() });
+    this.#workers.set(plan.key, { plan, intent, aborting, limit, ended: run() });
   }
 
   /** Stops, between two steps, what no longer leads to what is wanted. */
@@ -73,6 +76,13 @@ export class Workers {
     const byKey = new Map(wanted.map(pod => [pod.key, pod]));
     for (const [key, worker] of this.#workers) {
       if (worker.intent !== intentOf(byKey.get(key) ?? null)) worker.aborting.abort();
+    }
+  }
+
+  /** What is being ended of this pod has no more than these seconds left (row 68). */
+  shrinkGrace(uid: string, seconds: number): void {
+    for (const { plan, limit } of this.#workers.values()) {
+      if (plan.steps.some(step => step.uid === uid)) limit.shrink(seconds);
     }
   }
 

@@ -203,6 +203,10 @@ export interface ObservedContainer {
   readonly preStop: LifecycleHandler | null;
   /** 0 for an app container; sidecars end after those, the last one first (row 115). */
   readonly stopOrder: number;
+  /** Of its pod when it was made, in seconds; null for a container that does not say. */
+  readonly graceSeconds: number | null;
+  /** How often all containers of the pod had been restarted in its sandbox when it was made (row 89). */
+  readonly round: number;
 }
 
 export interface ObservedPods {

@@ -57,6 +57,7 @@ export const NOTHING_KNOWN: Omit<StatusInput, 'desired' | 'there' | 'memory' | '
   startingHooks: new Set(),
   messages: new Map(),
   completion: null,
+  backOffMaxMs: 300_000,
 };
 
 /** A manifest that passes validation; one container `app` unless said otherwise. */
@@ -155,12 +156,21 @@ export function containerOf(
     logPath: '',
     preStop: null,
     stopOrder: stopOrderOf(pod, name),
+    graceSeconds: pod.pod.spec.terminationGracePeriodSeconds ?? null,
+    round: 0,
     ...change,
   };
 }
 
 /** What `plan` is told beside wishes and observation, when nothing special is the case. */
-export const CALM = { health: new Map(), completions: new Map(), backOffMaxMs: 300_000 } as const;
+export const CALM = {
+  health: new Map(),
+  completions: new Map(),
+  backOffMaxMs: 300_000,
+  condemned: new Set<string>(),
+  graceLimits: new Map<string, number>(),
+  startedAt: new Map<string, number>(),
+} as const;
 
 /** A sandbox and all its containers, running. */
 export function running(pod: DesiredPod): ObservedPods {
@@ -256,6 +266,7 @@ export function apply(
           if (!sandboxes.some(one => one.id === into && one.ready)) throw new Error('no sandbox');
           const fresh = containerOf(desired, step.container, {
             attempt: step.attempt,
+            round: step.round,
             state: 'created',
             sandboxId: into,
             createdAt: new Date(now),

@@ -171,7 +171,7 @@ const DECISIONS = matching([
   /^agent\/intake\/decide\.ts$/,
   /^agent\/report\/(decide|bundle-health|resend|messages)\.ts$/,
   /^agent\/sources\/files-decide\.ts$/,
-  /^agent\/probes\/(decide|answer|address|event-allowance)\.ts$/,
+  /^agent\/probes\/(decide|answer|address)\.ts$/,
   /^agent\/runtime\/docker-(names|options|observe|errors)\.ts$/,
   /^agent\/(config|agent-status|kubelet-configuration)\.ts$/,
 ]);

@@ -61,6 +61,8 @@ describe('row 205: links to the logs of pods', () => {
     logPath,
     preStop: null,
     stopOrder: 0,
+    graceSeconds: null,
+    round: 0,
   });
   const seen = (...containers: ObservedContainer[]): ObservedPods => ({
     sandboxes: [],

@@ -11,6 +11,7 @@ import { manifest, NODE, nodeFactsOf, wish, type PodOptions } from '../../suppor
 
 const facts = {
   attempt: 2,
+  round: 0,
   node: nodeFactsOf({ hostIP: '10.0.0.7', memoryBytes: 1000 * 1024 * 1024 }),
   mounts: [],
   devices: [],

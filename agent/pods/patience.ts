@@ -1,0 +1,69 @@
+/**
+ * What the loop remembers of what failed, and until when it leaves a pod alone. The rules are those of `back-off.ts`; here
+ * stands only what is known at the moment.
+ */
+import {
+  EMPTY_MEMORY,
+  forget,
+  noteExits,
+  noteFailure,
+  noteKills,
+  noteSuccess,
+  retryNow,
+  type Memory,
+} from './back-off.js';
+import type { DesiredPod } from './desired.js';
+import type { StepOutcome } from './execute.js';
+import type { Health } from './health.js';
+import type { ObservedPods } from '../runtime/runtime.js';
+
+export class Patience {
+  #memory: Memory = EMPTY_MEMORY;
+  /** By name: when the steps of a pod may be taken again after the engine did not answer. */
+  readonly #notBefore = new Map<string, number>();
+
+  get memory(): Memory {
+    return this.#memory;
+  }
+
+  /** Call it with each observation, before the plan. */
+  look(observed: ObservedPods, health: Health, now: number): void {
+    const exits = noteExits(this.#memory, observed, now);
+    this.#memory = noteKills(exits, observed, health);
+    for (const [key, at] of this.#notBefore) if (at <= now) this.#notBefore.delete(key);
+  }
+
+  note({ step, kind, key, result }: StepOutcome, now: number): void {
+    // A container that was made may still not start: only its start ends the series.
+    if (result.is === 'done' && step.do !== 'createContainer') {
+      this.#memory = noteSuccess(this.#memory, key);
+    }
+    if (result.is !== 'failed') return;
+    const { reason, message } = result;
+    this.#memory = noteFailure(this.#memory, { kind, key, reason, message }, now);
+  }
+
+  /** Of pods that are neither wanted nor there. */
+  forgetAllBut(uids: ReadonlySet<string>): void {
+    this.#memory = forget(this.#memory, uids);
+  }
+
+  /** What waits for its time may be tried at once. */
+  retry(pods: readonly DesiredPod[]): void {
+    this.#memory = retryNow(this.#memory, new Set(pods.map(({ uid }) => uid)));
+    for (const { key } of pods) this.#notBefore.delete(key);
+  }
+
+  rest(key: string, until: number): void {
+    this.#notBefore.set(key, until);
+  }
+
+  isResting(key: string, now: number): boolean {
+    return (this.#notBefore.get(key) ?? 0) > now;
+  }
+
+  /** When something may be tried again, milliseconds since 1970. */
+  times(): number[] {
+    return [...this.#notBefore.values()];
+  }
+}
