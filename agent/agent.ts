@@ -7,7 +7,6 @@ import { mkdirSync, realpathSync } from 'node:fs';
 import type { Clock, Log } from '../protocol/ports.js';
 import { VERSION } from '../protocol/version.js';
 import type { AgentConfig } from './config.js';
-import { parseAdmissionPolicy } from './admission/policy-config.js';
 import { bundleRefusal, RELEASE_SCOPE, type AdmissionPolicy } from './admission/policy.js';
 import { apiSources, type Held } from './api-sources.js';
 import { makeOnFirstUse } from './first-use.js';
@@ -69,7 +68,7 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<voi
     log,
     randomSuffix: () => randomBytes(4).toString('hex'),
   });
-  const policy = parseAdmissionPolicy(config.admission, 'the configuration');
+  const policy = config.admission;
   const held: Held = {
     journal: null,
     pods: null,

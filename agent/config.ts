@@ -4,6 +4,8 @@
  */
 import { resolve } from 'node:path';
 import { isNodeName } from '../protocol/names.js';
+import type { AdmissionPolicy } from './admission/policy.js';
+import { checkNodeLabels, parseAdmissionPolicy } from './admission/policy-config.js';
 import { ConfigError } from './config-error.js';
 import { readConfigFile, type ConfigFile } from './config-file.js';
 import type { SettingKind } from './setting-kinds.js';
@@ -53,9 +55,10 @@ export interface AgentConfig {
   readonly staticPodPath: string;
   readonly fileCheckFrequencyMs: number;
   readonly url: UrlSourceConfig | null;
+  /** NODE_EXTRA_CA_CERTS: authorities of `url`'s server beside the machine's own. */
+  readonly extraAuthoritiesFile: string | null;
 
-  /** As written: `parseAdmissionPolicy` reads it. */
-  readonly admission: Readonly<Record<string, unknown>> | null;
+  readonly admission: AdmissionPolicy;
   readonly allowedUnsafeSysctls: readonly string[];
   readonly maxPods: number;
   /** -1 = no limit. */
@@ -163,7 +166,7 @@ export function resolveConfig(input: ConfigInput): ResolvedConfig {
   const config: AgentConfig = {
     dataDir: resolve(dataDir),
     nodeName: nodeName(settings.find('nodeName'), input),
-    nodeLabels: settings.get('nodeLabels', {}),
+    nodeLabels: nodeLabels(settings.find('nodeLabels')),
     runtime: settings.get('runtime', 'engine'),
     engineSocket: engineSocket(settings.find('engineSocket'), input.env['DOCKER_HOST']),
     kubeletPods: settings.find('kubeletPods')?.value ?? null,
@@ -172,7 +175,8 @@ export function resolveConfig(input: ConfigInput): ResolvedConfig {
     staticPodPath: resolve(settings.get('staticPodPath', `${dataDir}/manifests`)),
     fileCheckFrequencyMs: settings.get('fileCheckFrequency', 20_000),
     url: urlSource(settings),
-    admission: settings.find('admission')?.value ?? null,
+    admission: admissionPolicy(settings.find('admission')),
+    extraAuthoritiesFile: input.env['NODE_EXTRA_CA_CERTS'] || null,
     allowedUnsafeSysctls: settings.get('allowedUnsafeSysctls', []),
     maxPods: settings.get('maxPods', 110),
     podPidsLimit: settings.get('podPidsLimit', -1),
@@ -192,6 +196,14 @@ export function resolveConfig(input: ConfigInput): ResolvedConfig {
     );
   }
   return { config, warnings };
+}
+
+function admissionPolicy(found: Found<unknown> | null): AdmissionPolicy {
+  return parseAdmissionPolicy(found?.value, found?.origin ?? '');
+}
+
+function nodeLabels(found: Found<AgentConfig['nodeLabels']> | null): AgentConfig['nodeLabels'] {
+  return found === null ? {} : checkNodeLabels(found.value, found.origin);
 }
 
 function urlSource(settings: Lookup): UrlSourceConfig | null {

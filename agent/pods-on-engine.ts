@@ -21,6 +21,9 @@ import type { DockerRuntime } from './runtime/docker.js';
 import { pauseImageName } from './runtime/pause-image.js';
 import { openFileSource } from './sources/files.js';
 import { openUrlSource } from './sources/url.js';
+import { missingObjectGate } from './volumes/missing-objects.js';
+import { volumeGate } from './volumes/volume-gates.js';
+import { openPodVolumes } from './volumes/volumes.js';
 
 export interface PodsOnEngine {
   readonly config: AgentConfig;
@@ -46,23 +49,20 @@ export async function runPodsOnEngine(parts: PodsOnEngine, closings: Closings): 
   const probes = openProbes({
     containers: runtime,
     dataDir,
-    events: journal,
     clock,
     log,
     random: () => randomBytes(4).readUInt32BE() / 2 ** 32,
   });
   closings.push(() => probes.close());
-  held.probeTotals = () =>
-    probes.prober.totals().map(({ probeType, result, count }) => ({
-      labels: { probe_type: probeType, result },
-      count,
-    }));
+  held.probeTotals = () => probes.prober.totals();
   const { maxParallelPulls, credentialsFile } = config.images;
   const { allocatable } = readNodeInfo();
+  const volumes = openPodVolumes({ dataDir, clock });
   const pods = startPods({
     runtime,
     sources,
     dataDir,
+    volumes,
     events: journal,
     clock,
     log,
@@ -87,7 +87,12 @@ export async function runPodsOnEngine(parts: PodsOnEngine, closings: Closings): 
     admission: admission({
       policy,
       node: { name, labels, allocatable: { ...allocatable, pods: String(config.maxPods) } },
-      gates: [sysctlGate(config.allowedUnsafeSysctls), engineGate],
+      gates: [
+        sysctlGate(config.allowedUnsafeSysctls),
+        engineGate,
+        volumeGate(await volumes.mountProblem()),
+        missingObjectGate,
+      ],
     }),
   });
   closings.push(() => pods.stop());
@@ -103,7 +108,7 @@ async function openSources(parts: PodsOnEngine, closings: Closings): Promise<Pod
     path: config.staticPodPath,
     explains: (file, bytes) => held.session?.intake.explains(file, bytes) ?? false,
     fileCheckFrequencyMs: config.fileCheckFrequencyMs,
-    onReplaced: () => held.session?.intake.repair(),
+    onOwnedInDoubt: () => held.session?.intake.repair(),
   });
   closings.push(() => files.stop());
   if (config.url === null) return [files];
@@ -113,6 +118,7 @@ async function openSources(parts: PodsOnEngine, closings: Closings): Promise<Pod
     url,
     headers,
     httpCheckFrequencyMs: checkFrequencyMs,
+    extraAuthoritiesFile: config.extraAuthoritiesFile,
   });
   closings.push(() => web.stop());
   return [files, web];

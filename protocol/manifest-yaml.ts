@@ -2,8 +2,8 @@
  * Reads YAML as kubectl and the kubelet read it, and remembers where each field stands.
  *
  * That is YAML 1.1 as Go's yaml.v2 resolves it: `yes`, `on` and `y` are booleans, `0644` is octal,
- * times and base 60 numbers are text, keys are text. Stricter than kubectl: equal keys, tags beyond
- * the basic ones, and numbers that a double cannot carry are errors. Nothing is built before its
+ * times and base 60 numbers are text, keys are text. Stricter than kubectl: equal keys, keys that it
+ * would rewrite, tags beyond the basic ones, and numbers that a double cannot carry are errors. Nothing is built before its
  * depth is known, and aliases are followed within MAX_VALUES. Pure.
  */
 import {
@@ -37,6 +37,7 @@ import type { ReadValue } from './manifest-json.js';
 import type { Positions } from './manifest-positions.js';
 
 const TRUE = /^(?:y|Y|yes|Yes|YES|true|True|TRUE|on|On|ON)$/;
+const NULL = /^(?:~|null|Null|NULL)$/;
 const BOOLEAN =
   /^(?:[yY]|yes|Yes|YES|true|True|TRUE|on|On|ON|[nN]|no|No|NO|false|False|FALSE|off|Off|OFF)$/;
 const INTEGER = /^[-+]?(?:0b_*[01][01_]*|0o_*[0-7][0-7_]*|0x_*[\da-fA-F][\da-fA-F_]*|\d[\d_]*)$/;
@@ -137,6 +138,24 @@ function startOf(node: unknown, otherwise: number): number {
     : otherwise;
 }
 
+/**
+ * Throws for a key without quotes that kubectl reads as a value and writes another way: `on` becomes `true`, `0644`
+ * becomes `420`.
+ */
+function checkPlainKey(name: string, offset: number): void {
+  const read = resolvedKey(name);
+  if (read === name) return;
+  const message = `YAML reads the key ${name} as ${read}; put quotes around it`;
+  throw new ManifestError('Syntax', offset, message);
+}
+
+function resolvedKey(name: string): string {
+  if (NULL.test(name)) return 'null';
+  if (BOOLEAN.test(name)) return String(TRUE.test(name));
+  if (INTEGER.test(name)) return String(integerOf(name));
+  return FLOAT.test(name) ? String(Number(name.replaceAll('_', ''))) : name;
+}
+
 class YamlBuilder {
   readonly #positions: Positions;
   readonly #targets: Map<Alias, ParsedNode>;
@@ -215,6 +234,7 @@ class YamlBuilder {
       }
       const name = isScalar(key) && typeof key.value === 'string' ? key.value : '';
       if (name === '') throw new ManifestError('Syntax', offset, 'a key is empty or not text');
+      if (isScalar(key) && key.type === Scalar.PLAIN) checkPlainKey(name, offset);
       checkKey(name, known, offset);
       known.set(name, offset);
       object[name] = this.build(value, depth, offset);

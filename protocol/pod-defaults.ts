@@ -128,11 +128,22 @@ function withContainerDefaults(container: Container, hostNetwork: boolean): Cont
   };
 }
 
+/** What files of a volume get whose author says nothing (row 58). */
+const DEFAULT_FILE_MODE = 0o644;
+
 /** A volume without a source is an emptyDir; the type of a hostPath is `""` (row 58). */
 function withVolumeDefaults(volume: Volume): Volume {
   if (Object.keys(volume).length === 1) return { ...volume, emptyDir: {} };
-  const { hostPath } = volume;
-  return hostPath === undefined ? volume : { ...volume, hostPath: { type: '', ...hostPath } };
+  const { hostPath, configMap, secret, downwardAPI, projected } = volume;
+  const withMode = <T extends object>(source: T) => ({ defaultMode: DEFAULT_FILE_MODE, ...source });
+  return {
+    ...volume,
+    ...(hostPath === undefined ? {} : { hostPath: { type: '', ...hostPath } }),
+    ...(configMap === undefined ? {} : { configMap: withMode(configMap) }),
+    ...(secret === undefined ? {} : { secret: withMode(secret) }),
+    ...(downwardAPI === undefined ? {} : { downwardAPI: withMode(downwardAPI) }),
+    ...(projected === undefined ? {} : { projected: withMode(projected) }),
+  };
 }
 
 /**

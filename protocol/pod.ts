@@ -4,7 +4,7 @@
  *
  * Types and small readings of them only. Standard: the v1 API of Kubernetes.
  */
-import type { Container, Pod, PodSpec } from 'kubernetes-types/core/v1.js';
+import type { Container, EnvVar, Pod, PodSpec } from 'kubernetes-types/core/v1.js';
 
 export type {
   AppArmorProfile,
@@ -12,10 +12,13 @@ export type {
   ContainerPort,
   ContainerState,
   ContainerStatus,
+  DownwardAPIVolumeFile,
   EmptyDirVolumeSource,
+  EnvFromSource,
   EnvVar,
   HostPathVolumeSource,
   HTTPGetAction,
+  KeyToPath,
   Lifecycle,
   LifecycleHandler,
   Pod,
@@ -25,6 +28,8 @@ export type {
   PodSpec,
   PodStatus,
   Probe,
+  ProjectedVolumeSource,
+  ResourceFieldSelector,
   ResourceRequirements,
   SeccompProfile,
   SecurityContext,
@@ -64,6 +69,19 @@ export function allContainers(pod: Pod): readonly Container[] {
 /** A field of Kubernetes 1.34 that the declarations do not have yet; empty when it is not given. */
 export function hostnameOverride(spec: PodSpec): string {
   return (spec as { hostnameOverride?: string }).hostnameOverride ?? '';
+}
+
+/** `valueFrom.fileKeyRef` of Kubernetes 1.35. */
+export interface FileKeySelector {
+  readonly volumeName: string;
+  readonly path: string;
+  readonly key: string;
+  readonly optional?: boolean;
+}
+
+/** A field that the declarations do not have yet. */
+export function fileKeyRef({ valueFrom }: EnvVar): FileKeySelector | undefined {
+  return (valueFrom as { fileKeyRef?: FileKeySelector } | undefined)?.fileKeyRef;
 }
 
 export interface LocatedContainer {

@@ -12,7 +12,9 @@ import { affinityGate, osGate, resourcesGate } from './node-fit.js';
 import { policyRejection, RELEASE_SCOPE, type AdmissionPolicy } from './policy.js';
 import { startAfterGate, WAITING_FOR } from './start-after-gate.js';
 import type { PodReport } from '../ports.js';
+import { completionOf, rememberedCompletion, type Completions } from '../pods/completion.js';
 import { CONFIG_SEEN, type Desired, type DesiredPod, type Rejection } from '../pods/desired.js';
+import { instancesOf } from '../pods/pod-reports.js';
 import type { EngineFeatures, ObservedContainer, ObservedPods } from '../runtime/runtime.js';
 import { hostPortsOf } from '../../protocol/host-ports.js';
 import type { Pod } from '../../protocol/pod.js';
@@ -26,6 +28,8 @@ export interface AdmissionContext {
   /** What the engine said in this round. */
   readonly observed: ObservedPods;
   readonly now: number;
+  /** Pods that are over, as far as that is remembered. */
+  readonly completions?: Completions;
   /** Absent or null while the engine has not told what it can do. */
   readonly engine?: EngineFeatures | null;
 }
@@ -38,6 +42,8 @@ export interface AdmissionOptions {
   /** Asked after policy, node and ports, before the start order. */
   readonly gates?: readonly Gate[];
 }
+
+const NO_COMPLETIONS: Completions = new Map();
 
 export interface Admission {
   /** The same pods, with their rejections. Throws nothing; twice is the same as once. */
@@ -77,18 +83,12 @@ function hasRun(report: Pod | undefined): boolean {
 }
 
 /** A pod that has ended for good takes nothing any more (T26), and is not judged. */
-function hasEnded({ pod, uid }: DesiredPod, present: Present, report: Pod | undefined): boolean {
+function hasEnded(pod: DesiredPod, present: Present, context: AdmissionContext): boolean {
+  const { uid } = pod;
   if (present.alive.has(uid)) return false;
-  const phase = report?.status?.phase;
-  if ((phase === 'Succeeded' || phase === 'Failed') && hasRun(report)) return true;
-  const { restartPolicy, containers } = pod.spec;
-  if (restartPolicy === undefined || restartPolicy === 'Always') return false;
-  const there = present.containers.get(uid) ?? [];
-  return containers.every(({ name }) => {
-    const [newest] = there.filter(one => one.name === name).sort((a, b) => b.attempt - a.attempt);
-    if (newest?.state !== 'exited') return false;
-    return restartPolicy === 'Never' || newest.exitCode === 0;
-  });
+  if (rememberedCompletion(context.completions ?? NO_COMPLETIONS, pod) !== null) return true;
+  const there = instancesOf(context.observed, uid);
+  return present.all.has(uid) && completionOf(pod, there, context.now) !== null;
 }
 
 function isHeldBack(report: Pod | undefined): boolean {
@@ -144,7 +144,7 @@ function judge(
   const present = presentPods(observed);
   const reported = reportsByUid(reports);
   const wanted = new Set(desired.pods.map(({ uid }) => uid));
-  const living = desired.pods.filter(pod => !hasEnded(pod, present, reported.get(pod.uid)));
+  const living = desired.pods.filter(pod => !hasEnded(pod, present, context));
   const isThere = ({ uid }: DesiredPod) => present.all.has(uid);
   const ending = reports.filter(({ pod }) => {
     const uid = pod.metadata?.uid ?? '';

@@ -2,6 +2,7 @@
  * Reads the section `admission` of the agent's configuration file. Every mistake is an error that names the file and
  * the key; nothing is passed over, because what a policy does not say is not enforced. Pure.
  */
+import { ConfigError } from '../config-error.js';
 import { parseImagePattern, type ImagePattern } from './images.js';
 import {
   DEFAULT_POLICY,
@@ -14,15 +15,11 @@ import {
 import { GRAMMARS } from '../../protocol/pod-grammar.js';
 import { isPodSecurityLevel, POD_SECURITY_LEVELS } from '../../protocol/pod-security-standards.js';
 
-export class AdmissionPolicyError extends Error {
-  override readonly name = 'AdmissionPolicyError';
-}
-
 const KEYS = ['podSecurity', 'minHostPort', 'hostPaths', 'images', 'requireDigests'] as const;
 const RULE_KEYS = ['prefix', 'readOnly'] as const;
 
 function fail(where: string, message: string): never {
-  throw new AdmissionPolicyError(`${where}: ${message}`);
+  throw new ConfigError(`${where}: ${message}`);
 }
 
 function mapping(value: unknown, where: string, keys: readonly string[]): Record<string, unknown> {
@@ -99,45 +96,40 @@ function sourcePolicy(value: unknown, source: PolicySource, where: string): Sour
 }
 
 /**
- * The policy that the value of `admission` describes; what it leaves out has its default, and undefined is all
- * defaults. `where` is the file's name. Throws `AdmissionPolicyError`.
+ * The policy that the value of the setting describes; what it leaves out has its default, and undefined is all
+ * defaults. `where` says where the value stands, `agent.yaml: admission`. Throws `ConfigError`.
  */
 export function parseAdmissionPolicy(value: unknown, where: string): AdmissionPolicy {
   if (value === undefined || value === null) return DEFAULT_POLICY;
-  const given = mapping(value, `${where}: admission`, POLICY_SOURCES);
+  const given = mapping(value, where, POLICY_SOURCES);
   const one = (source: PolicySource) =>
     given[source] === undefined
       ? DEFAULT_POLICY[source]
-      : sourcePolicy(given[source], source, `${where}: admission.${source}`);
+      : sourcePolicy(given[source], source, `${where}.${source}`);
   return { bundle: one('bundle'), file: one('file'), http: one('http') };
 }
 
-function isLabel(key: string, value: unknown): value is string {
-  if (typeof value !== 'string' || value.length > GRAMMARS.labelValue.maxLength) return false;
+function isLabel(key: string, value: string): boolean {
+  const { labelKey, labelValue } = GRAMMARS;
   return (
-    new RegExp(GRAMMARS.labelKey.pattern, 'u').test(key) &&
-    new RegExp(GRAMMARS.labelValue.pattern, 'u').test(value)
+    value.length <= labelValue.maxLength &&
+    new RegExp(labelKey.pattern, 'u').test(key) &&
+    new RegExp(labelValue.pattern, 'u').test(value)
   );
 }
 
-/**
- * The node labels of the configuration file (a mapping), or of a flag (`key=value,key2=value2`, as the kubelet's
- * `--node-labels`). Throws `AdmissionPolicyError`.
- */
-export function parseNodeLabels(value: unknown, where: string): Readonly<Record<string, string>> {
-  if (value === undefined || value === null || value === '') return {};
-  const entries: [string, unknown][] =
-    typeof value === 'string'
-      ? value.split(',').map(item => {
-          const [key = '', text] = item.trim().split('=', 2);
-          return [key, text];
-        })
-      : Object.entries(mapping(value, where, Object.keys(Object(value) as object)));
-  for (const [key, text] of entries) {
-    if (!isLabel(key, text)) fail(`${where}: ${key}`, 'is not a label such as site=berlin');
+/** The labels of the node's owner, as they are. Throws `ConfigError` for what no node can have. */
+export function checkNodeLabels(
+  labels: Readonly<Record<string, string>>,
+  where: string,
+): Readonly<Record<string, string>> {
+  for (const [key, value] of Object.entries(labels)) {
+    if (!isLabel(key, value)) {
+      fail(where, `${JSON.stringify(`${key}=${value}`)} is not a label such as site=berlin`);
+    }
     if (/^(beta\.)?kubernetes\.io\/(hostname|os|arch)$/.test(key)) {
-      fail(`${where}: ${key}`, 'is set by the node itself');
+      fail(where, `${key} is set by the node itself`);
     }
   }
-  return Object.fromEntries(entries) as Record<string, string>;
+  return labels;
 }

@@ -50,10 +50,10 @@ export interface StageOptions {
   readonly directory: OwnedDirectory;
   readonly log: Log;
   readonly whereabouts: (digest: string) => Whereabouts;
-  /** Why this node's policy keeps a pod of a bundle from running, with rule and field; null: it does not. */
-  readonly refuses: (pod: ValidPod) => string | null;
   /** True where a kubelet runs what lies in the directory: it reads Pods alone. */
   readonly runtimeNone?: boolean;
+  /** Why this node's policy keeps a pod of a bundle from running, with rule and field; null: it does not. */
+  readonly refuses: (pod: ValidPod) => string | null;
 }
 
 const NOT_FOR_A_KUBELET =

@@ -3,12 +3,12 @@
  * shown of it before. Kubelet behaviour rows 110, 119, 125, 127, 195 to 200; `convertToAPIContainerStatuses` of
  * `pkg/kubelet/kubelet_pods.go`. Pure.
  */
-import { crashKey, failureKey, newestFirst, restartDueAt, type Failure } from './back-off.js';
+import { crashKey, failureKey, podBackOffMax, restartDueAt, type Failure } from './back-off.js';
 import { backOffMessage } from './pod-events.js';
-import { isSidecar, restartsAfter } from './restart-rules.js';
+import { isFinished, type ContainerView } from './plan-views.js';
 import type { StatusInput } from './pod-status.js';
 import type { EngineId, ObservedContainer } from '../runtime/runtime.js';
-import { allContainers, type Container, type ContainerState } from '../../protocol/pod.js';
+import { allContainers, type ContainerState } from '../../protocol/pod.js';
 import type { ContainerStatus } from '../../protocol/pod.js';
 
 /** For this long after a step failed its own word is shown, then that of the wait (rows 111, 125). */
@@ -32,11 +32,8 @@ const KEPT_WORDS: ReadonlySet<string> = new Set(['ErrImageNeverPull', 'InvalidIm
 
 /** One container of the manifest and what there is of it. */
 export interface ContainerCase {
-  readonly container: Container;
-  readonly hash: string;
+  readonly view: ContainerView;
   readonly isInit: boolean;
-  /** Newest first; without those that were made for something else and never started. */
-  readonly runs: readonly ObservedContainer[];
   /** The sandbox that is up. */
   readonly sandboxId: EngineId | null;
   /** An app container of the pod has begun in that sandbox, or the pod is over. */
@@ -54,17 +51,6 @@ export interface States {
 
 export function iso(time: Date | number): string {
   return `${new Date(time).toISOString().slice(0, 19)}Z`;
-}
-
-/** Runs of a container as far as they count: see `ContainerCase.runs`. */
-export function runsOf(
-  all: readonly ObservedContainer[],
-  name: string,
-  made: { readonly hash: string; readonly sandboxId: EngineId | null },
-): readonly ObservedContainer[] {
-  const isStale = (one: ObservedContainer) =>
-    one.state === 'created' && (one.hash !== made.hash || one.sandboxId !== made.sandboxId);
-  return newestFirst(all.filter(one => one.name === name && !isStale(one)));
 }
 
 function cut(text: string, bytesMax: number): string {
@@ -115,13 +101,13 @@ function imageWaiting(image: string, failure: Failure, now: number): ContainerSt
 }
 
 /** Why the container does not run, as far as a failed step or admission says it. */
-function failedState(one: ContainerCase, input: StatusInput): ContainerState | null {
+function failedState({ view }: ContainerCase, input: StatusInput): ContainerState | null {
   const { desired, memory, now } = input;
-  const { name, image = '' } = one.container;
+  const { name, image, hash } = view;
   const { failures } = memory;
   const pull = failures.get(failureKey('image', desired.uid, image));
   if (pull !== undefined) return imageWaiting(image, pull, now);
-  const own = failures.get(failureKey('container', desired.uid, `${name}/${one.hash}`));
+  const own = failures.get(failureKey('container', desired.uid, `${name}/${hash}`));
   if (own !== undefined) return waiting(own.reason, own.message);
   const pod =
     failures.get(failureKey('volumes', desired.uid)) ??
@@ -142,9 +128,9 @@ function toBeMade(one: ContainerCase, input: StatusInput): ContainerState {
 
 /** Nothing of it is on the engine. */
 function absent(one: ContainerCase, input: StatusInput): States {
-  const { previous, container, isInit, isInitialized } = one;
+  const { previous, view, isInit, isInitialized } = one;
   const before = previous?.state;
-  if (isInit && !isSidecar(container) && isInitialized) {
+  if (isInit && !view.isSidecar && isInitialized) {
     const known = before?.terminated?.exitCode === 0 ? before.terminated : {};
     const ended = { ...known, exitCode: 0, reason: 'Completed', message: INIT_CONTAINER_GONE };
     return { state: { terminated: ended }, lastState: {}, runsAgain: false };
@@ -165,33 +151,27 @@ function absent(one: ContainerCase, input: StatusInput): States {
 /** Its newest run has ended. */
 function ended(newest: ObservedContainer, one: ContainerCase, input: StatusInput): States {
   const { desired, memory, now, completion } = input;
-  const { container, isInit, hash, sandboxId } = one;
+  const { view, isInit, sandboxId } = one;
+  const { name, hash } = view;
   const state = terminated(newest, input);
   const lastState = formerState(one, input);
-  const exitCode = newest.exitCode ?? LOST_EXIT_CODE;
   const isDone = { state, lastState, runsAgain: false };
   if (completion !== null) return isDone;
-  const isPlainInit = isInit && !isSidecar(container);
+  const isPlainInit = isInit && !view.isSidecar;
   // With a new sandbox all init containers run again (row 118).
   const isOfOld = sandboxId !== null && newest.sandboxId !== sandboxId;
   if (isPlainInit && one.isInitialized) return isDone;
-  if (isPlainInit && isOfOld) {
+  if (newest.hash !== hash || view.isOutdated || (isPlainInit && isOfOld)) {
     return { state: toBeMade(one, input), lastState: state, runsAgain: true };
   }
-  if (isPlainInit && exitCode === 0) return isDone;
-  if (newest.hash !== hash) {
-    return { state: toBeMade(one, input), lastState: state, runsAgain: true };
-  }
-  if (!restartsAfter(container, desired.pod.spec, exitCode)) return isDone;
-  const crash = memory.crashes.get(crashKey(desired.uid, container.name, hash));
-  const own = memory.failures.get(
-    failureKey('container', desired.uid, `${container.name}/${hash}`),
-  );
+  if (isFinished({ pod: desired, memory }, newest, hash)) return isDone;
+  const crash = memory.crashes.get(crashKey(desired.uid, name, hash));
+  const own = memory.failures.get(failureKey('container', desired.uid, `${name}/${hash}`));
   const hasJustFailed = own !== undefined && now - own.failedAt < FAILURE_SHOWN_MS;
-  const isHeld =
-    crash !== undefined && crash.delayMs > 0 && restartDueAt(newest, crash, { now }) > now;
-  if (isHeld && !hasJustFailed) {
-    const message = backOffMessage(desired, container.name, crash);
+  const maxMs = podBackOffMax(desired, input.backOffMaxMs);
+  if (crash !== undefined && restartDueAt(newest, crash, { now, maxMs }) > now && !hasJustFailed) {
+    const delayMs = Math.min(crash.delayMs, maxMs);
+    const message = backOffMessage(desired, name, { ...crash, delayMs });
     return { state: waiting('CrashLoopBackOff', message), lastState: state, runsAgain: true };
   }
   const failed = failedState(one, input);
@@ -200,8 +180,8 @@ function ended(newest: ObservedContainer, one: ContainerCase, input: StatusInput
 }
 
 /** The end of the run before the newest. */
-function formerState({ runs, previous }: ContainerCase, input: StatusInput): ContainerState {
-  const [newest, ...older] = runs;
+function formerState({ view, previous }: ContainerCase, input: StatusInput): ContainerState {
+  const [newest, ...older] = view.instances;
   const dead = older.find(run => run.state === 'exited');
   if (dead !== undefined) return terminated(dead, input);
   // Removed since: as it was shown.
@@ -212,7 +192,8 @@ function formerState({ runs, previous }: ContainerCase, input: StatusInput): Con
 }
 
 export function statesOf(one: ContainerCase, input: StatusInput): States {
-  const [newest, ...older] = one.runs;
+  const { view } = one;
+  const [newest, ...older] = view.instances;
   if (newest === undefined) return absent(one, input);
   switch (newest.state) {
     case 'created': {
@@ -222,7 +203,7 @@ export function statesOf(one: ContainerCase, input: StatusInput): States {
     }
     case 'running': {
       const lastState = formerState(one, input);
-      if (newest.hash !== one.hash && input.completion === null) {
+      if (newest.hash !== view.hash && input.completion === null) {
         return { state: toBeMade(one, input), lastState: running(newest), runsAgain: true };
       }
       // Not shown as running before its postStart hook is through (row 110).

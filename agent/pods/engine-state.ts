@@ -3,6 +3,7 @@ import { nodeFacts } from './pod-settings.js';
 import type { PodsOptions } from './pods.js';
 import type { NodeFacts } from './pod-spec.js';
 import type { SourceCondition } from '../ports.js';
+import type { PodVolumes } from '../volumes/volumes.js';
 
 export class EngineState {
   readonly #options: PodsOptions;
@@ -11,9 +12,12 @@ export class EngineState {
   #name = 'docker';
   #node: NodeFacts;
 
-  constructor(options: PodsOptions) {
+  readonly #volumes: Pick<PodVolumes, 'capacityBytes'>;
+
+  constructor(options: PodsOptions, volumes: Pick<PodVolumes, 'capacityBytes'>) {
     this.#options = options;
-    this.#node = nodeFacts(options, null);
+    this.#volumes = volumes;
+    this.#node = nodeFacts(options, null, 0);
   }
 
   get isUp(): boolean {
@@ -34,7 +38,7 @@ export class EngineState {
     if (this.#isUp) return;
     const info = await this.#options.runtime.info();
     this.#name = info.name;
-    this.#node = nodeFacts(this.#options, info);
+    this.#node = nodeFacts(this.#options, info, await this.#volumes.capacityBytes());
     this.#isUp = true;
     this.#message = `${info.name} ${info.version}`;
   }

@@ -6,16 +6,15 @@
  * ends those that need it and no other (kubelet behaviour row 80).
  */
 import type { FailureKind } from './back-off.js';
+import { gatherContainer } from './container-facts.js';
 import type { DesiredPod } from './desired.js';
 import type { HookRunner } from './health.js';
-import { needsImageUser, seccompFile, type SecurityFacts } from './container-security.js';
 import { writeHosts, writeResolvConf } from './managed-files.js';
 import type { NodeFiles } from './node-files.js';
 import type { ImagePulls } from '../images/pulls.js';
 import type { PodPlan } from './plan.js';
 import * as say from './pod-events.js';
-import { needsPodIP } from './pod-env.js';
-import { containerSpec, podIdentity, sandboxSpec, type NodeFacts } from './pod-spec.js';
+import { podIdentity, sandboxSpec, type NodeFacts } from './pod-spec.js';
 import {
   RuntimeError,
   type ContainerRuntime,
@@ -23,12 +22,12 @@ import {
   type PodIdentity,
 } from '../runtime/runtime.js';
 import { gracePeriod } from './plan-views.js';
-import { failureOf, reasonOf } from './step-failure.js';
+import { failureEvents, failureOf, reasonOf } from './step-failure.js';
 import { endsBefore, waitFor, type Step, type StepKind } from './steps.js';
 import { LOOPBACK } from './stop-order.js';
 import { Stopping, type GraceLimit } from './stopping.js';
 import type { TerminationMessages } from './termination-messages.js';
-import type { PodVolumes } from './volumes.js';
+import type { PodVolumes } from '../volumes/volumes.js';
 import { allContainers, type Container, type LifecycleHandler } from '../../protocol/pod.js';
 import type { Clock } from '../../protocol/ports.js';
 
@@ -136,7 +135,7 @@ class Execution {
         return false;
       }
       const reason = reasonOf(step, error);
-      this.#tellFailure(step, reason, message);
+      for (const event of failureEvents(step, { reason, message })) this.#tell(step.uid, event);
       this.#tools.onOutcome({ step, kind, key, result: { is: 'failed', reason, message } });
       return false;
     }
@@ -146,27 +145,6 @@ class Execution {
     const { desired } = this.#input.plan;
     const pod = desired?.uid === uid ? podIdentity(desired) : this.#input.identities.get(uid);
     if (pod !== undefined) this.#tools.tell(pod, event);
-  }
-
-  #tellFailure(step: Step, reason: string, message: string): void {
-    switch (step.do) {
-      case 'pullImage':
-        for (const event of say.imageFailed(step.image, step.container, { reason, message })) {
-          this.#tell(step.uid, event);
-        }
-        return;
-      case 'createContainer':
-      case 'startContainer':
-        return this.#tell(step.uid, say.containerFailed(step.container, message));
-      case 'runSandbox':
-        return this.#tell(step.uid, say.sandboxFailed(message));
-      case 'prepareVolumes':
-        return this.#tell(step.uid, say.mountFailed(message));
-      case 'runPreStop':
-        return this.#tell(step.uid, say.preStopFailed(step.container, message));
-      default:
-        return this.#tell(step.uid, say.stopFailed(message));
-    }
   }
 
   get #desired(): DesiredPod {
@@ -244,8 +222,7 @@ class Execution {
 
   async #prepare(): Promise<void> {
     const { volumes } = this.#tools;
-    const { uid, pod } = this.#desired;
-    await volumes.prepare(uid, pod);
+    await volumes.prepare(this.#desired, this.#tools.node);
     const { sandbox } = this.#input.plan;
     await writeHosts(this.#desired, sandbox?.ip ?? '', this.#tools);
     this.#aboutDns = await writeResolvConf(this.#desired, this.#tools);
@@ -271,39 +248,22 @@ class Execution {
   }
 
   async #create(step: Step & { do: 'createContainer' }): Promise<void> {
-    const { runtime, volumes, terminationMessages, node } = this.#tools;
+    const { runtime } = this.#tools;
     const desired = this.#desired;
     const container = this.#container(step.container);
     const sandboxId = step.sandboxId ?? this.#sandboxId;
     if (sandboxId === null) throw new Error('there is no sandbox to join');
-    const lastWords = await terminationMessages.prepare(desired.uid, container, step.attempt);
-    const spec = containerSpec(desired, container, {
-      attempt: step.attempt,
-      round: step.round,
-      node,
-      mounts: [...(await volumes.mounts(desired.uid, desired.pod, container)), lastWords],
-      podIP: needsPodIP(container) ? await this.#podIP() : '',
-      ...(await this.#securityFacts(container)),
-    });
+    const spec = await gatherContainer(
+      { desired, container, attempt: step.attempt, round: step.round },
+      {
+        ...this.#tools,
+        podIP: () => this.#podIP(),
+        tellPod: event => this.#tell(desired.uid, event),
+      },
+    );
     const id = await runtime.createContainer(sandboxId, podIdentity(desired), spec);
     this.#made.set(step.container, id);
     this.#tell(desired.uid, say.created(step.container));
-  }
-
-  async #securityFacts(container: Container): Promise<SecurityFacts> {
-    const { runtime, files } = this.#tools;
-    const { pod } = this.#desired;
-    const needsImage = needsImageUser(pod, container);
-    const image = needsImage ? await runtime.imageStatus(container.image ?? '') : null;
-    if (needsImage && image === null) {
-      const message = `image "${container.image ?? ''}" is gone: its user cannot be looked up`;
-      throw new RuntimeError('ImageInspectError', message);
-    }
-    const file = seccompFile(pod, container);
-    return {
-      imageUser: image?.user ?? '',
-      seccompProfile: file === null ? null : await files.seccompProfile(file),
-    };
   }
 
   async #start(step: Step & { do: 'startContainer' }): Promise<void> {
@@ -326,7 +286,9 @@ class Execution {
     const { hooks, runtime, signal, onPostStart } = this.#tools;
     const { id, step, handler } = of;
     const container = this.#container(step.container);
-    const host = of.host === '' ? LOOPBACK : of.host;
+    // P21: whatever address of the node such a pod is shown with.
+    const isOfHost = this.#desired.pod.spec.hostNetwork === true || of.host === '';
+    const host = isOfHost ? LOOPBACK : of.host;
     onPostStart(id, true);
     try {
       await hooks.run(handler, { id, container, host }, signal);

@@ -2,6 +2,7 @@
  * What probes say of containers, and who runs probes and hooks: the words between planning, status and the prober.
  * Kubelet behaviour rows 91 to 114. Types and their defaults only.
  */
+import type { PodEvent } from './pod-events.js';
 import type { EngineId, PodIdentity } from '../runtime/runtime.js';
 import type { Container, LifecycleHandler } from '../../protocol/pod.js';
 
@@ -53,6 +54,8 @@ export interface Prober {
   health(): Health;
   /** Called after a value of `health` changed; the returned function ends it. */
   onChange(listener: () => void): () => void;
+  /** Called for each event in the kubelet's words (Unhealthy, ProbeWarning), as often as it happens; never with output. */
+  onEvent(listener: (pod: PodIdentity, event: PodEvent) => void): () => void;
   stop(): Promise<void>;
 }
 
@@ -78,6 +81,7 @@ export const NO_PROBER: Prober = {
   watch: () => undefined,
   health: () => new Map(),
   onChange: () => () => undefined,
+  onEvent: () => () => undefined,
   stop: () => Promise.resolve(),
 };
 

@@ -10,7 +10,7 @@ import type { NodeFiles } from './node-files.js';
 import { podNames } from './pod-hostname.js';
 import type { NodeFacts } from './pod-spec.js';
 import { podResolvConf, type ResolvConf } from './resolv-conf.js';
-import type { PodVolumes } from './volumes.js';
+import type { PodVolumes } from '../volumes/volumes.js';
 
 export interface ManagedFileTools {
   readonly volumes: PodVolumes;

@@ -6,6 +6,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isLoopbackOnly, parseResolvConf } from './resolv-conf.js';
+import type { PodsOptions } from './pods.js';
 import { RuntimeError } from '../runtime/runtime.js';
 
 export interface NodeFiles {
@@ -43,6 +44,12 @@ async function textOf(path: string): Promise<string> {
     if (codeOf(error) === 'ENOENT') return '';
     throw error;
   }
+}
+
+/** Those that the pods' settings name. */
+export function nodeFilesOf({ settings, dataDir }: PodsOptions): NodeFiles {
+  const seccompDir = join(dataDir, 'seccomp');
+  return openNodeFiles({ resolvConf: settings?.resolvConf ?? '', seccompDir });
 }
 
 export function openNodeFiles(options: NodeFilesOptions): NodeFiles {

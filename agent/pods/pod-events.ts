@@ -93,6 +93,17 @@ export const created = (container: string) =>
 export const started = (container: string) =>
   normal('Started', `Started container ${container}`, container);
 
+/** Values that are no text cannot be given to a process. */
+export const envKeysSkipped = (
+  container: string,
+  { from, keys }: { readonly from: string; readonly keys: readonly string[] },
+) =>
+  warning(
+    'InvalidEnvironmentVariableNames',
+    `Keys [${keys.join(', ')}] from the EnvFrom ${from} were skipped since their values are no text`,
+    container,
+  );
+
 /** A reason that is a sentence about the container (`Container web failed liveness probe`) is said instead. */
 export function killing(container: string, reason: string): PodEvent {
   const isSentence = reason.startsWith(`Container ${container} `);

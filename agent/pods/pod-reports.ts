@@ -8,7 +8,7 @@ import { CONFIG_SOURCE, type Desired, type DesiredPod, type RefusedPod } from '.
 import type { Health } from './health.js';
 import { conditionSince } from './pod-conditions.js';
 import type { NodeFacts } from './pod-spec.js';
-import { podStatus, UPDATE_REJECTED, type Completion } from './pod-status.js';
+import { podStatus, UPDATE_REJECTED, type CompletionWords } from './pod-status.js';
 import { gracePeriod, type Instances } from './plan-views.js';
 import { noteRuns, type RememberedStatus } from './status-history.js';
 import type { PodReport } from '../ports.js';
@@ -36,7 +36,8 @@ export interface ReportsInput {
   readonly startingHooks: ReadonlySet<EngineId>;
   readonly messages: ReadonlyMap<EngineId, string>;
   /** By uid: the pods that are over. */
-  readonly completions: ReadonlyMap<string, Completion>;
+  readonly completions: ReadonlyMap<string, CompletionWords>;
+  readonly backOffMaxMs: number;
   /** By uid. */
   readonly ending: ReadonlyMap<string, EndingPod>;
   /** By uid. */

@@ -25,12 +25,18 @@ export const DEFAULT_POD_SETTINGS: PodSettings = {
   podPidsLimit: -1,
 };
 
-/** `info` is null until the engine answered. */
-export function nodeFacts(options: PodsOptions, info: RuntimeInfo | null): NodeFacts {
+/** `info` is null until the engine answered, `ephemeralStorageBytes` 0 until the disk was looked at. */
+export function nodeFacts(
+  options: PodsOptions,
+  info: RuntimeInfo | null,
+  ephemeralStorageBytes: number,
+): NodeFacts {
   const { clusterDNS, clusterDomain, podPidsLimit } = options.settings ?? DEFAULT_POD_SETTINGS;
   return {
     ...options.node,
+    cpus: info?.cpus ?? 0,
     memoryBytes: info?.memoryBytes ?? 0,
+    ephemeralStorageBytes,
     features: info?.features ?? null,
     clusterDNS,
     clusterDomain,

@@ -5,13 +5,15 @@
  */
 import { containerSecurity, type SecurityFacts } from './container-security.js';
 import type { DesiredPod } from './desired.js';
-import { environment, expand, type PodAddresses } from './pod-env.js';
 import { endingAnnotations } from './ending-annotations.js';
+import type { NodeCapacity } from './field-values.js';
+import { expand } from './pod-env.js';
 import { kernelHostname } from './pod-hostname.js';
 import { linuxResources } from './pod-resources.js';
 import { gracePeriod } from './plan-views.js';
 import type {
   ContainerSpec,
+  Device,
   EngineFeatures,
   Mount,
   Namespaces,
@@ -22,7 +24,7 @@ import { podSysctls } from './sysctls.js';
 import { allContainers, type Container, type ValidPod } from '../../protocol/pod.js';
 import { stopSignalOf } from '../../protocol/stop-signals.js';
 
-export interface NodeFacts {
+export interface NodeFacts extends NodeCapacity {
   readonly name: string;
   /** The node's address; empty when it has none. */
   readonly hostIP: string;
@@ -100,21 +102,18 @@ export interface ContainerFacts extends SecurityFacts {
   readonly node: NodeFacts;
   /** What the container sees of its volumes, with the managed files. */
   readonly mounts: readonly Mount[];
-  readonly podIP: string;
+  readonly devices: readonly Device[];
+  readonly env: ReadonlyMap<string, string>;
 }
 
-/**
- * Throws `EnvError` when the environment names something that there is not, `ContainerConfigError` when the container
- * would run as root and must not.
- */
+/** Throws `ContainerConfigError` when the container would run as root and must not. */
 export function containerSpec(
   desired: DesiredPod,
   container: Container,
   facts: ContainerFacts,
 ): ContainerSpec {
   const { pod } = desired;
-  const addresses: PodAddresses = { hostIP: facts.node.hostIP, podIP: facts.podIP };
-  const env = environment(container, pod, addresses);
+  const { env } = facts;
   const expandAll = (words: readonly string[] | undefined) =>
     words === undefined || words.length === 0 ? null : words.map(word => expand(word, env));
   return {
@@ -126,7 +125,7 @@ export function containerSpec(
     env: [...env].map(([name, value]) => `${name}=${value}`),
     workingDir: container.workingDir ?? '',
     mounts: facts.mounts,
-    devices: [],
+    devices: facts.devices,
     security: containerSecurity(pod, container, facts),
     namespaces: podNamespaces(pod),
     stopSignal: stopSignalOf(container),

@@ -6,25 +6,20 @@
  * `kubelet_pods.go`. Pure.
  */
 import { failureKey, type Memory } from './back-off.js';
-import { iso, runsOf, statesOf, type ContainerCase } from './container-state.js';
+import type { Completion } from './completion.js';
+import { iso, statesOf, type ContainerCase } from './container-state.js';
 import { CONFIG_SEEN, type DesiredPod } from './desired.js';
 import { healthOf, type Health } from './health.js';
 import { conditionsOf, conditionSince } from './pod-conditions.js';
 import { byName, phaseOf, type Phase } from './pod-phase.js';
 import { qosClass } from './pod-resources.js';
-import type { Instances } from './plan-views.js';
-import { isSidecar } from './restart-rules.js';
+import { initViewsOf, viewsOf, type ContainerView, type Instances } from './plan-views.js';
 import { restartsOf, type KnownRuns } from './status-history.js';
-import type { EngineId } from '../runtime/runtime.js';
+import type { EngineId, ObservedContainer } from '../runtime/runtime.js';
 import type { Container, ContainerStatus, PodCondition, PodStatus } from '../../protocol/pod.js';
 
-/** A pod that is over and stays so (rows 122, 189, 192). */
-export interface Completion {
-  readonly phase: 'Succeeded' | 'Failed';
-  /** Of the pod, not of a container: `DeadlineExceeded`; empty when its containers say it all. */
-  readonly reason: string;
-  readonly message: string;
-}
+/** How a pod that is over is shown (rows 122, 189, 192). */
+export type CompletionWords = Pick<Completion, 'phase' | 'reason' | 'message'>;
 
 export interface StatusInput {
   readonly desired: DesiredPod;
@@ -44,7 +39,9 @@ export interface StatusInput {
   /** What containers that ended have left. */
   readonly messages: ReadonlyMap<EngineId, string>;
   /** Null: it goes on. */
-  readonly completion: Completion | null;
+  readonly completion: CompletionWords | null;
+  /** The longest wait between two restarts on this node. */
+  readonly backOffMaxMs: number;
 }
 
 /** On a pod whose former version runs on because admission does not let this one begin. */
@@ -78,13 +75,16 @@ interface Shown {
 }
 
 function shownContainer(one: ContainerCase, input: StatusInput): Shown {
-  const { container, runs, isInit, previous } = one;
+  const { view, isInit, previous } = one;
+  const { container } = view;
   const { state, lastState, runsAgain } = statesOf(one, input);
-  const [newest] = runs;
+  const [newest] = view.instances;
   const isRunning = state.running !== undefined;
   const health =
     newest !== undefined && isRunning ? healthOf(input.health, newest.id, container) : null;
-  const isCompletedInit = isInit && !isSidecar(container) && state.terminated?.exitCode === 0;
+  // A plain init container is ready when it is done, and only then.
+  const isPlainInit = isInit && !view.isSidecar;
+  const isDone = state.terminated?.exitCode === 0;
   const known = input.runs[container.name];
   const lostRestarts = known === undefined ? 0 : known.restarts + (runsAgain ? 1 : 0);
   const restartCount = newest === undefined ? lostRestarts : restartsOf(newest, known);
@@ -95,7 +95,7 @@ function shownContainer(one: ContainerCase, input: StatusInput): Shown {
     name: container.name,
     state,
     lastState,
-    ready: isCompletedInit || (health?.ready ?? false),
+    ready: isPlainInit ? isDone : (health?.ready ?? false),
     started: health?.started ?? false,
     restartCount,
     image: container.image ?? '',
@@ -114,30 +114,19 @@ interface ShownContainers {
 
 function shownContainers(input: StatusInput): ShownContainers {
   const { desired, there, previous } = input;
-  const { spec } = desired.pod;
   const sandboxId = there.sandboxes.find(one => one.ready)?.id ?? null;
-  const appNames = new Set(spec.containers.map(({ name }) => name));
+  const init = initViewsOf(desired, there, sandboxId);
+  const app = viewsOf(desired, there, sandboxId);
+  const hasBegun = (one: ObservedContainer) =>
+    one.startedAt !== null && (sandboxId === null || one.sandboxId === sandboxId);
   const isInitialized =
-    input.completion?.phase === 'Succeeded' ||
-    there.containers.some(
-      one =>
-        appNames.has(one.name) &&
-        one.startedAt !== null &&
-        (sandboxId === null || one.sandboxId === sandboxId),
-    );
+    input.completion?.phase === 'Succeeded' || app.some(view => view.instances.some(hasBegun));
   const before = byName(previous?.initContainerStatuses ?? [], previous?.containerStatuses ?? []);
-  const show = (isInit: boolean) => (container: Container) => {
-    const { name } = container;
-    const hash = desired.containerHashes.get(name) ?? '';
-    const runs = runsOf(there.containers, name, { hash, sandboxId });
-    const was = before.get(name) ?? null;
-    const one = { container, hash, isInit, runs, sandboxId, isInitialized, previous: was };
-    return shownContainer(one, input);
+  const show = (isInit: boolean) => (view: ContainerView) => {
+    const was = before.get(view.name) ?? null;
+    return shownContainer({ view, isInit, sandboxId, isInitialized, previous: was }, input);
   };
-  return {
-    init: (spec.initContainers ?? []).map(show(true)),
-    app: spec.containers.map(show(false)),
-  };
+  return { init: init.map(show(true)), app: app.map(show(false)) };
 }
 
 function startTime({ desired, there, previous }: StatusInput): string {

@@ -11,6 +11,7 @@ import type { Admission } from '../admission/admit.js';
 import type { ShutdownPeriod } from './node-shutdown.js';
 import type { EventSink, PodReport, SourceCondition } from '../ports.js';
 import type { ContainerRuntime } from '../runtime/runtime.js';
+import type { PodVolumes } from '../volumes/volumes.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 
 /** Where pods that ended for good are remembered; a call returns after it is durable. */
@@ -42,6 +43,8 @@ export interface PodsOptions {
   readonly restartBackOffMaxMs?: number;
   /** Absent: the defaults. */
   readonly settings?: PodSettings;
+  /** Absent: below `dataDir`. */
+  readonly volumes?: PodVolumes;
   /** Decides which pods may begin; absent: all. */
   readonly admission?: Admission;
   /** Files of pods are kept under `<dataDir>/pods/`. */

@@ -6,7 +6,6 @@
  * once a minute in any case. Without the engine it waits and goes on when that is back; when it ends itself it
  * leaves the containers as they are (kubelet behaviour rows 74, 81, 82).
  */
-import { join } from 'node:path';
 import { BACK_OFF_MAX_MS } from './back-off.js';
 import { CompletionBook } from './completion-book.js';
 import type { DesiredPod } from './desired.js';
@@ -16,18 +15,18 @@ import { EngineState } from './engine-state.js';
 import type { StepOutcome } from './execute.js';
 import { NO_HOOKS, NO_PROBER, type Prober } from './health.js';
 import {
-  BUSY_EVENT_MS,
   ENGINE_RETRY_FIRST_MS,
   ENGINE_RETRY_MAX_MS,
+  BUSY_EVENT_MS,
   nextLookMs,
   STANDSTILL_MS,
   STOP_MS,
   UNAVAILABLE_RETRY_MS,
   UNKNOWN_MAX_MS,
 } from './loop-times.js';
-import { openNodeFiles, type NodeFiles } from './node-files.js';
 import { NodeShutdown, type ShutdownPeriod } from './node-shutdown.js';
 import { identitiesOf, isRunning, startTimes, without } from './observed-views.js';
+import { nodeFilesOf, type NodeFiles } from './node-files.js';
 import { plan, planText, type PodPlan } from './plan.js';
 import { deadlineExceeded } from './pod-events.js';
 import type { Pods, PodsOptions } from './pods.js';
@@ -41,8 +40,8 @@ import type { PodReport, SourceCondition } from '../ports.js';
 import { RuntimeError, type EngineId, type ObservedPods } from '../runtime/runtime.js';
 import { describeStep } from './steps.js';
 import { Patience } from './patience.js';
-import { openPodVolumes } from './volumes.js';
 import { Waker } from './waker.js';
+import { openPodVolumes } from '../volumes/volumes.js';
 import { uidsOf, Wishes } from './wishes.js';
 import { Workers } from './workers.js';
 
@@ -71,30 +70,31 @@ class Reconciler implements Pods {
   /** Names whose workers ended while the engine was being observed: the observation may be older. */
   readonly #justEnded = new Set<string>();
   readonly #engine: EngineState;
+  readonly #backOffMaxMs: number;
 
   constructor(options: PodsOptions) {
     this.#options = options;
+    this.#backOffMaxMs = options.restartBackOffMaxMs ?? BACK_OFF_MAX_MS;
     this.#waker = new Waker(options.clock, this.#ending.signal);
-    this.#volumes = openPodVolumes(options.dataDir);
-    this.#files = openNodeFiles({
-      resolvConf: options.settings?.resolvConf ?? '',
-      seccompDir: join(options.dataDir, 'seccomp'),
-    });
-    this.#engine = new EngineState(options);
+    this.#volumes = options.volumes ?? openPodVolumes(options);
+    this.#files = nodeFilesOf(options);
+    this.#engine = new EngineState(options, this.#volumes);
     this.#statuses = new PodStatuses(options);
     this.#events = new EventTeller(options);
-    this.#wishes = new Wishes(options, this.#events);
+    const [events, volumes] = [this.#events, this.#volumes];
+    this.#wishes = new Wishes(options, { events, volumes, onChange: () => this.#waker.wakeUp() });
     this.#images = options.images ?? openImagePulls({ store: options.runtime, log: options.log });
     this.#prober = options.prober ?? NO_PROBER;
     this.#completions = new CompletionBook(options.completions ?? null, options.log);
     this.#movedAt = options.clock.monotonic();
     this.#unsubscribe = [
-      ...options.sources.map(source => source.onChange(() => this.#wakeUp())),
-      this.#prober.onChange(() => this.#wakeUp()),
+      ...options.sources.map(source => source.onChange(() => this.#waker.wakeUp())),
+      this.#prober.onChange(() => this.#waker.wakeUp()),
+      this.#prober.onEvent((pod, event) => this.#events.tell(pod, event)),
     ];
     this.#workers = new Workers(options.log, key => {
       this.#justEnded.add(key);
-      this.#wakeUp();
+      this.#waker.wakeUp();
     });
     const { runtime, clock } = options;
     const listening = listenToEngine({
@@ -103,9 +103,9 @@ class Reconciler implements Pods {
       signal: this.#ending.signal,
       onEvent: ({ podUid }) => {
         if (this.#workers.isBusyWith(podUid)) void this.#waker.wakeUpAfter(BUSY_EVENT_MS);
-        else this.#wakeUp();
+        else this.#waker.wakeUp();
       },
-      onGap: () => this.#wakeUp(),
+      onGap: () => this.#waker.wakeUp(),
     });
     this.#running = Promise.all([this.#loop(), listening]);
   }
@@ -133,11 +133,16 @@ class Reconciler implements Pods {
 
   async stop(): Promise<void> {
     this.#ending.abort();
-    this.#wakeUp();
+    this.#waker.wakeUp();
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     const patience = new AbortController();
     await Promise.race([
-      Promise.all([this.#workers.abortAll(), this.#running, this.#statuses.close()]),
+      Promise.all([
+        this.#workers.abortAll(),
+        this.#running,
+        this.#statuses.close(),
+        this.#wishes.close(),
+      ]),
       this.#options.clock.sleep(STOP_MS, patience.signal),
     ]);
     patience.abort();
@@ -147,7 +152,7 @@ class Reconciler implements Pods {
     const meant = this.#wishes.named(key);
     if (key !== null && meant.length === 0) return false;
     this.#patience.retry(meant);
-    this.#wakeUp();
+    this.#waker.wakeUp();
     return true;
   }
 
@@ -161,7 +166,7 @@ class Reconciler implements Pods {
         const wanted = this.#wishes.now.pods.find(pod => pod.uid === uid);
         if (wanted) this.#completions.terminate(wanted, this.#options.clock.now());
         this.#workers.shrinkGrace(uid, seconds);
-        this.#wakeUp();
+        this.#waker.wakeUp();
       },
       nextLook: ms => this.#waker.nextLook(ms),
     });
@@ -169,10 +174,6 @@ class Reconciler implements Pods {
 
   isMoving(): boolean {
     return this.#options.clock.monotonic() - this.#movedAt < STANDSTILL_MS;
-  }
-
-  #wakeUp(): void {
-    this.#waker.wakeUp();
   }
 
   async #loop(): Promise<void> {
@@ -239,7 +240,7 @@ class Reconciler implements Pods {
       observed,
       health: this.#prober.health(),
       completions: this.#completions.all,
-      backOffMaxMs: this.#options.restartBackOffMaxMs ?? BACK_OFF_MAX_MS,
+      backOffMaxMs: this.#backOffMaxMs,
       condemned,
       graceLimits: this.#shutdown.graceLimits(clock.monotonic()),
       podData: this.#podData,
@@ -260,7 +261,16 @@ class Reconciler implements Pods {
     const [observed, reports, node] = [this.#observed, this.#reports, this.#engine.node];
     const running = uidsOf(observed);
     const refuse = (pod: DesiredPod) => this.#shutdown.refuse(pod);
-    const desired = this.#wishes.merge({ observed, reports, node, refuse });
+    const podData = this.#podData;
+    const completions = this.#completions.all;
+    const desired = this.#wishes.merge({
+      observed,
+      reports,
+      node,
+      podData,
+      completions,
+      refuse,
+    });
     this.#endingPods.note({
       desired,
       observed,
@@ -339,6 +349,7 @@ class Reconciler implements Pods {
       node: this.#engine.node,
       runtimeName: this.#engine.name,
       recursiveReadOnly: this.#engine.node.features?.recursiveReadOnly ?? false,
+      backOffMaxMs: this.#backOffMaxMs,
       health: this.#prober.health(),
       startingHooks: this.#postStarting,
       completions: this.#completions.of(this.#wishes.now.pods),
@@ -348,12 +359,10 @@ class Reconciler implements Pods {
     if (shown === this.#shown) return;
     this.#shown = shown;
     // What was waited for may just have become ready.
-    if (this.#wishes.now.pods.some(({ rejection }) => rejection !== null)) this.#wakeUp();
+    if (this.#wishes.now.pods.some(({ rejection }) => rejection !== null)) this.#waker.wakeUp();
     for (const listener of this.#listeners) listener();
   }
 }
 
 /** Starts at once; sources must have been opened. */
-export function startPods(options: PodsOptions): Pods {
-  return new Reconciler(options);
-}
+export const startPods = (options: PodsOptions): Pods => new Reconciler(options);

@@ -4,6 +4,7 @@
 import { failureKey, type FailureKind } from './back-off.js';
 import type { DesiredPod } from './desired.js';
 import { HookError } from './health.js';
+import * as say from './pod-events.js';
 import { RuntimeError } from '../runtime/runtime.js';
 import type { Step, StepKind } from './steps.js';
 
@@ -63,4 +64,28 @@ export function reasonOf(step: Step, error: unknown): string {
       : error.code;
   }
   return step.do === 'createContainer' ? 'CreateContainerConfigError' : REASONS[step.do];
+}
+
+/** What is told of a step that failed. */
+export function failureEvents(
+  step: Step,
+  { reason, message }: { readonly reason: string; readonly message: string },
+): readonly say.PodEvent[] {
+  switch (step.do) {
+    case 'pullImage':
+      return say.imageFailed(step.image, step.container, { reason, message });
+    case 'createContainer':
+      return [say.containerFailed(step.container, message)];
+    case 'startContainer':
+      // The hook's own event has been told.
+      return reason === 'PostStartHookError' ? [] : [say.containerFailed(step.container, message)];
+    case 'runSandbox':
+      return [say.sandboxFailed(message)];
+    case 'prepareVolumes':
+      return [say.mountFailed(message)];
+    case 'runPreStop':
+      return [say.preStopFailed(step.container, message)];
+    default:
+      return [say.stopFailed(message)];
+  }
 }

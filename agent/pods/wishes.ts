@@ -3,11 +3,14 @@
  * the moment; order of calls only.
  */
 import { mergeSources, NOTHING_DESIRED, type Desired, type DesiredPod } from './desired.js';
+import type { Completions } from './completion.js';
 import type { EventTeller } from './event-teller.js';
 import type { PodsOptions } from './pods.js';
 import type { NodeFacts } from './pod-spec.js';
 import type { PodReport } from '../ports.js';
 import type { ObservedPods } from '../runtime/runtime.js';
+import { VolumeUpkeep } from '../volumes/upkeep.js';
+import type { PodVolumes } from '../volumes/volumes.js';
 
 export interface WishesWorld {
   readonly observed: ObservedPods;
@@ -16,6 +19,16 @@ export interface WishesWorld {
   readonly node: NodeFacts;
   /** Has the last word on whether a pod may begin. */
   readonly refuse?: (pod: DesiredPod) => DesiredPod;
+  /** Uids with a directory on this node. */
+  readonly podData: ReadonlySet<string>;
+  readonly completions: Completions;
+}
+
+export interface WishesTools {
+  readonly events: EventTeller;
+  readonly volumes: PodVolumes;
+  /** The wishes changed by themselves: merge again. */
+  readonly onChange: () => void;
 }
 
 /** Uids that have something on the engine. */
@@ -26,11 +39,16 @@ export function uidsOf({ sandboxes, containers }: ObservedPods): ReadonlySet<str
 export class Wishes {
   readonly #options: PodsOptions;
   readonly #events: EventTeller;
+  readonly #upkeep: VolumeUpkeep;
+  #merged: Desired = NOTHING_DESIRED;
   #now: Desired = NOTHING_DESIRED;
 
-  constructor(options: PodsOptions, events: EventTeller) {
+  constructor(options: PodsOptions, { events, volumes, onChange }: WishesTools) {
     this.#options = options;
     this.#events = events;
+    const { clock, log } = options;
+    const tell: EventTeller['tell'] = (pod, event) => events.tell(pod, event);
+    this.#upkeep = new VolumeUpkeep({ volumes, clock, log, tell, onChange });
   }
 
   get now(): Desired {
@@ -38,25 +56,33 @@ export class Wishes {
   }
 
   /** Asks the sources again. */
-  merge({ observed, reports, node, refuse }: WishesWorld): Desired {
+  merge({ observed, reports, node, podData, completions, refuse }: WishesWorld): Desired {
     const { sources, clock, admission } = this.#options;
     const now = clock.now();
-    const merged = mergeSources({
+    const running = uidsOf(observed);
+    this.#merged = mergeSources({
       snapshots: sources.map(source => source.snapshot()),
-      previous: this.#now,
-      running: uidsOf(observed),
+      previous: this.#merged,
+      running,
       nodeName: node.name,
       now,
     });
     // Before the first look at the engine nobody knows which pods have begun.
     const engine = node.features;
-    this.#now =
+    const admitted =
       admission === undefined || engine === null
-        ? merged
-        : admission.admit(merged, { reports, observed, engine, now });
-    if (refuse !== undefined) this.#now = { ...this.#now, pods: this.#now.pods.map(refuse) };
+        ? this.#merged
+        : admission.admit(this.#merged, { reports, observed, completions, engine, now });
+    const judged = this.#upkeep.judge(admitted, new Set([...running, ...podData]));
+    this.#now = refuse === undefined ? judged : { ...judged, pods: judged.pods.map(refuse) };
+    if (engine !== null) this.#upkeep.look(this.#now, podData, node);
     this.#events.tellStanding(this.#now);
     return this.#now;
+  }
+
+  /** Ends what goes on beside the wishes. */
+  close(): Promise<void> {
+    return this.#upkeep.close();
   }
 
   /** Those of this `namespace/name`, with or without the node's suffix; all for null. */

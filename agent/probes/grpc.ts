@@ -5,7 +5,7 @@
  * answer: `@grpc/grpc-js` leaves the socket of a server that accepts and stays silent open for ever, once per probe. The two
  * messages have one field each, so they are read and written by hand. What the server says in words is not told.
  */
-import { connect, type ClientHttp2Session } from 'node:http2';
+import type { ClientHttp2Session } from 'node:http2';
 import { AddressError, causeOf, hostAndPort, hostOf } from './address.js';
 import { failure, probeError, SUCCESS, type ProbeAnswer, type ProbeCall } from './answer.js';
 import type { Probe } from '../../protocol/pod.js';
@@ -176,6 +176,8 @@ export async function grpcProbe(
     if (error instanceof AddressError) return probeError(error.message);
     throw error;
   }
+  // Loaded by the first probe that needs it: most nodes have none.
+  const { connect } = await import('node:http2');
   const session = connect(`http://${where}`);
   const giveUp = () => session.destroy();
   signal.addEventListener('abort', giveUp, { once: true });

@@ -4,8 +4,6 @@
  */
 import type { Clock, Log } from '../../protocol/ports.js';
 import type { HookRunner } from '../pods/health.js';
-import { podEvent } from '../pods/pod-events.js';
-import type { EventSink } from '../ports.js';
 import type { ContainerExec } from '../runtime/exec.js';
 import { openHookRunner } from './hooks.js';
 import { openProbeRun } from './probe.js';
@@ -15,7 +13,6 @@ import { openProbeMemory } from './remembered.js';
 export interface ProbesOptions {
   readonly containers: ContainerExec;
   readonly dataDir: string;
-  readonly events: EventSink;
   readonly clock: Clock;
   readonly log: Log;
   /** 0 to 1. */
@@ -30,14 +27,13 @@ export interface Probes {
 }
 
 export function openProbes(options: ProbesOptions): Probes {
-  const { containers, dataDir, events, clock, log, random } = options;
+  const { containers, dataDir, clock, log, random } = options;
   const memory = openProbeMemory({ dataDir, log });
   const prober = openProber({
     run: openProbeRun({ containers, clock }),
     clock,
     log,
     random,
-    tell: (pod, event) => events.record(podEvent(pod, event)),
     remembered: (id, startedAt) => memory.remembered(id, startedAt),
   });
   const endMemory = memory.follow(prober);

@@ -23,7 +23,6 @@ import {
   type ProbeKind,
   type Remembered,
 } from './decide.js';
-import { FULL_ALLOWANCE, spend, type Allowance } from './event-allowance.js';
 
 export interface ProberOptions {
   readonly run: ProbeRun;
@@ -31,16 +30,16 @@ export interface ProberOptions {
   readonly log: Log;
   /** 0 to 1. */
   readonly random: () => number;
-  /** Events in the kubelet's words: Unhealthy, ProbeWarning; never the output of a probe. */
-  readonly tell: (pod: PodIdentity, event: PodEvent) => void;
   /** What was known of this run of the container before the agent was started again; null = nothing. */
   readonly remembered: (id: EngineId, startedAt: number) => Remembered | null;
 }
 
 /** One line of the kubelet's counter `prober_probe_total`. */
 export interface ProbeTotal {
-  readonly probeType: 'Startup' | 'Liveness' | 'Readiness';
-  readonly result: 'successful' | 'failed' | 'unknown';
+  readonly labels: {
+    readonly probe_type: 'Startup' | 'Liveness' | 'Readiness';
+    readonly result: 'successful' | 'failed' | 'unknown';
+  };
   readonly count: number;
 }
 
@@ -58,7 +57,6 @@ interface Watched {
   target: ProbeTarget;
   probes: ContainerProbes;
   health: ContainerHealth;
-  allowance: Allowance;
   readonly gone: AbortController;
   /** Ends what a worker is at: its waiting or its probe. */
   readonly wake: Map<ProbeKind, AbortController>;
@@ -70,6 +68,7 @@ class ProbeLoop implements CountingProber {
   readonly #watched = new Map<EngineId, Watched>();
   readonly #health = new Map<EngineId, ContainerHealth>();
   readonly #listeners = new Set<() => void>();
+  readonly #eventListeners = new Set<(pod: PodIdentity, event: PodEvent) => void>();
   readonly #totals = new Map<string, ProbeTotal>();
   readonly #running = new Set<Promise<void>>();
   #isStopped = false;
@@ -113,6 +112,11 @@ class ProbeLoop implements CountingProber {
     return () => this.#listeners.delete(listener);
   }
 
+  onEvent(listener: (pod: PodIdentity, event: PodEvent) => void): () => void {
+    this.#eventListeners.add(listener);
+    return () => this.#eventListeners.delete(listener);
+  }
+
   async stop(): Promise<void> {
     this.#isStopped = true;
     for (const { gone, wake } of this.#watched.values()) {
@@ -136,7 +140,6 @@ class ProbeLoop implements CountingProber {
       target,
       probes,
       health: healthOfProbes(probes),
-      allowance: FULL_ALLOWANCE,
       gone: new AbortController(),
       wake: new Map(),
     };
@@ -218,26 +221,33 @@ class ProbeLoop implements CountingProber {
     if (isSameHealth(health, watched.health)) return;
     watched.health = health;
     this.#health.set(watched.target.id, health);
-    for (const listener of [...this.#listeners]) listener();
+    for (const listener of [...this.#listeners]) this.#notify(listener);
   }
 
-  #count(kind: ProbeKind, result: ProbeTotal['result']): void {
+  /** A listener that fails, with a full disk perhaps, must not end the probing. */
+  #notify(listener: () => void): void {
+    try {
+      listener();
+    } catch (error) {
+      this.#options.log.error('what a probe said was not taken', { error });
+    }
+  }
+
+  #count(kind: ProbeKind, result: ProbeTotal['labels']['result']): void {
     const key = `${kind} ${result}`;
     const count = (this.#totals.get(key)?.count ?? 0) + 1;
-    this.#totals.set(key, { probeType: TYPE_NAMES[kind], result, count });
+    this.#totals.set(key, { labels: { probe_type: TYPE_NAMES[kind], result }, count });
   }
 
   #tell(watched: Watched, kind: ProbeKind, answer: ProbeAnswer): void {
     if (answer.is === 'success' || answer.is === 'nothing') return;
-    const allowance = spend(watched.allowance, this.#options.clock.monotonic());
-    if (allowance === null) return;
-    watched.allowance = allowance;
     const { pod, container } = watched.target;
-    this.#options.tell(pod, {
+    const event: PodEvent = {
       ...eventOf(kind, answer),
       type: 'Warning',
       container: container.name,
-    });
+    };
+    for (const listener of [...this.#eventListeners]) this.#notify(() => listener(pod, event));
   }
 }
 

@@ -40,6 +40,8 @@ export type Listing =
       readonly readings: readonly Reading[];
       /** A file is still being written: what it wants is not known yet. */
       readonly isWriting: boolean;
+      /** What is wrong with the directory as a whole, although its names could be read. */
+      readonly problem: { readonly reason: string; readonly message: string } | null;
     }
   | { readonly ok: false; readonly reason: string; readonly message: string };
 
@@ -78,11 +80,14 @@ export function emptyDirectory(path: string): DirectoryState {
 const SKIPPED_ENDINGS =
   /(~|\.(bak|orig|old|save|swp|swo|swx|tmp|rej|part|rpmsave|rpmnew|rpmorig|dpkg-[a-z]+|ucf-[a-z]+))$/i;
 
-/** Why a name in a directory is not a manifest; null when it is one (rows 4, 5). */
+const MANIFEST_ENDINGS = /\.(ya?ml|json)$/i;
+
+/** Why a name in a directory is not a manifest; null when it is one (rows 4, 5; users' pain P1). */
 export function skipReason(name: string): string | null {
   if (name.startsWith('.')) return 'its name begins with a dot';
   if (SKIPPED_ENDINGS.test(name)) return 'its name is that of a backup or a temporary file';
   if (/^#.*#$/.test(name)) return 'its name is that of an editor’s backup';
+  if (!MANIFEST_ENDINGS.test(name)) return 'its name does not end in .yaml, .yml or .json';
   return null;
 }
 
@@ -221,8 +226,9 @@ export function applyListing(
   for (const name of state.files.keys()) {
     if (!files.has(name)) changes.push({ name, keep: 'drop', warning: null });
   }
-  const complete = state.complete || !listing.isWriting;
-  const next = { path: state.path, complete, problem: null, files, skipped };
+  const complete = state.complete || (!listing.isWriting && listing.problem === null);
+  const { problem } = listing;
+  const next = { path: state.path, complete, problem, files, skipped };
   return { state: next, changes };
 }
 

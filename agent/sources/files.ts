@@ -18,12 +18,15 @@ import {
   type Explains,
   type FileChange,
 } from './files-decide.js';
+import { openLinkWatch } from './link-watch.js';
 import { openLastGood } from './last-good.js';
 import { openDirectoryReader } from './read-directory.js';
 
 export const FILE_CHECK_FREQUENCY_MS = 20_000;
 /** A path that cannot be watched is tried again this soon (row 3). */
 const WATCH_RETRY_MS = 1_000;
+/** How soon to look again for what came between a look and the watch that began after it. */
+const UNSEEN_MS = 50;
 
 export interface FileSourceOptions {
   /** A directory, or one file; a trailing slash is dropped. */
@@ -36,8 +39,8 @@ export interface FileSourceOptions {
   /** Whether the journal explains a file with the reserved prefix. */
   readonly explains: Explains;
   readonly fileCheckFrequencyMs?: number;
-  /** Another directory lies under the path now: who keeps files in it has to look. */
-  readonly onReplaced?: () => void;
+  /** The agent's own files in the directory may be gone or changed: whoever owns them should look. */
+  readonly onOwnedInDoubt?: () => void;
 }
 
 export interface FileSource extends PodSource {
@@ -48,9 +51,13 @@ export interface FileSource extends PodSource {
 /** Problems that can go away without the file changing. */
 const LOOK_AGAIN: ReadonlySet<string> = new Set(['NotExplained', 'Unreadable']);
 
+function isUnexplained({ warning }: FileChange): boolean {
+  return warning?.reason === 'NotExplained';
+}
+
 interface Watch {
-  /** Makes a new watch unless one on the same directory is alive. */
-  ensure(identity: string | null): void;
+  /** Makes a new watch unless one on the same directory is alive; true when it did. */
+  ensure(identity: string | null): boolean;
   isAlive(): boolean;
   close(): void;
 }
@@ -91,9 +98,9 @@ function watchPath(path: string, onEvent: OnEvent): Watch {
     isAlive: () => watcher !== null,
     close,
     ensure(identity) {
-      if (watcher !== null && watched === identity) return;
+      if (watcher !== null && watched === identity) return false;
       close();
-      if (identity === null) return;
+      if (identity === null) return false;
       try {
         const made = watch(identity === 'file' ? dirname(path) : path, onEvent);
         made.on('error', () => {
@@ -102,8 +109,10 @@ function watchPath(path: string, onEvent: OnEvent): Watch {
         });
         watcher = made;
         watched = identity;
+        return true;
       } catch {
         watcher = null;
+        return false;
       }
     },
   };
@@ -126,6 +135,9 @@ export async function openFileSource(options: FileSourceOptions): Promise<FileSo
   const moves = moveHints();
   const watching = watchPath(path, (kind, name) => {
     moves.note(kind, name);
+    wake.abort();
+  });
+  const linkWatch = openLinkWatch(() => {
     wake.abort();
   });
 
@@ -175,6 +187,8 @@ export async function openFileSource(options: FileSourceOptions): Promise<FileSo
       listing,
       identity: found,
       againInMs,
+      isInDoubt,
+      links,
     } = await reader.look({
       known,
       again,
@@ -183,19 +197,19 @@ export async function openFileSource(options: FileSourceOptions): Promise<FileSo
     const { state: next, changes } = applyListing(state, listing, explains);
     const wasComplete = state.complete;
     state = next;
-    watching.ensure(found);
+    const isNewWatch = [watching.ensure(found), await linkWatch.follow(links)].some(Boolean);
     const conditions = JSON.stringify(snapshotOf(state).conditions);
     if (changes.length > 0 || conditions !== shown || wasComplete !== state.complete) {
       shown = conditions;
       for (const listener of listeners) listener();
     }
     changes.forEach(warn);
+    if (isInDoubt || changes.some(isUnexplained)) options.onOwnedInDoubt?.();
     for (const change of changes) await keep(change);
-    if (found !== null && found !== identity) {
-      if (identity !== null) options.onReplaced?.();
-      await keepIdentity(found);
-    }
-    return Math.min(everyMs, againInMs ?? everyMs, watching.isAlive() ? everyMs : WATCH_RETRY_MS);
+    if (found !== null && found !== identity) await keepIdentity(found);
+    const unseenMs = isNewWatch ? UNSEEN_MS : everyMs;
+    const watchMs = watching.isAlive() ? everyMs : WATCH_RETRY_MS;
+    return Math.min(everyMs, againInMs ?? everyMs, unseenMs, watchMs);
   }
 
   async function run(firstWaitMs: number): Promise<void> {
@@ -218,6 +232,7 @@ export async function openFileSource(options: FileSourceOptions): Promise<FileSo
     async stop() {
       isEnding = true;
       watching.close();
+      linkWatch.close();
       wake.abort();
       await running;
     },

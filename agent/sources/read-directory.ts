@@ -11,11 +11,14 @@ import { basename, join } from 'node:path';
 import type { BigIntStats } from 'node:fs';
 import type { Clock } from '../../protocol/ports.js';
 import { MAX_MANIFEST_BYTES } from '../../protocol/manifest.js';
+import { OWNED_FILE_PREFIX } from '../../protocol/names.js';
 import { skipReason, type Listing, type Reading } from './files-decide.js';
 import { openForWriting } from './open-for-writing.js';
 
-/** A file written in place counts as complete when it has been still for this long. */
+/** A file written in place counts as complete when it has been still for this long and nobody holds it. */
 export const STILL_MS = 300;
+/** The same where it cannot be seen who holds it. */
+export const BLIND_STILL_MS = 2_000;
 /** Nobody writes a manifest for longer; a process may hold it open for other reasons. */
 const HELD_MAX_MS = 10_000;
 /** A file has to be away this long: `rm -r` takes the files before their directory. */
@@ -27,6 +30,10 @@ export interface Look {
   readonly identity: string | null;
   /** In how many milliseconds to look again although nothing is heard; null = no need. */
   readonly againInMs: number | null;
+  /** The directory is another one than at the last look, or one of the agent's own files has just gone. */
+  readonly isInDoubt: boolean;
+  /** Absolute paths of the names that are symbolic links. */
+  readonly links: readonly string[];
 }
 
 export interface LookHints {
@@ -48,6 +55,25 @@ export interface DirectoryReader {
    * Errors of the file system are part of the answer.
    */
   look(hints: LookHints): Promise<Look>;
+}
+
+interface Listed {
+  readonly names: string[];
+  readonly links: readonly string[];
+  /** Of the directory or the file; null when the file is not there. */
+  readonly found: BigIntStats | null;
+}
+
+/** A file of the agent's own, or one that is to become one. */
+function isOwnName(name: string): boolean {
+  return name.startsWith(OWNED_FILE_PREFIX) || name.startsWith(`.${OWNED_FILE_PREFIX}`);
+}
+
+function emptyMessage(path: string): string {
+  return (
+    `${path} is another, empty directory now (is a file system not mounted?); ` +
+    'to end all its pods put any file into it, such as .keep'
+  );
 }
 
 function stampOf({ ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
@@ -93,6 +119,10 @@ export function openDirectoryReader(
   const missing = new Map<string, number>();
   let identity = options.identity;
   let isFile = false;
+  /** Of the directory at the last look; null when it was not there; undefined before the first look. */
+  let lastFound: string | null | undefined;
+  /** Names of the former directory that stay until a person puts something into the new one. */
+  let heldBack: Set<string> | null = null;
 
   /** True when nobody seems to be in the middle of writing it. */
   async function isComplete(
@@ -112,7 +142,8 @@ export function openDirectoryReader(
     const stillMs = Math.max(seen?.stamp === stamp ? now - seen.since : 0, ageMs);
     if (stillMs < STILL_MS && !at.isMoved) return false;
     if (stillMs > HELD_MAX_MS) return true;
-    return (await openForWriting(new Set([await realpath(file)]))).size === 0;
+    const { held, isBlind } = await openForWriting(new Set([await realpath(file)]));
+    return held.size === 0 && (!isBlind || at.isMoved || stillMs >= BLIND_STILL_MS);
   }
 
   async function readOne(
@@ -150,18 +181,27 @@ export function openDirectoryReader(
   }
 
   function failed(reason: string, message: string): Look {
-    return { listing: { ok: false, reason, message }, identity: null, againInMs: null };
+    lastFound = null;
+    const listing = { ok: false, reason, message } as const;
+    return { listing, identity: null, againInMs: null, isInDoubt: false, links: [] };
   }
 
   /** The names, and whether they have to be manifests by their names: a single file has any. */
-  async function namesOf(): Promise<{ names: string[]; found: BigIntStats | null } | Look> {
+  async function namesOf(): Promise<Listed | Look> {
     try {
       const found = await stat(path, { bigint: true });
       isFile = !found.isDirectory();
-      return { names: isFile ? [basename(path)] : await readdir(path), found };
+      if (isFile) return { names: [basename(path)], links: [path], found };
+      const entries = await readdir(path, { withFileTypes: true });
+      const links = entries.filter(entry => entry.isSymbolicLink()).map(({ name }) => name);
+      return {
+        names: entries.map(({ name }) => name),
+        links: [path, ...links.map(name => join(path, name))],
+        found,
+      };
     } catch (error) {
       const code = codeOf(error);
-      if (code === 'ENOENT' && isFile) return { names: [], found: null };
+      if (code === 'ENOENT' && isFile) return { names: [], links: [], found: null };
       if (code === 'ENOENT') return failed('Missing', `${path} does not exist`);
       return failed('Unreadable', `${path} cannot be read: ${code}`);
     }
@@ -184,21 +224,35 @@ export function openDirectoryReader(
     return waiting;
   }
 
+  /**
+   * What of the former directory stays for now: another one that holds nothing of a person's may be a mount point
+   * whose file system is missing. The agent's own files come back into it by themselves.
+   */
+  function staying(
+    nowIdentity: string,
+    names: ReadonlySet<string>,
+    known: ReadonlySet<string>,
+  ): ReadonlySet<string> {
+    const isOthers = identity !== nowIdentity && !isFile;
+    if (!isOthers || [...names].some(name => !isOwnName(name))) heldBack = null;
+    else heldBack ??= new Set(known);
+    for (const name of names) heldBack?.delete(name);
+    if (heldBack?.size === 0) heldBack = null;
+    if (heldBack === null) identity = nowIdentity;
+    return heldBack ?? new Set();
+  }
+
   async function look(hints: LookHints): Promise<Look> {
     const { known } = hints;
     const listed = await namesOf();
     if ('listing' in listed) return listed;
-    const { names, found } = listed;
+    const { names, links, found } = listed;
     const nowIdentity = found === null || isFile ? 'file' : `${found.ino}/${found.birthtimeNs}`;
-    if (!isFile && names.length === 0 && known.size > 0 && identity !== nowIdentity) {
-      return failed(
-        identity === null ? 'Empty' : 'Replaced',
-        `${path} is another, empty directory now (is a file system not mounted?); ` +
-          'to end all its pods put any file into it, such as .keep',
-      );
-    }
-    identity = nowIdentity;
-    const readings: Reading[] = [];
+    const isNew = lastFound !== undefined && lastFound !== nowIdentity;
+    const wasKnown = identity !== null;
+    lastFound = nowIdentity;
+    const stays = staying(nowIdentity, new Set(names), known);
+    const readings: Reading[] = [...stays].map(name => ({ name, is: 'unchanged' }));
     let isWriting = false;
     for (const name of names.sort()) {
       const skipped = isFile ? null : skipReason(name);
@@ -211,10 +265,19 @@ export function openDirectoryReader(
       if (reading === 'writing') isWriting = true;
       readings.push(reading === 'writing' ? { name, is: 'unchanged' } : reading);
     }
-    const waiting = notYetGone(known, new Set(names));
+    const before = new Set(missing.keys());
+    const waiting = notYetGone(known, new Set([...names, ...stays]));
     readings.push(...waiting.map((name): Reading => ({ name, is: 'unchanged' })));
-    const againInMs = isWriting ? STILL_MS : waiting.length > 0 ? GONE_MS : null;
-    return { listing: { ok: true, readings, isWriting }, identity: nowIdentity, againInMs };
+    const isOwnGone = waiting.some(name => isOwnName(name) && !before.has(name));
+    const replaced = { reason: wasKnown ? 'Replaced' : 'Empty', message: emptyMessage(path) };
+    return {
+      listing: { ok: true, readings, isWriting, problem: stays.size > 0 ? replaced : null },
+      // While the former names stay the watch is made anew with each look.
+      identity: stays.size > 0 ? null : nowIdentity,
+      againInMs: isWriting ? STILL_MS : waiting.length > 0 ? GONE_MS : null,
+      isInDoubt: isNew || isOwnGone,
+      links,
+    };
   }
 
   return { look };

@@ -1,11 +1,16 @@
 /** `flotilla apply` and `flotilla diff`: a folder of manifests becomes the next revision of a bundle. */
 import { Command } from 'commander';
-import { isPod, type BundleManifest } from '../../protocol/bundle-manifest.js';
 import { parseSelector, SelectorError } from '../selectors.js';
 import type { BundleObjectStatus, BundleSpec } from '../objects.js';
 import { changesBetween, renderDiff } from './bundle-diff.js';
 import { podSecurityWarnings } from './bundle-warnings.js';
-import { defaultBundleName, documentsOf, manifestsOf, readSources } from './bundle-input.js';
+import {
+  defaultBundleName,
+  documentsOf,
+  manifestsOf,
+  readSources,
+  type BundleInput,
+} from './bundle-input.js';
 import type { ApiObject } from './client.js';
 import {
   connected,
@@ -83,9 +88,6 @@ export function diffCommand(context: Context): Command {
     .action((options: InputOptions) =>
       connected(context, options, async hub => {
         const { name, manifests } = await readInput(context, hub, options);
-        for (const warning of podSecurityWarnings(manifests.filter(isPod))) {
-          context.terminal.warn(warning);
-        }
         const current = await currentBundle(hub, name);
         const text = renderDiff(current?.spec.manifests ?? [], manifests);
         if (text === '') return;
@@ -105,7 +107,7 @@ async function readInput(
   context: Context,
   hub: Connected,
   options: InputOptions,
-): Promise<{ name: string; manifests: BundleManifest[] }> {
+): Promise<BundleInput & { name: string }> {
   const name = options.bundle ?? defaultBundleName(options.filename);
   if (name === null) {
     throw new CliError(
@@ -118,7 +120,7 @@ async function readInput(
     stdin: context.terminal.stdin,
     recursive: options.recursive === true,
   });
-  return { name, manifests: manifestsOf(documentsOf(sources), hub.namespace) };
+  return { name, ...manifestsOf(documentsOf(sources), hub.namespace) };
 }
 
 function bundlePath(hub: Connected, name?: string): string {
@@ -190,7 +192,8 @@ async function mayRemove(
 }
 
 async function apply(context: Context, hub: Connected, options: ApplyOptions): Promise<void> {
-  const { name, manifests } = await readInput(context, hub, options);
+  const { name, manifests, pods } = await readInput(context, hub, options);
+  for (const warning of podSecurityWarnings(pods)) context.terminal.warn(warning);
   const mode = dryRunMode(options.dryRun);
   const current = await currentBundle(hub, name);
   const selector = selectorAfter(options, current?.spec.nodeSelector ?? null);

@@ -7,7 +7,6 @@ import { basename, extname, join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import {
-  isPod,
   manifestKey,
   validateBundleManifest,
   type BundleManifest,
@@ -15,6 +14,7 @@ import {
 import { NO_SECRET_IN_BUNDLE } from '../../protocol/config-object.js';
 import { LABEL_PATTERN } from '../../protocol/names.js';
 import { listItems, readManifests, type ManifestDocument } from '../../protocol/manifest.js';
+import type { ValidPod } from '../../protocol/pod.js';
 import { CliError } from '../../protocol/cli-error.js';
 
 export interface Source {
@@ -117,12 +117,19 @@ function titled(kind: string, name: string): string {
   return `${kind === 'Pod' ? 'pod' : kind} "${name}"`;
 }
 
+export interface BundleInput {
+  readonly manifests: readonly BundleManifest[];
+  /** Those of the manifests that are Pods. */
+  readonly pods: readonly ValidPod[];
+}
+
 /** The Pods and ConfigMaps of the documents. Throws `CliError` with all that is wrong, place by place. */
 export function manifestsOf(
   documents: readonly ManifestDocument[],
   namespace: string,
-): BundleManifest[] {
+): BundleInput {
   const manifests: BundleManifest[] = [];
+  const pods: ValidPod[] = [];
   const problems: string[] = [];
   const seen = new Map<string, string>();
   for (const document of documents) {
@@ -155,8 +162,9 @@ export function manifestsOf(
     }
     seen.set(manifestKey(result), document.where('metadata.name'));
     manifests.push(manifest);
+    if (result.kind === 'Pod') pods.push(result.manifest);
   }
   if (problems.length > 0) throw new CliError('refused', problems.join('\n'));
-  if (!manifests.some(isPod)) throw new CliError('refused', 'no Pod in the input');
-  return manifests;
+  if (pods.length === 0) throw new CliError('refused', 'no Pod in the input');
+  return { manifests, pods };
 }

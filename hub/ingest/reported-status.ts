@@ -8,6 +8,8 @@ import type {
   ContainerStatus,
   PodCondition,
   PodStatus,
+  ResourceRequirements,
+  VolumeMountStatus,
 } from 'kubernetes-types/core/v1.js';
 
 export type Fields = Readonly<Record<string, unknown>>;
@@ -65,9 +67,25 @@ function containerState(value: unknown): ContainerState {
   };
 }
 
+/** Lists of resources; those that are empty are left out, as Kubernetes prints them. */
+function resources(value: unknown): ResourceRequirements {
+  const from = isFields(value) ? value : {};
+  const lists = (['limits', 'requests'] as const).map(name => [name, strings(from[name])] as const);
+  return Object.fromEntries(lists.filter(([, list]) => Object.keys(list).length > 0));
+}
+
+function mountStatus(from: Fields): VolumeMountStatus | null {
+  const { name, mountPath } = from;
+  if (typeof name !== 'string' || typeof mountPath !== 'string') return null;
+  const flags = pick(from, 'boolean', ['readOnly']);
+  return { name, mountPath, ...flags, ...pick(from, 'string', ['recursiveReadOnly']) };
+}
+
 function containerStatus(from: Fields): ContainerStatus | null {
   const { name, restartCount } = from;
   if (typeof name !== 'string') return null;
+  const allocatedResources = strings(from['allocatedResources']);
+  const volumeMounts = each(from['volumeMounts'], mountStatus);
   return {
     name,
     state: containerState(from['state']),
@@ -78,6 +96,9 @@ function containerStatus(from: Fields): ContainerStatus | null {
     imageID: text(from, 'imageID'),
     ...pick(from, 'string', ['containerID']),
     ...pick(from, 'boolean', ['started']),
+    ...(Object.keys(allocatedResources).length > 0 ? { allocatedResources } : {}),
+    ...(isFields(from['resources']) ? { resources: resources(from['resources']) } : {}),
+    ...(volumeMounts.length > 0 ? { volumeMounts } : {}),
   };
 }
 

@@ -134,7 +134,19 @@ export const NEWER_FIELDS = {
     workloadRef: { type: 'object' },
   },
   Container: { restartPolicyRules: { type: 'array', items: { type: 'object' } } },
-  EnvVarSource: { fileKeyRef: { type: 'object' } },
+  EnvVarSource: {
+    fileKeyRef: {
+      type: 'object',
+      properties: {
+        volumeName: { type: 'string' },
+        path: { type: 'string' },
+        key: { type: 'string' },
+        optional: { type: 'boolean' },
+      },
+      required: ['volumeName', 'path', 'key'],
+      additionalProperties: false,
+    },
+  },
   Lifecycle: { stopSignal: { type: 'string' } },
   PodResourceClaim: {
     resourceClaimName: { type: 'string' },

@@ -31,9 +31,10 @@ describe('on a real Docker Engine', { skip }, () => {
       clock: REAL_CLOCK,
       log,
       random: () => 0,
-      tell: (_, { reason, message, container }) =>
-        events.push(`${container ?? ''} ${reason}: ${message}`),
       remembered: () => null,
+    });
+    prober.onEvent((_, { reason, message, container }) => {
+      events.push(`${container ?? ''} ${reason}: ${message}`);
     });
   });
   after(async () => {

@@ -24,7 +24,9 @@ export function nodeFactsOf(change: Partial<NodeFacts> = {}): NodeFacts {
   return {
     name: NODE,
     hostIP: '10.0.0.7',
+    cpus: 2,
     memoryBytes: 4 * 1024 ** 3,
+    ephemeralStorageBytes: 20 * 1024 ** 3,
     features: null,
     clusterDNS: [],
     clusterDomain: 'cluster.local',
@@ -55,6 +57,7 @@ export const NOTHING_KNOWN: Omit<StatusInput, 'desired' | 'there' | 'memory' | '
   startingHooks: new Set(),
   messages: new Map(),
   completion: null,
+  backOffMaxMs: 300_000,
 };
 
 /** A manifest that passes validation; one container `app` unless said otherwise. */

@@ -206,7 +206,8 @@ describe('init containers, sidecars and hooks, black box', { skip: noEngine() },
 
   test('row 69: after a hook that takes all of the grace the program still has two seconds for SIGTERM', async () => {
     const who = 'late';
-    const preStop = { sleep: { seconds: 60 } };
+    // Not as a sleep hook: API validation allows none that is longer than the grace.
+    const preStop = { exec: { command: ['/bin/sh', '-c', 'sleep 60'] } };
     box.put(
       'late.json',
       pod(who, [writer('app', runsUntilTold(who, 'app', 1), { lifecycle: { preStop } })], {

@@ -176,6 +176,6 @@ describe('probes, black box', { skip: noEngine() }, () => {
 
   test('row 222: probes are counted in /metrics', async () => {
     const { body } = await box.get('/metrics');
-    assert.match(body, /^prober_probe_total\{.*probe_type="Readiness".*\} [1-9]/m);
+    assert.match(body, /^prober_probe_total\{.*probe_type="Liveness".*\} [1-9]/m);
   });
 });

@@ -229,6 +229,26 @@ describe('rows 182, 183: resources', () => {
     });
   });
 
+  test('P17: a pod that is remembered to be over is not judged, though the engine forgot it', () => {
+    const desired = wishes([
+      pod('a', { ...requesting({ cpu: '2' }), spec: { restartPolicy: 'Never' } }),
+      pod('b', requesting({ cpu: '2' })),
+    ]);
+    const a = find(desired, 'a');
+    const completion = {
+      uid: a.uid,
+      configHash: a.pod.metadata.annotations?.['kubernetes.io/config.hash'] ?? '',
+      phase: 'Succeeded',
+      reason: '',
+      message: '',
+      finishedAt: T0,
+    } as const;
+    const observed = running(find(desired, 'b'));
+    assert.deepEqual(verdicts(admit(desired, { observed })), { a: 'Failed OutOfcpu', b: '-' });
+    const completions = new Map([[a.uid, completion]]);
+    assert.deepEqual(verdicts(admit(desired, { observed, completions })), { a: '-', b: '-' });
+  });
+
   test('row 180, P2: it is admitted as soon as there is room', () => {
     const desired = wishes([
       pod('a', requesting({ cpu: '2' })),

@@ -9,12 +9,11 @@ import {
   policyRejection,
   type PolicySource,
 } from '../../../agent/admission/policy.js';
-import {
-  AdmissionPolicyError,
-  parseAdmissionPolicy,
-  parseNodeLabels,
-} from '../../../agent/admission/policy-config.js';
+import { checkNodeLabels, parseAdmissionPolicy } from '../../../agent/admission/policy-config.js';
+import { ConfigError } from '../../../agent/config-error.js';
 import type { Pod, PodSpec } from '../../../protocol/pod.js';
+
+const WHERE = 'agent.yaml: admission';
 
 const podOf = (spec: Partial<PodSpec>): Pod => ({
   metadata: { name: 'web' },
@@ -35,7 +34,7 @@ const withPort = (hostPort: number): Pod =>
   podOf({ containers: [{ name: 'app', ports: [{ containerPort: 80, hostPort }] }] });
 
 function refusal(section: unknown, source: PolicySource, pod: Pod): string | null {
-  const policy = parseAdmissionPolicy(section, 'agent.yaml');
+  const policy = parseAdmissionPolicy(section, WHERE);
   const found = policyRejection(pod, source, { policy, releaseScope: 'baseline' });
   return found && `${found.phase} ${found.reason}: ${found.message}`;
 }
@@ -63,8 +62,8 @@ describe('row 163: without configuration', () => {
 });
 
 describe('a bundle gets what both the node and the release key’s scope allow', () => {
-  const policy = parseAdmissionPolicy({ bundle: { podSecurity: 'privileged' } }, 'agent.yaml');
-  const strict = parseAdmissionPolicy({ bundle: { podSecurity: 'restricted' } }, 'agent.yaml');
+  const policy = parseAdmissionPolicy({ bundle: { podSecurity: 'privileged' } }, WHERE);
+  const strict = parseAdmissionPolicy({ bundle: { podSecurity: 'restricted' } }, WHERE);
 
   test('the node alone cannot raise it', () => {
     assert.equal(effectiveLevel('bundle', policy, 'baseline'), 'baseline');
@@ -239,8 +238,8 @@ describe('a mistake in the configuration names file and key', () => {
   for (const [section, says] of rows) {
     test(says, () => {
       assert.throws(
-        () => parseAdmissionPolicy(section, 'agent.yaml'),
-        (error: Error) => error instanceof AdmissionPolicyError && error.message.startsWith(says),
+        () => parseAdmissionPolicy(section, WHERE),
+        (error: Error) => error instanceof ConfigError && error.message.startsWith(says),
       );
     });
   }
@@ -252,7 +251,7 @@ test('the summary says what holds, defaults filled in', () => {
     http: { podSecurity: 'restricted', minHostPort: null, hostPaths: [{ prefix: '/dev/' }] },
   };
   const rest = { hostPaths: null, images: null, requireDigests: false };
-  assert.deepEqual(describePolicy(parseAdmissionPolicy(section, 'agent.yaml'), 'baseline'), {
+  assert.deepEqual(describePolicy(parseAdmissionPolicy(section, WHERE), 'baseline'), {
     bundle: { ...rest, podSecurity: 'baseline', minHostPort: 1024, images: ['registry.example/*'] },
     file: { ...rest, podSecurity: 'privileged' },
     http: {
@@ -264,17 +263,20 @@ test('the summary says what holds, defaults filled in', () => {
   });
 });
 
-describe('node labels', () => {
-  test('from a mapping and from a flag', () => {
+describe('row 178: the labels of the node’s owner', () => {
+  test('are taken as they are', () => {
     const labels = { site: 'berlin', 'example.com/rack': '' };
-    assert.deepEqual(parseNodeLabels(labels, 'agent.yaml: nodeLabels'), labels);
-    assert.deepEqual(parseNodeLabels('site=berlin, example.com/rack=', '--node-labels'), labels);
-    assert.deepEqual(parseNodeLabels(undefined, 'agent.yaml: nodeLabels'), {});
+    assert.deepEqual(checkNodeLabels(labels, '--node-labels'), labels);
   });
 
-  for (const bad of [{ 'a b': 'x' }, { a: 1 }, ['a'], 'site', { 'kubernetes.io/os': 'linux' }]) {
-    test(`${JSON.stringify(bad)} is refused`, () => {
-      assert.throws(() => parseNodeLabels(bad, 'agent.yaml: nodeLabels'), AdmissionPolicyError);
+  const rows: [Record<string, string>, string][] = [
+    [{ 'a b': 'x' }, '--node-labels: "a b=x" is not a label such as site=berlin'],
+    [{ a: 'x y' }, '--node-labels: "a=x y" is not a label such as site=berlin'],
+    [{ 'kubernetes.io/os': 'linux' }, '--node-labels: kubernetes.io/os is set by the node itself'],
+  ];
+  for (const [labels, message] of rows) {
+    test(message, () => {
+      assert.throws(() => checkNodeLabels(labels, '--node-labels'), { message });
     });
   }
 });

@@ -140,6 +140,16 @@ describe('a mistake says what, where, and what to do', () => {
       { text: 'kind: Pod' },
       /kind must be AgentConfiguration or KubeletConfiguration/,
     ],
+    [
+      'a policy that does not exist',
+      { text: 'admission: {bundle: {podSecurity: strict}}' },
+      /^agent\.yaml: admission\.bundle\.podSecurity: must be one of privileged, baseline/,
+    ],
+    [
+      'a label that no node can have',
+      { flags: { dataDir: '/d', nodeLabels: 'site=a b' } },
+      /^--node-labels: "site=a b" is not a label such as site=berlin/,
+    ],
     ['YAML that does not parse', { text: 'a: [' }, /^agent\.yaml: .*at line 1/s],
     ['a list', { text: '- a' }, /expected a mapping of settings/],
     ['a number for a text', { text: 'nodeName: 5' }, /agent\.yaml: nodeName: "5" is not a string/],

@@ -22,7 +22,12 @@ const file = (name: string, text: string): Reading => ({
   bytes: bytes(text),
   mode: 0o644,
 });
-const listing = (...readings: Reading[]): Listing => ({ ok: true, readings, isWriting: false });
+const listing = (...readings: Reading[]): Listing => ({
+  ok: true,
+  readings,
+  isWriting: false,
+  problem: null,
+});
 const trusting = () => true;
 
 function feed(state: DirectoryState, ...listings: Listing[]) {
@@ -43,8 +48,13 @@ function feed(state: DirectoryState, ...listings: Listing[]) {
 
 const names: readonly [string, boolean][] = [
   ['web.yaml', true],
-  ['web', true],
-  ['README', true],
+  ['web.yml', true],
+  ['web.json', true],
+  ['WEB.YAML', true],
+  ['web', false],
+  ['README', false],
+  ['web.yaml.txt', false],
+  ['web.conf', false],
   ['.web.yaml', false],
   ['web.yaml~', false],
   ['web.yaml.bak', false],

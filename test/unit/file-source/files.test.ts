@@ -4,7 +4,6 @@ import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   mkdirSync,
-  mkdtempSync,
   openSync,
   readdirSync,
   renameSync,
@@ -15,13 +14,12 @@ import {
   writeSync,
   closeSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, test } from 'node:test';
-import { openFileSource, type FileSource } from '../../../agent/sources/files.js';
-import type { NewEvent } from '../../../agent/ports.js';
+import type { FileSource } from '../../../agent/sources/files.js';
 import { REAL_CLOCK } from '../../support/clock.js';
 import { eventually } from '../../support/wait.js';
+import { fileBench } from './bench.js';
 
 const yaml = (name: string, image = 'busybox:1') =>
   `apiVersion: v1\nkind: Pod\nmetadata: {name: ${name}}\nspec: {containers: [{name: app, image: '${image}'}]}\n`;
@@ -31,44 +29,7 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-interface Bench {
-  readonly root: string;
-  readonly dir: string;
-  readonly events: NewEvent[];
-  readonly put: (name: string, text: string) => void;
-  /** A scan interval too long to matter: what is seen is seen by inotify. */
-  readonly open: (everyMs?: number) => Promise<FileSource>;
-}
-
-function bench(): Bench {
-  const root = mkdtempSync(join(tmpdir(), 'flotilla-files-'));
-  cleanups.push(() => {
-    rmSync(root, { recursive: true, force: true });
-  });
-  const dir = join(root, 'manifests');
-  mkdirSync(dir);
-  const events: NewEvent[] = [];
-  const put = (name: string, text: string) => {
-    writeFileSync(join(dir, `.${name}.new`), text);
-    renameSync(join(dir, `.${name}.new`), join(dir, name));
-  };
-  const open = async (everyMs = 60_000) => {
-    const silent = () => undefined;
-    const source = await openFileSource({
-      path: `${dir}/`,
-      dataDir: join(root, 'data'),
-      nodeName: 'edge1',
-      clock: REAL_CLOCK,
-      log: { info: silent, warn: silent, error: silent },
-      events: { record: event => events.push(event) },
-      explains: () => false,
-      fileCheckFrequencyMs: everyMs,
-    });
-    cleanups.push(() => source.stop());
-    return source;
-  };
-  return { root, dir, events, put, open };
-}
+const bench = () => fileBench(cleanups);
 
 const images = (source: FileSource) =>
   source.snapshot().pods.map(pod => pod.manifest.spec.containers[0]?.image);
@@ -84,9 +45,9 @@ describe('the directory source', () => {
     put('a.yaml', yaml('a'));
     const source = await open();
     await seen(source, 'a');
-    put('b', yaml('b'));
+    put('b.yaml', yaml('b'));
     await seen(source, 'a', 'b');
-    put('b', yaml('b', 'busybox:2'));
+    put('b.yaml', yaml('b', 'busybox:2'));
     await eventually('the new image', () => images(source)[1] === 'busybox:2');
     renameSync(join(dir, 'a.yaml'), join(dir, '..', 'a.yaml'));
     await seen(source, 'b');

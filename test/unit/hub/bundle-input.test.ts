@@ -12,7 +12,7 @@ const map = (value: string, name = 'conf', more = '') =>
   `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}${more}}\ndata: {key: ${value}}\n`;
 
 const read = (...texts: string[]) =>
-  manifestsOf(documentsOf([{ name: 'in.yaml', text: texts.join('---\n') }]), 'default');
+  manifestsOf(documentsOf([{ name: 'in.yaml', text: texts.join('---\n') }]), 'default').manifests;
 const keys = (manifests: readonly BundleManifest[]) => manifests.map(keyOfManifest);
 
 describe('manifestsOf', () => {

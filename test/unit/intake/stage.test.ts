@@ -61,12 +61,13 @@ afterEach(() => {
 function makeStage(change: Partial<StageOptions> = {}): Stage {
   const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
   const directory = openOwnedDirectory(manifests);
+  const refuses = bundleRefusal({ policy: DEFAULT_POLICY, releaseScope: RELEASE_SCOPE });
   return new Stage({
     journal,
     directory,
     log: quiet,
     whereabouts: () => whereabouts,
-    refuses: bundleRefusal({ policy: DEFAULT_POLICY, releaseScope: RELEASE_SCOPE }),
+    refuses,
     ...change,
   });
 }

@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { writeHosts, writeResolvConf } from '../../../agent/pods/managed-files.js';
+import { realClock } from '../../../agent/clock.js';
 import { openNodeFiles, type NodeFiles } from '../../../agent/pods/node-files.js';
-import { openPodVolumes } from '../../../agent/pods/volumes.js';
+import { openPodVolumes } from '../../../agent/volumes/volumes.js';
 import { RuntimeError } from '../../../agent/runtime/runtime.js';
 import { manifest, nodeFactsOf, wish, type PodOptions } from '../../support/pods.js';
 
@@ -14,7 +15,7 @@ const dir = mkdtempSync(join(tmpdir(), 'fl-files-'));
 after(() => {
   rmSync(dir, { recursive: true, force: true });
 });
-const volumes = openPodVolumes(dir);
+const volumes = openPodVolumes({ dataDir: dir, clock: realClock() });
 
 const files: NodeFiles = {
   resolvConf: () => Promise.resolve('nameserver 10.0.0.2\n'),
@@ -25,10 +26,11 @@ const tools = { volumes, files, node: nodeFactsOf() };
 
 async function mountsOf(options: PodOptions) {
   const desired = wish(manifest('web', options));
-  await volumes.prepare(desired.uid, desired.pod);
+  await volumes.prepare(desired, nodeFactsOf());
   const [container] = desired.pod.spec.containers;
   assert.ok(container !== undefined);
-  const mounts = await volumes.mounts(desired.uid, desired.pod, container);
+  const facts = { env: new Map<string, string>(), features: null };
+  const { mounts } = await volumes.mounts(desired, container, facts);
   return new Map(mounts.map(mount => [mount.containerPath, mount]));
 }
 

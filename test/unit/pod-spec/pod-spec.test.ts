@@ -1,7 +1,8 @@
 /** From a Pod to the runtime's specs: environment, commands, resources, mounts, names. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { expand } from '../../../agent/pods/pod-env.js';
+import { NO_CONFIG_OBJECTS } from '../../../agent/pods/config-objects.js';
+import { environment, expand } from '../../../agent/pods/pod-env.js';
 import { linuxResources, qosClass } from '../../../agent/pods/pod-resources.js';
 import { containerSpec, sandboxSpec } from '../../../agent/pods/pod-spec.js';
 import type { ContainerSpec } from '../../../agent/runtime/runtime.js';
@@ -13,7 +14,8 @@ const facts = {
   round: 0,
   node: nodeFactsOf({ hostIP: '10.0.0.7', memoryBytes: 1000 * 1024 * 1024 }),
   mounts: [],
-  podIP: '172.17.0.9',
+  devices: [],
+  env: new Map<string, string>(),
   imageUser: '',
   seccompProfile: null,
 };
@@ -22,7 +24,13 @@ function spec(container: Partial<Container>, options: PodOptions = {}): Containe
   const pod = wish(manifest('web', { ...options, containers: [{ name: 'app', ...container }] }));
   const [first] = pod.pod.spec.containers;
   assert.ok(first !== undefined);
-  return containerSpec(pod, first, facts);
+  const { values } = environment(first, pod.pod, {
+    node: facts.node,
+    podIP: '172.17.0.9',
+    objects: NO_CONFIG_OBJECTS,
+    files: new Map(),
+  });
+  return containerSpec(pod, first, { ...facts, env: values });
 }
 
 const values = new Map([

@@ -79,6 +79,10 @@ describe('row 195: while init containers run', () => {
     assert.deepEqual(one(status, 'second').state, { waiting: { reason: 'PodInitializing' } });
     assert.deepEqual(one(status, 'app').state, { waiting: { reason: 'PodInitializing' } });
     assert.equal(status.phase, 'Pending');
+    const { ready, started } = one(status, 'first');
+    assert.deepEqual([ready, started], [false, true]);
+    const initialized = status.conditions?.find(({ type }) => type === 'Initialized');
+    assert.equal(initialized?.message, 'containers with incomplete status: [first second]');
   });
 
   test('one that succeeded is ready and not started', () => {

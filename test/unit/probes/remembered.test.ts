@@ -37,6 +37,7 @@ function proberOf(entries: Readonly<Record<string, readonly [started: boolean, r
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    onEvent: () => () => undefined,
     stop: () => Promise.resolve(),
   };
   say(entries);

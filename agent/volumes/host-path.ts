@@ -1,0 +1,64 @@
+/**
+ * What a hostPath volume asks of the node: that something is there, of the right kind (kubelet behaviour rows 129 to
+ * 131). Touches nothing of the host but what is missing and may be made.
+ */
+import { constants } from 'node:fs';
+import { chmod, mkdir, open, stat } from 'node:fs/promises';
+import { MountError } from './mount-error.js';
+import type { HostPathVolumeSource } from '../../protocol/pod.js';
+
+type FileKind = 'directory' | 'file' | 'socket' | 'character device' | 'block device';
+
+const KINDS: Readonly<Record<string, FileKind>> = {
+  Directory: 'directory',
+  DirectoryOrCreate: 'directory',
+  File: 'file',
+  FileOrCreate: 'file',
+  Socket: 'socket',
+  CharDevice: 'character device',
+  BlockDevice: 'block device',
+};
+
+async function kindOf(path: string): Promise<FileKind | 'other' | null> {
+  try {
+    const found = await stat(path);
+    if (found.isDirectory()) return 'directory';
+    if (found.isFile()) return 'file';
+    if (found.isSocket()) return 'socket';
+    if (found.isCharacterDevice()) return 'character device';
+    return found.isBlockDevice() ? 'block device' : 'other';
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/** A directory 0755 with its parents; an empty file 0644 whose parent must be there. */
+async function createMissing(path: string, wanted: FileKind): Promise<void> {
+  if (wanted === 'directory') {
+    await mkdir(path, { recursive: true, mode: 0o755 });
+    await chmod(path, 0o755);
+    return;
+  }
+  const file = await open(path, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o644);
+  await file.chmod(0o644);
+  await file.close();
+}
+
+/** Throws `MountError` when it is of another kind. */
+export async function checkHostPath({ path, type = '' }: HostPathVolumeSource): Promise<void> {
+  const wanted = KINDS[type];
+  const found = await kindOf(path);
+  if (found === null && (wanted === undefined || type.endsWith('OrCreate'))) {
+    // Row 129: what the engine's bind would do; its Mounts do not.
+    return createMissing(path, wanted ?? 'directory');
+  }
+  if (wanted !== undefined && found !== wanted) {
+    throw new MountError(`hostPath type check failed: ${path} is not a ${wanted}`);
+  }
+}
+
+/** True for a device that is named as one, so that containers may open it. */
+export function isDevice({ type }: HostPathVolumeSource): boolean {
+  return type === 'CharDevice' || type === 'BlockDevice';
+}

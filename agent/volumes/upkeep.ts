@@ -1,0 +1,125 @@
+/**
+ * What volumes need while their pods run: files that follow labels, ConfigMaps and Secrets (kubelet behaviour row 135,
+ * within seconds), and emptyDirs held to their sizeLimit (row 134, pain P22). Order of calls only.
+ */
+import {
+  ageEvictions,
+  evictionMessage,
+  isEvicted,
+  noteEviction,
+  withEvictions,
+  type Evictions,
+} from './evictions.js';
+import type { PodVolumes } from './volumes.js';
+import type { Desired, DesiredPod } from '../pods/desired.js';
+import { mountFailed, type PodEvent } from '../pods/pod-events.js';
+import { podIdentity } from '../pods/pod-spec.js';
+import type { NodeCapacity } from '../pods/field-values.js';
+import type { PodIdentity } from '../runtime/runtime.js';
+import { parseQuantityWhole } from '../../protocol/quantity.js';
+import type { Clock, Log } from '../../protocol/ports.js';
+
+export interface UpkeepOptions {
+  readonly volumes: PodVolumes;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly tell: (pod: PodIdentity, event: PodEvent) => void;
+  /** A pod is to be ended: look again. */
+  readonly onChange: () => void;
+}
+
+/** Between two measurements of all limited volumes; longer when measuring takes long. */
+const MEASURE_EVERY_MS = 10_000;
+const MEASURE_EVERY_MAX_MS = 600_000;
+/** At most this part of the time is spent measuring. */
+const MEASURE_SHARE = 200;
+
+function hasLimit({ pod }: DesiredPod): boolean {
+  return (pod.spec.volumes ?? []).some(
+    ({ emptyDir }) =>
+      emptyDir !== undefined &&
+      (emptyDir.medium ?? '') === '' &&
+      parseQuantityWhole(emptyDir.sizeLimit ?? '0') > 0,
+  );
+}
+
+export class VolumeUpkeep {
+  readonly #options: UpkeepOptions;
+  readonly #ending = new AbortController();
+  #evictions: Evictions = new Map();
+  /** By uid: what the last refresh said; empty when all went well. */
+  readonly #problems = new Map<string, string>();
+  /** Those whose volumes are set up. */
+  #living: readonly DesiredPod[] = [];
+  #refreshing: Promise<void> | null = null;
+  #measuring: Promise<void> | null = null;
+
+  constructor(options: UpkeepOptions) {
+    this.#options = options;
+  }
+
+  /** Call it after each merge. `present`: uids with something on the engine or on the disk. */
+  judge(desired: Desired, present: ReadonlySet<string>): Desired {
+    const now = this.#options.clock.now();
+    const wanted = new Set(desired.pods.map(({ uid }) => uid));
+    this.#evictions = ageEvictions(this.#evictions, { wanted, present, now });
+    return withEvictions(desired, this.#evictions, now);
+  }
+
+  /** Starts what is to be done for these pods and returns at once. */
+  look(desired: Desired, prepared: ReadonlySet<string>, node: NodeCapacity): void {
+    this.#living = desired.pods.filter(({ uid }) => prepared.has(uid));
+    this.#refreshing ??= this.#refresh(node).finally(() => (this.#refreshing = null));
+    if (this.#measuring !== null || !this.#living.some(hasLimit)) return;
+    this.#measuring = this.#measure().finally(() => (this.#measuring = null));
+  }
+
+  async close(): Promise<void> {
+    this.#ending.abort();
+    await Promise.all([this.#refreshing, this.#measuring]);
+  }
+
+  async #refresh(node: NodeCapacity): Promise<void> {
+    const { volumes, tell } = this.#options;
+    for (const pod of this.#living) {
+      let message = '';
+      try {
+        await volumes.refresh(pod, node);
+      } catch (error) {
+        message = error instanceof Error ? error.message : String(error);
+      }
+      if (message === (this.#problems.get(pod.uid) ?? '')) continue;
+      this.#problems.set(pod.uid, message);
+      if (message !== '') tell(podIdentity(pod), mountFailed(message));
+    }
+    const living = new Set(this.#living.map(({ uid }) => uid));
+    for (const uid of this.#problems.keys()) if (!living.has(uid)) this.#problems.delete(uid);
+  }
+
+  async #measure(): Promise<void> {
+    const { clock, onChange } = this.#options;
+    while (!this.#ending.signal.aborted && this.#living.some(hasLimit)) {
+      const from = clock.monotonic();
+      let isOver = false;
+      for (const pod of this.#living.filter(hasLimit)) isOver = (await this.#check(pod)) || isOver;
+      if (isOver) onChange();
+      const took = clock.monotonic() - from;
+      const pause = Math.max(MEASURE_EVERY_MS, took * MEASURE_SHARE);
+      await clock.sleep(Math.min(MEASURE_EVERY_MAX_MS, pause), this.#ending.signal);
+    }
+  }
+
+  /** True when the pod is to be ended. */
+  async #check(pod: DesiredPod): Promise<boolean> {
+    const { volumes, clock, log } = this.#options;
+    const { uid } = pod;
+    const [overrun] = await volumes.overruns(pod);
+    const now = clock.now();
+    if (overrun === undefined || isEvicted(this.#evictions, uid, now)) return false;
+    const message = evictionMessage(overrun.volume, overrun.sizeLimit);
+    const isFinal = pod.pod.spec.restartPolicy === 'Never';
+    this.#evictions = noteEviction(this.#evictions, { uid, message, isFinal }, now);
+    log.warn('a pod is evicted', { uid, volume: overrun.volume, usedBytes: overrun.usedBytes });
+    return true;
+  }
+}
