@@ -7,7 +7,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { PodPlan } from '../../../agent/pods/plan.js';
 import { waitFor, type Step } from '../../../agent/pods/steps.js';
-import type { Container, PodSpec, ValidPod } from '../../../protocol/pod.js';
+import type { Container, ValidPod } from '../../../protocol/pod.js';
 import { manifest } from '../../support/pods.js';
 import { World } from './world.js';
 
