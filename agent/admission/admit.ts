@@ -13,6 +13,7 @@ import { policyRejection, RELEASE_SCOPE, type AdmissionPolicy } from './policy.j
 import { startAfterGate, WAITING_FOR } from './start-after-gate.js';
 import type { PodReport } from '../ports.js';
 import { completionOf, rememberedCompletion, type Completions } from '../pods/completion.js';
+import { EMPTY_MEMORY } from '../pods/back-off.js';
 import { CONFIG_SEEN, type Desired, type DesiredPod, type Rejection } from '../pods/desired.js';
 import { instancesOf } from '../pods/pod-reports.js';
 import type { EngineFeatures, ObservedContainer, ObservedPods } from '../runtime/runtime.js';
@@ -88,7 +89,8 @@ function hasEnded(pod: DesiredPod, present: Present, context: AdmissionContext):
   if (present.alive.has(uid)) return false;
   if (rememberedCompletion(context.completions ?? NO_COMPLETIONS, pod) !== null) return true;
   const there = instancesOf(context.observed, uid);
-  return present.all.has(uid) && completionOf(pod, there, context.now) !== null;
+  const world = { pod, memory: EMPTY_MEMORY, startedAt: null, now: context.now };
+  return present.all.has(uid) && completionOf(world, there) !== null;
 }
 
 function isHeldBack(report: Pod | undefined): boolean {

@@ -14,16 +14,7 @@ import { listenToEngine } from './engine-events.js';
 import { EngineState } from './engine-state.js';
 import type { StepOutcome } from './execute.js';
 import { NO_HOOKS, NO_PROBER, type Prober } from './health.js';
-import {
-  ENGINE_RETRY_FIRST_MS,
-  ENGINE_RETRY_MAX_MS,
-  BUSY_EVENT_MS,
-  nextLookMs,
-  STANDSTILL_MS,
-  STOP_MS,
-  UNAVAILABLE_RETRY_MS,
-  UNKNOWN_MAX_MS,
-} from './loop-times.js';
+import * as times from './loop-times.js';
 import { NodeShutdown, type ShutdownPeriod } from './node-shutdown.js';
 import { identitiesOf, isRunning, startTimes, without } from './observed-views.js';
 import { nodeFilesOf, type NodeFiles } from './node-files.js';
@@ -102,7 +93,7 @@ class Reconciler implements Pods {
       clock,
       signal: this.#ending.signal,
       onEvent: ({ podUid }) => {
-        if (this.#workers.isBusyWith(podUid)) void this.#waker.wakeUpAfter(BUSY_EVENT_MS);
+        if (this.#workers.isBusyWith(podUid)) void this.#waker.wakeUpAfter(times.BUSY_EVENT_MS);
         else this.#waker.wakeUp();
       },
       onGap: () => this.#waker.wakeUp(),
@@ -143,7 +134,7 @@ class Reconciler implements Pods {
         this.#statuses.close(),
         this.#wishes.close(),
       ]),
-      this.#options.clock.sleep(STOP_MS, patience.signal),
+      this.#options.clock.sleep(times.STOP_MS, patience.signal),
     ]);
     patience.abort();
   }
@@ -173,19 +164,19 @@ class Reconciler implements Pods {
   }
 
   isMoving(): boolean {
-    return this.#options.clock.monotonic() - this.#movedAt < STANDSTILL_MS;
+    return this.#options.clock.monotonic() - this.#movedAt < times.STANDSTILL_MS;
   }
 
   async #loop(): Promise<void> {
     const { clock, log } = this.#options;
-    let retryMs = ENGINE_RETRY_FIRST_MS;
+    let retryMs = times.ENGINE_RETRY_FIRST_MS;
     const startedAt = clock.monotonic();
     while (!this.#ending.signal.aborted) {
       this.#waker.begin();
       let waitMs: number;
       try {
         waitMs = await this.#round();
-        retryMs = ENGINE_RETRY_FIRST_MS;
+        retryMs = times.ENGINE_RETRY_FIRST_MS;
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
         const isEngine = error instanceof RuntimeError && error.code === 'EngineUnavailable';
@@ -193,10 +184,10 @@ class Reconciler implements Pods {
         if (isEngine) this.#engine.lost(message);
         this.#merge();
         await this.#look();
-        if (clock.monotonic() - startedAt >= UNKNOWN_MAX_MS) this.#areKnown = true;
+        if (clock.monotonic() - startedAt >= times.UNKNOWN_MAX_MS) this.#areKnown = true;
         this.#show();
         waitMs = retryMs;
-        retryMs = Math.min(retryMs * 2, ENGINE_RETRY_MAX_MS);
+        retryMs = Math.min(retryMs * 2, times.ENGINE_RETRY_MAX_MS);
         // Sources go on talking; only the time brings the engine back.
         await clock.sleep(waitMs, this.#ending.signal);
         continue;
@@ -250,7 +241,7 @@ class Reconciler implements Pods {
     this.#show();
     this.#waker.end();
     const failedAt = [...this.#patience.memory.failures.values()].map(failure => failure.failedAt);
-    return nextLookMs(now, [
+    return times.nextLookMs(now, [
       ...this.#plans.flatMap(({ againAt }) => againAt ?? []),
       ...this.#patience.times(),
       ...failedAt.map(at => at + FAILURE_SHOWN_MS).filter(at => at > now),
@@ -260,17 +251,9 @@ class Reconciler implements Pods {
   #merge(): void {
     const [observed, reports, node] = [this.#observed, this.#reports, this.#engine.node];
     const running = uidsOf(observed);
+    const kept = { podData: this.#podData, completions: this.#completions.all };
     const refuse = (pod: DesiredPod) => this.#shutdown.refuse(pod);
-    const podData = this.#podData;
-    const completions = this.#completions.all;
-    const desired = this.#wishes.merge({
-      observed,
-      reports,
-      node,
-      podData,
-      completions,
-      refuse,
-    });
+    const desired = this.#wishes.merge({ observed, reports, node, refuse, ...kept });
     this.#endingPods.note({
       desired,
       observed,
@@ -329,7 +312,7 @@ class Reconciler implements Pods {
     log.warn(`failed to ${describeStep(step)}`, { uid: step.uid, detail: result.message });
     if (result.is === 'unavailable') {
       this.#engine.lost(result.message);
-      this.#patience.rest(pod, clock.now() + UNAVAILABLE_RETRY_MS);
+      this.#patience.rest(pod, clock.now() + times.UNAVAILABLE_RETRY_MS);
       return;
     }
     this.#show();
