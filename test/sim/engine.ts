@@ -92,6 +92,9 @@ export class SimulatedEngine {
   up = true;
   /** Every call that changed something, in order: `stopContainer <id>`. */
   readonly acts: string[] = [];
+  /** Stop signals, by container name: when, and how long until SIGKILL. */
+  readonly stops: { readonly name: string; readonly at: number; readonly graceSeconds: number }[] =
+    [];
   private readonly listeners = new Set<(event: RuntimeEvent & { owner: string }) => void>();
   private next = 1;
 
@@ -381,6 +384,8 @@ export class SimulatedRuntime implements ContainerRuntime, ContainerExec, ImageS
     if (container?.state !== 'running') return;
     this.mine(container);
     this.engine.acts.push(`stopContainer ${container.pod.name} ${container.name}`);
+    const at = this.engine.clock.now();
+    this.engine.stops.push({ name: container.name, at, graceSeconds });
     const program = this.engine.program(container.spec);
     const deaf = program.kind === 'runs' && program.ignoresTerm === true;
     if (deaf) await this.engine.clock.sleep(graceSeconds * 1000);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { ConfigObject } from '../../agent/pods/config-objects.js';
 import type { PodSource, SourceSnapshot } from '../../agent/pods/desired.js';
 import type { NewEvent, PodReport } from '../../agent/ports.js';
-import type { Pods } from '../../agent/pods/pods.js';
+import type { Pods, PodsOptions } from '../../agent/pods/pods.js';
 import { startPods } from '../../agent/pods/reconcile.js';
 import type {
   ObservedContainer,
@@ -66,9 +66,11 @@ export class SimulatedNode {
   source = new SpokenSource();
   pods: Pods;
   #activity = 0;
+  readonly #parts: (node: SimulatedNode) => Partial<PodsOptions>;
   readonly #dataDir = mkdtempSync(join(tmpdir(), 'flotilla-sim-'));
 
-  constructor() {
+  constructor(parts: (node: SimulatedNode) => Partial<PodsOptions> = () => ({})) {
+    this.#parts = parts;
     this.engine.addImage('busybox:1');
     this.engine.fault = () => {
       this.#activity += 1;
@@ -86,6 +88,7 @@ export class SimulatedNode {
       log: { info: silent, warn: silent, error: message => this.errors.push(message) },
       node: { name: NODE, hostIP: '10.0.0.7' },
       dataDir: this.#dataDir,
+      ...this.#parts(this),
     });
   }
 

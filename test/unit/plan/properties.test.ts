@@ -1,0 +1,270 @@
+/**
+ * What holds for every history: a plan that was carried out leaves nothing to do, no step is taken twice, what runs as
+ * wanted is not touched, and two generations of a pod never run at once.
+ */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import type { PodPlan } from '../../../agent/pods/plan.js';
+import { waitFor, type Step } from '../../../agent/pods/steps.js';
+import type { Container, ValidPod } from '../../../protocol/pod.js';
+import { manifest } from '../../support/pods.js';
+import { World } from './world.js';
+
+const RUNS = 400;
+
+type Part = Partial<Container> & { name: string };
+
+const RULES = [
+  { action: 'RestartAllContainers', exitCodes: { operator: 'In', values: [42] } },
+  { action: 'Restart', exitCodes: { operator: 'In', values: [7] } },
+];
+
+const anInit = fc.constantFrom<Omit<Part, 'name'>>({}, {}, { restartPolicy: 'Always' });
+const anApp = fc.constantFrom<Record<string, unknown>>(
+  {},
+  {},
+  { restartPolicy: 'OnFailure' },
+  { restartPolicy: 'Never', restartPolicyRules: RULES },
+);
+
+const aPod: fc.Arbitrary<ValidPod> = fc
+  .record({
+    restartPolicy: fc.constantFrom('Always', 'OnFailure', 'Never'),
+    inits: fc.array(anInit, { maxLength: 3 }),
+    apps: fc.array(anApp, { minLength: 1, maxLength: 2 }),
+  })
+  .map(({ restartPolicy, inits, apps }) =>
+    manifest('web', {
+      spec: {
+        restartPolicy,
+        initContainers: inits.map((one, index) => ({
+          name: `init${index}`,
+          image: 'busybox:1',
+          ...one,
+        })),
+      },
+      containers: apps.map((one, index): Part => ({ name: `app${index}`, ...one })),
+    }),
+  );
+
+const NAMES = ['init0', 'init1', 'init2', 'app0', 'app1'];
+const aName = fc.constantFrom(...NAMES);
+
+const anEvent = fc.oneof(
+  fc.record({
+    is: fc.constant('exit' as const),
+    name: aName,
+    code: fc.constantFrom(0, 0, 1, 7, 42),
+  }),
+  fc.record({ is: fc.constant('remove' as const), name: aName }),
+  fc.record({ is: fc.constant('unhealthy' as const), name: aName, code: fc.constantFrom(0, 143) }),
+  fc.record({ is: fc.constant('later' as const), ms: fc.constantFrom(1_000, 15_000, 700_000) }),
+  fc.record({ is: fc.constant('killSandbox' as const) }),
+  fc.record({ is: fc.constant('editApp' as const) }),
+  fc.record({ is: fc.constant('editPod' as const) }),
+  fc.record({ is: fc.constant('away' as const), steps: fc.nat(4) }),
+  fc.record({ is: fc.constant('cut' as const), name: aName, steps: fc.nat(5) }),
+  fc.record({ is: fc.constant('restartAgent' as const) }),
+);
+
+type Event = typeof anEvent extends fc.Arbitrary<infer T> ? T : never;
+
+function edited(pod: ValidPod, part: 'app' | 'pod'): ValidPod {
+  const { spec } = pod;
+  const [first, ...rest] = spec.containers;
+  if (part === 'app' && first !== undefined) {
+    const env = [{ name: 'VERSION', value: String((first.env ?? []).length + 1) }];
+    const before = first.env ?? [];
+    return {
+      ...pod,
+      spec: { ...spec, containers: [{ ...first, env: [...before, ...env] }, ...rest] },
+    };
+  }
+  const grace = (spec.terminationGracePeriodSeconds ?? 30) + 1;
+  return { ...pod, spec: { ...spec, terminationGracePeriodSeconds: grace } };
+}
+
+function happen(world: World, event: Event): void {
+  switch (event.is) {
+    case 'exit':
+      if (world.runs(event.name)) world.exit(event.name, event.code);
+      return;
+    case 'remove':
+      return world.remove(event.name);
+    case 'unhealthy': {
+      const one = world.newest(event.name);
+      if (one?.state !== 'running') return;
+      const kill = { probe: 'liveness', message: '', graceSeconds: null } as const;
+      world.health = new Map([[one.id, { started: true, ready: false, kill }]]);
+      return;
+    }
+    case 'later':
+      return world.later(event.ms);
+    case 'killSandbox':
+      return world.killSandboxes();
+    case 'editApp':
+    case 'editPod':
+      world.wanted = world.wanted.map(pod => edited(pod, event.is === 'editApp' ? 'app' : 'pod'));
+      return;
+    case 'away': {
+      const { wanted } = world;
+      world.wanted = [];
+      world.round(event.steps);
+      world.wanted = wanted;
+      return;
+    }
+    case 'cut':
+      // Something ends, and the agent with it, in the midst of mending that.
+      if (world.runs(event.name)) world.exit(event.name, 42);
+      world.round(event.steps);
+      return world.restartAgent();
+    case 'restartAgent':
+      return world.restartAgent();
+  }
+}
+
+/** True when `step` cannot begin before `earlier` is over, directly or through others. */
+function follows(steps: readonly Step[], step: number, earlier: number): boolean {
+  const [last, first] = [steps[step], steps[earlier]];
+  if (last === undefined || first === undefined) return false;
+  if (waitFor(last, first) !== 'none') return true;
+  for (let between = earlier + 1; between < step; between++) {
+    const middle = steps[between];
+    if (middle === undefined || waitFor(last, middle) === 'none') continue;
+    if (follows(steps, between, earlier)) return true;
+  }
+  return false;
+}
+
+function neverTwoGenerations({ steps, desired }: PodPlan): void {
+  for (const [at, step] of steps.entries()) {
+    if (step.do !== 'startContainer') continue;
+    for (const [before, stop] of steps.entries()) {
+      if (stop.do !== 'stopContainer' || stop.uid === desired?.uid) continue;
+      assert.ok(before < at && follows(steps, at, before), `${step.container} does not wait`);
+    }
+  }
+}
+
+/** Running as the manifest has it, in a sandbox that stays, of a pod that goes on. */
+function leavesAloneWhatIsRight(world: World, plans: readonly PodPlan[]): void {
+  const { pods } = world.desired;
+  for (const { steps } of plans) {
+    for (const step of steps) {
+      if (step.do !== 'stopContainer') continue;
+      const one = world.there.containers.find(({ id }) => id === step.id);
+      const pod = pods.find(({ uid }) => uid === step.uid);
+      const sandbox = world.there.sandboxes.find(({ id }) => id === one?.sandboxId);
+      if (one === undefined || pod === undefined || world.condemned.has(one.id)) continue;
+      const isKilled = world.memory.kills.has(`${one.pod.uid}/${one.id}`);
+      const isRight = pod.containerHashes.get(one.name) === one.hash && !isKilled;
+      const stays = sandbox?.ready === true && sandbox.hash === pod.sandboxHash;
+      const isOver = world.completions.has(pod.uid);
+      const isRestarted = step.reason.startsWith('all containers of the pod are to be');
+      assert.ok(!isRight || !stays || isOver || isRestarted, `${one.name}: ${step.reason}`);
+    }
+  }
+}
+
+function key(step: Step): string | null {
+  switch (step.do) {
+    case 'stopContainer':
+    case 'removeContainer':
+    case 'stopSandbox':
+    case 'removeSandbox':
+      return `${step.do} ${step.id}`;
+    case 'createContainer':
+      return `${step.do} ${step.uid} ${step.container} ${step.attempt} ${step.sandboxId}`;
+    default:
+      return null;
+  }
+}
+
+const aHistory = fc.record({ pod: aPod, events: fc.array(anEvent, { maxLength: 14 }) });
+
+function play(pod: ValidPod, events: readonly Event[], world = new World(pod)): World {
+  world.onPlan = plans => {
+    for (const one of plans) neverTwoGenerations(one);
+    leavesAloneWhatIsRight(world, plans);
+  };
+  world.settle();
+  for (const event of events) {
+    happen(world, event);
+    world.settle();
+  }
+  return world;
+}
+
+describe('whatever happens to a pod', () => {
+  test('its plans come to an end, touch nothing that is right and never run two generations', () => {
+    fc.assert(
+      fc.property(aHistory, ({ pod, events }) => {
+        const world = play(pod, events);
+        assert.deepEqual(world.round(), []);
+      }),
+      { numRuns: RUNS },
+    );
+  });
+
+  test('nothing is ended or removed twice, and no attempt is made twice in one sandbox', () => {
+    fc.assert(
+      fc.property(aHistory, ({ pod, events }) => {
+        const gone = new Set<string>();
+        // A name that was removed by hand may be made again, and a whole pod that was removed begins at 0.
+        const kept = events.filter(({ is }) => is !== 'remove' && is !== 'away');
+        for (const step of play(pod, kept).taken) {
+          const id = key(step);
+          if (id === null || step.do === 'stopSandbox') continue;
+          assert.ok(!gone.has(id), `${id} twice`);
+          gone.add(id);
+        }
+      }),
+      { numRuns: RUNS },
+    );
+  });
+
+  test('row 74: a new agent that knows nothing finds nothing to do', () => {
+    fc.assert(
+      fc.property(aHistory, ({ pod, events }) => {
+        // A probe's verdict is what a new agent has to hear again.
+        const world = play(
+          pod,
+          events.filter(({ is }) => is !== 'unhealthy'),
+        );
+        const running = world.there.containers.filter(one => one.state === 'running');
+        world.restartAgent();
+        world.settle();
+        for (const { id } of running) {
+          const one = world.there.containers.find(other => other.id === id);
+          assert.equal(one?.state, 'running', id);
+        }
+      }),
+      { numRuns: RUNS },
+    );
+  });
+
+  test('row 116: at most one init container runs at a time, and none beside an app container', () => {
+    fc.assert(
+      fc.property(aHistory, ({ pod, events }) => {
+        const world = new World(pod);
+        const inits = (pod.spec.initContainers ?? [])
+          .filter(one => one.restartPolicy !== 'Always')
+          .map(({ name }) => name);
+        const check = () => {
+          const running = NAMES.filter(name => world.runs(name));
+          const init = running.filter(name => inits.includes(name));
+          assert.ok(init.length <= 1, init.join());
+          if (init.length === 1) assert.ok(!running.some(name => name.startsWith('app')));
+        };
+        world.settle();
+        for (const event of events) {
+          happen(world, event);
+          world.settle();
+          check();
+        }
+      }),
+      { numRuns: RUNS },
+    );
+  });
+});

@@ -1,0 +1,170 @@
+/**
+ * A small world for histories of plans: wishes, an engine in one value, what the agent remembers. Things happen to it;
+ * then it is planned and applied until nothing is left to do.
+ */
+import assert from 'node:assert/strict';
+import { EMPTY_MEMORY, noteExits, noteKills, type Memory } from '../../../agent/pods/back-off.js';
+import { completionOf, rememberedCompletion } from '../../../agent/pods/completion.js';
+import type { Completion } from '../../../agent/pods/completion.js';
+import type { Health } from '../../../agent/pods/health.js';
+import { plan, type PodPlan } from '../../../agent/pods/plan.js';
+import { instancesOf } from '../../../agent/pods/pod-reports.js';
+import type { Step } from '../../../agent/pods/steps.js';
+import type { ObservedContainer, ObservedPods } from '../../../agent/runtime/runtime.js';
+import type { ValidPod } from '../../../protocol/pod.js';
+import { apply, CALM, shorthand, T0, wishes } from '../../support/pods.js';
+
+/** More rounds than any history needs between two events. */
+const ROUNDS_MAX = 20;
+
+export class World {
+  wanted: ValidPod[];
+  there: ObservedPods = { sandboxes: [], containers: [] };
+  memory: Memory = EMPTY_MEMORY;
+  health: Health = new Map();
+  completions = new Map<string, Completion>();
+  condemned = new Set<string>();
+  now = T0;
+  /** Every step that was ever taken. */
+  readonly taken: Step[] = [];
+  /** Hears of each plan before it is applied. */
+  onPlan: (plans: readonly PodPlan[]) => void = () => undefined;
+
+  constructor(...wanted: ValidPod[]) {
+    this.wanted = wanted;
+  }
+
+  get desired() {
+    return wishes(this.wanted);
+  }
+
+  plan(): readonly PodPlan[] {
+    this.memory = noteExits(this.memory, this.there, this.now);
+    this.memory = noteKills(this.memory, this.there, this.health);
+    const ids = new Set([...this.there.sandboxes, ...this.there.containers].map(({ id }) => id));
+    for (const id of this.condemned) if (!ids.has(id)) this.condemned.delete(id);
+    this.#noteCompletions();
+    return plan({
+      ...CALM,
+      desired: this.desired,
+      observed: this.there,
+      memory: this.memory,
+      health: this.health,
+      completions: this.completions,
+      condemned: this.condemned,
+      podData: new Set(),
+      now: this.now,
+    });
+  }
+
+  #noteCompletions(): void {
+    const { pods } = this.desired;
+    const living = (one: { id: string }) => !this.condemned.has(one.id);
+    for (const pod of pods) {
+      if (rememberedCompletion(this.completions, pod) !== null) continue;
+      const { sandboxes, containers } = instancesOf(this.there, pod.uid);
+      const mine = {
+        sandboxes: sandboxes.filter(living),
+        containers: containers.filter(living),
+      };
+      const context = { pod, memory: this.memory, startedAt: null, now: this.now };
+      const completion = completionOf(context, mine);
+      if (completion !== null) this.completions.set(pod.uid, completion);
+    }
+    const wanted = new Set(pods.map(({ uid }) => uid));
+    for (const uid of this.completions.keys()) if (!wanted.has(uid)) this.completions.delete(uid);
+  }
+
+  /** What has begun to end, ends fully. */
+  #condemn(plans: readonly PodPlan[], count: number): void {
+    const ending = new Set(
+      plans.flatMap(({ desired, steps }) =>
+        steps.slice(0, count).flatMap(step => {
+          const isEnding = step.do === 'stopContainer' || step.do === 'stopSandbox';
+          return isEnding && step.uid !== desired?.uid ? [step.uid] : [];
+        }),
+      ),
+    );
+    for (const { id, pod } of [...this.there.sandboxes, ...this.there.containers]) {
+      if (ending.has(pod.uid)) this.condemned.add(id);
+    }
+  }
+
+  /** One plan, and at most `limit` steps of each pod. Returns the steps in short. */
+  round(limit = Number.POSITIVE_INFINITY): string[] {
+    const plans = this.plan();
+    this.onPlan(plans);
+    const cut = plans.map(one => ({ ...one, steps: one.steps.slice(0, limit) }));
+    this.#condemn(cut, limit);
+    this.there = apply(this.there, cut, this.now);
+    this.taken.push(...cut.flatMap(({ steps }) => steps));
+    return shorthand(cut);
+  }
+
+  /** Until nothing is left to do now; the steps of each round. */
+  settle(): string[][] {
+    const rounds: string[][] = [];
+    for (;;) {
+      const steps = this.round();
+      if (steps.length === 0) return rounds;
+      rounds.push(steps);
+      assert.ok(rounds.length < ROUNDS_MAX, `no end of it:\n${JSON.stringify(rounds, null, 1)}`);
+    }
+  }
+
+  newest(name: string): ObservedContainer | undefined {
+    return this.there.containers
+      .filter(one => one.name === name && !this.condemned.has(one.id))
+      .sort((a, b) => b.attempt - a.attempt)[0];
+  }
+
+  runs(name: string): boolean {
+    return this.newest(name)?.state === 'running';
+  }
+
+  exit(name: string, exitCode: number): void {
+    const one = this.newest(name);
+    assert.equal(one?.state, 'running', `${name} does not run`);
+    this.#change(one?.id ?? '', {
+      state: 'exited',
+      exitCode,
+      finishedAt: new Date(this.now),
+      reason: exitCode === 0 ? 'Completed' : 'Error',
+    });
+  }
+
+  #change(id: string, change: Partial<ObservedContainer>): void {
+    const containers = this.there.containers.map(one =>
+      one.id === id ? { ...one, ...change } : one,
+    );
+    this.there = { ...this.there, containers };
+  }
+
+  /** As `docker rm -f`. */
+  remove(name: string): void {
+    const id = this.newest(name)?.id;
+    const containers = this.there.containers.filter(one => one.id !== id);
+    this.there = { ...this.there, containers };
+  }
+
+  /** As `docker kill` on every pause container: what joined them ends too. */
+  killSandboxes(): void {
+    for (const one of this.there.containers) {
+      if (one.state !== 'running') continue;
+      this.#change(one.id, { state: 'exited', exitCode: 137, finishedAt: new Date(this.now) });
+    }
+    const sandboxes = this.there.sandboxes.map(one => ({ ...one, ready: false }));
+    this.there = { ...this.there, sandboxes };
+  }
+
+  /** A new agent: what only the old one knew is gone. */
+  restartAgent(): void {
+    this.memory = EMPTY_MEMORY;
+    this.health = new Map();
+    this.condemned = new Set();
+  }
+
+  later(ms: number): void {
+    this.now += ms;
+  }
+}
