@@ -7,6 +7,11 @@ interface Sleeper {
   readonly wake: () => void;
 }
 
+/** What is under way outside: calls of the file system, files being closed, programs such as mount. */
+const WORK = /^(FSReq|FileHandle|CloseReq|Process)/;
+/** Turns of the event loop without anything: under load one is not enough to tell. */
+const QUIET_TURNS = 8;
+
 export class SimulatedClock implements Clock {
   #now: number;
   readonly #start: number;
@@ -67,9 +72,9 @@ export class SimulatedClock implements Clock {
   /** Until nothing has happened for some turns of the event loop and no file is being worked on. */
   async settle(activity: () => number): Promise<void> {
     let before = -1;
-    for (let quiet = 0; quiet < 4;) {
+    for (let quiet = 0; quiet < QUIET_TURNS;) {
       await delay(1);
-      const isWorking = process.getActiveResourcesInfo().some(name => name.startsWith('FSReq'));
+      const isWorking = process.getActiveResourcesInfo().some(name => WORK.test(name));
       quiet = activity() === before && !isWorking ? quiet + 1 : 0;
       before = activity();
     }
