@@ -161,10 +161,6 @@ describe("an operator's first day", { skip: noEngine() }, () => {
         'apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: a\n    image: b:1\n    imagePullpolicy: Never\n',
         /bad\.yaml:8:5: .*unknown field "spec\.containers\[0\]\.imagePullpolicy"/,
       ],
-      [
-        'apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: a\n    image: b:1\n    env:\n    - name: A\n      valueFrom: {secretKeyRef: {name: s, key: k}}\n',
-        /bad\.yaml:10:\d+: spec\.containers\[0\]\.env\[0\]\.valueFrom\.secretKeyRef/,
-      ],
       ['apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: [\n', /bad\.yaml:\d+:\d+: /],
     ];
     const before = await play.ok('get', 'bundles', '-o', 'name');
