@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, realpathSync } from 'node:fs';
 import type { Clock, Log } from '../protocol/ports.js';
+import { CRITICAL_PRIORITY } from '../protocol/pod-priority.js';
 import { VERSION } from '../protocol/version.js';
 import type { AgentConfig } from './config.js';
 import { bundleRefusal, RELEASE_SCOPE, type AdmissionPolicy } from './admission/policy.js';
@@ -18,6 +19,7 @@ import { architecture, readNodeInfo } from './node-info.js';
 import { openOwnedDirectory } from './intake/owned-files.js';
 import type { SourceCondition } from './ports.js';
 import { watchKubelet } from './pods/kubelet-pods.js';
+import type { Pods } from './pods/pods.js';
 import { runPodsOnEngine } from './pods-on-engine.js';
 import { DockerRuntime } from './runtime/docker.js';
 import { RuntimeError } from './runtime/runtime.js';
@@ -32,6 +34,8 @@ export interface AgentOptions {
 }
 
 export interface RunningAgent {
+  /** The machine goes down: pods end by priority, if `shutdownGracePeriod` says so; else they run on. */
+  endPods(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -46,15 +50,26 @@ export async function runAgent(options: AgentOptions): Promise<RunningAgent> {
     for (const closing of closings.splice(0).reverse()) await closing();
   };
   try {
-    await assemble(options, closings);
-    return { close };
+    const pods = await assemble(options, closings);
+    const endPods = () => endByPriority(pods, options.config.shutdown);
+    return { close, endPods };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function assemble(options: AgentOptions, closings: Closing[]): Promise<void> {
+/** Row 186: pods of critical priority have the last part of the grace to themselves. */
+async function endByPriority(pods: Pods, shutdown: AgentConfig['shutdown']): Promise<void> {
+  if (shutdown === null) return;
+  const seconds = (ms: number) => Math.floor(ms / 1000);
+  await pods.shutdown([
+    { priority: 0, seconds: seconds(shutdown.graceMs - shutdown.criticalMs) },
+    { priority: CRITICAL_PRIORITY, seconds: seconds(shutdown.criticalMs) },
+  ]);
+}
+
+async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pods> {
   const { config, identity, clock, log } = options;
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const dataDir = realpathSync(config.dataDir);
@@ -114,6 +129,7 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<voi
     hub: identity?.membership.hubUrl ?? 'none (stand-alone)',
     boot: journal.boot,
   });
+  return pods;
 }
 
 interface SessionParts extends AgentOptions {

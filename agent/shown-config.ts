@@ -1,5 +1,9 @@
-/** The settings in force as `/configz` and `flotilla-agent config` show them: no value of a header. Pure. */
+/**
+ * The settings in force as `/configz` and `flotilla-agent config` show them: no value of a header, and of the
+ * URL host and path. Pure.
+ */
 import type { AgentConfig } from './config.js';
+import { shownUrl } from './sources/url-decide.js';
 
 const HIDDEN = '<hidden>';
 
@@ -9,13 +13,5 @@ export function shownConfig(config: AgentConfig): Readonly<Record<string, unknow
   const headers = Object.fromEntries(
     Object.entries(url.headers).map(([name, values]) => [name, values.map(() => HIDDEN)]),
   );
-  return { ...config, url: { ...url, url: withoutPassword(url.url), headers } };
-}
-
-function withoutPassword(text: string): string {
-  const url = new URL(text);
-  if (url.password === '' && url.username === '') return text;
-  url.username = '';
-  url.password = '';
-  return url.href;
+  return { ...config, url: { ...url, url: shownUrl(url.url), headers } };
 }

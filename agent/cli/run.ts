@@ -55,10 +55,15 @@ async function run(context: CliContext, options: RunOptions): Promise<void> {
     });
     for (const warning of warnings) log.warn(warning);
     const agent = await runAgent({ config, identity, clock, log });
-    await new Promise<void>(done => {
-      if (context.signal.aborted) return done();
-      context.signal.addEventListener('abort', () => done(), { once: true });
+    const why = await new Promise<'stop' | 'powerOff'>(done => {
+      if (context.signal.aborted) return done('stop');
+      context.signal.addEventListener('abort', () => done('stop'), { once: true });
+      process.once('SIGPWR', () => done('powerOff'));
     });
+    if (why === 'powerOff') {
+      log.info('the machine goes down; pods end in the order of their priority');
+      await agent.endPods();
+    }
     log.info('the agent stops; its pods run on');
     await agent.close();
   } catch (error) {

@@ -192,8 +192,8 @@ describe('life of a pod, black box', { skip: noEngine() }, () => {
     const app = box.running('dead', 'app').Id;
     docker('kill', box.running('dead', 'POD').Id);
     await eventually('another sandbox', () => box.running('dead', 'POD').Name.endsWith('_1'));
+    await eventually('another container', () => box.running('dead', 'app').Id !== app);
     await box.ready('dead');
-    assert.notEqual(box.running('dead', 'app').Id, app);
     box.remove('dead.yaml');
     await box.gone('dead');
   });

@@ -140,7 +140,7 @@ describe('probes, black box', { skip: noEngine() }, () => {
     const readinessProbe = { ...exec('true'), periodSeconds: 2, initialDelaySeconds: 1 };
     box.put('steady.json', pod('steady', [container('app', FOREVER, { readinessProbe })]));
     const at = (await box.ready('steady')).status?.conditions?.find(one => one.type === 'Ready');
-    await box.restart('SIGKILL');
+    await box.restart();
     const again = (await box.ready('steady')).status?.conditions?.find(one => one.type === 'Ready');
     assert.equal(again?.lastTransitionTime, at?.lastTransitionTime);
     box.remove('steady.json');

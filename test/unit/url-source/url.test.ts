@@ -1,12 +1,15 @@
 /** The URL source against a real server: requests, redirects, limits, what lies on disk. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, test } from 'node:test';
 import type { NewEvent } from '../../../agent/ports.js';
+import { readAuthorities } from '../../../agent/sources/authorities.js';
 import { httpGet } from '../../../agent/sources/http-get.js';
 import { openUrlSource, type UrlSource } from '../../../agent/sources/url.js';
 import { fastClock } from '../../support/fast-clock.js';
@@ -271,4 +274,47 @@ describe('redirects', () => {
       assert.equal((await get(server.url())).is, 'failed');
     });
   }
+});
+
+describe('https', () => {
+  const openssl = spawnSync('openssl', ['version']).status === 0;
+  const skip = openssl ? false : 'there is no openssl to make a certificate';
+
+  test(
+    'a server is trusted by the operator’s file of authorities, and by nothing else',
+    { skip },
+    async () => {
+      const directory = dataDir();
+      const [key, cert] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
+      const made = spawnSync('openssl', [
+        ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', cert],
+        ...['-days', '2', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'],
+      ]);
+      assert.equal(made.status, 0, String(made.stderr));
+      const server = createTlsServer(
+        { key: readFileSync(key), cert: readFileSync(cert) },
+        says(pod('web')),
+      );
+      await new Promise<void>(done => server.listen(0, '127.0.0.1', () => done()));
+      cleanups.push(() => new Promise<void>(done => server.close(() => done())));
+      const { port } = server.address() as AddressInfo;
+      const get = async (authorities: readonly string[], host = 'localhost') =>
+        httpGet({
+          url: `https://${host}:${port}/pods`,
+          headers: {},
+          validators: { etag: null, lastModified: null },
+          timeoutMs: 10_000,
+          clock: fastClock(0),
+          authorities,
+          signal: new AbortController().signal,
+        });
+      const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
+      const outcome = await get(await readAuthorities(cert, quiet));
+      assert.ok(outcome.is === 'body' && outcome.isPrivate);
+      const stranger = await get(await readAuthorities(null, quiet));
+      assert.ok(stranger.is === 'failed');
+      assert.match(stranger.message, /self.signed|certificate/i);
+      assert.equal((await get(await readAuthorities(cert, quiet), '127.0.0.1')).is, 'failed');
+    },
+  );
 });
