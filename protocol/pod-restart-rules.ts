@@ -59,11 +59,8 @@ const NOT_FOR_INIT = ['livenessProbe', 'readinessProbe', 'startupProbe', 'lifecy
 
 function checkInit(container: Container, at: string): FieldError[] {
   const { restartPolicy } = container;
-  if (restartPolicy === 'Always') {
-    const { restartPolicyRules = [] } = container as { restartPolicyRules?: readonly Rule[] };
-    if (restartPolicyRules.length === 0) return [];
-    return [forbidden(`${at}.restartPolicyRules`, 'a sidecar is restarted whatever its exit code')];
-  }
+  // A sidecar is restarted whatever its exit code; a rule of its may restart all.
+  if (restartPolicy === 'Always') return checkRules(container, at);
   const errors = NOT_FOR_INIT.filter(field => container[field] !== undefined).map(field =>
     forbidden(`${at}.${field}`, 'only for a sidecar (restartPolicy: Always)'),
   );

@@ -1,8 +1,8 @@
 /**
  * Which of the wanted pods may begin: sets `DesiredPod.rejection`.
  *
- * A pod that has a sandbox or container under its uid has been admitted and is not judged again; what runs is never
- * ended here. The others are asked at every gate, in order, those first that were seen first, then the critical and
+ * A pod that has a sandbox or container under its uid has been admitted: only what an edit puts into it is judged, by the
+ * policy; what runs is never ended here. The others are asked at every gate, in order, those first that were seen first, then the critical and
  * more important ones; the first no counts. What was admitted takes its ports and resources at once. Nothing is
  * remembered between two calls. Kubelet behaviour rows 177 to 184. Pure.
  */
@@ -93,6 +93,14 @@ function hasEnded(pod: DesiredPod, present: Present, context: AdmissionContext):
   return present.all.has(uid) && completionOf(world, there) !== null;
 }
 
+/** A container of it is to begin that did not run like that before. */
+function isEdited({ uid, containerHashes }: DesiredPod, present: Present): boolean {
+  const there = present.containers.get(uid) ?? [];
+  return [...containerHashes].some(
+    ([name, hash]) => !there.some(one => one.name === name && one.hash === hash),
+  );
+}
+
 function isHeldBack(report: Pod | undefined): boolean {
   const { reason, conditions = [] } = report?.status ?? {};
   return reason === WAITING_FOR || conditions.some(condition => condition.reason === WAITING_FOR);
@@ -137,10 +145,16 @@ function policyGate(policy: AdmissionPolicy, releaseScope: PodSecurityLevel): Ga
   return ({ pod, source }) => policyRejection(pod, source, { policy, releaseScope });
 }
 
+interface Asked {
+  readonly node: AdmissionNode;
+  readonly policy: Gate;
+  readonly gates: readonly Gate[];
+}
+
 function judge(
   desired: Desired,
   context: AdmissionContext,
-  { node, gates }: { readonly node: AdmissionNode; readonly gates: readonly Gate[] },
+  { node, policy, gates }: Asked,
 ): ReadonlyMap<string, Rejection> {
   const { observed, reports, now, engine = null } = context;
   const present = presentPods(observed);
@@ -168,18 +182,21 @@ function judge(
   const rejections = new Map<string, Rejection>();
   for (const pod of inOrder(living)) {
     const isCold = isThere(pod) && startsCold(pod, present, reported.get(pod.uid));
-    if (isThere(pod) && !isCold) continue;
-    const no = ask(pod, isCold ? [startAfterGate] : gates);
+    const isRunning = isThere(pod) && !isCold;
+    if (isRunning && !isEdited(pod, present)) continue;
+    // Ports and place are a running pod's already; what an edit puts into it is not.
+    const no = ask(pod, isRunning ? [policy] : isCold ? [startAfterGate] : gates);
     if (no !== null) rejections.set(pod.uid, no);
-    else if (!isCold) holdings.push(holdingOf(pod.key, pod.pod, false));
+    else if (!isThere(pod)) holdings.push(holdingOf(pod.key, pod.pod, false));
   }
   return rejections;
 }
 
 export function admission(options: AdmissionOptions): Admission {
-  const { policy, node, releaseScope = RELEASE_SCOPE } = options;
+  const { node, releaseScope = RELEASE_SCOPE } = options;
+  const policy = policyGate(options.policy, releaseScope);
   const gates: readonly Gate[] = [
-    policyGate(policy, releaseScope),
+    policy,
     osGate,
     affinityGate,
     resourcesGate,
@@ -189,7 +206,7 @@ export function admission(options: AdmissionOptions): Admission {
   ];
   return {
     admit(desired, context) {
-      const rejections = judge(desired, context, { node, gates });
+      const rejections = judge(desired, context, { node, policy, gates });
       const pods = desired.pods.map(pod => {
         const rejection = rejections.get(pod.uid) ?? null;
         return rejection === pod.rejection ? pod : { ...pod, rejection };

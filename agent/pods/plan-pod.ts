@@ -87,7 +87,9 @@ function rebuild(
   if (held !== null) return { steps: stops, sandbox: null, againAt: held };
   const init = planInit(null, there, context);
   const verdicts = again.map(view => judge(view, null, context));
-  const due = init.isDone ? again.filter((_, index) => verdicts[index]?.is !== 'waiting') : [];
+  const isDue = (verdict: Verdict | undefined) =>
+    verdict?.is === 'start' || verdict?.is === 'replace';
+  const due = init.isDone ? again.filter((_, index) => isDue(verdicts[index])) : [];
   // The instances of the old sandbox are ended above.
   const starts: Step[] = [
     ...init.steps.filter(step => step.do !== 'stopContainer' && step.do !== 'runPreStop'),

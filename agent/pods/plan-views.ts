@@ -64,6 +64,7 @@ export interface ContainerView {
 
 /** What a container's newest instance means for it. */
 export type Verdict =
+  /** Nothing is to be done about it. */
   | { readonly is: 'kept' }
   | { readonly is: 'done' }
   | { readonly is: 'waiting'; readonly until: number }
@@ -199,10 +200,8 @@ export function judge(
   if (isOver(context, view)) return { is: 'done' };
   const inPlace = newest !== undefined && newest.sandboxId === sandboxId;
   const unchanged = newest?.hash === view.hash;
-  // What was admitted goes on while its edit is not.
-  if (!unchanged && pod.rejection !== null && newest !== undefined && isAlive(newest)) {
-    return { is: 'kept' };
-  }
+  // What was admitted goes on, and what was not does not begin.
+  if (!unchanged && pod.rejection !== null) return { is: 'kept' };
   if (inPlace && newest.state === 'running' && unchanged) {
     const { kill } = healthOf(context.health, newest.id, view.container);
     return kill === null ? { is: 'kept' } : killVerdict(pod, view.name, kill);

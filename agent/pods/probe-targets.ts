@@ -7,7 +7,7 @@ import { allContainers } from '../../protocol/pod.js';
 
 export interface ProbeWorld {
   readonly wanted: readonly DesiredPod[];
-  /** Those whose manifest is remembered. */
+  /** Those that are no longer wanted and whose manifest is remembered, and those that have ended for good. */
   readonly ending: readonly DesiredPod[];
   readonly observed: ObservedPods;
 }

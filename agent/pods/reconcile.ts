@@ -217,8 +217,12 @@ class Reconciler implements Pods {
     this.#merge();
     await this.#look();
     this.#noteExits(now);
-    const ending = this.#endingPods.manifests();
     const [desired, observed] = [this.#wishes.now, this.#observed];
+    const over = this.#completions.of(desired.pods);
+    const ending = [
+      ...this.#endingPods.manifests(),
+      ...desired.pods.filter(({ uid }) => over.has(uid)),
+    ];
     this.#prober.watch(probeTargets({ wanted: desired.pods, ending, observed }));
     const { condemned } = this.#endingPods;
     const startedAt = startTimes(this.#reports);

@@ -295,6 +295,19 @@ describe('rules on exit codes', () => {
     assert.deepEqual(one.round(), [], 'once');
   });
 
+  test('row 89: a sidecar may ask for a restart of all', () => {
+    const asks = rule('RestartAllContainers', [42]).restartPolicyRules;
+    const sidecar = { name: 's', ...SIDECAR, restartPolicyRules: asks };
+    const one = world([{ name: 'a' }, sidecar]);
+    one.settle();
+    one.exit('a', 0);
+    one.settle();
+    one.exit('s', 42);
+    assert.deepEqual(running(one), ['a']);
+    one.exit('a', 0);
+    assert.deepEqual(running(one), ['app', 's']);
+  });
+
   test('row 89: a clock that was put back restarts nothing a second time', () => {
     const app = { name: 'app', ...rule('RestartAllContainers', [42]) };
     const one = world([], {}, [app, { name: 'other' }]);

@@ -57,6 +57,19 @@ describe('the loop', () => {
     assert.equal(node.report('web')?.pod.status?.containerStatuses?.[0]?.restartCount, 0);
   });
 
+  test('row 81: an engine that tells nothing is looked at once a minute', async () => {
+    const node = newNode();
+    node.engine.emit = () => undefined;
+    node.source.say(web);
+    await node.until('web runs', () => node.phase('web') === 'Running');
+    const from = node.clock.now();
+    node.engine.exitContainer(node.running('web')?.id ?? '', 1);
+    await node.until('it runs again', () => node.running('web')?.attempt === 1);
+    assert.ok(node.clock.now() - from <= 60_000);
+    node.source.say();
+    await node.until('web is gone', () => node.engine.sandboxes.size === 0);
+  });
+
   test('a file deleted while the agent was down: the pod ends when the source has spoken', async () => {
     const node = newNode();
     node.source.say(web, pair);
