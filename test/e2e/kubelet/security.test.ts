@@ -159,10 +159,11 @@ describe('security, network and names, black box', { skip: noEngine() }, () => {
     await box.ready('none');
     await box.ready('default');
     const none = box.exec('none', 'app', 'cat', '/etc/resolv.conf');
-    assert.deepEqual(
-      none.split('\n').filter(line => !line.startsWith('#')),
-      ['nameserver 192.0.2.1', 'search one.example two.example', 'options ndots:2'],
-    );
+    assert.deepEqual(none.split('\n').sort(), [
+      'nameserver 192.0.2.1',
+      'options ndots:2',
+      'search one.example two.example',
+    ]);
     const merged = box.exec('default', 'app', 'cat', '/etc/resolv.conf');
     assert.match(merged, /192\.0\.2\.1/);
     const [, nodes = ''] =
