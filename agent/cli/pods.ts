@@ -4,6 +4,7 @@ import type { Pod } from 'kubernetes-types/core/v1.js';
 import { stringify } from 'yaml';
 import { CliError } from '../../protocol/cli-error.js';
 import { ageText, layOut } from '../../protocol/columns.js';
+import { podSummary } from '../../protocol/pod-summary.js';
 import type { CliContext } from './context.js';
 import { getJson } from './socket-client.js';
 
@@ -58,32 +59,20 @@ export function podRows(
   return [
     head,
     ...pods.map(pod => {
-      const statuses = pod.status?.containerStatuses ?? [];
-      const ready = statuses.filter(s => s.ready).length;
-      const restarts = statuses.reduce((sum, s) => sum + s.restartCount, 0);
+      const { spec = {}, status = {} } = pod;
+      const { ready, status: text, restarts } = podSummary({ spec, status }, now);
       const annotations = pod.metadata?.annotations ?? {};
       const source =
         annotations['flotilla.dev/bundle'] ?? annotations['kubernetes.io/config.source'] ?? '';
       return [
         pod.metadata?.namespace ?? '',
         pod.metadata?.name ?? '',
-        `${ready}/${pod.spec?.containers.length ?? 0}`,
-        statusText(pod),
-        String(restarts),
+        ready,
+        pod.metadata?.deletionTimestamp === undefined ? text : 'Terminating',
+        restarts,
         ageText(now - Date.parse(String(pod.status?.startTime ?? ''))),
         ...(wide ? [pod.status?.podIP ?? '<none>', source] : []),
       ];
     }),
   ];
-}
-
-/** What kubectl's printer shows: the first waiting or failed container's reason, else the phase. */
-function statusText(pod: Pod): string {
-  if (pod.metadata?.deletionTimestamp !== undefined) return 'Terminating';
-  if (pod.status?.reason) return pod.status.reason;
-  for (const container of pod.status?.containerStatuses ?? []) {
-    const reason = container.state?.waiting?.reason ?? container.state?.terminated?.reason;
-    if (reason) return reason;
-  }
-  return pod.status?.phase ?? 'Unknown';
 }

@@ -6,7 +6,7 @@ import { EVENT_TABLE } from '../../../hub/api/tables/events.js';
 import { age, humanDuration } from '../../../protocol/human-duration.js';
 import { NODE_TABLE } from '../../../hub/api/tables/nodes.js';
 import { BUNDLE_TABLE, TOKEN_TABLE } from '../../../hub/api/tables/own-kinds.js';
-import { podSummary } from '../../../hub/api/tables/pod-status.js';
+import { podSummary } from '../../../protocol/pod-summary.js';
 import { POD_TABLE } from '../../../hub/api/tables/pods.js';
 import type { TableShape } from '../../../hub/api/tables/table.js';
 import type { ObjectDraft, StoredObject } from '../../../hub/store/store.js';

@@ -4,7 +4,7 @@
  * container. Pure.
  */
 import type { Container, ContainerStatus, PodSpec, PodStatus } from 'kubernetes-types/core/v1.js';
-import { age } from '../../../protocol/human-duration.js';
+import { age } from './human-duration.js';
 
 export interface PodSummaryText {
   readonly ready: string;
