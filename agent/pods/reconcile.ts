@@ -310,10 +310,10 @@ class Reconciler implements Pods {
     const { step, result } = outcome;
     this.#patience.note(outcome, clock.now());
     if (result.is === 'done') {
-      log.info(describeStep(step), { uid: step.uid });
+      log.info(describeStep(step), { pod, uid: step.uid });
       return;
     }
-    log.warn(`failed to ${describeStep(step)}`, { uid: step.uid, detail: result.message });
+    log.warn(`failed to ${describeStep(step)}`, { pod, uid: step.uid, detail: result.message });
     if (result.is === 'unavailable') {
       this.#engine.lost(result.message);
       this.#patience.rest(pod, clock.now() + times.UNAVAILABLE_RETRY_MS);
