@@ -27,7 +27,9 @@ export function statusOf(error: unknown): number {
 /** The engine's own sentence, on one line. */
 export function messageOf(error: unknown): string {
   const { json, message } = error as EngineError;
-  return (json?.message ?? message ?? String(error)).replace(/\s+/g, ' ').trim();
+  // The client library puts what HTTP said in front, which tells an operator nothing.
+  const own = (json?.message ?? message ?? String(error)).replace(/\s+/g, ' ').trim();
+  return own.replace(/^\(HTTP code \d+\) [a-z ]+ - (?=\S)/, '');
 }
 
 /** Podman answers 500 when it went between two looks of its own. */
