@@ -23,7 +23,7 @@ import type { Pods } from './pods/pods.js';
 import { runPodsOnEngine } from './pods-on-engine.js';
 import { DockerRuntime } from './runtime/docker.js';
 import { RuntimeError } from './runtime/runtime.js';
-import { serveLoopback, serveSocket } from './api/server.js';
+import { AgentError, serveLoopback, serveSocket } from './api/server.js';
 
 export interface AgentOptions {
   readonly config: AgentConfig;
@@ -69,9 +69,18 @@ async function endByPriority(pods: Pods, shutdown: AgentConfig['shutdown']): Pro
   ]);
 }
 
+function makeDataDir(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const why = (error as Error).message;
+    throw new AgentError(`the data directory cannot be made: ${why}; pass another --data-dir`);
+  }
+}
+
 async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pods> {
   const { config, identity, clock, log } = options;
-  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  makeDataDir(config.dataDir);
   const dataDir = realpathSync(config.dataDir);
 
   const runtime = new DockerRuntime({

@@ -127,7 +127,7 @@ export function openForReading(file: string): Connection {
   }
 }
 
-function unusable(file: string, error: unknown): JournalError {
+export function unusable(file: string, error: unknown): JournalError {
   if (error instanceof JournalError) return error;
   const why = error instanceof Error ? error.message : String(error);
   return new JournalError('Unusable', `${file}: the journal cannot be opened: ${why}`, {

@@ -13,7 +13,7 @@ import type { BundleName, EventSink, NewEvent, SourceCondition } from '../ports.
 import { completionStore } from './completions.js';
 import { begin, RESET_MESSAGES, resetReason, type ResetReason } from './begin.js';
 import * as content from './content.js';
-import { isDiskError, JournalError, openDatabase, type Connection } from './database.js';
+import { isDiskError, JournalError, openDatabase, unusable, type Connection } from './database.js';
 import { historyHead, type Transition } from './history.js';
 import * as outbox from './outbox.js';
 import * as trust from './trust.js';
@@ -45,7 +45,7 @@ export function openJournal(options: JournalOptions): Journal {
     return new Journal(opened.connection, options, opened.setAside);
   } catch (error) {
     opened.connection.close();
-    throw error;
+    throw isDiskError(error) ? unusable(file, error) : error;
   }
 }
 
