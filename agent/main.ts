@@ -34,7 +34,10 @@ function programOf(context: CliContext): Command {
 }
 
 function strict(command: Command): void {
-  command.exitOverride().showHelpAfterError('(--help shows what there is)');
+  command
+    .exitOverride()
+    .showHelpAfterError('(--help shows what there is)')
+    .allowExcessArguments(false);
   for (const child of command.commands) strict(child);
 }
 
@@ -59,7 +62,7 @@ async function main(): Promise<void> {
     env: process.env,
     withDataDir: command => {
       const fromEnv = process.env['FLOTILLA_DATA_DIR'] || undefined;
-      const text = 'data directory of the agent (FLOTILLA_DATA_DIR)';
+      const text = 'data directory of the agent (or FLOTILLA_DATA_DIR)';
       return fromEnv === undefined
         ? command.requiredOption('--data-dir <dir>', text)
         : command.option('--data-dir <dir>', text, fromEnv);

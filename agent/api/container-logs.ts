@@ -62,6 +62,12 @@ function containerIdOf(sources: LogSources, target: LogTarget): string {
   const report = sources.pods().find(r => keys.includes(r.key));
   if (!report) throw new HttpError(404, `no pod "${pod}" in namespace ${namespace}`);
   const names = allContainers(report.pod).map(c => c.name);
+  if (names.length === 0) {
+    throw new HttpError(
+      404,
+      `nothing of pod ${pod} runs: ${report.pod.status?.message ?? 'refused'}`,
+    );
+  }
   const name = container === '' && names.length === 1 ? names[0] : container;
   if (name === '') {
     throw new HttpError(

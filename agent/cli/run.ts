@@ -79,8 +79,8 @@ function readText(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    throw new ConfigError(
-      `--config ${path}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`,
-    );
+    const { code } = error as NodeJS.ErrnoException;
+    const why = code === 'ENOENT' ? 'no such file' : (code ?? String(error));
+    throw new ConfigError(`--config ${path}: cannot be read: ${why}`);
   }
 }

@@ -33,13 +33,20 @@ export function openSocket(
       fail(
         new CliError(
           'failed',
-          `no agent runs on ${dataDir} (${code ?? error.message})`,
+          `no agent runs on ${dataDir} (${whyNot(code) ?? error.message})`,
           'start it with `flotilla-agent run --data-dir DIR`, or pass the --data-dir it was started with',
         ),
       );
     });
     req.end();
   });
+}
+
+/** Two ways to find nobody: never started here, or ended without a word. */
+function whyNot(code: string | undefined): string | undefined {
+  if (code === 'ENOENT') return 'it has no agent.sock';
+  if (code === 'ECONNREFUSED') return 'nothing answers on its agent.sock';
+  return code;
 }
 
 export async function readText(response: IncomingMessage): Promise<string> {
