@@ -92,8 +92,14 @@ function kindError(value: unknown): FieldError | null {
     return required('apiVersion', 'a manifest is a v1 Pod');
   }
   if (apiVersion === 'v1' && kind === 'Pod') return null;
-  const message = `kind: ${apiVersion} ${kind} is not a v1 Pod`.slice(0, 200);
+  const message = `kind: ${apiVersion} ${kind} is not a v1 Pod${hintFor(value)}`.slice(0, 200);
   return { path: 'kind', code: 'UnsupportedKind', message };
+}
+
+/** A workload put into the directory by mistake: what of it would run here. */
+function hintFor({ spec }: Record<string, unknown>): string {
+  const hasTemplate = isObject(spec) && isObject(spec['template']);
+  return hasTemplate ? '; write what its spec.template holds as one' : '';
 }
 
 function checkContext(pod: Pod, options: PodManifestOptions): FieldError[] {

@@ -55,6 +55,14 @@ describe('what is not a manifest at all', () => {
       assert.deepEqual(result.ok ? [] : result.errors.map(error => error.code), [code]);
     });
   }
+
+  test('a workload, whose template would run here', () => {
+    const value = { apiVersion: 'apps/v1', kind: 'DaemonSet', spec: { template: { spec: {} } } };
+    const result = validatePodManifest(value, { context: 'file' });
+    assert.deepEqual(result.ok ? [] : result.errors.map(error => error.message), [
+      'kind: apps/v1 DaemonSet is not a v1 Pod; write what its spec.template holds as one',
+    ]);
+  });
 });
 
 describe('a valid pod', () => {
