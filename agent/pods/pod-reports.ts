@@ -9,7 +9,7 @@ import type { Health } from './health.js';
 import { conditionSince } from './pod-conditions.js';
 import type { NodeFacts } from './pod-spec.js';
 import { podStatus, UPDATE_REJECTED, type CompletionWords } from './pod-status.js';
-import { gracePeriod, type Instances } from './plan-views.js';
+import { endingGrace, type Instances } from './plan-views.js';
 import { noteRuns, type RememberedStatus } from './status-history.js';
 import type { PodReport } from '../ports.js';
 import type { EngineId, ObservedPods } from '../runtime/runtime.js';
@@ -93,7 +93,7 @@ function reportOf(desired: DesiredPod, status: PodStatus): PodReport {
 function withDeletion(report: PodReport, since: number): PodReport {
   const { pod } = report;
   const deletionTimestamp = iso(since);
-  const deletionGracePeriodSeconds = gracePeriod(pod.spec?.terminationGracePeriodSeconds);
+  const deletionGracePeriodSeconds = endingGrace(pod.spec?.terminationGracePeriodSeconds);
   const metadata = { ...pod.metadata, deletionTimestamp, deletionGracePeriodSeconds };
   return { ...report, pod: { ...pod, metadata } };
 }
