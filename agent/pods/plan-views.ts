@@ -90,6 +90,11 @@ export function isAlive(container: ObservedContainer): boolean {
   return container.state === 'running' || container.state === 'unknown';
 }
 
+/** Something of it is up: what admission says of it now is about an edit. */
+export function hasBegun({ sandboxes, containers }: Instances): boolean {
+  return sandboxes.some(one => one.ready) || containers.some(isAlive);
+}
+
 export function earliest(...times: readonly (number | null)[]): number | null {
   const given = times.filter(time => time !== null);
   return given.length === 0 ? null : Math.min(...given);
