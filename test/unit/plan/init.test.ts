@@ -108,7 +108,7 @@ describe('init containers', () => {
     });
   }
 
-  test('row 118: run again, in order, when the sandbox has to be made again', () => {
+  test('row 118, T54: run again, in order, when the sandbox has to be made again', () => {
     const one = run(world([{ name: 'a' }, { name: 'b' }]), 'a', 'b');
     one.killSandboxes('web');
     assert.deepEqual(running(one), ['a']);
