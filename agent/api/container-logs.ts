@@ -3,7 +3,7 @@
  * sinceSeconds, sinceTime, limitBytes, timestamps. Which container is meant is found in the reports.
  */
 import type { ServerResponse } from 'node:http';
-import { allContainers } from '../../protocol/pod.js';
+import { allContainers, type ContainerStatus } from '../../protocol/pod.js';
 import type { PodReport } from '../ports.js';
 import { RuntimeError, type ContainerRuntime, type LogOptions } from '../runtime/runtime.js';
 import { HttpError } from './http-error.js';
@@ -59,7 +59,9 @@ interface LogTarget {
 function containerIdOf(sources: LogSources, target: LogTarget): string {
   const { namespace, pod, container, previous } = target;
   const keys = [`${namespace}/${pod}`, `${namespace}/${pod}-${sources.nodeName}`];
-  const report = sources.pods().find(r => keys.includes(r.key));
+  const reports = sources.pods().filter(r => keys.includes(r.key));
+  // Beside a version that may not begin stands the one that runs.
+  const report = reports.find(one => statusIn(one, container)?.containerID) ?? reports[0];
   if (!report) throw new HttpError(404, `no pod "${pod}" in namespace ${namespace}`);
   const names = allContainers(report.pod).map(c => c.name);
   if (names.length === 0) {
@@ -81,8 +83,7 @@ function containerIdOf(sources: LogSources, target: LogTarget): string {
       `no container "${container}" in pod ${pod}; it has: ${names.join(', ')}`,
     );
   }
-  const { containerStatuses = [], initContainerStatuses = [] } = report.pod.status ?? {};
-  const status = [...initContainerStatuses, ...containerStatuses].find(s => s.name === name);
+  const status = statusIn(report, name);
   const id = previous ? status?.lastState?.terminated?.containerID : status?.containerID;
   if (id === undefined || id === '') {
     const what = previous ? 'previous terminated container' : 'container';
@@ -92,6 +93,13 @@ function containerIdOf(sources: LogSources, target: LogTarget): string {
     );
   }
   return id.replace(/^[a-z]+:\/\//, '');
+}
+
+/** An empty name means any container. */
+function statusIn({ pod }: PodReport, name: string): ContainerStatus | undefined {
+  const { containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
+  const all = [...initContainerStatuses, ...containerStatuses];
+  return all.find(one => (name === '' ? one.containerID !== undefined : one.name === name));
 }
 
 function logOptionsOf(query: URLSearchParams): LogOptions {

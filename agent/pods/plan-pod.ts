@@ -8,7 +8,8 @@ import { planInit } from './plan-init.js';
 import { collect, stopSandboxes } from './plan-teardown.js';
 import {
   earliest,
-  graceOf,
+  endingGrace,
+  gracePeriod,
   initViewsOf,
   isAlive,
   judge,
@@ -48,14 +49,26 @@ function waitsOf(verdicts: readonly Verdict[]): (number | null)[] {
   return verdicts.map(verdict => (verdict.is === 'waiting' ? verdict.until : null));
 }
 
-/** What ends of itself, or has to: sidecars and whatever else is alive, then the sandbox. */
-function end(there: Instances, context: PodContext, reason: string): Step[] {
-  const { uid } = context.pod;
-  const graceSeconds = graceOf(context);
+/** Whatever is alive, sidecars last, then the sandbox. */
+function endAll(
+  there: Instances,
+  uid: string,
+  { reason, graceSeconds }: { readonly reason: string; readonly graceSeconds: number },
+): Step[] {
   return [
     ...stopContainers(there.containers.filter(isAlive), { uid, graceSeconds, there, reason }),
     ...stopSandboxes(uid, there, reason),
   ];
+}
+
+function podGrace({ pod }: PodContext): number | undefined {
+  return pod.pod.spec.terminationGracePeriodSeconds;
+}
+
+/** The pod has ended, or has to. */
+function end(there: Instances, context: PodContext, reason: string): Step[] {
+  const graceSeconds = endingGrace(podGrace(context), context.graceLimit);
+  return endAll(there, context.pod.uid, { reason, graceSeconds });
 }
 
 /** Images of containers whose turn comes later are fetched beside the first ones, as far as nothing holds them up. */
@@ -80,7 +93,8 @@ function rebuild(
   const { pod } = context;
   const { uid } = pod;
   const { reason } = next;
-  const stops = end(there, context, reason);
+  const graceSeconds = gracePeriod(podGrace(context));
+  const stops = endAll(there, uid, { reason, graceSeconds });
   const again = runsAgain(context, there);
   if (again.length === 0) return { steps: stops, sandbox: null, againAt: null };
   const held = heldBy(context, ['sandbox', 'volumes']);
@@ -120,7 +134,7 @@ function maintain(sandbox: ObservedSandbox, there: Instances, context: PodContex
   if (outdated.length > 0) {
     // Row 89: all end before the first begins again.
     const reason = 'all containers of the pod are to be restarted';
-    const ending = { uid, graceSeconds: graceOf(context), there, reason };
+    const ending = { uid, graceSeconds: gracePeriod(podGrace(context)), there, reason };
     return { steps: stopContainers(outdated, ending), sandbox, againAt: null };
   }
   const init = planInit(sandbox.id, there, context);

@@ -5,6 +5,7 @@
 import { newestFirst } from './back-off.js';
 import {
   earliest,
+  endingGrace,
   gracePeriod,
   initViewsOf,
   isAlive,
@@ -43,8 +44,8 @@ export function retire(
   const sandboxes = newestFirst(there.sandboxes);
   const containers = newestFirst(there.containers);
   const kept = containers.find(one => one.graceSeconds !== null)?.graceSeconds ?? undefined;
-  const podGrace = gracePeriod(sandboxes[0]?.terminationGracePeriodSeconds ?? kept);
-  const graceSeconds = gracePeriod(Math.min(podGrace, graceLimit ?? podGrace));
+  const podGrace = sandboxes[0]?.terminationGracePeriodSeconds ?? kept;
+  const graceSeconds = endingGrace(podGrace, graceLimit);
   return [
     ...stopContainers(containers.filter(isAlive), { uid, graceSeconds, there, reason }),
     ...stopSandboxes(uid, there, reason),

@@ -18,6 +18,8 @@ import type { Container } from '../../protocol/pod.js';
 
 /** SIGTERM always gets this long, grace 0 included (row 69). */
 export const MIN_GRACE_S = 2;
+/** What a pod that ends for good has at least, so that its hooks run whatever its grace is (row 68). */
+const MIN_ENDING_GRACE_S = 1;
 /** For a container whose sandbox, and with it the stored grace, is gone. */
 const UNKNOWN_GRACE_S = 30;
 
@@ -73,18 +75,24 @@ export type Verdict =
   | { readonly is: 'kill'; readonly reason: string; readonly graceSeconds: number | null }
   | { readonly is: 'replace'; readonly reason: string };
 
+/** Of a container of a pod that goes on. With 0 there is no time for its hook (row 112). */
 export function gracePeriod(seconds: number | undefined): number {
-  return Math.max(MIN_GRACE_S, seconds ?? UNKNOWN_GRACE_S);
+  return seconds ?? UNKNOWN_GRACE_S;
 }
 
-/** What the manifest says, unless there is less time. */
-export function graceOf({ pod, graceLimit }: Pick<PodContext, 'pod' | 'graceLimit'>): number {
-  const seconds = gracePeriod(pod.pod.spec.terminationGracePeriodSeconds);
-  return gracePeriod(Math.min(seconds, graceLimit ?? seconds));
+/** Of a pod that ends for good; `limit` where there is less time. */
+export function endingGrace(seconds: number | undefined, limit: number | null = null): number {
+  const given = gracePeriod(seconds);
+  return Math.max(MIN_ENDING_GRACE_S, Math.min(given, limit ?? given));
 }
 
 export function isAlive(container: ObservedContainer): boolean {
   return container.state === 'running' || container.state === 'unknown';
+}
+
+/** Something of it is up: what admission says of it now is about an edit. */
+export function hasBegun({ sandboxes, containers }: Instances): boolean {
+  return sandboxes.some(one => one.ready) || containers.some(isAlive);
 }
 
 export function earliest(...times: readonly (number | null)[]): number | null {

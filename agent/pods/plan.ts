@@ -12,7 +12,7 @@ import type { Desired, DesiredPod } from './desired.js';
 import type { Health } from './health.js';
 import { planPod, type Actions, type PodPlanContext } from './plan-pod.js';
 import { retire } from './plan-teardown.js';
-import { isAlive, NO_INSTANCES, type Instances } from './plan-views.js';
+import { hasBegun, NO_INSTANCES, type Instances } from './plan-views.js';
 import type {
   EngineId,
   ObservedContainer,
@@ -169,9 +169,7 @@ function planKey(group: Group, input: PlanInput, wantedUids: ReadonlySet<string>
         : planPod(living ?? { ...NO_INSTANCES, former: doomed }, context);
     return { ...next, steps: [...retiring, ...ending, ...next.steps] };
   }
-  const hasBegun =
-    living !== null && (living.sandboxes.some(one => one.ready) || living.containers.some(isAlive));
-  if (pod.rejection !== null && !hasBegun) {
+  if (pod.rejection !== null && (living === null || !hasBegun(living))) {
     // What runs under the name goes on until its successor may begin.
     return { steps: [], sandbox: null, againAt: pod.rejection.againAt };
   }

@@ -4,12 +4,17 @@
  */
 import type { Memory } from './back-off.js';
 import { iso } from './container-state.js';
-import { CONFIG_SOURCE, type Desired, type DesiredPod, type RefusedPod } from './desired.js';
+import {
+  CONFIG_SOURCE,
+  type Desired,
+  type DesiredPod,
+  type RefusedPod,
+  type Rejection,
+} from './desired.js';
 import type { Health } from './health.js';
-import { conditionSince } from './pod-conditions.js';
 import type { NodeFacts } from './pod-spec.js';
-import { podStatus, UPDATE_REJECTED, type CompletionWords } from './pod-status.js';
-import { gracePeriod, type Instances } from './plan-views.js';
+import { heldUpdate, podStatus, withoutHeldUpdate, type CompletionWords } from './pod-status.js';
+import { endingGrace, type Instances } from './plan-views.js';
 import { noteRuns, type RememberedStatus } from './status-history.js';
 import type { PodReport } from '../ports.js';
 import type { EngineId, ObservedPods } from '../runtime/runtime.js';
@@ -61,10 +66,17 @@ export function instancesOf(observed: ObservedPods | null, uid: string): Instanc
   };
 }
 
+/** Counts and states would be guesses. */
+const NOT_LOOKED_AT: PodStatus = {
+  phase: 'Unknown',
+  reason: 'ContainerRuntimeUnknown',
+  message: 'The container engine has not answered since the agent was started.',
+};
+
 function statusOf(desired: DesiredPod, input: ReportsInput): RememberedStatus {
   const { uid } = desired;
   const before = input.remembered.get(uid);
-  if (input.observed === null && before !== undefined) return before;
+  if (input.observed === null) return before ?? { status: NOT_LOOKED_AT, runs: {} };
   const there = instancesOf(input.observed, uid);
   const runs = before?.runs ?? {};
   const status = podStatus({
@@ -93,7 +105,7 @@ function reportOf(desired: DesiredPod, status: PodStatus): PodReport {
 function withDeletion(report: PodReport, since: number): PodReport {
   const { pod } = report;
   const deletionTimestamp = iso(since);
-  const deletionGracePeriodSeconds = gracePeriod(pod.spec?.terminationGracePeriodSeconds);
+  const deletionGracePeriodSeconds = endingGrace(pod.spec?.terminationGracePeriodSeconds);
   const metadata = { ...pod.metadata, deletionTimestamp, deletionGracePeriodSeconds };
   return { ...report, pod: { ...pod, metadata } };
 }
@@ -140,21 +152,19 @@ function refusedReport(refused: RefusedPod, nodeName: string): PodReport {
 }
 
 /**
- * A former version that runs on because its successor was rejected: not ending, and it says why it is not the new
- * one. It stands behind the rejected one, so that who keeps one pod per name keeps what runs.
+ * A former version that runs on because its successor may not begin: not ending, and it says why it is not the new
+ * one. It stands behind that one, so that who keeps one pod per name keeps what runs.
  */
-function withRejectedUpdate(
+function withHeldUpdate(
   report: PodReport,
-  successor: DesiredPod,
+  rejection: Rejection,
   before: { readonly status: PodStatus | undefined; readonly now: number },
 ): PodReport {
-  const { reason = '', message = '' } = successor.rejection ?? {};
   const { pod } = report;
   const conditions = pod.status?.conditions ?? [];
   const times = { previous: before.status?.conditions ?? [], now: iso(before.now) };
-  const told = conditionSince(UPDATE_REJECTED, { status: 'True', reason, message }, times);
-  const others = conditions.filter(one => one.type !== UPDATE_REJECTED);
-  const status = { ...pod.status, conditions: [...others, told] };
+  const told = heldUpdate(rejection, times);
+  const status = { ...pod.status, conditions: [...withoutHeldUpdate(conditions), told] };
   return { ...report, pod: { ...pod, status } };
 }
 
@@ -162,21 +172,19 @@ export function podReports(input: ReportsInput): Reports {
   const remembered = new Map<string, RememberedStatus>();
   const show = (desired: DesiredPod) => {
     const found = statusOf(desired, input);
-    remembered.set(desired.uid, found);
+    if (found.status !== NOT_LOOKED_AT) remembered.set(desired.uid, found);
     return reportOf(desired, found.status);
   };
   const { desired, ending, node, now } = input;
   const wanted = desired.pods.map(show);
-  const rejected = new Map(
-    desired.pods.filter(pod => pod.rejection !== null).map(pod => [pod.key, pod]),
-  );
+  const rejections = new Map(desired.pods.map(({ key, rejection }) => [key, rejection]));
   const leaving = [...ending].flatMap(([uid, one]) => {
     const shown = one.desired === null ? orphanReport(uid, input) : show(one.desired);
     if (shown === null) return [];
-    const successor = rejected.get(shown.key);
-    if (successor === undefined) return [withDeletion(shown, one.since)];
+    const rejection = rejections.get(shown.key) ?? null;
+    if (rejection === null) return [withDeletion(shown, one.since)];
     const { status } = input.remembered.get(uid) ?? {};
-    const told = withRejectedUpdate(shown, successor, { status, now });
+    const told = withHeldUpdate(shown, rejection, { status, now });
     const runs = remembered.get(uid)?.runs ?? {};
     if (told.pod.status !== undefined) remembered.set(uid, { status: told.pod.status, runs });
     return [told];

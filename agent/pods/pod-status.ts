@@ -8,12 +8,18 @@
 import { failureKey, type Memory } from './back-off.js';
 import type { Completion } from './completion.js';
 import { iso, statesOf, type ContainerCase } from './container-state.js';
-import { CONFIG_SEEN, type DesiredPod } from './desired.js';
+import { CONFIG_SEEN, type DesiredPod, type Rejection } from './desired.js';
 import { healthOf, type Health } from './health.js';
 import { conditionsOf, conditionSince } from './pod-conditions.js';
 import { byName, phaseOf, type Phase } from './pod-phase.js';
 import { qosClass } from './pod-resources.js';
-import { initViewsOf, viewsOf, type ContainerView, type Instances } from './plan-views.js';
+import {
+  hasBegun,
+  initViewsOf,
+  viewsOf,
+  type ContainerView,
+  type Instances,
+} from './plan-views.js';
 import { restartsOf, type KnownRuns } from './status-history.js';
 import type { EngineId, ObservedContainer } from '../runtime/runtime.js';
 import type { Container, ContainerStatus, PodCondition, PodStatus } from '../../protocol/pod.js';
@@ -46,6 +52,22 @@ export interface StatusInput {
 
 /** On a pod whose former version runs on because admission does not let this one begin. */
 export const UPDATE_REJECTED = 'UpdateRejected';
+/** The same where the new version only has to wait, as for a ConfigMap that is not there yet. */
+const UPDATE_WAITING = 'UpdateWaiting';
+
+/** On what runs on in the place of a version that may not begin. */
+export function heldUpdate(
+  { phase, reason, message }: Rejection,
+  times: { readonly previous: readonly PodCondition[]; readonly now: string },
+): PodCondition {
+  const type = phase === 'Failed' ? UPDATE_REJECTED : UPDATE_WAITING;
+  return conditionSince(type, { status: 'True', reason, message }, times);
+}
+
+/** Without what `heldUpdate` adds. */
+export function withoutHeldUpdate(conditions: readonly PodCondition[]): PodCondition[] {
+  return conditions.filter(({ type }) => type !== UPDATE_REJECTED && type !== UPDATE_WAITING);
+}
 
 /** As the kubelet shows mounts since Kubernetes 1.33. */
 function mountStatuses(container: Container, input: StatusInput): Partial<ContainerStatus> {
@@ -188,39 +210,50 @@ function addresses(input: StatusInput): Partial<PodStatus> {
   };
 }
 
-/** Row 179: a pod that may not begin and of which nothing is there. */
-function rejectedStatus(input: StatusInput): PodStatus | null {
-  const { desired, there } = input;
-  if (desired.rejection?.phase !== 'Failed' || there.containers.length > 0) return null;
-  const { reason, message } = desired.rejection;
+function isUp(there: Instances): boolean {
+  return there.containers.length > 0 && hasBegun(there);
+}
+
+/** Why nothing of the pod is up, after a start of the node too; null when something is, or nothing holds it back. */
+function heldStart({ desired, there, completion }: StatusInput): Rejection | null {
+  return completion === null && !isUp(there) ? desired.rejection : null;
+}
+
+/** Row 179: a pod that may not begin. */
+function rejectedStatus(input: StatusInput, statuses: Partial<PodStatus>): PodStatus | null {
+  const held = heldStart(input);
+  if (held?.phase !== 'Failed') return null;
   return {
     phase: 'Failed',
-    reason,
-    message: `Pod was rejected: ${message}`,
+    reason: held.reason,
+    message: `Pod was rejected: ${held.message}`,
     startTime: startTime(input),
-    qosClass: qosClass(desired.pod),
+    ...(input.there.containers.length === 0 ? {} : statuses),
+    qosClass: qosClass(input.desired.pod),
   };
 }
 
 /** What of an earlier manifest of the same pod runs on. */
-function updateRejected(input: StatusInput): PodCondition[] {
+function updateHeld(input: StatusInput): PodCondition[] {
   const { desired, there, previous, now } = input;
-  if (desired.rejection === null || there.containers.length === 0) return [];
-  const { reason, message } = desired.rejection;
-  const times = { previous: previous?.conditions ?? [], now: iso(now) };
-  return [conditionSince(UPDATE_REJECTED, { status: 'True', reason, message }, times)];
+  if (desired.rejection === null || !isUp(there)) return [];
+  return [heldUpdate(desired.rejection, { previous: previous?.conditions ?? [], now: iso(now) })];
 }
 
 export function podStatus(input: StatusInput): PodStatus {
   const { desired, there, previous } = input;
-  const rejected = rejectedStatus(input);
-  if (rejected !== null) return rejected;
   const shown = shownContainers(input);
   const initContainerStatuses = shown.init.map(({ status }) => status);
   const containerStatuses = shown.app.map(({ status }) => status);
+  const statuses = {
+    ...(initContainerStatuses.length === 0 ? {} : { initContainerStatuses }),
+    containerStatuses,
+  };
+  const rejected = rejectedStatus(input, statuses);
+  if (rejected !== null) return rejected;
   const phase = phaseAndWhy(input, shown);
   const { spec } = desired.pod;
-  const pending = desired.rejection;
+  const held = heldStart(input);
   const isHost = spec.hostNetwork === true;
   const conditions = conditionsOf({
     spec,
@@ -232,14 +265,11 @@ export function podStatus(input: StatusInput): PodStatus {
   });
   return {
     ...phase,
-    ...(pending !== null && there.containers.length === 0
-      ? { reason: pending.reason, message: pending.message }
-      : {}),
-    conditions: [...conditions, ...updateRejected(input)],
+    ...(held === null ? {} : { reason: held.reason, message: held.message }),
+    conditions: [...conditions, ...updateHeld(input)],
     ...addresses(input),
     startTime: startTime(input),
-    ...(initContainerStatuses.length === 0 ? {} : { initContainerStatuses }),
-    containerStatuses,
+    ...statuses,
     qosClass: qosClass(desired.pod),
   };
 }

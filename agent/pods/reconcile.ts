@@ -143,6 +143,7 @@ class Reconciler implements Pods {
     const meant = this.#wishes.named(key);
     if (key !== null && meant.length === 0) return false;
     this.#patience.retry(meant);
+    this.#wishes.retry(meant);
     this.#waker.wakeUp();
     return true;
   }
@@ -257,7 +258,8 @@ class Reconciler implements Pods {
     const running = uidsOf(observed);
     const kept = { podData: this.#podData, completions: this.#completions.all };
     const refuse = (pod: DesiredPod) => this.#shutdown.refuse(pod);
-    const desired = this.#wishes.merge({ observed, reports, node, refuse, ...kept });
+    const known = { observed, isObserved: this.#isObserved, reports, node };
+    const desired = this.#wishes.merge({ ...known, refuse, ...kept });
     this.#endingPods.note({
       desired,
       observed,

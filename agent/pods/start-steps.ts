@@ -2,7 +2,6 @@
 import type { DesiredPod } from './desired.js';
 import {
   gracePeriod,
-  graceOf,
   isAlive,
   type ContainerView,
   type Instances,
@@ -46,7 +45,7 @@ export function stepsFor(view: ContainerView, verdict: Verdict, place: Place): S
   const { context, there, sandboxId } = place;
   const { pod } = context;
   const { uid } = pod;
-  const podGrace = graceOf(context);
+  const podGrace = gracePeriod(pod.pod.spec.terminationGracePeriodSeconds);
   const alive = view.instances.filter(isAlive);
   switch (verdict.is) {
     case 'kept':
@@ -55,7 +54,7 @@ export function stepsFor(view: ContainerView, verdict: Verdict, place: Place): S
       return [];
     case 'kill': {
       const { reason } = verdict;
-      const graceSeconds = gracePeriod(verdict.graceSeconds ?? podGrace);
+      const graceSeconds = verdict.graceSeconds ?? podGrace;
       return stopContainers(alive, { uid, graceSeconds, there, reason });
     }
     case 'start':

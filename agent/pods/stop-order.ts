@@ -30,7 +30,7 @@ export function stopContainers(
 ): Step[] {
   const host = hostOf(there);
   const hooks = containers.flatMap(({ name: container, id, preStop: handler }): Step[] =>
-    handler === null
+    handler === null || graceSeconds === 0
       ? []
       : [{ do: 'runPreStop', uid, container, id, handler, host, graceSeconds, reason }],
   );

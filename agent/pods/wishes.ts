@@ -9,11 +9,14 @@ import type { PodsOptions } from './pods.js';
 import type { NodeFacts } from './pod-spec.js';
 import type { PodReport } from '../ports.js';
 import type { ObservedPods } from '../runtime/runtime.js';
+import { openEvictionMemory } from '../volumes/eviction-memory.js';
 import { VolumeUpkeep } from '../volumes/upkeep.js';
 import type { PodVolumes } from '../volumes/volumes.js';
 
 export interface WishesWorld {
   readonly observed: ObservedPods;
+  /** The engine was looked at. */
+  readonly isObserved: boolean;
   /** Of the round before. */
   readonly reports: readonly PodReport[];
   readonly node: NodeFacts;
@@ -48,7 +51,8 @@ export class Wishes {
     this.#events = events;
     const { clock, log } = options;
     const tell: EventTeller['tell'] = (pod, event) => events.tell(pod, event);
-    this.#upkeep = new VolumeUpkeep({ volumes, clock, log, tell, onChange });
+    const evictions = openEvictionMemory(options.dataDir, log);
+    this.#upkeep = new VolumeUpkeep({ volumes, evictions, clock, log, tell, onChange });
   }
 
   get now(): Desired {
@@ -56,7 +60,8 @@ export class Wishes {
   }
 
   /** Asks the sources again. */
-  merge({ observed, reports, node, podData, completions, refuse }: WishesWorld): Desired {
+  merge(world: WishesWorld): Desired {
+    const { observed, reports, node, podData, completions, refuse } = world;
     const { sources, clock, admission } = this.#options;
     const now = clock.now();
     const running = uidsOf(observed);
@@ -73,11 +78,17 @@ export class Wishes {
       admission === undefined || engine === null
         ? this.#merged
         : admission.admit(this.#merged, { reports, observed, completions, engine, now });
-    const judged = this.#upkeep.judge(admitted, new Set([...running, ...podData]));
+    const present = world.isObserved ? new Set([...running, ...podData]) : null;
+    const judged = this.#upkeep.judge(admitted, present);
     this.#now = refuse === undefined ? judged : { ...judged, pods: judged.pods.map(refuse) };
     if (engine !== null) this.#upkeep.look(this.#now, podData, node);
     this.#events.tellStanding(this.#now);
     return this.#now;
+  }
+
+  /** What of these pods waits because of what they did may begin at once. */
+  retry(pods: Desired['pods']): void {
+    this.#upkeep.retry(pods);
   }
 
   /** Ends what goes on beside the wishes. */

@@ -3,8 +3,7 @@
  *
  * The kubelet's eviction skips static pods (behaviour row 134) or leaves them dead (pain P22); here such a pod is ended
  * with its data, shown as Failed with reason Evicted, and begun anew after 10 s, doubling to 300 s while it goes on;
- * ten minutes in peace make it 10 s again. With restartPolicy Never it is not begun again. Kept in memory only: an agent
- * that starts anew begins the pod at once. Pure.
+ * ten minutes in peace make it 10 s again. With restartPolicy Never it is not begun again. Pure.
  */
 import type { Desired } from '../pods/desired.js';
 
@@ -74,9 +73,17 @@ export function ageEvictions(
       return wanted.has(uid) ? [[uid, { ...eviction, endedAt: now }]] : [];
     }
     if (!wanted.has(uid)) return [];
-    return now - mayBeginAt(eviction) < PEACE_MS ? [[uid, eviction]] : [];
+    // A clock that was put back holds nothing up for longer.
+    const aged = { ...eviction, endedAt: Math.min(eviction.endedAt, now) };
+    return now - mayBeginAt(aged) < PEACE_MS ? [[uid, aged]] : [];
   });
   return new Map(kept);
+}
+
+/** Those of these pods that only wait may begin at once. */
+export function withoutWaits(evictions: Evictions, uids: ReadonlySet<string>): Evictions {
+  const isWaiting = ({ endedAt, isFinal }: Eviction) => endedAt !== null && !isFinal;
+  return new Map([...evictions].filter(([uid, one]) => !(uids.has(uid) && isWaiting(one))));
 }
 
 /**

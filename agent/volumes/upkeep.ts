@@ -8,8 +8,10 @@ import {
   isEvicted,
   noteEviction,
   withEvictions,
+  withoutWaits,
   type Evictions,
 } from './evictions.js';
+import type { EvictionMemory } from './eviction-memory.js';
 import type { PodVolumes } from './volumes.js';
 import type { Desired, DesiredPod } from '../pods/desired.js';
 import { mountFailed, type PodEvent } from '../pods/pod-events.js';
@@ -21,6 +23,7 @@ import type { Clock, Log } from '../../protocol/ports.js';
 
 export interface UpkeepOptions {
   readonly volumes: PodVolumes;
+  readonly evictions: EvictionMemory;
   readonly clock: Clock;
   readonly log: Log;
   readonly tell: (pod: PodIdentity, event: PodEvent) => void;
@@ -46,7 +49,7 @@ function hasLimit({ pod }: DesiredPod): boolean {
 export class VolumeUpkeep {
   readonly #options: UpkeepOptions;
   readonly #ending = new AbortController();
-  #evictions: Evictions = new Map();
+  #evictions: Evictions;
   /** By uid: what the last refresh said; empty when all went well. */
   readonly #problems = new Map<string, string>();
   /** Those whose volumes are set up. */
@@ -56,14 +59,29 @@ export class VolumeUpkeep {
 
   constructor(options: UpkeepOptions) {
     this.#options = options;
+    this.#evictions = options.evictions.before;
   }
 
-  /** Call it after each merge. `present`: uids with something on the engine or on the disk. */
-  judge(desired: Desired, present: ReadonlySet<string>): Desired {
+  /** Call it after each merge. `present`: uids with something on the engine or on the disk; null = nobody has looked yet. */
+  judge(desired: Desired, present: ReadonlySet<string> | null): Desired {
     const now = this.#options.clock.now();
-    const wanted = new Set(desired.pods.map(({ uid }) => uid));
-    this.#evictions = ageEvictions(this.#evictions, { wanted, present, now });
+    if (present !== null) {
+      // What a source that has not spoken yet may still want is not forgotten.
+      const kept = desired.complete ? [] : [...this.#evictions.keys()];
+      const wanted = new Set([...desired.pods.map(({ uid }) => uid), ...kept]);
+      this.#note(ageEvictions(this.#evictions, { wanted, present, now }));
+    }
     return withEvictions(desired, this.#evictions, now);
+  }
+
+  /** What of these pods only waits may begin at once. */
+  retry(pods: readonly DesiredPod[]): void {
+    this.#note(withoutWaits(this.#evictions, new Set(pods.map(({ uid }) => uid))));
+  }
+
+  #note(evictions: Evictions): void {
+    this.#evictions = evictions;
+    this.#options.evictions.save(evictions);
   }
 
   /** Starts what is to be done for these pods and returns at once. */
@@ -118,7 +136,7 @@ export class VolumeUpkeep {
     if (overrun === undefined || isEvicted(this.#evictions, uid, now)) return false;
     const message = evictionMessage(overrun.volume, overrun.sizeLimit);
     const isFinal = pod.pod.spec.restartPolicy === 'Never';
-    this.#evictions = noteEviction(this.#evictions, { uid, message, isFinal }, now);
+    this.#note(noteEviction(this.#evictions, { uid, message, isFinal }, now));
     log.warn('a pod is evicted', { uid, volume: overrun.volume, usedBytes: overrun.usedBytes });
     return true;
   }

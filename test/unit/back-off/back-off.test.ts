@@ -33,7 +33,7 @@ function delayAfter(memory: Memory, ...containers: ObservedContainer[]): number 
 }
 
 describe('the restart back-off', () => {
-  test('waits 0, 10, 20, 40, 80, 160, 300, 300 s', () => {
+  test('row 84: waits 0, 10, 20, 40, 80, 160, 300, 300 s', () => {
     const delays: number[] = [];
     let delay: number | null = null;
     for (let i = 0; i < 8; i++) delays.push((delay = nextRestartDelay(delay)) / S);
@@ -55,13 +55,13 @@ describe('the restart back-off', () => {
     assert.deepEqual(delays, [0, 10 * S, 20 * S, 40 * S, 80 * S]);
   });
 
-  test('begins again after a run of more than ten minutes', () => {
+  test('row 86: begins again after a run of more than ten minutes', () => {
     const memory = noteExits(EMPTY_MEMORY, { sandboxes: [], containers: [run(7, 0, 1)] }, T0);
     assert.equal(delayAfter(memory, run(8, 400, 601)), 0);
     assert.equal(delayAfter(memory, run(8, 400, 599)), 300 * S);
   });
 
-  test('begins again when the container was edited', () => {
+  test('row 87: begins again when the container was edited', () => {
     const memory = noteExits(EMPTY_MEMORY, { sandboxes: [], containers: [run(7, 0, 1)] }, T0);
     const other = noteExits(
       memory,
@@ -86,7 +86,7 @@ describe('the restart back-off', () => {
     });
   }
 
-  test('counts from the end of the run; a clock that was put back holds nothing up', () => {
+  test('row 85: counts from the end of the run; a clock that was put back holds nothing up', () => {
     const ended = run(1, 0, 5);
     const crash = { containerId: ended.id, delayMs: 10 * S, seenAt: T0 + 6 * S };
     assert.equal(restartDueAt(ended, crash, { now: T0 + 6 * S }), T0 + 15 * S);

@@ -50,6 +50,14 @@ const report: PodReport = {
   },
 };
 
+/** Two of one name, as while an edit that makes another pod may not begin: the one that runs stands last. */
+const rejected: PodReport = {
+  ...report,
+  key: 'default/edited-n1',
+  pod: { ...report.pod, status: { phase: 'Failed', reason: 'NodePorts' } },
+};
+const former: PodReport = { ...report, key: 'default/edited-n1' };
+
 const figures: Figures = {
   nodeName: 'n1',
   version: '1',
@@ -70,7 +78,7 @@ describe('the node’s API', () => {
   let isHealthy = true;
   const sources: ApiSources = {
     nodeName: 'n1',
-    pods: () => [report],
+    pods: () => [report, rejected, former],
     healthy: () => isHealthy,
     status: () => ({ node: 'n1' }),
     plan: () => 'nothing to do',
@@ -134,7 +142,7 @@ describe('the node’s API', () => {
   test('row 221: /pods is a PodList', async () => {
     const list = JSON.parse((await ask({ path: '/pods' })).body) as { kind: string; items: [] };
     assert.equal(list.kind, 'PodList');
-    assert.equal(list.items.length, 1);
+    assert.equal(list.items.length, 3);
   });
 
   const logs: [string, string, RegExp][] = [
@@ -146,6 +154,7 @@ describe('the node’s API', () => {
       /^a container name must be specified for pod web, choose one of: \[init app\]/,
     ],
     ['an init container', '/containerLogs/default/web/init', /^aaa /],
+    ['what runs on beside a rejected edit', '/containerLogs/default/edited/app', /^bbb /],
     ['the run before', '/containerLogs/default/web/app?previous=true', /^old /],
     [
       'tail and follow',

@@ -108,9 +108,9 @@ describe('init containers', () => {
     });
   }
 
-  test('row 118: run again, in order, when the sandbox has to be made again', () => {
+  test('row 118, T54: run again, in order, when the sandbox has to be made again', () => {
     const one = run(world([{ name: 'a' }, { name: 'b' }]), 'a', 'b');
-    one.killSandboxes();
+    one.killSandboxes('web');
     assert.deepEqual(running(one), ['a']);
     one.exit('a', 0);
     assert.deepEqual(running(one), ['b']);
@@ -123,14 +123,14 @@ describe('init containers', () => {
     const one = world([{ name: 'a' }], { restartPolicy: 'Never' });
     one.settle();
     one.exit('a', 0);
-    one.killSandboxes();
+    one.killSandboxes('web');
     assert.deepEqual(running(one), ['a']);
   });
 
   test('row 78: a Never pod whose init container was cut off has failed', () => {
     const one = world([{ name: 'a' }], { restartPolicy: 'Never' });
     one.settle();
-    one.killSandboxes();
+    one.killSandboxes('web');
     assert.deepEqual(running(one), []);
     assert.equal([...one.completions.values()][0]?.phase, 'Failed');
   });
@@ -274,7 +274,7 @@ describe('rules on exit codes', () => {
   test('row 89: a container of its own policy in a Never pod survives the loss of the sandbox', () => {
     const one = world([], { restartPolicy: 'Never' }, [{ name: 'app', restartPolicy: 'Always' }]);
     one.settle();
-    one.killSandboxes();
+    one.killSandboxes('web');
     assert.deepEqual(running(one), ['app']);
   });
 

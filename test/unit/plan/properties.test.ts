@@ -1,6 +1,7 @@
 /**
- * What holds for every history: a plan that was carried out leaves nothing to do, no step is taken twice, what runs as
- * wanted is not touched, and two generations of a pod never run at once.
+ * What holds for every history of a pod with init containers, sidecars, hooks, deadlines, edits, deaths: a plan that was
+ * carried out leaves nothing to do, no step is taken twice, what runs as wanted is not touched, two generations of a pod
+ * never run at once, a hook is followed by its stop; and the pod beside it, to which nothing happens, has no step.
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -8,7 +9,7 @@ import fc from 'fast-check';
 import type { PodPlan } from '../../../agent/pods/plan.js';
 import { waitFor, type Step } from '../../../agent/pods/steps.js';
 import type { Container, ValidPod } from '../../../protocol/pod.js';
-import { manifest } from '../../support/pods.js';
+import { manifest, wish } from '../../support/pods.js';
 import { World } from './world.js';
 
 const RUNS = 400;
@@ -20,10 +21,17 @@ const RULES = [
   { action: 'Restart', exitCodes: { operator: 'In', values: [7] } },
 ];
 
-const anInit = fc.constantFrom<Omit<Part, 'name'>>({}, {}, { restartPolicy: 'Always' });
+const HOOK = { lifecycle: { preStop: { exec: { command: ['true'] } } } };
+const SIDECAR = {
+  restartPolicy: 'Always',
+  startupProbe: { exec: { command: ['true'] } },
+  ...HOOK,
+};
+
+const anInit = fc.constantFrom<Omit<Part, 'name'>>({}, {}, { restartPolicy: 'Always' }, SIDECAR);
 const anApp = fc.constantFrom<Record<string, unknown>>(
   {},
-  {},
+  HOOK,
   { restartPolicy: 'OnFailure' },
   { restartPolicy: 'Never', restartPolicyRules: RULES },
 );
@@ -31,13 +39,17 @@ const anApp = fc.constantFrom<Record<string, unknown>>(
 const aPod: fc.Arbitrary<ValidPod> = fc
   .record({
     restartPolicy: fc.constantFrom('Always', 'OnFailure', 'Never'),
+    grace: fc.constantFrom(0, 1, 30),
+    deadline: fc.constantFrom({}, {}, {}, { activeDeadlineSeconds: 600 }),
     inits: fc.array(anInit, { maxLength: 3 }),
     apps: fc.array(anApp, { minLength: 1, maxLength: 2 }),
   })
-  .map(({ restartPolicy, inits, apps }) =>
+  .map(({ restartPolicy, grace, deadline, inits, apps }) =>
     manifest('web', {
       spec: {
         restartPolicy,
+        terminationGracePeriodSeconds: grace,
+        ...deadline,
         initContainers: inits.map((one, index) => ({
           name: `init${index}`,
           image: 'busybox:1',
@@ -47,6 +59,10 @@ const aPod: fc.Arbitrary<ValidPod> = fc
       containers: apps.map((one, index): Part => ({ name: `app${index}`, ...one })),
     }),
   );
+
+/** Nothing ever happens to it. */
+const STILL = manifest('still', { containers: [{ name: 'calm', ...HOOK }] });
+const STILL_UID = wish(STILL).uid;
 
 const NAMES = ['init0', 'init1', 'init2', 'app0', 'app1'];
 const aName = fc.constantFrom(...NAMES);
@@ -62,7 +78,11 @@ const anEvent = fc.oneof(
   fc.record({ is: fc.constant('later' as const), ms: fc.constantFrom(1_000, 15_000, 700_000) }),
   fc.record({ is: fc.constant('killSandbox' as const) }),
   fc.record({ is: fc.constant('editApp' as const) }),
+  fc.record({ is: fc.constant('editInit' as const) }),
   fc.record({ is: fc.constant('editPod' as const) }),
+  fc.record({ is: fc.constant('starting' as const), name: aName }),
+  fc.record({ is: fc.constant('hold' as const) }),
+  fc.record({ is: fc.constant('release' as const) }),
   fc.record({ is: fc.constant('away' as const), steps: fc.nat(4) }),
   fc.record({ is: fc.constant('cut' as const), name: aName, steps: fc.nat(5) }),
   fc.record({ is: fc.constant('restartAgent' as const) }),
@@ -70,8 +90,13 @@ const anEvent = fc.oneof(
 
 type Event = typeof anEvent extends fc.Arbitrary<infer T> ? T : never;
 
-function edited(pod: ValidPod, part: 'app' | 'pod'): ValidPod {
+function edited(pod: ValidPod, part: 'app' | 'init' | 'pod'): ValidPod {
   const { spec } = pod;
+  const [init, ...inits] = spec.initContainers ?? [];
+  if (part === 'init' && init !== undefined) {
+    const args = [...(init.args ?? []), 'x'];
+    return { ...pod, spec: { ...spec, initContainers: [{ ...init, args }, ...inits] } };
+  }
   const [first, ...rest] = spec.containers;
   if (part === 'app' && first !== undefined) {
     const env = [{ name: 'VERSION', value: String((first.env ?? []).length + 1) }];
@@ -83,6 +108,10 @@ function edited(pod: ValidPod, part: 'app' | 'pod'): ValidPod {
   }
   const grace = (spec.terminationGracePeriodSeconds ?? 30) + 1;
   return { ...pod, spec: { ...spec, terminationGracePeriodSeconds: grace } };
+}
+
+function edit(world: World, part: 'app' | 'init' | 'pod'): void {
+  world.wanted = world.wanted.map(pod => (pod === STILL ? pod : edited(pod, part)));
 }
 
 function happen(world: World, event: Event): void {
@@ -102,14 +131,28 @@ function happen(world: World, event: Event): void {
     case 'later':
       return world.later(event.ms);
     case 'killSandbox':
-      return world.killSandboxes();
+      return world.killSandboxes('web');
     case 'editApp':
+      return edit(world, 'app');
+    case 'editInit':
+      return edit(world, 'init');
     case 'editPod':
-      world.wanted = world.wanted.map(pod => edited(pod, event.is === 'editApp' ? 'app' : 'pod'));
+      return edit(world, 'pod');
+    case 'starting': {
+      const one = world.newest(event.name);
+      if (one === undefined) return;
+      world.health = new Map([[one.id, { started: false, ready: false, kill: null }]]);
+      return;
+    }
+    case 'hold':
+      world.held = new Set(['web']);
+      return;
+    case 'release':
+      world.held = new Set();
       return;
     case 'away': {
       const { wanted } = world;
-      world.wanted = [];
+      world.wanted = [STILL];
       world.round(event.steps);
       world.wanted = wanted;
       return;
@@ -160,10 +203,23 @@ function leavesAloneWhatIsRight(world: World, plans: readonly PodPlan[]): void {
       const isKilled = world.memory.kills.has(`${one.pod.uid}/${one.id}`);
       const isRight = pod.containerHashes.get(one.name) === one.hash && !isKilled;
       const stays = sandbox?.ready === true && sandbox.hash === pod.sandboxHash;
-      const isOver = world.completions.has(pod.uid);
+      const isOver = world.completions.has(pod.uid) || step.reason === 'DeadlineExceeded';
       const isRestarted = step.reason.startsWith('all containers of the pod are to be');
       assert.ok(!isRight || !stays || isOver || isRestarted, `${one.name}: ${step.reason}`);
     }
+  }
+}
+
+/** Rows 69, 112: with a grace there is a hook before each stop that has one, and none without its stop. */
+function hooksBelongToStops(world: World, plans: readonly PodPlan[]): void {
+  for (const { steps } of plans) {
+    const hooked = steps.flatMap(step => (step.do === 'runPreStop' ? [step.id] : []));
+    const wanted = steps.flatMap(step => {
+      if (step.do !== 'stopContainer' || step.graceSeconds === 0) return [];
+      const one = world.there.containers.find(({ id }) => id === step.id);
+      return (one?.preStop ?? null) === null ? [] : [step.id];
+    });
+    assert.deepEqual(hooked.toSorted(), wanted.toSorted());
   }
 }
 
@@ -183,16 +239,22 @@ function key(step: Step): string | null {
 
 const aHistory = fc.record({ pod: aPod, events: fc.array(anEvent, { maxLength: 14 }) });
 
-function play(pod: ValidPod, events: readonly Event[], world = new World(pod)): World {
+function play(pod: ValidPod, events: readonly Event[], world = new World(pod, STILL)): World {
   world.onPlan = plans => {
     for (const one of plans) neverTwoGenerations(one);
     leavesAloneWhatIsRight(world, plans);
+    hooksBelongToStops(world, plans);
   };
   world.settle();
+  const begun = world.taken.length;
   for (const event of events) {
     happen(world, event);
     world.settle();
   }
+  assert.ok(
+    !world.taken.slice(begun).some(({ uid }) => uid === STILL_UID),
+    'touched its neighbour',
+  );
   return world;
 }
 

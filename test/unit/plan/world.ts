@@ -6,11 +6,16 @@ import assert from 'node:assert/strict';
 import { EMPTY_MEMORY, noteExits, noteKills, type Memory } from '../../../agent/pods/back-off.js';
 import { completionOf, rememberedCompletion } from '../../../agent/pods/completion.js';
 import type { Completion } from '../../../agent/pods/completion.js';
+import type { Desired, DesiredPod } from '../../../agent/pods/desired.js';
 import type { Health } from '../../../agent/pods/health.js';
 import { plan, type PodPlan } from '../../../agent/pods/plan.js';
 import { instancesOf } from '../../../agent/pods/pod-reports.js';
 import type { Step } from '../../../agent/pods/steps.js';
-import type { ObservedContainer, ObservedPods } from '../../../agent/runtime/runtime.js';
+import type {
+  ObservedContainer,
+  ObservedPods,
+  ObservedSandbox,
+} from '../../../agent/runtime/runtime.js';
 import type { ValidPod } from '../../../protocol/pod.js';
 import { apply, CALM, shorthand, T0, wishes } from '../../support/pods.js';
 
@@ -24,6 +29,8 @@ export class World {
   health: Health = new Map();
   completions = new Map<string, Completion>();
   condemned = new Set<string>();
+  /** Names of pods that admission holds up, as they are in the manifest. */
+  held = new Set<string>();
   now = T0;
   /** Every step that was ever taken. */
   readonly taken: Step[] = [];
@@ -34,8 +41,13 @@ export class World {
     this.wanted = wanted;
   }
 
-  get desired() {
-    return wishes(this.wanted);
+  get desired(): Desired {
+    const rejection = { phase: 'Pending', reason: 'Held', message: '', againAt: null } as const;
+    const desired = wishes(this.wanted);
+    const names = [...this.held].map(name => `default/${name}-`);
+    const isHeld = ({ key }: DesiredPod) => names.some(name => key.startsWith(name));
+    const pods = desired.pods.map(pod => (isHeld(pod) ? { ...pod, rejection } : pod));
+    return { ...desired, pods };
   }
 
   plan(): readonly PodPlan[] {
@@ -61,6 +73,7 @@ export class World {
     const { pods } = this.desired;
     const living = (one: { id: string }) => !this.condemned.has(one.id);
     for (const pod of pods) {
+      if (pod.rejection !== null) continue;
       if (rememberedCompletion(this.completions, pod) !== null) continue;
       const { sandboxes, containers } = instancesOf(this.there, pod.uid);
       const mine = {
@@ -147,13 +160,17 @@ export class World {
     this.there = { ...this.there, containers };
   }
 
-  /** As `docker kill` on every pause container: what joined them ends too. */
-  killSandboxes(): void {
+  /** As `docker kill` on every pause container of this pod: what joined them ends too. */
+  killSandboxes(name: string): void {
+    const isMeant = ({ pod }: ObservedSandbox | ObservedContainer) =>
+      pod.name.startsWith(`${name}-`) || pod.name === name;
     for (const one of this.there.containers) {
-      if (one.state !== 'running') continue;
+      if (one.state !== 'running' || !isMeant(one)) continue;
       this.#change(one.id, { state: 'exited', exitCode: 137, finishedAt: new Date(this.now) });
     }
-    const sandboxes = this.there.sandboxes.map(one => ({ ...one, ready: false }));
+    const sandboxes = this.there.sandboxes.map(one =>
+      isMeant(one) ? { ...one, ready: false } : one,
+    );
     this.there = { ...this.there, sandboxes };
   }
 

@@ -33,15 +33,19 @@ const withPlainInit = withInit(plain, [{ name: 'first' }, { name: 'second' }]);
 const withSidecar = withInit(plain, [{ name: 'proxy', restartPolicy: 'Always' }]);
 const never = wish(manifest('web', { spec: { restartPolicy: 'Never' } }));
 
-type Change = Partial<Omit<StatusInput, 'desired' | 'there'>> & { readonly sandbox?: string };
+type Change = Partial<Omit<StatusInput, 'desired' | 'there'>> & {
+  readonly sandbox?: string;
+  readonly isAsleep?: boolean;
+};
 
 function shown(
   desired: DesiredPod,
   containers: readonly ObservedContainer[],
   change: Change = {},
 ): PodStatus {
-  const { sandbox, ...rest } = change;
-  const sandboxes = [sandboxOf(desired, sandbox === undefined ? {} : { id: sandbox })];
+  const { sandbox, isAsleep = false, ...rest } = change;
+  const id = sandbox === undefined ? {} : { id: sandbox };
+  const sandboxes = [sandboxOf(desired, { ready: !isAsleep, ...id })];
   const there = { sandboxes, containers };
   const memory = noteExits(change.memory ?? EMPTY_MEMORY, there, NOW);
   return podStatus({ ...NOTHING_KNOWN, now: NOW, ...rest, memory, desired, there });
@@ -329,11 +333,33 @@ describe('row 179: a pod that admission rejects', () => {
     });
   });
 
-  test('as an edit of a pod that runs: it runs on and says that the update is rejected', () => {
-    const status = shown({ ...plain, rejection }, [containerOf(plain, 'app')]);
-    assert.equal(status.phase, 'Running');
-    const told = status.conditions?.find(({ type }) => type === UPDATE_REJECTED);
-    assert.deepEqual([told?.status, told?.reason], ['True', 'NodePorts']);
+  for (const [says, phase, type, other] of [
+    ['rejected', 'Failed', UPDATE_REJECTED, 'UpdateWaiting'],
+    ['waiting', 'Pending', 'UpdateWaiting', UPDATE_REJECTED],
+  ] as const) {
+    test(`as an edit of a pod that runs: it runs on and says that the update is ${says}`, () => {
+      const held = { ...rejection, phase };
+      const status = shown({ ...plain, rejection: held }, [containerOf(plain, 'app')]);
+      assert.equal(status.phase, 'Running');
+      const told = status.conditions?.find(one => one.type === type);
+      assert.deepEqual([told?.status, told?.reason], ['True', 'NodePorts']);
+      assert.ok(!status.conditions?.some(one => one.type === other));
+    });
+  }
+
+  const afterReboot = [containerOf(plain, 'app', { state: 'exited', exitCode: 137, attempt: 3 })];
+
+  test('after a start of the node it is no update: Failed with the reason, its counts known', () => {
+    const status = shown({ ...plain, rejection }, afterReboot, { isAsleep: true });
+    assert.deepEqual([status.phase, status.reason], ['Failed', 'NodePorts']);
+    assert.equal(one(status, 'app').restartCount, 3);
+  });
+
+  test('nor is what waits for another pod then: the status says what for', () => {
+    const waits = { ...rejection, phase: 'Pending', reason: 'WaitingFor' } as const;
+    const status = shown({ ...plain, rejection: waits }, afterReboot, { isAsleep: true });
+    assert.equal(status.reason, 'WaitingFor');
+    assert.ok(!status.conditions?.some(({ type }) => type.startsWith('Update')));
   });
 });
 

@@ -323,6 +323,14 @@ describe('podReports', () => {
     assert.deepEqual(report?.pod.status, seen.reports[0]?.pod.status);
   });
 
+  test('and of a pod of which nothing is remembered nothing is said, nor kept', () => {
+    const nothing = { ...input, desired: wishes([two]), observed: null, ending: new Map() };
+    const { reports, remembered } = podReports(nothing);
+    assert.equal(reports[0]?.pod.status?.phase, 'Unknown');
+    assert.equal(reports[0].pod.status.containerStatuses, undefined);
+    assert.equal(remembered.size, 0);
+  });
+
   test('an orphan is shown as it was remembered', () => {
     const status = { phase: 'Running', startTime: '2020-01-01T00:00:00Z' };
     const [report] = podReports({

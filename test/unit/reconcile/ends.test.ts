@@ -14,7 +14,7 @@ afterEach(async () => {
   for (const node of nodes.splice(0)) await node.close();
 });
 
-/** Runs hooks of `sleep` for so long, fails those of exec, by the node's clock. */
+/** Runs hooks of `sleep` for so long, httpGet for as long as its path says, fails those of exec, by the node's clock. */
 class ScriptedHooks implements HookRunner {
   readonly runs: { readonly seconds: number; readonly from: number; to: number }[] = [];
   readonly #node: SimulatedNode;
@@ -25,7 +25,7 @@ class ScriptedHooks implements HookRunner {
 
   async run(handler: LifecycleHandler, _target: unknown, signal: AbortSignal): Promise<void> {
     const { clock } = this.#node;
-    const seconds = handler.sleep?.seconds ?? 0;
+    const seconds = handler.sleep?.seconds ?? Number(handler.httpGet?.path?.slice(1) ?? 0);
     const run = { seconds, from: clock.now(), to: -1 };
     this.runs.push(run);
     await clock.sleep(seconds * 1000, signal);
@@ -85,6 +85,27 @@ describe('the end of a pod', () => {
     assert.equal(hooks.runs[0]?.to, from + 10_000);
     assert.deepEqual(stops(node, from), [['app', 10, 2]]);
   });
+
+  for (const [says, grace, change, hookSeconds] of [
+    ['deleted with grace 0: a second for the hook', 0, 'delete', 1],
+    ['deleted with grace 1: a second for the hook', 1, 'delete', 1],
+    ['edited in place with grace 0: no hook', 0, 'edit', null],
+    ['edited in place with grace 1: a second for the hook', 1, 'edit', 1],
+  ] as const) {
+    test(`rows 68, 69, 112: ${says}, then two seconds for the stop signal`, async () => {
+      const { node, hooks } = newNode();
+      const preStop = { httpGet: { path: '/10', port: 80 } };
+      const app = { name: 'app', lifecycle: { preStop } };
+      await started(node, pod('web', { grace, containers: [app] }));
+      const from = node.clock.now();
+      if (change === 'delete') node.source.say();
+      else node.source.say(pod('web', { grace, containers: [{ ...app, args: ['x'] }] }));
+      await node.until('it was stopped', () => node.engine.stops.length > 0);
+      const ran = hooks.runs.map(({ from: begin, to }) => (to - begin) / 1000);
+      assert.deepEqual(ran, hookSeconds === null ? [] : [hookSeconds]);
+      assert.deepEqual(stops(node, from), [['app', hookSeconds ?? 0, 2]]);
+    });
+  }
 
   test('rows 70, 115: all hooks at once, apps together, sidecars after them in reverse order', async () => {
     const { node, hooks } = newNode();

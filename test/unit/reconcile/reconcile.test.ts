@@ -83,7 +83,7 @@ describe('the loop', () => {
     assert.ok(node.running('pair', 'a') !== undefined);
   });
 
-  test('an edit of one container replaces that one; the new is made before the old is stopped', async () => {
+  test('row 76: an edit of one container replaces that one; the new is made before the old is stopped', async () => {
     const node = newNode();
     node.source.say(pair);
     await node.until('pair runs', () => node.phase('pair') === 'Running');
@@ -99,7 +99,7 @@ describe('the loop', () => {
     );
   });
 
-  test('a crash loop starts at 0, 0, 10, 30, 70, 150, 310 s and says so', async () => {
+  test('rows 84, 202, T23, T28: a crash loop starts at 0, 0, 10, 30, 70, 150, 310 s and says so', async () => {
     const node = newNode();
     const starts: number[] = [];
     node.engine.program = () => {
@@ -121,7 +121,7 @@ describe('the loop', () => {
     assert.ok(node.events.some(event => event.reason === 'BackOff'));
   });
 
-  test('the wait of a crash loop outlives the agent', async () => {
+  test('row 75 better: the wait of a crash loop outlives the agent', async () => {
     const node = newNode();
     const starts: number[] = [];
     node.engine.program = () => {
@@ -138,7 +138,7 @@ describe('the loop', () => {
     assert.ok(waited >= 80 && waited <= 81, `waited ${waited} s`);
   });
 
-  test('an edit ends the wait', async () => {
+  test('row 87: an edit ends the wait', async () => {
     const node = newNode();
     let starts = 0;
     node.engine.program = spec => {
@@ -154,7 +154,7 @@ describe('the loop', () => {
     assert.ok(node.clock.now() - before < 1000);
   });
 
-  test('a pod that stops slowly holds up no other', async () => {
+  test('row 70: a pod that stops slowly holds up no other', async () => {
     const node = newNode();
     node.engine.program = spec => ({ kind: 'runs', ignoresTerm: spec.args === null });
     node.source.say(web);
@@ -168,7 +168,7 @@ describe('the loop', () => {
     assert.ok(node.clock.now() - from >= 30_000);
   });
 
-  test('a pod that becomes another: the old one ends fully before the new one begins', async () => {
+  test('rows 64, 65: a pod that becomes another: the old one ends fully before the new one begins', async () => {
     const node = newNode();
     node.source.say(web);
     await node.until('web runs', () => node.phase('web') === 'Running');
@@ -198,7 +198,7 @@ describe('the loop', () => {
     await node.until('the edit runs', () => node.running('web')?.image === 'busybox:2');
   });
 
-  test('of many quick edits the last one runs and nothing is left over', async () => {
+  test('row 66: of many quick edits the last one runs and nothing is left over', async () => {
     const node = newNode();
     node.engine.program = () => ({ kind: 'runs', ignoresTerm: true });
     node.source.say(web);
@@ -217,7 +217,7 @@ describe('the loop', () => {
     assert.equal(node.engine.containers.size, 1);
   });
 
-  test('the engine goes down during a stop: it is finished when the engine is back', async () => {
+  test('row 82, T10: the engine goes down during a stop: it is finished when the engine is back', async () => {
     const node = newNode();
     node.source.say(web);
     await node.until('web runs', () => node.phase('web') === 'Running');
@@ -231,7 +231,7 @@ describe('the loop', () => {
     await node.until('web is gone', () => node.engine.sandboxes.size === 0);
   });
 
-  test('a killed sandbox takes the pod with it into a new one, counts go on', async () => {
+  test('row 77: a killed sandbox takes the pod with it into a new one, counts go on', async () => {
     const node = newNode();
     node.source.say(pair);
     await node.until('pair runs', () => node.phase('pair') === 'Running');
@@ -259,7 +259,7 @@ describe('the loop', () => {
     await node.until('second runs', () => node.phase('second') === 'Running');
   });
 
-  test('one container that cannot be made does not stop the next', async () => {
+  test('row 80: one container that cannot be made does not stop the next', async () => {
     const node = newNode();
     node.source.say(
       manifest('pair', { containers: [{ name: 'a', image: 'missing:1' }, { name: 'b' }] }),

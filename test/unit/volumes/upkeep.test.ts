@@ -1,9 +1,13 @@
 /** What happens to volumes while their pods run: files follow, limits hold. */
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
 import type { Desired } from '../../../agent/pods/desired.js';
 import type { PodEvent } from '../../../agent/pods/pod-events.js';
 import { MountError } from '../../../agent/volumes/mount-error.js';
+import { openEvictionMemory } from '../../../agent/volumes/eviction-memory.js';
 import { VolumeUpkeep } from '../../../agent/volumes/upkeep.js';
 import type { Overrun, PodVolumes } from '../../../agent/volumes/volumes.js';
 import type { Clock } from '../../../protocol/ports.js';
@@ -11,6 +15,16 @@ import { manifest, nodeFactsOf, wishes } from '../../support/pods.js';
 
 const NODE = nodeFactsOf();
 const LOG = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+const dirs: string[] = [];
+after(() => {
+  for (const dir of dirs) rmSync(dir, { recursive: true });
+});
+function newDir(): string {
+  const dir = mkdtempSync(join(tmpdir(), 'flotilla-upkeep-'));
+  dirs.push(dir);
+  return dir;
+}
 
 /** Time passes only when the test says so. */
 function handClock() {
@@ -41,8 +55,8 @@ interface World {
   measured: number;
 }
 
-function upkeepOf(world: World) {
-  const { clock, pass } = handClock();
+function upkeepOf(world: World, { dataDir = newDir(), time = handClock() } = {}) {
+  const { clock, pass } = time;
   const told: PodEvent[] = [];
   let changes = 0;
   const volumes = {
@@ -59,6 +73,7 @@ function upkeepOf(world: World) {
   } as unknown as PodVolumes;
   const upkeep = new VolumeUpkeep({
     volumes,
+    evictions: openEvictionMemory(dataDir, LOG),
     clock,
     log: LOG,
     tell: (_pod, event) => told.push(event),
@@ -138,5 +153,66 @@ describe('the upkeep of volumes', () => {
     pass(10_000);
     assert.equal(upkeep.judge(desired, new Set()).pods[0]?.rejection, null);
     await upkeep.close();
+  });
+
+  const limits = { volumes: [{ name: 'd', emptyDir: { sizeLimit: '1Mi' } }] };
+  const reasonIn = ({ pods }: Desired) => pods[0]?.rejection?.reason ?? null;
+
+  /** An agent that has just found the pod over its limit, and ends without a word. */
+  async function killedAfterEviction(restartPolicy: string) {
+    const world = newWorld();
+    world.overruns = [{ volume: 'd', sizeLimit: '1Mi', usedBytes: 2 ** 21 }];
+    const place = { dataDir: newDir(), time: handClock() };
+    const desired = wishes([manifest('web', { spec: { ...limits, restartPolicy } })]);
+    const { upkeep } = upkeepOf(world, place);
+    upkeep.look(desired, allOf(desired), NODE);
+    await settled();
+    await upkeep.close();
+    return { desired, place, next: () => upkeepOf(newWorld(), place) };
+  }
+
+  test('P22: a new agent goes on ending an evicted pod, and lets it wait as long', async () => {
+    const { desired, next } = await killedAfterEviction('Always');
+    const { upkeep, pass } = next();
+    // The engine was not looked at and no source has spoken: nothing is concluded from that.
+    upkeep.judge({ ...desired, pods: [], complete: false }, null);
+    upkeep.judge({ ...desired, pods: [], complete: false }, allOf(desired));
+    assert.deepEqual(upkeep.judge(desired, allOf(desired)).pods, []);
+    assert.equal(reasonIn(upkeep.judge(desired, new Set())), 'Evicted');
+    pass(9_000);
+    assert.equal(reasonIn(next().upkeep.judge(desired, new Set())), 'Evicted');
+    pass(1_000);
+    assert.equal(reasonIn(next().upkeep.judge(desired, new Set())), null);
+  });
+
+  test('P22: with restartPolicy Never a new agent does not begin it again', async () => {
+    const { desired, next } = await killedAfterEviction('Never');
+    const { upkeep, pass } = next();
+    upkeep.judge(desired, new Set());
+    pass(500_000);
+    upkeep.retry(desired.pods);
+    assert.equal(reasonIn(next().upkeep.judge(desired, new Set())), 'Evicted');
+  });
+
+  test('P19, P22: retried by hand it begins at once, and a clock that was put back does not hold it up', async () => {
+    const { desired, next } = await killedAfterEviction('Always');
+    const { upkeep, pass } = next();
+    upkeep.judge(desired, new Set());
+    pass(-300_000);
+    assert.equal(reasonIn(upkeep.judge(desired, new Set())), 'Evicted');
+    pass(10_000);
+    assert.equal(reasonIn(upkeep.judge(desired, new Set())), null);
+    pass(-5_000);
+    assert.equal(reasonIn(upkeep.judge(desired, new Set())), 'Evicted');
+    upkeep.retry(desired.pods);
+    assert.equal(reasonIn(upkeep.judge(desired, new Set())), null);
+  });
+
+  test('a record that cannot be read is as good as none', async () => {
+    const { desired, place, next } = await killedAfterEviction('Always');
+    writeFileSync(join(place.dataDir, 'evictions.json'), '{"version":1,"pods":[{"uid":1}]}');
+    assert.equal(reasonIn(next().upkeep.judge(desired, new Set())), null);
+    writeFileSync(join(place.dataDir, 'evictions.json'), '{"vers');
+    assert.equal(reasonIn(next().upkeep.judge(desired, new Set())), null);
   });
 });
