@@ -7,14 +7,14 @@ import { chmod, mkdir, open, stat } from 'node:fs/promises';
 import { MountError } from './mount-error.js';
 import type { HostPathVolumeSource } from '../../protocol/pod.js';
 
-type FileKind = 'directory' | 'file' | 'socket' | 'character device' | 'block device';
+type FileKind = 'directory' | 'file' | 'socket file' | 'character device' | 'block device';
 
 const KINDS: Readonly<Record<string, FileKind>> = {
   Directory: 'directory',
   DirectoryOrCreate: 'directory',
   File: 'file',
   FileOrCreate: 'file',
-  Socket: 'socket',
+  Socket: 'socket file',
   CharDevice: 'character device',
   BlockDevice: 'block device',
 };
@@ -24,7 +24,7 @@ async function kindOf(path: string): Promise<FileKind | 'other' | null> {
     const found = await stat(path);
     if (found.isDirectory()) return 'directory';
     if (found.isFile()) return 'file';
-    if (found.isSocket()) return 'socket';
+    if (found.isSocket()) return 'socket file';
     if (found.isCharacterDevice()) return 'character device';
     return found.isBlockDevice() ? 'block device' : 'other';
   } catch (error) {

@@ -187,7 +187,7 @@ describe('hostPath', () => {
     ['DirectoryOrCreate', 'file', 'directory'],
     ['File', 'dir', 'file'],
     ['FileOrCreate', 'dir', 'file'],
-    ['Socket', 'file', 'socket'],
+    ['Socket', 'file', 'socket file'],
     ['CharDevice', 'file', 'character device'],
     ['BlockDevice', 'none', 'block device'],
   ];
