@@ -16,6 +16,7 @@ import { qosClass } from './pod-resources.js';
 import { initViewsOf, viewsOf, type ContainerView, type Instances } from './plan-views.js';
 import { restartsOf, type KnownRuns } from './status-history.js';
 import type { EngineId, ObservedContainer } from '../runtime/runtime.js';
+import { EVICTED } from '../volumes/evictions.js';
 import type { Container, ContainerStatus, PodCondition, PodStatus } from '../../protocol/pod.js';
 
 /** How a pod that is over is shown (rows 122, 189, 192). */
@@ -196,7 +197,7 @@ function rejectedStatus(input: StatusInput): PodStatus | null {
   return {
     phase: 'Failed',
     reason,
-    message: `Pod was rejected: ${message}`,
+    message: reason === EVICTED ? message : `Pod was rejected: ${message}`,
     startTime: startTime(input),
     qosClass: qosClass(desired.pod),
   };

@@ -32,6 +32,7 @@ import { RuntimeError, type EngineId, type ObservedPods } from '../runtime/runti
 import { describeStep } from './steps.js';
 import { Patience } from './patience.js';
 import { Waker } from './waker.js';
+import { leftData } from '../volumes/left-data.js';
 import { openPodVolumes } from '../volumes/volumes.js';
 import { uidsOf, Wishes } from './wishes.js';
 import { Workers } from './workers.js';
@@ -110,7 +111,8 @@ class Reconciler implements Pods {
   }
 
   conditions(): readonly SourceCondition[] {
-    return [...this.#wishes.now.conditions, this.#engine.condition()];
+    const left = leftData(this.#podData, this.#patience.memory);
+    return [...this.#wishes.now.conditions, this.#engine.condition(), ...left];
   }
 
   onChange(listener: () => void): () => void {

@@ -8,6 +8,9 @@
  */
 import type { Desired } from '../pods/desired.js';
 
+/** The reason of a pod that was ended for what it used; it had begun, so it was not rejected. */
+export const EVICTED = 'Evicted';
+
 const FIRST_MS = 10_000;
 const MAX_MS = 300_000;
 const PEACE_MS = 600_000;
@@ -91,7 +94,7 @@ export function withEvictions(desired: Desired, evictions: Evictions, now: numbe
     if (eviction.endedAt === null) return [];
     const { message } = eviction;
     const againAt = eviction.isFinal ? null : mayBeginAt(eviction);
-    const rejection = { phase: 'Failed', reason: 'Evicted', message, againAt } as const;
+    const rejection = { phase: 'Failed', reason: EVICTED, message, againAt } as const;
     return [{ ...pod, rejection: pod.rejection ?? rejection }];
   });
   return { ...desired, pods };

@@ -47,6 +47,16 @@ export class PodPaths {
     return join(this.pod(uid), 'plugins', EMPTY_DIR, volume, 'ready');
   }
 
+  /** Is there when the pod has begun to end: what lies here is no later pod's. */
+  ending(uid: string): string {
+    return join(this.pod(uid), 'ending');
+  }
+
+  /** Where what a later pod of the same uid must not find waits for its removal; no uid is spelt so. */
+  aside(uid: string, number: number): string {
+    return join(this.root, `${uid}.${number}`);
+  }
+
   /** Where a part of a volume is bound for one container. */
   subPath(uid: string, of: { volume: string; container: string; index: number }): string {
     return join(this.pod(uid), 'volume-subpaths', of.volume, of.container, String(of.index));

@@ -4,7 +4,7 @@
  * Everything lies under `<data-dir>/pods/<uid>/` and lives as long as that uid (kubelet behaviour rows 129 to 140, 174).
  * Calls about one pod wait for each other. Nothing of a Secret is ever in a message. Decides nothing.
  */
-import { mkdir, readdir, rm, statfs, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, statfs, unlink, writeFile } from 'node:fs/promises';
 import { containerVolumes, type ContainerVolumes, type MountFacts } from './container-mounts.js';
 import { filesDigest, isWritten, volumeFiles } from './content.js';
 import { diskUsage } from './disk-usage.js';
@@ -29,14 +29,19 @@ export interface Overrun {
 }
 
 export interface PodVolumes {
-  /** Uids with a directory on this node. */
+  /** Uids with a directory on this node; what `prepare` set aside has names of its own and is removed like them. */
   uids(): Promise<ReadonlySet<string>>;
   /** Why the agent cannot mount on this node; null when it can. Asked once. */
   mountProblem(): Promise<string | null>;
   /** Of the file system that the pods' files are on. */
   capacityBytes(): Promise<number>;
-  /** Makes what is missing; twice is the same as once. Throws `MountError`. */
-  prepare(desired: DesiredPod, node: NodeCapacity): Promise<void>;
+  /**
+   * Makes what is missing; twice is the same as once. What a condemned pod left is set aside for a pod that begins, and
+   * kept for one that runs. Throws `MountError`.
+   */
+  prepare(desired: DesiredPod, node: NodeCapacity, isNew?: boolean): Promise<void>;
+  /** The pod ends for good: no later one of the same uid finds its files (row 132). Survives the agent. */
+  condemn(uid: string): Promise<void>;
   /**
    * Brings the files of a prepared pod up to date with its labels, ConfigMaps and Secrets. Cheap when nothing changed.
    * Throws `MountError` after all volumes were tried; those that failed keep their files.
@@ -70,6 +75,13 @@ const POD_MODE = 0o750;
 const OWN_MOUNT = /^[^/]+\/(volumes\/kubernetes\.io~[a-z-]+\/[^/]+|volume-subpaths\/.+)$/;
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+/** A file that cannot be removed is taken for a directory, and the error says no more than that it is none. */
+async function whyLeft(error: unknown): Promise<string> {
+  const { code, path } = error as NodeJS.ErrnoException;
+  if (code !== 'ENOTDIR' || path === undefined) return messageOf(error);
+  return unlink(path).then(() => 'it is tried again', messageOf);
+}
 
 class PodVolumesOnDisk implements PodVolumes {
   readonly #paths: PodPaths;
@@ -108,11 +120,23 @@ class PodVolumesOnDisk implements PodVolumes {
     return blocks * bsize;
   }
 
-  prepare(desired: DesiredPod, node: NodeCapacity): Promise<void> {
+  prepare(desired: DesiredPod, node: NodeCapacity, isNew = false): Promise<void> {
     return this.#inTurn(desired.uid, async () => {
+      await this.#leaveBehind(desired.uid, isNew);
       await mkdir(this.#paths.pod(desired.uid), { recursive: true, mode: POD_MODE });
       for (const volume of desired.pod.spec.volumes ?? []) {
         await this.#setUp(volume, desired, node);
+      }
+    });
+  }
+
+  condemn(uid: string): Promise<void> {
+    return this.#inTurn(uid, async () => {
+      try {
+        await writeFile(this.#paths.ending(uid), '');
+      } catch (error) {
+        // Without a directory there is nothing to be found.
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
       }
     });
   }
@@ -209,8 +233,23 @@ class PodVolumesOnDisk implements PodVolumes {
           `UnmountVolume failed: ${left.path} is still mounted; unmount it, its files are left alone`,
         );
       }
-      await rm(pod, { recursive: true, force: true });
+      try {
+        await rm(pod, { recursive: true, force: true });
+      } catch (error) {
+        throw new MountError(`the files of the pod cannot be removed: ${await whyLeft(error)}`);
+      }
     });
+  }
+
+  /** Renamed with all mounts below it, so that files which cannot be removed hold no pod up. */
+  async #leaveBehind(uid: string, isNew: boolean): Promise<void> {
+    const ending = this.#paths.ending(uid);
+    if (!(await isThere(ending))) return;
+    if (!isNew) return unlink(ending);
+    this.#written.delete(uid);
+    let number = 1;
+    while (await isThere(this.#paths.aside(uid, number))) number += 1;
+    await rename(this.#paths.pod(uid), this.#paths.aside(uid, number));
   }
 
   async #setUp(volume: Volume, desired: DesiredPod, node: NodeCapacity): Promise<void> {

@@ -1,11 +1,12 @@
 /** A pod's volumes from prepare to remove, on the real file system and, where it may be, with real mounts. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   rmSync,
@@ -17,7 +18,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import type { DesiredPod } from '../../../agent/pods/desired.js';
+import { failureKey } from '../../../agent/pods/back-off.js';
 import { openHostMounts, type HostMounts } from '../../../agent/volumes/host-mounts.js';
+import { FAILED_UNMOUNT, leftData } from '../../../agent/volumes/left-data.js';
 import { MountError } from '../../../agent/volumes/mount-error.js';
 import { openPodVolumes, type PodVolumes } from '../../../agent/volumes/volumes.js';
 import type { Container, PodSpec, VolumeMount } from '../../../protocol/pod.js';
@@ -427,6 +430,79 @@ describe('the end of a pod (P24)', () => {
     } finally {
       process.kill(Number(held));
     }
+  });
+});
+
+describe('rows 67, 132: a pod that begins after another of its uid was ended', () => {
+  const emptyDirs = () =>
+    podOf({ volumes: [{ name: 'd' }, { name: 'm', emptyDir: { medium: 'Memory' } }] });
+  const paths = (pod: DesiredPod) => ['d', 'm'].map(name => volumePath(pod, 'empty-dir', name));
+
+  test('finds none of its files, which go for themselves', { skip }, async () => {
+    const pod = emptyDirs();
+    await able.prepare(pod, NODE, true);
+    for (const path of paths(pod)) writeFileSync(join(path, 'old'), '');
+    await able.condemn(pod.uid);
+    // The agent was killed before it could remove them.
+    const next = openPodVolumes({ dataDir, clock: REAL_CLOCK });
+    await next.prepare(pod, NODE, true);
+    for (const path of paths(pod)) assert.deepEqual(readdirSync(path), []);
+    await next.prepare(pod, NODE, true);
+    const left = [...(await next.uids())].filter(name => name.startsWith(`${pod.uid}.`));
+    assert.deepEqual(left, [`${pod.uid}.1`]);
+    for (const name of left) await next.remove(name);
+    assert.equal((await openHostMounts().below(at(pod))).length, 1);
+    assert.equal(existsSync(`${at(pod)}.1`), false);
+  });
+
+  test('one that runs keeps them: the end that had begun was called off', async () => {
+    const pod = podOf({ volumes: [{ name: 'd' }] });
+    await unable.prepare(pod, NODE, true);
+    writeFileSync(join(volumePath(pod, 'empty-dir', 'd'), 'kept'), '');
+    await unable.condemn(pod.uid);
+    await unable.prepare(pod, NODE, false);
+    await unable.prepare(pod, NODE, true);
+    assert.ok(existsSync(join(volumePath(pod, 'empty-dir', 'd'), 'kept')));
+  });
+
+  test('where nothing lies there is nothing to condemn', async () => {
+    await unable.condemn('nobody');
+    assert.equal((await unable.uids()).has('nobody'), false);
+  });
+});
+
+describe('P24: files that a pod left and that cannot be removed', () => {
+  const failure = { message: 'it is busy', failedAt: 1, retryAt: 2, count: 3 };
+  const failures = new Map([
+    [failureKey('stop', 'b'), { ...failure, reason: FAILED_UNMOUNT }],
+    [failureKey('stop', 'a'), { ...failure, reason: 'KillContainerError' }],
+    [failureKey('stop', 'gone'), { ...failure, reason: FAILED_UNMOUNT }],
+  ]);
+
+  test('are a condition of the node as long as they lie there', () => {
+    assert.deepEqual(leftData(new Set(['a', 'b', 'c']), { failures }), [
+      {
+        type: 'PodDataLeft',
+        status: 'True',
+        reason: 'FailedUnmount',
+        message: 'pods/b: it is busy (tried 3 times)',
+      },
+    ]);
+  });
+
+  test('the cause is said, not what came of it', async context => {
+    const pod = podOf({ volumes: [{ name: 'd' }] });
+    await unable.prepare(pod, NODE);
+    const file = join(volumePath(pod, 'empty-dir', 'd'), 'file');
+    writeFileSync(file, '');
+    if (spawnSync('chattr', ['+i', file]).status !== 0) return context.skip('no chattr here');
+    try {
+      await assert.rejects(unable.remove(pod.uid), /cannot be removed: EPERM: .*unlink/);
+    } finally {
+      spawnSync('chattr', ['-i', file]);
+    }
+    await unable.remove(pod.uid);
+    assert.equal(existsSync(at(pod)), false);
   });
 });
 
