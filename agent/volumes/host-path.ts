@@ -4,6 +4,7 @@
  */
 import { constants } from 'node:fs';
 import { chmod, mkdir, open, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { MountError } from './mount-error.js';
 import type { HostPathVolumeSource } from '../../protocol/pod.js';
 
@@ -36,8 +37,10 @@ async function kindOf(path: string): Promise<FileKind | 'other' | null> {
 /** A directory 0755 with its parents; an empty file 0644 whose parent must be there. */
 async function createMissing(path: string, wanted: FileKind): Promise<void> {
   if (wanted === 'directory') {
-    await mkdir(path, { recursive: true, mode: 0o755 });
-    await chmod(path, 0o755);
+    const first = await mkdir(path, { recursive: true });
+    if (first === undefined) return;
+    // Whatever the umask says.
+    for (let made = path; made.startsWith(first); made = dirname(made)) await chmod(made, 0o755);
     return;
   }
   const file = await open(path, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o644);

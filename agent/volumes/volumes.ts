@@ -4,7 +4,8 @@
  * Everything lies under `<data-dir>/pods/<uid>/` and lives as long as that uid (kubelet behaviour rows 129 to 140, 174).
  * Calls about one pod wait for each other. Nothing of a Secret is ever in a message. Decides nothing.
  */
-import { mkdir, readdir, rename, rm, statfs, unlink, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { mkdir, open, readdir, rename, rm, statfs, unlink, writeFile } from 'node:fs/promises';
 import { containerVolumes, type ContainerVolumes, type MountFacts } from './container-mounts.js';
 import { filesDigest, isWritten, volumeFiles } from './content.js';
 import { diskUsage } from './disk-usage.js';
@@ -13,6 +14,7 @@ import { OutsideError, readInside } from './inside.js';
 import { MountError } from './mount-error.js';
 import { PodPaths, type ManagedFile } from './pod-paths.js';
 import { isThere, setUpVolume, type SetUpTools } from './set-up.js';
+import { usedVolumes } from './used-volumes.js';
 import type { DesiredPod } from '../pods/desired.js';
 import type { NodeCapacity } from '../pods/field-values.js';
 import { envFileKey } from '../pods/pod-env.js';
@@ -70,11 +72,27 @@ export interface PodVolumesOptions {
 /** Longer files with variables are refused. */
 const MAX_ENV_FILE_BYTES = 1024 * 1024;
 const POD_MODE = 0o750;
+const MANAGED_MODE = 0o644;
 
 /** Mounts that the agent itself makes below a pod's directory. */
 const OWN_MOUNT = /^[^/]+\/(volumes\/kubernetes\.io~[a-z-]+\/[^/]+|volume-subpaths\/.+)$/;
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+/** A container that reads it meanwhile finds the same lines or the new ones, never an empty file. */
+async function writeInPlace(path: string, content: string): Promise<void> {
+  const file = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW);
+  try {
+    // Whatever the umask says: processes that are not root read it too.
+    await file.chmod(MANAGED_MODE);
+    const bytes = Buffer.from(content);
+    if (Buffer.compare(await file.readFile(), bytes) === 0) return;
+    await file.write(bytes, 0, bytes.length, 0);
+    await file.truncate(bytes.length);
+  } finally {
+    await file.close();
+  }
+}
 
 /** A file that cannot be removed is taken for a directory, and the error says no more than that it is none. */
 async function whyLeft(error: unknown): Promise<string> {
@@ -124,7 +142,7 @@ class PodVolumesOnDisk implements PodVolumes {
     return this.#inTurn(desired.uid, async () => {
       await this.#leaveBehind(desired.uid, isNew);
       await mkdir(this.#paths.pod(desired.uid), { recursive: true, mode: POD_MODE });
-      for (const volume of desired.pod.spec.volumes ?? []) {
+      for (const { volume } of usedVolumes(desired.pod)) {
         await this.#setUp(volume, desired, node);
       }
     });
@@ -144,7 +162,8 @@ class PodVolumesOnDisk implements PodVolumes {
   async refresh(desired: DesiredPod, node: NodeCapacity): Promise<void> {
     const { uid, pod, objects } = desired;
     const problems: string[] = [];
-    for (const volume of (pod.spec.volumes ?? []).filter(isWritten)) {
+    for (const { volume } of usedVolumes(pod)) {
+      if (!isWritten(volume)) continue;
       try {
         const digest = filesDigest(volumeFiles(volume, { pod, objects, node }));
         if (this.#written.get(uid)?.get(volume.name) === digest) continue;
@@ -211,7 +230,7 @@ class PodVolumesOnDisk implements PodVolumes {
 
   async writeManaged(uid: string, file: ManagedFile, content: string): Promise<void> {
     await mkdir(this.#paths.pod(uid), { recursive: true, mode: POD_MODE });
-    await writeFile(this.#paths.managed(uid, file), content, { mode: 0o644 });
+    await writeInPlace(this.#paths.managed(uid, file), content);
   }
 
   remove(uid: string): Promise<void> {

@@ -52,10 +52,15 @@ after(async () => {
   rmSync(dataDir, { recursive: true, force: true });
 });
 
+const mounted = (volumeMounts: VolumeMount[]) => ({ volumeMounts });
+
 let count = 0;
+/** Its container mounts all volumes unless it says otherwise. */
 function podOf(
   spec: Partial<PodSpec>,
-  container: Partial<Container> = {},
+  container: Partial<Container> = mounted(
+    (spec.volumes ?? []).map(({ name }) => ({ name, mountPath: `/${name}` })),
+  ),
   labels = {},
 ): DesiredPod {
   const name = `p${count++}`;
@@ -75,8 +80,6 @@ async function mountsOf(volumes: PodVolumes, pod: DesiredPod, env = FACTS.env) {
   const found = await volumes.mounts(pod, container, { ...FACTS, env });
   return { ...found, mounts: found.mounts.filter(one => !one.containerPath.startsWith('/etc/')) };
 }
-
-const mounted = (volumeMounts: VolumeMount[]) => ({ volumeMounts });
 
 describe('emptyDir', () => {
   test('row 132: 0777, kept over a second prepare, gone with the pod', async () => {
@@ -174,7 +177,18 @@ describe('hostPath', () => {
     await unable.prepare(hostPath(join(host, 'file')), NODE);
   });
 
-  test('row 130: what may be made is made', async () => {
+  test('row 130: what may be made is made, whatever the umask', async () => {
+    const umask = process.umask(0o077);
+    try {
+      await unable.prepare(hostPath(join(host, 'u/d'), 'DirectoryOrCreate'), NODE);
+      await unable.prepare(hostPath(join(host, 'u/f'), 'FileOrCreate'), NODE);
+    } finally {
+      process.umask(umask);
+    }
+    assert.deepEqual(
+      ['u', 'u/d', 'u/f'].map(name => modeOf(join(host, name))),
+      [0o755, 0o755, 0o644],
+    );
     await unable.prepare(hostPath(join(host, 'c/d'), 'DirectoryOrCreate'), NODE);
     assert.equal(modeOf(join(host, 'c/d')), 0o755);
     await unable.prepare(hostPath(join(host, 'c/f'), 'FileOrCreate'), NODE);
@@ -244,7 +258,7 @@ describe('written volumes', () => {
   const second = configObjects({ configMaps: { conf: { a: '2' } }, secrets: { sec: { p: 'y' } } });
 
   test('row 135, P12: files follow their objects without a restart, and only after prepare', async () => {
-    const pod = { ...podOf({ volumes }, {}, { app: 'shop' }), objects: first };
+    const pod = { ...podOf({ volumes }, undefined, { app: 'shop' }), objects: first };
     await unable.refresh(pod, NODE);
     assert.equal(existsSync(at(pod, 'volumes')), false);
     await unable.prepare(pod, NODE);
@@ -431,6 +445,19 @@ describe('the end of a pod (P24)', () => {
       process.kill(Number(held));
     }
   });
+});
+
+test('row 140: what no container mounts is neither made nor waited for', async () => {
+  const volumes = [
+    { name: 'used' },
+    { name: 'unused' },
+    { name: 'missing', hostPath: { path: join(dataDir, 'not-there'), type: 'Directory' } },
+    { name: 'object', configMap: { name: 'not-there' } },
+  ];
+  const pod = podOf({ volumes }, mounted([{ name: 'used', mountPath: '/v' }]));
+  await unable.prepare(pod, NODE);
+  await unable.refresh(pod, NODE);
+  assert.deepEqual(readdirSync(at(pod, 'volumes/kubernetes.io~empty-dir')), ['used']);
 });
 
 describe('rows 67, 132: a pod that begins after another of its uid was ended', () => {
