@@ -7,6 +7,7 @@
 import { constants } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, statfs, unlink, writeFile } from 'node:fs/promises';
 import { containerVolumes, type ContainerVolumes, type MountFacts } from './container-mounts.js';
+import { holdsFiles } from './atomic-writer.js';
 import { filesDigest, isWritten, volumeFiles } from './content.js';
 import { diskUsage } from './disk-usage.js';
 import { openHostMounts, type HostMounts } from './host-mounts.js';
@@ -39,7 +40,7 @@ export interface PodVolumes {
   capacityBytes(): Promise<number>;
   /**
    * Makes what is missing; twice is the same as once. What a condemned pod left is set aside for a pod that begins, and
-   * kept for one that runs. Throws `MountError`.
+   * kept for one that runs, as are its files whose ConfigMap or Secret is gone. Throws `MountError`.
    */
   prepare(desired: DesiredPod, node: NodeCapacity, isNew?: boolean): Promise<void>;
   /** The pod ends for good: no later one of the same uid finds its files (row 132). Survives the agent. */
@@ -143,7 +144,13 @@ class PodVolumesOnDisk implements PodVolumes {
       await this.#leaveBehind(desired.uid, isNew);
       await mkdir(this.#paths.pod(desired.uid), { recursive: true, mode: POD_MODE });
       for (const { volume } of usedVolumes(desired.pod)) {
-        await this.#setUp(volume, desired, node);
+        try {
+          await this.#setUp(volume, desired, node);
+        } catch (error) {
+          // A container begins again with what it had, as on a kubelet; `refresh` says what is missing.
+          const holds = () => holdsFiles(this.#paths.volume(desired.uid, volume));
+          if (isNew || !isWritten(volume) || !(await holds())) throw error;
+        }
       }
     });
   }
@@ -164,13 +171,15 @@ class PodVolumesOnDisk implements PodVolumes {
     const problems: string[] = [];
     for (const { volume } of usedVolumes(pod)) {
       if (!isWritten(volume)) continue;
+      const written = this.#written.get(uid)?.get(volume.name);
+      // Not before it was set up, and not after it was removed.
+      const isSetUp = () => isThere(this.#paths.volume(uid, volume));
       try {
+        if (written === undefined && !(await isSetUp())) continue;
         const digest = filesDigest(volumeFiles(volume, { pod, objects, node }));
-        if (this.#written.get(uid)?.get(volume.name) === digest) continue;
+        if (written === digest) continue;
         await this.#inTurn(uid, async () => {
-          // Not before it was set up, and not after it was removed.
-          if (!(await isThere(this.#paths.volume(uid, volume)))) return;
-          await this.#setUp(volume, desired, node);
+          if (await isSetUp()) await this.#setUp(volume, desired, node);
         });
       } catch (error) {
         const isOurs = error instanceof MountError && error.message.startsWith('MountVolume');

@@ -284,6 +284,21 @@ describe('written volumes', () => {
     assert.equal(readFileSync(join(volumePath(pod, 'secret', 's'), 'p'), 'utf8'), 'z');
   });
 
+  test('P12: a container of a running pod begins again with the files of a ConfigMap that is gone, a pod does not', async () => {
+    const pod = { ...podOf({ volumes: volumes.slice(0, 1) }), objects: first };
+    await unable.prepare(pod, NODE, true);
+    const without = { ...pod, objects: configObjects({}) };
+    await unable.prepare(without, NODE, false);
+    const file = join(volumePath(pod, 'configmap', 'c'), 'a');
+    assert.equal(readFileSync(file, 'utf8'), '1');
+    await assert.rejects(unable.refresh(without, NODE), /configmap "conf" not found/);
+    await assert.rejects(unable.prepare(without, NODE, true), /configmap "conf" not found/);
+    const fresh = { ...podOf({ volumes: volumes.slice(0, 1) }), objects: configObjects({}) };
+    await assert.rejects(unable.prepare(fresh, NODE, false), /configmap "conf" not found/);
+    const waiting = { ...podOf({ volumes: volumes.slice(0, 1) }), objects: configObjects({}) };
+    await unable.refresh(waiting, NODE);
+  });
+
   test('they are mounted read-only; on disk nobody else on the node can reach them', async () => {
     const pod = {
       ...podOf({ volumes }, mounted([{ name: 's', mountPath: '/s' }])),
