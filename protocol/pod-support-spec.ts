@@ -116,9 +116,8 @@ export const SPEC_SUPPORT: readonly SupportRow[] = [
   ['spec.securityContext.supplementalGroups', 'supported', ''],
   [
     'spec.securityContext.supplementalGroupsPolicy',
-    'default',
-    'not on this engine: a container always has the groups that its image gives the user',
-    ['Merge'],
+    'supported',
+    '`Strict` where every container has a runAsGroup: without one the image gives the user its groups',
   ],
   [
     'spec.securityContext.sysctls',

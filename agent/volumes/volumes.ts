@@ -34,7 +34,7 @@ export interface Overrun {
 export interface PodVolumes {
   /** Uids with a directory on this node; what `prepare` set aside has names of its own and is removed like them. */
   uids(): Promise<ReadonlySet<string>>;
-  /** Why the agent cannot mount on this node; null when it can. Asked once. */
+  /** Why the agent cannot mount on this node; null when it can. Asked until there is an answer. */
   mountProblem(): Promise<string | null>;
   /** Of the file system that the pods' files are on. */
   capacityBytes(): Promise<number>;
@@ -129,7 +129,11 @@ class PodVolumesOnDisk implements PodVolumes {
   }
 
   mountProblem(): Promise<string | null> {
-    this.#problem ??= this.#hostMounts.probe(this.#paths.root);
+    this.#problem ??= this.#hostMounts.probe(this.#paths.root).catch((error: unknown) => {
+      // A full disk says nothing about mounts: asked again.
+      this.#problem = null;
+      throw error;
+    });
     return this.#problem;
   }
 

@@ -81,6 +81,14 @@ async function mountsOf(volumes: PodVolumes, pod: DesiredPod, env = FACTS.env) {
   return { ...found, mounts: found.mounts.filter(one => !one.containerPath.startsWith('/etc/')) };
 }
 
+/** Whether this kernel can keep a tmpfs out of the swap. */
+function hasNoSwap(): boolean {
+  const place = mkdtempSync(join(dataDir, 'noswap-'));
+  const done = spawnSync('mount', ['-t', 'tmpfs', '-o', 'noswap', 'tmpfs', place]).status === 0;
+  if (done) spawnSync('umount', [place]);
+  return done;
+}
+
 describe('emptyDir', () => {
   test('row 132: 0777, kept over a second prepare, gone with the pod', async () => {
     const pod = podOf({ volumes: [{ name: 'd', emptyDir: {} }] });
@@ -121,6 +129,8 @@ describe('emptyDir', () => {
       const path = volumePath(pod, 'empty-dir', 'm');
       const df = execFileSync('df', ['--output=fstype,size', path], { encoding: 'utf8' });
       assert.match(df, /tmpfs\s+2048\n/);
+      const { stdout } = spawnSync('findmnt', ['-no', 'OPTIONS', path], { encoding: 'utf8' });
+      assert.equal(stdout.includes('noswap'), hasNoSwap());
       writeFileSync(join(path, 'kept'), '');
       await openPodVolumes({ dataDir, clock: REAL_CLOCK }).prepare(pod, NODE);
       assert.ok(existsSync(join(path, 'kept')));
@@ -546,6 +556,19 @@ describe('P24: files that a pod left and that cannot be removed', () => {
     await unable.remove(pod.uid);
     assert.equal(existsSync(at(pod)), false);
   });
+});
+
+test('whether the agent may mount is asked again when there was no answer', async () => {
+  let asked = 0;
+  const probe = () => (asked++ === 0 ? Promise.reject(new Error('full')) : Promise.resolve(null));
+  const volumes = openPodVolumes({
+    dataDir,
+    clock: REAL_CLOCK,
+    hostMounts: { ...NO_MOUNTS, probe },
+  });
+  await assert.rejects(volumes.mountProblem(), /full/);
+  assert.deepEqual([await volumes.mountProblem(), await volumes.mountProblem()], [null, null]);
+  assert.equal(asked, 2);
 });
 
 describe('files with variables', () => {
