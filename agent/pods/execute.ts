@@ -180,6 +180,8 @@ class Execution {
         return runtime.removeSandbox(step.id);
       case 'removePodData':
         return volumes.remove(step.uid);
+      case 'removeVolumes':
+        return volumes.removeVolumes(step.uid);
       case 'prepareVolumes':
         return this.#prepare();
       case 'runSandbox':

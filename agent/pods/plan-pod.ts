@@ -28,6 +28,8 @@ import type { Step } from './steps.js';
 export interface PodPlanContext extends PodContext {
   /** Null: it has not ended. */
   readonly completion: Completion | null;
+  /** Its volumes are still there. */
+  readonly hasVolumes: boolean;
 }
 
 export interface Actions {
@@ -56,6 +58,12 @@ function end(there: Instances, context: PodContext, reason: string): Step[] {
     ...stopContainers(there.containers.filter(isAlive), { uid, graceSeconds, there, reason }),
     ...stopSandboxes(uid, there, reason),
   ];
+}
+
+/** Row 132: what has ended for good needs its volumes no more, least of all in memory. */
+function endOfVolumes({ pod, completion, hasVolumes }: PodPlanContext): Step[] {
+  if (completion === null || !hasVolumes) return [];
+  return [{ do: 'removeVolumes', uid: pod.uid, reason: 'the pod has ended' }];
 }
 
 /** Images of containers whose turn comes later are fetched beside the first ones, as far as nothing holds them up. */
@@ -166,7 +174,7 @@ export function planPod(there: Instances, context: PodPlanContext): Actions {
   const actions =
     ended !== null
       ? {
-          steps: end(there, context, ended),
+          steps: [...end(there, context, ended), ...endOfVolumes(context)],
           sandbox: 'keep' in sandbox ? sandbox.keep : null,
           againAt: null,
         }

@@ -241,6 +241,7 @@ class Reconciler implements Pods {
       condemned,
       graceLimits: this.#shutdown.graceLimits(clock.monotonic()),
       podData: this.#podData,
+      podVolumes: await this.#volumes.withVolumes(over.keys()),
     });
     this.#dispatch(now);
     this.#areKnown = true;

@@ -20,6 +20,7 @@ const KINDS: Readonly<Record<StepKind, FailureKind>> = {
   removeContainer: 'stop',
   stopSandbox: 'stop',
   removeSandbox: 'stop',
+  removeVolumes: 'stop',
   removePodData: 'stop',
 };
 
@@ -35,6 +36,7 @@ const REASONS: Readonly<Record<StepKind, string>> = {
   removeContainer: 'KillContainerError',
   stopSandbox: 'KillPodSandboxError',
   removeSandbox: 'KillPodSandboxError',
+  removeVolumes: FAILED_UNMOUNT,
   removePodData: FAILED_UNMOUNT,
 };
 

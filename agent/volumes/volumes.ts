@@ -5,7 +5,7 @@
  * Calls about one pod wait for each other. Nothing of a Secret is ever in a message. Decides nothing.
  */
 import { constants } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, statfs, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, statfs, unlink, writeFile } from 'node:fs/promises';
 import { containerVolumes, type ContainerVolumes, type MountFacts } from './container-mounts.js';
 import { holdsFiles } from './atomic-writer.js';
 import { filesDigest, isWritten, volumeFiles } from './content.js';
@@ -14,6 +14,7 @@ import { openHostMounts, type HostMounts } from './host-mounts.js';
 import { OutsideError, readInside } from './inside.js';
 import { MountError } from './mount-error.js';
 import { PodPaths, type ManagedFile } from './pod-paths.js';
+import { removeUnmounted } from './removal.js';
 import { isThere, setUpVolume, type SetUpTools } from './set-up.js';
 import { usedVolumes } from './used-volumes.js';
 import type { DesiredPod } from '../pods/desired.js';
@@ -58,6 +59,10 @@ export interface PodVolumes {
   overruns(desired: DesiredPod): Promise<readonly Overrun[]>;
   /** Writes one of the agent's own files in place, so that running containers see it. */
   writeManaged(uid: string, file: ManagedFile, content: string): Promise<void>;
+  /** Those of the pods that have volumes set up. */
+  withVolumes(uids: Iterable<string>): Promise<ReadonlySet<string>>;
+  /** Unmounts and removes the volumes of a pod that has ended; its other files stay. Errors as `remove`. */
+  removeVolumes(uid: string): Promise<void>;
   /** Unmounts and removes all files of the pod. Gone already = done. Throws `MountError` for what stays mounted. */
   remove(uid: string): Promise<void>;
 }
@@ -75,9 +80,6 @@ const MAX_ENV_FILE_BYTES = 1024 * 1024;
 const POD_MODE = 0o750;
 const MANAGED_MODE = 0o644;
 
-/** Mounts that the agent itself makes below a pod's directory. */
-const OWN_MOUNT = /^[^/]+\/(volumes\/kubernetes\.io~[a-z-]+\/[^/]+|volume-subpaths\/.+)$/;
-
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 /** A container that reads it meanwhile finds the same lines or the new ones, never an empty file. */
@@ -93,13 +95,6 @@ async function writeInPlace(path: string, content: string): Promise<void> {
   } finally {
     await file.close();
   }
-}
-
-/** A file that cannot be removed is taken for a directory, and the error says no more than that it is none. */
-async function whyLeft(error: unknown): Promise<string> {
-  const { code, path } = error as NodeJS.ErrnoException;
-  if (code !== 'ENOTDIR' || path === undefined) return messageOf(error);
-  return unlink(path).then(() => 'it is tried again', messageOf);
 }
 
 class PodVolumesOnDisk implements PodVolumes {
@@ -246,31 +241,27 @@ class PodVolumesOnDisk implements PodVolumes {
     await writeInPlace(this.#paths.managed(uid, file), content);
   }
 
+  async withVolumes(uids: Iterable<string>): Promise<ReadonlySet<string>> {
+    const found = new Set<string>();
+    for (const uid of uids) if (await isThere(this.#paths.volumes(uid))) found.add(uid);
+    return found;
+  }
+
+  removeVolumes(uid: string): Promise<void> {
+    // The volumes last: as long as they are there it is tried again.
+    const of = [this.#paths.subPaths(uid), this.#paths.plugins(uid), this.#paths.volumes(uid)];
+    return this.#inTurn(uid, () => this.#removeUnmounted(uid, of));
+  }
+
   remove(uid: string): Promise<void> {
-    return this.#inTurn(uid, async () => {
-      const pod = this.#paths.pod(uid);
-      this.#written.delete(uid);
-      for (const { path } of await this.#hostMounts.below(pod)) {
-        const below = path.slice(this.#paths.root.length + 1);
-        try {
-          await this.#hostMounts.unmount(path, OWN_MOUNT.test(below));
-        } catch (error) {
-          throw new MountError(`UnmountVolume failed for ${below}: ${messageOf(error)}`);
-        }
-      }
-      // What is still mounted, whoever mounted it, must not be emptied.
-      const [left] = await this.#hostMounts.below(pod);
-      if (left !== undefined) {
-        throw new MountError(
-          `UnmountVolume failed: ${left.path} is still mounted; unmount it, its files are left alone`,
-        );
-      }
-      try {
-        await rm(pod, { recursive: true, force: true });
-      } catch (error) {
-        throw new MountError(`the files of the pod cannot be removed: ${await whyLeft(error)}`);
-      }
-    });
+    return this.#inTurn(uid, () => this.#removeUnmounted(uid, [this.#paths.pod(uid)]));
+  }
+
+  #removeUnmounted(uid: string, directories: readonly string[]): Promise<void> {
+    this.#written.delete(uid);
+    const { root } = this.#paths;
+    const [pod, hostMounts] = [this.#paths.pod(uid), this.#hostMounts];
+    return removeUnmounted(directories, { pod, root, hostMounts });
   }
 
   /** Renamed with all mounts below it, so that files which cannot be removed hold no pod up. */

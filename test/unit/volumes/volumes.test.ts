@@ -523,6 +523,32 @@ describe('rows 67, 132: a pod that begins after another of its uid was ended', (
   });
 });
 
+test(
+  'row 132: the volumes of a pod that has ended go, its other files stay',
+  { skip },
+  async () => {
+    const pod = podOf(
+      { volumes: [{ name: 'd' }, { name: 'm', emptyDir: { medium: 'Memory' } }] },
+      mounted([
+        { name: 'd', mountPath: '/d', subPath: 'part' },
+        { name: 'm', mountPath: '/m' },
+      ]),
+    );
+    await able.prepare(pod, NODE, true);
+    await mountsOf(able, pod);
+    await able.writeManaged(pod.uid, 'etc-hosts', 'hosts');
+    assert.deepEqual(await able.withVolumes([pod.uid, 'other']), new Set([pod.uid]));
+    await able.removeVolumes(pod.uid);
+    await able.removeVolumes(pod.uid);
+    assert.deepEqual(readdirSync(at(pod)), ['etc-hosts']);
+    assert.deepEqual(await able.withVolumes([pod.uid]), new Set());
+    assert.equal((await openHostMounts().below(at(pod))).length, 0);
+    await able.refresh(pod, NODE);
+    assert.deepEqual(await able.overruns(pod), []);
+    assert.deepEqual(readdirSync(at(pod)), ['etc-hosts']);
+  },
+);
+
 describe('P24: files that a pod left and that cannot be removed', () => {
   const failure = { message: 'it is busy', failedAt: 1, retryAt: 2, count: 3 };
   const failures = new Map([
