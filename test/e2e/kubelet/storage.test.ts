@@ -290,6 +290,13 @@ describe('storage of the kubelet’s own tests, black box', { skip: noEngine() }
     assert.equal(box.output('job', 'app'), 'said');
   });
 
+  test('rows 134, P22: what is over its sizeLimit is evicted, in the kubelet’s words', async () => {
+    const { status } = await box.phase('over', 'Failed');
+    assert.equal(status?.reason, 'Evicted');
+    assert.equal(status?.message, 'Usage of EmptyDir volume "v" exceeds the limit "1Mi".');
+    await box.gone('over');
+  });
+
   test(
     'rows 67, 132, P24: what cannot be unmounted is told and left alone; the same pod begins without it',
     { skip },
@@ -330,11 +337,4 @@ describe('storage of the kubelet’s own tests, black box', { skip: noEngine() }
       );
     },
   );
-
-  test('rows 134, P22: what is over its sizeLimit is evicted, in the kubelet’s words', async () => {
-    const { status } = await box.phase('over', 'Failed');
-    assert.equal(status?.reason, 'Evicted');
-    assert.equal(status?.message, 'Usage of EmptyDir volume "v" exceeds the limit "1Mi".');
-    await box.gone('over');
-  });
 });
