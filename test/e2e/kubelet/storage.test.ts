@@ -153,6 +153,16 @@ describe('storage of the kubelet’s own tests, black box', { skip: noEngine() }
   });
   after(() => box.close());
 
+  test('T68 expansion.go: a failing subpath expansion can be modified during the lifecycle of a container', async () => {
+    const waits = await box.waiting('late', 'CreateContainerConfigError');
+    const [state] = waits.status?.containerStatuses ?? [];
+    assert.equal(state?.state?.waiting?.message, 'missing value for V');
+    annotated({ path: 'now' });
+    const runs = await box.ready('late');
+    assert.equal(runs.metadata?.uid, waits.metadata?.uid);
+    assert.equal(shell('late', 'ls /all/now'), 'now');
+  });
+
   for (const medium of media) {
     for (const user of USERS) {
       const who = `${user === 0 ? 'root' : 'non-root'}, ${medium === '' ? 'default' : 'tmpfs'}`;
@@ -229,16 +239,6 @@ describe('storage of the kubelet’s own tests, black box', { skip: noEngine() }
       await box.waiting(name, 'CreateContainerConfigError');
       assert.deepEqual(box.inspect(name, 'app'), []);
     }
-  });
-
-  test('T68 expansion.go: a failing subpath expansion can be modified during the lifecycle of a container', async () => {
-    const waits = await box.waiting('late', 'CreateContainerConfigError');
-    const [state] = waits.status?.containerStatuses ?? [];
-    assert.equal(state?.state?.waiting?.message, 'missing value for V');
-    annotated({ path: 'now' });
-    const runs = await box.ready('late');
-    assert.equal(runs.metadata?.uid, waits.metadata?.uid);
-    assert.equal(shell('late', 'ls /all/now'), 'now');
   });
 
   test('T69 downwardapi_volume.go, projected_downwardapi.go: name, modes, limits, defaults, updates', async () => {
