@@ -73,14 +73,15 @@ class Reconciler implements Pods {
     this.#engine = new EngineState(options, this.#volumes);
     this.#statuses = new PodStatuses(options);
     this.#events = new EventTeller(options);
-    const [events, volumes] = [this.#events, this.#volumes];
-    this.#wishes = new Wishes(options, { events, volumes, onChange: () => this.#waker.wakeUp() });
+    this.#completions = new CompletionBook(options.completions ?? null, options.log);
+    const [events, volumes, completions] = [this.#events, this.#volumes, this.#completions];
+    const onChange = () => this.#waker.wakeUp();
+    this.#wishes = new Wishes(options, { events, volumes, completions, onChange });
     this.#images = options.images ?? openImagePulls({ store: options.runtime, log: options.log });
     this.#prober = options.prober ?? NO_PROBER;
-    this.#completions = new CompletionBook(options.completions ?? null, options.log);
     this.#movedAt = options.clock.monotonic();
     this.#unsubscribe = [
-      ...options.sources.map(source => source.onChange(() => this.#waker.wakeUp())),
+      ...options.sources.map(source => source.onChange(onChange)),
       this.#prober.onChange(() => this.#waker.wakeUp()),
       this.#prober.onEvent((pod, event) => this.#events.tell(pod, event)),
     ];

@@ -3,6 +3,7 @@
  * the moment; order of calls only.
  */
 import { mergeSources, NOTHING_DESIRED, type Desired, type DesiredPod } from './desired.js';
+import type { CompletionBook } from './completion-book.js';
 import type { Completions } from './completion.js';
 import type { EventTeller } from './event-teller.js';
 import type { PodsOptions } from './pods.js';
@@ -27,6 +28,7 @@ export interface WishesWorld {
 export interface WishesTools {
   readonly events: EventTeller;
   readonly volumes: PodVolumes;
+  readonly completions: Pick<CompletionBook, 'fail'>;
   /** The wishes changed by themselves: merge again. */
   readonly onChange: () => void;
 }
@@ -43,12 +45,12 @@ export class Wishes {
   #merged: Desired = NOTHING_DESIRED;
   #now: Desired = NOTHING_DESIRED;
 
-  constructor(options: PodsOptions, { events, volumes, onChange }: WishesTools) {
+  constructor(options: PodsOptions, { events, volumes, completions, onChange }: WishesTools) {
     this.#options = options;
     this.#events = events;
     const { clock, log } = options;
     const tell: EventTeller['tell'] = (pod, event) => events.tell(pod, event);
-    this.#upkeep = new VolumeUpkeep({ volumes, clock, log, tell, onChange });
+    this.#upkeep = new VolumeUpkeep({ volumes, completions, clock, log, tell, onChange });
   }
 
   get now(): Desired {

@@ -18,8 +18,6 @@ const PEACE_MS = 600_000;
 export interface Eviction {
   /** The kubelet's sentence. */
   readonly message: string;
-  /** It is not begun again. */
-  readonly isFinal: boolean;
   /** How many in a row. */
   readonly count: number;
   /** When nothing of the pod was left; null as long as it is being ended. */
@@ -33,8 +31,7 @@ export function evictionMessage(volume: string, sizeLimit: string): string {
   return `Usage of EmptyDir volume "${volume}" exceeds the limit "${sizeLimit}".`;
 }
 
-function mayBeginAt({ endedAt, count, isFinal }: Eviction): number {
-  if (isFinal) return Infinity;
+function mayBeginAt({ endedAt, count }: Eviction): number {
   return (endedAt ?? Infinity) + Math.min(MAX_MS, FIRST_MS * 2 ** (count - 1));
 }
 
@@ -46,13 +43,13 @@ export function isEvicted(evictions: Evictions, uid: string, now: number): boole
 
 export function noteEviction(
   evictions: Evictions,
-  { uid, message, isFinal }: Pick<Eviction, 'message' | 'isFinal'> & { readonly uid: string },
+  { uid, message }: Pick<Eviction, 'message'> & { readonly uid: string },
   now: number,
 ): Evictions {
   const before = evictions.get(uid);
   const isAgain = before !== undefined && now - mayBeginAt(before) < PEACE_MS;
   const count = isAgain ? before.count + 1 : 1;
-  return new Map([...evictions, [uid, { message, isFinal, count, endedAt: null }]]);
+  return new Map([...evictions, [uid, { message, count, endedAt: null }]]);
 }
 
 /** Notes which pods are gone, and forgets those that are not wanted or have had their peace. */
@@ -93,7 +90,7 @@ export function withEvictions(desired: Desired, evictions: Evictions, now: numbe
     if (eviction === undefined || now >= mayBeginAt(eviction)) return [pod];
     if (eviction.endedAt === null) return [];
     const { message } = eviction;
-    const againAt = eviction.isFinal ? null : mayBeginAt(eviction);
+    const againAt = mayBeginAt(eviction);
     const rejection = { phase: 'Failed', reason: EVICTED, message, againAt } as const;
     return [{ ...pod, rejection: pod.rejection ?? rejection }];
   });

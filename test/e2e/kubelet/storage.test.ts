@@ -291,10 +291,17 @@ describe('storage of the kubelet’s own tests, black box', { skip: noEngine() }
   });
 
   test('rows 134, P22: what is over its sizeLimit is evicted, in the kubelet’s words', async () => {
-    const { status } = await box.phase('over', 'Failed');
-    assert.equal(status?.reason, 'Evicted');
-    assert.equal(status?.message, 'Usage of EmptyDir volume "v" exceeds the limit "1Mi".');
-    await box.gone('over');
+    const { status = {} } = await box.phase('over', 'Failed');
+    assert.equal(status.reason, 'Evicted');
+    assert.equal(status.message, 'Usage of EmptyDir volume "v" exceeds the limit "1Mi".');
+    await eventually('it is ended', () => box.inspect('over').every(one => !one.State.Running));
+    await box.restart('SIGKILL');
+    const after = await box.phase('over', 'Failed');
+    assert.deepEqual(
+      [after.status?.reason, after.status?.message],
+      [status.reason, status.message],
+    );
+    assert.ok(box.inspect('over').every(one => !one.State.Running));
   });
 
   test(

@@ -1,6 +1,7 @@
 /** What happens to volumes while their pods run: files follow, limits hold. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { CompletionBook } from '../../../agent/pods/completion-book.js';
 import type { Desired } from '../../../agent/pods/desired.js';
 import type { PodEvent } from '../../../agent/pods/pod-events.js';
 import { MountError } from '../../../agent/volumes/mount-error.js';
@@ -57,14 +58,16 @@ function upkeepOf(world: World) {
       return Promise.resolve(world.overruns);
     },
   } as unknown as PodVolumes;
+  const completions = new CompletionBook(null, LOG);
   const upkeep = new VolumeUpkeep({
     volumes,
+    completions,
     clock,
     log: LOG,
     tell: (_pod, event) => told.push(event),
     onChange: () => (changes += 1),
   });
-  return { upkeep, pass, told, changes: () => changes };
+  return { upkeep, pass, told, completions, changes: () => changes };
 }
 
 const settled = () => new Promise<void>(resolve => setImmediate(resolve));
@@ -137,6 +140,28 @@ describe('the upkeep of volumes', () => {
     assert.equal(waiting.pods[0]?.rejection?.reason, 'Evicted');
     pass(10_000);
     assert.equal(upkeep.judge(desired, new Set()).pods[0]?.rejection, null);
+    await upkeep.close();
+  });
+
+  test('P17, P22: with restartPolicy Never it has ended for good, as Failed and Evicted', async () => {
+    const world = newWorld();
+    const { upkeep, pass, told, completions } = upkeepOf(world);
+    const volumes = [{ name: 'd', emptyDir: { sizeLimit: '1Mi' } }];
+    const desired = wishes([manifest('job', { spec: { volumes, restartPolicy: 'Never' } })]);
+    world.overruns = [{ volume: 'd', sizeLimit: '1Mi', usedBytes: 2 ** 21 }];
+    upkeep.look(desired, allOf(desired), NODE);
+    for (const _ of [1, 2]) {
+      await settled();
+      pass(10_000);
+    }
+    await settled();
+    assert.deepEqual(upkeep.judge(desired, new Set()).pods, desired.pods);
+    const [end, ...others] = completions.of(desired.pods).values();
+    assert.deepEqual([end?.phase, end?.reason, others.length], ['Failed', 'Evicted', 0]);
+    assert.deepEqual(
+      told.map(({ reason, message }) => [reason, message]),
+      [['Evicted', end?.message]],
+    );
     await upkeep.close();
   });
 });
