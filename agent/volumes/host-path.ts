@@ -3,7 +3,7 @@
  * 131). Touches nothing of the host but what is missing and may be made.
  */
 import { constants } from 'node:fs';
-import { chmod, mkdir, open, stat } from 'node:fs/promises';
+import { chmod, lstat, mkdir, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { MountError } from './mount-error.js';
 import type { HostPathVolumeSource } from '../../protocol/pod.js';
@@ -34,6 +34,10 @@ async function kindOf(path: string): Promise<FileKind | 'other' | null> {
   }
 }
 
+async function isLink(path: string): Promise<boolean> {
+  return (await lstat(path).catch(() => null))?.isSymbolicLink() ?? false;
+}
+
 /** A directory 0755 with its parents; an empty file 0644 whose parent must be there. */
 async function createMissing(path: string, wanted: FileKind): Promise<void> {
   if (wanted === 'directory') {
@@ -52,6 +56,9 @@ async function createMissing(path: string, wanted: FileKind): Promise<void> {
 export async function checkHostPath({ path, type = '' }: HostPathVolumeSource): Promise<void> {
   const wanted = KINDS[type];
   const found = await kindOf(path);
+  if (found === null && (await isLink(path))) {
+    throw new MountError(`hostPath type check failed: ${path} is a link that leads nowhere`);
+  }
   if (found === null && (wanted === undefined || type.endsWith('OrCreate'))) {
     // Row 129: what the engine's bind would do; its Mounts do not.
     return createMissing(path, wanted ?? 'directory');

@@ -6,6 +6,7 @@
  */
 import { constants } from 'node:fs';
 import { mkdir, open, readdir, rename, statfs, unlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { containerVolumes, type ContainerVolumes, type MountFacts } from './container-mounts.js';
 import { holdsFiles } from './atomic-writer.js';
 import { filesDigest, isWritten, volumeFiles } from './content.js';
@@ -97,6 +98,15 @@ async function writeInPlace(path: string, content: string): Promise<void> {
   }
 }
 
+async function namesIn(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
 class PodVolumesOnDisk implements PodVolumes {
   readonly #paths: PodPaths;
   readonly #hostMounts: HostMounts;
@@ -115,12 +125,7 @@ class PodVolumesOnDisk implements PodVolumes {
   }
 
   async uids(): Promise<ReadonlySet<string>> {
-    try {
-      return new Set((await readdir(this.#paths.root)).filter(name => !name.startsWith('.')));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Set();
-      throw error;
-    }
+    return new Set((await namesIn(this.#paths.root)).filter(name => !name.startsWith('.')));
   }
 
   mountProblem(): Promise<string | null> {
@@ -254,7 +259,13 @@ class PodVolumesOnDisk implements PodVolumes {
   }
 
   remove(uid: string): Promise<void> {
-    return this.#inTurn(uid, () => this.#removeUnmounted(uid, [this.#paths.pod(uid)]));
+    return this.#inTurn(uid, async () => {
+      const pod = this.#paths.pod(uid);
+      const ending = this.#paths.ending(uid);
+      const files = (await namesIn(pod)).map(name => join(pod, name));
+      // The mark last: who is killed in between leaves nothing that a later pod takes for its own.
+      return this.#removeUnmounted(uid, [...files.filter(file => file !== ending), pod]);
+    });
   }
 
   #removeUnmounted(uid: string, directories: readonly string[]): Promise<void> {

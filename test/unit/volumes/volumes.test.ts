@@ -187,6 +187,17 @@ describe('hostPath', () => {
     await unable.prepare(hostPath(join(host, 'file')), NODE);
   });
 
+  test('row 131: a link that leads nowhere is said to be one, and nothing is made behind it', async () => {
+    symlinkSync(join(host, 'nowhere'), join(host, 'link'));
+    for (const type of [undefined, 'FileOrCreate', 'DirectoryOrCreate', 'File', 'Directory']) {
+      await assert.rejects(
+        unable.prepare(hostPath(join(host, 'link'), type), NODE),
+        /hostPath type check failed: .*\/link is a link that leads nowhere$/,
+      );
+    }
+    assert.equal(existsSync(join(host, 'nowhere')), false);
+  });
+
   test('row 130: what may be made is made, whatever the umask', async () => {
     const umask = process.umask(0o077);
     try {
@@ -515,6 +526,21 @@ describe('rows 67, 132: a pod that begins after another of its uid was ended', (
     await unable.prepare(pod, NODE, false);
     await unable.prepare(pod, NODE, true);
     assert.ok(existsSync(join(volumePath(pod, 'empty-dir', 'd'), 'kept')));
+  });
+
+  test('a removal that does not get to its end leaves the mark', async context => {
+    const pod = podOf({ volumes: [{ name: 'd' }] });
+    await unable.prepare(pod, NODE, true);
+    await unable.condemn(pod.uid);
+    const file = join(volumePath(pod, 'empty-dir', 'd'), 'file');
+    writeFileSync(file, '');
+    if (spawnSync('chattr', ['+i', file]).status !== 0) return context.skip('no chattr here');
+    try {
+      await assert.rejects(unable.remove(pod.uid));
+      assert.ok(existsSync(at(pod, 'ending')));
+    } finally {
+      spawnSync('chattr', ['-i', file]);
+    }
   });
 
   test('where nothing lies there is nothing to condemn', async () => {
