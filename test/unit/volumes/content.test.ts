@@ -308,7 +308,7 @@ describe('what the node does not have', () => {
     );
   });
 
-  test('row 139: recursiveReadOnly Enabled is refused where the engine cannot', () => {
+  test('row 139, T43: recursiveReadOnly Enabled is refused where the engine cannot', () => {
     const can = { ...features, recursiveReadOnly: true };
     assert.equal(volumeGate(null)(recursive, { engine: can }), null);
     assert.match(
