@@ -20,12 +20,12 @@ const port = (containerPort: number, hostPort: number, more: Record<string, unkn
   ...more,
 });
 
-/** The test's image with users and groups of its own, run as the given user. */
-function imageOf(user: string, root: string): string {
+/** The test's image with users and groups of its own, and what its configuration says besides. */
+function imageOf(root: string, ...changes: string[]): string {
   const name = `flotilla.dev/test-${randomHex(4)}:1`;
   const id = docker('create', ensureTestImage());
   docker('cp', `${root}/.`, `${id}:/`);
-  docker('commit', '-c', `USER ${user}`, id, name);
+  docker('commit', ...changes.flatMap(change => ['-c', change]), id, name);
   docker('rm', id);
   return name;
 }
@@ -40,7 +40,11 @@ describe('names, network and namespaces, black box', { skip: noEngine() }, () =>
   mkdirSync(`${root}/etc`, { recursive: true });
   writeFileSync(`${root}/etc/passwd`, 'root:x:0:0::/:/bin/sh\nbob:x:1000:1000::/:/bin/sh\n');
   writeFileSync(`${root}/etc/group`, 'root:x:0:\nbob:x:1000:\nextra:x:50000:bob\n');
-  const images = { named: imageOf('bob', root), numeric: imageOf('1000:50', root) };
+  const images = {
+    named: imageOf(root, 'USER bob'),
+    numeric: imageOf(root, 'USER 1000:50'),
+    entry: imageOf(root, 'ENTRYPOINT ["/bin/echo", "E"]', 'CMD ["C"]', 'WORKDIR /tmp'),
+  };
 
   const names: Record<string, object> = {
     'fqdn-none': { hostname: 'h', setHostnameAsFQDN: false },
@@ -70,7 +74,23 @@ describe('names, network and namespaces, black box', { skip: noEngine() }, () =>
     'groups-strict': [images.named, { runAsUser: 1000, runAsGroup: 1000 }, strict],
   };
 
+  /** What is given over ENTRYPOINT and CMD, and what is run. */
+  const commands: Record<string, [object, string]> = {
+    'run-image': [{}, 'E C'],
+    'run-args': [
+      { args: ['A', '$(V)', '$$(V)', '$V'], env: [{ name: 'V', value: 'v' }] },
+      'E A v $(V) $V',
+    ],
+    'run-command': [{ command: ['/bin/echo', 'K'] }, 'K'],
+    'run-both': [{ command: ['/bin/echo', 'K'], args: ['A'] }, 'K A'],
+    'run-dir': [{ command: ['/bin/pwd'] }, '/tmp'],
+  };
+
   before(async () => {
+    for (const [name, [own]] of Object.entries(commands)) {
+      const app = { name: 'app', image: images.entry, imagePullPolicy: 'Never', ...own };
+      put(name, { restartPolicy: 'Never' }, [app]);
+    }
     for (const [name, spec] of Object.entries({ ...names, ...policies })) put(name, spec);
     for (const [name, [image, own, securityContext = {}]] of Object.entries(users)) {
       put(name, { securityContext }, [container('app', FOREVER, { image, securityContext: own })]);
@@ -226,6 +246,16 @@ describe('names, network and namespaces, black box', { skip: noEngine() }, () =>
     assert.deepEqual(groups, ['1000', '7']);
     const refused = await box.conditions('ManifestRefused');
     assert.ok(refused.some(one => /supplementalGroupsPolicy.*without runAsGroup/.test(one)));
+  });
+
+  test('row 141, T70 containers.go: ENTRYPOINT and CMD, args, command, both', async () => {
+    const said: Record<string, string> = {};
+    for (const name of Object.keys(commands)) {
+      await box.phase(name, 'Succeeded');
+      said[name] = box.output(name, 'app');
+    }
+    const wanted = Object.entries(commands).map(([name, [, says]]) => [name, says]);
+    assert.deepEqual(said, Object.fromEntries(wanted));
   });
 
   test('T43 proc_mount_test.go: /proc is masked; Unmasked without a user namespace is refused', async () => {
