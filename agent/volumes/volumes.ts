@@ -159,15 +159,14 @@ class PodVolumesOnDisk implements PodVolumes {
     });
   }
 
-  condemn(uid: string): Promise<void> {
-    return this.#inTurn(uid, async () => {
-      try {
-        await writeFile(this.#paths.ending(uid), '');
-      } catch (error) {
-        // Without a directory there is nothing to be found.
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-      }
-    });
+  async condemn(uid: string): Promise<void> {
+    // Not in turn: a call that hangs on a lost server must not hold up the pod's end.
+    try {
+      await writeFile(this.#paths.ending(uid), '');
+    } catch (error) {
+      // Without a directory there is nothing to be found.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
   }
 
   async refresh(desired: DesiredPod, node: NodeCapacity): Promise<void> {

@@ -27,6 +27,7 @@ import type { Container, PodSpec, VolumeMount } from '../../../protocol/pod.js';
 import { REAL_CLOCK } from '../../support/clock.js';
 import { configObjects } from '../../support/config-objects.js';
 import { manifest, nodeFactsOf, wish } from '../../support/pods.js';
+import { eventually } from '../../support/wait.js';
 
 const dataDir = realpathSync(mkdtempSync(join(tmpdir(), 'fl-pods-')));
 const NODE = nodeFactsOf();
@@ -541,6 +542,25 @@ describe('rows 67, 132: a pod that begins after another of its uid was ended', (
     } finally {
       spawnSync('chattr', ['-i', file]);
     }
+  });
+
+  test('a set-up that hangs does not hold up the end', async () => {
+    let go = () => undefined as void;
+    const stuck = new Promise<void>(resolve => (go = resolve));
+    const below = () => stuck.then(() => []);
+    const hanging = openPodVolumes({
+      dataDir,
+      clock: REAL_CLOCK,
+      hostMounts: { ...NO_MOUNTS, probe: () => Promise.resolve(null), below },
+    });
+    const pod = podOf({ volumes: [{ name: 'm', emptyDir: { medium: 'Memory' } }] });
+    const preparing = hanging.prepare(pod, NODE, true);
+    preparing.catch(() => undefined);
+    await eventually('it has begun', () => existsSync(at(pod)));
+    await hanging.condemn(pod.uid);
+    assert.ok(existsSync(at(pod, 'ending')));
+    go();
+    await assert.rejects(preparing, /nothing may be mounted/);
   });
 
   test('where nothing lies there is nothing to condemn', async () => {
