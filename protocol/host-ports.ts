@@ -2,6 +2,7 @@
  * The ports of the node that pods take, and when two of them clash: same number and protocol, same address or one of
  * them any address (kubelet behaviour row 184; `pkg/scheduler/framework` HostPortInfo). Pure.
  */
+import { canonicalIp } from './ip-address.js';
 import { locatedContainers, type Pod } from './pod.js';
 
 export interface HostPort {
@@ -15,6 +16,12 @@ export interface HostPort {
 
 const EVERYWHERE: ReadonlySet<string> = new Set(['', '0.0.0.0', '::']);
 
+/** One spelling for one address of the node; empty for all of them. */
+export function hostAddress(hostIP: string): string {
+  const address = canonicalIp(hostIP);
+  return EVERYWHERE.has(address) ? '' : address;
+}
+
 /** With the node's network each container port is one of the node, whether it is named as such or not. */
 export function hostPortsOf(pod: Pod): readonly HostPort[] {
   const isOnHost = pod.spec?.hostNetwork === true;
@@ -23,7 +30,7 @@ export function hostPortsOf(pod: Pod): readonly HostPort[] {
       const port = isOnHost ? containerPort : (hostPort ?? 0);
       if (port === 0) return [];
       const field = hostPort === undefined ? 'containerPort' : 'hostPort';
-      const ip = EVERYWHERE.has(hostIP) ? '' : hostIP;
+      const ip = hostAddress(hostIP);
       return [{ port, protocol: protocol ?? 'TCP', ip, path: `${at}.ports[${index}].${field}` }];
     }),
   );

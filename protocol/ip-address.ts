@@ -12,7 +12,20 @@ export function isIpAddress(text: string): boolean {
   return /^[0-9a-fA-F:.]+$/.test(text) && text.includes(':') && URL.canParse(`http://[${text}]/`);
 }
 
+const MAPPED = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/;
+
+/** One spelling for one address (RFC 5952), an IPv4 address in IPv6 form as IPv4; what is no address as it is. */
+export function canonicalIp(text: string): string {
+  if (!text.includes(':') || !isIpAddress(text)) return text;
+  const address = new URL(`http://[${text}]/`).hostname.slice(1, -1);
+  const [, high, low] = MAPPED.exec(address) ?? [];
+  if (high === undefined || low === undefined) return address;
+  const bytes = [high, low].map(part => parseInt(part, 16)).flatMap(n => [n >> 8, n & 255]);
+  return bytes.join('.');
+}
+
 /** True for what a process reaches in its own network namespace alone. */
 export function isLoopback(text: string): boolean {
-  return text.startsWith('127.') || text === '::1';
+  const address = canonicalIp(text);
+  return address.startsWith('127.') || address === '::1';
 }

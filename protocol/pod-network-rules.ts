@@ -6,6 +6,7 @@
  * are published too, so a clash with them is an error here (kubelet behaviour rows 57, 123, 162, 167 to 175). Pure.
  */
 import { duplicate, forbidden, invalid, required, type FieldError } from './field-error.js';
+import { hostAddress } from './host-ports.js';
 import { isIpAddress } from './ip-address.js';
 import { hostnameOverride, type ContainerPort, type Pod, type PodSpec } from './pod.js';
 import { GRAMMARS } from './pod-grammar.js';
@@ -31,11 +32,11 @@ interface Binding extends ContainerPort {
 /** Two bindings clash when the ports are equal and an address is equal or stands for all of them. */
 function clashes(a: Binding, b: Binding): boolean {
   if (a.hostPort !== b.hostPort || (a.protocol ?? 'TCP') !== (b.protocol ?? 'TCP')) return false;
-  const everywhere = ['', '0.0.0.0', '::'];
-  const [first, second] = [a.hostIP ?? '', b.hostIP ?? ''];
+  const [ofFirst, ofSecond] = [a.hostIP ?? '', b.hostIP ?? ''];
   // The same binding of an init container and of one that comes after it is one binding.
-  if (a.isInit && first === second && a.containerPort === b.containerPort) return false;
-  return first === second || everywhere.includes(first) || everywhere.includes(second);
+  if (a.isInit && ofFirst === ofSecond && a.containerPort === b.containerPort) return false;
+  const [first, second] = [hostAddress(ofFirst), hostAddress(ofSecond)];
+  return first === second || first === '' || second === '';
 }
 
 function checkPorts(spec: PodSpec): FieldError[] {

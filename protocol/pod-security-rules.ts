@@ -4,7 +4,14 @@
  * As `ValidateSecurityContext`, `validatePodSpecSecurityContext`, `validateSysctls` and the AppArmor rules of the API
  * (v1.36); ranges and closed lists of single fields are the schema's. Kubelet behaviour rows 156 to 162. Pure.
  */
-import { duplicate, forbidden, invalid, required, type FieldError } from './field-error.js';
+import {
+  duplicate,
+  forbidden,
+  invalid,
+  notSupported,
+  required,
+  type FieldError,
+} from './field-error.js';
 import { childPath } from './manifest-positions.js';
 import type {
   AppArmorProfile,
@@ -117,6 +124,19 @@ function checkGroups({ supplementalGroups = [] }: PodSecurityContext, at: string
   });
 }
 
+/** An engine leaves the image's groups out only for a user that is given with a group (row 157). */
+function checkStrictGroups({ spec }: Pod): FieldError[] {
+  const { supplementalGroupsPolicy = 'Merge', runAsGroup } = (spec?.securityContext ??
+    {}) as PodSecurityContext & { supplementalGroupsPolicy?: string };
+  if (supplementalGroupsPolicy !== 'Strict' || runAsGroup !== undefined) return [];
+  const all = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])];
+  const without = all.find(one => one.securityContext?.runAsGroup === undefined);
+  if (without === undefined) return [];
+  const path = 'spec.securityContext.supplementalGroupsPolicy';
+  const detail = `not on this engine without runAsGroup, which container ${without.name ?? ''} lacks`;
+  return [notSupported(path, detail)];
+}
+
 function checkEscalation(context: SecurityContext, at: string): FieldError[] {
   if (context.allowPrivilegeEscalation !== false) return [];
   const path = `${at}.allowPrivilegeEscalation`;
@@ -160,6 +180,7 @@ export function checkPodSecurity(pod: Pod): FieldError[] {
     ...checkSeccomp(context.seccompProfile, `${at}.seccompProfile`),
     ...checkAppArmor(context.appArmorProfile, `${at}.appArmorProfile`),
     ...checkGroups(context, at),
+    ...checkStrictGroups(pod),
     ...checkSysctls(pod),
     ...containers,
     ...checkAppArmorAnnotations(pod),

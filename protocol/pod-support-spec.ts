@@ -102,9 +102,8 @@ export const SPEC_SUPPORT: readonly SupportRow[] = [
   ['spec.securityContext.fsGroup', 'supported', 'a group of every process of the pod'],
   [
     'spec.securityContext.fsGroupChangePolicy',
-    'default',
-    'the owner of what lies in volumes is not changed yet',
-    ['Always'],
+    'supported',
+    'both mean the same here: a volume is given to the group once, before the first container',
   ],
   ['spec.securityContext.runAsGroup', 'supported', ''],
   ['spec.securityContext.runAsNonRoot', 'supported', ''],
@@ -117,9 +116,8 @@ export const SPEC_SUPPORT: readonly SupportRow[] = [
   ['spec.securityContext.supplementalGroups', 'supported', ''],
   [
     'spec.securityContext.supplementalGroupsPolicy',
-    'default',
-    'not on this engine: a container always has the groups that its image gives the user',
-    ['Merge'],
+    'supported',
+    '`Strict` where every container has a runAsGroup: without one the image gives the user its groups',
   ],
   [
     'spec.securityContext.sysctls',

@@ -53,6 +53,19 @@ export class CompletionBook {
     this.#terminated.set(uid, { ...end, ...TERMINATED });
   }
 
+  /** This pod, as it is written now, has failed for good. False: it had ended already. */
+  fail(pod: DesiredPod, why: { reason: string; message: string }, now: number): boolean {
+    if (rememberedCompletion(this.all, pod) !== null) return false;
+    const { uid } = pod;
+    const configHash = pod.pod.metadata.annotations?.[CONFIG_HASH] ?? '';
+    const { reason, message } = why;
+    const end: Completion = { uid, configHash, phase: 'Failed', reason, message, finishedAt: now };
+    this.#all = new Map(this.#all).set(uid, end);
+    this.#unsaved.set(uid, end);
+    this.#save();
+    return true;
+  }
+
   /** Of these pods as they are written now. */
   of(pods: readonly DesiredPod[]): Completions {
     const { all } = this;

@@ -12,7 +12,7 @@ export interface Completion {
   /** `kubernetes.io/config.hash` of the document that ended. */
   readonly configHash: string;
   readonly phase: 'Succeeded' | 'Failed';
-  /** Empty, or `DeadlineExceeded`. */
+  /** Empty, `DeadlineExceeded` or `Evicted`. */
   readonly reason: string;
   readonly message: string;
   /** Milliseconds since 1970. */

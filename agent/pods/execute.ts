@@ -92,6 +92,7 @@ class Execution {
   readonly #made = new Map<string, EngineId>();
   #address: Promise<string> | null = null;
   readonly #stopping: Stopping;
+  readonly #condemned = new Set<string>();
   #aboutDns: readonly { reason: string; message: string }[] = [];
 
   constructor(input: ExecuteInput, tools: ExecuteTools) {
@@ -162,7 +163,7 @@ class Execution {
   async #do(step: Step): Promise<void> {
     const { runtime, volumes } = this.#tools;
     if (ENDING.has(step.do) && step.uid !== this.#input.plan.desired?.uid) {
-      this.#tools.onEnding(step.uid);
+      await this.#condemn(step.uid);
     }
     switch (step.do) {
       case 'pullImage':
@@ -179,6 +180,8 @@ class Execution {
         return runtime.removeSandbox(step.id);
       case 'removePodData':
         return volumes.remove(step.uid);
+      case 'removeVolumes':
+        return volumes.removeVolumes(step.uid);
       case 'prepareVolumes':
         return this.#prepare();
       case 'runSandbox':
@@ -197,6 +200,16 @@ class Execution {
       case 'startContainer':
         return this.#start(step);
     }
+  }
+
+  async #condemn(uid: string): Promise<void> {
+    const isFirst = !this.#condemned.has(uid);
+    this.#condemned.add(uid);
+    this.#tools.onEnding(uid);
+    const { steps } = this.#input.plan;
+    if (!isFirst || !steps.some(one => one.do === 'removePodData' && one.uid === uid)) return;
+    // Where nothing can be written the pod ends all the same.
+    await this.#tools.volumes.condemn(uid).catch(() => undefined);
   }
 
   async #pull({ image, container, isAhead }: Step & { do: 'pullImage' }): Promise<void> {
@@ -222,8 +235,8 @@ class Execution {
 
   async #prepare(): Promise<void> {
     const { volumes } = this.#tools;
-    await volumes.prepare(this.#desired, this.#tools.node);
     const { sandbox } = this.#input.plan;
+    await volumes.prepare(this.#desired, this.#tools.node, sandbox === null);
     await writeHosts(this.#desired, sandbox?.ip ?? '', this.#tools);
     this.#aboutDns = await writeResolvConf(this.#desired, this.#tools);
   }

@@ -29,6 +29,8 @@ import type { Step } from './steps.js';
 export interface PodPlanContext extends PodContext {
   /** Null: it has not ended. */
   readonly completion: Completion | null;
+  /** Its volumes are still there. */
+  readonly hasVolumes: boolean;
 }
 
 export interface Actions {
@@ -69,6 +71,12 @@ function podGrace({ pod }: PodContext): number | undefined {
 function end(there: Instances, context: PodContext, reason: string): Step[] {
   const graceSeconds = endingGrace(podGrace(context), context.graceLimit);
   return endAll(there, context.pod.uid, { reason, graceSeconds });
+}
+
+/** Row 132: what has ended for good needs its volumes no more, least of all in memory. */
+function endOfVolumes({ pod, completion, hasVolumes }: PodPlanContext): Step[] {
+  if (completion === null || !hasVolumes) return [];
+  return [{ do: 'removeVolumes', uid: pod.uid, reason: 'the pod has ended' }];
 }
 
 /** Images of containers whose turn comes later are fetched beside the first ones, as far as nothing holds them up. */
@@ -180,7 +188,7 @@ export function planPod(there: Instances, context: PodPlanContext): Actions {
   const actions =
     ended !== null
       ? {
-          steps: end(there, context, ended),
+          steps: [...end(there, context, ended), ...endOfVolumes(context)],
           sandbox: 'keep' in sandbox ? sandbox.keep : null,
           againAt: null,
         }

@@ -38,6 +38,8 @@ export interface PlanInput {
   readonly startedAt: ReadonlyMap<string, number>;
   /** Uids that have a data directory on this node. */
   readonly podData: ReadonlySet<string>;
+  /** Uids of pods that have ended whose volumes are still there. */
+  readonly podVolumes: ReadonlySet<string>;
   readonly now: number;
 }
 
@@ -136,6 +138,7 @@ function contextOf(pod: DesiredPod, input: PlanInput): PodPlanContext {
     graceLimit: input.graceLimits.get(pod.uid) ?? null,
     startedAt: input.startedAt.get(pod.uid) ?? null,
     completion: rememberedCompletion(completions, pod),
+    hasVolumes: input.podVolumes.has(pod.uid),
     now,
   };
 }

@@ -22,6 +22,7 @@ import {
 } from './plan-views.js';
 import { restartsOf, type KnownRuns } from './status-history.js';
 import type { EngineId, ObservedContainer } from '../runtime/runtime.js';
+import { EVICTED } from '../volumes/evictions.js';
 import type { Container, ContainerStatus, PodCondition, PodStatus } from '../../protocol/pod.js';
 
 /** How a pod that is over is shown (rows 122, 189, 192). */
@@ -226,7 +227,7 @@ function rejectedStatus(input: StatusInput, statuses: Partial<PodStatus>): PodSt
   return {
     phase: 'Failed',
     reason: held.reason,
-    message: `Pod was rejected: ${held.message}`,
+    message: held.reason === EVICTED ? held.message : `Pod was rejected: ${held.message}`,
     startTime: startTime(input),
     ...(input.there.containers.length === 0 ? {} : statuses),
     qosClass: qosClass(input.desired.pod),

@@ -32,6 +32,7 @@ import { RuntimeError, type EngineId, type ObservedPods } from '../runtime/runti
 import { describeStep } from './steps.js';
 import { Patience } from './patience.js';
 import { Waker } from './waker.js';
+import { leftData } from '../volumes/left-data.js';
 import { openPodVolumes } from '../volumes/volumes.js';
 import { uidsOf, Wishes } from './wishes.js';
 import { Workers } from './workers.js';
@@ -72,14 +73,15 @@ class Reconciler implements Pods {
     this.#engine = new EngineState(options, this.#volumes);
     this.#statuses = new PodStatuses(options);
     this.#events = new EventTeller(options);
-    const [events, volumes] = [this.#events, this.#volumes];
-    this.#wishes = new Wishes(options, { events, volumes, onChange: () => this.#waker.wakeUp() });
+    this.#completions = new CompletionBook(options.completions ?? null, options.log);
+    const [events, volumes, completions] = [this.#events, this.#volumes, this.#completions];
+    const onChange = () => this.#waker.wakeUp();
+    this.#wishes = new Wishes(options, { events, volumes, completions, onChange });
     this.#images = options.images ?? openImagePulls({ store: options.runtime, log: options.log });
     this.#prober = options.prober ?? NO_PROBER;
-    this.#completions = new CompletionBook(options.completions ?? null, options.log);
     this.#movedAt = options.clock.monotonic();
     this.#unsubscribe = [
-      ...options.sources.map(source => source.onChange(() => this.#waker.wakeUp())),
+      ...options.sources.map(source => source.onChange(onChange)),
       this.#prober.onChange(() => this.#waker.wakeUp()),
       this.#prober.onEvent((pod, event) => this.#events.tell(pod, event)),
     ];
@@ -110,7 +112,8 @@ class Reconciler implements Pods {
   }
 
   conditions(): readonly SourceCondition[] {
-    return [...this.#wishes.now.conditions, this.#engine.condition()];
+    const left = leftData(this.#podData, this.#patience.memory);
+    return [...this.#wishes.now.conditions, this.#engine.condition(), ...left];
   }
 
   onChange(listener: () => void): () => void {
@@ -240,6 +243,7 @@ class Reconciler implements Pods {
       condemned,
       graceLimits: this.#shutdown.graceLimits(clock.monotonic()),
       podData: this.#podData,
+      podVolumes: await this.#volumes.withVolumes(over.keys()),
     });
     this.#dispatch(now);
     this.#areKnown = true;

@@ -7,6 +7,7 @@ import { HookError } from './health.js';
 import * as say from './pod-events.js';
 import { RuntimeError } from '../runtime/runtime.js';
 import type { Step, StepKind } from './steps.js';
+import { FAILED_UNMOUNT } from '../volumes/left-data.js';
 
 const KINDS: Readonly<Record<StepKind, FailureKind>> = {
   pullImage: 'image',
@@ -19,6 +20,7 @@ const KINDS: Readonly<Record<StepKind, FailureKind>> = {
   removeContainer: 'stop',
   stopSandbox: 'stop',
   removeSandbox: 'stop',
+  removeVolumes: 'stop',
   removePodData: 'stop',
 };
 
@@ -34,7 +36,8 @@ const REASONS: Readonly<Record<StepKind, string>> = {
   removeContainer: 'KillContainerError',
   stopSandbox: 'KillPodSandboxError',
   removeSandbox: 'KillPodSandboxError',
-  removePodData: 'FailedUnmount',
+  removeVolumes: FAILED_UNMOUNT,
+  removePodData: FAILED_UNMOUNT,
 };
 
 /** Under which key the failure of a step is remembered, and with which series of delays. */

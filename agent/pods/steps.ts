@@ -44,6 +44,7 @@ export type Step = StepBase &
     | { readonly do: 'removeContainer'; readonly container: string; readonly id: EngineId }
     | { readonly do: 'stopSandbox'; readonly id: EngineId; readonly graceSeconds: number }
     | { readonly do: 'removeSandbox'; readonly id: EngineId }
+    | { readonly do: 'removeVolumes' }
     | { readonly do: 'removePodData' }
     | { readonly do: 'prepareVolumes' }
     | { readonly do: 'runSandbox'; readonly attempt: number }
@@ -124,6 +125,7 @@ function waitOfTeardown(step: Step, earlier: Step): Wait {
       return earlier.do === 'removeContainer' || earlier.do === 'stopContainer'
         ? 'success'
         : 'none';
+    case 'removeVolumes':
     case 'removePodData':
       return samePod ? 'success' : 'none';
     default:
@@ -184,6 +186,8 @@ export function describeStep(step: Step): string {
       return `stop sandbox ${short(step.id)} (${step.reason})`;
     case 'removeSandbox':
       return `remove sandbox ${short(step.id)} (${step.reason})`;
+    case 'removeVolumes':
+      return `remove the volumes (${step.reason})`;
     case 'removePodData':
       return `remove the data of pod ${step.uid} (${step.reason})`;
     case 'prepareVolumes':

@@ -3,6 +3,7 @@
  * the moment; order of calls only.
  */
 import { mergeSources, NOTHING_DESIRED, type Desired, type DesiredPod } from './desired.js';
+import type { CompletionBook } from './completion-book.js';
 import type { Completions } from './completion.js';
 import type { EventTeller } from './event-teller.js';
 import type { PodsOptions } from './pods.js';
@@ -30,6 +31,7 @@ export interface WishesWorld {
 export interface WishesTools {
   readonly events: EventTeller;
   readonly volumes: PodVolumes;
+  readonly completions: Pick<CompletionBook, 'fail'>;
   /** The wishes changed by themselves: merge again. */
   readonly onChange: () => void;
 }
@@ -46,13 +48,14 @@ export class Wishes {
   #merged: Desired = NOTHING_DESIRED;
   #now: Desired = NOTHING_DESIRED;
 
-  constructor(options: PodsOptions, { events, volumes, onChange }: WishesTools) {
+  constructor(options: PodsOptions, { events, volumes, completions, onChange }: WishesTools) {
     this.#options = options;
     this.#events = events;
     const { clock, log } = options;
     const tell: EventTeller['tell'] = (pod, event) => events.tell(pod, event);
     const evictions = openEvictionMemory(options.dataDir, log);
-    this.#upkeep = new VolumeUpkeep({ volumes, evictions, clock, log, tell, onChange });
+    const keeping = { evictions, completions };
+    this.#upkeep = new VolumeUpkeep({ volumes, ...keeping, clock, log, tell, onChange });
   }
 
   get now(): Desired {

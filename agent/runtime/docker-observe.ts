@@ -31,6 +31,11 @@ export function isSandbox(labels: Readonly<Record<string, string>>): boolean {
   return labels[LABEL.type] === 'podsandbox';
 }
 
+/** A network without IPv4 leaves the other field alone. */
+const ipv6Of = ({ GlobalIPv6Address }: { GlobalIPv6Address?: string }) => GlobalIPv6Address ?? '';
+
+const firstOf = (addresses: readonly string[]) => addresses.find(one => one !== '') ?? '';
+
 export function observedSandbox(info: ContainerInspectInfo): ObservedSandbox {
   const labels = info.Config.Labels;
   const networks = Object.values(info.NetworkSettings.Networks ?? {});
@@ -43,7 +48,7 @@ export function observedSandbox(info: ContainerInspectInfo): ObservedSandbox {
     createdAt: new Date(info.Created),
     hash: labels[LABEL.sandboxHash] ?? '',
     terminationGracePeriodSeconds: /^\d{1,9}$/.test(grace) ? Number(grace) : DEFAULT_GRACE_S,
-    ip: networks.map(network => network.IPAddress).find(ip => ip !== '') ?? '',
+    ip: firstOf(networks.map(one => one.IPAddress)) || firstOf(networks.map(ipv6Of)),
     source: labels[LABEL.podSource] ?? '',
   };
 }

@@ -45,6 +45,11 @@ async function orNull<T>(call: Promise<T>): Promise<T | null> {
   }
 }
 
+/** True when a writer has finished there. */
+export async function holdsFiles(volume: string): Promise<boolean> {
+  return (await orNull(readlink(join(volume, DATA)))) !== null;
+}
+
 /** Paths of all files below a directory. */
 async function pathsBelow(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { withFileTypes: true, recursive: true });

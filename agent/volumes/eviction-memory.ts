@@ -14,11 +14,10 @@ type Entry = Eviction & { readonly uid: string };
 
 function isEntry(value: unknown): value is Entry {
   if (typeof value !== 'object' || value === null) return false;
-  const { uid, message, isFinal, count, endedAt } = value as Record<string, unknown>;
+  const { uid, message, count, endedAt } = value as Record<string, unknown>;
   return (
     typeof uid === 'string' &&
     typeof message === 'string' &&
-    typeof isFinal === 'boolean' &&
     typeof count === 'number' &&
     (endedAt === null || typeof endedAt === 'number')
   );

@@ -3,9 +3,12 @@
  *
  * The kubelet's eviction skips static pods (behaviour row 134) or leaves them dead (pain P22); here such a pod is ended
  * with its data, shown as Failed with reason Evicted, and begun anew after 10 s, doubling to 300 s while it goes on;
- * ten minutes in peace make it 10 s again. With restartPolicy Never it is not begun again. Pure.
+ * ten minutes in peace make it 10 s again. With restartPolicy Never it has ended for good. Pure.
  */
 import type { Desired } from '../pods/desired.js';
+
+/** The reason of a pod that was ended for what it used; it had begun, so it was not rejected. */
+export const EVICTED = 'Evicted';
 
 const FIRST_MS = 10_000;
 const MAX_MS = 300_000;
@@ -14,8 +17,6 @@ const PEACE_MS = 600_000;
 export interface Eviction {
   /** The kubelet's sentence. */
   readonly message: string;
-  /** It is not begun again. */
-  readonly isFinal: boolean;
   /** How many in a row. */
   readonly count: number;
   /** When nothing of the pod was left; null as long as it is being ended. */
@@ -29,8 +30,7 @@ export function evictionMessage(volume: string, sizeLimit: string): string {
   return `Usage of EmptyDir volume "${volume}" exceeds the limit "${sizeLimit}".`;
 }
 
-function mayBeginAt({ endedAt, count, isFinal }: Eviction): number {
-  if (isFinal) return Infinity;
+function mayBeginAt({ endedAt, count }: Eviction): number {
   return (endedAt ?? Infinity) + Math.min(MAX_MS, FIRST_MS * 2 ** (count - 1));
 }
 
@@ -42,13 +42,13 @@ export function isEvicted(evictions: Evictions, uid: string, now: number): boole
 
 export function noteEviction(
   evictions: Evictions,
-  { uid, message, isFinal }: Pick<Eviction, 'message' | 'isFinal'> & { readonly uid: string },
+  { uid, message }: Pick<Eviction, 'message'> & { readonly uid: string },
   now: number,
 ): Evictions {
   const before = evictions.get(uid);
   const isAgain = before !== undefined && now - mayBeginAt(before) < PEACE_MS;
   const count = isAgain ? before.count + 1 : 1;
-  return new Map([...evictions, [uid, { message, isFinal, count, endedAt: null }]]);
+  return new Map([...evictions, [uid, { message, count, endedAt: null }]]);
 }
 
 /** Notes which pods are gone, and forgets those that are not wanted or have had their peace. */
@@ -82,7 +82,7 @@ export function ageEvictions(
 
 /** Those of these pods that only wait may begin at once. */
 export function withoutWaits(evictions: Evictions, uids: ReadonlySet<string>): Evictions {
-  const isWaiting = ({ endedAt, isFinal }: Eviction) => endedAt !== null && !isFinal;
+  const isWaiting = ({ endedAt }: Eviction) => endedAt !== null;
   return new Map([...evictions].filter(([uid, one]) => !(uids.has(uid) && isWaiting(one))));
 }
 
@@ -97,8 +97,8 @@ export function withEvictions(desired: Desired, evictions: Evictions, now: numbe
     if (eviction === undefined || now >= mayBeginAt(eviction)) return [pod];
     if (eviction.endedAt === null) return [];
     const { message } = eviction;
-    const againAt = eviction.isFinal ? null : mayBeginAt(eviction);
-    const rejection = { phase: 'Failed', reason: 'Evicted', message, againAt } as const;
+    const againAt = mayBeginAt(eviction);
+    const rejection = { phase: 'Failed', reason: EVICTED, message, againAt } as const;
     return [{ ...pod, rejection: pod.rejection ?? rejection }];
   });
   return { ...desired, pods };

@@ -98,6 +98,8 @@ async function isSeen(path: string): Promise<boolean> {
 }
 
 export function openHostMounts(): HostMounts {
+  /** Linux 6.3: what is meant for memory is never written to the disk. False once it was refused. */
+  let hasNoSwap = true;
   /** Also of what an agent that was killed left behind. */
   const clear = async (place: string) => {
     for (const { path } of await mounts.below(place)) await mounts.unmount(path, true);
@@ -133,7 +135,16 @@ export function openHostMounts(): HostMounts {
     async mountTmpfs(path, sizeBytes) {
       const size = sizeBytes > 0 ? `,size=${sizeBytes}` : '';
       const options = `mode=${TMPFS_MODE}${size}`;
-      await run('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', path]);
+      const mount = (more: string) =>
+        run('mount', ['-t', 'tmpfs', '-o', `${options}${more}`, 'tmpfs', path]);
+      if (hasNoSwap) {
+        try {
+          return await mount(',noswap');
+        } catch {
+          hasNoSwap = false;
+        }
+      }
+      await mount('');
     },
     async bindOpened(fd, target) {
       // Not made canonical: the path could lead elsewhere by now, the open file cannot.

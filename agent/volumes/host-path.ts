@@ -3,18 +3,19 @@
  * 131). Touches nothing of the host but what is missing and may be made.
  */
 import { constants } from 'node:fs';
-import { chmod, mkdir, open, stat } from 'node:fs/promises';
+import { chmod, lstat, mkdir, open, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { MountError } from './mount-error.js';
 import type { HostPathVolumeSource } from '../../protocol/pod.js';
 
-type FileKind = 'directory' | 'file' | 'socket' | 'character device' | 'block device';
+type FileKind = 'directory' | 'file' | 'socket file' | 'character device' | 'block device';
 
 const KINDS: Readonly<Record<string, FileKind>> = {
   Directory: 'directory',
   DirectoryOrCreate: 'directory',
   File: 'file',
   FileOrCreate: 'file',
-  Socket: 'socket',
+  Socket: 'socket file',
   CharDevice: 'character device',
   BlockDevice: 'block device',
 };
@@ -24,7 +25,7 @@ async function kindOf(path: string): Promise<FileKind | 'other' | null> {
     const found = await stat(path);
     if (found.isDirectory()) return 'directory';
     if (found.isFile()) return 'file';
-    if (found.isSocket()) return 'socket';
+    if (found.isSocket()) return 'socket file';
     if (found.isCharacterDevice()) return 'character device';
     return found.isBlockDevice() ? 'block device' : 'other';
   } catch (error) {
@@ -33,11 +34,17 @@ async function kindOf(path: string): Promise<FileKind | 'other' | null> {
   }
 }
 
+async function isLink(path: string): Promise<boolean> {
+  return (await lstat(path).catch(() => null))?.isSymbolicLink() ?? false;
+}
+
 /** A directory 0755 with its parents; an empty file 0644 whose parent must be there. */
 async function createMissing(path: string, wanted: FileKind): Promise<void> {
   if (wanted === 'directory') {
-    await mkdir(path, { recursive: true, mode: 0o755 });
-    await chmod(path, 0o755);
+    const first = await mkdir(path, { recursive: true });
+    if (first === undefined) return;
+    // Whatever the umask says.
+    for (let made = path; made.startsWith(first); made = dirname(made)) await chmod(made, 0o755);
     return;
   }
   const file = await open(path, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o644);
@@ -49,6 +56,9 @@ async function createMissing(path: string, wanted: FileKind): Promise<void> {
 export async function checkHostPath({ path, type = '' }: HostPathVolumeSource): Promise<void> {
   const wanted = KINDS[type];
   const found = await kindOf(path);
+  if (found === null && (await isLink(path))) {
+    throw new MountError(`hostPath type check failed: ${path} is a link that leads nowhere`);
+  }
   if (found === null && (wanted === undefined || type.endsWith('OrCreate'))) {
     // Row 129: what the engine's bind would do; its Mounts do not.
     return createMissing(path, wanted ?? 'directory');

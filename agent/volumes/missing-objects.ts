@@ -4,6 +4,7 @@
  * Goes beyond the kubelet, which makes sandbox and containers first (pain P12). What is optional is not asked for.
  * Pure.
  */
+import { usedVolumes } from './used-volumes.js';
 import type { ConfigObject, ConfigObjects } from '../pods/config-objects.js';
 import type { DesiredPod, Rejection } from '../pods/desired.js';
 import { podNamespace, type Container, type ValidPod } from '../../protocol/pod.js';
@@ -42,8 +43,8 @@ function needOf(
   return [{ kind, name: named.name ?? '', keys, path }];
 }
 
-function ofVolumes({ spec }: ValidPod): Need[] {
-  return (spec.volumes ?? []).flatMap(({ configMap, secret, projected }, index) => {
+function ofVolumes(pod: ValidPod): Need[] {
+  return usedVolumes(pod).flatMap(({ volume: { configMap, secret, projected }, index }) => {
     const at = `spec.volumes[${index}]`;
     const { secretName: name = '', ...rest } = secret ?? {};
     return [

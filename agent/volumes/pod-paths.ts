@@ -37,18 +37,40 @@ export class PodPaths {
     return join(this.pod(uid), file);
   }
 
+  volumes(uid: string): string {
+    return join(this.pod(uid), 'volumes');
+  }
+
   /** Not of a hostPath, which has its own. */
   volume(uid: string, volume: Volume): string {
-    return join(this.pod(uid), 'volumes', pluginOf(volume), volume.name);
+    return join(this.volumes(uid), pluginOf(volume), volume.name);
+  }
+
+  plugins(uid: string): string {
+    return join(this.pod(uid), 'plugins');
   }
 
   /** Is there when an emptyDir was set up to the end. */
   ready(uid: string, volume: string): string {
-    return join(this.pod(uid), 'plugins', EMPTY_DIR, volume, 'ready');
+    return join(this.plugins(uid), EMPTY_DIR, volume, 'ready');
+  }
+
+  /** Is there when the pod has begun to end: what lies here is no later pod's. */
+  ending(uid: string): string {
+    return join(this.pod(uid), 'ending');
+  }
+
+  /** Where what a later pod of the same uid must not find waits for its removal; no uid is spelt so. */
+  aside(uid: string, number: number): string {
+    return join(this.root, `${uid}.${number}`);
+  }
+
+  subPaths(uid: string): string {
+    return join(this.pod(uid), 'volume-subpaths');
   }
 
   /** Where a part of a volume is bound for one container. */
   subPath(uid: string, of: { volume: string; container: string; index: number }): string {
-    return join(this.pod(uid), 'volume-subpaths', of.volume, of.container, String(of.index));
+    return join(this.subPaths(uid), of.volume, of.container, String(of.index));
   }
 }

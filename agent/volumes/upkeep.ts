@@ -4,6 +4,7 @@
  */
 import {
   ageEvictions,
+  EVICTED,
   evictionMessage,
   isEvicted,
   noteEviction,
@@ -13,8 +14,9 @@ import {
 } from './evictions.js';
 import type { EvictionMemory } from './eviction-memory.js';
 import type { PodVolumes } from './volumes.js';
+import type { CompletionBook } from '../pods/completion-book.js';
 import type { Desired, DesiredPod } from '../pods/desired.js';
-import { mountFailed, type PodEvent } from '../pods/pod-events.js';
+import { mountFailed, rejected, type PodEvent } from '../pods/pod-events.js';
 import { podIdentity } from '../pods/pod-spec.js';
 import type { NodeCapacity } from '../pods/field-values.js';
 import type { PodIdentity } from '../runtime/runtime.js';
@@ -23,7 +25,10 @@ import type { Clock, Log } from '../../protocol/ports.js';
 
 export interface UpkeepOptions {
   readonly volumes: PodVolumes;
+  /** Who waits for its turn after an eviction. */
   readonly evictions: EvictionMemory;
+  /** Who is not to begin again, has ended for good: it stays Failed over restarts of the agent (P17). */
+  readonly completions: Pick<CompletionBook, 'fail'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly tell: (pod: PodIdentity, event: PodEvent) => void;
@@ -129,14 +134,17 @@ export class VolumeUpkeep {
 
   /** True when the pod is to be ended. */
   async #check(pod: DesiredPod): Promise<boolean> {
-    const { volumes, clock, log } = this.#options;
+    const { volumes, completions, clock, log, tell } = this.#options;
     const { uid } = pod;
     const [overrun] = await volumes.overruns(pod);
     const now = clock.now();
     if (overrun === undefined || isEvicted(this.#evictions, uid, now)) return false;
     const message = evictionMessage(overrun.volume, overrun.sizeLimit);
-    const isFinal = pod.pod.spec.restartPolicy === 'Never';
-    this.#note(noteEviction(this.#evictions, { uid, message, isFinal }, now));
+    if (pod.pod.spec.restartPolicy === 'Never') {
+      const why = { reason: EVICTED, message };
+      if (!completions.fail(pod, why, now)) return false;
+      tell(podIdentity(pod), rejected(why));
+    } else this.#note(noteEviction(this.#evictions, { uid, message }, now));
     log.warn('a pod is evicted', { uid, volume: overrun.volume, usedBytes: overrun.usedBytes });
     return true;
   }

@@ -1,6 +1,7 @@
 /**
  * What a pod's volumes ask of the node that this node does not have: asked before anything of the pod is made. Pure.
  */
+import { usedVolumes } from './used-volumes.js';
 import type { DesiredPod, Rejection } from '../pods/desired.js';
 import type { EngineFeatures } from '../runtime/runtime.js';
 import type { ValidPod } from '../../protocol/pod.js';
@@ -12,10 +13,10 @@ export interface VolumeLimits {
   readonly engine: EngineFeatures | null;
 }
 
-function memoryLimit({ spec }: ValidPod, { mountProblem }: VolumeLimits): string | null {
-  const index = (spec.volumes ?? []).findIndex(({ emptyDir }) => emptyDir?.medium === 'Memory');
-  if (index === -1 || mountProblem === null) return null;
-  return `spec.volumes[${index}].emptyDir.medium: not on this engine: ${mountProblem}`;
+function memoryLimit(pod: ValidPod, { mountProblem }: VolumeLimits): string | null {
+  const found = usedVolumes(pod).find(({ volume }) => volume.emptyDir?.medium === 'Memory');
+  if (found === undefined || mountProblem === null) return null;
+  return `spec.volumes[${found.index}].emptyDir.medium: not on this engine: ${mountProblem}`;
 }
 
 function recursionLimit({ spec }: ValidPod, { engine }: VolumeLimits): string | null {

@@ -4,15 +4,20 @@
  * Everything lies under `<data-dir>/pods/<uid>/` and lives as long as that uid (kubelet behaviour rows 129 to 140, 174).
  * Calls about one pod wait for each other. Nothing of a Secret is ever in a message. Decides nothing.
  */
-import { mkdir, readdir, rm, statfs, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { mkdir, open, readdir, rename, statfs, unlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { containerVolumes, type ContainerVolumes, type MountFacts } from './container-mounts.js';
+import { holdsFiles } from './atomic-writer.js';
 import { filesDigest, isWritten, volumeFiles } from './content.js';
 import { diskUsage } from './disk-usage.js';
 import { openHostMounts, type HostMounts } from './host-mounts.js';
 import { OutsideError, readInside } from './inside.js';
 import { MountError } from './mount-error.js';
 import { PodPaths, type ManagedFile } from './pod-paths.js';
+import { removeUnmounted } from './removal.js';
 import { isThere, setUpVolume, type SetUpTools } from './set-up.js';
+import { usedVolumes } from './used-volumes.js';
 import type { DesiredPod } from '../pods/desired.js';
 import type { NodeCapacity } from '../pods/field-values.js';
 import { envFileKey } from '../pods/pod-env.js';
@@ -29,14 +34,19 @@ export interface Overrun {
 }
 
 export interface PodVolumes {
-  /** Uids with a directory on this node. */
+  /** Uids with a directory on this node; what `prepare` set aside has names of its own and is removed like them. */
   uids(): Promise<ReadonlySet<string>>;
-  /** Why the agent cannot mount on this node; null when it can. Asked once. */
+  /** Why the agent cannot mount on this node; null when it can. Asked until there is an answer. */
   mountProblem(): Promise<string | null>;
   /** Of the file system that the pods' files are on. */
   capacityBytes(): Promise<number>;
-  /** Makes what is missing; twice is the same as once. Throws `MountError`. */
-  prepare(desired: DesiredPod, node: NodeCapacity): Promise<void>;
+  /**
+   * Makes what is missing; twice is the same as once. What a condemned pod left is set aside for a pod that begins, and
+   * kept for one that runs, as are its files whose ConfigMap or Secret is gone. Throws `MountError`.
+   */
+  prepare(desired: DesiredPod, node: NodeCapacity, isNew?: boolean): Promise<void>;
+  /** The pod ends for good: no later one of the same uid finds its files (row 132). Survives the agent. */
+  condemn(uid: string): Promise<void>;
   /**
    * Brings the files of a prepared pod up to date with its labels, ConfigMaps and Secrets. Cheap when nothing changed.
    * Throws `MountError` after all volumes were tried; those that failed keep their files.
@@ -50,6 +60,10 @@ export interface PodVolumes {
   overruns(desired: DesiredPod): Promise<readonly Overrun[]>;
   /** Writes one of the agent's own files in place, so that running containers see it. */
   writeManaged(uid: string, file: ManagedFile, content: string): Promise<void>;
+  /** Those of the pods that have volumes set up. */
+  withVolumes(uids: Iterable<string>): Promise<ReadonlySet<string>>;
+  /** Unmounts and removes the volumes of a pod that has ended; its other files stay. Errors as `remove`. */
+  removeVolumes(uid: string): Promise<void>;
   /** Unmounts and removes all files of the pod. Gone already = done. Throws `MountError` for what stays mounted. */
   remove(uid: string): Promise<void>;
 }
@@ -65,11 +79,33 @@ export interface PodVolumesOptions {
 /** Longer files with variables are refused. */
 const MAX_ENV_FILE_BYTES = 1024 * 1024;
 const POD_MODE = 0o750;
-
-/** Mounts that the agent itself makes below a pod's directory. */
-const OWN_MOUNT = /^[^/]+\/(volumes\/kubernetes\.io~[a-z-]+\/[^/]+|volume-subpaths\/.+)$/;
+const MANAGED_MODE = 0o644;
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+/** A container that reads it meanwhile finds the same lines or the new ones, never an empty file. */
+async function writeInPlace(path: string, content: string): Promise<void> {
+  const file = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW);
+  try {
+    // Whatever the umask says: processes that are not root read it too.
+    await file.chmod(MANAGED_MODE);
+    const bytes = Buffer.from(content);
+    if (Buffer.compare(await file.readFile(), bytes) === 0) return;
+    await file.write(bytes, 0, bytes.length, 0);
+    await file.truncate(bytes.length);
+  } finally {
+    await file.close();
+  }
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
 
 class PodVolumesOnDisk implements PodVolumes {
   readonly #paths: PodPaths;
@@ -89,16 +125,15 @@ class PodVolumesOnDisk implements PodVolumes {
   }
 
   async uids(): Promise<ReadonlySet<string>> {
-    try {
-      return new Set((await readdir(this.#paths.root)).filter(name => !name.startsWith('.')));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Set();
-      throw error;
-    }
+    return new Set((await namesIn(this.#paths.root)).filter(name => !name.startsWith('.')));
   }
 
   mountProblem(): Promise<string | null> {
-    this.#problem ??= this.#hostMounts.probe(this.#paths.root);
+    this.#problem ??= this.#hostMounts.probe(this.#paths.root).catch((error: unknown) => {
+      // A full disk says nothing about mounts: asked again.
+      this.#problem = null;
+      throw error;
+    });
     return this.#problem;
   }
 
@@ -108,26 +143,46 @@ class PodVolumesOnDisk implements PodVolumes {
     return blocks * bsize;
   }
 
-  prepare(desired: DesiredPod, node: NodeCapacity): Promise<void> {
+  prepare(desired: DesiredPod, node: NodeCapacity, isNew = false): Promise<void> {
     return this.#inTurn(desired.uid, async () => {
+      await this.#leaveBehind(desired.uid, isNew);
       await mkdir(this.#paths.pod(desired.uid), { recursive: true, mode: POD_MODE });
-      for (const volume of desired.pod.spec.volumes ?? []) {
-        await this.#setUp(volume, desired, node);
+      for (const { volume } of usedVolumes(desired.pod)) {
+        try {
+          await this.#setUp(volume, desired, node);
+        } catch (error) {
+          // A container begins again with what it had, as on a kubelet; `refresh` says what is missing.
+          const holds = () => holdsFiles(this.#paths.volume(desired.uid, volume));
+          if (isNew || !isWritten(volume) || !(await holds())) throw error;
+        }
       }
     });
+  }
+
+  async condemn(uid: string): Promise<void> {
+    // Not in turn: a call that hangs on a lost server must not hold up the pod's end.
+    try {
+      await writeFile(this.#paths.ending(uid), '');
+    } catch (error) {
+      // Without a directory there is nothing to be found.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
   }
 
   async refresh(desired: DesiredPod, node: NodeCapacity): Promise<void> {
     const { uid, pod, objects } = desired;
     const problems: string[] = [];
-    for (const volume of (pod.spec.volumes ?? []).filter(isWritten)) {
+    for (const { volume } of usedVolumes(pod)) {
+      if (!isWritten(volume)) continue;
+      const written = this.#written.get(uid)?.get(volume.name);
+      // Not before it was set up, and not after it was removed.
+      const isSetUp = () => isThere(this.#paths.volume(uid, volume));
       try {
+        if (written === undefined && !(await isSetUp())) continue;
         const digest = filesDigest(volumeFiles(volume, { pod, objects, node }));
-        if (this.#written.get(uid)?.get(volume.name) === digest) continue;
+        if (written === digest) continue;
         await this.#inTurn(uid, async () => {
-          // Not before it was set up, and not after it was removed.
-          if (!(await isThere(this.#paths.volume(uid, volume)))) return;
-          await this.#setUp(volume, desired, node);
+          if (await isSetUp()) await this.#setUp(volume, desired, node);
         });
       } catch (error) {
         const isOurs = error instanceof MountError && error.message.startsWith('MountVolume');
@@ -187,30 +242,47 @@ class PodVolumesOnDisk implements PodVolumes {
 
   async writeManaged(uid: string, file: ManagedFile, content: string): Promise<void> {
     await mkdir(this.#paths.pod(uid), { recursive: true, mode: POD_MODE });
-    await writeFile(this.#paths.managed(uid, file), content, { mode: 0o644 });
+    await writeInPlace(this.#paths.managed(uid, file), content);
+  }
+
+  async withVolumes(uids: Iterable<string>): Promise<ReadonlySet<string>> {
+    const found = new Set<string>();
+    for (const uid of uids) if (await isThere(this.#paths.volumes(uid))) found.add(uid);
+    return found;
+  }
+
+  removeVolumes(uid: string): Promise<void> {
+    // The volumes last: as long as they are there it is tried again.
+    const of = [this.#paths.subPaths(uid), this.#paths.plugins(uid), this.#paths.volumes(uid)];
+    return this.#inTurn(uid, () => this.#removeUnmounted(uid, of));
   }
 
   remove(uid: string): Promise<void> {
     return this.#inTurn(uid, async () => {
       const pod = this.#paths.pod(uid);
-      this.#written.delete(uid);
-      for (const { path } of await this.#hostMounts.below(pod)) {
-        const below = path.slice(this.#paths.root.length + 1);
-        try {
-          await this.#hostMounts.unmount(path, OWN_MOUNT.test(below));
-        } catch (error) {
-          throw new MountError(`UnmountVolume failed for ${below}: ${messageOf(error)}`);
-        }
-      }
-      // What is still mounted, whoever mounted it, must not be emptied.
-      const [left] = await this.#hostMounts.below(pod);
-      if (left !== undefined) {
-        throw new MountError(
-          `UnmountVolume failed: ${left.path} is still mounted; unmount it, its files are left alone`,
-        );
-      }
-      await rm(pod, { recursive: true, force: true });
+      const ending = this.#paths.ending(uid);
+      const files = (await namesIn(pod)).map(name => join(pod, name));
+      // The mark last: who is killed in between leaves nothing that a later pod takes for its own.
+      return this.#removeUnmounted(uid, [...files.filter(file => file !== ending), pod]);
     });
+  }
+
+  #removeUnmounted(uid: string, directories: readonly string[]): Promise<void> {
+    this.#written.delete(uid);
+    const { root } = this.#paths;
+    const [pod, hostMounts] = [this.#paths.pod(uid), this.#hostMounts];
+    return removeUnmounted(directories, { pod, root, hostMounts });
+  }
+
+  /** Renamed with all mounts below it, so that files which cannot be removed hold no pod up. */
+  async #leaveBehind(uid: string, isNew: boolean): Promise<void> {
+    const ending = this.#paths.ending(uid);
+    if (!(await isThere(ending))) return;
+    if (!isNew) return unlink(ending);
+    this.#written.delete(uid);
+    let number = 1;
+    while (await isThere(this.#paths.aside(uid, number))) number += 1;
+    await rename(this.#paths.pod(uid), this.#paths.aside(uid, number));
   }
 
   async #setUp(volume: Volume, desired: DesiredPod, node: NodeCapacity): Promise<void> {

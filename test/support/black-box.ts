@@ -137,6 +137,10 @@ export class BlackBox {
   async close(): Promise<void> {
     await this.stop('SIGKILL');
     removeOwned(this.dir);
+    const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').reverse();
+    for (const [, path] of mounts.map(line => /^(?:\S+ ){4}(\S+)/.exec(line) ?? [])) {
+      if (path?.startsWith(`${this.dir}/`) === true) spawnSync('umount', ['--lazy', path]);
+    }
     rmSync(this.dir, { recursive: true, force: true });
   }
 

@@ -170,6 +170,7 @@ export const CALM = {
   condemned: new Set<string>(),
   graceLimits: new Map<string, number>(),
   startedAt: new Map<string, number>(),
+  podVolumes: new Set<string>(),
 } as const;
 
 /** A sandbox and all its containers, running. */
@@ -210,6 +211,7 @@ export function shorthand(plans: readonly PodPlan[]): string[] {
         case 'runSandbox':
           return `${step.do} ${step.attempt}`;
         case 'prepareVolumes':
+        case 'removeVolumes':
         case 'removePodData':
           return step.do;
       }
@@ -288,6 +290,7 @@ export function apply(
         case 'runPreStop':
         case 'pullImage':
         case 'prepareVolumes':
+        case 'removeVolumes':
         case 'removePodData':
           break;
       }

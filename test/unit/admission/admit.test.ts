@@ -318,6 +318,15 @@ describe('row 184: host ports', () => {
     ['another protocol', onPort(53), onPort(53, '', 'UDP'), false],
     ['another address', onPort(53, '127.0.0.1'), onPort(53, '10.0.0.1'), false],
     ['the same address', onPort(53, '127.0.0.1'), onPort(53, '127.0.0.1'), true],
+    [
+      'an IPv6 address in two spellings',
+      onPort(53, '2001:DB8::0:1'),
+      onPort(53, '2001:db8::1'),
+      true,
+    ],
+    ['all IPv6 addresses beside one', onPort(53, '0::0'), onPort(53, 'fe80::1'), true],
+    ['two IPv6 addresses', onPort(53, '::1'), onPort(53, '::2'), false],
+    ['IPv4 in IPv6 form', onPort(53, '::ffff:10.0.0.1'), onPort(53, '10.0.0.1'), true],
     ['any address beside one', onPort(53, '0.0.0.0'), onPort(53, '127.0.0.1'), true],
     ['one beside any', onPort(53, '127.0.0.1'), onPort(53), true],
     [

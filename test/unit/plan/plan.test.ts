@@ -10,7 +10,9 @@ import {
   noteFailure,
   type Memory,
 } from '../../../agent/pods/back-off.js';
+import { CONFIG_HASH } from '../../../agent/pods/desired.js';
 import { plan } from '../../../agent/pods/plan.js';
+import { waitFor } from '../../../agent/pods/steps.js';
 import type { ObservedPods } from '../../../agent/runtime/runtime.js';
 import type { ValidPod } from '../../../protocol/pod.js';
 import {
@@ -381,6 +383,52 @@ describe('plan', () => {
       assert.deepEqual(shorthand(second), []);
     });
   }
+
+  describe('row 132: the volumes of a pod that has ended', () => {
+    const manifestOfJob = manifest('job', { spec: { restartPolicy: 'Never' } });
+    const job = wish(manifestOfJob);
+    const { uid } = job;
+    const configHash = job.pod.metadata.annotations?.[CONFIG_HASH] ?? '';
+    const words = { phase: 'Succeeded', reason: '', message: '' } as const;
+    const over = { uid, configHash, ...words, finishedAt: NOW };
+    const stepsOf = (observed: ObservedPods, hasEnded: boolean, volumes: readonly string[]) =>
+      shorthand(
+        plan({
+          ...CALM,
+          desired: wishes([manifestOfJob]),
+          observed,
+          memory: EMPTY_MEMORY,
+          completions: new Map(hasEnded ? [[job.uid, over]] : []),
+          podData: new Set([job.uid]),
+          podVolumes: new Set(volumes),
+          now: NOW,
+        }),
+      );
+    const dead: ObservedPods = {
+      sandboxes: [sandboxOf(job, { ready: false })],
+      containers: [containerOf(job, 'app', { state: 'exited', exitCode: 0 })],
+    };
+
+    test('are removed when all of it has stopped, and once only', () => {
+      assert.deepEqual(stepsOf(dead, true, [job.uid]), ['removeVolumes']);
+      assert.deepEqual(stepsOf(dead, true, []), []);
+    });
+
+    test('after what still has to be stopped', () => {
+      const steps = stepsOf(running(job), true, [job.uid]);
+      assert.deepEqual(steps.slice(-1), ['removeVolumes']);
+      assert.ok(steps.some(step => step.startsWith('stopSandbox')));
+      const [stop, remove] = [
+        { do: 'stopSandbox', uid: 'u', id: 'docker://s', graceSeconds: 1, reason: '' },
+        { do: 'removeVolumes', uid: 'u', reason: '' },
+      ] as const;
+      assert.equal(waitFor(remove, stop), 'success');
+    });
+
+    test('stay as long as it runs', () => {
+      assert.deepEqual(stepsOf(running(job), false, []), []);
+    });
+  });
 
   test('a container in back-off waits from its end, and the plan says until when', () => {
     const pod = wish(manifest('web'));

@@ -65,10 +65,29 @@ describe('managed files', () => {
     await writeHosts(desired, '', tools);
     const path = join(dir, 'pods', desired.uid, 'etc-hosts');
     const before = statSync(path);
+    await writeHosts(desired, '', tools);
+    // Who reads it while a sibling starts finds it whole: what is the same is not written again.
+    assert.equal(statSync(path).mtimeMs, before.mtimeMs);
     await writeHosts(desired, '10.9.9.9', tools);
     assert.match(readFileSync(path, 'utf8'), /\n10\.9\.9\.9\tweb-edge1\n$/);
     assert.equal(statSync(path).ino, before.ino);
     assert.equal(before.mode & 0o777, 0o644);
+    await writeHosts(desired, '', tools);
+    assert.doesNotMatch(readFileSync(path, 'utf8'), /10\.9/);
+  });
+
+  test('rows 173, 174: every user can read them, whatever the agent’s umask', async () => {
+    const desired = wish(manifest('masked'));
+    const umask = process.umask(0o077);
+    try {
+      await writeHosts(desired, '', tools);
+      await writeResolvConf(desired, tools);
+    } finally {
+      process.umask(umask);
+    }
+    for (const file of ['etc-hosts', 'resolv.conf']) {
+      assert.equal(statSync(join(dir, 'pods', desired.uid, file)).mode & 0o777, 0o644);
+    }
   });
 
   test('row 175: with the host’s network the node’s own lines stand in it', async () => {

@@ -108,7 +108,7 @@ describe('containerSpec', () => {
     ]);
   });
 
-  test('command and args see the whole environment (row 143)', () => {
+  test('command and args see the whole environment (row 143, T68)', () => {
     const env = [{ name: 'P', value: '80' }];
     const made = spec({ env, command: ['serve', '$(P)'], args: ['$(Q)', '$$(P)'] });
     assert.deepEqual(
@@ -120,7 +120,7 @@ describe('containerSpec', () => {
     );
   });
 
-  test('without command and args the image’s stay (row 141)', () => {
+  test('without command and args the image’s stay (row 141, T70)', () => {
     assert.deepEqual([spec({}).command, spec({}).args], [null, null]);
     assert.deepEqual(spec({ args: ['a'] }).command, null);
     assert.deepEqual(spec({ command: ['a'] }).args, null);

@@ -1,6 +1,7 @@
 /** The state of one container: sentence → what is there and what is known → state, last state and the rest. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { EVICTED, evictionMessage } from '../../../agent/volumes/evictions.js';
 import {
   EMPTY_MEMORY,
   failureKey,
@@ -321,6 +322,12 @@ describe('row 179: a pod that admission rejects', () => {
     assert.equal(status.reason, 'NodePorts');
     assert.equal(status.message, 'Pod was rejected: host port 80 is taken by default/other');
     assert.equal(status.containerStatuses, undefined);
+  });
+
+  test('rows 134, P22: one that was evicted had begun, and has the kubelet’s sentence alone', () => {
+    const message = evictionMessage('v', '1Mi');
+    const status = shown({ ...plain, rejection: { ...rejection, reason: EVICTED, message } }, []);
+    assert.deepEqual([status.phase, status.reason, status.message], ['Failed', 'Evicted', message]);
   });
 
   test('or is Pending when it only has to wait', () => {

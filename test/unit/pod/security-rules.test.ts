@@ -28,8 +28,26 @@ table('ids and groups', [
   ],
   ['row 157: merged groups', ofPod({ supplementalGroupsPolicy: 'Merge' }), []],
   [
-    'row 177: strict groups, which the engine does not have,',
-    ofPod({ supplementalGroupsPolicy: 'Strict' }),
+    'row 157: strict groups of a user without a group',
+    ofPod({ supplementalGroupsPolicy: 'Strict', runAsUser: 1 }),
+    [`${AT_POD}.supplementalGroupsPolicy`],
+  ],
+  [
+    'row 157: strict groups of a pod with a group',
+    ofPod({ supplementalGroupsPolicy: 'Strict', runAsGroup: 1 }),
+    [],
+  ],
+  [
+    'row 157: strict groups where each container has its own',
+    {
+      ...ofPod({ supplementalGroupsPolicy: 'Strict' }),
+      container: { securityContext: { runAsGroup: 1 } },
+    },
+    [],
+  ],
+  [
+    'a policy of groups that does not exist',
+    ofPod({ supplementalGroupsPolicy: 'Loose' }),
     [`${AT_POD}.supplementalGroupsPolicy`],
   ],
   [

@@ -157,6 +157,12 @@ describe('host ports of one pod', () => {
       { hostPort: 80, hostIP: '::1' },
       false,
     ],
+    [
+      'one IPv6 address in two spellings',
+      { hostPort: 80, hostIP: '::1' },
+      { hostPort: 80, hostIP: '0:0:0:0:0:0:0:1' },
+      false,
+    ],
     ['no host port at all', {}, {}, true],
     ['zero, which is none', { hostPort: 0 }, { hostPort: 0 }, true],
   ];

@@ -1,6 +1,6 @@
 /** What engines and the kernel say, in the port's words. */
 import assert from 'node:assert/strict';
-import type { DockerVersion } from 'dockerode';
+import type { ContainerInspectInfo, DockerVersion } from 'dockerode';
 import { describe, test } from 'node:test';
 import {
   isGone,
@@ -8,7 +8,11 @@ import {
   runtimeErrorOf,
 } from '../../../agent/runtime/docker-errors.js';
 import { withoutSecrets } from '../../../agent/runtime/docker-images.js';
-import { failedStart, runtimeInfo } from '../../../agent/runtime/docker-observe.js';
+import {
+  failedStart,
+  observedSandbox,
+  runtimeInfo,
+} from '../../../agent/runtime/docker-observe.js';
 import { containerStats } from '../../../agent/runtime/docker-stats.js';
 import { memoryStatPath } from '../../../agent/runtime/host-cgroups.js';
 import { tellsOfKill } from '../../../agent/runtime/host-kernel-log.js';
@@ -54,6 +58,29 @@ describe('what a container uses', () => {
     );
     assert.equal(memoryStatPath('0::/user.slice\n', ID), null);
   });
+});
+
+describe('row 145: the address of a sandbox', () => {
+  const addressOf = (...networks: object[]) =>
+    observedSandbox({
+      Id: ID,
+      Created: '2026-01-01T00:00:00Z',
+      Config: { Labels: {} },
+      State: { Running: true },
+      NetworkSettings: { Networks: Object.fromEntries(networks.entries()) },
+    } as unknown as ContainerInspectInfo).ip;
+  const rows: [string, object[], string][] = [
+    ['IPv4', [{ IPAddress: '172.17.0.2', GlobalIPv6Address: '' }], '172.17.0.2'],
+    ['IPv4 before IPv6', [{ IPAddress: '172.17.0.2', GlobalIPv6Address: 'fd00::2' }], '172.17.0.2'],
+    ['IPv6 alone', [{ IPAddress: '', GlobalIPv6Address: 'fd00::2' }], 'fd00::2'],
+    ['none yet', [{ IPAddress: '' }], ''],
+    ['none with the host’s network', [], ''],
+  ];
+  for (const [says, networks, wanted] of rows) {
+    test(says, () => {
+      assert.equal(addressOf(...networks), wanted);
+    });
+  }
 });
 
 describe('row 197: what the kernel says of a kill', () => {

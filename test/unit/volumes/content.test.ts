@@ -161,19 +161,19 @@ describe('P12: what a pod needs and is not there', () => {
     ],
     [
       'a volume',
-      {},
+      { volumeMounts: [{ name: 'v', mountPath: '/v' }] },
       { volumes: [{ name: 'v', secret: { secretName: 'no' } }] },
       'spec.volumes[0].secret: secret "no" not found in namespace default',
     ],
     [
       'a key of a volume',
-      {},
+      { volumeMounts: [{ name: 'v', mountPath: '/v' }] },
       { volumes: [{ name: 'v', configMap: { name: 'conf', items: [{ key: 'z', path: 'z' }] } }] },
       'spec.volumes[0].configMap: configmap "conf" in namespace default has no key "z"',
     ],
     [
       'a projected source',
-      {},
+      { volumeMounts: [{ name: 'v', mountPath: '/v' }] },
       {
         volumes: [
           { name: 'v', projected: { sources: [{}, { configMap: { name: 'no' } }].slice(1) } },
@@ -188,6 +188,12 @@ describe('P12: what a pod needs and is not there', () => {
         initContainers: [{ name: 'i', image: 'b:1', envFrom: [{ configMapRef: { name: 'no' } }] }],
       },
       'spec.initContainers[0].envFrom[0].configMapRef: configmap "no" not found in namespace default',
+    ],
+    [
+      'row 140: what a volume that nobody mounts asks for is not needed',
+      {},
+      { volumes: [{ name: 'v', secret: { secretName: 'no' } }] },
+      null,
     ],
     [
       'what is optional is not needed',
@@ -275,7 +281,10 @@ describe('what the node does not have', () => {
     rootful: true,
   } as const;
   const memory = wish(
-    manifest('web', { spec: { volumes: [{ name: 'm', emptyDir: { medium: 'Memory' } }] } }),
+    manifest('web', {
+      containers: [{ name: 'app', volumeMounts: [{ name: 'm', mountPath: '/m' }] }],
+      spec: { volumes: [{ name: 'm', emptyDir: { medium: 'Memory' } }] },
+    }),
   );
   const recursive = wish(
     manifest('web', {
@@ -299,7 +308,7 @@ describe('what the node does not have', () => {
     );
   });
 
-  test('row 139: recursiveReadOnly Enabled is refused where the engine cannot', () => {
+  test('row 139, T43: recursiveReadOnly Enabled is refused where the engine cannot', () => {
     const can = { ...features, recursiveReadOnly: true };
     assert.equal(volumeGate(null)(recursive, { engine: can }), null);
     assert.match(

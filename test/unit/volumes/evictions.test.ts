@@ -17,8 +17,7 @@ const wanted = new Set(desired.pods.map(pod => pod.uid));
 const message = evictionMessage('d', '1Mi');
 const T = 1_000_000;
 
-const evict = (evictions: Evictions, now: number, isFinal = false) =>
-  noteEviction(evictions, { uid, message, isFinal }, now);
+const evict = (evictions: Evictions, now: number) => noteEviction(evictions, { uid, message }, now);
 const gone = (evictions: Evictions, now: number) =>
   ageEvictions(evictions, { wanted, present: new Set(), now });
 
@@ -67,12 +66,6 @@ describe('P22: eviction', () => {
     assert.deepEqual(pauses, [10, 20, 40, 80, 160, 300, 300]);
     evictions = gone(evictions, now + 600_000);
     assert.equal(evictions.size, 0);
-  });
-
-  test('with restartPolicy Never it stays Failed', () => {
-    const evictions = gone(evict(new Map(), T, true), T);
-    const held = withEvictions(desired, evictions, T + 10 ** 9).pods.find(pod => pod.uid === uid);
-    assert.deepEqual([held?.rejection?.reason, held?.rejection?.againAt], ['Evicted', null]);
   });
 
   test('what is no longer wanted is forgotten', () => {

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { CompletionBook } from '../../../agent/pods/completion-book.js';
 import type { Desired } from '../../../agent/pods/desired.js';
 import type { PodEvent } from '../../../agent/pods/pod-events.js';
 import { MountError } from '../../../agent/volumes/mount-error.js';
@@ -71,15 +72,17 @@ function upkeepOf(world: World, { dataDir = newDir(), time = handClock() } = {})
       return Promise.resolve(world.overruns);
     },
   } as unknown as PodVolumes;
+  const completions = new CompletionBook(null, LOG);
   const upkeep = new VolumeUpkeep({
     volumes,
     evictions: openEvictionMemory(dataDir, LOG),
+    completions,
     clock,
     log: LOG,
     tell: (_pod, event) => told.push(event),
     onChange: () => (changes += 1),
   });
-  return { upkeep, pass, told, changes: () => changes };
+  return { upkeep, pass, told, completions, changes: () => changes };
 }
 
 const settled = () => new Promise<void>(resolve => setImmediate(resolve));
@@ -159,11 +162,11 @@ describe('the upkeep of volumes', () => {
   const reasonIn = ({ pods }: Desired) => pods[0]?.rejection?.reason ?? null;
 
   /** An agent that has just found the pod over its limit, and ends without a word. */
-  async function killedAfterEviction(restartPolicy: string) {
+  async function killedAfterEviction() {
     const world = newWorld();
     world.overruns = [{ volume: 'd', sizeLimit: '1Mi', usedBytes: 2 ** 21 }];
     const place = { dataDir: newDir(), time: handClock() };
-    const desired = wishes([manifest('web', { spec: { ...limits, restartPolicy } })]);
+    const desired = wishes([manifest('web', { spec: limits })]);
     const { upkeep } = upkeepOf(world, place);
     upkeep.look(desired, allOf(desired), NODE);
     await settled();
@@ -172,7 +175,7 @@ describe('the upkeep of volumes', () => {
   }
 
   test('P22: a new agent goes on ending an evicted pod, and lets it wait as long', async () => {
-    const { desired, next } = await killedAfterEviction('Always');
+    const { desired, next } = await killedAfterEviction();
     const { upkeep, pass } = next();
     // The engine was not looked at and no source has spoken: nothing is concluded from that.
     upkeep.judge({ ...desired, pods: [], complete: false }, null);
@@ -185,17 +188,8 @@ describe('the upkeep of volumes', () => {
     assert.equal(reasonIn(next().upkeep.judge(desired, new Set())), null);
   });
 
-  test('P22: with restartPolicy Never a new agent does not begin it again', async () => {
-    const { desired, next } = await killedAfterEviction('Never');
-    const { upkeep, pass } = next();
-    upkeep.judge(desired, new Set());
-    pass(500_000);
-    upkeep.retry(desired.pods);
-    assert.equal(reasonIn(next().upkeep.judge(desired, new Set())), 'Evicted');
-  });
-
   test('P19, P22: retried by hand it begins at once, and a clock that was put back does not hold it up', async () => {
-    const { desired, next } = await killedAfterEviction('Always');
+    const { desired, next } = await killedAfterEviction();
     const { upkeep, pass } = next();
     upkeep.judge(desired, new Set());
     pass(-300_000);
@@ -209,10 +203,32 @@ describe('the upkeep of volumes', () => {
   });
 
   test('a record that cannot be read is as good as none', async () => {
-    const { desired, place, next } = await killedAfterEviction('Always');
+    const { desired, place, next } = await killedAfterEviction();
     writeFileSync(join(place.dataDir, 'evictions.json'), '{"version":1,"pods":[{"uid":1}]}');
     assert.equal(reasonIn(next().upkeep.judge(desired, new Set())), null);
     writeFileSync(join(place.dataDir, 'evictions.json'), '{"vers');
     assert.equal(reasonIn(next().upkeep.judge(desired, new Set())), null);
+  });
+
+  test('P17, P22: with restartPolicy Never it has ended for good, as Failed and Evicted', async () => {
+    const world = newWorld();
+    const { upkeep, pass, told, completions } = upkeepOf(world);
+    const volumes = [{ name: 'd', emptyDir: { sizeLimit: '1Mi' } }];
+    const desired = wishes([manifest('job', { spec: { volumes, restartPolicy: 'Never' } })]);
+    world.overruns = [{ volume: 'd', sizeLimit: '1Mi', usedBytes: 2 ** 21 }];
+    upkeep.look(desired, allOf(desired), NODE);
+    for (const _ of [1, 2]) {
+      await settled();
+      pass(10_000);
+    }
+    await settled();
+    assert.deepEqual(upkeep.judge(desired, new Set()).pods, desired.pods);
+    const [end, ...others] = completions.of(desired.pods).values();
+    assert.deepEqual([end?.phase, end?.reason, others.length], ['Failed', 'Evicted', 0]);
+    assert.deepEqual(
+      told.map(({ reason, message }) => [reason, message]),
+      [['Evicted', end?.message]],
+    );
+    await upkeep.close();
   });
 });

@@ -1,13 +1,12 @@
-/** A pod's volumes from prepare to remove, on the real file system and, where it may be, with real mounts. */
+/** A pod's emptyDirs and hostPaths, on the real file system and, where it may be, with real mounts. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
-  readFileSync,
-  realpathSync,
+  readdirSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -16,64 +15,32 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import type { DesiredPod } from '../../../agent/pods/desired.js';
-import { openHostMounts, type HostMounts } from '../../../agent/volumes/host-mounts.js';
+import { openHostMounts } from '../../../agent/volumes/host-mounts.js';
 import { MountError } from '../../../agent/volumes/mount-error.js';
-import { openPodVolumes, type PodVolumes } from '../../../agent/volumes/volumes.js';
-import type { Container, PodSpec, VolumeMount } from '../../../protocol/pod.js';
+import { openPodVolumes } from '../../../agent/volumes/volumes.js';
 import { REAL_CLOCK } from '../../support/clock.js';
-import { configObjects } from '../../support/config-objects.js';
-import { manifest, nodeFactsOf, wish } from '../../support/pods.js';
+import {
+  able,
+  at,
+  dataDir,
+  modeOf,
+  mounted,
+  mountsOf,
+  NODE,
+  NO_MOUNTS,
+  podOf,
+  skip,
+  unable,
+  volumePath,
+} from '../../support/volume-pods.js';
 
-const dataDir = realpathSync(mkdtempSync(join(tmpdir(), 'fl-pods-')));
-const NODE = nodeFactsOf();
-const FACTS = { env: new Map<string, string>(), features: null };
-
-/** A node on which the agent may not mount. */
-const NO_MOUNTS: HostMounts = {
-  probe: () => Promise.resolve('not here'),
-  mountTmpfs: () => Promise.reject(new Error('nothing may be mounted')),
-  bindOpened: () => Promise.reject(new Error('nothing may be mounted')),
-  below: () => Promise.resolve([]),
-  unmount: () => Promise.reject(new Error('nothing is mounted')),
-};
-
-const unable = openPodVolumes({ dataDir, clock: REAL_CLOCK, hostMounts: NO_MOUNTS });
-const able = openPodVolumes({ dataDir, clock: REAL_CLOCK });
-const problem = await able.mountProblem();
-const skip = problem === null ? false : `mounts are not possible here: ${problem}`;
-
-const made: DesiredPod[] = [];
-after(async () => {
-  for (const { uid } of made) await able.remove(uid);
-  rmSync(dataDir, { recursive: true, force: true });
-});
-
-let count = 0;
-function podOf(
-  spec: Partial<PodSpec>,
-  container: Partial<Container> = {},
-  labels = {},
-): DesiredPod {
-  const name = `p${count++}`;
-  const pod = wish(manifest(name, { spec, labels, containers: [{ name: 'app', ...container }] }));
-  made.push(pod);
-  return pod;
+/** Whether this kernel can keep a tmpfs out of the swap. */
+function hasNoSwap(): boolean {
+  const place = mkdtempSync(join(dataDir, 'noswap-'));
+  const done = spawnSync('mount', ['-t', 'tmpfs', '-o', 'noswap', 'tmpfs', place]).status === 0;
+  if (done) spawnSync('umount', [place]);
+  return done;
 }
-
-const at = ({ uid }: DesiredPod, ...steps: string[]) => join(dataDir, 'pods', uid, ...steps);
-const volumePath = (pod: DesiredPod, plugin: string, name: string) =>
-  at(pod, 'volumes', `kubernetes.io~${plugin}`, name);
-const modeOf = (path: string) => statSync(path).mode & 0o7777;
-
-async function mountsOf(volumes: PodVolumes, pod: DesiredPod, env = FACTS.env) {
-  const [container] = pod.pod.spec.containers;
-  assert.ok(container !== undefined);
-  const found = await volumes.mounts(pod, container, { ...FACTS, env });
-  return { ...found, mounts: found.mounts.filter(one => !one.containerPath.startsWith('/etc/')) };
-}
-
-const mounted = (volumeMounts: VolumeMount[]) => ({ volumeMounts });
 
 describe('emptyDir', () => {
   test('row 132: 0777, kept over a second prepare, gone with the pod', async () => {
@@ -115,6 +82,8 @@ describe('emptyDir', () => {
       const path = volumePath(pod, 'empty-dir', 'm');
       const df = execFileSync('df', ['--output=fstype,size', path], { encoding: 'utf8' });
       assert.match(df, /tmpfs\s+2048\n/);
+      const { stdout } = spawnSync('findmnt', ['-no', 'OPTIONS', path], { encoding: 'utf8' });
+      assert.equal(stdout.includes('noswap'), hasNoSwap());
       writeFileSync(join(path, 'kept'), '');
       await openPodVolumes({ dataDir, clock: REAL_CLOCK }).prepare(pod, NODE);
       assert.ok(existsSync(join(path, 'kept')));
@@ -171,7 +140,29 @@ describe('hostPath', () => {
     await unable.prepare(hostPath(join(host, 'file')), NODE);
   });
 
-  test('row 130: what may be made is made', async () => {
+  test('row 131: a link that leads nowhere is said to be one, and nothing is made behind it', async () => {
+    symlinkSync(join(host, 'nowhere'), join(host, 'link'));
+    for (const type of [undefined, 'FileOrCreate', 'DirectoryOrCreate', 'File', 'Directory']) {
+      await assert.rejects(
+        unable.prepare(hostPath(join(host, 'link'), type), NODE),
+        /hostPath type check failed: .*\/link is a link that leads nowhere$/,
+      );
+    }
+    assert.equal(existsSync(join(host, 'nowhere')), false);
+  });
+
+  test('row 130: what may be made is made, whatever the umask', async () => {
+    const umask = process.umask(0o077);
+    try {
+      await unable.prepare(hostPath(join(host, 'u/d'), 'DirectoryOrCreate'), NODE);
+      await unable.prepare(hostPath(join(host, 'u/f'), 'FileOrCreate'), NODE);
+    } finally {
+      process.umask(umask);
+    }
+    assert.deepEqual(
+      ['u', 'u/d', 'u/f'].map(name => modeOf(join(host, name))),
+      [0o755, 0o755, 0o644],
+    );
     await unable.prepare(hostPath(join(host, 'c/d'), 'DirectoryOrCreate'), NODE);
     assert.equal(modeOf(join(host, 'c/d')), 0o755);
     await unable.prepare(hostPath(join(host, 'c/f'), 'FileOrCreate'), NODE);
@@ -187,7 +178,7 @@ describe('hostPath', () => {
     ['DirectoryOrCreate', 'file', 'directory'],
     ['File', 'dir', 'file'],
     ['FileOrCreate', 'dir', 'file'],
-    ['Socket', 'file', 'socket'],
+    ['Socket', 'file', 'socket file'],
     ['CharDevice', 'file', 'character device'],
     ['BlockDevice', 'none', 'block device'],
   ];
@@ -228,226 +219,28 @@ describe('hostPath', () => {
   });
 });
 
-describe('written volumes', () => {
+test('row 140: what no container mounts is neither made nor waited for', async () => {
   const volumes = [
-    { name: 'c', configMap: { name: 'conf' } },
-    { name: 's', secret: { secretName: 'sec', defaultMode: 0o400 } },
-    {
-      name: 'i',
-      downwardAPI: { items: [{ path: 'labels', fieldRef: { fieldPath: 'metadata.labels' } }] },
-    },
+    { name: 'used' },
+    { name: 'unused' },
+    { name: 'missing', hostPath: { path: join(dataDir, 'not-there'), type: 'Directory' } },
+    { name: 'object', configMap: { name: 'not-there' } },
   ];
-  const first = configObjects({ configMaps: { conf: { a: '1' } }, secrets: { sec: { p: 'x' } } });
-  const second = configObjects({ configMaps: { conf: { a: '2' } }, secrets: { sec: { p: 'y' } } });
-
-  test('row 135, P12: files follow their objects without a restart, and only after prepare', async () => {
-    const pod = { ...podOf({ volumes }, {}, { app: 'shop' }), objects: first };
-    await unable.refresh(pod, NODE);
-    assert.equal(existsSync(at(pod, 'volumes')), false);
-    await unable.prepare(pod, NODE);
-    const read = (plugin: string, name: string, key: string) =>
-      readFileSync(join(volumePath(pod, plugin, name), key), 'utf8');
-    assert.deepEqual(
-      [read('configmap', 'c', 'a'), read('secret', 's', 'p'), read('downward-api', 'i', 'labels')],
-      ['1', 'x', 'app="shop"'],
-    );
-    await unable.refresh({ ...pod, objects: second }, NODE);
-    assert.deepEqual([read('configmap', 'c', 'a'), read('secret', 's', 'p')], ['2', 'y']);
-  });
-
-  test('what is missing keeps the files and is said; the others follow', async () => {
-    const pod = { ...podOf({ volumes }), objects: first };
-    await unable.prepare(pod, NODE);
-    const less = configObjects({ secrets: { sec: { p: 'z' } } });
-    await assert.rejects(unable.refresh({ ...pod, objects: less }, NODE), {
-      name: 'MountError',
-      message: 'MountVolume.SetUp failed for volume "c" : configmap "conf" not found',
-    });
-    assert.equal(readFileSync(join(volumePath(pod, 'configmap', 'c'), 'a'), 'utf8'), '1');
-    assert.equal(readFileSync(join(volumePath(pod, 'secret', 's'), 'p'), 'utf8'), 'z');
-  });
-
-  test('they are mounted read-only; on disk nobody else on the node can reach them', async () => {
-    const pod = {
-      ...podOf({ volumes }, mounted([{ name: 's', mountPath: '/s' }])),
-      objects: first,
-    };
-    await unable.prepare(pod, NODE);
-    const { mounts } = await mountsOf(unable, pod);
-    assert.deepEqual(
-      mounts.map(({ readOnly }) => readOnly),
-      [true],
-    );
-    assert.equal(modeOf(at(pod)) & 0o007, 0);
-    assert.equal(modeOf(join(volumePath(pod, 'secret', 's'), 'p')), 0o400);
-  });
-
-  test(
-    'a Secret is kept in memory where the agent may mount, whatever lay there before',
-    { skip },
-    async () => {
-      const pod = { ...podOf({ volumes }), objects: first };
-      await unable.prepare(pod, NODE);
-      await able.prepare(pod, NODE);
-      const path = volumePath(pod, 'secret', 's');
-      assert.equal(readFileSync(join(path, 'p'), 'utf8'), 'x');
-      const df = execFileSync('df', ['--output=fstype', path], { encoding: 'utf8' });
-      assert.match(df, /tmpfs/);
-      execFileSync('umount', [path]);
-      assert.equal(existsSync(join(path, 'p')), false);
-    },
-  );
-
-  test('row 137: an fsGroup may read them', async () => {
-    const spec = { volumes, securityContext: { fsGroup: 2345 } };
-    const pod = { ...podOf(spec), objects: first };
-    await unable.prepare(pod, NODE);
-    const secret = join(volumePath(pod, 'secret', 's'), 'p');
-    assert.equal(modeOf(secret), 0o440);
-    assert.equal(statSync(secret).gid, 2345);
-  });
+  const pod = podOf({ volumes }, mounted([{ name: 'used', mountPath: '/v' }]));
+  await unable.prepare(pod, NODE);
+  await unable.refresh(pod, NODE);
+  assert.deepEqual(readdirSync(at(pod, 'volumes/kubernetes.io~empty-dir')), ['used']);
 });
 
-describe('row 138: parts of volumes', () => {
-  const work = { volumes: [{ name: 'w', emptyDir: {} }] };
-  const part = (rest: Partial<VolumeMount>) =>
-    podOf(work, mounted([{ name: 'w', mountPath: '/m', ...rest }]));
-
-  for (const [says, volumes, off] of [
-    ['bound', able, skip],
-    ['by path, where the agent may not mount', unable, false],
-  ] as const) {
-    test(`a missing one is made with the volume’s mode, ${says}`, { skip: off }, async () => {
-      const pod = part({ subPath: 'a/b' });
-      await volumes.prepare(pod, NODE);
-      const { mounts } = await mountsOf(volumes, pod);
-      const real = join(volumePath(pod, 'empty-dir', 'w'), 'a/b');
-      assert.equal(modeOf(real), 0o777);
-      assert.equal(statSync(mounts[0]?.hostPath ?? '').ino, statSync(real).ino);
-      const again = await mountsOf(volumes, pod);
-      assert.deepEqual(again.mounts, mounts);
-    });
-
-    test(`a link out of the volume is refused, ${says}`, { skip: off }, async () => {
-      const pod = part({ subPath: 'root/etc' });
-      await volumes.prepare(pod, NODE);
-      symlinkSync('/', join(volumePath(pod, 'empty-dir', 'w'), 'root'));
-      await assert.rejects(mountsOf(volumes, pod), {
-        name: 'MountError',
-        message:
-          'failed to prepare subPath for volumeMount "w" of container "app": it leads out of the volume',
-      });
-    });
-  }
-
-  test('a bind that is there holds only while it is of the same file', { skip }, async () => {
-    const pod = part({ subPath: 'f' });
-    await able.prepare(pod, NODE);
-    const real = join(volumePath(pod, 'empty-dir', 'w'), 'f');
-    writeFileSync(real, 'old');
-    const { mounts } = await mountsOf(able, pod);
-    const target = mounts[0]?.hostPath ?? '';
-    assert.equal(readFileSync(target, 'utf8'), 'old');
-    rmSync(real);
-    writeFileSync(real, 'new');
-    assert.equal(readFileSync(target, 'utf8'), 'old');
-    await mountsOf(able, pod);
-    assert.equal(readFileSync(target, 'utf8'), 'new');
-    await able.remove(pod.uid);
-    assert.equal(existsSync(at(pod)), false);
+test('whether the agent may mount is asked again when there was no answer', async () => {
+  let asked = 0;
+  const probe = () => (asked++ === 0 ? Promise.reject(new Error('full')) : Promise.resolve(null));
+  const volumes = openPodVolumes({
+    dataDir,
+    clock: REAL_CLOCK,
+    hostMounts: { ...NO_MOUNTS, probe },
   });
-
-  test('subPathExpr is expanded; what it expands to must stay inside too', async () => {
-    const pod = part({ subPathExpr: 'logs/$(POD)' });
-    await unable.prepare(pod, NODE);
-    const { mounts } = await mountsOf(unable, pod, new Map([['POD', 'web']]));
-    assert.equal(mounts[0]?.hostPath, join(volumePath(pod, 'empty-dir', 'w'), 'logs/web'));
-    await assert.rejects(mountsOf(unable, pod), /missing value for POD/);
-    await assert.rejects(mountsOf(unable, pod, new Map([['POD', '../..']])), MountError);
-  });
-});
-
-describe('row 139: how volumes are mounted', () => {
-  test('propagation, reading, and reading all the way down', async () => {
-    const how: Partial<VolumeMount>[] = [
-      {},
-      { readOnly: true, mountPropagation: 'HostToContainer' },
-      { mountPropagation: 'Bidirectional' },
-      { readOnly: true, recursiveReadOnly: 'IfPossible' },
-      { readOnly: true, recursiveReadOnly: 'Enabled' },
-    ];
-    const container = {
-      securityContext: { privileged: true },
-      volumeMounts: how.map((rest, n) => ({ name: 'w', mountPath: `m${n}`, ...rest })),
-    };
-    const pod = podOf({ volumes: [{ name: 'w' }] }, container);
-    await unable.prepare(pod, NODE);
-    const [app] = pod.pod.spec.containers;
-    assert.ok(app !== undefined);
-    const engine = { appArmor: false, seLinux: false, seccomp: true, rootful: true } as const;
-    const can = { ...engine, cgroupVersion: 2, recursiveReadOnly: true } as const;
-    const { mounts } = await unable.mounts(pod, app, { ...FACTS, features: can });
-    assert.deepEqual(
-      mounts
-        .slice(0, 5)
-        .map(one => [one.containerPath, one.propagation, one.readOnly, one.recursiveReadOnly]),
-      [
-        ['/m0', 'rprivate', false, false],
-        ['/m1', 'rslave', true, false],
-        ['/m2', 'rshared', false, false],
-        ['/m3', 'rprivate', true, true],
-        ['/m4', 'rprivate', true, true],
-      ],
-    );
-    await assert.rejects(unable.mounts(pod, app, FACTS), /recursiveReadOnly/);
-  });
-});
-
-describe('the end of a pod (P24)', () => {
-  test('what someone else mounted below it is never emptied', { skip }, async () => {
-    const pod = podOf({ volumes: [{ name: 'd', emptyDir: {} }] });
-    await able.prepare(pod, NODE);
-    const foreign = join(volumePath(pod, 'empty-dir', 'd'), 'disk');
-    mkdirSync(foreign);
-    await openHostMounts().mountTmpfs(foreign, 1024 * 1024);
-    writeFileSync(join(foreign, 'precious'), '');
-    const held = execFileSync(
-      'sh',
-      ['-c', `sleep 30 < ${foreign}/precious > /dev/null 2>&1 & echo $!`],
-      {
-        encoding: 'utf8',
-      },
-    );
-    try {
-      await assert.rejects(
-        able.remove(pod.uid),
-        /UnmountVolume failed for .*d\/disk: umount failed/,
-      );
-      assert.ok(existsSync(join(foreign, 'precious')));
-    } finally {
-      process.kill(Number(held));
-    }
-  });
-});
-
-describe('files with variables', () => {
-  test('row 148: those that the container names, as far as they are there', async () => {
-    const fileKeyRef = (path: string) => ({
-      name: 'A',
-      valueFrom: { fileKeyRef: { volumeName: 'w', path, key: 'A' } } as object,
-    });
-    const pod = podOf(
-      { volumes: [{ name: 'w', emptyDir: {} }] },
-      { env: [fileKeyRef('env'), fileKeyRef('none')] },
-    );
-    await unable.prepare(pod, NODE);
-    const path = volumePath(pod, 'empty-dir', 'w');
-    writeFileSync(join(path, 'env'), "A='x'\n");
-    const [app] = pod.pod.spec.containers;
-    assert.ok(app !== undefined);
-    assert.deepEqual([...(await unable.envFiles(pod, app))], [['w/env', "A='x'\n"]]);
-    rmSync(join(path, 'env'));
-    symlinkSync('/etc/passwd', join(path, 'env'));
-    await assert.rejects(unable.envFiles(pod, app), /env of volume w: it leads out of the volume/);
-  });
+  await assert.rejects(volumes.mountProblem(), /full/);
+  assert.deepEqual([await volumes.mountProblem(), await volumes.mountProblem()], [null, null]);
+  assert.equal(asked, 2);
 });
