@@ -44,7 +44,7 @@ export interface StatusInput {
   readonly backOffMaxMs: number;
 }
 
-/** On a pod whose former version runs on because admission does not let this one begin. */
+/** On a pod whose former version runs on: admission does not let the next begin, or its manifest is refused. */
 export const UPDATE_REJECTED = 'UpdateRejected';
 
 /** As the kubelet shows mounts since Kubernetes 1.33. */
@@ -205,8 +205,9 @@ function rejectedStatus(input: StatusInput): PodStatus | null {
 /** What of an earlier manifest of the same pod runs on. */
 function updateRejected(input: StatusInput): PodCondition[] {
   const { desired, there, previous, now } = input;
-  if (desired.rejection === null || there.containers.length === 0) return [];
-  const { reason, message } = desired.rejection;
+  const why = desired.rejection ?? desired.refusedEdit;
+  if (why === undefined || there.containers.length === 0) return [];
+  const { reason, message } = why;
   const times = { previous: previous?.conditions ?? [], now: iso(now) };
   return [conditionSince(UPDATE_REJECTED, { status: 'True', reason, message }, times)];
 }

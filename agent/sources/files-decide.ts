@@ -232,6 +232,12 @@ export function applyListing(
   return { state: next, changes };
 }
 
+/** A bundle's pods follow their revision, whatever hand was in the file. */
+function shownPods({ pods, problem }: FileState): readonly SourcePod[] {
+  if (problem === null) return pods;
+  return pods.map(pod => (pod.bundle === null ? { ...pod, refusedEdit: problem } : pod));
+}
+
 /** State as the merge takes it: byte order of names, one condition per thing that is wrong. */
 export function snapshotOf(state: DirectoryState): SourceSnapshot {
   const files = [...state.files.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -260,7 +266,7 @@ export function snapshotOf(state: DirectoryState): SourceSnapshot {
   return {
     kind: 'file',
     complete: state.complete,
-    pods: files.flatMap(file => file.pods),
+    pods: files.flatMap(shownPods),
     refused: files.flatMap(file => file.refused),
     conditions,
     objects: files.flatMap(file => file.objects),
