@@ -60,7 +60,7 @@ describe('the directory, black box', { skip: noEngine() }, () => {
     box.remove('hidden.yaml');
   });
 
-  test('row 5, P1 better: backups, editors’ files, pipes, folders and dangling links are skipped, each with its reason', async () => {
+  test('rows 5, 6 and 9, P1 better, acceptance 3: backups, editors’ files, pipes, folders and dangling links are skipped, each with its reason', async () => {
     const shadow = JSON.stringify(pod('witness', [container('shadow')]));
     const names = ['witness.yaml~', 'witness.yaml.bak', '.witness.yaml.swp', 'witness.yaml.orig'];
     for (const name of names) box.put(name, shadow);
@@ -192,7 +192,7 @@ describe('the directory, black box', { skip: noEngine() }, () => {
     await box.gone('renamed');
   });
 
-  test('rows 27 and 28 better: of two files for one pod the running one stays, and deleting either is no outage', async () => {
+  test('rows 27 and 28 better, acceptance 4: of two files for one pod the running one stays, and deleting either is no outage', async () => {
     box.put(
       'a.yaml',
       pod('twice', [container('app', undefined, { env: [{ name: 'V', value: 'a' }] })]),
@@ -221,7 +221,7 @@ describe('the directory, black box', { skip: noEngine() }, () => {
     await box.gone('twice');
   });
 
-  test('row 29, T18 better: name and namespace changed in place, with a host port: the new one runs', async () => {
+  test('row 29, T18 better, acceptance 6: name and namespace changed in place, with a host port: the new one runs', async () => {
     const ports = [{ containerPort: 80, hostPort: 18_429 }];
     const one = container('app', undefined, { ports });
     box.put('port.yaml', pod('old', [one]));
