@@ -8,7 +8,7 @@
  */
 import type { Gate, GateContext, Holding, AdmissionNode } from './gate.js';
 import { hostPortGate } from './host-port-gate.js';
-import { affinityGate, osGate, resourcesGate } from './node-fit.js';
+import { affinityGate, nameGate, osGate, resourcesGate } from './node-fit.js';
 import { policyRejection, RELEASE_SCOPE, type AdmissionPolicy } from './policy.js';
 import { startAfterGate, WAITING_FOR } from './start-after-gate.js';
 import type { PodReport } from '../ports.js';
@@ -197,6 +197,7 @@ export function admission(options: AdmissionOptions): Admission {
   const policy = policyGate(options.policy, releaseScope);
   const gates: readonly Gate[] = [
     policy,
+    nameGate,
     osGate,
     affinityGate,
     resourcesGate,
