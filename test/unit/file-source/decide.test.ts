@@ -54,6 +54,10 @@ const names: readonly [string, boolean][] = [
   ['WEB.YAML', true],
   ['web', false],
   ['README', false],
+  ['ünï code.yaml', true],
+  ['not-\ufffd-text.yaml', false],
+  ['new\nline.yaml', false],
+  ['\u001b[2Jweb.yaml', false],
   ['web.yaml.txt', false],
   ['web.conf', false],
   ['.web.yaml', false],
@@ -305,6 +309,15 @@ describe('the directory', () => {
       reason: 'NotAManifest',
       message: 'sub: a directory',
     });
+  });
+
+  test('row 5 better: what a name may do to a terminal is not said', () => {
+    const name = '\u001b[2J.yaml';
+    const { conditions } = feed(
+      start.state,
+      listing(good, { name, is: 'skipped', message: skipReason(name) ?? '' }),
+    );
+    assert.equal(conditions[0]?.message, '?[2J.yaml: its name has control characters');
   });
 });
 

@@ -97,6 +97,7 @@ async function open(
     headers,
     dataDir: directory,
     nodeName: 'edge1',
+    proxies: NO_PROXIES,
     clock: fastClock(Date.parse('2026-01-01T00:00:00Z'), 10),
     log: { info: note, warn: note, error: note },
     events: { record: event => void events.push(event) },
