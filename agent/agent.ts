@@ -23,6 +23,7 @@ import type { Pods } from './pods/pods.js';
 import { runPodsOnEngine } from './pods-on-engine.js';
 import { DockerRuntime } from './runtime/docker.js';
 import { RuntimeError } from './runtime/runtime.js';
+import { watchOwnedFiles } from './sources/owned-watch.js';
 import { AgentError, serveLoopback, serveSocket } from './api/server.js';
 
 export interface AgentOptions {
@@ -129,7 +130,16 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
         closings,
       )
     : watchKubelet({ url: config.kubeletPods, clock, log });
-  if (!isEngine) closings.push(() => pods.stop());
+  if (!isEngine) {
+    closings.push(() => pods.stop());
+    const owned = watchOwnedFiles({
+      path: config.staticPodPath,
+      clock,
+      everyMs: config.fileCheckFrequencyMs,
+      onDoubt: () => held.session?.intake.repair(),
+    });
+    closings.push(() => owned.stop());
+  }
   held.pods = pods;
   pods.onChange(() => held.session?.changed());
   log.info('the agent is up', {

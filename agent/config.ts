@@ -17,6 +17,7 @@ import {
   type SettingName,
   type SettingValue,
 } from './settings.js';
+import { proxyVariables, type ProxyVariables } from './sources/proxy-choice.js';
 
 /** One directory on the web that is polled, as the kubelet's `staticPodURL`. */
 export interface UrlSourceConfig {
@@ -24,6 +25,8 @@ export interface UrlSourceConfig {
   /** Never logged or shown: they may carry credentials. */
   readonly headers: Readonly<Record<string, readonly string[]>>;
   readonly checkFrequencyMs: number;
+  /** Those of the environment, as on the kubelet; may hold a password. */
+  readonly proxies: ProxyVariables;
 }
 
 export interface ImagesConfig {
@@ -174,7 +177,7 @@ export function resolveConfig(input: ConfigInput): ResolvedConfig {
     apiListen: settings.find('apiListen')?.value ?? null,
     staticPodPath: resolve(settings.get('staticPodPath', `${dataDir}/manifests`)),
     fileCheckFrequencyMs: settings.get('fileCheckFrequency', 20_000),
-    url: urlSource(settings),
+    url: urlSource(settings, input.env),
     admission: admissionPolicy(settings.find('admission')),
     extraAuthoritiesFile: input.env['NODE_EXTRA_CA_CERTS'] || null,
     allowedUnsafeSysctls: settings.get('allowedUnsafeSysctls', []),
@@ -206,7 +209,7 @@ function nodeLabels(found: Found<AgentConfig['nodeLabels']> | null): AgentConfig
   return found === null ? {} : checkNodeLabels(found.value, found.origin);
 }
 
-function urlSource(settings: Lookup): UrlSourceConfig | null {
+function urlSource(settings: Lookup, env: ConfigInput['env']): UrlSourceConfig | null {
   const url = settings.find('staticPodURL');
   const headers = settings.find('staticPodURLHeader');
   if (url === null) {
@@ -214,7 +217,8 @@ function urlSource(settings: Lookup): UrlSourceConfig | null {
     throw new ConfigError(`${headers.origin}: only with staticPodURL`);
   }
   const checkFrequencyMs = settings.get('httpCheckFrequency', 20_000);
-  return { url: url.value, headers: headers?.value ?? {}, checkFrequencyMs };
+  const proxies = proxyVariables(env);
+  return { url: url.value, headers: headers?.value ?? {}, checkFrequencyMs, proxies };
 }
 
 /** Row 88: it can only be lowered. */

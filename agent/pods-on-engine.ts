@@ -112,11 +112,12 @@ async function openSources(parts: PodsOnEngine, closings: Closings): Promise<Pod
   });
   closings.push(() => files.stop());
   if (config.url === null) return [files];
-  const { url, headers, checkFrequencyMs } = config.url;
+  const { url, headers, checkFrequencyMs, proxies } = config.url;
   const web = await openUrlSource({
     ...shared,
     url,
     headers,
+    proxies,
     httpCheckFrequencyMs: checkFrequencyMs,
     extraAuthoritiesFile: config.extraAuthoritiesFile,
   });

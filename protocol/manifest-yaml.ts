@@ -40,7 +40,8 @@ const TRUE = /^(?:y|Y|yes|Yes|YES|true|True|TRUE|on|On|ON)$/;
 const NULL = /^(?:~|null|Null|NULL)$/;
 const BOOLEAN =
   /^(?:[yY]|yes|Yes|YES|true|True|TRUE|on|On|ON|[nN]|no|No|NO|false|False|FALSE|off|Off|OFF)$/;
-const INTEGER = /^[-+]?(?:0b_*[01][01_]*|0o_*[0-7][0-7_]*|0x_*[\da-fA-F][\da-fA-F_]*|\d[\d_]*)$/;
+const INTEGER =
+  /^[-+]?(?:0[bB]_*[01][01_]*|0[oO]_*[0-7][0-7_]*|0[xX]_*[\da-fA-F][\da-fA-F_]*|\d[\d_]*)$/;
 const FLOAT = /^[-+]?(?:\.\d[\d_]*|\d[\d_]*(?:\.[\d_]*)?)(?:[eE][-+]?\d+)?$/;
 const NOT_A_NUMBER = /^(?:[-+]?\.(?:inf|Inf|INF)|\.nan|\.NaN|\.NAN)$/;
 
@@ -156,6 +157,12 @@ function resolvedKey(name: string): string {
   return FLOAT.test(name) ? String(Number(name.replaceAll('_', ''))) : name;
 }
 
+/** What a `<<` key brings. */
+interface Merged {
+  readonly at: number;
+  readonly sources: readonly Record<string, unknown>[];
+}
+
 class YamlBuilder {
   readonly #positions: Positions;
   readonly #targets: Map<Alias, ParsedNode>;
@@ -224,12 +231,15 @@ class YamlBuilder {
   #map(node: YAMLMap, depth: number): Record<string, unknown> {
     const object: Record<string, unknown> = {};
     const known = new Map<string | number, number>();
-    const merged: Record<string, unknown>[] = [];
+    let merged: Merged | null = null;
     const start = startOf(node, 0);
     for (const { key, value } of node.items) {
       const offset = startOf(key, start);
       if (isScalar(key) && key.source === '<<' && key.type === Scalar.PLAIN) {
-        merged.push(...this.#merged(value, depth, offset));
+        if (merged !== null) {
+          throw new ManifestError('DuplicateKey', offset, 'the merge key << is given twice');
+        }
+        merged = { at: offset, sources: this.#merged(value, depth, offset) };
         continue;
       }
       const name = isScalar(key) && typeof key.value === 'string' ? key.value : '';
@@ -240,7 +250,7 @@ class YamlBuilder {
       object[name] = this.build(value, depth, offset);
     }
     this.#positions.set(object, known);
-    for (const source of merged) this.#merge(object, source);
+    if (merged !== null) this.#merge(object, merged);
     return object;
   }
 
@@ -260,13 +270,22 @@ class YamlBuilder {
     });
   }
 
-  #merge(object: Record<string, unknown>, source: Record<string, unknown>): void {
+  /** A key that stands before `<<` loses against it in Go's yaml.v2, one behind it wins: the former says nothing clear. */
+  #merge(object: Record<string, unknown>, { at, sources }: Merged): void {
     const known = this.#positions.get(object);
-    for (const [key, value] of Object.entries(source)) {
-      if (Object.hasOwn(object, key)) continue;
-      object[key] = value;
-      const offset = this.#positions.get(source)?.get(key);
-      if (offset !== undefined) known?.set(key, offset);
+    const own = new Map(known);
+    for (const source of sources) {
+      for (const [key, value] of Object.entries(source)) {
+        const ownAt = own.get(key);
+        if (ownAt !== undefined && ownAt < at) {
+          const message = `<< overrides the key ${key}, which stands before it: put << first`;
+          throw new ManifestError('DuplicateKey', ownAt, message);
+        }
+        if (Object.hasOwn(object, key)) continue;
+        object[key] = value;
+        const offset = this.#positions.get(source)?.get(key);
+        if (offset !== undefined) known?.set(key, offset);
+      }
     }
   }
 }

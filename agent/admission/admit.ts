@@ -8,7 +8,7 @@
  */
 import type { Gate, GateContext, Holding, AdmissionNode } from './gate.js';
 import { hostPortGate } from './host-port-gate.js';
-import { affinityGate, osGate, resourcesGate } from './node-fit.js';
+import { affinityGate, nameGate, osGate, resourcesGate } from './node-fit.js';
 import { policyRejection, type AdmissionPolicy } from './policy.js';
 import { startAfterGate, WAITING_FOR } from './start-after-gate.js';
 import type { PodReport } from '../ports.js';
@@ -194,6 +194,7 @@ export function admission(options: AdmissionOptions): Admission {
   const policy = policyGate(options.policy);
   const gates: readonly Gate[] = [
     policy,
+    nameGate,
     osGate,
     affinityGate,
     resourcesGate,

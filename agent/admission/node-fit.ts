@@ -49,6 +49,16 @@ export const osGate: Gate = ({ pod }) => {
   return rejected('PodOSNotSupported', `${message}: spec.os.name is ${name}, the node runs ${OS}`);
 };
 
+const NAME_MAX = 253;
+
+/** Row 46: the kubelet judges the name as it is with the node's behind it. */
+export const nameGate: Gate = ({ pod }) => {
+  const { name } = pod.metadata;
+  if (name.length <= NAME_MAX) return null;
+  const message = `metadata.name: Invalid value: with the node's name behind it, it has ${name.length} characters`;
+  return rejected('InvalidName', `${message}, and must be no more than ${NAME_MAX}`);
+};
+
 export const affinityGate: Gate = ({ pod }, { node }) => {
   const mismatch = nodeMismatch(pod, node);
   if (mismatch === null) return null;

@@ -28,6 +28,13 @@ export interface SourcePod {
   /** The bundle that owns the file; null for a pod that a person put there. */
   readonly bundle: BundleName | null;
   readonly manifestDigest: string | null;
+  /** Why what its author wrote after this is not taken; left out when this is the newest. */
+  readonly refusedEdit?: Refusal;
+}
+
+export interface Refusal {
+  readonly reason: string;
+  readonly message: string;
 }
 
 /** A manifest that is refused but can be named. */
@@ -75,6 +82,8 @@ export interface DesiredPod {
   readonly containerHashes: ReadonlyMap<string, string>;
   /** Set by admission: the pod is wanted and may not begin. */
   readonly rejection: Rejection | null;
+  /** A later edit of its manifest was refused; this is the last good one. */
+  readonly refusedEdit?: Refusal;
   readonly objects: ConfigObjects;
 }
 
@@ -184,6 +193,7 @@ function desiredPod(
       allContainers(manifest).map(container => [container.name, containerHash(container)]),
     ),
     rejection: null,
+    ...(from.refusedEdit === undefined ? {} : { refusedEdit: from.refusedEdit }),
     objects: objectsFor(input.objects, from.bundle),
   };
 }

@@ -189,9 +189,7 @@ class Execution {
         this.#sandboxId = await runtime.runSandbox(
           sandboxSpec(this.#desired, step.attempt, this.#tools.node),
         );
-        if (step.attempt === 0) {
-          for (const about of this.#aboutDns) this.#tell(step.uid, say.aboutDns(about));
-        }
+        for (const about of this.#aboutDns) this.#tell(step.uid, say.aboutDns(about));
         // Asked for while the containers are made; whoever needs the answer hears of its failure.
         this.#podIP().catch(() => undefined);
         return;

@@ -5,6 +5,7 @@
 import type { Pod } from 'kubernetes-types/core/v1.js';
 import type { BundleName, PodReport, SourceCondition } from '../ports.js';
 import { httpGet } from '../sources/http-get.js';
+import { NO_PROXIES } from '../sources/proxy-choice.js';
 import { bundleOf, MANIFEST_ANNOTATION } from '../sources/owned-file.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import { CONFIG_SOURCE } from './desired.js';
@@ -17,6 +18,7 @@ const PLAIN = {
   validators: { etag: null, lastModified: null },
   timeoutMs: 10_000,
   authorities: [],
+  proxies: NO_PROXIES,
 } as const;
 
 export interface KubeletPodsOptions {

@@ -5,7 +5,7 @@
  */
 import { lstat, mkdir, readdir, readlink, rmdir, symlink, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { containerLogName, podLogPath } from '../runtime/log-paths.js';
+import { containerLogName, fitsFileSystem, podLogPath } from '../runtime/log-paths.js';
 import type { ObservedContainer, ObservedPods } from '../runtime/runtime.js';
 import type { Log } from '../../protocol/ports.js';
 
@@ -71,6 +71,7 @@ class LogDirectory implements LogLinks {
   readonly #containers: string;
   readonly #log: Log;
   #known = new Map<string, Links>();
+  readonly #leftOut = new Set<string>();
   #isFirst = true;
   #isOff = false;
   #running: Promise<void> = Promise.resolve();
@@ -83,12 +84,23 @@ class LogDirectory implements LogLinks {
 
   sync({ containers }: ObservedPods): Promise<void> {
     const wanted = new Map(
-      containers.flatMap(one =>
-        one.logPath === '' ? [] : [[one.id, this.#linksOf(one)] as const],
-      ),
+      containers
+        .filter(({ logPath }) => logPath !== '')
+        .map(one => [one.id, this.#linksOf(one)] as const)
+        .filter(([, { inPods }]) => fitsFileSystem(inPods) || this.#leaveOut(inPods)),
     );
     this.#running = this.#running.then(() => this.#reach(wanted));
     return this.#running;
+  }
+
+  /** One pod with a long name is no reason to do without the links of the others. */
+  #leaveOut(path: string): false {
+    const pod = dirname(dirname(path));
+    if (!this.#leftOut.has(pod)) {
+      this.#log.warn('no links to the logs of a pod: its name is too long', { path: pod });
+    }
+    this.#leftOut.add(pod);
+    return false;
   }
 
   #linksOf({ id, pod, name, attempt, logPath }: ObservedContainer): Links {

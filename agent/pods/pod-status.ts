@@ -51,14 +51,14 @@ export interface StatusInput {
   readonly backOffMaxMs: number;
 }
 
-/** On a pod whose former version runs on because admission does not let this one begin. */
+/** On a pod whose former version runs on: admission does not let the next begin, or its manifest is refused. */
 export const UPDATE_REJECTED = 'UpdateRejected';
 /** The same where the new version only has to wait, as for a ConfigMap that is not there yet. */
 const UPDATE_WAITING = 'UpdateWaiting';
 
 /** On what runs on in the place of a version that may not begin. */
 export function heldUpdate(
-  { phase, reason, message }: Rejection,
+  { phase, reason, message }: Pick<Rejection, 'phase' | 'reason' | 'message'>,
   times: { readonly previous: readonly PodCondition[]; readonly now: string },
 ): PodCondition {
   const type = phase === 'Failed' ? UPDATE_REJECTED : UPDATE_WAITING;
@@ -237,8 +237,10 @@ function rejectedStatus(input: StatusInput, statuses: Partial<PodStatus>): PodSt
 /** What of an earlier manifest of the same pod runs on. */
 function updateHeld(input: StatusInput): PodCondition[] {
   const { desired, there, previous, now } = input;
-  if (desired.rejection === null || !isUp(there)) return [];
-  return [heldUpdate(desired.rejection, { previous: previous?.conditions ?? [], now: iso(now) })];
+  const { rejection, refusedEdit } = desired;
+  const why = rejection ?? (refusedEdit && { phase: 'Failed' as const, ...refusedEdit });
+  if (why === undefined || !isUp(there)) return [];
+  return [heldUpdate(why, { previous: previous?.conditions ?? [], now: iso(now) })];
 }
 
 export function podStatus(input: StatusInput): PodStatus {

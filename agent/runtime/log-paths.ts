@@ -15,6 +15,11 @@ export function podLogPath(
   return join(podLogs, directory, container.name, `${container.attempt}.log`);
 }
 
+/** False when one of its names is longer than a file's may be. */
+export function fitsFileSystem(path: string): boolean {
+  return path.split('/').every(name => Buffer.byteLength(name) <= FILE_NAME_MAX);
+}
+
 /** `<pod>_<ns>_<container>-<id>.log`, cut in front of the ending as the kubelet cuts it. */
 export function containerLogName(
   pod: PodIdentity,

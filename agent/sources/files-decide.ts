@@ -80,11 +80,16 @@ export function emptyDirectory(path: string): DirectoryState {
 const SKIPPED_ENDINGS =
   /(~|\.(bak|orig|old|save|swp|swo|swx|tmp|rej|part|rpmsave|rpmnew|rpmorig|dpkg-[a-z]+|ucf-[a-z]+))$/i;
 
+/** What Node reads in place of bytes that are no text: the file cannot be opened by it. */
+const NOT_UTF8 = '\ufffd';
+
 const MANIFEST_ENDINGS = /\.(ya?ml|json)$/i;
 
 /** Why a name in a directory is not a manifest; null when it is one (rows 4, 5; users' pain P1). */
 export function skipReason(name: string): string | null {
   if (name.startsWith('.')) return 'its name begins with a dot';
+  if (name.includes(NOT_UTF8)) return 'its name is not UTF-8';
+  if (/\p{Cc}/u.test(name)) return 'its name has control characters';
   if (SKIPPED_ENDINGS.test(name)) return 'its name is that of a backup or a temporary file';
   if (/^#.*#$/.test(name)) return 'its name is that of an editor’s backup';
   if (!MANIFEST_ENDINGS.test(name)) return 'its name does not end in .yaml, .yml or .json';
@@ -232,6 +237,17 @@ export function applyListing(
   return { state: next, changes };
 }
 
+/** A name must not write what it likes to somebody's terminal. */
+function shownName(name: string): string {
+  return name.replace(/\p{Cc}/gu, '?');
+}
+
+/** A bundle's pods follow their revision, whatever hand was in the file. */
+function shownPods({ pods, problem }: FileState): readonly SourcePod[] {
+  if (problem === null) return pods;
+  return pods.map(pod => (pod.bundle === null ? { ...pod, refusedEdit: problem } : pod));
+}
+
 /** State as the merge takes it: byte order of names, one condition per thing that is wrong. */
 export function snapshotOf(state: DirectoryState): SourceSnapshot {
   const files = [...state.files.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -255,12 +271,12 @@ export function snapshotOf(state: DirectoryState): SourceSnapshot {
   }
   for (const [name, message] of [...state.skipped].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const condition = { type: 'FileSkipped', status: 'True', reason: 'NotAManifest' } as const;
-    conditions.push({ ...condition, message: `${name}: ${message}` });
+    conditions.push({ ...condition, message: `${shownName(name)}: ${message}` });
   }
   return {
     kind: 'file',
     complete: state.complete,
-    pods: files.flatMap(file => file.pods),
+    pods: files.flatMap(shownPods),
     refused: files.flatMap(file => file.refused),
     conditions,
     objects: files.flatMap(file => file.objects),

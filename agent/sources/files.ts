@@ -5,8 +5,6 @@
  * Each look is a whole one, so a lost event costs time and nothing else (kubelet behaviour rows 1 to 3, 23, 25).
  * What the files mean is decided in `files-decide.ts`.
  */
-import { watch, type FSWatcher } from 'node:fs';
-import { dirname } from 'node:path';
 import type { Clock, Log } from '../../protocol/ports.js';
 import type { EventSink } from '../ports.js';
 import type { PodSource } from '../pods/desired.js';
@@ -21,10 +19,9 @@ import {
 import { openLinkWatch } from './link-watch.js';
 import { openLastGood } from './last-good.js';
 import { openDirectoryReader } from './read-directory.js';
+import { WATCH_RETRY_MS, watchPath, type OnEvent } from './watch-path.js';
 
 export const FILE_CHECK_FREQUENCY_MS = 20_000;
-/** A path that cannot be watched is tried again this soon (row 3). */
-const WATCH_RETRY_MS = 1_000;
 /** How soon to look again for what came between a look and the watch that began after it. */
 const UNSEEN_MS = 50;
 
@@ -55,15 +52,6 @@ function isUnexplained({ warning }: FileChange): boolean {
   return warning?.reason === 'NotExplained';
 }
 
-interface Watch {
-  /** Makes a new watch unless one on the same directory is alive; true when it did. */
-  ensure(identity: string | null): boolean;
-  isAlive(): boolean;
-  close(): void;
-}
-
-type OnEvent = (kind: string, name: string | null) => void;
-
 /**
  * Two renames in a row, of which the second is this name, are what inotify makes of a move into place; a write
  * to the name says otherwise. A hint only: a deletion followed by a creation looks the same.
@@ -82,38 +70,6 @@ function moveHints(): { readonly note: OnEvent; readonly take: () => ReadonlySet
       const taken = moved;
       moved = new Set();
       return taken;
-    },
-  };
-}
-
-/** A path that names a file is watched through its directory: a rename over it is seen there. */
-function watchPath(path: string, onEvent: OnEvent): Watch {
-  let watcher: FSWatcher | null = null;
-  let watched: string | null = null;
-  const close = () => {
-    watcher?.close();
-    watcher = null;
-  };
-  return {
-    isAlive: () => watcher !== null,
-    close,
-    ensure(identity) {
-      if (watcher !== null && watched === identity) return false;
-      close();
-      if (identity === null) return false;
-      try {
-        const made = watch(identity === 'file' ? dirname(path) : path, onEvent);
-        made.on('error', () => {
-          if (watcher === made) close();
-          onEvent('rename', null);
-        });
-        watcher = made;
-        watched = identity;
-        return true;
-      } catch {
-        watcher = null;
-        return false;
-      }
     },
   };
 }

@@ -3,12 +3,14 @@
  * 33, 35, 36).
  *
  * At most ten redirects; the configured headers go to no other host than the configured one and its subdomains, and
- * not from https to http. Never says a header's value. Decides nothing about what comes back.
+ * not from https to http. Through a proxy where the environment names one. Never says a header's value. Decides nothing about what comes back.
  */
-import { request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../../protocol/ports.js';
 import { MAX_MANIFEST_BYTES } from '../../protocol/manifest.js';
+import { openHttp, ProxyError } from './http-open.js';
 import type { Validators } from './last-body.js';
+import { proxyFor, type ProxyVariables } from './proxy-choice.js';
 import type { Outcome } from './url-decide.js';
 
 export type Headers = Readonly<Record<string, readonly string[]>>;
@@ -22,6 +24,7 @@ export interface GetOptions {
   readonly clock: Clock;
   /** Certificates in PEM that are trusted, in place of Node's own list; empty: that list. */
   readonly authorities: readonly string[];
+  readonly proxies: ProxyVariables;
   readonly signal: AbortSignal;
 }
 
@@ -52,22 +55,6 @@ function mayHaveHeaders(first: URL, next: URL): boolean {
   return next.hostname === first.hostname || next.hostname.endsWith(`.${first.hostname}`);
 }
 
-async function open(
-  url: URL,
-  headers: OutgoingHttpHeaders,
-  options: GetOptions,
-): Promise<IncomingMessage> {
-  const { authorities, signal } = options;
-  // An agent that polls no https URL need not load TLS.
-  const request = url.protocol === 'https:' ? (await import('node:https')).request : httpRequest;
-  const ca = authorities.length > 0 ? { ca: [...authorities] } : {};
-  return new Promise((done, fail) => {
-    const asked = request(url, { headers, agent: false, signal, ...ca }, done);
-    asked.on('error', fail);
-    asked.end();
-  });
-}
-
 async function readBody(response: IncomingMessage): Promise<Uint8Array> {
   const chunks: Buffer[] = [];
   let size = 0;
@@ -96,6 +83,12 @@ function nextUrl(response: IncomingMessage, from: URL): URL {
   return next;
 }
 
+function chosenProxy(url: URL, { proxies }: GetOptions): URL | null {
+  const choice = proxyFor(url, proxies);
+  if (choice.is === 'unusable') throw new GetError('BadProxy', choice.message);
+  return choice.is === 'proxy' ? choice.proxy : null;
+}
+
 async function get(options: GetOptions): Promise<Outcome> {
   const first = new URL(options.url);
   const { etag, lastModified } = options.validators;
@@ -110,7 +103,12 @@ async function get(options: GetOptions): Promise<Outcome> {
     const configured = Object.entries(withHeaders ? options.headers : {});
     const own = Object.fromEntries(configured.map(([name, values]) => [name, [...values]]));
     const base = { 'User-Agent': 'flotilla-agent', ...conditional };
-    const response = await open(url, { ...base, ...own }, options);
+    const response = await openHttp(url, {
+      headers: { ...base, ...own },
+      proxy: chosenProxy(url, options),
+      authorities: options.authorities,
+      signal: options.signal,
+    });
     const status = response.statusCode ?? 0;
     if (REDIRECTS.has(status)) {
       response.destroy();
@@ -143,6 +141,9 @@ function reasonOf(error: unknown, isLate: boolean, timeoutMs: number): Outcome {
   }
   if (error instanceof GetError) {
     return { is: 'failed', reason: error.reason, message: error.message };
+  }
+  if (error instanceof ProxyError) {
+    return { is: 'failed', reason: 'ProxyFailed', message: error.message.slice(0, 300) };
   }
   const { code, message } = error as NodeJS.ErrnoException;
   const said = code !== undefined && !message.includes(code) ? `${message} (${code})` : message;

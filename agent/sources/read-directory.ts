@@ -6,7 +6,7 @@
  * files looked like.
  */
 import { constants } from 'node:fs';
-import { open, readdir, realpath, stat } from 'node:fs/promises';
+import { lstat, open, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { BigIntStats } from 'node:fs';
 import type { Clock } from '../../protocol/ports.js';
@@ -108,6 +108,21 @@ async function readWhole(path: string): Promise<{ bytes: Uint8Array; found: BigI
   }
 }
 
+async function isLink(path: string): Promise<boolean> {
+  return (await lstat(path).catch(() => null))?.isSymbolicLink() === true;
+}
+
+/**
+ * What is listed and cannot be found: just gone, or a link whose target is missing. A target that is away for a while, as
+ * on a file system that is not mounted or under an editor, is not a file that somebody removed.
+ */
+async function absent(name: string, file: string, isKnown: boolean): Promise<Reading | 'gone'> {
+  if (!(await isLink(file))) return 'gone';
+  if (!isKnown) return { name, is: 'skipped', message: 'a dangling link' };
+  const message = 'the link leads nowhere now; remove the link to end its pods';
+  return { name, is: 'unreadable', reason: 'Unreadable', message };
+}
+
 /** `identity` is that of the directory at the last look of an earlier agent; null when there was none. */
 export function openDirectoryReader(
   path: string,
@@ -150,12 +165,12 @@ export function openDirectoryReader(
     name: string,
     file: string,
     hints: LookHints,
-  ): Promise<Reading | 'writing'> {
+  ): Promise<Reading | 'writing' | 'gone'> {
     let found: BigIntStats;
     try {
       found = await stat(file, { bigint: true });
     } catch (error) {
-      if (codeOf(error) === 'ENOENT') return { name, is: 'skipped', message: 'a dangling link' };
+      if (codeOf(error) === 'ENOENT') return absent(name, file, hints.known.has(name));
       return { name, is: 'unreadable', reason: 'Unreadable', message: codeOf(error) };
     }
     if (found.isDirectory()) return { name, is: 'skipped', message: 'a directory' };
@@ -201,7 +216,8 @@ export function openDirectoryReader(
       };
     } catch (error) {
       const code = codeOf(error);
-      if (code === 'ENOENT' && isFile) return { names: [], links: [], found: null };
+      const isRemoved = code === 'ENOENT' && isFile && !(await isLink(path));
+      if (isRemoved) return { names: [], links: [], found: null };
       if (code === 'ENOENT') return failed('Missing', `${path} does not exist`);
       return failed('Unreadable', `${path} cannot be read: ${code}`);
     }
@@ -254,6 +270,7 @@ export function openDirectoryReader(
     const stays = staying(nowIdentity, new Set(names), known);
     const readings: Reading[] = [...stays].map(name => ({ name, is: 'unchanged' }));
     let isWriting = false;
+    const gone = new Set<string>();
     for (const name of names.sort()) {
       const skipped = isFile ? null : skipReason(name);
       const file = isFile ? path : join(path, name);
@@ -262,11 +279,16 @@ export function openDirectoryReader(
         continue;
       }
       const reading = await readOne(name, file, hints);
+      if (reading === 'gone') {
+        gone.add(name);
+        continue;
+      }
       if (reading === 'writing') isWriting = true;
       readings.push(reading === 'writing' ? { name, is: 'unchanged' } : reading);
     }
     const before = new Set(missing.keys());
-    const waiting = notYetGone(known, new Set([...names, ...stays]));
+    const present = names.filter(name => !gone.has(name));
+    const waiting = notYetGone(known, new Set([...present, ...stays]));
     readings.push(...waiting.map((name): Reading => ({ name, is: 'unchanged' })));
     const isOwnGone = waiting.some(name => isOwnName(name) && !before.has(name));
     const replaced = { reason: wasKnown ? 'Replaced' : 'Empty', message: emptyMessage(path) };

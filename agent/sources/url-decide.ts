@@ -162,7 +162,9 @@ export function applyOutcome(state: UrlState, outcome: Outcome): Verdict {
 
 /** State as the merge takes it. */
 export function urlSnapshot(state: UrlState): SourceSnapshot {
-  const { url, problem, pods, objects, refused, complete } = state;
+  const { url, problem, objects, refused, complete, badDigest } = state;
+  const refusedEdit = badDigest === null ? null : problem;
+  const pods = refusedEdit === null ? state.pods : state.pods.map(pod => ({ ...pod, refusedEdit }));
   const stays = pods.length > 0 ? '; the pods of its last good answer stay' : '';
   const where = problem?.message.startsWith(url) === true ? '' : `${url}: `;
   const condition: SourceCondition =

@@ -11,6 +11,7 @@ import type { PodSource } from '../pods/desired.js';
 import { readAuthorities } from './authorities.js';
 import { httpGet, type Headers } from './http-get.js';
 import { openLastBody, type KeptBody } from './last-body.js';
+import type { ProxyVariables } from './proxy-choice.js';
 import {
   applyOutcome,
   firstUrlState,
@@ -36,6 +37,7 @@ export interface UrlSourceOptions {
   readonly httpCheckFrequencyMs?: number;
   /** More certificate authorities in PEM: NODE_EXTRA_CA_CERTS. */
   readonly extraAuthoritiesFile?: string | null;
+  readonly proxies: ProxyVariables;
 }
 
 export interface UrlSource extends PodSource {
@@ -92,6 +94,7 @@ export async function openUrlSource(options: UrlSourceOptions): Promise<UrlSourc
       timeoutMs: TIMEOUT_MS,
       clock,
       authorities,
+      proxies: options.proxies,
       signal: ending.signal,
     });
     if (ending.signal.aborted) return;

@@ -102,7 +102,7 @@ describe('imports point down', () => {
         /^hub\/api\//,
         /^hub\/cli\/client\.ts$/,
         /^agent\/(membership|probes)\//,
-        /^agent\/sources\/http-get\.ts$/,
+        /^agent\/sources\/http-open\.ts$/,
       ],
     ],
   ];

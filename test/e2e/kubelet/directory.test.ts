@@ -60,7 +60,7 @@ describe('the directory, black box', { skip: noEngine() }, () => {
     box.remove('hidden.yaml');
   });
 
-  test('row 5, P1 better: backups, editors’ files, pipes, folders and dangling links are skipped, each with its reason', async () => {
+  test('rows 5, 6 and 9, P1 better, acceptance 3: backups, editors’ files, pipes, folders and dangling links are skipped, each with its reason', async () => {
     const shadow = JSON.stringify(pod('witness', [container('shadow')]));
     const names = ['witness.yaml~', 'witness.yaml.bak', '.witness.yaml.swp', 'witness.yaml.orig'];
     for (const name of names) box.put(name, shadow);
@@ -192,7 +192,7 @@ describe('the directory, black box', { skip: noEngine() }, () => {
     await box.gone('renamed');
   });
 
-  test('rows 27 and 28 better: of two files for one pod the running one stays, and deleting either is no outage', async () => {
+  test('rows 27 and 28 better, acceptance 4: of two files for one pod the running one stays, and deleting either is no outage', async () => {
     box.put(
       'a.yaml',
       pod('twice', [container('app', undefined, { env: [{ name: 'V', value: 'a' }] })]),
@@ -221,7 +221,7 @@ describe('the directory, black box', { skip: noEngine() }, () => {
     await box.gone('twice');
   });
 
-  test('row 29, T18 better: name and namespace changed in place, with a host port: the new one runs', async () => {
+  test('row 29, T18 better, acceptance 6: name and namespace changed in place, with a host port: the new one runs', async () => {
     const ports = [{ containerPort: 80, hostPort: 18_429 }];
     const one = container('app', undefined, { ports });
     box.put('port.yaml', pod('old', [one]));
@@ -236,31 +236,46 @@ describe('the directory, black box', { skip: noEngine() }, () => {
     await box.gone('new');
   });
 
-  test('acceptance 1, rows 17 to 22 better: eight ways to break a running manifest keep its container and name file and error', async () => {
+  test('acceptance 1, rows 17 to 21 better, P5: eight ways to break a running manifest, and a ninth, keep its container and name file and error', async () => {
     const good = JSON.stringify(pod('broken'));
     box.put('broken.yaml', good);
     await box.ready('broken');
     const id = box.running('broken', 'app').Id;
-    const ways: [string, () => void][] = [
-      ['empty', () => truncateSync(box.file('broken.yaml'), 0)],
-      ['cut', () => box.write('broken.yaml', good.slice(0, good.length / 2))],
-      ['bad YAML', () => box.put('broken.yaml', 'a: [b\nc: }')],
-      ['unknown kind', () => box.put('broken.yaml', { apiVersion: 'v1', kind: 'Pood' })],
-      ['no name', () => box.put('broken.yaml', { ...pod('x'), metadata: {} })],
+    // With each what a person reads first: the place, and what is wrong there.
+    const ways: [string, () => void, RegExp][] = [
+      ['empty', () => truncateSync(box.file('broken.yaml'), 0), /: there is no manifest in it/],
+      ['cut', () => box.write('broken.yaml', good.slice(0, good.length / 2)), /:1:\d+: /],
+      ['bad YAML', () => box.put('broken.yaml', 'a: [b\nc: }'), /:2:1: Flow sequence/],
       [
-        'forbidden field',
-        () =>
-          box.put(
-            'broken.yaml',
-            pod('broken', undefined, { ephemeralContainers: [{ name: 'e', image: 'x' }] }),
-          ),
+        'unknown kind',
+        () => box.put('broken.yaml', { ...pod('broken'), kind: 'Pood' }),
+        /:1:\d+: kind: v1 Pood is not a v1 Pod/,
       ],
       [
-        'no file any more',
+        'no name',
+        () => box.put('broken.yaml', { ...pod('x'), metadata: {} }),
+        /:1:\d+: metadata\.name: Required/,
+      ],
+      [
+        'forbidden field',
+        () => box.put('broken.yaml', pod('broken', undefined, { serviceAccountName: 'x' })),
+        /:1:\d+: spec\.serviceAccountName: Forbidden/,
+      ],
+      [
+        'unreadable',
         () => {
           rmSync(box.file('broken.yaml'));
           symlinkSync(box.file('broken.yaml'), box.file('broken.yaml'));
         },
+        /: ELOOP/,
+      ],
+      [
+        'a link to nothing',
+        () => {
+          rmSync(box.file('broken.yaml'));
+          symlinkSync('/nowhere/at/all', box.file('broken.yaml'));
+        },
+        /: the link leads nowhere/,
       ],
       [
         'too big',
@@ -268,25 +283,32 @@ describe('the directory, black box', { skip: noEngine() }, () => {
           rmSync(box.file('broken.yaml'));
           writeFileSync(box.file('broken.yaml'), Buffer.alloc(11 * 1024 * 1024, 35));
         },
+        /: 11534336 bytes, the limit is 10485760/,
       ],
     ];
-    for (const [way, breakIt] of ways) {
+    const isOfFile = (message: string) => message.startsWith('broken.yaml');
+    for (const [way, breakIt, wanted] of ways) {
       breakIt();
-      await eventually(`${way}: told`, async () => {
-        const { conditions } = await box.status();
-        return conditions.some(
-          one =>
-            one.message.startsWith('broken.yaml') &&
-            /last good pods|nothing is stopped/.test(one.message),
-        );
-      });
+      const message = await eventually(`${way}: told`, async () =>
+        (await box.conditions('ManifestRefused')).find(isOfFile),
+      );
+      assert.match(message, wanted, way);
+      assert.match(message, /; the last good pods of this file stay$/, way);
+      const events = await box.events('FailedValidation');
+      assert.ok(
+        events.some(event => event.message === message),
+        way,
+      );
+      await box.until(`${way}: told in its status`, 'broken', ({ status }) =>
+        status?.conditions?.some(one => one.type === 'UpdateRejected' && one.message === message),
+      );
       assert.equal(box.running('broken', 'app').Id, id, way);
       rmSync(box.file('broken.yaml'), { force: true });
       box.put('broken.yaml', good);
-      await eventually(`${way}: mended`, async () => {
-        const { conditions } = await box.status();
-        return !conditions.some(one => one.message.startsWith('broken.yaml'));
-      });
+      await box.until(`${way}: mended`, 'broken', ({ status }) =>
+        status?.conditions?.every(one => one.type !== 'UpdateRejected'),
+      );
+      assert.deepEqual((await box.conditions('ManifestRefused')).filter(isOfFile), [], way);
     }
     await delay(2_500);
     assert.equal(box.running('broken', 'app').Id, id);

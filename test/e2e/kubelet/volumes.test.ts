@@ -289,7 +289,7 @@ describe('volumes and environment, black box', { skip: noEngine() }, () => {
     await box.gone('resources');
   });
 
-  test('row 148, T6: a variable from a file that an init container wrote', async () => {
+  test('row 148, T6, T21: a variable from a file that an init container wrote', async () => {
     const volumes = [{ name: 'v', emptyDir: {} }];
     const env = [
       {

@@ -176,6 +176,16 @@ describe('row 177, T73: the operating system', () => {
   });
 });
 
+test('row 46: a name that is too long with the node’s behind it is refused, one that just fits is not', () => {
+  const names = [253, 252].map(length => 'l'.repeat(length - '-edge1'.length + 1));
+  const result = admit(wishes(names.map(name => pod(name))));
+  assert.deepEqual(Object.values(verdicts(result)), ['-', 'Failed InvalidName']);
+  assert.match(
+    messageOf(result, names[0] ?? ''),
+    /^metadata\.name: Invalid value: .* 254 characters/,
+  );
+});
+
 describe('rows 182, 183: resources', () => {
   test('row 182: what does not fit has the plain reason', () => {
     const result = admit(wishes([pod('a', requesting({ cpu: '1000' }))]));

@@ -99,6 +99,7 @@ describe('the file', () => {
       url: 'http://10.0.0.1/pods',
       headers: { 'X-Token': ['a', 'b'] },
       checkFrequencyMs: 30_000,
+      proxies: { http: null, https: null, except: '' },
     });
     assert.equal(config.restartBackOffMaxMs, 30_000);
     assert.equal(config.maxPods, 20);
@@ -224,4 +225,14 @@ test('row 33: headers and passwords are never shown', () => {
   const shown = JSON.stringify(shownConfig(config));
   assert.doesNotMatch(shown, /s3cret|pw@/);
   assert.match(shown, /X-Token/);
+});
+
+test('row 33: neither is the password of a proxy, its address is', () => {
+  const resolved = resolveConfig({
+    ...input({ text: 'staticPodURL: http://h/p' }),
+    env: { HTTP_PROXY: 'http://me:pw@proxy:3128', https_proxy: 'me:pw@tls', NO_PROXY: '.example' },
+  });
+  const shown = JSON.stringify(shownConfig(resolved.config));
+  assert.doesNotMatch(shown, /pw/);
+  assert.match(shown, /http:\/\/<hidden>@proxy:3128.*<hidden>@tls.*\.example/);
 });

@@ -40,6 +40,7 @@ function feed(state: DirectoryState, ...listings: Listing[]) {
     complete,
     names: pods.map(pod => pod.manifest.metadata.name),
     images: pods.map(pod => pod.manifest.spec.containers[0]?.image),
+    refusedEdits: pods.map(pod => pod.refusedEdit?.reason ?? null),
     conditions: conditions.filter(({ type }) => type !== 'StaticPodPath'),
     path: conditions.find(({ type }) => type === 'StaticPodPath'),
     refused,
@@ -53,6 +54,10 @@ const names: readonly [string, boolean][] = [
   ['WEB.YAML', true],
   ['web', false],
   ['README', false],
+  ['ünï code.yaml', true],
+  ['not-\ufffd-text.yaml', false],
+  ['new\nline.yaml', false],
+  ['\u001b[2Jweb.yaml', false],
   ['web.yaml.txt', false],
   ['web.conf', false],
   ['.web.yaml', false],
@@ -229,10 +234,11 @@ const bads: readonly [string, Reading][] = [
 
 describe('the directory', () => {
   for (const [says, bad] of bads) {
-    test(`a running pod whose file turns ${says} stays, with one warning and a condition`, () => {
+    test(`rows 17 to 20 better, P5: a running pod whose file turns ${says} stays, with one warning and a condition`, () => {
       const first = feed(start.state, listing(bad));
       assert.deepEqual(first.names, ['web']);
       assert.equal(first.conditions[0]?.type, 'ManifestRefused');
+      assert.deepEqual(first.refusedEdits, [first.conditions[0].reason], 'the pod says so too');
       assert.match(first.conditions[0].message, /web\.yaml.*the last good pods of this file stay/s);
       assert.equal(first.changes.filter(({ warning }) => warning !== null).length, 1);
       const second = feed(first.state, listing(bad));
@@ -240,6 +246,7 @@ describe('the directory', () => {
       assert.equal(second.changes.filter(({ warning }) => warning !== null).length, 0);
       const mended = feed(second.state, listing(file('web.yaml', yaml('web', 'busybox:2'))));
       assert.deepEqual([mended.images, mended.conditions], [['busybox:2'], []]);
+      assert.deepEqual(mended.refusedEdits, [null]);
     });
   }
 
@@ -303,6 +310,15 @@ describe('the directory', () => {
       message: 'sub: a directory',
     });
   });
+
+  test('row 5 better: what a name may do to a terminal is not said', () => {
+    const name = '\u001b[2J.yaml';
+    const { conditions } = feed(
+      start.state,
+      listing(good, { name, is: 'skipped', message: skipReason(name) ?? '' }),
+    );
+    assert.equal(conditions[0]?.message, '?[2J.yaml: its name has control characters');
+  });
 });
 
 describe('a file with the reserved prefix', () => {
@@ -338,7 +354,9 @@ describe('a file with the reserved prefix', () => {
       JSON.stringify({ ...pod, spec: { containers: [{ name: 'c', image: 'evil' }] } }),
     );
     const next = applyListing(state, listing(tampered), () => false).state;
-    assert.equal(snapshotOf(next).pods[0]?.manifest.spec.containers[0]?.image, 'x');
+    const [kept] = snapshotOf(next).pods;
+    assert.equal(kept?.manifest.spec.containers[0]?.image, 'x');
+    assert.equal(kept.refusedEdit, undefined, 'nobody has to hear of it as of an edit');
   });
 
   test('the same annotations in a person’s file make no bundle', () => {

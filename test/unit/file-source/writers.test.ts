@@ -228,6 +228,55 @@ describe('links', () => {
     await eventually('the second', () => imageOf(source) === 'x:2');
   });
 
+  test('rows 8, 20 better: a target that is away for a while keeps its pods, over a restart too; a removed link ends them', async () => {
+    const { root, dir, open } = bench();
+    const target = join(root, 'target');
+    writeFileSync(target, yaml('x:1'));
+    symlinkSync(target, join(dir, 'web.yaml'));
+    const source = await open();
+    await eventually('the first', () => imageOf(source) === 'x:1');
+    const seen = record(source);
+    const isTold = (one: FileSource) =>
+      one
+        .snapshot()
+        .conditions.some(
+          ({ type, message }) => type === 'ManifestRefused' && /remove the link/.test(message),
+        );
+    renameSync(target, `${target}~`);
+    await eventually('it is told', () => isTold(source));
+    await REAL_CLOCK.sleep(700);
+    await source.stop();
+    const again = await open();
+    assert.ok(isTold(again));
+    assert.equal(imageOf(again), 'x:1');
+    const later = record(again);
+    writeFileSync(target, yaml('x:2'));
+    await eventually('the second', () => imageOf(again) === 'x:2');
+    assert.ok(!isTold(again));
+    assert.deepEqual([...seen, ...later], ['x:1 40', 'x:1 40', 'x:2 40']);
+    rmSync(join(dir, 'web.yaml'));
+    await eventually('it ends', () => imageOf(again) === undefined);
+  });
+
+  test('row 18: so does a path that is a link to one file', async () => {
+    const { root, openAt } = bench();
+    const target = join(root, 'target');
+    writeFileSync(target, yaml('x:1'));
+    const link = join(root, 'web.yaml');
+    symlinkSync(target, link);
+    const source = await openAt(link);
+    await eventually('the first', () => imageOf(source) === 'x:1');
+    const seen = record(source);
+    rmSync(target);
+    await eventually('it is told', () =>
+      source.snapshot().conditions.some(({ reason }) => reason === 'Missing'),
+    );
+    await REAL_CLOCK.sleep(700);
+    assert.deepEqual(seen, ['x:1 40']);
+    rmSync(link);
+    await eventually('it ends', () => imageOf(source) === undefined);
+  });
+
   test('a dangling link runs as soon as its target is there', async () => {
     const { root, dir, open } = bench();
     symlinkSync(join(root, 'target'), join(dir, 'web.yaml'));

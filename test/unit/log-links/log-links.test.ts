@@ -132,6 +132,18 @@ describe('row 205: links to the logs of pods', () => {
     assert.deepEqual(warnings, []);
   });
 
+  test('a pod whose name is too long for a directory is left out, said once, and the others have theirs', async () => {
+    const links = openLogLinks(folder, log);
+    const long = container(0);
+    const name = 'l'.repeat(230);
+    const observed = seen({ ...long, pod: { ...long.pod, name } }, container(1));
+    await links.sync(observed);
+    await links.sync(observed);
+    assert.equal(warnings.length, 1);
+    assert.equal(readdirSync(join(folder, 'pods')).length, 1);
+    assert.equal(readdirSync(join(folder, 'containers')).length, 1);
+  });
+
   test('where nothing can be written it is said once, and nothing fails', async () => {
     writeFileSync(join(folder, 'file'), '');
     const links = openLogLinks(join(folder, 'file'), log);

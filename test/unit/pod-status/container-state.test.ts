@@ -368,6 +368,17 @@ describe('row 179: a pod that admission rejects', () => {
     assert.equal(status.reason, 'WaitingFor');
     assert.ok(!status.conditions?.some(({ type }) => type.startsWith('Update')));
   });
+
+  test('row 63 better, P5: so does one whose manifest was edited and refused', () => {
+    const refusedEdit = { reason: 'Syntax', message: 'web.yaml:8:40: …' };
+    const status = shown({ ...plain, refusedEdit }, [containerOf(plain, 'app')]);
+    assert.equal(status.phase, 'Running');
+    const told = status.conditions?.find(({ type }) => type === UPDATE_REJECTED);
+    assert.deepEqual(
+      [told?.status, told?.reason, told?.message],
+      ['True', ...Object.values(refusedEdit)],
+    );
+  });
 });
 
 describe('row 199: messages', () => {

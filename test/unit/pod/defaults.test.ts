@@ -69,7 +69,7 @@ describe('defaults', () => {
     assert.equal(spec.enableServiceLinks, false);
     assert.equal(spec.containers[0]?.imagePullPolicy, 'Never');
   });
-  test('add no toleration to a pod from a URL', () => {
+  test('rows 41, 51: add no toleration to a pod from a URL', () => {
     assert.equal(withDefaults(podOf(), { source: 'http' }).spec.tolerations, undefined);
   });
   test('take a request from the limit of the same resource', () => {
@@ -113,7 +113,7 @@ describe('defaults', () => {
   }
 });
 
-describe('the pull policy of an image', () => {
+describe('row 56: the pull policy of an image', () => {
   const rows: [string, 'Always' | 'IfNotPresent'][] = [
     ['x', 'Always'],
     ['x:latest', 'Always'],

@@ -26,7 +26,7 @@ function edited(edit: (copy: Pod & Required<Pick<Pod, 'metadata' | 'spec'>>) => 
 }
 
 describe('the uid of a pod', () => {
-  test('is the same on every version of the agent', () => {
+  test('row 48, P18, acceptance 9: is the same on every version of the agent', () => {
     assert.equal(podUid(pod, origin), '7358de18675787fd49f3551e76eef083');
   });
   test('is the given one if there is one', () => {

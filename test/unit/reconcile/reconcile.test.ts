@@ -241,6 +241,8 @@ describe('the loop', () => {
       () => node.sandbox('pair')?.attempt === 1 && node.running('pair', 'b')?.attempt === 1,
     );
     assert.ok(node.events.some(event => event.reason === 'SandboxChanged'));
+    const told = node.events.filter(event => event.reason === 'MissingClusterDNS').length;
+    assert.equal(told, 2, 'row 171: of each sandbox');
   });
 
   test('a host port that is taken: the pod waits with the reason and runs when it is free', async () => {

@@ -142,7 +142,10 @@ describe('row 36: the old pods stay when the answer', () => {
       seen.refused.map(({ name }) => name),
       ['x'],
     );
+    assert.equal(urlSnapshot(seen.state).pods[0]?.refusedEdit?.reason, 'Required');
+    assert.equal(urlSnapshot(feed(running, down).state).pods[0]?.refusedEdit, undefined);
     const mended = feed(seen.state, body(pod('web')));
+    assert.equal(urlSnapshot(mended.state).pods[0]?.refusedEdit, undefined);
     assert.deepEqual([mended.condition?.status, mended.kept, mended.refused], ['True', 0, []]);
   });
 

@@ -11,6 +11,7 @@ import { afterEach, describe, test } from 'node:test';
 import type { NewEvent } from '../../../agent/ports.js';
 import { readAuthorities } from '../../../agent/sources/authorities.js';
 import { httpGet } from '../../../agent/sources/http-get.js';
+import { NO_PROXIES } from '../../../agent/sources/proxy-choice.js';
 import { openUrlSource, type UrlSource } from '../../../agent/sources/url.js';
 import { fastClock } from '../../support/fast-clock.js';
 import { eventually } from '../../support/wait.js';
@@ -96,6 +97,7 @@ async function open(
     headers,
     dataDir: directory,
     nodeName: 'edge1',
+    proxies: NO_PROXIES,
     clock: fastClock(Date.parse('2026-01-01T00:00:00Z'), 10),
     log: { info: note, warn: note, error: note },
     events: { record: event => void events.push(event) },
@@ -224,6 +226,7 @@ describe('redirects', () => {
       timeoutMs: 10_000,
       clock: fastClock(0),
       authorities: [],
+      proxies: NO_PROXIES,
       signal: new AbortController().signal,
     });
   const to = (location: string, status = 302) => says('', status, { Location: location });
@@ -306,6 +309,7 @@ describe('https', () => {
           timeoutMs: 10_000,
           clock: fastClock(0),
           authorities,
+          proxies: NO_PROXIES,
           signal: new AbortController().signal,
         });
       const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
