@@ -79,6 +79,7 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
     owner: dataDir,
     arch: process.arch,
     podLogs: config.podLogsDir,
+    killTogether: !config.singleProcessOOMKill,
     clock,
     log,
     randomSuffix: () => randomBytes(4).toString('hex'),
