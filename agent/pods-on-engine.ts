@@ -7,7 +7,7 @@ import { nodeLabels } from './admission/node-fit.js';
 import type { AdmissionPolicy } from './admission/policy.js';
 import type { Held } from './api-sources.js';
 import type { AgentConfig } from './config.js';
-import { pinnedImages, startImageCollector } from './images/collector.js';
+import { bundleImages, pinnedImages, startImageCollector } from './images/collector.js';
 import { openImagePulls } from './images/pulls.js';
 import type { Journal } from './journal/journal.js';
 import { architecture, readNodeInfo } from './node-info.js';
@@ -125,7 +125,7 @@ async function openSources(parts: PodsOnEngine, closings: Closings): Promise<Pod
 }
 
 function collectImages(
-  { config, runtime, clock, log }: PodsOnEngine,
+  { config, runtime, journal, clock, log }: PodsOnEngine,
   pods: Pods,
   closings: Closings,
 ): void {
@@ -141,7 +141,9 @@ function collectImages(
       maximumAgeMs,
     },
     pinned: () =>
-      pods.areKnown() ? pinnedImages(pods.reports(), pauseImageName(process.arch)) : null,
+      pods.areKnown()
+        ? pinnedImages(pods.reports(), [pauseImageName(process.arch), ...bundleImages(journal)])
+        : null,
     clock,
     log,
   });

@@ -130,7 +130,8 @@ export class DockerConnection {
     try {
       await killTogether(Pid, Id);
     } catch (error) {
-      if (isFirst) log.warn('memory.oom.group cannot be set: processes are killed singly', { error });
+      if (isFirst)
+        log.warn('memory.oom.group cannot be set: processes are killed singly', { error });
     }
   }
 
