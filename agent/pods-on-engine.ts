@@ -21,6 +21,7 @@ import type { DockerRuntime } from './runtime/docker.js';
 import { pauseImageName } from './runtime/pause-image.js';
 import { openFileSource } from './sources/files.js';
 import { openUrlSource } from './sources/url.js';
+import { followedHostPaths } from './volumes/host-path-links.js';
 import { missingObjectGate } from './volumes/missing-objects.js';
 import { volumeGate } from './volumes/volume-gates.js';
 import { openPodVolumes } from './volumes/volumes.js';
@@ -57,7 +58,11 @@ export async function runPodsOnEngine(parts: PodsOnEngine, closings: Closings): 
   held.probeTotals = () => probes.prober.totals();
   const { maxParallelPulls, credentialsFile } = config.images;
   const { allocatable } = readNodeInfo();
-  const volumes = openPodVolumes({ dataDir, clock });
+  const volumes = openPodVolumes({
+    dataDir,
+    clock,
+    hostPathTargets: followedHostPaths(policy),
+  });
   const pods = startPods({
     runtime,
     sources,

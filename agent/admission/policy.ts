@@ -22,7 +22,7 @@ export type PolicySource = DesiredPod['source'];
 export const POLICY_SOURCES: readonly PolicySource[] = ['bundle', 'file', 'http'];
 
 export interface HostPathRule {
-  /** Absolute, without a trailing slash; allows itself and all below it. Links are not followed. */
+  /** Absolute, without a trailing slash; allows itself and all below it. Links are followed when it is mounted. */
   readonly prefix: string;
   /** True: every mount of it must be read-only. */
   readonly readOnly: boolean;
@@ -109,6 +109,36 @@ function hostPathOffence(pod: Pod, rules: readonly HostPathRule[], list: string)
     if (mount !== null) return `${mount}: must be true: ${only}`;
   }
   return null;
+}
+
+/** What is to be looked up on the node before `linkOffence` is asked; empty where the policy lists no host paths. */
+export function pathsToFollow(pod: Pod, { hostPaths }: SourcePolicy): readonly string[] {
+  if (hostPaths === null) return [];
+  const used = (pod.spec?.volumes ?? []).flatMap(({ hostPath }) => hostPath?.path ?? []);
+  return used.length === 0 ? [] : [...used, ...hostPaths.map(({ prefix }) => prefix)];
+}
+
+/**
+ * A host path that is in the list as it is written, and leads out of it by a symbolic link. `real`: where each path of
+ * `pathsToFollow` leads; a prefix that is a link itself stands for what it leads to.
+ */
+export function linkOffence(
+  pod: Pod,
+  source: PolicySource,
+  { policy, real }: { policy: AdmissionPolicy; real: ReadonlyMap<string, string> },
+): string | null {
+  const { hostPaths } = policy[source];
+  if (hostPaths === null) return null;
+  const leads = (path: string) => real.get(path) ?? path;
+  const rules = hostPaths.map(({ prefix, readOnly }) => ({ prefix: leads(prefix), readOnly }));
+  const volumes = (pod.spec?.volumes ?? []).map(({ hostPath, ...volume }) =>
+    hostPath === undefined
+      ? volume
+      : { ...volume, hostPath: { ...hostPath, path: leads(hostPath.path) } },
+  );
+  const leading = { ...pod, spec: { ...pod.spec, volumes } } as Pod;
+  const offence = hostPathOffence(leading, rules, `admission.${source}.hostPaths`);
+  return offence === null ? null : `symbolic links followed: ${offence}`;
 }
 
 interface UsedImage {
