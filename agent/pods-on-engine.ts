@@ -91,7 +91,15 @@ export async function runPodsOnEngine(parts: PodsOnEngine, closings: Closings): 
     logLinks: openLogLinks(dirname(config.podLogsDir), log),
     admission: admission({
       policy,
-      node: { name, labels, allocatable: { ...allocatable, pods: String(config.maxPods) } },
+      node: {
+        name,
+        labels,
+        allocatable: {
+          ...allocatable,
+          'ephemeral-storage': String(await volumes.capacityBytes()),
+          pods: String(config.maxPods),
+        },
+      },
       gates: [
         sysctlGate(config.allowedUnsafeSysctls),
         engineGate,
