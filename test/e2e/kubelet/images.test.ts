@@ -70,9 +70,9 @@ describe('images, black box', { skip: noEngine() || noRegistry(), concurrency: 4
         ...spec,
       }),
     );
-  const remove = async (name: string) => {
-    box.remove(`${name}.yaml`);
-    await box.gone(name);
+  const remove = async (...names: string[]) => {
+    for (const name of names) box.remove(`${name}.yaml`);
+    await Promise.all(names.map(name => box.gone(name)));
   };
 
   test('rows 60, 125, T30: ErrImagePull with the registry’s own sentence, then ImagePullBackOff with it, then the image that came', async () => {
@@ -110,7 +110,7 @@ describe('images, black box', { skip: noEngine() || noRegistry(), concurrency: 4
       await box.waiting('hex', 'InvalidImageName');
     } finally {
       broken.close();
-      for (const name of ['gateway', 'dead', 'hex']) box.remove(`${name}.yaml`);
+      await remove('gateway', 'dead', 'hex');
     }
   });
 
@@ -172,7 +172,7 @@ describe('images, black box', { skip: noEngine() || noRegistry(), concurrency: 4
     assert.match(missing?.message ?? '', /image pull secrets \(absent\);/);
     const told = box.log() + JSON.stringify([await box.pods(), (await box.get('/events')).body]);
     assert.ok(![PASSWORD, AUTH, wrong].some(text => told.includes(text)));
-    for (const name of [...Object.keys(POD_SECRETS), 'none', 'refused']) box.remove(`${name}.yaml`);
+    await remove(...Object.keys(POD_SECRETS), 'none', 'refused');
   });
 
   test('row 124 better: a registry that never answers holds up no other pod, and its pod ends at once', async () => {
@@ -211,8 +211,7 @@ describe('images, black box', { skip: noEngine() || noRegistry(), concurrency: 4
     const next = push(open, 'next:1');
     put('edit', next);
     await eventually('the edit runs', () => box.running('edit', 'app').Config.Image === next);
-    box.remove('moved.yaml');
-    await remove('edit');
+    await remove('edit', 'moved');
   });
 
   test('row 126: a tag is latest or not, a digest is enough; Always asks at every start, IfNotPresent never with the image here', async () => {
@@ -243,6 +242,6 @@ describe('images, black box', { skip: noEngine() || noRegistry(), concurrency: 4
     await eventually('it was restarted', () => box.running('tagged', 'app').State.Running);
     const { message } = waitingOf(await box.waiting('latest', 'ErrImagePull'));
     assert.match(message, /connection refused/);
-    for (const name of ['latest', 'tagged', 'digest', 'both']) box.remove(`${name}.yaml`);
+    await remove('latest', 'tagged', 'digest', 'both');
   });
 });
