@@ -5,7 +5,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, realpathSync } from 'node:fs';
 import type { Clock, Log } from '../protocol/ports.js';
-import { CRITICAL_PRIORITY } from '../protocol/pod-priority.js';
 import { VERSION } from '../protocol/version.js';
 import type { AgentConfig } from './config.js';
 import { bundleRefusal, type AdmissionPolicy } from './admission/policy.js';
@@ -19,6 +18,7 @@ import { architecture, readNodeInfo } from './node-info.js';
 import { openOwnedDirectory } from './intake/owned-files.js';
 import type { SourceCondition } from './ports.js';
 import { watchKubelet } from './pods/kubelet-pods.js';
+import { shutdownPeriods } from './pods/node-shutdown.js';
 import type { Pods } from './pods/pods.js';
 import { runPodsOnEngine } from './pods-on-engine.js';
 import { DockerRuntime } from './runtime/docker.js';
@@ -64,10 +64,7 @@ export async function runAgent(options: AgentOptions): Promise<RunningAgent> {
 async function endByPriority(pods: Pods, shutdown: AgentConfig['shutdown']): Promise<void> {
   if (shutdown === null) return;
   const seconds = (ms: number) => Math.floor(ms / 1000);
-  await pods.shutdown([
-    { priority: 0, seconds: seconds(shutdown.graceMs - shutdown.criticalMs) },
-    { priority: CRITICAL_PRIORITY, seconds: seconds(shutdown.criticalMs) },
-  ]);
+  await pods.shutdown(shutdownPeriods(seconds(shutdown.graceMs), seconds(shutdown.criticalMs)));
 }
 
 function makeDataDir(path: string): void {
@@ -89,6 +86,7 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
     owner: dataDir,
     arch: process.arch,
     podLogs: config.podLogsDir,
+    killTogether: !config.singleProcessOOMKill,
     clock,
     log,
     randomSuffix: () => randomBytes(4).toString('hex'),

@@ -66,6 +66,8 @@ export interface AgentConfig {
   readonly maxPods: number;
   /** -1 = no limit. */
   readonly podPidsLimit: number;
+  /** Memory that is short kills a process and not its container (cgroup v2). */
+  readonly singleProcessOOMKill: boolean;
   readonly dns: {
     readonly clusterDNS: readonly string[];
     readonly clusterDomain: string;
@@ -183,6 +185,7 @@ export function resolveConfig(input: ConfigInput): ResolvedConfig {
     allowedUnsafeSysctls: settings.get('allowedUnsafeSysctls', []),
     maxPods: settings.get('maxPods', 110),
     podPidsLimit: settings.get('podPidsLimit', -1),
+    singleProcessOOMKill: settings.get('singleProcessOOMKill', false),
     dns: {
       clusterDNS: settings.get('clusterDNS', []),
       clusterDomain: settings.get('clusterDomain', 'cluster.local'),

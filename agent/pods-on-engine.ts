@@ -7,7 +7,7 @@ import { nodeLabels } from './admission/node-fit.js';
 import type { AdmissionPolicy } from './admission/policy.js';
 import type { Held } from './api-sources.js';
 import type { AgentConfig } from './config.js';
-import { pinnedImages, startImageCollector } from './images/collector.js';
+import { bundleImages, pinnedImages, startImageCollector } from './images/collector.js';
 import { openImagePulls } from './images/pulls.js';
 import type { Journal } from './journal/journal.js';
 import { architecture, readNodeInfo } from './node-info.js';
@@ -21,6 +21,7 @@ import type { DockerRuntime } from './runtime/docker.js';
 import { pauseImageName } from './runtime/pause-image.js';
 import { openFileSource } from './sources/files.js';
 import { openUrlSource } from './sources/url.js';
+import { followedHostPaths } from './volumes/host-path-links.js';
 import { missingObjectGate } from './volumes/missing-objects.js';
 import { volumeGate } from './volumes/volume-gates.js';
 import { openPodVolumes } from './volumes/volumes.js';
@@ -57,7 +58,11 @@ export async function runPodsOnEngine(parts: PodsOnEngine, closings: Closings): 
   held.probeTotals = () => probes.prober.totals();
   const { maxParallelPulls, credentialsFile } = config.images;
   const { allocatable } = readNodeInfo();
-  const volumes = openPodVolumes({ dataDir, clock });
+  const volumes = openPodVolumes({
+    dataDir,
+    clock,
+    hostPathTargets: followedHostPaths(policy),
+  });
   const pods = startPods({
     runtime,
     sources,
@@ -86,7 +91,15 @@ export async function runPodsOnEngine(parts: PodsOnEngine, closings: Closings): 
     logLinks: openLogLinks(dirname(config.podLogsDir), log),
     admission: admission({
       policy,
-      node: { name, labels, allocatable: { ...allocatable, pods: String(config.maxPods) } },
+      node: {
+        name,
+        labels,
+        allocatable: {
+          ...allocatable,
+          'ephemeral-storage': String(await volumes.capacityBytes()),
+          pods: String(config.maxPods),
+        },
+      },
       gates: [
         sysctlGate(config.allowedUnsafeSysctls),
         engineGate,
@@ -126,7 +139,7 @@ async function openSources(parts: PodsOnEngine, closings: Closings): Promise<Pod
 }
 
 function collectImages(
-  { config, runtime, clock, log }: PodsOnEngine,
+  { config, runtime, journal, clock, log }: PodsOnEngine,
   pods: Pods,
   closings: Closings,
 ): void {
@@ -142,7 +155,9 @@ function collectImages(
       maximumAgeMs,
     },
     pinned: () =>
-      pods.areKnown() ? pinnedImages(pods.reports(), pauseImageName(process.arch)) : null,
+      pods.areKnown()
+        ? pinnedImages(pods.reports(), [pauseImageName(process.arch), ...bundleImages(journal)])
+        : null,
     clock,
     log,
   });

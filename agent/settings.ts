@@ -40,6 +40,7 @@ export const SETTINGS = {
   allowedUnsafeSysctls: TEXTS,
   maxPods: integer(1, 10_000),
   podPidsLimit: integer(-1, 4_194_304),
+  singleProcessOOMKill: BOOLEAN,
 
   clusterDNS: TEXTS,
   clusterDomain: TEXT,
@@ -82,6 +83,7 @@ export const KUBELET_SETTINGS: ReadonlySet<SettingName> = new Set([
   'allowedUnsafeSysctls',
   'maxPods',
   'podPidsLimit',
+  'singleProcessOOMKill',
   'clusterDNS',
   'clusterDomain',
   'resolvConf',

@@ -1,8 +1,8 @@
 /**
  * Reads image references: `[domain/]path[:tag][@digest]`.
  *
- * Only as far as pull policy and validation need it; names are not completed with a default
- * registry. Standard: the grammar of distribution/reference. Pure.
+ * A reference is taken as it is written; `completeImageName` says where a name leads. Standard: grammar and normal form of
+ * distribution/reference. Pure.
  */
 
 export interface ImageReference {
@@ -33,4 +33,21 @@ export function parseImageReference(image: string): ImageReference | null {
   const name = match?.[1];
   if (match === null || name === undefined || name.length > MAX_NAME_LENGTH) return null;
   return { name, tag: match[2] ?? null, digest: match[3] ?? null };
+}
+
+const DOCKER_HUB = 'docker.io';
+const OLD_DOCKER_HUB = 'index.docker.io';
+
+/**
+ * The name with the registry that an engine adds: `docker.io/library/busybox` for `busybox`. Without tag and digest. A pattern
+ * may have `*` in the place of a part.
+ */
+export function completeImageName(name: string): string {
+  const [first = '', ...others] = name.split('/');
+  if (others.length === 0) return first === '*' ? '*' : `${DOCKER_HUB}/library/${first}`;
+  const isRegistry = /[.:*]/.test(first) || first === 'localhost';
+  if (!isRegistry) return `${DOCKER_HUB}/${name}`;
+  const registry = first === OLD_DOCKER_HUB ? DOCKER_HUB : first;
+  const isOfDocker = registry === DOCKER_HUB && others.length === 1 && others[0] !== '*';
+  return [registry, ...(isOfDocker ? ['library'] : []), ...others].join('/');
 }

@@ -7,11 +7,21 @@
 import { invalid, type FieldError } from './field-error.js';
 import { childPath } from './manifest-positions.js';
 import type { ResourceRequirements } from './pod.js';
-import { compareQuantities, parseQuantity, QuantityError } from './quantity.js';
+import {
+  compareQuantities,
+  parseQuantity,
+  parseQuantityMilli,
+  parseQuantityWhole,
+  QuantityError,
+} from './quantity.js';
 
-function problemOf(quantity: string | number): string | null {
+/** Also what could be written but not counted with: whoever sums up later relies on it. */
+function problemOf(name: string, quantity: string | number): string | null {
   try {
-    return parseQuantity(quantity) < 0n ? 'must be greater than or equal to 0' : null;
+    if (parseQuantity(quantity) < 0n) return 'must be greater than or equal to 0';
+    if (name === 'cpu') parseQuantityMilli(quantity);
+    else parseQuantityWhole(quantity);
+    return null;
   } catch (error) {
     if (error instanceof QuantityError) return error.message;
     throw error;
@@ -20,7 +30,7 @@ function problemOf(quantity: string | number): string | null {
 
 function checkList(list: Readonly<Record<string, string>>, at: string): FieldError[] {
   return Object.entries(list).flatMap(([name, quantity]) => {
-    const problem = problemOf(quantity);
+    const problem = problemOf(name, quantity);
     return problem === null ? [] : [invalid(childPath(at, name), quantity, problem)];
   });
 }

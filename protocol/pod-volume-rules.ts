@@ -16,7 +16,7 @@ import type {
 } from './pod.js';
 import { checkFieldPath, checkResourceField } from './pod-field-paths.js';
 import { checkDescendingPath, checkVolumePath, cleanMountPath } from './pod-volume-paths.js';
-import { parseQuantity, QuantityError } from './quantity.js';
+import { parseQuantity, parseQuantityWhole, QuantityError } from './quantity.js';
 import { duplicates } from './rule-checks.js';
 
 /** Where one list of files of a volume stands, and the containers whose resources it may show. */
@@ -117,7 +117,7 @@ function checkEmptyDir({ medium = '', sizeLimit }: EmptyDirVolumeSource, at: str
   }
   if (sizeLimit === undefined) return errors;
   try {
-    if (parseQuantity(sizeLimit) >= 0n) return errors;
+    if (parseQuantity(sizeLimit) >= 0n && parseQuantityWhole(sizeLimit) >= 0) return errors;
     return [...errors, invalid(`${at}.sizeLimit`, sizeLimit, 'must not be negative')];
   } catch (error) {
     if (!(error instanceof QuantityError)) throw error;

@@ -5,6 +5,7 @@
  * characters but `/`; as the last step it stands for all that follows. Without a tag or digest in the pattern any will
  * do. Pure.
  */
+import { completeImageName } from '../../protocol/pod-image.js';
 
 export interface ImagePattern {
   /** As it was written. */
@@ -29,19 +30,6 @@ function partsOf(text: string): Parts {
   return { name: rest.slice(0, colon), tag: rest.slice(colon + 1), digest };
 }
 
-const OLD_DOCKER_HUB = 'index.docker.io';
-
-/** With registry and, for images of Docker itself, `library`: distribution/reference's normal form. */
-function completed(name: string): string {
-  const [first = '', ...others] = name.split('/');
-  if (others.length === 0) return first === '*' ? '*' : `docker.io/library/${first}`;
-  const isRegistry = /[.:*]/.test(first) || first === 'localhost';
-  if (!isRegistry) return `docker.io/${name}`;
-  const registry = first === OLD_DOCKER_HUB ? 'docker.io' : first;
-  const isOfDocker = registry === 'docker.io' && others.length === 1 && others[0] !== '*';
-  return [registry, ...(isOfDocker ? ['library'] : []), ...others].join('/');
-}
-
 function expression(text: string): RegExp {
   const escaped = text.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '[^/]*');
   return new RegExp(`^${escaped}$`);
@@ -60,7 +48,7 @@ export function parseImagePattern(text: string): ImagePattern | null {
   const { name, tag, digest } = partsOf(text);
   return {
     text,
-    name: nameExpression(completed(name)),
+    name: nameExpression(completeImageName(name)),
     tag: tag === null ? null : expression(tag),
     digest: digest === null ? null : expression(digest),
   };
@@ -73,7 +61,7 @@ export function describePattern({ text }: ImagePattern): string {
 /** An image without tag and digest has the tag `latest`. */
 export function imageMatches(image: string, pattern: ImagePattern): boolean {
   const { name, tag, digest } = partsOf(image);
-  if (!pattern.name.test(completed(name))) return false;
+  if (!pattern.name.test(completeImageName(name))) return false;
   const effectiveTag = tag ?? (digest === null ? 'latest' : '');
   if (pattern.tag !== null && !pattern.tag.test(effectiveTag)) return false;
   return pattern.digest === null || pattern.digest.test(digest ?? '');

@@ -11,6 +11,7 @@ import type { DesiredPod, Rejection } from '../pods/desired.js';
 import { locatedContainers, type Pod, type ValidPod } from '../../protocol/pod.js';
 import { withDefaults } from '../../protocol/pod-defaults.js';
 import { parseImageReference } from '../../protocol/pod-image.js';
+import { isBelow } from '../../protocol/release-scope.js';
 import {
   BUNDLE_DEFAULT,
   checkPodSecurity,
@@ -22,7 +23,7 @@ export type PolicySource = DesiredPod['source'];
 export const POLICY_SOURCES: readonly PolicySource[] = ['bundle', 'file', 'http'];
 
 export interface HostPathRule {
-  /** Absolute, without a trailing slash; allows itself and all below it. Links are not followed. */
+  /** Absolute, without a trailing slash; allows itself and all below it. Links are followed when it is mounted. */
   readonly prefix: string;
   /** True: every mount of it must be read-only. */
   readonly readOnly: boolean;
@@ -59,20 +60,9 @@ export const DEFAULT_POLICY: AdmissionPolicy = {
   http: PRIVILEGED,
 };
 
-function cleanPath(path: string): string {
-  return `/${path
-    .split('/')
-    .filter(step => step !== '' && step !== '.')
-    .join('/')}`;
-}
-
-function isUnder(path: string, prefix: string): boolean {
-  return prefix === '/' || path === prefix || path.startsWith(`${prefix}/`);
-}
-
 /** Read-write rules first: the most that the list allows for the path. */
 function ruleFor(path: string, rules: readonly HostPathRule[]): HostPathRule | null {
-  const found = rules.filter(({ prefix }) => isUnder(cleanPath(path), prefix));
+  const found = rules.filter(({ prefix }) => isBelow(path, prefix));
   return found.find(({ readOnly }) => !readOnly) ?? found[0] ?? null;
 }
 
@@ -109,6 +99,36 @@ function hostPathOffence(pod: Pod, rules: readonly HostPathRule[], list: string)
     if (mount !== null) return `${mount}: must be true: ${only}`;
   }
   return null;
+}
+
+/** What is to be looked up on the node before `linkOffence` is asked; empty where the policy lists no host paths. */
+export function pathsToFollow(pod: Pod, { hostPaths }: SourcePolicy): readonly string[] {
+  if (hostPaths === null) return [];
+  const used = (pod.spec?.volumes ?? []).flatMap(({ hostPath }) => hostPath?.path ?? []);
+  return used.length === 0 ? [] : [...used, ...hostPaths.map(({ prefix }) => prefix)];
+}
+
+/**
+ * A host path that is in the list as it is written, and leads out of it by a symbolic link. `real`: where each path of
+ * `pathsToFollow` leads; a prefix that is a link itself stands for what it leads to.
+ */
+export function linkOffence(
+  pod: Pod,
+  source: PolicySource,
+  { policy, real }: { policy: AdmissionPolicy; real: ReadonlyMap<string, string> },
+): string | null {
+  const { hostPaths } = policy[source];
+  if (hostPaths === null) return null;
+  const leads = (path: string) => real.get(path) ?? path;
+  const rules = hostPaths.map(({ prefix, readOnly }) => ({ prefix: leads(prefix), readOnly }));
+  const volumes = (pod.spec?.volumes ?? []).map(({ hostPath, ...volume }) =>
+    hostPath === undefined
+      ? volume
+      : { ...volume, hostPath: { ...hostPath, path: leads(hostPath.path) } },
+  );
+  const leading = { ...pod, spec: { ...pod.spec, volumes } } as Pod;
+  const offence = hostPathOffence(leading, rules, `admission.${source}.hostPaths`);
+  return offence === null ? null : `symbolic links followed: ${offence}`;
 }
 
 interface UsedImage {

@@ -8,6 +8,7 @@ import {
   type ImagesSeen,
   type ImageUses,
 } from './garbage.js';
+import type { Journal } from '../journal/journal.js';
 import type { PodReport } from '../ports.js';
 import type { ImageStore, StoredImage } from '../runtime/images.js';
 import type { Clock, Log } from '../../protocol/ports.js';
@@ -28,15 +29,30 @@ export interface ImageCollector {
   stop(): Promise<void>;
 }
 
-/** What must stay: the images of all pods that are reported, and those named besides, as that of the sandboxes. */
+/**
+ * What must stay: the images of all pods that are reported, and those named besides: that of the sandboxes, those of bundle
+ * revisions that may be gone back to.
+ */
 export function pinnedImages(
   reports: readonly PodReport[],
-  ...others: readonly string[]
+  others: readonly string[],
 ): ReadonlySet<string> {
   const ofPods = reports.flatMap(({ pod: { spec } }) =>
     [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])].map(({ image = '' }) => image),
   );
   return new Set([...ofPods, ...others].filter(image => image !== ''));
+}
+
+/** Of the revisions that bundles are at, come from, or may be gone back to: without a registry, if need be. */
+export function bundleImages(
+  journal: Pick<Journal, 'bundles' | 'bundleDocument'>,
+): readonly string[] {
+  const digests = journal
+    .bundles()
+    .flatMap(({ digest, active, healthy }) => [digest, active, healthy]);
+  return [...new Set(digests)]
+    .flatMap(digest => (digest === null ? null : journal.bundleDocument(digest))?.images ?? [])
+    .map(({ image }) => image);
 }
 
 class Collector {

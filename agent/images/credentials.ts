@@ -4,7 +4,7 @@
  */
 import type { ConfigObjects } from '../pods/config-objects.js';
 import type { RegistryAuth } from '../runtime/images.js';
-import { parseImageReference } from '../../protocol/pod-image.js';
+import { completeImageName, parseImageReference } from '../../protocol/pod-image.js';
 
 /** Registry, with or without a path, and who asks there; the more exact key first. */
 export type Keyring = readonly {
@@ -55,7 +55,8 @@ function textOf(entry: Json, name: string): string {
   return typeof value === 'string' ? value : '';
 }
 
-function authOf(location: string, value: unknown, where: string): RegistryAuth {
+/** Null for a registry whose password lies in a credential store. */
+function authOf(location: string, value: unknown, where: string): RegistryAuth | null {
   const at = `${where}: ${JSON.stringify(location)}`;
   const entry = objectAt(value, at);
   const serverAddress = location;
@@ -63,12 +64,7 @@ function authOf(location: string, value: unknown, where: string): RegistryAuth {
   if (encoded === '') {
     const username = textOf(entry, 'username');
     const password = textOf(entry, 'password');
-    if (username === '' && password === '') {
-      throw new CredentialsError(
-        `${at}: neither "auth" nor "username" and "password"; credential helpers are not asked`,
-      );
-    }
-    return { username, password, serverAddress };
+    return username === '' && password === '' ? null : { username, password, serverAddress };
   }
   const decoded = Buffer.from(encoded, 'base64').toString('utf8');
   const colon = decoded.indexOf(':');
@@ -78,10 +74,18 @@ function authOf(location: string, value: unknown, where: string): RegistryAuth {
 }
 
 function keyringOf(auths: unknown, where: string): Keyring {
-  const entries = Object.entries(objectAt(auths, where)).map(([location, value]) => ({
-    key: keyOf(location),
-    auth: authOf(location, value, where),
-  }));
+  const given = Object.entries(objectAt(auths, where));
+  const entries = given.flatMap(([location, value]) => {
+    const auth = authOf(location, value, where);
+    return auth === null ? [] : [{ key: keyOf(location), auth }];
+  });
+  const [first] = given;
+  if (first !== undefined && entries.length === 0) {
+    throw new CredentialsError(
+      `${where}: ${JSON.stringify(first[0])}: neither "auth" nor "username" and "password"; ` +
+        'credential helpers are not asked',
+    );
+  }
   return entries.sort((a, b) => (a.key < b.key ? 1 : a.key > b.key ? -1 : 0));
 }
 
@@ -96,13 +100,9 @@ export function readDockercfg(text: string, where: string): Keyring {
   return keyringOf(parsed(text, where), where);
 }
 
-/** `docker.io/library/busybox` for `busybox`: without tag and digest, as the kubelet asks its keyring. */
+/** Without tag and digest, as the kubelet asks its keyring. */
 function repositoryOf(image: string): string {
-  const { name } = parseImageReference(image) ?? { name: image };
-  const [first = '', ...rest] = name.split('/');
-  const isHost = rest.length > 0 && (/[.:]/.test(first) || first === 'localhost');
-  if (isHost) return name;
-  return `${DEFAULT_REGISTRY}/${rest.length === 0 ? `library/${name}` : name}`;
+  return completeImageName(parseImageReference(image)?.name ?? image);
 }
 
 function splitKey(key: string): { labels: string[]; port: string; path: string } {

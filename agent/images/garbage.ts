@@ -3,6 +3,7 @@
  * `pkg/kubelet/images/image_gc_manager.go`). Off unless a policy is given. Pure.
  */
 import type { ImageFilesystem, StoredImage } from '../runtime/images.js';
+import { completeImageName, parseImageReference } from '../../protocol/pod-image.js';
 
 export interface ImageGarbagePolicy {
   /** Above this the disk is cleared … */
@@ -41,25 +42,21 @@ export interface ImagesSeen {
   readonly pinned: ReadonlySet<string>;
 }
 
-/** `docker.io/library/busybox:latest` for `busybox`: engines write names in more than one way. */
-export function fullName(name: string): string {
-  const [repository = '', ...rest] = name.split('/');
-  const isHost = rest.length > 0 && (/[.:]/.test(repository) || repository === 'localhost');
-  const withHost = isHost ? name : `docker.io/${rest.length === 0 ? `library/${name}` : name}`;
-  const last = withHost.slice(withHost.lastIndexOf('/'));
-  return last.includes(':') || last.includes('@') ? withHost : `${withHost}:latest`;
+/**
+ * `docker.io/library/busybox:latest` for `busybox`: engines write names in more than one way, and `web:1@sha256:…` as
+ * `web@sha256:…`. What is no reference stays as it is.
+ */
+export function fullName(image: string): string {
+  const reference = parseImageReference(image);
+  if (reference === null) return image;
+  const { name, tag, digest } = reference;
+  return completeImageName(name) + (digest === null ? `:${tag ?? 'latest'}` : `@${digest}`);
 }
 
 function isHeld(image: StoredImage, { inUse, pinned }: ImagesSeen): boolean {
   if (inUse.has(image.id) || pinned.has(image.id)) return true;
   const names = new Set(image.names.map(fullName));
-  return [...pinned].some(name => names.has(fullName(withoutTagOfDigest(name))));
-}
-
-/** `web:1@sha256:…` is stored as `web@sha256:…`. */
-function withoutTagOfDigest(name: string): string {
-  const at = name.indexOf('@');
-  return at < 0 ? name : name.slice(0, at).replace(/:[^/:]*$/, '') + name.slice(at);
+  return [...pinned].some(name => names.has(fullName(name)));
 }
 
 /** Images that went are forgotten; what is in use or pinned was used just now. */

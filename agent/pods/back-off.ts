@@ -44,6 +44,9 @@ export interface Memory {
 
 export const EMPTY_MEMORY: Memory = { crashes: new Map(), failures: new Map(), kills: new Set() };
 
+/** An image that must not be pulled is looked for again like this, without end (row 127): a person brings it by hand. */
+export const MISSING_IMAGE_RETRY_MS = 10_000;
+
 /** What can fail on its own; each kind has its own series of delays. */
 export type FailureKind = 'image' | 'volumes' | 'sandbox' | 'container' | 'stop';
 
@@ -184,13 +187,18 @@ export function wasKilled(memory: Memory, { pod, id }: ObservedContainer): boole
   return memory.kills.has(`${pod.uid}/${id}`);
 }
 
+function delaysOf({ kind, reason }: { readonly kind: FailureKind; readonly reason: string }) {
+  if (reason !== 'ErrImageNeverPull') return FAILURE_DELAYS[kind];
+  return { firstMs: MISSING_IMAGE_RETRY_MS, maxMs: MISSING_IMAGE_RETRY_MS };
+}
+
 /** A step failed: the next try waits twice as long as the last one did. */
 export function noteFailure(
   memory: Memory,
   what: { kind: FailureKind; key: string; reason: string; message: string },
   now: number,
 ): Memory {
-  const { firstMs, maxMs } = FAILURE_DELAYS[what.kind];
+  const { firstMs, maxMs } = delaysOf(what);
   const count = (memory.failures.get(what.key)?.count ?? 0) + 1;
   const delayMs = Math.min(firstMs * 2 ** Math.min(count - 1, 20), maxMs);
   const { reason, message } = what;

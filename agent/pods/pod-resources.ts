@@ -5,6 +5,7 @@
 import type { NodeFacts } from './pod-spec.js';
 import type { LinuxResources } from '../runtime/runtime.js';
 import { allContainers, type Container, type ValidPod } from '../../protocol/pod.js';
+import { isNodeCritical } from '../../protocol/pod-priority.js';
 import {
   compareQuantities,
   parseQuantityMilli,
@@ -22,7 +23,6 @@ const OOM_GUARANTEED = -997;
 const OOM_BEST_EFFORT = 1000;
 /** The first value that a container of a Burstable pod may have. */
 const OOM_LOWEST = 3;
-const NODE_CRITICAL = 'system-node-critical';
 
 function amount(from: Record<string, string> | undefined, name: string): string | null {
   const value = from?.[name];
@@ -71,7 +71,7 @@ function countedRequest(pod: ValidPod, container: Container): number {
 
 /** Row 153: what asks for more of the node's memory is killed later. */
 function oomScoreAdj(pod: ValidPod, container: Container, nodeMemoryBytes: number): number {
-  if (pod.spec.priorityClassName === NODE_CRITICAL) return OOM_GUARANTEED;
+  if (isNodeCritical(pod)) return OOM_GUARANTEED;
   switch (qosClass(pod)) {
     case 'Guaranteed':
       return OOM_GUARANTEED;

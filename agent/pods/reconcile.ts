@@ -186,10 +186,14 @@ class Reconciler implements Pods {
         const isEngine = error instanceof RuntimeError && error.code === 'EngineUnavailable';
         if (this.#engine.isUp || !isEngine) log.error('pods cannot be looked at', { message });
         if (isEngine) this.#engine.lost(message);
-        this.#merge();
-        await this.#look();
         if (clock.monotonic() - startedAt >= times.UNKNOWN_MAX_MS) this.#areKnown = true;
-        this.#show();
+        try {
+          this.#merge();
+          await this.#look();
+          this.#show();
+        } catch {
+          // What went wrong before, again: nothing of it ends the loop.
+        }
         waitMs = retryMs;
         retryMs = Math.min(retryMs * 2, times.ENGINE_RETRY_MAX_MS);
         // Sources go on talking; only the time brings the engine back.

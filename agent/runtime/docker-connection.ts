@@ -11,6 +11,7 @@ import { inspectCache, type InspectCache } from './docker-inspect-cache.js';
 import { LABEL } from './docker-names.js';
 import { kindOf, mayBeOomKilled, type FailedStart } from './docker-observe.js';
 import type { EngineKind } from './docker-options.js';
+import { killTogether } from './host-cgroups.js';
 import { wasKilledForMemory } from './host-kernel-log.js';
 import { RuntimeError, type EngineId, type RuntimeErrorCode } from './runtime.js';
 
@@ -25,6 +26,8 @@ export interface DockerOptions {
   readonly log: Log;
   /** Eight random hex digits: for a name that somebody else holds (row 210). */
   readonly randomSuffix: () => string;
+  /** False: as `memory.oom.group` is by itself, one process at a time (the kubelet's `singleProcessOOMKill`). */
+  readonly killTogether?: boolean;
   /** Where log collectors look for the pods' logs: a label says it (row 211). */
   readonly podLogs?: string;
 }
@@ -45,6 +48,8 @@ export class DockerConnection {
   readonly failedStarts = new Map<EngineId, FailedStart>();
   /** What the kernel's log said of containers that were killed, asked once for each. */
   readonly #oomKilled = new Map<EngineId, Promise<boolean>>();
+  /** Process by container whose processes die together. */
+  readonly #together = new Map<EngineId, number>();
   #kind: Promise<EngineKind> | null = null;
 
   constructor(options: DockerOptions) {
@@ -116,6 +121,20 @@ export class DockerConnection {
     return asked;
   }
 
+  /** Row 154, for each container once in each of its runs. */
+  async joinForMemory({ Id, State: { Running, Pid } }: ContainerInspectInfo): Promise<void> {
+    const { killTogether: isWanted = true, log } = this.options;
+    if (!isWanted || !Running || Pid === 0 || this.#together.get(Id) === Pid) return;
+    const isFirst = this.#together.size === 0;
+    this.#together.set(Id, Pid);
+    try {
+      await killTogether(Pid, Id);
+    } catch (error) {
+      if (isFirst)
+        log.warn('memory.oom.group cannot be set: processes are killed singly', { error });
+    }
+  }
+
   /** Gone already = done. Throws the engine's own errors. */
   async remove(id: EngineId): Promise<void> {
     try {
@@ -128,6 +147,7 @@ export class DockerConnection {
       this.own.delete(id);
       this.failedStarts.delete(id);
       this.#oomKilled.delete(id);
+      this.#together.delete(id);
     }
   }
 

@@ -24,12 +24,14 @@ export function statusOf(error: unknown): number {
   return (error as EngineError).statusCode ?? 0;
 }
 
+/** dockerode's words before the engine's, where the answer was read as a stream: `(HTTP code 500) server error - `. */
+const CLIENT_PREFIX = /^\(HTTP code \d+\) .*? - /;
+
 /** The engine's own sentence, on one line. */
 export function messageOf(error: unknown): string {
   const { json, message } = error as EngineError;
-  // The client library puts what HTTP said in front, which tells an operator nothing.
-  const own = (json?.message ?? message ?? String(error)).replace(/\s+/g, ' ').trim();
-  return own.replace(/^\(HTTP code \d+\) [a-z ]+ - (?=\S)/, '');
+  const said = json?.message ?? message?.replace(CLIENT_PREFIX, '') ?? String(error);
+  return said.replace(/\s+/g, ' ').trim();
 }
 
 /** Podman answers 500 when it went between two looks of its own. */

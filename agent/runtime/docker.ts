@@ -94,6 +94,7 @@ export class DockerRuntime implements ContainerRuntime, ContainerExec, ImageStor
       const containers = found.filter(info => !isSandbox(info.Config.Labels));
       for (const info of found) own.add(info.Id);
       for (const info of sandboxes) this.#sandboxes.learnFrom(info);
+      await Promise.all(containers.map(info => this.#engine.joinForMemory(info)));
       return {
         sandboxes: sandboxes.map(observedSandbox),
         containers: await Promise.all(

@@ -135,18 +135,23 @@ function managedMounts(uid: string, container: Container, { paths }: SetUpTools)
 
 /** Throws `MountError`, and `EnvError` for a `subPathExpr` that names what is not set. */
 export async function containerVolumes(
-  { uid, pod }: DesiredPod,
+  desired: DesiredPod,
   container: Container,
   { env, features, ...tools }: MountFacts & SetUpTools,
 ): Promise<ContainerVolumes> {
+  const { uid, pod } = desired;
   const mounts: Mount[] = [];
   const devices: Device[] = [];
+  const targets = await tools.hostPathTargets(desired);
   for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
     const volume = (pod.spec.volumes ?? []).find(({ name }) => name === mount.name);
     if (volume === undefined) throw new MountError(`there is no volume ${mount.name}`);
     const { hostPath } = volume;
     if (hostPath !== undefined) await checkHostPath(hostPath);
-    const base = hostPath?.path ?? tools.paths.volume(uid, volume);
+    const base =
+      hostPath === undefined
+        ? tools.paths.volume(uid, volume)
+        : (targets.get(hostPath.path) ?? hostPath.path);
     const subPath = subPathOf(mount, env);
     const part = { uid, volume, container: container.name, index, base, subPath };
     const containerPath = absolute(mount.mountPath);

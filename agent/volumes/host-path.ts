@@ -3,8 +3,8 @@
  * 131). Touches nothing of the host but what is missing and may be made.
  */
 import { constants } from 'node:fs';
-import { chmod, lstat, mkdir, open, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { chmod, lstat, mkdir, open, readlink, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { MountError } from './mount-error.js';
 import type { HostPathVolumeSource } from '../../protocol/pod.js';
 
@@ -65,6 +65,19 @@ export async function checkHostPath({ path, type = '' }: HostPathVolumeSource): 
   }
   if (wanted !== undefined && found !== wanted) {
     throw new MountError(`hostPath type check failed: ${path} is not a ${wanted}`);
+  }
+}
+
+/** The path with all links followed, as far as there is something; the rest, which is to be made, is taken as it is. */
+export async function whereItLeads(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    const parent = dirname(path);
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || parent === path) throw error;
+    const place = await whereItLeads(parent);
+    const target = await readlink(join(place, basename(path))).catch(() => null);
+    return target === null ? join(place, basename(path)) : whereItLeads(resolve(place, target));
   }
 }
 

@@ -17,10 +17,17 @@ import type { NodeCapacity } from '../pods/field-values.js';
 import type { Volume } from '../../protocol/pod.js';
 import type { Clock } from '../../protocol/ports.js';
 
+export type HostPathTargets = (desired: DesiredPod) => Promise<ReadonlyMap<string, string>>;
+
 export interface SetUpTools {
   readonly paths: PodPaths;
   readonly hostMounts: HostMounts;
   readonly clock: Clock;
+  /**
+   * What stands for each host path of the pod, where the node's owner lists those that are allowed: itself with its links
+   * followed. Throws `MountError` when that is not in the list.
+   */
+  readonly hostPathTargets: HostPathTargets;
   /** Why the agent may not mount; null when it may. */
   readonly mountProblem: () => Promise<string | null>;
 }
@@ -113,8 +120,10 @@ export async function setUpVolume(
 ): Promise<string | null> {
   try {
     if (isWritten(volume)) return await setUpWritten(volume, desired, tools);
-    if (volume.hostPath !== undefined) await checkHostPath(volume.hostPath);
-    else await setUpEmptyDir(volume, desired, tools);
+    if (volume.hostPath !== undefined) {
+      await tools.hostPathTargets(desired);
+      await checkHostPath(volume.hostPath);
+    } else await setUpEmptyDir(volume, desired, tools);
     return null;
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);

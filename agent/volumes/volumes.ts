@@ -16,7 +16,7 @@ import { OutsideError, readInside } from './inside.js';
 import { MountError } from './mount-error.js';
 import { PodPaths, type ManagedFile } from './pod-paths.js';
 import { removeUnmounted } from './removal.js';
-import { isThere, setUpVolume, type SetUpTools } from './set-up.js';
+import { isThere, setUpVolume, type HostPathTargets, type SetUpTools } from './set-up.js';
 import { usedVolumes } from './used-volumes.js';
 import type { DesiredPod } from '../pods/desired.js';
 import type { NodeCapacity } from '../pods/field-values.js';
@@ -72,6 +72,8 @@ export interface PodVolumesOptions {
   /** Canonical, and visible to the engine under the same path. */
   readonly dataDir: string;
   readonly clock: Clock;
+  /** As `SetUpTools`; absent: the node's owner lists none, and each path is taken as it is. */
+  readonly hostPathTargets?: HostPathTargets;
   /** Absent: those of the node. */
   readonly hostMounts?: HostMounts;
 }
@@ -117,11 +119,13 @@ class PodVolumesOnDisk implements PodVolumes {
   readonly #written = new Map<string, Map<string, string>>();
   #problem: Promise<string | null> | null = null;
 
-  constructor({ dataDir, clock, hostMounts = openHostMounts() }: PodVolumesOptions) {
+  constructor(options: PodVolumesOptions) {
+    const { dataDir, clock, hostMounts = openHostMounts() } = options;
+    const { hostPathTargets = () => Promise.resolve(new Map<string, string>()) } = options;
     this.#paths = new PodPaths(dataDir);
     this.#hostMounts = hostMounts;
     const mountProblem = () => this.mountProblem();
-    this.#tools = { paths: this.#paths, hostMounts, clock, mountProblem };
+    this.#tools = { paths: this.#paths, hostMounts, clock, hostPathTargets, mountProblem };
   }
 
   async uids(): Promise<ReadonlySet<string>> {

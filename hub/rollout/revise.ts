@@ -183,7 +183,8 @@ function blobMutations(topics: Topics, content: Buffer): Mutation[] {
 function imagesOf(manifests: readonly BundleManifest[]): ImageEntry[] {
   const images = manifests
     .filter(isPod)
-    .flatMap(pod => (pod.spec?.containers ?? []).map(c => c.image ?? ''));
+    .flatMap(({ spec }) => [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])])
+    .flatMap(({ image = '' }) => image || []);
   return [...new Set(images)].sort().map(image => {
     const digest = /@(sha256:[0-9a-f]{64})$/.exec(image)?.[1];
     return { image, digests: digest === undefined ? [] : [digest] };

@@ -86,7 +86,8 @@ exit_command_delay = 1
   const child = spawn(
     'podman',
     [...storage, 'system', 'service', '--time=0', `unix://${socketPath}`],
-    { env, stdio: ['ignore', 'ignore', 'pipe'] },
+    // conmon leaves a file `oom` in its working directory when the kernel kills a container.
+    { env, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] },
   );
   let said = '';
   child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));

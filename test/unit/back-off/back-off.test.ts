@@ -114,6 +114,14 @@ describe('failures', () => {
     assert.deepEqual(waits, [10, 20, 40, 80, 160, 300, 300]);
   });
 
+  test('row 127: an image that must not be pulled is looked for every 10 s, however often it was missing', () => {
+    let memory = EMPTY_MEMORY;
+    for (let i = 0; i < 9; i++) {
+      memory = noteFailure(memory, { ...image, reason: 'ErrImageNeverPull' }, T0);
+      assert.equal(memory.failures.get(image.key)?.retryAt, T0 + 10 * S);
+    }
+  });
+
   test('of mounts wait 0.5 s, doubling to 122 s', () => {
     let memory = EMPTY_MEMORY;
     const key = failureKey('volumes', 'u');

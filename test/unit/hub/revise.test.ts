@@ -95,6 +95,15 @@ describe('a revision', () => {
     assert.deepEqual(new Set(all.keys()), new Set(blobsOf(record).map(d => topics.blob(d))));
   });
 
+  test('names the images of all containers, those of init containers too', () => {
+    const web = pod('web');
+    const spec = { ...web.spec, initContainers: [{ name: 'first', image: 'init:1' }] };
+    const { mutations } = made({ manifests: [{ ...web, spec } as ReturnType<typeof pod>] });
+    const { images } = bundleDocumentOf(recordOf(mutations));
+    assert.ok(images.some(({ image }) => image === 'init:1'));
+    assert.equal(images.length, 2);
+  });
+
   test('travels in parts only when one message cannot hold it', () => {
     const compressible = { annotations: { zeros: '0'.repeat(600_000) } };
     const manifests = [pod('a', compressible), pod('b', { annotations: noise(200_000) })];

@@ -65,6 +65,11 @@ const LOOKUPS: Readonly<Record<string, [string, string[], string[]]>> = {
     ['docker.io', 'index.docker.io'],
     ['docker.io'],
   ],
+  'docker.io/web lies below library': [
+    'docker.io/web',
+    ['docker.io/library'],
+    ['docker.io/library'],
+  ],
   'localhost is a host': ['localhost/web', ['localhost', 'index.docker.io'], ['localhost']],
 };
 
@@ -91,6 +96,12 @@ describe('row 128: which credentials an image is pulled with', () => {
     const [only] = authsFor('reg.io/x', [readDockercfg(`{"reg.io":{"auth":"${auth}"}}`, 'test')]);
     assert.deepEqual([only?.username, only?.password], ['u', 'p:q']);
   });
+});
+
+test('row 128: a registry whose password lies in a credential store takes nothing from the others', () => {
+  const text = '{"auths":{"store.io":{},"reg.io":{"auth":"YTpi"}},"credsStore":"desktop"}';
+  const [only, ...others] = authsFor('reg.io/x', [readDockerConfigJson(text, 'test')]);
+  assert.deepEqual([only?.username, others], ['a', []]);
 });
 
 describe('a document that is not what it should be says where, and nothing of what stands there', () => {

@@ -11,6 +11,7 @@ import {
   type ImageUses,
 } from '../../../agent/images/garbage.js';
 import {
+  bundleImages,
   COLLECT_EVERY_MS,
   pinnedImages,
   startImageCollector,
@@ -21,6 +22,7 @@ import { SimulatedEngine, SimulatedRuntime } from '../../sim/engine.js';
 import { manifest, T0 } from '../../support/pods.js';
 
 const MINUTE = 60_000;
+const DIGEST = `@sha256:${'a'.repeat(64)}`;
 const DAY = 24 * 60 * MINUTE;
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
@@ -106,12 +108,15 @@ describe('row 204: which images go', () => {
       ['ann/web:2', 'docker.io/ann/web:2'],
       ['localhost/web', 'localhost/web:latest'],
       ['reg.io:5000/web', 'reg.io:5000/web:latest'],
-      ['reg.io/web@sha256:aa', 'reg.io/web@sha256:aa'],
+      ['docker.io/web', 'docker.io/library/web:latest'],
+      ['index.docker.io/web:2', 'docker.io/library/web:2'],
+      [`reg.io/web${DIGEST}`, `reg.io/web${DIGEST}`],
+      [`reg.io/web:7${DIGEST}`, `reg.io/web${DIGEST}`],
     ] as const) {
       assert.equal(fullName(written), full);
     }
-    const digested = { ...a, names: ['reg.io/web@sha256:aa'] };
-    const seen = seenOf([digested], { pinned: new Set(['reg.io/web:7@sha256:aa']) });
+    const digested = { ...a, names: [`reg.io/web${DIGEST}`] };
+    const seen = seenOf([digested], { pinned: new Set([`reg.io/web:7${DIGEST}`]) });
     assert.deepEqual(find({ seen }).forSpace, []);
   });
 });
@@ -166,7 +171,24 @@ describe('row 204: the loop', () => {
   test("what stays: images of all containers of all pods, and the sandbox's", () => {
     const pod = manifest('web', { containers: [{ name: 'a', image: 'a:1' }, { name: 'b' }] });
     const report = { key: '', source: 'file', bundle: null, manifestDigest: null, pod } as const;
-    assert.deepEqual([...pinnedImages([report], 'pause:1')], ['a:1', 'busybox:1', 'pause:1']);
+    assert.deepEqual([...pinnedImages([report], ['pause:1'])], ['a:1', 'busybox:1', 'pause:1']);
+  });
+
+  test('what stays: images of the revisions that a bundle is at, runs, or may be gone back to', () => {
+    const documents: Record<string, string[]> = {
+      three: ['c:3'],
+      two: ['b:2', 'x:1'],
+      one: ['a:1'],
+    };
+    const journal = {
+      bundles: () => [
+        { digest: 'three', active: 'two', healthy: 'one' },
+        { digest: 'gone', active: null, healthy: null },
+      ],
+      bundleDocument: (digest: string) =>
+        documents[digest] && { images: documents[digest].map(image => ({ image, digests: [] })) },
+    } as unknown as Parameters<typeof bundleImages>[0];
+    assert.deepEqual(bundleImages(journal), ['c:3', 'b:2', 'x:1', 'a:1']);
   });
 
   test('an engine that does not answer is asked again the next time', async () => {

@@ -195,6 +195,22 @@ table('resources', [
     resources({ requests: { 'nvidia.com/gpu': '1' } }),
     [`${RESOURCES}.requests[nvidia.com/gpu]`],
   ],
+  [
+    'row 177: more cpu than can be counted, which every kubelet would take,',
+    resources({ requests: { cpu: '1e18' } }),
+    [`${RESOURCES}.requests.cpu`],
+  ],
+  [
+    'row 177: more memory than can be counted',
+    resources({ limits: { memory: '7Ei' } }),
+    [`${RESOURCES}.limits.memory`],
+  ],
+  ['row 177: much cpu and memory', resources({ requests: { cpu: '1T', memory: '7Pi' } }), []],
+  [
+    'an emptyDir that is larger than can be counted',
+    { spec: { volumes: [{ name: 'v', emptyDir: { sizeLimit: '7Ei' } }] } },
+    ['spec.volumes[0].emptyDir.sizeLimit'],
+  ],
   ['resources of the pod', { spec: { resources: { limits: { cpu: '1' } } } }, ['spec.resources']],
   ['an overhead', { spec: { overhead: { cpu: '1m' } } }, ['spec.overhead']],
 ]);

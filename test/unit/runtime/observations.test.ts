@@ -14,7 +14,7 @@ import {
   runtimeInfo,
 } from '../../../agent/runtime/docker-observe.js';
 import { containerStats } from '../../../agent/runtime/docker-stats.js';
-import { memoryStatPath } from '../../../agent/runtime/host-cgroups.js';
+import { memoryStatPath, oomGroupPath } from '../../../agent/runtime/host-cgroups.js';
 import { tellsOfKill } from '../../../agent/runtime/host-kernel-log.js';
 import { containerLogName, podLogPath } from '../../../agent/runtime/log-paths.js';
 
@@ -57,6 +57,20 @@ describe('what a container uses', () => {
       `/sys/fs/cgroup/system.slice/docker-${ID}.scope/memory.stat`,
     );
     assert.equal(memoryStatPath('0::/user.slice\n', ID), null);
+  });
+
+  test('row 154: where the processes of a container are told to die together: cgroup v2, its own group', () => {
+    const scope = `/sys/fs/cgroup/system.slice/docker-${ID}.scope/memory.oom.group`;
+    assert.equal(oomGroupPath(`0::/system.slice/docker-${ID}.scope\n`, ID), scope);
+    assert.equal(oomGroupPath(`0::/system.slice/docker-${ID}.scope/init.scope\n`, ID), scope);
+    const podman = `0::/libpod_parent/libpod-${ID}/container\n`;
+    assert.equal(
+      oomGroupPath(podman, ID),
+      `/sys/fs/cgroup/libpod_parent/libpod-${ID}/memory.oom.group`,
+    );
+    assert.equal(oomGroupPath(`4:memory:/docker/${ID}\n0::/docker/${ID}\n`, ID), null);
+    assert.equal(oomGroupPath(`0::/../../docker/${ID}\n`, ID), null);
+    assert.equal(oomGroupPath('0::/user.slice\n', ID), null);
   });
 });
 
@@ -102,6 +116,19 @@ describe('errors of engines', () => {
     assert.equal(isGone(error(404, 'x')), true);
     assert.equal(isGone(error(500, 'no such container abc')), true);
     assert.equal(isGone(error(500, 'out of space')), false);
+  });
+
+  test('the engine speaks, not its client', () => {
+    for (const said of [
+      '(HTTP code 500) server error - Get "https://r:5000/v2/": no basic auth credentials ',
+      '(HTTP code 404) no such container - Get "https://r:5000/v2/": no basic auth credentials ',
+    ]) {
+      const { message } = runtimeErrorOf(error(500, said), 'ErrImagePull');
+      assert.equal(message, 'Get "https://r:5000/v2/": no basic auth credentials');
+    }
+    const json = { message: 'pull access denied - try login' };
+    const { message } = runtimeErrorOf(Object.assign(error(500, 'x'), { json }), 'ErrImagePull');
+    assert.equal(message, json.message);
   });
 
   test('a port in use is HostPortTaken on Docker and Podman', () => {
