@@ -25,7 +25,7 @@ export function statusOf(error: unknown): number {
 }
 
 /** dockerode's words before the engine's, where the answer was read as a stream: `(HTTP code 500) server error - `. */
-const CLIENT_PREFIX = /^\(HTTP code \d+\) .*? - /;
+const CLIENT_PREFIX = /^\(HTTP code \d+\) .*? - (?=\S)/;
 
 /** The engine's own sentence, on one line. */
 export function messageOf(error: unknown): string {
