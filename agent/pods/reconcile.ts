@@ -183,7 +183,7 @@ class Reconciler implements Pods {
         const isEngine = error instanceof RuntimeError && error.code === 'EngineUnavailable';
         if (this.#engine.isUp || !isEngine) log.error('pods cannot be looked at', { message });
         if (isEngine) this.#engine.lost(message);
-        this.#merge();
+        await this.#merge();
         await this.#look();
         if (clock.monotonic() - startedAt >= times.UNKNOWN_MAX_MS) this.#areKnown = true;
         this.#show();
@@ -215,7 +215,7 @@ class Reconciler implements Pods {
     void this.#options.logLinks?.sync(this.#observed);
     this.#podData = await this.#volumes.uids();
     const now = clock.now();
-    this.#merge();
+    await this.#merge();
     await this.#look();
     this.#noteExits(now);
     const [desired, observed] = [this.#wishes.now, this.#observed];
@@ -253,7 +253,8 @@ class Reconciler implements Pods {
     ]);
   }
 
-  #merge(): void {
+  async #merge(): Promise<void> {
+    await this.#wishes.followHostFiles();
     const [observed, reports, node] = [this.#observed, this.#reports, this.#engine.node];
     const running = uidsOf(observed);
     const kept = { podData: this.#podData, completions: this.#completions.all };
