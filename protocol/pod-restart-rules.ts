@@ -4,6 +4,7 @@
  */
 import { forbidden, invalid, required, type FieldError } from './field-error.js';
 import type { Container, Pod } from './pod.js';
+import { checkRestartOnChange } from './pod-restart-on-change.js';
 
 const POLICIES = ['Always', 'OnFailure', 'Never'];
 const ACTIONS = ['Restart', 'RestartAllContainers'];
@@ -93,5 +94,5 @@ export function checkRestarts(pod: Pod): FieldError[] {
     }
     errors.push(...checkRules(container, at));
   });
-  return errors;
+  return [...errors, ...checkRestartOnChange(pod)];
 }

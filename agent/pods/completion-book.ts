@@ -78,9 +78,12 @@ export class CompletionBook {
     const { desired, observed, memory, startedAt, now } = world;
     const { all } = this;
     for (const pod of desired.pods) {
-      if (pod.rejection !== null || rememberedCompletion(all, pod) !== null) continue;
+      if (rememberedCompletion(all, pod) !== null) continue;
+      const there = instancesOf(observed, pod.uid);
+      // What has not begun has no deadline; what has, ends as it ends, whatever admission says of it by now.
+      if (pod.rejection !== null && there.containers.length === 0) continue;
       const context = { pod, memory, now, startedAt: startedAt.get(pod.uid) ?? null };
-      const completion = completionOf(context, instancesOf(observed, pod.uid));
+      const completion = completionOf(context, there);
       if (completion === null) continue;
       this.#all = new Map(this.#all).set(pod.uid, completion);
       this.#unsaved.set(pod.uid, completion);

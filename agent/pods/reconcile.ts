@@ -188,7 +188,7 @@ class Reconciler implements Pods {
         if (isEngine) this.#engine.lost(message);
         if (clock.monotonic() - startedAt >= times.UNKNOWN_MAX_MS) this.#areKnown = true;
         try {
-          this.#merge();
+          await this.#merge();
           await this.#look();
           this.#show();
         } catch {
@@ -222,7 +222,7 @@ class Reconciler implements Pods {
     void this.#options.logLinks?.sync(this.#observed);
     this.#podData = await this.#volumes.uids();
     const now = clock.now();
-    this.#merge();
+    await this.#merge();
     await this.#look();
     this.#noteExits(now);
     const [desired, observed] = [this.#wishes.now, this.#observed];
@@ -261,7 +261,8 @@ class Reconciler implements Pods {
     ]);
   }
 
-  #merge(): void {
+  async #merge(): Promise<void> {
+    await this.#wishes.followHostFiles();
     const [observed, reports, node] = [this.#observed, this.#reports, this.#engine.node];
     const running = uidsOf(observed);
     const kept = { podData: this.#podData, completions: this.#completions.all };

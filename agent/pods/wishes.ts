@@ -10,9 +10,12 @@ import type { PodsOptions } from './pods.js';
 import type { NodeFacts } from './pod-spec.js';
 import type { PodReport } from '../ports.js';
 import type { ObservedPods } from '../runtime/runtime.js';
+import { withHostFiles } from './restart-on-change.js';
 import { openEvictionMemory } from '../volumes/eviction-memory.js';
+import { HostFiles } from '../volumes/host-files.js';
 import { VolumeUpkeep } from '../volumes/upkeep.js';
 import type { PodVolumes } from '../volumes/volumes.js';
+import { watchedVolumes } from '../../protocol/pod-restart-on-change.js';
 
 export interface WishesWorld {
   readonly observed: ObservedPods;
@@ -45,6 +48,7 @@ export class Wishes {
   readonly #options: PodsOptions;
   readonly #events: EventTeller;
   readonly #upkeep: VolumeUpkeep;
+  readonly #hostFiles: HostFiles;
   #merged: Desired = NOTHING_DESIRED;
   #now: Desired = NOTHING_DESIRED;
 
@@ -54,12 +58,20 @@ export class Wishes {
     const { clock, log } = options;
     const tell: EventTeller['tell'] = (pod, event) => events.tell(pod, event);
     const evictions = openEvictionMemory(options.dataDir, log);
+    this.#hostFiles = new HostFiles({ clock, log, onChange });
     const keeping = { evictions, completions };
     this.#upkeep = new VolumeUpkeep({ volumes, ...keeping, clock, log, tell, onChange });
   }
 
   get now(): Desired {
     return this.#now;
+  }
+
+  /** Before the first merge with new sources: reads the files that pods are restarted for. */
+  followHostFiles(): Promise<void> {
+    const pods = this.#options.sources.flatMap(source => source.snapshot().pods);
+    const watched = pods.flatMap(({ manifest }) => watchedVolumes(manifest));
+    return this.#hostFiles.follow(watched.map(({ path }) => path));
   }
 
   /** Asks the sources again. */
@@ -75,12 +87,13 @@ export class Wishes {
       nodeName: node.name,
       now,
     });
+    const wanted = withHostFiles(this.#merged, this.#hostFiles.digests);
     // Before the first look at the engine nobody knows which pods have begun.
     const engine = node.features;
     const admitted =
       admission === undefined || engine === null
-        ? this.#merged
-        : admission.admit(this.#merged, { reports, observed, completions, engine, now });
+        ? wanted
+        : admission.admit(wanted, { reports, observed, completions, engine, now });
     const present = world.isObserved ? new Set([...running, ...podData]) : null;
     const judged = this.#upkeep.judge(admitted, present);
     this.#now = refuse === undefined ? judged : { ...judged, pods: judged.pods.map(refuse) };
@@ -95,8 +108,8 @@ export class Wishes {
   }
 
   /** Ends what goes on beside the wishes. */
-  close(): Promise<void> {
-    return this.#upkeep.close();
+  async close(): Promise<void> {
+    await Promise.all([this.#upkeep.close(), this.#hostFiles.close()]);
   }
 
   /** Those of this `namespace/name`, with or without the node's suffix; all for null. */

@@ -3,7 +3,7 @@
  * the node's API show. Each test names the row of the kubelet's behaviour, or the kubelet's own test, that it covers.
  */
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { BlackBox, container, FOREVER, NODE, pod } from '../../support/black-box.js';
 import { docker, noEngine } from '../../support/docker.js';
@@ -206,6 +206,70 @@ describe('life of a pod, black box', { skip: noEngine() }, () => {
     await eventually('it is back', () => box.running('hand', 'app').Id !== Id);
     box.remove('hand.yaml');
     await box.gone('hand');
+  });
+
+  test('P11: a change of a host file that the pod names restarts who mounts it, also when the agent was away', async () => {
+    const conf = box.path('conf');
+    mkdirSync(conf);
+    writeFileSync(`${conf}/app.conf`, 'one');
+    const volumes = [{ name: 'conf', hostPath: { path: conf } }];
+    const volumeMounts = [{ name: 'conf', mountPath: '/conf', readOnly: true }];
+    const metadata = { annotations: { 'flotilla.dev/restart-on-change': 'conf' } };
+    const containers = [container('app', FOREVER, { volumeMounts }), container('other')];
+    box.put('conf.yaml', pod('conf', containers, { metadata, volumes }));
+    await box.ready('conf');
+    const [app, other] = ['app', 'other'].map(name => box.running('conf', name).Id);
+    const restarted = (before: string | undefined) =>
+      eventually('it was restarted', () => box.running('conf', 'app').Id !== before);
+    writeFileSync(`${conf}/app.conf`, 'two');
+    await restarted(app);
+    await box.ready('conf');
+    const second = box.running('conf', 'app').Id;
+    await box.stop();
+    writeFileSync(`${conf}/app.conf`, 'three');
+    await box.start();
+    await restarted(second);
+    const third = box.running('conf', 'app').Id;
+    await box.restart();
+    await box.ready('conf');
+    assert.equal(box.running('conf', 'app').Id, third);
+    assert.equal(box.running('conf', 'other').Id, other);
+    box.remove('conf.yaml');
+    await box.gone('conf');
+  });
+
+  test('rows 26, 33, 78, 87, 210 at once: another file name, SIGKILL, a finished job, an edit in a crash loop, a taken name', async () => {
+    const uid = `life-${process.pid}`;
+    const taken = `k8s_app_clash-${NODE}_default_${uid}_0`;
+    const holder = docker('create', '--name', taken, 'flotilla.dev/test:1', 'true');
+    try {
+      box.put('name.yaml', pod('name'));
+      box.put('nine.yaml', pod('nine'));
+      box.put('job.yaml', pod('job', [container('app', 'exit 0')], { restartPolicy: 'Never' }));
+      box.put('crash.yaml', pod('crash', [container('app', 'exit 1')]));
+      box.put('clash.yaml', pod('clash', undefined, { metadata: { uid } }));
+      await Promise.all([box.ready('name'), box.ready('nine'), box.phase('job', 'Succeeded')]);
+      const { Id } = box.running('name', 'app');
+      renameSync(box.file('name.yaml'), box.file('other-name.yaml'));
+      docker('kill', box.running('nine', 'app').Id);
+      const last = await box.until('its last run', 'nine', ({ status }) => {
+        return status?.containerStatuses?.[0]?.lastState?.terminated;
+      });
+      assert.deepEqual([last.exitCode, last.reason], [137, 'Error']);
+      for (const one of box.inspect('job', 'POD')) docker('rm', '-f', one.Id);
+      await box.waiting('crash', 'CrashLoopBackOff');
+      box.put('crash.yaml', pod('crash'));
+      await Promise.all([box.ready('crash'), box.ready('clash')]);
+      // A name of another's is left to it; ours gets eight digits more.
+      assert.match(box.running('clash', 'app').Name, new RegExp(`^/${taken}_[0-9a-f]{8}$`));
+      assert.equal(box.running('name', 'app').Id, Id);
+      assert.equal(box.inspect('job', 'POD').length, 0);
+      assert.equal((await box.pod('job'))?.status?.phase, 'Succeeded');
+    } finally {
+      docker('rm', '-f', holder);
+    }
+    for (const name of ['other-name', 'nine', 'job', 'crash', 'clash']) box.remove(`${name}.yaml`);
+    await Promise.all(['name', 'nine', 'job', 'crash', 'clash'].map(name => box.gone(name)));
   });
 
   test('row 203: what the agent did not make it does not touch', async () => {

@@ -73,13 +73,13 @@ export class World {
     const { pods } = this.desired;
     const living = (one: { id: string }) => !this.condemned.has(one.id);
     for (const pod of pods) {
-      if (pod.rejection !== null) continue;
       if (rememberedCompletion(this.completions, pod) !== null) continue;
       const { sandboxes, containers } = instancesOf(this.there, pod.uid);
       const mine = {
         sandboxes: sandboxes.filter(living),
         containers: containers.filter(living),
       };
+      if (pod.rejection !== null && mine.containers.length === 0) continue;
       const context = { pod, memory: this.memory, startedAt: null, now: this.now };
       const completion = completionOf(context, mine);
       if (completion !== null) this.completions.set(pod.uid, completion);
