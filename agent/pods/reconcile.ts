@@ -257,7 +257,8 @@ class Reconciler implements Pods {
     const running = uidsOf(observed);
     const kept = { podData: this.#podData, completions: this.#completions.all };
     const refuse = (pod: DesiredPod) => this.#shutdown.refuse(pod);
-    const desired = this.#wishes.merge({ observed, reports, node, refuse, ...kept });
+    const isObserved = this.#isObserved;
+    const desired = this.#wishes.merge({ observed, isObserved, reports, node, refuse, ...kept });
     this.#endingPods.note({
       desired,
       observed,
