@@ -135,6 +135,10 @@ export interface MergeInput {
   readonly previous: Desired;
   /** Uids of pods that have a sandbox or container on the engine. */
   readonly running: ReadonlySet<string>;
+  /** By uid: what its newest containers were made from, their hashes by name. None when left out. */
+  readonly made?: ReadonlyMap<string, ReadonlyMap<string, string>>;
+  /** The merge before knew nothing of the engine: what it chose need not be what runs. */
+  readonly wasBlind?: boolean;
   readonly nodeName: string;
   readonly now: number;
 }
@@ -198,9 +202,17 @@ function desiredPod(
   };
 }
 
+/** Of two with one uid, which the app containers do not change, the one that they were made from runs. */
+function differences(pod: DesiredPod, made: ReadonlyMap<string, string> | undefined): number {
+  if (made === undefined) return 0;
+  const names = new Set([...made.keys(), ...pod.containerHashes.keys()]);
+  return [...names].filter(name => made.get(name) !== pod.containerHashes.get(name)).length;
+}
+
 /** The running one, then the one chosen before, then bundle, file, URL, then the first name. */
 function preferred(candidates: readonly DesiredPod[], input: MergeInput): DesiredPod[] {
   const isIncumbent = (pod: DesiredPod) =>
+    input.wasBlind !== true &&
     input.previous.pods.some(
       ({ key, source, origin }) =>
         key === pod.key && source === pod.source && origin === pod.origin,
@@ -208,6 +220,7 @@ function preferred(candidates: readonly DesiredPod[], input: MergeInput): Desire
   const score = (pod: DesiredPod) => [
     isIncumbent(pod) ? 0 : 1,
     input.running.has(pod.uid) ? 0 : 1,
+    differences(pod, input.made?.get(pod.uid)),
     RANK[pod.source],
   ];
   return candidates.toSorted((a, b) => {

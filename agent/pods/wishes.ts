@@ -19,7 +19,7 @@ import { watchedVolumes } from '../../protocol/pod-restart-on-change.js';
 
 export interface WishesWorld {
   readonly observed: ObservedPods;
-  /** The engine was looked at. */
+  /** False before the first look at the engine. */
   readonly isObserved: boolean;
   /** Of the round before. */
   readonly reports: readonly PodReport[];
@@ -44,6 +44,17 @@ export function uidsOf({ sandboxes, containers }: ObservedPods): ReadonlySet<str
   return new Set([...sandboxes, ...containers].map(one => one.pod.uid));
 }
 
+/** By uid: the hashes of its newest containers by name. */
+function madeOf({ containers }: ObservedPods): ReadonlyMap<string, ReadonlyMap<string, string>> {
+  const made = new Map<string, Map<string, string>>();
+  const oldestFirst = containers.toSorted((a, b) => a.createdAt.getTime() - b.createdAt.getTime());
+  for (const { pod, name, hash } of oldestFirst) {
+    const hashes = made.get(pod.uid) ?? new Map<string, string>();
+    made.set(pod.uid, hashes.set(name, hash));
+  }
+  return made;
+}
+
 export class Wishes {
   readonly #options: PodsOptions;
   readonly #events: EventTeller;
@@ -51,6 +62,7 @@ export class Wishes {
   readonly #hostFiles: HostFiles;
   #merged: Desired = NOTHING_DESIRED;
   #now: Desired = NOTHING_DESIRED;
+  #wasBlind = true;
 
   constructor(options: PodsOptions, { events, volumes, completions, onChange }: WishesTools) {
     this.#options = options;
@@ -76,7 +88,7 @@ export class Wishes {
 
   /** Asks the sources again. */
   merge(world: WishesWorld): Desired {
-    const { observed, reports, node, podData, completions, refuse } = world;
+    const { observed, isObserved, reports, node, podData, completions, refuse } = world;
     const { sources, clock, admission } = this.#options;
     const now = clock.now();
     const running = uidsOf(observed);
@@ -84,10 +96,13 @@ export class Wishes {
       snapshots: sources.map(source => source.snapshot()),
       previous: this.#merged,
       running,
+      made: madeOf(observed),
+      wasBlind: this.#wasBlind,
       nodeName: node.name,
       now,
     });
     const wanted = withHostFiles(this.#merged, this.#hostFiles.digests);
+    this.#wasBlind = !isObserved;
     // Before the first look at the engine nobody knows which pods have begun.
     const engine = node.features;
     const admitted =

@@ -262,6 +262,25 @@ describe('stand-alone, with restarts', { skip: noEngine() }, () => {
     assert.deepEqual(box.inspect('init'), [], 'it must not come back');
   });
 
+  test('row 27 better: of two files for one pod the running one stays over a restart of the agent', async () => {
+    const write = (name: string, value: string) =>
+      box.put(name, pod('twice', [container('app', FOREVER, env(value))]));
+    const inConflict = async () => (await box.conditions('PodConflict')).length === 1;
+    write('z.yaml', 'z');
+    await box.ready('twice');
+    const id = box.running('twice', 'app').Id;
+    write('a.yaml', 'a');
+    await eventually('a conflict', inConflict);
+    await box.restart();
+    await eventually('a conflict again', inConflict);
+    await box.ready('twice');
+    assert.match((await box.conditions('PodConflict'))[0] ?? '', /^a\.yaml: .*by z\.yaml/);
+    assert.equal(box.running('twice', 'app').Id, id);
+    box.remove('a.yaml');
+    box.remove('z.yaml');
+    await box.gone('twice');
+  });
+
   test('row 47 better: writing the default namespace out changes nothing', async () => {
     const id = box.running('next', 'app').Id;
     box.put('next.yaml', pod('next', undefined, { metadata: { namespace: 'default' } }));

@@ -28,6 +28,9 @@ function merge(
   options: {
     previous?: Desired;
     running?: readonly string[];
+    /** Of the pods: their containers are on the engine. */
+    made?: Desired;
+    wasBlind?: boolean;
     nodeName?: string;
     now?: number;
   } = {},
@@ -35,13 +38,24 @@ function merge(
   return mergeSources({
     snapshots,
     previous: options.previous ?? NOTHING_DESIRED,
-    running: new Set(options.running ?? []),
+    running: new Set(options.running ?? options.made?.pods.map(({ uid }) => uid) ?? []),
+    ...(options.made === undefined
+      ? {}
+      : { made: new Map(options.made.pods.map(pod => [pod.uid, pod.containerHashes])) }),
+    ...(options.wasBlind === undefined ? {} : { wasBlind: options.wasBlind }),
     nodeName: options.nodeName ?? 'Edge1',
     now: options.now ?? T0,
   });
 }
 
 const small = manifest('web');
+const otherArgs = manifest('web', { containers: [{ name: 'app', args: ['other'] }] });
+const bothEdits = [
+  snapshot('file', [
+    ['a', small],
+    ['b', otherArgs],
+  ]),
+];
 const big = manifest('web', { spec: { hostname: 'big' } });
 
 describe('mergeSources', () => {
@@ -149,9 +163,34 @@ describe('mergeSources', () => {
       { previous: merge([snapshot('file', [['b', big]])]) },
       'b',
     ],
+    [
+      'the one that runs, were the app containers all that differs',
+      bothEdits,
+      { made: merge([snapshot('file', [['b', otherArgs]])]) },
+      'b',
+    ],
+    [
+      'the one chosen before, whatever was made of the other,',
+      bothEdits,
+      {
+        previous: merge([snapshot('file', [['a', small]])]),
+        made: merge([snapshot('file', [['b', otherArgs]])]),
+      },
+      'a',
+    ],
+    [
+      'the one that runs, not the one chosen before the engine was looked at,',
+      bothEdits,
+      {
+        previous: merge([snapshot('file', [['a', small]])]),
+        made: merge([snapshot('file', [['b', otherArgs]])]),
+        wasBlind: true,
+      },
+      'b',
+    ],
   ];
   for (const [says, snapshots, options, origin] of choice) {
-    test(`of two that want one name ${says} stays, and the conflict is a condition`, () => {
+    test(`rows 27, 45 better: of two that want one name ${says} stays, and the conflict is a condition`, () => {
       const desired = merge(snapshots, options);
       assert.deepEqual(
         desired.pods.map(pod => pod.origin),
