@@ -4,6 +4,7 @@
  */
 import type { AssignedBundle, BundleDocument, RootDocument } from '../../protocol/documents.js';
 import type { ValidPod } from '../../protocol/pod.js';
+import { parseImageReference } from '../../protocol/pod-image.js';
 import { accept, refuse, type Refusal, type Result } from '../../protocol/refusal.js';
 import { outOfScope } from '../../protocol/release-scope.js';
 import { scopesOf } from '../../protocol/verify-bundle.js';
@@ -57,6 +58,8 @@ export class Verdicts {
 
   #stage(document: BundleDocument, bundle: AssignedBundle): Result<StagedManifest[]> | null {
     const { runtimeNone, directory } = this.#parts;
+    const bound = boundElsewhere(document);
+    if (bound !== null) return refuse('Unsupported', `bundle ${bundleKey(bundle)}: ${bound}`);
     const staged: StagedManifest[] = [];
     for (const entry of document.manifests) {
       if (entry.kind !== 'Pod' && runtimeNone === true) {
@@ -95,4 +98,18 @@ export class Verdicts {
     }
     return accept(staged);
   }
+}
+
+/**
+ * An image that the bundle binds to digests which its reference does not name: the engine would be asked for the reference, and
+ * run what its tag means today.
+ */
+function boundElsewhere({ images }: BundleDocument): string | null {
+  const found = images.find(({ image, digests }) => {
+    const digest = parseImageReference(image)?.digest ?? '';
+    return digests.length > 0 && !digests.includes(digest);
+  });
+  if (found === undefined) return null;
+  const { image, digests } = found;
+  return `image ${image} is bound to ${digests.join(', ')}; name the digest in the manifest: name@sha256:…`;
 }

@@ -63,12 +63,15 @@ export function ensureTestImage(name = TEST_IMAGE): string {
   }
 }
 
-/** Removes every container of an owner, whatever state it is in. */
+/** Removes every container of an owner, whatever state it is in; sandboxes last, as Podman wants it. */
 export function removeOwned(owner: string): void {
-  const ids = docker('ps', '-aq', '--filter', `label=flotilla.dev/owner=${owner}`)
-    .split('\n')
-    .filter(id => id !== '');
-  if (ids.length > 0) docker('rm', '-f', '-v', ...ids);
+  const isOwned = ['--filter', `label=flotilla.dev/owner=${owner}`];
+  for (const kind of [['--filter', 'label=io.kubernetes.docker.type=container'], []]) {
+    const ids = docker('ps', '-aq', ...isOwned, ...kind)
+      .split('\n')
+      .filter(id => id !== '');
+    if (ids.length > 0) docker('rm', '-f', '-v', ...ids);
+  }
 }
 
 export function randomHex(bytes: number): string {

@@ -225,6 +225,39 @@ describe('a bundle', () => {
     assert.deepEqual(states(), ['shop activating FilesWritten']);
   });
 
+  const BOUND = `sha256:${'b'.repeat(64)}`;
+  const digests: readonly [string, string, string[], string][] = [
+    [
+      'a tag that it binds to a digest fails: what runs is what the manifest names',
+      'x:1',
+      [BOUND],
+      'failed Unsupported',
+    ],
+    [
+      'another digest than the manifest’s fails',
+      `x@sha256:${'a'.repeat(64)}`,
+      [BOUND],
+      'failed Unsupported',
+    ],
+    [
+      'the manifest’s own digest begins',
+      `x:1@${BOUND}`,
+      ['sha256:id', BOUND],
+      'activating FilesWritten',
+    ],
+    ['a tag that it leaves open begins', 'x:1', [], 'activating FilesWritten'],
+  ];
+  for (const [sentence, image, bound, expected] of digests) {
+    test(`with ${sentence}`, () => {
+      const pods = [{ ...podManifest('web'), spec: { containers: [{ name: 'app', image }] } }];
+      const listed = bound.map(one => (one === 'sha256:id' ? `sha256:${'c'.repeat(64)}` : one));
+      const document = bundleDocument(pods, { images: [{ image, digests: listed }] });
+      store(document, pods);
+      assign([document]);
+      assert.deepEqual(states(), [`shop ${expected}`]);
+    });
+  }
+
   test('row 163: within the scope of its key is still held to what the node’s owner allows', () => {
     const document = spying();
     assign([document], rootWith('privileged', 2));
