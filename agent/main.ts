@@ -34,7 +34,8 @@ function programOf(context: CliContext): Command {
 }
 
 function strict(command: Command): void {
-  command.exitOverride().showHelpAfterError('(--help shows what there is)');
+  command.exitOverride().allowExcessArguments(false);
+  command.showHelpAfterError('(--help shows what there is)');
   for (const child of command.commands) strict(child);
 }
 
@@ -54,6 +55,7 @@ async function main(): Promise<void> {
   const context: CliContext = {
     stdout: process.stdout,
     print: line => void process.stdout.write(`${line}\n`),
+    tell: line => void process.stderr.write(`${line}\n`),
     clock: realClock(),
     signal: interrupt.signal,
     env: process.env,

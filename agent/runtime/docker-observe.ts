@@ -44,6 +44,7 @@ export function observedSandbox(info: ContainerInspectInfo): ObservedSandbox {
     hash: labels[LABEL.sandboxHash] ?? '',
     terminationGracePeriodSeconds: /^\d{1,9}$/.test(grace) ? Number(grace) : DEFAULT_GRACE_S,
     ip: networks.map(network => network.IPAddress).find(ip => ip !== '') ?? '',
+    hostNetwork: info.HostConfig.NetworkMode === 'host',
     source: labels[LABEL.podSource] ?? '',
   };
 }

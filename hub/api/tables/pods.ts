@@ -1,7 +1,7 @@
 /** The Table of pods: the columns of Kubernetes' own server. */
 import type { PodSpec, PodStatus } from 'kubernetes-types/core/v1.js';
 import { age } from '../../../protocol/human-duration.js';
-import { podSummary } from './pod-status.js';
+import { podSummary } from '../../../protocol/pod-summary.js';
 import { column, nameColumn, orNone, wideColumn, type TableShape } from './table.js';
 
 function readinessGates(spec: Partial<PodSpec>, status: PodStatus): string {

@@ -11,7 +11,7 @@ import {
 } from '../../../hub/ingest/mirror.js';
 import { newReporter } from '../../../hub/ingest/node-state.js';
 import type { EventSpec, NodeObject, PodObject } from '../../../hub/objects.js';
-import { podSummary } from '../../../hub/api/tables/pod-status.js';
+import { podSummary } from '../../../protocol/pod-summary.js';
 import type { PodDocument, StatusDocument } from '../../../protocol/documents.js';
 import { manifest } from '../../support/pods.js';
 import { FLEET } from '../../support/fleet.js';

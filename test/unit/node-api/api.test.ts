@@ -30,7 +30,7 @@ const report: PodReport = {
           imageID: '',
           ready: true,
           restartCount: 0,
-          state: { terminated: { exitCode: 0 } },
+          state: { terminated: { exitCode: 0, containerID: 'docker://aaa' } },
           containerID: 'docker://aaa',
         },
       ],
@@ -155,8 +155,10 @@ describe('the node’s API', () => {
     [
       'a number that is none',
       '/containerLogs/default/web/app?tailLines=x',
-      /tailLines must be a number/,
+      /^Unable to decode query: tailLines is not a number/,
     ],
+    ['a path that is too long', '/containerLogs/default/web/app/x', /^say \/containerLogs/],
+    ['a path that cannot be read', '/containerLogs/default/%ff/app', /not a path/],
   ];
   for (const [sentence, url, wanted] of logs) {
     test(`row 220, containerLogs: ${sentence}`, async () => {
