@@ -47,6 +47,9 @@ export interface StatusInput {
 /** On a pod whose former version runs on because admission does not let this one begin. */
 export const UPDATE_REJECTED = 'UpdateRejected';
 
+/** The reason of a pod that was ended for what it used. */
+const EVICTED = 'Evicted';
+
 /** As the kubelet shows mounts since Kubernetes 1.33. */
 function mountStatuses(container: Container, input: StatusInput): Partial<ContainerStatus> {
   const mounts = container.volumeMounts ?? [];
@@ -188,11 +191,37 @@ function addresses(input: StatusInput): Partial<PodStatus> {
   };
 }
 
+/**
+ * P22: a pod that was ended for what it used, and waits to begin anew; the kubelet's eviction leaves it so. Its containers
+ * are gone with its data.
+ */
+function evictedStatus(input: StatusInput, message: string): PodStatus {
+  const { desired, previous } = input;
+  const spec = { ...desired.pod.spec, initContainers: [] };
+  const times = { previous: previous?.conditions ?? [], now: iso(input.now) };
+  const cause = { status: 'True', reason: 'TerminationByKubelet', message } as const;
+  const statuses = byName();
+  const ended = { spec, phase: 'Failed', statuses, hasSandbox: false } as const;
+  return {
+    phase: 'Failed',
+    reason: EVICTED,
+    message,
+    conditions: [
+      conditionSince('DisruptionTarget', cause, times),
+      ...conditionsOf({ ...ended, ...times }),
+    ],
+    ...addresses(input),
+    startTime: startTime(input),
+    qosClass: qosClass(desired.pod),
+  };
+}
+
 /** Row 179: a pod that may not begin and of which nothing is there. */
 function rejectedStatus(input: StatusInput): PodStatus | null {
   const { desired, there } = input;
   if (desired.rejection?.phase !== 'Failed' || there.containers.length > 0) return null;
   const { reason, message } = desired.rejection;
+  if (reason === EVICTED) return evictedStatus(input, message);
   return {
     phase: 'Failed',
     reason,

@@ -303,6 +303,25 @@ describe('row 192: a pod that is over', () => {
   });
 });
 
+describe('row 197: a container that never ran, of a pod that is over', () => {
+  const completion = { phase: 'Failed', reason: 'DeadlineExceeded', message: 'too long' } as const;
+
+  test('is lost, whether it was made or not', () => {
+    for (const there of [[], [containerOf(plain, 'app', { state: 'created' })]]) {
+      const { terminated } = one(shown(plain, there, { completion }), 'app').state ?? {};
+      assert.deepEqual([terminated?.exitCode, terminated?.reason], [137, 'ContainerStatusUnknown']);
+      assert.match(terminated?.message ?? '', /could not be located when the pod was terminated/);
+    }
+  });
+
+  test('still waits behind an init container that did not succeed', () => {
+    const pod = wish(manifest('deep', { spec: { initContainers: [{ name: 'i', image: 'b:1' }] } }));
+    const there = [containerOf(pod, 'i', { state: 'exited', exitCode: 1 })];
+    const status = shown(pod, there, { completion });
+    assert.equal(one(status, 'app').state?.waiting?.reason, 'PodInitializing');
+  });
+});
+
 describe('row 179: a pod that admission rejects', () => {
   const rejection = {
     phase: 'Failed',
@@ -317,6 +336,21 @@ describe('row 179: a pod that admission rejects', () => {
     assert.equal(status.reason, 'NodePorts');
     assert.equal(status.message, 'Pod was rejected: host port 80 is taken by default/other');
     assert.equal(status.containerStatuses, undefined);
+  });
+
+  test('P22: is in the words of an eviction when it was ended for what it used', () => {
+    const message = 'Usage of EmptyDir volume "d" exceeds the limit "5Mi".';
+    const evicted = { ...rejection, reason: 'Evicted', message } as const;
+    const status = shown({ ...plain, rejection: evicted }, []);
+    assert.deepEqual([status.phase, status.reason], ['Failed', 'Evicted']);
+    assert.equal(status.message, message);
+    const conditions = status.conditions?.map(({ type, reason }) => [type, reason]);
+    assert.deepEqual(conditions?.slice(0, 4), [
+      ['DisruptionTarget', 'TerminationByKubelet'],
+      ['PodReadyToStartContainers', undefined],
+      ['Initialized', undefined],
+      ['Ready', 'PodFailed'],
+    ]);
   });
 
   test('or is Pending when it only has to wait', () => {
