@@ -163,6 +163,10 @@ class Reconciler implements Pods {
     });
   }
 
+  rejections(): ReadonlyMap<string, number> {
+    return this.#events.rejections;
+  }
+
   isMoving(): boolean {
     return this.#options.clock.monotonic() - this.#movedAt < times.STANDSTILL_MS;
   }
