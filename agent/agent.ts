@@ -8,7 +8,7 @@ import type { Clock, Log } from '../protocol/ports.js';
 import { CRITICAL_PRIORITY } from '../protocol/pod-priority.js';
 import { VERSION } from '../protocol/version.js';
 import type { AgentConfig } from './config.js';
-import { bundleRefusal, RELEASE_SCOPE, type AdmissionPolicy } from './admission/policy.js';
+import { bundleRefusal, type AdmissionPolicy } from './admission/policy.js';
 import { apiSources, type Held } from './api-sources.js';
 import { makeOnFirstUse } from './first-use.js';
 import { openBrokerSocket } from './membership/hub-tls.js';
@@ -158,7 +158,7 @@ function startSession({
     brokers: identity.membership.brokers,
     openSocket: openBrokerSocket(identity.tls),
     nodeInfo: readNodeInfo,
-    refuses: bundleRefusal({ policy, releaseScope: RELEASE_SCOPE }),
+    refuses: bundleRefusal(policy),
     runtimeNone: config.runtime === 'none',
     containerRuntimeVersion: () => held.engine(),
     pods: () => (held.pods?.areKnown() ? held.pods.reports() : null),

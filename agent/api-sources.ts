@@ -1,5 +1,5 @@
 /** What the agent's API tells, gathered from the parts as far as they are made. Nothing is decided here. */
-import { describePolicy, RELEASE_SCOPE, type AdmissionPolicy } from './admission/policy.js';
+import { describePolicy, type AdmissionPolicy } from './admission/policy.js';
 import { agentStatus } from './agent-status.js';
 import type { Counts } from './api/metrics.js';
 import type { ApiSources } from './api/routes.js';
@@ -42,7 +42,7 @@ export function apiSources(
     plan: () => held.pods?.planText() ?? '',
     configz: () => ({
       ...shownConfig(config),
-      admission: describePolicy(policy, RELEASE_SCOPE),
+      admission: describePolicy(policy),
     }),
     events: () => held.journal?.recentEvents() ?? [],
     retry: pod => held.pods?.retry(pod) ?? false,

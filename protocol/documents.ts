@@ -92,7 +92,41 @@ export interface ReleaseRole extends RoleKeys {
    * @maxItems 64
    */
   bundles: BundlePattern[];
+  /**
+   * What the pods of these bundles may ask of a node. Each holds for what a threshold of its keys signed; a bundle has to
+   * keep to one of them.
+   * @minItems 1
+   * @maxItems 16
+   */
+  scopes: ReleaseScope[];
 }
+
+/** The most that a node grants: its own configuration may grant less, never more. */
+export interface ReleaseScope extends RoleKeys {
+  /** Level of the Pod Security Standards. */
+  podSecurity: 'privileged' | 'baseline' | 'restricted';
+  /** Host ports from this number up are allowed at `baseline` and `restricted`; null: none. */
+  minHostPort: PortNumber | null;
+  /**
+   * Host paths that are allowed at `baseline` and `restricted`, with all that lies below them.
+   * @maxItems 64
+   */
+  hostPaths: AbsolutePath[];
+}
+
+/**
+ * @asType integer
+ * @minimum 1
+ * @maximum 65535
+ */
+export type PortNumber = number;
+
+/**
+ * Without `.` and `..`, no slash at the end.
+ * @pattern ^(/|(/(?!\.{1,2}(/|$))[^/\u0000]+)+)$
+ * @maxLength 512
+ */
+export type AbsolutePath = string;
 
 /** @pattern ^(\*|[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)/(\*|[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)$ */
 export type BundlePattern = string;

@@ -24,6 +24,7 @@ export const REFUSAL_CODES = [
   'BadName',
   'Conflict',
   'Policy',
+  'OutOfScope',
 ] as const;
 
 export type RefusalCode = (typeof REFUSAL_CODES)[number];

@@ -4,7 +4,7 @@
  */
 import { manifestKey } from './bundle-manifest.js';
 import { sha256Hex } from './canonical.js';
-import type { AssignedBundle, BundleDocument, RootDocument } from './documents.js';
+import type { AssignedBundle, BundleDocument, ReleaseScope, RootDocument } from './documents.js';
 import { openEnvelope } from './envelope.js';
 import * as validate from './generated/validators.js';
 import { BUNDLE_BYTES_MAX, BUNDLE_CONTENT_BYTES_MAX, MANIFEST_BYTES_MAX } from './limits.js';
@@ -45,10 +45,7 @@ export function openBundle(
   }
   const role = releaseRoleOf(root.document, assigned);
   if (!role || !signedBy('bundle', opened.value, root.document, role)) {
-    return refuse(
-      'BadSignature',
-      `${what}: not signed by a threshold of the release keys responsible for it`,
-    );
+    return notSigned(what);
   }
   const document = readPayload<BundleDocument>(payload, {
     what,
@@ -58,6 +55,31 @@ export function openBundle(
   if (!document.ok) return document;
   const fault = bundleFault(document.value, context, what);
   return fault ?? accept(brand(document.value, payload, bytes));
+}
+
+/**
+ * The scopes that a bundle which is kept here has under the root in force: those of the role responsible for it that
+ * were signed for. Refuses what this root's keys did not sign.
+ */
+export function scopesOf(
+  envelope: Uint8Array,
+  root: RootDocument,
+  bundle: { readonly namespace: string; readonly name: string },
+): Result<readonly ReleaseScope[]> {
+  const what = `bundle ${bundle.namespace}/${bundle.name}`;
+  const bytesMax = envelopeBytesMax(BUNDLE_BYTES_MAX);
+  const opened = openEnvelope(envelope, { kind: 'bundle', bytesMax });
+  if (!opened.ok) return opened;
+  const role = releaseRoleOf(root, bundle);
+  if (!role || !signedBy('bundle', opened.value, root, role)) return notSigned(what);
+  return accept(role.scopes.filter(scope => signedBy('bundle', opened.value, root, scope)));
+}
+
+function notSigned(what: string) {
+  return refuse(
+    'BadSignature',
+    `${what}: not signed by a threshold of the release keys responsible for it`,
+  );
 }
 
 /** The first release role whose patterns cover the bundle. */

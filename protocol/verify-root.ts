@@ -52,6 +52,21 @@ function rootFault(root: RootDocument): string | null {
       roleOf.set(id, name);
     }
   }
+  return scopeFault(root);
+}
+
+/** A scope that nobody can reach, or that reaches beyond its role, is a mistake of who wrote the root. */
+function scopeFault({ roles }: RootDocument): string | null {
+  for (const { keys, scopes } of roles.release) {
+    for (const scope of scopes) {
+      if (new Set(scope.keys).size !== scope.keys.length)
+        return 'a release scope lists a key twice';
+      if (scope.threshold > scope.keys.length)
+        return 'a release scope wants more signatures than it has keys';
+      if (!scope.keys.every(id => keys.includes(id)))
+        return 'a release scope names a key that its role does not list';
+    }
+  }
   return null;
 }
 

@@ -9,7 +9,7 @@
 import type { Gate, GateContext, Holding, AdmissionNode } from './gate.js';
 import { hostPortGate } from './host-port-gate.js';
 import { affinityGate, osGate, resourcesGate } from './node-fit.js';
-import { policyRejection, RELEASE_SCOPE, type AdmissionPolicy } from './policy.js';
+import { policyRejection, type AdmissionPolicy } from './policy.js';
 import { startAfterGate, WAITING_FOR } from './start-after-gate.js';
 import type { PodReport } from '../ports.js';
 import { completionOf, rememberedCompletion, type Completions } from '../pods/completion.js';
@@ -21,7 +21,6 @@ import { hostPortsOf } from '../../protocol/host-ports.js';
 import type { Pod } from '../../protocol/pod.js';
 import { podPriority } from '../../protocol/pod-priority.js';
 import { podRequests } from '../../protocol/pod-requests.js';
-import type { PodSecurityLevel } from '../../protocol/pod-security-standards.js';
 
 export interface AdmissionContext {
   /** Those of the round before; empty in the first. */
@@ -38,8 +37,6 @@ export interface AdmissionContext {
 export interface AdmissionOptions {
   readonly policy: AdmissionPolicy;
   readonly node: AdmissionNode;
-  /** What the root lets release keys do; today the same for all. */
-  readonly releaseScope?: PodSecurityLevel;
   /** Asked after policy, node and ports, before the start order. */
   readonly gates?: readonly Gate[];
 }
@@ -141,8 +138,8 @@ function firstNo(gates: readonly Gate[], pod: DesiredPod, context: GateContext):
   return null;
 }
 
-function policyGate(policy: AdmissionPolicy, releaseScope: PodSecurityLevel): Gate {
-  return ({ pod, source }) => policyRejection(pod, source, { policy, releaseScope });
+function policyGate(policy: AdmissionPolicy): Gate {
+  return ({ pod, source }) => policyRejection(pod, source, policy);
 }
 
 interface Asked {
@@ -193,8 +190,8 @@ function judge(
 }
 
 export function admission(options: AdmissionOptions): Admission {
-  const { node, releaseScope = RELEASE_SCOPE } = options;
-  const policy = policyGate(options.policy, releaseScope);
+  const { node } = options;
+  const policy = policyGate(options.policy);
   const gates: readonly Gate[] = [
     policy,
     osGate,

@@ -15,7 +15,6 @@ import {
   BUNDLE_DEFAULT,
   checkPodSecurity,
   podSecurityMessage,
-  stricterLevel,
   type PodSecurityLevel,
 } from '../../protocol/pod-security-standards.js';
 
@@ -59,22 +58,6 @@ export const DEFAULT_POLICY: AdmissionPolicy = {
   file: PRIVILEGED,
   http: PRIVILEGED,
 };
-
-/**
- * What the scope of a bundle's release key lets it do. Scopes are not part of the root document yet, so every key has
- * this one.
- */
-export const RELEASE_SCOPE: PodSecurityLevel = 'baseline';
-
-/** A bundle gets what both the node and the release key's scope allow; others what the node allows. */
-export function effectiveLevel(
-  source: PolicySource,
-  policy: AdmissionPolicy,
-  releaseScope: PodSecurityLevel,
-): PodSecurityLevel {
-  const { podSecurity } = policy[source];
-  return source === 'bundle' ? stricterLevel(podSecurity, releaseScope) : podSecurity;
-}
 
 function cleanPath(path: string): string {
   return `/${path
@@ -152,13 +135,14 @@ function imagesOf(pod: Pod): UsedImage[] {
 export function policyRejection(
   pod: Pod,
   source: PolicySource,
-  rules: { readonly policy: AdmissionPolicy; readonly releaseScope: PodSecurityLevel },
+  policy: AdmissionPolicy,
 ): Rejection | null {
-  const { minHostPort, hostPaths, images, requireDigests } = rules.policy[source];
-  const level = effectiveLevel(source, rules.policy, rules.releaseScope);
+  const { podSecurity, minHostPort, hostPaths, images, requireDigests } = policy[source];
   const hostPathsAreListed = hostPaths !== null;
-  const violations = checkPodSecurity(pod, level, { minHostPort, hostPathsAreListed });
-  if (violations.length > 0) return rejected('PodSecurity', podSecurityMessage(level, violations));
+  const violations = checkPodSecurity(pod, podSecurity, { minHostPort, hostPathsAreListed });
+  if (violations.length > 0) {
+    return rejected('PodSecurity', podSecurityMessage(podSecurity, violations));
+  }
   const list = (name: string) => `admission.${source}.${name}`;
   const offence = hostPaths && hostPathOffence(pod, hostPaths, list('hostPaths'));
   if (offence !== null) return rejected('HostPathNotAllowed', offence);
@@ -177,23 +161,17 @@ export function policyRejection(
 }
 
 /** The same as a sentence, for a pod of a bundle that is about to be staged; null lets it pass. */
-export function bundleRefusal(
-  rules: Parameters<typeof policyRejection>[2],
-): (pod: ValidPod) => string | null {
+export function bundleRefusal(policy: AdmissionPolicy): (pod: ValidPod) => string | null {
   return pod => {
-    const found = policyRejection(withDefaults(pod), 'bundle', rules);
+    const found = policyRejection(withDefaults(pod), 'bundle', policy);
     return found && `${found.reason}: ${found.message}`;
   };
 }
 
 /** For `/configz`: what holds, defaults filled in, as the configuration file would say it. */
-export function describePolicy(
-  policy: AdmissionPolicy,
-  releaseScope: PodSecurityLevel,
-): Readonly<Record<PolicySource, object>> {
+export function describePolicy(policy: AdmissionPolicy): Readonly<Record<PolicySource, object>> {
   const one = (source: PolicySource) => {
-    const { minHostPort, hostPaths, images, requireDigests } = policy[source];
-    const podSecurity = effectiveLevel(source, policy, releaseScope);
+    const { podSecurity, minHostPort, hostPaths, images, requireDigests } = policy[source];
     return {
       podSecurity,
       ...(podSecurity === 'privileged' ? {} : { minHostPort }),

@@ -9,19 +9,16 @@ import { sha256Hex } from '../../protocol/canonical.js';
 import type {
   AssignedBundle,
   AssignmentDocument,
-  BundleDocument,
   BundleState,
   RootDocument,
 } from '../../protocol/documents.js';
 import type { Log } from '../../protocol/ports.js';
-import type { ValidPod } from '../../protocol/pod.js';
-import { accept, refuse, type Refusal, type Result } from '../../protocol/refusal.js';
+import type { Refusal, Result } from '../../protocol/refusal.js';
 import {
   bundleKey,
   conflictWith,
   memoryAllows,
   rootAllows,
-  stageManifest,
   type Occupied,
   type StagedManifest,
 } from './decide.js';
@@ -29,6 +26,7 @@ import { configFirst, PromisedDirectory } from './directory.js';
 import { blobsOf } from '../journal/content.js';
 import type { BundleRecord, Journal } from '../journal/journal.js';
 import type { OwnedDirectory } from './owned-files.js';
+import { Verdicts, type NodeRules } from './verdicts.js';
 import type { BundleName, SourceCondition } from '../ports.js';
 
 /** What a bundle lacks. */
@@ -45,19 +43,12 @@ export type Whereabouts =
   /** Bytes came and were refused; `final`: no other bytes could do better. */
   | { readonly is: 'refused'; readonly refusal: Refusal; readonly final: boolean };
 
-export interface StageOptions {
+export interface StageOptions extends NodeRules {
   readonly journal: Journal;
   readonly directory: OwnedDirectory;
   readonly log: Log;
   readonly whereabouts: (digest: string) => Whereabouts;
-  /** True where a kubelet runs what lies in the directory: it reads Pods alone. */
-  readonly runtimeNone?: boolean;
-  /** Why this node's policy keeps a pod of a bundle from running, with rule and field; null: it does not. */
-  readonly refuses: (pod: ValidPod) => string | null;
 }
-
-const NOT_FOR_A_KUBELET =
-  'with runtime: none a kubelet runs the pods of this node, and it reads no ConfigMap from the directory';
 
 interface Step {
   readonly state: BundleState;
@@ -67,13 +58,13 @@ interface Step {
 
 export class Stage {
   readonly #options: StageOptions;
-  /** Manifests do not change under a digest, so neither does the verdict. */
-  readonly #verdicts = new Map<string, Refusal>();
+  readonly #verdicts: Verdicts;
   readonly #directory: PromisedDirectory;
 
   constructor(options: StageOptions) {
     this.#options = options;
     this.#directory = new PromisedDirectory(options);
+    this.#verdicts = new Verdicts({ ...options, directory: this.#directory });
   }
 
   /**
@@ -136,7 +127,11 @@ export class Stage {
     }
     const document = journal.bundleDocument(assigned.digest);
     if (!document) return [];
-    const staged = this.#stageAll(document, assigned);
+    const staged = this.#verdicts.of(document, {
+      bundle: assigned,
+      root,
+      isActive: record?.active === assigned.digest,
+    });
     if (staged === null) {
       const again = this.#lacking(assigned);
       settle(this.#waitingFor(again));
@@ -190,35 +185,6 @@ export class Stage {
       return { state: 'waiting', reason: 'BlobMissing', message };
     }
     return { state: 'staged', reason: 'Fetching', message: 'fetching what is not here yet' };
-  }
-
-  /** Null when content that was here did not read back: it is forgotten and lacking now. */
-  #stageAll(document: BundleDocument, bundle: AssignedBundle): Result<StagedManifest[]> | null {
-    const known = this.#verdicts.get(bundle.digest);
-    if (known) return { ok: false, refusal: known };
-    const staged: StagedManifest[] = [];
-    for (const entry of document.manifests) {
-      if (entry.kind !== 'Pod' && this.#options.runtimeNone === true) {
-        const what = `bundle ${bundleKey(bundle)}, ${entry.kind} ${entry.name}`;
-        return refuse('Unsupported', `${what}: ${NOT_FOR_A_KUBELET}`);
-      }
-      const content = this.#directory.contentOf(entry);
-      if (!content) return null;
-      const manifest = stageManifest(content, entry, bundle);
-      if (!manifest.ok) {
-        this.#verdicts.set(bundle.digest, manifest.refusal);
-        return manifest;
-      }
-      staged.push(manifest.value);
-    }
-    for (const { pod } of staged) {
-      const detail = pod === null ? null : this.#options.refuses(pod);
-      if (pod === null || detail === null) continue;
-      const refused = refuse('Policy', `pod ${pod.metadata.name}: ${detail}`);
-      this.#verdicts.set(bundle.digest, refused.refusal);
-      return refused;
-    }
-    return accept(staged);
   }
 
   #occupied(): Occupied[] {

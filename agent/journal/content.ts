@@ -62,11 +62,22 @@ export function insertRevision(db: Connection, at: number, bundle: Verified<Bund
   ).run(namespace, name, namespace, name, REVISIONS_KEPT);
 }
 
-export function readRevision(db: Connection, digest: string): BundleDocument | null {
+function storedEnvelope(db: Connection, digest: string): Buffer | null {
   const row = db
     .prepare('SELECT envelope FROM revisions WHERE digest = ? AND envelope IS NOT NULL')
     .get(digest) as { envelope: Buffer } | undefined;
-  return row ? readBack<BundleDocument>('bundle', row.envelope, digest) : null;
+  return row?.envelope ?? null;
+}
+
+export function readRevision(db: Connection, digest: string): BundleDocument | null {
+  const envelope = storedEnvelope(db, digest);
+  return envelope && readBack<BundleDocument>('bundle', envelope, digest);
+}
+
+/** With its signatures, as it came; null when it is not kept, or carries other content by now. */
+export function readEnvelope(db: Connection, digest: string): Buffer | null {
+  const envelope = storedEnvelope(db, digest);
+  return envelope && readBack('bundle', envelope, digest) ? envelope : null;
 }
 
 /** Newest first. */

@@ -198,6 +198,11 @@ export class Journal implements EventSink {
     return document;
   }
 
+  /** The bundle as it was signed; null when it is not here any more. */
+  bundleEnvelope(digest: string): Buffer | null {
+    return content.readEnvelope(this.#db, digest);
+  }
+
   hasBlob(digest: string): boolean {
     return content.hasBlob(this.#db, digest);
   }

@@ -11,6 +11,9 @@ interface InitOptions {
   broker?: string;
   database?: string;
   hostname?: string[];
+  bundlePodSecurity?: string;
+  bundleMinHostPort?: string;
+  bundleHostPath?: string[];
 }
 
 const collect = (value: string, previous: string[] | undefined) => [...(previous ?? []), value];
@@ -42,6 +45,16 @@ function initCommand(context: Context): Command {
       'name or address that nodes reach the hub by; may be given again',
       collect,
     )
+    .option(
+      '--bundle-pod-security <level>',
+      'what bundles may ask of nodes that allow it too: privileged, baseline or restricted (default: baseline)',
+    )
+    .option('--bundle-min-host-port <port>', 'lowest host port of bundles, or none (default: 1024)')
+    .option(
+      '--bundle-host-path <path>',
+      'host path that bundles may mount below privileged; may be given again',
+      collect,
+    )
     .action(async (options: InitOptions) => {
       const { initHub } = await import('../setup/init.js');
       const made = await setUp(() =>
@@ -52,6 +65,9 @@ function initCommand(context: Context): Command {
           broker: options.broker,
           database: options.database,
           hostnames: options.hostname,
+          bundlePodSecurity: options.bundlePodSecurity,
+          bundleMinHostPort: options.bundleMinHostPort,
+          bundleHostPaths: options.bundleHostPath,
           clock: context.clock,
           random: size => randomBytes(size),
         }),

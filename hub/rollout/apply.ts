@@ -8,16 +8,16 @@ import {
 import { canonicalJson } from '../../protocol/canonical.js';
 import { LABEL_PATTERN } from '../../protocol/names.js';
 import type { Clock } from '../../protocol/ports.js';
-import type { RootDocument } from '../../protocol/documents.js';
-import { keyId, type Signer } from '../../protocol/keys.js';
+import type { Signer } from '../../protocol/keys.js';
+import type { ValidPod } from '../../protocol/pod.js';
 import { topicsOf } from '../../protocol/topics.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
-import { releaseRoleOf } from '../../protocol/verify-bundle.js';
 import type { BundleObject, BundleObjectStatus, BundleSpec } from '../objects.js';
 import { RequestError, type ApplyRequest, type BundleWriter } from '../ports.js';
 import { BundleTooLarge, revise, sameManifests, sortedManifests, type Revised } from './revise.js';
 import { parseSelector, SelectorError } from '../selectors.js';
 import { StoreError, type Actor, type Mutation, type Store } from '../store/store.js';
+import { beyondScope, signerFor } from './release-here.js';
 import { rollbackFloorOf } from './revision-document.js';
 
 export interface ApplyParts {
@@ -150,7 +150,11 @@ async function nextRevision(
   { request, manifests }: { request: ApplyRequest; manifests: readonly BundleManifest[] },
 ): Promise<Revised> {
   const { namespace, name } = request;
-  const signer = signerFor(root().document, request, releaseSigner);
+  const { signer, scopes } = signerFor(root().document, request, releaseSigner);
+  const pods = manifests.flatMap(manifest =>
+    manifest.kind === 'Pod' ? [manifest as ValidPod] : [],
+  );
+  refuseInvalid(request, beyondScope(pods, scopes));
   const former = await store.revisions(namespace, name);
   const last = former.reduce<(typeof former)[number] | null>(
     (a, b) => (a && a.revision > b.revision ? a : b),
@@ -177,24 +181,6 @@ async function nextRevision(
       throw new RequestError('Invalid', `bundle "${name}": ${error.message}`);
     throw error;
   }
-}
-
-/** Nodes refuse what the role responsible for the bundle did not sign by its threshold. */
-function signerFor(
-  root: RootDocument,
-  bundle: { readonly namespace: string; readonly name: string },
-  releaseSigner: Signer | null,
-): Signer {
-  const role = releaseRoleOf(root, bundle);
-  const held = releaseSigner && role?.keys.includes(keyId(releaseSigner.publicKey));
-  if (held && role?.threshold === 1) return releaseSigner;
-  const why = role
-    ? `it needs ${role.threshold} signatures by release keys, and this hub holds ${held ? 1 : 0}`
-    : 'the root names no release role for it';
-  throw new RequestError(
-    'Forbidden',
-    `bundle "${bundle.name}" cannot be signed here: ${why}; sign it where the release keys are`,
-  );
 }
 
 interface Cause {
@@ -233,11 +219,14 @@ function checked({ root }: ApplyParts, request: ApplyRequest): BundleManifest[] 
       message: `more than the ${most} pods that the fleet's root allows`,
     });
   }
-  if (causes.length > 0) {
-    const lines = causes.map(cause => cause.message).join('; ');
-    throw new RequestError('Invalid', `bundle "${request.name}" is invalid: ${lines}`, causes);
-  }
+  refuseInvalid(request, causes);
   return sortedManifests(manifests);
+}
+
+function refuseInvalid({ name }: ApplyRequest, causes: readonly Cause[]): void {
+  if (causes.length === 0) return;
+  const lines = causes.map(cause => cause.message).join('; ');
+  throw new RequestError('Invalid', `bundle "${name}" is invalid: ${lines}`, [...causes]);
 }
 
 function nameCauses(request: ApplyRequest): Cause[] {

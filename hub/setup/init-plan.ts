@@ -13,6 +13,8 @@ import {
   type HubConfig,
 } from './config.js';
 import type { HostAddresses } from './host-addresses.js';
+import { isPodSecurityLevel, POD_SECURITY_LEVELS } from '../../protocol/pod-security-standards.js';
+import { DEFAULT_GRANT, type Grant } from '../../protocol/release-scope.js';
 import { BROKER_NAME, HUB_NAME } from './pki.js';
 import { SetupError } from './setup-error.js';
 
@@ -30,12 +32,19 @@ export interface InitSettings {
    * machine.
    */
   readonly hostnames?: readonly string[] | undefined;
+  /** What the root lets bundles ask of nodes; a level: `baseline` if absent. */
+  readonly bundlePodSecurity?: string | undefined;
+  /** The lowest host port, or `none`: `1024` if absent. */
+  readonly bundleMinHostPort?: string | undefined;
+  /** Host paths; none if absent. */
+  readonly bundleHostPaths?: readonly string[] | undefined;
 }
 
 export interface InitPlan {
   readonly config: HubConfig;
   /** Of the hub's own certificate. */
   readonly serverNames: readonly string[];
+  readonly grant: Grant;
 }
 
 /** Throws `SetupError`: BadSetting, Unsupported. */
@@ -66,7 +75,39 @@ export function initPlan(settings: InitSettings, host: HostAddresses): InitPlan 
       advertise: { hub: `https://${at(listen)[0]}`, brokers: brokers.slice(0, BROKERS_MAX) },
     },
     serverNames: [...new Set([...local, ...named, ...bound, ...found])],
+    grant: grantOf(settings),
   };
+}
+
+function grantOf(settings: InitSettings): Grant {
+  const { bundlePodSecurity: level = DEFAULT_GRANT.podSecurity } = settings;
+  if (!isPodSecurityLevel(level)) {
+    const levels = POD_SECURITY_LEVELS.join(', ');
+    throw new SetupError('BadSetting', `--bundle-pod-security ${level}: use one of ${levels}`);
+  }
+  const { bundleMinHostPort: port = String(DEFAULT_GRANT.minHostPort) } = settings;
+  const isPort = /^[1-9]\d{0,4}$/.test(port) && Number(port) <= 65_535;
+  if (port !== 'none' && !isPort) {
+    const use = 'use a number from 1 to 65535, or none';
+    throw new SetupError('BadSetting', `--bundle-min-host-port ${port}: ${use}`);
+  }
+  return {
+    podSecurity: level,
+    minHostPort: port === 'none' ? null : Number(port),
+    hostPaths: [...new Set((settings.bundleHostPaths ?? []).map(hostPathOf))],
+  };
+}
+
+/** As the root's schema has it. */
+function hostPathOf(text: string): string {
+  const steps = text.split('/').filter(step => step !== '');
+  if (text.startsWith('/') && !steps.some(step => step === '.' || step === '..')) {
+    return `/${steps.join('/')}`;
+  }
+  throw new SetupError(
+    'BadSetting',
+    `--bundle-host-path ${text}: use an absolute path without "." and "..", such as /dev`,
+  );
 }
 
 function databaseOf(text: string): 'sqlite' {

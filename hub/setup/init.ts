@@ -12,6 +12,7 @@ import { openEnvelope, seal } from '../../protocol/envelope.js';
 import { keyId, signerOf, type Signer } from '../../protocol/keys.js';
 import { ROOT_BYTES_MAX } from '../../protocol/limits.js';
 import type { Clock } from '../../protocol/ports.js';
+import type { Grant } from '../../protocol/release-scope.js';
 import { topicsOf } from '../../protocol/topics.js';
 import { formatHubConfig, hubPaths, type HubConfig } from './config.js';
 import { hostAddresses, type HostAddresses } from './host-addresses.js';
@@ -89,6 +90,7 @@ export async function initHub(options: InitOptions): Promise<InitResult> {
     fleet,
     signers,
     tlsPin: pinOf(authority.certificate),
+    grant: plan.grant,
     nowMs: options.clock.now(),
   });
   writePrivateFile(paths.root, root.envelope);
@@ -145,6 +147,8 @@ function firstRoot(options: {
   readonly fleet: string;
   readonly signers: Readonly<Record<'root' | 'release' | 'hub', Signer>>;
   readonly tlsPin: string;
+  /** What bundles may ask of nodes. */
+  readonly grant: Grant;
   readonly nowMs: number;
 }): { readonly digest: string; readonly envelope: Buffer } {
   const { signers } = options;
@@ -162,7 +166,13 @@ function firstRoot(options: {
     ),
     roles: {
       root: role(signers.root),
-      release: [{ ...role(signers.release), bundles: ['*/*'] }],
+      release: [
+        {
+          ...role(signers.release),
+          bundles: ['*/*'],
+          scopes: [{ ...role(signers.release), ...options.grant }],
+        },
+      ],
       hub: role(signers.hub),
       secrets: null,
     },

@@ -5,10 +5,12 @@ import type {
   AssignedBundle,
   AssignmentDocument,
   BundleDocument,
+  ReleaseRole,
   RootDocument,
 } from '../../protocol/documents.js';
 import { seal } from '../../protocol/envelope.js';
 import { keyId, signerOf, type Signer } from '../../protocol/keys.js';
+import { DEFAULT_GRANT } from '../../protocol/release-scope.js';
 import { type TrustedRoot } from '../../protocol/verified.js';
 import { openPinnedRoot } from '../../protocol/verify-root.js';
 
@@ -29,6 +31,17 @@ export const NOW = Date.parse('2026-06-01T00:00:00.000Z');
 
 export const idOf = (s: Signer): string => keyId(s.publicKey);
 
+/** For all bundles, one signature enough, as much as `hub init` grants. */
+export function releaseRole(
+  signers: readonly Signer[],
+  change: Partial<ReleaseRole> = {},
+): ReleaseRole {
+  const keys = signers.map(idOf);
+  const role = { bundles: ['*/*'], threshold: 1, keys, ...change };
+  const { threshold } = role;
+  return { scopes: [{ threshold, keys, ...DEFAULT_GRANT }], ...role };
+}
+
 export function rootDocument(change: Partial<RootDocument> = {}): RootDocument {
   return {
     fleet: FLEET,
@@ -39,7 +52,7 @@ export function rootDocument(change: Partial<RootDocument> = {}): RootDocument {
     keys: Object.fromEntries([ROOT, RELEASE, HUB].map(s => [idOf(s), s.publicKey])),
     roles: {
       root: { threshold: 1, keys: [idOf(ROOT)] },
-      release: [{ bundles: ['*/*'], threshold: 1, keys: [idOf(RELEASE)] }],
+      release: [releaseRole([RELEASE])],
       hub: { threshold: 1, keys: [idOf(HUB)] },
       secrets: null,
     },

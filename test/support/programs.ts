@@ -78,10 +78,10 @@ export class Playground {
     this.start('hub', process.execPath, [HUB, 'hub', 'run', '--data-dir', this.path('hub')]);
   }
 
-  startAgent(name: string): void {
+  startAgent(name: string, ...options: string[]): void {
     this.#agents.add(this.path(name));
-    const frequent = ['--file-check-frequency', '2s'];
-    this.start(name, process.execPath, [AGENT, 'run', '--data-dir', this.path(name), ...frequent]);
+    const all = ['--data-dir', this.path(name), '--file-check-frequency', '2s', ...options];
+    this.start(name, process.execPath, [AGENT, 'run', ...all]);
   }
 
   flotilla(...args: string[]): Promise<Run> {

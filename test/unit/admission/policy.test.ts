@@ -3,9 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { imageMatches, parseImagePattern } from '../../../agent/admission/images.js';
 import {
-  DEFAULT_POLICY,
   describePolicy,
-  effectiveLevel,
   policyRejection,
   type PolicySource,
 } from '../../../agent/admission/policy.js';
@@ -35,7 +33,7 @@ const withPort = (hostPort: number): Pod =>
 
 function refusal(section: unknown, source: PolicySource, pod: Pod): string | null {
   const policy = parseAdmissionPolicy(section, WHERE);
-  const found = policyRejection(pod, source, { policy, releaseScope: 'baseline' });
+  const found = policyRejection(pod, source, policy);
   return found && `${found.phase} ${found.reason}: ${found.message}`;
 }
 
@@ -58,32 +56,6 @@ describe('row 163: without configuration', () => {
   test('bundles may take host ports from 1024 up', () => {
     assert.equal(refusal(undefined, 'bundle', withPort(1024)), null);
     assert.match(refusal(undefined, 'bundle', withPort(1023)) ?? '', /rule hostPorts/);
-  });
-});
-
-describe('a bundle gets what both the node and the release key’s scope allow', () => {
-  const policy = parseAdmissionPolicy({ bundle: { podSecurity: 'privileged' } }, WHERE);
-  const strict = parseAdmissionPolicy({ bundle: { podSecurity: 'restricted' } }, WHERE);
-
-  test('the node alone cannot raise it', () => {
-    assert.equal(effectiveLevel('bundle', policy, 'baseline'), 'baseline');
-    assert.match(
-      refusal({ bundle: { podSecurity: 'privileged' } }, 'bundle', podOf({ hostPID: true })) ?? '',
-      /PodSecurity "baseline:latest"/,
-    );
-  });
-
-  test('the scope alone cannot raise it', () => {
-    assert.equal(effectiveLevel('bundle', DEFAULT_POLICY, 'privileged'), 'baseline');
-    assert.equal(effectiveLevel('bundle', strict, 'privileged'), 'restricted');
-  });
-
-  test('both together do', () => {
-    assert.equal(effectiveLevel('bundle', policy, 'privileged'), 'privileged');
-  });
-
-  test('other sources have no release key', () => {
-    assert.equal(effectiveLevel('file', policy, 'restricted'), 'privileged');
   });
 });
 
@@ -251,8 +223,8 @@ test('the summary says what holds, defaults filled in', () => {
     http: { podSecurity: 'restricted', minHostPort: null, hostPaths: [{ prefix: '/dev/' }] },
   };
   const rest = { hostPaths: null, images: null, requireDigests: false };
-  assert.deepEqual(describePolicy(parseAdmissionPolicy(section, WHERE), 'baseline'), {
-    bundle: { ...rest, podSecurity: 'baseline', minHostPort: 1024, images: ['registry.example/*'] },
+  assert.deepEqual(describePolicy(parseAdmissionPolicy(section, WHERE)), {
+    bundle: { ...rest, podSecurity: 'privileged', images: ['registry.example/*'] },
     file: { ...rest, podSecurity: 'privileged' },
     http: {
       ...rest,

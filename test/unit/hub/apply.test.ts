@@ -13,8 +13,17 @@ import { openSqliteStore } from '../../../hub/store/sqlite.js';
 import type { Actor, Store } from '../../../hub/store/store.js';
 import type { BundleManifest } from '../../../protocol/bundle-manifest.js';
 import type { RootDocument } from '../../../protocol/documents.js';
+import { DEFAULT_GRANT } from '../../../protocol/release-scope.js';
 import { REAL_CLOCK } from '../../support/clock.js';
-import { idOf, RELEASE, rootDocument, ROOT, signer, trustedRoot } from '../../support/fleet.js';
+import {
+  idOf,
+  RELEASE,
+  rootDocument,
+  ROOT,
+  signer,
+  trustedRoot,
+  releaseRole,
+} from '../../support/fleet.js';
 
 const OTHER = signer('another release');
 const ADMIN: Actor = { kind: 'user', name: 'admin' };
@@ -244,23 +253,22 @@ describe('apply', () => {
     [
       'when the role needs two signatures',
       () => {
-        const keys = [idOf(RELEASE), idOf(OTHER)];
-        return withRelease([{ bundles: ['*/*'], threshold: 2, keys }]);
+        return withRelease([releaseRole([RELEASE, OTHER], { threshold: 2 })]);
       },
     ],
     [
       'when another role answers for the bundle',
       () => {
         return withRelease([
-          { bundles: ['default/*'], threshold: 1, keys: [idOf(OTHER)] },
-          { bundles: ['*/*'], threshold: 1, keys: [idOf(RELEASE)] },
+          releaseRole([OTHER], { bundles: ['default/*'] }),
+          releaseRole([RELEASE]),
         ]);
       },
     ],
     [
       'when no role answers for it',
       () => {
-        return withRelease([{ bundles: ['other/*'], threshold: 1, keys: [idOf(RELEASE)] }]);
+        return withRelease([releaseRole([RELEASE], { bundles: ['other/*'] })]);
       },
     ],
   ];
@@ -270,6 +278,34 @@ describe('apply', () => {
       assert.equal((await store.revisions('default', 'shop')).length, 0);
     });
   }
+
+  test('of a pod beyond the scope of the hub’s key is refused with rule and field', async () => {
+    const spy = pod('spy');
+    const asked = request([
+      pod('web'),
+      { ...spy, spec: { containers: [], ...spy.spec, hostPID: true } },
+    ]);
+    await assert.rejects(apply(asked), (error: Error) => {
+      assert.match(
+        error.message,
+        /pod "spy" is beyond the scope of the release keys in the root: violates PodSecurity "baseline:latest": .*spec\.hostPID/,
+      );
+      return refusal('Invalid', 'spec.manifests')(error);
+    });
+    const scopes = [
+      {
+        threshold: 2,
+        keys: [idOf(RELEASE), idOf(OTHER)],
+        ...DEFAULT_GRANT,
+        podSecurity: 'privileged' as const,
+      },
+      { threshold: 1, keys: [idOf(RELEASE)], ...DEFAULT_GRANT },
+    ];
+    const wider = withRelease([releaseRole([RELEASE, OTHER], { scopes })]);
+    await assert.rejects(apply(asked, wider), refusal('Invalid', 'spec.manifests'));
+    const alone = scopes.map(scope => ({ ...scope, threshold: 1 }));
+    await apply(asked, withRelease([releaseRole([RELEASE, OTHER], { scopes: alone })]));
+  });
 
   test('keeps what the caller expects', async () => {
     const missing = request([pod('web')], { expect: { resourceVersion: '1' } });

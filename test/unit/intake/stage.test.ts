@@ -7,14 +7,15 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { bundleRefusal, DEFAULT_POLICY, RELEASE_SCOPE } from '../../../agent/admission/policy.js';
+import { bundleRefusal, DEFAULT_POLICY } from '../../../agent/admission/policy.js';
 import { Stage, type StageOptions, type Whereabouts } from '../../../agent/intake/stage.js';
 import { openJournal, type Journal } from '../../../agent/journal/journal.js';
 import { openOwnedDirectory } from '../../../agent/intake/owned-files.js';
 import { canonicalJson } from '../../../protocol/canonical.js';
-import type { BundleDocument, RootDocument } from '../../../protocol/documents.js';
+import type { BundleDocument, ReleaseScope, RootDocument } from '../../../protocol/documents.js';
 import { seal } from '../../../protocol/envelope.js';
 import { ownedFileName } from '../../../protocol/names.js';
+import { DEFAULT_GRANT } from '../../../protocol/release-scope.js';
 import { openAssignment } from '../../../protocol/verify-assignment.js';
 import { openBundle } from '../../../protocol/verify-bundle.js';
 import { fastClock } from '../../support/fast-clock.js';
@@ -30,7 +31,9 @@ import {
   NOW,
   podManifest,
   RELEASE,
+  releaseRole,
   rootDocument,
+  signer,
   trustedRoot,
 } from '../../support/fleet.js';
 
@@ -61,7 +64,7 @@ afterEach(() => {
 function makeStage(change: Partial<StageOptions> = {}): Stage {
   const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
   const directory = openOwnedDirectory(manifests);
-  const refuses = bundleRefusal({ policy: DEFAULT_POLICY, releaseScope: RELEASE_SCOPE });
+  const refuses = bundleRefusal(DEFAULT_POLICY);
   return new Stage({
     journal,
     directory,
@@ -168,6 +171,22 @@ describe('a bundle', () => {
     );
   });
 
+  const spying = () => {
+    const spy = podManifest('spy');
+    const pods = [{ ...spy, spec: { ...(spy['spec'] as object), hostPID: true } }];
+    const document = bundleDocument(pods);
+    store(document, pods);
+    return document;
+  };
+  const rootWith = (podSecurity: ReleaseScope['podSecurity'], version: number) => {
+    const scopes = [{ threshold: 1, keys: [idOf(RELEASE)], ...DEFAULT_GRANT, podSecurity }];
+    const { roles } = rootDocument();
+    return rootDocument({
+      version,
+      roles: { ...roles, release: [releaseRole([RELEASE], { scopes })] },
+    });
+  };
+
   test('row 163: that the node’s policy refuses fails with rule and field; its former revision stays', () => {
     activate('shop', 'web');
     const before = files();
@@ -182,7 +201,7 @@ describe('a bundle', () => {
     ];
     const document = bundleDocument(pods, { revision: 2 });
     store(document, pods);
-    assign([document]);
+    assign([document], rootWith('privileged', 2));
     assert.deepEqual(states(), ['shop failed Policy']);
     assert.equal(
       journal.bundles()[0]?.message,
@@ -191,6 +210,51 @@ describe('a bundle', () => {
     );
     assert.deepEqual(files(), before);
     assert.equal(journal.events(0, 10)[0]?.reason, 'BundleFailed');
+  });
+
+  test('row 163: beyond the scope of its key fails, whatever the node’s owner allows, until a root widens it', () => {
+    stage = makeStage({ refuses: () => null });
+    assign([spying()]);
+    assert.deepEqual(states(), ['shop failed OutOfScope']);
+    assert.match(
+      journal.bundles()[0]?.message ?? '',
+      /^pod spy: beyond the scope of the release keys in the root: violates PodSecurity "baseline:latest": .*spec\.hostPID\]$/,
+    );
+    assert.deepEqual(files(), []);
+    pass(rootWith('privileged', 2));
+    assert.deepEqual(states(), ['shop activating FilesWritten']);
+  });
+
+  test('row 163: within the scope of its key is still held to what the node’s owner allows', () => {
+    const document = spying();
+    assign([document], rootWith('privileged', 2));
+    assert.deepEqual(states(), ['shop failed Policy']);
+  });
+
+  test('that runs is not judged again by a root that narrows the scope', () => {
+    stage = makeStage({ refuses: () => null });
+    const document = spying();
+    assign([document], rootWith('privileged', 2));
+    const before = files();
+    stage = makeStage({ refuses: () => null });
+    pass(rootWith('restricted', 3));
+    assert.deepEqual(states(), ['shop activating FilesWritten']);
+    assert.deepEqual(files(), before);
+  });
+
+  test('that a key signed which the root names no more does not begin', () => {
+    const other = signer('release 2');
+    const { keys, roles } = rootDocument();
+    const root = rootDocument({
+      version: 2,
+      keys: { ...keys, [idOf(other)]: other.publicKey },
+      roles: { ...roles, release: [releaseRole([other])] },
+    });
+    const bundle = made('shop', 'web');
+    store(bundle.document, bundle.pods);
+    assign([bundle.document], root);
+    assert.deepEqual(states(), ['shop failed BadSignature']);
+    assert.deepEqual(files(), []);
   });
 
   test('with an unfit manifest fails as a whole and leaves its former revision in place', () => {

@@ -99,6 +99,27 @@ describe('what init makes', () => {
     await store.close();
   });
 
+  test('bundles may ask of nodes what they grant by themselves, or what the operator says', async () => {
+    const granted = () => {
+      const { root } = loadHub(dataDir);
+      return root.document.roles.release.map(({ scopes }) =>
+        scopes.map(({ podSecurity, minHostPort, hostPaths }) => ({
+          podSecurity,
+          minHostPort,
+          hostPaths,
+        })),
+      );
+    };
+    await init();
+    assert.deepEqual(granted(), [[{ podSecurity: 'baseline', minHostPort: 1024, hostPaths: [] }]]);
+    rmSync(dataDir, { recursive: true });
+    const bundleHostPaths = ['/dev/', '//dev', '/'];
+    await init({ bundlePodSecurity: 'restricted', bundleMinHostPort: 'none', bundleHostPaths });
+    assert.deepEqual(granted(), [
+      [{ podSecurity: 'restricted', minHostPort: null, hostPaths: ['/dev', '/'] }],
+    ]);
+  });
+
   test('three roles have three keys, and the loaded signers are theirs', async () => {
     await init();
     const { root, rootSigner, releaseSigner, hubSigner } = loadHub(dataDir);
@@ -237,6 +258,15 @@ describe('what init refuses', () => {
     ],
     ['a port that is none', { mqttListen: ':70000' }, 'BadSetting', /--mqtt-listen :70000/],
     ['a host name that is none', { hostnames: ['a b'] }, 'BadSetting', /--hostname a b/],
+    [
+      'a level that is none',
+      { bundlePodSecurity: 'open' },
+      'BadSetting',
+      /-pod-security open: use/,
+    ],
+    ['port 0', { bundleMinHostPort: '0' }, 'BadSetting', /--bundle-min-host-port 0: use/],
+    ['a relative host path', { bundleHostPaths: ['dev'] }, 'BadSetting', /--bundle-host-path dev/],
+    ['a host path with ..', { bundleHostPaths: ['/a/..'] }, 'BadSetting', /-host-path \/a\/\.\./],
   ];
   for (const [sentence, options, code, text] of settings) {
     test(`${sentence}: nothing is written`, async () => {

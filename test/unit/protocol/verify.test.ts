@@ -2,11 +2,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { canonicalJson, sha256Hex } from '../../../protocol/canonical.js';
-import type { Envelope, RootDocument } from '../../../protocol/documents.js';
+import type { Envelope, ReleaseScope, RootDocument } from '../../../protocol/documents.js';
 import { payloadType, preAuthEncoding, seal, sealBytes } from '../../../protocol/envelope.js';
 import type { Result } from '../../../protocol/refusal.js';
 import { openAssignment, type AssignmentContext } from '../../../protocol/verify-assignment.js';
-import { openBundle } from '../../../protocol/verify-bundle.js';
+import type { Signer } from '../../../protocol/keys.js';
+import { DEFAULT_GRANT } from '../../../protocol/release-scope.js';
+import { openBundle, scopesOf } from '../../../protocol/verify-bundle.js';
 import { openHubDocument, openNodeDocument } from '../../../protocol/verify-messages.js';
 import { openNextRoot, openPinnedRoot } from '../../../protocol/verify-root.js';
 import {
@@ -25,6 +27,7 @@ import {
   rootDocument,
   signer,
   trustedRoot,
+  releaseRole,
 } from '../../support/fleet.js';
 
 const STRANGER = signer('stranger');
@@ -286,7 +289,7 @@ describe('a bundle', () => {
     const second = signer('release 2');
     const root = rootDocument();
     root.keys[idOf(second)] = second.publicKey;
-    root.roles.release = [{ bundles: ['*/*'], threshold: 2, keys: [idOf(RELEASE), idOf(second)] }];
+    root.roles.release = [releaseRole([RELEASE, second], { threshold: 2 })];
     const trusted = trustedRoot(root);
     const once = sealed();
     assert.equal(codeOf(open(once, assigned(document), trusted)), 'BadSignature');
@@ -303,7 +306,59 @@ describe('a bundle', () => {
   });
 });
 
+describe('the scopes of a bundle that is kept', () => {
+  const second = signer('release 2');
+  const [one, two] = [idOf(RELEASE), idOf(second)];
+  const wide = {
+    threshold: 2,
+    keys: [one, two],
+    ...DEFAULT_GRANT,
+    podSecurity: 'privileged' as const,
+  };
+  const narrow = { threshold: 1, keys: [one], ...DEFAULT_GRANT };
+  const other = { threshold: 1, keys: [two], ...DEFAULT_GRANT, podSecurity: 'restricted' as const };
+  const withScopes = (scopes: ReleaseScope[], keys = [RELEASE, second]) => {
+    const root = rootDocument();
+    root.keys[two] = second.publicKey;
+    root.roles.release = [releaseRole(keys, { scopes })];
+    return root;
+  };
+  const rows: [string, Signer[], RootDocument, string][] = [
+    [
+      'are those that its one key is enough for',
+      [RELEASE],
+      withScopes([wide, narrow, other]),
+      'baseline',
+    ],
+    [
+      'are all when everybody signed',
+      [RELEASE, second],
+      withScopes([wide, narrow, other]),
+      'privileged baseline restricted',
+    ],
+    ['may be another key’s', [second], withScopes([wide, narrow, other]), 'restricted'],
+    ['may be none', [second], withScopes([wide, narrow]), ''],
+    [
+      'need the signature of a key that the root still names',
+      [second],
+      withScopes([narrow], [RELEASE]),
+      'BadSignature',
+    ],
+  ];
+  for (const [sentence, signers, root, expected] of rows) {
+    test(sentence, () => {
+      const document = bundleDocument();
+      const scopes = scopesOf(seal('bundle', document, signers), root, document);
+      const levels = scopes.ok
+        ? scopes.value.map(scope => scope.podSecurity)
+        : [scopes.refusal.code];
+      assert.equal(levels.join(' '), expected);
+    });
+  }
+});
+
 describe('a root', () => {
+  const scopeOf = (r: RootDocument) => r.roles.release[0]!.scopes[0]!;
   const pin = (document: RootDocument, signers = [ROOT]) =>
     openPinnedRoot(seal('root', document, signers), sha256Hex(canonicalJson(document)));
   const withRoles = (change: (r: RootDocument) => void) => {
@@ -352,6 +407,38 @@ describe('a root', () => {
     'that names a key it does not list is refused': [
       () => withRoles(r => (r.roles.hub.keys = ['c'.repeat(64)])),
       'BadRoot',
+    ],
+    'whose release scope wants more signatures than it has keys is refused': [
+      () => withRoles(r => (scopeOf(r).threshold = 2)),
+      'BadRoot',
+    ],
+    'whose release scope names a key of another role is refused': [
+      () => withRoles(r => (scopeOf(r).keys = [idOf(HUB)])),
+      'BadRoot',
+    ],
+    'whose release scope lists a key twice is refused': [
+      () => withRoles(r => (scopeOf(r).keys = [idOf(RELEASE), idOf(RELEASE)])),
+      'BadRoot',
+    ],
+    'whose release scope is no level is refused': [
+      () => withRoles(r => (scopeOf(r).podSecurity = 'none' as 'privileged')),
+      'Malformed',
+    ],
+    'whose release scope has a host path with .. in it is refused': [
+      () => withRoles(r => (scopeOf(r).hostPaths = ['/dev/../etc'])),
+      'Malformed',
+    ],
+    'whose release scope has a host path that ends in a slash is refused': [
+      () => withRoles(r => (scopeOf(r).hostPaths = ['/dev/'])),
+      'Malformed',
+    ],
+    'whose release scope has all host paths is accepted': [
+      () => withRoles(r => (scopeOf(r).hostPaths = ['/', '/dev/..x'])),
+      'accepted',
+    ],
+    'without a release scope is refused': [
+      () => withRoles(r => (r.roles.release[0]!.scopes = [])),
+      'Malformed',
     ],
   };
   for (const [what, [run, code]] of Object.entries(rows))

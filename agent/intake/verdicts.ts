@@ -1,0 +1,98 @@
+/**
+ * Whether the whole content of a bundle may become files: each manifest as signed and valid, each pod within what the
+ * root grants its signers and what the node's owner allows. All of it or nothing; touches nothing.
+ */
+import type { AssignedBundle, BundleDocument, RootDocument } from '../../protocol/documents.js';
+import type { ValidPod } from '../../protocol/pod.js';
+import { accept, refuse, type Refusal, type Result } from '../../protocol/refusal.js';
+import { outOfScope } from '../../protocol/release-scope.js';
+import { scopesOf } from '../../protocol/verify-bundle.js';
+import { bundleKey, stageManifest, type StagedManifest } from './decide.js';
+import type { PromisedDirectory } from './directory.js';
+import type { Journal } from '../journal/journal.js';
+
+export interface NodeRules {
+  /** True where a kubelet runs what lies in the directory: it reads Pods alone. */
+  readonly runtimeNone?: boolean;
+  /** Why this node's policy keeps a pod of a bundle from running, with rule and field; null: it does not. */
+  readonly refuses: (pod: ValidPod) => string | null;
+}
+
+export interface VerdictParts extends NodeRules {
+  readonly journal: Pick<Journal, 'bundleEnvelope'>;
+  readonly directory: Pick<PromisedDirectory, 'contentOf'>;
+}
+
+/** About whom, and under which root. */
+export interface Judged {
+  readonly bundle: AssignedBundle;
+  readonly root: RootDocument;
+  /** This very content is what lies in the directory: the root judged it when it began. */
+  readonly isActive: boolean;
+}
+
+const NOT_FOR_A_KUBELET =
+  'with runtime: none a kubelet runs the pods of this node, and it reads no ConfigMap from the directory';
+
+export class Verdicts {
+  readonly #parts: VerdictParts;
+  /** Manifests do not change under a digest, so under one root neither does the verdict. */
+  readonly #refusals = new Map<string, Refusal>();
+
+  constructor(parts: VerdictParts) {
+    this.#parts = parts;
+  }
+
+  /** Null when content that was here did not read back: it is forgotten and lacking now. */
+  of(document: BundleDocument, judged: Judged): Result<StagedManifest[]> | null {
+    const key = `${judged.bundle.digest} by root ${judged.root.version}`;
+    const known = this.#refusals.get(key);
+    if (known) return { ok: false, refusal: known };
+    const staged = this.#stage(document, judged.bundle);
+    if (staged === null) return null;
+    const verdict = staged.ok ? this.#judge(staged.value, judged) : staged;
+    if (verdict?.ok === false) this.#refusals.set(key, verdict.refusal);
+    return verdict;
+  }
+
+  #stage(document: BundleDocument, bundle: AssignedBundle): Result<StagedManifest[]> | null {
+    const { runtimeNone, directory } = this.#parts;
+    const staged: StagedManifest[] = [];
+    for (const entry of document.manifests) {
+      if (entry.kind !== 'Pod' && runtimeNone === true) {
+        const what = `bundle ${bundleKey(bundle)}, ${entry.kind} ${entry.name}`;
+        return refuse('Unsupported', `${what}: ${NOT_FOR_A_KUBELET}`);
+      }
+      const content = directory.contentOf(entry);
+      if (!content) return null;
+      const manifest = stageManifest(content, entry, bundle);
+      if (!manifest.ok) return manifest;
+      staged.push(manifest.value);
+    }
+    return accept(staged);
+  }
+
+  #judge(
+    staged: StagedManifest[],
+    { bundle, root, isActive }: Judged,
+  ): Result<StagedManifest[]> | null {
+    const { journal, refuses } = this.#parts;
+    const pods = staged.flatMap(({ pod }) => pod ?? []);
+    if (!isActive) {
+      const envelope = journal.bundleEnvelope(bundle.digest);
+      if (envelope === null) return null;
+      // The root may have changed since the envelope came: what a withdrawn key signed does not begin any more.
+      const scopes = scopesOf(envelope, root, bundle);
+      if (!scopes.ok) return scopes;
+      for (const pod of pods) {
+        const detail = outOfScope(pod, scopes.value);
+        if (detail !== null) return refuse('OutOfScope', `pod ${pod.metadata.name}: ${detail}`);
+      }
+    }
+    for (const pod of pods) {
+      const detail = refuses(pod);
+      if (detail !== null) return refuse('Policy', `pod ${pod.metadata.name}: ${detail}`);
+    }
+    return accept(staged);
+  }
+}
