@@ -8,7 +8,8 @@ import { noEngine } from '../../support/docker.js';
 import { freePort } from '../../support/programs.js';
 import { eventually } from '../../support/wait.js';
 
-const quick = { periodSeconds: 1, failureThreshold: 1 };
+/** Long enough for an exec on a machine that is busy: a time-out would be a failure that nobody meant. */
+const quick = { periodSeconds: 1, failureThreshold: 1, timeoutSeconds: 10 };
 const exec = (script: string) => ({ exec: { command: ['/bin/sh', '-c', script] } });
 /** busybox' httpd on port 8080, serving what lies in /www. */
 const HTTPD = `mkdir -p /www; echo ok > /www/good; httpd -p 8080 -h /www; ${FOREVER}`;
