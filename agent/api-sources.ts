@@ -55,6 +55,9 @@ export function apiSources(
       hubConnected: held.session?.connected() ?? null,
       unconfirmedEvents: unconfirmedEvents(held),
       probes: held.probeTotals(),
+      rejections: [...(held.pods?.rejections() ?? [])].map(([reason, count]) => {
+        return { labels: { reason }, count };
+      }),
       residentBytes: process.memoryUsage.rss(),
       cpuSeconds: process.cpuUsage().user / 1e6 + process.cpuUsage().system / 1e6,
     }),

@@ -57,6 +57,7 @@ async function main(): Promise<void> {
   const context: CliContext = {
     stdout: process.stdout,
     print: line => void process.stdout.write(`${line}\n`),
+    tell: line => void process.stderr.write(`${line}\n`),
     clock: realClock(),
     signal: interrupt.signal,
     env: process.env,

@@ -1,7 +1,7 @@
 /**
  * The STATUS, READY and RESTARTS texts of a pod, computed as Kubernetes' own printer does it
- * (kubernetes `pkg/printers/internalversion/printers.go`, printPod, 1.30): not `status.phase`, but the most telling
- * container. Pure.
+ * (kubernetes `pkg/printers/internalversion/printers.go`, printPod, 1.33): not `status.phase`, but the most telling
+ * container. The hub's Tables and the commands at the device print the same words. Pure.
  */
 import type { Container, ContainerStatus, PodSpec, PodStatus } from 'kubernetes-types/core/v1.js';
 import { age } from './human-duration.js';
@@ -87,6 +87,8 @@ function isTrue(status: PodStatus, type: string): boolean {
 export interface PodParts {
   readonly spec: Partial<PodSpec>;
   readonly status: PodStatus;
+  /** It has a `deletionTimestamp`. */
+  readonly isDeleted?: boolean;
 }
 
 export function podSummary(pod: PodParts, nowMs: number): PodSummaryText {
@@ -107,6 +109,8 @@ export function podSummary(pod: PodParts, nowMs: number): PodSummaryText {
     tally.lastRestart = sidecars.lastRestart;
     tallyContainers(tally, status);
   }
+  const isOver = status.phase === 'Succeeded' || status.phase === 'Failed';
+  if (pod.isDeleted === true && !isOver) tally.reason = 'Terminating';
   const ago = tally.restarts > 0 && tally.lastRestart !== '';
   return {
     ready: `${tally.ready}/${containers}`,

@@ -2,7 +2,7 @@
  * The agent's figures in Prometheus' text format. Names of the kubelet where it has them (row 222), else `flotilla_…`.
  * Everything is computed when a scraper asks; nothing is counted here.
  */
-import { Gauge, Registry } from 'prom-client';
+import { Counter, Gauge, Registry } from 'prom-client';
 import type { PodReport } from '../ports.js';
 import type { ContainerStats } from '../runtime/exec.js';
 
@@ -24,6 +24,8 @@ export interface Figures {
   readonly unconfirmedEvents: number;
   /** `prober_probe_total`. */
   readonly probes: Counts;
+  /** `kubelet_admission_rejections_total`. */
+  readonly rejections: Counts;
   /** Bytes of this process. */
   readonly residentBytes: number;
   readonly cpuSeconds: number;
@@ -123,8 +125,14 @@ export function metricsOf(figures: Figures): readonly Metric[] {
       ),
     ),
     metric(
-      'kubelet_admission_rejections',
-      'Pods that may not begin, by reason',
+      'kubelet_admission_rejections_total',
+      'Pods that could not begin, by reason, since the agent was started',
+      figures.rejections.map(({ labels, count }) => ({ labels, value: count })),
+      ['reason'],
+    ),
+    metric(
+      'flotilla_rejected_pods',
+      'Pods that may not begin now, by reason',
       grouped(
         rejected.map(({ pod }) => pod.status?.reason ?? ''),
         'reason',
@@ -205,9 +213,16 @@ export async function exposition(
 ): Promise<{ readonly contentType: string; readonly body: string }> {
   const registry = new Registry();
   for (const { name, help, labels, samples } of metricsOf(figures)) {
-    const gauge = new Gauge({ name, help, labelNames: [...labels], registers: [registry] });
-    if (labels.length > 0) gauge.reset();
-    for (const sample of samples) gauge.set({ ...sample.labels }, sample.value);
+    const of = { name, help, labelNames: [...labels], registers: [registry] };
+    // By the naming of Prometheus, what only grows ends in `_total`, and nothing else does.
+    if (name.endsWith('_total')) {
+      const counter = new Counter(of);
+      for (const sample of samples) counter.inc({ ...sample.labels }, sample.value);
+    } else {
+      const gauge = new Gauge(of);
+      if (labels.length > 0) gauge.reset();
+      for (const sample of samples) gauge.set({ ...sample.labels }, sample.value);
+    }
   }
   return { contentType: registry.contentType, body: await registry.metrics() };
 }

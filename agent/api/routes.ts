@@ -44,7 +44,9 @@ const READ: Readonly<Record<string, Handler>> = {
   '/status': ({ response }, _url, sources) => json(response, sources.status()),
   '/plan': ({ response }, _url, sources) => text(response, sources.plan()),
   '/configz': ({ response }, _url, sources) => json(response, { agentconfig: sources.configz() }),
-  '/events': ({ response }, _url, sources) => json(response, eventListOf(sources.events())),
+  '/events': ({ response }, _url, sources) => {
+    json(response, eventListOf(sources.events(), sources.nodeName));
+  },
   '/metrics': async ({ response }, _url, sources) => {
     // A library that only scrapers need is loaded by the first of them.
     const { exposition } = await import('./metrics.js');
@@ -110,7 +112,8 @@ export function podListOf(reports: readonly PodReport[]): unknown {
 }
 
 /** A v1 EventList; the name of an event is its number in this journal. */
-export function eventListOf(events: readonly EventRecord[]): unknown {
+export function eventListOf(events: readonly EventRecord[], nodeName: string): unknown {
+  const component = 'flotilla-agent';
   const items = events.map(({ n, at, type, reason, message, involved }) => ({
     apiVersion: 'v1',
     kind: 'Event',
@@ -119,6 +122,9 @@ export function eventListOf(events: readonly EventRecord[]): unknown {
     type,
     reason,
     message,
+    source: { component, host: nodeName },
+    reportingComponent: component,
+    reportingInstance: nodeName,
     firstTimestamp: at,
     lastTimestamp: at,
     count: 1,

@@ -6,6 +6,8 @@ import type { Clock } from '../../protocol/ports.js';
 export interface CliContext {
   readonly stdout: Writable;
   print(line: string): void;
+  /** To a person, beside what is asked for. */
+  tell(line: string): void;
   readonly clock: Clock;
   /** Aborts at the first Ctrl-C. */
   readonly signal: AbortSignal;

@@ -1,10 +1,15 @@
 /** `flotilla-agent logs`: a container's output as the engine kept it, hub or no hub. */
 import { once } from 'node:events';
 import { Command } from 'commander';
+import type { Pod } from 'kubernetes-types/core/v1.js';
 import { CliError } from '../../protocol/cli-error.js';
 import { parseDurationMs } from '../../protocol/duration.js';
 import type { CliContext } from './context.js';
-import { openSocket } from './socket-client.js';
+import { podsNamed } from './pods.js';
+import { getJson, openSocket } from './socket-client.js';
+
+/** kubectl's: the container that is meant where none is named. */
+const DEFAULT_CONTAINER = 'kubectl.kubernetes.io/default-container';
 
 interface LogsOptions {
   dataDir: string;
@@ -22,7 +27,7 @@ export function logsCommand(context: CliContext): Command {
     .withDataDir(new Command('logs'))
     .summary('print the output of a container of this node')
     .argument('<pod>', "name of the pod; the node's suffix may be left out")
-    .argument('[container]', 'name of the container, if there are several')
+    .argument('[container]', 'name of the container; else the first, or the one annotated')
     .option('-n, --namespace <ns>', 'namespace', 'default')
     .option('-c, --container <name>', 'name of the container')
     .option('-f, --follow', 'go on with what comes')
@@ -31,7 +36,9 @@ export function logsCommand(context: CliContext): Command {
     .option('-p, --previous', 'of the run before')
     .option('--timestamps', 'a time in front of each line')
     .action(async (pod: string, container: string | undefined, options: LogsOptions) => {
-      const path = logPath({ pod, container: options.container ?? container ?? '', options });
+      const given = options.container ?? container ?? '';
+      const name = given === '' ? await defaultContainer(context, pod, options) : given;
+      const path = logPath({ pod, container: name, options });
       const response = await openSocket(options.dataDir, path, { signal: context.signal });
       try {
         for await (const chunk of response as AsyncIterable<Buffer>) {
@@ -41,6 +48,42 @@ export function logsCommand(context: CliContext): Command {
         if (!context.signal.aborted) throw error;
       }
     });
+}
+
+/** Empty when there is no such pod: then the agent says so. */
+async function defaultContainer(
+  context: CliContext,
+  name: string,
+  { dataDir, namespace }: LogsOptions,
+): Promise<string> {
+  const { items } = await getJson<{ items: Pod[] }>(dataDir, '/pods');
+  const [pod] = podsNamed(items, { name, namespace });
+  if (pod === undefined) return '';
+  const { container, note } = chosenContainer(pod);
+  if (note !== null) context.tell(note);
+  return container;
+}
+
+/** As `kubectl logs` chooses and says it (`podcmd.FindOrDefaultContainerByName`). Pure. */
+export function chosenContainer({ metadata, spec }: Pod): {
+  readonly container: string;
+  readonly note: string | null;
+} {
+  const { containers = [], initContainers = [] } = spec ?? {};
+  const all = [...containers, ...initContainers].map(one => one.name);
+  const annotated = metadata?.annotations?.[DEFAULT_CONTAINER] ?? '';
+  if (all.includes(annotated)) return { container: annotated, note: null };
+  const [first] = containers;
+  if (first === undefined) return { container: '', note: null };
+  if (all.length === 1) return { container: first.name, note: null };
+  const names = [
+    ...containers.map(one => one.name),
+    ...initContainers.map(one => `${one.name} (init)`),
+  ];
+  return {
+    container: first.name,
+    note: `Defaulted container "${first.name}" out of: ${names.join(', ')}`,
+  };
 }
 
 function logPath(target: { pod: string; container: string; options: LogsOptions }): string {

@@ -126,6 +126,13 @@ function toBeMade(one: ContainerCase, input: StatusInput): ContainerState {
   return failedState(one, input) ?? waiting(defaultReason(input));
 }
 
+/** It never ran, its pod is over, and its turn had come: shown as the kubelet's `TerminatePod` does (row 197). */
+function neverRan({ isInit, isInitialized }: ContainerCase, input: StatusInput): boolean {
+  const { completion, desired } = input;
+  if (completion === null || isInit) return false;
+  return isInitialized || (desired.pod.spec.initContainers ?? []).length === 0;
+}
+
 /** Nothing of it is on the engine. */
 function absent(one: ContainerCase, input: StatusInput): States {
   const { previous, view, isInit, isInitialized } = one;
@@ -138,6 +145,9 @@ function absent(one: ContainerCase, input: StatusInput): States {
   if (input.completion !== null && before?.waiting === undefined && before !== undefined) {
     const state = before.terminated === undefined ? lost(CONTAINER_GONE) : before;
     return { state, lastState: previous?.lastState ?? {}, runsAgain: false };
+  }
+  if (neverRan(one, input)) {
+    return { state: lost(CONTAINER_GONE), lastState: previous?.lastState ?? {}, runsAgain: false };
   }
   const lastState =
     before?.terminated !== undefined
@@ -197,6 +207,10 @@ export function statesOf(one: ContainerCase, input: StatusInput): States {
   if (newest === undefined) return absent(one, input);
   switch (newest.state) {
     case 'created': {
+      if (neverRan(one, input)) {
+        const lastState = formerState(one, input);
+        return { state: lost(CONTAINER_GONE), lastState, runsAgain: false };
+      }
       const alive = older.find(run => run.state === 'running');
       const lastState = alive === undefined ? formerState(one, input) : running(alive);
       return { state: toBeMade(one, input), lastState, runsAgain: true };

@@ -22,6 +22,9 @@ export class EventTeller {
   /** `<uid>/<name>`. */
   #initContainers: ReadonlySet<string> = new Set();
 
+  /** By reason. */
+  readonly #rejections = new Map<string, number>();
+
   constructor({ events, clock }: { readonly events: EventSink; readonly clock: Clock }) {
     this.#sink = events;
     this.#clock = clock;
@@ -33,13 +36,18 @@ export class EventTeller {
     if (told !== null) this.#sink.record(told);
   }
 
+  /** How often a pod was rejected, by reason, since the agent was started. */
+  get rejections(): ReadonlyMap<string, number> {
+    return this.#rejections;
+  }
+
   /** Rejections and their ends, and duplicates; call it after each merge. */
   tellStanding(desired: Desired): void {
     const { pods, duplicates } = desired;
     for (const { pod, event } of releases(this.#before, desired, this.#clock.now())) {
       this.tell(podIdentity(pod), event);
     }
-    this.#before = desired;
+    this.#countRejections(desired);
     const events = [
       ...pods.flatMap(pod => (pod.rejection ? [{ pod, event: say.rejected(pod.rejection) }] : [])),
       ...duplicates.map(({ winner, condition }) => ({
@@ -59,6 +67,17 @@ export class EventTeller {
         (pod.spec.initContainers ?? []).map(({ name }) => `${uid}/${name}`),
       ),
     );
+  }
+
+  /** Row 222: a pod counts when its rejection begins or becomes another. */
+  #countRejections(desired: Desired): void {
+    const before = new Map(this.#before.pods.map(({ uid, rejection }) => [uid, rejection?.reason]));
+    for (const { uid, rejection } of desired.pods) {
+      if (rejection === null || before.get(uid) === rejection.reason) continue;
+      const { reason } = rejection;
+      this.#rejections.set(reason, (this.#rejections.get(reason) ?? 0) + 1);
+    }
+    this.#before = desired;
   }
 
   /** Row 84: containers whose end was just noted and that have to wait now. */

@@ -298,8 +298,7 @@ class Execution {
     const { id, step, handler } = of;
     const container = this.#container(step.container);
     // P21: whatever address of the node such a pod is shown with.
-    const isOfHost = this.#desired.pod.spec.hostNetwork === true || of.host === '';
-    const host = isOfHost ? LOOPBACK : of.host;
+    const host = this.#desired.pod.spec.hostNetwork === true ? LOOPBACK : of.host;
     onPostStart(id, true);
     try {
       await hooks.run(handler, { id, container, host }, signal);

@@ -141,6 +141,11 @@ class KubeletPods implements Pods {
     return Promise.resolve();
   }
 
+  /** The kubelet counts its own. */
+  rejections(): ReadonlyMap<string, number> {
+    return new Map();
+  }
+
   isMoving(): boolean {
     return true;
   }

@@ -5,8 +5,8 @@ const RESYNC_MS = 60_000;
 /** An engine that is down at the start is no reason to say nothing at all. */
 export const UNKNOWN_MAX_MS = 30_000;
 /** How soon an engine that does not answer is asked again (row 82). */
-export const ENGINE_RETRY_FIRST_MS = 100;
-export const ENGINE_RETRY_MAX_MS = 5_000;
+const ENGINE_RETRY_FIRST_MS = 100;
+const ENGINE_RETRY_MAX_MS = 5_000;
 /** Events of a pod that is being worked on need no plan at once: its worker's end brings one. */
 export const BUSY_EVENT_MS = 1_000;
 /** A pod whose step met an engine that does not answer rests this long, whatever the engine says next. */
@@ -19,4 +19,9 @@ export const STOP_MS = 2_000;
 /** In how many milliseconds to look again, when something is to happen at these times. */
 export function nextLookMs(now: number, times: readonly number[]): number {
   return Math.max(0, Math.min(RESYNC_MS, ...times.map(at => at - now)));
+}
+
+/** After so many looks in a row that failed. */
+export function engineRetryMs(failures: number): number {
+  return Math.min(ENGINE_RETRY_FIRST_MS * 2 ** (failures - 1), ENGINE_RETRY_MAX_MS);
 }

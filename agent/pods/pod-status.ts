@@ -220,14 +220,40 @@ function heldStart({ desired, there, completion }: StatusInput): Rejection | nul
   return completion === null && !isUp(there) ? desired.rejection : null;
 }
 
+/**
+ * P22: a pod that was ended for what it used, and waits to begin anew; the kubelet's eviction leaves it so. Its containers
+ * are gone with its data.
+ */
+function evictedStatus(input: StatusInput, message: string): PodStatus {
+  const { desired, previous } = input;
+  const spec = { ...desired.pod.spec, initContainers: [] };
+  const times = { previous: previous?.conditions ?? [], now: iso(input.now) };
+  const cause = { status: 'True', reason: 'TerminationByKubelet', message } as const;
+  const statuses = byName();
+  const ended = { spec, phase: 'Failed', statuses, hasSandbox: false } as const;
+  return {
+    phase: 'Failed',
+    reason: EVICTED,
+    message,
+    conditions: [
+      conditionSince('DisruptionTarget', cause, times),
+      ...conditionsOf({ ...ended, ...times }),
+    ],
+    ...addresses(input),
+    startTime: startTime(input),
+    qosClass: qosClass(desired.pod),
+  };
+}
+
 /** Row 179: a pod that may not begin. */
 function rejectedStatus(input: StatusInput, statuses: Partial<PodStatus>): PodStatus | null {
   const held = heldStart(input);
   if (held?.phase !== 'Failed') return null;
+  if (held.reason === EVICTED) return evictedStatus(input, held.message);
   return {
     phase: 'Failed',
     reason: held.reason,
-    message: held.reason === EVICTED ? held.message : `Pod was rejected: ${held.message}`,
+    message: `Pod was rejected: ${held.message}`,
     startTime: startTime(input),
     ...(input.there.containers.length === 0 ? {} : statuses),
     qosClass: qosClass(input.desired.pod),

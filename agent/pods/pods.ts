@@ -70,6 +70,8 @@ export interface Pods {
    * is the same as once.
    */
   shutdown(periods: readonly ShutdownPeriod[]): Promise<void>;
+  /** How often a pod was rejected since the agent was started, by reason (row 222). */
+  rejections(): ReadonlyMap<string, number>;
   /** False when the loop has stopped moving (row 219). */
   isMoving(): boolean;
   /** Ends the loop; what runs goes on. */

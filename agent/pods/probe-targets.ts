@@ -1,7 +1,7 @@
 /** Which containers are to be probed, from what runs and what is wanted. Kubelet behaviour rows 105, 106, 109. Pure. */
 import type { DesiredPod } from './desired.js';
 import type { ProbeTarget } from './health.js';
-import { LOOPBACK } from './stop-order.js';
+import { hostOf } from './stop-order.js';
 import type { ObservedPods } from '../runtime/runtime.js';
 import { allContainers } from '../../protocol/pod.js';
 
@@ -16,7 +16,7 @@ export interface ProbeWorld {
 export function probeTargets({ wanted, ending, observed }: ProbeWorld): ProbeTarget[] {
   const isEnding = new Set(ending.map(({ uid }) => uid));
   const pods = new Map([...wanted, ...ending].map(pod => [pod.uid, pod]));
-  const hosts = new Map(observed.sandboxes.map(({ id, ip }) => [id, ip]));
+  const sandboxes = new Map(observed.sandboxes.map(one => [one.id, one]));
   return observed.containers.flatMap((one): ProbeTarget[] => {
     const pod = pods.get(one.pod.uid);
     const container = pod && allContainers(pod.pod).find(({ name }) => name === one.name);
@@ -28,7 +28,7 @@ export function probeTargets({ wanted, ending, observed }: ProbeWorld): ProbeTar
         pod: one.pod,
         container,
         startedAt: one.startedAt?.getTime() ?? 0,
-        host: hosts.get(one.sandboxId) || LOOPBACK,
+        host: hostOf(sandboxes.get(one.sandboxId)),
         ending: isEnding.has(one.pod.uid),
       },
     ];

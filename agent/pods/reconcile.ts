@@ -30,6 +30,7 @@ import { openImagePulls, type ImagePulls } from '../images/pulls.js';
 import type { PodReport, SourceCondition } from '../ports.js';
 import { RuntimeError, type EngineId, type ObservedPods } from '../runtime/runtime.js';
 import { describeStep } from './steps.js';
+import { News } from './news.js';
 import { Patience } from './patience.js';
 import { Waker } from './waker.js';
 import { leftData } from '../volumes/left-data.js';
@@ -45,7 +46,7 @@ class Reconciler implements Pods {
   readonly #events: EventTeller;
   readonly #images: ImagePulls;
   readonly #workers: Workers;
-  readonly #listeners = new Set<() => void>();
+  readonly #news = new News();
   readonly #ending = new AbortController();
   readonly #unsubscribe: readonly (() => void)[];
   readonly #running: Promise<unknown>;
@@ -58,7 +59,6 @@ class Reconciler implements Pods {
   #plans: readonly PodPlan[] = [];
   readonly #endingPods = new EndingPods();
   #reports: readonly PodReport[] = [];
-  #shown = '';
   /** Names whose workers ended while the engine was being observed: the observation may be older. */
   readonly #justEnded = new Set<string>();
   readonly #engine: EngineState;
@@ -82,7 +82,7 @@ class Reconciler implements Pods {
     this.#movedAt = options.clock.monotonic();
     this.#unsubscribe = [
       ...options.sources.map(source => source.onChange(onChange)),
-      this.#prober.onChange(() => this.#waker.wakeUp()),
+      this.#prober.onChange(onChange),
       this.#prober.onEvent((pod, event) => this.#events.tell(pod, event)),
     ];
     this.#workers = new Workers(options.log, key => {
@@ -94,11 +94,8 @@ class Reconciler implements Pods {
       runtime,
       clock,
       signal: this.#ending.signal,
-      onEvent: ({ podUid }) => {
-        if (this.#workers.isBusyWith(podUid)) void this.#waker.wakeUpAfter(times.BUSY_EVENT_MS);
-        else this.#waker.wakeUp();
-      },
-      onGap: () => this.#waker.wakeUp(),
+      waker: this.#waker,
+      isBusyWith: uid => this.#workers.isBusyWith(uid),
     });
     this.#running = Promise.all([this.#loop(), listening]);
   }
@@ -117,8 +114,7 @@ class Reconciler implements Pods {
   }
 
   onChange(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#news.onChange(listener);
   }
 
   planText(): string {
@@ -167,20 +163,24 @@ class Reconciler implements Pods {
     });
   }
 
+  rejections(): ReadonlyMap<string, number> {
+    return this.#events.rejections;
+  }
+
   isMoving(): boolean {
     return this.#options.clock.monotonic() - this.#movedAt < times.STANDSTILL_MS;
   }
 
   async #loop(): Promise<void> {
     const { clock, log } = this.#options;
-    let retryMs = times.ENGINE_RETRY_FIRST_MS;
+    let failures = 0;
     const startedAt = clock.monotonic();
     while (!this.#ending.signal.aborted) {
       this.#waker.begin();
       let waitMs: number;
       try {
         waitMs = await this.#round();
-        retryMs = times.ENGINE_RETRY_FIRST_MS;
+        failures = 0;
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
         const isEngine = error instanceof RuntimeError && error.code === 'EngineUnavailable';
@@ -194,10 +194,8 @@ class Reconciler implements Pods {
         } catch {
           // What went wrong before, again: nothing of it ends the loop.
         }
-        waitMs = retryMs;
-        retryMs = Math.min(retryMs * 2, times.ENGINE_RETRY_MAX_MS);
         // Sources go on talking; only the time brings the engine back.
-        await clock.sleep(waitMs, this.#ending.signal);
+        await clock.sleep(times.engineRetryMs(++failures), this.#ending.signal);
         continue;
       }
       await this.#waker.pause(waitMs);
@@ -353,12 +351,10 @@ class Reconciler implements Pods {
       completions: this.#completions.of(this.#wishes.now.pods),
       ending: this.#endingPods.byUid,
     });
-    const shown = JSON.stringify([this.#areKnown, this.#reports, this.conditions()]);
-    if (shown === this.#shown) return;
-    this.#shown = shown;
-    // What was waited for may just have become ready.
-    if (this.#wishes.now.pods.some(({ rejection }) => rejection !== null)) this.#waker.wakeUp();
-    for (const listener of this.#listeners) listener();
+    this.#news.tell([this.#areKnown, this.#reports, this.conditions()], () => {
+      // What was waited for may just have become ready.
+      if (this.#wishes.now.pods.some(({ rejection }) => rejection !== null)) this.#waker.wakeUp();
+    });
   }
 }
 

@@ -2,11 +2,13 @@
  * Keeps what is remembered of pods' statuses in one file each, `<data-dir>/pods/<uid>/status.json`, so that a restart
  * of the agent moves no time and lowers no count.
  *
- * Written only when something of weight changed, some time after it did; a file that is lost or damaged costs the
+ * Written only when something of weight changed, some time after it did, and ever more rarely while it goes on changing
+ * (`save-pace.ts`); a file that is lost or damaged costs the
  * times and nothing else. Decides nothing.
  */
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { afterSave, saveDueAt, type SavePace } from './save-pace.js';
 import { historyKey, type RememberedStatus } from './status-history.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 
@@ -36,7 +38,9 @@ export class StatusMemory {
   /** By uid: what is on the disk. */
   readonly #saved = new Map<string, string>();
   readonly #stopped = new AbortController();
-  #saving: Promise<void> | null = null;
+  readonly #paces = new Map<string, SavePace>();
+  /** By uid: those that wait to be saved. */
+  readonly #saving = new Map<string, Promise<void>>();
 
   constructor(options: StatusMemoryOptions) {
     this.#options = options;
@@ -60,7 +64,8 @@ export class StatusMemory {
     this.#remembered.set(uid, remembered);
     if (isKept) this.#kept.add(uid);
     else this.#kept.delete(uid);
-    if (this.#isUnsaved(uid)) this.#saving ??= this.#saveSoon();
+    if (!this.#isUnsaved(uid) || this.#saving.has(uid)) return;
+    this.#saving.set(uid, this.#saveSoon(uid));
   }
 
   /** Forgets the others; their files go with their pods. */
@@ -71,13 +76,14 @@ export class StatusMemory {
       this.#remembered.delete(uid);
       this.#saved.delete(uid);
       this.#kept.delete(uid);
+      this.#paces.delete(uid);
     }
   }
 
   /** Saves what is not saved yet. */
   async close(): Promise<void> {
     this.#stopped.abort();
-    await this.#saving;
+    await Promise.all(this.#saving.values());
   }
 
   #fileOf(uid: string): string {
@@ -102,11 +108,20 @@ export class StatusMemory {
     return this.#saved.get(uid) !== historyKey(remembered);
   }
 
-  async #saveSoon(): Promise<void> {
-    await this.#options.clock.sleep(SETTLE_MS, this.#stopped.signal);
-    const unsaved = [...this.#kept].filter(uid => this.#isUnsaved(uid));
-    for (const uid of unsaved) await this.#save(uid);
-    this.#saving = null;
+  async #saveSoon(uid: string): Promise<void> {
+    const { clock } = this.#options;
+    try {
+      while (this.#isUnsaved(uid)) {
+        const changedAt = clock.monotonic();
+        const dueAt = saveDueAt(this.#paces.get(uid), { changedAt, settleMs: SETTLE_MS });
+        await clock.sleep(dueAt - changedAt, this.#stopped.signal);
+        if (!this.#isUnsaved(uid)) return;
+        this.#paces.set(uid, afterSave(this.#paces.get(uid), clock.monotonic()));
+        await this.#save(uid);
+      }
+    } finally {
+      this.#saving.delete(uid);
+    }
   }
 
   async #save(uid: string): Promise<void> {

@@ -4,16 +4,18 @@
  */
 import { newestFirst } from './back-off.js';
 import { MIN_GRACE_S, type Instances } from './plan-views.js';
-import type { ObservedContainer } from '../runtime/runtime.js';
+import type { ObservedContainer, ObservedSandbox } from '../runtime/runtime.js';
 import type { Step } from './steps.js';
 
 /** The loopback: what a pod on the host's network is reached by (row 106, P21). */
 export const LOOPBACK = '127.0.0.1';
 
-/** The address of a pod's newest sandbox. */
-export function hostOf(there: Instances): string {
-  const ip = newestFirst(there.sandboxes)[0]?.ip ?? '';
-  return ip === '' ? LOOPBACK : ip;
+/**
+ * Where probes and hooks find a pod; empty when it has no address: then they must fail rather than ask whatever answers
+ * on the node's loopback.
+ */
+export function hostOf(sandbox: ObservedSandbox | undefined): string {
+  return sandbox?.hostNetwork === true ? LOOPBACK : (sandbox?.ip ?? '');
 }
 
 export interface Ending {
@@ -28,7 +30,7 @@ export function stopContainers(
   containers: readonly ObservedContainer[],
   { uid, graceSeconds, there, reason }: Ending,
 ): Step[] {
-  const host = hostOf(there);
+  const host = hostOf(newestFirst(there.sandboxes)[0]);
   const hooks = containers.flatMap(({ name: container, id, preStop: handler }): Step[] =>
     handler === null || graceSeconds === 0
       ? []

@@ -109,7 +109,7 @@ export class Wishes {
       admission === undefined || engine === null
         ? wanted
         : admission.admit(wanted, { reports, observed, completions, engine, now });
-    const present = world.isObserved ? new Set([...running, ...podData]) : null;
+    const present = isObserved ? new Set([...running, ...podData]) : null;
     const judged = this.#upkeep.judge(admitted, present);
     this.#now = refuse === undefined ? judged : { ...judged, pods: judged.pods.map(refuse) };
     if (engine !== null) this.#upkeep.look(this.#now, podData, node);

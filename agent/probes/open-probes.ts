@@ -28,7 +28,7 @@ export interface Probes {
 
 export function openProbes(options: ProbesOptions): Probes {
   const { containers, dataDir, clock, log, random } = options;
-  const memory = openProbeMemory({ dataDir, log });
+  const memory = openProbeMemory({ dataDir, clock, log });
   const prober = openProber({
     run: openProbeRun({ containers, clock }),
     clock,

@@ -49,6 +49,7 @@ export function observedSandbox(info: ContainerInspectInfo): ObservedSandbox {
     hash: labels[LABEL.sandboxHash] ?? '',
     terminationGracePeriodSeconds: /^\d{1,9}$/.test(grace) ? Number(grace) : DEFAULT_GRACE_S,
     ip: firstOf(networks.map(one => one.IPAddress)) || firstOf(networks.map(ipv6Of)),
+    hostNetwork: info.HostConfig.NetworkMode === 'host',
     source: labels[LABEL.podSource] ?? '',
   };
 }

@@ -174,6 +174,8 @@ export interface ObservedSandbox {
   readonly terminationGracePeriodSeconds: number;
   /** Empty until the network is up, and with the host's network. */
   readonly ip: string;
+  /** It has no network of its own. */
+  readonly hostNetwork: boolean;
   /** The pod's annotation `kubernetes.io/config.source`: `file`, `http`; empty when it is not known. */
   readonly source: string;
 }

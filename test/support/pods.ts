@@ -117,6 +117,7 @@ export function sandboxOf(pod: DesiredPod, change: Partial<ObservedSandbox> = {}
     hash: pod.sandboxHash,
     terminationGracePeriodSeconds: pod.pod.spec.terminationGracePeriodSeconds ?? 30,
     ip: '172.17.0.2',
+    hostNetwork: pod.pod.spec.hostNetwork === true,
     source: 'file',
     ...change,
   };

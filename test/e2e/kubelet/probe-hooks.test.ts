@@ -13,7 +13,8 @@ import { noEngine } from '../../support/docker.js';
 import { eventually } from '../../support/wait.js';
 import { listen } from '../../unit/probes/world.js';
 
-const quick = { periodSeconds: 1, failureThreshold: 1 };
+/** Long enough for an exec on a machine that is busy: a time-out would be a failure that nobody meant. */
+const quick = { periodSeconds: 1, failureThreshold: 1, timeoutSeconds: 10 };
 const exec = (script: string) => ({ exec: { command: ['/bin/sh', '-c', script] } });
 
 describe('probes and hooks together, black box', { skip: noEngine() }, () => {

@@ -5,9 +5,11 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { BlackBox, container, FOREVER, pod } from '../../support/black-box.js';
 import { noEngine } from '../../support/docker.js';
+import { freePort } from '../../support/programs.js';
 import { eventually } from '../../support/wait.js';
 
-const quick = { periodSeconds: 1, failureThreshold: 1 };
+/** Long enough for an exec on a machine that is busy: a time-out would be a failure that nobody meant. */
+const quick = { periodSeconds: 1, failureThreshold: 1, timeoutSeconds: 10 };
 const exec = (script: string) => ({ exec: { command: ['/bin/sh', '-c', script] } });
 /** busybox' httpd on port 8080, serving what lies in /www. */
 const HTTPD = `mkdir -p /www; echo ok > /www/good; httpd -p 8080 -h /www; ${FOREVER}`;
@@ -174,8 +176,53 @@ describe('probes, black box', { skip: noEngine() }, () => {
     box.remove('grace.json');
   });
 
+  test('rows 105, 106: on the host’s network a probe asks the node itself', async () => {
+    const port = await freePort();
+    const readinessProbe = { tcpSocket: { port }, ...quick };
+    const script = `mkdir -p /www; httpd -p 127.0.0.1:${port} -h /www; ${FOREVER}`;
+    const hosted = pod('hosted', [container('app', script, { readinessProbe })], {
+      hostNetwork: true,
+    });
+    box.put('hosted.json', hosted);
+    await box.ready('hosted');
+    box.remove('hosted.json');
+  });
+
+  test('row 220: /containerLogs shows what is asked for, and says in the kubelet’s words what is not there', async () => {
+    const script = `echo one; echo two; while [ ! -e /tmp/end ]; do sleep 0.1; done; echo last; exit 1`;
+    box.put('said.json', pod('said', [container('app', script), container('beside')]));
+    await box.ready('said');
+    const logs = (query: string, only = 'app') =>
+      box.get(`/containerLogs/default/said/${only}?${query}`);
+    await eventually('both lines', async () => (await logs('')).body === 'one\ntwo\n');
+    const answers: readonly (readonly [query: string, code: number, body: RegExp])[] = [
+      ['tailLines=1', 200, /^two\n$/],
+      ['tailLines=0', 200, /^$/],
+      ['limitBytes=5', 200, /^one\nt$/],
+      ['timestamps=true&tailLines=1', 200, /^\d{4}-\d\d-\d\dT[\d:.]+Z two\n$/],
+      ['sinceTime=2999-01-01T00:00:00Z', 200, /^$/],
+      ['previous=true', 400, /^previous terminated container "app" in pod "said" not found/],
+      ['tailLines=-1', 422, /^Invalid request/],
+      ['sinceTime=yesterday', 400, /^Unable to decode query/],
+    ];
+    for (const [query, code, body] of answers) {
+      const answer = await logs(query);
+      assert.equal(answer.code, code, `${query}: ${answer.body}`);
+      assert.match(answer.body, body, query);
+    }
+    assert.equal((await logs('', 'none')).code, 404);
+    const followed = logs('follow=true&tailLines=1');
+    box.exec('said', 'app', 'touch', '/tmp/end');
+    assert.match((await followed).body, /^two\nlast\n$/, 'it ends with its container');
+    await eventually('the run before', async () => {
+      return (await logs('previous=true&tailLines=1')).body === 'last\n';
+    });
+    box.remove('said.json');
+  });
+
   test('row 222: probes are counted in /metrics', async () => {
     const { body } = await box.get('/metrics');
+    assert.match(body, /^# TYPE prober_probe_total counter$/m);
     assert.match(body, /^prober_probe_total\{.*probe_type="Liveness".*\} [1-9]/m);
   });
 });

@@ -83,6 +83,7 @@ interface StatusRow {
   readonly what: string;
   readonly spec: Partial<PodSpec>;
   readonly status: PodStatus;
+  readonly isDeleted?: boolean;
   /** ready, status, restarts */
   readonly expected: readonly [string, string, string];
 }
@@ -246,12 +247,63 @@ const STATUS_ROWS: readonly StatusRow[] = [
     },
     expected: ['2/2', 'Running', '1'],
   },
+  {
+    what: 'a sidecar that has not started is what the pod waits for',
+    spec: SIDECAR,
+    status: {
+      phase: 'Pending',
+      initContainerStatuses: [container('s', running, { started: false })],
+      containerStatuses: [container('a', waiting('PodInitializing'))],
+    },
+    expected: ['0/2', 'Init:0/2', '0'],
+  },
+  {
+    what: 'a sidecar that crashes after the pod was initialized counts as missing',
+    spec: SIDECAR,
+    status: {
+      phase: 'Running',
+      conditions: [{ type: 'Initialized', status: 'True' }],
+      initContainerStatuses: [
+        container('s', waiting('CrashLoopBackOff'), {
+          restartCount: 2,
+          ...lastEnded('2026-01-01T23:59:00Z'),
+        }),
+        container('j', ended(0)),
+      ],
+      containerStatuses: [ok('a')],
+    },
+    expected: ['1/2', 'Init:CrashLoopBackOff', '2 (60s ago)'],
+  },
+  {
+    what: 'an init container that failed for good',
+    spec: INIT,
+    status: {
+      phase: 'Failed',
+      initContainerStatuses: [container('i', ended(7, 'Error'))],
+      containerStatuses: [container('a', waiting('PodInitializing'))],
+    },
+    expected: ['0/1', 'Init:Error', '0'],
+  },
+  {
+    what: 'a pod that is being ended',
+    spec: ONE,
+    status: { phase: 'Running', ...READY, containerStatuses: [ok('a')] },
+    isDeleted: true,
+    expected: ['1/1', 'Terminating', '0'],
+  },
+  {
+    what: 'a pod that was over when it was deleted keeps its word',
+    spec: ONE,
+    status: { phase: 'Succeeded', containerStatuses: [container('a', ended(0, 'Completed'))] },
+    isDeleted: true,
+    expected: ['0/1', 'Completed', '0'],
+  },
 ];
 
 describe('ready, status and restarts of a pod are those of the Kubernetes printer', () => {
-  for (const { what, spec, status, expected } of STATUS_ROWS) {
+  for (const { what, spec, status, isDeleted = false, expected } of STATUS_ROWS) {
     test(what, () => {
-      const { ready, status: text, restarts } = podSummary({ spec, status }, NOW);
+      const { ready, status: text, restarts } = podSummary({ spec, status, isDeleted }, NOW);
       assert.deepEqual([ready, text, restarts], expected);
     });
   }

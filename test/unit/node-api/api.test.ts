@@ -5,6 +5,7 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import type { EventList } from 'kubernetes-types/core/v1.js';
 import { exposition, metricsOf, type Figures } from '../../../agent/api/metrics.js';
 import type { ApiSources } from '../../../agent/api/routes.js';
 import { serveLoopback, serveSocket, type ApiServer } from '../../../agent/api/server.js';
@@ -30,7 +31,7 @@ const report: PodReport = {
           imageID: '',
           ready: true,
           restartCount: 0,
-          state: { terminated: { exitCode: 0 } },
+          state: { terminated: { exitCode: 0, containerID: 'docker://aaa' } },
           containerID: 'docker://aaa',
         },
       ],
@@ -67,6 +68,7 @@ const figures: Figures = {
   hubConnected: null,
   unconfirmedEvents: 2,
   probes: [{ labels: { probe_type: 'Liveness', result: 'failed' }, count: 4 }],
+  rejections: [{ labels: { reason: 'NodeAffinity' }, count: 2 }],
   residentBytes: 1,
   cpuSeconds: 1,
 };
@@ -84,7 +86,16 @@ describe('the node’s API', () => {
     plan: () => 'nothing to do',
     configz: () => ({ dataDir: dir }),
     figures: () => Promise.resolve(figures),
-    events: () => [],
+    events: () => [
+      {
+        n: 7,
+        at: '2026-01-02T03:04:05.000Z',
+        type: 'Normal',
+        reason: 'Started',
+        message: 'Started container app',
+        involved: { kind: 'Pod', namespace: 'default', name: 'web-n1', uid: 'u', fieldPath: '' },
+      },
+    ],
     retry: pod => {
       retried.push(pod);
       return pod === null || pod === 'default/web';
@@ -145,6 +156,16 @@ describe('the node’s API', () => {
     assert.equal(list.items.length, 3);
   });
 
+  test('P15: /events is a v1 EventList that says who told what of whom', async () => {
+    const { kind, items } = JSON.parse((await ask({ path: '/events' })).body) as EventList;
+    assert.equal(kind, 'EventList');
+    const [event] = items;
+    assert.equal(event?.metadata.name, 'web-n1.7');
+    assert.deepEqual(event.source, { component: 'flotilla-agent', host: 'n1' });
+    assert.equal(event.involvedObject.name, 'web-n1');
+    assert.deepEqual([event.reason, event.count], ['Started', 1]);
+  });
+
   const logs: [string, string, RegExp][] = [
     ['the running container', '/containerLogs/default/web-n1/app', /^bbb /],
     ['without the node’s suffix', '/containerLogs/default/web/app', /^bbb /],
@@ -164,8 +185,10 @@ describe('the node’s API', () => {
     [
       'a number that is none',
       '/containerLogs/default/web/app?tailLines=x',
-      /tailLines must be a number/,
+      /^Unable to decode query: tailLines is not a number/,
     ],
+    ['a path that is too long', '/containerLogs/default/web/app/x', /^say \/containerLogs/],
+    ['a path that cannot be read', '/containerLogs/default/%ff/app', /not a path/],
   ];
   for (const [sentence, url, wanted] of logs) {
     test(`row 220, containerLogs: ${sentence}`, async () => {
@@ -199,6 +222,9 @@ describe('the node’s API', () => {
     const { body } = await ask({ path: '/metrics', over: 'loopback' });
     assert.match(body, /^kubelet_desired_pods 1$/m);
     assert.match(body, /^prober_probe_total\{probe_type="Liveness",result="failed"\} 4$/m);
+    assert.match(body, /^# TYPE prober_probe_total counter$/m);
+    assert.match(body, /^# TYPE kubelet_desired_pods gauge$/m);
+    assert.match(body, /^kubelet_admission_rejections_total\{reason="NodeAffinity"\} 2$/m);
     const labels = 'namespace="default",pod="web-n1",container="app"';
     assert.ok(body.includes(`kube_pod_container_status_restarts_total{${labels}} 3`));
     assert.ok(body.includes(`container_cpu_usage_seconds_total{${labels}} 2.5`));

@@ -1,7 +1,6 @@
 /** The state of one container: sentence → what is there and what is known → state, last state and the rest. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { EVICTED, evictionMessage } from '../../../agent/volumes/evictions.js';
 import {
   EMPTY_MEMORY,
   failureKey,
@@ -308,6 +307,25 @@ describe('row 192: a pod that is over', () => {
   });
 });
 
+describe('row 197: a container that never ran, of a pod that is over', () => {
+  const completion = { phase: 'Failed', reason: 'DeadlineExceeded', message: 'too long' } as const;
+
+  test('is lost, whether it was made or not', () => {
+    for (const there of [[], [containerOf(plain, 'app', { state: 'created' })]]) {
+      const { terminated } = one(shown(plain, there, { completion }), 'app').state ?? {};
+      assert.deepEqual([terminated?.exitCode, terminated?.reason], [137, 'ContainerStatusUnknown']);
+      assert.match(terminated?.message ?? '', /could not be located when the pod was terminated/);
+    }
+  });
+
+  test('still waits behind an init container that did not succeed', () => {
+    const pod = wish(manifest('deep', { spec: { initContainers: [{ name: 'i', image: 'b:1' }] } }));
+    const there = [containerOf(pod, 'i', { state: 'exited', exitCode: 1 })];
+    const status = shown(pod, there, { completion });
+    assert.equal(one(status, 'app').state?.waiting?.reason, 'PodInitializing');
+  });
+});
+
 describe('row 179: a pod that admission rejects', () => {
   const rejection = {
     phase: 'Failed',
@@ -324,10 +342,19 @@ describe('row 179: a pod that admission rejects', () => {
     assert.equal(status.containerStatuses, undefined);
   });
 
-  test('rows 134, P22: one that was evicted had begun, and has the kubelet’s sentence alone', () => {
-    const message = evictionMessage('v', '1Mi');
-    const status = shown({ ...plain, rejection: { ...rejection, reason: EVICTED, message } }, []);
-    assert.deepEqual([status.phase, status.reason, status.message], ['Failed', 'Evicted', message]);
+  test('P22: is in the words of an eviction when it was ended for what it used', () => {
+    const message = 'Usage of EmptyDir volume "d" exceeds the limit "5Mi".';
+    const evicted = { ...rejection, reason: 'Evicted', message } as const;
+    const status = shown({ ...plain, rejection: evicted }, []);
+    assert.deepEqual([status.phase, status.reason], ['Failed', 'Evicted']);
+    assert.equal(status.message, message);
+    const conditions = status.conditions?.map(({ type, reason }) => [type, reason]);
+    assert.deepEqual(conditions?.slice(0, 4), [
+      ['DisruptionTarget', 'TerminationByKubelet'],
+      ['PodReadyToStartContainers', undefined],
+      ['Initialized', undefined],
+      ['Ready', 'PodFailed'],
+    ]);
   });
 
   test('or is Pending when it only has to wait', () => {

@@ -1,12 +1,14 @@
 /** What the probes said last, over a restart of the agent: kubelet behaviour row 75. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { ContainerHealth } from '../../../agent/pods/health.js';
 import type { CountingProber } from '../../../agent/probes/prober.js';
 import { openProbeMemory } from '../../../agent/probes/remembered.js';
+import { SimulatedClock } from '../../sim/clock.js';
+import { REAL_CLOCK } from '../../support/clock.js';
 import { QUIET } from './world.js';
 
 let dataDir = '';
@@ -15,7 +17,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
 
-const open = () => openProbeMemory({ dataDir, log: QUIET });
+const open = () => openProbeMemory({ dataDir, clock: REAL_CLOCK, log: QUIET });
 const file = () => join(dataDir, 'probes.json');
 
 /** A prober that says what the test says. */
@@ -84,11 +86,34 @@ describe('what is remembered', () => {
       containers: [{ id: 'c1', startedAt: 1, started: true, ready: true }],
     });
   });
+  test('a container that turns each second is written ever more rarely, another at once', async () => {
+    const clock = new SimulatedClock(0);
+    const { prober, say } = proberOf({});
+    const close = openProbeMemory({ dataDir, clock, log: QUIET }).follow(prober);
+    const written = () => readFileSync(file(), 'utf8');
+    const writes = new Set<string>();
+    const settled = () => clock.settle(() => 0);
+    for (let second = 1; second <= 40; second += 1) {
+      say({ c1: [true, second % 2 === 0] });
+      await settled();
+      while (clock.monotonic() < second * 1000) {
+        clock.advance(second * 1000 - clock.monotonic());
+        await settled();
+      }
+      writes.add(`${statSync(file()).mtimeMs}`);
+    }
+    assert.ok(writes.size < 15, `${writes.size} writes in 40 seconds`);
+    say({ c1: [true, true], c2: [true, true] });
+    await settled();
+    assert.ok(written().includes('"c2"'), 'it did not wait for the one that turns');
+    await close();
+  });
   test('a directory that cannot be written costs a warning, once', async () => {
     const warnings: string[] = [];
     const log = { ...QUIET, warn: (message: string) => void warnings.push(message) };
     const { prober, say } = proberOf({});
-    const close = openProbeMemory({ dataDir: join(dataDir, 'gone'), log }).follow(prober);
+    const gone = join(dataDir, 'gone');
+    const close = openProbeMemory({ dataDir: gone, clock: REAL_CLOCK, log }).follow(prober);
     say({ c1: [true, true] });
     await new Promise(resolve => setTimeout(resolve, 20));
     say({ c1: [true, false] });
