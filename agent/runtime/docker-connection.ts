@@ -113,9 +113,9 @@ export class DockerConnection {
     });
   }
 
-  /** Where the engine does not say it by itself. */
+  /** Where the engine does not say it by itself: Podman on cgroup v1, and Docker when the end overtakes the word of its cause. */
   async wasOomKilled(info: ContainerInspectInfo): Promise<boolean> {
-    if (!mayBeOomKilled(info) || (await this.kind()) === 'docker') return false;
+    if (!mayBeOomKilled(info)) return false;
     const asked = this.#oomKilled.get(info.Id) ?? wasKilledForMemory(info.Id);
     this.#oomKilled.set(info.Id, asked);
     return asked;

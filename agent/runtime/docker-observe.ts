@@ -112,7 +112,7 @@ export function observedContainer(
 
 const KILLED = 137;
 
-/** It may have been for its memory, and the engine would not know (Podman on cgroup v1). */
+/** It may have been for its memory, and the engine does not know it, or not yet. */
 export function mayBeOomKilled({ State, HostConfig }: ContainerInspectInfo): boolean {
   const isLimited = (HostConfig.Memory ?? 0) > 0;
   return !State.Running && State.ExitCode === KILLED && !State.OOMKilled && isLimited;

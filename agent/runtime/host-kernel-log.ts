@@ -1,5 +1,5 @@
 /**
- * What the kernel wrote down of processes that it killed for memory: for an engine that does not tell (Podman on cgroup v1).
+ * What the kernel wrote down of processes that it killed for memory: for an engine that does not tell, or not always.
  * Reads, changes nothing; where the log may not be read nothing is known.
  */
 import { constants } from 'node:fs';
