@@ -89,10 +89,8 @@ class Reconciler implements Pods {
       this.#justEnded.add(key);
       this.#waker.wakeUp();
     });
-    const { runtime, clock } = options;
     const listening = listenToEngine({
-      runtime,
-      clock,
+      ...options,
       signal: this.#ending.signal,
       waker: this.#waker,
       isBusyWith: uid => this.#workers.isBusyWith(uid),
