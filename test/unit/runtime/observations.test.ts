@@ -80,6 +80,7 @@ describe('row 145: the address of a sandbox', () => {
       Id: ID,
       Created: '2026-01-01T00:00:00Z',
       Config: { Labels: {} },
+      HostConfig: { NetworkMode: 'bridge' },
       State: { Running: true },
       NetworkSettings: { Networks: Object.fromEntries(networks.entries()) },
     } as unknown as ContainerInspectInfo).ip;
