@@ -60,6 +60,7 @@ async function main(): Promise<void> {
     tell: line => void process.stderr.write(`${line}\n`),
     clock: realClock(),
     signal: interrupt.signal,
+    exit: code => process.exit(code),
     env: process.env,
     withDataDir: command => {
       const fromEnv = process.env['FLOTILLA_DATA_DIR'] || undefined;

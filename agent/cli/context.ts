@@ -11,6 +11,8 @@ export interface CliContext {
   readonly clock: Clock;
   /** Aborts at the first Ctrl-C. */
   readonly signal: AbortSignal;
+  /** Ends the program now, whatever is still under way. */
+  exit(code: number): void;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Adds `--data-dir`, which `FLOTILLA_DATA_DIR` may give. */
   withDataDir(command: Command): Command;

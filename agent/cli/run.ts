@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { Command } from 'commander';
-import { CliError } from '../../protocol/cli-error.js';
+import { CliError, EXIT } from '../../protocol/cli-error.js';
 import { runAgent } from '../agent.js';
 import { ConfigError } from '../config-error.js';
 import { resolveConfig, type ConfigInput } from '../config.js';
@@ -66,6 +66,8 @@ async function run(context: CliContext, options: RunOptions): Promise<void> {
     }
     log.info('the agent stops; its pods run on');
     await agent.close();
+    // A container that takes its time to end does not hold up who stops the agent; the next start goes on with it (row 82).
+    context.exit(EXIT.done);
   } catch (error) {
     if (error instanceof ConfigError) throw new CliError('refused', error.message);
     if (['IdentityError', 'JournalError', 'AgentError'].includes((error as Error).name)) {

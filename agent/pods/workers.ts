@@ -29,6 +29,7 @@ export class Workers {
   readonly #workers = new Map<string, Worker>();
   readonly #log: Log;
   readonly #onEnd: (key: string) => void;
+  #isOver = false;
 
   constructor(log: Log, onEnd: (key: string) => void) {
     this.#log = log;
@@ -50,12 +51,13 @@ export class Workers {
     return [...this.#workers.values()].map(worker => worker.plan);
   }
 
-  /** The name must not have a worker. */
+  /** The name must not have a worker. After `abortAll` nothing begins any more. */
   start(
     plan: PodPlan,
     identities: ReadonlyMap<string, PodIdentity>,
     tools: Omit<ExecuteTools, 'signal' | 'limit'>,
   ): void {
+    if (this.#isOver) return;
     const aborting = new AbortController();
     const limit = new GraceLimit(tools.clock);
     const run = async () => {
@@ -88,6 +90,7 @@ export class Workers {
 
   /** Stops all between two steps; resolves when the last has ended. */
   async abortAll(): Promise<void> {
+    this.#isOver = true;
     const workers = [...this.#workers.values()];
     for (const worker of workers) worker.aborting.abort();
     await Promise.all(workers.map(worker => worker.ended));

@@ -170,6 +170,22 @@ describe('life of a pod, black box', { skip: noEngine() }, () => {
     await box.gone('orphan');
   });
 
+  test('row 82: an agent that ends in the middle of a stop does not wait for it; the next one goes on', async () => {
+    const deaf = container('deaf', "trap '' TERM; while :; do sleep 0.1; done");
+    box.put('deaf.yaml', pod('deaf', [deaf], { terminationGracePeriodSeconds: 15 }));
+    await box.ready('deaf');
+    box.remove('deaf.yaml');
+    await eventually('the stop has begun', async () => {
+      const told = await box.events('Killing');
+      return told.some(({ involvedObject }) => involvedObject.name === `deaf-${NODE}`);
+    });
+    await box.stop('SIGTERM');
+    assert.equal(box.running('deaf', 'deaf').State.Running, true);
+    assert.doesNotMatch(box.log(), /ERROR/);
+    await box.start();
+    await box.gone('deaf');
+  });
+
   test('row 73 better: a file changed while the agent was away: never both at once', async () => {
     const ports = [{ containerPort: 80, hostPort: 18_473 }];
     box.put('away.yaml', pod('away', [container('app', FOREVER, { ports })]));
