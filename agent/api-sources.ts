@@ -11,7 +11,7 @@ import type { Pods } from './pods/pods.js';
 import type { PodReport } from './ports.js';
 import type { ContainerExec, ContainerStats } from './runtime/exec.js';
 import type { ContainerRuntime } from './runtime/runtime.js';
-import { shownConfig } from './shown-config.js';
+import { shownConfig, shownEnvironment } from './shown-config.js';
 import { VERSION } from '../protocol/version.js';
 
 export interface ApiOptions {
@@ -41,8 +41,8 @@ export function apiSources(
     status: () => statusOf(options, held),
     plan: () => held.pods?.planText() ?? '',
     configz: () => ({
-      ...shownConfig(config),
-      admission: describePolicy(policy),
+      agentconfig: { ...shownConfig(config), admission: describePolicy(policy) },
+      environment: shownEnvironment(config),
     }),
     events: () => held.journal?.recentEvents() ?? [],
     retry: pod => held.pods?.retry(pod) ?? false,

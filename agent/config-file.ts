@@ -5,6 +5,7 @@
  */
 import { parseDocument } from 'yaml';
 import { ConfigError } from './config-error.js';
+import { nearestName } from '../protocol/pod-schema-errors.js';
 import { OTHER_KUBELET_FIELDS } from './kubelet-configuration.js';
 import { KUBELET_SETTINGS, SETTINGS, type SettingName } from './settings.js';
 
@@ -39,7 +40,7 @@ export function readConfigFile(name: string, text: string): ConfigFile {
     const isOurs = isSetting(key) && (!isKubelets || isKubeletSetting(key));
     if (isOurs) values.set(key, setting);
     else if (isKubelets && OTHER_KUBELET_FIELDS.has(key)) meaningless.push(key);
-    else throw new ConfigError(`${name}: unknown setting "${key}"; known: ${known(isKubelets)}`);
+    else throw new ConfigError(`${name}: unknown setting "${key}"${hint(key, isKubelets)}`);
   }
   const warnings =
     meaningless.length === 0
@@ -67,7 +68,9 @@ function restartPeriod(name: string, value: unknown): Settings {
   );
 }
 
-function known(isKubelets: boolean): string {
-  const names = Object.keys(SETTINGS) as SettingName[];
-  return (isKubelets ? names.filter(isKubeletSetting) : names).join(', ');
+function hint(key: string, isKubelets: boolean): string {
+  const all = Object.keys(SETTINGS) as SettingName[];
+  const names = isKubelets ? all.filter(isKubeletSetting) : all;
+  const near = nearestName(key, names);
+  return near === undefined ? `; known: ${names.join(', ')}` : ` (did you mean "${near}"?)`;
 }

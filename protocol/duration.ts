@@ -12,3 +12,16 @@ export function parseDurationMs(text: string): number | null {
   }
   return Math.round(total);
 }
+
+/** As Go prints it: `1h30m0s`, `1.5s`, `250ms`, `0s`. `ms` is a whole number of 0 or more. */
+export function formatDuration(ms: number): string {
+  if (ms === 0) return '0s';
+  if (ms < 1000) return `${ms}ms`;
+  const [hours, minutes, seconds] = [
+    Math.floor(ms / 3_600_000),
+    Math.floor(ms / 60_000) % 60,
+    (ms % 60_000) / 1000,
+  ];
+  const upper = [...(hours > 0 ? [`${hours}h`] : []), ...(ms >= 60_000 ? [`${minutes}m`] : [])];
+  return `${upper.join('')}${seconds}s`;
+}

@@ -195,8 +195,8 @@ export function describePolicy(policy: AdmissionPolicy): Readonly<Record<PolicyS
     return {
       podSecurity,
       ...(podSecurity === 'privileged' ? {} : { minHostPort }),
-      hostPaths,
-      images: images?.map(describePattern) ?? null,
+      ...(hostPaths === null ? {} : { hostPaths }),
+      ...(images === null ? {} : { images: images.map(describePattern) }),
       requireDigests,
     };
   };

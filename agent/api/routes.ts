@@ -43,7 +43,7 @@ const READ: Readonly<Record<string, Handler>> = {
   '/pods': ({ response }, _url, sources) => json(response, podListOf(sources.pods())),
   '/status': ({ response }, _url, sources) => json(response, sources.status()),
   '/plan': ({ response }, _url, sources) => text(response, sources.plan()),
-  '/configz': ({ response }, _url, sources) => json(response, { agentconfig: sources.configz() }),
+  '/configz': ({ response }, _url, sources) => json(response, sources.configz()),
   '/events': ({ response }, _url, sources) => {
     json(response, eventListOf(sources.events(), sources.nodeName));
   },

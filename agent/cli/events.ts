@@ -61,16 +61,25 @@ export function retryCommand(context: CliContext): Command {
     });
 }
 
+interface Configz {
+  /** As a configuration file would say it. */
+  readonly agentconfig: unknown;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
 export function configCommand(context: CliContext): Command {
   return context
     .withDataDir(new Command('config'))
-    .summary('show the settings in force')
+    .summary('show the settings in force, as a configuration file')
     .option('-o, --output <format>', 'yaml | json', 'yaml')
     .action(async (options: { dataDir: string; output: string }) => {
-      const { agentconfig } = await getJson<{ agentconfig: unknown }>(options.dataDir, '/configz');
-      if (options.output === 'json') return context.print(JSON.stringify(agentconfig, null, 4));
-      if (options.output !== 'yaml')
+      if (!['yaml', 'json'].includes(options.output))
         throw new CliError('refused', `-o ${options.output}: not one of yaml, json`);
+      const { agentconfig, environment } = await getJson<Configz>(options.dataDir, '/configz');
+      if (options.output === 'json') return context.print(JSON.stringify(agentconfig, null, 4));
       context.print(stringify(agentconfig).trimEnd());
+      for (const [name, value] of Object.entries(environment)) {
+        context.print(`# from the environment: ${name}=${value}`);
+      }
     });
 }

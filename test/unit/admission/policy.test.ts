@@ -222,7 +222,7 @@ test('the summary says what holds, defaults filled in', () => {
     bundle: { podSecurity: 'privileged', images: ['registry.example/*'] },
     http: { podSecurity: 'restricted', minHostPort: null, hostPaths: [{ prefix: '/dev/' }] },
   };
-  const rest = { hostPaths: null, images: null, requireDigests: false };
+  const rest = { requireDigests: false };
   assert.deepEqual(describePolicy(parseAdmissionPolicy(section, WHERE)), {
     bundle: { ...rest, podSecurity: 'privileged', images: ['registry.example/*'] },
     file: { ...rest, podSecurity: 'privileged' },

@@ -4,7 +4,9 @@ import { describe, test } from 'node:test';
 import { ConfigError } from '../../../agent/config-error.js';
 import { resolveConfig, type AgentConfig, type ConfigInput } from '../../../agent/config.js';
 import { envName, FILE_ONLY, flagName, SETTINGS } from '../../../agent/settings.js';
-import { shownConfig } from '../../../agent/shown-config.js';
+import { stringify } from 'yaml';
+import { describePolicy } from '../../../agent/admission/policy.js';
+import { shownConfig, shownEnvironment } from '../../../agent/shown-config.js';
 
 function input(change: Partial<ConfigInput> & { readonly text?: string } = {}): ConfigInput {
   const { text, ...rest } = change;
@@ -129,7 +131,7 @@ describe('a mistake says what, where, and what to do', () => {
     [
       'an unknown setting',
       { text: 'nodename: x' },
-      /agent\.yaml: unknown setting "nodename"; known: dataDir, nodeName/,
+      /agent\.yaml: unknown setting "nodename" \(did you mean "nodeName"\?\)/,
     ],
     [
       'a setting of ours in the kubelet’s file',
@@ -232,7 +234,52 @@ test('row 33: neither is the password of a proxy, its address is', () => {
     ...input({ text: 'staticPodURL: http://h/p' }),
     env: { HTTP_PROXY: 'http://me:pw@proxy:3128', https_proxy: 'me:pw@tls', NO_PROXY: '.example' },
   });
-  const shown = JSON.stringify(shownConfig(resolved.config));
-  assert.doesNotMatch(shown, /pw/);
-  assert.match(shown, /http:\/\/<hidden>@proxy:3128.*<hidden>@tls.*\.example/);
+  assert.deepEqual(shownEnvironment(resolved.config), {
+    HTTP_PROXY: 'http://<hidden>@proxy:3128',
+    HTTPS_PROXY: '<hidden>@tls',
+    NO_PROXY: '.example',
+  });
+  assert.doesNotMatch(JSON.stringify(shownConfig(resolved.config)), /pw/);
+});
+
+describe('row 221: what is shown is a configuration file that says the same', () => {
+  const texts: Readonly<Record<string, string>> = {
+    'without settings': '{}',
+    'with every setting': `
+nodeLabels: {site: berlin}
+runtime: none
+kubeletPods: http://127.0.0.1:10255/pods
+apiListen: "[::1]:10255"
+staticPodPath: /m
+fileCheckFrequency: 1500ms
+staticPodURL: https://h:8/p
+httpCheckFrequency: 1h1m
+allowedUnsafeSysctls: [net.core.somaxconn]
+maxPods: 5
+podPidsLimit: 100
+singleProcessOOMKill: true
+clusterDNS: [10.0.0.10]
+clusterDomain: x.y
+resolvConf: /r
+podLogsDir: /logs
+maxContainerRestartPeriod: 90s
+serializeImagePulls: true
+registryCredentials: /c
+imageGarbageCollection: true
+imageGCHighThresholdPercent: 70
+imageGCLowThresholdPercent: 60
+imageMinimumGCAge: 1m
+imageMaximumGCAge: 24h
+shutdownGracePeriod: 30s
+shutdownGracePeriodCriticalPods: 10s
+admission: {bundle: {hostPaths: [{prefix: /dev, readOnly: false}], images: [r.example/*], minHostPort: null}, http: {podSecurity: restricted}}
+`,
+  };
+  for (const [sentence, text] of Object.entries(texts)) {
+    test(sentence, () => {
+      const config = read(text);
+      const shown = { ...shownConfig(config), admission: describePolicy(config.admission) };
+      assert.deepEqual(read(stringify(shown)), config);
+    });
+  }
 });

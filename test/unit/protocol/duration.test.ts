@@ -1,0 +1,23 @@
+/** Durations as Go writes and reads them. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { formatDuration, parseDurationMs } from '../../../protocol/duration.js';
+
+/** Milliseconds, as `time.Duration.String` prints them. */
+const rows: [number, string][] = [
+  [0, '0s'],
+  [1, '1ms'],
+  [999, '999ms'],
+  [1000, '1s'],
+  [1500, '1.5s'],
+  [60_000, '1m0s'],
+  [90_000, '1m30s'],
+  [3_600_000, '1h0m0s'],
+  [90_061_001, '25h1m1.001s'],
+];
+for (const [ms, text] of rows) {
+  test(`${ms} ms is ${text}, and back`, () => {
+    assert.equal(formatDuration(ms), text);
+    assert.equal(parseDurationMs(text), ms);
+  });
+}
