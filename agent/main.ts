@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { CliError, EXIT } from '../protocol/cli-error.js';
 import { VERSION } from '../protocol/version.js';
 import type { CliContext } from './cli/context.js';
+import { describeCommand } from './cli/describe.js';
 import { configCommand, eventsCommand, retryCommand } from './cli/events.js';
 import { joinCommand } from './cli/join.js';
 import { journalCommand } from './cli/journal.js';
@@ -21,6 +22,7 @@ function programOf(context: CliContext): Command {
     joinCommand,
     runCommand,
     podsCommand,
+    describeCommand,
     statusCommand,
     logsCommand,
     eventsCommand,

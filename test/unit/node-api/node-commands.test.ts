@@ -1,7 +1,8 @@
 /** What the commands at the device print and which pod and container they take a name for. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Pod } from 'kubernetes-types/core/v1.js';
+import type { Event, Pod } from 'kubernetes-types/core/v1.js';
+import { describePod } from '../../../agent/cli/describe.js';
 import { chosenContainer } from '../../../agent/cli/logs.js';
 import { podRows, podsNamed } from '../../../agent/cli/pods.js';
 
@@ -105,4 +106,84 @@ describe('flotilla-agent logs without a container takes kubectl’s choice', () 
   for (const [sentence, pod, container, note] of rows) {
     test(sentence, () => assert.deepEqual(chosenContainer(pod), { container, note }));
   }
+});
+
+test('flotilla-agent describe shows containers with their states, conditions, and the pod’s own events', () => {
+  const at = '2026-01-01T23:58:00Z';
+  const time = at as unknown as never;
+  const container = { image: 'web:1', imageID: '', ready: false, restartCount: 2 };
+  const pod = podOf('web-n1', 'shop', {
+    metadata: {
+      name: 'web-n1',
+      namespace: 'shop',
+      labels: { app: 'web' },
+      annotations: { 'flotilla.dev/bundle': 'shop/front' },
+    },
+    status: {
+      phase: 'Pending',
+      reason: 'MissingSecret',
+      message: 'spec.volumes[0].secret: secret "k" not found',
+      conditions: [{ type: 'Ready', status: 'False', lastTransitionTime: time, reason: 'Waits' }],
+      initContainerStatuses: [
+        { ...container, name: 'init', state: { waiting: { reason: 'PodInitializing' } } },
+      ],
+      containerStatuses: [
+        {
+          ...container,
+          name: 'app',
+          state: { waiting: { reason: 'CrashLoopBackOff', message: 'back-off 10s' } },
+          lastState: { terminated: { exitCode: 3, reason: 'Error', finishedAt: time } },
+        },
+      ],
+    },
+  });
+  const event = (name: string, namespace: string, reason: string): Event => ({
+    metadata: {},
+    involvedObject: { kind: 'Pod', name, namespace },
+    type: 'Warning',
+    reason,
+    message: `${reason} it`,
+    lastTimestamp: time,
+    source: { component: 'flotilla-agent', host: 'n1' },
+  });
+  const events = [
+    event('web-n1', 'shop', 'BackOff'),
+    event('web-n1', 'default', 'Other'),
+    event('db-n1', 'shop', 'Else'),
+  ];
+  assert.deepEqual(describePod(pod, events, NOW), [
+    'Name:          web-n1',
+    'Namespace:     shop',
+    'Labels:        app=web',
+    'Annotations:   flotilla.dev/bundle=shop/front',
+    'Node:          n1',
+    'Source:        bundle shop/front',
+    'Status:        Pending: MissingSecret: spec.volumes[0].secret: secret "k" not found',
+    'Start Time:    ',
+    'IP:            ',
+    'Host IP:       ',
+    'Init Containers:',
+    '  init:',
+    '    Image:         web:1',
+    '    Container ID:  ',
+    '    State:         waiting: PodInitializing',
+    '    Last State:    <none>',
+    '    Ready:         false',
+    '    Restarts:      2',
+    'Containers:',
+    '  app:',
+    '    Image:         web:1',
+    '    Container ID:  ',
+    '    State:         waiting: CrashLoopBackOff: back-off 10s',
+    `    Last State:    terminated (exit code 3): Error at ${at}`,
+    '    Ready:         false',
+    '    Restarts:      2',
+    'Conditions:',
+    '  Type    Status   Since                  Reason   Message',
+    `  Ready   False    ${at}   Waits`,
+    'Events:',
+    '  Type      Reason    Age   From                 Message',
+    '  Warning   BackOff   2m    flotilla-agent, n1   BackOff it',
+  ]);
+  assert.equal(describePod(pod, [], NOW).at(-1), 'Events: <none>');
 });
