@@ -3,8 +3,9 @@
  * the node's API show. Each test names the row of the kubelet's behaviour, or the kubelet's own test, that it covers.
  */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
+import type { Pod } from 'kubernetes-types/core/v1.js';
 import { BlackBox, container, FOREVER, NODE, pod } from '../../support/black-box.js';
 import { docker, noEngine } from '../../support/docker.js';
 import { eventually } from '../../support/wait.js';
@@ -19,7 +20,7 @@ describe('life of a pod, black box', { skip: noEngine() }, () => {
   });
   after(() => box.close());
 
-  test('rows 46, 50, 54, 55, 209, 211 to 213: identity, defaults, names and labels', async () => {
+  test('rows 46, 50, 54, 55, 207, 209, 211 to 213: identity, defaults, names and labels, logs that rotate', async () => {
     const metadata = { labels: { app: 'web' }, annotations: { note: 'x' } };
     box.put(
       'id.yaml',
@@ -46,6 +47,11 @@ describe('life of a pod, black box', { skip: noEngine() }, () => {
     assert.equal(labelOf(sandbox, 'app'), 'web');
     assert.equal(labelOf(sandbox, 'annotation.note'), 'x');
     assert.equal(labelOf(app, 'app'), undefined);
+    const { LogConfig } = app.HostConfig;
+    assert.deepEqual(LogConfig, {
+      Type: 'json-file',
+      Config: { 'max-size': '10m', 'max-file': '5' },
+    });
     box.remove('id.yaml');
     docker('rm', '-f', app.Id);
     await box.gone('id');
@@ -159,6 +165,28 @@ describe('life of a pod, black box', { skip: noEngine() }, () => {
     await eventually('counted again', async () => (await count()) >= before);
     box.remove('stay.yaml');
     await box.gone('stay');
+  });
+
+  test('row 214: an agent that has lost all that it wrote down knows from the labels what runs', async () => {
+    const two = [container('app'), container('ends', 'sleep 1; exit 3')];
+    box.put('known.yaml', pod('known', two));
+    const ends = (found: Pod) =>
+      found.status?.containerStatuses?.find(one => one.name === 'ends')?.restartCount ?? 0;
+    await box.until('a restart', 'known', found => ends(found) >= 1);
+    const before = ['POD', 'app'].map(name => box.running('known', name).Id);
+    await box.stop('SIGKILL');
+    for (const name of readdirSync(box.dir)) {
+      const isKept = ['manifests', 'pods', 'agent.yaml', 'agent.log'].includes(name);
+      if (!isKept) rmSync(box.path(name), { recursive: true });
+    }
+    await box.start();
+    await box.until('known again', 'known', found => ends(found) >= 1);
+    assert.deepEqual(
+      ['POD', 'app'].map(name => box.running('known', name).Id),
+      before,
+    );
+    box.remove('known.yaml');
+    await box.gone('known');
   });
 
   test('row 72, T13: a file deleted while the agent was away ends its pod at the next start', async () => {

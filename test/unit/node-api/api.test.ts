@@ -139,7 +139,7 @@ describe('the node’s API', () => {
     });
   }
 
-  test('row 218: healthz says ok, and 500 when the loop has stopped', async () => {
+  test('rows 218, 219: healthz says ok, and 500 when the loop has stopped', async () => {
     assert.deepEqual(await ask({ path: '/healthz', over: 'loopback' }), { code: 200, body: 'ok' });
     isHealthy = false;
     assert.equal((await ask({ path: '/healthz' })).code, 500);

@@ -101,6 +101,15 @@ describe('a valid pod', () => {
   });
 });
 
+test('row 61: ephemeral containers and scheduling gates are refused', () => {
+  const spec = { ephemeralContainers: [{ name: 'debug' }], schedulingGates: [{ name: 'wait' }] };
+  const result = validatePodManifest(manifest({ spec: spec as object }), { context: 'file' });
+  assert.deepEqual(result.ok ? [] : result.errors.map(error => error.path).sort(), [
+    'spec.ephemeralContainers',
+    'spec.schedulingGates',
+  ]);
+});
+
 describe('many errors', () => {
   test('are cut at a hundred', () => {
     const fields = Array.from({ length: 500 }, (_, index) => [`unknown${index}`, 1]);
