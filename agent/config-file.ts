@@ -60,7 +60,8 @@ function restartPeriod(name: string, value: unknown): Settings {
   if (value === undefined || value === null) return {};
   if (typeof value === 'object' && !Array.isArray(value)) {
     const { maxContainerRestartPeriod, ...others } = value as Settings;
-    if (Object.keys(others).length === 0) return { maxContainerRestartPeriod };
+    const isGiven = maxContainerRestartPeriod !== undefined;
+    if (Object.keys(others).length === 0) return isGiven ? { maxContainerRestartPeriod } : {};
   }
   const where = 'crashLoopBackOff';
   throw new ConfigError(

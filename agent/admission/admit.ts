@@ -7,7 +7,7 @@
  * remembered between two calls. Kubelet behaviour rows 177 to 184. Pure.
  */
 import type { Gate, GateContext, Holding, AdmissionNode } from './gate.js';
-import { hostPortGate } from './host-port-gate.js';
+import { hostPortGate, NODE_PORTS } from './host-port-gate.js';
 import { affinityGate, nameGate, osGate, resourcesGate } from './node-fit.js';
 import { policyRejection, type AdmissionPolicy } from './policy.js';
 import { startAfterGate, WAITING_FOR } from './start-after-gate.js';
@@ -167,14 +167,14 @@ function judge(
     ...living.filter(isThere).map(({ key, pod }) => holdingOf(key, pod, false)),
     ...ending.map(({ key, pod }) => holdingOf(key, pod, true)),
   ];
-  const ask = (pod: DesiredPod, which: readonly Gate[]) =>
+  const ask = (pod: DesiredPod, which: readonly Gate[], held: readonly Holding[] = holdings) =>
     firstNo(which, pod, {
       node,
       desired,
       reports,
       engine,
       now,
-      holdings: holdings.filter(({ key }) => key !== pod.key),
+      holdings: held.filter(({ key }) => key !== pod.key),
     });
   const rejections = new Map<string, Rejection>();
   for (const pod of inOrder(living)) {
@@ -186,7 +186,40 @@ function judge(
     if (no !== null) rejections.set(pod.uid, no);
     else if (!isThere(pod)) holdings.push(holdingOf(pod.key, pod.pod, false));
   }
+  const waiting = inOrder(living).filter(({ uid }) => isWaitingForPort(rejections.get(uid)));
+  for (const { uid } of exchanging(waiting, (pod, freed, taken) => {
+    const left = holdings.filter(({ key, isEnding }) => !isEnding || !freed.has(key));
+    return ask(pod, gates, [...left, ...taken]) === null;
+  })) {
+    rejections.delete(uid);
+  }
   return rejections;
+}
+
+function isWaitingForPort(rejection: Rejection | undefined): boolean {
+  return rejection?.reason === NODE_PORTS && rejection.phase === 'Pending';
+}
+
+/**
+ * Those that wait for each other's ports in a ring: each could begin if the former versions of all of them had ended. As on
+ * a kubelet all these end, and then all begin. `mayBegin`: if the pods of these names had ended, and these had begun.
+ */
+function exchanging(
+  waiting: readonly DesiredPod[],
+  mayBegin: (pod: DesiredPod, freed: ReadonlySet<string>, taken: readonly Holding[]) => boolean,
+): readonly DesiredPod[] {
+  let ring = waiting;
+  for (;;) {
+    const freed = new Set(ring.map(({ key }) => key));
+    const taken: Holding[] = [];
+    const next = ring.filter(pod => {
+      if (!mayBegin(pod, freed, taken)) return false;
+      taken.push(holdingOf(pod.key, pod.pod, false));
+      return true;
+    });
+    if (next.length === ring.length) return ring;
+    ring = next;
+  }
 }
 
 export function admission(options: AdmissionOptions): Admission {

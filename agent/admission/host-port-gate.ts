@@ -8,6 +8,8 @@
 import { rejected, waiting, type Gate } from './gate.js';
 import { describeHostPort, hostPortsOf, portsClash } from '../../protocol/host-ports.js';
 
+export const NODE_PORTS = 'NodePorts';
+
 const PREDICATE =
   "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports";
 
@@ -23,6 +25,6 @@ export const hostPortGate: Gate = ({ pod }, { holdings }) => {
   const { own, holder } = worst;
   const taken = `${own.path}: host port ${describeHostPort(own)} is taken by pod ${holder.key}`;
   return holder.isEnding
-    ? waiting('NodePorts', `${PREDICATE}: ${taken}, which is ending`)
-    : rejected('NodePorts', `${PREDICATE}: ${taken}`);
+    ? waiting(NODE_PORTS, `${PREDICATE}: ${taken}, which is ending`)
+    : rejected(NODE_PORTS, `${PREDICATE}: ${taken}`);
 };

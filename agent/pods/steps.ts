@@ -115,7 +115,8 @@ function waitOfTeardown(step: Step, earlier: Step): Wait {
       return samePod && earlier.do === 'stopContainer' ? 'success' : 'none';
     case 'removeContainer':
       if (!samePod) return 'none';
-      if (earlier.do === 'stopContainer' && earlier.id === step.id) return 'success';
+      // What has ended tells its exit code and its output until the last of its pod has ended too.
+      if (earlier.do === 'stopContainer') return earlier.id === step.id ? 'success' : 'end';
       return earlier.do === 'startContainer' && earlier.container === step.container
         ? 'success'
         : 'none';

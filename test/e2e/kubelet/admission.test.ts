@@ -106,6 +106,26 @@ describe('admission, black box', { skip: noEngine(), concurrency: 3 }, () => {
     await removeAll('second', 'busy');
   });
 
+  test('row 64: two pods that exchange their host ports end, and begin on each other’s', async () => {
+    const [first, second] = [await freePort(), await freePort()];
+    const on = (hostPort: number) => ({ ports: [{ containerPort: 80, hostPort }] });
+    put('left', on(first));
+    put('right', on(second));
+    await Promise.all([box.ready('left'), box.ready('right')]);
+    put('left', on(second));
+    put('right', on(first));
+    const portOf = (name: string) =>
+      box.inspect(name, 'POD').map(({ HostConfig }) => {
+        const bound = HostConfig.PortBindings as Record<string, { HostPort: string }[]>;
+        return bound['80/tcp']?.[0]?.HostPort;
+      });
+    await eventually('both have moved', () => {
+      return portOf('left').join() === String(second) && portOf('right').join() === String(first);
+    });
+    await Promise.all([box.ready('left'), box.ready('right')]);
+    await removeAll('left', 'right');
+  });
+
   test('row 163 better: a host path that is listed, a longer name, a link that leads out', async () => {
     const mounting = (name: string, path: string) =>
       put(

@@ -146,6 +146,24 @@ describe('life of a pod, black box', { skip: noEngine() }, () => {
     assert.ok(Date.now() - from >= 3_900);
   });
 
+  test('row 192: of a pod that is ending the exit codes, counts and logs stay until the last container has ended', async () => {
+    const quick = container('quick', "echo hello; trap 'exit 3' TERM; while :; do sleep 0.1; done");
+    const deaf = container('deaf', "trap '' TERM; while :; do sleep 0.1; done");
+    box.put('parts.yaml', pod('parts', [quick, deaf], { terminationGracePeriodSeconds: 6 }));
+    await box.ready('parts');
+    box.remove('parts.yaml');
+    const ended = await eventually('the first has ended', async () => {
+      const found = (await box.pods()).find(one => one.metadata?.name === `parts-${NODE}`);
+      const status = found?.status?.containerStatuses?.find(one => one.name === 'quick');
+      return status?.state?.running === undefined ? status : undefined;
+    });
+    assert.equal(ended?.state?.terminated?.exitCode, 3);
+    assert.equal(ended.restartCount, 0);
+    const logs = await box.get(`/containerLogs/default/parts/quick`);
+    assert.equal(logs.body, 'hello\n');
+    await box.gone('parts');
+  });
+
   test('rows 74, 90, T7, T20: an agent that ends or is killed leaves containers alone and knows them again', async () => {
     box.put('stay.yaml', pod('stay', [container('app'), container('ends', 'sleep 1; exit 3')]));
     await box.until('a restart', 'stay', found =>

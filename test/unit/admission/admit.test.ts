@@ -382,6 +382,60 @@ describe('row 184: host ports', () => {
     assert.deepEqual(verdicts(admit(renamed, { ...context, observed: NOTHING })), { b: '-' });
   });
 
+  describe('row 64: pods that take over each other’s ports', () => {
+    /** Each runs on its first port and is to run on its second. */
+    const swapped = (
+      ports: Record<string, [number, number]>,
+      more: Record<string, PodOptions> = {},
+    ) => {
+      const names = Object.keys(ports);
+      const of = (index: 0 | 1) =>
+        wishes(
+          names.map(name =>
+            pod(name, { ...onPort(ports[name]?.[index] ?? 0), ...(index === 1 ? more[name] : {}) }),
+          ),
+        );
+      const before = of(0);
+      const were = names.map(name => find(before, name));
+      return verdicts(
+        admit(of(1), {
+          observed: together(...were.map(running)),
+          reports: were.map(was => report(was, READY)),
+        }),
+      );
+    };
+
+    test('may all begin when they wait in a ring: nobody else would end first', () => {
+      assert.deepEqual(swapped({ a: [81, 82], b: [82, 81] }), { a: '-', b: '-' });
+      const three = { a: [81, 82], b: [82, 83], c: [83, 81] } satisfies Record<
+        string,
+        [number, number]
+      >;
+      assert.deepEqual(swapped(three), { a: '-', b: '-', c: '-' });
+    });
+
+    test('wait one after the other where one of them can begin', () => {
+      const chain = { a: [81, 82], b: [82, 83] } satisfies Record<string, [number, number]>;
+      assert.deepEqual(swapped(chain), { a: 'Pending NodePorts', b: '-' });
+    });
+
+    test('all wait where one of the ring may not begin for another reason', () => {
+      const refused = { b: { spec: { nodeSelector: { site: 'paris' } } } };
+      assert.deepEqual(swapped({ a: [81, 82], b: [82, 81] }, refused), {
+        a: 'Pending NodePorts',
+        b: 'Failed NodeAffinity',
+      });
+    });
+
+    test('are two for one place: only the first of them begins', () => {
+      const ring = { a: [81, 82], b: [82, 81], c: [83, 81] } satisfies Record<
+        string,
+        [number, number]
+      >;
+      assert.deepEqual(swapped(ring), { a: '-', b: '-', c: 'Pending NodePorts' });
+    });
+  });
+
   test('what runs is not judged again', () => {
     const desired = wishes([pod('a', onPort(8080)), pod('b', onPort(8080))]);
     const observed = together(running(find(desired, 'a')), running(find(desired, 'b')));

@@ -96,6 +96,8 @@ describe('the file', () => {
         ].join('\n'),
       }),
     );
+    const empty = 'kind: KubeletConfiguration\ncrashLoopBackOff: {}';
+    assert.equal(read(empty).restartBackOffMaxMs, 300_000);
     assert.equal(config.staticPodPath, '/etc/kubernetes/manifests');
     assert.deepEqual(config.url, {
       url: 'http://10.0.0.1/pods',

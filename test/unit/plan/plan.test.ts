@@ -430,6 +430,16 @@ describe('plan', () => {
     });
   });
 
+  test('what has ended is removed after the last of its pod has ended, so that its exit code and output can be read', () => {
+    const of = { uid: 'u', reason: '' };
+    const end = { graceSeconds: 1, order: 0, ...of };
+    const stop = { do: 'stopContainer', container: 'b', id: 'b0', ...end } as const;
+    const remove = { do: 'removeContainer', container: 'a', id: 'a0', ...of } as const;
+    assert.equal(waitFor(remove, stop), 'end');
+    assert.equal(waitFor({ ...remove, id: 'b0' }, stop), 'success');
+    assert.equal(waitFor(remove, { ...stop, uid: 'v' }), 'none');
+  });
+
   test('a container in back-off waits from its end, and the plan says until when', () => {
     const pod = wish(manifest('web'));
     const at = (ms: number) => new Date(NOW + ms);

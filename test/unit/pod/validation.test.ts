@@ -103,7 +103,7 @@ describe('a valid pod', () => {
 
 test('row 61: ephemeral containers and scheduling gates are refused', () => {
   const spec = { ephemeralContainers: [{ name: 'debug' }], schedulingGates: [{ name: 'wait' }] };
-  const result = validatePodManifest(manifest({ spec: spec as object }), { context: 'file' });
+  const result = validatePodManifest(manifest({ spec: spec }), { context: 'file' });
   assert.deepEqual(result.ok ? [] : result.errors.map(error => error.path).sort(), [
     'spec.ephemeralContainers',
     'spec.schedulingGates',
