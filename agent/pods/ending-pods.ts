@@ -28,9 +28,11 @@ export class EndingPods {
     return this.#ending;
   }
 
-  /** Of those that are known. */
-  manifests(): DesiredPod[] {
-    return [...this.#ending.values()].flatMap(({ desired }) => desired ?? []);
+  /** Of those that are known; without those that are kept running. */
+  manifests(kept: readonly DesiredPod[] = []): DesiredPod[] {
+    const uids = new Set(kept.map(({ uid }) => uid));
+    const known = [...this.#ending.values()].flatMap(({ desired }) => desired ?? []);
+    return known.filter(({ uid }) => !uids.has(uid));
   }
 
   /** Engine ids of what has begun to end for good and is still there. */

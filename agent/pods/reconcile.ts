@@ -6,6 +6,7 @@
  * once a minute in any case. Without the engine it waits and goes on when that is back; when it ends itself it
  * leaves the containers as they are (kubelet behaviour rows 74, 81, 82).
  */
+import { actingWishes } from './acting-wishes.js';
 import { BACK_OFF_MAX_MS } from './back-off.js';
 import { CompletionBook } from './completion-book.js';
 import type { DesiredPod } from './desired.js';
@@ -221,12 +222,11 @@ class Reconciler implements Pods {
     await this.#merge();
     await this.#look();
     this.#noteExits(now);
-    const [desired, observed] = [this.#wishes.now, this.#observed];
+    const observed = this.#observed;
+    const desired = actingWishes(this.#wishes.now, this.#endingPods.byUid, observed);
     const over = this.#completions.of(desired.pods);
-    const ending = [
-      ...this.#endingPods.manifests(),
-      ...desired.pods.filter(({ uid }) => over.has(uid)),
-    ];
+    const isOver = ({ uid }: DesiredPod) => over.has(uid);
+    const ending = [...this.#endingPods.manifests(desired.pods), ...desired.pods.filter(isOver)];
     this.#prober.watch(probeTargets({ wanted: desired.pods, ending, observed }));
     const { condemned } = this.#endingPods;
     const startedAt = startTimes(this.#reports);
@@ -245,7 +245,7 @@ class Reconciler implements Pods {
       podData: this.#podData,
       podVolumes: await this.#volumes.withVolumes(over.keys()),
     });
-    this.#dispatch(now);
+    this.#dispatch(now, desired.pods);
     this.#areKnown = true;
     this.#show();
     this.#waker.end();
@@ -283,9 +283,9 @@ class Reconciler implements Pods {
   }
 
   /** Starts a worker for each plan with steps; stops one whose pod is to become something else. */
-  #dispatch(now: number): void {
+  #dispatch(now: number, wanted: readonly DesiredPod[]): void {
     const { runtime, clock } = this.#options;
-    this.#workers.abortOutdated(this.#wishes.now.pods);
+    this.#workers.abortOutdated(wanted);
     const identities = identitiesOf(this.#observed);
     for (const podPlan of this.#plans) {
       const { key, steps } = podPlan;

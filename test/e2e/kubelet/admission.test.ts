@@ -7,7 +7,7 @@ import { mkdirSync, symlinkSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { BlackBox, container, pod } from '../../support/black-box.js';
-import { noEngine } from '../../support/docker.js';
+import { docker, noEngine } from '../../support/docker.js';
 import { freePort } from '../../support/registry.js';
 import { eventually } from '../../support/wait.js';
 
@@ -124,6 +124,43 @@ describe('admission, black box', { skip: noEngine(), concurrency: 3 }, () => {
     });
     await Promise.all([box.ready('left'), box.ready('right')]);
     await removeAll('left', 'right');
+  });
+
+  test('P2: what runs in the place of an edit that may not begin is restarted and probed as before', async () => {
+    const [first, second] = [await freePort(), await freePort()];
+    const on = (hostPort: number) => ({ ports: [{ containerPort: 80, hostPort }] });
+    const exec = { command: ['sh', '-c', '! test -e /tmp/sick'] };
+    const probed = {
+      livenessProbe: { exec, periodSeconds: 1, failureThreshold: 1, timeoutSeconds: 10 },
+    };
+    put('holder', on(first));
+    put('kept', { ...on(second), ...probed });
+    await Promise.all([box.ready('holder'), box.ready('kept')]);
+    const before = box.running('kept', 'app').Id;
+    put('kept', { ...on(first), ...probed });
+    await eventually('the edit is held', async () => {
+      const pods = (await box.pods()).filter(({ metadata }) => metadata?.name === 'kept-n1');
+      return pods.some(({ status }) => status?.reason === 'NodePorts');
+    });
+    assert.equal(box.running('kept', 'app').Id, before);
+    docker('exec', before, 'touch', '/tmp/sick');
+    const probedAnew = await eventually('its probe restarts it', () => {
+      const [newest] = box.inspect('kept', 'app');
+      return newest !== undefined && newest.Id !== before && newest.State.Running && newest.Id;
+    });
+    docker('kill', String(probedAnew));
+    await eventually('it is restarted again', () => {
+      const [newest] = box.inspect('kept', 'app');
+      return newest !== undefined && newest.Id !== probedAnew && newest.State.Running;
+    });
+    put('holder', on(second));
+    await eventually('the edit begins', () =>
+      box.inspect('kept', 'POD').some(({ HostConfig, State }) => {
+        const bound = HostConfig.PortBindings as Record<string, { HostPort: string }[]>;
+        return State.Running && bound['80/tcp']?.[0]?.HostPort === String(first);
+      }),
+    );
+    await removeAll('holder', 'kept');
   });
 
   test('row 163 better: a host path that is listed, a longer name, a link that leads out', async () => {
