@@ -106,6 +106,7 @@ export async function runPodsOnEngine(parts: PodsOnEngine, closings: Closings): 
         volumeGate(await volumes.mountProblem()),
         missingObjectGate,
       ],
+      editGates: [missingObjectGate],
     }),
   });
   closings.push(() => pods.stop());

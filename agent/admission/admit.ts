@@ -39,6 +39,8 @@ export interface AdmissionOptions {
   readonly node: AdmissionNode;
   /** Asked after policy, node and ports, before the start order. */
   readonly gates?: readonly Gate[];
+  /** Those of them that are asked of an edit of a pod that runs too, after the policy. */
+  readonly editGates?: readonly Gate[];
 }
 
 const NO_COMPLETIONS: Completions = new Map();
@@ -144,14 +146,14 @@ function policyGate(policy: AdmissionPolicy): Gate {
 
 interface Asked {
   readonly node: AdmissionNode;
-  readonly policy: Gate;
+  readonly edits: readonly Gate[];
   readonly gates: readonly Gate[];
 }
 
 function judge(
   desired: Desired,
   context: AdmissionContext,
-  { node, policy, gates }: Asked,
+  { node, edits, gates }: Asked,
 ): ReadonlyMap<string, Rejection> {
   const { observed, reports, now, engine = null } = context;
   const present = presentPods(observed);
@@ -182,7 +184,7 @@ function judge(
     const isRunning = isThere(pod) && !isCold;
     if (isRunning && !isEdited(pod, present)) continue;
     // Ports and place are a running pod's already; what an edit puts into it is not.
-    const no = ask(pod, isRunning ? [policy] : isCold ? [startAfterGate] : gates);
+    const no = ask(pod, isRunning ? edits : isCold ? [startAfterGate] : gates);
     if (no !== null) rejections.set(pod.uid, no);
     else if (!isThere(pod)) holdings.push(holdingOf(pod.key, pod.pod, false));
   }
@@ -223,8 +225,9 @@ function exchanging(
 }
 
 export function admission(options: AdmissionOptions): Admission {
-  const { node } = options;
+  const { node, editGates = [] } = options;
   const policy = policyGate(options.policy);
+  const edits = [policy, ...editGates];
   const gates: readonly Gate[] = [
     policy,
     nameGate,
@@ -237,7 +240,7 @@ export function admission(options: AdmissionOptions): Admission {
   ];
   return {
     admit(desired, context) {
-      const rejections = judge(desired, context, { node, policy, gates });
+      const rejections = judge(desired, context, { node, edits, gates });
       const pods = desired.pods.map(pod => {
         const rejection = rejections.get(pod.uid) ?? null;
         return rejection === pod.rejection ? pod : { ...pod, rejection };

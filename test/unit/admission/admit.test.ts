@@ -443,6 +443,37 @@ describe('row 184: host ports', () => {
   });
 });
 
+describe('P2: an edit of a pod that runs', () => {
+  const missing = {
+    phase: 'Pending',
+    reason: 'MissingConfigMap',
+    message: 'x',
+    againAt: null,
+  } as const;
+  const asked: string[] = [];
+  const gateOf = (name: string) => (pod: DesiredPod) => {
+    asked.push(`${name} ${pod.uid === '' ? '' : pod.pod.metadata.name}`);
+    return name === 'objects' ? missing : null;
+  };
+  const objects = gateOf('objects');
+  const strict = admission({
+    policy: DEFAULT_POLICY,
+    node,
+    gates: [gateOf('other'), objects],
+    editGates: [objects],
+  });
+
+  test('is held by what it names and is not there; what has no edit is not asked', () => {
+    const was = find(wishes([pod('a')]), 'a');
+    const edited = wishes([pod('a', { containers: [{ name: 'app', args: ['x'] }] })]);
+    const context = { reports: [report(was, READY)], observed: running(was), now: T0 };
+    assert.deepEqual(verdicts(strict.admit(wishes([pod('a')]), context)), { a: '-' });
+    assert.deepEqual(asked, []);
+    assert.deepEqual(verdicts(strict.admit(edited, context)), { a: 'Pending MissingConfigMap' });
+    assert.deepEqual(asked, [`objects a-${NODE}`]);
+  });
+});
+
 describe('P20: start order', () => {
   const after = (what: string, timeout?: string): PodOptions => ({
     annotations: {
