@@ -180,12 +180,17 @@ function follows(steps: readonly Step[], step: number, earlier: number): boolean
   return false;
 }
 
-function neverTwoGenerations({ steps, desired }: PodPlan): void {
+/** Nothing of a pod begins while something of another pod of its name, or of what is to end of it, still runs. */
+function neverTwoGenerations({ there, condemned }: World, { key: name, steps }: PodPlan): void {
   for (const [at, step] of steps.entries()) {
     if (step.do !== 'startContainer') continue;
-    for (const [before, stop] of steps.entries()) {
-      if (stop.do !== 'stopContainer' || stop.uid === desired?.uid) continue;
-      assert.ok(before < at && follows(steps, at, before), `${step.container} does not wait`);
+    for (const one of there.containers) {
+      const isOfName = `${one.pod.namespace}/${one.pod.name}` === name;
+      const isOther = one.pod.uid !== step.uid || condemned.has(one.id);
+      if (!isOfName || !isOther || one.state !== 'running') continue;
+      const stop = steps.findIndex(other => other.do === 'stopContainer' && other.id === one.id);
+      assert.ok(stop !== -1, `${step.container} begins beside ${one.name} of the one before`);
+      assert.ok(stop < at && follows(steps, at, stop), `${step.container} does not wait`);
     }
   }
 }
@@ -241,7 +246,7 @@ const aHistory = fc.record({ pod: aPod, events: fc.array(anEvent, { maxLength: 1
 
 function play(pod: ValidPod, events: readonly Event[], world = new World(pod, STILL)): World {
   world.onPlan = plans => {
-    for (const one of plans) neverTwoGenerations(one);
+    for (const one of plans) neverTwoGenerations(world, one);
     leavesAloneWhatIsRight(world, plans);
     hooksBelongToStops(world, plans);
   };
