@@ -29,17 +29,19 @@ export class DockerSandboxes {
 
   async run(spec: SandboxSpec): Promise<EngineId> {
     const image = await this.#engine.attempt('CreatePodSandboxError', () => this.#image());
+    // Another pod's sandbox may teach it while this one is on its way.
+    const tried = this.#oomFloor;
     try {
       return await this.#createAndStart(spec, image);
     } catch (error) {
-      if (!mayBeOomScore(error) || this.#oomFloor === NEVER_LOWERED) {
+      if (!mayBeOomScore(error) || tried === NEVER_LOWERED) {
         throw runtimeErrorOf(error, 'CreatePodSandboxError');
       }
       const before = this.#oomFloor;
       this.#oomFloor = NEVER_LOWERED;
       try {
         const id = await this.#createAndStart(spec, image);
-        this.#sayOomFloor();
+        if (before !== NEVER_LOWERED) this.#sayOomFloor();
         return id;
       } catch {
         // It was something else: the first error says what.

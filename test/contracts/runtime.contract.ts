@@ -88,6 +88,15 @@ export function runtimeContract(
       assert.equal(await runtime.runSandbox(spec), await runtime.runSandbox(spec));
     });
 
+    test('the first sandboxes of a client come up all at once, whatever the engine has yet to refuse', async () => {
+      const client = subject.again();
+      const specs = Array.from({ length: 4 }, () => sandboxSpec(podIdentity()));
+      const ids = await Promise.all(specs.map(spec => client.runSandbox(spec)));
+      const { sandboxes } = await client.observe();
+      for (const id of ids) assert.equal(sandboxes.find(one => one.id === id)?.ready, true);
+      for (const id of ids) await client.removeSandbox(id);
+    });
+
     test('stopping and removing a sandbox twice is done the first time', async () => {
       const { sandbox, id } = await started(SCRIPT.runs);
       await runtime.stopContainer(id, 5);
