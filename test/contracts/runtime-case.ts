@@ -35,6 +35,8 @@ export interface RuntimeSubject {
 /** Scripts that the simulated engine understands too. */
 export const SCRIPT = {
   runs: 'trap "exit 143" TERM; while :; do sleep 0.1; done',
+  /** Says when it is ready to be told: process 1 does not hear a signal that it has set no trap for. */
+  obeys: 'trap "exit 143" TERM; echo ready; while :; do sleep 0.1; done',
   ignoresTerm: 'trap "" TERM; while :; do sleep 0.1; done',
   exits3: 'exit 3',
   exits0: 'exit 0',

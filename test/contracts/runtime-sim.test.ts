@@ -27,6 +27,7 @@ const program: Program = spec => {
   }
   if (script === SCRIPT.exits3) return { kind: 'exits', code: 3 };
   if (script === SCRIPT.exits0) return { kind: 'exits', code: 0 };
+  if (script === SCRIPT.obeys) return { kind: 'runs', output: ['ready'] };
   if (script === SCRIPT.speaks) return { kind: 'runs', output: ['one', 'two', 'three'] };
   return { kind: 'runs', ignoresTerm: script === SCRIPT.ignoresTerm };
 };

@@ -166,7 +166,11 @@ export function runtimeContract(
     });
 
     test('a program that obeys SIGTERM is stopped well before the grace is over', async () => {
-      const { id } = await started(SCRIPT.runs);
+      const { id } = await started(SCRIPT.obeys);
+      const { signal } = new AbortController();
+      await eventually('it is ready', async () =>
+        (await text(runtime.logs(id, {}, signal))).includes('ready'),
+      );
       await runtime.stopContainer(id, 600);
       assert.equal((await containerNow(id)).exitCode, 143);
     });
