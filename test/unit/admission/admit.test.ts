@@ -382,6 +382,20 @@ describe('row 184: host ports', () => {
     assert.deepEqual(verdicts(admit(renamed, { ...context, observed: NOTHING })), { b: '-' });
   });
 
+  test('what an agent before this one left on the port is waited for, by what the engine tells of it', () => {
+    const left = find(wishes([pod('a', onPort(8080))]), 'a');
+    const port = { containerPort: 80, hostPort: 8080, hostIP: '0.0.0.0', protocol: 'TCP' } as const;
+    const sandbox = (ready: boolean): ObservedPods => ({
+      sandboxes: [sandboxOf(left, { ready, ports: [port] })],
+      containers: [],
+    });
+    const desired = wishes([pod('b', onPort(8080))]);
+    const result = admit(desired, { observed: sandbox(true) });
+    assert.deepEqual(verdicts(result), { b: 'Pending NodePorts' });
+    assert.match(messageOf(result, 'b'), /taken by pod default\/a-edge1, which is ending$/);
+    assert.deepEqual(verdicts(admit(desired, { observed: sandbox(false) })), { b: '-' });
+  });
+
   describe('row 64: pods that take over each other’s ports', () => {
     /** Each runs on its first port and is to run on its second. */
     const swapped = (
