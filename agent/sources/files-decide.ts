@@ -11,6 +11,7 @@ import type { ConfigObject } from '../pods/config-objects.js';
 import { sha256Hex } from '../../protocol/canonical.js';
 import { podNamespace } from '../../protocol/pod.js';
 import { OWNED_FILE_PREFIX } from '../../protocol/names.js';
+import { immutableFault } from './immutable-objects.js';
 import { parseManifests, type Parsed } from './parse-manifests.js';
 
 /** True when an accepted bundle of the journal explains these bytes under this name. */
@@ -153,6 +154,18 @@ export function withLastGood(
   return { ...state, files };
 }
 
+/** A bundle's revision brings objects of its own, whatever those before were. */
+function withoutImmutableEdits(
+  name: string,
+  parsed: Parsed,
+  before: FileState | undefined,
+): Parsed {
+  if (!parsed.ok || before === undefined || name.startsWith(OWNED_FILE_PREFIX)) return parsed;
+  const fault = immutableFault(before.objects, parsed.objects);
+  if (fault === null) return parsed;
+  return { ok: false, reason: 'Immutable', message: `${name}: ${fault}`, refused: [] };
+}
+
 function judgeBytes(
   before: FileState | undefined,
   reading: Reading & { is: 'bytes' },
@@ -163,7 +176,7 @@ function judgeBytes(
   const isForeign = name.startsWith(OWNED_FILE_PREFIX) && !explains(name, bytes);
   const parsed: Parsed = isForeign
     ? { ok: false, reason: 'NotExplained', message: `${name}: ${NOT_EXPLAINED}`, refused: [] }
-    : parseFile(name, bytes, reading.mode);
+    : withoutImmutableEdits(name, parseFile(name, bytes, reading.mode), before);
   if (parsed.ok) {
     const { pods, objects } = parsed;
     const state = { name, digest, pods, objects, problem: null, refused: [] };
