@@ -3,17 +3,17 @@
  * sign; the hub takes what they signed, refuses all else, and its node runs it.
  */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import { copyFileSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { docker, ensureTestImage, noEngine, TEST_IMAGE } from '../support/docker.js';
 import { freePort, Playground } from '../support/programs.js';
 import { releaseKeysElsewhere } from '../support/release-keys.js';
+import { onTerminal } from '../support/terminal.js';
 
 const NODE = 'edge-1';
-const FLOTILLA = join(import.meta.dirname, '../../../hub/bin/flotilla.js');
+const FLOTILLA = [process.execPath, join(import.meta.dirname, '../../../hub/bin/flotilla.js')];
 
 function manifest(name: string, word: string): string {
   const command = ['sh', '-c', `trap "exit 0" TERM; echo ${word}; while :; do sleep 0.2; done`];
@@ -226,7 +226,7 @@ describe('signing without the hub', { skip: noEngine() }, () => {
   test('passphrases are typed unseen, twice for a new key; questions are asked on a terminal', async () => {
     const file = play.path('carl/typed.key');
     const typed = await onTerminal(
-      [FLOTILLA, 'key', 'generate', file],
+      [...FLOTILLA, 'key', 'generate', file],
       [
         [/Passphrase for .*: $/, 'carls secret phrase'],
         [/The same again: $/, 'carls secret phrase'],
@@ -236,7 +236,7 @@ describe('signing without the hub', { skip: noEngine() }, () => {
     assert.equal(statSync(file).mode & 0o777, 0o600);
     const bundle = play.path('carl/other.bundle');
     const signed = await onTerminal(
-      [FLOTILLA, 'bundle', 'sign', bundle, '--key', file],
+      [...FLOTILLA, 'bundle', 'sign', bundle, '--key', file],
       [
         [/Sign .*\? \[y\/N\] $/, 'y'],
         [/Passphrase of .*: $/, 'carls secret phrase'],
@@ -244,33 +244,9 @@ describe('signing without the hub', { skip: noEngine() }, () => {
     );
     assert.match(signed, /Signed .*other\.bundle with/);
     const refusal = await onTerminal(
-      [FLOTILLA, 'bundle', 'sign', bundle, '--key', play.path('anna/release.key')],
+      [...FLOTILLA, 'bundle', 'sign', bundle, '--key', play.path('anna/release.key')],
       [[/Sign .*\? \[y\/N\] $/, 'n']],
     );
     assert.match(refusal, /nothing was signed/);
   });
 });
-
-/** Runs a command on a terminal of its own and types each answer when its question stands there; all that was shown. */
-async function onTerminal(
-  args: readonly string[],
-  answers: readonly (readonly [RegExp, string])[],
-): Promise<string> {
-  const command = [process.execPath, ...args].map(word => `'${word}'`).join(' ');
-  const child = spawn('script', ['-qec', command, '/dev/null'], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  let shown = '';
-  let asked = 0;
-  let next = 0;
-  child.stdout.on('data', (chunk: Buffer) => {
-    shown += chunk.toString();
-    const [question, answer] = answers[next] ?? [];
-    if (!question?.test(shown.slice(asked))) return;
-    next++;
-    asked = shown.length;
-    child.stdin.write(`${answer ?? ''}\r`);
-  });
-  await once(child, 'exit');
-  return shown;
-}
