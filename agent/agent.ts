@@ -177,6 +177,7 @@ function startSession({
     nodeInfo: readNodeInfo,
     refuses: bundleRefusal(policy),
     runtimeNone: config.runtime === 'none',
+    revokedBundles: config.revokedBundles,
     containerRuntimeVersion: () => held.engine(),
     pods: () => (held.pods?.areKnown() ? held.pods.reports() : null),
     conditions: (): readonly SourceCondition[] => held.pods?.conditions() ?? [],

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { Command } from 'commander';
 import { CliError, EXIT } from '../../protocol/cli-error.js';
 import type { Context } from './context.js';
+import { agree } from './root-agree.js';
 
 interface InitOptions {
   dataDir: string;
@@ -14,6 +15,8 @@ interface InitOptions {
   bundlePodSecurity?: string;
   bundleMinHostPort?: string;
   bundleHostPath?: string[];
+  offlineRoot?: boolean;
+  root?: string;
 }
 
 const collect = (value: string, previous: string[] | undefined) => [...(previous ?? []), value];
@@ -22,7 +25,8 @@ export function hubCommand(context: Context): Command {
   return new Command('hub')
     .summary('set up and run the hub')
     .addCommand(initCommand(context))
-    .addCommand(runCommand(context));
+    .addCommand(runCommand(context))
+    .addCommand(dropKeysCommand(context));
 }
 
 function initCommand(context: Context): Command {
@@ -30,7 +34,9 @@ function initCommand(context: Context): Command {
     .summary('make a hub: keys, certificates, store, kubeconfig')
     .description(
       'Makes the keys of root, release and hub, a certificate authority, server certificates, the store and ' +
-        'admin.kubeconfig in an empty directory, and prints the next two commands.',
+        'admin.kubeconfig in an empty directory, and prints the next two commands.\n\n' +
+        'With --offline-root the keys of root and release are kept elsewhere: this makes the hub and root-request.json, which ' +
+        '`flotilla root create` takes; then --root completes the hub (docs/security.md).',
     )
     .requiredOption('--data-dir <dir>', 'empty or new directory')
     .option('--listen <[host]:port>', 'HTTPS: API and enrolment (default: :8443)')
@@ -55,23 +61,22 @@ function initCommand(context: Context): Command {
       'host path that bundles may mount below privileged; may be given again',
       collect,
     )
+    .option('--offline-root', 'make no root and release keys: they are, and stay, elsewhere')
+    .option('--root <file>', 'complete a hub that was made with --offline-root: its signed root 1')
     .action(async (options: InitOptions) => {
-      const { initHub } = await import('../setup/init.js');
-      const made = await setUp(() =>
-        initHub({
-          dataDir: options.dataDir,
-          listen: options.listen,
-          mqttListen: options.mqttListen,
-          broker: options.broker,
-          database: options.database,
-          hostnames: options.hostname,
-          bundlePodSecurity: options.bundlePodSecurity,
-          bundleMinHostPort: options.bundleMinHostPort,
-          bundleHostPaths: options.bundleHostPath,
-          clock: context.clock,
-          random: size => randomBytes(size),
-        }),
-      );
+      if (options.offlineRoot === true && options.root !== undefined) {
+        throw new CliError('refused', '--offline-root begins, --root completes: give one of them');
+      }
+      if (options.offlineRoot === true) return initOffline(context, settingsOf(context, options));
+      const made = await setUp(async () => {
+        if (options.root !== undefined) {
+          const { completeHub } = await import('../setup/init-offline.js');
+          const { dataDir, root: rootPath } = options;
+          return completeHub({ dataDir, rootPath, clock: context.clock });
+        }
+        const { initHub } = await import('../setup/init.js');
+        return initHub(settingsOf(context, options));
+      });
       const print = (line: string) => context.terminal.print(line);
       print(`Made a hub in ${options.dataDir}`);
       print(`  fleet        ${made.fleet}`);
@@ -83,8 +88,65 @@ function initCommand(context: Context): Command {
       if (made.config.broker !== 'embedded') {
         print(`  for the broker: certificate, key and authority in ${options.dataDir}/broker`);
       }
-      print('This hub holds every key (development). Next:');
+      const keys =
+        options.root === undefined ? 'every key (development)' : 'neither root nor release keys';
+      print(`This hub holds ${keys}. Next:`);
       for (const command of made.nextCommands) print(`  ${command}`);
+    });
+}
+
+function settingsOf(context: Context, options: InitOptions) {
+  return {
+    dataDir: options.dataDir,
+    listen: options.listen,
+    mqttListen: options.mqttListen,
+    broker: options.broker,
+    database: options.database,
+    hostnames: options.hostname,
+    bundlePodSecurity: options.bundlePodSecurity,
+    bundleMinHostPort: options.bundleMinHostPort,
+    bundleHostPaths: options.bundleHostPath,
+    clock: context.clock,
+    random: (size: number) => randomBytes(size),
+  };
+}
+
+async function initOffline(
+  context: Context,
+  settings: ReturnType<typeof settingsOf>,
+): Promise<void> {
+  const { initWaitingHub } = await import('../setup/init-offline.js');
+  const made = await setUp(() => initWaitingHub(settings));
+  const print = (line: string) => context.terminal.print(line);
+  print(`Made a hub in ${settings.dataDir} that waits for its root`);
+  print(`  fleet        ${made.fleet}`);
+  print(`  request      ${made.request}`);
+  print(`  hub key      ${made.hubKey}`);
+  print(`  TLS pin      ${made.tlsPin}`);
+  print('Carry the request to where the root keys are, and compare hub key and pin there. Next:');
+  print('  flotilla root create --plan root.yaml --request root-request.json --out root-1.json');
+  print('  flotilla root sign root-1.json --key KEY            # each holder of a root key');
+  print(`  flotilla hub init --data-dir ${settings.dataDir} --root root-1.json`);
+}
+
+function dropKeysCommand(context: Context): Command {
+  return new Command('drop-keys')
+    .summary('remove private root and release keys that the root does not name any more')
+    .requiredOption('--data-dir <dir>', 'of the hub, which may be running')
+    .option('-y, --yes', 'remove without asking')
+    .action(async ({ dataDir, yes }: { dataDir: string; yes?: boolean }) => {
+      const { findUselessKeys, removeUselessKeys } = await import('../setup/drop-keys.js');
+      const found = await setUp(async () => findUselessKeys(dataDir));
+      if (found.length === 0) {
+        context.terminal.print('nothing to remove: the root names every key that lies here');
+        return;
+      }
+      for (const { file, role, id } of found) {
+        context.terminal.print(`${file}: the root names no ${role} key ${id}`);
+      }
+      await agree(context, `Remove ${found.length} private keys for ever?`, yes === true);
+      await setUp(async () => removeUselessKeys(dataDir));
+      context.terminal.print(`removed ${found.map(({ file }) => file).join(', ')}`);
     });
 }
 

@@ -8,7 +8,9 @@ import { describeCommand } from './describe.js';
 import { CliError, EXIT } from '../../protocol/cli-error.js';
 import { getCommand } from './get.js';
 import { hubCommand } from './hub.js';
+import { keyRotateCommand } from './key-rotate.js';
 import { rolloutCommand } from './rollout.js';
+import { rootCommand } from './root.js';
 import { terminalOf } from './terminal.js';
 import { tokenCommand } from './token.js';
 import { VERSION } from '../../protocol/version.js';
@@ -23,6 +25,8 @@ function programOf(context: Context): Command {
     );
   const commands = [
     hubCommand(context),
+    new Command('key').summary('keys of the fleet').addCommand(keyRotateCommand(context)),
+    rootCommand(context),
     tokenCommand(context),
     applyCommand(context),
     diffCommand(context),

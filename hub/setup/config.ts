@@ -49,6 +49,10 @@ export function hubPaths(dataDir: string) {
     database: join(dataDir, 'hub.db'),
     /** The newest root: what this hub trusts. The store holds every version, to serve them. */
     root: join(dataDir, 'root.json'),
+    /** What a hub without a root of its own asks to be named in one; kept for the next time. */
+    request: join(dataDir, 'root-request.json'),
+    /** Settings of a hub that waits for its root: they become `hub.yaml` with it. */
+    waiting: join(dataDir, 'hub.yaml.waiting'),
     /** Present while `hub init` is at work. */
     initMark: join(dataDir, '.initialising'),
     directories: {

@@ -72,6 +72,9 @@ function prepareWrites(db: Database) {
       `INSERT INTO revisions VALUES (@namespace, @bundle, @revision, @digest, @size, @envelope,
         @createdBy, @createdAt)`,
     ),
+    signatures: db.prepare<[Uint8Array, string, Uint8Array]>(
+      'UPDATE revisions SET envelope = ? WHERE digest = ? AND envelope <> ?',
+    ),
     blob: db.prepare('INSERT INTO blobs VALUES (@digest, @content)'),
     dropBlob: db.prepare<[string]>('DELETE FROM blobs WHERE digest = ?'),
     assignment: db.prepare(
@@ -117,6 +120,8 @@ export class RecordTables {
     switch (mutation.type) {
       case 'revision':
         return this.#addRevision(mutation.record);
+      case 'signatures':
+        return this.#sign(mutation);
       case 'blob':
         return this.#addBlob(mutation.record);
       case 'dropBlob':
@@ -152,6 +157,10 @@ export class RecordTables {
     }
     if (!old) this.#write.revision.run(record);
     return !old;
+  }
+
+  #sign({ digest, envelope }: { digest: string; envelope: Uint8Array }): boolean {
+    return this.#write.signatures.run(envelope, digest, envelope).changes > 0;
   }
 
   #addBlob(record: BlobRecord): boolean {

@@ -186,6 +186,8 @@ export type Mutation =
    */
   | { readonly type: 'revision'; readonly record: RevisionRecord }
   /** Nothing happens if these bytes are recorded; Conflict if others are under this digest. */
+  /** Another envelope around the same document, for every revision with that digest: signatures came or went. */
+  | { readonly type: 'signatures'; readonly digest: string; readonly envelope: Uint8Array }
   | { readonly type: 'blob'; readonly record: BlobRecord }
   | { readonly type: 'dropBlob'; readonly digest: string }
   /** Refused with Conflict unless (epoch, generation) grows. */
