@@ -26,7 +26,8 @@ export function hubCommand(context: Context): Command {
     .summary('set up and run the hub')
     .addCommand(initCommand(context))
     .addCommand(runCommand(context))
-    .addCommand(dropKeysCommand(context));
+    .addCommand(dropKeysCommand(context))
+    .addCommand(recoverCommand(context));
 }
 
 function initCommand(context: Context): Command {
@@ -127,6 +128,54 @@ async function initOffline(
   print('  flotilla root create --plan root.yaml --request root-request.json --out root-1.json');
   print('  flotilla root sign root-1.json --key KEY            # each holder of a root key');
   print(`  flotilla hub init --data-dir ${settings.dataDir} --root root-1.json`);
+}
+
+interface RecoverOptions {
+  dataDir: string;
+  root?: string;
+  keepAuthority?: boolean;
+}
+
+function recoverCommand(context: Context): Command {
+  return new Command('recover')
+    .summary('new keys after the keys of the hub were stolen')
+    .description(
+      'On the hub that stands still, or a new machine with its backup: makes a new hub key, authority, certificates and ' +
+        'admin.kubeconfig, and a request to be named in the next root, of a higher epoch. With --root it takes that root ' +
+        'and gives every node a fresh assignment. Nodes refuse the stolen key from then on (docs/recovery.md).',
+    )
+    .requiredOption('--data-dir <dir>', 'of the hub')
+    .option('--root <file>', 'the next root, signed: completes the recovery')
+    .option('--keep-authority', 'keep certificates: only the signing key was stolen')
+    .action(async ({ dataDir, root, keepAuthority = false }: RecoverOptions) => {
+      const { beginRecovery, completeRecovery } = await import('../setup/recover.js');
+      const print = (line: string) => context.terminal.print(line);
+      if (root !== undefined) {
+        const { logTo } = await import('../log.js');
+        const log = logTo(process.stderr, context.clock);
+        const { clock } = context;
+        const done = await setUp(() => completeRecovery({ dataDir, rootPath: root, clock, log }));
+        print(
+          `root ${done.version} is in force, epoch ${done.epoch}: ${done.assignments} nodes get fresh assignments`,
+        );
+        print(`  flotilla hub run --data-dir ${dataDir}`);
+        return;
+      }
+      const random = (size: number) => randomBytes(size);
+      const made = await setUp(() => beginRecovery({ dataDir, keepAuthority, random }));
+      const next = `root-${made.version + 1}.json`;
+      print(`The hub has a new key, ${made.hubKey}, not in force yet.`);
+      print(`  request      ${made.request}`);
+      for (const pin of made.tlsPins) print(`  TLS pin      ${pin}`);
+      print('Carry the request to where the root keys are, and compare key and pin there. Next:');
+      print(
+        `  flotilla root edit --from root-${made.version}.json --request root-request.json --raise-epoch`,
+      );
+      print(
+        `  flotilla root sign ${next} --key KEY      # ${made.rootThreshold} holders of root keys, in turn`,
+      );
+      print(`  flotilla hub recover --data-dir ${dataDir} --root ${next}`);
+    });
 }
 
 function dropKeysCommand(context: Context): Command {

@@ -9,7 +9,7 @@ import type { Rotation } from '../ports.js';
 import type { ApiClient } from './client.js';
 import { connected, withConnection, type ConnectionOptions, type Context } from './context.js';
 import { agree } from './root-agree.js';
-import { refuseExisting, writeText } from './root-files.js';
+import { writeText } from './root-files.js';
 import { ROOT_PATH, type RootObject } from './root-hub.js';
 
 const ROLES = ['hub', 'release', 'root'] as const;
@@ -24,11 +24,13 @@ export function keyRotateCommand(context: Context): Command {
         'the hub makes its new key first, and its public half is written to a file.',
     )
     .addArgument(new Argument('<role>', 'whose key').choices(ROLES))
+    .option('--out <file>', "where the hub's new public key goes (default: hub-<id>.pub)")
     .option('-y, --yes', 'rotate without asking')
-    .action((role: Role, options: ConnectionOptions & { yes?: boolean }) =>
+    .action((role: Role, options: ConnectionOptions & { out?: string; yes?: boolean }) =>
       connected(context, options, async ({ client }) => {
         const root = await client.call<RootObject>({ path: ROOT_PATH });
-        if (!root.status.signsRoots) return printSteps(context, client, { role, root });
+        if (!root.status.signsRoots)
+          return printSteps(context, client, { role, root, out: options.out });
         await agree(context, `Replace the ${role} key of the fleet?`, options.yes === true);
         const { key, roots, dropped } = await rotate(client, role, false);
         const print = (line: string) => context.terminal.print(line);
@@ -51,7 +53,7 @@ async function rotate(client: ApiClient, role: Role, prepare: boolean): Promise<
 async function printSteps(
   context: Context,
   client: ApiClient,
-  { role, root }: { role: Role; root: RootObject },
+  { role, root, out }: { role: Role; root: RootObject; out: string | undefined },
 ): Promise<void> {
   const print = (line: string) => context.terminal.print(line);
   const { version, roles } = root.spec;
@@ -66,8 +68,7 @@ async function printSteps(
   if (role === 'hub') {
     const { key } = await rotate(client, 'hub', true);
     if (!key) throw new CliError('failed', 'the hub made no key');
-    const file = `hub-${shortId(key.id)}.pub`;
-    refuseExisting(file, true);
+    const file = out ?? `hub-${shortId(key.id)}.pub`;
     writeText(file, `${key.publicKey}\n`);
     const old = roles.hub.keys.map(id => `--remove-key ${shortId(id)}`).join(' ');
     print(`The hub made a new key, ${key.id}; its public half is in ${file}.`);

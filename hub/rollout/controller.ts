@@ -84,10 +84,8 @@ export function startController(parts: ControllerParts): Controller {
       return next(parts, { ...joining, bundles, current }) as SignedAssignment;
     },
     freshAssignment: (node, nonce) => freshAssignment(parts, node, nonce),
-    assignmentsUnder: async (root, hubSigner) => {
-      const { batches } = await nextAssignments({ ...parts, root: () => root, hubSigner });
-      return { mutations: batches.flat(), written: batches.flat().length / MUTATIONS_EACH };
-    },
+    assignmentsUnder: (root, hubSigner) =>
+      assignmentsUnder({ ...parts, root: () => root, hubSigner }),
     look: () => fleet.assignments.mark(),
     close: async () => {
       stop.abort();
@@ -96,7 +94,12 @@ export function startController(parts: ControllerParts): Controller {
   };
 }
 
-async function candidates({ store, root }: ControllerParts): Promise<Candidate[]> {
+type AssigningParts = Pick<ControllerParts, 'store' | 'root' | 'hubSigner' | 'clock'>;
+
+async function candidates({
+  store,
+  root,
+}: Pick<ControllerParts, 'store' | 'root'>): Promise<Candidate[]> {
   const { items } = await store.list('Bundle');
   const found: Candidate[] = [];
   for (const bundle of items as readonly BundleObject[]) {
@@ -120,7 +123,7 @@ interface NextOf {
 }
 
 /** Null when the node's assignment says the same already. Throws when none can be made. */
-function next({ root, hubSigner, clock }: ControllerParts, of: NextOf): SignedAssignment | null {
+function next({ root, hubSigner, clock }: AssigningParts, of: NextOf): SignedAssignment | null {
   const { fleet, epoch, version } = root().document;
   const current = of.current ? assignmentOf(of.current) : null;
   if (current && current.rootVersion > version) {
@@ -187,6 +190,14 @@ async function assignLoop(
   }
 }
 
+/** What every node is to have that says something new; nothing is written. */
+export async function assignmentsUnder(
+  parts: AssigningParts,
+): Promise<{ readonly mutations: readonly Mutation[]; readonly written: number }> {
+  const mutations = (await nextAssignments(parts)).batches.flat();
+  return { mutations, written: mutations.length / MUTATIONS_EACH };
+}
+
 /** How many assignments were written. */
 async function assignAll(parts: ControllerParts): Promise<number> {
   const { store, log } = parts;
@@ -200,7 +211,7 @@ async function assignAll(parts: ControllerParts): Promise<number> {
 
 /** Those that say something new, in batches for one transaction each. */
 async function nextAssignments(
-  parts: ControllerParts,
+  parts: AssigningParts,
 ): Promise<{ readonly batches: readonly Mutation[][]; readonly unfit: readonly string[] }> {
   const { store } = parts;
   const offered = await candidates(parts);

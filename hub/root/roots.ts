@@ -3,7 +3,6 @@
  * every node's assignment signed anew under it. A crash leaves all of it or nothing; the same root again changes nothing.
  */
 import type { Clock, Log } from '../../protocol/ports.js';
-import { topicsOf } from '../../protocol/topics.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
 import { openNextRoot } from '../../protocol/verify-root.js';
 import type { BundleObject, NodeObject } from '../objects.js';
@@ -18,9 +17,9 @@ import type { Controller } from '../rollout/controller.js';
 import { dropKeys, heldKeys, uselessKeys } from '../setup/held-keys.js';
 import type { LoadedHub } from '../setup/load.js';
 import { SetupError } from '../setup/setup-error.js';
-import { StoreError, type Actor, type Mutation, type Store } from '../store/store.js';
+import { StoreError, type Actor, type Store } from '../store/store.js';
 import type { LiveHub } from './live-hub.js';
-import { rootEventDraft } from './root-event.js';
+import { rootWrites } from './root-writes.js';
 import { rootStatusOf } from './root-status.js';
 import { rotateKey } from './rotate.js';
 
@@ -104,27 +103,15 @@ export class Roots implements RootWriter {
     for (let attempt = 1; ; attempt++) {
       const assignments = await this.#parts.controller.assignmentsUnder(hub.root, hub.hubSigner);
       try {
-        await store.commit(actor, [...this.#writes(actor, hub.root), ...assignments.mutations]);
+        const now = new Date(this.#parts.clock.now()).toISOString();
+        const writes = rootWrites(hub.root, { by: actor.name, now });
+        await store.commit(actor, [...writes, ...assignments.mutations]);
         return assignments.written;
       } catch (error) {
         const raced = error instanceof StoreError && error.code === 'Conflict';
         if (!raced || attempt === COMMIT_TRIES) throw error;
       }
     }
-  }
-
-  /** The root before what it signs: who reads in order never has to ask for it. */
-  #writes(actor: Actor, root: TrustedRoot): Mutation[] {
-    const { clock } = this.#parts;
-    const { document, digest, envelope } = root;
-    const topics = topicsOf(document.fleet);
-    const now = new Date(clock.now()).toISOString();
-    return [
-      { type: 'root', record: { version: document.version, digest, envelope } },
-      { type: 'publish', topic: topics.root(document.version), payload: envelope },
-      { type: 'publish', topic: topics.root(), payload: envelope },
-      { type: 'put', object: rootEventDraft(document, { by: actor.name, now }), expect: 'any' },
-    ];
   }
 
   #under(root: TrustedRoot): LoadedHub {

@@ -53,6 +53,11 @@ export function hubPaths(dataDir: string) {
     request: join(dataDir, 'root-request.json'),
     /** Settings of a hub that waits for its root: they become `hub.yaml` with it. */
     waiting: join(dataDir, 'hub.yaml.waiting'),
+    /** What `hub recover` made, until the root that names it is there. */
+    recovery: join(dataDir, 'recovery'),
+    /** Present while that root is being taken; beside it the root before. */
+    recoveryMark: join(dataDir, 'recovery', '.installing'),
+    formerRoot: join(dataDir, 'recovery', 'former-root.json'),
     /** Present while `hub init` is at work. */
     initMark: join(dataDir, '.initialising'),
     directories: {

@@ -52,6 +52,13 @@ export interface LoadedHub {
 export function loadHub(dataDir: string): LoadedHub {
   const paths = hubPaths(dataDir);
   if (readFileIfAny(paths.config) === null) throw notInitialised(dataDir);
+  if (existsSync(paths.recoveryMark)) {
+    const command = `flotilla hub recover --data-dir ${dataDir} --root FILE`;
+    throw new SetupError(
+      'Interrupted',
+      `${dataDir}: \`hub recover\` was cut off; run again: ${command}`,
+    );
+  }
   return loadHubUnder(dataDir, readRoot(paths.root));
 }
 

@@ -1,10 +1,27 @@
-/** The event that says that a root came into force, for `get events`. Pure. */
+/** What a new root writes: its record, its publications, and the event that says so. Pure. */
 import type { RootDocument } from '../../protocol/documents/root.js';
+import { topicsOf } from '../../protocol/topics.js';
+import type { TrustedRoot } from '../../protocol/verified.js';
 import type { EventSpec } from '../objects.js';
-import type { ObjectDraft } from '../store/store.js';
+import type { Mutation, ObjectDraft } from '../store/store.js';
 
-/** `now`: RFC 3339. The version makes the name: saying it twice is one event. */
-export function rootEventDraft(
+/** To stand before what the root signs: who reads in order never has to ask for it. `now`: RFC 3339. */
+export function rootWrites(
+  { document, digest, envelope }: TrustedRoot,
+  told: { readonly by: string; readonly now: string },
+): Mutation[] {
+  const topics = topicsOf(document.fleet);
+  const { version } = document;
+  return [
+    { type: 'root', record: { version, digest, envelope } },
+    { type: 'publish', topic: topics.root(version), payload: envelope },
+    { type: 'publish', topic: topics.root(), payload: envelope },
+    { type: 'put', object: rootEventDraft(document, told), expect: 'any' },
+  ];
+}
+
+/** The version makes the name: saying it twice is one event. */
+function rootEventDraft(
   { version, epoch, roles }: Pick<RootDocument, 'version' | 'epoch' | 'roles'>,
   { by, now }: { readonly by: string; readonly now: string },
 ): ObjectDraft {
