@@ -2,6 +2,7 @@
 import type { RootDocument } from '../protocol/documents/root.js';
 import type { BundleObject, BundleSpec, TokenObject } from './objects.js';
 import type { RootStatus } from './root/root-status.js';
+import type { BundleFile } from './signing/bundle-file.js';
 import type { Actor } from './store/store.js';
 
 /** A request that is refused: becomes a Kubernetes Status (`reason`, `code`) at the API. */
@@ -47,6 +48,8 @@ export interface ApplyRequest {
   readonly annotations: Readonly<Record<string, string>>;
   /** Manifests are validated here; a Pod without a namespace takes the bundle's. */
   readonly spec: BundleSpec;
+  /** A revision that was signed elsewhere; its manifests are `spec.manifests`. Absent: to be signed here. */
+  readonly signed?: BundleFile;
   readonly expect: 'absent' | 'any' | { readonly resourceVersion: string };
   /** Everything is checked, nothing is written. */
   readonly dryRun: boolean;
@@ -55,7 +58,8 @@ export interface ApplyRequest {
 export interface BundleWriter {
   /**
    * Makes a new revision only when the manifests changed; one transaction. Throws `RequestError` (Invalid with the
-   * field paths, Conflict, AlreadyExists). Applying the same twice changes nothing.
+   * field paths, Conflict, AlreadyExists, Forbidden for what no key here or no signature allows). Applying the same twice
+   * changes nothing.
    */
   apply(
     actor: Actor,

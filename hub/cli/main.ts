@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { realClock } from '../clock.js';
 import { applyCommand, diffCommand } from './apply.js';
+import { bundleCommand } from './bundle.js';
 import type { Context } from './context.js';
 import { deleteCommand } from './delete.js';
 import { describeCommand } from './describe.js';
@@ -9,6 +10,7 @@ import { CliError, EXIT } from '../../protocol/cli-error.js';
 import { getCommand } from './get.js';
 import { hubCommand } from './hub.js';
 import { keyRotateCommand } from './key-rotate.js';
+import { keyCommand } from './key.js';
 import { rolloutCommand } from './rollout.js';
 import { rootCommand } from './root.js';
 import { terminalOf } from './terminal.js';
@@ -25,7 +27,6 @@ function programOf(context: Context): Command {
     );
   const commands = [
     hubCommand(context),
-    new Command('key').summary('keys of the fleet').addCommand(keyRotateCommand(context)),
     rootCommand(context),
     tokenCommand(context),
     applyCommand(context),
@@ -34,6 +35,8 @@ function programOf(context: Context): Command {
     describeCommand(context),
     rolloutCommand(context),
     deleteCommand(context),
+    keyCommand(context).addCommand(keyRotateCommand(context)),
+    bundleCommand(context),
   ];
   for (const command of commands) program.addCommand(command);
   return program;

@@ -160,15 +160,16 @@ async function signAllAnew(
     const records = await store.revisions(metadata.namespace, metadata.name);
     const signed = records.flatMap(record => {
       const envelope = signedToo(record, { old, by });
-      return envelope ? [{ digest: record.digest, envelope }] : [];
+      return envelope ? [{ ...record, envelope }] : [];
     });
     for (let i = 0; i < signed.length; i += BATCH) {
       const mutations = await Promise.all(
-        signed.slice(i, i + BATCH).map(async ({ digest, envelope }) => {
+        signed.slice(i, i + BATCH).map(async record => {
+          const { digest, envelope } = record;
           const topic = topics.blob(digest);
           const isPublished = ((await store.publication(topic))?.payload ?? null) !== null;
           return [
-            { type: 'signatures' as const, digest, envelope },
+            { type: 'revision' as const, record },
             ...(isPublished ? [{ type: 'publish' as const, topic, payload: envelope }] : []),
           ];
         }),

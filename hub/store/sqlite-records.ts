@@ -72,8 +72,9 @@ function prepareWrites(db: Database) {
       `INSERT INTO revisions VALUES (@namespace, @bundle, @revision, @digest, @size, @envelope,
         @createdBy, @createdAt)`,
     ),
-    signatures: db.prepare<[Uint8Array, string, Uint8Array]>(
-      'UPDATE revisions SET envelope = ? WHERE digest = ? AND envelope <> ?',
+    resign: db.prepare(
+      `UPDATE revisions SET envelope = @envelope
+        WHERE namespace = @namespace AND bundle = @bundle AND revision = @revision`,
     ),
     blob: db.prepare('INSERT INTO blobs VALUES (@digest, @content)'),
     dropBlob: db.prepare<[string]>('DELETE FROM blobs WHERE digest = ?'),
@@ -120,8 +121,6 @@ export class RecordTables {
     switch (mutation.type) {
       case 'revision':
         return this.#addRevision(mutation.record);
-      case 'signatures':
-        return this.#sign(mutation);
       case 'blob':
         return this.#addBlob(mutation.record);
       case 'dropBlob':
@@ -156,11 +155,9 @@ export class RecordTables {
       );
     }
     if (!old) this.#write.revision.run(record);
-    return !old;
-  }
-
-  #sign({ digest, envelope }: { digest: string; envelope: Uint8Array }): boolean {
-    return this.#write.signatures.run(envelope, digest, envelope).changes > 0;
+    else if (sameBytes(old.envelope, record.envelope)) return false;
+    else this.#write.resign.run(record);
+    return true;
   }
 
   #addBlob(record: BlobRecord): boolean {

@@ -180,14 +180,12 @@ export type Mutation =
       readonly expect?: { readonly resourceVersion: string };
     }
   /**
-   * Nothing happens if a revision with this number and digest is recorded; Conflict if one with
-   * another digest is. Revisions outlive their bundle, so that one made anew under the same name
+   * If a revision with this number and digest is recorded, its envelope is replaced (the same content,
+   * signed by others) and nothing else; Conflict if one with another digest is. Revisions outlive their bundle, so that one made anew under the same name
    * goes on counting (nodes refuse to go back).
    */
   | { readonly type: 'revision'; readonly record: RevisionRecord }
   /** Nothing happens if these bytes are recorded; Conflict if others are under this digest. */
-  /** Another envelope around the same document, for every revision with that digest: signatures came or went. */
-  | { readonly type: 'signatures'; readonly digest: string; readonly envelope: Uint8Array }
   | { readonly type: 'blob'; readonly record: BlobRecord }
   | { readonly type: 'dropBlob'; readonly digest: string }
   /** Refused with Conflict unless (epoch, generation) grows. */
