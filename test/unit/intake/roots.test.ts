@@ -5,7 +5,7 @@ import { rootConditions, rootRefuses } from '../../../agent/intake/decide.js';
 import { RootWalk, STEPS_MAX } from '../../../agent/intake/roots.js';
 import { seal } from '../../../protocol/envelope.js';
 import { topicsOf } from '../../../protocol/topics.js';
-import { FLEET, NODE_NAME, rootDocument, signer, trustedRoot } from '../../support/fleet.js';
+import { FLEET, NODE_NAME, ROOT, rootDocument, signer, trustedRoot } from '../../support/fleet.js';
 import { chainedDocument, chainedRoot } from '../../support/root-chain.js';
 
 const walk = () => new RootWalk(topicsOf(FLEET), NODE_NAME);
@@ -23,6 +23,20 @@ describe('the walk along the chain of roots', () => {
       [topicsOf(FLEET).root()],
     );
     assert.deepEqual(roots.overdue(), []);
+  });
+
+  test('S13: a root that nobody vouches for is given up after three questions; a genuine one is not', () => {
+    const forged = seal('root', chainedDocument(900), [signer('stranger')]);
+    const roots = walk();
+    roots.offer(forged, trustedRoot());
+    for (const left of [2, 2, null]) {
+      assert.equal(roots.overdue().length, 1);
+      assert.equal(roots.next(), left);
+    }
+    const genuine = seal('root', rootDocument({ version: 4 }), [ROOT]);
+    roots.offer(genuine, trustedRoot());
+    for (const ask of [1, 2, 3, 4]) assert.equal(roots.overdue().length, 1, `${ask}`);
+    assert.equal(roots.next(), 2);
   });
 
   test('S12: the next root without the former keys is refused at once', () => {
