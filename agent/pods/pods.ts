@@ -9,6 +9,7 @@ import type { PodSettings } from './pod-settings.js';
 import type { ImagePulls } from '../images/pulls.js';
 import type { Admission } from '../admission/admit.js';
 import type { ShutdownPeriod } from './node-shutdown.js';
+import type { PodFigures } from './tallies.js';
 import type { EventSink, PodReport, SourceCondition } from '../ports.js';
 import type { ContainerRuntime } from '../runtime/runtime.js';
 import type { PodVolumes } from '../volumes/volumes.js';
@@ -70,8 +71,8 @@ export interface Pods {
    * is the same as once.
    */
   shutdown(periods: readonly ShutdownPeriod[]): Promise<void>;
-  /** How often a pod was rejected since the agent was started, by reason (row 222). */
-  rejections(): ReadonlyMap<string, number>;
+  /** Counted since the agent was started (row 222). */
+  figures(): PodFigures;
   /** False when the loop has stopped moving (row 219). */
   isMoving(): boolean;
   /** Ends the loop; what runs goes on. */
