@@ -22,7 +22,7 @@ import type { Event, Pod } from 'kubernetes-types/core/v1.js';
 import { docker, ensureTestImage, removeOwned } from './docker.js';
 import { eventually } from './wait.js';
 
-const AGENT = join(import.meta.dirname, '../../../agent/bin/flotilla-agent.js');
+export const AGENT = join(import.meta.dirname, '../../../agent/bin/flotilla-agent.js');
 
 export const NODE = 'n1';
 

@@ -93,7 +93,10 @@ describe('imports point down', () => {
     ['tar-stream', [/^agent\/runtime\//]],
     ['mqtt', [/^agent\/link\//, /^hub\/link\//]],
     ['aedes', [/^hub\/broker\//]],
-    ['better-sqlite3', [/^agent\/journal\//, /^hub\/store\//]],
+    [
+      'better-sqlite3',
+      [/^agent\/journal\//, /^agent\/sources\/directory-lock\.ts$/, /^hub\/store\//],
+    ],
     ['@peculiar/x509', [/^hub\/setup\//, /^hub\/enrolment\//]],
     ['commander', [/^agent\/cli\//, /^hub\/cli\//, /^agent\/main\.ts$/]],
     [
