@@ -9,6 +9,7 @@ import type { PodSettings } from './pod-settings.js';
 import type { ImagePulls } from '../images/pulls.js';
 import type { Admission } from '../admission/admit.js';
 import type { ShutdownPeriod } from './node-shutdown.js';
+import type { NodeAddresses } from './field-values.js';
 import type { PodFigures } from './tallies.js';
 import type { EventSink, PodReport, SourceCondition } from '../ports.js';
 import type { ContainerRuntime } from '../runtime/runtime.js';
@@ -32,11 +33,7 @@ export interface PodsOptions {
   readonly events: EventSink;
   readonly clock: Clock;
   readonly log: Log;
-  readonly node: {
-    readonly name: string;
-    /** The node's address; empty when it has none. */
-    readonly hostIP: string;
-  };
+  readonly node: NodeAddresses & { readonly name: string };
   readonly prober?: Prober;
   readonly hooks?: HookRunner;
   readonly completions?: CompletionStore;
