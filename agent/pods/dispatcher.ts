@@ -75,11 +75,14 @@ export class Dispatcher {
     }
   }
 
-  #note({ key: pod }: PodPlan, outcome: StepOutcome): void {
+  #note({ key: pod, desired, isFetching }: PodPlan, outcome: StepOutcome): void {
     const { log, clock, onLost, onNews } = this.#options;
     const { step, result } = outcome;
     this.patience.note(outcome, clock.now());
     if (result.is === 'done') {
+      if (isFetching && desired !== null && step.do === 'pullImage') {
+        this.patience.noteFetched(desired, step.container);
+      }
       log.info(describeStep(step), { pod, uid: step.uid });
       return;
     }

@@ -6,12 +6,10 @@
  * once a minute in any case. Without the engine it waits and goes on when that is back; when it ends itself it
  * leaves the containers as they are (kubelet behaviour rows 74, 81, 82).
  */
-import { actingWishes } from './acting-wishes.js';
 import { BACK_OFF_MAX_MS } from './back-off.js';
 import { CompletionBook } from './completion-book.js';
 import type { DesiredPod } from './desired.js';
 import { Dispatcher } from './dispatcher.js';
-import { EndingPods } from './ending-pods.js';
 import { listenToEngine } from './engine-events.js';
 import { EngineState } from './engine-state.js';
 import { NO_HOOKS, NO_PROBER, type Prober } from './health.js';
@@ -27,6 +25,7 @@ import { probeTargets } from './probe-targets.js';
 import { FAILURE_SHOWN_MS } from './container-state.js';
 import { EventTeller } from './event-teller.js';
 import { PodStatuses } from './pod-statuses.js';
+import { Standing } from './standing.js';
 import { openImagePulls, type ImagePulls } from '../images/pulls.js';
 import type { PodReport, SourceCondition } from '../ports.js';
 import { RuntimeError, type ObservedPods } from '../runtime/runtime.js';
@@ -54,7 +53,7 @@ class Reconciler implements Pods {
   #isObserved = false;
   #podData: ReadonlySet<string> = new Set();
   #plans: readonly PodPlan[] = [];
-  readonly #endingPods = new EndingPods();
+  readonly #standing: Standing;
   #reports: readonly PodReport[] = [];
   readonly #engine: EngineState;
   readonly #backOffMaxMs: number;
@@ -86,6 +85,8 @@ class Reconciler implements Pods {
       onNews: () => this.#show(),
       onLost: message => this.#engine.lost(message),
     });
+    const { patience } = this.#dispatcher;
+    this.#standing = new Standing({ ...options, store: options.versions, patience });
     const listening = listenToEngine({
       ...options,
       signal: this.#ending.signal,
@@ -113,7 +114,7 @@ class Reconciler implements Pods {
   }
 
   planText(): string {
-    return planText(this.#plans, this.#dispatcher.workers.plans());
+    return planText(this.#plans, this.#dispatcher.workers.plans(), this.#standing.acting.pods);
   }
 
   async stop(): Promise<void> {
@@ -136,20 +137,22 @@ class Reconciler implements Pods {
   retry(key: string | null): boolean {
     const meant = this.#wishes.named(key);
     if (key !== null && meant.length === 0) return false;
-    this.#dispatcher.patience.retry(meant);
+    const keys = new Set(meant.map(pod => pod.key));
+    const acting = this.#standing.acting.pods.filter(pod => keys.has(pod.key));
+    this.#dispatcher.patience.retry([...meant, ...acting]);
     this.#wishes.retry(meant);
     this.#waker.wakeUp();
     return true;
   }
 
   async shutdown(periods: readonly ShutdownPeriod[]): Promise<void> {
-    const ending = this.#endingPods.manifests();
+    const ending = this.#standing.ending.manifests();
     await this.#shutdown.run(periods, {
       clock: this.#options.clock,
-      pods: [...this.#wishes.now.pods, ...ending],
+      pods: [...this.#standing.acting.pods, ...ending],
       hasEnded: uid => !this.#dispatcher.workers.isBusyWith(uid) && !isRunning(this.#observed, uid),
       end: (uid, seconds) => {
-        const wanted = this.#wishes.now.pods.find(pod => pod.uid === uid);
+        const wanted = this.#standing.acting.pods.find(pod => pod.uid === uid);
         if (wanted) this.#completions.terminate(wanted, this.#options.clock.now());
         this.#dispatcher.workers.shrinkGrace(uid, seconds);
         this.#waker.wakeUp();
@@ -217,12 +220,12 @@ class Reconciler implements Pods {
     await this.#look();
     this.#noteExits(now);
     const observed = this.#observed;
-    const desired = actingWishes(this.#wishes.now, this.#endingPods.byUid, observed);
+    const { acting: desired, waiting, versions } = this.#standing;
     const over = this.#completions.of(desired.pods);
     const isOver = ({ uid }: DesiredPod) => over.has(uid);
-    const ending = [...this.#endingPods.manifests(desired.pods), ...desired.pods.filter(isOver)];
-    this.#prober.watch(probeTargets({ wanted: desired.pods, ending, observed }));
-    const { condemned } = this.#endingPods;
+    const ending = [...this.#standing.ending.manifests(), ...desired.pods.filter(isOver)];
+    this.#prober.watch(probeTargets({ wanted: desired.pods, ending, observed, versions }));
+    const { condemned } = this.#standing.ending;
     const startedAt = startTimes(this.#reports);
     const known = { desired, memory: this.#dispatcher.patience.memory, startedAt, now };
     this.#completions.note({ ...known, observed: without(observed, condemned) }, (pod, why) => {
@@ -230,6 +233,7 @@ class Reconciler implements Pods {
     });
     this.#plans = plan({
       ...known,
+      waiting,
       observed,
       health: this.#prober.health(),
       completions: this.#completions.all,
@@ -239,7 +243,7 @@ class Reconciler implements Pods {
       podData: this.#podData,
       podVolumes: await this.#volumes.withVolumes(over.keys()),
     });
-    this.#dispatch(desired.pods);
+    this.#dispatch();
     this.#areKnown = true;
     this.#show();
     this.#waker.end();
@@ -260,14 +264,17 @@ class Reconciler implements Pods {
     const kept = { podData: this.#podData, completions: this.#completions.all };
     const refuse = (pod: DesiredPod) => this.#shutdown.refuse(pod);
     const known = { observed, isObserved: this.#isObserved, reports, node };
-    const desired = this.#wishes.merge({ ...known, refuse, ...kept });
-    this.#endingPods.note({
-      desired,
+    const standIns = new Set([...this.#standing.standIns.values()].map(({ uid }) => uid));
+    const desired = this.#wishes.merge({ ...known, ...kept, standIns, refuse });
+    this.#standing.look(this.#wishes, {
+      ...kept,
       observed,
+      isObserved: this.#isObserved,
       running,
       isBusyWith: uid => this.#dispatcher.workers.isBusyWith(uid),
       now: this.#options.clock.now(),
     });
+    this.#wishes.lookAfter(this.#standing.acting, { ...kept, node });
     const wanted = desired.pods.map(pod => pod.uid);
     this.#dispatcher.patience.forgetAllBut(new Set([...wanted, ...running, ...this.#podData]));
   }
@@ -275,19 +282,23 @@ class Reconciler implements Pods {
   #noteExits(now: number): void {
     const before = this.#dispatcher.patience.memory.crashes;
     this.#dispatcher.patience.look(this.#observed, this.#prober.health(), now);
-    this.#events.tellBackOffs(this.#wishes.now, before, this.#dispatcher.patience.memory.crashes);
+    this.#events.tellBackOffs(
+      this.#standing.acting,
+      before,
+      this.#dispatcher.patience.memory.crashes,
+    );
   }
 
   /** Stops what is to become something else, and starts what the plans say. */
-  #dispatch(wanted: readonly DesiredPod[]): void {
+  #dispatch(): void {
     const { runtime, hooks = NO_HOOKS } = this.#options;
-    this.#dispatcher.workers.abortOutdated(wanted);
+    this.#dispatcher.workers.abortOutdated(this.#standing.aims);
     this.#dispatcher.dispatch(this.#plans, identitiesOf(this.#observed), {
       runtime,
       hooks,
       images: this.#images,
       volumes: this.#volumes,
-      onEnding: uid => this.#endingPods.condemn(uid, this.#observed),
+      onEnding: uid => this.#standing.ending.condemn(uid, this.#observed),
       files: this.#files,
       node: this.#engine.node,
       terminationMessages: this.#statuses.terminationMessages,
@@ -296,13 +307,17 @@ class Reconciler implements Pods {
   }
 
   async #look(): Promise<void> {
-    const [desired, observed] = [this.#wishes.now, this.#observed];
-    await this.#statuses.look({ desired, observed, ending: this.#endingPods.byUid });
+    const { acting, ending } = this.#standing;
+    const pods = [...this.#wishes.now.pods, ...acting.pods];
+    await this.#statuses.look({ pods, observed: this.#observed, ending: ending.byUid });
   }
 
   #show(): void {
+    const { acting, standIns, ending } = this.#standing;
+    const shown = [...this.#wishes.now.pods, ...acting.pods];
     this.#reports = this.#statuses.show({
       desired: this.#wishes.now,
+      standIns,
       observed: this.#isObserved ? this.#observed : null,
       memory: this.#dispatcher.patience.memory,
       now: this.#options.clock.now(),
@@ -312,8 +327,8 @@ class Reconciler implements Pods {
       backOffMaxMs: this.#backOffMaxMs,
       health: this.#prober.health(),
       startingHooks: this.#dispatcher.postStarting,
-      completions: this.#completions.of(this.#wishes.now.pods),
-      ending: this.#endingPods.byUid,
+      completions: this.#completions.of(shown),
+      ending: ending.byUid,
     });
     this.#news.tell([this.#areKnown, this.#reports, this.conditions()], () => {
       // What was waited for may just have become ready.
