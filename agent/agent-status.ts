@@ -1,5 +1,5 @@
 /** What `flotilla-agent status` shows: the agent as it is now, hub or no hub. Pure. */
-import type { BundleStatus, Condition, StatusDocument } from '../protocol/documents.js';
+import type { BundleStatus, Condition, StatusDocument } from '../protocol/documents/node.js';
 import { VERSION } from '../protocol/version.js';
 import type { AgentConfig } from './config.js';
 import type { PodReport, SourceCondition } from './ports.js';

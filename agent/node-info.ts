@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import * as os from 'node:os';
-import type { StatusDocument } from '../protocol/documents.js';
+import type { StatusDocument } from '../protocol/documents/node.js';
 
 export interface NodeInfo {
   readonly info: Omit<StatusDocument['info'], 'agentVersion' | 'containerRuntimeVersion'>;

@@ -5,7 +5,7 @@
  */
 import type { BundleManifest } from '../protocol/bundle-manifest.js';
 import type { NodeSpec, NodeStatus, PodSpec, PodStatus } from 'kubernetes-types/core/v1.js';
-import type { BundleStatus, StatusDocument } from '../protocol/documents.js';
+import type { BundleStatus, StatusDocument } from '../protocol/documents/node.js';
 import type { StoredObject } from './store/store.js';
 
 export const API_VERSION = {

@@ -3,7 +3,7 @@
  * signature was checked. One form only: standard base64 that re-encodes to itself, no unknown fields.
  */
 import { canonicalJson, parseCanonical } from './canonical.js';
-import type { Envelope } from './documents.js';
+import type { Envelope } from './documents/envelope.js';
 import { validateEnvelope } from './generated/validators.js';
 import { keyId, verifySignature, type Signer } from './keys.js';
 import { accept, refuse, type Result } from './refusal.js';

@@ -4,7 +4,7 @@
  * Judged on the node from root and bundle alone, so a stolen hub cannot widen it; the node's own policy is judged beside
  * it, and a pod needs both. Pure.
  */
-import type { ReleaseScope } from './documents.js';
+import type { ReleaseScope } from './documents/root.js';
 import type { Pod, ValidPod } from './pod.js';
 import { withDefaults } from './pod-defaults.js';
 import { BUNDLE_DEFAULT, checkPodSecurity, podSecurityMessage } from './pod-security-standards.js';

@@ -3,7 +3,7 @@
  * `verify-…` files beside this one may brand a document.
  */
 import { parseCanonical, sha256Hex } from './canonical.js';
-import type { RootDocument } from './documents.js';
+import type { RootDocument } from './documents/root.js';
 import {
   countSignatures,
   openEnvelope,

@@ -2,7 +2,8 @@
  * Acceptance of a node's assignment. Order of checks, cheap first: size, envelope form, type, signatures, payload form,
  * fleet, node, epoch, root version, counter, nonce, expiry (Uptane 2.x full verification). Pure.
  */
-import type { AssignmentDocument, RootDocument } from './documents.js';
+import type { AssignmentDocument } from './documents/assignment.js';
+import type { RootDocument } from './documents/root.js';
 import * as validate from './generated/validators.js';
 import { ASSIGNMENT_BYTES_MAX, PARAMETERS_BYTES_MAX } from './limits.js';
 import { accept, refuse, type Result } from './refusal.js';

@@ -4,7 +4,9 @@
  */
 import { manifestKey } from './bundle-manifest.js';
 import { sha256Hex } from './canonical.js';
-import type { AssignedBundle, BundleDocument, ReleaseScope, RootDocument } from './documents.js';
+import type { AssignedBundle } from './documents/assignment.js';
+import type { BundleDocument } from './documents/bundle.js';
+import type { ReleaseScope, RootDocument } from './documents/root.js';
 import { openEnvelope } from './envelope.js';
 import * as validate from './generated/validators.js';
 import { BUNDLE_BYTES_MAX, BUNDLE_CONTENT_BYTES_MAX, MANIFEST_BYTES_MAX } from './limits.js';

@@ -2,19 +2,15 @@
  * Acceptance of what hub and node say to each other beside assignments: signed by the hub's role, or by the identity key
  * of the node that the topic names. Pure.
  */
+import type { JoinDocument, JoinedDocument } from './documents/enrolment.js';
+import type { AckDocument, AnswerDocument, HubDocument, MarkDocument } from './documents/hub.js';
 import type {
-  AckDocument,
-  AnswerDocument,
   EventDocument,
-  HubDocument,
-  JoinDocument,
-  JoinedDocument,
-  MarkDocument,
   PodDocument,
   PresenceDocument,
   RequestDocument,
   StatusDocument,
-} from './documents.js';
+} from './documents/node.js';
 import { countSignatures, openEnvelope } from './envelope.js';
 import * as validate from './generated/validators.js';
 import { keyId } from './keys.js';

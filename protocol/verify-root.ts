@@ -3,7 +3,7 @@
  * the document or a refusal with a closed code out.
  */
 import { sha256Hex } from './canonical.js';
-import type { RootDocument } from './documents.js';
+import type { RootDocument } from './documents/root.js';
 import { openEnvelope, type OpenedEnvelope } from './envelope.js';
 import * as validate from './generated/validators.js';
 import { isSoundPublicKey, keyId } from './keys.js';

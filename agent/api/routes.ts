@@ -4,7 +4,7 @@
  * `POST /retry`. Paths that are not there are 404, methods that do not fit 405.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { EventRecord } from '../../protocol/documents.js';
+import type { EventRecord } from '../../protocol/documents/node.js';
 import type { PodReport } from '../ports.js';
 import { streamLogs, type LogSources } from './container-logs.js';
 import { HttpError } from './http-error.js';

@@ -11,12 +11,9 @@ import {
   type BundleManifest,
 } from '../../protocol/bundle-manifest.js';
 import { canonicalJson, parseCanonical, sha256Hex } from '../../protocol/canonical.js';
-import type {
-  AssignedBundle,
-  AssignmentDocument,
-  ManifestEntry,
-  RootDocument,
-} from '../../protocol/documents.js';
+import type { AssignedBundle, AssignmentDocument } from '../../protocol/documents/assignment.js';
+import type { ManifestEntry } from '../../protocol/documents/bundle.js';
+import type { RootDocument } from '../../protocol/documents/root.js';
 import { describeHostPort, hostPortsOf, portsClash } from '../../protocol/host-ports.js';
 import { MANIFEST_BYTES_MAX } from '../../protocol/limits.js';
 import { ownedFileName } from '../../protocol/names.js';

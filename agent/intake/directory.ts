@@ -5,7 +5,7 @@
  */
 import { isPodKey, type BundleManifest } from '../../protocol/bundle-manifest.js';
 import { sha256Hex } from '../../protocol/canonical.js';
-import type { ManifestEntry } from '../../protocol/documents.js';
+import type { ManifestEntry } from '../../protocol/documents/bundle.js';
 import type { Log } from '../../protocol/ports.js';
 import { bundleKey, isOfOurMaking, ownedContent } from './decide.js';
 import type { Journal, OwnedFile } from '../journal/journal.js';

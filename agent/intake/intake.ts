@@ -4,7 +4,8 @@
  * changes nothing but the last refusal in the status. Only the newest assignment is worked on.
  * Works on after a restart without the hub (security.md 1.5–1.8).
  */
-import type { HubDocument, StatusDocument } from '../../protocol/documents.js';
+import type { HubDocument } from '../../protocol/documents/hub.js';
+import type { StatusDocument } from '../../protocol/documents/node.js';
 import { keyId } from '../../protocol/keys.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import { refuse, type Refusal } from '../../protocol/refusal.js';

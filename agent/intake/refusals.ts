@@ -3,7 +3,7 @@
  * content in a minute. The refused text is never kept (security.md 6).
  */
 import { sha256Hex } from '../../protocol/canonical.js';
-import type { StatusDocument } from '../../protocol/documents.js';
+import type { StatusDocument } from '../../protocol/documents/node.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import type { Refusal } from '../../protocol/refusal.js';
 import { mayLogRefusal } from './decide.js';

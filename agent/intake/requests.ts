@@ -3,7 +3,7 @@
  * with back-off from ten seconds to an hour, for as long as the journal wants a fresh one, and once
  * after each refused one.
  */
-import type { RequestDocument } from '../../protocol/documents.js';
+import type { RequestDocument } from '../../protocol/documents/node.js';
 import { seal } from '../../protocol/envelope.js';
 import type { Clock } from '../../protocol/ports.js';
 import { topicsOf } from '../../protocol/topics.js';

@@ -6,12 +6,9 @@
  */
 import type { Pod } from 'kubernetes-types/core/v1.js';
 import { sha256Hex } from '../../protocol/canonical.js';
-import type {
-  AssignedBundle,
-  AssignmentDocument,
-  BundleState,
-  RootDocument,
-} from '../../protocol/documents.js';
+import type { AssignedBundle, AssignmentDocument } from '../../protocol/documents/assignment.js';
+import type { BundleState } from '../../protocol/documents/node.js';
+import type { RootDocument } from '../../protocol/documents/root.js';
 import type { Log } from '../../protocol/ports.js';
 import type { Refusal, Result } from '../../protocol/refusal.js';
 import {

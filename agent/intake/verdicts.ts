@@ -2,7 +2,9 @@
  * Whether the whole content of a bundle may become files: each manifest as signed and valid, each pod within what the
  * root grants its signers and what the node's owner allows. All of it or nothing; touches nothing.
  */
-import type { AssignedBundle, BundleDocument, RootDocument } from '../../protocol/documents.js';
+import type { AssignedBundle } from '../../protocol/documents/assignment.js';
+import type { BundleDocument } from '../../protocol/documents/bundle.js';
+import type { RootDocument } from '../../protocol/documents/root.js';
 import type { ValidPod } from '../../protocol/pod.js';
 import { parseImageReference } from '../../protocol/pod-image.js';
 import { accept, refuse, type Refusal, type Result } from '../../protocol/refusal.js';

@@ -4,7 +4,8 @@
  * is forgotten but for its digest, which still exposes other content under a known number. Runs
  * inside the caller's transaction.
  */
-import type { BundleDocument, BundleState } from '../../protocol/documents.js';
+import type { BundleDocument } from '../../protocol/documents/bundle.js';
+import type { BundleState } from '../../protocol/documents/node.js';
 import type { Verified } from '../../protocol/verified.js';
 import type { BundleName } from '../ports.js';
 import type { Connection } from './database.js';

@@ -4,7 +4,7 @@
  * rows are kept.
  */
 import { canonicalJson, sha256Hex } from '../../protocol/canonical.js';
-import type { BundleState } from '../../protocol/documents.js';
+import type { BundleState } from '../../protocol/documents/node.js';
 import type { Connection } from './database.js';
 
 export const HISTORY_ROWS_MAX = 1000;

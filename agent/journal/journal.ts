@@ -4,7 +4,8 @@
  * nothing happens. Every call is synchronous. The engine's state is never kept here.
  */
 import { join } from 'node:path';
-import type { BundleDocument, EventRecord } from '../../protocol/documents.js';
+import type { BundleDocument } from '../../protocol/documents/bundle.js';
+import type { EventRecord } from '../../protocol/documents/node.js';
 import type { Clock } from '../../protocol/ports.js';
 import type { TrustedRoot, Verified } from '../../protocol/verified.js';
 import type { OpenedAssignment } from '../../protocol/verify-assignment.js';

@@ -4,7 +4,7 @@
  * acknowledgement or, when the outbox is full, as the oldest (which the hub then learns).
  */
 import type { NewEvent } from '../ports.js';
-import type { EventRecord } from '../../protocol/documents.js';
+import type { EventRecord } from '../../protocol/documents/node.js';
 import type { Connection } from './database.js';
 import { getMeta, setMeta } from './trust.js';
 

@@ -3,7 +3,7 @@
  * Never writes.
  */
 import { join } from 'node:path';
-import type { EventRecord } from '../../protocol/documents.js';
+import type { EventRecord } from '../../protocol/documents/node.js';
 import { listBundles, listRevisions, type BundleRecord, type RevisionRecord } from './content.js';
 import { openForReading } from './database.js';
 import { readHistory, type HistoryRow } from './history.js';

@@ -4,7 +4,7 @@
  * back. Runs inside the caller's transaction.
  */
 import { sha256Hex } from '../../protocol/canonical.js';
-import type { AssignmentDocument } from '../../protocol/documents.js';
+import type { AssignmentDocument } from '../../protocol/documents/assignment.js';
 import { openEnvelope, type DocumentKind } from '../../protocol/envelope.js';
 import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
 import type { TrustedRoot } from '../../protocol/verified.js';

@@ -6,7 +6,7 @@
  */
 import { createPublicKey, X509Certificate } from 'node:crypto';
 import { keyId, rawPublicKey, signerOf } from '../../protocol/keys.js';
-import type { JoinDocument, JoinedDocument } from '../../protocol/documents.js';
+import type { JoinDocument, JoinedDocument } from '../../protocol/documents/enrolment.js';
 import { seal } from '../../protocol/envelope.js';
 import {
   formatToken,

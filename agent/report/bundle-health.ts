@@ -6,7 +6,7 @@
  */
 import type { ContainerStatus } from 'kubernetes-types/core/v1.js';
 import { isPodKey } from '../../protocol/bundle-manifest.js';
-import type { BundleStatus } from '../../protocol/documents.js';
+import type { BundleStatus } from '../../protocol/documents/node.js';
 import { UPDATE_REJECTED, UPDATE_WAITING } from '../pods/pod-status.js';
 import { isSidecar } from '../pods/restart-rules.js';
 import { bundleKey } from '../intake/decide.js';

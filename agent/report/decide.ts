@@ -11,7 +11,7 @@ import type {
   PodDocument,
   PodSummary,
   StatusDocument,
-} from '../../protocol/documents.js';
+} from '../../protocol/documents/node.js';
 import { PAYLOAD_BYTES_MAX } from '../../protocol/limits.js';
 import type { PodReport, SourceCondition } from '../ports.js';
 import { toldStatus } from './told-status.js';

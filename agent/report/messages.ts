@@ -2,7 +2,7 @@
  * Status, events and pods as signed messages, made anew each time that they are sent. Decides
  * nothing.
  */
-import type { StatusDocument } from '../../protocol/documents.js';
+import type { StatusDocument } from '../../protocol/documents/node.js';
 import { seal } from '../../protocol/envelope.js';
 import { podTopicKey } from '../../protocol/names.js';
 import { topicsOf } from '../../protocol/topics.js';

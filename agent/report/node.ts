@@ -1,7 +1,7 @@
 /**
  * Who the node is in everything that it says: names, key, and the stamp that orders its documents.
  */
-import type { NodeStamp } from '../../protocol/documents.js';
+import type { NodeStamp } from '../../protocol/documents/node.js';
 import { seal } from '../../protocol/envelope.js';
 import type { Signer } from '../../protocol/keys.js';
 import { topicsOf } from '../../protocol/topics.js';

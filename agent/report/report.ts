@@ -3,7 +3,8 @@
  * it lies safe in its store. Changes are gathered for 300 ms; a status goes at least hourly. Bundle
  * health is judged and recorded here, hub or no hub. Never throws for a message's content.
  */
-import type { HubDocument, StatusDocument } from '../../protocol/documents.js';
+import type { HubDocument } from '../../protocol/documents/hub.js';
+import type { StatusDocument } from '../../protocol/documents/node.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import type { Refusal } from '../../protocol/refusal.js';
 import { openHubDocument } from '../../protocol/verify-messages.js';

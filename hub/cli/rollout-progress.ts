@@ -1,5 +1,5 @@
 /** How far a rollout is, as one value, and how it is said. Pure. */
-import type { BundleStatus } from '../../protocol/documents.js';
+import type { BundleStatus } from '../../protocol/documents/node.js';
 import { matches, parseSelector } from '../selectors.js';
 import type { BundleObjectStatus, BundleSpec } from '../objects.js';
 import type { ApiObject } from './client.js';

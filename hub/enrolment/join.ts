@@ -4,7 +4,7 @@
  * the same certificate again within ten minutes, because replies get lost.
  */
 import { timingSafeEqual } from 'node:crypto';
-import type { JoinDocument, JoinedDocument } from '../../protocol/documents.js';
+import type { JoinDocument, JoinedDocument } from '../../protocol/documents/enrolment.js';
 import { seal } from '../../protocol/envelope.js';
 import { parseToken } from '../../protocol/join-line.js';
 import { keyId } from '../../protocol/keys.js';

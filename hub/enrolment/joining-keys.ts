@@ -3,7 +3,7 @@
  * Compute only, but for the throw-away key that tries the sealing key.
  */
 import { createPublicKey, diffieHellman, generateKeyPairSync } from 'node:crypto';
-import type { JoinDocument } from '../../protocol/documents.js';
+import type { JoinDocument } from '../../protocol/documents/enrolment.js';
 import { isSoundPublicKey } from '../../protocol/keys.js';
 import { isOfType } from '../setup/keys.js';
 import type { IdentityRecord } from '../store/store.js';

@@ -9,7 +9,7 @@ import type {
 } from 'kubernetes-types/core/v1.js';
 import { isPod, type BundleManifest } from '../../protocol/bundle-manifest.js';
 import { sha256Hex } from '../../protocol/canonical.js';
-import type { EventRecord, PodDocument, StatusDocument } from '../../protocol/documents.js';
+import type { EventRecord, PodDocument, StatusDocument } from '../../protocol/documents/node.js';
 import { validatePod } from '../../protocol/generated/validators.js';
 import { LABEL_PATTERN } from '../../protocol/names.js';
 import { podFullName } from '../../protocol/pod-identity.js';

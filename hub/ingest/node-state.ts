@@ -10,7 +10,7 @@ import type {
   PodDocument,
   PresenceDocument,
   StatusDocument,
-} from '../../protocol/documents.js';
+} from '../../protocol/documents/node.js';
 import { LABEL_PATTERN, SUBDOMAIN_PATTERN } from '../../protocol/names.js';
 import { podFullName } from '../../protocol/pod-identity.js';
 import type { NodeExtra, RecordedPod } from '../objects.js';

@@ -3,7 +3,7 @@
  * writes nothing.
  */
 import type { BundleManifest } from '../../protocol/bundle-manifest.js';
-import type { EventRecord, PodDocument } from '../../protocol/documents.js';
+import type { EventRecord, PodDocument } from '../../protocol/documents/node.js';
 import type { NodeObject, PodObject } from '../objects.js';
 import type { Mutation, ReporterRecord, Store } from '../store/store.js';
 import { eventDraft, hubEventDraft, manifestOf, mirrorDraft, nodeDraft } from './mirror.js';

@@ -2,7 +2,8 @@
  * What nodes ask for: blobs and roots are published again, a fresh assignment is made. Each node's requests are taken in
  * their order, once, and no faster than they can be of use.
  */
-import type { AnswerDocument, RequestDocument } from '../../protocol/documents.js';
+import type { AnswerDocument } from '../../protocol/documents/hub.js';
+import type { RequestDocument } from '../../protocol/documents/node.js';
 import type { Clock } from '../../protocol/ports.js';
 import type { NodeMessenger } from '../link/messages.js';
 

@@ -4,7 +4,7 @@
  * means is judged behind `onMessage`. Nothing is kept while it is down: desired state is in the
  * store, and what else is lost the nodes ask for again.
  */
-import type { AckDocument, AnswerDocument, HubDocument } from '../../protocol/documents.js';
+import type { AckDocument, AnswerDocument, HubDocument } from '../../protocol/documents/hub.js';
 import { seal } from '../../protocol/envelope.js';
 import type { Signer } from '../../protocol/keys.js';
 import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';

@@ -3,7 +3,7 @@
  * should be, so a restart, a crash or a change it did not see repeats and skips nothing. Decides nothing by itself.
  */
 import { canonicalJson } from '../../protocol/canonical.js';
-import type { AssignedBundle } from '../../protocol/documents.js';
+import type { AssignedBundle } from '../../protocol/documents/assignment.js';
 import { keyId } from '../../protocol/keys.js';
 import type { Signer } from '../../protocol/keys.js';
 import type { Clock, Log } from '../../protocol/ports.js';

@@ -3,7 +3,7 @@
  * only grow. Pure.
  */
 import { canonicalJson, parseCanonical, sha256Hex } from '../../protocol/canonical.js';
-import type { AssignedBundle, AssignmentDocument } from '../../protocol/documents.js';
+import type { AssignedBundle, AssignmentDocument } from '../../protocol/documents/assignment.js';
 import { openEnvelope, sealBytes } from '../../protocol/envelope.js';
 import type { Signer } from '../../protocol/keys.js';
 import { ASSIGNMENT_BYTES_MAX } from '../../protocol/limits.js';

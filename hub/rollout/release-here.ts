@@ -2,7 +2,7 @@
  * What this hub may release by itself: which of its keys the root makes responsible for a bundle, and what that key may let
  * pods ask of nodes. Nodes decide the same again; here it is said before anything is published. Pure.
  */
-import type { ReleaseScope, RootDocument } from '../../protocol/documents.js';
+import type { ReleaseScope, RootDocument } from '../../protocol/documents/root.js';
 import { keyId, type Signer } from '../../protocol/keys.js';
 import type { ValidPod } from '../../protocol/pod.js';
 import { outOfScope } from '../../protocol/release-scope.js';

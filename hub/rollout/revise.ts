@@ -10,7 +10,7 @@ import type {
   BundleDocument,
   ImageEntry,
   ManifestEntry,
-} from '../../protocol/documents.js';
+} from '../../protocol/documents/bundle.js';
 import { sealBytes } from '../../protocol/envelope.js';
 import type { Signer } from '../../protocol/keys.js';
 import {

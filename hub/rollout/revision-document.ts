@@ -1,7 +1,7 @@
 /** Reads the hub's own revisions back: their documents and manifests. No decisions; throws on a damaged store. */
 import type { BundleManifest } from '../../protocol/bundle-manifest.js';
 import { parseCanonical } from '../../protocol/canonical.js';
-import type { BundleDocument } from '../../protocol/documents.js';
+import type { BundleDocument } from '../../protocol/documents/bundle.js';
 import { openEnvelope } from '../../protocol/envelope.js';
 import { BUNDLE_BYTES_MAX } from '../../protocol/limits.js';
 import type { RevisionRecord, Store } from '../store/store.js';

@@ -1,7 +1,8 @@
 /**
  * Which bundle revisions a node is to run, and how far they are. Pure: the fleet comes in as values, decisions go out.
  */
-import type { AssignedBundle, RootDocument } from '../../protocol/documents.js';
+import type { AssignedBundle } from '../../protocol/documents/assignment.js';
+import type { RootDocument } from '../../protocol/documents/root.js';
 import type { BundleObject, BundleObjectStatus, NodeObject } from '../objects.js';
 import { matches, parseSelector, type Requirement } from '../selectors.js';
 

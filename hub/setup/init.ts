@@ -7,7 +7,7 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { basename } from 'node:path';
 import { sha256Hex } from '../../protocol/canonical.js';
-import type { RootDocument } from '../../protocol/documents.js';
+import type { RootDocument } from '../../protocol/documents/root.js';
 import { openEnvelope, seal } from '../../protocol/envelope.js';
 import { keyId, signerOf, type Signer } from '../../protocol/keys.js';
 import { ROOT_BYTES_MAX } from '../../protocol/limits.js';

@@ -1,6 +1,12 @@
 // Made by protocol/schema/generate.mjs; do not edit.
 import type { ErrorObject } from '../schema-error.js';
-import type { Envelope, RootDocument, BundleDocument, AssignmentDocument, HubDocument, MarkDocument, AnswerDocument, AckDocument, PresenceDocument, RequestDocument, StatusDocument, PodDocument, EventDocument, JoinDocument, JoinedDocument } from '../documents.js';
+import type { AssignmentDocument } from '../documents/assignment.js';
+import type { BundleDocument } from '../documents/bundle.js';
+import type { JoinDocument, JoinedDocument } from '../documents/enrolment.js';
+import type { Envelope } from '../documents/envelope.js';
+import type { HubDocument, MarkDocument, AnswerDocument, AckDocument } from '../documents/hub.js';
+import type { PresenceDocument, RequestDocument, StatusDocument, PodDocument, EventDocument } from '../documents/node.js';
+import type { RootDocument } from '../documents/root.js';
 
 /** `errors` belongs to the last call: read it at once. */
 interface Validator {
@@ -16,13 +22,15 @@ interface DocumentValidator<T> {
 /** Reports all errors. */
 export const validatePod: Validator;
 /** Reports the first error. */
-export const validateEnvelope: DocumentValidator<Envelope>;
-/** Reports the first error. */
-export const validateRootDocument: DocumentValidator<RootDocument>;
+export const validateAssignmentDocument: DocumentValidator<AssignmentDocument>;
 /** Reports the first error. */
 export const validateBundleDocument: DocumentValidator<BundleDocument>;
 /** Reports the first error. */
-export const validateAssignmentDocument: DocumentValidator<AssignmentDocument>;
+export const validateJoinDocument: DocumentValidator<JoinDocument>;
+/** Reports the first error. */
+export const validateJoinedDocument: DocumentValidator<JoinedDocument>;
+/** Reports the first error. */
+export const validateEnvelope: DocumentValidator<Envelope>;
 /** Reports the first error. */
 export const validateHubDocument: DocumentValidator<HubDocument>;
 /** Reports the first error. */
@@ -42,6 +50,4 @@ export const validatePodDocument: DocumentValidator<PodDocument>;
 /** Reports the first error. */
 export const validateEventDocument: DocumentValidator<EventDocument>;
 /** Reports the first error. */
-export const validateJoinDocument: DocumentValidator<JoinDocument>;
-/** Reports the first error. */
-export const validateJoinedDocument: DocumentValidator<JoinedDocument>;
+export const validateRootDocument: DocumentValidator<RootDocument>;

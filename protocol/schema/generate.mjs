@@ -2,7 +2,7 @@
  * First step of the build: compiles the schemas of Pods and of the wire documents into one plain
  * JavaScript file, because compiling them in the agent costs 250 ms and 25 MB.
  *
- * Reads `protocol/documents.ts` (every exported interface whose name ends in `Document`, and
+ * Reads `protocol/documents/` (every exported interface whose name ends in `Document`, and
  * `Envelope`), `protocol/pod-grammar.ts`, the declarations of kubernetes-types. Writes
  * `dist/protocol/generated/`: `validators.js` (self-contained) and `pod.schema.json` (for tests and
  * docs), and the declarations of the first, `protocol/generated/validators.d.ts`, which are
@@ -18,14 +18,14 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const protocol = dirname(here);
 const out = join(dirname(protocol), 'dist', 'protocol', 'generated');
 const declarations = join(protocol, 'generated', 'validators.d.ts');
-const documents = join(protocol, 'documents.ts');
+const documents = join(protocol, 'documents');
 const grammar = join(protocol, 'pod-grammar.ts');
 const require = createRequire(import.meta.url);
 
@@ -38,25 +38,25 @@ function inputsDigest() {
   const versions = ['ajv', 'esbuild', 'kubernetes-types', 'ts-json-schema-generator', 'typescript'];
   for (const name of versions) hash.update(readFileSync(require.resolve(`${name}/package.json`)));
   for (const file of scripts.sort()) hash.update(file).update(readFileSync(join(here, file)));
-  // Documents may borrow types from their neighbours, so every declaration beside them counts.
-  const sources = readdirSync(protocol).filter(name => name.endsWith('.ts'));
-  const borrowed = existsSync(documents) ? importedBy(documents) : [];
-  for (const name of sources.sort()) {
-    const file = join(protocol, name);
-    if (file === documents || file === grammar || borrowed.includes(name)) {
-      hash.update(name).update(readFileSync(file));
-    }
+  const files = documentFiles();
+  const borrowed = files.flatMap(file => importedBy(file));
+  for (const file of [...new Set([...files, ...borrowed, grammar])].sort()) {
+    hash.update(file).update(readFileSync(file));
   }
   return hash.digest('hex');
 }
 
-/** Names of the neighbouring files that a file takes declarations from, transitively. */
+function documentFiles() {
+  const names = readdirSync(documents).filter(name => name.endsWith('.ts'));
+  return names.sort().map(name => join(documents, name));
+}
+
+/** The files that a file takes declarations from, transitively. */
 function importedBy(file, seen = new Set()) {
-  const text = readFileSync(file, 'utf8');
-  for (const [, name] of text.matchAll(/from '\.\/([\w-]+)\.js'/g)) {
-    const next = join(protocol, `${name}.ts`);
-    if (seen.has(`${name}.ts`) || !existsSync(next)) continue;
-    seen.add(`${name}.ts`);
+  for (const [, path] of readFileSync(file, 'utf8').matchAll(/from '(\.{1,2}\/[\w/.-]+)\.js'/g)) {
+    const next = join(dirname(file), `${path}.ts`);
+    if (seen.has(next) || !existsSync(next)) continue;
+    seen.add(next);
     importedBy(next, seen);
   }
   return [...seen];
@@ -84,22 +84,31 @@ function wholeNumbers(node) {
   return schema;
 }
 
+/** By the name of the document: its schema, and the file that declares it. */
 async function documentSchemas() {
-  if (!existsSync(documents)) return {};
   const { createGenerator } = await import('ts-json-schema-generator');
-  const names = [...readFileSync(documents, 'utf8').matchAll(DOCUMENT_INTERFACE)].map(m => m[1]);
-  if (names.length === 0) return {};
   const tsconfig = join(protocol, 'tsconfig.json');
-  const generator = createGenerator({ path: documents, tsconfig, type: '*', skipTypeCheck: true });
-  return Object.fromEntries(names.map(name => [name, wholeNumbers(generator.createSchema(name))]));
+  const path = join(documents, '*.ts');
+  const generator = createGenerator({ path, tsconfig, type: '*', skipTypeCheck: true });
+  const found = documentFiles().flatMap(file => {
+    const names = [...readFileSync(file, 'utf8').matchAll(DOCUMENT_INTERFACE)].map(m => m[1]);
+    return names.map(name => [name, { file, schema: wholeNumbers(generator.createSchema(name)) }]);
+  });
+  return Object.fromEntries(found);
 }
 
-function declarationsOf(names) {
+function declarationsOf(documentsByName) {
+  const names = Object.keys(documentsByName);
   const lines = [
     '// Made by protocol/schema/generate.mjs; do not edit.',
     "import type { ErrorObject } from '../schema-error.js';",
   ];
-  if (names.length > 0) lines.push(`import type { ${names.join(', ')} } from '../documents.js';`);
+  for (const file of documentFiles()) {
+    const from = names.filter(name => documentsByName[name].file === file);
+    if (from.length === 0) continue;
+    const module = `../documents/${basename(file, '.ts')}.js`;
+    lines.push(`import type { ${from.join(', ')} } from '${module}';`);
+  }
   lines.push(
     '',
     '/** `errors` belongs to the last call: read it at once. */',
@@ -194,15 +203,18 @@ async function main() {
 
   const { podSchema } = await import('./pod-schema.mjs');
   const pod = podSchema(await loadGrammars());
-  const byName = await documentSchemas();
-  const parts = { 'part-pod': await standalone({ byName: { Pod: pod }, allErrors: true }) };
-  if (Object.keys(byName).length > 0) {
-    parts['part-documents'] = await standalone({ byName, allErrors: false });
-  }
+  const found = await documentSchemas();
+  const byName = Object.fromEntries(
+    Object.entries(found).map(([name, { schema }]) => [name, schema]),
+  );
+  const parts = {
+    'part-pod': await standalone({ byName: { Pod: pod }, allErrors: true }),
+    'part-documents': await standalone({ byName, allErrors: false }),
+  };
   const code = await bundle(parts);
   writeWhole(schema, JSON.stringify(pod));
   writeWhole(validators, code);
-  writeWhole(declarations, declarationsOf(Object.keys(byName)));
+  writeWhole(declarations, declarationsOf(found));
   writeWhole(stamp, digest);
 }
 

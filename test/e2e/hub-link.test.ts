@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { connect, type MqttClient } from 'mqtt';
 import type { EventObject, PodObject } from '../../hub/objects.js';
-import type { MarkDocument } from '../../protocol/documents.js';
+import type { MarkDocument } from '../../protocol/documents/hub.js';
 import { seal } from '../../protocol/envelope.js';
 import { topicsOf } from '../../protocol/topics.js';
 import { openHubDocument } from '../../protocol/verify-messages.js';

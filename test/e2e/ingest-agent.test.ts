@@ -12,7 +12,7 @@ import { readNodeInfo } from '../../agent/node-info.js';
 import type { PodReport } from '../../agent/ports.js';
 import { startReport, type Report } from '../../agent/report/report.js';
 import type { NodeMessage } from '../../hub/link/messages.js';
-import type { AckDocument } from '../../protocol/documents.js';
+import type { AckDocument } from '../../protocol/documents/hub.js';
 import { seal } from '../../protocol/envelope.js';
 import { topicsOf } from '../../protocol/topics.js';
 import { FLEET, HUB, NODE, NODE_NAME, trustedRoot } from '../support/fleet.js';

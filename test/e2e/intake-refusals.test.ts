@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { canonicalJson, sha256Hex } from '../../protocol/canonical.js';
-import type { AssignmentDocument } from '../../protocol/documents.js';
+import type { AssignmentDocument } from '../../protocol/documents/assignment.js';
 import { seal } from '../../protocol/envelope.js';
 import type { Signer } from '../../protocol/keys.js';
 import {

@@ -28,7 +28,7 @@ import {
   spkiOf,
 } from '../../hub/setup/pki.js';
 import { REQUEST_REASONS, RequestError, type Enrolment } from '../../hub/ports.js';
-import type { RootDocument } from '../../protocol/documents.js';
+import type { RootDocument } from '../../protocol/documents/root.js';
 import { seal } from '../../protocol/envelope.js';
 import { sha256Hex } from '../../protocol/canonical.js';
 import { keyId, rawPublicKey } from '../../protocol/keys.js';

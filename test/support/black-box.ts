@@ -72,6 +72,11 @@ export function pod(
   };
 }
 
+interface GetOptions {
+  readonly method?: 'GET' | 'POST';
+  readonly onData?: (body: string) => void;
+}
+
 export class BlackBox {
   readonly dir = realpathSync(mkdtempSync(join(tmpdir(), 'fl-bb-')));
   readonly manifests = join(this.dir, 'manifests');
@@ -162,12 +167,16 @@ export class BlackBox {
     rmSync(this.file(name));
   }
 
-  get(path: string, method: 'GET' | 'POST' = 'GET'): Promise<{ code: number; body: string }> {
+  /** `onData` hears the body so far, each time that there is more of it. */
+  get(
+    path: string,
+    { method = 'GET', onData = () => {} }: GetOptions = {},
+  ): Promise<{ code: number; body: string }> {
     return new Promise((done, fail) => {
       const asked = request({ socketPath: this.path('agent.sock'), path, method }, response => {
         let body = '';
         response.setEncoding('utf8');
-        response.on('data', (chunk: string) => (body += chunk));
+        response.on('data', (chunk: string) => onData((body += chunk)));
         response.on('end', () => done({ code: response.statusCode ?? 0, body }));
         response.on('error', fail);
       });

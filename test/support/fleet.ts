@@ -1,13 +1,9 @@
 /** A fleet with fixed keys: documents that are good, for tests to spoil one thing at a time. */
 import { createPrivateKey } from 'node:crypto';
 import { canonicalJson, sha256Hex } from '../../protocol/canonical.js';
-import type {
-  AssignedBundle,
-  AssignmentDocument,
-  BundleDocument,
-  ReleaseRole,
-  RootDocument,
-} from '../../protocol/documents.js';
+import type { AssignedBundle, AssignmentDocument } from '../../protocol/documents/assignment.js';
+import type { BundleDocument } from '../../protocol/documents/bundle.js';
+import type { ReleaseRole, RootDocument } from '../../protocol/documents/root.js';
 import { seal } from '../../protocol/envelope.js';
 import { keyId, signerOf, type Signer } from '../../protocol/keys.js';
 import { DEFAULT_GRANT } from '../../protocol/release-scope.js';

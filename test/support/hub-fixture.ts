@@ -14,7 +14,7 @@ import { loadHub, type LoadedHub } from '../../hub/setup/load.js';
 import type { Enrolment } from '../../hub/ports.js';
 import { openSqliteStore } from '../../hub/store/sqlite.js';
 import type { AssignmentRecord, Store } from '../../hub/store/store.js';
-import type { AssignmentDocument } from '../../protocol/documents.js';
+import type { AssignmentDocument } from '../../protocol/documents/assignment.js';
 import { openEnvelope, seal } from '../../protocol/envelope.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 

@@ -13,7 +13,7 @@ import type { NodeMessage } from '../../hub/link/messages.js';
 import type { EventObject, NodeObject, PodObject } from '../../hub/objects.js';
 import { openSqliteStore } from '../../hub/store/sqlite.js';
 import type { Actor, Committed, Mutation, Store } from '../../hub/store/store.js';
-import type { AckDocument, AnswerDocument } from '../../protocol/documents.js';
+import type { AckDocument, AnswerDocument } from '../../protocol/documents/hub.js';
 import { topicsOf } from '../../protocol/topics.js';
 import { SimulatedClock } from '../sim/clock.js';
 import { FLEET, NOW, trustedRoot } from './fleet.js';

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { BundleDocument } from '../../protocol/documents.js';
+import type { BundleDocument } from '../../protocol/documents/bundle.js';
 import { seal } from '../../protocol/envelope.js';
 import { startBroker, type BrokerKind, type TestBroker } from './brokers.js';
 import { fastClock } from './fast-clock.js';

@@ -4,15 +4,15 @@
  */
 import { connect, type MqttClient } from 'mqtt';
 import { canonicalJson, sha256Hex } from '../../protocol/canonical.js';
+import type { AssignmentDocument } from '../../protocol/documents/assignment.js';
+import type { BundleDocument } from '../../protocol/documents/bundle.js';
 import type {
-  AssignmentDocument,
-  BundleDocument,
   EventDocument,
   PodDocument,
   PresenceDocument,
   RequestDocument,
   StatusDocument,
-} from '../../protocol/documents.js';
+} from '../../protocol/documents/node.js';
 import { seal } from '../../protocol/envelope.js';
 import type { Signer } from '../../protocol/keys.js';
 import { topicsOf } from '../../protocol/topics.js';

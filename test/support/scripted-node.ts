@@ -4,16 +4,14 @@
  */
 import { connect, type MqttClient } from 'mqtt';
 import { canonicalJson, sha256Hex } from '../../protocol/canonical.js';
+import type { AssignmentDocument } from '../../protocol/documents/assignment.js';
+import type { AckDocument, AnswerDocument, HubDocument } from '../../protocol/documents/hub.js';
 import type {
-  AckDocument,
-  AnswerDocument,
-  AssignmentDocument,
-  HubDocument,
   NodeStamp,
   PodSummary,
   RequestDocument,
   StatusDocument,
-} from '../../protocol/documents.js';
+} from '../../protocol/documents/node.js';
 import { openEnvelope, seal, type DocumentKind } from '../../protocol/envelope.js';
 import type { Signer } from '../../protocol/keys.js';
 import { podTopicKey } from '../../protocol/names.js';

@@ -3,7 +3,8 @@
  * blobs that its signed document names.
  */
 import { sha256Hex } from '../../../protocol/canonical.js';
-import type { BundleDocument, Envelope, ManifestEntry } from '../../../protocol/documents.js';
+import type { BundleDocument, ManifestEntry } from '../../../protocol/documents/bundle.js';
+import type { Envelope } from '../../../protocol/documents/envelope.js';
 import { API_VERSION } from '../../objects.js';
 import { RequestError } from '../../ports.js';
 import type { RevisionRecord, Store } from '../../store/store.js';

@@ -211,7 +211,11 @@ describe('probes, black box', { skip: noEngine() }, () => {
       assert.match(answer.body, body, query);
     }
     assert.equal((await logs('', 'none')).code, 404);
-    const followed = logs('follow=true&tailLines=1');
+    let begun = (): void => {};
+    const hasBegun = new Promise<void>(done => (begun = done));
+    const path = '/containerLogs/default/said/app?follow=true&tailLines=1';
+    const followed = box.get(path, { onData: () => begun() });
+    await Promise.race([hasBegun, followed]);
     box.exec('said', 'app', 'touch', '/tmp/end');
     assert.match((await followed).body, /^two\nlast\n$/, 'it ends with its container');
     await eventually('the run before', async () => {

@@ -15,7 +15,7 @@ import { createEnrolment, nodeStanding } from '../../../hub/enrolment/enrolment.
 import { peerOf, spkiOf } from '../../../hub/setup/pki.js';
 import { RequestError, type Enrolment, type RequestReason } from '../../../hub/ports.js';
 import type { Actor } from '../../../hub/store/store.js';
-import type { JoinDocument, JoinedDocument } from '../../../protocol/documents.js';
+import type { JoinDocument, JoinedDocument } from '../../../protocol/documents/enrolment.js';
 import { seal } from '../../../protocol/envelope.js';
 import { formatToken, parseJoinLine } from '../../../protocol/join-line.js';
 import { keyId, rawPublicKey, signerOf } from '../../../protocol/keys.js';

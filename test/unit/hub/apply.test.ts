@@ -12,7 +12,7 @@ import { bundleDocumentOf } from '../../../hub/rollout/revision-document.js';
 import { openSqliteStore } from '../../../hub/store/sqlite.js';
 import type { Actor, Store } from '../../../hub/store/store.js';
 import type { BundleManifest } from '../../../protocol/bundle-manifest.js';
-import type { RootDocument } from '../../../protocol/documents.js';
+import type { RootDocument } from '../../../protocol/documents/root.js';
 import { DEFAULT_GRANT } from '../../../protocol/release-scope.js';
 import { REAL_CLOCK } from '../../support/clock.js';
 import {

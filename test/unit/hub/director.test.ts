@@ -10,7 +10,7 @@ import {
 } from '../../../hub/rollout/director.js';
 import { decide, isAllowed, type Candidate } from '../../../hub/rollout/rollout.js';
 import { parseSelector } from '../../../hub/selectors.js';
-import type { AssignedBundle, AssignmentDocument } from '../../../protocol/documents.js';
+import type { AssignedBundle, AssignmentDocument } from '../../../protocol/documents/assignment.js';
 import { topicsOf } from '../../../protocol/topics.js';
 import { openAssignment } from '../../../protocol/verify-assignment.js';
 import {

@@ -12,7 +12,7 @@ import {
 import { newReporter } from '../../../hub/ingest/node-state.js';
 import type { EventSpec, NodeObject, PodObject } from '../../../hub/objects.js';
 import { podSummary } from '../../../protocol/pod-summary.js';
-import type { PodDocument, StatusDocument } from '../../../protocol/documents.js';
+import type { PodDocument, StatusDocument } from '../../../protocol/documents/node.js';
 import { manifest } from '../../support/pods.js';
 import { FLEET } from '../../support/fleet.js';
 

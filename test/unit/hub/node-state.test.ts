@@ -21,7 +21,7 @@ import type {
   PodDocument,
   PresenceDocument,
   StatusDocument,
-} from '../../../protocol/documents.js';
+} from '../../../protocol/documents/node.js';
 import { FLEET } from '../../support/fleet.js';
 
 const NODE = 'edge1';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { PodRepair } from '../../../hub/ingest/pod-repair.js';
 import { Requests } from '../../../hub/ingest/requests.js';
-import type { RequestDocument } from '../../../protocol/documents.js';
+import type { RequestDocument } from '../../../protocol/documents/node.js';
 import { SimulatedClock } from '../../sim/clock.js';
 import { FLEET } from '../../support/fleet.js';
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { BundleObject, NodeObject } from '../../../hub/objects.js';
 import { rollUp } from '../../../hub/rollout/rollout.js';
-import type { BundleState } from '../../../protocol/documents.js';
+import type { BundleState } from '../../../protocol/documents/node.js';
 
 const DIGEST = 'd'.repeat(64);
 const OTHER = 'e'.repeat(64);

@@ -15,7 +15,7 @@ import {
 } from '../../../agent/intake/decide.js';
 import { PacketGuard } from '../../../protocol/packet-guard.js';
 import { canonicalJson, sha256Hex } from '../../../protocol/canonical.js';
-import type { ManifestEntry } from '../../../protocol/documents.js';
+import type { ManifestEntry } from '../../../protocol/documents/bundle.js';
 import { ownedFileName } from '../../../protocol/names.js';
 import type { Result } from '../../../protocol/refusal.js';
 import {

@@ -12,7 +12,8 @@ import { Stage, type StageOptions, type Whereabouts } from '../../../agent/intak
 import { openJournal, type Journal } from '../../../agent/journal/journal.js';
 import { openOwnedDirectory } from '../../../agent/intake/owned-files.js';
 import { canonicalJson } from '../../../protocol/canonical.js';
-import type { BundleDocument, ReleaseScope, RootDocument } from '../../../protocol/documents.js';
+import type { BundleDocument } from '../../../protocol/documents/bundle.js';
+import type { ReleaseScope, RootDocument } from '../../../protocol/documents/root.js';
 import { seal } from '../../../protocol/envelope.js';
 import { ownedFileName } from '../../../protocol/names.js';
 import { DEFAULT_GRANT } from '../../../protocol/release-scope.js';

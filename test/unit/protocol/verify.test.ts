@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { canonicalJson, sha256Hex } from '../../../protocol/canonical.js';
-import type { Envelope, ReleaseScope, RootDocument } from '../../../protocol/documents.js';
+import type { Envelope } from '../../../protocol/documents/envelope.js';
+import type { ReleaseScope, RootDocument } from '../../../protocol/documents/root.js';
 import { payloadType, preAuthEncoding, seal, sealBytes } from '../../../protocol/envelope.js';
 import type { Result } from '../../../protocol/refusal.js';
 import { openAssignment, type AssignmentContext } from '../../../protocol/verify-assignment.js';

@@ -13,7 +13,7 @@ import {
 import { KEPT_ON_NODE } from '../../../agent/report/told-status.js';
 import { HUB_JITTER_MS, IN_FLIGHT_MAX, Resend } from '../../../agent/report/resend.js';
 import { canonicalJson } from '../../../protocol/canonical.js';
-import type { EventRecord, StatusDocument } from '../../../protocol/documents.js';
+import type { EventRecord, StatusDocument } from '../../../protocol/documents/node.js';
 import { seal } from '../../../protocol/envelope.js';
 import { MESSAGE_BYTES_MAX } from '../../../protocol/limits.js';
 import { FLEET, NODE } from '../../support/fleet.js';

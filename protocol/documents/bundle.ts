@@ -1,0 +1,89 @@
+/**
+ * Bundle: what may run. Signed by release keys.
+ *
+ * The JSDoc tags are rules: the build turns each exported `…Document` into a validator that refuses unknown fields.
+ */
+import type {
+  Bytes,
+  Counter,
+  Digest,
+  FleetId,
+  Label,
+  Subdomain,
+  Timestamp,
+  Version,
+} from './values.js';
+
+export interface BlobPart {
+  digest: Digest;
+  size: Bytes;
+}
+
+export interface ManifestEntry {
+  /** A ConfigMap is seen by the pods of its bundle alone. */
+  kind: 'Pod' | 'ConfigMap';
+  name: Subdomain;
+  /** Of the whole content, canonical JSON. */
+  digest: Digest;
+  size: Bytes;
+  /**
+   * Empty: the content is the blob named by `digest`. Else it is these blobs, one after the other.
+   * @maxItems 64
+   */
+  parts: BlobPart[];
+}
+
+export interface ImageEntry {
+  /**
+   * As the manifests name it.
+   * @maxLength 512
+   */
+  image: string;
+  /**
+   * Manifest digests (`sha256:…`) and image ids that satisfy it; empty: the tag is trusted.
+   * @maxItems 16
+   */
+  digests: ImageDigest[];
+}
+
+/** @pattern ^sha256:[0-9a-f]{64}$ */
+export type ImageDigest = string;
+
+/** Revision N of a bundle: what may run. No expiry; withdrawn by the root's `floors` and `denied`. */
+export interface BundleDocument {
+  fleet: FleetId;
+  namespace: Label;
+  name: Label;
+  /**
+   * @asType integer
+   * @minimum 1
+   * @maximum 9007199254740991
+   */
+  revision: number;
+  /** Once this revision is healthy on a node, nothing below this number is accepted there. At most `revision`. */
+  rollbackFloor: Counter;
+  /** Information only. */
+  issued: Timestamp;
+  requires: {
+    /**
+     * Node architectures (`amd64`, `arm64`, `arm`); empty: any.
+     * @maxItems 8
+     */
+    arch: Label[];
+    /**
+     * Hardware names; empty: any.
+     * @maxItems 16
+     */
+    hardware: Label[];
+    minAgent: Version | null;
+  };
+  /** @maxItems 512 */
+  manifests: ManifestEntry[];
+  /** @maxItems 512 */
+  images: ImageEntry[];
+  /**
+   * Names of the secrets that the node must have.
+   * @maxItems 64
+   */
+  secrets: Subdomain[];
+}

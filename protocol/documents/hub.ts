@@ -1,0 +1,50 @@
+/**
+ * What the hub says beside assignments; signed by its key.
+ *
+ * The JSDoc tags are rules: the build turns each exported `…Document` into a validator that refuses unknown fields.
+ */
+import type { Counter, Digest, FleetId, Label, PublicKeyHex, RandomId } from './values.js';
+
+/** Presence of the hub: retained, and its will. A hint; nothing is decided on it alone. */
+export interface HubDocument {
+  fleet: FleetId;
+  epoch: Counter;
+  /** New with each connection: a node that sees a new one sends again what is not acknowledged. */
+  session: RandomId;
+  online: boolean;
+  /** X25519: container output is sealed to it. */
+  sealingKey: PublicKeyHex;
+}
+
+/** The last publication that the broker has for certain. */
+export interface MarkDocument {
+  fleet: FleetId;
+  /** New at init and at restore. */
+  store: RandomId;
+  number: Counter;
+}
+
+/** Answer to a request for blobs: published again, or absent at the hub. */
+export interface AnswerDocument {
+  fleet: FleetId;
+  node: Label;
+  nonce: RandomId;
+  /** @maxItems 256 */
+  published: Digest[];
+  /** @maxItems 256 */
+  absent: Digest[];
+}
+
+/** What of a node's reports lies safe in the hub's store. */
+export interface AckDocument {
+  fleet: FleetId;
+  node: Label;
+  journal: RandomId;
+  /** Every event up to this number. */
+  through: Counter;
+  /** The newest status, by (boot, counter). */
+  boot: Counter;
+  counter: Counter;
+  /** `namespace/name` to the digest of the pod document. */
+  pods: Record<string, Digest>;
+}

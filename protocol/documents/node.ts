@@ -1,0 +1,178 @@
+/**
+ * What a node says of itself; signed by its identity key.
+ *
+ * The JSDoc tags are rules: the build turns each exported `…Document` into a validator that refuses unknown fields.
+ */
+import type { Counter, Digest, FleetId, Label, RandomId, Timestamp } from './values.js';
+
+/** (journal, boot, counter) order all that a node says: a new journal supersedes, a former one is ignored. */
+export interface NodeStamp {
+  fleet: FleetId;
+  node: Label;
+  /** Made with the journal file, and anew when an older file was put back. */
+  journal: RandomId;
+  /** Counts agent starts. */
+  boot: Counter;
+}
+
+export interface PresenceDocument extends NodeStamp {
+  /** Counts connections of this boot. */
+  n: Counter;
+  session: RandomId;
+  online: boolean;
+}
+
+export interface RequestDocument extends NodeStamp {
+  counter: Counter;
+  nonce: RandomId;
+  /** `blobs`: publish these again; `root`: publish this version; `assignment`: a fresh one that carries the nonce. */
+  want: 'blobs' | 'root' | 'assignment';
+  /** @maxItems 256 */
+  digests: Digest[];
+  rootVersion: Counter;
+}
+
+export interface Condition {
+  /** @maxLength 64 */
+  type: string;
+  status: 'True' | 'False' | 'Unknown';
+  /** @maxLength 128 */
+  reason: string;
+  /** @maxLength 1024 */
+  message: string;
+  lastTransitionTime: Timestamp;
+}
+
+/** State of one bundle's activation on the node. Names are API: never renamed. */
+export type BundleState =
+  | 'staged'
+  | 'waiting'
+  | 'activating'
+  | 'progressing'
+  | 'healthy'
+  | 'failed'
+  | 'rolledBack'
+  | 'removing';
+
+export interface BundleStatus {
+  namespace: Label;
+  name: Label;
+  revision: Counter;
+  digest: Digest;
+  /**
+   * Of the revision whose manifests lie in the static pod directory, which may be a former one; null: none does.
+   */
+  active: Digest | null;
+  attempt: Counter;
+  state: BundleState;
+  /** @maxLength 128 */
+  reason: string;
+  /** @maxLength 1024 */
+  message: string;
+  since: Timestamp;
+}
+
+export interface PodSummary {
+  /** Of the pod document's `pod`: what differs at the hub is asked for. */
+  digest: Digest;
+  phase: 'Pending' | 'Running' | 'Succeeded' | 'Failed' | 'Unknown';
+  ready: boolean;
+}
+
+/** The node as a whole; retained, complete each time. What `pods` does not list is gone. */
+export interface StatusDocument extends NodeStamp {
+  counter: Counter;
+  at: Timestamp;
+  epoch: Counter;
+  /** Of the accepted assignment; 0 before the first. */
+  generation: Counter;
+  rootVersion: Counter;
+  clock: 'synced' | 'floor' | 'suspect';
+  /** Of the root in force: the hub holds every key. */
+  development: boolean;
+  lastRefusal: null | {
+    /** @maxLength 64 */
+    code: string;
+    /** Of the refused bytes. */
+    digest: Digest;
+    /**
+     * Below the fleet's prefix.
+     * @maxLength 256
+     */
+    topic: string;
+    at: Timestamp;
+  };
+  /** Hash of the newest row of the journal's history. */
+  journalHead: Digest | null;
+  /** Envelope kinds this agent reads, with their versions. */
+  reads: Record<string, number[]>;
+  /** @maxItems 32 */
+  conditions: Condition[];
+  info: {
+    agentVersion: string;
+    architecture: string;
+    operatingSystem: string;
+    osImage: string;
+    kernelVersion: string;
+    /** `docker://28.2.2`; empty while the engine does not answer. */
+    containerRuntimeVersion: string;
+    bootID: string;
+    machineID: string;
+    /** @maxItems 16 */
+    addresses: { type: 'InternalIP' | 'Hostname'; address: string }[];
+  };
+  /** Kubernetes quantities by resource name. */
+  capacity: Record<string, string>;
+  allocatable: Record<string, string>;
+  /** @maxItems 128 */
+  bundles: BundleStatus[];
+  /** By `namespace/name`, the name as the kubelet gives it (with the node's suffix). */
+  pods: Record<string, PodSummary>;
+}
+
+/** One whole v1 Pod as the node sees it. */
+export interface PodDocument extends NodeStamp {
+  counter: Counter;
+  source: 'bundle' | 'file' | 'http';
+  bundle: null | { namespace: Label; name: Label; revision: Counter };
+  /** v1 Pod: metadata and status; spec too, for one that no bundle brought, with env values redacted. */
+  pod: Record<string, unknown>;
+}
+
+export interface EventRecord {
+  n: Counter;
+  at: Timestamp;
+  type: 'Normal' | 'Warning';
+  /** @maxLength 128 */
+  reason: string;
+  /**
+   * Never container output.
+   * @maxLength 1024
+   */
+  message: string;
+  involved: {
+    kind: 'Pod' | 'Node' | 'Bundle';
+    /** @maxLength 63 */
+    namespace: string;
+    /** @maxLength 320 */
+    name: string;
+    /** @maxLength 64 */
+    uid: string;
+    /**
+     * `spec.containers{web}`, or empty.
+     * @maxLength 512
+     */
+    fieldPath: string;
+  };
+}
+
+/** Numbered events; `oldest` is the lowest number still in the outbox: what lies before it is lost or safe. */
+export interface EventDocument extends NodeStamp {
+  counter: Counter;
+  oldest: Counter;
+  /**
+   * @minItems 1
+   * @maxItems 128
+   */
+  events: EventRecord[];
+}
