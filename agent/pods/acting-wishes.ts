@@ -55,9 +55,9 @@ function hasTakenEffect(next: DesiredPod, former: DesiredPod, observed: Observed
   );
 }
 
-/** Something of it is there, and nothing but a new version would end it. */
+/** Something of it is there, or has still to be ended when it is over. */
 function goesOn(former: DesiredPod, there: Instances, completions: Completions): boolean {
-  if (rememberedCompletion(completions, former) !== null) return false;
+  if (rememberedCompletion(completions, former) !== null) return hasBegun(there);
   return there.sandboxes.length + there.containers.length > 0;
 }
 

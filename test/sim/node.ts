@@ -63,12 +63,14 @@ export class SpokenSource implements PodSource {
 export class MemoryVersions implements VersionStore {
   readonly rows = new Map<string, string>();
   writes = 0;
+  isFull = false;
 
   all(): ReadonlyMap<string, string> {
     return new Map(this.rows);
   }
 
   remember(uid: string, version: string): void {
+    if (this.isFull) throw new Error('disk full');
     this.writes += 1;
     this.rows.set(uid, version);
   }
