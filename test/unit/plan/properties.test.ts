@@ -353,7 +353,7 @@ describe('while an edit waits for its image', () => {
         world.settle();
         goesOn(world, world.wanted[0] ?? pod);
       }),
-      { numRuns: RUNS },
+      { numRuns: RUNS / 4 },
     );
   });
 

@@ -19,7 +19,7 @@ import {
 import { completionOf, rememberedCompletion } from '../../../agent/pods/completion.js';
 import type { Completion } from '../../../agent/pods/completion.js';
 import { stillNamed } from '../../../agent/pods/completion-book.js';
-import type { Desired, DesiredPod } from '../../../agent/pods/desired.js';
+import { NOTHING_DESIRED, type Desired, type DesiredPod } from '../../../agent/pods/desired.js';
 import type { Health } from '../../../agent/pods/health.js';
 import { without } from '../../../agent/pods/observed-views.js';
 import { plan, type PodPlan } from '../../../agent/pods/plan.js';
@@ -62,6 +62,7 @@ export class World {
   /** On the disk: what pods were made from. */
   readonly #kept = new Map<string, string>();
   #versions = versionsOn(this.#kept);
+  #acting: ActingWishes = { desired: NOTHING_DESIRED, waiting: [], changing: [] };
   now = T0;
   /** Every step that was ever taken. */
   readonly taken: Step[] = [];
@@ -81,30 +82,32 @@ export class World {
     return { ...desired, pods };
   }
 
-  /** What is acted on now. */
+  /** What is acted on since the last look. */
   get acting(): ActingWishes {
-    return actingWishes({
-      desired: this.desired,
+    return this.#acting;
+  }
+
+  /** As the loop does it. */
+  #look(): ActingWishes {
+    const { desired } = this;
+    const acting = actingWishes({
+      desired,
       versions: this.#versions.ran,
       observed: this.there,
       condemned: this.condemned,
       memory: this.memory,
       completions: this.completions,
     });
-  }
-
-  /** As the loop does it with each look. */
-  #look(): ActingWishes {
-    const { acting } = this;
-    const pods = acting.desired.pods;
+    const { pods } = acting.desired;
     this.memory = keepFetched(this.memory, acting.changing);
     this.#versions.note({
       acting: pods,
-      kept: new Set([...this.desired.pods, ...pods].map(({ uid }) => uid)),
+      kept: new Set([...desired.pods, ...pods].map(({ uid }) => uid)),
       observed: this.there,
       isObserved: true,
       isBusyWith: () => false,
     });
+    this.#acting = acting;
     return acting;
   }
 

@@ -189,6 +189,23 @@ for (const one of CASES) {
       await isRestarted(node);
     });
 
+    test('after a start of the node what ran begins anew', async () => {
+      const node = newNode();
+      await runs(node);
+      node.source.say(one.next);
+      await held(node, one);
+      await node.stopAgent();
+      node.engine.killSandbox(node.sandbox('web')?.id ?? '');
+      node.engine.exitContainer(node.running('web')?.id ?? '', 137);
+      await node.restart();
+      node.source.say(one.next);
+      await held(node, one);
+      await node.until('it runs', () => node.running('web') !== undefined);
+      await node.settle();
+      assert.equal(node.running('web')?.hash, wish(was).containerHashes.get('app'));
+      assert.equal(former(node)?.pod.status?.phase, 'Running');
+    });
+
     test('the edit taken back touches nothing', async () => {
       const node = newNode();
       await runs(node);
