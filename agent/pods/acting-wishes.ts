@@ -8,7 +8,7 @@ import { rememberedCompletion, type Completions } from './completion.js';
 import { objectsFor } from './config-objects.js';
 import type { Desired, DesiredPod, Rejection } from './desired.js';
 import { imageHold, missingImages, type MissingImage } from './image-hold.js';
-import { hasBegun, type Instances } from './plan-views.js';
+import { hasBegun, isAlive } from './plan-views.js';
 import { instancesOf } from './pod-reports.js';
 import { isSameVersion } from './versions.js';
 import { without } from './observed-views.js';
@@ -55,23 +55,26 @@ function hasTakenEffect(next: DesiredPod, former: DesiredPod, observed: Observed
   );
 }
 
-/** Something of it is there, or has still to be ended when it is over. */
-function goesOn(former: DesiredPod, there: Instances, completions: Completions): boolean {
-  if (rememberedCompletion(completions, former) !== null) return hasBegun(there);
-  return there.sandboxes.length + there.containers.length > 0;
+/** Something of it is there; of what is over, something that has still to be ended, and that its successor does not use. */
+function goesOn(former: DesiredPod, next: DesiredPod, input: ActingInput): boolean {
+  const there = instancesOf(without(input.observed, input.condemned), former.uid);
+  if (rememberedCompletion(input.completions, former) === null) {
+    return there.sandboxes.length + there.containers.length > 0;
+  }
+  return there.containers.some(isAlive) || (next.rejection !== null && hasBegun(there));
 }
 
 function formerOf(next: DesiredPod, input: ActingInput): DesiredPod | null {
   const { versions, completions } = input;
   if (rememberedCompletion(completions, next) !== null) return null;
-  const observed = without(input.observed, input.condemned);
   const own = versions.get(next.uid);
   const candidates = own === undefined ? [] : [own];
   for (const one of versions.values()) {
     if (one.key === next.key && one.uid !== next.uid) candidates.push(one);
   }
-  const former = candidates.find(one => goesOn(one, instancesOf(observed, one.uid), completions));
+  const former = candidates.find(one => goesOn(one, next, input));
   if (former === undefined || isSameVersion(former, next)) return null;
+  const observed = without(input.observed, input.condemned);
   return hasTakenEffect(next, former, observed) ? null : former;
 }
 
