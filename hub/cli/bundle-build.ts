@@ -24,7 +24,7 @@ import type { ApiClient, ApiList } from './client.js';
 import { connected, type Connected, type Context } from './context.js';
 import { shellWord } from './shell-word.js';
 import { pathOf, resourceOf } from './resources.js';
-import { fetchRoot, fingerprintOf, readRootFile, rootText } from './trusted-root.js';
+import { fetchRoot, fingerprintOf, readRootFile, rootText, warnOfExpiry } from './trusted-root.js';
 
 interface BuildOptions extends InputOptions {
   output: string;
@@ -101,6 +101,7 @@ async function buildWith(
   }
   for (const warning of podSecurityWarnings(source.pods)) context.terminal.warn(warning);
   const root = await rootOf(options.root, hub);
+  warnOfExpiry(context, root);
   const last = hub ? await lastRevision(hub.client, source) : null;
   const revision = options.revision ?? Math.max((last ?? 0) + 1, rootFloor(root, source));
   const draft = draftOf(source, { root, revision, options, issued: issuedAt(context) });
@@ -203,7 +204,7 @@ async function refuseLoss(path: string): Promise<void> {
     throw new CliError('refused', `${path} exists, and is not a bundle`, hint);
   }
   const { length } = (await readBundlePath(path)).signatures;
-  if (length > 0) throw new CliError('refused', `${path} has ${length} signatures on it`, hint);
+  if (length > 0) throw new CliError('refused', `${path} is signed already (${length})`, hint);
 }
 
 function report(

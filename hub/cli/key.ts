@@ -5,7 +5,7 @@ import { CliError } from '../../protocol/cli-error.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
 import { keyId, rawPublicKey } from '../../protocol/keys.js';
 import { generatePrivateKey } from '../setup/keys.js';
-import { writeKeyFile } from '../signing/key-file.js';
+import { refuseExisting, writeKeyFile } from '../signing/key-file.js';
 import { newPassphrase } from '../signing/passphrase.js';
 import { publicKeyLine, sshFingerprint, type WrittenPublicKey } from '../signing/public-key.js';
 import { readPublicKey } from '../signing/signer.js';
@@ -49,6 +49,7 @@ async function generate(context: Context, file: string, options: GenerateOptions
   if (!/^[^\p{Cc}]{0,200}$/u.test(comment)) {
     throw new CliError('refused', '--comment: at most 200 characters on one line');
   }
+  refuseExisting(file);
   const passphrase = options.passphrase
     ? await newPassphrase(file, {
         file: options.passphraseFile,

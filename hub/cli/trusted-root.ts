@@ -11,6 +11,7 @@ import type { Result } from '../../protocol/refusal.js';
 import { envelopeBytesMax, type TrustedRoot } from '../../protocol/verified.js';
 import { openNextRoot, openPinnedRoot } from '../../protocol/verify-root.js';
 import type { ApiClient } from './client.js';
+import type { Context } from './context.js';
 
 const BYTES_MAX = envelopeBytesMax(ROOT_BYTES_MAX);
 /** As many as a node walks in one session. */
@@ -78,4 +79,11 @@ function taken(root: Result<TrustedRoot>, where: string): TrustedRoot {
 /** `root 3, sha256:…`. */
 export function rootText(root: TrustedRoot): string {
   return `root ${root.document.version}, sha256:${root.digest}`;
+}
+
+/** Nodes with a good clock take nothing new under a root that is past its time, but the next root. */
+export function warnOfExpiry({ terminal, clock }: Context, root: TrustedRoot): void {
+  const { version, expires } = root.document;
+  if (Date.parse(expires) > clock.now()) return;
+  terminal.warn(`Warning: root ${version} expired at ${expires}; it needs a successor first`);
 }

@@ -141,7 +141,10 @@ describe('signing without the hub', { skip: noEngine() }, () => {
     await play.ok(...foreign);
     const verified = await play.flotilla('bundle', 'verify', copy, '--root', root);
     assert.equal(verified.code, 1);
-    assert.match(verified.stdout, /signature none [^]*: 1 of 2 sig[^]*verdict +FAIL BadSignature/);
+    assert.match(
+      verified.stdout,
+      /signature foreign [^]*: 1 of 2 sig[^]*verdict +FAIL BadSignature/,
+    );
     await refused(/1 of 2 signatures that root 2 wants/, 'apply', '-f', copy, '--all-nodes');
   });
 
