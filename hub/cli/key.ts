@@ -21,7 +21,7 @@ interface GenerateOptions {
 
 export function keyCommand(context: Context): Command {
   return new Command('key')
-    .summary('make and show keys that sign')
+    .summary('make, show and rotate keys that sign')
     .addCommand(generateCommand(context))
     .addCommand(showCommand(context));
 }

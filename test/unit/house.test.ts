@@ -94,7 +94,10 @@ describe('imports point down', () => {
     ['ssh2', [/^hub\/signing\//]],
     ['mqtt', [/^agent\/link\//, /^hub\/link\//]],
     ['aedes', [/^hub\/broker\//]],
-    ['better-sqlite3', [/^agent\/journal\//, /^hub\/store\//]],
+    [
+      'better-sqlite3',
+      [/^agent\/journal\//, /^agent\/sources\/directory-lock\.ts$/, /^hub\/store\//],
+    ],
     ['@peculiar/x509', [/^hub\/setup\//, /^hub\/enrolment\//]],
     ['commander', [/^agent\/cli\//, /^hub\/cli\//, /^agent\/main\.ts$/]],
     [
