@@ -24,7 +24,13 @@ import type { ApiClient, ApiList } from './client.js';
 import { connected, type Connected, type Context } from './context.js';
 import { shellWord } from './shell-word.js';
 import { pathOf, resourceOf } from './resources.js';
-import { fetchRoot, fingerprintOf, readRootFile, rootText, warnOfExpiry } from './trusted-root.js';
+import {
+  fetchRoot,
+  fingerprintOf,
+  readTrustedRoot,
+  rootText,
+  warnOfExpiry,
+} from './trusted-root.js';
 
 interface BuildOptions extends InputOptions {
   output: string;
@@ -118,7 +124,7 @@ async function buildWith(
 
 async function rootOf(spec: string | undefined, hub: Connected | null): Promise<TrustedRoot> {
   const fingerprint = spec === undefined ? null : fingerprintOf(spec);
-  if (spec !== undefined && fingerprint === null) return readRootFile(spec);
+  if (spec !== undefined && fingerprint === null) return readTrustedRoot(spec);
   if (hub === null) throw new CliError('refused', 'which root? pass --root FILE');
   return fetchRoot(hub.client, fingerprint);
 }

@@ -8,7 +8,13 @@ import { countBundleSignatures } from '../signing/signature-count.js';
 import { readBundlePath } from './bundle-path.js';
 import { describeBundleFile, describeSignatures, scopeText } from './bundle-text.js';
 import { connected, withConnection, type ConnectionOptions, type Context } from './context.js';
-import { fetchRoot, fingerprintOf, readRootFile, rootText, warnOfExpiry } from './trusted-root.js';
+import {
+  fetchRoot,
+  fingerprintOf,
+  readTrustedRoot,
+  rootText,
+  warnOfExpiry,
+} from './trusted-root.js';
 
 export function showCommand(context: Context): Command {
   return new Command('show')
@@ -49,7 +55,7 @@ export function verifyCommand(context: Context): Command {
       const fingerprint = fingerprintOf(options.root);
       const root =
         fingerprint === null
-          ? readRootFile(options.root)
+          ? readTrustedRoot(options.root)
           : await connected(context, options, hub => fetchRoot(hub.client, fingerprint));
       warnOfExpiry(context, root);
       const file = await readBundlePath(path, 'failed');

@@ -11,7 +11,7 @@ import { publicKeyLine, sshFingerprint, type WrittenPublicKey } from '../signing
 import { readPublicKey } from '../signing/signer.js';
 import { agentKeys } from '../signing/ssh-agent.js';
 import type { Context } from './context.js';
-import { readRootFile, rootText } from './trusted-root.js';
+import { readTrustedRoot, rootText } from './trusted-root.js';
 
 interface GenerateOptions {
   passphraseFile?: string;
@@ -78,7 +78,7 @@ function showCommand(context: Context): Command {
       '\nExamples:\n  flotilla key show release.key.pub --root root.json\n  flotilla key show ssh-agent',
     )
     .action(async (spec: string, options: { root?: string }) => {
-      const root = options.root === undefined ? null : readRootFile(options.root);
+      const root = options.root === undefined ? null : readTrustedRoot(options.root);
       const agentSocket = context.env['SSH_AUTH_SOCK'];
       const keys =
         spec === 'ssh-agent'
