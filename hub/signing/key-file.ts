@@ -136,6 +136,10 @@ async function openAge(text: string, path: string, ask: AskPassphrase): Promise<
   } catch {
     throw new CliError('refused', `${path}: a damaged age file; restore it from a backup`);
   }
+  if (!/^-> scrypt /m.test(Buffer.from(file.subarray(0, 4096)).toString('latin1'))) {
+    const hint = 'decrypt it with `age -d -i IDENTITY`, and encrypt it with `age -p -a`';
+    throw new CliError('refused', `${path}: encrypted to a key, not with a passphrase`, hint);
+  }
   const decrypter = new Decrypter();
   decrypter.addPassphrase(await ask(path));
   try {

@@ -268,6 +268,11 @@ describe('signing without the hub', { skip: noEngine() }, () => {
       [[/Sign .*\? \[y\/N\] $/, 'n']],
     );
     assert.match(refusal, /nothing was signed/);
+    const interrupted = await onTerminal(
+      [...FLOTILLA, 'key', 'generate', play.path('carl/none.key')],
+      [[/Passphrase for .*: $/, '\u0003']],
+    );
+    assert.match(interrupted, /error: given up at a question\r\n$/);
   });
 });
 
