@@ -28,9 +28,7 @@ export function missingImages(
   former: DesiredPod,
   { there, memory }: { readonly there: Instances; readonly memory: Memory },
 ): readonly MissingImage[] {
-  const used = new Set(
-    there.containers.flatMap(({ state, image }) => (state === 'running' ? [image] : [])),
-  );
+  const used = new Set(there.containers.map(({ image }) => image));
   return (['initContainers', 'containers'] as const).flatMap(list =>
     (next.pod.spec[list] ?? []).flatMap((container, index): MissingImage[] => {
       const { name, image = '', imagePullPolicy } = container;

@@ -156,6 +156,10 @@ function split(
   return { doomed: part(true), living: part(false) };
 }
 
+function isDoomed(there: Instances, condemned: ReadonlySet<EngineId>): boolean {
+  return [...there.sandboxes, ...there.containers].every(({ id }) => condemned.has(id));
+}
+
 function contextOf(pod: DesiredPod, input: PlanInput): PodPlanContext {
   const { memory, health, completions, now } = input;
   return {
@@ -180,10 +184,12 @@ function planKey(group: Group, input: PlanInput, wantedUids: ReadonlySet<string>
   const held = uids.map(uid => memory.failures.get(failureKey('stop', uid))?.retryAt ?? 0);
   const heldUntil = Math.max(0, ...held);
   if (heldUntil > now) return { steps: [], sandbox: null, againAt: heldUntil };
-  const retiring = others.flatMap(([uid, there]) => {
-    const graceLimit = graceLimits.get(uid) ?? null;
-    return retire(uid, there, { reason, keepData: wantedUids.has(uid), graceLimit });
-  });
+  const retireAll = (which: typeof others) =>
+    which.flatMap(([uid, there]) => {
+      const graceLimit = graceLimits.get(uid) ?? null;
+      return retire(uid, there, { reason, keepData: wantedUids.has(uid), graceLimit });
+    });
+  const retiring = retireAll(others);
   if (pod === null) {
     const isUnwanted = others.every(([, there]) => isKnownUnwanted(there, input.desired));
     return { steps: isUnwanted ? retiring : [], sandbox: null, againAt: null };
@@ -201,8 +207,9 @@ function planKey(group: Group, input: PlanInput, wantedUids: ReadonlySet<string>
     return { ...next, steps: [...retiring, ...ending, ...next.steps] };
   }
   if (pod.rejection !== null && (living === null || !hasBegun(living))) {
-    // What runs under the name goes on until its successor may begin.
-    return { steps: [], sandbox: null, againAt: pod.rejection.againAt };
+    // What runs under the name goes on until its successor may begin; what has begun to end ends fully (row 67).
+    const steps = retireAll(others.filter(([, there]) => isDoomed(there, input.condemned)));
+    return { steps, sandbox: null, againAt: pod.rejection.againAt };
   }
   if (retiring.length > 0 && living === null) return planReplacement(retiring, context);
   const actions = planPod(living ?? NO_INSTANCES, context);

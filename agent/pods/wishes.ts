@@ -124,17 +124,6 @@ export class Wishes {
     return this.#now;
   }
 
-  /** A source that has not spoken yet may still have the other one. */
-  #noteObjects({ complete, objectChoices, conditions }: Desired): void {
-    const told = this.#conflicts;
-    const conflicts = conditions.filter(({ type }) => type === 'ObjectConflict');
-    this.#conflicts = new Set(conflicts.map(({ message }) => message));
-    for (const detail of this.#conflicts) {
-      if (!told.has(detail)) this.#options.log.warn('two documents of one name', { detail });
-    }
-    if (complete) this.#objects.save(objectChoices);
-  }
-
   /** Call it after each merge: looks after the volumes of what is acted on, and tells what stands. */
   lookAfter(acting: Desired, { podData, node }: Pick<WishesWorld, 'podData' | 'node'>): void {
     if (node.features !== null) this.#upkeep.look(acting, podData, node);
@@ -144,6 +133,17 @@ export class Wishes {
   /** Without those that are being ended for what they used. */
   withoutEvicted(acting: Desired): Desired {
     return this.#upkeep.withoutEvicted(acting);
+  }
+
+  /** A source that has not spoken yet may still have the other one. */
+  #noteObjects({ complete, objectChoices, conditions }: Desired): void {
+    const told = this.#conflicts;
+    const conflicts = conditions.filter(({ type }) => type === 'ObjectConflict');
+    this.#conflicts = new Set(conflicts.map(({ message }) => message));
+    for (const detail of this.#conflicts) {
+      if (!told.has(detail)) this.#options.log.warn('two documents of one name', { detail });
+    }
+    if (complete) this.#objects.save(objectChoices);
   }
 
   /** What of these pods waits because of what they did may begin at once. */
