@@ -14,6 +14,11 @@ export type SetupErrorCode =
   | 'Mode'
   | 'Corrupt'
   | 'BadSetting'
+  /** A file that is no backup of a hub, or a damaged one. */
+  | 'BadBackup'
+  | 'WrongPassphrase'
+  /** Nothing is ever overwritten. */
+  | 'Exists'
   | 'Unsupported';
 
 export class SetupError extends Error {
