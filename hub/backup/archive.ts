@@ -89,13 +89,17 @@ export async function readArchive(
     for await (const entry of tar) {
       const { name, type } = entry.header;
       if (!description) {
-        if (name !== DESCRIPTION_FILE) throw new SetupError('BadBackup', `${path}: not a backup of a hub`);
+        if (name !== DESCRIPTION_FILE)
+          throw new SetupError('BadBackup', `${path}: not a backup of a hub`);
         description = parseDescription(await textOf(entry as unknown as Readable, path), path);
         continue;
       }
       const file = description.files.find(listed => listed.path === name);
       if (!file || type !== 'file' || seen.has(name)) {
-        throw new SetupError('BadBackup', `${path}: holds ${name}, which its description does not list`);
+        throw new SetupError(
+          'BadBackup',
+          `${path}: holds ${name}, which its description does not list`,
+        );
       }
       seen.add(name);
       const of = description;
@@ -106,11 +110,17 @@ export async function readArchive(
   } catch (error) {
     tar.destroy();
     if (error instanceof SetupError) throw error;
-    throw new SetupError('BadBackup', `${path}: damaged or cut short; use another backup (${reasonOf(error)})`);
+    throw new SetupError(
+      'BadBackup',
+      `${path}: no backup of a hub, or a damaged one; use another (${reasonOf(error)})`,
+    );
   }
   const lacking = description?.files.find(file => !seen.has(file.path));
   if (!description || lacking) {
-    throw new SetupError('BadBackup', `${path}: lacks ${lacking?.path ?? DESCRIPTION_FILE}; use another backup`);
+    throw new SetupError(
+      'BadBackup',
+      `${path}: lacks ${lacking?.path ?? DESCRIPTION_FILE}; use another backup`,
+    );
   }
   return description;
 }
@@ -140,7 +150,10 @@ class Checked extends Transform {
   }
 
   #altered(): SetupError {
-    return new SetupError('BadBackup', `${this.#archive}: ${this.#file.path} was altered; use another backup`);
+    return new SetupError(
+      'BadBackup',
+      `${this.#archive}: ${this.#file.path} was altered; use another backup`,
+    );
   }
 }
 

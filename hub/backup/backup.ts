@@ -2,7 +2,15 @@
  * `flotilla hub backup`: settings, keys, certificates, the root and a consistent copy of the store in one file of mode
  * 0600, while the hub runs. The file is read back whole before it is called done; until then it has another name.
  */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import type { Clock } from '../../protocol/ports.js';
 import { VERSION } from '../../protocol/version.js';
@@ -42,13 +50,17 @@ export async function makeBackup(options: BackupOptions): Promise<BackupResult> 
   if (protection.kind === 'recipients') checkRecipients(protection.recipients);
   const paths = hubPaths(dataDir);
   if (!existsSync(paths.config)) {
-    throw new SetupError('NotInitialised', `${dataDir} holds no hub; give the data directory of one`);
+    throw new SetupError(
+      'NotInitialised',
+      `${dataDir} holds no hub; give the data directory of one`,
+    );
   }
   if (existsSync(out)) {
     throw new SetupError('Exists', `${out} exists and is never overwritten; choose another name`);
   }
   const folder = dirname(resolve(out));
-  if (!existsSync(folder)) throw new SetupError('Missing', `${folder} does not exist; make it first`);
+  if (!existsSync(folder))
+    throw new SetupError('Missing', `${folder} does not exist; make it first`);
   const staging = mkdtempSync(join(folder, '.backup-'));
   const draft = join(staging, 'draft');
   try {
@@ -71,7 +83,8 @@ export async function makeBackup(options: BackupOptions): Promise<BackupResult> 
       madeAtS: Math.floor(clock.now() / 1000),
     });
     const readBack = await isReadable(draft, protection);
-    if (existsSync(out)) throw new SetupError('Exists', `${out} was made meanwhile by somebody else`);
+    if (existsSync(out))
+      throw new SetupError('Exists', `${out} was made meanwhile by somebody else`);
     renameSync(draft, out);
     syncDirectory(folder);
     const keys = sources.map(({ file }) => file.path).filter(path => path.startsWith('keys/'));
@@ -112,7 +125,8 @@ async function filesOf(dataDir: string, out: string): Promise<Source[]> {
       const path = join(directory, entry.name);
       const name = relative(dataDir, path).split(sep).join('/');
       // Drafts and marks begin with a dot or end in .new; a backup that lies here is not put into itself.
-      if (entry.name.startsWith('.') || entry.name.endsWith('.new') || isBackup(path, out)) continue;
+      if (entry.name.startsWith('.') || entry.name.endsWith('.new') || isBackup(path, out))
+        continue;
       if (entry.isDirectory()) await walk(path);
       else if (entry.isFile() && !isOfStore(name)) found.push(await source(name, path));
     }

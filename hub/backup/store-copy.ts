@@ -62,14 +62,18 @@ function reduce(copy: Database.Database): void {
     for (const row of rows as Record<string, unknown>[]) {
       const columns = Object.keys(row);
       const values = columns.map(column => `@${column}`);
-      copy.prepare(`INSERT INTO ${table} (${columns.join(', ')}) VALUES (${values.join(', ')})`).run(row);
+      copy
+        .prepare(`INSERT INTO ${table} (${columns.join(', ')}) VALUES (${values.join(', ')})`)
+        .run(row);
     }
   };
   copy.transaction(() => {
     for (const { table, rows } of kept) insert(table, rows);
     insert('publications', roots);
     insert('objects', nodes);
-    copy.prepare('UPDATE store SET resource_version = @resource_version, publication = @publication').run(counters);
+    copy
+      .prepare('UPDATE store SET resource_version = @resource_version, publication = @publication')
+      .run(counters);
   })();
   copy.exec('VACUUM');
 }

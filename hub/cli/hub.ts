@@ -1,8 +1,10 @@
 /** `flotilla hub init` and `flotilla hub run`: the server's side, on the machine that holds the data directory. */
 import { randomBytes } from 'node:crypto';
 import { Command } from 'commander';
-import { CliError, EXIT } from '../../protocol/cli-error.js';
+import { EXIT } from '../../protocol/cli-error.js';
 import type { Context } from './context.js';
+import { backupCommand, restoreCommand } from './hub-backup.js';
+import { setUp } from './set-up.js';
 
 interface InitOptions {
   dataDir: string;
@@ -22,7 +24,9 @@ export function hubCommand(context: Context): Command {
   return new Command('hub')
     .summary('set up and run the hub')
     .addCommand(initCommand(context))
-    .addCommand(runCommand(context));
+    .addCommand(runCommand(context))
+    .addCommand(backupCommand(context))
+    .addCommand(restoreCommand(context));
 }
 
 function initCommand(context: Context): Command {
@@ -113,22 +117,4 @@ function runCommand(context: Context): Command {
       await hub.close();
       context.exit(EXIT.done);
     });
-}
-
-/** Errors of setting up are sentences for a person; anything else is a bug and keeps its stack. */
-async function setUp<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    const { name, code, message } = error as NodeJS.ErrnoException;
-    if (name === 'SetupError' || name === 'StoreError') throw new CliError('refused', message);
-    if (code === 'EADDRINUSE' || code === 'EACCES' || code === 'EADDRNOTAVAIL') {
-      throw new CliError(
-        'failed',
-        `cannot listen: ${message}`,
-        'free the address, or change it in hub.yaml',
-      );
-    }
-    throw error;
-  }
 }

@@ -47,7 +47,8 @@ function shownAsUnknown({ kind, metadata, spec, status }: NodeObject, now: strin
     status: 'Unknown',
     reason: 'HubRestored',
     message: 'the hub was restored and has not heard this node since',
-    lastHeartbeatTime: status.conditions?.find(({ type }) => type === 'Ready')?.lastHeartbeatTime ?? at,
+    lastHeartbeatTime:
+      status.conditions?.find(({ type }) => type === 'Ready')?.lastHeartbeatTime ?? at,
     lastTransitionTime: at,
   };
   const restoring: NodeCondition = {
@@ -59,5 +60,10 @@ function shownAsUnknown({ kind, metadata, spec, status }: NodeObject, now: strin
   };
   const { namespace, name, labels, annotations } = metadata;
   const conditions = [ready, ...kept, restoring];
-  return { kind, metadata: { namespace, name, labels, annotations }, spec, status: { ...status, conditions } };
+  return {
+    kind,
+    metadata: { namespace, name, labels, annotations },
+    spec,
+    status: { ...status, conditions },
+  };
 }
