@@ -9,6 +9,9 @@ import { startController } from './rollout/controller.js';
 import { createEnrolment, nodeStanding } from './enrolment/enrolment.js';
 import { startIngest } from './ingest/ingest.js';
 import { startHubLink } from './link/link.js';
+import { gatedBundles, gatedEnrolment } from './recovery/gate.js';
+import { recoveryState, startRecovery, type RecoveryParts } from './recovery/recovery.js';
+import { adoptRoot, rootFaultFor } from './setup/adopt-root.js';
 import { loadHub, type LoadedHub } from './setup/load.js';
 import { BROKER_NAME, HUB_NAME, spkiOf, type RandomBytes } from './setup/pki.js';
 import { nodeWriter } from './rollout/remove-node.js';
@@ -57,7 +60,8 @@ async function assemble(
   const { clock, random, log } = options;
   const hub = loadHub(options.dataDir);
   const { fleet } = hub.root.document;
-  const root = () => hub.root;
+  let trusted = hub.root;
+  const root = () => trusted;
   const store = await openSqliteStore({ path: hub.databasePath, clock, create: false });
   closings.push(() => store.close());
 
@@ -66,6 +70,7 @@ async function assemble(
   const broker = await brokerOf(hub, store, log);
   if (broker) closings.push(() => broker.close());
 
+  const restored = await recoveryState(store);
   const link = startHubLink({
     ...linkAddress(hub, broker),
     root,
@@ -81,6 +86,19 @@ async function assemble(
     onDown: () => ingest.linkDown(),
   });
   closings.push(() => link.close());
+  const recoveryParts: RecoveryParts = {
+    ...{ store, root, clock, random, log },
+    messenger: link.messenger,
+    adoptRoot: async next => {
+      const keys = { hubSigner: hub.hubSigner, authority: hub.authority.certificate };
+      const fault = rootFaultFor(next, keys);
+      if (fault !== null) log.error('the fleet has a root that this hub cannot follow', { fault });
+      else await adoptRoot(hub.dataDir, store, (trusted = next));
+      return fault === null;
+    },
+  };
+  const recovery = startRecovery(recoveryParts, restored);
+  closings.push(() => recovery.close());
   const again = republisher({ store, fleet, clock });
   const ingest = startIngest({
     store,
@@ -89,9 +107,14 @@ async function assemble(
     clock,
     log,
     freshAssignment: (node, nonce) => controller.freshAssignment(node, nonce),
-    republish: digests => again.blobs(digests),
+    republish: async digests => {
+      const { published, absent } = await again.blobs(digests);
+      // What another node may still bring back is not said to be gone.
+      return { published, absent: (await store.recovery())?.learning ? [] : absent };
+    },
     republishRoot: version => again.root(version),
     manifestsOf: bundle => manifestsOf(store, bundle),
+    listener: recovery,
   });
   closings.push(() => ingest.close());
   closings.push(startSweeping(blobSweeper(store, fleet, clock), options));
@@ -100,16 +123,23 @@ async function assemble(
     listen: hub.config.listen,
     tls: serverTls(hub),
     store,
-    bundles: bundleWriter({ store, root, releaseSigner: hub.releaseSigner, clock }),
-    nodes: nodeWriter({ store, fleet, disconnect: node => broker?.disconnectNode(node) }),
-    enrolment: createEnrolment({
-      hub,
+    recovery,
+    bundles: gatedBundles(
+      bundleWriter({ store, root, releaseSigner: hub.releaseSigner, clock }),
       store,
-      clock,
-      random,
-      log,
-      firstAssignment: joining => controller.firstAssignment(joining),
-    }),
+    ),
+    nodes: nodeWriter({ store, fleet, disconnect: node => broker?.disconnectNode(node) }),
+    enrolment: gatedEnrolment(
+      createEnrolment({
+        hub,
+        store,
+        clock,
+        random,
+        log,
+        firstAssignment: joining => controller.firstAssignment(joining),
+      }),
+      store,
+    ),
     clock,
     log,
     version: VERSION,

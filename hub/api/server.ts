@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Clock, Log } from '../../protocol/ports.js';
 import { RequestError, type BundleWriter, type Enrolment, type NodeWriter } from '../ports.js';
+import type { Recovery } from '../recovery/recovery.js';
 import type { Store } from '../store/store.js';
 import { dispatch } from './dispatch.js';
 import { buildRouter, type Router } from './router.js';
@@ -21,6 +22,7 @@ import { namespaceRoutes } from './routes/namespaces.js';
 import { nodeRoutes } from './routes/nodes.js';
 import { objectRoutes } from './routes/objects.js';
 import { podRoutes } from './routes/pods.js';
+import { recoveryRoutes } from './routes/recovery.js';
 import { revisionRoutes } from './routes/revisions.js';
 import { tokenRoutes } from './routes/tokens.js';
 import { failure } from './status.js';
@@ -34,6 +36,7 @@ export interface ApiParts {
   readonly bundles: BundleWriter;
   readonly nodes: NodeWriter;
   readonly enrolment: Enrolment;
+  readonly recovery: Pick<Recovery, 'state' | 'finish'>;
   readonly clock: Clock;
   readonly log: Log;
   /** Of Flotilla, semver. */
@@ -75,6 +78,7 @@ function buildRoutes(parts: ApiParts): Router {
     ...bundleRoutes(parts),
     ...revisionRoutes(parts.store),
     ...tokenRoutes(parts),
+    ...recoveryRoutes(parts),
   ]);
 }
 

@@ -21,7 +21,7 @@ import { SetupError } from '../setup/setup-error.js';
 import { digestOf, readArchive, writeArchive, type Source } from './archive.js';
 import { formatDescription, type BackupKind } from './description.js';
 import { checkRecipients, type Protection } from './protection.js';
-import { copyStore } from './store-copy.js';
+import { copyStore } from '../store/sqlite-copy.js';
 
 /** In a backup and in a data directory. */
 const STORE_FILE = 'hub.db';

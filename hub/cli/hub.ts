@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { EXIT } from '../../protocol/cli-error.js';
 import type { Context } from './context.js';
 import { backupCommand, restoreCommand } from './hub-backup.js';
+import { recoveryCommand } from './hub-recovery.js';
 import { setUp } from './set-up.js';
 
 interface InitOptions {
@@ -26,7 +27,8 @@ export function hubCommand(context: Context): Command {
     .addCommand(initCommand(context))
     .addCommand(runCommand(context))
     .addCommand(backupCommand(context))
-    .addCommand(restoreCommand(context));
+    .addCommand(restoreCommand(context))
+    .addCommand(recoveryCommand(context));
 }
 
 function initCommand(context: Context): Command {

@@ -4,7 +4,12 @@
  * means is judged behind `onMessage`. Nothing is kept while it is down: desired state is in the
  * store, and what else is lost the nodes ask for again.
  */
-import type { AckDocument, AnswerDocument, HubDocument } from '../../protocol/documents/hub.js';
+import type {
+  AckDocument,
+  AnswerDocument,
+  CommandDocument,
+  HubDocument,
+} from '../../protocol/documents/hub.js';
 import { seal } from '../../protocol/envelope.js';
 import type { Signer } from '../../protocol/keys.js';
 import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
@@ -20,7 +25,7 @@ import type { Store } from '../store/store.js';
 
 /** Equals the common name of the hub's certificate. */
 const CLIENT_ID = 'flotilla-hub';
-const NODE_KINDS = ['presence', 'request', 'status', 'pod', 'event'] as const;
+const NODE_KINDS = ['presence', 'request', 'status', 'pod', 'event', 'reply'] as const;
 const BACK_OFF_MIN_MS = 1_000;
 const BACK_OFF_MAX_MS = 30_000;
 /** A connection that held this long starts the back-off anew. */
@@ -112,6 +117,7 @@ class MqttHubLink implements HubLink {
     this.messenger = {
       ack: (node, document) => this.#message('ack', node, document),
       answer: (node, document) => this.#message('answer', node, document),
+      command: (node, document) => this.#message('command', node, document),
     };
     const first = this.#open();
     this.#done = this.#run(first);
@@ -224,7 +230,7 @@ class MqttHubLink implements HubLink {
     const plan = planPublications({ fresh, mark, root: root(), store: id, last });
     const { fleet } = root().document;
     session.publisher = startPublisher({
-      ...{ store, clock, log, window, signal: connection.ended },
+      ...{ store, fleet, clock, log, window, signal: connection.ended },
       after: plan.after,
       marked: plan.reason === 'UpToDate' || plan.reason === 'Behind' ? plan.after : null,
       send: (topic, payload) => connection.publish(topic, payload, { retain: true }),
@@ -308,7 +314,8 @@ class MqttHubLink implements HubLink {
 
   #message(kind: 'ack', node: string, document: AckDocument): void;
   #message(kind: 'answer', node: string, document: AnswerDocument): void;
-  #message(kind: 'ack' | 'answer', node: string, document: object): void {
+  #message(kind: 'command', node: string, document: CommandDocument): void;
+  #message(kind: 'ack' | 'answer' | 'command', node: string, document: object): void {
     const session = this.#session;
     if (!session?.connection.connected() || this.#messages >= MESSAGES_MAX) return;
     const payload = seal(kind, document, [this.#options.hubSigner]);

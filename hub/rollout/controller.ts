@@ -116,6 +116,7 @@ function next({ root, hubSigner, clock }: ControllerParts, of: NextOf): SignedAs
     nodeKey: of.nodeKey,
     bundles: of.bundles,
     current: of.current ? assignmentOf(of.current) : null,
+    generationFloor: of.current?.generation ?? 0,
     nonce: of.nonce,
     now: clock.now(),
   });
@@ -131,9 +132,14 @@ async function freshAssignment(parts: ControllerParts, node: string, nonce: stri
     const identity = await store.identity(node);
     const object = (await store.get('Node', '', node)) as NodeObject | null;
     if (identity?.state !== 'active' || !object) return;
+    // Said again by the node later: it is sent nothing before it was heard.
+    if ((await store.unheard()).includes(node)) return;
     const current = await store.assignment(node);
     const assigned = current ? assignmentOf(current).bundles : [];
-    const bundles = decide(await candidates(parts), { labels: object.metadata.labels, assigned });
+    const isLearning = (await store.recovery())?.learning === true;
+    const bundles = isLearning
+      ? assigned
+      : decide(await candidates(parts), { labels: object.metadata.labels, assigned });
     const nodeKey = keyId(identity.identityKey);
     const signed = next(parts, { node, nodeKey, nonce, bundles, current });
     try {
@@ -171,6 +177,8 @@ async function assignLoop(
 /** How many assignments were written. */
 async function assignAll(parts: ControllerParts): Promise<number> {
   const { store, log } = parts;
+  if ((await store.recovery())?.learning) return 0;
+  const unheard = new Set(await store.unheard());
   const offered = await candidates(parts);
   const [nodes, identities, assignments] = await Promise.all([
     store.list('Node'),
@@ -184,7 +192,7 @@ async function assignAll(parts: ControllerParts): Promise<number> {
   const unfit: string[] = [];
   for (const { node, identityKey, state } of identities) {
     const nodeLabels = labels.get(node);
-    if (state !== 'active' || !nodeLabels) continue;
+    if (state !== 'active' || !nodeLabels || unheard.has(node)) continue;
     const current = records.get(node) ?? null;
     const assigned = current ? assignmentOf(current).bundles : [];
     const bundles = decide(offered, { labels: nodeLabels, assigned });

@@ -38,6 +38,8 @@ export interface ReviseInput {
   readonly manifests: readonly BundleManifest[];
   /** Of the newest revision ever made under this name; 0 for none. */
   readonly lastRevision: number;
+  /** Those that are recorded; all up to `lastRevision` if absent. */
+  readonly formerRevisions?: readonly number[];
   readonly lastRollbackFloor: number;
   /** RFC 3339. */
   readonly issued: string;
@@ -71,6 +73,12 @@ export function sameManifests(a: readonly BundleManifest[], b: readonly BundleMa
   return canonicalJson(sortedManifests(a)) === canonicalJson(sortedManifests(b));
 }
 
+/** Counted in revisions, not in numbers: some may have been left out. */
+function oldestInReach({ formerRevisions, lastRevision }: ReviseInput): number {
+  if (!formerRevisions) return Math.max(0, lastRevision + 1 - ROLLBACK_WINDOW);
+  return [...formerRevisions].sort((a, b) => b - a)[ROLLBACK_WINDOW - 1] ?? 0;
+}
+
 /** Throws `BundleTooLarge`. Equal input gives equal bytes. */
 export function revise(input: ReviseInput): Revised {
   const { length } = input.manifests;
@@ -90,7 +98,7 @@ export function revise(input: ReviseInput): Revised {
     namespace: input.namespace,
     name: input.name,
     revision,
-    rollbackFloor: Math.max(input.lastRollbackFloor, revision - ROLLBACK_WINDOW, 0),
+    rollbackFloor: Math.max(input.lastRollbackFloor, oldestInReach(input)),
     issued: input.issued,
     requires: { arch: [], hardware: [], minAgent: null },
     manifests: contents.map(content => content.entry),

@@ -16,6 +16,7 @@ import {
   type Enrolment,
   type NodeWriter,
 } from '../../../hub/ports.js';
+import { recoveryState } from '../../../hub/recovery/recovery.js';
 import { openSqliteStore } from '../../../hub/store/sqlite.js';
 import type { Actor, Store } from '../../../hub/store/store.js';
 import type { Clock, Log } from '../../../protocol/ports.js';
@@ -224,6 +225,10 @@ export async function startFixture(clock: Clock = CLOCK): Promise<Fixture> {
     bundles: bundleWriter(store, actors),
     nodes: nodeWriter(store),
     enrolment: enrolment(store),
+    recovery: {
+      state: () => recoveryState(store),
+      finish: () => recoveryState(store),
+    },
     clock,
     log: recordingLog(log),
     version: '0.1.0',

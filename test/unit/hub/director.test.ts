@@ -33,6 +33,7 @@ function candidate(name: string, selector: string, change: Partial<Candidate> = 
     namespace: 'default',
     name,
     requirements: parseSelector(selector),
+    held: false,
     revision: 1,
     digest: name.padEnd(64, '0'),
     size: 100,

@@ -4,9 +4,9 @@
  */
 import { chmodSync } from 'node:fs';
 import Database from 'better-sqlite3';
-import { migrate } from '../store/migrations.js';
-import { asStoreError, checkPages } from '../store/sqlite-file.js';
-import type { BackupKind } from './description.js';
+import { migrate } from './migrations.js';
+import { asStoreError, checkPages } from './sqlite-file.js';
+import type { BackupKind } from '../backup/description.js';
 
 const PAGES_AT_ONCE = 4_000;
 /** What a backup of kind `keys` holds: enough to know the fleet's members and to go on with its chain of roots. */
