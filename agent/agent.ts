@@ -178,6 +178,7 @@ function startSession({
     refuses: bundleRefusal(policy),
     enrolledLabels: identity.membership.labels,
     runtimeNone: config.runtime === 'none',
+    revokedBundles: config.revokedBundles,
     containerRuntimeVersion: () => held.engine(),
     pods: () => (held.pods?.areKnown() ? held.pods.reports() : null),
     conditions: (): readonly SourceCondition[] => held.pods?.conditions() ?? [],

@@ -10,11 +10,13 @@ import { createEnrolment, nodeStanding } from './enrolment/enrolment.js';
 import { startIngest } from './ingest/ingest.js';
 import { startHubLink } from './link/link.js';
 import { gatedBundles, gatedEnrolment } from './recovery/gate.js';
-import { recoveryState, startRecovery, type RecoveryParts } from './recovery/recovery.js';
-import { adoptRoot, rootFaultFor } from './setup/adopt-root.js';
+import { recoveryState, startRecovery } from './recovery/recovery.js';
 import { loadHub, type LoadedHub } from './setup/load.js';
 import { BROKER_NAME, HUB_NAME, spkiOf, type RandomBytes } from './setup/pki.js';
 import { nodeWriter } from './rollout/remove-node.js';
+import { LiveHub, liveSigner } from './root/live-hub.js';
+import { startRootWatch } from './root/root-watch.js';
+import { Roots } from './root/roots.js';
 import { blobSweeper, republisher } from './rollout/republish.js';
 import { manifestsOf } from './rollout/revision-document.js';
 import type { Store } from './store/store.js';
@@ -58,14 +60,16 @@ async function assemble(
   closings: Closing[],
 ): Promise<{ apiPort: number; mqttPort: number | null }> {
   const { clock, random, log } = options;
-  const hub = loadHub(options.dataDir);
+  const live = new LiveHub(loadHub(options.dataDir));
+  const hub = live.view();
   const { fleet } = hub.root.document;
-  let trusted = hub.root;
-  const root = () => trusted;
+  const root = () => live.root();
   const store = await openSqliteStore({ path: hub.databasePath, clock, create: false });
   closings.push(() => store.close());
+  await live.catchUp(store);
 
-  const controller = startController({ store, root, hubSigner: hub.hubSigner, clock, log });
+  const hubSigner = liveSigner(live);
+  const controller = startController({ store, root, hubSigner, clock, log });
   closings.push(() => controller.close());
   const broker = await brokerOf(hub, store, log);
   if (broker) closings.push(() => broker.close());
@@ -74,7 +78,7 @@ async function assemble(
   const link = startHubLink({
     ...linkAddress(hub, broker),
     root,
-    hubSigner: hub.hubSigner,
+    hubSigner,
     sealingKey: rawPublicKey(hub.sealingKey),
     store,
     clock,
@@ -86,18 +90,20 @@ async function assemble(
     onDown: () => ingest.linkDown(),
   });
   closings.push(() => link.close());
-  const recoveryParts: RecoveryParts = {
-    ...{ store, root, clock, random, log },
-    messenger: link.messenger,
-    adoptRoot: async next => {
-      const keys = { hubSigner: hub.hubSigner, authority: hub.authority.certificate };
-      const fault = rootFaultFor(next, keys);
-      if (fault !== null) log.error('the fleet has a root that this hub cannot follow', { fault });
-      else await adoptRoot(hub.dataDir, store, (trusted = next));
-      return fault === null;
+  const roots = new Roots({
+    ...{ store, live, controller, clock, log },
+    onKeysChanged: () => link.renew(),
+  });
+  const recovery = startRecovery(
+    {
+      ...{ store, root, clock, random, log },
+      messenger: link.messenger,
+      adoptRoot: async envelope => {
+        await roots.publish({ kind: 'hub', name: 'recovery' }, envelope, { dryRun: false });
+      },
     },
-  };
-  const recovery = startRecovery(recoveryParts, restored);
+    restored,
+  );
   closings.push(() => recovery.close());
   const again = republisher({ store, fleet, clock });
   const ingest = startIngest({
@@ -119,13 +125,19 @@ async function assemble(
   closings.push(() => ingest.close());
   closings.push(startSweeping(blobSweeper(store, fleet, clock), options));
 
+  closings.push(startRootWatch(roots, options));
   const api = await startApi({
     listen: hub.config.listen,
     tls: serverTls(hub),
     store,
     recovery,
     bundles: gatedBundles(
-      bundleWriter({ store, root, releaseSigner: hub.releaseSigner, clock }),
+      bundleWriter({
+        ...{ store, root, clock },
+        get releaseSigner() {
+          return live.now().releaseSigner;
+        },
+      }),
       store,
     ),
     nodes: nodeWriter({ store, fleet, disconnect: node => broker?.disconnectNode(node) }),
@@ -140,6 +152,7 @@ async function assemble(
       }),
       store,
     ),
+    roots,
     clock,
     log,
     version: VERSION,

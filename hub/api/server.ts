@@ -8,7 +8,13 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Clock, Log } from '../../protocol/ports.js';
-import { RequestError, type BundleWriter, type Enrolment, type NodeWriter } from '../ports.js';
+import {
+  RequestError,
+  type BundleWriter,
+  type Enrolment,
+  type NodeWriter,
+  type RootWriter,
+} from '../ports.js';
 import type { Recovery } from '../recovery/recovery.js';
 import type { Store } from '../store/store.js';
 import { dispatch } from './dispatch.js';
@@ -24,6 +30,7 @@ import { objectRoutes } from './routes/objects.js';
 import { podRoutes } from './routes/pods.js';
 import { recoveryRoutes } from './routes/recovery.js';
 import { revisionRoutes } from './routes/revisions.js';
+import { rootRoutes } from './routes/root.js';
 import { tokenRoutes } from './routes/tokens.js';
 import { failure } from './status.js';
 
@@ -37,6 +44,7 @@ export interface ApiParts {
   readonly nodes: NodeWriter;
   readonly enrolment: Enrolment;
   readonly recovery: Pick<Recovery, 'state' | 'finish'>;
+  readonly roots: RootWriter;
   readonly clock: Clock;
   readonly log: Log;
   /** Of Flotilla, semver. */
@@ -79,6 +87,7 @@ function buildRoutes(parts: ApiParts): Router {
     ...revisionRoutes(parts.store),
     ...tokenRoutes(parts),
     ...recoveryRoutes(parts),
+    ...rootRoutes(parts.roots),
   ]);
 }
 

@@ -8,6 +8,7 @@ import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import { Coverage } from './publisher-decide.js';
 import { topicsOf, type Topics } from '../../protocol/topics.js';
+import { heldNodes } from '../recovery/held-nodes.js';
 import type { SendWindow } from './send-window.js';
 import type { Publication, Store } from '../store/store.js';
 
@@ -19,6 +20,8 @@ const STORE_RETRY_MS = 1_000;
 export interface PublisherOptions {
   readonly store: Store;
   readonly fleet: string;
+  /** Of the root in force. */
+  readonly epoch: () => number;
   /** Publications with a greater number are sent. */
   readonly after: number;
   /** Number of the mark that the broker holds; null: none that counts. */
@@ -110,7 +113,7 @@ class StorePublisher implements Publisher {
   async #page(after: number): Promise<readonly Publication[]> {
     const { store, clock, log } = this.#options;
     try {
-      this.#unheard = new Set(await store.unheard());
+      this.#unheard = await heldNodes(store, this.#options.epoch());
       return await store.publications(after, PAGE);
     } catch (error) {
       if (this.#signal.aborted) return [];
