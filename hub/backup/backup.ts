@@ -2,15 +2,7 @@
  * `flotilla hub backup`: settings, keys, certificates, the root and a consistent copy of the store in one file of mode
  * 0600, while the hub runs. The file is read back whole before it is called done; until then it has another name.
  */
-import {
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import type { Clock } from '../../protocol/ports.js';
 import { VERSION } from '../../protocol/version.js';
@@ -153,18 +145,4 @@ function holdsBackups(path: string): boolean {
 
 async function source(path: string, from: string): Promise<Source> {
   return { file: { path, ...(await digestOf(from)) }, from };
-}
-
-/** The key of an `--identity` file, as age-keygen writes it. Throws `SetupError`. */
-export function readIdentities(path: string): string[] {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new SetupError('Missing', `cannot read ${path}: ${code ?? String(error)}`);
-  }
-  const found = text.split(/\r?\n/).filter(line => /^AGE-SECRET-KEY-/.test(line));
-  if (found.length > 0) return found;
-  throw new SetupError('BadSetting', `${path}: holds no key of age (AGE-SECRET-KEY-1…)`);
 }

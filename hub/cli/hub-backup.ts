@@ -94,7 +94,7 @@ export function restoreCommand(context: Context): Command {
     .option('--identity <file>', 'file with the age key of a recipient')
     .action(async (file: string, flags: RestoreFlags & { dataDir: string }) => {
       const { restoreBackup } = await import('../backup/restore.js');
-      const { readIdentities } = await import('../backup/backup.js');
+      const { readIdentities } = await import('../setup/age-identities.js');
       const { dataDir, passphraseFile, identity } = flags;
       const made = await setUp(async () =>
         restoreBackup({
@@ -103,7 +103,7 @@ export function restoreCommand(context: Context): Command {
           opening: {
             passphrase:
               passphraseFile === undefined ? undefined : readPassphraseFile(passphraseFile),
-            identities: identity === undefined ? undefined : readIdentities(identity),
+            identities: identity === undefined ? undefined : readIdentities(identity, '--identity'),
           },
           clock: context.clock,
         }),

@@ -4,12 +4,7 @@
  * means is judged behind `onMessage`. Nothing is kept while it is down: desired state is in the
  * store, and what else is lost the nodes ask for again.
  */
-import type {
-  AckDocument,
-  AnswerDocument,
-  CommandDocument,
-  HubDocument,
-} from '../../protocol/documents/hub.js';
+import type { HubDocument } from '../../protocol/documents/hub.js';
 import { seal } from '../../protocol/envelope.js';
 import type { Signer } from '../../protocol/keys.js';
 import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
@@ -335,10 +330,7 @@ class MqttHubLink implements HubLink {
     await session.connection.publish(this.#topics.hub(), session.birth, { retain: true });
   }
 
-  #message(kind: 'ack', node: string, document: AckDocument): void;
-  #message(kind: 'answer', node: string, document: AnswerDocument): void;
-  #message(kind: 'command', node: string, document: CommandDocument): void;
-  #message(kind: 'ack' | 'answer' | 'command', node: string, document: object): void {
+  #message(kind: keyof NodeMessenger, node: string, document: object): void {
     const session = this.#session;
     if (!session?.connection.connected() || this.#messages >= MESSAGES_MAX) return;
     const payload = seal(kind, document, [this.#options.hubSigner]);

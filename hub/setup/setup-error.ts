@@ -17,6 +17,8 @@ export type SetupErrorCode =
   /** A file that is no backup of a hub, or a damaged one. */
   | 'BadBackup'
   | 'WrongPassphrase'
+  /** Encrypted keys, and nobody gave what opens them. */
+  | 'Locked'
   /** Nothing is ever overwritten. */
   | 'Exists'
   | 'Unsupported';

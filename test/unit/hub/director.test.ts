@@ -94,7 +94,7 @@ describe('a node is assigned', () => {
   test('a revision is withdrawn by a floor above it, or by its digest', () => {
     const { revision, digest } = { revision: 4, digest: 'd'.repeat(64) };
     const bundle = {
-      metadata: { namespace: 'default', name: 'x' },
+      metadata: { namespace: 'default', name: 'x', annotations: {} },
       spec: { nodeSelector: '' },
       status: { revision, digest },
     } as BundleObject;
