@@ -3,6 +3,7 @@ import { rawPublicKey } from '../protocol/keys.js';
 import type { Clock, Log } from '../protocol/ports.js';
 import { VERSION } from '../protocol/version.js';
 import { bundleWriter } from './rollout/apply.js';
+import { startScheduledBackups } from './backup/scheduled.js';
 import { startApi } from './api/server.js';
 import { startBroker, type Broker } from './broker/broker.js';
 import { startController } from './rollout/controller.js';
@@ -123,6 +124,11 @@ async function assemble(
     listener: recovery,
   });
   closings.push(() => ingest.close());
+  const { backup: setting } = hub.config;
+  if (setting) {
+    const { dataDir } = options;
+    closings.push(startScheduledBackups({ dataDir, setting, clock, log }));
+  }
   closings.push(startSweeping(blobSweeper(store, fleet, clock), options));
 
   closings.push(startRootWatch(roots, options));
