@@ -176,6 +176,7 @@ function startSession({
     openSocket: openBrokerSocket(identity.tls),
     nodeInfo: readNodeInfo,
     refuses: bundleRefusal(policy),
+    enrolledLabels: identity.membership.labels,
     runtimeNone: config.runtime === 'none',
     revokedBundles: config.revokedBundles,
     containerRuntimeVersion: () => held.engine(),

@@ -17,6 +17,8 @@ interface InitOptions {
   bundleHostPath?: string[];
   offlineRoot?: boolean;
   root?: string;
+  bundleNodeLabel?: string[];
+  bundleMaxNodes?: string;
 }
 
 const collect = (value: string, previous: string[] | undefined) => [...(previous ?? []), value];
@@ -62,6 +64,12 @@ function initCommand(context: Context): Command {
       'host path that bundles may mount below privileged; may be given again',
       collect,
     )
+    .option(
+      '--bundle-node-label <k=v>',
+      'bundles run on nodes that enrolled with this label alone; may be given again',
+      collect,
+    )
+    .option('--bundle-max-nodes <n>', 'the most nodes that one bundle may reach (default: any)')
     .option('--offline-root', 'make no root and release keys: they are, and stay, elsewhere')
     .option('--root <file>', 'complete a hub that was made with --offline-root: its signed root 1')
     .action(async (options: InitOptions) => {
@@ -107,6 +115,8 @@ function settingsOf(context: Context, options: InitOptions) {
     bundlePodSecurity: options.bundlePodSecurity,
     bundleMinHostPort: options.bundleMinHostPort,
     bundleHostPaths: options.bundleHostPath,
+    bundleNodeLabels: options.bundleNodeLabel,
+    bundleMaxNodes: options.bundleMaxNodes,
     clock: context.clock,
     random: (size: number) => randomBytes(size),
   };
