@@ -269,10 +269,8 @@ export class Intake {
    * An ordinary rotation is no refusal; what still waits for its root after ten seconds is one.
    */
   #rootDidNotCome(): void {
-    for (const held of this.#roots.overdue()) {
-      const missing = `assignment: needs root ${this.#roots.next()}`;
-      const refusal = held.refusal ?? refuse('RootRequired', missing).refusal;
-      this.refused(refusal, held.payload, held.topic);
+    for (const { refusal, payload, topic } of this.#roots.overdue()) {
+      this.refused(refusal, payload, topic);
     }
   }
 

@@ -30,13 +30,19 @@ interface Waiting {
   readonly payload: Buffer;
   /** Signed properly under the root in force. */
   readonly genuine: boolean;
+  readonly refusal: Refusal;
 }
+
+/** How often a root that nobody vouches for makes the node ask for the one before it. */
+const ASKS_MAX = 3;
 
 export class RootWalk {
   readonly #topics: Topics;
   readonly #node: string;
   #next: number | null = null;
-  #root: { readonly payload: Buffer; readonly refusal: Refusal } | null = null;
+  #root: Waiting | null = null;
+  /** For a root that is not known to be genuine. */
+  #asks = 0;
   #assignment: Waiting | null = null;
   #hub: Buffer | null = null;
   #steps = 0;
@@ -70,7 +76,8 @@ export class RootWalk {
       refusal.code === 'RootRequired' ||
       (refusal.code === 'BadSignature' && (claimedRootVersion(payload) ?? 0) > next);
     if (!isAhead) return { is: 'refused', refusal };
-    this.#root = { payload, refusal };
+    if (this.#root?.payload.equals(payload) !== true) this.#asks = 0;
+    this.#root = { payload, refusal, genuine: refusal.code === 'RootRequired' };
     this.#next = next;
     return { is: 'held' };
   }
@@ -93,14 +100,15 @@ export class RootWalk {
    * Keeps an assignment that a later root may make good. True when that root is on its way, so that
    * this is not a refusal yet.
    */
-  hold({ code }: Refusal, payload: Buffer, current: TrustedRoot): boolean {
+  hold(refusal: Refusal, payload: Buffer, current: TrustedRoot): boolean {
+    const { code } = refusal;
     if (code === 'RootRequired') {
-      this.#assignment = { payload, genuine: true };
+      this.#assignment = { payload, refusal, genuine: true };
       this.#next ??= current.document.version + 1;
       return true;
     }
     if (code !== 'BadSignature') return false;
-    if (!this.#assignment?.genuine) this.#assignment = { payload, genuine: false };
+    if (!this.#assignment?.genuine) this.#assignment = { payload, refusal, genuine: false };
     return this.#next !== null;
   }
 
@@ -110,15 +118,26 @@ export class RootWalk {
     return this.#next !== null;
   }
 
-  /** What waits in vain: signed properly and waiting for its root, or a root whose former one does not come. */
-  overdue(): (Held & { readonly refusal: Refusal | null })[] {
-    const { genuine = false, payload } = this.#assignment ?? {};
-    return [
-      ...(genuine && payload ? [{ ...this.#asHeld(payload), refusal: null }] : []),
+  /**
+   * The next root was waited for in vain: what waits with it, to be told as refused. A root that nobody vouches for is
+   * given up after a few times: whoever made it must not keep the node asking.
+   */
+  overdue(): (Held & { readonly refusal: Refusal })[] {
+    const { refusal } = this.#assignment ?? {};
+    const waiting = [
+      ...(this.#assignment && refusal
+        ? [{ ...this.#asHeld(this.#assignment.payload), refusal }]
+        : []),
       ...(this.#root
         ? [{ ...this.#rootAsHeld(this.#root.payload), refusal: this.#root.refusal }]
         : []),
     ];
+    const isVouchedFor = this.#root?.genuine === true || this.#assignment?.genuine === true;
+    if (!isVouchedFor && ++this.#asks >= ASKS_MAX) {
+      this.#root = null;
+      this.#next = null;
+    }
+    return waiting;
   }
 
   dropAssignment(): void {
