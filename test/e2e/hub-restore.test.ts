@@ -3,8 +3,9 @@
  * hub what its backup did not know. Nodes keep their files in a directory that a kubelet would read.
  */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -12,6 +13,7 @@ import { after, before, describe, test } from 'node:test';
 import { connect, type MqttClient } from 'mqtt';
 import { ApiClient } from '../../hub/cli/client.js';
 import { loadKubeconfig } from '../../hub/cli/kubeconfig.js';
+import { commandsOf } from '../support/doc-commands.js';
 import { freePort, Playground, writeMosquitto } from '../support/programs.js';
 import { eventually } from '../support/wait.js';
 
@@ -27,6 +29,8 @@ before(async () => {
   process.env['FLOTILLA_KUBELET_PODS'] = `http://127.0.0.1:${port}/pods`;
 });
 after(() => kubelet.close());
+
+const CLI = join(import.meta.dirname, '../../../hub/bin/flotilla.js');
 
 interface NodeJson {
   readonly metadata: { readonly name: string };
@@ -133,11 +137,34 @@ class World {
     return file;
   }
 
-  /** The hub is gone, with all that it knew; what the backup holds takes its place. */
-  async loseAndRestore(file: string, ...options: string[]): Promise<string> {
+  /** Commands of docs/recovery.md as they stand there: only the directory is another, and the hub is started beside. */
+  typed(fence: string): Promise<string> {
+    const commands = commandsOf('docs/recovery.md', fence)
+      .replaceAll('/var/lib/flotilla-hub', this.play.path('hub'))
+      .replaceAll(
+        /^flotilla hub run .*$/gm,
+        'touch started; until flotilla get nodes > /dev/null 2>&1; do :; done',
+      );
+    const script = `flotilla() { ${process.execPath} ${CLI} "$@"; }\n${commands}`;
+    const env = { ...process.env, KUBECONFIG: this.play.path('hub/admin.kubeconfig') };
+    return new Promise((done, fail) => {
+      execFile('bash', ['-euc', script], { cwd: this.play.dir, env }, (error, stdout, stderr) => {
+        if (error) fail(new Error(`${commands}${stdout}${stderr}`));
+        else done(stdout);
+      });
+    });
+  }
+
+  /** The hub is gone, with all that it knew. */
+  async lose(): Promise<void> {
     await this.play.kill('hub', 'SIGKILL');
     rmSync(this.play.path('lost'), { recursive: true, force: true });
     renameSync(this.play.path('hub'), this.play.path('lost'));
+  }
+
+  /** What the backup holds takes its place. */
+  async loseAndRestore(file: string, ...options: string[]): Promise<string> {
+    await this.lose();
     const said = await this.play.ok(
       'hub',
       'restore',
@@ -166,9 +193,11 @@ describe('a hub that was lost', () => {
     await play.join('edge-2', '--label', 'site=harbour');
     await world.apply('one', '--nodes', 'site=harbour');
     await world.nodesHave(1, 'edge-1', 'edge-2');
-    play.write('passphrase', 'correct horse battery staple\n');
-    chmodSync(play.path('passphrase'), 0o600);
-    old = await world.backup('old.flotilla-backup', '--passphrase-file', play.path('passphrase'));
+    for (const name of ['backup.passphrase', 'hub.passphrase']) {
+      chmodSync(play.write(name, `correct horse of ${name}\n`), 0o600);
+    }
+    await world.typed('drill-lost');
+    old = play.path('hub.flotilla-backup');
     keys = await world.backup('keys.flotilla-backup', '--keys-only');
     for (const [index, text] of ['two', 'three', 'four'].entries()) {
       await world.apply(text);
@@ -180,9 +209,13 @@ describe('a hub that was lost', () => {
   test('a backup three revisions old: nodes keep what they have, the hub learns it, and goes on above', async () => {
     const before = ['edge-1', 'edge-2'].map(name => world.fingerprint(name));
     const generation = await world.generation('edge-1');
-    const said = await world.loseAndRestore(old, '--passphrase-file', play.path('passphrase'));
+    await world.lose();
+    const typing = world.typed('drill-lost-restore');
+    await eventually('the drill comes to hub run', () => existsSync(play.path('started')));
+    play.startHub();
+    const said = await typing;
     assert.match(said, /members +2: each is heard/);
-    assert.match(await play.ok('hub', 'recovery', '--wait', '--timeout', '60s'), /Complete/);
+    assert.match(said, /Complete: every node was heard/);
     const bundle = await world.bundle();
     assert.equal(bundle.status.revision, 4);
     assert.match(JSON.stringify(bundle.spec.manifests), /"four"/);
@@ -206,7 +239,7 @@ describe('a hub that was lost', () => {
     await world.apply('six');
     await world.nodesHave(6, 'edge-1');
     const away = world.fingerprint('edge-2');
-    await world.loseAndRestore(old, '--passphrase-file', play.path('passphrase'));
+    await world.loseAndRestore(old, '--passphrase-file', play.path('backup.passphrase'));
     await eventually(
       'edge-1 is heard',
       async () => (await world.recovery()).unheard.join() === 'edge-2',
@@ -216,7 +249,7 @@ describe('a hub that was lost', () => {
     const refused = await play.flotilla('apply', '-f', play.path('shop'));
     assert.equal(refused.code, 1);
     assert.match(refused.stderr, /not heard yet: edge-2.*hub recovery --finish/s);
-    assert.match(await play.ok('hub', 'recovery', '--finish'), /not heard +edge-2/);
+    assert.match(await world.typed('drill-lost-finish'), /not heard +edge-2/);
     assert.equal((await world.bundle()).status.revision, 6);
     const applied = await world.apply('after the loss');
     const revision = Number(/\(revision (\d+)\)/.exec(applied)?.[1]);
@@ -247,6 +280,32 @@ describe('a hub that was lost', () => {
       new RegExp(`revision ${revision + 1}\\)`),
     );
     await world.nodesHave(revision + 1, 'edge-1', 'edge-2');
+  });
+});
+
+describe('keys of a hub encrypted at rest', () => {
+  const world = new World();
+  const { play } = world;
+  before(() => world.begin());
+  after(() => play.close());
+
+  test('the manual encrypts them; without the passphrase, or with another, the hub does not start', async () => {
+    chmodSync(play.write('hub.passphrase', 'correct horse\n'), 0o600);
+    chmodSync(play.write('other.passphrase', 'another horse\n'), 0o600);
+    const typing = world.typed('drill-passphrase');
+    await eventually('the drill comes to hub run', () => existsSync(play.path('started')));
+    const run = ['hub', 'run', '--data-dir', play.path('hub')];
+    const without = await play.flotilla(...run);
+    assert.equal(without.code, 2);
+    assert.match(without.stderr, /encrypted.*--passphrase-file/s);
+    const other = await play.flotilla(...run, '--passphrase-file', play.path('other.passphrase'));
+    assert.equal(other.code, 2);
+    assert.match(other.stderr, /wrong passphrase/);
+    const pem = readFileSync(play.path('hub/keys/server.key'), 'utf8');
+    assert.match(pem, /^-----BEGIN ENCRYPTED PRIVATE KEY-----/);
+    const own = ['--passphrase-file', play.path('hub.passphrase')];
+    play.start('hub', process.execPath, [CLI, ...run, ...own]);
+    await typing;
   });
 });
 
