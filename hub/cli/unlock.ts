@@ -35,9 +35,8 @@ export function lockIn({ passphraseFile, keyFile }: LockFlags): KeyLock | null {
 export async function newLockIn(context: Context, flags: LockFlags): Promise<KeyLock | null> {
   const { passphraseFile: file, keyFile } = flags;
   if (file === undefined || keyFile !== undefined) return lockIn(flags);
-  const { askSecret } = context.terminal;
-  const ask = (question: string) => askSecret.call(context.terminal, question);
-  const passphrase = await newPassphrase('the keys of the hub', { file, askSecret: ask });
+  const askSecret = (question: string) => context.terminal.askSecret(question);
+  const passphrase = await newPassphrase('the keys of the hub', { file, askSecret });
   return { kind: 'passphrase', passphrase };
 }
 
