@@ -19,7 +19,13 @@ import { describeHostPort, hostPortsOf, portsClash } from '../../protocol/host-p
 import { MANIFEST_BYTES_MAX } from '../../protocol/limits.js';
 import { ownedFileName } from '../../protocol/names.js';
 import type { ValidPod } from '../../protocol/pod.js';
-import { accept, refuse, type Refusal, type RefusalCode, type Result } from '../../protocol/refusal.js';
+import {
+  accept,
+  refuse,
+  type Refusal,
+  type RefusalCode,
+  type Result,
+} from '../../protocol/refusal.js';
 import { rootLife, rootLifeCondition } from '../../protocol/root-life.js';
 import { compareVersions } from '../../protocol/verify-bundle.js';
 import type { OwnedFile } from '../journal/journal.js';
