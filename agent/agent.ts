@@ -23,6 +23,7 @@ import type { Pods } from './pods/pods.js';
 import { runPodsOnEngine } from './pods-on-engine.js';
 import { DockerRuntime } from './runtime/docker.js';
 import { RuntimeError } from './runtime/runtime.js';
+import { SealedSecrets } from './secrets/sealed-secrets.js';
 import { watchOwnedFiles } from './sources/owned-watch.js';
 import { AgentError, serveLoopback, serveSocket } from './api/server.js';
 
@@ -96,6 +97,8 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
     journal: null,
     pods: null,
     session: null,
+    secrets: null,
+    hasLocalSecret: () => false,
     engine: () => '',
     probeTotals: () => [],
   };
@@ -117,6 +120,13 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
   const isEngine = config.runtime === 'engine';
   if (isEngine) held.engine = watchEngine(runtime, options, closings);
   if (identity) {
+    held.secrets = new SealedSecrets({
+      node: identity.node,
+      store: journal.secrets(),
+      sealingKeys: () => [identity.keys.sealing],
+      assignment: () => journal.accepted()?.document ?? null,
+      log,
+    });
     const session = startSession({ ...options, identity, journal, held, policy });
     held.session = session;
     closings.push(() => session.close());
@@ -177,6 +187,8 @@ function startSession({
     nodeInfo: readNodeInfo,
     refuses: bundleRefusal(policy),
     runtimeNone: config.runtime === 'none',
+    ...(held.secrets === null ? {} : { secrets: held.secrets }),
+    hasLocalSecret: secret => held.hasLocalSecret(secret),
     containerRuntimeVersion: () => held.engine(),
     pods: () => (held.pods?.areKnown() ? held.pods.reports() : null),
     conditions: (): readonly SourceCondition[] => held.pods?.conditions() ?? [],

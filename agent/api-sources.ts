@@ -11,6 +11,7 @@ import type { Pods } from './pods/pods.js';
 import type { PodReport } from './ports.js';
 import type { ContainerExec, ContainerStats } from './runtime/exec.js';
 import type { ContainerRuntime } from './runtime/runtime.js';
+import type { SealedSecrets } from './secrets/sealed-secrets.js';
 import { shownConfig, shownEnvironment } from './shown-config.js';
 import { VERSION } from '../protocol/version.js';
 
@@ -25,6 +26,10 @@ export interface Held {
   journal: Journal | null;
   pods: Pods | null;
   session: HubSession | null;
+  /** Of a node that joined a hub. */
+  secrets: SealedSecrets | null;
+  /** Whether one lies in the static pod directory. */
+  hasLocalSecret: (secret: { readonly namespace: string; readonly name: string }) => boolean;
   engine: () => string;
   probeTotals: () => Counts;
 }

@@ -25,6 +25,7 @@ import type { Journal } from '../journal/journal.js';
 import type { Link } from '../link/link.js';
 import type { OwnedDirectory } from './owned-files.js';
 import type { SourceCondition } from '../ports.js';
+import type { SealedSecrets } from '../secrets/sealed-secrets.js';
 import type { NodeIdentity } from '../report/node.js';
 
 const RETRY_MS = 15_000;
@@ -46,6 +47,8 @@ export interface IntakeOptions {
   readonly randomId: () => string;
   readonly log: Log;
   readonly refuses: StageOptions['refuses'];
+  readonly secrets?: SealedSecrets;
+  readonly hasLocalSecret?: StageOptions['hasLocalSecret'];
   /** Something changed that the status says. */
   readonly onChange: () => void;
   /** A genuine presence of the hub; `isNew`: another session than before. */
@@ -119,6 +122,11 @@ export class Intake {
   /** Compares the directory with the journal and mends it: for when somebody's hand was in it. */
   repair(): void {
     this.#stage.distrustDirectory();
+    this.#work();
+  }
+
+  /** What lies in the static pod directory or the node's keys changed: what waited for a Secret may go on. */
+  secretsChanged(): void {
     this.#work();
   }
 
@@ -231,11 +239,13 @@ export class Intake {
       nonce,
       freshOnly: nonce !== null,
       now: this.#time().now,
+      secretFloor: secret => this.#options.secrets?.floor(secret) ?? null,
     });
     if (opened.ok) {
       this.#roots.dropAssignment();
       if (!opened.value.changed) return;
       journal.acceptAssignment(opened.value);
+      this.#options.secrets?.assigned();
       const { epoch, generation, bundles } = opened.value.document;
       log.info('assignment accepted', { epoch, generation, bundles: bundles.length });
       this.#requests.assignmentCame();

@@ -17,6 +17,7 @@ import * as content from './content.js';
 import { isDiskError, JournalError, openDatabase, unusable, type Connection } from './database.js';
 import { historyHead, type Transition } from './history.js';
 import * as outbox from './outbox.js';
+import { secretStore, type SecretStore } from './secrets.js';
 import * as trust from './trust.js';
 import { readTwin, writeTwin, type Twin } from './twin.js';
 
@@ -175,9 +176,6 @@ export class Journal implements EventSink {
     this.#keepTwin();
   }
 
-  // -----------------------------------------------------------------------------------------
-  // content
-
   /** The digest that this node knows for a revision's number. */
   knownDigest(bundle: BundleName, revision: number): string | null {
     return content.knownDigest(this.#db, bundle, revision);
@@ -222,9 +220,6 @@ export class Journal implements EventSink {
   dropBlob(digest: string): void {
     this.#transaction(() => this.#db.prepare('DELETE FROM blobs WHERE digest = ?').run(digest));
   }
-
-  // --------------------------------------------------------------------------------------
-  // activation
 
   bundles(): content.BundleRecord[] {
     return content.listBundles(this.#db);
@@ -310,6 +305,11 @@ export class Journal implements EventSink {
   /** Pods that ended for good. */
   completions(): CompletionStore {
     return completionStore(this.#db);
+  }
+
+  /** Secrets, sealed. */
+  secrets(): SecretStore {
+    return secretStore(this.#db);
   }
 
   close(): void {

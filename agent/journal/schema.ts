@@ -96,6 +96,19 @@ export const MIGRATIONS: readonly string[] = [
     finished_at INTEGER NOT NULL
   ) WITHOUT ROWID;
   `,
+  `
+  -- Sealed secrets: the newest version that was kept of each. The envelope goes when no assignment lists it any more.
+  CREATE TABLE secrets (
+    namespace TEXT NOT NULL,
+    bundle TEXT NOT NULL,
+    name TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    envelope BLOB,
+    PRIMARY KEY (namespace, bundle, name)
+  ) WITHOUT ROWID;
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
