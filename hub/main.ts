@@ -14,6 +14,7 @@ import { BROKER_NAME, HUB_NAME, spkiOf, type RandomBytes } from './setup/pki.js'
 import { nodeWriter } from './rollout/remove-node.js';
 import { blobSweeper, republisher } from './rollout/republish.js';
 import { manifestsOf } from './rollout/revision-document.js';
+import { secretWriter } from './secrets/secret-writer.js';
 import type { Store } from './store/store.js';
 import { openSqliteStore } from './store/sqlite.js';
 
@@ -101,6 +102,7 @@ async function assemble(
     tls: serverTls(hub),
     store,
     bundles: bundleWriter({ store, root, releaseSigner: hub.releaseSigner, clock }),
+    secrets: secretWriter({ store, root, hubSigner: hub.hubSigner }),
     nodes: nodeWriter({ store, fleet, disconnect: node => broker?.disconnectNode(node) }),
     enrolment: createEnrolment({
       hub,

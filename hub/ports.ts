@@ -1,5 +1,5 @@
 /** The small ports between the hub's rooms: types only. `main` builds the real ones and hands them in. */
-import type { BundleObject, BundleSpec, TokenObject } from './objects.js';
+import type { BundleObject, BundleSpec, SecretSpec, TokenObject } from './objects.js';
 import type { Actor } from './store/store.js';
 
 /** A request that is refused: becomes a Kubernetes Status (`reason`, `code`) at the API. */
@@ -69,6 +69,60 @@ export interface BundleWriter {
 export interface NodeWriter {
   /** Forgets the node, its identity, assignment, pods. It has to join anew. Throws NotFound. */
   remove(actor: Actor, node: { readonly name: string; readonly dryRun: boolean }): Promise<void>;
+}
+
+/** What one seals for: the members that the selector matches, their keys, and what they have. */
+export interface Sealing {
+  readonly fleet: string;
+  /** Key ids of the role that signs secrets; null: the hub signs. */
+  readonly secretKeys: readonly string[] | null;
+  readonly secrets: readonly SecretSpec[];
+  /** By name: the highest version that ever was, of deleted ones too. */
+  readonly versions: Readonly<Record<string, number>>;
+  readonly nodes: readonly {
+    readonly node: string;
+    /** Raw Ed25519, hex. */
+    readonly identityKey: string;
+    /** Raw X25519, hex. */
+    readonly sealingKey: string;
+    /** By name: the version that the node can read. */
+    readonly has: Readonly<Record<string, number>>;
+  }[];
+}
+
+/** For the hub to sign, or signed by the operator. */
+export type SealedItem =
+  | { readonly node: string; readonly recipient: string; readonly sealed: string }
+  | { readonly envelope: string };
+
+export interface SealRequest {
+  readonly namespace: string;
+  readonly bundle: string;
+  readonly secret: string;
+  /** The newest, for nodes that lack it; or the next, which replaces it. */
+  readonly version: number;
+  /** What follows counts for a new version alone. */
+  readonly type: string;
+  readonly immutable: boolean;
+  readonly keys: readonly string[];
+  readonly fingerprint: string | null;
+  readonly sealed: readonly SealedItem[];
+}
+
+export interface SecretWriter {
+  /** `nodeSelector` null: the bundle's. Throws NotFound for a bundle that is not there then. */
+  sealing(of: {
+    readonly namespace: string;
+    readonly bundle: string;
+    readonly nodeSelector: string | null;
+  }): Promise<Sealing>;
+  /** One transaction. Throws Conflict (sealed meanwhile, a key was rotated), Invalid. */
+  seal(actor: Actor, request: SealRequest): Promise<{ version: number; nodes: number }>;
+  /** Nodes forget what they have. Throws NotFound. */
+  remove(
+    actor: Actor,
+    secret: { readonly namespace: string; readonly name: string; readonly dryRun: boolean },
+  ): Promise<void>;
 }
 
 export interface Enrolment {

@@ -4,7 +4,7 @@
  * that a container's start waits for no promise. Keys of the way are overwritten here. Sealing is not done here.
  */
 import {
-  createDecipheriv,
+  createCipheriv,
   createHmac,
   createPublicKey,
   diffieHellman,
@@ -78,20 +78,29 @@ function derived(key: Uint8Array, salt: Uint8Array, info: string): Buffer {
   return Buffer.from(hkdfSync('sha256', key, salt, info, 32));
 }
 
-/** Null when the tag is not that of these bytes under this key. */
+function cipherOf(key: Buffer, nonce: Buffer, text: Buffer): { out: Buffer; tag: Buffer } {
+  const cipher = createCipheriv('chacha20-poly1305', key, nonce, { authTagLength: TAG_BYTES });
+  const out = cipher.update(text);
+  cipher.final();
+  return { out, tag: cipher.getAuthTag() };
+}
+
+/**
+ * Null when the tag is not that of these bytes under this key. Only ever enciphers, for Node leaves copies of what a (de)cipher
+ * gives out in freed memory, where nobody can overwrite them: zeros, which gives the key stream to be applied here; and
+ * then the text that came out, which gives the tag that it must have.
+ */
 function unsealed(sealed: Buffer, key: Buffer, nonce: Buffer): Buffer | null {
   if (sealed.byteLength < TAG_BYTES) return null;
   const cut = sealed.byteLength - TAG_BYTES;
-  const cipher = createDecipheriv('chacha20-poly1305', key, nonce, { authTagLength: TAG_BYTES });
-  cipher.setAuthTag(sealed.subarray(cut));
-  const plain = cipher.update(sealed.subarray(0, cut));
-  try {
-    cipher.final();
-    return plain;
-  } catch {
-    plain.fill(0);
-    return null;
-  }
+  // Not from Buffer's shared pool.
+  const plain = Buffer.alloc(cut);
+  const stream = cipherOf(key, nonce, plain).out;
+  for (let at = 0; at < cut; at += 1) plain[at] = (sealed[at] ?? 0) ^ (stream[at] ?? 0);
+  stream.fill(0);
+  if (timingSafeEqual(cipherOf(key, nonce, plain).tag, sealed.subarray(cut))) return plain;
+  plain.fill(0);
+  return null;
 }
 
 function unwrapped({ args, body }: Stanza, key: KeyObject): Buffer | null {

@@ -92,7 +92,7 @@ export function openSecret(
 /** What a document holds, until it is wiped. */
 export interface OpenedSecret extends SecretContent {
   /** Overwrites the values; twice is safe. */
-  wipe(): void;
+  readonly wipe: () => void;
 }
 
 /** Opens a document that was accepted. `SecretNotSealed`: for a key that this node does not have (any more). */

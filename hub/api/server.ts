@@ -8,7 +8,13 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Clock, Log } from '../../protocol/ports.js';
-import { RequestError, type BundleWriter, type Enrolment, type NodeWriter } from '../ports.js';
+import {
+  RequestError,
+  type BundleWriter,
+  type Enrolment,
+  type NodeWriter,
+  type SecretWriter,
+} from '../ports.js';
 import type { Store } from '../store/store.js';
 import { dispatch } from './dispatch.js';
 import { buildRouter, type Router } from './router.js';
@@ -22,6 +28,7 @@ import { nodeRoutes } from './routes/nodes.js';
 import { objectRoutes } from './routes/objects.js';
 import { podRoutes } from './routes/pods.js';
 import { revisionRoutes } from './routes/revisions.js';
+import { secretRoutes } from './routes/secrets.js';
 import { tokenRoutes } from './routes/tokens.js';
 import { failure } from './status.js';
 
@@ -33,6 +40,7 @@ export interface ApiParts {
   readonly store: Store;
   readonly bundles: BundleWriter;
   readonly nodes: NodeWriter;
+  readonly secrets: SecretWriter;
   readonly enrolment: Enrolment;
   readonly clock: Clock;
   readonly log: Log;
@@ -74,6 +82,7 @@ function buildRoutes(parts: ApiParts): Router {
     ...nodeRoutes(parts),
     ...bundleRoutes(parts),
     ...revisionRoutes(parts.store),
+    ...secretRoutes(parts),
     ...tokenRoutes(parts),
   ]);
 }

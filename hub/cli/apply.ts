@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { parseSelector, SelectorError } from '../selectors.js';
 import type { BundleObjectStatus, BundleSpec } from '../objects.js';
 import { changesBetween, renderDiff } from './bundle-diff.js';
+import { secretDifferences, secretsToSeal } from './apply-secrets.js';
 import { podSecurityWarnings } from './bundle-warnings.js';
 import {
   defaultBundleName,
@@ -36,6 +37,8 @@ interface ApplyOptions extends InputOptions {
   prune?: boolean;
   wait?: boolean;
   timeout?: string;
+  secretsKey?: string;
+  passphraseFile?: string;
 }
 
 export type BundleApiObject = ApiObject & { spec: BundleSpec; status?: BundleObjectStatus };
@@ -58,7 +61,8 @@ export function applyCommand(context: Context): Command {
     .summary('make manifests the next revision of a bundle and roll it out')
     .description(
       'Makes the Pods that -f names, and the ConfigMaps that they use, the whole content of a bundle. Each change is a ' +
-        'new signed revision; applying the same again changes nothing. What is missing from the input leaves the nodes.',
+        'new signed revision; applying the same again changes nothing. What is missing from the input leaves the nodes. ' +
+        'Secrets among the input are sealed here for each node; the hub gets what it cannot read.',
     )
     .option(
       '--nodes <selector>',
@@ -67,6 +71,11 @@ export function applyCommand(context: Context): Command {
     .option('--all-nodes', 'every node runs it, those that join later too')
     .option('--dry-run [mode]', 'client: check here; server: let the hub check; write nothing')
     .option('--prune', 'let what is missing from the input leave the nodes, without asking')
+    .option(
+      '--secrets-key <file>',
+      "key that signs secrets, where the fleet's root keeps it off the hub",
+    )
+    .option('--passphrase-file <file>', 'passphrase of that key, where nobody can type it')
     .option('--wait', 'wait until every node is healthy')
     .option('--timeout <duration>', 'with --wait: how long', '5m')
     .addHelpText(
@@ -87,9 +96,11 @@ export function diffCommand(context: Context): Command {
     )
     .action((options: InputOptions) =>
       connected(context, options, async hub => {
-        const { name, manifests } = await readInput(context, hub, options);
+        const { name, manifests, ...input } = await readInput(context, hub, options);
         const current = await currentBundle(hub, name);
-        const text = renderDiff(current?.spec.manifests ?? [], manifests);
+        const { namespace } = hub;
+        const secrets = await secretDifferences(hub, { namespace, bundle: name, input });
+        const text = renderDiff(current?.spec.manifests ?? [], manifests) + secrets.join('');
         if (text === '') return;
         context.terminal.write(text);
         context.exit(1);
@@ -192,7 +203,7 @@ async function mayRemove(
 }
 
 async function apply(context: Context, hub: Connected, options: ApplyOptions): Promise<void> {
-  const { name, manifests, pods } = await readInput(context, hub, options);
+  const { name, manifests, pods, secrets } = await readInput(context, hub, options);
   for (const warning of podSecurityWarnings(pods)) context.terminal.warn(warning);
   const mode = dryRunMode(options.dryRun);
   const current = await currentBundle(hub, name);
@@ -200,7 +211,12 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
   const changes = changesBetween(current?.spec.manifests ?? [], manifests);
   if (mode === 'none') await mayRemove(context, changes.removed, options.prune === true);
   else for (const one of changes.removed) context.terminal.print(`${one} would leave the nodes`);
+  const toSeal = await secretsToSeal(context, hub, {
+    ...{ namespace: hub.namespace, bundle: name, nodeSelector: selector },
+    input: { secrets, pods },
+  });
   if (mode === 'client') {
+    toSeal.tell('dry run');
     const changed =
       current !== null &&
       changes.added.length + changes.changed.length + changes.removed.length > 0;
@@ -210,12 +226,14 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
     );
     return;
   }
-  const after = await write(hub, {
-    name,
-    current,
-    spec: { nodeSelector: selector, manifests },
-    dryRun: mode === 'server',
-  });
+  const spec = { nodeSelector: selector, manifests };
+  if (mode === 'server') toSeal.tell('server dry run');
+  else {
+    // Whatever the hub would refuse is refused before anything is sealed.
+    if (toSeal.changes) await write(hub, { name, current, spec, dryRun: true });
+    await toSeal.carryOut({ key: options.secretsKey, passphraseFile: options.passphraseFile });
+  }
+  const after = await write(hub, { name, current, spec, dryRun: mode === 'server' });
   context.terminal.print(outcomeLine(current, after, mode === 'server'));
   if (options.wait && mode === 'none') {
     await waitForRollout(context, hub, { name, timeout: options.timeout ?? '5m', output: 'text' });

@@ -9,6 +9,7 @@ import { CliError, EXIT } from '../../protocol/cli-error.js';
 import { getCommand } from './get.js';
 import { hubCommand } from './hub.js';
 import { rolloutCommand } from './rollout.js';
+import { secretCommand } from './secret.js';
 import { terminalOf } from './terminal.js';
 import { tokenCommand } from './token.js';
 import { VERSION } from '../../protocol/version.js';
@@ -24,6 +25,7 @@ function programOf(context: Context): Command {
   const commands = [
     hubCommand(context),
     tokenCommand(context),
+    secretCommand(context),
     applyCommand(context),
     diffCommand(context),
     getCommand(context),
