@@ -186,6 +186,7 @@ function startSession({
     openSocket: openBrokerSocket(identity.tls),
     nodeInfo: readNodeInfo,
     refuses: bundleRefusal(policy),
+    enrolledLabels: identity.membership.labels,
     runtimeNone: config.runtime === 'none',
     ...(held.secrets === null ? {} : { secrets: held.secrets }),
     hasLocalSecret: secret => held.hasLocalSecret(secret),

@@ -49,6 +49,7 @@ export interface IntakeOptions {
   readonly refuses: StageOptions['refuses'];
   readonly secrets?: SealedSecrets;
   readonly hasLocalSecret?: StageOptions['hasLocalSecret'];
+  readonly enrolledLabels?: Readonly<Record<string, string>>;
   /** Something changed that the status says. */
   readonly onChange: () => void;
   /** A genuine presence of the hub; `isNew`: another session than before. */

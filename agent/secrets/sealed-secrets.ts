@@ -137,6 +137,8 @@ export class SealedSecrets {
         namespace: kept.namespace,
         name: kept.name,
         type: first.type,
+        // The hub makes no other version of one that is.
+        isImmutable: false,
         data: new SealedData(() => this.#open(kept), names),
         origin: `sealed secret ${keyOf(kept)} version ${kept.version}`,
         bundle: { namespace: kept.namespace, name: kept.bundle },
