@@ -24,6 +24,7 @@ import { runPodsOnEngine } from './pods-on-engine.js';
 import { DockerRuntime } from './runtime/docker.js';
 import { RuntimeError } from './runtime/runtime.js';
 import { SealedSecrets } from './secrets/sealed-secrets.js';
+import { openSealingKeys } from './secrets/sealing-keys.js';
 import { watchOwnedFiles } from './sources/owned-watch.js';
 import { AgentError, serveLoopback, serveSocket } from './api/server.js';
 
@@ -123,7 +124,7 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
     held.secrets = new SealedSecrets({
       node: identity.node,
       store: journal.secrets(),
-      sealingKeys: () => [identity.keys.sealing],
+      sealingKeys: openSealingKeys(dataDir),
       assignment: () => journal.accepted()?.document ?? null,
       log,
     });

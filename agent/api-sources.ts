@@ -108,6 +108,7 @@ function statusOf({ config, identity }: ApiOptions, held: Held) {
     conditions: pods?.conditions() ?? [],
     membership: identity?.membership ?? null,
     connected: session?.connected() ?? false,
+    sealingKey: held.secrets?.keyId() ?? '',
     told: session?.report.current() ?? null,
   });
 }

@@ -109,6 +109,15 @@ export interface SealRequest {
   readonly sealed: readonly SealedItem[];
 }
 
+export interface ReadableSecret {
+  readonly namespace: string;
+  readonly bundle: string;
+  readonly secret: string;
+  /** That the node has. */
+  readonly version: number;
+  readonly newest: number;
+}
+
 export interface SecretWriter {
   /** `nodeSelector` null: the bundle's. Throws NotFound for a bundle that is not there then. */
   sealing(of: {
@@ -116,6 +125,8 @@ export interface SecretWriter {
     readonly bundle: string;
     readonly nodeSelector: string | null;
   }): Promise<Sealing>;
+  /** What was ever sealed for a node and not for another since, of nodes that left too: what a thief of its disk can read. */
+  readableBy(node: string): Promise<readonly ReadableSecret[]>;
   /** One transaction. Throws Conflict (sealed meanwhile, a key was rotated), Invalid. */
   seal(actor: Actor, request: SealRequest): Promise<{ version: number; nodes: number }>;
   /** Nodes forget what they have. Throws NotFound. */

@@ -141,6 +141,7 @@ export class Intake {
       conditions: [
         ...journal.conditions(),
         ...this.#stage.conditions(root.document),
+        ...(this.#options.secrets?.conditions() ?? []),
         ...(this.#diskFault === null ? [] : [diskCondition(this.#diskFault)]),
       ],
     };

@@ -8,6 +8,7 @@ import { parseCanonical, sha256Hex } from '../../protocol/canonical.js';
 import type { AssignedSecret, AssignmentDocument } from '../../protocol/documents/assignment.js';
 import type { SecretDocument } from '../../protocol/documents/secret.js';
 import { openEnvelope } from '../../protocol/envelope.js';
+import { keyId, rawPublicKey } from '../../protocol/keys.js';
 import { MESSAGE_BYTES_MAX, PAYLOAD_BYTES_MAX } from '../../protocol/limits.js';
 import type { Log } from '../../protocol/ports.js';
 import type { Result } from '../../protocol/refusal.js';
@@ -16,6 +17,7 @@ import type { SecretFloor } from '../../protocol/verify-assignment.js';
 import { openSealed, openSecret, type OpenedSecret } from '../../protocol/verify-secret.js';
 import type { KeptSecret, SecretStore } from '../journal/secrets.js';
 import type { ConfigObject } from '../pods/config-objects.js';
+import type { SourceCondition } from '../ports.js';
 import { SealedData } from './sealed-data.js';
 
 export interface SealedSecretsOptions {
@@ -27,6 +29,9 @@ export interface SealedSecretsOptions {
   readonly assignment: () => AssignmentDocument | null;
   readonly log: Log;
 }
+
+/** In a condition. */
+const NAMED_MAX = 8;
 
 const keyOf = ({ namespace, bundle, name }: Omit<AssignedSecret, 'version' | 'digest'>) =>
   `${namespace}/${bundle}/${name}`;
@@ -85,6 +90,22 @@ export class SealedSecrets {
     return [...this.#all().values()]
       .map(({ digest }) => digest)
       .filter(digest => !opened.has(digest));
+  }
+
+  /** Of the newest sealing key; null without one. */
+  keyId(): string | null {
+    const [key] = this.#options.sealingKeys();
+    return key === undefined ? null : keyId(rawPublicKey(key));
+  }
+
+  /** What stands in the node's status; no values are in it. */
+  conditions(): SourceCondition[] {
+    const unopened = new Set(this.unopened());
+    const names = [...this.#all().values()].filter(one => unopened.has(one.digest)).map(keyOf);
+    if (names.length === 0) return [];
+    const shown = names.sort().slice(0, NAMED_MAX).join(', ');
+    const message = `${names.length} cannot be opened with the keys of this node: ${shown}; flotilla secret seal --missing`;
+    return [{ type: 'SecretsReadable', status: 'False', reason: 'SecretNotSealed', message }];
   }
 
   // --------------------------------------------------------------------------------- for the pods

@@ -5,6 +5,7 @@
 import { secretNames } from '../../protocol/pod-secrets.js';
 import type { BundleInput } from './bundle-input.js';
 import type { Connected, Context } from './context.js';
+import { trustKeys, type TrustOptions } from './known-nodes.js';
 import { carryOut, planLine, planSeal, sealingOf } from './seal-secrets.js';
 import { secretsSigner, type SecretsKey } from './secrets-signer.js';
 
@@ -22,7 +23,7 @@ export interface SecretsToSeal {
   readonly changes: boolean;
   tell(dryRun: string): void;
   /** Seals and tells; the first thing that an apply writes. */
-  carryOut(key: SecretsKey): Promise<void>;
+  carryOut(key: SecretsKey & TrustOptions): Promise<void>;
 }
 
 /** Throws `CliError` for values that do not fit. */
@@ -52,13 +53,17 @@ export async function secretsToSeal(
     );
   }
   const changes = plans.some(({ plan }) => plan.outcome !== 'unchanged' || plan.nodes.length > 0);
+  const tell = (dryRun: string | null) => {
+    for (const { plan } of plans) context.terminal.print(planLine(plan, dryRun));
+  };
   return {
     changes,
-    tell: dryRun => {
-      for (const { plan } of plans) context.terminal.print(planLine(plan, dryRun));
-    },
+    tell,
     carryOut: async key => {
-      const signer = changes ? await secretsSigner(context, sealing, key) : null;
+      if (!changes) return tell(null);
+      const nodes = plans.flatMap(({ plan }) => plan.nodes);
+      await trustKeys(context, { fleet: sealing.fleet, nodes }, key);
+      const signer = await secretsSigner(context, sealing, key);
       for (const { secret, plan } of plans) {
         await carryOut(hub, plan, { secret, signer, fleet: sealing.fleet });
         context.terminal.print(planLine(plan, null));

@@ -39,6 +39,7 @@ interface ApplyOptions extends InputOptions {
   timeout?: string;
   secretsKey?: string;
   passphraseFile?: string;
+  acceptNewKeys?: boolean;
 }
 
 export type BundleApiObject = ApiObject & { spec: BundleSpec; status?: BundleObjectStatus };
@@ -76,6 +77,7 @@ export function applyCommand(context: Context): Command {
       "key that signs secrets, where the fleet's root keeps it off the hub",
     )
     .option('--passphrase-file <file>', 'passphrase of that key, where nobody can type it')
+    .option('--accept-new-keys', 'other sealing keys of nodes than before are right')
     .option('--wait', 'wait until every node is healthy')
     .option('--timeout <duration>', 'with --wait: how long', '5m')
     .addHelpText(
@@ -231,7 +233,7 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
   else {
     // Whatever the hub would refuse is refused before anything is sealed.
     if (toSeal.changes) await write(hub, { name, current, spec, dryRun: true });
-    await toSeal.carryOut({ key: options.secretsKey, passphraseFile: options.passphraseFile });
+    await toSeal.carryOut({ ...options, key: options.secretsKey });
   }
   const after = await write(hub, { name, current, spec, dryRun: mode === 'server' });
   context.terminal.print(outcomeLine(current, after, mode === 'server'));

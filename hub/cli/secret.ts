@@ -13,6 +13,7 @@ import {
   type ConnectionOptions,
   type Context,
 } from './context.js';
+import { trustKeys } from './known-nodes.js';
 import { pathOf, resourceOf } from './resources.js';
 import { carryOut, planLine, planSeal, sealingOf, type SealOptions } from './seal-secrets.js';
 import { secretsSigner } from './secrets-signer.js';
@@ -25,6 +26,7 @@ interface SealFlags extends ConnectionOptions {
   key?: string;
   passphraseFile?: string;
   dryRun?: boolean;
+  acceptNewKeys?: boolean;
 }
 
 type ServedSecret = ApiObject & { spec: SecretSpec; status: SecretStatus };
@@ -126,6 +128,7 @@ async function sealInput(context: Context, hub: Connected, flags: SealFlags): Pr
       const sealing = await sealingOf(hub, options);
       const plan = planSeal(hub, secret, { sealing, options });
       if (flags.dryRun !== true) {
+        await trustKeys(context, { fleet: sealing.fleet, nodes: plan.nodes }, flags);
         const signer = await secretsSigner(context, sealing, flags);
         await carryOut(hub, plan, { secret, signer, fleet: sealing.fleet });
       }
@@ -151,6 +154,10 @@ function sealCommand(context: Context): Command {
     .option('--missing', 'for nodes that lack the newest version alone; without -f: say which')
     .option('--key <file>', "key that signs secrets, where the fleet's root keeps it off the hub")
     .option('--passphrase-file <file>', 'passphrase of that key, where nobody can type it')
+    .option(
+      '--accept-new-keys',
+      'other sealing keys than those that were sealed for before are right',
+    )
     .option('--dry-run', 'say what would be sealed for whom')
     .addHelpText(
       'after',

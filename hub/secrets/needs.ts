@@ -20,7 +20,7 @@ export function secretId(bundle: string, secret: string): string {
   return `${bundle}.${secret}`;
 }
 
-/** Members that a selector matches, revoked ones left out; sorted by name. */
+/** Members that a selector matches, without those that wait or were revoked; sorted by name. */
 export function membersFor(
   selector: string,
   fleet: { readonly nodes: readonly NodeObject[]; readonly identities: readonly IdentityRecord[] },
@@ -31,7 +31,7 @@ export function membersFor(
       .filter(({ metadata }) => matches(requirements, metadata.labels))
       .map(({ metadata }) => metadata.name),
   );
-  return fleet.identities.filter(({ node, state }) => state !== 'revoked' && selected.has(node));
+  return fleet.identities.filter(({ node, state }) => state === 'active' && selected.has(node));
 }
 
 /** The version that a node can read: sealed for the key that it has now; null = none. */

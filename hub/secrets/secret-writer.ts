@@ -19,7 +19,13 @@ import type {
   SecretStatus,
   SecretVersionObject,
 } from '../objects.js';
-import { RequestError, type SealedItem, type SealRequest, type SecretWriter } from '../ports.js';
+import {
+  RequestError,
+  type ReadableSecret,
+  type SealedItem,
+  type SealRequest,
+  type SecretWriter,
+} from '../ports.js';
 import {
   StoreError,
   type Actor,
@@ -40,6 +46,7 @@ const NOT_COUNTED: SecretStatus = { sealed: 0, lacking: 0, lackingNodes: [] };
 export function secretWriter(parts: SecretWriterParts): SecretWriter {
   return {
     sealing: of => sealing(parts, of),
+    readableBy: node => readableBy(parts.store, node),
     seal: (actor, request) => sealAll(parts, actor, request),
     remove: (actor, of) => remove(parts.store, actor, of),
   };
@@ -86,6 +93,22 @@ async function sealing(
       return { node, identityKey, sealingKey, has: Object.fromEntries(has) };
     }),
   };
+}
+
+async function readableBy(store: Store, node: string): Promise<ReadableSecret[]> {
+  const [sealed, secrets] = await Promise.all([store.list('SealedSecret'), store.list('Secret')]);
+  const newest = new Map(
+    (secrets.items as readonly SecretObject[]).map(({ metadata, spec }) => [
+      `${metadata.namespace}/${metadata.name}`,
+      spec.version,
+    ]),
+  );
+  return (sealed.items as readonly SealedSecretObject[])
+    .filter(({ spec }) => spec.node === node)
+    .map(({ metadata: { namespace }, spec: { bundle, secret, version } }) => {
+      const key = `${namespace}/${secretId(bundle, secret)}`;
+      return { namespace, bundle, secret, version, newest: newest.get(key) ?? version };
+    });
 }
 
 async function sealAll(
@@ -218,7 +241,7 @@ function documentOf(
 }
 
 function checkRecipient(document: SecretDocument, identity: IdentityRecord | undefined): void {
-  if (identity === undefined || identity.state === 'revoked') {
+  if (identity?.state !== 'active') {
     throw new RequestError('Invalid', `node "${document.node}" is no member of the fleet`);
   }
   if (keyId(identity.sealingKey) === document.recipient) return;

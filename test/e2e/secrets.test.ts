@@ -137,8 +137,9 @@ describe('secrets', { skip: why }, () => {
   });
 
   test('apply seals the Secrets of the input, and the pod finds them in memory', async () => {
-    const { code, stdout, stderr } = await apply('--all-nodes', '--wait', '--timeout', '2m');
-    assert.equal(code, 0, stdout + stderr + play.log(NODE));
+    const { code, stdout, stderr } = await apply('--all-nodes');
+    assert.equal(code, 0, stdout + stderr);
+    await eventually('the pod runs', () => container() !== '', { withinMs: 60_000 });
     assert.match(stdout, /secret\/db created \(version 1, sealed for 1 node\)/);
     assert.equal(cat('/db/password'), FIRST);
     assert.equal(cat('/all/deep/pw'), FIRST);
@@ -147,7 +148,13 @@ describe('secrets', { skip: why }, () => {
       '440 2000',
     );
     assert.match(docker('exec', container(), 'cat', '/proc/mounts'), /^tmpfs \/db tmpfs ro/m);
-    assert.match(await play.ok('get', 'secrets'), /db +shop +Opaque +1 +1 +0 +<none>/);
+    await eventually('the hub counts it', async () =>
+      /db +shop +Opaque +1 +1 +0 +<none>/.test(await play.ok('get', 'secrets')),
+    );
+    const readable = await play.ok('get', 'secrets', '--node', NODE);
+    assert.match(readable, /default +db +shop +1 +1\n/);
+    assert.match(readable, /default +registry +shop +1 +1\n/);
+    assert.match(readFileSync(play.path('hub/admin.kubeconfig.known-nodes'), 'utf8'), / edge-1 /);
   });
 
   test('the same again changes nothing; a change is a new version that running pods see', async () => {

@@ -53,6 +53,15 @@ function get(parts: SecretParts) {
   };
 }
 
+function readable(parts: SecretParts) {
+  return async (request: ApiRequest) => {
+    const node = param(request, 'name');
+    const secrets = await parts.secrets.readableBy(node);
+    const head = { apiVersion: API_VERSION.Secret, kind: 'ReadableSecrets' };
+    return json({ ...head, metadata: { name: node }, status: { secrets } });
+  };
+}
+
 function itemOf(value: unknown, field: string, causes: Cause[]): SealedItem[] {
   const item = isFields(value) ? value : {};
   const texts = (...names: string[]) => names.every(name => typeof item[name] === 'string');
@@ -146,6 +155,12 @@ export function secretRoutes(parts: SecretParts): readonly Route[] {
   return [
     { ...common, method: 'GET', path: sealing, handle: get(parts) },
     { ...common, method: 'POST', path: sealing, handle: create(parts) },
+    {
+      ...common,
+      method: 'GET',
+      path: `${groupPath(SECRETS.group)}/nodes/:name/secrets`,
+      handle: readable(parts),
+    },
     { ...common, method: 'DELETE', path: `${place}/${SECRETS.name}/:name`, handle: remove(parts) },
   ];
 }

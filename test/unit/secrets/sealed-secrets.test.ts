@@ -118,11 +118,15 @@ describe('sealed secrets of a node', () => {
     assert.equal(sealed.has(SHOP, 'db'), false);
     assert.deepEqual(sealed.unopened(), [assigned.digest]);
     assert.match(logged.join(), /cannot be opened.*seal it again/);
+    const [condition] = sealed.conditions();
+    assert.equal(condition?.reason, 'SecretNotSealed');
+    assert.match(condition?.message ?? '', /^1 cannot be opened .*: default\/shop\/db;/);
     const again = await sealedSecret({ to: fresh });
     list(again.assigned);
     sealed.receive(again.envelope, again.assigned, root);
     assert.equal(textOf(sealed, 'password'), 'hunter2');
     assert.deepEqual(sealed.unopened(), []);
+    assert.deepEqual(sealed.conditions(), []);
   });
 
   test('the value lies in no file of the journal, and what was read can be overwritten', async () => {
