@@ -2,7 +2,7 @@
  * Acceptance of a node's assignment. Order of checks, cheap first: size, envelope form, type, signatures, payload form,
  * fleet, node, epoch, root version, counter, nonce, expiry (Uptane 2.x full verification). Pure.
  */
-import type { AssignedSecret, AssignmentDocument } from './documents/assignment.js';
+import type { AssignmentDocument } from './documents/assignment.js';
 import type { RootDocument } from './documents/root.js';
 import * as validate from './generated/validators.js';
 import { ASSIGNMENT_BYTES_MAX, PARAMETERS_BYTES_MAX } from './limits.js';
@@ -24,14 +24,6 @@ export interface AssignmentContext {
   readonly freshOnly: boolean;
   /** Milliseconds since 1970: the larger of the clock and the time floor. */
   readonly now: number;
-  /** The newest version of a secret that was kept here; absent: there were none. */
-  readonly secretFloor?: (secret: AssignedSecret) => SecretFloor | null;
-}
-
-/** Versions of secrets never fall within an epoch. */
-export interface SecretFloor {
-  readonly epoch: number;
-  readonly version: number;
 }
 
 /** `changed: false`: it is the accepted one again. */
@@ -81,7 +73,7 @@ export function openAssignment(
   }
   if (context.now > Date.parse(document.notAfter))
     return refuse('Expired', 'assignment: past its notAfter');
-  const fault = assignmentFault(document, root.document) ?? secretsFault(document, context);
+  const fault = assignmentFault(document, root.document) ?? secretsFault(document);
   if (fault) return fault;
   return accept({ ...opened.value, changed: true });
 }
@@ -107,24 +99,15 @@ function assignmentFault(
   return null;
 }
 
-function secretsFault(
-  document: AssignmentDocument,
-  { secretFloor }: AssignmentContext,
-): ReturnType<typeof refuse> | null {
+function secretsFault(document: AssignmentDocument): ReturnType<typeof refuse> | null {
   const bundles = new Set(document.bundles.map(({ namespace, name }) => `${namespace}/${name}`));
   const seen = new Set<string>();
-  for (const secret of document.secrets) {
-    const { namespace, bundle, name, version } = secret;
+  for (const { namespace, bundle, name } of document.secrets) {
     const key = `${namespace}/${bundle}/${name}`;
     if (seen.has(key)) return refuse('Conflict', `assignment: secret ${key} twice`);
     seen.add(key);
     if (!bundles.has(`${namespace}/${bundle}`)) {
       return refuse('Malformed', `assignment: secret ${key} of a bundle that it does not list`);
-    }
-    const floor = secretFloor?.(secret) ?? null;
-    if (floor?.epoch === document.epoch && version < floor.version) {
-      const detail = `version ${version} of secret ${key} after ${floor.version}`;
-      return refuse('Rollback', `assignment: ${detail}`);
     }
   }
   return null;

@@ -241,13 +241,14 @@ export class Intake {
       nonce,
       freshOnly: nonce !== null,
       now: this.#time().now,
-      secretFloor: secret => this.#options.secrets?.floor(secret) ?? null,
     });
     if (opened.ok) {
       this.#roots.dropAssignment();
       if (!opened.value.changed) return;
       journal.acceptAssignment(opened.value);
-      this.#options.secrets?.assigned();
+      for (const older of this.#options.secrets?.assigned() ?? []) {
+        this.refused(older, payload, topic);
+      }
       const { epoch, generation, bundles } = opened.value.document;
       log.info('assignment accepted', { epoch, generation, bundles: bundles.length });
       this.#requests.assignmentCame();

@@ -3,7 +3,6 @@
  * stays when the envelope goes, so that an older one is known as such. One thing: the table.
  */
 import type { AssignedSecret } from '../../protocol/documents/assignment.js';
-import type { SecretFloor } from '../../protocol/verify-assignment.js';
 import type { Connection } from './database.js';
 
 export interface KeptSecret extends AssignedSecret {
@@ -12,6 +11,12 @@ export interface KeptSecret extends AssignedSecret {
 }
 
 type SecretName = Pick<AssignedSecret, 'namespace' | 'bundle' | 'name'>;
+
+/** Versions never fall within an epoch. */
+export interface SecretFloor {
+  readonly epoch: number;
+  readonly version: number;
+}
 
 export interface SecretStore {
   /** Those whose envelopes are here. */

@@ -11,9 +11,8 @@ import { openEnvelope } from '../../protocol/envelope.js';
 import { keyId, rawPublicKey } from '../../protocol/keys.js';
 import { MESSAGE_BYTES_MAX, PAYLOAD_BYTES_MAX } from '../../protocol/limits.js';
 import type { Log } from '../../protocol/ports.js';
-import type { Result } from '../../protocol/refusal.js';
+import { refuse, type Refusal, type Result } from '../../protocol/refusal.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
-import type { SecretFloor } from '../../protocol/verify-assignment.js';
 import { openSealed, openSecret, type OpenedSecret } from '../../protocol/verify-secret.js';
 import type { KeptSecret, SecretStore } from '../journal/secrets.js';
 import type { ConfigObject } from '../pods/config-objects.js';
@@ -49,20 +48,23 @@ export class SealedSecrets {
 
   // ------------------------------------------------------------------------------- for the intake
 
-  floor(secret: AssignedSecret): SecretFloor | null {
-    return this.#options.store.floor(secret);
-  }
-
-  /** Another assignment was accepted: opened is only what it lists. */
-  assigned(): void {
+  /**
+   * Another assignment was accepted: opened is only what it lists. What it lists in an older version than was kept here is refused one
+   * by one (S88); the newer version stays in use, for a hub that was put back from a backup may mean no harm.
+   */
+  assigned(): Refusal[] {
     this.#options.store.forgetAllBut(this.#listed());
     this.#changed();
+    return this.#listed().flatMap(secret => this.#rollback(secret) ?? []);
   }
 
   /** Those of the assignment whose very envelopes are not here. */
   lacking(): readonly AssignedSecret[] {
     const kept = this.#all();
-    return this.#listed().filter(secret => kept.get(keyOf(secret))?.digest !== secret.digest);
+    return this.#listed().filter(secret => {
+      const isHere = kept.get(keyOf(secret))?.digest === secret.digest;
+      return !isHere && this.#rollback(secret) === null;
+    });
   }
 
   /** Keeps what came for `assigned`, or says why not; what is kept here goes on being used then. */
@@ -70,6 +72,8 @@ export class SealedSecrets {
     const { node, sealingKeys, store } = this.#options;
     const opened = openSecret(envelope, { root, assigned, node, sealingKeys: sealingKeys() });
     if (!opened.ok) return opened;
+    const older = this.#rollback(assigned);
+    if (older !== null) return { ok: false, refusal: older };
     const { epoch } = root.document;
     store.keep({ ...assigned, epoch, envelope });
     this.#changed();
@@ -129,6 +133,14 @@ export class SealedSecrets {
     this.#objects = null;
     this.#kept = null;
     for (const listener of this.#listeners) listener();
+  }
+
+  #rollback(secret: AssignedSecret): Refusal | null {
+    const floor = this.#options.store.floor(secret);
+    const epoch = this.#options.assignment()?.epoch;
+    if (floor === null || floor.epoch !== epoch || secret.version >= floor.version) return null;
+    const detail = `secret ${keyOf(secret)}: version ${secret.version} after ${floor.version}`;
+    return refuse('Rollback', detail).refusal;
   }
 
   #listed(): readonly AssignedSecret[] {

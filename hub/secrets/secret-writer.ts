@@ -33,6 +33,7 @@ import {
   type Mutation,
   type Store,
 } from '../store/store.js';
+import { withoutSecrets } from './removal.js';
 import { indexSealed, membersFor, readableVersion, secretId } from './needs.js';
 
 export interface SecretWriterParts {
@@ -260,17 +261,8 @@ async function remove(
   if (!found) throw new RequestError('NotFound', `secrets.flotilla.dev "${name}" not found`);
   if (dryRun) return;
   const { bundle, secret } = found.spec as SecretSpec;
-  const { items } = await store.list('SealedSecret', { namespace });
-  const sealed = (items as readonly SealedSecretObject[]).filter(
-    ({ spec }) => spec.bundle === bundle && spec.secret === secret,
-  );
   try {
-    await store.commit(actor, [
-      { type: 'delete', kind: 'Secret', namespace, name },
-      ...sealed.map(({ metadata }): Mutation => {
-        return { type: 'delete', kind: 'SealedSecret', namespace, name: metadata.name };
-      }),
-    ]);
+    await store.commit(actor, await withoutSecrets(store, { namespace, bundle, secret }));
   } catch (error) {
     if (!(error instanceof StoreError) || error.code !== 'NotFound') throw error;
     throw new RequestError('Conflict', `secret "${name}" changed meanwhile; try again`);

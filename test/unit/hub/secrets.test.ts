@@ -246,6 +246,17 @@ describe('sealing at the hub', () => {
   });
 });
 
+test('the Secrets of a bundle go with it', async () => {
+  await seal();
+  const bundles = bundleWriter({
+    ...{ store, root: () => root, releaseSigner: RELEASE, clock: REAL_CLOCK },
+  });
+  await bundles.remove(ADMIN, { namespace: 'default', name: 'shop', dryRun: true });
+  assert.equal((await served()).length, 1);
+  await bundles.remove(ADMIN, { namespace: 'default', name: 'shop', dryRun: false });
+  assert.deepEqual([await served(), await sealed()], [[], []]);
+});
+
 describe('who lacks what', () => {
   test('a node that joins later, one with a former version, one with a new key', async () => {
     await seal();

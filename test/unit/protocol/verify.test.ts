@@ -179,16 +179,6 @@ describe('an assignment', () => {
       {},
       'Malformed',
     ],
-    'S88 that lists an older version of a secret than was kept is refused': [
-      assignment({ secrets: [SECRET] }),
-      { secretFloor: () => ({ epoch: 1, version: 3 }) },
-      'Rollback',
-    ],
-    'S17 an older version after a new epoch is accepted': [
-      assignment({ secrets: [SECRET] }),
-      { secretFloor: () => ({ epoch: 0, version: 3 }) },
-      'accepted',
-    ],
     'S43 with the node named twice is refused': [
       sealBytes(
         'assignment',

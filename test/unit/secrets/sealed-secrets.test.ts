@@ -5,6 +5,7 @@ import type { KeyObject } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { authsFor, podKeyrings } from '../../../agent/images/credentials.js';
 import { openJournal, type Journal } from '../../../agent/journal/journal.js';
 import { objectsFor } from '../../../agent/pods/config-objects.js';
 import type { DesiredPod } from '../../../agent/pods/desired.js';
@@ -14,7 +15,7 @@ import { secretGate } from '../../../agent/secrets/secret-gates.js';
 import { writeAtomically } from '../../../agent/volumes/atomic-writer.js';
 import { filesDigest, volumeFiles } from '../../../agent/volumes/content.js';
 import type { AssignedSecret } from '../../../protocol/documents/assignment.js';
-import { assignmentDocument, NODE_NAME, trustedRoot } from '../../support/fleet.js';
+import { assignmentDocument, NODE_NAME, rootDocument, trustedRoot } from '../../support/fleet.js';
 import { REAL_CLOCK } from '../../support/clock.js';
 import { sealedSecret, SEALING, sealingKey } from '../../support/sealed.js';
 
@@ -33,17 +34,17 @@ function world(keys: readonly KeyObject[] = [SEALING.key]) {
   const listed: AssignedSecret[] = [];
   const logged: string[] = [];
   const say = (message: string, fields = {}) => void logged.push(message + JSON.stringify(fields));
-  const state = { keys };
+  const state = { keys, epoch: 1 };
   const sealed = new SealedSecrets({
     node: NODE_NAME,
     store: journal.secrets(),
     sealingKeys: () => state.keys,
-    assignment: () => assignmentDocument({ secrets: listed }),
+    assignment: () => assignmentDocument({ secrets: listed, epoch: state.epoch }),
     log: { info: say, warn: say, error: say },
   });
   const list = (...secrets: AssignedSecret[]) => {
     listed.splice(0, listed.length, ...secrets);
-    sealed.assigned();
+    return sealed.assigned();
   };
   return { dataDir, sealed, list, state, logged };
 }
@@ -75,16 +76,37 @@ describe('sealed secrets of a node', () => {
   });
 
   test('what is not listed any more is not opened, and an older version is known as such', async () => {
-    const { sealed, list, dataDir } = world();
+    const { sealed, list } = world();
     const { assigned, envelope } = await sealedSecret({ context: { version: 4 } });
     list(assigned);
     sealed.receive(envelope, assigned, root);
     list();
     assert.deepEqual(sealed.objects(), []);
-    assert.deepEqual(sealed.floor(assigned), { epoch: 1, version: 4 });
-    list(assigned);
+    assert.deepEqual(list(assigned), []);
     assert.deepEqual(sealed.lacking(), [assigned], 'the envelope went');
-    assert.ok(readdirSync(dataDir).includes('journal.db'));
+    const older = await sealedSecret({ context: { version: 3 } });
+    assert.deepEqual(
+      list(older.assigned).map(({ code, detail }) => `${code}: ${detail}`),
+      ['Rollback: secret default/shop/db: version 3 after 4'],
+    );
+    assert.deepEqual([sealed.lacking(), sealed.objects()], [[], []]);
+    const late = sealed.receive(older.envelope, older.assigned, root);
+    assert.equal(!late.ok && late.refusal.code, 'Rollback');
+  });
+
+  test('S88 where an older version is listed the newer one stays in use; S17 a new epoch begins anew', async () => {
+    const { sealed, list, state } = world();
+    const { assigned, envelope } = await sealedSecret({ context: { version: 4 } });
+    list(assigned);
+    sealed.receive(envelope, assigned, root);
+    const older = await sealedSecret({ data: { password: 'old' }, context: { version: 3 } });
+    assert.equal(list(older.assigned)[0]?.code, 'Rollback');
+    assert.equal(textOf(sealed, 'password'), 'hunter2');
+    state.epoch = 2;
+    assert.deepEqual(list(older.assigned), []);
+    const recovered = trustedRoot(rootDocument({ epoch: 2 }));
+    assert.ok(sealed.receive(older.envelope, older.assigned, recovered).ok);
+    assert.equal(textOf(sealed, 'password'), 'old');
   });
 
   test('until a new version came the former one is used; after it the new one', async () => {
@@ -169,6 +191,26 @@ describe('sealed secrets of a node', () => {
     assert.notEqual(filesDigest(later), digest, 'another version is looked at');
     assert.equal(await writeAtomically(dataDir, later, { now: 0 }), false, 'and holds the same');
   });
+});
+
+test('pull secrets are read from the envelope', async () => {
+  const { sealed, list } = world();
+  const auths = { 'registry.test': { username: 'u', password: 'hunter2' } };
+  const { assigned, envelope } = await sealedSecret({
+    type: 'kubernetes.io/dockerconfigjson',
+    data: { '.dockerconfigjson': JSON.stringify({ auths }) },
+  });
+  list(assigned);
+  sealed.receive(envelope, assigned, root);
+  const { keyrings, missing, errors } = podKeyrings(
+    ['db', 'other'],
+    'default',
+    objectsFor(sealed.objects(), SHOP),
+  );
+  assert.deepEqual(authsFor('registry.test/web:1', keyrings), [
+    { username: 'u', password: 'hunter2', serverAddress: 'registry.test' },
+  ]);
+  assert.deepEqual([missing, errors], [['other'], []]);
 });
 
 describe('the gate of sealed secrets', () => {
