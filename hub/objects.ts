@@ -17,6 +17,7 @@ export const API_VERSION = {
   Secret: 'flotilla.dev/v1',
   SealedSecret: 'flotilla.dev/v1',
   SecretVersion: 'flotilla.dev/v1',
+  Root: 'flotilla.dev/v1',
 } as const;
 
 /** What a node's newest status said beyond the v1 fields. */

@@ -233,7 +233,7 @@ export class Journal implements EventSink {
   activate(to: Transition, files: readonly content.OwnedFile[]): void {
     this.#transaction(() => {
       content.applyTransition(this.#db, this.#now(), to);
-      const digest = to.state === 'removing' ? null : to.digest;
+      const digest = ['removing', 'failed'].includes(to.state) ? null : to.digest;
       content.replaceFiles(this.#db, to, { digest, files });
       content.prune(this.#db, this.#accepted ? digestsOf(this.#accepted.document) : []);
     });

@@ -8,6 +8,7 @@ import { NOTHING_DESIRED, type Desired } from './desired.js';
 import { EventCorrelator } from './event-correlator.js';
 import * as say from './pod-events.js';
 import { podIdentity } from './pod-spec.js';
+import { Tallies } from './tallies.js';
 import type { EventSink } from '../ports.js';
 import type { PodIdentity } from '../runtime/runtime.js';
 import type { Clock } from '../../protocol/ports.js';
@@ -22,8 +23,7 @@ export class EventTeller {
   /** `<uid>/<name>`. */
   #initContainers: ReadonlySet<string> = new Set();
 
-  /** By reason. */
-  readonly #rejections = new Map<string, number>();
+  readonly tallies = new Tallies();
 
   constructor({ events, clock }: { readonly events: EventSink; readonly clock: Clock }) {
     this.#sink = events;
@@ -32,13 +32,9 @@ export class EventTeller {
 
   tell(pod: PodIdentity, event: say.PodEvent): void {
     const isInit = this.#initContainers.has(`${pod.uid}/${event.container ?? ''}`);
+    this.tallies.noteEvent(event, isInit);
     const told = this.#correlator.note(say.podEvent(pod, event, isInit), this.#clock.monotonic());
     if (told !== null) this.#sink.record(told);
-  }
-
-  /** How often a pod was rejected, by reason, since the agent was started. */
-  get rejections(): ReadonlyMap<string, number> {
-    return this.#rejections;
   }
 
   /** Rejections and their ends, and duplicates; call it after each merge. */
@@ -47,7 +43,8 @@ export class EventTeller {
     for (const { pod, event } of releases(this.#before, desired, this.#clock.now())) {
       this.tell(podIdentity(pod), event);
     }
-    this.#countRejections(desired);
+    this.tallies.noteRejections(desired);
+    this.#before = desired;
     const events = [
       ...pods.flatMap(pod => (pod.rejection ? [{ pod, event: say.rejected(pod.rejection) }] : [])),
       ...duplicates.map(({ winner, condition }) => ({
@@ -67,17 +64,6 @@ export class EventTeller {
         (pod.spec.initContainers ?? []).map(({ name }) => `${uid}/${name}`),
       ),
     );
-  }
-
-  /** Row 222: a pod counts when its rejection begins or becomes another. */
-  #countRejections(desired: Desired): void {
-    const before = new Map(this.#before.pods.map(({ uid, rejection }) => [uid, rejection?.reason]));
-    for (const { uid, rejection } of desired.pods) {
-      if (rejection === null || before.get(uid) === rejection.reason) continue;
-      const { reason } = rejection;
-      this.#rejections.set(reason, (this.#rejections.get(reason) ?? 0) + 1);
-    }
-    this.#before = desired;
   }
 
   /** Row 84: containers whose end was just noted and that have to wait now. */

@@ -12,6 +12,7 @@ import {
   type Rejection,
 } from './desired.js';
 import type { Health } from './health.js';
+import { hostAddresses } from './field-values.js';
 import type { NodeFacts } from './pod-spec.js';
 import { heldUpdate, podStatus, withoutHeldUpdate, type CompletionWords } from './pod-status.js';
 import { endingGrace, type Instances } from './plan-views.js';
@@ -34,7 +35,7 @@ export interface ReportsInput {
   readonly observed: ObservedPods | null;
   readonly memory: Memory;
   readonly now: number;
-  readonly node: Pick<NodeFacts, 'name' | 'hostIP'>;
+  readonly node: Pick<NodeFacts, 'name' | 'hostIP' | 'hostIPs'>;
   readonly runtimeName: string;
   readonly recursiveReadOnly: boolean;
   readonly health: Health;
@@ -84,7 +85,7 @@ function statusOf(desired: DesiredPod, input: ReportsInput): RememberedStatus {
     desired,
     there,
     runs,
-    hostIP: input.node.hostIP,
+    hostIPs: hostAddresses(input.node),
     previous: before?.status ?? null,
     completion: input.completions.get(uid) ?? null,
   });

@@ -33,7 +33,8 @@ export interface StatusInput {
   readonly there: Instances;
   readonly memory: Memory;
   readonly now: number;
-  readonly hostIP: string;
+  /** Of the node, the first is its address; none when it has none. */
+  readonly hostIPs: readonly string[];
   /** `docker` or `podman`: the scheme of container ids. */
   readonly runtimeName: string;
   /** The engine makes mounts read-only with all that is below them. */
@@ -201,13 +202,17 @@ function hasFailedInit({ init }: ShownContainers): boolean {
 }
 
 function addresses(input: StatusInput): Partial<PodStatus> {
-  const { desired, there, hostIP, previous } = input;
+  const { desired, there, previous } = input;
+  const hostIPs = input.hostIPs.map(ip => ({ ip }));
+  const hostIP = hostIPs[0]?.ip ?? '';
   const isHost = desired.pod.spec.hostNetwork === true;
-  const found = there.sandboxes.find(one => one.ready)?.ip ?? '';
-  const podIP = (isHost ? hostIP : found) || (previous?.podIP ?? '');
+  const found = there.sandboxes.find(one => one.ready)?.ips ?? [];
+  const now = isHost ? hostIPs : found.map(ip => ({ ip }));
+  const podIPs = now.length > 0 ? now : (previous?.podIPs ?? []);
+  const podIP = podIPs[0]?.ip ?? '';
   return {
-    ...(hostIP === '' ? {} : { hostIP, hostIPs: [{ ip: hostIP }] }),
-    ...(podIP === '' ? {} : { podIP, podIPs: [{ ip: podIP }] }),
+    ...(hostIP === '' ? {} : { hostIP, hostIPs }),
+    ...(podIP === '' ? {} : { podIP, podIPs }),
   };
 }
 

@@ -9,6 +9,8 @@ import type { PodSettings } from './pod-settings.js';
 import type { ImagePulls } from '../images/pulls.js';
 import type { Admission } from '../admission/admit.js';
 import type { ShutdownPeriod } from './node-shutdown.js';
+import type { NodeAddresses } from './field-values.js';
+import type { PodFigures } from './tallies.js';
 import type { EventSink, PodReport, SourceCondition } from '../ports.js';
 import type { ContainerRuntime } from '../runtime/runtime.js';
 import type { PodVolumes } from '../volumes/volumes.js';
@@ -31,11 +33,7 @@ export interface PodsOptions {
   readonly events: EventSink;
   readonly clock: Clock;
   readonly log: Log;
-  readonly node: {
-    readonly name: string;
-    /** The node's address; empty when it has none. */
-    readonly hostIP: string;
-  };
+  readonly node: NodeAddresses & { readonly name: string };
   readonly prober?: Prober;
   readonly hooks?: HookRunner;
   readonly completions?: CompletionStore;
@@ -70,8 +68,8 @@ export interface Pods {
    * is the same as once.
    */
   shutdown(periods: readonly ShutdownPeriod[]): Promise<void>;
-  /** How often a pod was rejected since the agent was started, by reason (row 222). */
-  rejections(): ReadonlyMap<string, number>;
+  /** Counted since the agent was started (row 222). */
+  figures(): PodFigures;
   /** False when the loop has stopped moving (row 219). */
   isMoving(): boolean;
   /** Ends the loop; what runs goes on. */

@@ -162,8 +162,8 @@ class Reconciler implements Pods {
     });
   }
 
-  rejections(): ReadonlyMap<string, number> {
-    return this.#events.rejections;
+  figures(): ReturnType<Pods['figures']> {
+    return this.#events.tallies.figures;
   }
 
   isMoving(): boolean {

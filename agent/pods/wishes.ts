@@ -120,6 +120,7 @@ export class Wishes {
     this.#now = refuse === undefined ? judged : { ...judged, pods: judged.pods.map(refuse) };
     if (engine !== null) this.#upkeep.look(this.#now, podData, node);
     this.#events.tellStanding(this.#now);
+    if (isObserved) this.#events.tallies.notePresent(this.#now, running);
     return this.#now;
   }
 

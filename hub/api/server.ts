@@ -13,6 +13,7 @@ import {
   type BundleWriter,
   type Enrolment,
   type NodeWriter,
+  type RootWriter,
   type SecretWriter,
 } from '../ports.js';
 import type { Store } from '../store/store.js';
@@ -28,6 +29,7 @@ import { nodeRoutes } from './routes/nodes.js';
 import { objectRoutes } from './routes/objects.js';
 import { podRoutes } from './routes/pods.js';
 import { revisionRoutes } from './routes/revisions.js';
+import { rootRoutes } from './routes/root.js';
 import { secretRoutes } from './routes/secrets.js';
 import { tokenRoutes } from './routes/tokens.js';
 import { failure } from './status.js';
@@ -42,6 +44,7 @@ export interface ApiParts {
   readonly nodes: NodeWriter;
   readonly secrets: SecretWriter;
   readonly enrolment: Enrolment;
+  readonly roots: RootWriter;
   readonly clock: Clock;
   readonly log: Log;
   /** Of Flotilla, semver. */
@@ -84,6 +87,7 @@ function buildRoutes(parts: ApiParts): Router {
     ...revisionRoutes(parts.store),
     ...secretRoutes(parts),
     ...tokenRoutes(parts),
+    ...rootRoutes(parts.roots),
   ]);
 }
 

@@ -48,7 +48,7 @@ export async function secretsToSeal(
   );
   for (const name of named.filter(one => !known.has(one))) {
     context.terminal.warn(
-      `warning: secret "${name}" was never sealed: nodes that have none in their own directory wait ` +
+      `Warning: secret "${name}" was never sealed: nodes that have none in their own directory wait ` +
         `(SecretNotSealed) until you seal it: flotilla secret seal -f FILE --bundle ${bundle}`,
     );
   }

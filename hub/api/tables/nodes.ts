@@ -1,5 +1,6 @@
 /** The Table of nodes: the columns of Kubernetes' own server. */
 import type { NodeSpec, NodeStatus } from 'kubernetes-types/core/v1.js';
+import type { NodeExtra } from '../../objects.js';
 import type { ApiObject } from '../api-object.js';
 import { age } from '../../../protocol/human-duration.js';
 import { column, nameColumn, orNone, wideColumn, type TableShape } from './table.js';
@@ -25,6 +26,12 @@ function address(status: NodeStatus, type: string): string | undefined {
   return (status.addresses ?? []).find(a => a.type === type)?.address;
 }
 
+/** What it never said it may have all the same. */
+function rootText(status: NodeStatus & { readonly flotilla?: Partial<NodeExtra> }): string {
+  const version = status.flotilla?.rootVersion ?? 0;
+  return version === 0 ? '<unknown>' : String(version);
+}
+
 export const NODE_TABLE: TableShape = {
   columns: [
     nameColumn(),
@@ -37,6 +44,7 @@ export const NODE_TABLE: TableShape = {
     wideColumn('OS-Image', 'Operating system'),
     wideColumn('Kernel-Version', 'Kernel'),
     wideColumn('Container-Runtime', 'Container engine and its version'),
+    wideColumn('Root', 'Version of the root that it said last'),
   ],
   cells(object, nowMs) {
     const { metadata } = object;
@@ -53,6 +61,7 @@ export const NODE_TABLE: TableShape = {
       info?.osImage || '<unknown>',
       info?.kernelVersion || '<unknown>',
       info?.containerRuntimeVersion || '<unknown>',
+      rootText(status),
     ];
   },
 };

@@ -17,6 +17,7 @@ import {
   type BundleWriter,
   type Enrolment,
   type NodeWriter,
+  type RootWriter,
 } from '../../../hub/ports.js';
 import { openSqliteStore } from '../../../hub/store/sqlite.js';
 import type { Actor, Store } from '../../../hub/store/store.js';
@@ -97,6 +98,12 @@ function bundleWriter(store: Store, actors: Actor[]): BundleWriter {
       return before;
     },
   };
+}
+
+/** No test of this room is about roots. */
+function rootWriter(): RootWriter {
+  const none = () => Promise.reject(new Error('no root here'));
+  return { current: none, publish: none, rotate: none };
 }
 
 function nodeWriter(store: Store): NodeWriter {
@@ -227,6 +234,7 @@ export async function startFixture(clock: Clock = CLOCK): Promise<Fixture> {
     nodes: nodeWriter(store),
     secrets: secretWriter({ store, root: () => trustedRoot(), hubSigner: HUB }),
     enrolment: enrolment(store),
+    roots: rootWriter(),
     clock,
     log: recordingLog(log),
     version: '0.1.0',

@@ -217,6 +217,34 @@ describe('podStatus', () => {
     assert.equal(status(pod, [], { ready: true, previous: over }).podIP, '172.17.0.2');
   });
 
+  test('row 201: on networks of both kinds every address is listed, the IPv4 one first', () => {
+    const both = ['172.17.0.2', 'fd00::2'];
+    const asked = {
+      ...NOTHING_KNOWN,
+      hostIPs: ['10.0.0.7', 'fd01::7'],
+      now: NOW,
+      memory: EMPTY_MEMORY,
+    };
+    const there = {
+      sandboxes: [sandboxOf(pod, { ip: '172.17.0.2', ips: both })],
+      containers: [containerOf(pod, 'app')],
+    };
+    const own = podStatus({ ...asked, desired: pod, there });
+    assert.deepEqual([own.podIP, own.podIPs], ['172.17.0.2', both.map(ip => ({ ip }))]);
+    const ofHost = [{ ip: '10.0.0.7' }, { ip: 'fd01::7' }];
+    assert.deepEqual([own.hostIP, own.hostIPs], ['10.0.0.7', ofHost]);
+    const spec = { ...pod.pod.spec, hostNetwork: true };
+    const desired = { ...pod, pod: { ...pod.pod, spec } };
+    assert.deepEqual(podStatus({ ...asked, desired, there }).podIPs, ofHost);
+    const over = podStatus({
+      ...asked,
+      desired: pod,
+      there: { sandboxes: [], containers: [] },
+      previous: own,
+    });
+    assert.deepEqual(over.podIPs, own.podIPs, 'they stay when the sandbox is gone');
+  });
+
   test('the time of start comes from the engine, so it survives a restart of the agent', () => {
     assert.equal(
       status(pod, running(pod).containers, { now: NOW + 1e6 }).startTime,

@@ -149,16 +149,6 @@ describe('an assignment', () => {
       {},
       'Conflict',
     ],
-    'that names a denied bundle is refused': [
-      good,
-      { root: trustedRoot(rootDocument({ denied: [assigned(bundleDocument()).digest] })) },
-      'Denied',
-    ],
-    'that goes below a floor of the root is refused': [
-      good,
-      { root: trustedRoot(rootDocument({ floors: { 'default/shop': 2 } })) },
-      'Rollback',
-    ],
     'that lists sealed secrets of its bundles is accepted': [
       assignment({ secrets: [SECRET] }),
       {},
