@@ -148,13 +148,17 @@ async function openSources(parts: PodsOnEngine, closings: Closings): Promise<Pod
 
 /** A bundle may use a Secret that a person put into the directory, and begins when it is there. */
 function followLocalSecrets(files: PodSource, held: Held): void {
-  held.hasLocalSecret = ({ namespace, name }) =>
-    files
-      .snapshot()
-      .objects.some(
-        one => one.kind === 'Secret' && one.namespace === namespace && one.name === name,
-      );
-  files.onChange(() => held.session?.intake.secretsChanged());
+  const namesOf = () => {
+    const secrets = files.snapshot().objects.filter(({ kind }) => kind === 'Secret');
+    return new Set(secrets.map(({ namespace, name }) => `${namespace}/${name}`));
+  };
+  let names = namesOf();
+  held.hasLocalSecret = ({ namespace, name }) => names.has(`${namespace}/${name}`);
+  files.onChange(() => {
+    const before = [...names].join();
+    names = namesOf();
+    if ([...names].join() !== before) held.session?.intake.secretsChanged();
+  });
   held.session?.intake.secretsChanged();
 }
 
