@@ -239,6 +239,11 @@ describe('secrets', { skip: why }, () => {
   });
 
   test('S89 the plaintext is found nowhere', async t => {
+    // The row by itself, without the story before it.
+    if (container() === '') {
+      await apply('--all-nodes');
+      await eventually('the pod runs', () => container() !== '', { withinMs: 60_000 });
+    }
     const plain = [FIRST, SECOND, PULL].map(text => Buffer.from(text));
     const encoded = [FIRST, SECOND, PULL].map(text => Buffer.from(text).toString('base64'));
     const needles = [...plain, ...encoded.map(text => Buffer.from(text.replace(/=+$/, '')))];
@@ -262,9 +267,9 @@ describe('secrets', { skip: why }, () => {
         }
       }
     };
-    for (const part of [NODE, 'edge-2', 'hub', 'mosquitto']) search(play.path(part));
-    for (const log of [NODE, 'edge-2', 'hub', 'mosquitto'])
-      assertClean(play.log(log), `${log}.log`);
+    const parts = [NODE, 'edge-2', 'hub', 'mosquitto'].filter(one => existsSync(play.path(one)));
+    for (const part of parts) search(play.path(part));
+    for (const log of parts) assertClean(play.log(log), `${log}.log`);
     assert.ok(files > 20);
     assert.ok(existsSync(play.path('mosquitto/mosquitto.db')), 'the broker keeps what it has');
     assert.ok(statSync(play.path(NODE, 'journal.db')).size > 0);
