@@ -78,7 +78,7 @@ export async function runPodsOnEngine(parts: PodsOnEngine, closings: Closings): 
     node: { name, hostIP: hostIps()[0] ?? '', hostIPs: hostIps() },
     prober: probes.prober,
     hooks: probes.hooks,
-    completions: journal.completions(),
+    ...journal.ofPods(),
     restartBackOffMaxMs: config.restartBackOffMaxMs,
     settings: {
       clusterDNS: config.dns.clusterDNS,

@@ -3,11 +3,18 @@
  * of the node that the topic names. Pure.
  */
 import type { JoinDocument, JoinedDocument } from './documents/enrolment.js';
-import type { AckDocument, AnswerDocument, HubDocument, MarkDocument } from './documents/hub.js';
+import type {
+  AckDocument,
+  AnswerDocument,
+  CommandDocument,
+  HubDocument,
+  MarkDocument,
+} from './documents/hub.js';
 import type {
   EventDocument,
   PodDocument,
   PresenceDocument,
+  ReplyDocument,
   RequestDocument,
   StatusDocument,
 } from './documents/node.js';
@@ -31,6 +38,7 @@ interface HubDocuments {
   mark: MarkDocument;
   answer: AnswerDocument;
   ack: AckDocument;
+  command: CommandDocument;
   joined: JoinedDocument;
 }
 
@@ -40,6 +48,7 @@ export interface NodeDocuments {
   status: StatusDocument;
   pod: PodDocument;
   event: EventDocument;
+  reply: ReplyDocument;
   join: JoinDocument;
 }
 
@@ -48,6 +57,7 @@ const HUB_VALIDATORS: Record<keyof HubDocuments, Validator> = {
   mark: validate.validateMarkDocument,
   answer: validate.validateAnswerDocument,
   ack: validate.validateAckDocument,
+  command: validate.validateCommandDocument,
   joined: validate.validateJoinedDocument,
 };
 
@@ -57,6 +67,7 @@ const NODE_VALIDATORS: Record<keyof NodeDocuments, Validator> = {
   status: validate.validateStatusDocument,
   pod: validate.validatePodDocument,
   event: validate.validateEventDocument,
+  reply: validate.validateReplyDocument,
   join: validate.validateJoinDocument,
 };
 

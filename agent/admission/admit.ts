@@ -198,9 +198,11 @@ function judge(
   for (const pod of inOrder(living)) {
     const isCold = isThere(pod) && startsCold(pod, present, reported.get(pod.uid));
     const isRunning = isThere(pod) && !isCold;
-    if (isRunning && !isEdited(pod, present)) continue;
+    const edited = isThere(pod) && isEdited(pod, present);
+    if (isRunning && !edited) continue;
     // Ports and place are a running pod's already; what an edit puts into it is not.
-    const no = ask(pod, isRunning ? edits : isCold ? [startAfterGate] : gates);
+    const asked = isCold ? [...(edited ? edits : []), startAfterGate] : isRunning ? edits : gates;
+    const no = ask(pod, asked);
     if (no !== null) rejections.set(pod.uid, no);
     else if (!isThere(pod)) holdings.push(holdingOf(pod.key, pod.pod, false));
   }

@@ -10,16 +10,19 @@ import type { Clock } from '../../protocol/ports.js';
 import type { TrustedRoot, Verified } from '../../protocol/verified.js';
 import type { OpenedAssignment } from '../../protocol/verify-assignment.js';
 import type { CompletionStore } from '../pods/pods.js';
+import type { VersionStore } from '../pods/versions.js';
 import type { BundleName, EventSink, NewEvent, SourceCondition } from '../ports.js';
 import { completionStore } from './completions.js';
 import { begin, RESET_MESSAGES, resetReason, type ResetReason } from './begin.js';
 import * as content from './content.js';
 import { isDiskError, JournalError, openDatabase, unusable, type Connection } from './database.js';
 import { historyHead, type Transition } from './history.js';
+import { keptContent, type KeptContent } from './kept-content.js';
 import * as outbox from './outbox.js';
 import { secretStore, type SecretStore } from './secrets.js';
 import * as trust from './trust.js';
 import { readTwin, writeTwin, type Twin } from './twin.js';
+import { versionStore } from './versions.js';
 
 export type { OwnedFile, BundleRecord, RevisionRecord } from './content.js';
 export type { Transition, HistoryEntry, HistoryRow } from './history.js';
@@ -125,7 +128,6 @@ export class Journal implements EventSink {
     return conditions;
   }
 
-  // -------------------------------------------------------------------------------------------
   // trust
 
   root(): TrustedRoot | null {
@@ -177,6 +179,10 @@ export class Journal implements EventSink {
   }
 
   /** The digest that this node knows for a revision's number. */
+  kept(): KeptContent {
+    return keptContent(this.#db);
+  }
+
   knownDigest(bundle: BundleName, revision: number): string | null {
     return content.knownDigest(this.#db, bundle, revision);
   }
@@ -246,7 +252,6 @@ export class Journal implements EventSink {
     return this.#files;
   }
 
-  // ------------------------------------------------------------------------------------------
   // outbox
 
   /**
@@ -302,9 +307,9 @@ export class Journal implements EventSink {
     this.#transaction(() => outbox.dropEvents(this.#db, through));
   }
 
-  /** Pods that ended for good. */
-  completions(): CompletionStore {
-    return completionStore(this.#db);
+  /** Pods that ended for good, and what those on the engine were made from. */
+  ofPods(): { readonly completions: CompletionStore; readonly versions: VersionStore } {
+    return { completions: completionStore(this.#db), versions: versionStore(this.#db) };
   }
 
   /** Secrets, sealed. */
@@ -340,13 +345,9 @@ export class Journal implements EventSink {
   }
 
   #twin(): Twin {
-    return {
-      journal: this.id,
-      boot: this.boot,
-      rootVersion: this.#root?.document.version ?? 0,
-      epoch: this.#accepted?.epoch ?? 0,
-      generation: this.#accepted?.generation ?? 0,
-    };
+    const { id: journal, boot } = this;
+    const { epoch = 0, generation = 0 } = this.#accepted ?? {};
+    return { journal, boot, rootVersion: this.#root?.document.version ?? 0, epoch, generation };
   }
 }
 

@@ -97,6 +97,10 @@ export const MIGRATIONS: readonly string[] = [
   ) WITHOUT ROWID;
   `,
   `
+  -- What each pod on the engine was made from: acted on while its successor may not begin.
+  CREATE TABLE versions (uid TEXT PRIMARY KEY, version TEXT NOT NULL) WITHOUT ROWID;
+  `,
+  `
   -- Sealed secrets: the newest version that was kept of each. The envelope goes when no assignment lists it any more.
   CREATE TABLE secrets (
     namespace TEXT NOT NULL,

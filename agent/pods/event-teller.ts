@@ -4,7 +4,7 @@
  */
 import { releases } from '../admission/releases.js';
 import type { Crash } from './back-off.js';
-import { NOTHING_DESIRED, type Desired } from './desired.js';
+import { NOTHING_DESIRED, type Desired, type DesiredPod } from './desired.js';
 import { EventCorrelator } from './event-correlator.js';
 import * as say from './pod-events.js';
 import { podIdentity } from './pod-spec.js';
@@ -37,8 +37,8 @@ export class EventTeller {
     if (told !== null) this.#sink.record(told);
   }
 
-  /** Rejections and their ends, and duplicates; call it after each merge. */
-  tellStanding(desired: Desired): void {
+  /** Rejections and their ends, and duplicates; call it after each merge. `acting`: what is acted on. */
+  tellStanding(desired: Desired, acting: readonly DesiredPod[] = []): void {
     const { pods, duplicates } = desired;
     for (const { pod, event } of releases(this.#before, desired, this.#clock.now())) {
       this.tell(podIdentity(pod), event);
@@ -60,7 +60,7 @@ export class EventTeller {
     }
     this.#standing = standing;
     this.#initContainers = new Set(
-      pods.flatMap(({ uid, pod }) =>
+      [...pods, ...acting].flatMap(({ uid, pod }) =>
         (pod.spec.initContainers ?? []).map(({ name }) => `${uid}/${name}`),
       ),
     );

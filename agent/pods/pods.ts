@@ -1,6 +1,7 @@
 /**
  * The pod runner as the rest of the agent sees it: types only. `reconcile.ts` makes it.
  */
+import type { VersionStore } from './versions.js';
 import type { Completion, Completions } from './completion.js';
 import type { PodSource } from './desired.js';
 import type { HookRunner, Prober } from './health.js';
@@ -37,6 +38,8 @@ export interface PodsOptions {
   readonly prober?: Prober;
   readonly hooks?: HookRunner;
   readonly completions?: CompletionStore;
+  /** Absent: what pods were made from is forgotten with the agent. */
+  readonly versions?: VersionStore;
   /** The longest wait between two restarts; the kubelet's 5 minutes unless given. */
   readonly restartBackOffMaxMs?: number;
   /** Absent: the defaults. */

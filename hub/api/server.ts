@@ -16,6 +16,7 @@ import {
   type RootWriter,
   type SecretWriter,
 } from '../ports.js';
+import type { Recovery } from '../recovery/recovery.js';
 import type { Store } from '../store/store.js';
 import { dispatch } from './dispatch.js';
 import { buildRouter, type Router } from './router.js';
@@ -28,6 +29,7 @@ import { namespaceRoutes } from './routes/namespaces.js';
 import { nodeRoutes } from './routes/nodes.js';
 import { objectRoutes } from './routes/objects.js';
 import { podRoutes } from './routes/pods.js';
+import { recoveryRoutes } from './routes/recovery.js';
 import { revisionRoutes } from './routes/revisions.js';
 import { rootRoutes } from './routes/root.js';
 import { secretRoutes } from './routes/secrets.js';
@@ -44,6 +46,7 @@ export interface ApiParts {
   readonly nodes: NodeWriter;
   readonly secrets: SecretWriter;
   readonly enrolment: Enrolment;
+  readonly recovery: Pick<Recovery, 'state' | 'finish'>;
   readonly roots: RootWriter;
   readonly clock: Clock;
   readonly log: Log;
@@ -87,6 +90,7 @@ function buildRoutes(parts: ApiParts): Router {
     ...revisionRoutes(parts.store),
     ...secretRoutes(parts),
     ...tokenRoutes(parts),
+    ...recoveryRoutes(parts),
     ...rootRoutes(parts.roots),
   ]);
 }

@@ -18,6 +18,7 @@ import type { ValidPod } from '../../protocol/pod.js';
 import type { EventSpec, NodeExtra, NodeObject, PodExtra, RecordedPod } from '../objects.js';
 import { isLabelKey, isLabelValue } from '../selectors.js';
 import { isFields, reportedStatus, strings } from './reported-status.js';
+import { RESTORING } from '../recovery/restored-store.js';
 import type { ObjectDraft, ReporterRecord } from '../store/store.js';
 
 const ANNOTATION = {
@@ -130,7 +131,8 @@ function conditionsOf({ node, status, reporter, now }: NodeSaid): NodeCondition[
     now,
   });
   const heartbeat = status ? seconds(now) : (was?.lastHeartbeatTime ?? seconds(now));
-  return [{ type: 'Ready', lastHeartbeatTime: heartbeat, ...ready }, ...own];
+  const ofHub = status ? before.filter(c => c.type === RESTORING) : [];
+  return [{ type: 'Ready', lastHeartbeatTime: heartbeat, ...ready }, ...own, ...ofHub];
 }
 
 interface ReadinessInput {

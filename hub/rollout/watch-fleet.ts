@@ -5,6 +5,7 @@
 import { canonicalJson } from '../../protocol/canonical.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import type { BundleObject, NodeObject } from '../objects.js';
+import { isHeld } from './rollout.js';
 import { StoreError, type Change, type Store } from '../store/store.js';
 
 const RETRY_MS = 1000;
@@ -50,6 +51,7 @@ export function watchFleet(store: Store, options: WatchOptions): Fleet {
   const fleet = { assignments: new Dirty(), rollUp: new Dirty() };
   // A node's keys are no object: a new sealing key makes it lack what was sealed for the former one.
   const end = store.onCommit(touched => {
+    if (touched.has('recovery') || touched.has('heard')) fleet.assignments.mark();
     if (touched.has('identity')) fleet.rollUp.mark();
   });
   options.signal.addEventListener('abort', end, { once: true });
@@ -118,7 +120,8 @@ export function bundleChange(change: Change): Consequence {
   const [before, after] = [change.previous as BundleObject, change.object as BundleObject];
   const changed =
     before.metadata.generation !== after.metadata.generation ||
-    before.status.digest !== after.status.digest;
+    before.status.digest !== after.status.digest ||
+    isHeld(before) !== isHeld(after);
   return { assigns: changed, rolls: changed };
 }
 

@@ -96,9 +96,10 @@ async function runsVault(victim: Victim, of: { version: number }): Promise<void>
 }
 
 async function endsVault(victim: Victim): Promise<void> {
-  const bundles = victim.current.bundles.filter(({ name }) => name !== 'vault');
-  await victim.assign({ bundles, secrets: [] });
-  await eventually('the vault is gone', () => container(victim) === '', { withinMs: 60_000 });
+  const { bundles } = victim.current;
+  const vaults = bundles.filter(({ name }) => name === 'vault');
+  await victim.assign({ bundles: bundles.filter(one => !vaults.includes(one)), secrets: [] });
+  for (const one of vaults) await victim.isGone(one);
 }
 
 async function olderVersion(victim: Victim): Promise<void> {

@@ -19,6 +19,7 @@ import {
   type NodeWriter,
   type RootWriter,
 } from '../../../hub/ports.js';
+import { recoveryState } from '../../../hub/recovery/recovery.js';
 import { openSqliteStore } from '../../../hub/store/sqlite.js';
 import type { Actor, Store } from '../../../hub/store/store.js';
 import type { Clock, Log } from '../../../protocol/ports.js';
@@ -234,6 +235,10 @@ export async function startFixture(clock: Clock = CLOCK): Promise<Fixture> {
     nodes: nodeWriter(store),
     secrets: secretWriter({ store, root: () => trustedRoot(), hubSigner: HUB }),
     enrolment: enrolment(store),
+    recovery: {
+      state: () => recoveryState(store),
+      finish: () => recoveryState(store),
+    },
     roots: rootWriter(),
     clock,
     log: recordingLog(log),

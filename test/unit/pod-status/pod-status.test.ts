@@ -172,16 +172,23 @@ describe('podStatus', () => {
     assert.equal(made.phase, 'Running');
   });
 
-  test('an edit whose image cannot be had waits, and its former container is shown as running on', () => {
-    const other = containerOf(pod, 'b', { hash: 'former' });
-    const memory = failing('image', 'busybox:1', 'ErrImagePull');
-    const made = status(pod, [containerOf(pod, 'a'), other], { memory });
-    const [, second] = made.containerStatuses ?? [];
-    assert.equal(second?.state?.waiting?.reason, 'ErrImagePull');
-    assert.ok(second.lastState?.running !== undefined);
-    assert.equal(second.ready, false);
-    assert.equal(made.phase, 'Running');
-  });
+  const formerRuns = containerOf(pod, 'b', { hash: 'former', image: 'busybox:0' });
+  const successor = containerOf(pod, 'b', { attempt: 1, state: 'created' });
+  for (const [says, runs] of [
+    ['an edit cannot be made', [formerRuns]],
+    ['the next was only made so far', [formerRuns, successor]],
+  ] as const) {
+    test(`a container that runs is shown as what it is while ${says}`, () => {
+      const memory = failing('image', 'busybox:1', 'ErrImagePull');
+      const made = status(pod, [containerOf(pod, 'a'), ...runs], { memory });
+      const [, second] = made.containerStatuses ?? [];
+      assert.notEqual(second?.state?.running, undefined);
+      assert.deepEqual(second?.lastState, {});
+      assert.deepEqual([second.ready, second.image], [true, 'busybox:0']);
+      assert.equal(second.containerID, `docker://${formerRuns.id}`);
+      assert.equal(made.phase, 'Running');
+    });
+  }
 
   test('conditions in the kubelet’s order; times move only with the status (rows 193, 194)', () => {
     const before = status(pod, [containerOf(pod, 'a')]);

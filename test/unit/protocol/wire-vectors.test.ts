@@ -53,6 +53,7 @@ function open(kind: DocumentKind, bytes: Uint8Array): Result<unknown> {
     case 'mark':
     case 'answer':
     case 'ack':
+    case 'command':
     case 'joined':
       return openHubDocument(kind, bytes, { root, node: NODE_NAME });
     case 'presence':
@@ -60,6 +61,7 @@ function open(kind: DocumentKind, bytes: Uint8Array): Result<unknown> {
     case 'status':
     case 'pod':
     case 'event':
+    case 'reply':
     case 'join':
       return openNodeDocument(kind, bytes, {
         fleet: FLEET,
