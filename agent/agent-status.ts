@@ -29,6 +29,8 @@ export interface AgentStatus {
     readonly development: boolean;
     readonly clock: StatusDocument['clock'];
     readonly lastRefusal: StatusDocument['lastRefusal'];
+    /** Key id: what an operator compares before secrets are sealed for it. */
+    readonly sealingKey: string;
     readonly bundles: readonly BundleStatus[];
   };
 }
@@ -45,6 +47,8 @@ export interface AgentStatusInput {
   readonly conditions: readonly SourceCondition[];
   readonly membership: { readonly hubUrl: string; readonly fleet: string } | null;
   readonly connected: boolean;
+  /** Key id; empty for a node without one. */
+  readonly sealingKey: string;
   /** What the hub is told; null when not joined. */
   readonly told: StatusDocument | null;
 }
@@ -74,6 +78,7 @@ export function agentStatus(input: AgentStatusInput): AgentStatus {
             development: told.development,
             clock: told.clock,
             lastRefusal: told.lastRefusal,
+            sealingKey: input.sealingKey,
             bundles: told.bundles,
           }
         : null,

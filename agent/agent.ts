@@ -23,6 +23,8 @@ import type { Pods } from './pods/pods.js';
 import { runPodsOnEngine } from './pods-on-engine.js';
 import { DockerRuntime } from './runtime/docker.js';
 import { RuntimeError } from './runtime/runtime.js';
+import { SealedSecrets } from './secrets/sealed-secrets.js';
+import { openSealingKeys } from './secrets/sealing-keys.js';
 import { lockDirectory } from './sources/directory-lock.js';
 import { watchOwnedFiles } from './sources/owned-watch.js';
 import { AgentError, serveLoopback, serveSocket } from './api/server.js';
@@ -113,6 +115,8 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
     journal: null,
     pods: null,
     session: null,
+    secrets: null,
+    hasLocalSecret: () => false,
     engine: () => '',
     probeTotals: () => [],
   };
@@ -135,6 +139,13 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
   const isEngine = config.runtime === 'engine';
   if (isEngine) held.engine = watchEngine(runtime, options, closings);
   if (identity) {
+    held.secrets = new SealedSecrets({
+      node: identity.node,
+      store: journal.secrets(),
+      sealingKeys: openSealingKeys(dataDir),
+      assignment: () => journal.accepted()?.document ?? null,
+      log,
+    });
     const session = startSession({ ...options, identity, journal, held, policy });
     held.session = session;
     closings.push(() => session.close());
@@ -196,6 +207,8 @@ function startSession({
     refuses: bundleRefusal(policy),
     enrolledLabels: identity.membership.labels,
     runtimeNone: config.runtime === 'none',
+    ...(held.secrets === null ? {} : { secrets: held.secrets }),
+    hasLocalSecret: secret => held.hasLocalSecret(secret),
     revokedBundles: config.revokedBundles,
     containerRuntimeVersion: () => held.engine(),
     pods: () => (held.pods?.areKnown() ? held.pods.reports() : null),

@@ -12,6 +12,7 @@ import { NO_FIGURES } from './pods/tallies.js';
 import type { PodReport } from './ports.js';
 import type { ContainerExec, ContainerStats } from './runtime/exec.js';
 import type { ContainerRuntime } from './runtime/runtime.js';
+import type { SealedSecrets } from './secrets/sealed-secrets.js';
 import { shownConfig, shownEnvironment } from './shown-config.js';
 import { VERSION } from '../protocol/version.js';
 
@@ -26,6 +27,10 @@ export interface Held {
   journal: Journal | null;
   pods: Pods | null;
   session: HubSession | null;
+  /** Of a node that joined a hub. */
+  secrets: SealedSecrets | null;
+  /** Whether one lies in the static pod directory. */
+  hasLocalSecret: (secret: { readonly namespace: string; readonly name: string }) => boolean;
   engine: () => string;
   probeTotals: () => Counts;
 }
@@ -102,6 +107,7 @@ function statusOf({ config, identity }: ApiOptions, held: Held) {
     conditions: pods?.conditions() ?? [],
     membership: identity?.membership ?? null,
     connected: session?.connected() ?? false,
+    sealingKey: held.secrets?.keyId() ?? '',
     told: session?.report.current() ?? null,
   });
 }

@@ -20,6 +20,7 @@ import { startRootWatch } from './root/root-watch.js';
 import { Roots } from './root/roots.js';
 import { blobSweeper, republisher } from './rollout/republish.js';
 import { manifestsOf } from './rollout/revision-document.js';
+import { secretWriter } from './secrets/secret-writer.js';
 import type { Store } from './store/store.js';
 import { openSqliteStore } from './store/sqlite.js';
 
@@ -146,6 +147,7 @@ async function assemble(
       }),
       store,
     ),
+    secrets: secretWriter({ store, root, hubSigner }),
     nodes: nodeWriter({ store, fleet, disconnect: node => broker?.disconnectNode(node) }),
     enrolment: gatedEnrolment(
       createEnrolment({

@@ -14,6 +14,9 @@ export const API_VERSION = {
   Event: 'v1',
   Bundle: 'flotilla.dev/v1',
   Token: 'flotilla.dev/v1',
+  Secret: 'flotilla.dev/v1',
+  SealedSecret: 'flotilla.dev/v1',
+  SecretVersion: 'flotilla.dev/v1',
   Root: 'flotilla.dev/v1',
 } as const;
 
@@ -124,3 +127,48 @@ export interface TokenStatus {
 }
 
 export type TokenObject = StoredObject<TokenSpec, TokenStatus>;
+
+/** Of a Secret the hub knows everything but the values. Its name is `<bundle>.<secret>`. */
+export interface SecretSpec {
+  readonly bundle: string;
+  readonly secret: string;
+  /** `Opaque`, `kubernetes.io/dockerconfigjson` … */
+  readonly type: string;
+  readonly version: number;
+  readonly immutable: boolean;
+  /** Names, sorted. */
+  readonly keys: readonly string[];
+  /**
+   * HMAC of the values under a key that the operator's machine has and the hub has not: tells the same operator whether they
+   * changed. Null: nobody can tell. Never served in lists.
+   */
+  readonly fingerprint: string | null;
+}
+
+/** Counted over the nodes that the bundle's selector matches. */
+export interface SecretStatus {
+  /** Have the newest version, sealed for the key that they have. */
+  readonly sealed: number;
+  readonly lacking: number;
+  /** Names, sorted; the first hundred. */
+  readonly lackingNodes: readonly string[];
+}
+
+export type SecretObject = StoredObject<SecretSpec, SecretStatus>;
+
+/** What one node has of a Secret; named `<bundle>.<secret>.<node>`. The envelope is what the blob's topic holds. */
+export interface SealedSecretSpec {
+  readonly bundle: string;
+  readonly secret: string;
+  readonly node: string;
+  readonly version: number;
+  /** Key id of the sealing key. */
+  readonly recipient: string;
+  /** Of the secret document. */
+  readonly digest: string;
+}
+
+export type SealedSecretObject = StoredObject<SealedSecretSpec, null>;
+
+/** Outlives the Secret: nodes refuse to go back. */
+export type SecretVersionObject = StoredObject<{ readonly version: number }, null>;

@@ -1,6 +1,6 @@
 /** The small ports between the hub's rooms: types only. `main` builds the real ones and hands them in. */
 import type { RootDocument } from '../protocol/documents/root.js';
-import type { BundleObject, BundleSpec, TokenObject } from './objects.js';
+import type { BundleObject, BundleSpec, SecretSpec, TokenObject } from './objects.js';
 import type { RootStatus } from './root/root-status.js';
 import type { BundleFile } from './signing/bundle-file.js';
 import type { Actor } from './store/store.js';
@@ -112,6 +112,71 @@ export interface Rotation {
   readonly roots: readonly number[];
   /** Of private keys that were removed: nothing trusts them any more. */
   readonly dropped: readonly string[];
+}
+
+/** What one seals for: the members that the selector matches, their keys, and what they have. */
+export interface Sealing {
+  readonly fleet: string;
+  /** Key ids of the role that signs secrets; null: the hub signs. */
+  readonly secretKeys: readonly string[] | null;
+  readonly secrets: readonly SecretSpec[];
+  /** By name: the highest version that ever was, of deleted ones too. */
+  readonly versions: Readonly<Record<string, number>>;
+  readonly nodes: readonly {
+    readonly node: string;
+    /** Raw Ed25519, hex. */
+    readonly identityKey: string;
+    /** Raw X25519, hex. */
+    readonly sealingKey: string;
+    /** By name: the version that the node can read. */
+    readonly has: Readonly<Record<string, number>>;
+  }[];
+}
+
+/** For the hub to sign, or signed by the operator. */
+export type SealedItem =
+  | { readonly node: string; readonly recipient: string; readonly sealed: string }
+  | { readonly envelope: string };
+
+export interface SealRequest {
+  readonly namespace: string;
+  readonly bundle: string;
+  readonly secret: string;
+  /** The newest, for nodes that lack it; or the next, which replaces it. */
+  readonly version: number;
+  /** What follows counts for a new version alone. */
+  readonly type: string;
+  readonly immutable: boolean;
+  readonly keys: readonly string[];
+  readonly fingerprint: string | null;
+  readonly sealed: readonly SealedItem[];
+}
+
+export interface ReadableSecret {
+  readonly namespace: string;
+  readonly bundle: string;
+  readonly secret: string;
+  /** That the node has. */
+  readonly version: number;
+  readonly newest: number;
+}
+
+export interface SecretWriter {
+  /** `nodeSelector` null: the bundle's. Throws NotFound for a bundle that is not there then. */
+  sealing(of: {
+    readonly namespace: string;
+    readonly bundle: string;
+    readonly nodeSelector: string | null;
+  }): Promise<Sealing>;
+  /** What was ever sealed for a node and not for another since, of nodes that left too: what a thief of its disk can read. */
+  readableBy(node: string): Promise<readonly ReadableSecret[]>;
+  /** One transaction. Throws Conflict (sealed meanwhile, a key was rotated), Invalid. */
+  seal(actor: Actor, request: SealRequest): Promise<{ version: number; nodes: number }>;
+  /** Nodes forget what they have. Throws NotFound. */
+  remove(
+    actor: Actor,
+    secret: { readonly namespace: string; readonly name: string; readonly dryRun: boolean },
+  ): Promise<void>;
 }
 
 export interface Enrolment {

@@ -12,6 +12,7 @@ export const DOCUMENT_KINDS = [
   'root',
   'bundle',
   'assignment',
+  'secret',
   'hub',
   'mark',
   'answer',

@@ -72,7 +72,7 @@ export function openAssignment(
   }
   if (context.now > Date.parse(document.notAfter))
     return refuse('Expired', 'assignment: past its notAfter');
-  const fault = assignmentFault(document);
+  const fault = assignmentFault(document) ?? secretsFault(document);
   if (fault) return fault;
   return accept({ ...opened.value, changed: true });
 }
@@ -85,9 +85,22 @@ function assignmentFault(document: AssignmentDocument): ReturnType<typeof refuse
     if (seen.has(key)) return refuse('Conflict', `assignment: ${key} twice`);
     seen.add(key);
   }
-  if (document.secrets.length > 0) return refuse('Unsupported', 'assignment: sealed secrets');
   if (Buffer.byteLength(JSON.stringify(document.parameters)) > PARAMETERS_BYTES_MAX) {
     return refuse('TooLarge', 'assignment: parameters');
+  }
+  return null;
+}
+
+function secretsFault(document: AssignmentDocument): ReturnType<typeof refuse> | null {
+  const bundles = new Set(document.bundles.map(({ namespace, name }) => `${namespace}/${name}`));
+  const seen = new Set<string>();
+  for (const { namespace, bundle, name } of document.secrets) {
+    const key = `${namespace}/${bundle}/${name}`;
+    if (seen.has(key)) return refuse('Conflict', `assignment: secret ${key} twice`);
+    seen.add(key);
+    if (!bundles.has(`${namespace}/${bundle}`)) {
+      return refuse('Malformed', `assignment: secret ${key} of a bundle that it does not list`);
+    }
   }
   return null;
 }

@@ -75,6 +75,7 @@ function hubRows(hub: NonNullable<AgentStatus['hub']>): string[][] {
     ['Assignment:', `epoch ${hub.epoch}, generation ${hub.generation}`],
     ['Root:', `version ${hub.rootVersion}${development}`],
     ['Clock:', hub.clock],
+    ['Sealing key:', hub.sealingKey.slice(0, 16)],
     ...(refusal ? [['Last refusal:', `${refusal.code} at ${refusal.at} on ${refusal.topic}`]] : []),
   ];
 }

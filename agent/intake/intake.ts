@@ -25,6 +25,7 @@ import type { Journal } from '../journal/journal.js';
 import type { Link } from '../link/link.js';
 import type { OwnedDirectory } from './owned-files.js';
 import type { SourceCondition } from '../ports.js';
+import type { SealedSecrets } from '../secrets/sealed-secrets.js';
 import type { NodeIdentity } from '../report/node.js';
 
 const RETRY_MS = 15_000;
@@ -48,6 +49,8 @@ export interface IntakeOptions {
   readonly randomId: () => string;
   readonly log: Log;
   readonly refuses: StageOptions['refuses'];
+  readonly secrets?: SealedSecrets;
+  readonly hasLocalSecret?: StageOptions['hasLocalSecret'];
   readonly enrolledLabels?: Readonly<Record<string, string>>;
   /** Something changed that the status says. */
   readonly onChange: () => void;
@@ -108,8 +111,7 @@ export class Intake {
     this.#work();
   }
 
-  // --------------------------------------------------------------------------------------- for
-  // others
+  // for others
 
   /**
    * True for bytes that an accepted bundle put under this name: the only ones under the prefix that
@@ -125,6 +127,11 @@ export class Intake {
     this.#work();
   }
 
+  /** What lies in the static pod directory or the node's keys changed: what waited for a Secret may go on. */
+  secretsChanged(): void {
+    this.#work();
+  }
+
   state(): IntakeState {
     const { journal } = this.#options;
     const root = this.#root();
@@ -135,6 +142,7 @@ export class Intake {
       conditions: [
         ...journal.conditions(),
         ...this.#stage.conditions(root.document),
+        ...(this.#options.secrets?.conditions() ?? []),
         ...rootConditions(root.document, this.#time().now, this.#options.agentVersion),
         ...(this.#diskFault === null ? [] : [diskCondition(this.#diskFault)]),
       ],
@@ -250,6 +258,7 @@ export class Intake {
       );
       if (unfit) return this.refused(unfit, payload, topic);
       journal.acceptAssignment(opened.value);
+      this.#options.secrets?.assigned().forEach(one => this.refused(one, payload, topic));
       const { epoch, generation, bundles } = opened.value.document;
       log.info('assignment accepted', { epoch, generation, bundles: bundles.length });
       this.#requests.assignmentCame();

@@ -19,6 +19,7 @@ import { isDiskError, JournalError, openDatabase, unusable, type Connection } fr
 import { historyHead, type Transition } from './history.js';
 import { keptContent, type KeptContent } from './kept-content.js';
 import * as outbox from './outbox.js';
+import { secretStore, type SecretStore } from './secrets.js';
 import * as trust from './trust.js';
 import { readTwin, writeTwin, type Twin } from './twin.js';
 import { versionStore } from './versions.js';
@@ -177,8 +178,6 @@ export class Journal implements EventSink {
     this.#keepTwin();
   }
 
-  // content
-
   /** The digest that this node knows for a revision's number. */
   kept(): KeptContent {
     return keptContent(this.#db);
@@ -227,8 +226,6 @@ export class Journal implements EventSink {
   dropBlob(digest: string): void {
     this.#transaction(() => this.#db.prepare('DELETE FROM blobs WHERE digest = ?').run(digest));
   }
-
-  // activation
 
   bundles(): content.BundleRecord[] {
     return content.listBundles(this.#db);
@@ -313,6 +310,11 @@ export class Journal implements EventSink {
   /** Pods that ended for good, and what those on the engine were made from. */
   ofPods(): { readonly completions: CompletionStore; readonly versions: VersionStore } {
     return { completions: completionStore(this.#db), versions: versionStore(this.#db) };
+  }
+
+  /** Secrets, sealed. */
+  secrets(): SecretStore {
+    return secretStore(this.#db);
   }
 
   close(): void {

@@ -25,6 +25,7 @@ const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 
 /** Envelope kinds that this agent reads. */
 export const READS: StatusDocument['reads'] = {
+  secret: [1],
   root: [1],
   bundle: [1],
   assignment: [1],

@@ -14,6 +14,7 @@ import {
   type Enrolment,
   type NodeWriter,
   type RootWriter,
+  type SecretWriter,
 } from '../ports.js';
 import type { Recovery } from '../recovery/recovery.js';
 import type { Store } from '../store/store.js';
@@ -31,6 +32,7 @@ import { podRoutes } from './routes/pods.js';
 import { recoveryRoutes } from './routes/recovery.js';
 import { revisionRoutes } from './routes/revisions.js';
 import { rootRoutes } from './routes/root.js';
+import { secretRoutes } from './routes/secrets.js';
 import { tokenRoutes } from './routes/tokens.js';
 import { failure } from './status.js';
 
@@ -42,6 +44,7 @@ export interface ApiParts {
   readonly store: Store;
   readonly bundles: BundleWriter;
   readonly nodes: NodeWriter;
+  readonly secrets: SecretWriter;
   readonly enrolment: Enrolment;
   readonly recovery: Pick<Recovery, 'state' | 'finish'>;
   readonly roots: RootWriter;
@@ -85,6 +88,7 @@ function buildRoutes(parts: ApiParts): Router {
     ...nodeRoutes(parts),
     ...bundleRoutes(parts),
     ...revisionRoutes(parts.store),
+    ...secretRoutes(parts),
     ...tokenRoutes(parts),
     ...recoveryRoutes(parts),
     ...rootRoutes(parts.roots),

@@ -106,6 +106,11 @@ async function buildWith(
     throw new CliError('refused', 'that file is a bundle already; sign it: flotilla bundle sign');
   }
   for (const warning of podSecurityWarnings(source.pods)) context.terminal.warn(warning);
+  for (const { name } of source.secrets) {
+    context.terminal.warn(
+      `Warning: secret "${name}" is no part of the file; once it is applied: flotilla secret seal -f FILE --bundle ${source.name}`,
+    );
+  }
   const root = await rootOf(options.root, hub);
   warnOfExpiry(context, root);
   const last = hub ? await lastRevision(hub.client, source) : null;

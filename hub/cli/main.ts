@@ -13,6 +13,7 @@ import { keyRotateCommand } from './key-rotate.js';
 import { keyCommand } from './key.js';
 import { rolloutCommand } from './rollout.js';
 import { rootCommand } from './root.js';
+import { secretCommand } from './secret.js';
 import { terminalOf } from './terminal.js';
 import { tokenCommand } from './token.js';
 import { VERSION } from '../../protocol/version.js';
@@ -29,6 +30,7 @@ function programOf(context: Context): Command {
     hubCommand(context),
     rootCommand(context),
     tokenCommand(context),
+    secretCommand(context),
     applyCommand(context),
     diffCommand(context),
     getCommand(context),

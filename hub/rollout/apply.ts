@@ -9,6 +9,7 @@ import { topicsOf } from '../../protocol/topics.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
 import type { BundleObject, BundleObjectStatus, BundleSpec } from '../objects.js';
 import { RequestError, type ApplyRequest, type BundleWriter } from '../ports.js';
+import { withoutSecrets } from '../secrets/removal.js';
 import { checkManifests, type Cause } from './check-manifests.js';
 import { BundleTooLarge, revise, sameManifests, type Revised } from './revise.js';
 import { parseSelector, SelectorError } from '../selectors.js';
@@ -45,8 +46,11 @@ export function bundleWriter(parts: ApplyParts): BundleWriter {
     remove: async (actor, { namespace, name, dryRun }) => {
       const found = await parts.store.get('Bundle', namespace, name);
       if (!found) throw new RequestError('NotFound', `bundles.flotilla.dev "${name}" not found`);
-      if (!dryRun)
-        await commit(parts, actor, [{ type: 'delete', kind: 'Bundle', namespace, name }]);
+      if (!dryRun) {
+        const secrets = await withoutSecrets(parts.store, { namespace, bundle: name });
+        const bundle: Mutation = { type: 'delete', kind: 'Bundle', namespace, name };
+        await commit(parts, actor, [bundle, ...secrets]);
+      }
       return found as BundleObject;
     },
   };

@@ -3,7 +3,7 @@
  * should be, so a restart, a crash or a change it did not see repeats and skips nothing. Decides nothing by itself.
  */
 import { canonicalJson } from '../../protocol/canonical.js';
-import type { AssignedBundle } from '../../protocol/documents/assignment.js';
+import type { AssignedBundle, AssignedSecret } from '../../protocol/documents/assignment.js';
 import { keyId } from '../../protocol/keys.js';
 import type { Signer } from '../../protocol/keys.js';
 import type { Clock, Log } from '../../protocol/ports.js';
@@ -16,8 +16,10 @@ import {
   signAssignment,
   type SignedAssignment,
 } from './director.js';
-import type { BundleObject, NodeObject } from '../objects.js';
+import type { BundleObject, NodeObject, SealedSecretObject } from '../objects.js';
 import { heldNodes } from '../recovery/held-nodes.js';
+import { assignedSecrets, sealedByNode } from '../secrets/needs.js';
+import { rollUpSecrets } from '../secrets/roll-up.js';
 import { candidateOf, decide, rollUp, type Candidate } from './rollout.js';
 import {
   StoreError,
@@ -82,7 +84,8 @@ export function startController(parts: ControllerParts): Controller {
         labels: joining.labels,
         assigned: [],
       });
-      return next(parts, { ...joining, bundles, current }) as SignedAssignment;
+      // Nothing is sealed for the key that it brings.
+      return next(parts, { ...joining, bundles, secrets: [], current }) as SignedAssignment;
     },
     freshAssignment: (node, nonce) => freshAssignment(parts, node, nonce),
     assignmentsUnder: (root, hubSigner) =>
@@ -120,6 +123,7 @@ interface NextOf {
   readonly nodeKey: string;
   readonly nonce: string | null;
   readonly bundles: readonly AssignedBundle[];
+  readonly secrets: readonly AssignedSecret[];
   readonly current: AssignmentRecord | null;
 }
 
@@ -138,6 +142,7 @@ function next({ root, hubSigner, clock }: AssigningParts, of: NextOf): SignedAss
     node: of.node,
     nodeKey: of.nodeKey,
     bundles: of.bundles,
+    secrets: of.secrets,
     current,
     generationFloor: of.current?.generation ?? 0,
     nonce: of.nonce,
@@ -164,7 +169,8 @@ async function freshAssignment(parts: ControllerParts, node: string, nonce: stri
       ? assigned
       : decide(await candidates(parts), { labels: object.metadata.labels, assigned });
     const nodeKey = keyId(identity.identityKey);
-    const signed = next(parts, { node, nodeKey, nonce, bundles, current });
+    const secrets = assignedSecrets((await sealedSecrets(store)).get(node) ?? [], bundles);
+    const signed = next(parts, { node, nodeKey, nonce, bundles, secrets, current });
     try {
       await store.commit(ACTOR, signed?.mutations ?? []);
       return;
@@ -224,10 +230,11 @@ async function nextAssignments(
   if ((await store.recovery())?.learning) return { batches: [], unfit: [] };
   const unheard = await heldNodes(store, parts.root().document.epoch);
   const offered = await candidates(parts);
-  const [nodes, identities, assignments] = await Promise.all([
+  const [nodes, identities, assignments, sealed] = await Promise.all([
     store.list('Node'),
     store.identities(),
     store.assignments(),
+    sealedSecrets(store),
   ]);
   const labels = new Map(nodes.items.map(node => [node.metadata.name, node.metadata.labels]));
   const records = new Map(assignments.map(record => [record.node, record]));
@@ -241,9 +248,10 @@ async function nextAssignments(
     const assigned = current ? assignmentOf(current).bundles : [];
     const bundles = decide(offered, { labels: nodeLabels, assigned });
     const nodeKey = keyId(identityKey);
+    const secrets = assignedSecrets(sealed.get(node) ?? [], bundles);
     let signed: SignedAssignment | null = null;
     try {
-      signed = next(parts, { node, nodeKey, nonce: null, bundles, current });
+      signed = next(parts, { node, nodeKey, nonce: null, bundles, secrets, current });
     } catch (error) {
       if (!(error instanceof UnfitAssignment)) throw error;
       unfit.push(error.message);
@@ -277,6 +285,11 @@ async function rollUpLoop(
   }
 }
 
+async function sealedSecrets(store: Store) {
+  const { items } = await store.list('SealedSecret');
+  return sealedByNode(items as readonly SealedSecretObject[]);
+}
+
 async function rollUpAll({ store }: ControllerParts): Promise<void> {
   const [bundles, nodes] = await Promise.all([store.list('Bundle'), store.list('Node')]);
   for (const bundle of bundles.items as readonly BundleObject[]) {
@@ -287,4 +300,8 @@ async function rollUpAll({ store }: ControllerParts): Promise<void> {
     const object = { kind, metadata: { namespace, name, labels, annotations }, spec, status };
     await store.commit(ACTOR, [{ type: 'put', object, expect: { resourceVersion } }]);
   }
+  await rollUpSecrets(store, ACTOR, {
+    bundles: bundles.items as readonly BundleObject[],
+    nodes: nodes.items as readonly NodeObject[],
+  });
 }

@@ -49,11 +49,13 @@ export interface WatchOptions {
 /** Both flags start marked: a new hub looks at everything once. */
 export function watchFleet(store: Store, options: WatchOptions): Fleet {
   const fleet = { assignments: new Dirty(), rollUp: new Dirty() };
+  // A node's keys are no object: a new sealing key makes it lack what was sealed for the former one.
   const end = store.onCommit(touched => {
     if (touched.has('recovery') || touched.has('heard')) fleet.assignments.mark();
+    if (touched.has('identity')) fleet.rollUp.mark();
   });
   options.signal.addEventListener('abort', end, { once: true });
-  for (const kind of ['Node', 'Bundle'] as const) {
+  for (const kind of ['Node', 'Bundle', 'Secret', 'SealedSecret'] as const) {
     follow(store, kind, { fleet, ...options }).catch((error: unknown) => {
       options.log.error('the controller no longer sees changes', { kind, error });
     });
@@ -61,9 +63,16 @@ export function watchFleet(store: Store, options: WatchOptions): Fleet {
   return fleet;
 }
 
+const CONSEQUENCES = {
+  Node: nodeChange,
+  Bundle: bundleChange,
+  Secret: secretChange,
+  SealedSecret: secretChange,
+} as const;
+
 async function follow(
   store: Store,
-  kind: 'Node' | 'Bundle',
+  kind: keyof typeof CONSEQUENCES,
   { fleet, clock, log, signal }: WatchOptions & { fleet: Fleet },
 ): Promise<void> {
   while (!signal.aborted) {
@@ -73,7 +82,7 @@ async function follow(
       fleet.assignments.mark();
       fleet.rollUp.mark();
       for await (const change of store.watch(kind, resourceVersion, signal)) {
-        const { assigns, rolls } = kind === 'Node' ? nodeChange(change) : bundleChange(change);
+        const { assigns, rolls } = CONSEQUENCES[kind](change);
         if (assigns) fleet.assignments.mark();
         if (rolls) fleet.rollUp.mark();
       }
@@ -114,4 +123,12 @@ export function bundleChange(change: Change): Consequence {
     before.status.digest !== after.status.digest ||
     isHeld(before) !== isHeld(after);
   return { assigns: changed, rolls: changed };
+}
+
+/** As above. Pure. */
+export function secretChange(change: Change): Consequence {
+  const isOwn =
+    change.type === 'MODIFIED' &&
+    change.previous?.metadata.generation === change.object.metadata.generation;
+  return { assigns: !isOwn, rolls: !isOwn };
 }

@@ -6,7 +6,16 @@
 
 import type { RecoveryMutation, RecoveryRecord } from './recovery-records.js';
 
-export type ObjectKind = 'Node' | 'Pod' | 'Event' | 'Bundle' | 'Token';
+export type ObjectKind =
+  | 'Node'
+  | 'Pod'
+  | 'Event'
+  | 'Bundle'
+  | 'Token'
+  | 'Secret'
+  /** Not served: one for each Secret and node, and the highest version of each Secret that ever was. */
+  | 'SealedSecret'
+  | 'SecretVersion';
 
 export interface ObjectMeta {
   /** Empty for kinds without a namespace (Node, Token). */

@@ -7,6 +7,7 @@ import type { Envelope } from '../documents/envelope.js';
 import type { HubDocument, MarkDocument, AnswerDocument, CommandDocument, AckDocument } from '../documents/hub.js';
 import type { PresenceDocument, RequestDocument, ReplyDocument, StandingDocument, StatusDocument, PodDocument, EventDocument } from '../documents/node.js';
 import type { RootDocument } from '../documents/root.js';
+import type { SecretDocument } from '../documents/secret.js';
 
 /** `errors` belongs to the last call: read it at once. */
 interface Validator {
@@ -57,3 +58,5 @@ export const validatePodDocument: DocumentValidator<PodDocument>;
 export const validateEventDocument: DocumentValidator<EventDocument>;
 /** Reports the first error. */
 export const validateRootDocument: DocumentValidator<RootDocument>;
+/** Reports the first error. */
+export const validateSecretDocument: DocumentValidator<SecretDocument>;

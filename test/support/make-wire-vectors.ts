@@ -41,6 +41,19 @@ const documents: Record<DocumentKind, [object, Signer]> = {
   root: [rootDocument(), ROOT],
   bundle: [bundleDocument(), RELEASE],
   assignment: [assignmentDocument(), HUB],
+  secret: [
+    {
+      fleet: FLEET,
+      node: NODE_NAME,
+      namespace: 'default',
+      bundle: 'shop',
+      name: 'db',
+      version: 2,
+      recipient: digest('1'),
+      sealed: 'AAAA',
+    },
+    HUB,
+  ],
   hub: [{ fleet: FLEET, epoch: 1, session: id('2'), online: true, sealingKey: digest('3') }, HUB],
   mark: [{ fleet: FLEET, store: id('4'), number: 17 }, HUB],
   answer: [

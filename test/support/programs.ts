@@ -65,6 +65,7 @@ export class Playground {
     this.#running.set(name, spawn(command, args, { stdio: ['ignore', log, log] }));
   }
 
+  /** Of a program that runs. */
   pid(name: string): number {
     const pid = this.#running.get(name)?.pid;
     if (pid === undefined) throw new Error(`${name} does not run`);

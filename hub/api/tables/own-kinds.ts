@@ -1,5 +1,12 @@
 /** The Tables of Flotilla's own kinds, bundles and tokens, and of the derived namespaces. */
-import type { BundleObjectStatus, BundleSpec, TokenSpec, TokenStatus } from '../../objects.js';
+import type {
+  BundleObjectStatus,
+  BundleSpec,
+  SecretSpec,
+  SecretStatus,
+  TokenSpec,
+  TokenStatus,
+} from '../../objects.js';
 import { age, humanDuration } from '../../../protocol/human-duration.js';
 import { column, integerColumn, nameColumn, orNone, wideColumn, type TableShape } from './table.js';
 
@@ -55,6 +62,42 @@ export const TOKEN_TABLE: TableShape = {
       leftMs > 0 ? humanDuration(leftMs) : '<expired>',
       orNone(status.usedBy?.node),
       age(object.metadata.creationTimestamp, nowMs),
+    ];
+  },
+};
+
+const NODES_SHOWN = 3;
+
+function shownNodes({ lacking, lackingNodes }: SecretStatus): string {
+  const shown = lackingNodes.slice(0, NODES_SHOWN).join(',');
+  return orNone(lacking > NODES_SHOWN ? `${shown} and ${lacking - NODES_SHOWN} more` : shown);
+}
+
+export const SECRET_TABLE: TableShape = {
+  columns: [
+    nameColumn(),
+    column('Bundle', 'Bundle whose pods see it'),
+    column('Type', 'Type of the Secret'),
+    integerColumn('Version', 'Newest version'),
+    integerColumn('Sealed', 'Nodes that it is sealed for'),
+    integerColumn('Lacking', 'Nodes that are to have it and have not'),
+    column('Nodes', 'Those that lack it'),
+    column('Age', 'Time since it was made'),
+    wideColumn('Keys', 'Names of its keys'),
+  ],
+  cells(object, nowMs) {
+    const { bundle, secret, type, version, keys } = object['spec'] as SecretSpec;
+    const status = object['status'] as SecretStatus;
+    return [
+      secret,
+      bundle,
+      type,
+      version,
+      status.sealed,
+      status.lacking,
+      shownNodes(status),
+      age(object.metadata.creationTimestamp, nowMs),
+      orNone(keys.join(',')),
     ];
   },
 };

@@ -9,6 +9,8 @@ import { request, type RequestOptions } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startApi, type Api } from '../../../hub/api/server.js';
+import { secretWriter } from '../../../hub/secrets/secret-writer.js';
+import { HUB, trustedRoot } from '../../support/fleet.js';
 import type { BundleObject, TokenObject } from '../../../hub/objects.js';
 import {
   RequestError,
@@ -231,6 +233,7 @@ export async function startFixture(clock: Clock = CLOCK): Promise<Fixture> {
     store,
     bundles: bundleWriter(store, actors),
     nodes: nodeWriter(store),
+    secrets: secretWriter({ store, root: () => trustedRoot(), hubSigner: HUB }),
     enrolment: enrolment(store),
     recovery: {
       state: () => recoveryState(store),

@@ -121,7 +121,7 @@ describe('apply', () => {
       apply(request([pod('web'), secret as unknown as BundleManifest])),
       (error: unknown) => {
         assert.ok(refusal('Invalid', 'spec.manifests[1].kind')(error));
-        assert.match(String(error), /sealed delivery of secrets does not exist yet/);
+        assert.match(String(error), /a bundle can be read at the hub.*flotilla secret seal/);
         return true;
       },
     );

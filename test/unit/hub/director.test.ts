@@ -116,6 +116,7 @@ describe('an assignment', () => {
     node: NODE_NAME,
     nodeKey: idOf(NODE),
     bundles,
+    secrets: [],
     current,
     nonce: null,
     now: NOW,
@@ -136,6 +137,16 @@ describe('an assignment', () => {
     ['is signed anew after a week', { now: NOW + 6 * DAY_MS }, { generation: 8, bundles }],
   ];
   for (const [sentence, change, expected] of ROWS) {
+    test('that lists another version of a secret is a new one', () => {
+      const secret = { namespace: 'default', bundle: 'shop', name: 'db', version: 1 };
+      const secrets = [{ ...secret, digest: 'a'.repeat(64) }];
+      const next = compose({ ...input, secrets });
+      assert.deepEqual(next?.secrets, secrets);
+      assert.equal(next.generation, current.generation + 1);
+      assert.equal(compose({ ...input, secrets, current: next }), null);
+      assert.deepEqual(compose({ ...input, current: next })?.secrets, [], 'deleted');
+    });
+
     test(sentence, () => {
       const made = compose({ ...input, ...change });
       if (expected === null) return assert.equal(made, null);

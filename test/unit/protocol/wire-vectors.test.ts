@@ -10,6 +10,7 @@ import { openAssignment } from '../../../protocol/verify-assignment.js';
 import { openBundle } from '../../../protocol/verify-bundle.js';
 import { openHubDocument, openNodeDocument } from '../../../protocol/verify-messages.js';
 import { openPinnedRoot } from '../../../protocol/verify-root.js';
+import { openSecretDocument } from '../../../protocol/verify-secret.js';
 import {
   assigned,
   bundleDocument,
@@ -46,6 +47,8 @@ function open(kind: DocumentKind, bytes: Uint8Array): Result<unknown> {
         freshOnly: false,
         now: NOW,
       });
+    case 'secret':
+      return openSecretDocument(bytes, root);
     case 'hub':
     case 'mark':
     case 'answer':
