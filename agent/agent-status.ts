@@ -28,6 +28,7 @@ export interface AgentStatus {
     readonly rootVersion: number;
     readonly development: boolean;
     readonly clock: StatusDocument['clock'];
+    readonly clockOffset: StatusDocument['clockOffset'];
     readonly lastRefusal: StatusDocument['lastRefusal'];
     readonly bundles: readonly BundleStatus[];
   };
@@ -73,6 +74,7 @@ export function agentStatus(input: AgentStatusInput): AgentStatus {
             rootVersion: told.rootVersion,
             development: told.development,
             clock: told.clock,
+            clockOffset: told.clockOffset,
             lastRefusal: told.lastRefusal,
             bundles: told.bundles,
           }

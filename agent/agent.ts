@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, realpathSync } from 'node:fs';
 import type { Clock, Log } from '../protocol/ports.js';
-import { VERSION } from '../protocol/version.js';
+import { RELEASED_AT, VERSION } from '../protocol/version.js';
 import type { AgentConfig } from './config.js';
 import { bundleRefusal, type AdmissionPolicy } from './admission/policy.js';
 import { apiSources, type Held } from './api-sources.js';
@@ -24,6 +24,8 @@ import { runPodsOnEngine } from './pods-on-engine.js';
 import { DockerRuntime } from './runtime/docker.js';
 import { RuntimeError } from './runtime/runtime.js';
 import { watchOwnedFiles } from './sources/owned-watch.js';
+import { watchKernelClock } from './time/kernel-clock.js';
+import { thisMachine, type Machine } from './time/machine.js';
 import { AgentError, serveLoopback, serveSocket } from './api/server.js';
 
 export interface AgentOptions {
@@ -108,7 +110,9 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
     closings.push(() => loopback.close());
   }
 
-  const journal = openJournal({ dataDir, clock, randomId: () => randomBytes(16).toString('hex') });
+  const machine = thisMachine();
+  const randomId = () => randomBytes(16).toString('hex');
+  const journal = openJournal({ dataDir, clock, machine, randomId });
   held.journal = journal;
   closings.push(() => journal.close());
   if (journal.setAside)
@@ -117,7 +121,15 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
   const isEngine = config.runtime === 'engine';
   if (isEngine) held.engine = watchEngine(runtime, options, closings);
   if (identity) {
-    const session = startSession({ ...options, identity, journal, held, policy });
+    const session = startSession({
+      ...options,
+      identity,
+      journal,
+      held,
+      policy,
+      machine,
+      closings,
+    });
     held.session = session;
     closings.push(() => session.close());
   }
@@ -154,6 +166,8 @@ interface SessionParts extends AgentOptions {
   readonly journal: Journal;
   readonly held: Held;
   readonly policy: AdmissionPolicy;
+  readonly machine: Machine;
+  readonly closings: Closing[];
 }
 
 function startSession({
@@ -164,7 +178,11 @@ function startSession({
   log,
   held,
   policy,
+  machine,
+  closings,
 }: SessionParts): HubSession {
+  const kernel = watchKernelClock({ clock, onChange: () => held.session?.changed() });
+  closings.push(() => kernel.close());
   return startHubSession({
     identity,
     journal,
@@ -172,6 +190,9 @@ function startSession({
     pinnedRoot: identity.root,
     arch: architecture(),
     agentVersion: VERSION,
+    releasedAt: RELEASED_AT,
+    machine,
+    kernelSynced: () => kernel.isSynced(),
     brokers: identity.membership.brokers,
     openSocket: openBrokerSocket(identity.tls),
     nodeInfo: readNodeInfo,

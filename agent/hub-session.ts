@@ -8,11 +8,13 @@ import { startIntake, type Intake, type IntakeOptions } from './intake/intake.js
 import { startLink } from './link/link.js';
 import { presenceMaker } from './report/node.js';
 import { startReport, type Report, type ReportOptions } from './report/report.js';
+import { TimeKeeper, type TimeKeeperOptions } from './time/time-keeper.js';
 
 export interface HubSessionOptions
   extends
-    Omit<IntakeOptions, 'link' | 'onChange' | 'onHub'>,
-    Omit<ReportOptions, 'link' | 'intake'> {
+    Omit<IntakeOptions, 'link' | 'onChange' | 'onHub' | 'time'>,
+    Omit<ReportOptions, 'link' | 'intake' | 'time'>,
+    Pick<TimeKeeperOptions, 'releasedAt' | 'machine' | 'kernelSynced'> {
   /** `mqtts://host:port`, in order of preference. */
   readonly brokers: readonly string[];
   /** The connection to one broker; must refuse a peer that it does not trust. */
@@ -35,7 +37,7 @@ export interface HubSession {
 export function startHubSession(options: HubSessionOptions): HubSession {
   const { identity, journal, clock, random, randomId, log } = options;
   const topics = topicsOf(identity.fleet);
-  const own = (kind: 'ack' | 'presence') => topics.node(identity.node, kind);
+  const own = (kind: 'ack' | 'presence' | 'time') => topics.node(identity.node, kind);
   // Link, intake and report know each other: what is called before all are there waits for the
   // first look.
   let report: Report | null = null;
@@ -46,31 +48,48 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     subscribe: filters => link?.subscribe(filters),
     unsubscribe: filters => link?.unsubscribe(filters),
   };
-  const intake = startIntake({
+  let intake: Intake | null = null;
+  const time = new TimeKeeper({
     ...options,
     link: viaLink,
+    root: () => journal.root() ?? options.pinnedRoot,
     onChange: () => report?.changed(),
-    onHub: (hub, isNew) => report?.hub(hub, isNew),
+    onLearned: () => intake?.timeLearned(),
   });
-  report = startReport({ ...options, link: viaLink, intake: () => intake.state() });
+  const begun = intakeOf(time, {
+    ...options,
+    link: viaLink,
+    time,
+    onChange: () => report?.changed(),
+    onHub: (hub, isNew) => {
+      report?.hub(hub, isNew);
+      if (isNew) time.hubChanged();
+    },
+  });
+  intake = begun;
+  report = startReport({ ...options, link: viaLink, intake: () => begun.state(), time });
   const receive = (topic: string, payload: Buffer) => {
     const address = topics.parse(topic);
     if (!address || ('node' in address && address.node !== identity.node)) return;
-    if (address.kind !== 'ack') return intake.receive(address, topic, payload);
-    const refusal = report.ack(payload);
-    if (refusal) intake.refused(refusal, payload, topic);
+    if (address.kind !== 'ack' && address.kind !== 'time') {
+      return begun.receive(address, topic, payload);
+    }
+    if (payload.byteLength === 0) return;
+    const refusal = address.kind === 'ack' ? report.ack(payload) : time.answer(payload);
+    if (refusal) begun.refused(refusal, payload, topic);
   };
   journal.onEvent = () => report.changed();
   link = startLink({
     brokers: options.brokers,
     clientId: identity.node,
-    topics: [...intake.topics(), own('ack'), own('presence')],
+    topics: [...begun.topics(), own('ack'), own('time'), own('presence')],
     openSocket: options.openSocket,
     presence: presenceMaker(identity, journal, randomId),
     onMessage: receive,
     onUp: () => {
-      intake.linkUp();
+      begun.linkUp();
       report.linkUp();
+      time.linkUp();
     },
     onDown: () => undefined,
     clock,
@@ -78,15 +97,26 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     log,
   });
   return {
-    intake,
+    intake: begun,
     report,
     connected: () => viaLink.connected(),
     changed: () => report.changed(),
     close: async () => {
       journal.onEvent = null;
-      intake.close();
+      begun.close();
       report.close();
+      time.close();
       await link.close();
     },
   };
+}
+
+/** @throws JournalError `OtherFleet`: then nothing is left running. */
+function intakeOf(time: TimeKeeper, options: IntakeOptions): Intake {
+  try {
+    return startIntake(options);
+  } catch (error) {
+    time.close();
+    throw error;
+  }
 }

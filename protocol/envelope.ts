@@ -15,6 +15,7 @@ export const DOCUMENT_KINDS = [
   'hub',
   'mark',
   'answer',
+  'time',
   'ack',
   'presence',
   'request',

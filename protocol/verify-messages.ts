@@ -3,7 +3,13 @@
  * of the node that the topic names. Pure.
  */
 import type { JoinDocument, JoinedDocument } from './documents/enrolment.js';
-import type { AckDocument, AnswerDocument, HubDocument, MarkDocument } from './documents/hub.js';
+import type {
+  AckDocument,
+  AnswerDocument,
+  HubDocument,
+  MarkDocument,
+  TimeDocument,
+} from './documents/hub.js';
 import type {
   EventDocument,
   PodDocument,
@@ -30,6 +36,7 @@ interface HubDocuments {
   hub: HubDocument;
   mark: MarkDocument;
   answer: AnswerDocument;
+  time: TimeDocument;
   ack: AckDocument;
   joined: JoinedDocument;
 }
@@ -47,8 +54,15 @@ const HUB_VALIDATORS: Record<keyof HubDocuments, Validator> = {
   hub: validate.validateHubDocument,
   mark: validate.validateMarkDocument,
   answer: validate.validateAnswerDocument,
+  time: validate.validateTimeDocument,
   ack: validate.validateAckDocument,
   joined: validate.validateJoinedDocument,
+};
+
+/** Of the payload, where it is not that of any document. */
+const HUB_BYTES_MAX: Partial<Record<keyof HubDocuments, number>> = {
+  joined: 2 * MESSAGE_BYTES_MAX,
+  time: 1024,
 };
 
 const NODE_VALIDATORS: Record<keyof NodeDocuments, Validator> = {
@@ -72,7 +86,7 @@ export function openHubDocument<K extends keyof HubDocuments>(
   const root = context.root.document;
   const opened = openSigned<HubDocuments[K]>(bytes, {
     kind,
-    bytesMax: kind === 'joined' ? 2 * MESSAGE_BYTES_MAX : PAYLOAD_BYTES_MAX,
+    bytesMax: HUB_BYTES_MAX[kind] ?? PAYLOAD_BYTES_MAX,
     validator: HUB_VALIDATORS[kind],
     root,
     role: root.roles.hub,

@@ -14,7 +14,6 @@ import type { TrustedRoot } from '../../protocol/verified.js';
 import { openAssignment } from '../../protocol/verify-assignment.js';
 import { openHubDocument } from '../../protocol/verify-messages.js';
 import { Alarm } from './alarm.js';
-import { nodeTime } from './decide.js';
 import { Refusals } from './refusals.js';
 import { Requests } from './requests.js';
 import { RootWalk } from './roots.js';
@@ -26,6 +25,7 @@ import type { Link } from '../link/link.js';
 import type { OwnedDirectory } from './owned-files.js';
 import type { SourceCondition } from '../ports.js';
 import type { NodeIdentity } from '../report/node.js';
+import type { TimeKeeper } from '../time/time-keeper.js';
 
 const RETRY_MS = 15_000;
 
@@ -42,6 +42,7 @@ export interface IntakeOptions {
   readonly arch: string;
   readonly agentVersion: string;
   readonly clock: Clock;
+  readonly time: Pick<TimeKeeper, 'now' | 'doubt' | 'timeline' | 'uptime'>;
   readonly random: () => number;
   readonly randomId: () => string;
   readonly log: Log;
@@ -55,7 +56,6 @@ export interface IntakeOptions {
 /** What the status says of the intake. */
 export interface IntakeState {
   readonly root: TrustedRoot;
-  readonly clock: StatusDocument['clock'];
   readonly lastRefusal: StatusDocument['lastRefusal'];
   readonly conditions: readonly SourceCondition[];
 }
@@ -82,13 +82,16 @@ export class Intake {
   readonly #refusals: Refusals;
   #hubSession: string | null = null;
   #diskFault: string | null = null;
+  /** Refused for the time alone: looked at again when the hub told it. */
+  #expired: { readonly payload: Buffer; readonly topic: string } | null = null;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
     this.#topics = topicsOf(options.identity.fleet);
     const { clock, log } = options;
     this.#requests = new Requests(options);
-    this.#refusals = new Refusals(clock, log, this.#topics.prefix);
+    const { prefix } = this.#topics;
+    this.#refusals = new Refusals({ clock, log, prefix, time: options.time });
     this.#roots = new RootWalk(this.#topics, options.identity.node);
     this.#supply = new Supply({
       ...options,
@@ -127,7 +130,6 @@ export class Intake {
     const root = this.#root();
     return {
       root,
-      clock: this.#time().clock,
       lastRefusal: this.#refusals.last(),
       conditions: [
         ...journal.conditions(),
@@ -212,6 +214,8 @@ export class Intake {
       this.#options.log.info('root accepted', { version: outcome.root.document.version });
       // What a former root's keys did not cover may be right under this one.
       this.#supply.hubChanged();
+      // A risen epoch drops what the former one said of the time.
+      this.#options.time.doubt();
       for (const held of this.#roots.release())
         this.receive(held.address, held.topic, held.payload);
       this.#options.onChange();
@@ -230,10 +234,11 @@ export class Intake {
       accepted,
       nonce,
       freshOnly: nonce !== null,
-      now: this.#time().now,
+      now: this.#options.time.now().now,
     });
     if (opened.ok) {
       this.#roots.dropAssignment();
+      this.#expired = null;
       if (!opened.value.changed) return;
       journal.acceptAssignment(opened.value);
       const { epoch, generation, bundles } = opened.value.document;
@@ -248,7 +253,18 @@ export class Intake {
     const held = this.#roots.hold(opened.refusal, payload, this.#root());
     if (held) return this.#work();
     this.refused(opened.refusal, payload, topic);
+    if (opened.refusal.code === 'Expired') {
+      this.#expired = { payload, topic };
+      this.#options.time.doubt();
+    }
     this.#requests.assignmentSoon();
+  }
+
+  /** The hub told the time. */
+  timeLearned(): void {
+    const expired = this.#expired;
+    this.#expired = null;
+    if (expired) this.#attempt(() => this.#assignment(expired.payload, expired.topic));
   }
 
   /**
@@ -326,11 +342,6 @@ export class Intake {
 
   #root(): TrustedRoot {
     return this.#options.journal.root() ?? this.#options.pinnedRoot;
-  }
-
-  #time() {
-    const { clock, journal } = this.#options;
-    return nodeTime(clock.now(), this.#root().document, journal.accepted()?.document ?? null);
   }
 }
 

@@ -96,6 +96,11 @@ export const MIGRATIONS: readonly string[] = [
     finished_at INTEGER NOT NULL
   ) WITHOUT ROWID;
   `,
+  `
+  -- When an event happened by a clock that nobody can set: milliseconds of uptime, in which run of the machine.
+  ALTER TABLE events ADD COLUMN machine TEXT;
+  ALTER TABLE events ADD COLUMN uptime INTEGER;
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -33,7 +33,7 @@ export function readTwin(file: string): Twin | null {
   }
 }
 
-export function writeTwin(file: string, twin: Twin): void {
+function writeTwin(file: string, twin: Twin): void {
   const temporary = `${file}.new`;
   const fd = openSync(temporary, 'w', 0o600);
   try {
@@ -48,6 +48,17 @@ export function writeTwin(file: string, twin: Twin): void {
     fsyncSync(directory);
   } finally {
     closeSync(directory);
+  }
+}
+
+/** What the disk refuses, or null. */
+export function tryToWriteTwin(file: string, twin: Twin): string | null {
+  try {
+    writeTwin(file, twin);
+    return null;
+  } catch (error) {
+    if (!(error instanceof Error) || !('syscall' in error)) throw error;
+    return error.message;
   }
 }
 

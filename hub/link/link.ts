@@ -4,7 +4,12 @@
  * means is judged behind `onMessage`. Nothing is kept while it is down: desired state is in the
  * store, and what else is lost the nodes ask for again.
  */
-import type { AckDocument, AnswerDocument, HubDocument } from '../../protocol/documents/hub.js';
+import type {
+  AckDocument,
+  AnswerDocument,
+  HubDocument,
+  TimeDocument,
+} from '../../protocol/documents/hub.js';
 import { seal } from '../../protocol/envelope.js';
 import type { Signer } from '../../protocol/keys.js';
 import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
@@ -112,6 +117,7 @@ class MqttHubLink implements HubLink {
     this.messenger = {
       ack: (node, document) => this.#message('ack', node, document),
       answer: (node, document) => this.#message('answer', node, document),
+      time: (node, document) => this.#message('time', node, document),
     };
     const first = this.#open();
     this.#done = this.#run(first);
@@ -308,7 +314,8 @@ class MqttHubLink implements HubLink {
 
   #message(kind: 'ack', node: string, document: AckDocument): void;
   #message(kind: 'answer', node: string, document: AnswerDocument): void;
-  #message(kind: 'ack' | 'answer', node: string, document: object): void {
+  #message(kind: 'time', node: string, document: TimeDocument): void;
+  #message(kind: 'ack' | 'answer' | 'time', node: string, document: object): void {
     const session = this.#session;
     if (!session?.connection.connected() || this.#messages >= MESSAGES_MAX) return;
     const payload = seal(kind, document, [this.#options.hubSigner]);

@@ -1,5 +1,5 @@
 /** What passes between the hub's link and the loops behind it: types only. */
-import type { AckDocument, AnswerDocument } from '../../protocol/documents/hub.js';
+import type { AckDocument, AnswerDocument, TimeDocument } from '../../protocol/documents/hub.js';
 import type { NodeTopicKind } from '../../protocol/topics.js';
 
 /** A message of a node as it came from the broker; nothing of it is checked yet. */
@@ -16,4 +16,5 @@ export interface NodeMessage {
 export interface NodeMessenger {
   ack(node: string, document: AckDocument): void;
   answer(node: string, document: AnswerDocument): void;
+  time(node: string, document: TimeDocument): void;
 }

@@ -47,6 +47,7 @@ const documents: Record<DocumentKind, [object, Signer]> = {
     { fleet: FLEET, node: NODE_NAME, nonce: id('5'), published: [digest('6')], absent: [] },
     HUB,
   ],
+  time: [{ fleet: FLEET, node: NODE_NAME, nonce: id('5'), time: at }, HUB],
   ack: [
     {
       fleet: FLEET,
@@ -87,6 +88,7 @@ const documents: Record<DocumentKind, [object, Signer]> = {
       generation: 7,
       rootVersion: 1,
       clock: 'synced',
+      clockOffset: null,
       development: true,
       lastRefusal: null,
       journalHead: digest('c'),

@@ -49,6 +49,7 @@ function open(kind: DocumentKind, bytes: Uint8Array): Result<unknown> {
     case 'hub':
     case 'mark':
     case 'answer':
+    case 'time':
     case 'ack':
     case 'joined':
       return openHubDocument(kind, bytes, { root, node: NODE_NAME });
