@@ -65,7 +65,7 @@ export function openAssignment(
   if (last && document.generation === last.generation) {
     return refuse(
       'Equivocation',
-      `assignment: other content for generation ${document.generation}`,
+      `assignment: other content for generation ${document.generation}: ${digest} after ${last.digest}`,
     );
   }
   if (context.freshOnly && (document.nonce === null || document.nonce !== context.nonce)) {

@@ -75,7 +75,14 @@ function hubRows(hub: NonNullable<AgentStatus['hub']>): string[][] {
     ['Assignment:', `epoch ${hub.epoch}, generation ${hub.generation}`],
     ['Root:', `version ${hub.rootVersion}${development}`],
     ['Clock:', clockText(hub)],
-    ...(refusal ? [['Last refusal:', `${refusal.code} at ${refusal.at} on ${refusal.topic}`]] : []),
+    ...(refusal
+      ? [
+          [
+            'Last refusal:',
+            `${refusal.code} at ${refusal.at} on ${refusal.topic}: ${refusal.detail}`,
+          ],
+        ]
+      : []),
   ];
 }
 

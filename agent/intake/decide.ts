@@ -60,7 +60,11 @@ export function memoryAllows(
 ): Result<null> {
   const key = bundleKey(bundle);
   if (memory.knownDigest !== null && memory.knownDigest !== bundle.digest) {
-    return refuse('Equivocation', `bundle ${key}: other content for revision ${bundle.revision}`);
+    const both = `${bundle.digest} after ${memory.knownDigest}`;
+    return refuse(
+      'Equivocation',
+      `bundle ${key}: other content for revision ${bundle.revision}: ${both}`,
+    );
   }
   if (bundle.revision < memory.rollbackFloor) {
     const detail = `below ${memory.rollbackFloor}, the floor that a healthy revision set`;

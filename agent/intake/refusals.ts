@@ -12,6 +12,7 @@ import { mayLogRefusal } from './decide.js';
 type LastRefusal = NonNullable<StatusDocument['lastRefusal']>;
 
 const TOPIC_LENGTH_MAX = 256;
+const DETAIL_LENGTH_MAX = 512;
 
 type RefusalTime = Pick<TimeKeeper, 'timeline' | 'uptime'>;
 
@@ -45,7 +46,8 @@ export class Refusals {
     this.#logged.set(digest, now);
     const below = topic.startsWith(this.#prefix) ? topic.slice(this.#prefix.length) : topic;
     const uptime = this.#time.uptime();
-    this.#last = { code, digest, topic: below.slice(0, TOPIC_LENGTH_MAX), uptime };
+    const said = detail.slice(0, DETAIL_LENGTH_MAX).toWellFormed();
+    this.#last = { code, digest, topic: below.slice(0, TOPIC_LENGTH_MAX), detail: said, uptime };
     this.#log.warn('refused', { code, detail, topic: below, digest });
     return true;
   }

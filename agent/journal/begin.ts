@@ -4,6 +4,7 @@
  * S33, S74).
  */
 import type { SourceCondition } from '../ports.js';
+import { adoptContent } from './content.js';
 import type { Connection } from './database.js';
 import { appendHistory, firstBrokenRow } from './history.js';
 import { getMeta, setMeta } from './meta.js';
@@ -45,11 +46,16 @@ export function resetReason(db: Connection, twin: Twin | null): ResetReason | nu
   return isPutBack(current, twin) ? 'PutBack' : null;
 }
 
+export interface Beginning {
+  readonly reason: ResetReason;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly randomId: () => string;
+  readonly twin: Twin | null;
+}
+
 /** A new journal id in the same file: what is known stays, what is promised is numbered anew. */
-export function begin(
-  db: Connection,
-  { reason, at, randomId }: { reason: ResetReason; at: number; randomId: () => string },
-): void {
+export function begin(db: Connection, { reason, at, randomId, twin }: Beginning): void {
   if (reason === 'Damaged') {
     db.exec('DELETE FROM history');
     trust.dropDamagedAssignments(db);
@@ -58,6 +64,7 @@ export function begin(
   setMeta(db, 'boot', '0');
   setMeta(db, 'fresh', reason);
   setMeta(db, 'nonce', randomId());
+  if (twin?.kept) adoptContent(db, at, twin.kept);
   outbox.renumber(db);
   appendHistory(db, at, { kind: 'journal', why: reason });
 }

@@ -85,7 +85,7 @@ export class Journal implements EventSink {
     const twin = readTwin(this.#twinFile);
     this.#transaction(() => {
       const reset = resetReason(db, twin);
-      if (reset) begin(db, { reason: reset, at: this.#now(), randomId: options.randomId });
+      if (reset) begin(db, { ...options, reason: reset, at: this.#now(), twin });
       setMeta(db, 'boot', String(Number(getMeta(db, 'boot') ?? 0) + 1));
     });
     this.id = getMeta(db, 'journal') ?? '';
@@ -229,6 +229,8 @@ export class Journal implements EventSink {
 
   recordTransition(to: Transition): void {
     this.#transaction(() => content.applyTransition(this.#db, this.#now(), to));
+    // It may have set a floor.
+    if (to.state === 'healthy') this.#keepTwin();
   }
 
   /** The files that are to lie in the directory from now on, with the step that says so. */
@@ -241,6 +243,7 @@ export class Journal implements EventSink {
     });
     this.#files = this.#readFiles();
     this.#documents.clear();
+    this.#keepTwin();
   }
 
   /** By file name. */
@@ -343,6 +346,7 @@ export class Journal implements EventSink {
       rootVersion: this.#root?.document.version ?? 0,
       epoch: this.#accepted?.epoch ?? 0,
       generation: this.#accepted?.generation ?? 0,
+      kept: content.keptContent(this.#db),
     };
   }
 }

@@ -77,7 +77,12 @@ function nodeLines(object: ApiObject): string[] {
         `version ${extra?.rootVersion ?? 0}${extra?.development ? ' (development: the hub holds every key)' : ''}`,
       ],
       ['Clock', extra?.clock ?? 'unknown'],
-      ['Last refusal', refusal ? `${refusal.code} at ${refusal.at} on ${refusal.topic}` : '<none>'],
+      [
+        'Last refusal',
+        refusal
+          ? `${refusal.code} at ${refusal.at} on ${refusal.topic}: ${refusal.detail}`
+          : '<none>',
+      ],
     ]),
     'Bundles:',
     ...indent(

@@ -111,6 +111,11 @@ export interface StatusDocument extends NodeStamp {
      * @maxLength 256
      */
     topic: string;
+    /**
+     * A sentence of the agent's own: what was wrong. Nothing of what was refused but numbers and digests.
+     * @maxLength 512
+     */
+    detail: string;
     at: Timestamp;
   };
   /** Hash of the newest row of the journal's history. */

@@ -60,9 +60,19 @@ export class Playground {
     return readFileSync(this.path(`${name}.log`), 'utf8');
   }
 
-  start(name: string, command: string, args: readonly string[]): void {
+  start(name: string, command: string, args: readonly string[], env = {}): void {
     const log = openSync(this.path(`${name}.log`), 'a');
-    this.#running.set(name, spawn(command, args, { stdio: ['ignore', log, log] }));
+    const all = { ...process.env, ...env };
+    const child = spawn(command, args, { stdio: ['ignore', log, log], env: all });
+    this.#running.set(name, child);
+  }
+
+  /** Null once it ended. */
+  pid(name: string): number | null {
+    const child = this.#running.get(name);
+    return child && child.exitCode === null && child.signalCode === null
+      ? (child.pid ?? null)
+      : null;
   }
 
   async kill(name: string, signal: NodeJS.Signals): Promise<void> {
@@ -82,6 +92,17 @@ export class Playground {
     this.#agents.add(this.path(name));
     const all = ['--data-dir', this.path(name), '--file-check-frequency', '2s', ...options];
     this.start(name, process.execPath, [AGENT, 'run', ...all]);
+  }
+
+  /** With more in its environment, a faked clock for example. */
+  startAgentIn(env: Readonly<Record<string, string>>, name: string, ...options: string[]): void {
+    this.#agents.add(this.path(name));
+    this.start(
+      name,
+      process.execPath,
+      [AGENT, 'run', '--data-dir', this.path(name), ...options],
+      env,
+    );
   }
 
   flotilla(...args: string[]): Promise<Run> {
@@ -195,7 +216,11 @@ export async function cableTo(target: number): Promise<Cable> {
 }
 
 /** Mosquitto with the certificate that `hub init` made for it: client certificates, one user per node, nothing kept. */
-export function writeMosquitto(play: Playground, port: number): string {
+export function writeMosquitto(
+  play: Playground,
+  port: number,
+  { allowsAll = false }: { readonly allowsAll?: boolean } = {},
+): string {
   const dir = play.path('mosquitto');
   cpSync(play.path('hub/broker'), dir, { recursive: true });
   play.write(
@@ -218,7 +243,7 @@ export function writeMosquitto(play: Playground, port: number): string {
       `cafile ${dir}/ca.crt`,
       `certfile ${dir}/server.crt`,
       `keyfile ${dir}/server.key`,
-      `acl_file ${dir}/acl`,
+      ...(allowsAll ? [] : [`acl_file ${dir}/acl`]),
       'require_certificate true',
       'use_identity_as_username true',
       'max_queued_messages 0',

@@ -17,12 +17,7 @@ import { canonicalJson, sha256Hex } from '../../../protocol/canonical.js';
 import type { ManifestEntry } from '../../../protocol/documents/bundle.js';
 import { ownedFileName } from '../../../protocol/names.js';
 import type { Result } from '../../../protocol/refusal.js';
-import {
-  assigned,
-  bundleDocument,
-  podManifest,
-  rootDocument,
-} from '../../support/fleet.js';
+import { assigned, bundleDocument, podManifest, rootDocument } from '../../support/fleet.js';
 
 const SHOP = { namespace: 'default', name: 'shop' };
 
