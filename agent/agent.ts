@@ -197,6 +197,7 @@ function startSession({
     openSocket: openBrokerSocket(identity.tls),
     nodeInfo: readNodeInfo,
     refuses: bundleRefusal(policy),
+    enrolledLabels: identity.membership.labels,
     runtimeNone: config.runtime === 'none',
     containerRuntimeVersion: () => held.engine(),
     pods: () => (held.pods?.areKnown() ? held.pods.reports() : null),

@@ -47,6 +47,7 @@ export interface IntakeOptions {
   readonly randomId: () => string;
   readonly log: Log;
   readonly refuses: StageOptions['refuses'];
+  readonly enrolledLabels?: Readonly<Record<string, string>>;
   /** Something changed that the status says. */
   readonly onChange: () => void;
   /** A genuine presence of the hub; `isNew`: another session than before. */

@@ -8,7 +8,7 @@ import type { RootDocument } from '../../protocol/documents/root.js';
 import type { ValidPod } from '../../protocol/pod.js';
 import { parseImageReference } from '../../protocol/pod-image.js';
 import { accept, refuse, type Refusal, type Result } from '../../protocol/refusal.js';
-import { outOfScope } from '../../protocol/release-scope.js';
+import { grantsOn, outOfScope } from '../../protocol/release-scope.js';
 import { scopesOf } from '../../protocol/verify-bundle.js';
 import { bundleKey, stageManifest, type StagedManifest } from './decide.js';
 import type { PromisedDirectory } from './directory.js';
@@ -19,6 +19,8 @@ export interface NodeRules {
   readonly runtimeNone?: boolean;
   /** Why this node's policy keeps a pod of a bundle from running, with rule and field; null: it does not. */
   readonly refuses: (pod: ValidPod) => string | null;
+  /** Those of the enrolment; absent: none. No later document changes them. */
+  readonly enrolledLabels?: Readonly<Record<string, string>>;
 }
 
 export interface VerdictParts extends NodeRules {
@@ -81,7 +83,7 @@ export class Verdicts {
     staged: StagedManifest[],
     { bundle, root, isActive }: Judged,
   ): Result<StagedManifest[]> | null {
-    const { journal, refuses } = this.#parts;
+    const { journal, refuses, enrolledLabels = {} } = this.#parts;
     const pods = staged.flatMap(({ pod }) => pod ?? []);
     if (!isActive) {
       const envelope = journal.bundleEnvelope(bundle.digest);
@@ -89,8 +91,10 @@ export class Verdicts {
       // The root may have changed since the envelope came: what a withdrawn key signed does not begin any more.
       const scopes = scopesOf(envelope, root, bundle);
       if (!scopes.ok) return scopes;
+      const grants = grantsOn(scopes.value, enrolledLabels);
+      if (!grants.ok) return grants;
       for (const pod of pods) {
-        const detail = outOfScope(pod, scopes.value);
+        const detail = outOfScope(pod, grants.value);
         if (detail !== null) return refuse('OutOfScope', `pod ${pod.metadata.name}: ${detail}`);
       }
     }

@@ -14,6 +14,8 @@ interface InitOptions {
   bundlePodSecurity?: string;
   bundleMinHostPort?: string;
   bundleHostPath?: string[];
+  bundleNodeLabel?: string[];
+  bundleMaxNodes?: string;
 }
 
 const collect = (value: string, previous: string[] | undefined) => [...(previous ?? []), value];
@@ -55,6 +57,12 @@ function initCommand(context: Context): Command {
       'host path that bundles may mount below privileged; may be given again',
       collect,
     )
+    .option(
+      '--bundle-node-label <k=v>',
+      'bundles run on nodes that enrolled with this label alone; may be given again',
+      collect,
+    )
+    .option('--bundle-max-nodes <n>', 'the most nodes that one bundle may reach (default: any)')
     .action(async (options: InitOptions) => {
       const { initHub } = await import('../setup/init.js');
       const made = await setUp(() =>
@@ -68,6 +76,8 @@ function initCommand(context: Context): Command {
           bundlePodSecurity: options.bundlePodSecurity,
           bundleMinHostPort: options.bundleMinHostPort,
           bundleHostPaths: options.bundleHostPath,
+          bundleNodeLabels: options.bundleNodeLabel,
+          bundleMaxNodes: options.bundleMaxNodes,
           clock: context.clock,
           random: size => randomBytes(size),
         }),

@@ -15,6 +15,7 @@ import {
 import type { HostAddresses } from './host-addresses.js';
 import { isPodSecurityLevel, POD_SECURITY_LEVELS } from '../../protocol/pod-security-standards.js';
 import { DEFAULT_GRANT, type Grant } from '../../protocol/release-scope.js';
+import { isLabelKey, isLabelValue } from '../selectors.js';
 import { BROKER_NAME, HUB_NAME } from './pki.js';
 import { SetupError } from './setup-error.js';
 
@@ -38,6 +39,10 @@ export interface InitSettings {
   readonly bundleMinHostPort?: string | undefined;
   /** Host paths; none if absent. */
   readonly bundleHostPaths?: readonly string[] | undefined;
+  /** `KEY=VALUE`: labels that a node must have enrolled with; none if absent. */
+  readonly bundleNodeLabels?: readonly string[] | undefined;
+  /** The most nodes that a bundle may reach; any number if absent. */
+  readonly bundleMaxNodes?: string | undefined;
 }
 
 export interface InitPlan {
@@ -95,7 +100,23 @@ function grantOf(settings: InitSettings): Grant {
     podSecurity: level,
     minHostPort: port === 'none' ? null : Number(port),
     hostPaths: [...new Set((settings.bundleHostPaths ?? []).map(hostPathOf))],
+    nodeLabels: Object.fromEntries((settings.bundleNodeLabels ?? []).map(nodeLabelOf)),
+    maxNodes: settings.bundleMaxNodes === undefined ? null : maxNodesOf(settings.bundleMaxNodes),
   };
+}
+
+function nodeLabelOf(text: string): [string, string] {
+  const [, key = '', value = ''] = /^([^=]+)=(.*)$/.exec(text) ?? [];
+  if (key !== '' && isLabelKey(key) && isLabelValue(value)) return [key, value];
+  throw new SetupError(
+    'BadSetting',
+    `--bundle-node-label ${text}: use KEY=VALUE of a Kubernetes label`,
+  );
+}
+
+function maxNodesOf(text: string): number {
+  if (/^[1-9]\d{0,6}$/.test(text) && Number(text) <= 1_000_000) return Number(text);
+  throw new SetupError('BadSetting', `--bundle-max-nodes ${text}: use a number from 1 to 1000000`);
 }
 
 /** As the root's schema has it. */

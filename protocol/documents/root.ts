@@ -47,7 +47,21 @@ export interface ReleaseScope extends RoleKeys {
    * @maxItems 64
    */
   hostPaths: AbsolutePath[];
+  /**
+   * The scope holds on nodes that enrolled with all of these labels; empty: on every node. Judged by the node itself, by
+   * the labels of its enrolment.
+   */
+  nodeLabels: Record<string, string>;
+  /** The scope holds for a bundle as long as it reaches no more nodes than this; null: any number. Judged by the hub. */
+  maxNodes: NodeCount | null;
 }
+
+/**
+ * @asType integer
+ * @minimum 1
+ * @maximum 1000000
+ */
+export type NodeCount = number;
 
 /**
  * @asType integer

@@ -67,12 +67,10 @@ export class Playground {
     this.#running.set(name, child);
   }
 
-  /** Null once it ended. */
-  pid(name: string): number | null {
-    const child = this.#running.get(name);
-    return child && child.exitCode === null && child.signalCode === null
-      ? (child.pid ?? null)
-      : null;
+  pid(name: string): number {
+    const pid = this.#running.get(name)?.pid;
+    if (pid === undefined) throw new Error(`${name} does not run`);
+    return pid;
   }
 
   async kill(name: string, signal: NodeJS.Signals): Promise<void> {
@@ -216,11 +214,7 @@ export async function cableTo(target: number): Promise<Cable> {
 }
 
 /** Mosquitto with the certificate that `hub init` made for it: client certificates, one user per node, nothing kept. */
-export function writeMosquitto(
-  play: Playground,
-  port: number,
-  { allowsAll = false }: { readonly allowsAll?: boolean } = {},
-): string {
+export function writeMosquitto(play: Playground, port: number): string {
   const dir = play.path('mosquitto');
   cpSync(play.path('hub/broker'), dir, { recursive: true });
   play.write(
@@ -243,7 +237,7 @@ export function writeMosquitto(
       `cafile ${dir}/ca.crt`,
       `certfile ${dir}/server.crt`,
       `keyfile ${dir}/server.key`,
-      ...(allowsAll ? [] : [`acl_file ${dir}/acl`]),
+      `acl_file ${dir}/acl`,
       'require_certificate true',
       'use_identity_as_username true',
       'max_queued_messages 0',

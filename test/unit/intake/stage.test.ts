@@ -226,6 +226,30 @@ describe('a bundle', () => {
     assert.deepEqual(states(), ['shop activating FilesWritten']);
   });
 
+  test('a release key that holds on labelled nodes holds where the enrolment says so, and nowhere else', () => {
+    const { roles } = rootDocument();
+    const scopes = [
+      { threshold: 1, keys: [idOf(RELEASE)], ...DEFAULT_GRANT, nodeLabels: { site: 'harbour' } },
+    ];
+    const root = rootDocument({
+      roles: { ...roles, release: [releaseRole([RELEASE], { scopes })] },
+    });
+    const pods = [podManifest('web')];
+    const document = bundleDocument(pods);
+    store(document, pods);
+    stage = makeStage({ enrolledLabels: { site: 'lake' } });
+    assign([document], root);
+    assert.deepEqual(states(), ['shop failed OutOfScope']);
+    assert.equal(
+      journal.bundles()[0]?.message,
+      'the release keys that signed it hold on nodes enrolled with site=harbour; ' +
+        'this node enrolled with site=lake',
+    );
+    stage = makeStage({ enrolledLabels: { site: 'harbour', stage: 'test' } });
+    pass(root);
+    assert.deepEqual(states(), ['shop activating FilesWritten']);
+  });
+
   const BOUND = `sha256:${'b'.repeat(64)}`;
   const digests: readonly [string, string, string[], string][] = [
     [

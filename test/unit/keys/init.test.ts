@@ -23,6 +23,7 @@ import { loadHub } from '../../../hub/setup/load.js';
 import { newSerialNumber, peerOf, pinOf } from '../../../hub/setup/pki.js';
 import { SetupError, type SetupErrorCode } from '../../../hub/setup/setup-error.js';
 import { openSqliteStore } from '../../../hub/store/sqlite.js';
+import { DEFAULT_GRANT } from '../../../protocol/release-scope.js';
 import { openPinnedRoot } from '../../../protocol/verify-root.js';
 import { MovableClock, QUIET_HOST } from '../../support/hub-fixture.js';
 
@@ -103,20 +104,29 @@ describe('what init makes', () => {
     const granted = () => {
       const { root } = loadHub(dataDir);
       return root.document.roles.release.map(({ scopes }) =>
-        scopes.map(({ podSecurity, minHostPort, hostPaths }) => ({
-          podSecurity,
-          minHostPort,
-          hostPaths,
-        })),
+        scopes.map(({ podSecurity, minHostPort, hostPaths, nodeLabels, maxNodes }) => {
+          return { podSecurity, minHostPort, hostPaths, nodeLabels, maxNodes };
+        }),
       );
     };
     await init();
-    assert.deepEqual(granted(), [[{ podSecurity: 'baseline', minHostPort: 1024, hostPaths: [] }]]);
+    assert.deepEqual(granted(), [[DEFAULT_GRANT]]);
     rmSync(dataDir, { recursive: true });
     const bundleHostPaths = ['/dev/', '//dev', '/'];
-    await init({ bundlePodSecurity: 'restricted', bundleMinHostPort: 'none', bundleHostPaths });
+    await init({
+      ...{ bundlePodSecurity: 'restricted', bundleMinHostPort: 'none', bundleHostPaths },
+      ...{ bundleNodeLabels: ['site=harbour'], bundleMaxNodes: '20' },
+    });
     assert.deepEqual(granted(), [
-      [{ podSecurity: 'restricted', minHostPort: null, hostPaths: ['/dev', '/'] }],
+      [
+        {
+          podSecurity: 'restricted',
+          minHostPort: null,
+          hostPaths: ['/dev', '/'],
+          nodeLabels: { site: 'harbour' },
+          maxNodes: 20,
+        },
+      ],
     ]);
   });
 

@@ -2,7 +2,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ValidPod } from '../../../protocol/pod.js';
-import { DEFAULT_GRANT, isBelow, outOfScope, type Grant } from '../../../protocol/release-scope.js';
+import {
+  DEFAULT_GRANT,
+  grantsOn,
+  isBelow,
+  outOfScope,
+  type Grant,
+} from '../../../protocol/release-scope.js';
 
 function pod(spec: Partial<NonNullable<ValidPod['spec']>> = {}): ValidPod {
   return {
@@ -89,6 +95,31 @@ describe('a path lies below a prefix', () => {
   for (const [path, prefix, expected] of rows) {
     test(`${path} ${expected ? 'below' : 'not below'} ${prefix}`, () => {
       assert.equal(isBelow(path, prefix), expected);
+    });
+  }
+});
+
+describe('the labels that a scope asks a node for', () => {
+  const rows: [string, Record<string, string>[], Record<string, string>, number | RegExp][] = [
+    ['none are asked: it holds everywhere', [{}], {}, 1],
+    ['all of them are there', [{ a: '1', b: '2' }], { a: '1', b: '2', c: '3' }, 1],
+    [
+      'one is missing',
+      [{ b: '2', a: '1' }],
+      { a: '1' },
+      /with a=1,b=2; this node enrolled with a=1/,
+    ],
+    ['one is another', [{ a: '1' }], { a: '2' }, /enrolled with a=1; this node enrolled with a=2/],
+    ['those that do not hold here are left out', [{ a: '1' }, { a: '2' }, {}], { a: '2' }, 2],
+    ['what every object has is not a label', [{ constructor: 'x' }], {}, /with no labels/],
+    ['no scope at all is not the labels’ fault', [], {}, 0],
+  ];
+  for (const [sentence, asked, labels, expected] of rows) {
+    test(sentence, () => {
+      const grants = asked.map(nodeLabels => grant({ nodeLabels }));
+      const result = grantsOn(grants, labels);
+      if (typeof expected === 'number') assert.equal(result.ok && result.value.length, expected);
+      else assert.match(result.ok ? '' : result.refusal.detail, expected);
     });
   }
 });
