@@ -161,6 +161,11 @@ export function conditionsSince(
   });
 }
 
+/** Milliseconds since 1970 as the wire has them. */
+export function iso(at: number): string {
+  return new Date(at).toISOString();
+}
+
 /** The same, after the time on which they stand moved. */
 export function shifted(conditions: readonly Condition[], ms: number): Condition[] {
   return conditions.map(condition => {

@@ -4,7 +4,7 @@
  * health is judged and recorded here, hub or no hub. Never throws for a message's content.
  */
 import type { HubDocument } from '../../protocol/documents/hub.js';
-import type { StatusDocument } from '../../protocol/documents/node.js';
+import type { Condition, StatusDocument } from '../../protocol/documents/node.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import type { Refusal } from '../../protocol/refusal.js';
 import { openHubDocument } from '../../protocol/verify-messages.js';
@@ -21,6 +21,7 @@ import {
   eventBatch,
   fittedStatus,
   READS,
+  iso,
   shifted,
   statusVersion,
   toldPod,
@@ -72,6 +73,8 @@ export class Report {
   #told = new WeakMap<PodReport, ToldPod>();
   /** What was told before stood on this. */
   #timeBase = { base: 0, by: 0 };
+  /** As they were said last: what is new in them has a new time. */
+  #conditions: readonly Condition[] = [];
   /** Uptime of the newest status: its ack proves that the hub lives. */
   #statusSince = 0;
   #pods = new Map<string, SeenPod>();
@@ -180,9 +183,9 @@ export class Report {
     const { base, by } = this.#timeBase;
     this.#timeBase = { base: timeline.base(), by: timeline.by() };
     if (by !== timeline.by()) this.#told = new WeakMap();
-    if (this.#status === null || base === timeline.base()) return;
-    const conditions = shifted(this.#status.conditions, timeline.base() - base);
-    this.#status = { ...this.#status, conditions };
+    if (base !== timeline.base()) {
+      this.#conditions = shifted(this.#conditions, timeline.base() - base);
+    }
   }
 
   /** What a full disk refuses is judged again later; what is told is right in any case. */
@@ -279,7 +282,7 @@ export class Report {
       lastRefusal: intake.lastRefusal,
       journalHead: journal.head(),
       reads: READS,
-      conditions: conditionsSince(conditions, this.#status?.conditions ?? [], at),
+      conditions: conditionsSince(conditions, this.#conditions, at),
       info: { ...info, agentVersion, containerRuntimeVersion: containerRuntimeVersion() },
       capacity: { ...capacity },
       allocatable: { ...allocatable },
@@ -295,6 +298,7 @@ export class Report {
     const { journal, clock, pods, time } = this.#options;
     if (pods() === null) return;
     this.#status = { ...status, counter: journal.nextCounter() };
+    this.#conditions = status.conditions;
     this.#statusVersion = version;
     this.#statusSince = time.uptime();
     this.#resend.put(STATUS, String(this.#status.counter));
@@ -352,8 +356,4 @@ export class Report {
     const pod = this.#pods.get(key.slice(4));
     return pod ? podMessage(this.#options, pod) : null;
   }
-}
-
-function iso(at: number): string {
-  return new Date(at).toISOString();
 }

@@ -3,7 +3,7 @@ import type { BundleObjectStatus, BundleSpec, EventSpec, NodeExtra, PodExtra } f
 import { isConfigMap, isPod, type BundleManifest } from '../../protocol/bundle-manifest.js';
 import type { ApiObject } from './client.js';
 import { nodeViewOf, obstacleLines, progressLine, progressOf } from './rollout-progress.js';
-import { layOut } from '../../protocol/columns.js';
+import { ageText, layOut } from '../../protocol/columns.js';
 import {
   conditionLines,
   eventLines,
@@ -39,12 +39,32 @@ export function describeObject(input: Described): string[] {
 }
 
 function body(input: Described): string[] {
-  if (input.object.kind === 'Node') return nodeLines(input.object);
+  if (input.object.kind === 'Node') return nodeLines(input.object, input.now);
   if (input.object.kind === 'Bundle') return bundleLines(input);
   return podText(input.object);
 }
 
-function nodeLines(object: ApiObject): string[] {
+/** Whose word the fields of a Node are. */
+function provenance(extra: NodeExtra | undefined): [string, string][] {
+  const { said, journal } = extra ?? {};
+  if (said === undefined) return [];
+  const added =
+    said.clockOffset === null ? '' : `, ${said.clockOffset / 1000} s added to its clock`;
+  return [
+    [
+      'Told by the node',
+      `all but what the hub concludes, as of ${said.at} by the node's time${added}`,
+    ],
+    [
+      'Signed by',
+      `${said.signedBy}\njournal ${journal ?? ''}, start ${said.boot}, number ${said.counter}`,
+    ],
+    ['Concluded by the hub', 'Ready, CountersForked, Last report'],
+    ['Set by people', 'labels, annotations'],
+  ];
+}
+
+function nodeLines(object: ApiObject, now: number): string[] {
   const status = object.status as {
     conditions?: ConditionLike[];
     nodeInfo?: Record<string, string>;
@@ -70,7 +90,13 @@ function nodeLines(object: ApiObject): string[] {
       ],
       ['Capacity', pairs(status.capacity)],
       ['System', pairs(status.nodeInfo)],
-      ['Last report', extra?.reportedAt ?? 'never'],
+      [
+        'Last report',
+        extra?.reportedAt
+          ? `${extra.reportedAt} (${ageText(now - Date.parse(extra.reportedAt))} ago)`
+          : 'never',
+      ],
+      ...provenance(extra),
       ['Assignment', `epoch ${extra?.epoch ?? 0}, generation ${extra?.generation ?? 0}`],
       [
         'Root',

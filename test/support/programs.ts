@@ -73,6 +73,11 @@ export class Playground {
     return pid;
   }
 
+  /** Started, and not ended by this test. */
+  isRunning(name: string): boolean {
+    return this.#running.has(name);
+  }
+
   async kill(name: string, signal: NodeJS.Signals): Promise<void> {
     const child = this.#running.get(name);
     this.#running.delete(name);

@@ -1,5 +1,6 @@
-/** The Table of nodes: the columns of Kubernetes' own server. */
+/** The Table of nodes: the columns of Kubernetes' own server; wide, also how old the node's word is, and its clock. */
 import type { NodeSpec, NodeStatus } from 'kubernetes-types/core/v1.js';
+import type { NodeExtra } from '../../objects.js';
 import type { ApiObject } from '../api-object.js';
 import { age } from '../../../protocol/human-duration.js';
 import { column, nameColumn, orNone, wideColumn, type TableShape } from './table.js';
@@ -37,10 +38,15 @@ export const NODE_TABLE: TableShape = {
     wideColumn('OS-Image', 'Operating system'),
     wideColumn('Kernel-Version', 'Kernel'),
     wideColumn('Container-Runtime', 'Container engine and its version'),
+    wideColumn(
+      'Reported',
+      "Time since the node's newest signed status was recorded: so old are its own fields",
+    ),
+    wideColumn('Clock', 'What the node knows of the time: synced, floor or suspect'),
   ],
   cells(object, nowMs) {
     const { metadata } = object;
-    const status = (object['status'] ?? {}) as NodeStatus;
+    const status = (object['status'] ?? {}) as NodeStatus & { flotilla?: NodeExtra };
     const info = status.nodeInfo;
     return [
       metadata.name,
@@ -53,6 +59,8 @@ export const NODE_TABLE: TableShape = {
       info?.osImage || '<unknown>',
       info?.kernelVersion || '<unknown>',
       info?.containerRuntimeVersion || '<unknown>',
+      status.flotilla?.reportedAt ? age(status.flotilla.reportedAt, nowMs) : '<never>',
+      status.flotilla?.clock ?? '<unknown>',
     ];
   },
 };
