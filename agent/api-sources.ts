@@ -54,6 +54,9 @@ export function apiSources(
       engineUp: held.engine() !== '',
       hubConnected: held.session?.connected() ?? null,
       unconfirmedEvents: unconfirmedEvents(held),
+      refusals: [...(held.session?.refusals() ?? [])].map(([code, count]) => {
+        return { labels: { code }, count };
+      }),
       probes: held.probeTotals(),
       rejections: [...(held.pods?.rejections() ?? [])].map(([reason, count]) => {
         return { labels: { reason }, count };

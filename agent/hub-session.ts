@@ -10,6 +10,9 @@ import { presenceMaker } from './report/node.js';
 import { startReport, type Report, type ReportOptions } from './report/report.js';
 import { TimeKeeper, type TimeKeeperOptions } from './time/time-keeper.js';
 
+/** Came on a topic that is not this node's, which nothing of it is read from (security.md S68). */
+const STRAY = 'UnexpectedTopic';
+
 export interface HubSessionOptions
   extends
     Omit<IntakeOptions, 'link' | 'onChange' | 'onHub' | 'time'>,
@@ -25,6 +28,8 @@ export interface HubSession {
   readonly intake: Intake;
   readonly report: Report;
   connected(): boolean;
+  /** Messages that were not taken since the agent was started, by the code of the refusal. */
+  refusals(): ReadonlyMap<string, number>;
   /** Pods, conditions or events changed. */
   changed(): void;
   close(): Promise<void>;
@@ -68,9 +73,13 @@ export function startHubSession(options: HubSessionOptions): HubSession {
   });
   intake = begun;
   report = startReport({ ...options, link: viaLink, intake: () => begun.state(), time });
+  let strays = 0;
   const receive = (topic: string, payload: Buffer) => {
     const address = topics.parse(topic);
-    if (!address || ('node' in address && address.node !== identity.node)) return;
+    if (!address || ('node' in address && address.node !== identity.node)) {
+      strays++;
+      return;
+    }
     if (address.kind !== 'ack' && address.kind !== 'time') {
       return begun.receive(address, topic, payload);
     }
@@ -100,6 +109,7 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     intake: begun,
     report,
     connected: () => viaLink.connected(),
+    refusals: () => new Map([...begun.refusals(), [STRAY, strays]]),
     changed: () => report.changed(),
     close: async () => {
       journal.onEvent = null;

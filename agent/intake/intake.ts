@@ -292,6 +292,11 @@ export class Intake {
     this.#work();
   }
 
+  /** Refused messages since the agent was started, by code. */
+  refusals(): ReadonlyMap<string, number> {
+    return this.#refusals.counts();
+  }
+
   /** A document that is not this one's to read was refused: said all the same. */
   refused(refusal: Refusal, payload: Buffer, topic: string): void {
     if (this.#refusals.note(refusal, payload, topic)) this.#options.onChange();

@@ -22,6 +22,7 @@ export class Refusals {
   readonly #log: Log;
   readonly #prefix: string;
   readonly #logged = new Map<string, number>();
+  readonly #counts = new Map<string, number>();
   #last: (Omit<LastRefusal, 'at'> & { readonly uptime: number }) | null = null;
 
   /** `prefix`: of the fleet's topics, cut off from what is said. */
@@ -38,8 +39,14 @@ export class Refusals {
     return { ...last, at: new Date(this.#time.timeline().at(uptime)).toISOString() };
   }
 
+  /** Since the agent was started, by code. */
+  counts(): ReadonlyMap<string, number> {
+    return this.#counts;
+  }
+
   /** False for what was said within the last minute. */
   note({ code, detail }: Refusal, payload: Uint8Array, topic: string): boolean {
+    this.#counts.set(code, (this.#counts.get(code) ?? 0) + 1);
     const digest = sha256Hex(payload);
     const now = this.#clock.monotonic();
     if (!mayLogRefusal(this.#logged, digest, now)) return false;

@@ -5,10 +5,12 @@
 import assert from 'node:assert/strict';
 import { copyFileSync, existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { readJournal } from '../../../agent/journal/reader.js';
 import { canonicalJson, sha256Hex } from '../../../protocol/canonical.js';
 import type { AssignmentDocument } from '../../../protocol/documents/assignment.js';
 import type { BundleDocument } from '../../../protocol/documents/bundle.js';
+import type { StatusDocument } from '../../../protocol/documents/node.js';
 import { seal } from '../../../protocol/envelope.js';
 import { refuses, type Attack } from '../../support/attacks/refusal.js';
 import { attacks, type Row } from '../../support/attacks/row.js';
@@ -306,6 +308,36 @@ const JOURNALS: readonly Row[] = [
   },
 ];
 
+const SILENCE: Row = {
+  id: 'S22',
+  title: 'freeze: HubSilent after seven days of uptime, with old retained messages too; pods run',
+  run: async ({ open }) => {
+    const victim = await open();
+    const containers = running(victim);
+    const from = await victim.restart({}, () => {
+      // Seven days of uptime without the hub, but for a few seconds, as the agent saves them.
+      const db = new Database(victim.play.path(NODE, 'journal.db'));
+      const ms = String(7 * DAY - 3_000);
+      db.prepare("INSERT OR REPLACE INTO meta VALUES ('hub-silent-ms', ?)").run(ms);
+      db.close();
+    });
+    const old = victim.recorded.get(topicOf(victim));
+    assert.ok(old);
+    const isSilent = ({ conditions }: StatusDocument) =>
+      conditions.some(({ type }) => type === 'HubSilent');
+    await victim.publish(topicOf(victim), old);
+    await victim.said('HubSilent', isSilent, from);
+    const { stdout } = await victim.play.agent('status', '--data-dir', victim.play.path(NODE));
+    assert.match(stdout, /HubSilent +True +NoFreshAnswer +no fresh answer of the hub for 7d/);
+    assert.deepEqual(running(victim), containers);
+    await victim.tellTime((await asksForTime(victim)).nonce, Date.now());
+    await victim.said('heard', status => !isSilent(status), victim.statuses.length);
+    const { events } = readJournal(victim.play.path(NODE));
+    const told = events.map(({ reason }) => reason).filter(reason => /^Hub/.test(reason));
+    assert.deepEqual(told, ['HubSilent', 'HubHeard']);
+  },
+};
+
 const CLOCKS: readonly Row[] = [
   {
     id: 'S28',
@@ -381,5 +413,6 @@ attacks('freshness, order and time', [
   ...ORDER,
   ...CONTENT,
   ...JOURNALS,
+  SILENCE,
   ...(noFakedClock() === false ? CLOCKS : []),
 ]);

@@ -239,6 +239,26 @@ export class Victim {
     await this.#broker.publishAsync(topic, payload, { qos: 1, retain });
   }
 
+  /** As many as the connection takes, nothing waited for; each with its number. */
+  async flood(topic: string, count: number, make: (n: number) => string): Promise<void> {
+    for (let n = 0; n < count; n++) {
+      this.#broker.publish(topic, make(n), { qos: 0 });
+      if (n % 1_000 === 999) await new Promise(resolve => setImmediate(resolve));
+    }
+  }
+
+  /** How a device of the fleet reaches the broker. */
+  broker(): { readonly url: string; readonly tls: { key: string; cert: string; ca: string } } {
+    const read = (file: string) => readFileSync(this.play.path(file), 'utf8');
+    const tls = { key: read('hub/keys/mqtt.key'), cert: read('hub/pki/mqtt.crt') };
+    return { url: this.#url.value, tls: { ...tls, ca: read('hub/pki/ca.crt') } };
+  }
+
+  /** The agent's figures in Prometheus' text. */
+  metrics(): Promise<string> {
+    return this.#ask('/metrics');
+  }
+
   /** As another device of the fleet. */
   async publishAsDevice(topic: string, payload: Buffer | string, retain = true): Promise<void> {
     await this.#device.publishAsync(topic, payload, { qos: 1, retain });
@@ -337,14 +357,18 @@ export class Victim {
     for (const pod of pods) await this.publishBlob(canonicalJson(pod));
   }
 
-  agentStatus(): Promise<AgentStatus> {
+  async agentStatus(): Promise<AgentStatus> {
+    return JSON.parse(await this.#ask('/status')) as AgentStatus;
+  }
+
+  #ask(path: string): Promise<string> {
     const socketPath = this.play.path(NODE, 'agent.sock');
     return new Promise((done, fail) => {
-      const asked = request({ socketPath, path: '/status' }, response => {
+      const asked = request({ socketPath, path }, response => {
         let body = '';
         response.setEncoding('utf8');
         response.on('data', (chunk: string) => (body += chunk));
-        response.on('end', () => done(JSON.parse(body) as AgentStatus));
+        response.on('end', () => done(body));
       });
       asked.on('error', fail);
       asked.end();
