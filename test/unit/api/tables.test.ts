@@ -365,6 +365,8 @@ describe('cells', () => {
       'OS-Image': 'Debian GNU/Linux 12',
       'Kernel-Version': '6.1.0',
       'Container-Runtime': 'docker://28.2.2',
+      Reported: '23h',
+      Clock: 'synced',
     });
   });
 
