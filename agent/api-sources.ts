@@ -8,6 +8,7 @@ import type { HubSession } from './hub-session.js';
 import type { Journal } from './journal/journal.js';
 import type { StoredIdentity } from './membership/identity.js';
 import type { Pods } from './pods/pods.js';
+import { NO_FIGURES } from './pods/tallies.js';
 import type { PodReport } from './ports.js';
 import type { ContainerExec, ContainerStats } from './runtime/exec.js';
 import type { ContainerRuntime } from './runtime/runtime.js';
@@ -58,9 +59,7 @@ export function apiSources(
         return { labels: { code }, count };
       }),
       probes: held.probeTotals(),
-      rejections: [...(held.pods?.rejections() ?? [])].map(([reason, count]) => {
-        return { labels: { reason }, count };
-      }),
+      counted: held.pods?.figures() ?? NO_FIGURES,
       residentBytes: process.memoryUsage.rss(),
       cpuSeconds: process.cpuUsage().user / 1e6 + process.cpuUsage().system / 1e6,
     }),

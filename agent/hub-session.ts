@@ -4,7 +4,8 @@
  */
 import type { Socket } from 'node:net';
 import { topicsOf } from '../protocol/topics.js';
-import { startIntake, type Intake, type IntakeOptions } from './intake/intake.js';
+import { startIntake, type Intake } from './intake/intake.js';
+import type { IntakeOptions } from './intake/intake-options.js';
 import { startLink } from './link/link.js';
 import { presenceMaker } from './report/node.js';
 import { startReport, type Report, type ReportOptions } from './report/report.js';

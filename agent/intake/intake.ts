@@ -4,62 +4,24 @@
  * changes nothing but the last refusal in the status. Only the newest assignment is worked on.
  * Works on after a restart without the hub (security.md 1.5–1.8).
  */
-import type { HubDocument } from '../../protocol/documents/hub.js';
-import type { StatusDocument } from '../../protocol/documents/node.js';
 import { keyId } from '../../protocol/keys.js';
-import type { Clock, Log } from '../../protocol/ports.js';
 import { refuse, type Refusal } from '../../protocol/refusal.js';
 import { topicsOf, type Address, type Topics } from '../../protocol/topics.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
 import { openAssignment } from '../../protocol/verify-assignment.js';
 import { openHubDocument } from '../../protocol/verify-messages.js';
 import { Alarm } from './alarm.js';
+import { rootConditions, rootRefuses } from './decide.js';
+import type { IntakeOptions, IntakeState } from './intake-options.js';
 import { Refusals } from './refusals.js';
 import { Requests } from './requests.js';
 import { RootWalk } from './roots.js';
-import { Stage, type StageOptions } from './stage.js';
+import { Stage } from './stage.js';
 import { Supply } from './supply.js';
 import { isDiskError } from '../journal/database.js';
-import type { Journal } from '../journal/journal.js';
-import type { Link } from '../link/link.js';
-import type { OwnedDirectory } from './owned-files.js';
 import type { SourceCondition } from '../ports.js';
-import type { NodeIdentity } from '../report/node.js';
-import type { TimeKeeper } from '../time/time-keeper.js';
 
 const RETRY_MS = 15_000;
-
-export interface IntakeOptions {
-  readonly identity: NodeIdentity;
-  readonly journal: Journal;
-  readonly directory: OwnedDirectory;
-  readonly link: Pick<Link, 'connected' | 'publish' | 'subscribe' | 'unsubscribe'>;
-  /** Where a kubelet runs the pods, bundles with ConfigMaps are refused. */
-  readonly runtimeNone?: boolean;
-  /** From the join: where the chain of roots begins. */
-  readonly pinnedRoot: TrustedRoot;
-  /** Kubernetes' word for this machine: `amd64`, `arm64`, `arm`. */
-  readonly arch: string;
-  readonly agentVersion: string;
-  readonly clock: Clock;
-  readonly time: Pick<TimeKeeper, 'now' | 'doubt' | 'timeline' | 'uptime'>;
-  readonly random: () => number;
-  readonly randomId: () => string;
-  readonly log: Log;
-  readonly refuses: StageOptions['refuses'];
-  readonly enrolledLabels?: Readonly<Record<string, string>>;
-  /** Something changed that the status says. */
-  readonly onChange: () => void;
-  /** A genuine presence of the hub; `isNew`: another session than before. */
-  readonly onHub: (hub: HubDocument, isNew: boolean) => void;
-}
-
-/** What the status says of the intake. */
-export interface IntakeState {
-  readonly root: TrustedRoot;
-  readonly lastRefusal: StatusDocument['lastRefusal'];
-  readonly conditions: readonly SourceCondition[];
-}
 
 /** @throws JournalError `OtherFleet` */
 export function startIntake(options: IntakeOptions): Intake {
@@ -135,6 +97,7 @@ export class Intake {
       conditions: [
         ...journal.conditions(),
         ...this.#stage.conditions(root.document),
+        ...rootConditions(root.document, this.#options.time.now().now, this.#options.agentVersion),
         ...(this.#diskFault === null ? [] : [diskCondition(this.#diskFault)]),
       ],
     };
@@ -154,6 +117,7 @@ export class Intake {
 
   linkUp(): void {
     this.#supply.reconnected();
+    this.#roots.reconnected();
     this.#requests.beginAnew();
     this.#work();
   }
@@ -192,7 +156,10 @@ export class Intake {
 
   #hub(payload: Buffer, topic: string): void {
     const opened = openHubDocument('hub', payload, { root: this.#root() });
-    if (!opened.ok) return this.refused(opened.refusal, payload, topic);
+    if (!opened.ok) {
+      const awaitsRoot = opened.refusal.code === 'BadSignature' && this.#roots.holdHub(payload);
+      return awaitsRoot ? undefined : this.refused(opened.refusal, payload, topic);
+    }
     const { document } = opened.value;
     if (document.epoch < this.#root().document.epoch) {
       return this.refused(refuse('Rollback', 'hub: of a former epoch').refusal, payload, topic);
@@ -241,6 +208,12 @@ export class Intake {
       this.#roots.dropAssignment();
       this.#expired = null;
       if (!opened.value.changed) return;
+      const unfit = rootRefuses(
+        this.#root().document,
+        this.#options.time.now().now,
+        this.#options.agentVersion,
+      );
+      if (unfit) return this.#notAccepted(unfit, payload, topic);
       journal.acceptAssignment(opened.value);
       const { epoch, generation, bundles } = opened.value.document;
       log.info('assignment accepted', { epoch, generation, bundles: bundles.length });
@@ -253,12 +226,16 @@ export class Intake {
     }
     const held = this.#roots.hold(opened.refusal, payload, this.#root());
     if (held) return this.#work();
-    this.refused(opened.refusal, payload, topic);
-    if (opened.refusal.code === 'Expired') {
-      this.#expired = { payload, topic };
-      this.#options.time.doubt();
-    }
+    this.#notAccepted(opened.refusal, payload, topic);
     this.#requests.assignmentSoon();
+  }
+
+  /** What the time alone speaks against may be right once the hub told it. */
+  #notAccepted(refusal: Refusal, payload: Buffer, topic: string): void {
+    this.refused(refusal, payload, topic);
+    if (refusal.code !== 'Expired') return;
+    this.#expired = { payload, topic };
+    this.#options.time.doubt();
   }
 
   /** The hub told the time. */
@@ -269,14 +246,12 @@ export class Intake {
   }
 
   /**
-   * An ordinary rotation is no refusal; an assignment that still waits for its root after ten
-   * seconds is one.
+   * An ordinary rotation is no refusal; what still waits for its root after ten seconds is one.
    */
   #rootDidNotCome(): void {
-    const held = this.#roots.heldAssignment();
-    if (!held) return;
-    const { refusal } = refuse('RootRequired', `assignment: needs root ${this.#roots.next()}`);
-    this.refused(refusal, held.payload, held.topic);
+    for (const { refusal, payload, topic } of this.#roots.overdue()) {
+      this.refused(refusal, payload, topic);
+    }
   }
 
   #answer(payload: Buffer, topic: string): void {

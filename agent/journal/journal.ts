@@ -11,6 +11,7 @@ import type { TrustedRoot, Verified } from '../../protocol/verified.js';
 import type { OpenedAssignment } from '../../protocol/verify-assignment.js';
 import type { CompletionStore } from '../pods/pods.js';
 import type { Machine } from '../time/machine.js';
+import type { VersionStore } from '../pods/versions.js';
 import type { BundleName, EventSink, NewEvent, SourceCondition } from '../ports.js';
 import { completionStore } from './completions.js';
 import { begin, resetConditions, resetReason, type ResetReason } from './begin.js';
@@ -22,6 +23,7 @@ import * as outbox from './outbox.js';
 import { timeMemory, type TimeMemory } from './time-memory.js';
 import * as trust from './trust.js';
 import { readTwin, tryToWriteTwin, type Twin } from './twin.js';
+import { versionStore } from './versions.js';
 
 export type { OwnedFile, BundleRecord, RevisionRecord } from './content.js';
 export type { Transition, HistoryEntry, HistoryRow } from './history.js';
@@ -121,7 +123,6 @@ export class Journal implements EventSink {
     return conditions;
   }
 
-  // -------------------------------------------------------------------------------------------
   // trust
 
   root(): TrustedRoot | null {
@@ -172,7 +173,6 @@ export class Journal implements EventSink {
     this.#keepTwin();
   }
 
-  // -----------------------------------------------------------------------------------------
   // content
 
   /** The digest that this node knows for a revision's number. */
@@ -220,7 +220,6 @@ export class Journal implements EventSink {
     this.#transaction(() => this.#db.prepare('DELETE FROM blobs WHERE digest = ?').run(digest));
   }
 
-  // --------------------------------------------------------------------------------------
   // activation
 
   bundles(): content.BundleRecord[] {
@@ -237,7 +236,7 @@ export class Journal implements EventSink {
   activate(to: Transition, files: readonly content.OwnedFile[]): void {
     this.#transaction(() => {
       content.applyTransition(this.#db, this.#now(), to);
-      const digest = to.state === 'removing' ? null : to.digest;
+      const digest = ['removing', 'failed'].includes(to.state) ? null : to.digest;
       content.replaceFiles(this.#db, to, { digest, files });
       content.prune(this.#db, this.#accepted ? digestsOf(this.#accepted.document) : []);
     });
@@ -251,7 +250,6 @@ export class Journal implements EventSink {
     return this.#files;
   }
 
-  // ------------------------------------------------------------------------------------------
   // outbox
 
   /**
@@ -313,9 +311,9 @@ export class Journal implements EventSink {
     return timeMemory(this.#db);
   }
 
-  /** Pods that ended for good. */
-  completions(): CompletionStore {
-    return completionStore(this.#db);
+  /** Pods that ended for good, and what those on the engine were made from. */
+  ofPods(): { readonly completions: CompletionStore; readonly versions: VersionStore } {
+    return { completions: completionStore(this.#db), versions: versionStore(this.#db) };
   }
 
   close(): void {

@@ -97,6 +97,10 @@ export const MIGRATIONS: readonly string[] = [
   ) WITHOUT ROWID;
   `,
   `
+  -- What each pod on the engine was made from: acted on while its successor may not begin.
+  CREATE TABLE versions (uid TEXT PRIMARY KEY, version TEXT NOT NULL) WITHOUT ROWID;
+  `,
+  `
   -- When an event happened by a clock that nobody can set: milliseconds of uptime, in which run of the machine.
   ALTER TABLE events ADD COLUMN machine TEXT;
   ALTER TABLE events ADD COLUMN uptime INTEGER;

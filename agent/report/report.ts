@@ -10,7 +10,7 @@ import type { Refusal } from '../../protocol/refusal.js';
 import { openHubDocument } from '../../protocol/verify-messages.js';
 import { bundleHealth } from './bundle-health.js';
 import { Alarm } from '../intake/alarm.js';
-import type { IntakeState } from '../intake/intake.js';
+import type { IntakeState } from '../intake/intake-options.js';
 import { isDiskError } from '../journal/database.js';
 import type { Journal } from '../journal/journal.js';
 import type { Link } from '../link/link.js';

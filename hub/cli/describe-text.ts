@@ -20,6 +20,8 @@ interface Described {
   readonly events: readonly ApiObject[];
   /** For a bundle: every node. */
   readonly nodes: readonly ApiObject[];
+  /** For a node: the version in force in the fleet. */
+  readonly fleetRoot: number | null;
   /** Milliseconds since 1970. */
   readonly now: number;
 }
@@ -39,7 +41,7 @@ export function describeObject(input: Described): string[] {
 }
 
 function body(input: Described): string[] {
-  if (input.object.kind === 'Node') return nodeLines(input.object, input.now);
+  if (input.object.kind === 'Node') return nodeLines(input);
   if (input.object.kind === 'Bundle') return bundleLines(input);
   return podText(input.object);
 }
@@ -64,7 +66,7 @@ function provenance(extra: NodeExtra | undefined): [string, string][] {
   ];
 }
 
-function nodeLines(object: ApiObject, now: number): string[] {
+function nodeLines({ object, fleetRoot, now }: Described): string[] {
   const status = object.status as {
     conditions?: ConditionLike[];
     nodeInfo?: Record<string, string>;
@@ -100,7 +102,7 @@ function nodeLines(object: ApiObject, now: number): string[] {
       ['Assignment', `epoch ${extra?.epoch ?? 0}, generation ${extra?.generation ?? 0}`],
       [
         'Root',
-        `version ${extra?.rootVersion ?? 0}${extra?.development ? ' (development: the hub holds every key)' : ''}`,
+        `version ${extra?.rootVersion ?? 0}${behindText(extra, fleetRoot)}${extra?.development ? ' (development: the hub holds every key)' : ''}`,
       ],
       ['Clock', extra?.clock ?? 'unknown'],
       [
@@ -117,6 +119,11 @@ function nodeLines(object: ApiObject, now: number): string[] {
         : layOut([['Name', 'Revision', 'State', 'Since', 'Reason'], ...bundles]),
     ),
   ];
+}
+
+function behindText(extra: NodeExtra | undefined, fleetRoot: number | null): string {
+  const isBehind = fleetRoot !== null && (extra?.rootVersion ?? 0) < fleetRoot;
+  return isBehind ? `, behind: the fleet has ${fleetRoot}` : '';
 }
 
 function namesOf(manifests: readonly BundleManifest[]): string {

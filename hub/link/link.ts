@@ -4,12 +4,7 @@
  * means is judged behind `onMessage`. Nothing is kept while it is down: desired state is in the
  * store, and what else is lost the nodes ask for again.
  */
-import type {
-  AckDocument,
-  AnswerDocument,
-  HubDocument,
-  TimeDocument,
-} from '../../protocol/documents/hub.js';
+import type { HubDocument } from '../../protocol/documents/hub.js';
 import { seal } from '../../protocol/envelope.js';
 import type { Signer } from '../../protocol/keys.js';
 import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
@@ -64,6 +59,8 @@ export interface HubLink {
   /** True from the PUBACK of the birth to the end of the connection. */
   connected(): boolean;
   readonly messenger: NodeMessenger;
+  /** Connects anew: what is announced with a connection is signed by a key, or for an epoch, that is not in force any more. */
+  renew(): void;
   /** Writes the last mark, says offline and disconnects; takes two seconds at most. Twice is safe. */
   close(): Promise<void>;
 }
@@ -108,6 +105,7 @@ class MqttHubLink implements HubLink {
   #session: Session | null = null;
   #fresh: boolean;
   #messages = 0;
+  #isRenewing = false;
   #closing: Promise<void> | null = null;
 
   constructor(options: HubLinkOptions) {
@@ -127,6 +125,16 @@ class MqttHubLink implements HubLink {
     return this.#session?.up === true && this.#session.connection.connected();
   }
 
+  renew(): void {
+    const session = this.#session;
+    if (!session || this.#stop.signal.aborted) return;
+    this.#isRenewing = true;
+    // A mark by the new key first: one by the former would not be believed, and everything be published again.
+    void this.#inTime(Promise.resolve(session.publisher?.stop())).then(() =>
+      session.connection.disconnect(),
+    );
+  }
+
   close(): Promise<void> {
     return (this.#closing ??= this.#close());
   }
@@ -140,12 +148,16 @@ class MqttHubLink implements HubLink {
         publisher?.stop(),
         connection.publish(this.#topics.hub(), will, { retain: true }),
       ]);
-      const enough = new AbortController();
-      await Promise.race([goodbye, this.#options.clock.sleep(GOODBYE_MS, enough.signal)]);
-      enough.abort();
+      await this.#inTime(goodbye);
     }
     session?.connection.disconnect();
     await this.#done;
+  }
+
+  async #inTime(goodbye: Promise<unknown>): Promise<void> {
+    const enough = new AbortController();
+    await Promise.race([goodbye, this.#options.clock.sleep(GOODBYE_MS, enough.signal)]);
+    enough.abort();
   }
 
   async #run(first: Session): Promise<void> {
@@ -154,6 +166,11 @@ class MqttHubLink implements HubLink {
     for (let attempt = 0; ;) {
       const { upMs, reason } = await this.#attend(session);
       if (this.#stop.signal.aborted) return;
+      if (this.#isRenewing) {
+        this.#isRenewing = false;
+        session = this.#open();
+        continue;
+      }
       if (upMs >= SETTLED_MS) attempt = 0;
       const delayMs = hubBackOffMs(attempt++, fraction(random(4)));
       log.warn('no connection to the broker', { broker: url, reason, retryInMs: delayMs });
@@ -312,9 +329,6 @@ class MqttHubLink implements HubLink {
     await session.connection.publish(this.#topics.hub(), session.birth, { retain: true });
   }
 
-  #message(kind: 'ack', node: string, document: AckDocument): void;
-  #message(kind: 'answer', node: string, document: AnswerDocument): void;
-  #message(kind: 'time', node: string, document: TimeDocument): void;
   #message(kind: 'ack' | 'answer' | 'time', node: string, document: object): void {
     const session = this.#session;
     if (!session?.connection.connected() || this.#messages >= MESSAGES_MAX) return;

@@ -26,6 +26,12 @@ function address(status: NodeStatus, type: string): string | undefined {
   return (status.addresses ?? []).find(a => a.type === type)?.address;
 }
 
+/** What it never said it may have all the same. */
+function rootText(status: NodeStatus & { readonly flotilla?: Partial<NodeExtra> }): string {
+  const version = status.flotilla?.rootVersion ?? 0;
+  return version === 0 ? '<unknown>' : String(version);
+}
+
 export const NODE_TABLE: TableShape = {
   columns: [
     nameColumn(),
@@ -38,6 +44,7 @@ export const NODE_TABLE: TableShape = {
     wideColumn('OS-Image', 'Operating system'),
     wideColumn('Kernel-Version', 'Kernel'),
     wideColumn('Container-Runtime', 'Container engine and its version'),
+    wideColumn('Root', 'Version of the root that it said last'),
     wideColumn(
       'Reported',
       "Time since the node's newest signed status was recorded: so old are its own fields",
@@ -59,6 +66,7 @@ export const NODE_TABLE: TableShape = {
       info?.osImage || '<unknown>',
       info?.kernelVersion || '<unknown>',
       info?.containerRuntimeVersion || '<unknown>',
+      rootText(status),
       status.flotilla?.reportedAt ? age(status.flotilla.reportedAt, nowMs) : '<never>',
       status.flotilla?.clock ?? '<unknown>',
     ];
