@@ -8,6 +8,7 @@ import { startIntake, type Intake } from './intake/intake.js';
 import type { IntakeOptions } from './intake/intake-options.js';
 import { startLink } from './link/link.js';
 import { presenceMaker } from './report/node.js';
+import { Commands } from './intake/commands.js';
 import { startReport, type Report, type ReportOptions } from './report/report.js';
 import { TimeKeeper, type TimeKeeperOptions } from './time/time-keeper.js';
 
@@ -43,7 +44,7 @@ export interface HubSession {
 export function startHubSession(options: HubSessionOptions): HubSession {
   const { identity, journal, clock, random, randomId, log } = options;
   const topics = topicsOf(identity.fleet);
-  const own = (kind: 'ack' | 'presence' | 'time') => topics.node(identity.node, kind);
+  const own = (kind: 'ack' | 'presence' | 'time' | 'command') => topics.node(identity.node, kind);
   // Link, intake and report know each other: what is called before all are there waits for the
   // first look.
   let report: Report | null = null;
@@ -74,6 +75,13 @@ export function startHubSession(options: HubSessionOptions): HubSession {
   });
   intake = begun;
   report = startReport({ ...options, link: viaLink, intake: () => begun.state(), time });
+  const commands = new Commands({ ...options, link: viaLink, root: () => begun.state().root });
+  const makePresence = presenceMaker(identity, journal, randomId);
+  const read = {
+    ack: (payload: Buffer) => report.ack(payload),
+    time: (payload: Buffer) => time.answer(payload),
+    command: (payload: Buffer) => commands.receive(payload),
+  };
   let strays = 0;
   const receive = (topic: string, payload: Buffer) => {
     const address = topics.parse(topic);
@@ -81,20 +89,25 @@ export function startHubSession(options: HubSessionOptions): HubSession {
       strays++;
       return;
     }
-    if (address.kind !== 'ack' && address.kind !== 'time') {
+    const { kind } = address;
+    if (kind !== 'ack' && kind !== 'time' && kind !== 'command') {
       return begun.receive(address, topic, payload);
     }
     if (payload.byteLength === 0) return;
-    const refusal = address.kind === 'ack' ? report.ack(payload) : time.answer(payload);
+    const refusal = read[kind](payload);
     if (refusal) begun.refused(refusal, payload, topic);
   };
   journal.onEvent = () => report.changed();
   link = startLink({
     brokers: options.brokers,
     clientId: identity.node,
-    topics: [...begun.topics(), own('ack'), own('time'), own('presence')],
+    topics: [...begun.topics(), ...(['ack', 'time', 'presence', 'command'] as const).map(own)],
     openSocket: options.openSocket,
-    presence: presenceMaker(identity, journal, randomId),
+    presence: () => {
+      const presence = makePresence();
+      commands.begin(presence.session);
+      return presence;
+    },
     onMessage: receive,
     onUp: () => {
       begun.linkUp();

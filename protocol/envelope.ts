@@ -17,11 +17,13 @@ export const DOCUMENT_KINDS = [
   'answer',
   'time',
   'ack',
+  'command',
   'presence',
   'request',
   'status',
   'pod',
   'event',
+  'reply',
   'join',
   'joined',
 ] as const;

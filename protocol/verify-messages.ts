@@ -6,6 +6,7 @@ import type { JoinDocument, JoinedDocument } from './documents/enrolment.js';
 import type {
   AckDocument,
   AnswerDocument,
+  CommandDocument,
   HubDocument,
   MarkDocument,
   TimeDocument,
@@ -14,6 +15,7 @@ import type {
   EventDocument,
   PodDocument,
   PresenceDocument,
+  ReplyDocument,
   RequestDocument,
   StatusDocument,
 } from './documents/node.js';
@@ -38,6 +40,7 @@ interface HubDocuments {
   answer: AnswerDocument;
   time: TimeDocument;
   ack: AckDocument;
+  command: CommandDocument;
   joined: JoinedDocument;
 }
 
@@ -47,6 +50,7 @@ export interface NodeDocuments {
   status: StatusDocument;
   pod: PodDocument;
   event: EventDocument;
+  reply: ReplyDocument;
   join: JoinDocument;
 }
 
@@ -56,6 +60,7 @@ const HUB_VALIDATORS: Record<keyof HubDocuments, Validator> = {
   answer: validate.validateAnswerDocument,
   time: validate.validateTimeDocument,
   ack: validate.validateAckDocument,
+  command: validate.validateCommandDocument,
   joined: validate.validateJoinedDocument,
 };
 
@@ -71,6 +76,7 @@ const NODE_VALIDATORS: Record<keyof NodeDocuments, Validator> = {
   status: validate.validateStatusDocument,
   pod: validate.validatePodDocument,
   event: validate.validateEventDocument,
+  reply: validate.validateReplyDocument,
   join: validate.validateJoinDocument,
 };
 

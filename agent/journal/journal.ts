@@ -19,6 +19,7 @@ import * as content from './content.js';
 import { isDiskError, JournalError, openDatabase, unusable, type Connection } from './database.js';
 import { historyHead, type Transition } from './history.js';
 import { getMeta, setMeta } from './meta.js';
+import { keptContent, type KeptContent } from './kept-content.js';
 import * as outbox from './outbox.js';
 import { timeMemory, type TimeMemory } from './time-memory.js';
 import * as trust from './trust.js';
@@ -176,6 +177,10 @@ export class Journal implements EventSink {
   // content
 
   /** The digest that this node knows for a revision's number. */
+  kept(): KeptContent {
+    return keptContent(this.#db);
+  }
+
   knownDigest(bundle: BundleName, revision: number): string | null {
     return content.knownDigest(this.#db, bundle, revision);
   }
@@ -338,14 +343,11 @@ export class Journal implements EventSink {
   }
 
   #twin(): Twin {
-    return {
-      journal: this.id,
-      boot: this.boot,
-      rootVersion: this.#root?.document.version ?? 0,
-      epoch: this.#accepted?.epoch ?? 0,
-      generation: this.#accepted?.generation ?? 0,
-      kept: content.keptContent(this.#db),
-    };
+    const { id: journal, boot } = this;
+    const { epoch = 0, generation = 0 } = this.#accepted ?? {};
+    const rootVersion = this.#root?.document.version ?? 0;
+    const kept = content.keptContent(this.#db);
+    return { journal, boot, rootVersion, epoch, generation, kept };
   }
 }
 

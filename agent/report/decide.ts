@@ -32,6 +32,7 @@ export const READS: StatusDocument['reads'] = {
   answer: [1],
   time: [1],
   ack: [1],
+  command: [1],
 };
 
 type Json = Record<string, unknown>;

@@ -26,6 +26,7 @@ import type {
 import { NO_STARTS, type Starts } from './starts.js';
 import { isLabelKey, isLabelValue } from '../selectors.js';
 import { isFields, reportedStatus, strings } from './reported-status.js';
+import { RESTORING } from '../recovery/restored-store.js';
 import type { ObjectDraft, ReporterRecord } from '../store/store.js';
 
 const ANNOTATION = {
@@ -152,7 +153,13 @@ function conditionsOf({ node, status, reporter, starts, now }: NodeSaid): NodeCo
   });
   const heartbeat = status ? seconds(now) : (was?.lastHeartbeatTime ?? seconds(now));
   const concluded = forkConditions(starts?.fork ?? null, { before, now });
-  return [{ type: 'Ready', lastHeartbeatTime: heartbeat, ...ready }, ...concluded, ...own];
+  const ofHub = status ? before.filter(c => c.type === RESTORING) : [];
+  return [
+    { type: 'Ready', lastHeartbeatTime: heartbeat, ...ready },
+    ...concluded,
+    ...own,
+    ...ofHub,
+  ];
 }
 
 function forkConditions(

@@ -17,6 +17,7 @@ import {
   type SignedAssignment,
 } from './director.js';
 import type { BundleObject, NodeObject } from '../objects.js';
+import { heldNodes } from '../recovery/held-nodes.js';
 import { candidateOf, decide, rollUp, type Candidate } from './rollout.js';
 import {
   StoreError,
@@ -138,6 +139,7 @@ function next({ root, hubSigner, clock }: AssigningParts, of: NextOf): SignedAss
     nodeKey: of.nodeKey,
     bundles: of.bundles,
     current,
+    generationFloor: of.current?.generation ?? 0,
     nonce: of.nonce,
     now: clock.now(),
   });
@@ -153,9 +155,14 @@ async function freshAssignment(parts: ControllerParts, node: string, nonce: stri
     const identity = await store.identity(node);
     const object = (await store.get('Node', '', node)) as NodeObject | null;
     if (identity?.state !== 'active' || !object) return;
+    // Said again by the node later: it is sent nothing before it was heard.
+    if ((await heldNodes(store, parts.root().document.epoch)).has(node)) return;
     const current = await store.assignment(node);
     const assigned = current ? assignmentOf(current).bundles : [];
-    const bundles = decide(await candidates(parts), { labels: object.metadata.labels, assigned });
+    const isLearning = (await store.recovery())?.learning === true;
+    const bundles = isLearning
+      ? assigned
+      : decide(await candidates(parts), { labels: object.metadata.labels, assigned });
     const nodeKey = keyId(identity.identityKey);
     const signed = next(parts, { node, nodeKey, nonce, bundles, current });
     try {
@@ -214,6 +221,8 @@ async function nextAssignments(
   parts: AssigningParts,
 ): Promise<{ readonly batches: readonly Mutation[][]; readonly unfit: readonly string[] }> {
   const { store } = parts;
+  if ((await store.recovery())?.learning) return { batches: [], unfit: [] };
+  const unheard = await heldNodes(store, parts.root().document.epoch);
   const offered = await candidates(parts);
   const [nodes, identities, assignments] = await Promise.all([
     store.list('Node'),
@@ -227,7 +236,7 @@ async function nextAssignments(
   let batch: Mutation[] = [];
   for (const { node, identityKey, state } of identities) {
     const nodeLabels = labels.get(node);
-    if (state !== 'active' || !nodeLabels) continue;
+    if (state !== 'active' || !nodeLabels || unheard.has(node)) continue;
     const current = records.get(node) ?? null;
     const assigned = current ? assignmentOf(current).bundles : [];
     const bundles = decide(offered, { labels: nodeLabels, assigned });

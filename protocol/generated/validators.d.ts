@@ -4,8 +4,8 @@ import type { AssignmentDocument } from '../documents/assignment.js';
 import type { BundleDocument } from '../documents/bundle.js';
 import type { JoinDocument, JoinedDocument } from '../documents/enrolment.js';
 import type { Envelope } from '../documents/envelope.js';
-import type { HubDocument, MarkDocument, AnswerDocument, TimeDocument, AckDocument } from '../documents/hub.js';
-import type { PresenceDocument, RequestDocument, StatusDocument, PodDocument, EventDocument } from '../documents/node.js';
+import type { HubDocument, MarkDocument, AnswerDocument, TimeDocument, CommandDocument, AckDocument } from '../documents/hub.js';
+import type { PresenceDocument, RequestDocument, ReplyDocument, StandingDocument, StatusDocument, PodDocument, EventDocument } from '../documents/node.js';
 import type { RootDocument } from '../documents/root.js';
 
 /** `errors` belongs to the last call: read it at once. */
@@ -40,11 +40,17 @@ export const validateAnswerDocument: DocumentValidator<AnswerDocument>;
 /** Reports the first error. */
 export const validateTimeDocument: DocumentValidator<TimeDocument>;
 /** Reports the first error. */
+export const validateCommandDocument: DocumentValidator<CommandDocument>;
+/** Reports the first error. */
 export const validateAckDocument: DocumentValidator<AckDocument>;
 /** Reports the first error. */
 export const validatePresenceDocument: DocumentValidator<PresenceDocument>;
 /** Reports the first error. */
 export const validateRequestDocument: DocumentValidator<RequestDocument>;
+/** Reports the first error. */
+export const validateReplyDocument: DocumentValidator<ReplyDocument>;
+/** Reports the first error. */
+export const validateStandingDocument: DocumentValidator<StandingDocument>;
 /** Reports the first error. */
 export const validateStatusDocument: DocumentValidator<StatusDocument>;
 /** Reports the first error. */

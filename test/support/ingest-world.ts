@@ -74,6 +74,7 @@ export class IngestWorld {
         },
         answer: (_, document) => void (this.delivers && this.answers.push(document)),
         time: (_, document) => void (this.delivers && this.times.push(document)),
+        command: () => undefined,
       },
       clock: this.clock,
       log: { info: say, warn: say, error: say },

@@ -19,6 +19,10 @@ function statusText(object: ApiObject, status: NodeStatus): string {
   const ready = (status.conditions ?? []).find(c => c.type === 'Ready');
   const words = [ready === undefined ? 'Unknown' : ready.status === 'True' ? 'Ready' : 'NotReady'];
   if ((object['spec'] as NodeSpec | undefined)?.unschedulable) words.push('SchedulingDisabled');
+  const isRestoring = (status.conditions ?? []).some(
+    c => c.type === 'Restoring' && c.status === 'True',
+  );
+  if (isRestoring) words.push('Restoring');
   return words.join(',');
 }
 

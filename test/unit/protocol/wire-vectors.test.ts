@@ -51,6 +51,7 @@ function open(kind: DocumentKind, bytes: Uint8Array): Result<unknown> {
     case 'answer':
     case 'time':
     case 'ack':
+    case 'command':
     case 'joined':
       return openHubDocument(kind, bytes, { root, node: NODE_NAME });
     case 'presence':
@@ -58,6 +59,7 @@ function open(kind: DocumentKind, bytes: Uint8Array): Result<unknown> {
     case 'status':
     case 'pod':
     case 'event':
+    case 'reply':
     case 'join':
       return openNodeDocument(kind, bytes, {
         fleet: FLEET,
