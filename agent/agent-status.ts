@@ -28,6 +28,7 @@ export interface AgentStatus {
     readonly rootVersion: number;
     readonly development: boolean;
     readonly clock: StatusDocument['clock'];
+    readonly clockOffset: StatusDocument['clockOffset'];
     readonly lastRefusal: StatusDocument['lastRefusal'];
     /** Key id: what an operator compares before secrets are sealed for it. */
     readonly sealingKey: string;
@@ -77,6 +78,7 @@ export function agentStatus(input: AgentStatusInput): AgentStatus {
             rootVersion: told.rootVersion,
             development: told.development,
             clock: told.clock,
+            clockOffset: told.clockOffset,
             lastRefusal: told.lastRefusal,
             sealingKey: input.sealingKey,
             bundles: told.bundles,

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, realpathSync } from 'node:fs';
 import type { Clock, Log } from '../protocol/ports.js';
-import { VERSION } from '../protocol/version.js';
+import { RELEASED_AT, VERSION } from '../protocol/version.js';
 import type { AgentConfig } from './config.js';
 import { bundleRefusal, type AdmissionPolicy } from './admission/policy.js';
 import { apiSources, type Held } from './api-sources.js';
@@ -27,6 +27,8 @@ import { SealedSecrets } from './secrets/sealed-secrets.js';
 import { openSealingKeys } from './secrets/sealing-keys.js';
 import { lockDirectory } from './sources/directory-lock.js';
 import { watchOwnedFiles } from './sources/owned-watch.js';
+import { watchKernelClock } from './time/kernel-clock.js';
+import { thisMachine, type Machine } from './time/machine.js';
 import { AgentError, serveLoopback, serveSocket } from './api/server.js';
 
 export interface AgentOptions {
@@ -129,7 +131,9 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
     closings.push(() => loopback.close());
   }
 
-  const journal = openJournal({ dataDir, clock, randomId: () => randomBytes(16).toString('hex') });
+  const machine = thisMachine();
+  const randomId = () => randomBytes(16).toString('hex');
+  const journal = openJournal({ dataDir, clock, machine, randomId });
   held.journal = journal;
   closings.push(() => journal.close());
   if (journal.setAside)
@@ -146,7 +150,15 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
       assignment: () => journal.accepted()?.document ?? null,
       log,
     });
-    const session = startSession({ ...options, identity, journal, held, policy });
+    const session = startSession({
+      ...options,
+      identity,
+      journal,
+      held,
+      policy,
+      machine,
+      closings,
+    });
     held.session = session;
     closings.push(() => session.close());
   }
@@ -183,6 +195,8 @@ interface SessionParts extends AgentOptions {
   readonly journal: Journal;
   readonly held: Held;
   readonly policy: AdmissionPolicy;
+  readonly machine: Machine;
+  readonly closings: Closing[];
 }
 
 function startSession({
@@ -193,7 +207,11 @@ function startSession({
   log,
   held,
   policy,
+  machine,
+  closings,
 }: SessionParts): HubSession {
+  const kernel = watchKernelClock({ clock, onChange: () => held.session?.changed() });
+  closings.push(() => kernel.close());
   return startHubSession({
     identity,
     journal,
@@ -201,6 +219,9 @@ function startSession({
     pinnedRoot: identity.root,
     arch: architecture(),
     agentVersion: VERSION,
+    releasedAt: RELEASED_AT,
+    machine,
+    kernelSynced: () => kernel.isSynced(),
     brokers: identity.membership.brokers,
     openSocket: openBrokerSocket(identity.tls),
     nodeInfo: readNodeInfo,

@@ -60,6 +60,9 @@ export function apiSources(
       engineUp: held.engine() !== '',
       hubConnected: held.session?.connected() ?? null,
       unconfirmedEvents: unconfirmedEvents(held),
+      refusals: [...(held.session?.refusals() ?? [])].map(([code, count]) => {
+        return { labels: { code }, count };
+      }),
       probes: held.probeTotals(),
       counted: held.pods?.figures() ?? NO_FIGURES,
       residentBytes: process.memoryUsage.rss(),

@@ -25,6 +25,12 @@ export interface NodeExtra {
   /** RFC 3339: when the hub recorded the newest status. */
   readonly reportedAt: string | null;
   readonly journal: string | null;
+  /** Who stands for what is told below, and as of when. */
+  readonly said?: NodeWord;
+  /** Starts of the agent under its current journal. */
+  readonly starts?: readonly NodeStart[];
+  /** What one device alone cannot have said. */
+  readonly fork?: NodeFork | null;
   readonly epoch: number;
   readonly generation: number;
   readonly rootVersion: number;
@@ -36,6 +42,33 @@ export interface NodeExtra {
   readonly pods: StatusDocument['pods'];
   /** By the same keys: the pod documents that were recorded. */
   readonly recorded: Readonly<Record<string, RecordedPod>>;
+}
+
+/** The document that a Node's status was made from, `Ready` and `CountersForked` excepted: they are the hub's own. */
+export interface NodeWord {
+  /** RFC 3339: the node's time, as it told it. */
+  readonly at: string;
+  /** Milliseconds that the node adds to its own clock; null: nobody told it. */
+  readonly clockOffset: number | null;
+  readonly boot: number;
+  readonly counter: number;
+  /** Key id of the identity key that signed it. */
+  readonly signedBy: string;
+}
+
+export interface NodeStart {
+  readonly boot: number;
+  /** The first connection that was heard of; 0: none yet. */
+  readonly n: number;
+  readonly session: string;
+  /** Of the newest status of this start. */
+  readonly counter: number;
+  readonly digest: string;
+}
+
+export interface NodeFork {
+  readonly reason: 'SessionTwice' | 'StatusTwice' | 'OlderStart';
+  readonly message: string;
 }
 
 export interface RecordedPod {

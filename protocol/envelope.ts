@@ -16,6 +16,7 @@ export const DOCUMENT_KINDS = [
   'hub',
   'mark',
   'answer',
+  'time',
   'ack',
   'command',
   'presence',

@@ -64,11 +64,15 @@ export function openAssignment(
   if (last && document.generation === last.generation) {
     return refuse(
       'Equivocation',
-      `assignment: other content for generation ${document.generation}`,
+      `assignment: other content for generation ${document.generation}: ${digest} after ${last.digest}`,
     );
   }
   if (context.freshOnly && (document.nonce === null || document.nonce !== context.nonce)) {
     return refuse('NotFresh', 'assignment: does not answer the open request of this node');
+  }
+  // A day that no calendar has compares as never.
+  if (Number.isNaN(Date.parse(document.notAfter)) || Number.isNaN(Date.parse(document.issued))) {
+    return refuse('Malformed', 'assignment: issued or notAfter is no such day or hour');
   }
   if (context.now > Date.parse(document.notAfter))
     return refuse('Expired', 'assignment: past its notAfter');

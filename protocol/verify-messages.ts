@@ -9,6 +9,7 @@ import type {
   CommandDocument,
   HubDocument,
   MarkDocument,
+  TimeDocument,
 } from './documents/hub.js';
 import type {
   EventDocument,
@@ -37,6 +38,7 @@ interface HubDocuments {
   hub: HubDocument;
   mark: MarkDocument;
   answer: AnswerDocument;
+  time: TimeDocument;
   ack: AckDocument;
   command: CommandDocument;
   joined: JoinedDocument;
@@ -56,9 +58,16 @@ const HUB_VALIDATORS: Record<keyof HubDocuments, Validator> = {
   hub: validate.validateHubDocument,
   mark: validate.validateMarkDocument,
   answer: validate.validateAnswerDocument,
+  time: validate.validateTimeDocument,
   ack: validate.validateAckDocument,
   command: validate.validateCommandDocument,
   joined: validate.validateJoinedDocument,
+};
+
+/** Of the payload, where it is not that of any document. */
+const HUB_BYTES_MAX: Partial<Record<keyof HubDocuments, number>> = {
+  joined: 2 * MESSAGE_BYTES_MAX,
+  time: 1024,
 };
 
 const NODE_VALIDATORS: Record<keyof NodeDocuments, Validator> = {
@@ -83,7 +92,7 @@ export function openHubDocument<K extends keyof HubDocuments>(
   const root = context.root.document;
   const opened = openSigned<HubDocuments[K]>(bytes, {
     kind,
-    bytesMax: kind === 'joined' ? 2 * MESSAGE_BYTES_MAX : PAYLOAD_BYTES_MAX,
+    bytesMax: HUB_BYTES_MAX[kind] ?? PAYLOAD_BYTES_MAX,
     validator: HUB_VALIDATORS[kind],
     root,
     role: root.roles.hub,

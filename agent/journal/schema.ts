@@ -113,6 +113,11 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (namespace, bundle, name)
   ) WITHOUT ROWID;
   `,
+  `
+  -- When an event happened by a clock that nobody can set: milliseconds of uptime, in which run of the machine.
+  ALTER TABLE events ADD COLUMN machine TEXT;
+  ALTER TABLE events ADD COLUMN uptime INTEGER;
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

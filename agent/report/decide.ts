@@ -31,6 +31,7 @@ export const READS: StatusDocument['reads'] = {
   assignment: [1],
   hub: [1],
   answer: [1],
+  time: [1],
   ack: [1],
   command: [1],
 };
@@ -159,6 +160,19 @@ export function conditionsSince(
       message: message.slice(0, 1024).toWellFormed(),
       lastTransitionTime: last?.lastTransitionTime ?? at,
     };
+  });
+}
+
+/** Milliseconds since 1970 as the wire has them. */
+export function iso(at: number): string {
+  return new Date(at).toISOString();
+}
+
+/** The same, after the time on which they stand moved. */
+export function shifted(conditions: readonly Condition[], ms: number): Condition[] {
+  return conditions.map(condition => {
+    const at = Date.parse(condition.lastTransitionTime) + ms;
+    return { ...condition, lastTransitionTime: new Date(at).toISOString() };
   });
 }
 

@@ -3,7 +3,7 @@ import type { BundleObjectStatus, BundleSpec, EventSpec, NodeExtra, PodExtra } f
 import { isConfigMap, isPod, type BundleManifest } from '../../protocol/bundle-manifest.js';
 import type { ApiObject } from './client.js';
 import { nodeViewOf, obstacleLines, progressLine, progressOf } from './rollout-progress.js';
-import { layOut } from '../../protocol/columns.js';
+import { ageText, layOut } from '../../protocol/columns.js';
 import {
   conditionLines,
   eventLines,
@@ -46,7 +46,27 @@ function body(input: Described): string[] {
   return podText(input.object);
 }
 
-function nodeLines({ object, fleetRoot }: Described): string[] {
+/** Whose word the fields of a Node are. */
+function provenance(extra: NodeExtra | undefined): [string, string][] {
+  const { said, journal } = extra ?? {};
+  if (said === undefined) return [];
+  const added =
+    said.clockOffset === null ? '' : `, ${said.clockOffset / 1000} s added to its clock`;
+  return [
+    [
+      'Told by the node',
+      `all but what the hub concludes, as of ${said.at} by the node's time${added}`,
+    ],
+    [
+      'Signed by',
+      `${said.signedBy}\njournal ${journal ?? ''}, start ${said.boot}, number ${said.counter}`,
+    ],
+    ['Concluded by the hub', 'Ready, CountersForked, Last report'],
+    ['Set by people', 'labels, annotations'],
+  ];
+}
+
+function nodeLines({ object, fleetRoot, now }: Described): string[] {
   const status = object.status as {
     conditions?: ConditionLike[];
     nodeInfo?: Record<string, string>;
@@ -72,14 +92,25 @@ function nodeLines({ object, fleetRoot }: Described): string[] {
       ],
       ['Capacity', pairs(status.capacity)],
       ['System', pairs(status.nodeInfo)],
-      ['Last report', extra?.reportedAt ?? 'never'],
+      [
+        'Last report',
+        extra?.reportedAt
+          ? `${extra.reportedAt} (${ageText(now - Date.parse(extra.reportedAt))} ago)`
+          : 'never',
+      ],
+      ...provenance(extra),
       ['Assignment', `epoch ${extra?.epoch ?? 0}, generation ${extra?.generation ?? 0}`],
       [
         'Root',
         `version ${extra?.rootVersion ?? 0}${behindText(extra, fleetRoot)}${extra?.development ? ' (development: the hub holds every key)' : ''}`,
       ],
       ['Clock', extra?.clock ?? 'unknown'],
-      ['Last refusal', refusal ? `${refusal.code} at ${refusal.at} on ${refusal.topic}` : '<none>'],
+      [
+        'Last refusal',
+        refusal
+          ? `${refusal.code} at ${refusal.at} on ${refusal.topic}: ${refusal.detail}`
+          : '<none>',
+      ],
     ]),
     'Bundles:',
     ...indent(

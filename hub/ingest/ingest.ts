@@ -2,6 +2,7 @@
  * The hub's other loop: messages of nodes → verified → folded into what is known → one transaction per node and turn → ack.
  * The ack goes out after the commit, never before. Decides nothing by itself.
  */
+import { keyId } from '../../protocol/keys.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import type { Verified, TrustedRoot } from '../../protocol/verified.js';
 import { openNodeDocument, type NodeDocuments } from '../../protocol/verify-messages.js';
@@ -188,8 +189,8 @@ class NodeIngest implements Ingest {
     const { fleet } = this.#parts.root().document;
     const opened = openNodeDocument(kind, payload, { fleet, node, identityKey });
     if (opened.ok) {
-      const { document } = opened.value as Verified<unknown>;
-      return [{ kind, document, retained } as Opened];
+      const { document, digest } = opened.value as Verified<unknown>;
+      return [{ kind, document, digest, signedBy: keyId(identityKey), retained } as Opened];
     }
     this.#complain(node, `${opened.refusal.code}: ${opened.refusal.detail}`);
     return [];
@@ -226,9 +227,11 @@ class NodeIngest implements Ingest {
     ]);
     if (!object) return null;
     const before = object as NodeObject;
-    const { recorded, pods } = before.status.flotilla;
+    const { recorded, pods, starts = [], fork = null } = before.status.flotilla;
     const connected = this.#connected.has(node);
-    const state = await change(stateOf(node, reporters, { recorded, pods, connected }));
+    const state = await change(
+      stateOf(node, reporters, { recorded, pods, starts, fork, connected }),
+    );
     const now = new Date(clock.now()).toISOString();
     const mutations = await nodeWrites(this.#parts, { before, reporters, state, now });
     if (mutations.length > 0) await store.commit(actorOf(node), mutations);
@@ -260,7 +263,7 @@ class NodeIngest implements Ingest {
       case 'presence':
         return withPresence(current, one.document);
       case 'status':
-        return withStatus(current, one.document, arrival);
+        return withStatus(current, one.document, one);
       case 'event':
         return withEvents(current, one.document);
       case 'pod':
@@ -340,6 +343,8 @@ type Opened = {
   [K in NodeMessage['kind']]: {
     readonly kind: K;
     readonly document: NodeDocuments[K];
+    readonly digest: string;
+    readonly signedBy: string;
     readonly retained: boolean;
   };
 }[NodeMessage['kind']];

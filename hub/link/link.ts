@@ -112,11 +112,10 @@ class MqttHubLink implements HubLink {
     this.#options = options;
     this.#topics = topicsOf(options.root().document.fleet);
     this.#fresh = options.brokerIsFresh;
-    this.messenger = {
-      ack: (node, document) => this.#message('ack', node, document),
-      answer: (node, document) => this.#message('answer', node, document),
-      command: (node, document) => this.#message('command', node, document),
-    };
+    const say = (kind: keyof NodeMessenger) => (node: string, document: object) =>
+      this.#message(kind, node, document);
+    const [ack, answer, time, command] = [say('ack'), say('answer'), say('time'), say('command')];
+    this.messenger = { ack, answer, time, command };
     const first = this.#open();
     this.#done = this.#run(first);
   }

@@ -3,7 +3,15 @@
  *
  * The JSDoc tags are rules: the build turns each exported `…Document` into a validator that refuses unknown fields.
  */
-import type { Counter, Digest, FleetId, Label, PublicKeyHex, RandomId } from './values.js';
+import type {
+  Counter,
+  Digest,
+  FleetId,
+  Label,
+  PublicKeyHex,
+  RandomId,
+  Timestamp,
+} from './values.js';
 
 /** Presence of the hub: retained, and its will. A hint; nothing is decided on it alone. */
 export interface HubDocument {
@@ -33,6 +41,14 @@ export interface AnswerDocument {
   published: Digest[];
   /** @maxItems 256 */
   absent: Digest[];
+}
+
+/** Answer to a request for the time; good for that nonce alone, and for a minute after it was asked. */
+export interface TimeDocument {
+  fleet: FleetId;
+  node: Label;
+  nonce: RandomId;
+  time: Timestamp;
 }
 
 /**

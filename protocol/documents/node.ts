@@ -25,8 +25,11 @@ export interface PresenceDocument extends NodeStamp {
 export interface RequestDocument extends NodeStamp {
   counter: Counter;
   nonce: RandomId;
-  /** `blobs`: publish these again; `root`: publish this version; `assignment`: a fresh one that carries the nonce. */
-  want: 'blobs' | 'root' | 'assignment';
+  /**
+   * `blobs`: publish these again; `root`: publish this version; `assignment`: a fresh one that carries the nonce; `time`:
+   * the hub's time with the nonce.
+   */
+  want: 'blobs' | 'root' | 'assignment' | 'time';
   /** @maxItems 256 */
   digests: Digest[];
   rootVersion: Counter;
@@ -130,7 +133,15 @@ export interface StatusDocument extends NodeStamp {
   /** Of the accepted assignment; 0 before the first. */
   generation: Counter;
   rootVersion: Counter;
+  /**
+   * `synced`: the hub told the time, or the kernel's clock is disciplined; `floor`: nothing but the time floor is proven;
+   * `suspect`: the clock is past the end of the root in force and nothing proves it.
+   */
   clock: 'synced' | 'floor' | 'suspect';
+  /**
+   * Milliseconds to add to the node's own clock; times in its documents have it added already. Null: nobody told.
+   */
+  clockOffset: number | null;
   /** Of the root in force: the hub holds every key. */
   development: boolean;
   lastRefusal: null | {
@@ -143,6 +154,11 @@ export interface StatusDocument extends NodeStamp {
      * @maxLength 256
      */
     topic: string;
+    /**
+     * A sentence of the agent's own: what was wrong. Nothing of what was refused but numbers and digests.
+     * @maxLength 512
+     */
+    detail: string;
     at: Timestamp;
   };
   /** Hash of the newest row of the journal's history. */

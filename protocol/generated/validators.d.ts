@@ -4,7 +4,7 @@ import type { AssignmentDocument } from '../documents/assignment.js';
 import type { BundleDocument } from '../documents/bundle.js';
 import type { JoinDocument, JoinedDocument } from '../documents/enrolment.js';
 import type { Envelope } from '../documents/envelope.js';
-import type { HubDocument, MarkDocument, AnswerDocument, CommandDocument, AckDocument } from '../documents/hub.js';
+import type { HubDocument, MarkDocument, AnswerDocument, TimeDocument, CommandDocument, AckDocument } from '../documents/hub.js';
 import type { PresenceDocument, RequestDocument, ReplyDocument, StandingDocument, StatusDocument, PodDocument, EventDocument } from '../documents/node.js';
 import type { RootDocument } from '../documents/root.js';
 import type { SecretDocument } from '../documents/secret.js';
@@ -38,6 +38,8 @@ export const validateHubDocument: DocumentValidator<HubDocument>;
 export const validateMarkDocument: DocumentValidator<MarkDocument>;
 /** Reports the first error. */
 export const validateAnswerDocument: DocumentValidator<AnswerDocument>;
+/** Reports the first error. */
+export const validateTimeDocument: DocumentValidator<TimeDocument>;
 /** Reports the first error. */
 export const validateCommandDocument: DocumentValidator<CommandDocument>;
 /** Reports the first error. */

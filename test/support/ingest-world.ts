@@ -13,7 +13,7 @@ import type { NodeMessage } from '../../hub/link/messages.js';
 import type { EventObject, NodeObject, PodObject } from '../../hub/objects.js';
 import { openSqliteStore } from '../../hub/store/sqlite.js';
 import type { Actor, Committed, Mutation, Store } from '../../hub/store/store.js';
-import type { AckDocument, AnswerDocument } from '../../protocol/documents/hub.js';
+import type { AckDocument, AnswerDocument, TimeDocument } from '../../protocol/documents/hub.js';
 import { topicsOf } from '../../protocol/topics.js';
 import { SimulatedClock } from '../sim/clock.js';
 import { FLEET, NOW, trustedRoot } from './fleet.js';
@@ -30,6 +30,7 @@ export class IngestWorld {
   readonly logged: string[] = [];
   readonly acks: AckDocument[] = [];
   readonly answers: AnswerDocument[] = [];
+  readonly times: TimeDocument[] = [];
   /** Asked for with a nonce. */
   readonly fresh: string[] = [];
   /** Commits of nodes that are on disk. */
@@ -72,6 +73,7 @@ export class IngestWorld {
           this.onAck(document);
         },
         answer: (_, document) => void (this.delivers && this.answers.push(document)),
+        time: (_, document) => void (this.delivers && this.times.push(document)),
         command: () => undefined,
       },
       clock: this.clock,

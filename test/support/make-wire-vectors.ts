@@ -60,6 +60,7 @@ const documents: Record<DocumentKind, [object, Signer]> = {
     { fleet: FLEET, node: NODE_NAME, nonce: id('5'), published: [digest('6')], absent: [] },
     HUB,
   ],
+  time: [{ fleet: FLEET, node: NODE_NAME, nonce: id('5'), time: at }, HUB],
   ack: [
     {
       fleet: FLEET,
@@ -114,6 +115,7 @@ const documents: Record<DocumentKind, [object, Signer]> = {
       generation: 7,
       rootVersion: 1,
       clock: 'synced',
+      clockOffset: null,
       development: true,
       lastRefusal: null,
       journalHead: digest('c'),

@@ -60,9 +60,11 @@ export class Playground {
     return readFileSync(this.path(`${name}.log`), 'utf8');
   }
 
-  start(name: string, command: string, args: readonly string[]): void {
+  start(name: string, command: string, args: readonly string[], env = {}): void {
     const log = openSync(this.path(`${name}.log`), 'a');
-    this.#running.set(name, spawn(command, args, { stdio: ['ignore', log, log] }));
+    const all = { ...process.env, ...env };
+    const child = spawn(command, args, { stdio: ['ignore', log, log], env: all });
+    this.#running.set(name, child);
   }
 
   /** Of a program that runs. */
@@ -70,6 +72,11 @@ export class Playground {
     const pid = this.#running.get(name)?.pid;
     if (pid === undefined) throw new Error(`${name} does not run`);
     return pid;
+  }
+
+  /** Started, and not ended by this test. */
+  isRunning(name: string): boolean {
+    return this.#running.has(name);
   }
 
   async kill(name: string, signal: NodeJS.Signals): Promise<void> {
@@ -89,6 +96,17 @@ export class Playground {
     this.#agents.add(this.path(name));
     const all = ['--data-dir', this.path(name), '--file-check-frequency', '2s', ...options];
     this.start(name, process.execPath, [AGENT, 'run', ...all]);
+  }
+
+  /** With more in its environment, a faked clock for example. */
+  startAgentIn(env: Readonly<Record<string, string>>, name: string, ...options: string[]): void {
+    this.#agents.add(this.path(name));
+    this.start(
+      name,
+      process.execPath,
+      [AGENT, 'run', '--data-dir', this.path(name), ...options],
+      env,
+    );
   }
 
   flotilla(...args: string[]): Promise<Run> {

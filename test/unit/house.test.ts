@@ -164,7 +164,8 @@ describe('imports point down', () => {
 const DECISIONS = matching([
   /^protocol\//,
   /^hub\/rollout\/(revise|rollout|director)\.ts$/,
-  /^hub\/ingest\/(node-state|mirror)\.ts$/,
+  /^hub\/ingest\/(node-state|mirror|starts)\.ts$/,
+  /^agent\/time\/(conditions|node-time|silence|timeline)\.ts$/,
   /^hub\/link\/publisher-decide\.ts$/,
   /^hub\/broker\/access\.ts$/,
   /^hub\/(selectors|objects)\.ts$/,

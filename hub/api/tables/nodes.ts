@@ -1,4 +1,4 @@
-/** The Table of nodes: the columns of Kubernetes' own server. */
+/** The Table of nodes: the columns of Kubernetes' own server; wide, also how old the node's word is, and its clock. */
 import type { NodeSpec, NodeStatus } from 'kubernetes-types/core/v1.js';
 import type { NodeExtra } from '../../objects.js';
 import type { ApiObject } from '../api-object.js';
@@ -49,10 +49,15 @@ export const NODE_TABLE: TableShape = {
     wideColumn('Kernel-Version', 'Kernel'),
     wideColumn('Container-Runtime', 'Container engine and its version'),
     wideColumn('Root', 'Version of the root that it said last'),
+    wideColumn(
+      'Reported',
+      "Time since the node's newest signed status was recorded: so old are its own fields",
+    ),
+    wideColumn('Clock', 'What the node knows of the time: synced, floor or suspect'),
   ],
   cells(object, nowMs) {
     const { metadata } = object;
-    const status = (object['status'] ?? {}) as NodeStatus;
+    const status = (object['status'] ?? {}) as NodeStatus & { flotilla?: NodeExtra };
     const info = status.nodeInfo;
     return [
       metadata.name,
@@ -66,6 +71,8 @@ export const NODE_TABLE: TableShape = {
       info?.kernelVersion || '<unknown>',
       info?.containerRuntimeVersion || '<unknown>',
       rootText(status),
+      status.flotilla?.reportedAt ? age(status.flotilla.reportedAt, nowMs) : '<never>',
+      status.flotilla?.clock ?? '<unknown>',
     ];
   },
 };

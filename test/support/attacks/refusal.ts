@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AssignedBundle, AssignedSecret } from '../../../protocol/documents/assignment.js';
 import type { StatusDocument } from '../../../protocol/documents/node.js';
@@ -22,12 +22,13 @@ interface Standing {
   readonly memory: number;
 }
 
-/** Names, kinds and contents of all that lies in a directory. */
+/** Names, modes, contents of all that lies in a directory, and which file it is: one that was written anew is another. */
 function digestOf(directory: string): string {
   const hash = createHash('sha256');
   for (const entry of readdirSync(directory, { withFileTypes: true, recursive: true })) {
     const path = join(entry.parentPath, entry.name);
-    hash.update(`${path}\n`);
+    const { ino, mode, mtimeNs } = lstatSync(path, { bigint: true });
+    hash.update(`${path} ${ino} ${mode} ${mtimeNs}\n`);
     if (entry.isFile()) hash.update(readFileSync(path));
   }
   return hash.digest('hex');
@@ -94,6 +95,8 @@ export async function refuses(victim: Victim, { code, send }: Attack): Promise<S
     { withinMs: 20_000 },
   );
   assert.equal(status.generation, generation, 'the accepted generation has changed');
+  // A second time: neither the node's state nor its log has more of it.
+  await send();
   assertUntouched(victim, before);
   await victim.assign();
   assertUntouched(victim, before);

@@ -366,6 +366,8 @@ describe('cells', () => {
       'Kernel-Version': '6.1.0',
       'Container-Runtime': 'docker://28.2.2',
       Root: '1',
+      Reported: '23h',
+      Clock: 'synced',
     });
   });
 

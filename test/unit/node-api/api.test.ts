@@ -67,6 +67,7 @@ const figures: Figures = {
   engineUp: true,
   hubConnected: null,
   unconfirmedEvents: 2,
+  refusals: [{ labels: { code: 'Malformed' }, count: 3 }],
   probes: [{ labels: { probe_type: 'Liveness', result: 'failed' }, count: 4 }],
   counted: {
     rejections: new Map([['NodeAffinity', 2]]),

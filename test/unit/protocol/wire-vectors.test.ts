@@ -52,6 +52,7 @@ function open(kind: DocumentKind, bytes: Uint8Array): Result<unknown> {
     case 'hub':
     case 'mark':
     case 'answer':
+    case 'time':
     case 'ack':
     case 'command':
     case 'joined':
