@@ -109,6 +109,7 @@ async function assemble(
       random,
       log,
       firstAssignment: joining => controller.firstAssignment(joining),
+      disconnect: node => broker?.disconnectNode(node),
     }),
     clock,
     log,

@@ -22,6 +22,7 @@ import { nodeRoutes } from './routes/nodes.js';
 import { objectRoutes } from './routes/objects.js';
 import { podRoutes } from './routes/pods.js';
 import { revisionRoutes } from './routes/revisions.js';
+import { standingRoutes } from './routes/standing.js';
 import { tokenRoutes } from './routes/tokens.js';
 import { failure } from './status.js';
 
@@ -75,6 +76,7 @@ function buildRoutes(parts: ApiParts): Router {
     ...bundleRoutes(parts),
     ...revisionRoutes(parts.store),
     ...tokenRoutes(parts),
+    ...standingRoutes(parts),
   ]);
 }
 

@@ -8,6 +8,7 @@ import { describeCommand } from './describe.js';
 import { CliError, EXIT } from '../../protocol/cli-error.js';
 import { getCommand } from './get.js';
 import { hubCommand } from './hub.js';
+import { nodeCommand } from './node.js';
 import { rolloutCommand } from './rollout.js';
 import { terminalOf } from './terminal.js';
 import { tokenCommand } from './token.js';
@@ -24,6 +25,7 @@ function programOf(context: Context): Command {
   const commands = [
     hubCommand(context),
     tokenCommand(context),
+    nodeCommand(context),
     applyCommand(context),
     diffCommand(context),
     getCommand(context),

@@ -70,7 +70,7 @@ export function startController(parts: ControllerParts): Controller {
       const current = await parts.store.assignment(joining.node);
       const bundles = decide(await candidates(parts), {
         labels: joining.labels,
-        assigned: [],
+        assigned: current ? assignmentOf(current).bundles : [],
       });
       return next(parts, { ...joining, bundles, current }) as SignedAssignment;
     },
@@ -130,7 +130,7 @@ async function freshAssignment(parts: ControllerParts, node: string, nonce: stri
   for (let tries = 0; tries < 5; tries++) {
     const identity = await store.identity(node);
     const object = (await store.get('Node', '', node)) as NodeObject | null;
-    if (identity?.state !== 'active' || !object) return;
+    if (identity?.state !== 'active' || identity.suspectedAt !== null || !object) return;
     const current = await store.assignment(node);
     const assigned = current ? assignmentOf(current).bundles : [];
     const bundles = decide(await candidates(parts), { labels: object.metadata.labels, assigned });
@@ -182,9 +182,9 @@ async function assignAll(parts: ControllerParts): Promise<number> {
   let batch: Mutation[] = [];
   let written = 0;
   const unfit: string[] = [];
-  for (const { node, identityKey, state } of identities) {
+  for (const { node, identityKey, state, suspectedAt } of identities) {
     const nodeLabels = labels.get(node);
-    if (state !== 'active' || !nodeLabels) continue;
+    if (state !== 'active' || suspectedAt !== null || !nodeLabels) continue;
     const current = records.get(node) ?? null;
     const assigned = current ? assignmentOf(current).bundles : [];
     const bundles = decide(offered, { labels: nodeLabels, assigned });

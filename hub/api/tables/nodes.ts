@@ -1,5 +1,7 @@
 /** The Table of nodes: the columns of Kubernetes' own server. */
 import type { NodeSpec, NodeStatus } from 'kubernetes-types/core/v1.js';
+import { KEY_ANNOTATION } from '../../enrolment/node-object.js';
+import { CLONE_SUSPECTED, ENROLLED } from '../../enrolment/standing-conditions.js';
 import type { ApiObject } from '../api-object.js';
 import { age } from '../../../protocol/human-duration.js';
 import { column, nameColumn, orNone, wideColumn, type TableShape } from './table.js';
@@ -16,8 +18,13 @@ function roles(labels: Readonly<Record<string, string>>): string {
 
 function statusText(object: ApiObject, status: NodeStatus): string {
   const ready = (status.conditions ?? []).find(c => c.type === 'Ready');
+  const enrolled = (status.conditions ?? []).find(c => c.type === ENROLLED);
+  if (enrolled?.status === 'False') return enrolled.reason ?? 'NotReady';
   const words = [ready === undefined ? 'Unknown' : ready.status === 'True' ? 'Ready' : 'NotReady'];
   if ((object['spec'] as NodeSpec | undefined)?.unschedulable) words.push('SchedulingDisabled');
+  if (status.conditions?.some(c => c.type === CLONE_SUSPECTED && c.status === 'True')) {
+    words.push(CLONE_SUSPECTED);
+  }
   return words.join(',');
 }
 
@@ -37,6 +44,7 @@ export const NODE_TABLE: TableShape = {
     wideColumn('OS-Image', 'Operating system'),
     wideColumn('Kernel-Version', 'Kernel'),
     wideColumn('Container-Runtime', 'Container engine and its version'),
+    wideColumn('Key', 'Fingerprint of its identity key'),
   ],
   cells(object, nowMs) {
     const { metadata } = object;
@@ -53,6 +61,7 @@ export const NODE_TABLE: TableShape = {
       info?.osImage || '<unknown>',
       info?.kernelVersion || '<unknown>',
       info?.containerRuntimeVersion || '<unknown>',
+      metadata.annotations?.[KEY_ANNOTATION] ?? '<unknown>',
     ];
   },
 };
