@@ -33,6 +33,8 @@ export interface Joining {
   readonly nonce: string;
   /** Of the Node, as it will be. */
   readonly labels: Readonly<Record<string, string>>;
+  /** Of the enrolment. */
+  readonly enrolled: Readonly<Record<string, string>>;
 }
 
 export interface JoinOptions extends TokenOptions {
@@ -165,9 +167,10 @@ export class Joins {
     return sealAnswer(hub, identity, { nonce, assignment: first?.record ?? null });
   }
 
-  #first({ node, identityKey }: IdentityRecord, nonce: string, labels: Joining['labels']) {
+  #first(identity: IdentityRecord, nonce: string, labels: Joining['labels']) {
+    const { node, identityKey, labels: enrolled } = identity;
     const nodeKey = keyId(identityKey);
-    return this.#options.firstAssignment({ node, nodeKey, nonce, labels });
+    return this.#options.firstAssignment({ node, nodeKey, nonce, labels, enrolled });
   }
 
   /** Somebody has a token that did its work: the node that used it is to be looked at (S79). */

@@ -17,6 +17,7 @@ import { RequestError, type ApplyRequest, type BundleWriter } from '../ports.js'
 import { BundleTooLarge, revise, sameManifests, sortedManifests, type Revised } from './revise.js';
 import { parseSelector, SelectorError } from '../selectors.js';
 import { StoreError, type Actor, type Mutation, type Store } from '../store/store.js';
+import { refuseReach } from './reach-check.js';
 import { beyondScope, signerFor } from './release-here.js';
 import { rollbackFloorOf } from './revision-document.js';
 
@@ -79,7 +80,13 @@ async function apply(
   }
   const same = current !== null && sameManifests(current.spec.manifests, manifests);
   const revised = same ? null : await nextRevision(parts, actor, { request, manifests });
-  const spec: BundleSpec = { nodeSelector: request.spec.nodeSelector, manifests };
+  const { nodeSelector } = request.spec;
+  await refuseReach(parts.store, parts.root().document, {
+    ...{ namespace, name, nodeSelector, manifests },
+    mutations: revised?.mutations ?? [],
+    digest: current?.status.digest ?? '',
+  });
+  const spec: BundleSpec = { nodeSelector, manifests };
   const status = revised ? freshStatus(revised, current) : (current as BundleObject).status;
   const draft = {
     kind: 'Bundle' as const,

@@ -18,6 +18,8 @@ import {
 } from './director.js';
 import type { BundleObject, NodeObject } from '../objects.js';
 import { candidateOf, decide, isAllowed, rollUp, type Candidate } from './rollout.js';
+import { placesIn, tellReach } from './places.js';
+import { limitOfBundle } from './reach-check.js';
 import {
   StoreError,
   type Actor,
@@ -51,6 +53,7 @@ export interface Controller {
     readonly nodeKey: string;
     readonly nonce: string;
     readonly labels: Readonly<Record<string, string>>;
+    readonly enrolled: Readonly<Record<string, string>>;
   }): Promise<SignedAssignment>;
   /** Publishes one that carries the node's nonce, whether or not anything changed. An unknown node is no error. */
   freshAssignment(node: string, nonce: string): Promise<void>;
@@ -68,9 +71,13 @@ export function startController(parts: ControllerParts): Controller {
   return {
     firstAssignment: async joining => {
       const current = await parts.store.assignment(joining.node);
-      const bundles = decide(await candidates(parts), {
-        labels: joining.labels,
+      const { node, labels, enrolled } = joining;
+      const offered = await candidates(parts);
+      const places = await placesIn(parts.store, offered);
+      const bundles = decide(offered, {
+        labels,
         assigned: current ? assignmentOf(current).bundles : [],
+        hasPlace: candidate => places.take(candidate, { node, labels: enrolled }),
       });
       return next(parts, { ...joining, bundles, current }) as SignedAssignment;
     },
@@ -87,7 +94,9 @@ async function candidates({ store, root }: ControllerParts): Promise<Candidate[]
   const found: Candidate[] = [];
   for (const bundle of items as readonly BundleObject[]) {
     const record = await store.revisionByDigest(bundle.status.digest);
-    if (record) found.push(candidateOf(bundle, record.size));
+    if (!record) continue;
+    const limit = limitOfBundle(bundle, record, root().document);
+    found.push(candidateOf(bundle, { size: record.size, limit }));
   }
   return found.filter(candidate => isAllowed(candidate, root().document));
 }
@@ -133,7 +142,13 @@ async function freshAssignment(parts: ControllerParts, node: string, nonce: stri
     if (identity?.state !== 'active' || identity.suspectedAt !== null || !object) return;
     const current = await store.assignment(node);
     const assigned = current ? assignmentOf(current).bundles : [];
-    const bundles = decide(await candidates(parts), { labels: object.metadata.labels, assigned });
+    const offered = await candidates(parts);
+    const places = await placesIn(store, offered);
+    const { labels: enrolled } = identity;
+    const bundles = decide(offered, {
+      ...{ labels: object.metadata.labels, assigned },
+      hasPlace: candidate => places.take(candidate, { node, labels: enrolled }),
+    });
     const nodeKey = keyId(identity.identityKey);
     const signed = next(parts, { node, nodeKey, nonce, bundles, current });
     try {
@@ -179,15 +194,19 @@ async function assignAll(parts: ControllerParts): Promise<number> {
   ]);
   const labels = new Map(nodes.items.map(node => [node.metadata.name, node.metadata.labels]));
   const records = new Map(assignments.map(record => [record.node, record]));
+  const places = await placesIn(store, offered);
   let batch: Mutation[] = [];
   let written = 0;
   const unfit: string[] = [];
-  for (const { node, identityKey, state, suspectedAt } of identities) {
+  for (const { node, identityKey, state, suspectedAt, labels: enrolled } of identities) {
     const nodeLabels = labels.get(node);
     if (state !== 'active' || suspectedAt !== null || !nodeLabels) continue;
     const current = records.get(node) ?? null;
     const assigned = current ? assignmentOf(current).bundles : [];
-    const bundles = decide(offered, { labels: nodeLabels, assigned });
+    const bundles = decide(offered, {
+      ...{ labels: nodeLabels, assigned },
+      hasPlace: candidate => places.take(candidate, { node, labels: enrolled }),
+    });
     const nodeKey = keyId(identityKey);
     let signed: SignedAssignment | null = null;
     try {
@@ -205,6 +224,7 @@ async function assignAll(parts: ControllerParts): Promise<number> {
     }
   }
   if (batch.length > 0) await store.commit(ACTOR, batch);
+  await tellReach(parts, places);
   if (unfit.length > 0) {
     log.error('too much is meant for some nodes', { nodes: unfit.length, first: unfit[0] });
   }

@@ -4,6 +4,7 @@
 import type { AssignedBundle } from '../../protocol/documents/assignment.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
 import type { BundleObject, BundleObjectStatus, NodeObject } from '../objects.js';
+import type { Limit } from './reach.js';
 import { matches, parseSelector, type Requirement } from '../selectors.js';
 
 /** A bundle with what its newest revision is called in assignments. */
@@ -14,9 +15,14 @@ export interface Candidate {
   readonly revision: number;
   readonly digest: string;
   readonly size: number;
+  /** On the number of its nodes; null: none. */
+  readonly limit: Limit | null;
 }
 
-export function candidateOf(bundle: BundleObject, size: number): Candidate {
+export function candidateOf(
+  bundle: BundleObject,
+  { size, limit }: Pick<Candidate, 'size' | 'limit'>,
+): Candidate {
   return {
     namespace: bundle.metadata.namespace,
     name: bundle.metadata.name,
@@ -24,6 +30,7 @@ export function candidateOf(bundle: BundleObject, size: number): Candidate {
     revision: bundle.status.revision,
     digest: bundle.status.digest,
     size,
+    limit,
   };
 }
 
@@ -44,10 +51,13 @@ export function decide(
   node: {
     readonly labels: Readonly<Record<string, string>>;
     readonly assigned: readonly AssignedBundle[];
+    /** Asked about each bundle that is meant for the node: whether there is a place for it. */
+    readonly hasPlace?: (candidate: Candidate) => boolean;
   },
 ): AssignedBundle[] {
   return candidates
     .filter(candidate => matches(candidate.requirements, node.labels))
+    .filter(candidate => candidate.limit === null || (node.hasPlace?.(candidate) ?? true))
     .map(({ namespace, name, revision, digest, size }) => {
       const before = node.assigned.find(b => b.namespace === namespace && b.name === name);
       const attempt = before?.digest === digest ? before.attempt : 0;

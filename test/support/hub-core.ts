@@ -143,6 +143,7 @@ export class HubCore {
       nodeKey,
       nonce: '0'.repeat(32),
       labels,
+      enrolled: labels,
     });
     const record: IdentityRecord = {
       node: name,

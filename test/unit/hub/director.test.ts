@@ -36,6 +36,7 @@ function candidate(name: string, selector: string, change: Partial<Candidate> = 
     revision: 1,
     digest: name.padEnd(64, '0'),
     size: 100,
+    limit: null,
     ...change,
   };
 }
