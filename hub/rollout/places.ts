@@ -35,8 +35,7 @@ export async function placesIn(
     if (candidate.limit) places.set(key, new Places(candidate.limit, holders.get(key) ?? []));
   }
   return {
-    take: (candidate, { node, labels }) =>
-      places.get(keyOf(candidate))?.take(node, labels) ?? true,
+    take: (candidate, { node, labels }) => places.get(keyOf(candidate))?.take(node, labels) ?? true,
     refused: () =>
       limited.flatMap(({ namespace, name }) => {
         const nodes = places.get(keyOf({ namespace, name }))?.refused() ?? [];
@@ -81,7 +80,10 @@ export async function tellReach(
     const spec = { ...(draft.spec as EventObject['spec']), involvedObject };
     const object = { ...draft, metadata: { namespace, name: eventName }, spec };
     mutations.push({ type: 'put', object, expect: 'any' });
-    log.warn('a bundle reaches no more nodes', { bundle: `${namespace}/${name}`, nodes: nodes.length });
+    log.warn('a bundle reaches no more nodes', {
+      bundle: `${namespace}/${name}`,
+      nodes: nodes.length,
+    });
   }
   if (mutations.length > 0) await store.commit({ kind: 'hub', name: 'controller' }, mutations);
 }

@@ -53,7 +53,9 @@ async function reachedNodes(store: Store, nodeSelector: string): Promise<Reached
   const [{ items }, identities] = await Promise.all([store.list('Node'), store.identities()]);
   const labels = new Map(items.map(({ metadata }) => [metadata.name, metadata.labels]));
   return identities
-    .filter(({ node, state }) => state === 'active' && matches(requirements, labels.get(node) ?? {}))
+    .filter(
+      ({ node, state }) => state === 'active' && matches(requirements, labels.get(node) ?? {}),
+    )
     .map(identity => ({ name: identity.node, labels: identity.labels }));
 }
 

@@ -4,7 +4,7 @@
  * back after more than a year (security.md S32, S35, S72, S79, S84).
  */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { changeHubKeys, noFaketime, startHubInThePast } from '../support/hub-years.js';
@@ -143,6 +143,33 @@ describe('enrolment', () => {
     assert.match(gone.stderr, /the token is not valid/);
   });
 
+  test('a copied disk is noticed, and gets nothing new until a person has looked (S73)', async () => {
+    cpSync(play.path('two-a'), play.path('copy'), { recursive: true });
+    play.startAgent('two-a');
+    await play.isUp('two-a', 1);
+    // A device that is killed and comes back is no copy.
+    await play.kill('two-a', 'SIGKILL');
+    play.startAgent('two-a');
+    await play.isUp('two-a', 2);
+    assert.equal(/seems to be cloned/.test(play.log('hub')), false);
+    const generation = async () => (await play.node('two-a')).status.flotilla.generation;
+    play.startAgent('copy', '--node-name', 'two-a');
+    await eventually('it is noticed', () => /seems to be cloned/.test(play.log('hub')));
+    await play.kill('copy', 'SIGKILL');
+    await play.isUp('two-a', 3);
+    assert.equal(await play.statusOf('two-a'), 'Ready,CloneSuspected');
+    const held = await generation();
+    play.write('more/more.json', pod('more'));
+    await play.ok('apply', '-f', play.path('more'), '--bundle', 'more', '--all-nodes');
+    await eventually('another node has it', () => play.manifests('edge-1').length === 2);
+    assert.equal(play.manifests('two-a').length, 1);
+    assert.equal(await generation(), held);
+    await play.ok('node', 'approve', 'two-a');
+    await eventually('it goes on', () => play.manifests('two-a').length === 2);
+    await play.ok('delete', 'bundle', 'more', '--yes');
+    await play.kill('two-a', 'SIGKILL');
+  });
+
   test('other keys, while it runs: the hub and the broker know it by the new ones', async () => {
     const before = await play.keyAt('edge-1');
     const { generation } = (await play.node('edge-1')).status.flotilla;
@@ -160,7 +187,7 @@ describe('enrolment', () => {
     });
     const former = readFileSync(play.path('edge-1/identity/sealing.previous.key'), 'utf8');
     assert.equal(former, sealing);
-    assert.equal(play.manifests('edge-1').length, 1);
+    await eventually('what ran runs', () => play.manifests('edge-1').length === 1);
   });
 
   test('a stolen device is shut out within five seconds, its successor goes on (S72, S35)', async () => {

@@ -320,7 +320,9 @@ describe('apply', () => {
         { type: 'put', object, expect: 'absent' },
       ];
     };
-    const all = ['a', 'b', 'c'].flatMap(name => member(name, { site: name === 'c' ? 'lake' : 'sea' }));
+    const all = ['a', 'b', 'c'].flatMap(name =>
+      member(name, { site: name === 'c' ? 'lake' : 'sea' }),
+    );
     await store.commit(ADMIN, all);
     const scopes = [
       {
