@@ -6,8 +6,9 @@
  */
 import type { ConfigMap } from 'kubernetes-types/core/v1.js';
 import { isConfigObject, validateConfigObject } from './config-object.js';
-import type { FieldError } from './field-error.js';
-import type { Pod, ValidPod } from './pod.js';
+import { tooMany, type FieldError } from './field-error.js';
+import { BUNDLE_CONTAINERS_MAX, BUNDLE_ENV_MAX } from './limits.js';
+import { locatedContainers, type Pod, type ValidPod } from './pod.js';
 import { validatePodManifest } from './pod-validation.js';
 
 export type BundleManifest = Pod | ConfigMap;
@@ -61,5 +62,19 @@ export function validateBundleManifest(value: unknown, namespace?: string): Bund
   }
   const result = validatePodManifest(value, options);
   if (!result.ok) return result;
+  const errors = crowds(result.pod);
+  if (errors.length > 0) return { ok: false, errors };
   return { ok: true, kind: 'Pod', name: result.pod.metadata.name, manifest: result.pod };
+}
+
+/** Kubernetes bounds these by the size of an object alone; what comes over the network has to fit a small machine. */
+function crowds(pod: ValidPod): FieldError[] {
+  const containers = locatedContainers(pod);
+  const errors = containers.flatMap(({ container, at }) => {
+    const count = container.env?.length ?? 0;
+    return count > BUNDLE_ENV_MAX ? [tooMany(`${at}.env`, count, BUNDLE_ENV_MAX)] : [];
+  });
+  return containers.length > BUNDLE_CONTAINERS_MAX
+    ? [tooMany('spec.containers', containers.length, BUNDLE_CONTAINERS_MAX), ...errors]
+    : errors;
 }

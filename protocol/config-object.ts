@@ -2,8 +2,8 @@
  * ConfigMap and Secret documents: strict validation, and the bytes that they hold by key.
  *
  * As strict as for Pods: an unknown field, a value that is no text, a key that could not be a file's name are errors,
- * all reported, each with its path. No value of either kind is ever in an error. `immutable` is accepted and changes
- * nothing: the file is the truth. A null field counts as absent. Pure; the argument is unchanged.
+ * all reported, each with its path. No value of either kind is ever in an error. To hold to
+ * `immutable` is its reader's. A null field counts as absent. Pure; the argument is unchanged.
  */
 import type { ConfigMap, Secret } from 'kubernetes-types/core/v1.js';
 import { forbidden, invalid, required, type FieldError } from './field-error.js';

@@ -3,7 +3,7 @@
  * signature was checked. One form only: standard base64 that re-encodes to itself, no unknown fields.
  */
 import { canonicalJson, parseCanonical } from './canonical.js';
-import type { Envelope } from './documents/envelope.js';
+import type { Envelope, EnvelopeSignature } from './documents/envelope.js';
 import { validateEnvelope } from './generated/validators.js';
 import { keyId, verifySignature, type Signer } from './keys.js';
 import { accept, refuse, type Result } from './refusal.js';
@@ -49,15 +49,24 @@ export function sealBytes(
   payload: Uint8Array,
   signers: readonly Signer[],
 ): Buffer {
-  const type = payloadType(kind);
-  const message = preAuthEncoding(type, payload);
+  const message = preAuthEncoding(payloadType(kind), payload);
+  const signatures = signers.map(signer => ({
+    keyid: keyId(signer.publicKey),
+    sig: Buffer.from(signer.sign(message)).toString('base64'),
+  }));
+  return envelopeOf(kind, payload, signatures);
+}
+
+/** Payload and signatures that were made elsewhere, one by one, put together; nothing is checked here. */
+export function envelopeOf(
+  kind: DocumentKind,
+  payload: Uint8Array,
+  signatures: readonly EnvelopeSignature[],
+): Buffer {
   const envelope: Envelope = {
     payload: Buffer.from(payload).toString('base64'),
-    payloadType: type,
-    signatures: signers.map(signer => ({
-      keyid: keyId(signer.publicKey),
-      sig: Buffer.from(signer.sign(message)).toString('base64'),
-    })),
+    payloadType: payloadType(kind),
+    signatures: [...signatures],
   };
   return Buffer.from(canonicalJson(envelope));
 }

@@ -13,6 +13,7 @@ export const FIELD_ERROR_CODES = [
   'Invalid',
   'Duplicate',
   'Forbidden',
+  'TooMany',
   'NotSupported',
   'UnsupportedKind',
 ] as const;
@@ -48,6 +49,11 @@ export function duplicate(path: string, value: unknown, detail = ''): FieldError
 
 export function forbidden(path: string, detail: string): FieldError {
   return { path, code: 'Forbidden', message: `${path}: Forbidden: ${detail}` };
+}
+
+export function tooMany(path: string, count: number, max: number): FieldError {
+  const message = `${path}: Too many: ${count}: must have at most ${max} items`;
+  return { path, code: 'TooMany', message };
 }
 
 export function notSupported(path: string, detail: string): FieldError {

@@ -36,6 +36,22 @@ export function hostPortsOf(pod: Pod): readonly HostPort[] {
   );
 }
 
+/** Of what a sandbox has of the node, as the engine tells it: no field of a manifest says it. */
+export function boundPorts(
+  bound: readonly {
+    readonly hostPort: number;
+    readonly hostIP: string;
+    readonly protocol: string;
+  }[],
+): readonly HostPort[] {
+  return bound.map(({ hostPort, hostIP, protocol }) => ({
+    port: hostPort,
+    protocol,
+    ip: hostAddress(hostIP),
+    path: '',
+  }));
+}
+
 export function portsClash(a: HostPort, b: HostPort): boolean {
   if (a.port !== b.port || a.protocol !== b.protocol) return false;
   return a.ip === b.ip || a.ip === '' || b.ip === '';

@@ -1,4 +1,4 @@
-/** Sizes that are checked before anything is decoded, in bytes. */
+/** Sizes that are checked before anything is decoded, in bytes, and how many of a thing a bundle may have. */
 
 /** Largest MQTT payload: AWS IoT Core takes 128 KiB with its overhead. */
 export const MESSAGE_BYTES_MAX = 120 * 1024;
@@ -15,3 +15,8 @@ export const BLOB_BYTES_MAX = MESSAGE_BYTES_MAX;
 export const BUNDLE_CONTENT_BYTES_MAX = 8 * 1024 * 1024;
 /** `parameters` of an assignment, canonical JSON. */
 export const PARAMETERS_BYTES_MAX = 8 * 1024;
+
+/** Of one pod of a bundle, init containers included. */
+export const BUNDLE_CONTAINERS_MAX = 64;
+/** Entries of `env` of one container of a bundle's pod. */
+export const BUNDLE_ENV_MAX = 1000;

@@ -17,10 +17,10 @@ import { EMPTY_MEMORY } from '../pods/back-off.js';
 import { CONFIG_SEEN, type Desired, type DesiredPod, type Rejection } from '../pods/desired.js';
 import { instancesOf } from '../pods/pod-reports.js';
 import type { EngineFeatures, ObservedContainer, ObservedPods } from '../runtime/runtime.js';
-import { hostPortsOf } from '../../protocol/host-ports.js';
+import { boundPorts, hostPortsOf } from '../../protocol/host-ports.js';
 import type { Pod } from '../../protocol/pod.js';
 import { podPriority } from '../../protocol/pod-priority.js';
-import { podRequests } from '../../protocol/pod-requests.js';
+import { NOTHING_REQUESTED, podRequests } from '../../protocol/pod-requests.js';
 
 export interface AdmissionContext {
   /** Those of the round before; empty in the first. */
@@ -119,6 +119,21 @@ function holdingOf(key: string, pod: Pod, isEnding: boolean): Holding {
   return { key, ports: hostPortsOf(pod), requests: podRequests(pod), isEnding };
 }
 
+/** What an agent before this one began has ports too, though nobody can tell its manifest. */
+function leftSandboxes(
+  { sandboxes }: ObservedPods,
+  isEnding: (uid: string) => boolean,
+): readonly Holding[] {
+  return sandboxes
+    .filter(({ ready, ports, pod }) => ready && ports.length > 0 && isEnding(pod.uid))
+    .map(({ pod, ports }) => ({
+      key: `${pod.namespace}/${pod.name}`,
+      ports: boundPorts(ports),
+      requests: NOTHING_REQUESTED,
+      isEnding: true,
+    }));
+}
+
 function seenAt({ pod }: DesiredPod): number {
   const at = Date.parse(pod.metadata.annotations?.[CONFIG_SEEN] ?? '');
   return Number.isNaN(at) ? 0 : at;
@@ -161,13 +176,13 @@ function judge(
   const wanted = new Set(desired.pods.map(({ uid }) => uid));
   const living = desired.pods.filter(pod => !hasEnded(pod, present, context));
   const isThere = ({ uid }: DesiredPod) => present.all.has(uid);
-  const ending = reports.filter(({ pod }) => {
-    const uid = pod.metadata?.uid ?? '';
-    return !wanted.has(uid) && present.alive.has(uid);
-  });
+  const isEnding = (uid: string) => !wanted.has(uid) && present.alive.has(uid);
   const holdings: Holding[] = [
     ...living.filter(isThere).map(({ key, pod }) => holdingOf(key, pod, false)),
-    ...ending.map(({ key, pod }) => holdingOf(key, pod, true)),
+    ...reports
+      .filter(({ pod }) => isEnding(pod.metadata?.uid ?? ''))
+      .map(({ key, pod }) => holdingOf(key, pod, true)),
+    ...leftSandboxes(observed, isEnding),
   ];
   const ask = (pod: DesiredPod, which: readonly Gate[], held: readonly Holding[] = holdings) =>
     firstNo(which, pod, {

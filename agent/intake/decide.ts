@@ -14,11 +14,12 @@ import { canonicalJson, parseCanonical, sha256Hex } from '../../protocol/canonic
 import type { AssignedBundle, AssignmentDocument } from '../../protocol/documents/assignment.js';
 import type { ManifestEntry } from '../../protocol/documents/bundle.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
+import type { FieldError } from '../../protocol/field-error.js';
 import { describeHostPort, hostPortsOf, portsClash } from '../../protocol/host-ports.js';
 import { MANIFEST_BYTES_MAX } from '../../protocol/limits.js';
 import { ownedFileName } from '../../protocol/names.js';
 import type { ValidPod } from '../../protocol/pod.js';
-import { accept, refuse, type Result } from '../../protocol/refusal.js';
+import { accept, refuse, type RefusalCode, type Result } from '../../protocol/refusal.js';
 import type { OwnedFile } from '../journal/journal.js';
 import type { BundleName } from '../ports.js';
 
@@ -134,9 +135,8 @@ export function stageManifest(
   const { namespace, name } = bundle;
   const valid = validateBundleManifest(parsed.value, namespace);
   if (!valid.ok) {
-    const unsupported = valid.errors.every(error => error.code === 'NotSupported');
     const where = valid.errors.slice(0, 5).map(error => `${error.path} (${error.code})`);
-    return refuse(unsupported ? 'Unsupported' : 'Malformed', `${what}: ${where.join(', ')}`);
+    return refuse(codeOf(valid.errors), `${what}: ${where.join(', ')}`);
   }
   if (valid.name !== entry.name || valid.kind !== entry.kind) {
     return refuse('MixMatch', `${what}: the manifest bears another name or kind`);
@@ -151,6 +151,11 @@ export function stageManifest(
     content: sha256Hex(bytes),
   };
   return accept({ owned, pod: valid.kind === 'Pod' ? valid.manifest : null, bytes });
+}
+
+function codeOf(errors: readonly FieldError[]): RefusalCode {
+  if (errors.every(({ code }) => code === 'NotSupported')) return 'Unsupported';
+  return errors.every(({ code }) => code === 'TooMany') ? 'TooLarge' : 'Malformed';
 }
 
 /** The signed manifest with the two annotations that say where it comes from, canonical JSON. */

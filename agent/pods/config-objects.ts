@@ -13,6 +13,8 @@ export interface ConfigObject {
   readonly type: string;
   /** `data` and `binaryData`, or the decoded `data` and `stringData`. */
   readonly data: ReadonlyMap<string, Uint8Array>;
+  /** Its data is not to change while it is there. */
+  readonly isImmutable: boolean;
   /** The file's name. */
   readonly origin: string;
   /** The bundle that owns it; null for one that a person put there. */

@@ -9,6 +9,7 @@
 import type { BundleName, SourceCondition } from '../ports.js';
 import { objectsFor, type ConfigObject, type ConfigObjects } from './config-objects.js';
 import { mergeObjects } from './merge-objects.js';
+import type { ObjectChoices } from './object-memory.js';
 import { configHash, containerHash, podFullName, podUid } from '../../protocol/pod-identity.js';
 import { withDefaults } from '../../protocol/pod-defaults.js';
 import { allContainers, podNamespace, type ValidPod } from '../../protocol/pod.js';
@@ -118,6 +119,7 @@ export interface Desired {
   readonly duplicates: readonly Duplicate[];
   /** One per kind and name, and those of bundles beside them. */
   readonly objects: readonly ConfigObject[];
+  readonly objectChoices: ObjectChoices;
 }
 
 export const NOTHING_DESIRED: Desired = {
@@ -128,6 +130,7 @@ export const NOTHING_DESIRED: Desired = {
   conditions: [],
   duplicates: [],
   objects: [],
+  objectChoices: new Map(),
 };
 
 export interface MergeInput {
@@ -139,6 +142,8 @@ export interface MergeInput {
   readonly made?: ReadonlyMap<string, ReadonlyMap<string, string>>;
   /** The merge before knew nothing of the engine: what it chose need not be what runs. */
   readonly wasBlind?: boolean;
+  /** Which objects were in force in the agent's life before this one. */
+  readonly remembered?: ObjectChoices;
   readonly nodeName: string;
   readonly now: number;
 }
@@ -268,7 +273,7 @@ function oneEach(
 export function mergeSources(input: MergeInput): Desired {
   const objects = mergeObjects(
     input.snapshots.map(snapshot => snapshot.objects),
-    input.previous.objects,
+    { kept: input.previous.objects, remembered: input.remembered ?? new Map() },
   );
   const all = input.snapshots.flatMap(({ kind, pods }) =>
     pods.map(pod => desiredPod(kind, pod, { ...input, objects: objects.kept })),
@@ -295,5 +300,6 @@ export function mergeSources(input: MergeInput): Desired {
     ],
     duplicates,
     objects: objects.kept,
+    objectChoices: objects.choices,
   };
 }

@@ -141,8 +141,9 @@ export function podResolvConf(pod: ValidPod, nodeFile: string, dns: ClusterDns):
     const { name, namespace = '', uid = '' } = pod.metadata;
     const policy = pod.spec.dnsPolicy ?? 'ClusterFirst';
     const message =
-      `pod: "${name}_${namespace}(${uid})". kubelet does not have ClusterDNS IP configured and ` +
-      `cannot create Pod using "${policy}" policy. Falling back to "Default" policy.`;
+      `pod: "${name}_${namespace}(${uid})". This node has no cluster DNS (clusterDNS in the agent's ` +
+      `configuration), so the pod's dnsPolicy "${policy}" falls back to "Default": the name servers ` +
+      'of the node. Set spec.dnsPolicy to Default to say that this is meant';
     warnings.push({ reason: 'MissingClusterDNS', message });
   }
   const merged = {

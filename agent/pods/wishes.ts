@@ -6,6 +6,7 @@ import { mergeSources, NOTHING_DESIRED, type Desired, type DesiredPod } from './
 import type { CompletionBook } from './completion-book.js';
 import type { Completions } from './completion.js';
 import type { EventTeller } from './event-teller.js';
+import { openObjectMemory, type ObjectMemory } from './object-memory.js';
 import type { PodsOptions } from './pods.js';
 import type { NodeFacts } from './pod-spec.js';
 import type { PodReport } from '../ports.js';
@@ -62,6 +63,8 @@ export class Wishes {
   readonly #hostFiles: HostFiles;
   #merged: Desired = NOTHING_DESIRED;
   #now: Desired = NOTHING_DESIRED;
+  readonly #objects: ObjectMemory;
+  #conflicts: ReadonlySet<string> = new Set();
   #wasBlind = true;
 
   constructor(options: PodsOptions, { events, volumes, completions, onChange }: WishesTools) {
@@ -70,6 +73,7 @@ export class Wishes {
     const { clock, log } = options;
     const tell: EventTeller['tell'] = (pod, event) => events.tell(pod, event);
     const evictions = openEvictionMemory(options.dataDir, log);
+    this.#objects = openObjectMemory(options.dataDir, log);
     this.#hostFiles = new HostFiles({ clock, log, onChange });
     const keeping = { evictions, completions };
     this.#upkeep = new VolumeUpkeep({ volumes, ...keeping, clock, log, tell, onChange });
@@ -98,9 +102,11 @@ export class Wishes {
       running,
       made: madeOf(observed),
       wasBlind: this.#wasBlind,
+      remembered: this.#objects.before,
       nodeName: node.name,
       now,
     });
+    this.#noteObjects(this.#merged);
     const wanted = withHostFiles(this.#merged, this.#hostFiles.digests);
     this.#wasBlind = !isObserved;
     // Before the first look at the engine nobody knows which pods have begun.
@@ -115,6 +121,17 @@ export class Wishes {
     if (engine !== null) this.#upkeep.look(this.#now, podData, node);
     this.#events.tellStanding(this.#now);
     return this.#now;
+  }
+
+  /** A source that has not spoken yet may still have the other one. */
+  #noteObjects({ complete, objectChoices, conditions }: Desired): void {
+    const told = this.#conflicts;
+    const conflicts = conditions.filter(({ type }) => type === 'ObjectConflict');
+    this.#conflicts = new Set(conflicts.map(({ message }) => message));
+    for (const detail of this.#conflicts) {
+      if (!told.has(detail)) this.#options.log.warn('two documents of one name', { detail });
+    }
+    if (complete) this.#objects.save(objectChoices);
   }
 
   /** What of these pods waits because of what they did may begin at once. */

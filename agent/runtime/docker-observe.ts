@@ -1,5 +1,5 @@
 /** What the Engine API says of a container, in the port's words. Pure. */
-import type { ContainerInspectInfo, DockerVersion } from 'dockerode';
+import type { ContainerInspectInfo, DockerVersion, PortBinding } from 'dockerode';
 import { endingOf } from './container-ending.js';
 import { annotationsOf, countOf, LABEL, podOfLabels } from './docker-names.js';
 import type { EngineKind } from './docker-options.js';
@@ -8,6 +8,7 @@ import type {
   EngineFeatures,
   ObservedContainer,
   ObservedSandbox,
+  PortMapping,
   RuntimeInfo,
 } from './runtime.js';
 
@@ -36,6 +37,20 @@ const ipv6Of = ({ GlobalIPv6Address }: { GlobalIPv6Address?: string }) => Global
 
 const firstOf = (addresses: readonly string[]) => addresses.find(one => one !== '') ?? '';
 
+/** What the engine was told to bind; what it chose by itself is none of the pod's wishes. */
+function portsOf({ HostConfig }: ContainerInspectInfo): readonly PortMapping[] {
+  const bindings = (HostConfig.PortBindings ?? {}) as Record<string, PortBinding[] | null>;
+  return Object.entries(bindings).flatMap(([key, bound]) => {
+    const [containerPort, protocol = ''] = key.split('/');
+    return (bound ?? []).map(({ HostIp = '', HostPort = '' }) => ({
+      containerPort: Number(containerPort),
+      hostPort: Number(HostPort),
+      hostIP: HostIp,
+      protocol: protocol.toUpperCase() as PortMapping['protocol'],
+    }));
+  });
+}
+
 export function observedSandbox(info: ContainerInspectInfo): ObservedSandbox {
   const labels = info.Config.Labels;
   const networks = Object.values(info.NetworkSettings.Networks ?? {});
@@ -50,6 +65,7 @@ export function observedSandbox(info: ContainerInspectInfo): ObservedSandbox {
     terminationGracePeriodSeconds: /^\d{1,9}$/.test(grace) ? Number(grace) : DEFAULT_GRACE_S,
     ip: firstOf(networks.map(one => one.IPAddress)) || firstOf(networks.map(ipv6Of)),
     hostNetwork: info.HostConfig.NetworkMode === 'host',
+    ports: portsOf(info),
     source: labels[LABEL.podSource] ?? '',
   };
 }

@@ -176,6 +176,8 @@ export interface ObservedSandbox {
   readonly ip: string;
   /** It has no network of its own. */
   readonly hostNetwork: boolean;
+  /** Of the node, that the engine leads to the pod; none with the host's network. */
+  readonly ports: readonly PortMapping[];
   /** The pod's annotation `kubernetes.io/config.source`: `file`, `http`; empty when it is not known. */
   readonly source: string;
 }

@@ -6,10 +6,12 @@
  * 16 to 24, done better where the catalogue says B. Pure.
  */
 import type { RefusedPod, SourcePod, SourceSnapshot } from '../pods/desired.js';
-import type { SourceCondition } from '../ports.js';
+import type { BundleName, SourceCondition } from '../ports.js';
 import type { ConfigObject } from '../pods/config-objects.js';
 import { sha256Hex } from '../../protocol/canonical.js';
+import { podNamespace } from '../../protocol/pod.js';
 import { OWNED_FILE_PREFIX } from '../../protocol/names.js';
+import { immutableFault } from './immutable-objects.js';
 import { parseManifests, type Parsed } from './parse-manifests.js';
 
 /** True when an accepted bundle of the journal explains these bytes under this name. */
@@ -32,6 +34,8 @@ export type Reading =
     }
   /** As it was at the last look, or still being written. */
   | { readonly name: string; readonly is: 'unchanged' }
+  /** Not there, but not for long enough to be surely gone: somebody may be about to put it back. */
+  | { readonly name: string; readonly is: 'leaving' }
   | { readonly name: string; readonly is: 'skipped'; readonly message: string };
 
 export type Listing =
@@ -150,6 +154,18 @@ export function withLastGood(
   return { ...state, files };
 }
 
+/** A bundle's revision brings objects of its own, whatever those before were. */
+function withoutImmutableEdits(
+  name: string,
+  parsed: Parsed,
+  before: FileState | undefined,
+): Parsed {
+  if (!parsed.ok || before === undefined || name.startsWith(OWNED_FILE_PREFIX)) return parsed;
+  const fault = immutableFault(before.objects, parsed.objects);
+  if (fault === null) return parsed;
+  return { ok: false, reason: 'Immutable', message: `${name}: ${fault}`, refused: [] };
+}
+
 function judgeBytes(
   before: FileState | undefined,
   reading: Reading & { is: 'bytes' },
@@ -160,7 +176,7 @@ function judgeBytes(
   const isForeign = name.startsWith(OWNED_FILE_PREFIX) && !explains(name, bytes);
   const parsed: Parsed = isForeign
     ? { ok: false, reason: 'NotExplained', message: `${name}: ${NOT_EXPLAINED}`, refused: [] }
-    : parseFile(name, bytes, reading.mode);
+    : withoutImmutableEdits(name, parseFile(name, bytes, reading.mode), before);
   if (parsed.ok) {
     const { pods, objects } = parsed;
     const state = { name, digest, pods, objects, problem: null, refused: [] };
@@ -198,6 +214,49 @@ function judgeUnreadable(
   };
 }
 
+function shownOwner(bundle: BundleName | null): string {
+  return bundle === null ? 'file' : `bundle ${bundle.namespace}/${bundle.name}`;
+}
+
+/** What only one file can give. A bundle's and a person's never take each other's place by a file's name. */
+function podKeys({ manifest, bundle }: SourcePod): readonly string[] {
+  const { name, uid } = manifest.metadata;
+  const owner = shownOwner(bundle);
+  const key = `${owner} Pod ${podNamespace(manifest)}/${name}`;
+  return uid === undefined ? [key] : [key, `${owner} uid ${uid}`];
+}
+
+function objectKey({ kind, namespace, name, bundle }: ConfigObject): string {
+  return `${shownOwner(bundle)} ${kind} ${namespace}/${name}`;
+}
+
+function keysOf(file: FileState | undefined): readonly string[] {
+  if (file === undefined) return [];
+  return [...file.pods.flatMap(podKeys), ...file.objects.map(objectKey)];
+}
+
+/**
+ * A file that is renamed leaves with one name and is there with another, and was never a second one: what another file gives now and
+ * did not give before is taken from the one that leaves. What both gave before is not: the first may come back.
+ */
+function judgeLeaving(
+  before: FileState,
+  taken: ReadonlySet<string>,
+): { state: FileState; change: FileChange | null } {
+  const pods = before.pods.filter(pod => !podKeys(pod).some(key => taken.has(key)));
+  const objects = before.objects.filter(object => !taken.has(objectKey(object)));
+  const left = pods.length + objects.length;
+  if (left === before.pods.length + before.objects.length) return { state: before, change: null };
+  const keep = left === 0 ? ('drop' as const) : null;
+  const { name } = before;
+  const problem = left === 0 ? null : before.problem;
+  // Should it come back, it is read as a new one.
+  return {
+    state: { ...before, digest: null, pods, objects, problem },
+    change: { name, keep, warning: null },
+  };
+}
+
 /**
  * The next state. `listing.readings` names everything that the directory has: a file that is not among them is
  * gone. Twice with the same listing is the same as once, without changes.
@@ -214,8 +273,10 @@ export function applyListing(
   const files = new Map<string, FileState>();
   const skipped = new Map<string, string>();
   const changes: FileChange[] = [];
+  const taken = new Set<string>();
   for (const reading of listing.readings) {
     const before = state.files.get(reading.name);
+    if (reading.is === 'leaving') continue;
     if (reading.is === 'skipped') skipped.set(reading.name, reading.message);
     else if (reading.is === 'unchanged') {
       if (before !== undefined) files.set(reading.name, before);
@@ -226,7 +287,16 @@ export function applyListing(
           : judgeUnreadable(before, reading);
       files.set(reading.name, next.state);
       changes.push(next.change);
+      const had = new Set(keysOf(before));
+      for (const key of keysOf(next.state)) if (!had.has(key)) taken.add(key);
     }
+  }
+  for (const { name, is } of listing.readings) {
+    const before = state.files.get(name);
+    if (is !== 'leaving' || before === undefined) continue;
+    const next = judgeLeaving(before, taken);
+    files.set(name, next.state);
+    if (next.change !== null) changes.push(next.change);
   }
   for (const name of state.files.keys()) {
     if (!files.has(name)) changes.push({ name, keep: 'drop', warning: null });

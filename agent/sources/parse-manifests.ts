@@ -109,7 +109,8 @@ function sourcePod(manifest: ValidPod, { origin, isOwned }: ParseOptions): Sourc
 function configObject(object: ValidConfigObject, { origin, isOwned }: ParseOptions): ConfigObject {
   const { kind, namespace, name, type, data, manifest } = object;
   const bundle = isOwned ? bundleOf(manifest) : null;
-  return { kind, namespace, name, type, data, origin, bundle };
+  const isImmutable = manifest.immutable === true;
+  return { kind, namespace, name, type, data, isImmutable, origin, bundle };
 }
 
 interface Found {

@@ -235,7 +235,8 @@ export function openDirectoryReader(
       const since = missing.get(name) ?? now;
       missing.set(name, since);
       if (now - since < GONE_MS) waiting.push(name);
-      else judged.delete(name);
+      // Whatever comes back is read.
+      judged.delete(name);
     }
     return waiting;
   }
@@ -289,7 +290,7 @@ export function openDirectoryReader(
     const before = new Set(missing.keys());
     const present = names.filter(name => !gone.has(name));
     const waiting = notYetGone(known, new Set([...present, ...stays]));
-    readings.push(...waiting.map((name): Reading => ({ name, is: 'unchanged' })));
+    readings.push(...waiting.map((name): Reading => ({ name, is: 'leaving' })));
     const isOwnGone = waiting.some(name => isOwnName(name) && !before.has(name));
     const replaced = { reason: wasKnown ? 'Replaced' : 'Empty', message: emptyMessage(path) };
     return {

@@ -10,6 +10,7 @@ import type { RefusedPod, SourcePod, SourceSnapshot } from '../pods/desired.js';
 import type { SourceCondition } from '../ports.js';
 import { sha256Hex } from '../../protocol/canonical.js';
 import type { KeptBody, Validators } from './last-body.js';
+import { immutableFault } from './immutable-objects.js';
 import { parseManifests, type Parsed } from './parse-manifests.js';
 
 /** What came of one poll. */
@@ -156,6 +157,12 @@ export function applyOutcome(state: UrlState, outcome: Outcome): Verdict {
     const { reason, message, refused } = parsed;
     const verdict = failed(state, { reason, message }, { refused, badDigest: digest });
     return { ...verdict, events: state.badDigest === digest ? [] : [message] };
+  }
+  const fault = immutableFault(state.objects, parsed.objects);
+  if (fault !== null) {
+    const problem = { reason: 'Immutable', message: `${state.url}: ${fault}` };
+    const verdict = failed(state, problem, { badDigest: digest });
+    return { ...verdict, events: state.badDigest === digest ? [] : [problem.message] };
   }
   return { state: accepted(state, body, parsed), keep: body, log, events: parsed.dropped };
 }

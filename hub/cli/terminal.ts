@@ -1,8 +1,10 @@
 /**
  * The terminal as the commands see it: the one place of the CLI that knows about streams, colours and questions.
  */
+import { CliError } from '../../protocol/cli-error.js';
 import { createInterface } from 'node:readline/promises';
-import type { Readable, Writable } from 'node:stream';
+import { once } from 'node:events';
+import { Writable, type Readable } from 'node:stream';
 
 export interface Terminal {
   /** True when a person reads stdout. */
@@ -19,6 +21,8 @@ export interface Terminal {
   progress(lines: readonly string[]): void;
   /** Null when nobody can answer. */
   ask(question: string): Promise<string | null>;
+  /** The answer is not shown. Null when nobody can answer; throws `CliError` when the person gives up. */
+  askSecret(question: string): Promise<string | null>;
 }
 
 export interface Streams {
@@ -66,6 +70,23 @@ export function terminalOf(streams: Streams): Terminal {
         return await readline.question(question);
       } finally {
         readline.close();
+      }
+    },
+    askSecret: async question => {
+      if (streams.stdin.isTTY !== true) return null;
+      clear();
+      streams.stderr.write(question);
+      // readline puts the terminal into raw mode, edits the line, and echoes it into nothing.
+      const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+      const readline = createInterface({ input: streams.stdin, output: nowhere, terminal: true });
+      const closed = once(readline, 'close').then(() => {
+        throw new CliError('failed', 'given up');
+      });
+      try {
+        return await Promise.race([readline.question(''), closed]);
+      } finally {
+        readline.close();
+        streams.stderr.write('\n');
       }
     },
   };

@@ -222,7 +222,10 @@ export function runtimeContract(
     test('a host port that is taken is HostPortTaken, names the port and leaves nothing behind', async () => {
       const port = await subject.freePort();
       const ports = [{ containerPort: 80, hostPort: port, hostIP: '', protocol: 'TCP' as const }];
-      await runtime.runSandbox(sandboxSpec(podIdentity(), { ports }));
+      const first = await runtime.runSandbox(sandboxSpec(podIdentity(), { ports }));
+      const seen = (await runtime.observe()).sandboxes.find(({ id }) => id === first);
+      const places = seen?.ports.map(({ hostPort, protocol }) => `${hostPort}/${protocol}`);
+      assert.deepEqual(places, [`${port}/TCP`]);
       const second = podIdentity();
       await assert.rejects(
         runtime.runSandbox(sandboxSpec(second, { ports })),

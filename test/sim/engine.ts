@@ -250,6 +250,7 @@ export class SimulatedRuntime implements ContainerRuntime, ContainerExec, ImageS
       terminationGracePeriodSeconds: spec.terminationGracePeriodSeconds,
       ip: '10.0.0.2',
       hostNetwork: spec.namespaces.network === 'host',
+      ports: spec.ports,
       source: spec.annotations['kubernetes.io/config.source'] ?? '',
     });
     this.engine.acts.push(`runSandbox ${spec.pod.name} ${spec.attempt}`);

@@ -14,7 +14,16 @@ function objectOf(kind: ConfigObject['kind'], name: string, data: Data): ConfigO
   ]);
   const type = kind === 'Secret' ? 'Opaque' : '';
   const origin = `${name}.yaml`;
-  return { kind, namespace: 'default', name, type, data: new Map(bytes), origin, bundle: null };
+  return {
+    kind,
+    namespace: 'default',
+    name,
+    type,
+    data: new Map(bytes),
+    isImmutable: false,
+    origin,
+    bundle: null,
+  };
 }
 
 /** What a pod of the namespace `default` sees. */

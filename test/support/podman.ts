@@ -3,7 +3,7 @@
  * Docker Engine of the tests does.
  */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { request } from 'node:http';
@@ -98,20 +98,14 @@ exit_command_delay = 1
       await removeAll(socketPath);
     } finally {
       await ended(child);
-      try {
-        // Its storage driver mounts this on itself.
-        execFileSync('umount', ['-l', '-R', at('root/overlay')], { stdio: 'pipe' });
-      } catch {
-        // Not mounted.
-      }
-      rmSync(folder, { recursive: true, force: true });
+      await removeStorage(folder);
     }
   };
   try {
     await eventually('Podman answers', () => isAnswering(socketPath), { withinMs: 20_000 });
   } catch (error) {
     await ended(child);
-    rmSync(folder, { recursive: true, force: true });
+    await removeStorage(folder);
     throw new Error(`Podman does not start: ${said}`, { cause: error });
   }
   return { socketPath, podman, close };
@@ -134,6 +128,40 @@ function ended(child: ChildProcess): Promise<void> {
     child.once('exit', () => done());
     child.kill('SIGTERM');
   });
+}
+
+/**
+ * Every podman process mounts `root/overlay` on itself when it opens the storage, and a conmon starts one (`podman container cleanup`)
+ * `exit_command_delay` after its container ended, long after the service removed the container. So nothing is unmounted before the
+ * last of them is gone: what mounts after that would hold the folder.
+ */
+async function removeStorage(folder: string): Promise<void> {
+  const within = { withinMs: 30_000 };
+  await eventually('conmons and their clean-up end', () => processesOf(folder) === '', within);
+  for (const at of mountsUnder(folder)) execFileSync('umount', [at], { stdio: 'pipe' });
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** The command lines of the processes that name the folder: each conmon and each podman is told its storage so. */
+function processesOf(folder: string): string {
+  const pids = readdirSync('/proc').filter(name => /^\d+$/.test(name));
+  return pids
+    .map(pid => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+      } catch {
+        return ''; // It ended meanwhile.
+      }
+    })
+    .filter(line => line.includes(`${folder}/`))
+    .join('\n');
+}
+
+/** Mount points in the folder, the last mounted first; one that is mounted twice is named twice. */
+function mountsUnder(folder: string): string[] {
+  const lines = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
+  const points = lines.map(line => line.split(' ')[4] ?? '');
+  return points.filter(point => point.startsWith(`${folder}/`)).toReversed();
 }
 
 function isAnswering(socketPath: string): Promise<boolean> {

@@ -118,6 +118,7 @@ export function sandboxOf(pod: DesiredPod, change: Partial<ObservedSandbox> = {}
     terminationGracePeriodSeconds: pod.pod.spec.terminationGracePeriodSeconds ?? 30,
     ip: '172.17.0.2',
     hostNetwork: pod.pod.spec.hostNetwork === true,
+    ports: [],
     source: 'file',
     ...change,
   };

@@ -65,6 +65,12 @@ export class Playground {
     this.#running.set(name, spawn(command, args, { stdio: ['ignore', log, log] }));
   }
 
+  pid(name: string): number {
+    const pid = this.#running.get(name)?.pid;
+    if (pid === undefined) throw new Error(`${name} does not run`);
+    return pid;
+  }
+
   async kill(name: string, signal: NodeJS.Signals): Promise<void> {
     const child = this.#running.get(name);
     this.#running.delete(name);

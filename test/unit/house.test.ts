@@ -90,7 +90,8 @@ describe('imports point down', () => {
 
   const HOMES: readonly [string, readonly RegExp[]][] = [
     ['dockerode', [/^agent\/runtime\//]],
-    ['tar-stream', [/^agent\/runtime\//]],
+    ['tar-stream', [/^agent\/runtime\//, /^hub\/signing\//]],
+    ['ssh2', [/^hub\/signing\//]],
     ['mqtt', [/^agent\/link\//, /^hub\/link\//]],
     ['aedes', [/^hub\/broker\//]],
     ['better-sqlite3', [/^agent\/journal\//, /^hub\/store\//]],
@@ -164,6 +165,7 @@ const DECISIONS = matching([
   /^hub\/link\/publisher-decide\.ts$/,
   /^hub\/broker\/access\.ts$/,
   /^hub\/(selectors|objects)\.ts$/,
+  /^hub\/signing\/public-key\.ts$/,
   /^hub\/cli\/(bundle-diff|describe-text|rollout-progress|resources|table)\.ts$/,
   /^agent\/pods\/(desired|plan|plan-[a-z]+|back-off|pod-(status|conditions|spec|env|resources|reports)|steps|hosts-file|field-values|env-file)\.ts$/,
   /^agent\/admission\//,

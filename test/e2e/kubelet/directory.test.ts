@@ -180,13 +180,15 @@ describe('the directory, black box', { skip: noEngine() }, () => {
     box.put('a.yaml', pod('renamed'));
     await box.ready('renamed');
     const id = box.running('renamed', 'app').Id;
+    const told = (await box.events('PodConflict')).length;
     renameSync(box.file('a.yaml'), box.file('b.yaml'));
-    await eventually('it was noticed', async () =>
-      (await box.status()).conditions.every(one => one.status !== 'False'),
-    );
+    renameSync(box.file('b.yaml'), box.file('c.yaml'));
+    await delay(200);
+    renameSync(box.file('c.yaml'), box.file('b.yaml'));
     box.put('sign.yaml', pod('sign'));
     await box.ready('sign');
     assert.equal(box.running('renamed', 'app').Id, id);
+    assert.deepEqual((await box.events('PodConflict')).slice(told), [], 'it was never there twice');
     box.remove('b.yaml');
     box.remove('sign.yaml');
     await box.gone('renamed');

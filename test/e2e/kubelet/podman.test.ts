@@ -17,7 +17,7 @@ import {
 import { eventually } from '../../support/wait.js';
 
 describe('Podman, black box', { skip: noPodman(), concurrency: 3 }, () => {
-  let service: PodmanService;
+  let service: PodmanService | undefined;
   let box: BlackBox;
   before(async () => {
     service = await startPodman();
@@ -28,8 +28,12 @@ describe('Podman, black box', { skip: noPodman(), concurrency: 3 }, () => {
     box = await new BlackBox().start();
   });
   after(async () => {
-    await box.close();
-    await service.close();
+    try {
+      // There is none when the engine did not start.
+      await (box as BlackBox | undefined)?.close();
+    } finally {
+      await service?.close();
+    }
   });
 
   test('rows 132, 133, 140: emptyDir in memory, a mount that follows the host, a device', async () => {

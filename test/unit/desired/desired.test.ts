@@ -31,6 +31,7 @@ function merge(
     /** Of the pods: their containers are on the engine. */
     made?: Desired;
     wasBlind?: boolean;
+    remembered?: ReadonlyMap<string, string>;
     nodeName?: string;
     now?: number;
   } = {},
@@ -43,6 +44,7 @@ function merge(
       ? {}
       : { made: new Map(options.made.pods.map(pod => [pod.uid, pod.containerHashes])) }),
     ...(options.wasBlind === undefined ? {} : { wasBlind: options.wasBlind }),
+    ...(options.remembered === undefined ? {} : { remembered: options.remembered }),
     nodeName: options.nodeName ?? 'Edge1',
     now: options.now ?? T0,
   });
@@ -234,6 +236,7 @@ describe('ConfigMaps and Secrets of the sources', () => {
     name: 'conf',
     type: '',
     data: new Map([['key', Buffer.from(text)]]),
+    isImmutable: false,
     origin,
     bundle: bundle === undefined ? null : { namespace: 'default', name: bundle },
   });
@@ -262,6 +265,18 @@ describe('ConfigMaps and Secrets of the sources', () => {
     );
     const after = merge([files(object('a.yaml', 'a'))], { previous: both });
     assert.deepEqual([seen(after, 'web'), conflicts(after)], ['a', []]);
+  });
+
+  test('what was in force before a restart of the agent stays in force, and is named to be remembered', () => {
+    const remembered = new Map([['ConfigMap default/conf', 'b.yaml']]);
+    const two = [files(object('a.yaml', 'a'), object('b.yaml', 'b'))];
+    const both = merge(two, { remembered });
+    assert.deepEqual([seen(both, 'web'), both.objectChoices], ['b', remembered]);
+    assert.equal(seen(merge(two), 'web'), 'a');
+    const alone = merge([files(object('a.yaml', 'a'))], { remembered });
+    assert.deepEqual([seen(alone, 'web'), alone.objectChoices.size], ['a', 0]);
+    const later = merge(two, { remembered, previous: alone });
+    assert.equal(seen(later, 'web'), 'a', 'what is in force now goes before what was');
   });
 
   test('at a cold start a file’s goes before the URL’s', () => {

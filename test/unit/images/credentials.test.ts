@@ -143,6 +143,7 @@ describe('pull secrets of a pod', () => {
     name,
     type,
     data: new Map(Object.entries(data).map(([key, text]) => [key, Buffer.from(text)])),
+    isImmutable: false,
     origin: 'secrets.yaml',
     bundle: null,
   });

@@ -19,6 +19,7 @@ const secret = (name: string): ConfigObject => ({
       Buffer.from(JSON.stringify({ auths: { 'reg.io': { username: 'u', password: PASSWORD } } })),
     ],
   ]),
+  isImmutable: false,
   origin: 'secret.yaml',
   bundle: null,
 });

@@ -33,6 +33,21 @@ function codeOf(result: Result<unknown>): string {
   return result.ok ? 'accepted' : result.refusal.code;
 }
 
+/** A pod of so many containers, each with so many `env` entries. */
+function crowd(containers: number, entries: number): string {
+  const env = Array.from({ length: entries }, (_, i) => ({ name: `E${i}`, value: 'x' }));
+  return canonicalJson({
+    ...podManifest('web'),
+    spec: {
+      containers: Array.from({ length: containers }, (_, i) => ({
+        name: `c${i}`,
+        image: 'x',
+        env,
+      })),
+    },
+  });
+}
+
 describe('the time of the node', () => {
   const root = rootDocument();
   const accepted = assignmentDocument();
@@ -126,6 +141,8 @@ describe('a manifest of a bundle', () => {
           pod({ name: '../x', namespace: 'default' }),
           'Malformed',
         ],
+        ['with more containers than a small machine has room for (S50)', crowd(65, 1), 'TooLarge'],
+        ['with more env entries than anybody writes (S50)', crowd(1, 1001), 'TooLarge'],
       ] as const
     ).map(([sentence, text, code]): [string, string, ManifestEntry, string] => [
       sentence,

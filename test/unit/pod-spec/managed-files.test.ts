@@ -9,7 +9,7 @@ import { realClock } from '../../../agent/clock.js';
 import { openNodeFiles, type NodeFiles } from '../../../agent/pods/node-files.js';
 import { openPodVolumes } from '../../../agent/volumes/volumes.js';
 import { RuntimeError } from '../../../agent/runtime/runtime.js';
-import { manifest, nodeFactsOf, wish, type PodOptions } from '../../support/pods.js';
+import { manifest, nodeFactsOf, wish, type PodOptions, NODE } from '../../support/pods.js';
 
 const dir = mkdtempSync(join(tmpdir(), 'fl-files-'));
 after(() => {
@@ -103,6 +103,12 @@ describe('managed files', () => {
     assert.deepEqual(
       warnings.map(({ reason }) => reason),
       ['MissingClusterDNS'],
+    );
+    assert.equal(
+      warnings[0]?.message,
+      `pod: "names-${NODE}_default(${desired.uid})". This node has no cluster DNS (clusterDNS in the ` +
+        'agent\'s configuration), so the pod\'s dnsPolicy "ClusterFirst" falls back to "Default": the ' +
+        'name servers of the node. Set spec.dnsPolicy to Default to say that this is meant',
     );
     const text = readFileSync(join(dir, 'pods', desired.uid, 'resolv.conf'), 'utf8');
     assert.equal(text, 'nameserver 10.0.0.2\n');

@@ -9,20 +9,10 @@ import type { ValidPod } from '../../../protocol/pod.js';
 import { SimulatedRuntime } from '../../sim/engine.js';
 import { SimulatedNode } from '../../sim/node.js';
 import { manifest, wish } from '../../support/pods.js';
+import { randomOf } from '../../support/random.js';
 
 const SEEDS = 25;
 const STEPS = 40;
-
-/** mulberry32 */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 const stable = manifest('stable', { containers: [{ name: 'one' }, { name: 'two' }] });
 const variants: Readonly<Record<string, readonly ValidPod[]>> = Object.fromEntries(

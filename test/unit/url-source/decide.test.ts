@@ -85,6 +85,26 @@ describe('row 34: an answer may be', () => {
     });
   }
 
+  test('an immutable ConfigMap is not changed by another answer, which is refused by name', () => {
+    const map = (value: string) => ({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'c' },
+      immutable: true,
+      data: { a: value },
+    });
+    const list = (value: string) => ({ apiVersion: 'v1', kind: 'List', items: [map(value)] });
+    const first = applyOutcome(fresh, body(list('1'))).state;
+    const { state, keep, events } = applyOutcome(first, body(list('2')));
+    assert.deepEqual([state.objects, keep], [first.objects, null]);
+    assert.match(
+      events.join(),
+      /the ConfigMap default\/c is immutable: its data cannot be changed/,
+    );
+    assert.deepEqual(applyOutcome(state, body(list('2'))).events, []);
+    assert.equal(applyOutcome(state, body(list('1'))).state.problem, null);
+  });
+
   test('ConfigMaps beside the pods; Secrets where nobody between can read them', () => {
     const secret = {
       apiVersion: 'v1',

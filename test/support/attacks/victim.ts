@@ -1,0 +1,331 @@
+/**
+ * Whom the attacks are made on: a fleet as a person sets it up (hub, Mosquitto, agent and containers are real), whose hub is
+ * then gone and whose keys are in the attacker's hands, as many of them as a row says.
+ */
+import { createPrivateKey } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { connect, type MqttClient } from 'mqtt';
+import { canonicalJson, sha256Hex } from '../../../protocol/canonical.js';
+import type { AssignedBundle, AssignmentDocument } from '../../../protocol/documents/assignment.js';
+import type { StatusDocument } from '../../../protocol/documents/node.js';
+import type { RootDocument } from '../../../protocol/documents/root.js';
+import { openEnvelope, seal } from '../../../protocol/envelope.js';
+import { keyId, signerOf, type Signer } from '../../../protocol/keys.js';
+import { topicsOf, type Topics } from '../../../protocol/topics.js';
+import { openNodeDocument } from '../../../protocol/verify-messages.js';
+import { docker, ensureTestImage, TEST_IMAGE } from '../docker.js';
+import { signer } from '../fleet.js';
+import { freePort, Playground, writeMosquitto } from '../programs.js';
+import { eventually } from '../wait.js';
+
+export const NODE = 'edge-1';
+export const OTHER = 'edge-2';
+/** Release keys of the bundles `two/*`, of which two have to sign. */
+export const PEOPLE = ['ann', 'ben', 'cleo'].map(name => signer(`release ${name}`));
+export const STRANGER = signer('stranger');
+
+interface Keys {
+  readonly root: Signer;
+  readonly release: Signer;
+  readonly hub: Signer;
+}
+
+interface AgentStatus {
+  readonly hub: {
+    readonly epoch: number;
+    readonly generation: number;
+    readonly rootVersion: number;
+  };
+}
+
+export function podText(
+  name: string,
+  change: Record<string, unknown> = {},
+): Record<string, unknown> {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: 'default' },
+    spec: {
+      containers: [
+        {
+          command: ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.2; done'],
+          image: TEST_IMAGE,
+          name: 'app',
+        },
+      ],
+      terminationGracePeriodSeconds: 1,
+      ...change,
+    },
+  };
+}
+
+/** Payload of an envelope, unverified: for what the attacker records. */
+export function payloadOf<T>(kind: Parameters<typeof openEnvelope>[1]['kind'], bytes: Buffer): T {
+  const opened = openEnvelope(bytes, { kind, bytesMax: 1 << 20 });
+  if (!opened.ok) throw new Error(opened.refusal.detail);
+  return JSON.parse(opened.value.payload.toString('utf8')) as T;
+}
+
+export class Victim {
+  readonly play = new Playground();
+  /** Genuine statuses of the node, oldest first. */
+  readonly statuses: StatusDocument[] = [];
+  /** What the broker keeps, by topic: an attacker in the broker's place has all of it. */
+  readonly recorded = new Map<string, Buffer>();
+  topics!: Topics;
+  keys!: Keys;
+  /** The root in force. */
+  root!: RootDocument;
+  /** The assignment in force. */
+  current!: AssignmentDocument;
+  nodePublicKey!: string;
+  /** In the broker's place: may publish anything. */
+  #broker!: MqttClient;
+  /** The certificate of a device that belongs to the fleet. */
+  #device!: MqttClient;
+  readonly #url: { value: string } = { value: '' };
+
+  /** `acl`: Mosquitto keeps everybody to his topics; else everybody may do everything. */
+  static async open({ acl }: { acl: boolean }): Promise<Victim> {
+    const victim = new Victim();
+    try {
+      await victim.#open(acl);
+    } catch (error) {
+      await victim.close();
+      throw error;
+    }
+    return victim;
+  }
+
+  async #open(acl: boolean): Promise<void> {
+    ensureTestImage();
+    const { play } = this;
+    const [api, mqtt] = [await freePort(), await freePort()];
+    this.#url.value = `mqtts://127.0.0.1:${mqtt}`;
+    const listen = ['--listen', `127.0.0.1:${api}`, '--broker', this.#url.value];
+    await play.ok('hub', 'init', '--data-dir', play.path('hub'), ...listen);
+    const conf = writeMosquitto(play, mqtt);
+    if (!acl) {
+      const text = readFileSync(conf, 'utf8').replace(/^acl_file .*$/m, '');
+      play.write('mosquitto/mosquitto.conf', text);
+    }
+    play.start('mosquitto', '/usr/sbin/mosquitto', ['-c', conf]);
+    play.startHub();
+    await play.hubAnswers();
+    await play.join(NODE, '--label', 'victim=yes');
+    await this.#enrolOther();
+    play.write('witness/pod.json', JSON.stringify(podText('witness')));
+    const reach = ['--nodes', 'victim=yes', '--wait', '--timeout', '2m'];
+    await play.ok('apply', '-f', play.path('witness'), '--bundle', 'witness', ...reach);
+    await play.kill('hub', 'SIGTERM');
+    await this.#takeOver();
+  }
+
+  /** A second device of the fleet, whose certificate the attacker has; it need not run. */
+  async #enrolOther(): Promise<void> {
+    const { play } = this;
+    const line = play.write('other.token', await play.ok('token', 'create'));
+    const dir = ['--node-name', OTHER, '--data-dir', play.path(OTHER)];
+    const joined = await play.agent('join', '--token-file', line, ...dir);
+    if (joined.code !== 0) throw new Error(`join: ${joined.stdout}${joined.stderr}`);
+  }
+
+  async #takeOver(): Promise<void> {
+    const { play } = this;
+    const pem = (path: string) => signerOf(createPrivateKey(readFileSync(play.path(path))));
+    this.keys = {
+      root: pem('hub/keys/root.key'),
+      release: pem('hub/keys/release.key'),
+      hub: pem('hub/keys/hub.key'),
+    };
+    this.nodePublicKey = pem(`${NODE}/identity/identity.key`).publicKey;
+    this.root = payloadOf<RootDocument>('root', readFileSync(play.path('hub/root.json')));
+    this.topics = topicsOf(this.root.fleet);
+    const mine = (file: string) => readFileSync(play.path(OTHER, 'identity', file));
+    const ca = readFileSync(play.path('hub/pki/ca.crt'));
+    this.#broker = await this.#connect('flotilla-hub:attack', {
+      key: readFileSync(play.path('hub/keys/mqtt.key')),
+      cert: readFileSync(play.path('hub/pki/mqtt.crt')),
+      ca,
+    });
+    this.#device = await this.#connect(OTHER, { key: mine('tls.key'), cert: mine('tls.crt'), ca });
+    this.#broker.on('message', (topic, payload) => this.#hear(topic, payload));
+    await this.#broker.subscribeAsync(`${this.topics.prefix}#`, { qos: 1 });
+    const topic = this.topics.node(NODE, 'assignment');
+    const assignment = await eventually('the assignment in force', () => this.recorded.get(topic));
+    this.current = payloadOf<AssignmentDocument>('assignment', assignment);
+    await this.#nameThePeople();
+  }
+
+  /** Root 2: two of three people sign the bundles `two/*`. */
+  async #nameThePeople(): Promise<void> {
+    const ids = PEOPLE.map(person => keyId(person.publicKey));
+    const first = this.root.roles.release[0];
+    if (!first) throw new Error('the root has no release role');
+    const two = { threshold: 2, keys: ids };
+    const scopes = first.scopes.map(scope => ({ ...scope, ...two }));
+    const people = PEOPLE.map(person => [keyId(person.publicKey), person.publicKey] as const);
+    await this.publishRoot({
+      keys: { ...this.root.keys, ...Object.fromEntries(people) },
+      roles: {
+        ...this.root.roles,
+        release: [{ ...first, ...two, bundles: ['two/*'], scopes }, ...this.root.roles.release],
+      },
+    });
+  }
+
+  async #connect(
+    clientId: string,
+    tls: { key: Buffer; cert: Buffer; ca: Buffer },
+  ): Promise<MqttClient> {
+    const client = connect(this.#url.value, {
+      ...tls,
+      clientId,
+      protocolVersion: 4,
+    });
+    client.on('error', () => undefined);
+    await eventually(`${clientId} to connect`, () => client.connected);
+    return client;
+  }
+
+  #hear(topic: string, payload: Buffer): void {
+    if (payload.byteLength === 0) return void this.recorded.delete(topic);
+    this.recorded.set(topic, payload);
+    if (topic !== this.topics.node(NODE, 'status')) return;
+    const opened = openNodeDocument('status', payload, {
+      fleet: this.root.fleet,
+      node: NODE,
+      identityKey: this.nodePublicKey,
+    });
+    if (opened.ok) this.statuses.push(opened.value.document);
+  }
+
+  /** As whoever holds the broker. */
+  async publish(topic: string, payload: Buffer | string, retain = true): Promise<void> {
+    await this.#broker.publishAsync(topic, payload, { qos: 1, retain });
+  }
+
+  /** As another device of the fleet. */
+  async publishAsDevice(topic: string, payload: Buffer | string, retain = true): Promise<void> {
+    await this.#device.publishAsync(topic, payload, { qos: 1, retain });
+  }
+
+  /** A root that follows the one in force, signed as it should be; waits until the node has it. */
+  async publishRoot(change: Partial<RootDocument>): Promise<void> {
+    const version = this.root.version + 1;
+    const next = { ...this.root, version, issued: new Date().toISOString(), ...change };
+    const envelope = seal('root', next, [this.keys.root]);
+    await this.publish(this.topics.root(version), envelope);
+    await this.publish(this.topics.root(), envelope);
+    await this.hasRoot(next);
+  }
+
+  /** Waits until the node has the root; it is the one in force from now on. */
+  async hasRoot(root: RootDocument): Promise<void> {
+    await eventually(`root ${root.version} on the node`, async () => {
+      return (await this.agentStatus()).hub.rootVersion === root.version;
+    });
+    this.root = root;
+  }
+
+  /** The assignment that would follow. */
+  next(change: Partial<AssignmentDocument> = {}): AssignmentDocument {
+    const { root, current } = this;
+    const former = current.epoch === root.epoch ? current.generation : 0;
+    return {
+      ...current,
+      epoch: root.epoch,
+      rootVersion: root.version,
+      generation: former + 1,
+      issued: new Date().toISOString(),
+      notAfter: new Date(Date.now() + 90 * 86_400_000).toISOString(),
+      nonce: null,
+      ...change,
+    };
+  }
+
+  async publishAssignment(document: AssignmentDocument, signers = [this.keys.hub]): Promise<void> {
+    await this.publish(this.topics.node(NODE, 'assignment'), seal('assignment', document, signers));
+  }
+
+  /** The next good document; waits until the node has accepted it. */
+  async assign(change: Partial<AssignmentDocument> = {}): Promise<void> {
+    const document = this.next(change);
+    await this.publishAssignment(document);
+    await eventually(
+      `generation ${document.generation} on the node`,
+      async () => {
+        const { hub } = await this.agentStatus();
+        return hub.generation === document.generation && hub.epoch === document.epoch;
+      },
+      { withinMs: 30_000 },
+    );
+    this.current = document;
+  }
+
+  /** Assigns the bundle, waits until it is healthy, takes it away again and waits until its pods are gone. */
+  async runs(bundle: AssignedBundle): Promise<void> {
+    const { bundles } = this.current;
+    await this.assign({ bundles: [...bundles, bundle] });
+    await this.isHealthy(bundle);
+    await this.assign({ bundles });
+    await this.isGone(bundle);
+  }
+
+  async isHealthy({ digest }: AssignedBundle): Promise<void> {
+    await eventually('the bundle is healthy', () => {
+      const bundle = this.statuses.at(-1)?.bundles.find(b => b.digest === digest);
+      if (bundle?.state === 'healthy') return true;
+      throw new Error(`it is ${bundle?.state} ${bundle?.reason} ${bundle?.message}`);
+    });
+  }
+
+  /** Neither files nor containers of the bundle are left. */
+  async isGone({ namespace, name }: AssignedBundle): Promise<void> {
+    await eventually(`nothing is left of ${namespace}/${name}`, () => {
+      const files = readdirSync(this.play.path(NODE, 'manifests'));
+      return !files.some(file => file.startsWith(`flotilla_${name}_`));
+    });
+    let last = this.containers();
+    await eventually('its containers are gone', () => {
+      const now = this.containers();
+      const settled = now.length <= 2 && now.length === last.length;
+      last = now;
+      return settled;
+    });
+  }
+
+  async publishBlob(content: string | Buffer): Promise<void> {
+    await this.publish(this.topics.blob(sha256Hex(content)), content);
+  }
+
+  async publishContent(pods: readonly Record<string, unknown>[]): Promise<void> {
+    for (const pod of pods) await this.publishBlob(canonicalJson(pod));
+  }
+
+  agentStatus(): Promise<AgentStatus> {
+    const socketPath = this.play.path(NODE, 'agent.sock');
+    return new Promise((done, fail) => {
+      const asked = request({ socketPath, path: '/status' }, response => {
+        let body = '';
+        response.setEncoding('utf8');
+        response.on('data', (chunk: string) => (body += chunk));
+        response.on('end', () => done(JSON.parse(body) as AgentStatus));
+      });
+      asked.on('error', fail);
+      asked.end();
+    });
+  }
+
+  containers(): readonly string[] {
+    const owner = `label=flotilla.dev/owner=${this.play.path(NODE)}`;
+    return docker('ps', '-aq', '--no-trunc', '--filter', owner).split('\n').sort();
+  }
+
+  async close(): Promise<void> {
+    for (const client of [this.#broker, this.#device]) await client?.endAsync(true);
+    await this.play.close();
+  }
+}
