@@ -211,6 +211,58 @@ describe('enrolment', () => {
   });
 });
 
+describe('release keys that reach labelled nodes, and few of them', () => {
+  const play = new Fleet();
+  before(async () => {
+    await play.init('--bundle-node-label', 'site=harbour', '--bundle-max-nodes', '2');
+    play.startHub();
+    await play.hubAnswers();
+    play.write('shop/web.json', pod('web'));
+  });
+  after(() => play.close());
+  const apply = (...options: string[]) =>
+    play.flotilla('apply', '-f', play.path('shop'), '--bundle', 'shop', ...options);
+
+  test('are kept to both, at apply and when a node joins later', async () => {
+    const [harbour, lake] = await Promise.all([
+      play.token('--label', 'site=harbour', '--uses', '9'),
+      play.token('--label', 'site=lake'),
+    ]);
+    const line = readFileSync(harbour, 'utf8');
+    const enrol = (name: string) => play.enrol(play.write(`${name}.t`, line), name);
+    const joined = await Promise.all([enrol('h1'), play.enrol(lake, 'l1')]);
+    assert.deepEqual(
+      joined.map(({ code }) => code),
+      [0, 0],
+    );
+    const outside = await apply('--all-nodes');
+    assert.equal(outside.code, 2, outside.stderr);
+    assert.match(outside.stderr, /1 of the 2 nodes .*\(l1\): .*site=harbour; the node enrolled/);
+
+    await Promise.all([enrol('h2'), enrol('h3')]);
+    const many = await apply('--nodes', 'site=harbour');
+    assert.equal(many.code, 2, many.stderr);
+    assert.match(
+      many.stderr,
+      /would reach 3 nodes, and the release keys .* at most 2: select fewer/,
+    );
+
+    await play.ok('node', 'revoke', 'h3');
+    assert.equal((await apply('--nodes', 'site=harbour')).code, 0);
+    for (const name of ['h1', 'h2']) play.startAgent(name);
+    for (const name of ['h1', 'h2']) {
+      await eventually(`${name} has it`, () => play.manifests(name).length === 1);
+    }
+    assert.equal((await enrol('h4')).code, 0);
+    play.startAgent('h4');
+    await play.isUp('h4', 1);
+    await eventually('it is said', async () => {
+      return /BeyondReach .*1 nodes .*h4/.test(await play.ok('get', 'events'));
+    });
+    assert.deepEqual(play.manifests('h4'), []);
+  });
+});
+
 describe('a node that was away for more than a year (S32)', { skip: noFaketime() }, () => {
   const play = new Fleet();
   after(() => play.close());
