@@ -45,6 +45,7 @@ export class Keeper {
   #lastTryAt = 0;
   #dueFor: UpkeepReason | null = null;
   #fault: JoinError | null = null;
+  #renewedAt: number | null = null;
 
   constructor(options: KeeperOptions) {
     this.#options = options;
@@ -141,6 +142,7 @@ export class Keeper {
       isOpen: isRenewalOpen(dataDir) || openRotation(dataDir, this.#identity.keys) !== null,
       renewAfter: renewAfter === null ? null : Date.parse(renewAfter),
       now: Math.max(clock.now(), Date.parse(root().document.issued)),
+      renewedAgoMs: this.#renewedAt === null ? null : clock.monotonic() - this.#renewedAt,
       isRefused: this.#refused,
       unreachableMs: this.#lostAt === null ? 0 : clock.monotonic() - this.#lostAt,
     };
@@ -162,6 +164,7 @@ export class Keeper {
       const { renewAfter } = renewed.membership;
       log.info('the hub gave this node a new certificate', { reason, renewAfter });
       this.#identity = renewed;
+      this.#renewedAt = clock.monotonic();
       await this.#options.onIdentity(renewed);
     } catch (error) {
       const { message } = error as Error;

@@ -13,6 +13,8 @@ export interface Upkeep {
   readonly renewAfter: number | null;
   /** By this node's clock, and not before what signed documents prove. */
   readonly now: number;
+  /** Since the hub gave the last certificate to this life of the agent; null: it gave none yet. */
+  readonly renewedAgoMs: number | null;
   /** A broker that was reached did not let the node in, or was not to be trusted. */
   readonly isRefused: boolean;
   /** How long no broker was reached; 0 while connected. */
@@ -24,14 +26,21 @@ export type UpkeepReason = 'Pending' | 'Unfinished' | 'Refused' | 'Due' | 'Unrea
 /** The brokers may have moved: the hub tells where they are. */
 const UNREACHABLE_MS = 600_000;
 const SPREAD_MS = 14 * 86_400_000;
+const AGAIN_MS = 60 * 86_400_000;
 
 /** Null: all is well. `chance`: the same for one life of the agent, so that a fleet spreads. */
 export function upkeepReason(state: Upkeep, chance: number): UpkeepReason | null {
   if (state.isPending) return 'Pending';
   if (state.isOpen) return 'Unfinished';
   if (state.isRefused) return 'Refused';
-  if (state.renewAfter !== null && state.now >= state.renewAfter + chance * SPREAD_MS) return 'Due';
+  if (isDue(state, chance)) return 'Due';
   return state.unreachableMs >= UNREACHABLE_MS ? 'Unreachable' : null;
+}
+
+/** By a clock that stands in 2099 every certificate is due: a new one is not asked for at once. */
+function isDue({ renewAfter, now, renewedAgoMs }: Upkeep, chance: number): boolean {
+  if (renewAfter === null || now < renewAfter + chance * SPREAD_MS) return false;
+  return renewedAgoMs === null || renewedAgoMs >= AGAIN_MS;
 }
 
 const FIRST_MS = 3_000;

@@ -15,6 +15,13 @@ const ENVELOPE_BYTES_MAX = 8 * 1024;
 /** Tries of a transaction that others got in the way of. */
 const COMMIT_TRIES = 5;
 
+interface Entering {
+  readonly envelope: Uint8Array;
+  readonly address: string;
+  /** It is only found out by the work whether the device may ask at all. */
+  readonly isGuess: boolean;
+}
+
 export class Door {
   readonly nonces: JoinNonces;
   readonly #limit: AttemptLimit;
@@ -25,22 +32,29 @@ export class Door {
     this.#limit = new AttemptLimit(clock);
   }
 
-  /** `open` checks the document and gives the work. Refusals count against the address. */
+  /**
+   * `open` checks the document and gives the work. What `open` refuses counts against the address;
+   * what the work refuses only where that is a guess too: a known device that is told no must not
+   * shut out its neighbours.
+   */
   async enter(
-    { envelope, address }: { readonly envelope: Uint8Array; readonly address: string },
+    { envelope, address, isGuess }: Entering,
     open: (envelope: Uint8Array) => Promise<() => Promise<Uint8Array>>,
   ): Promise<Uint8Array> {
     if (this.#limit.isExhausted(address)) {
       throw new RequestError('TooManyRequests', 'too many failed requests: wait a minute');
     }
+    let isOpen = false;
     try {
       if (envelope.byteLength > ENVELOPE_BYTES_MAX) {
         throw new RequestError('RequestEntityTooLarge', `over ${ENVELOPE_BYTES_MAX} bytes`);
       }
-      return await this.turn(await open(envelope));
+      const work = await open(envelope);
+      isOpen = true;
+      return await this.turn(work);
     } catch (error) {
       const refused = error instanceof RequestError && REQUEST_REASONS[error.reason] < 500;
-      if (refused) this.#limit.countFailure(address);
+      if (refused && (isGuess || !isOpen)) this.#limit.countFailure(address);
       throw error;
     }
   }

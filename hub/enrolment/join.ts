@@ -60,7 +60,7 @@ export class Joins {
 
   /** In order: rate, size, form, proof of possession, name, nonce, token, keys, the transaction. */
   join(envelope: Uint8Array, address: string): Promise<Uint8Array> {
-    return this.#door.enter({ envelope, address }, async bytes => {
+    return this.#door.enter({ envelope, address, isGuess: true }, async bytes => {
       const request = this.#open(bytes);
       return () => this.#admit(request, address);
     });

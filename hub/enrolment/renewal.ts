@@ -30,7 +30,7 @@ export class Renewals {
   }
 
   renew(envelope: Uint8Array, address: string): Promise<Uint8Array> {
-    return this.#door.enter({ envelope, address }, async bytes => {
+    return this.#door.enter({ envelope, address, isGuess: false }, async bytes => {
       const { fleet } = this.#options.hub.root.document;
       const node = required(claimedNode('renew', bytes));
       const { identityKey } = await this.#member(node);
@@ -50,7 +50,7 @@ export class Renewals {
   }
 
   rotate(envelope: Uint8Array, address: string): Promise<Uint8Array> {
-    return this.#door.enter({ envelope, address }, async bytes => {
+    return this.#door.enter({ envelope, address, isGuess: false }, async bytes => {
       const { fleet } = this.#options.hub.root.document;
       const node = required(claimedNode('rotate', bytes));
       const { identityKey: current } = await this.#member(node);
@@ -122,6 +122,12 @@ export class Renewals {
     const { identityKey, sealingKey, previousKey, nodeNonce: nonce } = document;
     if (identity.state === 'pending') {
       throw new RequestError('Forbidden', `node ${node} waits for approval: rotate afterwards`);
+    }
+    if (identity.suspectedAt !== null) {
+      throw new RequestError(
+        'Forbidden',
+        `node ${node} seems to be cloned: its keys do not change until \`flotilla node approve\``,
+      );
     }
     const isDone = identity.identityKey === identityKey && identity.sealingKey === sealingKey;
     if (!isDone && identity.identityKey !== previousKey) {

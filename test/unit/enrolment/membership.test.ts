@@ -352,6 +352,28 @@ describe('a rotation', () => {
     assert.equal(record?.sealingKey, rawPublicKey(next.sealing));
   });
 
+  test('is not for a node that seems to be cloned, nor is a neighbour shut out by its tries', async () => {
+    const [me, neighbour] = [device('cloned'), device('neighbour')];
+    await join(me, await token());
+    await join(neighbour, await token());
+    const record = await fixture.store.identity('cloned');
+    assert.ok(record);
+    const suspected = { ...record, suspectedAt: new Date(0).toISOString() };
+    await fixture.store.commit(ADMIN, [{ type: 'identity', expect: record, record: suspected }]);
+    const next = { identity: ed25519(), sealing: x25519() };
+    await assert.rejects(
+      rotate(me, next, [me.identity, next.identity]),
+      refusal('Forbidden', /seems to be cloned/),
+    );
+    await fixture.enrolment.standing.revoke(ADMIN, { name: 'cloned' });
+    const nat = '198.51.100.77';
+    for (let i = 0; i < 20; i++) {
+      const tried = fixture.enrolment.renew(renewal(me, p256()), nat);
+      await assert.rejects(tried, refusal('Forbidden', /is revoked/));
+    }
+    await fixture.enrolment.renew(renewal(neighbour, p256()), nat);
+  });
+
   test('refuses keys that are weak or somebody else’s', async () => {
     const [me, other] = [device('k-me'), device('k-other')];
     await join(me, await token());

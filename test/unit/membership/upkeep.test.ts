@@ -12,6 +12,7 @@ import {
 const DAY_MS = 86_400_000;
 const WELL: Upkeep = {
   ...{ isPending: false, isOpen: false, isRefused: false, unreachableMs: 0 },
+  renewedAgoMs: null,
   ...{ renewAfter: 100 * DAY_MS, now: 99 * DAY_MS },
 };
 
@@ -21,6 +22,12 @@ describe('a member asks for a certificate', () => {
     ['when its time has come', { now: 100 * DAY_MS }, 0, 'Due'],
     ['each node of a fleet on another day', { now: 106 * DAY_MS }, 0.5, null],
     ['within two weeks', { now: 114 * DAY_MS }, 1, 'Due'],
+    [
+      'not again and again, by a clock that stands in 2099',
+      { now: 47_000 * DAY_MS, renewedAgoMs: 59 * DAY_MS },
+      0,
+      null,
+    ],
     [
       'whatever its clock says, when the broker refuses it',
       { now: 0, isRefused: true },
