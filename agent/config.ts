@@ -68,6 +68,8 @@ export interface AgentConfig {
   readonly podPidsLimit: number;
   /** Memory that is short kills a process and not its container (cgroup v2). */
   readonly singleProcessOOMKill: boolean;
+  /** Pods whose bundle the root withdrew run on, or end. */
+  readonly revokedBundles: 'keep' | 'stop';
   readonly dns: {
     readonly clusterDNS: readonly string[];
     readonly clusterDomain: string;
@@ -186,6 +188,7 @@ export function resolveConfig(input: ConfigInput): ResolvedConfig {
     maxPods: settings.get('maxPods', 110),
     podPidsLimit: settings.get('podPidsLimit', -1),
     singleProcessOOMKill: settings.get('singleProcessOOMKill', false),
+    revokedBundles: settings.get('revokedBundles', 'keep'),
     dns: {
       clusterDNS: settings.get('clusterDNS', []),
       clusterDomain: settings.get('clusterDomain', 'cluster.local'),

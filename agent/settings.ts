@@ -29,6 +29,8 @@ export const SETTINGS = {
   /** Where a kubelet answers `/pods`, for `runtime: none`. */
   kubeletPods: HTTP_URL,
   apiListen: LOOPBACK_ADDRESS,
+  /** What becomes of pods whose bundle the root withdrew. */
+  revokedBundles: oneOf('keep', 'stop'),
 
   staticPodPath: TEXT,
   fileCheckFrequency: duration({ ms: 100, text: '100ms' }),

@@ -29,6 +29,7 @@ export function shownConfig(config: AgentConfig): ShownConfig {
     maxPods: config.maxPods,
     podPidsLimit: config.podPidsLimit,
     singleProcessOOMKill: config.singleProcessOOMKill,
+    revokedBundles: config.revokedBundles,
     clusterDNS: dns.clusterDNS,
     clusterDomain: dns.clusterDomain,
     resolvConf: dns.resolvConf,

@@ -12,6 +12,9 @@ import { startHubLink } from './link/link.js';
 import { loadHub, type LoadedHub } from './setup/load.js';
 import { BROKER_NAME, HUB_NAME, spkiOf, type RandomBytes } from './setup/pki.js';
 import { nodeWriter } from './rollout/remove-node.js';
+import { LiveHub, liveSigner } from './root/live-hub.js';
+import { startRootWatch } from './root/root-watch.js';
+import { Roots } from './root/roots.js';
 import { blobSweeper, republisher } from './rollout/republish.js';
 import { manifestsOf } from './rollout/revision-document.js';
 import type { Store } from './store/store.js';
@@ -55,13 +58,16 @@ async function assemble(
   closings: Closing[],
 ): Promise<{ apiPort: number; mqttPort: number | null }> {
   const { clock, random, log } = options;
-  const hub = loadHub(options.dataDir);
+  const live = new LiveHub(loadHub(options.dataDir));
+  const hub = live.view();
   const { fleet } = hub.root.document;
-  const root = () => hub.root;
+  const root = () => live.root();
   const store = await openSqliteStore({ path: hub.databasePath, clock, create: false });
   closings.push(() => store.close());
+  await live.catchUp(store);
 
-  const controller = startController({ store, root, hubSigner: hub.hubSigner, clock, log });
+  const hubSigner = liveSigner(live);
+  const controller = startController({ store, root, hubSigner, clock, log });
   closings.push(() => controller.close());
   const broker = await brokerOf(hub, store, log);
   if (broker) closings.push(() => broker.close());
@@ -69,7 +75,7 @@ async function assemble(
   const link = startHubLink({
     ...linkAddress(hub, broker),
     root,
-    hubSigner: hub.hubSigner,
+    hubSigner,
     sealingKey: rawPublicKey(hub.sealingKey),
     store,
     clock,
@@ -96,11 +102,21 @@ async function assemble(
   closings.push(() => ingest.close());
   closings.push(startSweeping(blobSweeper(store, fleet, clock), options));
 
+  const roots = new Roots({
+    ...{ store, live, controller, clock, log },
+    onKeysChanged: () => link.renew(),
+  });
+  closings.push(startRootWatch(roots, options));
   const api = await startApi({
     listen: hub.config.listen,
     tls: serverTls(hub),
     store,
-    bundles: bundleWriter({ store, root, releaseSigner: hub.releaseSigner, clock }),
+    bundles: bundleWriter({
+      ...{ store, root, clock },
+      get releaseSigner() {
+        return live.now().releaseSigner;
+      },
+    }),
     nodes: nodeWriter({ store, fleet, disconnect: node => broker?.disconnectNode(node) }),
     enrolment: createEnrolment({
       hub,
@@ -111,6 +127,7 @@ async function assemble(
       firstAssignment: joining => controller.firstAssignment(joining),
       disconnect: node => broker?.disconnectNode(node),
     }),
+    roots,
     clock,
     log,
     version: VERSION,

@@ -14,6 +14,7 @@ export const API_VERSION = {
   Event: 'v1',
   Bundle: 'flotilla.dev/v1',
   Token: 'flotilla.dev/v1',
+  Root: 'flotilla.dev/v1',
 } as const;
 
 /** What a node's newest status said beyond the v1 fields. */

@@ -1,5 +1,8 @@
 /** The small ports between the hub's rooms: types only. `main` builds the real ones and hands them in. */
+import type { RootDocument } from '../protocol/documents/root.js';
 import type { BundleObject, BundleSpec, TokenObject } from './objects.js';
+import type { RootStatus } from './root/root-status.js';
+import type { BundleFile } from './signing/bundle-file.js';
 import type { Actor } from './store/store.js';
 
 /** A request that is refused: becomes a Kubernetes Status (`reason`, `code`) at the API. */
@@ -45,6 +48,8 @@ export interface ApplyRequest {
   readonly annotations: Readonly<Record<string, string>>;
   /** Manifests are validated here; a Pod without a namespace takes the bundle's. */
   readonly spec: BundleSpec;
+  /** A revision that was signed elsewhere; its manifests are `spec.manifests`. Absent: to be signed here. */
+  readonly signed?: BundleFile;
   readonly expect: 'absent' | 'any' | { readonly resourceVersion: string };
   /** Everything is checked, nothing is written. */
   readonly dryRun: boolean;
@@ -53,7 +58,8 @@ export interface ApplyRequest {
 export interface BundleWriter {
   /**
    * Makes a new revision only when the manifests changed; one transaction. Throws `RequestError` (Invalid with the
-   * field paths, Conflict, AlreadyExists). Applying the same twice changes nothing.
+   * field paths, Conflict, AlreadyExists, Forbidden for what no key here or no signature allows). Applying the same twice
+   * changes nothing.
    */
   apply(
     actor: Actor,
@@ -109,6 +115,43 @@ export interface Standing {
   ): Promise<void>;
   /** Cuts its session, refuses its renewal, ignores what it says. Doing it again changes nothing. Throws NotFound. */
   revoke(actor: Actor, node: { readonly name: string }): Promise<Readable>;
+}
+
+/** The root in force, and what the hub says of it. */
+export interface RootObject {
+  readonly spec: RootDocument;
+  readonly status: RootStatus;
+}
+
+export interface RootWriter {
+  current(): Promise<RootObject>;
+  /**
+   * The next root becomes the one in force, for the hub and by it for the nodes. Throws `RequestError`: Invalid when a node
+   * would refuse it, Conflict when this hub could not go on under it. The same again changes nothing.
+   */
+  publish(
+    actor: Actor,
+    envelope: Uint8Array,
+    options: { readonly dryRun: boolean },
+  ): Promise<RootObject>;
+  /** Throws `RequestError`. */
+  rotate(actor: Actor, request: RotationRequest): Promise<Rotation>;
+}
+
+export type RotatedRole = 'root' | 'release' | 'hub';
+
+export interface RotationRequest {
+  readonly role: RotatedRole;
+  /** Only makes the new key, for a root that is made elsewhere to name. */
+  readonly prepare: boolean;
+}
+
+export interface Rotation {
+  readonly key: { readonly id: string; readonly publicKey: string } | null;
+  /** Versions that were published, in order. */
+  readonly roots: readonly number[];
+  /** Of private keys that were removed: nothing trusts them any more. */
+  readonly dropped: readonly string[];
 }
 
 export interface Enrolment {

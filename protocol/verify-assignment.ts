@@ -3,7 +3,6 @@
  * fleet, node, epoch, root version, counter, nonce, expiry (Uptane 2.x full verification). Pure.
  */
 import type { AssignmentDocument } from './documents/assignment.js';
-import type { RootDocument } from './documents/root.js';
 import * as validate from './generated/validators.js';
 import { ASSIGNMENT_BYTES_MAX, PARAMETERS_BYTES_MAX } from './limits.js';
 import { accept, refuse, type Result } from './refusal.js';
@@ -73,25 +72,18 @@ export function openAssignment(
   }
   if (context.now > Date.parse(document.notAfter))
     return refuse('Expired', 'assignment: past its notAfter');
-  const fault = assignmentFault(document, root.document);
+  const fault = assignmentFault(document);
   if (fault) return fault;
   return accept({ ...opened.value, changed: true });
 }
 
-function assignmentFault(
-  document: AssignmentDocument,
-  root: RootDocument,
-): ReturnType<typeof refuse> | null {
+/** Denials and floors of the root hold for each bundle by itself, and for ever: not judged here, once. */
+function assignmentFault(document: AssignmentDocument): ReturnType<typeof refuse> | null {
   const seen = new Set<string>();
   for (const bundle of document.bundles) {
     const key = `${bundle.namespace}/${bundle.name}`;
     if (seen.has(key)) return refuse('Conflict', `assignment: ${key} twice`);
     seen.add(key);
-    if (root.denied.includes(bundle.digest))
-      return refuse('Denied', `assignment: ${key} is denied by the root`);
-    if (bundle.revision < (root.floors[key] ?? 0)) {
-      return refuse('Rollback', `assignment: ${key} below the floor of the root`);
-    }
   }
   if (document.secrets.length > 0) return refuse('Unsupported', 'assignment: sealed secrets');
   if (Buffer.byteLength(JSON.stringify(document.parameters)) > PARAMETERS_BYTES_MAX) {

@@ -4,11 +4,11 @@
  */
 import { sha256Hex } from './canonical.js';
 import type { RootDocument } from './documents/root.js';
-import { openEnvelope, type OpenedEnvelope } from './envelope.js';
+import { countSignatures, openEnvelope, type OpenedEnvelope } from './envelope.js';
 import * as validate from './generated/validators.js';
 import { isSoundPublicKey, keyId } from './keys.js';
 import { ROOT_BYTES_MAX } from './limits.js';
-import { accept, refuse, type Result } from './refusal.js';
+import { accept, refuse, type Refusal, type Result } from './refusal.js';
 import { brand, envelopeBytesMax, readPayload, signedBy, type TrustedRoot } from './verified.js';
 
 function openRootEnvelope(
@@ -16,7 +16,14 @@ function openRootEnvelope(
 ): Result<{ opened: OpenedEnvelope; document: RootDocument }> {
   const opened = openEnvelope(bytes, { kind: 'root', bytesMax: envelopeBytesMax(ROOT_BYTES_MAX) });
   if (!opened.ok) return opened;
-  const document = readPayload<RootDocument>(opened.value.payload, {
+  const document = readRootPayload(opened.value.payload);
+  if (!document.ok) return document;
+  return accept({ opened: opened.value, document: document.value });
+}
+
+/** A root as it stands by itself: form, schema, keys and roles. Who signed it is another question. */
+export function readRootPayload(payload: Uint8Array): Result<RootDocument> {
+  const document = readPayload<RootDocument>(payload, {
     what: 'root',
     bytesMax: ROOT_BYTES_MAX,
     validator: validate.validateRootDocument,
@@ -24,7 +31,7 @@ function openRootEnvelope(
   if (!document.ok) return document;
   const bad = rootFault(document.value);
   if (bad) return refuse(bad.startsWith('key ') ? 'BadKey' : 'BadRoot', `root: ${bad}`);
-  return accept({ opened: opened.value, document: document.value });
+  return document;
 }
 
 /** What a schema cannot say: ids recomputed, one role per key, thresholds that can be met. */
@@ -101,20 +108,44 @@ export function openNextRoot(bytes: Uint8Array, current: TrustedRoot): Result<Tr
   if (!signedBy('root', opened, document, document.roles.root)) {
     return refuse('BadSignature', 'root: not signed by a threshold of its own root keys');
   }
-  if (document.fleet !== now.fleet) return refuse('WrongFleet', 'root: of another fleet');
+  const refusal = rootStepRefusal(document, now);
+  return refusal ? { ok: false, refusal } : accept(brand(document, opened.payload, bytes));
+}
+
+/** Why one root cannot follow another, whoever signed it; null: it can. Other content for one version cannot. */
+export function rootStepRefusal(document: RootDocument, now: RootDocument): Refusal | null {
+  if (document.fleet !== now.fleet) return refuse('WrongFleet', 'root: of another fleet').refusal;
   if (document.version < now.version)
-    return refuse('Rollback', 'root: older than the one in force');
+    return refuse('Rollback', 'root: older than the one in force').refusal;
   if (document.version === now.version)
-    return refuse('Equivocation', 'root: other content for the same version');
+    return refuse('Equivocation', 'root: other content for the same version').refusal;
   if (document.version > now.version + 1) {
-    return refuse('RootRequired', `root: version ${now.version + 1} must come first`);
+    return refuse('RootRequired', `root: version ${now.version + 1} must come first`).refusal;
   }
-  if (document.epoch < now.epoch) return refuse('Rollback', 'root: lowers the epoch');
+  if (document.epoch < now.epoch) return refuse('Rollback', 'root: lowers the epoch').refusal;
   for (const [bundle, floor] of Object.entries(now.floors)) {
     if ((document.floors[bundle] ?? 0) < floor)
-      return refuse('Rollback', `root: lowers the floor of ${bundle}`);
+      return refuse('Rollback', `root: lowers the floor of ${bundle}`).refusal;
   }
-  return accept(brand(document, opened.payload, bytes));
+  return null;
+}
+
+/** How many different root keys of a root signed an envelope, and how many it takes. */
+export function rootSignatures(
+  opened: OpenedEnvelope,
+  { keys, roles }: Pick<RootDocument, 'keys' | 'roles'>,
+): { readonly have: number; readonly need: number } {
+  const listed = roles.root.keys.map(id => ({ id, publicKey: keys[id] ?? '' }));
+  return { have: countSignatures('root', opened, listed), need: roles.root.threshold };
+}
+
+/**
+ * The version that a root's envelope claims, whoever signed it; null for what is no root. A hint and nothing more: it may
+ * be worth asking for the versions in between.
+ */
+export function claimedRootVersion(bytes: Uint8Array): number | null {
+  const read = openRootEnvelope(bytes);
+  return read.ok ? read.value.document.version : null;
 }
 
 /** A root that this very node accepted before, read back from its journal. */

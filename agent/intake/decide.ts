@@ -19,9 +19,17 @@ import { describeHostPort, hostPortsOf, portsClash } from '../../protocol/host-p
 import { MANIFEST_BYTES_MAX } from '../../protocol/limits.js';
 import { ownedFileName } from '../../protocol/names.js';
 import type { ValidPod } from '../../protocol/pod.js';
-import { accept, refuse, type RefusalCode, type Result } from '../../protocol/refusal.js';
+import {
+  accept,
+  refuse,
+  type Refusal,
+  type RefusalCode,
+  type Result,
+} from '../../protocol/refusal.js';
+import { rootLife, rootLifeCondition } from '../../protocol/root-life.js';
+import { compareVersions } from '../../protocol/verify-bundle.js';
 import type { OwnedFile } from '../journal/journal.js';
-import type { BundleName } from '../ports.js';
+import type { BundleName, SourceCondition } from '../ports.js';
 
 export const BUNDLE_ANNOTATION = 'flotilla.dev/bundle';
 export const MANIFEST_ANNOTATION = 'flotilla.dev/manifest';
@@ -55,6 +63,41 @@ export function nodeTime(
   const floor = Math.max(Date.parse(root.issued), issued);
   if (clockNow < floor) return { now: floor, clock: 'floor' };
   return { now: clockNow, clock: clockNow > Date.parse(root.expires) ? 'suspect' : 'synced' };
+}
+
+// -------------------------------------------------------------------------------------------
+// the root's own terms
+
+/** Why nothing new is accepted under a root, whoever signed it; what runs runs on (security.md 1.6). */
+export function rootRefuses(root: RootDocument, now: number, agentVersion: string): Refusal | null {
+  if (rootLife(root, now) === 'over') {
+    return refuse('Expired', `assignment: root ${root.version} is past its end`).refusal;
+  }
+  if (isTooOld(root, agentVersion)) {
+    const detail = `the root wants agent ${root.minAgent} or newer, this is ${agentVersion}`;
+    return refuse('Unsupported', `assignment: ${detail}`).refusal;
+  }
+  return null;
+}
+
+/** The same as the owner should see it before it comes to that. */
+export function rootConditions(
+  root: RootDocument,
+  now: number,
+  agentVersion: string,
+): SourceCondition[] {
+  const life = rootLifeCondition(root, now);
+  const message = `root ${root.version} wants agent ${root.minAgent} or newer, this is ${agentVersion}: nothing new is accepted`;
+  return [
+    ...(life ? [life] : []),
+    ...(isTooOld(root, agentVersion)
+      ? [{ type: 'AgentTooOld', status: 'True', reason: 'MinAgent', message } as const]
+      : []),
+  ];
+}
+
+function isTooOld({ minAgent }: RootDocument, agentVersion: string): boolean {
+  return minAgent !== null && compareVersions(agentVersion, minAgent) < 0;
 }
 
 // -------------------------------------------------------------------------------------------

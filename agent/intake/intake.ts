@@ -14,7 +14,7 @@ import type { TrustedRoot } from '../../protocol/verified.js';
 import { openAssignment } from '../../protocol/verify-assignment.js';
 import { openHubDocument } from '../../protocol/verify-messages.js';
 import { Alarm } from './alarm.js';
-import { nodeTime } from './decide.js';
+import { nodeTime, rootConditions, rootRefuses } from './decide.js';
 import { Refusals } from './refusals.js';
 import { Requests } from './requests.js';
 import { RootWalk } from './roots.js';
@@ -36,6 +36,8 @@ export interface IntakeOptions {
   readonly link: Pick<Link, 'connected' | 'publish' | 'subscribe' | 'unsubscribe'>;
   /** Where a kubelet runs the pods, bundles with ConfigMaps are refused. */
   readonly runtimeNone?: boolean;
+  /** What the root withdrew runs on, or ends; absent: it runs on. */
+  readonly revokedBundles?: 'keep' | 'stop';
   /** From the join: where the chain of roots begins. */
   readonly pinnedRoot: TrustedRoot;
   /** Kubernetes' word for this machine: `amd64`, `arm64`, `arm`. */
@@ -133,6 +135,7 @@ export class Intake {
       conditions: [
         ...journal.conditions(),
         ...this.#stage.conditions(root.document),
+        ...rootConditions(root.document, this.#time().now, this.#options.agentVersion),
         ...(this.#diskFault === null ? [] : [diskCondition(this.#diskFault)]),
       ],
     };
@@ -152,6 +155,7 @@ export class Intake {
 
   linkUp(): void {
     this.#supply.reconnected();
+    this.#roots.reconnected();
     this.#requests.beginAnew();
     this.#work();
   }
@@ -190,7 +194,10 @@ export class Intake {
 
   #hub(payload: Buffer, topic: string): void {
     const opened = openHubDocument('hub', payload, { root: this.#root() });
-    if (!opened.ok) return this.refused(opened.refusal, payload, topic);
+    if (!opened.ok) {
+      const awaitsRoot = opened.refusal.code === 'BadSignature' && this.#roots.holdHub(payload);
+      return awaitsRoot ? undefined : this.refused(opened.refusal, payload, topic);
+    }
     const { document } = opened.value;
     if (document.epoch < this.#root().document.epoch) {
       return this.refused(refuse('Rollback', 'hub: of a former epoch').refusal, payload, topic);
@@ -236,6 +243,12 @@ export class Intake {
     if (opened.ok) {
       this.#roots.dropAssignment();
       if (!opened.value.changed) return;
+      const unfit = rootRefuses(
+        this.#root().document,
+        this.#time().now,
+        this.#options.agentVersion,
+      );
+      if (unfit) return this.refused(unfit, payload, topic);
       journal.acceptAssignment(opened.value);
       const { epoch, generation, bundles } = opened.value.document;
       log.info('assignment accepted', { epoch, generation, bundles: bundles.length });
@@ -253,14 +266,12 @@ export class Intake {
   }
 
   /**
-   * An ordinary rotation is no refusal; an assignment that still waits for its root after ten
-   * seconds is one.
+   * An ordinary rotation is no refusal; what still waits for its root after ten seconds is one.
    */
   #rootDidNotCome(): void {
-    const held = this.#roots.heldAssignment();
-    if (!held) return;
-    const { refusal } = refuse('RootRequired', `assignment: needs root ${this.#roots.next()}`);
-    this.refused(refusal, held.payload, held.topic);
+    for (const { refusal, payload, topic } of this.#roots.overdue()) {
+      this.refused(refusal, payload, topic);
+    }
   }
 
   #answer(payload: Buffer, topic: string): void {

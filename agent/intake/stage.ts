@@ -41,6 +41,8 @@ export type Whereabouts =
   | { readonly is: 'refused'; readonly refusal: Refusal; readonly final: boolean };
 
 export interface StageOptions extends NodeRules {
+  /** What the root withdrew runs on, or ends; absent: it runs on (S19). */
+  readonly revokedBundles?: 'keep' | 'stop';
   readonly journal: Journal;
   readonly directory: OwnedDirectory;
   readonly log: Log;
@@ -84,6 +86,7 @@ export class Stage {
 
   pass(assignment: AssignmentDocument | null, root: RootDocument | null): Lacking[] {
     this.#directory.repair();
+    if (root && this.#options.revokedBundles === 'stop') this.#stopRevoked(root);
     if (!assignment || !root) return [];
     this.#removeUnassigned(assignment);
     // One bundle may wait for what another gives up in the same assignment.
@@ -95,10 +98,10 @@ export class Stage {
   }
 
   conditions(root: RootDocument): SourceCondition[] {
-    const revoked = this.#options.journal.bundles().filter(record => isRevoked(record, root));
+    const revoked = this.#revoked(root).map(({ record }) => record);
     const conditions = this.#directory.conditions();
     if (revoked.length === 0) return conditions;
-    const message = `the root withdrew what runs of ${revoked.map(bundleKey).join(', ')}`;
+    const message = `the root withdrew what runs of ${revoked.map(bundleKey).join(', ')}; it runs on and never begins again`;
     return [...conditions, { type: 'RevokedRunning', status: 'True', reason: 'Denied', message }];
   }
 
@@ -230,6 +233,31 @@ export class Stage {
     });
   }
 
+  /** Bundles whose running revision the root denies or has below a floor, with what it says. */
+  #revoked(root: RootDocument): { readonly record: BundleRecord; readonly refusal: Refusal }[] {
+    const { journal } = this.#options;
+    return journal.bundles().flatMap(record => {
+      if (record.active === null) return [];
+      // What is active may be another revision than the one that the record speaks of.
+      const revision = journal.bundleDocument(record.active)?.revision ?? record.revision;
+      const allowed = rootAllows({ ...nameOf(record), revision, digest: record.active }, root);
+      return allowed.ok ? [] : [{ record, refusal: allowed.refusal }];
+    });
+  }
+
+  #stopRevoked(root: RootDocument): void {
+    const { journal, log } = this.#options;
+    for (const { record, refusal } of this.#revoked(root)) {
+      const step = transition(record, failed(refusal));
+      const done = this.#directory.change({
+        write: [],
+        remove: this.#directory.filesOf(record),
+        commit: () => journal.activate(step, []),
+      });
+      if (done) log.warn('bundle stopped: the root withdrew it', { bundle: bundleKey(record) });
+    }
+  }
+
   #removeUnassigned(assignment: AssignmentDocument): void {
     const { journal } = this.#options;
     const assigned = new Set(assignment.bundles.map(bundleKey));
@@ -279,11 +307,4 @@ function nameOf({ namespace, name }: BundleName): BundleName {
 function transition(bundle: Omit<AssignedBundle, 'size'>, step: Step) {
   const { revision, digest, attempt } = bundle;
   return { ...nameOf(bundle), revision, digest, attempt, ...step };
-}
-
-/** What is active may be another revision than the one that the record speaks of. */
-function isRevoked(record: BundleRecord, root: RootDocument): boolean {
-  if (record.active === null) return false;
-  if (root.denied.includes(record.active)) return true;
-  return record.active === record.digest && !rootAllows(record, root).ok;
 }

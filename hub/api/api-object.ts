@@ -43,7 +43,7 @@ function eventFields(spec: EventSpec): object {
   return {
     ...spec,
     involvedObject: {
-      apiVersion: involved.kind === 'Bundle' ? API_VERSION.Bundle : API_VERSION.Pod,
+      apiVersion: ['Bundle', 'Root'].includes(involved.kind) ? API_VERSION.Root : API_VERSION.Pod,
       ...involved,
     },
     eventTime: null,

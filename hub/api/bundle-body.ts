@@ -34,7 +34,7 @@ const META_FIELDS = [
   'uid',
 ];
 
-export interface BundleBody extends Omit<ApplyRequest, 'expect' | 'dryRun'> {
+export interface BundleBody extends Omit<ApplyRequest, 'signed' | 'expect' | 'dryRun'> {
   readonly resourceVersion: string | null;
   readonly uid: string | null;
 }

@@ -82,6 +82,7 @@ function toRequest(exchange: Exchange, match: Match, actor: Actor): ApiRequest {
     params: match.params,
     query: url.searchParams,
     accept: incoming.headers.accept ?? '',
+    contentType: (incoming.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase() ?? '',
     actor,
     address: actor.address ?? '',
     signal,

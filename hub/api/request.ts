@@ -13,6 +13,8 @@ export interface ApiRequest {
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
   readonly accept: string;
+  /** Without parameters, in lower case; empty if the client gives none. */
+  readonly contentType: string;
   /** Whom to name in mutations; on routes for anyone the name is `system:anonymous`. */
   readonly actor: Actor;
   /** Of the client. */

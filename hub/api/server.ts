@@ -8,7 +8,13 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Clock, Log } from '../../protocol/ports.js';
-import { RequestError, type BundleWriter, type Enrolment, type NodeWriter } from '../ports.js';
+import {
+  RequestError,
+  type BundleWriter,
+  type Enrolment,
+  type NodeWriter,
+  type RootWriter,
+} from '../ports.js';
 import type { Store } from '../store/store.js';
 import { dispatch } from './dispatch.js';
 import { buildRouter, type Router } from './router.js';
@@ -22,6 +28,7 @@ import { nodeRoutes } from './routes/nodes.js';
 import { objectRoutes } from './routes/objects.js';
 import { podRoutes } from './routes/pods.js';
 import { revisionRoutes } from './routes/revisions.js';
+import { rootRoutes } from './routes/root.js';
 import { standingRoutes } from './routes/standing.js';
 import { tokenRoutes } from './routes/tokens.js';
 import { failure } from './status.js';
@@ -35,6 +42,7 @@ export interface ApiParts {
   readonly bundles: BundleWriter;
   readonly nodes: NodeWriter;
   readonly enrolment: Enrolment;
+  readonly roots: RootWriter;
   readonly clock: Clock;
   readonly log: Log;
   /** Of Flotilla, semver. */
@@ -77,6 +85,7 @@ function buildRoutes(parts: ApiParts): Router {
     ...revisionRoutes(parts.store),
     ...tokenRoutes(parts),
     ...standingRoutes(parts),
+    ...rootRoutes(parts.roots),
   ]);
 }
 

@@ -2,32 +2,18 @@
 import { Command } from 'commander';
 import { parseSelector, SelectorError } from '../selectors.js';
 import type { BundleObjectStatus, BundleSpec } from '../objects.js';
+import { SIGNATURES_FIELD } from '../rollout/release-here.js';
+import { ARCHIVE_TYPE } from '../signing/archive.js';
+import { packBundleFile } from '../signing/bundle-file.js';
 import { changesBetween, renderDiff } from './bundle-diff.js';
 import { podSecurityWarnings } from './bundle-warnings.js';
-import {
-  defaultBundleName,
-  documentsOf,
-  manifestsOf,
-  readSources,
-  type BundleInput,
-} from './bundle-input.js';
-import type { ApiObject } from './client.js';
-import {
-  connected,
-  withConnection,
-  type Connected,
-  type ConnectionOptions,
-  type Context,
-} from './context.js';
+import { inputOptions, readSource, type BundleSource, type InputOptions } from './bundle-source.js';
+import { ApiError, type ApiObject } from './client.js';
+import { connected, type Connected, type Context } from './context.js';
 import { CliError } from '../../protocol/cli-error.js';
 import { pathOf, resourceOf } from './resources.js';
 import { waitForRollout } from './rollout-wait.js';
-
-interface InputOptions extends ConnectionOptions {
-  filename: string[];
-  recursive?: boolean;
-  bundle?: string;
-}
+import { shellWord } from './shell-word.js';
 
 interface ApplyOptions extends InputOptions {
   nodes?: string;
@@ -39,19 +25,6 @@ interface ApplyOptions extends InputOptions {
 }
 
 export type BundleApiObject = ApiObject & { spec: BundleSpec; status?: BundleObjectStatus };
-
-const collect = (value: string, previous: string[] | undefined) => [...(previous ?? []), value];
-
-function inputOptions(command: Command): Command {
-  return withConnection(command)
-    .requiredOption(
-      '-f, --filename <path>',
-      'file, folder or - for stdin; may be given again',
-      collect,
-    )
-    .option('-R, --recursive', 'read folders below the folder too')
-    .option('--bundle <name>', "name of the bundle (default: the folder's or file's)");
-}
 
 export function applyCommand(context: Context): Command {
   return inputOptions(new Command('apply'))
@@ -87,9 +60,9 @@ export function diffCommand(context: Context): Command {
     )
     .action((options: InputOptions) =>
       connected(context, options, async hub => {
-        const { name, manifests } = await readInput(context, hub, options);
-        const current = await currentBundle(hub, name);
-        const text = renderDiff(current?.spec.manifests ?? [], manifests);
+        const source = await sourceOf(context, hub, options);
+        const current = await currentBundle(hub, source);
+        const text = renderDiff(current?.spec.manifests ?? [], source.manifests);
         if (text === '') return;
         context.terminal.write(text);
         context.exit(1);
@@ -103,32 +76,17 @@ export function diffCommand(context: Context): Command {
     );
 }
 
-async function readInput(
-  context: Context,
-  hub: Connected,
-  options: InputOptions,
-): Promise<BundleInput & { name: string }> {
-  const name = options.bundle ?? defaultBundleName(options.filename);
-  if (name === null) {
-    throw new CliError(
-      'refused',
-      'what is the bundle called? pass --bundle NAME',
-      'the name is taken from -f only when that is one folder or file',
-    );
-  }
-  const sources = await readSources(options.filename, {
-    stdin: context.terminal.stdin,
-    recursive: options.recursive === true,
-  });
-  return { name, ...manifestsOf(documentsOf(sources), hub.namespace) };
+function sourceOf(context: Context, hub: Connected, options: InputOptions): Promise<BundleSource> {
+  const { namespace } = hub;
+  return readSource(options, { stdin: context.terminal.stdin, namespace });
 }
 
-function bundlePath(hub: Connected, name?: string): string {
-  return pathOf(resourceOf('bundles'), hub.namespace, name);
+function bundlePath({ namespace, name }: BundleSource): string {
+  return pathOf(resourceOf('bundles'), namespace, name);
 }
 
-function currentBundle(hub: Connected, name: string): Promise<BundleApiObject | null> {
-  return hub.client.get<BundleApiObject>(bundlePath(hub, name));
+function currentBundle(hub: Connected, source: BundleSource): Promise<BundleApiObject | null> {
+  return hub.client.get<BundleApiObject>(bundlePath(source));
 }
 
 /** The bundle's selector after this apply; throws when a new bundle has none. */
@@ -192,10 +150,11 @@ async function mayRemove(
 }
 
 async function apply(context: Context, hub: Connected, options: ApplyOptions): Promise<void> {
-  const { name, manifests, pods } = await readInput(context, hub, options);
+  const source = await sourceOf(context, hub, options);
+  const { name, manifests, pods } = source;
   for (const warning of podSecurityWarnings(pods)) context.terminal.warn(warning);
   const mode = dryRunMode(options.dryRun);
-  const current = await currentBundle(hub, name);
+  const current = await currentBundle(hub, source);
   const selector = selectorAfter(options, current?.spec.nodeSelector ?? null);
   const changes = changesBetween(current?.spec.manifests ?? [], manifests);
   if (mode === 'none') await mayRemove(context, changes.removed, options.prune === true);
@@ -210,36 +169,80 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
     );
     return;
   }
-  const after = await write(hub, {
-    name,
-    current,
-    spec: { nodeSelector: selector, manifests },
-    dryRun: mode === 'server',
-  });
-  context.terminal.print(outcomeLine(current, after, mode === 'server'));
+  const dryRun = mode === 'server';
+  const after = await write(hub, source, { current, selector, dryRun }).catch(
+    unsigned(options, source),
+  );
+  context.terminal.print(outcomeLine(current, after, dryRun));
   if (options.wait && mode === 'none') {
-    await waitForRollout(context, hub, { name, timeout: options.timeout ?? '5m', output: 'text' });
+    const { client } = hub;
+    const { namespace } = source;
+    const timeout = options.timeout ?? '5m';
+    await waitForRollout(context, { client, namespace }, { name, timeout, output: 'text' });
   }
 }
 
-function write(
-  hub: Connected,
-  bundle: { name: string; current: BundleApiObject | null; spec: BundleSpec; dryRun: boolean },
+interface WriteOptions {
+  readonly current: BundleApiObject | null;
+  readonly selector: string;
+  readonly dryRun: boolean;
+}
+
+async function write(
+  { client }: Connected,
+  source: BundleSource,
+  { current, selector, dryRun }: WriteOptions,
 ): Promise<BundleApiObject> {
-  const { name, current, spec } = bundle;
+  const query = { dryRun: dryRun ? 'All' : undefined };
+  const resourceVersion = current?.metadata.resourceVersion;
+  if (source.built) {
+    return client.call<BundleApiObject>({
+      method: 'POST',
+      path: `${bundlePath(source)}/revisions`,
+      query: { ...query, nodeSelector: selector, resourceVersion },
+      bytes: { content: await packBundleFile(source.built), type: ARCHIVE_TYPE },
+    });
+  }
+  const { namespace, name, manifests } = source;
   const metadata = {
     ...(current?.metadata.labels ? { labels: current.metadata.labels } : {}),
     ...(current?.metadata.annotations ? { annotations: current.metadata.annotations } : {}),
     name,
-    namespace: hub.namespace,
-    ...(current ? { resourceVersion: current.metadata.resourceVersion } : {}),
+    namespace,
+    ...(resourceVersion === undefined ? {} : { resourceVersion }),
   };
-  return hub.client.call<BundleApiObject>({
+  const spec: BundleSpec = { nodeSelector: selector, manifests };
+  return client.call<BundleApiObject>({
     method: current ? 'PUT' : 'POST',
-    path: bundlePath(hub, current ? name : undefined),
-    query: { dryRun: bundle.dryRun ? 'All' : undefined },
+    path: current ? bundlePath(source) : pathOf(resourceOf('bundles'), namespace),
+    query,
     body: { apiVersion: 'flotilla.dev/v1', kind: 'Bundle', metadata, spec },
   });
+}
+
+/** A fleet that keeps its release keys off the hub: says what to type, with the names of this very apply. */
+function unsigned(options: ApplyOptions, source: BundleSource) {
+  return (error: unknown): never => {
+    const isUnsigned = error instanceof ApiError && error.fields.includes(SIGNATURES_FIELD);
+    if (!isUnsigned) throw error;
+    const { namespace, name } = source;
+    const file = `${name}.bundle`;
+    const inputs = options.filename.map(path => `-f ${shellWord(path === '-' ? 'FILE' : path)}`);
+    const nodes = options.nodes === undefined ? [] : [`--nodes ${shellWord(options.nodes)}`];
+    const commands = [
+      ['build', ...inputs, ...(options.recursive ? ['-R'] : []), `--bundle ${name}`]
+        .concat([`-n ${namespace}`, `-o ${file}`])
+        .join(' '),
+      `sign ${file} --key KEY`,
+    ];
+    const apply = ['apply', `-f ${file}`, ...nodes, ...(options.allNodes ? ['--all-nodes'] : [])];
+    const lines = [
+      'the release keys of this fleet are not at the hub. Build the bundle, let those who hold the keys sign it, apply it:',
+      ...commands.map(command => `  flotilla bundle ${command}`),
+      `  flotilla ${apply.join(' ')}`,
+    ];
+    throw new CliError('refused', error.message.split('\n')[0] ?? '', lines.join('\n'));
+  };
 }
 
 function outcomeLine(

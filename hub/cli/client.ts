@@ -53,6 +53,8 @@ interface Status {
 export class ApiError extends CliError {
   readonly reason: string;
   readonly code: number;
+  /** The fields at fault. */
+  readonly fields: readonly string[];
   constructor(status: Status, code: number) {
     const causes = (status.details?.causes ?? []).map(
       cause => `  ${cause.field ? `${cause.field}: ` : ''}${cause.message ?? ''}`,
@@ -62,6 +64,7 @@ export class ApiError extends CliError {
     super(code >= 500 ? 'failed' : 'refused', [text, ...causes].join('\n'));
     this.reason = reason;
     this.code = code;
+    this.fields = (status.details?.causes ?? []).flatMap(cause => cause.field ?? []);
   }
 }
 
@@ -76,7 +79,10 @@ export interface Call {
   readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly path: string;
   readonly query?: Readonly<Record<string, string | undefined>>;
+  /** Sent as JSON. */
   readonly body?: unknown;
+  /** Sent as they are, instead of `body`. */
+  readonly bytes?: { readonly content: Buffer; readonly type: string };
   readonly table?: boolean;
   readonly signal?: AbortSignal;
 }
@@ -154,12 +160,13 @@ export class ApiClient {
     for (const [name, value] of Object.entries(call.query ?? {})) {
       if (value !== undefined) url.searchParams.set(name, value);
     }
-    const body = call.body === undefined ? undefined : JSON.stringify(call.body);
+    const { bytes } = call;
+    const body = bytes?.content ?? (call.body === undefined ? undefined : jsonBytes(call.body));
     const headers: Record<string, string> = { accept: call.table ? TABLE : 'application/json' };
     if (token !== undefined) headers['authorization'] = `Bearer ${token}`;
     if (body !== undefined) {
-      headers['content-type'] = 'application/json';
-      headers['content-length'] = String(Buffer.byteLength(body));
+      headers['content-type'] = bytes?.type ?? 'application/json';
+      headers['content-length'] = String(body.length);
     }
     const options: RequestOptions = {
       agent: this.agent,
@@ -181,6 +188,10 @@ export class ApiClient {
       req.end(body);
     });
   }
+}
+
+function jsonBytes(value: unknown): Buffer {
+  return Buffer.from(JSON.stringify(value));
 }
 
 function unreachable(server: URL, error: Error): HubUnreachable {

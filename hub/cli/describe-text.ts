@@ -29,6 +29,8 @@ interface Described {
   readonly events: readonly ApiObject[];
   /** For a bundle: every node. */
   readonly nodes: readonly ApiObject[];
+  /** For a node: the version in force in the fleet. */
+  readonly fleetRoot: number | null;
   /** Milliseconds since 1970. */
   readonly now: number;
 }
@@ -48,13 +50,13 @@ export function describeObject(input: Described): string[] {
 }
 
 function body(input: Described): string[] {
-  if (input.object.kind === 'Node') return nodeLines(input.object);
+  if (input.object.kind === 'Node') return nodeLines(input);
   if (input.object.kind === 'Bundle') return bundleLines(input);
   if (input.object.kind === 'Token') return tokenLines(input.object);
   return podText(input.object);
 }
 
-function nodeLines(object: ApiObject): string[] {
+function nodeLines({ object, fleetRoot }: Described): string[] {
   const status = object.status as {
     conditions?: ConditionLike[];
     nodeInfo?: Record<string, string>;
@@ -84,7 +86,7 @@ function nodeLines(object: ApiObject): string[] {
       ['Assignment', `epoch ${extra?.epoch ?? 0}, generation ${extra?.generation ?? 0}`],
       [
         'Root',
-        `version ${extra?.rootVersion ?? 0}${extra?.development ? ' (development: the hub holds every key)' : ''}`,
+        `version ${extra?.rootVersion ?? 0}${behindText(extra, fleetRoot)}${extra?.development ? ' (development: the hub holds every key)' : ''}`,
       ],
       ['Clock', extra?.clock ?? 'unknown'],
       ['Last refusal', refusal ? `${refusal.code} at ${refusal.at} on ${refusal.topic}` : '<none>'],
@@ -118,6 +120,11 @@ function tokenLines(object: ApiObject): string[] {
     'Used by:',
     ...indent(rows.length === 0 ? ['<nobody>'] : layOut([['Node', 'At', 'Key'], ...rows])),
   ];
+}
+
+function behindText(extra: NodeExtra | undefined, fleetRoot: number | null): string {
+  const isBehind = fleetRoot !== null && (extra?.rootVersion ?? 0) < fleetRoot;
+  return isBehind ? `, behind: the fleet has ${fleetRoot}` : '';
 }
 
 function namesOf(manifests: readonly BundleManifest[]): string {

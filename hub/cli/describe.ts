@@ -4,6 +4,7 @@ import type { ApiList, ApiObject } from './client.js';
 import { connected, withConnection, type ConnectionOptions, type Context } from './context.js';
 import { describeObject } from './describe-text.js';
 import { CliError } from '../../protocol/cli-error.js';
+import { ROOT_PATH, type RootObject } from './root-hub.js';
 import { pathOf, resourceOf, targetsOf, type Resource } from './resources.js';
 
 function eventFields(resource: Resource, object: ApiObject): string {
@@ -45,11 +46,16 @@ export function describeCommand(context: Context): Command {
             resource.kind === 'Bundle'
               ? (await client.call<ApiList>({ path: pathOf(resourceOf('nodes'), null) })).items
               : [];
+          const fleetRoot =
+            resource.kind === 'Node'
+              ? (await client.call<RootObject>({ path: ROOT_PATH })).spec.version
+              : null;
           if (index > 0) context.terminal.print('\n');
           const text = describeObject({
             object,
             events: events.items,
             nodes,
+            fleetRoot,
             now: context.clock.now(),
           });
           for (const line of text) context.terminal.print(line);

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { Command } from 'commander';
 import { CliError, EXIT } from '../../protocol/cli-error.js';
 import type { Context } from './context.js';
+import { agree } from './root-agree.js';
 
 interface InitOptions {
   dataDir: string;
@@ -16,6 +17,8 @@ interface InitOptions {
   bundleHostPath?: string[];
   bundleNodeLabel?: string[];
   bundleMaxNodes?: string;
+  offlineRoot?: boolean;
+  root?: string;
 }
 
 const collect = (value: string, previous: string[] | undefined) => [...(previous ?? []), value];
@@ -24,7 +27,9 @@ export function hubCommand(context: Context): Command {
   return new Command('hub')
     .summary('set up and run the hub')
     .addCommand(initCommand(context))
-    .addCommand(runCommand(context));
+    .addCommand(runCommand(context))
+    .addCommand(dropKeysCommand(context))
+    .addCommand(recoverCommand(context));
 }
 
 function initCommand(context: Context): Command {
@@ -32,7 +37,9 @@ function initCommand(context: Context): Command {
     .summary('make a hub: keys, certificates, store, kubeconfig')
     .description(
       'Makes the keys of root, release and hub, a certificate authority, server certificates, the store and ' +
-        'admin.kubeconfig in an empty directory, and prints the next two commands.',
+        'admin.kubeconfig in an empty directory, and prints the next two commands.\n\n' +
+        'With --offline-root the keys of root and release are kept elsewhere: this makes the hub and root-request.json, which ' +
+        '`flotilla root create` takes; then --root completes the hub (docs/security.md).',
     )
     .requiredOption('--data-dir <dir>', 'empty or new directory')
     .option('--listen <[host]:port>', 'HTTPS: API and enrolment (default: :8443)')
@@ -63,25 +70,22 @@ function initCommand(context: Context): Command {
       collect,
     )
     .option('--bundle-max-nodes <n>', 'the most nodes that one bundle may reach (default: any)')
+    .option('--offline-root', 'make no root and release keys: they are, and stay, elsewhere')
+    .option('--root <file>', 'complete a hub that was made with --offline-root: its signed root 1')
     .action(async (options: InitOptions) => {
-      const { initHub } = await import('../setup/init.js');
-      const made = await setUp(() =>
-        initHub({
-          dataDir: options.dataDir,
-          listen: options.listen,
-          mqttListen: options.mqttListen,
-          broker: options.broker,
-          database: options.database,
-          hostnames: options.hostname,
-          bundlePodSecurity: options.bundlePodSecurity,
-          bundleMinHostPort: options.bundleMinHostPort,
-          bundleHostPaths: options.bundleHostPath,
-          bundleNodeLabels: options.bundleNodeLabel,
-          bundleMaxNodes: options.bundleMaxNodes,
-          clock: context.clock,
-          random: size => randomBytes(size),
-        }),
-      );
+      if (options.offlineRoot === true && options.root !== undefined) {
+        throw new CliError('refused', '--offline-root begins, --root completes: give one of them');
+      }
+      if (options.offlineRoot === true) return initOffline(context, settingsOf(context, options));
+      const made = await setUp(async () => {
+        if (options.root !== undefined) {
+          const { completeHub } = await import('../setup/init-offline.js');
+          const { dataDir, root: rootPath } = options;
+          return completeHub({ dataDir, rootPath, clock: context.clock });
+        }
+        const { initHub } = await import('../setup/init.js');
+        return initHub(settingsOf(context, options));
+      });
       const print = (line: string) => context.terminal.print(line);
       print(`Made a hub in ${options.dataDir}`);
       print(`  fleet        ${made.fleet}`);
@@ -93,8 +97,115 @@ function initCommand(context: Context): Command {
       if (made.config.broker !== 'embedded') {
         print(`  for the broker: certificate, key and authority in ${options.dataDir}/broker`);
       }
-      print('This hub holds every key (development). Next:');
+      const keys =
+        options.root === undefined ? 'every key (development)' : 'neither root nor release keys';
+      print(`This hub holds ${keys}. Next:`);
       for (const command of made.nextCommands) print(`  ${command}`);
+    });
+}
+
+function settingsOf(context: Context, options: InitOptions) {
+  return {
+    dataDir: options.dataDir,
+    listen: options.listen,
+    mqttListen: options.mqttListen,
+    broker: options.broker,
+    database: options.database,
+    hostnames: options.hostname,
+    bundlePodSecurity: options.bundlePodSecurity,
+    bundleMinHostPort: options.bundleMinHostPort,
+    bundleHostPaths: options.bundleHostPath,
+    bundleNodeLabels: options.bundleNodeLabel,
+    bundleMaxNodes: options.bundleMaxNodes,
+    clock: context.clock,
+    random: (size: number) => randomBytes(size),
+  };
+}
+
+async function initOffline(
+  context: Context,
+  settings: ReturnType<typeof settingsOf>,
+): Promise<void> {
+  const { initWaitingHub } = await import('../setup/init-offline.js');
+  const made = await setUp(() => initWaitingHub(settings));
+  const print = (line: string) => context.terminal.print(line);
+  print(`Made a hub in ${settings.dataDir} that waits for its root`);
+  print(`  fleet        ${made.fleet}`);
+  print(`  request      ${made.request}`);
+  print(`  hub key      ${made.hubKey}`);
+  print(`  TLS pin      ${made.tlsPin}`);
+  print('Carry the request to where the root keys are, and compare hub key and pin there. Next:');
+  print('  flotilla root create --plan root.yaml --request root-request.json --out root-1.json');
+  print('  flotilla root sign root-1.json --key KEY            # each holder of a root key');
+  print(`  flotilla hub init --data-dir ${settings.dataDir} --root root-1.json`);
+}
+
+interface RecoverOptions {
+  dataDir: string;
+  root?: string;
+  keepAuthority?: boolean;
+}
+
+function recoverCommand(context: Context): Command {
+  return new Command('recover')
+    .summary('new keys after the keys of the hub were stolen')
+    .description(
+      'On the hub that stands still, or a new machine with its backup: makes a new hub key, authority, certificates and ' +
+        'admin.kubeconfig, and a request to be named in the next root, of a higher epoch. With --root it takes that root ' +
+        'and gives every node a fresh assignment. Nodes refuse the stolen key from then on (docs/recovery.md).',
+    )
+    .requiredOption('--data-dir <dir>', 'of the hub')
+    .option('--root <file>', 'the next root, signed: completes the recovery')
+    .option('--keep-authority', 'keep certificates: only the signing key was stolen')
+    .action(async ({ dataDir, root, keepAuthority = false }: RecoverOptions) => {
+      const { beginRecovery, completeRecovery } = await import('../setup/recover.js');
+      const print = (line: string) => context.terminal.print(line);
+      if (root !== undefined) {
+        const { logTo } = await import('../log.js');
+        const log = logTo(process.stderr, context.clock);
+        const { clock } = context;
+        const done = await setUp(() => completeRecovery({ dataDir, rootPath: root, clock, log }));
+        print(
+          `root ${done.version} is in force, epoch ${done.epoch}: ${done.assignments} nodes get fresh assignments`,
+        );
+        print(`  flotilla hub run --data-dir ${dataDir}`);
+        return;
+      }
+      const random = (size: number) => randomBytes(size);
+      const made = await setUp(() => beginRecovery({ dataDir, keepAuthority, random }));
+      const next = `root-${made.version + 1}.json`;
+      print(`The hub has a new key, ${made.hubKey}, not in force yet.`);
+      print(`  request      ${made.request}`);
+      for (const pin of made.tlsPins) print(`  TLS pin      ${pin}`);
+      print('Carry the request to where the root keys are, and compare key and pin there. Next:');
+      print(
+        `  flotilla root edit --from root-${made.version}.json --request root-request.json --raise-epoch`,
+      );
+      print(
+        `  flotilla root sign ${next} --key KEY      # ${made.rootThreshold} holders of root keys, in turn`,
+      );
+      print(`  flotilla hub recover --data-dir ${dataDir} --root ${next}`);
+    });
+}
+
+function dropKeysCommand(context: Context): Command {
+  return new Command('drop-keys')
+    .summary('remove private root and release keys that the root does not name any more')
+    .requiredOption('--data-dir <dir>', 'of the hub, which may be running')
+    .option('-y, --yes', 'remove without asking')
+    .action(async ({ dataDir, yes }: { dataDir: string; yes?: boolean }) => {
+      const { findUselessKeys, removeUselessKeys } = await import('../setup/drop-keys.js');
+      const found = await setUp(async () => findUselessKeys(dataDir));
+      if (found.length === 0) {
+        context.terminal.print('nothing to remove: the root names every key that lies here');
+        return;
+      }
+      for (const { file, role, id } of found) {
+        context.terminal.print(`${file}: the root names no ${role} key ${id}`);
+      }
+      await agree(context, `Remove ${found.length} private keys for ever?`, yes === true);
+      await setUp(async () => removeUselessKeys(dataDir));
+      context.terminal.print(`removed ${found.map(({ file }) => file).join(', ')}`);
     });
 }
 

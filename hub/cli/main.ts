@@ -2,14 +2,18 @@
 import { Command, CommanderError } from 'commander';
 import { realClock } from '../clock.js';
 import { applyCommand, diffCommand } from './apply.js';
+import { bundleCommand } from './bundle.js';
 import type { Context } from './context.js';
 import { deleteCommand } from './delete.js';
 import { describeCommand } from './describe.js';
 import { CliError, EXIT } from '../../protocol/cli-error.js';
 import { getCommand } from './get.js';
 import { hubCommand } from './hub.js';
+import { keyRotateCommand } from './key-rotate.js';
+import { keyCommand } from './key.js';
 import { nodeCommand } from './node.js';
 import { rolloutCommand } from './rollout.js';
+import { rootCommand } from './root.js';
 import { terminalOf } from './terminal.js';
 import { tokenCommand } from './token.js';
 import { VERSION } from '../../protocol/version.js';
@@ -24,6 +28,7 @@ function programOf(context: Context): Command {
     );
   const commands = [
     hubCommand(context),
+    rootCommand(context),
     tokenCommand(context),
     nodeCommand(context),
     applyCommand(context),
@@ -32,6 +37,8 @@ function programOf(context: Context): Command {
     describeCommand(context),
     rolloutCommand(context),
     deleteCommand(context),
+    keyCommand(context).addCommand(keyRotateCommand(context)),
+    bundleCommand(context),
   ];
   for (const command of commands) program.addCommand(command);
   return program;

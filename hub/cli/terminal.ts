@@ -75,10 +75,10 @@ export function terminalOf(streams: Streams): Terminal {
     askSecret: async question => {
       if (streams.stdin.isTTY !== true) return null;
       clear();
-      streams.stderr.write(question);
-      // readline puts the terminal into raw mode, edits the line, and echoes it into nothing.
+      // readline puts the terminal into raw mode, edits the line, and echoes it into nothing: before the question shows.
       const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
       const readline = createInterface({ input: streams.stdin, output: nowhere, terminal: true });
+      streams.stderr.write(question);
       const closed = once(readline, 'close').then(() => {
         throw new CliError('failed', 'given up');
       });

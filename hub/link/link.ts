@@ -59,6 +59,8 @@ export interface HubLink {
   /** True from the PUBACK of the birth to the end of the connection. */
   connected(): boolean;
   readonly messenger: NodeMessenger;
+  /** Connects anew: what is announced with a connection is signed by a key, or for an epoch, that is not in force any more. */
+  renew(): void;
   /** Writes the last mark, says offline and disconnects; takes two seconds at most. Twice is safe. */
   close(): Promise<void>;
 }
@@ -103,6 +105,7 @@ class MqttHubLink implements HubLink {
   #session: Session | null = null;
   #fresh: boolean;
   #messages = 0;
+  #isRenewing = false;
   #closing: Promise<void> | null = null;
 
   constructor(options: HubLinkOptions) {
@@ -121,6 +124,16 @@ class MqttHubLink implements HubLink {
     return this.#session?.up === true && this.#session.connection.connected();
   }
 
+  renew(): void {
+    const session = this.#session;
+    if (!session || this.#stop.signal.aborted) return;
+    this.#isRenewing = true;
+    // A mark by the new key first: one by the former would not be believed, and everything be published again.
+    void this.#inTime(Promise.resolve(session.publisher?.stop())).then(() =>
+      session.connection.disconnect(),
+    );
+  }
+
   close(): Promise<void> {
     return (this.#closing ??= this.#close());
   }
@@ -134,12 +147,16 @@ class MqttHubLink implements HubLink {
         publisher?.stop(),
         connection.publish(this.#topics.hub(), will, { retain: true }),
       ]);
-      const enough = new AbortController();
-      await Promise.race([goodbye, this.#options.clock.sleep(GOODBYE_MS, enough.signal)]);
-      enough.abort();
+      await this.#inTime(goodbye);
     }
     session?.connection.disconnect();
     await this.#done;
+  }
+
+  async #inTime(goodbye: Promise<unknown>): Promise<void> {
+    const enough = new AbortController();
+    await Promise.race([goodbye, this.#options.clock.sleep(GOODBYE_MS, enough.signal)]);
+    enough.abort();
   }
 
   async #run(first: Session): Promise<void> {
@@ -148,6 +165,11 @@ class MqttHubLink implements HubLink {
     for (let attempt = 0; ;) {
       const { upMs, reason } = await this.#attend(session);
       if (this.#stop.signal.aborted) return;
+      if (this.#isRenewing) {
+        this.#isRenewing = false;
+        session = this.#open();
+        continue;
+      }
       if (upMs >= SETTLED_MS) attempt = 0;
       const delayMs = hubBackOffMs(attempt++, fraction(random(4)));
       log.warn('no connection to the broker', { broker: url, reason, retryInMs: delayMs });

@@ -1,10 +1,5 @@
 /** The way of an apply: check everything, make the revision, one transaction. Implements `BundleWriter`. */
-import {
-  isPodKey,
-  manifestKey,
-  validateBundleManifest,
-  type BundleManifest,
-} from '../../protocol/bundle-manifest.js';
+import type { BundleManifest } from '../../protocol/bundle-manifest.js';
 import { canonicalJson } from '../../protocol/canonical.js';
 import { LABEL_PATTERN } from '../../protocol/names.js';
 import type { Clock } from '../../protocol/ports.js';
@@ -14,12 +9,14 @@ import { topicsOf } from '../../protocol/topics.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
 import type { BundleObject, BundleObjectStatus, BundleSpec } from '../objects.js';
 import { RequestError, type ApplyRequest, type BundleWriter } from '../ports.js';
-import { BundleTooLarge, revise, sameManifests, sortedManifests, type Revised } from './revise.js';
+import { checkManifests, type Cause } from './check-manifests.js';
+import { BundleTooLarge, revise, sameManifests, type Revised } from './revise.js';
 import { parseSelector, SelectorError } from '../selectors.js';
 import { StoreError, type Actor, type Mutation, type Store } from '../store/store.js';
 import { refuseReach } from './reach-check.js';
 import { beyondScope, signerFor } from './release-here.js';
 import { rollbackFloorOf } from './revision-document.js';
+import { signedRevision } from './signed-revision.js';
 
 export interface ApplyParts {
   readonly store: Store;
@@ -78,8 +75,13 @@ async function apply(
         )
       : new RequestError('NotFound', `bundles.flotilla.dev "${name}" not found`);
   }
-  const same = current !== null && sameManifests(current.spec.manifests, manifests);
-  const revised = same ? null : await nextRevision(parts, actor, { request, manifests });
+  const { signed } = request;
+  const revised = signed
+    ? await signedRevision(parts, actor, signed)
+    : current && sameManifests(current.spec.manifests, manifests)
+      ? null
+      : await nextRevision(parts, actor, { request, manifests });
+  const same = !revised || current?.status.digest === revised.digest;
   const { nodeSelector } = request.spec;
   await refuseReach(parts.store, parts.root().document, {
     ...{ namespace, name, nodeSelector, manifests },
@@ -87,7 +89,7 @@ async function apply(
     digest: current?.status.digest ?? '',
   });
   const spec: BundleSpec = { nodeSelector, manifests };
-  const status = revised ? freshStatus(revised, current) : (current as BundleObject).status;
+  const status = same && current ? current.status : freshStatus(revised as Revised, current);
   const draft = {
     kind: 'Bundle' as const,
     metadata: { namespace, name, labels: request.labels, annotations: request.annotations },
@@ -190,44 +192,18 @@ async function nextRevision(
   }
 }
 
-interface Cause {
-  readonly field: string;
-  readonly message: string;
-}
-
 /** The manifests, each in the bundle's namespace. Throws `Invalid` with every field that is wrong. */
 function checked({ root }: ApplyParts, request: ApplyRequest): BundleManifest[] {
-  const causes: Cause[] = [...nameCauses(request)];
-  const manifests: BundleManifest[] = [];
-  const seen = new Set<string>();
-  for (const [index, manifest] of request.spec.manifests.entries()) {
-    const at = `spec.manifests[${index}]`;
-    const { namespace } = request;
-    const result = validateBundleManifest(inNamespace(manifest, namespace), namespace);
-    if (!result.ok) {
-      causes.push(
-        ...result.errors.map(e => ({ field: e.path ? `${at}.${e.path}` : at, message: e.message })),
-      );
-      continue;
-    }
-    const key = manifestKey(result);
-    if (seen.has(key)) {
-      const what = `${result.kind === 'Pod' ? 'pod' : result.kind} "${result.name}"`;
-      const message = `${what} stands twice in the bundle`;
-      causes.push({ field: `${at}.metadata.name`, message });
-    }
-    seen.add(key);
-    manifests.push(result.manifest);
+  if (request.signed) {
+    refuseInvalid(request, nameCauses(request));
+    return [...request.signed.manifests];
   }
-  const most = root().document.limits.podsPerBundle;
-  if ([...seen].filter(isPodKey).length > most) {
-    causes.push({
-      field: 'spec.manifests',
-      message: `more than the ${most} pods that the fleet's root allows`,
-    });
-  }
-  refuseInvalid(request, causes);
-  return sortedManifests(manifests);
+  const { manifests, causes } = checkManifests(request.spec.manifests, {
+    namespace: request.namespace,
+    podsMax: root().document.limits.podsPerBundle,
+  });
+  refuseInvalid(request, [...nameCauses(request), ...causes]);
+  return [...manifests];
 }
 
 function refuseInvalid({ name }: ApplyRequest, causes: readonly Cause[]): void {
@@ -258,15 +234,6 @@ function nameCauses(request: ApplyRequest): Cause[] {
     causes.push({ field: 'spec.nodeSelector', message: error.message });
   }
   return causes;
-}
-
-/** An object that leaves its namespace out takes the bundle's; anything else is for the validation to judge. */
-function inNamespace(manifest: unknown, namespace: string): unknown {
-  if (manifest === null || typeof manifest !== 'object') return manifest;
-  const { metadata } = manifest as { metadata?: unknown };
-  if (metadata === null || typeof metadata !== 'object') return manifest;
-  const given = (metadata as { namespace?: unknown }).namespace ?? '';
-  return given === '' ? { ...manifest, metadata: { ...metadata, namespace } } : manifest;
 }
 
 async function commit({ store }: ApplyParts, actor: Actor, mutations: readonly Mutation[]) {

@@ -17,8 +17,8 @@ import {
   type SignedAssignment,
 } from './director.js';
 import type { BundleObject, NodeObject } from '../objects.js';
-import { candidateOf, decide, isAllowed, rollUp, type Candidate } from './rollout.js';
-import { placesIn, tellReach } from './places.js';
+import { candidateOf, decide, rollUp, type Candidate } from './rollout.js';
+import { placesIn, tellReach, type FleetPlaces } from './places.js';
 import { limitOfBundle } from './reach-check.js';
 import {
   StoreError,
@@ -32,6 +32,8 @@ import { watchFleet, type Fleet } from './watch-fleet.js';
 const ACTOR: Actor = { kind: 'hub', name: 'controller' };
 /** Nodes whose assignments are written in one transaction. */
 const BATCH = 500;
+/** Record and publication. */
+const MUTATIONS_EACH = 2;
 /** Between two roll-ups of bundle status. */
 const ROLL_UP_MS = 1000;
 /** Assignments are signed anew long before they expire: looked at this often. */
@@ -57,6 +59,13 @@ export interface Controller {
   }): Promise<SignedAssignment>;
   /** Publishes one that carries the node's nonce, whether or not anything changed. An unknown node is no error. */
   freshAssignment(node: string, nonce: string): Promise<void>;
+  /** What every node is to have under a root that is to come, signed by the hub key of then; nothing is written. */
+  assignmentsUnder(
+    root: TrustedRoot,
+    hubSigner: Signer,
+  ): Promise<{ readonly mutations: readonly Mutation[]; readonly written: number }>;
+  /** Something changed that no object shows. */
+  look(): void;
   close(): Promise<void>;
 }
 
@@ -82,6 +91,9 @@ export function startController(parts: ControllerParts): Controller {
       return next(parts, { ...joining, bundles, current }) as SignedAssignment;
     },
     freshAssignment: (node, nonce) => freshAssignment(parts, node, nonce),
+    assignmentsUnder: (root, hubSigner) =>
+      assignmentsUnder({ ...parts, root: () => root, hubSigner }),
+    look: () => fleet.assignments.mark(),
     close: async () => {
       stop.abort();
       await Promise.all(loops);
@@ -89,16 +101,21 @@ export function startController(parts: ControllerParts): Controller {
   };
 }
 
-async function candidates({ store, root }: ControllerParts): Promise<Candidate[]> {
+type AssigningParts = Pick<ControllerParts, 'store' | 'root' | 'hubSigner' | 'clock'>;
+
+async function candidates({
+  store,
+  root,
+}: Pick<ControllerParts, 'store' | 'root'>): Promise<Candidate[]> {
   const { items } = await store.list('Bundle');
   const found: Candidate[] = [];
   for (const bundle of items as readonly BundleObject[]) {
     const record = await store.revisionByDigest(bundle.status.digest);
     if (!record) continue;
     const limit = limitOfBundle(bundle, record, root().document);
-    found.push(candidateOf(bundle, { size: record.size, limit }));
+    found.push({ ...candidateOf(bundle, record.size, root().document), limit });
   }
-  return found.filter(candidate => isAllowed(candidate, root().document));
+  return found;
 }
 
 /** More is meant for a node than an assignment holds; it keeps the one that it has. */
@@ -115,8 +132,13 @@ interface NextOf {
 }
 
 /** Null when the node's assignment says the same already. Throws when none can be made. */
-function next({ root, hubSigner, clock }: ControllerParts, of: NextOf): SignedAssignment | null {
+function next({ root, hubSigner, clock }: AssigningParts, of: NextOf): SignedAssignment | null {
   const { fleet, epoch, version } = root().document;
+  const current = of.current ? assignmentOf(of.current) : null;
+  if (current && current.rootVersion > version) {
+    // A root came into force while this was thought out.
+    throw new StoreError('Conflict', `node ${of.node} has an assignment of a newer root`);
+  }
   const document = compose({
     fleet,
     epoch,
@@ -124,7 +146,7 @@ function next({ root, hubSigner, clock }: ControllerParts, of: NextOf): SignedAs
     node: of.node,
     nodeKey: of.nodeKey,
     bundles: of.bundles,
-    current: of.current ? assignmentOf(of.current) : null,
+    current,
     nonce: of.nonce,
     now: clock.now(),
   });
@@ -183,9 +205,33 @@ async function assignLoop(
   }
 }
 
+/** What every node is to have that says something new; nothing is written. */
+export async function assignmentsUnder(
+  parts: AssigningParts,
+): Promise<{ readonly mutations: readonly Mutation[]; readonly written: number }> {
+  const mutations = (await nextAssignments(parts)).batches.flat();
+  return { mutations, written: mutations.length / MUTATIONS_EACH };
+}
+
 /** How many assignments were written. */
 async function assignAll(parts: ControllerParts): Promise<number> {
   const { store, log } = parts;
+  const { batches, unfit, places } = await nextAssignments(parts);
+  for (const batch of batches) await store.commit(ACTOR, batch);
+  await tellReach(parts, places);
+  if (unfit.length > 0) {
+    log.error('too much is meant for some nodes', { nodes: unfit.length, first: unfit[0] });
+  }
+  return batches.flat().length / MUTATIONS_EACH;
+}
+
+/** Those that say something new, in batches for one transaction each. */
+async function nextAssignments(parts: AssigningParts): Promise<{
+  readonly batches: readonly Mutation[][];
+  readonly unfit: readonly string[];
+  readonly places: FleetPlaces;
+}> {
+  const { store } = parts;
   const offered = await candidates(parts);
   const [nodes, identities, assignments] = await Promise.all([
     store.list('Node'),
@@ -195,9 +241,9 @@ async function assignAll(parts: ControllerParts): Promise<number> {
   const labels = new Map(nodes.items.map(node => [node.metadata.name, node.metadata.labels]));
   const records = new Map(assignments.map(record => [record.node, record]));
   const places = await placesIn(store, offered);
-  let batch: Mutation[] = [];
-  let written = 0;
+  const batches: Mutation[][] = [];
   const unfit: string[] = [];
+  let batch: Mutation[] = [];
   for (const { node, identityKey, state, suspectedAt, labels: enrolled } of identities) {
     const nodeLabels = labels.get(node);
     if (state !== 'active' || suspectedAt !== null || !nodeLabels) continue;
@@ -216,19 +262,11 @@ async function assignAll(parts: ControllerParts): Promise<number> {
       unfit.push(error.message);
     }
     if (!signed) continue;
+    if (batch.length === 0) batches.push(batch);
     batch.push(...signed.mutations);
-    written++;
-    if (written % BATCH === 0) {
-      await store.commit(ACTOR, batch);
-      batch = [];
-    }
+    if (batch.length >= BATCH * MUTATIONS_EACH) batch = [];
   }
-  if (batch.length > 0) await store.commit(ACTOR, batch);
-  await tellReach(parts, places);
-  if (unfit.length > 0) {
-    log.error('too much is meant for some nodes', { nodes: unfit.length, first: unfit[0] });
-  }
-  return written;
+  return { batches, unfit, places };
 }
 
 async function rollUpLoop(

@@ -9,6 +9,9 @@ import { outOfScope } from '../../protocol/release-scope.js';
 import { releaseRoleOf } from '../../protocol/verify-bundle.js';
 import { RequestError } from '../ports.js';
 
+/** Named in the refusal of what has to be signed elsewhere. */
+export const SIGNATURES_FIELD = 'signatures';
+
 export interface ReleaseHere {
   readonly signer: Signer;
   /** Those that one signature by this key is enough for. */
@@ -36,6 +39,7 @@ export function signerFor(
   throw new RequestError(
     'Forbidden',
     `bundle "${bundle.name}" cannot be signed here: ${why}; sign it where the release keys are`,
+    [{ field: SIGNATURES_FIELD, message: why }],
   );
 }
 

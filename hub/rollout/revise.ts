@@ -20,7 +20,7 @@ import {
   MANIFEST_BYTES_MAX,
 } from '../../protocol/limits.js';
 import type { Topics } from '../../protocol/topics.js';
-import type { Mutation, RevisionRecord } from '../store/store.js';
+import type { Mutation } from '../store/store.js';
 
 /** Revisions below the newest that an undo may still reach (design: ten). */
 const ROLLBACK_WINDOW = 10;
@@ -71,8 +71,44 @@ export function sameManifests(a: readonly BundleManifest[], b: readonly BundleMa
   return canonicalJson(sortedManifests(a)) === canonicalJson(sortedManifests(b));
 }
 
+export interface DraftInput {
+  readonly fleet: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** Valid Pods and ConfigMaps, each in the bundle's namespace. */
+  readonly manifests: readonly BundleManifest[];
+  readonly revision: number;
+  /** At most `revision`. */
+  readonly rollbackFloor: number;
+  /** RFC 3339. */
+  readonly issued: string;
+  readonly requires: BundleDocument['requires'];
+}
+
+/** A revision that nobody signed yet. */
+export interface Draft {
+  readonly document: BundleDocument;
+  readonly payload: Buffer;
+  /** SHA-256 of the payload. */
+  readonly digest: string;
+  /** What the document names by digest. */
+  readonly blobs: readonly Buffer[];
+}
+
+/** Nothing in particular: any node may run it. */
+export const REQUIRES_NOTHING: BundleDocument['requires'] = {
+  arch: [],
+  hardware: [],
+  minAgent: null,
+};
+
+/** What an undo may still reach unless the operator says otherwise: ten revisions back, and never more than before. */
+export function defaultRollbackFloor(revision: number, lastRollbackFloor: number): number {
+  return Math.max(lastRollbackFloor, revision - ROLLBACK_WINDOW, 0);
+}
+
 /** Throws `BundleTooLarge`. Equal input gives equal bytes. */
-export function revise(input: ReviseInput): Revised {
+export function draftRevision(input: DraftInput): Draft {
   const { length } = input.manifests;
   if (length > MANIFESTS_MAX) {
     throw new BundleTooLarge(`${length} manifests, the limit is ${MANIFESTS_MAX}`);
@@ -84,15 +120,14 @@ export function revise(input: ReviseInput): Revised {
       `all manifests together are ${total} bytes, the limit is ${BUNDLE_CONTENT_BYTES_MAX}`,
     );
   }
-  const revision = input.lastRevision + 1;
   const document: BundleDocument = {
     fleet: input.fleet,
     namespace: input.namespace,
     name: input.name,
-    revision,
-    rollbackFloor: Math.max(input.lastRollbackFloor, revision - ROLLBACK_WINDOW, 0),
+    revision: input.revision,
+    rollbackFloor: input.rollbackFloor,
     issued: input.issued,
-    requires: { arch: [], hardware: [], minAgent: null },
+    requires: input.requires,
     manifests: contents.map(content => content.entry),
     images: imagesOf(input.manifests),
     secrets: [],
@@ -103,29 +138,49 @@ export function revise(input: ReviseInput): Revised {
       `the bundle's list of manifests is ${payload.byteLength} bytes, the limit is ${BUNDLE_BYTES_MAX}`,
     );
   }
-  const digest = sha256Hex(payload);
-  const envelope = sealBytes('bundle', payload, [input.signer]);
-  const record: RevisionRecord = {
-    namespace: input.namespace,
-    bundle: input.name,
-    revision,
-    digest,
-    size: payload.byteLength,
-    envelope,
-    createdBy: input.createdBy,
-    createdAt: input.issued,
-  };
+  const blobs = contents.flatMap(content => content.blobs);
+  return { document, payload, digest: sha256Hex(payload), blobs };
+}
+
+/** What makes a signed revision the hub's: its record, its envelope and blobs on the broker. */
+export function revisionMutations(
+  { document, payload, digest, blobs }: Draft,
+  signed: {
+    readonly topics: Topics;
+    readonly envelope: Buffer;
+    readonly createdBy: string;
+    readonly createdAt: string;
+  },
+): Mutation[] {
+  const { topics, envelope, createdBy, createdAt } = signed;
+  const { namespace, name: bundle, revision } = document;
+  const size = payload.byteLength;
+  return [
+    {
+      type: 'revision',
+      record: { namespace, bundle, revision, digest, size, envelope, createdBy, createdAt },
+    },
+    { type: 'publish', topic: topics.blob(digest), payload: envelope },
+    ...blobs.flatMap(blob => blobMutations(topics, blob)),
+  ];
+}
+
+/** Throws `BundleTooLarge`. Equal input gives equal bytes. */
+export function revise(input: ReviseInput): Revised {
+  const { fleet, namespace, name, manifests, issued } = input;
+  const revision = input.lastRevision + 1;
+  const rollbackFloor = defaultRollbackFloor(revision, input.lastRollbackFloor);
+  const requires = REQUIRES_NOTHING;
+  const draft = draftRevision({
+    ...{ fleet, namespace, name, manifests, revision, rollbackFloor, issued, requires },
+  });
+  const envelope = sealBytes('bundle', draft.payload, [input.signer]);
+  const { topics, createdBy } = input;
   return {
     revision,
-    digest,
-    rollbackFloor: document.rollbackFloor,
-    mutations: [
-      { type: 'revision', record },
-      { type: 'publish', topic: input.topics.blob(digest), payload: envelope },
-      ...contents
-        .flatMap(content => content.blobs)
-        .flatMap(blob => blobMutations(input.topics, blob)),
-    ],
+    digest: draft.digest,
+    rollbackFloor,
+    mutations: revisionMutations(draft, { topics, envelope, createdBy, createdAt: issued }),
   };
 }
 

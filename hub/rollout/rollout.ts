@@ -17,34 +17,34 @@ export interface Candidate {
   readonly size: number;
   /** On the number of its nodes; null: none. */
   readonly limit: Limit | null;
+  /** The root withdrew this revision: whoever has it may keep it, nobody begins with it. */
+  readonly isWithdrawn: boolean;
 }
 
 export function candidateOf(
   bundle: BundleObject,
-  { size, limit }: Pick<Candidate, 'size' | 'limit'>,
-): Candidate {
-  return {
-    namespace: bundle.metadata.namespace,
-    name: bundle.metadata.name,
-    requirements: parseSelector(bundle.spec.nodeSelector),
-    revision: bundle.status.revision,
-    digest: bundle.status.digest,
-    size,
-    limit,
-  };
-}
-
-/** What the root withdrew is assigned to nobody: a node would refuse all of the assignment. */
-export function isAllowed(
-  { namespace, name, revision, digest }: Candidate,
+  size: number,
   root: Pick<RootDocument, 'denied' | 'floors'>,
-): boolean {
-  return !root.denied.includes(digest) && revision >= (root.floors[`${namespace}/${name}`] ?? 0);
+): Candidate {
+  const { namespace, name } = bundle.metadata;
+  const { revision, digest } = bundle.status;
+  return {
+    namespace,
+    name,
+    requirements: parseSelector(bundle.spec.nodeSelector),
+    revision,
+    digest,
+    size,
+    limit: null,
+    isWithdrawn:
+      root.denied.includes(digest) || revision < (root.floors[`${namespace}/${name}`] ?? 0),
+  };
 }
 
 /**
  * The newest revision of every bundle whose selector matches, ordered by namespace and name. A bundle that the node
- * has at the same digest keeps its `attempt`.
+ * has at the same digest keeps its `attempt`. What the root withdrew stays with those that have it: whether it runs on is for the
+ * owner of each node to say (S19), and leaving it out would end it.
  */
 export function decide(
   candidates: readonly Candidate[],
@@ -58,10 +58,12 @@ export function decide(
   return candidates
     .filter(candidate => matches(candidate.requirements, node.labels))
     .filter(candidate => candidate.limit === null || (node.hasPlace?.(candidate) ?? true))
-    .map(({ namespace, name, revision, digest, size }) => {
+    .flatMap(({ namespace, name, revision, digest, size, isWithdrawn }) => {
       const before = node.assigned.find(b => b.namespace === namespace && b.name === name);
-      const attempt = before?.digest === digest ? before.attempt : 0;
-      return { namespace, name, revision, digest, size, attempt };
+      const isHad = before?.digest === digest;
+      if (isWithdrawn && !isHad) return [];
+      const attempt = isHad ? before.attempt : 0;
+      return [{ namespace, name, revision, digest, size, attempt }];
     })
     .sort((a, b) => (`${a.namespace}/${a.name}` < `${b.namespace}/${b.name}` ? -1 : 1));
 }

@@ -49,6 +49,15 @@ export function hubPaths(dataDir: string) {
     database: join(dataDir, 'hub.db'),
     /** The newest root: what this hub trusts. The store holds every version, to serve them. */
     root: join(dataDir, 'root.json'),
+    /** What a hub without a root of its own asks to be named in one; kept for the next time. */
+    request: join(dataDir, 'root-request.json'),
+    /** Settings of a hub that waits for its root: they become `hub.yaml` with it. */
+    waiting: join(dataDir, 'hub.yaml.waiting'),
+    /** What `hub recover` made, until the root that names it is there. */
+    recovery: join(dataDir, 'recovery'),
+    /** Present while that root is being taken; beside it the root before. */
+    recoveryMark: join(dataDir, 'recovery', '.installing'),
+    formerRoot: join(dataDir, 'recovery', 'former-root.json'),
     /** Present while `hub init` is at work. */
     initMark: join(dataDir, '.initialising'),
     directories: {

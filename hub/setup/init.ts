@@ -17,7 +17,7 @@ import { topicsOf } from '../../protocol/topics.js';
 import { formatHubConfig, hubPaths, type HubConfig } from './config.js';
 import { hostAddresses, type HostAddresses } from './host-addresses.js';
 import { writeCertificates } from './init-certificates.js';
-import { initPlan, type InitSettings } from './init-plan.js';
+import { initPlan, type InitPlan, type InitSettings } from './init-plan.js';
 import { generatePrivateKey, privatePem } from './keys.js';
 import { createAuthority, pinOf, type RandomBytes } from './pki.js';
 import { makePrivateDirectory, syncDirectory, writePrivateFile } from './private-files.js';
@@ -55,12 +55,40 @@ export interface InitResult {
 export async function initHub(options: InitOptions): Promise<InitResult> {
   const plan = initPlan(options, options.host ?? hostAddresses());
   const paths = hubPaths(options.dataDir);
+  const own = await makeOwn(options, plan);
+  const keys = { root: generatePrivateKey('ed25519'), release: generatePrivateKey('ed25519') };
+  for (const name of ['root', 'release'] as const) {
+    writePrivateFile(paths.keys[name], privatePem(keys[name]));
+  }
+  const root = firstRoot({
+    fleet: own.fleet,
+    signers: { root: signerOf(keys.root), release: signerOf(keys.release), hub: own.hub },
+    tlsPin: own.tlsPin,
+    grant: plan.grant,
+    nowMs: options.clock.now(),
+  });
+  await installRoot(options, { fleet: own.fleet, ...root });
+  writePrivateFile(paths.config, formatHubConfig(plan.config));
+  rmSync(paths.initMark);
+  syncDirectory(options.dataDir);
+  return { ...resultOf(options.dataDir, plan.config), fleet: own.fleet, fingerprint: root.digest };
+}
+
+export function resultOf(dataDir: string, config: HubConfig) {
+  const { kubeconfig } = hubPaths(dataDir);
+  const nextCommands: readonly [string, string] = [
+    `flotilla hub run --data-dir ${dataDir}`,
+    `flotilla token create --kubeconfig ${kubeconfig}`,
+  ];
+  return { config, kubeconfig, nextCommands };
+}
+
+/** What every hub makes for itself, whoever holds the root: its own keys, authority, certificates, kubeconfig. */
+export async function makeOwn(options: InitOptions, plan: InitPlan) {
+  const paths = hubPaths(options.dataDir);
   claimDirectory(options.dataDir);
   for (const directory of Object.values(paths.directories)) makePrivateDirectory(directory);
-
   const keys = {
-    root: generatePrivateKey('ed25519'),
-    release: generatePrivateKey('ed25519'),
     hub: generatePrivateKey('ed25519'),
     sealing: generatePrivateKey('x25519'),
     authority: generatePrivateKey('p256'),
@@ -70,45 +98,12 @@ export async function initHub(options: InitOptions): Promise<InitResult> {
   for (const name of Object.keys(keys) as (keyof typeof keys)[]) {
     writePrivateFile(paths.keys[name], privatePem(keys[name]));
   }
-  const fleet = Buffer.from(options.random(16)).toString('hex');
-  const authority = await createAuthority(keys.authority, { fleet, random: options.random });
+  const { random } = options;
+  const fleet = Buffer.from(random(16)).toString('hex');
+  const authority = await createAuthority(keys.authority, { fleet, random });
   const { server, mqtt } = keys;
-  await writeCertificates(options.dataDir, {
-    authority,
-    plan,
-    server,
-    mqtt,
-    random: options.random,
-  });
-
-  const signers = {
-    root: signerOf(keys.root),
-    release: signerOf(keys.release),
-    hub: signerOf(keys.hub),
-  };
-  const root = firstRoot({
-    fleet,
-    signers,
-    tlsPin: pinOf(authority.certificate),
-    grant: plan.grant,
-    nowMs: options.clock.now(),
-  });
-  writePrivateFile(paths.root, root.envelope);
-  await fillStore(options, { fleet, ...root });
-
-  writePrivateFile(paths.config, formatHubConfig(plan.config));
-  rmSync(paths.initMark);
-  syncDirectory(options.dataDir);
-  return {
-    fleet,
-    fingerprint: root.digest,
-    config: plan.config,
-    kubeconfig: paths.kubeconfig,
-    nextCommands: [
-      `flotilla hub run --data-dir ${options.dataDir}`,
-      `flotilla token create --kubeconfig ${paths.kubeconfig}`,
-    ],
-  };
+  await writeCertificates(options.dataDir, { authority, plan, server, mqtt, random });
+  return { fleet, hub: signerOf(keys.hub), tlsPin: pinOf(authority.certificate) };
 }
 
 /** Leaves the mark behind. Throws without a change if the directory is not ours to fill. */
@@ -129,6 +124,13 @@ function claimDirectory(dataDir: string): void {
         'or choose another directory',
     );
   }
+  if (entries.includes(basename(paths.waiting))) {
+    throw new SetupError(
+      'AlreadyInitialised',
+      `${dataDir} holds a hub that waits for its root: complete it with ` +
+        `\`flotilla hub init --data-dir ${dataDir} --root root-1.json\``,
+    );
+  }
   const interrupted = entries.includes(basename(paths.initMark));
   if (entries.length > 0 && !interrupted) {
     throw new SetupError('NotEmpty', `${dataDir} is not empty: choose an empty or a new directory`);
@@ -137,7 +139,7 @@ function claimDirectory(dataDir: string): void {
   writePrivateFile(paths.initMark, 'flotilla hub init is at work, or was cut off: run it again\n');
   if (!interrupted) return;
   const { database } = paths;
-  const made = [...Object.values(paths.directories), paths.kubeconfig, paths.root];
+  const made = [...Object.values(paths.directories), paths.kubeconfig, paths.root, paths.request];
   const side = ['', '-wal', '-shm', '-lock'].map(end => `${database}${end}`);
   for (const path of [...made, ...side]) rmSync(path, { recursive: true, force: true });
 }
@@ -189,10 +191,12 @@ function firstRoot(options: {
   return { digest: sha256Hex(opened.value.payload), envelope };
 }
 
-async function fillStore(
-  { dataDir, clock }: InitOptions,
+/** Root 1, in its file and in the store that is made for it. Calling it again is safe. */
+export async function installRoot(
+  { dataDir, clock }: Pick<InitOptions, 'dataDir' | 'clock'>,
   root: { readonly fleet: string; readonly digest: string; readonly envelope: Buffer },
 ): Promise<void> {
+  writePrivateFile(hubPaths(dataDir).root, root.envelope);
   const store = await openSqliteStore({ path: hubPaths(dataDir).database, clock });
   try {
     const topics = topicsOf(root.fleet);

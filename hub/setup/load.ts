@@ -7,11 +7,12 @@ import { X509Certificate, type KeyObject } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { sha256Hex } from '../../protocol/canonical.js';
 import { openEnvelope } from '../../protocol/envelope.js';
-import { keyId, rawPublicKey, signerOf, type Signer } from '../../protocol/keys.js';
+import { rawPublicKey, type Signer } from '../../protocol/keys.js';
 import { ROOT_BYTES_MAX } from '../../protocol/limits.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
 import { reopenRoot } from '../../protocol/verify-root.js';
 import { hubPaths, parseHubConfig, type HubConfig } from './config.js';
+import { currentKey, heldKeys, type SigningRole } from './held-keys.js';
 import { privatePem, readPrivateKey, type KeyType } from './keys.js';
 import { pinOf, spkiOf, type Authority } from './pki.js';
 import { readFileIfAny } from './private-files.js';
@@ -50,28 +51,40 @@ export interface LoadedHub {
 /** Throws `SetupError`. */
 export function loadHub(dataDir: string): LoadedHub {
   const paths = hubPaths(dataDir);
+  if (readFileIfAny(paths.config) === null) throw notInitialised(dataDir);
+  if (existsSync(paths.recoveryMark)) {
+    const command = `flotilla hub recover --data-dir ${dataDir} --root FILE`;
+    throw new SetupError(
+      'Interrupted',
+      `${dataDir}: \`hub recover\` was cut off; run again: ${command}`,
+    );
+  }
+  return loadHubUnder(dataDir, readRoot(paths.root));
+}
+
+/** The same as it is, or would be, under another root than that of the file. Throws `SetupError`. */
+export function loadHubUnder(dataDir: string, root: TrustedRoot): LoadedHub {
+  const paths = hubPaths(dataDir);
   const settings = readFileIfAny(paths.config);
-  if (settings === null) throw notInitialised(dataDir, existsSync(paths.initMark));
+  if (settings === null) throw notInitialised(dataDir);
   const config = parseHubConfig(settings, paths.config);
-  const root = readRoot(paths.root);
-  const { roles, development } = root.document;
-  const signer = (path: string, role: string, keys: readonly string[]) => {
-    const key = readPrivateKey(path, 'ed25519');
-    if (key === null) return null;
-    const made = signerOf(key);
-    if (keys.includes(keyId(made.publicKey))) return made;
+  const held = heldKeys(dataDir);
+  const signer = (role: SigningRole, isNeeded: boolean) => {
+    const key = currentKey(held, root.document, role);
+    if (key !== null) return key.signer;
+    if (!isNeeded) return null;
+    const other = held.find(known => known.role === role);
+    if (!other) throw missing(paths.keys[role]);
     throw new SetupError(
       'Corrupt',
-      `${path}: root ${root.document.version} names another ${role} key; ` +
+      `${other.path}: root ${root.document.version} names another ${role} key; ` +
         'restore the directory from one backup',
     );
   };
-  const rootSigner = signer(paths.keys.root, 'root', roles.root.keys);
-  const releaseKeys = roles.release.flatMap(role => role.keys);
-  const releaseSigner = signer(paths.keys.release, 'release', releaseKeys);
-  if (development && !rootSigner) throw missing(paths.keys.root);
-  if (development && !releaseSigner) throw missing(paths.keys.release);
-  const hubSigner = signer(paths.keys.hub, 'hub', roles.hub.keys);
+  const { development } = root.document;
+  const rootSigner = signer('root', development);
+  const releaseSigner = signer('release', development);
+  const hubSigner = signer('hub', true);
   if (!hubSigner) throw missing(paths.keys.hub);
 
   const sealingKey = requireKey(paths.keys.sealing, 'x25519');
@@ -112,9 +125,14 @@ export function loadHub(dataDir: string): LoadedHub {
   };
 }
 
-function notInitialised(dataDir: string, interrupted: boolean): SetupError {
+function notInitialised(dataDir: string): SetupError {
   const command = `flotilla hub init --data-dir ${dataDir}`;
-  return interrupted
+  const paths = hubPaths(dataDir);
+  if (existsSync(paths.waiting)) {
+    const what = `${dataDir} waits for its root: have ${paths.request} named in one and signed`;
+    return new SetupError('NotInitialised', `${what}, then run: ${command} --root root-1.json`);
+  }
+  return existsSync(paths.initMark)
     ? new SetupError('Interrupted', `${dataDir}: \`hub init\` was cut off; run again: ${command}`)
     : new SetupError('NotInitialised', `${dataDir} holds no hub yet; run: ${command}`);
 }

@@ -77,6 +77,10 @@ function prepareWrites(db: Database) {
       `INSERT INTO revisions VALUES (@namespace, @bundle, @revision, @digest, @size, @envelope,
         @createdBy, @createdAt)`,
     ),
+    resign: db.prepare(
+      `UPDATE revisions SET envelope = @envelope
+        WHERE namespace = @namespace AND bundle = @bundle AND revision = @revision`,
+    ),
     blob: db.prepare('INSERT INTO blobs VALUES (@digest, @content)'),
     dropBlob: db.prepare<[string]>('DELETE FROM blobs WHERE digest = ?'),
     assignment: db.prepare(
@@ -156,7 +160,9 @@ export class RecordTables {
       );
     }
     if (!old) this.#write.revision.run(record);
-    return !old;
+    else if (sameBytes(old.envelope, record.envelope)) return false;
+    else this.#write.resign.run(record);
+    return true;
   }
 
   #addBlob(record: BlobRecord): boolean {

@@ -182,8 +182,8 @@ export type Mutation =
       readonly expect?: { readonly resourceVersion: string };
     }
   /**
-   * Nothing happens if a revision with this number and digest is recorded; Conflict if one with
-   * another digest is. Revisions outlive their bundle, so that one made anew under the same name
+   * If a revision with this number and digest is recorded, its envelope is replaced (the same content,
+   * signed by others) and nothing else; Conflict if one with another digest is. Revisions outlive their bundle, so that one made anew under the same name
    * goes on counting (nodes refuse to go back).
    */
   | { readonly type: 'revision'; readonly record: RevisionRecord }

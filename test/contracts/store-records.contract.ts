@@ -99,6 +99,22 @@ function aboutRevisions(sentence: Sentence): void {
     await assert.rejects(commit(store, add(revision(1, 'other'))), { code: 'Conflict' });
     assert.deepEqual(await store.revisions('default', 'web'), [revision(1, 'd1')]);
   });
+  sentence(
+    'the same revision with other signatures takes the newer envelope',
+    async ({ store }) => {
+      const { createdAt } = revision(1, 'd1');
+      await commit(store, add(revision(1, 'd1')));
+      const later = {
+        envelope: Buffer.from('more signatures'),
+        createdBy: 'b',
+        createdAt: 'later',
+      };
+      await commit(store, add(revision(1, 'd1', later)));
+      const record = await store.revision('default', 'web', 1);
+      assert.deepEqual(Buffer.from(record?.envelope ?? []), later.envelope);
+      assert.equal(record?.createdAt, createdAt);
+    },
+  );
   sentence('revisions outlive their bundle', async ({ store, reopen }) => {
     await commit(store, put(draft('Bundle', 'web')), add(revision(1, 'd1')));
     await commit(store, { type: 'delete', kind: 'Bundle', namespace: 'default', name: 'web' });

@@ -1,6 +1,9 @@
 /** Writes of bundles: the request is read here, what it means is the bundle writer's. */
 import type { BundleWriter } from '../../ports.js';
 import { RequestError, type ApplyRequest } from '../../ports.js';
+import type { BundleObject } from '../../objects.js';
+import { ARCHIVE_BYTES_MAX, ARCHIVE_TYPE } from '../../signing/archive.js';
+import { readBundleFile } from '../../signing/bundle-file.js';
 import type { Store } from '../../store/store.js';
 import { toApiObject } from '../api-object.js';
 import { parseBundle, type BundleBody } from '../bundle-body.js';
@@ -66,6 +69,50 @@ function update(parts: BundleParts) {
   };
 }
 
+/**
+ * A bundle file becomes the next revision. What the body cannot say stands in the query: `nodeSelector` (absent: as it is),
+ * `resourceVersion` of the object that the client saw, `dryRun`.
+ */
+function importSigned(parts: BundleParts) {
+  return async (request: ApiRequest) => {
+    const namespace = param(request, 'namespace');
+    const name = param(request, 'name');
+    if (request.contentType !== ARCHIVE_TYPE) {
+      throw new RequestError(
+        'UnsupportedMediaType',
+        `only ${ARCHIVE_TYPE}, a bundle file, is read`,
+      );
+    }
+    const read = await readBundleFile(await request.body(ARCHIVE_BYTES_MAX));
+    if (!read.ok) {
+      const { code, detail } = read.refusal;
+      throw new RequestError('Invalid', `not a whole bundle: ${detail} (${code})`);
+    }
+    const { document, manifests } = read.value;
+    if (document.namespace !== namespace || document.name !== name) {
+      const is = `${document.namespace}/${document.name}`;
+      throw new RequestError('BadRequest', `the file is of bundle ${is}, not ${namespace}/${name}`);
+    }
+    const current = (await parts.store.get('Bundle', namespace, name)) as BundleObject | null;
+    const nodeSelector = request.query.get('nodeSelector') ?? current?.spec.nodeSelector;
+    if (nodeSelector === undefined) {
+      throw new RequestError('Invalid', `bundle "${name}" is new: nodeSelector is required`);
+    }
+    const resourceVersion = request.query.get('resourceVersion');
+    const { object, outcome } = await parts.bundles.apply(request.actor, {
+      namespace,
+      name,
+      labels: current?.metadata.labels ?? {},
+      annotations: current?.metadata.annotations ?? {},
+      spec: { nodeSelector, manifests },
+      signed: read.value,
+      expect: resourceVersion === null ? 'any' : { resourceVersion },
+      dryRun: parseDryRun(request.query),
+    });
+    return json(toApiObject(object), outcome === 'created' ? 201 : 200);
+  };
+}
+
 function remove(parts: BundleParts) {
   return async (request: ApiRequest) => {
     const namespace = param(request, 'namespace');
@@ -86,6 +133,12 @@ export function bundleRoutes(parts: BundleParts): readonly Route[] {
   return [
     { ...common, method: 'POST', path: collection, handle: create(parts) },
     { ...common, method: 'PUT', path: `${collection}/:name`, handle: update(parts) },
+    {
+      ...common,
+      method: 'POST',
+      path: `${collection}/:name/revisions`,
+      handle: importSigned(parts),
+    },
     { ...common, method: 'DELETE', path: `${collection}/:name`, handle: remove(parts) },
   ];
 }

@@ -2,6 +2,7 @@
 import type { NodeSpec, NodeStatus } from 'kubernetes-types/core/v1.js';
 import { KEY_ANNOTATION } from '../../enrolment/node-object.js';
 import { CLONE_SUSPECTED, ENROLLED } from '../../enrolment/standing-conditions.js';
+import type { NodeExtra } from '../../objects.js';
 import type { ApiObject } from '../api-object.js';
 import { age } from '../../../protocol/human-duration.js';
 import { column, nameColumn, orNone, wideColumn, type TableShape } from './table.js';
@@ -32,6 +33,12 @@ function address(status: NodeStatus, type: string): string | undefined {
   return (status.addresses ?? []).find(a => a.type === type)?.address;
 }
 
+/** What it never said it may have all the same. */
+function rootText(status: NodeStatus & { readonly flotilla?: Partial<NodeExtra> }): string {
+  const version = status.flotilla?.rootVersion ?? 0;
+  return version === 0 ? '<unknown>' : String(version);
+}
+
 export const NODE_TABLE: TableShape = {
   columns: [
     nameColumn(),
@@ -44,6 +51,7 @@ export const NODE_TABLE: TableShape = {
     wideColumn('OS-Image', 'Operating system'),
     wideColumn('Kernel-Version', 'Kernel'),
     wideColumn('Container-Runtime', 'Container engine and its version'),
+    wideColumn('Root', 'Version of the root that it said last'),
     wideColumn('Key', 'Fingerprint of its identity key'),
   ],
   cells(object, nowMs) {
@@ -61,6 +69,7 @@ export const NODE_TABLE: TableShape = {
       info?.osImage || '<unknown>',
       info?.kernelVersion || '<unknown>',
       info?.containerRuntimeVersion || '<unknown>',
+      rootText(status),
       metadata.annotations?.[KEY_ANNOTATION] ?? '<unknown>',
     ];
   },

@@ -15,6 +15,7 @@ import {
   type BundleWriter,
   type Enrolment,
   type NodeWriter,
+  type RootWriter,
 } from '../../../hub/ports.js';
 import { openSqliteStore } from '../../../hub/store/sqlite.js';
 import type { Actor, Store } from '../../../hub/store/store.js';
@@ -95,6 +96,12 @@ function bundleWriter(store: Store, actors: Actor[]): BundleWriter {
       return before;
     },
   };
+}
+
+/** No test of this room is about roots. */
+function rootWriter(): RootWriter {
+  const none = () => Promise.reject(new Error('no root here'));
+  return { current: none, publish: none, rotate: none };
 }
 
 function nodeWriter(store: Store): NodeWriter {
@@ -237,6 +244,7 @@ export async function startFixture(clock: Clock = CLOCK): Promise<Fixture> {
     bundles: bundleWriter(store, actors),
     nodes: nodeWriter(store),
     enrolment: enrolment(store),
+    roots: rootWriter(),
     clock,
     log: recordingLog(log),
     version: '0.1.0',

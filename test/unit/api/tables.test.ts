@@ -365,6 +365,7 @@ describe('cells', () => {
       'OS-Image': 'Debian GNU/Linux 12',
       'Kernel-Version': '6.1.0',
       'Container-Runtime': 'docker://28.2.2',
+      Root: '1',
       Key: '<unknown>',
     });
   });

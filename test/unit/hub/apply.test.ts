@@ -275,7 +275,10 @@ describe('apply', () => {
   ];
   for (const [sentence, from] of ROLES) {
     test(`is refused ${sentence}: nodes would refuse it`, async () => {
-      await assert.rejects(apply(request([pod('web')]), from()), refusal('Forbidden'));
+      await assert.rejects(
+        apply(request([pod('web')]), from()),
+        refusal('Forbidden', 'signatures'),
+      );
       assert.equal((await store.revisions('default', 'shop')).length, 0);
     });
   }

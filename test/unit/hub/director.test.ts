@@ -8,7 +8,8 @@ import {
   signAssignment,
   type ComposeInput,
 } from '../../../hub/rollout/director.js';
-import { decide, isAllowed, type Candidate } from '../../../hub/rollout/rollout.js';
+import type { BundleObject } from '../../../hub/objects.js';
+import { candidateOf, decide, type Candidate } from '../../../hub/rollout/rollout.js';
 import { parseSelector } from '../../../hub/selectors.js';
 import type { AssignedBundle, AssignmentDocument } from '../../../protocol/documents/assignment.js';
 import { topicsOf } from '../../../protocol/topics.js';
@@ -34,6 +35,7 @@ function candidate(name: string, selector: string, change: Partial<Candidate> = 
     name,
     requirements: parseSelector(selector),
     revision: 1,
+    isWithdrawn: false,
     digest: name.padEnd(64, '0'),
     size: 100,
     limit: null,
@@ -82,11 +84,25 @@ describe('a node is assigned', () => {
     assert.equal(decide(next, { labels: {}, assigned: held })[0]?.attempt, 0);
   });
 
-  test('nothing that the root withdrew', () => {
-    const one = candidate('x', '', { revision: 4 });
-    assert.equal(isAllowed(one, { denied: [], floors: { 'default/x': 4 } }), true);
-    assert.equal(isAllowed(one, { denied: [], floors: { 'default/x': 5 } }), false);
-    assert.equal(isAllowed(one, { denied: [one.digest], floors: {} }), false);
+  test('S19: what the root withdrew stays with those that have it, and nobody begins with it', () => {
+    const one = candidate('x', '', { isWithdrawn: true });
+    assert.deepEqual(decide([one], { labels: {}, assigned: [] }), []);
+    const held = [{ ...assigned(bundleDocument()), name: 'x', digest: one.digest, attempt: 2 }];
+    assert.equal(decide([one], { labels: {}, assigned: held })[0]?.attempt, 2);
+  });
+
+  test('a revision is withdrawn by a floor above it, or by its digest', () => {
+    const { revision, digest } = { revision: 4, digest: 'd'.repeat(64) };
+    const bundle = {
+      metadata: { namespace: 'default', name: 'x' },
+      spec: { nodeSelector: '' },
+      status: { revision, digest },
+    } as BundleObject;
+    const isWithdrawn = (denied: string[], floor: number) =>
+      candidateOf(bundle, 1, { denied, floors: { 'default/x': floor } }).isWithdrawn;
+    assert.equal(isWithdrawn([], 4), false);
+    assert.equal(isWithdrawn([], 5), true);
+    assert.equal(isWithdrawn([digest], 0), true);
   });
 });
 

@@ -141,16 +141,6 @@ describe('an assignment', () => {
       {},
       'Conflict',
     ],
-    'that names a denied bundle is refused': [
-      good,
-      { root: trustedRoot(rootDocument({ denied: [assigned(bundleDocument()).digest] })) },
-      'Denied',
-    ],
-    'that goes below a floor of the root is refused': [
-      good,
-      { root: trustedRoot(rootDocument({ floors: { 'default/shop': 2 } })) },
-      'Rollback',
-    ],
     'that lists sealed secrets is refused until they are delivered': [
       assignment({
         secrets: [

@@ -1,0 +1,93 @@
+/**
+ * What `-f` means to apply, diff and build: manifests, or one file of a bundle that was built before. Options, and the way from
+ * them to manifests.
+ */
+import type { Command } from 'commander';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { isPod, type BundleManifest } from '../../protocol/bundle-manifest.js';
+import { CliError } from '../../protocol/cli-error.js';
+import type { ValidPod } from '../../protocol/pod.js';
+import { isArchive } from '../signing/archive.js';
+import type { BundleFile } from '../signing/bundle-file.js';
+import { defaultBundleName, documentsOf, manifestsOf, readSources } from './bundle-input.js';
+import { isBundlePath, parseBundle, readBundlePath } from './bundle-path.js';
+import { withConnection, type ConnectionOptions } from './context.js';
+
+export interface InputOptions extends ConnectionOptions {
+  filename: string[];
+  recursive?: boolean;
+  bundle?: string;
+}
+
+const collect = (value: string, previous: string[] | undefined) => [...(previous ?? []), value];
+
+export function inputOptions(command: Command): Command {
+  return withConnection(command)
+    .requiredOption(
+      '-f, --filename <path>',
+      'file, folder or - for stdin; may be given again',
+      collect,
+    )
+    .option('-R, --recursive', 'read folders below the folder too')
+    .option('--bundle <name>', "name of the bundle (default: the folder's or file's)");
+}
+
+export interface BundleSource {
+  readonly namespace: string;
+  readonly name: string;
+  readonly manifests: readonly BundleManifest[];
+  readonly pods: readonly ValidPod[];
+  /** The file of a bundle that was built before; null for manifests. */
+  readonly built: BundleFile | null;
+}
+
+/** Throws `CliError` with all that is wrong, place by place. */
+export async function readSource(
+  options: InputOptions,
+  { stdin, namespace }: { readonly stdin: Readable; readonly namespace: string },
+): Promise<BundleSource> {
+  const paths = options.filename;
+  let input = stdin;
+  if (paths.includes('-')) {
+    const bytes = await buffer(stdin);
+    if (isArchive(bytes)) return fromBuilt(await parseBundle(bytes, '<stdin>'), options);
+    input = Readable.from([bytes]);
+  }
+  const built = paths.find(isBundlePath);
+  if (built !== undefined) return fromBuilt(await readBundlePath(built), options);
+  const name = options.bundle ?? defaultBundleName(paths);
+  if (name === null) {
+    throw new CliError(
+      'refused',
+      'what is the bundle called? pass --bundle NAME',
+      'the name is taken from -f only when that is one folder or file',
+    );
+  }
+  const recursive = options.recursive === true;
+  const sources = await readSources(paths, { stdin: input, recursive });
+  const { manifests, pods } = manifestsOf(documentsOf(sources), namespace);
+  return { namespace, name, manifests, pods, built: null };
+}
+
+/** Name and namespace are signed: options may say the same, nothing else. */
+function fromBuilt(built: BundleFile, options: InputOptions): BundleSource {
+  const { namespace, name } = built.document;
+  if (options.filename.length > 1) {
+    throw new CliError('refused', 'a bundle file is the whole content of a bundle: one -f alone');
+  }
+  const said = [
+    { flag: '--bundle', given: options.bundle, signed: name },
+    { flag: '-n', given: options.namespace, signed: namespace },
+  ].find(({ given, signed }) => given !== undefined && given !== signed);
+  if (said) {
+    const { flag, given = '', signed } = said;
+    throw new CliError(
+      'refused',
+      `the file is of bundle ${namespace}/${name}, ${flag} says ${given}`,
+      `leave ${flag} out, or build a bundle with ${flag} ${given} (now ${signed})`,
+    );
+  }
+  const { manifests } = built;
+  return { namespace, name, manifests, pods: manifests.filter(isPod), built };
+}

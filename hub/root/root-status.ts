@@ -1,0 +1,86 @@
+/** What the hub says beside the root's own document: its keys, which nodes lag, what somebody should do. Pure. */
+import type { RootDocument } from '../../protocol/documents/root.js';
+import { rootLifeCondition } from '../../protocol/root-life.js';
+import type { TrustedRoot } from '../../protocol/verified.js';
+import { scopesOf } from '../../protocol/verify-bundle.js';
+import type { BundleObject, NodeObject } from '../objects.js';
+import type { HeldKey } from '../setup/held-keys.js';
+import type { RevisionRecord } from '../store/store.js';
+
+export interface RootStatus {
+  readonly digest: string;
+  /** Keys in roles of the root whose private halves lie at this hub. */
+  readonly held: readonly { readonly role: string; readonly id: string }[];
+  /** The hub's own keys are enough to sign the next root. */
+  readonly signsRoots: boolean;
+  readonly nodes: {
+    readonly total: number;
+    /** With the version that each said last; 0: it said none yet. */
+    readonly behind: readonly { readonly name: string; readonly version: number }[];
+  };
+  readonly conditions: readonly {
+    readonly type: string;
+    readonly status: string;
+    readonly reason: string;
+    readonly message: string;
+  }[];
+  readonly warnings: readonly string[];
+}
+
+export interface RootStatusInput {
+  readonly root: TrustedRoot;
+  readonly held: readonly HeldKey[];
+  readonly useless: readonly HeldKey[];
+  readonly nodes: readonly NodeObject[];
+  readonly bundles: readonly {
+    readonly object: BundleObject;
+    readonly revision: RevisionRecord | null;
+  }[];
+  readonly dataDir: string;
+  readonly now: number;
+}
+
+export function rootStatusOf(input: RootStatusInput): RootStatus {
+  const { root, held, useless, nodes, now } = input;
+  const { document } = root;
+  const named = held.filter(key => !useless.includes(key));
+  const behind = nodes.flatMap(({ metadata: { name }, status }) => {
+    const version = status.flotilla.rootVersion;
+    return version < document.version ? [{ name, version }] : [];
+  });
+  const life = rootLifeCondition(document, now);
+  return {
+    digest: root.digest,
+    held: named.map(({ role, id }) => ({ role, id })),
+    signsRoots: signsRoots(document, named),
+    nodes: { total: nodes.length, behind },
+    conditions: life ? [life] : [],
+    warnings: [...unsignedBundles(input), ...uselessText(input)],
+  };
+}
+
+export function signsRoots({ roles }: RootDocument, held: readonly HeldKey[]): boolean {
+  const own = held.filter(({ role, id }) => role === 'root' && roles.root.keys.includes(id));
+  return own.length >= roles.root.threshold;
+}
+
+/** What runs runs on, but no node could begin with it any more. */
+function unsignedBundles({ root, bundles }: RootStatusInput): string[] {
+  return bundles.flatMap(({ object, revision }) => {
+    const { namespace, name } = object.metadata;
+    if (!revision) return [];
+    const scopes = scopesOf(revision.envelope, root.document, { namespace, name });
+    if (scopes.ok && scopes.value.length > 0) return [];
+    const what = `bundle ${namespace}/${name}: revision ${revision.revision}`;
+    return [`${what} is not signed by enough of the release keys in force: sign it anew`];
+  });
+}
+
+function uselessText({ useless, dataDir }: RootStatusInput): string[] {
+  const roles = [...new Set(useless.map(({ role }) => role))].filter(role => role !== 'hub');
+  if (roles.length === 0) return [];
+  const command = `flotilla hub drop-keys --data-dir ${dataDir}`;
+  return [
+    `this hub keeps private ${roles.join(' and ')} keys that the root does not name: ${command}`,
+  ];
+}

@@ -1,0 +1,149 @@
+/**
+ * The way of a new root through the hub: the step is checked as a node checks it, then stored and published in one transaction with
+ * every node's assignment signed anew under it. A crash leaves all of it or nothing; the same root again changes nothing.
+ */
+import type { Clock, Log } from '../../protocol/ports.js';
+import type { TrustedRoot } from '../../protocol/verified.js';
+import { openNextRoot } from '../../protocol/verify-root.js';
+import type { BundleObject, NodeObject } from '../objects.js';
+import {
+  RequestError,
+  type Rotation,
+  type RotationRequest,
+  type RootObject,
+  type RootWriter,
+} from '../ports.js';
+import type { Controller } from '../rollout/controller.js';
+import { dropKeys, heldKeys, uselessKeys } from '../setup/held-keys.js';
+import type { LoadedHub } from '../setup/load.js';
+import { SetupError } from '../setup/setup-error.js';
+import { StoreError, type Actor, type Store } from '../store/store.js';
+import type { LiveHub } from './live-hub.js';
+import { rootWrites } from './root-writes.js';
+import { rootStatusOf } from './root-status.js';
+import { rotateKey } from './rotate.js';
+
+const COMMIT_TRIES = 20;
+
+export interface RootParts {
+  readonly store: Store;
+  readonly live: LiveHub;
+  readonly controller: Pick<Controller, 'assignmentsUnder' | 'look'>;
+  /** Keys of the hub or its authority changed: who announced the former ones must say it anew. */
+  readonly onKeysChanged: () => void;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export class Roots implements RootWriter {
+  readonly #parts: RootParts;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: RootParts) {
+    this.#parts = parts;
+  }
+
+  async current(): Promise<RootObject> {
+    return this.#object(this.#parts.live.root());
+  }
+
+  /** Throws `Invalid` with the refusal's code, `Conflict` when this hub could not go on under it. */
+  async publish(
+    actor: Actor,
+    envelope: Uint8Array,
+    { dryRun }: { readonly dryRun: boolean },
+  ): Promise<RootObject> {
+    return this.exclusively(async () => {
+      const { live } = this.#parts;
+      const opened = openNextRoot(envelope, live.root());
+      if (!opened.ok) {
+        const { code, detail } = opened.refusal;
+        throw new RequestError('Invalid', `${code}: ${detail}`);
+      }
+      const next = opened.value;
+      if (next.digest === live.root().digest) return this.#object(live.root());
+      const hub = this.#under(next);
+      if (dryRun) return this.#object(next);
+      await this.take(actor, hub);
+      return this.#object(next);
+    });
+  }
+
+  rotate(actor: Actor, request: RotationRequest): Promise<Rotation> {
+    return rotateKey({ ...this.#parts, roots: this }, actor, request);
+  }
+
+  /** One root after another. */
+  async exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(work);
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  /** To be called with the turn: `hub` is this one under a root whose step was checked. */
+  async take(actor: Actor, hub: LoadedHub): Promise<void> {
+    const { store, live, log, onKeysChanged, controller } = this.#parts;
+    const former = live.now();
+    const written = await this.#commit(actor, hub, store);
+    live.adopt(hub);
+    controller.look();
+    const listed = former.root.document.roles.hub.keys;
+    const gone = uselessKeys(heldKeys(hub.dataDir), hub.root.document);
+    dropKeys(gone.filter(({ role, id }) => role === 'hub' && listed.includes(id)));
+    const { version, epoch } = hub.root.document;
+    log.info('root published', { version, epoch, assignments: written, by: actor.name });
+    const isSame =
+      former.hubSigner.publicKey === hub.hubSigner.publicKey &&
+      former.root.document.epoch === epoch &&
+      former.authority.certificate === hub.authority.certificate;
+    if (!isSame) onKeysChanged();
+  }
+
+  async #commit(actor: Actor, hub: LoadedHub, store: Store): Promise<number> {
+    for (let attempt = 1; ; attempt++) {
+      const assignments = await this.#parts.controller.assignmentsUnder(hub.root, hub.hubSigner);
+      try {
+        const now = new Date(this.#parts.clock.now()).toISOString();
+        const writes = rootWrites(hub.root, { by: actor.name, now });
+        await store.commit(actor, [...writes, ...assignments.mutations]);
+        return assignments.written;
+      } catch (error) {
+        const raced = error instanceof StoreError && error.code === 'Conflict';
+        if (!raced || attempt === COMMIT_TRIES) throw error;
+      }
+    }
+  }
+
+  #under(root: TrustedRoot): LoadedHub {
+    try {
+      return this.#parts.live.under(root);
+    } catch (error) {
+      if (!(error instanceof SetupError)) throw error;
+      const why = `this hub could not go on under root ${root.document.version}: ${error.message}`;
+      throw new RequestError('Conflict', why);
+    }
+  }
+
+  async #object(root: TrustedRoot): Promise<RootObject> {
+    const { store, live, clock } = this.#parts;
+    const { dataDir } = live.now();
+    const held = heldKeys(dataDir);
+    const [nodes, bundles] = await Promise.all([store.list('Node'), store.list('Bundle')]);
+    const withRevisions = await Promise.all(
+      (bundles.items as readonly BundleObject[]).map(async object => ({
+        object,
+        revision: await store.revisionByDigest(object.status.digest),
+      })),
+    );
+    const status = rootStatusOf({
+      root,
+      held,
+      useless: uselessKeys(held, root.document),
+      nodes: nodes.items as readonly NodeObject[],
+      bundles: withRevisions,
+      dataDir,
+      now: clock.now(),
+    });
+    return { spec: root.document, status };
+  }
+}
