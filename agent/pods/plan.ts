@@ -13,7 +13,7 @@ import type { Desired, DesiredPod } from './desired.js';
 import type { Health } from './health.js';
 import { planPod, type Actions, type PodPlanContext } from './plan-pod.js';
 import { retire } from './plan-teardown.js';
-import { earliest, hasBegun, NO_INSTANCES, type Instances } from './plan-views.js';
+import { earliest, hasBegun, isAlive, NO_INSTANCES, type Instances } from './plan-views.js';
 import type {
   EngineId,
   ObservedContainer,
@@ -160,6 +160,11 @@ function isDoomed(there: Instances, condemned: ReadonlySet<EngineId>): boolean {
   return [...there.sandboxes, ...there.containers].every(({ id }) => condemned.has(id));
 }
 
+/** Its containers run in a sandbox that is dead. */
+function isStranded({ sandboxes, containers }: Instances): boolean {
+  return sandboxes.every(({ ready }) => !ready) && containers.some(isAlive);
+}
+
 function contextOf(pod: DesiredPod, input: PlanInput): PodPlanContext {
   const { memory, health, completions, now } = input;
   return {
@@ -207,8 +212,10 @@ function planKey(group: Group, input: PlanInput, wantedUids: ReadonlySet<string>
     return { ...next, steps: [...retiring, ...ending, ...next.steps] };
   }
   if (pod.rejection !== null && (living === null || !hasBegun(living))) {
-    // What runs under the name goes on until its successor may begin; what has begun to end ends fully (row 67).
-    const steps = retireAll(others.filter(([, there]) => isDoomed(there, input.condemned)));
+    // What runs under the name goes on until its successor may begin; what has begun to end ends fully (row 67), and so
+    // does what lost its sandbox and cannot be made again, for nobody remembers its manifest.
+    const isOver = (there: Instances) => isDoomed(there, input.condemned) || isStranded(there);
+    const steps = retireAll(others.filter(([, there]) => isOver(there)));
     return { steps, sandbox: null, againAt: pod.rejection.againAt };
   }
   if (retiring.length > 0 && living === null) return planReplacement(retiring, context);
