@@ -164,6 +164,7 @@ describe('enrolment', () => {
     const generation = async () => (await play.node('two-a')).status.flotilla.generation;
     play.startAgent('copy', '--node-name', 'two-a');
     await eventually('it is noticed', () => /seems to be cloned/.test(play.log('hub')));
+    await play.isUp('copy', 1);
     await play.kill('copy', 'SIGKILL');
     await play.isUp('two-a', 3);
     assert.equal(await play.statusOf('two-a'), 'Ready,CloneSuspected');
