@@ -17,6 +17,7 @@ import {
   type SignedAssignment,
 } from './director.js';
 import type { BundleObject, NodeObject } from '../objects.js';
+import { heldNodes } from '../recovery/held-nodes.js';
 import { candidateOf, decide, rollUp, type Candidate } from './rollout.js';
 import { placesIn, tellReach, type FleetPlaces } from './places.js';
 import { limitOfBundle } from './reach-check.js';
@@ -24,6 +25,7 @@ import {
   StoreError,
   type Actor,
   type AssignmentRecord,
+  type IdentityRecord,
   type Mutation,
   type Store,
 } from '../store/store.js';
@@ -147,6 +149,7 @@ function next({ root, hubSigner, clock }: AssigningParts, of: NextOf): SignedAss
     nodeKey: of.nodeKey,
     bundles: of.bundles,
     current,
+    generationFloor: of.current?.generation ?? 0,
     nonce: of.nonce,
     now: clock.now(),
   });
@@ -156,21 +159,37 @@ function next({ root, hubSigner, clock }: AssigningParts, of: NextOf): SignedAss
   return signAssignment(document, hubSigner, topicsOf(fleet));
 }
 
+async function bundlesFor(
+  parts: ControllerParts,
+  of: {
+    readonly node: string;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly identity: IdentityRecord;
+    readonly assigned: readonly AssignedBundle[];
+  },
+): Promise<AssignedBundle[]> {
+  const { node, labels, identity, assigned } = of;
+  const offered = await candidates(parts);
+  const places = await placesIn(parts.store, offered);
+  const hasPlace = (candidate: Candidate) =>
+    places.take(candidate, { node, labels: identity.labels });
+  return decide(offered, { labels, assigned, hasPlace });
+}
+
 async function freshAssignment(parts: ControllerParts, node: string, nonce: string): Promise<void> {
   const { store } = parts;
   for (let tries = 0; tries < 5; tries++) {
     const identity = await store.identity(node);
     const object = (await store.get('Node', '', node)) as NodeObject | null;
     if (identity?.state !== 'active' || identity.suspectedAt !== null || !object) return;
+    // Said again by the node later: it is sent nothing before it was heard.
+    if ((await heldNodes(store, parts.root().document.epoch)).has(node)) return;
     const current = await store.assignment(node);
     const assigned = current ? assignmentOf(current).bundles : [];
-    const offered = await candidates(parts);
-    const places = await placesIn(store, offered);
-    const { labels: enrolled } = identity;
-    const bundles = decide(offered, {
-      ...{ labels: object.metadata.labels, assigned },
-      hasPlace: candidate => places.take(candidate, { node, labels: enrolled }),
-    });
+    const isLearning = (await store.recovery())?.learning === true;
+    const bundles = isLearning
+      ? assigned
+      : await bundlesFor(parts, { node, labels: object.metadata.labels, identity, assigned });
     const nodeKey = keyId(identity.identityKey);
     const signed = next(parts, { node, nodeKey, nonce, bundles, current });
     try {
@@ -232,6 +251,10 @@ async function nextAssignments(parts: AssigningParts): Promise<{
   readonly places: FleetPlaces;
 }> {
   const { store } = parts;
+  if ((await store.recovery())?.learning) {
+    return { batches: [], unfit: [], places: await placesIn(store, []) };
+  }
+  const unheard = await heldNodes(store, parts.root().document.epoch);
   const offered = await candidates(parts);
   const [nodes, identities, assignments] = await Promise.all([
     store.list('Node'),
@@ -246,7 +269,7 @@ async function nextAssignments(parts: AssigningParts): Promise<{
   let batch: Mutation[] = [];
   for (const { node, identityKey, state, suspectedAt, labels: enrolled } of identities) {
     const nodeLabels = labels.get(node);
-    if (state !== 'active' || suspectedAt !== null || !nodeLabels) continue;
+    if (state !== 'active' || suspectedAt !== null || !nodeLabels || unheard.has(node)) continue;
     const current = records.get(node) ?? null;
     const assigned = current ? assignmentOf(current).bundles : [];
     const bundles = decide(offered, {

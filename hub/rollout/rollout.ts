@@ -4,6 +4,7 @@
 import type { AssignedBundle } from '../../protocol/documents/assignment.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
 import type { BundleObject, BundleObjectStatus, NodeObject } from '../objects.js';
+import { HELD_ANNOTATION } from '../recovery/lessons.js';
 import type { Limit } from './reach.js';
 import { matches, parseSelector, type Requirement } from '../selectors.js';
 
@@ -12,6 +13,8 @@ export interface Candidate {
   readonly namespace: string;
   readonly name: string;
   readonly requirements: readonly Requirement[];
+  /** Each node keeps what it has of it, until it is applied again. */
+  readonly held: boolean;
   readonly revision: number;
   readonly digest: string;
   readonly size: number;
@@ -19,6 +22,10 @@ export interface Candidate {
   readonly limit: Limit | null;
   /** The root withdrew this revision: whoever has it may keep it, nobody begins with it. */
   readonly isWithdrawn: boolean;
+}
+
+export function isHeld(bundle: BundleObject): boolean {
+  return Object.hasOwn(bundle.metadata.annotations, HELD_ANNOTATION);
 }
 
 export function candidateOf(
@@ -32,6 +39,7 @@ export function candidateOf(
     namespace,
     name,
     requirements: parseSelector(bundle.spec.nodeSelector),
+    held: isHeld(bundle),
     revision,
     digest,
     size,
@@ -55,8 +63,12 @@ export function decide(
     readonly hasPlace?: (candidate: Candidate) => boolean;
   },
 ): AssignedBundle[] {
+  const isOf = (bundle: AssignedBundle) => (candidate: Candidate) =>
+    candidate.namespace === bundle.namespace && candidate.name === bundle.name;
+  const held = candidates.filter(candidate => candidate.held);
+  const kept = node.assigned.filter(bundle => held.some(isOf(bundle)));
   return candidates
-    .filter(candidate => matches(candidate.requirements, node.labels))
+    .filter(candidate => !candidate.held && matches(candidate.requirements, node.labels))
     .filter(candidate => candidate.limit === null || (node.hasPlace?.(candidate) ?? true))
     .flatMap(({ namespace, name, revision, digest, size, isWithdrawn }) => {
       const before = node.assigned.find(b => b.namespace === namespace && b.name === name);
@@ -65,6 +77,7 @@ export function decide(
       const attempt = isHad ? before.attempt : 0;
       return [{ namespace, name, revision, digest, size, attempt }];
     })
+    .concat(kept)
     .sort((a, b) => (`${a.namespace}/${a.name}` < `${b.namespace}/${b.name}` ? -1 : 1));
 }
 
