@@ -10,10 +10,9 @@ import type { AgentConfig } from './config.js';
 import { bundleRefusal, type AdmissionPolicy } from './admission/policy.js';
 import { apiSources, type Held } from './api-sources.js';
 import { makeOnFirstUse } from './first-use.js';
-import { openBrokerSocket } from './membership/hub-tls.js';
 import type { StoredIdentity } from './membership/identity.js';
-import { startHubSession, type HubSession } from './hub-session.js';
 import { openJournal, type Journal } from './journal/journal.js';
+import { startMember, type Member } from './member.js';
 import { architecture, readNodeInfo } from './node-info.js';
 import { openOwnedDirectory } from './intake/owned-files.js';
 import type { SourceCondition } from './ports.js';
@@ -119,6 +118,7 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
     session: null,
     secrets: null,
     hasLocalSecret: () => false,
+    member: null,
     engine: () => '',
     probeTotals: () => [],
   };
@@ -150,17 +150,10 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
       assignment: () => journal.accepted()?.document ?? null,
       log,
     });
-    const session = startSession({
-      ...options,
-      identity,
-      journal,
-      held,
-      policy,
-      machine,
-      closings,
-    });
-    held.session = session;
-    closings.push(() => session.close());
+    const more = { identity, dataDir, journal, held, policy, machine, closings };
+    const member = beMember({ ...options, ...more });
+    held.member = member;
+    closings.push(() => member.close());
   }
 
   const pods = isEngine
@@ -190,8 +183,9 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
   return pods;
 }
 
-interface SessionParts extends AgentOptions {
+interface MemberParts extends AgentOptions {
   readonly identity: StoredIdentity;
+  readonly dataDir: string;
   readonly journal: Journal;
   readonly held: Held;
   readonly policy: AdmissionPolicy;
@@ -199,9 +193,10 @@ interface SessionParts extends AgentOptions {
   readonly closings: Closing[];
 }
 
-function startSession({
+function beMember({
   config,
   identity,
+  dataDir,
   journal,
   clock,
   log,
@@ -209,24 +204,21 @@ function startSession({
   policy,
   machine,
   closings,
-}: SessionParts): HubSession {
+}: MemberParts): Member {
   const kernel = watchKernelClock({ clock, onChange: () => held.session?.changed() });
   closings.push(() => kernel.close());
-  return startHubSession({
+  return startMember({
+    dataDir,
     identity,
     journal,
     directory: openOwnedDirectory(config.staticPodPath),
-    pinnedRoot: identity.root,
     arch: architecture(),
     agentVersion: VERSION,
     releasedAt: RELEASED_AT,
     machine,
     kernelSynced: () => kernel.isSynced(),
-    brokers: identity.membership.brokers,
-    openSocket: openBrokerSocket(identity.tls),
     nodeInfo: readNodeInfo,
     refuses: bundleRefusal(policy),
-    enrolledLabels: identity.membership.labels,
     runtimeNone: config.runtime === 'none',
     ...(held.secrets === null ? {} : { secrets: held.secrets }),
     hasLocalSecret: secret => held.hasLocalSecret(secret),
@@ -238,6 +230,7 @@ function startSession({
     random: () => randomBytes(4).readUInt32BE() / 2 ** 32,
     randomId: () => randomBytes(16).toString('hex'),
     log,
+    onSession: session => (held.session = session),
   });
 }
 

@@ -24,6 +24,13 @@ export interface HubSessionOptions
   readonly brokers: readonly string[];
   /** The connection to one broker; must refuse a peer that it does not trust. */
   readonly openSocket: (broker: URL) => Socket;
+  /** What becomes of the connection. */
+  readonly onLink?: {
+    readonly up: () => void;
+    readonly down: () => void;
+    /** It ended before it was up. */
+    readonly failed: (reason: string) => void;
+  };
 }
 
 export interface HubSession {
@@ -110,11 +117,13 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     },
     onMessage: receive,
     onUp: () => {
+      options.onLink?.up();
       begun.linkUp();
       report.linkUp();
       time.linkUp();
     },
-    onDown: () => undefined,
+    onDown: () => options.onLink?.down(),
+    onFailure: reason => options.onLink?.failed(reason),
     clock,
     random,
     log,

@@ -157,6 +157,7 @@ async function assemble(
         random,
         log,
         firstAssignment: joining => controller.firstAssignment(joining),
+        disconnect: node => broker?.disconnectNode(node),
       }),
       store,
     ),

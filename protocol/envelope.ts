@@ -27,6 +27,8 @@ export const DOCUMENT_KINDS = [
   'reply',
   'join',
   'joined',
+  'renew',
+  'rotate',
 ] as const;
 export type DocumentKind = (typeof DOCUMENT_KINDS)[number];
 

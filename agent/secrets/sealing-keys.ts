@@ -5,7 +5,7 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { identityPaths } from '../membership/identity.js';
+import { identityPaths } from '../membership/private-keys.js';
 
 /** What the rotation leaves beside the new key. */
 const PREVIOUS = 'sealing.previous.key';

@@ -33,6 +33,7 @@ import { recoveryRoutes } from './routes/recovery.js';
 import { revisionRoutes } from './routes/revisions.js';
 import { rootRoutes } from './routes/root.js';
 import { secretRoutes } from './routes/secrets.js';
+import { standingRoutes } from './routes/standing.js';
 import { tokenRoutes } from './routes/tokens.js';
 import { failure } from './status.js';
 
@@ -90,6 +91,7 @@ function buildRoutes(parts: ApiParts): Router {
     ...revisionRoutes(parts.store),
     ...secretRoutes(parts),
     ...tokenRoutes(parts),
+    ...standingRoutes(parts),
     ...recoveryRoutes(parts),
     ...rootRoutes(parts.roots),
   ]);

@@ -11,6 +11,7 @@ import { getCommand } from './get.js';
 import { hubCommand } from './hub.js';
 import { keyRotateCommand } from './key-rotate.js';
 import { keyCommand } from './key.js';
+import { nodeCommand } from './node.js';
 import { rolloutCommand } from './rollout.js';
 import { rootCommand } from './root.js';
 import { secretCommand } from './secret.js';
@@ -31,6 +32,7 @@ function programOf(context: Context): Command {
     rootCommand(context),
     tokenCommand(context),
     secretCommand(context),
+    nodeCommand(context),
     applyCommand(context),
     diffCommand(context),
     getCommand(context),

@@ -23,6 +23,7 @@ import {
 } from './node-state.js';
 import { nodeWrites, type NodeWriteParts } from './node-writes.js';
 import { PodRepair } from './pod-repair.js';
+import { CloneGuard } from './quarantine.js';
 import { Requests, type RequestParts } from './requests.js';
 
 /** Hears what nodes say once it is verified and recorded. */
@@ -75,6 +76,7 @@ class NodeIngest implements Ingest {
   readonly #parts: IngestParts;
   readonly #requests: Requests;
   readonly #repair = new PodRepair();
+  readonly #clones: CloneGuard;
   readonly #queues = new Map<string, NodeMessage[]>();
   readonly #busy = new Map<string, Promise<void>>();
   readonly #loggedAt = new Map<string, number>();
@@ -91,6 +93,7 @@ class NodeIngest implements Ingest {
   constructor(parts: IngestParts) {
     this.#parts = parts;
     this.#requests = new Requests(parts);
+    this.#clones = new CloneGuard(parts);
     this.#forget = parts.store.onCommit(touched => {
       if (touched.has('identity') || touched.has('dropIdentity')) this.#identities.clear();
     });
@@ -149,6 +152,7 @@ class NodeIngest implements Ingest {
       if (identityKey === null) return this.#complain('', 'no active node of this name');
       const opened = batch.flatMap(message => this.#open(message, identityKey));
       if (opened.length === 0) return;
+      await this.#clones.look(node, opened);
       const state = await this.#record(node, async before => {
         let after = before;
         for (const one of opened) after = await this.#fold(after, one);
@@ -343,6 +347,7 @@ type Opened = {
   [K in NodeMessage['kind']]: {
     readonly kind: K;
     readonly document: NodeDocuments[K];
+    /** Of the document. */
     readonly digest: string;
     readonly signedBy: string;
     readonly retained: boolean;

@@ -15,6 +15,7 @@ import { LABEL_PATTERN } from '../../protocol/names.js';
 import { podFullName } from '../../protocol/pod-identity.js';
 import { withDefaults } from '../../protocol/pod-defaults.js';
 import type { ValidPod } from '../../protocol/pod.js';
+import { isStandingCondition } from '../enrolment/standing-conditions.js';
 import type {
   EventSpec,
   NodeExtra,
@@ -127,12 +128,16 @@ function extraOf(
   };
 }
 
-/** Ready first, then the agent's own; a time of transition moves only with the status. */
+/**
+ * Ready first, then what the hub concludes, the agent's own, and how the node stands with the fleet; a time of
+ * transition moves only with the status.
+ */
 function conditionsOf({ node, status, reporter, starts, now }: NodeSaid): NodeCondition[] {
   const before = node.status.conditions ?? [];
+  const standing = before.filter(isStandingCondition);
   const own = status
     ? status.conditions
-        .filter(c => !CONCLUDED.has(c.type))
+        .filter(c => !CONCLUDED.has(c.type) && !isStandingCondition(c))
         .map(c => ({
           type: c.type,
           status: c.status,
@@ -140,7 +145,7 @@ function conditionsOf({ node, status, reporter, starts, now }: NodeSaid): NodeCo
           message: c.message,
           lastTransitionTime: seconds(c.lastTransitionTime),
         }))
-    : before.filter(c => c.type !== 'Ready' && c.type !== FORKED);
+    : before.filter(c => c.type !== 'Ready' && c.type !== FORKED && !isStandingCondition(c));
   const was = before.find(c => c.type === 'Ready');
   const engine = own.find(c => c.type === 'ContainerRuntime');
   const spoken = status !== null || node.status.flotilla.reportedAt !== null;
@@ -158,6 +163,7 @@ function conditionsOf({ node, status, reporter, starts, now }: NodeSaid): NodeCo
     { type: 'Ready', lastHeartbeatTime: heartbeat, ...ready },
     ...concluded,
     ...own,
+    ...standing,
     ...ofHub,
   ];
 }

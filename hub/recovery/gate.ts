@@ -38,5 +38,9 @@ export function gatedEnrolment(enrolment: Enrolment, store: Store): Enrolment {
       await refuseWhileLearning(store);
       return enrolment.join(envelope, address);
     },
+    rotate: async (envelope, address) => {
+      await refuseWhileLearning(store);
+      return enrolment.rotate(envelope, address);
+    },
   };
 }

@@ -21,10 +21,13 @@ import { heldNodes } from '../recovery/held-nodes.js';
 import { assignedSecrets, sealedByNode } from '../secrets/needs.js';
 import { rollUpSecrets } from '../secrets/roll-up.js';
 import { candidateOf, decide, rollUp, type Candidate } from './rollout.js';
+import { placesIn, tellReach, type FleetPlaces } from './places.js';
+import { limitOfBundle } from './reach-check.js';
 import {
   StoreError,
   type Actor,
   type AssignmentRecord,
+  type IdentityRecord,
   type Mutation,
   type Store,
 } from '../store/store.js';
@@ -56,6 +59,7 @@ export interface Controller {
     readonly nodeKey: string;
     readonly nonce: string;
     readonly labels: Readonly<Record<string, string>>;
+    readonly enrolled: Readonly<Record<string, string>>;
   }): Promise<SignedAssignment>;
   /** Publishes one that carries the node's nonce, whether or not anything changed. An unknown node is no error. */
   freshAssignment(node: string, nonce: string): Promise<void>;
@@ -80,9 +84,13 @@ export function startController(parts: ControllerParts): Controller {
   return {
     firstAssignment: async joining => {
       const current = await parts.store.assignment(joining.node);
-      const bundles = decide(await candidates(parts), {
-        labels: joining.labels,
-        assigned: [],
+      const { node, labels, enrolled } = joining;
+      const offered = await candidates(parts);
+      const places = await placesIn(parts.store, offered);
+      const bundles = decide(offered, {
+        labels,
+        assigned: current ? assignmentOf(current).bundles : [],
+        hasPlace: candidate => places.take(candidate, { node, labels: enrolled }),
       });
       // Nothing is sealed for the key that it brings.
       return next(parts, { ...joining, bundles, secrets: [], current }) as SignedAssignment;
@@ -108,7 +116,9 @@ async function candidates({
   const found: Candidate[] = [];
   for (const bundle of items as readonly BundleObject[]) {
     const record = await store.revisionByDigest(bundle.status.digest);
-    if (record) found.push(candidateOf(bundle, record.size, root().document));
+    if (!record) continue;
+    const limit = limitOfBundle(bundle, record, root().document);
+    found.push({ ...candidateOf(bundle, record.size, root().document), limit });
   }
   return found;
 }
@@ -154,12 +164,29 @@ function next({ root, hubSigner, clock }: AssigningParts, of: NextOf): SignedAss
   return signAssignment(document, hubSigner, topicsOf(fleet));
 }
 
+async function bundlesFor(
+  parts: ControllerParts,
+  of: {
+    readonly node: string;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly identity: IdentityRecord;
+    readonly assigned: readonly AssignedBundle[];
+  },
+): Promise<AssignedBundle[]> {
+  const { node, labels, identity, assigned } = of;
+  const offered = await candidates(parts);
+  const places = await placesIn(parts.store, offered);
+  const hasPlace = (candidate: Candidate) =>
+    places.take(candidate, { node, labels: identity.labels });
+  return decide(offered, { labels, assigned, hasPlace });
+}
+
 async function freshAssignment(parts: ControllerParts, node: string, nonce: string): Promise<void> {
   const { store } = parts;
   for (let tries = 0; tries < 5; tries++) {
     const identity = await store.identity(node);
     const object = (await store.get('Node', '', node)) as NodeObject | null;
-    if (identity?.state !== 'active' || !object) return;
+    if (identity?.state !== 'active' || identity.suspectedAt !== null || !object) return;
     // Said again by the node later: it is sent nothing before it was heard.
     if ((await heldNodes(store, parts.root().document.epoch)).has(node)) return;
     const current = await store.assignment(node);
@@ -167,7 +194,7 @@ async function freshAssignment(parts: ControllerParts, node: string, nonce: stri
     const isLearning = (await store.recovery())?.learning === true;
     const bundles = isLearning
       ? assigned
-      : decide(await candidates(parts), { labels: object.metadata.labels, assigned });
+      : await bundlesFor(parts, { node, labels: object.metadata.labels, identity, assigned });
     const nodeKey = keyId(identity.identityKey);
     const secrets = assignedSecrets((await sealedSecrets(store)).get(node) ?? [], bundles);
     const signed = next(parts, { node, nodeKey, nonce, bundles, secrets, current });
@@ -214,8 +241,9 @@ export async function assignmentsUnder(
 /** How many assignments were written. */
 async function assignAll(parts: ControllerParts): Promise<number> {
   const { store, log } = parts;
-  const { batches, unfit } = await nextAssignments(parts);
+  const { batches, unfit, places } = await nextAssignments(parts);
   for (const batch of batches) await store.commit(ACTOR, batch);
+  await tellReach(parts, places);
   if (unfit.length > 0) {
     log.error('too much is meant for some nodes', { nodes: unfit.length, first: unfit[0] });
   }
@@ -223,11 +251,15 @@ async function assignAll(parts: ControllerParts): Promise<number> {
 }
 
 /** Those that say something new, in batches for one transaction each. */
-async function nextAssignments(
-  parts: AssigningParts,
-): Promise<{ readonly batches: readonly Mutation[][]; readonly unfit: readonly string[] }> {
+async function nextAssignments(parts: AssigningParts): Promise<{
+  readonly batches: readonly Mutation[][];
+  readonly unfit: readonly string[];
+  readonly places: FleetPlaces;
+}> {
   const { store } = parts;
-  if ((await store.recovery())?.learning) return { batches: [], unfit: [] };
+  if ((await store.recovery())?.learning) {
+    return { batches: [], unfit: [], places: await placesIn(store, []) };
+  }
   const unheard = await heldNodes(store, parts.root().document.epoch);
   const offered = await candidates(parts);
   const [nodes, identities, assignments, sealed] = await Promise.all([
@@ -238,15 +270,19 @@ async function nextAssignments(
   ]);
   const labels = new Map(nodes.items.map(node => [node.metadata.name, node.metadata.labels]));
   const records = new Map(assignments.map(record => [record.node, record]));
+  const places = await placesIn(store, offered);
   const batches: Mutation[][] = [];
   const unfit: string[] = [];
   let batch: Mutation[] = [];
-  for (const { node, identityKey, state } of identities) {
+  for (const { node, identityKey, state, suspectedAt, labels: enrolled } of identities) {
     const nodeLabels = labels.get(node);
-    if (state !== 'active' || !nodeLabels || unheard.has(node)) continue;
+    if (state !== 'active' || suspectedAt !== null || !nodeLabels || unheard.has(node)) continue;
     const current = records.get(node) ?? null;
     const assigned = current ? assignmentOf(current).bundles : [];
-    const bundles = decide(offered, { labels: nodeLabels, assigned });
+    const bundles = decide(offered, {
+      ...{ labels: nodeLabels, assigned },
+      hasPlace: candidate => places.take(candidate, { node, labels: enrolled }),
+    });
     const nodeKey = keyId(identityKey);
     const secrets = assignedSecrets(sealed.get(node) ?? [], bundles);
     let signed: SignedAssignment | null = null;
@@ -261,7 +297,7 @@ async function nextAssignments(
     batch.push(...signed.mutations);
     if (batch.length >= BATCH * MUTATIONS_EACH) batch = [];
   }
-  return { batches, unfit };
+  return { batches, unfit, places };
 }
 
 async function rollUpLoop(

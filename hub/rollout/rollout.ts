@@ -5,6 +5,7 @@ import type { AssignedBundle } from '../../protocol/documents/assignment.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
 import type { BundleObject, BundleObjectStatus, NodeObject } from '../objects.js';
 import { HELD_ANNOTATION } from '../recovery/lessons.js';
+import type { Limit } from './reach.js';
 import { matches, parseSelector, type Requirement } from '../selectors.js';
 
 /** A bundle with what its newest revision is called in assignments. */
@@ -17,6 +18,8 @@ export interface Candidate {
   readonly revision: number;
   readonly digest: string;
   readonly size: number;
+  /** On the number of its nodes; null: none. */
+  readonly limit: Limit | null;
   /** The root withdrew this revision: whoever has it may keep it, nobody begins with it. */
   readonly isWithdrawn: boolean;
 }
@@ -40,6 +43,7 @@ export function candidateOf(
     revision,
     digest,
     size,
+    limit: null,
     isWithdrawn:
       root.denied.includes(digest) || revision < (root.floors[`${namespace}/${name}`] ?? 0),
   };
@@ -55,6 +59,8 @@ export function decide(
   node: {
     readonly labels: Readonly<Record<string, string>>;
     readonly assigned: readonly AssignedBundle[];
+    /** Asked about each bundle that is meant for the node: whether there is a place for it. */
+    readonly hasPlace?: (candidate: Candidate) => boolean;
   },
 ): AssignedBundle[] {
   const isOf = (bundle: AssignedBundle) => (candidate: Candidate) =>
@@ -63,6 +69,7 @@ export function decide(
   const kept = node.assigned.filter(bundle => held.some(isOf(bundle)));
   return candidates
     .filter(candidate => !candidate.held && matches(candidate.requirements, node.labels))
+    .filter(candidate => candidate.limit === null || (node.hasPlace?.(candidate) ?? true))
     .flatMap(({ namespace, name, revision, digest, size, isWithdrawn }) => {
       const before = node.assigned.find(b => b.namespace === namespace && b.name === name);
       const isHad = before?.digest === digest;

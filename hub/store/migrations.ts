@@ -145,6 +145,13 @@ CREATE TABLE highest_revisions (
 ) STRICT, WITHOUT ROWID;
 `,
   },
+  {
+    version: 3,
+    sql: `
+ALTER TABLE identities ADD COLUMN labels TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE identities ADD COLUMN suspected_at TEXT;
+`,
+  },
 ];
 
 /** The schema that this program writes. */

@@ -64,15 +64,10 @@ function member(node: string, state: IdentityRecord['state'] = 'active'): Mutati
   const record: IdentityRecord = {
     ...{ node, identityKey: node, tlsKey: 'tls', sealingKey: 'seal', certificate: 'PEM', state },
     ...{ joinedAt: '2026-01-02T03:04:05Z', token: 't' },
+    ...{ labels: { site: 'harbour' }, suspectedAt: null },
   };
   const now = new Date(clock.now()).toISOString();
-  const object = joinedNode({
-    name: node,
-    labels: { site: 'harbour' },
-    token: 't',
-    now,
-    existing: null,
-  });
+  const object = joinedNode({ identity: record, now, existing: null });
   return [
     { type: 'identity', record, expect: 'absent' },
     { type: 'put', object, expect: 'absent' },
@@ -86,7 +81,7 @@ const openToken: Mutation = {
     kind: 'Token',
     metadata: { namespace: '', name: 'abc' },
     spec: { secretHash: 'ff', labels: {}, expiresAt: '2099-01-01T00:00:00Z' },
-    status: { usedBy: null },
+    status: { usedBy: [] },
   },
 };
 
@@ -295,7 +290,7 @@ describe('a restore', () => {
       assert.equal((await store.recovery())?.learning, true);
       const { status } = (await store.get('Node', '', 'edge-1')) as NodeObject;
       const shown = (status.conditions ?? []).map(({ type, status: is }) => `${type}=${is}`);
-      assert.deepEqual(shown, ['Ready=Unknown', 'Restoring=True']);
+      assert.deepEqual(shown, ['Ready=Unknown', 'Enrolled=True', 'Restoring=True']);
     });
   });
 

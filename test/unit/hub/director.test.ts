@@ -39,6 +39,7 @@ function candidate(name: string, selector: string, change: Partial<Candidate> = 
     isWithdrawn: false,
     digest: name.padEnd(64, '0'),
     size: 100,
+    limit: null,
     ...change,
   };
 }

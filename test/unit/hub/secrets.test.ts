@@ -18,7 +18,7 @@ import { republisher } from '../../../hub/rollout/republish.js';
 import { assignedSecrets, indexSealed, statusOfSecret } from '../../../hub/secrets/needs.js';
 import { secretWriter } from '../../../hub/secrets/secret-writer.js';
 import { openSqliteStore } from '../../../hub/store/sqlite.js';
-import type { Actor, Store } from '../../../hub/store/store.js';
+import type { Actor, IdentityRecord, Store } from '../../../hub/store/store.js';
 import { keyId } from '../../../protocol/keys.js';
 import { topicsOf } from '../../../protocol/topics.js';
 import { openSecret } from '../../../protocol/verify-secret.js';
@@ -56,17 +56,14 @@ const writer = () => secretWriter({ store, root: () => root, hubSigner: HUB });
 
 async function enrol(name: string, key = keys[name]): Promise<void> {
   const now = '2026-01-01T00:00:00.000Z';
-  const object = joinedNode({ name, labels: {}, token: 't', now, existing: null });
+  const identity: IdentityRecord = {
+    ...{ node: name, identityKey: signer(name).publicKey, tlsKey: name },
+    ...{ sealingKey: key?.publicKey ?? '', certificate: '', state: 'active' },
+    ...{ joinedAt: now, token: 't', labels: {}, suspectedAt: null },
+  };
+  const object = joinedNode({ identity, now, existing: null });
   await store.commit(ADMIN, [
-    {
-      type: 'identity',
-      expect: 'any',
-      record: {
-        ...{ node: name, identityKey: signer(name).publicKey, tlsKey: name },
-        ...{ sealingKey: key?.publicKey ?? '', certificate: '', state: 'active' },
-        ...{ joinedAt: now, token: 't' },
-      },
-    },
+    { type: 'identity', expect: 'any', record: identity },
     { type: 'put', object, expect: 'any' },
   ]);
 }

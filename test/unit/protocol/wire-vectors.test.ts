@@ -64,6 +64,8 @@ function open(kind: DocumentKind, bytes: Uint8Array): Result<unknown> {
     case 'event':
     case 'reply':
     case 'join':
+    case 'renew':
+    case 'rotate':
       return openNodeDocument(kind, bytes, {
         fleet: FLEET,
         node: NODE_NAME,

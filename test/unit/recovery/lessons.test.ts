@@ -107,7 +107,7 @@ describe('a held bundle', () => {
   const had = { ...assigned(bundleDocument()), namespace: 'default', name: 'shop', revision: 4 };
   const offered: Candidate = {
     ...{ namespace: 'default', name: 'shop', revision: 6, digest: 'f'.repeat(64), size: 1 },
-    ...{ requirements: parseSelector(''), held: true, isWithdrawn: false },
+    ...{ requirements: parseSelector(''), held: true, isWithdrawn: false, limit: null },
   };
 
   test('stays on a node exactly as it is there, and comes to no other', () => {
