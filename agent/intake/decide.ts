@@ -124,6 +124,22 @@ export function rootAllows(
   return accept(null);
 }
 
+/**
+ * Why an assignment is refused that would begin with what the root withdrew. What was accepted before may be listed on: whether
+ * it runs on is for the node's owner to say, and leaving it out would end it (S19).
+ */
+export function withdrawnRefusal(
+  { bundles }: Pick<AssignmentDocument, 'bundles'>,
+  known: { readonly accepted: AssignmentDocument | null; readonly root: RootDocument },
+): Refusal | null {
+  const had = new Set(known.accepted?.bundles.map(({ digest }) => digest));
+  for (const bundle of bundles) {
+    const allowed = rootAllows(bundle, known.root);
+    if (!allowed.ok && !had.has(bundle.digest)) return allowed.refusal;
+  }
+  return null;
+}
+
 /** What this node's own memory says against a revision (S21, S24). */
 export function memoryAllows(
   bundle: AssignedBundle,

@@ -14,7 +14,7 @@ import type { TrustedRoot } from '../../protocol/verified.js';
 import { openAssignment } from '../../protocol/verify-assignment.js';
 import { openHubDocument } from '../../protocol/verify-messages.js';
 import { Alarm } from './alarm.js';
-import { nodeTime, rootConditions, rootRefuses } from './decide.js';
+import { nodeTime, rootConditions, rootRefuses, withdrawnRefusal } from './decide.js';
 import { Refusals } from './refusals.js';
 import { Requests } from './requests.js';
 import { RootWalk } from './roots.js';
@@ -243,11 +243,10 @@ export class Intake {
     if (opened.ok) {
       this.#roots.dropAssignment();
       if (!opened.value.changed) return;
-      const unfit = rootRefuses(
-        this.#root().document,
-        this.#time().now,
-        this.#options.agentVersion,
-      );
+      const root = this.#root().document;
+      const unfit =
+        rootRefuses(root, this.#time().now, this.#options.agentVersion) ??
+        withdrawnRefusal(opened.value.document, { accepted: accepted?.document ?? null, root });
       if (unfit) return this.refused(unfit, payload, topic);
       journal.acceptAssignment(opened.value);
       const { epoch, generation, bundles } = opened.value.document;

@@ -17,7 +17,7 @@ import {
   type SignedAssignment,
 } from './director.js';
 import type { BundleObject, NodeObject } from '../objects.js';
-import { candidateOf, decide, rollUp, type Candidate } from './rollout.js';
+import { candidateOf, decide, rollUp, runningOn, type Candidate } from './rollout.js';
 import {
   StoreError,
   type Actor,
@@ -155,7 +155,9 @@ async function freshAssignment(parts: ControllerParts, node: string, nonce: stri
     if (identity?.state !== 'active' || !object) return;
     const current = await store.assignment(node);
     const assigned = current ? assignmentOf(current).bundles : [];
-    const bundles = decide(await candidates(parts), { labels: object.metadata.labels, assigned });
+    const running = runningOn(object);
+    const { labels } = object.metadata;
+    const bundles = decide(await candidates(parts), { labels, assigned, running });
     const nodeKey = keyId(identity.identityKey);
     const signed = next(parts, { node, nodeKey, nonce, bundles, current });
     try {
@@ -221,6 +223,9 @@ async function nextAssignments(
     store.assignments(),
   ]);
   const labels = new Map(nodes.items.map(node => [node.metadata.name, node.metadata.labels]));
+  const runs = new Map(
+    (nodes.items as readonly NodeObject[]).map(node => [node.metadata.name, runningOn(node)]),
+  );
   const records = new Map(assignments.map(record => [record.node, record]));
   const batches: Mutation[][] = [];
   const unfit: string[] = [];
@@ -230,7 +235,8 @@ async function nextAssignments(
     if (state !== 'active' || !nodeLabels) continue;
     const current = records.get(node) ?? null;
     const assigned = current ? assignmentOf(current).bundles : [];
-    const bundles = decide(offered, { labels: nodeLabels, assigned });
+    const running = runs.get(node) ?? [];
+    const bundles = decide(offered, { labels: nodeLabels, assigned, running });
     const nodeKey = keyId(identityKey);
     let signed: SignedAssignment | null = null;
     try {

@@ -39,7 +39,7 @@ export function candidateOf(
 
 /**
  * The newest revision of every bundle whose selector matches, ordered by namespace and name. A bundle that the node
- * has at the same digest keeps its `attempt`. What the root withdrew stays with those that have it: whether it runs on is for the
+ * has at the same digest keeps its `attempt`. What the root withdrew stays where it runs: whether it runs on is for the
  * owner of each node to say (S19), and leaving it out would end it.
  */
 export function decide(
@@ -47,6 +47,8 @@ export function decide(
   node: {
     readonly labels: Readonly<Record<string, string>>;
     readonly assigned: readonly AssignedBundle[];
+    /** Digests whose manifests lie in its directory, as it says. */
+    readonly running?: readonly string[];
   },
 ): AssignedBundle[] {
   return candidates
@@ -54,7 +56,7 @@ export function decide(
     .flatMap(({ namespace, name, revision, digest, size, isWithdrawn }) => {
       const before = node.assigned.find(b => b.namespace === namespace && b.name === name);
       const isHad = before?.digest === digest;
-      if (isWithdrawn && !isHad) return [];
+      if (isWithdrawn && !(isHad && node.running?.includes(digest) === true)) return [];
       const attempt = isHad ? before.attempt : 0;
       return [{ namespace, name, revision, digest, size, attempt }];
     })
@@ -89,4 +91,9 @@ export function rollUp(bundle: BundleObject, nodes: readonly NodeObject[]): Bund
       offline: selected.filter(node => !isOnline(node)).length,
     },
   };
+}
+
+/** The digests of what lies in a node's directory, as it said last. */
+export function runningOn(node: Pick<NodeObject, 'status'>): string[] {
+  return node.status.flotilla.bundles.flatMap(({ active }) => active ?? []);
 }

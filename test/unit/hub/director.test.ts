@@ -83,11 +83,13 @@ describe('a node is assigned', () => {
     assert.equal(decide(next, { labels: {}, assigned: held })[0]?.attempt, 0);
   });
 
-  test('S19: what the root withdrew stays with those that have it, and nobody begins with it', () => {
+  test('S19: what the root withdrew stays where it runs, and nobody begins with it', () => {
     const one = candidate('x', '', { isWithdrawn: true });
     assert.deepEqual(decide([one], { labels: {}, assigned: [] }), []);
     const held = [{ ...assigned(bundleDocument()), name: 'x', digest: one.digest, attempt: 2 }];
-    assert.equal(decide([one], { labels: {}, assigned: held })[0]?.attempt, 2);
+    const running = [one.digest];
+    assert.deepEqual(decide([one], { labels: {}, assigned: held, running: [] }), []);
+    assert.equal(decide([one], { labels: {}, assigned: held, running })[0]?.attempt, 2);
   });
 
   test('a revision is withdrawn by a floor above it, or by its digest', () => {
