@@ -10,10 +10,9 @@ import type { AgentConfig } from './config.js';
 import { bundleRefusal, type AdmissionPolicy } from './admission/policy.js';
 import { apiSources, type Held } from './api-sources.js';
 import { makeOnFirstUse } from './first-use.js';
-import { openBrokerSocket } from './membership/hub-tls.js';
 import type { StoredIdentity } from './membership/identity.js';
-import { startHubSession, type HubSession } from './hub-session.js';
 import { openJournal, type Journal } from './journal/journal.js';
+import { startMember, type Member } from './member.js';
 import { architecture, readNodeInfo } from './node-info.js';
 import { openOwnedDirectory } from './intake/owned-files.js';
 import type { SourceCondition } from './ports.js';
@@ -96,6 +95,7 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
     journal: null,
     pods: null,
     session: null,
+    member: null,
     engine: () => '',
     probeTotals: () => [],
   };
@@ -117,9 +117,9 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
   const isEngine = config.runtime === 'engine';
   if (isEngine) held.engine = watchEngine(runtime, options, closings);
   if (identity) {
-    const session = startSession({ ...options, identity, journal, held, policy });
-    held.session = session;
-    closings.push(() => session.close());
+    const member = beMember({ ...options, identity, dataDir, journal, held, policy });
+    held.member = member;
+    closings.push(() => member.close());
   }
 
   const pods = isEngine
@@ -149,34 +149,33 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
   return pods;
 }
 
-interface SessionParts extends AgentOptions {
+interface MemberParts extends AgentOptions {
   readonly identity: StoredIdentity;
+  readonly dataDir: string;
   readonly journal: Journal;
   readonly held: Held;
   readonly policy: AdmissionPolicy;
 }
 
-function startSession({
+function beMember({
   config,
   identity,
+  dataDir,
   journal,
   clock,
   log,
   held,
   policy,
-}: SessionParts): HubSession {
-  return startHubSession({
+}: MemberParts): Member {
+  return startMember({
+    dataDir,
     identity,
     journal,
     directory: openOwnedDirectory(config.staticPodPath),
-    pinnedRoot: identity.root,
     arch: architecture(),
     agentVersion: VERSION,
-    brokers: identity.membership.brokers,
-    openSocket: openBrokerSocket(identity.tls),
     nodeInfo: readNodeInfo,
     refuses: bundleRefusal(policy),
-    enrolledLabels: identity.membership.labels,
     runtimeNone: config.runtime === 'none',
     revokedBundles: config.revokedBundles,
     containerRuntimeVersion: () => held.engine(),
@@ -186,6 +185,7 @@ function startSession({
     random: () => randomBytes(4).readUInt32BE() / 2 ** 32,
     randomId: () => randomBytes(16).toString('hex'),
     log,
+    onSession: session => (held.session = session),
   });
 }
 

@@ -6,7 +6,10 @@ import type { ApiSources } from './api/routes.js';
 import type { AgentConfig } from './config.js';
 import type { HubSession } from './hub-session.js';
 import type { Journal } from './journal/journal.js';
+import { HttpError } from './api/http-error.js';
+import type { Member } from './member.js';
 import type { StoredIdentity } from './membership/identity.js';
+import { JoinError } from './membership/join-http.js';
 import type { Pods } from './pods/pods.js';
 import type { PodReport } from './ports.js';
 import type { ContainerExec, ContainerStats } from './runtime/exec.js';
@@ -25,6 +28,7 @@ export interface Held {
   journal: Journal | null;
   pods: Pods | null;
   session: HubSession | null;
+  member: Member | null;
   engine: () => string;
   probeTotals: () => Counts;
 }
@@ -46,6 +50,7 @@ export function apiSources(
     }),
     events: () => held.journal?.recentEvents() ?? [],
     retry: pod => held.pods?.retry(pod) ?? false,
+    rotate: what => rotate(held, what),
     figures: async () => ({
       nodeName: config.nodeName,
       version: VERSION,
@@ -63,6 +68,21 @@ export function apiSources(
     }),
     logs: (...args) => runtime.logs(...args),
   };
+}
+
+/** Throws `HttpError`, in the hub's words where it refused. */
+async function rotate(
+  { member }: Held,
+  what: { readonly identity: boolean },
+): Promise<{ node: string; nodeKey: string }> {
+  if (!member) throw new HttpError(409, 'this node has not joined a hub: it has no identity yet');
+  try {
+    const { node, nodeKey } = await member.keeper.rotate(what);
+    return { node, nodeKey };
+  } catch (error) {
+    if (!(error instanceof JoinError)) throw error;
+    throw new HttpError(409, `${error.message}; the new keys are kept and tried again`);
+  }
 }
 
 /** Of the containers that run, as far as the engine answers. */

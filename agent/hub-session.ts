@@ -17,6 +17,13 @@ export interface HubSessionOptions
   readonly brokers: readonly string[];
   /** The connection to one broker; must refuse a peer that it does not trust. */
   readonly openSocket: (broker: URL) => Socket;
+  /** What becomes of the connection. */
+  readonly onLink?: {
+    readonly up: () => void;
+    readonly down: () => void;
+    /** It ended before it was up. */
+    readonly failed: (reason: string) => void;
+  };
 }
 
 export interface HubSession {
@@ -69,10 +76,12 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     presence: presenceMaker(identity, journal, randomId),
     onMessage: receive,
     onUp: () => {
+      options.onLink?.up();
       intake.linkUp();
       report.linkUp();
     },
-    onDown: () => undefined,
+    onDown: () => options.onLink?.down(),
+    onFailure: reason => options.onLink?.failed(reason),
     clock,
     random,
     log,

@@ -125,6 +125,7 @@ async function assemble(
       random,
       log,
       firstAssignment: joining => controller.firstAssignment(joining),
+      disconnect: node => broker?.disconnectNode(node),
     }),
     roots,
     clock,

@@ -109,18 +109,28 @@ export type BundleObject = StoredObject<BundleSpec, BundleObjectStatus>;
 export interface TokenSpec {
   /** SHA-256 of the secret: never served by the API. */
   readonly secretHash: string;
+  /** That a node enrols with. */
   readonly labels: Readonly<Record<string, string>>;
   /** RFC 3339. */
   readonly expiresAt: string;
+  /** Names that it lets in; `*` stands for any characters. Empty: every name. */
+  readonly nodes: readonly string[];
+  /** How many devices it lets in. */
+  readonly uses: number;
+  /** Each of them waits until a person approves it. */
+  readonly approve: boolean;
+}
+
+export interface TokenUse {
+  readonly node: string;
+  readonly identityKey: string;
+  /** RFC 3339. */
+  readonly at: string;
 }
 
 export interface TokenStatus {
-  /** Who used it, or null. */
-  readonly usedBy: {
-    readonly node: string;
-    readonly identityKey: string;
-    readonly at: string;
-  } | null;
+  /** Who used it, in order. */
+  readonly usedBy: readonly TokenUse[];
 }
 
 export type TokenObject = StoredObject<TokenSpec, TokenStatus>;

@@ -114,19 +114,64 @@ export interface Rotation {
   readonly dropped: readonly string[];
 }
 
+export interface TokenRequest {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly ttlS: number;
+  /** Names and patterns of nodes; absent: every name. */
+  readonly nodes?: readonly string[];
+  /** Absent: one. */
+  readonly uses?: number;
+  /** Absent: nobody is asked. */
+  readonly approve?: boolean;
+}
+
+/** What a node that is shut out could read: to be replaced. */
+export interface Readable {
+  readonly bundles: readonly {
+    readonly namespace: string;
+    readonly name: string;
+    readonly revision: number;
+  }[];
+  readonly secrets: readonly {
+    readonly namespace: string;
+    readonly bundle: string;
+    readonly name: string;
+    readonly version: number;
+  }[];
+}
+
+/** A person's word on who belongs to the fleet. */
+export interface Standing {
+  /**
+   * Lets a node in that waits, and ends the suspicion that it was cloned. `key`: the key id that the person compared;
+   * another one is refused. Doing it again changes nothing. Throws NotFound, Conflict.
+   */
+  approve(
+    actor: Actor,
+    node: { readonly name: string; readonly key: string | null },
+  ): Promise<void>;
+  /** Cuts its session, refuses its renewal, ignores what it says. Doing it again changes nothing. Throws NotFound. */
+  revoke(actor: Actor, node: { readonly name: string }): Promise<Readable>;
+}
+
 export interface Enrolment {
   /** The secret is shown in this answer and never again. */
   createToken(
     actor: Actor,
-    request: { readonly labels: Readonly<Record<string, string>>; readonly ttlS: number },
+    request: TokenRequest,
   ): Promise<{ object: TokenObject; joinLine: string }>;
   /** The root document's envelope by the SHA-256 of its payload, or a version after it; null = no such root. */
   rootByDigest(digest: string): Promise<Uint8Array | null>;
   rootByVersion(version: number): Promise<Uint8Array | null>;
   /** PEM of the authorities that the root pins. */
   authorities(): string;
-  /** A nonce of the hub for one join, valid for ten minutes. */
+  /** A nonce of the hub for one request of those below, valid for ten minutes. */
   nonce(): string;
   /** The body is a join envelope; the answer a joined envelope. Throws `RequestError`. */
   join(envelope: Uint8Array, address: string): Promise<Uint8Array>;
+  /** As above, for renew envelopes. */
+  renew(envelope: Uint8Array, address: string): Promise<Uint8Array>;
+  /** As above, for rotate envelopes. */
+  rotate(envelope: Uint8Array, address: string): Promise<Uint8Array>;
+  readonly standing: Standing;
 }

@@ -23,6 +23,8 @@ export const DOCUMENT_KINDS = [
   'event',
   'join',
   'joined',
+  'renew',
+  'rotate',
 ] as const;
 export type DocumentKind = (typeof DOCUMENT_KINDS)[number];
 

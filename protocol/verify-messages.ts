@@ -2,7 +2,12 @@
  * Acceptance of what hub and node say to each other beside assignments: signed by the hub's role, or by the identity key
  * of the node that the topic names. Pure.
  */
-import type { JoinDocument, JoinedDocument } from './documents/enrolment.js';
+import type {
+  JoinDocument,
+  JoinedDocument,
+  RenewDocument,
+  RotateDocument,
+} from './documents/enrolment.js';
 import type { AckDocument, AnswerDocument, HubDocument, MarkDocument } from './documents/hub.js';
 import type {
   EventDocument,
@@ -41,6 +46,8 @@ export interface NodeDocuments {
   pod: PodDocument;
   event: EventDocument;
   join: JoinDocument;
+  renew: RenewDocument;
+  rotate: RotateDocument;
 }
 
 const HUB_VALIDATORS: Record<keyof HubDocuments, Validator> = {
@@ -58,6 +65,8 @@ const NODE_VALIDATORS: Record<keyof NodeDocuments, Validator> = {
   pod: validate.validatePodDocument,
   event: validate.validateEventDocument,
   join: validate.validateJoinDocument,
+  renew: validate.validateRenewDocument,
+  rotate: validate.validateRotateDocument,
 };
 
 /**
@@ -110,18 +119,34 @@ export function openNodeDocument<K extends keyof NodeDocuments>(
   return accept(brand(document.value, opened.value.payload, bytes));
 }
 
+/** Requests over HTTPS are under this. */
+const REQUEST_BYTES_MAX = 4096;
+
 /**
  * The identity key that a join request names: read before its signature can be checked, trusted for nothing but
  * that check.
  */
 export function claimedIdentity(bytes: Uint8Array): Result<{ node: string; identityKey: string }> {
-  const opened = openEnvelope(bytes, { kind: 'join', bytesMax: envelopeBytesMax(4096) });
+  return claimed('join', bytes, ({ node, identityKey }) => ({ node, identityKey }));
+}
+
+/** The node that asks, as it says itself: good for nothing but to look up the key that must have signed. */
+export function claimedNode(kind: 'renew' | 'rotate', bytes: Uint8Array): Result<string> {
+  return claimed(kind, bytes, ({ node }) => node);
+}
+
+function claimed<K extends 'join' | 'renew' | 'rotate', T>(
+  kind: K,
+  bytes: Uint8Array,
+  pick: (document: NodeDocuments[K]) => T,
+): Result<T> {
+  const opened = openEnvelope(bytes, { kind, bytesMax: envelopeBytesMax(REQUEST_BYTES_MAX) });
   if (!opened.ok) return opened;
-  const document = readPayload<JoinDocument>(opened.value.payload, {
-    what: 'join',
-    bytesMax: 4096,
-    validator: validate.validateJoinDocument,
+  const document = readPayload<NodeDocuments[K]>(opened.value.payload, {
+    what: kind,
+    bytesMax: REQUEST_BYTES_MAX,
+    validator: NODE_VALIDATORS[kind],
   });
   if (!document.ok) return document;
-  return accept({ node: document.value.node, identityKey: document.value.identityKey });
+  return accept(pick(document.value));
 }

@@ -28,13 +28,13 @@ export function stampOf(
  */
 export function presenceMaker(
   identity: NodeIdentity,
-  journal: Pick<Journal, 'id' | 'boot'>,
+  journal: Pick<Journal, 'id' | 'boot' | 'nextCounter'>,
   randomId: () => string,
 ): () => Presence {
   const topic = topicsOf(identity.fleet).node(identity.node, 'presence');
-  let n = 0;
   return () => {
-    const base = { ...stampOf(identity, journal), n: ++n, session: randomId() };
+    const n = journal.nextCounter();
+    const base = { ...stampOf(identity, journal), n, session: randomId() };
     const document = (online: boolean) => seal('presence', { ...base, online }, [identity.signer]);
     return { topic, will: document(false), birth: document(true) };
   };

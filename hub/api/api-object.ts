@@ -62,8 +62,9 @@ function convert(stored: StoredObject): ApiObject {
     case 'Event':
       return { ...head, ...eventFields(stored.spec as EventSpec) };
     case 'Token': {
-      const { labels, expiresAt } = stored.spec as TokenSpec;
-      return { ...head, spec: { labels, expiresAt }, status: stored.status };
+      const { labels, expiresAt, nodes, uses, approve } = stored.spec as TokenSpec;
+      const spec = { labels, expiresAt, nodes, uses, approve };
+      return { ...head, spec, status: stored.status };
     }
     case 'Node':
     case 'Pod':

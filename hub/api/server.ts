@@ -29,6 +29,7 @@ import { objectRoutes } from './routes/objects.js';
 import { podRoutes } from './routes/pods.js';
 import { revisionRoutes } from './routes/revisions.js';
 import { rootRoutes } from './routes/root.js';
+import { standingRoutes } from './routes/standing.js';
 import { tokenRoutes } from './routes/tokens.js';
 import { failure } from './status.js';
 
@@ -84,6 +85,7 @@ function buildRoutes(parts: ApiParts): Router {
     ...revisionRoutes(parts.store),
     ...tokenRoutes(parts),
     ...rootRoutes(parts.roots),
+    ...standingRoutes(parts),
   ]);
 }
 

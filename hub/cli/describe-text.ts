@@ -1,6 +1,15 @@
 /** The text of `flotilla describe`, laid out as kubectl does. Pure. */
-import type { BundleObjectStatus, BundleSpec, EventSpec, NodeExtra, PodExtra } from '../objects.js';
+import type {
+  BundleObjectStatus,
+  BundleSpec,
+  EventSpec,
+  NodeExtra,
+  PodExtra,
+  TokenSpec,
+  TokenStatus,
+} from '../objects.js';
 import { isConfigMap, isPod, type BundleManifest } from '../../protocol/bundle-manifest.js';
+import { keyId } from '../../protocol/keys.js';
 import type { ApiObject } from './client.js';
 import { nodeViewOf, obstacleLines, progressLine, progressOf } from './rollout-progress.js';
 import { layOut } from '../../protocol/columns.js';
@@ -43,6 +52,7 @@ export function describeObject(input: Described): string[] {
 function body(input: Described): string[] {
   if (input.object.kind === 'Node') return nodeLines(input);
   if (input.object.kind === 'Bundle') return bundleLines(input);
+  if (input.object.kind === 'Token') return tokenLines(input.object);
   return podText(input.object);
 }
 
@@ -93,6 +103,28 @@ function nodeLines({ object, fleetRoot }: Described): string[] {
 function behindText(extra: NodeExtra | undefined, fleetRoot: number | null): string {
   const isBehind = fleetRoot !== null && (extra?.rootVersion ?? 0) < fleetRoot;
   return isBehind ? `, behind: the fleet has ${fleetRoot}` : '';
+}
+
+/** The secret is not among it: it was shown once. */
+function tokenLines(object: ApiObject): string[] {
+  const { labels, expiresAt, nodes, uses, approve } = object.spec as Omit<TokenSpec, 'secretHash'>;
+  const { usedBy } = object.status as TokenStatus;
+  const rows = usedBy.map(({ node, identityKey, at }) => [
+    node,
+    at,
+    `sha256:${keyId(identityKey)}`,
+  ]);
+  return [
+    ...fields([
+      ['Node labels', pairs(labels)],
+      ['Nodes', nodes.join('\n') || '<any>'],
+      ['Expires', expiresAt],
+      ['Uses', `${usedBy.length} of ${uses}`],
+      ['Approval', approve ? 'a person approves each device' : 'none'],
+    ]),
+    'Used by:',
+    ...indent(rows.length === 0 ? ['<nobody>'] : layOut([['Node', 'At', 'Key'], ...rows])),
+  ];
 }
 
 function namesOf(manifests: readonly BundleManifest[]): string {

@@ -11,6 +11,7 @@ import { getCommand } from './get.js';
 import { hubCommand } from './hub.js';
 import { keyRotateCommand } from './key-rotate.js';
 import { keyCommand } from './key.js';
+import { nodeCommand } from './node.js';
 import { rolloutCommand } from './rollout.js';
 import { rootCommand } from './root.js';
 import { terminalOf } from './terminal.js';
@@ -29,6 +30,7 @@ function programOf(context: Context): Command {
     hubCommand(context),
     rootCommand(context),
     tokenCommand(context),
+    nodeCommand(context),
     applyCommand(context),
     diffCommand(context),
     getCommand(context),

@@ -22,6 +22,7 @@ import {
 } from './node-state.js';
 import { nodeWrites, type NodeWriteParts } from './node-writes.js';
 import { PodRepair } from './pod-repair.js';
+import { CloneGuard } from './quarantine.js';
 import { Requests, type RequestParts } from './requests.js';
 
 export interface IngestParts extends RequestParts, NodeWriteParts {
@@ -65,6 +66,7 @@ class NodeIngest implements Ingest {
   readonly #parts: IngestParts;
   readonly #requests: Requests;
   readonly #repair = new PodRepair();
+  readonly #clones: CloneGuard;
   readonly #queues = new Map<string, NodeMessage[]>();
   readonly #busy = new Map<string, Promise<void>>();
   readonly #loggedAt = new Map<string, number>();
@@ -81,6 +83,7 @@ class NodeIngest implements Ingest {
   constructor(parts: IngestParts) {
     this.#parts = parts;
     this.#requests = new Requests(parts);
+    this.#clones = new CloneGuard(parts);
     this.#forget = parts.store.onCommit(touched => {
       if (touched.has('identity') || touched.has('dropIdentity')) this.#identities.clear();
     });
@@ -139,6 +142,7 @@ class NodeIngest implements Ingest {
       if (identityKey === null) return this.#complain('', 'no active node of this name');
       const opened = batch.flatMap(message => this.#open(message, identityKey));
       if (opened.length === 0) return;
+      await this.#clones.look(node, opened);
       const state = await this.#record(node, async before => {
         let after = before;
         for (const one of opened) after = await this.#fold(after, one);
@@ -169,7 +173,7 @@ class NodeIngest implements Ingest {
     const opened = openNodeDocument(kind, payload, { fleet, node, identityKey });
     if (opened.ok) {
       const { document } = opened.value as Verified<unknown>;
-      return [{ kind, document, retained } as Opened];
+      return [{ kind, document, retained, digest: opened.value.digest } as Opened];
     }
     this.#complain(node, `${opened.refusal.code}: ${opened.refusal.detail}`);
     return [];
@@ -320,6 +324,8 @@ type Opened = {
     readonly kind: K;
     readonly document: NodeDocuments[K];
     readonly retained: boolean;
+    /** Of the document. */
+    readonly digest: string;
   };
 }[NodeMessage['kind']];
 

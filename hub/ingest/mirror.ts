@@ -15,6 +15,7 @@ import { LABEL_PATTERN } from '../../protocol/names.js';
 import { podFullName } from '../../protocol/pod-identity.js';
 import { withDefaults } from '../../protocol/pod-defaults.js';
 import type { ValidPod } from '../../protocol/pod.js';
+import { isStandingCondition } from '../enrolment/standing-conditions.js';
 import type { EventSpec, NodeExtra, NodeObject, PodExtra, RecordedPod } from '../objects.js';
 import { isLabelKey, isLabelValue } from '../selectors.js';
 import { isFields, reportedStatus, strings } from './reported-status.js';
@@ -107,18 +108,21 @@ function extraOf(
   };
 }
 
-/** Ready first, then the agent's own; a time of transition moves only with the status. */
+/** Ready first, then the agent's own, then how the node stands with the fleet; a time of transition moves only with the status. */
 function conditionsOf({ node, status, reporter, now }: NodeSaid): NodeCondition[] {
   const before = node.status.conditions ?? [];
+  const standing = before.filter(isStandingCondition);
   const own = status
-    ? status.conditions.map(c => ({
-        type: c.type,
-        status: c.status,
-        reason: c.reason,
-        message: c.message,
-        lastTransitionTime: seconds(c.lastTransitionTime),
-      }))
-    : before.filter(c => c.type !== 'Ready');
+    ? status.conditions
+        .filter(c => !isStandingCondition(c))
+        .map(c => ({
+          type: c.type,
+          status: c.status,
+          reason: c.reason,
+          message: c.message,
+          lastTransitionTime: seconds(c.lastTransitionTime),
+        }))
+    : before.filter(c => c.type !== 'Ready' && !isStandingCondition(c));
   const was = before.find(c => c.type === 'Ready');
   const engine = own.find(c => c.type === 'ContainerRuntime');
   const spoken = status !== null || node.status.flotilla.reportedAt !== null;
@@ -130,7 +134,7 @@ function conditionsOf({ node, status, reporter, now }: NodeSaid): NodeCondition[
     now,
   });
   const heartbeat = status ? seconds(now) : (was?.lastHeartbeatTime ?? seconds(now));
-  return [{ type: 'Ready', lastHeartbeatTime: heartbeat, ...ready }, ...own];
+  return [{ type: 'Ready', lastHeartbeatTime: heartbeat, ...ready }, ...own, ...standing];
 }
 
 interface ReadinessInput {

@@ -13,6 +13,7 @@ import { checkManifests, type Cause } from './check-manifests.js';
 import { BundleTooLarge, revise, sameManifests, type Revised } from './revise.js';
 import { parseSelector, SelectorError } from '../selectors.js';
 import { StoreError, type Actor, type Mutation, type Store } from '../store/store.js';
+import { refuseReach } from './reach-check.js';
 import { beyondScope, signerFor } from './release-here.js';
 import { rollbackFloorOf } from './revision-document.js';
 import { signedRevision } from './signed-revision.js';
@@ -81,7 +82,13 @@ async function apply(
       ? null
       : await nextRevision(parts, actor, { request, manifests });
   const same = !revised || current?.status.digest === revised.digest;
-  const spec: BundleSpec = { nodeSelector: request.spec.nodeSelector, manifests };
+  const { nodeSelector } = request.spec;
+  await refuseReach(parts.store, parts.root().document, {
+    ...{ namespace, name, nodeSelector, manifests },
+    mutations: revised?.mutations ?? [],
+    digest: current?.status.digest ?? '',
+  });
+  const spec: BundleSpec = { nodeSelector, manifests };
   const status = same && current ? current.status : freshStatus(revised as Revised, current);
   const draft = {
     kind: 'Bundle' as const,

@@ -18,6 +18,8 @@ import {
 } from './director.js';
 import type { BundleObject, NodeObject } from '../objects.js';
 import { candidateOf, decide, rollUp, runningOn, type Candidate } from './rollout.js';
+import { placesIn, tellReach, type FleetPlaces } from './places.js';
+import { limitOfBundle } from './reach-check.js';
 import {
   StoreError,
   type Actor,
@@ -53,6 +55,7 @@ export interface Controller {
     readonly nodeKey: string;
     readonly nonce: string;
     readonly labels: Readonly<Record<string, string>>;
+    readonly enrolled: Readonly<Record<string, string>>;
   }): Promise<SignedAssignment>;
   /** Publishes one that carries the node's nonce, whether or not anything changed. An unknown node is no error. */
   freshAssignment(node: string, nonce: string): Promise<void>;
@@ -77,9 +80,13 @@ export function startController(parts: ControllerParts): Controller {
   return {
     firstAssignment: async joining => {
       const current = await parts.store.assignment(joining.node);
-      const bundles = decide(await candidates(parts), {
-        labels: joining.labels,
-        assigned: [],
+      const { node, labels, enrolled } = joining;
+      const offered = await candidates(parts);
+      const places = await placesIn(parts.store, offered);
+      const bundles = decide(offered, {
+        labels,
+        assigned: current ? assignmentOf(current).bundles : [],
+        hasPlace: candidate => places.take(candidate, { node, labels: enrolled }),
       });
       return next(parts, { ...joining, bundles, current }) as SignedAssignment;
     },
@@ -104,7 +111,9 @@ async function candidates({
   const found: Candidate[] = [];
   for (const bundle of items as readonly BundleObject[]) {
     const record = await store.revisionByDigest(bundle.status.digest);
-    if (record) found.push(candidateOf(bundle, record.size, root().document));
+    if (!record) continue;
+    const limit = limitOfBundle(bundle, record, root().document);
+    found.push(candidateOf(bundle, { size: record.size, limit, root: root().document }));
   }
   return found;
 }
@@ -152,12 +161,16 @@ async function freshAssignment(parts: ControllerParts, node: string, nonce: stri
   for (let tries = 0; tries < 5; tries++) {
     const identity = await store.identity(node);
     const object = (await store.get('Node', '', node)) as NodeObject | null;
-    if (identity?.state !== 'active' || !object) return;
+    if (identity?.state !== 'active' || identity.suspectedAt !== null || !object) return;
     const current = await store.assignment(node);
     const assigned = current ? assignmentOf(current).bundles : [];
-    const running = runningOn(object);
-    const { labels } = object.metadata;
-    const bundles = decide(await candidates(parts), { labels, assigned, running });
+    const offered = await candidates(parts);
+    const places = await placesIn(store, offered);
+    const { labels: enrolled } = identity;
+    const bundles = decide(offered, {
+      ...{ labels: object.metadata.labels, assigned, running: runningOn(object) },
+      hasPlace: candidate => places.take(candidate, { node, labels: enrolled }),
+    });
     const nodeKey = keyId(identity.identityKey);
     const signed = next(parts, { node, nodeKey, nonce, bundles, current });
     try {
@@ -203,8 +216,9 @@ export async function assignmentsUnder(
 /** How many assignments were written. */
 async function assignAll(parts: ControllerParts): Promise<number> {
   const { store, log } = parts;
-  const { batches, unfit } = await nextAssignments(parts);
+  const { batches, unfit, places } = await nextAssignments(parts);
   for (const batch of batches) await store.commit(ACTOR, batch);
+  await tellReach(parts, places);
   if (unfit.length > 0) {
     log.error('too much is meant for some nodes', { nodes: unfit.length, first: unfit[0] });
   }
@@ -212,9 +226,11 @@ async function assignAll(parts: ControllerParts): Promise<number> {
 }
 
 /** Those that say something new, in batches for one transaction each. */
-async function nextAssignments(
-  parts: AssigningParts,
-): Promise<{ readonly batches: readonly Mutation[][]; readonly unfit: readonly string[] }> {
+async function nextAssignments(parts: AssigningParts): Promise<{
+  readonly batches: readonly Mutation[][];
+  readonly unfit: readonly string[];
+  readonly places: FleetPlaces;
+}> {
   const { store } = parts;
   const offered = await candidates(parts);
   const [nodes, identities, assignments] = await Promise.all([
@@ -227,16 +243,19 @@ async function nextAssignments(
     (nodes.items as readonly NodeObject[]).map(node => [node.metadata.name, runningOn(node)]),
   );
   const records = new Map(assignments.map(record => [record.node, record]));
+  const places = await placesIn(store, offered);
   const batches: Mutation[][] = [];
   const unfit: string[] = [];
   let batch: Mutation[] = [];
-  for (const { node, identityKey, state } of identities) {
+  for (const { node, identityKey, state, suspectedAt, labels: enrolled } of identities) {
     const nodeLabels = labels.get(node);
-    if (state !== 'active' || !nodeLabels) continue;
+    if (state !== 'active' || suspectedAt !== null || !nodeLabels) continue;
     const current = records.get(node) ?? null;
     const assigned = current ? assignmentOf(current).bundles : [];
-    const running = runs.get(node) ?? [];
-    const bundles = decide(offered, { labels: nodeLabels, assigned, running });
+    const bundles = decide(offered, {
+      ...{ labels: nodeLabels, assigned, running: runs.get(node) ?? [] },
+      hasPlace: candidate => places.take(candidate, { node, labels: enrolled }),
+    });
     const nodeKey = keyId(identityKey);
     let signed: SignedAssignment | null = null;
     try {
@@ -250,7 +269,7 @@ async function nextAssignments(
     batch.push(...signed.mutations);
     if (batch.length >= BATCH * MUTATIONS_EACH) batch = [];
   }
-  return { batches, unfit };
+  return { batches, unfit, places };
 }
 
 async function rollUpLoop(

@@ -4,6 +4,7 @@
 import type { AssignedBundle } from '../../protocol/documents/assignment.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
 import type { BundleObject, BundleObjectStatus, NodeObject } from '../objects.js';
+import type { Limit } from './reach.js';
 import { matches, parseSelector, type Requirement } from '../selectors.js';
 
 /** A bundle with what its newest revision is called in assignments. */
@@ -16,12 +17,15 @@ export interface Candidate {
   readonly size: number;
   /** The root withdrew this revision: whoever has it may keep it, nobody begins with it. */
   readonly isWithdrawn: boolean;
+  /** On the number of its nodes; null: none. */
+  readonly limit: Limit | null;
 }
 
 export function candidateOf(
   bundle: BundleObject,
-  size: number,
-  root: Pick<RootDocument, 'denied' | 'floors'>,
+  of: Pick<Candidate, 'size' | 'limit'> & {
+    readonly root: Pick<RootDocument, 'denied' | 'floors'>;
+  },
 ): Candidate {
   const { namespace, name } = bundle.metadata;
   const { revision, digest } = bundle.status;
@@ -31,9 +35,10 @@ export function candidateOf(
     requirements: parseSelector(bundle.spec.nodeSelector),
     revision,
     digest,
-    size,
+    size: of.size,
+    limit: of.limit,
     isWithdrawn:
-      root.denied.includes(digest) || revision < (root.floors[`${namespace}/${name}`] ?? 0),
+      of.root.denied.includes(digest) || revision < (of.root.floors[`${namespace}/${name}`] ?? 0),
   };
 }
 
@@ -49,16 +54,22 @@ export function decide(
     readonly assigned: readonly AssignedBundle[];
     /** Digests whose manifests lie in its directory, as it says. */
     readonly running?: readonly string[];
+    /** Asked about each bundle that is meant for the node: whether there is a place for it. */
+    readonly hasPlace?: (candidate: Candidate) => boolean;
   },
 ): AssignedBundle[] {
+  const formerOf = ({ namespace, name, digest }: Candidate) =>
+    node.assigned.find(b => b.namespace === namespace && b.name === name && b.digest === digest);
+  const runsOn = (candidate: Candidate) =>
+    formerOf(candidate) !== undefined && node.running?.includes(candidate.digest) === true;
   return candidates
     .filter(candidate => matches(candidate.requirements, node.labels))
-    .flatMap(({ namespace, name, revision, digest, size, isWithdrawn }) => {
-      const before = node.assigned.find(b => b.namespace === namespace && b.name === name);
-      const isHad = before?.digest === digest;
-      if (isWithdrawn && !(isHad && node.running?.includes(digest) === true)) return [];
-      const attempt = isHad ? before.attempt : 0;
-      return [{ namespace, name, revision, digest, size, attempt }];
+    .filter(candidate => !candidate.isWithdrawn || runsOn(candidate))
+    .filter(candidate => candidate.limit === null || (node.hasPlace?.(candidate) ?? true))
+    .map(candidate => {
+      const { namespace, name, revision, digest, size } = candidate;
+      const attempt = formerOf(candidate)?.attempt ?? 0;
+      return { namespace, name, revision, digest, size, attempt };
     })
     .sort((a, b) => (`${a.namespace}/${a.name}` < `${b.namespace}/${b.name}` ? -1 : 1));
 }

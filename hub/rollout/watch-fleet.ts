@@ -4,6 +4,7 @@
  */
 import { canonicalJson } from '../../protocol/canonical.js';
 import type { Clock, Log } from '../../protocol/ports.js';
+import { isStandingCondition } from '../enrolment/standing-conditions.js';
 import type { BundleObject, NodeObject } from '../objects.js';
 import { StoreError, type Change, type Store } from '../store/store.js';
 
@@ -92,12 +93,17 @@ export function nodeChange(change: Change): Consequence {
   if (change.type !== 'MODIFIED' || !change.previous) return { assigns: true, rolls: true };
   const [before, after] = [change.previous as NodeObject, change.object as NodeObject];
   const labels = canonicalJson(before.metadata.labels) !== canonicalJson(after.metadata.labels);
+  const standing = (node: NodeObject) =>
+    canonicalJson(
+      (node.status.conditions ?? []).filter(isStandingCondition).map(c => c.type + c.status),
+    );
+  const stands = standing(before) !== standing(after);
   const said = (node: NodeObject) =>
     canonicalJson([
       node.status.flotilla.bundles,
       node.status.conditions?.find(c => c.type === 'Ready')?.status ?? null,
     ]);
-  return { assigns: labels, rolls: labels || said(before) !== said(after) };
+  return { assigns: labels || stands, rolls: labels || said(before) !== said(after) };
 }
 
 /** A change of status alone is the controller's own. Pure. */

@@ -122,6 +122,13 @@ CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit
 BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
 `,
   },
+  {
+    version: 2,
+    sql: `
+ALTER TABLE identities ADD COLUMN labels TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE identities ADD COLUMN suspected_at TEXT;
+`,
+  },
 ];
 
 /** The schema that this program writes. */

@@ -94,10 +94,7 @@ export interface RootRecord {
   readonly envelope: Uint8Array;
 }
 
-/**
- * What a node proved at enrolment. `state` other than `active` is used by later roads (approval,
- * revocation).
- */
+/** What a node proved at enrolment, and how it stands with the fleet. */
 export interface IdentityRecord {
   readonly node: string;
   /** Raw Ed25519, hex. */
@@ -106,12 +103,17 @@ export interface IdentityRecord {
   readonly tlsKey: string;
   /** Raw X25519, hex. */
   readonly sealingKey: string;
-  /** PEM. */
+  /** PEM; empty before the first. */
   readonly certificate: string;
+  /** `pending`: waits for a person. Whatever is not `active` gets, says and is assigned nothing. */
   readonly state: 'pending' | 'active' | 'revoked';
   readonly joinedAt: string;
   /** Id of the token that it came with. */
   readonly token: string;
+  /** Of the enrolment: fixed, whatever the Node is labelled later. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** RFC 3339: two devices seem to use this identity; its assignment does not change. Null: no. */
+  readonly suspectedAt: string | null;
 }
 
 /** How far a node's reports are recorded; one per node and journal. */
@@ -193,11 +195,14 @@ export type Mutation =
   | { readonly type: 'dropAssignment'; readonly node: string }
   /** As a revision: Conflict for a second digest under one version. */
   | { readonly type: 'root'; readonly record: RootRecord }
-  /** `expect: 'absent'` refuses a name that is taken. */
+  /**
+   * `expect: 'absent'` refuses a name that is taken (AlreadyExists), a record what is not that one
+   * any more (Conflict).
+   */
   | {
       readonly type: 'identity';
       readonly record: IdentityRecord;
-      readonly expect: 'absent' | 'any';
+      readonly expect: 'absent' | 'any' | IdentityRecord;
     }
   | { readonly type: 'dropIdentity'; readonly node: string }
   | { readonly type: 'reporter'; readonly record: ReporterRecord }

@@ -16,7 +16,7 @@ export interface NodeStamp {
 }
 
 export interface PresenceDocument extends NodeStamp {
-  /** Counts connections of this boot. */
+  /** Orders the connections of this boot; no two have the same. */
   n: Counter;
   session: RandomId;
   online: boolean;

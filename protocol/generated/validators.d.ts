@@ -2,7 +2,7 @@
 import type { ErrorObject } from '../schema-error.js';
 import type { AssignmentDocument } from '../documents/assignment.js';
 import type { BundleDocument } from '../documents/bundle.js';
-import type { JoinDocument, JoinedDocument } from '../documents/enrolment.js';
+import type { JoinDocument, RenewDocument, RotateDocument, JoinedDocument } from '../documents/enrolment.js';
 import type { Envelope } from '../documents/envelope.js';
 import type { HubDocument, MarkDocument, AnswerDocument, AckDocument } from '../documents/hub.js';
 import type { PresenceDocument, RequestDocument, StatusDocument, PodDocument, EventDocument } from '../documents/node.js';
@@ -27,6 +27,10 @@ export const validateAssignmentDocument: DocumentValidator<AssignmentDocument>;
 export const validateBundleDocument: DocumentValidator<BundleDocument>;
 /** Reports the first error. */
 export const validateJoinDocument: DocumentValidator<JoinDocument>;
+/** Reports the first error. */
+export const validateRenewDocument: DocumentValidator<RenewDocument>;
+/** Reports the first error. */
+export const validateRotateDocument: DocumentValidator<RotateDocument>;
 /** Reports the first error. */
 export const validateJoinedDocument: DocumentValidator<JoinedDocument>;
 /** Reports the first error. */

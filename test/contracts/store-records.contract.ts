@@ -40,6 +40,8 @@ function identity(node: string, certificate = 'PEM'): IdentityRecord {
     state: 'active',
     joinedAt: '2026-01-02T03:04:05Z',
     token: 't1',
+    labels: { site: 'harbour' },
+    suspectedAt: null,
   };
 }
 

@@ -65,13 +65,26 @@ const documents: Record<DocumentKind, [object, Signer]> = {
       node: NODE_NAME,
       nodeKey: idOf(NODE),
       nonce: id('8'),
+      state: 'active',
       certificate: 'PEM',
+      renewAfter: at,
       authorities: 'PEM',
       brokers: ['mqtts://hub:8883'],
       labels: { site: 'harbour' },
       assignment: '{}',
     },
     HUB,
+  ],
+  renew: [
+    { fleet: FLEET, node: NODE_NAME, nonce: id('1'), nodeNonce: id('2'), tlsKey: 'AAAA' },
+    NODE,
+  ],
+  rotate: [
+    {
+      ...{ fleet: FLEET, node: NODE_NAME, nonce: id('1'), nodeNonce: id('2') },
+      ...{ previousKey: NODE.publicKey, identityKey: digest('4'), sealingKey: digest('5') },
+    },
+    NODE,
   ],
   presence: [{ ...stamp, n: 2, session: id('9'), online: true }, NODE],
   request: [

@@ -17,7 +17,7 @@ import { removeOwned } from './docker.js';
 import { eventually } from './wait.js';
 
 const CHECKOUT = join(import.meta.dirname, '../../..');
-const HUB = join(CHECKOUT, 'hub/bin/flotilla.js');
+export const HUB_PROGRAM = join(CHECKOUT, 'hub/bin/flotilla.js');
 const AGENT = join(CHECKOUT, 'agent/bin/flotilla-agent.js');
 
 export interface Run {
@@ -81,7 +81,13 @@ export class Playground {
   }
 
   startHub(): void {
-    this.start('hub', process.execPath, [HUB, 'hub', 'run', '--data-dir', this.path('hub')]);
+    this.start('hub', process.execPath, [
+      HUB_PROGRAM,
+      'hub',
+      'run',
+      '--data-dir',
+      this.path('hub'),
+    ]);
   }
 
   startAgent(name: string, ...options: string[]): void {
@@ -91,7 +97,7 @@ export class Playground {
   }
 
   flotilla(...args: string[]): Promise<Run> {
-    return this.#run(HUB, args);
+    return this.#run(HUB_PROGRAM, args);
   }
 
   agent(...args: string[]): Promise<Run> {

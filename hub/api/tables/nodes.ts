@@ -1,6 +1,8 @@
 /** The Table of nodes: the columns of Kubernetes' own server. */
 import type { NodeSpec, NodeStatus } from 'kubernetes-types/core/v1.js';
 import type { NodeExtra } from '../../objects.js';
+import { KEY_ANNOTATION } from '../../enrolment/node-object.js';
+import { CLONE_SUSPECTED, ENROLLED } from '../../enrolment/standing-conditions.js';
 import type { ApiObject } from '../api-object.js';
 import { age } from '../../../protocol/human-duration.js';
 import { column, nameColumn, orNone, wideColumn, type TableShape } from './table.js';
@@ -17,8 +19,13 @@ function roles(labels: Readonly<Record<string, string>>): string {
 
 function statusText(object: ApiObject, status: NodeStatus): string {
   const ready = (status.conditions ?? []).find(c => c.type === 'Ready');
+  const enrolled = (status.conditions ?? []).find(c => c.type === ENROLLED);
+  if (enrolled?.status === 'False') return enrolled.reason ?? 'NotReady';
   const words = [ready === undefined ? 'Unknown' : ready.status === 'True' ? 'Ready' : 'NotReady'];
   if ((object['spec'] as NodeSpec | undefined)?.unschedulable) words.push('SchedulingDisabled');
+  if (status.conditions?.some(c => c.type === CLONE_SUSPECTED && c.status === 'True')) {
+    words.push(CLONE_SUSPECTED);
+  }
   return words.join(',');
 }
 
@@ -45,6 +52,7 @@ export const NODE_TABLE: TableShape = {
     wideColumn('Kernel-Version', 'Kernel'),
     wideColumn('Container-Runtime', 'Container engine and its version'),
     wideColumn('Root', 'Version of the root that it said last'),
+    wideColumn('Key', 'Fingerprint of its identity key'),
   ],
   cells(object, nowMs) {
     const { metadata } = object;
@@ -62,6 +70,7 @@ export const NODE_TABLE: TableShape = {
       info?.kernelVersion || '<unknown>',
       info?.containerRuntimeVersion || '<unknown>',
       rootText(status),
+      metadata.annotations?.[KEY_ANNOTATION] ?? '<unknown>',
     ];
   },
 };

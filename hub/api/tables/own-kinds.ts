@@ -36,24 +36,38 @@ export const BUNDLE_TABLE: TableShape = {
   },
 };
 
+const USERS_SHOWN = 3;
+
+function usersOf({ usedBy }: TokenStatus): string {
+  const names = usedBy.slice(0, USERS_SHOWN).map(({ node }) => node);
+  const more = usedBy.length - names.length;
+  return [...names, ...(more > 0 ? [`${more} more`] : [])].join(',');
+}
+
 export const TOKEN_TABLE: TableShape = {
   columns: [
     nameColumn(),
     column('Labels', 'Labels that the node will get'),
+    column('Nodes', 'Names that it lets in'),
     column('Expires', 'Time left'),
-    column('Used-By', 'Node that joined with it'),
+    column('Used', 'How many devices joined with it, of how many'),
+    column('Approve', 'Whether a person has to approve each device'),
+    column('Used-By', 'Nodes that joined with it'),
     column('Age', 'Time since it was made'),
   ],
   cells(object, nowMs) {
-    const spec = object['spec'] as Pick<TokenSpec, 'labels' | 'expiresAt'>;
+    const spec = object['spec'] as Omit<TokenSpec, 'secretHash'>;
     const status = object['status'] as TokenStatus;
     const leftMs = Date.parse(spec.expiresAt) - nowMs;
     const labels = Object.entries(spec.labels).map(([key, value]) => `${key}=${value}`);
     return [
       object.metadata.name,
       orNone(labels.sort().join(',')),
+      spec.nodes.join(',') || '<any>',
       leftMs > 0 ? humanDuration(leftMs) : '<expired>',
-      orNone(status.usedBy?.node),
+      `${status.usedBy.length}/${spec.uses}`,
+      spec.approve ? 'yes' : 'no',
+      orNone(usersOf(status)),
       age(object.metadata.creationTimestamp, nowMs),
     ];
   },

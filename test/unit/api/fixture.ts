@@ -128,8 +128,15 @@ function enrolment(store: Store): Enrolment {
           object: {
             kind: 'Token',
             metadata: { namespace: '', name: id },
-            spec: { secretHash: SECRET_HASH, labels, expiresAt },
-            status: { usedBy: null },
+            spec: {
+              secretHash: SECRET_HASH,
+              labels,
+              expiresAt,
+              nodes: [],
+              uses: 1,
+              approve: false,
+            },
+            status: { usedBy: [] },
           },
         },
       ]);
@@ -142,6 +149,12 @@ function enrolment(store: Store): Enrolment {
     async join(envelope, address) {
       if (envelope.length === 0) throw new RequestError('Unauthorized', 'no such token');
       return Buffer.concat([Buffer.from(`${address} `), envelope]);
+    },
+    renew: async envelope => envelope,
+    rotate: async envelope => envelope,
+    standing: {
+      approve: async () => undefined,
+      revoke: async () => ({ bundles: [], secrets: [] }),
     },
   };
 }

@@ -38,6 +38,7 @@ function candidate(name: string, selector: string, change: Partial<Candidate> = 
     isWithdrawn: false,
     digest: name.padEnd(64, '0'),
     size: 100,
+    limit: null,
     ...change,
   };
 }
@@ -100,7 +101,10 @@ describe('a node is assigned', () => {
       status: { revision, digest },
     } as BundleObject;
     const isWithdrawn = (denied: string[], floor: number) =>
-      candidateOf(bundle, 1, { denied, floors: { 'default/x': floor } }).isWithdrawn;
+      candidateOf(bundle, {
+        ...{ size: 1, limit: null },
+        root: { denied, floors: { 'default/x': floor } },
+      }).isWithdrawn;
     assert.equal(isWithdrawn([], 4), false);
     assert.equal(isWithdrawn([], 5), true);
     assert.equal(isWithdrawn([digest], 0), true);

@@ -96,6 +96,7 @@ describe('the node’s API', () => {
         involved: { kind: 'Pod', namespace: 'default', name: 'web-n1', uid: 'u', fieldPath: '' },
       },
     ],
+    rotate: async () => ({}),
     retry: pod => {
       retried.push(pod);
       return pod === null || pod === 'default/web';

@@ -58,6 +58,8 @@ function open(kind: DocumentKind, bytes: Uint8Array): Result<unknown> {
     case 'pod':
     case 'event':
     case 'join':
+    case 'renew':
+    case 'rotate':
       return openNodeDocument(kind, bytes, {
         fleet: FLEET,
         node: NODE_NAME,
