@@ -22,6 +22,7 @@ import type { Pods } from './pods/pods.js';
 import { runPodsOnEngine } from './pods-on-engine.js';
 import { DockerRuntime } from './runtime/docker.js';
 import { RuntimeError } from './runtime/runtime.js';
+import { lockDirectory } from './sources/directory-lock.js';
 import { watchOwnedFiles } from './sources/owned-watch.js';
 import { AgentError, serveLoopback, serveSocket } from './api/server.js';
 
@@ -75,6 +76,22 @@ function makeDataDir(path: string): void {
   }
 }
 
+/** Throws when another agent has it; returns what gives it back. */
+function takeDirectory(path: string, log: Log): () => void {
+  const lock = lockDirectory(path);
+  if (lock.is === 'locked') return lock.release;
+  if (lock.is === 'held') {
+    const who = lock.pid === null ? '' : ` (process ${lock.pid})`;
+    throw new AgentError(
+      `${path}: another agent works on this static pod directory${who}; two would run every pod ` +
+        'twice. Stop that one, or give this one another --static-pod-path',
+    );
+  }
+  const { detail } = lock;
+  log.warn('the static pod directory cannot be locked against a second agent', { path, detail });
+  return () => undefined;
+}
+
 async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pods> {
   const { config, identity, clock, log } = options;
   makeDataDir(config.dataDir);
@@ -114,6 +131,7 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
   if (journal.setAside)
     log.warn('the journal was damaged and set aside', { file: journal.setAside });
   makeOnFirstUse(config.staticPodPath, dataDir);
+  closings.push(takeDirectory(config.staticPodPath, log));
   const isEngine = config.runtime === 'engine';
   if (isEngine) held.engine = watchEngine(runtime, options, closings);
   if (identity) {

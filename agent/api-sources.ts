@@ -11,6 +11,7 @@ import type { Member } from './member.js';
 import type { StoredIdentity } from './membership/identity.js';
 import { JoinError } from './membership/join-http.js';
 import type { Pods } from './pods/pods.js';
+import { NO_FIGURES } from './pods/tallies.js';
 import type { PodReport } from './ports.js';
 import type { ContainerExec, ContainerStats } from './runtime/exec.js';
 import type { ContainerRuntime } from './runtime/runtime.js';
@@ -60,9 +61,7 @@ export function apiSources(
       hubConnected: held.session?.connected() ?? null,
       unconfirmedEvents: unconfirmedEvents(held),
       probes: held.probeTotals(),
-      rejections: [...(held.pods?.rejections() ?? [])].map(([reason, count]) => {
-        return { labels: { reason }, count };
-      }),
+      counted: held.pods?.figures() ?? NO_FIGURES,
       residentBytes: process.memoryUsage.rss(),
       cpuSeconds: process.cpuUsage().user / 1e6 + process.cpuUsage().system / 1e6,
     }),

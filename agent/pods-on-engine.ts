@@ -71,10 +71,10 @@ export async function runPodsOnEngine(parts: PodsOnEngine, closings: Closings): 
     events: journal,
     clock,
     log,
-    node: { name, hostIP: hostIp() },
+    node: { name, hostIP: hostIps()[0] ?? '', hostIPs: hostIps() },
     prober: probes.prober,
     hooks: probes.hooks,
-    completions: journal.completions(),
+    ...journal.ofPods(),
     restartBackOffMaxMs: config.restartBackOffMaxMs,
     settings: {
       clusterDNS: config.dns.clusterDNS,
@@ -165,6 +165,10 @@ function collectImages(
   closings.push(() => collector.stop());
 }
 
-function hostIp(): string {
-  return readNodeInfo().info.addresses.find(a => a.type === 'InternalIP')?.address ?? '';
+/** One of each kind, IPv4 first, as a kubelet on a network of both kinds has them. */
+function hostIps(): readonly string[] {
+  const all = readNodeInfo().info.addresses.filter(({ type }) => type === 'InternalIP');
+  const isV6 = ({ address }: { address: string }) => address.includes(':');
+  const ofEach = [all.find(one => !isV6(one)), all.find(isV6)];
+  return ofEach.flatMap(one => one?.address ?? []);
 }

@@ -10,6 +10,7 @@ import type { Gate, GateContext, Holding, AdmissionNode } from './gate.js';
 import { hostPortGate, NODE_PORTS } from './host-port-gate.js';
 import { affinityGate, nameGate, osGate, resourcesGate } from './node-fit.js';
 import { policyRejection, type AdmissionPolicy } from './policy.js';
+import { exchanging } from './port-rings.js';
 import { startAfterGate, WAITING_FOR } from './start-after-gate.js';
 import type { PodReport } from '../ports.js';
 import { completionOf, rememberedCompletion, type Completions } from '../pods/completion.js';
@@ -197,46 +198,30 @@ function judge(
   for (const pod of inOrder(living)) {
     const isCold = isThere(pod) && startsCold(pod, present, reported.get(pod.uid));
     const isRunning = isThere(pod) && !isCold;
-    if (isRunning && !isEdited(pod, present)) continue;
+    const edited = isThere(pod) && isEdited(pod, present);
+    if (isRunning && !edited) continue;
     // Ports and place are a running pod's already; what an edit puts into it is not.
-    const no = ask(pod, isRunning ? edits : isCold ? [startAfterGate] : gates);
+    const asked = isCold ? [...(edited ? edits : []), startAfterGate] : isRunning ? edits : gates;
+    const no = ask(pod, asked);
     if (no !== null) rejections.set(pod.uid, no);
     else if (!isThere(pod)) holdings.push(holdingOf(pod.key, pod.pod, false));
   }
   const waiting = inOrder(living).filter(({ uid }) => isWaitingForPort(rejections.get(uid)));
-  for (const { uid } of exchanging(waiting, (pod, freed, taken) => {
-    const left = holdings.filter(({ key, isEnding }) => !isEnding || !freed.has(key));
-    return ask(pod, gates, [...left, ...taken]) === null;
-  })) {
-    rejections.delete(uid);
-  }
+  const ring = exchanging(waiting, {
+    mayBegin(pod, freed, taken) {
+      const left = holdings.filter(({ key, isEnding }) => !isEnding || !freed.has(key));
+      return ask(pod, gates, [...left, ...taken]) === null;
+    },
+    holdingOf: ({ key, pod }) => holdingOf(key, pod, false),
+    formerPorts: ({ key }) =>
+      holdings.flatMap(held => (held.isEnding && held.key === key ? held.ports : [])),
+  });
+  for (const { uid } of ring) rejections.delete(uid);
   return rejections;
 }
 
 function isWaitingForPort(rejection: Rejection | undefined): boolean {
   return rejection?.reason === NODE_PORTS && rejection.phase === 'Pending';
-}
-
-/**
- * Those that wait for each other's ports in a ring: each could begin if the former versions of all of them had ended. As on
- * a kubelet all these end, and then all begin. `mayBegin`: if the pods of these names had ended, and these had begun.
- */
-function exchanging(
-  waiting: readonly DesiredPod[],
-  mayBegin: (pod: DesiredPod, freed: ReadonlySet<string>, taken: readonly Holding[]) => boolean,
-): readonly DesiredPod[] {
-  let ring = waiting;
-  for (;;) {
-    const freed = new Set(ring.map(({ key }) => key));
-    const taken: Holding[] = [];
-    const next = ring.filter(pod => {
-      if (!mayBegin(pod, freed, taken)) return false;
-      taken.push(holdingOf(pod.key, pod.pod, false));
-      return true;
-    });
-    if (next.length === ring.length) return ring;
-    ring = next;
-  }
 }
 
 export function admission(options: AdmissionOptions): Admission {

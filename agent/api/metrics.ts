@@ -3,6 +3,7 @@
  * Everything is computed when a scraper asks; nothing is counted here.
  */
 import { Counter, Gauge, Registry } from 'prom-client';
+import type { PodFigures } from '../pods/tallies.js';
 import type { PodReport } from '../ports.js';
 import type { ContainerStats } from '../runtime/exec.js';
 
@@ -24,8 +25,7 @@ export interface Figures {
   readonly unconfirmedEvents: number;
   /** `prober_probe_total`. */
   readonly probes: Counts;
-  /** `kubelet_admission_rejections_total`. */
-  readonly rejections: Counts;
+  readonly counted: PodFigures;
   /** Bytes of this process. */
   readonly residentBytes: number;
   readonly cpuSeconds: number;
@@ -42,6 +42,9 @@ interface Metric {
   readonly labels: readonly string[];
   readonly samples: readonly Sample[];
 }
+
+/** The kubelet's label for what comes from no API server. */
+const ofStatic = (value: number): readonly Sample[] => [{ labels: { static: 'true' }, value }];
 
 const one = (value: number): readonly Sample[] => [{ labels: {}, value }];
 
@@ -88,9 +91,11 @@ export function metricsOf(figures: Figures): readonly Metric[] {
   const phases = reports.map(({ pod }) => pod.status?.phase ?? 'Unknown');
   const isTerminal = (phase: string) => phase === 'Succeeded' || phase === 'Failed';
   const rejected = reports.filter(({ pod }) => (pod.status?.reason ?? '') !== '');
-  const lifecycle = reports.map(({ pod }) =>
-    pod.metadata?.deletionTimestamp === undefined ? 'sync' : 'terminating',
-  );
+  const desired = reports.filter(({ pod }) => pod.metadata?.deletionTimestamp === undefined);
+  const working = (lifecycle: string, config: string, value: number): Sample => {
+    return { labels: { lifecycle, config, static: 'true' }, value };
+  };
+  const { counted } = figures;
   const POD = ['namespace', 'pod', 'container'];
   const measured = containers.flatMap(({ labels, id }) => {
     const stats = figures.stats.get(id);
@@ -100,17 +105,16 @@ export function metricsOf(figures: Figures): readonly Metric[] {
     metric('kubelet_node_name', 'The name of the node', [
       { labels: { node: figures.nodeName }, value: 1 },
     ]),
-    metric('kubelet_desired_pods', 'Pods that the sources want', one(reports.length)),
+    metric('kubelet_desired_pods', 'Pods that the sources want', ofStatic(desired.length)),
     metric(
       'kubelet_active_pods',
       'Pods that have not ended',
-      one(phases.filter(phase => !isTerminal(phase)).length),
+      ofStatic(phases.filter(phase => !isTerminal(phase)).length),
     ),
-    metric(
-      'kubelet_working_pods',
-      'Pods by what is done with them',
-      grouped(lifecycle, 'lifecycle'),
-    ),
+    metric('kubelet_working_pods', 'Pods by what is done with them', [
+      working('sync', 'desired', desired.length),
+      working('terminating', 'orphan', reports.length - desired.length),
+    ]),
     metric(
       'kubelet_running_pods',
       'Pods that run',
@@ -127,9 +131,31 @@ export function metricsOf(figures: Figures): readonly Metric[] {
     metric(
       'kubelet_admission_rejections_total',
       'Pods that could not begin, by reason, since the agent was started',
-      figures.rejections.map(({ labels, count }) => ({ labels, value: count })),
+      [...counted.rejections].map(([reason, value]) => ({ labels: { reason }, value })),
       ['reason'],
     ),
+    metric(
+      'kubelet_restarted_pods_total',
+      'Pods that came back under their uid while they were still ending',
+      ofStatic(counted.restartedPods),
+    ),
+    metric(
+      'kubelet_orphaned_runtime_pods_total',
+      'Pods found on the engine that nobody wanted since the agent was started',
+      one(counted.orphanedPods),
+    ),
+    metric('kubelet_started_containers_total', 'Containers that were started', [
+      { labels: { container_type: 'container' }, value: counted.startedContainers },
+      { labels: { container_type: 'init_container' }, value: counted.startedInitContainers },
+    ]),
+    metric(
+      'kubelet_started_pods_errors_total',
+      'Sandboxes that could not be made',
+      one(counted.sandboxErrors),
+    ),
+    metric('kubelet_evictions', 'Pods that were ended because a volume outgrew its limit', [
+      { labels: { eviction_signal: 'emptydirfs.limit' }, value: counted.evictions },
+    ]),
     metric(
       'flotilla_rejected_pods',
       'Pods that may not begin now, by reason',
@@ -208,14 +234,17 @@ function metric(
   return { name, help, samples, labels };
 }
 
+/** Of the kubelet's counters the one that has its name from before that rule. */
+const COUNTERS: ReadonlySet<string> = new Set(['kubelet_evictions']);
+
 export async function exposition(
   figures: Figures,
 ): Promise<{ readonly contentType: string; readonly body: string }> {
   const registry = new Registry();
   for (const { name, help, labels, samples } of metricsOf(figures)) {
     const of = { name, help, labelNames: [...labels], registers: [registry] };
-    // By the naming of Prometheus, what only grows ends in `_total`, and nothing else does.
-    if (name.endsWith('_total')) {
+    // By the naming of Prometheus, what only grows ends in `_total`.
+    if (name.endsWith('_total') || COUNTERS.has(name)) {
       const counter = new Counter(of);
       for (const sample of samples) counter.inc({ ...sample.labels }, sample.value);
     } else {

@@ -10,6 +10,7 @@ import type { Clock } from '../../protocol/ports.js';
 import type { TrustedRoot, Verified } from '../../protocol/verified.js';
 import type { OpenedAssignment } from '../../protocol/verify-assignment.js';
 import type { CompletionStore } from '../pods/pods.js';
+import type { VersionStore } from '../pods/versions.js';
 import type { BundleName, EventSink, NewEvent, SourceCondition } from '../ports.js';
 import { completionStore } from './completions.js';
 import { begin, RESET_MESSAGES, resetReason, type ResetReason } from './begin.js';
@@ -19,6 +20,7 @@ import { historyHead, type Transition } from './history.js';
 import * as outbox from './outbox.js';
 import * as trust from './trust.js';
 import { readTwin, writeTwin, type Twin } from './twin.js';
+import { versionStore } from './versions.js';
 
 export type { OwnedFile, BundleRecord, RevisionRecord } from './content.js';
 export type { Transition, HistoryEntry, HistoryRow } from './history.js';
@@ -124,7 +126,6 @@ export class Journal implements EventSink {
     return conditions;
   }
 
-  // -------------------------------------------------------------------------------------------
   // trust
 
   root(): TrustedRoot | null {
@@ -175,7 +176,6 @@ export class Journal implements EventSink {
     this.#keepTwin();
   }
 
-  // -----------------------------------------------------------------------------------------
   // content
 
   /** The digest that this node knows for a revision's number. */
@@ -223,7 +223,6 @@ export class Journal implements EventSink {
     this.#transaction(() => this.#db.prepare('DELETE FROM blobs WHERE digest = ?').run(digest));
   }
 
-  // --------------------------------------------------------------------------------------
   // activation
 
   bundles(): content.BundleRecord[] {
@@ -251,7 +250,6 @@ export class Journal implements EventSink {
     return this.#files;
   }
 
-  // ------------------------------------------------------------------------------------------
   // outbox
 
   /**
@@ -307,9 +305,9 @@ export class Journal implements EventSink {
     this.#transaction(() => outbox.dropEvents(this.#db, through));
   }
 
-  /** Pods that ended for good. */
-  completions(): CompletionStore {
-    return completionStore(this.#db);
+  /** Pods that ended for good, and what those on the engine were made from. */
+  ofPods(): { readonly completions: CompletionStore; readonly versions: VersionStore } {
+    return { completions: completionStore(this.#db), versions: versionStore(this.#db) };
   }
 
   close(): void {

@@ -96,6 +96,10 @@ export const MIGRATIONS: readonly string[] = [
     finished_at INTEGER NOT NULL
   ) WITHOUT ROWID;
   `,
+  `
+  -- What each pod on the engine was made from: acted on while its successor may not begin.
+  CREATE TABLE versions (uid TEXT PRIMARY KEY, version TEXT NOT NULL) WITHOUT ROWID;
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -1,26 +1,103 @@
 /**
- * What is acted on while a new version of a pod may not begin: the version that runs goes on with all that it had, its
- * restarts and its probes among it, as if the edit had not been made. Known as long as this agent runs. Pure.
+ * What is acted on while a new version of a pod may not begin, because admission holds it or its images are not there: the
+ * version that runs goes on with all that it had, its restarts, probes and hooks among it, as if the edit had not been
+ * made. A version that has begun to take effect is never held. Pure.
  */
-import type { Desired, DesiredPod } from './desired.js';
-import { hasBegun } from './plan-views.js';
-import { instancesOf, type EndingPod } from './pod-reports.js';
-import type { ObservedPods } from '../runtime/runtime.js';
+import type { Memory } from './back-off.js';
+import { rememberedCompletion, type Completions } from './completion.js';
+import { objectsFor } from './config-objects.js';
+import type { Desired, DesiredPod, Rejection } from './desired.js';
+import { imageHold, missingImages, type MissingImage } from './image-hold.js';
+import { hasBegun, isAlive } from './plan-views.js';
+import { instancesOf } from './pod-reports.js';
+import { isSameVersion } from './versions.js';
+import { without } from './observed-views.js';
+import type { EngineId, ObservedPods } from '../runtime/runtime.js';
 
-/** `ending`: by uid, what no source wants any more and is still there. */
-export function actingWishes(
-  desired: Desired,
-  ending: ReadonlyMap<string, EndingPod>,
-  observed: ObservedPods,
-): Desired {
-  if (desired.pods.every(({ rejection }) => rejection === null)) return desired;
-  const isUp = (uid: string) => hasBegun(instancesOf(observed, uid));
-  const former = new Map<string, DesiredPod>();
-  for (const { desired: pod } of ending.values()) {
-    if (pod !== null) former.set(pod.key, { ...pod, rejection: null });
-  }
-  const pods = desired.pods.map(pod =>
-    pod.rejection === null || isUp(pod.uid) ? pod : (former.get(pod.key) ?? pod),
+/** A new version that is not acted on yet. */
+export interface WaitingVersion {
+  readonly pod: DesiredPod;
+  /** What is to be fetched for it; none while admission does not let it begin. */
+  readonly images: readonly MissingImage[];
+  /** What goes on in its place. */
+  readonly former: DesiredPod;
+}
+
+export interface ActingWishes {
+  /** One pod per name: the new version, or the one that goes on, which then bears `heldEdit`. */
+  readonly desired: Desired;
+  readonly waiting: readonly WaitingVersion[];
+  /** Every version that is to take the place of another, whether it waits or not. */
+  readonly changing: readonly DesiredPod[];
+}
+
+export interface ActingInput {
+  readonly desired: Desired;
+  /** By uid: what is on the engine was made from these, and ran. */
+  readonly versions: ReadonlyMap<string, DesiredPod>;
+  readonly observed: ObservedPods;
+  /** What has begun to end for good. */
+  readonly condemned: ReadonlySet<EngineId>;
+  readonly memory: Memory;
+  readonly completions: Completions;
+}
+
+/** Something of this version ran that was not of the former one. */
+function hasTakenEffect(next: DesiredPod, former: DesiredPod, observed: ObservedPods): boolean {
+  const there = instancesOf(observed, next.uid);
+  if (next.uid !== former.uid) return hasBegun(there);
+  const { sandboxHash, containerHashes } = former;
+  const isForeign = ({ name, hash }: { name: string; hash: string }) =>
+    containerHashes.get(name) !== hash;
+  return (
+    there.sandboxes.some(one => one.ready && one.hash !== sandboxHash) ||
+    there.containers.some(one => one.startedAt !== null && isForeign(one))
   );
-  return { ...desired, pods };
+}
+
+/** Something of it is there; of what is over, something that has still to be ended, and that its successor does not use. */
+function goesOn(former: DesiredPod, next: DesiredPod, input: ActingInput): boolean {
+  const there = instancesOf(without(input.observed, input.condemned), former.uid);
+  if (rememberedCompletion(input.completions, former) === null) {
+    return there.sandboxes.length + there.containers.length > 0;
+  }
+  return there.containers.some(isAlive) || (next.rejection !== null && hasBegun(there));
+}
+
+function formerOf(next: DesiredPod, input: ActingInput): DesiredPod | null {
+  const { versions, completions } = input;
+  if (rememberedCompletion(completions, next) !== null) return null;
+  const own = versions.get(next.uid);
+  const candidates = own === undefined ? [] : [own];
+  for (const one of versions.values()) {
+    if (one.key === next.key && one.uid !== next.uid) candidates.push(one);
+  }
+  const former = candidates.find(one => goesOn(one, next, input));
+  if (former === undefined || isSameVersion(former, next)) return null;
+  const observed = without(input.observed, input.condemned);
+  return hasTakenEffect(next, former, observed) ? null : former;
+}
+
+export function actingWishes(input: ActingInput): ActingWishes {
+  const { desired, observed, memory } = input;
+  const waiting: WaitingVersion[] = [];
+  const changing: DesiredPod[] = [];
+  const pods = desired.pods.map(pod => {
+    const former = formerOf(pod, input);
+    if (former === null) return pod;
+    changing.push(pod);
+    const there = instancesOf(observed, former.uid);
+    const images = pod.rejection === null ? missingImages(pod, former, { there, memory }) : [];
+    const why: Rejection | null = pod.rejection ?? imageHold(pod, images, memory);
+    if (why === null) return pod;
+    waiting.push({ pod, images, former });
+    const objects = objectsFor(desired.objects, former.bundle);
+    return { ...former, objects, rejection: null, heldEdit: why };
+  });
+  return { desired: { ...desired, pods }, waiting, changing };
+}
+
+/** By key: what goes on in the place of what is wanted. */
+export function standInsOf({ pods }: Desired): ReadonlyMap<string, DesiredPod> {
+  return new Map(pods.filter(one => one.heldEdit !== undefined).map(one => [one.key, one]));
 }

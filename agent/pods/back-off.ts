@@ -40,9 +40,16 @@ export interface Memory {
   readonly failures: ReadonlyMap<string, Failure>;
   /** `uid/id` of the containers on the engine that a probe wanted to be killed: they have failed (row 108). */
   readonly kills: ReadonlySet<string>;
+  /** `crashKey` of the containers whose images were fetched before their version begins. */
+  readonly fetched: ReadonlySet<string>;
 }
 
-export const EMPTY_MEMORY: Memory = { crashes: new Map(), failures: new Map(), kills: new Set() };
+export const EMPTY_MEMORY: Memory = {
+  crashes: new Map(),
+  failures: new Map(),
+  kills: new Set(),
+  fetched: new Set(),
+};
 
 /** An image that must not be pulled is looked for again like this, without end (row 127): a person brings it by hand. */
 export const MISSING_IMAGE_RETRY_MS = 10_000;
@@ -211,6 +218,20 @@ export function noteSuccess(memory: Memory, key: string): Memory {
   const failures = new Map(memory.failures);
   failures.delete(key);
   return { ...memory, failures };
+}
+
+/** The image of this container is there: its version need not wait for it. */
+export function noteFetched(memory: Memory, key: string): Memory {
+  return { ...memory, fetched: new Set(memory.fetched).add(key) };
+}
+
+/** Forgets what was fetched for other versions than these, which are still to begin. */
+export function keepFetched(memory: Memory, versions: readonly DesiredPod[]): Memory {
+  if (memory.fetched.size === 0) return memory;
+  const keys = versions.flatMap(({ uid, containerHashes }) =>
+    [...containerHashes].map(([name, hash]) => crashKey(uid, name, hash)),
+  );
+  return { ...memory, fetched: new Set(keys.filter(key => memory.fetched.has(key))) };
 }
 
 /** Everything of these pods that waits for its time may be tried at once; how often it failed is forgotten. */

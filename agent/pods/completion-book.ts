@@ -26,6 +26,15 @@ export interface CompletionWorld {
   readonly now: number;
 }
 
+/** Uids of what is wanted, and of what is still there while a successor of its name is: it must not run again meanwhile. */
+export function stillNamed({ pods }: Desired, observed: ObservedPods): ReadonlySet<string> {
+  const keys = new Set(pods.map(({ key }) => key));
+  const there = [...observed.sandboxes, ...observed.containers].filter(({ pod }) =>
+    keys.has(`${pod.namespace}/${pod.name}`),
+  );
+  return new Set([...pods.map(({ uid }) => uid), ...there.map(({ pod }) => pod.uid)]);
+}
+
 export class CompletionBook {
   readonly #store: CompletionStore | null;
   readonly #log: Log;
@@ -89,7 +98,7 @@ export class CompletionBook {
       this.#unsaved.set(pod.uid, completion);
       onNew(pod, completion);
     }
-    if (desired.complete) this.#forget(new Set(desired.pods.map(pod => pod.uid)));
+    if (desired.complete) this.#forget(stillNamed(desired, observed));
     this.#save();
   }
 

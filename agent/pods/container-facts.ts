@@ -26,19 +26,19 @@ export interface MakingTools {
   readonly files: NodeFiles;
   readonly terminationMessages: Pick<TerminationMessages, 'prepare'>;
   readonly node: NodeFacts;
-  /** Waits until the pod has its address. */
-  readonly podIP: () => Promise<string>;
+  /** Waits until the pod has its addresses. */
+  readonly podIPs: () => Promise<readonly string[]>;
   readonly tellPod: (event: PodEvent) => void;
 }
 
 async function environmentOf(
   { desired, container }: ContainerMaking,
-  { volumes, node, podIP, tellPod }: MakingTools,
+  { volumes, node, podIPs, tellPod }: MakingTools,
 ): Promise<ReadonlyMap<string, string>> {
   const { pod, objects } = desired;
   const { values, skipped } = environment(container, pod, {
     node,
-    podIP: needsPodIP(container) ? await podIP() : '',
+    podIPs: needsPodIP(container) ? await podIPs() : [],
     objects,
     files: await volumes.envFiles(desired, container),
   });

@@ -191,19 +191,26 @@ function ended(newest: ObservedContainer, one: ContainerCase, input: StatusInput
 
 /** The end of the run before the newest. */
 function formerState({ view, previous }: ContainerCase, input: StatusInput): ContainerState {
-  const [newest, ...older] = view.instances;
-  const dead = older.find(run => run.state === 'exited');
+  const newest = shownRun(view);
+  const dead = view.instances.find(run => run !== newest && run.state === 'exited');
   if (dead !== undefined) return terminated(dead, input);
   // Removed since: as it was shown.
   const shown = previous?.state?.terminated;
   const isOther = shown?.containerID !== `${input.runtimeName}://${newest?.id ?? ''}`;
   if (shown !== undefined && isOther) return { terminated: shown };
-  return previous?.lastState?.running === undefined ? (previous?.lastState ?? {}) : {};
+  return previous?.lastState ?? {};
+}
+
+/** The one that runs, if the one after it was only made so far; else the newest. */
+export function shownRun({ instances }: ContainerView): ObservedContainer | undefined {
+  const [newest] = instances;
+  if (newest?.state !== 'created') return newest;
+  return instances.find(run => run.state === 'running') ?? newest;
 }
 
 export function statesOf(one: ContainerCase, input: StatusInput): States {
   const { view } = one;
-  const [newest, ...older] = view.instances;
+  const newest = shownRun(view);
   if (newest === undefined) return absent(one, input);
   switch (newest.state) {
     case 'created': {
@@ -211,15 +218,10 @@ export function statesOf(one: ContainerCase, input: StatusInput): States {
         const lastState = formerState(one, input);
         return { state: lost(CONTAINER_GONE), lastState, runsAgain: false };
       }
-      const alive = older.find(run => run.state === 'running');
-      const lastState = alive === undefined ? formerState(one, input) : running(alive);
-      return { state: toBeMade(one, input), lastState, runsAgain: true };
+      return { state: toBeMade(one, input), lastState: formerState(one, input), runsAgain: true };
     }
     case 'running': {
       const lastState = formerState(one, input);
-      if (newest.hash !== view.hash && input.completion === null) {
-        return { state: toBeMade(one, input), lastState: running(newest), runsAgain: true };
-      }
       // Not shown as running before its postStart hook is through (row 110).
       const isStarting = input.startingHooks.has(newest.id);
       const state = isStarting ? waiting(defaultReason(input)) : running(newest);

@@ -85,6 +85,8 @@ export interface DesiredPod {
   readonly rejection: Rejection | null;
   /** A later edit of its manifest was refused; this is the last good one. */
   readonly refusedEdit?: Refusal;
+  /** Its successor may not begin: this is the version that goes on in its place. */
+  readonly heldEdit?: Rejection;
   readonly objects: ConfigObjects;
 }
 

@@ -1,38 +1,38 @@
 /**
- * Remembers what pods were made from until they are gone, so that one that ends is still shown whole (kubelet
- * behaviour row 71 done better); and what of them has begun to end, so that it ends fully although its manifest came back
- * (row 67). Decides nothing.
+ * Remembers which pods end and since when, and what of them has begun to end, so that it ends fully although its manifest
+ * came back (kubelet behaviour row 67). Decides nothing.
  */
-import type { Desired, DesiredPod } from './desired.js';
+import type { DesiredPod } from './desired.js';
 import type { EndingPod } from './pod-reports.js';
 import type { EngineId, ObservedPods } from '../runtime/runtime.js';
 
 export interface EndingInput {
-  readonly desired: Desired;
+  /** Every source has spoken. */
+  readonly complete: boolean;
+  /** Uids that are wanted, or go on in the place of what is. */
+  readonly kept: ReadonlySet<string>;
+  /** By uid: what pods were made from. */
+  readonly versions: ReadonlyMap<string, DesiredPod>;
   readonly observed: ObservedPods;
   /** Uids with a sandbox or container on the engine. */
   readonly running: ReadonlySet<string>;
-  /** True while a step for this uid may be under way. */
-  readonly isBusyWith: (uid: string) => boolean;
   readonly now: number;
 }
 
 export class EndingPods {
-  /** Every pod that was wanted and may still be on the engine, by uid. */
-  readonly #known = new Map<string, DesiredPod>();
   #ending: ReadonlyMap<string, EndingPod> = new Map();
   readonly #condemned = new Set<EngineId>();
+  /** Of the round before, by uid: its sources have spoken of it. */
+  #wasKept: ReadonlySet<string> = new Set();
 
-  /** By uid: those on the engine that no source wants. */
+  /** By uid: those on the engine that no source wants and that do not go on either. */
   get byUid(): ReadonlyMap<string, EndingPod> {
     return this.#ending;
   }
 
-  /** Of those that are known; without those that are kept running. */
-  manifests(kept: readonly DesiredPod[] = []): DesiredPod[] {
-    const uids = new Set(kept.map(({ uid }) => uid));
-    const known = [...this.#ending.values()].flatMap(({ desired }) => desired ?? []);
-    return known.filter(({ uid }) => !uids.has(uid));
+  /** Of those that are known. */
+  manifests(): DesiredPod[] {
+    return [...this.#ending.values()].flatMap(({ desired }) => desired ?? []);
   }
 
   /** Engine ids of what has begun to end for good and is still there. */
@@ -46,20 +46,15 @@ export class EndingPods {
     }
   }
 
-  note({ desired, observed, running, isBusyWith, now }: EndingInput): void {
-    const wanted = new Set(desired.pods.map(pod => pod.uid));
-    const isEnding = (uid: string) =>
-      !wanted.has(uid) && (desired.complete || this.#known.has(uid));
+  note({ complete, kept, versions, observed, running, now }: EndingInput): void {
+    const isEnding = (uid: string) => !kept.has(uid) && (complete || this.#wasKept.has(uid));
     const ending = [...running].filter(isEnding).map((uid): [string, EndingPod] => {
       const since = this.#ending.get(uid)?.since ?? now;
-      return [uid, { desired: this.#known.get(uid) ?? null, since }];
+      return [uid, { desired: versions.get(uid) ?? null, since }];
     });
     this.#ending = new Map(ending);
+    this.#wasKept = new Set([...kept, ...this.#ending.keys()]);
     const there = new Set([...observed.sandboxes, ...observed.containers].map(({ id }) => id));
     for (const id of this.#condemned) if (!there.has(id)) this.#condemned.delete(id);
-    for (const pod of desired.pods) this.#known.set(pod.uid, pod);
-    for (const uid of this.#known.keys()) {
-      if (!wanted.has(uid) && !running.has(uid) && !isBusyWith(uid)) this.#known.delete(uid);
-    }
   }
 }

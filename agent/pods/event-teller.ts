@@ -4,10 +4,11 @@
  */
 import { releases } from '../admission/releases.js';
 import type { Crash } from './back-off.js';
-import { NOTHING_DESIRED, type Desired } from './desired.js';
+import { NOTHING_DESIRED, type Desired, type DesiredPod } from './desired.js';
 import { EventCorrelator } from './event-correlator.js';
 import * as say from './pod-events.js';
 import { podIdentity } from './pod-spec.js';
+import { Tallies } from './tallies.js';
 import type { EventSink } from '../ports.js';
 import type { PodIdentity } from '../runtime/runtime.js';
 import type { Clock } from '../../protocol/ports.js';
@@ -22,8 +23,7 @@ export class EventTeller {
   /** `<uid>/<name>`. */
   #initContainers: ReadonlySet<string> = new Set();
 
-  /** By reason. */
-  readonly #rejections = new Map<string, number>();
+  readonly tallies = new Tallies();
 
   constructor({ events, clock }: { readonly events: EventSink; readonly clock: Clock }) {
     this.#sink = events;
@@ -32,22 +32,19 @@ export class EventTeller {
 
   tell(pod: PodIdentity, event: say.PodEvent): void {
     const isInit = this.#initContainers.has(`${pod.uid}/${event.container ?? ''}`);
+    this.tallies.noteEvent(event, isInit);
     const told = this.#correlator.note(say.podEvent(pod, event, isInit), this.#clock.monotonic());
     if (told !== null) this.#sink.record(told);
   }
 
-  /** How often a pod was rejected, by reason, since the agent was started. */
-  get rejections(): ReadonlyMap<string, number> {
-    return this.#rejections;
-  }
-
-  /** Rejections and their ends, and duplicates; call it after each merge. */
-  tellStanding(desired: Desired): void {
+  /** Rejections and their ends, and duplicates; call it after each merge. `acting`: what is acted on. */
+  tellStanding(desired: Desired, acting: readonly DesiredPod[] = []): void {
     const { pods, duplicates } = desired;
     for (const { pod, event } of releases(this.#before, desired, this.#clock.now())) {
       this.tell(podIdentity(pod), event);
     }
-    this.#countRejections(desired);
+    this.tallies.noteRejections(desired);
+    this.#before = desired;
     const events = [
       ...pods.flatMap(pod => (pod.rejection ? [{ pod, event: say.rejected(pod.rejection) }] : [])),
       ...duplicates.map(({ winner, condition }) => ({
@@ -63,21 +60,10 @@ export class EventTeller {
     }
     this.#standing = standing;
     this.#initContainers = new Set(
-      pods.flatMap(({ uid, pod }) =>
+      [...pods, ...acting].flatMap(({ uid, pod }) =>
         (pod.spec.initContainers ?? []).map(({ name }) => `${uid}/${name}`),
       ),
     );
-  }
-
-  /** Row 222: a pod counts when its rejection begins or becomes another. */
-  #countRejections(desired: Desired): void {
-    const before = new Map(this.#before.pods.map(({ uid, rejection }) => [uid, rejection?.reason]));
-    for (const { uid, rejection } of desired.pods) {
-      if (rejection === null || before.get(uid) === rejection.reason) continue;
-      const { reason } = rejection;
-      this.#rejections.set(reason, (this.#rejections.get(reason) ?? 0) + 1);
-    }
-    this.#before = desired;
   }
 
   /** Row 84: containers whose end was just noted and that have to wait now. */

@@ -9,6 +9,7 @@ import type { FailureKind } from './back-off.js';
 import { gatherContainer } from './container-facts.js';
 import type { DesiredPod } from './desired.js';
 import type { HookRunner } from './health.js';
+import { hostAddresses } from './field-values.js';
 import { writeHosts, writeResolvConf } from './managed-files.js';
 import type { NodeFiles } from './node-files.js';
 import type { ImagePulls } from '../images/pulls.js';
@@ -90,7 +91,7 @@ class Execution {
   /** Engine ids of what this run made. */
   #sandboxId: EngineId | null = null;
   readonly #made = new Map<string, EngineId>();
-  #address: Promise<string> | null = null;
+  #addresses: Promise<readonly string[]> | null = null;
   readonly #stopping: Stopping;
   readonly #condemned = new Set<string>();
   #aboutDns: readonly { reason: string; message: string }[] = [];
@@ -191,7 +192,7 @@ class Execution {
         );
         for (const about of this.#aboutDns) this.#tell(step.uid, say.aboutDns(about));
         // Asked for while the containers are made; whoever needs the answer hears of its failure.
-        this.#podIP().catch(() => undefined);
+        this.#podIPs().catch(() => undefined);
         return;
       case 'createContainer':
         return this.#create(step);
@@ -235,27 +236,27 @@ class Execution {
     const { volumes } = this.#tools;
     const { sandbox } = this.#input.plan;
     await volumes.prepare(this.#desired, this.#tools.node, sandbox === null);
-    await writeHosts(this.#desired, sandbox?.ip ?? '', this.#tools);
+    await writeHosts(this.#desired, sandbox?.ips ?? [], this.#tools);
     this.#aboutDns = await writeResolvConf(this.#desired, this.#tools);
   }
 
-  /** The pod's address, after it stands in the hosts file. */
-  #podIP(): Promise<string> {
-    this.#address ??= this.#findAddress();
-    return this.#address;
+  /** The pod's addresses, after they stand in the hosts file. */
+  #podIPs(): Promise<readonly string[]> {
+    this.#addresses ??= this.#findAddresses();
+    return this.#addresses;
   }
 
-  async #findAddress(): Promise<string> {
+  async #findAddresses(): Promise<readonly string[]> {
     const { sandbox } = this.#input.plan;
     const { runtime, node } = this.#tools;
     // Rows 106 and 146 done better: with the host's network the pod is where the node is.
-    if (this.#desired.pod.spec.hostNetwork === true) return node.hostIP;
-    if (sandbox !== null && sandbox.ip !== '') return sandbox.ip;
+    if (this.#desired.pod.spec.hostNetwork === true) return hostAddresses(node);
+    if (sandbox !== null && sandbox.ips.length > 0) return sandbox.ips;
     const id = this.#sandboxId ?? sandbox?.id;
     const { sandboxes } = await runtime.observe();
-    const ip = sandboxes.find(one => one.id === id)?.ip ?? '';
-    if (ip !== '') await writeHosts(this.#desired, ip, this.#tools);
-    return ip;
+    const ips = sandboxes.find(one => one.id === id)?.ips ?? [];
+    if (ips.length > 0) await writeHosts(this.#desired, ips, this.#tools);
+    return ips;
   }
 
   async #create(step: Step & { do: 'createContainer' }): Promise<void> {
@@ -268,7 +269,7 @@ class Execution {
       { desired, container, attempt: step.attempt, round: step.round },
       {
         ...this.#tools,
-        podIP: () => this.#podIP(),
+        podIPs: () => this.#podIPs(),
         tellPod: event => this.#tell(desired.uid, event),
       },
     );
@@ -280,7 +281,7 @@ class Execution {
   async #start(step: Step & { do: 'startContainer' }): Promise<void> {
     const id = step.id ?? this.#made.get(step.container);
     if (id === undefined) throw new Error(`container ${step.container} was not created`);
-    const host = await this.#podIP();
+    const [host = ''] = await this.#podIPs();
     await this.#tools.runtime.startContainer(id);
     this.#tell(step.uid, say.started(step.container));
     const postStart = this.#container(step.container).lifecycle?.postStart;

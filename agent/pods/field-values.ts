@@ -107,3 +107,15 @@ export function resourceValue(
   const by = divisor === undefined || compareQuantities(divisor, '0') === 0 ? '1' : divisor;
   return String(divideQuantities(value, by));
 }
+
+export interface NodeAddresses {
+  /** The node's address; empty when it has none. */
+  readonly hostIP: string;
+  /** One of each kind that it has, `hostIP` first; left out: that one. */
+  readonly hostIPs?: readonly string[];
+}
+
+/** What a status and `status.hostIPs` list. */
+export function hostAddresses({ hostIP, hostIPs }: NodeAddresses): readonly string[] {
+  return hostIPs ?? [hostIP].filter(Boolean);
+}

@@ -13,7 +13,11 @@ function aliasLines(aliases: Aliases): string {
 }
 
 /** Of a pod with a network of its own. Without an address yet it has the lines of the loopback alone. */
-export function hostsFile(podIP: string, { hostname, domain }: PodNames, aliases: Aliases): string {
+export function hostsFile(
+  podIPs: readonly string[],
+  { hostname, domain }: PodNames,
+  aliases: Aliases,
+): string {
   const names = domain === '' ? hostname : `${hostname}.${domain}\t${hostname}`;
   const lines = [
     '# Kubernetes-managed hosts file.',
@@ -23,7 +27,7 @@ export function hostsFile(podIP: string, { hostname, domain }: PodNames, aliases
     'fe00::0\tip6-mcastprefix',
     'fe00::1\tip6-allnodes',
     'fe00::2\tip6-allrouters',
-    ...(podIP === '' ? [] : [`${podIP}\t${names}`]),
+    ...podIPs.map(podIP => `${podIP}\t${names}`),
   ];
   return `${lines.join('\n')}\n${aliasLines(aliases)}`;
 }

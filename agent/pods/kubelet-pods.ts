@@ -3,6 +3,7 @@
  * asked at a fixed interval. Runs nothing, changes nothing. Without an address nothing is ever known.
  */
 import type { Pod } from 'kubernetes-types/core/v1.js';
+import { NO_FIGURES, type PodFigures } from './tallies.js';
 import type { BundleName, PodReport, SourceCondition } from '../ports.js';
 import { httpGet } from '../sources/http-get.js';
 import { NO_PROXIES } from '../sources/proxy-choice.js';
@@ -142,8 +143,8 @@ class KubeletPods implements Pods {
   }
 
   /** The kubelet counts its own. */
-  rejections(): ReadonlyMap<string, number> {
-    return new Map();
+  figures(): PodFigures {
+    return NO_FIGURES;
   }
 
   isMoving(): boolean {

@@ -18,17 +18,17 @@ export interface ManagedFileTools {
   readonly node: NodeFacts;
 }
 
-/** `podIP` is empty as long as the pod has none. */
+/** `podIPs` are none as long as the pod has none. */
 export async function writeHosts(
   { uid, pod }: DesiredPod,
-  podIP: string,
+  podIPs: readonly string[],
   { volumes, files, node }: ManagedFileTools,
 ): Promise<void> {
   const aliases = pod.spec.hostAliases ?? [];
   const content =
     pod.spec.hostNetwork === true
       ? hostNetworkHostsFile(await files.hosts(), aliases)
-      : hostsFile(podIP, podNames(pod, node.clusterDomain), aliases);
+      : hostsFile(podIPs, podNames(pod, node.clusterDomain), aliases);
   await volumes.writeManaged(uid, 'etc-hosts', content);
 }
 

@@ -3,7 +3,7 @@
  * time; none begins meanwhile, and those that ended stay so until the agent starts again. Kubelet behaviour rows 186 to
  * 188 (`pkg/kubelet/nodeshutdown`), with the two system classes known by name (P16). Runs only when it is asked to.
  */
-import type { DesiredPod, Rejection } from './desired.js';
+import { CONFIG_HASH, type DesiredPod, type Rejection } from './desired.js';
 import { CRITICAL_PRIORITY, podPriority } from '../../protocol/pod-priority.js';
 import type { Clock } from '../../protocol/ports.js';
 
@@ -59,6 +59,10 @@ export function shutdownGroups(
     .filter(({ uids }) => uids.length > 0);
 }
 
+function versionOf({ pod }: Pick<DesiredPod, 'pod'>): string | undefined {
+  return pod.metadata.annotations?.[CONFIG_HASH];
+}
+
 export interface ShutdownWorld {
   readonly clock: Clock;
   readonly pods: readonly Pick<DesiredPod, 'uid' | 'pod'>[];
@@ -73,13 +77,14 @@ export interface ShutdownWorld {
 export class NodeShutdown {
   /** By uid of those whose turn has come: until when, by the monotonic clock. */
   readonly #until = new Map<string, number>();
-  #known: ReadonlySet<string> | null = null;
+  /** By uid: which version there was. */
+  #known: ReadonlyMap<string, string | undefined> | null = null;
 
   /** Resolves when all pods have ended or their time is over; a second call waits for nothing. */
   async run(periods: readonly ShutdownPeriod[], world: ShutdownWorld): Promise<void> {
     if (this.#known !== null) return;
     const { clock, pods, hasEnded, end, nextLook } = world;
-    this.#known = new Set(pods.map(({ uid }) => uid));
+    this.#known = new Map(pods.map(one => [one.uid, versionOf(one)]));
     for (const { uids, seconds } of shutdownGroups(pods, periods)) {
       const until = clock.monotonic() + seconds * 1000;
       for (const uid of uids) {
@@ -103,9 +108,10 @@ export class NodeShutdown {
     return this.#until.has(uid);
   }
 
-  /** A pod that came after the beginning may not begin (row 188). */
+  /** A pod, or a version of one, that came after the beginning may not begin (row 188). */
   refuse(pod: DesiredPod): DesiredPod {
-    if (this.#known === null || this.#known.has(pod.uid)) return pod;
+    const known = this.#known;
+    if (known === null || (known.has(pod.uid) && known.get(pod.uid) === versionOf(pod))) return pod;
     return { ...pod, rejection: REFUSAL };
   }
 }

@@ -4,9 +4,12 @@
  */
 import {
   EMPTY_MEMORY,
+  crashKey,
   forget,
+  keepFetched,
   noteExits,
   noteFailure,
+  noteFetched,
   noteKills,
   noteSuccess,
   retryNow,
@@ -31,6 +34,17 @@ export class Patience {
     const exits = noteExits(this.#memory, observed, now);
     this.#memory = noteKills(exits, observed, health);
     for (const [key, at] of this.#notBefore) if (at <= now) this.#notBefore.delete(key);
+  }
+
+  /** An image of this container was fetched before its version begins. */
+  noteFetched({ uid, containerHashes }: DesiredPod, container: string): void {
+    const key = crashKey(uid, container, containerHashes.get(container) ?? '');
+    this.#memory = noteFetched(this.#memory, key);
+  }
+
+  /** Of other versions nothing is remembered to have been fetched. */
+  keepFetched(versions: readonly DesiredPod[]): void {
+    this.#memory = keepFetched(this.#memory, versions);
   }
 
   note({ step, kind, key, result }: StepOutcome, now: number): void {

@@ -115,7 +115,7 @@ function rebuild(
   // The instances of the old sandbox are ended above.
   const starts: Step[] = [
     ...init.steps.filter(step => step.do !== 'stopContainer' && step.do !== 'runPreStop'),
-    ...due.flatMap(view => create(pod, view, { sandboxId: null, reason })),
+    ...due.flatMap(view => create(context, view, { sandboxId: null, reason })),
     ...due.map(({ name: container }): Step => {
       return { do: 'startContainer', uid, container, id: null, reason };
     }),

@@ -6,13 +6,14 @@
  * types, never reads the time, never logs. Nothing is ended for being unwanted while a source has not spoken.
  * Kubelet behaviour rows 64 to 68, 72, 74.
  */
+import type { WaitingVersion } from './acting-wishes.js';
 import { failureKey, podBackOffMax, type Memory } from './back-off.js';
 import { rememberedCompletion, type Completions } from './completion.js';
 import type { Desired, DesiredPod } from './desired.js';
 import type { Health } from './health.js';
 import { planPod, type Actions, type PodPlanContext } from './plan-pod.js';
 import { retire } from './plan-teardown.js';
-import { hasBegun, NO_INSTANCES, type Instances } from './plan-views.js';
+import { earliest, hasBegun, isAlive, NO_INSTANCES, type Instances } from './plan-views.js';
 import type {
   EngineId,
   ObservedContainer,
@@ -23,7 +24,10 @@ import { describeStep, type Step } from './steps.js';
 import { allContainers } from '../../protocol/pod.js';
 
 export interface PlanInput {
+  /** What is acted on. */
   readonly desired: Desired;
+  /** New versions that what is acted on stands in for; none when left out. */
+  readonly waiting?: readonly WaitingVersion[];
   readonly observed: ObservedPods;
   readonly memory: Memory;
   readonly health: Health;
@@ -45,7 +49,7 @@ export interface PlanInput {
 
 /** The steps for one pod name, in order; `waitFor` says which of them may go on at once. */
 export interface PodPlan {
-  /** The pod's key, or `data/<uid>` for what a pod left behind. */
+  /** The pod's key, `images/<key>` for a version that waits, or `data/<uid>` for what a pod left behind. */
   readonly key: string;
   readonly desired: DesiredPod | null;
   /** The sandbox that stays; null when there is none. */
@@ -53,6 +57,30 @@ export interface PodPlan {
   readonly steps: readonly Step[];
   /** When to plan again although nothing happens, milliseconds since 1970. */
   readonly againAt: number | null;
+  /** Images are fetched beforehand, and nothing else. */
+  readonly isFetching: boolean;
+}
+
+/** Of the plan that fetches the images of a version that waits, while what it replaces goes on. */
+export function fetchingKey({ key }: DesiredPod): string {
+  return `images/${key}`;
+}
+
+function planFetching({ pod, images }: WaitingVersion, { memory, now }: PlanInput): PodPlan {
+  const steps: Step[] = [];
+  let againAt: number | null = null;
+  for (const { container } of images) {
+    const { name, image = '' } = container;
+    const retryAt = memory.failures.get(failureKey('image', pod.uid, image))?.retryAt ?? 0;
+    if (retryAt > now) {
+      againAt = earliest(againAt, retryAt);
+      continue;
+    }
+    const reason = 'the new version waits for it';
+    const { uid } = pod;
+    steps.push({ do: 'pullImage', uid, container: name, image, reason, isAhead: false });
+  }
+  return { key: fetchingKey(pod), desired: pod, sandbox: null, steps, againAt, isFetching: true };
 }
 
 /**
@@ -128,6 +156,15 @@ function split(
   return { doomed: part(true), living: part(false) };
 }
 
+function isDoomed(there: Instances, condemned: ReadonlySet<EngineId>): boolean {
+  return [...there.sandboxes, ...there.containers].every(({ id }) => condemned.has(id));
+}
+
+/** Its containers run in a sandbox that is dead. */
+function isStranded({ sandboxes, containers }: Instances): boolean {
+  return sandboxes.every(({ ready }) => !ready) && containers.some(isAlive);
+}
+
 function contextOf(pod: DesiredPod, input: PlanInput): PodPlanContext {
   const { memory, health, completions, now } = input;
   return {
@@ -152,10 +189,12 @@ function planKey(group: Group, input: PlanInput, wantedUids: ReadonlySet<string>
   const held = uids.map(uid => memory.failures.get(failureKey('stop', uid))?.retryAt ?? 0);
   const heldUntil = Math.max(0, ...held);
   if (heldUntil > now) return { steps: [], sandbox: null, againAt: heldUntil };
-  const retiring = others.flatMap(([uid, there]) => {
-    const graceLimit = graceLimits.get(uid) ?? null;
-    return retire(uid, there, { reason, keepData: wantedUids.has(uid), graceLimit });
-  });
+  const retireAll = (which: typeof others) =>
+    which.flatMap(([uid, there]) => {
+      const graceLimit = graceLimits.get(uid) ?? null;
+      return retire(uid, there, { reason, keepData: wantedUids.has(uid), graceLimit });
+    });
+  const retiring = retireAll(others);
   if (pod === null) {
     const isUnwanted = others.every(([, there]) => isKnownUnwanted(there, input.desired));
     return { steps: isUnwanted ? retiring : [], sandbox: null, againAt: null };
@@ -173,24 +212,32 @@ function planKey(group: Group, input: PlanInput, wantedUids: ReadonlySet<string>
     return { ...next, steps: [...retiring, ...ending, ...next.steps] };
   }
   if (pod.rejection !== null && (living === null || !hasBegun(living))) {
-    // What runs under the name goes on until its successor may begin.
-    return { steps: [], sandbox: null, againAt: pod.rejection.againAt };
+    // What runs under the name goes on until its successor may begin; what has begun to end ends fully (row 67), and so
+    // does what lost its sandbox and cannot be made again, for nobody remembers its manifest.
+    const isOver = (there: Instances) => isDoomed(there, input.condemned) || isStranded(there);
+    const steps = retireAll(others.filter(([, there]) => isOver(there)));
+    return { steps, sandbox: null, againAt: pod.rejection.againAt };
   }
   if (retiring.length > 0 && living === null) return planReplacement(retiring, context);
   const actions = planPod(living ?? NO_INSTANCES, context);
   return { ...actions, steps: [...retiring, ...actions.steps] };
 }
 
+const uidOf = ({ uid }: DesiredPod) => uid;
+
 /** The steps by pod name, sorted by it; only pods with steps or with a time to plan again. */
 export function plan(input: PlanInput): readonly PodPlan[] {
   const groups = groupByKey(input);
-  const wantedUids = new Set(input.desired.pods.map(pod => pod.uid));
+  const { waiting = [] } = input;
+  const wantedUids = new Set([...input.desired.pods, ...waiting.map(one => one.pod)].map(uidOf));
   const plans: PodPlan[] = [];
   for (const [key, group] of sorted(groups)) {
     const actions = planKey(group, input, wantedUids);
     if (actions.steps.length === 0 && actions.againAt === null) continue;
-    plans.push({ key, desired: group.desired, ...actions });
+    plans.push({ key, desired: group.desired, ...actions, isFetching: false });
   }
+  const fetching = waiting.map(one => planFetching(one, input));
+  plans.push(...fetching.filter(({ steps, againAt }) => steps.length > 0 || againAt !== null));
   if (!input.desired.complete) return plans;
   const known = new Set([
     ...wantedUids,
@@ -201,13 +248,28 @@ export function plan(input: PlanInput): readonly PodPlan[] {
     const againAt = retryAt > input.now ? retryAt : null;
     const step: Step = { do: 'removePodData', uid, reason: 'no pod has this uid' };
     const steps = againAt === null ? [step] : [];
-    plans.push({ key: `data/${uid}`, desired: null, sandbox: null, steps, againAt });
+    const nothing = { desired: null, sandbox: null, isFetching: false } as const;
+    plans.push({ key: `data/${uid}`, ...nothing, steps, againAt });
   }
   return plans;
 }
 
-/** For people: what is being done, what is to be done, what waits for its time. */
-export function planText(plans: readonly PodPlan[], inProgress: readonly PodPlan[]): string {
+/** What may not begin, and why; none of it has steps because of that. */
+function heldLines(pods: readonly DesiredPod[]): string[] {
+  return pods.flatMap(({ key, heldEdit, rejection }) => {
+    const why = heldEdit ?? rejection;
+    if (why === null) return [];
+    const what = heldEdit === undefined ? 'waits' : 'the version before runs on, the new one waits';
+    return [`${key}: ${what}: ${why.reason}: ${why.message}`];
+  });
+}
+
+/** For people: what is being done, what is to be done, what waits for its time or may not begin. */
+export function planText(
+  plans: readonly PodPlan[],
+  inProgress: readonly PodPlan[],
+  pods: readonly DesiredPod[] = [],
+): string {
   const busy = new Set(inProgress.map(({ key }) => key));
   const steps = (podPlan: PodPlan) => podPlan.steps.map(step => `  ${describeStep(step)}`);
   const lines = [
@@ -219,6 +281,7 @@ export function planText(plans: readonly PodPlan[], inProgress: readonly PodPlan
         const when = againAt === null ? '' : `, again at ${new Date(againAt).toISOString()}`;
         return [`${key}: ${podPlan.steps.length} steps${when}`, ...steps(podPlan)];
       }),
+    ...heldLines(pods),
   ];
   return lines.length === 0 ? 'nothing to do' : lines.join('\n');
 }

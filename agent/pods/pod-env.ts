@@ -5,14 +5,20 @@
  */
 import type { ConfigObject, ConfigObjects } from './config-objects.js';
 import { EnvFileError, envFileValue } from './env-file.js';
-import { metadataValue, resourceValue, type NodeCapacity } from './field-values.js';
+import {
+  hostAddresses,
+  metadataValue,
+  resourceValue,
+  type NodeAddresses,
+  type NodeCapacity,
+} from './field-values.js';
 import { fileKeyRef, type Container, type EnvVar, type ValidPod } from '../../protocol/pod.js';
 
 /** What the environment is made of beside the pod. */
 export interface EnvFacts {
-  readonly node: NodeCapacity & { readonly hostIP: string };
-  /** Empty until the sandbox's network is up. */
-  readonly podIP: string;
+  readonly node: NodeCapacity & NodeAddresses;
+  /** The first is the pod's address; none until the sandbox's network is up. */
+  readonly podIPs: readonly string[];
   readonly objects: ConfigObjects;
   /** By `envFileKey`: the files that `fileKeyRef` names, as far as they are there. */
   readonly files: ReadonlyMap<string, string>;
@@ -81,11 +87,13 @@ function fieldValue(path: string, { pod, facts }: Context): string {
     case 'spec.serviceAccountName':
       return pod.spec.serviceAccountName ?? '';
     case 'status.hostIP':
-    case 'status.hostIPs':
       return facts.node.hostIP;
+    case 'status.hostIPs':
+      return hostAddresses(facts.node).join(',');
     case 'status.podIP':
+      return facts.podIPs[0] ?? '';
     case 'status.podIPs':
-      return facts.podIP;
+      return facts.podIPs.join(',');
     default: {
       const value = metadataValue(path, pod);
       if (value === null) throw new EnvError(`fieldRef ${path} is not known`);

@@ -14,11 +14,6 @@ export function byName(...lists: readonly (readonly ContainerStatus[])[]): Statu
   return new Map(lists.flat().map(status => [status.name, status]));
 }
 
-/** Running, or its former version runs on while it waits. */
-function runs({ state, lastState }: ContainerStatus): boolean {
-  return state?.running !== undefined || lastState?.running !== undefined;
-}
-
 /** The exit code of the run that ended last; null when none did or it runs. */
 function exitCodeOf({ state, lastState }: ContainerStatus): number | null {
   if (state?.terminated !== undefined) return state.terminated.exitCode;
@@ -63,7 +58,7 @@ function addSidecars(spec: PodSpec, statuses: Statuses, tally: Tally): number {
   for (const { name } of (spec.initContainers ?? []).filter(isSidecar)) {
     const status = statuses.get(name);
     if (status === undefined) tally.unknown += 1;
-    else if (runs(status)) {
+    else if (status.state?.running !== undefined) {
       if (status.started !== true) notStarted += 1;
       tally.running += 1;
     } else if (exitCodeOf(status) === null) {
@@ -98,7 +93,7 @@ export function phaseOf(spec: PodSpec, statuses: Statuses): Phase {
     const status = statuses.get(container.name);
     const exitCode = status === undefined ? null : exitCodeOf(status);
     if (status === undefined) tally.unknown += 1;
-    else if (runs(status)) tally.running += 1;
+    else if (status.state?.running !== undefined) tally.running += 1;
     else if (exitCode !== null) {
       ended.push({ container, exitCode, waits: status.state?.waiting !== undefined });
     } else if (status.state?.waiting !== undefined) tally.waiting += 1;

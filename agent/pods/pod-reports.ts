@@ -12,6 +12,7 @@ import {
   type Rejection,
 } from './desired.js';
 import type { Health } from './health.js';
+import { hostAddresses } from './field-values.js';
 import type { NodeFacts } from './pod-spec.js';
 import { heldUpdate, podStatus, withoutHeldUpdate, type CompletionWords } from './pod-status.js';
 import { endingGrace, type Instances } from './plan-views.js';
@@ -34,7 +35,7 @@ export interface ReportsInput {
   readonly observed: ObservedPods | null;
   readonly memory: Memory;
   readonly now: number;
-  readonly node: Pick<NodeFacts, 'name' | 'hostIP'>;
+  readonly node: Pick<NodeFacts, 'name' | 'hostIP' | 'hostIPs'>;
   readonly runtimeName: string;
   readonly recursiveReadOnly: boolean;
   readonly health: Health;
@@ -45,6 +46,8 @@ export interface ReportsInput {
   readonly backOffMaxMs: number;
   /** By uid. */
   readonly ending: ReadonlyMap<string, EndingPod>;
+  /** By key: what goes on in the place of a version that may not begin, and bears `heldEdit`. */
+  readonly standIns?: ReadonlyMap<string, DesiredPod>;
   /** By uid. */
   readonly remembered: ReadonlyMap<string, RememberedStatus>;
 }
@@ -84,7 +87,7 @@ function statusOf(desired: DesiredPod, input: ReportsInput): RememberedStatus {
     desired,
     there,
     runs,
-    hostIP: input.node.hostIP,
+    hostIPs: hostAddresses(input.node),
     previous: before?.status ?? null,
     completion: input.completions.get(uid) ?? null,
   });
@@ -152,8 +155,8 @@ function refusedReport(refused: RefusedPod, nodeName: string): PodReport {
 }
 
 /**
- * A former version that runs on because its successor may not begin: not ending, and it says why it is not the new
- * one. It stands behind that one, so that who keeps one pod per name keeps what runs.
+ * A former version whose manifest was forgotten, and that runs on because its successor may not begin: not ending, and it
+ * says why it is not the new one.
  */
 function withHeldUpdate(
   report: PodReport,
@@ -176,7 +179,12 @@ export function podReports(input: ReportsInput): Reports {
     return reportOf(desired, found.status);
   };
   const { desired, ending, node, now } = input;
-  const wanted = desired.pods.map(show);
+  // Behind the one that waits, so that who keeps one pod per name keeps what runs.
+  const wanted = desired.pods.flatMap(pod => {
+    const standIn = input.standIns?.get(pod.key);
+    if (standIn === undefined) return [show(pod)];
+    return standIn.uid === pod.uid ? [show(standIn)] : [show(pod), show(standIn)];
+  });
   const rejections = new Map(desired.pods.map(({ key, rejection }) => [key, rejection]));
   const leaving = [...ending].flatMap(([uid, one]) => {
     const shown = one.desired === null ? orphanReport(uid, input) : show(one.desired);

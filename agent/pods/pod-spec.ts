@@ -6,7 +6,7 @@
 import { containerSecurity, type SecurityFacts } from './container-security.js';
 import type { DesiredPod } from './desired.js';
 import { endingAnnotations } from './ending-annotations.js';
-import type { NodeCapacity } from './field-values.js';
+import type { NodeAddresses, NodeCapacity } from './field-values.js';
 import { expand } from './pod-env.js';
 import { kernelHostname } from './pod-hostname.js';
 import { linuxResources } from './pod-resources.js';
@@ -24,10 +24,8 @@ import { podSysctls } from './sysctls.js';
 import { allContainers, type Container, type ValidPod } from '../../protocol/pod.js';
 import { stopSignalOf } from '../../protocol/stop-signals.js';
 
-export interface NodeFacts extends NodeCapacity {
+export interface NodeFacts extends NodeCapacity, NodeAddresses {
   readonly name: string;
-  /** The node's address; empty when it has none. */
-  readonly hostIP: string;
   /** 0 when it is not known yet. */
   readonly memoryBytes: number;
   /** What the engine can do; null when it is not known yet. */

@@ -7,7 +7,7 @@
  */
 import { failureKey, type Memory } from './back-off.js';
 import type { Completion } from './completion.js';
-import { iso, statesOf, type ContainerCase } from './container-state.js';
+import { iso, shownRun, statesOf, type ContainerCase } from './container-state.js';
 import { CONFIG_SEEN, type DesiredPod, type Rejection } from './desired.js';
 import { healthOf, type Health } from './health.js';
 import { conditionsOf, conditionSince } from './pod-conditions.js';
@@ -33,7 +33,8 @@ export interface StatusInput {
   readonly there: Instances;
   readonly memory: Memory;
   readonly now: number;
-  readonly hostIP: string;
+  /** Of the node, the first is its address; none when it has none. */
+  readonly hostIPs: readonly string[];
   /** `docker` or `podman`: the scheme of container ids. */
   readonly runtimeName: string;
   /** The engine makes mounts read-only with all that is below them. */
@@ -54,7 +55,7 @@ export interface StatusInput {
 /** On a pod whose former version runs on: admission does not let the next begin, or its manifest is refused. */
 export const UPDATE_REJECTED = 'UpdateRejected';
 /** The same where the new version only has to wait, as for a ConfigMap that is not there yet. */
-const UPDATE_WAITING = 'UpdateWaiting';
+export const UPDATE_WAITING = 'UpdateWaiting';
 
 /** On what runs on in the place of a version that may not begin. */
 export function heldUpdate(
@@ -101,7 +102,7 @@ function shownContainer(one: ContainerCase, input: StatusInput): Shown {
   const { view, isInit, previous } = one;
   const { container } = view;
   const { state, lastState, runsAgain } = statesOf(one, input);
-  const [newest] = view.instances;
+  const newest = shownRun(view);
   const isRunning = state.running !== undefined;
   const health =
     newest !== undefined && isRunning ? healthOf(input.health, newest.id, container) : null;
@@ -121,7 +122,7 @@ function shownContainer(one: ContainerCase, input: StatusInput): Shown {
     ready: isPlainInit ? isDone : (health?.ready ?? false),
     started: health?.started ?? false,
     restartCount,
-    image: container.image ?? '',
+    image: newest === undefined || newest.hash === view.hash ? view.image : newest.image,
     imageID: newest?.imageId ?? gone?.imageID ?? '',
     ...(containerID === undefined ? {} : { containerID }),
     ...(newest === undefined ? {} : resourceStatuses(container)),
@@ -201,13 +202,17 @@ function hasFailedInit({ init }: ShownContainers): boolean {
 }
 
 function addresses(input: StatusInput): Partial<PodStatus> {
-  const { desired, there, hostIP, previous } = input;
+  const { desired, there, previous } = input;
+  const hostIPs = input.hostIPs.map(ip => ({ ip }));
+  const hostIP = hostIPs[0]?.ip ?? '';
   const isHost = desired.pod.spec.hostNetwork === true;
-  const found = there.sandboxes.find(one => one.ready)?.ip ?? '';
-  const podIP = (isHost ? hostIP : found) || (previous?.podIP ?? '');
+  const found = there.sandboxes.find(one => one.ready)?.ips ?? [];
+  const now = isHost ? hostIPs : found.map(ip => ({ ip }));
+  const podIPs = now.length > 0 ? now : (previous?.podIPs ?? []);
+  const podIP = podIPs[0]?.ip ?? '';
   return {
-    ...(hostIP === '' ? {} : { hostIP, hostIPs: [{ ip: hostIP }] }),
-    ...(podIP === '' ? {} : { podIP, podIPs: [{ ip: podIP }] }),
+    ...(hostIP === '' ? {} : { hostIP, hostIPs }),
+    ...(podIP === '' ? {} : { podIP, podIPs }),
   };
 }
 
@@ -263,8 +268,9 @@ function rejectedStatus(input: StatusInput, statuses: Partial<PodStatus>): PodSt
 /** What of an earlier manifest of the same pod runs on. */
 function updateHeld(input: StatusInput): PodCondition[] {
   const { desired, there, previous, now } = input;
-  const { rejection, refusedEdit } = desired;
-  const why = rejection ?? (refusedEdit && { phase: 'Failed' as const, ...refusedEdit });
+  const { rejection, refusedEdit, heldEdit } = desired;
+  const why =
+    heldEdit ?? rejection ?? (refusedEdit && { phase: 'Failed' as const, ...refusedEdit });
   if (why === undefined || !isUp(there)) return [];
   return [heldUpdate(why, { previous: previous?.conditions ?? [], now: iso(now) })];
 }

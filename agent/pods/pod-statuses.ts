@@ -2,7 +2,7 @@
  * Shows the pods as they are: gathers what their statuses are made from (files of last words, what is remembered on
  * the disk) and keeps what has to be known the next time. Order of calls only; `pod-reports.ts` decides.
  */
-import type { Desired } from './desired.js';
+import type { DesiredPod } from './desired.js';
 import { podReports, type EndingPod, type ReportsInput } from './pod-reports.js';
 import { StatusMemory } from './status-memory.js';
 import {
@@ -23,13 +23,14 @@ export interface PodStatusesOptions {
 }
 
 export interface Look {
-  readonly desired: Desired;
+  /** What is wanted, and after it what stands in for it. */
+  readonly pods: readonly DesiredPod[];
   readonly ending: ReadonlyMap<string, EndingPod>;
   readonly observed: ObservedPods;
 }
 
-function containersOf({ desired, ending }: Look): ReadonlyMap<string, Container> {
-  const pods = [...desired.pods, ...[...ending.values()].flatMap(one => one.desired ?? [])];
+function containersOf({ pods: shown, ending }: Look): ReadonlyMap<string, Container> {
+  const pods = [...shown, ...[...ending.values()].flatMap(one => one.desired ?? [])];
   return new Map(
     pods.flatMap(({ uid, pod }) =>
       allContainers(pod).map((one): [string, Container] => [`${uid}/${one.name}`, one]),
@@ -62,7 +63,7 @@ export class PodStatuses {
 
   /** Reads from the disk what the statuses of these pods need; before `show`, with each observation. */
   async look(look: Look): Promise<void> {
-    const uids = [...look.desired.pods.map(pod => pod.uid), ...look.ending.keys()];
+    const uids = [...look.pods.map(pod => pod.uid), ...look.ending.keys()];
     this.#memory.keepOnly(new Set(uids));
     await Promise.all([
       this.#memory.load(uids),
@@ -73,7 +74,8 @@ export class PodStatuses {
   show(input: Omit<ReportsInput, 'messages' | 'remembered'>): readonly PodReport[] {
     const { messages } = this.terminationMessages;
     const shown = podReports({ ...input, messages, remembered: this.#memory.all });
-    const wanted = new Set(input.desired.pods.map(pod => pod.uid));
+    const pods = [...input.desired.pods, ...(input.standIns?.values() ?? [])];
+    const wanted = new Set(pods.map(pod => pod.uid));
     for (const [uid, remembered] of shown.remembered) {
       this.#memory.put(uid, remembered, { isKept: wanted.has(uid) });
     }

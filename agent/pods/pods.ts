@@ -1,6 +1,7 @@
 /**
  * The pod runner as the rest of the agent sees it: types only. `reconcile.ts` makes it.
  */
+import type { VersionStore } from './versions.js';
 import type { Completion, Completions } from './completion.js';
 import type { PodSource } from './desired.js';
 import type { HookRunner, Prober } from './health.js';
@@ -9,6 +10,8 @@ import type { PodSettings } from './pod-settings.js';
 import type { ImagePulls } from '../images/pulls.js';
 import type { Admission } from '../admission/admit.js';
 import type { ShutdownPeriod } from './node-shutdown.js';
+import type { NodeAddresses } from './field-values.js';
+import type { PodFigures } from './tallies.js';
 import type { EventSink, PodReport, SourceCondition } from '../ports.js';
 import type { ContainerRuntime } from '../runtime/runtime.js';
 import type { PodVolumes } from '../volumes/volumes.js';
@@ -31,14 +34,12 @@ export interface PodsOptions {
   readonly events: EventSink;
   readonly clock: Clock;
   readonly log: Log;
-  readonly node: {
-    readonly name: string;
-    /** The node's address; empty when it has none. */
-    readonly hostIP: string;
-  };
+  readonly node: NodeAddresses & { readonly name: string };
   readonly prober?: Prober;
   readonly hooks?: HookRunner;
   readonly completions?: CompletionStore;
+  /** Absent: what pods were made from is forgotten with the agent. */
+  readonly versions?: VersionStore;
   /** The longest wait between two restarts; the kubelet's 5 minutes unless given. */
   readonly restartBackOffMaxMs?: number;
   /** Absent: the defaults. */
@@ -70,8 +71,8 @@ export interface Pods {
    * is the same as once.
    */
   shutdown(periods: readonly ShutdownPeriod[]): Promise<void>;
-  /** How often a pod was rejected since the agent was started, by reason (row 222). */
-  rejections(): ReadonlyMap<string, number>;
+  /** Counted since the agent was started (row 222). */
+  figures(): PodFigures;
   /** False when the loop has stopped moving (row 219). */
   isMoving(): boolean;
   /** Ends the loop; what runs goes on. */

@@ -10,18 +10,23 @@ export interface ProbeWorld {
   /** Those that are no longer wanted and whose manifest is remembered, and those that have ended for good. */
   readonly ending: readonly DesiredPod[];
   readonly observed: ObservedPods;
+  /** By uid: what pods were made from; a container that is being replaced is asked as before until it ends. */
+  readonly versions?: ReadonlyMap<string, DesiredPod>;
 }
 
-/** Every container that runs as its manifest has it; one that is to be replaced has nothing to be asked for. */
-export function probeTargets({ wanted, ending, observed }: ProbeWorld): ProbeTarget[] {
+/** Every container that runs as its manifest has it, or as the one before had it. */
+export function probeTargets({ wanted, ending, observed, versions }: ProbeWorld): ProbeTarget[] {
   const isEnding = new Set(ending.map(({ uid }) => uid));
   const pods = new Map([...wanted, ...ending].map(pod => [pod.uid, pod]));
   const sandboxes = new Map(observed.sandboxes.map(one => [one.id, one]));
   return observed.containers.flatMap((one): ProbeTarget[] => {
-    const pod = pods.get(one.pod.uid);
-    const container = pod && allContainers(pod.pod).find(({ name }) => name === one.name);
-    if (one.state !== 'running' || container === undefined) return [];
-    if (pod?.containerHashes.get(one.name) !== one.hash) return [];
+    const { uid } = one.pod;
+    if (one.state !== 'running' || !pods.has(uid)) return [];
+    const version = [pods.get(uid), versions?.get(uid)].find(
+      pod => pod?.containerHashes.get(one.name) === one.hash,
+    );
+    const container = version && allContainers(version.pod).find(({ name }) => name === one.name);
+    if (container === undefined) return [];
     return [
       {
         id: one.id,
@@ -29,7 +34,7 @@ export function probeTargets({ wanted, ending, observed }: ProbeWorld): ProbeTar
         container,
         startedAt: one.startedAt?.getTime() ?? 0,
         host: hostOf(sandboxes.get(one.sandboxId)),
-        ending: isEnding.has(one.pod.uid),
+        ending: isEnding.has(uid),
       },
     ];
   });

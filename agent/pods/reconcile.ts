@@ -6,14 +6,12 @@
  * once a minute in any case. Without the engine it waits and goes on when that is back; when it ends itself it
  * leaves the containers as they are (kubelet behaviour rows 74, 81, 82).
  */
-import { actingWishes } from './acting-wishes.js';
 import { BACK_OFF_MAX_MS } from './back-off.js';
 import { CompletionBook } from './completion-book.js';
 import type { DesiredPod } from './desired.js';
-import { EndingPods } from './ending-pods.js';
+import { Dispatcher } from './dispatcher.js';
 import { listenToEngine } from './engine-events.js';
 import { EngineState } from './engine-state.js';
-import type { StepOutcome } from './execute.js';
 import { NO_HOOKS, NO_PROBER, type Prober } from './health.js';
 import * as times from './loop-times.js';
 import { NodeShutdown, type ShutdownPeriod } from './node-shutdown.js';
@@ -27,17 +25,15 @@ import { probeTargets } from './probe-targets.js';
 import { FAILURE_SHOWN_MS } from './container-state.js';
 import { EventTeller } from './event-teller.js';
 import { PodStatuses } from './pod-statuses.js';
+import { Standing } from './standing.js';
 import { openImagePulls, type ImagePulls } from '../images/pulls.js';
 import type { PodReport, SourceCondition } from '../ports.js';
-import { RuntimeError, type EngineId, type ObservedPods } from '../runtime/runtime.js';
-import { describeStep } from './steps.js';
+import { RuntimeError, type ObservedPods } from '../runtime/runtime.js';
 import { News } from './news.js';
-import { Patience } from './patience.js';
 import { Waker } from './waker.js';
 import { leftData } from '../volumes/left-data.js';
 import { openPodVolumes } from '../volumes/volumes.js';
 import { uidsOf, Wishes } from './wishes.js';
-import { Workers } from './workers.js';
 
 class Reconciler implements Pods {
   readonly #options: PodsOptions;
@@ -46,22 +42,19 @@ class Reconciler implements Pods {
   readonly #statuses: PodStatuses;
   readonly #events: EventTeller;
   readonly #images: ImagePulls;
-  readonly #workers: Workers;
+  readonly #dispatcher: Dispatcher;
   readonly #news = new News();
   readonly #ending = new AbortController();
   readonly #unsubscribe: readonly (() => void)[];
   readonly #running: Promise<unknown>;
   readonly #waker: Waker;
-  readonly #patience = new Patience();
   readonly #wishes: Wishes;
   #observed: ObservedPods = { sandboxes: [], containers: [] };
   #isObserved = false;
   #podData: ReadonlySet<string> = new Set();
   #plans: readonly PodPlan[] = [];
-  readonly #endingPods = new EndingPods();
+  readonly #standing: Standing;
   #reports: readonly PodReport[] = [];
-  /** Names whose workers ended while the engine was being observed: the observation may be older. */
-  readonly #justEnded = new Set<string>();
   readonly #engine: EngineState;
   readonly #backOffMaxMs: number;
 
@@ -86,15 +79,19 @@ class Reconciler implements Pods {
       this.#prober.onChange(onChange),
       this.#prober.onEvent((pod, event) => this.#events.tell(pod, event)),
     ];
-    this.#workers = new Workers(options.log, key => {
-      this.#justEnded.add(key);
-      this.#waker.wakeUp();
+    this.#dispatcher = new Dispatcher({
+      ...options,
+      onEnd: onChange,
+      onNews: () => this.#show(),
+      onLost: message => this.#engine.lost(message),
     });
+    const { patience } = this.#dispatcher;
+    this.#standing = new Standing({ ...options, store: options.versions, patience });
     const listening = listenToEngine({
       ...options,
       signal: this.#ending.signal,
       waker: this.#waker,
-      isBusyWith: uid => this.#workers.isBusyWith(uid),
+      isBusyWith: uid => this.#dispatcher.workers.isBusyWith(uid),
     });
     this.#running = Promise.all([this.#loop(), listening]);
   }
@@ -108,7 +105,7 @@ class Reconciler implements Pods {
   }
 
   conditions(): readonly SourceCondition[] {
-    const left = leftData(this.#podData, this.#patience.memory);
+    const left = leftData(this.#podData, this.#dispatcher.patience.memory);
     return [...this.#wishes.now.conditions, this.#engine.condition(), ...left];
   }
 
@@ -117,7 +114,7 @@ class Reconciler implements Pods {
   }
 
   planText(): string {
-    return planText(this.#plans, this.#workers.plans());
+    return planText(this.#plans, this.#dispatcher.workers.plans(), this.#standing.acting.pods);
   }
 
   async stop(): Promise<void> {
@@ -127,7 +124,7 @@ class Reconciler implements Pods {
     const patience = new AbortController();
     await Promise.race([
       Promise.all([
-        this.#workers.abortAll(),
+        this.#dispatcher.workers.abortAll(),
         this.#running,
         this.#statuses.close(),
         this.#wishes.close(),
@@ -140,30 +137,32 @@ class Reconciler implements Pods {
   retry(key: string | null): boolean {
     const meant = this.#wishes.named(key);
     if (key !== null && meant.length === 0) return false;
-    this.#patience.retry(meant);
+    const keys = new Set(meant.map(pod => pod.key));
+    const acting = this.#standing.acting.pods.filter(pod => keys.has(pod.key));
+    this.#dispatcher.patience.retry([...meant, ...acting]);
     this.#wishes.retry(meant);
     this.#waker.wakeUp();
     return true;
   }
 
   async shutdown(periods: readonly ShutdownPeriod[]): Promise<void> {
-    const ending = this.#endingPods.manifests();
+    const ending = this.#standing.ending.manifests();
     await this.#shutdown.run(periods, {
       clock: this.#options.clock,
-      pods: [...this.#wishes.now.pods, ...ending],
-      hasEnded: uid => !this.#workers.isBusyWith(uid) && !isRunning(this.#observed, uid),
+      pods: [...this.#standing.acting.pods, ...ending],
+      hasEnded: uid => !this.#dispatcher.workers.isBusyWith(uid) && !isRunning(this.#observed, uid),
       end: (uid, seconds) => {
-        const wanted = this.#wishes.now.pods.find(pod => pod.uid === uid);
+        const wanted = this.#standing.acting.pods.find(pod => pod.uid === uid);
         if (wanted) this.#completions.terminate(wanted, this.#options.clock.now());
-        this.#workers.shrinkGrace(uid, seconds);
+        this.#dispatcher.workers.shrinkGrace(uid, seconds);
         this.#waker.wakeUp();
       },
       nextLook: ms => this.#waker.nextLook(ms),
     });
   }
 
-  rejections(): ReadonlyMap<string, number> {
-    return this.#events.rejections;
+  figures(): ReturnType<Pods['figures']> {
+    return this.#events.tallies.figures;
   }
 
   isMoving(): boolean {
@@ -205,13 +204,11 @@ class Reconciler implements Pods {
   readonly #shutdown = new NodeShutdown();
   #movedAt: number;
   readonly #completions: CompletionBook;
-  /** Containers whose postStart hook has not returned. */
-  readonly #postStarting = new Set<EngineId>();
   readonly #prober: Prober;
   /** Returns in how many milliseconds to look again. */
   async #round(): Promise<number> {
     const { clock } = this.#options;
-    this.#justEnded.clear();
+    this.#dispatcher.begin();
     this.#movedAt = clock.monotonic();
     await this.#engine.meet();
     this.#observed = await this.#options.runtime.observe();
@@ -223,19 +220,20 @@ class Reconciler implements Pods {
     await this.#look();
     this.#noteExits(now);
     const observed = this.#observed;
-    const desired = actingWishes(this.#wishes.now, this.#endingPods.byUid, observed);
+    const { acting: desired, waiting, versions } = this.#standing;
     const over = this.#completions.of(desired.pods);
     const isOver = ({ uid }: DesiredPod) => over.has(uid);
-    const ending = [...this.#endingPods.manifests(desired.pods), ...desired.pods.filter(isOver)];
-    this.#prober.watch(probeTargets({ wanted: desired.pods, ending, observed }));
-    const { condemned } = this.#endingPods;
+    const ending = [...this.#standing.ending.manifests(), ...desired.pods.filter(isOver)];
+    this.#prober.watch(probeTargets({ wanted: desired.pods, ending, observed, versions }));
+    const { condemned } = this.#standing.ending;
     const startedAt = startTimes(this.#reports);
-    const known = { desired, memory: this.#patience.memory, startedAt, now };
+    const known = { desired, memory: this.#dispatcher.patience.memory, startedAt, now };
     this.#completions.note({ ...known, observed: without(observed, condemned) }, (pod, why) => {
       if (why.reason !== '') this.#events.tell(podIdentity(pod), deadlineExceeded());
     });
     this.#plans = plan({
       ...known,
+      waiting,
       observed,
       health: this.#prober.health(),
       completions: this.#completions.all,
@@ -245,14 +243,16 @@ class Reconciler implements Pods {
       podData: this.#podData,
       podVolumes: await this.#volumes.withVolumes(over.keys()),
     });
-    this.#dispatch(now, desired.pods);
+    this.#dispatch();
     this.#areKnown = true;
     this.#show();
     this.#waker.end();
-    const failedAt = [...this.#patience.memory.failures.values()].map(failure => failure.failedAt);
+    const failedAt = [...this.#dispatcher.patience.memory.failures.values()].map(
+      failure => failure.failedAt,
+    );
     return times.nextLookMs(now, [
       ...this.#plans.flatMap(({ againAt }) => againAt ?? []),
-      ...this.#patience.times(),
+      ...this.#dispatcher.patience.times(),
       ...failedAt.map(at => at + FAILURE_SHOWN_MS).filter(at => at > now),
     ]);
   }
@@ -264,90 +264,71 @@ class Reconciler implements Pods {
     const kept = { podData: this.#podData, completions: this.#completions.all };
     const refuse = (pod: DesiredPod) => this.#shutdown.refuse(pod);
     const known = { observed, isObserved: this.#isObserved, reports, node };
-    const desired = this.#wishes.merge({ ...known, refuse, ...kept });
-    this.#endingPods.note({
-      desired,
+    const standIns = new Set([...this.#standing.standIns.values()].map(({ uid }) => uid));
+    const desired = this.#wishes.merge({ ...known, ...kept, standIns, refuse });
+    this.#standing.look(this.#wishes, {
+      ...kept,
       observed,
+      isObserved: this.#isObserved,
       running,
-      isBusyWith: uid => this.#workers.isBusyWith(uid),
+      isBusyWith: uid => this.#dispatcher.workers.isBusyWith(uid),
       now: this.#options.clock.now(),
     });
+    this.#wishes.lookAfter(this.#standing.acting, { ...kept, node });
     const wanted = desired.pods.map(pod => pod.uid);
-    this.#patience.forgetAllBut(new Set([...wanted, ...running, ...this.#podData]));
+    this.#dispatcher.patience.forgetAllBut(new Set([...wanted, ...running, ...this.#podData]));
   }
 
   #noteExits(now: number): void {
-    const before = this.#patience.memory.crashes;
-    this.#patience.look(this.#observed, this.#prober.health(), now);
-    this.#events.tellBackOffs(this.#wishes.now, before, this.#patience.memory.crashes);
+    const before = this.#dispatcher.patience.memory.crashes;
+    this.#dispatcher.patience.look(this.#observed, this.#prober.health(), now);
+    this.#events.tellBackOffs(
+      this.#standing.acting,
+      before,
+      this.#dispatcher.patience.memory.crashes,
+    );
   }
 
-  /** Starts a worker for each plan with steps; stops one whose pod is to become something else. */
-  #dispatch(now: number, wanted: readonly DesiredPod[]): void {
-    const { runtime, clock } = this.#options;
-    this.#workers.abortOutdated(wanted);
-    const identities = identitiesOf(this.#observed);
-    for (const podPlan of this.#plans) {
-      const { key, steps } = podPlan;
-      if (steps.length === 0 || this.#workers.has(key) || this.#justEnded.has(key)) continue;
-      if (this.#patience.isResting(key, now)) continue;
-      this.#workers.start(podPlan, identities, {
-        runtime,
-        images: this.#images,
-        volumes: this.#volumes,
-        hooks: this.#options.hooks ?? NO_HOOKS,
-        onPostStart: (id, isRunning) => {
-          if (isRunning) this.#postStarting.add(id);
-          else this.#postStarting.delete(id);
-          this.#show();
-        },
-        onEnding: uid => this.#endingPods.condemn(uid, this.#observed),
-        files: this.#files,
-        node: this.#engine.node,
-        terminationMessages: this.#statuses.terminationMessages,
-        clock,
-        tell: this.#events.tell.bind(this.#events),
-        onOutcome: outcome => this.#note(key, outcome),
-      });
-    }
-  }
-
-  #note(pod: string, outcome: StepOutcome): void {
-    const { log, clock } = this.#options;
-    const { step, result } = outcome;
-    this.#patience.note(outcome, clock.now());
-    if (result.is === 'done') {
-      log.info(describeStep(step), { pod, uid: step.uid });
-      return;
-    }
-    log.warn(`failed to ${describeStep(step)}`, { pod, uid: step.uid, detail: result.message });
-    if (result.is === 'unavailable') {
-      this.#engine.lost(result.message);
-      this.#patience.rest(pod, clock.now() + times.UNAVAILABLE_RETRY_MS);
-      return;
-    }
-    this.#show();
+  /** Stops what is to become something else, and starts what the plans say. */
+  #dispatch(): void {
+    const { runtime, hooks = NO_HOOKS } = this.#options;
+    this.#dispatcher.workers.abortOutdated(this.#standing.aims);
+    this.#dispatcher.dispatch(this.#plans, identitiesOf(this.#observed), {
+      runtime,
+      hooks,
+      images: this.#images,
+      volumes: this.#volumes,
+      onEnding: uid => this.#standing.ending.condemn(uid, this.#observed),
+      files: this.#files,
+      node: this.#engine.node,
+      terminationMessages: this.#statuses.terminationMessages,
+      tell: this.#events.tell.bind(this.#events),
+    });
   }
 
   async #look(): Promise<void> {
-    const [desired, observed] = [this.#wishes.now, this.#observed];
-    await this.#statuses.look({ desired, observed, ending: this.#endingPods.byUid });
+    const { acting, ending } = this.#standing;
+    const pods = [...this.#wishes.now.pods, ...acting.pods];
+    await this.#statuses.look({ pods, observed: this.#observed, ending: ending.byUid });
   }
 
   #show(): void {
+    const { acting, standIns, ending } = this.#standing;
+    const shown = [...this.#wishes.now.pods, ...acting.pods];
     this.#reports = this.#statuses.show({
       desired: this.#wishes.now,
+      standIns,
       observed: this.#isObserved ? this.#observed : null,
-      memory: this.#patience.memory,
+      memory: this.#dispatcher.patience.memory,
       now: this.#options.clock.now(),
       node: this.#engine.node,
       runtimeName: this.#engine.name,
       recursiveReadOnly: this.#engine.node.features?.recursiveReadOnly ?? false,
       backOffMaxMs: this.#backOffMaxMs,
       health: this.#prober.health(),
-      startingHooks: this.#postStarting,
-      completions: this.#completions.of(this.#wishes.now.pods),
-      ending: this.#endingPods.byUid,
+      startingHooks: this.#dispatcher.postStarting,
+      completions: this.#completions.of(shown),
+      ending: ending.byUid,
     });
     this.#news.tell([this.#areKnown, this.#reports, this.conditions()], () => {
       // What was waited for may just have become ready.

@@ -1,4 +1,5 @@
 /** The steps that bring one container of a pod from what it is to what it should be, in a sandbox that stays or is made. Pure. */
+import { crashKey } from './back-off.js';
 import type { DesiredPod } from './desired.js';
 import {
   gracePeriod,
@@ -20,16 +21,20 @@ export function pull(
   return { do: 'pullImage', uid, container: view.name, image: view.image, ...why };
 }
 
-/** Pull and create, so that only stop and start remain to be done. */
+/**
+ * Pull and create, so that only stop and start remain to be done. An image that was fetched for this version before is
+ * not asked for again.
+ */
 export function create(
-  pod: DesiredPod,
+  { pod, memory }: Pick<PodContext, 'pod' | 'memory'>,
   view: ContainerView,
   at: { readonly sandboxId: EngineId | null; readonly reason: string },
 ): Step[] {
   const { uid } = pod;
   const { name: container, nextAttempt: attempt, round } = view;
+  const key = crashKey(uid, container, view.hash);
   return [
-    pull(pod, view, { reason: at.reason, isAhead: false }),
+    pull(pod, view, { reason: at.reason, isAhead: memory.fetched.has(key) }),
     { do: 'createContainer', uid, container, attempt, round, ...at },
   ];
 }
@@ -62,7 +67,7 @@ export function stepsFor(view: ContainerView, verdict: Verdict, place: Place): S
       const { reason } = verdict;
       const id = verdict.is === 'start' ? verdict.id : null;
       return [
-        ...(verdict.is === 'start' ? [] : create(pod, view, { sandboxId, reason })),
+        ...(verdict.is === 'start' ? [] : create(context, view, { sandboxId, reason })),
         ...stopContainers(alive, { uid, graceSeconds: podGrace, there, reason }),
         { do: 'startContainer', uid, container: view.name, id, reason },
       ];

@@ -27,6 +27,8 @@ export interface WishesWorld {
   readonly node: NodeFacts;
   /** Has the last word on whether a pod may begin. */
   readonly refuse?: (pod: DesiredPod) => DesiredPod;
+  /** Uids of what goes on in the place of what is wanted. */
+  readonly standIns: ReadonlySet<string>;
   /** Uids with a directory on this node. */
   readonly podData: ReadonlySet<string>;
   readonly completions: Completions;
@@ -92,7 +94,7 @@ export class Wishes {
 
   /** Asks the sources again. */
   merge(world: WishesWorld): Desired {
-    const { observed, isObserved, reports, node, podData, completions, refuse } = world;
+    const { observed, isObserved, reports, node, podData, completions, standIns, refuse } = world;
     const { sources, clock, admission } = this.#options;
     const now = clock.now();
     const running = uidsOf(observed);
@@ -116,11 +118,21 @@ export class Wishes {
         ? wanted
         : admission.admit(wanted, { reports, observed, completions, engine, now });
     const present = isObserved ? new Set([...running, ...podData]) : null;
-    const judged = this.#upkeep.judge(admitted, present);
+    const judged = this.#upkeep.judge(admitted, present, standIns);
     this.#now = refuse === undefined ? judged : { ...judged, pods: judged.pods.map(refuse) };
-    if (engine !== null) this.#upkeep.look(this.#now, podData, node);
-    this.#events.tellStanding(this.#now);
+    if (isObserved) this.#events.tallies.notePresent(this.#now, running);
     return this.#now;
+  }
+
+  /** Call it after each merge: looks after the volumes of what is acted on, and tells what stands. */
+  lookAfter(acting: Desired, { podData, node }: Pick<WishesWorld, 'podData' | 'node'>): void {
+    if (node.features !== null) this.#upkeep.look(acting, podData, node);
+    this.#events.tellStanding(this.#now, acting.pods);
+  }
+
+  /** Without those that are being ended for what they used. */
+  withoutEvicted(acting: Desired): Desired {
+    return this.#upkeep.withoutEvicted(acting);
   }
 
   /** A source that has not spoken yet may still have the other one. */

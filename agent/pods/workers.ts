@@ -40,10 +40,10 @@ export class Workers {
     return this.#workers.has(key);
   }
 
-  /** True while a step for this pod may be under way. */
+  /** True while a step for this pod may be under way; fetching images beforehand is none. */
   isBusyWith(uid: string): boolean {
-    return [...this.#workers.values()].some(({ plan }) =>
-      plan.steps.some(step => step.uid === uid),
+    return [...this.#workers.values()].some(
+      ({ plan }) => !plan.isFetching && plan.steps.some(step => step.uid === uid),
     );
   }
 
@@ -73,11 +73,10 @@ export class Workers {
     this.#workers.set(plan.key, { plan, intent, aborting, limit, ended: run() });
   }
 
-  /** Stops, between two steps, what no longer leads to what is wanted. */
-  abortOutdated(wanted: readonly DesiredPod[]): void {
-    const byKey = new Map(wanted.map(pod => [pod.key, pod]));
+  /** Stops, between two steps, what no longer leads to what is wanted. By key of the plans. */
+  abortOutdated(wanted: ReadonlyMap<string, DesiredPod>): void {
     for (const [key, worker] of this.#workers) {
-      if (worker.intent !== intentOf(byKey.get(key) ?? null)) worker.aborting.abort();
+      if (worker.intent !== intentOf(wanted.get(key) ?? null)) worker.aborting.abort();
     }
   }
 

@@ -7,7 +7,7 @@
 import type { ContainerStatus } from 'kubernetes-types/core/v1.js';
 import { isPodKey } from '../../protocol/bundle-manifest.js';
 import type { BundleStatus } from '../../protocol/documents/node.js';
-import { UPDATE_REJECTED } from '../pods/pod-status.js';
+import { UPDATE_REJECTED, UPDATE_WAITING } from '../pods/pod-status.js';
 import { isSidecar } from '../pods/restart-rules.js';
 import { bundleKey } from '../intake/decide.js';
 import type { BundleRecord, OwnedFile, Transition } from '../journal/journal.js';
@@ -87,13 +87,22 @@ function verdictOn(
   if (record.active !== record.digest) return record;
   const wanted = world.files.filter(file => bundleKey(file) === key && isPodKey(file.pod));
   const present = wanted.flatMap(file => pods.find(pod => isOf(pod, file)) ?? []);
+  const isMeant = (pod: PodReport) => wanted.some(file => hasNameOf(pod, file));
   const failed = pods.find(
-    pod => isRefused(pod) || ((isFailed(pod) || rejectionOf(pod)) && present.includes(pod)),
+    pod =>
+      isRefused(pod) ||
+      (isFailed(pod) && present.includes(pod)) ||
+      (conditionOf(pod, UPDATE_REJECTED) !== undefined && isMeant(pod)),
   );
   if (failed) return { state: 'failed', ...failureOf(failed) };
   const old = pods.filter(pod => !wanted.some(file => isOf(pod, file)));
   if (present.length < wanted.length || old.length > 0) {
-    const message = `${present.length} of ${wanted.length} pods are of this revision`;
+    const held = old.flatMap(pod => {
+      const why = conditionOf(pod, UPDATE_WAITING);
+      return why === undefined ? [] : [`${pod.key}: ${why.reason}: ${why.message}`];
+    });
+    const count = `${present.length} of ${wanted.length} pods are of this revision`;
+    const message = [count, ...held.slice(0, PODS_NAMED)].join('; ');
     return { state: 'activating', reason: 'PodsPending', message };
   }
   return settling(present, world.now);
@@ -108,13 +117,13 @@ function isRefused(pod: PodReport): boolean {
   return isFailed(pod) && pod.manifestDigest === null;
 }
 
-/** An edit that admission does not let begin while what was there before runs on. */
-function rejectionOf({ pod }: PodReport) {
-  return pod.status?.conditions?.find(one => one.type === UPDATE_REJECTED);
+/** Of what was there before, and runs on while an edit may not begin. */
+function conditionOf({ pod }: PodReport, type: string) {
+  return pod.status?.conditions?.find(one => one.type === type);
 }
 
 function failureOf(pod: PodReport) {
-  const { reason, message } = rejectionOf(pod) ?? pod.pod.status ?? {};
+  const { reason, message } = conditionOf(pod, UPDATE_REJECTED) ?? pod.pod.status ?? {};
   const why = isRefused(pod) ? [message] : [reason, message];
   return {
     reason: isRefused(pod) ? 'PodRefused' : 'PodFailed',
@@ -123,10 +132,13 @@ function failureOf(pod: PodReport) {
 }
 
 function isOf(pod: PodReport, file: OwnedFile): boolean {
+  return pod.manifestDigest === file.manifest && hasNameOf(pod, file);
+}
+
+/** With the node's suffix, or of a kubelet that was given the suffixed name. */
+function hasNameOf(pod: PodReport, file: OwnedFile): boolean {
   const name = pod.key.slice(pod.key.indexOf('/') + 1);
-  return (
-    pod.manifestDigest === file.manifest && (name === file.pod || name.startsWith(`${file.pod}-`))
-  );
+  return name === file.pod || name.startsWith(`${file.pod}-`);
 }
 
 function settling(pods: readonly PodReport[], now: number): Verdict {

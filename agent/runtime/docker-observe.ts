@@ -35,8 +35,6 @@ export function isSandbox(labels: Readonly<Record<string, string>>): boolean {
 /** A network without IPv4 leaves the other field alone. */
 const ipv6Of = ({ GlobalIPv6Address }: { GlobalIPv6Address?: string }) => GlobalIPv6Address ?? '';
 
-const firstOf = (addresses: readonly string[]) => addresses.find(one => one !== '') ?? '';
-
 /** What the engine was told to bind; what it chose by itself is none of the pod's wishes. */
 function portsOf({ HostConfig }: ContainerInspectInfo): readonly PortMapping[] {
   const bindings = (HostConfig.PortBindings ?? {}) as Record<string, PortBinding[] | null>;
@@ -54,6 +52,7 @@ function portsOf({ HostConfig }: ContainerInspectInfo): readonly PortMapping[] {
 export function observedSandbox(info: ContainerInspectInfo): ObservedSandbox {
   const labels = info.Config.Labels;
   const networks = Object.values(info.NetworkSettings.Networks ?? {});
+  const ips = [...networks.map(one => one.IPAddress), ...networks.map(ipv6Of)].filter(Boolean);
   const grace = labels[LABEL.podGrace] ?? '';
   return {
     id: info.Id,
@@ -63,7 +62,8 @@ export function observedSandbox(info: ContainerInspectInfo): ObservedSandbox {
     createdAt: new Date(info.Created),
     hash: labels[LABEL.sandboxHash] ?? '',
     terminationGracePeriodSeconds: /^\d{1,9}$/.test(grace) ? Number(grace) : DEFAULT_GRACE_S,
-    ip: firstOf(networks.map(one => one.IPAddress)) || firstOf(networks.map(ipv6Of)),
+    ip: ips[0] ?? '',
+    ips,
     hostNetwork: info.HostConfig.NetworkMode === 'host',
     ports: portsOf(info),
     source: labels[LABEL.podSource] ?? '',

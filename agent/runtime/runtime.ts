@@ -174,6 +174,8 @@ export interface ObservedSandbox {
   readonly terminationGracePeriodSeconds: number;
   /** Empty until the network is up, and with the host's network. */
   readonly ip: string;
+  /** All its addresses, `ip` first: on a network of both kinds the IPv4 address, then the IPv6 address. */
+  readonly ips: readonly string[];
   /** It has no network of its own. */
   readonly hostNetwork: boolean;
   /** Of the node, that the engine leads to the pod; none with the host's network. */

@@ -15,6 +15,7 @@ import {
   withLastGood,
   type Explains,
   type FileChange,
+  type FileState,
 } from './files-decide.js';
 import { openLinkWatch } from './link-watch.js';
 import { openLastGood } from './last-good.js';
@@ -48,8 +49,9 @@ export interface FileSource extends PodSource {
 /** Problems that can go away without the file changing. */
 const LOOK_AGAIN: ReadonlySet<string> = new Set(['NotExplained', 'Unreadable']);
 
-function isUnexplained({ warning }: FileChange): boolean {
-  return warning?.reason === 'NotExplained';
+/** Said at each look, not once: who writes the same over a mended file again changes nothing that was known. */
+function isUnexplained({ problem }: FileState): boolean {
+  return problem?.reason === 'NotExplained';
 }
 
 /**
@@ -160,7 +162,8 @@ export async function openFileSource(options: FileSourceOptions): Promise<FileSo
       for (const listener of listeners) listener();
     }
     changes.forEach(warn);
-    if (isInDoubt || changes.some(isUnexplained)) options.onOwnedInDoubt?.();
+    const isDoubtful = isInDoubt || [...state.files.values()].some(isUnexplained);
+    if (isDoubtful) options.onOwnedInDoubt?.();
     for (const change of changes) await keep(change);
     if (found !== null && found !== identity) await keepIdentity(found);
     const unseenMs = isNewWatch ? UNSEEN_MS : everyMs;

@@ -13,6 +13,7 @@ import type { Clock } from '../../protocol/ports.js';
 import { MAX_MANIFEST_BYTES } from '../../protocol/manifest.js';
 import { OWNED_FILE_PREFIX } from '../../protocol/names.js';
 import { skipReason, type Listing, type Reading } from './files-decide.js';
+import { isLockName } from './directory-lock.js';
 import { openForWriting } from './open-for-writing.js';
 
 /** A file written in place counts as complete when it has been still for this long and nobody holds it. */
@@ -207,7 +208,8 @@ export function openDirectoryReader(
       const found = await stat(path, { bigint: true });
       isFile = !found.isDirectory();
       if (isFile) return { names: [basename(path)], links: [path], found };
-      const entries = await readdir(path, { withFileTypes: true });
+      const all = await readdir(path, { withFileTypes: true });
+      const entries = all.filter(({ name }) => !isLockName(name));
       const links = entries.filter(entry => entry.isSymbolicLink()).map(({ name }) => name);
       return {
         names: entries.map(({ name }) => name),

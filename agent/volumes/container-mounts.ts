@@ -147,7 +147,9 @@ export async function containerVolumes(
     const volume = (pod.spec.volumes ?? []).find(({ name }) => name === mount.name);
     if (volume === undefined) throw new MountError(`there is no volume ${mount.name}`);
     const { hostPath } = volume;
-    if (hostPath !== undefined) await checkHostPath(hostPath);
+    if (hostPath !== undefined) {
+      await tools.hostPathPatience.ask(hostPath.path, () => checkHostPath(hostPath));
+    }
     const base =
       hostPath === undefined
         ? tools.paths.volume(uid, volume)

@@ -7,6 +7,7 @@ import { dirname } from 'node:path';
 import { writeAtomically } from './atomic-writer.js';
 import { filesDigest, holdsSecrets, isWritten, volumeFiles } from './content.js';
 import { checkHostPath } from './host-path.js';
+import type { HostPathPatience } from './host-path-patience.js';
 import type { HostMounts } from './host-mounts.js';
 import { memoryVolumeSize } from './memory-size.js';
 import { MountError } from './mount-error.js';
@@ -28,6 +29,8 @@ export interface SetUpTools {
    * followed. Throws `MountError` when that is not in the list.
    */
   readonly hostPathTargets: HostPathTargets;
+  /** One for the whole node. */
+  readonly hostPathPatience: HostPathPatience;
   /** Why the agent may not mount; null when it may. */
   readonly mountProblem: () => Promise<string | null>;
 }
@@ -121,8 +124,11 @@ export async function setUpVolume(
   try {
     if (isWritten(volume)) return await setUpWritten(volume, desired, tools);
     if (volume.hostPath !== undefined) {
-      await tools.hostPathTargets(desired);
-      await checkHostPath(volume.hostPath);
+      const { hostPath } = volume;
+      await tools.hostPathPatience.ask(hostPath.path, async () => {
+        await tools.hostPathTargets(desired);
+        await checkHostPath(hostPath);
+      });
     } else await setUpEmptyDir(volume, desired, tools);
     return null;
   } catch (error) {

@@ -67,16 +67,30 @@ export class VolumeUpkeep {
     this.#evictions = options.evictions.before;
   }
 
-  /** Call it after each merge. `present`: uids with something on the engine or on the disk; null = nobody has looked yet. */
-  judge(desired: Desired, present: ReadonlySet<string> | null): Desired {
+  /**
+   * Call it after each merge. `present`: uids with something on the engine or on the disk; null = nobody has looked yet.
+   * `standIns`: uids of what goes on in the place of what is wanted.
+   */
+  judge(
+    desired: Desired,
+    present: ReadonlySet<string> | null,
+    standIns: ReadonlySet<string> = new Set(),
+  ): Desired {
     const now = this.#options.clock.now();
     if (present !== null) {
       // What a source that has not spoken yet may still want is not forgotten.
       const kept = desired.complete ? [] : [...this.#evictions.keys()];
-      const wanted = new Set([...desired.pods.map(({ uid }) => uid), ...kept]);
+      const wanted = new Set([...desired.pods.map(({ uid }) => uid), ...standIns, ...kept]);
       this.#note(ageEvictions(this.#evictions, { wanted, present, now }));
     }
     return withEvictions(desired, this.#evictions, now);
+  }
+
+  /** Without those that are being ended; what runs in the place of another waits for nothing. */
+  withoutEvicted(desired: Desired): Desired {
+    const isEnding = ({ uid }: DesiredPod) => this.#evictions.get(uid)?.endedAt === null;
+    if (!desired.pods.some(isEnding)) return desired;
+    return { ...desired, pods: desired.pods.filter(pod => !isEnding(pod)) };
   }
 
   /** What of these pods only waits may begin at once. */

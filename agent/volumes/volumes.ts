@@ -16,6 +16,7 @@ import { OutsideError, readInside } from './inside.js';
 import { MountError } from './mount-error.js';
 import { PodPaths, type ManagedFile } from './pod-paths.js';
 import { removeUnmounted } from './removal.js';
+import { HostPathPatience } from './host-path-patience.js';
 import { isThere, setUpVolume, type HostPathTargets, type SetUpTools } from './set-up.js';
 import { usedVolumes } from './used-volumes.js';
 import type { DesiredPod } from '../pods/desired.js';
@@ -125,7 +126,14 @@ class PodVolumesOnDisk implements PodVolumes {
     this.#paths = new PodPaths(dataDir);
     this.#hostMounts = hostMounts;
     const mountProblem = () => this.mountProblem();
-    this.#tools = { paths: this.#paths, hostMounts, clock, hostPathTargets, mountProblem };
+    this.#tools = {
+      paths: this.#paths,
+      hostMounts,
+      clock,
+      hostPathTargets,
+      hostPathPatience: new HostPathPatience(clock),
+      mountProblem,
+    };
   }
 
   async uids(): Promise<ReadonlySet<string>> {

@@ -3,7 +3,9 @@ import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import { isPod } from '../../protocol/bundle-manifest.js';
 import { CliError } from '../../protocol/cli-error.js';
+import type { ReleaseRole } from '../../protocol/documents/root.js';
 import { LABEL_PATTERN } from '../../protocol/names.js';
+import type { ValidPod } from '../../protocol/pod.js';
 import { outOfScope } from '../../protocol/release-scope.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
 import { releaseRoleOf } from '../../protocol/verify-bundle.js';
@@ -110,7 +112,7 @@ async function buildWith(
   const file: BundleFile = { ...draft, signatures: [], manifests: [] };
   await refuseLoss(options.output);
   await writeBundlePath(options.output, file);
-  report(context, options.output, { draft, root });
+  report(context, options.output, { draft, root, pods: source.pods });
 }
 
 async function rootOf(spec: string | undefined, hub: Connected | null): Promise<TrustedRoot> {
@@ -207,7 +209,7 @@ async function refuseLoss(path: string): Promise<void> {
 function report(
   { terminal }: Context,
   path: string,
-  { draft, root }: { draft: Draft; root: TrustedRoot },
+  { draft, root, pods }: { draft: Draft; root: TrustedRoot; pods: readonly ValidPod[] },
 ): void {
   const { namespace, name, revision } = draft.document;
   const role = releaseRoleOf(root.document, draft.document);
@@ -215,9 +217,20 @@ function report(
   terminal.print(`Wrote ${path}: bundle ${namespace}/${name} revision ${revision}, unsigned`);
   terminal.print(`  digest  sha256:${draft.digest}`);
   terminal.print(`  by      ${rootText(root)}`);
-  const { threshold = 1, keys = [] } = role ?? {};
-  terminal.print(`Next: ${threshold} of the ${keys.length} release keys sign it, in turn:`);
+  terminal.print(`Next: ${signersOf(role, pods)} sign it, in turn:`);
   terminal.print(`  flotilla bundle sign ${word} --key KEY`);
   terminal.print('and then, where the kubeconfig is:');
   terminal.print(`  flotilla apply -f ${word}`);
+}
+
+/** The fewest that are enough: a scope that covers all pods may want more of them than the role. */
+function signersOf(role: ReleaseRole | undefined, pods: readonly ValidPod[]): string {
+  const { threshold = 1, keys = [], scopes = [] } = role ?? {};
+  const covering = scopes.filter(scope => pods.every(pod => outOfScope(pod, [scope]) === null));
+  const least = Math.min(...covering.map(scope => scope.threshold));
+  const scope = covering.find(one => one.threshold === least);
+  if (!scope || (scope.threshold <= threshold && scope.keys.length === keys.length))
+    return `${threshold} of the ${keys.length} release keys`;
+  const by = scope.keys.map(id => id.slice(0, 16)).join(', ');
+  return `${Math.max(threshold, least)} of the release keys, ${least} of them of ${by},`;
 }

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { CliError } from '../../protocol/cli-error.js';
 import { keyId } from '../../protocol/keys.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
+import { acceptBundleFile } from '../signing/accept-bundle.js';
 import { SIGNATURES_MAX, type BundleFile } from '../signing/bundle-file.js';
 import { passphraseFor } from '../signing/passphrase.js';
 import { countBundleSignatures } from '../signing/signature-count.js';
@@ -147,5 +148,8 @@ function tally(file: BundleFile, root: TrustedRoot | null): string {
   }
   const { namespace, name } = file.document;
   const { have, need } = countBundleSignatures(root.document, { ...file, namespace, name });
-  return `${have} of ${need} signatures that the root wants${have >= need ? ': enough' : ''}`;
+  const count = `${have} of ${need} signatures that the root wants`;
+  const verdict = acceptBundleFile(file, root);
+  if (verdict.ok) return `${count}: enough`;
+  return have < need ? count : `${count}, but ${verdict.refusal.detail}`;
 }

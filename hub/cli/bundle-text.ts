@@ -10,6 +10,7 @@ import {
   NO_EXCEPTIONS,
   podSecurityMessage,
 } from '../../protocol/pod-security-standards.js';
+import { labelText } from '../../protocol/release-scope.js';
 import type { BundleFile } from '../signing/bundle-file.js';
 import type { SignatureCount } from '../signing/signature-count.js';
 import { changesBetween, renderDiff } from './bundle-diff.js';
@@ -123,13 +124,17 @@ export function describeSignatures(file: BundleFile, count: SignatureCount | nul
 const VERDICTS = { good: 'good', bad: 'BAD', foreign: 'foreign' } as const;
 
 export function scopeText(scope: ReleaseScope): string {
-  const { podSecurity, minHostPort, hostPaths, threshold, keys } = scope;
+  const { podSecurity, minHostPort, hostPaths, nodeLabels, maxNodes, threshold, keys } = scope;
   return [
     `pod security ${podSecurity}`,
     minHostPort === null ? 'no host ports' : `host ports from ${minHostPort}`,
     hostPaths.length === 0
       ? 'host paths as the level has it'
       : `host paths ${hostPaths.join(', ')}`,
+    ...(Object.keys(nodeLabels).length === 0
+      ? []
+      : [`nodes enrolled with ${labelText(nodeLabels)}`]),
+    ...(maxNodes === null ? [] : [`at most ${maxNodes} nodes`]),
     `${threshold} of ${keys.length} keys`,
   ].join('; ');
 }

@@ -37,6 +37,11 @@ export function sshFingerprint(publicKey: string): string {
   return `SHA256:${digest.replace(/=+$/, '')}`;
 }
 
+/** A comment is somebody's text: without what would move the cursor of who reads it. */
+export function shownComment(comment: string): string {
+  return comment.replace(/\p{C}/gu, '').trim();
+}
+
 export interface WrittenPublicKey {
   readonly publicKey: string;
   readonly comment: string;
@@ -51,5 +56,5 @@ export function parsePublicKey(text: string): WrittenPublicKey | null {
   const match = /^ssh-ed25519[ \t]+([A-Za-z0-9+/]{68}=*)(?:[ \t]+([^\n]*))?$/.exec(line);
   if (!match) return null;
   const publicKey = publicKeyOfSshBlob(Buffer.from(match[1] ?? '', 'base64'));
-  return publicKey === null ? null : { publicKey, comment: match[2]?.trim() ?? '' };
+  return publicKey === null ? null : { publicKey, comment: shownComment(match[2] ?? '') };
 }

@@ -6,7 +6,7 @@
 import ssh2, { type ParsedKey, type PublicKeyEntry } from 'ssh2';
 import { CliError } from '../../protocol/cli-error.js';
 import { keyId } from '../../protocol/keys.js';
-import { publicKeyOfSshBlob, sshFingerprint } from './public-key.js';
+import { publicKeyOfSshBlob, shownComment, sshFingerprint } from './public-key.js';
 
 export interface AgentKey {
   readonly publicKey: string;
@@ -99,5 +99,5 @@ function identityOf(handle: ParsedKey | PublicKeyEntry): Identity | null {
   // The other form is what an agent of one's own may return; OpenSSH's keys are parsed.
   if (!('getPublicSSH' in handle) || handle.type !== 'ssh-ed25519') return null;
   const publicKey = publicKeyOfSshBlob(handle.getPublicSSH());
-  return publicKey === null ? null : { publicKey, comment: handle.comment, handle };
+  return publicKey === null ? null : { publicKey, comment: shownComment(handle.comment), handle };
 }

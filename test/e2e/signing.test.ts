@@ -3,17 +3,20 @@
  * sign; the hub takes what they signed, refuses all else, and its node runs it.
  */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import { copyFileSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { packBundleFile, readBundleFile } from '../../hub/signing/bundle-file.js';
+import { readSigner, signPayload } from '../../hub/signing/signer.js';
+import { canonicalJson, sha256Hex } from '../../protocol/canonical.js';
 import { docker, ensureTestImage, noEngine, TEST_IMAGE } from '../support/docker.js';
 import { freePort, Playground } from '../support/programs.js';
 import { releaseKeysElsewhere } from '../support/release-keys.js';
+import { onTerminal } from '../support/terminal.js';
 
 const NODE = 'edge-1';
-const FLOTILLA = join(import.meta.dirname, '../../../hub/bin/flotilla.js');
+const FLOTILLA = [process.execPath, join(import.meta.dirname, '../../../hub/bin/flotilla.js')];
 
 function manifest(name: string, word: string): string {
   const command = ['sh', '-c', `trap "exit 0" TERM; echo ${word}; while :; do sleep 0.2; done`];
@@ -125,7 +128,9 @@ describe('signing without the hub', { skip: noEngine() }, () => {
 
     carry('web.bundle', 'anna', 'ben');
     const copy = play.path('ben/web.bundle');
-    await play.ok('key', 'generate', play.path('ben/foreign.key'), '--no-passphrase');
+    execFileSync('ssh-keygen', [
+      ...['-q', '-t', 'ed25519', '-N', '', '-f', play.path('ben/foreign.key')],
+    ]);
     const foreign = ['bundle', 'sign', copy, '--yes', '--key', play.path('ben/foreign.key')];
     await refused(
       /is not among the release keys for default\/web in root 2/,
@@ -168,6 +173,7 @@ describe('signing without the hub', { skip: noEngine() }, () => {
     const key = ['--key', play.path('carl/release.key')];
     const seen = await play.ok('bundle', 'sign', file, '--yes', ...key, ...since);
     assert.match(seen, /Added: +pod\/db\nChanged: +nothing\nRemoved: +pod\/web\n--- now\/pod\/db/);
+    copyFileSync(play.path('ben/web.bundle'), play.path('ben/one.bundle'));
     carry('web.bundle', 'carl', 'ben');
     const bens = play.path('ben/web.bundle');
     await play.ok('bundle', 'sign', bens, '--yes', '--key', 'ssh-agent:ben@desk');
@@ -179,18 +185,20 @@ describe('signing without the hub', { skip: noEngine() }, () => {
   });
 
   test('older revisions and other content for a known one are refused', async () => {
-    const [old, other] = [play.path('carl/old.bundle'), play.path('carl/other.bundle')];
-    for (const [file, number] of [
-      [old, '1'],
-      [other, '2'],
-    ] as const) {
-      const build = ['bundle', 'build', '-f', play.path('anna/web'), '--root', root, '-o', file];
-      await play.ok(...build, '--revision', number);
-      for (const key of [play.path('carl/release.key'), 'ssh-agent:ben@desk'])
-        await play.ok('bundle', 'sign', file, '--yes', '--key', key);
-      const prune = ['apply', '-f', file, '--prune'];
-      await refused(/revision \d is known with another content \(Equivocation\)/, ...prune);
-    }
+    await refused(
+      /revision 1 is older than 2, the newest/,
+      'apply',
+      '-f',
+      play.path('ben/one.bundle'),
+      '--prune',
+    );
+    const other = play.path('carl/other.bundle');
+    const build = ['bundle', 'build', '-f', play.path('anna/web'), '--root', root, '-o', other];
+    await play.ok(...build, '--revision', '2');
+    for (const key of [play.path('carl/release.key'), 'ssh-agent:ben@desk'])
+      await play.ok('bundle', 'sign', other, '--yes', '--key', key);
+    const known = /revision 2 is known with another content \(Equivocation\)/;
+    await refused(known, 'apply', '-f', other, '--prune');
     await play.ok('delete', 'bundle', 'web');
     const again = await play.ok('apply', '-f', play.path('ben/web.bundle'), '--all-nodes');
     assert.match(again, /created \(revision 2\)/);
@@ -212,13 +220,11 @@ describe('signing without the hub', { skip: noEngine() }, () => {
       ...['bundle', 'verify', play.path('ben/cut.bundle'), '--root', root],
     );
     assert.equal(verified.code, 1);
-    const init = ['hub', 'init', '--data-dir', play.path('other')];
-    await play.ok(...init);
     const away = play.path('ben/away.bundle');
-    const foreign = ['--root', play.path('other/root.json'), '--revision', '9', '-o', away];
-    await play.ok('bundle', 'build', '-f', play.path('carl/web'), ...foreign);
-    for (const key of [play.path('carl/release.key'), 'ssh-agent:ben@desk'])
-      await play.ok('bundle', 'sign', away, '--yes', '--key', key);
+    writeFileSync(
+      away,
+      await ofAnotherFleet(bytes, [play.path('carl/release.key'), play.path('ben/id')]),
+    );
     await refused(/of another fleet \(WrongFleet\)/, 'apply', '-f', away, '--prune');
     assert.equal(await revision(), 2);
   });
@@ -226,7 +232,7 @@ describe('signing without the hub', { skip: noEngine() }, () => {
   test('passphrases are typed unseen, twice for a new key; questions are asked on a terminal', async () => {
     const file = play.path('carl/typed.key');
     const typed = await onTerminal(
-      [FLOTILLA, 'key', 'generate', file],
+      [...FLOTILLA, 'key', 'generate', file],
       [
         [/Passphrase for .*: $/, 'carls secret phrase'],
         [/The same again: $/, 'carls secret phrase'],
@@ -236,7 +242,7 @@ describe('signing without the hub', { skip: noEngine() }, () => {
     assert.equal(statSync(file).mode & 0o777, 0o600);
     const bundle = play.path('carl/other.bundle');
     const signed = await onTerminal(
-      [FLOTILLA, 'bundle', 'sign', bundle, '--key', file],
+      [...FLOTILLA, 'bundle', 'sign', bundle, '--key', file],
       [
         [/Sign .*\? \[y\/N\] $/, 'y'],
         [/Passphrase of .*: $/, 'carls secret phrase'],
@@ -244,33 +250,25 @@ describe('signing without the hub', { skip: noEngine() }, () => {
     );
     assert.match(signed, /Signed .*other\.bundle with/);
     const refusal = await onTerminal(
-      [FLOTILLA, 'bundle', 'sign', bundle, '--key', play.path('anna/release.key')],
+      [...FLOTILLA, 'bundle', 'sign', bundle, '--key', play.path('anna/release.key')],
       [[/Sign .*\? \[y\/N\] $/, 'n']],
     );
     assert.match(refusal, /nothing was signed/);
   });
 });
 
-/** Runs a command on a terminal of its own and types each answer when its question stands there; all that was shown. */
-async function onTerminal(
-  args: readonly string[],
-  answers: readonly (readonly [RegExp, string])[],
-): Promise<string> {
-  const command = [process.execPath, ...args].map(word => `'${word}'`).join(' ');
-  const child = spawn('script', ['-qec', command, '/dev/null'], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  let shown = '';
-  let asked = 0;
-  let next = 0;
-  child.stdout.on('data', (chunk: Buffer) => {
-    shown += chunk.toString();
-    const [question, answer] = answers[next] ?? [];
-    if (!question?.test(shown.slice(asked))) return;
-    next++;
-    asked = shown.length;
-    child.stdin.write(`${answer ?? ''}\r`);
-  });
-  await once(child, 'exit');
-  return shown;
+/** The same bundle, properly signed by the same people, for a fleet that is not this one. */
+async function ofAnotherFleet(bytes: Buffer, keys: readonly string[]): Promise<Buffer> {
+  const read = await readBundleFile(bytes);
+  assert.ok(read.ok);
+  const document = { ...read.value.document, fleet: '0'.repeat(32), revision: 9 };
+  const payload = Buffer.from(canonicalJson(document));
+  const signatures = [];
+  for (const key of keys) {
+    const passphrase = () => Promise.reject(new Error('in clear'));
+    const signer = await readSigner(key, { passphrase, agentSocket: undefined });
+    signatures.push(await signPayload('bundle', payload, signer));
+  }
+  const { blobs } = read.value;
+  return packBundleFile({ payload, digest: sha256Hex(payload), signatures, blobs });
 }

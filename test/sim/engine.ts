@@ -249,6 +249,7 @@ export class SimulatedRuntime implements ContainerRuntime, ContainerExec, ImageS
       hash: spec.hash,
       terminationGracePeriodSeconds: spec.terminationGracePeriodSeconds,
       ip: '10.0.0.2',
+      ips: ['10.0.0.2'],
       hostNetwork: spec.namespaces.network === 'host',
       ports: spec.ports,
       source: spec.annotations['kubernetes.io/config.source'] ?? '',

@@ -7,6 +7,7 @@ import type { PodSource, SourceSnapshot } from '../../agent/pods/desired.js';
 import type { NewEvent, PodReport } from '../../agent/ports.js';
 import type { Pods, PodsOptions } from '../../agent/pods/pods.js';
 import { startPods } from '../../agent/pods/reconcile.js';
+import type { VersionStore } from '../../agent/pods/versions.js';
 import type {
   ObservedContainer,
   ObservedSandbox,
@@ -58,11 +59,35 @@ export class SpokenSource implements PodSource {
   }
 }
 
+/** Outlives the agent. */
+export class MemoryVersions implements VersionStore {
+  readonly rows = new Map<string, string>();
+  writes = 0;
+  isFull = false;
+
+  all(): ReadonlyMap<string, string> {
+    return new Map(this.rows);
+  }
+
+  remember(uid: string, version: string): void {
+    if (this.isFull) throw new Error('disk full');
+    this.writes += 1;
+    this.rows.set(uid, version);
+  }
+
+  forget(uids: readonly string[]): void {
+    this.writes += 1;
+    for (const uid of uids) this.rows.delete(uid);
+  }
+}
+
 export class SimulatedNode {
   readonly clock = new SimulatedClock(T0);
   readonly engine = new SimulatedEngine(this.clock);
   readonly events: NewEvent[] = [];
   readonly errors: string[] = [];
+  /** On the node's disk: what pods were made from. */
+  readonly versions = new MemoryVersions();
   source = new SpokenSource();
   pods: Pods;
   #activity = 0;
@@ -88,6 +113,7 @@ export class SimulatedNode {
       log: { info: silent, warn: silent, error: message => this.errors.push(message) },
       node: { name: NODE, hostIP: '10.0.0.7' },
       dataDir: this.#dataDir,
+      versions: this.versions,
       ...this.#parts(this),
     });
   }

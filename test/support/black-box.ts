@@ -22,7 +22,7 @@ import type { Event, Pod } from 'kubernetes-types/core/v1.js';
 import { docker, ensureTestImage, removeOwned } from './docker.js';
 import { eventually } from './wait.js';
 
-const AGENT = join(import.meta.dirname, '../../../agent/bin/flotilla-agent.js');
+export const AGENT = join(import.meta.dirname, '../../../agent/bin/flotilla-agent.js');
 
 export const NODE = 'n1';
 
@@ -173,7 +173,9 @@ export class BlackBox {
     { method = 'GET', onData = () => {} }: GetOptions = {},
   ): Promise<{ code: number; body: string }> {
     return new Promise((done, fail) => {
-      const asked = request({ socketPath: this.path('agent.sock'), path, method }, response => {
+      // A connection that is kept may be one that the agent gave up while a `docker` call held this process.
+      const to = { socketPath: this.path('agent.sock'), path, method, agent: false };
+      const asked = request(to, response => {
         let body = '';
         response.setEncoding('utf8');
         response.on('data', (chunk: string) => onData((body += chunk)));

@@ -48,7 +48,7 @@ export interface PodOptions {
 
 /** What a status is made from when nobody has anything to say; the engine is Docker. */
 export const NOTHING_KNOWN: Omit<StatusInput, 'desired' | 'there' | 'memory' | 'now'> = {
-  hostIP: '10.0.0.7',
+  hostIPs: ['10.0.0.7'],
   runtimeName: 'docker',
   recursiveReadOnly: false,
   previous: null,
@@ -117,6 +117,7 @@ export function sandboxOf(pod: DesiredPod, change: Partial<ObservedSandbox> = {}
     hash: pod.sandboxHash,
     terminationGracePeriodSeconds: pod.pod.spec.terminationGracePeriodSeconds ?? 30,
     ip: '172.17.0.2',
+    ips: change.ip === undefined ? ['172.17.0.2'] : [change.ip].filter(Boolean),
     hostNetwork: pod.pod.spec.hostNetwork === true,
     ports: [],
     source: 'file',

@@ -94,7 +94,10 @@ describe('imports point down', () => {
     ['ssh2', [/^hub\/signing\//]],
     ['mqtt', [/^agent\/link\//, /^hub\/link\//]],
     ['aedes', [/^hub\/broker\//]],
-    ['better-sqlite3', [/^agent\/journal\//, /^hub\/store\//]],
+    [
+      'better-sqlite3',
+      [/^agent\/journal\//, /^agent\/sources\/directory-lock\.ts$/, /^hub\/store\//],
+    ],
     ['@peculiar/x509', [/^hub\/setup\//, /^hub\/enrolment\//]],
     ['commander', [/^agent\/cli\//, /^hub\/cli\//, /^agent\/main\.ts$/]],
     [
@@ -165,8 +168,8 @@ const DECISIONS = matching([
   /^hub\/link\/publisher-decide\.ts$/,
   /^hub\/broker\/access\.ts$/,
   /^hub\/(selectors|objects)\.ts$/,
-  /^hub\/signing\/public-key\.ts$/,
-  /^hub\/cli\/(bundle-diff|describe-text|rollout-progress|resources|table)\.ts$/,
+  /^hub\/signing\/(public-key|signature-count|accept-bundle)\.ts$/,
+  /^hub\/cli\/(bundle-diff|bundle-text|shell-word|describe-text|rollout-progress|resources|table)\.ts$/,
   /^agent\/pods\/(desired|plan|plan-[a-z]+|back-off|pod-(status|conditions|spec|env|resources|reports)|steps|hosts-file|field-values|env-file)\.ts$/,
   /^agent\/admission\//,
   /^agent\/volumes\/(content|evictions|memory-size|missing-objects|pod-paths|volume-gates)\.ts$/,

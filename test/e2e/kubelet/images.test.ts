@@ -203,7 +203,15 @@ describe('images, black box', { skip: noEngine() || noRegistry(), concurrency: 4
     const missing = `${open.host}/missing:1`;
     put('edit', missing);
     put('moved', missing, {}, { hostAliases: [{ ip: '192.0.2.1', hostnames: ['x'] }] });
-    await Promise.all(['edit', 'moved'].map(name => box.waiting(name, 'ImagePullBackOff')));
+    const isHeld = ({ status }: Pod) =>
+      status?.conditions?.some(
+        one => one.type === 'UpdateWaiting' && one.reason === 'ErrImagePull',
+      );
+    // What became another pod stands beside what runs, and says itself what it waits for.
+    await Promise.all([
+      box.until('held', 'edit', isHeld),
+      box.waiting('moved', 'ImagePullBackOff'),
+    ]);
     assert.deepEqual(
       ['edit', 'moved'].map(name => box.running(name, 'app').Id),
       ids,

@@ -3,11 +3,12 @@
  * `static_pod_test.go`, `standalone_test.go`), done again through files, the `docker` CLI and the node's API.
  */
 import assert from 'node:assert/strict';
-import { mkdirSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import type { ContainerInspectInfo } from 'dockerode';
-import { BlackBox, container, FOREVER, NODE, pod } from '../../support/black-box.js';
+import { AGENT, BlackBox, container, FOREVER, NODE, pod } from '../../support/black-box.js';
 import { docker, ensureTestImage, noEngine } from '../../support/docker.js';
 import { eventually } from '../../support/wait.js';
 
@@ -279,6 +280,27 @@ describe('stand-alone, with restarts', { skip: noEngine() }, () => {
     box.remove('a.yaml');
     box.remove('z.yaml');
     await box.gone('twice');
+  });
+
+  test('a second agent on the same directory is refused, whatever its runtime; one that was killed leaves no lock', async () => {
+    await box.restart('SIGKILL');
+    for (const runtime of ['engine', 'none']) {
+      const config = box.path(`${runtime}.yaml`);
+      writeFileSync(config, JSON.stringify({ runtime }));
+      const dataDir = box.path('second');
+      const args = ['--data-dir', dataDir, '--node-name', 'n2', '--static-pod-path', box.manifests];
+      const { status, stderr } = spawnSync(
+        process.execPath,
+        [AGENT, 'run', ...args, '--config', config],
+        { encoding: 'utf8', timeout: 20_000 },
+      );
+      assert.equal(status, 1);
+      assert.match(stderr, /another agent works on this static pod directory \(process \d+\)/);
+      assert.match(stderr, /--static-pod-path/);
+    }
+    const hidden = readdirSync(box.manifests).filter(name => !name.endsWith('.yaml'));
+    assert.deepEqual(hidden, ['.flotilla-agent.lock'], 'nothing that a kubelet would read');
+    assert.deepEqual(await box.conditions('FileSkipped'), []);
   });
 
   test('row 47 better: writing the default namespace out changes nothing', async () => {

@@ -2,8 +2,9 @@
  * Whom the attacks are made on: a fleet as a person sets it up (hub, Mosquitto, agent and containers are real), whose hub is
  * then gone and whose keys are in the attacker's hands, as many of them as a row says.
  */
+import { execFileSync } from 'node:child_process';
 import { createPrivateKey } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect, type MqttClient } from 'mqtt';
 import { canonicalJson, sha256Hex } from '../../../protocol/canonical.js';
@@ -68,6 +69,13 @@ export function payloadOf<T>(kind: Parameters<typeof openEnvelope>[1]['kind'], b
   return JSON.parse(opened.value.payload.toString('utf8')) as T;
 }
 
+export interface Setting {
+  /** Mosquitto keeps everybody to his topics; else everybody may do everything. */
+  readonly acl: boolean;
+  /** Size of the node's disk; absent: that of this machine. */
+  readonly diskMiB?: number;
+}
+
 export class Victim {
   readonly play = new Playground();
   /** Genuine statuses of the node, oldest first. */
@@ -86,12 +94,12 @@ export class Victim {
   /** The certificate of a device that belongs to the fleet. */
   #device!: MqttClient;
   readonly #url: { value: string } = { value: '' };
+  #disk: string | null = null;
 
-  /** `acl`: Mosquitto keeps everybody to his topics; else everybody may do everything. */
-  static async open({ acl }: { acl: boolean }): Promise<Victim> {
+  static async open(setting: Setting): Promise<Victim> {
     const victim = new Victim();
     try {
-      await victim.#open(acl);
+      await victim.#open(setting);
     } catch (error) {
       await victim.close();
       throw error;
@@ -99,8 +107,9 @@ export class Victim {
     return victim;
   }
 
-  async #open(acl: boolean): Promise<void> {
+  async #open({ acl, diskMiB }: Setting): Promise<void> {
     ensureTestImage();
+    if (diskMiB !== undefined) this.#mountDisk(diskMiB);
     const { play } = this;
     const [api, mqtt] = [await freePort(), await freePort()];
     this.#url.value = `mqtts://127.0.0.1:${mqtt}`;
@@ -121,6 +130,14 @@ export class Victim {
     await play.ok('apply', '-f', play.path('witness'), '--bundle', 'witness', ...reach);
     await play.kill('hub', 'SIGTERM');
     await this.#takeOver();
+  }
+
+  /** The node's data directory on a file system of its own. */
+  #mountDisk(mib: number): void {
+    const disk = this.play.path(NODE);
+    mkdirSync(disk);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mib}m`, 'tmpfs', disk]);
+    this.#disk = disk;
   }
 
   /** A second device of the fleet, whose certificate the attacker has; it need not run. */
@@ -326,6 +343,8 @@ export class Victim {
 
   async close(): Promise<void> {
     for (const client of [this.#broker, this.#device]) await client?.endAsync(true);
+    await this.play.kill(NODE, 'SIGKILL');
+    if (this.#disk !== null) execFileSync('umount', ['-l', this.#disk]);
     await this.play.close();
   }
 }

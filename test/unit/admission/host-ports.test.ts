@@ -145,6 +145,22 @@ describe('row 184: host ports', () => {
       });
     });
 
+    test('are not kept from it by one that wants a place in it and gives none', () => {
+      const ring = { b: [81, 82], c: [82, 81] } satisfies Record<string, [number, number]>;
+      const before = wishes(Object.entries(ring).map(([name, [port]]) => pod(name, onPort(port))));
+      const after = wishes([
+        pod('a', onPort(82)),
+        ...Object.entries(ring).map(([name, [, port]]) => pod(name, onPort(port))),
+      ]);
+      const were = ['b', 'c'].map(name => find(before, name));
+      const context = {
+        observed: together(...were.map(running)),
+        reports: were.map(was => report(was, READY)),
+      };
+      const expected = { a: 'Pending NodePorts', b: '-', c: '-' };
+      assert.deepEqual(verdicts(admit(after, context)), expected);
+    });
+
     test('are two for one place: only the first of them begins', () => {
       const ring = { a: [81, 82], b: [82, 81], c: [83, 81] } satisfies Record<
         string,

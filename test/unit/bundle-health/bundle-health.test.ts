@@ -298,6 +298,30 @@ describe('the state of a bundle', () => {
     });
   }
 
+  describe('an edit that may not begin while the version before runs on', () => {
+    const told = (type: string, reason: string, message: string) => {
+      const former = { ...pod('a', [running(60_000)]), manifestDigest: 'of the version before' };
+      const held = withCondition(former, { type, status: 'True', reason, message });
+      const world = { records: [RECORD], files: [file('a')], pods: [held], now: NOW };
+      const [status] = bundleHealth(world).statuses;
+      return [status?.state, status?.message];
+    };
+
+    test('is failed where it is rejected', () => {
+      assert.deepEqual(told('UpdateRejected', 'PodSecurity', 'no'), [
+        'failed',
+        'pod default/a-edge-1 failed: PodSecurity: no',
+      ]);
+    });
+
+    test('is on its way where it waits, and says for what', () => {
+      assert.deepEqual(told('UpdateWaiting', 'ErrImagePull', 'not found'), [
+        'activating',
+        '0 of 1 pods are of this revision; default/a-edge-1: ErrImagePull: not found',
+      ]);
+    });
+  });
+
   test('only a change is recorded, and it begins now', () => {
     const world = {
       records: [RECORD],

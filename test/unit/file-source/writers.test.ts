@@ -360,6 +360,20 @@ describe('the agent’s own files', () => {
   });
 });
 
+describe('an owned file that somebody writes again and again', () => {
+  test('is asked for as long as it is not what was promised, also when it says what it said before', async () => {
+    const places = bench();
+    let asked = 0;
+    places.put('flotilla_shop_0123456789abcdef.json', yaml('evil:1'));
+    const source = await places.open({ explains: () => false, onOwnedInDoubt: () => asked++ });
+    await eventually('in doubt', () => asked > 0);
+    const before = asked;
+    places.put('flotilla_shop_0123456789abcdef.json', yaml('evil:1'));
+    await eventually('in doubt again', () => asked > before);
+    await source.stop();
+  });
+});
+
 describe('who writes', () => {
   test('a file that this process holds open for writing is seen, one open for reading is not', async () => {
     const { root } = bench();

@@ -68,7 +68,15 @@ const figures: Figures = {
   hubConnected: null,
   unconfirmedEvents: 2,
   probes: [{ labels: { probe_type: 'Liveness', result: 'failed' }, count: 4 }],
-  rejections: [{ labels: { reason: 'NodeAffinity' }, count: 2 }],
+  counted: {
+    rejections: new Map([['NodeAffinity', 2]]),
+    restartedPods: 3,
+    orphanedPods: 4,
+    startedContainers: 5,
+    startedInitContainers: 6,
+    sandboxErrors: 7,
+    evictions: 8,
+  },
   residentBytes: 1,
   cpuSeconds: 1,
 };
@@ -221,7 +229,22 @@ describe('the node’s API', () => {
 
   test('row 222: /metrics in Prometheus’ text', async () => {
     const { body } = await ask({ path: '/metrics', over: 'loopback' });
-    assert.match(body, /^kubelet_desired_pods 1$/m);
+    for (const line of [
+      'kubelet_desired_pods{static="true"} 1',
+      'kubelet_active_pods{static="true"} 1',
+      'kubelet_working_pods{lifecycle="sync",config="desired",static="true"} 1',
+      'kubelet_working_pods{lifecycle="terminating",config="orphan",static="true"} 0',
+      'kubelet_restarted_pods_total{static="true"} 3',
+      'kubelet_orphaned_runtime_pods_total 4',
+      'kubelet_started_containers_total{container_type="container"} 5',
+      'kubelet_started_containers_total{container_type="init_container"} 6',
+      'kubelet_started_pods_errors_total 7',
+      'kubelet_evictions{eviction_signal="emptydirfs.limit"} 8',
+      '# TYPE kubelet_evictions counter',
+      '# TYPE kubelet_restarted_pods_total counter',
+    ]) {
+      assert.ok(body.split('\n').includes(line), line);
+    }
     assert.match(body, /^prober_probe_total\{probe_type="Liveness",result="failed"\} 4$/m);
     assert.match(body, /^# TYPE prober_probe_total counter$/m);
     assert.match(body, /^# TYPE kubelet_desired_pods gauge$/m);
@@ -235,6 +258,6 @@ describe('the node’s API', () => {
 test('a node without pods has figures too', async () => {
   const empty: Figures = { ...figures, reports: [], stats: new Map(), probes: [] };
   const { body } = await exposition(empty);
-  assert.match(body, /^kubelet_desired_pods 0$/m);
+  assert.match(body, /^kubelet_desired_pods\{static="true"\} 0$/m);
   assert.ok(metricsOf(empty).every(({ help }) => help !== ''));
 });

@@ -497,3 +497,28 @@ test('row 44 better: what runs of a source that has spoken may go though another
   assert.ok(steps('file') > 0);
   assert.deepEqual([steps('http'), steps('')], [0, 0]);
 });
+
+describe('what runs under the name of a pod that may not begin, and whose manifest nobody remembers', () => {
+  const rejection = { phase: 'Pending', reason: 'Held', message: '', againAt: null } as const;
+  const planned = (observed: ObservedPods) => {
+    const desired = wishes([onePort]);
+    const pods = desired.pods.map(pod => ({ ...pod, rejection }));
+    const memory = EMPTY_MEMORY;
+    const podData = new Set<string>();
+    const wanted = { ...desired, pods };
+    return shorthand(plan({ ...CALM, desired: wanted, observed, memory, podData, now: NOW }));
+  };
+
+  test('goes on while its sandbox lives', () => {
+    assert.deepEqual(planned(running(web)), []);
+  });
+
+  test('is ended once its sandbox is dead: its ports are free, and it cannot be made again', () => {
+    const sandboxes = [sandboxOf(web, { ready: false })];
+    const steps = planned({ ...running(web), sandboxes });
+    assert.ok(
+      steps.includes('stopContainer a0') && steps.includes('stopContainer b0'),
+      steps.join(),
+    );
+  });
+});

@@ -80,6 +80,9 @@ const anEvent = fc.oneof(
   fc.record({ is: fc.constant('editApp' as const) }),
   fc.record({ is: fc.constant('editInit' as const) }),
   fc.record({ is: fc.constant('editPod' as const) }),
+  fc.record({ is: fc.constant('editImage' as const), part: fc.constantFrom('app', 'pod') }),
+  fc.record({ is: fc.constant('imageGone' as const) }),
+  fc.record({ is: fc.constant('imageComes' as const) }),
   fc.record({ is: fc.constant('starting' as const), name: aName }),
   fc.record({ is: fc.constant('hold' as const) }),
   fc.record({ is: fc.constant('release' as const) }),
@@ -110,6 +113,18 @@ function edited(pod: ValidPod, part: 'app' | 'init' | 'pod'): ValidPod {
   return { ...pod, spec: { ...spec, terminationGracePeriodSeconds: grace } };
 }
 
+/** Between two images, one of which may be missing; with the pod's part it becomes another pod. */
+function editImage(world: World, part: 'app' | 'pod'): void {
+  const next = (pod: ValidPod): ValidPod => {
+    const [first, ...rest] = pod.spec.containers;
+    if (first === undefined) return pod;
+    const image = first.image === 'busybox:1' ? 'busybox:2' : 'busybox:1';
+    const moved = { ...pod, spec: { ...pod.spec, containers: [{ ...first, image }, ...rest] } };
+    return part === 'app' ? moved : edited(moved, 'pod');
+  };
+  world.wanted = world.wanted.map(pod => (pod === STILL ? pod : next(pod)));
+}
+
 function edit(world: World, part: 'app' | 'init' | 'pod'): void {
   world.wanted = world.wanted.map(pod => (pod === STILL ? pod : edited(pod, part)));
 }
@@ -138,6 +153,15 @@ function happen(world: World, event: Event): void {
       return edit(world, 'init');
     case 'editPod':
       return edit(world, 'pod');
+    case 'editImage':
+      return editImage(world, event.part === 'app' ? 'app' : 'pod');
+    case 'imageGone':
+      world.unavailable = new Set(['busybox:2']);
+      return;
+    case 'imageComes':
+      world.unavailable = new Set();
+      world.memory = { ...world.memory, failures: new Map() };
+      return;
     case 'starting': {
       const one = world.newest(event.name);
       if (one === undefined) return;
@@ -197,7 +221,7 @@ function neverTwoGenerations({ there, condemned }: World, { key: name, steps }: 
 
 /** Running as the manifest has it, in a sandbox that stays, of a pod that goes on. */
 function leavesAloneWhatIsRight(world: World, plans: readonly PodPlan[]): void {
-  const { pods } = world.desired;
+  const { pods } = world.acting.desired;
   for (const { steps } of plans) {
     for (const step of steps) {
       if (step.do !== 'stopContainer') continue;
@@ -262,6 +286,101 @@ function play(pod: ValidPod, events: readonly Event[], world = new World(pod, ST
   );
   return world;
 }
+
+const LASTING = [
+  manifest('web', { containers: [{ name: 'app0' }, { name: 'app1', ...HOOK }] }),
+  manifest('web', { containers: [{ name: 'app0' }] }),
+  manifest('web', { uid: 'given', containers: [{ name: 'app0' }, { name: 'app1' }] }),
+];
+
+/** What happens to what runs while an edit of it waits for its image. */
+const aMishap = fc.oneof(
+  fc.record({
+    is: fc.constant('exit' as const),
+    name: fc.constantFrom('app0', 'app1'),
+    code: fc.constantFrom(0, 1),
+  }),
+  fc.record({ is: fc.constant('remove' as const), name: fc.constantFrom('app0', 'app1') }),
+  fc.record({
+    is: fc.constant('unhealthy' as const),
+    name: fc.constantFrom('app0', 'app1'),
+    code: fc.constant(0),
+  }),
+  fc.record({ is: fc.constant('killSandbox' as const) }),
+  fc.record({ is: fc.constant('restartAgent' as const) }),
+  fc.record({ is: fc.constant('editApp' as const) }),
+  fc.record({ is: fc.constant('editPod' as const) }),
+);
+
+describe('while an edit waits for its image', () => {
+  const aStory = fc.record({
+    pod: fc.constantFrom(...LASTING),
+    part: fc.constantFrom('app' as const, 'pod' as const),
+    mishaps: fc.array(aMishap, { maxLength: 8 }),
+  });
+
+  const goesOn = (world: World, of: ValidPod) => {
+    const { uid, containerHashes } = wish(of);
+    for (const [name, hash] of containerHashes) {
+      const runs = world.there.containers.filter(
+        one => one.name === name && one.state === 'running',
+      );
+      assert.deepEqual(
+        runs.map(one => [one.pod.uid, one.hash]),
+        [[uid, hash]],
+        name,
+      );
+    }
+  };
+
+  test('what runs goes on and is restarted, over restarts of the agent too; then the edit begins', () => {
+    fc.assert(
+      fc.property(aStory, ({ pod, part, mishaps }) => {
+        const world = play(pod, []);
+        world.unavailable = new Set(['busybox:2']);
+        editImage(world, part);
+        world.settle();
+        for (const mishap of mishaps) {
+          happen(world, mishap);
+          world.settle();
+          world.health = new Map();
+          world.later(700_000);
+          world.settle();
+          goesOn(world, pod);
+        }
+        world.unavailable = new Set();
+        world.later(700_000);
+        world.settle();
+        goesOn(world, world.wanted[0] ?? pod);
+      }),
+      { numRuns: RUNS / 4 },
+    );
+  });
+
+  test('an edit that is taken back has touched nothing', () => {
+    fc.assert(
+      fc.property(aStory, ({ pod, part, mishaps }) => {
+        const world = play(pod, []);
+        world.unavailable = new Set(['busybox:2']);
+        editImage(world, part);
+        const edits = mishaps.filter(({ is }) => is.startsWith('edit') || is === 'restartAgent');
+        for (const one of edits) {
+          happen(world, one);
+          world.settle();
+          world.later(20_000);
+        }
+        world.wanted = [pod, STILL];
+        world.settle();
+        assert.deepEqual(
+          [...new Set(world.taken.map(step => step.do))].includes('stopContainer'),
+          false,
+        );
+        goesOn(world, pod);
+      }),
+      { numRuns: RUNS },
+    );
+  });
+});
 
 describe('whatever happens to a pod', () => {
   test('its plans come to an end, touch nothing that is right and never run two generations', () => {

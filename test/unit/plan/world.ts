@@ -3,14 +3,29 @@
  * then it is planned and applied until nothing is left to do.
  */
 import assert from 'node:assert/strict';
-import { EMPTY_MEMORY, noteExits, noteKills, type Memory } from '../../../agent/pods/back-off.js';
+import { actingWishes, type ActingWishes } from '../../../agent/pods/acting-wishes.js';
+import {
+  crashKey,
+  EMPTY_MEMORY,
+  failureKey,
+  keepFetched,
+  noteExits,
+  noteFailure,
+  noteFetched,
+  noteKills,
+  noteSuccess,
+  type Memory,
+} from '../../../agent/pods/back-off.js';
 import { completionOf, rememberedCompletion } from '../../../agent/pods/completion.js';
 import type { Completion } from '../../../agent/pods/completion.js';
-import type { Desired, DesiredPod } from '../../../agent/pods/desired.js';
+import { stillNamed } from '../../../agent/pods/completion-book.js';
+import { NOTHING_DESIRED, type Desired, type DesiredPod } from '../../../agent/pods/desired.js';
 import type { Health } from '../../../agent/pods/health.js';
+import { without } from '../../../agent/pods/observed-views.js';
 import { plan, type PodPlan } from '../../../agent/pods/plan.js';
 import { instancesOf } from '../../../agent/pods/pod-reports.js';
-import type { Step } from '../../../agent/pods/steps.js';
+import { waitFor, type Step } from '../../../agent/pods/steps.js';
+import { Versions } from '../../../agent/pods/versions.js';
 import type {
   ObservedContainer,
   ObservedPods,
@@ -22,6 +37,17 @@ import { apply, CALM, shorthand, T0, wishes } from '../../support/pods.js';
 /** More rounds than any history needs between two events. */
 const ROUNDS_MAX = 20;
 
+const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+function versionsOn(disk: Map<string, string>): Versions {
+  const store = {
+    all: () => disk,
+    remember: (uid: string, version: string) => void disk.set(uid, version),
+    forget: (uids: readonly string[]) => uids.forEach(uid => disk.delete(uid)),
+  };
+  return new Versions(store, SILENT);
+}
+
 export class World {
   wanted: ValidPod[];
   there: ObservedPods = { sandboxes: [], containers: [] };
@@ -31,6 +57,12 @@ export class World {
   condemned = new Set<string>();
   /** Names of pods that admission holds up, as they are in the manifest. */
   held = new Set<string>();
+  /** Images that cannot be had: a pull of one fails, and with it all that needs it. */
+  unavailable = new Set<string>();
+  /** On the disk: what pods were made from. */
+  readonly #kept = new Map<string, string>();
+  #versions = versionsOn(this.#kept);
+  #acting: ActingWishes = { desired: NOTHING_DESIRED, waiting: [], changing: [] };
   now = T0;
   /** Every step that was ever taken. */
   readonly taken: Step[] = [];
@@ -50,15 +82,46 @@ export class World {
     return { ...desired, pods };
   }
 
+  /** What is acted on since the last look. */
+  get acting(): ActingWishes {
+    return this.#acting;
+  }
+
+  /** As the loop does it. */
+  #look(): ActingWishes {
+    const { desired } = this;
+    const acting = actingWishes({
+      desired,
+      versions: this.#versions.ran,
+      observed: this.there,
+      condemned: this.condemned,
+      memory: this.memory,
+      completions: this.completions,
+    });
+    const { pods } = acting.desired;
+    this.memory = keepFetched(this.memory, acting.changing);
+    this.#versions.note({
+      acting: pods,
+      kept: new Set([...desired.pods, ...pods].map(({ uid }) => uid)),
+      observed: this.there,
+      isObserved: true,
+      isBusyWith: () => false,
+    });
+    this.#acting = acting;
+    return acting;
+  }
+
   plan(): readonly PodPlan[] {
     this.memory = noteExits(this.memory, this.there, this.now);
     this.memory = noteKills(this.memory, this.there, this.health);
     const ids = new Set([...this.there.sandboxes, ...this.there.containers].map(({ id }) => id));
     for (const id of this.condemned) if (!ids.has(id)) this.condemned.delete(id);
-    this.#noteCompletions();
+    const { desired, waiting } = this.#look();
+    this.#noteCompletions(desired);
     return plan({
       ...CALM,
-      desired: this.desired,
+      desired,
+      waiting,
       observed: this.there,
       memory: this.memory,
       health: this.health,
@@ -69,23 +132,18 @@ export class World {
     });
   }
 
-  #noteCompletions(): void {
-    const { pods } = this.desired;
-    const living = (one: { id: string }) => !this.condemned.has(one.id);
-    for (const pod of pods) {
+  #noteCompletions(desired: Desired): void {
+    const observed = without(this.there, this.condemned);
+    for (const pod of desired.pods) {
       if (rememberedCompletion(this.completions, pod) !== null) continue;
-      const { sandboxes, containers } = instancesOf(this.there, pod.uid);
-      const mine = {
-        sandboxes: sandboxes.filter(living),
-        containers: containers.filter(living),
-      };
+      const mine = instancesOf(observed, pod.uid);
       if (pod.rejection !== null && mine.containers.length === 0) continue;
       const context = { pod, memory: this.memory, startedAt: null, now: this.now };
       const completion = completionOf(context, mine);
       if (completion !== null) this.completions.set(pod.uid, completion);
     }
-    const wanted = new Set(pods.map(({ uid }) => uid));
-    for (const uid of this.completions.keys()) if (!wanted.has(uid)) this.completions.delete(uid);
+    const kept = stillNamed(desired, observed);
+    for (const uid of this.completions.keys()) if (!kept.has(uid)) this.completions.delete(uid);
   }
 
   /** What has begun to end, ends fully. */
@@ -103,15 +161,40 @@ export class World {
     }
   }
 
-  /** One plan, and at most `limit` steps of each pod. Returns the steps in short. */
+  /** One plan, and at most `limit` steps of each pod. Returns what was tried in short. */
   round(limit = Number.POSITIVE_INFINITY): string[] {
     const plans = this.plan();
     this.onPlan(plans);
-    const cut = plans.map(one => ({ ...one, steps: one.steps.slice(0, limit) }));
+    const cut = plans.map(one => ({ ...one, steps: this.#possible(one).slice(0, limit) }));
     this.#condemn(cut, limit);
     this.there = apply(this.there, cut, this.now);
     this.taken.push(...cut.flatMap(({ steps }) => steps));
-    return shorthand(cut);
+    // A pull that failed is something that happened, too.
+    return shorthand(plans.map(one => ({ ...one, steps: one.steps.slice(0, limit) })));
+  }
+
+  /** The steps that succeed; what becomes of the images is remembered. */
+  #possible({ steps, desired, isFetching }: PodPlan): readonly Step[] {
+    const failed = new Set<Step>();
+    for (const [at, step] of steps.entries()) {
+      const needsFailed = steps
+        .slice(0, at)
+        .some(earlier => failed.has(earlier) && waitFor(step, earlier) === 'success');
+      if (needsFailed) failed.add(step);
+      if (step.do !== 'pullImage') continue;
+      const key = failureKey('image', step.uid, step.image);
+      if (this.unavailable.has(step.image)) {
+        failed.add(step);
+        const failure = { kind: 'image', key, reason: 'ErrImagePull', message: 'no' } as const;
+        this.memory = noteFailure(this.memory, failure, this.now);
+        continue;
+      }
+      this.memory = noteSuccess(this.memory, key);
+      if (!isFetching) continue;
+      const hash = desired?.containerHashes.get(step.container) ?? '';
+      this.memory = noteFetched(this.memory, crashKey(step.uid, step.container, hash));
+    }
+    return steps.filter(step => !failed.has(step));
   }
 
   /** Until nothing is left to do now; the steps of each round. */
@@ -179,6 +262,7 @@ export class World {
     this.memory = EMPTY_MEMORY;
     this.health = new Map();
     this.condemned = new Set();
+    this.#versions = versionsOn(this.#kept);
   }
 
   later(ms: number): void {

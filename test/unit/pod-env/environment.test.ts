@@ -28,7 +28,7 @@ const facts: EnvFacts = {
     ephemeralStorageBytes: 10 * 1024 ** 3,
     hostIP: '10.0.0.7',
   }),
-  podIP: '172.17.0.9',
+  podIPs: ['172.17.0.9'],
   objects,
   files: new Map([
     ['work/app/env', "A='from the file'\nEMPTY=''\nLONG='" + 'x'.repeat(33_000) + "'\n"],
@@ -197,6 +197,22 @@ describe('rows 145, 146: fieldRef', () => {
       assert.equal(valuesOf({ env: field(path) })['V'], wanted);
     });
   }
+
+  test('each of several addresses, with a comma between', () => {
+    const variables = [
+      { name: 'POD', valueFrom: { fieldRef: { fieldPath: 'status.podIPs' } } },
+      { name: 'ONE', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
+      { name: 'HOST', valueFrom: { fieldRef: { fieldPath: 'status.hostIPs' } } },
+    ];
+    const container = { name: 'app', env: variables } as Container;
+    const { values } = environment(container, manifest('web'), {
+      ...facts,
+      node: nodeFactsOf({ hostIP: '10.0.0.7', hostIPs: ['10.0.0.7', 'fd01::7'] }),
+      podIPs: ['172.17.0.9', 'fd00::9'],
+    });
+    const seen = ['POD', 'ONE', 'HOST'].map(name => values.get(name));
+    assert.deepEqual(seen, ['172.17.0.9,fd00::9', '172.17.0.9', '10.0.0.7,fd01::7']);
+  });
 
   test('only what names the pod’s address waits for it', () => {
     const container = (path: string) => ({ name: 'app', env: field(path) }) as Container;

@@ -62,17 +62,17 @@ describe('managed files', () => {
 
   test('rows 174, 175: written in place with mode 0644, so that running containers see it', async () => {
     const desired = wish(manifest('web'));
-    await writeHosts(desired, '', tools);
+    await writeHosts(desired, [], tools);
     const path = join(dir, 'pods', desired.uid, 'etc-hosts');
     const before = statSync(path);
-    await writeHosts(desired, '', tools);
+    await writeHosts(desired, [], tools);
     // Who reads it while a sibling starts finds it whole: what is the same is not written again.
     assert.equal(statSync(path).mtimeMs, before.mtimeMs);
-    await writeHosts(desired, '10.9.9.9', tools);
+    await writeHosts(desired, ['10.9.9.9'], tools);
     assert.match(readFileSync(path, 'utf8'), /\n10\.9\.9\.9\tweb-edge1\n$/);
     assert.equal(statSync(path).ino, before.ino);
     assert.equal(before.mode & 0o777, 0o644);
-    await writeHosts(desired, '', tools);
+    await writeHosts(desired, [], tools);
     assert.doesNotMatch(readFileSync(path, 'utf8'), /10\.9/);
   });
 
@@ -80,7 +80,7 @@ describe('managed files', () => {
     const desired = wish(manifest('masked'));
     const umask = process.umask(0o077);
     try {
-      await writeHosts(desired, '', tools);
+      await writeHosts(desired, [], tools);
       await writeResolvConf(desired, tools);
     } finally {
       process.umask(umask);
@@ -92,7 +92,7 @@ describe('managed files', () => {
 
   test('row 175: with the host’s network the node’s own lines stand in it', async () => {
     const desired = wish(manifest('shared', { spec: { hostNetwork: true } }));
-    await writeHosts(desired, '10.9.9.9', tools);
+    await writeHosts(desired, ['10.9.9.9'], tools);
     const text = readFileSync(join(dir, 'pods', desired.uid, 'etc-hosts'), 'utf8');
     assert.equal(text, '# Kubernetes-managed hosts file (host network).\n127.0.0.1 node\n');
   });

@@ -91,17 +91,22 @@ describe('the hosts file', () => {
   const rows: readonly [string, string, string][] = [
     [
       'row 174: the pod’s address and name',
-      hostsFile('1.2.3.4', names, []),
+      hostsFile(['1.2.3.4'], names, []),
       `# Kubernetes-managed hosts file.\n${LOOPBACK_LINES}1.2.3.4\tweb\n`,
     ],
     [
       'row 174: full name, host name, aliases',
-      hostsFile('1.2.3.4', { hostname: 'web', domain: 'sub.x' }, ALIASES),
+      hostsFile(['1.2.3.4'], { hostname: 'web', domain: 'sub.x' }, ALIASES),
       `# Kubernetes-managed hosts file.\n${LOOPBACK_LINES}1.2.3.4\tweb.sub.x\tweb\n${ALIAS_LINES}`,
     ],
     [
+      'row 174: a line for each address of the pod',
+      hostsFile(['1.2.3.4', 'fd00::4'], names, []),
+      `# Kubernetes-managed hosts file.\n${LOOPBACK_LINES}1.2.3.4\tweb\nfd00::4\tweb\n`,
+    ],
+    [
       'row 175: without an address yet no name',
-      hostsFile('', names, []),
+      hostsFile([], names, []),
       `# Kubernetes-managed hosts file.\n${LOOPBACK_LINES}`,
     ],
     [

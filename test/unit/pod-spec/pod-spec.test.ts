@@ -26,7 +26,7 @@ function spec(container: Partial<Container>, options: PodOptions = {}): Containe
   assert.ok(first !== undefined);
   const { values } = environment(first, pod.pod, {
     node: facts.node,
-    podIP: '172.17.0.9',
+    podIPs: ['172.17.0.9'],
     objects: NO_CONFIG_OBJECTS,
     files: new Map(),
   });

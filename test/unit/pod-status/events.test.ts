@@ -201,7 +201,7 @@ describe('what is so and stays so', () => {
       told.map(({ reason, message }) => `${reason} ${message}`),
       ['NodePorts taken', 'Admitted May start: NodePorts holds no more', 'NodePorts taken'],
     );
-    assert.deepEqual([...one.rejections], [['NodePorts', 2]], 'row 222');
+    assert.deepEqual([...one.tallies.figures.rejections], [['NodePorts', 2]], 'row 222');
   });
 
   test('an init container’s events name its place', () => {

@@ -21,7 +21,6 @@ const failed = (name: string) => status(name, ended(-1));
 const waiting = (name: string) => status(name, { waiting: {} });
 const waitingAfter = (name: string, exitCode: number) =>
   status(name, { waiting: {} }, { lastState: ended(exitCode) });
-const replaced = (name: string) => status(name, { waiting: {} }, { lastState: { running: {} } });
 
 const SIDECAR = { restartPolicy: 'Always' };
 
@@ -49,7 +48,6 @@ const TABLES: readonly { name: string; spec: PodSpec; rows: readonly Row[] }[] =
       ['one runs, of the other nothing is known', [running('A')], 'Pending'],
       ['one runs, one waits and never ran', [running('A'), waiting('B')], 'Pending'],
       ['one runs, one is in a crash loop', [running('A'), waitingAfter('B', 0)], 'Running'],
-      ['one runs, the other runs on as it was', [running('A'), replaced('B')], 'Running'],
     ],
   },
   {

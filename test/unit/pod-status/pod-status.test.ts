@@ -172,16 +172,23 @@ describe('podStatus', () => {
     assert.equal(made.phase, 'Running');
   });
 
-  test('an edit whose image cannot be had waits, and its former container is shown as running on', () => {
-    const other = containerOf(pod, 'b', { hash: 'former' });
-    const memory = failing('image', 'busybox:1', 'ErrImagePull');
-    const made = status(pod, [containerOf(pod, 'a'), other], { memory });
-    const [, second] = made.containerStatuses ?? [];
-    assert.equal(second?.state?.waiting?.reason, 'ErrImagePull');
-    assert.ok(second.lastState?.running !== undefined);
-    assert.equal(second.ready, false);
-    assert.equal(made.phase, 'Running');
-  });
+  const formerRuns = containerOf(pod, 'b', { hash: 'former', image: 'busybox:0' });
+  const successor = containerOf(pod, 'b', { attempt: 1, state: 'created' });
+  for (const [says, runs] of [
+    ['an edit cannot be made', [formerRuns]],
+    ['the next was only made so far', [formerRuns, successor]],
+  ] as const) {
+    test(`a container that runs is shown as what it is while ${says}`, () => {
+      const memory = failing('image', 'busybox:1', 'ErrImagePull');
+      const made = status(pod, [containerOf(pod, 'a'), ...runs], { memory });
+      const [, second] = made.containerStatuses ?? [];
+      assert.notEqual(second?.state?.running, undefined);
+      assert.deepEqual(second?.lastState, {});
+      assert.deepEqual([second.ready, second.image], [true, 'busybox:0']);
+      assert.equal(second.containerID, `docker://${formerRuns.id}`);
+      assert.equal(made.phase, 'Running');
+    });
+  }
 
   test('conditions in the kubelet’s order; times move only with the status (rows 193, 194)', () => {
     const before = status(pod, [containerOf(pod, 'a')]);
@@ -215,6 +222,34 @@ describe('podStatus', () => {
     assert.deepEqual([before.hostIP, before.podIP], ['10.0.0.7', '172.17.0.2']);
     const over = status(pod, [], { ready: false, previous: before });
     assert.equal(status(pod, [], { ready: true, previous: over }).podIP, '172.17.0.2');
+  });
+
+  test('row 201: on networks of both kinds every address is listed, the IPv4 one first', () => {
+    const both = ['172.17.0.2', 'fd00::2'];
+    const asked = {
+      ...NOTHING_KNOWN,
+      hostIPs: ['10.0.0.7', 'fd01::7'],
+      now: NOW,
+      memory: EMPTY_MEMORY,
+    };
+    const there = {
+      sandboxes: [sandboxOf(pod, { ip: '172.17.0.2', ips: both })],
+      containers: [containerOf(pod, 'app')],
+    };
+    const own = podStatus({ ...asked, desired: pod, there });
+    assert.deepEqual([own.podIP, own.podIPs], ['172.17.0.2', both.map(ip => ({ ip }))]);
+    const ofHost = [{ ip: '10.0.0.7' }, { ip: 'fd01::7' }];
+    assert.deepEqual([own.hostIP, own.hostIPs], ['10.0.0.7', ofHost]);
+    const spec = { ...pod.pod.spec, hostNetwork: true };
+    const desired = { ...pod, pod: { ...pod.pod, spec } };
+    assert.deepEqual(podStatus({ ...asked, desired, there }).podIPs, ofHost);
+    const over = podStatus({
+      ...asked,
+      desired: pod,
+      there: { sandboxes: [], containers: [] },
+      previous: own,
+    });
+    assert.deepEqual(over.podIPs, own.podIPs, 'they stay when the sandbox is gone');
   });
 
   test('the time of start comes from the engine, so it survives a restart of the agent', () => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { probeTargets } from '../../../agent/pods/probe-targets.js';
+import type { DesiredPod } from '../../../agent/pods/desired.js';
 import { stopContainers } from '../../../agent/pods/stop-order.js';
 import type { ObservedSandbox } from '../../../agent/runtime/runtime.js';
 import { containerOf, manifest, sandboxOf, wish } from '../../support/pods.js';
@@ -32,5 +33,26 @@ describe('rows 105, 106: the address of a pod', () => {
     const pod = wish(manifest('web'));
     const observed = { sandboxes: [], containers: [containerOf(pod, 'app')] };
     assert.equal(probeTargets({ wanted: [pod], ending: [], observed })[0]?.host, '');
+  });
+});
+
+describe('what a container is asked', () => {
+  const probe = (port: number) => ({
+    containers: [{ name: 'app', readinessProbe: { tcpSocket: { port } } }],
+  });
+  const former = wish(manifest('web', probe(1)));
+  const next = wish(manifest('web', probe(2)));
+  const observed = { sandboxes: [sandboxOf(former)], containers: [containerOf(former, 'app')] };
+  const portOf = (versions: ReadonlyMap<string, DesiredPod>) => {
+    const targets = probeTargets({ wanted: [next], ending: [], observed, versions });
+    return targets.map(({ container }) => container.readinessProbe?.tcpSocket?.port);
+  };
+
+  test('is what its own version says, until it ends', () => {
+    assert.deepEqual(portOf(new Map([[former.uid, former]])), [1]);
+  });
+
+  test('is nothing when its version is not known', () => {
+    assert.deepEqual(portOf(new Map()), []);
   });
 });

@@ -387,6 +387,28 @@ describe('the node’s shutdown', () => {
     await node.until('it runs again', () => node.phase('plain') === 'Running');
   });
 
+  test('row 188: an edit that is held, or that comes during it, does not begin either', async () => {
+    const { node } = newNode();
+    node.engine.program = () => ({ kind: 'runs', ignoresTerm: true });
+    const names = ['held', 'edited', 'other'] as const;
+    await started(node, ...names.map(name => pod(name, { grace: 5 })));
+    const next = (name: string, container: object, spec: PodOptions['spec'] = {}) =>
+      pod(name, { grace: 5, containers: [{ name: 'app', ...container }], spec });
+    const held = next('held', { image: 'busybox:2' }, { hostname: 'moved' });
+    node.source.say(held, pod('edited', { grace: 5 }), pod('other', { grace: 5 }));
+    await node.until('it is held', () => node.pods.planText().includes('waits'));
+    const from = node.clock.now();
+    let isOver = false;
+    const shutdown = node.pods.shutdown(shutdownPeriods(30, 10)).then(() => (isOver = true));
+    await node.until('all were told', () => node.engine.stops.length === 3);
+    node.engine.registry.add('busybox:2');
+    node.source.say(held, next('edited', { args: ['x'] }), next('other', {}, { hostname: 'y' }));
+    await node.until('the shutdown is over', () => isOver);
+    await shutdown;
+    await node.until('an hour later', () => node.clock.now() > from + 3_600_000, 7_200_000);
+    for (const name of names) assert.equal(node.running(name), undefined, name);
+  });
+
   test('row 68: an end that is under way gets shorter, and never longer', async () => {
     const { node } = newNode();
     node.engine.program = () => ({ kind: 'runs', ignoresTerm: true });

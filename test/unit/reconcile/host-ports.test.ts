@@ -162,7 +162,8 @@ class Histories {
 
   /** Nothing is under way, and no pods that wait could take the place of what runs of them. */
   #isSettled(): boolean {
-    if (this.node.pods.planText() !== 'nothing to do') return false;
+    const lines = this.node.pods.planText().split('\n');
+    if (lines.some(line => line !== 'nothing to do' && !line.includes('waits: '))) return false;
     const waiting = this.#manifests().filter(pod => !this.#isRunning(pod));
     const isRefused = (pod: ValidPod) =>
       this.node.report(pod.metadata.name)?.pod.status?.reason === NODE_PORTS;

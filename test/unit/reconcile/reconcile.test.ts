@@ -183,21 +183,6 @@ describe('the loop', () => {
     assert.ok(later.indexOf('removeSandbox') < later.indexOf('runSandbox'), later.join());
   });
 
-  test('while the image of an edit cannot be pulled the container before it runs on', async () => {
-    const node = newNode();
-    node.source.say(web);
-    await node.until('web runs', () => node.phase('web') === 'Running');
-    const id = node.running('web')?.id;
-    node.source.say(manifest('web', { containers: [{ name: 'app', image: 'busybox:2' }] }));
-    const waiting = () =>
-      node.report('web')?.pod.status?.containerStatuses?.[0]?.state?.waiting?.reason;
-    await node.until('the failure shows', () => waiting() === 'ErrImagePull');
-    await node.until('the wait shows', () => waiting() === 'ImagePullBackOff');
-    assert.equal(node.running('web')?.id, id);
-    node.engine.registry.add('busybox:2');
-    await node.until('the edit runs', () => node.running('web')?.image === 'busybox:2');
-  });
-
   test('row 66: of many quick edits the last one runs and nothing is left over', async () => {
     const node = newNode();
     node.engine.program = () => ({ kind: 'runs', ignoresTerm: true });

@@ -83,17 +83,22 @@ describe('row 145: the address of a sandbox', () => {
       HostConfig: { NetworkMode: 'bridge' },
       State: { Running: true },
       NetworkSettings: { Networks: Object.fromEntries(networks.entries()) },
-    } as unknown as ContainerInspectInfo).ip;
-  const rows: [string, object[], string][] = [
-    ['IPv4', [{ IPAddress: '172.17.0.2', GlobalIPv6Address: '' }], '172.17.0.2'],
-    ['IPv4 before IPv6', [{ IPAddress: '172.17.0.2', GlobalIPv6Address: 'fd00::2' }], '172.17.0.2'],
-    ['IPv6 alone', [{ IPAddress: '', GlobalIPv6Address: 'fd00::2' }], 'fd00::2'],
-    ['none yet', [{ IPAddress: '' }], ''],
-    ['none with the host’s network', [], ''],
+    } as unknown as ContainerInspectInfo);
+  const rows: [string, object[], string[]][] = [
+    ['IPv4', [{ IPAddress: '172.17.0.2', GlobalIPv6Address: '' }], ['172.17.0.2']],
+    [
+      'IPv4 before IPv6',
+      [{ IPAddress: '172.17.0.2', GlobalIPv6Address: 'fd00::2' }],
+      ['172.17.0.2', 'fd00::2'],
+    ],
+    ['IPv6 alone', [{ IPAddress: '', GlobalIPv6Address: 'fd00::2' }], ['fd00::2']],
+    ['none yet', [{ IPAddress: '' }], []],
+    ['none with the host’s network', [], []],
   ];
   for (const [says, networks, wanted] of rows) {
     test(says, () => {
-      assert.equal(addressOf(...networks), wanted);
+      const { ip, ips } = addressOf(...networks);
+      assert.deepEqual([ip, ips], [wanted[0] ?? '', wanted]);
     });
   }
 });

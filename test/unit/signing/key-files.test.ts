@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,6 +22,7 @@ import { CliError } from '../../../protocol/cli-error.js';
 import { canonicalJson } from '../../../protocol/canonical.js';
 import { countSignatures, openEnvelope } from '../../../protocol/envelope.js';
 import { keyId, rawPublicKey } from '../../../protocol/keys.js';
+import { onTerminal } from '../../support/terminal.js';
 
 const dir = mkdtempSync(join(tmpdir(), 'fl-keys-'));
 after(() => rmSync(dir, { recursive: true }));
@@ -43,6 +44,10 @@ const refusedWith = (pattern: RegExp) => (error: unknown) => {
 const PHRASE = 'correct horse battery';
 const key = generateKeyPairSync('ed25519').privateKey;
 const publicKey = rawPublicKey(key);
+
+function hasAge(): boolean {
+  return spawnSync('age', ['--version']).status === 0;
+}
 
 function sshKey(name: string, options: readonly string[] = ['-t', 'ed25519', '-N', '']): string {
   execFileSync('ssh-keygen', ['-q', '-C', 'anna@desk', '-f', at(name), ...options]);
@@ -82,6 +87,12 @@ describe('key files', () => {
       readKeyFile(at('locked'), saying('wrong')),
       refusedWith(/wrong passphrase/),
     );
+  });
+
+  test('with a passphrase are opened by the stock age', { skip: !hasAge() }, async () => {
+    const pem = at('opened.pem');
+    await onTerminal(['age', '-d', '-o', pem, at('locked')], [[/passphrase: ?$/i, PHRASE]]);
+    assert.equal(rawPublicKey(createPrivateKey(readFileSync(pem))), publicKey);
   });
 
   test('are never written over, neither of the two', async () => {
