@@ -15,10 +15,10 @@ interface InitOptions {
   bundlePodSecurity?: string;
   bundleMinHostPort?: string;
   bundleHostPath?: string[];
-  offlineRoot?: boolean;
-  root?: string;
   bundleNodeLabel?: string[];
   bundleMaxNodes?: string;
+  offlineRoot?: boolean;
+  root?: string;
 }
 
 const collect = (value: string, previous: string[] | undefined) => [...(previous ?? []), value];
