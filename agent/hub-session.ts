@@ -7,6 +7,7 @@ import { topicsOf } from '../protocol/topics.js';
 import { startIntake, type Intake, type IntakeOptions } from './intake/intake.js';
 import { startLink } from './link/link.js';
 import { presenceMaker } from './report/node.js';
+import { Commands } from './intake/commands.js';
 import { startReport, type Report, type ReportOptions } from './report/report.js';
 
 export interface HubSessionOptions
@@ -42,7 +43,7 @@ export interface HubSession {
 export function startHubSession(options: HubSessionOptions): HubSession {
   const { identity, journal, clock, random, randomId, log } = options;
   const topics = topicsOf(identity.fleet);
-  const own = (kind: 'ack' | 'presence') => topics.node(identity.node, kind);
+  const own = (kind: 'ack' | 'presence' | 'command') => topics.node(identity.node, kind);
   // Link, intake and report know each other: what is called before all are there waits for the
   // first look.
   let report: Report | null = null;
@@ -60,20 +61,28 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     onHub: (hub, isNew) => report?.hub(hub, isNew),
   });
   report = startReport({ ...options, link: viaLink, intake: () => intake.state() });
+  const commands = new Commands({ ...options, link: viaLink, root: () => intake.state().root });
+  const makePresence = presenceMaker(identity, journal, randomId);
   const receive = (topic: string, payload: Buffer) => {
     const address = topics.parse(topic);
     if (!address || ('node' in address && address.node !== identity.node)) return;
-    if (address.kind !== 'ack') return intake.receive(address, topic, payload);
-    const refusal = report.ack(payload);
+    if (address.kind !== 'ack' && address.kind !== 'command') {
+      return intake.receive(address, topic, payload);
+    }
+    const refusal = address.kind === 'ack' ? report.ack(payload) : commands.receive(payload);
     if (refusal) intake.refused(refusal, payload, topic);
   };
   journal.onEvent = () => report.changed();
   link = startLink({
     brokers: options.brokers,
     clientId: identity.node,
-    topics: [...intake.topics(), own('ack'), own('presence')],
+    topics: [...intake.topics(), own('ack'), own('presence'), own('command')],
     openSocket: options.openSocket,
-    presence: presenceMaker(identity, journal, randomId),
+    presence: () => {
+      const presence = makePresence();
+      commands.begin(presence.session);
+      return presence;
+    },
     onMessage: receive,
     onUp: () => {
       options.onLink?.up();

@@ -8,11 +8,18 @@ import type {
   RenewDocument,
   RotateDocument,
 } from './documents/enrolment.js';
-import type { AckDocument, AnswerDocument, HubDocument, MarkDocument } from './documents/hub.js';
+import type {
+  AckDocument,
+  AnswerDocument,
+  CommandDocument,
+  HubDocument,
+  MarkDocument,
+} from './documents/hub.js';
 import type {
   EventDocument,
   PodDocument,
   PresenceDocument,
+  ReplyDocument,
   RequestDocument,
   StatusDocument,
 } from './documents/node.js';
@@ -36,6 +43,7 @@ interface HubDocuments {
   mark: MarkDocument;
   answer: AnswerDocument;
   ack: AckDocument;
+  command: CommandDocument;
   joined: JoinedDocument;
 }
 
@@ -45,6 +53,7 @@ export interface NodeDocuments {
   status: StatusDocument;
   pod: PodDocument;
   event: EventDocument;
+  reply: ReplyDocument;
   join: JoinDocument;
   renew: RenewDocument;
   rotate: RotateDocument;
@@ -55,6 +64,7 @@ const HUB_VALIDATORS: Record<keyof HubDocuments, Validator> = {
   mark: validate.validateMarkDocument,
   answer: validate.validateAnswerDocument,
   ack: validate.validateAckDocument,
+  command: validate.validateCommandDocument,
   joined: validate.validateJoinedDocument,
 };
 
@@ -64,6 +74,7 @@ const NODE_VALIDATORS: Record<keyof NodeDocuments, Validator> = {
   status: validate.validateStatusDocument,
   pod: validate.validatePodDocument,
   event: validate.validateEventDocument,
+  reply: validate.validateReplyDocument,
   join: validate.validateJoinDocument,
   renew: validate.validateRenewDocument,
   rotate: validate.validateRotateDocument,

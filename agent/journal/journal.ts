@@ -17,6 +17,7 @@ import { begin, RESET_MESSAGES, resetReason, type ResetReason } from './begin.js
 import * as content from './content.js';
 import { isDiskError, JournalError, openDatabase, unusable, type Connection } from './database.js';
 import { historyHead, type Transition } from './history.js';
+import { keptContent, type KeptContent } from './kept-content.js';
 import * as outbox from './outbox.js';
 import * as trust from './trust.js';
 import { readTwin, writeTwin, type Twin } from './twin.js';
@@ -179,6 +180,10 @@ export class Journal implements EventSink {
   // content
 
   /** The digest that this node knows for a revision's number. */
+  kept(): KeptContent {
+    return keptContent(this.#db);
+  }
+
   knownDigest(bundle: BundleName, revision: number): string | null {
     return content.knownDigest(this.#db, bundle, revision);
   }
@@ -338,13 +343,9 @@ export class Journal implements EventSink {
   }
 
   #twin(): Twin {
-    return {
-      journal: this.id,
-      boot: this.boot,
-      rootVersion: this.#root?.document.version ?? 0,
-      epoch: this.#accepted?.epoch ?? 0,
-      generation: this.#accepted?.generation ?? 0,
-    };
+    const { id: journal, boot } = this;
+    const { epoch = 0, generation = 0 } = this.#accepted ?? {};
+    return { journal, boot, rootVersion: this.#root?.document.version ?? 0, epoch, generation };
   }
 }
 

@@ -31,6 +31,7 @@ export const READS: StatusDocument['reads'] = {
   hub: [1],
   answer: [1],
   ack: [1],
+  command: [1],
 };
 
 type Json = Record<string, unknown>;

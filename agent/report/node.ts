@@ -22,6 +22,11 @@ export function stampOf(
   return { fleet, node, journal: journal.id, boot: journal.boot };
 }
 
+/** Presence of one CONNECT, and the session that it announces. */
+export interface AnnouncedPresence extends Presence {
+  readonly session: string;
+}
+
 /**
  * A maker of presence documents: each CONNECT has its own number and session, its will signed
  * beforehand.
@@ -30,12 +35,13 @@ export function presenceMaker(
   identity: NodeIdentity,
   journal: Pick<Journal, 'id' | 'boot' | 'nextCounter'>,
   randomId: () => string,
-): () => Presence {
+): () => AnnouncedPresence {
   const topic = topicsOf(identity.fleet).node(identity.node, 'presence');
   return () => {
     const n = journal.nextCounter();
     const base = { ...stampOf(identity, journal), n, session: randomId() };
     const document = (online: boolean) => seal('presence', { ...base, online }, [identity.signer]);
-    return { topic, will: document(false), birth: document(true) };
+    const { session } = base;
+    return { topic, session, will: document(false), birth: document(true) };
   };
 }

@@ -15,6 +15,7 @@ import {
   type NodeWriter,
   type RootWriter,
 } from '../ports.js';
+import type { Recovery } from '../recovery/recovery.js';
 import type { Store } from '../store/store.js';
 import { dispatch } from './dispatch.js';
 import { buildRouter, type Router } from './router.js';
@@ -27,6 +28,7 @@ import { namespaceRoutes } from './routes/namespaces.js';
 import { nodeRoutes } from './routes/nodes.js';
 import { objectRoutes } from './routes/objects.js';
 import { podRoutes } from './routes/pods.js';
+import { recoveryRoutes } from './routes/recovery.js';
 import { revisionRoutes } from './routes/revisions.js';
 import { rootRoutes } from './routes/root.js';
 import { standingRoutes } from './routes/standing.js';
@@ -42,6 +44,7 @@ export interface ApiParts {
   readonly bundles: BundleWriter;
   readonly nodes: NodeWriter;
   readonly enrolment: Enrolment;
+  readonly recovery: Pick<Recovery, 'state' | 'finish'>;
   readonly roots: RootWriter;
   readonly clock: Clock;
   readonly log: Log;
@@ -84,6 +87,7 @@ function buildRoutes(parts: ApiParts): Router {
     ...bundleRoutes(parts),
     ...revisionRoutes(parts.store),
     ...tokenRoutes(parts),
+    ...recoveryRoutes(parts),
     ...rootRoutes(parts.roots),
     ...standingRoutes(parts),
   ]);

@@ -45,7 +45,7 @@ export function applyCommand(context: Context): Command {
     .addHelpText(
       'after',
       '\nExamples:\n  flotilla apply -f ./web --all-nodes\n  flotilla apply -f pod.yaml --bundle web --nodes site=harbour --wait\n' +
-        '  cat *.yaml | flotilla apply -f - --bundle web --prune',
+        '  cat *.yaml | flotilla apply -f - --bundle web --prune\n  flotilla apply -f web.bundle --all-nodes     # signed elsewhere: flotilla bundle build',
     )
     .action((options: ApplyOptions) =>
       connected(context, options, hub => apply(context, hub, options)),

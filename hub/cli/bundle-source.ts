@@ -26,7 +26,7 @@ export function inputOptions(command: Command): Command {
   return withConnection(command)
     .requiredOption(
       '-f, --filename <path>',
-      'file, folder or - for stdin; may be given again',
+      'file, folder or - for stdin, may be given again; or one bundle file to apply or diff',
       collect,
     )
     .option('-R, --recursive', 'read folders below the folder too')

@@ -7,7 +7,7 @@ import type { Verified, TrustedRoot } from '../../protocol/verified.js';
 import { openNodeDocument, type NodeDocuments } from '../../protocol/verify-messages.js';
 import type { NodeMessage, NodeMessenger } from '../link/messages.js';
 import type { NodeObject, PodObject } from '../objects.js';
-import { StoreError, type Actor, type Store } from '../store/store.js';
+import { StoreError, type Actor, type ReporterRecord, type Store } from '../store/store.js';
 import { nameBeside } from './mirror.js';
 import {
   outdatedPods,
@@ -25,7 +25,16 @@ import { PodRepair } from './pod-repair.js';
 import { CloneGuard } from './quarantine.js';
 import { Requests, type RequestParts } from './requests.js';
 
+/** Hears what nodes say once it is verified and recorded. */
+export interface NodeListener {
+  /** The newest in the order of a node's presences. */
+  presence(document: NodeDocuments['presence']): void;
+  /** Of the node's current journal. */
+  reply(document: NodeDocuments['reply']): void;
+}
+
 export interface IngestParts extends RequestParts, NodeWriteParts {
+  readonly listener?: NodeListener | undefined;
   readonly store: Store;
   readonly root: () => TrustedRoot;
   readonly messenger: NodeMessenger;
@@ -151,11 +160,22 @@ class NodeIngest implements Ingest {
       for (const { kind, document } of opened) {
         const isCurrent = document.journal === state?.reporter.journal;
         if (kind === 'request' && isCurrent) await this.#requests.answer(document);
+        if (isCurrent) this.#tell(kind, document, state.reporter);
       }
     } catch (error) {
       // Nothing was acknowledged: the node says it again.
       this.#parts.log.error('recording the reports of a node failed', { node, error });
     }
+  }
+
+  #tell(kind: Opened['kind'], document: Opened['document'], reporter: ReporterRecord): void {
+    const { listener } = this.#parts;
+    if (kind === 'reply') listener?.reply(document as NodeDocuments['reply']);
+    if (kind !== 'presence') return;
+    const presence = document as NodeDocuments['presence'];
+    const { presenceBoot, presenceN, online } = reporter;
+    const isNewest = presence.boot === presenceBoot && presence.n === presenceN;
+    if (isNewest && presence.online === online) listener?.presence(presence);
   }
 
   async #identityOf(node: string): Promise<string | null> {
@@ -250,6 +270,7 @@ class NodeIngest implements Ingest {
       case 'pod':
         return withPod(current, one.document, await this.#nameFor(current, one.document));
       case 'request':
+      case 'reply':
         return current;
     }
   }

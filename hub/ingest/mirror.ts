@@ -19,6 +19,7 @@ import { isStandingCondition } from '../enrolment/standing-conditions.js';
 import type { EventSpec, NodeExtra, NodeObject, PodExtra, RecordedPod } from '../objects.js';
 import { isLabelKey, isLabelValue } from '../selectors.js';
 import { isFields, reportedStatus, strings } from './reported-status.js';
+import { RESTORING } from '../recovery/restored-store.js';
 import type { ObjectDraft, ReporterRecord } from '../store/store.js';
 
 const ANNOTATION = {
@@ -134,7 +135,8 @@ function conditionsOf({ node, status, reporter, now }: NodeSaid): NodeCondition[
     now,
   });
   const heartbeat = status ? seconds(now) : (was?.lastHeartbeatTime ?? seconds(now));
-  return [{ type: 'Ready', lastHeartbeatTime: heartbeat, ...ready }, ...own, ...standing];
+  const ofHub = status ? before.filter(c => c.type === RESTORING) : [];
+  return [{ type: 'Ready', lastHeartbeatTime: heartbeat, ...ready }, ...own, ...standing, ...ofHub];
 }
 
 interface ReadinessInput {

@@ -179,7 +179,12 @@ async function nextRevision(
       name,
       manifests,
       // Below the root's floor nothing runs.
-      lastRevision: Math.max(last?.revision ?? 0, floor - 1),
+      lastRevision: Math.max(
+        last?.revision ?? 0,
+        floor - 1,
+        await store.highestRevision(namespace, name),
+      ),
+      formerRevisions: former.map(record => record.revision),
       lastRollbackFloor: last ? rollbackFloorOf(last) : 0,
       issued: new Date(clock.now()).toISOString(),
       createdBy: actor.name,

@@ -17,6 +17,7 @@ import {
   type SignedAssignment,
 } from './director.js';
 import type { BundleObject, NodeObject } from '../objects.js';
+import { heldNodes } from '../recovery/held-nodes.js';
 import { candidateOf, decide, rollUp, runningOn, type Candidate } from './rollout.js';
 import { placesIn, tellReach, type FleetPlaces } from './places.js';
 import { limitOfBundle } from './reach-check.js';
@@ -147,6 +148,7 @@ function next({ root, hubSigner, clock }: AssigningParts, of: NextOf): SignedAss
     nodeKey: of.nodeKey,
     bundles: of.bundles,
     current,
+    generationFloor: of.current?.generation ?? 0,
     nonce: of.nonce,
     now: clock.now(),
   });
@@ -162,15 +164,20 @@ async function freshAssignment(parts: ControllerParts, node: string, nonce: stri
     const identity = await store.identity(node);
     const object = (await store.get('Node', '', node)) as NodeObject | null;
     if (identity?.state !== 'active' || identity.suspectedAt !== null || !object) return;
+    // Said again by the node later: it is sent nothing before it was heard.
+    if ((await heldNodes(store, parts.root().document.epoch)).has(node)) return;
     const current = await store.assignment(node);
     const assigned = current ? assignmentOf(current).bundles : [];
-    const offered = await candidates(parts);
+    const isLearning = (await store.recovery())?.learning === true;
+    const offered = isLearning ? [] : await candidates(parts);
     const places = await placesIn(store, offered);
     const { labels: enrolled } = identity;
-    const bundles = decide(offered, {
-      ...{ labels: object.metadata.labels, assigned, running: runningOn(object) },
-      hasPlace: candidate => places.take(candidate, { node, labels: enrolled }),
-    });
+    const bundles = isLearning
+      ? assigned
+      : decide(offered, {
+          ...{ labels: object.metadata.labels, assigned, running: runningOn(object) },
+          hasPlace: candidate => places.take(candidate, { node, labels: enrolled }),
+        });
     const nodeKey = keyId(identity.identityKey);
     const signed = next(parts, { node, nodeKey, nonce, bundles, current });
     try {
@@ -232,6 +239,10 @@ async function nextAssignments(parts: AssigningParts): Promise<{
   readonly places: FleetPlaces;
 }> {
   const { store } = parts;
+  if ((await store.recovery())?.learning) {
+    return { batches: [], unfit: [], places: await placesIn(store, []) };
+  }
+  const unheard = await heldNodes(store, parts.root().document.epoch);
   const offered = await candidates(parts);
   const [nodes, identities, assignments] = await Promise.all([
     store.list('Node'),
@@ -249,7 +260,7 @@ async function nextAssignments(parts: AssigningParts): Promise<{
   let batch: Mutation[] = [];
   for (const { node, identityKey, state, suspectedAt, labels: enrolled } of identities) {
     const nodeLabels = labels.get(node);
-    if (state !== 'active' || suspectedAt !== null || !nodeLabels) continue;
+    if (state !== 'active' || suspectedAt !== null || !nodeLabels || unheard.has(node)) continue;
     const current = records.get(node) ?? null;
     const assigned = current ? assignmentOf(current).bundles : [];
     const bundles = decide(offered, {

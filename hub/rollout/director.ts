@@ -27,6 +27,8 @@ export interface ComposeInput {
   readonly nodeKey: string;
   readonly bundles: readonly AssignedBundle[];
   readonly current: AssignmentDocument | null;
+  /** The highest that may have been signed before, seen or not. */
+  readonly generationFloor?: number;
   /** The node's, when it asked for a fresh one: then there is always a next. */
   readonly nonce: string | null;
   /** Milliseconds since 1970. */
@@ -49,7 +51,9 @@ export function compose(input: ComposeInput): AssignmentDocument | null {
   if (current && input.nonce === null && saysTheSame(current, input)) return null;
   // The answer to an open request stays in what follows it: the node may not have read it yet.
   const former = current?.nodeKey === input.nodeKey ? current : null;
-  const generation = current?.epoch === input.epoch ? current.generation + 1 : 1;
+  const isSameEpoch = current?.epoch === input.epoch;
+  const { generationFloor = 0 } = input;
+  const generation = isSameEpoch ? Math.max(current.generation, generationFloor) + 1 : 1;
   return {
     fleet: input.fleet,
     node: input.node,

@@ -38,6 +38,8 @@ export interface ReviseInput {
   readonly manifests: readonly BundleManifest[];
   /** Of the newest revision ever made under this name; 0 for none. */
   readonly lastRevision: number;
+  /** Those that are recorded; all up to `lastRevision` if absent. */
+  readonly formerRevisions?: readonly number[];
   readonly lastRollbackFloor: number;
   /** RFC 3339. */
   readonly issued: string;
@@ -69,6 +71,12 @@ export function sortedManifests(manifests: readonly BundleManifest[]): BundleMan
 /** The same content, whatever the order: no new revision. */
 export function sameManifests(a: readonly BundleManifest[], b: readonly BundleManifest[]): boolean {
   return canonicalJson(sortedManifests(a)) === canonicalJson(sortedManifests(b));
+}
+
+/** Counted in revisions, not in numbers: some may have been left out. */
+function oldestInReach({ formerRevisions, lastRevision }: ReviseInput): number {
+  if (!formerRevisions) return defaultRollbackFloor(lastRevision + 1, 0);
+  return [...formerRevisions].sort((a, b) => b - a)[ROLLBACK_WINDOW - 1] ?? 0;
 }
 
 export interface DraftInput {
@@ -169,7 +177,7 @@ export function revisionMutations(
 export function revise(input: ReviseInput): Revised {
   const { fleet, namespace, name, manifests, issued } = input;
   const revision = input.lastRevision + 1;
-  const rollbackFloor = defaultRollbackFloor(revision, input.lastRollbackFloor);
+  const rollbackFloor = Math.max(input.lastRollbackFloor, oldestInReach(input));
   const requires = REQUIRES_NOTHING;
   const draft = draftRevision({
     ...{ fleet, namespace, name, manifests, revision, rollbackFloor, issued, requires },

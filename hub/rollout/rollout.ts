@@ -5,6 +5,7 @@ import type { AssignedBundle } from '../../protocol/documents/assignment.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
 import type { BundleObject, BundleObjectStatus, NodeObject } from '../objects.js';
 import type { Limit } from './reach.js';
+import { HELD_ANNOTATION } from '../recovery/lessons.js';
 import { matches, parseSelector, type Requirement } from '../selectors.js';
 
 /** A bundle with what its newest revision is called in assignments. */
@@ -12,6 +13,8 @@ export interface Candidate {
   readonly namespace: string;
   readonly name: string;
   readonly requirements: readonly Requirement[];
+  /** Each node keeps what it has of it, until it is applied again. */
+  readonly held: boolean;
   readonly revision: number;
   readonly digest: string;
   readonly size: number;
@@ -19,6 +22,10 @@ export interface Candidate {
   readonly isWithdrawn: boolean;
   /** On the number of its nodes; null: none. */
   readonly limit: Limit | null;
+}
+
+export function isHeld(bundle: BundleObject): boolean {
+  return Object.hasOwn(bundle.metadata.annotations, HELD_ANNOTATION);
 }
 
 export function candidateOf(
@@ -33,6 +40,7 @@ export function candidateOf(
     namespace,
     name,
     requirements: parseSelector(bundle.spec.nodeSelector),
+    held: isHeld(bundle),
     revision,
     digest,
     size: of.size,
@@ -62,8 +70,12 @@ export function decide(
     node.assigned.find(b => b.namespace === namespace && b.name === name && b.digest === digest);
   const runsOn = (candidate: Candidate) =>
     formerOf(candidate) !== undefined && node.running?.includes(candidate.digest) === true;
+  const isOf = (bundle: AssignedBundle) => (candidate: Candidate) =>
+    candidate.namespace === bundle.namespace && candidate.name === bundle.name;
+  const held = candidates.filter(candidate => candidate.held);
+  const kept = node.assigned.filter(bundle => held.some(isOf(bundle)));
   return candidates
-    .filter(candidate => matches(candidate.requirements, node.labels))
+    .filter(candidate => !candidate.held && matches(candidate.requirements, node.labels))
     .filter(candidate => !candidate.isWithdrawn || runsOn(candidate))
     .filter(candidate => candidate.limit === null || (node.hasPlace?.(candidate) ?? true))
     .map(candidate => {
@@ -71,6 +83,7 @@ export function decide(
       const attempt = formerOf(candidate)?.attempt ?? 0;
       return { namespace, name, revision, digest, size, attempt };
     })
+    .concat(kept)
     .sort((a, b) => (`${a.namespace}/${a.name}` < `${b.namespace}/${b.name}` ? -1 : 1));
 }
 

@@ -6,6 +6,7 @@ import { canonicalJson } from '../../protocol/canonical.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import { isStandingCondition } from '../enrolment/standing-conditions.js';
 import type { BundleObject, NodeObject } from '../objects.js';
+import { isHeld } from './rollout.js';
 import { StoreError, type Change, type Store } from '../store/store.js';
 
 const RETRY_MS = 1000;
@@ -49,6 +50,10 @@ export interface WatchOptions {
 /** Both flags start marked: a new hub looks at everything once. */
 export function watchFleet(store: Store, options: WatchOptions): Fleet {
   const fleet = { assignments: new Dirty(), rollUp: new Dirty() };
+  const end = store.onCommit(touched => {
+    if (touched.has('recovery') || touched.has('heard')) fleet.assignments.mark();
+  });
+  options.signal.addEventListener('abort', end, { once: true });
   for (const kind of ['Node', 'Bundle'] as const) {
     follow(store, kind, { fleet, ...options }).catch((error: unknown) => {
       options.log.error('the controller no longer sees changes', { kind, error });
@@ -112,6 +117,7 @@ export function bundleChange(change: Change): Consequence {
   const [before, after] = [change.previous as BundleObject, change.object as BundleObject];
   const changed =
     before.metadata.generation !== after.metadata.generation ||
-    before.status.digest !== after.status.digest;
+    before.status.digest !== after.status.digest ||
+    isHeld(before) !== isHeld(after);
   return { assigns: changed, rolls: changed };
 }

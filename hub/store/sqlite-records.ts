@@ -16,9 +16,10 @@ import {
   type RootRecord,
   StoreError,
 } from './store.js';
+import type { RecoveryMutation } from './recovery-records.js';
 import type { Write } from './write.js';
 
-export type RecordMutation = Exclude<Mutation, { type: 'put' | 'delete' }>;
+export type RecordMutation = Exclude<Mutation, { type: 'put' | 'delete' } | RecoveryMutation>;
 
 /** As SQLite gives it back: booleans are 0 and 1. */
 type ReporterRow = Omit<ReporterRecord, 'current' | 'online'> & {

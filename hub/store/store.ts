@@ -4,6 +4,8 @@
  * Implementations (SQLite now) pass `test/contracts/store.contract.ts`; no decision is taken here.
  */
 
+import type { RecoveryMutation, RecoveryRecord } from './recovery-records.js';
+
 export type ObjectKind = 'Node' | 'Pod' | 'Event' | 'Bundle' | 'Token';
 
 export interface ObjectMeta {
@@ -208,7 +210,8 @@ export type Mutation =
   | { readonly type: 'reporter'; readonly record: ReporterRecord }
   | { readonly type: 'dropReporters'; readonly node: string }
   /** Keeps the topic's number if it holds these bytes already. */
-  | { readonly type: 'publish'; readonly topic: string; readonly payload: Uint8Array | null };
+  | { readonly type: 'publish'; readonly topic: string; readonly payload: Uint8Array | null }
+  | RecoveryMutation;
 
 /**
  * What a commit changed: for `put` and `delete` the kind of object, else the type of the mutation.
@@ -309,6 +312,12 @@ export interface Store {
   publication(topic: string): Promise<Publication | null>;
   /** Highest number given out. */
   lastPublication(): Promise<number>;
+  /** Null for a store that was never restored. */
+  recovery(): Promise<RecoveryRecord | null>;
+  /** Nodes that the restored hub has not heard, by name: nothing is sent to them. */
+  unheard(): Promise<readonly string[]>;
+  /** Of a bundle's revisions that are known to exist somewhere, recorded here or not; 0 for none. */
+  highestRevision(namespace: string, bundle: string): Promise<number>;
   /** Lines with a number above `after`, ascending, at most `limit`. */
   audit(after: number, limit: number): Promise<readonly AuditRecord[]>;
 

@@ -32,6 +32,49 @@ export interface RequestDocument extends NodeStamp {
   rootVersion: Counter;
 }
 
+/** One piece of what a command asked for. Its bytes: a bundle's or root's envelope, a blob, a standing as canonical JSON. */
+export interface ReplyDocument extends NodeStamp {
+  counter: Counter;
+  request: RandomId;
+  /** Of the piece, from 0. */
+  n: Counter;
+  last: boolean;
+  /** False: the node does not have it; `data` is empty then. */
+  found: boolean;
+  /**
+   * Base64, at most 54 KiB of bytes.
+   * @maxLength 73728
+   */
+  data: string;
+}
+
+/** A bundle's revision, wherever it may be kept. */
+export interface KnownRevision {
+  namespace: Label;
+  name: Label;
+  revision: Counter;
+  digest: Digest;
+}
+
+/** How far a node is: what a hub that was restored must not fall short of. */
+export interface StandingDocument {
+  /** Of the root in force. */
+  epoch: Counter;
+  rootVersion: Counter;
+  /** Of the accepted assignment in that epoch; 0 before the first. */
+  generation: Counter;
+  /**
+   * Envelope of the accepted assignment.
+   * @maxLength 163840
+   */
+  assignment: string | null;
+  /**
+   * The highest revision of each bundle that was ever verified here.
+   * @maxItems 1024
+   */
+  revisions: KnownRevision[];
+}
+
 export interface Condition {
   /** @maxLength 64 */
   type: string;

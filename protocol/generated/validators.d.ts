@@ -4,8 +4,8 @@ import type { AssignmentDocument } from '../documents/assignment.js';
 import type { BundleDocument } from '../documents/bundle.js';
 import type { JoinDocument, RenewDocument, RotateDocument, JoinedDocument } from '../documents/enrolment.js';
 import type { Envelope } from '../documents/envelope.js';
-import type { HubDocument, MarkDocument, AnswerDocument, AckDocument } from '../documents/hub.js';
-import type { PresenceDocument, RequestDocument, StatusDocument, PodDocument, EventDocument } from '../documents/node.js';
+import type { HubDocument, MarkDocument, AnswerDocument, CommandDocument, AckDocument } from '../documents/hub.js';
+import type { PresenceDocument, RequestDocument, ReplyDocument, StandingDocument, StatusDocument, PodDocument, EventDocument } from '../documents/node.js';
 import type { RootDocument } from '../documents/root.js';
 
 /** `errors` belongs to the last call: read it at once. */
@@ -42,11 +42,17 @@ export const validateMarkDocument: DocumentValidator<MarkDocument>;
 /** Reports the first error. */
 export const validateAnswerDocument: DocumentValidator<AnswerDocument>;
 /** Reports the first error. */
+export const validateCommandDocument: DocumentValidator<CommandDocument>;
+/** Reports the first error. */
 export const validateAckDocument: DocumentValidator<AckDocument>;
 /** Reports the first error. */
 export const validatePresenceDocument: DocumentValidator<PresenceDocument>;
 /** Reports the first error. */
 export const validateRequestDocument: DocumentValidator<RequestDocument>;
+/** Reports the first error. */
+export const validateReplyDocument: DocumentValidator<ReplyDocument>;
+/** Reports the first error. */
+export const validateStandingDocument: DocumentValidator<StandingDocument>;
 /** Reports the first error. */
 export const validateStatusDocument: DocumentValidator<StatusDocument>;
 /** Reports the first error. */

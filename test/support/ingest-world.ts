@@ -72,6 +72,7 @@ export class IngestWorld {
           this.onAck(document);
         },
         answer: (_, document) => void (this.delivers && this.answers.push(document)),
+        command: () => undefined,
       },
       clock: this.clock,
       log: { info: say, warn: say, error: say },

@@ -59,6 +59,20 @@ const documents: Record<DocumentKind, [object, Signer]> = {
     },
     HUB,
   ],
+  command: [
+    {
+      fleet: FLEET,
+      node: NODE_NAME,
+      epoch: 1,
+      session: id('9'),
+      n: 1,
+      request: id('b'),
+      want: 'bundle',
+      digest: digest('b'),
+      rootVersion: 0,
+    },
+    HUB,
+  ],
   joined: [
     {
       fleet: FLEET,
@@ -176,6 +190,10 @@ const documents: Record<DocumentKind, [object, Signer]> = {
         },
       ],
     },
+    NODE,
+  ],
+  reply: [
+    { ...stamp, counter: 9, request: id('b'), n: 0, last: true, found: true, data: 'AAAA' },
     NODE,
   ],
   join: [

@@ -218,7 +218,7 @@ export function writeMosquitto(play: Playground, port: number): string {
       ...['hub', 'root', 'root/+', 'blob/+', 'node/%u/#'].map(
         t => `pattern read flotilla/v1/+/${t}`,
       ),
-      ...['presence', 'request', 'status', 'pod/+', 'event'].map(
+      ...['presence', 'request', 'status', 'pod/+', 'event', 'reply/+'].map(
         t => `pattern write flotilla/v1/+/node/%u/${t}`,
       ),
     ].join('\n'),

@@ -26,6 +26,10 @@ function statusText(object: ApiObject, status: NodeStatus): string {
   if (status.conditions?.some(c => c.type === CLONE_SUSPECTED && c.status === 'True')) {
     words.push(CLONE_SUSPECTED);
   }
+  const isRestoring = (status.conditions ?? []).some(
+    c => c.type === 'Restoring' && c.status === 'True',
+  );
+  if (isRestoring) words.push('Restoring');
   return words.join(',');
 }
 

@@ -17,6 +17,7 @@ import {
   type NodeWriter,
   type RootWriter,
 } from '../../../hub/ports.js';
+import { recoveryState } from '../../../hub/recovery/recovery.js';
 import { openSqliteStore } from '../../../hub/store/sqlite.js';
 import type { Actor, Store } from '../../../hub/store/store.js';
 import type { Clock, Log } from '../../../protocol/ports.js';
@@ -244,6 +245,10 @@ export async function startFixture(clock: Clock = CLOCK): Promise<Fixture> {
     bundles: bundleWriter(store, actors),
     nodes: nodeWriter(store),
     enrolment: enrolment(store),
+    recovery: {
+      state: () => recoveryState(store),
+      finish: () => recoveryState(store),
+    },
     roots: rootWriter(),
     clock,
     log: recordingLog(log),

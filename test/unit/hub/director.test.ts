@@ -34,6 +34,7 @@ function candidate(name: string, selector: string, change: Partial<Candidate> = 
     namespace: 'default',
     name,
     requirements: parseSelector(selector),
+    held: false,
     revision: 1,
     isWithdrawn: false,
     digest: name.padEnd(64, '0'),
@@ -96,7 +97,7 @@ describe('a node is assigned', () => {
   test('a revision is withdrawn by a floor above it, or by its digest', () => {
     const { revision, digest } = { revision: 4, digest: 'd'.repeat(64) };
     const bundle = {
-      metadata: { namespace: 'default', name: 'x' },
+      metadata: { namespace: 'default', name: 'x', annotations: {} },
       spec: { nodeSelector: '' },
       status: { revision, digest },
     } as BundleObject;

@@ -16,6 +16,7 @@ function world() {
     clock,
     messenger: {
       ack: () => assert.fail('nobody asked for an ack'),
+      command: () => assert.fail('nobody gave a command'),
       answer: (node, { nonce, published, absent }) =>
         void done.push(`answer ${node} ${nonce.slice(0, 1)} ${published.length}/${absent.length}`),
     },

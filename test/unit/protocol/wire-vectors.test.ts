@@ -50,6 +50,7 @@ function open(kind: DocumentKind, bytes: Uint8Array): Result<unknown> {
     case 'mark':
     case 'answer':
     case 'ack':
+    case 'command':
     case 'joined':
       return openHubDocument(kind, bytes, { root, node: NODE_NAME });
     case 'presence':
@@ -57,6 +58,7 @@ function open(kind: DocumentKind, bytes: Uint8Array): Result<unknown> {
     case 'status':
     case 'pod':
     case 'event':
+    case 'reply':
     case 'join':
     case 'renew':
     case 'rotate':
