@@ -81,7 +81,7 @@ export function openAssignment(
   return accept({ ...opened.value, changed: true });
 }
 
-/** Denials and floors of the root hold for each bundle by itself, and for ever: not judged here, once. */
+/** Denials and floors of the root depend on what the node runs already: they are judged there. */
 function assignmentFault(document: AssignmentDocument): ReturnType<typeof refuse> | null {
   const seen = new Set<string>();
   for (const bundle of document.bundles) {

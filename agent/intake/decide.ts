@@ -11,7 +11,7 @@ import {
   type BundleManifest,
 } from '../../protocol/bundle-manifest.js';
 import { canonicalJson, parseCanonical, sha256Hex } from '../../protocol/canonical.js';
-import type { AssignedBundle } from '../../protocol/documents/assignment.js';
+import type { AssignedBundle, AssignmentDocument } from '../../protocol/documents/assignment.js';
 import type { ManifestEntry } from '../../protocol/documents/bundle.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
 import type { FieldError } from '../../protocol/field-error.js';
@@ -95,6 +95,22 @@ export function rootAllows(
     );
   }
   return accept(null);
+}
+
+/**
+ * Why an assignment is refused that would begin with what the root withdrew. What was accepted before may be listed on: whether
+ * it runs on is for the node's owner to say, and leaving it out would end it (S19).
+ */
+export function withdrawnRefusal(
+  { bundles }: Pick<AssignmentDocument, 'bundles'>,
+  known: { readonly accepted: AssignmentDocument | null; readonly root: RootDocument },
+): Refusal | null {
+  const had = new Set(known.accepted?.bundles.map(({ digest }) => digest));
+  for (const bundle of bundles) {
+    const allowed = rootAllows(bundle, known.root);
+    if (!allowed.ok && !had.has(bundle.digest)) return allowed.refusal;
+  }
+  return null;
 }
 
 /** What this node's own memory says against a revision (S21, S24). */

@@ -11,7 +11,7 @@ import type { TrustedRoot } from '../../protocol/verified.js';
 import { openAssignment } from '../../protocol/verify-assignment.js';
 import { openHubDocument } from '../../protocol/verify-messages.js';
 import { Alarm } from './alarm.js';
-import { rootConditions, rootRefuses } from './decide.js';
+import { rootConditions, rootRefuses, withdrawnRefusal } from './decide.js';
 import type { IntakeOptions, IntakeState } from './intake-options.js';
 import { Refusals } from './refusals.js';
 import { Requests } from './requests.js';
@@ -213,11 +213,10 @@ export class Intake {
       this.#roots.dropAssignment();
       this.#expired = null;
       if (!opened.value.changed) return;
-      const unfit = rootRefuses(
-        this.#root().document,
-        this.#options.time.now().now,
-        this.#options.agentVersion,
-      );
+      const root = this.#root().document;
+      const unfit =
+        rootRefuses(root, this.#options.time.now().now, this.#options.agentVersion) ??
+        withdrawnRefusal(opened.value.document, { accepted: accepted?.document ?? null, root });
       if (unfit) return this.#notAccepted(unfit, payload, topic);
       journal.acceptAssignment(opened.value);
       this.#options.secrets?.assigned().forEach(one => this.refused(one, payload, topic));

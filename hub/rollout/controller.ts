@@ -20,7 +20,7 @@ import type { BundleObject, NodeObject, SealedSecretObject } from '../objects.js
 import { heldNodes } from '../recovery/held-nodes.js';
 import { assignedSecrets, sealedByNode } from '../secrets/needs.js';
 import { rollUpSecrets } from '../secrets/roll-up.js';
-import { candidateOf, decide, rollUp, type Candidate } from './rollout.js';
+import { candidateOf, decide, rollUp, runningOn, type Candidate } from './rollout.js';
 import { placesIn, tellReach, type FleetPlaces } from './places.js';
 import { limitOfBundle } from './reach-check.js';
 import {
@@ -118,7 +118,7 @@ async function candidates({
     const record = await store.revisionByDigest(bundle.status.digest);
     if (!record) continue;
     const limit = limitOfBundle(bundle, record, root().document);
-    found.push({ ...candidateOf(bundle, record.size, root().document), limit });
+    found.push(candidateOf(bundle, { size: record.size, limit, root: root().document }));
   }
   return found;
 }
@@ -167,18 +167,18 @@ function next({ root, hubSigner, clock }: AssigningParts, of: NextOf): SignedAss
 async function bundlesFor(
   parts: ControllerParts,
   of: {
-    readonly node: string;
-    readonly labels: Readonly<Record<string, string>>;
+    readonly node: NodeObject;
     readonly identity: IdentityRecord;
     readonly assigned: readonly AssignedBundle[];
   },
 ): Promise<AssignedBundle[]> {
-  const { node, labels, identity, assigned } = of;
+  const { node, identity, assigned } = of;
+  const { name, labels } = node.metadata;
   const offered = await candidates(parts);
   const places = await placesIn(parts.store, offered);
   const hasPlace = (candidate: Candidate) =>
-    places.take(candidate, { node, labels: identity.labels });
-  return decide(offered, { labels, assigned, hasPlace });
+    places.take(candidate, { node: name, labels: identity.labels });
+  return decide(offered, { labels, assigned, running: runningOn(node), hasPlace });
 }
 
 async function freshAssignment(parts: ControllerParts, node: string, nonce: string): Promise<void> {
@@ -194,7 +194,7 @@ async function freshAssignment(parts: ControllerParts, node: string, nonce: stri
     const isLearning = (await store.recovery())?.learning === true;
     const bundles = isLearning
       ? assigned
-      : await bundlesFor(parts, { node, labels: object.metadata.labels, identity, assigned });
+      : await bundlesFor(parts, { node: object, identity, assigned });
     const nodeKey = keyId(identity.identityKey);
     const secrets = assignedSecrets((await sealedSecrets(store)).get(node) ?? [], bundles);
     const signed = next(parts, { node, nodeKey, nonce, bundles, secrets, current });
@@ -269,6 +269,9 @@ async function nextAssignments(parts: AssigningParts): Promise<{
     sealedSecrets(store),
   ]);
   const labels = new Map(nodes.items.map(node => [node.metadata.name, node.metadata.labels]));
+  const runs = new Map(
+    (nodes.items as readonly NodeObject[]).map(node => [node.metadata.name, runningOn(node)]),
+  );
   const records = new Map(assignments.map(record => [record.node, record]));
   const places = await placesIn(store, offered);
   const batches: Mutation[][] = [];
@@ -280,7 +283,7 @@ async function nextAssignments(parts: AssigningParts): Promise<{
     const current = records.get(node) ?? null;
     const assigned = current ? assignmentOf(current).bundles : [];
     const bundles = decide(offered, {
-      ...{ labels: nodeLabels, assigned },
+      ...{ labels: nodeLabels, assigned, running: runs.get(node) ?? [] },
       hasPlace: candidate => places.take(candidate, { node, labels: enrolled }),
     });
     const nodeKey = keyId(identityKey);

@@ -85,11 +85,13 @@ describe('a node is assigned', () => {
     assert.equal(decide(next, { labels: {}, assigned: held })[0]?.attempt, 0);
   });
 
-  test('S19: what the root withdrew stays with those that have it, and nobody begins with it', () => {
+  test('S19: what the root withdrew stays where it runs, and nobody begins with it', () => {
     const one = candidate('x', '', { isWithdrawn: true });
     assert.deepEqual(decide([one], { labels: {}, assigned: [] }), []);
     const held = [{ ...assigned(bundleDocument()), name: 'x', digest: one.digest, attempt: 2 }];
-    assert.equal(decide([one], { labels: {}, assigned: held })[0]?.attempt, 2);
+    const running = [one.digest];
+    assert.deepEqual(decide([one], { labels: {}, assigned: held, running: [] }), []);
+    assert.equal(decide([one], { labels: {}, assigned: held, running })[0]?.attempt, 2);
   });
 
   test('a revision is withdrawn by a floor above it, or by its digest', () => {
@@ -100,7 +102,10 @@ describe('a node is assigned', () => {
       status: { revision, digest },
     } as BundleObject;
     const isWithdrawn = (denied: string[], floor: number) =>
-      candidateOf(bundle, 1, { denied, floors: { 'default/x': floor } }).isWithdrawn;
+      candidateOf(bundle, {
+        ...{ size: 1, limit: null },
+        root: { denied, floors: { 'default/x': floor } },
+      }).isWithdrawn;
     assert.equal(isWithdrawn([], 4), false);
     assert.equal(isWithdrawn([], 5), true);
     assert.equal(isWithdrawn([digest], 0), true);
