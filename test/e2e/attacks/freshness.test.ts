@@ -310,7 +310,8 @@ const JOURNALS: readonly Row[] = [
 
 const SILENCE: Row = {
   id: 'S22',
-  title: 'freeze: HubSilent after seven days of uptime, with old retained messages too; pods run',
+  title:
+    'freeze, through an old retained message too (S23): HubSilent after seven days of uptime; pods run',
   run: async ({ open }) => {
     const victim = await open();
     const containers = running(victim);

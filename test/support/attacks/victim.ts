@@ -99,6 +99,7 @@ export class Victim {
   #device!: MqttClient;
   readonly #url: { value: string } = { value: '' };
   #disk: string | null = null;
+  #conf = '';
 
   static async open(setting: Setting): Promise<Victim> {
     const victim = new Victim();
@@ -124,6 +125,7 @@ export class Victim {
       const text = readFileSync(conf, 'utf8').replace(/^acl_file .*$/m, '');
       play.write('mosquitto/mosquitto.conf', text);
     }
+    this.#conf = conf;
     play.start('mosquitto', '/usr/sbin/mosquitto', ['-c', conf]);
     play.startHub();
     await play.hubAnswers();
@@ -164,14 +166,13 @@ export class Victim {
     this.nodePublicKey = pem(`${NODE}/identity/identity.key`).publicKey;
     this.root = payloadOf<RootDocument>('root', readFileSync(play.path('hub/root.json')));
     this.topics = topicsOf(this.root.fleet);
-    const mine = (file: string) => readFileSync(play.path(OTHER, 'identity', file));
     const ca = readFileSync(play.path('hub/pki/ca.crt'));
     this.#broker = await this.#connect('flotilla-hub:attack', {
       key: readFileSync(play.path('hub/keys/mqtt.key')),
       cert: readFileSync(play.path('hub/pki/mqtt.crt')),
       ca,
     });
-    this.#device = await this.#connect(OTHER, { key: mine('tls.key'), cert: mine('tls.crt'), ca });
+    this.#device = await this.connectAs(OTHER);
     this.#broker.on('message', (topic, payload) => this.#hear(topic, payload));
     await this.#broker.subscribeAsync(`${this.topics.prefix}#`, { qos: 1 });
     const topic = this.topics.node(NODE, 'assignment');
@@ -274,6 +275,23 @@ export class Victim {
   /** The agent's figures in Prometheus' text. */
   metrics(): Promise<string> {
     return this.#ask('/metrics');
+  }
+
+  /** With the certificate of another device of the fleet. */
+  connectAs(clientId: string): Promise<MqttClient> {
+    const mine = (file: string) => readFileSync(this.play.path(OTHER, 'identity', file));
+    const ca = readFileSync(this.play.path('hub/pki/ca.crt'));
+    return this.#connect(clientId, { key: mine('tls.key'), cert: mine('tls.crt'), ca });
+  }
+
+  /** The fleet's broker, which keeps nothing, is started anew and has what it had. */
+  async brokerAgain(): Promise<void> {
+    const kept = [...this.recorded];
+    this.play.start('mosquitto', '/usr/sbin/mosquitto', ['-c', this.#conf]);
+    await eventually('the broker answers', () => this.#broker.connected);
+    for (const [topic, payload] of kept) {
+      if (!/\/(request|event|reply)$/.test(topic)) await this.publish(topic, payload);
+    }
   }
 
   /** As another device of the fleet. */
