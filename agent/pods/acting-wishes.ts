@@ -8,11 +8,12 @@ import { rememberedCompletion, type Completions } from './completion.js';
 import { objectsFor } from './config-objects.js';
 import type { Desired, DesiredPod, Rejection } from './desired.js';
 import { imageHold, missingImages, type MissingImage } from './image-hold.js';
-import { hasBegun, isAlive } from './plan-views.js';
+import { hasBegun, isAlive, type Instances } from './plan-views.js';
 import { instancesOf } from './pod-reports.js';
 import { isSameVersion } from './versions.js';
 import { without } from './observed-views.js';
 import type { EngineId, ObservedPods } from '../runtime/runtime.js';
+import { boundPorts, hostPortsOf, portsClash } from '../../protocol/host-ports.js';
 
 /** A new version that is not acted on yet. */
 export interface WaitingVersion {
@@ -55,9 +56,23 @@ function hasTakenEffect(next: DesiredPod, former: DesiredPod, observed: Observed
   );
 }
 
+/** Its sandbox is dead, and another pod has got a port of the node that it would need again. */
+function hasLostItsPorts(
+  { uid, pod }: DesiredPod,
+  { sandboxes }: Instances,
+  observed: ObservedPods,
+): boolean {
+  if (sandboxes.some(({ ready }) => ready)) return false;
+  const taken = observed.sandboxes
+    .filter(one => one.ready && one.pod.uid !== uid)
+    .flatMap(({ ports }) => boundPorts(ports));
+  return hostPortsOf(pod).some(own => taken.some(other => portsClash(own, other)));
+}
+
 /** Something of it is there; of what is over, something that has still to be ended, and that its successor does not use. */
 function goesOn(former: DesiredPod, next: DesiredPod, input: ActingInput): boolean {
   const there = instancesOf(without(input.observed, input.condemned), former.uid);
+  if (hasLostItsPorts(former, there, input.observed)) return false;
   if (rememberedCompletion(input.completions, former) === null) {
     return there.sandboxes.length + there.containers.length > 0;
   }
