@@ -4,6 +4,7 @@
  */
 import type { ConfigObjects } from '../pods/config-objects.js';
 import type { RegistryAuth } from '../runtime/images.js';
+import { wipe } from '../secrets/opened-bytes.js';
 import { completeImageName, parseImageReference } from '../../protocol/pod-image.js';
 
 /** Registry, with or without a path, and who asks there; the more exact key first. */
@@ -185,6 +186,7 @@ export function podKeyrings(
     }
     try {
       const text = Buffer.from(bytes).toString('utf8');
+      wipe(bytes);
       keyrings.push(read(text, `Secret ${namespace}/${name}`));
     } catch (error) {
       if (!(error instanceof CredentialsError)) throw error;

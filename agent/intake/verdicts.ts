@@ -37,7 +37,7 @@ export interface Judged {
 }
 
 const NOT_FOR_A_KUBELET =
-  'with runtime: none a kubelet runs the pods of this node, and it reads no ConfigMap from the directory';
+  'with runtime: none a kubelet runs the pods of this node, and it reads no ConfigMap and no Secret from the directory';
 
 export class Verdicts {
   readonly #parts: VerdictParts;
@@ -64,6 +64,10 @@ export class Verdicts {
     const { runtimeNone, directory } = this.#parts;
     const bound = boundElsewhere(document);
     if (bound !== null) return refuse('Unsupported', `bundle ${bundleKey(bundle)}: ${bound}`);
+    if (runtimeNone === true && document.secrets.length > 0) {
+      const what = `bundle ${bundleKey(bundle)}, Secret ${document.secrets[0] ?? ''}`;
+      return refuse('Unsupported', `${what}: ${NOT_FOR_A_KUBELET}`);
+    }
     const staged: StagedManifest[] = [];
     for (const entry of document.manifests) {
       if (entry.kind !== 'Pod' && runtimeNone === true) {
