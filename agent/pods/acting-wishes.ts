@@ -9,6 +9,7 @@ import { objectsFor } from './config-objects.js';
 import type { Desired, DesiredPod, Rejection } from './desired.js';
 import { imageHold, missingImages, type MissingImage } from './image-hold.js';
 import { hasBegun, isAlive, type Instances } from './plan-views.js';
+import { portHold } from './port-hold.js';
 import { instancesOf } from './pod-reports.js';
 import { isSameVersion } from './versions.js';
 import { without } from './observed-views.js';
@@ -93,23 +94,46 @@ function formerOf(next: DesiredPod, input: ActingInput): DesiredPod | null {
   return hasTakenEffect(next, former, observed) ? null : former;
 }
 
+/** A version that is to take the place of another. */
+interface Change {
+  readonly pod: DesiredPod;
+  readonly former: DesiredPod;
+  readonly images: readonly MissingImage[];
+  /** Null when it may begin. */
+  readonly why: Rejection | null;
+}
+
+function changeOf(pod: DesiredPod, input: ActingInput): Change | null {
+  const { observed, memory } = input;
+  const former = formerOf(pod, input);
+  if (former === null) return null;
+  const there = instancesOf(observed, former.uid);
+  const images = pod.rejection === null ? missingImages(pod, former, { there, memory }) : [];
+  return { pod, former, images, why: pod.rejection ?? imageHold(pod, images, memory) };
+}
+
+/** One that waits may keep others waiting, and these others again. */
+function withPortHolds(changes: readonly Change[]): readonly Change[] {
+  const holders = changes.flatMap(({ former, why }) => (why === null ? [] : [former]));
+  const next = changes.map(change => {
+    const why = change.why ?? portHold(change.pod, holders);
+    return why === change.why ? change : { ...change, why };
+  });
+  return next.every((change, index) => change === changes[index]) ? changes : withPortHolds(next);
+}
+
 export function actingWishes(input: ActingInput): ActingWishes {
-  const { desired, observed, memory } = input;
-  const waiting: WaitingVersion[] = [];
-  const changing: DesiredPod[] = [];
+  const { desired } = input;
+  const changes = withPortHolds(desired.pods.flatMap(pod => changeOf(pod, input) ?? []));
+  const byPod = new Map(changes.map(change => [change.pod, change]));
+  const waiting = changes.filter(({ why }) => why !== null);
   const pods = desired.pods.map(pod => {
-    const former = formerOf(pod, input);
-    if (former === null) return pod;
-    changing.push(pod);
-    const there = instancesOf(observed, former.uid);
-    const images = pod.rejection === null ? missingImages(pod, former, { there, memory }) : [];
-    const why: Rejection | null = pod.rejection ?? imageHold(pod, images, memory);
-    if (why === null) return pod;
-    waiting.push({ pod, images, former });
+    const { former, why = null } = byPod.get(pod) ?? {};
+    if (former === undefined || why === null) return pod;
     const objects = objectsFor(desired.objects, former.bundle);
     return { ...former, objects, rejection: null, heldEdit: why };
   });
-  return { desired: { ...desired, pods }, waiting, changing };
+  return { desired: { ...desired, pods }, waiting, changing: changes.map(({ pod }) => pod) };
 }
 
 /** By key: what goes on in the place of what is wanted. */

@@ -245,6 +245,14 @@ export function retryNow(memory: Memory, uids: ReadonlySet<string>): Memory {
   return { ...memory, crashes: new Map(crashes), failures: new Map(failures) };
 }
 
+/** ConfigMaps or Secrets came or changed: containers that could not be made may lack them no more. */
+export function retryConfig(memory: Memory): Memory {
+  const isMeant = ({ reason }: Failure) => reason === 'CreateContainerConfigError';
+  const failures = [...memory.failures].filter(([, failure]) => !isMeant(failure));
+  if (failures.length === memory.failures.size) return memory;
+  return { ...memory, failures: new Map(failures) };
+}
+
 /** Drops what is remembered of pods that are neither wanted nor there. */
 export function forget(memory: Memory, known: ReadonlySet<string>): Memory {
   const keep = <T>(map: ReadonlyMap<string, T>) =>

@@ -196,6 +196,8 @@ function formerState({ view, previous }: ContainerCase, input: StatusInput): Con
   if (dead !== undefined) return terminated(dead, input);
   // Removed since: as it was shown.
   const shown = previous?.state?.terminated;
+  // Shown as lost while it was on its way: there was no run before the first.
+  if (newest?.attempt === 0 && shown?.containerID === undefined) return previous?.lastState ?? {};
   const isOther = shown?.containerID !== `${input.runtimeName}://${newest?.id ?? ''}`;
   if (shown !== undefined && isOther) return { terminated: shown };
   return previous?.lastState ?? {};

@@ -12,6 +12,7 @@ import {
   noteFetched,
   noteKills,
   noteSuccess,
+  retryConfig,
   retryNow,
   type Memory,
 } from './back-off.js';
@@ -66,6 +67,11 @@ export class Patience {
   retry(pods: readonly DesiredPod[]): void {
     this.#memory = retryNow(this.#memory, new Set(pods.map(({ uid }) => uid)));
     for (const { key } of pods) this.#notBefore.delete(key);
+  }
+
+  /** ConfigMaps or Secrets came or changed. */
+  retryConfig(): void {
+    this.#memory = retryConfig(this.#memory);
   }
 
   rest(key: string, until: number): void {

@@ -4,6 +4,7 @@
  */
 import { actingWishes, standInsOf, type WaitingVersion } from './acting-wishes.js';
 import type { Completions } from './completion.js';
+import type { ConfigObject } from './config-objects.js';
 import { NOTHING_DESIRED, type Desired, type DesiredPod } from './desired.js';
 import { EndingPods } from './ending-pods.js';
 import type { Patience } from './patience.js';
@@ -31,6 +32,7 @@ export class Standing {
   readonly #patience: Patience;
   #acting: Desired = NOTHING_DESIRED;
   #waiting: readonly WaitingVersion[] = [];
+  #objects: ReadonlySet<ConfigObject> = new Set();
 
   constructor(parts: {
     readonly store: VersionStore | undefined;
@@ -73,6 +75,8 @@ export class Standing {
     const { observed, isObserved, running, completions, isBusyWith, now } = world;
     const desired = wishes.now;
     const { condemned } = this.ending;
+    if (desired.objects.some(one => !this.#objects.has(one))) this.#patience.retryConfig();
+    this.#objects = new Set(desired.objects);
     const { memory } = this.#patience;
     const { all: versions, ran } = this.#versions;
     const input = { desired, versions: ran, observed, condemned, memory, completions };

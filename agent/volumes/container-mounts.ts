@@ -142,13 +142,17 @@ export async function containerVolumes(
   const { uid, pod } = desired;
   const mounts: Mount[] = [];
   const devices: Device[] = [];
-  const targets = await tools.hostPathTargets(desired);
+  let targets: ReadonlyMap<string, string> = new Map();
   for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
     const volume = (pod.spec.volumes ?? []).find(({ name }) => name === mount.name);
     if (volume === undefined) throw new MountError(`there is no volume ${mount.name}`);
     const { hostPath } = volume;
     if (hostPath !== undefined) {
-      await tools.hostPathPatience.ask(hostPath.path, () => checkHostPath(hostPath));
+      targets = await tools.hostPathPatience.ask(hostPath.path, async () => {
+        const found = await tools.hostPathTargets(desired);
+        await checkHostPath(hostPath);
+        return found;
+      });
     }
     const base =
       hostPath === undefined

@@ -4,6 +4,7 @@
  * read keeps what was known of it. Decides nothing about pods; does nothing while no pod asks for it.
  */
 import { HostFileDigester } from './host-file-digest.js';
+import { reachHostPath, type ReachPath } from './host-path-reach.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 
 const LOOK_EVERY_MS = 2_000;
@@ -15,6 +16,8 @@ export interface HostFilesOptions {
   readonly log: Log;
   /** Something changed, or was read late. */
   readonly onChange: () => void;
+  /** Asked before a path is read. */
+  readonly reach?: ReachPath;
 }
 
 export class HostFiles {
@@ -85,7 +88,9 @@ export class HostFiles {
   }
 
   async #look(path: string): Promise<void> {
+    const { reach = reachHostPath } = this.#options;
     try {
+      await reach(path);
       this.#note(path, await this.#digester.digest(path));
       this.#refused.delete(path);
     } catch (error) {

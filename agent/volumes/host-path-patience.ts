@@ -1,8 +1,9 @@
 /**
  * How long the node's own paths are waited for: a file server that hangs lets no call about its files return, and must hold up its own
- * pods alone. A call that hangs cannot be ended and keeps one of the process's few threads for files, so a path is not asked about a
- * second time before it has answered. Decides nothing about what the answers mean.
+ * pods alone. A call that hangs cannot be ended and keeps one of the process's few threads for files: so a path is first reached without
+ * one, and not asked about a second time before it has answered. Decides nothing about what the answers mean.
  */
+import type { ReachPath } from './host-path-reach.js';
 import { MountError } from './mount-error.js';
 import type { Clock } from '../../protocol/ports.js';
 
@@ -11,13 +12,15 @@ export const HOST_PATH_ANSWER_MS = 10_000;
 
 export class HostPathPatience {
   readonly #clock: Clock;
+  readonly #reach: ReachPath;
   /** By path: the question that has not been answered yet. */
   readonly #open = new Map<string, Promise<unknown>>();
   /** Those that were given up. */
   readonly #silent = new Set<string>();
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, reach: ReachPath) {
     this.#clock = clock;
+    this.#reach = reach;
   }
 
   /** The answer to `question`. Throws `MountError` when there is none in time, and at once while there is none still. */
@@ -28,7 +31,7 @@ export class HostPathPatience {
       path,
       this.#open.get(path)?.catch(() => undefined),
     );
-    const answer = question();
+    const answer = this.#reach(path).then(question);
     this.#open.set(path, answer);
     try {
       return await this.#inTime(path, answer);

@@ -17,6 +17,7 @@ import { MountError } from './mount-error.js';
 import { PodPaths, type ManagedFile } from './pod-paths.js';
 import { removeUnmounted } from './removal.js';
 import { HostPathPatience } from './host-path-patience.js';
+import { reachHostPath } from './host-path-reach.js';
 import { isThere, setUpVolume, type HostPathTargets, type SetUpTools } from './set-up.js';
 import { usedVolumes } from './used-volumes.js';
 import type { DesiredPod } from '../pods/desired.js';
@@ -131,7 +132,7 @@ class PodVolumesOnDisk implements PodVolumes {
       hostMounts,
       clock,
       hostPathTargets,
-      hostPathPatience: new HostPathPatience(clock),
+      hostPathPatience: new HostPathPatience(clock, reachHostPath),
       mountProblem,
     };
   }

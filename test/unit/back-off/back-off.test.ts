@@ -12,6 +12,7 @@ import {
   noteFailure,
   noteSuccess,
   restartDueAt,
+  retryConfig,
   type Memory,
 } from '../../../agent/pods/back-off.js';
 import type { ObservedContainer } from '../../../agent/runtime/runtime.js';
@@ -143,4 +144,19 @@ test('goDuration prints as Go does', () => {
     [10, 80, 160, 300].map(s => goDuration(s * S)),
     ['10s', '1m20s', '2m40s', '5m0s'],
   );
+});
+
+describe('a ConfigMap or Secret that comes or changes', () => {
+  const fault = { kind: 'container', message: 'no' } as const;
+  const noted = (reason: string) =>
+    noteFailure(EMPTY_MEMORY, { ...fault, key: failureKey('container', 'u', 'app/h'), reason }, T0);
+
+  test('ends the wait of a container whose configuration could not be made', () => {
+    assert.equal(retryConfig(noted('CreateContainerConfigError')).failures.size, 0);
+  });
+
+  test('changes nothing for what failed otherwise', () => {
+    const memory = noted('RunContainerError');
+    assert.equal(retryConfig(memory), memory);
+  });
 });

@@ -318,6 +318,14 @@ describe('row 197: a container that never ran, of a pod that is over', () => {
     }
   });
 
+  test('began after all: its first run has no other before it', () => {
+    const previous = shown(plain, [], { completion });
+    const there = [containerOf(plain, 'app', { state: 'exited', exitCode: 137 })];
+    const app = one(shown(plain, there, { completion, previous }), 'app');
+    assert.equal(app.state?.terminated?.reason, 'Error');
+    assert.deepEqual(app.lastState, {});
+  });
+
   test('still waits behind an init container that did not succeed', () => {
     const pod = wish(manifest('deep', { spec: { initContainers: [{ name: 'i', image: 'b:1' }] } }));
     const there = [containerOf(pod, 'i', { state: 'exited', exitCode: 1 })];

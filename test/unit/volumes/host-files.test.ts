@@ -98,7 +98,7 @@ const LOOK_EVERY_MS = 2_000;
 
 describe('P11: following', () => {
   /** Each look happens when the test says so. */
-  function newFiles() {
+  function newFiles(reach?: (path: string) => Promise<void>) {
     const waiting = new Set<() => void>();
     const warned: string[] = [];
     const clock: Clock = {
@@ -118,7 +118,8 @@ describe('P11: following', () => {
     let changes = 0;
     const silent = () => undefined;
     const log = { info: silent, warn: (text: string) => warned.push(text), error: silent };
-    const files = new HostFiles({ clock, log, onChange: () => (changes += 1) });
+    const onChange = () => (changes += 1);
+    const files = new HostFiles({ clock, log, onChange, ...(reach && { reach }) });
     /** One look, and until the next is waited for. */
     const look = async () => {
       const [pause] = waiting;
@@ -162,6 +163,19 @@ describe('P11: following', () => {
     for (let n = 0; n < 3; n += 1) await look();
     assert.equal(files.digests.get(dir), before);
     assert.equal(warned.length, 1);
+    await files.close();
+  });
+
+  test('a path is not read before it was reached: on a server that hangs that keeps a thread', async () => {
+    let arrive: () => void = () => undefined;
+    const { files } = newFiles(() => new Promise(done => (arrive = done)));
+    const path = newDir();
+    const following = files.follow([path]);
+    await new Promise(setImmediate);
+    assert.equal(files.digests.size, 0);
+    arrive();
+    await following;
+    assert.ok(files.digests.has(path));
     await files.close();
   });
 
