@@ -7,6 +7,7 @@ import type { HubDocument } from '../../protocol/documents/hub.js';
 import type { StatusDocument } from '../../protocol/documents/node.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import type { Refusal } from '../../protocol/refusal.js';
+import { bindingsOf } from '../../protocol/image-binding.js';
 import { openHubDocument } from '../../protocol/verify-messages.js';
 import { bundleHealth } from './bundle-health.js';
 import { Alarm } from '../intake/alarm.js';
@@ -199,6 +200,8 @@ export class Report {
     return bundleHealth({
       records: journal.bundles(),
       files: [...journal.files().values()],
+      bindings: ({ active }) =>
+        bindingsOf((active === null ? null : journal.bundleDocument(active))?.images ?? []),
       pods: pods(),
       now: clock.now(),
     });

@@ -1,8 +1,8 @@
 /** What every container runtime promises of images: found, pulled with the right password, listed, removed when nothing holds them. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import type { RegistryAuth } from '../../agent/runtime/images.js';
 import { RuntimeError } from '../../agent/runtime/runtime.js';
+import type { RegistryAuth } from '../../protocol/registry-credentials.js';
 import {
   containerSpec,
   podIdentity,

@@ -16,6 +16,7 @@ import {
 import { PacketGuard } from '../../../protocol/packet-guard.js';
 import { canonicalJson, sha256Hex } from '../../../protocol/canonical.js';
 import type { ManifestEntry } from '../../../protocol/documents/bundle.js';
+import { NO_BINDINGS } from '../../../protocol/image-binding.js';
 import { ownedFileName } from '../../../protocol/names.js';
 import type { Result } from '../../../protocol/refusal.js';
 import {
@@ -27,6 +28,7 @@ import {
 } from '../../support/fleet.js';
 
 const SHOP = { namespace: 'default', name: 'shop' };
+const STAGED = { bundle: SHOP, bindings: NO_BINDINGS };
 const at = (text: string) => Date.parse(text);
 
 function codeOf(result: Result<unknown>): string {
@@ -153,7 +155,7 @@ describe('a manifest of a bundle', () => {
   ];
   for (const [sentence, text, entry, code] of rows) {
     test(`${sentence}: ${code}`, () => {
-      assert.equal(codeOf(stageManifest(Buffer.from(text), entry, SHOP)), code);
+      assert.equal(codeOf(stageManifest(Buffer.from(text), entry, STAGED)), code);
     });
   }
 
@@ -162,13 +164,13 @@ describe('a manifest of a bundle', () => {
       { name: 'web', namespace: 'default' },
       { spec: { ...spec, hunter2: 'hunter2' } },
     );
-    const result = stageManifest(Buffer.from(text), entryOf(text), SHOP);
+    const result = stageManifest(Buffer.from(text), entryOf(text), STAGED);
     assert.ok(!result.ok);
     assert.doesNotMatch(result.refusal.detail.replace('spec.hunter2', ''), /hunter2/);
   });
 
   test('its file has a name from checked names, both annotations, and is known as ours', () => {
-    const staged = stageManifest(Buffer.from(good), entryOf(good), SHOP);
+    const staged = stageManifest(Buffer.from(good), entryOf(good), STAGED);
     assert.ok(staged.ok);
     const { owned, bytes } = staged.value;
     assert.equal(owned.file, ownedFileName(SHOP, 'web'));
@@ -185,7 +187,7 @@ describe('a manifest of a bundle', () => {
 
   test('annotations of its own stay', () => {
     const manifest = { metadata: { name: 'web', annotations: { a: 'b' } } };
-    const text = ownedContent(manifest, SHOP, 'd').toString();
+    const text = ownedContent(manifest, { ...STAGED, digest: 'd' }).toString();
     assert.match(text, /"annotations":\{"a":"b","flotilla.dev\/bundle":"default\/shop"/);
   });
 });
