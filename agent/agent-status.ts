@@ -28,7 +28,10 @@ export interface AgentStatus {
     readonly rootVersion: number;
     readonly development: boolean;
     readonly clock: StatusDocument['clock'];
+    readonly clockOffset: StatusDocument['clockOffset'];
     readonly lastRefusal: StatusDocument['lastRefusal'];
+    /** Key id: what an operator compares before secrets are sealed for it. */
+    readonly sealingKey: string;
     readonly bundles: readonly BundleStatus[];
   };
 }
@@ -45,6 +48,8 @@ export interface AgentStatusInput {
   readonly conditions: readonly SourceCondition[];
   readonly membership: { readonly hubUrl: string; readonly fleet: string } | null;
   readonly connected: boolean;
+  /** Key id; empty for a node without one. */
+  readonly sealingKey: string;
   /** What the hub is told; null when not joined. */
   readonly told: StatusDocument | null;
 }
@@ -73,7 +78,9 @@ export function agentStatus(input: AgentStatusInput): AgentStatus {
             rootVersion: told.rootVersion,
             development: told.development,
             clock: told.clock,
+            clockOffset: told.clockOffset,
             lastRefusal: told.lastRefusal,
+            sealingKey: input.sealingKey,
             bundles: told.bundles,
           }
         : null,

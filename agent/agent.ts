@@ -5,15 +5,14 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, realpathSync } from 'node:fs';
 import type { Clock, Log } from '../protocol/ports.js';
-import { VERSION } from '../protocol/version.js';
+import { RELEASED_AT, VERSION } from '../protocol/version.js';
 import type { AgentConfig } from './config.js';
 import { bundleRefusal, type AdmissionPolicy } from './admission/policy.js';
 import { apiSources, type Held } from './api-sources.js';
 import { makeOnFirstUse } from './first-use.js';
-import { openBrokerSocket } from './membership/hub-tls.js';
 import type { StoredIdentity } from './membership/identity.js';
-import { startHubSession, type HubSession } from './hub-session.js';
 import { openJournal, type Journal } from './journal/journal.js';
+import { startMember, type Member } from './member.js';
 import { architecture, readNodeInfo } from './node-info.js';
 import { openOwnedDirectory } from './intake/owned-files.js';
 import type { SourceCondition } from './ports.js';
@@ -23,8 +22,12 @@ import type { Pods } from './pods/pods.js';
 import { runPodsOnEngine } from './pods-on-engine.js';
 import { DockerRuntime } from './runtime/docker.js';
 import { RuntimeError } from './runtime/runtime.js';
+import { SealedSecrets } from './secrets/sealed-secrets.js';
+import { openSealingKeys } from './secrets/sealing-keys.js';
 import { lockDirectory } from './sources/directory-lock.js';
 import { watchOwnedFiles } from './sources/owned-watch.js';
+import { watchKernelClock } from './time/kernel-clock.js';
+import { thisMachine, type Machine } from './time/machine.js';
 import { AgentError, serveLoopback, serveSocket } from './api/server.js';
 
 export interface AgentOptions {
@@ -113,6 +116,9 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
     journal: null,
     pods: null,
     session: null,
+    secrets: null,
+    hasLocalSecret: () => false,
+    member: null,
     engine: () => '',
     probeTotals: () => [],
   };
@@ -125,7 +131,9 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
     closings.push(() => loopback.close());
   }
 
-  const journal = openJournal({ dataDir, clock, randomId: () => randomBytes(16).toString('hex') });
+  const machine = thisMachine();
+  const randomId = () => randomBytes(16).toString('hex');
+  const journal = openJournal({ dataDir, clock, machine, randomId });
   held.journal = journal;
   closings.push(() => journal.close());
   if (journal.setAside)
@@ -135,9 +143,17 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
   const isEngine = config.runtime === 'engine';
   if (isEngine) held.engine = watchEngine(runtime, options, closings);
   if (identity) {
-    const session = startSession({ ...options, identity, journal, held, policy });
-    held.session = session;
-    closings.push(() => session.close());
+    held.secrets = new SealedSecrets({
+      node: identity.node,
+      store: journal.secrets(),
+      sealingKeys: openSealingKeys(dataDir),
+      assignment: () => journal.accepted()?.document ?? null,
+      log,
+    });
+    const more = { identity, dataDir, journal, held, policy, machine, closings };
+    const member = beMember({ ...options, ...more });
+    held.member = member;
+    closings.push(() => member.close());
   }
 
   const pods = isEngine
@@ -167,35 +183,45 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
   return pods;
 }
 
-interface SessionParts extends AgentOptions {
+interface MemberParts extends AgentOptions {
   readonly identity: StoredIdentity;
+  readonly dataDir: string;
   readonly journal: Journal;
   readonly held: Held;
   readonly policy: AdmissionPolicy;
+  readonly machine: Machine;
+  readonly closings: Closing[];
 }
 
-function startSession({
+function beMember({
   config,
   identity,
+  dataDir,
   journal,
   clock,
   log,
   held,
   policy,
-}: SessionParts): HubSession {
-  return startHubSession({
+  machine,
+  closings,
+}: MemberParts): Member {
+  const kernel = watchKernelClock({ clock, onChange: () => held.session?.changed() });
+  closings.push(() => kernel.close());
+  return startMember({
+    dataDir,
     identity,
     journal,
     directory: openOwnedDirectory(config.staticPodPath),
-    pinnedRoot: identity.root,
     arch: architecture(),
     agentVersion: VERSION,
-    brokers: identity.membership.brokers,
-    openSocket: openBrokerSocket(identity.tls),
+    releasedAt: RELEASED_AT,
+    machine,
+    kernelSynced: () => kernel.isSynced(),
     nodeInfo: readNodeInfo,
     refuses: bundleRefusal(policy),
-    enrolledLabels: identity.membership.labels,
     runtimeNone: config.runtime === 'none',
+    ...(held.secrets === null ? {} : { secrets: held.secrets }),
+    hasLocalSecret: secret => held.hasLocalSecret(secret),
     revokedBundles: config.revokedBundles,
     containerRuntimeVersion: () => held.engine(),
     pods: () => (held.pods?.areKnown() ? held.pods.reports() : null),
@@ -204,6 +230,7 @@ function startSession({
     random: () => randomBytes(4).readUInt32BE() / 2 ** 32,
     randomId: () => randomBytes(16).toString('hex'),
     log,
+    onSession: session => (held.session = session),
   });
 }
 

@@ -6,12 +6,16 @@ import type { ApiSources } from './api/routes.js';
 import type { AgentConfig } from './config.js';
 import type { HubSession } from './hub-session.js';
 import type { Journal } from './journal/journal.js';
+import { HttpError } from './api/http-error.js';
+import type { Member } from './member.js';
 import type { StoredIdentity } from './membership/identity.js';
+import { JoinError } from './membership/join-http.js';
 import type { Pods } from './pods/pods.js';
 import { NO_FIGURES } from './pods/tallies.js';
 import type { PodReport } from './ports.js';
 import type { ContainerExec, ContainerStats } from './runtime/exec.js';
 import type { ContainerRuntime } from './runtime/runtime.js';
+import type { SealedSecrets } from './secrets/sealed-secrets.js';
 import { shownConfig, shownEnvironment } from './shown-config.js';
 import { VERSION } from '../protocol/version.js';
 
@@ -26,6 +30,11 @@ export interface Held {
   journal: Journal | null;
   pods: Pods | null;
   session: HubSession | null;
+  /** Of a node that joined a hub. */
+  secrets: SealedSecrets | null;
+  /** Whether one lies in the static pod directory. */
+  hasLocalSecret: (secret: { readonly namespace: string; readonly name: string }) => boolean;
+  member: Member | null;
   engine: () => string;
   probeTotals: () => Counts;
 }
@@ -47,6 +56,7 @@ export function apiSources(
     }),
     events: () => held.journal?.recentEvents() ?? [],
     retry: pod => held.pods?.retry(pod) ?? false,
+    rotate: what => rotate(held, what),
     figures: async () => ({
       nodeName: config.nodeName,
       version: VERSION,
@@ -55,6 +65,9 @@ export function apiSources(
       engineUp: held.engine() !== '',
       hubConnected: held.session?.connected() ?? null,
       unconfirmedEvents: unconfirmedEvents(held),
+      refusals: [...(held.session?.refusals() ?? [])].map(([code, count]) => {
+        return { labels: { code }, count };
+      }),
       probes: held.probeTotals(),
       counted: held.pods?.figures() ?? NO_FIGURES,
       residentBytes: process.memoryUsage.rss(),
@@ -62,6 +75,21 @@ export function apiSources(
     }),
     logs: (...args) => runtime.logs(...args),
   };
+}
+
+/** Throws `HttpError`, in the hub's words where it refused. */
+async function rotate(
+  { member }: Held,
+  what: { readonly identity: boolean },
+): Promise<{ node: string; nodeKey: string }> {
+  if (!member) throw new HttpError(409, 'this node has not joined a hub: it has no identity yet');
+  try {
+    const { node, nodeKey } = await member.keeper.rotate(what);
+    return { node, nodeKey };
+  } catch (error) {
+    if (!(error instanceof JoinError)) throw error;
+    throw new HttpError(409, `${error.message}; the new keys are kept and tried again`);
+  }
 }
 
 /** Of the containers that run, as far as the engine answers. */
@@ -102,6 +130,7 @@ function statusOf({ config, identity }: ApiOptions, held: Held) {
     conditions: pods?.conditions() ?? [],
     membership: identity?.membership ?? null,
     connected: session?.connected() ?? false,
+    sealingKey: held.secrets?.keyId() ?? '',
     told: session?.report.current() ?? null,
   });
 }

@@ -63,6 +63,8 @@ export interface AgentConfig {
 
   readonly admission: AdmissionPolicy;
   readonly allowedUnsafeSysctls: readonly string[];
+  /** Whether sealed Secrets may become environment variables. */
+  readonly allowSecretEnv: boolean;
   readonly maxPods: number;
   /** -1 = no limit. */
   readonly podPidsLimit: number;
@@ -185,6 +187,7 @@ export function resolveConfig(input: ConfigInput): ResolvedConfig {
     admission: admissionPolicy(settings.find('admission')),
     extraAuthoritiesFile: input.env['NODE_EXTRA_CA_CERTS'] || null,
     allowedUnsafeSysctls: settings.get('allowedUnsafeSysctls', []),
+    allowSecretEnv: settings.get('allowSecretEnv', false),
     maxPods: settings.get('maxPods', 110),
     podPidsLimit: settings.get('podPidsLimit', -1),
     singleProcessOOMKill: settings.get('singleProcessOOMKill', false),

@@ -4,25 +4,41 @@
  */
 import type { Socket } from 'node:net';
 import { topicsOf } from '../protocol/topics.js';
-import { startIntake, type Intake, type IntakeOptions } from './intake/intake.js';
+import { startIntake, type Intake } from './intake/intake.js';
+import type { IntakeOptions } from './intake/intake-options.js';
 import { startLink } from './link/link.js';
 import { presenceMaker } from './report/node.js';
+import { Commands } from './intake/commands.js';
 import { startReport, type Report, type ReportOptions } from './report/report.js';
+import { TimeKeeper, type TimeKeeperOptions } from './time/time-keeper.js';
+
+/** Came on a topic that is not this node's, which nothing of it is read from (security.md S68). */
+const STRAY = 'UnexpectedTopic';
 
 export interface HubSessionOptions
   extends
-    Omit<IntakeOptions, 'link' | 'onChange' | 'onHub'>,
-    Omit<ReportOptions, 'link' | 'intake'> {
+    Omit<IntakeOptions, 'link' | 'onChange' | 'onHub' | 'time'>,
+    Omit<ReportOptions, 'link' | 'intake' | 'time'>,
+    Pick<TimeKeeperOptions, 'releasedAt' | 'machine' | 'kernelSynced'> {
   /** `mqtts://host:port`, in order of preference. */
   readonly brokers: readonly string[];
   /** The connection to one broker; must refuse a peer that it does not trust. */
   readonly openSocket: (broker: URL) => Socket;
+  /** What becomes of the connection. */
+  readonly onLink?: {
+    readonly up: () => void;
+    readonly down: () => void;
+    /** It ended before it was up. */
+    readonly failed: (reason: string) => void;
+  };
 }
 
 export interface HubSession {
   readonly intake: Intake;
   readonly report: Report;
   connected(): boolean;
+  /** Messages that were not taken since the agent was started, by the code of the refusal. */
+  refusals(): ReadonlyMap<string, number>;
   /** Pods, conditions or events changed. */
   changed(): void;
   close(): Promise<void>;
@@ -35,7 +51,7 @@ export interface HubSession {
 export function startHubSession(options: HubSessionOptions): HubSession {
   const { identity, journal, clock, random, randomId, log } = options;
   const topics = topicsOf(identity.fleet);
-  const own = (kind: 'ack' | 'presence') => topics.node(identity.node, kind);
+  const own = (kind: 'ack' | 'presence' | 'time' | 'command') => topics.node(identity.node, kind);
   // Link, intake and report know each other: what is called before all are there waits for the
   // first look.
   let report: Report | null = null;
@@ -46,47 +62,94 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     subscribe: filters => link?.subscribe(filters),
     unsubscribe: filters => link?.unsubscribe(filters),
   };
-  const intake = startIntake({
+  let intake: Intake | null = null;
+  const time = new TimeKeeper({
     ...options,
     link: viaLink,
+    root: () => journal.root() ?? options.pinnedRoot,
     onChange: () => report?.changed(),
-    onHub: (hub, isNew) => report?.hub(hub, isNew),
+    onLearned: () => intake?.timeLearned(),
   });
-  report = startReport({ ...options, link: viaLink, intake: () => intake.state() });
+  const begun = intakeOf(time, {
+    ...options,
+    link: viaLink,
+    time,
+    onChange: () => report?.changed(),
+    onHub: (hub, isNew) => {
+      report?.hub(hub, isNew);
+      if (isNew) time.hubChanged();
+    },
+  });
+  intake = begun;
+  report = startReport({ ...options, link: viaLink, intake: () => begun.state(), time });
+  const commands = new Commands({ ...options, link: viaLink, root: () => begun.state().root });
+  const makePresence = presenceMaker(identity, journal, randomId);
+  const read = {
+    ack: (payload: Buffer) => report.ack(payload),
+    time: (payload: Buffer) => time.answer(payload),
+    command: (payload: Buffer) => commands.receive(payload),
+  };
+  let strays = 0;
   const receive = (topic: string, payload: Buffer) => {
     const address = topics.parse(topic);
-    if (!address || ('node' in address && address.node !== identity.node)) return;
-    if (address.kind !== 'ack') return intake.receive(address, topic, payload);
-    const refusal = report.ack(payload);
-    if (refusal) intake.refused(refusal, payload, topic);
+    if (!address || ('node' in address && address.node !== identity.node)) {
+      strays++;
+      return;
+    }
+    const { kind } = address;
+    if (kind !== 'ack' && kind !== 'time' && kind !== 'command') {
+      return begun.receive(address, topic, payload);
+    }
+    if (payload.byteLength === 0) return;
+    const refusal = read[kind](payload);
+    if (refusal) begun.refused(refusal, payload, topic);
   };
   journal.onEvent = () => report.changed();
   link = startLink({
     brokers: options.brokers,
     clientId: identity.node,
-    topics: [...intake.topics(), own('ack'), own('presence')],
+    topics: [...begun.topics(), ...(['ack', 'time', 'presence', 'command'] as const).map(own)],
     openSocket: options.openSocket,
-    presence: presenceMaker(identity, journal, randomId),
+    presence: () => {
+      const presence = makePresence();
+      commands.begin(presence.session);
+      return presence;
+    },
     onMessage: receive,
     onUp: () => {
-      intake.linkUp();
+      options.onLink?.up();
+      begun.linkUp();
       report.linkUp();
+      time.linkUp();
     },
-    onDown: () => undefined,
+    onDown: () => options.onLink?.down(),
+    onFailure: reason => options.onLink?.failed(reason),
     clock,
     random,
     log,
   });
   return {
-    intake,
+    intake: begun,
     report,
     connected: () => viaLink.connected(),
+    refusals: () => new Map([...begun.refusals(), [STRAY, strays]]),
     changed: () => report.changed(),
     close: async () => {
       journal.onEvent = null;
-      intake.close();
+      begun.close();
       report.close();
+      time.close();
       await link.close();
     },
   };
+}
+
+/** @throws JournalError `OtherFleet`: then nothing is left running. */
+function intakeOf(time: TimeKeeper, options: IntakeOptions): Intake {
+  try {
+    return startIntake(options);
+  } catch (error) {
+    time.close();
+    throw error;
+  }
 }

@@ -9,6 +9,7 @@ import { joinCommand } from './cli/join.js';
 import { journalCommand } from './cli/journal.js';
 import { logsCommand } from './cli/logs.js';
 import { podsCommand } from './cli/pods.js';
+import { rotateIdentityCommand } from './cli/rotate-identity.js';
 import { runCommand } from './cli/run.js';
 import { planCommand, statusCommand } from './cli/status.js';
 import { realClock } from './clock.js';
@@ -30,6 +31,7 @@ function programOf(context: CliContext): Command {
     journalCommand,
     planCommand,
     configCommand,
+    rotateIdentityCommand,
   ];
   for (const command of commands) program.addCommand(command(context));
   return program;

@@ -19,6 +19,8 @@ import { engineGate, sysctlGate } from './pods/security-gates.js';
 import { openProbes } from './probes/open-probes.js';
 import type { DockerRuntime } from './runtime/docker.js';
 import { pauseImageName } from './runtime/pause-image.js';
+import { secretGate } from './secrets/secret-gates.js';
+import { withSealedSecrets } from './secrets/with-sealed.js';
 import { openFileSource } from './sources/files.js';
 import { openUrlSource } from './sources/url.js';
 import { followedHostPaths } from './volumes/host-path-links.js';
@@ -63,6 +65,8 @@ export async function runPodsOnEngine(parts: PodsOnEngine, closings: Closings): 
     clock,
     hostPathTargets: followedHostPaths(policy),
   });
+  const mountProblem = await volumes.mountProblem();
+  const secretsGate = secretGate({ allowSecretEnv: config.allowSecretEnv, mountProblem });
   const pods = startPods({
     runtime,
     sources,
@@ -103,10 +107,11 @@ export async function runPodsOnEngine(parts: PodsOnEngine, closings: Closings): 
       gates: [
         sysctlGate(config.allowedUnsafeSysctls),
         engineGate,
-        volumeGate(await volumes.mountProblem()),
+        volumeGate(mountProblem),
         missingObjectGate,
+        secretsGate,
       ],
-      editGates: [missingObjectGate],
+      editGates: [missingObjectGate, secretsGate],
     }),
   });
   closings.push(() => pods.stop());
@@ -125,7 +130,9 @@ async function openSources(parts: PodsOnEngine, closings: Closings): Promise<Pod
     onOwnedInDoubt: () => held.session?.intake.repair(),
   });
   closings.push(() => files.stop());
-  if (config.url === null) return [files];
+  followLocalSecrets(files, held);
+  const beside = held.secrets === null ? files : withSealedSecrets(files, held.secrets);
+  if (config.url === null) return [beside];
   const { url, headers, checkFrequencyMs, proxies } = config.url;
   const web = await openUrlSource({
     ...shared,
@@ -136,7 +143,23 @@ async function openSources(parts: PodsOnEngine, closings: Closings): Promise<Pod
     extraAuthoritiesFile: config.extraAuthoritiesFile,
   });
   closings.push(() => web.stop());
-  return [files, web];
+  return [beside, web];
+}
+
+/** A bundle may use a Secret that a person put into the directory, and begins when it is there. */
+function followLocalSecrets(files: PodSource, held: Held): void {
+  const namesOf = () => {
+    const secrets = files.snapshot().objects.filter(({ kind }) => kind === 'Secret');
+    return new Set(secrets.map(({ namespace, name }) => `${namespace}/${name}`));
+  };
+  let names = namesOf();
+  held.hasLocalSecret = ({ namespace, name }) => names.has(`${namespace}/${name}`);
+  files.onChange(() => {
+    const before = [...names].join();
+    names = namesOf();
+    if ([...names].join() !== before) held.session?.intake.secretsChanged();
+  });
+  held.session?.intake.secretsChanged();
 }
 
 function collectImages(

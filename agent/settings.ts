@@ -40,6 +40,8 @@ export const SETTINGS = {
 
   admission: DOCUMENT,
   allowedUnsafeSysctls: TEXTS,
+  /** Sealed Secrets may become environment variables, which the engine keeps in clear on its disk. */
+  allowSecretEnv: BOOLEAN,
   maxPods: integer(1, 10_000),
   podPidsLimit: integer(-1, 4_194_304),
   singleProcessOOMKill: BOOLEAN,

@@ -26,6 +26,7 @@ export function shownConfig(config: AgentConfig): ShownConfig {
     fileCheckFrequency: formatDuration(config.fileCheckFrequencyMs),
     ...urlSettings(config.url),
     allowedUnsafeSysctls: config.allowedUnsafeSysctls,
+    allowSecretEnv: config.allowSecretEnv,
     maxPods: config.maxPods,
     podPidsLimit: config.podPidsLimit,
     singleProcessOOMKill: config.singleProcessOOMKill,

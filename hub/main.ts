@@ -3,12 +3,15 @@ import { rawPublicKey } from '../protocol/keys.js';
 import type { Clock, Log } from '../protocol/ports.js';
 import { VERSION } from '../protocol/version.js';
 import { bundleWriter } from './rollout/apply.js';
+import { startScheduledBackups } from './backup/scheduled.js';
 import { startApi } from './api/server.js';
 import { startBroker, type Broker } from './broker/broker.js';
 import { startController } from './rollout/controller.js';
 import { createEnrolment, nodeStanding } from './enrolment/enrolment.js';
 import { startIngest } from './ingest/ingest.js';
 import { startHubLink } from './link/link.js';
+import { gatedBundles, gatedEnrolment } from './recovery/gate.js';
+import { recoveryState, startRecovery } from './recovery/recovery.js';
 import { loadHub, type LoadedHub } from './setup/load.js';
 import { BROKER_NAME, HUB_NAME, spkiOf, type RandomBytes } from './setup/pki.js';
 import { nodeWriter } from './rollout/remove-node.js';
@@ -17,6 +20,7 @@ import { startRootWatch } from './root/root-watch.js';
 import { Roots } from './root/roots.js';
 import { blobSweeper, republisher } from './rollout/republish.js';
 import { manifestsOf } from './rollout/revision-document.js';
+import { secretWriter } from './secrets/secret-writer.js';
 import type { Store } from './store/store.js';
 import { openSqliteStore } from './store/sqlite.js';
 
@@ -72,6 +76,7 @@ async function assemble(
   const broker = await brokerOf(hub, store, log);
   if (broker) closings.push(() => broker.close());
 
+  const restored = await recoveryState(store);
   const link = startHubLink({
     ...linkAddress(hub, broker),
     root,
@@ -87,6 +92,21 @@ async function assemble(
     onDown: () => ingest.linkDown(),
   });
   closings.push(() => link.close());
+  const roots = new Roots({
+    ...{ store, live, controller, clock, log },
+    onKeysChanged: () => link.renew(),
+  });
+  const recovery = startRecovery(
+    {
+      ...{ store, root, clock, random, log },
+      messenger: link.messenger,
+      adoptRoot: async envelope => {
+        await roots.publish({ kind: 'hub', name: 'recovery' }, envelope, { dryRun: false });
+      },
+    },
+    restored,
+  );
+  closings.push(() => recovery.close());
   const again = republisher({ store, fleet, clock });
   const ingest = startIngest({
     store,
@@ -95,37 +115,52 @@ async function assemble(
     clock,
     log,
     freshAssignment: (node, nonce) => controller.freshAssignment(node, nonce),
-    republish: digests => again.blobs(digests),
+    republish: async digests => {
+      const { published, absent } = await again.blobs(digests);
+      // What another node may still bring back is not said to be gone.
+      return { published, absent: (await store.recovery())?.learning ? [] : absent };
+    },
     republishRoot: version => again.root(version),
     manifestsOf: bundle => manifestsOf(store, bundle),
+    listener: recovery,
   });
   closings.push(() => ingest.close());
+  const { backup: setting } = hub.config;
+  if (setting) {
+    const { dataDir } = options;
+    closings.push(startScheduledBackups({ dataDir, setting, clock, log }));
+  }
   closings.push(startSweeping(blobSweeper(store, fleet, clock), options));
 
-  const roots = new Roots({
-    ...{ store, live, controller, clock, log },
-    onKeysChanged: () => link.renew(),
-  });
   closings.push(startRootWatch(roots, options));
   const api = await startApi({
     listen: hub.config.listen,
     tls: serverTls(hub),
     store,
-    bundles: bundleWriter({
-      ...{ store, root, clock },
-      get releaseSigner() {
-        return live.now().releaseSigner;
-      },
-    }),
-    nodes: nodeWriter({ store, fleet, disconnect: node => broker?.disconnectNode(node) }),
-    enrolment: createEnrolment({
-      hub,
+    recovery,
+    bundles: gatedBundles(
+      bundleWriter({
+        ...{ store, root, clock },
+        get releaseSigner() {
+          return live.now().releaseSigner;
+        },
+      }),
       store,
-      clock,
-      random,
-      log,
-      firstAssignment: joining => controller.firstAssignment(joining),
-    }),
+    ),
+    secrets: secretWriter({ store, root, hubSigner }),
+    nodes: nodeWriter({ store, fleet, disconnect: node => broker?.disconnectNode(node) }),
+    enrolment: gatedEnrolment(
+      createEnrolment({
+        hub,
+        store,
+        clock,
+        random,
+        log,
+        firstAssignment: joining => controller.firstAssignment(joining),
+        disconnect: node => broker?.disconnectNode(node),
+      }),
+      store,
+    ),
     roots,
     clock,
     log,

@@ -15,6 +15,9 @@ export const API_VERSION = {
   Event: 'v1',
   Bundle: 'flotilla.dev/v1',
   Token: 'flotilla.dev/v1',
+  Secret: 'flotilla.dev/v1',
+  SealedSecret: 'flotilla.dev/v1',
+  SecretVersion: 'flotilla.dev/v1',
   Root: 'flotilla.dev/v1',
 } as const;
 
@@ -23,6 +26,12 @@ export interface NodeExtra {
   /** RFC 3339: when the hub recorded the newest status. */
   readonly reportedAt: string | null;
   readonly journal: string | null;
+  /** Who stands for what is told below, and as of when. */
+  readonly said?: NodeWord;
+  /** Starts of the agent under its current journal. */
+  readonly starts?: readonly NodeStart[];
+  /** What one device alone cannot have said. */
+  readonly fork?: NodeFork | null;
   readonly epoch: number;
   readonly generation: number;
   readonly rootVersion: number;
@@ -34,6 +43,33 @@ export interface NodeExtra {
   readonly pods: StatusDocument['pods'];
   /** By the same keys: the pod documents that were recorded. */
   readonly recorded: Readonly<Record<string, RecordedPod>>;
+}
+
+/** The document that a Node's status was made from, `Ready` and `CountersForked` excepted: they are the hub's own. */
+export interface NodeWord {
+  /** RFC 3339: the node's time, as it told it. */
+  readonly at: string;
+  /** Milliseconds that the node adds to its own clock; null: nobody told it. */
+  readonly clockOffset: number | null;
+  readonly boot: number;
+  readonly counter: number;
+  /** Key id of the identity key that signed it. */
+  readonly signedBy: string;
+}
+
+export interface NodeStart {
+  readonly boot: number;
+  /** The first connection that was heard of; 0: none yet. */
+  readonly n: number;
+  readonly session: string;
+  /** Of the newest status of this start. */
+  readonly counter: number;
+  readonly digest: string;
+}
+
+export interface NodeFork {
+  readonly reason: 'SessionTwice' | 'StatusTwice' | 'OlderStart';
+  readonly message: string;
 }
 
 export interface RecordedPod {
@@ -112,18 +148,73 @@ export type BundleObject = StoredObject<BundleSpec, BundleObjectStatus>;
 export interface TokenSpec {
   /** SHA-256 of the secret: never served by the API. */
   readonly secretHash: string;
+  /** That a node enrols with. */
   readonly labels: Readonly<Record<string, string>>;
   /** RFC 3339. */
   readonly expiresAt: string;
+  /** Names that it lets in; `*` stands for any characters. Empty: every name. */
+  readonly nodes: readonly string[];
+  /** How many devices it lets in. */
+  readonly uses: number;
+  /** Each of them waits until a person approves it. */
+  readonly approve: boolean;
+}
+
+export interface TokenUse {
+  readonly node: string;
+  readonly identityKey: string;
+  /** RFC 3339. */
+  readonly at: string;
 }
 
 export interface TokenStatus {
-  /** Who used it, or null. */
-  readonly usedBy: {
-    readonly node: string;
-    readonly identityKey: string;
-    readonly at: string;
-  } | null;
+  /** Who used it, in order. */
+  readonly usedBy: readonly TokenUse[];
 }
 
 export type TokenObject = StoredObject<TokenSpec, TokenStatus>;
+
+/** Of a Secret the hub knows everything but the values. Its name is `<bundle>.<secret>`. */
+export interface SecretSpec {
+  readonly bundle: string;
+  readonly secret: string;
+  /** `Opaque`, `kubernetes.io/dockerconfigjson` … */
+  readonly type: string;
+  readonly version: number;
+  readonly immutable: boolean;
+  /** Names, sorted. */
+  readonly keys: readonly string[];
+  /**
+   * HMAC of the values under a key that the operator's machine has and the hub has not: tells the same operator whether they
+   * changed. Null: nobody can tell. Never served in lists.
+   */
+  readonly fingerprint: string | null;
+}
+
+/** Counted over the nodes that the bundle's selector matches. */
+export interface SecretStatus {
+  /** Have the newest version, sealed for the key that they have. */
+  readonly sealed: number;
+  readonly lacking: number;
+  /** Names, sorted; the first hundred. */
+  readonly lackingNodes: readonly string[];
+}
+
+export type SecretObject = StoredObject<SecretSpec, SecretStatus>;
+
+/** What one node has of a Secret; named `<bundle>.<secret>.<node>`. The envelope is what the blob's topic holds. */
+export interface SealedSecretSpec {
+  readonly bundle: string;
+  readonly secret: string;
+  readonly node: string;
+  readonly version: number;
+  /** Key id of the sealing key. */
+  readonly recipient: string;
+  /** Of the secret document. */
+  readonly digest: string;
+}
+
+export type SealedSecretObject = StoredObject<SealedSecretSpec, null>;
+
+/** Outlives the Secret: nodes refuse to go back. */
+export type SecretVersionObject = StoredObject<{ readonly version: number }, null>;

@@ -1,6 +1,6 @@
 /** The small ports between the hub's rooms: types only. `main` builds the real ones and hands them in. */
 import type { RootDocument } from '../protocol/documents/root.js';
-import type { BundleObject, BundleSpec, TokenObject } from './objects.js';
+import type { BundleObject, BundleSpec, SecretSpec, TokenObject } from './objects.js';
 import type { RootStatus } from './root/root-status.js';
 import type { BundleFile } from './signing/bundle-file.js';
 import type { Actor } from './store/store.js';
@@ -77,6 +77,46 @@ export interface NodeWriter {
   remove(actor: Actor, node: { readonly name: string; readonly dryRun: boolean }): Promise<void>;
 }
 
+export interface TokenRequest {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly ttlS: number;
+  /** Names and patterns of nodes; absent: every name. */
+  readonly nodes?: readonly string[];
+  /** Absent: one. */
+  readonly uses?: number;
+  /** Absent: nobody is asked. */
+  readonly approve?: boolean;
+}
+
+/** What a node that is shut out could read: to be replaced. */
+export interface Readable {
+  readonly bundles: readonly {
+    readonly namespace: string;
+    readonly name: string;
+    readonly revision: number;
+  }[];
+  readonly secrets: readonly {
+    readonly namespace: string;
+    readonly bundle: string;
+    readonly name: string;
+    readonly version: number;
+  }[];
+}
+
+/** A person's word on who belongs to the fleet. */
+export interface Standing {
+  /**
+   * Lets a node in that waits, and ends the suspicion that it was cloned. `key`: the key id that the person compared;
+   * another one is refused. Doing it again changes nothing. Throws NotFound, Conflict.
+   */
+  approve(
+    actor: Actor,
+    node: { readonly name: string; readonly key: string | null },
+  ): Promise<void>;
+  /** Cuts its session, refuses its renewal, ignores what it says. Doing it again changes nothing. Throws NotFound. */
+  revoke(actor: Actor, node: { readonly name: string }): Promise<Readable>;
+}
+
 /** The root in force, and what the hub says of it. */
 export interface RootObject {
   readonly spec: RootDocument;
@@ -114,19 +154,89 @@ export interface Rotation {
   readonly dropped: readonly string[];
 }
 
+/** What one seals for: the members that the selector matches, their keys, and what they have. */
+export interface Sealing {
+  readonly fleet: string;
+  /** Key ids of the role that signs secrets; null: the hub signs. */
+  readonly secretKeys: readonly string[] | null;
+  readonly secrets: readonly SecretSpec[];
+  /** By name: the highest version that ever was, of deleted ones too. */
+  readonly versions: Readonly<Record<string, number>>;
+  readonly nodes: readonly {
+    readonly node: string;
+    /** Raw Ed25519, hex. */
+    readonly identityKey: string;
+    /** Raw X25519, hex. */
+    readonly sealingKey: string;
+    /** By name: the version that the node can read. */
+    readonly has: Readonly<Record<string, number>>;
+  }[];
+}
+
+/** For the hub to sign, or signed by the operator. */
+export type SealedItem =
+  | { readonly node: string; readonly recipient: string; readonly sealed: string }
+  | { readonly envelope: string };
+
+export interface SealRequest {
+  readonly namespace: string;
+  readonly bundle: string;
+  readonly secret: string;
+  /** The newest, for nodes that lack it; or the next, which replaces it. */
+  readonly version: number;
+  /** What follows counts for a new version alone. */
+  readonly type: string;
+  readonly immutable: boolean;
+  readonly keys: readonly string[];
+  readonly fingerprint: string | null;
+  readonly sealed: readonly SealedItem[];
+}
+
+export interface ReadableSecret {
+  readonly namespace: string;
+  readonly bundle: string;
+  readonly secret: string;
+  /** That the node has. */
+  readonly version: number;
+  readonly newest: number;
+}
+
+export interface SecretWriter {
+  /** `nodeSelector` null: the bundle's. Throws NotFound for a bundle that is not there then. */
+  sealing(of: {
+    readonly namespace: string;
+    readonly bundle: string;
+    readonly nodeSelector: string | null;
+  }): Promise<Sealing>;
+  /** What was ever sealed for a node and not for another since, of nodes that left too: what a thief of its disk can read. */
+  readableBy(node: string): Promise<readonly ReadableSecret[]>;
+  /** One transaction. Throws Conflict (sealed meanwhile, a key was rotated), Invalid. */
+  seal(actor: Actor, request: SealRequest): Promise<{ version: number; nodes: number }>;
+  /** Nodes forget what they have. Throws NotFound. */
+  remove(
+    actor: Actor,
+    secret: { readonly namespace: string; readonly name: string; readonly dryRun: boolean },
+  ): Promise<void>;
+}
+
 export interface Enrolment {
   /** The secret is shown in this answer and never again. */
   createToken(
     actor: Actor,
-    request: { readonly labels: Readonly<Record<string, string>>; readonly ttlS: number },
+    request: TokenRequest,
   ): Promise<{ object: TokenObject; joinLine: string }>;
   /** The root document's envelope by the SHA-256 of its payload, or a version after it; null = no such root. */
   rootByDigest(digest: string): Promise<Uint8Array | null>;
   rootByVersion(version: number): Promise<Uint8Array | null>;
   /** PEM of the authorities that the root pins. */
   authorities(): string;
-  /** A nonce of the hub for one join, valid for ten minutes. */
+  /** A nonce of the hub for one request of those below, valid for ten minutes. */
   nonce(): string;
   /** The body is a join envelope; the answer a joined envelope. Throws `RequestError`. */
   join(envelope: Uint8Array, address: string): Promise<Uint8Array>;
+  /** As above, for renew envelopes. */
+  renew(envelope: Uint8Array, address: string): Promise<Uint8Array>;
+  /** As above, for rotate envelopes. */
+  rotate(envelope: Uint8Array, address: string): Promise<Uint8Array>;
+  readonly standing: Standing;
 }

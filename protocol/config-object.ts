@@ -43,8 +43,8 @@ export type ConfigObjectResult =
 
 /** Why a bundle may not hold one, and what to do instead. */
 export const NO_SECRET_IN_BUNDLE =
-  'sealed delivery of secrets does not exist yet, and a bundle can be read at the broker; ' +
-  'put the Secret as a file of mode 600 into <data-dir>/manifests of the nodes that need it';
+  'a bundle can be read at the hub and the broker; flotilla apply and flotilla secret seal seal a Secret ' +
+  'for each node before it leaves your machine';
 
 const FIELDS = {
   ConfigMap: ['apiVersion', 'kind', 'metadata', 'immutable', 'data', 'binaryData'],

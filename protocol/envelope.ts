@@ -12,17 +12,23 @@ export const DOCUMENT_KINDS = [
   'root',
   'bundle',
   'assignment',
+  'secret',
   'hub',
   'mark',
   'answer',
+  'time',
   'ack',
+  'command',
   'presence',
   'request',
   'status',
   'pod',
   'event',
+  'reply',
   'join',
   'joined',
+  'renew',
+  'rotate',
 ] as const;
 export type DocumentKind = (typeof DOCUMENT_KINDS)[number];
 

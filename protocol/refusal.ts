@@ -25,6 +25,7 @@ export const REFUSAL_CODES = [
   'Conflict',
   'Policy',
   'OutOfScope',
+  'SecretNotSealed',
 ] as const;
 
 export type RefusalCode = (typeof REFUSAL_CODES)[number];

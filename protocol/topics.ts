@@ -12,6 +12,7 @@ export const TOPICS = {
   blob: { publisher: 'hub', retained: true },
   assignment: { publisher: 'hub', retained: true },
   answer: { publisher: 'hub', retained: false },
+  time: { publisher: 'hub', retained: false },
   command: { publisher: 'hub', retained: false },
   ack: { publisher: 'hub', retained: false },
   stream: { publisher: 'hub', retained: false },

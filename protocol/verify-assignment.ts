@@ -64,20 +64,24 @@ export function openAssignment(
   if (last && document.generation === last.generation) {
     return refuse(
       'Equivocation',
-      `assignment: other content for generation ${document.generation}`,
+      `assignment: other content for generation ${document.generation}: ${digest} after ${last.digest}`,
     );
   }
   if (context.freshOnly && (document.nonce === null || document.nonce !== context.nonce)) {
     return refuse('NotFresh', 'assignment: does not answer the open request of this node');
   }
+  // A day that no calendar has compares as never.
+  if (Number.isNaN(Date.parse(document.notAfter)) || Number.isNaN(Date.parse(document.issued))) {
+    return refuse('Malformed', 'assignment: issued or notAfter is no such day or hour');
+  }
   if (context.now > Date.parse(document.notAfter))
     return refuse('Expired', 'assignment: past its notAfter');
-  const fault = assignmentFault(document);
+  const fault = assignmentFault(document) ?? secretsFault(document);
   if (fault) return fault;
   return accept({ ...opened.value, changed: true });
 }
 
-/** Denials and floors of the root hold for each bundle by itself, and for ever: not judged here, once. */
+/** Denials and floors of the root depend on what the node runs already: they are judged there. */
 function assignmentFault(document: AssignmentDocument): ReturnType<typeof refuse> | null {
   const seen = new Set<string>();
   for (const bundle of document.bundles) {
@@ -85,9 +89,22 @@ function assignmentFault(document: AssignmentDocument): ReturnType<typeof refuse
     if (seen.has(key)) return refuse('Conflict', `assignment: ${key} twice`);
     seen.add(key);
   }
-  if (document.secrets.length > 0) return refuse('Unsupported', 'assignment: sealed secrets');
   if (Buffer.byteLength(JSON.stringify(document.parameters)) > PARAMETERS_BYTES_MAX) {
     return refuse('TooLarge', 'assignment: parameters');
+  }
+  return null;
+}
+
+function secretsFault(document: AssignmentDocument): ReturnType<typeof refuse> | null {
+  const bundles = new Set(document.bundles.map(({ namespace, name }) => `${namespace}/${name}`));
+  const seen = new Set<string>();
+  for (const { namespace, bundle, name } of document.secrets) {
+    const key = `${namespace}/${bundle}/${name}`;
+    if (seen.has(key)) return refuse('Conflict', `assignment: secret ${key} twice`);
+    seen.add(key);
+    if (!bundles.has(`${namespace}/${bundle}`)) {
+      return refuse('Malformed', `assignment: secret ${key} of a bundle that it does not list`);
+    }
   }
   return null;
 }

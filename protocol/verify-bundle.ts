@@ -121,7 +121,6 @@ function bundleFault(
   if (requires.minAgent && compareVersions(agentVersion, requires.minAgent) < 0) {
     return refuse('Unsupported', `${what}: needs agent ${requires.minAgent} or newer`);
   }
-  if (document.secrets.length > 0) return refuse('Unsupported', `${what}: needs sealed secrets`);
   const pods = document.manifests.filter(({ kind }) => kind === 'Pod');
   if (pods.length > root.document.limits.podsPerBundle) {
     return refuse('TooLarge', `${what}: more pods than the root allows`);

@@ -2,12 +2,25 @@
  * Acceptance of what hub and node say to each other beside assignments: signed by the hub's role, or by the identity key
  * of the node that the topic names. Pure.
  */
-import type { JoinDocument, JoinedDocument } from './documents/enrolment.js';
-import type { AckDocument, AnswerDocument, HubDocument, MarkDocument } from './documents/hub.js';
+import type {
+  JoinDocument,
+  JoinedDocument,
+  RenewDocument,
+  RotateDocument,
+} from './documents/enrolment.js';
+import type {
+  AckDocument,
+  AnswerDocument,
+  CommandDocument,
+  HubDocument,
+  MarkDocument,
+  TimeDocument,
+} from './documents/hub.js';
 import type {
   EventDocument,
   PodDocument,
   PresenceDocument,
+  ReplyDocument,
   RequestDocument,
   StatusDocument,
 } from './documents/node.js';
@@ -30,7 +43,9 @@ interface HubDocuments {
   hub: HubDocument;
   mark: MarkDocument;
   answer: AnswerDocument;
+  time: TimeDocument;
   ack: AckDocument;
+  command: CommandDocument;
   joined: JoinedDocument;
 }
 
@@ -40,15 +55,26 @@ export interface NodeDocuments {
   status: StatusDocument;
   pod: PodDocument;
   event: EventDocument;
+  reply: ReplyDocument;
   join: JoinDocument;
+  renew: RenewDocument;
+  rotate: RotateDocument;
 }
 
 const HUB_VALIDATORS: Record<keyof HubDocuments, Validator> = {
   hub: validate.validateHubDocument,
   mark: validate.validateMarkDocument,
   answer: validate.validateAnswerDocument,
+  time: validate.validateTimeDocument,
   ack: validate.validateAckDocument,
+  command: validate.validateCommandDocument,
   joined: validate.validateJoinedDocument,
+};
+
+/** Of the payload, where it is not that of any document. */
+const HUB_BYTES_MAX: Partial<Record<keyof HubDocuments, number>> = {
+  joined: 2 * MESSAGE_BYTES_MAX,
+  time: 1024,
 };
 
 const NODE_VALIDATORS: Record<keyof NodeDocuments, Validator> = {
@@ -57,7 +83,10 @@ const NODE_VALIDATORS: Record<keyof NodeDocuments, Validator> = {
   status: validate.validateStatusDocument,
   pod: validate.validatePodDocument,
   event: validate.validateEventDocument,
+  reply: validate.validateReplyDocument,
   join: validate.validateJoinDocument,
+  renew: validate.validateRenewDocument,
+  rotate: validate.validateRotateDocument,
 };
 
 /**
@@ -72,7 +101,7 @@ export function openHubDocument<K extends keyof HubDocuments>(
   const root = context.root.document;
   const opened = openSigned<HubDocuments[K]>(bytes, {
     kind,
-    bytesMax: kind === 'joined' ? 2 * MESSAGE_BYTES_MAX : PAYLOAD_BYTES_MAX,
+    bytesMax: HUB_BYTES_MAX[kind] ?? PAYLOAD_BYTES_MAX,
     validator: HUB_VALIDATORS[kind],
     root,
     role: root.roles.hub,
@@ -110,18 +139,34 @@ export function openNodeDocument<K extends keyof NodeDocuments>(
   return accept(brand(document.value, opened.value.payload, bytes));
 }
 
+/** Requests over HTTPS are under this. */
+const REQUEST_BYTES_MAX = 4096;
+
 /**
  * The identity key that a join request names: read before its signature can be checked, trusted for nothing but
  * that check.
  */
 export function claimedIdentity(bytes: Uint8Array): Result<{ node: string; identityKey: string }> {
-  const opened = openEnvelope(bytes, { kind: 'join', bytesMax: envelopeBytesMax(4096) });
+  return claimed('join', bytes, ({ node, identityKey }) => ({ node, identityKey }));
+}
+
+/** The node that asks, as it says itself: good for nothing but to look up the key that must have signed. */
+export function claimedNode(kind: 'renew' | 'rotate', bytes: Uint8Array): Result<string> {
+  return claimed(kind, bytes, ({ node }) => node);
+}
+
+function claimed<K extends 'join' | 'renew' | 'rotate', T>(
+  kind: K,
+  bytes: Uint8Array,
+  pick: (document: NodeDocuments[K]) => T,
+): Result<T> {
+  const opened = openEnvelope(bytes, { kind, bytesMax: envelopeBytesMax(REQUEST_BYTES_MAX) });
   if (!opened.ok) return opened;
-  const document = readPayload<JoinDocument>(opened.value.payload, {
-    what: 'join',
-    bytesMax: 4096,
-    validator: validate.validateJoinDocument,
+  const document = readPayload<NodeDocuments[K]>(opened.value.payload, {
+    what: kind,
+    bytesMax: REQUEST_BYTES_MAX,
+    validator: NODE_VALIDATORS[kind],
   });
   if (!document.ok) return document;
-  return accept({ node: document.value.node, identityKey: document.value.identityKey });
+  return accept(pick(document.value));
 }

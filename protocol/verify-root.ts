@@ -36,6 +36,9 @@ export function readRootPayload(payload: Uint8Array): Result<RootDocument> {
 
 /** What a schema cannot say: ids recomputed, one role per key, thresholds that can be met. */
 function rootFault(root: RootDocument): string | null {
+  for (const field of ['issued', 'expires'] as const) {
+    if (Number.isNaN(Date.parse(root[field]))) return `${field} is no such day or hour`;
+  }
   for (const [id, publicKey] of Object.entries(root.keys)) {
     if (!isSoundPublicKey(publicKey)) return `key ${id} is not a sound Ed25519 key`;
     if (keyId(publicKey) !== id) return `the id ${id} is not the SHA-256 of its key`;

@@ -23,6 +23,8 @@ export interface Figures {
   /** Null: not joined. */
   readonly hubConnected: boolean | null;
   readonly unconfirmedEvents: number;
+  /** Messages of the hub, or of whoever speaks in its place, that were not taken, by code. */
+  readonly refusals: Counts;
   /** `prober_probe_total`. */
   readonly probes: Counts;
   readonly counted: PodFigures;
@@ -215,6 +217,12 @@ export function metricsOf(figures: Figures): readonly Metric[] {
       'flotilla_events_unconfirmed',
       'Events that the hub has not confirmed',
       one(figures.unconfirmedEvents),
+    ),
+    metric(
+      'flotilla_messages_refused_total',
+      'Messages over MQTT that were refused or ignored, by code, since the agent was started',
+      figures.refusals.map(({ labels, count }) => ({ labels, value: count })),
+      ['code'],
     ),
     metric(
       'process_resident_memory_bytes',

@@ -1,7 +1,7 @@
 /**
  * What the agent's API answers: the kubelet's read-only endpoints (`/healthz`, `/pods`, `/configz`, `/metrics`,
  * `/containerLogs/<ns>/<pod>/<container>`, rows 218 to 222), `/status`, `/plan`, `/events`, and on the Unix socket
- * `POST /retry`. Paths that are not there are 404, methods that do not fit 405.
+ * `POST /retry` and `POST /rotate`. Paths that are not there are 404, methods that do not fit 405.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { EventRecord } from '../../protocol/documents/node.js';
@@ -23,6 +23,8 @@ export interface ApiSources extends LogSources {
   readonly events: () => readonly EventRecord[];
   /** Tries at once what waits for its time: all pods, or those of one key; false when there is no such pod. */
   readonly retry: (pod: string | null) => boolean;
+  /** Gives this node other keys: a new identity key with a new sealing key, or that alone. */
+  readonly rotate: (what: { readonly identity: boolean }) => Promise<unknown>;
 }
 
 export interface Asked {
@@ -61,6 +63,13 @@ const CHANGE: Readonly<Record<string, Handler>> = {
     const pod = url.searchParams.get('pod');
     if (!sources.retry(pod)) throw new HttpError(404, `no pod "${pod ?? ''}" on this node`);
     text(response, 'ok');
+  },
+  '/rotate': async ({ response }, url, sources) => {
+    const what = url.searchParams.get('what') ?? 'identity';
+    if (what !== 'identity' && what !== 'sealing') {
+      throw new HttpError(400, 'what: one of identity, sealing');
+    }
+    json(response, await sources.rotate({ identity: what === 'identity' }));
   },
 };
 

@@ -52,14 +52,23 @@ async function join(context: CliContext, options: JoinOptions): Promise<void> {
         });
         try {
           journal.acceptRoot(root);
-          journal.acceptAssignment(assignment);
+          if (assignment) journal.acceptAssignment(assignment);
         } finally {
           journal.close();
         }
       },
     });
     const { node, hubUrl } = result.membership;
-    context.print(`Joined ${hubUrl} as node "${node}".`);
+    const isWaiting = result.assignment === null;
+    context.print(
+      isWaiting
+        ? `Node "${node}" waits for approval at ${hubUrl}.`
+        : `Joined ${hubUrl} as node "${node}".`,
+    );
+    context.print(`Key: sha256:${result.nodeKey}`);
+    if (isWaiting) {
+      context.print('Have an operator compare the key and run: flotilla node approve ' + node);
+    }
     if (tokenFile !== '-') {
       const gone = removeTokenFile(tokenFile);
       context.print(
@@ -68,7 +77,8 @@ async function join(context: CliContext, options: JoinOptions): Promise<void> {
           : `${tokenFile} could not be removed; its token is used up.`,
       );
     }
-    context.print(`Next: flotilla-agent run --data-dir ${dataDir}`);
+    const then = isWaiting ? ' (it goes on by itself once the node is approved)' : '';
+    context.print(`Next: flotilla-agent run --data-dir ${dataDir}${then}`);
   } catch (error) {
     const { name, message } = error as Error;
     if (error instanceof JoinError && error.code === 'Unreachable')

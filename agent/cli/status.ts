@@ -74,7 +74,24 @@ function hubRows(hub: NonNullable<AgentStatus['hub']>): string[][] {
   return [
     ['Assignment:', `epoch ${hub.epoch}, generation ${hub.generation}`],
     ['Root:', `version ${hub.rootVersion}${development}`],
-    ['Clock:', hub.clock],
-    ...(refusal ? [['Last refusal:', `${refusal.code} at ${refusal.at} on ${refusal.topic}`]] : []),
+    ['Clock:', clockText(hub)],
+    ['Sealing key:', hub.sealingKey.slice(0, 16)],
+    ...(refusal
+      ? [
+          [
+            'Last refusal:',
+            `${refusal.code} at ${refusal.at} on ${refusal.topic}: ${refusal.detail}`,
+          ],
+        ]
+      : []),
   ];
+}
+
+function clockText({ clock, clockOffset }: NonNullable<AgentStatus['hub']>): string {
+  if (clock === 'suspect') return 'suspect: beyond the end of the root, nobody vouched for it';
+  if (clock === 'floor') return 'floor: no more is proven than signed documents say';
+  if (clockOffset === null) return 'synced, by the kernel';
+  return clockOffset === 0
+    ? 'synced with the hub'
+    : `synced with the hub, ${clockOffset / 1000} s added`;
 }

@@ -3,6 +3,7 @@
  * message. Pure.
  */
 import type { ConfigObjects } from '../pods/config-objects.js';
+import { wipe } from '../secrets/opened-bytes.js';
 import {
   CredentialsError,
   readDockercfg,
@@ -48,6 +49,7 @@ export function podKeyrings(
     }
     try {
       const text = Buffer.from(bytes).toString('utf8');
+      wipe(bytes);
       keyrings.push(read(text, `Secret ${namespace}/${name}`));
     } catch (error) {
       if (!(error instanceof CredentialsError)) throw error;

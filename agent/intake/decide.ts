@@ -1,7 +1,7 @@
 /**
- * Decisions of the intake, as pure functions: the node's time, whether a bundle may run here,
+ * Decisions of the intake, as pure functions: whether a bundle may run here,
  * whether a manifest is what the bundle says, what its file holds, what stands in its way. Rules:
- * security.md 1.5, 1.6, S19, S21, S24, S53.
+ * security.md 1.5, S19, S21, S24, S53.
  */
 import type { Pod } from 'kubernetes-types/core/v1.js';
 import {
@@ -42,33 +42,6 @@ export const MANIFEST_ANNOTATION = 'flotilla.dev/manifest';
 
 export function bundleKey(bundle: BundleName): string {
   return `${bundle.namespace}/${bundle.name}`;
-}
-
-// ----------------------------------------------------------------------------------------------
-// time
-
-export interface NodeTime {
-  /**
-   * Milliseconds since 1970: the larger of the clock and what signed documents prove to be past.
-   */
-  readonly now: number;
-  readonly clock: 'synced' | 'floor' | 'suspect';
-}
-
-/**
- * An assignment counts for its own epoch only, so that a stolen hub key cannot push the time for
- * ever (S17). A clock beyond the root's own end is not believed to be right, yet cannot be proven
- * wrong.
- */
-export function nodeTime(
-  clockNow: number,
-  root: RootDocument,
-  accepted: AssignmentDocument | null,
-): NodeTime {
-  const issued = accepted?.epoch === root.epoch ? Date.parse(accepted.issued) : 0;
-  const floor = Math.max(Date.parse(root.issued), issued);
-  if (clockNow < floor) return { now: floor, clock: 'floor' };
-  return { now: clockNow, clock: clockNow > Date.parse(root.expires) ? 'suspect' : 'synced' };
 }
 
 // -------------------------------------------------------------------------------------------
@@ -130,6 +103,22 @@ export function rootAllows(
   return accept(null);
 }
 
+/**
+ * Why an assignment is refused that would begin with what the root withdrew. What was accepted before may be listed on: whether
+ * it runs on is for the node's owner to say, and leaving it out would end it (S19).
+ */
+export function withdrawnRefusal(
+  { bundles }: Pick<AssignmentDocument, 'bundles'>,
+  known: { readonly accepted: AssignmentDocument | null; readonly root: RootDocument },
+): Refusal | null {
+  const had = new Set(known.accepted?.bundles.map(({ digest }) => digest));
+  for (const bundle of bundles) {
+    const allowed = rootAllows(bundle, known.root);
+    if (!allowed.ok && !had.has(bundle.digest)) return allowed.refusal;
+  }
+  return null;
+}
+
 /** What this node's own memory says against a revision (S21, S24). */
 export function memoryAllows(
   bundle: AssignedBundle,
@@ -137,7 +126,11 @@ export function memoryAllows(
 ): Result<null> {
   const key = bundleKey(bundle);
   if (memory.knownDigest !== null && memory.knownDigest !== bundle.digest) {
-    return refuse('Equivocation', `bundle ${key}: other content for revision ${bundle.revision}`);
+    const both = `${bundle.digest} after ${memory.knownDigest}`;
+    return refuse(
+      'Equivocation',
+      `bundle ${key}: other content for revision ${bundle.revision}: ${both}`,
+    );
   }
   if (bundle.revision < memory.rollbackFloor) {
     const detail = `below ${memory.rollbackFloor}, the floor that a healthy revision set`;

@@ -4,64 +4,24 @@
  * changes nothing but the last refusal in the status. Only the newest assignment is worked on.
  * Works on after a restart without the hub (security.md 1.5–1.8).
  */
-import type { HubDocument } from '../../protocol/documents/hub.js';
-import type { StatusDocument } from '../../protocol/documents/node.js';
 import { keyId } from '../../protocol/keys.js';
-import type { Clock, Log } from '../../protocol/ports.js';
 import { refuse, type Refusal } from '../../protocol/refusal.js';
 import { topicsOf, type Address, type Topics } from '../../protocol/topics.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
 import { openAssignment } from '../../protocol/verify-assignment.js';
 import { openHubDocument } from '../../protocol/verify-messages.js';
 import { Alarm } from './alarm.js';
-import { nodeTime, rootConditions, rootRefuses } from './decide.js';
+import { rootConditions, rootRefuses, withdrawnRefusal } from './decide.js';
+import type { IntakeOptions, IntakeState } from './intake-options.js';
 import { Refusals } from './refusals.js';
 import { Requests } from './requests.js';
 import { RootWalk } from './roots.js';
-import { Stage, type StageOptions } from './stage.js';
+import { Stage } from './stage.js';
 import { Supply } from './supply.js';
 import { isDiskError } from '../journal/database.js';
-import type { Journal } from '../journal/journal.js';
-import type { Link } from '../link/link.js';
-import type { OwnedDirectory } from './owned-files.js';
 import type { SourceCondition } from '../ports.js';
-import type { NodeIdentity } from '../report/node.js';
 
 const RETRY_MS = 15_000;
-
-export interface IntakeOptions {
-  readonly identity: NodeIdentity;
-  readonly journal: Journal;
-  readonly directory: OwnedDirectory;
-  readonly link: Pick<Link, 'connected' | 'publish' | 'subscribe' | 'unsubscribe'>;
-  /** Where a kubelet runs the pods, bundles with ConfigMaps are refused. */
-  readonly runtimeNone?: boolean;
-  /** What the root withdrew runs on, or ends; absent: it runs on. */
-  readonly revokedBundles?: 'keep' | 'stop';
-  /** From the join: where the chain of roots begins. */
-  readonly pinnedRoot: TrustedRoot;
-  /** Kubernetes' word for this machine: `amd64`, `arm64`, `arm`. */
-  readonly arch: string;
-  readonly agentVersion: string;
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly randomId: () => string;
-  readonly log: Log;
-  readonly refuses: StageOptions['refuses'];
-  readonly enrolledLabels?: Readonly<Record<string, string>>;
-  /** Something changed that the status says. */
-  readonly onChange: () => void;
-  /** A genuine presence of the hub; `isNew`: another session than before. */
-  readonly onHub: (hub: HubDocument, isNew: boolean) => void;
-}
-
-/** What the status says of the intake. */
-export interface IntakeState {
-  readonly root: TrustedRoot;
-  readonly clock: StatusDocument['clock'];
-  readonly lastRefusal: StatusDocument['lastRefusal'];
-  readonly conditions: readonly SourceCondition[];
-}
 
 /** @throws JournalError `OtherFleet` */
 export function startIntake(options: IntakeOptions): Intake {
@@ -85,13 +45,16 @@ export class Intake {
   readonly #refusals: Refusals;
   #hubSession: string | null = null;
   #diskFault: string | null = null;
+  /** Refused for the time alone: looked at again when the hub told it. */
+  #expired: { readonly payload: Buffer; readonly topic: string } | null = null;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
     this.#topics = topicsOf(options.identity.fleet);
     const { clock, log } = options;
     this.#requests = new Requests(options);
-    this.#refusals = new Refusals(clock, log, this.#topics.prefix);
+    const { prefix } = this.#topics;
+    this.#refusals = new Refusals({ clock, log, prefix, time: options.time });
     this.#roots = new RootWalk(this.#topics, options.identity.node);
     this.#supply = new Supply({
       ...options,
@@ -108,8 +71,7 @@ export class Intake {
     this.#work();
   }
 
-  // --------------------------------------------------------------------------------------- for
-  // others
+  // for others
 
   /**
    * True for bytes that an accepted bundle put under this name: the only ones under the prefix that
@@ -125,17 +87,22 @@ export class Intake {
     this.#work();
   }
 
+  /** What lies in the static pod directory or the node's keys changed: what waited for a Secret may go on. */
+  secretsChanged(): void {
+    this.#work();
+  }
+
   state(): IntakeState {
     const { journal } = this.#options;
     const root = this.#root();
     return {
       root,
-      clock: this.#time().clock,
       lastRefusal: this.#refusals.last(),
       conditions: [
         ...journal.conditions(),
         ...this.#stage.conditions(root.document),
-        ...rootConditions(root.document, this.#time().now, this.#options.agentVersion),
+        ...(this.#options.secrets?.conditions() ?? []),
+        ...rootConditions(root.document, this.#options.time.now().now, this.#options.agentVersion),
         ...(this.#diskFault === null ? [] : [diskCondition(this.#diskFault)]),
       ],
     };
@@ -220,6 +187,8 @@ export class Intake {
       this.#options.log.info('root accepted', { version: outcome.root.document.version });
       // What a former root's keys did not cover may be right under this one.
       this.#supply.hubChanged();
+      // A risen epoch drops what the former one said of the time.
+      this.#options.time.doubt();
       for (const held of this.#roots.release())
         this.receive(held.address, held.topic, held.payload);
       this.#options.onChange();
@@ -238,18 +207,19 @@ export class Intake {
       accepted,
       nonce,
       freshOnly: nonce !== null,
-      now: this.#time().now,
+      now: this.#options.time.now().now,
     });
     if (opened.ok) {
       this.#roots.dropAssignment();
+      this.#expired = null;
       if (!opened.value.changed) return;
-      const unfit = rootRefuses(
-        this.#root().document,
-        this.#time().now,
-        this.#options.agentVersion,
-      );
-      if (unfit) return this.refused(unfit, payload, topic);
+      const root = this.#root().document;
+      const unfit =
+        rootRefuses(root, this.#options.time.now().now, this.#options.agentVersion) ??
+        withdrawnRefusal(opened.value.document, { accepted: accepted?.document ?? null, root });
+      if (unfit) return this.#notAccepted(unfit, payload, topic);
       journal.acceptAssignment(opened.value);
+      this.#options.secrets?.assigned().forEach(one => this.refused(one, payload, topic));
       const { epoch, generation, bundles } = opened.value.document;
       log.info('assignment accepted', { epoch, generation, bundles: bundles.length });
       this.#requests.assignmentCame();
@@ -261,8 +231,23 @@ export class Intake {
     }
     const held = this.#roots.hold(opened.refusal, payload, this.#root());
     if (held) return this.#work();
-    this.refused(opened.refusal, payload, topic);
+    this.#notAccepted(opened.refusal, payload, topic);
     this.#requests.assignmentSoon();
+  }
+
+  /** What the time alone speaks against may be right once the hub told it. */
+  #notAccepted(refusal: Refusal, payload: Buffer, topic: string): void {
+    this.refused(refusal, payload, topic);
+    if (refusal.code !== 'Expired') return;
+    this.#expired = { payload, topic };
+    this.#options.time.doubt();
+  }
+
+  /** The hub told the time. */
+  timeLearned(): void {
+    const expired = this.#expired;
+    this.#expired = null;
+    if (expired) this.#attempt(() => this.#assignment(expired.payload, expired.topic));
   }
 
   /**
@@ -285,6 +270,11 @@ export class Intake {
     }
     this.#supply.answered({ published, absent });
     this.#work();
+  }
+
+  /** Refused messages since the agent was started, by code. */
+  refusals(): ReadonlyMap<string, number> {
+    return this.#refusals.counts();
   }
 
   /** A document that is not this one's to read was refused: said all the same. */
@@ -338,11 +328,6 @@ export class Intake {
 
   #root(): TrustedRoot {
     return this.#options.journal.root() ?? this.#options.pinnedRoot;
-  }
-
-  #time() {
-    const { clock, journal } = this.#options;
-    return nodeTime(clock.now(), this.#root().document, journal.accepted()?.document ?? null);
   }
 }
 

@@ -6,37 +6,55 @@ import { sha256Hex } from '../../protocol/canonical.js';
 import type { StatusDocument } from '../../protocol/documents/node.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import type { Refusal } from '../../protocol/refusal.js';
+import type { TimeKeeper } from '../time/time-keeper.js';
 import { mayLogRefusal } from './decide.js';
 
+type LastRefusal = NonNullable<StatusDocument['lastRefusal']>;
+
 const TOPIC_LENGTH_MAX = 256;
+const DETAIL_LENGTH_MAX = 512;
+
+type RefusalTime = Pick<TimeKeeper, 'timeline' | 'uptime'>;
 
 export class Refusals {
   readonly #clock: Clock;
+  readonly #time: RefusalTime;
   readonly #log: Log;
   readonly #prefix: string;
   readonly #logged = new Map<string, number>();
-  #last: StatusDocument['lastRefusal'] = null;
+  readonly #counts = new Map<string, number>();
+  #last: (Omit<LastRefusal, 'at'> & { readonly uptime: number }) | null = null;
 
-  /** @param prefix of the fleet's topics: cut off from what is said */
-  constructor(clock: Clock, log: Log, prefix: string) {
-    this.#clock = clock;
-    this.#log = log;
-    this.#prefix = prefix;
+  /** `prefix`: of the fleet's topics, cut off from what is said. */
+  constructor(options: { clock: Clock; time: RefusalTime; log: Log; prefix: string }) {
+    this.#clock = options.clock;
+    this.#time = options.time;
+    this.#log = options.log;
+    this.#prefix = options.prefix;
   }
 
-  last(): StatusDocument['lastRefusal'] {
-    return this.#last;
+  last(): LastRefusal | null {
+    if (this.#last === null) return null;
+    const { uptime, ...last } = this.#last;
+    return { ...last, at: new Date(this.#time.timeline().at(uptime)).toISOString() };
+  }
+
+  /** Since the agent was started, by code. */
+  counts(): ReadonlyMap<string, number> {
+    return this.#counts;
   }
 
   /** False for what was said within the last minute. */
   note({ code, detail }: Refusal, payload: Uint8Array, topic: string): boolean {
+    this.#counts.set(code, (this.#counts.get(code) ?? 0) + 1);
     const digest = sha256Hex(payload);
     const now = this.#clock.monotonic();
     if (!mayLogRefusal(this.#logged, digest, now)) return false;
     this.#logged.set(digest, now);
     const below = topic.startsWith(this.#prefix) ? topic.slice(this.#prefix.length) : topic;
-    const at = new Date(this.#clock.now()).toISOString();
-    this.#last = { code, digest, topic: below.slice(0, TOPIC_LENGTH_MAX), at };
+    const uptime = this.#time.uptime();
+    const said = detail.slice(0, DETAIL_LENGTH_MAX).toWellFormed();
+    this.#last = { code, digest, topic: below.slice(0, TOPIC_LENGTH_MAX), detail: said, uptime };
     this.#log.warn('refused', { code, detail, topic: below, digest });
     return true;
   }

@@ -6,7 +6,12 @@
  */
 import type { Pod } from 'kubernetes-types/core/v1.js';
 import { sha256Hex } from '../../protocol/canonical.js';
-import type { AssignedBundle, AssignmentDocument } from '../../protocol/documents/assignment.js';
+import type {
+  AssignedBundle,
+  AssignedSecret,
+  AssignmentDocument,
+} from '../../protocol/documents/assignment.js';
+import type { BundleDocument } from '../../protocol/documents/bundle.js';
 import type { BundleState } from '../../protocol/documents/node.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
 import type { Log } from '../../protocol/ports.js';
@@ -23,6 +28,7 @@ import { configFirst, PromisedDirectory } from './directory.js';
 import { blobsOf } from '../journal/content.js';
 import type { BundleRecord, Journal } from '../journal/journal.js';
 import type { OwnedDirectory } from './owned-files.js';
+import type { SealedSecrets } from '../secrets/sealed-secrets.js';
 import { Verdicts, type NodeRules } from './verdicts.js';
 import type { BundleName, SourceCondition } from '../ports.js';
 
@@ -32,6 +38,8 @@ export interface Lacking {
   readonly size: number;
   /** Set when it is the bundle's own envelope. */
   readonly envelopeOf: AssignedBundle | null;
+  /** Set when it is a sealed Secret; its size is not known. */
+  readonly secret?: AssignedSecret;
 }
 
 /** What is known about something that is not here. */
@@ -47,6 +55,10 @@ export interface StageOptions extends NodeRules {
   readonly directory: OwnedDirectory;
   readonly log: Log;
   readonly whereabouts: (digest: string) => Whereabouts;
+  /** Left out where the node has no key to open any. */
+  readonly secrets?: SealedSecrets | undefined;
+  /** Whether a Secret lies in the static pod directory, where a person put it. */
+  readonly hasLocalSecret?: ((secret: BundleName) => boolean) | undefined;
 }
 
 interface Step {
@@ -93,7 +105,7 @@ export class Stage {
     for (;;) {
       const before = this.#options.journal.files();
       const lacking = assignment.bundles.flatMap(assigned => this.#advance(assigned, root));
-      if (this.#options.journal.files() === before) return lacking;
+      if (this.#options.journal.files() === before) return [...lacking, ...this.#lackingSecrets()];
     }
   }
 
@@ -127,6 +139,8 @@ export class Stage {
     }
     const document = journal.bundleDocument(assigned.digest);
     if (!document) return [];
+    const unsealed = this.#options.runtimeNone === true ? null : this.#unsealed(document);
+    if (unsealed !== null) return settle(unsealed);
     const staged = this.#verdicts.of(document, {
       bundle: assigned,
       root,
@@ -185,6 +199,28 @@ export class Stage {
       return { state: 'waiting', reason: 'BlobMissing', message };
     }
     return { state: 'staged', reason: 'Fetching', message: 'fetching what is not here yet' };
+  }
+
+  #lackingSecrets(): Lacking[] {
+    const lacking = this.#options.secrets?.lacking() ?? [];
+    return lacking.map(secret => ({ digest: secret.digest, size: 0, envelopeOf: null, secret }));
+  }
+
+  /** What the bundle waits for: a Secret that it names and that is not sealed for this node, or has not come. */
+  #unsealed(document: BundleDocument): Step | null {
+    const { secrets, hasLocalSecret } = this.#options;
+    const isOwn = ({ secret }: Lacking) =>
+      secret?.namespace === document.namespace && secret.bundle === document.name;
+    const coming = this.#lackingSecrets().filter(isOwn);
+    for (const name of document.secrets) {
+      const next = coming.find(({ secret }) => secret?.name === name);
+      if (next !== undefined) return { ...this.#waitingFor([next]), state: 'waiting' };
+      const { namespace } = document;
+      if (secrets?.has(document, name) === true || hasLocalSecret?.({ namespace, name })) continue;
+      const message = `secret "${name}" is not sealed for this node: flotilla secret seal --missing`;
+      return { state: 'waiting', reason: 'SecretNotSealed', message };
+    }
+    return null;
   }
 
   #occupied(): Occupied[] {

@@ -4,6 +4,7 @@
  * envelope needs the release role's signature.
  */
 import { sha256Hex } from '../../protocol/canonical.js';
+import type { AssignedSecret } from '../../protocol/documents/assignment.js';
 import { openEnvelope } from '../../protocol/envelope.js';
 import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
 import type { Clock } from '../../protocol/ports.js';
@@ -19,12 +20,15 @@ import type { Requests } from './requests.js';
 import type { Lacking, Whereabouts } from './stage.js';
 import type { Journal } from '../journal/journal.js';
 import type { Link } from '../link/link.js';
+import type { SealedSecrets } from '../secrets/sealed-secrets.js';
 
 export interface SupplyOptions {
   readonly journal: Journal;
   readonly link: Pick<Link, 'connected' | 'subscribe' | 'unsubscribe'>;
   readonly topics: Topics;
   readonly requests: Requests;
+  /** Sealed Secrets; left out where the node has no key to open them. */
+  readonly secrets?: SealedSecrets | undefined;
   readonly root: () => TrustedRoot;
   readonly arch: string;
   readonly agentVersion: string;
@@ -85,7 +89,7 @@ export class Supply {
   receive(digest: string, payload: Buffer, topic: string): void {
     const wanted = this.#lacking.get(digest);
     if (!wanted) return;
-    const refused = wanted.envelopeOf ? this.#bundle(payload, wanted) : this.#blob(payload, wanted);
+    const refused = this.#take(payload, wanted);
     if (refused) {
       this.#refused.set(digest, refused);
       this.#options.onRefusal(refused.refusal, payload, topic);
@@ -136,6 +140,21 @@ export class Supply {
     return digests.length > 0;
   }
 
+  #take(payload: Buffer, wanted: Lacking): Refused | null {
+    if (wanted.secret) return this.#secret(payload, wanted.secret);
+    return wanted.envelopeOf ? this.#bundle(payload, wanted) : this.#blob(payload, wanted);
+  }
+
+  /** Sealed for a key that the node does not have: only another document can do better, and the assignment names that. */
+  #secret(payload: Buffer, assigned: AssignedSecret): Refused | null {
+    const { secrets, root } = this.#options;
+    const kept = secrets?.receive(payload, assigned, root());
+    if (kept === undefined || kept.ok) return null;
+    const { refusal } = kept;
+    const final = isFinalRefusal(refusal.code, isContentOf(payload, assigned.digest, 'secret'));
+    return { refusal, final };
+  }
+
   #bundle(payload: Buffer, { envelopeOf: assigned }: Lacking): Refused | null {
     if (!assigned) return null;
     const { journal, arch, agentVersion, root } = this.#options;
@@ -163,7 +182,11 @@ export class Supply {
 }
 
 /** Whether an envelope carries the very payload that a digest names, whoever signed it. */
-function isContentOf(envelope: Buffer, digest: string): boolean {
-  const opened = openEnvelope(envelope, { kind: 'bundle', bytesMax: 2 * MESSAGE_BYTES_MAX });
+function isContentOf(
+  envelope: Buffer,
+  digest: string,
+  kind: 'bundle' | 'secret' = 'bundle',
+): boolean {
+  const opened = openEnvelope(envelope, { kind, bytesMax: 2 * MESSAGE_BYTES_MAX });
   return opened.ok && sha256Hex(opened.value.payload) === digest;
 }

@@ -37,7 +37,7 @@ export interface Judged {
 }
 
 const NOT_FOR_A_KUBELET =
-  'with runtime: none a kubelet runs the pods of this node, and it reads no ConfigMap from the directory';
+  'with runtime: none a kubelet runs the pods of this node, and it reads no ConfigMap and no Secret from the directory';
 
 const NOT_BOUND_BY_A_KUBELET =
   'with runtime: none a kubelet runs the pods of this node, and it knows only digests in the manifest: name@sha256:…';
@@ -73,6 +73,10 @@ export class Verdicts {
     const [bound] = bindings.keys();
     if (bound !== undefined && runtimeNone === true) {
       return refuse('Unsupported', `${about}, image ${bound}: ${NOT_BOUND_BY_A_KUBELET}`);
+    }
+    if (runtimeNone === true && document.secrets.length > 0) {
+      const what = `${about}, Secret ${document.secrets[0] ?? ''}`;
+      return refuse('Unsupported', `${what}: ${NOT_FOR_A_KUBELET}`);
     }
     const staged: StagedManifest[] = [];
     for (const entry of document.manifests) {

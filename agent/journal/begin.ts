@@ -3,8 +3,11 @@
  * read back, its counters must not be trusted and only a fresh assignment may follow (security.md
  * S33, S74).
  */
+import type { SourceCondition } from '../ports.js';
+import { adoptContent } from './content.js';
 import type { Connection } from './database.js';
 import { appendHistory, firstBrokenRow } from './history.js';
+import { getMeta, setMeta } from './meta.js';
 import * as outbox from './outbox.js';
 import * as trust from './trust.js';
 import { isPutBack, type Twin } from './twin.js';
@@ -13,22 +16,29 @@ import { isPutBack, type Twin } from './twin.js';
 export type ResetReason = 'Created' | 'Lost' | 'PutBack' | 'Damaged';
 
 /** What a person is told; a journal that was just made is nothing to tell. */
-export const RESET_MESSAGES: Record<Exclude<ResetReason, 'Created'>, string> = {
+const RESET_MESSAGES: Record<Exclude<ResetReason, 'Created'>, string> = {
   Lost: 'the journal was lost: an assignment is accepted only as the answer to a request',
   PutBack: 'the journal is older than what was written beside it: counters are not trusted',
   Damaged: 'the journal did not read back as written: counters are not trusted',
 };
 
+/** While only a fresh assignment is accepted. */
+export function resetConditions(reason: ResetReason | undefined): SourceCondition[] {
+  // A journal that was just made is no cause for worry; one that took another's place is.
+  if (reason === undefined || reason === 'Created') return [];
+  return [{ type: 'JournalReset', status: 'True', reason, message: RESET_MESSAGES[reason] }];
+}
+
 /** Null for a file that goes on as it is. */
 export function resetReason(db: Connection, twin: Twin | null): ResetReason | null {
-  const journal = trust.getMeta(db, 'journal');
+  const journal = getMeta(db, 'journal');
   if (journal === null) return twin === null ? 'Created' : 'Lost';
   const accepted = trust.newestAssignment(db);
   if (accepted === 'damaged' || firstBrokenRow(db) !== null) return 'Damaged';
   if (twin === null) return null;
   const current: Twin = {
     journal,
-    boot: Number(trust.getMeta(db, 'boot')),
+    boot: Number(getMeta(db, 'boot')),
     rootVersion: trust.newestRoot(db)?.document.version ?? 0,
     epoch: accepted?.epoch ?? 0,
     generation: accepted?.generation ?? 0,
@@ -36,19 +46,25 @@ export function resetReason(db: Connection, twin: Twin | null): ResetReason | nu
   return isPutBack(current, twin) ? 'PutBack' : null;
 }
 
+export interface Beginning {
+  readonly reason: ResetReason;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly randomId: () => string;
+  readonly twin: Twin | null;
+}
+
 /** A new journal id in the same file: what is known stays, what is promised is numbered anew. */
-export function begin(
-  db: Connection,
-  { reason, at, randomId }: { reason: ResetReason; at: number; randomId: () => string },
-): void {
+export function begin(db: Connection, { reason, at, randomId, twin }: Beginning): void {
   if (reason === 'Damaged') {
     db.exec('DELETE FROM history');
     trust.dropDamagedAssignments(db);
   }
-  trust.setMeta(db, 'journal', randomId());
-  trust.setMeta(db, 'boot', '0');
-  trust.setMeta(db, 'fresh', reason);
-  trust.setMeta(db, 'nonce', randomId());
+  setMeta(db, 'journal', randomId());
+  setMeta(db, 'boot', '0');
+  setMeta(db, 'fresh', reason);
+  setMeta(db, 'nonce', randomId());
+  if (twin?.kept) adoptContent(db, at, twin.kept);
   outbox.renumber(db);
   appendHistory(db, at, { kind: 'journal', why: reason });
 }

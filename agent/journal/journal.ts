@@ -10,16 +10,21 @@ import type { Clock } from '../../protocol/ports.js';
 import type { TrustedRoot, Verified } from '../../protocol/verified.js';
 import type { OpenedAssignment } from '../../protocol/verify-assignment.js';
 import type { CompletionStore } from '../pods/pods.js';
+import type { Machine } from '../time/machine.js';
 import type { VersionStore } from '../pods/versions.js';
 import type { BundleName, EventSink, NewEvent, SourceCondition } from '../ports.js';
 import { completionStore } from './completions.js';
-import { begin, RESET_MESSAGES, resetReason, type ResetReason } from './begin.js';
+import { begin, resetConditions, resetReason, type ResetReason } from './begin.js';
 import * as content from './content.js';
 import { isDiskError, JournalError, openDatabase, unusable, type Connection } from './database.js';
 import { historyHead, type Transition } from './history.js';
+import { getMeta, setMeta } from './meta.js';
+import { keptContent, type KeptContent } from './kept-content.js';
 import * as outbox from './outbox.js';
+import { secretStore, type SecretStore } from './secrets.js';
+import { timeMemory, type TimeMemory } from './time-memory.js';
 import * as trust from './trust.js';
-import { readTwin, writeTwin, type Twin } from './twin.js';
+import { readTwin, tryToWriteTwin, type Twin } from './twin.js';
 import { versionStore } from './versions.js';
 
 export type { OwnedFile, BundleRecord, RevisionRecord } from './content.js';
@@ -38,6 +43,8 @@ export interface JournalOptions {
   readonly clock: Clock;
   /** 16 random bytes, lower-case hex. */
   readonly randomId: () => string;
+  /** Stamps events with its uptime, so that their times can be put right later. */
+  readonly machine?: Machine;
 }
 
 /** @throws JournalError `NewerSchema` or `Unusable` */
@@ -61,13 +68,14 @@ export class Journal implements EventSink {
   readonly setAside: string | null;
   readonly #db: Connection;
   readonly #clock: Clock;
+  readonly #machine: Machine | null;
   readonly #twinFile: string;
   readonly #documents = new Map<string, BundleDocument>();
   #root: TrustedRoot | null;
   #accepted: trust.AcceptedAssignment | null;
   #fresh: { reason: ResetReason; nonce: string } | null;
   #files: Map<string, content.OwnedFile>;
-  #unsaved: { at: number; event: NewEvent }[] = [];
+  #unsaved: { moment: outbox.Moment; event: NewEvent }[] = [];
   /** Why the twin is behind, or null. */
   #twinFault: string | null = null;
   #counter = 0;
@@ -75,21 +83,22 @@ export class Journal implements EventSink {
   constructor(db: Connection, options: JournalOptions, setAside: string | null) {
     this.#db = db;
     this.#clock = options.clock;
+    this.#machine = options.machine ?? null;
     this.#twinFile = join(options.dataDir, TWIN_FILE);
     this.setAside = setAside;
     const twin = readTwin(this.#twinFile);
     this.#transaction(() => {
       const reset = resetReason(db, twin);
-      if (reset) begin(db, { reason: reset, at: this.#now(), randomId: options.randomId });
-      trust.setMeta(db, 'boot', String(Number(trust.getMeta(db, 'boot') ?? 0) + 1));
+      if (reset) begin(db, { ...options, reason: reset, at: this.#now(), twin });
+      setMeta(db, 'boot', String(Number(getMeta(db, 'boot') ?? 0) + 1));
     });
-    this.id = trust.getMeta(db, 'journal') ?? '';
-    this.boot = Number(trust.getMeta(db, 'boot'));
+    this.id = getMeta(db, 'journal') ?? '';
+    this.boot = Number(getMeta(db, 'boot'));
     this.#root = trust.newestRoot(db);
     const accepted = trust.newestAssignment(db);
     this.#accepted = accepted === 'damaged' ? null : accepted;
-    const reason = trust.getMeta(db, 'fresh') as ResetReason | null;
-    this.#fresh = reason && { reason, nonce: trust.getMeta(db, 'nonce') ?? '' };
+    const reason = getMeta(db, 'fresh') as ResetReason | null;
+    this.#fresh = reason && { reason, nonce: getMeta(db, 'nonce') ?? '' };
     this.#files = this.#readFiles();
     this.#keepTwin();
   }
@@ -105,17 +114,7 @@ export class Journal implements EventSink {
   }
 
   conditions(): SourceCondition[] {
-    const conditions: SourceCondition[] = [];
-    // A journal that was just made is no cause for worry; one that took another's place is.
-    if (this.#fresh && this.#fresh.reason !== 'Created') {
-      const { reason } = this.#fresh;
-      conditions.push({
-        type: 'JournalReset',
-        status: 'True',
-        reason,
-        message: RESET_MESSAGES[reason],
-      });
-    }
+    const conditions = resetConditions(this.#fresh?.reason);
     if (this.#unsaved.length > 0) {
       const message = `the disk refuses writes: ${this.#unsaved.length} events wait in memory`;
       conditions.push({ type: 'JournalWritable', status: 'False', reason: 'DiskError', message });
@@ -165,8 +164,8 @@ export class Journal implements EventSink {
     const acceptedAt = this.#now();
     this.#transaction(() => {
       trust.insertAssignment(this.#db, acceptedAt, opened);
-      trust.setMeta(this.#db, 'fresh', null);
-      trust.setMeta(this.#db, 'nonce', null);
+      setMeta(this.#db, 'fresh', null);
+      setMeta(this.#db, 'nonce', null);
       content.prune(this.#db, digestsOf(document));
     });
     const { epoch, generation } = document;
@@ -176,9 +175,11 @@ export class Journal implements EventSink {
     this.#keepTwin();
   }
 
-  // content
-
   /** The digest that this node knows for a revision's number. */
+  kept(): KeptContent {
+    return keptContent(this.#db);
+  }
+
   knownDigest(bundle: BundleName, revision: number): string | null {
     return content.knownDigest(this.#db, bundle, revision);
   }
@@ -223,14 +224,14 @@ export class Journal implements EventSink {
     this.#transaction(() => this.#db.prepare('DELETE FROM blobs WHERE digest = ?').run(digest));
   }
 
-  // activation
-
   bundles(): content.BundleRecord[] {
     return content.listBundles(this.#db);
   }
 
   recordTransition(to: Transition): void {
     this.#transaction(() => content.applyTransition(this.#db, this.#now(), to));
+    // It may have set a floor.
+    if (to.state === 'healthy') this.#keepTwin();
   }
 
   /** The files that are to lie in the directory from now on, with the step that says so. */
@@ -243,6 +244,7 @@ export class Journal implements EventSink {
     });
     this.#files = this.#readFiles();
     this.#documents.clear();
+    this.#keepTwin();
   }
 
   /** By file name. */
@@ -258,7 +260,7 @@ export class Journal implements EventSink {
    * the disk's sake.
    */
   record(event: NewEvent): void {
-    this.#unsaved.push({ at: this.#now(), event });
+    this.#unsaved.push({ moment: outbox.momentOf(this.#now(), this.#machine), event });
     this.flush();
     this.onEvent?.();
   }
@@ -269,7 +271,7 @@ export class Journal implements EventSink {
     if (this.#unsaved.length === 0) return;
     try {
       this.#transaction(() => {
-        for (const { at, event } of this.#unsaved) outbox.appendEvent(this.#db, at, event);
+        for (const { moment, event } of this.#unsaved) outbox.appendEvent(this.#db, moment, event);
       });
       this.#unsaved = [];
     } catch (error) {
@@ -282,8 +284,9 @@ export class Journal implements EventSink {
   onEvent: (() => void) | null = null;
 
   /** Not confirmed yet. */
-  events(after: number, limit: number): EventRecord[] {
-    return outbox.readEvents(this.#db, Math.max(after, this.oldestEvent() - 1), limit);
+  events(after: number, limit: number, timeOf?: outbox.TimeOf): EventRecord[] {
+    const from = Math.max(after, this.oldestEvent() - 1);
+    return outbox.readEvents(this.#db, { after: from, limit, timeOf });
   }
 
   /** The newest, oldest first, whether the hub has them or not. */
@@ -305,9 +308,19 @@ export class Journal implements EventSink {
     this.#transaction(() => outbox.dropEvents(this.#db, through));
   }
 
+  /** What is proven of the time. */
+  time(): TimeMemory {
+    return timeMemory(this.#db);
+  }
+
   /** Pods that ended for good, and what those on the engine were made from. */
   ofPods(): { readonly completions: CompletionStore; readonly versions: VersionStore } {
     return { completions: completionStore(this.#db), versions: versionStore(this.#db) };
+  }
+
+  /** Secrets, sealed. */
+  secrets(): SecretStore {
+    return secretStore(this.#db);
   }
 
   close(): void {
@@ -328,28 +341,16 @@ export class Journal implements EventSink {
 
   /** A twin that is behind does no harm; one that cannot be written must not undo what was promised. */
   #keepTwin(): void {
-    try {
-      writeTwin(this.#twinFile, this.#twin());
-      this.#twinFault = null;
-    } catch (error) {
-      if (!isFileError(error)) throw error;
-      this.#twinFault = error.message;
-    }
+    this.#twinFault = tryToWriteTwin(this.#twinFile, this.#twin());
   }
 
   #twin(): Twin {
-    return {
-      journal: this.id,
-      boot: this.boot,
-      rootVersion: this.#root?.document.version ?? 0,
-      epoch: this.#accepted?.epoch ?? 0,
-      generation: this.#accepted?.generation ?? 0,
-    };
+    const { id: journal, boot } = this;
+    const { epoch = 0, generation = 0 } = this.#accepted ?? {};
+    const rootVersion = this.#root?.document.version ?? 0;
+    const kept = content.keptContent(this.#db);
+    return { journal, boot, rootVersion, epoch, generation, kept };
   }
-}
-
-function isFileError(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && (error as NodeJS.ErrnoException).syscall !== undefined;
 }
 
 function digestsOf(document: { bundles: readonly { digest: string }[] }): string[] {

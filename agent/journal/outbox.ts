@@ -4,9 +4,10 @@
  * acknowledgement or, when the outbox is full, as the oldest (which the hub then learns).
  */
 import type { NewEvent } from '../ports.js';
+import type { Machine } from '../time/machine.js';
 import type { EventRecord } from '../../protocol/documents/node.js';
 import type { Connection } from './database.js';
-import { getMeta, setMeta } from './trust.js';
+import { getMeta, setMeta } from './meta.js';
 
 /** About 3 MB: a node that was dark for months does not fill its disk. */
 export const EVENTS_MAX = 10_000;
@@ -44,21 +45,45 @@ function cut(text: string, lengthMax: number): string {
   return `${head.isWellFormed() ? head : head.slice(0, -1)}…`;
 }
 
-export function appendEvent(db: Connection, at: number, event: NewEvent): number {
+/** When something happened, by the clocks of this machine. */
+export interface Moment {
+  /** The system clock, milliseconds since 1970: right or wrong. */
+  readonly at: number;
+  /** Milliseconds of uptime, and of which run of the machine; null: not known. */
+  readonly machine: string | null;
+  readonly uptime: number | null;
+}
+
+export function momentOf(at: number, machine: Machine | null): Moment {
+  return { at, machine: machine?.bootId ?? null, uptime: machine?.uptimeMs() ?? null };
+}
+
+/** Milliseconds since 1970 of a moment, as it is told. */
+export type TimeOf = (moment: Moment) => number;
+
+export function appendEvent(db: Connection, { at, machine, uptime }: Moment, event: NewEvent) {
   const { lastInsertRowid } = db
-    .prepare('INSERT INTO events (at, event) VALUES (?, ?)')
-    .run(at, JSON.stringify(fitted(event)));
+    .prepare('INSERT INTO events (at, event, machine, uptime) VALUES (?, ?, ?, ?)')
+    .run(at, JSON.stringify(fitted(event)), machine, uptime === null ? null : Math.round(uptime));
   const n = Number(lastInsertRowid);
   db.prepare('DELETE FROM events WHERE n <= ?').run(n - EVENTS_MAX);
   return n;
 }
 
+export interface EventQuery {
+  readonly after: number;
+  readonly limit: number;
+  /** Without it the system clock's word stands. */
+  readonly timeOf?: TimeOf | undefined;
+}
+
 /** In order, after number `after`. */
-export function readEvents(db: Connection, after: number, limit: number): EventRecord[] {
+export function readEvents(db: Connection, query: EventQuery): EventRecord[] {
+  const { after, limit, timeOf = ({ at }: Moment) => at } = query;
   const rows = db.prepare('SELECT * FROM events WHERE n > ? ORDER BY n LIMIT ?').all(after, limit);
-  return (rows as { n: number; at: number; event: string }[]).map(({ n, at, event }) => ({
+  return (rows as ({ n: number; event: string } & Moment)[]).map(({ n, event, ...moment }) => ({
     n,
-    at: new Date(at).toISOString(),
+    at: new Date(timeOf(moment)).toISOString(),
     ...(JSON.parse(event) as Omit<EventRecord, 'n' | 'at'>),
   }));
 }
@@ -87,7 +112,7 @@ export function dropEvents(db: Connection, through: number): void {
 
 /** The newest, oldest first, whether the hub has them or not. */
 export function recentEvents(db: Connection, limit: number = EVENTS_SHOWN): EventRecord[] {
-  return readEvents(db, Math.max(0, newestEvent(db) - limit), limit);
+  return readEvents(db, { after: Math.max(0, newestEvent(db) - limit), limit });
 }
 
 function confirmed(db: Connection): number {
@@ -96,9 +121,13 @@ function confirmed(db: Connection): number {
 
 /** Begins again at 1 with what is still here: numbers belong to a journal id. */
 export function renumber(db: Connection): void {
-  const rows = db.prepare('SELECT at, event FROM events WHERE n > ? ORDER BY n').all(confirmed(db));
+  const rows = db
+    .prepare('SELECT at, event, machine, uptime FROM events WHERE n > ? ORDER BY n')
+    .all(confirmed(db));
   setMeta(db, CONFIRMED, '0');
   db.exec("DELETE FROM events; DELETE FROM sqlite_sequence WHERE name = 'events'");
-  const insert = db.prepare('INSERT INTO events (at, event) VALUES (@at, @event)');
+  const sql =
+    'INSERT INTO events (at, event, machine, uptime) VALUES (@at, @event, @machine, @uptime)';
+  const insert = db.prepare(sql);
   for (const row of rows) insert.run(row);
 }

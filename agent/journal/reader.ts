@@ -9,7 +9,7 @@ import { openForReading } from './database.js';
 import { readHistory, type HistoryRow } from './history.js';
 import { JOURNAL_FILE } from './journal.js';
 import { EVENTS_MAX, oldestEvent, readEvents } from './outbox.js';
-import { getMeta } from './trust.js';
+import { getMeta } from './meta.js';
 
 export interface JournalView {
   readonly journal: string;
@@ -33,7 +33,7 @@ export function readJournal(dataDir: string): JournalView {
       revisions: listRevisions(db),
       bundles: listBundles(db),
       history: readHistory(db),
-      events: readEvents(db, oldestEvent(db) - 1, EVENTS_MAX),
+      events: readEvents(db, { after: oldestEvent(db) - 1, limit: EVENTS_MAX }),
     }))();
   } finally {
     db.close();

@@ -100,6 +100,24 @@ export const MIGRATIONS: readonly string[] = [
   -- What each pod on the engine was made from: acted on while its successor may not begin.
   CREATE TABLE versions (uid TEXT PRIMARY KEY, version TEXT NOT NULL) WITHOUT ROWID;
   `,
+  `
+  -- Sealed secrets: the newest version that was kept of each. The envelope goes when no assignment lists it any more.
+  CREATE TABLE secrets (
+    namespace TEXT NOT NULL,
+    bundle TEXT NOT NULL,
+    name TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    envelope BLOB,
+    PRIMARY KEY (namespace, bundle, name)
+  ) WITHOUT ROWID;
+  `,
+  `
+  -- When an event happened by a clock that nobody can set: milliseconds of uptime, in which run of the machine.
+  ALTER TABLE events ADD COLUMN machine TEXT;
+  ALTER TABLE events ADD COLUMN uptime INTEGER;
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

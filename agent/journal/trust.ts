@@ -12,6 +12,8 @@ import type { OpenedAssignment } from '../../protocol/verify-assignment.js';
 import { reopenRoot } from '../../protocol/verify-root.js';
 import type { Connection } from './database.js';
 import { appendHistory } from './history.js';
+import { getMeta } from './meta.js';
+import { noteHubTime } from './time-memory.js';
 
 /** Accepted assignments that stay readable. */
 const ASSIGNMENTS_KEPT = 10;
@@ -22,16 +24,6 @@ export interface AcceptedAssignment {
   readonly digest: string;
   readonly acceptedAt: number;
   readonly document: AssignmentDocument;
-}
-
-export function getMeta(db: Connection, key: string): string | null {
-  const row = db.prepare('SELECT value FROM meta WHERE key = ?').get(key);
-  return (row as { value: string } | undefined)?.value ?? null;
-}
-
-export function setMeta(db: Connection, key: string, value: string | null): void {
-  if (value === null) db.prepare('DELETE FROM meta WHERE key = ?').run(key);
-  else db.prepare('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)').run(key, value);
 }
 
 /**
@@ -71,6 +63,9 @@ export function insertAssignment(db: Connection, at: number, opened: OpenedAssig
     Number(lastInsertRowid) - ASSIGNMENTS_KEPT,
   );
   appendHistory(db, at, { kind: 'assignment', epoch, generation, digest: opened.digest });
+  const { issued, nonce } = opened.document;
+  const fresh = nonce !== null && nonce === getMeta(db, 'nonce');
+  noteHubTime(db, { epoch, time: Date.parse(issued) }, { fresh });
 }
 
 /** Null before the first; `damaged` when the newest row does not read back. */

@@ -40,6 +40,8 @@ export interface LinkOptions {
   readonly onMessage: (topic: string, payload: Buffer) => void;
   readonly onUp: () => void;
   readonly onDown: () => void;
+  /** A connection ended before it was up. */
+  readonly onFailure?: (reason: string) => void;
   readonly clock: Clock;
   /** 0 ≤ x < 1. */
   readonly random: () => number;
@@ -140,6 +142,7 @@ class MqttLink implements Link {
       const broker = brokers[turn % brokers.length] ?? '';
       const { upMs, reason } = await this.#session(new URL(broker));
       if (this.#stop.signal.aborted) return;
+      if (upMs === 0) this.#options.onFailure?.(reason);
       attempt = upMs >= SETTLED_MS ? 0 : attempt;
       // The next broker is tried at once; a full round without success is a failure.
       const lastOfRound = (turn + 1) % brokers.length === 0;

@@ -4,43 +4,23 @@
  * `join.json` is written last and makes the node a member; until then the keys wait to be used
  * again.
  */
-import {
-  chmodSync,
-  closeSync,
-  fchmodSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
-import {
-  createPrivateKey,
-  generateKeyPairSync,
-  X509Certificate,
-  type KeyObject,
-} from 'node:crypto';
-import { dirname, join } from 'node:path';
+import type { KeyObject } from 'node:crypto';
 import { keyId, signerOf, type Signer } from '../../protocol/keys.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
 import { reopenRoot } from '../../protocol/verify-root.js';
-
-export type IdentityErrorCode =
-  | 'Missing'
-  /** A private file that others may read. */
-  | 'Mode'
-  | 'Corrupt';
-
-export class IdentityError extends Error {
-  override readonly name = 'IdentityError';
-  readonly code: IdentityErrorCode;
-  constructor(code: IdentityErrorCode, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
+import { isCertificateOf, settleRenewal } from './next-keys.js';
+import {
+  generateKey,
+  IdentityError,
+  identityPaths,
+  KEY_TYPES,
+  makePrivateDirectory,
+  pem,
+  readKey,
+  readPrivateFile,
+  writePrivateFile,
+  type KeyType,
+} from './private-keys.js';
 
 export interface NodeKeys {
   /** Ed25519: signs all that the node says. */
@@ -65,6 +45,8 @@ export interface Membership {
   readonly rootDigest: string;
   /** RFC 3339, by this node's clock. */
   readonly joinedAt: string;
+  /** When the client certificate should be replaced; null while a person has yet to approve this node. */
+  readonly renewAfter: string | null;
 }
 
 export interface StoredIdentity {
@@ -76,117 +58,15 @@ export interface StoredIdentity {
   /** Key id of the identity key: how assignments name this device. */
   readonly nodeKey: string;
   readonly root: TrustedRoot;
-  /** PEM. */
-  readonly tls: { readonly key: string; readonly cert: string; readonly ca: string };
-}
-
-export function identityPaths(dataDir: string) {
-  const directory = join(dataDir, 'identity');
-  const file = (name: string) => join(directory, name);
-  return {
-    directory,
-    identityKey: file('identity.key'),
-    sealingKey: file('sealing.key'),
-    tlsKey: file('tls.key'),
-    certificate: file('tls.crt'),
-    authorities: file('ca.crt'),
-    join: file('join.json'),
-  } as const;
-}
-
-// ------------------------------------------------------------------------------------------- files
-
-function syncDirectory(path: string): void {
-  const descriptor = openSync(path, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-function makePrivateDirectory(path: string): void {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
-  chmodSync(path, 0o700);
-  syncDirectory(dirname(path));
-}
-
-function writePrivateFile(path: string, content: string): void {
-  const draft = `${path}.new`;
-  const descriptor = openSync(draft, 'w', 0o600);
-  try {
-    fchmodSync(descriptor, 0o600);
-    const bytes = Buffer.from(content);
-    for (let at = 0; at < bytes.length;) at += writeSync(descriptor, bytes, at);
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-  renameSync(draft, path);
-  syncDirectory(dirname(path));
-}
-
-function readPrivateFile(path: string): string | null {
-  try {
-    const mode = statSync(path).mode & 0o777;
-    if ((mode & 0o077) !== 0) {
-      const shown = mode.toString(8).padStart(4, '0');
-      throw new IdentityError(
-        'Mode',
-        `${path} has mode ${shown}, so that others may read it: join anew with a new identity, ` +
-          `or, if you are sure that nobody did, run: chmod 600 ${path}`,
-      );
-    }
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
-  }
-}
-
-// -------------------------------------------------------------------------------------------- keys
-
-const KEY_TYPES = {
-  identity: 'ed25519',
-  sealing: 'x25519',
-  tls: 'ec',
-} as const;
-
-function readKey(path: string, type: string): KeyObject | null {
-  const pem = readPrivateFile(path);
-  if (pem === null) return null;
-  try {
-    const key = createPrivateKey(pem);
-    if (key.asymmetricKeyType === type) return key;
-  } catch {
-    // Said below, without OpenSSL's words.
-  }
-  throw new IdentityError(
-    'Corrupt',
-    `${path}: not a private key of type ${type}; move ${dirname(path)} away and join anew`,
-  );
-}
-
-function generateKey(type: (typeof KEY_TYPES)[keyof typeof KEY_TYPES]): KeyObject {
-  switch (type) {
-    case 'ed25519':
-      return generateKeyPairSync('ed25519').privateKey;
-    case 'x25519':
-      return generateKeyPairSync('x25519').privateKey;
-    case 'ec':
-      return generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
-  }
-}
-
-function pem(key: KeyObject): string {
-  return key.export({ type: 'pkcs8', format: 'pem' }).toString();
+  /** PEM; no certificate while a person has yet to approve this node. */
+  readonly tls: { readonly key: string; readonly cert: string | null; readonly ca: string };
 }
 
 /** Reads the node's keys and makes those that are missing. Calling it again gives the same keys. */
 export function ensureNodeKeys(dataDir: string): NodeKeys {
   const paths = identityPaths(dataDir);
   makePrivateDirectory(paths.directory);
-  const ensure = (path: string, type: (typeof KEY_TYPES)[keyof typeof KEY_TYPES]): KeyObject => {
+  const ensure = (path: string, type: KeyType): KeyObject => {
     const existing = readKey(path, type);
     if (existing) return existing;
     const key = generateKey(type);
@@ -200,8 +80,6 @@ export function ensureNodeKeys(dataDir: string): NodeKeys {
   };
 }
 
-// -------------------------------------------------------------------------------------- membership
-
 export function isJoined(dataDir: string): boolean {
   return readPrivateFile(identityPaths(dataDir).join) !== null;
 }
@@ -211,14 +89,18 @@ export function saveMembership(
   dataDir: string,
   joined: {
     readonly membership: Membership;
-    readonly certificate: string;
+    readonly certificate: string | null;
     readonly authorities: string;
   },
 ): void {
   const paths = identityPaths(dataDir);
-  writePrivateFile(paths.certificate, joined.certificate);
+  if (joined.certificate !== null) writePrivateFile(paths.certificate, joined.certificate);
   writePrivateFile(paths.authorities, joined.authorities);
-  writePrivateFile(paths.join, `${JSON.stringify(joined.membership, null, 2)}\n`);
+  saveJoin(dataDir, joined.membership);
+}
+
+export function saveJoin(dataDir: string, membership: Membership): void {
+  writePrivateFile(identityPaths(dataDir).join, `${JSON.stringify(membership, null, 2)}\n`);
 }
 
 /** Null if this node has not joined a hub. Throws `IdentityError`. */
@@ -227,6 +109,7 @@ export function loadIdentity(dataDir: string): StoredIdentity | null {
   const text = readPrivateFile(paths.join);
   if (text === null) return null;
   const membership = readMembership(text, paths.join);
+  settleRenewal(dataDir);
   const root = reopenRoot(Buffer.from(membership.root), membership.rootDigest);
   if (!root.ok) throw corrupt(paths.join, root.refusal.detail);
   const need = <T>(value: T | null, path: string): T => {
@@ -238,9 +121,12 @@ export function loadIdentity(dataDir: string): StoredIdentity | null {
     sealing: need(readKey(paths.sealingKey, KEY_TYPES.sealing), paths.sealingKey),
     tls: need(readKey(paths.tlsKey, KEY_TYPES.tls), paths.tlsKey),
   };
-  const cert = need(readPrivateFile(paths.certificate), paths.certificate);
+  const isPending = membership.renewAfter === null;
+  const found = readPrivateFile(paths.certificate);
+  const cert = isPending ? found : need(found, paths.certificate);
   const ca = need(readPrivateFile(paths.authorities), paths.authorities);
-  if (!isCertificateOf(cert, keys.tls)) throw corrupt(paths.certificate, 'not of tls.key');
+  if (cert !== null && !isCertificateOf(cert, keys.tls))
+    throw corrupt(paths.certificate, 'not of tls.key');
   const signer = signerOf(keys.identity);
   const { fleet, node } = membership;
   return {
@@ -253,15 +139,6 @@ export function loadIdentity(dataDir: string): StoredIdentity | null {
     root: root.value,
     tls: { key: pem(keys.tls), cert, ca },
   };
-}
-
-/** Whether a certificate (PEM) was made for a private key. */
-export function isCertificateOf(certificate: string, key: KeyObject): boolean {
-  try {
-    return new X509Certificate(certificate).checkPrivateKey(key);
-  } catch {
-    return false;
-  }
 }
 
 function corrupt(path: string, why: string): IdentityError {
@@ -279,7 +156,10 @@ function readMembership(text: string, path: string): Membership {
   for (const field of ['fleet', 'node', 'hubUrl', 'root', 'rootDigest', 'joinedAt']) {
     if (typeof record[field] !== 'string') throw corrupt(path, `${field} is not a text`);
   }
-  const { brokers, labels } = record;
+  const { brokers, labels, renewAfter } = record;
+  if (renewAfter !== null && typeof renewAfter !== 'string') {
+    throw corrupt(path, 'renewAfter is neither a text nor null');
+  }
   if (!Array.isArray(brokers) || !brokers.every(url => typeof url === 'string')) {
     throw corrupt(path, 'brokers is not a list of texts');
   }

@@ -21,7 +21,9 @@ export type JoinErrorCode =
   /** The hub said no. */
   | 'Refused'
   /** The hub said something that no hub says. */
-  | 'BadAnswer';
+  | 'BadAnswer'
+  /** This machine's disk. */
+  | 'Local';
 
 export class JoinError extends Error {
   override readonly name = 'JoinError';

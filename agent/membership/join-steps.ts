@@ -16,9 +16,7 @@ const ROOT_STEPS_MAX = 1024;
  * for this.
  */
 export async function newestRoot({ hubUrl, fingerprint }: JoinLine): Promise<TrustedRoot> {
-  const get = (path: string) =>
-    ask({ hubUrl, path, trust: null, answerBytesMax: ROOT_ANSWER_BYTES_MAX, body: null });
-  const found = await get(`/flotilla/v1/root/${fingerprint}`);
+  const found = await getRoot(hubUrl, `/flotilla/v1/root/${fingerprint}`);
   const first = found.status === 200 ? openPinnedRoot(found.body, fingerprint) : null;
   if (!first?.ok) {
     const why = first ? first.refusal.detail : `the server answers ${found.status}`;
@@ -29,9 +27,19 @@ export async function newestRoot({ hubUrl, fingerprint }: JoinLine): Promise<Tru
         'sent; make a new line with `flotilla token create`',
     );
   }
-  let root = first.value;
+  return newerRoots(hubUrl, first.value, () => undefined);
+}
+
+/** Each root that follows from the one before, up to the newest. No server is believed for this. */
+export async function newerRoots(
+  hubUrl: string,
+  current: TrustedRoot,
+  accept: (root: TrustedRoot) => void,
+): Promise<TrustedRoot> {
+  let root = current;
   for (let step = 0; step < ROOT_STEPS_MAX; step++) {
-    const next = await get(`/flotilla/v1/roots/${root.document.version + 1}`);
+    const path = `/flotilla/v1/roots/${root.document.version + 1}`;
+    const next = await getRoot(hubUrl, path);
     if (next.status === 404) return root;
     const opened = next.status === 200 ? openNextRoot(next.body, root) : null;
     if (!opened?.ok) {
@@ -43,8 +51,13 @@ export async function newestRoot({ hubUrl, fingerprint }: JoinLine): Promise<Tru
       );
     }
     root = opened.value;
+    accept(root);
   }
   throw new JoinError('WrongRoot', `${hubUrl}: more than ${ROOT_STEPS_MAX} roots`);
+}
+
+function getRoot(hubUrl: string, path: string) {
+  return ask({ hubUrl, path, trust: null, answerBytesMax: ROOT_ANSWER_BYTES_MAX, body: null });
 }
 
 /** PEM of the authorities whose keys the root pins. */

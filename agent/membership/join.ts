@@ -4,7 +4,6 @@
  * that trusts only them, a nonce, the join. The token is sent after all that and not before. A
  * second try after any failure uses the same keys.
  */
-import { createPublicKey, X509Certificate } from 'node:crypto';
 import { keyId, rawPublicKey, signerOf } from '../../protocol/keys.js';
 import type { JoinDocument, JoinedDocument } from '../../protocol/documents/enrolment.js';
 import { seal } from '../../protocol/envelope.js';
@@ -16,19 +15,18 @@ import {
 } from '../../protocol/join-line.js';
 import { isNodeName } from '../../protocol/names.js';
 import type { Clock } from '../../protocol/ports.js';
-import type { Result } from '../../protocol/refusal.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
 import { openAssignment, type OpenedAssignment } from '../../protocol/verify-assignment.js';
-import { openHubDocument } from '../../protocol/verify-messages.js';
+import { believed, certificateIn, nearestFirst, openAnswer } from './answer.js';
 import {
   ensureNodeKeys,
-  identityPaths,
-  isCertificateOf,
   isJoined,
   saveMembership,
   type Membership,
   type NodeKeys,
 } from './identity.js';
+import { identityPaths } from './private-keys.js';
+import { spkiOf } from './refresh.js';
 import { ask, JoinError } from './join-http.js';
 import { authoritiesOf, newestRoot, nonceOf, refusalOf } from './join-steps.js';
 
@@ -53,12 +51,14 @@ export interface JoinRequest {
 /** What a journal begins with. */
 export interface FirstContent {
   readonly root: TrustedRoot;
-  /** Bears this node's own nonce. */
-  readonly assignment: OpenedAssignment;
+  /** Bears this node's own nonce; null while a person has yet to approve this node. */
+  readonly assignment: OpenedAssignment | null;
 }
 
 export interface JoinResult extends FirstContent {
   readonly membership: Membership;
+  /** Key id of its identity key: what a person compares. */
+  readonly nodeKey: string;
 }
 
 /** Throws `JoinError`, and `IdentityError` for damaged keys. */
@@ -91,7 +91,8 @@ export async function joinHub(request: JoinRequest): Promise<JoinResult> {
   const nodeNonce = Buffer.from(request.random(16)).toString('hex');
   const asked: Asked = { line, node, root, keys, authorities, nonce, nodeNonce };
   const document = await post(asked);
-  const assignment = checkAnswer(document, asked);
+  const certificate = certificateIn(document, keys.tls, line.hubUrl);
+  const assignment = firstAssignment(document, asked);
   const membership: Membership = {
     fleet: document.fleet,
     node,
@@ -101,11 +102,11 @@ export async function joinHub(request: JoinRequest): Promise<JoinResult> {
     root: root.envelope.toString(),
     rootDigest: root.digest,
     joinedAt: new Date(clock.now()).toISOString(),
+    renewAfter: document.renewAfter,
   };
   await request.accept?.({ root, assignment });
-  const { certificate } = document;
   saveMembership(dataDir, { membership, certificate, authorities: authorities.join('') });
-  return { membership, root, assignment };
+  return { membership, root, assignment, nodeKey: document.nodeKey };
 }
 
 function lineOf({ line, hubUrl }: JoinRequest): JoinLine {
@@ -137,7 +138,7 @@ async function post(asked: Asked): Promise<JoinedDocument> {
     nonce,
     nodeNonce,
     identityKey: signer.publicKey,
-    tlsKey: tlsKeyOf(keys),
+    tlsKey: spkiOf(keys.tls),
     sealingKey: rawPublicKey(keys.sealing),
   };
   const { status, body } = await ask({
@@ -148,38 +149,18 @@ async function post(asked: Asked): Promise<JoinedDocument> {
     body: seal('join', document, [signer]),
   });
   if (status !== 200) throw refusalOf(line.hubUrl, status, body);
-  return believed(openHubDocument('joined', body, { root, node }), line.hubUrl).document;
+  const nodeKey = keyId(signer.publicKey);
+  return openAnswer(body, { hubUrl: line.hubUrl, root, node, nodeKey, nonce: nodeNonce });
 }
 
-/** SubjectPublicKeyInfo, base64. */
-function tlsKeyOf({ tls }: NodeKeys): string {
-  return createPublicKey(tls).export({ type: 'spki', format: 'der' }).toString('base64');
-}
-
-function believed<T>(result: Result<T>, hubUrl: string): T {
-  if (result.ok) return result.value;
-  throw new JoinError(
-    'BadAnswer',
-    `${hubUrl}: the hub's answer is not valid: ${result.refusal.detail}`,
-  );
-}
-
-/** The answer is about this node, its keys and this very request; so is the first assignment. */
-function checkAnswer(document: JoinedDocument, asked: Asked): OpenedAssignment {
+/** The first assignment, about this very request; null while a person has yet to approve the node. */
+function firstAssignment(document: JoinedDocument, asked: Asked): OpenedAssignment | null {
   const { line, node, root, keys, nodeNonce } = asked;
-  const nodeKey = keyId(rawPublicKey(keys.identity));
-  const fault = (what: string) =>
-    new JoinError('BadAnswer', `${line.hubUrl}: the hub's answer ${what}; join again`);
-  if (document.nodeKey !== nodeKey) throw fault('names another identity key');
-  if (document.nonce !== nodeNonce) throw fault('is not to this request');
-  const { certificate } = document;
-  if (!isCertificateOf(certificate, keys.tls)) throw fault('holds a certificate of another key');
-  const { subject } = new X509Certificate(certificate);
-  if (!subject.split('\n').includes(`CN=${node}`)) throw fault('certifies another name');
+  if (document.assignment === null) return null;
   const assignment = openAssignment(Buffer.from(document.assignment), {
     root,
     node,
-    nodeKey,
+    nodeKey: keyId(rawPublicKey(keys.identity)),
     accepted: null,
     nonce: nodeNonce,
     freshOnly: true,
@@ -187,11 +168,4 @@ function checkAnswer(document: JoinedDocument, asked: Asked): OpenedAssignment {
     now: 0,
   });
   return believed(assignment, line.hubUrl);
-}
-
-/** Brokers at the host that was just reached come first, in their order. */
-function nearestFirst(brokers: readonly string[], hubUrl: string): string[] {
-  const { hostname } = new URL(hubUrl);
-  const isNear = (broker: string) => new URL(broker).hostname === hostname;
-  return [...brokers.filter(isNear), ...brokers.filter(broker => !isNear(broker))];
 }

@@ -19,6 +19,8 @@ export interface ConfigObject {
   readonly origin: string;
   /** The bundle that owns it; null for one that a person put there. */
   readonly bundle: BundleName | null;
+  /** Of a Secret that came sealed: its values are opened when they are read, for one use (`secrets/sealed-data.ts`). */
+  readonly sealed?: { readonly digest: string };
 }
 
 export interface ConfigObjectName {

@@ -12,6 +12,7 @@ import {
   type NodeAddresses,
   type NodeCapacity,
 } from './field-values.js';
+import { wipe } from '../secrets/opened-bytes.js';
 import { fileKeyRef, type Container, type EnvVar, type ValidPod } from '../../protocol/pod.js';
 
 /** What the environment is made of beside the pod. */
@@ -141,6 +142,7 @@ function keyValue(
     throw new EnvError(`couldn't find key ${key} in ${where}`);
   }
   const text = textOf(bytes);
+  wipe(bytes);
   if (text === null) throw new EnvError(`key ${key} in ${where} is no text`);
   return text;
 }
@@ -204,6 +206,7 @@ function fromSources(of: Context): {
     const keys: string[] = [];
     for (const [key, bytes] of objectOf(kind, named, of)?.data ?? []) {
       const text = textOf(bytes);
+      wipe(bytes);
       if (text === null) keys.push(key);
       else values.set(`${prefix}${key}`, text);
     }

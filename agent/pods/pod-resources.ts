@@ -2,6 +2,7 @@
  * Resources of a container in the engine's units, and the pod's quality of service class.
  * Kubelet behaviour rows 149 to 155. Pure.
  */
+import type { DesiredPod } from './desired.js';
 import type { NodeFacts } from './pod-spec.js';
 import type { LinuxResources } from '../runtime/runtime.js';
 import { allContainers, type Container, type ValidPod } from '../../protocol/pod.js';
@@ -85,9 +86,18 @@ function oomScoreAdj(pod: ValidPod, container: Container, nodeMemoryBytes: numbe
   }
 }
 
+/** A fork bomb that came over the network ends at its own container; far above what programs need. */
+const BUNDLE_PIDS_LIMIT = 4096;
+
+/** Of a kubelet's default no limit comes; a bundle's containers have one all the same. 0: none. */
+function pidsLimit(podPidsLimit: number, source: DesiredPod['source']): number {
+  if (podPidsLimit > 0) return podPidsLimit;
+  return source === 'bundle' ? BUNDLE_PIDS_LIMIT : 0;
+}
+
 /** `memoryBytes` is the node's whole memory; 0 when it is not known. */
 export function linuxResources(
-  pod: ValidPod,
+  { pod, source }: Pick<DesiredPod, 'pod' | 'source'>,
   container: Container,
   node: Pick<NodeFacts, 'memoryBytes' | 'podPidsLimit'>,
 ): LinuxResources {
@@ -104,6 +114,6 @@ export function linuxResources(
         : Math.max(MIN_CPU_QUOTA_US, Math.floor((cpuLimit * CPU_PERIOD_US) / 1000)),
     memoryLimit: memoryLimit === null ? 0 : parseQuantityWhole(memoryLimit),
     oomScoreAdj: oomScoreAdj(pod, container, node.memoryBytes),
-    pidsLimit: Math.max(0, node.podPidsLimit),
+    pidsLimit: pidsLimit(node.podPidsLimit, source),
   };
 }

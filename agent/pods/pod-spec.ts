@@ -130,7 +130,7 @@ export function containerSpec(
     security: containerSecurity(pod, container, facts),
     namespaces: podNamespaces(pod),
     stopSignal: stopSignalOf(container),
-    resources: linuxResources(pod, container, facts.node),
+    resources: linuxResources(desired, container, facts.node),
     stdin: container.stdin ?? false,
     stdinOnce: container.stdinOnce ?? false,
     tty: container.tty ?? false,

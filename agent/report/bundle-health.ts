@@ -8,6 +8,7 @@ import type { ContainerStatus } from 'kubernetes-types/core/v1.js';
 import { isPodKey } from '../../protocol/bundle-manifest.js';
 import type { BundleStatus } from '../../protocol/documents/node.js';
 import {
+  bindingsOf,
   bindingText,
   IMAGE_DIGESTS_ANNOTATION,
   NO_BINDINGS,
@@ -16,7 +17,7 @@ import {
 import { UPDATE_REJECTED, UPDATE_WAITING } from '../pods/pod-status.js';
 import { isSidecar } from '../pods/restart-rules.js';
 import { bundleKey } from '../intake/decide.js';
-import type { BundleRecord, OwnedFile, Transition } from '../journal/journal.js';
+import type { BundleRecord, Journal, OwnedFile, Transition } from '../journal/journal.js';
 import type { PodReport } from '../ports.js';
 
 /** How long a container must have been ready or be completed. */
@@ -44,6 +45,16 @@ export interface Health {
   readonly transitions: readonly Transition[];
   /** When time alone may change something, milliseconds since 1970. */
   readonly againAt: number | null;
+}
+
+/** For `HealthInput`. */
+export function activeBindings(
+  journal: Pick<Journal, 'bundleDocument'>,
+): (record: BundleRecord) => ImageBindings {
+  return ({ active }) => {
+    const document = active === null ? null : journal.bundleDocument(active);
+    return bindingsOf(document?.images ?? []);
+  };
 }
 
 interface Verdict {

@@ -25,12 +25,15 @@ const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 
 /** Envelope kinds that this agent reads. */
 export const READS: StatusDocument['reads'] = {
+  secret: [1],
   root: [1],
   bundle: [1],
   assignment: [1],
   hub: [1],
   answer: [1],
+  time: [1],
   ack: [1],
+  command: [1],
 };
 
 type Json = Record<string, unknown>;
@@ -157,6 +160,19 @@ export function conditionsSince(
       message: message.slice(0, 1024).toWellFormed(),
       lastTransitionTime: last?.lastTransitionTime ?? at,
     };
+  });
+}
+
+/** Milliseconds since 1970 as the wire has them. */
+export function iso(at: number): string {
+  return new Date(at).toISOString();
+}
+
+/** The same, after the time on which they stand moved. */
+export function shifted(conditions: readonly Condition[], ms: number): Condition[] {
+  return conditions.map(condition => {
+    const at = Date.parse(condition.lastTransitionTime) + ms;
+    return { ...condition, lastTransitionTime: new Date(at).toISOString() };
   });
 }
 

@@ -9,6 +9,7 @@ import { topicsOf } from '../../protocol/topics.js';
 import { bundleKey } from '../intake/decide.js';
 import type { Journal } from '../journal/journal.js';
 import type { PodReport } from '../ports.js';
+import type { TimeKeeper } from '../time/time-keeper.js';
 import type { ToldPod } from './decide.js';
 import { stampOf, type NodeIdentity } from './node.js';
 
@@ -20,6 +21,7 @@ export interface Message {
 export interface Sender {
   readonly identity: NodeIdentity;
   readonly journal: Journal;
+  readonly time: Pick<TimeKeeper, 'timeOf'>;
 }
 
 /** A pod as it was seen, and as it is told. */
@@ -34,8 +36,9 @@ export function statusMessage({ identity }: Sender, status: StatusDocument): Mes
 
 /** Events `first` to `last` as far as they are still in the outbox; null when none is. */
 export function eventMessage(sender: Sender, first: number, last: number): Message | null {
-  const { identity, journal } = sender;
-  const events = journal.events(first - 1, last - first + 1).filter(({ n }) => n <= last);
+  const { identity, journal, time } = sender;
+  const all = journal.events(first - 1, last - first + 1, time.timeOf);
+  const events = all.filter(({ n }) => n <= last);
   if (events.length === 0) return null;
   const document = {
     ...stampOf(identity, journal),

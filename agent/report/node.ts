@@ -22,20 +22,26 @@ export function stampOf(
   return { fleet, node, journal: journal.id, boot: journal.boot };
 }
 
+/** Presence of one CONNECT, and the session that it announces. */
+export interface AnnouncedPresence extends Presence {
+  readonly session: string;
+}
+
 /**
  * A maker of presence documents: each CONNECT has its own number and session, its will signed
  * beforehand.
  */
 export function presenceMaker(
   identity: NodeIdentity,
-  journal: Pick<Journal, 'id' | 'boot'>,
+  journal: Pick<Journal, 'id' | 'boot' | 'nextCounter'>,
   randomId: () => string,
-): () => Presence {
+): () => AnnouncedPresence {
   const topic = topicsOf(identity.fleet).node(identity.node, 'presence');
-  let n = 0;
   return () => {
-    const base = { ...stampOf(identity, journal), n: ++n, session: randomId() };
+    const n = journal.nextCounter();
+    const base = { ...stampOf(identity, journal), n, session: randomId() };
     const document = (online: boolean) => seal('presence', { ...base, online }, [identity.signer]);
-    return { topic, will: document(false), birth: document(true) };
+    const { session } = base;
+    return { topic, session, will: document(false), birth: document(true) };
   };
 }

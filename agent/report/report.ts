@@ -4,14 +4,13 @@
  * health is judged and recorded here, hub or no hub. Never throws for a message's content.
  */
 import type { HubDocument } from '../../protocol/documents/hub.js';
-import type { StatusDocument } from '../../protocol/documents/node.js';
+import type { Condition, StatusDocument } from '../../protocol/documents/node.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import type { Refusal } from '../../protocol/refusal.js';
-import { bindingsOf } from '../../protocol/image-binding.js';
 import { openHubDocument } from '../../protocol/verify-messages.js';
-import { bundleHealth } from './bundle-health.js';
+import { activeBindings, bundleHealth } from './bundle-health.js';
 import { Alarm } from '../intake/alarm.js';
-import type { IntakeState } from '../intake/intake.js';
+import type { IntakeState } from '../intake/intake-options.js';
 import { isDiskError } from '../journal/database.js';
 import type { Journal } from '../journal/journal.js';
 import type { Link } from '../link/link.js';
@@ -22,12 +21,16 @@ import {
   eventBatch,
   fittedStatus,
   READS,
+  iso,
+  shifted,
   statusVersion,
   toldPod,
   type ToldPod,
 } from './decide.js';
 import { eventMessage, podMessage, statusMessage, type Message, type SeenPod } from './messages.js';
 import { stampOf, type NodeIdentity } from './node.js';
+import { toldTimes } from './told-times.js';
+import type { TimeKeeper } from '../time/time-keeper.js';
 import { Resend } from './resend.js';
 
 const DEBOUNCE_MS = 300;
@@ -49,6 +52,10 @@ export interface ReportOptions {
   readonly pods: () => readonly PodReport[] | null;
   readonly conditions: () => readonly SourceCondition[];
   readonly clock: Clock;
+  readonly time: Pick<
+    TimeKeeper,
+    'now' | 'told' | 'timeline' | 'timeOf' | 'correct' | 'heard' | 'uptime' | 'conditions'
+  >;
   readonly random: () => number;
   readonly log: Log;
 }
@@ -63,7 +70,13 @@ export class Report {
   readonly #changeAlarm: Alarm;
   readonly #resendAlarm: Alarm;
   readonly #hourAlarm: Alarm;
-  readonly #told = new WeakMap<PodReport, ToldPod>();
+  #told = new WeakMap<PodReport, ToldPod>();
+  /** What was told before stood on this. */
+  #timeBase = { base: 0, by: 0 };
+  /** As they were said last: what is new in them has a new time. */
+  #conditions: readonly Condition[] = [];
+  /** Uptime of the newest status: its ack proves that the hub lives. */
+  #statusSince = 0;
   #pods = new Map<string, SeenPod>();
   /** By key of the pod: the digest that the hub has. */
   #confirmed = new Map<string, string>();
@@ -110,7 +123,7 @@ export class Report {
 
   /** The hub's confirmation; null when it was one, else why it is refused. */
   ack(payload: Buffer): Refusal | null {
-    const { identity, intake, journal } = this.#options;
+    const { identity, intake, journal, time } = this.#options;
     const opened = openHubDocument('ack', payload, {
       root: intake().root,
       node: identity.node,
@@ -124,7 +137,10 @@ export class Report {
       if (key.startsWith('event/') && Number(key.slice(6)) <= ack.through) this.#resend.drop(key);
     }
     const safe = ack.boot === journal.boot && ack.counter >= (this.#status?.counter ?? 0);
-    if (safe) this.#resend.drop(STATUS);
+    if (safe) {
+      this.#resend.drop(STATUS);
+      time.heard(this.#statusSince);
+    }
     for (const [key, digest] of Object.entries(ack.pods)) {
       const told = this.#pods.get(key);
       if (!told) continue;
@@ -147,6 +163,7 @@ export class Report {
   /** Compares what is with what was said last. */
   #look(): void {
     const { clock } = this.#options;
+    this.#lookAtTime();
     this.#tryToJudgeBundles();
     this.#lookAtPods();
     const status = this.#makeStatus();
@@ -157,6 +174,17 @@ export class Report {
     if (this.#healthAgainAt !== null) {
       const inMs = Math.max(0, this.#healthAgainAt - clock.now()) + 10;
       this.#changeAlarm.setBefore(clock.monotonic() + inMs);
+    }
+  }
+
+  /** Where the clock turned out to be wrong, what was told is told again with times put right. */
+  #lookAtTime(): void {
+    const timeline = this.#options.time.timeline();
+    const { base, by } = this.#timeBase;
+    this.#timeBase = { base: timeline.base(), by: timeline.by() };
+    if (by !== timeline.by()) this.#told = new WeakMap();
+    if (base !== timeline.base()) {
+      this.#conditions = shifted(this.#conditions, timeline.base() - base);
     }
   }
 
@@ -200,8 +228,7 @@ export class Report {
     return bundleHealth({
       records: journal.bundles(),
       files: [...journal.files().values()],
-      bindings: ({ active }) =>
-        bindingsOf((active === null ? null : journal.bundleDocument(active))?.images ?? []),
+      bindings: activeBindings(journal),
       pods: pods(),
       now: clock.now(),
     });
@@ -212,7 +239,7 @@ export class Report {
     if (reports === null) return;
     const pods = new Map<string, SeenPod>();
     for (const report of reports) {
-      const told = this.#told.get(report) ?? toldPod(report);
+      const told = this.#told.get(report) ?? this.#toldPod(report);
       this.#told.set(report, told);
       pods.set(told.key, { ...told, report });
     }
@@ -228,14 +255,21 @@ export class Report {
     }
   }
 
+  #toldPod(report: PodReport): ToldPod {
+    const { time } = this.#options;
+    if (this.#timeBase.by === 0) return toldPod(report);
+    return toldPod({ ...report, pod: toldTimes(report.pod, at => time.correct(at)) });
+  }
+
   #makeStatus(): StatusDocument {
-    const { identity, journal, clock, nodeInfo, agentVersion, containerRuntimeVersion } =
+    const { identity, journal, time, nodeInfo, agentVersion, containerRuntimeVersion } =
       this.#options;
     const intake = this.#options.intake();
     const accepted = journal.accepted();
-    const at = new Date(clock.now()).toISOString();
+    const at = iso(time.told());
+    const { clock, offset } = time.now();
     const { info, capacity, allocatable } = nodeInfo();
-    const conditions = [...intake.conditions, ...this.#options.conditions()];
+    const conditions = [...time.conditions(), ...intake.conditions, ...this.#options.conditions()];
     return fittedStatus({
       ...stampOf(identity, journal),
       counter: 0,
@@ -243,26 +277,31 @@ export class Report {
       epoch: intake.root.document.epoch,
       generation: accepted?.epoch === intake.root.document.epoch ? accepted.generation : 0,
       rootVersion: intake.root.document.version,
-      clock: intake.clock,
+      clock,
+      clockOffset: offset === null ? null : this.#timeBase.by,
       development: intake.root.document.development,
       lastRefusal: intake.lastRefusal,
       journalHead: journal.head(),
       reads: READS,
-      conditions: conditionsSince(conditions, this.#status?.conditions ?? [], at),
+      conditions: conditionsSince(conditions, this.#conditions, at),
       info: { ...info, agentVersion, containerRuntimeVersion: containerRuntimeVersion() },
       capacity: { ...capacity },
       allocatable: { ...allocatable },
-      bundles: this.#health().statuses.slice(0, 128),
+      bundles: this.#health()
+        .statuses.slice(0, 128)
+        .map(one => ({ ...one, since: iso(time.correct(Date.parse(one.since))) })),
       pods: Object.fromEntries([...this.#pods.values()].map(pod => [pod.key, pod.summary])),
     });
   }
 
   /** Not before the pods are known: what a status does not list is gone at the hub. */
   #putStatus(status: StatusDocument, version: string): void {
-    const { journal, clock, pods } = this.#options;
+    const { journal, clock, pods, time } = this.#options;
     if (pods() === null) return;
     this.#status = { ...status, counter: journal.nextCounter() };
+    this.#conditions = status.conditions;
     this.#statusVersion = version;
+    this.#statusSince = time.uptime();
     this.#resend.put(STATUS, String(this.#status.counter));
     this.#hourAlarm.set(clock.monotonic() + STATUS_EVERY_MS);
   }

@@ -21,6 +21,7 @@ import {
 } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { VolumeFiles } from './content.js';
+import { wipe } from '../secrets/opened-bytes.js';
 
 const DATA = '..data';
 const NEW_DATA = '..data_tmp';
@@ -61,12 +62,16 @@ async function pathsBelow(directory: string): Promise<string[]> {
 async function isSame(directory: string, files: VolumeFiles): Promise<boolean> {
   const there = new Set(await pathsBelow(directory));
   if (there.size !== files.size) return false;
-  for (const [path, { bytes, mode }] of files) {
+  for (const [path, file] of files) {
     if (!there.has(path)) return false;
     const at = join(directory, path);
     const [found, content] = [await lstat(at), await readFile(at)];
+    const { bytes } = file;
+    const isEqual = Buffer.compare(content, bytes) === 0;
+    wipe(bytes);
+    content.fill(0);
     // An fsGroup adds permissions and takes none away.
-    if ((found.mode & mode) !== mode || Buffer.compare(content, bytes) !== 0) return false;
+    if ((found.mode & file.mode) !== file.mode || !isEqual) return false;
   }
   return true;
 }
@@ -79,12 +84,17 @@ function prefixOf(now: number): string {
 async function writeDated(volume: string, files: VolumeFiles, now: number): Promise<string> {
   const dated = await mkdtemp(join(volume, prefixOf(now)));
   await chmod(dated, 0o755);
-  for (const [path, { bytes, mode }] of files) {
+  for (const [path, file] of files) {
     const at = join(dated, path);
     await mkdir(dirname(at), { recursive: true, mode: 0o755 });
-    await writeFile(at, bytes, { mode: 0o600, flag: 'wx' });
+    const { bytes } = file;
+    try {
+      await writeFile(at, bytes, { mode: 0o600, flag: 'wx' });
+    } finally {
+      wipe(bytes);
+    }
     // Whatever the umask says.
-    await chmod(at, mode);
+    await chmod(at, file.mode);
   }
   return dated;
 }

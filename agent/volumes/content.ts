@@ -11,7 +11,10 @@ import { sha256Hex } from '../../protocol/canonical.js';
 import type { DownwardAPIVolumeFile, KeyToPath, ValidPod, Volume } from '../../protocol/pod.js';
 
 export interface VolumeFile {
+  /** Of a sealed Secret: opened anew each time, to be wiped by who reads it. */
   readonly bytes: Uint8Array;
+  /** Stands for the bytes where they are not to be opened for a comparison. */
+  readonly digest?: string;
   /** Permission bits, before an fsGroup adds its own. */
   readonly mode: number;
 }
@@ -44,11 +47,27 @@ export function holdsSecrets({ secret, projected }: Volume): boolean {
   );
 }
 
+/** True when something of it came sealed, and so must never lie on a disk. */
+export function holdsSealed(
+  { secret, projected }: Volume,
+  { pod, objects }: Pick<ContentFacts, 'pod' | 'objects'>,
+): boolean {
+  const namespace = pod.metadata.namespace ?? '';
+  const names = [secret?.secretName, ...(projected?.sources ?? []).map(one => one.secret?.name)];
+  return names.some(
+    name =>
+      name !== undefined && objects.find({ kind: 'Secret', namespace, name })?.sealed !== undefined,
+  );
+}
+
 /** Changes when the files do; says nothing about them. */
 export function filesDigest(files: VolumeFiles): string {
   const parts = [...files]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([path, { bytes, mode }]) => `${JSON.stringify(path)} ${mode} ${sha256Hex(bytes)}`);
+    .map(([path, file]) => {
+      const digest = file.digest ?? sha256Hex(file.bytes);
+      return `${JSON.stringify(path)} ${file.mode} ${digest}`;
+    });
   return sha256Hex(Buffer.from(parts.join('\n')));
 }
 
@@ -66,6 +85,16 @@ interface KeySource {
   readonly defaultMode: number;
 }
 
+function keyFile({ data, sealed }: ConfigObject, key: string, mode: number): VolumeFile {
+  return {
+    get bytes() {
+      return data.get(key) ?? new Uint8Array();
+    },
+    mode,
+    ...(sealed === undefined ? {} : { digest: sha256Hex(`${sealed.digest} ${key}`) }),
+  };
+}
+
 function keyFiles(source: KeySource, { pod, objects }: ContentFacts): [string, VolumeFile][] {
   const { kind, name, items, optional, defaultMode } = source;
   const object = objects.find({ kind, namespace: pod.metadata.namespace ?? '', name });
@@ -74,11 +103,10 @@ function keyFiles(source: KeySource, { pod, objects }: ContentFacts): [string, V
     throw new MountError(`${kind.toLowerCase()} "${name}" not found`);
   }
   if (items === undefined || items.length === 0) {
-    return [...object.data].map(([key, bytes]) => [key, { bytes, mode: defaultMode }]);
+    return [...object.data.keys()].map(key => [key, keyFile(object, key, defaultMode)]);
   }
   return items.flatMap(({ key, path, mode = defaultMode }): [string, VolumeFile][] => {
-    const bytes = object.data.get(key);
-    if (bytes !== undefined) return [[cleanPath(path), { bytes, mode }]];
+    if (object.data.has(key)) return [[cleanPath(path), keyFile(object, key, mode)]];
     if (optional) return [];
     throw new MountError(
       kind === 'ConfigMap'

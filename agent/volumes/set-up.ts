@@ -5,7 +5,7 @@
 import { chmod, mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { writeAtomically } from './atomic-writer.js';
-import { filesDigest, holdsSecrets, isWritten, volumeFiles } from './content.js';
+import { filesDigest, holdsSealed, holdsSecrets, isWritten, volumeFiles } from './content.js';
 import { checkHostPath } from './host-path.js';
 import type { HostPathPatience } from './host-path-patience.js';
 import type { HostMounts } from './host-mounts.js';
@@ -103,7 +103,11 @@ async function setUpWritten(
   const { uid, pod, objects } = desired;
   const files = volumeFiles(volume, { pod, objects, node });
   const path = tools.paths.volume(uid, volume);
-  const inMemory = holdsSecrets(volume) && (await tools.mountProblem()) === null;
+  const problem = holdsSecrets(volume) ? await tools.mountProblem() : null;
+  if (problem !== null && holdsSealed(volume, desired)) {
+    throw new MountError(`a sealed Secret is kept in memory only: ${problem}`);
+  }
+  const inMemory = holdsSecrets(volume) && problem === null;
   if (inMemory) await makeMemory(path, 0, tools);
   else await makeDirectory(path);
   const fsGroup = groupOf(desired);

@@ -2,7 +2,7 @@
  * Stored objects as the API serves them: `{apiVersion, kind, metadata, spec, status}`, an Event flattened to v1,
  * a Token without the hash of its secret. Pure; the result shares the stored object's parts and must not be changed.
  */
-import { API_VERSION, type EventSpec, type TokenSpec } from '../objects.js';
+import { API_VERSION, type EventSpec, type SecretSpec, type TokenSpec } from '../objects.js';
 import type { ObjectMeta, StoredObject } from '../store/store.js';
 
 export interface ApiMeta {
@@ -62,9 +62,16 @@ function convert(stored: StoredObject): ApiObject {
     case 'Event':
       return { ...head, ...eventFields(stored.spec as EventSpec) };
     case 'Token': {
-      const { labels, expiresAt } = stored.spec as TokenSpec;
-      return { ...head, spec: { labels, expiresAt }, status: stored.status };
+      const { labels, expiresAt, nodes, uses, approve } = stored.spec as TokenSpec;
+      const spec = { labels, expiresAt, nodes, uses, approve };
+      return { ...head, spec, status: stored.status };
     }
+    case 'Secret': {
+      const { fingerprint: _fingerprint, ...spec } = stored.spec as SecretSpec;
+      return { ...head, spec, status: stored.status };
+    }
+    case 'SealedSecret':
+    case 'SecretVersion':
     case 'Node':
     case 'Pod':
     case 'Bundle':

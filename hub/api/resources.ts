@@ -3,12 +3,12 @@
  * Tables all read it. Only verbs that are served are listed: kubectl hides a resource without `list`.
  */
 import type { PodSpec, PodStatus } from 'kubernetes-types/core/v1.js';
-import type { EventSpec } from '../objects.js';
+import type { EventSpec, SecretSpec } from '../objects.js';
 import type { ObjectKind } from '../store/store.js';
 import type { ApiObject } from './api-object.js';
 import { EVENT_TABLE } from './tables/events.js';
 import { NODE_TABLE } from './tables/nodes.js';
-import { BUNDLE_TABLE, NAMESPACE_TABLE, TOKEN_TABLE } from './tables/own-kinds.js';
+import { BUNDLE_TABLE, NAMESPACE_TABLE, SECRET_TABLE, TOKEN_TABLE } from './tables/own-kinds.js';
 import { POD_TABLE } from './tables/pods.js';
 import type { TableShape } from './tables/table.js';
 
@@ -144,7 +144,27 @@ export const TOKENS: StoredResource = {
   fields: noFields,
 };
 
-export const STORED_RESOURCES: readonly StoredResource[] = [NODES, PODS, EVENTS, BUNDLES, TOKENS];
+export const SECRETS: StoredResource = {
+  kind: 'Secret',
+  name: 'secrets',
+  singular: 'secret',
+  group: GROUP,
+  namespaced: true,
+  shortNames: [],
+  categories: [],
+  verbs: ['delete', 'get', 'list', 'watch'],
+  table: SECRET_TABLE,
+  fields: object => ({ 'spec.bundle': (object['spec'] as SecretSpec).bundle }),
+};
+
+export const STORED_RESOURCES: readonly StoredResource[] = [
+  NODES,
+  PODS,
+  EVENTS,
+  BUNDLES,
+  TOKENS,
+  SECRETS,
+];
 export const RESOURCES: readonly Resource[] = [...STORED_RESOURCES, NAMESPACES];
 
 /** `/api/v1` or `/apis/flotilla.dev/v1`. */

@@ -14,7 +14,9 @@ import {
   type Enrolment,
   type NodeWriter,
   type RootWriter,
+  type SecretWriter,
 } from '../ports.js';
+import type { Recovery } from '../recovery/recovery.js';
 import type { Store } from '../store/store.js';
 import { dispatch } from './dispatch.js';
 import { buildRouter, type Router } from './router.js';
@@ -27,8 +29,11 @@ import { namespaceRoutes } from './routes/namespaces.js';
 import { nodeRoutes } from './routes/nodes.js';
 import { objectRoutes } from './routes/objects.js';
 import { podRoutes } from './routes/pods.js';
+import { recoveryRoutes } from './routes/recovery.js';
 import { revisionRoutes } from './routes/revisions.js';
 import { rootRoutes } from './routes/root.js';
+import { secretRoutes } from './routes/secrets.js';
+import { standingRoutes } from './routes/standing.js';
 import { tokenRoutes } from './routes/tokens.js';
 import { failure } from './status.js';
 
@@ -40,7 +45,9 @@ export interface ApiParts {
   readonly store: Store;
   readonly bundles: BundleWriter;
   readonly nodes: NodeWriter;
+  readonly secrets: SecretWriter;
   readonly enrolment: Enrolment;
+  readonly recovery: Pick<Recovery, 'state' | 'finish'>;
   readonly roots: RootWriter;
   readonly clock: Clock;
   readonly log: Log;
@@ -82,7 +89,10 @@ function buildRoutes(parts: ApiParts): Router {
     ...nodeRoutes(parts),
     ...bundleRoutes(parts),
     ...revisionRoutes(parts.store),
+    ...secretRoutes(parts),
     ...tokenRoutes(parts),
+    ...standingRoutes(parts),
+    ...recoveryRoutes(parts),
     ...rootRoutes(parts.roots),
   ]);
 }

@@ -32,6 +32,8 @@ const KEEPALIVE_PROBE_MS = 60_000;
 const IDENTIFIER_REJECTED = 2;
 const SERVER_UNAVAILABLE = 3;
 const NOT_AUTHORIZED = 5;
+/** OpenSSL's word for a certificate of ours that is past its end. */
+const EXPIRED = 'CERT_HAS_EXPIRED';
 
 export interface BrokerOptions {
   readonly listen: { readonly host: string | null; readonly port: number };
@@ -80,7 +82,8 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const server = createServer({
     ...options.tls,
     requestCert: true,
-    rejectUnauthorized: true,
+    // Judged below: who comes with an expired certificate is told so, and can renew it.
+    rejectUnauthorized: false,
     minVersion: 'TLSv1.3',
     handshakeTimeout: HANDSHAKE_MS,
     // A resumed session would not have its certificate judged again.
@@ -93,6 +96,13 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   server.on('secureConnection', socket => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
+    const fault = socket.authorized ? null : String(socket.authorizationError);
+    if (fault !== null && fault !== EXPIRED) {
+      const address = socket.remoteAddress ?? 'unknown';
+      options.log.warn('broker: TLS refused', { address, reason: fault });
+      socket.destroy();
+      return;
+    }
     const connection = identify(socket, options.hubTlsKey);
     if (!connection) {
       const address = socket.remoteAddress ?? 'unknown';
@@ -192,7 +202,7 @@ function accessRules({ fleet, isAllowed }: BrokerOptions, connections: Connectio
   const connectionOf = (client: Client | null) => client && connections.get(client.conn);
   return {
     preConnect: (client, packet, done) => {
-      const fault = connectFault(connectionOf(client)?.client, packet, topics);
+      const fault = connectFault(connectionOf(client), packet, topics);
       if (fault) faults.set(client, fault);
       done(null, true);
     },
@@ -240,11 +250,15 @@ function requestOf({ topic, payload, qos, retain }: AnyPacket) {
 }
 
 function connectFault(
-  client: BrokerClient | undefined,
+  connection: Connection | null | undefined,
   packet: { readonly clientId: string; readonly clean?: boolean; readonly will?: AnyPacket },
   topics: Topics,
 ): Refused | null {
-  if (!client) return new Refused(NOT_AUTHORIZED, 'not connected any more');
+  if (!connection) return new Refused(NOT_AUTHORIZED, 'not connected any more');
+  const { client } = connection;
+  if (!connection.socket.authorized) {
+    return new Refused(NOT_AUTHORIZED, 'the client certificate has expired: renew it');
+  }
   if (!mayUseClientId(client, packet.clientId)) {
     return new Refused(
       IDENTIFIER_REJECTED,

@@ -6,6 +6,7 @@ import { SIGNATURES_FIELD } from '../rollout/release-here.js';
 import { ARCHIVE_TYPE } from '../signing/archive.js';
 import { packBundleFile } from '../signing/bundle-file.js';
 import { changesBetween, renderDiff } from './bundle-diff.js';
+import { secretDifferences, secretsToSeal } from './apply-secrets.js';
 import { podSecurityWarnings } from './bundle-warnings.js';
 import { inputOptions, readSource, type BundleSource, type InputOptions } from './bundle-source.js';
 import { ApiError, type ApiObject } from './client.js';
@@ -26,6 +27,9 @@ interface ApplyOptions extends InputOptions {
   pin?: boolean;
   wait?: boolean;
   timeout?: string;
+  secretsKey?: string;
+  passphraseFile?: string;
+  acceptNewKeys?: boolean;
 }
 
 export type BundleApiObject = ApiObject & { spec: BundleSpec; status?: BundleObjectStatus };
@@ -35,7 +39,8 @@ export function applyCommand(context: Context): Command {
     .summary('make manifests the next revision of a bundle and roll it out')
     .description(
       'Makes the Pods that -f names, and the ConfigMaps that they use, the whole content of a bundle. Each change is a ' +
-        'new signed revision; applying the same again changes nothing. What is missing from the input leaves the nodes.',
+        'new signed revision; applying the same again changes nothing. What is missing from the input leaves the nodes. ' +
+        'Secrets among the input are sealed here for each node; the hub gets what it cannot read.',
     )
     .option(
       '--nodes <selector>',
@@ -45,12 +50,18 @@ export function applyCommand(context: Context): Command {
     .option('--dry-run [mode]', 'client: check here; server: let the hub check; write nothing')
     .option('--pin', PIN_HELP)
     .option('--prune', 'let what is missing from the input leave the nodes, without asking')
+    .option(
+      '--secrets-key <file>',
+      "key that signs secrets, where the fleet's root keeps it off the hub",
+    )
+    .option('--passphrase-file <file>', 'passphrase of that key, where nobody can type it')
+    .option('--accept-new-keys', 'other sealing keys of nodes than before are right')
     .option('--wait', 'wait until every node is healthy')
     .option('--timeout <duration>', 'with --wait: how long', '5m')
     .addHelpText(
       'after',
       '\nExamples:\n  flotilla apply -f ./web --all-nodes --pin\n  flotilla apply -f pod.yaml --bundle web --nodes site=harbour --wait\n' +
-        '  cat *.yaml | flotilla apply -f - --bundle web --prune',
+        '  cat *.yaml | flotilla apply -f - --bundle web --prune\n  flotilla apply -f web.bundle --all-nodes     # signed elsewhere: flotilla bundle build',
     )
     .action((options: ApplyOptions) =>
       connected(context, options, hub => apply(context, hub, options)),
@@ -68,11 +79,12 @@ export function diffCommand(context: Context): Command {
       connected(context, options, async hub => {
         const source = await sourceOf(context, hub, options);
         const current = await currentBundle(hub, source);
+        const { namespace, name: bundle } = source;
         const images = await imagesAfter(context, source, options.pin === true);
-        const pins = pinLines(current?.spec.images ?? [], images);
-        const text =
-          renderDiff(current?.spec.manifests ?? [], source.manifests) +
-          pins.map(line => `${line}\n`).join('');
+        const pins = pinLines(current?.spec.images ?? [], images).map(line => `${line}\n`);
+        const secrets = await secretDifferences(hub, { namespace, bundle, input: source });
+        const manifests = renderDiff(current?.spec.manifests ?? [], source.manifests);
+        const text = [manifests, ...pins, ...secrets].join('');
         if (text === '') return;
         context.terminal.write(text);
         context.exit(1);
@@ -171,7 +183,7 @@ async function mayRemove(
 
 async function apply(context: Context, hub: Connected, options: ApplyOptions): Promise<void> {
   const source = await sourceOf(context, hub, options);
-  const { name, manifests, pods } = source;
+  const { namespace, name, manifests, pods } = source;
   for (const warning of podSecurityWarnings(pods)) context.terminal.warn(warning);
   const mode = dryRunMode(options.dryRun);
   const current = await currentBundle(hub, source);
@@ -182,7 +194,12 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
   for (const line of pins) context.terminal.print(line);
   if (mode === 'none') await mayRemove(context, changes.removed, options.prune === true);
   else for (const one of changes.removed) context.terminal.print(`${one} would leave the nodes`);
+  const toSeal = await secretsToSeal(context, hub, {
+    ...{ namespace, bundle: name, nodeSelector: selector },
+    input: source,
+  });
   if (mode === 'client') {
+    toSeal.tell('dry run');
     const changed =
       current !== null &&
       changes.added.length + changes.changed.length + changes.removed.length + pins.length > 0;
@@ -193,13 +210,20 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
     return;
   }
   const dryRun = mode === 'server';
-  const after = await write(hub, source, { current, selector, images, dryRun }).catch(
-    unsigned(options, source),
-  );
+  const put = (isDry: boolean) =>
+    write(hub, source, { current, selector, images, dryRun: isDry }).catch(
+      unsigned(options, source),
+    );
+  if (dryRun) toSeal.tell('server dry run');
+  else {
+    // Whatever the hub would refuse is refused before anything is sealed.
+    if (toSeal.changes) await put(true);
+    await toSeal.carryOut({ ...options, key: options.secretsKey });
+  }
+  const after = await put(dryRun);
   context.terminal.print(outcomeLine(current, after, dryRun));
   if (options.wait && mode === 'none') {
     const { client } = hub;
-    const { namespace } = source;
     const timeout = options.timeout ?? '5m';
     await waitForRollout(context, { client, namespace }, { name, timeout, output: 'text' });
   }

@@ -4,7 +4,6 @@ import { Command } from 'commander';
 import { isPod } from '../../protocol/bundle-manifest.js';
 import { CliError } from '../../protocol/cli-error.js';
 import type { ImageEntry } from '../../protocol/documents/bundle.js';
-import type { ReleaseRole } from '../../protocol/documents/root.js';
 import { LABEL_PATTERN } from '../../protocol/names.js';
 import type { ValidPod } from '../../protocol/pod.js';
 import { outOfScope } from '../../protocol/release-scope.js';
@@ -18,6 +17,7 @@ import {
   type Draft,
 } from '../rollout/revise.js';
 import type { BundleFile } from '../signing/bundle-file.js';
+import { signersText } from './bundle-text.js';
 import { isBundlePath, readBundlePath, writeBundlePath } from './bundle-path.js';
 import { inputOptions, readSource, type BundleSource, type InputOptions } from './bundle-source.js';
 import { podSecurityWarnings } from './bundle-warnings.js';
@@ -26,7 +26,13 @@ import { connected, type Connected, type Context } from './context.js';
 import { pinImages, pinLines, PIN_HELP } from './pin-images.js';
 import { shellWord } from './shell-word.js';
 import { pathOf, resourceOf } from './resources.js';
-import { fetchRoot, fingerprintOf, readRootFile, rootText } from './trusted-root.js';
+import {
+  fetchRoot,
+  fingerprintOf,
+  readTrustedRoot,
+  rootText,
+  warnOfExpiry,
+} from './trusted-root.js';
 
 interface BuildOptions extends InputOptions {
   output: string;
@@ -104,7 +110,13 @@ async function buildWith(
     throw new CliError('refused', 'that file is a bundle already; sign it: flotilla bundle sign');
   }
   for (const warning of podSecurityWarnings(source.pods)) context.terminal.warn(warning);
+  for (const { name } of source.secrets) {
+    context.terminal.warn(
+      `Warning: secret "${name}" is no part of the file; once it is applied: flotilla secret seal -f FILE --bundle ${source.name}`,
+    );
+  }
   const root = await rootOf(options.root, hub);
+  warnOfExpiry(context, root);
   const last = hub ? await lastRevision(hub.client, source) : null;
   const revision = options.revision ?? Math.max((last ?? 0) + 1, rootFloor(root, source));
   const images = options.pin ? await pinImages(context, source) : [];
@@ -124,7 +136,7 @@ async function buildWith(
 
 async function rootOf(spec: string | undefined, hub: Connected | null): Promise<TrustedRoot> {
   const fingerprint = spec === undefined ? null : fingerprintOf(spec);
-  if (spec !== undefined && fingerprint === null) return readRootFile(spec);
+  if (spec !== undefined && fingerprint === null) return readTrustedRoot(spec);
   if (hub === null) throw new CliError('refused', 'which root? pass --root FILE');
   return fetchRoot(hub.client, fingerprint);
 }
@@ -212,7 +224,7 @@ async function refuseLoss(path: string): Promise<void> {
     throw new CliError('refused', `${path} exists, and is not a bundle`, hint);
   }
   const { length } = (await readBundlePath(path)).signatures;
-  if (length > 0) throw new CliError('refused', `${path} has ${length} signatures on it`, hint);
+  if (length > 0) throw new CliError('refused', `${path} is signed already (${length})`, hint);
 }
 
 function report(
@@ -226,20 +238,8 @@ function report(
   terminal.print(`Wrote ${path}: bundle ${namespace}/${name} revision ${revision}, unsigned`);
   terminal.print(`  digest  sha256:${draft.digest}`);
   terminal.print(`  by      ${rootText(root)}`);
-  terminal.print(`Next: ${signersOf(role, pods)} sign it, in turn:`);
+  terminal.print(`Next: ${signersText(role, pods)} sign it, in turn:`);
   terminal.print(`  flotilla bundle sign ${word} --key KEY`);
   terminal.print('and then, where the kubeconfig is:');
   terminal.print(`  flotilla apply -f ${word}`);
-}
-
-/** The fewest that are enough: a scope that covers all pods may want more of them than the role. */
-function signersOf(role: ReleaseRole | undefined, pods: readonly ValidPod[]): string {
-  const { threshold = 1, keys = [], scopes = [] } = role ?? {};
-  const covering = scopes.filter(scope => pods.every(pod => outOfScope(pod, [scope]) === null));
-  const least = Math.min(...covering.map(scope => scope.threshold));
-  const scope = covering.find(one => one.threshold === least);
-  if (!scope || (scope.threshold <= threshold && scope.keys.length === keys.length))
-    return `${threshold} of the ${keys.length} release keys`;
-  const by = scope.keys.map(id => id.slice(0, 16)).join(', ');
-  return `${Math.max(threshold, least)} of the release keys, ${least} of them of ${by},`;
 }

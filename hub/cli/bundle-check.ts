@@ -8,7 +8,13 @@ import { countBundleSignatures } from '../signing/signature-count.js';
 import { readBundlePath } from './bundle-path.js';
 import { describeBundleFile, describeSignatures, scopeText } from './bundle-text.js';
 import { connected, withConnection, type ConnectionOptions, type Context } from './context.js';
-import { fetchRoot, fingerprintOf, readRootFile, rootText } from './trusted-root.js';
+import {
+  fetchRoot,
+  fingerprintOf,
+  readTrustedRoot,
+  rootText,
+  warnOfExpiry,
+} from './trusted-root.js';
 
 export function showCommand(context: Context): Command {
   return new Command('show')
@@ -49,8 +55,9 @@ export function verifyCommand(context: Context): Command {
       const fingerprint = fingerprintOf(options.root);
       const root =
         fingerprint === null
-          ? readRootFile(options.root)
+          ? readTrustedRoot(options.root)
           : await connected(context, options, hub => fetchRoot(hub.client, fingerprint));
+      warnOfExpiry(context, root);
       const file = await readBundlePath(path, 'failed');
       verify(context, file, root);
     });
@@ -66,7 +73,7 @@ function verify(context: Context, file: BundleFile, root: TrustedRoot): void {
     const blobs = entry.parts.length > 0 ? entry.parts : [entry];
     const kind = entry.kind === 'Pod' ? 'pod' : 'configmap';
     for (const blob of blobs)
-      terminal.print(`content   ok    sha256:${blob.digest}  ${kind}/${entry.name}`);
+      terminal.print(`content   ok      sha256:${blob.digest}  ${kind}/${entry.name}`);
   }
   const count = countBundleSignatures(root.document, { ...file, namespace, name });
   for (const { keyid, verdict } of count.verdicts)
@@ -85,4 +92,4 @@ function verify(context: Context, file: BundleFile, root: TrustedRoot): void {
   context.exit(1);
 }
 
-const WORDS = { good: 'ok   ', bad: 'BAD  ', foreign: 'none ' } as const;
+const WORDS = { good: 'ok     ', bad: 'BAD    ', foreign: 'foreign' } as const;

@@ -11,7 +11,7 @@ import {
   validateBundleManifest,
   type BundleManifest,
 } from '../../protocol/bundle-manifest.js';
-import { NO_SECRET_IN_BUNDLE } from '../../protocol/config-object.js';
+import { validateConfigObject, type ValidConfigObject } from '../../protocol/config-object.js';
 import { LABEL_PATTERN } from '../../protocol/names.js';
 import { listItems, readManifests, type ManifestDocument } from '../../protocol/manifest.js';
 import type { ValidPod } from '../../protocol/pod.js';
@@ -93,7 +93,6 @@ const INSTEAD: Readonly<Record<string, string>> = {
   CronJob: 'schedules are not supported',
   Service: 'publish a hostPort on the Pod',
   Ingress: 'publish a hostPort on the Pod',
-  Secret: NO_SECRET_IN_BUNDLE,
   Namespace: 'namespaces need not be made; use -n',
 };
 
@@ -121,6 +120,53 @@ export interface BundleInput {
   readonly manifests: readonly BundleManifest[];
   /** Those of the manifests that are Pods. */
   readonly pods: readonly ValidPod[];
+  /** No part of the bundle: each is sealed for the nodes. */
+  readonly secrets: readonly ValidConfigObject[];
+}
+
+const isSecret = ({ value }: ManifestDocument) =>
+  value['kind'] === 'Secret' && value['apiVersion'] === 'v1';
+
+/** Secrets alone; `others` counts what is something else. Throws `CliError` as `manifestsOf`; no value is in it. */
+export function secretsOf(
+  documents: readonly ManifestDocument[],
+  namespace: string,
+): { secrets: ValidConfigObject[]; others: number } {
+  const secrets: ValidConfigObject[] = [];
+  const problems: string[] = [];
+  const seen = new Map<string, string>();
+  const given = documents.filter(isSecret);
+  for (const document of given) {
+    const result = validateConfigObject(document.value, { context: 'file' });
+    if (!result.ok) {
+      problems.push(...result.errors.map(e => `${document.where(e.path)}: ${e.message}`));
+      continue;
+    }
+    const { object } = result;
+    const metadata = object.manifest.metadata ?? {};
+    const at = document.where('metadata.name');
+    const own = metadata.namespace ?? '';
+    if (own !== '' && own !== namespace) {
+      problems.push(otherNamespace(document, `Secret "${object.name}"`, { own, namespace }));
+    }
+    const first = seen.get(object.name);
+    if (first !== undefined) problems.push(`${at}: Secret "${object.name}" stands at ${first} too`);
+    seen.set(object.name, at);
+    secrets.push(object);
+  }
+  if (problems.length > 0) throw new CliError('refused', problems.join('\n'));
+  return { secrets, others: documents.length - given.length };
+}
+
+function otherNamespace(
+  document: ManifestDocument,
+  what: string,
+  { own, namespace }: { own: string; namespace: string },
+): string {
+  return (
+    `${document.where('metadata.namespace')}: ${what} says namespace "${own}", ` +
+    `but the bundle is in "${namespace}"; pass -n ${own} or take the line out`
+  );
 }
 
 /** The Pods and ConfigMaps of the documents. Throws `CliError` with all that is wrong, place by place. */
@@ -132,13 +178,14 @@ export function manifestsOf(
   const pods: ValidPod[] = [];
   const problems: string[] = [];
   const seen = new Map<string, string>();
-  for (const document of documents) {
+  const { secrets } = secretsOf(documents, namespace);
+  for (const document of documents.filter(one => !isSecret(one))) {
     const kind = document.value['kind'];
     if (kind !== 'Pod' && kind !== 'ConfigMap') {
       const name = typeof kind === 'string' && kind !== '' ? kind : 'a document without a kind';
       const instead =
         (typeof kind === 'string' ? INSTEAD[kind] : undefined) ??
-        'a bundle takes Pods and the ConfigMaps that they use';
+        'a bundle takes Pods and the ConfigMaps and Secrets that they use';
       problems.push(`${document.where('kind')}: ${name} is refused: ${instead}`);
       continue;
     }
@@ -150,10 +197,7 @@ export function manifestsOf(
     const { name, manifest } = result;
     const own = manifest.metadata?.namespace;
     if (own !== undefined && own !== '' && own !== namespace) {
-      problems.push(
-        `${document.where('metadata.namespace')}: ${titled(kind, name)} says namespace "${own}", ` +
-          `but the bundle is in "${namespace}"; pass -n ${own} or take the line out`,
-      );
+      problems.push(otherNamespace(document, titled(kind, name), { own, namespace }));
     }
     const first = seen.get(manifestKey(result));
     if (first !== undefined) {
@@ -165,6 +209,10 @@ export function manifestsOf(
     if (result.kind === 'Pod') pods.push(result.manifest);
   }
   if (problems.length > 0) throw new CliError('refused', problems.join('\n'));
-  if (pods.length === 0) throw new CliError('refused', 'no Pod in the input');
-  return { manifests, pods };
+  if (pods.length === 0) {
+    const hint =
+      secrets.length > 0 ? 'Secrets alone: flotilla secret seal -f FILE --bundle NAME' : null;
+    throw new CliError('refused', 'no Pod in the input', ...(hint === null ? [] : [hint]));
+  }
+  return { manifests, pods, secrets };
 }

@@ -65,6 +65,9 @@ export async function parseBundle(
 ): Promise<BundleFile> {
   const file = await readBundleFile(bytes);
   if (file.ok) return file.value;
+  if (!isArchive(bytes)) {
+    throw new CliError(exit, `${where} is not a bundle file`, 'make one: flotilla bundle build');
+  }
   const { code, detail } = file.refusal;
   throw new CliError(exit, `${where} is not a whole bundle: ${detail} (${code})`);
 }

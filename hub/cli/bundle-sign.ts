@@ -11,7 +11,7 @@ import { readPublicKey, readSigner, signPayload, type KeyAccess } from '../signi
 import { readBundlePath, writeBundlePath } from './bundle-path.js';
 import { describeBundleFile, describeChanges, describeSignatures } from './bundle-text.js';
 import type { Context } from './context.js';
-import { readRootFile, rootText } from './trusted-root.js';
+import { readTrustedRoot, rootText } from './trusted-root.js';
 
 interface SignOptions {
   key: string;
@@ -47,7 +47,7 @@ export function signCommand(context: Context): Command {
 
 async function sign(context: Context, path: string, options: SignOptions): Promise<void> {
   const file = await readBundlePath(path);
-  const root = options.root === undefined ? null : readRootFile(options.root);
+  const root = options.root === undefined ? null : readTrustedRoot(options.root);
   const access: KeyAccess = {
     agentSocket: context.env['SSH_AUTH_SOCK'],
     passphrase: passphraseFor({

@@ -7,6 +7,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { isPod, type BundleManifest } from '../../protocol/bundle-manifest.js';
 import { CliError } from '../../protocol/cli-error.js';
+import type { ValidConfigObject } from '../../protocol/config-object.js';
 import type { ValidPod } from '../../protocol/pod.js';
 import { isArchive } from '../signing/archive.js';
 import type { BundleFile } from '../signing/bundle-file.js';
@@ -26,7 +27,7 @@ export function inputOptions(command: Command): Command {
   return withConnection(command)
     .requiredOption(
       '-f, --filename <path>',
-      'file, folder or - for stdin; may be given again',
+      'file, folder or - for stdin, may be given again; or one bundle file to apply or diff',
       collect,
     )
     .option('-R, --recursive', 'read folders below the folder too')
@@ -38,6 +39,8 @@ export interface BundleSource {
   readonly name: string;
   readonly manifests: readonly BundleManifest[];
   readonly pods: readonly ValidPod[];
+  /** Beside the bundle: to be sealed for the nodes. */
+  readonly secrets: readonly ValidConfigObject[];
   /** The file of a bundle that was built before; null for manifests. */
   readonly built: BundleFile | null;
 }
@@ -66,8 +69,7 @@ export async function readSource(
   }
   const recursive = options.recursive === true;
   const sources = await readSources(paths, { stdin: input, recursive });
-  const { manifests, pods } = manifestsOf(documentsOf(sources), namespace);
-  return { namespace, name, manifests, pods, built: null };
+  return { namespace, name, ...manifestsOf(documentsOf(sources), namespace), built: null };
 }
 
 /** Name and namespace are signed: options may say the same, nothing else. */
@@ -89,5 +91,5 @@ function fromBuilt(built: BundleFile, options: InputOptions): BundleSource {
     );
   }
   const { manifests } = built;
-  return { namespace, name, manifests, pods: manifests.filter(isPod), built };
+  return { namespace, name, manifests, pods: manifests.filter(isPod), secrets: [], built };
 }

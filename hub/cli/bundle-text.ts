@@ -1,6 +1,6 @@
 /** What a person reads before signing: everything in a bundle that can do harm, and what changed. Pure. */
 import { isConfigMap, isPod } from '../../protocol/bundle-manifest.js';
-import type { ReleaseScope } from '../../protocol/documents/root.js';
+import type { ReleaseRole, ReleaseScope } from '../../protocol/documents/root.js';
 import { describeHostPort, hostPortsOf } from '../../protocol/host-ports.js';
 import { bindingsOf, type ImageBindings } from '../../protocol/image-binding.js';
 import { locatedContainers, type ValidPod } from '../../protocol/pod.js';
@@ -11,7 +11,7 @@ import {
   NO_EXCEPTIONS,
   podSecurityMessage,
 } from '../../protocol/pod-security-standards.js';
-import { labelText } from '../../protocol/release-scope.js';
+import { labelText, outOfScope } from '../../protocol/release-scope.js';
 import type { BundleFile } from '../signing/bundle-file.js';
 import type { SignatureCount } from '../signing/signature-count.js';
 import { changesBetween, renderDiff } from './bundle-diff.js';
@@ -144,4 +144,19 @@ export function scopeText(scope: ReleaseScope): string {
     ...(maxNodes === null ? [] : [`at most ${maxNodes} nodes`]),
     `${threshold} of ${keys.length} keys`,
   ].join('; ');
+}
+
+/**
+ * Who has to sign: `2 of the 3 release keys`. The fewest that are enough: a scope that covers all pods may want more of them
+ * than the role, or certain ones.
+ */
+export function signersText(role: ReleaseRole | undefined, pods: readonly ValidPod[]): string {
+  const { threshold = 1, keys = [], scopes = [] } = role ?? {};
+  const covering = scopes.filter(scope => pods.every(pod => outOfScope(pod, [scope]) === null));
+  const least = Math.min(...covering.map(scope => scope.threshold));
+  const scope = covering.find(one => one.threshold === least);
+  if (!scope || (scope.threshold <= threshold && scope.keys.length === keys.length))
+    return `${threshold} of the ${keys.length} release keys`;
+  const by = scope.keys.map(id => id.slice(0, 16)).join(', ');
+  return `${Math.max(threshold, least)} of the release keys, ${least} of them of ${by},`;
 }

@@ -11,15 +11,19 @@ interface DeleteOptions extends ConnectionOptions {
 
 const CONSEQUENCES: Readonly<Record<string, string>> = {
   Bundle: 'its pods leave the nodes',
+  Secret: 'nodes forget it; pods that run keep their files',
   Node: 'it is forgotten and has to join again; its pods run on',
   Token: 'nobody can join with it any more',
 };
 
 export function deleteCommand(context: Context): Command {
   return withConnection(new Command('delete'))
-    .summary('delete bundles, nodes or tokens')
+    .summary('delete bundles, secrets, nodes or tokens')
     .description('Deleting a bundle has its pods leave the nodes. On a terminal it asks first.')
-    .argument('<kind...>', 'bundle NAME…, node NAME…, token NAME…; or KIND/NAME')
+    .argument(
+      '<kind...>',
+      'bundle NAME…, secret BUNDLE.NAME…, node NAME…, token NAME…; or KIND/NAME',
+    )
     .option('-y, --yes', 'do not ask')
     .option('--dry-run [mode]', 'server: let the hub check; delete nothing')
     .action((words: string[], options: DeleteOptions) =>

@@ -1,9 +1,18 @@
 /** The text of `flotilla describe`, laid out as kubectl does. Pure. */
-import type { BundleObjectStatus, BundleSpec, EventSpec, NodeExtra, PodExtra } from '../objects.js';
+import type {
+  BundleObjectStatus,
+  BundleSpec,
+  EventSpec,
+  NodeExtra,
+  PodExtra,
+  TokenSpec,
+  TokenStatus,
+} from '../objects.js';
 import { isConfigMap, isPod, type BundleManifest } from '../../protocol/bundle-manifest.js';
+import { keyId } from '../../protocol/keys.js';
 import type { ApiObject } from './client.js';
 import { nodeViewOf, obstacleLines, progressLine, progressOf } from './rollout-progress.js';
-import { layOut } from '../../protocol/columns.js';
+import { ageText, layOut } from '../../protocol/columns.js';
 import {
   conditionLines,
   eventLines,
@@ -43,10 +52,31 @@ export function describeObject(input: Described): string[] {
 function body(input: Described): string[] {
   if (input.object.kind === 'Node') return nodeLines(input);
   if (input.object.kind === 'Bundle') return bundleLines(input);
+  if (input.object.kind === 'Token') return tokenLines(input.object);
   return podText(input.object);
 }
 
-function nodeLines({ object, fleetRoot }: Described): string[] {
+/** Whose word the fields of a Node are. */
+function provenance(extra: NodeExtra | undefined): [string, string][] {
+  const { said, journal } = extra ?? {};
+  if (said === undefined) return [];
+  const added =
+    said.clockOffset === null ? '' : `, ${said.clockOffset / 1000} s added to its clock`;
+  return [
+    [
+      'Told by the node',
+      `all but what the hub concludes, as of ${said.at} by the node's time${added}`,
+    ],
+    [
+      'Signed by',
+      `${said.signedBy}\njournal ${journal ?? ''}, start ${said.boot}, number ${said.counter}`,
+    ],
+    ['Concluded by the hub', 'Ready, CountersForked, Last report'],
+    ['Set by people', 'labels, annotations'],
+  ];
+}
+
+function nodeLines({ object, fleetRoot, now }: Described): string[] {
   const status = object.status as {
     conditions?: ConditionLike[];
     nodeInfo?: Record<string, string>;
@@ -72,14 +102,25 @@ function nodeLines({ object, fleetRoot }: Described): string[] {
       ],
       ['Capacity', pairs(status.capacity)],
       ['System', pairs(status.nodeInfo)],
-      ['Last report', extra?.reportedAt ?? 'never'],
+      [
+        'Last report',
+        extra?.reportedAt
+          ? `${extra.reportedAt} (${ageText(now - Date.parse(extra.reportedAt))} ago)`
+          : 'never',
+      ],
+      ...provenance(extra),
       ['Assignment', `epoch ${extra?.epoch ?? 0}, generation ${extra?.generation ?? 0}`],
       [
         'Root',
         `version ${extra?.rootVersion ?? 0}${behindText(extra, fleetRoot)}${extra?.development ? ' (development: the hub holds every key)' : ''}`,
       ],
       ['Clock', extra?.clock ?? 'unknown'],
-      ['Last refusal', refusal ? `${refusal.code} at ${refusal.at} on ${refusal.topic}` : '<none>'],
+      [
+        'Last refusal',
+        refusal
+          ? `${refusal.code} at ${refusal.at} on ${refusal.topic}: ${refusal.detail}`
+          : '<none>',
+      ],
     ]),
     'Bundles:',
     ...indent(
@@ -87,6 +128,28 @@ function nodeLines({ object, fleetRoot }: Described): string[] {
         ? ['<none>']
         : layOut([['Name', 'Revision', 'State', 'Since', 'Reason'], ...bundles]),
     ),
+  ];
+}
+
+/** The secret is not among it: it was shown once. */
+function tokenLines(object: ApiObject): string[] {
+  const { labels, expiresAt, nodes, uses, approve } = object.spec as Omit<TokenSpec, 'secretHash'>;
+  const { usedBy } = object.status as TokenStatus;
+  const rows = usedBy.map(({ node, identityKey, at }) => [
+    node,
+    at,
+    `sha256:${keyId(identityKey)}`,
+  ]);
+  return [
+    ...fields([
+      ['Node labels', pairs(labels)],
+      ['Nodes', nodes.join('\n') || '<any>'],
+      ['Expires', expiresAt],
+      ['Uses', `${usedBy.length} of ${uses}`],
+      ['Approval', approve ? 'a person approves each device' : 'none'],
+    ]),
+    'Used by:',
+    ...indent(rows.length === 0 ? ['<nobody>'] : layOut([['Node', 'At', 'Key'], ...rows])),
   ];
 }
 

@@ -19,12 +19,12 @@ function eventFields(resource: Resource, object: ApiObject): string {
 
 export function describeCommand(context: Context): Command {
   return withConnection(new Command('describe'))
-    .summary('show one node, pod or bundle with its events')
-    .argument('<kind...>', 'node NAME, pod NAME, bundle NAME; or KIND/NAME')
+    .summary('show one node, pod, bundle or token with its events')
+    .argument('<kind...>', 'node NAME, pod NAME, bundle NAME, token ID; or KIND/NAME')
     .action((words: string[], options: ConnectionOptions) =>
       connected(context, options, async ({ client, namespace }) => {
         const { resource, names } = targetsOf(words);
-        if (!['Node', 'Pod', 'Bundle'].includes(resource.kind)) {
+        if (!['Node', 'Pod', 'Bundle', 'Token'].includes(resource.kind)) {
           throw new CliError('refused', `${resource.plural} are not described; use get -o yaml`);
         }
         const list = async () =>

@@ -19,6 +19,7 @@ import {
 import { CliError } from '../../protocol/cli-error.js';
 import { pathOf, targetsOf, type Resource } from './resources.js';
 import { layOut } from '../../protocol/columns.js';
+import { printReadable } from './readable-secrets.js';
 import { rowsOf, type TableOptions } from './table.js';
 
 interface GetOptions extends ConnectionOptions {
@@ -29,6 +30,7 @@ interface GetOptions extends ConnectionOptions {
   watch?: boolean;
   showLabels?: boolean;
   headers: boolean;
+  node?: string;
 }
 
 /** Between two tries to go on with a watch. */
@@ -38,8 +40,11 @@ const FORMATS = ['wide', 'json', 'yaml', 'name'];
 
 export function getCommand(context: Context): Command {
   return withConnection(new Command('get'))
-    .summary('list nodes, pods, bundles, events or tokens')
-    .argument('<kind...>', 'nodes | pods | bundles | events | tokens, then names; or KIND/NAME')
+    .summary('list nodes, pods, bundles, secrets, events or tokens')
+    .argument(
+      '<kind...>',
+      'nodes | pods | bundles | secrets | events | tokens, then names; or KIND/NAME',
+    )
     .option('-A, --all-namespaces', 'all namespaces')
     .option('-o, --output <format>', FORMATS.join(' | '))
     .option('-l, --selector <labels>', 'label selector: a=b, a!=b, a in (x,y), a, !a')
@@ -47,6 +52,10 @@ export function getCommand(context: Context): Command {
     .option('-w, --watch', 'list, then print each change')
     .option('--show-labels', 'a column with the labels')
     .option('--no-headers', 'no line of column names')
+    .option(
+      '--node <name>',
+      'secrets: those that this node can open; to be replaced when it is lost',
+    )
     .action((words: string[], options: GetOptions) =>
       connected(context, options, hub => get(context, hub, { words, options })),
     );
@@ -62,6 +71,12 @@ async function get(context: Context, hub: Connected, { words, options }: Request
     throw new CliError('refused', `-o ${options.output}: not one of ${FORMATS.join(', ')}`);
   }
   const { resource, names } = targetsOf(words);
+  if (options.node !== undefined) {
+    if (resource.kind !== 'Secret' || names.length > 0) {
+      throw new CliError('refused', '--node goes with "get secrets"');
+    }
+    return printReadable(context, hub, { node: options.node, ...options });
+  }
   const namespace = options.allNamespaces ? null : hub.namespace;
   if (names.length > 0 && options.allNamespaces && resource.namespaced) {
     throw new CliError('refused', 'a name needs one namespace: leave -A out');

@@ -1,11 +1,17 @@
 /** `flotilla hub init` and `flotilla hub run`: the server's side, on the machine that holds the data directory. */
 import { randomBytes } from 'node:crypto';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { CliError, EXIT } from '../../protocol/cli-error.js';
+import type { KeyLock } from '../setup/key-lock.js';
 import type { Context } from './context.js';
+import { backupCommand, restoreCommand } from './hub-backup.js';
+import { recoveryCommand } from './hub-recovery.js';
+import { passphraseCommand } from './hub-passphrase.js';
+import { setUp } from './set-up.js';
+import { newLockIn, unlock, withLock, type LockFlags } from './unlock.js';
 import { agree } from './root-agree.js';
 
-interface InitOptions {
+interface InitOptions extends LockFlags {
   dataDir: string;
   listen?: string;
   mqttListen?: string;
@@ -28,6 +34,10 @@ export function hubCommand(context: Context): Command {
     .summary('set up and run the hub')
     .addCommand(initCommand(context))
     .addCommand(runCommand(context))
+    .addCommand(passphraseCommand(context))
+    .addCommand(backupCommand(context))
+    .addCommand(restoreCommand(context))
+    .addCommand(recoveryCommand(context))
     .addCommand(dropKeysCommand(context))
     .addCommand(recoverCommand(context));
 }
@@ -70,13 +80,23 @@ function initCommand(context: Context): Command {
       collect,
     )
     .option('--bundle-max-nodes <n>', 'the most nodes that one bundle may reach (default: any)')
+    .option('--passphrase-file <file>', 'encrypt the private keys with the passphrase in this file')
+    .addOption(
+      new Option(
+        '--key-file <file>',
+        'encrypt the private keys for the age key in this file',
+      ).conflicts('passphraseFile'),
+    )
     .option('--offline-root', 'make no root and release keys: they are, and stay, elsewhere')
     .option('--root <file>', 'complete a hub that was made with --offline-root: its signed root 1')
     .action(async (options: InitOptions) => {
       if (options.offlineRoot === true && options.root !== undefined) {
         throw new CliError('refused', '--offline-root begins, --root completes: give one of them');
       }
-      if (options.offlineRoot === true) return initOffline(context, settingsOf(context, options));
+      const lock = (await setUp(() => newLockIn(context, options))) ?? undefined;
+      const settings = { ...settingsOf(context, options), lock };
+      if (options.offlineRoot === true) return initOffline(context, settings);
+      if (options.root !== undefined) await unlock(context, options.dataDir, options);
       const made = await setUp(async () => {
         if (options.root !== undefined) {
           const { completeHub } = await import('../setup/init-offline.js');
@@ -84,7 +104,7 @@ function initCommand(context: Context): Command {
           return completeHub({ dataDir, rootPath, clock: context.clock });
         }
         const { initHub } = await import('../setup/init.js');
-        return initHub(settingsOf(context, options));
+        return initHub(settings);
       });
       const print = (line: string) => context.terminal.print(line);
       print(`Made a hub in ${options.dataDir}`);
@@ -124,7 +144,7 @@ function settingsOf(context: Context, options: InitOptions) {
 
 async function initOffline(
   context: Context,
-  settings: ReturnType<typeof settingsOf>,
+  settings: ReturnType<typeof settingsOf> & { lock: KeyLock | undefined },
 ): Promise<void> {
   const { initWaitingHub } = await import('../setup/init-offline.js');
   const made = await setUp(() => initWaitingHub(settings));
@@ -140,14 +160,14 @@ async function initOffline(
   print(`  flotilla hub init --data-dir ${settings.dataDir} --root root-1.json`);
 }
 
-interface RecoverOptions {
+interface RecoverOptions extends LockFlags {
   dataDir: string;
   root?: string;
   keepAuthority?: boolean;
 }
 
 function recoverCommand(context: Context): Command {
-  return new Command('recover')
+  return withLock(new Command('recover'))
     .summary('new keys after the keys of the hub were stolen')
     .description(
       'On the hub that stands still, or a new machine with its backup: makes a new hub key, authority, certificates and ' +
@@ -157,7 +177,9 @@ function recoverCommand(context: Context): Command {
     .requiredOption('--data-dir <dir>', 'of the hub')
     .option('--root <file>', 'the next root, signed: completes the recovery')
     .option('--keep-authority', 'keep certificates: only the signing key was stolen')
-    .action(async ({ dataDir, root, keepAuthority = false }: RecoverOptions) => {
+    .action(async (options: RecoverOptions) => {
+      const { dataDir, root, keepAuthority = false } = options;
+      await unlock(context, dataDir, options);
       const { beginRecovery, completeRecovery } = await import('../setup/recover.js');
       const print = (line: string) => context.terminal.print(line);
       if (root !== undefined) {
@@ -189,11 +211,13 @@ function recoverCommand(context: Context): Command {
 }
 
 function dropKeysCommand(context: Context): Command {
-  return new Command('drop-keys')
+  return withLock(new Command('drop-keys'))
     .summary('remove private root and release keys that the root does not name any more')
     .requiredOption('--data-dir <dir>', 'of the hub, which may be running')
     .option('-y, --yes', 'remove without asking')
-    .action(async ({ dataDir, yes }: { dataDir: string; yes?: boolean }) => {
+    .action(async (options: { dataDir: string; yes?: boolean } & LockFlags) => {
+      const { dataDir, yes } = options;
+      await unlock(context, dataDir, options);
       const { findUselessKeys, removeUselessKeys } = await import('../setup/drop-keys.js');
       const found = await setUp(async () => findUselessKeys(dataDir));
       if (found.length === 0) {
@@ -210,10 +234,11 @@ function dropKeysCommand(context: Context): Command {
 }
 
 function runCommand(context: Context): Command {
-  return new Command('run')
+  return withLock(new Command('run'))
     .summary('run the hub')
     .requiredOption('--data-dir <dir>', 'directory that `flotilla hub init` made')
-    .action(async (options: { dataDir: string }) => {
+    .action(async (options: { dataDir: string } & LockFlags) => {
+      await unlock(context, options.dataDir, options);
       const { runHub } = await import('../main.js');
       const { logTo } = await import('../log.js');
       const stamped = context.env['JOURNAL_STREAM'] === undefined;
@@ -234,22 +259,4 @@ function runCommand(context: Context): Command {
       await hub.close();
       context.exit(EXIT.done);
     });
-}
-
-/** Errors of setting up are sentences for a person; anything else is a bug and keeps its stack. */
-async function setUp<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    const { name, code, message } = error as NodeJS.ErrnoException;
-    if (name === 'SetupError' || name === 'StoreError') throw new CliError('refused', message);
-    if (code === 'EADDRINUSE' || code === 'EACCES' || code === 'EADDRNOTAVAIL') {
-      throw new CliError(
-        'failed',
-        `cannot listen: ${message}`,
-        'free the address, or change it in hub.yaml',
-      );
-    }
-    throw error;
-  }
 }

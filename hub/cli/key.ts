@@ -5,13 +5,13 @@ import { CliError } from '../../protocol/cli-error.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
 import { keyId, rawPublicKey } from '../../protocol/keys.js';
 import { generatePrivateKey } from '../setup/keys.js';
-import { writeKeyFile } from '../signing/key-file.js';
+import { refuseExisting, writeKeyFile } from '../signing/key-file.js';
 import { newPassphrase } from '../signing/passphrase.js';
 import { publicKeyLine, sshFingerprint, type WrittenPublicKey } from '../signing/public-key.js';
 import { readPublicKey } from '../signing/signer.js';
 import { agentKeys } from '../signing/ssh-agent.js';
 import type { Context } from './context.js';
-import { readRootFile, rootText } from './trusted-root.js';
+import { readTrustedRoot, rootText } from './trusted-root.js';
 
 interface GenerateOptions {
   passphraseFile?: string;
@@ -49,6 +49,7 @@ async function generate(context: Context, file: string, options: GenerateOptions
   if (!/^[^\p{Cc}]{0,200}$/u.test(comment)) {
     throw new CliError('refused', '--comment: at most 200 characters on one line');
   }
+  refuseExisting(file);
   const passphrase = options.passphrase
     ? await newPassphrase(file, {
         file: options.passphraseFile,
@@ -77,7 +78,7 @@ function showCommand(context: Context): Command {
       '\nExamples:\n  flotilla key show release.key.pub --root root.json\n  flotilla key show ssh-agent',
     )
     .action(async (spec: string, options: { root?: string }) => {
-      const root = options.root === undefined ? null : readRootFile(options.root);
+      const root = options.root === undefined ? null : readTrustedRoot(options.root);
       const agentSocket = context.env['SSH_AUTH_SOCK'];
       const keys =
         spec === 'ssh-agent'

@@ -11,8 +11,10 @@ import { getCommand } from './get.js';
 import { hubCommand } from './hub.js';
 import { keyRotateCommand } from './key-rotate.js';
 import { keyCommand } from './key.js';
+import { nodeCommand } from './node.js';
 import { rolloutCommand } from './rollout.js';
 import { rootCommand } from './root.js';
+import { secretCommand } from './secret.js';
 import { terminalOf } from './terminal.js';
 import { tokenCommand } from './token.js';
 import { VERSION } from '../../protocol/version.js';
@@ -29,6 +31,8 @@ function programOf(context: Context): Command {
     hubCommand(context),
     rootCommand(context),
     tokenCommand(context),
+    secretCommand(context),
+    nodeCommand(context),
     applyCommand(context),
     diffCommand(context),
     getCommand(context),

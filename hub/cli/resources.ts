@@ -45,6 +45,14 @@ export const RESOURCES: readonly Resource[] = [
     aliases: ['bd'],
   },
   {
+    kind: 'Secret',
+    plural: 'secrets',
+    singular: 'secret',
+    namespaced: true,
+    group: '/apis/flotilla.dev/v1',
+    aliases: [],
+  },
+  {
     kind: 'Token',
     plural: 'tokens',
     singular: 'token',

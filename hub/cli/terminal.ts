@@ -2,7 +2,7 @@
  * The terminal as the commands see it: the one place of the CLI that knows about streams, colours and questions.
  */
 import { CliError } from '../../protocol/cli-error.js';
-import { createInterface } from 'node:readline/promises';
+import { createInterface, type Interface } from 'node:readline/promises';
 import { once } from 'node:events';
 import { Writable, type Readable } from 'node:stream';
 
@@ -19,7 +19,7 @@ export interface Terminal {
   warn(line: string): void;
   /** Replaces the last progress lines; on anything but a terminal nothing is shown. */
   progress(lines: readonly string[]): void;
-  /** Null when nobody can answer. */
+  /** Null when nobody can answer; throws `CliError` when the person gives up (Ctrl-C, Ctrl-D). */
   ask(question: string): Promise<string | null>;
   /** The answer is not shown. Null when nobody can answer; throws `CliError` when the person gives up. */
   askSecret(question: string): Promise<string | null>;
@@ -66,11 +66,10 @@ export function terminalOf(streams: Streams): Terminal {
     ask: async question => {
       if (!interactive || streams.stdin.isTTY !== true) return null;
       const readline = createInterface({ input: streams.stdin, output: streams.stdout });
-      try {
-        return await readline.question(question);
-      } finally {
-        readline.close();
-      }
+      return answerTo(readline, question).catch((error: unknown) => {
+        streams.stdout.write('\n');
+        throw error;
+      });
     },
     askSecret: async question => {
       if (streams.stdin.isTTY !== true) return null;
@@ -79,15 +78,24 @@ export function terminalOf(streams: Streams): Terminal {
       const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
       const readline = createInterface({ input: streams.stdin, output: nowhere, terminal: true });
       streams.stderr.write(question);
-      const closed = once(readline, 'close').then(() => {
-        throw new CliError('failed', 'given up');
-      });
       try {
-        return await Promise.race([readline.question(''), closed]);
+        return await answerTo(readline, '');
       } finally {
-        readline.close();
         streams.stderr.write('\n');
       }
     },
   };
+}
+
+/** Ctrl-C and Ctrl-D close the line; the question itself then rejects, or never settles, as Node's version has it. */
+async function answerTo(readline: Interface, question: string): Promise<string> {
+  const givenUp = () => {
+    throw new CliError('failed', 'given up at a question');
+  };
+  try {
+    const closed = once(readline, 'close').then(givenUp);
+    return await Promise.race([readline.question(question).catch(givenUp), closed]);
+  } finally {
+    readline.close();
+  }
 }

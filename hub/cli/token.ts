@@ -7,9 +7,14 @@ import { connected, withConnection, type ConnectionOptions, type Context } from 
 import { CliError } from '../../protocol/cli-error.js';
 import { pathOf, resourceOf } from './resources.js';
 
+const USES_MAX = 1000;
+
 interface CreateOptions extends ConnectionOptions {
   ttl: string;
   label: Record<string, string>;
+  node: string[];
+  uses: string;
+  approve?: true;
 }
 
 function addLabel(text: string, labels: Record<string, string>): Record<string, string> {
@@ -22,16 +27,34 @@ function addLabel(text: string, labels: Record<string, string>): Record<string, 
   return { ...labels, [key]: value };
 }
 
+function usesOf(text: string): number {
+  if (/^[1-9]\d{0,3}$/.test(text) && Number(text) <= USES_MAX) return Number(text);
+  throw new CliError('refused', `--uses: "${text}" is not a number from 1 to ${USES_MAX}`);
+}
+
 export function tokenCommand(context: Context): Command {
   const create = withConnection(new Command('create'))
     .summary('print a join line, once')
     .description(
-      'Prints the line that `flotilla-agent join --token-file` takes. It joins one node, is shown only now, and carries ' +
-        "the hash of the fleet's root, so that the device knows its hub before it sends anything secret.",
+      'Prints the line that `flotilla-agent join --token-file` takes. It is shown only now, and carries the hash of the ' +
+        "fleet's root, so that the device knows its hub before it sends anything secret. Labels are fixed at the enrolment: " +
+        'release keys that hold on labelled nodes alone go by them, whatever the node is labelled later.',
     )
     .option('--ttl <duration>', 'how long it is valid', '24h')
     .option('--label <k=v>', 'label of the node; may be given again', addLabel, {})
-    .addHelpText('after', '\nExample:\n  flotilla token create --label site=harbour > join.txt')
+    .option(
+      '--node <name>',
+      'name that it lets in, or a pattern such as edge-*; may be given again (default: any)',
+      (name: string, names: string[]) => [...names, name],
+      [],
+    )
+    .option('--uses <n>', 'how many devices it lets in', '1')
+    .option('--approve', 'each device waits until `flotilla node approve` lets it in')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  flotilla token create --label site=harbour > join.txt\n' +
+        "  flotilla token create --node 'till-*' --uses 20 --ttl 8h --approve > join.txt",
+    )
     .action((options: CreateOptions) =>
       connected(context, options, async hub => {
         const ttlMs = parseDurationMs(options.ttl);
@@ -47,7 +70,13 @@ export function tokenCommand(context: Context): Command {
           body: {
             apiVersion: 'flotilla.dev/v1',
             kind: 'Token',
-            spec: { labels: options.label, ttlSeconds: Math.round(ttlMs / 1000) },
+            spec: {
+              labels: options.label,
+              ttlSeconds: Math.round(ttlMs / 1000),
+              nodes: options.node,
+              uses: usesOf(options.uses),
+              approve: options.approve === true,
+            },
           },
         });
         context.terminal.print((token.status as { joinLine: string }).joinLine);

@@ -2,7 +2,6 @@
  * The root that a command goes by: a file that came by a way which is trusted, or the hub's, pinned by its hash or, with none, as
  * far as the kubeconfig is trusted. From there the chain is walked and checked step by step.
  */
-import { readFileSync, statSync } from 'node:fs';
 import { canonicalJson, sha256Hex } from '../../protocol/canonical.js';
 import { CliError } from '../../protocol/cli-error.js';
 import { openEnvelope } from '../../protocol/envelope.js';
@@ -11,6 +10,8 @@ import type { Result } from '../../protocol/refusal.js';
 import { envelopeBytesMax, type TrustedRoot } from '../../protocol/verified.js';
 import { openNextRoot, openPinnedRoot } from '../../protocol/verify-root.js';
 import type { ApiClient } from './client.js';
+import type { Context } from './context.js';
+import { readText } from './root-files.js';
 
 const BYTES_MAX = envelopeBytesMax(ROOT_BYTES_MAX);
 /** As many as a node walks in one session. */
@@ -22,17 +23,8 @@ export function fingerprintOf(spec: string): string | null {
 }
 
 /** A root's envelope in a file; that it is the fleet's is for who passes it to know. Throws `CliError`. */
-export function readRootFile(path: string): TrustedRoot {
-  let bytes: Buffer;
-  try {
-    if (statSync(path).size > BYTES_MAX) throw new CliError('refused', `${path}: too large`);
-    bytes = Buffer.from(readFileSync(path, 'utf8').trim());
-  } catch (error) {
-    if (error instanceof CliError) throw error;
-    const { code, message } = error as NodeJS.ErrnoException;
-    const why = code === 'ENOENT' ? 'no such file' : (code ?? message);
-    throw new CliError('refused', `cannot read the root ${path}: ${why}`);
-  }
+export function readTrustedRoot(path: string): TrustedRoot {
+  const bytes = Buffer.from(readText(path, 'a root').trim());
   return taken(openAsItIs(bytes), path);
 }
 
@@ -78,4 +70,11 @@ function taken(root: Result<TrustedRoot>, where: string): TrustedRoot {
 /** `root 3, sha256:…`. */
 export function rootText(root: TrustedRoot): string {
   return `root ${root.document.version}, sha256:${root.digest}`;
+}
+
+/** Nodes with a good clock take nothing new under a root that is past its time, but the next root. */
+export function warnOfExpiry({ terminal, clock }: Context, root: TrustedRoot): void {
+  const { version, expires } = root.document;
+  if (Date.parse(expires) > clock.now()) return;
+  terminal.warn(`Warning: root ${version} expired at ${expires}; it needs a successor first`);
 }

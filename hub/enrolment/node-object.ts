@@ -2,8 +2,11 @@
  * The Node object of a node that has joined and not yet spoken, as the kubelet's registration
  * leaves it. Pure.
  */
+import type { NodeCondition } from 'kubernetes-types/core/v1.js';
+import { keyId } from '../../protocol/keys.js';
 import type { NodeObject } from '../objects.js';
-import type { ObjectDraft } from '../store/store.js';
+import type { IdentityRecord, ObjectDraft } from '../store/store.js';
+import { isStandingCondition, standingConditions } from './standing-conditions.js';
 
 const HOSTNAME = 'kubernetes.io/hostname';
 const OS = 'kubernetes.io/os';
@@ -13,35 +16,92 @@ const ARCH = 'kubernetes.io/arch';
 export const RESERVED_LABELS: ReadonlySet<string> = new Set([HOSTNAME, OS, ARCH]);
 /** Id of the token that the node came with. */
 export const TOKEN_ANNOTATION = 'flotilla.dev/token';
+/** `sha256:` and the key id of its identity key: what a person compares. */
+export const KEY_ANNOTATION = 'flotilla.dev/node-key';
 
 export type NodeDraft = ObjectDraft<NodeObject['spec'], NodeObject['status']> & {
   readonly metadata: { readonly labels: Readonly<Record<string, string>> };
 };
 
+/** What a node enrols with: the labels of its token, and what it is by itself. */
+export function enrolledLabels(
+  node: string,
+  labels: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  return { ...labels, [HOSTNAME]: node, [OS]: 'linux' };
+}
+
 /**
- * `existing`: the same device joins again; what it reported stays, labels of the new token are
- * added. The architecture comes with its first status.
+ * `existing`: the name is known; what was reported stays, the labels of the enrolment are added. The
+ * architecture comes with the first status.
  */
 export function joinedNode(joined: {
-  readonly name: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly token: string;
+  readonly identity: IdentityRecord;
   /** RFC 3339. */
   readonly now: string;
   readonly existing: NodeObject | null;
 }): NodeDraft {
-  const { name, existing } = joined;
+  const { identity, existing, now } = joined;
+  const { node: name, labels, token } = identity;
+  const object = {
+    spec: existing?.spec ?? {},
+    status: existing?.status ?? neverReported(now),
+    metadata: {
+      name,
+      labels: { ...existing?.metadata.labels, ...labels },
+      annotations: { ...existing?.metadata.annotations, [TOKEN_ANNOTATION]: token },
+    },
+  };
+  return withIdentity(object, identity, now);
+}
+
+/** The Node as it is, with the standing and the key of its identity. */
+export function withIdentity(
+  object: Pick<NodeObject, 'spec' | 'status'> & {
+    readonly metadata: Pick<NodeObject['metadata'], 'name' | 'labels' | 'annotations'>;
+  },
+  identity: IdentityRecord,
+  now: string,
+): NodeDraft {
+  const { metadata, spec, status } = object;
+  const before = status.conditions ?? [];
+  const key = identity.identityKey === '' ? {} : { [KEY_ANNOTATION]: fingerprintOf(identity) };
+  const others = before.filter(condition => !isStandingCondition(condition));
   return {
     kind: 'Node',
     metadata: {
       namespace: '',
-      name,
-      labels: { ...existing?.metadata.labels, ...joined.labels, [HOSTNAME]: name, [OS]: 'linux' },
-      annotations: { ...existing?.metadata.annotations, [TOKEN_ANNOTATION]: joined.token },
+      name: metadata.name,
+      labels: metadata.labels,
+      annotations: { ...metadata.annotations, ...key },
     },
-    spec: existing?.spec ?? {},
-    status: existing?.status ?? neverReported(joined.now),
+    spec,
+    status: {
+      ...status,
+      conditions: [
+        ...(identity.state === 'active'
+          ? others
+          : others.map(condition => shutOut(condition, now))),
+        ...standingConditions(identity, { before, now }),
+      ],
+    },
   };
+}
+
+/** Nothing is heard of a node that is not let in. */
+function shutOut(condition: NodeCondition, now: string): NodeCondition {
+  if (condition.type !== 'Ready' || condition.status === 'Unknown') return condition;
+  return {
+    ...condition,
+    status: 'Unknown',
+    reason: 'NodeStatusUnknown',
+    message: 'not let in; its pods run on, what is shown of them is as old',
+    lastTransitionTime: `${now.slice(0, 19)}Z`,
+  };
+}
+
+function fingerprintOf({ identityKey }: IdentityRecord): string {
+  return `sha256:${keyId(identityKey)}`;
 }
 
 /** The node controller's words for a node whose kubelet never posted. */

@@ -9,13 +9,16 @@ import type { LoadedHub } from '../setup/load.js';
 import { RESERVED_LABELS } from './node-object.js';
 import type { TokenObject } from '../objects.js';
 import type { RandomBytes } from '../setup/pki.js';
-import { RequestError } from '../ports.js';
+import { RequestError, type TokenRequest } from '../ports.js';
 import { isLabelKey, isLabelValue } from '../selectors.js';
 import type { Actor, Store } from '../store/store.js';
 
 const TTL_MIN_S = 60;
 const TTL_MAX_S = 366 * 24 * 3600;
 const LABELS_MAX = 64;
+/** Each use stands in the Token; a larger batch of devices takes several tokens. */
+const USES_MAX = 1000;
+const NODES_MAX = 256;
 
 export interface TokenOptions {
   readonly hub: LoadedHub;
@@ -31,7 +34,7 @@ export interface TokenOptions {
 export async function createToken(
   { store, clock, random, hub }: TokenOptions,
   actor: Actor,
-  request: { readonly labels: Readonly<Record<string, string>>; readonly ttlS: number },
+  request: TokenRequest,
 ): Promise<{ object: TokenObject; joinLine: string }> {
   const causes = tokenFaults(request);
   if (causes.length > 0) {
@@ -56,8 +59,11 @@ export async function createToken(
           secretHash: tokenHash(token.secret).toString('hex'),
           labels: request.labels,
           expiresAt,
+          nodes: request.nodes ?? [],
+          uses: request.uses ?? 1,
+          approve: request.approve ?? false,
         },
-        status: { usedBy: null },
+        status: { usedBy: [] },
       },
     },
   ]);
@@ -68,12 +74,25 @@ export async function createToken(
   };
 }
 
-function tokenFaults(request: {
-  readonly labels: Readonly<Record<string, string>>;
-  readonly ttlS: number;
-}): { field: string; message: string }[] {
-  const { labels, ttlS } = request;
-  const faults: { field: string; message: string }[] = [];
+interface Fault {
+  readonly field: string;
+  readonly message: string;
+}
+
+function tokenFaults(request: TokenRequest): Fault[] {
+  const { labels, ttlS, nodes = [], uses = 1 } = request;
+  const faults: Fault[] = [];
+  if (!Number.isSafeInteger(uses) || uses < 1 || uses > USES_MAX) {
+    const message = `must be a whole number from 1 to ${USES_MAX}`;
+    faults.push({ field: 'spec.uses', message });
+  }
+  if (nodes.length > NODES_MAX)
+    faults.push({ field: 'spec.nodes', message: `at most ${NODES_MAX}` });
+  for (const [index, pattern] of nodes.entries()) {
+    if (/^[a-z0-9*]([a-z0-9*-]{0,61}[a-z0-9*])?$/.test(pattern)) continue;
+    const message = `"${pattern}" is neither the name of a node nor a pattern such as edge-*`;
+    faults.push({ field: `spec.nodes[${index}]`, message });
+  }
   if (!Number.isSafeInteger(ttlS) || ttlS < TTL_MIN_S || ttlS > TTL_MAX_S) {
     const message = `must be a whole number of seconds from ${TTL_MIN_S} to ${TTL_MAX_S}`;
     faults.push({ field: 'spec.ttlSeconds', message });

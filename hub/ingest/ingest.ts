@@ -2,12 +2,13 @@
  * The hub's other loop: messages of nodes → verified → folded into what is known → one transaction per node and turn → ack.
  * The ack goes out after the commit, never before. Decides nothing by itself.
  */
+import { keyId } from '../../protocol/keys.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import type { Verified, TrustedRoot } from '../../protocol/verified.js';
 import { openNodeDocument, type NodeDocuments } from '../../protocol/verify-messages.js';
 import type { NodeMessage, NodeMessenger } from '../link/messages.js';
 import type { NodeObject, PodObject } from '../objects.js';
-import { StoreError, type Actor, type Store } from '../store/store.js';
+import { StoreError, type Actor, type ReporterRecord, type Store } from '../store/store.js';
 import { nameBeside } from './mirror.js';
 import {
   outdatedPods,
@@ -22,9 +23,19 @@ import {
 } from './node-state.js';
 import { nodeWrites, type NodeWriteParts } from './node-writes.js';
 import { PodRepair } from './pod-repair.js';
+import { CloneGuard } from './quarantine.js';
 import { Requests, type RequestParts } from './requests.js';
 
+/** Hears what nodes say once it is verified and recorded. */
+export interface NodeListener {
+  /** The newest in the order of a node's presences. */
+  presence(document: NodeDocuments['presence']): void;
+  /** Of the node's current journal. */
+  reply(document: NodeDocuments['reply']): void;
+}
+
 export interface IngestParts extends RequestParts, NodeWriteParts {
+  readonly listener?: NodeListener | undefined;
   readonly store: Store;
   readonly root: () => TrustedRoot;
   readonly messenger: NodeMessenger;
@@ -65,6 +76,7 @@ class NodeIngest implements Ingest {
   readonly #parts: IngestParts;
   readonly #requests: Requests;
   readonly #repair = new PodRepair();
+  readonly #clones: CloneGuard;
   readonly #queues = new Map<string, NodeMessage[]>();
   readonly #busy = new Map<string, Promise<void>>();
   readonly #loggedAt = new Map<string, number>();
@@ -81,6 +93,7 @@ class NodeIngest implements Ingest {
   constructor(parts: IngestParts) {
     this.#parts = parts;
     this.#requests = new Requests(parts);
+    this.#clones = new CloneGuard(parts);
     this.#forget = parts.store.onCommit(touched => {
       if (touched.has('identity') || touched.has('dropIdentity')) this.#identities.clear();
     });
@@ -139,6 +152,7 @@ class NodeIngest implements Ingest {
       if (identityKey === null) return this.#complain('', 'no active node of this name');
       const opened = batch.flatMap(message => this.#open(message, identityKey));
       if (opened.length === 0) return;
+      await this.#clones.look(node, opened);
       const state = await this.#record(node, async before => {
         let after = before;
         for (const one of opened) after = await this.#fold(after, one);
@@ -147,11 +161,22 @@ class NodeIngest implements Ingest {
       for (const { kind, document } of opened) {
         const isCurrent = document.journal === state?.reporter.journal;
         if (kind === 'request' && isCurrent) await this.#requests.answer(document);
+        if (isCurrent) this.#tell(kind, document, state.reporter);
       }
     } catch (error) {
       // Nothing was acknowledged: the node says it again.
       this.#parts.log.error('recording the reports of a node failed', { node, error });
     }
+  }
+
+  #tell(kind: Opened['kind'], document: Opened['document'], reporter: ReporterRecord): void {
+    const { listener } = this.#parts;
+    if (kind === 'reply') listener?.reply(document as NodeDocuments['reply']);
+    if (kind !== 'presence') return;
+    const presence = document as NodeDocuments['presence'];
+    const { presenceBoot, presenceN, online } = reporter;
+    const isNewest = presence.boot === presenceBoot && presence.n === presenceN;
+    if (isNewest && presence.online === online) listener?.presence(presence);
   }
 
   async #identityOf(node: string): Promise<string | null> {
@@ -168,8 +193,8 @@ class NodeIngest implements Ingest {
     const { fleet } = this.#parts.root().document;
     const opened = openNodeDocument(kind, payload, { fleet, node, identityKey });
     if (opened.ok) {
-      const { document } = opened.value as Verified<unknown>;
-      return [{ kind, document, retained } as Opened];
+      const { document, digest } = opened.value as Verified<unknown>;
+      return [{ kind, document, digest, signedBy: keyId(identityKey), retained } as Opened];
     }
     this.#complain(node, `${opened.refusal.code}: ${opened.refusal.detail}`);
     return [];
@@ -206,9 +231,11 @@ class NodeIngest implements Ingest {
     ]);
     if (!object) return null;
     const before = object as NodeObject;
-    const { recorded, pods } = before.status.flotilla;
+    const { recorded, pods, starts = [], fork = null } = before.status.flotilla;
     const connected = this.#connected.has(node);
-    const state = await change(stateOf(node, reporters, { recorded, pods, connected }));
+    const state = await change(
+      stateOf(node, reporters, { recorded, pods, starts, fork, connected }),
+    );
     const now = new Date(clock.now()).toISOString();
     const mutations = await nodeWrites(this.#parts, { before, reporters, state, now });
     if (mutations.length > 0) await store.commit(actorOf(node), mutations);
@@ -240,12 +267,13 @@ class NodeIngest implements Ingest {
       case 'presence':
         return withPresence(current, one.document);
       case 'status':
-        return withStatus(current, one.document, arrival);
+        return withStatus(current, one.document, one);
       case 'event':
         return withEvents(current, one.document);
       case 'pod':
         return withPod(current, one.document, await this.#nameFor(current, one.document));
       case 'request':
+      case 'reply':
         return current;
     }
   }
@@ -319,6 +347,9 @@ type Opened = {
   [K in NodeMessage['kind']]: {
     readonly kind: K;
     readonly document: NodeDocuments[K];
+    /** Of the document. */
+    readonly digest: string;
+    readonly signedBy: string;
     readonly retained: boolean;
   };
 }[NodeMessage['kind']];

@@ -15,9 +15,19 @@ import { LABEL_PATTERN } from '../../protocol/names.js';
 import { podFullName } from '../../protocol/pod-identity.js';
 import { withDefaults } from '../../protocol/pod-defaults.js';
 import type { ValidPod } from '../../protocol/pod.js';
-import type { EventSpec, NodeExtra, NodeObject, PodExtra, RecordedPod } from '../objects.js';
+import { isStandingCondition } from '../enrolment/standing-conditions.js';
+import type {
+  EventSpec,
+  NodeExtra,
+  NodeFork,
+  NodeObject,
+  PodExtra,
+  RecordedPod,
+} from '../objects.js';
+import { NO_STARTS, type Starts } from './starts.js';
 import { isLabelKey, isLabelValue } from '../selectors.js';
 import { isFields, reportedStatus, strings } from './reported-status.js';
+import { RESTORING } from '../recovery/restored-store.js';
 import type { ObjectDraft, ReporterRecord } from '../store/store.js';
 
 const ANNOTATION = {
@@ -26,29 +36,38 @@ const ANNOTATION = {
   source: 'kubernetes.io/config.source',
 } as const;
 
+/** What a node says of itself under these names is not heard. */
+const CONCLUDED: ReadonlySet<string> = new Set(['Ready', 'CountersForked']);
+
 function seconds(at: string): string {
   return `${at.slice(0, 19)}Z`;
 }
 
 // ---------------------------------------------------------------------------------------------- node
 
+/** Condition and event: the hub's own conclusion from what the node's key signed. */
+export const FORKED = 'CountersForked';
+
 export interface NodeSaid {
   readonly node: NodeObject;
   readonly reporter: ReporterRecord;
   /** Null: nothing new. */
   readonly status: StatusDocument | null;
+  /** Key id of whoever signed the status. */
+  readonly signedBy?: string;
+  readonly starts?: Starts;
   readonly recorded: Readonly<Record<string, RecordedPod>>;
   /** RFC 3339, the hub's clock. */
   readonly now: string;
 }
 
 export function nodeDraft(said: NodeSaid): ObjectDraft {
-  const { node, status, recorded, now } = said;
+  const { node, status, recorded } = said;
   const { metadata } = node;
   const reported = status ? nodeStatusOf(status) : node.status;
-  const extra: NodeExtra = status
-    ? extraOf(status, { recorded, now })
-    : { ...node.status.flotilla, recorded };
+  const { starts, fork } = said.starts ?? NO_STARTS;
+  const word = status ? extraOf(status, said) : { ...node.status.flotilla, recorded };
+  const extra: NodeExtra = { ...word, starts, fork };
   return {
     kind: 'Node',
     metadata: {
@@ -90,11 +109,13 @@ function nodeStatusOf({ info, capacity, allocatable }: StatusDocument): NodeStat
 
 function extraOf(
   status: StatusDocument,
-  { recorded, now }: { recorded: NodeExtra['recorded']; now: string },
+  { recorded, now, signedBy = '' }: Pick<NodeSaid, 'recorded' | 'now' | 'signedBy'>,
 ): NodeExtra {
+  const { at, clockOffset, boot, counter } = status;
   return {
     reportedAt: now,
     journal: status.journal,
+    said: { at, clockOffset, boot, counter, signedBy },
     epoch: status.epoch,
     generation: status.generation,
     rootVersion: status.rootVersion,
@@ -107,18 +128,24 @@ function extraOf(
   };
 }
 
-/** Ready first, then the agent's own; a time of transition moves only with the status. */
-function conditionsOf({ node, status, reporter, now }: NodeSaid): NodeCondition[] {
+/**
+ * Ready first, then what the hub concludes, the agent's own, and how the node stands with the fleet; a time of
+ * transition moves only with the status.
+ */
+function conditionsOf({ node, status, reporter, starts, now }: NodeSaid): NodeCondition[] {
   const before = node.status.conditions ?? [];
+  const standing = before.filter(isStandingCondition);
   const own = status
-    ? status.conditions.map(c => ({
-        type: c.type,
-        status: c.status,
-        reason: c.reason,
-        message: c.message,
-        lastTransitionTime: seconds(c.lastTransitionTime),
-      }))
-    : before.filter(c => c.type !== 'Ready');
+    ? status.conditions
+        .filter(c => !CONCLUDED.has(c.type) && !isStandingCondition(c))
+        .map(c => ({
+          type: c.type,
+          status: c.status,
+          reason: c.reason,
+          message: c.message,
+          lastTransitionTime: seconds(c.lastTransitionTime),
+        }))
+    : before.filter(c => c.type !== 'Ready' && c.type !== FORKED && !isStandingCondition(c));
   const was = before.find(c => c.type === 'Ready');
   const engine = own.find(c => c.type === 'ContainerRuntime');
   const spoken = status !== null || node.status.flotilla.reportedAt !== null;
@@ -130,7 +157,24 @@ function conditionsOf({ node, status, reporter, now }: NodeSaid): NodeCondition[
     now,
   });
   const heartbeat = status ? seconds(now) : (was?.lastHeartbeatTime ?? seconds(now));
-  return [{ type: 'Ready', lastHeartbeatTime: heartbeat, ...ready }, ...own];
+  const concluded = forkConditions(starts?.fork ?? null, { before, now });
+  const ofHub = status ? before.filter(c => c.type === RESTORING) : [];
+  return [
+    { type: 'Ready', lastHeartbeatTime: heartbeat, ...ready },
+    ...concluded,
+    ...own,
+    ...standing,
+    ...ofHub,
+  ];
+}
+
+function forkConditions(
+  fork: NodeFork | null,
+  { before, now }: { readonly before: readonly NodeCondition[]; readonly now: string },
+): NodeCondition[] {
+  if (fork === null) return [];
+  const since = before.find(({ type }) => type === FORKED)?.lastTransitionTime ?? seconds(now);
+  return [{ type: FORKED, status: 'True', ...fork, lastTransitionTime: since }];
 }
 
 interface ReadinessInput {

@@ -15,6 +15,7 @@ import { LABEL_PATTERN, SUBDOMAIN_PATTERN } from '../../protocol/names.js';
 import { podFullName } from '../../protocol/pod-identity.js';
 import type { NodeExtra, RecordedPod } from '../objects.js';
 import type { ReporterRecord } from '../store/store.js';
+import { NO_STARTS, withReport, withSession, type Starts } from './starts.js';
 
 export interface NodeState {
   /** Of the current journal. */
@@ -36,6 +37,10 @@ export interface NodeState {
   readonly events: readonly { readonly journal: string; readonly event: EventRecord }[];
   /** Events that left the node's outbox unseen. */
   readonly lostEvents: number;
+  /** What was noticed about the node's starts. */
+  readonly starts: Starts;
+  /** Key id of whoever signed the newest status, if it came in this turn. */
+  readonly signedBy: string;
   /** Something was said that deserves an ack, new or not. */
   readonly acknowledge: boolean;
   /** Keys of pod documents that came, new or not. */
@@ -60,7 +65,7 @@ export function newReporter(node: string, journal: string): ReporterRecord {
 export function stateOf(
   node: string,
   reporters: readonly ReporterRecord[],
-  known: Pick<NodeExtra, 'recorded' | 'pods'> & { readonly connected: boolean },
+  known: Pick<NodeExtra, 'recorded' | 'pods' | 'starts' | 'fork'> & { readonly connected: boolean },
 ): NodeState {
   const current = reporters.find(reporter => reporter.current);
   return {
@@ -74,6 +79,8 @@ export function stateOf(
     gone: new Set(),
     events: [],
     lostEvents: 0,
+    starts: { starts: known.starts ?? [], fork: known.fork ?? null },
+    signedBy: '',
     acknowledge: false,
     named: new Set(),
   };
@@ -84,6 +91,14 @@ export interface Arrival {
   /** Presence is the first that a node says on a connection. */
   readonly isPresence: boolean;
   readonly retained: boolean;
+}
+
+/** What a signature says of a document. */
+export interface Signed {
+  /** SHA-256 of the payload. */
+  readonly digest: string;
+  /** Key id. */
+  readonly signedBy: string;
 }
 
 /**
@@ -106,6 +121,8 @@ export function underJournal(
     reporter: newReporter(node, journal),
     formerJournals,
     connected: false,
+    // Numbers begin anew; what was noticed stays until the node is joined anew.
+    starts: { ...NO_STARTS, fork: state.starts.fork },
     listed: {},
     status: null,
     recorded: Object.fromEntries(
@@ -127,7 +144,8 @@ function isAfter(a: Order, b: Order): boolean {
  * The greater (boot, n) wins. Will and birth of one connection share their number: the one that came last counts, for a
  * node that reads its own will while it is connected says its birth again.
  */
-export function withPresence(state: NodeState, document: PresenceDocument): NodeState {
+export function withPresence(before: NodeState, document: PresenceDocument): NodeState {
+  const state = { ...before, starts: withSession(before.starts, document) };
   const { presenceBoot, presenceN } = state.reporter;
   const { boot, n, online } = document;
   if (isAfter({ boot: presenceBoot, counter: presenceN }, { boot, counter: n })) return state;
@@ -137,10 +155,12 @@ export function withPresence(state: NodeState, document: PresenceDocument): Node
 
 /** One that is said just now proves that the node is there, whatever became of its presence. */
 export function withStatus(
-  state: NodeState,
+  before: NodeState,
   document: StatusDocument,
-  { retained }: Pick<Arrival, 'retained'>,
+  { retained, digest = '', signedBy = '' }: Pick<Arrival, 'retained'> & Partial<Signed>,
 ): NodeState {
+  const starts = withReport(before.starts, { ...document, digest }, { retained });
+  const state = { ...before, starts };
   if (!isAfter(document, state.reporter)) return { ...state, acknowledge: true };
   const { boot, counter } = document;
   const gone = new Set(state.gone);
@@ -158,6 +178,7 @@ export function withStatus(
     connected: state.connected || !retained,
     listed: document.pods,
     status: document,
+    signedBy,
     recorded,
     gone,
     pods: new Map([...state.pods].filter(([key]) => !gone.has(key))),

@@ -6,7 +6,7 @@ import type { BundleManifest } from '../../protocol/bundle-manifest.js';
 import type { EventRecord, PodDocument } from '../../protocol/documents/node.js';
 import type { NodeObject, PodObject } from '../objects.js';
 import type { Mutation, ReporterRecord, Store } from '../store/store.js';
-import { eventDraft, hubEventDraft, manifestOf, mirrorDraft, nodeDraft } from './mirror.js';
+import { eventDraft, FORKED, hubEventDraft, manifestOf, mirrorDraft, nodeDraft } from './mirror.js';
 import type { NodeState } from './node-state.js';
 
 const CONFIG_HASH = 'kubernetes.io/config.hash';
@@ -29,7 +29,7 @@ export interface NodeTurn {
 /** Empty before the node's first word. */
 export async function nodeWrites(parts: NodeWriteParts, turn: NodeTurn): Promise<Mutation[]> {
   const { before, state, now } = turn;
-  const { reporter, status, recorded } = state;
+  const { reporter } = state;
   if (reporter.journal === '') return [];
   const { resourceVersion } = before.metadata;
   const former = turn.reporters.filter(
@@ -42,7 +42,7 @@ export async function nodeWrites(parts: NodeWriteParts, turn: NodeTurn): Promise
     { type: 'reporter', record: reporter },
     {
       type: 'put',
-      object: nodeDraft({ node: before, reporter, status, recorded, now }),
+      object: nodeDraft({ node: before, now, ...state }),
       expect: { resourceVersion },
     },
     ...(await podWrites(parts, before, state)),
@@ -142,6 +142,8 @@ function hubEvents({ before, state, now }: NodeTurn): Mutation[] {
   if (!isReady && wasReady) {
     events.push(event('Warning', 'NodeNotReady', `Node ${node} is not connected`));
   }
+  const { fork } = state.starts;
+  if (fork && !before.status.flotilla.fork) events.push(event('Warning', FORKED, fork.message));
   if (state.lostEvents > 0) {
     const message = `${state.lostEvents} events of this node were dropped there before they arrived`;
     events.push(event('Warning', 'EventsLost', message));

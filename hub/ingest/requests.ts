@@ -42,7 +42,7 @@ export class Requests {
   /** Of the node's current journal, verified. An old one, or one too many, is dropped: the node asks again. */
   async answer(request: RequestDocument): Promise<void> {
     const { fleet, node, nonce, want, digests, rootVersion } = request;
-    const { messenger, republish, republishRoot, freshAssignment } = this.#parts;
+    const { messenger, clock, republish, republishRoot, freshAssignment } = this.#parts;
     if (!this.#admit(request)) return;
     switch (want) {
       case 'blobs': {
@@ -53,6 +53,10 @@ export class Requests {
         return republishRoot(rootVersion);
       case 'assignment':
         return freshAssignment(node, nonce);
+      case 'time': {
+        const time = new Date(clock.now()).toISOString();
+        return messenger.time(node, { fleet, node, nonce, time });
+      }
     }
   }
 

@@ -4,7 +4,7 @@
  * means is judged behind `onMessage`. Nothing is kept while it is down: desired state is in the
  * store, and what else is lost the nodes ask for again.
  */
-import type { AckDocument, AnswerDocument, HubDocument } from '../../protocol/documents/hub.js';
+import type { HubDocument } from '../../protocol/documents/hub.js';
 import { seal } from '../../protocol/envelope.js';
 import type { Signer } from '../../protocol/keys.js';
 import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
@@ -20,7 +20,7 @@ import type { Store } from '../store/store.js';
 
 /** Equals the common name of the hub's certificate. */
 const CLIENT_ID = 'flotilla-hub';
-const NODE_KINDS = ['presence', 'request', 'status', 'pod', 'event'] as const;
+const NODE_KINDS = ['presence', 'request', 'status', 'pod', 'event', 'reply'] as const;
 const BACK_OFF_MIN_MS = 1_000;
 const BACK_OFF_MAX_MS = 30_000;
 /** A connection that held this long starts the back-off anew. */
@@ -112,10 +112,10 @@ class MqttHubLink implements HubLink {
     this.#options = options;
     this.#topics = topicsOf(options.root().document.fleet);
     this.#fresh = options.brokerIsFresh;
-    this.messenger = {
-      ack: (node, document) => this.#message('ack', node, document),
-      answer: (node, document) => this.#message('answer', node, document),
-    };
+    const say = (kind: keyof NodeMessenger) => (node: string, document: object) =>
+      this.#message(kind, node, document);
+    const [ack, answer, time, command] = [say('ack'), say('answer'), say('time'), say('command')];
+    this.messenger = { ack, answer, time, command };
     const first = this.#open();
     this.#done = this.#run(first);
   }
@@ -246,7 +246,8 @@ class MqttHubLink implements HubLink {
     const plan = planPublications({ fresh, mark, root: root(), store: id, last });
     const { fleet } = root().document;
     session.publisher = startPublisher({
-      ...{ store, clock, log, window, signal: connection.ended },
+      epoch: () => root().document.epoch,
+      ...{ store, fleet, clock, log, window, signal: connection.ended },
       after: plan.after,
       marked: plan.reason === 'UpToDate' || plan.reason === 'Behind' ? plan.after : null,
       send: (topic, payload) => connection.publish(topic, payload, { retain: true }),
@@ -328,9 +329,7 @@ class MqttHubLink implements HubLink {
     await session.connection.publish(this.#topics.hub(), session.birth, { retain: true });
   }
 
-  #message(kind: 'ack', node: string, document: AckDocument): void;
-  #message(kind: 'answer', node: string, document: AnswerDocument): void;
-  #message(kind: 'ack' | 'answer', node: string, document: object): void {
+  #message(kind: keyof NodeMessenger, node: string, document: object): void {
     const session = this.#session;
     if (!session?.connection.connected() || this.#messages >= MESSAGES_MAX) return;
     const payload = seal(kind, document, [this.#options.hubSigner]);

@@ -1,10 +1,18 @@
 /** What passes between the hub's link and the loops behind it: types only. */
-import type { AckDocument, AnswerDocument } from '../../protocol/documents/hub.js';
+import type {
+  AckDocument,
+  AnswerDocument,
+  CommandDocument,
+  TimeDocument,
+} from '../../protocol/documents/hub.js';
 import type { NodeTopicKind } from '../../protocol/topics.js';
 
 /** A message of a node as it came from the broker; nothing of it is checked yet. */
 export interface NodeMessage {
-  readonly kind: Extract<NodeTopicKind, 'presence' | 'request' | 'status' | 'pod' | 'event'>;
+  readonly kind: Extract<
+    NodeTopicKind,
+    'presence' | 'request' | 'status' | 'pod' | 'event' | 'reply'
+  >;
   /** As the topic names it. */
   readonly node: string;
   readonly payload: Uint8Array;
@@ -16,4 +24,6 @@ export interface NodeMessage {
 export interface NodeMessenger {
   ack(node: string, document: AckDocument): void;
   answer(node: string, document: AnswerDocument): void;
+  time(node: string, document: TimeDocument): void;
+  command(node: string, document: CommandDocument): void;
 }

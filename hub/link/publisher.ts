@@ -7,6 +7,8 @@
 import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import { Coverage } from './publisher-decide.js';
+import { topicsOf, type Topics } from '../../protocol/topics.js';
+import { heldNodes } from '../recovery/held-nodes.js';
 import type { SendWindow } from './send-window.js';
 import type { Publication, Store } from '../store/store.js';
 
@@ -17,6 +19,9 @@ const STORE_RETRY_MS = 1_000;
 
 export interface PublisherOptions {
   readonly store: Store;
+  readonly fleet: string;
+  /** Of the root in force. */
+  readonly epoch: () => number;
   /** Publications with a greater number are sent. */
   readonly after: number;
   /** Number of the mark that the broker holds; null: none that counts. */
@@ -54,6 +59,8 @@ class StorePublisher implements Publisher {
   readonly #coverage: Coverage;
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
+  readonly #topics: Topics;
+  #unheard: ReadonlySet<string> = new Set();
   #marked: number | null;
   #markDue = false;
   #news = false;
@@ -67,6 +74,7 @@ class StorePublisher implements Publisher {
     this.#options = options;
     this.#coverage = new Coverage(options.after);
     this.#marked = options.marked;
+    this.#topics = topicsOf(options.fleet);
     this.#signal = AbortSignal.any([options.signal, this.#stop.signal]);
     this.begun = new Promise(resolve => (this.#begin = resolve));
     this.#drained = new Promise(resolve => (this.#drain = resolve));
@@ -105,6 +113,7 @@ class StorePublisher implements Publisher {
   async #page(after: number): Promise<readonly Publication[]> {
     const { store, clock, log } = this.#options;
     try {
+      this.#unheard = await heldNodes(store, this.#options.epoch());
       return await store.publications(after, PAGE);
     } catch (error) {
       if (this.#signal.aborted) return [];
@@ -116,9 +125,16 @@ class StorePublisher implements Publisher {
     }
   }
 
+  /** For a node that a restored hub has not heard: said anew when it was. */
+  #isHeld(topic: string): boolean {
+    const address = this.#unheard.size > 0 ? this.#topics.parse(topic) : null;
+    return address !== null && 'node' in address && this.#unheard.has(address.node);
+  }
+
   /** Resolves when it is sent, not when it is acknowledged; false: nothing more can be sent. */
   async #publish({ number, topic, payload }: Publication): Promise<boolean> {
     const { window, log, onFailure, send } = this.#options;
+    if (this.#isHeld(topic)) return true;
     if (payload !== null && payload.byteLength > MESSAGE_BYTES_MAX) {
       // One of these must not keep all that follow from the nodes.
       log.error('publication too large: left out', { topic, bytes: payload.byteLength });

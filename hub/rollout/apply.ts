@@ -9,10 +9,12 @@ import { topicsOf } from '../../protocol/topics.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
 import type { BundleObject, BundleObjectStatus, BundleSpec } from '../objects.js';
 import { RequestError, type ApplyRequest, type BundleWriter } from '../ports.js';
+import { withoutSecrets } from '../secrets/removal.js';
 import { checkManifests, imageCauses, type Cause } from './check-manifests.js';
 import { BundleTooLarge, revise, sameImages, sameManifests, type Revised } from './revise.js';
 import { parseSelector, SelectorError } from '../selectors.js';
 import { StoreError, type Actor, type Mutation, type Store } from '../store/store.js';
+import { refuseReach } from './reach-check.js';
 import { beyondScope, signerFor } from './release-here.js';
 import { rollbackFloorOf } from './revision-document.js';
 import { signedRevision } from './signed-revision.js';
@@ -45,8 +47,11 @@ export function bundleWriter(parts: ApplyParts): BundleWriter {
     remove: async (actor, { namespace, name, dryRun }) => {
       const found = await parts.store.get('Bundle', namespace, name);
       if (!found) throw new RequestError('NotFound', `bundles.flotilla.dev "${name}" not found`);
-      if (!dryRun)
-        await commit(parts, actor, [{ type: 'delete', kind: 'Bundle', namespace, name }]);
+      if (!dryRun) {
+        const secrets = await withoutSecrets(parts.store, { namespace, bundle: name });
+        const bundle: Mutation = { type: 'delete', kind: 'Bundle', namespace, name };
+        await commit(parts, actor, [bundle, ...secrets]);
+      }
       return found as BundleObject;
     },
   };
@@ -84,6 +89,11 @@ async function apply(
       : await nextRevision(parts, actor, { request, manifests });
   const same = !revised || current?.status.digest === revised.digest;
   const { nodeSelector, images = [] } = request.spec;
+  await refuseReach(parts.store, parts.root().document, {
+    ...{ namespace, name, nodeSelector, manifests },
+    mutations: revised?.mutations ?? [],
+    digest: current?.status.digest ?? '',
+  });
   const spec: BundleSpec = { nodeSelector, manifests, ...(images.length > 0 ? { images } : {}) };
   const status = same && current ? current.status : freshStatus(revised as Revised, current);
   const draft = {
@@ -176,7 +186,12 @@ async function nextRevision(
       manifests,
       images: request.spec.images ?? [],
       // Below the root's floor nothing runs.
-      lastRevision: Math.max(last?.revision ?? 0, floor - 1),
+      lastRevision: Math.max(
+        last?.revision ?? 0,
+        floor - 1,
+        await store.highestRevision(namespace, name),
+      ),
+      formerRevisions: former.map(record => record.revision),
       lastRollbackFloor: last ? rollbackFloorOf(last) : 0,
       issued: new Date(clock.now()).toISOString(),
       createdBy: actor.name,

@@ -3,7 +3,7 @@
  * should be, so a restart, a crash or a change it did not see repeats and skips nothing. Decides nothing by itself.
  */
 import { canonicalJson } from '../../protocol/canonical.js';
-import type { AssignedBundle } from '../../protocol/documents/assignment.js';
+import type { AssignedBundle, AssignedSecret } from '../../protocol/documents/assignment.js';
 import { keyId } from '../../protocol/keys.js';
 import type { Signer } from '../../protocol/keys.js';
 import type { Clock, Log } from '../../protocol/ports.js';
@@ -16,12 +16,18 @@ import {
   signAssignment,
   type SignedAssignment,
 } from './director.js';
-import type { BundleObject, NodeObject } from '../objects.js';
-import { candidateOf, decide, rollUp, type Candidate } from './rollout.js';
+import type { BundleObject, NodeObject, SealedSecretObject } from '../objects.js';
+import { heldNodes } from '../recovery/held-nodes.js';
+import { assignedSecrets, sealedByNode } from '../secrets/needs.js';
+import { rollUpSecrets } from '../secrets/roll-up.js';
+import { candidateOf, decide, rollUp, runningOn, type Candidate } from './rollout.js';
+import { placesIn, tellReach, type FleetPlaces } from './places.js';
+import { limitOfBundle } from './reach-check.js';
 import {
   StoreError,
   type Actor,
   type AssignmentRecord,
+  type IdentityRecord,
   type Mutation,
   type Store,
 } from '../store/store.js';
@@ -53,6 +59,7 @@ export interface Controller {
     readonly nodeKey: string;
     readonly nonce: string;
     readonly labels: Readonly<Record<string, string>>;
+    readonly enrolled: Readonly<Record<string, string>>;
   }): Promise<SignedAssignment>;
   /** Publishes one that carries the node's nonce, whether or not anything changed. An unknown node is no error. */
   freshAssignment(node: string, nonce: string): Promise<void>;
@@ -77,11 +84,16 @@ export function startController(parts: ControllerParts): Controller {
   return {
     firstAssignment: async joining => {
       const current = await parts.store.assignment(joining.node);
-      const bundles = decide(await candidates(parts), {
-        labels: joining.labels,
-        assigned: [],
+      const { node, labels, enrolled } = joining;
+      const offered = await candidates(parts);
+      const places = await placesIn(parts.store, offered);
+      const bundles = decide(offered, {
+        labels,
+        assigned: current ? assignmentOf(current).bundles : [],
+        hasPlace: candidate => places.take(candidate, { node, labels: enrolled }),
       });
-      return next(parts, { ...joining, bundles, current }) as SignedAssignment;
+      // Nothing is sealed for the key that it brings.
+      return next(parts, { ...joining, bundles, secrets: [], current }) as SignedAssignment;
     },
     freshAssignment: (node, nonce) => freshAssignment(parts, node, nonce),
     assignmentsUnder: (root, hubSigner) =>
@@ -104,7 +116,9 @@ async function candidates({
   const found: Candidate[] = [];
   for (const bundle of items as readonly BundleObject[]) {
     const record = await store.revisionByDigest(bundle.status.digest);
-    if (record) found.push(candidateOf(bundle, record.size, root().document));
+    if (!record) continue;
+    const limit = limitOfBundle(bundle, record, root().document);
+    found.push(candidateOf(bundle, { size: record.size, limit, root: root().document }));
   }
   return found;
 }
@@ -119,6 +133,7 @@ interface NextOf {
   readonly nodeKey: string;
   readonly nonce: string | null;
   readonly bundles: readonly AssignedBundle[];
+  readonly secrets: readonly AssignedSecret[];
   readonly current: AssignmentRecord | null;
 }
 
@@ -137,7 +152,9 @@ function next({ root, hubSigner, clock }: AssigningParts, of: NextOf): SignedAss
     node: of.node,
     nodeKey: of.nodeKey,
     bundles: of.bundles,
+    secrets: of.secrets,
     current,
+    generationFloor: of.current?.generation ?? 0,
     nonce: of.nonce,
     now: clock.now(),
   });
@@ -147,17 +164,40 @@ function next({ root, hubSigner, clock }: AssigningParts, of: NextOf): SignedAss
   return signAssignment(document, hubSigner, topicsOf(fleet));
 }
 
+async function bundlesFor(
+  parts: ControllerParts,
+  of: {
+    readonly node: NodeObject;
+    readonly identity: IdentityRecord;
+    readonly assigned: readonly AssignedBundle[];
+  },
+): Promise<AssignedBundle[]> {
+  const { node, identity, assigned } = of;
+  const { name, labels } = node.metadata;
+  const offered = await candidates(parts);
+  const places = await placesIn(parts.store, offered);
+  const hasPlace = (candidate: Candidate) =>
+    places.take(candidate, { node: name, labels: identity.labels });
+  return decide(offered, { labels, assigned, running: runningOn(node), hasPlace });
+}
+
 async function freshAssignment(parts: ControllerParts, node: string, nonce: string): Promise<void> {
   const { store } = parts;
   for (let tries = 0; tries < 5; tries++) {
     const identity = await store.identity(node);
     const object = (await store.get('Node', '', node)) as NodeObject | null;
-    if (identity?.state !== 'active' || !object) return;
+    if (identity?.state !== 'active' || identity.suspectedAt !== null || !object) return;
+    // Said again by the node later: it is sent nothing before it was heard.
+    if ((await heldNodes(store, parts.root().document.epoch)).has(node)) return;
     const current = await store.assignment(node);
     const assigned = current ? assignmentOf(current).bundles : [];
-    const bundles = decide(await candidates(parts), { labels: object.metadata.labels, assigned });
+    const isLearning = (await store.recovery())?.learning === true;
+    const bundles = isLearning
+      ? assigned
+      : await bundlesFor(parts, { node: object, identity, assigned });
     const nodeKey = keyId(identity.identityKey);
-    const signed = next(parts, { node, nodeKey, nonce, bundles, current });
+    const secrets = assignedSecrets((await sealedSecrets(store)).get(node) ?? [], bundles);
+    const signed = next(parts, { node, nodeKey, nonce, bundles, secrets, current });
     try {
       await store.commit(ACTOR, signed?.mutations ?? []);
       return;
@@ -201,8 +241,9 @@ export async function assignmentsUnder(
 /** How many assignments were written. */
 async function assignAll(parts: ControllerParts): Promise<number> {
   const { store, log } = parts;
-  const { batches, unfit } = await nextAssignments(parts);
+  const { batches, unfit, places } = await nextAssignments(parts);
   for (const batch of batches) await store.commit(ACTOR, batch);
+  await tellReach(parts, places);
   if (unfit.length > 0) {
     log.error('too much is meant for some nodes', { nodes: unfit.length, first: unfit[0] });
   }
@@ -210,31 +251,46 @@ async function assignAll(parts: ControllerParts): Promise<number> {
 }
 
 /** Those that say something new, in batches for one transaction each. */
-async function nextAssignments(
-  parts: AssigningParts,
-): Promise<{ readonly batches: readonly Mutation[][]; readonly unfit: readonly string[] }> {
+async function nextAssignments(parts: AssigningParts): Promise<{
+  readonly batches: readonly Mutation[][];
+  readonly unfit: readonly string[];
+  readonly places: FleetPlaces;
+}> {
   const { store } = parts;
+  if ((await store.recovery())?.learning) {
+    return { batches: [], unfit: [], places: await placesIn(store, []) };
+  }
+  const unheard = await heldNodes(store, parts.root().document.epoch);
   const offered = await candidates(parts);
-  const [nodes, identities, assignments] = await Promise.all([
+  const [nodes, identities, assignments, sealed] = await Promise.all([
     store.list('Node'),
     store.identities(),
     store.assignments(),
+    sealedSecrets(store),
   ]);
   const labels = new Map(nodes.items.map(node => [node.metadata.name, node.metadata.labels]));
+  const runs = new Map(
+    (nodes.items as readonly NodeObject[]).map(node => [node.metadata.name, runningOn(node)]),
+  );
   const records = new Map(assignments.map(record => [record.node, record]));
+  const places = await placesIn(store, offered);
   const batches: Mutation[][] = [];
   const unfit: string[] = [];
   let batch: Mutation[] = [];
-  for (const { node, identityKey, state } of identities) {
+  for (const { node, identityKey, state, suspectedAt, labels: enrolled } of identities) {
     const nodeLabels = labels.get(node);
-    if (state !== 'active' || !nodeLabels) continue;
+    if (state !== 'active' || suspectedAt !== null || !nodeLabels || unheard.has(node)) continue;
     const current = records.get(node) ?? null;
     const assigned = current ? assignmentOf(current).bundles : [];
-    const bundles = decide(offered, { labels: nodeLabels, assigned });
+    const bundles = decide(offered, {
+      ...{ labels: nodeLabels, assigned, running: runs.get(node) ?? [] },
+      hasPlace: candidate => places.take(candidate, { node, labels: enrolled }),
+    });
     const nodeKey = keyId(identityKey);
+    const secrets = assignedSecrets(sealed.get(node) ?? [], bundles);
     let signed: SignedAssignment | null = null;
     try {
-      signed = next(parts, { node, nodeKey, nonce: null, bundles, current });
+      signed = next(parts, { node, nodeKey, nonce: null, bundles, secrets, current });
     } catch (error) {
       if (!(error instanceof UnfitAssignment)) throw error;
       unfit.push(error.message);
@@ -244,7 +300,7 @@ async function nextAssignments(
     batch.push(...signed.mutations);
     if (batch.length >= BATCH * MUTATIONS_EACH) batch = [];
   }
-  return { batches, unfit };
+  return { batches, unfit, places };
 }
 
 async function rollUpLoop(
@@ -268,6 +324,11 @@ async function rollUpLoop(
   }
 }
 
+async function sealedSecrets(store: Store) {
+  const { items } = await store.list('SealedSecret');
+  return sealedByNode(items as readonly SealedSecretObject[]);
+}
+
 async function rollUpAll({ store }: ControllerParts): Promise<void> {
   const [bundles, nodes] = await Promise.all([store.list('Bundle'), store.list('Node')]);
   for (const bundle of bundles.items as readonly BundleObject[]) {
@@ -278,4 +339,8 @@ async function rollUpAll({ store }: ControllerParts): Promise<void> {
     const object = { kind, metadata: { namespace, name, labels, annotations }, spec, status };
     await store.commit(ACTOR, [{ type: 'put', object, expect: { resourceVersion } }]);
   }
+  await rollUpSecrets(store, ACTOR, {
+    bundles: bundles.items as readonly BundleObject[],
+    nodes: nodes.items as readonly NodeObject[],
+  });
 }

@@ -3,7 +3,11 @@
  * only grow. Pure.
  */
 import { canonicalJson, parseCanonical, sha256Hex } from '../../protocol/canonical.js';
-import type { AssignedBundle, AssignmentDocument } from '../../protocol/documents/assignment.js';
+import type {
+  AssignedBundle,
+  AssignedSecret,
+  AssignmentDocument,
+} from '../../protocol/documents/assignment.js';
 import { openEnvelope, sealBytes } from '../../protocol/envelope.js';
 import type { Signer } from '../../protocol/keys.js';
 import { ASSIGNMENT_BYTES_MAX } from '../../protocol/limits.js';
@@ -18,6 +22,7 @@ const RESIGN_MS = 7 * DAY_MS;
 
 /** Limit of the document's schema. */
 const BUNDLES_MAX = 128;
+const SECRETS_MAX = 512;
 
 export interface ComposeInput {
   readonly fleet: string;
@@ -26,7 +31,11 @@ export interface ComposeInput {
   readonly node: string;
   readonly nodeKey: string;
   readonly bundles: readonly AssignedBundle[];
+  /** Sealed for this node, of those bundles; sorted. */
+  readonly secrets: readonly AssignedSecret[];
   readonly current: AssignmentDocument | null;
+  /** The highest that may have been signed before, seen or not. */
+  readonly generationFloor?: number;
   /** The node's, when it asked for a fresh one: then there is always a next. */
   readonly nonce: string | null;
   /** Milliseconds since 1970. */
@@ -39,6 +48,7 @@ function saysTheSame(current: AssignmentDocument, input: ComposeInput): boolean 
     current.rootVersion === input.rootVersion &&
     current.nodeKey === input.nodeKey &&
     canonicalJson(current.bundles) === canonicalJson(input.bundles) &&
+    canonicalJson(current.secrets) === canonicalJson(input.secrets) &&
     input.now - Date.parse(current.issued) < RESIGN_MS
   );
 }
@@ -49,7 +59,9 @@ export function compose(input: ComposeInput): AssignmentDocument | null {
   if (current && input.nonce === null && saysTheSame(current, input)) return null;
   // The answer to an open request stays in what follows it: the node may not have read it yet.
   const former = current?.nodeKey === input.nodeKey ? current : null;
-  const generation = current?.epoch === input.epoch ? current.generation + 1 : 1;
+  const isSameEpoch = current?.epoch === input.epoch;
+  const { generationFloor = 0 } = input;
+  const generation = isSameEpoch ? Math.max(current.generation, generationFloor) + 1 : 1;
   return {
     fleet: input.fleet,
     node: input.node,
@@ -61,7 +73,7 @@ export function compose(input: ComposeInput): AssignmentDocument | null {
     notAfter: new Date(input.now + LIFETIME_MS).toISOString(),
     nonce: input.nonce ?? former?.nonce ?? null,
     bundles: [...input.bundles],
-    secrets: [],
+    secrets: [...input.secrets],
     parameters: former?.parameters ?? {},
   };
 }
@@ -69,6 +81,8 @@ export function compose(input: ComposeInput): AssignmentDocument | null {
 /** Why no node would accept it, or null. */
 export function assignmentFault(document: AssignmentDocument): string | null {
   const { length } = document.bundles;
+  const secrets = document.secrets.length;
+  if (secrets > SECRETS_MAX) return `${secrets} secrets, a node takes at most ${SECRETS_MAX}`;
   if (length > BUNDLES_MAX) return `${length} bundles, a node takes at most ${BUNDLES_MAX}`;
   const bytes = Buffer.byteLength(canonicalJson(document));
   return bytes > ASSIGNMENT_BYTES_MAX

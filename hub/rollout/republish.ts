@@ -2,7 +2,7 @@
 import type { Clock } from '../../protocol/ports.js';
 import { topicsOf } from '../../protocol/topics.js';
 import { assignmentOf } from './director.js';
-import type { BundleObject } from '../objects.js';
+import type { BundleObject, SealedSecretObject } from '../objects.js';
 import { asBlob } from './revise.js';
 import { blobsOf } from './revision-document.js';
 import type { Actor, Mutation, Store } from '../store/store.js';
@@ -54,7 +54,9 @@ export function republisher({ store, fleet, clock }: RepublishParts): Republishe
         const blob = await store.blob(digest);
         const payload = blob
           ? asBlob(Buffer.from(blob.content))
-          : (await store.revisionByDigest(digest))?.envelope;
+          : ((await store.revisionByDigest(digest))?.envelope ??
+            // A sealed secret is kept nowhere else.
+            (await store.publication(topics.blob(digest)))?.payload);
         if (payload) await publish(topics.blob(digest), payload);
         (payload ? published : absent).push(digest);
       }
@@ -102,16 +104,21 @@ async function* publications(store: Store) {
   }
 }
 
-/** Of the newest revision of every bundle and of everything that is assigned to a member. */
+/** Of sealed secrets, of the newest revision of every bundle and of everything that is assigned to a member. */
 async function neededBlobs(store: Store): Promise<Set<string>> {
   const { items } = await store.list('Bundle');
   const digests = new Set((items as readonly BundleObject[]).map(bundle => bundle.status.digest));
+  // A bundle that comes back finds what was sealed for its nodes.
+  const sealed = (await store.list('SealedSecret')).items as readonly SealedSecretObject[];
+  const secrets = new Set(sealed.map(({ spec }) => spec.digest));
   const members = new Set((await store.identities()).map(({ node }) => node));
   for (const record of await store.assignments()) {
     if (!members.has(record.node)) continue;
-    for (const bundle of assignmentOf(record).bundles) digests.add(bundle.digest);
+    const assigned = assignmentOf(record);
+    for (const bundle of assigned.bundles) digests.add(bundle.digest);
+    for (const secret of assigned.secrets) secrets.add(secret.digest);
   }
-  const needed = new Set<string>();
+  const needed = new Set(secrets);
   for (const digest of digests) {
     const record = await store.revisionByDigest(digest);
     for (const blob of record ? blobsOf(record) : []) needed.add(blob);

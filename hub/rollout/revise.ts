@@ -19,6 +19,7 @@ import {
   BUNDLE_CONTENT_BYTES_MAX,
   MANIFEST_BYTES_MAX,
 } from '../../protocol/limits.js';
+import { secretNames } from '../../protocol/pod-secrets.js';
 import type { Topics } from '../../protocol/topics.js';
 import type { Mutation } from '../store/store.js';
 
@@ -26,6 +27,8 @@ import type { Mutation } from '../store/store.js';
 const ROLLBACK_WINDOW = 10;
 /** Limit of the document's schema; the root sets a lower one. */
 const MANIFESTS_MAX = 512;
+/** As above. */
+const SECRETS_MAX = 64;
 /** Raw bytes of one part: fits into a message even when it cannot be compressed. */
 const PART_BYTES = 100 * 1024;
 
@@ -48,6 +51,8 @@ export interface ReviseInput {
   readonly images: readonly ImageEntry[];
   /** Of the newest revision ever made under this name; 0 for none. */
   readonly lastRevision: number;
+  /** Those that are recorded; all up to `lastRevision` if absent. */
+  readonly formerRevisions?: readonly number[];
   readonly lastRollbackFloor: number;
   /** RFC 3339. */
   readonly issued: string;
@@ -79,6 +84,12 @@ export function sortedManifests(manifests: readonly BundleManifest[]): BundleMan
 /** The same content, whatever the order: no new revision. */
 export function sameManifests(a: readonly BundleManifest[], b: readonly BundleManifest[]): boolean {
   return canonicalJson(sortedManifests(a)) === canonicalJson(sortedManifests(b));
+}
+
+/** Counted in revisions, not in numbers: some may have been left out. */
+function oldestInReach({ formerRevisions, lastRevision }: ReviseInput): number {
+  if (!formerRevisions) return defaultRollbackFloor(lastRevision + 1, 0);
+  return [...formerRevisions].sort((a, b) => b - a)[ROLLBACK_WINDOW - 1] ?? 0;
 }
 
 export interface DraftInput {
@@ -142,7 +153,7 @@ export function draftRevision(input: DraftInput): Draft {
     requires: input.requires,
     manifests: contents.map(content => content.entry),
     images: imagesOf(input.manifests, input.images),
-    secrets: [],
+    secrets: secretsOf(input.manifests),
   };
   const payload = Buffer.from(canonicalJson(document));
   if (payload.byteLength > BUNDLE_BYTES_MAX) {
@@ -181,7 +192,7 @@ export function revisionMutations(
 export function revise(input: ReviseInput): Revised {
   const { fleet, namespace, name, manifests, images, issued } = input;
   const revision = input.lastRevision + 1;
-  const rollbackFloor = defaultRollbackFloor(revision, input.lastRollbackFloor);
+  const rollbackFloor = Math.max(input.lastRollbackFloor, oldestInReach(input));
   const requires = REQUIRES_NOTHING;
   const draft = draftRevision({
     ...{ fleet, namespace, name, manifests, images, revision, rollbackFloor, issued, requires },
@@ -244,6 +255,13 @@ function blobMutations(topics: Topics, content: Buffer): Mutation[] {
     { type: 'blob', record: { digest, content } },
     { type: 'publish', topic: topics.blob(digest), payload: asBlob(content) },
   ];
+}
+
+/** Throws `BundleTooLarge`. */
+function secretsOf(manifests: readonly BundleManifest[]): string[] {
+  const names = secretNames(manifests.filter(isPod));
+  if (names.length <= SECRETS_MAX) return names;
+  throw new BundleTooLarge(`its pods name ${names.length} secrets, the limit is ${SECRETS_MAX}`);
 }
 
 /** Each image once, with what it is bound to, or the digest that its reference pins, if it does. */

@@ -4,6 +4,8 @@
 import type { AssignedBundle } from '../../protocol/documents/assignment.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
 import type { BundleObject, BundleObjectStatus, NodeObject } from '../objects.js';
+import { HELD_ANNOTATION } from '../recovery/lessons.js';
+import type { Limit } from './reach.js';
 import { matches, parseSelector, type Requirement } from '../selectors.js';
 
 /** A bundle with what its newest revision is called in assignments. */
@@ -11,17 +13,26 @@ export interface Candidate {
   readonly namespace: string;
   readonly name: string;
   readonly requirements: readonly Requirement[];
+  /** Each node keeps what it has of it, until it is applied again. */
+  readonly held: boolean;
   readonly revision: number;
   readonly digest: string;
   readonly size: number;
+  /** On the number of its nodes; null: none. */
+  readonly limit: Limit | null;
   /** The root withdrew this revision: whoever has it may keep it, nobody begins with it. */
   readonly isWithdrawn: boolean;
 }
 
+export function isHeld(bundle: BundleObject): boolean {
+  return Object.hasOwn(bundle.metadata.annotations, HELD_ANNOTATION);
+}
+
 export function candidateOf(
   bundle: BundleObject,
-  size: number,
-  root: Pick<RootDocument, 'denied' | 'floors'>,
+  of: Pick<Candidate, 'size' | 'limit'> & {
+    readonly root: Pick<RootDocument, 'denied' | 'floors'>;
+  },
 ): Candidate {
   const { namespace, name } = bundle.metadata;
   const { revision, digest } = bundle.status;
@@ -29,17 +40,19 @@ export function candidateOf(
     namespace,
     name,
     requirements: parseSelector(bundle.spec.nodeSelector),
+    held: isHeld(bundle),
     revision,
     digest,
-    size,
+    size: of.size,
+    limit: of.limit,
     isWithdrawn:
-      root.denied.includes(digest) || revision < (root.floors[`${namespace}/${name}`] ?? 0),
+      of.root.denied.includes(digest) || revision < (of.root.floors[`${namespace}/${name}`] ?? 0),
   };
 }
 
 /**
  * The newest revision of every bundle whose selector matches, ordered by namespace and name. A bundle that the node
- * has at the same digest keeps its `attempt`. What the root withdrew stays with those that have it: whether it runs on is for the
+ * has at the same digest keeps its `attempt`. What the root withdrew stays where it runs: whether it runs on is for the
  * owner of each node to say (S19), and leaving it out would end it.
  */
 export function decide(
@@ -47,17 +60,30 @@ export function decide(
   node: {
     readonly labels: Readonly<Record<string, string>>;
     readonly assigned: readonly AssignedBundle[];
+    /** Digests whose manifests lie in its directory, as it says. */
+    readonly running?: readonly string[];
+    /** Asked about each bundle that is meant for the node: whether there is a place for it. */
+    readonly hasPlace?: (candidate: Candidate) => boolean;
   },
 ): AssignedBundle[] {
+  const formerOf = ({ namespace, name, digest }: Candidate) =>
+    node.assigned.find(b => b.namespace === namespace && b.name === name && b.digest === digest);
+  const runsOn = (candidate: Candidate) =>
+    formerOf(candidate) !== undefined && node.running?.includes(candidate.digest) === true;
+  const isOf = (bundle: AssignedBundle) => (candidate: Candidate) =>
+    candidate.namespace === bundle.namespace && candidate.name === bundle.name;
+  const held = candidates.filter(candidate => candidate.held);
+  const kept = node.assigned.filter(bundle => held.some(isOf(bundle)));
   return candidates
-    .filter(candidate => matches(candidate.requirements, node.labels))
-    .flatMap(({ namespace, name, revision, digest, size, isWithdrawn }) => {
-      const before = node.assigned.find(b => b.namespace === namespace && b.name === name);
-      const isHad = before?.digest === digest;
-      if (isWithdrawn && !isHad) return [];
-      const attempt = isHad ? before.attempt : 0;
-      return [{ namespace, name, revision, digest, size, attempt }];
+    .filter(candidate => !candidate.held && matches(candidate.requirements, node.labels))
+    .filter(candidate => !candidate.isWithdrawn || runsOn(candidate))
+    .filter(candidate => candidate.limit === null || (node.hasPlace?.(candidate) ?? true))
+    .map(candidate => {
+      const { namespace, name, revision, digest, size } = candidate;
+      const attempt = formerOf(candidate)?.attempt ?? 0;
+      return { namespace, name, revision, digest, size, attempt };
     })
+    .concat(kept)
     .sort((a, b) => (`${a.namespace}/${a.name}` < `${b.namespace}/${b.name}` ? -1 : 1));
 }
 
@@ -89,4 +115,9 @@ export function rollUp(bundle: BundleObject, nodes: readonly NodeObject[]): Bund
       offline: selected.filter(node => !isOnline(node)).length,
     },
   };
+}
+
+/** The digests of what lies in a node's directory, as it said last. */
+export function runningOn(node: Pick<NodeObject, 'status'>): string[] {
+  return node.status.flotilla.bundles.flatMap(({ active }) => active ?? []);
 }

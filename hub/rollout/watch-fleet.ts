@@ -4,7 +4,9 @@
  */
 import { canonicalJson } from '../../protocol/canonical.js';
 import type { Clock, Log } from '../../protocol/ports.js';
+import { isStandingCondition } from '../enrolment/standing-conditions.js';
 import type { BundleObject, NodeObject } from '../objects.js';
+import { isHeld } from './rollout.js';
 import { StoreError, type Change, type Store } from '../store/store.js';
 
 const RETRY_MS = 1000;
@@ -48,7 +50,13 @@ export interface WatchOptions {
 /** Both flags start marked: a new hub looks at everything once. */
 export function watchFleet(store: Store, options: WatchOptions): Fleet {
   const fleet = { assignments: new Dirty(), rollUp: new Dirty() };
-  for (const kind of ['Node', 'Bundle'] as const) {
+  // A node's keys are no object: a new sealing key makes it lack what was sealed for the former one.
+  const end = store.onCommit(touched => {
+    if (touched.has('recovery') || touched.has('heard')) fleet.assignments.mark();
+    if (touched.has('identity')) fleet.rollUp.mark();
+  });
+  options.signal.addEventListener('abort', end, { once: true });
+  for (const kind of ['Node', 'Bundle', 'Secret', 'SealedSecret'] as const) {
     follow(store, kind, { fleet, ...options }).catch((error: unknown) => {
       options.log.error('the controller no longer sees changes', { kind, error });
     });
@@ -56,9 +64,16 @@ export function watchFleet(store: Store, options: WatchOptions): Fleet {
   return fleet;
 }
 
+const CONSEQUENCES = {
+  Node: nodeChange,
+  Bundle: bundleChange,
+  Secret: secretChange,
+  SealedSecret: secretChange,
+} as const;
+
 async function follow(
   store: Store,
-  kind: 'Node' | 'Bundle',
+  kind: keyof typeof CONSEQUENCES,
   { fleet, clock, log, signal }: WatchOptions & { fleet: Fleet },
 ): Promise<void> {
   while (!signal.aborted) {
@@ -68,7 +83,7 @@ async function follow(
       fleet.assignments.mark();
       fleet.rollUp.mark();
       for await (const change of store.watch(kind, resourceVersion, signal)) {
-        const { assigns, rolls } = kind === 'Node' ? nodeChange(change) : bundleChange(change);
+        const { assigns, rolls } = CONSEQUENCES[kind](change);
         if (assigns) fleet.assignments.mark();
         if (rolls) fleet.rollUp.mark();
       }
@@ -92,12 +107,17 @@ export function nodeChange(change: Change): Consequence {
   if (change.type !== 'MODIFIED' || !change.previous) return { assigns: true, rolls: true };
   const [before, after] = [change.previous as NodeObject, change.object as NodeObject];
   const labels = canonicalJson(before.metadata.labels) !== canonicalJson(after.metadata.labels);
+  const standing = (node: NodeObject) =>
+    canonicalJson(
+      (node.status.conditions ?? []).filter(isStandingCondition).map(c => c.type + c.status),
+    );
+  const stands = standing(before) !== standing(after);
   const said = (node: NodeObject) =>
     canonicalJson([
       node.status.flotilla.bundles,
       node.status.conditions?.find(c => c.type === 'Ready')?.status ?? null,
     ]);
-  return { assigns: labels, rolls: labels || said(before) !== said(after) };
+  return { assigns: labels || stands, rolls: labels || said(before) !== said(after) };
 }
 
 /** A change of status alone is the controller's own. Pure. */
@@ -106,6 +126,15 @@ export function bundleChange(change: Change): Consequence {
   const [before, after] = [change.previous as BundleObject, change.object as BundleObject];
   const changed =
     before.metadata.generation !== after.metadata.generation ||
-    before.status.digest !== after.status.digest;
+    before.status.digest !== after.status.digest ||
+    isHeld(before) !== isHeld(after);
   return { assigns: changed, rolls: changed };
+}
+
+/** As above. Pure. */
+export function secretChange(change: Change): Consequence {
+  const isOwn =
+    change.type === 'MODIFIED' &&
+    change.previous?.metadata.generation === change.object.metadata.generation;
+  return { assigns: !isOwn, rolls: !isOwn };
 }

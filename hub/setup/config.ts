@@ -3,7 +3,8 @@
  * else lies there. Unknown and ill-typed fields are refused with file, line and field.
  */
 import { isIP } from 'node:net';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
+import { validate } from 'node-cron';
 import { isMap, isScalar, LineCounter, parseDocument, stringify } from 'yaml';
 import { parseHubUrl } from '../../protocol/join-line.js';
 import { SUBDOMAIN_PATTERN } from '../../protocol/names.js';
@@ -24,6 +25,8 @@ export interface HubConfig {
   readonly mqttListen: Endpoint;
   readonly broker: BrokerSetting;
   readonly database: 'sqlite';
+  /** Backups that the hub makes by itself; absent: none. */
+  readonly backup?: BackupSetting;
   /** What nodes and operators are told. */
   readonly advertise: {
     /** `https://host:port`. */
@@ -31,6 +34,17 @@ export interface HubConfig {
     /** `mqtts://host:port`, 1 to 8, in order of preference. */
     readonly brokers: readonly string[];
   };
+}
+
+export interface BackupSetting {
+  /** Five fields as in crontab(5), by the machine's clock: `0 3 * * *`. */
+  readonly schedule: string;
+  /** Exists, and is absolute. */
+  readonly directory: string;
+  /** The newest that stay. */
+  readonly keep: number;
+  /** Public keys of age; empty: not encrypted. */
+  readonly recipients: readonly string[];
 }
 
 export const DEFAULT_LISTEN: Endpoint = { host: null, port: 8443 };
@@ -131,11 +145,12 @@ export function formatHubConfig(config: HubConfig): string {
       broker: config.broker,
       database: config.database,
       advertise: config.advertise,
+      ...(config.backup ? { backup: config.backup } : {}),
     })
   );
 }
 
-const FIELDS = ['listen', 'mqttListen', 'broker', 'database', 'advertise'] as const;
+const FIELDS = ['listen', 'mqttListen', 'broker', 'database', 'advertise', 'backup'] as const;
 
 /** Throws `SetupError` (BadSetting) with `file:line` and the field. */
 export function parseHubConfig(text: string, file: string): HubConfig {
@@ -161,6 +176,7 @@ export function parseHubConfig(text: string, file: string): HubConfig {
       value => (value === 'sqlite' ? value : null),
       'is not "sqlite"',
     ),
+    ...(reader.has(['backup']) ? { backup: backupSetting(reader) } : {}),
     advertise: {
       hub: reader.value(['advertise', 'hub'], parseHubUrl, 'is not a URL like https://hub:8443'),
       brokers: Array.from({ length: brokers }, (_, i) =>
@@ -168,6 +184,36 @@ export function parseHubConfig(text: string, file: string): HubConfig {
       ),
     },
   };
+}
+
+const BACKUPS_MAX = 1000;
+
+function backupSetting(reader: ConfigReader): BackupSetting {
+  const at = (name: string) => ['backup', name];
+  reader.onlyFields(['backup'], ['schedule', 'directory', 'keep', 'recipients']);
+  const recipients = reader.has(at('recipients')) ? reader.list(at('recipients')) : 0;
+  const schedule = (text: string) => (isSchedule(text) ? text : null);
+  return {
+    schedule: reader.value(at('schedule'), schedule, 'is no schedule like "0 3 * * *"'),
+    directory: reader.value(
+      at('directory'),
+      text => (isAbsolute(text) ? text : null),
+      'is no absolute path',
+    ),
+    keep: reader.number(at('keep'), { min: 1, max: BACKUPS_MAX }),
+    recipients: Array.from({ length: recipients }, (_, i) =>
+      reader.value(
+        ['backup', 'recipients', i],
+        text => (/^age1[0-9a-z]{20,}$/.test(text) ? text : null),
+        'is no public key of age (age1…)',
+      ),
+    ),
+  };
+}
+
+/** Five fields; node-cron would take a sixth, of seconds. */
+function isSchedule(text: string): boolean {
+  return text.trim().split(/\s+/).length === 5 && validate(text);
 }
 
 type Path = readonly (string | number)[];
@@ -198,6 +244,18 @@ class ConfigReader {
       const name = isScalar(key) ? String(key.value) : '';
       if (!known.includes(name)) throw this.fault([...path, name], 'is not a field of hub.yaml');
     }
+  }
+
+  has(path: Path): boolean {
+    return this.#document.hasIn(path);
+  }
+
+  number(path: Path, { min, max }: { readonly min: number; readonly max: number }): number {
+    const value: unknown = this.#document.getIn(path);
+    if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) {
+      return value;
+    }
+    throw this.fault(path, `must be a whole number from ${min} to ${max}`);
   }
 
   list(path: Path): number {

@@ -7,8 +7,8 @@ import { basename, dirname, join } from 'node:path';
 import type { RootDocument } from '../../protocol/documents/root.js';
 import { keyId, signerOf, type Signer } from '../../protocol/keys.js';
 import { hubPaths } from './config.js';
-import { generatePrivateKey, privatePem, readPrivateKey } from './keys.js';
-import { syncDirectory, writePrivateFile } from './private-files.js';
+import { generatePrivateKey, readPrivateKey, writePrivateKey } from './keys.js';
+import { syncDirectory } from './private-files.js';
 
 export const SIGNING_ROLES = ['root', 'release', 'hub'] as const;
 export type SigningRole = (typeof SIGNING_ROLES)[number];
@@ -66,7 +66,7 @@ export function makeHeldKey(dataDir: string, role: SigningRole): HeldKey {
   const signer = signerOf(key);
   const id = keyId(signer.publicKey);
   const path = join(hubPaths(dataDir).directories.keys, `${role}-${id.slice(0, 16)}.key`);
-  writePrivateFile(path, privatePem(key));
+  writePrivateKey(path, key);
   return { role, id, path, signer };
 }
 

@@ -18,6 +18,15 @@ import { pinOf } from './pki.js';
 import { readFileIfAny, syncDirectory, writePrivateFile } from './private-files.js';
 import { SetupError } from './setup-error.js';
 
+/** Of a hub that makes its release role itself. */
+const GRANT_FLAGS = {
+  bundlePodSecurity: '--bundle-pod-security',
+  bundleMinHostPort: '--bundle-min-host-port',
+  bundleHostPaths: '--bundle-host-path',
+  bundleNodeLabels: '--bundle-node-label',
+  bundleMaxNodes: '--bundle-max-nodes',
+} as const;
+
 export interface WaitingHub {
   readonly fleet: string;
   /** Path of the request: public, but to be carried to the ceremony unaltered. */
@@ -29,9 +38,8 @@ export interface WaitingHub {
 
 /** Throws `SetupError` as `initHub` does. */
 export async function initWaitingHub(options: InitOptions): Promise<WaitingHub> {
-  for (const name of ['bundlePodSecurity', 'bundleMinHostPort', 'bundleHostPaths'] as const) {
-    if (options[name] === undefined) continue;
-    const flag = `--${name.replace(/s$/, '').replace(/[A-Z]/g, c => `-${c.toLowerCase()}`)}`;
+  for (const [name, flag] of Object.entries(GRANT_FLAGS)) {
+    if (options[name as keyof typeof GRANT_FLAGS] === undefined) continue;
     const where = 'what bundles may ask of nodes stands in the plan of the root';
     throw new SetupError('BadSetting', `${flag} has no meaning with --offline-root: ${where}`);
   }

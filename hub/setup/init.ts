@@ -18,7 +18,8 @@ import { formatHubConfig, hubPaths, type HubConfig } from './config.js';
 import { hostAddresses, type HostAddresses } from './host-addresses.js';
 import { writeCertificates } from './init-certificates.js';
 import { initPlan, type InitPlan, type InitSettings } from './init-plan.js';
-import { generatePrivateKey, privatePem } from './keys.js';
+import { generatePrivateKey, writePrivateKey } from './keys.js';
+import { makeKeyLock, type KeyLock } from './key-lock.js';
 import { createAuthority, pinOf, type RandomBytes } from './pki.js';
 import { makePrivateDirectory, syncDirectory, writePrivateFile } from './private-files.js';
 import { SetupError } from './setup-error.js';
@@ -33,6 +34,8 @@ export interface InitOptions extends InitSettings {
   readonly dataDir: string;
   /** Found on the machine if absent. */
   readonly host?: HostAddresses;
+  /** What the keys are encrypted for; plain if absent. */
+  readonly lock?: KeyLock | undefined;
   readonly clock: Clock;
   readonly random: RandomBytes;
 }
@@ -58,7 +61,7 @@ export async function initHub(options: InitOptions): Promise<InitResult> {
   const own = await makeOwn(options, plan);
   const keys = { root: generatePrivateKey('ed25519'), release: generatePrivateKey('ed25519') };
   for (const name of ['root', 'release'] as const) {
-    writePrivateFile(paths.keys[name], privatePem(keys[name]));
+    writePrivateKey(paths.keys[name], keys[name]);
   }
   const root = firstRoot({
     fleet: own.fleet,
@@ -88,6 +91,7 @@ export async function makeOwn(options: InitOptions, plan: InitPlan) {
   const paths = hubPaths(options.dataDir);
   claimDirectory(options.dataDir);
   for (const directory of Object.values(paths.directories)) makePrivateDirectory(directory);
+  if (options.lock) await makeKeyLock(options.dataDir, options.lock);
   const keys = {
     hub: generatePrivateKey('ed25519'),
     sealing: generatePrivateKey('x25519'),
@@ -96,7 +100,7 @@ export async function makeOwn(options: InitOptions, plan: InitPlan) {
     mqtt: generatePrivateKey('p256'),
   };
   for (const name of Object.keys(keys) as (keyof typeof keys)[]) {
-    writePrivateFile(paths.keys[name], privatePem(keys[name]));
+    writePrivateKey(paths.keys[name], keys[name]);
   }
   const { random } = options;
   const fleet = Buffer.from(random(16)).toString('hex');

@@ -3,7 +3,8 @@
  * file only as `KeyObject`s and as the PEM that their own file holds.
  */
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { readPrivateFile } from './private-files.js';
+import { resolve, sep } from 'node:path';
+import { readPrivateFile, writePrivateFile } from './private-files.js';
 import { SetupError } from './setup-error.js';
 
 /**
@@ -32,13 +33,47 @@ export function isOfType(key: KeyObject, type: KeyType): boolean {
   return key.asymmetricKeyType === 'ec' && key.asymmetricKeyDetails?.namedCurve === 'prime256v1';
 }
 
-/** Null if there is no such file. Throws `SetupError`: Mode, Corrupt. */
+/** What opens the encrypted keys below a data directory, once somebody has given its passphrase. */
+const secrets = new Map<string, string>();
+
+/** From now on this program reads and writes the keys of that directory encrypted (`key-lock.ts`); null: plain again. */
+export function useKeySecret(dataDir: string, secret: string | null): void {
+  if (secret === null) secrets.delete(resolve(dataDir));
+  else secrets.set(resolve(dataDir), secret);
+}
+
+function secretFor(path: string): string | null {
+  const all = [...secrets].filter(([dataDir]) => resolve(path).startsWith(dataDir + sep));
+  return all[0]?.[1] ?? null;
+}
+
+/** PKCS#8 (RFC 5958), encrypted (RFC 8018) where the directory's keys are; mode 0600, in one step. */
+export function writePrivateKey(path: string, key: KeyObject): void {
+  const passphrase = secretFor(path);
+  if (passphrase === null) return writePrivateFile(path, privatePem(key));
+  const cipher = 'aes-256-cbc';
+  const pem = key.export({ type: 'pkcs8', format: 'pem', cipher, passphrase });
+  writePrivateFile(path, pem.toString());
+}
+
+export function isEncryptedPem(pem: string): boolean {
+  return pem.startsWith('-----BEGIN ENCRYPTED PRIVATE KEY-----');
+}
+
+/** Null if there is no such file. Throws `SetupError`: Mode, Corrupt, Locked. */
 export function readPrivateKey(path: string, type: KeyType): KeyObject | null {
   const pem = readPrivateFile(path);
   if (pem === null) return null;
+  const passphrase = secretFor(path);
+  if (isEncryptedPem(pem) && passphrase === null) {
+    throw new SetupError(
+      'Locked',
+      `${path} is encrypted: give --passphrase-file FILE, or --key-file FILE if it was locked with one`,
+    );
+  }
   let key: KeyObject;
   try {
-    key = createPrivateKey(pem);
+    key = createPrivateKey(passphrase === null ? pem : { key: pem, format: 'pem', passphrase });
   } catch {
     throw new SetupError('Corrupt', `${path}: not a private key in PEM; restore it from a backup`);
   }

@@ -164,6 +164,11 @@ function readPair(keyPath: string, certificatePath: string): TlsPair {
   return { key: privatePem(key), certificate };
 }
 
+/** The newest root of a data directory. Throws `SetupError`: Missing, Corrupt. */
+export function newestRootOf(dataDir: string): TrustedRoot {
+  return readRoot(hubPaths(dataDir).root);
+}
+
 function readRoot(path: string): TrustedRoot {
   const text = readFileIfAny(path);
   if (text === null) throw missing(path);

@@ -21,7 +21,7 @@ import { hubPaths } from './config.js';
 import { dropKeys, heldKeys, makeHeldKey } from './held-keys.js';
 import { requestText } from './init-offline.js';
 import { writeCertificates } from './init-certificates.js';
-import { generatePrivateKey, privatePem } from './keys.js';
+import { generatePrivateKey, writePrivateKey } from './keys.js';
 import { loadHub } from './load.js';
 import { createAuthority, pinOf, type RandomBytes } from './pki.js';
 import {
@@ -66,15 +66,15 @@ export async function beginRecovery(options: {
   for (const path of [paths.recovery, ...Object.values(made.directories)])
     makePrivateDirectory(path);
   const key = makeHeldKey(paths.recovery, 'hub');
-  writePrivateFile(made.keys.sealing, privatePem(generatePrivateKey('x25519')));
+  writePrivateKey(made.keys.sealing, generatePrivateKey('x25519'));
   let pins: readonly string[] = document.tls;
   if (!options.keepAuthority) {
     const authorityKey = generatePrivateKey('p256');
     const authority = await createAuthority(authorityKey, { fleet: document.fleet, random });
     const [server, mqtt] = [generatePrivateKey('p256'), generatePrivateKey('p256')];
-    writePrivateFile(made.keys.authority, privatePem(authorityKey));
-    writePrivateFile(made.keys.server, privatePem(server));
-    writePrivateFile(made.keys.mqtt, privatePem(mqtt));
+    writePrivateKey(made.keys.authority, authorityKey);
+    writePrivateKey(made.keys.server, server);
+    writePrivateKey(made.keys.mqtt, mqtt);
     const { config } = hub;
     const serverNames = namesOf(hub.server.certificate);
     const plan = { config, serverNames, grant: DEFAULT_GRANT };

@@ -14,6 +14,13 @@ export type SetupErrorCode =
   | 'Mode'
   | 'Corrupt'
   | 'BadSetting'
+  /** A file that is no backup of a hub, or a damaged one. */
+  | 'BadBackup'
+  | 'WrongPassphrase'
+  /** Encrypted keys, and nobody gave what opens them. */
+  | 'Locked'
+  /** Nothing is ever overwritten. */
+  | 'Exists'
   | 'Unsupported';
 
 export class SetupError extends Error {

@@ -5,7 +5,7 @@
  * a message.
  */
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, lstatSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { armor, Decrypter, Encrypter } from 'age-encryption';
 import ssh2 from 'ssh2';
@@ -35,6 +35,18 @@ export async function encodeKey(key: KeyObject, passphrase: string | null): Prom
   return armor.encode(await encrypter.encrypt(pem));
 }
 
+/** Throws `CliError` if a key, or one half of it, is there: asked before a person types a passphrase for nothing. */
+export function refuseExisting(path: string): void {
+  for (const half of [path, `${path}.pub`]) {
+    if (lstatSync(half, { throwIfNoEntry: false })) throw exists(half);
+  }
+}
+
+function exists(path: string): CliError {
+  const hint = 'choose another name; move the file away only if nothing trusts that key';
+  return new CliError('refused', `${path} exists and is never overwritten`, hint);
+}
+
 /**
  * Writes `path` (0600) and `path.pub` (0644, one line as OpenSSH writes it). Never overwrites: throws `CliError` if one
  * of them is there, and leaves neither behind when writing fails.
@@ -62,9 +74,7 @@ function createFile(path: string, content: string, mode: number): void {
     descriptor = openSync(path, 'wx', mode);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'EEXIST') throw cannot('write', path, error);
-    const hint = 'choose another name; move the file away only if nothing trusts that key';
-    throw new CliError('refused', `${path} exists and is never overwritten`, hint);
+    throw code === 'EEXIST' ? exists(path) : cannot('write', path, error);
   }
   try {
     const bytes = Buffer.from(content);
@@ -125,6 +135,10 @@ async function openAge(text: string, path: string, ask: AskPassphrase): Promise<
     file = armor.decode(text);
   } catch {
     throw new CliError('refused', `${path}: a damaged age file; restore it from a backup`);
+  }
+  if (!/^-> scrypt /m.test(Buffer.from(file.subarray(0, 4096)).toString('latin1'))) {
+    const hint = 'decrypt it with `age -d -i IDENTITY`, and encrypt it with `age -p -a`';
+    throw new CliError('refused', `${path}: encrypted to a key, not with a passphrase`, hint);
   }
   const decrypter = new Decrypter();
   decrypter.addPassphrase(await ask(path));

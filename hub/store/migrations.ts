@@ -122,6 +122,36 @@ CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit
 BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
 `,
   },
+  {
+    version: 2,
+    sql: `
+CREATE TABLE recovery (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  restored_at TEXT NOT NULL,
+  backup_at TEXT NOT NULL,
+  epoch INTEGER NOT NULL,
+  learning INTEGER NOT NULL CHECK (learning IN (0, 1))
+) STRICT;
+
+CREATE TABLE unheard (
+  node TEXT NOT NULL PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE highest_revisions (
+  namespace TEXT NOT NULL,
+  bundle TEXT NOT NULL,
+  revision INTEGER NOT NULL,
+  PRIMARY KEY (namespace, bundle)
+) STRICT, WITHOUT ROWID;
+`,
+  },
+  {
+    version: 3,
+    sql: `
+ALTER TABLE identities ADD COLUMN labels TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE identities ADD COLUMN suspected_at TEXT;
+`,
+  },
 ];
 
 /** The schema that this program writes. */

@@ -163,7 +163,8 @@ function configure(db: Database.Database): void {
   db.pragma(`journal_size_limit = ${64 * 1024 * 1024}`);
 }
 
-function checkPages(db: Database.Database, path: string): void {
+/** Throws `StoreError` (Corrupt). */
+export function checkPages(db: Database.Database, path: string): void {
   const finding = db.pragma('quick_check(1)', { simple: true }) as string;
   if (finding !== 'ok') throw corrupt(path, finding);
 }

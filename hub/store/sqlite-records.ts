@@ -4,6 +4,7 @@
  * decision but those that the mutations name.
  */
 import type { Database } from 'better-sqlite3';
+import { canonicalJson } from '../../protocol/canonical.js';
 import {
   type AssignmentRecord,
   type BlobRecord,
@@ -15,9 +16,10 @@ import {
   type RootRecord,
   StoreError,
 } from './store.js';
+import type { RecoveryMutation } from './recovery-records.js';
 import type { Write } from './write.js';
 
-export type RecordMutation = Exclude<Mutation, { type: 'put' | 'delete' }>;
+export type RecordMutation = Exclude<Mutation, { type: 'put' | 'delete' } | RecoveryMutation>;
 
 /** As SQLite gives it back: booleans are 0 and 1. */
 type ReporterRow = Omit<ReporterRecord, 'current' | 'online'> & {
@@ -25,10 +27,14 @@ type ReporterRow = Omit<ReporterRecord, 'current' | 'online'> & {
   readonly online: number;
 };
 
+/** Labels as canonical JSON. */
+type IdentityRow = Omit<IdentityRecord, 'labels'> & { readonly labels: string };
+
 const REVISION = `SELECT namespace, bundle, revision, digest, size, envelope,
   created_by AS createdBy, created_at AS createdAt FROM revisions`;
 const IDENTITY = `SELECT node, identity_key AS identityKey, tls_key AS tlsKey,
-  sealing_key AS sealingKey, certificate, state, joined_at AS joinedAt, token FROM identities`;
+  sealing_key AS sealingKey, certificate, state, joined_at AS joinedAt, token, labels,
+  suspected_at AS suspectedAt FROM identities`;
 const REPORTER = `SELECT node, journal, current, boot, counter, presence_boot AS presenceBoot,
   presence_n AS presenceN, online, through FROM reporters`;
 
@@ -51,8 +57,8 @@ function prepareReads(db: Database) {
     rootByDigest: db.prepare<[string], RootRecord>(
       'SELECT * FROM roots WHERE digest = ? ORDER BY version LIMIT 1',
     ),
-    identity: db.prepare<[string], IdentityRecord>(`${IDENTITY} WHERE node = ?`),
-    identities: db.prepare<[], IdentityRecord>(`${IDENTITY} ORDER BY node`),
+    identity: db.prepare<[string], IdentityRow>(`${IDENTITY} WHERE node = ?`),
+    identities: db.prepare<[], IdentityRow>(`${IDENTITY} ORDER BY node`),
     reporter: db.prepare<[string, string], ReporterRow>(
       `${REPORTER} WHERE node = ? AND journal = ?`,
     ),
@@ -87,7 +93,7 @@ function prepareWrites(db: Database) {
     root: db.prepare('INSERT INTO roots VALUES (@version, @digest, @envelope)'),
     identity: db.prepare(
       `INSERT OR REPLACE INTO identities VALUES (@node, @identityKey, @tlsKey, @sealingKey,
-        @certificate, @state, @joinedAt, @token)`,
+        @certificate, @state, @joinedAt, @token, @labels, @suspectedAt)`,
     ),
     dropIdentity: db.prepare<[string]>('DELETE FROM identities WHERE node = ?'),
     reporter: db.prepare(
@@ -197,13 +203,17 @@ export class RecordTables {
     return !old;
   }
 
-  #identify(record: IdentityRecord, expect: 'absent' | 'any'): boolean {
+  #identify(record: IdentityRecord, expect: 'absent' | 'any' | IdentityRecord): boolean {
     const old = this.#read.identity.get(record.node);
     if (old && expect === 'absent') {
       throw new StoreError('AlreadyExists', `a node named ${record.node} has joined already`);
     }
-    if (old && sameFields(old, record)) return false;
-    this.#write.identity.run(record);
+    if (typeof expect === 'object' && !(old && sameFields(old, identityRow(expect)))) {
+      throw new StoreError('Conflict', `the identity of node ${record.node} changed meanwhile`);
+    }
+    const row = identityRow(record);
+    if (old && sameFields(old, row)) return false;
+    this.#write.identity.run(row);
     return true;
   }
 
@@ -258,11 +268,12 @@ export class RecordTables {
   }
 
   identity(node: string): IdentityRecord | null {
-    return this.#read.identity.get(node) ?? null;
+    const row = this.#read.identity.get(node);
+    return row ? identityOf(row) : null;
   }
 
   identities(): readonly IdentityRecord[] {
-    return this.#read.identities.all();
+    return this.#read.identities.all().map(identityOf);
   }
 
   reporters(node: string): readonly ReporterRecord[] {
@@ -279,6 +290,14 @@ export class RecordTables {
     const row = this.#read.publication.get(topic);
     return row ? withPlainPayload(row) : null;
   }
+}
+
+function identityRow(record: IdentityRecord): IdentityRow {
+  return { ...record, labels: canonicalJson(record.labels) };
+}
+
+function identityOf(row: IdentityRow): IdentityRecord {
+  return { ...row, labels: JSON.parse(row.labels) as IdentityRecord['labels'] };
 }
 
 /** The driver gives Buffers; callers were promised no more than bytes. */

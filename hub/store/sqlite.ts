@@ -8,8 +8,10 @@ import type { Clock } from '../../protocol/ports.js';
 import { GroupCommit } from './group-commit.js';
 import { History } from './history.js';
 import { asStoreError, openStoreFile, type StoreFile } from './sqlite-file.js';
+import { isRecoveryMutation } from './recovery-records.js';
 import { ObjectTable, type ObjectRow, toObject } from './sqlite-objects.js';
 import { RecordTables } from './sqlite-records.js';
+import { RecoveryTables } from './sqlite-recovery.js';
 import {
   type Actor,
   type Committed,
@@ -47,6 +49,7 @@ class SqliteStore implements Store {
   readonly #file: StoreFile;
   readonly #objects: ObjectTable;
   readonly #records: RecordTables;
+  readonly #recovery: RecoveryTables;
   readonly #commits: GroupCommit;
   readonly #history: History;
   readonly #listeners = new Set<(touched: ReadonlySet<Touched>) => void>();
@@ -57,6 +60,7 @@ class SqliteStore implements Store {
     this.#file = file;
     this.#objects = new ObjectTable(db);
     this.#records = new RecordTables(db);
+    this.#recovery = new RecoveryTables(db);
     this.#commits = new GroupCommit({ db, clock, committed: writes => this.#committed(writes) });
     this.#history = new History(this.#commits.counters.resourceVersion);
   }
@@ -94,7 +98,11 @@ class SqliteStore implements Store {
       for (const mutation of mutations) {
         if (mutation.type === 'put') rows.push(this.#objects.put(write, mutation));
         else if (mutation.type === 'delete') this.#objects.delete(write, mutation);
-        else this.#records.apply(write, mutation);
+        else if (isRecoveryMutation(mutation)) this.#recovery.apply(write, mutation);
+        else {
+          if (mutation.type === 'dropIdentity') this.#recovery.forget(write, mutation.node);
+          this.#records.apply(write, mutation);
+        }
       }
       return committed(String(write.counters.resourceVersion), rows);
     });
@@ -154,6 +162,18 @@ class SqliteStore implements Store {
 
   async lastPublication() {
     return this.#read(() => this.#commits.counters.publication);
+  }
+
+  async recovery() {
+    return this.#read(() => this.#recovery.recovery());
+  }
+
+  async unheard() {
+    return this.#read(() => this.#recovery.unheard());
+  }
+
+  async highestRevision(namespace: string, bundle: string) {
+    return this.#read(() => this.#recovery.highestRevision(namespace, bundle));
   }
 
   async audit(after: number, limit: number) {

@@ -4,7 +4,18 @@
  * Implementations (SQLite now) pass `test/contracts/store.contract.ts`; no decision is taken here.
  */
 
-export type ObjectKind = 'Node' | 'Pod' | 'Event' | 'Bundle' | 'Token';
+import type { RecoveryMutation, RecoveryRecord } from './recovery-records.js';
+
+export type ObjectKind =
+  | 'Node'
+  | 'Pod'
+  | 'Event'
+  | 'Bundle'
+  | 'Token'
+  | 'Secret'
+  /** Not served: one for each Secret and node, and the highest version of each Secret that ever was. */
+  | 'SealedSecret'
+  | 'SecretVersion';
 
 export interface ObjectMeta {
   /** Empty for kinds without a namespace (Node, Token). */
@@ -94,10 +105,7 @@ export interface RootRecord {
   readonly envelope: Uint8Array;
 }
 
-/**
- * What a node proved at enrolment. `state` other than `active` is used by later roads (approval,
- * revocation).
- */
+/** What a node proved at enrolment, and how it stands with the fleet. */
 export interface IdentityRecord {
   readonly node: string;
   /** Raw Ed25519, hex. */
@@ -106,12 +114,17 @@ export interface IdentityRecord {
   readonly tlsKey: string;
   /** Raw X25519, hex. */
   readonly sealingKey: string;
-  /** PEM. */
+  /** PEM; empty before the first. */
   readonly certificate: string;
+  /** `pending`: waits for a person. Whatever is not `active` gets, says and is assigned nothing. */
   readonly state: 'pending' | 'active' | 'revoked';
   readonly joinedAt: string;
   /** Id of the token that it came with. */
   readonly token: string;
+  /** Of the enrolment: fixed, whatever the Node is labelled later. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** RFC 3339: two devices seem to use this identity; its assignment does not change. Null: no. */
+  readonly suspectedAt: string | null;
 }
 
 /** How far a node's reports are recorded; one per node and journal. */
@@ -193,17 +206,21 @@ export type Mutation =
   | { readonly type: 'dropAssignment'; readonly node: string }
   /** As a revision: Conflict for a second digest under one version. */
   | { readonly type: 'root'; readonly record: RootRecord }
-  /** `expect: 'absent'` refuses a name that is taken. */
+  /**
+   * `expect: 'absent'` refuses a name that is taken (AlreadyExists), a record what is not that one
+   * any more (Conflict).
+   */
   | {
       readonly type: 'identity';
       readonly record: IdentityRecord;
-      readonly expect: 'absent' | 'any';
+      readonly expect: 'absent' | 'any' | IdentityRecord;
     }
   | { readonly type: 'dropIdentity'; readonly node: string }
   | { readonly type: 'reporter'; readonly record: ReporterRecord }
   | { readonly type: 'dropReporters'; readonly node: string }
   /** Keeps the topic's number if it holds these bytes already. */
-  | { readonly type: 'publish'; readonly topic: string; readonly payload: Uint8Array | null };
+  | { readonly type: 'publish'; readonly topic: string; readonly payload: Uint8Array | null }
+  | RecoveryMutation;
 
 /**
  * What a commit changed: for `put` and `delete` the kind of object, else the type of the mutation.
@@ -304,6 +321,12 @@ export interface Store {
   publication(topic: string): Promise<Publication | null>;
   /** Highest number given out. */
   lastPublication(): Promise<number>;
+  /** Null for a store that was never restored. */
+  recovery(): Promise<RecoveryRecord | null>;
+  /** Nodes that the restored hub has not heard, by name: nothing is sent to them. */
+  unheard(): Promise<readonly string[]>;
+  /** Of a bundle's revisions that are known to exist somewhere, recorded here or not; 0 for none. */
+  highestRevision(namespace: string, bundle: string): Promise<number>;
   /** Lines with a number above `after`, ascending, at most `limit`. */
   audit(after: number, limit: number): Promise<readonly AuditRecord[]>;
 

@@ -3,7 +3,15 @@
  *
  * The JSDoc tags are rules: the build turns each exported `…Document` into a validator that refuses unknown fields.
  */
-import type { Counter, Digest, FleetId, Label, PublicKeyHex, RandomId } from './values.js';
+import type {
+  Counter,
+  Digest,
+  FleetId,
+  Label,
+  PublicKeyHex,
+  RandomId,
+  Timestamp,
+} from './values.js';
 
 /** Presence of the hub: retained, and its will. A hint; nothing is decided on it alone. */
 export interface HubDocument {
@@ -33,6 +41,33 @@ export interface AnswerDocument {
   published: Digest[];
   /** @maxItems 256 */
   absent: Digest[];
+}
+
+/** Answer to a request for the time; good for that nonce alone, and for a minute after it was asked. */
+export interface TimeDocument {
+  fleet: FleetId;
+  node: Label;
+  nonce: RandomId;
+  time: Timestamp;
+}
+
+/**
+ * A question to one node, answered under `reply/<request>`. `session` is that of the node's last presence and `n` grows in
+ * it, so that none can be replayed; `request` is random, so that the answer is proof of being said now.
+ */
+export interface CommandDocument {
+  fleet: FleetId;
+  node: Label;
+  epoch: Counter;
+  session: RandomId;
+  n: Counter;
+  request: RandomId;
+  /** `standing`: how far the node is; the others: bytes that it keeps, for a hub that lost them. */
+  want: 'standing' | 'bundle' | 'blob' | 'root';
+  /** Of the bundle document or the blob; null for the others. */
+  digest: Digest | null;
+  /** 0 unless a root is wanted. */
+  rootVersion: Counter;
 }
 
 /** What of a node's reports lies safe in the hub's store. */

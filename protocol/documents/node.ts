@@ -16,7 +16,7 @@ export interface NodeStamp {
 }
 
 export interface PresenceDocument extends NodeStamp {
-  /** Counts connections of this boot. */
+  /** Orders the connections of this boot; no two have the same. */
   n: Counter;
   session: RandomId;
   online: boolean;
@@ -25,11 +25,57 @@ export interface PresenceDocument extends NodeStamp {
 export interface RequestDocument extends NodeStamp {
   counter: Counter;
   nonce: RandomId;
-  /** `blobs`: publish these again; `root`: publish this version; `assignment`: a fresh one that carries the nonce. */
-  want: 'blobs' | 'root' | 'assignment';
+  /**
+   * `blobs`: publish these again; `root`: publish this version; `assignment`: a fresh one that carries the nonce; `time`:
+   * the hub's time with the nonce.
+   */
+  want: 'blobs' | 'root' | 'assignment' | 'time';
   /** @maxItems 256 */
   digests: Digest[];
   rootVersion: Counter;
+}
+
+/** One piece of what a command asked for. Its bytes: a bundle's or root's envelope, a blob, a standing as canonical JSON. */
+export interface ReplyDocument extends NodeStamp {
+  counter: Counter;
+  request: RandomId;
+  /** Of the piece, from 0. */
+  n: Counter;
+  last: boolean;
+  /** False: the node does not have it; `data` is empty then. */
+  found: boolean;
+  /**
+   * Base64, at most 54 KiB of bytes.
+   * @maxLength 73728
+   */
+  data: string;
+}
+
+/** A bundle's revision, wherever it may be kept. */
+export interface KnownRevision {
+  namespace: Label;
+  name: Label;
+  revision: Counter;
+  digest: Digest;
+}
+
+/** How far a node is: what a hub that was restored must not fall short of. */
+export interface StandingDocument {
+  /** Of the root in force. */
+  epoch: Counter;
+  rootVersion: Counter;
+  /** Of the accepted assignment in that epoch; 0 before the first. */
+  generation: Counter;
+  /**
+   * Envelope of the accepted assignment.
+   * @maxLength 163840
+   */
+  assignment: string | null;
+  /**
+   * The highest revision of each bundle that was ever verified here.
+   * @maxItems 1024
+   */
+  revisions: KnownRevision[];
 }
 
 export interface Condition {
@@ -87,7 +133,15 @@ export interface StatusDocument extends NodeStamp {
   /** Of the accepted assignment; 0 before the first. */
   generation: Counter;
   rootVersion: Counter;
+  /**
+   * `synced`: the hub told the time, or the kernel's clock is disciplined; `floor`: nothing but the time floor is proven;
+   * `suspect`: the clock is past the end of the root in force and nothing proves it.
+   */
   clock: 'synced' | 'floor' | 'suspect';
+  /**
+   * Milliseconds to add to the node's own clock; times in its documents have it added already. Null: nobody told.
+   */
+  clockOffset: number | null;
   /** Of the root in force: the hub holds every key. */
   development: boolean;
   lastRefusal: null | {
@@ -100,6 +154,11 @@ export interface StatusDocument extends NodeStamp {
      * @maxLength 256
      */
     topic: string;
+    /**
+     * A sentence of the agent's own: what was wrong. Nothing of what was refused but numbers and digests.
+     * @maxLength 512
+     */
+    detail: string;
     at: Timestamp;
   };
   /** Hash of the newest row of the journal's history. */

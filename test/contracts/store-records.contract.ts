@@ -40,6 +40,8 @@ function identity(node: string, certificate = 'PEM'): IdentityRecord {
     state: 'active',
     joinedAt: '2026-01-02T03:04:05Z',
     token: 't1',
+    labels: { site: 'harbour' },
+    suspectedAt: null,
   };
 }
 
@@ -74,6 +76,7 @@ export function recordContract(sentence: Sentence): void {
   aboutNodes(sentence);
   aboutPublications(sentence);
   aboutListeners(sentence);
+  aboutRecovery(sentence);
 }
 
 function aboutRevisions(sentence: Sentence): void {
@@ -297,6 +300,38 @@ function aboutListeners(sentence: Sentence): void {
     await commit(store, put(draft('Token', 't')));
     await until(() => heard.length > 0);
     assert.deepEqual(heard, ['Token']);
+  });
+}
+
+function aboutRecovery(sentence: Sentence): void {
+  const record = {
+    restoredAt: '2026-01-02T03:04:05Z',
+    backupAt: '2026-01-01T00:00:00Z',
+    epoch: 1,
+    learning: true,
+  };
+  sentence('a store that was never restored says so; a later restore replaces it', async given => {
+    const { store } = given;
+    assert.equal(await store.recovery(), null);
+    await commit(store, { type: 'recovery', record });
+    await commit(store, { type: 'recovery', record: { ...record, learning: false } });
+    assert.deepEqual(await store.recovery(), { ...record, learning: false });
+  });
+  sentence('nodes are unheard until they are heard, or leave the fleet', async ({ store }) => {
+    for (const node of ['b', 'a', 'c', 'a']) await commit(store, { type: 'unheard', node });
+    assert.deepEqual(await store.unheard(), ['a', 'b', 'c']);
+    await commit(store, { type: 'heard', node: 'b' }, { type: 'dropIdentity', node: 'c' });
+    await commit(store, { type: 'heard', node: 'b' });
+    assert.deepEqual(await store.unheard(), ['a']);
+  });
+  sentence('the highest revision only rises', async ({ store }) => {
+    const raise = (revision: number): Mutation => {
+      return { type: 'highestRevision', namespace: 'default', bundle: 'web', revision };
+    };
+    assert.equal(await store.highestRevision('default', 'web'), 0);
+    for (const revision of [3, 7, 5]) await commit(store, raise(revision));
+    assert.equal(await store.highestRevision('default', 'web'), 7);
+    assert.equal(await store.highestRevision('other', 'web'), 0);
   });
 }
 

@@ -1,6 +1,6 @@
 /**
  * ConfigMaps in bundles on real parts: applied beside the pods, written on the node, mounted, followed without a restart,
- * taken away with the bundle. A Secret stays out of bundles and serves from the node's own directory.
+ * taken away with the bundle. A Secret in the node's own directory serves the pods of bundles.
  */
 import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
@@ -107,20 +107,6 @@ describe('ConfigMaps in bundles', { skip: noEngine() }, () => {
     mkdirSync(manifests(), { mode: 0o755 });
     await eventually('both files are back', () => owned().length === 2);
     assert.equal(container(), before);
-  });
-
-  test('a Secret is refused in a bundle with the way that there is today', async () => {
-    const file = play.write(
-      'secret/all.yaml',
-      `${POD}\n---\n{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"a": "hunter3"}}`,
-    );
-    const { code, stderr } = await play.flotilla('apply', '-f', file, '--all-nodes');
-    assert.equal(code, 2);
-    assert.match(
-      stderr,
-      /all\.yaml:\d+:\d+: Secret is refused: sealed delivery .* does not exist yet/,
-    );
-    assert.doesNotMatch(stderr, /hunter3/);
   });
 
   test('what a Secret holds is in no log, no journal and no answer of node or hub', async () => {

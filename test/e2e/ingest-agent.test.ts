@@ -16,6 +16,7 @@ import type { AckDocument } from '../../protocol/documents/hub.js';
 import { seal } from '../../protocol/envelope.js';
 import { topicsOf } from '../../protocol/topics.js';
 import { FLEET, HUB, NODE, NODE_NAME, trustedRoot } from '../support/fleet.js';
+import { testTime } from '../support/test-time.js';
 import { IngestWorld } from '../support/ingest-world.js';
 
 const topics = topicsOf(FLEET);
@@ -41,9 +42,11 @@ class Agent {
     const randomId = () => String(++ids).padStart(32, '0');
     this.journal = openJournal({ dataDir, clock: hub.clock, randomId });
     const quiet = () => undefined;
+    const identity = { fleet: FLEET, node: NODE_NAME, signer: NODE };
     this.report = startReport({
-      identity: { fleet: FLEET, node: NODE_NAME, signer: NODE },
+      identity,
       journal: this.journal,
+      time: testTime({ identity, journal: this.journal, clock: hub.clock }),
       link: {
         connected: () => true,
         publish: async (topic, payload) => {
@@ -53,7 +56,7 @@ class Agent {
           return true;
         },
       },
-      intake: () => ({ root: trustedRoot(), clock: 'synced', lastRefusal: null, conditions: [] }),
+      intake: () => ({ root: trustedRoot(), lastRefusal: null, conditions: [] }),
       nodeInfo: readNodeInfo,
       agentVersion: '0.1.0',
       containerRuntimeVersion: () => 'docker://28.2.2',

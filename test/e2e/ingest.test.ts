@@ -212,6 +212,7 @@ describe('nodes and people', () => {
         record: {
           ...{ node: 'edge1', identityKey: signer('the new device').publicKey, tlsKey: '' },
           ...{ sealingKey: '', certificate: '', state: 'active', joinedAt: '', token: 'test' },
+          ...{ labels: {}, suspectedAt: null },
         },
       },
     ]);

@@ -200,7 +200,7 @@ describe('roots on a running fleet', { skip: noEngine() }, () => {
     await eventually('the pod goes', () => container('edge-1') === '');
     await play.kill('hub', 'SIGKILL');
     const recover = ['hub', 'recover', '--data-dir', play.path('hub')];
-    const begun = await play.ok(...recover, '--keep-authority');
+    const begun = await play.ok(...recover);
     assert.match(begun, /root edit --from root-6\.json --request root-request\.json --raise-epoch/);
     const request = play.path('hub/root-request.json');
     await edit(6, '--request', request);

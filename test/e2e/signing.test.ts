@@ -12,7 +12,6 @@ import { readSigner, signPayload } from '../../hub/signing/signer.js';
 import { canonicalJson, sha256Hex } from '../../protocol/canonical.js';
 import { docker, ensureTestImage, noEngine, TEST_IMAGE } from '../support/docker.js';
 import { freePort, Playground } from '../support/programs.js';
-import { releaseKeysElsewhere } from '../support/release-keys.js';
 import { onTerminal } from '../support/terminal.js';
 
 const NODE = 'edge-1';
@@ -29,10 +28,6 @@ describe('signing without the hub', { skip: noEngine() }, () => {
   const play = new Playground();
   const root = play.path('root.json');
   let agentPid = 0;
-  const publicKey = async (spec: string) => {
-    const shown = await play.ok('key', 'show', spec);
-    return /^public key +([0-9a-f]{64})$/m.exec(shown)?.[1] ?? '';
-  };
   const carry = (file: string, from: string, to: string) =>
     copyFileSync(play.path(from, file), play.path(to, file));
   const refused = async (pattern: RegExp, ...args: string[]) => {
@@ -67,14 +62,30 @@ describe('signing without the hub', { skip: noEngine() }, () => {
 
     const [api, mqtt] = [await freePort(), await freePort()];
     const listen = ['--listen', `127.0.0.1:${api}`, '--mqtt-listen', `127.0.0.1:${mqtt}`];
-    await play.ok('hub', 'init', '--data-dir', play.path('hub'), ...listen);
-    const keys = [
-      await publicKey(play.path('anna/release.key.pub')),
-      await publicKey('ssh-agent:ben@desk'),
-      await publicKey(play.path('carl/release.key')),
-    ];
-    await releaseKeysElsewhere(play.path('hub'), keys, 2);
-    copyFileSync(play.path('hub/root.json'), root);
+    const init = ['hub', 'init', '--data-dir', play.path('hub')];
+    await play.ok(...init, ...listen, '--offline-root');
+    execFileSync('ssh-keygen', [
+      ...['-q', '-t', 'ed25519', '-N', '', '-f', play.path('anna/root.key')],
+    ]);
+    const plan = {
+      root: { threshold: 1, keys: ['anna/root.key.pub'] },
+      release: [
+        {
+          ...{ bundles: ['*/*'], threshold: 2 },
+          keys: ['anna/release.key.pub', 'ssh-agent:ben@desk', 'carl/release.key'],
+        },
+      ],
+    };
+    const request = ['--request', play.path('hub/root-request.json'), '--out', root];
+    await play.ok(
+      'root',
+      'create',
+      '--plan',
+      play.write('plan.yaml', JSON.stringify(plan)),
+      ...request,
+    );
+    await play.ok('root', 'sign', root, '--key', play.path('anna/root.key'), '--yes');
+    await play.ok(...init, '--root', root);
     play.startHub();
     await play.hubAnswers();
     await play.join(NODE);
@@ -133,7 +144,7 @@ describe('signing without the hub', { skip: noEngine() }, () => {
     ]);
     const foreign = ['bundle', 'sign', copy, '--yes', '--key', play.path('ben/foreign.key')];
     await refused(
-      /is not among the release keys for default\/web in root 2/,
+      /is not among the release keys for default\/web in root 1/,
       ...foreign,
       '--root',
       root,
@@ -141,8 +152,11 @@ describe('signing without the hub', { skip: noEngine() }, () => {
     await play.ok(...foreign);
     const verified = await play.flotilla('bundle', 'verify', copy, '--root', root);
     assert.equal(verified.code, 1);
-    assert.match(verified.stdout, /signature none [^]*: 1 of 2 sig[^]*verdict +FAIL BadSignature/);
-    await refused(/1 of 2 signatures that root 2 wants/, 'apply', '-f', copy, '--all-nodes');
+    assert.match(
+      verified.stdout,
+      /signature foreign [^]*: 1 of 2 sig[^]*verdict +FAIL BadSignature/,
+    );
+    await refused(/1 of 2 signatures that root 1 wants/, 'apply', '-f', copy, '--all-nodes');
   });
 
   test('two of three are enough: the nodes run it, and applying it again changes nothing', async () => {
@@ -254,6 +268,11 @@ describe('signing without the hub', { skip: noEngine() }, () => {
       [[/Sign .*\? \[y\/N\] $/, 'n']],
     );
     assert.match(refusal, /nothing was signed/);
+    const interrupted = await onTerminal(
+      [...FLOTILLA, 'key', 'generate', play.path('carl/none.key')],
+      [[/Passphrase for .*: $/, '\u0003']],
+    );
+    assert.match(interrupted, /error: given up at a question\r\n$/);
   });
 });
 

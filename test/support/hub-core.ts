@@ -19,7 +19,7 @@ import { nodeWriter } from '../../hub/rollout/remove-node.js';
 import { republisher } from '../../hub/rollout/republish.js';
 import { manifestsOf } from '../../hub/rollout/revision-document.js';
 import { openSqliteStore } from '../../hub/store/sqlite.js';
-import type { Actor, Publication, Store } from '../../hub/store/store.js';
+import type { Actor, IdentityRecord, Publication, Store } from '../../hub/store/store.js';
 import type { Signer } from '../../protocol/keys.js';
 import type { Clock } from '../../protocol/ports.js';
 import { topicsOf } from '../../protocol/topics.js';
@@ -143,19 +143,17 @@ export class HubCore {
       nodeKey,
       nonce: '0'.repeat(32),
       labels,
+      enrolled: labels,
     });
-    const object = joinedNode({ name, labels, token: 'test', now, existing: null });
+    const record: IdentityRecord = {
+      node: name,
+      identityKey: signer.publicKey,
+      ...{ tlsKey: '', sealingKey: '', certificate: '', state: 'active' },
+      ...{ joinedAt: now, token: 'test', labels, suspectedAt: null },
+    };
+    const object = joinedNode({ identity: record, now, existing: null });
     await store.commit({ kind: 'node', name }, [
-      {
-        type: 'identity',
-        expect: 'absent',
-        record: {
-          node: name,
-          identityKey: signer.publicKey,
-          ...{ tlsKey: '', sealingKey: '', certificate: '', state: 'active' },
-          ...{ joinedAt: now, token: 'test' },
-        },
-      },
+      { type: 'identity', expect: 'absent', record },
       { type: 'put', object, expect: 'absent' },
       ...(first?.mutations ?? []),
     ]);

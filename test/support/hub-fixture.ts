@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createEnrolment } from '../../hub/enrolment/enrolment.js';
 import { initHub, type InitResult } from '../../hub/setup/init.js';
-import type { Joining, JoinOptions } from '../../hub/enrolment/join.js';
+import type { Joining } from '../../hub/enrolment/join.js';
+import type { StandingOptions } from '../../hub/enrolment/standing.js';
 import { loadHub, type LoadedHub } from '../../hub/setup/load.js';
 import type { Enrolment } from '../../hub/ports.js';
 import { openSqliteStore } from '../../hub/store/sqlite.js';
@@ -57,7 +58,9 @@ export interface HubFixture {
   readonly clock: MovableClock;
   readonly log: LineLog;
   readonly enrolment: Enrolment;
-  readonly options: JoinOptions;
+  readonly options: StandingOptions;
+  /** Nodes whose connections were cut. */
+  readonly cut: string[];
   close(): Promise<void>;
 }
 
@@ -71,16 +74,18 @@ export async function hubFixture(): Promise<HubFixture> {
   const hub = loadHub(dataDir);
   const store = await openSqliteStore({ path: hub.databasePath, clock });
   const log = new LineLog();
-  const options: JoinOptions = {
+  const cut: string[] = [];
+  const options: StandingOptions = {
     hub,
     store,
     clock,
     random: randomBytes,
     log,
     firstAssignment: joining => emptyAssignment(hub, store, joining),
+    disconnect: node => void cut.push(node),
   };
   return {
-    ...{ directory, dataDir, init, hub, store, clock, log, options },
+    ...{ directory, dataDir, init, hub, store, clock, log, options, cut },
     enrolment: createEnrolment(options),
     close: async () => {
       await store.close();

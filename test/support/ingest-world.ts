@@ -12,8 +12,8 @@ import { startIngest, type Ingest } from '../../hub/ingest/ingest.js';
 import type { NodeMessage } from '../../hub/link/messages.js';
 import type { EventObject, NodeObject, PodObject } from '../../hub/objects.js';
 import { openSqliteStore } from '../../hub/store/sqlite.js';
-import type { Actor, Committed, Mutation, Store } from '../../hub/store/store.js';
-import type { AckDocument, AnswerDocument } from '../../protocol/documents/hub.js';
+import type { Actor, Committed, IdentityRecord, Mutation, Store } from '../../hub/store/store.js';
+import type { AckDocument, AnswerDocument, TimeDocument } from '../../protocol/documents/hub.js';
 import { topicsOf } from '../../protocol/topics.js';
 import { SimulatedClock } from '../sim/clock.js';
 import { FLEET, NOW, trustedRoot } from './fleet.js';
@@ -30,6 +30,7 @@ export class IngestWorld {
   readonly logged: string[] = [];
   readonly acks: AckDocument[] = [];
   readonly answers: AnswerDocument[] = [];
+  readonly times: TimeDocument[] = [];
   /** Asked for with a nonce. */
   readonly fresh: string[] = [];
   /** Commits of nodes that are on disk. */
@@ -72,6 +73,8 @@ export class IngestWorld {
           this.onAck(document);
         },
         answer: (_, document) => void (this.delivers && this.answers.push(document)),
+        time: (_, document) => void (this.delivers && this.times.push(document)),
+        command: () => undefined,
       },
       clock: this.clock,
       log: { info: say, warn: say, error: say },
@@ -132,20 +135,15 @@ export class IngestWorld {
   async join(name: string, labels: Record<string, string> = {}): Promise<SpeakingNode> {
     const node = new SpeakingNode(name, this);
     const now = new Date(this.clock.now()).toISOString();
+    const record: IdentityRecord = {
+      ...{ node: name, identityKey: node.signer.publicKey, tlsKey: '', sealingKey: '' },
+      ...{ certificate: '', state: 'active', joinedAt: now, token: 'test' },
+      ...{ labels, suspectedAt: null },
+    };
+    const object = joinedNode({ identity: record, now, existing: null });
     await this.store.commit({ kind: 'node', name }, [
-      {
-        type: 'identity',
-        expect: 'absent',
-        record: {
-          ...{ node: name, identityKey: node.signer.publicKey, tlsKey: '', sealingKey: '' },
-          ...{ certificate: '', state: 'active', joinedAt: now, token: 'test' },
-        },
-      },
-      {
-        type: 'put',
-        object: joinedNode({ name, labels, token: 'test', now, existing: null }),
-        expect: 'absent',
-      },
+      { type: 'identity', expect: 'absent', record },
+      { type: 'put', object, expect: 'absent' },
     ]);
     return node;
   }

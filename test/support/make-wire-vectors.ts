@@ -41,12 +41,26 @@ const documents: Record<DocumentKind, [object, Signer]> = {
   root: [rootDocument(), ROOT],
   bundle: [bundleDocument(), RELEASE],
   assignment: [assignmentDocument(), HUB],
+  secret: [
+    {
+      fleet: FLEET,
+      node: NODE_NAME,
+      namespace: 'default',
+      bundle: 'shop',
+      name: 'db',
+      version: 2,
+      recipient: digest('1'),
+      sealed: 'AAAA',
+    },
+    HUB,
+  ],
   hub: [{ fleet: FLEET, epoch: 1, session: id('2'), online: true, sealingKey: digest('3') }, HUB],
   mark: [{ fleet: FLEET, store: id('4'), number: 17 }, HUB],
   answer: [
     { fleet: FLEET, node: NODE_NAME, nonce: id('5'), published: [digest('6')], absent: [] },
     HUB,
   ],
+  time: [{ fleet: FLEET, node: NODE_NAME, nonce: id('5'), time: at }, HUB],
   ack: [
     {
       fleet: FLEET,
@@ -59,19 +73,46 @@ const documents: Record<DocumentKind, [object, Signer]> = {
     },
     HUB,
   ],
+  command: [
+    {
+      fleet: FLEET,
+      node: NODE_NAME,
+      epoch: 1,
+      session: id('9'),
+      n: 1,
+      request: id('b'),
+      want: 'bundle',
+      digest: digest('b'),
+      rootVersion: 0,
+    },
+    HUB,
+  ],
   joined: [
     {
       fleet: FLEET,
       node: NODE_NAME,
       nodeKey: idOf(NODE),
       nonce: id('8'),
+      state: 'active',
       certificate: 'PEM',
+      renewAfter: at,
       authorities: 'PEM',
       brokers: ['mqtts://hub:8883'],
       labels: { site: 'harbour' },
       assignment: '{}',
     },
     HUB,
+  ],
+  renew: [
+    { fleet: FLEET, node: NODE_NAME, nonce: id('1'), nodeNonce: id('2'), tlsKey: 'AAAA' },
+    NODE,
+  ],
+  rotate: [
+    {
+      ...{ fleet: FLEET, node: NODE_NAME, nonce: id('1'), nodeNonce: id('2') },
+      ...{ previousKey: NODE.publicKey, identityKey: digest('4'), sealingKey: digest('5') },
+    },
+    NODE,
   ],
   presence: [{ ...stamp, n: 2, session: id('9'), online: true }, NODE],
   request: [
@@ -87,6 +128,7 @@ const documents: Record<DocumentKind, [object, Signer]> = {
       generation: 7,
       rootVersion: 1,
       clock: 'synced',
+      clockOffset: null,
       development: true,
       lastRefusal: null,
       journalHead: digest('c'),
@@ -163,6 +205,10 @@ const documents: Record<DocumentKind, [object, Signer]> = {
         },
       ],
     },
+    NODE,
+  ],
+  reply: [
+    { ...stamp, counter: 9, request: id('b'), n: 0, last: true, found: true, data: 'AAAA' },
     NODE,
   ],
   join: [

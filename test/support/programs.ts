@@ -17,7 +17,7 @@ import { removeOwned } from './docker.js';
 import { eventually } from './wait.js';
 
 const CHECKOUT = join(import.meta.dirname, '../../..');
-const HUB = join(CHECKOUT, 'hub/bin/flotilla.js');
+export const HUB_PROGRAM = join(CHECKOUT, 'hub/bin/flotilla.js');
 const AGENT = join(CHECKOUT, 'agent/bin/flotilla-agent.js');
 
 export interface Run {
@@ -60,15 +60,23 @@ export class Playground {
     return readFileSync(this.path(`${name}.log`), 'utf8');
   }
 
-  start(name: string, command: string, args: readonly string[]): void {
+  start(name: string, command: string, args: readonly string[], env = {}): void {
     const log = openSync(this.path(`${name}.log`), 'a');
-    this.#running.set(name, spawn(command, args, { stdio: ['ignore', log, log] }));
+    const all = { ...process.env, ...env };
+    const child = spawn(command, args, { stdio: ['ignore', log, log], env: all });
+    this.#running.set(name, child);
   }
 
+  /** Of a program that runs. */
   pid(name: string): number {
     const pid = this.#running.get(name)?.pid;
     if (pid === undefined) throw new Error(`${name} does not run`);
     return pid;
+  }
+
+  /** Started, and not ended by this test. */
+  isRunning(name: string): boolean {
+    return this.#running.has(name);
   }
 
   async kill(name: string, signal: NodeJS.Signals): Promise<void> {
@@ -81,7 +89,13 @@ export class Playground {
   }
 
   startHub(): void {
-    this.start('hub', process.execPath, [HUB, 'hub', 'run', '--data-dir', this.path('hub')]);
+    this.start('hub', process.execPath, [
+      HUB_PROGRAM,
+      'hub',
+      'run',
+      '--data-dir',
+      this.path('hub'),
+    ]);
   }
 
   startAgent(name: string, ...options: string[]): void {
@@ -90,8 +104,19 @@ export class Playground {
     this.start(name, process.execPath, [AGENT, 'run', ...all]);
   }
 
+  /** With more in its environment, a faked clock for example. */
+  startAgentIn(env: Readonly<Record<string, string>>, name: string, ...options: string[]): void {
+    this.#agents.add(this.path(name));
+    this.start(
+      name,
+      process.execPath,
+      [AGENT, 'run', '--data-dir', this.path(name), ...options],
+      env,
+    );
+  }
+
   flotilla(...args: string[]): Promise<Run> {
-    return this.#run(HUB, args);
+    return this.#run(HUB_PROGRAM, args);
   }
 
   agent(...args: string[]): Promise<Run> {
@@ -212,7 +237,7 @@ export function writeMosquitto(play: Playground, port: number): string {
       ...['hub', 'root', 'root/+', 'blob/+', 'node/%u/#'].map(
         t => `pattern read flotilla/v1/+/${t}`,
       ),
-      ...['presence', 'request', 'status', 'pod/+', 'event'].map(
+      ...['presence', 'request', 'status', 'pod/+', 'event', 'reply/+'].map(
         t => `pattern write flotilla/v1/+/node/%u/${t}`,
       ),
     ].join('\n'),

@@ -101,6 +101,7 @@ export class ScriptedNode {
       generation: 1,
       rootVersion: 1,
       clock: 'synced',
+      clockOffset: null,
       development: true,
       lastRefusal: null,
       journalHead: null,

@@ -90,7 +90,7 @@ describe('imports point down', () => {
 
   const HOMES: readonly [string, readonly RegExp[]][] = [
     ['dockerode', [/^agent\/runtime\//]],
-    ['tar-stream', [/^agent\/runtime\//, /^hub\/signing\//]],
+    ['tar-stream', [/^agent\/runtime\//, /^hub\/signing\//, /^hub\/backup\//]],
     ['ssh2', [/^hub\/signing\//]],
     ['mqtt', [/^agent\/link\//, /^hub\/link\//]],
     ['aedes', [/^hub\/broker\//]],
@@ -164,7 +164,8 @@ describe('imports point down', () => {
 const DECISIONS = matching([
   /^protocol\//,
   /^hub\/rollout\/(revise|rollout|director)\.ts$/,
-  /^hub\/ingest\/(node-state|mirror)\.ts$/,
+  /^hub\/ingest\/(node-state|mirror|starts)\.ts$/,
+  /^agent\/time\/(conditions|node-time|silence|timeline)\.ts$/,
   /^hub\/link\/publisher-decide\.ts$/,
   /^hub\/broker\/access\.ts$/,
   /^hub\/(selectors|objects)\.ts$/,

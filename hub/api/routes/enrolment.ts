@@ -67,5 +67,17 @@ export function enrolmentRoutes(enrolment: Enrolment): readonly Route[] {
       handle: async request =>
         envelope(await enrolment.join(await request.body(JOIN_BYTES_MAX), request.address)),
     },
+    {
+      ...post,
+      path: '/flotilla/v1/renew',
+      handle: async request =>
+        envelope(await enrolment.renew(await request.body(JOIN_BYTES_MAX), request.address)),
+    },
+    {
+      ...post,
+      path: '/flotilla/v1/rotate',
+      handle: async request =>
+        envelope(await enrolment.rotate(await request.body(JOIN_BYTES_MAX), request.address)),
+    },
   ];
 }

@@ -1,7 +1,7 @@
 /** Join tokens: made by the enrolment, whose answer shows the join line this once; deleted here. */
 import type { TokenObject } from '../../objects.js';
 import { API_VERSION } from '../../objects.js';
-import type { Enrolment } from '../../ports.js';
+import type { Enrolment, TokenRequest } from '../../ports.js';
 import type { Store } from '../../store/store.js';
 import { toApiObject } from '../api-object.js';
 import {
@@ -27,11 +27,6 @@ const TTL_S_DEFAULT = 24 * 3600;
 const TTL_S_MIN = 60;
 const TTL_S_MAX = 90 * 24 * 3600;
 
-interface TokenRequest {
-  readonly labels: Readonly<Record<string, string>>;
-  readonly ttlS: number;
-}
-
 function readTtl(value: unknown, causes: Cause[]): number {
   if (value === undefined || value === null) return TTL_S_DEFAULT;
   const isSeconds = typeof value === 'number' && Number.isInteger(value);
@@ -43,6 +38,13 @@ function readTtl(value: unknown, causes: Cause[]): number {
   return TTL_S_DEFAULT;
 }
 
+function readNames(value: unknown, causes: Cause[]): readonly string[] {
+  if (value === undefined || value === null) return [];
+  if (Array.isArray(value) && value.every(name => typeof name === 'string')) return value;
+  causes.push({ field: 'spec.nodes', message: 'must be a list of names' });
+  return [];
+}
+
 /** Throws BadRequest and Invalid. */
 export function parseTokenRequest(value: unknown): TokenRequest {
   const body = fieldsAt(value, '');
@@ -50,12 +52,19 @@ export function parseTokenRequest(value: unknown): TokenRequest {
   refuseUnknown(body, ['apiVersion', 'kind', 'metadata', 'spec'], '');
   refuseUnknown(fieldsAt(body['metadata'], 'metadata'), ['creationTimestamp'], 'metadata');
   const spec = fieldsAt(body['spec'], 'spec');
-  refuseUnknown(spec, ['labels', 'ttlSeconds'], 'spec');
+  refuseUnknown(spec, ['labels', 'ttlSeconds', 'nodes', 'uses', 'approve'], 'spec');
   const causes: Cause[] = [];
   const labels = labelMap(spec['labels'], 'spec.labels', causes);
   const ttlS = readTtl(spec['ttlSeconds'], causes);
+  const nodes = readNames(spec['nodes'], causes);
+  const uses = spec['uses'] ?? 1;
+  if (typeof uses !== 'number') causes.push({ field: 'spec.uses', message: 'must be a number' });
+  const approve = spec['approve'] ?? false;
+  if (typeof approve !== 'boolean') {
+    causes.push({ field: 'spec.approve', message: 'must be true or false' });
+  }
   refuseCauses('Token.flotilla.dev', causes);
-  return { labels, ttlS };
+  return { labels, ttlS, nodes, uses: Number(uses), approve: approve === true };
 }
 
 function withJoinLine(object: TokenObject, joinLine: string): object {

@@ -1,5 +1,7 @@
-/** The Table of nodes: the columns of Kubernetes' own server. */
+/** The Table of nodes: the columns of Kubernetes' own server; wide, also how old the node's word is, and its clock. */
 import type { NodeSpec, NodeStatus } from 'kubernetes-types/core/v1.js';
+import { KEY_ANNOTATION } from '../../enrolment/node-object.js';
+import { CLONE_SUSPECTED, ENROLLED } from '../../enrolment/standing-conditions.js';
 import type { NodeExtra } from '../../objects.js';
 import type { ApiObject } from '../api-object.js';
 import { age } from '../../../protocol/human-duration.js';
@@ -17,8 +19,17 @@ function roles(labels: Readonly<Record<string, string>>): string {
 
 function statusText(object: ApiObject, status: NodeStatus): string {
   const ready = (status.conditions ?? []).find(c => c.type === 'Ready');
+  const enrolled = (status.conditions ?? []).find(c => c.type === ENROLLED);
+  if (enrolled?.status === 'False') return enrolled.reason ?? 'NotReady';
   const words = [ready === undefined ? 'Unknown' : ready.status === 'True' ? 'Ready' : 'NotReady'];
   if ((object['spec'] as NodeSpec | undefined)?.unschedulable) words.push('SchedulingDisabled');
+  if (status.conditions?.some(c => c.type === CLONE_SUSPECTED && c.status === 'True')) {
+    words.push(CLONE_SUSPECTED);
+  }
+  const isRestoring = (status.conditions ?? []).some(
+    c => c.type === 'Restoring' && c.status === 'True',
+  );
+  if (isRestoring) words.push('Restoring');
   return words.join(',');
 }
 
@@ -45,10 +56,16 @@ export const NODE_TABLE: TableShape = {
     wideColumn('Kernel-Version', 'Kernel'),
     wideColumn('Container-Runtime', 'Container engine and its version'),
     wideColumn('Root', 'Version of the root that it said last'),
+    wideColumn(
+      'Reported',
+      "Time since the node's newest signed status was recorded: so old are its own fields",
+    ),
+    wideColumn('Clock', 'What the node knows of the time: synced, floor or suspect'),
+    wideColumn('Key', 'Fingerprint of its identity key'),
   ],
   cells(object, nowMs) {
     const { metadata } = object;
-    const status = (object['status'] ?? {}) as NodeStatus;
+    const status = (object['status'] ?? {}) as NodeStatus & { flotilla?: NodeExtra };
     const info = status.nodeInfo;
     return [
       metadata.name,
@@ -62,6 +79,9 @@ export const NODE_TABLE: TableShape = {
       info?.kernelVersion || '<unknown>',
       info?.containerRuntimeVersion || '<unknown>',
       rootText(status),
+      status.flotilla?.reportedAt ? age(status.flotilla.reportedAt, nowMs) : '<never>',
+      status.flotilla?.clock ?? '<unknown>',
+      metadata.annotations?.[KEY_ANNOTATION] ?? '<unknown>',
     ];
   },
 };

@@ -1,5 +1,12 @@
 /** The Tables of Flotilla's own kinds, bundles and tokens, and of the derived namespaces. */
-import type { BundleObjectStatus, BundleSpec, TokenSpec, TokenStatus } from '../../objects.js';
+import type {
+  BundleObjectStatus,
+  BundleSpec,
+  SecretSpec,
+  SecretStatus,
+  TokenSpec,
+  TokenStatus,
+} from '../../objects.js';
 import { age, humanDuration } from '../../../protocol/human-duration.js';
 import { column, integerColumn, nameColumn, orNone, wideColumn, type TableShape } from './table.js';
 
@@ -36,25 +43,75 @@ export const BUNDLE_TABLE: TableShape = {
   },
 };
 
+const USERS_SHOWN = 3;
+
+function usersOf({ usedBy }: TokenStatus): string {
+  const names = usedBy.slice(0, USERS_SHOWN).map(({ node }) => node);
+  const more = usedBy.length - names.length;
+  return [...names, ...(more > 0 ? [`${more} more`] : [])].join(',');
+}
+
 export const TOKEN_TABLE: TableShape = {
   columns: [
     nameColumn(),
     column('Labels', 'Labels that the node will get'),
+    column('Nodes', 'Names that it lets in'),
     column('Expires', 'Time left'),
-    column('Used-By', 'Node that joined with it'),
+    column('Used', 'How many devices joined with it, of how many'),
+    column('Approve', 'Whether a person has to approve each device'),
+    column('Used-By', 'Nodes that joined with it'),
     column('Age', 'Time since it was made'),
   ],
   cells(object, nowMs) {
-    const spec = object['spec'] as Pick<TokenSpec, 'labels' | 'expiresAt'>;
+    const spec = object['spec'] as Omit<TokenSpec, 'secretHash'>;
     const status = object['status'] as TokenStatus;
     const leftMs = Date.parse(spec.expiresAt) - nowMs;
     const labels = Object.entries(spec.labels).map(([key, value]) => `${key}=${value}`);
     return [
       object.metadata.name,
       orNone(labels.sort().join(',')),
+      spec.nodes.join(',') || '<any>',
       leftMs > 0 ? humanDuration(leftMs) : '<expired>',
-      orNone(status.usedBy?.node),
+      `${status.usedBy.length}/${spec.uses}`,
+      spec.approve ? 'yes' : 'no',
+      orNone(usersOf(status)),
       age(object.metadata.creationTimestamp, nowMs),
+    ];
+  },
+};
+
+const NODES_SHOWN = 3;
+
+function shownNodes({ lacking, lackingNodes }: SecretStatus): string {
+  const shown = lackingNodes.slice(0, NODES_SHOWN).join(',');
+  return orNone(lacking > NODES_SHOWN ? `${shown} and ${lacking - NODES_SHOWN} more` : shown);
+}
+
+export const SECRET_TABLE: TableShape = {
+  columns: [
+    nameColumn(),
+    column('Bundle', 'Bundle whose pods see it'),
+    column('Type', 'Type of the Secret'),
+    integerColumn('Version', 'Newest version'),
+    integerColumn('Sealed', 'Nodes that it is sealed for'),
+    integerColumn('Lacking', 'Nodes that are to have it and have not'),
+    column('Nodes', 'Those that lack it'),
+    column('Age', 'Time since it was made'),
+    wideColumn('Keys', 'Names of its keys'),
+  ],
+  cells(object, nowMs) {
+    const { bundle, secret, type, version, keys } = object['spec'] as SecretSpec;
+    const status = object['status'] as SecretStatus;
+    return [
+      secret,
+      bundle,
+      type,
+      version,
+      status.sealed,
+      status.lacking,
+      shownNodes(status),
+      age(object.metadata.creationTimestamp, nowMs),
+      orNone(keys.join(',')),
     ];
   },
 };

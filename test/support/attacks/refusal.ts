@@ -5,9 +5,9 @@
  */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { AssignedBundle } from '../../../protocol/documents/assignment.js';
+import type { AssignedBundle, AssignedSecret } from '../../../protocol/documents/assignment.js';
 import type { StatusDocument } from '../../../protocol/documents/node.js';
 import type { RefusalCode } from '../../../protocol/refusal.js';
 import { eventually } from '../wait.js';
@@ -22,12 +22,13 @@ interface Standing {
   readonly memory: number;
 }
 
-/** Names, kinds and contents of all that lies in a directory. */
+/** Names, modes, contents of all that lies in a directory, and which file it is: one that was written anew is another. */
 function digestOf(directory: string): string {
   const hash = createHash('sha256');
   for (const entry of readdirSync(directory, { withFileTypes: true, recursive: true })) {
     const path = join(entry.parentPath, entry.name);
-    hash.update(`${path}\n`);
+    const { ino, mode, mtimeNs } = lstatSync(path, { bigint: true });
+    hash.update(`${path} ${ino} ${mode} ${mtimeNs}\n`);
     if (entry.isFile()) hash.update(readFileSync(path));
   }
   return hash.digest('hex');
@@ -62,6 +63,8 @@ export interface Attack {
   /** Closed code that the status has to name; more than one where either is right. */
   readonly code: RefusalCode | readonly RefusalCode[];
   readonly send: () => Promise<void>;
+  /** Listed beside the bundle. */
+  readonly secrets?: readonly AssignedSecret[];
 }
 
 /** Of a status, what it refused since the former refusal. */
@@ -92,6 +95,8 @@ export async function refuses(victim: Victim, { code, send }: Attack): Promise<S
     { withinMs: 20_000 },
   );
   assert.equal(status.generation, generation, 'the accepted generation has changed');
+  // A second time: neither the node's state nor its log has more of it.
+  await send();
   assertUntouched(victim, before);
   await victim.assign();
   assertUntouched(victim, before);
@@ -103,16 +108,16 @@ export async function refuses(victim: Victim, { code, send }: Attack): Promise<S
 export async function refusesBundle(
   victim: Victim,
   bundle: AssignedBundle,
-  { code, send }: Attack,
+  { code, send, secrets: listed = [] }: Attack,
 ): Promise<void> {
   const before = standing(victim);
   const said = victim.statuses.length;
   const logged = victim.play.log(NODE).length;
   const codes: readonly string[] = typeof code === 'string' ? [code] : code;
   const former = victim.statuses.at(-1)?.lastRefusal ?? null;
-  const { bundles } = victim.current;
+  const { bundles, secrets } = victim.current;
   await send();
-  await victim.assign({ bundles: [...bundles, bundle] });
+  await victim.assign({ bundles: [...bundles, bundle], secrets: [...secrets, ...listed] });
   await eventually(
     `a signed status in which the bundle fails with ${codes.join(' or ')}`,
     () => {
@@ -127,7 +132,7 @@ export async function refusesBundle(
     { withinMs: 20_000 },
   );
   assertUntouched(victim, before);
-  await victim.assign({ bundles });
+  await victim.assign({ bundles, secrets });
   assertUntouched(victim, before);
   assertLoggedOnce(victim.play.log(NODE).slice(logged));
 }

@@ -9,7 +9,7 @@ import { request } from 'node:http';
 import { connect, type MqttClient } from 'mqtt';
 import { canonicalJson, sha256Hex } from '../../../protocol/canonical.js';
 import type { AssignedBundle, AssignmentDocument } from '../../../protocol/documents/assignment.js';
-import type { StatusDocument } from '../../../protocol/documents/node.js';
+import type { RequestDocument, StatusDocument } from '../../../protocol/documents/node.js';
 import type { RootDocument } from '../../../protocol/documents/root.js';
 import { openEnvelope, seal } from '../../../protocol/envelope.js';
 import { keyId, signerOf, type Signer } from '../../../protocol/keys.js';
@@ -80,6 +80,10 @@ export class Victim {
   readonly play = new Playground();
   /** Genuine statuses of the node, oldest first. */
   readonly statuses: StatusDocument[] = [];
+  /** Its genuine requests, oldest first. */
+  readonly requests: RequestDocument[] = [];
+  /** What it is answered when it asks for the time, milliseconds since 1970; null: nothing. */
+  time: (() => number) | null = null;
   /** What the broker keeps, by topic: an attacker in the broker's place has all of it. */
   readonly recorded = new Map<string, Buffer>();
   topics!: Topics;
@@ -210,18 +214,66 @@ export class Victim {
   #hear(topic: string, payload: Buffer): void {
     if (payload.byteLength === 0) return void this.recorded.delete(topic);
     this.recorded.set(topic, payload);
-    if (topic !== this.topics.node(NODE, 'status')) return;
-    const opened = openNodeDocument('status', payload, {
+    const kind = this.topics.parse(topic)?.kind;
+    if (kind !== 'status' && kind !== 'request') return;
+    const opened = openNodeDocument(kind, payload, {
       fleet: this.root.fleet,
       node: NODE,
       identityKey: this.nodePublicKey,
     });
-    if (opened.ok) this.statuses.push(opened.value.document);
+    if (!opened.ok) return;
+    if (kind === 'status') return void this.statuses.push(opened.value.document as StatusDocument);
+    const request = opened.value.document as RequestDocument;
+    this.requests.push(request);
+    if (request.want === 'time' && this.time) void this.tellTime(request.nonce, this.time());
+  }
+
+  /** As whoever holds the hub's key. */
+  async tellTime(nonce: string, at: number, change: Record<string, unknown> = {}): Promise<void> {
+    const time = new Date(at).toISOString();
+    const document = { fleet: this.root.fleet, node: NODE, nonce, time, ...change };
+    const payload = seal('time', document, [this.keys.hub]);
+    await this.publish(this.topics.node(NODE, 'time'), payload, false);
+  }
+
+  /** The newest of its statuses, from the one numbered `from` on, that satisfies the predicate. */
+  said(what: string, is: (status: StatusDocument) => boolean, from = 0): Promise<StatusDocument> {
+    return eventually(`a status: ${what}`, () => this.statuses.slice(from).findLast(is));
+  }
+
+  /** Ends the agent as a power cut does and starts it again; gives the number of the first status that follows. */
+  async restart(env: Readonly<Record<string, string>> = {}, between = () => undefined as void) {
+    await this.play.kill(NODE, 'SIGKILL');
+    between();
+    const from = this.statuses.length;
+    this.play.startAgentIn(env, NODE);
+    await this.said('after the restart', () => true, from);
+    return from;
   }
 
   /** As whoever holds the broker. */
   async publish(topic: string, payload: Buffer | string, retain = true): Promise<void> {
     await this.#broker.publishAsync(topic, payload, { qos: 1, retain });
+  }
+
+  /** As many as the connection takes, nothing waited for; each with its number. */
+  async flood(topic: string, count: number, make: (n: number) => string): Promise<void> {
+    for (let n = 0; n < count; n++) {
+      this.#broker.publish(topic, make(n), { qos: 0 });
+      if (n % 1_000 === 999) await new Promise(resolve => setImmediate(resolve));
+    }
+  }
+
+  /** How a device of the fleet reaches the broker. */
+  broker(): { readonly url: string; readonly tls: { key: string; cert: string; ca: string } } {
+    const read = (file: string) => readFileSync(this.play.path(file), 'utf8');
+    const tls = { key: read('hub/keys/mqtt.key'), cert: read('hub/pki/mqtt.crt') };
+    return { url: this.#url.value, tls: { ...tls, ca: read('hub/pki/ca.crt') } };
+  }
+
+  /** The agent's figures in Prometheus' text. */
+  metrics(): Promise<string> {
+    return this.#ask('/metrics');
   }
 
   /** As another device of the fleet. */
@@ -322,14 +374,18 @@ export class Victim {
     for (const pod of pods) await this.publishBlob(canonicalJson(pod));
   }
 
-  agentStatus(): Promise<AgentStatus> {
+  async agentStatus(): Promise<AgentStatus> {
+    return JSON.parse(await this.#ask('/status')) as AgentStatus;
+  }
+
+  #ask(path: string): Promise<string> {
     const socketPath = this.play.path(NODE, 'agent.sock');
     return new Promise((done, fail) => {
-      const asked = request({ socketPath, path: '/status' }, response => {
+      const asked = request({ socketPath, path }, response => {
         let body = '';
         response.setEncoding('utf8');
         response.on('data', (chunk: string) => (body += chunk));
-        response.on('end', () => done(JSON.parse(body) as AgentStatus));
+        response.on('end', () => done(body));
       });
       asked.on('error', fail);
       asked.end();

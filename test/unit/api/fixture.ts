@@ -9,6 +9,8 @@ import { request, type RequestOptions } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startApi, type Api } from '../../../hub/api/server.js';
+import { secretWriter } from '../../../hub/secrets/secret-writer.js';
+import { HUB, trustedRoot } from '../../support/fleet.js';
 import type { BundleObject, TokenObject } from '../../../hub/objects.js';
 import {
   RequestError,
@@ -17,6 +19,7 @@ import {
   type NodeWriter,
   type RootWriter,
 } from '../../../hub/ports.js';
+import { recoveryState } from '../../../hub/recovery/recovery.js';
 import { openSqliteStore } from '../../../hub/store/sqlite.js';
 import type { Actor, Store } from '../../../hub/store/store.js';
 import type { Clock, Log } from '../../../protocol/ports.js';
@@ -128,8 +131,15 @@ function enrolment(store: Store): Enrolment {
           object: {
             kind: 'Token',
             metadata: { namespace: '', name: id },
-            spec: { secretHash: SECRET_HASH, labels, expiresAt },
-            status: { usedBy: null },
+            spec: {
+              secretHash: SECRET_HASH,
+              labels,
+              expiresAt,
+              nodes: [],
+              uses: 1,
+              approve: false,
+            },
+            status: { usedBy: [] },
           },
         },
       ]);
@@ -142,6 +152,12 @@ function enrolment(store: Store): Enrolment {
     async join(envelope, address) {
       if (envelope.length === 0) throw new RequestError('Unauthorized', 'no such token');
       return Buffer.concat([Buffer.from(`${address} `), envelope]);
+    },
+    renew: async envelope => envelope,
+    rotate: async envelope => envelope,
+    standing: {
+      approve: async () => undefined,
+      revoke: async () => ({ bundles: [], secrets: [] }),
     },
   };
 }
@@ -230,7 +246,12 @@ export async function startFixture(clock: Clock = CLOCK): Promise<Fixture> {
     store,
     bundles: bundleWriter(store, actors),
     nodes: nodeWriter(store),
+    secrets: secretWriter({ store, root: () => trustedRoot(), hubSigner: HUB }),
     enrolment: enrolment(store),
+    recovery: {
+      state: () => recoveryState(store),
+      finish: () => recoveryState(store),
+    },
     roots: rootWriter(),
     clock,
     log: recordingLog(log),

@@ -336,7 +336,13 @@ describe('the body of a bundle', () => {
 
 describe('the body of a token', () => {
   test('needs nothing', () => {
-    assert.deepEqual(parseTokenRequest(undefined), { labels: {}, ttlS: 86_400 });
+    assert.deepEqual(parseTokenRequest(undefined), {
+      labels: {},
+      ttlS: 86_400,
+      nodes: [],
+      uses: 1,
+      approve: false,
+    });
   });
   const rows: readonly (readonly [string, unknown, RequestReason, RegExp])[] = [
     ['a name of its own', { metadata: { name: 'x' } }, 'BadRequest', /metadata\.name/],

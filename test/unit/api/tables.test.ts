@@ -366,6 +366,9 @@ describe('cells', () => {
       'Kernel-Version': '6.1.0',
       'Container-Runtime': 'docker://28.2.2',
       Root: '1',
+      Reported: '23h',
+      Clock: 'synced',
+      Key: '<unknown>',
     });
   });
 
@@ -411,25 +414,38 @@ describe('cells', () => {
     });
   });
 
-  const token = (expiresAt: string, usedBy: object | null) =>
+  const token = (expiresAt: string, usedBy: object[]) =>
     api({
       kind: 'Token',
       metadata: { namespace: '', name: 'abc' },
-      spec: { secretHash: 'x', labels: { b: '2', a: '1' }, expiresAt },
+      spec: {
+        ...{ secretHash: 'x', labels: { b: '2', a: '1' }, expiresAt },
+        ...{ nodes: ['edge-*'], uses: 5, approve: true },
+      },
       status: { usedBy },
     });
   test('of a token', () => {
-    assert.deepEqual(wide(TOKEN_TABLE, token('2026-01-02T05:00:00Z', null)), {
+    assert.deepEqual(wide(TOKEN_TABLE, token('2026-01-02T05:00:00Z', [])), {
       Name: 'abc',
       Labels: 'a=1,b=2',
+      Nodes: 'edge-*',
       Expires: '5h',
+      Used: '0/5',
+      Approve: 'yes',
       'Used-By': '<none>',
       Age: '120m',
     });
   });
   test('of a token that is used and expired', () => {
-    const cells = wide(TOKEN_TABLE, token('2026-01-01T05:00:00Z', { node: 'edge-1' }));
+    const cells = wide(
+      TOKEN_TABLE,
+      token(
+        '2026-01-01T05:00:00Z',
+        ['edge-1', 'b', 'c', 'd'].map(node => ({ node })),
+      ),
+    );
     assert.equal(cells['Expires'], '<expired>');
-    assert.equal(cells['Used-By'], 'edge-1');
+    assert.equal(cells['Used-By'], 'edge-1,b,c,1 more');
+    assert.equal(cells['Used'], '4/5');
   });
 });

@@ -154,13 +154,13 @@ describe('an honest join', () => {
       'kubernetes.io/hostname': 'edge-1',
       'kubernetes.io/os': 'linux',
     });
-    const assignment = openAssignment(Buffer.from(joined.assignment), {
+    const assignment = openAssignment(Buffer.from(joined.assignment ?? ''), {
       ...{ root: fixture.hub.root, node: 'edge-1', nodeKey, accepted: null },
       ...{ nonce: document.nodeNonce, freshOnly: true, now: 0 },
     });
     assert.ok(assignment.ok);
 
-    const certificate = new X509Certificate(joined.certificate);
+    const certificate = new X509Certificate(joined.certificate ?? '');
     const authority = new X509Certificate(joined.authorities);
     assert.ok(certificate.checkIssued(authority) && certificate.verify(authority.publicKey));
     assert.equal(certificate.ca, false);
@@ -367,7 +367,7 @@ describe('refused, and the token is still good', () => {
     const good = await token();
     await assert.rejects(
       post(joinOf('taken', second, good), second),
-      refusal('AlreadyExists', /flotilla delete node taken/),
+      refusal('AlreadyExists', /flotilla node revoke taken/),
     );
     await post(joinOf('free', second, good), second);
   });

@@ -5,12 +5,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Pod } from 'kubernetes-types/core/v1.js';
+import { joinedNode } from '../../../hub/enrolment/node-object.js';
 import type { BundleObject } from '../../../hub/objects.js';
 import { RequestError, type ApplyRequest, type RequestReason } from '../../../hub/ports.js';
 import { bundleWriter, type ApplyParts } from '../../../hub/rollout/apply.js';
 import { bundleDocumentOf } from '../../../hub/rollout/revision-document.js';
 import { openSqliteStore } from '../../../hub/store/sqlite.js';
-import type { Actor, Store } from '../../../hub/store/store.js';
+import type { Actor, IdentityRecord, Mutation, Store } from '../../../hub/store/store.js';
 import type { BundleManifest } from '../../../protocol/bundle-manifest.js';
 import type { RootDocument } from '../../../protocol/documents/root.js';
 import { DEFAULT_GRANT } from '../../../protocol/release-scope.js';
@@ -144,7 +145,7 @@ describe('apply', () => {
       apply(request([pod('web'), secret as unknown as BundleManifest])),
       (error: unknown) => {
         assert.ok(refusal('Invalid', 'spec.manifests[1].kind')(error));
-        assert.match(String(error), /sealed delivery of secrets does not exist yet/);
+        assert.match(String(error), /a bundle can be read at the hub.*flotilla secret seal/);
         return true;
       },
     );
@@ -331,6 +332,41 @@ describe('apply', () => {
     await assert.rejects(apply(asked, wider), refusal('Invalid', 'spec.manifests'));
     const alone = scopes.map(scope => ({ ...scope, threshold: 1 }));
     await apply(asked, withRelease([releaseRole([RELEASE, OTHER], { scopes: alone })]));
+  });
+
+  test('reaches the nodes that its key may reach, and is refused beyond with their number', async () => {
+    const member = (node: string, labels: Record<string, string>): Mutation[] => {
+      const identity: IdentityRecord = {
+        ...{ node, identityKey: node, tlsKey: node, sealingKey: node, certificate: '' },
+        ...{ state: 'active', joinedAt: '', token: '', labels, suspectedAt: null },
+      };
+      const object = joinedNode({ identity, now: '2026-01-01T00:00:00.000Z', existing: null });
+      return [
+        { type: 'identity', expect: 'absent', record: identity },
+        { type: 'put', object, expect: 'absent' },
+      ];
+    };
+    const all = ['a', 'b', 'c'].flatMap(name =>
+      member(name, { site: name === 'c' ? 'lake' : 'sea' }),
+    );
+    await store.commit(ADMIN, all);
+    const scopes = [
+      {
+        ...{ threshold: 1, keys: [idOf(RELEASE)], ...DEFAULT_GRANT },
+        ...{ maxNodes: 2, nodeLabels: { site: 'sea' } },
+      },
+    ];
+    const { roles } = rootDocument();
+    const limited = parts({ roles: { ...roles, release: [releaseRole([RELEASE], { scopes })] } });
+    const to = (nodeSelector: string) =>
+      apply(request([pod('web')], { spec: { nodeSelector, manifests: [pod('web')] } }), limited);
+    await assert.rejects(to(''), (error: Error) => {
+      assert.match(error.message, /would reach 3 nodes, .* at most 2/);
+      return refusal('Forbidden')(error);
+    });
+    await assert.rejects(to('site=lake'), /1 of the 1 nodes .*\(c\): .*enrolled with site=sea/);
+    assert.equal((await to('site=sea')).outcome, 'created');
+    await assert.rejects(to(''), /3 nodes/, 'the same content for more nodes');
   });
 
   test('keeps what the caller expects', async () => {

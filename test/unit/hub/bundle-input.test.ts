@@ -15,6 +15,8 @@ const read = (...texts: string[]) =>
   manifestsOf(documentsOf([{ name: 'in.yaml', text: texts.join('---\n') }]), 'default').manifests;
 const keys = (manifests: readonly BundleManifest[]) => manifests.map(keyOfManifest);
 
+const SECRET = 'apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {a: hunter2}\n';
+
 describe('manifestsOf', () => {
   test('takes Pods and ConfigMaps, of one name too', () => {
     assert.deepEqual(keys(read(POD, map('x'), map('z', 'web'))), [
@@ -22,6 +24,16 @@ describe('manifestsOf', () => {
       'ConfigMap/conf',
       'ConfigMap/web',
     ]);
+  });
+
+  test('a Secret is no manifest of the bundle, but read beside it', () => {
+    const documents = documentsOf([{ name: 'in.yaml', text: [POD, SECRET].join('---\n') }]);
+    const { manifests, secrets } = manifestsOf(documents, 'default');
+    assert.deepEqual(keys(manifests), ['web']);
+    assert.deepEqual(
+      secrets.map(({ name, type }) => [name, type]),
+      [['s', 'Opaque']],
+    );
   });
 
   const refused: readonly [string, string[], RegExp][] = [
@@ -36,10 +48,17 @@ describe('manifestsOf', () => {
       [POD, map('x', 'conf', ', namespace: prod')],
       /ConfigMap "conf" says namespace "prod", .*-n prod/,
     ],
+    ['a Secret alone', [SECRET], /no Pod in the input/],
     [
-      'a Secret',
-      [POD, 'apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {a: hunter2}\n'],
-      /in\.yaml:7:1: Secret is refused: sealed delivery of secrets does not exist yet.*<data-dir>\/manifests/,
+      'a Secret of another namespace',
+      [POD, SECRET.replace('name: s', 'name: s, namespace: prod')],
+      /in\.yaml:8:21: Secret "s" says namespace "prod", .*-n prod/,
+    ],
+    ['a Secret twice', [POD, SECRET, SECRET], /Secret "s" stands at in\.yaml:\d+:\d+ too/],
+    [
+      'a Secret with what is no base64, without showing it',
+      [POD, SECRET.replace('stringData: {a: hunter2}', 'data: {a: "hunter2!"}')],
+      /in\.yaml:9:8: data\.a: Invalid value: it is no base64/,
     ],
     ['a value that is no text', [POD, map('yes')], /data\.key: must be a string.*quotes/],
     ['another kind', [POD, 'apiVersion: v1\nkind: Service\n'], /Service is refused: publish/],

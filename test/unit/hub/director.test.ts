@@ -34,10 +34,12 @@ function candidate(name: string, selector: string, change: Partial<Candidate> = 
     namespace: 'default',
     name,
     requirements: parseSelector(selector),
+    held: false,
     revision: 1,
     isWithdrawn: false,
     digest: name.padEnd(64, '0'),
     size: 100,
+    limit: null,
     ...change,
   };
 }
@@ -83,22 +85,27 @@ describe('a node is assigned', () => {
     assert.equal(decide(next, { labels: {}, assigned: held })[0]?.attempt, 0);
   });
 
-  test('S19: what the root withdrew stays with those that have it, and nobody begins with it', () => {
+  test('S19: what the root withdrew stays where it runs, and nobody begins with it', () => {
     const one = candidate('x', '', { isWithdrawn: true });
     assert.deepEqual(decide([one], { labels: {}, assigned: [] }), []);
     const held = [{ ...assigned(bundleDocument()), name: 'x', digest: one.digest, attempt: 2 }];
-    assert.equal(decide([one], { labels: {}, assigned: held })[0]?.attempt, 2);
+    const running = [one.digest];
+    assert.deepEqual(decide([one], { labels: {}, assigned: held, running: [] }), []);
+    assert.equal(decide([one], { labels: {}, assigned: held, running })[0]?.attempt, 2);
   });
 
   test('a revision is withdrawn by a floor above it, or by its digest', () => {
     const { revision, digest } = { revision: 4, digest: 'd'.repeat(64) };
     const bundle = {
-      metadata: { namespace: 'default', name: 'x' },
+      metadata: { namespace: 'default', name: 'x', annotations: {} },
       spec: { nodeSelector: '' },
       status: { revision, digest },
     } as BundleObject;
     const isWithdrawn = (denied: string[], floor: number) =>
-      candidateOf(bundle, 1, { denied, floors: { 'default/x': floor } }).isWithdrawn;
+      candidateOf(bundle, {
+        ...{ size: 1, limit: null },
+        root: { denied, floors: { 'default/x': floor } },
+      }).isWithdrawn;
     assert.equal(isWithdrawn([], 4), false);
     assert.equal(isWithdrawn([], 5), true);
     assert.equal(isWithdrawn([digest], 0), true);
@@ -115,6 +122,7 @@ describe('an assignment', () => {
     node: NODE_NAME,
     nodeKey: idOf(NODE),
     bundles,
+    secrets: [],
     current,
     nonce: null,
     now: NOW,
@@ -135,6 +143,16 @@ describe('an assignment', () => {
     ['is signed anew after a week', { now: NOW + 6 * DAY_MS }, { generation: 8, bundles }],
   ];
   for (const [sentence, change, expected] of ROWS) {
+    test('that lists another version of a secret is a new one', () => {
+      const secret = { namespace: 'default', bundle: 'shop', name: 'db', version: 1 };
+      const secrets = [{ ...secret, digest: 'a'.repeat(64) }];
+      const next = compose({ ...input, secrets });
+      assert.deepEqual(next?.secrets, secrets);
+      assert.equal(next.generation, current.generation + 1);
+      assert.equal(compose({ ...input, secrets, current: next }), null);
+      assert.deepEqual(compose({ ...input, current: next })?.secrets, [], 'deleted');
+    });
+
     test(sentence, () => {
       const made = compose({ ...input, ...change });
       if (expected === null) return assert.equal(made, null);

@@ -11,6 +11,7 @@ import {
 } from '../../../hub/ingest/mirror.js';
 import { newReporter } from '../../../hub/ingest/node-state.js';
 import type { EventSpec, NodeObject, PodObject } from '../../../hub/objects.js';
+import type { IdentityRecord } from '../../../hub/store/store.js';
 import { podSummary } from '../../../protocol/pod-summary.js';
 import type { PodDocument, StatusDocument } from '../../../protocol/documents/node.js';
 import { manifest } from '../../support/pods.js';
@@ -113,7 +114,11 @@ describe('a mirror pod', () => {
 
 describe('a node', () => {
   const at = '2026-06-01T12:00:00.000Z';
-  const fresh = joinedNode({ name: NODE, labels: {}, token: 't', now: at, existing: null });
+  const identity: IdentityRecord = {
+    ...{ node: NODE, identityKey: '', tlsKey: '', sealingKey: '', certificate: '' },
+    ...{ state: 'active', joinedAt: at, token: 't', labels: {}, suspectedAt: null },
+  };
+  const fresh = joinedNode({ identity, now: at, existing: null });
   const joined = { ...fresh, metadata: { ...fresh.metadata, annotations: {} } } as NodeObject;
   const condition = (status: 'True' | 'False') => ({
     type: 'ContainerRuntime',

@@ -16,8 +16,10 @@ function world() {
     clock,
     messenger: {
       ack: () => assert.fail('nobody asked for an ack'),
+      command: () => assert.fail('nobody gave a command'),
       answer: (node, { nonce, published, absent }) =>
         void done.push(`answer ${node} ${nonce.slice(0, 1)} ${published.length}/${absent.length}`),
+      time: (node, { nonce, time }) => void done.push(`time ${node} ${nonce.slice(0, 1)} ${time}`),
     },
     freshAssignment: async (node, nonce) => void done.push(`fresh ${node} ${nonce.slice(0, 1)}`),
     republish: async digests => {
@@ -49,6 +51,12 @@ describe('a request', () => {
     await ask(1, { want: 'root', rootVersion: 3 });
     await ask(2, { want: 'assignment' });
     assert.deepEqual(take(), ['root 3', 'fresh edge1 e']);
+  });
+
+  test("for the time is answered with its nonce and the hub's clock", async () => {
+    const { ask, take } = world();
+    await ask(1, { want: 'time' });
+    assert.deepEqual(take(), ['time edge1 e 1970-01-01T00:00:00.000Z']);
   });
 
   const REPLAYS: readonly [string, number, Partial<RequestDocument>, boolean][] = [

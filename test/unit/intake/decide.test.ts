@@ -8,7 +8,6 @@ import {
   isOfOurMaking,
   mayLogRefusal,
   memoryAllows,
-  nodeTime,
   ownedContent,
   rootAllows,
   stageManifest,
@@ -19,17 +18,10 @@ import type { ManifestEntry } from '../../../protocol/documents/bundle.js';
 import { NO_BINDINGS } from '../../../protocol/image-binding.js';
 import { ownedFileName } from '../../../protocol/names.js';
 import type { Result } from '../../../protocol/refusal.js';
-import {
-  assigned,
-  assignmentDocument,
-  bundleDocument,
-  podManifest,
-  rootDocument,
-} from '../../support/fleet.js';
+import { assigned, bundleDocument, podManifest, rootDocument } from '../../support/fleet.js';
 
 const SHOP = { namespace: 'default', name: 'shop' };
 const STAGED = { bundle: SHOP, bindings: NO_BINDINGS };
-const at = (text: string) => Date.parse(text);
 
 function codeOf(result: Result<unknown>): string {
   return result.ok ? 'accepted' : result.refusal.code;
@@ -49,29 +41,6 @@ function crowd(containers: number, entries: number): string {
     },
   });
 }
-
-describe('the time of the node', () => {
-  const root = rootDocument();
-  const accepted = assignmentDocument();
-  const rows: [string, number, typeof accepted | null, number, string][] = [
-    ['a plausible clock is taken', at('2026-06-01'), accepted, at('2026-06-01'), 'synced'],
-    ['1970 is below the floor', 0, accepted, at(accepted.issued), 'floor'],
-    ['without an assignment the root is the floor', 0, null, at(root.issued), 'floor'],
-    [
-      "a former epoch's assignment is no floor (S17)",
-      0,
-      { ...accepted, epoch: 0, issued: '2099-01-01T00:00:00.000Z' },
-      at(root.issued),
-      'floor',
-    ],
-    ['2099 is suspect (S29)', at('2099-01-01'), accepted, at('2099-01-01'), 'suspect'],
-  ];
-  for (const [sentence, now, assignment, expected, clock] of rows) {
-    test(sentence, () => {
-      assert.deepEqual(nodeTime(now, root, assignment), { now: expected, clock });
-    });
-  }
-});
 
 describe('what a revision is refused for', () => {
   const bundle = assigned(bundleDocument(undefined, { revision: 5 }));

@@ -1,11 +1,19 @@
 /** The walk along the chain of roots, and what a root says of itself: its end, the least agent (S13, S14, 1.6, 1.8). */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { rootConditions, rootRefuses } from '../../../agent/intake/decide.js';
+import { rootConditions, rootRefuses, withdrawnRefusal } from '../../../agent/intake/decide.js';
 import { RootWalk, STEPS_MAX } from '../../../agent/intake/roots.js';
 import { seal } from '../../../protocol/envelope.js';
 import { topicsOf } from '../../../protocol/topics.js';
-import { FLEET, NODE_NAME, ROOT, rootDocument, signer, trustedRoot } from '../../support/fleet.js';
+import {
+  assignmentDocument,
+  FLEET,
+  NODE_NAME,
+  ROOT,
+  rootDocument,
+  signer,
+  trustedRoot,
+} from '../../support/fleet.js';
 import { chainedDocument, chainedRoot } from '../../support/root-chain.js';
 
 const walk = () => new RootWalk(topicsOf(FLEET), NODE_NAME);
@@ -128,5 +136,37 @@ describe('a root says of itself', () => {
   ];
   for (const [sentence, look, expected] of rows) {
     test(sentence, () => assert.deepEqual(look(), expected));
+  }
+});
+
+describe('an assignment that lists what the root withdrew', () => {
+  const listed = assignmentDocument();
+  const [bundle] = listed.bundles;
+  const denying = rootDocument({ denied: [bundle?.digest ?? ''] });
+  const floored = rootDocument({ floors: { 'default/shop': 2 } });
+  const rows: [string, ReturnType<typeof withdrawnRefusal>, string | undefined][] = [
+    [
+      'is refused where it would begin: denied',
+      withdrawnRefusal(listed, { accepted: null, root: denying }),
+      'Denied',
+    ],
+    [
+      'is refused where it would begin: below a floor',
+      withdrawnRefusal(listed, { accepted: null, root: floored }),
+      'Rollback',
+    ],
+    [
+      'is accepted where it was accepted before',
+      withdrawnRefusal(listed, { accepted: listed, root: denying }),
+      undefined,
+    ],
+    [
+      'is accepted when the root withdrew something else',
+      withdrawnRefusal(listed, { accepted: null, root: rootDocument() }),
+      undefined,
+    ],
+  ];
+  for (const [sentence, refusal, code] of rows) {
+    test(`S19: ${sentence}`, () => assert.equal(refusal?.code, code));
   }
 });

@@ -541,19 +541,36 @@ describe('the directory', () => {
     assert.equal(stage.conditions(rootDocument())[0]?.type, 'UnexplainedFiles');
   });
 
-  test("a former life's files stay until a fresh assignment says what is to run, then go", () => {
-    activate('shop', 'web');
-    const text = fs.readFileSync(join(manifests, own));
+  const loseJournal = (prefix: string) => {
     journal.close();
     for (const file of fs.readdirSync(dataDir)) {
-      if (file.startsWith('journal.db')) fs.rmSync(join(dataDir, file));
+      if (file.startsWith(prefix)) fs.rmSync(join(dataDir, file));
     }
     let ids = 100;
     const randomId = () => String(++ids).padStart(32, '0');
     journal = openJournal({ dataDir, clock: fastClock(NOW), randomId });
     stage = makeStage();
     pass();
+  };
+
+  test("S33: a lost journal's twin explains what runs, until a fresh assignment drops it", () => {
+    activate('shop', 'web');
+    const text = fs.readFileSync(join(manifests, own));
+    loseJournal('journal.db');
     assert.deepEqual(fs.readFileSync(join(manifests, own)), text);
+    assert.equal(stage.explains(own, text), true);
+    assert.equal(stage.explains(own, Buffer.concat([text, Buffer.from(' ')])), false);
+    assert.deepEqual(stage.conditions(rootDocument()), []);
+    assign([]);
+    assert.deepEqual(files(), []);
+  });
+
+  test("S33: with the twin lost too, a former life's files are neither run nor removed, then go", () => {
+    activate('shop', 'web');
+    const text = fs.readFileSync(join(manifests, own));
+    loseJournal('journal.');
+    assert.deepEqual(fs.readFileSync(join(manifests, own)), text);
+    assert.equal(stage.explains(own, text), false);
     assert.equal(stage.conditions(rootDocument())[0]?.type, 'UnexplainedFiles');
     stage.distrustDirectory();
     assign([]);

@@ -137,7 +137,7 @@ describe('a config object is refused for', () => {
     assert.ok(!result.ok);
     assert.match(
       result.errors[0]?.message ?? '',
-      /sealed delivery .* does not exist yet.*manifests/,
+      /a bundle can be read at the hub.*flotilla secret seal/,
     );
   });
 

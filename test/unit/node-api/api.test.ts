@@ -67,6 +67,7 @@ const figures: Figures = {
   engineUp: true,
   hubConnected: null,
   unconfirmedEvents: 2,
+  refusals: [{ labels: { code: 'Malformed' }, count: 3 }],
   probes: [{ labels: { probe_type: 'Liveness', result: 'failed' }, count: 4 }],
   counted: {
     rejections: new Map([['NodeAffinity', 2]]),
@@ -104,6 +105,7 @@ describe('the node’s API', () => {
         involved: { kind: 'Pod', namespace: 'default', name: 'web-n1', uid: 'u', fieldPath: '' },
       },
     ],
+    rotate: async () => ({}),
     retry: pod => {
       retried.push(pod);
       return pod === null || pod === 'default/web';

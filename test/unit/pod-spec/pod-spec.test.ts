@@ -240,7 +240,7 @@ describe('linuxResources', () => {
       );
       const [container] = pod.spec.containers;
       assert.ok(container !== undefined);
-      const made = linuxResources(pod, container, facts.node);
+      const made = linuxResources({ pod, source: 'file' }, container, facts.node);
       for (const [name, value] of Object.entries(wanted)) {
         assert.equal(made[name as keyof typeof made], value, name);
       }
@@ -279,7 +279,7 @@ describe('oom_score_adj and process limits', () => {
     ];
     const container = all.find(one => one.name === name);
     assert.ok(container !== undefined);
-    return linuxResources(made, container, facts.node).oomScoreAdj;
+    return linuxResources({ pod: made, source: 'file' }, container, facts.node).oomScoreAdj;
   }
   const apps: Container[] = [
     { name: 'big', image: 'x', resources: asking('500Mi') },
@@ -330,16 +330,20 @@ describe('oom_score_adj and process limits', () => {
     assert.equal(qosClass({ ...pod, spec: { ...pod.spec, initContainers } }), 'Burstable');
   });
 
-  for (const [podPidsLimit, wanted] of [
-    [-1, 0],
-    [0, 0],
-    [100, 100],
+  for (const [podPidsLimit, source, wanted] of [
+    [-1, 'file', 0],
+    [0, 'http', 0],
+    [100, 'file', 100],
+    [-1, 'bundle', 4096],
+    [100, 'bundle', 100],
+    [100_000, 'bundle', 100_000],
   ] as const) {
-    test(`row 155: podPidsLimit ${podPidsLimit} limits to ${wanted || 'nothing'}`, () => {
+    test(`row 155: podPidsLimit ${podPidsLimit} limits a pod of ${source} to ${wanted || 'nothing'}`, () => {
       const { pod } = wish(manifest('web'));
       const [container] = pod.spec.containers;
       assert.ok(container !== undefined);
-      assert.equal(linuxResources(pod, container, nodeFactsOf({ podPidsLimit })).pidsLimit, wanted);
+      const made = linuxResources({ pod, source }, container, nodeFactsOf({ podPidsLimit }));
+      assert.equal(made.pidsLimit, wanted);
     });
   }
 });

@@ -61,6 +61,14 @@ const context = (change: Partial<AssignmentContext> = {}): AssignmentContext => 
 const assignment = (change: Parameters<typeof assignmentDocument>[0] = {}, signers = [HUB]) =>
   seal('assignment', assignmentDocument(change), signers);
 
+const SECRET = {
+  namespace: 'default',
+  bundle: 'shop',
+  name: 's',
+  version: 2,
+  digest: 'a'.repeat(64),
+};
+
 describe('an assignment', () => {
   const good = assignment();
   const own = { epoch: 1, generation: 7, digest: sha256Hex(canonicalJson(assignmentDocument())) };
@@ -141,14 +149,25 @@ describe('an assignment', () => {
       {},
       'Conflict',
     ],
-    'that lists sealed secrets is refused until they are delivered': [
-      assignment({
-        secrets: [
-          { namespace: 'default', bundle: 'shop', name: 's', version: 1, digest: 'a'.repeat(64) },
-        ],
-      }),
+    'that lists sealed secrets of its bundles is accepted': [
+      assignment({ secrets: [SECRET] }),
       {},
-      'Unsupported',
+      'accepted',
+    ],
+    'that lists a secret twice is refused': [
+      assignment({ secrets: [SECRET, { ...SECRET, version: 3 }] }),
+      {},
+      'Conflict',
+    ],
+    'that lists a secret of a bundle that it does not list is refused': [
+      assignment({ secrets: [{ ...SECRET, bundle: 'other' }] }),
+      {},
+      'Malformed',
+    ],
+    'S91 that lists a secret whose name leads elsewhere is refused': [
+      assignment({ secrets: [{ ...SECRET, name: '../x' }] }),
+      {},
+      'Malformed',
     ],
     'S43 with the node named twice is refused': [
       sealBytes(

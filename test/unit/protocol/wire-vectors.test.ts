@@ -10,6 +10,7 @@ import { openAssignment } from '../../../protocol/verify-assignment.js';
 import { openBundle } from '../../../protocol/verify-bundle.js';
 import { openHubDocument, openNodeDocument } from '../../../protocol/verify-messages.js';
 import { openPinnedRoot } from '../../../protocol/verify-root.js';
+import { openSecretDocument } from '../../../protocol/verify-secret.js';
 import {
   assigned,
   bundleDocument,
@@ -46,10 +47,14 @@ function open(kind: DocumentKind, bytes: Uint8Array): Result<unknown> {
         freshOnly: false,
         now: NOW,
       });
+    case 'secret':
+      return openSecretDocument(bytes, root);
     case 'hub':
     case 'mark':
     case 'answer':
+    case 'time':
     case 'ack':
+    case 'command':
     case 'joined':
       return openHubDocument(kind, bytes, { root, node: NODE_NAME });
     case 'presence':
@@ -57,7 +62,10 @@ function open(kind: DocumentKind, bytes: Uint8Array): Result<unknown> {
     case 'status':
     case 'pod':
     case 'event':
+    case 'reply':
     case 'join':
+    case 'renew':
+    case 'rotate':
       return openNodeDocument(kind, bytes, {
         fleet: FLEET,
         node: NODE_NAME,

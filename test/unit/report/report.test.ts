@@ -147,6 +147,7 @@ function status(change: Partial<StatusDocument> = {}): StatusDocument {
     generation: 7,
     rootVersion: 1,
     clock: 'synced',
+    clockOffset: null,
     development: false,
     lastRefusal: null,
     journalHead: null,

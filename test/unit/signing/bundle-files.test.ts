@@ -1,7 +1,12 @@
 /** Files of bundles: one form, and nothing else is read. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { describeBundleFile, describeChanges, harmless } from '../../../hub/cli/bundle-text.js';
+import {
+  describeBundleFile,
+  describeChanges,
+  harmless,
+  signersText,
+} from '../../../hub/cli/bundle-text.js';
 import { shellWord } from '../../../hub/cli/shell-word.js';
 import { acceptBundleFile } from '../../../hub/signing/accept-bundle.js';
 import { ARCHIVE_BYTES_MAX, packArchive, readArchive } from '../../../hub/signing/archive.js';
@@ -12,6 +17,8 @@ import {
   type BundleFile,
 } from '../../../hub/signing/bundle-file.js';
 import { countBundleSignatures } from '../../../hub/signing/signature-count.js';
+import { isPod } from '../../../protocol/bundle-manifest.js';
+import { DEFAULT_GRANT } from '../../../protocol/release-scope.js';
 import { canonicalJson, sha256Hex } from '../../../protocol/canonical.js';
 import type { RefusalCode } from '../../../protocol/refusal.js';
 import { blobName, bundleFile, fileOf, tarOf, type TarEntry } from '../../support/bundle-files.js';
@@ -368,6 +375,28 @@ describe('what a signer reads', () => {
     assert.match(text, /Added: +pod\/new\nChanged: +pod\/web\nRemoved: +pod\/old\n/);
     assert.match(text, /^- +- name: main$|^-.*web:1$/m);
     assert.match(text, /^\+.*web:2$/m);
+  });
+
+  test('who has to sign: as many as the role wants, or the scope that covers the pods', () => {
+    const people = [ANNA, BEN, CARL];
+    const keys = people.map(idOf);
+    const scope = { ...DEFAULT_GRANT, threshold: 1, keys };
+    const wide = { ...scope, podSecurity: 'privileged' as const, threshold: 2 };
+    const annas = { ...wide, threshold: 1, keys: [idOf(ANNA)] };
+    const text = (
+      pods: readonly Record<string, unknown>[],
+      scopes: (typeof wide | typeof scope)[],
+    ) =>
+      signersText(
+        releaseRole(people, { threshold: 1, scopes: scopes.map(one => ({ ...one })) }),
+        bundleFile([], { pods }).manifests.filter(isPod),
+      );
+    const harmlessPod = podManifest('web');
+    assert.equal(text([harmlessPod], [scope, wide]), '1 of the 3 release keys');
+    const all = keys.map(id => id.slice(0, 16)).join(', ');
+    assert.equal(text([rich], [scope, wide]), `2 of the release keys, 2 of them of ${all},`);
+    const one = idOf(ANNA).slice(0, 16);
+    assert.equal(text([rich], [scope, wide, annas]), `1 of the release keys, 1 of them of ${one},`);
   });
 
   test('no character moves the cursor, turns the writing round or ends the line', () => {

@@ -147,6 +147,11 @@ describe('key files', () => {
       /damaged age file/,
     ],
     [
+      'an age file for somebody’s key',
+      () => write('recipient', ageToKey()),
+      /encrypted to a key, not with a passphrase/,
+    ],
+    [
       'an age file with another content',
       () => write('other', ageOf('not a key at all')),
       /not a private key/,
@@ -166,6 +171,14 @@ describe('key files', () => {
     generateKeyPairSync('ec', { namedCurve: 'P-256' })
       .privateKey.export({ type: 'pkcs8', format: 'pem' })
       .toString();
+  function ageToKey(): string {
+    const script =
+      "import { armor, Encrypter, generateIdentity, identityToRecipient } from 'age-encryption';" +
+      'const e = new Encrypter(); e.addRecipient(await identityToRecipient(await generateIdentity()));' +
+      "process.stdout.write(armor.encode(await e.encrypt('x')));";
+    const args = ['--input-type=module', '-e', script];
+    return execFileSync(process.execPath, args, { encoding: 'utf8', cwd: process.cwd() });
+  }
   function ageOf(text: string): string {
     const script =
       "import { armor, Encrypter } from 'age-encryption'; const e = new Encrypter();" +

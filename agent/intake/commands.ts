@@ -1,0 +1,122 @@
+/**
+ * Questions of the hub, answered from the journal: how far this node is, and what it keeps that the hub may have lost. A
+ * question counts for the session that this node announced last and in the order of its numbers, so that none is
+ * answered twice. Answers are signed pieces under the node's own topics; nothing is changed here.
+ */
+import { canonicalJson } from '../../protocol/canonical.js';
+import type { CommandDocument } from '../../protocol/documents/hub.js';
+import type { KnownRevision, StandingDocument } from '../../protocol/documents/node.js';
+import { seal } from '../../protocol/envelope.js';
+import { refuse, type Refusal } from '../../protocol/refusal.js';
+import { piecesOf } from '../../protocol/reply.js';
+import { topicsOf } from '../../protocol/topics.js';
+import type { TrustedRoot } from '../../protocol/verified.js';
+import { openHubDocument } from '../../protocol/verify-messages.js';
+import type { Journal } from '../journal/journal.js';
+import type { Link } from '../link/link.js';
+import { stampOf, type NodeIdentity } from '../report/node.js';
+import { bundleKey } from './decide.js';
+
+/** Answers that wait to be sent; a hub asks for a few at a time. */
+const WAITING_MAX = 16;
+/** Limit of the document. */
+const REVISIONS_MAX = 1024;
+
+export interface CommandsOptions {
+  readonly identity: NodeIdentity;
+  readonly journal: Pick<Journal, 'id' | 'boot' | 'nextCounter' | 'accepted' | 'kept'>;
+  readonly link: Pick<Link, 'publish'>;
+  readonly root: () => TrustedRoot;
+}
+
+export class Commands {
+  readonly #options: CommandsOptions;
+  #session = '';
+  #n = 0;
+  #waiting = 0;
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(options: CommandsOptions) {
+    this.#options = options;
+  }
+
+  /** A new CONNECT: questions of the former session are void. */
+  begin(session: string): void {
+    this.#session = session;
+    this.#n = 0;
+  }
+
+  /** Null when it is answered, else why not. Never throws for what it holds. */
+  receive(payload: Buffer): Refusal | null {
+    const { identity } = this.#options;
+    const root = this.#options.root();
+    const opened = openHubDocument('command', payload, { root, node: identity.node });
+    if (!opened.ok) return opened.refusal;
+    const command = opened.value.document;
+    if (command.epoch < root.document.epoch) {
+      return refuse('Rollback', 'command: of a former epoch').refusal;
+    }
+    if (command.session !== this.#session || command.n <= this.#n) {
+      return refuse('NotFresh', 'command: of another session, or answered already').refusal;
+    }
+    this.#n = command.n;
+    // The hub asks again for what does not come.
+    if (this.#waiting >= WAITING_MAX) return null;
+    this.#waiting++;
+    this.#last = this.#last.then(() => this.#answer(command)).finally(() => this.#waiting--);
+    return null;
+  }
+
+  /** One answer after the other, one piece after the other: at most one is in memory. */
+  async #answer(command: CommandDocument): Promise<void> {
+    const { identity, journal, link } = this.#options;
+    const topic = topicsOf(identity.fleet).node(identity.node, 'reply', command.request);
+    for (const piece of piecesOf(this.#bytesFor(command))) {
+      if (command.session !== this.#session) return;
+      const document = {
+        ...stampOf(identity, journal),
+        counter: journal.nextCounter(),
+        request: command.request,
+        ...piece,
+      };
+      const sent = await link.publish(topic, seal('reply', document, [identity.signer]), {
+        retain: false,
+      });
+      if (!sent) return;
+    }
+  }
+
+  #bytesFor({ want, digest, rootVersion }: CommandDocument): Buffer | null {
+    const kept = this.#options.journal.kept();
+    switch (want) {
+      case 'standing':
+        return Buffer.from(canonicalJson(this.#standing()));
+      case 'bundle':
+        return digest === null ? null : kept.bundle(digest);
+      case 'blob':
+        return digest === null ? null : kept.blob(digest);
+      case 'root':
+        return kept.root(rootVersion);
+    }
+  }
+
+  #standing(): StandingDocument {
+    const { journal } = this.#options;
+    const { epoch, version } = this.#options.root().document;
+    const accepted = journal.accepted();
+    const envelope = accepted && journal.kept().assignment(accepted.digest);
+    const highest = new Map<string, KnownRevision>();
+    for (const { namespace, name, revision, digest } of journal.kept().revisions()) {
+      const known = highest.get(bundleKey({ namespace, name }));
+      if (known && known.revision >= revision) continue;
+      highest.set(bundleKey({ namespace, name }), { namespace, name, revision, digest });
+    }
+    return {
+      epoch,
+      rootVersion: version,
+      generation: accepted?.epoch === epoch ? accepted.generation : 0,
+      assignment: envelope?.toString('utf8') ?? null,
+      revisions: [...highest.values()].slice(0, REVISIONS_MAX),
+    };
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * Sealed Secrets as they came, the newest version of each that was kept here: envelopes only, never what they hold. The version
+ * stays when the envelope goes, so that an older one is known as such. One thing: the table.
+ */
+import type { AssignedSecret } from '../../protocol/documents/assignment.js';
+import type { Connection } from './database.js';
+
+export interface KeptSecret extends AssignedSecret {
+  readonly epoch: number;
+  readonly envelope: Buffer;
+}
+
+type SecretName = Pick<AssignedSecret, 'namespace' | 'bundle' | 'name'>;
+
+/** Versions never fall within an epoch. */
+export interface SecretFloor {
+  readonly epoch: number;
+  readonly version: number;
+}
+
+export interface SecretStore {
+  /** Those whose envelopes are here. */
+  all(): KeptSecret[];
+  /** The newest version that was ever kept, and its epoch. */
+  floor(secret: SecretName): SecretFloor | null;
+  /** In the place of a former version. Durable when it returns. */
+  keep(secret: KeptSecret): void;
+  /** The envelopes of all others go. */
+  forgetAllBut(listed: readonly SecretName[]): void;
+}
+
+const keyOf = ({ namespace, bundle, name }: SecretName) => `${namespace}/${bundle}/${name}`;
+
+export function secretStore(db: Connection): SecretStore {
+  const all = db.prepare('SELECT * FROM secrets WHERE envelope IS NOT NULL');
+  const floor = db.prepare(
+    'SELECT epoch, version FROM secrets WHERE namespace = ? AND bundle = ? AND name = ?',
+  );
+  const keep = db.prepare(
+    `INSERT OR REPLACE INTO secrets (namespace, bundle, name, version, epoch, digest, envelope)
+     VALUES (@namespace, @bundle, @name, @version, @epoch, @digest, @envelope)`,
+  );
+  const forget = db.prepare(
+    'UPDATE secrets SET envelope = NULL WHERE namespace = ? AND bundle = ? AND name = ?',
+  );
+  return {
+    all: () => all.all() as KeptSecret[],
+    floor: ({ namespace, bundle, name }) =>
+      (floor.get(namespace, bundle, name) as SecretFloor | undefined) ?? null,
+    keep: secret => void keep.run(secret),
+    forgetAllBut(listed) {
+      const kept = new Set(listed.map(keyOf));
+      const gone = (all.all() as KeptSecret[]).filter(secret => !kept.has(keyOf(secret)));
+      if (gone.length === 0) return;
+      db.transaction(() => {
+        for (const { namespace, bundle, name } of gone) forget.run(namespace, bundle, name);
+      }).immediate();
+    },
+  };
+}

@@ -1,0 +1,23 @@
+/**
+ * How long this machine has been running: a clock that nobody can set, which goes on while the
+ * machine sleeps (CLOCK_BOOTTIME), and the id of that run. Decides nothing.
+ */
+import { readFileSync } from 'node:fs';
+import { uptime } from 'node:os';
+
+export interface Machine {
+  /** New with each start of the machine. */
+  readonly bootId: string;
+  /** Milliseconds since it was started. */
+  uptimeMs(): number;
+}
+
+export function thisMachine(): Machine {
+  let bootId = '';
+  try {
+    bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    // Without an id no two looks are known to be of one run.
+  }
+  return { bootId, uptimeMs: () => uptime() * 1000 };
+}

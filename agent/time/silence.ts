@@ -1,0 +1,64 @@
+/**
+ * How long the hub has been silent, in uptime of this machine: a freeze is noticed without a clock
+ * (security.md S22, S23). Counts what was saved before, so that restarts do not hide it. Holds
+ * state, does no I/O; the uptime is an argument.
+ */
+
+export const SILENT_MS = 7 * 86_400_000;
+/** Flash wears: what is not saved yet is lost with the power. */
+export const SAVE_EVERY_MS = 86_400_000;
+
+export class Silence {
+  #before: number;
+  #saved: number;
+  #since: number;
+  #raised: boolean;
+
+  /** @param savedMs what `toSave` said last, in this life or a former one */
+  constructor(savedMs: number, uptime: number) {
+    this.#before = savedMs;
+    this.#saved = savedMs;
+    this.#since = uptime;
+    this.#raised = savedMs >= SILENT_MS;
+  }
+
+  ms(uptime: number): number {
+    return this.#before + Math.max(0, uptime - this.#since);
+  }
+
+  isTooLong(uptime: number): boolean {
+    return this.ms(uptime) >= SILENT_MS;
+  }
+
+  /** The hub spoke, and cannot have spoken before `asOf`. */
+  heard(asOf: number): void {
+    if (asOf < this.#since) return;
+    this.#since = asOf;
+    this.#before = 0;
+  }
+
+  /** True once for each time that it became too long, or ended. */
+  turned(uptime: number): boolean {
+    const now = this.isTooLong(uptime);
+    if (now === this.#raised) return false;
+    this.#raised = now;
+    return true;
+  }
+
+  /** What is to be saved now, or null: the end of a silence, or another day of it. */
+  toSave(uptime: number, leastMs = SAVE_EVERY_MS): number | null {
+    const ms = this.ms(uptime);
+    const isOver = ms < this.#saved;
+    if (!isOver && ms - this.#saved < leastMs) return null;
+    const value = isOver ? 0 : ms;
+    this.#saved = value;
+    return value;
+  }
+
+  /** Milliseconds until `turned` or `toSave` may say something new by time alone. */
+  nextIn(uptime: number): number {
+    const ms = this.ms(uptime);
+    const day = this.#saved + SAVE_EVERY_MS - ms;
+    return Math.max(1_000, this.#raised ? day : Math.min(day, SILENT_MS - ms));
+  }
+}

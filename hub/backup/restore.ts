@@ -1,0 +1,119 @@
+/**
+ * `flotilla hub restore`: a backup becomes a hub again, in an empty directory. The store gets a new id, so that no
+ * broker's mark is believed; tokens that were open are void, for they may have been used since; and every node is held
+ * unheard: it is sent nothing until it has said itself how far it is (`hub/recovery/`). `hub.yaml` appears last and makes
+ * the hub; until then a mark says that a run was cut off.
+ */
+import { createWriteStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { Clock } from '../../protocol/ports.js';
+import { hubPaths } from '../setup/config.js';
+import { makePrivateDirectory, syncDirectory } from '../setup/private-files.js';
+import { SetupError } from '../setup/setup-error.js';
+import { newestRootOf } from '../setup/load.js';
+import { openSqliteStore } from '../store/sqlite.js';
+import { renewStore } from '../store/sqlite-renewal.js';
+import { restoredMutations } from '../recovery/restored-store.js';
+import { readArchive } from './archive.js';
+import type { BackupDescription } from './description.js';
+import type { Opening } from './protection.js';
+
+const STAGING = '.restoring';
+const IGNORED = new Set(['lost+found', '.initialising.new']);
+
+export interface RestoreOptions {
+  readonly file: string;
+  readonly dataDir: string;
+  readonly opening: Opening;
+  readonly clock: Clock;
+}
+
+export interface RestoreResult {
+  readonly description: BackupDescription;
+  /** Members that must be heard before anything is sent to them. */
+  readonly nodes: readonly string[];
+  readonly voidTokens: number;
+}
+
+/**
+ * Throws `SetupError`: NotEmpty, AlreadyInitialised, BadBackup, WrongPassphrase, Missing, Corrupt; `StoreError`. Leaves an
+ * empty directory behind then. Calling it again after a crash begins anew.
+ */
+export async function restoreBackup(options: RestoreOptions): Promise<RestoreResult> {
+  const { file, dataDir, opening, clock } = options;
+  const existed = existsSync(dataDir);
+  claim(dataDir);
+  const staging = join(dataDir, STAGING);
+  makePrivateDirectory(dataDir);
+  makePrivateDirectory(staging);
+  try {
+    const description = await readArchive(file, opening, async ({ path }, content) => {
+      const to = join(staging, path);
+      mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
+      await pipeline(content, createWriteStream(to, { flags: 'wx', mode: 0o600, flush: true }));
+    });
+    const made = await renewed(staging, { description, clock });
+    const { config } = hubPaths(staging);
+    const names = readdirSync(staging).filter(name => join(staging, name) !== config);
+    for (const name of names) renameSync(join(staging, name), join(dataDir, name));
+    syncDirectory(dataDir);
+    renameSync(config, hubPaths(dataDir).config);
+    rmSync(staging, { recursive: true });
+    syncDirectory(dataDir);
+    return { description, ...made };
+  } catch (error) {
+    for (const name of readdirSync(dataDir)) {
+      if (!IGNORED.has(name)) rmSync(join(dataDir, name), { recursive: true, force: true });
+    }
+    if (!existed) rmSync(dataDir, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+function claim(dataDir: string): void {
+  let entries: string[] = [];
+  try {
+    entries = readdirSync(dataDir).filter(name => !IGNORED.has(name));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOTDIR') throw new SetupError('NotEmpty', `${dataDir} is not a directory`);
+    if (code !== 'ENOENT') throw error;
+  }
+  if (existsSync(hubPaths(dataDir).config)) {
+    throw new SetupError(
+      'AlreadyInitialised',
+      `${dataDir} holds a hub; restore into an empty directory, and keep this one until you know that it is not needed`,
+    );
+  }
+  if (entries.includes(STAGING)) {
+    for (const name of entries) rmSync(join(dataDir, name), { recursive: true, force: true });
+  } else if (entries.length > 0) {
+    throw new SetupError('NotEmpty', `${dataDir} is not empty: choose an empty or a new directory`);
+  }
+}
+
+async function renewed(
+  staging: string,
+  { description, clock }: { description: BackupDescription; clock: Clock },
+): Promise<Pick<RestoreResult, 'nodes' | 'voidTokens'>> {
+  const paths = hubPaths(staging);
+  const root = newestRootOf(staging).document;
+  if (root.fleet !== description.fleet || root.version !== description.rootVersion) {
+    throw new SetupError('BadBackup', 'its root is not the one that its description names');
+  }
+  renewStore(paths.database);
+  const store = await openSqliteStore({ path: paths.database, clock, create: false });
+  try {
+    const made = await restoredMutations(store, {
+      restoredAt: new Date(clock.now()).toISOString(),
+      backupAt: description.madeAt,
+      epoch: root.epoch,
+    });
+    await store.commit({ kind: 'hub', name: 'restore' }, made.mutations);
+    return { nodes: made.nodes, voidTokens: made.voidTokens };
+  } finally {
+    await store.close();
+    rmSync(`${paths.database}-lock`, { force: true });
+  }
+}

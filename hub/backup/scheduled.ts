@@ -1,0 +1,66 @@
+/**
+ * Backups that the running hub makes by itself: at the times of `hub.yaml`, one at a time, each named by its time; the
+ * newest `keep` stay. One that fails is said in the log, and the next time comes all the same.
+ */
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { schedule } from 'node-cron';
+import type { Clock, Log } from '../../protocol/ports.js';
+import type { BackupSetting } from '../setup/config.js';
+import { makeBackup } from './backup.js';
+
+const NAME = /^hub-\d{8}T\d{6}Z\.flotilla-backup(\.age)?$/;
+
+export interface ScheduledParts {
+  readonly dataDir: string;
+  readonly setting: BackupSetting;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Returns the function that ends it. */
+export function startScheduledBackups(parts: ScheduledParts): () => Promise<void> {
+  let running: Promise<void> = Promise.resolve();
+  const task = schedule(
+    parts.setting.schedule,
+    () => (running = scheduledBackup(parts).then(() => undefined)),
+    { noOverlap: true, suppressMissedWarning: true },
+  );
+  return async () => {
+    await task.destroy();
+    await running;
+  };
+}
+
+/** Where it lies; null when it failed, which the log says. */
+export async function scheduledBackup(parts: ScheduledParts): Promise<string | null> {
+  const { dataDir, setting, clock, log } = parts;
+  const { directory, keep, recipients } = setting;
+  const stamp = new Date(clock.now()).toISOString().replace(/[-:]|\.\d+/g, '');
+  const out = join(directory, `hub-${stamp}.flotilla-backup${recipients.length > 0 ? '.age' : ''}`);
+  try {
+    const protection =
+      recipients.length > 0
+        ? ({ kind: 'recipients', recipients } as const)
+        : ({ kind: 'none' } as const);
+    const { bytes } = await makeBackup({ dataDir, out, kind: 'full', protection, clock });
+    const removed = thin(directory, keep);
+    log.info('backup made', { file: out, bytes, removed });
+    return out;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    log.error('the scheduled backup failed', { file: out, reason });
+    return null;
+  }
+}
+
+/** Only files that were named here are ever removed. */
+function thin(directory: string, keep: number): number {
+  const made = readdirSync(directory)
+    .filter(name => NAME.test(name))
+    .sort()
+    .reverse();
+  const old = made.slice(keep);
+  for (const name of old) rmSync(join(directory, name));
+  return old.length;
+}

@@ -1,0 +1,92 @@
+/**
+ * Whether two devices speak under one identity (security.md S73): a disk that was copied, or put
+ * back as a whole. One device never uses a number of a connection or of a status twice, and never
+ * comes back as what it was before; what only seems so on a bad network (late wills, retained
+ * words, messages said twice) counts for nothing. Remembers a little per node; does no I/O.
+ */
+import type { PresenceDocument, StatusDocument } from '../../protocol/documents/node.js';
+
+export interface Heard {
+  readonly retained: boolean;
+  /** The hub's monotonic clock. */
+  readonly nowMs: number;
+  /** What is recorded of the node before this document. */
+  readonly known: {
+    readonly journal: string;
+    readonly formerJournals: ReadonlySet<string>;
+    readonly presenceBoot: number;
+    readonly presenceN: number;
+  };
+}
+
+const KEPT = 64;
+/** One who comes back as a former self may be an accident of a network; two are not. */
+const RETURNS_MAX = 2;
+const WINDOW_MS = 3_600_000;
+
+interface Memory {
+  /** By journal, boot and number: what it was used for. */
+  readonly sessions: Map<string, string>;
+  readonly statuses: Map<string, string>;
+  readonly returns: Map<string, number>;
+}
+
+export class CloneWatch {
+  readonly #memory = new Map<string, Memory>();
+
+  /** Why two devices seem to speak, or null. */
+  presence(document: PresenceDocument, heard: Heard): string | null {
+    const { node, journal, boot, n, session, online } = document;
+    const { sessions, returns } = this.#of(node);
+    const key = `${journal}/${boot}/${n}`;
+    const before = sessions.get(key);
+    if (before === session) return null;
+    remember(sessions, key, session);
+    if (before !== undefined) {
+      return this.#found(node, `connection ${n} of start ${boot} was opened twice`);
+    }
+    if (heard.retained || !online || !isFormerSelf(document, heard)) return null;
+    for (const [old, at] of returns) if (heard.nowMs - at > WINDOW_MS) returns.delete(old);
+    remember(returns, session, heard.nowMs);
+    if (returns.size < RETURNS_MAX) return null;
+    const what = heard.known.journal === journal ? `start ${boot}` : 'another journal';
+    return this.#found(node, `it comes back again and again as what it was before (${what})`);
+  }
+
+  /** As above. `digest`: of the document. */
+  status({ node, journal, boot, counter }: StatusDocument, digest: string): string | null {
+    const { statuses } = this.#of(node);
+    const key = `${journal}/${boot}/${counter}`;
+    const before = statuses.get(key);
+    remember(statuses, key, digest);
+    if (before === undefined || before === digest) return null;
+    return this.#found(node, `two statuses bear the number ${counter} of start ${boot}`);
+  }
+
+  #found(node: string, why: string): string {
+    this.#memory.delete(node);
+    return why;
+  }
+
+  #of(node: string): Memory {
+    const known = this.#memory.get(node);
+    if (known) return known;
+    const memory: Memory = { sessions: new Map(), statuses: new Map(), returns: new Map() };
+    this.#memory.set(node, memory);
+    return memory;
+  }
+}
+
+/** Said just now by a journal that was superseded, or with a number that was passed. */
+function isFormerSelf({ journal, boot, n }: PresenceDocument, { known }: Heard): boolean {
+  if (known.formerJournals.has(journal)) return true;
+  if (known.journal !== journal) return false;
+  return boot < known.presenceBoot || (boot === known.presenceBoot && n < known.presenceN);
+}
+
+function remember<T>(memory: Map<string, T>, key: string, value: T): void {
+  memory.delete(key);
+  memory.set(key, value);
+  const oldest = memory.keys().next();
+  if (memory.size > KEPT && !oldest.done) memory.delete(oldest.value);
+}

@@ -1,0 +1,46 @@
+/** What waits while a restored hub learns: bundles and members are changed only by a hub that knows the newest of them. */
+import { RequestError, type BundleWriter, type Enrolment } from '../ports.js';
+import type { Store } from '../store/store.js';
+import { recoveryState } from './recovery.js';
+
+const NAMES_MAX = 10;
+
+/** Throws `ServiceUnavailable` with whom it waits for and how to go on without them. */
+async function refuseWhileLearning(store: Store): Promise<void> {
+  const { learning, unheard } = await recoveryState(store);
+  if (!learning) return;
+  const names = unheard.slice(0, NAMES_MAX).join(', ');
+  const more = unheard.length > NAMES_MAX ? ` and ${unheard.length - NAMES_MAX} more` : '';
+  throw new RequestError(
+    'ServiceUnavailable',
+    `this hub was restored and still learns what its nodes have; not heard yet: ${names}${more}. ` +
+      'Wait for them, or go on without them with `flotilla hub recovery --finish`',
+  );
+}
+
+export function gatedBundles(writer: BundleWriter, store: Store): BundleWriter {
+  return {
+    apply: async (actor, request) => {
+      await refuseWhileLearning(store);
+      return writer.apply(actor, request);
+    },
+    remove: async (actor, bundle) => {
+      await refuseWhileLearning(store);
+      return writer.remove(actor, bundle);
+    },
+  };
+}
+
+export function gatedEnrolment(enrolment: Enrolment, store: Store): Enrolment {
+  return {
+    ...enrolment,
+    join: async (envelope, address) => {
+      await refuseWhileLearning(store);
+      return enrolment.join(envelope, address);
+    },
+    rotate: async (envelope, address) => {
+      await refuseWhileLearning(store);
+      return enrolment.rotate(envelope, address);
+    },
+  };
+}

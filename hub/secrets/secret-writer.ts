@@ -1,0 +1,270 @@
+/**
+ * Takes what operators sealed: checks for whom and by whom, signs it where the fleet's root leaves that to the hub, and writes all
+ * of a request in one transaction. Never sees a value. Implements `SecretWriter`.
+ */
+import { AGE_BYTES_MAX } from '../../protocol/age.js';
+import type { SecretDocument } from '../../protocol/documents/secret.js';
+import { seal } from '../../protocol/envelope.js';
+import { keyId, type Signer } from '../../protocol/keys.js';
+import { topicsOf } from '../../protocol/topics.js';
+import type { TrustedRoot } from '../../protocol/verified.js';
+import { openSecretDocument } from '../../protocol/verify-secret.js';
+import type {
+  BundleObject,
+  NodeObject,
+  SealedSecretObject,
+  SealedSecretSpec,
+  SecretObject,
+  SecretSpec,
+  SecretStatus,
+  SecretVersionObject,
+} from '../objects.js';
+import {
+  RequestError,
+  type ReadableSecret,
+  type SealedItem,
+  type SealRequest,
+  type SecretWriter,
+} from '../ports.js';
+import {
+  StoreError,
+  type Actor,
+  type IdentityRecord,
+  type Mutation,
+  type Store,
+} from '../store/store.js';
+import { withoutSecrets } from './removal.js';
+import { indexSealed, membersFor, readableVersion, secretId } from './needs.js';
+
+export interface SecretWriterParts {
+  readonly store: Store;
+  readonly root: () => TrustedRoot;
+  readonly hubSigner: Signer;
+}
+
+const NOT_COUNTED: SecretStatus = { sealed: 0, lacking: 0, lackingNodes: [] };
+
+export function secretWriter(parts: SecretWriterParts): SecretWriter {
+  return {
+    sealing: of => sealing(parts, of),
+    readableBy: node => readableBy(parts.store, node),
+    seal: (actor, request) => sealAll(parts, actor, request),
+    remove: (actor, of) => remove(parts.store, actor, of),
+  };
+}
+
+async function sealing(
+  { store, root }: SecretWriterParts,
+  of: Parameters<SecretWriter['sealing']>[0],
+): ReturnType<SecretWriter['sealing']> {
+  const { namespace, bundle } = of;
+  const found = (await store.get('Bundle', namespace, bundle)) as BundleObject | null;
+  const selector = of.nodeSelector ?? found?.spec.nodeSelector;
+  if (selector === undefined) {
+    throw new RequestError('NotFound', `bundles.flotilla.dev "${bundle}" not found`);
+  }
+  const [nodes, identities, secrets, versions, all] = await Promise.all([
+    store.list('Node'),
+    store.identities(),
+    store.list('Secret', { namespace }),
+    store.list('SecretVersion', { namespace }),
+    store.list('SealedSecret', { namespace }),
+  ]);
+  const own = (secrets.items as readonly SecretObject[]).filter(one => one.spec.bundle === bundle);
+  const sealed = indexSealed(all.items as readonly SealedSecretObject[]);
+  const members = membersFor(selector, { nodes: nodes.items as readonly NodeObject[], identities });
+  const prefix = secretId(bundle, '');
+  const { fleet, roles } = root().document;
+  return {
+    fleet,
+    secretKeys: roles.secrets?.keys ?? null,
+    secrets: own.map(({ spec }) => spec),
+    versions: Object.fromEntries(
+      (versions.items as readonly SecretVersionObject[])
+        .filter(({ metadata }) => metadata.name.startsWith(prefix))
+        .map(({ metadata, spec }) => [metadata.name.slice(prefix.length), spec.version]),
+    ),
+    nodes: members.map(member => {
+      const { node, identityKey, sealingKey } = member;
+      const has = own.flatMap(({ spec, metadata }) => {
+        const one = sealed.get(`${namespace}/${metadata.name}.${node}`);
+        const version = readableVersion(one, member);
+        return version === null ? [] : [[spec.secret, version] as const];
+      });
+      return { node, identityKey, sealingKey, has: Object.fromEntries(has) };
+    }),
+  };
+}
+
+async function readableBy(store: Store, node: string): Promise<ReadableSecret[]> {
+  const [sealed, secrets] = await Promise.all([store.list('SealedSecret'), store.list('Secret')]);
+  const newest = new Map(
+    (secrets.items as readonly SecretObject[]).map(({ metadata, spec }) => [
+      `${metadata.namespace}/${metadata.name}`,
+      spec.version,
+    ]),
+  );
+  return (sealed.items as readonly SealedSecretObject[])
+    .filter(({ spec }) => spec.node === node)
+    .map(({ metadata: { namespace }, spec: { bundle, secret, version } }) => {
+      const key = `${namespace}/${secretId(bundle, secret)}`;
+      return { namespace, bundle, secret, version, newest: newest.get(key) ?? version };
+    });
+}
+
+async function sealAll(
+  parts: SecretWriterParts,
+  actor: Actor,
+  request: SealRequest,
+): ReturnType<SecretWriter['seal']> {
+  const { store, root } = parts;
+  const { namespace } = request;
+  const name = secretId(request.bundle, request.secret);
+  const current = (await store.get('Secret', namespace, name)) as SecretObject | null;
+  const counter = (await store.get('SecretVersion', namespace, name)) as SecretVersionObject | null;
+  const last = Math.max(current?.spec.version ?? 0, counter?.spec.version ?? 0);
+  const isNew = checkVersion(request, current, last);
+  const identities = new Map((await store.identities()).map(one => [one.node, one]));
+  const mutations: Mutation[] = [];
+  if (isNew) mutations.push(...newVersion(request, current, name));
+  const topics = topicsOf(root().document.fleet);
+  for (const item of request.sealed) {
+    const { document, envelope, digest } = documentOf(parts, request, item);
+    checkRecipient(document, identities.get(document.node));
+    const { bundle, name: secret, node, version, recipient } = document;
+    const spec: SealedSecretSpec = { bundle, secret, node, version, recipient, digest };
+    const metadata = { namespace, name: `${name}.${node}` };
+    mutations.push(
+      {
+        type: 'put',
+        object: { kind: 'SealedSecret', metadata, spec, status: null },
+        expect: 'any',
+      },
+      { type: 'publish', topic: topics.blob(digest), payload: envelope },
+    );
+  }
+  try {
+    await store.commit(actor, mutations);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    if (error.code !== 'Conflict' && error.code !== 'AlreadyExists') throw error;
+    throw new RequestError(
+      'Conflict',
+      `secret "${request.secret}" was sealed meanwhile; try again`,
+    );
+  }
+  return { version: request.version, nodes: request.sealed.length };
+}
+
+/** Whether it makes a new version. Throws Conflict, Invalid. */
+function checkVersion(
+  { secret, version, bundle }: SealRequest,
+  current: SecretObject | null,
+  last: number,
+): boolean {
+  if (current !== null && version === current.spec.version) return false;
+  if (version !== last + 1) {
+    throw new RequestError(
+      'Conflict',
+      `secret "${secret}" of bundle "${bundle}" is at version ${last}, not below ${version}; it was sealed meanwhile: try again`,
+    );
+  }
+  if (current?.spec.immutable === true) {
+    throw new RequestError(
+      'Invalid',
+      `secret "${secret}" of bundle "${bundle}" is immutable; delete it first: flotilla secret delete ${secret} --bundle ${bundle}`,
+    );
+  }
+  return true;
+}
+
+function newVersion(request: SealRequest, current: SecretObject | null, name: string): Mutation[] {
+  const { namespace, bundle, secret, type, version, immutable, fingerprint } = request;
+  const keys = [...request.keys].sort();
+  const spec: SecretSpec = { bundle, secret, type, version, immutable, keys, fingerprint };
+  const metadata = { namespace, name };
+  const expect =
+    current === null ? 'absent' : { resourceVersion: current.metadata.resourceVersion };
+  const status = current?.status ?? NOT_COUNTED;
+  return [
+    { type: 'put', object: { kind: 'Secret', metadata, spec, status }, expect },
+    {
+      type: 'put',
+      object: { kind: 'SecretVersion', metadata, spec: { version }, status: null },
+      expect: 'any',
+    },
+  ];
+}
+
+/** The signed document of one node. Throws Invalid. */
+function documentOf(
+  { root, hubSigner }: SecretWriterParts,
+  request: SealRequest,
+  item: SealedItem,
+): { document: SecretDocument; envelope: Uint8Array; digest: string } {
+  const trusted = root();
+  const { namespace, bundle, secret, version } = request;
+  const isOperators = trusted.document.roles.secrets !== null;
+  const fail = (detail: string) =>
+    new RequestError('Invalid', `secret "${secret}" of bundle "${bundle}": ${detail}`);
+  if (isOperators !== 'envelope' in item) {
+    throw fail(
+      isOperators
+        ? "the fleet's root keeps the key that signs secrets off the hub: sign with it (--key)"
+        : "the hub signs it: the fleet's root has no role for secrets",
+    );
+  }
+  const envelope =
+    'envelope' in item
+      ? Buffer.from(item.envelope)
+      : seal(
+          'secret',
+          {
+            ...{ fleet: trusted.document.fleet, node: item.node, namespace, bundle },
+            ...{ name: secret, version, recipient: item.recipient, sealed: item.sealed },
+          },
+          [hubSigner],
+        );
+  const opened = openSecretDocument(envelope, trusted);
+  if (!opened.ok) throw fail(`${opened.refusal.detail} (${opened.refusal.code})`);
+  const { document, digest } = opened.value;
+  const isRequested =
+    document.namespace === namespace &&
+    document.bundle === bundle &&
+    document.name === secret &&
+    document.version === version;
+  if (!isRequested) throw fail('what was signed names another secret or version');
+  const file = Buffer.from(document.sealed, 'base64');
+  if (file.toString('base64') !== document.sealed || file.byteLength > AGE_BYTES_MAX) {
+    throw fail(`node ${document.node}: not an age file of at most ${AGE_BYTES_MAX} bytes`);
+  }
+  return { document, envelope, digest };
+}
+
+function checkRecipient(document: SecretDocument, identity: IdentityRecord | undefined): void {
+  if (identity?.state !== 'active') {
+    throw new RequestError('Invalid', `node "${document.node}" is no member of the fleet`);
+  }
+  if (keyId(identity.sealingKey) === document.recipient) return;
+  throw new RequestError(
+    'Conflict',
+    `node "${document.node}" has another sealing key by now; try again`,
+  );
+}
+
+async function remove(
+  store: Store,
+  actor: Actor,
+  { namespace, name, dryRun }: Parameters<SecretWriter['remove']>[1],
+): Promise<void> {
+  const found = await store.get('Secret', namespace, name);
+  if (!found) throw new RequestError('NotFound', `secrets.flotilla.dev "${name}" not found`);
+  if (dryRun) return;
+  const { bundle, secret } = found.spec as SecretSpec;
+  try {
+    await store.commit(actor, await withoutSecrets(store, { namespace, bundle, secret }));
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.code !== 'NotFound') throw error;
+    throw new RequestError('Conflict', `secret "${name}" changed meanwhile; try again`);
+  }
+}

@@ -1,0 +1,162 @@
+/** Two devices under one identity are noticed; one device on a bad network never is (S73). */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { CloneWatch, type Heard } from '../../../hub/ingest/clones.js';
+import type { PresenceDocument, StatusDocument } from '../../../protocol/documents/node.js';
+
+const [ONE, TWO, THREE] = ['1', '2', '3'].map(digit => digit.repeat(32)) as [
+  string,
+  string,
+  string,
+];
+
+interface Said {
+  readonly journal?: string;
+  readonly boot: number;
+  readonly n: number;
+  readonly session: string;
+  readonly online?: boolean;
+  readonly retained?: boolean;
+  readonly atMs?: number;
+}
+
+/** Says them in order, keeping the record as the hub does; gives what was found at each. */
+function hear(watch: CloneWatch, said: readonly Said[]): (string | null)[] {
+  let known: Heard['known'] = {
+    ...{ journal: '', formerJournals: new Set<string>() },
+    ...{ presenceBoot: 0, presenceN: 0 },
+  };
+  return said.map(one => {
+    const { journal = ONE, boot, n, session, online = true, retained = false, atMs = 0 } = one;
+    const stamp = { fleet: 'f', node: 'edge-1', journal, boot };
+    const document: PresenceDocument = { ...stamp, n, session, online };
+    const found = watch.presence(document, { retained, nowMs: atMs, known });
+    if (known.formerJournals.has(journal)) return found;
+    if (known.journal !== journal) {
+      const formerJournals = new Set([...known.formerJournals, known.journal]);
+      known = { journal, formerJournals, presenceBoot: boot, presenceN: n };
+    } else if (boot > known.presenceBoot || (boot === known.presenceBoot && n > known.presenceN)) {
+      known = { ...known, presenceBoot: boot, presenceN: n };
+    }
+    return found;
+  });
+}
+
+describe('a single device is never suspected', () => {
+  const rows: [string, Said[]][] = [
+    [
+      'when it starts again and again',
+      [1, 2, 3, 4].map(boot => ({ boot, n: 1, session: `s${boot}` })),
+    ],
+    [
+      'when it reconnects, and says its birth twice',
+      [
+        { boot: 1, n: 1, session: 'a' },
+        { boot: 1, n: 7, session: 'b' },
+        { boot: 1, n: 7, session: 'b' },
+      ],
+    ],
+    [
+      'when the wills of its former connections come late, unheard of before',
+      [
+        { boot: 2, n: 1, session: 'c' },
+        { boot: 1, n: 9, session: 'a', online: false },
+        { boot: 1, n: 8, session: 'b', online: false },
+      ],
+    ],
+    [
+      'when a broker gives old retained words',
+      [
+        { boot: 3, n: 1, session: 'c' },
+        { boot: 1, n: 1, session: 'a', retained: true },
+        { boot: 2, n: 1, session: 'b', retained: true },
+        { journal: TWO, boot: 1, n: 1, session: 'd' },
+        { boot: 3, n: 4, session: 'e', retained: true },
+        { boot: 3, n: 5, session: 'f', retained: true },
+      ],
+    ],
+    [
+      'when a hostile broker repeats what the hub has heard',
+      [
+        { boot: 1, n: 1, session: 'a' },
+        { boot: 1, n: 2, session: 'b' },
+        { boot: 2, n: 1, session: 'c' },
+        { boot: 1, n: 1, session: 'a' },
+        { boot: 1, n: 2, session: 'b' },
+      ],
+    ],
+    [
+      'when its journal is lost, twice',
+      [ONE, TWO, THREE].map(journal => ({ journal, boot: 1, n: 1, session: journal })),
+    ],
+    [
+      'when it comes back as a former self once in a while',
+      [
+        { boot: 9, n: 1, session: 'z' },
+        { boot: 1, n: 1, session: 'a' },
+        { boot: 2, n: 1, session: 'b', atMs: 3_700_000 },
+      ],
+    ],
+  ];
+  for (const [sentence, said] of rows) {
+    test(sentence, () => {
+      assert.deepEqual(
+        hear(new CloneWatch(), said),
+        said.map(() => null),
+      );
+    });
+  }
+});
+
+describe('two devices with one key are noticed', () => {
+  const rows: [string, Said[], RegExp][] = [
+    [
+      'when both started from one image',
+      [
+        { boot: 5, n: 1, session: 'a' },
+        { boot: 5, n: 1, session: 'b' },
+      ],
+      /connection 1 of start 5 was opened twice/,
+    ],
+    [
+      'when the copy was taken while the first ran on',
+      [
+        { boot: 5, n: 3, session: 'a' },
+        { boot: 6, n: 1, session: 'b' },
+        { boot: 5, n: 9, session: 'c' },
+        { boot: 6, n: 4, session: 'd' },
+        { boot: 5, n: 11, session: 'e' },
+      ],
+      /start 5/,
+    ],
+    [
+      'when only the keys were copied',
+      [
+        { boot: 5, n: 3, session: 'a' },
+        { journal: TWO, boot: 1, n: 1, session: 'b' },
+        { boot: 5, n: 9, session: 'c' },
+        { journal: TWO, boot: 1, n: 5, session: 'd' },
+        { boot: 5, n: 11, session: 'e' },
+      ],
+      /another journal/,
+    ],
+  ];
+  for (const [sentence, said, expected] of rows) {
+    test(sentence, () => {
+      const found = hear(new CloneWatch(), said);
+      assert.deepEqual(
+        found.slice(0, -1),
+        said.slice(0, -1).map(() => null),
+      );
+      assert.match(found.at(-1) ?? '', expected);
+    });
+  }
+
+  test('when two statuses bear one number', () => {
+    const watch = new CloneWatch();
+    const status = { node: 'edge-1', journal: ONE, boot: 1, counter: 4 } as StatusDocument;
+    assert.equal(watch.status(status, 'x'), null);
+    assert.equal(watch.status(status, 'x'), null);
+    assert.match(watch.status(status, 'y') ?? '', /two statuses bear the number 4 of start 1/);
+  });
+});

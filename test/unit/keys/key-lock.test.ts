@@ -1,0 +1,126 @@
+/** Keys encrypted at rest: what lies on disk, what opens it, how it is changed, what a cut-off change leaves. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { generateX25519Identity } from 'age-encryption';
+import { initHub } from '../../../hub/setup/init.js';
+import {
+  changeKeyLock,
+  isLocked,
+  openKeyLock,
+  removeKeyLock,
+  type KeyLock,
+} from '../../../hub/setup/key-lock.js';
+import { useKeySecret } from '../../../hub/setup/keys.js';
+import { loadHub } from '../../../hub/setup/load.js';
+import { SetupError, type SetupErrorCode } from '../../../hub/setup/setup-error.js';
+import { MovableClock, QUIET_HOST } from '../../support/hub-fixture.js';
+
+const clock = new MovableClock();
+const lock: KeyLock = { kind: 'passphrase', passphrase: 'correct horse' };
+let directory: string;
+let dataDir: string;
+
+const init = (of?: KeyLock) =>
+  initHub({ dataDir, host: QUIET_HOST, clock, random: randomBytes, lock: of });
+/** As another program that knows nothing yet. */
+const forget = () => useKeySecret(dataDir, null);
+const pems = () =>
+  readdirSync(join(dataDir, 'keys'))
+    .filter(name => name.endsWith('.key'))
+    .map(name => readFileSync(join(dataDir, 'keys', name), 'utf8'));
+const areEncrypted = () =>
+  pems().map(pem => pem.startsWith('-----BEGIN ENCRYPTED PRIVATE KEY-----'));
+
+function withCode(code: SetupErrorCode, text: RegExp) {
+  return (error: unknown) => {
+    assert.ok(error instanceof SetupError, String(error));
+    assert.equal(error.code, code);
+    assert.match(error.message, text);
+    return true;
+  };
+}
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'flotilla-lock-'));
+  dataDir = join(directory, 'hub');
+});
+afterEach(() => {
+  forget();
+  rmSync(directory, { recursive: true });
+});
+
+describe('keys of a hub', () => {
+  test('made with a passphrase are all encrypted, TLS keys included, and open with it alone', async () => {
+    await init(lock);
+    assert.equal(areEncrypted().length, 7);
+    assert.ok(areEncrypted().every(Boolean));
+    assert.equal(statSync(join(dataDir, 'keys/unlock.age')).mode & 0o777, 0o600);
+    const { hubSigner } = loadHub(dataDir);
+    forget();
+    assert.throws(() => loadHub(dataDir), withCode('Locked', /--passphrase-file/));
+    const wrong: KeyLock = { kind: 'passphrase', passphrase: 'wrong' };
+    await assert.rejects(
+      openKeyLock(dataDir, wrong),
+      withCode('WrongPassphrase', /wrong passphrase/),
+    );
+    await openKeyLock(dataDir, lock);
+    assert.equal(loadHub(dataDir).hubSigner.publicKey, hubSigner.publicKey);
+  });
+
+  test('open with a key file that lies elsewhere, and with no other', async () => {
+    const identity = await generateX25519Identity();
+    await init({ kind: 'identity', identity });
+    forget();
+    const other: KeyLock = { kind: 'identity', identity: await generateX25519Identity() };
+    await assert.rejects(
+      openKeyLock(dataDir, other),
+      withCode('WrongPassphrase', /wrong key file/),
+    );
+    await openKeyLock(dataDir, { kind: 'identity', identity });
+    loadHub(dataDir);
+  });
+
+  test('that were plain become encrypted; the passphrase changes; they become plain again', async () => {
+    await init();
+    const { hubSigner } = loadHub(dataDir);
+    await changeKeyLock(dataDir, { from: null, to: lock });
+    assert.ok(areEncrypted().every(Boolean));
+    const next: KeyLock = { kind: 'passphrase', passphrase: 'battery staple' };
+    await assert.rejects(
+      changeKeyLock(dataDir, { from: null, to: next }),
+      withCode('Locked', /former passphrase/),
+    );
+    await changeKeyLock(dataDir, { from: lock, to: next });
+    forget();
+    await assert.rejects(openKeyLock(dataDir, lock), withCode('WrongPassphrase', /wrong/));
+    await openKeyLock(dataDir, next);
+    assert.equal(loadHub(dataDir).hubSigner.publicKey, hubSigner.publicKey);
+    await removeKeyLock(dataDir, next);
+    assert.ok(!isLocked(dataDir));
+    assert.ok(!areEncrypted().some(Boolean));
+    loadHub(dataDir);
+    await assert.rejects(openKeyLock(dataDir, lock), withCode('BadSetting', /not encrypted/));
+  });
+
+  test('half encrypted by a change that was cut off read well, and the change can be begun again', async () => {
+    await init();
+    const plain = readFileSync(join(dataDir, 'keys/hub.key'));
+    await changeKeyLock(dataDir, { from: null, to: lock });
+    writeFileSync(join(dataDir, 'keys/hub.key'), plain);
+    forget();
+    await openKeyLock(dataDir, lock);
+    loadHub(dataDir);
+    await changeKeyLock(dataDir, { from: lock, to: lock });
+    assert.ok(areEncrypted().every(Boolean));
+  });
+
+  test('with a damaged lock say so', async () => {
+    await init(lock);
+    writeFileSync(join(dataDir, 'keys/unlock.age'), 'nonsense');
+    await assert.rejects(openKeyLock(dataDir, lock), withCode('Corrupt', /damaged age file/));
+  });
+});
