@@ -174,6 +174,16 @@ describe('images pinned at apply', { skip: noEngine() || noRegistry() }, () => {
     await eventually('the new content runs', () => runs('web') === ids.get('two'));
   });
 
+  test('a bundle that is built to be signed elsewhere says what its images are pinned to', async () => {
+    const file = play.path('web.bundle');
+    const build = ['bundle', 'build', '-f', play.path('web'), '--pin', '-o', file];
+    assert.match(await play.ok(...build), new RegExp(`^image ${image} pinned to ${second}`));
+    assert.match(await play.ok('bundle', 'show', file), new RegExp(`pinned to ${second}`));
+    const again = await play.flotilla('apply', '-f', file, '--pin');
+    assert.equal(again.code, 2);
+    assert.match(again.stderr, /is a bundle already[^]*bundle build --pin/);
+  });
+
   test('requireDigests takes the word of the bundle, and refuses a tag without it', async () => {
     assert.equal((await apply('loose', image)).code, 0);
     await said(/Policy[^]*DigestRequired: \S+: \S+ has no digest/);
