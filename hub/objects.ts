@@ -5,6 +5,7 @@
  */
 import type { BundleManifest } from '../protocol/bundle-manifest.js';
 import type { NodeSpec, NodeStatus, PodSpec, PodStatus } from 'kubernetes-types/core/v1.js';
+import type { ImageEntry } from '../protocol/documents/bundle.js';
 import type { BundleStatus, StatusDocument } from '../protocol/documents/node.js';
 import type { StoredObject } from './store/store.js';
 
@@ -122,6 +123,8 @@ export interface BundleSpec {
   readonly nodeSelector: string;
   /** As applied: strict v1 Pods and ConfigMaps without defaults, in the bundle's namespace, sorted by name and kind. */
   readonly manifests: readonly BundleManifest[];
+  /** Images of the manifests that are bound to digests, sorted; left out: none, tags are trusted. */
+  readonly images?: readonly ImageEntry[];
 }
 
 export interface BundleObjectStatus {

@@ -20,3 +20,6 @@ export const PARAMETERS_BYTES_MAX = 8 * 1024;
 export const BUNDLE_CONTAINERS_MAX = 64;
 /** Entries of `env` of one container of a bundle's pod. */
 export const BUNDLE_ENV_MAX = 1000;
+
+/** Digests that one image of a bundle may be bound to: an index, its platforms, their image ids. */
+export const IMAGE_DIGESTS_MAX = 64;

@@ -83,10 +83,12 @@ export function podFullName(name: string, node: string): string {
 }
 
 /**
- * 32 hex digits over the whole container as written: when they differ, the container is replaced.
+ * 32 hex digits over the whole container as written, and the digests that a bundle binds its image to: when they differ, the
+ * container is replaced.
  */
-export function containerHash(container: Container): string {
-  return digest({ version: CONTAINER_HASH_VERSION, container });
+export function containerHash(container: Container, digests?: readonly string[]): string {
+  const bound = digests === undefined ? {} : { digests };
+  return digest({ version: CONTAINER_HASH_VERSION, container, ...bound });
 }
 
 /** 32 hex digits over the whole document as written: the value of `kubernetes.io/config.hash`. */

@@ -157,7 +157,7 @@ function firstNo(gates: readonly Gate[], pod: DesiredPod, context: GateContext):
 }
 
 function policyGate(policy: AdmissionPolicy): Gate {
-  return ({ pod, source }) => policyRejection(pod, source, policy);
+  return ({ pod, source, bindings }) => policyRejection(pod, source, { policy, bindings });
 }
 
 interface Asked {

@@ -10,6 +10,7 @@ import { describePattern, imageMatches, type ImagePattern } from './images.js';
 import type { DesiredPod, Rejection } from '../pods/desired.js';
 import { locatedContainers, type Pod, type ValidPod } from '../../protocol/pod.js';
 import { withDefaults } from '../../protocol/pod-defaults.js';
+import { NO_BINDINGS, type ImageBindings } from '../../protocol/image-binding.js';
 import { parseImageReference } from '../../protocol/pod-image.js';
 import { isBelow } from '../../protocol/release-scope.js';
 import {
@@ -151,11 +152,19 @@ function imagesOf(pod: Pod): UsedImage[] {
   ].filter(({ image }) => image !== '');
 }
 
-/** Why the policy keeps a pod of this source from starting. Expects a pod with its defaults. */
+/** A digest in the reference, or the word of the bundle that it comes from. */
+function hasDigest(image: string, bindings: ImageBindings): boolean {
+  return (parseImageReference(image)?.digest ?? null) !== null || bindings.has(image);
+}
+
+/**
+ * Why the policy keeps a pod of this source from starting. Expects a pod with its defaults; `bindings`: what its bundle binds its
+ * images to.
+ */
 export function policyRejection(
   pod: Pod,
   source: PolicySource,
-  policy: AdmissionPolicy,
+  { policy, bindings }: { readonly policy: AdmissionPolicy; readonly bindings: ImageBindings },
 ): Rejection | null {
   const { podSecurity, minHostPort, hostPaths, images, requireDigests } = policy[source];
   const hostPathsAreListed = hostPaths !== null;
@@ -172,18 +181,21 @@ export function policyRejection(
       const message = `${path}: ${image} is not in ${list('images')} (allowed: ${allowed})`;
       return rejected('ImageNotAllowed', message);
     }
-    if (requireDigests && (parseImageReference(image)?.digest ?? null) === null) {
+    if (requireDigests && !hasDigest(image, bindings)) {
       const message = `${path}: ${image} has no digest, which ${list('requireDigests')} demands`;
-      return rejected('DigestRequired', `${message}; write name@sha256:…`);
+      const or = source === 'bundle' ? ', or apply with --pin' : '';
+      return rejected('DigestRequired', `${message}; write name@sha256:…${or}`);
     }
   }
   return null;
 }
 
 /** The same as a sentence, for a pod of a bundle that is about to be staged; null lets it pass. */
-export function bundleRefusal(policy: AdmissionPolicy): (pod: ValidPod) => string | null {
-  return pod => {
-    const found = policyRejection(withDefaults(pod), 'bundle', policy);
+export function bundleRefusal(
+  policy: AdmissionPolicy,
+): (pod: ValidPod, bindings?: ImageBindings) => string | null {
+  return (pod, bindings = NO_BINDINGS) => {
+    const found = policyRejection(withDefaults(pod), 'bundle', { policy, bindings });
     return found && `${found.reason}: ${found.message}`;
   };
 }

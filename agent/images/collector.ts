@@ -11,6 +11,7 @@ import {
 import type { Journal } from '../journal/journal.js';
 import type { PodReport } from '../ports.js';
 import type { ImageStore, StoredImage } from '../runtime/images.js';
+import { boundReference } from '../../protocol/image-binding.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 
 /** As the kubelet's. */
@@ -52,7 +53,9 @@ export function bundleImages(
     .flatMap(({ digest, active, healthy }) => [digest, active, healthy]);
   return [...new Set(digests)]
     .flatMap(digest => (digest === null ? null : journal.bundleDocument(digest))?.images ?? [])
-    .map(({ image }) => image);
+    .flatMap(({ image, digests }) => {
+      return [image, ...digests, ...digests.map(digest => boundReference(image, digest))];
+    });
 }
 
 class Collector {

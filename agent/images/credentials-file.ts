@@ -3,7 +3,11 @@
  * changed password needs no restart. Only a file that nobody else can read or change is taken.
  */
 import { open } from 'node:fs/promises';
-import { CredentialsError, readDockerConfigJson, type Keyring } from './credentials.js';
+import {
+  CredentialsError,
+  readDockerConfigJson,
+  type Keyring,
+} from '../../protocol/registry-credentials.js';
 
 const MAX_BYTES = 1024 * 1024;
 const OTHERS = 0o077;

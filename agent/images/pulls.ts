@@ -2,13 +2,19 @@
  * Pulls of the whole node: the same image with the same credentials once however many ask, different ones side by side up to a
  * limit (the kubelet pulls one after the other, row 124). Decides nothing about when to pull.
  */
-import { authsFor, CredentialsError, podKeyrings, type Keyring } from './credentials.js';
+import { podKeyrings } from './credentials.js';
 import { readCredentialsFile } from './credentials-file.js';
 import type { DesiredPod } from '../pods/desired.js';
-import type { ImageStore, RegistryAuth } from '../runtime/images.js';
+import type { ImageStore } from '../runtime/images.js';
 import type { ImageInfo } from '../runtime/runtime.js';
 import { sha256Hex } from '../../protocol/canonical.js';
 import type { Log } from '../../protocol/ports.js';
+import {
+  authsFor,
+  CredentialsError,
+  type Keyring,
+  type RegistryAuth,
+} from '../../protocol/registry-credentials.js';
 
 /** Registries rarely feed more at once to a small device. */
 export const MAX_PARALLEL_IMAGE_PULLS = 3;

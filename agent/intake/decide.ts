@@ -5,6 +5,7 @@
  */
 import type { Pod } from 'kubernetes-types/core/v1.js';
 import {
+  isPod,
   keyOfManifest,
   manifestKey,
   validateBundleManifest,
@@ -16,6 +17,11 @@ import type { ManifestEntry } from '../../protocol/documents/bundle.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
 import type { FieldError } from '../../protocol/field-error.js';
 import { describeHostPort, hostPortsOf, portsClash } from '../../protocol/host-ports.js';
+import {
+  bindingText,
+  IMAGE_DIGESTS_ANNOTATION,
+  type ImageBindings,
+} from '../../protocol/image-binding.js';
 import { MANIFEST_BYTES_MAX } from '../../protocol/limits.js';
 import { ownedFileName } from '../../protocol/names.js';
 import type { ValidPod } from '../../protocol/pod.js';
@@ -159,7 +165,7 @@ export interface StagedManifest {
 export function stageManifest(
   content: Uint8Array,
   entry: ManifestEntry,
-  bundle: BundleName,
+  { bundle, bindings }: { readonly bundle: BundleName; readonly bindings: ImageBindings },
 ): Result<StagedManifest> {
   const key = manifestKey(entry);
   const what = `bundle ${bundleKey(bundle)}, ${entry.kind === 'Pod' ? `pod ${key}` : key}`;
@@ -177,7 +183,9 @@ export function stageManifest(
   if (valid.name !== entry.name || valid.kind !== entry.kind) {
     return refuse('MixMatch', `${what}: the manifest bears another name or kind`);
   }
-  const bytes = ownedContent(parsed.value as BundleManifest, bundle, entry.digest);
+  const bytes = ownedContent(parsed.value as BundleManifest, {
+    ...{ bundle, bindings, digest: entry.digest },
+  });
   const owned = {
     file: ownedFileName(bundle, key),
     namespace,
@@ -194,13 +202,30 @@ function codeOf(errors: readonly FieldError[]): RefusalCode {
   return errors.every(({ code }) => code === 'TooMany') ? 'TooLarge' : 'Malformed';
 }
 
-/** The signed manifest with the two annotations that say where it comes from, canonical JSON. */
-export function ownedContent(manifest: BundleManifest, bundle: BundleName, digest: string): Buffer {
+/** Where the content of an owned file comes from. */
+export interface Origin {
+  readonly bundle: BundleName;
+  /** Of the manifest. */
+  readonly digest: string;
+  readonly bindings: ImageBindings;
+}
+
+/**
+ * The signed manifest with the annotations that say where it comes from and what its images are bound to, canonical JSON. None
+ * of them is the author's to set.
+ */
+export function ownedContent(
+  manifest: BundleManifest,
+  { bundle, digest, bindings }: Origin,
+): Buffer {
   const { metadata } = manifest;
+  const { [IMAGE_DIGESTS_ANNOTATION]: _said, ...written } = metadata?.annotations ?? {};
+  const bound = isPod(manifest) ? bindingText(manifest, bindings) : null;
   const annotations = {
-    ...metadata?.annotations,
+    ...written,
     [BUNDLE_ANNOTATION]: bundleKey(bundle),
     [MANIFEST_ANNOTATION]: digest,
+    ...(bound === null ? {} : { [IMAGE_DIGESTS_ANNOTATION]: bound }),
   };
   return Buffer.from(canonicalJson({ ...manifest, metadata: { ...metadata, annotations } }));
 }

@@ -6,6 +6,7 @@
 import { isPodKey, type BundleManifest } from '../../protocol/bundle-manifest.js';
 import { sha256Hex } from '../../protocol/canonical.js';
 import type { ManifestEntry } from '../../protocol/documents/bundle.js';
+import { bindingsOf } from '../../protocol/image-binding.js';
 import type { Log } from '../../protocol/ports.js';
 import { bundleKey, isOfOurMaking, ownedContent } from './decide.js';
 import type { Journal, OwnedFile } from '../journal/journal.js';
@@ -169,11 +170,11 @@ export class PromisedDirectory {
     const entry = document?.manifests.find(({ digest }) => digest === file.manifest);
     const content = entry ? this.contentOf(entry) : null;
     if (content) {
-      return ownedContent(
-        JSON.parse(content.toString('utf8')) as BundleManifest,
-        file,
-        file.manifest,
-      );
+      return ownedContent(JSON.parse(content.toString('utf8')) as BundleManifest, {
+        bundle: file,
+        digest: file.manifest,
+        bindings: bindingsOf(document?.images ?? []),
+      });
     }
     this.#broken.add(bundleKey(file));
     return null;

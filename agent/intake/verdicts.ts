@@ -6,7 +6,7 @@ import type { AssignedBundle } from '../../protocol/documents/assignment.js';
 import type { BundleDocument } from '../../protocol/documents/bundle.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
 import type { ValidPod } from '../../protocol/pod.js';
-import { parseImageReference } from '../../protocol/pod-image.js';
+import { bindingsOf, contradiction, type ImageBindings } from '../../protocol/image-binding.js';
 import { accept, refuse, type Refusal, type Result } from '../../protocol/refusal.js';
 import { grantsOn, outOfScope } from '../../protocol/release-scope.js';
 import { scopesOf } from '../../protocol/verify-bundle.js';
@@ -18,7 +18,7 @@ export interface NodeRules {
   /** True where a kubelet runs what lies in the directory: it reads Pods alone. */
   readonly runtimeNone?: boolean;
   /** Why this node's policy keeps a pod of a bundle from running, with rule and field; null: it does not. */
-  readonly refuses: (pod: ValidPod) => string | null;
+  readonly refuses: (pod: ValidPod, bindings: ImageBindings) => string | null;
   /** Those of the enrolment; absent: none. No later document changes them. */
   readonly enrolledLabels?: Readonly<Record<string, string>>;
 }
@@ -39,6 +39,9 @@ export interface Judged {
 const NOT_FOR_A_KUBELET =
   'with runtime: none a kubelet runs the pods of this node, and it reads no ConfigMap and no Secret from the directory';
 
+const NOT_BOUND_BY_A_KUBELET =
+  'with runtime: none a kubelet runs the pods of this node, and it knows only digests in the manifest: name@sha256:…';
+
 export class Verdicts {
   readonly #parts: VerdictParts;
   /** Manifests do not change under a digest, so under one root neither does the verdict. */
@@ -55,28 +58,35 @@ export class Verdicts {
     if (known) return { ok: false, refusal: known };
     const staged = this.#stage(document, judged.bundle);
     if (staged === null) return null;
-    const verdict = staged.ok ? this.#judge(staged.value, judged) : staged;
+    const bindings = bindingsOf(document.images);
+    const verdict = staged.ok ? this.#judge(staged.value, judged, bindings) : staged;
     if (verdict?.ok === false) this.#refusals.set(key, verdict.refusal);
     return verdict;
   }
 
   #stage(document: BundleDocument, bundle: AssignedBundle): Result<StagedManifest[]> | null {
     const { runtimeNone, directory } = this.#parts;
-    const bound = boundElsewhere(document);
-    if (bound !== null) return refuse('Unsupported', `bundle ${bundleKey(bundle)}: ${bound}`);
+    const about = `bundle ${bundleKey(bundle)}`;
+    const contradicted = contradiction(document.images);
+    if (contradicted !== null) return refuse('MixMatch', `${about}: ${contradicted}`);
+    const bindings = bindingsOf(document.images);
+    const [bound] = bindings.keys();
+    if (bound !== undefined && runtimeNone === true) {
+      return refuse('Unsupported', `${about}, image ${bound}: ${NOT_BOUND_BY_A_KUBELET}`);
+    }
     if (runtimeNone === true && document.secrets.length > 0) {
-      const what = `bundle ${bundleKey(bundle)}, Secret ${document.secrets[0] ?? ''}`;
+      const what = `${about}, Secret ${document.secrets[0] ?? ''}`;
       return refuse('Unsupported', `${what}: ${NOT_FOR_A_KUBELET}`);
     }
     const staged: StagedManifest[] = [];
     for (const entry of document.manifests) {
       if (entry.kind !== 'Pod' && runtimeNone === true) {
-        const what = `bundle ${bundleKey(bundle)}, ${entry.kind} ${entry.name}`;
+        const what = `${about}, ${entry.kind} ${entry.name}`;
         return refuse('Unsupported', `${what}: ${NOT_FOR_A_KUBELET}`);
       }
       const content = directory.contentOf(entry);
       if (!content) return null;
-      const manifest = stageManifest(content, entry, bundle);
+      const manifest = stageManifest(content, entry, { bundle, bindings });
       if (!manifest.ok) return manifest;
       staged.push(manifest.value);
     }
@@ -86,6 +96,7 @@ export class Verdicts {
   #judge(
     staged: StagedManifest[],
     { bundle, root, isActive }: Judged,
+    bindings: ImageBindings,
   ): Result<StagedManifest[]> | null {
     const { journal, refuses, enrolledLabels = {} } = this.#parts;
     const pods = staged.flatMap(({ pod }) => pod ?? []);
@@ -103,23 +114,9 @@ export class Verdicts {
       }
     }
     for (const pod of pods) {
-      const detail = refuses(pod);
+      const detail = refuses(pod, bindings);
       if (detail !== null) return refuse('Policy', `pod ${pod.metadata.name}: ${detail}`);
     }
     return accept(staged);
   }
-}
-
-/**
- * An image that the bundle binds to digests which its reference does not name: the engine would be asked for the reference, and
- * run what its tag means today.
- */
-function boundElsewhere({ images }: BundleDocument): string | null {
-  const found = images.find(({ image, digests }) => {
-    const digest = parseImageReference(image)?.digest ?? '';
-    return digests.length > 0 && !digests.includes(digest);
-  });
-  if (found === undefined) return null;
-  const { image, digests } = found;
-  return `image ${image} is bound to ${digests.join(', ')}; name the digest in the manifest: name@sha256:…`;
 }

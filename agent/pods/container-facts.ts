@@ -5,6 +5,7 @@
 import { needsImageUser, seccompFile, type SecurityFacts } from './container-security.js';
 import type { DesiredPod } from './desired.js';
 import type { NodeFiles } from './node-files.js';
+import { findBoundImage } from '../images/bound-image.js';
 import { environment, needsPodIP } from './pod-env.js';
 import { envKeysSkipped, type PodEvent } from './pod-events.js';
 import { containerSpec, type NodeFacts } from './pod-spec.js';
@@ -46,12 +47,26 @@ async function environmentOf(
   return values;
 }
 
+/** The image that the pod's bundle binds this one to; null where it binds it to nothing. */
+async function boundImageId(
+  { desired: { bindings }, container: { image = '' } }: ContainerMaking,
+  { runtime }: MakingTools,
+): Promise<string | null> {
+  const digests = bindings.get(image);
+  if (digests === undefined) return null;
+  const found = await findBoundImage(runtime, image, digests);
+  if (found !== null) return found.id;
+  const message = `image "${image}" is gone: none of ${digests.join(', ')} is on this node`;
+  throw new RuntimeError('ImageInspectError', message);
+}
+
 async function securityFacts(
   { desired: { pod }, container }: ContainerMaking,
   { runtime, files }: MakingTools,
+  imageId: string | null,
 ): Promise<SecurityFacts> {
   const needsImage = needsImageUser(pod, container);
-  const image = needsImage ? await runtime.imageStatus(container.image ?? '') : null;
+  const image = needsImage ? await runtime.imageStatus(imageId ?? container.image ?? '') : null;
   if (needsImage && image === null) {
     const message = `image "${container.image ?? ''}" is gone: its user cannot be looked up`;
     throw new RuntimeError('ImageInspectError', message);
@@ -73,6 +88,7 @@ export async function gatherContainer(
   const lastWords = await terminationMessages.prepare(desired.uid, container, attempt);
   const env = await environmentOf(making, tools);
   const { features } = node;
+  const imageId = await boundImageId(making, tools);
   const { mounts, devices } = await volumes.mounts(desired, container, { env, features });
   return containerSpec(desired, container, {
     attempt,
@@ -81,6 +97,7 @@ export async function gatherContainer(
     env,
     mounts: [...mounts, lastWords],
     devices,
-    ...(await securityFacts(making, tools)),
+    ...(imageId === null ? {} : { imageId }),
+    ...(await securityFacts(making, tools, imageId)),
   });
 }

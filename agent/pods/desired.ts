@@ -10,6 +10,7 @@ import type { BundleName, SourceCondition } from '../ports.js';
 import { objectsFor, type ConfigObject, type ConfigObjects } from './config-objects.js';
 import { mergeObjects } from './merge-objects.js';
 import type { ObjectChoices } from './object-memory.js';
+import { NO_BINDINGS, type ImageBindings } from '../../protocol/image-binding.js';
 import { configHash, containerHash, podFullName, podUid } from '../../protocol/pod-identity.js';
 import { withDefaults } from '../../protocol/pod-defaults.js';
 import { allContainers, podNamespace, type ValidPod } from '../../protocol/pod.js';
@@ -29,6 +30,8 @@ export interface SourcePod {
   /** The bundle that owns the file; null for a pod that a person put there. */
   readonly bundle: BundleName | null;
   readonly manifestDigest: string | null;
+  /** What its bundle binds its images to; left out: nothing. */
+  readonly bindings?: ImageBindings;
   /** Why what its author wrote after this is not taken; left out when this is the newest. */
   readonly refusedEdit?: Refusal;
 }
@@ -79,6 +82,8 @@ export interface DesiredPod {
   readonly pod: ValidPod;
   /** Digest over what makes the sandbox. */
   readonly sandboxHash: string;
+  /** What its bundle binds its images to; empty for what no bundle owns. */
+  readonly bindings: ImageBindings;
   /** By container name. */
   readonly containerHashes: ReadonlyMap<string, string>;
   /** Set by admission: the pod is wanted and may not begin. */
@@ -164,7 +169,7 @@ function desiredPod(
   input: MergeInput & { readonly objects: readonly ConfigObject[] },
 ): DesiredPod {
   const { nodeName, now } = input;
-  const { manifest } = from;
+  const { manifest, bindings = NO_BINDINGS } = from;
   const origin = { node: nodeName, source: kind };
   const uid = podUid(manifest, origin);
   const name = podFullName(manifest.metadata.name, nodeName);
@@ -200,8 +205,12 @@ function desiredPod(
       spec: { ...full.spec, nodeName },
     },
     sandboxHash: sandboxHashOf(manifest, origin),
+    bindings,
     containerHashes: new Map(
-      allContainers(manifest).map(container => [container.name, containerHash(container)]),
+      allContainers(manifest).map(container => [
+        container.name,
+        containerHash(container, bindings.get(container.image ?? '')),
+      ]),
     ),
     rejection: null,
     ...(from.refusedEdit === undefined ? {} : { refusedEdit: from.refusedEdit }),

@@ -12,6 +12,7 @@ import type { HookRunner } from './health.js';
 import { hostAddresses } from './field-values.js';
 import { writeHosts, writeResolvConf } from './managed-files.js';
 import type { NodeFiles } from './node-files.js';
+import { findBoundImage, pullBoundImage } from '../images/bound-image.js';
 import type { ImagePulls } from '../images/pulls.js';
 import type { PodPlan } from './plan.js';
 import * as say from './pod-events.js';
@@ -214,21 +215,29 @@ class Execution {
   async #pull({ image, container, isAhead }: Step & { do: 'pullImage' }): Promise<void> {
     const { runtime, images, clock, signal } = this.#tools;
     const policy = this.#container(container).imagePullPolicy ?? 'IfNotPresent';
-    const { uid } = this.#desired;
-    if (isAhead && (await runtime.imageStatus(image)) !== null) return;
-    if (policy !== 'Always' && (await runtime.imageStatus(image)) !== null) {
+    const { uid, bindings } = this.#desired;
+    const digests = bindings.get(image);
+    const isPresent = async () => {
+      if (digests === undefined) return (await runtime.imageStatus(image)) !== null;
+      return (await findBoundImage(runtime, image, digests)) !== null;
+    };
+    if (isAhead && (await isPresent())) return;
+    // What is bound cannot have changed at the registry: Always has nothing to ask there.
+    if ((policy !== 'Always' || digests !== undefined) && (await isPresent())) {
       this.#tell(uid, say.present(image, container));
       return;
     }
     if (policy === 'Never') {
-      const message = `Container image "${image}" is not present with pull policy of Never`;
+      const bound = digests === undefined ? '' : ` in the content that its bundle binds it to`;
+      const message = `Container image "${image}" is not present${bound} with pull policy of Never`;
       throw new RuntimeError('ErrImageNeverPull', message);
     }
     this.#tell(uid, say.pulling(image, container));
     const { auth, missing } = await images.credentials(image, this.#desired);
     if (missing.length > 0) this.#tell(uid, say.pullSecretsMissing(missing));
     const from = clock.monotonic();
-    await images.pull(image, auth, signal);
+    if (digests === undefined) await images.pull(image, auth, signal);
+    else await pullBoundImage(images, { image, digests }, { auth, signal });
     this.#tell(uid, say.pulled(image, container, clock.monotonic() - from));
   }
 

@@ -37,6 +37,8 @@ export function missingImages(
       if (memory.failures.has(failureKey('image', next.uid, image))) return [missing];
       const hash = next.containerHashes.get(name) ?? '';
       if (memory.fetched.has(crashKey(next.uid, name, hash))) return [];
+      // What ran under this name may have been other content.
+      if (next.bindings.has(image)) return [missing];
       return imagePullPolicy !== 'Always' && used.has(image) ? [] : [missing];
     }),
   );

@@ -101,6 +101,8 @@ export interface ContainerFacts extends SecurityFacts {
   /** What the container sees of its volumes, with the managed files. */
   readonly mounts: readonly Mount[];
   readonly devices: readonly Device[];
+  /** Of an image that the pod's bundle binds to digests; left out: the reference says all. */
+  readonly imageId?: string;
   readonly env: ReadonlyMap<string, string>;
 }
 
@@ -118,6 +120,7 @@ export function containerSpec(
     name: container.name,
     attempt: facts.attempt,
     image: container.image ?? '',
+    ...(facts.imageId === undefined ? {} : { imageId: facts.imageId }),
     command: expandAll(container.command),
     args: expandAll(container.args),
     env: [...env].map(([name, value]) => `${name}=${value}`),

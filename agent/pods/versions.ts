@@ -65,20 +65,28 @@ function plain({ heldEdit: _held, refusedEdit: _refused, ...pod }: DesiredPod): 
 }
 
 export function encodeVersion(pod: DesiredPod): string {
-  const { objects: _objects, containerHashes, ...rest } = plain(pod);
-  return JSON.stringify({ version: 1, ...rest, containerHashes: [...containerHashes] });
+  const { objects: _objects, containerHashes, bindings, ...rest } = plain(pod);
+  const maps = { containerHashes: [...containerHashes], bindings: [...bindings] };
+  return JSON.stringify({ version: 1, ...rest, ...maps });
 }
 
 /** Null for what is not of this agent's making. */
 export function decodeVersion(text: string): DesiredPod | null {
   try {
-    const { version, containerHashes, ...rest } = JSON.parse(text) as Omit<
-      DesiredPod,
-      'containerHashes' | 'objects'
-    > & { version: unknown; containerHashes: [string, string][] };
+    const {
+      version,
+      containerHashes,
+      bindings = [],
+      ...rest
+    } = JSON.parse(text) as Omit<DesiredPod, 'containerHashes' | 'bindings' | 'objects'> & {
+      version: unknown;
+      containerHashes: [string, string][];
+      bindings?: [string, string[]][];
+    };
     const isWhole = typeof rest.key === 'string' && Array.isArray(rest.pod.spec.containers);
     if (version !== 1 || !isWhole) return null;
-    return { ...rest, containerHashes: new Map(containerHashes), objects: NO_CONFIG_OBJECTS };
+    const maps = { containerHashes: new Map(containerHashes), bindings: new Map(bindings) };
+    return { ...rest, ...maps, objects: NO_CONFIG_OBJECTS };
   } catch {
     return null;
   }

@@ -7,10 +7,17 @@
 import type { ContainerStatus } from 'kubernetes-types/core/v1.js';
 import { isPodKey } from '../../protocol/bundle-manifest.js';
 import type { BundleStatus } from '../../protocol/documents/node.js';
+import {
+  bindingsOf,
+  bindingText,
+  IMAGE_DIGESTS_ANNOTATION,
+  NO_BINDINGS,
+  type ImageBindings,
+} from '../../protocol/image-binding.js';
 import { UPDATE_REJECTED, UPDATE_WAITING } from '../pods/pod-status.js';
 import { isSidecar } from '../pods/restart-rules.js';
 import { bundleKey } from '../intake/decide.js';
-import type { BundleRecord, OwnedFile, Transition } from '../journal/journal.js';
+import type { BundleRecord, Journal, OwnedFile, Transition } from '../journal/journal.js';
 import type { PodReport } from '../ports.js';
 
 /** How long a container must have been ready or be completed. */
@@ -24,6 +31,8 @@ const BEGINNING: ReadonlySet<string> = new Set(['ContainerCreating', 'PodInitial
 export interface HealthInput {
   readonly records: readonly BundleRecord[];
   readonly files: readonly OwnedFile[];
+  /** What the active revision of a bundle binds its images to; left out: nothing. */
+  readonly bindings?: (record: BundleRecord) => ImageBindings;
   /** Null while the pods are not known yet: then everything stays as it is recorded. */
   readonly pods: readonly PodReport[] | null;
   /** Milliseconds since 1970. */
@@ -38,6 +47,16 @@ export interface Health {
   readonly againAt: number | null;
 }
 
+/** For `HealthInput`. */
+export function activeBindings(
+  journal: Pick<Journal, 'bundleDocument'>,
+): (record: BundleRecord) => ImageBindings {
+  return ({ active }) => {
+    const document = active === null ? null : journal.bundleDocument(active);
+    return bindingsOf(document?.images ?? []);
+  };
+}
+
 interface Verdict {
   readonly state: Transition['state'];
   readonly reason: string;
@@ -45,12 +64,14 @@ interface Verdict {
   readonly againAt?: number;
 }
 
-export function bundleHealth({ records, files, pods, now }: HealthInput): Health {
+export function bundleHealth(input: HealthInput): Health {
+  const { records, files, pods, now, bindings = () => NO_BINDINGS } = input;
   const statuses: BundleStatus[] = [];
   const transitions: Transition[] = [];
   let againAt: number | null = null;
   for (const record of records) {
-    const verdict = pods === null ? record : verdictOn(record, { files, pods, now });
+    const verdict =
+      pods === null ? record : verdictOn(record, { files, pods, now, bindings: bindings(record) });
     const { state, reason, message } = verdict;
     const { namespace, name, revision, digest, attempt } = record;
     const step = { namespace, name, revision, digest, attempt, state, reason, message };
@@ -75,7 +96,12 @@ export function bundleHealth({ records, files, pods, now }: HealthInput): Health
 
 function verdictOn(
   record: BundleRecord,
-  world: { files: readonly OwnedFile[]; pods: readonly PodReport[]; now: number },
+  world: {
+    readonly files: readonly OwnedFile[];
+    readonly pods: readonly PodReport[];
+    readonly bindings: ImageBindings;
+    readonly now: number;
+  },
 ): Verdict {
   const key = bundleKey(record);
   const pods = world.pods.filter(pod => pod.bundle !== null && bundleKey(pod.bundle) === key);
@@ -86,6 +112,8 @@ function verdictOn(
   // Staging decides about a revision that is not active; its word stands.
   if (record.active !== record.digest) return record;
   const wanted = world.files.filter(file => bundleKey(file) === key && isPodKey(file.pod));
+  const isOf = (pod: PodReport, file: OwnedFile) =>
+    pod.manifestDigest === file.manifest && hasNameOf(pod, file) && isBoundTo(pod, world.bindings);
   const present = wanted.flatMap(file => pods.find(pod => isOf(pod, file)) ?? []);
   const isMeant = (pod: PodReport) => wanted.some(file => hasNameOf(pod, file));
   const failed = pods.find(
@@ -131,8 +159,10 @@ function failureOf(pod: PodReport) {
   };
 }
 
-function isOf(pod: PodReport, file: OwnedFile): boolean {
-  return pod.manifestDigest === file.manifest && hasNameOf(pod, file);
+/** A manifest may stay as it is and its images not. */
+function isBoundTo({ pod }: PodReport, bindings: ImageBindings): boolean {
+  const said = pod.metadata?.annotations?.[IMAGE_DIGESTS_ANNOTATION] ?? null;
+  return said === bindingText(pod, bindings);
 }
 
 /** With the node's suffix, or of a kubelet that was given the suffixed name. */

@@ -8,7 +8,7 @@ import type { Condition, StatusDocument } from '../../protocol/documents/node.js
 import type { Clock, Log } from '../../protocol/ports.js';
 import type { Refusal } from '../../protocol/refusal.js';
 import { openHubDocument } from '../../protocol/verify-messages.js';
-import { bundleHealth } from './bundle-health.js';
+import { activeBindings, bundleHealth } from './bundle-health.js';
 import { Alarm } from '../intake/alarm.js';
 import type { IntakeState } from '../intake/intake-options.js';
 import { isDiskError } from '../journal/database.js';
@@ -228,6 +228,7 @@ export class Report {
     return bundleHealth({
       records: journal.bundles(),
       files: [...journal.files().values()],
+      bindings: activeBindings(journal),
       pods: pods(),
       now: clock.now(),
     });

@@ -2,8 +2,9 @@
 import { statfs } from 'node:fs/promises';
 import type Docker from 'dockerode';
 import { parseImageReference } from '../../protocol/pod-image.js';
+import type { RegistryAuth } from '../../protocol/registry-credentials.js';
 import { isGone, messageOf, runtimeErrorOf, statusOf } from './docker-errors.js';
-import type { ImageFilesystem, PullOptions, RegistryAuth, StoredImage } from './images.js';
+import type { ImageFilesystem, PullOptions, StoredImage } from './images.js';
 import { RuntimeError, type ImageInfo } from './runtime.js';
 
 /** Of a registry's answer, which may be a whole page. */
@@ -106,8 +107,17 @@ function isRefusal(error: unknown): boolean {
   );
 }
 
+/** Docker's, containerd's and Podman's words for content that is not what its digest says. */
+function isMismatch(reason: string): boolean {
+  return /verification failed for digest|unexpected commit digest|does not match (?:provided )?(?:manifest )?digest/i.test(
+    reason,
+  );
+}
+
 /** dockershim's rule: a gateway's page says nothing that a person could use (row 125). */
 function pullError(reason: string): RuntimeError {
+  if (isMismatch(reason))
+    return new RuntimeError('ImageDigestMismatch', reason.slice(0, REASON_MAX));
   const isDown = /\b(?:502|503|504)\b|Bad Gateway|Service Unavailable|Gateway Time/i.test(reason);
   const message = reason.length > REASON_MAX ? `${reason.slice(0, REASON_MAX)}…` : reason;
   return new RuntimeError(isDown ? 'RegistryUnavailable' : 'ErrImagePull', message);

@@ -19,6 +19,7 @@ export const LABEL = {
   containerHash: 'annotation.io.kubernetes.container.hash',
   restartCount: 'annotation.io.kubernetes.container.restartCount',
   podSource: 'annotation.kubernetes.io/config.source',
+  image: 'flotilla.dev/image',
   podGrace: 'annotation.io.kubernetes.pod.terminationGracePeriod',
 } as const;
 
@@ -81,6 +82,7 @@ export function containerLabels(
     [LABEL.logPath]: podLogPath(where.podLogs, pod, spec),
     [LABEL.containerHash]: spec.hash,
     [LABEL.restartCount]: String(spec.attempt),
+    ...(spec.imageId === undefined ? {} : { [LABEL.image]: spec.image }),
   };
 }
 

@@ -110,7 +110,8 @@ export function observedContainer(
     name: labels[LABEL.containerName] ?? '',
     attempt: countOf(labels, LABEL.restartCount),
     state,
-    image: info.Config.Image,
+    // Made by id: the reference stands beside it.
+    image: labels[LABEL.image] ?? info.Config.Image,
     imageId: repoDigests[0]
       ? `${kind}-pullable://${repoDigests[0]}`
       : `${kind}://${info.Image.replace(/^(?=[0-9a-f]{64}$)/, 'sha256:')}`,

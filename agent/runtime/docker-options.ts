@@ -149,7 +149,7 @@ export function containerOptions(
   const { resources, security } = spec;
   return {
     name: containerName(pod, spec),
-    Image: spec.image,
+    Image: spec.imageId ?? spec.image,
     // Docker drops the image's CMD by itself when an ENTRYPOINT is given (row 141).
     ...(spec.command ? { Entrypoint: [...spec.command] } : {}),
     ...(spec.args ? { Cmd: [...spec.args] } : {}),

@@ -1,12 +1,6 @@
 /** The third face of the container runtime port: images of the engine. Types only. */
 import type { ImageInfo } from './runtime.js';
-
-/** Credentials for one pull; never logged, never part of a message. */
-export interface RegistryAuth {
-  readonly username: string;
-  readonly password: string;
-  readonly serverAddress: string;
-}
+import type { RegistryAuth } from '../../protocol/registry-credentials.js';
 
 export interface PullOptions {
   readonly signal?: AbortSignal;

@@ -137,7 +137,10 @@ export interface ContainerSpec {
   readonly name: string;
   /** The restart count, part of the engine's name for the container: from 0. */
   readonly attempt: number;
+  /** As the manifest names it: what status says. */
   readonly image: string;
+  /** What it is made from, whatever `image` means by now; left out: `image`. */
+  readonly imageId?: string;
   /** Replaces the image's ENTRYPOINT; null keeps it. */
   readonly command: readonly string[] | null;
   /** Replaces the image's CMD; null keeps it unless `command` is given (row 141). */
@@ -281,6 +284,7 @@ export type RuntimeErrorCode =
   | 'NotFound'
   | 'ErrImagePull'
   | 'ErrImageNeverPull'
+  | 'ImageDigestMismatch'
   | 'InvalidImageName'
   | 'ImageInspectError'
   | 'RegistryUnavailable'

@@ -17,6 +17,7 @@ import {
   type ManifestDocument,
   type ManifestProblem,
 } from '../../protocol/manifest.js';
+import { bindingsFrom, IMAGE_DIGESTS_ANNOTATION } from '../../protocol/image-binding.js';
 import { validatePodManifest } from '../../protocol/pod-validation.js';
 import { podKey, type ValidPod } from '../../protocol/pod.js';
 import { bundleOf, MANIFEST_ANNOTATION } from './owned-file.js';
@@ -98,11 +99,13 @@ function unread(bytes: Uint8Array, errors: readonly ManifestProblem[]): Parsed {
 }
 
 function sourcePod(manifest: ValidPod, { origin, isOwned }: ParseOptions): SourcePod {
+  const { annotations = {} } = manifest.metadata;
   return {
     manifest,
     origin,
+    ...(isOwned ? { bindings: bindingsFrom(annotations[IMAGE_DIGESTS_ANNOTATION]) } : {}),
     bundle: isOwned ? bundleOf(manifest) : null,
-    manifestDigest: isOwned ? (manifest.metadata.annotations?.[MANIFEST_ANNOTATION] ?? null) : null,
+    manifestDigest: isOwned ? (annotations[MANIFEST_ANNOTATION] ?? null) : null,
   };
 }
 

@@ -4,6 +4,8 @@
  * are passed over, so that an object that was read can be sent back. Pure.
  */
 import type { BundleManifest } from '../../protocol/bundle-manifest.js';
+import type { ImageEntry } from '../../protocol/documents/bundle.js';
+import { IMAGE_DIGESTS_MAX } from '../../protocol/limits.js';
 import { LABEL_PATTERN } from '../../protocol/names.js';
 import { API_VERSION } from '../objects.js';
 import { RequestError, type ApplyRequest } from '../ports.js';
@@ -107,6 +109,40 @@ function readManifests(spec: Fields, causes: Cause[]): readonly BundleManifest[]
   return manifests as BundleManifest[];
 }
 
+const DIGEST = /^sha256:[0-9a-f]{64}$/;
+
+/** Sorted by image, so that the order in which they are sent says nothing. */
+function readImages(spec: Fields, causes: Cause[]): readonly ImageEntry[] {
+  const field = 'spec.images';
+  const images = spec['images'] ?? [];
+  if (!Array.isArray(images)) {
+    causes.push({ field, message: 'must be a list of images with their digests' });
+    return [];
+  }
+  const entries = images.map((value, index): ImageEntry => {
+    const at = `${field}[${index}]`;
+    const entry = fieldsAt(value, at);
+    refuseUnknown(entry, ['image', 'digests'], at);
+    const { image, digests } = entry;
+    if (typeof image !== 'string' || image === '' || image.length > 512) {
+      causes.push({ field: `${at}.image`, message: 'required: an image as the manifests name it' });
+    }
+    const list: readonly unknown[] = Array.isArray(digests) ? digests : [];
+    const areDigests = list.every(one => typeof one === 'string' && DIGEST.test(one));
+    if (list.length === 0 || list.length > IMAGE_DIGESTS_MAX || !areDigests) {
+      const message = `required: 1 to ${IMAGE_DIGESTS_MAX} digests, each sha256:… of 64 hex digits`;
+      causes.push({ field: `${at}.digests`, message });
+    }
+    return { image: String(image), digests: list.map(String) };
+  });
+  const names = entries.map(({ image }) => image);
+  const twice = names.findIndex((image, index) => names.indexOf(image) !== index);
+  if (twice !== -1) {
+    causes.push({ field: `${field}[${twice}].image`, message: `"${names[twice]}" stands twice` });
+  }
+  return entries.sort((a, b) => (a.image < b.image ? -1 : 1));
+}
+
 /** Throws BadRequest (unknown fields, names that do not match the path) and Invalid (with all causes). */
 export function parseBundle(
   value: unknown,
@@ -118,7 +154,7 @@ export function parseBundle(
   const spec = fieldsAt(body['spec'], 'spec');
   refuseUnknown(body, BODY_FIELDS, '');
   refuseUnknown(metadata, META_FIELDS, 'metadata');
-  refuseUnknown(spec, ['nodeSelector', 'manifests'], 'spec');
+  refuseUnknown(spec, ['nodeSelector', 'manifests', 'images'], 'spec');
   const causes: Cause[] = [];
   const name = readName(metadata, path, causes);
   checkNamespace(metadata, path.namespace, causes);
@@ -126,13 +162,14 @@ export function parseBundle(
   const annotations = stringMap(metadata['annotations'], 'metadata.annotations', causes);
   const nodeSelector = readSelector(spec, causes);
   const manifests = readManifests(spec, causes);
+  const images = readImages(spec, causes);
   refuseCauses(`Bundle.flotilla.dev "${name}"`, causes);
   return {
     namespace: path.namespace,
     name,
     labels,
     annotations,
-    spec: { nodeSelector, manifests },
+    spec: { nodeSelector, manifests, ...(images.length > 0 ? { images } : {}) },
     resourceVersion: optionalText(metadata, 'resourceVersion'),
     uid: optionalText(metadata, 'uid'),
   };

@@ -11,7 +11,10 @@ import { podSecurityWarnings } from './bundle-warnings.js';
 import { inputOptions, readSource, type BundleSource, type InputOptions } from './bundle-source.js';
 import { ApiError, type ApiObject } from './client.js';
 import { connected, type Connected, type Context } from './context.js';
+import type { ImageEntry } from '../../protocol/documents/bundle.js';
+import { boundImages } from '../../protocol/image-binding.js';
 import { CliError } from '../../protocol/cli-error.js';
+import { pinImages, pinLines, PIN_HELP } from './pin-images.js';
 import { pathOf, resourceOf } from './resources.js';
 import { waitForRollout } from './rollout-wait.js';
 import { shellWord } from './shell-word.js';
@@ -21,6 +24,7 @@ interface ApplyOptions extends InputOptions {
   allNodes?: boolean;
   dryRun?: string | boolean;
   prune?: boolean;
+  pin?: boolean;
   wait?: boolean;
   timeout?: string;
   secretsKey?: string;
@@ -44,6 +48,7 @@ export function applyCommand(context: Context): Command {
     )
     .option('--all-nodes', 'every node runs it, those that join later too')
     .option('--dry-run [mode]', 'client: check here; server: let the hub check; write nothing')
+    .option('--pin', PIN_HELP)
     .option('--prune', 'let what is missing from the input leave the nodes, without asking')
     .option(
       '--secrets-key <file>',
@@ -55,7 +60,7 @@ export function applyCommand(context: Context): Command {
     .option('--timeout <duration>', 'with --wait: how long', '5m')
     .addHelpText(
       'after',
-      '\nExamples:\n  flotilla apply -f ./web --all-nodes\n  flotilla apply -f pod.yaml --bundle web --nodes site=harbour --wait\n' +
+      '\nExamples:\n  flotilla apply -f ./web --all-nodes --pin\n  flotilla apply -f pod.yaml --bundle web --nodes site=harbour --wait\n' +
         '  cat *.yaml | flotilla apply -f - --bundle web --prune\n  flotilla apply -f web.bundle --all-nodes     # signed elsewhere: flotilla bundle build',
     )
     .action((options: ApplyOptions) =>
@@ -69,13 +74,17 @@ export function diffCommand(context: Context): Command {
     .description(
       'Prints what differs between a bundle at the hub and the input. Exit code: 0 same, 1 differs.',
     )
-    .action((options: InputOptions) =>
+    .option('--pin', PIN_HELP)
+    .action((options: InputOptions & { pin?: boolean }) =>
       connected(context, options, async hub => {
         const source = await sourceOf(context, hub, options);
         const current = await currentBundle(hub, source);
         const { namespace, name: bundle } = source;
+        const images = await imagesAfter(context, source, options.pin === true);
+        const pins = pinLines(current?.spec.images ?? [], images).map(line => `${line}\n`);
         const secrets = await secretDifferences(hub, { namespace, bundle, input: source });
-        const text = renderDiff(current?.spec.manifests ?? [], source.manifests) + secrets.join('');
+        const manifests = renderDiff(current?.spec.manifests ?? [], source.manifests);
+        const text = [manifests, ...pins, ...secrets].join('');
         if (text === '') return;
         context.terminal.write(text);
         context.exit(1);
@@ -92,6 +101,16 @@ export function diffCommand(context: Context): Command {
 function sourceOf(context: Context, hub: Connected, options: InputOptions): Promise<BundleSource> {
   const { namespace } = hub;
   return readSource(options, { stdin: context.terminal.stdin, namespace });
+}
+
+/** What the images of this input are bound to: those of a built bundle as it says. */
+async function imagesAfter(
+  context: Context,
+  source: BundleSource,
+  isPinned: boolean,
+): Promise<readonly ImageEntry[]> {
+  if (isPinned) return pinImages(context, source);
+  return boundImages(source.built?.document.images ?? []);
 }
 
 function bundlePath({ namespace, name }: BundleSource): string {
@@ -170,6 +189,9 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
   const current = await currentBundle(hub, source);
   const selector = selectorAfter(options, current?.spec.nodeSelector ?? null);
   const changes = changesBetween(current?.spec.manifests ?? [], manifests);
+  const images = await imagesAfter(context, source, options.pin === true);
+  const pins = pinLines(current?.spec.images ?? [], images);
+  for (const line of pins) context.terminal.print(line);
   if (mode === 'none') await mayRemove(context, changes.removed, options.prune === true);
   else for (const one of changes.removed) context.terminal.print(`${one} would leave the nodes`);
   const toSeal = await secretsToSeal(context, hub, {
@@ -180,7 +202,7 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
     toSeal.tell('dry run');
     const changed =
       current !== null &&
-      changes.added.length + changes.changed.length + changes.removed.length > 0;
+      changes.added.length + changes.changed.length + changes.removed.length + pins.length > 0;
     const same = current?.spec.nodeSelector === selector && !changed;
     context.terminal.print(
       `bundle/${name} ${current === null ? 'created' : same ? 'unchanged' : 'configured'} (dry run)`,
@@ -189,7 +211,9 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
   }
   const dryRun = mode === 'server';
   const put = (isDry: boolean) =>
-    write(hub, source, { current, selector, dryRun: isDry }).catch(unsigned(options, source));
+    write(hub, source, { current, selector, images, dryRun: isDry }).catch(
+      unsigned(options, source),
+    );
   if (dryRun) toSeal.tell('server dry run');
   else {
     // Whatever the hub would refuse is refused before anything is sealed.
@@ -208,13 +232,14 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
 interface WriteOptions {
   readonly current: BundleApiObject | null;
   readonly selector: string;
+  readonly images: readonly ImageEntry[];
   readonly dryRun: boolean;
 }
 
 async function write(
   { client }: Connected,
   source: BundleSource,
-  { current, selector, dryRun }: WriteOptions,
+  { current, selector, images, dryRun }: WriteOptions,
 ): Promise<BundleApiObject> {
   const query = { dryRun: dryRun ? 'All' : undefined };
   const resourceVersion = current?.metadata.resourceVersion;
@@ -234,7 +259,8 @@ async function write(
     namespace,
     ...(resourceVersion === undefined ? {} : { resourceVersion }),
   };
-  const spec: BundleSpec = { nodeSelector: selector, manifests };
+  const bound = images.length > 0 ? { images } : {};
+  const spec: BundleSpec = { nodeSelector: selector, manifests, ...bound };
   return client.call<BundleApiObject>({
     method: current ? 'PUT' : 'POST',
     path: current ? bundlePath(source) : pathOf(resourceOf('bundles'), namespace),
@@ -253,7 +279,8 @@ function unsigned(options: ApplyOptions, source: BundleSource) {
     const inputs = options.filename.map(path => `-f ${shellWord(path === '-' ? 'FILE' : path)}`);
     const nodes = options.nodes === undefined ? [] : [`--nodes ${shellWord(options.nodes)}`];
     const commands = [
-      ['build', ...inputs, ...(options.recursive ? ['-R'] : []), `--bundle ${name}`]
+      ['build', ...inputs, ...(options.recursive ? ['-R'] : []), ...(options.pin ? ['--pin'] : [])]
+        .concat([`--bundle ${name}`])
         .concat([`-n ${namespace}`, `-o ${file}`])
         .join(' '),
       `sign ${file} --key KEY`,

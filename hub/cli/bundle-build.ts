@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import { isPod } from '../../protocol/bundle-manifest.js';
 import { CliError } from '../../protocol/cli-error.js';
+import type { ImageEntry } from '../../protocol/documents/bundle.js';
 import { LABEL_PATTERN } from '../../protocol/names.js';
 import type { ValidPod } from '../../protocol/pod.js';
 import { outOfScope } from '../../protocol/release-scope.js';
@@ -22,6 +23,7 @@ import { inputOptions, readSource, type BundleSource, type InputOptions } from '
 import { podSecurityWarnings } from './bundle-warnings.js';
 import type { ApiClient, ApiList } from './client.js';
 import { connected, type Connected, type Context } from './context.js';
+import { pinImages, pinLines, PIN_HELP } from './pin-images.js';
 import { shellWord } from './shell-word.js';
 import { pathOf, resourceOf } from './resources.js';
 import {
@@ -37,6 +39,7 @@ interface BuildOptions extends InputOptions {
   root?: string;
   revision?: number;
   rollbackFloor?: number;
+  pin?: boolean;
   arch?: string[];
   minAgent?: string;
 }
@@ -66,6 +69,7 @@ export function buildCommand(context: Context): Command {
       'lowest revision that an undo may reach once this one is healthy (default: ten back)',
       counter('--rollback-floor', 0),
     )
+    .option('--pin', PIN_HELP)
     .option('--arch <arch>', 'only for nodes of amd64, arm64, arm …; may be given again', collect)
     .option('--min-agent <version>', 'only for agents of this version or newer, such as 1.2.0')
     .addHelpText(
@@ -115,7 +119,10 @@ async function buildWith(
   warnOfExpiry(context, root);
   const last = hub ? await lastRevision(hub.client, source) : null;
   const revision = options.revision ?? Math.max((last ?? 0) + 1, rootFloor(root, source));
-  const draft = draftOf(source, { root, revision, options, issued: issuedAt(context) });
+  const images = options.pin ? await pinImages(context, source) : [];
+  for (const line of pinLines([], images)) context.terminal.print(line);
+  const issued = issuedAt(context);
+  const draft = draftOf(source, { root, revision, options, images, issued });
   if (last !== null && revision <= last) {
     context.terminal.warn(
       `Warning: the hub has revision ${last}; it takes no other content for revision ${revision}`,
@@ -159,11 +166,13 @@ interface DraftOptions {
   readonly root: TrustedRoot;
   readonly revision: number;
   readonly options: BuildOptions;
+  readonly images: readonly ImageEntry[];
   readonly issued: string;
 }
 
 /** Everything that hub or nodes would refuse later is refused here, before people sign it. */
-function draftOf(source: BundleSource, { root, revision, options, issued }: DraftOptions): Draft {
+function draftOf(source: BundleSource, given: DraftOptions): Draft {
+  const { root, revision, options, images, issued } = given;
   const { namespace, name } = source;
   const { document } = root;
   const problems: string[] = [];
@@ -190,8 +199,8 @@ function draftOf(source: BundleSource, { root, revision, options, issued }: Draf
   if (problems.length > 0) throw new CliError('refused', problems.join('\n'));
   try {
     return draftRevision({
-      ...{ fleet: document.fleet, namespace, name, manifests, revision, rollbackFloor },
-      ...{ issued, requires },
+      ...{ fleet: document.fleet, namespace, name, manifests, images, revision },
+      ...{ rollbackFloor, issued, requires },
     });
   } catch (error) {
     if (error instanceof BundleTooLarge) throw new CliError('refused', error.message);

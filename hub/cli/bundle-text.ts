@@ -2,6 +2,7 @@
 import { isConfigMap, isPod } from '../../protocol/bundle-manifest.js';
 import type { ReleaseRole, ReleaseScope } from '../../protocol/documents/root.js';
 import { describeHostPort, hostPortsOf } from '../../protocol/host-ports.js';
+import { bindingsOf, type ImageBindings } from '../../protocol/image-binding.js';
 import { locatedContainers, type ValidPod } from '../../protocol/pod.js';
 import { withDefaults } from '../../protocol/pod-defaults.js';
 import {
@@ -14,6 +15,7 @@ import { labelText, outOfScope } from '../../protocol/release-scope.js';
 import type { BundleFile } from '../signing/bundle-file.js';
 import type { SignatureCount } from '../signing/signature-count.js';
 import { changesBetween, renderDiff } from './bundle-diff.js';
+import { pinLines } from './pin-images.js';
 
 const WIDTH = 14;
 const field = (name: string, value: string) => `${name.padEnd(WIDTH)}${value}`;
@@ -42,6 +44,7 @@ export function describeBundleFile(file: BundleFile): string[] {
 function describe(file: BundleFile): string[] {
   const { document, digest } = file;
   const { requires } = document;
+  const bindings = bindingsOf(document.images);
   const bytes = document.manifests.reduce((sum, { size }) => sum + size, 0);
   const hardware =
     requires.hardware.length === 0 ? [] : [`hardware ${requires.hardware.join(', ')}`];
@@ -61,7 +64,7 @@ function describe(file: BundleFile): string[] {
     field('Nodes:', needs.join('; ')),
     field('Content:', `${document.manifests.length} manifests, ${bytes} bytes`),
     ...(document.secrets.length === 0 ? [] : [field('Secrets:', document.secrets.join(', '))]),
-    ...file.manifests.filter(isPod).flatMap(describePod),
+    ...file.manifests.filter(isPod).flatMap(pod => describePod(pod, bindings)),
     ...maps.flatMap(map => [
       `ConfigMap ${map.metadata?.name ?? ''}`,
       below('keys', listed(Object.keys({ ...map.data, ...map.binaryData }), 'none')),
@@ -69,10 +72,12 @@ function describe(file: BundleFile): string[] {
   ];
 }
 
-function describePod(pod: ValidPod): string[] {
+function describePod(pod: ValidPod, bindings: ImageBindings): string[] {
   const whole = withDefaults(pod);
   const images = locatedContainers(pod).map(({ container }) => {
     const image = container.image ?? '';
+    const digest = bindings.get(image)?.[0];
+    if (digest !== undefined) return below('image', `${image}  (pinned to ${digest})`);
     const isPinned = /@sha256:[0-9a-f]{64}$/.test(image);
     return below('image', `${image}${isPinned ? '  (pinned)' : '  NOT PINNED: a tag can move'}`);
   });
@@ -101,11 +106,13 @@ function privileges(pod: Parameters<typeof checkPodSecurity>[0]): string[] {
 /** What signing this instead of the former one means: the head, then the manifests line by line. */
 export function describeChanges(before: BundleFile, after: BundleFile): string[] {
   const { added, changed, removed } = changesBetween(before.manifests, after.manifests);
+  const pins = pinLines(before.document.images, after.document.images);
   const head = [
     field('Since:', `revision ${before.document.revision}, sha256:${before.digest}`),
     field('Added:', listed(added, 'nothing')),
     field('Changed:', listed(changed, 'nothing')),
     field('Removed:', listed(removed, 'nothing')),
+    ...pins,
   ];
   const diff = renderDiff(before.manifests, after.manifests);
   const lines = diff === '' ? head : [...head, ...diff.trimEnd().split('\n')];

@@ -10,8 +10,8 @@ import type { TrustedRoot } from '../../protocol/verified.js';
 import type { BundleObject, BundleObjectStatus, BundleSpec } from '../objects.js';
 import { RequestError, type ApplyRequest, type BundleWriter } from '../ports.js';
 import { withoutSecrets } from '../secrets/removal.js';
-import { checkManifests, type Cause } from './check-manifests.js';
-import { BundleTooLarge, revise, sameManifests, type Revised } from './revise.js';
+import { checkManifests, imageCauses, type Cause } from './check-manifests.js';
+import { BundleTooLarge, revise, sameImages, sameManifests, type Revised } from './revise.js';
 import { parseSelector, SelectorError } from '../selectors.js';
 import { StoreError, type Actor, type Mutation, type Store } from '../store/store.js';
 import { refuseReach } from './reach-check.js';
@@ -82,17 +82,19 @@ async function apply(
   const { signed } = request;
   const revised = signed
     ? await signedRevision(parts, actor, signed)
-    : current && sameManifests(current.spec.manifests, manifests)
+    : current &&
+        sameManifests(current.spec.manifests, manifests) &&
+        sameImages(current.spec.images, request.spec.images)
       ? null
       : await nextRevision(parts, actor, { request, manifests });
   const same = !revised || current?.status.digest === revised.digest;
-  const { nodeSelector } = request.spec;
+  const { nodeSelector, images = [] } = request.spec;
   await refuseReach(parts.store, parts.root().document, {
     ...{ namespace, name, nodeSelector, manifests },
     mutations: revised?.mutations ?? [],
     digest: current?.status.digest ?? '',
   });
-  const spec: BundleSpec = { nodeSelector, manifests };
+  const spec: BundleSpec = { nodeSelector, manifests, ...(images.length > 0 ? { images } : {}) };
   const status = same && current ? current.status : freshStatus(revised as Revised, current);
   const draft = {
     kind: 'Bundle' as const,
@@ -182,6 +184,7 @@ async function nextRevision(
       namespace,
       name,
       manifests,
+      images: request.spec.images ?? [],
       // Below the root's floor nothing runs.
       lastRevision: Math.max(
         last?.revision ?? 0,
@@ -211,7 +214,8 @@ function checked({ root }: ApplyParts, request: ApplyRequest): BundleManifest[] 
     namespace: request.namespace,
     podsMax: root().document.limits.podsPerBundle,
   });
-  refuseInvalid(request, [...nameCauses(request), ...causes]);
+  const unused = imageCauses(request.spec.images ?? [], manifests);
+  refuseInvalid(request, [...nameCauses(request), ...causes, ...unused]);
   return [...manifests];
 }
 

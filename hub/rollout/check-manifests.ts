@@ -8,6 +8,8 @@ import {
   validateBundleManifest,
   type BundleManifest,
 } from '../../protocol/bundle-manifest.js';
+import type { ImageEntry } from '../../protocol/documents/bundle.js';
+import { tagsOf } from '../registry/pin.js';
 import { sortedManifests } from './revise.js';
 
 export interface Cause {
@@ -49,6 +51,19 @@ export function checkManifests(
     });
   }
   return { manifests: sortedManifests(manifests), causes };
+}
+
+/** Bindings that are of no image of these manifests, or of one that names a digest itself. */
+export function imageCauses(
+  images: readonly ImageEntry[],
+  manifests: readonly BundleManifest[],
+): readonly Cause[] {
+  const tagged = new Set(tagsOf(manifests));
+  return images.flatMap(({ image }, index) => {
+    if (tagged.has(image)) return [];
+    const message = `no Pod of the bundle has the image "${image}", or it names a digest itself`;
+    return [{ field: `spec.images[${index}].image`, message }];
+  });
 }
 
 /** An object that leaves its namespace out takes the bundle's; anything else is for the validation to judge. */

@@ -32,6 +32,14 @@ const SECRETS_MAX = 64;
 /** Raw bytes of one part: fits into a message even when it cannot be compressed. */
 const PART_BYTES = 100 * 1024;
 
+/** The same bindings; absent means none. */
+export function sameImages(
+  a: readonly ImageEntry[] | undefined,
+  b: readonly ImageEntry[] | undefined,
+): boolean {
+  return canonicalJson(a ?? []) === canonicalJson(b ?? []);
+}
+
 export interface ReviseInput {
   readonly fleet: string;
   readonly topics: Topics;
@@ -39,6 +47,8 @@ export interface ReviseInput {
   readonly name: string;
   /** Valid Pods and ConfigMaps, each in the bundle's namespace. */
   readonly manifests: readonly BundleManifest[];
+  /** What their images are bound to. */
+  readonly images: readonly ImageEntry[];
   /** Of the newest revision ever made under this name; 0 for none. */
   readonly lastRevision: number;
   /** Those that are recorded; all up to `lastRevision` if absent. */
@@ -88,6 +98,8 @@ export interface DraftInput {
   readonly name: string;
   /** Valid Pods and ConfigMaps, each in the bundle's namespace. */
   readonly manifests: readonly BundleManifest[];
+  /** What their images are bound to. */
+  readonly images: readonly ImageEntry[];
   readonly revision: number;
   /** At most `revision`. */
   readonly rollbackFloor: number;
@@ -140,7 +152,7 @@ export function draftRevision(input: DraftInput): Draft {
     issued: input.issued,
     requires: input.requires,
     manifests: contents.map(content => content.entry),
-    images: imagesOf(input.manifests),
+    images: imagesOf(input.manifests, input.images),
     secrets: secretsOf(input.manifests),
   };
   const payload = Buffer.from(canonicalJson(document));
@@ -178,12 +190,12 @@ export function revisionMutations(
 
 /** Throws `BundleTooLarge`. Equal input gives equal bytes. */
 export function revise(input: ReviseInput): Revised {
-  const { fleet, namespace, name, manifests, issued } = input;
+  const { fleet, namespace, name, manifests, images, issued } = input;
   const revision = input.lastRevision + 1;
   const rollbackFloor = Math.max(input.lastRollbackFloor, oldestInReach(input));
   const requires = REQUIRES_NOTHING;
   const draft = draftRevision({
-    ...{ fleet, namespace, name, manifests, revision, rollbackFloor, issued, requires },
+    ...{ fleet, namespace, name, manifests, images, revision, rollbackFloor, issued, requires },
   });
   const envelope = sealBytes('bundle', draft.payload, [input.signer]);
   const { topics, createdBy } = input;
@@ -252,14 +264,18 @@ function secretsOf(manifests: readonly BundleManifest[]): string[] {
   throw new BundleTooLarge(`its pods name ${names.length} secrets, the limit is ${SECRETS_MAX}`);
 }
 
-/** Each image once, with the digest that its reference pins, if it does. */
-function imagesOf(manifests: readonly BundleManifest[]): ImageEntry[] {
+/** Each image once, with what it is bound to, or the digest that its reference pins, if it does. */
+function imagesOf(
+  manifests: readonly BundleManifest[],
+  bound: readonly ImageEntry[],
+): ImageEntry[] {
+  const digestsOf = new Map(bound.map(({ image, digests }) => [image, digests]));
   const images = manifests
     .filter(isPod)
     .flatMap(({ spec }) => [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])])
     .flatMap(({ image = '' }) => image || []);
   return [...new Set(images)].sort().map(image => {
     const digest = /@(sha256:[0-9a-f]{64})$/.exec(image)?.[1];
-    return { image, digests: digest === undefined ? [] : [digest] };
+    return { image, digests: digestsOf.get(image) ?? (digest === undefined ? [] : [digest]) };
   });
 }

@@ -40,8 +40,8 @@ export interface ImageEntry {
    */
   image: string;
   /**
-   * Manifest digests (`sha256:…`) and image ids that satisfy it; empty: the tag is trusted.
-   * @maxItems 16
+   * Manifest digests (`sha256:…`) and image ids that satisfy it, the first to be pulled; empty: the tag is trusted.
+   * @maxItems 64
    */
   digests: ImageDigest[];
 }

@@ -1,8 +1,10 @@
 /** What every container runtime promises of images: found, pulled with the right password, listed, removed when nothing holds them. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import type { RegistryAuth } from '../../agent/runtime/images.js';
+import { findBoundImage, pullBoundImage } from '../../agent/images/bound-image.js';
+import { openImagePulls } from '../../agent/images/pulls.js';
 import { RuntimeError } from '../../agent/runtime/runtime.js';
+import type { RegistryAuth } from '../../protocol/registry-credentials.js';
 import {
   containerSpec,
   podIdentity,
@@ -20,6 +22,7 @@ export interface ImagesSubject extends RuntimeSubject {
   readonly auth: RegistryAuth;
 }
 
+const QUIET = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const WRONG = { username: 'fleet', password: 'open barley', serverAddress: '' };
 
 export function imagesContract(
@@ -85,6 +88,41 @@ export function imagesContract(
       await assert.rejects(runtime.removeImage(id), RuntimeError);
       assert.ok(await runtime.imageStatus(published));
       await runtime.removeContainer(container);
+    });
+
+    test('S95: what is made from an id bears the reference of the manifest', async () => {
+      const { runtime, published } = subject;
+      const { id } = await runtime.pullImage(published);
+      const pod = podIdentity();
+      const sandbox = await runtime.runSandbox(sandboxSpec(pod));
+      const reference = 'registry.example/never/asked:1';
+      const spec = containerSpec(reference, SCRIPT.runs, { imageId: id });
+      const container = await runtime.createContainer(sandbox, pod, spec);
+      const { containers } = await runtime.observe();
+      const made = containers.find(one => one.id === container);
+      assert.equal(made?.image, reference);
+      assert.ok((await runtime.imagesInUse()).has(id));
+      await runtime.removeContainer(container);
+      await runtime.removeSandbox(sandbox);
+    });
+
+    test('S95: what is bound is found under the tag, else pulled by its digest and nothing else', async t => {
+      const { runtime, published } = subject;
+      const { id, repoDigests } = await runtime.pullImage(published);
+      const [digest] = repoDigests.map(one => one.slice(one.indexOf('@') + 1));
+      if (digest === undefined) return t.skip('an engine without digests');
+      assert.equal((await findBoundImage(runtime, published, [id]))?.id, id);
+      await runtime.removeImage(id);
+      assert.equal(await findBoundImage(runtime, published, [digest]), null);
+      const images = openImagePulls({ store: runtime, log: QUIET });
+      const ask = { auth: [], signal: AbortSignal.timeout(30_000) };
+      await pullBoundImage(images, { image: published, digests: [digest] }, ask);
+      assert.equal(await runtime.imageStatus(published), null);
+      assert.equal((await findBoundImage(runtime, published, [digest]))?.id, id);
+      const other = `sha256:${'0'.repeat(64)}`;
+      assert.equal(await findBoundImage(runtime, published, [other]), null);
+      const foreign = pullBoundImage(images, { image: published, digests: [other] }, ask);
+      await assert.rejects(foreign, refusesWith('ErrImagePull'));
     });
 
     test('row 204: one that nothing holds is removed; twice is the same as once', async () => {

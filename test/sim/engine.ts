@@ -10,11 +10,11 @@ import type {
   ExecOptions,
   ExecResult,
 } from '../../agent/runtime/exec.js';
+import type { RegistryAuth } from '../../protocol/registry-credentials.js';
 import type {
   ImageFilesystem,
   ImageStore,
   PullOptions,
-  RegistryAuth,
   StoredImage,
 } from '../../agent/runtime/images.js';
 import {
@@ -285,7 +285,8 @@ export class SimulatedRuntime implements ContainerRuntime, ContainerExec, ImageS
     this.enter('imageStatus');
     if (/[A-Z\s]/.test(image))
       throw new RuntimeError('InvalidImageName', `invalid reference ${image}`, { retry: 'never' });
-    const found = this.engine.images.get(image);
+    const { images } = this.engine;
+    const found = images.get(image) ?? [...images.values()].find(({ id }) => id === image);
     return found ? { id: found.id, repoDigests: found.repoDigests, user: found.user } : null;
   }
 
@@ -311,7 +312,10 @@ export class SimulatedRuntime implements ContainerRuntime, ContainerExec, ImageS
     this.enter('createContainer');
     const sandbox = this.engine.sandboxes.get(sandboxId);
     if (!sandbox) throw new RuntimeError('CreateContainerError', `no sandbox ${sandboxId}`);
-    const image = this.engine.images.get(spec.image);
+    const image =
+      spec.imageId === undefined
+        ? this.engine.images.get(spec.image)
+        : [...this.engine.images.values()].find(({ id }) => id === spec.imageId);
     if (!image)
       throw new RuntimeError('ErrImageNeverPull', `image ${spec.image} is not on this node`);
     for (const held of [...this.engine.containers.values()]) {

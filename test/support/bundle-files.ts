@@ -34,6 +34,7 @@ export function bundleFile(
     namespace,
     name: 'shop',
     manifests,
+    images: [],
     revision: 1,
     rollbackFloor: 0,
     issued: '2026-05-01T00:00:00.000Z',

@@ -1,4 +1,5 @@
 /** Writes of bundles: the request is read here, what it means is the bundle writer's. */
+import { boundImages } from '../../../protocol/image-binding.js';
 import type { BundleWriter } from '../../ports.js';
 import { RequestError, type ApplyRequest } from '../../ports.js';
 import type { BundleObject } from '../../objects.js';
@@ -104,7 +105,7 @@ function importSigned(parts: BundleParts) {
       name,
       labels: current?.metadata.labels ?? {},
       annotations: current?.metadata.annotations ?? {},
-      spec: { nodeSelector, manifests },
+      spec: { nodeSelector, manifests, images: boundImages(document.images) },
       signed: read.value,
       expect: resourceVersion === null ? 'any' : { resourceVersion },
       dryRun: parseDryRun(request.query),

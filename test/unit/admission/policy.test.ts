@@ -9,6 +9,7 @@ import {
 } from '../../../agent/admission/policy.js';
 import { checkNodeLabels, parseAdmissionPolicy } from '../../../agent/admission/policy-config.js';
 import { ConfigError } from '../../../agent/config-error.js';
+import { NO_BINDINGS, type ImageBindings } from '../../../protocol/image-binding.js';
 import type { Pod, PodSpec } from '../../../protocol/pod.js';
 
 const WHERE = 'agent.yaml: admission';
@@ -31,9 +32,14 @@ const withImage = (image: string): Pod => podOf({ containers: [{ name: 'app', im
 const withPort = (hostPort: number): Pod =>
   podOf({ containers: [{ name: 'app', ports: [{ containerPort: 80, hostPort }] }] });
 
-function refusal(section: unknown, source: PolicySource, pod: Pod): string | null {
+function refusal(
+  section: unknown,
+  source: PolicySource,
+  pod: Pod,
+  bindings: ImageBindings = NO_BINDINGS,
+): string | null {
   const policy = parseAdmissionPolicy(section, WHERE);
-  const found = policyRejection(pod, source, policy);
+  const found = policyRejection(pod, source, { policy, bindings });
   return found && `${found.phase} ${found.reason}: ${found.message}`;
 }
 
@@ -139,6 +145,14 @@ describe('lists of images', () => {
       refusal(demanding, 'file', withImage('busybox:1')) ?? '',
       /DigestRequired: spec\.containers\[0\]\.image: busybox:1 has no digest/,
     );
+  });
+
+  test('what a bundle binds to digests has one, a local tag has none', () => {
+    const demanding = { file: { requireDigests: true }, bundle: { requireDigests: true } };
+    const bound = new Map([['busybox:1', [`sha256:${'0'.repeat(64)}`]]]);
+    assert.equal(refusal(demanding, 'bundle', withImage('busybox:1'), bound), null);
+    assert.match(refusal(demanding, 'bundle', withImage('busybox:2'), bound) ?? '', /--pin/);
+    assert.match(refusal(demanding, 'file', withImage('busybox:1')) ?? '', /DigestRequired/);
   });
 
   const patterns: [string, string, boolean][] = [

@@ -298,6 +298,20 @@ describe('the state of a bundle', () => {
     });
   }
 
+  test('S95: a pod of the same manifest is of this revision only with the digests that it binds', () => {
+    const bindings = () => new Map([['web:1', ['sha256:new']]]);
+    const state = (digest: string) => {
+      const report = pod('a', [running(60_000)]);
+      const annotations = { 'flotilla.dev/image-digests': `{"web:1":["${digest}"]}` };
+      const spec = { containers: [{ name: 'app', image: 'web:1' }] };
+      const bound = { ...report.pod, metadata: { ...report.pod.metadata, annotations }, spec };
+      const pods = [{ ...report, pod: bound }];
+      const world = { records: [RECORD], files: [file('a')], pods, now: NOW, bindings };
+      return bundleHealth(world).statuses[0]?.state;
+    };
+    assert.deepEqual([state('sha256:old'), state('sha256:new')], ['activating', 'healthy']);
+  });
+
   describe('an edit that may not begin while the version before runs on', () => {
     const told = (type: string, reason: string, message: string) => {
       const former = { ...pod('a', [running(60_000)]), manifestDigest: 'of the version before' };

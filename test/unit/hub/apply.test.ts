@@ -116,6 +116,29 @@ describe('apply', () => {
     );
   });
 
+  test('S95: pinned images make a revision of unchanged manifests, and must be the manifests’ own', async () => {
+    const pinned = (image: string, digit: string) => {
+      const images = [{ image, digests: [`sha256:${digit.repeat(64)}`] }];
+      return request([], { spec: { nodeSelector: '', manifests: [pod('web')], images } });
+    };
+    const revisions: [string, number][] = [];
+    for (const one of [pinned('web:1', 'a'), pinned('web:1', 'a'), pinned('web:1', 'b')]) {
+      const { outcome, object } = await apply(one);
+      revisions.push([outcome, object.status.revision]);
+    }
+    const loose = await apply(request([pod('web')]));
+    revisions.push([loose.outcome, loose.object.status.revision]);
+    assert.equal(loose.object.spec.images, undefined);
+    assert.deepEqual(revisions, [
+      ['created', 1],
+      ['unchanged', 1],
+      ['configured', 2],
+      ['configured', 3],
+    ]);
+    const foreign = refusal('Invalid', 'spec.images[0].image');
+    await assert.rejects(apply(pinned('db:1', 'a')), foreign);
+  });
+
   test('a Secret is refused, with the way that there is today', async () => {
     const secret = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 's' }, data: {} };
     await assert.rejects(

@@ -42,6 +42,7 @@ function made(change: Partial<ReviseInput> = {}) {
     namespace: 'default',
     name: 'shop',
     manifests: [pod('web')],
+    images: [],
     lastRevision: 0,
     lastRollbackFloor: 0,
     issued: '2026-06-01T00:00:00.000Z',
@@ -50,6 +51,12 @@ function made(change: Partial<ReviseInput> = {}) {
     ...change,
   });
 }
+
+test('S95: an image that is bound is listed with its digests, a digest in a reference by itself', () => {
+  const digests = [`sha256:${'a'.repeat(64)}`, `sha256:${'b'.repeat(64)}`];
+  const { mutations } = made({ images: [{ image: 'web:1', digests }] });
+  assert.deepEqual(bundleDocumentOf(recordOf(mutations)).images, [{ image: 'web:1', digests }]);
+});
 
 function recordOf(mutations: readonly Mutation[]) {
   const found = mutations.find(mutation => mutation.type === 'revision');

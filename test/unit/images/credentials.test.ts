@@ -4,15 +4,15 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { podKeyrings } from '../../../agent/images/credentials.js';
+import { readCredentialsFile } from '../../../agent/images/credentials-file.js';
+import { objectsFor, type ConfigObject } from '../../../agent/pods/config-objects.js';
 import {
   authsFor,
   CredentialsError,
-  podKeyrings,
   readDockercfg,
   readDockerConfigJson,
-} from '../../../agent/images/credentials.js';
-import { readCredentialsFile } from '../../../agent/images/credentials-file.js';
-import { objectsFor, type ConfigObject } from '../../../agent/pods/config-objects.js';
+} from '../../../protocol/registry-credentials.js';
 
 const entry = (user: string) => ({ username: user, password: `${user}'s` });
 const config = (...keys: string[]) =>

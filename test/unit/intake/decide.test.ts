@@ -15,11 +15,13 @@ import {
 import { PacketGuard } from '../../../protocol/packet-guard.js';
 import { canonicalJson, sha256Hex } from '../../../protocol/canonical.js';
 import type { ManifestEntry } from '../../../protocol/documents/bundle.js';
+import { NO_BINDINGS } from '../../../protocol/image-binding.js';
 import { ownedFileName } from '../../../protocol/names.js';
 import type { Result } from '../../../protocol/refusal.js';
 import { assigned, bundleDocument, podManifest, rootDocument } from '../../support/fleet.js';
 
 const SHOP = { namespace: 'default', name: 'shop' };
+const STAGED = { bundle: SHOP, bindings: NO_BINDINGS };
 
 function codeOf(result: Result<unknown>): string {
   return result.ok ? 'accepted' : result.refusal.code;
@@ -122,7 +124,7 @@ describe('a manifest of a bundle', () => {
   ];
   for (const [sentence, text, entry, code] of rows) {
     test(`${sentence}: ${code}`, () => {
-      assert.equal(codeOf(stageManifest(Buffer.from(text), entry, SHOP)), code);
+      assert.equal(codeOf(stageManifest(Buffer.from(text), entry, STAGED)), code);
     });
   }
 
@@ -131,13 +133,13 @@ describe('a manifest of a bundle', () => {
       { name: 'web', namespace: 'default' },
       { spec: { ...spec, hunter2: 'hunter2' } },
     );
-    const result = stageManifest(Buffer.from(text), entryOf(text), SHOP);
+    const result = stageManifest(Buffer.from(text), entryOf(text), STAGED);
     assert.ok(!result.ok);
     assert.doesNotMatch(result.refusal.detail.replace('spec.hunter2', ''), /hunter2/);
   });
 
   test('its file has a name from checked names, both annotations, and is known as ours', () => {
-    const staged = stageManifest(Buffer.from(good), entryOf(good), SHOP);
+    const staged = stageManifest(Buffer.from(good), entryOf(good), STAGED);
     assert.ok(staged.ok);
     const { owned, bytes } = staged.value;
     assert.equal(owned.file, ownedFileName(SHOP, 'web'));
@@ -154,7 +156,7 @@ describe('a manifest of a bundle', () => {
 
   test('annotations of its own stay', () => {
     const manifest = { metadata: { name: 'web', annotations: { a: 'b' } } };
-    const text = ownedContent(manifest, SHOP, 'd').toString();
+    const text = ownedContent(manifest, { ...STAGED, digest: 'd' }).toString();
     assert.match(text, /"annotations":\{"a":"b","flotilla.dev\/bundle":"default\/shop"/);
   });
 });

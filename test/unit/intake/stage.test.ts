@@ -252,17 +252,12 @@ describe('a bundle', () => {
 
   const BOUND = `sha256:${'b'.repeat(64)}`;
   const digests: readonly [string, string, string[], string][] = [
-    [
-      'a tag that it binds to a digest fails: what runs is what the manifest names',
-      'x:1',
-      [BOUND],
-      'failed Unsupported',
-    ],
+    ['a tag that it binds to a digest begins', 'x:1', [BOUND], 'activating FilesWritten'],
     [
       'another digest than the manifest’s fails',
       `x@sha256:${'a'.repeat(64)}`,
       [BOUND],
-      'failed Unsupported',
+      'failed MixMatch',
     ],
     [
       'the manifest’s own digest begins',
@@ -282,6 +277,41 @@ describe('a bundle', () => {
       assert.deepEqual(states(), [`shop ${expected}`]);
     });
   }
+
+  test('S95: the file of a pod says what its images are bound to, whatever its author wrote there', () => {
+    const pods = ['x:1', 'free:1'].map((image, at) => ({
+      ...podManifest(`web${at}`),
+      metadata: {
+        namespace: 'default',
+        name: `web${at}`,
+        annotations: { 'flotilla.dev/image-digests': '{"x:1":["sha256:mine"]}' },
+      },
+      spec: { containers: [{ name: 'app', image }] },
+    }));
+    const images = [
+      { image: 'free:1', digests: [] },
+      { image: 'x:1', digests: [BOUND] },
+    ];
+    const document = bundleDocument(pods, { images });
+    store(document, pods);
+    assign([document]);
+    const said = [...journal.files().keys()].sort().map(file => {
+      const { metadata } = JSON.parse(fs.readFileSync(join(manifests, file), 'utf8')) as {
+        metadata: { annotations?: Record<string, string> };
+      };
+      return metadata.annotations?.['flotilla.dev/image-digests'];
+    });
+    assert.deepEqual(said.toSorted(), [JSON.stringify({ 'x:1': [BOUND] }), undefined]);
+  });
+
+  test('S95: with runtime: none a tag that it binds fails: a kubelet would run what the tag means', () => {
+    stage = makeStage({ runtimeNone: true });
+    const pods = [{ ...podManifest('web'), spec: { containers: [{ name: 'app', image: 'x:1' }] } }];
+    const document = bundleDocument(pods, { images: [{ image: 'x:1', digests: [BOUND] }] });
+    store(document, pods);
+    assign([document]);
+    assert.deepEqual(states(), ['shop failed Unsupported']);
+  });
 
   test('row 163: within the scope of its key is still held to what the node’s owner allows', () => {
     const document = spying();

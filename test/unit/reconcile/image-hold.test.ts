@@ -121,6 +121,20 @@ describe('a new version waits for', () => {
     });
   }
 
+  test('S95: the content that its bundle binds an image to, though the tag runs', () => {
+    const bindings = new Map([['busybox:1', [`sha256:${'a'.repeat(64)}`]]]);
+    const pod = { ...wish(edited({ args: ['x'] })), bindings };
+    const there = running(was);
+    const found = missingImages(pod, was, { there, memory: EMPTY_MEMORY });
+    assert.deepEqual(
+      found.map(({ path }) => path),
+      ['spec.containers[1].image'],
+    );
+    const hash = pod.containerHashes.get('b') ?? '';
+    const memory = noteFetched(EMPTY_MEMORY, crashKey(pod.uid, 'b', hash));
+    assert.deepEqual(missingImages(pod, was, { there, memory }), []);
+  });
+
   test('and what was fetched for another version counts for nothing', () => {
     const pod = wish(edited({ image: 'busybox:2' }));
     const key = crashKey(pod.uid, 'b', pod.containerHashes.get('b') ?? '');
