@@ -234,7 +234,7 @@ describe('a node in the dark', { skip: noEngine() }, () => {
     assert.equal(files.filter(file => /^flotilla_web_[0-9a-f]{16}\.json$/.test(file)).length, 2);
     assert.deepEqual(
       files.filter(file => !file.startsWith('flotilla_')),
-      ['one.json', 'two.json'],
+      ['.flotilla-agent.lock', 'one.json', 'two.json'],
     );
   });
 });

@@ -32,7 +32,8 @@ async function refusedCount(victim: Victim, code: string): Promise<number> {
 async function bareReader(victim: Victim, topic: string) {
   const { url, tls } = victim.broker();
   const script = `
-        const [url, topic, tls] = process.argv.slice(1);
+    import { connect } from ${JSON.stringify(import.meta.resolve('mqtt'))};
+    const [url, topic, tls] = process.argv.slice(1);
     const client = connect(url, { ...JSON.parse(tls), clientId: 'flotilla-hub:bare', protocolVersion: 4, checkServerIdentity: () => undefined });
     let seen = 0;
     client.on('message', () => { if (++seen === ${MESSAGES}) console.log('all'); });
