@@ -200,7 +200,7 @@ describe('enrolment', () => {
     await eventually('what ran runs', () => play.manifests('edge-1').length === 1);
   });
 
-  test('a stolen device is shut out within five seconds, its successor goes on (S72, S35)', async () => {
+  test('a stolen device is shut out within five seconds, its successor goes on (S72, S35, S84)', async () => {
     const { generation } = (await play.node('edge-1')).status.flotilla;
     const cut = () => /no connection to the broker/.test(play.log('edge-1').slice(told));
     const told = play.log('edge-1').length;
@@ -284,7 +284,7 @@ describe('a node that was away for more than a year (S32)', { skip: noFaketime()
   const play = new Fleet();
   after(() => play.close());
 
-  test('comes back unattended: four roots, another hub key, another authority, expired certificate', async () => {
+  test('comes back unattended: four roots, another hub key, another authority, expired certificate (S84)', async () => {
     await play.init();
     startHubInThePast(play, '-400d');
     await play.hubAnswers();
