@@ -75,6 +75,10 @@ packages() {
   [ -x /usr/sbin/mosquitto ] || missing+=(mosquitto)
   have mosquitto_pub mosquitto-clients
   have kubectl kubernetes-client
+  have ssh-agent openssh-client
+  have age age
+  have faketime faketime
+  have curl curl
   [ "${#missing[@]}" -gt 0 ] || return 0
   say "Installing ${missing[*]}"
   local as_root=()
