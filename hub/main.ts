@@ -10,7 +10,7 @@ import { startController } from './rollout/controller.js';
 import { createEnrolment, nodeStanding } from './enrolment/enrolment.js';
 import { startIngest } from './ingest/ingest.js';
 import { startHubLink } from './link/link.js';
-import { gatedBundles, gatedEnrolment } from './recovery/gate.js';
+import { gatedBundles, gatedEnrolment, gatedSecrets } from './recovery/gate.js';
 import { recoveryState, startRecovery } from './recovery/recovery.js';
 import { loadHub, type LoadedHub } from './setup/load.js';
 import { BROKER_NAME, HUB_NAME, spkiOf, type RandomBytes } from './setup/pki.js';
@@ -147,7 +147,7 @@ async function assemble(
       }),
       store,
     ),
-    secrets: secretWriter({ store, root, hubSigner }),
+    secrets: gatedSecrets(secretWriter({ store, root, hubSigner }), store),
     nodes: nodeWriter({ store, fleet, disconnect: node => broker?.disconnectNode(node) }),
     enrolment: gatedEnrolment(
       createEnrolment({

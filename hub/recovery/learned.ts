@@ -17,9 +17,12 @@ import {
   furtherRecord,
   HELD_ANNOTATION,
   namingAlso,
+  PLAUSIBLE_MAX,
   REVISIONS_LEFT_OUT,
 } from './lessons.js';
+import { versionLeaps } from '../secrets/versions.js';
 import { RESTORING } from './restored-store.js';
+import { secretMutations, type ReturnedSecret } from './returned-secrets.js';
 
 export interface Lesson {
   readonly node: string;
@@ -32,6 +35,8 @@ export interface Lesson {
   } | null;
   /** Digests of revisions that this node brought back. */
   readonly returned: ReadonlySet<string>;
+  /** Envelopes of sealed Secrets that this node brought back. */
+  readonly secrets: readonly ReturnedSecret[];
   /** RFC 3339. */
   readonly now: string;
 }
@@ -43,11 +48,15 @@ export async function lessonMutations(store: Store, lesson: Lesson): Promise<Mut
   const own = await store.assignment(node);
   const record = furtherRecord(own, said?.record ?? null, standing);
   const topic = topicsOf(fleet).node(node, 'assignment');
+  const adopted = await adoptions(store, lesson);
   return [
-    ...named.map(({ namespace, name, revision }): Mutation => {
-      return { type: 'highestRevision', namespace, bundle: name, revision };
-    }),
-    ...(await adoptions(store, lesson)),
+    ...named
+      .filter(({ revision }) => revision <= PLAUSIBLE_MAX)
+      .map(({ namespace, name, revision }): Mutation => {
+        return { type: 'highestRevision', namespace, bundle: name, revision };
+      }),
+    ...adopted,
+    ...(await secretMutations(store, { ...lesson, adopted })),
     ...(record
       ? ([
           { type: 'assignment', record },
@@ -134,6 +143,7 @@ export async function endMutations(
     const revision = Math.max(known, bundle.status.revision) + REVISIONS_LEFT_OUT;
     mutations.push({ type: 'highestRevision', namespace, bundle: name, revision });
   }
+  if (unheard.length > 0) mutations.push(...(await versionLeaps(store)));
   if (root.epoch > record.epoch) {
     mutations.push(...unheard.map((node): Mutation => ({ type: 'heard', node })));
   }

@@ -35,6 +35,7 @@ import {
 } from '../store/store.js';
 import { withoutSecrets } from './removal.js';
 import { indexSealed, membersFor, readableVersion, secretId } from './needs.js';
+import { knownVersion, versionMutation, versionsAbove } from './versions.js';
 
 export interface SecretWriterParts {
   readonly store: Store;
@@ -63,12 +64,13 @@ async function sealing(
   if (selector === undefined) {
     throw new RequestError('NotFound', `bundles.flotilla.dev "${bundle}" not found`);
   }
-  const [nodes, identities, secrets, versions, all] = await Promise.all([
+  const [nodes, identities, secrets, versions, all, above] = await Promise.all([
     store.list('Node'),
     store.identities(),
     store.list('Secret', { namespace }),
     store.list('SecretVersion', { namespace }),
     store.list('SealedSecret', { namespace }),
+    versionsAbove(store),
   ]);
   const own = (secrets.items as readonly SecretObject[]).filter(one => one.spec.bundle === bundle);
   const sealed = indexSealed(all.items as readonly SealedSecretObject[]);
@@ -84,6 +86,7 @@ async function sealing(
         .filter(({ metadata }) => metadata.name.startsWith(prefix))
         .map(({ metadata, spec }) => [metadata.name.slice(prefix.length), spec.version]),
     ),
+    versionsAbove: above,
     nodes: members.map(member => {
       const { node, identityKey, sealingKey } = member;
       const has = own.flatMap(({ spec, metadata }) => {
@@ -121,8 +124,7 @@ async function sealAll(
   const { namespace } = request;
   const name = secretId(request.bundle, request.secret);
   const current = (await store.get('Secret', namespace, name)) as SecretObject | null;
-  const counter = (await store.get('SecretVersion', namespace, name)) as SecretVersionObject | null;
-  const last = Math.max(current?.spec.version ?? 0, counter?.spec.version ?? 0);
+  const last = (await knownVersion(store, namespace, name)) || (await versionsAbove(store));
   const isNew = checkVersion(request, current, last);
   const identities = new Map((await store.identities()).map(one => [one.node, one]));
   const mutations: Mutation[] = [];
@@ -162,7 +164,7 @@ function checkVersion(
   current: SecretObject | null,
   last: number,
 ): boolean {
-  if (current !== null && version === current.spec.version) return false;
+  if (current !== null && version === current.spec.version && version === last) return false;
   if (version !== last + 1) {
     throw new RequestError(
       'Conflict',
@@ -188,11 +190,7 @@ function newVersion(request: SealRequest, current: SecretObject | null, name: st
   const status = current?.status ?? NOT_COUNTED;
   return [
     { type: 'put', object: { kind: 'Secret', metadata, spec, status }, expect },
-    {
-      type: 'put',
-      object: { kind: 'SecretVersion', metadata, spec: { version }, status: null },
-      expect: 'any',
-    },
+    versionMutation(namespace, name, version),
   ];
 }
 

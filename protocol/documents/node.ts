@@ -3,6 +3,7 @@
  *
  * The JSDoc tags are rules: the build turns each exported `…Document` into a validator that refuses unknown fields.
  */
+import type { AssignedSecret } from './assignment.js';
 import type { Counter, Digest, FleetId, Label, RandomId, Timestamp } from './values.js';
 
 /** (journal, boot, counter) order all that a node says: a new journal supersedes, a former one is ignored. */
@@ -35,7 +36,7 @@ export interface RequestDocument extends NodeStamp {
   rootVersion: Counter;
 }
 
-/** One piece of what a command asked for. Its bytes: a bundle's or root's envelope, a blob, a standing as canonical JSON. */
+/** One piece of what a command asked for. Its bytes: an envelope, a blob, a standing as canonical JSON. */
 export interface ReplyDocument extends NodeStamp {
   counter: Counter;
   request: RandomId;
@@ -76,6 +77,11 @@ export interface StandingDocument {
    * @maxItems 1024
    */
   revisions: KnownRevision[];
+  /**
+   * The highest version of each sealed Secret that was ever kept here, of those too that no assignment lists any more.
+   * @maxItems 1024
+   */
+  secrets: AssignedSecret[];
 }
 
 export interface Condition {
