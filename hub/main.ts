@@ -21,6 +21,7 @@ import { Roots } from './root/roots.js';
 import { blobSweeper, republisher } from './rollout/republish.js';
 import { manifestsOf } from './rollout/revision-document.js';
 import { secretWriter } from './secrets/secret-writer.js';
+import { signSecretsAnew } from './secrets/signatures.js';
 import type { Store } from './store/store.js';
 import { openSqliteStore } from './store/sqlite.js';
 
@@ -71,6 +72,7 @@ async function assemble(
   await live.catchUp(store);
 
   const hubSigner = liveSigner(live);
+  await signSecretsAnew(store, { root: live.root(), hubSigner });
   const controller = startController({ store, root, hubSigner, clock, log });
   closings.push(() => controller.close());
   const broker = await brokerOf(hub, store, log);
