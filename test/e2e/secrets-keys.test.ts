@@ -8,7 +8,8 @@ import { cpSync, readFileSync, rmSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { parseMountInfo } from '../../agent/volumes/host-mounts.js';
 import { docker, ensureTestImage, noEngine, removeOwned, TEST_IMAGE } from '../support/docker.js';
-import { freePort, Playground, type Run } from '../support/programs.js';
+import { freePort } from '../support/ports.js';
+import { Playground, type Run } from '../support/programs.js';
 import {
   noRegistry,
   PASSWORD,

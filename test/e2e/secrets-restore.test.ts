@@ -8,7 +8,8 @@ import { readFileSync, renameSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { parseMountInfo } from '../../agent/volumes/host-mounts.js';
 import { docker, ensureTestImage, noEngine, removeOwned, TEST_IMAGE } from '../support/docker.js';
-import { freePort, Playground } from '../support/programs.js';
+import { freePort } from '../support/ports.js';
+import { Playground } from '../support/programs.js';
 import { eventually } from '../support/wait.js';
 
 const NODE = 'edge-1';
