@@ -15,6 +15,7 @@ import { openHubDocument } from '../../protocol/verify-messages.js';
 import type { Journal } from '../journal/journal.js';
 import type { Link } from '../link/link.js';
 import { stampOf, type NodeIdentity } from '../report/node.js';
+import type { SealedSecrets } from '../secrets/sealed-secrets.js';
 import { bundleKey } from './decide.js';
 
 /** Answers that wait to be sent; a hub asks for a few at a time. */
@@ -28,6 +29,7 @@ export interface CommandsOptions {
   readonly journal: Pick<Journal, 'id' | 'boot' | 'nextCounter' | 'accepted' | 'kept'>;
   readonly link: Pick<Link, 'publish'>;
   readonly root: () => TrustedRoot;
+  readonly secrets?: Pick<SealedSecrets, 'publicKey'>;
 }
 
 export class Commands {
@@ -121,6 +123,7 @@ export class Commands {
       assignment: envelope?.toString('utf8') ?? null,
       revisions: [...highest.values()].slice(0, REVISIONS_MAX),
       secrets: journal.kept().secrets().slice(0, SECRETS_MAX),
+      sealingKey: this.#options.secrets?.publicKey() ?? null,
     };
   }
 }

@@ -7,6 +7,7 @@ import type { AssignedBundle, AssignmentDocument } from '../../protocol/document
 import type { StandingDocument } from '../../protocol/documents/node.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
 import { topicsOf } from '../../protocol/topics.js';
+import { isSoundSealingKey } from '../enrolment/joining-keys.js';
 import type { BundleObject, NodeObject } from '../objects.js';
 import { assignmentOf } from '../rollout/director.js';
 import { manifestsOf } from '../rollout/revision-document.js';
@@ -64,9 +65,21 @@ export async function lessonMutations(store: Store, lesson: Lesson): Promise<Mut
           { type: 'publish', topic, payload: record.envelope },
         ] satisfies Mutation[])
       : []),
+    ...(await newSealingKey(store, lesson)),
     ...(await shownAsHeard(store, node)),
     { type: 'heard', node },
   ];
+}
+
+/** A node that changed its sealing key after the backup was made: what is sealed next is for the key that it has. */
+async function newSealingKey(store: Store, { node, standing }: Lesson): Promise<Mutation[]> {
+  const { sealingKey } = standing;
+  const identities = await store.identities();
+  const identity = identities.find(one => one.node === node);
+  if (sealingKey === null || !identity || identity.sealingKey === sealingKey) return [];
+  const isForeign = identities.some(one => one.sealingKey === sealingKey);
+  if (isForeign || !isSoundSealingKey(sealingKey)) return [];
+  return [{ type: 'identity', expect: identity, record: { ...identity, sealingKey } }];
 }
 
 /** Bundles that go on from what the node runs, because the hub knew less. */

@@ -4,7 +4,15 @@
  * The JSDoc tags are rules: the build turns each exported `…Document` into a validator that refuses unknown fields.
  */
 import type { AssignedSecret } from './assignment.js';
-import type { Counter, Digest, FleetId, Label, RandomId, Timestamp } from './values.js';
+import type {
+  Counter,
+  Digest,
+  FleetId,
+  Label,
+  PublicKeyHex,
+  RandomId,
+  Timestamp,
+} from './values.js';
 
 /** (journal, boot, counter) order all that a node says: a new journal supersedes, a former one is ignored. */
 export interface NodeStamp {
@@ -82,6 +90,8 @@ export interface StandingDocument {
    * @maxItems 1024
    */
   secrets: AssignedSecret[];
+  /** X25519: what is sealed for this node now. Null where it opens none. */
+  sealingKey: PublicKeyHex | null;
 }
 
 export interface Condition {

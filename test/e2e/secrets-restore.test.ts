@@ -139,4 +139,22 @@ describe('secrets and a hub that was lost', { skip: noEngine() }, () => {
     const status = await play.agent('status', '-o', 'json', '--data-dir', play.path(NODE));
     assert.doesNotMatch(status.stdout, /Rollback/);
   });
+
+  test('the node changed its sealing key twice since the backup: the restored hub seals for the new one', async () => {
+    for (let times = 0; times < 2; times++) {
+      const rotate = ['rotate-identity', '--sealing-key-only', '--data-dir', play.path(NODE)];
+      const { code, stderr } = await play.agent(...rotate);
+      assert.equal(code, 0, stderr);
+    }
+    await restore();
+    assert.match(await play.ok('hub', 'recovery', '--wait', '--timeout', '60s'), /Complete/);
+    assert.match(await play.ok('get', 'secrets'), /^db +shop +Opaque +\d+ +0 +1 +edge-1/m);
+    const file = play.write('s.json', secret('db', 'six'));
+    const args = ['--bundle', 'shop', '-f', file, '--accept-new-keys'];
+    assert.match(
+      await play.ok('secret', 'seal', ...args),
+      /configured \(version 1003, sealed for 1/,
+    );
+    await has('/db/password', 'six');
+  });
 });

@@ -8,7 +8,7 @@ import { joinedNode } from '../../../hub/enrolment/node-object.js';
 import type { SealedSecretObject, SecretObject } from '../../../hub/objects.js';
 import { RequestError } from '../../../hub/ports.js';
 import { gatedSecrets } from '../../../hub/recovery/gate.js';
-import { endMutations } from '../../../hub/recovery/learned.js';
+import { endMutations, lessonMutations } from '../../../hub/recovery/learned.js';
 import { PLAUSIBLE_MAX } from '../../../hub/recovery/lessons.js';
 import {
   fetchSecrets,
@@ -192,6 +192,39 @@ describe('sealed Secrets that a restored hub learns', () => {
     assert.ok((await next()) > VERSIONS_LEFT_OUT);
   });
 
+  test('of a bundle that comes back too the Secret comes, of unknown type', async () => {
+    await store.commit(ADMIN, [
+      { type: 'delete', kind: 'Bundle', namespace: 'default', name: 'shop' },
+      { type: 'delete', kind: 'Secret', namespace: 'default', name: 'shop.db' },
+      { type: 'delete', kind: 'SecretVersion', namespace: 'default', name: 'shop.db' },
+      { type: 'delete', kind: 'SealedSecret', namespace: 'default', name: 'shop.db.edge-1' },
+    ]);
+    const third = await version(3);
+    const secrets = [{ ...third, assigned: third.assigned }];
+    const teaching = {
+      ...{ node: 'edge-1', fleet: FLEET, secrets },
+      standing: { secrets: [third.assigned] },
+      said: { document: { secrets: [third.assigned] } },
+    };
+    const without = await secretMutations(store, { ...teaching, adopted: [] });
+    assert.deepEqual(
+      without.map(one => one.type === 'put' && one.object.kind),
+      ['SecretVersion'],
+      'nobody has a use for it',
+    );
+    const object = {
+      kind: 'Bundle',
+      metadata: { namespace: 'default', name: 'shop' },
+      spec: {},
+      status: {},
+    } as never;
+    const adopted = [{ type: 'put', object, expect: 'absent' } as const];
+    await store.commit(ADMIN, await secretMutations(store, { ...teaching, adopted }));
+    assert.equal((await secret())?.spec.type, '<unknown>');
+    assert.equal((await secret())?.spec.version, 3);
+    assert.equal((await sealedFor('edge-1'))?.digest, third.assigned.digest);
+  });
+
   test('what no assignment lists any more raises the number alone', async () => {
     assert.deepEqual(await heard('edge-1', { kept: [await version(7)], assigned: [] }), []);
     assert.equal((await secret())?.spec.version, 1);
@@ -241,5 +274,31 @@ describe('sealed Secrets where nodes were not heard', () => {
     assert.equal((await sealedFor('edge-2'))?.version, 9);
     assert.equal(await next('new'), 1, 'everybody was heard');
     assert.equal(await knownVersion(store, 'default', 'shop.new'), 0);
+  });
+});
+
+describe('a sealing key that a node made after the backup', () => {
+  const lesson = (node: string, key: string | null) => ({
+    ...{ node, fleet: FLEET, said: null, returned: new Set<string>(), secrets: [], now: NOW },
+    standing: {
+      ...{ epoch: 1, rootVersion: 1, generation: 0, assignment: null, revisions: [], secrets: [] },
+      sealingKey: key,
+    },
+  });
+  const keyAfter = async (node: string, key: string | null) => {
+    await store.commit(ADMIN, await lessonMutations(store, lesson(node, key)));
+    return (await store.identity(node))?.sealingKey;
+  };
+  const own = sealingKey('edge-1').publicKey;
+
+  test('counts from then on', async () => {
+    const changed = sealingKey('edge-1 changed').publicKey;
+    assert.equal(await keyAfter('edge-1', changed), changed);
+  });
+
+  test('does not when it is none, no sound one, or another node’s', async () => {
+    assert.equal(await keyAfter('edge-1', null), own);
+    assert.equal(await keyAfter('edge-1', '0'.repeat(64)), own);
+    assert.equal(await keyAfter('edge-1', sealingKey('edge-2').publicKey), own);
   });
 });
