@@ -12,7 +12,7 @@ import { exportFor } from './carry/export.js';
 import { receiveCarried } from './carry/receive.js';
 import { startIngest } from './ingest/ingest.js';
 import { startHubLink } from './link/link.js';
-import { gatedBundles, gatedEnrolment } from './recovery/gate.js';
+import { gatedBundles, gatedEnrolment, gatedSecrets } from './recovery/gate.js';
 import { recoveryState, startRecovery } from './recovery/recovery.js';
 import { loadHub, type LoadedHub } from './setup/load.js';
 import { BROKER_NAME, HUB_NAME, spkiOf, type RandomBytes } from './setup/pki.js';
@@ -23,6 +23,7 @@ import { Roots } from './root/roots.js';
 import { blobSweeper, republisher } from './rollout/republish.js';
 import { manifestsOf } from './rollout/revision-document.js';
 import { secretWriter } from './secrets/secret-writer.js';
+import { signSecretsAnew } from './secrets/signatures.js';
 import type { Store } from './store/store.js';
 import { openSqliteStore } from './store/sqlite.js';
 
@@ -73,6 +74,7 @@ async function assemble(
   await live.catchUp(store);
 
   const hubSigner = liveSigner(live);
+  await signSecretsAnew(store, { root: live.root(), hubSigner });
   const controller = startController({ store, root, hubSigner, clock, log });
   closings.push(() => controller.close());
   const broker = await brokerOf(hub, store, log);
@@ -149,7 +151,7 @@ async function assemble(
       }),
       store,
     ),
-    secrets: secretWriter({ store, root, hubSigner }),
+    secrets: gatedSecrets(secretWriter({ store, root, hubSigner }), store),
     nodes: nodeWriter({ store, fleet, disconnect: node => broker?.disconnectNode(node) }),
     enrolment: gatedEnrolment(
       createEnrolment({

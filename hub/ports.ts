@@ -188,6 +188,8 @@ export interface Sealing {
   readonly secrets: readonly SecretSpec[];
   /** By name: the highest version that ever was, of deleted ones too. */
   readonly versions: Readonly<Record<string, number>>;
+  /** Of names that are not among them: 0, but where nodes may know one that a restored hub does not. */
+  readonly versionsAbove: number;
   readonly nodes: readonly {
     readonly node: string;
     /** Raw Ed25519, hex. */

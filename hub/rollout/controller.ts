@@ -60,6 +60,7 @@ export interface Controller {
     readonly nonce: string;
     readonly labels: Readonly<Record<string, string>>;
     readonly enrolled: Readonly<Record<string, string>>;
+    readonly keepsSecrets: boolean;
   }): Promise<SignedAssignment>;
   /** Publishes one that carries the node's nonce, whether or not anything changed. An unknown node is no error. */
   freshAssignment(node: string, nonce: string): Promise<void>;
@@ -84,7 +85,7 @@ export function startController(parts: ControllerParts): Controller {
   return {
     firstAssignment: async joining => {
       const current = await parts.store.assignment(joining.node);
-      const { node, labels, enrolled } = joining;
+      const { node, labels, enrolled, keepsSecrets } = joining;
       const offered = await candidates(parts);
       const places = await placesIn(parts.store, offered);
       const bundles = decide(offered, {
@@ -92,8 +93,9 @@ export function startController(parts: ControllerParts): Controller {
         assigned: current ? assignmentOf(current).bundles : [],
         hasPlace: candidate => places.take(candidate, { node, labels: enrolled }),
       });
-      // Nothing is sealed for the key that it brings.
-      return next(parts, { ...joining, bundles, secrets: [], current }) as SignedAssignment;
+      const sealed = keepsSecrets ? await sealedSecrets(parts.store) : null;
+      const secrets = assignedSecrets(sealed?.get(node) ?? [], bundles);
+      return next(parts, { ...joining, bundles, secrets, current }) as SignedAssignment;
     },
     freshAssignment: (node, nonce) => freshAssignment(parts, node, nonce),
     assignmentsUnder: (root, hubSigner) =>
