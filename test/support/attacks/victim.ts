@@ -17,7 +17,7 @@ import { topicsOf, type Topics } from '../../../protocol/topics.js';
 import { openNodeDocument } from '../../../protocol/verify-messages.js';
 import { docker, ensureTestImage, TEST_IMAGE } from '../docker.js';
 import { signer } from '../fleet.js';
-import { freePort, Playground, writeMosquitto } from '../programs.js';
+import { freePort, Playground, writeMosquitto, writeOpenMosquitto } from '../programs.js';
 import { eventually } from '../wait.js';
 
 export const NODE = 'edge-1';
@@ -120,12 +120,8 @@ export class Victim {
     this.#url.value = `mqtts://127.0.0.1:${mqtt}`;
     const listen = ['--listen', `127.0.0.1:${api}`, '--broker', this.#url.value];
     await play.ok('hub', 'init', '--data-dir', play.path('hub'), ...listen);
-    const conf = writeMosquitto(play, mqtt);
-    if (!acl) {
-      const text = readFileSync(conf, 'utf8').replace(/^acl_file .*$/m, '');
-      play.write('mosquitto/mosquitto.conf', text);
-    }
-    this.#conf = conf;
+    this.#conf = await (acl ? writeMosquitto : writeOpenMosquitto)(play, mqtt);
+    const conf = this.#conf;
     play.start('mosquitto', '/usr/sbin/mosquitto', ['-c', conf]);
     play.startHub();
     await play.hubAnswers();
