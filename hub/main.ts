@@ -1,14 +1,17 @@
 /** Builds a running hub from its parts, in order, and takes it down in the reverse order. Nothing is decided here. */
 import { rawPublicKey } from '../protocol/keys.js';
 import type { Clock, Log } from '../protocol/ports.js';
+import { topicsOf } from '../protocol/topics.js';
 import { VERSION } from '../protocol/version.js';
 import { bundleWriter } from './rollout/apply.js';
 import { startScheduledBackups } from './backup/scheduled.js';
 import { startApi } from './api/server.js';
 import { startBroker, type Broker } from './broker/broker.js';
+import { dynamicSecurity } from './broker/dynamic-security.js';
 import { startController } from './rollout/controller.js';
 import { createEnrolment, nodeStanding } from './enrolment/enrolment.js';
 import { startIngest } from './ingest/ingest.js';
+import type { Guest } from './link/link-options.js';
 import { startHubLink } from './link/link.js';
 import { gatedBundles, gatedEnrolment } from './recovery/gate.js';
 import { recoveryState, startRecovery } from './recovery/recovery.js';
@@ -76,6 +79,7 @@ async function assemble(
   const broker = await brokerOf(hub, store, log);
   if (broker) closings.push(() => broker.close());
 
+  const cut = disconnector(hub, broker, log);
   const restored = await recoveryState(store);
   const link = startHubLink({
     ...linkAddress(hub, broker),
@@ -87,6 +91,7 @@ async function assemble(
     log,
     random,
     brokerIsFresh: broker !== null,
+    guests: guestsOf(hub, { store, clock, log }),
     onMessage: message => ingest.receive(message),
     onUp: () => ingest.linkUp(),
     onDown: () => ingest.linkDown(),
@@ -148,7 +153,7 @@ async function assemble(
       store,
     ),
     secrets: secretWriter({ store, root, hubSigner }),
-    nodes: nodeWriter({ store, fleet, disconnect: node => broker?.disconnectNode(node) }),
+    nodes: nodeWriter({ store, fleet, disconnect: cut }),
     enrolment: gatedEnrolment(
       createEnrolment({
         hub,
@@ -157,7 +162,7 @@ async function assemble(
         random,
         log,
         firstAssignment: joining => controller.firstAssignment(joining),
-        disconnect: node => broker?.disconnectNode(node),
+        disconnect: cut,
       }),
       store,
     ),
@@ -193,6 +198,21 @@ async function brokerOf(hub: LoadedHub, store: Store, log: Log): Promise<Broker 
     isAllowed: nodeStanding(store),
     log,
   });
+}
+
+/** What else the hub does on its connection to a broker of one's own. */
+function guestsOf(hub: LoadedHub, parts: { store: Store; clock: Clock; log: Log }): Guest[] {
+  const topics = topicsOf(hub.root.document.fleet);
+  return hub.config.dynamicSecurity ? [dynamicSecurity({ ...parts, topics })] : [];
+}
+
+/** Who is shut out is cut off at once, where the hub has the means. */
+function disconnector(hub: LoadedHub, broker: Broker | null, log: Log): (node: string) => void {
+  if (broker) return node => broker.disconnectNode(node);
+  // The commit tells it.
+  if (hub.config.dynamicSecurity) return () => undefined;
+  const what = 'the node is refused by the hub; the broker keeps its connection, if it has one';
+  return node => log.warn(what, { node, why: 'docs/brokers.md' });
 }
 
 /** Where the hub's own client finds the broker, and how it knows it. */

@@ -4,6 +4,7 @@
  * A client is ours when it has the role that bears its name; whatever else somebody keeps there is
  * his (https://mosquitto.org/documentation/dynamic-security/).
  */
+import { sha256Hex } from '../../protocol/canonical.js';
 import type { Topics } from '../../protocol/topics.js';
 import { HUB_NAME } from '../setup/pki.js';
 import { hubFilters, nodeFilters, sharedFilters, type AccessFilters } from './access.js';
@@ -67,15 +68,21 @@ function aclsOf({ publish, read }: AccessFilters): Acl[] {
   ];
 }
 
+/** Written beside each client, so that one whose rules are of another version is found. */
+export function nodeTextname(topics: Topics): string {
+  const rules = JSON.stringify(nodeRole(topics, '%u').acls);
+  return `Flotilla node, rules ${sha256Hex(rules).slice(0, 8)}`;
+}
+
 export interface SecurityClient {
   readonly username: string;
   readonly textname: string;
   readonly roles: readonly { readonly rolename: string }[];
 }
 
-export function nodeClient(node: string): SecurityClient {
+export function nodeClient(topics: Topics, node: string): SecurityClient {
   const roles = [nodeRoleName(node), NODES_ROLE].map(rolename => ({ rolename }));
-  return { username: node, textname: 'A Flotilla node', roles };
+  return { username: node, textname: nodeTextname(topics), roles };
 }
 
 /**
@@ -96,7 +103,7 @@ export function initialDynamicSecurity(topics: Topics, nodes: readonly string[])
       subscribe: false,
       unsubscribe: true,
     },
-    clients: [hub, ...nodes.map(nodeClient)],
+    clients: [hub, ...nodes.map(node => nodeClient(topics, node))],
     groups: [],
     roles: [hubRole(topics), nodesRole(topics), ...nodes.map(node => nodeRole(topics, node))],
   };
