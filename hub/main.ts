@@ -79,7 +79,9 @@ async function assemble(
   const broker = await brokerOf(hub, store, log);
   if (broker) closings.push(() => broker.close());
 
-  const cut = disconnector(hub, broker, log);
+  const disconnect = (node: string) => broker?.disconnectNode(node);
+  // Dynamic security hears of it from the commit.
+  const sessionsLive = broker === null && hub.config.dynamicSecurity !== true;
   const restored = await recoveryState(store);
   const link = startHubLink({
     ...linkAddress(hub, broker),
@@ -153,7 +155,7 @@ async function assemble(
       store,
     ),
     secrets: secretWriter({ store, root, hubSigner }),
-    nodes: nodeWriter({ store, fleet, disconnect: cut }),
+    nodes: nodeWriter({ store, fleet, disconnect }),
     enrolment: gatedEnrolment(
       createEnrolment({
         hub,
@@ -162,7 +164,8 @@ async function assemble(
         random,
         log,
         firstAssignment: joining => controller.firstAssignment(joining),
-        disconnect: cut,
+        disconnect,
+        sessionsLive,
       }),
       store,
     ),
@@ -204,15 +207,6 @@ async function brokerOf(hub: LoadedHub, store: Store, log: Log): Promise<Broker 
 function guestsOf(hub: LoadedHub, parts: { store: Store; clock: Clock; log: Log }): Guest[] {
   const topics = topicsOf(hub.root.document.fleet);
   return hub.config.dynamicSecurity ? [dynamicSecurity({ ...parts, topics })] : [];
-}
-
-/** Who is shut out is cut off at once, where the hub has the means. */
-function disconnector(hub: LoadedHub, broker: Broker | null, log: Log): (node: string) => void {
-  if (broker) return node => broker.disconnectNode(node);
-  // The commit tells it.
-  if (hub.config.dynamicSecurity) return () => undefined;
-  const what = 'the node is refused by the hub; the broker keeps its connection, if it has one';
-  return node => log.warn(what, { node, why: 'docs/brokers.md' });
 }
 
 /** Where the hub's own client finds the broker, and how it knows it. */

@@ -426,3 +426,28 @@ describe("the hub's link over TLS to the embedded broker", () => {
     }
   });
 });
+
+describe("Mosquitto's queues as the hub sets them", () => {
+  test('a burst of 20,000 statuses reaches the hub whole, and so do 5,000 that wait for it', async () => {
+    const broker = await startTestBroker('mosquitto');
+    const client = connect(`mqtt://127.0.0.1:${broker.port}`, { clientId: 'nodes' });
+    client.on('error', () => undefined);
+    try {
+      const status = Buffer.alloc(300, 'x');
+      const said = (n: number) =>
+        client.publishAsync(topics.node(`edge-${n}`, 'status'), status, { qos: 1, retain: true });
+      await Promise.all(Array.from({ length: 5_000 }, (_, n) => said(n)));
+      const hub = startLink(broker.port);
+      await eventually('the hub is connected', () => hub.connected());
+      await eventually('what waited', () => received.length >= 5_000);
+      received.length = 0;
+      const acknowledged = Array.from({ length: 20_000 }, (_, n) => said(n % 5_000));
+      await Promise.all(acknowledged);
+      await eventually('all of them', () => received.length >= 20_000);
+      assert.equal(received.length, 20_000);
+    } finally {
+      await client.endAsync(true);
+      await broker.stop();
+    }
+  });
+});

@@ -175,6 +175,47 @@ describe('dynamic security of Mosquitto', { skip: why }, () => {
     // PUBLISH, QoS 0, of 200 MiB: the header alone.
     client.stream.write(Buffer.from([0x30, 0x80, 0x80, 0x80, 0x64]));
     await over;
-    assert.match(play.log('mosquitto'), /edge-3.*(oversize|too large)/i);
+    assert.match(play.log('mosquitto'), /edge-3 disconnected due to oversize packet/);
+  });
+});
+
+describe('rules of Mosquitto in a file', { skip: why }, () => {
+  const world = new World();
+  const { play } = world;
+  before(() => world.begin());
+  after(() => world.close());
+
+  test('a revoked node keeps its connection, which is said; its topics are empty', async () => {
+    await world.enrol('edge-1');
+    const live = await world.connect('edge-1');
+    const assignment = world.topics.node('edge-1', 'assignment');
+    const heard: Buffer[] = [];
+    live.on('message', (topic, payload) => topic === assignment && heard.push(payload));
+    await live.subscribeAsync(assignment, { qos: 1 });
+    await eventually('its assignment', () => heard.some(payload => payload.byteLength > 0));
+    const said = await play.ok('node', 'revoke', 'edge-1', '--yes');
+    assert.match(said, /connection to the broker lives/);
+    await eventually('the assignment is taken away', () => heard.at(-1)?.byteLength === 0);
+    assert.ok(live.connected);
+  });
+
+  test('another node’s topics are closed, and no rule is asked of whom it is not for', async () => {
+    await world.enrol('edge-2');
+    await world.enrol('edge-3');
+    const two = await world.connect('edge-2');
+    const three = await world.connect('edge-3', 'edge-2');
+    const own = world.topics.node('edge-2', 'presence');
+    const assignment = world.topics.node('edge-2', 'assignment');
+    const heard: string[] = [];
+    two.on('message', topic => heard.push(topic));
+    await two.subscribeAsync([own, assignment]);
+    await eventually('its assignment', () => heard.includes(assignment));
+    heard.length = 0;
+    await three.publishAsync(assignment, 'forged', { qos: 1, retain: true });
+    await three.publishAsync(own, 'forged', { qos: 1, retain: true });
+    await two.publishAsync(own, 'mine', { qos: 1 });
+    await eventually('its own word', () => heard.includes(own));
+    assert.deepEqual(heard, [own]);
+    assert.ok(two.connected, 'the client id is that of the certificate');
   });
 });

@@ -62,7 +62,7 @@ function spoilt(
     const document = victim.next(change(victim));
     await refuses(victim, { code, send: () => victim.publishAssignment(document) });
   };
-  return { id, title, run };
+  return { id, title, isBroker: true, run };
 }
 
 function sent(
@@ -72,6 +72,7 @@ function sent(
   return {
     id,
     title,
+    isBroker: true,
     run: async ({ open }) => {
       const victim = await open();
       await refuses(victim, { code, send: () => send(victim) });

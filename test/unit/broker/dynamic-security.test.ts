@@ -43,10 +43,12 @@ function withClient(held: Held, client: HeldClient): Held {
 
 const commandsOf = (held: Held, ...wanted: string[]) =>
   decideSecurity(held, new Set(wanted), topics).steps.flatMap(step =>
-    step.commands.map(({ command, ...rest }) => {
-      const of = String(rest['username'] ?? '') + String(rest['rolename'] ?? '');
-      return `${command} ${of}`;
-    }),
+    step.commands.map(command =>
+      ['command', 'username', 'rolename']
+        .map(field => command[field])
+        .filter(word => typeof word === 'string')
+        .join(' '),
+    ),
   );
 
 describe('dynamic security', () => {
@@ -57,7 +59,12 @@ describe('dynamic security', () => {
       'a new node: its role before it, what it may do last, which sends an early one away',
       inStep(),
       ['a'],
-      [`createRole ${A}`, 'createClient a', 'addClientRole aflotilla-nodes', `addClientRole a${A}`],
+      [
+        `createRole ${A}`,
+        'createClient a',
+        'addClientRole a flotilla-nodes',
+        `addClientRole a ${A}`,
+      ],
     ],
     [
       'a node that is gone: the client before its role, and before all else',
@@ -68,8 +75,8 @@ describe('dynamic security', () => {
         `deleteRole ${A}`,
         `createRole ${nodeRoleName('b')}`,
         'createClient b',
-        'addClientRole bflotilla-nodes',
-        `addClientRole b${nodeRoleName('b')}`,
+        'addClientRole b flotilla-nodes',
+        `addClientRole b ${nodeRoleName('b')}`,
       ],
     ],
     [
@@ -82,7 +89,12 @@ describe('dynamic security', () => {
       'the same for a node that belongs here',
       without(inStep('a'), { client: 'a' }),
       ['a'],
-      [`modifyRole ${A}`, 'createClient a', 'addClientRole aflotilla-nodes', `addClientRole a${A}`],
+      [
+        `modifyRole ${A}`,
+        'createClient a',
+        'addClientRole a flotilla-nodes',
+        `addClientRole a ${A}`,
+      ],
     ],
     [
       'a client without its role',
