@@ -13,6 +13,7 @@ import { createEnrolment, nodeStanding } from './enrolment/enrolment.js';
 import { startIngest } from './ingest/ingest.js';
 import type { Guest } from './link/link-options.js';
 import { startHubLink } from './link/link.js';
+import { ownTopics } from './link/own-topics.js';
 import { gatedBundles, gatedEnrolment } from './recovery/gate.js';
 import { recoveryState, startRecovery } from './recovery/recovery.js';
 import { loadHub, type LoadedHub } from './setup/load.js';
@@ -93,7 +94,7 @@ async function assemble(
     log,
     random,
     brokerIsFresh: broker !== null,
-    guests: guestsOf(hub, { store, clock, log }),
+    guests: guestsOf(hub, { store, clock, log, epoch: () => root().document.epoch }),
     onMessage: message => ingest.receive(message),
     onUp: () => ingest.linkUp(),
     onDown: () => ingest.linkDown(),
@@ -204,9 +205,15 @@ async function brokerOf(hub: LoadedHub, store: Store, log: Log): Promise<Broker 
 }
 
 /** What else the hub does on its connection to a broker of one's own. */
-function guestsOf(hub: LoadedHub, parts: { store: Store; clock: Clock; log: Log }): Guest[] {
-  const topics = topicsOf(hub.root.document.fleet);
-  return hub.config.dynamicSecurity ? [dynamicSecurity({ ...parts, topics })] : [];
+function guestsOf(
+  hub: LoadedHub,
+  { epoch, ...parts }: { store: Store; clock: Clock; log: Log; epoch: () => number },
+): Guest[] {
+  // The embedded broker lets nobody else write there.
+  if (hub.config.broker === 'embedded') return [];
+  const all = { ...parts, topics: topicsOf(hub.root.document.fleet) };
+  const watch = ownTopics({ ...all, epoch });
+  return hub.config.dynamicSecurity ? [watch, dynamicSecurity(all)] : [watch];
 }
 
 /** Where the hub's own client finds the broker, and how it knows it. */

@@ -7,7 +7,7 @@
  */
 import type { Clock, Log } from '../../protocol/ports.js';
 import type { Topics } from '../../protocol/topics.js';
-import type { Guest, Received } from '../link/link-options.js';
+import type { Guest, GuestConnection, Received } from '../link/link-options.js';
 import type { Store } from '../store/store.js';
 import {
   afterSteps,
@@ -37,8 +37,6 @@ export interface DynamicSecurityOptions {
   readonly log: Log;
 }
 
-type Connection = Parameters<Guest>[0];
-
 interface Answer {
   readonly command?: string;
   readonly error?: string;
@@ -67,7 +65,7 @@ class NoAnswer extends Error {
 /** One connection to the broker. */
 class Session {
   readonly #options: DynamicSecurityOptions;
-  readonly #connection: Connection;
+  readonly #connection: GuestConnection;
   /** Troubles that were said, over all connections. */
   readonly #said: Set<string>;
   #asked = 0;
@@ -76,7 +74,7 @@ class Session {
   #news = false;
   #wake: () => void = () => undefined;
 
-  constructor(options: DynamicSecurityOptions, connection: Connection, said: Set<string>) {
+  constructor(options: DynamicSecurityOptions, connection: GuestConnection, said: Set<string>) {
     this.#options = options;
     this.#connection = connection;
     this.#said = said;

@@ -248,6 +248,11 @@ function dropKeysCommand(context: Context): Command {
 function runCommand(context: Context): Command {
   return withLock(new Command('run'))
     .summary('run the hub')
+    .description(
+      'Runs the hub of a data directory, as its hub.yaml says: listen, mqttListen, broker, dynamicSecurity, database, ' +
+        'advertise, backup. With `dynamicSecurity: true` it keeps a Mosquitto of your own told who belongs to the fleet ' +
+        '(docs/brokers.md).',
+    )
     .requiredOption('--data-dir <dir>', 'directory that `flotilla hub init` made')
     .action(async (options: { dataDir: string } & LockFlags) => {
       await unlock(context, options.dataDir, options);

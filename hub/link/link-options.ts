@@ -12,14 +12,17 @@ export interface Received {
   readonly retained: boolean;
 }
 
+/** What a guest may do on the hub's connection. */
+export interface GuestConnection extends Pick<BrokerConnection, 'ended' | 'publish' | 'subscribe'> {
+  /** The broker has every publication of the store up to this number. */
+  covered(): number;
+}
+
 /**
- * Uses the hub's connection beside the link: called for each connection once it has subscribed,
- * with what subscribes and publishes on it and tells its end. What it returns sees every message
- * before the link does, and says whether that was for it.
+ * Uses the hub's connection beside the link: called for each connection once it has subscribed. What
+ * it returns sees every message before the link does, and says whether that was for it.
  */
-export type Guest = (
-  connection: Pick<BrokerConnection, 'ended' | 'publish' | 'subscribe'>,
-) => (message: Received) => boolean;
+export type Guest = (connection: GuestConnection) => (message: Received) => boolean;
 
 export interface HubLinkOptions {
   /** `mqtts://host:port`, or `mqtt://host:port` without TLS. */

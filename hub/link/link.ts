@@ -195,7 +195,7 @@ class MqttHubLink implements HubLink {
     const fresh = this.#fresh;
     this.#fresh = false;
     await this.#subscribe(session);
-    for (const guest of this.#options.guests ?? []) session.receivers.push(guest(connection));
+    this.#invite(session);
     const mark = fresh ? null : await this.#markInTime(session);
     const [id, last] = await Promise.all([store.id(), store.lastPublication()]);
     if (connection.ended.aborted || this.#stop.signal.aborted) return;
@@ -231,6 +231,19 @@ class MqttHubLink implements HubLink {
     ]);
     if (granted.includes(false) && connection.connected()) {
       this.#options.log.error("the broker refuses the hub's subscriptions: check its access rules");
+    }
+  }
+
+  #invite(session: Session): void {
+    const { connection } = session;
+    for (const guest of this.#options.guests ?? []) {
+      const receive = guest({
+        ended: connection.ended,
+        publish: (topic, payload, how) => connection.publish(topic, payload, how),
+        subscribe: filters => connection.subscribe(filters),
+        covered: () => session.publisher?.covered() ?? 0,
+      });
+      session.receivers.push(receive);
     }
   }
 
