@@ -7,7 +7,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { connect, type MqttClient } from 'mqtt';
 import { topicsOf, type Topics } from '../../protocol/topics.js';
-import { freePort, Playground, writeMosquitto } from '../support/programs.js';
+import { freePort } from '../support/ports.js';
+import { Playground, writeMosquitto } from '../support/programs.js';
 import { eventually } from '../support/wait.js';
 
 const MOSQUITTO = '/usr/sbin/mosquitto';

@@ -96,6 +96,10 @@ const WITH_HUB: Row = {
     const before = victim.current.generation;
     await eventually('a fresh one is accepted', () => accepted(victim) > before);
     await victim.said('synced', ({ clock }) => clock === 'synced');
+    await eventually('the hub says that it was not it', async () => {
+      const isLogged = victim.play.log('hub').includes('somebody else writes on topics');
+      return isLogged && /ForeignPublication/.test(await victim.play.ok('describe', 'node', NODE));
+    });
     await victim.play.kill('hub', 'SIGTERM');
     const assignment = victim.recorded.get(topicOf(victim));
     assert.ok(assignment);
