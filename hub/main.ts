@@ -1,17 +1,21 @@
 /** Builds a running hub from its parts, in order, and takes it down in the reverse order. Nothing is decided here. */
 import { rawPublicKey } from '../protocol/keys.js';
 import type { Clock, Log } from '../protocol/ports.js';
+import { topicsOf } from '../protocol/topics.js';
 import { VERSION } from '../protocol/version.js';
 import { bundleWriter } from './rollout/apply.js';
 import { startScheduledBackups } from './backup/scheduled.js';
 import { startApi } from './api/server.js';
 import { startBroker, type Broker } from './broker/broker.js';
+import { dynamicSecurity } from './broker/dynamic-security.js';
 import { startController } from './rollout/controller.js';
 import { createEnrolment, nodeStanding } from './enrolment/enrolment.js';
 import { exportFor } from './carry/export.js';
 import { receiveCarried } from './carry/receive.js';
 import { startIngest } from './ingest/ingest.js';
+import type { Guest } from './link/link-options.js';
 import { startHubLink } from './link/link.js';
+import { ownTopics } from './link/own-topics.js';
 import { gatedBundles, gatedEnrolment, gatedSecrets } from './recovery/gate.js';
 import { recoveryState, startRecovery } from './recovery/recovery.js';
 import { loadHub, type LoadedHub } from './setup/load.js';
@@ -80,6 +84,9 @@ async function assemble(
   const broker = await brokerOf(hub, store, log);
   if (broker) closings.push(() => broker.close());
 
+  const disconnect = (node: string) => broker?.disconnectNode(node);
+  // Dynamic security hears of it from the commit.
+  const sessionsLive = broker === null && hub.config.dynamicSecurity !== true;
   const restored = await recoveryState(store);
   const link = startHubLink({
     ...linkAddress(hub, broker),
@@ -91,6 +98,7 @@ async function assemble(
     log,
     random,
     brokerIsFresh: broker !== null,
+    guests: guestsOf(hub, { store, clock, log, epoch: () => root().document.epoch }),
     onMessage: message => ingest.receive(message),
     onUp: () => ingest.linkUp(),
     onDown: () => ingest.linkDown(),
@@ -152,7 +160,7 @@ async function assemble(
       store,
     ),
     secrets: gatedSecrets(secretWriter({ store, root, hubSigner }), store),
-    nodes: nodeWriter({ store, fleet, disconnect: node => broker?.disconnectNode(node) }),
+    nodes: nodeWriter({ store, fleet, disconnect }),
     enrolment: gatedEnrolment(
       createEnrolment({
         hub,
@@ -161,7 +169,8 @@ async function assemble(
         random,
         log,
         firstAssignment: joining => controller.firstAssignment(joining),
-        disconnect: node => broker?.disconnectNode(node),
+        disconnect,
+        sessionsLive,
       }),
       store,
     ),
@@ -201,6 +210,18 @@ async function brokerOf(hub: LoadedHub, store: Store, log: Log): Promise<Broker 
     isAllowed: nodeStanding(store),
     log,
   });
+}
+
+/** What else the hub does on its connection to a broker of one's own. */
+function guestsOf(
+  hub: LoadedHub,
+  { epoch, ...parts }: { store: Store; clock: Clock; log: Log; epoch: () => number },
+): Guest[] {
+  // The embedded broker lets nobody else write there.
+  if (hub.config.broker === 'embedded') return [];
+  const all = { ...parts, topics: topicsOf(hub.root.document.fleet) };
+  const watch = ownTopics({ ...all, epoch });
+  return hub.config.dynamicSecurity ? [watch, dynamicSecurity(all)] : [watch];
 }
 
 /** Where the hub's own client finds the broker, and how it knows it. */

@@ -103,6 +103,8 @@ export interface Readable {
     readonly name: string;
     readonly version: number;
   }[];
+  /** The broker could not be told to end its connection: what it says is ignored, what is for all it may still read. */
+  readonly sessionLives?: true;
 }
 
 /** What goes to nodes in a file. */
