@@ -191,6 +191,7 @@ export class Intake {
       this.#options.time.doubt();
       for (const held of this.#roots.release())
         this.receive(held.address, held.topic, held.payload);
+      this.#options.onRoot?.();
       this.#options.onChange();
     }
     this.#work();
