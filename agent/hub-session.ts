@@ -123,6 +123,7 @@ export function startHubSession(options: HubSessionOptions): HubSession {
       time.linkUp();
     },
     onDown: () => options.onLink?.down(),
+    onSlow: packet => begun.slow(packet),
     onFailure: reason => options.onLink?.failed(reason),
     clock,
     random,

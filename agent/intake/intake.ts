@@ -7,6 +7,7 @@
 import { keyId } from '../../protocol/keys.js';
 import { refuse, type Refusal } from '../../protocol/refusal.js';
 import { topicsOf, type Address, type Topics } from '../../protocol/topics.js';
+import type { PacketOnItsWay } from '../../protocol/packet-guard.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
 import { openAssignment } from '../../protocol/verify-assignment.js';
 import { openHubDocument } from '../../protocol/verify-messages.js';
@@ -17,9 +18,9 @@ import { Refusals } from './refusals.js';
 import { Requests } from './requests.js';
 import { RootWalk } from './roots.js';
 import { Stage } from './stage.js';
+import { diskCondition, SlowRetrievals } from './troubles.js';
 import { Supply } from './supply.js';
 import { isDiskError } from '../journal/database.js';
-import type { SourceCondition } from '../ports.js';
 
 const RETRY_MS = 15_000;
 
@@ -45,6 +46,7 @@ export class Intake {
   readonly #refusals: Refusals;
   #hubSession: string | null = null;
   #diskFault: string | null = null;
+  readonly #slow = new SlowRetrievals();
   /** Refused for the time alone: looked at again when the hub told it. */
   #expired: { readonly payload: Buffer; readonly topic: string } | null = null;
 
@@ -104,6 +106,7 @@ export class Intake {
         ...(this.#options.secrets?.conditions() ?? []),
         ...rootConditions(root.document, this.#options.time.now().now, this.#options.agentVersion),
         ...(this.#diskFault === null ? [] : [diskCondition(this.#diskFault)]),
+        ...this.#slow.conditions(this.#options.clock.monotonic()),
       ],
     };
   }
@@ -125,6 +128,16 @@ export class Intake {
     this.#roots.reconnected();
     this.#requests.beginAnew();
     this.#work();
+  }
+
+  /** A message came so slowly that the connection ends. */
+  slow(packet: PacketOnItsWay): void {
+    const { prefix } = this.#topics;
+    const isKnown = packet.topic !== null && this.#topics.parse(packet.topic) !== null;
+    const key = isKnown ? (packet.topic?.slice(prefix.length) ?? null) : null;
+    if (key !== null) this.#supply.slow(key);
+    this.#slow.note({ ...packet, topic: key }, this.#options.clock.monotonic());
+    this.#options.onChange();
   }
 
   close(): void {
@@ -149,6 +162,7 @@ export class Intake {
       case 'root':
         return this.#newRoot(payload, topic);
       case 'blob':
+        this.#slow.came(`blob/${address.digest}`);
         return this.#supply.receive(address.digest, payload, topic);
       case 'assignment':
         return this.#assignment(payload, topic);
@@ -330,8 +344,4 @@ export class Intake {
   #root(): TrustedRoot {
     return this.#options.journal.root() ?? this.#options.pinnedRoot;
   }
-}
-
-function diskCondition(message: string): SourceCondition {
-  return { type: 'JournalWritable', status: 'False', reason: 'DiskError', message };
 }
