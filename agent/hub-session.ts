@@ -81,7 +81,11 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     },
   });
   intake = begun;
-  report = startReport({ ...options, link: viaLink, intake: () => begun.state(), time });
+  report = startReport({
+    ...{ ...options, link: viaLink, time },
+    intake: () => begun.state(),
+    onAck: ack => begun.told(ack),
+  });
   const commands = new Commands({ ...options, link: viaLink, root: () => begun.state().root });
   const makePresence = presenceMaker(identity, journal, randomId);
   const read = {

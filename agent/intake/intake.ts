@@ -19,6 +19,7 @@ import { Requests } from './requests.js';
 import { RootWalk } from './roots.js';
 import { Stage } from './stage.js';
 import { diskCondition, SlowRetrievals } from './troubles.js';
+import { Withheld, type AssignmentNumber } from './withheld.js';
 import { Supply } from './supply.js';
 import { isDiskError } from '../journal/database.js';
 
@@ -46,6 +47,7 @@ export class Intake {
   readonly #refusals: Refusals;
   #hubSession: string | null = null;
   #diskFault: string | null = null;
+  readonly #withheld: Withheld;
   readonly #slow = new SlowRetrievals();
   /** Refused for the time alone: looked at again when the hub told it. */
   #expired: { readonly payload: Buffer; readonly topic: string } | null = null;
@@ -54,7 +56,9 @@ export class Intake {
     this.#options = options;
     this.#topics = topicsOf(options.identity.fleet);
     const { clock, log } = options;
-    this.#requests = new Requests(options);
+    this.#requests = new Requests({ ...options, onAsked: () => options.onChange() });
+    const [requests, root] = [this.#requests, () => this.#root()];
+    this.#withheld = new Withheld({ journal: options.journal, root, requests });
     const { prefix } = this.#topics;
     this.#refusals = new Refusals({ clock, log, prefix, time: options.time });
     this.#roots = new RootWalk(this.#topics, options.identity.node);
@@ -106,6 +110,7 @@ export class Intake {
         ...(this.#options.secrets?.conditions() ?? []),
         ...rootConditions(root.document, this.#options.time.now().now, this.#options.agentVersion),
         ...(this.#diskFault === null ? [] : [diskCondition(this.#diskFault)]),
+        ...this.#withheld.conditions(),
         ...this.#slow.conditions(this.#options.clock.monotonic()),
       ],
     };
@@ -128,6 +133,11 @@ export class Intake {
     this.#roots.reconnected();
     this.#requests.beginAnew();
     this.#work();
+  }
+
+  /** What the hub says of this node's assignment. */
+  told(assigned: AssignmentNumber): void {
+    this.#withheld.told(assigned);
   }
 
   /** A message came so slowly that the connection ends. */
@@ -237,7 +247,7 @@ export class Intake {
       this.#options.secrets?.assigned().forEach(one => this.refused(one, payload, topic));
       const { epoch, generation, bundles } = opened.value.document;
       log.info('assignment accepted', { epoch, generation, bundles: bundles.length });
-      this.#requests.assignmentCame();
+      this.#withheld.came();
       this.#supply.hubChanged();
       this.#stage.distrustDirectory();
       this.#work();

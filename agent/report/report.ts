@@ -3,7 +3,7 @@
  * it lies safe in its store. Changes are gathered for 300 ms; a status goes at least hourly. Bundle
  * health is judged and recorded here, hub or no hub. Never throws for a message's content.
  */
-import type { HubDocument } from '../../protocol/documents/hub.js';
+import type { AckDocument, HubDocument } from '../../protocol/documents/hub.js';
 import type { Condition, StatusDocument } from '../../protocol/documents/node.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import type { Refusal } from '../../protocol/refusal.js';
@@ -58,6 +58,8 @@ export interface ReportOptions {
   >;
   readonly random: () => number;
   readonly log: Log;
+  /** A genuine acknowledgement. */
+  readonly onAck?: (ack: AckDocument) => void;
 }
 
 export function startReport(options: ReportOptions): Report {
@@ -101,10 +103,7 @@ export class Report {
     this.#changeAlarm.setBefore(this.#options.clock.monotonic() + DEBOUNCE_MS);
   }
 
-  /**
-   * The status as it stands now, for the person at the device; `counter` is that of the last one
-   * said.
-   */
+  /** The status as it stands now, for the person at the device; `counter` is that of the last one said. */
   current(): StatusDocument {
     return { ...this.#makeStatus(), counter: this.#status?.counter ?? 0 };
   }
@@ -124,12 +123,11 @@ export class Report {
   /** The hub's confirmation; null when it was one, else why it is refused. */
   ack(payload: Buffer): Refusal | null {
     const { identity, intake, journal, time } = this.#options;
-    const opened = openHubDocument('ack', payload, {
-      root: intake().root,
-      node: identity.node,
-    });
+    const context = { root: intake().root, node: identity.node };
+    const opened = openHubDocument('ack', payload, context);
     if (!opened.ok) return opened.refusal;
     const ack = opened.value.document;
+    this.#options.onAck?.(ack);
     // Of a former life of the journal: its numbers mean nothing here.
     if (ack.journal !== journal.id) return null;
     journal.acknowledgeEvents(ack.through);

@@ -233,20 +233,27 @@ class NodeIngest implements Ingest {
     if (state.connected) this.#connected.add(node);
     else this.#connected.delete(node);
     this.#repair.note(node, outdatedPods(state), clock.monotonic());
-    if (state.acknowledge) this.#acknowledge(state, [...state.named]);
+    if (state.acknowledge) await this.#acknowledge(state, [...state.named]);
     return state;
   }
 
-  #acknowledge(state: NodeState, keys: readonly string[], missing: string | null = null): void {
-    const { root, messenger } = this.#parts;
+  async #acknowledge(
+    state: NodeState,
+    keys: readonly string[],
+    missing: string | null = null,
+  ): Promise<void> {
+    const { root, messenger, store } = this.#parts;
     const { fleet } = root().document;
     const { node, journal, through, boot, counter } = state.reporter;
     const pods = keys.flatMap((key): [string, string][] => {
       const digest = state.recorded[key]?.digest ?? missing;
       return digest === null ? [] : [[key, digest]];
     });
-    const ack = { fleet, node, journal, through, boot, counter, pods: Object.fromEntries(pods) };
-    messenger.ack(node, ack);
+    const { epoch = 0, generation = 0 } = (await store.assignment(node)) ?? {};
+    messenger.ack(node, {
+      ...{ fleet, node, journal, through, boot, counter },
+      ...{ pods: Object.fromEntries(pods), epoch, generation },
+    });
   }
 
   async #fold(state: NodeState, one: Opened): Promise<NodeState> {
@@ -305,7 +312,7 @@ class NodeIngest implements Ingest {
       const { recorded, pods } = object.status.flotilla;
       const state = stateOf(node, await store.reporters(node), { recorded, pods, connected: true });
       // An ack that says what the hub has: the node sends what is newer.
-      if (state.reporter.journal !== '') this.#acknowledge(state, keys, NO_DOCUMENT);
+      if (state.reporter.journal !== '') await this.#acknowledge(state, keys, NO_DOCUMENT);
     }
     if (this.#presenceDueAt !== null && clock.monotonic() >= this.#presenceDueAt) {
       this.#presenceDueAt = clock.monotonic() + PRESENCE_EVERY_MS;

@@ -10,7 +10,8 @@ import { ApiClient } from '../../hub/cli/client.js';
 import { loadKubeconfig } from '../../hub/cli/kubeconfig.js';
 import type { RootStatus } from '../../hub/root/root-status.js';
 import { noEngine } from '../support/docker.js';
-import { freePort, Playground, writeMosquitto } from '../support/programs.js';
+import { freePort } from '../support/ports.js';
+import { Playground, writeMosquitto } from '../support/programs.js';
 import { eventually } from '../support/wait.js';
 
 interface RootObject {
