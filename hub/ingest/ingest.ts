@@ -222,11 +222,9 @@ class NodeIngest implements Ingest {
     ]);
     if (!object) return null;
     const before = object as NodeObject;
-    const { recorded, pods, starts = [], fork = null } = before.status.flotilla;
+    const { recorded, pods, starts = [] } = before.status.flotilla;
     const connected = this.#connected.has(node);
-    const state = await change(
-      stateOf(node, reporters, { recorded, pods, starts, fork, connected }),
-    );
+    const state = await change(stateOf(node, reporters, { recorded, pods, starts, connected }));
     const now = new Date(clock.now()).toISOString();
     const mutations = await nodeWrites(this.#parts, { before, reporters, state, now });
     if (mutations.length > 0) await store.commit(actorOf(node), mutations);
