@@ -93,7 +93,9 @@ export function startController(parts: ControllerParts): Controller {
         hasPlace: candidate => places.take(candidate, { node, labels: enrolled }),
       });
       // Nothing is sealed for the key that it brings.
-      return next(parts, { ...joining, bundles, secrets: [], current }) as SignedAssignment;
+      const first = next(parts, { ...joining, bundles, secrets: [], current }) as SignedAssignment;
+      const now = new Date(parts.clock.now()).toISOString();
+      return { ...first, mutations: [...first.mutations, ...places.claims(now)] };
     },
     freshAssignment: (node, nonce) => freshAssignment(parts, node, nonce),
     assignmentsUnder: (root, hubSigner) =>
@@ -235,7 +237,7 @@ export async function assignmentsUnder(
   parts: AssigningParts,
 ): Promise<{ readonly mutations: readonly Mutation[]; readonly written: number }> {
   const mutations = (await nextAssignments(parts)).batches.flat();
-  return { mutations, written: mutations.length / MUTATIONS_EACH };
+  return { mutations, written: assignmentsIn(mutations) };
 }
 
 /** How many assignments were written. */
@@ -247,7 +249,11 @@ async function assignAll(parts: ControllerParts): Promise<number> {
   if (unfit.length > 0) {
     log.error('too much is meant for some nodes', { nodes: unfit.length, first: unfit[0] });
   }
-  return batches.flat().length / MUTATIONS_EACH;
+  return assignmentsIn(batches.flat());
+}
+
+function assignmentsIn(mutations: readonly Mutation[]): number {
+  return mutations.filter(({ type }) => type === 'assignment').length;
 }
 
 /** Those that say something new, in batches for one transaction each. */
@@ -277,6 +283,8 @@ async function nextAssignments(parts: AssigningParts): Promise<{
   const batches: Mutation[][] = [];
   const unfit: string[] = [];
   let batch: Mutation[] = [];
+  /** Of nodes that take a place: all in one transaction, with what makes sure of it. */
+  const placed: Mutation[] = [];
   for (const { node, identityKey, state, suspectedAt, labels: enrolled } of identities) {
     const nodeLabels = labels.get(node);
     if (state !== 'active' || suspectedAt !== null || !nodeLabels || unheard.has(node)) continue;
@@ -296,10 +304,16 @@ async function nextAssignments(parts: AssigningParts): Promise<{
       unfit.push(error.message);
     }
     if (!signed) continue;
+    if (places.isNew(node)) {
+      placed.push(...signed.mutations);
+      continue;
+    }
     if (batch.length === 0) batches.push(batch);
     batch.push(...signed.mutations);
     if (batch.length >= BATCH * MUTATIONS_EACH) batch = [];
   }
+  const now = new Date(parts.clock.now()).toISOString();
+  if (placed.length > 0) batches.unshift([...placed, ...places.claims(now)]);
   return { batches, unfit, places };
 }
 
