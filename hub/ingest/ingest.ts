@@ -3,13 +3,12 @@
  * The ack goes out after the commit, never before. Decides nothing by itself.
  */
 import { keyId } from '../../protocol/keys.js';
-import type { Clock, Log } from '../../protocol/ports.js';
-import type { Verified, TrustedRoot } from '../../protocol/verified.js';
+import type { Verified } from '../../protocol/verified.js';
 import { openNodeDocument, type NodeDocuments } from '../../protocol/verify-messages.js';
-import type { NodeMessage, NodeMessenger } from '../link/messages.js';
+import type { NodeMessage } from '../link/messages.js';
 import type { NodeObject, PodObject } from '../objects.js';
 import { retried } from '../store/retry.js';
-import type { Actor, ReporterRecord, Store } from '../store/store.js';
+import type { Actor, ReporterRecord } from '../store/store.js';
 import { nameBeside } from './mirror.js';
 import {
   outdatedPods,
@@ -24,10 +23,10 @@ import {
 } from './node-state.js';
 import { ackOf } from './ack.js';
 import type { Ingest, IngestParts } from './ingest-parts.js';
-import { nodeWrites, type NodeWriteParts } from './node-writes.js';
+import { nodeWrites } from './node-writes.js';
 import { PodRepair } from './pod-repair.js';
 import { CloneGuard } from './quarantine.js';
-import { Requests, type RequestParts } from './requests.js';
+import { Requests } from './requests.js';
 
 /** Per node; what is above is dropped unacknowledged, so that the node says it again. */
 const QUEUE_MAX = 1_000;
