@@ -10,6 +10,8 @@ import { startBroker, type Broker } from './broker/broker.js';
 import { dynamicSecurity } from './broker/dynamic-security.js';
 import { startController } from './rollout/controller.js';
 import { createEnrolment, nodeStanding } from './enrolment/enrolment.js';
+import { exportFor } from './carry/export.js';
+import { receiveCarried } from './carry/receive.js';
 import { startIngest } from './ingest/ingest.js';
 import type { Guest } from './link/link-options.js';
 import { startHubLink } from './link/link.js';
@@ -171,6 +173,10 @@ async function assemble(
       store,
     ),
     roots,
+    carrier: {
+      export: nodes => exportFor({ store, fleet, hubSigner }, nodes),
+      receive: receipt => receiveCarried({ fleet, ingest }, receipt),
+    },
     clock,
     log,
     version: VERSION,
