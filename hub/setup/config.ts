@@ -74,6 +74,10 @@ export function hubPaths(dataDir: string) {
     /** Present while that root is being taken; beside it the root before. */
     recoveryMark: join(dataDir, 'recovery', '.installing'),
     formerRoot: join(dataDir, 'recovery', 'former-root.json'),
+    /** The next authority with what it issued, laid out like this directory, until the hub's servers show it. */
+    nextTls: join(dataDir, 'tls-next'),
+    /** Present while that takes the place of the former. */
+    nextTlsMark: join(dataDir, 'tls-next', 'installing'),
     /** Present while `hub init` is at work. */
     initMark: join(dataDir, '.initialising'),
     directories: {
@@ -92,6 +96,8 @@ export function hubPaths(dataDir: string) {
     },
     certificates: {
       authority: pki('ca.crt'),
+      /** Whose certificates count while a root pins it. */
+      formerAuthority: pki('ca-former.crt'),
       server: pki('server.crt'),
       mqtt: pki('mqtt.crt'),
       admin: pki('admin.crt'),

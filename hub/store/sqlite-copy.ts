@@ -24,7 +24,9 @@ export async function copyStore(from: string, to: string, kind: BackupKind): Pro
     chmodSync(to, 0o600);
     settle(to, kind);
   } catch (error) {
-    throw asStoreError(error, from);
+    // Nothing is ever written where it is read.
+    const isFull = (error as { code?: unknown }).code === 'SQLITE_FULL';
+    throw asStoreError(error, isFull ? to : from);
   } finally {
     source?.close();
   }
