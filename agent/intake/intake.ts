@@ -22,6 +22,7 @@ import { diskCondition, SlowRetrievals } from './troubles.js';
 import { Withheld, type AssignmentNumber } from './withheld.js';
 import { Supply } from './supply.js';
 import { isDiskError } from '../journal/database.js';
+import type { Message } from '../report/messages.js';
 
 const RETRY_MS = 15_000;
 
@@ -48,7 +49,7 @@ export class Intake {
   #hubSession: string | null = null;
   #diskFault: string | null = null;
   readonly #withheld: Withheld;
-  readonly #slow = new SlowRetrievals();
+  readonly #slow: SlowRetrievals;
   /** Refused for the time alone: looked at again when the hub told it. */
   #expired: { readonly payload: Buffer; readonly topic: string } | null = null;
 
@@ -56,9 +57,10 @@ export class Intake {
     this.#options = options;
     this.#topics = topicsOf(options.identity.fleet);
     const { clock, log } = options;
+    this.#slow = new SlowRetrievals(this.#topics);
     this.#requests = new Requests({ ...options, onAsked: () => options.onChange() });
-    const [requests, root] = [this.#requests, () => this.#root()];
-    this.#withheld = new Withheld({ journal: options.journal, root, requests });
+    const root = () => this.#root();
+    this.#withheld = new Withheld({ ...options, root, requests: this.#requests });
     const { prefix } = this.#topics;
     this.#refusals = new Refusals({ clock, log, prefix, time: options.time });
     this.#roots = new RootWalk(this.#topics, options.identity.node);
@@ -66,7 +68,7 @@ export class Intake {
       ...options,
       topics: this.#topics,
       requests: this.#requests,
-      root: () => this.#root(),
+      root,
       onRefusal: (refusal, payload, topic) => this.refused(refusal, payload, topic),
       onRootMissing: () => this.#rootDidNotCome(),
       onArrival: () => this.#work(),
@@ -79,10 +81,7 @@ export class Intake {
 
   // for others
 
-  /**
-   * True for bytes that an accepted bundle put under this name: the only ones under the prefix that
-   * may run.
-   */
+  /** True for bytes that an accepted bundle put under this name: the only ones under the prefix that may run. */
   explains(file: string, bytes: Uint8Array): boolean {
     return this.#stage.explains(file, bytes);
   }
@@ -128,6 +127,11 @@ export class Intake {
     ];
   }
 
+  /** For a file: what it would ask the hub. */
+  letters(): Message[] {
+    return [this.#requests.forFreshAssignment() ?? []].flat();
+  }
+
   linkUp(): void {
     this.#supply.reconnected();
     this.#roots.reconnected();
@@ -142,11 +146,8 @@ export class Intake {
 
   /** A message came so slowly that the connection ends. */
   slow(packet: PacketOnItsWay): void {
-    const { prefix } = this.#topics;
-    const isKnown = packet.topic !== null && this.#topics.parse(packet.topic) !== null;
-    const key = isKnown ? (packet.topic?.slice(prefix.length) ?? null) : null;
+    const key = this.#slow.note(packet, this.#options.clock.monotonic());
     if (key !== null) this.#supply.slow(key);
-    this.#slow.note({ ...packet, topic: key }, this.#options.clock.monotonic());
     this.#options.onChange();
   }
 

@@ -12,6 +12,7 @@ import { retried } from '../store/retry.js';
 import type { Actor, ReporterRecord, Store } from '../store/store.js';
 import { nameBeside } from './mirror.js';
 import {
+  ackOf,
   outdatedPods,
   podKeyOf,
   stateOf,
@@ -46,6 +47,8 @@ export interface IngestParts extends RequestParts, NodeWriteParts {
 
 export interface Ingest {
   receive(message: NodeMessage): void;
+  /** Resolves when what was received of a node is recorded, or was refused. */
+  recorded(node: string): Promise<void>;
   /** A connection of the hub began: who is there is to be heard anew. */
   linkUp(): void;
   /** It ended. Without one nothing is known: nobody is called offline. */
@@ -116,6 +119,14 @@ class NodeIngest implements Ingest {
       this.#scheduled = false;
       for (const node of this.#queues.keys()) this.#begin(node);
     });
+  }
+
+  async recorded(node: string): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      const busy = this.#busy.get(node);
+      if (!busy && !this.#queues.has(node)) return;
+      await (busy ?? new Promise(setImmediate));
+    }
   }
 
   linkUp(): void {
@@ -235,23 +246,12 @@ class NodeIngest implements Ingest {
     return state;
   }
 
-  async #acknowledge(
-    state: NodeState,
-    keys: readonly string[],
-    missing: string | null = null,
-  ): Promise<void> {
+  async #acknowledge(state: NodeState, keys: readonly string[], missing?: string): Promise<void> {
     const { root, messenger, store } = this.#parts;
     const { fleet } = root().document;
-    const { node, journal, through, boot, counter } = state.reporter;
-    const pods = keys.flatMap((key): [string, string][] => {
-      const digest = state.recorded[key]?.digest ?? missing;
-      return digest === null ? [] : [[key, digest]];
-    });
-    const { epoch = 0, generation = 0 } = (await store.assignment(node)) ?? {};
-    messenger.ack(node, {
-      ...{ fleet, node, journal, through, boot, counter },
-      ...{ pods: Object.fromEntries(pods), epoch, generation },
-    });
+    const { node } = state.reporter;
+    const assignment = await store.assignment(node);
+    messenger.ack(node, ackOf(state, keys, { fleet, assignment, missing }));
   }
 
   async #fold(state: NodeState, one: Opened): Promise<NodeState> {
