@@ -58,7 +58,11 @@ export class Intake {
     this.#topics = topicsOf(options.identity.fleet);
     const { clock, log } = options;
     this.#slow = new SlowRetrievals(this.#topics);
-    this.#requests = new Requests({ ...options, onAsked: () => options.onChange() });
+    this.#requests = new Requests({
+      ...options,
+      onAsked: () => options.onChange(),
+      onVain: held => this.refused(held.refusal, held.payload, held.topic),
+    });
     const root = () => this.#root();
     this.#withheld = new Withheld({ ...options, root, requests: this.#requests });
     const { prefix } = this.#topics;
@@ -261,8 +265,10 @@ export class Intake {
     this.#requests.assignmentSoon();
   }
 
-  /** What the time alone speaks against may be right once the hub told it. */
+  /** A journal that is new asks at once. What the time alone speaks against may be right once the hub told it. */
   #notAccepted(refusal: Refusal, payload: Buffer, topic: string): void {
+    const isNew = refusal.code === 'NotFresh' && !this.#options.journal.conditions().length;
+    if (isNew && this.#requests.hold({ refusal, payload, topic })) return;
     this.refused(refusal, payload, topic);
     if (refusal.code !== 'Expired') return;
     this.#expired = { payload, topic };
@@ -276,9 +282,7 @@ export class Intake {
     if (expired) this.#attempt(() => this.#assignment(expired.payload, expired.topic));
   }
 
-  /**
-   * An ordinary rotation is no refusal; what still waits for its root after ten seconds is one.
-   */
+  /** An ordinary rotation is no refusal; what still waits for its root after ten seconds is one. */
   #rootDidNotCome(): void {
     for (const { refusal, payload, topic } of this.#roots.overdue()) {
       this.refused(refusal, payload, topic);
@@ -330,10 +334,7 @@ export class Intake {
     if (journal.head() !== before || troubled !== troubledBefore) this.#options.onChange();
   }
 
-  /**
-   * A disk that refuses the journal is a condition, not an end: what was to be written is tried
-   * again.
-   */
+  /** A disk that refuses the journal is a condition, not an end: what was to be written is tried again. */
   #attempt(work: () => void): void {
     try {
       work();
