@@ -1,19 +1,23 @@
 /** Builds a running hub from its parts, in order, and takes it down in the reverse order. Nothing is decided here. */
 import { rawPublicKey } from '../protocol/keys.js';
 import type { Clock, Log } from '../protocol/ports.js';
+import { topicsOf } from '../protocol/topics.js';
 import { VERSION } from '../protocol/version.js';
 import { bundleWriter } from './rollout/apply.js';
 import { startScheduledBackups } from './backup/scheduled.js';
 import { startApi, type Api } from './api/server.js';
 import { startBroker, type Broker } from './broker/broker.js';
+import { dynamicSecurity } from './broker/dynamic-security.js';
 import { startController } from './rollout/controller.js';
 import { createEnrolment, nodeStanding } from './enrolment/enrolment.js';
 import { exportFor } from './carry/export.js';
 import { receiveCarried } from './carry/receive.js';
 import { startIngest } from './ingest/ingest.js';
+import type { Guest } from './link/link-options.js';
 import { startHubLink } from './link/link.js';
 import { brokerFault, linkTls } from './link/broker-trust.js';
-import { gatedBundles, gatedEnrolment } from './recovery/gate.js';
+import { ownTopics } from './link/own-topics.js';
+import { gatedBundles, gatedEnrolment, gatedSecrets } from './recovery/gate.js';
 import { recoveryState, startRecovery } from './recovery/recovery.js';
 import { loadHub, type LoadedHub } from './setup/load.js';
 import { settleTls } from './setup/next-tls.js';
@@ -25,6 +29,7 @@ import { Roots } from './root/roots.js';
 import { blobSweeper, republisher } from './rollout/republish.js';
 import { manifestsOf } from './rollout/revision-document.js';
 import { secretWriter } from './secrets/secret-writer.js';
+import { signSecretsAnew } from './secrets/signatures.js';
 import type { Store } from './store/store.js';
 import { openSqliteStore } from './store/sqlite.js';
 
@@ -76,11 +81,15 @@ async function assemble(
   settleTls(live.now());
 
   const hubSigner = liveSigner(live);
+  await signSecretsAnew(store, { root: live.root(), hubSigner });
   const controller = startController({ store, root, hubSigner, clock, log });
   closings.push(() => controller.close());
   const broker = await brokerOf(hub, store, log);
   if (broker) closings.push(() => broker.close());
 
+  const disconnect = (node: string) => broker?.disconnectNode(node);
+  // Dynamic security hears of it from the commit.
+  const sessionsLive = broker === null && hub.config.dynamicSecurity !== true;
   const restored = await recoveryState(store);
   const link = startHubLink({
     url: brokerUrl(hub, broker),
@@ -95,6 +104,7 @@ async function assemble(
     log,
     random,
     brokerIsFresh: broker !== null,
+    guests: guestsOf(hub, { store, clock, log, epoch: () => root().document.epoch }),
     onMessage: message => ingest.receive(message),
     onUp: () => ingest.linkUp(),
     onDown: () => ingest.linkDown(),
@@ -161,8 +171,8 @@ async function assemble(
       }),
       store,
     ),
-    secrets: secretWriter({ store, root, hubSigner }),
-    nodes: nodeWriter({ store, fleet, disconnect: node => broker?.disconnectNode(node) }),
+    secrets: gatedSecrets(secretWriter({ store, root, hubSigner }), store),
+    nodes: nodeWriter({ store, fleet, disconnect }),
     enrolment: gatedEnrolment(
       createEnrolment({
         hub,
@@ -171,7 +181,8 @@ async function assemble(
         random,
         log,
         firstAssignment: joining => controller.firstAssignment(joining),
-        disconnect: node => broker?.disconnectNode(node),
+        disconnect,
+        sessionsLive,
       }),
       store,
     ),
@@ -215,6 +226,18 @@ async function brokerOf(hub: LoadedHub, store: Store, log: Log): Promise<Broker 
     isAllowed: nodeStanding(store),
     log,
   });
+}
+
+/** What else the hub does on its connection to a broker of one's own. */
+function guestsOf(
+  hub: LoadedHub,
+  { epoch, ...parts }: { store: Store; clock: Clock; log: Log; epoch: () => number },
+): Guest[] {
+  // The embedded broker lets nobody else write there.
+  if (hub.config.broker === 'embedded') return [];
+  const all = { ...parts, topics: topicsOf(hub.root.document.fleet) };
+  const watch = ownTopics({ ...all, epoch });
+  return hub.config.dynamicSecurity ? [watch, dynamicSecurity(all)] : [watch];
 }
 
 /** Where the hub's own client finds the broker. */

@@ -205,6 +205,8 @@ export interface SealedSecretSpec {
   readonly recipient: string;
   /** Of the secret document. */
   readonly digest: string;
+  /** True: by the root in force somebody else has to sign it. Who has it goes on with it, nobody else takes it. */
+  readonly isVoid?: boolean;
 }
 
 export type SealedSecretObject = StoredObject<SealedSecretSpec, null>;

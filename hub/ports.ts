@@ -104,6 +104,8 @@ export interface Readable {
     readonly name: string;
     readonly version: number;
   }[];
+  /** The broker could not be told to end its connection: what it says is ignored, what is for all it may still read. */
+  readonly sessionLives?: true;
 }
 
 /** What goes to nodes in a file. */
@@ -196,6 +198,8 @@ export interface Sealing {
   readonly secrets: readonly SecretSpec[];
   /** By name: the highest version that ever was, of deleted ones too. */
   readonly versions: Readonly<Record<string, number>>;
+  /** Of names that are not among them: 0, but where nodes may know one that a restored hub does not. */
+  readonly versionsAbove: number;
   readonly nodes: readonly {
     readonly node: string;
     /** Raw Ed25519, hex. */

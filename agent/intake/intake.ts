@@ -83,8 +83,6 @@ export class Intake {
     this.#work();
   }
 
-  // for others
-
   /** True for bytes that an accepted bundle put under this name: the only ones under the prefix that may run. */
   explains(file: string, bytes: Uint8Array): boolean {
     return this.#stage.explains(file, bytes);
@@ -160,9 +158,6 @@ export class Intake {
     this.#retryAlarm.close();
     this.#requests.close();
   }
-
-  // ----------------------------------------------------------------------------------------
-  // messages
 
   /** A message on a topic of the hub. Never throws on what it holds; duplicates change nothing. */
   receive(address: Address, topic: string, payload: Buffer): void {
@@ -312,9 +307,6 @@ export class Intake {
     if (this.#refusals.note(refusal, payload, topic)) this.#options.onChange();
   }
 
-  // ---------------------------------------------------------------------------------------------
-  // work
-
   /** Brings everything as far as it can go now; does nothing when nothing is to be done. */
   #work(): void {
     const { journal, clock } = this.#options;
@@ -349,9 +341,6 @@ export class Intake {
   #isTroubled(): boolean {
     return this.#stage.needsRetry() || this.#diskFault !== null;
   }
-
-  // --------------------------------------------------------------------------------------------
-  // state
 
   #root(): TrustedRoot {
     return this.#options.journal.root() ?? this.#options.pinnedRoot;

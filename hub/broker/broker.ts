@@ -1,6 +1,6 @@
 /**
  * The embedded broker: aedes (MQTT 3.1.1) over TLS 1.3, client certificates required. It keeps
- * nothing over a restart; the hub publishes again. Who may do what is decided in broker-access.ts;
+ * nothing over a restart; the hub publishes again. Who may do what is decided in access.ts;
  * a packet that announces more than a message may hold is refused at its header.
  */
 import { Aedes, type Client } from 'aedes';
@@ -18,14 +18,10 @@ import {
   publishFault,
   type BrokerClient,
 } from './access.js';
+import { PACKET_OVERHEAD_BYTES } from './limits.js';
 import { indexRetained, type RetainedStore } from './retained.js';
 import { issuedByAny, peerOf } from '../setup/pki.js';
 
-/**
- * Topic and packet id beside the payload, and the rest of a CONNECT that brings a will of full
- * size.
- */
-const PACKET_OVERHEAD_BYTES = 1024;
 const HANDSHAKE_MS = 15_000;
 const KEEPALIVE_PROBE_MS = 60_000;
 /** MQTT 3.1.1 table 3.1. */

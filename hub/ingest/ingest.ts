@@ -3,16 +3,14 @@
  * The ack goes out after the commit, never before. Decides nothing by itself.
  */
 import { keyId } from '../../protocol/keys.js';
-import type { Clock, Log } from '../../protocol/ports.js';
-import type { Verified, TrustedRoot } from '../../protocol/verified.js';
+import type { Verified } from '../../protocol/verified.js';
 import { openNodeDocument, type NodeDocuments } from '../../protocol/verify-messages.js';
-import type { NodeMessage, NodeMessenger } from '../link/messages.js';
+import type { NodeMessage } from '../link/messages.js';
 import type { NodeObject, PodObject } from '../objects.js';
 import { retried } from '../store/retry.js';
-import type { Actor, ReporterRecord, Store } from '../store/store.js';
+import type { Actor, ReporterRecord } from '../store/store.js';
 import { nameBeside } from './mirror.js';
 import {
-  ackOf,
   outdatedPods,
   podKeyOf,
   stateOf,
@@ -23,38 +21,12 @@ import {
   withStatus,
   type NodeState,
 } from './node-state.js';
-import { nodeWrites, type NodeWriteParts } from './node-writes.js';
+import { ackOf } from './ack.js';
+import type { Ingest, IngestParts } from './ingest-parts.js';
+import { nodeWrites } from './node-writes.js';
 import { PodRepair } from './pod-repair.js';
 import { CloneGuard } from './quarantine.js';
-import { Requests, type RequestParts } from './requests.js';
-
-/** Hears what nodes say once it is verified and recorded. */
-export interface NodeListener {
-  /** The newest in the order of a node's presences. */
-  presence(document: NodeDocuments['presence']): void;
-  /** Of the node's current journal. */
-  reply(document: NodeDocuments['reply']): void;
-}
-
-export interface IngestParts extends RequestParts, NodeWriteParts {
-  readonly listener?: NodeListener | undefined;
-  readonly store: Store;
-  readonly root: () => TrustedRoot;
-  readonly messenger: NodeMessenger;
-  readonly clock: Clock;
-  readonly log: Log;
-}
-
-export interface Ingest {
-  receive(message: NodeMessage): void;
-  /** Resolves when what was received of a node is recorded, or was refused. */
-  recorded(node: string): Promise<void>;
-  /** A connection of the hub began: who is there is to be heard anew. */
-  linkUp(): void;
-  /** It ended. Without one nothing is known: nobody is called offline. */
-  linkDown(): void;
-  close(): Promise<void>;
-}
+import { Requests } from './requests.js';
 
 /** Per node; what is above is dropped unacknowledged, so that the node says it again. */
 const QUEUE_MAX = 1_000;
@@ -246,12 +218,20 @@ class NodeIngest implements Ingest {
     return state;
   }
 
-  async #acknowledge(state: NodeState, keys: readonly string[], missing?: string): Promise<void> {
+  async #acknowledge(
+    state: NodeState,
+    keys: readonly string[],
+    missing: string | null = null,
+  ): Promise<void> {
     const { root, messenger, store } = this.#parts;
     const { fleet } = root().document;
-    const { node } = state.reporter;
-    const assignment = await store.assignment(node);
-    messenger.ack(node, ackOf(state, keys, { fleet, assignment, missing }));
+    const { reporter } = state;
+    const pods = keys.flatMap((key): [string, string][] => {
+      const digest = state.recorded[key]?.digest ?? missing;
+      return digest === null ? [] : [[key, digest]];
+    });
+    const assignment = await store.assignment(reporter.node);
+    messenger.ack(reporter.node, ackOf({ fleet, reporter, assignment, pods }));
   }
 
   async #fold(state: NodeState, one: Opened): Promise<NodeState> {

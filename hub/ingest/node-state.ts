@@ -2,7 +2,6 @@
  * What the hub knows of one node's reports, and how each document changes it: ordered by (journal, boot, counter), so
  * that what comes late, twice or out of order changes nothing it should not. Pure: state in, state and effects out.
  */
-import type { AckDocument } from '../../protocol/documents/hub.js';
 import { canonicalJson, sha256Hex } from '../../protocol/canonical.js';
 import type {
   EventDocument,
@@ -263,26 +262,4 @@ export function outdatedPods({
 }: Pick<NodeState, 'listed' | 'recorded'>): ReadonlyMap<string, string> {
   const all = Object.entries(listed).map(([key, { digest }]): [string, string] => [key, digest]);
   return new Map(all.filter(([key, digest]) => recorded[key]?.digest !== digest));
-}
-
-/** What lies safe of what the node said, and of the pods `keys`; `missing`: said of those that are not recorded. */
-export function ackOf(
-  { reporter, recorded }: NodeState,
-  keys: readonly string[],
-  about: {
-    readonly fleet: string;
-    readonly assignment: Pick<AckDocument, 'epoch' | 'generation'> | null;
-    readonly missing?: string | undefined;
-  },
-): AckDocument {
-  const { node, journal, through, boot, counter } = reporter;
-  const { epoch = 0, generation = 0 } = about.assignment ?? {};
-  const pods = keys.flatMap((key): [string, string][] => {
-    const digest = recorded[key]?.digest ?? about.missing;
-    return digest === undefined ? [] : [[key, digest]];
-  });
-  return {
-    ...{ fleet: about.fleet, node, journal, through, boot, counter },
-    ...{ pods: Object.fromEntries(pods), epoch, generation },
-  };
 }

@@ -14,6 +14,7 @@ import {
   type RootWriter,
 } from '../ports.js';
 import type { Controller } from '../rollout/controller.js';
+import { signaturesUnder } from '../secrets/signatures.js';
 import { dropKeys, heldKeys, uselessKeys } from '../setup/held-keys.js';
 import type { LoadedHub } from '../setup/load.js';
 import { settleTls } from '../setup/next-tls.js';
@@ -114,7 +115,8 @@ export class Roots implements RootWriter {
       const assignments = await this.#parts.controller.assignmentsUnder(hub.root, hub.hubSigner);
       const now = new Date(this.#parts.clock.now()).toISOString();
       const writes = rootWrites(hub.root, { by: actor.name, now });
-      await store.commit(actor, [...writes, ...assignments.mutations]);
+      const signatures = await signaturesUnder(store, hub);
+      await store.commit(actor, [...writes, ...signatures, ...assignments.mutations]);
       return assignments.written;
     });
   }

@@ -70,9 +70,7 @@ export function loadHub(dataDir: string): LoadedHub {
 /** The same as it is, or would be, under another root than that of the file. Throws `SetupError`. */
 export function loadHubUnder(dataDir: string, root: TrustedRoot): LoadedHub {
   const paths = hubPaths(dataDir);
-  const settings = readFileIfAny(paths.config);
-  if (settings === null) throw notInitialised(dataDir);
-  const config = parseHubConfig(settings, paths.config);
+  const config = settingsOf(dataDir);
   const held = heldKeys(dataDir);
   const signer = (role: SigningRole, isNeeded: boolean) => {
     const key = currentKey(held, root.document, role);
@@ -145,6 +143,14 @@ export function loadHubUnder(dataDir: string, root: TrustedRoot): LoadedHub {
       ),
     ]),
   };
+}
+
+/** Its settings alone, for which no key is needed. Throws `SetupError`. */
+export function settingsOf(dataDir: string): HubConfig {
+  const { config } = hubPaths(dataDir);
+  const settings = readFileIfAny(config);
+  if (settings === null) throw notInitialised(dataDir);
+  return parseHubConfig(settings, config);
 }
 
 function notInitialised(dataDir: string): SetupError {

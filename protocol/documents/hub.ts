@@ -63,8 +63,8 @@ export interface CommandDocument {
   n: Counter;
   request: RandomId;
   /** `standing`: how far the node is; the others: bytes that it keeps, for a hub that lost them. */
-  want: 'standing' | 'bundle' | 'blob' | 'root';
-  /** Of the bundle document or the blob; null for the others. */
+  want: 'standing' | 'bundle' | 'blob' | 'secret' | 'root';
+  /** Of the bundle or secret document, or the blob; null for the others. */
   digest: Digest | null;
   /** 0 unless a root is wanted. */
   rootVersion: Counter;

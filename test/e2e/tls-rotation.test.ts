@@ -158,7 +158,7 @@ describe('the TLS authority is replaced with a broker of its own', { skip: noEng
   test('each step waits until the broker was told', async () => {
     const port = await freePort();
     await fleet.begin('--broker', `mqtts://127.0.0.1:${port}`);
-    const config = writeMosquitto(play, port);
+    const config = await writeMosquitto(play, port);
     play.start('mosquitto', 'mosquitto', ['-c', config]);
     await fleet.start();
     await fleet.join('here');

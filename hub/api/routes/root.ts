@@ -1,6 +1,12 @@
 /** The fleet's root: the one in force, the next one, keys that lie at the hub. */
 import { API_VERSION } from '../../objects.js';
-import { RequestError, type RootObject, type RootWriter, type RotatedRole, type RotationRequest } from '../../ports.js';
+import {
+  RequestError,
+  type RootObject,
+  type RootWriter,
+  type RotatedRole,
+  type RotationRequest,
+} from '../../ports.js';
 import { checkKind, fieldsAt, refuseCauses, refuseUnknown } from '../body-fields.js';
 import { json, type ApiRequest, type Route } from '../request.js';
 import { groupPath, GROUP } from '../resources.js';

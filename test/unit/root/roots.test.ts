@@ -45,7 +45,7 @@ describe('a root at the hub', () => {
     const identityKey = rawPublicKey(generatePrivateKey('ed25519'));
     const first = await controller.firstAssignment({
       ...{ node: NODE, nodeKey: keyId(identityKey), nonce: '0'.repeat(32) },
-      ...{ labels: {}, enrolled: {} },
+      ...{ labels: {}, enrolled: {}, keepsSecrets: false },
     });
     const now = '2026-06-01T00:00:00.000Z';
     const record: IdentityRecord = {

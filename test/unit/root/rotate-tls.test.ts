@@ -110,7 +110,7 @@ describe('key rotate tls', () => {
     };
     const first = await controller.firstAssignment({
       ...{ node: NODE, nodeKey: keyId(identityKey), nonce: '0'.repeat(32) },
-      ...{ labels: {}, enrolled: {} },
+      ...{ labels: {}, enrolled: {}, keepsSecrets: false },
     });
     await store.commit(ADMIN, [
       { type: 'identity', expect: 'absent', record },
