@@ -41,8 +41,12 @@ function nameExpression(name: string): RegExp {
   return new RegExp(`${expression(name.slice(0, -1)).source.slice(0, -1)}.+$`);
 }
 
+/** As long as a reference may be: the engine of expressions has its limit too. */
+const MAX_LENGTH = 1024;
+
 /** Null when the text cannot be the pattern of an image. */
 export function parseImagePattern(text: string): ImagePattern | null {
+  if (text.length > MAX_LENGTH) return null;
   if (!/^[A-Za-z0-9*[][A-Za-z0-9*._:/@[\]-]*$/.test(text) || /\/\/|\/$|[:@]$/.test(text))
     return null;
   const { name, tag, digest } = partsOf(text);

@@ -108,8 +108,8 @@ async function slowness(target: Target, input: Buffer, ms: number): Promise<Find
 
 function unbounded({ message }: Outcome): Finding | null {
   if (message.length <= MESSAGE_MAX) return null;
-  const detail = `a message of ${message.length} characters: ${message.slice(0, 500)}…`;
-  const signature = message.slice(0, 40).replace(/[^a-z ]+/g, '#');
+  const detail = `a message of ${message.length} characters: ${message.slice(0, 200)}…`;
+  const [signature = ''] = /^[A-Za-z ]{0,20}/.exec(message) ?? [];
   return { kind: 'log', signature: `log ${signature}`, detail };
 }
 

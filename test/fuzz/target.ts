@@ -1,4 +1,5 @@
 /** What a fuzzing target is: one parser, what it is fed at first, and what it may answer. */
+import { isDeepStrictEqual } from 'node:util';
 
 /** `refused` by the first stage (form, signature, syntax); `parsed`: it came past that; `accepted`: all of it was good. */
 export type Stage = 'refused' | 'parsed' | 'accepted';
@@ -34,3 +35,28 @@ export class BrokenPromise extends Error {
 export const refused = (message: string): Outcome => ({ stage: 'refused', message });
 export const parsed = (message: string): Outcome => ({ stage: 'parsed', message });
 export const ACCEPTED: Outcome = { stage: 'accepted', message: '' };
+
+/** A parser that throws to say no: an error of these classes is its answer, any other is a finding. */
+export function answering(
+  declared: readonly (abstract new (...args: never[]) => Error)[],
+  run: (input: Buffer) => Outcome,
+): (input: Buffer) => Outcome {
+  return input => {
+    try {
+      return run(input);
+    } catch (error) {
+      if (declared.some(one => error instanceof one)) return refused((error as Error).message);
+      throw error;
+    }
+  };
+}
+
+/** Throws `BrokenPromise` when what came back is not what went in. */
+export function same(what: string, got: unknown, wanted: unknown): void {
+  if (isDeepStrictEqual(got, wanted)) return;
+  throw new BrokenPromise(`${what}: ${shown(got)} and not ${shown(wanted)}`);
+}
+
+function shown(value: unknown): string {
+  return (JSON.stringify(value) ?? String(value)).slice(0, 200);
+}

@@ -1,5 +1,5 @@
-/** The vectors under `test/vectors/` as first inputs. */
-import { readdirSync, readFileSync } from 'node:fs';
+/** The vectors under `test/vectors/` and the inputs under `test/fuzz/corpus/` as first inputs. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { WireVector } from '../support/make-wire-vectors.js';
 
@@ -24,4 +24,15 @@ export function manifestVectors(ending: '.yaml' | '.json'): readonly Buffer[] {
       .sort()
       .map(name => readFileSync(join(FOLDER, 'manifests', part, name))),
   );
+}
+
+const CORPUS = join(import.meta.dirname, '../../../test/fuzz/corpus');
+
+/** Inputs that are kept for a target: minimized findings of former days. */
+export function corpusOf(target: string): readonly Buffer[] {
+  const folder = join(CORPUS, target.replaceAll('/', '-'));
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .sort()
+    .map(name => readFileSync(join(folder, name)));
 }

@@ -5,6 +5,7 @@
 import { once } from 'node:events';
 import { register } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
+import { corpusOf } from './vectors.js';
 import { installCoverage } from './coverage.js';
 import { Fuzzer } from './engine.js';
 import type { HookOptions } from './hook.js';
@@ -34,6 +35,11 @@ function onInput(input: Buffer): void {
   Atomics.add(numbers, BEAT, 1);
 }
 
+/** What once was a finding, and what cannot be made anew, comes before all else. */
+function withCorpus(target: Target): Target {
+  return { ...target, seeds: [...target.seeds, ...corpusOf(target.name)] };
+}
+
 async function loaded(): Promise<Target[]> {
   if (roots.length > 0) {
     installCoverage();
@@ -43,7 +49,7 @@ async function loaded(): Promise<Target[]> {
   const found: Target[] = [];
   for (const url of modules) {
     const { targets } = (await import(url)) as { targets: () => Target[] | Promise<Target[]> };
-    found.push(...(await targets()));
+    found.push(...(await targets()).map(withCorpus));
   }
   return found;
 }
