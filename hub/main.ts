@@ -8,6 +8,8 @@ import { startApi } from './api/server.js';
 import { startBroker, type Broker } from './broker/broker.js';
 import { startController } from './rollout/controller.js';
 import { createEnrolment, nodeStanding } from './enrolment/enrolment.js';
+import { exportFor } from './carry/export.js';
+import { receiveCarried } from './carry/receive.js';
 import { startIngest } from './ingest/ingest.js';
 import { startHubLink } from './link/link.js';
 import { gatedBundles, gatedEnrolment } from './recovery/gate.js';
@@ -162,6 +164,10 @@ async function assemble(
       store,
     ),
     roots,
+    carrier: {
+      export: nodes => exportFor({ store, fleet, hubSigner }, nodes),
+      receive: receipt => receiveCarried({ fleet, ingest }, receipt),
+    },
     clock,
     log,
     version: VERSION,

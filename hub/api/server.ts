@@ -11,6 +11,7 @@ import type { Clock, Log } from '../../protocol/ports.js';
 import {
   RequestError,
   type BundleWriter,
+  type Carrier,
   type Enrolment,
   type NodeWriter,
   type RootWriter,
@@ -21,6 +22,7 @@ import type { Store } from '../store/store.js';
 import { dispatch } from './dispatch.js';
 import { buildRouter, type Router } from './router.js';
 import { bundleRoutes } from './routes/bundles.js';
+import { carriedRoutes } from './routes/carried.js';
 import { discoveryRoutes } from './routes/discovery.js';
 import { enrolmentRoutes } from './routes/enrolment.js';
 import { healthRoutes } from './routes/health.js';
@@ -49,6 +51,7 @@ export interface ApiParts {
   readonly enrolment: Enrolment;
   readonly recovery: Pick<Recovery, 'state' | 'finish'>;
   readonly roots: RootWriter;
+  readonly carrier: Carrier;
   readonly clock: Clock;
   readonly log: Log;
   /** Of Flotilla, semver. */
@@ -95,6 +98,7 @@ export function buildRoutes(parts: ApiParts): Router {
     ...standingRoutes(parts),
     ...recoveryRoutes(parts),
     ...rootRoutes(parts.roots),
+    ...carriedRoutes(parts.carrier),
   ]);
 }
 

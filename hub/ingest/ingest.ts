@@ -8,7 +8,8 @@ import type { Verified, TrustedRoot } from '../../protocol/verified.js';
 import { openNodeDocument, type NodeDocuments } from '../../protocol/verify-messages.js';
 import type { NodeMessage, NodeMessenger } from '../link/messages.js';
 import type { NodeObject, PodObject } from '../objects.js';
-import { StoreError, type Actor, type ReporterRecord, type Store } from '../store/store.js';
+import { retried } from '../store/retry.js';
+import type { Actor, ReporterRecord, Store } from '../store/store.js';
 import { nameBeside } from './mirror.js';
 import {
   outdatedPods,
@@ -45,6 +46,8 @@ export interface IngestParts extends RequestParts, NodeWriteParts {
 
 export interface Ingest {
   receive(message: NodeMessage): void;
+  /** Resolves when what was received of a node is recorded, or was refused. */
+  recorded(node: string): Promise<void>;
   /** A connection of the hub began: who is there is to be heard anew. */
   linkUp(): void;
   /** It ended. Without one nothing is known: nobody is called offline. */
@@ -55,7 +58,6 @@ export interface Ingest {
 /** Per node; what is above is dropped unacknowledged, so that the node says it again. */
 const QUEUE_MAX = 1_000;
 const BATCH = 200;
-const COMMIT_TRIES = 5;
 const LOG_EVERY_MS = 60_000;
 const LOOK_MS = 5_000;
 /** After the link came up; an agent's back-off ends at a minute. */
@@ -116,6 +118,14 @@ class NodeIngest implements Ingest {
       this.#scheduled = false;
       for (const node of this.#queues.keys()) this.#begin(node);
     });
+  }
+
+  async recorded(node: string): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      const busy = this.#busy.get(node);
+      if (!busy && !this.#queues.has(node)) return;
+      await (busy ?? new Promise(setImmediate));
+    }
   }
 
   linkUp(): void {
@@ -209,18 +219,9 @@ class NodeIngest implements Ingest {
     this.#parts.log.warn('a message of a node is refused', { ...about, reason });
   }
 
-  /** Again from the start when somebody wrote the same objects in between. Null: there is no such node. */
-  async #record(node: string, change: Change): Promise<NodeState | null> {
-    for (let tries = 1; ; tries++) {
-      try {
-        return await this.#recordOnce(node, change);
-      } catch (error) {
-        const raced =
-          error instanceof StoreError &&
-          ['Conflict', 'AlreadyExists', 'NotFound'].includes(error.code);
-        if (!raced || tries >= COMMIT_TRIES) throw error;
-      }
-    }
+  /** Null: there is no such node. */
+  #record(node: string, change: Change): Promise<NodeState | null> {
+    return retried(() => this.#recordOnce(node, change));
   }
 
   async #recordOnce(node: string, change: Change): Promise<NodeState | null> {
