@@ -100,9 +100,12 @@ function otherScalar(text: string, { random }: Material): Tree {
 
 function anything(material: Material): Tree {
   const { random } = material;
-  switch (random.below(6)) {
+  switch (random.below(7)) {
     case 0:
       return scalar(random.pick(['true', 'false', 'null', ...NUMBERS]));
+    // What every reader has to think of.
+    case 6:
+      return scalar('null');
     case 1:
       return string(random.pick(TEXTS));
     case 2:
@@ -141,7 +144,7 @@ function otherItems(items: readonly Tree[], tree: Tree, material: Material): rea
     case 0:
       return [...before, ...after.slice(1)];
     case 1:
-      return [...before, found(tree, material), ...after];
+      return [...before, random.below(4) ? found(tree, material) : anything(material), ...after];
     case 2:
       return [
         ...items,
@@ -184,7 +187,7 @@ function changed(old: Tree, tree: Tree, material: Material): Tree {
   const { random } = material;
   const chance = random.below(10);
   if (chance === 0) return anything(material);
-  if (chance === 1) return found(tree, material);
+  if (chance === 1) return random.below(2) === 0 ? anything(material) : found(tree, material);
   if (chance === 2 && random.below(4) === 0) return nested(random, old);
   if (old.is === 'string') return string(otherText(old.value, material));
   if (old.is === 'scalar') return otherScalar(old.text, material);

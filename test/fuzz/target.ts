@@ -19,7 +19,7 @@ export interface Target {
   readonly seeds: readonly Uint8Array[];
   /** Words of the format that stand in no seed. */
   readonly words?: readonly string[];
-  /** Part of the runs that it gets, in relation to others; 1 where it says nothing. */
+  /** Part of the runs that it gets, 1 where it says nothing: many times more for what is many times quicker. */
   readonly share?: number;
   /** Of an input that is kept; twice the largest seed where it says nothing. */
   readonly bytesMax?: number;

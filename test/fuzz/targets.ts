@@ -5,6 +5,11 @@ export const ROOTS: readonly string[] = ['protocol', 'agent', 'hub'].map(
   folder => new URL(`../../${folder}/`, import.meta.url).href,
 );
 
-export const MODULES: readonly string[] = ['documents', 'manifests', 'texts', 'files', 'http'].map(
-  name => new URL(`./targets/${name}.js`, import.meta.url).href,
-);
+export const MODULES: readonly string[] = [
+  'documents',
+  'manifests',
+  'texts',
+  'files',
+  'archives',
+  'http',
+].map(name => new URL(`./targets/${name}.js`, import.meta.url).href);

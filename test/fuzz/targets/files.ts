@@ -1,4 +1,4 @@
-/** Files and streams of others: archives, compressed blobs, keys, sealed Secrets, settings, credentials, frames. */
+/** Files and streams of others: compressed blobs, keys, sealed Secrets, settings, credentials, frames. */
 import { createECDH, createPrivateKey } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
@@ -16,11 +16,9 @@ import { readAnswer } from '../../../hub/registry/pin.js';
 import { readRootFile, rootFileText } from '../../../hub/root/root-file.js';
 import { formatHubConfig, parseHubConfig } from '../../../hub/setup/config.js';
 import { SetupError } from '../../../hub/setup/setup-error.js';
-import { readArchive } from '../../../hub/signing/archive.js';
-import { packBundleFile, readBundleFile } from '../../../hub/signing/bundle-file.js';
 import { decodeKey, encodeKey, publicKeyOfPem } from '../../../hub/signing/key-file.js';
 import { openAge } from '../../../protocol/age.js';
-import { canonicalJson, sha256Hex } from '../../../protocol/canonical.js';
+import { sha256Hex } from '../../../protocol/canonical.js';
 import { CliError } from '../../../protocol/cli-error.js';
 import { bindingsFrom } from '../../../protocol/image-binding.js';
 import { PacketGuard } from '../../../protocol/packet-guard.js';
@@ -31,8 +29,7 @@ import {
   readDockerConfigJson,
 } from '../../../protocol/registry-credentials.js';
 import { encodeSecretContent, readSecretContent } from '../../../protocol/secret-content.js';
-import { bundleFile, signatureOf, tarOf } from '../../support/bundle-files.js';
-import { NODE, RELEASE, rootDocument } from '../../support/fleet.js';
+import { NODE, rootDocument } from '../../support/fleet.js';
 import { CONTEXT, SEALING, secretContent } from '../../support/sealed.js';
 import {
   ACCEPTED,
@@ -74,27 +71,6 @@ function blob(input: Buffer): Outcome {
   if (result.ok) same('an unpacked blob', result.value.equals(content), true);
   else if (how < 64) throw new BrokenPromise(`an honest blob is refused: ${result.refusal.detail}`);
   return result.ok ? ACCEPTED : parsed(result.refusal.detail);
-}
-
-async function tar(input: Buffer): Promise<Outcome> {
-  const result = await readArchive(input);
-  return result.ok ? ACCEPTED : refused(result.refusal.detail);
-}
-
-const good = bundleFile([RELEASE]);
-
-/** The payload as input; all around it made anew, so that the reader of documents is reached. */
-async function bundleArchive(payload: Buffer): Promise<Outcome> {
-  const file = {
-    ...{ payload, digest: sha256Hex(payload), blobs: good.blobs },
-    signatures: [signatureOf(payload, RELEASE)],
-  };
-  const packed = await packBundleFile(file);
-  const result = await readBundleFile(packed);
-  if (!result.ok) return parsed(result.refusal.detail);
-  same('a bundle file', (await packBundleFile(result.value)).equals(packed), true);
-  same('its document', canonicalJson(result.value.document), payload.toString());
-  return ACCEPTED;
 }
 
 async function keyFile(input: Buffer): Promise<Outcome> {
@@ -337,14 +313,6 @@ export async function targets(): Promise<Target[]> {
       seeds: bytes('\0one', '\x01two', '\x02three', '\x03\x1f\x8b'),
       run: blob,
     }),
-    row('file/tar', 'bytes', {
-      seeds: [
-        await packBundleFile(good),
-        await tarOf([{ name: 'flotilla-archive', content: '1\n' }]),
-      ],
-      ...{ share: 0.05, run: tar },
-    }),
-    row('file/bundle', 'canonical', { seeds: [good.payload], share: 0.2, run: bundleArchive }),
     row('file/key', 'text', { seeds: keySeeds(), share: 0.5, run: keyFile }),
     row('file/age', 'bytes', {
       seeds: [],
