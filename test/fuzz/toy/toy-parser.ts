@@ -1,11 +1,10 @@
-/** A parser with a bug behind four doors, each of which opens for one byte: blind inputs do not find it, those led by coverage do. */
+/** A parser with a bug behind four doors, three of which open for one byte alone: blind inputs do not find it, those led by coverage do. */
 
 export function toyParser(bytes: Uint8Array): boolean {
   if (bytes[0] !== 0x46) return false;
   if (bytes[1] !== 0x4c) return false;
   if (bytes[2] !== 0x54) return false;
-  if (bytes[3] !== 0x9a) return false;
-  if ((bytes[4] ?? 0) < 0xc8) return true;
+  if ((bytes[3] ?? 0) < 0xc8) return true;
   throw new RangeError('the planted bug');
 }
 

@@ -9,7 +9,7 @@ const COUNTED = [toy('toy-parser.js')];
 
 async function fuzzed(
   targets: readonly string[],
-  { runs = 300_000, roots = COUNTED }: { runs?: number; roots?: string[] },
+  { runs = 100_000, roots = COUNTED }: { runs?: number; roots?: string[] },
 ): Promise<Map<string, Report>> {
   const reports = new Map<string, Report>();
   await fuzz({
@@ -34,8 +34,8 @@ test('bugs behind nested conditions and unknown words are found with coverage', 
   );
   assert.match(doors?.findings[0]?.detail ?? '', /the planted bug/);
   const small = doors?.findings[0]?.input ?? Buffer.alloc(0);
-  assert.equal(small.subarray(0, 4).toString('latin1'), 'FLT\x9a', 'and made small');
-  assert.equal(small.length, 5);
+  assert.equal(small.subarray(0, 3).toString('latin1'), 'FLT', 'and made small');
+  assert.equal(small.length, 4);
   assert.match(reports.get('word')?.findings[0]?.detail ?? '', /the planted bug/);
 });
 
