@@ -282,7 +282,7 @@ export function targets(): Target[] {
     name: `text/${name}`,
     form: 'text',
     seeds: seeds.map(seed => Buffer.from(seed)),
-    ...{ bytesMax: 512, share: 30 },
+    ...{ bytesMax: 512, share: 5 },
     run: answering(declared, input => read(input.toString())),
   }));
 }
