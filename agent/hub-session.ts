@@ -87,7 +87,11 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     },
   });
   intake = begun;
-  report = startReport({ ...options, link: viaLink, intake: () => begun.state(), time });
+  report = startReport({
+    ...{ ...options, link: viaLink, time },
+    intake: () => begun.state(),
+    onAck: ack => begun.told(ack),
+  });
   const commands = new Commands({ ...options, link: viaLink, root: () => begun.state().root });
   const makePresence = presenceMaker(identity, journal, randomId);
   const read = {
@@ -129,6 +133,7 @@ export function startHubSession(options: HubSessionOptions): HubSession {
       time.linkUp();
     },
     onDown: () => options.onLink?.down(),
+    onSlow: packet => begun.slow(packet),
     onFailure: reason => options.onLink?.failed(reason),
     clock,
     random,

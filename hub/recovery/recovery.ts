@@ -15,7 +15,7 @@ import { parseStanding, STANDING_BYTES_MAX } from '../../protocol/reply.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
 import { envelopeBytesMax } from '../../protocol/verified.js';
 import { ROOT_BYTES_MAX } from '../../protocol/limits.js';
-import type { NodeListener } from '../ingest/ingest.js';
+import type { NodeListener } from '../ingest/ingest-parts.js';
 import type { NodeMessenger } from '../link/messages.js';
 import { retried } from '../store/retry.js';
 import type { Actor, Store } from '../store/store.js';

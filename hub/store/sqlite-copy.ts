@@ -79,3 +79,19 @@ function reduce(copy: Database.Database): void {
   })();
   copy.exec('VACUUM');
 }
+
+/** Names of the nodes in good standing, read beside a hub that runs or not. Throws `StoreError`. */
+export function activeNodes(path: string): readonly string[] {
+  let source: Database.Database | null = null;
+  try {
+    source = new Database(path, { readonly: true, fileMustExist: true, timeout: 5000 });
+    const names = source.prepare(
+      "SELECT node FROM identities WHERE state = 'active' ORDER BY node",
+    );
+    return names.pluck().all() as string[];
+  } catch (error) {
+    throw asStoreError(error, path);
+  } finally {
+    source?.close();
+  }
+}
