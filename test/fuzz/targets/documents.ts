@@ -3,6 +3,7 @@
  * anew by the key that it takes, as somebody with that key may send it.
  */
 import { canonicalJson, parseCanonical, sha256Hex } from '../../../protocol/canonical.js';
+import type { StandingDocument } from '../../../protocol/documents/node.js';
 import {
   DOCUMENT_KINDS,
   envelopeOf,
@@ -101,12 +102,14 @@ function openedEnvelope(bytes: Buffer): Outcome {
   return outcomeOf(result, true);
 }
 
-const standing = {
+const standing: StandingDocument = {
   ...{ epoch: 1, generation: 7, rootVersion: 1 },
   assignment: wireVectors().find(({ kind }) => kind === 'assignment')?.envelope ?? '',
-  revisions: [
-    { namespace: 'default', name: 'shop', revision: 1, digest: 'a'.repeat(64), size: 10 },
+  revisions: [{ namespace: 'default', name: 'shop', revision: 1, digest: 'a'.repeat(64) }],
+  secrets: [
+    { namespace: 'default', bundle: 'shop', name: 'db', version: 2, digest: 'b'.repeat(64) },
   ],
+  sealingKey: 'c'.repeat(64),
 };
 
 function readStanding(input: Buffer): Outcome {

@@ -49,7 +49,14 @@ function spoilt(bytes: Uint8Array, change: (e: Envelope) => void): Buffer {
 
 test('a refusal shows no more than the beginning of a path made of long keys', () => {
   const pods = { [`default/${'x'.repeat(50_000)}`]: 1 };
-  const counters = { journal: '1'.repeat(32), through: 9, boot: 3, counter: 4 };
+  const counters = {
+    epoch: 1,
+    generation: 1,
+    journal: '1'.repeat(32),
+    through: 9,
+    boot: 3,
+    counter: 4,
+  };
   const ack = { fleet: FLEET, node: NODE_NAME, ...counters, pods };
   const result = openHubDocument('ack', seal('ack', ack, [HUB]), {
     root: trustedRoot(),
