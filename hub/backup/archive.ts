@@ -105,7 +105,12 @@ export async function readArchive(
       seen.add(name);
       const of = description;
       const checked = new Checked(file, path);
-      await Promise.all([pipeline(entry as unknown as Readable, checked), keep(file, checked, of)]);
+      // Both have come to an end before anybody cleans up.
+      const ends = await Promise.allSettled([
+        pipeline(entry as unknown as Readable, checked),
+        keep(file, checked, of),
+      ]);
+      for (const end of ends) if (end.status === 'rejected') throw end.reason;
     }
     await feeding;
   } catch (error) {

@@ -4,6 +4,7 @@
  * unheard: it is sent nothing until it has said itself how far it is (`hub/recovery/`). `hub.yaml` appears last and makes
  * the hub; until then a mark says that a run was cut off.
  */
+import { once } from 'node:events';
 import { createWriteStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -62,7 +63,13 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoreRes
     const description = await readArchive(file, opening, async ({ path }, content) => {
       const to = join(staging, path);
       mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
-      await pipeline(content, createWriteStream(to, { flags: 'wx', mode: 0o600, flush: true }));
+      const file = createWriteStream(to, { flags: 'wx', mode: 0o600, flush: true });
+      try {
+        await pipeline(content, file);
+      } finally {
+        // Broken off while it is being opened, it appears a moment later.
+        if (!file.closed) await once(file, 'close');
+      }
     });
     const made = await renewed(staging, { description, clock });
     const { config } = hubPaths(staging);
@@ -75,9 +82,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoreRes
     return { description, ...made };
   } catch (error) {
     for (const name of readdirSync(dataDir)) {
-      // A file whose writing was broken off may appear a moment later.
-      const patiently = { recursive: true, force: true, maxRetries: 10 };
-      if (!IGNORED.has(name)) rmSync(join(dataDir, name), patiently);
+      if (!IGNORED.has(name)) rmSync(join(dataDir, name), { recursive: true, force: true });
     }
     if (!existed) rmSync(dataDir, { recursive: true, force: true });
     throw diskFault(error, 'write', dataDir);
