@@ -17,6 +17,7 @@ import {
   type SecretWriter,
 } from '../ports.js';
 import type { Recovery } from '../recovery/recovery.js';
+import type { NodeStreams } from '../streams/streams.js';
 import type { Store } from '../store/store.js';
 import { dispatch } from './dispatch.js';
 import { buildRouter, type Router } from './router.js';
@@ -48,6 +49,8 @@ export interface ApiParts {
   readonly secrets: SecretWriter;
   readonly enrolment: Enrolment;
   readonly recovery: Pick<Recovery, 'state' | 'finish'>;
+  /** Absent: logs, exec, attach and port-forward are not served. */
+  readonly streams?: NodeStreams;
   readonly roots: RootWriter;
   readonly clock: Clock;
   readonly log: Log;

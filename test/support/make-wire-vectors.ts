@@ -81,9 +81,7 @@ const documents: Record<DocumentKind, [object, Signer]> = {
       session: id('9'),
       n: 1,
       request: id('b'),
-      want: 'bundle',
-      digest: digest('b'),
-      rootVersion: 0,
+      ask: { kind: 'kept', want: 'bundle', digest: digest('b'), rootVersion: 0 },
     },
     HUB,
   ],
@@ -211,6 +209,17 @@ const documents: Record<DocumentKind, [object, Signer]> = {
     { ...stamp, counter: 9, request: id('b'), n: 0, last: true, found: true, data: 'AAAA' },
     NODE,
   ],
+  opening: [
+    {
+      ...stamp,
+      counter: 10,
+      request: id('b'),
+      command: digest('c'),
+      key: digest('d'),
+      refusal: null,
+    },
+    NODE,
+  ],
   join: [
     {
       fleet: FLEET,
@@ -224,6 +233,31 @@ const documents: Record<DocumentKind, [object, Signer]> = {
     },
     NODE,
   ],
+};
+
+const target = { key: digest('3'), user: 'alice', namespace: 'default', pod: 'web' };
+const terminal = { container: 'main', stdin: true, stdout: true, stderr: false, tty: true };
+
+/** The asks of a stream, each by its name. */
+const asks: Record<string, object> = {
+  logs: {
+    ...{ kind: 'logs', ...target, uid: null, container: null, follow: true, previous: false },
+    ...{ timestamps: true, tailLines: 10, sinceSeconds: null, sinceTime: null, limitBytes: null },
+  },
+  exec: { kind: 'exec', ...target, ...terminal },
+  attach: { kind: 'attach', ...target, ...terminal },
+  'port-forward': { kind: 'portForward', ...target, port: 8080 },
+};
+
+/** What does not fit, each a sentence. */
+const badAsks: Record<string, [string, object]> = {
+  'exec-argv': ['an exec that says its program in the open', { ...asks['exec'], command: ['sh'] }],
+  'exec-no-key': ['an exec without a key', { ...asks['exec'], key: '' }],
+  'exec-no-user': ['an exec by nobody', { ...asks['exec'], user: '' }],
+  'port-zero': ['a port that is none', { ...asks['port-forward'], port: 0 }],
+  'port-large': ['a port above 65535', { ...asks['port-forward'], port: 65_536 }],
+  'unknown-kind': ['a command of a kind that nobody knows', { kind: 'reboot', ...target }],
+  'pod-path': ['a pod whose name is a path', { ...asks['logs'], pod: '../web' }],
 };
 
 function vectors(): Record<string, WireVector> {
@@ -267,6 +301,20 @@ function vectors(): Record<string, WireVector> {
       bytes: seal(kind, { ...document, fleet: id('f') }, [signer]),
       expect: kind === 'bundle' ? 'MixMatch' : kind === 'root' ? 'BadRoot' : 'WrongFleet',
     });
+  }
+  const [command] = documents.command;
+  for (const [name, ask] of Object.entries(asks)) {
+    const bytes = seal('command', { ...command, ask }, [HUB]);
+    add(`valid/command-${name}`, {
+      what: `a good ${name}`,
+      kind: 'command',
+      bytes,
+      expect: 'accepted',
+    });
+  }
+  for (const [name, [what, ask]] of Object.entries(badAsks)) {
+    const bytes = seal('command', { ...command, ask }, [HUB]);
+    add(`invalid/command-${name}`, { what, kind: 'command', bytes, expect: 'Malformed' });
   }
   return result;
 }
