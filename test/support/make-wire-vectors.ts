@@ -3,11 +3,20 @@
  * once for a new document or rule (`node dist/test/support/make-wire-vectors.js`); what lies there already is never
  * rewritten, so that every later version is held to the bytes that earlier ones sent.
  */
+import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { canonicalJson } from '../../protocol/canonical.js';
 import { seal, sealBytes, type DocumentKind } from '../../protocol/envelope.js';
-import type { Signer } from '../../protocol/keys.js';
+import { rawPublicKey, type Signer } from '../../protocol/keys.js';
+import {
+  beginPayload,
+  CHANNEL,
+  creditPayload,
+  resizePayload,
+  WINDOW_BYTES,
+} from '../../protocol/stream-frames.js';
+import { FrameSealer, streamKeys } from '../../protocol/stream-seal.js';
 import {
   assigned,
   assignmentDocument,
@@ -318,6 +327,46 @@ function vectors(): Record<string, WireVector> {
   }
   return result;
 }
+
+/** Keys and frames of one stream (`test/unit/streams/seal.test.ts`). */
+function streamVectors(): object {
+  const seed = (digit: string) => `${digit.repeat(62)}40`;
+  const [hubPrivate, nodePrivate] = [seed('5'), seed('6')];
+  const [hubKey, nodeKey] = [hubPrivate, nodePrivate].map(x25519);
+  if (!hubKey || !nodeKey) throw new Error('no keys');
+  const context = {
+    ...{ fleet: FLEET, node: NODE_NAME, request: id('b'), command: digest('c') },
+    ...{ hubKey: rawPublicKey(hubKey), nodeKey: rawPublicKey(nodeKey) },
+  };
+  const keys = streamKeys('hub', hubKey, context);
+  if (!keys) throw new Error('no keys');
+  const sealer = new FrameSealer(keys.toNode);
+  const words: [number, Buffer][] = [
+    [CHANNEL.begin, beginPayload({ window: WINDOW_BYTES, command: ['sh', '-c', 'echo hi'] })],
+    [CHANNEL.stdin, Buffer.from('hello')],
+    [CHANNEL.resize, resizePayload({ width: 80, height: 24 })],
+    [CHANNEL.credit, creditPayload(4096)],
+    [CHANNEL.close, Buffer.of(CHANNEL.stdin)],
+    [CHANNEL.close, Buffer.alloc(0)],
+  ];
+  return {
+    ...{ context, hubPrivate, nodePrivate },
+    ...{ toNode: keys.toNode.toString('hex'), toHub: keys.toHub.toString('hex') },
+    frames: words.map(([channel, payload]) => ({
+      ...{ channel, payload: payload.toString('hex') },
+      frame: sealer.seal(channel, payload).toString('hex'),
+    })),
+  };
+}
+
+function x25519(hex: string): KeyObject {
+  const prefix = Buffer.from('302e020100300506032b656e04220420', 'hex');
+  const key = Buffer.concat([prefix, Buffer.from(hex, 'hex')]);
+  return createPrivateKey({ key, format: 'der', type: 'pkcs8' });
+}
+
+const streams = join(import.meta.dirname, '../../../test/vectors/streams.json');
+if (!existsSync(streams)) writeFileSync(streams, `${JSON.stringify(streamVectors(), null, 2)}\n`);
 
 const folder = join(import.meta.dirname, '../../../test/vectors/wire');
 for (const [name, vector] of Object.entries(vectors())) {
