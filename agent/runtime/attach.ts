@@ -32,7 +32,7 @@ export interface Attachment {
   resize(size: { readonly width: number; readonly height: number }): Promise<void>;
   /** Of an exec, after the end of its output; null where there is none to tell. */
   exitCode(): Promise<number | null>;
-  /** Lets go: the program runs on without its terminal, as with `docker exec`. Twice is safe. */
+  /** Lets go: the program runs on without its terminal, as with `docker exec`; an idle shell ends. Twice is safe. */
   close(): void;
 }
 

@@ -20,6 +20,9 @@ const LOOK_FIRST_MS = 10;
 const LOOK_MAX_MS = 500;
 const LOOKS_MAX = 20;
 const RESIZES_MAX = 10;
+/** ctrl-d: end of input, to a program that reads a terminal line by line. */
+const END_OF_TRANSMISSION = '\x04';
+const LET_GO_MS = 1_000;
 
 export interface AttachTools {
   readonly docker: Docker;
@@ -79,6 +82,7 @@ export async function openExec(
   }
   return attachment(socket, {
     tty: options.tty,
+    stdin: options.stdin,
     resize: size => patiently(clock, () => exec.resize(size)),
     exitCode: () => exitCodeOf(exec, clock),
   });
@@ -107,6 +111,8 @@ export async function openAttach(
   }
   return attachment(socket, {
     tty,
+    // The container's own program is not told to end.
+    stdin: false,
     resize: size => patiently(clock, () => container.resize(size)),
     exitCode: () => Promise.resolve(null),
   });
@@ -127,11 +133,12 @@ function openError(error: unknown, id: EngineId): RuntimeError {
 
 interface Terminal {
   readonly tty: boolean;
+  readonly stdin: boolean;
   readonly resize: (size: { w: number; h: number }) => Promise<void>;
   readonly exitCode: () => Promise<number | null>;
 }
 
-function attachment(socket: Socket, { tty, resize, exitCode }: Terminal): Attachment {
+function attachment(socket: Socket, { tty, stdin, resize, exitCode }: Terminal): Attachment {
   // Lost while nobody reads or writes: the reader sees the end.
   socket.on('error', () => undefined);
   return {
@@ -149,7 +156,12 @@ function attachment(socket: Socket, { tty, resize, exitCode }: Terminal): Attach
     endInput: () => void socket.end(),
     resize: async ({ width, height }) => (tty ? resize({ w: width, h: height }) : undefined),
     exitCode,
-    close: () => void socket.destroy(),
+    close: () => {
+      // A shell that nobody reaches any more ends by itself; what it runs goes on.
+      if (tty && stdin && socket.writable) socket.write(END_OF_TRANSMISSION);
+      socket.setTimeout(LET_GO_MS, () => socket.destroy());
+      socket.destroySoon();
+    },
   };
 }
 

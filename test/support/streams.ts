@@ -51,6 +51,7 @@ export async function runStream(
   streams: NodeStreams,
   node: string,
   ask: StreamAsk,
+  options: { readonly user?: string } = {},
 ): Promise<Gathered> {
-  return (await openStream(streams, node, ask)).done;
+  return (await openStream(streams, node, ask, options)).done;
 }
