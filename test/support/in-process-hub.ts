@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { runHub, type RunningHub } from '../../hub/main.js';
 import { realClock } from '../../hub/clock.js';
 import type { NodeStreams } from '../../hub/streams/streams.js';
-import { freePort, Playground } from './programs.js';
+import { freePort } from './ports.js';
+import { Playground } from './programs.js';
 
 export class InProcessHub {
   readonly play = new Playground();
