@@ -11,6 +11,7 @@ import type { Clock, Log } from '../../protocol/ports.js';
 import {
   RequestError,
   type BundleWriter,
+  type Carrier,
   type Enrolment,
   type NodeWriter,
   type RootWriter,
@@ -22,6 +23,7 @@ import type { Store } from '../store/store.js';
 import { dispatch } from './dispatch.js';
 import { buildRouter, type Router } from './router.js';
 import { bundleRoutes } from './routes/bundles.js';
+import { carriedRoutes } from './routes/carried.js';
 import { discoveryRoutes } from './routes/discovery.js';
 import { enrolmentRoutes } from './routes/enrolment.js';
 import { healthRoutes } from './routes/health.js';
@@ -52,6 +54,7 @@ export interface ApiParts {
   /** Absent: logs, exec, attach and port-forward are not served. */
   readonly streams?: NodeStreams;
   readonly roots: RootWriter;
+  readonly carrier: Carrier;
   readonly clock: Clock;
   readonly log: Log;
   /** Of Flotilla, semver. */
@@ -97,6 +100,7 @@ function buildRoutes(parts: ApiParts): Router {
     ...standingRoutes(parts),
     ...recoveryRoutes(parts),
     ...rootRoutes(parts.roots),
+    ...carriedRoutes(parts.carrier),
   ]);
 }
 
