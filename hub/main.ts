@@ -1,4 +1,5 @@
 /** Builds a running hub from its parts, in order, and takes it down in the reverse order. Nothing is decided here. */
+import { generateKeyPairSync } from 'node:crypto';
 import { rawPublicKey } from '../protocol/keys.js';
 import type { Clock, Log } from '../protocol/ports.js';
 import { topicsOf } from '../protocol/topics.js';
@@ -13,6 +14,7 @@ import { createEnrolment, nodeStanding } from './enrolment/enrolment.js';
 import { exportFor } from './carry/export.js';
 import { receiveCarried } from './carry/receive.js';
 import { startIngest } from './ingest/ingest.js';
+import { NodeCommands } from './link/commands.js';
 import type { Guest } from './link/link-options.js';
 import { startHubLink } from './link/link.js';
 import { brokerFault, linkTls } from './link/broker-trust.js';
@@ -32,6 +34,8 @@ import { secretWriter } from './secrets/secret-writer.js';
 import { signSecretsAnew } from './secrets/signatures.js';
 import type { Store } from './store/store.js';
 import { openSqliteStore } from './store/sqlite.js';
+import { HubStreams } from './streams/hub-streams.js';
+import type { NodeStreams } from './streams/streams.js';
 
 const SWEEP_MS = 3_600_000;
 
@@ -46,6 +50,7 @@ export interface RunningHub {
   readonly apiPort: number;
   /** Null with an external broker. */
   readonly mqttPort: number | null;
+  readonly streams: NodeStreams;
   close(): Promise<void>;
 }
 
@@ -69,7 +74,7 @@ export async function runHub(options: HubOptions): Promise<RunningHub> {
 async function assemble(
   options: HubOptions,
   closings: Closing[],
-): Promise<{ apiPort: number; mqttPort: number | null }> {
+): Promise<Omit<RunningHub, 'close'>> {
   const { clock, random, log } = options;
   const live = new LiveHub(loadHub(options.dataDir));
   const hub = live.view();
@@ -105,11 +110,28 @@ async function assemble(
     random,
     brokerIsFresh: broker !== null,
     guests: guestsOf(hub, { store, clock, log, epoch: () => root().document.epoch }),
-    onMessage: message => ingest.receive(message),
+    onMessage: message => {
+      if (!streams.receive(message)) ingest.receive(message);
+    },
     onUp: () => ingest.linkUp(),
-    onDown: () => ingest.linkDown(),
+    onDown: () => {
+      commands.linkDown();
+      streams.linkDown();
+      ingest.linkDown();
+    },
   });
   closings.push(() => link.close());
+  const { messenger } = link;
+  const commands = new NodeCommands({
+    ...{ fleet, messenger, clock },
+    epoch: () => root().document.epoch,
+  });
+  const streams = new HubStreams({
+    ...{ fleet, store, link, commands, clock, log },
+    keyPair: () => generateKeyPairSync('x25519'),
+    randomId: () => Buffer.from(random(16)).toString('hex'),
+  });
+  closings.push(() => streams.close());
   let api: Api | null = null;
   const roots = new Roots({
     ...{ store, live, controller, clock, log, random },
@@ -122,8 +144,7 @@ async function assemble(
   });
   const recovery = startRecovery(
     {
-      ...{ store, root, clock, random, log },
-      messenger: link.messenger,
+      ...{ store, root, commands, clock, random, log },
       adoptRoot: async envelope => {
         await roots.publish({ kind: 'hub', name: 'recovery' }, envelope, { dryRun: false });
       },
@@ -135,7 +156,7 @@ async function assemble(
   const ingest = startIngest({
     store,
     root,
-    messenger: link.messenger,
+    messenger,
     clock,
     log,
     freshAssignment: (node, nonce) => controller.freshAssignment(node, nonce),
@@ -146,7 +167,14 @@ async function assemble(
     },
     republishRoot: version => again.root(version),
     manifestsOf: bundle => manifestsOf(store, bundle),
-    listener: recovery,
+    listener: {
+      presence: document => {
+        commands.presence(document);
+        recovery.presence(document);
+        streams.presence(document);
+      },
+      reply: document => recovery.reply(document),
+    },
   });
   closings.push(() => ingest.close());
   const { backup: setting } = hub.config;
@@ -162,6 +190,7 @@ async function assemble(
     tls: serverTls(hub),
     store,
     recovery,
+    streams,
     bundles: gatedBundles(
       bundleWriter({
         ...{ store, root, clock },
@@ -204,7 +233,7 @@ async function assemble(
     fleet,
     root: hub.root.document.version,
   });
-  return { apiPort: api.port, mqttPort: broker?.port ?? null };
+  return { apiPort: api.port, mqttPort: broker?.port ?? null, streams };
 }
 
 function serverTls(hub: LoadedHub) {

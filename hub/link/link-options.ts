@@ -52,6 +52,8 @@ export interface HubLink {
   /** True from the PUBACK of the birth to the end of the connection. */
   connected(): boolean;
   readonly messenger: NodeMessenger;
+  /** One frame of a stream; they go out in the order of the calls. True at the PUBACK, false when the connection ended. */
+  frame(node: string, request: string, payload: Uint8Array): Promise<boolean>;
   /** Connects anew: what is announced with a connection is signed by a key, or for an epoch, that is not in force any more. */
   renew(): void;
   /** Writes the last mark, says offline and disconnects; takes two seconds at most. Twice is safe. */

@@ -282,7 +282,7 @@ class MqttHubLink implements HubLink {
     const kind = NODE_KINDS.find(known => known === address?.kind);
     if (!kind || !address || !('node' in address)) return;
     try {
-      this.#options.onMessage({ kind, node: address.node, payload, retained });
+      this.#options.onMessage({ kind, node: address.node, rest: address.rest, payload, retained });
     } catch (error) {
       const reason = messageOf(error);
       this.#options.log.error('a message could not be handled', { topic, reason });
@@ -298,6 +298,16 @@ class MqttHubLink implements HubLink {
     await clock.sleep(session.announcedAt - now, session.connection.ended);
     if (this.#stop.signal.aborted) return;
     await session.connection.publish(this.#topics.hub(), session.birth, { retain: true });
+  }
+
+  async frame(node: string, request: string, payload: Uint8Array): Promise<boolean> {
+    const session = this.#session;
+    if (!session?.connection.connected()) return false;
+    if (!(await session.window.take('message'))) return false;
+    const topic = this.#topics.node(node, 'stream', request);
+    const sent = await session.connection.publish(topic, payload, { retain: false });
+    session.window.release();
+    return sent;
   }
 
   #message(kind: keyof NodeMessenger, node: string, document: object): void {

@@ -60,6 +60,28 @@ export interface ReplyDocument extends NodeStamp {
   data: string;
 }
 
+/**
+ * First word of a node on a stream that a command asked for: its key, or why not. Binds the stream to that command; what
+ * follows is sealed.
+ */
+export interface OpeningDocument extends NodeStamp {
+  counter: Counter;
+  request: RandomId;
+  /** SHA-256 of the command's payload. */
+  command: Digest;
+  /** X25519, made for this stream alone; null when it is refused. */
+  key: PublicKeyHex | null;
+  refusal: null | {
+    code:
+      'BadRequest' | 'Forbidden' | 'NotFound' | 'TooManyStreams' | 'InternalError' | 'NotSupported';
+    /**
+     * A sentence: what, and which setting of the node speaks against it.
+     * @maxLength 1024
+     */
+    message: string;
+  };
+}
+
 /** A bundle's revision, wherever it may be kept. */
 export interface KnownRevision {
   namespace: Label;
