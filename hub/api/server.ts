@@ -7,6 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import type { Clock, Log } from '../../protocol/ports.js';
 import {
   RequestError,
@@ -18,6 +19,7 @@ import {
 } from '../ports.js';
 import type { Recovery } from '../recovery/recovery.js';
 import type { Store } from '../store/store.js';
+import type { NodeStreams } from '../streams/streams.js';
 import { dispatch } from './dispatch.js';
 import { buildRouter, type Router } from './router.js';
 import { bundleRoutes } from './routes/bundles.js';
@@ -28,6 +30,7 @@ import { leaseRoutes } from './routes/leases.js';
 import { namespaceRoutes } from './routes/namespaces.js';
 import { nodeRoutes } from './routes/nodes.js';
 import { objectRoutes } from './routes/objects.js';
+import { podStreamRoutes } from './routes/pod-streams.js';
 import { podRoutes } from './routes/pods.js';
 import { recoveryRoutes } from './routes/recovery.js';
 import { revisionRoutes } from './routes/revisions.js';
@@ -36,6 +39,7 @@ import { secretRoutes } from './routes/secrets.js';
 import { standingRoutes } from './routes/standing.js';
 import { tokenRoutes } from './routes/tokens.js';
 import { failure } from './status.js';
+import { dispatchUpgrade, Upgrade } from './upgrade.js';
 
 export interface ApiParts {
   /** Port 0: any free one. Host null: all addresses. */
@@ -49,6 +53,7 @@ export interface ApiParts {
   readonly enrolment: Enrolment;
   readonly recovery: Pick<Recovery, 'state' | 'finish'>;
   readonly roots: RootWriter;
+  readonly streams: NodeStreams;
   readonly clock: Clock;
   readonly log: Log;
   /** Of Flotilla, semver. */
@@ -76,6 +81,8 @@ const LIMITS = {
 const IDLE_MS = 120_000;
 const CONNECTIONS_MAX = 20_000;
 const CLOSING_MS = 3_000;
+/** Of exec, attach and port-forward; as kubelets' streamingConnectionIdleTimeout. */
+const STREAM_IDLE_MS = 4 * 3_600_000;
 
 function buildRoutes(parts: ApiParts): Router {
   return buildRouter([
@@ -86,6 +93,7 @@ function buildRoutes(parts: ApiParts): Router {
     ...namespaceRoutes(parts),
     ...leaseRoutes(parts.store),
     ...podRoutes(parts.store),
+    ...podStreamRoutes(parts),
     ...nodeRoutes(parts),
     ...bundleRoutes(parts),
     ...revisionRoutes(parts.store),
@@ -177,6 +185,23 @@ export async function startApi(parts: ApiParts): Promise<Api> {
     response.on('error', error => log.warn('an answer could not be sent', { error }));
     void dispatch({ router, clock, log }, { incoming, response, signal: exchange.signal });
   });
+  const upgraded = new Set<Duplex>();
+  server.on('upgrade', (incoming: IncomingMessage, socket: TLSSocket, head: Buffer) => {
+    const exchange = new AbortController();
+    open.add(exchange);
+    upgraded.add(socket);
+    socket.once('close', () => {
+      open.delete(exchange);
+      upgraded.delete(socket);
+      exchange.abort();
+    });
+    // A client that breaks off: whoever has the connection sees it close.
+    socket.on('error', () => undefined);
+    socket.setTimeout(STREAM_IDLE_MS, () => socket.destroy());
+    const upgrade = new Upgrade(incoming, socket, head);
+    const { signal } = exchange;
+    void dispatchUpgrade({ router, clock, log }, { incoming, upgrade, signal });
+  });
   let closing: Promise<void> | null = null;
   const port = await listen(server, parts.listen);
   server.on('error', error => log.error('the API server has an error', { error }));
@@ -192,6 +217,8 @@ export async function startApi(parts: ApiParts): Promise<Api> {
     server.closeIdleConnections();
     await clock.sleep(CLOSING_MS, closed.signal);
     server.closeAllConnections();
+    // Those are no connections of HTTP any more.
+    for (const socket of upgraded) socket.destroy();
     await done;
   };
   return { port, close: () => (closing ??= close()) };

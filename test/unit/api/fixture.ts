@@ -8,6 +8,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { request, type RequestOptions } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { NO_STREAMS } from '../../../hub/api/routes/pod-streams.js';
 import { startApi, type Api } from '../../../hub/api/server.js';
 import { secretWriter } from '../../../hub/secrets/secret-writer.js';
 import { HUB, trustedRoot } from '../../support/fleet.js';
@@ -22,6 +23,7 @@ import {
 import { recoveryState } from '../../../hub/recovery/recovery.js';
 import { openSqliteStore } from '../../../hub/store/sqlite.js';
 import type { Actor, Store } from '../../../hub/store/store.js';
+import type { NodeStreams } from '../../../hub/streams/streams.js';
 import type { Clock, Log } from '../../../protocol/ports.js';
 import { newAuthority, type KeyAndCertificate, type TestAuthority } from './certificates.js';
 import { bundle } from './objects.js';
@@ -232,7 +234,10 @@ function encode(body: unknown): { payload: Buffer | null; headers: Record<string
   return { payload, headers };
 }
 
-export async function startFixture(clock: Clock = CLOCK): Promise<Fixture> {
+export async function startFixture(
+  clock: Clock = CLOCK,
+  streams: NodeStreams = NO_STREAMS,
+): Promise<Fixture> {
   const folder = await mkdtemp(join(tmpdir(), 'flotilla-api-'));
   const authority = await newAuthority();
   const server = await authority.server();
@@ -253,6 +258,7 @@ export async function startFixture(clock: Clock = CLOCK): Promise<Fixture> {
       finish: () => recoveryState(store),
     },
     roots: rootWriter(),
+    streams,
     clock,
     log: recordingLog(log),
     version: '0.1.0',
