@@ -22,6 +22,7 @@ import { getMeta, setMeta } from './meta.js';
 import { keptContent, type KeptContent } from './kept-content.js';
 import * as outbox from './outbox.js';
 import { secretStore, type SecretStore } from './secrets.js';
+import { isShort, releaseReserve } from './reserve.js';
 import { timeMemory, type TimeMemory } from './time-memory.js';
 import * as trust from './trust.js';
 import { readTwin, tryToWriteTwin, type Twin } from './twin.js';
@@ -37,6 +38,7 @@ export const JOURNAL_FILE = 'journal.db';
 const TWIN_FILE = 'journal.floors.json';
 
 const UNSAVED_MAX = 1000;
+const FULL = 'the disk is full: free some space and start again; pods that run go on';
 
 export interface JournalOptions {
   readonly dataDir: string;
@@ -47,8 +49,25 @@ export interface JournalOptions {
   readonly machine?: Machine;
 }
 
-/** @throws JournalError `NewerSchema` or `Unusable` */
+/**
+ * On a full disk what was held back for this is given up, piece by piece.
+ *
+ * @throws JournalError `NewerSchema` or `Unusable`
+ */
 export function openJournal(options: JournalOptions): Journal {
+  for (;;) {
+    try {
+      return openOnce(options);
+    } catch (error) {
+      const { dataDir } = options;
+      const isUnusable = error instanceof JournalError && error.code === 'Unusable';
+      if (!isUnusable || !isShort(dataDir)) throw error;
+      if (!releaseReserve(dataDir)) throw unusable(dataDir, new Error(FULL, { cause: error }));
+    }
+  }
+}
+
+function openOnce(options: JournalOptions): Journal {
   const file = join(options.dataDir, JOURNAL_FILE);
   const opened = openDatabase(file, options.clock.now());
   try {
