@@ -6,12 +6,15 @@ import { bundleCommand } from './bundle.js';
 import type { Context } from './context.js';
 import { deleteCommand } from './delete.js';
 import { describeCommand } from './describe.js';
+import { attachCommand, execCommand } from './exec.js';
 import { CliError, EXIT } from '../../protocol/cli-error.js';
 import { getCommand } from './get.js';
 import { hubCommand } from './hub.js';
 import { keyRotateCommand } from './key-rotate.js';
 import { keyCommand } from './key.js';
+import { logsCommand } from './logs.js';
 import { nodeCommand } from './node.js';
+import { portForwardCommand } from './port-forward.js';
 import { rolloutCommand } from './rollout.js';
 import { rootCommand } from './root.js';
 import { secretCommand } from './secret.js';
@@ -37,6 +40,10 @@ function programOf(context: Context): Command {
     diffCommand(context),
     getCommand(context),
     describeCommand(context),
+    logsCommand(context),
+    execCommand(context),
+    attachCommand(context),
+    portForwardCommand(context),
     rolloutCommand(context),
     deleteCommand(context),
     keyCommand(context).addCommand(keyRotateCommand(context)),
