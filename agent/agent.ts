@@ -2,7 +2,7 @@
  * Builds a running agent from its parts, in order, and takes it down in the reverse order; what runs on the engine goes on.
  * Nothing is decided here.
  */
-import { randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { mkdirSync, realpathSync } from 'node:fs';
 import type { Clock, Log } from '../protocol/ports.js';
 import { RELEASED_AT, VERSION } from '../protocol/version.js';
@@ -152,7 +152,7 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
       assignment: () => journal.accepted()?.document ?? null,
       log,
     });
-    const more = { identity, dataDir, journal, held, policy, machine, closings };
+    const more = { identity, dataDir, journal, held, policy, machine, runtime, closings };
     const member = beMember({ ...options, ...more });
     held.member = member;
     closings.push(() => member.close());
@@ -192,6 +192,7 @@ interface MemberParts extends AgentOptions {
   readonly held: Held;
   readonly policy: AdmissionPolicy;
   readonly machine: Machine;
+  readonly runtime: DockerRuntime;
   readonly closings: Closing[];
 }
 
@@ -205,6 +206,7 @@ function beMember({
   held,
   policy,
   machine,
+  runtime,
   closings,
 }: MemberParts): Member {
   const kernel = watchKernelClock({ clock, onChange: () => held.session?.changed() });
@@ -232,6 +234,11 @@ function beMember({
     random: () => randomBytes(4).readUInt32BE() / 2 ** 32,
     randomId: () => randomBytes(16).toString('hex'),
     log,
+    remote: {
+      access: config.remoteAccess,
+      runtime: config.runtime === 'none' ? null : runtime,
+      keyPair: () => generateKeyPairSync('x25519'),
+    },
     onSession: session => (held.session = session),
   });
 }

@@ -17,6 +17,7 @@ import {
   type SettingName,
   type SettingValue,
 } from './settings.js';
+import type { StreamKind } from './streams/access.js';
 import { proxyVariables, type ProxyVariables } from './sources/proxy-choice.js';
 
 /** One directory on the web that is polled, as the kubelet's `staticPodURL`. */
@@ -72,6 +73,8 @@ export interface AgentConfig {
   readonly singleProcessOOMKill: boolean;
   /** Pods whose bundle the root withdrew run on, or end. */
   readonly revokedBundles: 'keep' | 'stop';
+  /** What the hub may be given of the pods; null: as much as the root in force makes harmless. */
+  readonly remoteAccess: readonly StreamKind[] | null;
   readonly dns: {
     readonly clusterDNS: readonly string[];
     readonly clusterDomain: string;
@@ -192,6 +195,7 @@ export function resolveConfig(input: ConfigInput): ResolvedConfig {
     podPidsLimit: settings.get('podPidsLimit', -1),
     singleProcessOOMKill: settings.get('singleProcessOOMKill', false),
     revokedBundles: settings.get('revokedBundles', 'keep'),
+    remoteAccess: settings.find('remoteAccess')?.value ?? null,
     dns: {
       clusterDNS: settings.get('clusterDNS', []),
       clusterDomain: settings.get('clusterDomain', 'cluster.local'),

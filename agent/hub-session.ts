@@ -10,6 +10,7 @@ import { startLink } from './link/link.js';
 import { presenceMaker } from './report/node.js';
 import { Commands } from './intake/commands.js';
 import { startReport, type Report, type ReportOptions } from './report/report.js';
+import { Streams, type RemoteOptions } from './streams/streams.js';
 import { TimeKeeper, type TimeKeeperOptions } from './time/time-keeper.js';
 
 /** Came on a topic that is not this node's, which nothing of it is read from (security.md S68). */
@@ -24,6 +25,8 @@ export interface HubSessionOptions
   readonly brokers: readonly string[];
   /** The connection to one broker; must refuse a peer that it does not trust. */
   readonly openSocket: (broker: URL) => Socket;
+  /** What the hub may be given of the pods; absent: nothing. */
+  readonly remote?: RemoteOptions;
   /** What becomes of the connection. */
   readonly onLink?: {
     readonly up: () => void;
@@ -52,6 +55,7 @@ export function startHubSession(options: HubSessionOptions): HubSession {
   const { identity, journal, clock, random, randomId, log } = options;
   const topics = topicsOf(identity.fleet);
   const own = (kind: 'ack' | 'presence' | 'time' | 'command') => topics.node(identity.node, kind);
+  const streamTopics = topics.node(identity.node, 'stream', '+');
   // Link, intake and report know each other: what is called before all are there waits for the
   // first look.
   let report: Report | null = null;
@@ -78,11 +82,19 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     onHub: (hub, isNew) => {
       report?.hub(hub, isNew);
       if (isNew) time.hubChanged();
+      if (isNew || !hub.online) streams.end('the hub is gone, or came back');
     },
   });
   intake = begun;
   report = startReport({ ...options, link: viaLink, intake: () => begun.state(), time });
-  const commands = new Commands({ ...options, link: viaLink, root: () => begun.state().root });
+  const root = () => begun.state().root;
+  const streams = new Streams({
+    ...options,
+    link: viaLink,
+    development: () => root().document.development,
+    remote: options.remote,
+  });
+  const commands = new Commands({ ...options, link: viaLink, root, streams });
   const makePresence = presenceMaker(identity, journal, randomId);
   const read = {
     ack: (payload: Buffer) => report.ack(payload),
@@ -97,6 +109,7 @@ export function startHubSession(options: HubSessionOptions): HubSession {
       return;
     }
     const { kind } = address;
+    if (kind === 'stream') return streams.receive(address.rest ?? '', payload);
     if (kind !== 'ack' && kind !== 'time' && kind !== 'command') {
       return begun.receive(address, topic, payload);
     }
@@ -108,11 +121,16 @@ export function startHubSession(options: HubSessionOptions): HubSession {
   link = startLink({
     brokers: options.brokers,
     clientId: identity.node,
-    topics: [...begun.topics(), ...(['ack', 'time', 'presence', 'command'] as const).map(own)],
+    topics: [
+      ...begun.topics(),
+      ...(['ack', 'time', 'presence', 'command'] as const).map(own),
+      streamTopics,
+    ],
     openSocket: options.openSocket,
     presence: () => {
       const presence = makePresence();
       commands.begin(presence.session);
+      streams.end('another session began');
       return presence;
     },
     onMessage: receive,
@@ -122,7 +140,10 @@ export function startHubSession(options: HubSessionOptions): HubSession {
       report.linkUp();
       time.linkUp();
     },
-    onDown: () => options.onLink?.down(),
+    onDown: () => {
+      streams.end('the link is down');
+      options.onLink?.down();
+    },
     onFailure: reason => options.onLink?.failed(reason),
     clock,
     random,
@@ -136,6 +157,7 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     changed: () => report.changed(),
     close: async () => {
       journal.onEvent = null;
+      streams.close();
       begun.close();
       report.close();
       time.close();

@@ -34,6 +34,20 @@ export function oneOf<T extends string>(...names: readonly T[]): SettingKind<T> 
   };
 }
 
+/** None of them is `[]`, or `none` where lists are divided by commas. */
+export function someOf<T extends string>(...names: readonly T[]): SettingKind<readonly T[]> {
+  return {
+    expects: `a list of ${names.join(', ')}, or none`,
+    read: value => {
+      const list: unknown =
+        typeof value === 'string' ? (value === 'none' ? [] : value.split(',')) : value;
+      if (!Array.isArray(list)) return null;
+      const known = names.filter(name => list.includes(name));
+      return list.every(item => names.some(name => name === item)) ? known : null;
+    },
+  };
+}
+
 /** `atLeast` in milliseconds; the result too. */
 export function duration(atLeast: {
   readonly ms: number;

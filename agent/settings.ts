@@ -12,9 +12,11 @@ import {
   LABELS,
   LOOPBACK_ADDRESS,
   oneOf,
+  someOf,
   TEXT,
   TEXTS,
 } from './setting-kinds.js';
+import { STREAM_KINDS } from './streams/access.js';
 
 const SECOND = { ms: 1_000, text: '1s' } as const;
 const NOTHING = { ms: 0, text: '0s' } as const;
@@ -31,6 +33,8 @@ export const SETTINGS = {
   apiListen: LOOPBACK_ADDRESS,
   /** What becomes of pods whose bundle the root withdrew. */
   revokedBundles: oneOf('keep', 'stop'),
+  /** What the hub may be given of the pods. */
+  remoteAccess: someOf(...STREAM_KINDS),
 
   staticPodPath: TEXT,
   fileCheckFrequency: duration({ ms: 100, text: '100ms' }),

@@ -1,4 +1,5 @@
 /** Builds a running hub from its parts, in order, and takes it down in the reverse order. Nothing is decided here. */
+import { generateKeyPairSync } from 'node:crypto';
 import { rawPublicKey } from '../protocol/keys.js';
 import type { Clock, Log } from '../protocol/ports.js';
 import { VERSION } from '../protocol/version.js';
@@ -10,6 +11,7 @@ import { startBroker, type Broker } from './broker/broker.js';
 import { startController } from './rollout/controller.js';
 import { createEnrolment, nodeStanding } from './enrolment/enrolment.js';
 import { startIngest } from './ingest/ingest.js';
+import { NodeCommands } from './link/commands.js';
 import { startHubLink } from './link/link.js';
 import { gatedBundles, gatedEnrolment } from './recovery/gate.js';
 import { recoveryState, startRecovery } from './recovery/recovery.js';
@@ -24,6 +26,8 @@ import { manifestsOf } from './rollout/revision-document.js';
 import { secretWriter } from './secrets/secret-writer.js';
 import type { Store } from './store/store.js';
 import { openSqliteStore } from './store/sqlite.js';
+import { HubStreams } from './streams/hub-streams.js';
+import type { NodeStreams } from './streams/streams.js';
 
 const SWEEP_MS = 3_600_000;
 
@@ -38,6 +42,7 @@ export interface RunningHub {
   readonly apiPort: number;
   /** Null with an external broker. */
   readonly mqttPort: number | null;
+  readonly streams: NodeStreams;
   close(): Promise<void>;
 }
 
@@ -61,7 +66,7 @@ export async function runHub(options: HubOptions): Promise<RunningHub> {
 async function assemble(
   options: HubOptions,
   closings: Closing[],
-): Promise<{ apiPort: number; mqttPort: number | null }> {
+): Promise<Omit<RunningHub, 'close'>> {
   const { clock, random, log } = options;
   const live = new LiveHub(loadHub(options.dataDir));
   const hub = live.view();
@@ -88,19 +93,34 @@ async function assemble(
     log,
     random,
     brokerIsFresh: broker !== null,
-    onMessage: message => ingest.receive(message),
+    onMessage: message => {
+      if (!streams.receive(message)) ingest.receive(message);
+    },
     onUp: () => ingest.linkUp(),
-    onDown: () => ingest.linkDown(),
+    onDown: () => {
+      streams.linkDown();
+      ingest.linkDown();
+    },
   });
   closings.push(() => link.close());
+  const { messenger } = link;
+  const commands = new NodeCommands({
+    ...{ fleet, messenger, clock },
+    epoch: () => root().document.epoch,
+  });
+  const streams = new HubStreams({
+    ...{ fleet, store, link, commands, clock, log },
+    keyPair: () => generateKeyPairSync('x25519'),
+    randomId: () => Buffer.from(random(16)).toString('hex'),
+  });
+  closings.push(() => streams.close());
   const roots = new Roots({
     ...{ store, live, controller, clock, log },
     onKeysChanged: () => link.renew(),
   });
   const recovery = startRecovery(
     {
-      ...{ store, root, clock, random, log },
-      messenger: link.messenger,
+      ...{ store, root, commands, clock, random, log },
       adoptRoot: async envelope => {
         await roots.publish({ kind: 'hub', name: 'recovery' }, envelope, { dryRun: false });
       },
@@ -112,7 +132,7 @@ async function assemble(
   const ingest = startIngest({
     store,
     root,
-    messenger: link.messenger,
+    messenger,
     clock,
     log,
     freshAssignment: (node, nonce) => controller.freshAssignment(node, nonce),
@@ -123,7 +143,14 @@ async function assemble(
     },
     republishRoot: version => again.root(version),
     manifestsOf: bundle => manifestsOf(store, bundle),
-    listener: recovery,
+    listener: {
+      presence: document => {
+        commands.presence(document);
+        recovery.presence(document);
+        streams.presence(document);
+      },
+      reply: document => recovery.reply(document),
+    },
   });
   closings.push(() => ingest.close());
   const { backup: setting } = hub.config;
@@ -139,6 +166,7 @@ async function assemble(
     tls: serverTls(hub),
     store,
     recovery,
+    streams,
     bundles: gatedBundles(
       bundleWriter({
         ...{ store, root, clock },
@@ -177,7 +205,7 @@ async function assemble(
     fleet,
     root: hub.root.document.version,
   });
-  return { apiPort: api.port, mqttPort: broker?.port ?? null };
+  return { apiPort: api.port, mqttPort: broker?.port ?? null, streams };
 }
 
 function serverTls(hub: LoadedHub) {

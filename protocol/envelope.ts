@@ -25,6 +25,7 @@ export const DOCUMENT_KINDS = [
   'pod',
   'event',
   'reply',
+  'opening',
   'join',
   'joined',
   'renew',

@@ -2,6 +2,7 @@
  * Acceptance of what hub and node say to each other beside assignments: signed by the hub's role, or by the identity key
  * of the node that the topic names. Pure.
  */
+import type { CommandDocument } from './documents/command.js';
 import type {
   JoinDocument,
   JoinedDocument,
@@ -11,13 +12,13 @@ import type {
 import type {
   AckDocument,
   AnswerDocument,
-  CommandDocument,
   HubDocument,
   MarkDocument,
   TimeDocument,
 } from './documents/hub.js';
 import type {
   EventDocument,
+  OpeningDocument,
   PodDocument,
   PresenceDocument,
   ReplyDocument,
@@ -56,6 +57,7 @@ export interface NodeDocuments {
   pod: PodDocument;
   event: EventDocument;
   reply: ReplyDocument;
+  opening: OpeningDocument;
   join: JoinDocument;
   renew: RenewDocument;
   rotate: RotateDocument;
@@ -84,6 +86,7 @@ const NODE_VALIDATORS: Record<keyof NodeDocuments, Validator> = {
   pod: validate.validatePodDocument,
   event: validate.validateEventDocument,
   reply: validate.validateReplyDocument,
+  opening: validate.validateOpeningDocument,
   join: validate.validateJoinDocument,
   renew: validate.validateRenewDocument,
   rotate: validate.validateRotateDocument,

@@ -34,6 +34,11 @@ export function runCommand(context: CliContext): Command {
     .option('--file-check-frequency <duration>', 'how often the directory is read anyway')
     .option('--node-labels <k=v,...>', 'labels of this node, for nodeSelector')
     .option('--runtime <engine|none>', 'none: a kubelet runs what lies in the directory')
+    .option(
+      '--remote-access <kind,...>',
+      'what the hub may be given of the pods: logs, exec, attach, portForward, or none (default: logs; all of it where the ' +
+        'hub holds the release key)',
+    )
     .option('--api-listen <address>', 'answer on a loopback address too, such as 127.0.0.1:10255')
     .option('--config <file>', 'AgentConfiguration or KubeletConfiguration, YAML')
     .action((options: RunOptions) => run(context, options));

@@ -1,10 +1,10 @@
 /**
- * Questions of the hub, answered from the journal: how far this node is, and what it keeps that the hub may have lost. A
- * question counts for the session that this node announced last and in the order of its numbers, so that none is
- * answered twice. Answers are signed pieces under the node's own topics; nothing is changed here.
+ * Commands of the hub. Each counts for the session that this node announced last and in the order of its numbers, so that
+ * none is obeyed twice. Questions are answered from the journal: how far this node is, and what it keeps that the hub may
+ * have lost, in signed pieces under the node's own topics; streams are opened elsewhere. Nothing is changed here.
  */
 import { canonicalJson } from '../../protocol/canonical.js';
-import type { CommandDocument } from '../../protocol/documents/hub.js';
+import type { CommandDocument, KeptAsk } from '../../protocol/documents/command.js';
 import type { KnownRevision, StandingDocument } from '../../protocol/documents/node.js';
 import { seal } from '../../protocol/envelope.js';
 import { refuse, type Refusal } from '../../protocol/refusal.js';
@@ -15,6 +15,7 @@ import { openHubDocument } from '../../protocol/verify-messages.js';
 import type { Journal } from '../journal/journal.js';
 import type { Link } from '../link/link.js';
 import { stampOf, type NodeIdentity } from '../report/node.js';
+import type { Streams } from '../streams/streams.js';
 import { bundleKey } from './decide.js';
 
 /** Answers that wait to be sent; a hub asks for a few at a time. */
@@ -27,6 +28,7 @@ export interface CommandsOptions {
   readonly journal: Pick<Journal, 'id' | 'boot' | 'nextCounter' | 'accepted' | 'kept'>;
   readonly link: Pick<Link, 'publish'>;
   readonly root: () => TrustedRoot;
+  readonly streams: Pick<Streams, 'open'>;
 }
 
 export class Commands {
@@ -40,13 +42,13 @@ export class Commands {
     this.#options = options;
   }
 
-  /** A new CONNECT: questions of the former session are void. */
+  /** A new CONNECT: commands of the former session are void. */
   begin(session: string): void {
     this.#session = session;
     this.#n = 0;
   }
 
-  /** Null when it is answered, else why not. Never throws for what it holds. */
+  /** Null when it is obeyed, else why not. Never throws for what it holds. */
   receive(payload: Buffer): Refusal | null {
     const { identity } = this.#options;
     const root = this.#options.root();
@@ -57,26 +59,36 @@ export class Commands {
       return refuse('Rollback', 'command: of a former epoch').refusal;
     }
     if (command.session !== this.#session || command.n <= this.#n) {
-      return refuse('NotFresh', 'command: of another session, or answered already').refusal;
+      return refuse('NotFresh', 'command: of another session, or obeyed already').refusal;
     }
     this.#n = command.n;
+    const { ask, request } = command;
+    if (ask.kind !== 'kept') {
+      this.#options.streams.open({ ...command, ask }, opened.value.digest);
+      return null;
+    }
     // The hub asks again for what does not come.
     if (this.#waiting >= WAITING_MAX) return null;
     this.#waiting++;
-    this.#last = this.#last.then(() => this.#answer(command)).finally(() => this.#waiting--);
+    this.#last = this.#last
+      .then(() => this.#answer({ session: command.session, request, ask }))
+      .finally(() => this.#waiting--);
     return null;
   }
 
   /** One answer after the other, one piece after the other: at most one is in memory. */
-  async #answer(command: CommandDocument): Promise<void> {
+  async #answer(
+    question: Pick<CommandDocument, 'session' | 'request'> & { readonly ask: KeptAsk },
+  ): Promise<void> {
+    const { session, request, ask } = question;
     const { identity, journal, link } = this.#options;
-    const topic = topicsOf(identity.fleet).node(identity.node, 'reply', command.request);
-    for (const piece of piecesOf(this.#bytesFor(command))) {
-      if (command.session !== this.#session) return;
+    const topic = topicsOf(identity.fleet).node(identity.node, 'reply', request);
+    for (const piece of piecesOf(this.#bytesFor(ask))) {
+      if (session !== this.#session) return;
       const document = {
         ...stampOf(identity, journal),
         counter: journal.nextCounter(),
-        request: command.request,
+        request,
         ...piece,
       };
       const sent = await link.publish(topic, seal('reply', document, [identity.signer]), {
@@ -86,7 +98,7 @@ export class Commands {
     }
   }
 
-  #bytesFor({ want, digest, rootVersion }: CommandDocument): Buffer | null {
+  #bytesFor({ want, digest, rootVersion }: KeptAsk): Buffer | null {
     const kept = this.#options.journal.kept();
     switch (want) {
       case 'standing':

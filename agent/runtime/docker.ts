@@ -6,6 +6,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ContainerCreateOptions, ContainerInspectInfo } from 'dockerode';
 import { sha256Hex } from '../../protocol/canonical.js';
+import type { AttachOptions, Attachment, ContainerAttach, ExecAttachOptions } from './attach.js';
+import { openAttach, openExec } from './docker-attach.js';
 import { DockerConnection, type DockerOptions } from './docker-connection.js';
 import {
   isGone,
@@ -61,7 +63,7 @@ async function withMountSources<T>(create: () => Promise<T>, mounts: number): Pr
   }
 }
 
-export class DockerRuntime implements ContainerRuntime, ContainerExec, ImageStore {
+export class DockerRuntime implements ContainerRuntime, ContainerExec, ContainerAttach, ImageStore {
   readonly #engine: DockerConnection;
   readonly #sandboxes: DockerSandboxes;
 
@@ -216,6 +218,20 @@ export class DockerRuntime implements ContainerRuntime, ContainerExec, ImageStor
     } = this.#engine;
     const tools = { docker: slow, clock, processes: hostProcesses };
     return execInContainer(tools, id, { command, options });
+  }
+
+  async openExec(id: EngineId, options: ExecAttachOptions): Promise<Attachment> {
+    return openExec(await this.#attachTools(id), id, options);
+  }
+
+  async openAttach(id: EngineId, options: AttachOptions): Promise<Attachment> {
+    return openAttach(await this.#attachTools(id), id, options);
+  }
+
+  async #attachTools(id: EngineId) {
+    const { slow, options } = this.#engine;
+    if (await this.#engine.mustOwn(id)) return { docker: slow, clock: options.clock };
+    throw new RuntimeError('NotFound', `no such container: ${id}`);
   }
 
   async stats(id: EngineId): Promise<ContainerStats | null> {

@@ -18,6 +18,7 @@ import {
   type SecretWriter,
 } from '../ports.js';
 import type { Recovery } from '../recovery/recovery.js';
+import type { NodeStreams } from '../streams/streams.js';
 import type { Store } from '../store/store.js';
 import type { NodeStreams } from '../streams/streams.js';
 import { dispatch } from './dispatch.js';
@@ -52,6 +53,8 @@ export interface ApiParts {
   readonly secrets: SecretWriter;
   readonly enrolment: Enrolment;
   readonly recovery: Pick<Recovery, 'state' | 'finish'>;
+  /** Absent: logs, exec, attach and port-forward are not served. */
+  readonly streams?: NodeStreams;
   readonly roots: RootWriter;
   readonly streams: NodeStreams;
   readonly clock: Clock;

@@ -11,6 +11,7 @@ import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import { topicsOf, type Topics } from '../../protocol/topics.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
+import { fractionOf, hubBackOffMs } from './back-off.js';
 import { BrokerConnection, type BrokerTls } from './broker-connection.js';
 import type { NodeMessage, NodeMessenger } from './messages.js';
 import { planPublications } from './publisher-decide.js';
@@ -21,8 +22,6 @@ import type { Store } from '../store/store.js';
 /** Equals the common name of the hub's certificate. */
 const CLIENT_ID = 'flotilla-hub';
 const NODE_KINDS = ['presence', 'request', 'status', 'pod', 'event', 'reply'] as const;
-const BACK_OFF_MIN_MS = 1_000;
-const BACK_OFF_MAX_MS = 30_000;
 /** A connection that held this long starts the back-off anew. */
 const SETTLED_MS = 30_000;
 const MARK_WAIT_MS = 5_000;
@@ -59,6 +58,8 @@ export interface HubLink {
   /** True from the PUBACK of the birth to the end of the connection. */
   connected(): boolean;
   readonly messenger: NodeMessenger;
+  /** One frame of a stream; they go out in the order of the calls. True at the PUBACK, false when the connection ended. */
+  frame(node: string, request: string, payload: Uint8Array): Promise<boolean>;
   /** Connects anew: what is announced with a connection is signed by a key, or for an epoch, that is not in force any more. */
   renew(): void;
   /** Writes the last mark, says offline and disconnects; takes two seconds at most. Twice is safe. */
@@ -68,12 +69,6 @@ export interface HubLink {
 /** Begins to connect at once. Throws for a URL that is none. */
 export function startHubLink(options: HubLinkOptions): HubLink {
   return new MqttHubLink(options);
-}
-
-/** Delay before the next attempt; `random`: 0 ≤ x < 1. */
-export function hubBackOffMs(attempt: number, random: number): number {
-  const most = Math.min(BACK_OFF_MAX_MS, 2 * BACK_OFF_MIN_MS * 2 ** Math.min(attempt, 16));
-  return Math.round(BACK_OFF_MIN_MS + (most - BACK_OFF_MIN_MS) * random);
 }
 
 /** What belongs to one CONNECT. */
@@ -171,7 +166,7 @@ class MqttHubLink implements HubLink {
         continue;
       }
       if (upMs >= SETTLED_MS) attempt = 0;
-      const delayMs = hubBackOffMs(attempt++, fraction(random(4)));
+      const delayMs = hubBackOffMs(attempt++, fractionOf(random(4)));
       log.warn('no connection to the broker', { broker: url, reason, retryInMs: delayMs });
       await clock.sleep(delayMs, this.#stop.signal);
       if (this.#stop.signal.aborted) return;
@@ -311,7 +306,7 @@ class MqttHubLink implements HubLink {
     const kind = NODE_KINDS.find(known => known === address?.kind);
     if (!kind || !address || !('node' in address)) return;
     try {
-      this.#options.onMessage({ kind, node: address.node, payload, retained });
+      this.#options.onMessage({ kind, node: address.node, rest: address.rest, payload, retained });
     } catch (error) {
       const reason = messageOf(error);
       this.#options.log.error('a message could not be handled', { topic, reason });
@@ -327,6 +322,16 @@ class MqttHubLink implements HubLink {
     await clock.sleep(session.announcedAt - now, session.connection.ended);
     if (this.#stop.signal.aborted) return;
     await session.connection.publish(this.#topics.hub(), session.birth, { retain: true });
+  }
+
+  async frame(node: string, request: string, payload: Uint8Array): Promise<boolean> {
+    const session = this.#session;
+    if (!session?.connection.connected()) return false;
+    if (!(await session.window.take('message'))) return false;
+    const topic = this.#topics.node(node, 'stream', request);
+    const sent = await session.connection.publish(topic, payload, { retain: false });
+    session.window.release();
+    return sent;
   }
 
   #message(kind: keyof NodeMessenger, node: string, document: object): void {
@@ -348,10 +353,6 @@ class MqttHubLink implements HubLink {
     }
     this.#messages--;
   }
-}
-
-function fraction(bytes: Uint8Array): number {
-  return Buffer.from(bytes).readUInt32BE() / 2 ** 32;
 }
 
 function messageOf(error: unknown): string {

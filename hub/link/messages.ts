@@ -1,10 +1,6 @@
 /** What passes between the hub's link and the loops behind it: types only. */
-import type {
-  AckDocument,
-  AnswerDocument,
-  CommandDocument,
-  TimeDocument,
-} from '../../protocol/documents/hub.js';
+import type { CommandDocument } from '../../protocol/documents/command.js';
+import type { AckDocument, AnswerDocument, TimeDocument } from '../../protocol/documents/hub.js';
 import type { NodeTopicKind } from '../../protocol/topics.js';
 
 /** A message of a node as it came from the broker; nothing of it is checked yet. */
@@ -15,6 +11,8 @@ export interface NodeMessage {
   >;
   /** As the topic names it. */
   readonly node: string;
+  /** The last level of the topic: of a reply, the request. */
+  readonly rest?: string | undefined;
   readonly payload: Uint8Array;
   /** The broker kept it: said at some time, perhaps while nobody listened. False: said just now. */
   readonly retained: boolean;

@@ -3,18 +3,18 @@
  * its present session. An answer that bears that name was said after the question, so nobody can have kept it from
  * before. Decides nothing about what an answer means.
  */
-import type { CommandDocument } from '../../protocol/documents/hub.js';
+import type { KeptAsk } from '../../protocol/documents/command.js';
 import type { PresenceDocument, ReplyDocument } from '../../protocol/documents/node.js';
 import type { Clock } from '../../protocol/ports.js';
 import { PieceGatherer } from '../../protocol/reply.js';
-import type { NodeMessenger } from '../link/messages.js';
+import type { NodeCommands } from '../link/commands.js';
 
 /** The pieces of an answer follow each other; the clock runs from the last one. */
 const PATIENCE_MS = 5_000;
 const PATIENCE_MAX_MS = 60_000;
 
 export interface Question {
-  readonly want: CommandDocument['want'];
+  readonly want: KeptAsk['want'];
   readonly digest?: string;
   readonly rootVersion?: number;
   /** Of the answer. */
@@ -22,10 +22,9 @@ export interface Question {
 }
 
 export interface QuestionsParts {
-  readonly fleet: string;
   readonly node: string;
-  readonly epoch: () => number;
-  readonly messenger: Pick<NodeMessenger, 'command'>;
+  /** Heard of the same presence before. */
+  readonly commands: Pick<NodeCommands, 'send'>;
   readonly clock: Clock;
   readonly randomId: () => string;
   /** Aborted when nothing is to be asked any more. */
@@ -44,7 +43,6 @@ interface Open {
 export class Questions {
   readonly #parts: QuestionsParts;
   #session: string | null = null;
-  #n = 0;
   #open: Open | null = null;
   #arrived: () => void = () => undefined;
 
@@ -56,7 +54,6 @@ export class Questions {
   presence({ session, online }: Pick<PresenceDocument, 'session' | 'online'>): void {
     if (online && session === this.#session) return;
     this.#session = online ? session : null;
-    this.#n = 0;
     this.#arrived();
     this.#open?.stir();
   }
@@ -118,7 +115,7 @@ export class Questions {
       bad: false,
     };
     this.#open = open;
-    this.#send(open.request, session, question);
+    this.#send(open.request, question);
     for (;;) {
       waiting = new AbortController();
       const current = waiting;
@@ -130,13 +127,8 @@ export class Questions {
     return answer;
   }
 
-  #send(request: string, session: string, question: Question): void {
-    const { fleet, node, epoch, messenger } = this.#parts;
-    messenger.command(node, {
-      ...{ fleet, node, epoch: epoch(), session, n: ++this.#n, request },
-      want: question.want,
-      digest: question.digest ?? null,
-      rootVersion: question.rootVersion ?? 0,
-    });
+  #send(request: string, { want, digest, rootVersion = 0 }: Question): void {
+    const { node, commands } = this.#parts;
+    commands.send(node, request, { kind: 'kept', want, digest: digest ?? null, rootVersion });
   }
 }

@@ -16,7 +16,7 @@ import type { TrustedRoot } from '../../protocol/verified.js';
 import { envelopeBytesMax } from '../../protocol/verified.js';
 import { ROOT_BYTES_MAX } from '../../protocol/limits.js';
 import type { NodeListener } from '../ingest/ingest.js';
-import type { NodeMessenger } from '../link/messages.js';
+import type { NodeCommands } from '../link/commands.js';
 import { retried } from '../store/retry.js';
 import type { Actor, Store } from '../store/store.js';
 import { ReturningContent } from './content.js';
@@ -32,7 +32,7 @@ export interface RecoveryParts {
   readonly root: () => TrustedRoot;
   /** Makes the next root the hub's own. Rejects where this hub cannot go on under it. */
   readonly adoptRoot: (envelope: Uint8Array) => Promise<void>;
-  readonly messenger: Pick<NodeMessenger, 'command'>;
+  readonly commands: Pick<NodeCommands, 'send'>;
   readonly clock: Clock;
   readonly random: (bytes: number) => Uint8Array;
   readonly log: Log;
@@ -123,13 +123,11 @@ class FleetRecovery implements Recovery {
   }
 
   #converse(node: string): void {
-    const { root, messenger, clock, random } = this.#parts;
+    const { commands, clock, random } = this.#parts;
     const stop = new AbortController();
     const signal = AbortSignal.any([stop.signal, this.#stop.signal]);
     const questions = new Questions({
-      ...{ node, messenger, clock, signal },
-      fleet: root().document.fleet,
-      epoch: () => root().document.epoch,
+      ...{ node, commands, clock, signal },
       randomId: () => Buffer.from(random(16)).toString('hex'),
     });
     this.#conversations.set(node, { questions, stop });

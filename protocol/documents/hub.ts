@@ -51,25 +51,6 @@ export interface TimeDocument {
   time: Timestamp;
 }
 
-/**
- * A question to one node, answered under `reply/<request>`. `session` is that of the node's last presence and `n` grows in
- * it, so that none can be replayed; `request` is random, so that the answer is proof of being said now.
- */
-export interface CommandDocument {
-  fleet: FleetId;
-  node: Label;
-  epoch: Counter;
-  session: RandomId;
-  n: Counter;
-  request: RandomId;
-  /** `standing`: how far the node is; the others: bytes that it keeps, for a hub that lost them. */
-  want: 'standing' | 'bundle' | 'blob' | 'root';
-  /** Of the bundle document or the blob; null for the others. */
-  digest: Digest | null;
-  /** 0 unless a root is wanted. */
-  rootVersion: Counter;
-}
-
 /** What of a node's reports lies safe in the hub's store. */
 export interface AckDocument {
   fleet: FleetId;

@@ -3,7 +3,15 @@
  *
  * The JSDoc tags are rules: the build turns each exported `…Document` into a validator that refuses unknown fields.
  */
-import type { Counter, Digest, FleetId, Label, RandomId, Timestamp } from './values.js';
+import type {
+  Counter,
+  Digest,
+  FleetId,
+  Label,
+  PublicKeyHex,
+  RandomId,
+  Timestamp,
+} from './values.js';
 
 /** (journal, boot, counter) order all that a node says: a new journal supersedes, a former one is ignored. */
 export interface NodeStamp {
@@ -49,6 +57,28 @@ export interface ReplyDocument extends NodeStamp {
    * @maxLength 73728
    */
   data: string;
+}
+
+/**
+ * First word of a node on a stream that a command asked for: its key, or why not. Binds the stream to that command; what
+ * follows is sealed.
+ */
+export interface OpeningDocument extends NodeStamp {
+  counter: Counter;
+  request: RandomId;
+  /** SHA-256 of the command's payload. */
+  command: Digest;
+  /** X25519, made for this stream alone; null when it is refused. */
+  key: PublicKeyHex | null;
+  refusal: null | {
+    code:
+      'BadRequest' | 'Forbidden' | 'NotFound' | 'TooManyStreams' | 'InternalError' | 'NotSupported';
+    /**
+     * A sentence: what, and which setting of the node speaks against it.
+     * @maxLength 1024
+     */
+    message: string;
+  };
 }
 
 /** A bundle's revision, wherever it may be kept. */

@@ -2,10 +2,11 @@
 import type { ErrorObject } from '../schema-error.js';
 import type { AssignmentDocument } from '../documents/assignment.js';
 import type { BundleDocument } from '../documents/bundle.js';
+import type { CommandDocument } from '../documents/command.js';
 import type { JoinDocument, RenewDocument, RotateDocument, JoinedDocument } from '../documents/enrolment.js';
 import type { Envelope } from '../documents/envelope.js';
-import type { HubDocument, MarkDocument, AnswerDocument, TimeDocument, CommandDocument, AckDocument } from '../documents/hub.js';
-import type { PresenceDocument, RequestDocument, ReplyDocument, StandingDocument, StatusDocument, PodDocument, EventDocument } from '../documents/node.js';
+import type { HubDocument, MarkDocument, AnswerDocument, TimeDocument, AckDocument } from '../documents/hub.js';
+import type { PresenceDocument, RequestDocument, ReplyDocument, OpeningDocument, StandingDocument, StatusDocument, PodDocument, EventDocument } from '../documents/node.js';
 import type { RootDocument } from '../documents/root.js';
 import type { SecretDocument } from '../documents/secret.js';
 
@@ -27,6 +28,8 @@ export const validateAssignmentDocument: DocumentValidator<AssignmentDocument>;
 /** Reports the first error. */
 export const validateBundleDocument: DocumentValidator<BundleDocument>;
 /** Reports the first error. */
+export const validateCommandDocument: DocumentValidator<CommandDocument>;
+/** Reports the first error. */
 export const validateJoinDocument: DocumentValidator<JoinDocument>;
 /** Reports the first error. */
 export const validateRenewDocument: DocumentValidator<RenewDocument>;
@@ -45,8 +48,6 @@ export const validateAnswerDocument: DocumentValidator<AnswerDocument>;
 /** Reports the first error. */
 export const validateTimeDocument: DocumentValidator<TimeDocument>;
 /** Reports the first error. */
-export const validateCommandDocument: DocumentValidator<CommandDocument>;
-/** Reports the first error. */
 export const validateAckDocument: DocumentValidator<AckDocument>;
 /** Reports the first error. */
 export const validatePresenceDocument: DocumentValidator<PresenceDocument>;
@@ -54,6 +55,8 @@ export const validatePresenceDocument: DocumentValidator<PresenceDocument>;
 export const validateRequestDocument: DocumentValidator<RequestDocument>;
 /** Reports the first error. */
 export const validateReplyDocument: DocumentValidator<ReplyDocument>;
+/** Reports the first error. */
+export const validateOpeningDocument: DocumentValidator<OpeningDocument>;
 /** Reports the first error. */
 export const validateStandingDocument: DocumentValidator<StandingDocument>;
 /** Reports the first error. */

@@ -3,11 +3,20 @@
  * once for a new document or rule (`node dist/test/support/make-wire-vectors.js`); what lies there already is never
  * rewritten, so that every later version is held to the bytes that earlier ones sent.
  */
+import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { canonicalJson } from '../../protocol/canonical.js';
 import { seal, sealBytes, type DocumentKind } from '../../protocol/envelope.js';
-import type { Signer } from '../../protocol/keys.js';
+import { rawPublicKey, type Signer } from '../../protocol/keys.js';
+import {
+  beginPayload,
+  CHANNEL,
+  creditPayload,
+  resizePayload,
+  WINDOW_BYTES,
+} from '../../protocol/stream-frames.js';
+import { FrameSealer, streamKeys } from '../../protocol/stream-seal.js';
 import {
   assigned,
   assignmentDocument,
@@ -81,9 +90,7 @@ const documents: Record<DocumentKind, [object, Signer]> = {
       session: id('9'),
       n: 1,
       request: id('b'),
-      want: 'bundle',
-      digest: digest('b'),
-      rootVersion: 0,
+      ask: { kind: 'kept', want: 'bundle', digest: digest('b'), rootVersion: 0 },
     },
     HUB,
   ],
@@ -211,6 +218,17 @@ const documents: Record<DocumentKind, [object, Signer]> = {
     { ...stamp, counter: 9, request: id('b'), n: 0, last: true, found: true, data: 'AAAA' },
     NODE,
   ],
+  opening: [
+    {
+      ...stamp,
+      counter: 10,
+      request: id('b'),
+      command: digest('c'),
+      key: digest('d'),
+      refusal: null,
+    },
+    NODE,
+  ],
   join: [
     {
       fleet: FLEET,
@@ -224,6 +242,31 @@ const documents: Record<DocumentKind, [object, Signer]> = {
     },
     NODE,
   ],
+};
+
+const target = { key: digest('3'), user: 'alice', namespace: 'default', pod: 'web' };
+const terminal = { container: 'main', stdin: true, stdout: true, stderr: false, tty: true };
+
+/** The asks of a stream, each by its name. */
+const asks: Record<string, object> = {
+  logs: {
+    ...{ kind: 'logs', ...target, uid: null, container: null, follow: true, previous: false },
+    ...{ timestamps: true, tailLines: 10, sinceSeconds: null, sinceTime: null, limitBytes: null },
+  },
+  exec: { kind: 'exec', ...target, ...terminal },
+  attach: { kind: 'attach', ...target, ...terminal },
+  'port-forward': { kind: 'portForward', ...target, port: 8080 },
+};
+
+/** What does not fit, each a sentence. */
+const badAsks: Record<string, [string, object]> = {
+  'exec-argv': ['an exec that says its program in the open', { ...asks['exec'], command: ['sh'] }],
+  'exec-no-key': ['an exec without a key', { ...asks['exec'], key: '' }],
+  'exec-no-user': ['an exec by nobody', { ...asks['exec'], user: '' }],
+  'port-zero': ['a port that is none', { ...asks['port-forward'], port: 0 }],
+  'port-large': ['a port above 65535', { ...asks['port-forward'], port: 65_536 }],
+  'unknown-kind': ['a command of a kind that nobody knows', { kind: 'reboot', ...target }],
+  'pod-path': ['a pod whose name is a path', { ...asks['logs'], pod: '../web' }],
 };
 
 function vectors(): Record<string, WireVector> {
@@ -268,8 +311,62 @@ function vectors(): Record<string, WireVector> {
       expect: kind === 'bundle' ? 'MixMatch' : kind === 'root' ? 'BadRoot' : 'WrongFleet',
     });
   }
+  const [command] = documents.command;
+  for (const [name, ask] of Object.entries(asks)) {
+    const bytes = seal('command', { ...command, ask }, [HUB]);
+    add(`valid/command-${name}`, {
+      what: `a good ${name}`,
+      kind: 'command',
+      bytes,
+      expect: 'accepted',
+    });
+  }
+  for (const [name, [what, ask]] of Object.entries(badAsks)) {
+    const bytes = seal('command', { ...command, ask }, [HUB]);
+    add(`invalid/command-${name}`, { what, kind: 'command', bytes, expect: 'Malformed' });
+  }
   return result;
 }
+
+/** Keys and frames of one stream (`test/unit/streams/seal.test.ts`). */
+function streamVectors(): object {
+  const seed = (digit: string) => `${digit.repeat(62)}40`;
+  const [hubPrivate, nodePrivate] = [seed('5'), seed('6')];
+  const [hubKey, nodeKey] = [hubPrivate, nodePrivate].map(x25519);
+  if (!hubKey || !nodeKey) throw new Error('no keys');
+  const context = {
+    ...{ fleet: FLEET, node: NODE_NAME, request: id('b'), command: digest('c') },
+    ...{ hubKey: rawPublicKey(hubKey), nodeKey: rawPublicKey(nodeKey) },
+  };
+  const keys = streamKeys('hub', hubKey, context);
+  if (!keys) throw new Error('no keys');
+  const sealer = new FrameSealer(keys.toNode);
+  const words: [number, Buffer][] = [
+    [CHANNEL.begin, beginPayload({ window: WINDOW_BYTES, command: ['sh', '-c', 'echo hi'] })],
+    [CHANNEL.stdin, Buffer.from('hello')],
+    [CHANNEL.resize, resizePayload({ width: 80, height: 24 })],
+    [CHANNEL.credit, creditPayload(4096)],
+    [CHANNEL.close, Buffer.of(CHANNEL.stdin)],
+    [CHANNEL.close, Buffer.alloc(0)],
+  ];
+  return {
+    ...{ context, hubPrivate, nodePrivate },
+    ...{ toNode: keys.toNode.toString('hex'), toHub: keys.toHub.toString('hex') },
+    frames: words.map(([channel, payload]) => ({
+      ...{ channel, payload: payload.toString('hex') },
+      frame: sealer.seal(channel, payload).toString('hex'),
+    })),
+  };
+}
+
+function x25519(hex: string): KeyObject {
+  const prefix = Buffer.from('302e020100300506032b656e04220420', 'hex');
+  const key = Buffer.concat([prefix, Buffer.from(hex, 'hex')]);
+  return createPrivateKey({ key, format: 'der', type: 'pkcs8' });
+}
+
+const streams = join(import.meta.dirname, '../../../test/vectors/streams.json');
+if (!existsSync(streams)) writeFileSync(streams, `${JSON.stringify(streamVectors(), null, 2)}\n`);
 
 const folder = join(import.meta.dirname, '../../../test/vectors/wire');
 for (const [name, vector] of Object.entries(vectors())) {

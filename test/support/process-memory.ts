@@ -56,3 +56,9 @@ export function readMemory(pid: number, look: (piece: Buffer) => void): number {
   }
   return bytes;
 }
+
+/** What of it lies in memory now, shared pages included. */
+export function residentBytes(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) * 1024;
+}

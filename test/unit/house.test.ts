@@ -134,7 +134,7 @@ describe('imports point down', () => {
 
   test('the container runtime is used through its port, but for the entry that builds it', () => {
     const port = new Set(
-      ['runtime', 'container-ending', 'exec', 'images', 'log-paths'].map(
+      ['runtime', 'attach', 'container-ending', 'exec', 'images', 'log-paths'].map(
         face => `agent/runtime/${face}.js`,
       ),
     );

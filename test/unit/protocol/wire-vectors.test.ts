@@ -63,6 +63,7 @@ function open(kind: DocumentKind, bytes: Uint8Array): Result<unknown> {
     case 'pod':
     case 'event':
     case 'reply':
+    case 'opening':
     case 'join':
     case 'renew':
     case 'rotate':

@@ -1,0 +1,47 @@
+/** A hub as `flotilla hub run` builds it, in the test's own process: for what has no other door yet. */
+import { randomBytes } from 'node:crypto';
+import { runHub, type RunningHub } from '../../hub/main.js';
+import { realClock } from '../../hub/clock.js';
+import type { NodeStreams } from '../../hub/streams/streams.js';
+import { freePort } from './ports.js';
+import { Playground } from './programs.js';
+
+export class InProcessHub {
+  readonly play = new Playground();
+  readonly log: string[] = [];
+  #running: RunningHub | null = null;
+
+  get streams(): NodeStreams {
+    if (!this.#running) throw new Error('the hub does not run');
+    return this.#running.streams;
+  }
+
+  /** `init`: more options of `flotilla hub init`. */
+  async begin(...init: string[]): Promise<void> {
+    const [api, mqtt] = [await freePort(), await freePort()];
+    const listen = ['--listen', `127.0.0.1:${api}`, '--mqtt-listen', `127.0.0.1:${mqtt}`];
+    await this.play.ok('hub', 'init', '--data-dir', this.play.path('hub'), ...listen, ...init);
+    await this.start();
+  }
+
+  async start(): Promise<void> {
+    const say = (message: string, fields: object = {}) =>
+      void this.log.push(`${message} ${JSON.stringify(fields)}`);
+    this.#running = await runHub({
+      dataDir: this.play.path('hub'),
+      clock: realClock(),
+      random: size => randomBytes(size),
+      log: { info: say, warn: say, error: say },
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.#running?.close();
+    this.#running = null;
+  }
+
+  async close(): Promise<void> {
+    await this.stop();
+    await this.play.close();
+  }
+}
