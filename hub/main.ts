@@ -5,7 +5,6 @@ import type { Clock, Log } from '../protocol/ports.js';
 import { VERSION } from '../protocol/version.js';
 import { bundleWriter } from './rollout/apply.js';
 import { startScheduledBackups } from './backup/scheduled.js';
-import { NO_STREAMS } from './api/routes/pod-streams.js';
 import { startApi } from './api/server.js';
 import { startBroker, type Broker } from './broker/broker.js';
 import { startController } from './rollout/controller.js';
@@ -191,7 +190,6 @@ async function assemble(
       store,
     ),
     roots,
-    streams: NO_STREAMS,
     clock,
     log,
     version: VERSION,

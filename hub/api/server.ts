@@ -20,7 +20,6 @@ import {
 import type { Recovery } from '../recovery/recovery.js';
 import type { NodeStreams } from '../streams/streams.js';
 import type { Store } from '../store/store.js';
-import type { NodeStreams } from '../streams/streams.js';
 import { dispatch } from './dispatch.js';
 import { buildRouter, type Router } from './router.js';
 import { bundleRoutes } from './routes/bundles.js';
@@ -53,10 +52,8 @@ export interface ApiParts {
   readonly secrets: SecretWriter;
   readonly enrolment: Enrolment;
   readonly recovery: Pick<Recovery, 'state' | 'finish'>;
-  /** Absent: logs, exec, attach and port-forward are not served. */
-  readonly streams?: NodeStreams;
-  readonly roots: RootWriter;
   readonly streams: NodeStreams;
+  readonly roots: RootWriter;
   readonly clock: Clock;
   readonly log: Log;
   /** Of Flotilla, semver. */

@@ -5,7 +5,7 @@
 import type { Clock, Log } from '../../../protocol/ports.js';
 import { RequestError } from '../../ports.js';
 import type { Store, UseVerb } from '../../store/store.js';
-import { StreamRefused, type NodeStreams } from '../../streams/streams.js';
+import type { NodeStreams } from '../../streams/streams.js';
 import { param, type Answer, type ApiRequest, type Method, type Route } from '../request.js';
 import { groupPath, PODS } from '../resources.js';
 import { ByteQueue } from '../streams/byte-queue.js';
@@ -147,12 +147,6 @@ function portForward(parts: PodStreamParts) {
     return serveWebSocketForwards(forwards, { upgrade, ports, clock });
   };
 }
-
-/** What a hub without a link answers; `main` hands in the real one. */
-export const NO_STREAMS: NodeStreams = {
-  open: node =>
-    Promise.reject(new StreamRefused('NodeOffline', `node ${node} cannot be reached from here`)),
-};
 
 export function podStreamRoutes(parts: PodStreamParts): readonly Route[] {
   const common = { access: 'admin', subject: SUBJECT } as const;

@@ -8,7 +8,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { request, type RequestOptions } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { NO_STREAMS } from '../../../hub/api/routes/pod-streams.js';
 import { startApi, type Api } from '../../../hub/api/server.js';
 import { secretWriter } from '../../../hub/secrets/secret-writer.js';
 import { HUB, trustedRoot } from '../../support/fleet.js';
@@ -23,7 +22,7 @@ import {
 import { recoveryState } from '../../../hub/recovery/recovery.js';
 import { openSqliteStore } from '../../../hub/store/sqlite.js';
 import type { Actor, Store } from '../../../hub/store/store.js';
-import type { NodeStreams } from '../../../hub/streams/streams.js';
+import { StreamRefused, type NodeStreams } from '../../../hub/streams/streams.js';
 import type { Clock, Log } from '../../../protocol/ports.js';
 import { newAuthority, type KeyAndCertificate, type TestAuthority } from './certificates.js';
 import { bundle } from './objects.js';
@@ -233,6 +232,11 @@ function encode(body: unknown): { payload: Buffer | null; headers: Record<string
   };
   return { payload, headers };
 }
+
+/** No node is connected. */
+const NO_STREAMS: NodeStreams = {
+  open: node => Promise.reject(new StreamRefused('NodeOffline', `node ${node} is away`)),
+};
 
 export async function startFixture(
   clock: Clock = CLOCK,
