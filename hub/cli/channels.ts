@@ -5,6 +5,10 @@
 import type { Readable, Writable } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { CliError } from '../../protocol/cli-error.js';
+import type { ApiObject } from './client.js';
+import type { Connected } from './context.js';
+import { PODS } from './pod-choice.js';
+import { pathOf } from './resources.js';
 
 const STDIN = 0;
 const STDOUT = 1;
@@ -25,6 +29,30 @@ export interface Ends {
   readonly stdin: Readable | null;
   readonly stdout: Writable;
   readonly stderr: Writable;
+}
+
+export interface CommandAsk {
+  readonly verb: 'exec' | 'attach';
+  readonly words: readonly string[];
+  readonly container: string | undefined;
+  readonly stdin: boolean;
+  /** Then there is no stderr. */
+  readonly tty: boolean;
+}
+
+/** Accepted by the node, and paused until `talk`. Throws `ApiError` for a refusal, `HubUnreachable`. */
+export function openCommand(
+  { client, namespace: usual }: Connected,
+  request: { pod: ApiObject; ask: CommandAsk; signal: AbortSignal },
+): Promise<WebSocket> {
+  const { pod, ask, signal } = request;
+  const query = new URLSearchParams({ stdout: 'true' });
+  if (ask.container !== undefined) query.set('container', ask.container);
+  if (ask.stdin) query.set('stdin', 'true');
+  query.set(ask.tty ? 'tty' : 'stderr', 'true');
+  for (const word of ask.words) query.append('command', word);
+  const { namespace = usual, name } = pod.metadata;
+  return client.webSocket({ path: `${pathOf(PODS, namespace, name)}/${ask.verb}`, signal }, query);
 }
 
 function send(socket: WebSocket, channel: number, bytes: Uint8Array): Promise<void> {
@@ -48,7 +76,7 @@ async function sendInput(socket: WebSocket, stdin: Readable): Promise<void> {
   await send(socket, CLOSE, Buffer.from([STDIN]));
 }
 
-/** How the command ended. Throws `CliError` when the connection broke before. */
+/** How the command ended. Throws what stdin failed with, and `CliError` when the connection broke before. */
 export async function talk(
   socket: WebSocket,
   { stdin, stdout, stderr }: Ends,
@@ -72,11 +100,17 @@ export async function talk(
     );
   });
   socket.resume();
-  const input = stdin ? sendInput(socket, stdin).catch(() => undefined) : Promise.resolve();
+  let failed: Error | null = null;
+  const input = (stdin ? sendInput(socket, stdin) : Promise.resolve()).catch((error: unknown) => {
+    // What waits for the rest would wait for ever. One that ended already needs no more.
+    if (socket.readyState === socket.OPEN) failed = error as Error;
+    socket.terminate();
+  });
   const code = await closed;
   // What was typed ahead has no reader any more, and would keep the program alive.
   stdin?.destroy();
   await input;
+  if (failed !== null) throw failed as Error;
   if (end) return end;
   throw new CliError('failed', `the connection to the hub broke off (${code})`);
 }

@@ -2,10 +2,9 @@
 import { Command } from 'commander';
 import type { WebSocket } from 'ws';
 import { CliError } from '../../protocol/cli-error.js';
-import { exitCodeOf, sendSize, talk } from './channels.js';
+import { exitCodeOf, openCommand, sendSize, talk } from './channels.js';
 import { connected, withConnection, type ConnectionOptions, type Context } from './context.js';
-import { containerOf, findPod, PODS, withPod, type PodOptions } from './pod-choice.js';
-import { pathOf } from './resources.js';
+import { containerOf, findPod, withPod, type PodOptions } from './pod-choice.js';
 
 interface ExecOptions extends ConnectionOptions, PodOptions {
   stdin?: boolean;
@@ -70,15 +69,9 @@ async function run(context: Context, options: ExecOptions, what: What): Promise<
     const pod = await findPod(hub, what.pod, options.node);
     const container = containerOf(pod, options.container, line => terminal.warn(line));
     const tty = wantsTerminal(context, options);
-    const query = new URLSearchParams({ stdout: 'true' });
-    if (container !== undefined) query.set('container', container);
-    if (options.stdin) query.set('stdin', 'true');
-    if (tty) query.set('tty', 'true');
-    else query.set('stderr', 'true');
-    for (const word of what.words) query.append('command', word);
-    const { namespace = hub.namespace, name } = pod.metadata;
-    const path = `${pathOf(PODS, namespace, name)}/${what.verb}`;
-    const socket = await hub.client.webSocket({ path, signal }, query);
+    const { verb, words } = what;
+    const ask = { verb, words, container, stdin: options.stdin === true, tty };
+    const socket = await openCommand(hub, { pod, ask, signal });
     const restore = tty ? takeTerminal(context, socket) : () => {};
     try {
       const { stdin, stdout, stderr } = terminal.streams;

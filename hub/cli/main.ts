@@ -4,6 +4,7 @@ import { realClock } from '../clock.js';
 import { applyCommand, diffCommand } from './apply.js';
 import { bundleCommand } from './bundle.js';
 import type { Context } from './context.js';
+import { cpCommand } from './cp.js';
 import { deleteCommand } from './delete.js';
 import { describeCommand } from './describe.js';
 import { attachCommand, execCommand } from './exec.js';
@@ -44,6 +45,7 @@ function programOf(context: Context): Command {
     execCommand(context),
     attachCommand(context),
     portForwardCommand(context),
+    cpCommand(context),
     rolloutCommand(context),
     deleteCommand(context),
     keyCommand(context).addCommand(keyRotateCommand(context)),
