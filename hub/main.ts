@@ -97,6 +97,7 @@ async function assemble(
     },
     onUp: () => ingest.linkUp(),
     onDown: () => {
+      commands.linkDown();
       streams.linkDown();
       ingest.linkDown();
     },

@@ -4,6 +4,7 @@
  */
 import type Docker from 'dockerode';
 import type { Exec } from 'dockerode';
+import { request } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../../protocol/ports.js';
 import type { Attachment, AttachedOutput, AttachOptions, ExecAttachOptions } from './attach.js';
@@ -27,6 +28,8 @@ const LET_GO_MS = 1_000;
 export interface AttachTools {
   readonly docker: Docker;
   readonly clock: Clock;
+  /** The engine's. */
+  readonly socketPath: string;
 }
 
 /** Takes output out of the engine's frames, whatever way the chunks are cut; what follows on one channel stays one piece. */
@@ -90,7 +93,7 @@ export async function openExec(
 
 /** Throws as `ContainerAttach.openAttach` says. */
 export async function openAttach(
-  { docker, clock }: AttachTools,
+  { docker, clock, socketPath }: AttachTools,
   id: EngineId,
   options: AttachOptions,
 ): Promise<Attachment> {
@@ -99,13 +102,7 @@ export async function openAttach(
   let socket: Socket;
   try {
     tty = (await container.inspect()).Config.Tty;
-    socket = (await container.attach({
-      ...options,
-      stream: true,
-      logs: false,
-      detachKeys: DETACH_KEYS,
-      hijack: true,
-    })) as unknown as Socket;
+    socket = await takenOver(socketPath, `/containers/${id}/attach?${attachQuery(options)}`);
   } catch (error) {
     throw openError(error, id);
   }
@@ -115,6 +112,37 @@ export async function openAttach(
     stdin: false,
     resize: size => patiently(clock, () => container.resize(size)),
     exitCode: () => Promise.resolve(null),
+  });
+}
+
+function attachQuery({ stdin, stdout, stderr }: AttachOptions): string {
+  const query = new URLSearchParams({ stream: '1', logs: '0', detachKeys: DETACH_KEYS });
+  for (const [name, isWanted] of Object.entries({ stdin, stdout, stderr })) {
+    if (isWanted) query.set(name, '1');
+  }
+  return query.toString();
+}
+
+/** dockerode would send its options as a body, which Podman gives the container as input. */
+function takenOver(socketPath: string, path: string): Promise<Socket> {
+  return new Promise((done, fail) => {
+    const headers = { connection: 'Upgrade', upgrade: 'tcp', 'content-length': '0' };
+    const req = request({ socketPath, path, method: 'POST', headers });
+    req.on('error', fail);
+    req.on('upgrade', (_response, socket, head) => {
+      if (head.length > 0) socket.unshift(head);
+      done(socket);
+    });
+    req.on('response', response => {
+      const { statusCode } = response;
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('end', () => {
+        const said = Buffer.concat(chunks).toString('utf8').slice(0, 1000);
+        fail(Object.assign(new Error(said), { statusCode }));
+      });
+    });
+    req.end();
   });
 }
 

@@ -230,7 +230,8 @@ export class DockerRuntime implements ContainerRuntime, ContainerExec, Container
 
   async #attachTools(id: EngineId) {
     const { slow, options } = this.#engine;
-    if (await this.#engine.mustOwn(id)) return { docker: slow, clock: options.clock };
+    const { clock, socketPath } = options;
+    if (await this.#engine.mustOwn(id)) return { docker: slow, clock, socketPath };
     throw new RuntimeError('NotFound', `no such container: ${id}`);
   }
 

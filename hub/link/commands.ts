@@ -37,7 +37,12 @@ export class NodeCommands {
     else this.#sessions.delete(node);
   }
 
-  /** Null: the node is away, or was not heard since the hub was started. */
+  /** What was known may be over when the link comes back: the broker tells it anew. */
+  linkDown(): void {
+    this.#sessions.clear();
+  }
+
+  /** Null: the node is away, or was not heard since the hub connected. */
   session(node: string): string | null {
     return this.#sessions.get(node) ?? null;
   }

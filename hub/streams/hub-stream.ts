@@ -116,10 +116,11 @@ export class HubStream implements NodeStream {
   }
 
   close(): void {
-    if (this.#isOver) return;
-    this.#post(CHANNEL.close, Buffer.alloc(0));
+    if (!this.#isOver) {
+      this.#post(CHANNEL.close, Buffer.alloc(0));
+      this.over(failure('Cancelled', 'closed by who asked'));
+    }
     this.#inbox.drop();
-    this.over(failure('Cancelled', 'closed by who asked'));
   }
 
   /** The other side, or the way to it, is gone; what came before is still delivered. Twice is safe. */

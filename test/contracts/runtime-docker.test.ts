@@ -5,6 +5,7 @@ import { OWN_NAMESPACES, PLAIN_SECURITY } from '../../agent/runtime/runtime.js';
 import { pauseImageName } from '../../agent/runtime/pause-image.js';
 import { docker, ensureTestImage, noEngine, randomHex, removeOwned } from '../support/docker.js';
 import { dockerSubject, runtimeOf } from '../support/docker-subject.js';
+import { attachContract } from './runtime-attach.contract.js';
 import { execContract } from './runtime-exec.contract.js';
 import { securityContract } from './runtime-security.contract.js';
 import { runtimeContract } from './runtime.contract.js';
@@ -12,6 +13,7 @@ import { runtimeContract } from './runtime.contract.js';
 const skip = noEngine();
 runtimeContract('Docker Engine', dockerSubject, skip);
 execContract('Docker Engine', dockerSubject, skip);
+attachContract('Docker Engine', dockerSubject, skip);
 securityContract('Docker Engine', dockerSubject, skip);
 
 describe('on a real Docker Engine', { skip }, () => {

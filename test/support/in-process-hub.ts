@@ -16,11 +16,12 @@ export class InProcessHub {
     return this.#running.streams;
   }
 
-  /** `init`: more options of `flotilla hub init`. */
-  async begin(...init: string[]): Promise<void> {
-    const [api, mqtt] = [await freePort(), await freePort()];
-    const listen = ['--listen', `127.0.0.1:${api}`, '--mqtt-listen', `127.0.0.1:${mqtt}`];
-    await this.play.ok('hub', 'init', '--data-dir', this.play.path('hub'), ...listen, ...init);
+  /** `init`: options of `flotilla hub init`, else an embedded broker; `between`: before it runs. */
+  async begin(init?: readonly string[], between: () => void = () => undefined): Promise<void> {
+    const listen = ['--listen', `127.0.0.1:${await freePort()}`];
+    const broker = init ?? ['--mqtt-listen', `127.0.0.1:${await freePort()}`];
+    await this.play.ok('hub', 'init', '--data-dir', this.play.path('hub'), ...listen, ...broker);
+    between();
     await this.start();
   }
 

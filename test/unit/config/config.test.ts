@@ -115,6 +115,16 @@ describe('the file', () => {
     assert.equal(read('maxParallelImagePulls: 8').images.maxParallelPulls, 8);
   });
 
+  test('what the hub may be given is a list, none of it, or left to the root', () => {
+    assert.equal(read('{}').remoteAccess, null);
+    assert.deepEqual(read('remoteAccess: [exec, logs]').remoteAccess, ['logs', 'exec']);
+    assert.deepEqual(read('remoteAccess: []').remoteAccess, []);
+    const byFlag = (remoteAccess: string) =>
+      resolveConfig({ ...input({}), flags: { dataDir: '/d', remoteAccess } }).config.remoteAccess;
+    assert.deepEqual(byFlag('none'), []);
+    assert.deepEqual(byFlag('logs,portForward'), ['logs', 'portForward']);
+  });
+
   test('images are collected when that is asked for, by name or by a threshold', () => {
     assert.deepEqual(read('imageGarbageCollection: true').images.garbage, {
       highPercent: 85,
@@ -156,6 +166,11 @@ describe('a mistake says what, where, and what to do', () => {
       /^--node-labels: "site=a b" is not a label such as site=berlin/,
     ],
     ['YAML that does not parse', { text: 'a: [' }, /^agent\.yaml: .*at line 1/s],
+    [
+      'an access that does not exist',
+      { flags: { dataDir: '/d', remoteAccess: 'logs,shell' } },
+      /^--remote-access: "logs,shell" is not a list of logs, exec, attach, portForward, or none/,
+    ],
     ['a list', { text: '- a' }, /expected a mapping of settings/],
     ['a number for a text', { text: 'nodeName: 5' }, /agent\.yaml: nodeName: "5" is not a string/],
     [
@@ -249,6 +264,7 @@ describe('row 221: what is shown is a configuration file that says the same', ()
     'without settings': '{}',
     'with every setting': `
 nodeLabels: {site: berlin}
+remoteAccess: [logs, exec]
 runtime: none
 kubeletPods: http://127.0.0.1:10255/pods
 apiListen: "[::1]:10255"
