@@ -113,8 +113,11 @@ describe('a pod behind a broker', { skip: noEngine() }, () => {
         const env = { ...process.env, KUBECONFIG: play.path('hub/admin.kubeconfig') };
         const line = `stty rows 33 cols 101; ${words}`;
         const child = spawn('script', ['-qec', line, '/dev/null'], { env, timeout: END_MS });
-        const sized = said(child, /33 101/);
-        child.stdin.write('until [ "$(stty size)" = "33 101" ]; do sleep 0.05; done; stty size\r');
+        // What is typed before the terminal is the shell's own is echoed by this one.
+        await said(child, /\/ # /);
+        const sized = said(child, /33x101/);
+        const size = '$(stty size | tr " " x)';
+        child.stdin.write(`until [ "${size}" = 33x10""1 ]; do sleep 0.05; done; echo "${size}"\r`);
         await sized;
         const interrupted = said(child, /after-130/);
         child.stdin.write('sleep 1000\r');
