@@ -9,6 +9,8 @@ import { startApi } from './api/server.js';
 import { startBroker, type Broker } from './broker/broker.js';
 import { startController } from './rollout/controller.js';
 import { createEnrolment, nodeStanding } from './enrolment/enrolment.js';
+import { exportFor } from './carry/export.js';
+import { receiveCarried } from './carry/receive.js';
 import { startIngest } from './ingest/ingest.js';
 import { NodeCommands } from './link/commands.js';
 import { startHubLink } from './link/link.js';
@@ -191,6 +193,10 @@ async function assemble(
       store,
     ),
     roots,
+    carrier: {
+      export: nodes => exportFor({ store, fleet, hubSigner }, nodes),
+      receive: receipt => receiveCarried({ fleet, ingest }, receipt),
+    },
     clock,
     log,
     version: VERSION,

@@ -14,7 +14,8 @@ import type { Machine } from '../time/machine.js';
 import type { VersionStore } from '../pods/versions.js';
 import type { BundleName, EventSink, NewEvent, SourceCondition } from '../ports.js';
 import { completionStore } from './completions.js';
-import { begin, resetConditions, resetReason, type ResetReason } from './begin.js';
+import { begin, resetReason, type ResetReason } from './begin.js';
+import { journalConditions } from './conditions.js';
 import * as content from './content.js';
 import { isDiskError, JournalError, openDatabase, unusable, type Connection } from './database.js';
 import { historyHead, type Transition } from './history.js';
@@ -22,7 +23,7 @@ import { getMeta, setMeta } from './meta.js';
 import { keptContent, type KeptContent } from './kept-content.js';
 import * as outbox from './outbox.js';
 import { secretStore, type SecretStore } from './secrets.js';
-import { isShort, releaseReserve } from './reserve.js';
+import { onReserve } from './reserve.js';
 import { timeMemory, type TimeMemory } from './time-memory.js';
 import * as trust from './trust.js';
 import { readTwin, tryToWriteTwin, type Twin } from './twin.js';
@@ -38,7 +39,6 @@ export const JOURNAL_FILE = 'journal.db';
 const TWIN_FILE = 'journal.floors.json';
 
 const UNSAVED_MAX = 1000;
-const FULL = 'the disk is full: free some space and start again; pods that run go on';
 
 export interface JournalOptions {
   readonly dataDir: string;
@@ -55,16 +55,7 @@ export interface JournalOptions {
  * @throws JournalError `NewerSchema` or `Unusable`
  */
 export function openJournal(options: JournalOptions): Journal {
-  for (;;) {
-    try {
-      return openOnce(options);
-    } catch (error) {
-      const { dataDir } = options;
-      const isUnusable = error instanceof JournalError && error.code === 'Unusable';
-      if (!isUnusable || !isShort(dataDir)) throw error;
-      if (!releaseReserve(dataDir)) throw unusable(dataDir, new Error(FULL, { cause: error }));
-    }
-  }
+  return onReserve(options.dataDir, () => openOnce(options));
 }
 
 function openOnce(options: JournalOptions): Journal {
@@ -133,18 +124,11 @@ export class Journal implements EventSink {
   }
 
   conditions(): SourceCondition[] {
-    const conditions = resetConditions(this.#fresh?.reason);
-    if (this.#unsaved.length > 0) {
-      const message = `the disk refuses writes: ${this.#unsaved.length} events wait in memory`;
-      conditions.push({ type: 'JournalWritable', status: 'False', reason: 'DiskError', message });
-    } else if (this.#twinFault !== null) {
-      const message = `${this.#twinFile} is behind the journal: ${this.#twinFault}`;
-      conditions.push({ type: 'JournalWritable', status: 'False', reason: 'DiskError', message });
-    }
-    return conditions;
+    const twinFault =
+      this.#twinFault && `${this.#twinFile} is behind the journal: ${this.#twinFault}`;
+    const { reason } = this.#fresh ?? {};
+    return journalConditions({ reason, unsaved: this.#unsaved.length, twinFault });
   }
-
-  // trust
 
   root(): TrustedRoot | null {
     return this.#root;
@@ -194,11 +178,11 @@ export class Journal implements EventSink {
     this.#keepTwin();
   }
 
-  /** The digest that this node knows for a revision's number. */
   kept(): KeptContent {
     return keptContent(this.#db);
   }
 
+  /** The digest that this node knows for a revision's number. */
   knownDigest(bundle: BundleName, revision: number): string | null {
     return content.knownDigest(this.#db, bundle, revision);
   }
@@ -270,8 +254,6 @@ export class Journal implements EventSink {
   files(): ReadonlyMap<string, content.OwnedFile> {
     return this.#files;
   }
-
-  // outbox
 
   /**
    * Durable when it returns, unless the disk refuses: then the event waits in memory (at most 1,000

@@ -113,7 +113,10 @@ function verdictOn(
   if (record.active !== record.digest) return record;
   const wanted = world.files.filter(file => bundleKey(file) === key && isPodKey(file.pod));
   const isOf = (pod: PodReport, file: OwnedFile) =>
-    pod.manifestDigest === file.manifest && hasNameOf(pod, file) && isBoundTo(pod, world.bindings);
+    pod.manifestDigest === file.manifest &&
+    pod.outdated !== true &&
+    hasNameOf(pod, file) &&
+    isBoundTo(pod, world.bindings);
   const present = wanted.flatMap(file => pods.find(pod => isOf(pod, file)) ?? []);
   const isMeant = (pod: PodReport) => wanted.some(file => hasNameOf(pod, file));
   const failed = pods.find(

@@ -90,7 +90,16 @@ describe('imports point down', () => {
 
   const HOMES: readonly [string, readonly RegExp[]][] = [
     ['dockerode', [/^agent\/runtime\//]],
-    ['tar-stream', [/^agent\/runtime\//, /^hub\/(signing|backup)\//, /^hub\/cli\/tar-copy\.ts$/]],
+    [
+      'tar-stream',
+      [
+        /^protocol\/(carried|tar-entries)\.ts$/,
+        /^agent\/runtime\//,
+        /^hub\/signing\//,
+        /^hub\/backup\//,
+        /^hub\/cli\/tar-copy\.ts$/,
+      ],
+    ],
     ['ssh2', [/^hub\/signing\//]],
     ['mqtt', [/^agent\/link\//, /^hub\/link\//]],
     ['aedes', [/^hub\/broker\//]],

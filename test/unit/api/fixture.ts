@@ -263,6 +263,7 @@ export async function startFixture(
     },
     roots: rootWriter(),
     streams,
+    carrier: { export: () => Promise.reject(new Error('no nodes')), receive: async () => [] },
     clock,
     log: recordingLog(log),
     version: '0.1.0',
