@@ -105,7 +105,8 @@ export function failure(error: RequestError, subject: Subject | null): Status {
     status: 'Failure',
     message: error.message,
     reason: error.reason,
-    ...(Object.keys(details).length === 0 ? {} : { details }),
+    // Never absent: `kubectl debug` looks into it unasked.
+    details,
     code: REQUEST_REASONS[error.reason],
   };
 }

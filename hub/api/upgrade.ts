@@ -4,9 +4,11 @@
  * `Connection: close`, which kubectl prints. A page of another site cannot use a browser's certificate here.
  */
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { RequestError } from '../ports.js';
+import { StreamRefused } from '../streams/streams.js';
 import { admit, describeFailure, parseUrl, toRequest, type DispatchParts } from './dispatch.js';
 import type { Match } from './router.js';
 import type { Status } from './status.js';
@@ -14,6 +16,8 @@ import type { Status } from './status.js';
 /** A message of a WebSocket; kubectl's have 32 KiB. */
 const MESSAGE_BYTES_MAX = 1024 * 1024;
 const VERSIONS = ['13', '8'];
+/** For a client to hang up after it was refused. */
+const FAREWELL_MS = 10_000;
 
 /** The subprotocol that a WebSocket is answered with. `ws` would refuse those with a slash, as kubectl's tunnel has one. */
 const chosen = new WeakMap<IncomingMessage, string>();
@@ -32,11 +36,11 @@ webSockets.on('headers', (headers, request) => {
 /** The connection of one request, to be taken over once. */
 export class Upgrade {
   readonly #incoming: IncomingMessage;
-  readonly #socket: Duplex;
+  readonly #socket: Socket;
   readonly #head: Buffer;
   #answered = false;
 
-  constructor(incoming: IncomingMessage, socket: Duplex, head: Buffer) {
+  constructor(incoming: IncomingMessage, socket: Socket, head: Buffer) {
     this.#incoming = incoming;
     this.#socket = socket;
     this.#head = head;
@@ -77,7 +81,9 @@ export class Upgrade {
     delete headers['sec-websocket-protocol'];
     this.#answered = true;
     return new Promise((resolve, reject) => {
-      this.#socket.once('close', () => reject(new Error('the client went away')));
+      this.#socket.once('close', () =>
+        reject(new StreamRefused('Cancelled', 'the client went away')),
+      );
       webSockets.handleUpgrade(this.#incoming, this.#socket, this.#head, webSocket => {
         webSocket.pause();
         resolve(webSocket);
@@ -107,6 +113,7 @@ export class Upgrade {
     );
     // Bytes that the client sent ahead of the answer would make the kernel break it off.
     this.#socket.resume();
+    this.#socket.setTimeout(FAREWELL_MS, () => this.#socket.destroy());
   }
 
   destroy(): void {

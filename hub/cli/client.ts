@@ -189,7 +189,9 @@ export class ApiClient {
         const refused = (body: unknown) => fail(new ApiError(asStatus(body, code), code));
         readBody(response).then(refused, fail);
       });
-      socket.on('error', error => fail(unreachable(server, error)));
+      socket.on('error', error => {
+        fail(call.signal?.aborted ? new Error('interrupted') : unreachable(server, error));
+      });
       socket.once('open', () => {
         socket.pause();
         done(socket);

@@ -29,7 +29,8 @@ function programOf(context: Context): Command {
     .version(VERSION, '--version', 'print the version')
     .addHelpText(
       'after',
-      '\nExit codes: 0 done, 1 failed, 2 refused or wrong usage, 3 timed out waiting, 4 rollout failed.',
+      '\nExit codes: 0 done, 1 failed, 2 refused or wrong usage, 3 timed out waiting, ' +
+        "4 rollout failed; exec: the command's own.",
     );
   const commands = [
     hubCommand(context),

@@ -3,7 +3,12 @@
  * are there the command's bytes flow. The end is a Status on `error`, then the connection closes (v4.channel.k8s.io).
  */
 import type { Clock } from '../../../protocol/ports.js';
-import type { NodeStream, OutputChannel, StreamEnd } from '../../streams/streams.js';
+import {
+  StreamRefused,
+  type NodeStream,
+  type OutputChannel,
+  type StreamEnd,
+} from '../../streams/streams.js';
 import { SpdyConnection, type SpdyStream } from '../spdy/connection.js';
 import type { Upgrade } from '../upgrade.js';
 import { agree, type CommandAsk, type CommandPeer, type CommandWire } from './command.js';
@@ -52,7 +57,8 @@ export function spdyWire(upgrade: Upgrade, clock: Clock): CommandWire {
       await clock.sleep(STREAMS_MS, waiting.signal);
       if (channels.size === wanted.length) return new Peer(connection, channels);
       connection.close();
-      throw new Error(`the client opened ${[...channels.keys()].join(', ') || 'no streams'}`);
+      const opened = [...channels.keys()].join(', ') || 'none';
+      throw new StreamRefused('Cancelled', `of its streams the client opened ${opened}`);
     },
   };
 }
