@@ -92,7 +92,11 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     },
   });
   intake = begun;
-  report = startReport({ ...options, link: viaLink, intake: () => begun.state(), time });
+  report = startReport({
+    ...{ ...options, link: viaLink, time },
+    intake: () => begun.state(),
+    onAck: ack => begun.told(ack),
+  });
   const root = () => begun.state().root;
   const streams = new Streams({
     ...options,
@@ -150,6 +154,7 @@ export function startHubSession(options: HubSessionOptions): HubSession {
       streams.end('the link is down');
       options.onLink?.down();
     },
+    onSlow: packet => begun.slow(packet),
     onFailure: reason => options.onLink?.failed(reason),
     clock,
     random,

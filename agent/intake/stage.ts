@@ -44,7 +44,7 @@ export interface Lacking {
 
 /** What is known about something that is not here. */
 export type Whereabouts =
-  | { readonly is: 'coming' | 'missing' | 'absent' }
+  | { readonly is: 'coming' | 'missing' | 'slow' | 'absent' }
   /** Bytes came and were refused; `final`: no other bytes could do better. */
   | { readonly is: 'refused'; readonly refusal: Refusal; readonly final: boolean };
 
@@ -192,6 +192,11 @@ export class Stage {
     const absent = first('absent');
     if (absent) {
       return { state: 'failed', reason: 'BlobAbsent', message: `the hub has no blob ${absent}` };
+    }
+    const slow = first('slow');
+    if (slow) {
+      const message = `blob ${slow} came so slowly that the connection was ended; it is tried again after all else`;
+      return { state: 'waiting', reason: 'SlowRetrieval', message };
     }
     const missing = first('missing');
     if (missing) {

@@ -1,4 +1,5 @@
 /** What the report is handed: types only. */
+import type { AckDocument } from '../../protocol/documents/hub.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import type { IntakeState } from '../intake/intake-options.js';
 import type { Journal } from '../journal/journal.js';
@@ -27,4 +28,6 @@ export interface ReportOptions {
   >;
   readonly random: () => number;
   readonly log: Log;
+  /** A genuine acknowledgement. */
+  readonly onAck?: (ack: AckDocument) => void;
 }

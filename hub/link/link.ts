@@ -6,18 +6,15 @@
  */
 import type { HubDocument } from '../../protocol/documents/hub.js';
 import { seal } from '../../protocol/envelope.js';
-import type { Signer } from '../../protocol/keys.js';
 import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
-import type { Clock, Log } from '../../protocol/ports.js';
 import { topicsOf, type Topics } from '../../protocol/topics.js';
-import type { TrustedRoot } from '../../protocol/verified.js';
 import { fractionOf, hubBackOffMs } from './back-off.js';
-import { BrokerConnection, type BrokerTls } from './broker-connection.js';
-import type { NodeMessage, NodeMessenger } from './messages.js';
+import { BrokerConnection } from './broker-connection.js';
+import type { HubLink, HubLinkOptions, Received } from './link-options.js';
+import type { NodeMessenger } from './messages.js';
 import { planPublications } from './publisher-decide.js';
 import { startPublisher, type Publisher } from './publisher.js';
 import { SendWindow } from './send-window.js';
-import type { Store } from '../store/store.js';
 
 /** Equals the common name of the hub's certificate. */
 const CLIENT_ID = 'flotilla-hub';
@@ -31,40 +28,6 @@ const STALL_MS = 60_000;
 const MESSAGES_MAX = 1_000;
 const ANNOUNCE_AGAIN_MS = 5_000;
 const GOODBYE_MS = 2_000;
-
-export interface HubLinkOptions {
-  /** `mqtts://host:port`, or `mqtt://host:port` without TLS. */
-  readonly url: string;
-  readonly tls: BrokerTls | null;
-  readonly root: () => TrustedRoot;
-  readonly hubSigner: Signer;
-  /** Raw X25519 public key, hex. */
-  readonly sealingKey: string;
-  readonly store: Store;
-  /** True: the broker starts with this process, empty: the first connection does not wait for a mark. */
-  readonly brokerIsFresh: boolean;
-  readonly onMessage: (message: NodeMessage) => void;
-  /** A connection began: called before its first message is handed on. */
-  readonly onUp?: () => void;
-  /** It ended; called once for each `onUp`. */
-  readonly onDown?: () => void;
-  readonly clock: Clock;
-  readonly log: Log;
-  /** That many random bytes. */
-  readonly random: (bytes: number) => Uint8Array;
-}
-
-export interface HubLink {
-  /** True from the PUBACK of the birth to the end of the connection. */
-  connected(): boolean;
-  readonly messenger: NodeMessenger;
-  /** One frame of a stream; they go out in the order of the calls. True at the PUBACK, false when the connection ended. */
-  frame(node: string, request: string, payload: Uint8Array): Promise<boolean>;
-  /** Connects anew: what is announced with a connection is signed by a key, or for an epoch, that is not in force any more. */
-  renew(): void;
-  /** Writes the last mark, says offline and disconnects; takes two seconds at most. Twice is safe. */
-  close(): Promise<void>;
-}
 
 /** Begins to connect at once. Throws for a URL that is none. */
 export function startHubLink(options: HubLinkOptions): HubLink {
@@ -83,12 +46,8 @@ interface Session {
   /** Monotonic time of the newest birth; null: not announced yet. */
   announcedAt: number | null;
   up: boolean;
-}
-
-interface Received {
-  readonly topic: string;
-  readonly payload: Buffer;
-  readonly retained: boolean;
+  /** What its guests receive, by topic filter. */
+  readonly receivers: ((message: Received) => boolean)[];
 }
 
 class MqttHubLink implements HubLink {
@@ -198,6 +157,7 @@ class MqttHubLink implements HubLink {
       publisher: null,
       announcedAt: null,
       up: false,
+      receivers: [],
     };
     this.#session = session;
     return session;
@@ -235,6 +195,7 @@ class MqttHubLink implements HubLink {
     const fresh = this.#fresh;
     this.#fresh = false;
     await this.#subscribe(session);
+    this.#invite(session);
     const mark = fresh ? null : await this.#markInTime(session);
     const [id, last] = await Promise.all([store.id(), store.lastPublication()]);
     if (connection.ended.aborted || this.#stop.signal.aborted) return;
@@ -273,6 +234,19 @@ class MqttHubLink implements HubLink {
     }
   }
 
+  #invite(session: Session): void {
+    const { connection } = session;
+    for (const guest of this.#options.guests ?? []) {
+      const receive = guest({
+        ended: connection.ended,
+        publish: (topic, payload, how) => connection.publish(topic, payload, how),
+        subscribe: filters => connection.subscribe(filters),
+        covered: () => session.publisher?.covered() ?? 0,
+      });
+      session.receivers.push(receive);
+    }
+  }
+
   async #markInTime({ connection, mark }: Session): Promise<Buffer | null> {
     const enough = new AbortController();
     const signal = AbortSignal.any([enough.signal, connection.ended, this.#stop.signal]);
@@ -294,7 +268,9 @@ class MqttHubLink implements HubLink {
     }
   }
 
-  #receive(session: Session, { topic, payload, retained }: Received): void {
+  #receive(session: Session, message: Received): void {
+    const { topic, payload, retained } = message;
+    if (session.receivers.some(receive => receive(message))) return;
     const address = this.#topics.parse(topic);
     if (address?.kind === 'mark') return session.readMark(payload);
     if (address?.kind === 'hub') {

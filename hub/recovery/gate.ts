@@ -1,5 +1,5 @@
 /** What waits while a restored hub learns: bundles and members are changed only by a hub that knows the newest of them. */
-import { RequestError, type BundleWriter, type Enrolment } from '../ports.js';
+import { RequestError, type BundleWriter, type Enrolment, type SecretWriter } from '../ports.js';
 import type { Store } from '../store/store.js';
 import { recoveryState } from './recovery.js';
 
@@ -27,6 +27,20 @@ export function gatedBundles(writer: BundleWriter, store: Store): BundleWriter {
     remove: async (actor, bundle) => {
       await refuseWhileLearning(store);
       return writer.remove(actor, bundle);
+    },
+  };
+}
+
+export function gatedSecrets(writer: SecretWriter, store: Store): SecretWriter {
+  return {
+    ...writer,
+    seal: async (actor, request) => {
+      await refuseWhileLearning(store);
+      return writer.seal(actor, request);
+    },
+    remove: async (actor, secret) => {
+      await refuseWhileLearning(store);
+      return writer.remove(actor, secret);
     },
   };
 }

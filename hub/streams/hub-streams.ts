@@ -11,7 +11,7 @@ import { failure } from '../../protocol/stream-frames.js';
 import { isFrame } from '../../protocol/stream-seal.js';
 import { openNodeDocument } from '../../protocol/verify-messages.js';
 import type { NodeCommands } from '../link/commands.js';
-import type { HubLink } from '../link/link.js';
+import type { HubLink } from '../link/link-options.js';
 import type { NodeMessage } from '../link/messages.js';
 import type { NodeObject } from '../objects.js';
 import type { Store } from '../store/store.js';

@@ -33,8 +33,8 @@ export interface CommandDocument {
 export interface KeptAsk {
   kind: 'kept';
   /** `standing`: how far the node is; the others: bytes that it keeps, for a hub that lost them. */
-  want: 'standing' | 'bundle' | 'blob' | 'root';
-  /** Of the bundle document or the blob; null for the others. */
+  want: 'standing' | 'bundle' | 'blob' | 'secret' | 'root';
+  /** Of the bundle or secret document, or the blob; null for the others. */
   digest: Digest | null;
   /** 0 unless a root is wanted. */
   rootVersion: Counter;

@@ -51,7 +51,10 @@ export interface TimeDocument {
   time: Timestamp;
 }
 
-/** What of a node's reports lies safe in the hub's store. */
+/**
+ * What of a node's reports lies safe in the hub's store, and which assignment is in force: a broker that holds that back alone is
+ * noticed so.
+ */
 export interface AckDocument {
   fleet: FleetId;
   node: Label;
@@ -63,4 +66,7 @@ export interface AckDocument {
   counter: Counter;
   /** `namespace/name` to the digest of the pod document. */
   pods: Record<string, Digest>;
+  /** Of the node's assignment; both 0 before the first. */
+  epoch: Counter;
+  generation: Counter;
 }

@@ -27,8 +27,8 @@ describe('streams over a cable', { skip: noEngine() }, () => {
     ensureTestImage();
     const mqtt = await freePort();
     cable = await cableTo(mqtt);
-    await hub.begin(['--broker', `mqtts://127.0.0.1:${cable.port}`], () => {
-      const conf = writeMosquitto(hub.play, mqtt);
+    await hub.begin(['--broker', `mqtts://127.0.0.1:${cable.port}`], async () => {
+      const conf = await writeMosquitto(hub.play, mqtt);
       hub.play.start('mosquitto', '/usr/sbin/mosquitto', ['-c', conf]);
     });
     await hub.play.join(NODE);

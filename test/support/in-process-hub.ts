@@ -17,11 +17,14 @@ export class InProcessHub {
   }
 
   /** `init`: options of `flotilla hub init`, else an embedded broker; `between`: before it runs. */
-  async begin(init?: readonly string[], between: () => void = () => undefined): Promise<void> {
+  async begin(
+    init?: readonly string[],
+    between: () => void | Promise<void> = () => undefined,
+  ): Promise<void> {
     const listen = ['--listen', `127.0.0.1:${await freePort()}`];
     const broker = init ?? ['--mqtt-listen', `127.0.0.1:${await freePort()}`];
     await this.play.ok('hub', 'init', '--data-dir', this.play.path('hub'), ...listen, ...broker);
-    between();
+    await between();
     await this.start();
   }
 
