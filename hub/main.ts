@@ -121,7 +121,6 @@ async function assemble(
     },
   });
   closings.push(() => link.close());
-  let api: Api | null = null;
   const { messenger } = link;
   const commands = new NodeCommands({
     ...{ fleet, messenger, clock },
@@ -133,6 +132,7 @@ async function assemble(
     randomId: () => Buffer.from(random(16)).toString('hex'),
   });
   closings.push(() => streams.close());
+  let api: Api | null = null;
   const roots = new Roots({
     ...{ store, live, controller, clock, log, random },
     brokerFault: which => brokerFault(live.now(), which),

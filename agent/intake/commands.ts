@@ -30,8 +30,8 @@ export interface CommandsOptions {
   readonly journal: Pick<Journal, 'id' | 'boot' | 'nextCounter' | 'accepted' | 'kept'>;
   readonly link: Pick<Link, 'publish'>;
   readonly root: () => TrustedRoot;
-  readonly streams: Pick<Streams, 'open'>;
   readonly secrets?: Pick<SealedSecrets, 'publicKey'>;
+  readonly streams: Pick<Streams, 'open'>;
 }
 
 export class Commands {

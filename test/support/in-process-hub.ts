@@ -19,7 +19,7 @@ export class InProcessHub {
   /** `init`: options of `flotilla hub init`, else an embedded broker; `between`: before it runs. */
   async begin(
     init?: readonly string[],
-    between: () => void | Promise<void> = () => undefined,
+    between: () => Promise<void> = async () => undefined,
   ): Promise<void> {
     const listen = ['--listen', `127.0.0.1:${await freePort()}`];
     const broker = init ?? ['--mqtt-listen', `127.0.0.1:${await freePort()}`];
