@@ -95,7 +95,8 @@ const CLOSING_MS = 3_000;
 /** Of exec, attach and port-forward; as kubelets' streamingConnectionIdleTimeout. */
 const STREAM_IDLE_MS = 4 * 3_600_000;
 
-function buildRoutes(parts: ApiParts): Router {
+/** All routes; those of a server are its own. */
+export function buildRoutes(parts: ApiParts): Router {
   return buildRouter([
     ...healthRoutes(parts),
     ...enrolmentRoutes(parts.enrolment),

@@ -8,7 +8,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { request, type RequestOptions } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startApi, type Api } from '../../../hub/api/server.js';
+import { startApi, type Api, type ApiParts } from '../../../hub/api/server.js';
 import { secretWriter } from '../../../hub/secrets/secret-writer.js';
 import { HUB, trustedRoot } from '../../support/fleet.js';
 import type { BundleObject, TokenObject } from '../../../hub/objects.js';
@@ -207,6 +207,7 @@ export interface CallOptions {
 
 export interface Fixture {
   readonly api: Api;
+  readonly parts: ApiParts;
   readonly store: Store;
   readonly authority: TestAuthority;
   readonly admin: KeyAndCertificate;
@@ -249,7 +250,7 @@ export async function startFixture(
   const store = await openSqliteStore({ path: join(folder, 'hub.db'), clock: CLOCK });
   const log: LogLine[] = [];
   const actors: Actor[] = [];
-  const api = await startApi({
+  const parts: ApiParts = {
     listen: { host: '127.0.0.1', port: 0 },
     tls: { ...server, ca: authority.cert },
     store,
@@ -267,7 +268,8 @@ export async function startFixture(
     clock,
     log: recordingLog(log),
     version: '0.1.0',
-  });
+  };
+  const api = await startApi(parts);
 
   const connect = (path: string, options: CallOptions) => {
     const { payload, headers } = encode(options.body);
@@ -291,6 +293,7 @@ export async function startFixture(
 
   return {
     api,
+    parts,
     store,
     authority,
     admin,
