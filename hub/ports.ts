@@ -41,6 +41,7 @@ export const REQUEST_REASONS = {
   TooManyRequests: 429,
   InternalError: 500,
   ServiceUnavailable: 503,
+  Timeout: 504,
 } as const;
 export type RequestReason = keyof typeof REQUEST_REASONS;
 

@@ -13,7 +13,7 @@ import { authenticate, authorise, type PeerEvidence } from './client-auth.js';
 import { json, type Answer, type ApiRequest, type Method } from './request.js';
 import { respond } from './respond.js';
 import type { Match, Router } from './router.js';
-import { failure, knownError, type Subject } from './status.js';
+import { failure, isOfNode, knownError, type Status, type Subject } from './status.js';
 
 export interface DispatchParts {
   readonly router: Router;
@@ -35,7 +35,7 @@ function evidence(socket: TLSSocket): PeerEvidence {
   };
 }
 
-function parseUrl(raw: string | undefined): URL {
+export function parseUrl(raw: string | undefined): URL {
   try {
     return new URL(`https://hub${raw ?? '/'}`);
   } catch {
@@ -59,7 +59,7 @@ interface Exchange {
   readonly signal: AbortSignal;
 }
 
-function admit(parts: DispatchParts, exchange: Exchange): { match: Match; actor: Actor } {
+export function admit(parts: DispatchParts, exchange: Exchange): { match: Match; actor: Actor } {
   const { incoming, url } = exchange;
   const address = incoming.socket.remoteAddress ?? '';
   const found = tryMatch(parts.router, incoming.method ?? '', url.pathname);
@@ -75,7 +75,7 @@ function admit(parts: DispatchParts, exchange: Exchange): { match: Match; actor:
   return { match: found, actor: { kind: 'user', name: user.name, address } };
 }
 
-function toRequest(exchange: Exchange, match: Match, actor: Actor): ApiRequest {
+export function toRequest(exchange: Exchange, match: Match, actor: Actor): ApiRequest {
   const { incoming, url, signal } = exchange;
   return {
     method: incoming.method as Method,
@@ -105,6 +105,25 @@ function hasUnreadBody({ complete, headers }: IncomingMessage): boolean {
   return announced && !complete;
 }
 
+/** What the client is told of an error; one of the hub's own goes into its log. */
+export function describeFailure(
+  { log }: DispatchParts,
+  failed: { incoming: IncomingMessage; match: Match | null; error: unknown },
+): Status {
+  const { incoming, match, error } = failed;
+  const known =
+    knownError(error) ??
+    new RequestError('InternalError', 'internal error: see the log of the hub');
+  if (REQUEST_REASONS[known.reason] >= 500 && !isOfNode(error)) {
+    log.error('a request failed', { ...whereOf(incoming), error });
+  }
+  return failure(known, subjectOf(match));
+}
+
+function whereOf({ method, url }: IncomingMessage) {
+  return { method, path: (url ?? '').split('?')[0] };
+}
+
 /** Never throws. */
 export async function dispatch(
   parts: DispatchParts,
@@ -113,7 +132,6 @@ export async function dispatch(
   const { incoming, response, signal } = request;
   const { log, clock } = parts;
   let match: Match | null = null;
-  const where = () => ({ method: incoming.method, path: (incoming.url ?? '').split('?')[0] });
   let answer: Answer;
   try {
     const exchange = { incoming, url: parseUrl(incoming.url), signal };
@@ -121,20 +139,16 @@ export async function dispatch(
     match = admitted.match;
     answer = await match.route.handle(toRequest(exchange, match, admitted.actor));
     if (incoming.method !== 'GET' && match.route.access === 'admin')
-      log.info('write', { ...where(), user: admitted.actor.name });
+      log.info('write', { ...whereOf(incoming), user: admitted.actor.name });
   } catch (error) {
-    const known =
-      knownError(error) ??
-      new RequestError('InternalError', 'internal error: see the log of the hub');
-    if (REQUEST_REASONS[known.reason] >= 500) log.error('a request failed', { ...where(), error });
+    const status = describeFailure(parts, { incoming, match, error });
     if (hasUnreadBody(incoming)) response.setHeader('connection', 'close');
-    const status = failure(known, subjectOf(match));
     answer = json(status, status.code);
   }
   try {
     await respond(response, answer, clock);
   } catch (error) {
-    log.error('an answer broke off', { ...where(), error });
+    log.error('an answer broke off', { ...whereOf(incoming), error });
     response.destroy();
   }
 }

@@ -4,6 +4,7 @@
  */
 import type { Actor } from '../store/store.js';
 import type { Subject } from './status.js';
+import type { Upgrade } from './upgrade.js';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
@@ -36,7 +37,15 @@ export type Answer =
       readonly content: Uint8Array;
     }
   /** Headers go out at once. `live`: has no end of its own, so no time limit. */
-  | { readonly type: 'stream'; readonly live: boolean; readonly chunks: AsyncIterable<string> };
+  | {
+      readonly type: 'stream';
+      readonly live: boolean;
+      readonly chunks: AsyncIterable<string | Uint8Array>;
+      /** Absent: JSON. */
+      readonly contentType?: string;
+      /** How long a reader may take nothing; absent: half a minute. */
+      readonly stalledMs?: number;
+    };
 
 export function json(body: object, code = 200): Answer {
   return { type: 'json', code, body };
@@ -55,6 +64,11 @@ export interface Route {
   /** For the details of errors. */
   readonly subject?: Omit<Subject, 'name'>;
   handle(request: ApiRequest): Promise<Answer>;
+  /**
+   * Takes the connection over when the client asks for another protocol. Throws what is to be answered instead, as long as
+   * nothing was; resolves when the connection may end.
+   */
+  upgrade?(request: ApiRequest, upgrade: Upgrade): Promise<void>;
 }
 
 /** A parameter that the route's own path names. */

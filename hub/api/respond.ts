@@ -14,7 +14,10 @@ const COMMON_HEADERS = {
 } as const;
 
 /** Resolves true when the socket takes more, false when it never will. */
-async function drained(response: ServerResponse, clock: Clock): Promise<boolean> {
+async function drained(
+  response: ServerResponse,
+  { clock, stalledMs }: { clock: Clock; stalledMs: number },
+): Promise<boolean> {
   const waiting = new AbortController();
   let open = true;
   const proceed = () => waiting.abort();
@@ -25,7 +28,7 @@ async function drained(response: ServerResponse, clock: Clock): Promise<boolean>
   response.once('drain', proceed);
   response.once('close', closed);
   if (response.destroyed) closed();
-  await clock.sleep(STALLED_MS, waiting.signal);
+  await clock.sleep(stalledMs, waiting.signal);
   response.off('drain', proceed);
   response.off('close', closed);
   const stalled = !waiting.signal.aborted;
@@ -35,12 +38,12 @@ async function drained(response: ServerResponse, clock: Clock): Promise<boolean>
 
 async function writeStream(
   response: ServerResponse,
-  chunks: AsyncIterable<string>,
+  { chunks, stalledMs = STALLED_MS }: Extract<Answer, { type: 'stream' }>,
   clock: Clock,
 ): Promise<void> {
   for await (const chunk of chunks) {
     if (response.destroyed) return;
-    if (!response.write(chunk) && !(await drained(response, clock))) return;
+    if (!response.write(chunk) && !(await drained(response, { clock, stalledMs }))) return;
   }
   response.end();
 }
@@ -76,8 +79,11 @@ export async function respond(
     case 'stream':
       // A watch is silent for as long as nothing happens; TCP keep-alive finds a peer that is gone.
       if (answer.live) response.setTimeout(0);
-      response.writeHead(200, { ...COMMON_HEADERS, 'content-type': 'application/json' });
+      response.writeHead(200, {
+        ...COMMON_HEADERS,
+        'content-type': answer.contentType ?? 'application/json',
+      });
       response.flushHeaders();
-      await writeStream(response, answer.chunks, clock);
+      await writeStream(response, answer, clock);
   }
 }

@@ -7,6 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import type { Clock, Log } from '../../protocol/ports.js';
 import {
   RequestError,
@@ -31,6 +32,7 @@ import { leaseRoutes } from './routes/leases.js';
 import { namespaceRoutes } from './routes/namespaces.js';
 import { nodeRoutes } from './routes/nodes.js';
 import { objectRoutes } from './routes/objects.js';
+import { podStreamRoutes } from './routes/pod-streams.js';
 import { podRoutes } from './routes/pods.js';
 import { recoveryRoutes } from './routes/recovery.js';
 import { revisionRoutes } from './routes/revisions.js';
@@ -39,6 +41,7 @@ import { secretRoutes } from './routes/secrets.js';
 import { standingRoutes } from './routes/standing.js';
 import { tokenRoutes } from './routes/tokens.js';
 import { failure } from './status.js';
+import { dispatchUpgrade, Upgrade } from './upgrade.js';
 
 /** PEM; `ca` is what client certificates must chain to. */
 export interface ServerTls {
@@ -57,8 +60,7 @@ export interface ApiParts {
   readonly secrets: SecretWriter;
   readonly enrolment: Enrolment;
   readonly recovery: Pick<Recovery, 'state' | 'finish'>;
-  /** Absent: logs, exec, attach and port-forward are not served. */
-  readonly streams?: NodeStreams;
+  readonly streams: NodeStreams;
   readonly roots: RootWriter;
   readonly carrier: Carrier;
   readonly clock: Clock;
@@ -90,6 +92,8 @@ const LIMITS = {
 const IDLE_MS = 120_000;
 const CONNECTIONS_MAX = 20_000;
 const CLOSING_MS = 3_000;
+/** Of exec, attach and port-forward; as kubelets' streamingConnectionIdleTimeout. */
+const STREAM_IDLE_MS = 4 * 3_600_000;
 
 /** All routes; those of a server are its own. */
 export function buildRoutes(parts: ApiParts): Router {
@@ -101,6 +105,7 @@ export function buildRoutes(parts: ApiParts): Router {
     ...namespaceRoutes(parts),
     ...leaseRoutes(parts.store),
     ...podRoutes(parts.store),
+    ...podStreamRoutes(parts),
     ...nodeRoutes(parts),
     ...bundleRoutes(parts),
     ...revisionRoutes(parts.store),
@@ -193,6 +198,23 @@ export async function startApi(parts: ApiParts): Promise<Api> {
     response.on('error', error => log.warn('an answer could not be sent', { error }));
     void dispatch({ router, clock, log }, { incoming, response, signal: exchange.signal });
   });
+  const upgraded = new Set<Duplex>();
+  server.on('upgrade', (incoming: IncomingMessage, socket: TLSSocket, head: Buffer) => {
+    const exchange = new AbortController();
+    open.add(exchange);
+    upgraded.add(socket);
+    socket.once('close', () => {
+      open.delete(exchange);
+      upgraded.delete(socket);
+      exchange.abort();
+    });
+    // A client that breaks off: whoever has the connection sees it close.
+    socket.on('error', () => undefined);
+    socket.setTimeout(STREAM_IDLE_MS, () => socket.destroy());
+    const upgrade = new Upgrade(incoming, socket, head);
+    const { signal } = exchange;
+    void dispatchUpgrade({ router, clock, log }, { incoming, upgrade, signal });
+  });
   let closing: Promise<void> | null = null;
   const port = await listen(server, parts.listen);
   server.on('error', error => log.error('the API server has an error', { error }));
@@ -208,6 +230,8 @@ export async function startApi(parts: ApiParts): Promise<Api> {
     server.closeIdleConnections();
     await clock.sleep(CLOSING_MS, closed.signal);
     server.closeAllConnections();
+    // Those are no connections of HTTP any more.
+    for (const socket of upgraded) socket.destroy();
     await done;
   };
   return {

@@ -2,8 +2,9 @@
  * Errors as the API says them: each one a Kubernetes `Status` (metav1.Status), with the reason and code that
  * kubectl and client-go branch on. What is not a known error says nothing of its inside.
  */
-import { REQUEST_REASONS, RequestError } from '../ports.js';
+import { REQUEST_REASONS, RequestError, type RequestReason } from '../ports.js';
 import { StoreError } from '../store/store.js';
+import { StreamRefused, type StreamRefusedCode } from '../streams/streams.js';
 
 export interface StatusDetails {
   readonly name?: string;
@@ -47,9 +48,29 @@ export function success(subject: Subject, uid: string): Status {
   return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details, code: 200 };
 }
 
+/** A node's refusal as Kubernetes would say it. */
+const REFUSED: Readonly<Record<StreamRefusedCode, RequestReason>> = {
+  BadRequest: 'BadRequest',
+  Forbidden: 'Forbidden',
+  NotFound: 'NotFound',
+  TooManyStreams: 'TooManyRequests',
+  InternalError: 'InternalError',
+  NotSupported: 'MethodNotAllowed',
+  NodeOffline: 'ServiceUnavailable',
+  Timeout: 'Timeout',
+  // Nobody is there to read it.
+  Cancelled: 'Timeout',
+};
+
+/** True for what went wrong on a node or on the way to it: no failure of the hub. */
+export function isOfNode(error: unknown): boolean {
+  return error instanceof StreamRefused;
+}
+
 /** The known error behind a thrown value, or null: then only "internal error" may be said. */
 export function knownError(error: unknown): RequestError | null {
   if (error instanceof RequestError) return error;
+  if (error instanceof StreamRefused) return new RequestError(REFUSED[error.code], error.message);
   if (!(error instanceof StoreError)) return null;
   switch (error.code) {
     case 'Conflict':
@@ -84,7 +105,8 @@ export function failure(error: RequestError, subject: Subject | null): Status {
     status: 'Failure',
     message: error.message,
     reason: error.reason,
-    ...(Object.keys(details).length === 0 ? {} : { details }),
+    // Never absent: `kubectl debug` looks into it unasked.
+    details,
     code: REQUEST_REASONS[error.reason],
   };
 }

@@ -3,6 +3,7 @@
  */
 import { Agent, request, type RequestOptions } from 'node:https';
 import type { IncomingMessage } from 'node:http';
+import { WebSocket } from 'ws';
 import { CliError } from '../../protocol/cli-error.js';
 import type { Connection } from './kubeconfig.js';
 
@@ -74,6 +75,8 @@ export class HubUnreachable extends CliError {}
 const TABLE = 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json';
 /** No answer of the hub takes longer, watches excepted. */
 const ANSWER_MS = 30_000;
+/** A stream opens when its node has answered, over whatever link it has. */
+const OPEN_MS = 90_000;
 
 export interface Call {
   readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
@@ -148,6 +151,52 @@ export class ApiClient {
     } finally {
       response.destroy();
     }
+  }
+
+  /** Bytes as they come, to the end. Throws `ApiError` for a refusal, `HubUnreachable` when the connection is lost. */
+  async *bytes(call: Call): AsyncGenerator<Buffer> {
+    const response = await this.open(call, 0);
+    const code = response.statusCode ?? 0;
+    if (code !== 200) throw new ApiError(asStatus(await readBody(response), code), code);
+    try {
+      yield* response as AsyncIterable<Buffer>;
+    } catch (error) {
+      throw call.signal?.aborted ? error : unreachable(this.connection.server, error as Error);
+    } finally {
+      response.destroy();
+    }
+  }
+
+  /**
+   * Open, and paused: to be resumed by whoever listens to it. Throws `ApiError` for a refusal, `HubUnreachable` when
+   * there is no answer.
+   */
+  webSocket(call: Pick<Call, 'path' | 'signal'>, query: URLSearchParams): Promise<WebSocket> {
+    const { server, ca, cert, key, token, serverName, skipVerify } = this.connection;
+    const url = `${server.href.replace(/\/$/, '')}${call.path}?${query.toString()}`;
+    const socket = new WebSocket(url.replace(/^http/, 'ws'), ['v5.channel.k8s.io'], {
+      ...{ ca, cert, key, rejectUnauthorized: !skipVerify, perMessageDeflate: false },
+      ...(serverName === undefined ? {} : { servername: serverName }),
+      ...(token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } }),
+      handshakeTimeout: OPEN_MS,
+    });
+    const abort = () => socket.terminate();
+    call.signal?.addEventListener('abort', abort, { once: true });
+    socket.once('close', () => call.signal?.removeEventListener('abort', abort));
+    return new Promise((done, fail) => {
+      socket.once('unexpected-response', (_request, response) => {
+        const code = response.statusCode ?? 0;
+        const refused = (body: unknown) => fail(new ApiError(asStatus(body, code), code));
+        readBody(response).then(refused, fail);
+      });
+      socket.on('error', error => {
+        fail(call.signal?.aborted ? new Error('interrupted') : unreachable(server, error));
+      });
+      socket.once('open', () => {
+        socket.pause();
+        done(socket);
+      });
+    });
   }
 
   close(): void {

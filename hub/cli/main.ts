@@ -4,15 +4,19 @@ import { realClock } from '../clock.js';
 import { applyCommand, diffCommand } from './apply.js';
 import { bundleCommand } from './bundle.js';
 import type { Context } from './context.js';
+import { cpCommand } from './cp.js';
 import { deleteCommand } from './delete.js';
 import { describeCommand } from './describe.js';
+import { attachCommand, execCommand } from './exec.js';
 import { CliError, EXIT } from '../../protocol/cli-error.js';
 import { getCommand } from './get.js';
 import { hubCommand } from './hub.js';
 import { keyRotateCommand } from './key-rotate.js';
 import { behindTheCommand } from './leading-options.js';
 import { keyCommand } from './key.js';
+import { logsCommand } from './logs.js';
 import { nodeCommand } from './node.js';
+import { portForwardCommand } from './port-forward.js';
 import { rolloutCommand } from './rollout.js';
 import { rootCommand } from './root.js';
 import { secretCommand } from './secret.js';
@@ -26,7 +30,8 @@ function programOf(context: Context): Command {
     .version(VERSION, '--version', 'print the version')
     .addHelpText(
       'after',
-      '\nExit codes: 0 done, 1 failed, 2 refused or wrong usage, 3 timed out waiting, 4 rollout failed.',
+      '\nExit codes: 0 done, 1 failed, 2 refused or wrong usage, 3 timed out waiting, ' +
+        "4 rollout failed; exec: the command's own.",
     );
   const commands = [
     hubCommand(context),
@@ -38,6 +43,11 @@ function programOf(context: Context): Command {
     diffCommand(context),
     getCommand(context),
     describeCommand(context),
+    logsCommand(context),
+    execCommand(context),
+    attachCommand(context),
+    portForwardCommand(context),
+    cpCommand(context),
     rolloutCommand(context),
     deleteCommand(context),
     keyCommand(context).addCommand(keyRotateCommand(context)),

@@ -11,6 +11,8 @@ export interface Terminal {
   readonly interactive: boolean;
   readonly width: number;
   readonly stdin: Readable;
+  /** For bytes that are not the CLI's own: what a container said. */
+  readonly streams: Streams;
   /** A line to stdout. */
   print(line: string): void;
   /** Text to stdout as it is. */
@@ -26,8 +28,9 @@ export interface Terminal {
 }
 
 export interface Streams {
-  readonly stdin: Readable & { isTTY?: boolean };
-  readonly stdout: Writable & { isTTY?: boolean; columns?: number };
+  readonly stdin: Readable & { isTTY?: boolean; setRawMode?(raw: boolean): unknown };
+  /** A terminal emits `resize`. */
+  readonly stdout: Writable & { isTTY?: boolean; columns?: number; rows?: number };
   readonly stderr: Writable;
 }
 
@@ -43,6 +46,7 @@ export function terminalOf(streams: Streams): Terminal {
     // A terminal that does not know its width says 0.
     width: streams.stdout.columns || 80,
     stdin: streams.stdin,
+    streams,
     print: line => {
       clear();
       streams.stdout.write(`${line}\n`);

@@ -152,6 +152,32 @@ ALTER TABLE identities ADD COLUMN labels TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE identities ADD COLUMN suspected_at TEXT;
 `,
   },
+  {
+    // Verbs that change nothing, and what was used: a CHECK cannot be altered, so the table is made anew.
+    version: 4,
+    sql: `
+CREATE TABLE audit_with_uses (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  at TEXT NOT NULL,
+  actor_name TEXT NOT NULL,
+  address TEXT,
+  verb TEXT NOT NULL CHECK (verb IN ('create', 'update', 'delete', 'logs', 'exec', 'attach', 'portforward')),
+  kind TEXT NOT NULL,
+  namespace TEXT NOT NULL,
+  name TEXT NOT NULL,
+  before TEXT,
+  after TEXT,
+  detail TEXT
+) STRICT;
+INSERT INTO audit_with_uses SELECT *, NULL FROM audit;
+DROP TABLE audit;
+ALTER TABLE audit_with_uses RENAME TO audit;
+CREATE TRIGGER audit_is_not_updated BEFORE UPDATE ON audit
+BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit
+BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+`,
+  },
 ];
 
 /** The schema that this program writes. */

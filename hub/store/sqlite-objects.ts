@@ -34,6 +34,7 @@ export interface ObjectRow {
 
 type Put = Extract<Mutation, { type: 'put' }>;
 type Delete = Extract<Mutation, { type: 'delete' }>;
+type Use = Extract<Mutation, { type: 'use' }>;
 type Key = Pick<ObjectRow, 'kind' | 'namespace' | 'name'>;
 type Parts = Pick<ObjectRow, 'labels' | 'annotations' | 'spec' | 'status'>;
 
@@ -68,8 +69,8 @@ function prepare(db: Database) {
         ORDER BY resource_version DESC LIMIT -1 OFFSET ?`,
     ),
     audit: db.prepare(
-      `INSERT INTO audit (at, actor_name, address, verb, kind, namespace, name, before, after)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO audit (at, actor_name, address, verb, kind, namespace, name, before, after, detail)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     audited: db.prepare<[number, number], AuditRow>(
       'SELECT * FROM audit WHERE number > ? ORDER BY number LIMIT ?',
@@ -77,7 +78,8 @@ function prepare(db: Database) {
   };
 }
 
-interface AuditRow extends Omit<AuditRecord, 'actor'> {
+interface AuditRow extends Omit<AuditRecord, 'actor' | 'detail'> {
+  readonly detail: string | null;
   readonly actor_name: string;
   readonly address: string | null;
 }
@@ -145,10 +147,17 @@ export class ObjectTable {
   }
 
   audit(after: number, limit: number): readonly AuditRecord[] {
-    return this.#sql.audited.all(after, limit).map(({ actor_name: name, address, ...line }) => ({
+    const rows = this.#sql.audited.all(after, limit);
+    return rows.map(({ actor_name: name, address, detail, ...line }) => ({
       ...line,
       actor: { kind: 'user', name, ...(address === null ? {} : { address }) },
+      ...(detail === null ? {} : { detail }),
     }));
+  }
+
+  use({ at, actor }: Write, { verb, kind, namespace, name, detail }: Use): void {
+    const who = [at, actor.name, actor.address ?? null] as const;
+    this.#sql.audit.run(...who, verb, kind, namespace, name, null, null, detail);
   }
 
   #update(write: Write, row: ObjectRow, parts: Parts): ObjectRow {
@@ -211,6 +220,7 @@ export class ObjectTable {
       row.name,
       previous && specHash(previous),
       type === 'DELETED' ? null : specHash(row),
+      null,
     );
   }
 }

@@ -19,7 +19,10 @@ import {
 import type { RecoveryMutation } from './recovery-records.js';
 import type { Write } from './write.js';
 
-export type RecordMutation = Exclude<Mutation, { type: 'put' | 'delete' } | RecoveryMutation>;
+export type RecordMutation = Exclude<
+  Mutation,
+  { type: 'put' | 'delete' | 'use' } | RecoveryMutation
+>;
 
 /** As SQLite gives it back: booleans are 0 and 1. */
 type ReporterRow = Omit<ReporterRecord, 'current' | 'online'> & {

@@ -98,6 +98,7 @@ class SqliteStore implements Store {
       for (const mutation of mutations) {
         if (mutation.type === 'put') rows.push(this.#objects.put(write, mutation));
         else if (mutation.type === 'delete') this.#objects.delete(write, mutation);
+        else if (mutation.type === 'use') this.#objects.use(write, mutation);
         else if (isRecoveryMutation(mutation)) this.#recovery.apply(write, mutation);
         else {
           if (mutation.type === 'dropIdentity') this.#recovery.forget(write, mutation.node);

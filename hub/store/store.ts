@@ -153,22 +153,27 @@ export interface Publication {
   readonly payload: Uint8Array | null;
 }
 
+/** What a user did with an object that changes nothing of it. */
+export type UseVerb = 'logs' | 'exec' | 'attach' | 'portforward';
+
 /**
- * One line of the audit log, append-only: every change of an object by an actor of kind `user`. A
- * put that changes nothing leaves none; one that replaces an object (another uid) leaves a delete
- * and a create.
+ * One line of the audit log, append-only: every change of an object by an actor of kind `user`, and
+ * every use of a running pod. A put that changes nothing leaves none; one that replaces an object
+ * (another uid) leaves a delete and a create.
  */
 export interface AuditRecord {
   readonly number: number;
   readonly at: string;
   readonly actor: Actor;
-  readonly verb: 'create' | 'update' | 'delete';
+  readonly verb: 'create' | 'update' | 'delete' | UseVerb;
   readonly kind: ObjectKind;
   readonly namespace: string;
   readonly name: string;
   /** SHA-256 of the object's spec before and after; null where there was or is none. */
   readonly before: string | null;
   readonly after: string | null;
+  /** Of a use: what was used of the object. Never an argument, never what went through. */
+  readonly detail?: string;
 }
 
 // ----------------------------------------------------------------------------------------- mutations
@@ -220,12 +225,21 @@ export type Mutation =
   | { readonly type: 'dropReporters'; readonly node: string }
   /** Keeps the topic's number if it holds these bytes already. */
   | { readonly type: 'publish'; readonly topic: string; readonly payload: Uint8Array | null }
+  /** A line of the audit log alone. */
+  | {
+      readonly type: 'use';
+      readonly verb: UseVerb;
+      readonly kind: ObjectKind;
+      readonly namespace: string;
+      readonly name: string;
+      readonly detail: string;
+    }
   | RecoveryMutation;
 
 /**
  * What a commit changed: for `put` and `delete` the kind of object, else the type of the mutation.
  */
-export type Touched = ObjectKind | Exclude<Mutation['type'], 'put' | 'delete'>;
+export type Touched = ObjectKind | Exclude<Mutation['type'], 'put' | 'delete' | 'use'>;
 
 export interface Committed {
   /** Of the store after the transaction. */

@@ -97,11 +97,13 @@ describe('imports point down', () => {
         /^agent\/runtime\//,
         /^hub\/signing\//,
         /^hub\/backup\//,
+        /^hub\/cli\/tar-copy\.ts$/,
       ],
     ],
     ['ssh2', [/^hub\/signing\//]],
     ['mqtt', [/^agent\/link\//, /^hub\/link\//]],
     ['aedes', [/^hub\/broker\//]],
+    ['ws', [/^hub\/api\//, /^hub\/cli\//]],
     [
       'better-sqlite3',
       [/^agent\/journal\//, /^agent\/sources\/directory-lock\.ts$/, /^hub\/store\//],

@@ -43,13 +43,25 @@ const REVISIONS = {
   verbs: ['get'],
 };
 
+/** Streams of a pod: kind of their options, as Kubernetes lists them. */
+const POD_STREAMS = [
+  ['attach', 'PodAttachOptions', ['create', 'get']],
+  ['exec', 'PodExecOptions', ['create', 'get']],
+  ['log', 'Pod', ['get']],
+  ['portforward', 'PodPortForwardOptions', ['create', 'get']],
+] as const;
+
+function podStream([name, kind, verbs]: (typeof POD_STREAMS)[number]): object {
+  return { name: `pods/${name}`, singularName: '', namespaced: true, kind, verbs };
+}
+
 function apiResourceList(group: Resource['group']): object {
   const resources = RESOURCES.filter(resource => resource.group === group).map(apiResource);
   return {
     kind: 'APIResourceList',
     apiVersion: 'v1',
     groupVersion: groupVersion(group),
-    resources: group === GROUP ? [...resources, REVISIONS] : resources,
+    resources: [...resources, ...(group === GROUP ? [REVISIONS] : POD_STREAMS.map(podStream))],
   };
 }
 

@@ -22,6 +22,7 @@ import {
 import { recoveryState } from '../../../hub/recovery/recovery.js';
 import { openSqliteStore } from '../../../hub/store/sqlite.js';
 import type { Actor, Store } from '../../../hub/store/store.js';
+import { StreamRefused, type NodeStreams } from '../../../hub/streams/streams.js';
 import type { Clock, Log } from '../../../protocol/ports.js';
 import { newAuthority, type KeyAndCertificate, type TestAuthority } from './certificates.js';
 import { bundle } from './objects.js';
@@ -233,7 +234,15 @@ function encode(body: unknown): { payload: Buffer | null; headers: Record<string
   return { payload, headers };
 }
 
-export async function startFixture(clock: Clock = CLOCK): Promise<Fixture> {
+/** No node is connected. */
+const NO_STREAMS: NodeStreams = {
+  open: node => Promise.reject(new StreamRefused('NodeOffline', `node ${node} is away`)),
+};
+
+export async function startFixture(
+  clock: Clock = CLOCK,
+  streams: NodeStreams = NO_STREAMS,
+): Promise<Fixture> {
   const folder = await mkdtemp(join(tmpdir(), 'flotilla-api-'));
   const authority = await newAuthority();
   const server = await authority.server();
@@ -254,6 +263,7 @@ export async function startFixture(clock: Clock = CLOCK): Promise<Fixture> {
       finish: () => recoveryState(store),
     },
     roots: rootWriter(),
+    streams,
     carrier: { export: () => Promise.reject(new Error('no nodes')), receive: async () => [] },
     clock,
     log: recordingLog(log),
