@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import { topicsOf } from '../protocol/topics.js';
+import { Activation } from './activation/activation.js';
 import { startIntake, type Intake } from './intake/intake.js';
 import type { IntakeOptions } from './intake/intake-options.js';
 import { startLink } from './link/link.js';
@@ -18,7 +19,7 @@ const STRAY = 'UnexpectedTopic';
 export interface HubSessionOptions
   extends
     Omit<IntakeOptions, 'link' | 'onChange' | 'onHub' | 'time'>,
-    Omit<ReportOptions, 'link' | 'intake' | 'time'>,
+    Omit<ReportOptions, 'link' | 'intake' | 'time' | 'activation'>,
     Pick<TimeKeeperOptions, 'releasedAt' | 'machine' | 'kernelSynced'> {
   /** `mqtts://host:port`, in order of preference. */
   readonly brokers: readonly string[];
@@ -81,7 +82,9 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     },
   });
   intake = begun;
-  report = startReport({ ...options, link: viaLink, intake: () => begun.state(), time });
+  const activation = new Activation({ ...options, onGivenUp: () => begun.undo() });
+  const state = () => begun.state();
+  report = startReport({ ...options, link: viaLink, intake: state, time, activation });
   const commands = new Commands({ ...options, link: viaLink, root: () => begun.state().root });
   const makePresence = presenceMaker(identity, journal, randomId);
   const read = {

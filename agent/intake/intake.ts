@@ -87,6 +87,11 @@ export class Intake {
     this.#work();
   }
 
+  /** A revision was given up: the last healthy one is put back. */
+  undo(): void {
+    this.#work();
+  }
+
   /** What lies in the static pod directory or the node's keys changed: what waited for a Secret may go on. */
   secretsChanged(): void {
     this.#work();

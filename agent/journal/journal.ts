@@ -24,10 +24,13 @@ import * as outbox from './outbox.js';
 import { secretStore, type SecretStore } from './secrets.js';
 import { timeMemory, type TimeMemory } from './time-memory.js';
 import * as trust from './trust.js';
-import { readTwin, tryToWriteTwin, type Twin } from './twin.js';
+import { trialStore, type TrialStore } from './trials.js';
+import { UnsavedEvents, writableConditions } from './unsaved-events.js';
+import { readTwin, tryToWriteTwin } from './twin.js';
 import { versionStore } from './versions.js';
 
 export type { OwnedFile, BundleRecord, RevisionRecord } from './content.js';
+export type { FailureRecord } from './failures.js';
 export type { Transition, HistoryEntry, HistoryRow } from './history.js';
 export type { AcceptedAssignment } from './trust.js';
 export type { ResetReason } from './begin.js';
@@ -35,8 +38,6 @@ export { JournalError } from './database.js';
 
 export const JOURNAL_FILE = 'journal.db';
 const TWIN_FILE = 'journal.floors.json';
-
-const UNSAVED_MAX = 1000;
 
 export interface JournalOptions {
   readonly dataDir: string;
@@ -75,7 +76,7 @@ export class Journal implements EventSink {
   #accepted: trust.AcceptedAssignment | null;
   #fresh: { reason: ResetReason; nonce: string } | null;
   #files: Map<string, content.OwnedFile>;
-  #unsaved: { moment: outbox.Moment; event: NewEvent }[] = [];
+  readonly #unsaved: UnsavedEvents;
   /** Why the twin is behind, or null. */
   #twinFault: string | null = null;
   #counter = 0;
@@ -100,6 +101,7 @@ export class Journal implements EventSink {
     const reason = getMeta(db, 'fresh') as ResetReason | null;
     this.#fresh = reason && { reason, nonce: getMeta(db, 'nonce') ?? '' };
     this.#files = this.#readFiles();
+    this.#unsaved = new UnsavedEvents(db);
     this.#keepTwin();
   }
 
@@ -114,15 +116,9 @@ export class Journal implements EventSink {
   }
 
   conditions(): SourceCondition[] {
-    const conditions = resetConditions(this.#fresh?.reason);
-    if (this.#unsaved.length > 0) {
-      const message = `the disk refuses writes: ${this.#unsaved.length} events wait in memory`;
-      conditions.push({ type: 'JournalWritable', status: 'False', reason: 'DiskError', message });
-    } else if (this.#twinFault !== null) {
-      const message = `${this.#twinFile} is behind the journal: ${this.#twinFault}`;
-      conditions.push({ type: 'JournalWritable', status: 'False', reason: 'DiskError', message });
-    }
-    return conditions;
+    const twin = { file: this.#twinFile, fault: this.#twinFault };
+    const writable = writableConditions(this.#unsaved.length, twin);
+    return [...resetConditions(this.#fresh?.reason), ...writable];
   }
 
   // trust
@@ -175,11 +171,11 @@ export class Journal implements EventSink {
     this.#keepTwin();
   }
 
-  /** The digest that this node knows for a revision's number. */
   kept(): KeptContent {
     return keptContent(this.#db);
   }
 
+  /** The digest that this node knows for a revision's number. */
   knownDigest(bundle: BundleName, revision: number): string | null {
     return content.knownDigest(this.#db, bundle, revision);
   }
@@ -210,9 +206,7 @@ export class Journal implements EventSink {
   }
 
   storeBlob(digest: string, bytes: Uint8Array): void {
-    this.#transaction(() =>
-      this.#db.prepare('INSERT OR IGNORE INTO blobs VALUES (?, ?)').run(digest, bytes),
-    );
+    this.#transaction(() => content.insertBlob(this.#db, digest, bytes));
   }
 
   blob(digest: string): Buffer | null {
@@ -239,9 +233,28 @@ export class Journal implements EventSink {
     this.#transaction(() => {
       content.applyTransition(this.#db, this.#now(), to);
       const digest = ['removing', 'failed'].includes(to.state) ? null : to.digest;
-      content.replaceFiles(this.#db, to, { digest, files });
-      content.prune(this.#db, this.#accepted ? digestsOf(this.#accepted.document) : []);
+      content.replaceFiles(this.#db, to, { digest, attempt: to.attempt, files });
+      this.#prune();
     });
+    this.#filesChanged();
+  }
+
+  /** Revisions on trial: given up, proven, undone. */
+  trials(): TrialStore {
+    return trialStore(this.#db, {
+      moment: () => outbox.momentOf(this.#now(), this.#machine),
+      prune: () => this.#prune(),
+      onFiles: () => this.#filesChanged(),
+      onFloor: () => this.#keepTwin(),
+      onEvent: () => this.onEvent?.(),
+    });
+  }
+
+  #prune(): void {
+    content.prune(this.#db, this.#accepted ? digestsOf(this.#accepted.document) : []);
+  }
+
+  #filesChanged(): void {
     this.#files = this.#readFiles();
     this.#documents.clear();
     this.#keepTwin();
@@ -260,7 +273,7 @@ export class Journal implements EventSink {
    * the disk's sake.
    */
   record(event: NewEvent): void {
-    this.#unsaved.push({ moment: outbox.momentOf(this.#now(), this.#machine), event });
+    this.#unsaved.add(outbox.momentOf(this.#now(), this.#machine), event);
     this.flush();
     this.onEvent?.();
   }
@@ -268,16 +281,7 @@ export class Journal implements EventSink {
   /** Writes what the disk refused before: the twin, events. */
   flush(): void {
     if (this.#twinFault !== null) this.#keepTwin();
-    if (this.#unsaved.length === 0) return;
-    try {
-      this.#transaction(() => {
-        for (const { moment, event } of this.#unsaved) outbox.appendEvent(this.#db, moment, event);
-      });
-      this.#unsaved = [];
-    } catch (error) {
-      if (!isDiskError(error)) throw error;
-      this.#unsaved = this.#unsaved.slice(-UNSAVED_MAX);
-    }
+    this.#unsaved.flush();
   }
 
   /** Called after each event: the report loop's wake-up. */
@@ -341,15 +345,12 @@ export class Journal implements EventSink {
 
   /** A twin that is behind does no harm; one that cannot be written must not undo what was promised. */
   #keepTwin(): void {
-    this.#twinFault = tryToWriteTwin(this.#twinFile, this.#twin());
-  }
-
-  #twin(): Twin {
     const { id: journal, boot } = this;
     const { epoch = 0, generation = 0 } = this.#accepted ?? {};
     const rootVersion = this.#root?.document.version ?? 0;
     const kept = content.keptContent(this.#db);
-    return { journal, boot, rootVersion, epoch, generation, kept };
+    const twin = { journal, boot, rootVersion, epoch, generation, kept };
+    this.#twinFault = tryToWriteTwin(this.#twinFile, twin);
   }
 }
 

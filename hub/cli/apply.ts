@@ -11,15 +11,16 @@ import { podSecurityWarnings } from './bundle-warnings.js';
 import { inputOptions, readSource, type BundleSource, type InputOptions } from './bundle-source.js';
 import { ApiError, type ApiObject } from './client.js';
 import { connected, type Connected, type Context } from './context.js';
-import type { ImageEntry } from '../../protocol/documents/bundle.js';
+import type { BundleStrategy, ImageEntry } from '../../protocol/documents/bundle.js';
 import { boundImages } from '../../protocol/image-binding.js';
 import { CliError } from '../../protocol/cli-error.js';
 import { pinImages, pinLines, PIN_HELP } from './pin-images.js';
 import { pathOf, resourceOf } from './resources.js';
 import { waitForRollout } from './rollout-wait.js';
 import { shellWord } from './shell-word.js';
+import { strategyAfter, strategyOptions, type StrategyOptions } from './strategy-options.js';
 
-interface ApplyOptions extends InputOptions {
+interface ApplyOptions extends InputOptions, StrategyOptions {
   nodes?: string;
   allNodes?: boolean;
   dryRun?: string | boolean;
@@ -35,7 +36,7 @@ interface ApplyOptions extends InputOptions {
 export type BundleApiObject = ApiObject & { spec: BundleSpec; status?: BundleObjectStatus };
 
 export function applyCommand(context: Context): Command {
-  return inputOptions(new Command('apply'))
+  return strategyOptions(inputOptions(new Command('apply')))
     .summary('make manifests the next revision of a bundle and roll it out')
     .description(
       'Makes the Pods that -f names, and the ConfigMaps that they use, the whole content of a bundle. Each change is a ' +
@@ -188,6 +189,8 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
   const mode = dryRunMode(options.dryRun);
   const current = await currentBundle(hub, source);
   const selector = selectorAfter(options, current?.spec.nodeSelector ?? null);
+  const strategy = strategyAfter(options, current?.spec.strategy ?? null);
+  refuseStrategyOfBuilt(options, source);
   const changes = changesBetween(current?.spec.manifests ?? [], manifests);
   const images = await imagesAfter(context, source, options.pin === true);
   const pins = pinLines(current?.spec.images ?? [], images);
@@ -211,7 +214,7 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
   }
   const dryRun = mode === 'server';
   const put = (isDry: boolean) =>
-    write(hub, source, { current, selector, images, dryRun: isDry }).catch(
+    write(hub, source, { current, selector, images, strategy, dryRun: isDry }).catch(
       unsigned(options, source),
     );
   if (dryRun) toSeal.tell('server dry run');
@@ -229,17 +232,30 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
   }
 }
 
+/** It is signed with the rest. */
+function refuseStrategyOfBuilt(options: ApplyOptions, source: BundleSource): void {
+  const { progressDeadline, minReady, onFailure } = options;
+  const given = [progressDeadline, minReady, onFailure].some(value => value !== undefined);
+  if (source.built === null || !given) return;
+  throw new CliError(
+    'refused',
+    '--progress-deadline, --min-ready and --on-failure are signed with the bundle',
+    'say them to `flotilla bundle build`',
+  );
+}
+
 interface WriteOptions {
   readonly current: BundleApiObject | null;
   readonly selector: string;
   readonly images: readonly ImageEntry[];
+  readonly strategy: BundleStrategy;
   readonly dryRun: boolean;
 }
 
 async function write(
   { client }: Connected,
   source: BundleSource,
-  { current, selector, images, dryRun }: WriteOptions,
+  { current, selector, images, strategy, dryRun }: WriteOptions,
 ): Promise<BundleApiObject> {
   const query = { dryRun: dryRun ? 'All' : undefined };
   const resourceVersion = current?.metadata.resourceVersion;
@@ -260,7 +276,7 @@ async function write(
     ...(resourceVersion === undefined ? {} : { resourceVersion }),
   };
   const bound = images.length > 0 ? { images } : {};
-  const spec: BundleSpec = { nodeSelector: selector, manifests, ...bound };
+  const spec: BundleSpec = { nodeSelector: selector, manifests, ...bound, strategy };
   return client.call<BundleApiObject>({
     method: current ? 'PUT' : 'POST',
     path: current ? bundlePath(source) : pathOf(resourceOf('bundles'), namespace),

@@ -1,5 +1,6 @@
 /** Writes of bundles: the request is read here, what it means is the bundle writer's. */
 import { boundImages } from '../../../protocol/image-binding.js';
+import { DEFAULT_STRATEGY, sameStrategy } from '../../../protocol/strategy.js';
 import type { BundleWriter } from '../../ports.js';
 import { RequestError, type ApplyRequest } from '../../ports.js';
 import type { BundleObject } from '../../objects.js';
@@ -105,7 +106,12 @@ function importSigned(parts: BundleParts) {
       name,
       labels: current?.metadata.labels ?? {},
       annotations: current?.metadata.annotations ?? {},
-      spec: { nodeSelector, manifests, images: boundImages(document.images) },
+      spec: {
+        ...{ nodeSelector, manifests, images: boundImages(document.images) },
+        ...(sameStrategy(document.strategy, DEFAULT_STRATEGY)
+          ? {}
+          : { strategy: document.strategy }),
+      },
       signed: read.value,
       expect: resourceVersion === null ? 'any' : { resourceVersion },
       dryRun: parseDryRun(request.query),

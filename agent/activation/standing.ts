@@ -1,139 +1,95 @@
 /**
- * Where each bundle stands, from what the journal promised and what the pods do: activating until
- * every pod of the revision is there, progressing until every container has been ready (or is
- * completed) for ten seconds, then healthy. Pure; looks at the pods as they are, so an agent's
- * restart changes nothing. Never repeats container output.
+ * How far the pods of a revision are, from the pods as they are: all there, all ready or completed for long enough, or one of
+ * them failed for good. Pure; an agent's restart changes nothing. Never repeats container output.
  */
 import type { ContainerStatus } from 'kubernetes-types/core/v1.js';
 import { isPodKey } from '../../protocol/bundle-manifest.js';
-import type { BundleStatus } from '../../protocol/documents/node.js';
 import {
-  bindingsOf,
   bindingText,
   IMAGE_DIGESTS_ANNOTATION,
-  NO_BINDINGS,
   type ImageBindings,
 } from '../../protocol/image-binding.js';
+import { bundleKey } from '../intake/decide.js';
+import type { OwnedFile } from '../journal/journal.js';
 import { UPDATE_REJECTED, UPDATE_WAITING } from '../pods/pod-status.js';
 import { isSidecar } from '../pods/restart-rules.js';
-import { bundleKey } from '../intake/decide.js';
-import type { BundleRecord, Journal, OwnedFile, Transition } from '../journal/journal.js';
-import type { PodReport } from '../ports.js';
-
-/** How long a container must have been ready or be completed. */
-export const SETTLED_MS = 10_000;
+import type { BundleName, PodReport } from '../ports.js';
 
 /** In a message. */
 const PODS_NAMED = 5;
 /** Of a container that is on its way: no complaint by themselves. */
 const BEGINNING: ReadonlySet<string> = new Set(['ContainerCreating', 'PodInitializing']);
 
-export interface HealthInput {
-  readonly records: readonly BundleRecord[];
+export interface Standing {
+  readonly is: 'pending' | 'made' | 'ready' | 'failed';
+  readonly reason: string;
+  readonly message: string;
+  /** Pods of this revision that are there, less those of others that still are. */
+  readonly made: number;
+  /** Pods whose containers are all ready or completed. */
+  readonly ready: number;
+  /** When time alone may change something, milliseconds since 1970. */
+  readonly againAt?: number;
+  /** Whose words tell why. */
+  readonly culprit: Culprit | null;
+}
+
+export interface Culprit {
+  /** `namespace/name`. */
+  readonly pod: string;
+  readonly container: string;
+}
+
+export interface PodWorld {
+  /** Those that are to lie in the directory. */
   readonly files: readonly OwnedFile[];
-  /** What the active revision of a bundle binds its images to; left out: nothing. */
-  readonly bindings?: (record: BundleRecord) => ImageBindings;
-  /** Null while the pods are not known yet: then everything stays as it is recorded. */
-  readonly pods: readonly PodReport[] | null;
+  readonly pods: readonly PodReport[];
+  readonly bindings: ImageBindings;
+  readonly minReadyMs: number;
+  /** Since the files were put in place, by a clock that nobody sets: no jump of the clock makes anything ready sooner. */
+  readonly openMs: number;
   /** Milliseconds since 1970. */
   readonly now: number;
 }
 
-export interface Health {
-  readonly statuses: readonly BundleStatus[];
-  /** What has to be recorded: changes of state; a reason that changes within one costs no write. */
-  readonly transitions: readonly Transition[];
-  /** When time alone may change something, milliseconds since 1970. */
-  readonly againAt: number | null;
+/** Of the bundle, whatever revision they are. */
+export function podsOf(bundle: BundleName, pods: readonly PodReport[]): PodReport[] {
+  const key = bundleKey(bundle);
+  return pods.filter(pod => pod.bundle !== null && bundleKey(pod.bundle) === key);
 }
 
-/** For `HealthInput`. */
-export function activeBindings(
-  journal: Pick<Journal, 'bundleDocument'>,
-): (record: BundleRecord) => ImageBindings {
-  return ({ active }) => {
-    const document = active === null ? null : journal.bundleDocument(active);
-    return bindingsOf(document?.images ?? []);
-  };
-}
-
-interface Verdict {
-  readonly state: Transition['state'];
-  readonly reason: string;
-  readonly message: string;
-  readonly againAt?: number;
-}
-
-export function bundleHealth(input: HealthInput): Health {
-  const { records, files, pods, now, bindings = () => NO_BINDINGS } = input;
-  const statuses: BundleStatus[] = [];
-  const transitions: Transition[] = [];
-  let againAt: number | null = null;
-  for (const record of records) {
-    const verdict =
-      pods === null ? record : verdictOn(record, { files, pods, now, bindings: bindings(record) });
-    const { state, reason, message } = verdict;
-    const { namespace, name, revision, digest, attempt } = record;
-    const step = { namespace, name, revision, digest, attempt, state, reason, message };
-    const changed = state !== record.state;
-    if (changed) transitions.push(step);
-    if ('againAt' in verdict && verdict.againAt !== undefined) {
-      againAt = Math.min(againAt ?? Infinity, verdict.againAt);
-    }
-    if (state === 'removed') continue;
-    const since = new Date(changed ? now : record.since).toISOString();
-    statuses.push({
-      ...step,
-      active: record.active,
-      state,
-      reason: reason.slice(0, 128),
-      message: message.slice(0, 1024).toWellFormed(),
-      since,
-    });
-  }
-  return { statuses, transitions, againAt };
-}
-
-function verdictOn(
-  record: BundleRecord,
-  world: {
-    readonly files: readonly OwnedFile[];
-    readonly pods: readonly PodReport[];
-    readonly bindings: ImageBindings;
-    readonly now: number;
-  },
-): Verdict {
-  const key = bundleKey(record);
-  const pods = world.pods.filter(pod => pod.bundle !== null && bundleKey(pod.bundle) === key);
-  if (record.state === 'removing') {
-    if (pods.length === 0) return { state: 'removed', reason: 'PodsGone', message: '' };
-    return { state: 'removing', reason: record.reason, message: `${pods.length} pods to stop` };
-  }
-  // Staging decides about a revision that is not active; its word stands.
-  if (record.active !== record.digest) return record;
+/** Of the revision whose files are to lie in the directory. */
+export function standingOf(bundle: BundleName, world: PodWorld): Standing {
+  const key = bundleKey(bundle);
+  const pods = podsOf(bundle, world.pods);
   const wanted = world.files.filter(file => bundleKey(file) === key && isPodKey(file.pod));
   const isOf = (pod: PodReport, file: OwnedFile) =>
     pod.manifestDigest === file.manifest && hasNameOf(pod, file) && isBoundTo(pod, world.bindings);
   const present = wanted.flatMap(file => pods.find(pod => isOf(pod, file)) ?? []);
+  const old = pods.filter(pod => !wanted.some(file => isOf(pod, file)));
   const isMeant = (pod: PodReport) => wanted.some(file => hasNameOf(pod, file));
+  const since = present.map(({ pod }) => settledSince(pod, world.now));
+  const count = {
+    made: present.length - old.length,
+    ready: since.filter(at => at !== null).length,
+  };
   const failed = pods.find(
     pod =>
       isRefused(pod) ||
       (isFailed(pod) && present.includes(pod)) ||
       (conditionOf(pod, UPDATE_REJECTED) !== undefined && isMeant(pod)),
   );
-  if (failed) return { state: 'failed', ...failureOf(failed) };
-  const old = pods.filter(pod => !wanted.some(file => isOf(pod, file)));
+  if (failed) return { is: 'failed', ...failureOf(failed), ...count, culprit: culpritOf([failed]) };
   if (present.length < wanted.length || old.length > 0) {
     const held = old.flatMap(pod => {
       const why = conditionOf(pod, UPDATE_WAITING);
       return why === undefined ? [] : [`${pod.key}: ${why.reason}: ${why.message}`];
     });
-    const count = `${present.length} of ${wanted.length} pods are of this revision`;
-    const message = [count, ...held.slice(0, PODS_NAMED)].join('; ');
-    return { state: 'activating', reason: 'PodsPending', message };
+    const missing = `${present.length} of ${wanted.length} pods are of this revision`;
+    const message = [missing, ...held.slice(0, PODS_NAMED)].join('; ');
+    return { is: 'pending', reason: 'PodsPending', message, ...count, culprit: null };
   }
-  return settling(present, world.now);
+  return { ...settling(present, since, world), ...count };
 }
 
 function isFailed({ pod }: PodReport): boolean {
@@ -171,20 +127,55 @@ function hasNameOf(pod: PodReport, file: OwnedFile): boolean {
   return name === file.pod || name.startsWith(`${file.pod}-`);
 }
 
-function settling(pods: readonly PodReport[], now: number): Verdict {
-  const since = pods.map(({ pod }) => settledSince(pod, now));
+function settling(
+  pods: readonly PodReport[],
+  since: readonly (number | null)[],
+  { now, minReadyMs, openMs }: PodWorld,
+): Omit<Standing, 'made' | 'ready'> {
   const waiting = pods.filter((_, i) => since[i] === null);
   if (waiting.length > 0) {
     const names = waiting.slice(0, PODS_NAMED).map(waitingFor).join(', ');
-    return { state: 'progressing', reason: 'ContainersPending', message: `waiting for ${names}` };
+    const message = `waiting for ${names}`;
+    return { is: 'made', reason: 'ContainersPending', message, culprit: culpritOf(waiting) };
   }
   const last = Math.max(0, ...since.map(at => at ?? 0));
-  if (last + SETTLED_MS > now) {
-    const message = 'every container is ready or completed; ten seconds have to pass';
-    const againAt = last + SETTLED_MS;
-    return { state: 'progressing', reason: 'Settling', message, againAt };
+  const againAt = Math.max(last + minReadyMs, now + minReadyMs - openMs);
+  if (againAt > now) {
+    const young = pods.filter((_, i) => (since[i] ?? 0) + minReadyMs > now);
+    const restarts = young.slice(0, PODS_NAMED).flatMap(restartsOf).join(', ');
+    const message =
+      `every container is ready or completed; ${minReadyMs / 1000} seconds have to pass` +
+      (restarts === '' ? '' : `; ${restarts}`);
+    return { is: 'made', reason: 'Settling', message, againAt, culprit: culpritOf(young) };
   }
-  return { state: 'healthy', reason: 'ContainersSettled', message: `${pods.length} pods` };
+  const message = `${pods.length} pods`;
+  return { is: 'ready', reason: 'ContainersSettled', message, culprit: null };
+}
+
+function statusesOf({ pod }: PodReport): readonly ContainerStatus[] {
+  const { initContainerStatuses = [], containerStatuses = [] } = pod.status ?? {};
+  return [...initContainerStatuses, ...containerStatuses];
+}
+
+/** Of what runs by now and ended badly before. */
+function restartsOf(report: PodReport): string[] {
+  return statusesOf(report).flatMap(({ name, restartCount, lastState }) => {
+    const code = lastState?.terminated?.exitCode ?? 0;
+    if (restartCount === 0 || code === 0) return [];
+    return [`${report.key} (${name}: restarts ${restartCount}, last exit code ${code})`];
+  });
+}
+
+/** The first container that ended badly, else the first that is not ready. */
+function culpritOf(pods: readonly PodReport[]): Culprit | null {
+  const all = pods.flatMap(report =>
+    statusesOf(report).map(status => ({ pod: report.key, status })),
+  );
+  const endedBadly = all.find(({ status: { state, lastState } }) =>
+    [state, lastState].some(one => (one?.terminated?.exitCode ?? 0) !== 0),
+  );
+  const found = endedBadly ?? all.find(({ status }) => !status.ready);
+  return found ? { pod: found.pod, container: found.status.name } : null;
 }
 
 /** The pod with the first of its containers that says why it is not there. */

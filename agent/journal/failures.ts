@@ -1,0 +1,63 @@
+/**
+ * Revisions that this node gave up, by bundle and digest, with the attempt that failed and why. Runs inside the caller's
+ * transaction.
+ */
+import type { BundleName } from '../ports.js';
+import type { Connection } from './database.js';
+import { plainStep, type Transition } from './history.js';
+
+/** Remembered for each bundle, the newest. */
+const FAILURES_KEPT = 100;
+
+export interface FailureRecord extends BundleName {
+  readonly revision: number;
+  readonly digest: string;
+  readonly attempt: number;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly reason: string;
+  readonly message: string;
+  /** Container output: stays on the node. Null: there was none. */
+  readonly lastWords: string | null;
+}
+
+export function insertFailure(db: Connection, at: number, failed: Transition): void {
+  const { namespace, name } = failed;
+  db.prepare(
+    `INSERT OR REPLACE INTO failures (namespace, name, digest, revision, attempt, at, reason, message)
+     VALUES (@namespace, @name, @digest, @revision, @attempt, @at, @reason, @message)`,
+  ).run({ ...plainStep(failed), at });
+  db.prepare(
+    `DELETE FROM failures WHERE namespace = ? AND name = ? AND digest NOT IN
+     (SELECT digest FROM failures WHERE namespace = ? AND name = ? ORDER BY revision DESC LIMIT ?)`,
+  ).run(namespace, name, namespace, name, FAILURES_KEPT);
+}
+
+/** It became healthy after all. */
+export function dropFailure(db: Connection, { namespace, name }: BundleName, digest: string): void {
+  db.prepare('DELETE FROM failures WHERE namespace = ? AND name = ? AND digest = ?').run(
+    namespace,
+    name,
+    digest,
+  );
+}
+
+export function setLastWords(
+  db: Connection,
+  { namespace, name }: BundleName,
+  { digest, words }: { readonly digest: string; readonly words: string },
+): void {
+  db.prepare(
+    'UPDATE failures SET last_words = ? WHERE namespace = ? AND name = ? AND digest = ?',
+  ).run(words, namespace, name, digest);
+}
+
+/** Newest revision of a bundle first. */
+export function listFailures(db: Connection): FailureRecord[] {
+  return db
+    .prepare(
+      `SELECT namespace, name, revision, digest, attempt, at, reason, message, last_words AS lastWords
+       FROM failures ORDER BY namespace, name, revision DESC`,
+    )
+    .all() as FailureRecord[];
+}
