@@ -12,6 +12,7 @@ import { apiSources, type Held } from './api-sources.js';
 import { makeOnFirstUse } from './first-use.js';
 import type { StoredIdentity } from './membership/identity.js';
 import { openJournal, type Journal } from './journal/journal.js';
+import { keepReserve } from './journal/reserve.js';
 import { startMember, type Member } from './member.js';
 import { architecture, readNodeInfo } from './node-info.js';
 import { openOwnedDirectory } from './intake/owned-files.js';
@@ -134,6 +135,7 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
   const machine = thisMachine();
   const randomId = () => randomBytes(16).toString('hex');
   const journal = openJournal({ dataDir, clock, machine, randomId });
+  keepReserve(dataDir);
   held.journal = journal;
   closings.push(() => journal.close());
   if (journal.setAside)

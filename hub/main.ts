@@ -7,10 +7,11 @@ import { startScheduledBackups } from './backup/scheduled.js';
 import { startApi } from './api/server.js';
 import { startBroker, type Broker } from './broker/broker.js';
 import { startController } from './rollout/controller.js';
+import { retryBundle } from './rollout/retry.js';
 import { createEnrolment, nodeStanding } from './enrolment/enrolment.js';
 import { startIngest } from './ingest/ingest.js';
 import { startHubLink } from './link/link.js';
-import { gatedBundles, gatedEnrolment } from './recovery/gate.js';
+import { gatedBundles, gatedEnrolment, gatedRetry } from './recovery/gate.js';
 import { recoveryState, startRecovery } from './recovery/recovery.js';
 import { loadHub, type LoadedHub } from './setup/load.js';
 import { BROKER_NAME, HUB_NAME, spkiOf, type RandomBytes } from './setup/pki.js';
@@ -145,6 +146,10 @@ async function assemble(
           return live.now().releaseSigner;
         },
       }),
+      store,
+    ),
+    retry: gatedRetry(
+      (actor, bundle) => retryBundle({ store, root, hubSigner, clock }, actor, bundle),
       store,
     ),
     secrets: secretWriter({ store, root, hubSigner }),

@@ -27,7 +27,7 @@ export interface HealthInput {
   readonly files: readonly OwnedFile[];
   /** Null: its envelope is not here. */
   readonly active?: (record: BundleRecord) => ActiveRevision | null;
-  /** Of a revision on trial, by now; left out: it is on trial for longer than anything asks for. */
+  /** Of a revision on trial, by now; left out: all of them were as they are for long. */
   readonly gate?: (record: BundleRecord) => GateMemory;
   /** Null while the pods are not known yet: then everything stays as it is recorded. */
   readonly pods: readonly PodReport[] | null;
@@ -50,8 +50,6 @@ export interface Health {
   /** When time alone may change something, milliseconds since 1970. */
   readonly againAt: number | null;
 }
-
-const LONG_OPEN: GateMemory = { openMs: Infinity, stalledMs: 0, made: null, ready: 0 };
 
 /** On trial: its files lie there and it was neither healthy here nor given up. */
 export function isOnTrial(record: BundleRecord): boolean {
@@ -150,7 +148,10 @@ function look(record: BundleRecord, input: HealthInput, gate: GateMemory | null)
     pods: input.pods ?? [],
     bindings: active?.bindings ?? NO_BINDINGS,
     minReadyMs: strategy.minReadySeconds * 1000,
-    openMs: gate?.openMs ?? Infinity,
+    steadyMs: steady => {
+      if (gate === null) return Infinity;
+      return gate.steady === steady ? gate.steadyMs : 0;
+    },
     now: input.now,
   });
   return { strategy, standing };
@@ -159,7 +160,7 @@ function look(record: BundleRecord, input: HealthInput, gate: GateMemory | null)
 /** What becomes of the revision that is active. */
 function judged(record: BundleRecord, input: HealthInput, phase: Phase): Verdict {
   const onTrial = isOnTrial(record);
-  const before = onTrial ? (input.gate?.(record) ?? LONG_OPEN) : null;
+  const before = onTrial ? (input.gate?.(record) ?? null) : null;
   const { strategy, standing } = look(record, input, before);
   const gate = before === null ? null : withProgress(before, standing);
   const leftMs =

@@ -6,8 +6,10 @@
 import type { Standing } from './standing.js';
 
 export interface GateMemory {
-  /** Milliseconds since the revision's files were put in place. */
-  readonly openMs: number;
+  /** Every container has been ready or completed for this long, none of them another than before; not saved. */
+  readonly steadyMs: number;
+  /** Which ones; null: not all of them. */
+  readonly steady: string | null;
   /** Milliseconds since the last progress. */
   readonly stalledMs: number;
   /** The most that ever was there; null: nothing was looked at yet. */
@@ -15,7 +17,10 @@ export interface GateMemory {
   readonly ready: number;
 }
 
-export const JUST_OPENED: GateMemory = { openMs: 0, stalledMs: 0, made: null, ready: 0 };
+export const JUST_OPENED: GateMemory = {
+  ...{ steadyMs: 0, steady: null },
+  ...{ stalledMs: 0, made: null, ready: 0 },
+};
 
 /** At most this much is lost when the agent is killed. */
 const SAVED_EVERY_MS = 60_000;
@@ -25,7 +30,7 @@ export function saveEveryMs(deadlineMs: number): number {
 }
 
 export function passed(memory: GateMemory, ms: number): GateMemory {
-  return { ...memory, openMs: memory.openMs + ms, stalledMs: memory.stalledMs + ms };
+  return { ...memory, steadyMs: memory.steadyMs + ms, stalledMs: memory.stalledMs + ms };
 }
 
 /**
@@ -40,21 +45,27 @@ export function afterRestart(memory: GateMemory, deadlineMs: number): GateMemory
  * As a Deployment does: more pods of the revision, fewer of others, or more of them ready begin the deadline anew. Unlike
  * there only what never was counts, so that a pod that becomes ready and crashes by turns does not live for ever.
  */
-export function withProgress(memory: GateMemory, { made, ready }: Standing): GateMemory {
+export function withProgress(memory: GateMemory, standing: Standing): GateMemory {
+  const { made, ready, steady } = standing;
+  const same = steady !== null && steady === memory.steady;
+  const next = { ...memory, steady, steadyMs: same ? memory.steadyMs : 0 };
   const isMore = made > (memory.made ?? Number.NEGATIVE_INFINITY) || ready > memory.ready;
-  if (!isMore) return memory;
+  if (!isMore) return next;
   return {
-    openMs: memory.openMs,
+    ...next,
     stalledMs: 0,
     made: Math.max(made, memory.made ?? made),
     ready: Math.max(ready, memory.ready),
   };
 }
 
-/** Null for what was not written by `JSON.stringify` of one. */
+export function writtenGate({ stalledMs, made, ready }: GateMemory): string {
+  return JSON.stringify({ stalledMs: Math.round(stalledMs), made, ready });
+}
+
+/** Of `writtenGate`. What was ready has to be seen to be so anew. */
 export function readGate(text: string | null): GateMemory | null {
   if (text === null) return null;
-  const value = JSON.parse(text) as Partial<GateMemory>;
-  const { openMs = 0, stalledMs = 0, made = null, ready = 0 } = value;
-  return { openMs, stalledMs, made, ready };
+  const value = JSON.parse(text) as Pick<GateMemory, 'stalledMs' | 'made' | 'ready'>;
+  return { ...JUST_OPENED, ...value };
 }

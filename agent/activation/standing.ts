@@ -28,6 +28,8 @@ export interface Standing {
   readonly made: number;
   /** Pods whose containers are all ready or completed. */
   readonly ready: number;
+  /** Names the containers, once every one of them is ready or completed; else null. */
+  readonly steady: string | null;
   /** When time alone may change something, milliseconds since 1970. */
   readonly againAt?: number;
   /** Whose words tell why. */
@@ -46,8 +48,11 @@ export interface PodWorld {
   readonly pods: readonly PodReport[];
   readonly bindings: ImageBindings;
   readonly minReadyMs: number;
-  /** Since the files were put in place, by a clock that nobody sets: no jump of the clock makes anything ready sooner. */
-  readonly openMs: number;
+  /**
+   * For how long exactly these containers have been ready or completed, by a clock that nobody sets: what the engine says of
+   * times is rounded, and jumps with the clock.
+   */
+  readonly steadyMs: (steady: string) => number;
   /** Milliseconds since 1970. */
   readonly now: number;
 }
@@ -79,7 +84,14 @@ export function standingOf(bundle: BundleName, world: PodWorld): Standing {
       (isFailed(pod) && present.includes(pod)) ||
       (conditionOf(pod, UPDATE_REJECTED) !== undefined && isMeant(pod)),
   );
-  if (failed) return { is: 'failed', ...failureOf(failed), ...count, culprit: culpritOf([failed]) };
+  if (failed)
+    return {
+      is: 'failed',
+      ...failureOf(failed),
+      ...count,
+      steady: null,
+      culprit: culpritOf([failed]),
+    };
   if (present.length < wanted.length || old.length > 0) {
     const held = old.flatMap(pod => {
       const why = conditionOf(pod, UPDATE_WAITING);
@@ -87,7 +99,7 @@ export function standingOf(bundle: BundleName, world: PodWorld): Standing {
     });
     const missing = `${present.length} of ${wanted.length} pods are of this revision`;
     const message = [missing, ...held.slice(0, PODS_NAMED)].join('; ');
-    return { is: 'pending', reason: 'PodsPending', message, ...count, culprit: null };
+    return { is: 'pending', reason: 'PodsPending', message, ...count, steady: null, culprit: null };
   }
   return { ...settling(present, since, world), ...count };
 }
@@ -130,26 +142,36 @@ function hasNameOf(pod: PodReport, file: OwnedFile): boolean {
 function settling(
   pods: readonly PodReport[],
   since: readonly (number | null)[],
-  { now, minReadyMs, openMs }: PodWorld,
+  { now, minReadyMs, steadyMs }: PodWorld,
 ): Omit<Standing, 'made' | 'ready'> {
   const waiting = pods.filter((_, i) => since[i] === null);
   if (waiting.length > 0) {
     const names = waiting.slice(0, PODS_NAMED).map(waitingFor).join(', ');
     const message = `waiting for ${names}`;
-    return { is: 'made', reason: 'ContainersPending', message, culprit: culpritOf(waiting) };
+    const culprit = culpritOf(waiting);
+    return { is: 'made', reason: 'ContainersPending', message, steady: null, culprit };
   }
   const last = Math.max(0, ...since.map(at => at ?? 0));
-  const againAt = Math.max(last + minReadyMs, now + minReadyMs - openMs);
+  const steady = pods.map(runsOf).join(' ');
+  const againAt = Math.max(last + minReadyMs, now + minReadyMs - steadyMs(steady));
   if (againAt > now) {
     const young = pods.filter((_, i) => (since[i] ?? 0) + minReadyMs > now);
     const restarts = young.slice(0, PODS_NAMED).flatMap(restartsOf).join(', ');
     const message =
       `every container is ready or completed; ${minReadyMs / 1000} seconds have to pass` +
       (restarts === '' ? '' : `; ${restarts}`);
-    return { is: 'made', reason: 'Settling', message, againAt, culprit: culpritOf(young) };
+    return { is: 'made', reason: 'Settling', message, againAt, steady, culprit: culpritOf(young) };
   }
   const message = `${pods.length} pods`;
-  return { is: 'ready', reason: 'ContainersSettled', message, culprit: null };
+  return { is: 'ready', reason: 'ContainersSettled', message, steady, culprit: null };
+}
+
+/** Each run of a container has a name of its own. */
+function runsOf(report: PodReport): string {
+  const runs = statusesOf(report).map(
+    ({ name, containerID = '', restartCount }) => `${name}:${containerID}:${restartCount}`,
+  );
+  return `${report.key}(${runs.join(',')})`;
 }
 
 function statusesOf({ pod }: PodReport): readonly ContainerStatus[] {
@@ -196,15 +218,18 @@ function waitingFor({ key, pod }: PodReport): string {
 function complaintOf(status: ContainerStatus): string | null {
   const { name, state, lastState, ready, started } = status;
   const { reason = '', message = '' } = state?.waiting ?? {};
+  const code = (state?.terminated ?? lastState?.terminated)?.exitCode ?? 0;
+  const last = code === 0 ? '' : `last exit code ${code}`;
   if (reason === 'CrashLoopBackOff') {
-    const code = lastState?.terminated?.exitCode;
-    return `${name}: ${reason}${code === undefined ? '' : `, last exit code ${code}`}`;
+    return `${name}: ${[reason, last].filter(part => part !== '').join(', ')}`;
   }
   if (reason !== '' && (message !== '' || !BEGINNING.has(reason))) {
     return `${name}: ${[reason, message].filter(part => part !== '').join(': ')}`;
   }
-  if (state?.running === undefined || ready) return null;
-  return `${name}: ${started === false ? 'has not started' : 'is not ready'}`;
+  if (state?.running === undefined || ready)
+    return last === '' || ready ? null : `${name}: ${last}`;
+  const why = started === false ? 'has not started' : 'is not ready';
+  return `${name}: ${[why, last].filter(part => part !== '').join(', ')}`;
 }
 
 function sidecarsOf({ spec }: PodReport['pod']): ReadonlySet<string> {

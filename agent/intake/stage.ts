@@ -21,7 +21,8 @@ import {
 } from './decide.js';
 import { PromisedDirectory } from './directory.js';
 import { blobsOf } from '../journal/content.js';
-import type { BundleRecord, FailureRecord, Journal, Transition } from '../journal/journal.js';
+import type { FailureRecord } from '../journal/failures.js';
+import type { BundleRecord, Journal, Transition } from '../journal/journal.js';
 import type { Lacking, Whereabouts } from './lacking.js';
 import { RollBack } from './roll-back.js';
 import type { OwnedDirectory } from './owned-files.js';

@@ -4,7 +4,7 @@
  * is forgotten but for its digest, which still exposes other content under a known number. Runs
  * inside the caller's transaction.
  */
-import { readGate, type GateMemory } from '../activation/gate.js';
+import { readGate, writtenGate, type GateMemory } from '../activation/gate.js';
 import type { BundleDocument } from '../../protocol/documents/bundle.js';
 import type { BundleState } from '../../protocol/documents/node.js';
 import type { Verified } from '../../protocol/verified.js';
@@ -213,7 +213,7 @@ export function replaceFiles(
 
 export function saveGate(db: Connection, bundle: BundleName, gate: GateMemory): void {
   db.prepare('UPDATE bundles SET gate = ? WHERE namespace = ? AND name = ?').run(
-    JSON.stringify(gate),
+    writtenGate(gate),
     bundle.namespace,
     bundle.name,
   );
@@ -221,6 +221,10 @@ export function saveGate(db: Connection, bundle: BundleName, gate: GateMemory): 
 
 export function listFiles(db: Connection): OwnedFile[] {
   return db.prepare('SELECT * FROM files ORDER BY file').all() as OwnedFile[];
+}
+
+export function filesByName(db: Connection): Map<string, OwnedFile> {
+  return new Map(listFiles(db).map(file => [file.file, file]));
 }
 
 export function hasBlob(db: Connection, digest: string): boolean {

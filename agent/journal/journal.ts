@@ -22,6 +22,7 @@ import { getMeta, setMeta } from './meta.js';
 import { keptContent, type KeptContent } from './kept-content.js';
 import * as outbox from './outbox.js';
 import { secretStore, type SecretStore } from './secrets.js';
+import { withReserve } from './full-disk.js';
 import { timeMemory, type TimeMemory } from './time-memory.js';
 import * as trust from './trust.js';
 import { trialStore, type TrialStore } from './trials.js';
@@ -30,7 +31,6 @@ import { readTwin, tryToWriteTwin } from './twin.js';
 import { versionStore } from './versions.js';
 
 export type { OwnedFile, BundleRecord, RevisionRecord } from './content.js';
-export type { FailureRecord } from './failures.js';
 export type { Transition, HistoryEntry, HistoryRow } from './history.js';
 export type { AcceptedAssignment } from './trust.js';
 export type { ResetReason } from './begin.js';
@@ -48,8 +48,16 @@ export interface JournalOptions {
   readonly machine?: Machine;
 }
 
-/** @throws JournalError `NewerSchema` or `Unusable` */
+/**
+ * On a full disk what was held back for this is given up, piece by piece.
+ *
+ * @throws JournalError `NewerSchema` or `Unusable`
+ */
 export function openJournal(options: JournalOptions): Journal {
+  return withReserve(options.dataDir, () => openOnce(options));
+}
+
+function openOnce(options: JournalOptions): Journal {
   const file = join(options.dataDir, JOURNAL_FILE);
   const opened = openDatabase(file, options.clock.now());
   try {
@@ -100,7 +108,7 @@ export class Journal implements EventSink {
     this.#accepted = accepted === 'damaged' ? null : accepted;
     const reason = getMeta(db, 'fresh') as ResetReason | null;
     this.#fresh = reason && { reason, nonce: getMeta(db, 'nonce') ?? '' };
-    this.#files = this.#readFiles();
+    this.#files = content.filesByName(this.#db);
     this.#unsaved = new UnsavedEvents(db);
     this.#keepTwin();
   }
@@ -234,7 +242,7 @@ export class Journal implements EventSink {
       content.applyTransition(this.#db, this.#now(), to);
       const digest = ['removing', 'failed'].includes(to.state) ? null : to.digest;
       content.replaceFiles(this.#db, to, { digest, attempt: to.attempt, files });
-      this.#prune();
+      content.prune(this.#db, digestsOf(this.#accepted?.document));
     });
     this.#filesChanged();
   }
@@ -243,19 +251,15 @@ export class Journal implements EventSink {
   trials(): TrialStore {
     return trialStore(this.#db, {
       moment: () => outbox.momentOf(this.#now(), this.#machine),
-      prune: () => this.#prune(),
+      prune: () => content.prune(this.#db, digestsOf(this.#accepted?.document)),
       onFiles: () => this.#filesChanged(),
       onFloor: () => this.#keepTwin(),
       onEvent: () => this.onEvent?.(),
     });
   }
 
-  #prune(): void {
-    content.prune(this.#db, this.#accepted ? digestsOf(this.#accepted.document) : []);
-  }
-
   #filesChanged(): void {
-    this.#files = this.#readFiles();
+    this.#files = content.filesByName(this.#db);
     this.#documents.clear();
     this.#keepTwin();
   }
@@ -339,10 +343,6 @@ export class Journal implements EventSink {
     this.#db.transaction(work).immediate();
   }
 
-  #readFiles(): Map<string, content.OwnedFile> {
-    return new Map(content.listFiles(this.#db).map(file => [file.file, file]));
-  }
-
   /** A twin that is behind does no harm; one that cannot be written must not undo what was promised. */
   #keepTwin(): void {
     const { id: journal, boot } = this;
@@ -354,6 +354,6 @@ export class Journal implements EventSink {
   }
 }
 
-function digestsOf(document: { bundles: readonly { digest: string }[] }): string[] {
-  return document.bundles.map(bundle => bundle.digest);
+function digestsOf(document?: { bundles: readonly { digest: string }[] }): string[] {
+  return (document?.bundles ?? []).map(bundle => bundle.digest);
 }

@@ -10,6 +10,7 @@ import type { Duplex } from 'node:stream';
 import type { Clock, Log } from '../../protocol/ports.js';
 import {
   RequestError,
+  type BundleRetry,
   type BundleWriter,
   type Enrolment,
   type NodeWriter,
@@ -44,6 +45,7 @@ export interface ApiParts {
   readonly tls: { readonly key: string; readonly cert: string; readonly ca: string };
   readonly store: Store;
   readonly bundles: BundleWriter;
+  readonly retry: BundleRetry;
   readonly nodes: NodeWriter;
   readonly secrets: SecretWriter;
   readonly enrolment: Enrolment;

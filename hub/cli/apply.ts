@@ -1,21 +1,18 @@
 /** `flotilla apply` and `flotilla diff`: a folder of manifests becomes the next revision of a bundle. */
 import { Command } from 'commander';
 import { parseSelector, SelectorError } from '../selectors.js';
-import type { BundleObjectStatus, BundleSpec } from '../objects.js';
 import { SIGNATURES_FIELD } from '../rollout/release-here.js';
-import { ARCHIVE_TYPE } from '../signing/archive.js';
-import { packBundleFile } from '../signing/bundle-file.js';
 import { changesBetween, renderDiff } from './bundle-diff.js';
 import { secretDifferences, secretsToSeal } from './apply-secrets.js';
+import { bundlePath, writeBundle, type BundleApiObject } from './bundle-write.js';
 import { podSecurityWarnings } from './bundle-warnings.js';
 import { inputOptions, readSource, type BundleSource, type InputOptions } from './bundle-source.js';
-import { ApiError, type ApiObject } from './client.js';
+import { ApiError } from './client.js';
 import { connected, type Connected, type Context } from './context.js';
-import type { BundleStrategy, ImageEntry } from '../../protocol/documents/bundle.js';
+import type { ImageEntry } from '../../protocol/documents/bundle.js';
 import { boundImages } from '../../protocol/image-binding.js';
 import { CliError } from '../../protocol/cli-error.js';
 import { pinImages, pinLines, PIN_HELP } from './pin-images.js';
-import { pathOf, resourceOf } from './resources.js';
 import { waitForRollout } from './rollout-wait.js';
 import { shellWord } from './shell-word.js';
 import { strategyAfter, strategyOptions, type StrategyOptions } from './strategy-options.js';
@@ -32,8 +29,6 @@ interface ApplyOptions extends InputOptions, StrategyOptions {
   passphraseFile?: string;
   acceptNewKeys?: boolean;
 }
-
-export type BundleApiObject = ApiObject & { spec: BundleSpec; status?: BundleObjectStatus };
 
 export function applyCommand(context: Context): Command {
   return strategyOptions(inputOptions(new Command('apply')))
@@ -112,10 +107,6 @@ async function imagesAfter(
 ): Promise<readonly ImageEntry[]> {
   if (isPinned) return pinImages(context, source);
   return boundImages(source.built?.document.images ?? []);
-}
-
-function bundlePath({ namespace, name }: BundleSource): string {
-  return pathOf(resourceOf('bundles'), namespace, name);
 }
 
 function currentBundle(hub: Connected, source: BundleSource): Promise<BundleApiObject | null> {
@@ -214,9 +205,9 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
   }
   const dryRun = mode === 'server';
   const put = (isDry: boolean) =>
-    write(hub, source, { current, selector, images, strategy, dryRun: isDry }).catch(
-      unsigned(options, source),
-    );
+    writeBundle(hub.client, source, {
+      ...{ current, selector, images, strategy, dryRun: isDry },
+    }).catch(unsigned(options, source));
   if (dryRun) toSeal.tell('server dry run');
   else {
     // Whatever the hub would refuse is refused before anything is sealed.
@@ -242,47 +233,6 @@ function refuseStrategyOfBuilt(options: ApplyOptions, source: BundleSource): voi
     '--progress-deadline, --min-ready and --on-failure are signed with the bundle',
     'say them to `flotilla bundle build`',
   );
-}
-
-interface WriteOptions {
-  readonly current: BundleApiObject | null;
-  readonly selector: string;
-  readonly images: readonly ImageEntry[];
-  readonly strategy: BundleStrategy;
-  readonly dryRun: boolean;
-}
-
-async function write(
-  { client }: Connected,
-  source: BundleSource,
-  { current, selector, images, strategy, dryRun }: WriteOptions,
-): Promise<BundleApiObject> {
-  const query = { dryRun: dryRun ? 'All' : undefined };
-  const resourceVersion = current?.metadata.resourceVersion;
-  if (source.built) {
-    return client.call<BundleApiObject>({
-      method: 'POST',
-      path: `${bundlePath(source)}/revisions`,
-      query: { ...query, nodeSelector: selector, resourceVersion },
-      bytes: { content: await packBundleFile(source.built), type: ARCHIVE_TYPE },
-    });
-  }
-  const { namespace, name, manifests } = source;
-  const metadata = {
-    ...(current?.metadata.labels ? { labels: current.metadata.labels } : {}),
-    ...(current?.metadata.annotations ? { annotations: current.metadata.annotations } : {}),
-    name,
-    namespace,
-    ...(resourceVersion === undefined ? {} : { resourceVersion }),
-  };
-  const bound = images.length > 0 ? { images } : {};
-  const spec: BundleSpec = { nodeSelector: selector, manifests, ...bound, strategy };
-  return client.call<BundleApiObject>({
-    method: current ? 'PUT' : 'POST',
-    path: current ? bundlePath(source) : pathOf(resourceOf('bundles'), namespace),
-    query,
-    body: { apiVersion: 'flotilla.dev/v1', kind: 'Bundle', metadata, spec },
-  });
 }
 
 /** A fleet that keeps its release keys off the hub: says what to type, with the names of this very apply. */

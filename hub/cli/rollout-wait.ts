@@ -1,6 +1,6 @@
 /** Waits for a rollout: live on a terminal, a line per change when piped, JSON events on request. */
 import { parseDurationMs } from '../../protocol/duration.js';
-import type { BundleApiObject } from './apply.js';
+import type { BundleApiObject } from './bundle-write.js';
 import { HubUnreachable, type ApiList } from './client.js';
 import type { Connected, Context } from './context.js';
 import { CliError } from '../../protocol/cli-error.js';

@@ -8,7 +8,8 @@ import type { Verified, TrustedRoot } from '../../protocol/verified.js';
 import { openNodeDocument, type NodeDocuments } from '../../protocol/verify-messages.js';
 import type { NodeMessage, NodeMessenger } from '../link/messages.js';
 import type { NodeObject, PodObject } from '../objects.js';
-import { StoreError, type Actor, type ReporterRecord, type Store } from '../store/store.js';
+import { retried } from '../store/retry.js';
+import type { Actor, ReporterRecord, Store } from '../store/store.js';
 import { nameBeside } from './mirror.js';
 import {
   outdatedPods,
@@ -55,7 +56,6 @@ export interface Ingest {
 /** Per node; what is above is dropped unacknowledged, so that the node says it again. */
 const QUEUE_MAX = 1_000;
 const BATCH = 200;
-const COMMIT_TRIES = 5;
 const LOG_EVERY_MS = 60_000;
 const LOOK_MS = 5_000;
 /** After the link came up; an agent's back-off ends at a minute. */
@@ -209,18 +209,9 @@ class NodeIngest implements Ingest {
     this.#parts.log.warn('a message of a node is refused', { ...about, reason });
   }
 
-  /** Again from the start when somebody wrote the same objects in between. Null: there is no such node. */
-  async #record(node: string, change: Change): Promise<NodeState | null> {
-    for (let tries = 1; ; tries++) {
-      try {
-        return await this.#recordOnce(node, change);
-      } catch (error) {
-        const raced =
-          error instanceof StoreError &&
-          ['Conflict', 'AlreadyExists', 'NotFound'].includes(error.code);
-        if (!raced || tries >= COMMIT_TRIES) throw error;
-      }
-    }
+  /** Null: there is no such node. */
+  #record(node: string, change: Change): Promise<NodeState | null> {
+    return retried(() => this.#recordOnce(node, change));
   }
 
   async #recordOnce(node: string, change: Change): Promise<NodeState | null> {

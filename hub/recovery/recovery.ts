@@ -17,7 +17,8 @@ import { envelopeBytesMax } from '../../protocol/verified.js';
 import { ROOT_BYTES_MAX } from '../../protocol/limits.js';
 import type { NodeListener } from '../ingest/ingest.js';
 import type { NodeMessenger } from '../link/messages.js';
-import { StoreError, type Actor, type Store } from '../store/store.js';
+import { retried } from '../store/retry.js';
+import type { Actor, Store } from '../store/store.js';
 import { ReturningContent } from './content.js';
 import { assignmentIn } from './lessons.js';
 import { endMutations, lessonMutations } from './learned.js';
@@ -25,7 +26,6 @@ import { Questions } from './questions.js';
 
 const ACTOR: Actor = { kind: 'hub', name: 'recovery' };
 const RETRY_MS = 30_000;
-const COMMIT_TRIES = 10;
 
 export interface RecoveryParts {
   readonly store: Store;
@@ -237,16 +237,6 @@ class FleetRecovery implements Recovery {
 
   /** Made anew when somebody else wrote the same objects in between. */
   async #commit(actor: Actor, make: () => Promise<Parameters<Store['commit']>[1]>): Promise<void> {
-    for (let tries = 1; ; tries++) {
-      try {
-        await this.#parts.store.commit(actor, await make());
-        return;
-      } catch (error) {
-        const raced =
-          error instanceof StoreError &&
-          ['Conflict', 'AlreadyExists', 'NotFound'].includes(error.code);
-        if (!raced || tries >= COMMIT_TRIES) throw error;
-      }
-    }
+    await retried(async () => this.#parts.store.commit(actor, await make()));
   }
 }

@@ -6,7 +6,8 @@
 import { topicsOf } from '../../protocol/topics.js';
 import type { PodObject } from '../objects.js';
 import { RequestError, type NodeWriter } from '../ports.js';
-import { StoreError, type Mutation, type Store } from '../store/store.js';
+import { retried } from '../store/retry.js';
+import type { Mutation, Store } from '../store/store.js';
 
 export interface RemoveNodeParts {
   readonly store: Store;
@@ -17,34 +18,28 @@ export interface RemoveNodeParts {
 
 export function nodeWriter({ store, fleet, disconnect }: RemoveNodeParts): NodeWriter {
   return {
-    remove: async (actor, { name, dryRun }) => {
-      const node = await store.get('Node', '', name);
-      if (!node) throw new RequestError('NotFound', `nodes "${name}" not found`);
-      if (dryRun) return;
-      const { items } = await store.list('Pod');
-      const pods = (items as readonly PodObject[]).filter(pod => pod.spec.nodeName === name);
-      const reporters = await store.reporters(name);
-      const mutations: Mutation[] = [
-        { type: 'delete', kind: 'Node', namespace: '', name },
-        { type: 'dropIdentity', node: name },
-        ...reporters.map((record): Mutation => {
-          return { type: 'reporter', record: { ...record, online: false } };
-        }),
-        { type: 'publish', topic: topicsOf(fleet).node(name, 'assignment'), payload: null },
-        ...pods.map((pod): Mutation => {
-          const { namespace, name: podName } = pod.metadata;
-          return { type: 'delete', kind: 'Pod', namespace, name: podName };
-        }),
-      ];
-      try {
+    remove: (actor, { name, dryRun }) =>
+      retried(async () => {
+        const node = await store.get('Node', '', name);
+        if (!node) throw new RequestError('NotFound', `nodes "${name}" not found`);
+        if (dryRun) return;
+        const { items } = await store.list('Pod');
+        const pods = (items as readonly PodObject[]).filter(pod => pod.spec.nodeName === name);
+        const reporters = await store.reporters(name);
+        const mutations: Mutation[] = [
+          { type: 'delete', kind: 'Node', namespace: '', name },
+          { type: 'dropIdentity', node: name },
+          ...reporters.map((record): Mutation => {
+            return { type: 'reporter', record: { ...record, online: false } };
+          }),
+          { type: 'publish', topic: topicsOf(fleet).node(name, 'assignment'), payload: null },
+          ...pods.map((pod): Mutation => {
+            const { namespace, name: podName } = pod.metadata;
+            return { type: 'delete', kind: 'Pod', namespace, name: podName };
+          }),
+        ];
         await store.commit(actor, mutations);
-      } catch (error) {
-        if (error instanceof StoreError && error.code === 'NotFound') {
-          throw new RequestError('Conflict', `node "${name}" changed meanwhile; try again`);
-        }
-        throw error;
-      }
-      disconnect(name);
-    },
+        disconnect(name);
+      }),
   };
 }

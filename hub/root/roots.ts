@@ -17,13 +17,12 @@ import type { Controller } from '../rollout/controller.js';
 import { dropKeys, heldKeys, uselessKeys } from '../setup/held-keys.js';
 import type { LoadedHub } from '../setup/load.js';
 import { SetupError } from '../setup/setup-error.js';
-import { StoreError, type Actor, type Store } from '../store/store.js';
+import { retried } from '../store/retry.js';
+import type { Actor, Store } from '../store/store.js';
 import type { LiveHub } from './live-hub.js';
 import { rootWrites } from './root-writes.js';
 import { rootStatusOf } from './root-status.js';
 import { rotateKey } from './rotate.js';
-
-const COMMIT_TRIES = 20;
 
 export interface RootParts {
   readonly store: Store;
@@ -100,18 +99,13 @@ export class Roots implements RootWriter {
   }
 
   async #commit(actor: Actor, hub: LoadedHub, store: Store): Promise<number> {
-    for (let attempt = 1; ; attempt++) {
+    return retried(async () => {
       const assignments = await this.#parts.controller.assignmentsUnder(hub.root, hub.hubSigner);
-      try {
-        const now = new Date(this.#parts.clock.now()).toISOString();
-        const writes = rootWrites(hub.root, { by: actor.name, now });
-        await store.commit(actor, [...writes, ...assignments.mutations]);
-        return assignments.written;
-      } catch (error) {
-        const raced = error instanceof StoreError && error.code === 'Conflict';
-        if (!raced || attempt === COMMIT_TRIES) throw error;
-      }
-    }
+      const now = new Date(this.#parts.clock.now()).toISOString();
+      const writes = rootWrites(hub.root, { by: actor.name, now });
+      await store.commit(actor, [...writes, ...assignments.mutations]);
+      return assignments.written;
+    });
   }
 
   #under(root: TrustedRoot): LoadedHub {

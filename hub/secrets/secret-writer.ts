@@ -26,13 +26,8 @@ import {
   type SealRequest,
   type SecretWriter,
 } from '../ports.js';
-import {
-  StoreError,
-  type Actor,
-  type IdentityRecord,
-  type Mutation,
-  type Store,
-} from '../store/store.js';
+import { retried } from '../store/retry.js';
+import type { Actor, IdentityRecord, Mutation, Store } from '../store/store.js';
 import { withoutSecrets } from './removal.js';
 import { indexSealed, membersFor, readableVersion, secretId } from './needs.js';
 
@@ -48,8 +43,8 @@ export function secretWriter(parts: SecretWriterParts): SecretWriter {
   return {
     sealing: of => sealing(parts, of),
     readableBy: node => readableBy(parts.store, node),
-    seal: (actor, request) => sealAll(parts, actor, request),
-    remove: (actor, of) => remove(parts.store, actor, of),
+    seal: (actor, request) => retried(() => sealAll(parts, actor, request)),
+    remove: (actor, of) => retried(() => remove(parts.store, actor, of)),
   };
 }
 
@@ -143,26 +138,25 @@ async function sealAll(
       { type: 'publish', topic: topics.blob(digest), payload: envelope },
     );
   }
-  try {
-    await store.commit(actor, mutations);
-  } catch (error) {
-    if (!(error instanceof StoreError)) throw error;
-    if (error.code !== 'Conflict' && error.code !== 'AlreadyExists') throw error;
-    throw new RequestError(
-      'Conflict',
-      `secret "${request.secret}" was sealed meanwhile; try again`,
-    );
-  }
+  await store.commit(actor, mutations);
   return { version: request.version, nodes: request.sealed.length };
 }
 
 /** Whether it makes a new version. Throws Conflict, Invalid. */
 function checkVersion(
-  { secret, version, bundle }: SealRequest,
+  { secret, version, bundle, fingerprint }: SealRequest,
   current: SecretObject | null,
   last: number,
 ): boolean {
-  if (current !== null && version === current.spec.version) return false;
+  if (current !== null && version === current.spec.version) {
+    // More nodes get the same values; two operators may have made one number of different ones.
+    const before = current.spec.fingerprint;
+    if (before === null || before === fingerprint) return false;
+    throw new RequestError(
+      'Conflict',
+      `secret "${secret}" of bundle "${bundle}": version ${version} was sealed meanwhile with other values; try again`,
+    );
+  }
   if (version !== last + 1) {
     throw new RequestError(
       'Conflict',
@@ -261,10 +255,5 @@ async function remove(
   if (!found) throw new RequestError('NotFound', `secrets.flotilla.dev "${name}" not found`);
   if (dryRun) return;
   const { bundle, secret } = found.spec as SecretSpec;
-  try {
-    await store.commit(actor, await withoutSecrets(store, { namespace, bundle, secret }));
-  } catch (error) {
-    if (!(error instanceof StoreError) || error.code !== 'NotFound') throw error;
-    throw new RequestError('Conflict', `secret "${name}" changed meanwhile; try again`);
-  }
+  await store.commit(actor, await withoutSecrets(store, { namespace, bundle, secret }));
 }

@@ -6,7 +6,8 @@ import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { docker, ensureTestImage, noEngine, TEST_IMAGE } from '../support/docker.js';
-import { freePort, Playground } from '../support/programs.js';
+import { freePort } from '../support/ports.js';
+import { Playground } from '../support/programs.js';
 import { eventually } from '../support/wait.js';
 
 const NODE = 'edge-1';

@@ -6,7 +6,8 @@ import assert from 'node:assert/strict';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { docker, ensureTestImage, noEngine, TEST_IMAGE } from '../support/docker.js';
-import { cableTo, freePort, Playground, writeMosquitto, type Cable } from '../support/programs.js';
+import { freePort } from '../support/ports.js';
+import { cableTo, Playground, writeMosquitto, type Cable } from '../support/programs.js';
 import { eventually } from '../support/wait.js';
 
 const MOSQUITTO = '/usr/sbin/mosquitto';

@@ -10,7 +10,8 @@ import { after, before, describe, test } from 'node:test';
 import { ApiClient } from '../../hub/cli/client.js';
 import { loadKubeconfig } from '../../hub/cli/kubeconfig.js';
 import { changeHubKeys, noFaketime, startHubInThePast } from '../support/hub-years.js';
-import { freePort, Playground } from '../support/programs.js';
+import { freePort } from '../support/ports.js';
+import { Playground } from '../support/programs.js';
 import { eventually } from '../support/wait.js';
 
 interface NodeJson {

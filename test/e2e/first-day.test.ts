@@ -7,7 +7,8 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import { docker, ensureTestImage, noEngine, TEST_IMAGE } from '../support/docker.js';
-import { freePort, Playground } from '../support/programs.js';
+import { freePort } from '../support/ports.js';
+import { Playground } from '../support/programs.js';
 import { eventually } from '../support/wait.js';
 
 const WAITS = 'trap "exit 0" TERM; while :; do sleep 0.2; done';

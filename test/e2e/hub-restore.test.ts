@@ -14,7 +14,8 @@ import { connect, type MqttClient } from 'mqtt';
 import { ApiClient } from '../../hub/cli/client.js';
 import { loadKubeconfig } from '../../hub/cli/kubeconfig.js';
 import { commandsOf } from '../support/doc-commands.js';
-import { freePort, Playground, writeMosquitto } from '../support/programs.js';
+import { freePort } from '../support/ports.js';
+import { Playground, writeMosquitto } from '../support/programs.js';
 import { eventually } from '../support/wait.js';
 
 /** Stands for the kubelet that runs what lies in a node's directory: it has no pods to tell of. */

@@ -8,7 +8,8 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { commandsOf } from '../support/doc-commands.js';
-import { freePort, Playground, type Run } from '../support/programs.js';
+import { freePort } from '../support/ports.js';
+import { Playground, type Run } from '../support/programs.js';
 
 const CLI = join(import.meta.dirname, '../../../hub/bin/flotilla.js');
 

@@ -15,7 +15,8 @@ import { docker, ensureTestImage, noEngine, TEST_IMAGE } from '../support/docker
 import { ApiClient } from '../../hub/cli/client.js';
 import { loadKubeconfig } from '../../hub/cli/kubeconfig.js';
 import { generatePrivateKey, privatePem } from '../../hub/setup/keys.js';
-import { freePort, Playground } from '../support/programs.js';
+import { freePort } from '../support/ports.js';
+import { Playground } from '../support/programs.js';
 import { eventually } from '../support/wait.js';
 
 const SLEEP = ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.2; done'];

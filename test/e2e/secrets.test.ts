@@ -10,7 +10,8 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { parseMountInfo } from '../../agent/volumes/host-mounts.js';
 import { docker, ensureTestImage, noEngine, removeOwned, TEST_IMAGE } from '../support/docker.js';
-import { freePort, Playground, writeMosquitto } from '../support/programs.js';
+import { freePort } from '../support/ports.js';
+import { Playground, writeMosquitto } from '../support/programs.js';
 import { readMemory } from '../support/process-memory.js';
 import { eventually } from '../support/wait.js';
 
@@ -90,6 +91,10 @@ describe('secrets', { skip: why }, () => {
     );
   const cat = (path: string, node = NODE) => docker('exec', container(node), 'cat', path);
   const apply = (...args: string[]) => play.flotilla('apply', '-f', play.path('shop'), ...args);
+  const applied = async (...args: string[]) => {
+    const { code, stdout, stderr } = await apply(...args);
+    assert.equal(code, 0, stdout + stderr);
+  };
   const bundleState = async (node: string) => {
     const found = await play.json<{
       status: {
@@ -216,7 +221,7 @@ describe('secrets', { skip: why }, () => {
     const env = [{ name: 'PW', valueFrom: { secretKeyRef: { name: 'db', key: 'password' } } }];
     play.write('shop/web.json', pod('web', {}, { env }));
     const before = container();
-    await apply();
+    await applied();
     const message = async () => {
       const pods = await play.json<{ items: { metadata: { name: string }; status: object }[] }>(
         'get',
@@ -235,13 +240,13 @@ describe('secrets', { skip: why }, () => {
     );
     assert.equal(container(), before, 'what ran goes on');
     play.write('shop/web.json', WEB);
-    await apply();
+    await applied();
   });
 
   test('S89 the plaintext is found nowhere', async t => {
     // The row by itself, without the story before it.
     if (container() === '') {
-      await apply('--all-nodes');
+      await applied('--all-nodes');
       await eventually('the pod runs', () => container() !== '', { withinMs: 60_000 });
     }
     const plain = [FIRST, SECOND, PULL].map(text => Buffer.from(text));

@@ -11,7 +11,8 @@ import { packBundleFile, readBundleFile } from '../../hub/signing/bundle-file.js
 import { readSigner, signPayload } from '../../hub/signing/signer.js';
 import { canonicalJson, sha256Hex } from '../../protocol/canonical.js';
 import { docker, ensureTestImage, noEngine, TEST_IMAGE } from '../support/docker.js';
-import { freePort, Playground } from '../support/programs.js';
+import { freePort } from '../support/ports.js';
+import { Playground } from '../support/programs.js';
 import { onTerminal } from '../support/terminal.js';
 
 const NODE = 'edge-1';

@@ -5,9 +5,10 @@
 import { Aedes } from 'aedes';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from './ports.js';
 import { until } from './until.js';
 
 export interface TestBroker {
@@ -18,8 +19,8 @@ export interface TestBroker {
 }
 
 async function startAedes(): Promise<TestBroker> {
-  let running = await listen(0);
-  const { port } = running.server.address() as AddressInfo;
+  const port = await freePort();
+  let running = await listen(port);
   let stopped = false;
   return {
     port,
@@ -62,14 +63,6 @@ export type BrokerKind = 'aedes' | 'mosquitto';
 
 export function startBroker(kind: BrokerKind): Promise<TestBroker> {
   return kind === 'aedes' ? startAedes() : startMosquitto();
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise<void>(resolve => server.close(() => resolve()));
-  return port;
 }
 
 async function startMosquitto(): Promise<TestBroker> {

@@ -4,7 +4,7 @@ import { DockerRuntime } from '../../agent/runtime/docker.js';
 import type { Log } from '../../protocol/ports.js';
 import type { RealSubject } from '../contracts/runtime-security.contract.js';
 import { docker, DOCKER_SOCKET, ensureTestImage, randomHex, removeOwned } from './docker.js';
-import { freePort } from './registry.js';
+import { freePort } from './ports.js';
 
 const quiet: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 

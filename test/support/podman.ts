@@ -13,7 +13,7 @@ import { DockerRuntime } from '../../agent/runtime/docker.js';
 import type { Log } from '../../protocol/ports.js';
 import type { RealSubject } from '../contracts/runtime-security.contract.js';
 import { randomHex, testImageRoot, TEST_IMAGE } from './docker.js';
-import { freePort } from './registry.js';
+import { freePort } from './ports.js';
 import { eventually } from './wait.js';
 
 const quiet: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };

@@ -14,11 +14,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { once } from 'node:events';
 import { removeOwned } from './docker.js';
-import { eventually } from './wait.js';
+import { eventually, whenNever } from './wait.js';
 
 const CHECKOUT = join(import.meta.dirname, '../../..');
 export const HUB_PROGRAM = join(CHECKOUT, 'hub/bin/flotilla.js');
 const AGENT = join(CHECKOUT, 'agent/bin/flotilla-agent.js');
+
+/** Of a program that a test waited for in vain. */
+const LAST_LINES = 12;
 
 export interface Run {
   readonly code: number;
@@ -26,23 +29,13 @@ export interface Run {
   readonly stderr: string;
 }
 
-export function freePort(): Promise<number> {
-  return new Promise((done, fail) => {
-    const server = createServer();
-    server.once('error', fail);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      const port = typeof address === 'object' && address ? address.port : 0;
-      server.close(() => done(port));
-    });
-  });
-}
-
 /** A folder in /tmp with a short path (Unix sockets have short names), and what was started in it. */
 export class Playground {
   readonly dir = mkdtempSync(join(tmpdir(), 'fl-'));
   readonly #running = new Map<string, ChildProcess>();
   readonly #agents = new Set<string>();
+  readonly #started = new Map<string, ChildProcess>();
+  readonly #forget = whenNever(() => this.#lastWords());
 
   path(...parts: string[]): string {
     return join(this.dir, ...parts);
@@ -65,6 +58,7 @@ export class Playground {
     const all = { ...process.env, ...env };
     const child = spawn(command, args, { stdio: ['ignore', log, log], env: all });
     this.#running.set(name, child);
+    this.#started.set(name, child);
   }
 
   /** Of a program that runs. */
@@ -159,9 +153,20 @@ export class Playground {
   }
 
   async close(): Promise<void> {
+    this.#forget();
     for (const name of [...this.#running.keys()].reverse()) await this.kill(name, 'SIGKILL');
     for (const owner of this.#agents) removeOwned(owner);
     rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  /** What each program said last, and whether it ended. */
+  #lastWords(): string {
+    const told = [...this.#started].map(([name, { exitCode, signalCode }]) => {
+      const end = exitCode ?? signalCode;
+      const lines = this.log(name).trimEnd().split('\n').slice(-LAST_LINES);
+      return [`--- ${name} ${end === null ? 'runs' : `ended (${end})`}:`, ...lines].join('\n');
+    });
+    return told.join('\n');
   }
 
   #run(program: string, args: readonly string[]): Promise<Run> {

@@ -2,9 +2,9 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { createServer as createSocketServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from './ports.js';
 import { eventually } from './wait.js';
 
 const PROGRAM = '/usr/bin/docker-registry';
@@ -25,18 +25,6 @@ export interface TestRegistry {
 /** False, or why there is none. */
 export function noRegistry(): string | false {
   return existsSync(PROGRAM) ? false : `${PROGRAM} is not installed`;
-}
-
-export function freePort(host = '127.0.0.1'): Promise<number> {
-  return new Promise((done, fail) => {
-    const server = createSocketServer();
-    server.once('error', fail);
-    server.listen(0, host, () => {
-      const address = server.address();
-      const port = typeof address === 'object' && address ? address.port : 0;
-      server.close(() => done(port));
-    });
-  });
 }
 
 export async function startRegistry(options: {

@@ -1,6 +1,15 @@
 /** Waiting for a condition instead of sleeping. */
 import { setTimeout as delay } from 'node:timers/promises';
 
+/** What may explain that a condition never came: asked for only then. */
+const witnesses = new Set<() => string>();
+
+/** Gives the way to take it back. An empty string is left out. */
+export function whenNever(witness: () => string): () => void {
+  witnesses.add(witness);
+  return () => witnesses.delete(witness);
+}
+
 /** The first value that is neither false, null nor undefined. Throws `what` after the deadline. */
 export async function eventually<T>(
   what: string,
@@ -19,7 +28,8 @@ export async function eventually<T>(
     }
     if (performance.now() > deadline) {
       const seen = last instanceof Error ? last.message : JSON.stringify(last);
-      throw new Error(`never: ${what} (last seen: ${seen})`);
+      const told = [...witnesses].map(witness => witness()).filter(text => text !== '');
+      throw new Error([`never: ${what} (last seen: ${seen})`, ...told].join('\n'));
     }
     await delay(options.everyMs ?? 50);
   }

@@ -8,7 +8,8 @@ import { after, before, describe, test } from 'node:test';
 import Database from 'better-sqlite3';
 import { docker, ensureTestImage, noEngine } from '../../support/docker.js';
 import { podText } from '../../support/attacks/victim.js';
-import { freePort, Playground, type Run } from '../../support/programs.js';
+import { freePort } from '../../support/ports.js';
+import { Playground, type Run } from '../../support/programs.js';
 import { eventually } from '../../support/wait.js';
 
 const NODE = 'edge-1';

@@ -7,7 +7,8 @@ import { after, before, describe, test } from 'node:test';
 import type { JoinDocument } from '../../../protocol/documents/enrolment.js';
 import { seal } from '../../../protocol/envelope.js';
 import { rawPublicKey, signerOf } from '../../../protocol/keys.js';
-import { freePort, Playground } from '../../support/programs.js';
+import { freePort } from '../../support/ports.js';
+import { Playground } from '../../support/programs.js';
 
 interface Answer {
   readonly code: number;

@@ -8,7 +8,7 @@ import { createServer, type Server } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { BlackBox, container, pod } from '../../support/black-box.js';
 import { docker, noEngine } from '../../support/docker.js';
-import { freePort } from '../../support/registry.js';
+import { freePort } from '../../support/ports.js';
 import { eventually } from '../../support/wait.js';
 
 const listening = (port: number) =>

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { BlackBox, container, FOREVER, pod } from '../../support/black-box.js';
 import { noEngine } from '../../support/docker.js';
-import { freePort } from '../../support/programs.js';
+import { freePort } from '../../support/ports.js';
 import { eventually } from '../../support/wait.js';
 
 /** Long enough for an exec on a machine that is busy: a time-out would be a failure that nobody meant. */

@@ -17,7 +17,8 @@ import { topicsOf, type Topics } from '../../../protocol/topics.js';
 import { openNodeDocument } from '../../../protocol/verify-messages.js';
 import { docker, ensureTestImage, TEST_IMAGE } from '../docker.js';
 import { signer } from '../fleet.js';
-import { freePort, Playground, writeMosquitto } from '../programs.js';
+import { freePort } from '../ports.js';
+import { Playground, writeMosquitto } from '../programs.js';
 import { eventually } from '../wait.js';
 
 export const NODE = 'edge-1';

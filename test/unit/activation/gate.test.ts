@@ -9,13 +9,14 @@ import {
   readGate,
   saveEveryMs,
   withProgress,
+  writtenGate,
   type GateMemory,
 } from '../../../agent/activation/gate.js';
 import type { Standing } from '../../../agent/activation/standing.js';
 
 const seen = (made: number, ready: number): Standing => ({
   ...{ is: 'made', reason: '', message: '', culprit: null },
-  ...{ made, ready },
+  ...{ made, ready, steady: null },
 });
 
 describe('the deadline', () => {
@@ -31,7 +32,7 @@ describe('the deadline', () => {
   for (const [sentence, memory, standing, isAnew] of rows) {
     test(`${sentence}: ${isAnew ? 'begins anew' : 'goes on'}`, () => {
       const after = withProgress(passed(memory, 5000), standing);
-      assert.deepEqual([after.stalledMs, after.openMs], [isAnew ? 0 : 5000, 5000]);
+      assert.equal(after.stalledMs, isAnew ? 0 : 5000);
     });
   }
 
@@ -46,20 +47,34 @@ describe('the deadline', () => {
           if (memory.stalledMs === 0) anew++;
         }
         assert.ok(anew <= 1 + 4 + 4, `${anew} times`);
-        assert.equal(memory.openMs, 1000 * looks.length);
       }),
     );
+  });
+});
+
+describe('ready for long enough', () => {
+  test('begins anew when a container becomes another, or is ready no more', () => {
+    const looks: readonly [string | null, number][] = [
+      ['a:1', 0],
+      ['a:1', 1000],
+      ['a:2', 0],
+      ['a:2', 1000],
+      [null, 0],
+      ['a:2', 0],
+    ];
+    let memory = JUST_OPENED;
+    for (const [steady, expected] of looks) {
+      memory = withProgress(passed(memory, 1000), { ...seen(1, 1), steady });
+      assert.equal(memory.steadyMs, expected, String(steady));
+    }
   });
 });
 
 describe('a restart of the agent', () => {
   test('costs half of what may not have been saved', () => {
     assert.deepEqual([saveEveryMs(600_000), saveEveryMs(5_000)], [60_000, 500]);
-    const saved = { openMs: 1000, stalledMs: 400, made: 1, ready: 0 };
-    assert.deepEqual(afterRestart(saved, 600_000), {
-      ...{ openMs: 31_000, stalledMs: 30_400 },
-      ...{ made: 1, ready: 0 },
-    });
+    const saved = { ...JUST_OPENED, stalledMs: 400, made: 1 };
+    assert.equal(afterRestart(saved, 600_000).stalledMs, 30_400);
   });
 
   test('again and again meets the deadline all the same', () => {
@@ -73,8 +88,9 @@ describe('a restart of the agent', () => {
   });
 
   test('finds what was saved', () => {
-    const saved = { openMs: 1000, stalledMs: 400, made: -1, ready: 2 };
-    assert.deepEqual(readGate(JSON.stringify(saved)), saved);
+    const saved = { steadyMs: 900, steady: 'web', stalledMs: 400.4, made: -1, ready: 2 };
+    const found = { steadyMs: 0, steady: null, stalledMs: 400, made: -1, ready: 2 };
+    assert.deepEqual(readGate(writtenGate(saved)), found);
     assert.equal(readGate(null), null);
   });
 });

@@ -245,6 +245,7 @@ export async function startFixture(clock: Clock = CLOCK): Promise<Fixture> {
     tls: { ...server, ca: authority.cert },
     store,
     bundles: bundleWriter(store, actors),
+    retry: async () => [],
     nodes: nodeWriter(store),
     secrets: secretWriter({ store, root: () => trustedRoot(), hubSigner: HUB }),
     enrolment: enrolment(store),

@@ -172,6 +172,10 @@ describe('sealing at the hub', () => {
       },
       /^Conflict/,
     ],
+    'the same version with other values': [
+      () => seal({ fingerprint: 'b'.repeat(64) }),
+      /^Conflict: .*sealed meanwhile with other values/,
+    ],
     'another version of an immutable one': [
       async () => {
         await seal({ version: 2, sealed: [], immutable: true });
@@ -208,6 +212,33 @@ describe('sealing at the hub', () => {
       assert.deepEqual(await sealed(), before);
     });
   }
+
+  test('is not lost to a count of nodes that the hub writes in the same moment', async () => {
+    await seal();
+    const [secret] = await served();
+    assert.ok(secret);
+    let races = 3;
+    const busy = new Proxy(store, {
+      get: (target, name: keyof Store) => {
+        if (name !== 'commit') return target[name].bind(target);
+        return async (...args: Parameters<Store['commit']>) => {
+          if (races-- > 0) {
+            const status = { sealed: races, lacking: 0, lackingNodes: [] };
+            const { kind, metadata, spec } = secret;
+            const { namespace, name: of } = metadata;
+            const object = { kind, metadata: { namespace, name: of }, spec, status };
+            await store.commit(ADMIN, [{ type: 'put', object, expect: 'any' }]);
+          }
+          return store.commit(...args);
+        };
+      },
+    });
+    const parts = { store: busy, root: () => root, hubSigner: HUB };
+    const next = asked({ version: 2, sealed: [await item('edge-1', 2)] });
+    await secretWriter(parts).seal(ADMIN, next);
+    assert.equal((await served())[0]?.spec.version, 2);
+    assert.equal(races, -1);
+  });
 
   test('S90 with a role for secrets the hub takes what its key signed, and cannot sign itself', async () => {
     const document = rootDocument();

@@ -10,7 +10,7 @@ import { exposition, metricsOf, type Figures } from '../../../agent/api/metrics.
 import type { ApiSources } from '../../../agent/api/routes.js';
 import { serveLoopback, serveSocket, type ApiServer } from '../../../agent/api/server.js';
 import type { PodReport } from '../../../agent/ports.js';
-import { freePort } from '../../support/programs.js';
+import { freePort } from '../../support/ports.js';
 
 const report: PodReport = {
   key: 'default/web-n1',

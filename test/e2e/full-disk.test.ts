@@ -1,0 +1,101 @@
+/** An agent whose data lie on a disk of their own that is full: what runs goes on, and a start is possible all the same. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  rmdirSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { PIECES } from '../../agent/journal/reserve.js';
+import { BlackBox, container, pod } from '../support/black-box.js';
+import { docker, noEngine } from '../support/docker.js';
+import { eventually } from '../support/wait.js';
+
+const disk = mkdtempSync(join(tmpdir(), 'fl-full-'));
+const isMounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', disk]).status === 0;
+const why = noEngine() || (isMounted ? false : 'needs the right to mount');
+
+describe('on a full disk', { skip: why }, () => {
+  let box: BlackBox;
+  const ids = () =>
+    docker('ps', '-q', '--no-trunc', '--filter', `label=flotilla.dev/owner=${box.dir}`).split('\n');
+  const reserve = () => readdirSync(box.dir).filter(name => name.startsWith('journal.reserve-'));
+
+  /** To the last byte. */
+  const fill = () => {
+    const file = openSync(join(disk, 'filler'), 'a');
+    try {
+      for (;;) writeSync(file, Buffer.alloc(64));
+    } catch (error) {
+      assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC');
+    } finally {
+      closeSync(file);
+    }
+  };
+
+  before(async () => {
+    const usual = process.env['TMPDIR'];
+    process.env['TMPDIR'] = disk;
+    box = new BlackBox();
+    if (usual === undefined) delete process.env['TMPDIR'];
+    else process.env['TMPDIR'] = usual;
+    box.put('a.json', pod('a', [container('app')]));
+    await box.start();
+    await eventually('the pod runs', () => ids().length === 2);
+  });
+  after(async () => {
+    rmSync(join(disk, 'filler'), { force: true });
+    await box.close();
+    spawnSync('umount', ['--lazy', disk]);
+    rmdirSync(disk);
+  });
+
+  test('the agent starts again and again, and touches nothing that runs', async () => {
+    assert.equal(reserve().length, PIECES);
+    const running = ids();
+    for (let start = 1; start <= PIECES; start++) {
+      fill();
+      await box.restart('SIGKILL');
+      assert.equal(reserve().length, PIECES - start);
+    }
+    assert.deepEqual(ids(), running);
+  });
+
+  test('what dies is started again', async () => {
+    fill();
+    const of = ['--filter', `label=flotilla.dev/owner=${box.dir}`];
+    const app = docker('ps', '-q', ...of, '--filter', 'label=io.kubernetes.container.name=app');
+    docker('kill', app);
+    await eventually('another one runs', () => {
+      const now = docker('ps', '-q', ...of, '--filter', 'label=io.kubernetes.container.name=app');
+      return now !== '' && now !== app;
+    });
+  });
+
+  test('without a reserve it says what to do, and pods go on', async () => {
+    fill();
+    const running = ids();
+    await box.stop('SIGKILL');
+    await assert.rejects(
+      box.start(),
+      /journal cannot be opened: the disk is full: free some space and start again/,
+    );
+    assert.deepEqual(ids(), running);
+  });
+
+  test('with space again it is as before', async () => {
+    const running = ids();
+    rmSync(join(disk, 'filler'));
+    await box.stop();
+    await box.start();
+    assert.equal(reserve().length, PIECES);
+    assert.deepEqual(ids(), running);
+  });
+});
