@@ -56,8 +56,8 @@ export function made(
 }
 
 export class ActivationWorld {
-  readonly dataDir = mkdtempSync(join(tmpdir(), 'flotilla-activation-'));
-  readonly manifests = join(this.dataDir, 'manifests');
+  readonly dataDir: string;
+  readonly manifests: string;
   journal: Journal;
   stage: Stage;
   activation: Activation;
@@ -71,10 +71,19 @@ export class ActivationWorld {
   #generation = 0;
   readonly #more: Partial<StageOptions>;
 
-  constructor(more: Partial<StageOptions> = {}) {
-    mkdirSync(this.manifests, { mode: 0o755 });
+  /** `dataDir`: of a node that was there before. */
+  constructor(more: Partial<StageOptions> = {}, dataDir?: string) {
+    this.dataDir = dataDir ?? mkdtempSync(join(tmpdir(), 'flotilla-activation-'));
+    this.manifests = join(this.dataDir, 'manifests');
+    mkdirSync(this.manifests, { mode: 0o755, recursive: true });
     this.#more = more;
     [this.journal, this.stage, this.activation] = this.#start();
+    this.#generation = this.journal.accepted()?.generation ?? 0;
+  }
+
+  /** The directory stays. */
+  leave(): void {
+    this.journal.close();
   }
 
   close(): void {
