@@ -11,6 +11,8 @@ import { bundleRefusal, type AdmissionPolicy } from './admission/policy.js';
 import { apiSources, type Held } from './api-sources.js';
 import { makeOnFirstUse } from './first-use.js';
 import type { StoredIdentity } from './membership/identity.js';
+import { ImagesAhead } from './images/ahead.js';
+import { openImagePulls, type ImagePulls } from './images/pulls.js';
 import { openJournal, type Journal } from './journal/journal.js';
 import { keepReserve } from './journal/reserve.js';
 import { startMember, type Member } from './member.js';
@@ -144,6 +146,13 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
   closings.push(takeDirectory(config.staticPodPath, log));
   const isEngine = config.runtime === 'engine';
   if (isEngine) held.engine = watchEngine(runtime, options, closings);
+  const { maxParallelPulls, credentialsFile } = config.images;
+  const pulls = openImagePulls({
+    store: runtime,
+    log,
+    maxParallel: maxParallelPulls,
+    ...(credentialsFile === null ? {} : { registryCredentials: credentialsFile }),
+  });
   if (identity) {
     held.secrets = new SealedSecrets({
       node: identity.node,
@@ -152,7 +161,7 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
       assignment: () => journal.accepted()?.document ?? null,
       log,
     });
-    const more = { identity, dataDir, journal, held, policy, machine, closings };
+    const more = { identity, dataDir, journal, held, policy, machine, closings, runtime, pulls };
     const member = beMember({ ...options, ...more });
     held.member = member;
     closings.push(() => member.close());
@@ -160,7 +169,7 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
 
   const pods = isEngine
     ? await runPodsOnEngine(
-        { config, policy, dataDir, runtime, journal, held, clock, log },
+        { config, policy, dataDir, runtime, pulls, journal, held, clock, log },
         closings,
       )
     : watchKubelet({ url: config.kubeletPods, clock, log });
@@ -192,6 +201,8 @@ interface MemberParts extends AgentOptions {
   readonly held: Held;
   readonly policy: AdmissionPolicy;
   readonly machine: Machine;
+  readonly runtime: DockerRuntime;
+  readonly pulls: ImagePulls;
   readonly closings: Closing[];
 }
 
@@ -205,8 +216,16 @@ function beMember({
   held,
   policy,
   machine,
+  runtime,
+  pulls,
   closings,
 }: MemberParts): Member {
+  const images = new ImagesAhead({
+    ...{ store: runtime, pulls, clock, log },
+    objects: () => held.secrets?.objects() ?? [],
+    onChange: () => held.session?.intake.imagesChanged(),
+  });
+  closings.push(() => images.close());
   const kernel = watchKernelClock({ clock, onChange: () => held.session?.changed() });
   closings.push(() => kernel.close());
   return startMember({
@@ -222,6 +241,7 @@ function beMember({
     nodeInfo: readNodeInfo,
     refuses: bundleRefusal(policy),
     runtimeNone: config.runtime === 'none',
+    ...(config.runtime === 'none' ? {} : { images }),
     ...(held.secrets === null ? {} : { secrets: held.secrets }),
     hasLocalSecret: secret => held.hasLocalSecret(secret),
     revokedBundles: config.revokedBundles,

@@ -87,6 +87,11 @@ export class Intake {
     this.#work();
   }
 
+  /** An image that is awaited is there, or cannot be had. */
+  imagesChanged(): void {
+    this.#work();
+  }
+
   /** A revision was given up: the last healthy one is put back. */
   undo(): void {
     this.#work();

@@ -8,6 +8,7 @@ import { sha256Hex } from '../../protocol/canonical.js';
 import type { AssignedBundle, AssignmentDocument } from '../../protocol/documents/assignment.js';
 import type { BundleDocument } from '../../protocol/documents/bundle.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
+import { bindingsOf } from '../../protocol/image-binding.js';
 import type { Log } from '../../protocol/ports.js';
 import type { Refusal, Result } from '../../protocol/refusal.js';
 import { phaseOf } from '../activation/bundle-health.js';
@@ -26,6 +27,7 @@ import type { BundleRecord, Journal, Transition } from '../journal/journal.js';
 import type { Lacking, Whereabouts } from './lacking.js';
 import { RollBack } from './roll-back.js';
 import type { OwnedDirectory } from './owned-files.js';
+import type { ImagesAhead } from '../images/ahead.js';
 import type { SealedSecrets } from '../secrets/sealed-secrets.js';
 import { revokedBundles, revokedConditions } from './revoked.js';
 import { Switch } from './switch.js';
@@ -39,6 +41,8 @@ export interface StageOptions extends NodeRules {
   readonly directory: OwnedDirectory;
   readonly log: Log;
   readonly whereabouts: (digest: string) => Whereabouts;
+  /** Pulled before the switch; left out where somebody else runs the pods. */
+  readonly images?: Pick<ImagesAhead, 'hold' | 'drop'> | undefined;
   /** Left out where the node has no key to open any. */
   readonly secrets?: SealedSecrets | undefined;
   /** Whether a Secret lies in the static pod directory, where a person put it. */
@@ -154,8 +158,14 @@ export class Stage {
     }
     if (!staged.ok) return settle(failed(staged.refusal));
     const wanted = { bundle: assigned, pods: staged.value.flatMap(({ pod }) => pod ?? []) };
+    const held = this.#options.images?.hold({
+      ...{ bundle: assigned, digest: assigned.digest, pods: wanted.pods },
+      bindings: bindingsOf(document.images),
+    });
     const conflict = conflictWith(wanted, this.#switch.occupied());
     if (conflict) return settle({ event: 'obstacle', reason: 'Conflict', message: conflict });
+    // Nothing to write down before it is known whether anything is missing.
+    if (held) return held.reason === '' ? [] : settle({ event: 'obstacle', ...held });
     this.#activate(assigned, record, staged.value);
     return [];
   }
@@ -260,7 +270,9 @@ export class Stage {
     if (next === null) return;
     const message = `${staged.length} manifests in the static pod directory`;
     const step = { state: toldState(next.to) ?? 'activating', reason: 'FilesWritten', message };
-    if (this.#switch.put(transition(assigned, step), staged)) return;
+    if (this.#switch.put(transition(assigned, step), staged)) {
+      return this.#options.images?.drop(assigned);
+    }
     const fault = this.#directory.fault();
     const reason = fault?.fault ?? 'WriteFailed';
     this.#settle(assigned, record, { event: 'obstacle', reason, message: fault?.message ?? '' });
@@ -283,6 +295,7 @@ export class Stage {
       if (assigned.has(bundleKey(record)) || record.state === 'removing') continue;
       const message = 'the assignment does not list it any more';
       const step = transition(record, { state: 'removing', reason: 'NotAssigned', message });
+      this.#options.images?.drop(record);
       this.#switch.takeAway(step);
     }
   }

@@ -134,4 +134,21 @@ describe('a revision that is bad', { skip: noEngine() }, () => {
     assert.match(await play.ok('rollout', 'retry', 'bundle/shop'), /no node gave it up/);
     assert.equal(idOf('still'), still);
   });
+
+  test('an image that cannot be had: nothing is touched until it is there', async () => {
+    const web = idOf('web');
+    const image = `flotilla.dev/absent-${randomHex(4)}:1`;
+    made.push(image);
+    play.write('shop/web.json', pod('web', ['sh', '-c', RUNS], image));
+    play.write('shop/new.json', pod('new', ['sh', '-c', RUNS]));
+    assert.equal((await apply()).code, 0);
+    const { reason, message } = await becomes(7, 'waiting');
+    assert.ok(['PullingImage', 'ErrImagePull', 'RegistryUnavailable'].includes(reason), reason);
+    assert.match(message, /image "flotilla\.dev\/absent-.* 1 of 2 images are here$/);
+    assert.deepEqual([idOf('web'), idOf('still'), idOf('new')], [web, still, '']);
+    docker('tag', TEST_IMAGE, image);
+    const { code, stderr } = await play.flotilla('rollout', 'status', 'bundle/shop');
+    assert.equal(code, 0, stderr);
+    assert.notEqual(idOf('new'), '');
+  });
 });
