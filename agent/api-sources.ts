@@ -3,6 +3,7 @@ import { describePolicy, type AdmissionPolicy } from './admission/policy.js';
 import { agentStatus } from './agent-status.js';
 import type { Counts } from './api/metrics.js';
 import type { ApiSources } from './api/routes.js';
+import { importFile, type ImportOutcome } from './carry/import.js';
 import type { AgentConfig } from './config.js';
 import type { HubSession } from './hub-session.js';
 import type { Journal } from './journal/journal.js';
@@ -14,6 +15,7 @@ import type { Pods } from './pods/pods.js';
 import { NO_FIGURES } from './pods/tallies.js';
 import type { PodReport } from './ports.js';
 import type { ContainerExec, ContainerStats } from './runtime/exec.js';
+import type { ImageLoader } from './runtime/images.js';
 import type { ContainerRuntime } from './runtime/runtime.js';
 import type { SealedSecrets } from './secrets/sealed-secrets.js';
 import { shownConfig, shownEnvironment } from './shown-config.js';
@@ -41,7 +43,13 @@ export interface Held {
 
 export function apiSources(
   options: ApiOptions,
-  { held, runtime }: { readonly held: Held; readonly runtime: ContainerRuntime & ContainerExec },
+  {
+    held,
+    runtime,
+  }: {
+    readonly held: Held;
+    readonly runtime: ContainerRuntime & ContainerExec & ImageLoader;
+  },
 ): ApiSources {
   const { config, policy } = options;
   return {
@@ -57,6 +65,8 @@ export function apiSources(
     events: () => held.journal?.recentEvents() ?? [],
     retry: pod => held.pods?.retry(pod) ?? false,
     rotate: what => rotate(held, what),
+    import: file => importHere(options, { held, runtime, file }),
+    receipt: () => receiptOf(options, held),
     figures: async () => ({
       nodeName: config.nodeName,
       version: VERSION,
@@ -90,6 +100,32 @@ async function rotate(
     if (!(error instanceof JoinError)) throw error;
     throw new HttpError(409, `${error.message}; the new keys are kept and tried again`);
   }
+}
+
+const NOT_JOINED = 'this node has not joined a hub: it takes nothing that is signed';
+const PAUSED = 'the agent changes its keys; try again in a moment';
+
+async function importHere(
+  { config, identity }: ApiOptions,
+  { held, runtime, file }: { held: Held; runtime: ImageLoader; file: string },
+): Promise<ImportOutcome> {
+  const { session, journal } = held;
+  if (!identity || !journal) throw new HttpError(409, NOT_JOINED);
+  if (!session) throw new HttpError(409, PAUSED);
+  const isEngine = config.runtime === 'engine';
+  const loadImages = isEngine ? runtime.loadImages.bind(runtime) : null;
+  return importFile(file, { identity, session, journal, loadImages });
+}
+
+/** What the hub has not confirmed, the payloads in base64. */
+function receiptOf({ identity }: ApiOptions, { session }: Held) {
+  if (!identity) throw new HttpError(409, NOT_JOINED);
+  if (!session) throw new HttpError(409, PAUSED);
+  const { fleet, node } = identity;
+  const messages = session.letters().map(({ topic, payload }) => {
+    return { topic, payload: payload.toString('base64') };
+  });
+  return { fleet, node, messages };
 }
 
 /** Of the containers that run, as far as the engine answers. */

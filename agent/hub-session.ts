@@ -10,7 +10,9 @@ import type { IntakeOptions } from './intake/intake-options.js';
 import { startLink } from './link/link.js';
 import { presenceMaker } from './report/node.js';
 import { Commands } from './intake/commands.js';
-import { startReport, type Report, type ReportOptions } from './report/report.js';
+import type { Message } from './report/messages.js';
+import { startReport, type Report } from './report/report.js';
+import type { ReportOptions } from './report/report-options.js';
 import { TimeKeeper, type TimeKeeperOptions } from './time/time-keeper.js';
 
 /** Came on a topic that is not this node's, which nothing of it is read from (security.md S68). */
@@ -42,6 +44,10 @@ export interface HubSession {
   refusals(): ReadonlyMap<string, number>;
   /** Pods, conditions or events changed. */
   changed(): void;
+  /** A message that came in a file: read as if the broker had brought it. */
+  deliver(topic: string, payload: Buffer): void;
+  /** For a file that goes back: all that the hub has not confirmed. */
+  letters(): readonly Message[];
   close(): Promise<void>;
 }
 
@@ -137,6 +143,8 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     connected: () => viaLink.connected(),
     refusals: () => new Map([...begun.refusals(), [STRAY, strays]]),
     changed: () => report.changed(),
+    deliver: receive,
+    letters: () => [...begun.letters(), ...report.letters()],
     close: async () => {
       journal.onEvent = null;
       begun.close();

@@ -5,6 +5,7 @@ import { VERSION } from '../protocol/version.js';
 import type { CliContext } from './cli/context.js';
 import { describeCommand } from './cli/describe.js';
 import { configCommand, eventsCommand, retryCommand } from './cli/events.js';
+import { importCommand } from './cli/import.js';
 import { joinCommand } from './cli/join.js';
 import { journalCommand } from './cli/journal.js';
 import { logsCommand } from './cli/logs.js';
@@ -32,6 +33,7 @@ function programOf(context: CliContext): Command {
     planCommand,
     configCommand,
     rotateIdentityCommand,
+    importCommand,
   ];
   for (const command of commands) program.addCommand(command(context));
   return program;

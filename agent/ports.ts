@@ -38,6 +38,8 @@ export interface PodReport {
   readonly bundle: BundleName | null;
   /** Annotation `flotilla.dev/manifest` of an owned file: the manifest's digest. */
   readonly manifestDigest: string | null;
+  /** True while a container of what the manifest was before still runs: what the status says is about that one. */
+  readonly outdated?: boolean;
   /** Defaulted v1 Pod with `status`, as the kubelet's `/pods` gives it. */
   readonly pod: Pod;
 }

@@ -9,6 +9,8 @@ import { startBroker, type Broker } from './broker/broker.js';
 import { startController } from './rollout/controller.js';
 import { retryBundle } from './rollout/retry.js';
 import { createEnrolment, nodeStanding } from './enrolment/enrolment.js';
+import { exportFor } from './carry/export.js';
+import { receiveCarried } from './carry/receive.js';
 import { startIngest } from './ingest/ingest.js';
 import { startHubLink } from './link/link.js';
 import { gatedBundles, gatedEnrolment, gatedRetry } from './recovery/gate.js';
@@ -167,6 +169,10 @@ async function assemble(
       store,
     ),
     roots,
+    carrier: {
+      export: nodes => exportFor({ store, fleet, hubSigner }, nodes),
+      receive: receipt => receiveCarried({ fleet, ingest }, receipt),
+    },
     clock,
     log,
     version: VERSION,

@@ -1,4 +1,6 @@
 /** The small ports between the hub's rooms: types only. `main` builds the real ones and hands them in. */
+import type { CarriedMessage } from '../protocol/carried.js';
+import type { ImageEntry } from '../protocol/documents/bundle.js';
 import type { RootDocument } from '../protocol/documents/root.js';
 import type { BundleObject, BundleSpec, SecretSpec, TokenObject } from './objects.js';
 import type { RootStatus } from './root/root-status.js';
@@ -110,6 +112,30 @@ export interface Readable {
     readonly name: string;
     readonly version: number;
   }[];
+}
+
+/** What goes to nodes in a file. */
+export interface Carried {
+  readonly fleet: string;
+  readonly nodes: readonly string[];
+  /** In the order in which a node reads them. */
+  readonly messages: readonly CarriedMessage[];
+  /** That the bundles bind. */
+  readonly images: readonly ImageEntry[];
+}
+
+/** The way to and from nodes that no network reaches: a file that a person carries. */
+export interface Carrier {
+  /** Null: for all members. Throws `RequestError` (NotFound, RequestEntityTooLarge). */
+  export(nodes: readonly string[] | null): Promise<Carried>;
+  /**
+   * What a node answered, as if the broker had kept it; resolves when it is recorded. Taking it twice changes nothing. Gives the
+   * nodes that it is of. Throws Invalid for a file of another fleet.
+   */
+  receive(receipt: {
+    readonly fleet: string;
+    readonly messages: readonly CarriedMessage[];
+  }): Promise<readonly string[]>;
 }
 
 /** A person's word on who belongs to the fleet. */

@@ -69,7 +69,10 @@ export function standingOf(bundle: BundleName, world: PodWorld): Standing {
   const pods = podsOf(bundle, world.pods);
   const wanted = world.files.filter(file => bundleKey(file) === key && isPodKey(file.pod));
   const isOf = (pod: PodReport, file: OwnedFile) =>
-    pod.manifestDigest === file.manifest && hasNameOf(pod, file) && isBoundTo(pod, world.bindings);
+    pod.manifestDigest === file.manifest &&
+    pod.outdated !== true &&
+    hasNameOf(pod, file) &&
+    isBoundTo(pod, world.bindings);
   const present = wanted.flatMap(file => pods.find(pod => isOf(pod, file)) ?? []);
   const old = pods.filter(pod => !wanted.some(file => isOf(pod, file)));
   const isMeant = (pod: PodReport) => wanted.some(file => hasNameOf(pod, file));

@@ -1,7 +1,7 @@
 /**
  * What the agent's API answers: the kubelet's read-only endpoints (`/healthz`, `/pods`, `/configz`, `/metrics`,
  * `/containerLogs/<ns>/<pod>/<container>`, rows 218 to 222), `/status`, `/plan`, `/events`, and on the Unix socket
- * `POST /retry` and `POST /rotate`. Paths that are not there are 404, methods that do not fit 405.
+ * `POST /retry`, `/rotate`, `/import` and `/receipt`. Paths that are not there are 404, methods that do not fit 405.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { EventRecord } from '../../protocol/documents/node.js';
@@ -25,6 +25,10 @@ export interface ApiSources extends LogSources {
   readonly retry: (pod: string | null) => boolean;
   /** Gives this node other keys: a new identity key with a new sealing key, or that alone. */
   readonly rotate: (what: { readonly identity: boolean }) => Promise<unknown>;
+  /** Takes a file that was carried here, by its path. */
+  readonly import: (file: string) => Promise<unknown>;
+  /** What goes back to the hub in a file. */
+  readonly receipt: () => unknown;
 }
 
 export interface Asked {
@@ -71,6 +75,12 @@ const CHANGE: Readonly<Record<string, Handler>> = {
     }
     json(response, await sources.rotate({ identity: what === 'identity' }));
   },
+  '/import': async ({ response }, url, sources) => {
+    const file = url.searchParams.get('file') ?? '';
+    if (!file.startsWith('/')) throw new HttpError(400, 'file: an absolute path');
+    json(response, await sources.import(file));
+  },
+  '/receipt': ({ response }, _url, sources) => json(response, sources.receipt()),
 };
 
 /** Throws `HttpError`. */

@@ -20,6 +20,7 @@ import { Stage } from './stage.js';
 import { Supply } from './supply.js';
 import { isDiskError } from '../journal/database.js';
 import type { SourceCondition } from '../ports.js';
+import type { Message } from '../report/messages.js';
 
 const RETRY_MS = 15_000;
 
@@ -128,6 +129,11 @@ export class Intake {
       topics.node(node, 'assignment'),
       topics.node(node, 'answer'),
     ];
+  }
+
+  /** For a file: what it would ask the hub. */
+  letters(): Message[] {
+    return [this.#requests.forFreshAssignment() ?? []].flat();
   }
 
   linkUp(): void {

@@ -11,6 +11,7 @@ import { Alarm } from './alarm.js';
 import { PATIENCE_MS } from './fetch.js';
 import type { Journal } from '../journal/journal.js';
 import type { Link } from '../link/link.js';
+import type { Message } from '../report/messages.js';
 import { stampOf, type NodeIdentity } from '../report/node.js';
 
 const ASK_AGAIN_MAX_MS = 3_600_000;
@@ -49,6 +50,12 @@ export class Requests {
     this.#send({ want: 'root', rootVersion: version });
   }
 
+  /** For a file, where no link is: the request for a fresh assignment; null when none is needed. */
+  forFreshAssignment(): Message | null {
+    if (this.#options.journal.freshNonce() === null) return null;
+    return this.#message({ want: 'assignment' });
+  }
+
   /** True once for each request of this node. */
   isAnswered(nonce: string): boolean {
     return this.#nonces.delete(nonce);
@@ -83,8 +90,14 @@ export class Requests {
   }
 
   #send(wanted: Pick<RequestDocument, 'want'> & Partial<RequestDocument>): void {
-    const { identity, journal, link, randomId } = this.#options;
+    const { link } = this.#options;
     if (!link.connected()) return;
+    const { topic, payload } = this.#message(wanted);
+    void link.publish(topic, payload, { retain: false });
+  }
+
+  #message(wanted: Pick<RequestDocument, 'want'> & Partial<RequestDocument>): Message {
+    const { identity, journal, randomId } = this.#options;
     const fresh = wanted.want === 'assignment' ? journal.freshNonce() : null;
     const nonce = fresh ?? randomId();
     if (this.#nonces.size >= NONCES_MAX) this.#nonces.delete([...this.#nonces][0] ?? '');
@@ -98,6 +111,6 @@ export class Requests {
       ...wanted,
     };
     const topic = topicsOf(identity.fleet).node(identity.node, 'request');
-    void link.publish(topic, seal('request', document, [identity.signer]), { retain: false });
+    return { topic, payload: seal('request', document, [identity.signer]) };
   }
 }

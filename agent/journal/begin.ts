@@ -3,7 +3,6 @@
  * read back, its counters must not be trusted and only a fresh assignment may follow (security.md
  * S33, S74).
  */
-import type { SourceCondition } from '../ports.js';
 import { adoptContent } from './content.js';
 import type { Connection } from './database.js';
 import { appendHistory, firstBrokenRow } from './history.js';
@@ -14,20 +13,6 @@ import { isPutBack, type Twin } from './twin.js';
 
 /** Why only a fresh assignment is accepted. */
 export type ResetReason = 'Created' | 'Lost' | 'PutBack' | 'Damaged';
-
-/** What a person is told; a journal that was just made is nothing to tell. */
-const RESET_MESSAGES: Record<Exclude<ResetReason, 'Created'>, string> = {
-  Lost: 'the journal was lost: an assignment is accepted only as the answer to a request',
-  PutBack: 'the journal is older than what was written beside it: counters are not trusted',
-  Damaged: 'the journal did not read back as written: counters are not trusted',
-};
-
-/** While only a fresh assignment is accepted. */
-export function resetConditions(reason: ResetReason | undefined): SourceCondition[] {
-  // A journal that was just made is no cause for worry; one that took another's place is.
-  if (reason === undefined || reason === 'Created') return [];
-  return [{ type: 'JournalReset', status: 'True', reason, message: RESET_MESSAGES[reason] }];
-}
 
 /** Null for a file that goes on as it is. */
 export function resetReason(db: Connection, twin: Twin | null): ResetReason | null {

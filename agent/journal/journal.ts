@@ -14,7 +14,8 @@ import type { Machine } from '../time/machine.js';
 import type { VersionStore } from '../pods/versions.js';
 import type { BundleName, EventSink, NewEvent, SourceCondition } from '../ports.js';
 import { completionStore } from './completions.js';
-import { begin, resetConditions, resetReason, type ResetReason } from './begin.js';
+import { begin, resetReason, type ResetReason } from './begin.js';
+import { journalConditions } from './conditions.js';
 import * as content from './content.js';
 import { isDiskError, JournalError, openDatabase, unusable, type Connection } from './database.js';
 import { historyHead, type Transition } from './history.js';
@@ -22,11 +23,11 @@ import { getMeta, setMeta } from './meta.js';
 import { keptContent, type KeptContent } from './kept-content.js';
 import * as outbox from './outbox.js';
 import { secretStore, type SecretStore } from './secrets.js';
-import { withReserve } from './full-disk.js';
+import { onReserve } from './reserve.js';
 import { timeMemory, type TimeMemory } from './time-memory.js';
 import * as trust from './trust.js';
 import { trialStore, type TrialStore } from './trials.js';
-import { UnsavedEvents, writableConditions } from './unsaved-events.js';
+import { UnsavedEvents } from './unsaved-events.js';
 import { readTwin, tryToWriteTwin } from './twin.js';
 import { versionStore } from './versions.js';
 
@@ -54,7 +55,7 @@ export interface JournalOptions {
  * @throws JournalError `NewerSchema` or `Unusable`
  */
 export function openJournal(options: JournalOptions): Journal {
-  return withReserve(options.dataDir, () => openOnce(options));
+  return onReserve(options.dataDir, () => openOnce(options));
 }
 
 function openOnce(options: JournalOptions): Journal {
@@ -124,12 +125,11 @@ export class Journal implements EventSink {
   }
 
   conditions(): SourceCondition[] {
-    const twin = { file: this.#twinFile, fault: this.#twinFault };
-    const writable = writableConditions(this.#unsaved.length, twin);
-    return [...resetConditions(this.#fresh?.reason), ...writable];
+    const twinFault =
+      this.#twinFault && `${this.#twinFile} is behind the journal: ${this.#twinFault}`;
+    const { reason } = this.#fresh ?? {};
+    return journalConditions({ reason, unsaved: this.#unsaved.length, twinFault });
   }
-
-  // trust
 
   root(): TrustedRoot | null {
     return this.#root;
@@ -268,8 +268,6 @@ export class Journal implements EventSink {
   files(): ReadonlyMap<string, content.OwnedFile> {
     return this.#files;
   }
-
-  // outbox
 
   /**
    * Durable when it returns, unless the disk refuses: then the event waits in memory (at most 1,000

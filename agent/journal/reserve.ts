@@ -6,11 +6,13 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { JournalError, unusable } from './database.js';
 
 /** Starts in a row on a full disk, with nothing freed between them. */
 export const PIECES = 4;
 /** The journal's log and its index, grown by one start. */
 export const PIECE_BYTES = 512 * 1024;
+const FULL = 'the disk is full: free some space and start again; pods that run go on';
 /** Below it nothing is held back anew. */
 const PLENTY_BYTES = 8 * PIECES * PIECE_BYTES;
 
@@ -27,8 +29,21 @@ export function keepReserve(dataDir: string): void {
   }
 }
 
+/** Tried again with each piece that is given up. Throws what `open` throws; `Unusable` when no piece is left. */
+export function onReserve<T>(dataDir: string, open: () => T): T {
+  for (;;) {
+    try {
+      return open();
+    } catch (error) {
+      const isUnusable = error instanceof JournalError && error.code === 'Unusable';
+      if (!isUnusable || !isShort(dataDir)) throw error;
+      if (!release(dataDir)) throw unusable(dataDir, new Error(FULL, { cause: error }));
+    }
+  }
+}
+
 /** Gives up one piece. False: there is none left. */
-export function releaseReserve(dataDir: string): boolean {
+function release(dataDir: string): boolean {
   for (let index = PIECES - 1; index >= 0; index--) {
     const path = pieceAt(dataDir, index);
     if (sizeOf(path) === 0) continue;
@@ -47,7 +62,7 @@ function sizeOf(path: string): number {
 }
 
 /** Whether too little is left to open a journal. */
-export function isShort(dataDir: string): boolean {
+function isShort(dataDir: string): boolean {
   return freeBytes(dataDir) < PIECE_BYTES;
 }
 

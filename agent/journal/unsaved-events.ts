@@ -1,5 +1,5 @@
 /** Events on their way into the outbox: what the disk refuses waits in memory, the newest thousand of them. */
-import type { NewEvent, SourceCondition } from '../ports.js';
+import type { NewEvent } from '../ports.js';
 import { isDiskError, type Connection } from './database.js';
 import { appendEvent, type Moment } from './outbox.js';
 
@@ -35,19 +35,4 @@ export class UnsavedEvents {
       this.#events = this.#events.slice(-UNSAVED_MAX);
     }
   }
-}
-
-/** What the disk refuses; null twin fault: the twin is up to date. */
-export function writableConditions(
-  unsaved: number,
-  twin: { readonly file: string; readonly fault: string | null },
-): SourceCondition[] {
-  const message =
-    unsaved > 0
-      ? `the disk refuses writes: ${unsaved} events wait in memory`
-      : twin.fault === null
-        ? null
-        : `${twin.file} is behind the journal: ${twin.fault}`;
-  if (message === null) return [];
-  return [{ type: 'JournalWritable', status: 'False', reason: 'DiskError', message }];
 }

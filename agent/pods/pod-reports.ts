@@ -94,13 +94,25 @@ function statusOf(desired: DesiredPod, input: ReportsInput): RememberedStatus {
   return { status, runs: noteRuns(runs, there.containers) };
 }
 
-function reportOf(desired: DesiredPod, status: PodStatus): PodReport {
+/** Its ending and the start of what takes its place are still to come. */
+function runsFormer({ uid, sandboxHash, containerHashes }: DesiredPod, input: ReportsInput) {
+  const { sandboxes, containers } = instancesOf(input.observed, uid);
+  return (
+    sandboxes.some(({ ready, hash }) => ready && hash !== sandboxHash) ||
+    containers.some(
+      ({ state, name, hash }) => state === 'running' && hash !== containerHashes.get(name),
+    )
+  );
+}
+
+function reportOf(desired: DesiredPod, status: PodStatus, outdated: boolean): PodReport {
   const { key, source, bundle, manifestDigest } = desired;
   return {
     key,
     source,
     bundle,
     manifestDigest,
+    ...(outdated ? { outdated } : {}),
     pod: { apiVersion: 'v1', kind: 'Pod', ...desired.pod, status },
   };
 }
@@ -176,7 +188,7 @@ export function podReports(input: ReportsInput): Reports {
   const show = (desired: DesiredPod) => {
     const found = statusOf(desired, input);
     if (found.status !== NOT_LOOKED_AT) remembered.set(desired.uid, found);
-    return reportOf(desired, found.status);
+    return reportOf(desired, found.status, runsFormer(desired, input));
   };
   const { desired, ending, node, now } = input;
   // Behind the one that waits, so that who keeps one pod per name keeps what runs.

@@ -5,17 +5,11 @@
  */
 import type { HubDocument } from '../../protocol/documents/hub.js';
 import type { Condition, StatusDocument } from '../../protocol/documents/node.js';
-import type { Clock, Log } from '../../protocol/ports.js';
 import type { Refusal } from '../../protocol/refusal.js';
 import { openHubDocument } from '../../protocol/verify-messages.js';
-import type { Activation } from '../activation/activation.js';
 import { Alarm } from '../intake/alarm.js';
-import type { IntakeState } from '../intake/intake-options.js';
 import { isDiskError } from '../journal/database.js';
-import type { Journal } from '../journal/journal.js';
-import type { Link } from '../link/link.js';
-import type { NodeInfo } from '../node-info.js';
-import type { PodReport, SourceCondition } from '../ports.js';
+import type { PodReport } from '../ports.js';
 import {
   conditionsSince,
   eventBatch,
@@ -28,9 +22,9 @@ import {
   type ToldPod,
 } from './decide.js';
 import { eventMessage, podMessage, statusMessage, type Message, type SeenPod } from './messages.js';
-import { stampOf, type NodeIdentity } from './node.js';
+import { stampOf } from './node.js';
+import type { ReportOptions } from './report-options.js';
 import { toldTimes } from './told-times.js';
-import type { TimeKeeper } from '../time/time-keeper.js';
 import { Resend } from './resend.js';
 
 const DEBOUNCE_MS = 300;
@@ -38,29 +32,6 @@ const STATUS_EVERY_MS = 3_600_000;
 const EVENTS_READ = 128;
 const DISK_RETRY_MS = 15_000;
 const STATUS = 'status';
-
-export interface ReportOptions {
-  readonly identity: NodeIdentity;
-  readonly journal: Journal;
-  readonly link: Pick<Link, 'connected' | 'publish'>;
-  readonly intake: () => IntakeState;
-  /** Judged with every look, hub or no hub. */
-  readonly activation: Activation;
-  readonly nodeInfo: () => NodeInfo;
-  readonly agentVersion: string;
-  /** `docker://28.2.2`; empty while the engine does not answer. */
-  readonly containerRuntimeVersion: () => string;
-  /** Null until the pods of this start are known. */
-  readonly pods: () => readonly PodReport[] | null;
-  readonly conditions: () => readonly SourceCondition[];
-  readonly clock: Clock;
-  readonly time: Pick<
-    TimeKeeper,
-    'now' | 'told' | 'timeline' | 'timeOf' | 'correct' | 'heard' | 'uptime' | 'conditions'
-  >;
-  readonly random: () => number;
-  readonly log: Log;
-}
 
 export function startReport(options: ReportOptions): Report {
   return new Report(options);
@@ -153,6 +124,16 @@ export class Report {
     }
     this.#send();
     return null;
+  }
+
+  /** For a file: the status as it stands, and all that the hub has not confirmed. */
+  letters(): Message[] {
+    this.#look();
+    const status = this.#makeStatus();
+    this.#putStatus(status, statusVersion(status));
+    return this.#resend
+      .keys()
+      .flatMap(key => this.#messageOf(key, this.#resend.version(key) ?? '') ?? []);
   }
 
   close(): void {

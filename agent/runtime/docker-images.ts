@@ -1,5 +1,6 @@
 /** Images on the engine: looking them up, pulling them; the registry's reasons in the port's words. */
 import { statfs } from 'node:fs/promises';
+import { Readable } from 'node:stream';
 import type Docker from 'dockerode';
 import { parseImageReference } from '../../protocol/pod-image.js';
 import type { RegistryAuth } from '../../protocol/registry-credentials.js';
@@ -87,6 +88,25 @@ async function pullOnce(
       else done();
     });
   });
+}
+
+/** Throws `ErrImagePull`, `EngineUnavailable`. */
+export async function loadImages(
+  docker: Docker,
+  archive: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  try {
+    const progress = await docker.loadImage(Readable.from(archive));
+    await new Promise<void>((done, fail) => {
+      docker.modem.followProgress(progress, (error, lines) => {
+        const failure = error ?? failureIn(lines as readonly ProgressLine[]);
+        if (failure) fail(failure);
+        else done();
+      });
+    });
+  } catch (error) {
+    throw runtimeErrorOf(error, 'ErrImagePull');
+  }
 }
 
 interface ProgressLine {

@@ -31,7 +31,13 @@ import { DockerSandboxes } from './docker-sandbox.js';
 import { readStats } from './docker-stats.js';
 import type { ContainerExec, ContainerStats, ExecOptions, ExecResult } from './exec.js';
 import { hostProcesses } from './host-processes.js';
-import type { ImageFilesystem, ImageStore, PullOptions, StoredImage } from './images.js';
+import type {
+  ImageFilesystem,
+  ImageLoader,
+  ImageStore,
+  PullOptions,
+  StoredImage,
+} from './images.js';
 import {
   RuntimeError,
   type ContainerRuntime,
@@ -61,7 +67,7 @@ async function withMountSources<T>(create: () => Promise<T>, mounts: number): Pr
   }
 }
 
-export class DockerRuntime implements ContainerRuntime, ContainerExec, ImageStore {
+export class DockerRuntime implements ContainerRuntime, ContainerExec, ImageStore, ImageLoader {
   readonly #engine: DockerConnection;
   readonly #sandboxes: DockerSandboxes;
 
@@ -234,6 +240,10 @@ export class DockerRuntime implements ContainerRuntime, ContainerExec, ImageStor
       'ErrImagePull',
       `the engine says that it pulled ${image}, but does not have it`,
     );
+  }
+
+  loadImages(archive: AsyncIterable<Uint8Array>): Promise<void> {
+    return imageCalls.loadImages(this.#engine.slow, archive);
   }
 
   images(): Promise<readonly StoredImage[]> {

@@ -23,6 +23,12 @@ export interface ImageFilesystem {
   readonly availableBytes: number;
 }
 
+/** Images that come in a file. */
+export interface ImageLoader {
+  /** An archive as `docker save` writes it. Throws `ErrImagePull` with the engine's reason. */
+  loadImages(archive: AsyncIterable<Uint8Array>): Promise<void>;
+}
+
 export interface ImageStore {
   imageStatus(image: string): Promise<ImageInfo | null>;
   /** Throws `ErrImagePull` with the registry's reason, `RegistryUnavailable`, `InvalidImageName`. */

@@ -12,6 +12,7 @@ import {
   RequestError,
   type BundleRetry,
   type BundleWriter,
+  type Carrier,
   type Enrolment,
   type NodeWriter,
   type RootWriter,
@@ -22,6 +23,7 @@ import type { Store } from '../store/store.js';
 import { dispatch } from './dispatch.js';
 import { buildRouter, type Router } from './router.js';
 import { bundleRoutes } from './routes/bundles.js';
+import { carriedRoutes } from './routes/carried.js';
 import { discoveryRoutes } from './routes/discovery.js';
 import { enrolmentRoutes } from './routes/enrolment.js';
 import { healthRoutes } from './routes/health.js';
@@ -51,6 +53,7 @@ export interface ApiParts {
   readonly enrolment: Enrolment;
   readonly recovery: Pick<Recovery, 'state' | 'finish'>;
   readonly roots: RootWriter;
+  readonly carrier: Carrier;
   readonly clock: Clock;
   readonly log: Log;
   /** Of Flotilla, semver. */
@@ -96,6 +99,7 @@ function buildRoutes(parts: ApiParts): Router {
     ...standingRoutes(parts),
     ...recoveryRoutes(parts),
     ...rootRoutes(parts.roots),
+    ...carriedRoutes(parts.carrier),
   ]);
 }
 

@@ -46,6 +46,8 @@ export interface IngestParts extends RequestParts, NodeWriteParts {
 
 export interface Ingest {
   receive(message: NodeMessage): void;
+  /** Resolves when what was received of a node is recorded, or was refused. */
+  recorded(node: string): Promise<void>;
   /** A connection of the hub began: who is there is to be heard anew. */
   linkUp(): void;
   /** It ended. Without one nothing is known: nobody is called offline. */
@@ -116,6 +118,14 @@ class NodeIngest implements Ingest {
       this.#scheduled = false;
       for (const node of this.#queues.keys()) this.#begin(node);
     });
+  }
+
+  async recorded(node: string): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      const busy = this.#busy.get(node);
+      if (!busy && !this.#queues.has(node)) return;
+      await (busy ?? new Promise(setImmediate));
+    }
   }
 
   linkUp(): void {

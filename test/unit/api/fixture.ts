@@ -254,6 +254,7 @@ export async function startFixture(clock: Clock = CLOCK): Promise<Fixture> {
       finish: () => recoveryState(store),
     },
     roots: rootWriter(),
+    carrier: { export: () => Promise.reject(new Error('no nodes')), receive: async () => [] },
     clock,
     log: recordingLog(log),
     version: '0.1.0',

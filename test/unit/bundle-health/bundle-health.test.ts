@@ -124,6 +124,12 @@ const ROWS: readonly Row[] = [
     reason: 'PodsPending',
   },
   {
+    sentence: 'a container of the former manifest still runs, long and well',
+    pods: [{ ...pod('a', [running(60_000)]), outdated: true }],
+    state: 'activating',
+    reason: 'PodsPending',
+  },
+  {
     sentence: 'the pod is still of the former manifest',
     pods: [pod('a', [running(60_000)], { manifest: 'm-old' })],
     state: 'activating',

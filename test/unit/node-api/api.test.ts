@@ -89,6 +89,8 @@ describe('the node’s API', () => {
   let isHealthy = true;
   const sources: ApiSources = {
     nodeName: 'n1',
+    import: file => Promise.resolve({ file }),
+    receipt: () => ({ messages: [] }),
     pods: () => [report, rejected, former],
     healthy: () => isHealthy,
     status: () => ({ node: 'n1' }),

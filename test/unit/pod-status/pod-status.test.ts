@@ -280,6 +280,42 @@ describe('podReports', () => {
     assert.equal(report.pod.status?.phase, 'Running');
   });
 
+  describe('what runs of the manifest before', () => {
+    const edited = (change: Partial<DesiredPod>) =>
+      podReports({
+        ...input,
+        desired: { ...wishes([]), pods: [{ ...pod, ...change }] },
+        ending: new Map(),
+      });
+    const hashes = (a: string) => new Map(pod.containerHashes).set('a', a);
+
+    test('is told while a container of it runs', () => {
+      const [report] = edited({ containerHashes: hashes('other') }).reports;
+      assert.equal(report?.outdated, true);
+    });
+
+    test('is told while its sandbox is ready', () => {
+      const [report] = edited({ sandboxHash: 'other' }).reports;
+      assert.equal(report?.outdated, true);
+    });
+
+    test('is over when all of it is of this manifest', () => {
+      const [report] = edited({}).reports;
+      assert.equal(report?.outdated, undefined);
+    });
+
+    test('is over when its container has ended', () => {
+      const observed = running(pod);
+      const containers = observed.containers.map(one =>
+        one.name === 'a' ? { ...one, state: 'exited' as const, exitCode: 0 } : one,
+      );
+      const desired = { ...wishes([]), pods: [{ ...pod, containerHashes: hashes('other') }] };
+      const world = { ...input, observed: { ...observed, containers }, desired };
+      const [report] = podReports({ ...world, ending: new Map() }).reports;
+      assert.equal(report?.outdated, undefined);
+    });
+  });
+
   test('an orphan of an earlier agent is shown by name', () => {
     const ending = new Map([[pod.uid, { desired: null, since: NOW }]]);
     const [report] = podReports({ ...input, ending }).reports;

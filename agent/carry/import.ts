@@ -1,0 +1,128 @@
+/**
+ * What a person carried here in a file is read as if the broker had brought it: each message goes to the same checks. Roots that are
+ * known, and messages for other nodes, are passed over; images are given to the engine only when an accepted bundle binds every one.
+ * Reading the same file again changes nothing.
+ */
+import { createReadStream } from 'node:fs';
+import { CarriedError, readCarried } from '../../protocol/carried.js';
+import { boundImages } from '../../protocol/image-binding.js';
+import { topicsOf } from '../../protocol/topics.js';
+import { HttpError } from '../api/http-error.js';
+import type { HubSession } from '../hub-session.js';
+import type { Journal } from '../journal/journal.js';
+import type { NodeIdentity } from '../report/node.js';
+import { whyNotLoad } from './images.js';
+
+export interface ImportParts {
+  readonly identity: Pick<NodeIdentity, 'fleet' | 'node'>;
+  readonly session: Pick<HubSession, 'deliver' | 'refusals' | 'intake'>;
+  readonly journal: Pick<Journal, 'accepted' | 'freshNonce' | 'bundleDocument'>;
+  /** Null where no engine of ours runs the pods. */
+  readonly loadImages: ((archive: AsyncIterable<Uint8Array>) => Promise<void>) | null;
+}
+
+export interface ImportOutcome {
+  readonly node: string;
+  /** Messages for this node, and for all. */
+  readonly messages: number;
+  /** False: the file holds no assignment of this node. */
+  readonly isForThisNode: boolean;
+  readonly root: { readonly before: number; readonly after: number };
+  readonly generation: { readonly before: number; readonly after: number };
+  /** By code, what was refused of this file. */
+  readonly refused: Readonly<Record<string, number>>;
+  /** Of the newest refusal. */
+  readonly detail: string | null;
+  /** The journal began anew: only an answer to this node's own request is accepted. */
+  readonly needsFresh: boolean;
+  readonly images: 'none' | 'loaded' | { readonly refused: string };
+}
+
+/** Throws `HttpError`: a file that cannot be read, or is of another fleet. */
+export async function importFile(file: string, parts: ImportParts): Promise<ImportOutcome> {
+  const { identity, session, journal } = parts;
+  const rootVersion = () => session.intake.state().root.document.version;
+  const generation = () => journal.accepted()?.generation ?? 0;
+  const before = { root: rootVersion(), generation: generation(), refused: session.refusals() };
+  const topics = topicsOf(identity.fleet);
+  const found = { messages: 0, isForThisNode: false, hasImages: false };
+  await reading(file, async () => {
+    for await (const entry of readCarried(createReadStream(file))) {
+      if (entry.is === 'mark' && entry.fleet !== identity.fleet) {
+        throw new HttpError(
+          409,
+          `${file}: made by fleet ${entry.fleet}; this node is of ${identity.fleet}`,
+        );
+      }
+      if (entry.is === 'images') found.hasImages = true;
+      if (entry.is !== 'message') continue;
+      const topic = topics.prefix + entry.topic;
+      const address = topics.parse(topic);
+      if (address === null || ('node' in address && address.node !== identity.node)) continue;
+      // The chain is walked from the root in force; what came before it says nothing.
+      if ('version' in address && address.version <= rootVersion()) continue;
+      if (address.kind === 'assignment') found.isForThisNode = true;
+      found.messages += 1;
+      session.deliver(topic, entry.payload);
+    }
+  });
+  return {
+    node: identity.node,
+    messages: found.messages,
+    isForThisNode: found.isForThisNode,
+    root: { before: before.root, after: rootVersion() },
+    generation: { before: before.generation, after: generation() },
+    ...refusedSince(before.refused, session),
+    needsFresh: journal.freshNonce() !== null,
+    images: found.hasImages ? await imagesOf(file, parts) : 'none',
+  };
+}
+
+function refusedSince(
+  before: ReadonlyMap<string, number>,
+  session: ImportParts['session'],
+): Pick<ImportOutcome, 'refused' | 'detail'> {
+  const more = [...session.refusals()].flatMap(([code, count]): [string, number][] => {
+    const added = count - (before.get(code) ?? 0);
+    return added > 0 ? [[code, added]] : [];
+  });
+  const { lastRefusal } = session.intake.state();
+  return {
+    refused: Object.fromEntries(more),
+    detail: more.length > 0 && lastRefusal ? `${lastRefusal.topic}: ${lastRefusal.detail}` : null,
+  };
+}
+
+/** Read twice: a list of what is in it may stand at its end. */
+async function imagesOf(file: string, parts: ImportParts): Promise<ImportOutcome['images']> {
+  const { journal, loadImages } = parts;
+  if (loadImages === null) return { refused: 'another engine than this agent’s runs the pods' };
+  const bundles = journal.accepted()?.document.bundles ?? [];
+  const bound = bundles.flatMap(({ digest }) =>
+    boundImages(journal.bundleDocument(digest)?.images ?? []),
+  );
+  return reading(file, async () => {
+    const why = await whyNotLoad(imagesIn(file), bound);
+    if (why !== null) return { refused: why };
+    await loadImages(imagesIn(file));
+    return 'loaded';
+  });
+}
+
+async function* imagesIn(file: string): AsyncGenerator<Uint8Array> {
+  for await (const entry of readCarried(createReadStream(file))) {
+    if (entry.is === 'images') yield* entry.bytes;
+  }
+}
+
+async function reading<T>(file: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof HttpError) throw error;
+    if (error instanceof CarriedError) throw new HttpError(422, `${file}: ${error.message}`);
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') throw new HttpError(404, `${file}: there is no such file`);
+    throw new HttpError(500, `${file}: ${message}`);
+  }
+}

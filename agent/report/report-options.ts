@@ -1,0 +1,33 @@
+/** What the report is handed: types only. */
+import type { Activation } from '../activation/activation.js';
+import type { Clock, Log } from '../../protocol/ports.js';
+import type { IntakeState } from '../intake/intake-options.js';
+import type { Journal } from '../journal/journal.js';
+import type { Link } from '../link/link.js';
+import type { NodeInfo } from '../node-info.js';
+import type { PodReport, SourceCondition } from '../ports.js';
+import type { TimeKeeper } from '../time/time-keeper.js';
+import type { NodeIdentity } from './node.js';
+
+export interface ReportOptions {
+  readonly identity: NodeIdentity;
+  readonly journal: Journal;
+  readonly link: Pick<Link, 'connected' | 'publish'>;
+  readonly intake: () => IntakeState;
+  /** Judged with every look, hub or no hub. */
+  readonly activation: Activation;
+  readonly nodeInfo: () => NodeInfo;
+  readonly agentVersion: string;
+  /** `docker://28.2.2`; empty while the engine does not answer. */
+  readonly containerRuntimeVersion: () => string;
+  /** Null until the pods of this start are known. */
+  readonly pods: () => readonly PodReport[] | null;
+  readonly conditions: () => readonly SourceCondition[];
+  readonly clock: Clock;
+  readonly time: Pick<
+    TimeKeeper,
+    'now' | 'told' | 'timeline' | 'timeOf' | 'correct' | 'heard' | 'uptime' | 'conditions'
+  >;
+  readonly random: () => number;
+  readonly log: Log;
+}

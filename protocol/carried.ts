@@ -1,0 +1,133 @@
+/**
+ * Messages that are carried in a file instead of over MQTT: a POSIX tar whose first entry names the format and the fleet, then one
+ * entry for each message, named by its place and its topic (`000003/node/edge-1/assignment`), and at most one archive of images. What
+ * an entry holds is signed; the file proves nothing. Pure: reading and writing files is the callers'.
+ */
+import { pack, type Pack } from 'tar-stream';
+import { canonicalJson } from './canonical.js';
+import { MESSAGE_BYTES_MAX } from './limits.js';
+import { tarEntries, wholeEntry, type TarEntry } from './tar-entries.js';
+import type { Topics } from './topics.js';
+
+/** Name of the first entry. */
+const MARK = 'flotilla-carried';
+const FORMAT = 1;
+export const IMAGES_ENTRY = 'images.tar';
+const NAME = /^\d{6}\/([a-z0-9][a-zA-Z0-9._/-]*)$/;
+/** Longer names need other forms of tar. */
+const NAME_MAX = 250;
+const EPOCH = new Date(0);
+const NOT_ONE = 'not a file that Flotilla wrote for carrying';
+
+/** The file cannot be read: not one of these, of a newer format, cut off. The message says which. */
+export class CarriedError extends Error {
+  override readonly name = 'CarriedError';
+}
+
+export interface CarriedMessage {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+}
+
+export type CarriedEntry =
+  | { readonly is: 'mark'; readonly fleet: string }
+  /** `topic` without the prefix of the fleet. */
+  | { readonly is: 'message'; readonly topic: string; readonly payload: Buffer }
+  /** To be read before the next entry; what is not read is passed over. */
+  | { readonly is: 'images'; readonly bytes: AsyncIterable<Buffer> }
+  | { readonly is: 'unknown'; readonly name: string };
+
+export interface CarriedImages {
+  readonly size: number;
+  readonly bytes: AsyncIterable<Uint8Array>;
+}
+
+/** The bytes of a file. `messages` in the order in which they are to be read. */
+export async function* packCarried(
+  topics: Topics,
+  {
+    fleet,
+    messages,
+    images,
+  }: {
+    readonly fleet: string;
+    readonly messages: Iterable<CarriedMessage>;
+    readonly images?: CarriedImages | undefined;
+  },
+): AsyncGenerator<Buffer> {
+  const tar = pack();
+  const header = { mode: 0o600, mtime: EPOCH, uid: 0, gid: 0 };
+  const fill = async () => {
+    tar.entry({ ...header, name: MARK }, canonicalJson({ format: FORMAT, fleet }));
+    let place = 0;
+    for (const { topic, payload } of messages) {
+      const name = `${String(++place).padStart(6, '0')}/${topic.slice(topics.prefix.length)}`;
+      tar.entry({ ...header, name }, Buffer.from(payload));
+    }
+    if (images) {
+      const name = IMAGES_ENTRY;
+      await copy(images.bytes, tar.entry({ ...header, name, size: images.size }));
+    }
+    tar.finalize();
+  };
+  const filling = fill().catch((error: unknown) => {
+    tar.destroy(error instanceof Error ? error : new Error(String(error)));
+  });
+  for await (const chunk of tar as AsyncIterable<Buffer>) yield chunk;
+  await filling;
+}
+
+async function copy(
+  bytes: AsyncIterable<Uint8Array>,
+  sink: ReturnType<Pack['entry']>,
+): Promise<void> {
+  for await (const chunk of bytes) {
+    if (!sink.write(chunk))
+      await new Promise<void>(done => sink.once('drain', () => done(undefined)));
+  }
+  sink.end(null);
+}
+
+/** Entry by entry, the mark first. Throws `CarriedError`, and what the reader of the bytes throws. */
+export async function* readCarried(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<CarriedEntry> {
+  let isMarked = false;
+  try {
+    for await (const entry of tarEntries(bytes)) {
+      if (isMarked) yield await entryOf(entry);
+      else yield { is: 'mark', fleet: await fleetOf(entry) };
+      isMarked = true;
+    }
+  } catch (error) {
+    // The disk's own errors have a code; they are the caller's to tell.
+    if (error instanceof CarriedError || typeof (error as { code?: unknown }).code === 'string') {
+      throw error;
+    }
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CarriedError(isMarked ? `cut off or damaged (${why}); copy it again` : NOT_ONE);
+  }
+  if (!isMarked) throw new CarriedError(NOT_ONE);
+}
+
+async function entryOf(entry: TarEntry): Promise<CarriedEntry> {
+  const { name, type, size, bytes } = entry;
+  if (type === 'file' && name === IMAGES_ENTRY) return { is: 'images', bytes };
+  const [, topic] = (name.length <= NAME_MAX && NAME.exec(name)) || [];
+  const isMessage = type === 'file' && topic !== undefined && size <= MESSAGE_BYTES_MAX;
+  return isMessage
+    ? { is: 'message', topic, payload: await wholeEntry(entry) }
+    : { is: 'unknown', name };
+}
+
+async function fleetOf(entry: TarEntry): Promise<string> {
+  if (entry.name !== MARK || entry.size > 1024) throw new CarriedError(NOT_ONE);
+  const mark = await wholeEntry(entry);
+  let value: { format?: unknown; fleet?: unknown } | null;
+  try {
+    value = JSON.parse(mark.toString('utf8')) as typeof value;
+  } catch {
+    throw new CarriedError(NOT_ONE);
+  }
+  if (value?.format !== FORMAT) throw new CarriedError('made by a newer Flotilla: update this one');
+  if (typeof value.fleet === 'string' && /^[0-9a-f]{32}$/.test(value.fleet)) return value.fleet;
+  throw new CarriedError('it names no fleet');
+}
