@@ -60,7 +60,8 @@ export class Activation {
     let isGivenUp = false;
     for (const judged of health.transitions) {
       if (judged.phase === 'givenUp') {
-        trials.giveUp(judged, eventOf(judged, 'BundleFailed'));
+        const lastWords = judged.culprit?.lastWords ?? null;
+        trials.giveUp({ ...judged, lastWords }, eventOf(judged, 'BundleFailed'));
         log.warn('bundle given up', { bundle: bundleKey(judged), reason: judged.reason });
         isGivenUp = true;
       } else if (judged.state === 'healthy') {

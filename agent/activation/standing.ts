@@ -40,7 +40,11 @@ export interface Culprit {
   /** `namespace/name`. */
   readonly pod: string;
   readonly container: string;
+  /** Its termination message: container output, which stays on the node. Null: it left none. */
+  readonly lastWords: string | null;
 }
+
+const LAST_WORDS_MAX = 1024;
 
 export interface PodWorld {
   /** Those that are to lie in the directory. */
@@ -200,7 +204,11 @@ function culpritOf(pods: readonly PodReport[]): Culprit | null {
     [state, lastState].some(one => (one?.terminated?.exitCode ?? 0) !== 0),
   );
   const found = endedBadly ?? all.find(({ status }) => !status.ready);
-  return found ? { pod: found.pod, container: found.status.name } : null;
+  if (!found) return null;
+  const { name: container, state, lastState } = found.status;
+  const words = (state?.terminated ?? lastState?.terminated)?.message ?? '';
+  const lastWords = words === '' ? null : words.slice(-LAST_WORDS_MAX).toWellFormed();
+  return { pod: found.pod, container, lastWords };
 }
 
 /** The pod with the first of its containers that says why it is not there. */

@@ -21,12 +21,16 @@ export interface FailureRecord extends BundleName {
   readonly lastWords: string | null;
 }
 
-export function insertFailure(db: Connection, at: number, failed: Transition): void {
-  const { namespace, name } = failed;
+export function insertFailure(
+  db: Connection,
+  at: number,
+  failed: Transition & { readonly lastWords: string | null },
+): void {
+  const { namespace, name, lastWords } = failed;
   db.prepare(
-    `INSERT OR REPLACE INTO failures (namespace, name, digest, revision, attempt, at, reason, message)
-     VALUES (@namespace, @name, @digest, @revision, @attempt, @at, @reason, @message)`,
-  ).run({ ...plainStep(failed), at });
+    `INSERT OR REPLACE INTO failures (namespace, name, digest, revision, attempt, at, reason, message, last_words)
+     VALUES (@namespace, @name, @digest, @revision, @attempt, @at, @reason, @message, @lastWords)`,
+  ).run({ ...plainStep(failed), at, lastWords });
   db.prepare(
     `DELETE FROM failures WHERE namespace = ? AND name = ? AND digest NOT IN
      (SELECT digest FROM failures WHERE namespace = ? AND name = ? ORDER BY revision DESC LIMIT ?)`,
@@ -40,16 +44,6 @@ export function dropFailure(db: Connection, { namespace, name }: BundleName, dig
     name,
     digest,
   );
-}
-
-export function setLastWords(
-  db: Connection,
-  { namespace, name }: BundleName,
-  { digest, words }: { readonly digest: string; readonly words: string },
-): void {
-  db.prepare(
-    'UPDATE failures SET last_words = ? WHERE namespace = ? AND name = ? AND digest = ?',
-  ).run(words, namespace, name, digest);
 }
 
 /** Newest revision of a bundle first. */

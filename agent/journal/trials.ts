@@ -12,16 +12,14 @@ import { appendHistory, plainStep, type Transition } from './history.js';
 import { appendEvent, type Moment } from './outbox.js';
 
 export interface TrialStore {
-  /** Remembered, and never tried again at this attempt. */
-  giveUp(failed: Transition, event: NewEvent): void;
+  /** Remembered with its container's last words, and never tried again at this attempt. */
+  giveUp(failed: Transition & { readonly lastWords: string | null }, event: NewEvent): void;
   /** The one to go back to from now on. */
   prove(healthy: Transition, event: NewEvent): void;
   /** The files of the last healthy revision are to lie there again, in place of those of one that was given up. */
   rollBack(failed: Transition, target: RollBackTarget, event: NewEvent): void;
   /** How long a revision has been on trial. */
   saveGate(bundle: BundleName, gate: GateMemory): void;
-  /** Bounded; no history, no event. */
-  setLastWords(bundle: BundleName, of: { readonly digest: string; readonly words: string }): void;
   failures(): failures.FailureRecord[];
 }
 
@@ -65,7 +63,6 @@ export function trialStore(db: Connection, hooks: TrialHooks): TrialStore {
       hooks.onFiles();
     },
     saveGate: (bundle, gate) => transaction(() => content.saveGate(db, bundle, gate)),
-    setLastWords: (bundle, of) => transaction(() => failures.setLastWords(db, bundle, of)),
     failures: () => failures.listFailures(db),
   };
 }

@@ -225,7 +225,7 @@ export class ActivationWorld {
       if (fate === 'absent') return [];
       const [namespace = '', bundle = ''] = (annotations['flotilla.dev/bundle'] ?? '').split('/');
       const startedAt = new Date(NOW - 3_600_000).toISOString();
-      const crashed = { terminated: { exitCode: 3, reason: 'Error' } };
+      const crashed = { terminated: { exitCode: 3, reason: 'Error', message: 'hunter2' } };
       const waiting = { waiting: { reason: 'CrashLoopBackOff' } };
       const isReady = fate === 'ready';
       const status = {

@@ -1,6 +1,8 @@
 /** The health gate and the way back, on real files and a real journal: what runs in the end, and what is said of it. */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import { failureLines } from '../../../agent/cli/journal.js';
+import { readJournal } from '../../../agent/journal/reader.js';
 import { assigned, rootDocument } from '../../support/fleet.js';
 import { ActivationWorld, made } from '../../support/activation-world.js';
 
@@ -86,6 +88,14 @@ describe('a revision that does not become ready', () => {
     );
     assert.match(message, /^given up here before, at attempt 0: no progress/);
     assert.deepEqual(it.images(), ['shop:1']);
+  });
+
+  test('leaves the last words of its container in the journal, and nowhere else', () => {
+    crashing();
+    it.wait(600);
+    assert.equal(it.journal.trials().failures()[0]?.lastWords, 'hunter2');
+    assert.doesNotMatch(JSON.stringify([it.status('shop'), it.journal.events(0, 10)]), /hunter2/);
+    assert.deepEqual(failureLines(readJournal(it.dataDir)).slice(-1), ['  | hunter2']);
   });
 
   test('is tried again when the attempt is raised, and may be healthy this time', () => {
