@@ -3,12 +3,12 @@
  * Nothing is decided here.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, realpathSync } from 'node:fs';
 import type { Clock, Log } from '../protocol/ports.js';
 import { RELEASED_AT, VERSION } from '../protocol/version.js';
 import type { AgentConfig } from './config.js';
 import { bundleRefusal, type AdmissionPolicy } from './admission/policy.js';
 import { apiSources, type Held } from './api-sources.js';
+import { openDataDirectory } from './data-directory.js';
 import { makeOnFirstUse } from './first-use.js';
 import type { StoredIdentity } from './membership/identity.js';
 import { ImagesAhead } from './images/ahead.js';
@@ -74,15 +74,6 @@ async function endByPriority(pods: Pods, shutdown: AgentConfig['shutdown']): Pro
   await pods.shutdown(shutdownPeriods(seconds(shutdown.graceMs), seconds(shutdown.criticalMs)));
 }
 
-function makeDataDir(path: string): void {
-  try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    const why = (error as Error).message;
-    throw new AgentError(`the data directory cannot be made: ${why}; pass another --data-dir`);
-  }
-}
-
 /** Throws when another agent has it; returns what gives it back. */
 function takeDirectory(path: string, log: Log): () => void {
   const lock = lockDirectory(path);
@@ -101,8 +92,10 @@ function takeDirectory(path: string, log: Log): () => void {
 
 async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pods> {
   const { config, identity, clock, log } = options;
-  makeDataDir(config.dataDir);
-  const dataDir = realpathSync(config.dataDir);
+  const dataDir = openDataDirectory(config.dataDir, {
+    uid: process.getuid?.() ?? 0,
+    tolerated: identity === null ? log : null,
+  });
 
   const runtime = new DockerRuntime({
     socketPath: config.engineSocket,
@@ -223,7 +216,7 @@ function beMember({
   const images = new ImagesAhead({
     ...{ store: runtime, pulls, clock, log },
     objects: () => held.secrets?.objects() ?? [],
-    onChange: () => held.session?.intake.imagesChanged(),
+    onChange: () => held.session?.intake.look(),
   });
   closings.push(() => images.close());
   const kernel = watchKernelClock({ clock, onChange: () => held.session?.changed() });

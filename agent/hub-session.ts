@@ -88,9 +88,12 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     },
   });
   intake = begun;
-  const activation = new Activation({ ...options, onGivenUp: () => begun.undo() });
-  const state = () => begun.state();
-  report = startReport({ ...options, link: viaLink, intake: state, time, activation });
+  report = startReport({
+    ...{ ...options, link: viaLink, time },
+    activation: new Activation({ ...options, onGivenUp: () => begun.look() }),
+    intake: () => begun.state(),
+    onAck: ack => begun.told(ack),
+  });
   const commands = new Commands({ ...options, link: viaLink, root: () => begun.state().root });
   const makePresence = presenceMaker(identity, journal, randomId);
   const read = {
@@ -132,6 +135,7 @@ export function startHubSession(options: HubSessionOptions): HubSession {
       time.linkUp();
     },
     onDown: () => options.onLink?.down(),
+    onSlow: packet => begun.slow(packet),
     onFailure: reason => options.onLink?.failed(reason),
     clock,
     random,

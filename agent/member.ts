@@ -13,7 +13,7 @@ import { Keeper } from './membership/keeper.js';
 
 export interface MemberOptions extends Omit<
   HubSessionOptions,
-  'identity' | 'pinnedRoot' | 'brokers' | 'openSocket' | 'enrolledLabels' | 'onLink'
+  'identity' | 'pinnedRoot' | 'brokers' | 'openSocket' | 'enrolledLabels' | 'onLink' | 'onRoot'
 > {
   readonly dataDir: string;
   readonly identity: StoredIdentity;
@@ -39,6 +39,7 @@ export function startMember(options: MemberOptions): Member {
       enrolledLabels: options.identity.membership.labels,
       openSocket: brokerSocket(identity, () => root().document.tls),
       conditions: () => [...options.conditions(), ...keeper.conditions()],
+      onRoot: () => keeper.rootChanged(),
       onLink: {
         up: () => keeper.linkUp(),
         down: () => keeper.linkDown(),

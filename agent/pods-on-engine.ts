@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { dirname } from 'node:path';
 import type { Clock, Log } from '../protocol/ports.js';
+import { SECRET_ENV_WHY } from '../protocol/pod-secrets.js';
 import { admission } from './admission/admit.js';
 import { nodeLabels } from './admission/node-fit.js';
 import type { AdmissionPolicy } from './admission/policy.js';
@@ -66,6 +67,9 @@ export async function runPodsOnEngine(parts: PodsOnEngine, closings: Closings): 
     hostPathTargets: followedHostPaths(policy),
   });
   const mountProblem = await volumes.mountProblem();
+  if (config.allowSecretEnv) {
+    log.warn(`allowSecretEnv: sealed Secrets may become variables, and ${SECRET_ENV_WHY}`);
+  }
   const secretsGate = secretGate({ allowSecretEnv: config.allowSecretEnv, mountProblem });
   const pods = startPods({
     runtime,

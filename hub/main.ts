@@ -1,22 +1,28 @@
 /** Builds a running hub from its parts, in order, and takes it down in the reverse order. Nothing is decided here. */
 import { rawPublicKey } from '../protocol/keys.js';
 import type { Clock, Log } from '../protocol/ports.js';
+import { topicsOf } from '../protocol/topics.js';
 import { VERSION } from '../protocol/version.js';
 import { bundleWriter } from './rollout/apply.js';
 import { startScheduledBackups } from './backup/scheduled.js';
-import { startApi } from './api/server.js';
+import { startApi, type Api } from './api/server.js';
 import { startBroker, type Broker } from './broker/broker.js';
+import { dynamicSecurity } from './broker/dynamic-security.js';
 import { startController } from './rollout/controller.js';
 import { retryBundle } from './rollout/retry.js';
 import { createEnrolment, nodeStanding } from './enrolment/enrolment.js';
 import { exportFor } from './carry/export.js';
 import { receiveCarried } from './carry/receive.js';
 import { startIngest } from './ingest/ingest.js';
+import type { Guest } from './link/link-options.js';
 import { startHubLink } from './link/link.js';
-import { gatedBundles, gatedEnrolment, gatedRetry } from './recovery/gate.js';
+import { brokerFault, linkTls } from './link/broker-trust.js';
+import { ownTopics } from './link/own-topics.js';
+import { gatedBundles, gatedEnrolment, gatedRetry, gatedSecrets } from './recovery/gate.js';
 import { recoveryState, startRecovery } from './recovery/recovery.js';
 import { loadHub, type LoadedHub } from './setup/load.js';
-import { BROKER_NAME, HUB_NAME, spkiOf, type RandomBytes } from './setup/pki.js';
+import { settleTls } from './setup/next-tls.js';
+import { spkiOf, type RandomBytes } from './setup/pki.js';
 import { nodeWriter } from './rollout/remove-node.js';
 import { LiveHub, liveSigner } from './root/live-hub.js';
 import { startRootWatch } from './root/root-watch.js';
@@ -24,6 +30,7 @@ import { Roots } from './root/roots.js';
 import { blobSweeper, republisher } from './rollout/republish.js';
 import { manifestsOf } from './rollout/revision-document.js';
 import { secretWriter } from './secrets/secret-writer.js';
+import { signSecretsAnew } from './secrets/signatures.js';
 import type { Store } from './store/store.js';
 import { openSqliteStore } from './store/sqlite.js';
 
@@ -72,16 +79,24 @@ async function assemble(
   const store = await openSqliteStore({ path: hub.databasePath, clock, create: false });
   closings.push(() => store.close());
   await live.catchUp(store);
+  settleTls(live.now());
 
   const hubSigner = liveSigner(live);
+  await signSecretsAnew(store, { root: live.root(), hubSigner });
   const controller = startController({ store, root, hubSigner, clock, log });
   closings.push(() => controller.close());
   const broker = await brokerOf(hub, store, log);
   if (broker) closings.push(() => broker.close());
 
+  const disconnect = (node: string) => broker?.disconnectNode(node);
+  // Dynamic security hears of it from the commit.
+  const sessionsLive = broker === null && hub.config.dynamicSecurity !== true;
   const restored = await recoveryState(store);
   const link = startHubLink({
-    ...linkAddress(hub, broker),
+    url: brokerUrl(hub, broker),
+    get tls() {
+      return linkTls(hub);
+    },
     root,
     hubSigner,
     sealingKey: rawPublicKey(hub.sealingKey),
@@ -90,14 +105,21 @@ async function assemble(
     log,
     random,
     brokerIsFresh: broker !== null,
+    guests: guestsOf(hub, { store, clock, log, epoch: () => root().document.epoch }),
     onMessage: message => ingest.receive(message),
     onUp: () => ingest.linkUp(),
     onDown: () => ingest.linkDown(),
   });
   closings.push(() => link.close());
+  let api: Api | null = null;
   const roots = new Roots({
-    ...{ store, live, controller, clock, log },
-    onKeysChanged: () => link.renew(),
+    ...{ store, live, controller, clock, log, random },
+    brokerFault: which => brokerFault(live.now(), which),
+    onKeysChanged: () => {
+      api?.useTls(serverTls(hub));
+      broker?.useTls(serverTls(hub), mqttKey(hub));
+      link.renew();
+    },
   });
   const recovery = startRecovery(
     {
@@ -136,7 +158,7 @@ async function assemble(
   closings.push(startSweeping(blobSweeper(store, fleet, clock), options));
 
   closings.push(startRootWatch(roots, options));
-  const api = await startApi({
+  api = await startApi({
     listen: hub.config.listen,
     tls: serverTls(hub),
     store,
@@ -154,8 +176,8 @@ async function assemble(
       (actor, bundle) => retryBundle({ store, root, hubSigner, clock }, actor, bundle),
       store,
     ),
-    secrets: secretWriter({ store, root, hubSigner }),
-    nodes: nodeWriter({ store, fleet, disconnect: node => broker?.disconnectNode(node) }),
+    secrets: gatedSecrets(secretWriter({ store, root, hubSigner }), store),
+    nodes: nodeWriter({ store, fleet, disconnect }),
     enrolment: gatedEnrolment(
       createEnrolment({
         hub,
@@ -164,7 +186,8 @@ async function assemble(
         random,
         log,
         firstAssignment: joining => controller.firstAssignment(joining),
-        disconnect: node => broker?.disconnectNode(node),
+        disconnect,
+        sessionsLive,
       }),
       store,
     ),
@@ -177,7 +200,7 @@ async function assemble(
     log,
     version: VERSION,
   });
-  closings.push(() => api.close());
+  closings.push(() => api?.close());
   log.info('the hub is up', {
     api: `${hub.config.listen.host ?? '*'}:${api.port}`,
     broker: broker
@@ -191,7 +214,11 @@ async function assemble(
 
 function serverTls(hub: LoadedHub) {
   const { key, certificate } = hub.server;
-  return { key, cert: certificate, ca: hub.authority.certificate };
+  return { key, cert: certificate, ca: hub.authorities };
+}
+
+function mqttKey(hub: LoadedHub): string {
+  return spkiOf(hub.mqtt.certificate).toString('base64');
 }
 
 async function brokerOf(hub: LoadedHub, store: Store, log: Log): Promise<Broker | null> {
@@ -200,31 +227,30 @@ async function brokerOf(hub: LoadedHub, store: Store, log: Log): Promise<Broker 
     listen: hub.config.mqttListen,
     tls: serverTls(hub),
     fleet: hub.root.document.fleet,
-    hubTlsKey: spkiOf(hub.mqtt.certificate).toString('base64'),
+    hubTlsKey: mqttKey(hub),
     isAllowed: nodeStanding(store),
     log,
   });
 }
 
-/** Where the hub's own client finds the broker, and how it knows it. */
-function linkAddress(hub: LoadedHub, broker: Broker | null) {
+/** What else the hub does on its connection to a broker of one's own. */
+function guestsOf(
+  hub: LoadedHub,
+  { epoch, ...parts }: { store: Store; clock: Clock; log: Log; epoch: () => number },
+): Guest[] {
+  // The embedded broker lets nobody else write there.
+  if (hub.config.broker === 'embedded') return [];
+  const all = { ...parts, topics: topicsOf(hub.root.document.fleet) };
+  const watch = ownTopics({ ...all, epoch });
+  return hub.config.dynamicSecurity ? [watch, dynamicSecurity(all)] : [watch];
+}
+
+/** Where the hub's own client finds the broker. */
+function brokerUrl(hub: LoadedHub, broker: Broker | null): string {
   const { host } = hub.config.mqttListen;
   const local = host === null || host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
   const place = local.includes(':') ? `[${local}]` : local;
-  return {
-    url: broker ? `mqtts://${place}:${broker.port}` : hub.config.broker,
-    tls: {
-      key: hub.mqtt.key,
-      cert: hub.mqtt.certificate,
-      ca: hub.authority.certificate,
-      names: broker ? [HUB_NAME] : brokerNames(hub),
-    },
-  };
-}
-
-/** An external broker shows the certificate that `hub init` made for it, or one of the same authority with its name. */
-function brokerNames(hub: LoadedHub): string[] {
-  return [BROKER_NAME, new URL(hub.config.broker).hostname];
+  return broker ? `mqtts://${place}:${broker.port}` : hub.config.broker;
 }
 
 function startSweeping(sweep: () => Promise<number>, { clock, log }: HubOptions): Closing {

@@ -30,8 +30,6 @@ export interface NodeExtra {
   readonly said?: NodeWord;
   /** Starts of the agent under its current journal. */
   readonly starts?: readonly NodeStart[];
-  /** What one device alone cannot have said. */
-  readonly fork?: NodeFork | null;
   readonly epoch: number;
   readonly generation: number;
   readonly rootVersion: number;
@@ -45,7 +43,7 @@ export interface NodeExtra {
   readonly recorded: Readonly<Record<string, RecordedPod>>;
 }
 
-/** The document that a Node's status was made from, `Ready` and `CountersForked` excepted: they are the hub's own. */
+/** The document that a Node's status was made from, `Ready`, `Enrolled` and `CloneSuspected` excepted: they are the hub's own. */
 export interface NodeWord {
   /** RFC 3339: the node's time, as it told it. */
   readonly at: string;
@@ -65,11 +63,6 @@ export interface NodeStart {
   /** Of the newest status of this start. */
   readonly counter: number;
   readonly digest: string;
-}
-
-export interface NodeFork {
-  readonly reason: 'SessionTwice' | 'StatusTwice' | 'OlderStart';
-  readonly message: string;
 }
 
 export interface RecordedPod {
@@ -214,6 +207,8 @@ export interface SealedSecretSpec {
   readonly recipient: string;
   /** Of the secret document. */
   readonly digest: string;
+  /** True: by the root in force somebody else has to sign it. Who has it goes on with it, nobody else takes it. */
+  readonly isVoid?: boolean;
 }
 
 export type SealedSecretObject = StoredObject<SealedSecretSpec, null>;

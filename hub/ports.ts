@@ -4,6 +4,7 @@ import type { ImageEntry } from '../protocol/documents/bundle.js';
 import type { RootDocument } from '../protocol/documents/root.js';
 import type { BundleObject, BundleSpec, SecretSpec, TokenObject } from './objects.js';
 import type { RootStatus } from './root/root-status.js';
+import type { TlsChange } from './root/tls-change.js';
 import type { BundleFile } from './signing/bundle-file.js';
 import type { Actor } from './store/store.js';
 
@@ -112,6 +113,8 @@ export interface Readable {
     readonly name: string;
     readonly version: number;
   }[];
+  /** The broker could not be told to end its connection: what it says is ignored, what is for all it may still read. */
+  readonly sessionLives?: true;
 }
 
 /** What goes to nodes in a file. */
@@ -173,12 +176,17 @@ export interface RootWriter {
   rotate(actor: Actor, request: RotationRequest): Promise<Rotation>;
 }
 
-export type RotatedRole = 'root' | 'release' | 'hub';
+/** `tls` is no role: the authority of the hub's certificates, which the root pins. */
+export type RotatedRole = 'root' | 'release' | 'hub' | 'tls';
 
 export interface RotationRequest {
   readonly role: RotatedRole;
   /** Only makes the new key, for a root that is made elsewhere to name. */
   readonly prepare: boolean;
+  /** Of `tls`: the former authority goes. */
+  readonly finish?: boolean;
+  /** And does so though nodes do not know the next one yet. */
+  readonly force?: boolean;
 }
 
 export interface Rotation {
@@ -187,6 +195,8 @@ export interface Rotation {
   readonly roots: readonly number[];
   /** Of private keys that were removed: nothing trusts them any more. */
   readonly dropped: readonly string[];
+  /** Of `tls`: how far it has come; null: it is done. */
+  readonly tls: TlsChange | null;
 }
 
 /** What one seals for: the members that the selector matches, their keys, and what they have. */
@@ -197,6 +207,8 @@ export interface Sealing {
   readonly secrets: readonly SecretSpec[];
   /** By name: the highest version that ever was, of deleted ones too. */
   readonly versions: Readonly<Record<string, number>>;
+  /** Of names that are not among them: 0, but where nodes may know one that a restored hub does not. */
+  readonly versionsAbove: number;
   readonly nodes: readonly {
     readonly node: string;
     /** Raw Ed25519, hex. */

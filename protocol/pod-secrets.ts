@@ -1,5 +1,5 @@
-/** Which Secrets a pod cannot begin without: what a bundle names in its signed document. Pure. */
-import { allContainers, type ValidPod } from './pod.js';
+/** Which Secrets a pod names, and where: those that it cannot begin without, and those that become variables. Pure. */
+import { allContainers, type Container, type ValidPod } from './pod.js';
 
 interface Named {
   readonly name?: string;
@@ -24,3 +24,33 @@ export function secretNames(pods: readonly ValidPod[]): string[] {
   ]);
   return [...new Set(names)].sort();
 }
+
+export interface SecretUse {
+  readonly secret: string;
+  /** Of the field, from `spec`. */
+  readonly path: string;
+}
+
+function envUses({ env = [], envFrom = [] }: Container, at: string): SecretUse[] {
+  return [
+    ...envFrom.map(({ secretRef }, index) => ({
+      secret: secretRef?.name ?? '',
+      path: `${at}.envFrom[${index}].secretRef`,
+    })),
+    ...env.map(({ valueFrom }, index) => ({
+      secret: valueFrom?.secretKeyRef?.name ?? '',
+      path: `${at}.env[${index}].valueFrom.secretKeyRef`,
+    })),
+  ].filter(({ secret }) => secret !== '');
+}
+
+/** Secrets that would become environment variables of a container. */
+export function secretEnvUses({ spec }: Pick<ValidPod, 'spec'>): SecretUse[] {
+  return (['initContainers', 'containers'] as const).flatMap(list =>
+    (spec[list] ?? []).flatMap((one, index) => envUses(one, `spec.${list}[${index}]`)),
+  );
+}
+
+/** Why that is a bad place for a value. */
+export const SECRET_ENV_WHY =
+  'the engine keeps environment variables in clear on its disk and shows them in "docker inspect"';

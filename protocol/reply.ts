@@ -9,7 +9,7 @@ import type { Result } from './refusal.js';
 
 /** Base64 and the signature around it must still fit into a message. */
 export const PIECE_BYTES = 54 * 1024;
-export const STANDING_BYTES_MAX = 512 * 1024;
+export const STANDING_BYTES_MAX = 1024 * 1024;
 
 export type Piece = Pick<ReplyDocument, 'n' | 'last' | 'found' | 'data'>;
 

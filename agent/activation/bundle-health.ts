@@ -3,6 +3,7 @@
  * of the revision is there, progressing until every container has been ready (or is completed) for long enough, then healthy;
  * or given up. Pure.
  */
+import type { AssignedBundle } from '../../protocol/documents/assignment.js';
 import type { BundleStrategy } from '../../protocol/documents/bundle.js';
 import type { BundleStatus } from '../../protocol/documents/node.js';
 import { NO_BINDINGS, type ImageBindings } from '../../protocol/image-binding.js';
@@ -59,6 +60,17 @@ export function isOnTrial(record: BundleRecord): boolean {
 
 export function phaseOf(record: BundleRecord): Phase {
   return record.state === 'failed' && record.givenUp ? 'givenUp' : record.state;
+}
+
+/** Where the bundle stands once the assignment that names it is looked at. */
+export function phaseNow(
+  assigned: Pick<AssignedBundle, 'digest' | 'attempt'>,
+  record: BundleRecord | undefined,
+): Phase {
+  if (record === undefined) return move('none', 'assigned')?.to ?? 'staged';
+  const isSame = record.digest === assigned.digest && record.attempt === assigned.attempt;
+  const phase = phaseOf(record);
+  return isSame && phase !== 'removing' ? phase : (move(phase, 'assigned')?.to ?? phase);
 }
 
 interface Verdict {

@@ -1,10 +1,10 @@
 /** `flotilla-agent join`: makes this node a member of a fleet. */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { Command } from 'commander';
 import { CliError } from '../../protocol/cli-error.js';
 import { nodeNameOf } from '../config.js';
+import { openDataDirectory } from '../data-directory.js';
 import { joinHub } from '../membership/join.js';
 import { JoinError } from '../membership/join-http.js';
 import { openJournal } from '../journal/journal.js';
@@ -35,8 +35,8 @@ export function joinCommand(context: CliContext): Command {
 async function join(context: CliContext, options: JoinOptions): Promise<void> {
   const { dataDir, tokenFile } = options;
   const { clock } = context;
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   try {
+    openDataDirectory(dataDir, { uid: process.getuid?.() ?? 0, tolerated: null });
     const result = await joinHub({
       line: await readTokenFile(tokenFile, process.stdin),
       hubUrl: options.hub,
@@ -87,7 +87,7 @@ async function join(context: CliContext, options: JoinOptions): Promise<void> {
         message,
         'is the hub running, and is its port open to this device?',
       );
-    if (['JoinError', 'IdentityError', 'JournalError'].includes(name))
+    if (['JoinError', 'IdentityError', 'JournalError', 'AgentError'].includes(name))
       throw new CliError('refused', message);
     throw error;
   }

@@ -14,8 +14,8 @@ export function rotateIdentityCommand(context: CliContext): Command {
     .summary('give this node other keys')
     .description(
       'Makes a new identity key and a new sealing key, signs for the change with the former and the new one, and uses them ' +
-        'once the hub has taken them; cut off at any point, the agent ends it by itself. Secrets are sealed anew by the hub or ' +
-        'the operator. Done by hand: its fingerprint is what people know this node by.',
+        'once the hub has taken them; cut off at any point, the agent ends it by itself. Secrets that were sealed ' +
+        'for it are to be sealed anew (`flotilla secret seal --missing`). Done by hand: its fingerprint is what people know this node by.',
     )
     .option('--sealing-key-only', 'keep the identity key')
     .action(async ({ dataDir, sealingKeyOnly }: RotateOptions) => {

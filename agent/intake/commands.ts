@@ -15,18 +15,21 @@ import { openHubDocument } from '../../protocol/verify-messages.js';
 import type { Journal } from '../journal/journal.js';
 import type { Link } from '../link/link.js';
 import { stampOf, type NodeIdentity } from '../report/node.js';
+import type { SealedSecrets } from '../secrets/sealed-secrets.js';
 import { bundleKey } from './decide.js';
 
 /** Answers that wait to be sent; a hub asks for a few at a time. */
 const WAITING_MAX = 16;
-/** Limit of the document. */
+/** Limits of the document. */
 const REVISIONS_MAX = 1024;
+const SECRETS_MAX = 1024;
 
 export interface CommandsOptions {
   readonly identity: NodeIdentity;
   readonly journal: Pick<Journal, 'id' | 'boot' | 'nextCounter' | 'accepted' | 'kept'>;
   readonly link: Pick<Link, 'publish'>;
   readonly root: () => TrustedRoot;
+  readonly secrets?: Pick<SealedSecrets, 'publicKey'>;
 }
 
 export class Commands {
@@ -95,6 +98,8 @@ export class Commands {
         return digest === null ? null : kept.bundle(digest);
       case 'blob':
         return digest === null ? null : kept.blob(digest);
+      case 'secret':
+        return digest === null ? null : kept.secret(digest);
       case 'root':
         return kept.root(rootVersion);
     }
@@ -117,6 +122,8 @@ export class Commands {
       generation: accepted?.epoch === epoch ? accepted.generation : 0,
       assignment: envelope?.toString('utf8') ?? null,
       revisions: [...highest.values()].slice(0, REVISIONS_MAX),
+      secrets: journal.kept().secrets().slice(0, SECRETS_MAX),
+      sealingKey: this.#options.secrets?.publicKey() ?? null,
     };
   }
 }

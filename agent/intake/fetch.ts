@@ -10,8 +10,8 @@ export const PATIENCE_MS = 10_000;
 const BACK_OFF_MAX_MS = 3_600_000;
 
 interface Entry {
-  phase: 'queued' | 'open' | 'parked' | 'absent';
-  /** Open: when patience ends. Parked: when it is tried again. */
+  phase: 'queued' | 'open' | 'parked' | 'slow' | 'absent';
+  /** Open: when patience ends. Parked, slow: when it is tried again. */
   until: number;
   attempt: number;
 }
@@ -50,6 +50,18 @@ export class FetchQueue {
     return entry !== undefined && (entry.attempt > 0 || entry.phase === 'absent');
   }
 
+  /** It came so slowly that the connection was ended: what else is wanted goes first, on the next ones too. */
+  slow(key: string, now: number, random: number): void {
+    const entry = this.#entries.get(key);
+    if (!entry) return;
+    entry.phase = 'slow';
+    entry.until = now + backOffMs(++entry.attempt, random);
+  }
+
+  isSlow(key: string): boolean {
+    return this.#entries.get(key)?.phase === 'slow';
+  }
+
   isAbsent(key: string): boolean {
     return this.#entries.get(key)?.phase === 'absent';
   }
@@ -57,7 +69,7 @@ export class FetchQueue {
   /** The hub's answer: published again, or not there. */
   answered(key: string, answer: 'published' | 'absent'): void {
     const entry = this.#entries.get(key);
-    if (!entry) return;
+    if (!entry || entry.phase === 'slow') return;
     if (entry.phase === 'open') {
       if (answer === 'published') return;
       this.#leaving.push(key);
@@ -76,6 +88,7 @@ export class FetchQueue {
   /** The hub began anew: what it did not have before it may have now. */
   hubChanged(): void {
     for (const entry of this.#entries.values()) {
+      if (entry.phase === 'slow') continue;
       if (entry.phase !== 'open') entry.phase = 'queued';
       entry.attempt = Math.min(entry.attempt, 1);
     }
@@ -91,13 +104,13 @@ export class FetchQueue {
         unsubscribe.push(key);
         entry.phase = 'parked';
         entry.until = now + backOffMs(entry.attempt++, random());
-      } else if (entry.phase === 'parked' && entry.until <= now) {
+      } else if (isWaiting(entry) && entry.until <= now) {
         entry.phase = 'queued';
       }
     }
     const subscribe = this.#open(now);
     const times = [...this.#entries.values()]
-      .filter(({ phase }) => phase === 'open' || phase === 'parked')
+      .filter(entry => entry.phase === 'open' || isWaiting(entry))
       .map(({ until }) => until);
     return { subscribe, unsubscribe, ask, nextAt: times.length > 0 ? Math.min(...times) : null };
   }
@@ -115,6 +128,10 @@ export class FetchQueue {
     }
     return queued.map(([key]) => key);
   }
+}
+
+function isWaiting({ phase }: Entry): boolean {
+  return phase === 'parked' || phase === 'slow';
 }
 
 function backOffMs(attempt: number, random: number): number {

@@ -38,6 +38,8 @@ export interface IntakeOptions {
   readonly enrolledLabels?: Readonly<Record<string, string>>;
   /** Something changed that the status says. */
   readonly onChange: () => void;
+  /** Another root is in force, and in the journal. */
+  readonly onRoot?: () => void;
   /** A genuine presence of the hub; `isNew`: another session than before. */
   readonly onHub: (hub: HubDocument, isNew: boolean) => void;
 }

@@ -7,6 +7,7 @@
 import { keyId } from '../../protocol/keys.js';
 import { refuse, type Refusal } from '../../protocol/refusal.js';
 import { topicsOf, type Address, type Topics } from '../../protocol/topics.js';
+import type { PacketOnItsWay } from '../../protocol/packet-guard.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
 import { openAssignment } from '../../protocol/verify-assignment.js';
 import { openHubDocument } from '../../protocol/verify-messages.js';
@@ -17,9 +18,10 @@ import { Refusals } from './refusals.js';
 import { Requests } from './requests.js';
 import { RootWalk } from './roots.js';
 import { Stage } from './stage.js';
+import { diskCondition, SlowRetrievals } from './troubles.js';
+import { Withheld, type AssignmentNumber } from './withheld.js';
 import { Supply } from './supply.js';
 import { isDiskError } from '../journal/database.js';
-import type { SourceCondition } from '../ports.js';
 import type { Message } from '../report/messages.js';
 
 const RETRY_MS = 15_000;
@@ -46,6 +48,8 @@ export class Intake {
   readonly #refusals: Refusals;
   #hubSession: string | null = null;
   #diskFault: string | null = null;
+  readonly #withheld: Withheld;
+  readonly #slow = new SlowRetrievals();
   /** Refused for the time alone: looked at again when the hub told it. */
   #expired: { readonly payload: Buffer; readonly topic: string } | null = null;
 
@@ -53,7 +57,9 @@ export class Intake {
     this.#options = options;
     this.#topics = topicsOf(options.identity.fleet);
     const { clock, log } = options;
-    this.#requests = new Requests(options);
+    this.#requests = new Requests({ ...options, onAsked: () => options.onChange() });
+    const [requests, root] = [this.#requests, () => this.#root()];
+    this.#withheld = new Withheld({ journal: options.journal, root, requests });
     const { prefix } = this.#topics;
     this.#refusals = new Refusals({ clock, log, prefix, time: options.time });
     this.#roots = new RootWalk(this.#topics, options.identity.node);
@@ -72,8 +78,6 @@ export class Intake {
     this.#work();
   }
 
-  // for others
-
   /**
    * True for bytes that an accepted bundle put under this name: the only ones under the prefix that
    * may run.
@@ -88,13 +92,8 @@ export class Intake {
     this.#work();
   }
 
-  /** An image that is awaited is there, or cannot be had. */
-  imagesChanged(): void {
-    this.#work();
-  }
-
-  /** A revision was given up: the last healthy one is put back. */
-  undo(): void {
+  /** An image that is awaited is there or cannot be had; a revision was given up. */
+  look(): void {
     this.#work();
   }
 
@@ -115,6 +114,8 @@ export class Intake {
         ...(this.#options.secrets?.conditions() ?? []),
         ...rootConditions(root.document, this.#options.time.now().now, this.#options.agentVersion),
         ...(this.#diskFault === null ? [] : [diskCondition(this.#diskFault)]),
+        ...this.#withheld.conditions(),
+        ...this.#slow.conditions(this.#options.clock.monotonic()),
       ],
     };
   }
@@ -143,14 +144,26 @@ export class Intake {
     this.#work();
   }
 
+  /** What the hub says of this node's assignment. */
+  told(assigned: AssignmentNumber): void {
+    this.#withheld.told(assigned);
+  }
+
+  /** A message came so slowly that the connection ends. */
+  slow(packet: PacketOnItsWay): void {
+    const { prefix } = this.#topics;
+    const isKnown = packet.topic !== null && this.#topics.parse(packet.topic) !== null;
+    const key = isKnown ? (packet.topic?.slice(prefix.length) ?? null) : null;
+    if (key !== null) this.#supply.slow(key);
+    this.#slow.note({ ...packet, topic: key }, this.#options.clock.monotonic());
+    this.#options.onChange();
+  }
+
   close(): void {
     this.#supply.close();
     this.#retryAlarm.close();
     this.#requests.close();
   }
-
-  // ----------------------------------------------------------------------------------------
-  // messages
 
   /** A message on a topic of the hub. Never throws on what it holds; duplicates change nothing. */
   receive(address: Address, topic: string, payload: Buffer): void {
@@ -165,6 +178,7 @@ export class Intake {
       case 'root':
         return this.#newRoot(payload, topic);
       case 'blob':
+        this.#slow.came(`blob/${address.digest}`);
         return this.#supply.receive(address.digest, payload, topic);
       case 'assignment':
         return this.#assignment(payload, topic);
@@ -207,6 +221,7 @@ export class Intake {
       this.#options.time.doubt();
       for (const held of this.#roots.release())
         this.receive(held.address, held.topic, held.payload);
+      this.#options.onRoot?.();
       this.#options.onChange();
     }
     this.#work();
@@ -238,7 +253,7 @@ export class Intake {
       this.#options.secrets?.assigned().forEach(one => this.refused(one, payload, topic));
       const { epoch, generation, bundles } = opened.value.document;
       log.info('assignment accepted', { epoch, generation, bundles: bundles.length });
-      this.#requests.assignmentCame();
+      this.#withheld.came();
       this.#supply.hubChanged();
       this.#stage.distrustDirectory();
       this.#work();
@@ -298,9 +313,6 @@ export class Intake {
     if (this.#refusals.note(refusal, payload, topic)) this.#options.onChange();
   }
 
-  // ---------------------------------------------------------------------------------------------
-  // work
-
   /** Brings everything as far as it can go now; does nothing when nothing is to be done. */
   #work(): void {
     const { journal, clock } = this.#options;
@@ -339,14 +351,7 @@ export class Intake {
     return this.#stage.needsRetry() || this.#diskFault !== null;
   }
 
-  // --------------------------------------------------------------------------------------------
-  // state
-
   #root(): TrustedRoot {
     return this.#options.journal.root() ?? this.#options.pinnedRoot;
   }
-}
-
-function diskCondition(message: string): SourceCondition {
-  return { type: 'JournalWritable', status: 'False', reason: 'DiskError', message };
 }

@@ -14,6 +14,6 @@ export interface Lacking {
 
 /** What is known about something that is not here. */
 export type Whereabouts =
-  | { readonly is: 'coming' | 'missing' | 'absent' }
+  | { readonly is: 'coming' | 'missing' | 'slow' | 'absent' }
   /** Bytes came and were refused; `final`: no other bytes could do better. */
   | { readonly is: 'refused'; readonly refusal: Refusal; readonly final: boolean };

@@ -6,8 +6,9 @@
  * Decides nothing.
  */
 import * as fs from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { sha256Hex } from '../../protocol/canonical.js';
+import { sharedPath } from '../safe-directory.js';
 import { isOwnedFileName, OWNED_FILE_PREFIX } from '../../protocol/names.js';
 
 const TEMPORARY_PREFIX = `.${OWNED_FILE_PREFIX}`;
@@ -103,18 +104,12 @@ function assertSafe(directory: string, uid: number): void {
       `${directory} is a symbolic link: configure ${target} itself as the static pod path`,
     );
   }
-  for (let at = fs.realpathSync(directory), first = true; ; at = dirname(at), first = false) {
-    const { uid: owner, mode } = fs.statSync(at);
-    const shared = (mode & 0o022) !== 0 && (first || (mode & 0o1000) === 0);
-    if (shared || (owner !== 0 && owner !== uid)) {
-      const how = shared ? 'others may write to it' : 'it belongs to another user';
-      throw new DirectoryError(
-        'UnsafeDirectory',
-        `${at}: ${how}; nothing is written below it (chown root, chmod go-w)`,
-      );
-    }
-    if (at === dirname(at)) return;
-  }
+  const shared = sharedPath(directory, uid);
+  if (shared === null) return;
+  throw new DirectoryError(
+    'UnsafeDirectory',
+    `${shared.path}: ${shared.how}; nothing is written below it (chown root, chmod go-w)`,
+  );
 }
 
 function listFiles(directory: string): FoundFile[] {

@@ -1,7 +1,7 @@
 /**
  * What the node asks the hub for: blobs, a root, a fresh assignment. An assignment is asked for
- * with back-off from ten seconds to an hour, for as long as the journal wants a fresh one, and once
- * after each refused one.
+ * with back-off from ten seconds to an hour, for as long as the journal wants a fresh one or the hub
+ * speaks of a newer one, and once after each refused one.
  */
 import type { RequestDocument } from '../../protocol/documents/node.js';
 import { seal } from '../../protocol/envelope.js';
@@ -19,6 +19,8 @@ const ASK_AGAIN_MAX_MS = 3_600_000;
 const NONCES_MAX = 64;
 /** Limit of the document. */
 const DIGESTS_MAX = 256;
+/** One question may get lost. */
+const VAIN = 2;
 
 export interface RequestsOptions {
   readonly identity: NodeIdentity;
@@ -27,6 +29,8 @@ export interface RequestsOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly randomId: () => string;
+  /** A fresh assignment was asked for. */
+  readonly onAsked?: () => void;
 }
 
 export class Requests {
@@ -34,6 +38,9 @@ export class Requests {
   readonly #alarm: Alarm;
   readonly #nonces = new Set<string>();
   #asked = 0;
+  #isBehind = false;
+  /** Questions for an assignment since one came. */
+  #unanswered = 0;
 
   constructor(options: RequestsOptions) {
     this.#options = options;
@@ -64,7 +71,19 @@ export class Requests {
   /** A new connection or a new hub: what was in vain may not be any more. */
   beginAnew(): void {
     this.#asked = 0;
-    if (this.#options.journal.freshNonce() !== null) this.#askForAssignment();
+    if (this.#goesOn()) this.#askForAssignment();
+  }
+
+  /** The hub speaks of a newer assignment than the one that is here. */
+  behind(): void {
+    if (this.#isBehind) return;
+    this.#isBehind = true;
+    this.assignmentSoon();
+  }
+
+  /** It was asked for, and asked for again. */
+  isWithheld(): boolean {
+    return this.#isBehind && this.#unanswered >= VAIN;
   }
 
   assignmentSoon(): void {
@@ -75,6 +94,8 @@ export class Requests {
 
   assignmentCame(): void {
     this.#asked = 0;
+    this.#unanswered = 0;
+    this.#isBehind = false;
     this.#alarm.set(null);
   }
 
@@ -85,8 +106,14 @@ export class Requests {
   #askForAssignment(): void {
     this.#alarm.set(null);
     this.#asked++;
+    this.#unanswered++;
     this.#send({ want: 'assignment' });
-    if (this.#options.journal.freshNonce() !== null) this.assignmentSoon();
+    if (this.#goesOn()) this.assignmentSoon();
+    this.#options.onAsked?.();
+  }
+
+  #goesOn(): boolean {
+    return this.#isBehind || this.#options.journal.freshNonce() !== null;
   }
 
   #send(wanted: Pick<RequestDocument, 'want'> & Partial<RequestDocument>): void {

@@ -11,8 +11,8 @@ import type { RootDocument } from '../../protocol/documents/root.js';
 import { bindingsOf } from '../../protocol/image-binding.js';
 import type { Log } from '../../protocol/ports.js';
 import type { Refusal, Result } from '../../protocol/refusal.js';
-import { phaseOf } from '../activation/bundle-health.js';
-import { move, toldState, type ActivationEvent, type Phase } from '../activation/table.js';
+import { phaseNow } from '../activation/bundle-health.js';
+import { move, toldState, type ActivationEvent } from '../activation/table.js';
 import {
   bundleKey,
   conflictWith,
@@ -231,6 +231,11 @@ export class Stage {
     if (absent) {
       return { event: 'unfit', reason: 'BlobAbsent', message: `the hub has no blob ${absent}` };
     }
+    const slow = first('slow');
+    if (slow) {
+      const message = `blob ${slow} came so slowly that the connection was ended; it is tried again after all else`;
+      return { event: 'obstacle', reason: 'SlowRetrieval', message };
+    }
     const missing = first('missing');
     if (missing) {
       const message = `blob ${missing} does not come; the hub is asked for it`;
@@ -334,14 +339,6 @@ function failed({ code, detail }: Refusal): Step {
 /** At this attempt or a later one. */
 function isOf(failure: FailureRecord, assigned: AssignedBundle): boolean {
   return failure.digest === assigned.digest && failure.attempt >= assigned.attempt;
-}
-
-/** Where the bundle stands once the assignment that names it is looked at. */
-function phaseNow(assigned: AssignedBundle, record: BundleRecord | undefined): Phase {
-  if (record === undefined) return move('none', 'assigned')?.to ?? 'staged';
-  const isSame = record.digest === assigned.digest && record.attempt === assigned.attempt;
-  const phase = phaseOf(record);
-  return isSame && phase !== 'removing' ? phase : (move(phase, 'assigned')?.to ?? phase);
 }
 
 function nameOf({ namespace, name }: BundleName): BundleName {

@@ -83,6 +83,7 @@ export class Supply {
     if (refused) return { is: 'refused', ...refused };
     const key = `blob/${digest}`;
     if (this.#queue.isAbsent(key)) return { is: 'absent' };
+    if (this.#queue.isSlow(key)) return { is: 'slow' };
     return { is: this.#queue.isMissing(key) ? 'missing' : 'coming' };
   }
 
@@ -104,6 +105,12 @@ export class Supply {
   answered({ published, absent }: { published: readonly string[]; absent: readonly string[] }) {
     for (const digest of published) this.#queue.answered(`blob/${digest}`, 'published');
     for (const digest of absent) this.#queue.answered(`blob/${digest}`, 'absent');
+  }
+
+  /** `key`: below the fleet's prefix. Called before the connection ends. */
+  slow(key: string): void {
+    const { clock, random } = this.#options;
+    this.#queue.slow(key, clock.monotonic(), random());
   }
 
   reconnected(): void {

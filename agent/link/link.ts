@@ -6,6 +6,7 @@
  */
 import { MqttClient, type IClientOptions } from 'mqtt';
 import { connect as connectPlain, type Socket } from 'node:net';
+import type { PacketOnItsWay } from '../../protocol/packet-guard.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import { limitPackets } from './packet-limit.js';
 
@@ -42,6 +43,8 @@ export interface LinkOptions {
   readonly onDown: () => void;
   /** A connection ended before it was up. */
   readonly onFailure?: (reason: string) => void;
+  /** A message came so slowly that the connection ends. */
+  readonly onSlow?: (packet: PacketOnItsWay) => void;
   readonly clock: Clock;
   /** 0 ≤ x < 1. */
   readonly random: () => number;
@@ -193,7 +196,7 @@ class MqttLink implements Link {
 
   /** MQTT.js is silent about socket errors without a code: `onError` hears them all. */
   #connect(broker: URL, onError: (error: Error) => void): MqttClient {
-    const { clientId, openSocket, presence } = this.#options;
+    const { clientId, openSocket, presence, clock, onSlow } = this.#options;
     const made = presence();
     const options: IClientOptions = {
       clientId,
@@ -209,7 +212,7 @@ class MqttLink implements Link {
     const client = new MqttClient(() => {
       const socket = openSocket(broker);
       socket.on('error', onError);
-      limitPackets(socket);
+      limitPackets(socket, { clock, ...(onSlow ? { onSlow } : {}) });
       return socket;
     }, options);
     this.#client = client;

@@ -25,17 +25,27 @@ const BEGIN = '-----BEGIN CERTIFICATE-----';
  * left out.
  */
 export function pinnedAuthorities(pem: string, pins: readonly string[]): string[] {
-  return pem
-    .split(/(?=-----BEGIN CERTIFICATE-----)/)
-    .filter(block => block.startsWith(BEGIN))
-    .filter(block => {
-      try {
-        const { publicKey } = new X509Certificate(block);
-        return pins.includes(sha256Hex(publicKey.export({ type: 'spki', format: 'der' })));
-      } catch {
-        return false;
-      }
-    });
+  return blocksOf(pem).filter(block => pins.includes(pinOf(block) ?? ''));
+}
+
+/** Those that no certificate of the PEM text is of. */
+export function lackedPins(pem: string, pins: readonly string[]): string[] {
+  const known = blocksOf(pem).map(pinOf);
+  return pins.filter(pin => !known.includes(pin));
+}
+
+function blocksOf(pem: string): string[] {
+  return pem.split(/(?=-----BEGIN CERTIFICATE-----)/).filter(block => block.startsWith(BEGIN));
+}
+
+/** Null for what is no certificate. */
+function pinOf(block: string): string | null {
+  try {
+    const { publicKey } = new X509Certificate(block);
+    return sha256Hex(publicKey.export({ type: 'spki', format: 'der' }));
+  } catch {
+    return null;
+  }
 }
 
 /** Accepts a certificate that bears one of the names as subject alternative name. */

@@ -6,6 +6,7 @@
 import type { Clock, Log } from '../../protocol/ports.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
 import type { SourceCondition } from '../ports.js';
+import { lackedPins } from './hub-tls.js';
 import type { StoredIdentity } from './identity.js';
 import { JoinError } from './join-http.js';
 import { isRenewalOpen, openRotation } from './next-keys.js';
@@ -46,6 +47,8 @@ export class Keeper {
   #dueFor: UpkeepReason | null = null;
   #fault: JoinError | null = null;
   #renewedAt: number | null = null;
+  /** Pins of a root under which the hub was asked, and gave no certificate of theirs. */
+  #notGiven: readonly string[] = [];
 
   constructor(options: KeeperOptions) {
     this.#options = options;
@@ -64,6 +67,11 @@ export class Keeper {
 
   linkDown(): void {
     this.#lostAt ??= this.#options.clock.monotonic();
+  }
+
+  /** Another root is in force. */
+  rootChanged(): void {
+    if (this.#reason() === 'Authority') this.#wake();
   }
 
   /** A connection to the broker came to nothing. */
@@ -86,7 +94,14 @@ export class Keeper {
     }
     if (!this.#fault) return [];
     const { code, message } = this.#fault;
-    return [{ type, status: 'False', reason: `Renewal${code}`, message }];
+    const isOther = this.#lacksAuthority() && !this.#refused;
+    const what = isOther ? 'HubAuthority' : type;
+    return [{ type: what, status: 'False', reason: `Renewal${code}`, message }];
+  }
+
+  #lacksAuthority(): boolean {
+    const { tls } = this.#options.root().document;
+    return lackedPins(this.#identity.tls.ca, tls).some(pin => !this.#notGiven.includes(pin));
   }
 
   /** Throws `JoinError`; the keys on the way are kept, and tried again. */
@@ -144,6 +159,7 @@ export class Keeper {
       now: Math.max(clock.now(), Date.parse(root().document.issued)),
       renewedAgoMs: this.#renewedAt === null ? null : clock.monotonic() - this.#renewedAt,
       isRefused: this.#refused,
+      lacksAuthority: this.#lacksAuthority(),
       unreachableMs: this.#lostAt === null ? 0 : clock.monotonic() - this.#lostAt,
     };
     return upkeepReason(state, this.#spread);
@@ -164,6 +180,7 @@ export class Keeper {
       const { renewAfter } = renewed.membership;
       log.info('the hub gave this node a new certificate', { reason, renewAfter });
       this.#identity = renewed;
+      this.#notGiven = lackedPins(renewed.tls.ca, renewed.root.document.tls);
       this.#renewedAt = clock.monotonic();
       await this.#options.onIdentity(renewed);
     } catch (error) {

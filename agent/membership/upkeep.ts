@@ -17,11 +17,14 @@ export interface Upkeep {
   readonly renewedAgoMs: number | null;
   /** A broker that was reached did not let the node in, or was not to be trusted. */
   readonly isRefused: boolean;
+  /** The root in force pins an authority whose certificate the hub has not yet given to this node. */
+  readonly lacksAuthority: boolean;
   /** How long no broker was reached; 0 while connected. */
   readonly unreachableMs: number;
 }
 
-export type UpkeepReason = 'Pending' | 'Unfinished' | 'Refused' | 'Due' | 'Unreachable';
+export type UpkeepReason =
+  'Pending' | 'Unfinished' | 'Refused' | 'Authority' | 'Due' | 'Unreachable';
 
 /** The brokers may have moved: the hub tells where they are. */
 const UNREACHABLE_MS = 600_000;
@@ -33,6 +36,7 @@ export function upkeepReason(state: Upkeep, chance: number): UpkeepReason | null
   if (state.isPending) return 'Pending';
   if (state.isOpen) return 'Unfinished';
   if (state.isRefused) return 'Refused';
+  if (state.lacksAuthority) return 'Authority';
   if (isDue(state, chance)) return 'Due';
   return state.unreachableMs >= UNREACHABLE_MS ? 'Unreachable' : null;
 }
@@ -44,6 +48,8 @@ function isDue({ renewAfter, now, renewedAgoMs }: Upkeep, chance: number): boole
 }
 
 const FIRST_MS = 3_000;
+/** A root that pins another authority reaches the whole fleet at once, and the hub makes a certificate for each node. */
+const AUTHORITY_MS = 300_000;
 const RETRY_MIN_MS = 30_000;
 const RETRY_MAX_MS = 6 * 3_600_000;
 const POLL_MIN_MS = 2_000;
@@ -51,7 +57,7 @@ const POLL_MAX_MS = 60_000;
 
 /** Until the next try; `tries`: those since all was well. Half of it is certain, half is chance. */
 export function upkeepDelayMs(reason: UpkeepReason, tries: number, chance: number): number {
-  if (tries === 0) return Math.round(chance * FIRST_MS);
+  if (tries === 0) return Math.round(chance * (reason === 'Authority' ? AUTHORITY_MS : FIRST_MS));
   const [least, most] =
     reason === 'Pending' ? [POLL_MIN_MS, POLL_MAX_MS] : [RETRY_MIN_MS, RETRY_MAX_MS];
   const whole = Math.min(most, least * 2 ** Math.min(tries - 1, 20));

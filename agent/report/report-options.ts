@@ -1,5 +1,6 @@
 /** What the report is handed: types only. */
 import type { Activation } from '../activation/activation.js';
+import type { AckDocument } from '../../protocol/documents/hub.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import type { IntakeState } from '../intake/intake-options.js';
 import type { Journal } from '../journal/journal.js';
@@ -30,4 +31,6 @@ export interface ReportOptions {
   >;
   readonly random: () => number;
   readonly log: Log;
+  /** A genuine acknowledgement. */
+  readonly onAck?: (ack: AckDocument) => void;
 }

@@ -74,10 +74,7 @@ export class Report {
     this.#changeAlarm.setBefore(this.#options.clock.monotonic() + DEBOUNCE_MS);
   }
 
-  /**
-   * The status as it stands now, for the person at the device; `counter` is that of the last one
-   * said.
-   */
+  /** The status as it stands now, for the person at the device; `counter` is that of the last one said. */
   current(): StatusDocument {
     return { ...this.#makeStatus(), counter: this.#status?.counter ?? 0 };
   }
@@ -97,12 +94,11 @@ export class Report {
   /** The hub's confirmation; null when it was one, else why it is refused. */
   ack(payload: Buffer): Refusal | null {
     const { identity, intake, journal, time } = this.#options;
-    const opened = openHubDocument('ack', payload, {
-      root: intake().root,
-      node: identity.node,
-    });
+    const context = { root: intake().root, node: identity.node };
+    const opened = openHubDocument('ack', payload, context);
     if (!opened.ok) return opened.refusal;
     const ack = opened.value.document;
+    this.#options.onAck?.(ack);
     // Of a former life of the journal: its numbers mean nothing here.
     if (ack.journal !== journal.id) return null;
     journal.acknowledgeEvents(ack.through);

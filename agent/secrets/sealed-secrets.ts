@@ -96,10 +96,16 @@ export class SealedSecrets {
       .filter(digest => !opened.has(digest));
   }
 
-  /** Of the newest sealing key; null without one. */
-  keyId(): string | null {
+  /** The newest public sealing key, raw, hex; null without one. */
+  publicKey(): string | null {
     const [key] = this.#options.sealingKeys();
-    return key === undefined ? null : keyId(rawPublicKey(key));
+    return key === undefined ? null : rawPublicKey(key);
+  }
+
+  /** Of that key. */
+  keyId(): string | null {
+    const key = this.publicKey();
+    return key === null ? null : keyId(key);
   }
 
   /** What stands in the node's status; no values are in it. */

@@ -4,7 +4,8 @@
  * person put into the static pod directory lie on the disk already and are not meant. Pure.
  */
 import type { DesiredPod, Rejection } from '../pods/desired.js';
-import { podNamespace, type Container } from '../../protocol/pod.js';
+import { SECRET_ENV_WHY, secretEnvUses, type SecretUse } from '../../protocol/pod-secrets.js';
+import { podNamespace } from '../../protocol/pod.js';
 import { usedVolumes } from '../volumes/used-volumes.js';
 
 export interface SecretLimits {
@@ -15,28 +16,10 @@ export interface SecretLimits {
 }
 
 const ENV_WHY =
-  'the engine keeps environment variables in clear on its disk and shows them in "docker inspect"; ' +
+  `${SECRET_ENV_WHY}; ` +
   'mount the Secret as a volume, or set allowSecretEnv: true in the configuration of this node';
 
-interface Use {
-  readonly secret: string;
-  readonly path: string;
-}
-
-function envUses({ env = [], envFrom = [] }: Container, at: string): Use[] {
-  return [
-    ...envFrom.map(({ secretRef }, index) => ({
-      secret: secretRef?.name ?? '',
-      path: `${at}.envFrom[${index}].secretRef`,
-    })),
-    ...env.map(({ valueFrom }, index) => ({
-      secret: valueFrom?.secretKeyRef?.name ?? '',
-      path: `${at}.env[${index}].valueFrom.secretKeyRef`,
-    })),
-  ].filter(({ secret }) => secret !== '');
-}
-
-function volumeUses({ pod }: DesiredPod): Use[] {
+function volumeUses({ pod }: DesiredPod): SecretUse[] {
   return usedVolumes(pod).flatMap(({ volume: { secret, projected }, index }) => [
     ...(secret === undefined
       ? []
@@ -59,17 +42,13 @@ export function secretGate(limits: SecretLimits): (desired: DesiredPod) => Rejec
   return desired => {
     const { pod, objects } = desired;
     const namespace = podNamespace(pod);
-    const isSealed = ({ secret: name }: Use) =>
+    const isSealed = ({ secret: name }: SecretUse) =>
       objects.find({ kind: 'Secret', namespace, name })?.sealed !== undefined;
     const rejection = (reason: string, message: string): Rejection => {
       return { phase: 'Failed', reason, message, againAt: null };
     };
     if (!limits.allowSecretEnv) {
-      const found = (['initContainers', 'containers'] as const)
-        .flatMap(list =>
-          (pod.spec[list] ?? []).flatMap((one, index) => envUses(one, `spec.${list}[${index}]`)),
-        )
-        .find(isSealed);
+      const found = secretEnvUses(pod).find(isSealed);
       if (found !== undefined) {
         const message = `${found.path}: secret "${found.secret}" may not become an environment variable here: ${ENV_WHY}`;
         return rejection('SecretEnvNotAllowed', message);

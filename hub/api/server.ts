@@ -40,11 +40,17 @@ import { standingRoutes } from './routes/standing.js';
 import { tokenRoutes } from './routes/tokens.js';
 import { failure } from './status.js';
 
+/** PEM; `ca` is what client certificates must chain to. */
+export interface ServerTls {
+  readonly key: string;
+  readonly cert: string;
+  readonly ca: string;
+}
+
 export interface ApiParts {
   /** Port 0: any free one. Host null: all addresses. */
   readonly listen: { readonly host: string | null; readonly port: number };
-  /** PEM; `ca` is what client certificates must chain to. */
-  readonly tls: { readonly key: string; readonly cert: string; readonly ca: string };
+  readonly tls: ServerTls;
   readonly store: Store;
   readonly bundles: BundleWriter;
   readonly retry: BundleRetry;
@@ -62,6 +68,8 @@ export interface ApiParts {
 
 export interface Api {
   readonly port: number;
+  /** For connections from now on; those that are open go on. */
+  useTls(tls: ServerTls): void;
   /** Ends watches, lets other answers finish for a moment, then closes every connection. Safe to call twice. */
   close(): Promise<void>;
 }
@@ -134,13 +142,9 @@ function buildServer(
   parts: ApiParts,
   handle: (incoming: IncomingMessage, response: ServerResponse) => void,
 ): Server {
-  const { key, cert, ca } = parts.tls;
   const server = createServer(
     {
-      key,
-      cert,
-      ca,
-      minVersion: 'TLSv1.2',
+      ...contextOf(parts.tls),
       requestCert: true,
       // Judged per request: health, version and enrolment need no certificate.
       rejectUnauthorized: false,
@@ -154,6 +158,10 @@ function buildServer(
   // A failed handshake is the client's affair.
   server.on('tlsClientError', (_error, socket) => socket.destroy());
   return server;
+}
+
+function contextOf({ key, cert, ca }: ServerTls) {
+  return { key, cert, ca, minVersion: 'TLSv1.2' } as const;
 }
 
 function listen(server: Server, { host, port }: ApiParts['listen']): Promise<number> {
@@ -200,5 +208,9 @@ export async function startApi(parts: ApiParts): Promise<Api> {
     server.closeAllConnections();
     await done;
   };
-  return { port, close: () => (closing ??= close()) };
+  return {
+    port,
+    useTls: tls => server.setSecureContext(contextOf(tls)),
+    close: () => (closing ??= close()),
+  };
 }

@@ -16,6 +16,7 @@ import {
   type BackedUpFile,
   type BackupDescription,
 } from './description.js';
+import { isDiskError } from './disk-fault.js';
 import { openProtected, protect, type Opening, type Protection } from './protection.js';
 
 /** Where the bytes of a file to be packed lie. */
@@ -72,7 +73,7 @@ async function fill(packed: Pack, { description, sources, madeAtS }: Packing): P
 
 /**
  * Hands every file to `keep`, which consumes its stream, and checks sizes and digests against the description. Throws
- * `SetupError`: BadBackup for what is damaged, cut short or no backup; WrongPassphrase; Missing.
+ * `SetupError`: BadBackup for what is damaged, cut short or no backup; WrongPassphrase; Missing. Errors of the file system go through.
  */
 export async function readArchive(
   path: string,
@@ -109,7 +110,7 @@ export async function readArchive(
     await feeding;
   } catch (error) {
     tar.destroy();
-    if (error instanceof SetupError) throw error;
+    if (error instanceof SetupError || isDiskError(error)) throw error;
     throw new SetupError(
       'BadBackup',
       `${path}: no backup of a hub, or a damaged one; use another (${reasonOf(error)})`,

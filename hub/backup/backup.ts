@@ -11,6 +11,7 @@ import { newestRootOf } from '../setup/load.js';
 import { syncDirectory } from '../setup/private-files.js';
 import { SetupError } from '../setup/setup-error.js';
 import { digestOf, readArchive, writeArchive, type Source } from './archive.js';
+import { diskFault } from './disk-fault.js';
 import { formatDescription, type BackupKind } from './description.js';
 import { checkRecipients, type Protection } from './protection.js';
 import { copyStore } from '../store/sqlite-copy.js';
@@ -36,7 +37,7 @@ export interface BackupResult {
   readonly readBack: boolean;
 }
 
-/** Throws `SetupError` (NotInitialised, Exists, BadSetting, Corrupt) and `StoreError`. Leaves nothing behind then. */
+/** Throws `SetupError` (NotInitialised, Exists, Missing, BadSetting, Disk, Corrupt) and `StoreError`. Leaves nothing behind then. */
 export async function makeBackup(options: BackupOptions): Promise<BackupResult> {
   const { dataDir, out, kind, protection, clock } = options;
   if (protection.kind === 'recipients') checkRecipients(protection.recipients);
@@ -53,7 +54,7 @@ export async function makeBackup(options: BackupOptions): Promise<BackupResult> 
   const folder = dirname(resolve(out));
   if (!existsSync(folder))
     throw new SetupError('Missing', `${folder} does not exist; make it first`);
-  const staging = mkdtempSync(join(folder, '.backup-'));
+  const staging = stagingIn(folder);
   const draft = join(staging, 'draft');
   try {
     const store = join(staging, STORE_FILE);
@@ -81,8 +82,19 @@ export async function makeBackup(options: BackupOptions): Promise<BackupResult> 
     syncDirectory(folder);
     const keys = sources.map(({ file }) => file.path).filter(path => path.startsWith('keys/'));
     return { files: sources.length, bytes: statSync(out).size, keys, readBack };
+  } catch (error) {
+    throw diskFault(error, 'write', out);
   } finally {
     rmSync(staging, { recursive: true, force: true });
+  }
+}
+
+function stagingIn(folder: string): string {
+  try {
+    return mkdtempSync(join(folder, '.backup-'));
+  } catch (error) {
+    // The name in the error is one that nobody gave.
+    throw diskFault(Object.assign(error as Error, { path: folder }), 'write', folder);
   }
 }
 

@@ -48,7 +48,7 @@ export async function protect(plain: Readable, protection: Protection): Promise<
   return Readable.fromWeb(sealed as ReadableStream).pipe(new Armour());
 }
 
-/** The plain bytes of a file, encrypted or not. Throws `SetupError`: Missing, BadBackup, WrongPassphrase. */
+/** The plain bytes of a file, encrypted or not. Throws `SetupError` (BadBackup, WrongPassphrase), and errors of the file system. */
 export async function openProtected(path: string, opening: Opening): Promise<Readable> {
   if (!isEncrypted(path)) return createReadStream(path);
   const { passphrase, identities = [] } = opening;
@@ -85,13 +85,7 @@ export async function openProtected(path: string, opening: Opening): Promise<Rea
 }
 
 export function isEncrypted(path: string): boolean {
-  let descriptor: number;
-  try {
-    descriptor = openSync(path, 'r');
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new SetupError('Missing', `cannot read ${path}: ${code ?? String(error)}`);
-  }
+  const descriptor = openSync(path, 'r');
   try {
     const head = Buffer.alloc(BEGIN.length);
     readSync(descriptor, head, 0, head.length, 0);

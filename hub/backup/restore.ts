@@ -16,8 +16,9 @@ import { openSqliteStore } from '../store/sqlite.js';
 import { renewStore } from '../store/sqlite-renewal.js';
 import { restoredMutations } from '../recovery/restored-store.js';
 import { readArchive } from './archive.js';
+import { diskFault } from './disk-fault.js';
 import type { BackupDescription } from './description.js';
-import type { Opening } from './protection.js';
+import { isEncrypted, type Opening } from './protection.js';
 
 const STAGING = '.restoring';
 const IGNORED = new Set(['lost+found', '.initialising.new']);
@@ -37,16 +38,26 @@ export interface RestoreResult {
 }
 
 /**
- * Throws `SetupError`: NotEmpty, AlreadyInitialised, BadBackup, WrongPassphrase, Missing, Corrupt; `StoreError`. Leaves an
+ * Throws `SetupError`: NotEmpty, AlreadyInitialised, BadBackup, WrongPassphrase, Disk, Corrupt; `StoreError`. Leaves an
  * empty directory behind then. Calling it again after a crash begins anew.
  */
 export async function restoreBackup(options: RestoreOptions): Promise<RestoreResult> {
   const { file, dataDir, opening, clock } = options;
   const existed = existsSync(dataDir);
-  claim(dataDir);
   const staging = join(dataDir, STAGING);
-  makePrivateDirectory(dataDir);
-  makePrivateDirectory(staging);
+  try {
+    // Whose fault it is that nothing can be read is said before the directory is touched.
+    isEncrypted(file);
+  } catch (error) {
+    throw diskFault(error, 'read', file);
+  }
+  try {
+    claim(dataDir);
+    makePrivateDirectory(dataDir);
+    makePrivateDirectory(staging);
+  } catch (error) {
+    throw diskFault(error, 'write', dataDir);
+  }
   try {
     const description = await readArchive(file, opening, async ({ path }, content) => {
       const to = join(staging, path);
@@ -67,7 +78,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoreRes
       if (!IGNORED.has(name)) rmSync(join(dataDir, name), { recursive: true, force: true });
     }
     if (!existed) rmSync(dataDir, { recursive: true, force: true });
-    throw error;
+    throw diskFault(error, 'write', dataDir);
   }
 }
 

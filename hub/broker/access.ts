@@ -1,12 +1,12 @@
 /**
- * Who may do what at the embedded broker (design.md section 4, security.md 1.9): a table lookup, no
- * state. A node publishes only under its own topics and only what the table gives to nodes, and
+ * Who may do what at the broker (design.md section 4, security.md 1.9): a table lookup, no state;
+ * asked by the embedded broker, and written down as filters for one that is told its rules. A node publishes only under its own topics and only what the table gives to nodes, and
  * reads its own topics, `hub`, `root…` and blobs by digest; the hub publishes the hub's and reads
  * all. Defence in depth: nothing rests on it.
  */
 import { isNodeName } from '../../protocol/names.js';
 import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
-import { TOPICS, type Topics } from '../../protocol/topics.js';
+import { TOPICS, type TopicKind, type Topics } from '../../protocol/topics.js';
 import { HUB_NAME, ORGANISATION, type Peer } from '../setup/pki.js';
 
 /** Whom a verified client certificate stands for at the broker. */
@@ -74,4 +74,44 @@ export function maySubscribe(client: BrokerClient, filter: string, topics: Topic
   if (!address) return false;
   if ('node' in address) return address.node === client.node;
   return address.kind !== 'mark';
+}
+
+/** What one client may publish and read, as filters for a broker that is told its rules. */
+export interface AccessFilters {
+  readonly publish: readonly string[];
+  readonly read: readonly string[];
+}
+
+const KINDS = Object.keys(TOPICS) as TopicKind[];
+
+/** `node`: its name, or what the broker puts the name of the client in place of (`%u`). */
+export function nodeFilters(topics: Topics, node: string): AccessFilters {
+  const filters = filtersOf('node', topics);
+  return {
+    publish: filters.map(filter => filter.replace(`${topics.prefix}node/+/`, ownOf(topics, node))),
+    read: [...sharedFilters(topics), `${ownOf(topics, node)}#`],
+  };
+}
+
+/** What every node reads. */
+export function sharedFilters(topics: Topics): readonly string[] {
+  return filtersOf('hub', topics).filter(
+    filter => filter !== topics.mark() && !filter.startsWith(ownOf(topics, '+')),
+  );
+}
+
+export function hubFilters(topics: Topics): AccessFilters {
+  return { publish: filtersOf('hub', topics), read: [`${topics.prefix}#`] };
+}
+
+function ownOf({ prefix }: Topics, node: string): string {
+  return `${prefix}node/${node}/`;
+}
+
+function filtersOf(publisher: 'hub' | 'node', topics: Topics): string[] {
+  return KINDS.filter(kind => TOPICS[kind].publisher === publisher).flatMap(kind => {
+    if (kind === 'hub' || kind === 'mark') return [topics[kind]()];
+    if (kind === 'root') return [topics.root(), `${topics.root()}/+`];
+    return kind === 'blob' ? [topics.blob('+')] : [topics.everyNode(kind)];
+  });
 }

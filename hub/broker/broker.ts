@@ -1,6 +1,6 @@
 /**
  * The embedded broker: aedes (MQTT 3.1.1) over TLS 1.3, client certificates required. It keeps
- * nothing over a restart; the hub publishes again. Who may do what is decided in broker-access.ts;
+ * nothing over a restart; the hub publishes again. Who may do what is decided in access.ts;
  * a packet that announces more than a message may hold is refused at its header.
  */
 import { Aedes, type Client } from 'aedes';
@@ -18,14 +18,10 @@ import {
   publishFault,
   type BrokerClient,
 } from './access.js';
+import { PACKET_OVERHEAD_BYTES } from './limits.js';
 import { indexRetained, type RetainedStore } from './retained.js';
-import { peerOf } from '../setup/pki.js';
+import { issuedByAny, peerOf } from '../setup/pki.js';
 
-/**
- * Topic and packet id beside the payload, and the rest of a CONNECT that brings a will of full
- * size.
- */
-const PACKET_OVERHEAD_BYTES = 1024;
 const HANDSHAKE_MS = 15_000;
 const KEEPALIVE_PROBE_MS = 60_000;
 /** MQTT 3.1.1 table 3.1. */
@@ -35,10 +31,16 @@ const NOT_AUTHORIZED = 5;
 /** OpenSSL's word for a certificate of ours that is past its end. */
 const EXPIRED = 'CERT_HAS_EXPIRED';
 
+/** PEM; `ca` issued the clients' certificates. */
+export interface BrokerServerTls {
+  readonly key: string;
+  readonly cert: string;
+  readonly ca: string;
+}
+
 export interface BrokerOptions {
   readonly listen: { readonly host: string | null; readonly port: number };
-  /** PEM; `ca` issued the clients' certificates. */
-  readonly tls: { readonly key: string; readonly cert: string; readonly ca: string };
+  readonly tls: BrokerServerTls;
   readonly fleet: string;
   /** The key of the hub's own client certificate: SubjectPublicKeyInfo, base64. */
   readonly hubTlsKey: string;
@@ -52,6 +54,8 @@ export interface BrokerOptions {
 
 export interface Broker {
   readonly port: number;
+  /** For connections from now on; cuts those whose certificates would not be taken any more. */
+  useTls(tls: BrokerServerTls, hubTlsKey: string): void;
   /** Cuts the node's connections; its will is published. A node without one is no error. */
   disconnectNode(node: string): void;
   /** Cuts all connections and stops listening. Calling it again is safe. */
@@ -79,15 +83,13 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   reportTroubles(aedes, connections, options.log);
 
   const sockets = new Set<TLSSocket>();
+  let { hubTlsKey } = options;
   const server = createServer({
-    ...options.tls,
+    ...contextOf(options.tls),
     requestCert: true,
     // Judged below: who comes with an expired certificate is told so, and can renew it.
     rejectUnauthorized: false,
-    minVersion: 'TLSv1.3',
     handshakeTimeout: HANDSHAKE_MS,
-    // A resumed session would not have its certificate judged again.
-    secureOptions: constants.SSL_OP_NO_TICKET,
   });
   server.on('tlsClientError', (error, socket) => {
     const address = socket.remoteAddress ?? 'unknown';
@@ -103,7 +105,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       socket.destroy();
       return;
     }
-    const connection = identify(socket, options.hubTlsKey);
+    const connection = identify(socket, hubTlsKey);
     if (!connection) {
       const address = socket.remoteAddress ?? 'unknown';
       options.log.warn('broker: certificate is not for this broker', { address });
@@ -128,6 +130,11 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   let closing: Promise<void> | null = null;
   return {
     port: (server.address() as AddressInfo).port,
+    useTls: (tls, ownKey) => {
+      hubTlsKey = ownKey;
+      server.setSecureContext(contextOf(tls));
+      for (const { socket } of live) if (!isIssuedBy(socket, tls.ca)) socket.destroy();
+    },
     disconnectNode: node => {
       for (const { client, socket } of live) {
         if (client.kind === 'node' && client.node === node) socket.destroy();
@@ -141,6 +148,18 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
         await closed;
       })()),
   };
+}
+
+function contextOf({ key, cert, ca }: BrokerServerTls) {
+  // A resumed session would not have its certificate judged again.
+  const secureOptions = constants.SSL_OP_NO_TICKET;
+  return { key, cert, ca, minVersion: 'TLSv1.3', secureOptions } as const;
+}
+
+/** Its chain was checked when it connected: which of the authorities it was is the question here. */
+function isIssuedBy(socket: TLSSocket, authorities: string): boolean {
+  const certificate = socket.getPeerX509Certificate();
+  return certificate !== undefined && issuedByAny(certificate, authorities);
 }
 
 function listening(server: Server, { host, port }: BrokerOptions['listen']): Promise<void> {

@@ -9,12 +9,13 @@ import { seal } from '../../protocol/envelope.js';
 import { boundImages } from '../../protocol/image-binding.js';
 import type { Signer } from '../../protocol/keys.js';
 import { topicsOf, type Topics } from '../../protocol/topics.js';
+import { ackOf } from '../ingest/ack.js';
 import type { NodeObject } from '../objects.js';
 import { RequestError, type Carried } from '../ports.js';
 import { assignmentOf } from '../rollout/director.js';
 import { asBlob } from '../rollout/revise.js';
 import { blobsOf, bundleDocumentOf } from '../rollout/revision-document.js';
-import type { Store } from '../store/store.js';
+import type { AssignmentRecord, Store } from '../store/store.js';
 
 /** Of all messages, so that an answer fits into memory; images are not among them. */
 export const EXPORT_BYTES_MAX = 64 * 1024 * 1024;
@@ -58,7 +59,7 @@ export async function exportFor(
     const record = await store.assignment(node);
     if (!record) continue;
     add(topics.node(node, 'assignment'), record.envelope);
-    const ack = await ackOf(parts, node);
+    const ack = await ackFor(parts, record);
     if (ack) add(topics.node(node, 'ack'), seal('ack', ack, [parts.hubSigner]));
     const assigned = assignmentOf(record);
     for (const { digest } of assigned.bundles) digests.bundles.add(digest);
@@ -103,12 +104,15 @@ async function addEnvelopes(
 }
 
 /** Null for a node that has not reported yet. */
-async function ackOf({ store, fleet }: ExportParts, node: string): Promise<AckDocument | null> {
+async function ackFor(
+  { store, fleet }: ExportParts,
+  assignment: AssignmentRecord,
+): Promise<AckDocument | null> {
+  const { node } = assignment;
   const reporter = (await store.reporters(node)).find(({ current }) => current);
   const object = (await store.get('Node', '', node)) as NodeObject | null;
   if (!reporter || !object) return null;
-  const { journal, through, boot, counter } = reporter;
   const recorded = Object.entries(object.status.flotilla.recorded);
-  const pods = Object.fromEntries(recorded.map(([key, { digest }]) => [key, digest]));
-  return { fleet, node, journal, through, boot, counter, pods };
+  const pods = recorded.map(([key, { digest }]) => [key, digest] as const);
+  return ackOf({ fleet, reporter, assignment, pods });
 }

@@ -1,7 +1,7 @@
 /** What a node answered in a file goes the way of what it says over MQTT: verified, ordered and recorded by the ingest. */
 import type { CarriedMessage } from '../../protocol/carried.js';
 import { topicsOf } from '../../protocol/topics.js';
-import type { Ingest } from '../ingest/ingest.js';
+import type { Ingest } from '../ingest/ingest-parts.js';
 import type { NodeMessage } from '../link/messages.js';
 import { RequestError } from '../ports.js';
 

@@ -5,7 +5,7 @@ import { SIGNATURES_FIELD } from '../rollout/release-here.js';
 import { changesBetween, renderDiff } from './bundle-diff.js';
 import { secretDifferences, secretsToSeal } from './apply-secrets.js';
 import { bundlePath, writeBundle, type BundleApiObject } from './bundle-write.js';
-import { podSecurityWarnings } from './bundle-warnings.js';
+import { bundleWarnings } from './bundle-warnings.js';
 import { inputOptions, readSource, type BundleSource, type InputOptions } from './bundle-source.js';
 import { ApiError } from './client.js';
 import { connected, type Connected, type Context } from './context.js';
@@ -176,7 +176,7 @@ async function mayRemove(
 async function apply(context: Context, hub: Connected, options: ApplyOptions): Promise<void> {
   const source = await sourceOf(context, hub, options);
   const { namespace, name, manifests, pods } = source;
-  for (const warning of podSecurityWarnings(pods)) context.terminal.warn(warning);
+  for (const warning of bundleWarnings(pods)) context.terminal.warn(warning);
   const mode = dryRunMode(options.dryRun);
   const current = await currentBundle(hub, source);
   const selector = selectorAfter(options, current?.spec.nodeSelector ?? null);

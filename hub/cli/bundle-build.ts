@@ -20,7 +20,7 @@ import type { BundleFile } from '../signing/bundle-file.js';
 import { signersText } from './bundle-text.js';
 import { isBundlePath, readBundlePath, writeBundlePath } from './bundle-path.js';
 import { inputOptions, readSource, type BundleSource, type InputOptions } from './bundle-source.js';
-import { podSecurityWarnings } from './bundle-warnings.js';
+import { bundleWarnings } from './bundle-warnings.js';
 import type { ApiClient, ApiList } from './client.js';
 import { connected, type Connected, type Context } from './context.js';
 import { pinImages, pinLines, PIN_HELP } from './pin-images.js';
@@ -110,7 +110,7 @@ async function buildWith(
   if (source.built) {
     throw new CliError('refused', 'that file is a bundle already; sign it: flotilla bundle sign');
   }
-  for (const warning of podSecurityWarnings(source.pods)) context.terminal.warn(warning);
+  for (const warning of bundleWarnings(source.pods)) context.terminal.warn(warning);
   for (const { name } of source.secrets) {
     context.terminal.warn(
       `Warning: secret "${name}" is no part of the file; once it is applied: flotilla secret seal -f FILE --bundle ${source.name}`,

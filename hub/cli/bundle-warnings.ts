@@ -9,6 +9,7 @@ import {
   NO_EXCEPTIONS,
   podSecurityMessage,
 } from '../../protocol/pod-security-standards.js';
+import { SECRET_ENV_WHY, secretEnvUses } from '../../protocol/pod-secrets.js';
 import type { ValidPod } from '../../protocol/pod.js';
 
 /** One line for each pod that breaks the policy that nodes have by default. */
@@ -23,4 +24,20 @@ export function podSecurityWarnings(pods: readonly ValidPod[]): string[] {
     const message = podSecurityMessage(level, violations);
     return [`Warning: pod "${pod.metadata.name}" ${message}; nodes refuse that by default`];
   });
+}
+
+/** One line for each Secret that a pod wants as a variable. */
+export function secretEnvWarnings(pods: readonly ValidPod[]): string[] {
+  return pods.flatMap(pod =>
+    secretEnvUses(pod).map(
+      ({ secret, path }) =>
+        `Warning: pod "${pod.metadata.name}" ${path}: nodes refuse a sealed Secret ("${secret}") as an environment variable by ` +
+        `default: ${SECRET_ENV_WHY}; mount it as a volume, or set allowSecretEnv: true on the nodes`,
+    ),
+  );
+}
+
+/** All that a person is to know before nodes say it. */
+export function bundleWarnings(pods: readonly ValidPod[]): string[] {
+  return [...podSecurityWarnings(pods), ...secretEnvWarnings(pods)];
 }

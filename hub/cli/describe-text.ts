@@ -72,7 +72,7 @@ function provenance(extra: NodeExtra | undefined): [string, string][] {
       'Signed by',
       `${said.signedBy}\njournal ${journal ?? ''}, start ${said.boot}, number ${said.counter}`,
     ],
-    ['Concluded by the hub', 'Ready, CountersForked, Last report'],
+    ['Concluded by the hub', 'Ready, Enrolled, CloneSuspected, Last report'],
     ['Set by people', 'labels, annotations'],
   ];
 }

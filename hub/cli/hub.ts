@@ -4,6 +4,7 @@ import { Command, Option } from 'commander';
 import { CliError, EXIT } from '../../protocol/cli-error.js';
 import type { KeyLock } from '../setup/key-lock.js';
 import type { Context } from './context.js';
+import { brokerConfigCommand } from './hub-broker-config.js';
 import { backupCommand, restoreCommand } from './hub-backup.js';
 import { recoveryCommand } from './hub-recovery.js';
 import { passphraseCommand } from './hub-passphrase.js';
@@ -16,6 +17,7 @@ interface InitOptions extends LockFlags {
   listen?: string;
   mqttListen?: string;
   broker?: string;
+  dynamicSecurity?: boolean;
   database?: string;
   hostname?: string[];
   bundlePodSecurity?: string;
@@ -35,6 +37,7 @@ export function hubCommand(context: Context): Command {
     .addCommand(initCommand(context))
     .addCommand(runCommand(context))
     .addCommand(passphraseCommand(context))
+    .addCommand(brokerConfigCommand(context))
     .addCommand(backupCommand(context))
     .addCommand(restoreCommand(context))
     .addCommand(recoveryCommand(context))
@@ -57,6 +60,10 @@ function initCommand(context: Context): Command {
     .option(
       '--broker <embedded|url>',
       'embedded, or mqtts://host:port of one of your own (default: embedded)',
+    )
+    .option(
+      '--dynamic-security',
+      'keep the dynamic security of that broker, a Mosquitto, in step (docs/brokers.md)',
     )
     .option('--database <kind>', 'sqlite (default: sqlite)')
     .option(
@@ -115,7 +122,11 @@ function initCommand(context: Context): Command {
         `  nodes reach  ${made.config.advertise.hub}, ${made.config.advertise.brokers.join(', ')}`,
       );
       if (made.config.broker !== 'embedded') {
-        print(`  for the broker: certificate, key and authority in ${options.dataDir}/broker`);
+        const command = `flotilla hub broker-config mosquitto --data-dir ${options.dataDir} --out DIR`;
+        print(
+          `  for the broker: certificate, key and authority in ${options.dataDir}/broker, or all`,
+        );
+        print(`                  that Mosquitto needs: ${command}`);
       }
       const keys =
         options.root === undefined ? 'every key (development)' : 'neither root nor release keys';
@@ -130,6 +141,7 @@ function settingsOf(context: Context, options: InitOptions) {
     listen: options.listen,
     mqttListen: options.mqttListen,
     broker: options.broker,
+    dynamicSecurity: options.dynamicSecurity,
     database: options.database,
     hostnames: options.hostname,
     bundlePodSecurity: options.bundlePodSecurity,
@@ -236,6 +248,11 @@ function dropKeysCommand(context: Context): Command {
 function runCommand(context: Context): Command {
   return withLock(new Command('run'))
     .summary('run the hub')
+    .description(
+      'Runs the hub of a data directory, as its hub.yaml says: listen, mqttListen, broker, dynamicSecurity, database, ' +
+        'advertise, backup. With `dynamicSecurity: true` it keeps a Mosquitto of your own told who belongs to the fleet ' +
+        '(docs/brokers.md).',
+    )
     .requiredOption('--data-dir <dir>', 'directory that `flotilla hub init` made')
     .action(async (options: { dataDir: string } & LockFlags) => {
       await unlock(context, options.dataDir, options);

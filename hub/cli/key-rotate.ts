@@ -11,9 +11,17 @@ import { connected, withConnection, type ConnectionOptions, type Context } from 
 import { agree } from './root-agree.js';
 import { writeText } from './root-files.js';
 import { ROOT_PATH, type RootObject } from './root-hub.js';
+import { rotateTls } from './key-rotate-tls.js';
 
-const ROLES = ['hub', 'release', 'root'] as const;
-type Role = (typeof ROLES)[number];
+const ROLES = ['hub', 'release', 'root', 'tls'] as const;
+type Role = Exclude<(typeof ROLES)[number], 'tls'>;
+
+interface RotateOptions extends ConnectionOptions {
+  readonly out?: string;
+  readonly yes?: boolean;
+  readonly finish?: boolean;
+  readonly force?: boolean;
+}
 
 export function keyRotateCommand(context: Context): Command {
   return withConnection(new Command('rotate'))
@@ -21,14 +29,22 @@ export function keyRotateCommand(context: Context): Command {
     .description(
       'Where the hub holds the root keys (development) it is done by this command: a new key, the roots that name it, every ' +
         'assignment signed anew, the old key removed. Where they are kept elsewhere it prints what is to be typed; for `hub` ' +
-        'the hub makes its new key first, and its public half is written to a file.',
+        'the hub makes its new key first, and its public half is written to a file. ' +
+        '`tls` is the authority of the certificates of hub, broker and nodes: it is replaced in two calls, between which every node ' +
+        'gets a certificate of the next one by itself; called again it says which nodes are awaited.',
     )
     .addArgument(new Argument('<role>', 'whose key').choices(ROLES))
     .option('--out <file>', "where the hub's new public key goes (default: hub-<id>.pub)")
+    .option('--finish', 'tls: show the new certificates, and trust the former authority no longer')
+    .option('--force', 'tls: finish though nodes do not know the next authority yet')
     .option('-y, --yes', 'rotate without asking')
-    .action((role: Role, options: ConnectionOptions & { out?: string; yes?: boolean }) =>
+    .action((role: Role | 'tls', options: RotateOptions) =>
       connected(context, options, async ({ client }) => {
         const root = await client.call<RootObject>({ path: ROOT_PATH });
+        if (role === 'tls') return rotateTls(context, client, { ...options, root });
+        if (options.finish === true || options.force === true) {
+          throw new CliError('refused', '--finish and --force are for `key rotate tls`');
+        }
         if (!root.status.signsRoots)
           return printSteps(context, client, { role, root, out: options.out });
         await agree(context, `Replace the ${role} key of the fleet?`, options.yes === true);

@@ -72,12 +72,16 @@ function revokeCommand(context: Context): Command {
 }
 
 /** Pure. */
-export function readableLines({ bundles, secrets }: Readable): string[] {
+export function readableLines({ bundles, secrets, sessionLives }: Readable): string[] {
+  const session = sessionLives
+    ? ['Its connection to the broker lives until it ends: docs/brokers.md says how to end it.']
+    : [];
   const lines = [
     ...bundles.map(b => `  bundle ${b.namespace}/${b.name} revision ${b.revision}`),
     ...secrets.map(s => `  secret ${s.namespace}/${s.name} version ${s.version}: replace it`),
   ];
-  return lines.length === 0 ? ['It could read nothing.'] : ['It could read:', ...lines];
+  const read = lines.length === 0 ? ['It could read nothing.'] : ['It could read:', ...lines];
+  return [...session, ...read];
 }
 
 async function keyOf({ client }: Connected, name: string): Promise<string> {

@@ -2,7 +2,12 @@
 import { Command, Option } from 'commander';
 import { CliError } from '../../protocol/cli-error.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
-import { describeChange, describeRoot, describeVerdict } from '../root/describe.js';
+import {
+  describeChange,
+  describeRoot,
+  describeTlsChange,
+  describeVerdict,
+} from '../root/describe.js';
 import type { RootStatus } from '../root/root-status.js';
 import { envelopeText, judgeRoot, readRootFile, type RootFile } from '../root/root-file.js';
 import type { ApiClient } from './client.js';
@@ -111,7 +116,7 @@ export function rootShowCommand(context: Context): Command {
 }
 
 /** What the hub adds to the document: its keys, the nodes, what is to be done. Pure. */
-function statusLines({ held, nodes, conditions, warnings }: RootStatus): string[] {
+function statusLines({ held, nodes, conditions, warnings, tls }: RootStatus): string[] {
   const keys = held.map(({ role, id }) => `${role} ${id.slice(0, 16)}`);
   const behind = nodes.behind.slice(0, 20).map(({ name, version }) => `${name} (${version})`);
   const more = nodes.behind.length - behind.length;
@@ -121,6 +126,7 @@ function statusLines({ held, nodes, conditions, warnings }: RootStatus): string[
     ...(behind.length > 0
       ? [`behind:           ${behind.join(', ')}${more > 0 ? ` and ${more} more` : ''}`]
       : []),
+    ...(tls ? describeTlsChange(tls) : []),
     ...conditions.map(({ type, reason, message }) => `${type}: ${reason}: ${message}`),
     ...warnings.map(warning => `warning: ${warning}`),
   ];

@@ -72,6 +72,15 @@ export function planSeal(
       `seal it: flotilla secret seal -f FILE --bundle ${bundle}`,
     );
   }
+  const highest = sealing.versions[name] ?? sealing.versionsAbove;
+  const isBehind = known !== undefined && known.version < highest;
+  if (missing && isBehind) {
+    throw new CliError(
+      'refused',
+      `secret "${name}" of bundle "${bundle}": the hub was restored, and nodes may know a later version than ${known.version}`,
+      'leave --missing out to seal it as a new version for every node',
+    );
+  }
   if (missing && known !== undefined && known.fingerprint !== null && !isSame) {
     throw new CliError(
       'refused',
@@ -79,8 +88,8 @@ export function planSeal(
       'leave --missing out to seal them as a new version for every node',
     );
   }
-  const isKept = known !== undefined && (isSame || missing);
-  const version = isKept ? known.version : (sealing.versions[name] ?? 0) + 1;
+  const isKept = known !== undefined && (isSame || missing) && !isBehind;
+  const version = isKept ? known.version : highest + 1;
   const chosen = sealing.nodes.filter(({ node }) => only === undefined || only.has(node));
   return {
     name,

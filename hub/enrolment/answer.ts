@@ -22,7 +22,7 @@ export function nodeCertificate(
   const notAfter = new Date(clock.now());
   notAfter.setUTCFullYear(notAfter.getUTCFullYear() + 1);
   return issueCertificate(
-    hub.authority,
+    hub.issuer,
     {
       commonName: asked.node,
       organisation: ORGANISATION.nodes,
@@ -49,7 +49,7 @@ export function sealAnswer(
     state: isIn ? 'active' : 'pending',
     certificate: isIn ? certificate : null,
     renewAfter: isIn ? renewAfter(certificate) : null,
-    authorities: hub.authority.certificate,
+    authorities: hub.authorities,
     brokers: [...hub.config.advertise.brokers],
     labels: { ...identity.labels },
     assignment: told.assignment && Buffer.from(told.assignment.envelope).toString(),

@@ -21,7 +21,7 @@ export function createEnrolment(options: StandingOptions): Enrolment {
     createToken: (actor, request) => createToken(options, actor, request),
     rootByDigest: async digest => envelopeOf(await store.rootByDigest(digest)),
     rootByVersion: async version => envelopeOf(await store.root(version)),
-    authorities: () => hub.authority.certificate,
+    authorities: () => hub.authorities,
     nonce: () => door.nonces.issue(),
     join: (envelope, address) => joins.join(envelope, address),
     renew: (envelope, address) => renewals.renew(envelope, address),

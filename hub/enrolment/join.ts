@@ -35,6 +35,8 @@ export interface Joining {
   readonly labels: Readonly<Record<string, string>>;
   /** Of the enrolment. */
   readonly enrolled: Readonly<Record<string, string>>;
+  /** The device is the same and opens what was sealed for its former key, until that is sealed anew (S92). */
+  readonly keepsSecrets: boolean;
 }
 
 export interface JoinOptions extends TokenOptions {
@@ -170,7 +172,10 @@ export class Joins {
   #first(identity: IdentityRecord, nonce: string, labels: Joining['labels']) {
     const { node, identityKey, labels: enrolled } = identity;
     const nodeKey = keyId(identityKey);
-    return this.#options.firstAssignment({ node, nodeKey, nonce, labels, enrolled });
+    return this.#options.firstAssignment({
+      ...{ node, nodeKey, nonce, labels, enrolled },
+      keepsSecrets: false,
+    });
   }
 
   /** Somebody has a token that did its work: the node that used it is to be looked at (S79). */

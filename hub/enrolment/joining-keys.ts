@@ -22,7 +22,8 @@ export function joiningKeyFault(keys: JoiningKeys): string | null {
 }
 
 /** With a point of small order the shared secret is known to all: OpenSSL refuses to compute it. */
-function isSoundSealingKey(hex: string): boolean {
+/** Raw X25519, hex: none of those that make every secret known. */
+export function isSoundSealingKey(hex: string): boolean {
   try {
     const publicKey = createPublicKey({
       key: Buffer.concat([X25519_PREFIX, Buffer.from(hex, 'hex')]),

@@ -138,8 +138,10 @@ export class Renewals {
     const object = (await store.get('Node', '', node)) as NodeObject | null;
     if (!object) throw new RequestError('NotFound', `there is no node ${node}`);
     const { labels, resourceVersion } = object.metadata;
-    const joining = { node, nodeKey: keyId(identityKey), nonce, labels, enrolled: identity.labels };
-    const first = await firstAssignment(joining);
+    const first = await firstAssignment({
+      ...{ node, nodeKey: keyId(identityKey), nonce, labels, enrolled: identity.labels },
+      keepsSecrets: true,
+    });
     const now = new Date(clock.now()).toISOString();
     const what = identityKey === previousKey ? 'sealing key' : 'identity';
     const message = `this node has another ${what}: sha256:${keyId(identityKey)}`;

@@ -18,6 +18,8 @@ import type { Actor, IdentityRecord, Mutation } from '../store/store.js';
 export interface StandingOptions extends JoinOptions {
   /** Cuts the node's live connections at the broker; one that has none is no error. */
   readonly disconnect: (node: string) => void;
+  /** True: it cannot, the broker is one that the hub does not tell who belongs to the fleet. */
+  readonly sessionsLive?: boolean;
 }
 
 export function standingOf(options: StandingOptions, door: Door): Standing {
@@ -26,7 +28,7 @@ export function standingOf(options: StandingOptions, door: Door): Standing {
     revoke: async (actor, { name }) => {
       const readable = await door.turn(() => revoke(options, actor, name));
       options.disconnect(name);
-      return readable;
+      return options.sessionsLive === true ? { ...readable, sessionLives: true } : readable;
     },
   };
 }

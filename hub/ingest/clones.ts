@@ -2,8 +2,10 @@
  * Whether two devices speak under one identity (security.md S73): a disk that was copied, or put
  * back as a whole. One device never uses a number of a connection or of a status twice, and never
  * comes back as what it was before; what only seems so on a bad network (late wills, retained
- * words, messages said twice) counts for nothing. Remembers a little per node; does no I/O.
+ * words, messages said twice) counts for nothing. Remembers a little per node, and is reminded of
+ * the rest after a start of the hub (starts.ts); does no I/O.
  */
+import type { NodeStart } from '../objects.js';
 import type { PresenceDocument, StatusDocument } from '../../protocol/documents/node.js';
 
 export interface Heard {
@@ -34,6 +36,20 @@ interface Memory {
 export class CloneWatch {
   readonly #memory = new Map<string, Memory>();
 
+  /** Nothing is remembered of the node: `recall` first. */
+  isStrange(node: string): boolean {
+    return !this.#memory.has(node);
+  }
+
+  /** What is kept with the node. */
+  recall(node: string, journal: string, starts: readonly NodeStart[]): void {
+    const { sessions, statuses } = this.#of(node);
+    for (const { boot, n, session, counter, digest } of starts) {
+      if (n > 0) remember(sessions, `${journal}/${boot}/${n}`, session);
+      if (counter > 0) remember(statuses, `${journal}/${boot}/${counter}`, digest);
+    }
+  }
+
   /** Why two devices seem to speak, or null. */
   presence(document: PresenceDocument, heard: Heard): string | null {
     const { node, journal, boot, n, session, online } = document;
@@ -46,21 +62,36 @@ export class CloneWatch {
       return this.#found(node, `connection ${n} of start ${boot} was opened twice`);
     }
     if (heard.retained || !online || !isFormerSelf(document, heard)) return null;
-    for (const [old, at] of returns) if (heard.nowMs - at > WINDOW_MS) returns.delete(old);
-    remember(returns, session, heard.nowMs);
-    if (returns.size < RETURNS_MAX) return null;
     const what = heard.known.journal === journal ? `start ${boot}` : 'another journal';
-    return this.#found(node, `it comes back again and again as what it was before (${what})`);
+    return this.#returned(node, returns, { word: session, what, heard });
   }
 
-  /** As above. `digest`: of the document. */
-  status({ node, journal, boot, counter }: StatusDocument, digest: string): string | null {
-    const { statuses } = this.#of(node);
+  /** As above. `digest`: of the document. A start that reports on after a newer one was heard is one that comes back. */
+  status(document: StatusDocument, digest: string, heard: Heard): string | null {
+    const { node, journal, boot, counter } = document;
+    const { statuses, returns } = this.#of(node);
     const key = `${journal}/${boot}/${counter}`;
     const before = statuses.get(key);
     remember(statuses, key, digest);
-    if (before === undefined || before === digest) return null;
-    return this.#found(node, `two statuses bear the number ${counter} of start ${boot}`);
+    if (before === digest) return null;
+    if (before !== undefined) {
+      return this.#found(node, `two statuses bear the number ${counter} of start ${boot}`);
+    }
+    const { known, retained } = heard;
+    if (retained || known.journal !== journal || boot >= known.presenceBoot) return null;
+    const what = `start ${boot} reports on after start ${known.presenceBoot}`;
+    return this.#returned(node, returns, { word: key, what, heard });
+  }
+
+  #returned(
+    node: string,
+    returns: Map<string, number>,
+    { word, what, heard }: { readonly word: string; readonly what: string; readonly heard: Heard },
+  ): string | null {
+    for (const [old, at] of returns) if (heard.nowMs - at > WINDOW_MS) returns.delete(old);
+    remember(returns, word, heard.nowMs);
+    if (returns.size < RETURNS_MAX) return null;
+    return this.#found(node, `it comes back again and again as what it was before (${what})`);
   }
 
   #found(node: string, why: string): string {

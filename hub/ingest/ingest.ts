@@ -3,13 +3,12 @@
  * The ack goes out after the commit, never before. Decides nothing by itself.
  */
 import { keyId } from '../../protocol/keys.js';
-import type { Clock, Log } from '../../protocol/ports.js';
-import type { Verified, TrustedRoot } from '../../protocol/verified.js';
+import type { Verified } from '../../protocol/verified.js';
 import { openNodeDocument, type NodeDocuments } from '../../protocol/verify-messages.js';
-import type { NodeMessage, NodeMessenger } from '../link/messages.js';
+import type { NodeMessage } from '../link/messages.js';
 import type { NodeObject, PodObject } from '../objects.js';
 import { retried } from '../store/retry.js';
-import type { Actor, ReporterRecord, Store } from '../store/store.js';
+import type { Actor, ReporterRecord } from '../store/store.js';
 import { nameBeside } from './mirror.js';
 import {
   outdatedPods,
@@ -22,38 +21,12 @@ import {
   withStatus,
   type NodeState,
 } from './node-state.js';
-import { nodeWrites, type NodeWriteParts } from './node-writes.js';
+import { ackOf } from './ack.js';
+import type { Ingest, IngestParts } from './ingest-parts.js';
+import { nodeWrites } from './node-writes.js';
 import { PodRepair } from './pod-repair.js';
 import { CloneGuard } from './quarantine.js';
-import { Requests, type RequestParts } from './requests.js';
-
-/** Hears what nodes say once it is verified and recorded. */
-export interface NodeListener {
-  /** The newest in the order of a node's presences. */
-  presence(document: NodeDocuments['presence']): void;
-  /** Of the node's current journal. */
-  reply(document: NodeDocuments['reply']): void;
-}
-
-export interface IngestParts extends RequestParts, NodeWriteParts {
-  readonly listener?: NodeListener | undefined;
-  readonly store: Store;
-  readonly root: () => TrustedRoot;
-  readonly messenger: NodeMessenger;
-  readonly clock: Clock;
-  readonly log: Log;
-}
-
-export interface Ingest {
-  receive(message: NodeMessage): void;
-  /** Resolves when what was received of a node is recorded, or was refused. */
-  recorded(node: string): Promise<void>;
-  /** A connection of the hub began: who is there is to be heard anew. */
-  linkUp(): void;
-  /** It ended. Without one nothing is known: nobody is called offline. */
-  linkDown(): void;
-  close(): Promise<void>;
-}
+import { Requests } from './requests.js';
 
 /** Per node; what is above is dropped unacknowledged, so that the node says it again. */
 const QUEUE_MAX = 1_000;
@@ -232,31 +205,33 @@ class NodeIngest implements Ingest {
     ]);
     if (!object) return null;
     const before = object as NodeObject;
-    const { recorded, pods, starts = [], fork = null } = before.status.flotilla;
+    const { recorded, pods, starts = [] } = before.status.flotilla;
     const connected = this.#connected.has(node);
-    const state = await change(
-      stateOf(node, reporters, { recorded, pods, starts, fork, connected }),
-    );
+    const state = await change(stateOf(node, reporters, { recorded, pods, starts, connected }));
     const now = new Date(clock.now()).toISOString();
     const mutations = await nodeWrites(this.#parts, { before, reporters, state, now });
     if (mutations.length > 0) await store.commit(actorOf(node), mutations);
     if (state.connected) this.#connected.add(node);
     else this.#connected.delete(node);
     this.#repair.note(node, outdatedPods(state), clock.monotonic());
-    if (state.acknowledge) this.#acknowledge(state, [...state.named]);
+    if (state.acknowledge) await this.#acknowledge(state, [...state.named]);
     return state;
   }
 
-  #acknowledge(state: NodeState, keys: readonly string[], missing: string | null = null): void {
-    const { root, messenger } = this.#parts;
+  async #acknowledge(
+    state: NodeState,
+    keys: readonly string[],
+    missing: string | null = null,
+  ): Promise<void> {
+    const { root, messenger, store } = this.#parts;
     const { fleet } = root().document;
-    const { node, journal, through, boot, counter } = state.reporter;
+    const { reporter } = state;
     const pods = keys.flatMap((key): [string, string][] => {
       const digest = state.recorded[key]?.digest ?? missing;
       return digest === null ? [] : [[key, digest]];
     });
-    const ack = { fleet, node, journal, through, boot, counter, pods: Object.fromEntries(pods) };
-    messenger.ack(node, ack);
+    const assignment = await store.assignment(reporter.node);
+    messenger.ack(reporter.node, ackOf({ fleet, reporter, assignment, pods }));
   }
 
   async #fold(state: NodeState, one: Opened): Promise<NodeState> {
@@ -315,7 +290,7 @@ class NodeIngest implements Ingest {
       const { recorded, pods } = object.status.flotilla;
       const state = stateOf(node, await store.reporters(node), { recorded, pods, connected: true });
       // An ack that says what the hub has: the node sends what is newer.
-      if (state.reporter.journal !== '') this.#acknowledge(state, keys, NO_DOCUMENT);
+      if (state.reporter.journal !== '') await this.#acknowledge(state, keys, NO_DOCUMENT);
     }
     if (this.#presenceDueAt !== null && clock.monotonic() >= this.#presenceDueAt) {
       this.#presenceDueAt = clock.monotonic() + PRESENCE_EVERY_MS;

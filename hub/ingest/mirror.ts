@@ -16,15 +16,8 @@ import { podFullName } from '../../protocol/pod-identity.js';
 import { withDefaults } from '../../protocol/pod-defaults.js';
 import type { ValidPod } from '../../protocol/pod.js';
 import { isStandingCondition } from '../enrolment/standing-conditions.js';
-import type {
-  EventSpec,
-  NodeExtra,
-  NodeFork,
-  NodeObject,
-  PodExtra,
-  RecordedPod,
-} from '../objects.js';
-import { NO_STARTS, type Starts } from './starts.js';
+import type { EventSpec, NodeExtra, NodeObject, PodExtra, RecordedPod } from '../objects.js';
+import type { Starts } from './starts.js';
 import { isLabelKey, isLabelValue } from '../selectors.js';
 import { isFields, reportedStatus, strings } from './reported-status.js';
 import { RESTORING } from '../recovery/restored-store.js';
@@ -36,17 +29,11 @@ const ANNOTATION = {
   source: 'kubernetes.io/config.source',
 } as const;
 
-/** What a node says of itself under these names is not heard. */
-const CONCLUDED: ReadonlySet<string> = new Set(['Ready', 'CountersForked']);
-
 function seconds(at: string): string {
   return `${at.slice(0, 19)}Z`;
 }
 
 // ---------------------------------------------------------------------------------------------- node
-
-/** Condition and event: the hub's own conclusion from what the node's key signed. */
-export const FORKED = 'CountersForked';
 
 export interface NodeSaid {
   readonly node: NodeObject;
@@ -65,9 +52,8 @@ export function nodeDraft(said: NodeSaid): ObjectDraft {
   const { node, status, recorded } = said;
   const { metadata } = node;
   const reported = status ? nodeStatusOf(status) : node.status;
-  const { starts, fork } = said.starts ?? NO_STARTS;
   const word = status ? extraOf(status, said) : { ...node.status.flotilla, recorded };
-  const extra: NodeExtra = { ...word, starts, fork };
+  const extra: NodeExtra = { ...word, starts: said.starts ?? [] };
   return {
     kind: 'Node',
     metadata: {
@@ -129,15 +115,15 @@ function extraOf(
 }
 
 /**
- * Ready first, then what the hub concludes, the agent's own, and how the node stands with the fleet; a time of
+ * Ready first, then the agent's own, and how the node stands with the fleet; a time of
  * transition moves only with the status.
  */
-function conditionsOf({ node, status, reporter, starts, now }: NodeSaid): NodeCondition[] {
+function conditionsOf({ node, status, reporter, now }: NodeSaid): NodeCondition[] {
   const before = node.status.conditions ?? [];
   const standing = before.filter(isStandingCondition);
   const own = status
     ? status.conditions
-        .filter(c => !CONCLUDED.has(c.type) && !isStandingCondition(c))
+        .filter(c => c.type !== 'Ready' && !isStandingCondition(c))
         .map(c => ({
           type: c.type,
           status: c.status,
@@ -145,7 +131,7 @@ function conditionsOf({ node, status, reporter, starts, now }: NodeSaid): NodeCo
           message: c.message,
           lastTransitionTime: seconds(c.lastTransitionTime),
         }))
-    : before.filter(c => c.type !== 'Ready' && c.type !== FORKED && !isStandingCondition(c));
+    : before.filter(c => c.type !== 'Ready' && !isStandingCondition(c));
   const was = before.find(c => c.type === 'Ready');
   const engine = own.find(c => c.type === 'ContainerRuntime');
   const spoken = status !== null || node.status.flotilla.reportedAt !== null;
@@ -157,24 +143,8 @@ function conditionsOf({ node, status, reporter, starts, now }: NodeSaid): NodeCo
     now,
   });
   const heartbeat = status ? seconds(now) : (was?.lastHeartbeatTime ?? seconds(now));
-  const concluded = forkConditions(starts?.fork ?? null, { before, now });
   const ofHub = status ? before.filter(c => c.type === RESTORING) : [];
-  return [
-    { type: 'Ready', lastHeartbeatTime: heartbeat, ...ready },
-    ...concluded,
-    ...own,
-    ...standing,
-    ...ofHub,
-  ];
-}
-
-function forkConditions(
-  fork: NodeFork | null,
-  { before, now }: { readonly before: readonly NodeCondition[]; readonly now: string },
-): NodeCondition[] {
-  if (fork === null) return [];
-  const since = before.find(({ type }) => type === FORKED)?.lastTransitionTime ?? seconds(now);
-  return [{ type: FORKED, status: 'True', ...fork, lastTransitionTime: since }];
+  return [{ type: 'Ready', lastHeartbeatTime: heartbeat, ...ready }, ...own, ...standing, ...ofHub];
 }
 
 interface ReadinessInput {

@@ -15,7 +15,7 @@ import { LABEL_PATTERN, SUBDOMAIN_PATTERN } from '../../protocol/names.js';
 import { podFullName } from '../../protocol/pod-identity.js';
 import type { NodeExtra, RecordedPod } from '../objects.js';
 import type { ReporterRecord } from '../store/store.js';
-import { NO_STARTS, withReport, withSession, type Starts } from './starts.js';
+import { withReport, withSession, type Starts } from './starts.js';
 
 export interface NodeState {
   /** Of the current journal. */
@@ -37,7 +37,7 @@ export interface NodeState {
   readonly events: readonly { readonly journal: string; readonly event: EventRecord }[];
   /** Events that left the node's outbox unseen. */
   readonly lostEvents: number;
-  /** What was noticed about the node's starts. */
+  /** What is remembered of the node's starts. */
   readonly starts: Starts;
   /** Key id of whoever signed the newest status, if it came in this turn. */
   readonly signedBy: string;
@@ -65,7 +65,7 @@ export function newReporter(node: string, journal: string): ReporterRecord {
 export function stateOf(
   node: string,
   reporters: readonly ReporterRecord[],
-  known: Pick<NodeExtra, 'recorded' | 'pods' | 'starts' | 'fork'> & { readonly connected: boolean },
+  known: Pick<NodeExtra, 'recorded' | 'pods' | 'starts'> & { readonly connected: boolean },
 ): NodeState {
   const current = reporters.find(reporter => reporter.current);
   return {
@@ -79,7 +79,7 @@ export function stateOf(
     gone: new Set(),
     events: [],
     lostEvents: 0,
-    starts: { starts: known.starts ?? [], fork: known.fork ?? null },
+    starts: known.starts ?? [],
     signedBy: '',
     acknowledge: false,
     named: new Set(),
@@ -121,8 +121,8 @@ export function underJournal(
     reporter: newReporter(node, journal),
     formerJournals,
     connected: false,
-    // Numbers begin anew; what was noticed stays until the node is joined anew.
-    starts: { ...NO_STARTS, fork: state.starts.fork },
+    // Numbers begin anew.
+    starts: [],
     listed: {},
     status: null,
     recorded: Object.fromEntries(
@@ -159,7 +159,7 @@ export function withStatus(
   document: StatusDocument,
   { retained, digest = '', signedBy = '' }: Pick<Arrival, 'retained'> & Partial<Signed>,
 ): NodeState {
-  const starts = withReport(before.starts, { ...document, digest }, { retained });
+  const starts = withReport(before.starts, { ...document, digest });
   const state = { ...before, starts };
   if (!isAfter(document, state.reporter)) return { ...state, acknowledge: true };
   const { boot, counter } = document;

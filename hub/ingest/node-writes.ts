@@ -6,7 +6,7 @@ import type { BundleManifest } from '../../protocol/bundle-manifest.js';
 import type { EventRecord, PodDocument } from '../../protocol/documents/node.js';
 import type { NodeObject, PodObject } from '../objects.js';
 import type { Mutation, ReporterRecord, Store } from '../store/store.js';
-import { eventDraft, FORKED, hubEventDraft, manifestOf, mirrorDraft, nodeDraft } from './mirror.js';
+import { eventDraft, hubEventDraft, manifestOf, mirrorDraft, nodeDraft } from './mirror.js';
 import type { NodeState } from './node-state.js';
 
 const CONFIG_HASH = 'kubernetes.io/config.hash';
@@ -142,8 +142,6 @@ function hubEvents({ before, state, now }: NodeTurn): Mutation[] {
   if (!isReady && wasReady) {
     events.push(event('Warning', 'NodeNotReady', `Node ${node} is not connected`));
   }
-  const { fork } = state.starts;
-  if (fork && !before.status.flotilla.fork) events.push(event('Warning', FORKED, fork.message));
   if (state.lostEvents > 0) {
     const message = `${state.lostEvents} events of this node were dropped there before they arrived`;
     events.push(event('Warning', 'EventsLost', message));

@@ -42,17 +42,25 @@ export class CloneGuard {
     if (about.length === 0) return;
     const nothing = { recorded: {}, pods: {}, connected: false };
     let state = stateOf(node, await store.reporters(node), nothing);
+    if (this.#watch.isStrange(node)) await this.#recall(node, state.reporter.journal);
     for (const { kind, document, retained, digest } of about) {
+      const { reporter, formerJournals } = state;
+      const heard = { retained, nowMs: clock.monotonic(), known: { ...reporter, formerJournals } };
       if (kind === 'status') {
-        await this.#found(node, this.#watch.status(document as NodeDocuments['status'], digest));
+        const status = document as NodeDocuments['status'];
+        await this.#found(node, this.#watch.status(status, digest, heard));
         continue;
       }
       const presence = document as NodeDocuments['presence'];
-      const { reporter, formerJournals } = state;
-      const heard = { retained, nowMs: clock.monotonic(), known: { ...reporter, formerJournals } };
       await this.#found(node, this.#watch.presence(presence, heard));
       state = after(state, presence, retained);
     }
+  }
+
+  /** This hub was started anew, or heard nothing of the node yet. */
+  async #recall(node: string, journal: string): Promise<void> {
+    const object = (await this.#parts.store.get('Node', '', node)) as NodeObject | null;
+    this.#watch.recall(node, journal, object?.status.flotilla.starts ?? []);
   }
 
   async #found(node: string, why: string | null): Promise<void> {

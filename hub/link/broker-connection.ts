@@ -33,7 +33,8 @@ export interface BrokerConnectionOptions {
   /** Null for `mqtt:` only. */
   readonly tls: BrokerTls | null;
   readonly clientId: string;
-  readonly will: { readonly topic: string; readonly payload: Buffer };
+  /** Null: none. */
+  readonly will: { readonly topic: string; readonly payload: Buffer } | null;
   /** Payloads above the message limit do not get here. */
   readonly onMessage: (topic: string, payload: Buffer, retained: boolean) => void;
   readonly onOversized: (topic: string, bytes: number) => void;
@@ -64,7 +65,7 @@ export class BrokerConnection {
       reconnectPeriod: 0,
       resubscribe: false,
       queueQoSZero: false,
-      will: { ...will, qos: 1, retain: true },
+      ...(will ? { will: { ...will, qos: 1, retain: true } as const } : {}),
     });
     this.#client.on('error', error => this.cut(error.message));
     this.#client.on('close', () => this.cut(this.#reason));

@@ -6,23 +6,19 @@
  */
 import type { HubDocument } from '../../protocol/documents/hub.js';
 import { seal } from '../../protocol/envelope.js';
-import type { Signer } from '../../protocol/keys.js';
 import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
-import type { Clock, Log } from '../../protocol/ports.js';
 import { topicsOf, type Topics } from '../../protocol/topics.js';
-import type { TrustedRoot } from '../../protocol/verified.js';
-import { BrokerConnection, type BrokerTls } from './broker-connection.js';
-import type { NodeMessage, NodeMessenger } from './messages.js';
+import { fractionOf, hubBackOffMs } from './back-off.js';
+import { BrokerConnection } from './broker-connection.js';
+import type { HubLink, HubLinkOptions, Received } from './link-options.js';
+import type { NodeMessenger } from './messages.js';
 import { planPublications } from './publisher-decide.js';
 import { startPublisher, type Publisher } from './publisher.js';
 import { SendWindow } from './send-window.js';
-import type { Store } from '../store/store.js';
 
 /** Equals the common name of the hub's certificate. */
 const CLIENT_ID = 'flotilla-hub';
 const NODE_KINDS = ['presence', 'request', 'status', 'pod', 'event', 'reply'] as const;
-const BACK_OFF_MIN_MS = 1_000;
-const BACK_OFF_MAX_MS = 30_000;
 /** A connection that held this long starts the back-off anew. */
 const SETTLED_MS = 30_000;
 const MARK_WAIT_MS = 5_000;
@@ -33,47 +29,9 @@ const MESSAGES_MAX = 1_000;
 const ANNOUNCE_AGAIN_MS = 5_000;
 const GOODBYE_MS = 2_000;
 
-export interface HubLinkOptions {
-  /** `mqtts://host:port`, or `mqtt://host:port` without TLS. */
-  readonly url: string;
-  readonly tls: BrokerTls | null;
-  readonly root: () => TrustedRoot;
-  readonly hubSigner: Signer;
-  /** Raw X25519 public key, hex. */
-  readonly sealingKey: string;
-  readonly store: Store;
-  /** True: the broker starts with this process, empty: the first connection does not wait for a mark. */
-  readonly brokerIsFresh: boolean;
-  readonly onMessage: (message: NodeMessage) => void;
-  /** A connection began: called before its first message is handed on. */
-  readonly onUp?: () => void;
-  /** It ended; called once for each `onUp`. */
-  readonly onDown?: () => void;
-  readonly clock: Clock;
-  readonly log: Log;
-  /** That many random bytes. */
-  readonly random: (bytes: number) => Uint8Array;
-}
-
-export interface HubLink {
-  /** True from the PUBACK of the birth to the end of the connection. */
-  connected(): boolean;
-  readonly messenger: NodeMessenger;
-  /** Connects anew: what is announced with a connection is signed by a key, or for an epoch, that is not in force any more. */
-  renew(): void;
-  /** Writes the last mark, says offline and disconnects; takes two seconds at most. Twice is safe. */
-  close(): Promise<void>;
-}
-
 /** Begins to connect at once. Throws for a URL that is none. */
 export function startHubLink(options: HubLinkOptions): HubLink {
   return new MqttHubLink(options);
-}
-
-/** Delay before the next attempt; `random`: 0 ≤ x < 1. */
-export function hubBackOffMs(attempt: number, random: number): number {
-  const most = Math.min(BACK_OFF_MAX_MS, 2 * BACK_OFF_MIN_MS * 2 ** Math.min(attempt, 16));
-  return Math.round(BACK_OFF_MIN_MS + (most - BACK_OFF_MIN_MS) * random);
 }
 
 /** What belongs to one CONNECT. */
@@ -88,12 +46,8 @@ interface Session {
   /** Monotonic time of the newest birth; null: not announced yet. */
   announcedAt: number | null;
   up: boolean;
-}
-
-interface Received {
-  readonly topic: string;
-  readonly payload: Buffer;
-  readonly retained: boolean;
+  /** What its guests receive, by topic filter. */
+  readonly receivers: ((message: Received) => boolean)[];
 }
 
 class MqttHubLink implements HubLink {
@@ -171,7 +125,7 @@ class MqttHubLink implements HubLink {
         continue;
       }
       if (upMs >= SETTLED_MS) attempt = 0;
-      const delayMs = hubBackOffMs(attempt++, fraction(random(4)));
+      const delayMs = hubBackOffMs(attempt++, fractionOf(random(4)));
       log.warn('no connection to the broker', { broker: url, reason, retryInMs: delayMs });
       await clock.sleep(delayMs, this.#stop.signal);
       if (this.#stop.signal.aborted) return;
@@ -203,6 +157,7 @@ class MqttHubLink implements HubLink {
       publisher: null,
       announcedAt: null,
       up: false,
+      receivers: [],
     };
     this.#session = session;
     return session;
@@ -240,6 +195,7 @@ class MqttHubLink implements HubLink {
     const fresh = this.#fresh;
     this.#fresh = false;
     await this.#subscribe(session);
+    this.#invite(session);
     const mark = fresh ? null : await this.#markInTime(session);
     const [id, last] = await Promise.all([store.id(), store.lastPublication()]);
     if (connection.ended.aborted || this.#stop.signal.aborted) return;
@@ -278,6 +234,19 @@ class MqttHubLink implements HubLink {
     }
   }
 
+  #invite(session: Session): void {
+    const { connection } = session;
+    for (const guest of this.#options.guests ?? []) {
+      const receive = guest({
+        ended: connection.ended,
+        publish: (topic, payload, how) => connection.publish(topic, payload, how),
+        subscribe: filters => connection.subscribe(filters),
+        covered: () => session.publisher?.covered() ?? 0,
+      });
+      session.receivers.push(receive);
+    }
+  }
+
   async #markInTime({ connection, mark }: Session): Promise<Buffer | null> {
     const enough = new AbortController();
     const signal = AbortSignal.any([enough.signal, connection.ended, this.#stop.signal]);
@@ -299,7 +268,9 @@ class MqttHubLink implements HubLink {
     }
   }
 
-  #receive(session: Session, { topic, payload, retained }: Received): void {
+  #receive(session: Session, message: Received): void {
+    const { topic, payload, retained } = message;
+    if (session.receivers.some(receive => receive(message))) return;
     const address = this.#topics.parse(topic);
     if (address?.kind === 'mark') return session.readMark(payload);
     if (address?.kind === 'hub') {
@@ -348,10 +319,6 @@ class MqttHubLink implements HubLink {
     }
     this.#messages--;
   }
-}
-
-function fraction(bytes: Uint8Array): number {
-  return Buffer.from(bytes).readUInt32BE() / 2 ** 32;
 }
 
 function messageOf(error: unknown): string {

@@ -42,6 +42,8 @@ export interface PublisherOptions {
 export interface Publisher {
   /** Resolves when the first page is on its way, or there is nothing to send. */
   readonly begun: Promise<void>;
+  /** The broker has every publication up to this number. */
+  covered(): number;
   /**
    * Begins no further publication, waits for the PUBACKs of those on their way, then for that of
    * the mark that covers them. The caller bounds the wait.
@@ -79,6 +81,10 @@ class StorePublisher implements Publisher {
     this.begun = new Promise(resolve => (this.#begin = resolve));
     this.#drained = new Promise(resolve => (this.#drain = resolve));
     void this.#run();
+  }
+
+  covered(): number {
+    return this.#coverage.covered();
   }
 
   async stop(): Promise<void> {

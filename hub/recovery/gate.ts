@@ -1,5 +1,11 @@
 /** What waits while a restored hub learns: bundles and members are changed only by a hub that knows the newest of them. */
-import { RequestError, type BundleRetry, type BundleWriter, type Enrolment } from '../ports.js';
+import {
+  RequestError,
+  type BundleRetry,
+  type BundleWriter,
+  type Enrolment,
+  type SecretWriter,
+} from '../ports.js';
 import type { Store } from '../store/store.js';
 import { recoveryState } from './recovery.js';
 
@@ -35,6 +41,20 @@ export function gatedRetry(retry: BundleRetry, store: Store): BundleRetry {
   return async (actor, bundle) => {
     await refuseWhileLearning(store);
     return retry(actor, bundle);
+  };
+}
+
+export function gatedSecrets(writer: SecretWriter, store: Store): SecretWriter {
+  return {
+    ...writer,
+    seal: async (actor, request) => {
+      await refuseWhileLearning(store);
+      return writer.seal(actor, request);
+    },
+    remove: async (actor, secret) => {
+      await refuseWhileLearning(store);
+      return writer.remove(actor, secret);
+    },
   };
 }
 

@@ -7,6 +7,7 @@ import type { AssignedBundle, AssignmentDocument } from '../../protocol/document
 import type { StandingDocument } from '../../protocol/documents/node.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
 import { topicsOf } from '../../protocol/topics.js';
+import { isSoundSealingKey } from '../enrolment/joining-keys.js';
 import type { BundleObject, NodeObject } from '../objects.js';
 import { assignmentOf } from '../rollout/director.js';
 import { manifestsOf } from '../rollout/revision-document.js';
@@ -17,9 +18,12 @@ import {
   furtherRecord,
   HELD_ANNOTATION,
   namingAlso,
+  PLAUSIBLE_MAX,
   REVISIONS_LEFT_OUT,
 } from './lessons.js';
+import { versionLeaps } from '../secrets/versions.js';
 import { RESTORING } from './restored-store.js';
+import { secretMutations, type ReturnedSecret } from './returned-secrets.js';
 
 export interface Lesson {
   readonly node: string;
@@ -32,6 +36,8 @@ export interface Lesson {
   } | null;
   /** Digests of revisions that this node brought back. */
   readonly returned: ReadonlySet<string>;
+  /** Envelopes of sealed Secrets that this node brought back. */
+  readonly secrets: readonly ReturnedSecret[];
   /** RFC 3339. */
   readonly now: string;
 }
@@ -43,11 +49,15 @@ export async function lessonMutations(store: Store, lesson: Lesson): Promise<Mut
   const own = await store.assignment(node);
   const record = furtherRecord(own, said?.record ?? null, standing);
   const topic = topicsOf(fleet).node(node, 'assignment');
+  const adopted = await adoptions(store, lesson);
   return [
-    ...named.map(({ namespace, name, revision }): Mutation => {
-      return { type: 'highestRevision', namespace, bundle: name, revision };
-    }),
-    ...(await adoptions(store, lesson)),
+    ...named
+      .filter(({ revision }) => revision <= PLAUSIBLE_MAX)
+      .map(({ namespace, name, revision }): Mutation => {
+        return { type: 'highestRevision', namespace, bundle: name, revision };
+      }),
+    ...adopted,
+    ...(await secretMutations(store, { ...lesson, adopted })),
     ...(record
       ? ([
           { type: 'assignment', record },
@@ -55,9 +65,21 @@ export async function lessonMutations(store: Store, lesson: Lesson): Promise<Mut
           { type: 'publish', topic, payload: record.envelope },
         ] satisfies Mutation[])
       : []),
+    ...(await newSealingKey(store, lesson)),
     ...(await shownAsHeard(store, node)),
     { type: 'heard', node },
   ];
+}
+
+/** A node that changed its sealing key after the backup was made: what is sealed next is for the key that it has. */
+async function newSealingKey(store: Store, { node, standing }: Lesson): Promise<Mutation[]> {
+  const { sealingKey } = standing;
+  const identities = await store.identities();
+  const identity = identities.find(one => one.node === node);
+  if (sealingKey === null || !identity || identity.sealingKey === sealingKey) return [];
+  const isForeign = identities.some(one => one.sealingKey === sealingKey);
+  if (isForeign || !isSoundSealingKey(sealingKey)) return [];
+  return [{ type: 'identity', expect: identity, record: { ...identity, sealingKey } }];
 }
 
 /** Bundles that go on from what the node runs, because the hub knew less. */
@@ -134,6 +156,7 @@ export async function endMutations(
     const revision = Math.max(known, bundle.status.revision) + REVISIONS_LEFT_OUT;
     mutations.push({ type: 'highestRevision', namespace, bundle: name, revision });
   }
+  if (unheard.length > 0) mutations.push(...(await versionLeaps(store)));
   if (root.epoch > record.epoch) {
     mutations.push(...unheard.map((node): Mutation => ({ type: 'heard', node })));
   }

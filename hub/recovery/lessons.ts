@@ -27,6 +27,8 @@ export const GENERATIONS_LEFT_OUT = 1_000;
 /** The same for revisions of a bundle, where not every node was heard. */
 export const REVISIONS_LEFT_OUT = 100;
 /** On a bundle that stays on its nodes as they have it until it is applied again. */
+/** No number that a fleet ever reached. A node that says a higher one would leave its hub no next one. */
+export const PLAUSIBLE_MAX = 2 ** 52;
 export const HELD_ANNOTATION = 'flotilla.dev/held';
 const HOSTNAME = 'kubernetes.io/hostname';
 

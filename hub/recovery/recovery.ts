@@ -15,7 +15,7 @@ import { parseStanding, STANDING_BYTES_MAX } from '../../protocol/reply.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
 import { envelopeBytesMax } from '../../protocol/verified.js';
 import { ROOT_BYTES_MAX } from '../../protocol/limits.js';
-import type { NodeListener } from '../ingest/ingest.js';
+import type { NodeListener } from '../ingest/ingest-parts.js';
 import type { NodeMessenger } from '../link/messages.js';
 import { retried } from '../store/retry.js';
 import type { Actor, Store } from '../store/store.js';
@@ -23,6 +23,7 @@ import { ReturningContent } from './content.js';
 import { assignmentIn } from './lessons.js';
 import { endMutations, lessonMutations } from './learned.js';
 import { Questions } from './questions.js';
+import { fetchSecrets } from './returned-secrets.js';
 
 const ACTOR: Actor = { kind: 'hub', name: 'recovery' };
 const RETRY_MS = 30_000;
@@ -179,9 +180,14 @@ class FleetRecovery implements Recovery {
       );
       if (came) returned.add(digest);
     }
+    const assigned = said?.document.secrets ?? [];
+    const secrets = await fetchSecrets(
+      { node, assigned, kept: standing.secrets },
+      { store, root, questions, log },
+    );
     await this.#commit(ACTOR, () =>
       lessonMutations(store, {
-        ...{ node, standing, said, returned },
+        ...{ node, standing, said, returned, secrets },
         now: new Date(clock.now()).toISOString(),
         fleet: root().document.fleet,
       }),

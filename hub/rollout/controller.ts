@@ -2,13 +2,13 @@
  * The hub's loop: fleet → decide → compose → sign → one transaction. Level-triggered: it looks at what is and writes what
  * should be, so a restart, a crash or a change it did not see repeats and skips nothing. Decides nothing by itself.
  */
-import { canonicalJson } from '../../protocol/canonical.js';
 import type { AssignedBundle, AssignedSecret } from '../../protocol/documents/assignment.js';
 import { keyId } from '../../protocol/keys.js';
 import type { Signer } from '../../protocol/keys.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import { topicsOf } from '../../protocol/topics.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
+import { countLoop } from './count-nodes.js';
 import {
   assignmentFault,
   assignmentOf,
@@ -19,8 +19,7 @@ import {
 import type { BundleObject, NodeObject, SealedSecretObject } from '../objects.js';
 import { heldNodes } from '../recovery/held-nodes.js';
 import { assignedSecrets, sealedByNode } from '../secrets/needs.js';
-import { rollUpSecrets } from '../secrets/roll-up.js';
-import { candidateOf, decide, rollUp, runningOn, type Candidate } from './rollout.js';
+import { candidateOf, decide, runningOn, type Candidate } from './rollout.js';
 import { placesIn, tellReach, type FleetPlaces } from './places.js';
 import { limitOfBundle } from './reach-check.js';
 import {
@@ -38,8 +37,6 @@ const ACTOR: Actor = { kind: 'hub', name: 'controller' };
 const BATCH = 500;
 /** Record and publication. */
 const MUTATIONS_EACH = 2;
-/** Between two roll-ups of bundle status. */
-const ROLL_UP_MS = 1000;
 /** Assignments are signed anew long before they expire: looked at this often. */
 const TICK_MS = 3_600_000;
 const RETRY_MS = 1000;
@@ -60,6 +57,7 @@ export interface Controller {
     readonly nonce: string;
     readonly labels: Readonly<Record<string, string>>;
     readonly enrolled: Readonly<Record<string, string>>;
+    readonly keepsSecrets: boolean;
   }): Promise<SignedAssignment>;
   /** Publishes one that carries the node's nonce, whether or not anything changed. An unknown node is no error. */
   freshAssignment(node: string, nonce: string): Promise<void>;
@@ -80,11 +78,11 @@ export function startController(parts: ControllerParts): Controller {
     log: parts.log,
     signal: stop.signal,
   });
-  const loops = [assignLoop(parts, fleet, stop.signal), rollUpLoop(parts, fleet, stop.signal)];
+  const loops = [assignLoop(parts, fleet, stop.signal), countLoop(parts, fleet, stop.signal)];
   return {
     firstAssignment: async joining => {
       const current = await parts.store.assignment(joining.node);
-      const { node, labels, enrolled } = joining;
+      const { node, labels, enrolled, keepsSecrets } = joining;
       const offered = await candidates(parts);
       const places = await placesIn(parts.store, offered);
       const bundles = decide(offered, {
@@ -92,8 +90,11 @@ export function startController(parts: ControllerParts): Controller {
         assigned: current ? assignmentOf(current).bundles : [],
         hasPlace: candidate => places.take(candidate, { node, labels: enrolled }),
       });
-      // Nothing is sealed for the key that it brings.
-      return next(parts, { ...joining, bundles, secrets: [], current }) as SignedAssignment;
+      const sealed = keepsSecrets ? await sealedSecrets(parts.store) : null;
+      const secrets = assignedSecrets(sealed?.get(node) ?? [], bundles);
+      const first = next(parts, { ...joining, bundles, secrets, current }) as SignedAssignment;
+      const now = new Date(parts.clock.now()).toISOString();
+      return { ...first, mutations: [...first.mutations, ...places.claims(now)] };
     },
     freshAssignment: (node, nonce) => freshAssignment(parts, node, nonce),
     assignmentsUnder: (root, hubSigner) =>
@@ -235,7 +236,7 @@ export async function assignmentsUnder(
   parts: AssigningParts,
 ): Promise<{ readonly mutations: readonly Mutation[]; readonly written: number }> {
   const mutations = (await nextAssignments(parts)).batches.flat();
-  return { mutations, written: mutations.length / MUTATIONS_EACH };
+  return { mutations, written: assignmentsIn(mutations) };
 }
 
 /** How many assignments were written. */
@@ -247,7 +248,11 @@ async function assignAll(parts: ControllerParts): Promise<number> {
   if (unfit.length > 0) {
     log.error('too much is meant for some nodes', { nodes: unfit.length, first: unfit[0] });
   }
-  return batches.flat().length / MUTATIONS_EACH;
+  return assignmentsIn(batches.flat());
+}
+
+function assignmentsIn(mutations: readonly Mutation[]): number {
+  return mutations.filter(({ type }) => type === 'assignment').length;
 }
 
 /** Those that say something new, in batches for one transaction each. */
@@ -277,6 +282,8 @@ async function nextAssignments(parts: AssigningParts): Promise<{
   const batches: Mutation[][] = [];
   const unfit: string[] = [];
   let batch: Mutation[] = [];
+  /** Of nodes that take a place: all in one transaction, with what makes sure of it. */
+  const placed: Mutation[] = [];
   for (const { node, identityKey, state, suspectedAt, labels: enrolled } of identities) {
     const nodeLabels = labels.get(node);
     if (state !== 'active' || suspectedAt !== null || !nodeLabels || unheard.has(node)) continue;
@@ -296,51 +303,20 @@ async function nextAssignments(parts: AssigningParts): Promise<{
       unfit.push(error.message);
     }
     if (!signed) continue;
+    if (places.isNew(node)) {
+      placed.push(...signed.mutations);
+      continue;
+    }
     if (batch.length === 0) batches.push(batch);
     batch.push(...signed.mutations);
     if (batch.length >= BATCH * MUTATIONS_EACH) batch = [];
   }
+  const now = new Date(parts.clock.now()).toISOString();
+  if (placed.length > 0) batches.unshift([...placed, ...places.claims(now)]);
   return { batches, unfit, places };
-}
-
-async function rollUpLoop(
-  parts: ControllerParts,
-  fleet: Fleet,
-  signal: AbortSignal,
-): Promise<void> {
-  const { clock, log } = parts;
-  for (;;) {
-    await fleet.rollUp.next(clock, TICK_MS, signal);
-    if (signal.aborted) return;
-    try {
-      await rollUpAll(parts);
-    } catch (error) {
-      const conflict = error instanceof StoreError && ['Conflict', 'NotFound'].includes(error.code);
-      if (!conflict)
-        log.error('counting the nodes of bundles failed; again in a second', { error });
-      fleet.rollUp.mark();
-    }
-    await clock.sleep(ROLL_UP_MS, signal);
-  }
 }
 
 async function sealedSecrets(store: Store) {
   const { items } = await store.list('SealedSecret');
   return sealedByNode(items as readonly SealedSecretObject[]);
-}
-
-async function rollUpAll({ store }: ControllerParts): Promise<void> {
-  const [bundles, nodes] = await Promise.all([store.list('Bundle'), store.list('Node')]);
-  for (const bundle of bundles.items as readonly BundleObject[]) {
-    const status = rollUp(bundle, nodes.items as readonly NodeObject[]);
-    if (canonicalJson(status) === canonicalJson(bundle.status)) continue;
-    const { kind, spec } = bundle;
-    const { namespace, name, labels, annotations, resourceVersion } = bundle.metadata;
-    const object = { kind, metadata: { namespace, name, labels, annotations }, spec, status };
-    await store.commit(ACTOR, [{ type: 'put', object, expect: { resourceVersion } }]);
-  }
-  await rollUpSecrets(store, ACTOR, {
-    bundles: bundles.items as readonly BundleObject[],
-    nodes: nodes.items as readonly NodeObject[],
-  });
 }

@@ -3,12 +3,15 @@
  * them, and what is said when there are not enough. Reads the store, and writes that one event.
  */
 import type { Mutation, Store } from '../store/store.js';
-import type { EventObject } from '../objects.js';
+import type { BundleObject, EventObject } from '../objects.js';
 import { hubEventDraft } from '../ingest/mirror.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import { assignmentOf } from './director.js';
 import { Places } from './reach.js';
 import type { Candidate } from './rollout.js';
+
+/** When a place of a bundle whose number of nodes is limited was given away last. */
+const PLACED_ANNOTATION = 'flotilla.dev/placed-at';
 
 type Named = Pick<Candidate, 'namespace' | 'name'>;
 
@@ -19,6 +22,13 @@ export interface FleetPlaces {
     candidate: Candidate,
     node: { readonly node: string; readonly labels: Readonly<Record<string, string>> },
   ): boolean;
+  /** The node begins with a bundle whose number of nodes is limited. */
+  isNew(node: string): boolean;
+  /**
+   * To stand in the transaction that gives the new places away: a Conflict where another did so meanwhile, so that two that decide at
+   * once never give one place twice. `now`: RFC 3339.
+   */
+  claims(now: string): Mutation[];
   /** Bundles that some nodes were selected for in vain. */
   refused(): readonly (Named & { readonly nodes: readonly string[] })[];
 }
@@ -34,14 +44,35 @@ export async function placesIn(
     const key = keyOf(candidate);
     if (candidate.limit) places.set(key, new Places(candidate.limit, holders.get(key) ?? []));
   }
+  const given = new Map<string, Candidate>();
+  const begun = new Set<string>();
   return {
-    take: (candidate, { node, labels }) => places.get(keyOf(candidate))?.take(node, labels) ?? true,
+    take: (candidate, { node, labels }) => {
+      const key = keyOf(candidate);
+      if (!(places.get(key)?.take(node, labels) ?? true)) return false;
+      if (places.has(key) && holders.get(key)?.includes(node) !== true) {
+        given.set(key, candidate);
+        begun.add(node);
+      }
+      return true;
+    },
+    isNew: node => begun.has(node),
+    claims: now =>
+      [...given.values()].flatMap(({ object }) => (object ? claimOn(object, now) : [])),
     refused: () =>
       limited.flatMap(({ namespace, name }) => {
         const nodes = places.get(keyOf({ namespace, name }))?.refused() ?? [];
         return nodes.length === 0 ? [] : [{ namespace, name, nodes }];
       }),
   };
+}
+
+/** What changes its version, and so is the turn of one alone. */
+function claimOn({ kind, metadata, spec, status }: BundleObject, now: string): Mutation {
+  const { namespace, name, labels, resourceVersion } = metadata;
+  const annotations = { ...metadata.annotations, [PLACED_ANNOTATION]: now };
+  const object = { kind, metadata: { namespace, name, labels, annotations }, spec, status };
+  return { type: 'put', object, expect: { resourceVersion } };
 }
 
 /** Who is shut out takes no place. */

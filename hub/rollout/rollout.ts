@@ -20,6 +20,8 @@ export interface Candidate {
   readonly size: number;
   /** On the number of its nodes; null: none. */
   readonly limit: Limit | null;
+  /** As it was read before anything was decided. */
+  readonly object?: BundleObject;
   /** The root withdrew this revision: whoever has it may keep it, nobody begins with it. */
   readonly isWithdrawn: boolean;
 }
@@ -45,6 +47,7 @@ export function candidateOf(
     digest,
     size: of.size,
     limit: of.limit,
+    object: bundle,
     isWithdrawn:
       of.root.denied.includes(digest) || revision < (of.root.floors[`${namespace}/${name}`] ?? 0),
   };

@@ -5,6 +5,7 @@
 import { canonicalJson } from '../../protocol/canonical.js';
 import type { RoleKeys, RootDocument } from '../../protocol/documents/root.js';
 import type { RootVerdict, SignatureCount } from './root-file.js';
+import type { TlsChange } from './tls-change.js';
 
 /** Field and what stands there: one value for each line, each by itself, so that lists compare entry by entry. */
 type Lines = ReadonlyMap<string, readonly string[]>;
@@ -83,5 +84,26 @@ export function describeVerdict({ own, former, refusal, complete }: RootVerdict)
     countText(own, 'root keys of its own'),
     ...(former ? [countText(former, 'root keys of the version before')] : []),
     complete ? 'complete' : 'not complete: nodes would not take it',
+  ];
+}
+
+const SHOWN = 20;
+
+const PHASES = {
+  prepared: 'made; no root pins it yet',
+  announced: 'pinned; nodes get certificates of it; the servers show the former',
+  switched: 'shown by the servers; the former is pinned still',
+} as const;
+
+export function describeTlsChange({ phase, nextPin, nodes }: TlsChange): string[] {
+  const { total, behind } = nodes;
+  const more = behind.length > SHOWN ? ` and ${behind.length - SHOWN} more` : '';
+  return [
+    `next TLS authority: ${nextPin}`,
+    `                    ${PHASES[phase]}`,
+    `nodes:              ${total - behind.length} of ${total} have a certificate of it`,
+    ...(behind.length > 0
+      ? [`awaited:            ${behind.slice(0, SHOWN).join(', ')}${more}`]
+      : []),
   ];
 }

@@ -46,6 +46,11 @@ export class LiveHub {
     this.#now = hub;
   }
 
+  /** What lies in the data directory was changed, under the same root. Throws `SetupError`. */
+  reload(): LoadedHub {
+    return (this.#now = this.under(this.root()));
+  }
+
   /** After a crash the store may be ahead of the file: each step is checked again. Throws `SetupError`. */
   async catchUp(store: Pick<Store, 'root'>): Promise<void> {
     let root = this.root();

@@ -140,7 +140,12 @@ export function parseRootPlan(text: string, file: string): RootPlan {
   const reader = new PlanReader(text, file);
   reader.check([], PLAN);
   reader.check(['root'], ROLE);
-  if (isRecord(reader.at(['secrets']))) reader.check(['secrets'], ROLE);
+  if (isRecord(reader.at(['secrets']))) {
+    reader.check(['secrets'], ROLE);
+    if ((reader.at(['secrets', 'threshold']) ?? 1) !== 1) {
+      throw reader.fault(['secrets', 'threshold'], 'must be 1: one person seals and signs');
+    }
+  }
   const release = reader.at(['release']) as readonly unknown[];
   for (const index of release.keys()) reader.check(['release', index], RELEASE);
   return reader.at([]) as RootPlan;

@@ -6,6 +6,7 @@ import { scopesOf } from '../../protocol/verify-bundle.js';
 import type { BundleObject, NodeObject } from '../objects.js';
 import type { HeldKey } from '../setup/held-keys.js';
 import type { RevisionRecord } from '../store/store.js';
+import type { TlsChange } from './tls-change.js';
 
 export interface RootStatus {
   readonly digest: string;
@@ -25,9 +26,12 @@ export interface RootStatus {
     readonly message: string;
   }[];
   readonly warnings: readonly string[];
+  /** The change of the hub's TLS authority that is under way. */
+  readonly tls: TlsChange | null;
 }
 
 export interface RootStatusInput {
+  readonly tls: TlsChange | null;
   readonly root: TrustedRoot;
   readonly held: readonly HeldKey[];
   readonly useless: readonly HeldKey[];
@@ -56,6 +60,7 @@ export function rootStatusOf(input: RootStatusInput): RootStatus {
     nodes: { total: nodes.length, behind },
     conditions: life ? [life] : [],
     warnings: [...unsignedBundles(input), ...uselessText(input)],
+    tls: input.tls,
   };
 }
 

@@ -14,8 +14,11 @@ import {
   type RootWriter,
 } from '../ports.js';
 import type { Controller } from '../rollout/controller.js';
+import { signaturesUnder } from '../secrets/signatures.js';
 import { dropKeys, heldKeys, uselessKeys } from '../setup/held-keys.js';
 import type { LoadedHub } from '../setup/load.js';
+import { settleTls } from '../setup/next-tls.js';
+import type { RandomBytes } from '../setup/pki.js';
 import { SetupError } from '../setup/setup-error.js';
 import { retried } from '../store/retry.js';
 import type { Actor, Store } from '../store/store.js';
@@ -23,6 +26,8 @@ import type { LiveHub } from './live-hub.js';
 import { rootWrites } from './root-writes.js';
 import { rootStatusOf } from './root-status.js';
 import { rotateKey } from './rotate.js';
+import { refuseUnreadyBroker } from './rotate-tls.js';
+import { tlsChangeOf } from './tls-change.js';
 
 export interface RootParts {
   readonly store: Store;
@@ -30,6 +35,9 @@ export interface RootParts {
   readonly controller: Pick<Controller, 'assignmentsUnder' | 'look'>;
   /** Keys of the hub or its authority changed: who announced the former ones must say it anew. */
   readonly onKeysChanged: () => void;
+  /** Why a broker of one's own is not ready for certificates of the next, or the current, authority; null: it is. */
+  readonly brokerFault: (which: 'next' | 'current') => Promise<string | null>;
+  readonly random: RandomBytes;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -62,6 +70,9 @@ export class Roots implements RootWriter {
       const next = opened.value;
       if (next.digest === live.root().digest) return this.#object(live.root());
       const hub = this.#under(next);
+      const isNextPinned = hub.nextTls !== null && hub.issuer === hub.nextTls.authority;
+      if (isNextPinned && hub.authorities !== live.now().authorities)
+        await refuseUnreadyBroker(this.#parts);
       if (dryRun) return this.#object(next);
       await this.take(actor, hub);
       return this.#object(next);
@@ -85,6 +96,7 @@ export class Roots implements RootWriter {
     const former = live.now();
     const written = await this.#commit(actor, hub, store);
     live.adopt(hub);
+    settleTls(hub);
     controller.look();
     const listed = former.root.document.roles.hub.keys;
     const gone = uselessKeys(heldKeys(hub.dataDir), hub.root.document);
@@ -94,7 +106,7 @@ export class Roots implements RootWriter {
     const isSame =
       former.hubSigner.publicKey === hub.hubSigner.publicKey &&
       former.root.document.epoch === epoch &&
-      former.authority.certificate === hub.authority.certificate;
+      former.authorities === hub.authorities;
     if (!isSame) onKeysChanged();
   }
 
@@ -103,7 +115,8 @@ export class Roots implements RootWriter {
       const assignments = await this.#parts.controller.assignmentsUnder(hub.root, hub.hubSigner);
       const now = new Date(this.#parts.clock.now()).toISOString();
       const writes = rootWrites(hub.root, { by: actor.name, now });
-      await store.commit(actor, [...writes, ...assignments.mutations]);
+      const signatures = await signaturesUnder(store, hub);
+      await store.commit(actor, [...writes, ...signatures, ...assignments.mutations]);
       return assignments.written;
     });
   }
@@ -135,6 +148,7 @@ export class Roots implements RootWriter {
       useless: uselessKeys(held, root.document),
       nodes: nodes.items as readonly NodeObject[],
       bundles: withRevisions,
+      tls: tlsChangeOf(live.now(), await store.identities()),
       dataDir,
       now: clock.now(),
     });

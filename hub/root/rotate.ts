@@ -25,6 +25,7 @@ import type { Actor, RevisionRecord } from '../store/store.js';
 import { nextRootOf, type RootChanges } from './edit.js';
 import { signsRoots } from './root-status.js';
 import type { RootParts, Roots } from './roots.js';
+import { rotateTls } from './rotate-tls.js';
 
 const ROOT_YEARS = 3;
 /** Revisions in one transaction. */
@@ -38,13 +39,18 @@ export interface RotateParts extends RootParts {
 export async function rotateKey(
   parts: RotateParts,
   actor: Actor,
-  { role, prepare }: RotationRequest,
+  request: RotationRequest,
 ): Promise<Rotation> {
+  const { role, prepare } = request;
   const { live, roots } = parts;
   const { dataDir } = live.now();
+  if (role === 'tls') {
+    const inTurn = { ...parts, step: (...args: Step) => step(parts, ...args) };
+    return roots.exclusively(() => rotateTls(inTurn, actor, request));
+  }
   if (prepare) {
     const made = preparedKey(parts, role);
-    return { key: keyOf(made), roots: [], dropped: [] };
+    return { key: keyOf(made), roots: [], dropped: [], tls: null };
   }
   return roots.exclusively(async () => {
     const root = live.root().document;
@@ -56,7 +62,7 @@ export async function rotateKey(
     const held = heldKeys(dataDir);
     const useless = uselessKeys(held, live.root().document);
     dropKeys(useless);
-    return { ...rotation, dropped: useless.map(fileNameOf) };
+    return { ...rotation, dropped: useless.map(fileNameOf), tls: null };
   });
 }
 
@@ -78,10 +84,11 @@ function isNew({ path, id, role }: HeldKey): boolean {
   return path.endsWith(`${role}-${id.slice(0, 16)}.key`);
 }
 
-type Rotated = Omit<Rotation, 'dropped'>;
+type Rotated = Omit<Rotation, 'dropped' | 'tls'>;
+type Step = [Actor, Omit<RootChanges, 'issued' | 'expires'>];
 
 const ROTATIONS: Readonly<
-  Record<RotationRequest['role'], (parts: RotateParts, actor: Actor) => Promise<Rotated>>
+  Record<HeldKey['role'], (parts: RotateParts, actor: Actor) => Promise<Rotated>>
 > = {
   hub: async (parts, actor) => {
     const { live } = parts;

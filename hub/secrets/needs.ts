@@ -34,12 +34,13 @@ export function membersFor(
   return fleet.identities.filter(({ node, state }) => state === 'active' && selected.has(node));
 }
 
-/** The version that a node can read: sealed for the key that it has now; null = none. */
+/** The version that a node can read: sealed for the key that it has now, signed by whom the root names; null = none. */
 export function readableVersion(
   sealed: SealedSecretObject | undefined,
   { sealingKey }: IdentityRecord,
 ): number | null {
-  return sealed?.spec.recipient === keyId(sealingKey) ? sealed.spec.version : null;
+  if (!sealed || sealed.spec.isVoid === true) return null;
+  return sealed.spec.recipient === keyId(sealingKey) ? sealed.spec.version : null;
 }
 
 /** By `<namespace>/<bundle>.<secret>.<node>`. */

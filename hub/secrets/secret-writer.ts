@@ -30,6 +30,7 @@ import { retried } from '../store/retry.js';
 import type { Actor, IdentityRecord, Mutation, Store } from '../store/store.js';
 import { withoutSecrets } from './removal.js';
 import { indexSealed, membersFor, readableVersion, secretId } from './needs.js';
+import { knownVersion, versionMutation, versionsAbove } from './versions.js';
 
 export interface SecretWriterParts {
   readonly store: Store;
@@ -58,12 +59,13 @@ async function sealing(
   if (selector === undefined) {
     throw new RequestError('NotFound', `bundles.flotilla.dev "${bundle}" not found`);
   }
-  const [nodes, identities, secrets, versions, all] = await Promise.all([
+  const [nodes, identities, secrets, versions, all, above] = await Promise.all([
     store.list('Node'),
     store.identities(),
     store.list('Secret', { namespace }),
     store.list('SecretVersion', { namespace }),
     store.list('SealedSecret', { namespace }),
+    versionsAbove(store),
   ]);
   const own = (secrets.items as readonly SecretObject[]).filter(one => one.spec.bundle === bundle);
   const sealed = indexSealed(all.items as readonly SealedSecretObject[]);
@@ -79,6 +81,7 @@ async function sealing(
         .filter(({ metadata }) => metadata.name.startsWith(prefix))
         .map(({ metadata, spec }) => [metadata.name.slice(prefix.length), spec.version]),
     ),
+    versionsAbove: above,
     nodes: members.map(member => {
       const { node, identityKey, sealingKey } = member;
       const has = own.flatMap(({ spec, metadata }) => {
@@ -116,8 +119,7 @@ async function sealAll(
   const { namespace } = request;
   const name = secretId(request.bundle, request.secret);
   const current = (await store.get('Secret', namespace, name)) as SecretObject | null;
-  const counter = (await store.get('SecretVersion', namespace, name)) as SecretVersionObject | null;
-  const last = Math.max(current?.spec.version ?? 0, counter?.spec.version ?? 0);
+  const last = (await knownVersion(store, namespace, name)) || (await versionsAbove(store));
   const isNew = checkVersion(request, current, last);
   const identities = new Map((await store.identities()).map(one => [one.node, one]));
   const mutations: Mutation[] = [];
@@ -148,7 +150,7 @@ function checkVersion(
   current: SecretObject | null,
   last: number,
 ): boolean {
-  if (current !== null && version === current.spec.version) {
+  if (current !== null && version === current.spec.version && version === last) {
     // More nodes get the same values; two operators may have made one number of different ones.
     const before = current.spec.fingerprint;
     if (before === null || before === fingerprint) return false;
@@ -182,11 +184,7 @@ function newVersion(request: SealRequest, current: SecretObject | null, name: st
   const status = current?.status ?? NOT_COUNTED;
   return [
     { type: 'put', object: { kind: 'Secret', metadata, spec, status }, expect },
-    {
-      type: 'put',
-      object: { kind: 'SecretVersion', metadata, spec: { version }, status: null },
-      expect: 'any',
-    },
+    versionMutation(namespace, name, version),
   ];
 }
 

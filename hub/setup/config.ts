@@ -24,6 +24,8 @@ export interface HubConfig {
   /** The embedded broker. */
   readonly mqttListen: Endpoint;
   readonly broker: BrokerSetting;
+  /** The hub keeps Mosquitto's dynamic security in step; never with the embedded broker. */
+  readonly dynamicSecurity?: true;
   readonly database: 'sqlite';
   /** Backups that the hub makes by itself; absent: none. */
   readonly backup?: BackupSetting;
@@ -72,6 +74,10 @@ export function hubPaths(dataDir: string) {
     /** Present while that root is being taken; beside it the root before. */
     recoveryMark: join(dataDir, 'recovery', '.installing'),
     formerRoot: join(dataDir, 'recovery', 'former-root.json'),
+    /** The next authority with what it issued, laid out like this directory, until the hub's servers show it. */
+    nextTls: join(dataDir, 'tls-next'),
+    /** Present while that takes the place of the former. */
+    nextTlsMark: join(dataDir, 'tls-next', 'installing'),
     /** Present while `hub init` is at work. */
     initMark: join(dataDir, '.initialising'),
     directories: {
@@ -90,6 +96,8 @@ export function hubPaths(dataDir: string) {
     },
     certificates: {
       authority: pki('ca.crt'),
+      /** Whose certificates count while a root pins it. */
+      formerAuthority: pki('ca-former.crt'),
       server: pki('server.crt'),
       mqtt: pki('mqtt.crt'),
       admin: pki('admin.crt'),
@@ -143,6 +151,7 @@ export function formatHubConfig(config: HubConfig): string {
       listen: formatEndpoint(config.listen),
       mqttListen: formatEndpoint(config.mqttListen),
       broker: config.broker,
+      ...(config.dynamicSecurity ? { dynamicSecurity: true } : {}),
       database: config.database,
       advertise: config.advertise,
       ...(config.backup ? { backup: config.backup } : {}),
@@ -150,7 +159,15 @@ export function formatHubConfig(config: HubConfig): string {
   );
 }
 
-const FIELDS = ['listen', 'mqttListen', 'broker', 'database', 'advertise', 'backup'] as const;
+const FIELDS = [
+  'listen',
+  'mqttListen',
+  'broker',
+  'dynamicSecurity',
+  'database',
+  'advertise',
+  'backup',
+] as const;
 
 /** Throws `SetupError` (BadSetting) with `file:line` and the field. */
 export function parseHubConfig(text: string, file: string): HubConfig {
@@ -163,14 +180,16 @@ export function parseHubConfig(text: string, file: string): HubConfig {
   if (brokers < 1 || brokers > BROKERS_MAX) {
     throw reader.fault(['advertise', 'brokers'], `needs 1 to ${BROKERS_MAX} entries`);
   }
+  const broker: BrokerSetting = reader.value(
+    ['broker'],
+    value => (value === 'embedded' ? value : parseBrokerUrl(value)),
+    `is neither "embedded" nor a URL like mqtts://broker.example:8883`,
+  );
   return {
     listen: reader.value(['listen'], parseEndpoint, endpoint),
     mqttListen: reader.value(['mqttListen'], parseEndpoint, endpoint),
-    broker: reader.value(
-      ['broker'],
-      value => (value === 'embedded' ? value : parseBrokerUrl(value)),
-      `is neither "embedded" nor a URL like mqtts://broker.example:8883`,
-    ),
+    broker,
+    ...(isDynamicallySecured(reader, broker) ? { dynamicSecurity: true } : {}),
     database: reader.value(
       ['database'],
       value => (value === 'sqlite' ? value : null),
@@ -184,6 +203,19 @@ export function parseHubConfig(text: string, file: string): HubConfig {
       ),
     },
   };
+}
+
+function isDynamicallySecured(reader: ConfigReader, broker: BrokerSetting): boolean {
+  const path = ['dynamicSecurity'];
+  if (!reader.has(path)) return false;
+  const value = reader.flag(path);
+  if (value && broker === 'embedded') {
+    throw reader.fault(
+      path,
+      'is for a Mosquitto of your own: the embedded broker needs no telling',
+    );
+  }
+  return value;
 }
 
 const BACKUPS_MAX = 1000;
@@ -256,6 +288,12 @@ class ConfigReader {
       return value;
     }
     throw this.fault(path, `must be a whole number from ${min} to ${max}`);
+  }
+
+  flag(path: Path): boolean {
+    const value: unknown = this.#document.getIn(path);
+    if (typeof value === 'boolean') return value;
+    throw this.fault(path, 'must be true or false');
   }
 
   list(path: Path): number {

@@ -26,6 +26,8 @@ export interface InitSettings {
   readonly mqttListen?: string | undefined;
   /** `embedded` if absent, else `mqtts://host[:port]`. */
   readonly broker?: string | undefined;
+  /** The hub keeps Mosquitto's dynamic security in step: with a `broker` of one's own alone. */
+  readonly dynamicSecurity?: boolean | undefined;
   /** `sqlite` if absent. */
   readonly database?: string | undefined;
   /**
@@ -76,12 +78,22 @@ export function initPlan(settings: InitSettings, host: HostAddresses): InitPlan 
       listen,
       mqttListen,
       broker,
+      ...(dynamicSecurityOf(settings) ? { dynamicSecurity: true } : {}),
       database,
       advertise: { hub: `https://${at(listen)[0]}`, brokers: brokers.slice(0, BROKERS_MAX) },
     },
     serverNames: [...new Set([...local, ...named, ...bound, ...found])],
     grant: grantOf(settings),
   };
+}
+
+function dynamicSecurityOf({ broker, dynamicSecurity }: InitSettings): boolean {
+  if (dynamicSecurity !== true) return false;
+  if ((broker ?? 'embedded') !== 'embedded') return true;
+  throw new SetupError(
+    'BadSetting',
+    '--dynamic-security is for a Mosquitto of your own: give --broker mqtts://HOST:PORT too',
+  );
 }
 
 function grantOf(settings: InitSettings): Grant {

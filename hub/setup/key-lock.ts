@@ -75,9 +75,10 @@ function required(dataDir: string, lock: KeyLock | null): KeyLock {
 
 /** Each file in one step, in the form that is in force now. */
 function rewriteKeys(dataDir: string, secret: string): void {
-  const folder = hubPaths(dataDir).directories.keys;
-  for (const name of readdirSync(folder).filter(file => file.endsWith('.key'))) {
-    const path = join(folder, name);
+  const { directories, nextTls } = hubPaths(dataDir);
+  const folders = [directories.keys, hubPaths(nextTls).directories.keys].filter(existsSync);
+  const names = folders.flatMap(folder => readdirSync(folder).map(name => join(folder, name)));
+  for (const path of names.filter(file => file.endsWith('.key'))) {
     const pem = readPrivateFile(path) ?? '';
     try {
       const passphrase = isEncryptedPem(pem) ? { passphrase: secret } : {};

@@ -3,7 +3,7 @@
  * can be carried to another machine. `tls-server-name` makes the check independent of the address
  * that leads to the hub. Pure.
  */
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { HUB_NAME } from './pki.js';
 
 export interface KubeconfigParts {
@@ -50,4 +50,13 @@ export function adminKubeconfig(parts: KubeconfigParts): string {
     },
     { lineWidth: 0 },
   );
+}
+
+/** The same, trusting those authorities (PEM) instead. */
+export function withAuthorities(kubeconfig: string, authorities: string): string {
+  const config = parse(kubeconfig) as { clusters: { cluster: Record<string, string> }[] };
+  for (const { cluster } of config.clusters) {
+    cluster['certificate-authority-data'] = Buffer.from(authorities).toString('base64');
+  }
+  return stringify(config, { lineWidth: 0 });
 }

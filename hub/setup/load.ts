@@ -1,9 +1,9 @@
 /**
  * What a running hub needs from its data directory: settings, keys as signers, the root it trusts,
- * TLS material. Reads only. Everything that is missing, readable by others or damaged is named with
+ * TLS material. Reads only, but that it ends a change of authority which was cut off. Everything that is missing, readable by others or damaged is named with
  * what to do.
  */
-import { X509Certificate, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { sha256Hex } from '../../protocol/canonical.js';
 import { openEnvelope } from '../../protocol/envelope.js';
@@ -13,16 +13,11 @@ import type { TrustedRoot } from '../../protocol/verified.js';
 import { reopenRoot } from '../../protocol/verify-root.js';
 import { hubPaths, parseHubConfig, type HubConfig } from './config.js';
 import { currentKey, heldKeys, type SigningRole } from './held-keys.js';
-import { privatePem, readPrivateKey, type KeyType } from './keys.js';
+import { endInstallingTls, readNextTls, tlsPairsOf, type NextTls } from './next-tls.js';
 import { pinOf, spkiOf, type Authority } from './pki.js';
 import { readFileIfAny } from './private-files.js';
 import { SetupError } from './setup-error.js';
-
-/** PEM of a key and its certificate. */
-export interface TlsPair {
-  readonly key: string;
-  readonly certificate: string;
-}
+import { missing, readPair, requireKey, type TlsPair } from './tls-pair.js';
 
 export interface LoadedHub {
   readonly dataDir: string;
@@ -36,7 +31,16 @@ export interface LoadedHub {
   readonly hubSigner: Signer;
   /** X25519. */
   readonly sealingKey: KeyObject;
+  /** Of the servers. */
   readonly authority: Authority;
+  /** Whose certificates nodes get: the next one as soon as the root pins it. */
+  readonly issuer: Authority;
+  /** PEM of all that the root pins and that this hub has, in the order in which they came. */
+  readonly authorities: string;
+  /** Made to take the place of the authority (`key rotate tls`). */
+  readonly nextTls: NextTls | null;
+  /** PEM; what the root pins still of before the last change of authority. */
+  readonly formerAuthority: string | null;
   /** Of the HTTPS server and of the embedded broker. */
   readonly server: TlsPair;
   /** The hub's own client at the broker. */
@@ -52,6 +56,7 @@ export interface LoadedHub {
 export function loadHub(dataDir: string): LoadedHub {
   const paths = hubPaths(dataDir);
   if (readFileIfAny(paths.config) === null) throw notInitialised(dataDir);
+  endInstallingTls(dataDir);
   if (existsSync(paths.recoveryMark)) {
     const command = `flotilla hub recover --data-dir ${dataDir} --root FILE`;
     throw new SetupError(
@@ -65,9 +70,7 @@ export function loadHub(dataDir: string): LoadedHub {
 /** The same as it is, or would be, under another root than that of the file. Throws `SetupError`. */
 export function loadHubUnder(dataDir: string, root: TrustedRoot): LoadedHub {
   const paths = hubPaths(dataDir);
-  const settings = readFileIfAny(paths.config);
-  if (settings === null) throw notInitialised(dataDir);
-  const config = parseHubConfig(settings, paths.config);
+  const config = settingsOf(dataDir);
   const held = heldKeys(dataDir);
   const signer = (role: SigningRole, isNeeded: boolean) => {
     const key = currentKey(held, root.document, role);
@@ -89,17 +92,29 @@ export function loadHubUnder(dataDir: string, root: TrustedRoot): LoadedHub {
 
   const sealingKey = requireKey(paths.keys.sealing, 'x25519');
   const authority = readPair(paths.keys.authority, paths.certificates.authority);
-  if (!root.document.tls.includes(pinOf(authority.certificate))) {
-    throw new SetupError(
-      'Corrupt',
-      `${paths.certificates.authority}: not pinned by root ${root.document.version}; ` +
-        'restore the directory from one backup',
-    );
+  const isPinned = (certificate: string) => root.document.tls.includes(pinOf(certificate));
+  const nextTls = readNextTls(dataDir);
+  const former = readFileIfAny(paths.certificates.formerAuthority);
+  const formerAuthority = former !== null && isPinned(former) ? former : null;
+  if (!isPinned(authority.certificate)) {
+    const isTooEarly = nextTls !== null && isPinned(nextTls.authority.certificate);
+    const what = `${paths.certificates.authority}: not pinned by root ${root.document.version}; `;
+    const cure = isTooEarly
+      ? 'run `flotilla key rotate tls --finish` before that root is published'
+      : 'restore the directory from one backup';
+    throw new SetupError('Corrupt', what + cure);
   }
   const server = readPair(paths.keys.server, paths.certificates.server);
   const mqtt = readPair(paths.keys.mqtt, paths.certificates.mqtt);
   const admin = readFileIfAny(paths.certificates.admin);
-  const tlsKeys = [authority, server, mqtt].map(pair => pair.certificate);
+  const tlsKeys = [authority, server, mqtt, ...(nextTls ? tlsPairsOf(nextTls) : [])].map(
+    pair => pair.certificate,
+  );
+  const own: Authority = {
+    certificate: authority.certificate,
+    privateKey: requireKey(paths.keys.authority, 'p256'),
+  };
+  const isNextPinned = nextTls !== null && isPinned(nextTls.authority.certificate);
   return {
     dataDir,
     config,
@@ -109,10 +124,15 @@ export function loadHubUnder(dataDir: string, root: TrustedRoot): LoadedHub {
     releaseSigner,
     hubSigner,
     sealingKey,
-    authority: {
-      certificate: authority.certificate,
-      privateKey: requireKey(paths.keys.authority, 'p256'),
-    },
+    authority: own,
+    issuer: isNextPinned ? nextTls.authority : own,
+    authorities: [
+      ...(formerAuthority === null ? [] : [formerAuthority]),
+      own.certificate,
+      ...(isNextPinned ? [nextTls.authority.certificate] : []),
+    ].join(''),
+    nextTls,
+    formerAuthority,
     server,
     mqtt,
     ownKeys: new Set([
@@ -125,6 +145,14 @@ export function loadHubUnder(dataDir: string, root: TrustedRoot): LoadedHub {
   };
 }
 
+/** Its settings alone, for which no key is needed. Throws `SetupError`. */
+export function settingsOf(dataDir: string): HubConfig {
+  const { config } = hubPaths(dataDir);
+  const settings = readFileIfAny(config);
+  if (settings === null) throw notInitialised(dataDir);
+  return parseHubConfig(settings, config);
+}
+
 function notInitialised(dataDir: string): SetupError {
   const command = `flotilla hub init --data-dir ${dataDir}`;
   const paths = hubPaths(dataDir);
@@ -135,33 +163,6 @@ function notInitialised(dataDir: string): SetupError {
   return existsSync(paths.initMark)
     ? new SetupError('Interrupted', `${dataDir}: \`hub init\` was cut off; run again: ${command}`)
     : new SetupError('NotInitialised', `${dataDir} holds no hub yet; run: ${command}`);
-}
-
-function missing(path: string): SetupError {
-  return new SetupError('Missing', `${path} is missing; restore it from a backup`);
-}
-
-function requireKey(path: string, type: KeyType): KeyObject {
-  const key = readPrivateKey(path, type);
-  if (key === null) throw missing(path);
-  return key;
-}
-
-/** A key and the certificate made for it. */
-function readPair(keyPath: string, certificatePath: string): TlsPair {
-  const key = requireKey(keyPath, 'p256');
-  const certificate = readFileIfAny(certificatePath);
-  if (certificate === null) throw missing(certificatePath);
-  let parsed: X509Certificate;
-  try {
-    parsed = new X509Certificate(certificate);
-  } catch {
-    throw new SetupError('Corrupt', `${certificatePath}: not a certificate in PEM`);
-  }
-  if (!parsed.checkPrivateKey(key)) {
-    throw new SetupError('Corrupt', `${certificatePath} does not belong to ${keyPath}`);
-  }
-  return { key: privatePem(key), certificate };
 }
 
 /** The newest root of a data directory. Throws `SetupError`: Missing, Corrupt. */

@@ -160,3 +160,10 @@ export function peerOf(certificate: X509Certificate): Peer | null {
   if (organisation === undefined || commonName === undefined) return null;
   return { commonName, organisation, tlsKey: spkiOf(certificate.publicKey).toString('base64') };
 }
+
+/** By the names and key identifiers in it; no signature is checked. `authorities`: PEM. */
+export function issuedByAny(certificate: X509Certificate, authorities: string): boolean {
+  return authorities
+    .split(/(?=-----BEGIN CERTIFICATE-----)/)
+    .some(pem => certificate.checkIssued(new X509Certificate(pem)));
+}

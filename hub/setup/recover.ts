@@ -3,13 +3,11 @@
  * asks to be named in the next root of a higher epoch, and takes that root with every node's assignment from generation 1. Two
  * calls, with the ceremony between; each may be repeated after a crash. What is new lies in `recovery/` until the root is there.
  */
-import { X509Certificate } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { RootDocument } from '../../protocol/documents/root.js';
 import type { Signer } from '../../protocol/keys.js';
 import type { Clock, Log } from '../../protocol/ports.js';
-import { DEFAULT_GRANT } from '../../protocol/release-scope.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
 import { openNextRoot, reopenRoot } from '../../protocol/verify-root.js';
 import { rootWrites } from '../root/root-writes.js';
@@ -20,10 +18,10 @@ import { openSqliteStore } from '../store/sqlite.js';
 import { hubPaths } from './config.js';
 import { dropKeys, heldKeys, makeHeldKey } from './held-keys.js';
 import { requestText } from './init-offline.js';
-import { writeCertificates } from './init-certificates.js';
 import { generatePrivateKey, writePrivateKey } from './keys.js';
 import { loadHub } from './load.js';
-import { createAuthority, pinOf, type RandomBytes } from './pki.js';
+import { dropTlsChange, writeTls } from './next-tls.js';
+import { pinOf, type RandomBytes } from './pki.js';
 import {
   makePrivateDirectory,
   readFileIfAny,
@@ -69,16 +67,11 @@ export async function beginRecovery(options: {
   writePrivateKey(made.keys.sealing, generatePrivateKey('x25519'));
   let pins: readonly string[] = document.tls;
   if (!options.keepAuthority) {
-    const authorityKey = generatePrivateKey('p256');
-    const authority = await createAuthority(authorityKey, { fleet: document.fleet, random });
-    const [server, mqtt] = [generatePrivateKey('p256'), generatePrivateKey('p256')];
-    writePrivateKey(made.keys.authority, authorityKey);
-    writePrivateKey(made.keys.server, server);
-    writePrivateKey(made.keys.mqtt, mqtt);
     const { config } = hub;
-    const serverNames = namesOf(hub.server.certificate);
-    const plan = { config, serverNames, grant: DEFAULT_GRANT };
-    await writeCertificates(paths.recovery, { authority, plan, server, mqtt, random });
+    const like = hub.server.certificate;
+    const authority = await writeTls(paths.recovery, {
+      ...{ config, fleet: document.fleet, like, random },
+    });
     pins = [pinOf(authority.certificate)];
   }
   const { fleet } = document;
@@ -92,12 +85,6 @@ export async function beginRecovery(options: {
     oldHubKeys: document.roles.hub.keys,
     rootThreshold: document.roles.root.threshold,
   };
-}
-
-/** Of a certificate for servers, as it was made. */
-function namesOf(certificate: string): string[] {
-  const names = new X509Certificate(certificate).subjectAltName ?? '';
-  return names.split(', ').map(name => name.replace(/^(DNS|IP Address):/, ''));
 }
 
 export interface Recovered {
@@ -131,6 +118,8 @@ export async function completeRecovery(options: {
   let written = 0;
   try {
     if (!isInstalling) {
+      // An authority that a rotation made is of before the theft, like the one that goes now.
+      if (existsSync(hubPaths(paths.recovery).certificates.authority)) dropTlsChange(dataDir);
       writePrivateFile(paths.formerRoot, current.envelope);
       writePrivateFile(
         paths.recoveryMark,

@@ -19,6 +19,8 @@ export type SetupErrorCode =
   | 'WrongPassphrase'
   /** Encrypted keys, and nobody gave what opens them. */
   | 'Locked'
+  /** A disk that is full, read-only or broken. */
+  | 'Disk'
   /** Nothing is ever overwritten. */
   | 'Exists'
   | 'Unsupported';

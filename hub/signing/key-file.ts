@@ -5,7 +5,16 @@
  * a message.
  */
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
-import { closeSync, fsyncSync, lstatSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { armor, Decrypter, Encrypter } from 'age-encryption';
 import ssh2 from 'ssh2';
@@ -14,7 +23,7 @@ import { rawPublicKey } from '../../protocol/keys.js';
 import { privatePem } from '../setup/keys.js';
 import { readPrivateFile, syncDirectory } from '../setup/private-files.js';
 import { SetupError } from '../setup/setup-error.js';
-import { publicKeyLine } from './public-key.js';
+import { parsePublicKey, publicKeyLine } from './public-key.js';
 
 /** No key file of any kind is larger. */
 const KEY_FILE_BYTES_MAX = 64 * 1024;
@@ -106,6 +115,15 @@ function readKeyText(path: string): string {
     const stats = statSync(path);
     if (!stats.isFile()) throw new CliError('refused', `${path} is not a file`);
     if (stats.size > KEY_FILE_BYTES_MAX) throw notAKey(path);
+    // Before its mode: that of a public key does not matter.
+    const seen = readFileSync(path, 'utf8');
+    if (parsePublicKey(seen) || /-----BEGIN PUBLIC KEY-----/.test(seen)) {
+      const beside = path.endsWith('.pub') ? ` (${path.slice(0, -'.pub'.length)}?)` : '';
+      throw new CliError(
+        'refused',
+        `${path}: a public key; what signs is the private one${beside}`,
+      );
+    }
     text = readPrivateFile(path);
   } catch (error) {
     if (error instanceof SetupError) throw new CliError('refused', error.message);

@@ -21,7 +21,7 @@ export async function retried<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-function isRace(error: unknown): error is StoreError {
+export function isRace(error: unknown): error is StoreError {
   return (
     error instanceof StoreError && ['Conflict', 'AlreadyExists', 'NotFound'].includes(error.code)
   );

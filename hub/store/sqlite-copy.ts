@@ -24,7 +24,9 @@ export async function copyStore(from: string, to: string, kind: BackupKind): Pro
     chmodSync(to, 0o600);
     settle(to, kind);
   } catch (error) {
-    throw asStoreError(error, from);
+    // Nothing is ever written where it is read.
+    const isFull = (error as { code?: unknown }).code === 'SQLITE_FULL';
+    throw asStoreError(error, isFull ? to : from);
   } finally {
     source?.close();
   }
@@ -76,4 +78,20 @@ function reduce(copy: Database.Database): void {
       .run(counters);
   })();
   copy.exec('VACUUM');
+}
+
+/** Names of the nodes in good standing, read beside a hub that runs or not. Throws `StoreError`. */
+export function activeNodes(path: string): readonly string[] {
+  let source: Database.Database | null = null;
+  try {
+    source = new Database(path, { readonly: true, fileMustExist: true, timeout: 5000 });
+    const names = source.prepare(
+      "SELECT node FROM identities WHERE state = 'active' ORDER BY node",
+    );
+    return names.pluck().all() as string[];
+  } catch (error) {
+    throw asStoreError(error, path);
+  } finally {
+    source?.close();
+  }
 }

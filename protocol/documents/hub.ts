@@ -63,14 +63,17 @@ export interface CommandDocument {
   n: Counter;
   request: RandomId;
   /** `standing`: how far the node is; the others: bytes that it keeps, for a hub that lost them. */
-  want: 'standing' | 'bundle' | 'blob' | 'root';
-  /** Of the bundle document or the blob; null for the others. */
+  want: 'standing' | 'bundle' | 'blob' | 'secret' | 'root';
+  /** Of the bundle or secret document, or the blob; null for the others. */
   digest: Digest | null;
   /** 0 unless a root is wanted. */
   rootVersion: Counter;
 }
 
-/** What of a node's reports lies safe in the hub's store. */
+/**
+ * What of a node's reports lies safe in the hub's store, and which assignment is in force: a broker that holds that back alone is
+ * noticed so.
+ */
 export interface AckDocument {
   fleet: FleetId;
   node: Label;
@@ -82,4 +85,7 @@ export interface AckDocument {
   counter: Counter;
   /** `namespace/name` to the digest of the pod document. */
   pods: Record<string, Digest>;
+  /** Of the node's assignment; both 0 before the first. */
+  epoch: Counter;
+  generation: Counter;
 }

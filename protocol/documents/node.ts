@@ -3,7 +3,16 @@
  *
  * The JSDoc tags are rules: the build turns each exported `…Document` into a validator that refuses unknown fields.
  */
-import type { Counter, Digest, FleetId, Label, RandomId, Timestamp } from './values.js';
+import type { AssignedSecret } from './assignment.js';
+import type {
+  Counter,
+  Digest,
+  FleetId,
+  Label,
+  PublicKeyHex,
+  RandomId,
+  Timestamp,
+} from './values.js';
 
 /** (journal, boot, counter) order all that a node says: a new journal supersedes, a former one is ignored. */
 export interface NodeStamp {
@@ -35,7 +44,7 @@ export interface RequestDocument extends NodeStamp {
   rootVersion: Counter;
 }
 
-/** One piece of what a command asked for. Its bytes: a bundle's or root's envelope, a blob, a standing as canonical JSON. */
+/** One piece of what a command asked for. Its bytes: an envelope, a blob, a standing as canonical JSON. */
 export interface ReplyDocument extends NodeStamp {
   counter: Counter;
   request: RandomId;
@@ -76,6 +85,13 @@ export interface StandingDocument {
    * @maxItems 1024
    */
   revisions: KnownRevision[];
+  /**
+   * The highest version of each sealed Secret that was ever kept here, of those too that no assignment lists any more.
+   * @maxItems 1024
+   */
+  secrets: AssignedSecret[];
+  /** X25519: what is sealed for this node now. Null where it opens none. */
+  sealingKey: PublicKeyHex | null;
 }
 
 export interface Condition {

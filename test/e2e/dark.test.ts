@@ -132,7 +132,7 @@ describe('a node in the dark', { skip: noEngine() }, () => {
       '--broker',
       `mqtts://127.0.0.1:${cable.port}`,
     );
-    conf.path = writeMosquitto(play, mqtt);
+    conf.path = await writeMosquitto(play, mqtt);
     startBroker();
     play.startHub();
     await play.hubAnswers();

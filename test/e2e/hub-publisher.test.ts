@@ -14,7 +14,9 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import { Aedes } from 'aedes';
 import { connect, type MqttClient } from 'mqtt';
 import { startBroker } from '../../hub/broker/broker.js';
-import { startHubLink, type HubLink, type HubLinkOptions } from '../../hub/link/link.js';
+import type { HubLink, HubLinkOptions } from '../../hub/link/link-options.js';
+import { startHubLink } from '../../hub/link/link.js';
+import { ownTopics } from '../../hub/link/own-topics.js';
 import type { NodeMessage } from '../../hub/link/messages.js';
 import { openSqliteStore } from '../../hub/store/sqlite.js';
 import type { Store } from '../../hub/store/store.js';
@@ -39,7 +41,7 @@ const blob = (n: number) => topics.blob(n.toString(16).padStart(64, '0'));
 const status = topics.node(NODE_NAME, 'status');
 const ACK = {
   ...{ fleet: FLEET, node: NODE_NAME, journal: 'a'.repeat(32), through: 3 },
-  ...{ boot: 1, counter: 1, pods: {} },
+  ...{ boot: 1, counter: 1, pods: {}, epoch: 1, generation: 1 },
 };
 
 let directory: string;
@@ -103,6 +105,10 @@ async function clear(n: number): Promise<void> {
 function numberOf(payload: Buffer | undefined): number | null {
   const opened = payload && openHubDocument('mark', payload, { root: trustedRoot() });
   return opened?.ok ? opened.value.document.number : null;
+}
+
+function lastMark(said: readonly Said[]): Buffer | undefined {
+  return said.findLast(one => one.topic === topics.mark())?.payload;
 }
 
 interface Said {
@@ -424,4 +430,129 @@ describe("the hub's link over TLS to the embedded broker", () => {
       await other.broker.close();
     }
   });
+});
+
+describe("Mosquitto's queues as the hub sets them", () => {
+  test('a burst of 20,000 statuses reaches the hub whole, and so do 5,000 that wait for it', async () => {
+    const broker = await startTestBroker('mosquitto');
+    const client = connect(`mqtt://127.0.0.1:${broker.port}`, { clientId: 'nodes' });
+    client.on('error', () => undefined);
+    try {
+      const status = Buffer.alloc(300, 'x');
+      const said = (n: number) =>
+        client.publishAsync(topics.node(`edge-${n}`, 'status'), status, { qos: 1, retain: true });
+      await Promise.all(Array.from({ length: 5_000 }, (_, n) => said(n)));
+      const hub = startLink(broker.port);
+      await eventually('the hub is connected', () => hub.connected());
+      await eventually('what waited', () => received.length >= 5_000);
+      received.length = 0;
+      const acknowledged = Array.from({ length: 20_000 }, (_, n) => said(n % 5_000));
+      await Promise.all(acknowledged);
+      await eventually('all of them', () => received.length >= 20_000);
+      assert.equal(received.length, 20_000);
+    } finally {
+      await client.endAsync(true);
+      await broker.stop();
+    }
+  });
+});
+
+describe('topics of the hub on a broker that lets others write there', () => {
+  test('S61: what others put there, or took away, is replaced and said once', async () => {
+    const broker = await startTestBroker('mosquitto');
+    const { client, said } = await spyOn(broker.port);
+    const put = (topic: string, payload: string | Buffer) =>
+      client.publishAsync(topic, payload, { qos: 1, retain: true });
+    const last = (topic: string) => said.findLast(one => one.topic === topic)?.payload.toString();
+    const assignment = topics.node('edge-1', 'assignment');
+    const unknown = blob(999);
+    try {
+      // While the hub is away, and on a broker that knows its mark.
+      await publishBlobs(40);
+      const actor = { kind: 'hub', name: 'test' } as const;
+      const publish = (payload: Buffer) =>
+        store.commit(actor, [{ type: 'publish', topic: assignment, payload }]);
+      await publish(Buffer.from('first'));
+      const away = startLink(broker.port);
+      await eventually('the mark', () => numberOf(lastMark(said)) === 41);
+      await away.close();
+      await put(blob(1), 'garbage');
+      await put(unknown, 'of nobody');
+      log.splice(0);
+      const clock = fastClock(Date.now(), 5);
+      const quiet = () => undefined;
+      const say = (message: string, fields: object = {}) =>
+        void log.push(`${message} ${JSON.stringify(fields)}`);
+      const guest = ownTopics({
+        ...{ store, topics, clock, epoch: () => 1 },
+        log: { info: quiet, warn: say, error: say },
+      });
+      const hub = startLink(broker.port, { guests: [guest] }, 5);
+      await eventually('it is connected', () => hub.connected());
+      await eventually('blob 1 is restored', () => last(blob(1)) === 'content 1');
+      // While it is there: other words, its own old ones, none.
+      await publish(Buffer.from('second'));
+      await eventually('the second', () => last(assignment) === 'second');
+      await put(assignment, 'first');
+      await put(blob(2), '');
+      await eventually('the assignment again', () => last(assignment) === 'second');
+      await eventually('blob 2 again', () => last(blob(2)) === 'content 2');
+      await eventually('an event', async () => {
+        const { items } = await store.list('Event');
+        return items.some(({ metadata }) => metadata.name.includes('foreignpublication'));
+      });
+      assert.equal(last(unknown), 'of nobody', 'what the store knows nothing of is left');
+      const warned = log.filter(line => line.startsWith('somebody else writes'));
+      assert.equal(warned.length, 1);
+      assert.match(warned[0] ?? '', /"restored":1,"unknown":1/);
+      // Its own words in a burst are nobody else's: each is said once.
+      said.splice(0);
+      await publishBlobs(300, 1_000);
+      for (let n = 0; n < 20; n++) await publish(Buffer.from(`word ${n}`));
+      await eventually('the last word', () => last(assignment) === 'word 19');
+      await clock.sleep(10_000);
+      const words = said
+        .filter(({ topic }) => topic === assignment)
+        .map(one => one.payload.toString());
+      assert.equal(new Set(words).size, words.length, words.join());
+      assert.equal(said.filter(({ topic }) => topic.includes('/blob/')).length, 300);
+    } finally {
+      await link?.close();
+      await client.endAsync(true);
+      await broker.stop();
+    }
+  });
+});
+
+test('S39: a packet of 200 MiB is cut off at its header by the hub too', async () => {
+  const MIB = 1024 * 1024;
+  let sent = 0;
+  const hungUp = new AbortController();
+  const server = createServer(socket => {
+    socket.on('error', () => undefined);
+    socket.on('close', () => hungUp.abort());
+    socket.once('data', () => {
+      // CONNACK; PUBLISH, QoS 0, of 200 MiB; then as much as is taken.
+      socket.write(Buffer.from([0x20, 0x02, 0x00, 0x00, 0x30, 0x80, 0x80, 0x80, 0x64]));
+      const flood = () => {
+        while (!socket.destroyed && sent < 200 * MIB && socket.write(Buffer.alloc(MIB)))
+          sent += MIB;
+      };
+      socket.on('drain', flood);
+      flood();
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  try {
+    startLink((server.address() as AddressInfo).port);
+    await eventually('the hub hangs up', () => hungUp.signal.aborted);
+    assert.ok(sent < 32 * MIB, `${sent / MIB} MiB were taken`);
+    await eventually('it says why', () =>
+      log.some(line => /announced a packet of more/.test(line)),
+    );
+  } finally {
+    await link?.close();
+    server.close();
+  }
 });

@@ -15,7 +15,7 @@ import { ApiClient } from '../../hub/cli/client.js';
 import { loadKubeconfig } from '../../hub/cli/kubeconfig.js';
 import { commandsOf } from '../support/doc-commands.js';
 import { freePort } from '../support/ports.js';
-import { Playground, writeMosquitto } from '../support/programs.js';
+import { Playground, writeOpenMosquitto } from '../support/programs.js';
 import { eventually } from '../support/wait.js';
 
 /** Stands for the kubelet that runs what lies in a node's directory: it has no pods to tell of. */
@@ -321,12 +321,7 @@ describe('a restore on a hostile broker', () => {
   before(async () => {
     const port = await freePort();
     await world.begin('--broker', `mqtts://127.0.0.1:${port}`);
-    const config = writeMosquitto(play, port);
-    // It lets everybody do everything.
-    play.write(
-      'mosquitto/mosquitto.conf',
-      readFileSync(config, 'utf8').replace(/^acl_file .*$/m, ''),
-    );
+    const config = await writeOpenMosquitto(play, port);
     play.start('mosquitto', 'mosquitto', ['-c', config]);
     play.startHub();
     await play.hubAnswers();

@@ -70,6 +70,9 @@ describe('an ack', () => {
       reached++;
       return held.opened;
     };
+    const number = { epoch: 1, generation: 5 };
+    const record = { node: 'edge1', ...number, digest: 'ab'.repeat(32), envelope: Buffer.alloc(1) };
+    await hub.store.commit(ADMIN, [{ type: 'assignment', record }]);
     const { counter, pods } = await fullReport();
     await hub.quiet();
     assert.equal(reached, 1);
@@ -78,7 +81,7 @@ describe('an ack', () => {
     await hub.acked('the report', () => true);
     await hub.quiet();
     const expected = { fleet: edge.stamp().fleet, node: 'edge1', journal: edge.journal, boot: 1 };
-    assert.deepEqual(hub.acks, [{ ...expected, counter, through: 3, pods }]);
+    assert.deepEqual(hub.acks, [{ ...expected, ...number, counter, through: 3, pods }]);
     assert.equal(hub.commits, 1);
     await assertRecorded();
   });

@@ -127,6 +127,7 @@ const ATTACKS: readonly Attack[] = [
           boot: 1,
           counter: 1,
           pods: {},
+          ...{ epoch: 1, generation: 1 },
         },
         [STRANGER],
       ),

@@ -111,7 +111,7 @@ describe('secrets', { skip: why }, () => {
     const [api, mqtt] = [await freePort(), await freePort()];
     const where = ['--listen', `127.0.0.1:${api}`, '--broker', `mqtts://127.0.0.1:${mqtt}`];
     await play.ok('hub', 'init', '--data-dir', play.path('hub'), ...where);
-    conf.path = writeMosquitto(play, mqtt);
+    conf.path = await writeMosquitto(play, mqtt);
     const keeps = `persistence true\npersistence_location ${play.path('mosquitto')}/\nautosave_on_changes true\nautosave_interval 1`;
     const text = readFileSync(conf.path, 'utf8').replace('persistence false', keeps);
     writeFileSync(conf.path, text);

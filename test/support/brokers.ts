@@ -6,8 +6,9 @@ import { Aedes } from 'aedes';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { mosquittoConfig } from '../../hub/broker/mosquitto.js';
 import { freePort } from './ports.js';
 import { until } from './until.js';
 
@@ -65,15 +66,20 @@ export function startBroker(kind: BrokerKind): Promise<TestBroker> {
   return kind === 'aedes' ? startAedes() : startMosquitto();
 }
 
+/** As the hub configures it, but without TLS, and open to everybody. */
+function plainConfig(port: number, directory: string): string {
+  const listen = { host: '127.0.0.1', port };
+  const user = userInfo().username;
+  const settings = { fleet: '', listen, directory, user, dynamicSecurityPlugin: null };
+  const rules = /^(\w+file|tls_version|require_certificate|use_\w+|allow_anonymous) .*\n/gm;
+  return `${mosquittoConfig(settings).replace(rules, '')}allow_anonymous true\n`;
+}
+
 async function startMosquitto(): Promise<TestBroker> {
   const port = await freePort();
   const dir = mkdtempSync(join(tmpdir(), 'flotilla-mosquitto-'));
   const config = join(dir, 'mosquitto.conf');
-  writeFileSync(
-    config,
-    `listener ${port} 127.0.0.1\nallow_anonymous true\npersistence false\n` +
-      'max_inflight_messages 0\nmax_queued_messages 200000\n',
-  );
+  writeFileSync(config, plainConfig(port, dir));
   let process = await run(config, port);
   return {
     port,

@@ -144,6 +144,7 @@ export class HubCore {
       nonce: '0'.repeat(32),
       labels,
       enrolled: labels,
+      keepsSecrets: false,
     });
     const record: IdentityRecord = {
       node: name,

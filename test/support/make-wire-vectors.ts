@@ -70,6 +70,7 @@ const documents: Record<DocumentKind, [object, Signer]> = {
       boot: 3,
       counter: 4,
       pods: { 'default/web-edge-1': digest('7') },
+      ...{ epoch: 1, generation: 8 },
     },
     HUB,
   ],

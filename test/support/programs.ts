@@ -1,14 +1,6 @@
 /** The programs as a person starts them: hub, agent, Mosquitto as processes, a cable that can be pulled. */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import {
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -230,38 +222,22 @@ export async function cableTo(target: number): Promise<Cable> {
   };
 }
 
-/** Mosquitto with the certificate that `hub init` made for it: client certificates, one user per node, nothing kept. */
-export function writeMosquitto(play: Playground, port: number): string {
-  const dir = play.path('mosquitto');
-  cpSync(play.path('hub/broker'), dir, { recursive: true });
-  play.write(
-    'mosquitto/acl',
-    [
-      'user flotilla-hub',
-      'topic readwrite flotilla/v1/#',
-      ...['hub', 'root', 'root/+', 'blob/+', 'node/%u/#'].map(
-        t => `pattern read flotilla/v1/+/${t}`,
-      ),
-      ...['presence', 'request', 'status', 'pod/+', 'event', 'reply/+'].map(
-        t => `pattern write flotilla/v1/+/node/%u/${t}`,
-      ),
-    ].join('\n'),
-  );
-  return play.write(
-    'mosquitto/mosquitto.conf',
-    [
-      `listener ${port} 127.0.0.1`,
-      `cafile ${dir}/ca.crt`,
-      `certfile ${dir}/server.crt`,
-      `keyfile ${dir}/server.key`,
-      `acl_file ${dir}/acl`,
-      'require_certificate true',
-      'use_identity_as_username true',
-      'max_queued_messages 0',
-      'max_inflight_messages 0',
-      'persistence false',
-      // It gives up root by itself, and then could not read the key.
-      'user root',
-    ].join('\n'),
-  );
+/** Mosquitto with the configuration that the hub writes for it; root's, because this folder is. */
+export async function writeMosquitto(
+  play: Playground,
+  port: number,
+  ...options: string[]
+): Promise<string> {
+  const where = ['--data-dir', play.path('hub'), '--out', play.path('mosquitto')];
+  const how = ['--listen', `127.0.0.1:${port}`, '--user', 'root', ...options];
+  await play.ok('hub', 'broker-config', 'mosquitto', ...where, ...how);
+  return play.path('mosquitto/mosquitto.conf');
+}
+
+/** The same, but it lets everybody with any certificate of the fleet do everything, under any client id. */
+export async function writeOpenMosquitto(play: Playground, port: number): Promise<string> {
+  const config = await writeMosquitto(play, port);
+  const rules = /^(acl_file|use_username_as_clientid) .*\n/gm;
+  writeFileSync(config, readFileSync(config, 'utf8').replace(rules, ''));
+  return config;
 }

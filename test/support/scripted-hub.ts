@@ -36,6 +36,8 @@ export class ScriptedHub {
   readonly said: Said = { presence: [], request: [], status: [], pod: [], event: [] };
   /** Topics with something on them that the node's key did not sign, or that is no document. */
   readonly foreign: string[] = [];
+  /** What acknowledgements say of the assignment. */
+  assigned = { epoch: 1, generation: 0 };
   /** Payload sizes by topic kind. */
   readonly sizes: { kind: string; bytes: number }[] = [];
   readonly #client: MqttClient;
@@ -126,6 +128,7 @@ export class ScriptedHub {
       boot: status.boot,
       counter: status.counter,
       pods: has ?? came,
+      ...this.assigned,
     };
     const topic = this.topics.node(NODE_NAME, 'ack');
     await this.publish(topic, seal('ack', document, [HUB]), false);

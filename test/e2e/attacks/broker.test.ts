@@ -1,4 +1,4 @@
-/** The broker and its clients: S39, S62, S66. */
+/** The broker and its clients: S39, S62, S66, and what is left of others with rules. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
@@ -7,7 +7,7 @@ import { createServer, type TLSSocket } from 'node:tls';
 import { seal } from '../../../protocol/envelope.js';
 import { signerOf } from '../../../protocol/keys.js';
 import { createPrivateKey } from 'node:crypto';
-import { meansNothing, refuses } from '../../support/attacks/refusal.js';
+import { endsAtTheBroker, refuses } from '../../support/attacks/refusal.js';
 import { attacks } from '../../support/attacks/row.js';
 import { NODE, OTHER, type Victim } from '../../support/attacks/victim.js';
 import { eventually } from '../../support/wait.js';
@@ -17,8 +17,8 @@ const CONNACK = Buffer.from([0x20, 0x02, 0x00, 0x00]);
 /** PUBLISH, QoS 0, of 200 MiB. */
 const ANNOUNCED = Buffer.from([0x30, 0x80, 0x80, 0x80, 0x64]);
 
-function memoryOf(victim: Victim): number {
-  const status = readFileSync(`/proc/${victim.play.pid(NODE)}/status`, 'utf8');
+function memoryOf(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) * 1024;
 }
 
@@ -27,7 +27,8 @@ async function announcesTooMuch(victim: Victim): Promise<void> {
   const file = (name: string) => readFileSync(victim.play.path('mosquitto', name));
   const port = Number(new URL(victim.broker().url).port);
   await victim.play.kill('mosquitto', 'SIGKILL');
-  const before = memoryOf(victim);
+  const pid = victim.play.pid(NODE);
+  const before = memoryOf(pid);
   const sockets: TLSSocket[] = [];
   let hungUp = 0;
   const server = createServer({ key: file('server.key'), cert: file('server.crt') }, socket => {
@@ -50,7 +51,7 @@ async function announcesTooMuch(victim: Victim): Promise<void> {
   assert.equal((server.address() as AddressInfo).port, port);
   try {
     await eventually('the agent hangs up on the header', () => hungUp > 0);
-    const growth = memoryOf(victim) - before;
+    const growth = memoryOf(pid) - before;
     assert.ok(growth < 32 * MIB, `the agent grew by ${Math.round(growth / MIB)} MiB`);
   } finally {
     for (const socket of sockets) socket.destroy();
@@ -60,21 +61,51 @@ async function announcesTooMuch(victim: Victim): Promise<void> {
   await victim.assign();
 }
 
+/** The same by a device to the fleet's broker. */
+async function announcesTooMuchToTheBroker(victim: Victim): Promise<void> {
+  const pid = victim.play.pid('mosquitto');
+  const before = memoryOf(pid);
+  const thief = await victim.connectAs(OTHER);
+  const cut = new Promise<void>(done => thief.once('close', () => done()));
+  thief.stream.write(ANNOUNCED);
+  await cut;
+  await thief.endAsync(true);
+  assert.match(victim.play.log('mosquitto'), /edge-2 disconnected due to oversize packet/);
+  const growth = memoryOf(pid) - before;
+  assert.ok(growth < 32 * MIB, `the broker grew by ${Math.round(growth / MIB)} MiB`);
+  await victim.assign();
+}
+
 /** What a device of the fleet says on another's topics. */
-async function writesToAnother(victim: Victim, isGuarded: boolean): Promise<void> {
+async function writesToAnother(victim: Victim): Promise<void> {
   const key = readFileSync(victim.play.path(OTHER, 'identity/identity.key'));
   const thief = signerOf(createPrivateKey(key));
   const topic = victim.topics.node(NODE, 'assignment');
-  const forged = () => seal('assignment', victim.next({ bundles: [] }), [thief]);
-  if (isGuarded) {
-    await meansNothing(victim, () => victim.publishAsDevice(topic, forged()));
-    assert.notEqual(victim.statuses.at(-1)?.lastRefusal?.code, 'BadSignature', 'it came through');
-    return;
+  const bytes = seal('assignment', victim.next({ bundles: [] }), [thief]);
+  await refuses(victim, { code: 'BadSignature', send: () => victim.publishAsDevice(topic, bytes) });
+}
+
+/** The node's own words, old and forged, by another device: nobody hears them. */
+async function speaksForAnother(victim: Victim): Promise<void> {
+  const { topics } = victim;
+  const said = await eventually('the node has spoken', () => {
+    const kinds = ['status', 'presence'] as const;
+    const words = kinds.map(kind => victim.recorded.get(topics.node(NODE, kind)));
+    return words.every(word => word !== undefined) && words;
+  });
+  for (const [at, kind] of (['status', 'presence'] as const).entries()) {
+    const old = said[at] ?? '';
+    await endsAtTheBroker(victim, () => victim.publish(topics.node(NODE, kind), old));
+    const forged = () => victim.publish(topics.node(NODE, kind), 'forged', false);
+    await endsAtTheBroker(victim, forged);
   }
-  const bytes = forged();
-  await refuses(victim, {
-    code: 'BadSignature',
-    send: () => victim.publishAsDevice(topic, bytes),
+}
+
+async function floods(victim: Victim): Promise<void> {
+  const topic = victim.topics.node(NODE, 'assignment');
+  await endsAtTheBroker(victim, async () => {
+    const words = Array.from({ length: 20_000 }, (_, n) => `{"garbage":${n}}`);
+    await Promise.all(words.map(word => victim.publish(topic, word, false)));
   });
 }
 
@@ -91,19 +122,33 @@ attacks('the broker and its clients', [
   {
     id: 'S39',
     title: 'a packet of 200 MiB is announced and sent',
-    run: async stage => announcesTooMuch(await stage.open()),
+    isBroker: true,
+    run: async stage => {
+      const victim = await stage.open();
+      await (victim.isGuarded ? announcesTooMuchToTheBroker : announcesTooMuch)(victim);
+    },
   },
   {
     id: 'S62',
     title: 'one device writes to the topics of another',
-    run: async stage => {
-      await writesToAnother(await stage.open(), false);
-      await writesToAnother(await stage.guarded(), true);
-    },
+    isBroker: true,
+    run: async stage => writesToAnother(await stage.open()),
   },
   {
     id: 'S66',
     title: 'one device takes the client id of another, again and again',
+    isBroker: true,
     run: async stage => takesTheClientId(await stage.open()),
+  },
+  {
+    id: 'S63',
+    title:
+      "with rules, another device says edge-1's status and presence, old (S64) and forged (S65)",
+    run: async stage => speaksForAnother(await stage.guarded()),
+  },
+  {
+    id: 'S69',
+    title: 'with rules, another device says 20,000 garbage messages',
+    run: async stage => floods(await stage.guarded()),
   },
 ]);

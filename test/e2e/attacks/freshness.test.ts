@@ -62,7 +62,7 @@ function spoilt(
     const document = victim.next(change(victim));
     await refuses(victim, { code, send: () => victim.publishAssignment(document) });
   };
-  return { id, title, run };
+  return { id, title, isBroker: true, run };
 }
 
 function sent(
@@ -72,6 +72,7 @@ function sent(
   return {
     id,
     title,
+    isBroker: true,
     run: async ({ open }) => {
       const victim = await open();
       await refuses(victim, { code, send: () => send(victim) });
@@ -95,6 +96,10 @@ const WITH_HUB: Row = {
     const before = victim.current.generation;
     await eventually('a fresh one is accepted', () => accepted(victim) > before);
     await victim.said('synced', ({ clock }) => clock === 'synced');
+    await eventually('the hub says that it was not it', async () => {
+      const isLogged = victim.play.log('hub').includes('somebody else writes on topics');
+      return isLogged && /ForeignPublication/.test(await victim.play.ok('describe', 'node', NODE));
+    });
     await victim.play.kill('hub', 'SIGTERM');
     const assignment = victim.recorded.get(topicOf(victim));
     assert.ok(assignment);

@@ -9,16 +9,9 @@ import type { RefusalCode } from '../../../protocol/refusal.js';
 import { signer } from '../../support/fleet.js';
 import { eventually } from '../../support/wait.js';
 import { bundle, publishBundle, sealText } from '../../support/attacks/make.js';
-import { meansNothing, refuses } from '../../support/attacks/refusal.js';
+import { endsAtTheBroker, refuses } from '../../support/attacks/refusal.js';
 import { attacks } from '../../support/attacks/row.js';
-import {
-  NODE,
-  payloadOf,
-  PEOPLE,
-  podText,
-  STRANGER,
-  type Victim,
-} from '../../support/attacks/victim.js';
+import { NODE, payloadOf, podText, STRANGER, type Victim } from '../../support/attacks/victim.js';
 
 /** Raw Ed25519 points of small order: with one as key, signatures verify that nobody made. */
 const LOW_ORDER = [
@@ -300,16 +293,17 @@ attacks('the chain of roots', [
     run: async stage => {
       await outOfOrder(await stage.open());
       const guarded = await stage.guarded();
-      const bytes = seal('root', successor(guarded), [STRANGER, ...PEOPLE]);
-      await meansNothing(guarded, () => guarded.publishAsDevice(guarded.topics.root(), bytes));
+      const bytes = seal('root', successor(guarded), [guarded.keys.root]);
+      await endsAtTheBroker(guarded, () => guarded.publish(guarded.topics.root(), bytes));
     },
   },
   {
     id: 'S14',
     title: '300 genuine roots at once; an endless stream of big ones',
+    isBroker: true,
     run: async stage => {
       const victim = await stage.open();
-      await manyRoots(victim, 300);
+      if (!victim.isGuarded) await manyRoots(victim, 300);
       await endlessRoots(victim);
     },
   },

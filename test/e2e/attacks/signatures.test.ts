@@ -5,7 +5,7 @@ import { seal } from '../../../protocol/envelope.js';
 import { keyId } from '../../../protocol/keys.js';
 import type { RefusalCode } from '../../../protocol/refusal.js';
 import { bundle, publishBundle, sealText, spoilt } from '../../support/attacks/make.js';
-import { meansNothing, refuses, refusesBundle } from '../../support/attacks/refusal.js';
+import { refuses, refusesBundle } from '../../support/attacks/refusal.js';
 import { attacks } from '../../support/attacks/row.js';
 import { NODE, PEOPLE, podText, STRANGER, type Victim } from '../../support/attacks/victim.js';
 
@@ -66,7 +66,7 @@ function underTheirNames(envelope: Buffer, publicKey: string): Buffer {
 async function forgesTheWholeSet(victim: Victim): Promise<void> {
   const made = bundle(victim);
   const release = underTheirNames(made.envelope(STRANGER), victim.keys.release.publicKey);
-  await publishBundle(victim, made, release);
+  if (!victim.isGuarded) await publishBundle(victim, made, release);
   const bundles = [...victim.current.bundles, made.assigned];
   const assignment = seal('assignment', victim.next({ bundles }), [STRANGER]);
   await instead(victim, 'BadSignature', underTheirNames(assignment, victim.keys.hub.publicKey));
@@ -176,17 +176,13 @@ attacks('signatures and keys', [
   {
     id: 'S01',
     title: 'a bit is flipped, signatures are stripped',
-    run: async stage => {
-      await flipsBits(await stage.open());
-      const guarded = await stage.guarded();
-      const bytes = spoilt(nextEnvelope(guarded), e => ({ ...e, signatures: [] }));
-      const topic = guarded.topics.node(NODE, 'assignment');
-      await meansNothing(guarded, () => guarded.publishAsDevice(topic, bytes));
-    },
+    isBroker: true,
+    run: async stage => flipsBits(await stage.open()),
   },
   {
     id: 'S02',
     title: 'a whole set signed by strangers under the real key ids',
+    isBroker: true,
     run: async stage => forgesTheWholeSet(await stage.open()),
   },
   {
@@ -222,11 +218,13 @@ attacks('signatures and keys', [
   {
     id: 'S10',
     title: 'other algorithms',
+    isBroker: true,
     run: async stage => wrongAlgorithms(await stage.open()),
   },
   {
     id: 'S11',
     title: 'one type of document offered as another',
+    isBroker: true,
     run: async stage => confusesTypes(await stage.open()),
   },
 ]);

@@ -89,7 +89,8 @@ attacks('what a node says', [
       for (let times = 0; times < 3; times++) await victim.publish(topic, old, false);
       const { status } = await recordsNext(victim);
       assert.ok((status.flotilla.said?.counter ?? 0) > counter);
-      assert.equal(status.flotilla.fork ?? null, null);
+      const { conditions = [] } = status;
+      assert.ok(!conditions.some(({ type }) => type === 'CloneSuspected'));
     },
   },
   {
@@ -111,7 +112,7 @@ attacks('what a node says', [
   },
   {
     id: 'S73',
-    title: 'a second device connects with the same key: CountersForked',
+    title: 'a second device connects with the same key: CloneSuspected, and its assignment is held',
     run: async ({ open }) => {
       const victim = await watched(open);
       const clone = { ...last<PresenceDocument>(victim, 'presence'), session: 'c'.repeat(32) };
@@ -119,11 +120,11 @@ attacks('what a node says', [
       await victim.publish(victim.topics.node(NODE, 'presence'), payload, false);
       await eventually('the condition', async () => {
         const { status } = await nodeOf(victim);
-        return status.conditions?.some(({ type }) => type === 'CountersForked');
+        return status.conditions?.some(({ type }) => type === 'CloneSuspected');
       });
       const text = await victim.play.ok('describe', 'node', NODE);
-      assert.match(text, /CountersForked .*SessionTwice/);
-      assert.match(text, /Warning +CountersForked/);
+      assert.match(text, /CloneSuspected .*IdentityInUseTwice/);
+      assert.match(text, /Warning +CloneSuspected .*opened twice/);
       assert.match(text, /Told by the node: +all but what the hub concludes, as of \d{4}-/);
       assert.match(text, /Signed by: +[0-9a-f]{64}/);
       const wide = await victim.play.ok('get', 'nodes', '-o', 'wide');

@@ -8,6 +8,12 @@ export interface Row {
   readonly id: string;
   /** In a few words: what the attacker does. */
   readonly title: string;
+  /**
+   * Position B of the list: what it takes is a place at the broker or the network. It is tried twice: on a broker that
+   * allows everything to everyone, and, as `open` then gives it, on one that keeps everybody to his topics, where the
+   * attacker is left with the certificate of another device.
+   */
+  readonly isBroker?: true;
   /** Throws where the attack succeeds. */
   readonly run: (stage: Stage) => Promise<void>;
 }
@@ -44,16 +50,20 @@ export function attacks(what: string, rows: readonly Row[]): void {
   describe(`attacks on ${what}`, { skip: noEngine() }, () => {
     const fleets = new Fleets();
     after(() => fleets.close());
-    for (const { id, title, run } of rows) {
-      test(`${id}: ${title}`, async () => {
+    const attempt = (name: string, run: () => Promise<void>) =>
+      test(name, async () => {
         try {
-          await run(fleets);
+          await run();
         } catch (error) {
           // What an attack left behind must not make the next row fail.
           await fleets.close();
           throw error;
         }
       });
+    for (const { id, title, run } of rows) attempt(`${id}: ${title}`, () => run(fleets));
+    const { guarded } = fleets;
+    for (const { id, title, run } of rows.filter(({ isBroker }) => isBroker)) {
+      attempt(`${id}, with rules: ${title}`, () => run({ open: guarded, guarded }));
     }
   });
 }

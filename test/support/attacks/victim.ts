@@ -2,6 +2,7 @@
  * Whom the attacks are made on: a fleet as a person sets it up (hub, Mosquitto, agent and containers are real), whose hub is
  * then gone and whose keys are in the attacker's hands, as many of them as a row says.
  */
+import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createPrivateKey } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
@@ -18,7 +19,7 @@ import { openNodeDocument } from '../../../protocol/verify-messages.js';
 import { docker, ensureTestImage, TEST_IMAGE } from '../docker.js';
 import { signer } from '../fleet.js';
 import { freePort } from '../ports.js';
-import { Playground, writeMosquitto } from '../programs.js';
+import { Playground, writeMosquitto, writeOpenMosquitto } from '../programs.js';
 import { eventually } from '../wait.js';
 
 export const NODE = 'edge-1';
@@ -94,6 +95,11 @@ export class Victim {
   /** The assignment in force. */
   current!: AssignmentDocument;
   nodePublicKey!: string;
+  /** Its broker keeps everybody to his topics. */
+  isGuarded = false;
+  /** During an attack: what is sent, and what came through, each as topic and digest. */
+  #attempted: Set<string> | null = null;
+  #heard: Set<string> | null = null;
   /** In the broker's place: may publish anything. */
   #broker!: MqttClient;
   /** The certificate of a device that belongs to the fleet. */
@@ -117,16 +123,13 @@ export class Victim {
     ensureTestImage();
     if (diskMiB !== undefined) this.#mountDisk(diskMiB);
     const { play } = this;
+    this.isGuarded = acl;
     const [api, mqtt] = [await freePort(), await freePort()];
     this.#url.value = `mqtts://127.0.0.1:${mqtt}`;
     const listen = ['--listen', `127.0.0.1:${api}`, '--broker', this.#url.value];
     await play.ok('hub', 'init', '--data-dir', play.path('hub'), ...listen);
-    const conf = writeMosquitto(play, mqtt);
-    if (!acl) {
-      const text = readFileSync(conf, 'utf8').replace(/^acl_file .*$/m, '');
-      play.write('mosquitto/mosquitto.conf', text);
-    }
-    this.#conf = conf;
+    this.#conf = await (acl ? writeMosquitto : writeOpenMosquitto)(play, mqtt);
+    const conf = this.#conf;
     play.start('mosquitto', '/usr/sbin/mosquitto', ['-c', conf]);
     play.startHub();
     await play.hubAnswers();
@@ -214,6 +217,7 @@ export class Victim {
   }
 
   #hear(topic: string, payload: Buffer): void {
+    this.#heard?.add(`${topic} ${sha256Hex(payload)}`);
     if (payload.byteLength === 0) return void this.recorded.delete(topic);
     this.recorded.set(topic, payload);
     const kind = this.topics.parse(topic)?.kind;
@@ -253,9 +257,39 @@ export class Victim {
     return from;
   }
 
-  /** As whoever holds the broker. */
+  /** As whoever holds the broker; in an attack on one that keeps everybody to his topics, as a device of the fleet. */
   async publish(topic: string, payload: Buffer | string, retain = true): Promise<void> {
-    await this.#broker.publishAsync(topic, payload, { qos: 1, retain });
+    if (!this.#attempted) return void (await this.#say(this.#broker, topic, payload, retain));
+    await this.publishAsDevice(topic, payload, retain);
+  }
+
+  async #say(client: MqttClient, topic: string, payload: Buffer | string, retain: boolean) {
+    await client.publishAsync(topic, payload, { qos: 1, retain });
+  }
+
+  /**
+   * What is published meanwhile comes from another device of the fleet. Gives what of it came through the broker: a good
+   * assignment that follows has arrived by then, and so would have what was said before it.
+   */
+  async attack(send: () => Promise<void>): Promise<readonly string[]> {
+    const [attempted, heard] = [new Set<string>(), new Set<string>()];
+    this.#attempted = attempted;
+    this.#heard = heard;
+    try {
+      await send();
+    } finally {
+      this.#attempted = null;
+    }
+    assert.ok(attempted.size > 0, 'the attack sends nothing');
+    const document = this.next();
+    const payload = seal('assignment', document, [this.keys.hub]);
+    const topic = this.topics.node(NODE, 'assignment');
+    await this.publish(topic, payload);
+    await this.#accepts(document);
+    await eventually('it came back', () => heard.has(`${topic} ${sha256Hex(payload)}`));
+    this.#heard = null;
+    this.current = document;
+    return [...attempted].filter(one => heard.has(one));
   }
 
   /** As many as the connection takes, nothing waited for; each with its number. */
@@ -297,7 +331,8 @@ export class Victim {
 
   /** As another device of the fleet. */
   async publishAsDevice(topic: string, payload: Buffer | string, retain = true): Promise<void> {
-    await this.#device.publishAsync(topic, payload, { qos: 1, retain });
+    this.#attempted?.add(`${topic} ${sha256Hex(payload)}`);
+    await this.#say(this.#device, topic, payload, retain);
   }
 
   /** A root that follows the one in force, signed as it should be; waits until the node has it. */
@@ -342,6 +377,11 @@ export class Victim {
   async assign(change: Partial<AssignmentDocument> = {}): Promise<void> {
     const document = this.next(change);
     await this.publishAssignment(document);
+    await this.#accepts(document);
+    this.current = document;
+  }
+
+  async #accepts(document: AssignmentDocument): Promise<void> {
     await eventually(
       `generation ${document.generation} on the node`,
       async () => {
@@ -350,7 +390,6 @@ export class Victim {
       },
       { withinMs: 30_000 },
     );
-    this.current = document;
   }
 
   /** Assigns the bundle, waits until it is healthy, takes it away again and waits until its pods are gone. */

@@ -1,20 +1,38 @@
 /** What `flotilla apply` says of pods that nodes refuse by default. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { podSecurityWarnings } from '../../../hub/cli/bundle-warnings.js';
+import { bundleWarnings } from '../../../hub/cli/bundle-warnings.js';
 import { manifest } from '../../support/pods.js';
 
 const onPort = (hostPort: number) =>
   manifest('web', { containers: [{ name: 'app', ports: [{ containerPort: 80, hostPort }] }] });
 
 test('a pod that nodes run by default is not mentioned', () => {
-  assert.deepEqual(podSecurityWarnings([manifest('plain'), onPort(1024)]), []);
+  assert.deepEqual(bundleWarnings([manifest('plain'), onPort(1024)]), []);
 });
 
 test('another is, with rule and field', () => {
-  assert.deepEqual(podSecurityWarnings([manifest('plain'), onPort(80)]), [
+  assert.deepEqual(bundleWarnings([manifest('plain'), onPort(80)]), [
     'Warning: pod "web" violates PodSecurity "baseline:latest": hostPort (container "app" uses ' +
       'hostPort 80) [rule hostPorts, field spec.containers[0].ports[0].hostPort]; ' +
       'nodes refuse that by default',
   ]);
+});
+
+test('a Secret as an environment variable is, with field, reason and what to do', () => {
+  const env = [{ name: 'PW', valueFrom: { secretKeyRef: { name: 'db', key: 'pw' } } }];
+  const [first, second, ...more] = bundleWarnings([
+    manifest('web', {
+      containers: [{ name: 'app', env, envFrom: [{ secretRef: { name: 'all' } }] }],
+    }),
+  ]);
+  assert.match(
+    first ?? '',
+    /^Warning: pod "web" spec\.containers\[0\]\.envFrom\[0\]\.secretRef: .*"all"/,
+  );
+  assert.match(
+    second ?? '',
+    /spec\.containers\[0\]\.env\[0\]\.valueFrom\.secretKeyRef: .*"db".*in clear on its disk.*allowSecretEnv: true/,
+  );
+  assert.deepEqual(more, []);
 });

@@ -152,11 +152,44 @@ describe('two devices with one key are noticed', () => {
     });
   }
 
+  const heard = (presenceBoot: number, change: Partial<Heard> = {}): Heard => ({
+    ...{ retained: false, nowMs: 0 },
+    known: { journal: ONE, formerJournals: new Set(), presenceBoot, presenceN: 1 },
+    ...change,
+  });
+  const status = (boot: number, counter: number) =>
+    ({ node: 'edge-1', journal: ONE, boot, counter }) as StatusDocument;
+
   test('when two statuses bear one number', () => {
     const watch = new CloneWatch();
-    const status = { node: 'edge-1', journal: ONE, boot: 1, counter: 4 } as StatusDocument;
-    assert.equal(watch.status(status, 'x'), null);
-    assert.equal(watch.status(status, 'x'), null);
-    assert.match(watch.status(status, 'y') ?? '', /two statuses bear the number 4 of start 1/);
+    assert.equal(watch.status(status(1, 4), 'x', heard(1)), null);
+    assert.equal(watch.status(status(1, 4), 'x', heard(1)), null);
+    const found = watch.status(status(1, 4), 'y', heard(1));
+    assert.match(found ?? '', /two statuses bear the number 4 of start 1/);
+  });
+
+  test('when a start reports on after a newer one, twice; one late word, or what is retained, is nothing', () => {
+    const watch = new CloneWatch();
+    const retained = heard(8, { retained: true });
+    for (const counter of [2, 3])
+      assert.equal(watch.status(status(7, counter), 'r', retained), null);
+    assert.equal(watch.status(status(7, 5), 'a', heard(8)), null);
+    assert.equal(watch.status(status(7, 5), 'a', heard(8)), null, 'a replay');
+    assert.match(
+      watch.status(status(7, 6), 'b', heard(8)) ?? '',
+      /start 7 reports on after start 8/,
+    );
+  });
+
+  test('S33: a disk that was put back, also by a hub that was started anew', () => {
+    const watch = new CloneWatch();
+    assert.equal(watch.isStrange('edge-1'), true);
+    watch.recall('edge-1', ONE, [{ boot: 6, n: 1, session: 'a', counter: 9, digest: 'x' }]);
+    assert.equal(watch.isStrange('edge-1'), false);
+    const stamp = { fleet: 'f', node: 'edge-1', journal: ONE, boot: 6, online: true };
+    assert.equal(watch.presence({ ...stamp, n: 1, session: 'a' }, heard(7)), null, 'a replay');
+    assert.equal(watch.status(status(6, 9), 'x', heard(7)), null, 'a replay');
+    const again = watch.presence({ ...stamp, n: 1, session: 'b' }, heard(7));
+    assert.match(again ?? '', /connection 1 of start 6 was opened twice/);
   });
 });

@@ -1,7 +1,7 @@
 /** What a broker lacks by the mark that it keeps, and how far the next mark may go. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { hubBackOffMs } from '../../../hub/link/link.js';
+import { hubBackOffMs } from '../../../hub/link/back-off.js';
 import {
   Coverage,
   planPublications,

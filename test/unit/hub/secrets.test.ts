@@ -17,6 +17,7 @@ import { bundleWriter } from '../../../hub/rollout/apply.js';
 import { republisher } from '../../../hub/rollout/republish.js';
 import { assignedSecrets, indexSealed, statusOfSecret } from '../../../hub/secrets/needs.js';
 import { secretWriter } from '../../../hub/secrets/secret-writer.js';
+import { signSecretsAnew } from '../../../hub/secrets/signatures.js';
 import { openSqliteStore } from '../../../hub/store/sqlite.js';
 import type { Actor, IdentityRecord, Store } from '../../../hub/store/store.js';
 import { keyId } from '../../../protocol/keys.js';
@@ -256,6 +257,50 @@ describe('sealing at the hub', () => {
     const byKeeper = await sealedSecret({ signer: KEEPER });
     assert.equal(await refused(envelopes(byKeeper.envelope)), 'accepted');
     assert.equal((await sealed())[0]?.spec.digest, byKeeper.assigned.digest);
+  });
+
+  test('under a root with another hub key the hub signs again what it signed, under the same digest', async () => {
+    await seal();
+    const [one] = await sealed();
+    assert.ok(one);
+    const topic = topicsOf(FLEET).blob(one.spec.digest);
+    const before = await store.publication(topic);
+    await signSecretsAnew(store, { root, hubSigner: HUB });
+    assert.deepEqual(await store.publication(topic), before, 'good ones are left alone');
+    const by = signer('another hub');
+    const document = rootDocument();
+    root = trustedRoot({
+      ...document,
+      keys: { ...document.keys, [idOf(by)]: by.publicKey },
+      roles: { ...document.roles, hub: { threshold: 1, keys: [idOf(by)] } },
+    });
+    await signSecretsAnew(store, { root, hubSigner: by });
+    const listed = assignedSecrets(await sealed(), [assigned(bundleDocument())]);
+    const payload = (await store.publication(topic))?.payload;
+    assert.ok(payload && listed[0]);
+    const reader = { node: 'edge-1', sealingKeys: [sealingKey('edge-1').key] };
+    assert.ok(openSecret(payload, { root, assigned: listed[0], ...reader }).ok);
+    assert.deepEqual(await status(), { sealed: 1, lacking: 0, lackingNodes: [] });
+  });
+
+  test('under a root that gives secrets to people, what the hub signed is missing until they sign', async () => {
+    await seal();
+    const document = rootDocument();
+    const former = root;
+    root = trustedRoot({
+      ...document,
+      keys: { ...document.keys, [idOf(KEEPER)]: KEEPER.publicKey },
+      roles: { ...document.roles, secrets: { threshold: 1, keys: [idOf(KEEPER)] } },
+    });
+    await signSecretsAnew(store, { root, hubSigner: HUB });
+    assert.deepEqual(await status(), { sealed: 0, lacking: 1, lackingNodes: ['edge-1'] });
+    const listed = assignedSecrets(await sealed(), [assigned(bundleDocument())]);
+    assert.equal(listed.length, 1, 'who has it goes on with it');
+    const byKeeper = await sealedSecret({ signer: KEEPER });
+    await seal({ sealed: [{ envelope: byKeeper.envelope.toString() }] });
+    assert.deepEqual(await status(), { sealed: 1, lacking: 0, lackingNodes: [] });
+    await signSecretsAnew(store, { root: former, hubSigner: HUB });
+    assert.deepEqual(await status(), { sealed: 1, lacking: 0, lackingNodes: [] }, 'and back');
   });
 
   test('one that is deleted goes with what was sealed; made anew it goes on counting', async () => {

@@ -1,77 +1,35 @@
-/** Two devices with one key: what only they can have said is told from what somebody replays. */
+/** What is kept with a node of its agent's starts: the first connection, the newest status, of the last sixteen. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { NO_STARTS, withReport, withSession, type Starts } from '../../../hub/ingest/starts.js';
+import { withReport, withSession, type Starts } from '../../../hub/ingest/starts.js';
 
-type Step = (before: Starts) => Starts;
-
-const connects =
-  (boot: number, n: number, session = `${boot}.${n}`): Step =>
-  before =>
-    withSession(before, { boot, n, session });
-const reports =
-  (boot: number, counter: number, digest = `${boot}.${counter}`, retained = false): Step =>
-  before =>
-    withReport(before, { boot, counter, digest }, { retained });
-
-const run = (...steps: Step[]) => steps.reduce((state, step) => step(state), NO_STARTS);
-
-const ROWS: readonly [string, Step[], string | null][] = [
-  [
-    'starts and reports in order',
-    [connects(1, 1), reports(1, 1), connects(2, 1), reports(2, 1)],
-    null,
-  ],
-  [
-    'S64: an older status, replayed',
-    [connects(1, 1), reports(1, 1), reports(1, 2), reports(1, 1)],
-    null,
-  ],
-  [
-    'S64: a status of an older start, replayed',
-    [reports(1, 4), connects(2, 1), reports(1, 4)],
-    null,
-  ],
-  ['S64: an older presence, replayed', [connects(1, 1), connects(2, 1), connects(1, 1)], null],
-  ['S65: will and birth of one connection', [connects(1, 1), connects(1, 1)], null],
-  [
-    'what the broker kept of the start before',
-    [connects(1, 1), reports(1, 1), connects(2, 1), reports(1, 9, 'x', true)],
-    null,
-  ],
-  [
-    'S33: a disk that was put back connects again',
-    [connects(6, 1), connects(7, 1), connects(6, 1, 'z')],
-    'SessionTwice',
-  ],
-  ['S73: two clones start at once', [connects(8, 1, 'a'), connects(8, 1, 'b')], 'SessionTwice'],
-  ['S73: two statuses under one number', [reports(8, 3, 'a'), reports(8, 3, 'b')], 'StatusTwice'],
-  [
-    'S73: the first device reports on after its clone has started',
-    [connects(7, 1), reports(7, 5), connects(8, 1), reports(7, 6)],
-    'OlderStart',
-  ],
-];
+const connects = (boot: number, n: number, session: string) => (before: Starts) =>
+  withSession(before, { boot, n, session });
+const reports = (boot: number, counter: number, digest: string) => (before: Starts) =>
+  withReport(before, { boot, counter, digest });
+const run = (...steps: ((before: Starts) => Starts)[]) =>
+  steps.reduce<Starts>((state, step) => step(state), []);
 
 describe('the starts of a node', () => {
-  for (const [sentence, steps, reason] of ROWS) {
-    test(sentence, () => assert.equal(run(...steps).fork?.reason ?? null, reason));
-  }
-
-  test('what was noticed first stays, and says what to do', () => {
-    const state = run(
-      connects(8, 1, 'a'),
-      connects(8, 1, 'b'),
-      reports(8, 3, 'a'),
-      reports(8, 3, 'b'),
+  test('are kept with the first connection and the newest status of each', () => {
+    const kept = run(
+      ...[connects(1, 1, 'a'), connects(1, 2, 'b'), reports(1, 1, 'x'), reports(1, 3, 'z')],
+      ...[reports(1, 2, 'y'), reports(2, 1, 'u'), connects(2, 4, 'c')],
     );
-    assert.equal(state.fork?.reason, 'SessionTwice');
-    assert.match(state.fork?.message ?? '', /revoke the node and join it anew/);
+    assert.deepEqual(kept, [
+      { boot: 1, n: 1, session: 'a', counter: 3, digest: 'z' },
+      { boot: 2, n: 4, session: 'c', counter: 1, digest: 'u' },
+    ]);
   });
 
-  test('are remembered for the last sixteen', () => {
-    const state = run(...Array.from({ length: 40 }, (_, boot) => connects(boot, 1)));
-    assert.equal(state.starts.length, 16);
-    assert.equal(state.starts[15]?.boot, 39);
+  test('what was used is not put in the place of what was there', () => {
+    const before = run(connects(8, 1, 'a'), reports(8, 3, 'x'));
+    assert.equal(connects(8, 1, 'b')(before), before);
+    assert.equal(reports(8, 3, 'y')(before), before);
+  });
+
+  test('are kept for the last sixteen', () => {
+    const kept = run(...Array.from({ length: 40 }, (_, boot) => connects(boot, 1, 's')));
+    assert.deepEqual([kept.length, kept[0]?.boot, kept[15]?.boot], [16, 24, 39]);
   });
 });

@@ -76,4 +76,20 @@ describe('the fetch queue', () => {
       nextAt: null,
     });
   });
+
+  test('S26: what came too slowly waits behind all else, over new connections and hub sessions', () => {
+    const queue = new FetchQueue();
+    queue.want(['blob/0', 'blob/1']);
+    queue.step(0, middle);
+    queue.slow('blob/0', 100, 0.5);
+    assert.equal(queue.isSlow('blob/0'), true);
+    queue.reconnected();
+    queue.hubChanged();
+    queue.answered('blob/0', 'published');
+    const step = queue.step(200, middle);
+    assert.deepEqual([step.subscribe, step.nextAt], [['blob/1'], 200 + PATIENCE_MS]);
+    queue.arrived('blob/1');
+    assert.deepEqual(queue.step(20_099, middle).subscribe, []);
+    assert.deepEqual(queue.step(20_100, middle).subscribe, ['blob/0']);
+  });
 });

@@ -105,6 +105,26 @@ describe('packet guard', () => {
     assert.equal(guard.admits(stream.subarray(4, 5)), false);
   });
 
+  test('what is on its way is known by its topic and its bytes, however the stream is cut', () => {
+    const topic = 'flotilla/v1/x/blob/1';
+    const body = Buffer.concat([
+      Buffer.from([0, topic.length]),
+      Buffer.from(topic),
+      Buffer.alloc(9),
+    ]);
+    const stream = Buffer.concat([packet(0xd0, 0), Buffer.from([0x32, body.length]), body]);
+    for (let cut = 1; cut < stream.length; cut++) {
+      const guard = new PacketGuard(1000);
+      for (let at = 0; at < stream.length - 1; at += cut) {
+        guard.admits(stream.subarray(at, Math.min(at + cut, stream.length - 1)));
+      }
+      const length = body.length;
+      assert.deepEqual(guard.onItsWay(), { length, received: length - 1, topic });
+      guard.admits(stream.subarray(-1));
+      assert.equal(guard.onItsWay(), null);
+    }
+  });
+
   test('a length of five bytes is refused', () => {
     const guard = new PacketGuard(2 ** 28);
     assert.equal(guard.admits(Buffer.from([0x30, 0x80, 0x80, 0x80, 0x80, 0x01])), false);

@@ -12,6 +12,7 @@ import {
 const DAY_MS = 86_400_000;
 const WELL: Upkeep = {
   ...{ isPending: false, isOpen: false, isRefused: false, unreachableMs: 0 },
+  lacksAuthority: false,
   renewedAgoMs: null,
   ...{ renewAfter: 100 * DAY_MS, now: 99 * DAY_MS },
 };
@@ -34,6 +35,12 @@ describe('a member asks for a certificate', () => {
       0,
       'Refused',
     ],
+    [
+      'when the root pins an authority that it does not know',
+      { lacksAuthority: true },
+      0,
+      'Authority',
+    ],
     ['when it was cut off before', { isOpen: true }, 0, 'Unfinished'],
     ['when it waits to be approved', { isPending: true, renewAfter: null }, 0, 'Pending'],
     ['not when the broker is away for a moment', { unreachableMs: 599_000 }, 0, null],
@@ -48,6 +55,9 @@ describe('between two tries', () => {
   test('the first comes within seconds, spread by chance', () => {
     assert.equal(upkeepDelayMs('Refused', 0, 0), 0);
     assert.equal(upkeepDelayMs('Refused', 0, 1), 3_000);
+  });
+  test('but over five minutes where the whole fleet asks', () => {
+    assert.equal(upkeepDelayMs('Authority', 0, 1), 300_000);
   });
   test('then half a minute, doubling to six hours', () => {
     const waits = [1, 2, 3, 30].map(tries => upkeepDelayMs('Refused', tries, 1));

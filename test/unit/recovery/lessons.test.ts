@@ -28,7 +28,7 @@ import {
 } from '../../support/fleet.js';
 
 const standing: StandingDocument = {
-  ...{ epoch: 1, rootVersion: 1, generation: 7, revisions: [] },
+  ...{ epoch: 1, rootVersion: 1, generation: 7, revisions: [], secrets: [], sealingKey: null },
   assignment: seal('assignment', assignmentDocument({ generation: 7 }), [HUB]).toString(),
 };
 const of = { fleet: FLEET, node: NODE_NAME };

@@ -277,6 +277,10 @@ describe('a plan of roles', () => {
   const WRONG: Record<string, [string, RegExp]> = {
     'an unknown field': ['rot: {}', /^p:1: rot is not a field here; there are expires, root/],
     'no root': ['release: [{bundles: ["*/*"], keys: [a]}]', /^p: root is missing/],
+    'a threshold of secrets above one': [
+      'root: {keys: [a]}\nrelease: [{bundles: ["*/*"], keys: [a]}]\nsecrets: {threshold: 2, keys: [a, b]}',
+      /^p:3: secrets\.threshold must be 1/,
+    ],
     'a threshold that is a text': [
       'root: {keys: [a], threshold: "2"}\nrelease: [{bundles: ["*/*"], keys: [a]}]',
       /^p:1: root\.threshold must be a whole number/,

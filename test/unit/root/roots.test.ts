@@ -1,5 +1,6 @@
 /** The way of a root through the hub: refused as a node refuses it, taken whole or not at all, twice without harm; keys that lie here. */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -37,11 +38,14 @@ describe('a root at the hub', () => {
     const { hubSigner } = live.view();
     controller = startController({ store, root: () => live.root(), hubSigner, clock, log });
     const onKeysChanged = () => void keysChanged++;
-    roots = new Roots({ store, live, controller, clock, log, onKeysChanged });
+    roots = new Roots({
+      ...{ store, live, controller, clock, log, onKeysChanged, random: randomBytes },
+      brokerFault: () => Promise.resolve(null),
+    });
     const identityKey = rawPublicKey(generatePrivateKey('ed25519'));
     const first = await controller.firstAssignment({
       ...{ node: NODE, nodeKey: keyId(identityKey), nonce: '0'.repeat(32) },
-      ...{ labels: {}, enrolled: {} },
+      ...{ labels: {}, enrolled: {}, keepsSecrets: false },
     });
     const now = '2026-06-01T00:00:00.000Z';
     const record: IdentityRecord = {

@@ -1,0 +1,43 @@
+/**
+ * The agent's data directory at its start: there, its own, and what it is taken for. It holds the node's keys, and its files are written
+ * as root: whoever may write there could have anything written anywhere (S55, S75).
+ */
+import { lstatSync, mkdirSync, realpathSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Log } from '../protocol/ports.js';
+import { AgentError } from './api/server.js';
+import { sharedPathOrLink } from './safe-directory.js';
+
+export interface DataDirectoryOptions {
+  /** Of this process. */
+  readonly uid: number;
+  /** Where an unsafe one is only told of: a stand-alone agent may run in a person's own folder. Null: refused, for a member has keys to lose. */
+  readonly tolerated: Pick<Log, 'warn'> | null;
+}
+
+/** Its canonical path; made if it is not there. Throws `AgentError` with what to do. */
+export function openDataDirectory(path: string, options: DataDirectoryOptions): string {
+  const { uid, tolerated } = options;
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const why = (error as Error).message;
+    throw new AgentError(`the data directory cannot be made: ${why}; pass another --data-dir`);
+  }
+  const shared = sharedPathOrLink(path, uid);
+  if (shared !== null) {
+    const what = `the data directory ${path} is not safe: ${shared.path}: ${shared.how}`;
+    const mend = `chown root ${shared.path}; chmod go-w ${shared.path}`;
+    if (tolerated === null) throw new AgentError(`${what}; ${mend}`);
+    tolerated.warn(`${what}, and could have files written anywhere as root`, { mend });
+  }
+  const directory = realpathSync(path);
+  const pods = join(directory, 'pods');
+  if (lstatSync(pods, { throwIfNoEntry: false })?.isSymbolicLink() === true) {
+    throw new AgentError(
+      `${pods} is a symbolic link, and mounts below it would lie elsewhere: ` +
+        'mount that disk there instead, or move the whole data directory to it',
+    );
+  }
+  return directory;
+}

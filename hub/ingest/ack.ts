@@ -1,0 +1,24 @@
+/** What the hub confirms to a node: how far its reports are recorded, and which assignment is in force. Pure. */
+import type { AckDocument } from '../../protocol/documents/hub.js';
+import type { AssignmentRecord, ReporterRecord } from '../store/store.js';
+
+export function ackOf({
+  fleet,
+  reporter,
+  assignment,
+  pods,
+}: {
+  readonly fleet: string;
+  readonly reporter: ReporterRecord;
+  /** Null before the first. */
+  readonly assignment: Pick<AssignmentRecord, 'epoch' | 'generation'> | null;
+  /** Key and digest of recorded pod documents. */
+  readonly pods: Iterable<readonly [string, string]>;
+}): AckDocument {
+  const { node, journal, through, boot, counter } = reporter;
+  const { epoch = 0, generation = 0 } = assignment ?? {};
+  return {
+    ...{ fleet, node, journal, through, boot, counter },
+    ...{ pods: Object.fromEntries(pods), epoch, generation },
+  };
+}

@@ -1,0 +1,36 @@
+/** What the ingest is handed, and what it gives: types only. */
+import type { Clock, Log } from '../../protocol/ports.js';
+import type { TrustedRoot } from '../../protocol/verified.js';
+import type { NodeDocuments } from '../../protocol/verify-messages.js';
+import type { NodeMessage, NodeMessenger } from '../link/messages.js';
+import type { Store } from '../store/store.js';
+import type { NodeWriteParts } from './node-writes.js';
+import type { RequestParts } from './requests.js';
+
+/** Hears what nodes say once it is verified and recorded. */
+export interface NodeListener {
+  /** The newest in the order of a node's presences. */
+  presence(document: NodeDocuments['presence']): void;
+  /** Of the node's current journal. */
+  reply(document: NodeDocuments['reply']): void;
+}
+
+export interface IngestParts extends RequestParts, NodeWriteParts {
+  readonly listener?: NodeListener | undefined;
+  readonly store: Store;
+  readonly root: () => TrustedRoot;
+  readonly messenger: NodeMessenger;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface Ingest {
+  receive(message: NodeMessage): void;
+  /** Resolves when what was received of a node is recorded, or was refused. */
+  recorded(node: string): Promise<void>;
+  /** A connection of the hub began: who is there is to be heard anew. */
+  linkUp(): void;
+  /** It ended. Without one nothing is known: nobody is called offline. */
+  linkDown(): void;
+  close(): Promise<void>;
+}

@@ -1,0 +1,51 @@
+/** How many nodes have a bundle, and how many lack a Secret: counted anew whenever something changed, at most once a second. */
+import { canonicalJson } from '../../protocol/canonical.js';
+import type { Clock, Log } from '../../protocol/ports.js';
+import type { BundleObject, NodeObject } from '../objects.js';
+import { rollUpSecrets } from '../secrets/roll-up.js';
+import { isRace } from '../store/retry.js';
+import type { Actor, Store } from '../store/store.js';
+import { rollUp } from './rollout.js';
+import type { Fleet } from './watch-fleet.js';
+
+const ACTOR: Actor = { kind: 'hub', name: 'controller' };
+/** Between two counts. */
+const COUNT_MS = 1000;
+/** Time changes counts too: looked at this often. */
+const TICK_MS = 3_600_000;
+
+export async function countLoop(
+  parts: { readonly store: Store; readonly clock: Clock; readonly log: Log },
+  fleet: Fleet,
+  signal: AbortSignal,
+): Promise<void> {
+  const { clock, log } = parts;
+  for (;;) {
+    await fleet.rollUp.next(clock, TICK_MS, signal);
+    if (signal.aborted) return;
+    try {
+      await rollUpAll(parts);
+    } catch (error) {
+      if (!isRace(error))
+        log.error('counting the nodes of bundles failed; again in a second', { error });
+      fleet.rollUp.mark();
+    }
+    await clock.sleep(COUNT_MS, signal);
+  }
+}
+
+async function rollUpAll({ store }: { readonly store: Store }): Promise<void> {
+  const [bundles, nodes] = await Promise.all([store.list('Bundle'), store.list('Node')]);
+  for (const bundle of bundles.items as readonly BundleObject[]) {
+    const status = rollUp(bundle, nodes.items as readonly NodeObject[]);
+    if (canonicalJson(status) === canonicalJson(bundle.status)) continue;
+    const { kind, spec } = bundle;
+    const { namespace, name, labels, annotations, resourceVersion } = bundle.metadata;
+    const object = { kind, metadata: { namespace, name, labels, annotations }, spec, status };
+    await store.commit(ACTOR, [{ type: 'put', object, expect: { resourceVersion } }]);
+  }
+  await rollUpSecrets(store, ACTOR, {
+    bundles: bundles.items as readonly BundleObject[],
+    nodes: nodes.items as readonly NodeObject[],
+  });
+}
