@@ -40,7 +40,7 @@ need_packages() {
     case "$answer" in [nN]*) die "not installed: $*" ;; esac
   fi
   say "Installing $*"
-  mkdir -p "$demo"
+  (umask 077 && mkdir -p "$demo")
   local log="$demo/packages.log"
   {
     "${as_root[@]}" apt-get update -q || true
@@ -80,7 +80,7 @@ build() {
   local want have=''
   want=$(sha256sum "$here/package-lock.json" | cut -d' ' -f1)
   [ ! -f "$here/node_modules/.flotilla-lock" ] || have=$(cat "$here/node_modules/.flotilla-lock")
-  mkdir -p "$demo"
+  (umask 077 && mkdir -p "$demo")
   if [ "$want" != "$have" ]; then
     say "Installing Node packages (better-sqlite3 is compiled: about a minute)"
     # Headers that Node.js brought along spare a download from nodejs.org, which a closed network refuses.

@@ -3,7 +3,7 @@
  * `KubeletConfiguration`, taken unchanged. Every key is known or an error; kubelet fields without meaning here are
  * named once in a warning. Pure.
  */
-import { parseDocument } from 'yaml';
+import { parseDocument, type Document } from 'yaml';
 import { ConfigError } from './config-error.js';
 import { nearestName } from '../protocol/pod-schema-errors.js';
 import { OTHER_KUBELET_FIELDS } from './kubelet-configuration.js';
@@ -18,12 +18,21 @@ export interface ConfigFile {
 
 const isSetting = (key: string): key is SettingName => Object.hasOwn(SETTINGS, key);
 
+/** An alias without its anchor, or one that stands for too much, is met only here. */
+function plainValue(name: string, document: Document): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    throw new ConfigError(`${name}: ${(error as Error).message}`);
+  }
+}
+
 /** Throws `ConfigError`. */
 export function readConfigFile(name: string, text: string): ConfigFile {
   const document = parseDocument(text, { prettyErrors: true });
   const [syntax] = document.errors;
   if (syntax !== undefined) throw new ConfigError(`${name}: ${syntax.message}`);
-  const value: unknown = document.toJS();
+  const value = plainValue(name, document);
   if (value === null || typeof value !== 'object' || Array.isArray(value)) {
     throw new ConfigError(`${name}: expected a mapping of settings`);
   }

@@ -18,6 +18,11 @@ export class SelectorError extends Error {
   override readonly name = 'SelectorError';
 }
 
+/** What a message shows of what somebody sent: enough to know it again. */
+function shown(text: string): string {
+  return text.length <= 200 ? text : `${text.slice(0, 200)}…`;
+}
+
 const NAME = /^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)$/;
 const PREFIX = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
 
@@ -53,10 +58,11 @@ export function parseSelector(text: string): readonly Requirement[] {
   const requirements: Requirement[] = [];
   let at = 0;
   const next = () => input[at++];
-  const fail = (why: string) => new SelectorError(`selector "${text}": ${why}`);
+  const fail = (why: string) => new SelectorError(`selector "${shown(text)}": ${why}`);
   const word = (what: string, valid: (s: string) => boolean) => {
     const token = next();
-    if (token === undefined || !valid(token)) throw fail(`"${token ?? ''}" is not a ${what}`);
+    if (token === undefined || !valid(token))
+      throw fail(`"${shown(token ?? '')}" is not a ${what}`);
     return token;
   };
   const list = () => {
@@ -94,7 +100,7 @@ export function parseSelector(text: string): readonly Requirement[] {
             operator: operator === '>' ? 'greater' : 'less',
             values: [value],
           });
-        } else throw fail(`"${operator}" is not an operator (=, ==, !=, in, notin, >, <)`);
+        } else throw fail(`"${shown(operator)}" is not an operator (=, ==, !=, in, notin, >, <)`);
       }
     }
     if (at < input.length && next() !== ',') throw fail('expected "," between requirements');
@@ -141,7 +147,9 @@ export function parseFieldSelector(
   return terms.map(term => {
     const match = FIELD_TERM.exec(term);
     if (!match)
-      throw new SelectorError(`field selector "${term}": expected FIELD=VALUE or FIELD!=VALUE`);
+      throw new SelectorError(
+        `field selector "${shown(term)}": expected FIELD=VALUE or FIELD!=VALUE`,
+      );
     const [, field = '', operator, value = ''] = match;
     return { field, equal: operator !== '!=', value: unescape(value.trim()) };
   });
@@ -152,8 +160,8 @@ function unescape(value: string): string {
     if (escaped && '\\,='.includes(escaped)) return escaped;
     throw new SelectorError(
       found === '='
-        ? `field selector: the value "${value}" holds "="; write it as "\\="`
-        : `field selector: the value "${value}" holds "${found}", which is no escape; ` +
+        ? `field selector: the value "${shown(value)}" holds "="; write it as "\\="`
+        : `field selector: the value "${shown(value)}" holds "${found}", which is no escape; ` +
             'write a backslash as "\\\\"',
     );
   });

@@ -2,7 +2,10 @@
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
-/** Milliseconds, or null when the text is not a duration. `0` needs no unit. */
+/** Go's longest, 2⁶³ − 1 nanoseconds: 292 years. */
+const MS_MAX = 9_223_372_036_854;
+
+/** Milliseconds, or null when the text is not a duration, or longer than Go has any. `0` needs no unit. */
 export function parseDurationMs(text: string): number | null {
   if (text === '0') return 0;
   if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(text)) return null;
@@ -10,7 +13,7 @@ export function parseDurationMs(text: string): number | null {
   for (const [, number, , unit] of text.matchAll(/(\d+(\.\d+)?)(ms|s|m|h)/g)) {
     total += Number(number) * (UNIT_MS[unit ?? ''] ?? 0);
   }
-  return Math.round(total);
+  return total <= MS_MAX ? Math.round(total) : null;
 }
 
 /** As Go prints it: `1h30m0s`, `1.5s`, `250ms`, `0s`. `ms` is a whole number of 0 or more. */

@@ -56,8 +56,9 @@ export function tooManyValues(offset: number): ManifestError {
 /** Keys that could reach an object's prototype. */
 const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
 
-/** Throws `ForbiddenKey` or, when `known` has the key already, `DuplicateKey`. */
+/** Throws `Syntax` for an empty key, `ForbiddenKey` or, when `known` has the key already, `DuplicateKey`. */
 export function checkKey(key: string, known: ReadonlyMap<string | number, number>, offset: number) {
+  if (key === '') throw new ManifestError('Syntax', offset, 'a key is empty');
   if (FORBIDDEN_KEYS.has(key)) {
     throw new ManifestError(
       'ForbiddenKey',
@@ -82,9 +83,11 @@ export function checkString(text: string, offset: number): void {
   }
 }
 
-/** Throws unless JSON and a double carry the number exactly. */
-export function checkNumber(value: number, text: string, offset: number): void {
-  if (Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value))) return;
+/** The number, zero without a sign, which JSON does not keep; throws unless JSON and a double carry it exactly. */
+export function checkedNumber(value: number, text: string, offset: number): number {
+  if (Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value))) {
+    return value === 0 ? 0 : value;
+  }
   throw new ManifestError(
     'NumberOutOfRange',
     offset,

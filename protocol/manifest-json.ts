@@ -6,7 +6,7 @@
  */
 import {
   checkKey,
-  checkNumber,
+  checkedNumber,
   checkString,
   ManifestError,
   MAX_DEPTH,
@@ -154,9 +154,7 @@ class JsonReader {
     const match = NUMBER.exec(this.text)?.[0];
     if (match === undefined) throw this.#unexpected('a value');
     this.at += match.length;
-    const number = Number(match);
-    checkNumber(number, match, start);
-    return number;
+    return checkedNumber(Number(match), match, start);
   }
 
   #unexpected(wanted: string): ManifestError {

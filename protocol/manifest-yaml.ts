@@ -25,7 +25,7 @@ import {
 } from 'yaml';
 import {
   checkKey,
-  checkNumber,
+  checkedNumber,
   checkString,
   ManifestError,
   MAX_DEPTH,
@@ -211,7 +211,9 @@ class YamlBuilder {
   #scalar(node: Scalar): unknown {
     const { value } = node;
     const offset = startOf(node, 0);
-    if (typeof value === 'number') checkNumber(value, node.source ?? String(value), offset);
+    if (typeof value === 'number') {
+      return checkedNumber(value, node.source ?? String(value), offset);
+    }
     if (typeof value === 'string' && node.type === Scalar.QUOTE_DOUBLE) checkString(value, offset);
     return value;
   }

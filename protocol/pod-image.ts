@@ -45,7 +45,8 @@ const OLD_DOCKER_HUB = 'index.docker.io';
 export function completeImageName(name: string): string {
   const [first = '', ...others] = name.split('/');
   if (others.length === 0) return first === '*' ? '*' : `${DOCKER_HUB}/library/${first}`;
-  const isRegistry = /[.:*]/.test(first) || first === 'localhost';
+  // Capitals are no part of a path.
+  const isRegistry = /[.:*A-Z]/.test(first) || first === 'localhost';
   if (!isRegistry) return `${DOCKER_HUB}/${name}`;
   const registry = first === OLD_DOCKER_HUB ? DOCKER_HUB : first;
   const isOfDocker = registry === DOCKER_HUB && others.length === 1 && others[0] !== '*';

@@ -3,6 +3,7 @@
  * (`pkg/credentialprovider/keyring.go`). No password is ever part of a message. Pure.
  */
 import { completeImageName, parseImageReference } from './pod-image.js';
+import { wildcardMatches } from './wildcard.js';
 
 /** Credentials for one registry; never logged, never part of a message. */
 export interface RegistryAuth {
@@ -117,19 +118,13 @@ function splitKey(key: string): { labels: string[]; port: string; path: string }
   return { labels: name.split('.'), port, path: slash < 0 ? '' : key.slice(slash) };
 }
 
-/** One label of a host, with `*` and `?` of a shell pattern. */
-function labelMatches(pattern: string, label: string): boolean {
-  const escaped = pattern.replace(/[.+^${}()|[\]\\]/g, '\\$&');
-  return new RegExp(`^${escaped.replace(/\*/g, '.*').replace(/\?/g, '.')}$`).test(label);
-}
-
 /** `*.example.com` matches one label in place of the star; the port must be the same, the path a beginning. */
 function keyMatches(key: string, repository: string): boolean {
   const wanted = splitKey(key);
   const given = splitKey(repository);
   if (wanted.port !== given.port || wanted.labels.length !== given.labels.length) return false;
   if (!given.path.startsWith(wanted.path)) return false;
-  return wanted.labels.every((label, at) => labelMatches(label, given.labels[at] ?? ''));
+  return wanted.labels.every((label, at) => wildcardMatches(label, given.labels[at] ?? ''));
 }
 
 /** In the order in which they are tried; the same twice only once. */

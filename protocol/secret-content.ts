@@ -32,17 +32,10 @@ export interface SecretContent {
 
 /** For the sealer to overwrite. */
 export function encodeSecretContent(context: SecretContext, content: SecretContent): Buffer {
-  const { fleet, node, namespace, bundle, name, version } = context;
   const values = [...content.data].sort(([a], [b]) => (a < b ? -1 : 1));
-  const head: Head = {
-    ...{ fleet, node, namespace, bundle, name, version },
-    type: content.type,
-    keys: values.map(([key, bytes]) => ({ key, size: bytes.byteLength })),
-  };
-  return Buffer.concat([
-    Buffer.from(`${canonicalJson(head)}\n`),
-    ...values.map(([, bytes]) => bytes),
-  ]);
+  const keys = values.map(([key, bytes]) => ({ key, size: bytes.byteLength }));
+  const line = headLine(context, { type: content.type, keys });
+  return Buffer.concat([line, ...values.map(([, bytes]) => bytes)]);
 }
 
 function isHead(value: unknown): value is Head {
@@ -57,6 +50,15 @@ function isHead(value: unknown): value is Head {
       return Number.isSafeInteger(size) && (size as number) >= 0;
     })
   );
+}
+
+/** The line that `encodeSecretContent` begins with. Keys in order, each once. */
+function headLine(context: SecretContext, { type, keys }: Pick<Head, 'type' | 'keys'>): Buffer {
+  const { fleet, node, namespace, bundle, name, version } = context;
+  const sorted = [...keys].sort((a, b) => (a.key < b.key ? -1 : 1));
+  const sizes = sorted.map(({ key, size }) => ({ key, size }));
+  const head: Head = { fleet, node, namespace, bundle, name, version, type, keys: sizes };
+  return Buffer.from(`${canonicalJson(head)}\n`);
 }
 
 /** The values are parts of `plain`: overwriting it overwrites them. */
@@ -76,6 +78,7 @@ export function readSecretContent(plain: Buffer, context: SecretContext): Result
     if (head[field] === context[field]) continue;
     return refuse('MixMatch', `${what}: was sealed for another ${field} than the document says`);
   }
+  if (!headLine(context, head).equals(plain.subarray(0, end + 1))) return malformed;
   const data = new Map<string, Uint8Array>();
   let at = end + 1;
   for (const { key, size } of head.keys) {

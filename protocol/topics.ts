@@ -76,7 +76,7 @@ function parseLevels(levels: string[]): Address | null {
   const [first, second, third, fourth] = levels;
   if (levels.length === 1 && (first === 'hub' || first === 'mark' || first === 'root'))
     return { kind: first };
-  if (levels.length === 2 && first === 'root' && second && /^[1-9]\d{0,15}$/.test(second)) {
+  if (levels.length === 2 && first === 'root' && second && /^[1-9]\d{0,14}$/.test(second)) {
     return { kind: 'root', version: Number(second) };
   }
   if (levels.length === 2 && first === 'blob' && second && /^[0-9a-f]{64}$/.test(second)) {

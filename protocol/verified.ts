@@ -42,6 +42,8 @@ export interface Validator {
   errors?: readonly { instancePath: string; message?: string }[] | null;
 }
 
+const PATH_SHOWN = 200;
+
 /** Payload form: canonical JSON, then the schema of its kind. */
 export function readPayload<T>(
   payload: Uint8Array,
@@ -51,7 +53,9 @@ export function readPayload<T>(
   if (!parsed.ok) return parsed;
   if (!options.validator(parsed.value)) {
     const first = options.validator.errors?.[0];
-    const where = first ? ` at ${first.instancePath || '/'}: ${first.message ?? 'invalid'}` : '';
+    // The path is made of the document's own keys.
+    const path = first?.instancePath.slice(0, PATH_SHOWN) || '/';
+    const where = first ? ` at ${path}: ${first.message ?? 'invalid'}` : '';
     return refuse('Malformed', `${options.what}${where}`);
   }
   return accept(parsed.value as T);

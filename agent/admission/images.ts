@@ -6,14 +6,16 @@
  * do. Pure.
  */
 import { completeImageName } from '../../protocol/pod-image.js';
+import { wildcardMatches } from '../../protocol/wildcard.js';
 
 export interface ImagePattern {
   /** As it was written. */
   readonly text: string;
-  readonly name: RegExp;
+  /** Completed. */
+  readonly name: string;
   /** Null: any tag, or none. */
-  readonly tag: RegExp | null;
-  readonly digest: RegExp | null;
+  readonly tag: string | null;
+  readonly digest: string | null;
 }
 
 interface Parts {
@@ -30,28 +32,34 @@ function partsOf(text: string): Parts {
   return { name: rest.slice(0, colon), tag: rest.slice(colon + 1), digest };
 }
 
-function expression(text: string): RegExp {
-  const escaped = text.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '[^/]*');
-  return new RegExp(`^${escaped}$`);
+/** Step by step: a star does not reach over a `/`. */
+function stepsMatch(pattern: string, text: string): boolean {
+  const [wanted, given] = [pattern.split('/'), text.split('/')];
+  return (
+    wanted.length === given.length &&
+    wanted.every((step, index) => wildcardMatches(step, given[index] ?? ''))
+  );
 }
 
-function nameExpression(name: string): RegExp {
-  if (name === '*') return /^/;
-  if (!name.endsWith('/*')) return expression(name);
-  return new RegExp(`${expression(name.slice(0, -1)).source.slice(0, -1)}.+$`);
+function nameMatches(pattern: string, name: string): boolean {
+  if (pattern === '*') return true;
+  if (!pattern.endsWith('/*')) return stepsMatch(pattern, name);
+  const above = pattern.slice(0, -'/*'.length);
+  const steps = name.split('/');
+  const depth = above.split('/').length;
+  return stepsMatch(above, steps.slice(0, depth).join('/')) && steps.slice(depth).join('/') !== '';
 }
+
+/** As long as a reference may be. */
+const MAX_LENGTH = 1024;
 
 /** Null when the text cannot be the pattern of an image. */
 export function parseImagePattern(text: string): ImagePattern | null {
+  if (text.length > MAX_LENGTH) return null;
   if (!/^[A-Za-z0-9*[][A-Za-z0-9*._:/@[\]-]*$/.test(text) || /\/\/|\/$|[:@]$/.test(text))
     return null;
   const { name, tag, digest } = partsOf(text);
-  return {
-    text,
-    name: nameExpression(completeImageName(name)),
-    tag: tag === null ? null : expression(tag),
-    digest: digest === null ? null : expression(digest),
-  };
+  return { text, name: completeImageName(name), tag, digest };
 }
 
 export function describePattern({ text }: ImagePattern): string {
@@ -61,8 +69,8 @@ export function describePattern({ text }: ImagePattern): string {
 /** An image without tag and digest has the tag `latest`. */
 export function imageMatches(image: string, pattern: ImagePattern): boolean {
   const { name, tag, digest } = partsOf(image);
-  if (!pattern.name.test(completeImageName(name))) return false;
+  if (!nameMatches(pattern.name, completeImageName(name))) return false;
   const effectiveTag = tag ?? (digest === null ? 'latest' : '');
-  if (pattern.tag !== null && !pattern.tag.test(effectiveTag)) return false;
-  return pattern.digest === null || pattern.digest.test(digest ?? '');
+  if (pattern.tag !== null && !stepsMatch(pattern.tag, effectiveTag)) return false;
+  return pattern.digest === null || stepsMatch(pattern.digest, digest ?? '');
 }

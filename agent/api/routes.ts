@@ -87,7 +87,7 @@ const CHANGE: Readonly<Record<string, Handler>> = {
 export async function answer(asked: Asked, sources: ApiSources): Promise<void> {
   const { request, response, signal } = asked;
   refuseOtherHosts(asked);
-  const url = new URL(request.url ?? '/', 'http://agent');
+  const url = urlOf(request.url ?? '/');
   const path = url.pathname;
   const change = CHANGE[path];
   if (change !== undefined) {
@@ -102,6 +102,11 @@ export async function answer(asked: Asked, sources: ApiSources): Promise<void> {
   if (request.method !== 'GET') throw new HttpError(405, `${path} is for reading`);
   if (read !== undefined) return read(asked, url, sources);
   return streamLogs(url, response, { sources, signal });
+}
+
+function urlOf(target: string): URL {
+  if (URL.canParse(target, 'http://agent')) return new URL(target, 'http://agent');
+  throw new HttpError(400, 'the request has no readable path');
 }
 
 /** A page in a browser of this machine must not reach the loopback under a name of its own. */

@@ -24,9 +24,9 @@ export async function whyNotLoad(
   const listed = jsonOf(read.get('manifest.json')?.text);
   if (!Array.isArray(listed) || listed.length === 0) return 'it has no manifest.json of images';
   const allowed = new Map(bound.map(({ image, digests }) => [fullName(image), digests]));
-  for (const one of listed as { Config?: unknown; RepoTags?: unknown }[]) {
-    const digest = typeof one.Config === 'string' ? read.get(one.Config)?.digest : undefined;
-    const names = Array.isArray(one.RepoTags) ? (one.RepoTags as unknown[]) : [];
+  for (const one of listed.map(objectOf)) {
+    const digest = typeof one['Config'] === 'string' ? read.get(one['Config'])?.digest : undefined;
+    const names: unknown[] = Array.isArray(one['RepoTags']) ? one['RepoTags'] : [];
     if (digest === undefined) return 'an image in it has no configuration';
     for (const name of names) {
       const digests = typeof name === 'string' ? allowed.get(fullName(name)) : undefined;
@@ -47,9 +47,11 @@ function whyNotIndexed(
 ): string | null {
   if (index === undefined) return null;
   const { manifests } = (jsonOf(index) ?? {}) as { manifests?: unknown };
-  if (!Array.isArray(manifests)) return 'its index cannot be read';
-  for (const { annotations = {} } of manifests as { annotations?: Record<string, unknown> }[]) {
-    const full = annotations[REF_NAMES[0] ?? ''];
+  if (!Array.isArray(manifests) || !manifests.every(isObject)) return 'its index cannot be read';
+  for (const { annotations } of manifests) {
+    // Go takes null for none.
+    if (!isObject(annotations ?? {})) return 'its index cannot be read';
+    const full = objectOf(annotations)[REF_NAMES[0] ?? ''];
     if (full !== undefined && !(typeof full === 'string' && allowed.has(fullName(full)))) {
       return `${text(full)} is bound by no bundle of this node`;
     }
@@ -88,6 +90,16 @@ function jsonOf(json: string | undefined): unknown {
   } catch {
     return null;
   }
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+const isObject = (value: unknown): value is Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Anything that is no object has no fields. */
+function objectOf(value: unknown): Json {
+  return isObject(value) ? value : {};
 }
 
 /** Two spellings of one name are one: `nginx` is `docker.io/library/nginx:latest`. */

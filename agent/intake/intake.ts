@@ -49,7 +49,7 @@ export class Intake {
   #hubSession: string | null = null;
   #diskFault: string | null = null;
   readonly #withheld: Withheld;
-  readonly #slow = new SlowRetrievals();
+  readonly #slow: SlowRetrievals;
   /** Refused for the time alone: looked at again when the hub told it. */
   #expired: { readonly payload: Buffer; readonly topic: string } | null = null;
 
@@ -57,9 +57,14 @@ export class Intake {
     this.#options = options;
     this.#topics = topicsOf(options.identity.fleet);
     const { clock, log } = options;
-    this.#requests = new Requests({ ...options, onAsked: () => options.onChange() });
-    const [requests, root] = [this.#requests, () => this.#root()];
-    this.#withheld = new Withheld({ journal: options.journal, root, requests });
+    this.#slow = new SlowRetrievals(this.#topics);
+    this.#requests = new Requests({
+      ...options,
+      onAsked: () => options.onChange(),
+      onVain: held => this.refused(held.refusal, held.payload, held.topic),
+    });
+    const root = () => this.#root();
+    this.#withheld = new Withheld({ ...options, root, requests: this.#requests });
     const { prefix } = this.#topics;
     this.#refusals = new Refusals({ clock, log, prefix, time: options.time });
     this.#roots = new RootWalk(this.#topics, options.identity.node);
@@ -67,7 +72,7 @@ export class Intake {
       ...options,
       topics: this.#topics,
       requests: this.#requests,
-      root: () => this.#root(),
+      root,
       onRefusal: (refusal, payload, topic) => this.refused(refusal, payload, topic),
       onRootMissing: () => this.#rootDidNotCome(),
       onArrival: () => this.#work(),
@@ -78,10 +83,7 @@ export class Intake {
     this.#work();
   }
 
-  /**
-   * True for bytes that an accepted bundle put under this name: the only ones under the prefix that
-   * may run.
-   */
+  /** True for bytes that an accepted bundle put under this name: the only ones under the prefix that may run. */
   explains(file: string, bytes: Uint8Array): boolean {
     return this.#stage.explains(file, bytes);
   }
@@ -151,11 +153,8 @@ export class Intake {
 
   /** A message came so slowly that the connection ends. */
   slow(packet: PacketOnItsWay): void {
-    const { prefix } = this.#topics;
-    const isKnown = packet.topic !== null && this.#topics.parse(packet.topic) !== null;
-    const key = isKnown ? (packet.topic?.slice(prefix.length) ?? null) : null;
+    const key = this.#slow.note(packet, this.#options.clock.monotonic());
     if (key !== null) this.#supply.slow(key);
-    this.#slow.note({ ...packet, topic: key }, this.#options.clock.monotonic());
     this.#options.onChange();
   }
 
@@ -266,8 +265,10 @@ export class Intake {
     this.#requests.assignmentSoon();
   }
 
-  /** What the time alone speaks against may be right once the hub told it. */
+  /** A journal that is new asks at once. What the time alone speaks against may be right once the hub told it. */
   #notAccepted(refusal: Refusal, payload: Buffer, topic: string): void {
+    const isNew = refusal.code === 'NotFresh' && !this.#options.journal.conditions().length;
+    if (isNew && this.#requests.hold({ refusal, payload, topic })) return;
     this.refused(refusal, payload, topic);
     if (refusal.code !== 'Expired') return;
     this.#expired = { payload, topic };
@@ -281,9 +282,7 @@ export class Intake {
     if (expired) this.#attempt(() => this.#assignment(expired.payload, expired.topic));
   }
 
-  /**
-   * An ordinary rotation is no refusal; what still waits for its root after ten seconds is one.
-   */
+  /** An ordinary rotation is no refusal; what still waits for its root after ten seconds is one. */
   #rootDidNotCome(): void {
     for (const { refusal, payload, topic } of this.#roots.overdue()) {
       this.refused(refusal, payload, topic);
@@ -332,10 +331,7 @@ export class Intake {
     if (journal.head() !== before || troubled !== troubledBefore) this.#options.onChange();
   }
 
-  /**
-   * A disk that refuses the journal is a condition, not an end: what was to be written is tried
-   * again.
-   */
+  /** A disk that refuses the journal is a condition, not an end: what was to be written is tried again. */
   #attempt(work: () => void): void {
     try {
       work();

@@ -7,6 +7,7 @@ import type { RequestDocument } from '../../protocol/documents/node.js';
 import { seal } from '../../protocol/envelope.js';
 import type { Clock } from '../../protocol/ports.js';
 import { topicsOf } from '../../protocol/topics.js';
+import type { Refusal } from '../../protocol/refusal.js';
 import { Alarm } from './alarm.js';
 import { PATIENCE_MS } from './fetch.js';
 import type { Journal } from '../journal/journal.js';
@@ -31,6 +32,15 @@ export interface RequestsOptions {
   readonly randomId: () => string;
   /** A fresh assignment was asked for. */
   readonly onAsked?: () => void;
+  /** Nothing better came. */
+  readonly onVain?: (held: HeldRefusal) => void;
+}
+
+/** An assignment that is of before the question, as it seems: it may have crossed it. */
+export interface HeldRefusal {
+  readonly refusal: Refusal;
+  readonly payload: Buffer;
+  readonly topic: string;
 }
 
 export class Requests {
@@ -39,12 +49,16 @@ export class Requests {
   readonly #nonces = new Set<string>();
   #asked = 0;
   #isBehind = false;
-  /** Questions for an assignment since one came. */
-  #unanswered = 0;
+  /** Waits for an assignment since one came. */
+  #waited = 0;
+  #held: HeldRefusal | null = null;
 
   constructor(options: RequestsOptions) {
     this.#options = options;
-    this.#alarm = new Alarm(options.clock, () => this.#askForAssignment());
+    this.#alarm = new Alarm(options.clock, () => {
+      this.#waited++;
+      this.#askForAssignment();
+    });
   }
 
   blobs(digests: readonly string[]): void {
@@ -83,7 +97,14 @@ export class Requests {
 
   /** It was asked for, and asked for again. */
   isWithheld(): boolean {
-    return this.#isBehind && this.#unanswered >= VAIN;
+    return this.#isBehind && this.#waited >= VAIN;
+  }
+
+  /** True: it is told when the question was in vain, for what answers it is on its way. */
+  hold(held: HeldRefusal): boolean {
+    if (this.#waited >= VAIN) return false;
+    this.#held = held;
+    return true;
   }
 
   assignmentSoon(): void {
@@ -94,8 +115,9 @@ export class Requests {
 
   assignmentCame(): void {
     this.#asked = 0;
-    this.#unanswered = 0;
+    this.#waited = 0;
     this.#isBehind = false;
+    this.#held = null;
     this.#alarm.set(null);
   }
 
@@ -106,10 +128,12 @@ export class Requests {
   #askForAssignment(): void {
     this.#alarm.set(null);
     this.#asked++;
-    this.#unanswered++;
     this.#send({ want: 'assignment' });
     if (this.#goesOn()) this.assignmentSoon();
     this.#options.onAsked?.();
+    if (this.#held === null || this.#waited < VAIN) return;
+    this.#options.onVain?.(this.#held);
+    this.#held = null;
   }
 
   #goesOn(): boolean {

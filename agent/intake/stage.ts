@@ -137,7 +137,8 @@ export class Stage {
 
     const allowed = this.#allowed(assigned, root);
     if (!allowed.ok) return settle(failed(allowed.refusal));
-    const lacking = this.#lacking(assigned);
+    const isActive = record?.active === assigned.digest;
+    const lacking = this.#lacking(assigned, isActive ? null : root);
     if (lacking.length > 0) {
       settle(this.#waitingFor(lacking));
       return lacking;
@@ -149,10 +150,10 @@ export class Stage {
     const staged = this.#verdicts.of(document, {
       bundle: assigned,
       root,
-      isActive: record?.active === assigned.digest,
+      isActive,
     });
     if (staged === null) {
-      const again = this.#lacking(assigned);
+      const again = this.#lacking(assigned, null);
       settle(this.#waitingFor(again));
       return again;
     }
@@ -203,10 +204,11 @@ export class Stage {
     });
   }
 
-  #lacking(assigned: AssignedBundle): Lacking[] {
+  /** `root`: of a bundle that is to begin; what its keys did not sign may have been signed anew since. */
+  #lacking(assigned: AssignedBundle, root: RootDocument | null): Lacking[] {
     const { journal } = this.#options;
     const document = journal.bundleDocument(assigned.digest);
-    if (!document) {
+    if (!document || (root && !this.#verdicts.isSigned(assigned, root))) {
       return [{ digest: assigned.digest, size: assigned.size, envelopeOf: assigned }];
     }
     return this.#lackingOf(document);

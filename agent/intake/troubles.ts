@@ -1,5 +1,6 @@
 /** What the status says when the way in is troubled: a disk that refuses the journal, a broker that delivers a byte a second. Pure. */
 import type { PacketOnItsWay } from '../../protocol/packet-guard.js';
+import type { Topics } from '../../protocol/topics.js';
 import type { SourceCondition } from '../ports.js';
 
 const TOLD_MS = 3_600_000;
@@ -13,11 +14,20 @@ export class SlowRetrievals {
   #last: { readonly message: string; readonly key: string | null; readonly at: number } | null =
     null;
 
-  /** `topic`: below the fleet's prefix; null: none of the fleet's. */
-  note({ topic: key, length, received }: PacketOnItsWay, now: number): void {
+  readonly #topics: Topics;
+
+  constructor(topics: Topics) {
+    this.#topics = topics;
+  }
+
+  /** What it was, below the fleet's prefix; null: nothing of the fleet's. */
+  note({ topic, length, received }: PacketOnItsWay, now: number): string | null {
+    const isKnown = topic !== null && this.#topics.parse(topic) !== null;
+    const key = isKnown ? topic.slice(this.#topics.prefix.length) : null;
     const what = `${received} of ${length} bytes of ${key ?? 'a message'} came`;
     const message = `${what}, so slowly that the connection was ended; all else goes first`;
     this.#last = { message, key, at: now };
+    return key;
   }
 
   came(key: string): void {

@@ -46,6 +46,7 @@ export class Verdicts {
   readonly #parts: VerdictParts;
   /** Manifests do not change under a digest, so under one root neither does the verdict. */
   readonly #refusals = new Map<string, Refusal>();
+  readonly #signed = new Set<string>();
 
   constructor(parts: VerdictParts) {
     this.#parts = parts;
@@ -62,6 +63,16 @@ export class Verdicts {
     const verdict = staged.ok ? this.#judge(staged.value, judged, bindings) : staged;
     if (verdict?.ok === false) this.#refusals.set(key, verdict.refusal);
     return verdict;
+  }
+
+  /** Whether the envelope that is here has the signatures that the root asks for. */
+  isSigned(bundle: AssignedBundle, root: RootDocument): boolean {
+    const key = `${bundle.digest} by root ${root.version}`;
+    if (this.#signed.has(key)) return true;
+    const envelope = this.#parts.journal.bundleEnvelope(bundle.digest);
+    const isSigned = envelope !== null && scopesOf(envelope, root, bundle).ok;
+    if (isSigned) this.#signed.add(key);
+    return isSigned;
   }
 
   #stage(document: BundleDocument, bundle: AssignedBundle): Result<StagedManifest[]> | null {

@@ -29,16 +29,40 @@ export interface KubeletPodsOptions {
   readonly log: Log;
 }
 
+type Json = Readonly<Record<string, unknown>>;
+
+const isObject = (value: unknown): value is Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function parsed(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(body).toString('utf8'));
+  } catch {
+    throw new Error('the answer is not JSON');
+  }
+}
+
+/** As far as it is looked into here. */
+function isPod(value: unknown): value is Pod {
+  if (!isObject(value)) return false;
+  const { metadata = {} } = value;
+  if (!isObject(metadata)) return false;
+  const { name = '', namespace = '', annotations = {} } = metadata;
+  const areTexts = isObject(annotations) && Object.values(annotations).every(isText);
+  return isText(name) && isText(namespace) && areTexts;
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string';
+
 /** The static pods of a kubelet's PodList; throws a sentence when it is none. Pure. */
 export function reportsOf(body: Uint8Array): readonly PodReport[] {
-  const list = JSON.parse(Buffer.from(body).toString('utf8')) as {
-    kind?: unknown;
-    items?: unknown;
-  };
-  if (list.kind !== 'PodList') throw new Error('the answer is not a PodList');
+  const list = parsed(body);
+  if (!isObject(list) || list['kind'] !== 'PodList') throw new Error('the answer is not a PodList');
   // A kubelet without pods says null (row 221).
-  const items = Array.isArray(list.items) ? (list.items as Pod[]) : [];
-  return items
+  const items: unknown[] = Array.isArray(list['items']) ? list['items'] : [];
+  const pods = items.filter(isPod);
+  if (pods.length < items.length) throw new Error('an item of the PodList is not a Pod');
+  return pods
     .filter(({ metadata }) => metadata?.annotations?.[CONFIG_SOURCE] === 'file')
     .map(reportOf)
     .sort((a, b) => (a.key < b.key ? -1 : 1));

@@ -90,7 +90,8 @@ const IDLE_MS = 120_000;
 const CONNECTIONS_MAX = 20_000;
 const CLOSING_MS = 3_000;
 
-function buildRoutes(parts: ApiParts): Router {
+/** All routes; those of a server are its own. */
+export function buildRoutes(parts: ApiParts): Router {
   return buildRouter([
     ...healthRoutes(parts),
     ...enrolmentRoutes(parts.enrolment),

@@ -75,7 +75,9 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoreRes
     return { description, ...made };
   } catch (error) {
     for (const name of readdirSync(dataDir)) {
-      if (!IGNORED.has(name)) rmSync(join(dataDir, name), { recursive: true, force: true });
+      // A file whose writing was broken off may appear a moment later.
+      const patiently = { recursive: true, force: true, maxRetries: 10 };
+      if (!IGNORED.has(name)) rmSync(join(dataDir, name), patiently);
     }
     if (!existed) rmSync(dataDir, { recursive: true, force: true });
     throw diskFault(error, 'write', dataDir);

@@ -61,7 +61,7 @@ export function connectionOf(input: {
   const fail = (why: string) => new CliError('refused', `kubeconfig ${path}: ${why}`);
   let config: Record<string, unknown>;
   try {
-    config = parse(input.text) as Record<string, unknown>;
+    config = parse(input.text, { logLevel: 'error' }) as Record<string, unknown>;
   } catch (error) {
     throw fail(`not YAML: ${(error as Error).message}`);
   }

@@ -10,6 +10,7 @@ import { CliError, EXIT } from '../../protocol/cli-error.js';
 import { getCommand } from './get.js';
 import { hubCommand } from './hub.js';
 import { keyRotateCommand } from './key-rotate.js';
+import { behindTheCommand } from './leading-options.js';
 import { keyCommand } from './key.js';
 import { nodeCommand } from './node.js';
 import { rolloutCommand } from './rollout.js';
@@ -48,7 +49,10 @@ function programOf(context: Context): Command {
 
 /** Commander's own errors (unknown option …) end with 2, as kubectl's usage errors do here. */
 function strict(command: Command): void {
-  command.exitOverride().showHelpAfterError('(--help shows what there is)');
+  command
+    .exitOverride()
+    .showHelpAfterError('(--help shows what there is)')
+    .allowExcessArguments(false);
   for (const child of command.commands) strict(child);
 }
 
@@ -76,7 +80,7 @@ async function main(): Promise<void> {
   const program = programOf(context);
   strict(program);
   try {
-    await program.parseAsync(process.argv);
+    await program.parseAsync(behindTheCommand(process.argv.slice(2)), { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) {
       process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.refused;

@@ -54,6 +54,9 @@ export function tagsOf(manifests: readonly BundleManifest[]): readonly string[] 
 
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
 
+/** Longer than any media type: it is part of a message. */
+const TYPE_SHOWN = 128;
+
 type Json = Readonly<Record<string, unknown>>;
 
 function objectOf(value: unknown): Json {
@@ -77,7 +80,7 @@ export function readAnswer(text: string, contentType: string): Answer {
   try {
     document = objectOf(JSON.parse(text));
   } catch {
-    return { is: 'unknown', type: contentType || 'no media type' };
+    return { is: 'unknown', type: contentType.slice(0, TYPE_SHOWN) || 'no media type' };
   }
   const said = document['mediaType'];
   const type = typeof said === 'string' ? said : (contentType.split(';')[0] ?? '').trim();
@@ -92,7 +95,7 @@ export function readAnswer(text: string, contentType: string): Answer {
   if (isOneOf(MANIFEST_TYPES) && typeof digest === 'string' && DIGEST.test(digest)) {
     return { is: 'manifest', imageId: digest };
   }
-  return { is: 'unknown', type: type || 'no media type' };
+  return { is: 'unknown', type: type.slice(0, TYPE_SHOWN) || 'no media type' };
 }
 
 export interface PinChange {

@@ -40,7 +40,7 @@ export function readRootFile(text: string): Result<RootFile> {
   const bytes = Buffer.from(text.trim());
   const unsigned = parseCanonical(bytes, { bytesMax: BYTES_MAX, what: 'root', depthMax: 4 });
   if (!unsigned.ok) return unsigned;
-  const { signatures } = unsigned.value as { signatures?: unknown };
+  const { signatures } = (unsigned.value ?? {}) as { signatures?: unknown };
   const isUnsigned = Array.isArray(signatures) && signatures.length === 0;
   // An envelope on the wire has a signature at least: a placeholder lets the same rules read the rest.
   const whole = isUnsigned

@@ -5,7 +5,7 @@
 import { isIP } from 'node:net';
 import { isAbsolute, join } from 'node:path';
 import { validate } from 'node-cron';
-import { isMap, isScalar, LineCounter, parseDocument, stringify } from 'yaml';
+import { isMap, isScalar, isSeq, LineCounter, parseDocument, stringify } from 'yaml';
 import { parseHubUrl } from '../../protocol/join-line.js';
 import { SUBDOMAIN_PATTERN } from '../../protocol/names.js';
 import { SetupError } from './setup-error.js';
@@ -297,10 +297,9 @@ class ConfigReader {
   }
 
   list(path: Path): number {
-    const value: unknown = this.#document.toJS();
-    const found = path.reduce<unknown>((at, key) => (at as Record<string, unknown>)[key], value);
-    if (!Array.isArray(found)) throw this.fault(path, 'must be a list');
-    return found.length;
+    const node: unknown = this.#document.getIn(path, true);
+    if (!isSeq(node)) throw this.fault(path, 'must be a list');
+    return node.items.length;
   }
 
   value<T>(path: Path, read: (text: string) => T | null, wrong: string): T {

@@ -168,13 +168,19 @@ async function openAge(text: string, path: string, ask: AskPassphrase): Promise<
   }
 }
 
+/** Undefined for a file that holds no key at all, which the types do not know. */
+function parsedSshKey(text: string, passphrase?: string) {
+  return ssh2.utils.parseKey(text, passphrase) as
+    ReturnType<typeof ssh2.utils.parseKey> | undefined;
+}
+
 async function openSshKey(text: string, path: string, ask: AskPassphrase): Promise<KeyObject> {
-  let parsed = ssh2.utils.parseKey(text);
+  let parsed = parsedSshKey(text);
   if (parsed instanceof Error && /no passphrase given/.test(parsed.message)) {
-    parsed = ssh2.utils.parseKey(text, await ask(path));
+    parsed = parsedSshKey(text, await ask(path));
     if (parsed instanceof Error) throw wrongPassphrase(path);
   }
-  if (parsed instanceof Error) throw notAKey(path);
+  if (parsed instanceof Error || parsed === undefined) throw notAKey(path);
   if (parsed.type !== 'ssh-ed25519') {
     throw new CliError(
       'refused',

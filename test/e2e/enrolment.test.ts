@@ -21,6 +21,7 @@ interface NodeJson {
     readonly flotilla: {
       readonly generation: number;
       readonly rootVersion: number;
+      readonly lastRefusal: object | null;
       readonly bundles: { readonly name: string; readonly revision: number }[];
     };
   };
@@ -126,6 +127,8 @@ describe('enrolment', () => {
     await play.isUp('edge-1', 1);
     await eventually('the bundle is there', () => play.manifests('edge-1').length === 1);
     assert.equal(await play.statusOf('edge-1'), 'Ready');
+    const { lastRefusal } = (await play.node('edge-1')).status.flotilla;
+    assert.equal(lastRefusal, null, 'an assignment of before its question is nothing to tell');
   });
 
   test('a token that did its work lets nobody else in, and says who tried (S79)', async () => {

@@ -338,7 +338,7 @@ describe("the hub's publisher on a broker that acknowledges late", () => {
   test('has a hundred in flight and no more, messages among them', async () => {
     await publishBlobs(150);
     broker.holds = topic => topic !== topics.hub() && topic !== topics.mark();
-    const running = startLink(broker.port, { brokerIsFresh: true }, 20);
+    const running = startLink(broker.port, { brokerIsFresh: true }, 4);
     await eventually('it is connected', () => running.connected());
     await eventually('the window is full', () => broker.held >= 100);
     for (let i = 0; i < 20; i++) running.messenger.ack(NODE_NAME, ACK);

@@ -39,6 +39,7 @@ interface NodeJson {
     readonly conditions: readonly { readonly type: string; readonly status: string }[];
     readonly flotilla: {
       readonly generation: number;
+      readonly rootVersion: number;
       readonly bundles: readonly { readonly revision: number }[];
     };
   };
@@ -263,11 +264,28 @@ describe('a hub that was lost', () => {
     assert.doesNotMatch(await play.ok('get', 'nodes'), /Restoring/);
   });
 
-  test('a backup of the keys alone: the fleet fills the hub', async () => {
+  test('a backup of the keys alone: the fleet fills the hub, newer roots first', async () => {
+    for (const version of [1, 2]) {
+      const [from, to] = [version, version + 1].map(n => play.path(`root-${n}.json`)) as [
+        string,
+        string,
+      ];
+      if (version === 1) await play.ok('root', 'fetch', '--out', from);
+      const floor = `default/shop=${version}`;
+      await play.ok('root', 'edit', '--from', from, '--out', to, '--floor', floor);
+      await play.ok('root', 'sign', to, '--key', play.path('hub/keys/root.key'), '--yes');
+      await play.ok('root', 'publish', to, '--yes');
+    }
+    for (const name of ['edge-1', 'edge-2']) {
+      await eventually(`${name} has root 3`, async () => {
+        return (await world.node(name)).status.flotilla.rootVersion === 3;
+      });
+    }
     const before = ['edge-1', 'edge-2'].map(name => world.fingerprint(name));
     const { revision } = (await world.bundle()).status;
     await world.loseAndRestore(keys);
     assert.match(await play.ok('hub', 'recovery', '--wait', '--timeout', '60s'), /Complete/);
+    assert.match(await play.ok('root', 'show'), /^version: +3$/m, 'the backup is of root 1');
     const bundle = await world.bundle();
     assert.equal(bundle.status.revision, revision);
     assert.equal(bundle.spec.nodeSelector, 'kubernetes.io/hostname in (edge-1,edge-2)');

@@ -255,8 +255,8 @@ describe('a blob that does not come', () => {
 });
 
 describe('a journal that is new or was put back', () => {
-  test('accepts only the answer to its own nonce', async () => {
-    const it = await world({ join: false });
+  test('accepts only the answer to its own nonce, and speaks of another when it asked in vain', async () => {
+    const it = await world({ join: false, speed: 20 });
     const { hub, node } = it;
     try {
       await publish(hub, 8, revision(1));
@@ -265,6 +265,8 @@ describe('a journal that is new or was put back', () => {
       );
       await hub.statusWhere('NotFresh', ({ lastRefusal }) => lastRefusal?.code === 'NotFresh');
       assert.deepEqual(node.images(), []);
+      const asked = hub.said.request.filter(({ want }) => want === 'assignment');
+      assert.ok(asked.length >= 2);
       const { nonce } = request;
       await hub.assign({ generation: 9, nonce, bundles: [assigned(revision(1).document)] });
       await until('the file', () => node.images()[0] === 'web:1');

@@ -7,6 +7,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { connect, type MqttClient } from 'mqtt';
 import { topicsOf, type Topics } from '../../protocol/topics.js';
+import { podText } from '../support/attacks/victim.js';
+import { ensureTestImage, noEngine } from '../support/docker.js';
 import { freePort } from '../support/ports.js';
 import { Playground, writeMosquitto } from '../support/programs.js';
 import { eventually } from '../support/wait.js';
@@ -133,6 +135,25 @@ describe('dynamic security of Mosquitto', { skip: why }, () => {
     await eventually('its own word comes back', () => heard.includes(own));
     assert.ok(!heard.includes(topics.node('edge-1', 'assignment')));
   });
+
+  test(
+    'an agent runs what the hub gives it: nothing that it needs is closed',
+    { skip: noEngine() },
+    async () => {
+      ensureTestImage();
+      await play.join('edge-9', '--label', 'agent=yes');
+      play.write('web/pod.json', JSON.stringify(podText('web')));
+      const reach = ['--nodes', 'agent=yes', '--wait', '--timeout', '2m'];
+      await play.ok('apply', '-f', play.path('web'), ...reach);
+      const { items } = await play.json<{ items: { status: { phase: string } }[] }>('get', 'pods');
+      assert.deepEqual(
+        items.map(({ status }) => status.phase),
+        ['Running'],
+      );
+      assert.doesNotMatch(play.log('edge-9'), /refuses a subscription/);
+      await play.kill('edge-9', 'SIGTERM');
+    },
+  );
 
   test('the client id is that of the certificate: nobody pushes another away', async () => {
     const one = await world.connect('edge-1');

@@ -101,6 +101,22 @@ async function speaksForAnother(victim: Victim): Promise<void> {
   }
 }
 
+/** What the broker itself could do, withhold and put back, by another device: every retained topic, emptied and as it was. */
+async function withholds(victim: Victim): Promise<void> {
+  const { topics } = victim;
+  const kept = [...victim.recorded].filter(([topic]) => {
+    const kind = topics.parse(topic)?.kind;
+    return kind === 'root' || kind === 'blob' || kind === 'assignment' || kind === 'hub';
+  });
+  assert.ok(kept.length >= 4, `${kept.length} topics`);
+  await endsAtTheBroker(victim, async () => {
+    for (const [topic, payload] of kept) {
+      await victim.publish(topic, '');
+      await victim.publish(topic, payload);
+    }
+  });
+}
+
 async function floods(victim: Victim): Promise<void> {
   const topic = victim.topics.node(NODE, 'assignment');
   await endsAtTheBroker(victim, async () => {
@@ -110,12 +126,16 @@ async function floods(victim: Victim): Promise<void> {
 }
 
 async function takesTheClientId(victim: Victim): Promise<void> {
+  const connections = () => victim.play.log(NODE).split('connected to the broker').length;
+  const before = connections();
   for (let i = 0; i < 5; i++) {
     const thief = await victim.connectAs(NODE);
     await delay(200);
     await thief.endAsync(true);
   }
   await victim.assign();
+  if (victim.isGuarded) assert.equal(connections(), before, 'it was pushed from its session');
+  else assert.ok(connections() > before, 'on this broker the attack has an effect');
 }
 
 attacks('the broker and its clients', [
@@ -145,6 +165,12 @@ attacks('the broker and its clients', [
     title:
       "with rules, another device says edge-1's status and presence, old (S64) and forged (S65)",
     run: async stage => speaksForAnother(await stage.guarded()),
+  },
+  {
+    id: 'S25',
+    title:
+      'with rules, another device empties blobs, roots and assignments, and puts old ones back (S13, S22, S23, S71, S87)',
+    run: async stage => withholds(await stage.guarded()),
   },
   {
     id: 'S69',

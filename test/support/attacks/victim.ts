@@ -146,7 +146,7 @@ export class Victim {
   #mountDisk(mib: number): void {
     const disk = this.play.path(NODE);
     mkdirSync(disk);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mib}m`, 'tmpfs', disk]);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mib}m,mode=0700`, 'tmpfs', disk]);
     this.#disk = disk;
   }
 

@@ -163,6 +163,8 @@ describe('lists of images', () => {
     ['busybox', 'team/busybox', false],
     ['docker.io/*', 'team/web', true],
     ['docker.io/*', 'quay.io/team/web', false],
+    ['docker.io/*', 'Registry/web', false],
+    ['Registry/*', 'Registry/web', true],
     ['docker.io/busybox', 'busybox', true],
     ['team/*', 'docker.io/team/web', true],
     ['team/*', 'teams/web', false],
@@ -186,6 +188,11 @@ describe('lists of images', () => {
       assert.equal(imageMatches(image, pattern), expected);
     });
   }
+});
+
+test('a pattern longer than any image is none', () => {
+  assert.ok(parseImagePattern('a/'.repeat(500) + 'b'));
+  assert.equal(parseImagePattern('a/'.repeat(20_000) + 'b'), null);
 });
 
 describe('a mistake in the configuration names file and key', () => {

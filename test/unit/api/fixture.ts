@@ -8,7 +8,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { request, type RequestOptions } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startApi, type Api } from '../../../hub/api/server.js';
+import { startApi, type Api, type ApiParts } from '../../../hub/api/server.js';
 import { secretWriter } from '../../../hub/secrets/secret-writer.js';
 import { HUB, trustedRoot } from '../../support/fleet.js';
 import type { BundleObject, TokenObject } from '../../../hub/objects.js';
@@ -206,6 +206,7 @@ export interface CallOptions {
 
 export interface Fixture {
   readonly api: Api;
+  readonly parts: ApiParts;
   readonly store: Store;
   readonly authority: TestAuthority;
   readonly admin: KeyAndCertificate;
@@ -240,7 +241,7 @@ export async function startFixture(clock: Clock = CLOCK): Promise<Fixture> {
   const store = await openSqliteStore({ path: join(folder, 'hub.db'), clock: CLOCK });
   const log: LogLine[] = [];
   const actors: Actor[] = [];
-  const api = await startApi({
+  const parts: ApiParts = {
     listen: { host: '127.0.0.1', port: 0 },
     tls: { ...server, ca: authority.cert },
     store,
@@ -258,7 +259,8 @@ export async function startFixture(clock: Clock = CLOCK): Promise<Fixture> {
     clock,
     log: recordingLog(log),
     version: '0.1.0',
-  });
+  };
+  const api = await startApi(parts);
 
   const connect = (path: string, options: CallOptions) => {
     const { payload, headers } = encode(options.body);
@@ -282,6 +284,7 @@ export async function startFixture(clock: Clock = CLOCK): Promise<Fixture> {
 
   return {
     api,
+    parts,
     store,
     authority,
     admin,

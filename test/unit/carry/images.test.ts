@@ -67,6 +67,23 @@ const ROWS: readonly [string, readonly File[], RegExp | null][] = [
   ['a configuration that is a link', [['a.json', '/x', 'symlink'], web], /no configuration/],
   ['an index that names another', [config, web, indexed('nginx:1')], /"nginx:1" is bound by no/],
   ['an index that is none', [config, web, ['index.json', '{']], /index cannot be read/],
+  [
+    'an index of nothing',
+    [config, web, ['index.json', '{"manifests":[null]}']],
+    /index cannot be read/,
+  ],
+  [
+    'an index whose names are a list',
+    [config, web, ['index.json', '{"manifests":[{"annotations":["x"]}]}']],
+    /index cannot be read/,
+  ],
+  [
+    'an index without names',
+    [config, web, ['index.json', '{"manifests":[{"annotations":null}]}']],
+    null,
+  ],
+  ['a list of nothing', [config, ['manifest.json', '[null]']], /has no configuration/],
+  ['a list of texts', [config, ['manifest.json', '["a.json"]']], /has no configuration/],
   ['no list', [config, layer], /no manifest\.json/],
   ['an empty list', [config, manifest()], /no manifest\.json/],
   ['a list that is no JSON', [config, ['manifest.json', '[']], /no manifest\.json/],

@@ -128,6 +128,11 @@ describe('the file', () => {
 });
 
 describe('a mistake says what, where, and what to do', () => {
+  const tenOf = (n: number) =>
+    `a${n}: &a${n} [${Array(10)
+      .fill(`*a${n - 1}`)
+      .join(', ')}]`;
+  const bomb = ['a0: &a0 [x]', ...[1, 2, 3, 4, 5, 6].map(tenOf)].join('\n');
   const rows: [string, Partial<ConfigInput> & { text?: string }, RegExp][] = [
     ['no data directory', { flags: {} }, /pass --data-dir DIR/],
     [
@@ -140,6 +145,8 @@ describe('a mistake says what, where, and what to do', () => {
       { text: 'kind: KubeletConfiguration\nadmission: {}' },
       /unknown setting "admission"/,
     ],
+    ['an alias without its anchor', { text: 'nodeName: *a' }, /^agent\.yaml: Unresolved alias/],
+    ['aliases of aliases of aliases', { text: bomb }, /^agent\.yaml: Excessive alias count/],
     [
       'another kind',
       { text: 'kind: Pod' },

@@ -120,6 +120,14 @@ describe('label selectors: what is refused', () => {
   test('the error names the selector', () => {
     assert.throws(() => parseSelector('x in a'), { message: /^selector "x in a": / });
   });
+  test('the error shows no more than the beginning of a long one', () => {
+    const message = /^.{1,700}$/;
+    assert.throws(() => parseSelector(`x in ${long(100_000)}`), { message });
+    assert.throws(() => parseSelector(`${long(100_000)} y`), { message });
+    assert.throws(() => parseFieldSelector(long(100_000)), { message });
+    assert.throws(() => parseFieldSelector(`a=${long(100_000)}=`), { message });
+    assert.throws(() => parseFieldSelector(`a=${long(100_000)}\\x`), { message });
+  });
 });
 
 describe('label selectors: what they select', () => {

@@ -331,7 +331,7 @@ describe('a bundle', () => {
     assert.deepEqual(files(), before);
   });
 
-  test('that a key signed which the root names no more does not begin', () => {
+  test('that a key signed which the root names no more does not begin before it is signed anew', () => {
     const other = signer('release 2');
     const { keys, roles } = rootDocument();
     const root = rootDocument({
@@ -341,9 +341,24 @@ describe('a bundle', () => {
     });
     const bundle = made('shop', 'web');
     store(bundle.document, bundle.pods);
-    assign([bundle.document], root);
-    assert.deepEqual(states(), ['shop failed BadSignature']);
-    assert.deepEqual(files(), []);
+    const lacking = assign([bundle.document], root);
+    const { digest } = assigned(bundle.document);
+    assert.deepEqual(
+      lacking.map(one => [one.digest, one.envelopeOf?.name]),
+      [[digest, 'shop']],
+    );
+    assert.deepEqual([states(), files()], [['shop staged Fetching'], []]);
+
+    const context = {
+      root: { ...trustedRoot(), document: root },
+      assigned: assigned(bundle.document),
+    };
+    const envelope = seal('bundle', bundle.document, [RELEASE, other]);
+    const opened = openBundle(envelope, { ...context, arch: 'amd64', agentVersion: '0.1.0' });
+    assert.ok(opened.ok);
+    journal.storeBundle(opened.value);
+    assert.deepEqual(pass(root), []);
+    assert.equal(files().length, 1);
   });
 
   test('with an unfit manifest fails as a whole and leaves its former revision in place', () => {

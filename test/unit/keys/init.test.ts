@@ -259,6 +259,12 @@ describe('what init refuses', () => {
   const settings: [string, Partial<InitOptions>, SetupErrorCode, RegExp][] = [
     ['PostgreSQL', { database: 'postgres://db/x' }, 'Unsupported', /not supported yet/],
     ['another database', { database: 'mysql' }, 'BadSetting', /--database mysql/],
+    [
+      'dynamic security of the embedded broker',
+      { dynamicSecurity: true },
+      'BadSetting',
+      /--dynamic-security is for a Mosquitto of your own/,
+    ],
     ['a broker without TLS', { broker: 'mqtt://b' }, 'BadSetting', /--broker mqtt/],
     [
       'a listen address without a port',
@@ -382,6 +388,18 @@ describe('loading says what is wrong', () => {
       () => edit('hub.yaml', ':8883', 'nowhere'),
       'BadSetting',
       /hub\.yaml:3: mqttListen is not an address/,
+    ],
+    [
+      'dynamic security that is neither on nor off',
+      () => edit('hub.yaml', 'database:', 'dynamicSecurity: perhaps\ndatabase:'),
+      'BadSetting',
+      /hub\.yaml:5: dynamicSecurity must be true or false/,
+    ],
+    [
+      'dynamic security of the embedded broker',
+      () => edit('hub.yaml', 'database:', 'dynamicSecurity: true\ndatabase:'),
+      'BadSetting',
+      /hub\.yaml:5: dynamicSecurity is for a Mosquitto of your own/,
     ],
     [
       'settings that are no YAML',

@@ -32,6 +32,8 @@ describe('hostile texts are refused and not built', () => {
     ['a million JSON values', `{"a":[${'1,'.repeat(1_000_000)}1]}`, 'TooManyValues'],
     ['a million empty documents', '---\n'.repeat(1_000_000), 'TooManyValues'],
     ['depth made of aliases', `a0: &a0 []\n${deepAliases(120)}`, 'TooDeep'],
+    ['an empty key in JSON, as in YAML', '{"a": {"": 1}}', 'Syntax'],
+    ['an empty key in YAML', 'a: {"": 1}', 'Syntax'],
   ];
   function deepAliases(count: number): string {
     const line = (_: unknown, index: number) => `a${index + 1}: &a${index + 1} [*a${index}]`;
@@ -65,6 +67,12 @@ describe('large texts within the limits are read', () => {
     assert.ok(readManifests(yaml(99), { source: 'f' }).ok);
     assert.ok(!readManifests(yaml(100), { source: 'f' }).ok);
   });
+});
+
+test('a zero has no sign, for JSON would not keep it', () => {
+  for (const text of ['{"a": -0}', '{"a": -0.0}', '{"a": -0e3}', 'a: -0', 'a: -0.0', 'a: -00']) {
+    assert.ok(Object.is(onlyDocument(text).value['a'], 0), text);
+  }
 });
 
 describe('every field knows its line and column', () => {

@@ -158,6 +158,11 @@ describe('the node’s API', () => {
     isHealthy = true;
   });
 
+  test('a path that no URL has is the asker’s mistake', async () => {
+    assert.equal((await ask({ path: '//' })).code, 400);
+    assert.equal((await ask({ path: '//:x' })).code, 400);
+  });
+
   test('only the owner may open the socket', () => {
     assert.equal(statSync(path).mode & 0o777, 0o600);
   });

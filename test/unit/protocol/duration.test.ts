@@ -21,3 +21,9 @@ for (const [ms, text] of rows) {
     assert.equal(parseDurationMs(text), ms);
   });
 }
+
+test('what is longer than Go has a duration is none', () => {
+  assert.equal(parseDurationMs('2562047h'), 9_223_369_200_000);
+  assert.equal(parseDurationMs('2562048h'), null);
+  assert.equal(parseDurationMs('9999999999999999s'), null);
+});

@@ -30,6 +30,7 @@ describe('nothing is read from', () => {
     'another fleet': `flotilla/v1/${'1'.repeat(32)}/hub`,
     'a longer topic': `${topics.hub()}/x`,
     'a root of version 0': `${topics.prefix}root/0`,
+    'a root whose version no number carries': `${topics.prefix}root/9007199254740993`,
     'a blob that is no digest': `${topics.prefix}blob/xyz`,
     'an unknown kind': `${topics.prefix}node/edge-1/shell`,
     'a pod without its key': `${topics.prefix}node/edge-1/pod`,

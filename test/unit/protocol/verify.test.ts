@@ -47,6 +47,26 @@ function spoilt(bytes: Uint8Array, change: (e: Envelope) => void): Buffer {
   return Buffer.from(canonicalJson(copy));
 }
 
+test('a refusal shows no more than the beginning of a path made of long keys', () => {
+  const pods = { [`default/${'x'.repeat(50_000)}`]: 1 };
+  const counters = {
+    epoch: 1,
+    generation: 1,
+    journal: '1'.repeat(32),
+    through: 9,
+    boot: 3,
+    counter: 4,
+  };
+  const ack = { fleet: FLEET, node: NODE_NAME, ...counters, pods };
+  const result = openHubDocument('ack', seal('ack', ack, [HUB]), {
+    root: trustedRoot(),
+    node: NODE_NAME,
+  });
+  assert.ok(!result.ok && result.refusal.code === 'Malformed');
+  assert.match(result.refusal.detail, /^ack at \/pods\/default~1xxx/);
+  assert.ok(result.refusal.detail.length < 500, String(result.refusal.detail.length));
+});
+
 const context = (change: Partial<AssignmentContext> = {}): AssignmentContext => ({
   root: trustedRoot(),
   node: NODE_NAME,

@@ -17,6 +17,7 @@ describe('where an image lies', () => {
     ['busybox', 'registry-1.docker.io library/busybox latest'],
     ['team/web:2', 'registry-1.docker.io team/web 2'],
     ['ghcr.io/team/web:2', 'ghcr.io team/web 2'],
+    ['Registry/web:2', 'Registry web 2'],
     ['127.0.0.1:5000/web', '127.0.0.1:5000 web latest'],
     [`web:1@${digest('a')}`, null],
   ];
@@ -47,6 +48,12 @@ describe('what an answer says', () => {
     const old = 'application/vnd.docker.distribution.manifest.v1+prettyjws';
     assert.deepEqual(readAnswer('{}', old), { is: 'unknown', type: old });
     assert.deepEqual(readAnswer('<html>', 'text/html'), { is: 'unknown', type: 'text/html' });
+  });
+
+  test('a type without end is cut', () => {
+    const text = JSON.stringify({ mediaType: 'x'.repeat(5000) });
+    assert.deepEqual(readAnswer(text, ''), { is: 'unknown', type: 'x'.repeat(128) });
+    assert.deepEqual(readAnswer('<', 'y'.repeat(5000)), { is: 'unknown', type: 'y'.repeat(128) });
   });
 
   test('changes of pins: new, moved, gone', () => {

@@ -128,6 +128,7 @@ describe('the first root of a fleet with offline keys', () => {
     ],
     'with a field more is refused': [text => text.replace('{', '{"a":1,'), 'Malformed'],
     'that is no envelope is refused': [() => '[]', 'Malformed'],
+    'that says null is refused': [() => 'null', 'Malformed'],
   };
   for (const [sentence, [spoil, code]] of Object.entries(SPOILT)) {
     test(`a file ${sentence}`, () => {

@@ -133,11 +133,21 @@ describe('key files', () => {
     await assert.rejects(readKeyFile(locked, saying('wrong')), refusedWith(/wrong passphrase/));
   });
 
+  /** Its header says that it holds none. */
+  const noKeyOfOpenSsh =
+    '-----BEGIN OPENSSH PRIVATE KEY-----\n' +
+    'b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAAA\n' +
+    '-----END OPENSSH PRIVATE KEY-----\n';
   const BAD: readonly [string, () => string, RegExp][] = [
     ['there is none', () => at('absent'), /no such file/],
     ['a folder', () => dir, /is not a file/],
     ['text', () => write('text', 'hello'), /not a private key/],
-    ['a public key', () => write('pub-copy', readFileSync(at('plain.pub'))), /not a private key/],
+    ['an OpenSSH file without a key', () => write('none', noKeyOfOpenSsh), /not a private key/],
+    [
+      'a public key',
+      () => write('pub-copy', readFileSync(at('plain.pub'))),
+      /: a public key; what/,
+    ],
     ['more than any key has', () => write('big', 'x'.repeat(70_000)), /not a private key/],
     ['P-256', () => write('ec', ecPem()), /type ec; only Ed25519/],
     ['RSA of OpenSSH', () => sshKey('rsa', ['-t', 'rsa', '-b', '2048', '-N', '']), /type ssh-rsa/],
