@@ -11,6 +11,8 @@ import { apiSources, type Held } from './api-sources.js';
 import { openDataDirectory } from './data-directory.js';
 import { makeOnFirstUse } from './first-use.js';
 import type { StoredIdentity } from './membership/identity.js';
+import { ImagesAhead } from './images/ahead.js';
+import { openImagePulls, type ImagePulls } from './images/pulls.js';
 import { openJournal, type Journal } from './journal/journal.js';
 import { keepReserve } from './journal/reserve.js';
 import { startMember, type Member } from './member.js';
@@ -137,6 +139,13 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
   closings.push(takeDirectory(config.staticPodPath, log));
   const isEngine = config.runtime === 'engine';
   if (isEngine) held.engine = watchEngine(runtime, options, closings);
+  const { maxParallelPulls, credentialsFile } = config.images;
+  const pulls = openImagePulls({
+    store: runtime,
+    log,
+    maxParallel: maxParallelPulls,
+    ...(credentialsFile === null ? {} : { registryCredentials: credentialsFile }),
+  });
   if (identity) {
     held.secrets = new SealedSecrets({
       node: identity.node,
@@ -145,7 +154,7 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
       assignment: () => journal.accepted()?.document ?? null,
       log,
     });
-    const more = { identity, dataDir, journal, held, policy, machine, runtime, closings };
+    const more = { identity, dataDir, journal, held, policy, machine, closings, runtime, pulls };
     const member = beMember({ ...options, ...more });
     held.member = member;
     closings.push(() => member.close());
@@ -153,7 +162,7 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
 
   const pods = isEngine
     ? await runPodsOnEngine(
-        { config, policy, dataDir, runtime, journal, held, clock, log },
+        { config, policy, dataDir, runtime, pulls, journal, held, clock, log },
         closings,
       )
     : watchKubelet({ url: config.kubeletPods, clock, log });
@@ -186,6 +195,7 @@ interface MemberParts extends AgentOptions {
   readonly policy: AdmissionPolicy;
   readonly machine: Machine;
   readonly runtime: DockerRuntime;
+  readonly pulls: ImagePulls;
   readonly closings: Closing[];
 }
 
@@ -200,8 +210,15 @@ function beMember({
   policy,
   machine,
   runtime,
+  pulls,
   closings,
 }: MemberParts): Member {
+  const images = new ImagesAhead({
+    ...{ store: runtime, pulls, clock, log },
+    objects: () => held.secrets?.objects() ?? [],
+    onChange: () => held.session?.intake.look(),
+  });
+  closings.push(() => images.close());
   const kernel = watchKernelClock({ clock, onChange: () => held.session?.changed() });
   closings.push(() => kernel.close());
   return startMember({
@@ -217,6 +234,7 @@ function beMember({
     nodeInfo: readNodeInfo,
     refuses: bundleRefusal(policy),
     runtimeNone: config.runtime === 'none',
+    ...(config.runtime === 'none' ? {} : { images }),
     ...(held.secrets === null ? {} : { secrets: held.secrets }),
     hasLocalSecret: secret => held.hasLocalSecret(secret),
     revokedBundles: config.revokedBundles,

@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import { topicsOf } from '../protocol/topics.js';
+import { Activation } from './activation/activation.js';
 import { startIntake, type Intake } from './intake/intake.js';
 import type { IntakeOptions } from './intake/intake-options.js';
 import { startLink } from './link/link.js';
@@ -21,7 +22,7 @@ const STRAY = 'UnexpectedTopic';
 export interface HubSessionOptions
   extends
     Omit<IntakeOptions, 'link' | 'onChange' | 'onHub' | 'time'>,
-    Omit<ReportOptions, 'link' | 'intake' | 'time'>,
+    Omit<ReportOptions, 'link' | 'intake' | 'time' | 'activation'>,
     Pick<TimeKeeperOptions, 'releasedAt' | 'machine' | 'kernelSynced'> {
   /** `mqtts://host:port`, in order of preference. */
   readonly brokers: readonly string[];
@@ -94,6 +95,7 @@ export function startHubSession(options: HubSessionOptions): HubSession {
   intake = begun;
   report = startReport({
     ...{ ...options, link: viaLink, time },
+    activation: new Activation({ ...options, onGivenUp: () => begun.look() }),
     intake: () => begun.state(),
     onAck: ack => begun.told(ack),
   });

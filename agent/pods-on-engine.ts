@@ -9,7 +9,7 @@ import type { AdmissionPolicy } from './admission/policy.js';
 import type { Held } from './api-sources.js';
 import type { AgentConfig } from './config.js';
 import { bundleImages, pinnedImages, startImageCollector } from './images/collector.js';
-import { openImagePulls } from './images/pulls.js';
+import type { ImagePulls } from './images/pulls.js';
 import type { Journal } from './journal/journal.js';
 import { architecture, readNodeInfo } from './node-info.js';
 import type { PodSource } from './pods/desired.js';
@@ -34,6 +34,7 @@ export interface PodsOnEngine {
   readonly policy: AdmissionPolicy;
   readonly dataDir: string;
   readonly runtime: DockerRuntime;
+  readonly pulls: ImagePulls;
   readonly journal: Journal;
   readonly held: Held;
   readonly clock: Clock;
@@ -59,7 +60,6 @@ export async function runPodsOnEngine(parts: PodsOnEngine, closings: Closings): 
   });
   closings.push(() => probes.close());
   held.probeTotals = () => probes.prober.totals();
-  const { maxParallelPulls, credentialsFile } = config.images;
   const { allocatable } = readNodeInfo();
   const volumes = openPodVolumes({
     dataDir,
@@ -90,12 +90,7 @@ export async function runPodsOnEngine(parts: PodsOnEngine, closings: Closings): 
       resolvConf: config.dns.resolvConf ?? '',
       podPidsLimit: config.podPidsLimit,
     },
-    images: openImagePulls({
-      store: runtime,
-      log,
-      maxParallel: maxParallelPulls,
-      ...(credentialsFile === null ? {} : { registryCredentials: credentialsFile }),
-    }),
+    images: parts.pulls,
     logLinks: openLogLinks(dirname(config.podLogsDir), log),
     admission: admission({
       policy,

@@ -5,7 +5,7 @@
  */
 import type { BundleManifest } from '../protocol/bundle-manifest.js';
 import type { NodeSpec, NodeStatus, PodSpec, PodStatus } from 'kubernetes-types/core/v1.js';
-import type { ImageEntry } from '../protocol/documents/bundle.js';
+import type { BundleStrategy, ImageEntry } from '../protocol/documents/bundle.js';
 import type { BundleStatus, StatusDocument } from '../protocol/documents/node.js';
 import type { StoredObject } from './store/store.js';
 
@@ -118,6 +118,8 @@ export interface BundleSpec {
   readonly manifests: readonly BundleManifest[];
   /** Images of the manifests that are bound to digests, sorted; left out: none, tags are trusted. */
   readonly images?: readonly ImageEntry[];
+  /** Left out: the defaults (protocol/strategy.ts). */
+  readonly strategy?: BundleStrategy;
 }
 
 export interface BundleObjectStatus {

@@ -76,6 +76,15 @@ export interface BundleWriter {
   ): Promise<BundleObject>;
 }
 
+/**
+ * Nodes that gave the newest revision up try it again; only these if any are named. Their names. Throws NotFound, for a node that is
+ * not there too.
+ */
+export type BundleRetry = (
+  actor: Actor,
+  bundle: { readonly namespace: string; readonly name: string; readonly nodes: readonly string[] },
+) => Promise<readonly string[]>;
+
 export interface NodeWriter {
   /** Forgets the node, its identity, assignment, pods. It has to join anew. Throws NotFound. */
   remove(actor: Actor, node: { readonly name: string; readonly dryRun: boolean }): Promise<void>;

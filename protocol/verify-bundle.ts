@@ -11,6 +11,7 @@ import { openEnvelope } from './envelope.js';
 import * as validate from './generated/validators.js';
 import { BUNDLE_BYTES_MAX, BUNDLE_CONTENT_BYTES_MAX, MANIFEST_BYTES_MAX } from './limits.js';
 import { accept, refuse, type Result } from './refusal.js';
+import { strategyFault } from './strategy.js';
 import {
   brand,
   envelopeBytesMax,
@@ -113,6 +114,8 @@ function bundleFault(
   }
   if (document.rollbackFloor > document.revision)
     return refuse('Malformed', `${what}: floor above its revision`);
+  const unfit = strategyFault(document.strategy);
+  if (unfit) return refuse('Malformed', `${what}: strategy.${unfit.field} ${unfit.message}`);
   const { requires } = document;
   if (requires.arch.length > 0 && !requires.arch.includes(arch)) {
     return refuse('Unsupported', `${what}: for ${requires.arch.join(', ')}, this node is ${arch}`);

@@ -12,14 +12,29 @@ export function journalCommand(context: CliContext): Command {
     .summary('show what this node accepted and did')
     .option('-o, --output <format>', 'json')
     .option('--events', 'the events that the hub has not confirmed yet')
-    .action((options: { dataDir: string; output?: string; events?: boolean }) => {
+    .option(
+      '--failures',
+      'the revisions that this node gave up, with the last words of their containers',
+    )
+    .action((options: JournalOptions) => {
       const view = readView(options.dataDir);
       if (options.output === 'json') return context.print(JSON.stringify(view, null, 4));
       if (options.output !== undefined)
         throw new CliError('refused', `-o ${options.output}: only json`);
-      const lines = options.events ? eventLines(view) : historyLines(view);
+      const lines = options.events
+        ? eventLines(view)
+        : options.failures
+          ? failureLines(view)
+          : historyLines(view);
       for (const line of lines) context.print(line);
     });
+}
+
+interface JournalOptions {
+  dataDir: string;
+  output?: string;
+  events?: boolean;
+  failures?: boolean;
 }
 
 function readView(dataDir: string): JournalView {
@@ -82,3 +97,19 @@ export function eventLines(view: JournalView): string[] {
   if (rows.length === 0) return ['No events wait for the hub.'];
   return layOut([['N', 'WHEN', 'TYPE', 'REASON', 'OBJECT', 'MESSAGE'], ...rows]);
 }
+
+/** Pure. Last words are container output: each line indented, without control characters. */
+export function failureLines(view: JournalView): string[] {
+  if (view.failures.length === 0) return ['No revision was given up.'];
+  return view.failures.flatMap(failure => {
+    const { namespace, name, revision, attempt, at, reason, message, lastWords } = failure;
+    const words = (lastWords ?? '').split('\n').filter(line => line !== '');
+    return [
+      `bundle ${namespace}/${name} revision ${revision}, attempt ${attempt}, ${timeText(at)}`,
+      `  ${reason}: ${message}`,
+      ...words.map(line => `  | ${line.replaceAll(CONTROL, '')}`),
+    ];
+  });
+}
+
+const CONTROL = /\p{Cc}/gu;

@@ -48,10 +48,11 @@ export function statusLines(status: AgentStatus, now: number): string[] {
   ];
   const lines = layOut(rows);
   if (hub && hub.bundles.length > 0) {
-    const head = ['BUNDLE', 'REVISION', 'STATE', 'SINCE', 'REASON'];
+    const head = ['BUNDLE', 'REVISION', 'RUNS', 'STATE', 'SINCE', 'REASON'];
     const bundles = hub.bundles.map(b => [
       `${b.namespace}/${b.name}`,
       String(b.revision),
+      b.active === null ? '-' : b.active === b.digest ? 'this' : b.active.slice(0, 12),
       b.state,
       ageText(now - Date.parse(b.since)),
       [b.reason, b.message].filter(text => text !== '').join(': '),

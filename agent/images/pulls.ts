@@ -36,7 +36,7 @@ export interface PullCredentials {
 
 export interface ImagePulls {
   /** Those of the pod's pull secrets, then those of the node. Never throws: what cannot be had is logged. */
-  credentials(image: string, pod: DesiredPod): Promise<PullCredentials>;
+  credentials(image: string, pod: Pick<DesiredPod, 'pod' | 'objects'>): Promise<PullCredentials>;
   /** As `ImageStore.pullImage`. The pull itself ends early only when nobody waits for it any more. */
   pull(image: string, auth: readonly RegistryAuth[], signal: AbortSignal): Promise<ImageInfo>;
 }
@@ -58,7 +58,10 @@ class NodeImagePulls implements ImagePulls {
     this.#options = options;
   }
 
-  async credentials(image: string, { pod, objects }: DesiredPod): Promise<PullCredentials> {
+  async credentials(
+    image: string,
+    { pod, objects }: Pick<DesiredPod, 'pod' | 'objects'>,
+  ): Promise<PullCredentials> {
     const names = (pod.spec.imagePullSecrets ?? []).flatMap(({ name = '' }) => name || []);
     const ofPod = podKeyrings(names, pod.metadata.namespace ?? '', objects);
     for (const error of ofPod.errors)

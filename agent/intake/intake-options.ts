@@ -33,6 +33,7 @@ export interface IntakeOptions {
   readonly log: Log;
   readonly refuses: StageOptions['refuses'];
   readonly secrets?: SealedSecrets;
+  readonly images?: StageOptions['images'];
   readonly hasLocalSecret?: StageOptions['hasLocalSecret'];
   readonly enrolledLabels?: Readonly<Record<string, string>>;
   /** Something changed that the status says. */

@@ -94,6 +94,11 @@ export class Intake {
     this.#work();
   }
 
+  /** An image that is awaited is there or cannot be had; a revision was given up. */
+  look(): void {
+    this.#work();
+  }
+
   /** What lies in the static pod directory or the node's keys changed: what waited for a Secret may go on. */
   secretsChanged(): void {
     this.#work();

@@ -4,49 +4,35 @@
  * returns what is lacking. Each bundle waits or fails alone, its former revision running on. Asks
  * nobody for anything.
  */
-import type { Pod } from 'kubernetes-types/core/v1.js';
 import { sha256Hex } from '../../protocol/canonical.js';
-import type {
-  AssignedBundle,
-  AssignedSecret,
-  AssignmentDocument,
-} from '../../protocol/documents/assignment.js';
+import type { AssignedBundle, AssignmentDocument } from '../../protocol/documents/assignment.js';
 import type { BundleDocument } from '../../protocol/documents/bundle.js';
-import type { BundleState } from '../../protocol/documents/node.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
+import { bindingsOf } from '../../protocol/image-binding.js';
 import type { Log } from '../../protocol/ports.js';
 import type { Refusal, Result } from '../../protocol/refusal.js';
+import { phaseNow } from '../activation/bundle-health.js';
+import { move, toldState, type ActivationEvent } from '../activation/table.js';
 import {
   bundleKey,
   conflictWith,
   memoryAllows,
   rootAllows,
-  type Occupied,
   type StagedManifest,
 } from './decide.js';
-import { configFirst, PromisedDirectory } from './directory.js';
+import { PromisedDirectory } from './directory.js';
 import { blobsOf } from '../journal/content.js';
-import type { BundleRecord, Journal } from '../journal/journal.js';
+import type { FailureRecord } from '../journal/failures.js';
+import type { BundleRecord, Journal, Transition } from '../journal/journal.js';
+import type { Lacking, Whereabouts } from './lacking.js';
+import { RollBack } from './roll-back.js';
 import type { OwnedDirectory } from './owned-files.js';
+import type { ImagesAhead } from '../images/ahead.js';
 import type { SealedSecrets } from '../secrets/sealed-secrets.js';
+import { revokedBundles, revokedConditions } from './revoked.js';
+import { Switch } from './switch.js';
 import { Verdicts, type NodeRules } from './verdicts.js';
 import type { BundleName, SourceCondition } from '../ports.js';
-
-/** What a bundle lacks. */
-export interface Lacking {
-  readonly digest: string;
-  readonly size: number;
-  /** Set when it is the bundle's own envelope. */
-  readonly envelopeOf: AssignedBundle | null;
-  /** Set when it is a sealed Secret; its size is not known. */
-  readonly secret?: AssignedSecret;
-}
-
-/** What is known about something that is not here. */
-export type Whereabouts =
-  | { readonly is: 'coming' | 'missing' | 'slow' | 'absent' }
-  /** Bytes came and were refused; `final`: no other bytes could do better. */
-  | { readonly is: 'refused'; readonly refusal: Refusal; readonly final: boolean };
 
 export interface StageOptions extends NodeRules {
   /** What the root withdrew runs on, or ends; absent: it runs on (S19). */
@@ -55,6 +41,8 @@ export interface StageOptions extends NodeRules {
   readonly directory: OwnedDirectory;
   readonly log: Log;
   readonly whereabouts: (digest: string) => Whereabouts;
+  /** Pulled before the switch; left out where somebody else runs the pods. */
+  readonly images?: Pick<ImagesAhead, 'hold' | 'drop'> | undefined;
   /** Left out where the node has no key to open any. */
   readonly secrets?: SealedSecrets | undefined;
   /** Whether a Secret lies in the static pod directory, where a person put it. */
@@ -62,7 +50,7 @@ export interface StageOptions extends NodeRules {
 }
 
 interface Step {
-  readonly state: BundleState;
+  readonly event: ActivationEvent;
   readonly reason: string;
   readonly message: string;
 }
@@ -71,11 +59,21 @@ export class Stage {
   readonly #options: StageOptions;
   readonly #verdicts: Verdicts;
   readonly #directory: PromisedDirectory;
+  readonly #switch: Switch;
+  readonly #rollBack: RollBack;
 
   constructor(options: StageOptions) {
     this.#options = options;
     this.#directory = new PromisedDirectory(options);
-    this.#verdicts = new Verdicts({ ...options, directory: this.#directory });
+    const directory = this.#directory;
+    this.#verdicts = new Verdicts({ ...options, directory });
+    this.#switch = new Switch({ ...options, directory });
+    this.#rollBack = new RollBack({
+      journal: options.journal,
+      switch: this.#switch,
+      verdicts: this.#verdicts,
+      lackingOf: document => this.#lackingOf(document),
+    });
   }
 
   /**
@@ -101,20 +99,22 @@ export class Stage {
     if (root && this.#options.revokedBundles === 'stop') this.#stopRevoked(root);
     if (!assignment || !root) return [];
     this.#removeUnassigned(assignment);
+    const { journal } = this.#options;
     // One bundle may wait for what another gives up in the same assignment.
     for (;;) {
-      const before = this.#options.journal.files();
+      const before = journal.files();
       const lacking = assignment.bundles.flatMap(assigned => this.#advance(assigned, root));
-      if (this.#options.journal.files() === before) return [...lacking, ...this.#lackingSecrets()];
+      // After what the newest assignment wants instead: then there is nothing to undo.
+      lacking.push(...journal.bundles().flatMap(record => this.#rollBack.attempt(record, root)));
+      if (journal.files() === before) return [...lacking, ...this.#lackingSecrets()];
     }
   }
 
   conditions(root: RootDocument): SourceCondition[] {
-    const revoked = this.#revoked(root).map(({ record }) => record);
-    const conditions = this.#directory.conditions();
-    if (revoked.length === 0) return conditions;
-    const message = `the root withdrew what runs of ${revoked.map(bundleKey).join(', ')}; it runs on and never begins again`;
-    return [...conditions, { type: 'RevokedRunning', status: 'True', reason: 'Denied', message }];
+    return [
+      ...this.#directory.conditions(),
+      ...revokedConditions(revokedBundles(this.#options.journal, root)),
+    ];
   }
 
   // --------------------------------------------------------------------------------------- one
@@ -128,6 +128,11 @@ export class Stage {
       record.digest === assigned.digest &&
       record.attempt === assigned.attempt;
     if (settled && !this.#directory.isBroken(assigned)) return [];
+    const failure = journal
+      .trials()
+      .failures()
+      .find(one => isOf(one, assigned));
+    if (failure) return this.#hadItsChance(assigned, record, failure);
     const settle = (step: Step) => this.#settle(assigned, record, step);
 
     const allowed = this.#allowed(assigned, root);
@@ -154,9 +159,38 @@ export class Stage {
     }
     if (!staged.ok) return settle(failed(staged.refusal));
     const wanted = { bundle: assigned, pods: staged.value.flatMap(({ pod }) => pod ?? []) };
-    const conflict = conflictWith(wanted, this.#occupied());
-    if (conflict) return settle({ state: 'waiting', reason: 'Conflict', message: conflict });
+    const held = this.#options.images?.hold({
+      ...{ bundle: assigned, digest: assigned.digest, pods: wanted.pods },
+      bindings: bindingsOf(document.images),
+    });
+    const conflict = conflictWith(wanted, this.#switch.occupied());
+    if (conflict) return settle({ event: 'obstacle', reason: 'Conflict', message: conflict });
+    // Nothing to write down before it is known whether anything is missing.
+    if (held) return held.reason === '' ? [] : settle({ event: 'obstacle', ...held });
     this.#activate(assigned, record, staged.value);
+    return [];
+  }
+
+  /** A revision that was given up at this attempt: what runs instead is all that is cared for. */
+  #hadItsChance(
+    assigned: AssignedBundle,
+    record: BundleRecord | undefined,
+    failure: FailureRecord,
+  ): Lacking[] {
+    const { journal } = this.#options;
+    const isKnown = record?.digest === assigned.digest && record.attempt === assigned.attempt;
+    if (!isKnown) {
+      const { reason, attempt } = failure;
+      const message = `given up here before, at attempt ${attempt}: ${failure.message}`;
+      this.#settle(assigned, record, { event: 'unfit', reason, message });
+    }
+    const document = record?.active ? journal.bundleDocument(record.active) : null;
+    if (!record || !document || !this.#directory.isBroken(record)) return [];
+    const lacking = this.#lackingOf(document);
+    if (lacking.length > 0) return lacking;
+    this.#directory.restored(record);
+    this.#directory.distrust();
+    this.#directory.repair();
     return [];
   }
 
@@ -177,9 +211,13 @@ export class Stage {
     if (!document || (root && !this.#verdicts.isSigned(assigned, root))) {
       return [{ digest: assigned.digest, size: assigned.size, envelopeOf: assigned }];
     }
+    return this.#lackingOf(document);
+  }
+
+  #lackingOf(document: BundleDocument): Lacking[] {
     const unique = new Map(blobsOf(document).map(blob => [blob.digest, blob]));
     return [...unique.values()]
-      .filter(({ digest }) => !journal.hasBlob(digest))
+      .filter(({ digest }) => !this.#options.journal.hasBlob(digest))
       .map(({ digest, size }) => ({ digest, size, envelopeOf: null }));
   }
 
@@ -188,24 +226,24 @@ export class Stage {
     for (const where of found) {
       if (where.is !== 'refused') continue;
       const { code, detail } = where.refusal;
-      return { state: where.final ? 'failed' : 'waiting', reason: code, message: detail };
+      return { event: where.final ? 'unfit' : 'obstacle', reason: code, message: detail };
     }
     const first = (is: string) => lacking[found.findIndex(where => where.is === is)]?.digest;
     const absent = first('absent');
     if (absent) {
-      return { state: 'failed', reason: 'BlobAbsent', message: `the hub has no blob ${absent}` };
+      return { event: 'unfit', reason: 'BlobAbsent', message: `the hub has no blob ${absent}` };
     }
     const slow = first('slow');
     if (slow) {
       const message = `blob ${slow} came so slowly that the connection was ended; it is tried again after all else`;
-      return { state: 'waiting', reason: 'SlowRetrieval', message };
+      return { event: 'obstacle', reason: 'SlowRetrieval', message };
     }
     const missing = first('missing');
     if (missing) {
       const message = `blob ${missing} does not come; the hub is asked for it`;
-      return { state: 'waiting', reason: 'BlobMissing', message };
+      return { event: 'obstacle', reason: 'BlobMissing', message };
     }
-    return { state: 'staged', reason: 'Fetching', message: 'fetching what is not here yet' };
+    return { event: 'fetching', reason: 'Fetching', message: 'fetching what is not here yet' };
   }
 
   #lackingSecrets(): Lacking[] {
@@ -221,27 +259,13 @@ export class Stage {
     const coming = this.#lackingSecrets().filter(isOwn);
     for (const name of document.secrets) {
       const next = coming.find(({ secret }) => secret?.name === name);
-      if (next !== undefined) return { ...this.#waitingFor([next]), state: 'waiting' };
+      if (next !== undefined) return { ...this.#waitingFor([next]), event: 'obstacle' };
       const { namespace } = document;
       if (secrets?.has(document, name) === true || hasLocalSecret?.({ namespace, name })) continue;
       const message = `secret "${name}" is not sealed for this node: flotilla secret seal --missing`;
-      return { state: 'waiting', reason: 'SecretNotSealed', message };
+      return { event: 'obstacle', reason: 'SecretNotSealed', message };
     }
     return null;
-  }
-
-  #occupied(): Occupied[] {
-    const { journal } = this.#options;
-    return journal.bundles().flatMap(record => {
-      const document = record.active === null ? null : journal.bundleDocument(record.active);
-      if (!document) return [];
-      const entries = document.manifests.filter(({ kind }) => kind === 'Pod');
-      const pods = entries.flatMap(entry => {
-        const content = this.#directory.contentOf(entry);
-        return content ? [JSON.parse(content.toString('utf8')) as Pod] : [];
-      });
-      return [{ bundle: record, pods }];
-    });
   }
 
   #activate(
@@ -249,55 +273,25 @@ export class Stage {
     record: BundleRecord | undefined,
     staged: readonly StagedManifest[],
   ): void {
-    const { journal } = this.#options;
-    const bytesOf = new Map(staged.map(({ owned, bytes }) => [owned.file, bytes]));
-    const files = configFirst(staged.map(({ owned }) => owned));
-    const names = new Set(files.map(({ file }) => file));
-    const message = `${files.length} manifests in the static pod directory`;
-    const step = transition(assigned, { state: 'activating', reason: 'FilesWritten', message });
-    const done = this.#directory.change({
-      write: files.flatMap(({ file }) => {
-        const bytes = bytesOf.get(file);
-        return bytes === undefined ? [] : [{ file, bytes }];
-      }),
-      remove: this.#directory.filesOf(assigned).filter(file => !names.has(file)),
-      commit: () => journal.activate(step, files),
-    });
-    if (!done) {
-      const fault = this.#directory.fault();
-      const reason = fault?.fault ?? 'WriteFailed';
-      this.#settle(assigned, record, { state: 'waiting', reason, message: fault?.message ?? '' });
-      return;
+    const next = move(phaseNow(assigned, record), 'staged');
+    if (next === null) return;
+    const message = `${staged.length} manifests in the static pod directory`;
+    const step = { state: toldState(next.to) ?? 'activating', reason: 'FilesWritten', message };
+    if (this.#switch.put(transition(assigned, step), staged)) {
+      return this.#options.images?.drop(assigned);
     }
-    this.#directory.restored(assigned);
-    this.#options.log.info('bundle activated', {
-      bundle: bundleKey(assigned),
-      revision: assigned.revision,
-    });
-  }
-
-  /** Bundles whose running revision the root denies or has below a floor, with what it says. */
-  #revoked(root: RootDocument): { readonly record: BundleRecord; readonly refusal: Refusal }[] {
-    const { journal } = this.#options;
-    return journal.bundles().flatMap(record => {
-      if (record.active === null) return [];
-      // What is active may be another revision than the one that the record speaks of.
-      const revision = journal.bundleDocument(record.active)?.revision ?? record.revision;
-      const allowed = rootAllows({ ...nameOf(record), revision, digest: record.active }, root);
-      return allowed.ok ? [] : [{ record, refusal: allowed.refusal }];
-    });
+    const fault = this.#directory.fault();
+    const reason = fault?.fault ?? 'WriteFailed';
+    this.#settle(assigned, record, { event: 'obstacle', reason, message: fault?.message ?? '' });
   }
 
   #stopRevoked(root: RootDocument): void {
     const { journal, log } = this.#options;
-    for (const { record, refusal } of this.#revoked(root)) {
-      const step = transition(record, failed(refusal));
-      const done = this.#directory.change({
-        write: [],
-        remove: this.#directory.filesOf(record),
-        commit: () => journal.activate(step, []),
-      });
-      if (done) log.warn('bundle stopped: the root withdrew it', { bundle: bundleKey(record) });
+    for (const { record, refusal } of revokedBundles(journal, root)) {
+      const { code: reason, detail: message } = refusal;
+      const step = transition(record, { state: 'failed', reason, message });
+      if (this.#switch.takeAway(step))
+        log.warn('bundle stopped: the root withdrew it', { bundle: bundleKey(record) });
     }
   }
 
@@ -308,30 +302,31 @@ export class Stage {
       if (assigned.has(bundleKey(record)) || record.state === 'removing') continue;
       const message = 'the assignment does not list it any more';
       const step = transition(record, { state: 'removing', reason: 'NotAssigned', message });
-      this.#directory.change({
-        write: [],
-        remove: this.#directory.filesOf(record),
-        commit: () => journal.activate(step, []),
-      });
+      this.#options.images?.drop(record);
+      this.#switch.takeAway(step);
     }
   }
 
   /** Records a step unless the bundle stands there already. */
   #settle(bundle: AssignedBundle, record: BundleRecord | undefined, step: Step): [] {
     const { journal, log } = this.#options;
+    const next = move(phaseNow(bundle, record), step.event);
+    const state = next && toldState(next.to);
+    if (state === null) return [];
+    const { reason, message } = step;
     const same =
-      record?.state === step.state &&
-      record.reason === step.reason &&
+      record?.state === state &&
+      record.reason === reason &&
       record.digest === bundle.digest &&
       record.attempt === bundle.attempt;
     if (same) return [];
-    journal.recordTransition(transition(bundle, step));
-    if (step.state === 'failed') {
-      log.warn('bundle failed', { bundle: bundleKey(bundle), reason: step.reason });
+    journal.recordTransition(transition(bundle, { state, reason, message }));
+    if (state === 'failed') {
+      log.warn('bundle failed', { bundle: bundleKey(bundle), reason });
       journal.record({
         type: 'Warning',
         reason: 'BundleFailed',
-        message: `revision ${bundle.revision}: ${step.reason}: ${step.message}`,
+        message: `revision ${bundle.revision}: ${reason}: ${message}`,
         involved: { kind: 'Bundle', ...nameOf(bundle), uid: '', fieldPath: '' },
       });
     }
@@ -340,14 +335,22 @@ export class Stage {
 }
 
 function failed({ code, detail }: Refusal): Step {
-  return { state: 'failed', reason: code, message: detail };
+  return { event: 'unfit', reason: code, message: detail };
+}
+
+/** At this attempt or a later one. */
+function isOf(failure: FailureRecord, assigned: AssignedBundle): boolean {
+  return failure.digest === assigned.digest && failure.attempt >= assigned.attempt;
 }
 
 function nameOf({ namespace, name }: BundleName): BundleName {
   return { namespace, name };
 }
 
-function transition(bundle: Omit<AssignedBundle, 'size'>, step: Step) {
+function transition(
+  bundle: Omit<AssignedBundle, 'size'>,
+  step: Pick<Transition, 'state' | 'reason' | 'message'>,
+): Transition {
   const { revision, digest, attempt } = bundle;
   return { ...nameOf(bundle), revision, digest, attempt, ...step };
 }

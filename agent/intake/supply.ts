@@ -17,7 +17,7 @@ import { Alarm } from './alarm.js';
 import { isFinalRefusal, memoryAllows } from './decide.js';
 import { FetchQueue } from './fetch.js';
 import type { Requests } from './requests.js';
-import type { Lacking, Whereabouts } from './stage.js';
+import type { Lacking, Whereabouts } from './lacking.js';
 import type { Journal } from '../journal/journal.js';
 import type { Link } from '../link/link.js';
 import type { SealedSecrets } from '../secrets/sealed-secrets.js';

@@ -4,12 +4,14 @@
  * is forgotten but for its digest, which still exposes other content under a known number. Runs
  * inside the caller's transaction.
  */
+import { readGate, writtenGate, type GateMemory } from '../activation/gate.js';
 import type { BundleDocument } from '../../protocol/documents/bundle.js';
 import type { BundleState } from '../../protocol/documents/node.js';
 import type { Verified } from '../../protocol/verified.js';
 import type { BundleName } from '../ports.js';
 import type { Connection } from './database.js';
-import { appendHistory, type Transition } from './history.js';
+import { dropFailure } from './failures.js';
+import { appendHistory, plainStep, type Transition } from './history.js';
 import { readBack } from './trust.js';
 import type { Kept } from './twin.js';
 
@@ -33,7 +35,15 @@ export interface BundleRecord extends Omit<Transition, 'state'> {
   readonly since: number;
   /** The revision whose files lie in the directory. */
   readonly active: string | null;
+  /** At which attempt it was put there. */
+  readonly activeAttempt: number;
   readonly healthy: string | null;
+  /** The saved clock of what is active, while it is on trial. */
+  readonly gate: GateMemory | null;
+  /** What is wanted was given up, at this attempt or a later one. */
+  readonly givenUp: boolean;
+  /** So was what is active. */
+  readonly activeGivenUp: boolean;
 }
 
 export interface RevisionRecord extends BundleName {
@@ -103,7 +113,16 @@ export function listRevisions(db: Connection): RevisionRecord[] {
 }
 
 export function listBundles(db: Connection): BundleRecord[] {
-  const rows = db.prepare('SELECT * FROM bundles ORDER BY namespace, name').all();
+  const failed = (digest: string, attempt: string) =>
+    `EXISTS (SELECT 1 FROM failures f WHERE f.namespace = b.namespace AND f.name = b.name
+     AND f.digest = b.${digest} AND f.attempt >= b.${attempt})`;
+  const rows = db
+    .prepare(
+      `SELECT b.*, ${failed('digest', 'attempt')} AS given_up,
+       ${failed('active_digest', 'active_attempt')} AS active_given_up
+       FROM bundles b ORDER BY namespace, name`,
+    )
+    .all();
   return (rows as (BundleRecord & Record<string, unknown>)[]).map(row => ({
     namespace: row.namespace,
     name: row.name,
@@ -115,14 +134,18 @@ export function listBundles(db: Connection): BundleRecord[] {
     message: row.message,
     since: row.since,
     active: row['active_digest'] as string | null,
+    activeAttempt: row['active_attempt'] as number,
     healthy: row['healthy_digest'] as string | null,
+    gate: readGate(row['gate'] as unknown as string | null),
+    givenUp: row['given_up'] === 1,
+    activeGivenUp: row['active_given_up'] === 1,
   }));
 }
 
-/** A healthy revision sets its rollback floor; floors never fall. */
+/** A step of what is wanted. */
 export function applyTransition(db: Connection, at: number, to: Transition): void {
   const { namespace, name } = to;
-  appendHistory(db, at, { kind: 'bundle', ...to });
+  appendHistory(db, at, { kind: 'bundle', ...plainStep(to) });
   if (to.state === 'removed') {
     db.prepare('DELETE FROM bundles WHERE namespace = ? AND name = ?').run(namespace, name);
     return;
@@ -132,13 +155,25 @@ export function applyTransition(db: Connection, at: number, to: Transition): voi
      VALUES (@namespace, @name, @revision, @digest, @attempt, @state, @reason, @message, @since)
      ON CONFLICT (namespace, name) DO UPDATE SET revision = @revision, digest = @digest,
      attempt = @attempt, state = @state, reason = @reason, message = @message, since = @since`,
-  ).run({ ...to, since: at });
-  if (to.state !== 'healthy') return;
-  db.prepare('UPDATE bundles SET healthy_digest = ? WHERE namespace = ? AND name = ?').run(
-    to.digest,
-    namespace,
-    name,
-  );
+  ).run({ ...plainStep(to), since: at });
+  if (to.state === 'healthy') markHealthy(db, at, to);
+}
+
+/** Whether a step is about what is wanted, not about what still lies there of an earlier assignment. */
+export function isOfWanted(db: Connection, { namespace, name, digest }: Transition): boolean {
+  const row = db
+    .prepare('SELECT 1 FROM bundles WHERE namespace = ? AND name = ? AND digest = ?')
+    .get(namespace, name, digest);
+  return row !== undefined;
+}
+
+/** It sets its rollback floor; floors never fall. */
+export function markHealthy(db: Connection, at: number, to: Transition): void {
+  const { namespace, name } = to;
+  db.prepare(
+    'UPDATE bundles SET healthy_digest = ?, gate = NULL WHERE namespace = ? AND name = ?',
+  ).run(to.digest, namespace, name);
+  dropFailure(db, to, to.digest);
   db.prepare('UPDATE revisions SET healthy_at = ? WHERE digest = ? AND healthy_at IS NULL').run(
     at,
     to.digest,
@@ -157,11 +192,11 @@ export function rollbackFloor(db: Connection, bundle: BundleName): number {
   return (row as { floor: number } | undefined)?.floor ?? 0;
 }
 
-/** `digest` null: nothing of the bundle is to lie in the directory. */
+/** `digest` null: nothing of the bundle is to lie in the directory. What is put there anew is on trial from the beginning. */
 export function replaceFiles(
   db: Connection,
   bundle: BundleName,
-  next: { digest: string | null; files: readonly OwnedFile[] },
+  next: { digest: string | null; attempt: number; files: readonly OwnedFile[] },
 ): void {
   const { namespace, name } = bundle;
   db.prepare('DELETE FROM files WHERE namespace = ? AND name = ?').run(namespace, name);
@@ -169,10 +204,18 @@ export function replaceFiles(
     'INSERT INTO files VALUES (@file, @namespace, @name, @pod, @manifest, @content)',
   );
   for (const file of next.files) insert.run(file);
-  db.prepare('UPDATE bundles SET active_digest = ? WHERE namespace = ? AND name = ?').run(
-    next.digest,
-    namespace,
-    name,
+  const { digest, attempt } = next;
+  db.prepare(
+    `UPDATE bundles SET gate = CASE WHEN active_digest = @digest AND active_attempt = @attempt THEN gate END,
+     active_digest = @digest, active_attempt = @attempt WHERE namespace = @namespace AND name = @name`,
+  ).run({ namespace, name, digest, attempt });
+}
+
+export function saveGate(db: Connection, bundle: BundleName, gate: GateMemory): void {
+  db.prepare('UPDATE bundles SET gate = ? WHERE namespace = ? AND name = ?').run(
+    writtenGate(gate),
+    bundle.namespace,
+    bundle.name,
   );
 }
 
@@ -180,8 +223,16 @@ export function listFiles(db: Connection): OwnedFile[] {
   return db.prepare('SELECT * FROM files ORDER BY file').all() as OwnedFile[];
 }
 
+export function filesByName(db: Connection): Map<string, OwnedFile> {
+  return new Map(listFiles(db).map(file => [file.file, file]));
+}
+
 export function hasBlob(db: Connection, digest: string): boolean {
   return db.prepare('SELECT 1 FROM blobs WHERE digest = ?').get(digest) !== undefined;
+}
+
+export function insertBlob(db: Connection, digest: string, bytes: Uint8Array): void {
+  db.prepare('INSERT OR IGNORE INTO blobs VALUES (?, ?)').run(digest, bytes);
 }
 
 export function readBlob(db: Connection, digest: string): Buffer | null {
@@ -238,11 +289,11 @@ export function adoptContent(db: Connection, at: number, kept: Kept): void {
   db.exec('DELETE FROM files; UPDATE bundles SET active_digest = NULL');
   const bundle = db.prepare(
     `INSERT INTO bundles (namespace, name, revision, digest, attempt, state, reason, message, since,
-     active_digest) VALUES (@namespace, @name, @revision, @digest, @attempt, 'activating',
-     'JournalReset', '', @at, @digest)
+     active_digest, active_attempt) VALUES (@namespace, @name, @revision, @digest, @attempt, 'activating',
+     'JournalReset', '', @at, @digest, @attempt)
      ON CONFLICT (namespace, name) DO UPDATE SET revision = @revision, digest = @digest,
      attempt = @attempt, state = 'activating', reason = 'JournalReset', message = '', since = @at,
-     active_digest = @digest`,
+     active_digest = @digest, active_attempt = @attempt, gate = NULL`,
   );
   for (const one of kept.bundles) bundle.run({ ...one, at });
   const file = db.prepare(

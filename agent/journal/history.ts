@@ -35,6 +35,12 @@ export interface Transition {
   readonly message: string;
 }
 
+/** Without what a decision carries beside it. */
+export function plainStep(step: Transition): Transition {
+  const { namespace, name, revision, digest, attempt, state, reason, message } = step;
+  return { namespace, name, revision, digest, attempt, state, reason, message };
+}
+
 export interface HistoryRow {
   readonly n: number;
   /** Milliseconds since 1970. */

@@ -26,7 +26,9 @@ import { secretStore, type SecretStore } from './secrets.js';
 import { onReserve } from './reserve.js';
 import { timeMemory, type TimeMemory } from './time-memory.js';
 import * as trust from './trust.js';
-import { readTwin, tryToWriteTwin, type Twin } from './twin.js';
+import { trialStore, type TrialStore } from './trials.js';
+import { UnsavedEvents } from './unsaved-events.js';
+import { readTwin, tryToWriteTwin } from './twin.js';
 import { versionStore } from './versions.js';
 
 export type { OwnedFile, BundleRecord, RevisionRecord } from './content.js';
@@ -37,8 +39,6 @@ export { JournalError } from './database.js';
 
 export const JOURNAL_FILE = 'journal.db';
 const TWIN_FILE = 'journal.floors.json';
-
-const UNSAVED_MAX = 1000;
 
 export interface JournalOptions {
   readonly dataDir: string;
@@ -85,7 +85,7 @@ export class Journal implements EventSink {
   #accepted: trust.AcceptedAssignment | null;
   #fresh: { reason: ResetReason; nonce: string } | null;
   #files: Map<string, content.OwnedFile>;
-  #unsaved: { moment: outbox.Moment; event: NewEvent }[] = [];
+  readonly #unsaved: UnsavedEvents;
   /** Why the twin is behind, or null. */
   #twinFault: string | null = null;
   #counter = 0;
@@ -109,7 +109,8 @@ export class Journal implements EventSink {
     this.#accepted = accepted === 'damaged' ? null : accepted;
     const reason = getMeta(db, 'fresh') as ResetReason | null;
     this.#fresh = reason && { reason, nonce: getMeta(db, 'nonce') ?? '' };
-    this.#files = this.#readFiles();
+    this.#files = content.filesByName(this.#db);
+    this.#unsaved = new UnsavedEvents(db);
     this.#keepTwin();
   }
 
@@ -213,9 +214,7 @@ export class Journal implements EventSink {
   }
 
   storeBlob(digest: string, bytes: Uint8Array): void {
-    this.#transaction(() =>
-      this.#db.prepare('INSERT OR IGNORE INTO blobs VALUES (?, ?)').run(digest, bytes),
-    );
+    this.#transaction(() => content.insertBlob(this.#db, digest, bytes));
   }
 
   blob(digest: string): Buffer | null {
@@ -242,10 +241,25 @@ export class Journal implements EventSink {
     this.#transaction(() => {
       content.applyTransition(this.#db, this.#now(), to);
       const digest = ['removing', 'failed'].includes(to.state) ? null : to.digest;
-      content.replaceFiles(this.#db, to, { digest, files });
-      content.prune(this.#db, this.#accepted ? digestsOf(this.#accepted.document) : []);
+      content.replaceFiles(this.#db, to, { digest, attempt: to.attempt, files });
+      content.prune(this.#db, digestsOf(this.#accepted?.document));
     });
-    this.#files = this.#readFiles();
+    this.#filesChanged();
+  }
+
+  /** Revisions on trial: given up, proven, undone. */
+  trials(): TrialStore {
+    return trialStore(this.#db, {
+      moment: () => outbox.momentOf(this.#now(), this.#machine),
+      prune: () => content.prune(this.#db, digestsOf(this.#accepted?.document)),
+      onFiles: () => this.#filesChanged(),
+      onFloor: () => this.#keepTwin(),
+      onEvent: () => this.onEvent?.(),
+    });
+  }
+
+  #filesChanged(): void {
+    this.#files = content.filesByName(this.#db);
     this.#documents.clear();
     this.#keepTwin();
   }
@@ -261,7 +275,7 @@ export class Journal implements EventSink {
    * the disk's sake.
    */
   record(event: NewEvent): void {
-    this.#unsaved.push({ moment: outbox.momentOf(this.#now(), this.#machine), event });
+    this.#unsaved.add(outbox.momentOf(this.#now(), this.#machine), event);
     this.flush();
     this.onEvent?.();
   }
@@ -269,16 +283,7 @@ export class Journal implements EventSink {
   /** Writes what the disk refused before: the twin, events. */
   flush(): void {
     if (this.#twinFault !== null) this.#keepTwin();
-    if (this.#unsaved.length === 0) return;
-    try {
-      this.#transaction(() => {
-        for (const { moment, event } of this.#unsaved) outbox.appendEvent(this.#db, moment, event);
-      });
-      this.#unsaved = [];
-    } catch (error) {
-      if (!isDiskError(error)) throw error;
-      this.#unsaved = this.#unsaved.slice(-UNSAVED_MAX);
-    }
+    this.#unsaved.flush();
   }
 
   /** Called after each event: the report loop's wake-up. */
@@ -336,24 +341,17 @@ export class Journal implements EventSink {
     this.#db.transaction(work).immediate();
   }
 
-  #readFiles(): Map<string, content.OwnedFile> {
-    return new Map(content.listFiles(this.#db).map(file => [file.file, file]));
-  }
-
   /** A twin that is behind does no harm; one that cannot be written must not undo what was promised. */
   #keepTwin(): void {
-    this.#twinFault = tryToWriteTwin(this.#twinFile, this.#twin());
-  }
-
-  #twin(): Twin {
     const { id: journal, boot } = this;
     const { epoch = 0, generation = 0 } = this.#accepted ?? {};
     const rootVersion = this.#root?.document.version ?? 0;
     const kept = content.keptContent(this.#db);
-    return { journal, boot, rootVersion, epoch, generation, kept };
+    const twin = { journal, boot, rootVersion, epoch, generation, kept };
+    this.#twinFault = tryToWriteTwin(this.#twinFile, twin);
   }
 }
 
-function digestsOf(document: { bundles: readonly { digest: string }[] }): string[] {
-  return document.bundles.map(bundle => bundle.digest);
+function digestsOf(document?: { bundles: readonly { digest: string }[] }): string[] {
+  return (document?.bundles ?? []).map(bundle => bundle.digest);
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { EventRecord } from '../../protocol/documents/node.js';
 import { listBundles, listRevisions, type BundleRecord, type RevisionRecord } from './content.js';
 import { openForReading } from './database.js';
+import { listFailures, type FailureRecord } from './failures.js';
 import { readHistory, type HistoryRow } from './history.js';
 import { JOURNAL_FILE } from './journal.js';
 import { EVENTS_MAX, oldestEvent, readEvents } from './outbox.js';
@@ -17,6 +18,8 @@ export interface JournalView {
   /** Newest first within a bundle. */
   readonly revisions: readonly RevisionRecord[];
   readonly bundles: readonly BundleRecord[];
+  /** Revisions that this node gave up, newest of a bundle first. */
+  readonly failures: readonly FailureRecord[];
   /** Oldest first; at most 1,000. */
   readonly history: readonly HistoryRow[];
   /** Not acknowledged yet, oldest first. */
@@ -32,6 +35,7 @@ export function readJournal(dataDir: string): JournalView {
       boot: Number(getMeta(db, 'boot') ?? 0),
       revisions: listRevisions(db),
       bundles: listBundles(db),
+      failures: listFailures(db),
       history: readHistory(db),
       events: readEvents(db, { after: oldestEvent(db) - 1, limit: EVENTS_MAX }),
     }))();

@@ -118,6 +118,26 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE events ADD COLUMN machine TEXT;
   ALTER TABLE events ADD COLUMN uptime INTEGER;
   `,
+  `
+  -- Which attempt lies in the directory, and the clock of a revision that is on trial there (JSON).
+  ALTER TABLE bundles ADD COLUMN active_attempt INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE bundles ADD COLUMN gate TEXT;
+  UPDATE bundles SET active_attempt = attempt WHERE active_digest = digest;
+
+  -- Revisions that this node gave up: not tried again unless the assignment's attempt rises.
+  CREATE TABLE failures (
+    namespace TEXT NOT NULL,
+    name TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    message TEXT NOT NULL,
+    last_words TEXT,
+    PRIMARY KEY (namespace, name, digest)
+  ) WITHOUT ROWID;
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -1,4 +1,5 @@
 /** What the report is handed: types only. */
+import type { Activation } from '../activation/activation.js';
 import type { AckDocument } from '../../protocol/documents/hub.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import type { IntakeState } from '../intake/intake-options.js';
@@ -14,6 +15,8 @@ export interface ReportOptions {
   readonly journal: Journal;
   readonly link: Pick<Link, 'connected' | 'publish'>;
   readonly intake: () => IntakeState;
+  /** Judged with every look, hub or no hub. */
+  readonly activation: Activation;
   readonly nodeInfo: () => NodeInfo;
   readonly agentVersion: string;
   /** `docker://28.2.2`; empty while the engine does not answer. */

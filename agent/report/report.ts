@@ -7,7 +7,6 @@ import type { HubDocument } from '../../protocol/documents/hub.js';
 import type { Condition, StatusDocument } from '../../protocol/documents/node.js';
 import type { Refusal } from '../../protocol/refusal.js';
 import { openHubDocument } from '../../protocol/verify-messages.js';
-import { activeBindings, bundleHealth } from './bundle-health.js';
 import { Alarm } from '../intake/alarm.js';
 import { isDiskError } from '../journal/database.js';
 import type { PodReport } from '../ports.js';
@@ -58,7 +57,7 @@ export class Report {
   #batched: number;
   #status: StatusDocument | null = null;
   #statusVersion = '';
-  #healthAgainAt: number | null = null;
+  #lookAgainInMs: number | null = null;
 
   constructor(options: ReportOptions) {
     this.#options = options;
@@ -151,9 +150,8 @@ export class Report {
     if (version !== this.#statusVersion) this.#putStatus(status, version);
     this.#batchEvents();
     this.#send();
-    if (this.#healthAgainAt !== null) {
-      const inMs = Math.max(0, this.#healthAgainAt - clock.now()) + 10;
-      this.#changeAlarm.setBefore(clock.monotonic() + inMs);
+    if (this.#lookAgainInMs !== null) {
+      this.#changeAlarm.setBefore(clock.monotonic() + this.#lookAgainInMs + 10);
     }
   }
 
@@ -170,48 +168,15 @@ export class Report {
 
   /** What a full disk refuses is judged again later; what is told is right in any case. */
   #tryToJudgeBundles(): void {
-    const { clock, journal, log } = this.#options;
+    const { activation, journal, log } = this.#options;
     try {
       journal.flush();
-      this.#judgeBundles();
+      this.#lookAgainInMs = activation.look();
     } catch (error) {
       if (!isDiskError(error)) throw error;
       log.error('the journal cannot be written', { reason: error.message });
-      this.#healthAgainAt = clock.now() + DISK_RETRY_MS;
+      this.#lookAgainInMs = DISK_RETRY_MS;
     }
-  }
-
-  #judgeBundles(): void {
-    const { journal, clock } = this.#options;
-    const health = this.#health();
-    for (const transition of health.transitions) {
-      journal.recordTransition(transition);
-      if (transition.state !== 'healthy' && transition.state !== 'failed') continue;
-      journal.record({
-        type: transition.state === 'failed' ? 'Warning' : 'Normal',
-        reason: transition.state === 'failed' ? 'BundleFailed' : 'BundleHealthy',
-        message: `revision ${transition.revision}: ${transition.message}`,
-        involved: {
-          kind: 'Bundle',
-          namespace: transition.namespace,
-          name: transition.name,
-          uid: '',
-          fieldPath: '',
-        },
-      });
-    }
-    this.#healthAgainAt = health.againAt === null ? null : Math.max(health.againAt, clock.now());
-  }
-
-  #health() {
-    const { journal, pods, clock } = this.#options;
-    return bundleHealth({
-      records: journal.bundles(),
-      files: [...journal.files().values()],
-      bindings: activeBindings(journal),
-      pods: pods(),
-      now: clock.now(),
-    });
   }
 
   #lookAtPods(): void {
@@ -267,8 +232,9 @@ export class Report {
       info: { ...info, agentVersion, containerRuntimeVersion: containerRuntimeVersion() },
       capacity: { ...capacity },
       allocatable: { ...allocatable },
-      bundles: this.#health()
-        .statuses.slice(0, 128)
+      bundles: this.#options.activation
+        .statuses()
+        .slice(0, 128)
         .map(one => ({ ...one, since: iso(time.correct(Date.parse(one.since))) })),
       pods: Object.fromEntries([...this.#pods.values()].map(pod => [pod.key, pod.summary])),
     });

@@ -4,9 +4,10 @@
  * are passed over, so that an object that was read can be sent back. Pure.
  */
 import type { BundleManifest } from '../../protocol/bundle-manifest.js';
-import type { ImageEntry } from '../../protocol/documents/bundle.js';
+import type { BundleStrategy, ImageEntry } from '../../protocol/documents/bundle.js';
 import { IMAGE_DIGESTS_MAX } from '../../protocol/limits.js';
 import { LABEL_PATTERN } from '../../protocol/names.js';
+import { DEFAULT_STRATEGY, sameStrategy, strategyFault } from '../../protocol/strategy.js';
 import { API_VERSION } from '../objects.js';
 import { RequestError, type ApplyRequest } from '../ports.js';
 import { parseSelector, SelectorError } from '../selectors.js';
@@ -143,6 +144,17 @@ function readImages(spec: Fields, causes: Cause[]): readonly ImageEntry[] {
   return entries.sort((a, b) => (a.image < b.image ? -1 : 1));
 }
 
+/** What is left out is the default; all of it the default is the same as none. */
+function readStrategy(spec: Fields, causes: Cause[]): { readonly strategy?: BundleStrategy } {
+  const field = 'spec.strategy';
+  const given = fieldsAt(spec['strategy'] ?? {}, field);
+  refuseUnknown(given, Object.keys(DEFAULT_STRATEGY), field);
+  const strategy = { ...DEFAULT_STRATEGY, ...given };
+  const fault = strategyFault(strategy);
+  if (fault) causes.push({ field: `${field}.${fault.field}`, message: fault.message });
+  return sameStrategy(strategy, DEFAULT_STRATEGY) ? {} : { strategy };
+}
+
 /** Throws BadRequest (unknown fields, names that do not match the path) and Invalid (with all causes). */
 export function parseBundle(
   value: unknown,
@@ -154,7 +166,7 @@ export function parseBundle(
   const spec = fieldsAt(body['spec'], 'spec');
   refuseUnknown(body, BODY_FIELDS, '');
   refuseUnknown(metadata, META_FIELDS, 'metadata');
-  refuseUnknown(spec, ['nodeSelector', 'manifests', 'images'], 'spec');
+  refuseUnknown(spec, ['nodeSelector', 'manifests', 'images', 'strategy'], 'spec');
   const causes: Cause[] = [];
   const name = readName(metadata, path, causes);
   checkNamespace(metadata, path.namespace, causes);
@@ -163,13 +175,14 @@ export function parseBundle(
   const nodeSelector = readSelector(spec, causes);
   const manifests = readManifests(spec, causes);
   const images = readImages(spec, causes);
+  const strategy = readStrategy(spec, causes);
   refuseCauses(`Bundle.flotilla.dev "${name}"`, causes);
   return {
     namespace: path.namespace,
     name,
     labels,
     annotations,
-    spec: { nodeSelector, manifests, ...(images.length > 0 ? { images } : {}) },
+    spec: { nodeSelector, manifests, ...(images.length > 0 ? { images } : {}), ...strategy },
     resourceVersion: optionalText(metadata, 'resourceVersion'),
     uid: optionalText(metadata, 'uid'),
   };

@@ -11,6 +11,7 @@ import type { TLSSocket } from 'node:tls';
 import type { Clock, Log } from '../../protocol/ports.js';
 import {
   RequestError,
+  type BundleRetry,
   type BundleWriter,
   type Carrier,
   type Enrolment,
@@ -56,6 +57,7 @@ export interface ApiParts {
   readonly tls: ServerTls;
   readonly store: Store;
   readonly bundles: BundleWriter;
+  readonly retry: BundleRetry;
   readonly nodes: NodeWriter;
   readonly secrets: SecretWriter;
   readonly enrolment: Enrolment;

@@ -15,8 +15,9 @@ import { CliError } from '../../protocol/cli-error.js';
 import { pinImages, pinLines, PIN_HELP } from './pin-images.js';
 import { waitForRollout } from './rollout-wait.js';
 import { shellWord } from './shell-word.js';
+import { strategyAfter, strategyOptions, type StrategyOptions } from './strategy-options.js';
 
-interface ApplyOptions extends InputOptions {
+interface ApplyOptions extends InputOptions, StrategyOptions {
   nodes?: string;
   allNodes?: boolean;
   dryRun?: string | boolean;
@@ -30,7 +31,7 @@ interface ApplyOptions extends InputOptions {
 }
 
 export function applyCommand(context: Context): Command {
-  return inputOptions(new Command('apply'))
+  return strategyOptions(inputOptions(new Command('apply')))
     .summary('make manifests the next revision of a bundle and roll it out')
     .description(
       'Makes the Pods that -f names, and the ConfigMaps that they use, the whole content of a bundle. Each change is a ' +
@@ -179,6 +180,8 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
   const mode = dryRunMode(options.dryRun);
   const current = await currentBundle(hub, source);
   const selector = selectorAfter(options, current?.spec.nodeSelector ?? null);
+  const strategy = strategyAfter(options, current?.spec.strategy ?? null);
+  refuseStrategyOfBuilt(options, source);
   const changes = changesBetween(current?.spec.manifests ?? [], manifests);
   const images = await imagesAfter(context, source, options.pin === true);
   const pins = pinLines(current?.spec.images ?? [], images);
@@ -202,9 +205,9 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
   }
   const dryRun = mode === 'server';
   const put = (isDry: boolean) =>
-    writeBundle(hub.client, source, { current, selector, images, dryRun: isDry }).catch(
-      unsigned(options, source),
-    );
+    writeBundle(hub.client, source, {
+      ...{ current, selector, images, strategy, dryRun: isDry },
+    }).catch(unsigned(options, source));
   if (dryRun) toSeal.tell('server dry run');
   else {
     // Whatever the hub would refuse is refused before anything is sealed.
@@ -218,6 +221,18 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
     const timeout = options.timeout ?? '5m';
     await waitForRollout(context, { client, namespace }, { name, timeout, output: 'text' });
   }
+}
+
+/** It is signed with the rest. */
+function refuseStrategyOfBuilt(options: ApplyOptions, source: BundleSource): void {
+  const { progressDeadline, minReady, onFailure } = options;
+  const given = [progressDeadline, minReady, onFailure].some(value => value !== undefined);
+  if (source.built === null || !given) return;
+  throw new CliError(
+    'refused',
+    '--progress-deadline, --min-ready and --on-failure are signed with the bundle',
+    'say them to `flotilla bundle build`',
+  );
 }
 
 /** A fleet that keeps its release keys off the hub: says what to type, with the names of this very apply. */

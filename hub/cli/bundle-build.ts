@@ -26,6 +26,7 @@ import { connected, type Connected, type Context } from './context.js';
 import { pinImages, pinLines, PIN_HELP } from './pin-images.js';
 import { shellWord } from './shell-word.js';
 import { pathOf, resourceOf } from './resources.js';
+import { strategyAfter, strategyOptions, type StrategyOptions } from './strategy-options.js';
 import {
   fetchRoot,
   fingerprintOf,
@@ -34,7 +35,7 @@ import {
   warnOfExpiry,
 } from './trusted-root.js';
 
-interface BuildOptions extends InputOptions {
+interface BuildOptions extends InputOptions, StrategyOptions {
   output: string;
   root?: string;
   revision?: number;
@@ -55,7 +56,7 @@ function counter(flag: string, least: number) {
 }
 
 export function buildCommand(context: Context): Command {
-  return inputOptions(new Command('build'))
+  return strategyOptions(inputOptions(new Command('build')))
     .summary('put manifests into a bundle file that can be signed')
     .description(
       'Reads and checks manifests as apply does, and writes the next revision of a bundle to a file, unsigned. The hub is ' +
@@ -200,7 +201,7 @@ function draftOf(source: BundleSource, given: DraftOptions): Draft {
   try {
     return draftRevision({
       ...{ fleet: document.fleet, namespace, name, manifests, images, revision },
-      ...{ rollbackFloor, issued, requires },
+      ...{ rollbackFloor, issued, requires, strategy: strategyAfter(options, null) },
     });
   } catch (error) {
     if (error instanceof BundleTooLarge) throw new CliError('refused', error.message);

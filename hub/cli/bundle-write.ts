@@ -2,7 +2,7 @@
  * One write of a bundle that was read before: only on top of what was read, so that nothing that another person wrote in between is
  * lost. What the hub itself writes into the status all the time is no such change: the write is then made again.
  */
-import type { ImageEntry } from '../../protocol/documents/bundle.js';
+import type { BundleStrategy, ImageEntry } from '../../protocol/documents/bundle.js';
 import { canonicalJson } from '../../protocol/canonical.js';
 import type { BundleObjectStatus, BundleSpec } from '../objects.js';
 import { ARCHIVE_TYPE } from '../signing/archive.js';
@@ -18,6 +18,7 @@ export interface WriteOptions {
   readonly current: BundleApiObject | null;
   readonly selector: string;
   readonly images: readonly ImageEntry[];
+  readonly strategy: BundleStrategy;
   readonly dryRun: boolean;
 }
 
@@ -57,7 +58,7 @@ function wanted({ metadata }: BundleApiObject): string {
 async function writeOnce(
   client: Pick<ApiClient, 'call'>,
   source: BundleSource,
-  { current, selector, images, dryRun }: WriteOptions,
+  { current, selector, images, strategy, dryRun }: WriteOptions,
 ): Promise<BundleApiObject> {
   const query = { dryRun: dryRun ? 'All' : undefined };
   const resourceVersion = current?.metadata.resourceVersion;
@@ -78,7 +79,7 @@ async function writeOnce(
     ...(resourceVersion === undefined ? {} : { resourceVersion }),
   };
   const bound = images.length > 0 ? { images } : {};
-  const spec: BundleSpec = { nodeSelector: selector, manifests, ...bound };
+  const spec: BundleSpec = { nodeSelector: selector, manifests, ...bound, strategy };
   return client.call<BundleApiObject>({
     method: current ? 'PUT' : 'POST',
     path: current ? bundlePath(source) : pathOf(resourceOf('bundles'), namespace),

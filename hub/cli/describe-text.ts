@@ -1,4 +1,5 @@
 /** The text of `flotilla describe`, laid out as kubectl does. Pure. */
+import type { BundleStatus } from '../../protocol/documents/node.js';
 import type {
   BundleObjectStatus,
   BundleSpec,
@@ -89,6 +90,7 @@ function nodeLines({ object, fleetRoot, now }: Described): string[] {
   const bundles = (extra?.bundles ?? []).map(b => [
     `${b.namespace}/${b.name}`,
     String(b.revision),
+    activeText(b),
     b.state,
     b.since,
     `${b.reason}${b.message ? `: ${b.message}` : ''}`,
@@ -126,9 +128,15 @@ function nodeLines({ object, fleetRoot, now }: Described): string[] {
     ...indent(
       bundles.length === 0
         ? ['<none>']
-        : layOut([['Name', 'Revision', 'State', 'Since', 'Reason'], ...bundles]),
+        : layOut([['Name', 'Revision', 'Runs', 'State', 'Since', 'Reason'], ...bundles]),
     ),
   ];
+}
+
+/** The revision that lies in the node's directory: this one, or by its digest a former one. */
+function activeText({ active, digest }: BundleStatus): string {
+  if (active === null) return '<none>';
+  return active === digest ? 'this' : active.slice(0, 12);
 }
 
 /** The secret is not among it: it was shown once. */

@@ -1,8 +1,8 @@
-/** `flotilla rollout status`: waits for a bundle to be healthy on its nodes. */
+/** `flotilla rollout status` waits for a bundle to be healthy on its nodes; `retry` gives it another chance where it failed. */
 import { Command } from 'commander';
 import { connected, withConnection, type ConnectionOptions, type Context } from './context.js';
 import { CliError } from '../../protocol/cli-error.js';
-import { targetsOf } from './resources.js';
+import { pathOf, resourceOf, targetsOf } from './resources.js';
 import { waitForRollout } from './rollout-wait.js';
 
 interface StatusOptions extends ConnectionOptions {
@@ -45,5 +45,33 @@ export function rolloutCommand(context: Context): Command {
         });
       }),
     );
-  return new Command('rollout').summary('follow rollouts').addCommand(status);
+  return new Command('rollout')
+    .summary('follow rollouts')
+    .addCommand(status)
+    .addCommand(retryCommand(context));
 }
+
+function retryCommand(context: Context): Command {
+  return withConnection(new Command('retry'))
+    .summary('let nodes try a revision again that they gave up')
+    .description(
+      'Raises the attempt in the assignment of each node that gave the newest revision up. No node tries it again by itself.',
+    )
+    .argument('<bundle>', 'bundle/NAME')
+    .option('--node <name>', 'only this node; may be given again', collect)
+    .action((target: string, options: ConnectionOptions & { node?: string[] }) =>
+      connected(context, options, async hub => {
+        const name = bundleOf(target);
+        const path = `${pathOf(resourceOf('bundles'), hub.namespace, name)}/retry`;
+        const body = { nodes: options.node ?? [] };
+        const { nodes } = await hub.client.call<{ nodes: string[] }>({
+          ...{ method: 'POST', path, body },
+        });
+        const { terminal } = context;
+        if (nodes.length === 0) terminal.print(`bundle/${name}: no node gave it up`);
+        else terminal.print(`bundle/${name} is tried again on ${nodes.join(', ')}`);
+      }),
+    );
+}
+
+const collect = (value: string, previous: string[] | undefined) => [...(previous ?? []), value];

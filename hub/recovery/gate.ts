@@ -1,5 +1,11 @@
 /** What waits while a restored hub learns: bundles and members are changed only by a hub that knows the newest of them. */
-import { RequestError, type BundleWriter, type Enrolment, type SecretWriter } from '../ports.js';
+import {
+  RequestError,
+  type BundleRetry,
+  type BundleWriter,
+  type Enrolment,
+  type SecretWriter,
+} from '../ports.js';
 import type { Store } from '../store/store.js';
 import { recoveryState } from './recovery.js';
 
@@ -28,6 +34,13 @@ export function gatedBundles(writer: BundleWriter, store: Store): BundleWriter {
       await refuseWhileLearning(store);
       return writer.remove(actor, bundle);
     },
+  };
+}
+
+export function gatedRetry(retry: BundleRetry, store: Store): BundleRetry {
+  return async (actor, bundle) => {
+    await refuseWhileLearning(store);
+    return retry(actor, bundle);
   };
 }
 

@@ -1,10 +1,12 @@
 /** The way of an apply: check everything, make the revision, one transaction. Implements `BundleWriter`. */
 import type { BundleManifest } from '../../protocol/bundle-manifest.js';
 import { canonicalJson } from '../../protocol/canonical.js';
+import type { BundleStrategy } from '../../protocol/documents/bundle.js';
 import { LABEL_PATTERN } from '../../protocol/names.js';
 import type { Clock } from '../../protocol/ports.js';
 import type { Signer } from '../../protocol/keys.js';
 import type { ValidPod } from '../../protocol/pod.js';
+import { DEFAULT_STRATEGY, sameStrategy } from '../../protocol/strategy.js';
 import { topicsOf } from '../../protocol/topics.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
 import type { BundleObject, BundleObjectStatus, BundleSpec } from '../objects.js';
@@ -84,17 +86,22 @@ async function apply(
     ? await signedRevision(parts, actor, signed)
     : current &&
         sameManifests(current.spec.manifests, manifests) &&
+        sameStrategy(strategyOf(current.spec), strategyOf(request.spec)) &&
         sameImages(current.spec.images, request.spec.images)
       ? null
       : await nextRevision(parts, actor, { request, manifests });
   const same = !revised || current?.status.digest === revised.digest;
-  const { nodeSelector, images = [] } = request.spec;
+  const { nodeSelector, images = [], strategy } = request.spec;
   await refuseReach(parts.store, parts.root().document, {
     ...{ namespace, name, nodeSelector, manifests },
     mutations: revised?.mutations ?? [],
     digest: current?.status.digest ?? '',
   });
-  const spec: BundleSpec = { nodeSelector, manifests, ...(images.length > 0 ? { images } : {}) };
+  const spec: BundleSpec = {
+    ...{ nodeSelector, manifests },
+    ...(images.length > 0 ? { images } : {}),
+    ...(strategy === undefined ? {} : { strategy }),
+  };
   const status = same && current ? current.status : freshStatus(revised as Revised, current);
   const draft = {
     kind: 'Bundle' as const,
@@ -152,6 +159,10 @@ function dryRun(
   };
 }
 
+function strategyOf({ strategy }: BundleSpec): BundleStrategy {
+  return strategy ?? DEFAULT_STRATEGY;
+}
+
 /** Nobody has the new revision yet; whom it is for does not depend on it. */
 function freshStatus(revised: Revised, current: BundleObject | null): BundleObjectStatus {
   const { desired = 0, offline = 0 } = current?.status.nodes ?? {};
@@ -185,6 +196,7 @@ async function nextRevision(
       name,
       manifests,
       images: request.spec.images ?? [],
+      strategy: strategyOf(request.spec),
       // Below the root's floor nothing runs.
       lastRevision: Math.max(
         last?.revision ?? 0,

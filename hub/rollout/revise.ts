@@ -8,6 +8,7 @@ import { canonicalJson, sha256Hex } from '../../protocol/canonical.js';
 import type {
   BlobPart,
   BundleDocument,
+  BundleStrategy,
   ImageEntry,
   ManifestEntry,
 } from '../../protocol/documents/bundle.js';
@@ -49,6 +50,7 @@ export interface ReviseInput {
   readonly manifests: readonly BundleManifest[];
   /** What their images are bound to. */
   readonly images: readonly ImageEntry[];
+  readonly strategy: BundleStrategy;
   /** Of the newest revision ever made under this name; 0 for none. */
   readonly lastRevision: number;
   /** Those that are recorded; all up to `lastRevision` if absent. */
@@ -106,6 +108,7 @@ export interface DraftInput {
   /** RFC 3339. */
   readonly issued: string;
   readonly requires: BundleDocument['requires'];
+  readonly strategy: BundleStrategy;
 }
 
 /** A revision that nobody signed yet. */
@@ -151,6 +154,7 @@ export function draftRevision(input: DraftInput): Draft {
     rollbackFloor: input.rollbackFloor,
     issued: input.issued,
     requires: input.requires,
+    strategy: input.strategy,
     manifests: contents.map(content => content.entry),
     images: imagesOf(input.manifests, input.images),
     secrets: secretsOf(input.manifests),
@@ -190,12 +194,13 @@ export function revisionMutations(
 
 /** Throws `BundleTooLarge`. Equal input gives equal bytes. */
 export function revise(input: ReviseInput): Revised {
-  const { fleet, namespace, name, manifests, images, issued } = input;
+  const { fleet, namespace, name, manifests, images, strategy, issued } = input;
   const revision = input.lastRevision + 1;
   const rollbackFloor = Math.max(input.lastRollbackFloor, oldestInReach(input));
   const requires = REQUIRES_NOTHING;
   const draft = draftRevision({
     ...{ fleet, namespace, name, manifests, images, revision, rollbackFloor, issued, requires },
+    strategy,
   });
   const envelope = sealBytes('bundle', draft.payload, [input.signer]);
   const { topics, createdBy } = input;

@@ -49,6 +49,26 @@ export interface ImageEntry {
 /** @pattern ^sha256:[0-9a-f]{64}$ */
 export type ImageDigest = string;
 
+/** How a node judges the passage to this revision, by Kubernetes' names (Deployment, DaemonSet). */
+export interface BundleStrategy {
+  /**
+   * Without progress for this long the revision has failed.
+   * @asType integer
+   * @minimum 1
+   * @maximum 2147483647
+   */
+  progressDeadlineSeconds: number;
+  /**
+   * Every container must have been ready, or be completed, for this long. Less than `progressDeadlineSeconds`.
+   * @asType integer
+   * @minimum 0
+   * @maximum 2147483647
+   */
+  minReadySeconds: number;
+  /** `rollback`: back to the last revision that was healthy on the node. */
+  onFailure: 'rollback' | 'keep';
+}
+
 /** Revision N of a bundle: what may run. No expiry; withdrawn by the root's `floors` and `denied`. */
 export interface BundleDocument {
   fleet: FleetId;
@@ -77,6 +97,7 @@ export interface BundleDocument {
     hardware: Label[];
     minAgent: Version | null;
   };
+  strategy: BundleStrategy;
   /** @maxItems 512 */
   manifests: ManifestEntry[];
   /** @maxItems 512 */

@@ -147,6 +147,8 @@ export interface BundleStatus {
    * Of the revision whose manifests lie in the static pod directory, which may be a former one; null: none does.
    */
   active: Digest | null;
+  /** The wanted digest, once this node gave it up at this attempt: not tried again unless `attempt` rises; else null. */
+  failed: Digest | null;
   attempt: Counter;
   state: BundleState;
   /** @maxLength 128 */

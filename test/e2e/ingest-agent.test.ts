@@ -10,6 +10,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import { openJournal, type Journal } from '../../agent/journal/journal.js';
 import { readNodeInfo } from '../../agent/node-info.js';
 import type { PodReport } from '../../agent/ports.js';
+import { Activation } from '../../agent/activation/activation.js';
 import { startReport, type Report } from '../../agent/report/report.js';
 import type { NodeMessage } from '../../hub/link/messages.js';
 import type { AckDocument } from '../../protocol/documents/hub.js';
@@ -43,7 +44,11 @@ class Agent {
     this.journal = openJournal({ dataDir, clock: hub.clock, randomId });
     const quiet = () => undefined;
     const identity = { fleet: FLEET, node: NODE_NAME, signer: NODE };
+    const { clock } = hub;
+    const log = { info: quiet, warn: quiet, error: quiet };
+    const { journal } = this;
     this.report = startReport({
+      activation: new Activation({ journal, pods: () => this.pods, clock, log, onGivenUp: quiet }),
       identity,
       journal: this.journal,
       time: testTime({ identity, journal: this.journal, clock: hub.clock }),
@@ -64,7 +69,7 @@ class Agent {
       conditions: () => [],
       clock: hub.clock,
       random: () => 0,
-      log: { info: quiet, warn: quiet, error: quiet },
+      log,
     });
     const epoch = 1;
     const [session, sealingKey] = ['01'.repeat(16), '11'.repeat(32)];

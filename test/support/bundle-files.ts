@@ -6,6 +6,7 @@ import type { BundleDocument } from '../../protocol/documents/bundle.js';
 import type { EnvelopeSignature } from '../../protocol/documents/envelope.js';
 import { payloadType, preAuthEncoding } from '../../protocol/envelope.js';
 import { keyId, type Signer } from '../../protocol/keys.js';
+import { DEFAULT_STRATEGY } from '../../protocol/strategy.js';
 import { checkManifests } from '../../hub/rollout/check-manifests.js';
 import { draftRevision, REQUIRES_NOTHING, type Draft } from '../../hub/rollout/revise.js';
 import type { BundleFile } from '../../hub/signing/bundle-file.js';
@@ -39,6 +40,7 @@ export function bundleFile(
     rollbackFloor: 0,
     issued: '2026-05-01T00:00:00.000Z',
     requires: REQUIRES_NOTHING,
+    strategy: DEFAULT_STRATEGY,
     ...rest,
   });
   return fileOf(draft, signers, manifests);

@@ -7,6 +7,7 @@ import type { ReleaseRole, RootDocument } from '../../protocol/documents/root.js
 import { seal } from '../../protocol/envelope.js';
 import { keyId, signerOf, type Signer } from '../../protocol/keys.js';
 import { DEFAULT_GRANT } from '../../protocol/release-scope.js';
+import { DEFAULT_STRATEGY } from '../../protocol/strategy.js';
 import { type TrustedRoot } from '../../protocol/verified.js';
 import { openPinnedRoot } from '../../protocol/verify-root.js';
 
@@ -105,6 +106,7 @@ export function bundleDocument(
     rollbackFloor: 0,
     issued: '2026-05-01T00:00:00.000Z',
     requires: { arch: [], hardware: [], minAgent: null },
+    strategy: DEFAULT_STRATEGY,
     manifests: pods.map(pod => {
       const text = canonicalJson(pod);
       const { name } = pod['metadata'] as { name: string };

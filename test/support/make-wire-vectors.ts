@@ -170,6 +170,7 @@ const documents: Record<DocumentKind, [object, Signer]> = {
           revision: 1,
           digest: assigned(bundleDocument()).digest,
           active: assigned(bundleDocument()).digest,
+          failed: null,
           attempt: 0,
           state: 'healthy',
           reason: '',

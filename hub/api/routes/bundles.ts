@@ -1,12 +1,14 @@
 /** Writes of bundles: the request is read here, what it means is the bundle writer's. */
 import { boundImages } from '../../../protocol/image-binding.js';
-import type { BundleWriter } from '../../ports.js';
+import { DEFAULT_STRATEGY, sameStrategy } from '../../../protocol/strategy.js';
+import type { BundleRetry, BundleWriter } from '../../ports.js';
 import { RequestError, type ApplyRequest } from '../../ports.js';
 import type { BundleObject } from '../../objects.js';
 import { ARCHIVE_BYTES_MAX, ARCHIVE_TYPE } from '../../signing/archive.js';
 import { readBundleFile } from '../../signing/bundle-file.js';
 import type { Store } from '../../store/store.js';
 import { toApiObject } from '../api-object.js';
+import { fieldsAt, refuseUnknown } from '../body-fields.js';
 import { parseBundle, type BundleBody } from '../bundle-body.js';
 import { json, param, type Answer, type ApiRequest, type Route } from '../request.js';
 import { BUNDLES, groupPath } from '../resources.js';
@@ -16,6 +18,7 @@ import { checkPreconditions, parseDeleteOptions, parseDryRun } from '../write-op
 export interface BundleParts {
   readonly store: Store;
   readonly bundles: BundleWriter;
+  readonly retry: BundleRetry;
 }
 
 const SUBJECT = { group: BUNDLES.group, resource: BUNDLES.name };
@@ -105,7 +108,12 @@ function importSigned(parts: BundleParts) {
       name,
       labels: current?.metadata.labels ?? {},
       annotations: current?.metadata.annotations ?? {},
-      spec: { nodeSelector, manifests, images: boundImages(document.images) },
+      spec: {
+        ...{ nodeSelector, manifests, images: boundImages(document.images) },
+        ...(sameStrategy(document.strategy, DEFAULT_STRATEGY)
+          ? {}
+          : { strategy: document.strategy }),
+      },
       signed: read.value,
       expect: resourceVersion === null ? 'any' : { resourceVersion },
       dryRun: parseDryRun(request.query),
@@ -128,6 +136,22 @@ function remove(parts: BundleParts) {
   };
 }
 
+/** Nodes that gave it up try again. The body may name some of them. */
+function retry(parts: BundleParts) {
+  return async (request: ApiRequest) => {
+    const namespace = param(request, 'namespace');
+    const name = param(request, 'name');
+    const body = fieldsAt((await request.json()) ?? {}, '');
+    refuseUnknown(body, ['nodes'], '');
+    const { nodes = [] } = body;
+    if (!Array.isArray(nodes) || !nodes.every(node => typeof node === 'string')) {
+      throw new RequestError('BadRequest', 'nodes: must be a list of names');
+    }
+    const raised = await parts.retry(request.actor, { namespace, name, nodes });
+    return json({ kind: 'BundleRetry', apiVersion: 'flotilla.dev/v1', nodes: raised });
+  };
+}
+
 export function bundleRoutes(parts: BundleParts): readonly Route[] {
   const collection = `${groupPath(BUNDLES.group)}/namespaces/:namespace/bundles`;
   const common = { access: 'admin', subject: SUBJECT } as const;
@@ -140,6 +164,7 @@ export function bundleRoutes(parts: BundleParts): readonly Route[] {
       path: `${collection}/:name/revisions`,
       handle: importSigned(parts),
     },
+    { ...common, method: 'POST', path: `${collection}/:name/retry`, handle: retry(parts) },
     { ...common, method: 'DELETE', path: `${collection}/:name`, handle: remove(parts) },
   ];
 }

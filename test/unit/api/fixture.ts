@@ -255,6 +255,7 @@ export async function startFixture(
     tls: { ...server, ca: authority.cert },
     store,
     bundles: bundleWriter(store, actors),
+    retry: async () => [],
     nodes: nodeWriter(store),
     secrets: secretWriter({ store, root: () => trustedRoot(), hubSigner: HUB }),
     enrolment: enrolment(store),

@@ -1,10 +1,11 @@
 /** Where a bundle stands: sentence → journal and pods → state and reason. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { bundleHealth, SETTLED_MS } from '../../../agent/report/bundle-health.js';
+import { bundleHealth } from '../../../agent/activation/bundle-health.js';
 import type { BundleRecord, OwnedFile } from '../../../agent/journal/journal.js';
 import type { PodReport } from '../../../agent/ports.js';
 import type { ContainerStatus, PodCondition, PodStatus } from '../../../protocol/pod.js';
+import { DEFAULT_STRATEGY } from '../../../protocol/strategy.js';
 import { NOW } from '../../support/fleet.js';
 
 const SHOP = { namespace: 'default', name: 'shop' };
@@ -19,8 +20,15 @@ const RECORD: BundleRecord = {
   message: '',
   since: NOW - 1000,
   active: 'two',
+  activeAttempt: 0,
   healthy: 'one',
+  gate: null,
+  givenUp: false,
+  activeGivenUp: false,
 };
+
+/** A new bundle's. */
+const SETTLED_MS = DEFAULT_STRATEGY.minReadySeconds * 1000;
 
 function file(pod: string, manifest = `m-${pod}`): OwnedFile {
   return { ...SHOP, file: `f-${pod}`, pod, manifest, content: '' };
@@ -293,7 +301,7 @@ describe('the state of a bundle', () => {
         lastTransitionTime: new Date(NOW - 5_000).toISOString(),
       }),
       'progressing',
-      'every container is ready or completed; ten seconds have to pass',
+      'every container is ready or completed; 10 seconds have to pass',
     ],
   ];
   for (const [sentence, report, state, message] of told) {
@@ -305,14 +313,15 @@ describe('the state of a bundle', () => {
   }
 
   test('S95: a pod of the same manifest is of this revision only with the digests that it binds', () => {
-    const bindings = () => new Map([['web:1', ['sha256:new']]]);
+    const bindings = new Map([['web:1', ['sha256:new']]]);
+    const active = () => ({ revision: 2, strategy: DEFAULT_STRATEGY, bindings });
     const state = (digest: string) => {
       const report = pod('a', [running(60_000)]);
       const annotations = { 'flotilla.dev/image-digests': `{"web:1":["${digest}"]}` };
       const spec = { containers: [{ name: 'app', image: 'web:1' }] };
       const bound = { ...report.pod, metadata: { ...report.pod.metadata, annotations }, spec };
       const pods = [{ ...report, pod: bound }];
-      const world = { records: [RECORD], files: [file('a')], pods, now: NOW, bindings };
+      const world = { records: [RECORD], files: [file('a')], pods, now: NOW, active };
       return bundleHealth(world).statuses[0]?.state;
     };
     assert.deepEqual([state('sha256:old'), state('sha256:new')], ['activating', 'healthy']);

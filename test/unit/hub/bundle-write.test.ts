@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { writeBundle, type BundleApiObject } from '../../../hub/cli/bundle-write.js';
 import { ApiError, type Call } from '../../../hub/cli/client.js';
+import { DEFAULT_STRATEGY } from '../../../protocol/strategy.js';
 
 const SOURCE = {
   namespace: 'default',
@@ -48,7 +49,9 @@ class OneBundle {
 function writeAfter(hub: OneBundle, between: () => void) {
   const current = hub.object();
   between();
-  return writeBundle(hub, SOURCE, { current, selector: 'a=b', images: [], dryRun: false });
+  return writeBundle(hub, SOURCE, {
+    ...{ current, selector: 'a=b', images: [], strategy: DEFAULT_STRATEGY, dryRun: false },
+  });
 }
 
 describe('a write on top of what was read', () => {

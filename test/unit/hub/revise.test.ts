@@ -15,6 +15,7 @@ import type { Mutation } from '../../../hub/store/store.js';
 import { unpackBlob } from '../../../agent/intake/blobs.js';
 import { canonicalJson, sha256Hex } from '../../../protocol/canonical.js';
 import { BLOB_BYTES_MAX, MESSAGE_BYTES_MAX } from '../../../protocol/limits.js';
+import { DEFAULT_STRATEGY } from '../../../protocol/strategy.js';
 import { topicsOf } from '../../../protocol/topics.js';
 import { openBundle } from '../../../protocol/verify-bundle.js';
 import { FLEET, RELEASE, trustedRoot } from '../../support/fleet.js';
@@ -43,6 +44,7 @@ function made(change: Partial<ReviseInput> = {}) {
     name: 'shop',
     manifests: [pod('web')],
     images: [],
+    strategy: DEFAULT_STRATEGY,
     lastRevision: 0,
     lastRollbackFloor: 0,
     issued: '2026-06-01T00:00:00.000Z',

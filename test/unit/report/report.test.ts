@@ -180,7 +180,7 @@ describe('the status', () => {
   });
 
   test('with long sentences is cut at those, never at pods', () => {
-    const digests = { digest: 'a'.repeat(64), active: 'b'.repeat(64) };
+    const digests = { digest: 'a'.repeat(64), active: 'b'.repeat(64), failed: null };
     const bundle = { namespace: 'd', name: 'n', revision: 1, ...digests, attempt: 0 };
     const bundles = Array.from({ length: 128 }, () => ({
       ...bundle,

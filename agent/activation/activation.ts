@@ -1,0 +1,156 @@
+/**
+ * The health gate of every bundle: judges the pods, hub or no hub, records what changed in the journal before anybody acts on
+ * it, keeps the clocks of those on trial. What was given up is undone by whoever has the static pod directory. Decides nothing
+ * by itself.
+ */
+import type { BundleStatus } from '../../protocol/documents/node.js';
+import { bindingsOf } from '../../protocol/image-binding.js';
+import type { Clock, Log } from '../../protocol/ports.js';
+import { DEFAULT_STRATEGY } from '../../protocol/strategy.js';
+import { bundleKey } from '../intake/decide.js';
+import type { BundleRecord, Journal } from '../journal/journal.js';
+import type { NewEvent, PodReport } from '../ports.js';
+import { bundleHealth, isOnTrial, type Health, type Judged } from './bundle-health.js';
+import { afterRestart, JUST_OPENED, passed, saveEveryMs, type GateMemory } from './gate.js';
+
+export interface ActivationParts {
+  readonly journal: Journal;
+  /** Null until the pods of this start are known. */
+  readonly pods: () => readonly PodReport[] | null;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** A revision was given up: the journal says so already. */
+  readonly onGivenUp: () => void;
+}
+
+/** While something is on trial, so that its clock is saved. */
+const LOOK_MS = 60_000;
+
+/** The clock of one revision on trial, as this process keeps it. */
+interface Trial {
+  readonly digest: string;
+  readonly attempt: number;
+  memory: GateMemory;
+  /** Monotonic. */
+  at: number;
+  savedAt: number;
+}
+
+export class Activation {
+  readonly #parts: ActivationParts;
+  readonly #trials = new Map<string, Trial>();
+
+  constructor(parts: ActivationParts) {
+    this.#parts = parts;
+  }
+
+  /** As it stands now; records nothing. */
+  statuses(): readonly BundleStatus[] {
+    return this.#health().statuses;
+  }
+
+  /**
+   * Judges and records. Milliseconds until time alone may change something, or null. Throws what the disk throws: then call it
+   * again.
+   */
+  look(): number | null {
+    const { journal, clock, log, onGivenUp } = this.#parts;
+    const health = this.#health();
+    const trials = journal.trials();
+    let isGivenUp = false;
+    for (const judged of health.transitions) {
+      if (judged.phase === 'givenUp') {
+        const lastWords = judged.culprit?.lastWords ?? null;
+        trials.giveUp({ ...judged, lastWords }, eventOf(judged, 'BundleFailed'));
+        log.warn('bundle given up', { bundle: bundleKey(judged), reason: judged.reason });
+        isGivenUp = true;
+      } else if (judged.state === 'healthy') {
+        trials.prove(judged, eventOf(judged, 'BundleHealthy'));
+      } else {
+        journal.recordTransition(judged);
+        if (judged.state === 'failed') journal.record(eventOf(judged, 'BundleFailed'));
+      }
+    }
+    this.#keep(health.gates);
+    if (isGivenUp) onGivenUp();
+    if (health.againAt === null) return null;
+    return Math.min(LOOK_MS, Math.max(0, health.againAt - clock.now()));
+  }
+
+  #health(): Health {
+    const { journal, pods, clock } = this.#parts;
+    const documentOf = ({ active }: BundleRecord) =>
+      active === null ? null : journal.bundleDocument(active);
+    return bundleHealth({
+      records: journal.bundles(),
+      files: [...journal.files().values()],
+      active: record => {
+        const document = documentOf(record);
+        if (document === null) return null;
+        const { revision, strategy = DEFAULT_STRATEGY, images } = document;
+        return { revision, strategy, bindings: bindingsOf(images) };
+      },
+      gate: record => this.#memoryOf(record),
+      pods: pods(),
+      now: clock.now(),
+    });
+  }
+
+  /** By now; the trial of another revision or attempt is none of this one's. */
+  #memoryOf(record: BundleRecord): GateMemory {
+    const at = this.#parts.clock.monotonic();
+    const trial = this.#trialOf(record, at);
+    return passed(trial.memory, at - trial.at);
+  }
+
+  #trialOf(record: BundleRecord, at: number): Trial {
+    const key = bundleKey(record);
+    const { active, activeAttempt: attempt, gate } = record;
+    const known = this.#trials.get(key);
+    if (known?.digest === active && known.attempt === attempt) return known;
+    const memory = gate === null ? JUST_OPENED : afterRestart(gate, this.#deadlineMs(active));
+    const savedAt = gate === null ? at : Number.NEGATIVE_INFINITY;
+    const trial = { digest: active ?? '', attempt, memory, at, savedAt };
+    this.#trials.set(key, trial);
+    return trial;
+  }
+
+  /** The clocks go on from here; they are saved now and then, so that no restart begins them anew. */
+  #keep(gates: ReadonlyMap<string, GateMemory>): void {
+    const { journal, clock, pods } = this.#parts;
+    const at = clock.monotonic();
+    const records = new Map(journal.bundles().map(record => [bundleKey(record), record]));
+    for (const [key, trial] of this.#trials) {
+      // Nobody knows how the pods are: that time is none of the trial's.
+      if (pods() === null) trial.at = at;
+      const record = records.get(key);
+      if (!record || !isOnTrial(record)) {
+        this.#trials.delete(key);
+        continue;
+      }
+      const memory = gates.get(key);
+      if (!memory || record.active !== trial.digest) continue;
+      Object.assign(trial, { memory, at });
+      if (record.gate !== null && at - trial.savedAt < saveEveryMs(this.#deadlineMs(trial.digest)))
+        continue;
+      journal.trials().saveGate(record, memory);
+      trial.savedAt = at;
+    }
+  }
+
+  #deadlineMs(digest: string | null): number {
+    const document = digest === null ? null : this.#parts.journal.bundleDocument(digest);
+    return (document?.strategy ?? DEFAULT_STRATEGY).progressDeadlineSeconds * 1000;
+  }
+}
+
+function eventOf(judged: Judged, reason: 'BundleFailed' | 'BundleHealthy'): NewEvent {
+  const { namespace, name, revision, message } = judged;
+  const why = reason === 'BundleFailed' ? `${judged.reason}: ${message}` : message;
+  return {
+    type: reason === 'BundleFailed' ? 'Warning' : 'Normal',
+    reason,
+    message: `revision ${revision}: ${why}`,
+    involved: { kind: 'Bundle', namespace, name, uid: '', fieldPath: '' },
+  };
+}

@@ -1,0 +1,25 @@
+/** What becomes of a revision that was given up and whose files still lie in the directory. Pure. */
+import type { BundleStrategy } from '../../protocol/documents/bundle.js';
+import type { BundleRecord } from '../journal/journal.js';
+
+/** Null: it is put in the place of the last healthy one; else why it stays where it is. */
+export function staysBecause(
+  { healthy }: Pick<BundleRecord, 'healthy'>,
+  { onFailure }: Pick<BundleStrategy, 'onFailure'>,
+): string | null {
+  if (onFailure === 'keep') return 'it stays: onFailure is keep';
+  return healthy === null ? 'it stays: no revision was healthy here before' : null;
+}
+
+/**
+ * The digest that is to lie there again; null: nothing is to be undone. Whatever the newest assignment wants: until that can
+ * be put there, what failed does not stay.
+ */
+export function undoneTo(
+  record: Pick<BundleRecord, 'active' | 'healthy' | 'activeGivenUp' | 'state'>,
+  strategy: Pick<BundleStrategy, 'onFailure'>,
+): string | null {
+  const { active, healthy, activeGivenUp, state } = record;
+  if (active === null || active === healthy || !activeGivenUp || state === 'removing') return null;
+  return staysBecause(record, strategy) === null ? healthy : null;
+}

@@ -1,0 +1,157 @@
+/**
+ * Images of a revision that is still being staged: looked up and pulled before anything is touched, so that neither a registry
+ * that does not answer nor a full disk takes from the node what it has. Asks again by itself; says so when something changed.
+ */
+import { objectsFor, type ConfigObject } from '../pods/config-objects.js';
+import type { BundleName } from '../ports.js';
+import type { ImageStore } from '../runtime/images.js';
+import { RuntimeError } from '../runtime/runtime.js';
+import type { ImageBindings } from '../../protocol/image-binding.js';
+import type { Clock, Log } from '../../protocol/ports.js';
+import type { ValidPod } from '../../protocol/pod.js';
+import { findBoundImage, pullBoundImage } from './bound-image.js';
+import { neededImages, type NeededImage } from './needed.js';
+import type { ImagePulls } from './pulls.js';
+
+/** What must be left on the engine's file system before something is pulled onto it. */
+export const RESERVE_BYTES = 64 * 1024 * 1024;
+const RETRY_MS = 10_000;
+const RETRY_MAX_MS = 300_000;
+
+export interface ImagesAheadOptions {
+  readonly store: Pick<ImageStore, 'imageStatus' | 'imageFilesystem'>;
+  readonly pulls: ImagePulls;
+  /** Sealed Secrets; those of pull credentials are among them. */
+  readonly objects: () => readonly ConfigObject[];
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Something is there, or cannot be had. */
+  readonly onChange: () => void;
+}
+
+export interface ImageHold {
+  /** Empty: nothing is known yet, and soon will be. */
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** A revision whose images are awaited. */
+export interface AwaitedRevision {
+  readonly bundle: BundleName;
+  readonly digest: string;
+  readonly pods: readonly ValidPod[];
+  readonly bindings: ImageBindings;
+}
+
+interface Awaited {
+  readonly digest: string;
+  readonly end: AbortController;
+  readonly images: Map<string, { is: 'awaited' | 'there' | 'failed'; why: ImageHold }>;
+}
+
+export class ImagesAhead {
+  readonly #options: ImagesAheadOptions;
+  readonly #awaited = new Map<string, Awaited>();
+
+  constructor(options: ImagesAheadOptions) {
+    this.#options = options;
+  }
+
+  /** Null: all of them are there. Begins to get what is not; calling it again begins nothing twice. */
+  hold(revision: AwaitedRevision): ImageHold | null {
+    const { bundle, digest } = revision;
+    const key = `${bundle.namespace}/${bundle.name}`;
+    let awaited = this.#awaited.get(key);
+    if (awaited?.digest !== digest) {
+      this.drop(bundle);
+      awaited = { digest, end: new AbortController(), images: new Map() };
+      this.#awaited.set(key, awaited);
+      for (const needed of neededImages(revision)) void this.#get(needed, revision, awaited);
+    }
+    const all = [...awaited.images.values()];
+    const there = all.filter(({ is }) => is === 'there').length;
+    if (there === all.length) return null;
+    const why = (all.find(({ is }) => is === 'failed') ?? all.find(({ is }) => is !== 'there'))
+      ?.why;
+    const { reason = '', message = '' } = why ?? {};
+    return { reason, message: `${message}; ${there} of ${all.length} images are here` };
+  }
+
+  /** Nobody waits any more: what is on its way for it alone is given up. */
+  drop({ namespace, name }: BundleName): void {
+    const key = `${namespace}/${name}`;
+    this.#awaited.get(key)?.end.abort();
+    this.#awaited.delete(key);
+  }
+
+  close(): void {
+    for (const { end } of this.#awaited.values()) end.abort();
+    this.#awaited.clear();
+  }
+
+  async #get(needed: NeededImage, of: AwaitedRevision, awaited: Awaited): Promise<void> {
+    const { clock, log, onChange } = this.#options;
+    const { signal } = awaited.end;
+    const { image, key } = needed;
+    const say = (is: 'awaited' | 'there' | 'failed', reason: string, message: string) =>
+      awaited.images.set(key, { is, why: { reason, message: `image "${image}": ${message}` } });
+    say('awaited', '', 'it is looked up');
+    // Whoever asked gets his answer before anything changes.
+    await Promise.resolve();
+    const onPull = () => {
+      // One that failed before is said to fail until it is there: each change is a write.
+      if (awaited.images.get(key)?.is === 'failed') return;
+      say('awaited', 'PullingImage', 'it is being pulled');
+      onChange();
+    };
+    for (let waitMs = RETRY_MS; !signal.aborted; waitMs = Math.min(2 * waitMs, RETRY_MAX_MS)) {
+      try {
+        const short = await this.#fetch(needed, of, { signal, onPull });
+        if (short === null) {
+          say('there', '', '');
+          return onChange();
+        }
+        say('failed', 'DiskPressure', short);
+      } catch (error) {
+        if (signal.aborted) return;
+        const known = error instanceof RuntimeError;
+        if (!known) log.error('an image could not be looked after', { image, error });
+        say('failed', known ? error.code : 'ErrImagePull', (error as Error).message);
+      }
+      onChange();
+      await clock.sleep(waitMs, signal);
+    }
+  }
+
+  /** Null: it is there; else why nothing was pulled. Throws `RuntimeError`. */
+  async #fetch(
+    needed: NeededImage,
+    of: AwaitedRevision,
+    { signal, onPull }: { readonly signal: AbortSignal; readonly onPull: () => void },
+  ): Promise<string | null> {
+    const { store, pulls, objects } = this.#options;
+    const { image, digests, policy, pod } = needed;
+    const found =
+      digests === null
+        ? await store.imageStatus(image)
+        : await findBoundImage(store, image, digests);
+    // What is bound cannot have changed at the registry.
+    if (found !== null && (policy !== 'Always' || digests !== null)) return null;
+    if (policy === 'Never') {
+      throw new RuntimeError('ErrImageNeverPull', 'it is not here, with pull policy of Never');
+    }
+    const visible = objectsFor(objects(), of.bundle);
+    const { auth, missing } = await pulls.credentials(image, { pod, objects: visible });
+    // A Secret that a person put beside the pods is known to the pod runner alone: it pulls then.
+    if (missing.length > 0) return null;
+    const { path, availableBytes } = await store.imageFilesystem();
+    if (availableBytes < RESERVE_BYTES) {
+      const left = `${Math.floor(availableBytes / 1024 / 1024)} MiB`;
+      return `${path} has ${left} left, nothing is pulled onto it`;
+    }
+    onPull();
+    if (digests === null) await pulls.pull(image, auth, signal);
+    else await pullBoundImage(pulls, { image, digests }, { auth, signal });
+    return null;
+  }
+}

@@ -1,0 +1,19 @@
+/** What staging lacks, and what is known about it: types only. */
+import type { AssignedBundle, AssignedSecret } from '../../protocol/documents/assignment.js';
+import type { Refusal } from '../../protocol/refusal.js';
+
+/** What a bundle lacks. */
+export interface Lacking {
+  readonly digest: string;
+  readonly size: number;
+  /** Set when it is the bundle's own envelope. */
+  readonly envelopeOf: AssignedBundle | null;
+  /** Set when it is a sealed Secret; its size is not known. */
+  readonly secret?: AssignedSecret;
+}
+
+/** What is known about something that is not here. */
+export type Whereabouts =
+  | { readonly is: 'coming' | 'missing' | 'slow' | 'absent' }
+  /** Bytes came and were refused; `final`: no other bytes could do better. */
+  | { readonly is: 'refused'; readonly refusal: Refusal; readonly final: boolean };

@@ -1,0 +1,100 @@
+/**
+ * Puts the files of a bundle's revision in the place of the former ones, or takes them away: written beside, promised in the
+ * journal, then renamed, so that an interruption leaves the old set or one that the next start completes. Decides nothing.
+ */
+import type { Pod } from 'kubernetes-types/core/v1.js';
+import type { Log } from '../../protocol/ports.js';
+import type { Journal, Transition } from '../journal/journal.js';
+import type { BundleName } from '../ports.js';
+import { bundleKey, type Occupied, type StagedManifest } from './decide.js';
+import { configFirst, type PromisedDirectory } from './directory.js';
+
+export class Switch {
+  readonly #journal: Journal;
+  readonly #directory: PromisedDirectory;
+  readonly #log: Log;
+
+  constructor(parts: { journal: Journal; directory: PromisedDirectory; log: Log }) {
+    this.#journal = parts.journal;
+    this.#directory = parts.directory;
+    this.#log = parts.log;
+  }
+
+  /** What the bundles' active revisions occupy. */
+  occupied(): Occupied[] {
+    return this.#journal.bundles().flatMap(record => {
+      const document = record.active === null ? null : this.#journal.bundleDocument(record.active);
+      if (!document) return [];
+      const entries = document.manifests.filter(({ kind }) => kind === 'Pod');
+      const pods = entries.flatMap(entry => {
+        const content = this.#directory.contentOf(entry);
+        return content ? [JSON.parse(content.toString('utf8')) as Pod] : [];
+      });
+      return [{ bundle: record, pods }];
+    });
+  }
+
+  /** False when nothing was promised: the directory refuses. */
+  put(step: Transition, staged: readonly StagedManifest[]): boolean {
+    const done = this.#change(step, staged, files => this.#journal.activate(step, files));
+    if (done) {
+      const { revision } = step;
+      this.#log.info('bundle activated', { bundle: bundleKey(step), revision });
+    }
+    return done;
+  }
+
+  /** The last healthy revision, in place of one that was given up. As `put`. */
+  putBack(
+    step: Transition,
+    target: { readonly digest: string; readonly revision: number },
+    staged: readonly StagedManifest[],
+  ): boolean {
+    const { digest, revision } = target;
+    const { namespace, name } = step;
+    const done = this.#change(step, staged, files =>
+      this.#journal.trials().rollBack(
+        step,
+        { digest, files },
+        {
+          type: 'Warning',
+          reason: 'BundleRolledBack',
+          message: `revision ${step.revision} gives way to revision ${revision}, the last healthy one`,
+          involved: { kind: 'Bundle', namespace, name, uid: '', fieldPath: '' },
+        },
+      ),
+    );
+    const fields = { bundle: bundleKey(step), from: step.revision, to: revision };
+    if (done) this.#log.warn('bundle rolled back', fields);
+    return done;
+  }
+
+  /** As `put`. */
+  takeAway(step: Transition): boolean {
+    return this.#directory.change({
+      write: [],
+      remove: this.#directory.filesOf(step),
+      commit: () => this.#journal.activate(step, []),
+    });
+  }
+
+  #change(
+    bundle: BundleName,
+    staged: readonly StagedManifest[],
+    commit: (files: StagedManifest['owned'][]) => void,
+  ): boolean {
+    const bytesOf = new Map(staged.map(({ owned, bytes }) => [owned.file, bytes]));
+    const files = configFirst(staged.map(({ owned }) => owned));
+    const names = new Set(files.map(({ file }) => file));
+    const done = this.#directory.change({
+      write: files.flatMap(({ file }) => {
+        const bytes = bytesOf.get(file);
+        return bytes === undefined ? [] : [{ file, bytes }];
+      }),
+      remove: this.#directory.filesOf(bundle).filter(file => !names.has(file)),
+      commit: () => commit(files),
+    });
+    if (done) this.#directory.restored(bundle);
+    return done;
+  }
+}

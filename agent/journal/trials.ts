@@ -1,0 +1,68 @@
+/**
+ * What the journal keeps of revisions that have to prove themselves: given up, proven, undone, each in one transaction with
+ * the event that tells the hub. A step may be about what is wanted or about what still lies in the directory of an earlier
+ * assignment.
+ */
+import type { GateMemory } from '../activation/gate.js';
+import type { BundleName, NewEvent } from '../ports.js';
+import * as content from './content.js';
+import type { Connection } from './database.js';
+import * as failures from './failures.js';
+import { appendHistory, plainStep, type Transition } from './history.js';
+import { appendEvent, type Moment } from './outbox.js';
+
+export interface TrialStore {
+  /** Remembered with its container's last words, and never tried again at this attempt. */
+  giveUp(failed: Transition & { readonly lastWords: string | null }, event: NewEvent): void;
+  /** The one to go back to from now on. */
+  prove(healthy: Transition, event: NewEvent): void;
+  /** The files of the last healthy revision are to lie there again, in place of those of one that was given up. */
+  rollBack(failed: Transition, target: RollBackTarget, event: NewEvent): void;
+  /** How long a revision has been on trial. */
+  saveGate(bundle: BundleName, gate: GateMemory): void;
+  failures(): failures.FailureRecord[];
+}
+
+export interface RollBackTarget {
+  readonly digest: string;
+  readonly files: readonly content.OwnedFile[];
+}
+
+export interface TrialHooks {
+  readonly moment: () => Moment;
+  /** Within the transaction. */
+  readonly prune: () => void;
+  readonly onFiles: () => void;
+  readonly onFloor: () => void;
+  readonly onEvent: () => void;
+}
+
+export function trialStore(db: Connection, hooks: TrialHooks): TrialStore {
+  const transaction = (work: () => void) => db.transaction(work).immediate();
+  const step = (to: Transition, event: NewEvent, work: (at: number) => void) => {
+    const moment = hooks.moment();
+    transaction(() => {
+      if (content.isOfWanted(db, to)) content.applyTransition(db, moment.at, to);
+      else appendHistory(db, moment.at, { kind: 'bundle', ...plainStep(to) });
+      work(moment.at);
+      appendEvent(db, moment, event);
+    });
+    hooks.onEvent();
+  };
+  return {
+    giveUp: (failed, event) => step(failed, event, at => failures.insertFailure(db, at, failed)),
+    prove: (healthy, event) => {
+      step(healthy, event, at => content.markHealthy(db, at, healthy));
+      hooks.onFloor();
+    },
+    rollBack: (failed, { digest, files }, event) => {
+      step(failed, event, () => {
+        content.replaceFiles(db, failed, { digest, attempt: 0, files });
+        hooks.prune();
+      });
+      hooks.onFiles();
+    },
+    saveGate: (bundle, gate) => transaction(() => content.saveGate(db, bundle, gate)),
+    failures: () => failures.listFailures(db),
+  };
+}

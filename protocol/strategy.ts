@@ -1,0 +1,49 @@
+/**
+ * How the passage to a revision is judged unless the operator says otherwise, and what no strategy may say. Names and the
+ * deadline are those of a Deployment. Pure.
+ */
+import type { BundleStrategy } from './documents/bundle.js';
+
+/**
+ * Ten seconds, not the zero of a Deployment: a node has no second replica, and a process that lives for a second before it
+ * crashes was ready for that second.
+ */
+export const DEFAULT_STRATEGY: BundleStrategy = {
+  progressDeadlineSeconds: 600,
+  minReadySeconds: 10,
+  onFailure: 'rollback',
+};
+
+const SECONDS_MAX = 2_147_483_647;
+
+export interface StrategyFault {
+  readonly field: keyof BundleStrategy;
+  readonly message: string;
+}
+
+/** What is wrong with the values, as Kubernetes' validation says it; null: nothing. */
+export function strategyFault(strategy: BundleStrategy): StrategyFault | null {
+  const { progressDeadlineSeconds: deadline, minReadySeconds: minReady } = strategy;
+  const isSeconds = (value: number, least: number) =>
+    Number.isInteger(value) && value >= least && value <= SECONDS_MAX;
+  if (!isSeconds(deadline, 1)) {
+    return { field: 'progressDeadlineSeconds', message: 'must be whole seconds, 1 or more' };
+  }
+  if (!isSeconds(minReady, 0)) {
+    return { field: 'minReadySeconds', message: 'must be whole seconds, 0 or more' };
+  }
+  if (deadline <= minReady) {
+    const message = `must be greater than minReadySeconds (${minReady})`;
+    return { field: 'progressDeadlineSeconds', message };
+  }
+  if (!['rollback', 'keep'].includes(strategy.onFailure)) {
+    return { field: 'onFailure', message: 'must be rollback or keep' };
+  }
+  return null;
+}
+
+export function sameStrategy(a: BundleStrategy, b: BundleStrategy): boolean {
+  return (Object.keys(DEFAULT_STRATEGY) as (keyof BundleStrategy)[]).every(
+    field => a[field] === b[field],
+  );
+}

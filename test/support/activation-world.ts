@@ -1,0 +1,252 @@
+/**
+ * One node without a hub: real journal, staging and health gate on real files, a clock by hand, pods that do what the test says
+ * of their images. What runs is read from the directory, as the pod runner reads it.
+ */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Activation } from '../../agent/activation/activation.js';
+import { openOwnedDirectory } from '../../agent/intake/owned-files.js';
+import { Stage, type StageOptions } from '../../agent/intake/stage.js';
+import { openJournal, type Journal } from '../../agent/journal/journal.js';
+import { readJournal } from '../../agent/journal/reader.js';
+import type { PodReport } from '../../agent/ports.js';
+import { canonicalJson } from '../../protocol/canonical.js';
+import type { AssignedBundle } from '../../protocol/documents/assignment.js';
+import type { BundleDocument, BundleStrategy } from '../../protocol/documents/bundle.js';
+import type { BundleStatus } from '../../protocol/documents/node.js';
+import type { RootDocument } from '../../protocol/documents/root.js';
+import { seal } from '../../protocol/envelope.js';
+import { DEFAULT_STRATEGY } from '../../protocol/strategy.js';
+import { openAssignment } from '../../protocol/verify-assignment.js';
+import { openBundle } from '../../protocol/verify-bundle.js';
+import {
+  assigned,
+  assignmentDocument,
+  bundleDocument,
+  HUB,
+  idOf,
+  NODE,
+  NODE_NAME,
+  NOW,
+  podManifest,
+  RELEASE,
+  rootDocument,
+  trustedRoot,
+} from './fleet.js';
+
+/** What becomes of a pod: ready for an hour, crashing, not made at all, ended for good. */
+export type Fate = 'ready' | 'crash' | 'absent' | 'failed';
+
+export interface Made {
+  readonly document: BundleDocument;
+  readonly pods: readonly Record<string, unknown>[];
+}
+
+/** The pods of a revision bear its number in their image, so that each revision is told by it. */
+export function made(
+  name: string,
+  revision: number,
+  change: { strategy?: Partial<BundleStrategy>; pods?: readonly string[] } = {},
+): Made {
+  const names = change.pods ?? [name];
+  const pods = names.map(pod => podManifest(pod, `${name}:${revision}`));
+  const strategy = { ...DEFAULT_STRATEGY, ...change.strategy };
+  return { document: bundleDocument(pods, { name, revision, strategy }), pods };
+}
+
+export class ActivationWorld {
+  readonly dataDir: string;
+  readonly manifests: string;
+  journal: Journal;
+  stage: Stage;
+  activation: Activation;
+  /** By image. */
+  readonly fates = new Map<string, Fate>();
+  /** Null: the pods of this start are not known yet. */
+  arePodsKnown = true;
+  root: RootDocument = rootDocument();
+  #nowMs = 0;
+  #ids = 0;
+  #generation = 0;
+  readonly #more: Partial<StageOptions>;
+
+  /** `dataDir`: of a node that was there before. */
+  constructor(more: Partial<StageOptions> = {}, dataDir?: string) {
+    this.dataDir = dataDir ?? mkdtempSync(join(tmpdir(), 'flotilla-activation-'));
+    this.manifests = join(this.dataDir, 'manifests');
+    mkdirSync(this.manifests, { mode: 0o755, recursive: true });
+    this.#more = more;
+    [this.journal, this.stage, this.activation] = this.#start();
+    this.#generation = this.journal.accepted()?.generation ?? 0;
+  }
+
+  /** The directory stays. */
+  leave(): void {
+    this.journal.close();
+  }
+
+  close(): void {
+    this.journal.close();
+    rmSync(this.dataDir, { recursive: true });
+  }
+
+  /** The agent is killed and started anew: nothing but the disk survives. */
+  restart(): void {
+    this.journal.close();
+    [this.journal, this.stage, this.activation] = this.#start();
+    this.pass();
+  }
+
+  store({ document, pods }: Made): void {
+    const { root } = this;
+    const context = { assigned: assigned(document), arch: 'amd64', agentVersion: '0.1.0' };
+    const opened = openBundle(seal('bundle', document, [RELEASE]), {
+      ...context,
+      root: trustedRoot(root),
+    });
+    if (!opened.ok) throw new Error(opened.refusal.detail);
+    this.journal.storeBundle(opened.value);
+    document.manifests.forEach((entry, i) =>
+      this.journal.storeBlob(entry.digest, Buffer.from(canonicalJson(pods[i]))),
+    );
+  }
+
+  /** Everything that the bundles need is here; the newest assignment lists them. */
+  assign(...bundles: (Made | { readonly made: Made; readonly attempt: number })[]): void {
+    const wanted = bundles.map(one => ('made' in one ? one : { made: one, attempt: 0 }));
+    this.accept(wanted.map(({ made: { document }, attempt }) => assigned(document, { attempt })));
+    for (const { made: one } of wanted) this.store(one);
+    this.pass();
+  }
+
+  accept(bundles: readonly AssignedBundle[]): void {
+    const nonce = this.journal.freshNonce();
+    const generation = ++this.#generation;
+    const document = assignmentDocument({ generation, nonce, bundles: [...bundles] });
+    const opened = openAssignment(seal('assignment', document, [HUB]), {
+      root: trustedRoot(),
+      node: NODE_NAME,
+      nodeKey: idOf(NODE),
+      accepted: this.journal.accepted(),
+      nonce,
+      freshOnly: nonce !== null,
+      now: NOW,
+    });
+    if (!opened.ok) throw new Error(opened.refusal.detail);
+    this.journal.acceptAssignment(opened.value);
+  }
+
+  pass(): void {
+    this.#stagePass();
+    this.activation.look();
+  }
+
+  #stagePass(): void {
+    this.stage.pass(this.journal.accepted()?.document ?? null, this.root);
+  }
+
+  /** Time goes by, a second at a time; the agent looks at each. */
+  wait(seconds: number): void {
+    for (let i = 0; i < seconds; i++) {
+      this.#nowMs += 1000;
+      this.activation.look();
+    }
+  }
+
+  /** Time goes by and nobody looks. */
+  sleep(seconds: number): void {
+    this.#nowMs += seconds * 1000;
+  }
+
+  status(name: string): BundleStatus {
+    const found = this.activation.statuses().find(one => one.name === name);
+    if (!found) throw new Error(`no bundle ${name}`);
+    return found;
+  }
+
+  /** `healthy ContainersSettled`. */
+  state(name: string): string {
+    const { state, reason } = this.status(name);
+    return `${state} ${reason}`;
+  }
+
+  /** Images in the directory, sorted. */
+  images(): string[] {
+    return this.#files()
+      .map(({ image }) => image)
+      .sort();
+  }
+
+  history(): string[] {
+    return readJournal(this.dataDir).history.flatMap(({ entry }) =>
+      entry.kind === 'bundle' ? [`${entry.name}:${entry.revision} ${entry.state}`] : [],
+    );
+  }
+
+  #start(): [Journal, Stage, Activation] {
+    const monotonic = () => this.#nowMs;
+    const clock = { now: () => NOW + this.#nowMs, monotonic, sleep: async () => undefined };
+    const quiet = () => undefined;
+    const log = { info: quiet, warn: quiet, error: quiet };
+    const randomId = () => String(++this.#ids).padStart(32, '0');
+    const journal = openJournal({ dataDir: this.dataDir, clock, randomId });
+    const stage = new Stage({
+      journal,
+      directory: openOwnedDirectory(this.manifests),
+      log,
+      whereabouts: () => ({ is: 'coming' }),
+      refuses: () => null,
+      ...this.#more,
+    });
+    const pods = () => (this.arePodsKnown ? this.#reports() : null);
+    const onGivenUp = () => this.#stagePass();
+    return [journal, stage, new Activation({ journal, pods, clock, log, onGivenUp })];
+  }
+
+  #files() {
+    return readdirSync(this.manifests)
+      .filter(file => file.startsWith('flotilla_'))
+      .map(file => {
+        const text = readFileSync(join(this.manifests, file), 'utf8');
+        const pod = JSON.parse(text) as {
+          metadata: { name: string; annotations: Record<string, string> };
+          spec: { containers: { image: string }[] };
+        };
+        const { name, annotations } = pod.metadata;
+        const image = pod.spec.containers[0]?.image ?? '';
+        return { name, annotations, image };
+      });
+  }
+
+  #reports(): PodReport[] {
+    return this.#files().flatMap(({ name, annotations, image }) => {
+      const fate = this.fates.get(image) ?? 'ready';
+      if (fate === 'absent') return [];
+      const [namespace = '', bundle = ''] = (annotations['flotilla.dev/bundle'] ?? '').split('/');
+      const startedAt = new Date(NOW - 3_600_000).toISOString();
+      const crashed = { terminated: { exitCode: 3, reason: 'Error', message: 'hunter2' } };
+      const waiting = { waiting: { reason: 'CrashLoopBackOff' } };
+      const isReady = fate === 'ready';
+      const status = {
+        ...{ name: 'main', image, imageID: '', ready: isReady, restartCount: isReady ? 0 : 4 },
+        state: isReady ? { running: { startedAt } } : fate === 'failed' ? crashed : waiting,
+        ...(isReady ? {} : { lastState: crashed }),
+      };
+      return {
+        key: `${namespace}/${name}-${NODE_NAME}`,
+        source: 'bundle' as const,
+        bundle: { namespace, name: bundle },
+        manifestDigest: annotations['flotilla.dev/manifest'] ?? null,
+        pod: {
+          metadata: { name: `${name}-${NODE_NAME}`, namespace },
+          spec: { containers: [{ name: 'main', image }] },
+          status: {
+            phase: fate === 'failed' ? 'Failed' : 'Running',
+            containerStatuses: [status],
+          },
+        },
+      };
+    });
+  }
+}

@@ -1,0 +1,393 @@
+/** The health gate and the way back, on real files and a real journal: what runs in the end, and what is said of it. */
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { failureLines } from '../../../agent/cli/journal.js';
+import { readJournal } from '../../../agent/journal/reader.js';
+import { assigned, rootDocument } from '../../support/fleet.js';
+import { ActivationWorld, made } from '../../support/activation-world.js';
+
+let it: ActivationWorld;
+beforeEach(() => (it = new ActivationWorld()));
+afterEach(() => it.close());
+
+const first = made('shop', 1);
+const second = made('shop', 2);
+const third = made('shop', 3);
+const digestOf = (one: typeof first) => assigned(one.document).digest;
+
+/** Revision 1 is healthy, revision 2 is assigned and crashes. */
+function crashing(next = second): void {
+  it.fates.set('shop:2', 'crash');
+  it.assign(first);
+  it.wait(11);
+  assert.equal(it.state('shop'), 'healthy ContainersSettled');
+  it.assign(next);
+}
+
+describe('a revision that does not become ready', () => {
+  test('is given up after the deadline: the last healthy one is back, by itself, and said', () => {
+    crashing();
+    it.wait(599);
+    assert.deepEqual(
+      [it.state('shop'), it.images()],
+      ['progressing ContainersPending', ['shop:2']],
+    );
+    it.wait(1);
+    assert.deepEqual(it.images(), ['shop:1']);
+    const status = it.status('shop');
+    assert.deepEqual(
+      [status.state, status.reason, status.revision, status.digest, status.failed, status.active],
+      [
+        ...(['rolledBack', 'ProgressDeadlineExceeded', 2] as const),
+        ...[digestOf(second), digestOf(second), digestOf(first)],
+      ],
+    );
+    assert.equal(
+      status.message,
+      'no progress for 600 s: waiting for default/shop-edge-1 (main: CrashLoopBackOff, last exit code 3); back at revision 1',
+    );
+    const events = it.journal.events(0, 10).map(({ type, reason }) => `${type} ${reason}`);
+    assert.deepEqual(events, [
+      'Normal BundleHealthy',
+      'Warning BundleFailed',
+      'Warning BundleRolledBack',
+    ]);
+    assert.deepEqual(it.history().slice(-4), [
+      'shop:2 activating',
+      'shop:2 progressing',
+      'shop:2 failed',
+      'shop:2 rolledBack',
+    ]);
+  });
+
+  test('is not tried again on its own, not by a restart, nor by the same assignment made anew', () => {
+    crashing();
+    it.wait(600);
+    const said = it.history().length;
+    it.restart();
+    it.wait(700);
+    it.assign(second);
+    it.wait(700);
+    it.restart();
+    assert.deepEqual([it.images(), it.status('shop').state], [['shop:1'], 'rolledBack']);
+    assert.equal(it.history().length, said);
+  });
+
+  test('is not tried again after another was assigned in between', () => {
+    crashing();
+    it.wait(600);
+    it.assign(first);
+    it.wait(1);
+    assert.equal(it.state('shop'), 'healthy ContainersSettled');
+    it.assign(second);
+    it.wait(1);
+    const { state, reason, failed, message } = it.status('shop');
+    assert.deepEqual(
+      [state, reason, failed],
+      ['failed', 'ProgressDeadlineExceeded', digestOf(second)],
+    );
+    assert.match(message, /^given up here before, at attempt 0: no progress/);
+    assert.deepEqual(it.images(), ['shop:1']);
+  });
+
+  test('leaves the last words of its container in the journal, and nowhere else', () => {
+    crashing();
+    it.wait(600);
+    assert.equal(it.journal.trials().failures()[0]?.lastWords, 'hunter2');
+    assert.doesNotMatch(JSON.stringify([it.status('shop'), it.journal.events(0, 10)]), /hunter2/);
+    assert.deepEqual(failureLines(readJournal(it.dataDir)).slice(-1), ['  | hunter2']);
+  });
+
+  test('is tried again when the attempt is raised, and may be healthy this time', () => {
+    crashing();
+    it.wait(600);
+    it.fates.delete('shop:2');
+    it.assign({ made: second, attempt: 1 });
+    assert.deepEqual(it.images(), ['shop:2']);
+    assert.equal(it.status('shop').failed, null);
+    it.wait(11);
+    assert.equal(it.state('shop'), 'healthy ContainersSettled');
+    assert.deepEqual(it.journal.trials().failures(), []);
+  });
+
+  test('a raised attempt has the whole deadline, and its failure is remembered at that attempt', () => {
+    crashing();
+    it.wait(600);
+    it.assign({ made: second, attempt: 1 });
+    it.wait(599);
+    assert.deepEqual(it.images(), ['shop:2']);
+    it.wait(1);
+    assert.deepEqual(it.images(), ['shop:1']);
+    assert.equal(it.journal.trials().failures()[0]?.attempt, 1);
+  });
+
+  test('whose pod ended for good is given up at once', () => {
+    crashing();
+    it.fates.set('shop:2', 'failed');
+    it.wait(1);
+    assert.deepEqual([it.state('shop'), it.images()], ['rolledBack PodFailed', ['shop:1']]);
+  });
+
+  test('stays where onFailure is keep, and is healthy when it gets there after all', () => {
+    crashing(made('shop', 2, { strategy: { onFailure: 'keep' } }));
+    it.wait(601);
+    assert.deepEqual(
+      [it.state('shop'), it.images()],
+      ['failed ProgressDeadlineExceeded', ['shop:2']],
+    );
+    assert.match(it.status('shop').message, /; it stays: onFailure is keep$/);
+    it.restart();
+    it.wait(700);
+    assert.equal(it.state('shop'), 'failed ProgressDeadlineExceeded');
+    it.fates.delete('shop:2');
+    it.wait(1);
+    assert.equal(it.state('shop'), 'healthy ContainersSettled');
+    assert.equal(it.status('shop').failed, null);
+  });
+
+  test('stays where none was healthy before', () => {
+    it.fates.set('shop:1', 'crash');
+    it.assign(first);
+    it.wait(600);
+    assert.deepEqual(
+      [it.state('shop'), it.images()],
+      ['failed ProgressDeadlineExceeded', ['shop:1']],
+    );
+    assert.match(it.status('shop').message, /; it stays: no revision was healthy here before$/);
+  });
+
+  test('goes back to the last that was healthy, not to the one before it in number', () => {
+    it.fates.set('shop:2', 'crash');
+    it.assign(first);
+    it.wait(11);
+    it.assign(second);
+    it.wait(600);
+    it.fates.set('shop:3', 'crash');
+    it.assign(third);
+    it.wait(600);
+    assert.deepEqual(it.images(), ['shop:1']);
+    assert.match(it.status('shop').message, /; back at revision 1$/);
+  });
+
+  test('that was healthy once and crashes later is told so and stays', () => {
+    it.assign(first);
+    it.wait(11);
+    it.assign(second);
+    it.wait(11);
+    it.fates.set('shop:2', 'crash');
+    it.wait(2000);
+    assert.deepEqual(
+      [it.state('shop'), it.images()],
+      ['progressing ContainersPending', ['shop:2']],
+    );
+  });
+});
+
+describe('the clock of a trial', () => {
+  test('goes on over a restart of the agent, which costs half a minute of it', () => {
+    crashing();
+    it.wait(300);
+    it.restart();
+    it.wait(269);
+    assert.deepEqual(it.images(), ['shop:2']);
+    it.wait(1);
+    assert.deepEqual(it.images(), ['shop:1']);
+  });
+
+  test('does not count the time that the agent was away', () => {
+    crashing();
+    it.wait(60);
+    it.sleep(86_400);
+    it.restart();
+    it.wait(400);
+    assert.deepEqual(it.images(), ['shop:2']);
+  });
+
+  test('does not count while the pods are not known, and nothing is judged', () => {
+    crashing();
+    it.wait(60);
+    it.restart();
+    it.arePodsKnown = false;
+    it.wait(2000);
+    assert.deepEqual(it.images(), ['shop:2']);
+    it.arePodsKnown = true;
+    it.wait(1);
+    assert.deepEqual(it.images(), ['shop:2']);
+  });
+
+  test('ready means ready for minReadySeconds since the switch, though the pod is older', () => {
+    it.assign(made('shop', 1, { strategy: { minReadySeconds: 30 } }));
+    it.wait(29);
+    assert.equal(it.state('shop'), 'progressing Settling');
+    it.wait(1);
+    assert.equal(it.state('shop'), 'healthy ContainersSettled');
+  });
+
+  test('minReadySeconds 0: healthy as soon as it is ready', () => {
+    it.assign(made('shop', 1, { strategy: { minReadySeconds: 0 } }));
+    it.activation.look();
+    assert.equal(it.state('shop'), 'healthy ContainersSettled');
+  });
+
+  test('costs a write a minute while something is on trial, and none after', () => {
+    crashing();
+    it.wait(1);
+    const head = it.journal.head();
+    it.wait(300);
+    assert.equal(it.journal.head(), head, 'no row of history');
+  });
+});
+
+describe('a newer assignment', () => {
+  test('supersedes one that is on its way; what it replaced first is still there to go back to', () => {
+    crashing();
+    it.fates.set('shop:3', 'crash');
+    it.wait(100);
+    it.assign(third);
+    assert.deepEqual(it.images(), ['shop:3']);
+    it.wait(600);
+    assert.deepEqual(it.images(), ['shop:1']);
+    const { revision, state } = it.status('shop');
+    assert.deepEqual([revision, state], [3, 'rolledBack']);
+  });
+
+  test('that cannot be staged leaves the one before on trial: it is undone in its time', () => {
+    crashing();
+    it.wait(100);
+    it.accept([assigned(third.document)]);
+    it.pass();
+    it.wait(1);
+    assert.deepEqual([it.state('shop'), it.images()], ['staged Fetching', ['shop:2']]);
+    it.wait(500);
+    assert.deepEqual([it.state('shop'), it.images()], ['staged Fetching', ['shop:1']]);
+    assert.equal(it.journal.trials().failures()[0]?.revision, 2);
+    it.store(third);
+    it.pass();
+    it.wait(11);
+    assert.deepEqual([it.state('shop'), it.images()], ['healthy ContainersSettled', ['shop:3']]);
+  });
+
+  test('that cannot be staged: the one before may prove itself meanwhile', () => {
+    it.assign(first);
+    it.wait(11);
+    it.assign(second);
+    it.wait(1);
+    it.accept([assigned(third.document)]);
+    it.pass();
+    it.wait(11);
+    assert.equal(it.journal.bundles()[0]?.healthy, digestOf(second));
+    it.fates.set('shop:3', 'crash');
+    it.store(third);
+    it.pass();
+    it.wait(600);
+    assert.deepEqual(it.images(), ['shop:2']);
+  });
+
+  test('that drops the bundle ends it, whatever was going on', () => {
+    crashing();
+    it.wait(100);
+    it.assign();
+    it.wait(1);
+    assert.deepEqual([it.images(), it.journal.bundles()], [[], []]);
+  });
+});
+
+describe('the way back', () => {
+  test('is not taken to what the root denies by now: the failed one stays, and why is said', () => {
+    crashing();
+    it.root = rootDocument({ denied: [digestOf(first)] });
+    it.wait(600);
+    assert.deepEqual(
+      [it.state('shop'), it.images()],
+      ['failed ProgressDeadlineExceeded', ['shop:2']],
+    );
+    assert.match(
+      it.status('shop').message,
+      /; cannot go back: bundle default\/shop: revision 1 is denied/,
+    );
+    const said = it.history().length;
+    it.pass();
+    it.pass();
+    assert.equal(it.history().length, said, 'said once');
+  });
+
+  test("is not taken below the root's floor", () => {
+    crashing();
+    it.root = rootDocument({ floors: { 'default/shop': 2 } });
+    it.wait(600);
+    assert.deepEqual(it.images(), ['shop:2']);
+    assert.match(it.status('shop').message, /cannot go back: .* below the root's floor$/);
+  });
+
+  test('waits for a pod name that another bundle took, and is taken when it is free', () => {
+    const both = made('shop', 1, { pods: ['web', 'tool'] });
+    it.fates.set('shop:2', 'crash');
+    it.assign(both);
+    it.wait(11);
+    const less = made('shop', 2, { pods: ['web'] });
+    const other = made('other', 1, { pods: ['tool'] });
+    it.assign(less, other);
+    it.wait(600);
+    assert.deepEqual(it.images(), ['other:1', 'shop:2']);
+    assert.match(
+      it.status('shop').message,
+      /cannot go back: pod tool is one of bundle default\/other already$/,
+    );
+    it.assign(less);
+    assert.deepEqual(it.images(), ['shop:1', 'shop:1']);
+    assert.equal(it.status('shop').state, 'rolledBack');
+  });
+
+  test('leaves a pod alone that both revisions have', () => {
+    it.fates.set('shop:2', 'crash');
+    const pods = [made('shop', 1, { pods: ['same'] }).pods[0] ?? {}];
+    const more = made('shop', 2, { pods: ['same', 'new'] });
+    const mixed = {
+      pods: [pods[0] ?? {}, more.pods[1] ?? {}],
+      document: {
+        ...more.document,
+        manifests: [
+          ...made('shop', 1, { pods: ['same'] }).document.manifests,
+          ...more.document.manifests.slice(1),
+        ],
+      },
+    };
+    it.assign(made('shop', 1, { pods: ['same'] }));
+    it.wait(11);
+    it.assign(mixed);
+    assert.deepEqual(it.images(), ['shop:1', 'shop:2']);
+    it.wait(600);
+    assert.deepEqual([it.images(), it.status('shop').state], [['shop:1'], 'rolledBack']);
+  });
+
+  test('says of what is back when that is not well', () => {
+    crashing();
+    it.wait(600);
+    it.fates.set('shop:1', 'crash');
+    assert.match(
+      it.status('shop').message,
+      /; back at revision 1; there waiting for default\/shop-edge-1/,
+    );
+    assert.equal(it.status('shop').state, 'rolledBack');
+  });
+});
+
+test('a bundle that fails or waits does not hold up another', () => {
+  const bad = made('bad', 1);
+  it.fates.set('bad:1', 'crash');
+  const waiting = made('waiting', 1);
+  it.accept([bad, first, waiting].map(({ document }) => assigned(document)));
+  it.store(bad);
+  it.store(first);
+  it.pass();
+  it.wait(11);
+  assert.deepEqual(
+    ['bad', 'shop', 'waiting'].map(name => it.state(name)),
+    ['progressing ContainersPending', 'healthy ContainersSettled', 'staged Fetching'],
+  );
+  it.wait(600);
+  assert.equal(it.status('bad').state, 'failed');
+  it.assign(bad, second);
+  it.wait(11);
+  assert.deepEqual(it.images(), ['bad:1', 'shop:2']);
+});

@@ -1,0 +1,77 @@
+/** How the passage to a revision is judged: from the command line and the API into what is signed. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { parseBundle } from '../../../hub/api/bundle-body.js';
+import { strategyAfter, type StrategyOptions } from '../../../hub/cli/strategy-options.js';
+import { RequestError } from '../../../hub/ports.js';
+import type { BundleStrategy } from '../../../protocol/documents/bundle.js';
+import { DEFAULT_STRATEGY } from '../../../protocol/strategy.js';
+
+const KEPT: BundleStrategy = {
+  ...{ progressDeadlineSeconds: 60, minReadySeconds: 5 },
+  onFailure: 'keep',
+};
+
+describe('on the command line', () => {
+  const rows: readonly [string, StrategyOptions, BundleStrategy | null, BundleStrategy][] = [
+    ['a new bundle has the defaults', {}, null, DEFAULT_STRATEGY],
+    ['what is not said stays', {}, KEPT, KEPT],
+    [
+      'durations and bare seconds',
+      { progressDeadline: '5m', minReady: '30' },
+      KEPT,
+      { progressDeadlineSeconds: 300, minReadySeconds: 30, onFailure: 'keep' },
+    ],
+    ['zero', { minReady: '0s' }, KEPT, { ...KEPT, minReadySeconds: 0 }],
+    ['the way back', { onFailure: 'rollback' }, KEPT, { ...KEPT, onFailure: 'rollback' }],
+  ];
+  for (const [sentence, options, current, expected] of rows) {
+    test(sentence, () => assert.deepEqual(strategyAfter(options, current), expected));
+  }
+
+  const refused: readonly [StrategyOptions, RegExp][] = [
+    [{ progressDeadline: '1.5s' }, /^--progress-deadline 1\.5s: whole seconds/],
+    [{ progressDeadline: '0' }, /^--progress-deadline: must be whole seconds, 1 or more/],
+    [{ minReady: 'soon' }, /^--min-ready soon: whole seconds/],
+    [{ minReady: '60s' }, /^--progress-deadline: must be greater than minReadySeconds \(60\)/],
+    [{ onFailure: 'explode' }, /^--on-failure: must be rollback or keep/],
+  ];
+  for (const [options, message] of refused) {
+    test(`${JSON.stringify(options)} is refused with the flag`, () => {
+      assert.throws(() => strategyAfter(options, KEPT), { message });
+    });
+  }
+});
+
+describe('at the API', () => {
+  const parsed = (strategy: unknown) =>
+    parseBundle(
+      {
+        ...{ apiVersion: 'flotilla.dev/v1', kind: 'Bundle', metadata: { name: 'shop' } },
+        spec: { nodeSelector: '', manifests: [], strategy },
+      },
+      { namespace: 'default', name: null },
+    ).spec.strategy;
+
+  test('what is left out is the default, and all of it the default is none', () => {
+    assert.deepEqual(parsed({ onFailure: 'keep' }), { ...DEFAULT_STRATEGY, onFailure: 'keep' });
+    for (const same of [undefined, null, {}, { minReadySeconds: 10 }])
+      assert.equal(parsed(same), undefined);
+  });
+
+  test('what is wrong is refused with its field', () => {
+    const causes = (strategy: object) => {
+      try {
+        parsed(strategy);
+      } catch (error) {
+        if (error instanceof RequestError) return error.causes.map(({ field }) => field);
+        throw error;
+      }
+      return [];
+    };
+    assert.deepEqual(causes({ minReadySeconds: 600 }), ['spec.strategy.progressDeadlineSeconds']);
+    assert.deepEqual(causes({ minReadySeconds: '5' }), ['spec.strategy.minReadySeconds']);
+    assert.deepEqual(causes({ onFailure: 'x' }), ['spec.strategy.onFailure']);
+    assert.throws(() => parsed({ maxSurge: 1 }), /maxSurge/);
+  });
+});

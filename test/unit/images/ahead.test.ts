@@ -1,0 +1,165 @@
+/** Images of a revision that is being staged: what holds it up, what is pulled, what is given up. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { ImagesAhead, RESERVE_BYTES } from '../../../agent/images/ahead.js';
+import type { ImagePulls } from '../../../agent/images/pulls.js';
+import { RuntimeError } from '../../../agent/runtime/runtime.js';
+import type { ValidPod } from '../../../protocol/pod.js';
+import { fastClock } from '../../support/fast-clock.js';
+import { eventually } from '../../support/wait.js';
+
+const BUNDLE = { namespace: 'default', name: 'shop' };
+const DIGEST = `sha256:${'d'.repeat(64)}`;
+
+class World {
+  readonly here = new Set<string>();
+  readonly pulled: string[] = [];
+  readonly given: string[] = [];
+  availableBytes = 10 * RESERVE_BYTES;
+  missingSecrets: string[] = [];
+  changes = 0;
+  /** What the registry does. */
+  pull: (image: string) => Promise<void> = async () => undefined;
+  readonly ahead: ImagesAhead;
+
+  constructor() {
+    const info = (image: string) => ({ id: `id of ${image}`, repoDigests: [], user: '' });
+    const pulls: ImagePulls = {
+      credentials: async () => ({ auth: [], missing: this.missingSecrets }),
+      pull: async (image, _auth, signal) => {
+        this.pulled.push(image);
+        signal.addEventListener('abort', () => this.given.push(image));
+        await this.pull(image);
+        this.here.add(image);
+        return { ...info(image), repoDigests: [`web@${DIGEST}`] };
+      },
+    };
+    const quiet = () => undefined;
+    this.ahead = new ImagesAhead({
+      store: {
+        imageStatus: async image => (this.here.has(image) ? info(image) : null),
+        imageFilesystem: async () => ({
+          ...{ path: '/var/lib/docker', totalBytes: 1e12 },
+          availableBytes: this.availableBytes,
+        }),
+      },
+      pulls,
+      objects: () => [],
+      clock: fastClock(0, 1000),
+      log: { info: quiet, warn: quiet, error: quiet },
+      onChange: () => this.changes++,
+    });
+  }
+
+  hold(
+    images: readonly string[],
+    change: { digest?: string; policy?: string; bound?: boolean } = {},
+  ) {
+    const containers = images.map((image, i) => ({
+      ...{ name: `c${i}`, image },
+      ...(change.policy === undefined ? {} : { imagePullPolicy: change.policy }),
+    }));
+    const pod = { metadata: { name: 'web' }, spec: { containers } } as ValidPod;
+    const bindings = new Map(change.bound ? images.map(image => [image, [DIGEST]] as const) : []);
+    const { digest = 'one' } = change;
+    return this.ahead.hold({ bundle: BUNDLE, digest, pods: [pod], bindings });
+  }
+}
+
+const settled = (it: World, ...args: Parameters<World['hold']>) =>
+  eventually('an answer', () => {
+    const hold = it.hold(...args);
+    return hold?.reason === '' ? false : { hold };
+  });
+
+describe('an image that is awaited', () => {
+  test('and is here holds nothing up, and nothing is pulled', async () => {
+    const it = new World();
+    it.here.add('web:1');
+    assert.equal(it.hold(['web:1'])?.reason, '', 'nothing is known at first');
+    assert.deepEqual(await settled(it, ['web:1']), { hold: null });
+    assert.deepEqual(it.pulled, []);
+    assert.ok(it.changes > 0);
+  });
+
+  test('and is not here is pulled once, however often it is asked for', async () => {
+    const it = new World();
+    let finish: () => void = () => undefined;
+    it.pull = () => new Promise(done => (finish = done));
+    it.here.add('other:1');
+    const { hold } = await settled(it, ['web:1', 'other:1', 'web:1']);
+    assert.equal(hold?.reason, 'PullingImage');
+    await eventually('the other one is found', () =>
+      /^image "web:1": it is being pulled; 1 of 2 images are here$/.test(
+        it.hold(['web:1', 'other:1', 'web:1'])?.message ?? '',
+      ),
+    );
+    finish();
+    await eventually('it is here', () => it.hold(['web:1', 'other:1', 'web:1']) === null);
+    assert.deepEqual(it.pulled, ['web:1']);
+  });
+
+  test('and cannot be had says why, and is asked for again', async () => {
+    const it = new World();
+    let isThere = false;
+    it.pull = async () => {
+      if (!isThere) throw new RuntimeError('ErrImagePull', 'no such tag');
+    };
+    await eventually('the reason', () => it.hold(['web:1'])?.reason === 'ErrImagePull');
+    assert.match(it.hold(['web:1'])?.message ?? '', /^image "web:1": no such tag; 0 of 1/);
+    await eventually('it is asked for again', () => it.pulled.length > 2);
+    assert.equal(it.hold(['web:1'])?.reason, 'ErrImagePull', 'and said in one way all the time');
+    isThere = true;
+    await eventually('it is here', () => it.hold(['web:1']) === null);
+  });
+
+  test('that is never to be pulled is waited for', async () => {
+    const it = new World();
+    const never = { policy: 'Never' };
+    await eventually('it', () => it.hold(['web:1'], never)?.reason === 'ErrImageNeverPull');
+    it.here.add('web:1');
+    await eventually('it is here', () => it.hold(['web:1'], never) === null);
+    assert.deepEqual(it.pulled, []);
+  });
+
+  test('that is always to be pulled is pulled although it is here', async () => {
+    const it = new World();
+    it.here.add('web:1');
+    await eventually('it is here', () => it.hold(['web:1'], { policy: 'Always' }) === null);
+    assert.deepEqual(it.pulled, ['web:1']);
+  });
+
+  test('that is bound is pulled by its digest', async () => {
+    const it = new World();
+    await eventually('it is here', () => it.hold(['web:1'], { bound: true }) === null);
+    assert.deepEqual(it.pulled, [`web@${DIGEST}`]);
+  });
+
+  test('is not pulled onto a disk that is full', async () => {
+    const it = new World();
+    it.availableBytes = RESERVE_BYTES - 1;
+    await eventually('the reason', () => it.hold(['web:1'])?.reason === 'DiskPressure');
+    assert.match(it.hold(['web:1'])?.message ?? '', /\/var\/lib\/docker has 63 MiB left/);
+    assert.deepEqual(it.pulled, []);
+    it.availableBytes = RESERVE_BYTES;
+    await eventually('it is here', () => it.hold(['web:1']) === null);
+  });
+
+  test('whose pull secret is not known here is left to the pod runner', async () => {
+    const it = new World();
+    it.missingSecrets = ['mine'];
+    await eventually('no hold', () => it.hold(['web:1']) === null);
+    assert.deepEqual(it.pulled, []);
+  });
+
+  test('is given up when another revision is wanted, or none', async () => {
+    const it = new World();
+    it.pull = () => new Promise(() => undefined);
+    await eventually('a pull', () => it.hold(['web:1'])?.reason === 'PullingImage');
+    it.hold(['web:2'], { digest: 'two' });
+    assert.deepEqual(it.given, ['web:1']);
+    await eventually('a pull', () => it.hold(['web:2'], { digest: 'two' })?.reason !== '');
+    it.ahead.drop(BUNDLE);
+    assert.deepEqual(it.given, ['web:1', 'web:2']);
+  });
+});
