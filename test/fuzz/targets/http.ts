@@ -155,7 +155,7 @@ class Hub {
           this.#logged();
           resolve(outcomeOf({ code: Number(code) || 400, type: '', text: '', isWhole: true }));
         } catch (error) {
-          reject(error as Error);
+          reject(error instanceof Error ? error : new Error(String(error)));
         }
       };
       // A request that says that more will come is waited for by the server, not here.
