@@ -25,6 +25,7 @@ interface Letters {
 }
 
 const LOOK_MS = 300;
+const SETTLED: ReadonlySet<string> = new Set(['healthy', 'failed', 'rolledBack']);
 
 export function importCommand(context: CliContext): Command {
   return context
@@ -63,7 +64,7 @@ async function importFrom(context: CliContext, file: string, flags: ImportFlags)
   ) as Letters;
   await write(receipt, letters);
   context.print(`${receipt}: for the hub (flotilla bundle import)`);
-  const problem = problemOf(outcome);
+  const problem = problemOf(outcome) ?? failureOf(bundles);
   if (problem) throw problem;
 }
 
@@ -106,6 +107,15 @@ export function problemOf(outcome: ImportOutcome): CliError | null {
   return null;
 }
 
+/** Pure. Null: none of them gave way or was refused. */
+export function failureOf(bundles: Bundles): CliError | null {
+  const failed = bundles.filter(({ state }) => state === 'failed' || state === 'rolledBack');
+  const told = failed.map(({ name, revision, state, reason, message }) => {
+    return `bundle/${name} revision ${revision} ${state}: ${[reason, message].filter(Boolean).join(': ')}`;
+  });
+  return told.length === 0 ? null : new CliError('rolloutFailed', told.join('\n'));
+}
+
 type Bundles = NonNullable<AgentStatus['hub']>['bundles'];
 
 /** Until each has come to something, or the time is over. */
@@ -115,7 +125,7 @@ async function settled(context: CliContext, dataDir: string, limitMs: number): P
   for (;;) {
     const { hub } = await getJson<AgentStatus>(dataDir, '/status');
     const bundles = hub?.bundles ?? [];
-    const isSettled = bundles.every(({ state }) => state === 'healthy' || state === 'failed');
+    const isSettled = bundles.every(({ state }) => SETTLED.has(state));
     if (isSettled || signal.aborted || clock.monotonic() >= end) return bundles;
     await clock.sleep(LOOK_MS, signal);
   }
