@@ -115,6 +115,7 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
     secrets: null,
     hasLocalSecret: () => false,
     member: null,
+    images: null,
     engine: () => '',
     probeTotals: () => [],
   };
@@ -218,6 +219,7 @@ function beMember({
     objects: () => held.secrets?.objects() ?? [],
     onChange: () => held.session?.intake.look(),
   });
+  held.images = images;
   closings.push(() => images.close());
   const kernel = watchKernelClock({ clock, onChange: () => held.session?.changed() });
   closings.push(() => kernel.close());

@@ -6,6 +6,7 @@ import type { ApiSources } from './api/routes.js';
 import { importFile, type ImportOutcome } from './carry/import.js';
 import type { AgentConfig } from './config.js';
 import type { HubSession } from './hub-session.js';
+import type { ImagesAhead } from './images/ahead.js';
 import type { Journal } from './journal/journal.js';
 import { HttpError } from './api/http-error.js';
 import type { Member } from './member.js';
@@ -37,6 +38,8 @@ export interface Held {
   /** Whether one lies in the static pod directory. */
   hasLocalSecret: (secret: { readonly namespace: string; readonly name: string }) => boolean;
   member: Member | null;
+  /** Of a joined node whose pods this agent runs. */
+  images: ImagesAhead | null;
   engine: () => string;
   probeTotals: () => Counts;
 }
@@ -63,7 +66,10 @@ export function apiSources(
       environment: shownEnvironment(config),
     }),
     events: () => held.journal?.recentEvents() ?? [],
-    retry: pod => held.pods?.retry(pod) ?? false,
+    retry: pod => {
+      held.images?.lookAgain();
+      return held.pods?.retry(pod) ?? false;
+    },
     rotate: what => rotate(held, what),
     import: file => importHere(options, { held, runtime, file }),
     receipt: () => receiptOf(options, held),
@@ -114,7 +120,12 @@ async function importHere(
   if (!session) throw new HttpError(409, PAUSED);
   const isEngine = config.runtime === 'engine';
   const loadImages = isEngine ? runtime.loadImages.bind(runtime) : null;
-  return importFile(file, { identity, session, journal, loadImages });
+  const outcome = await importFile(file, { identity, session, journal, loadImages });
+  if (outcome.images === 'loaded') {
+    held.images?.lookAgain();
+    held.pods?.retry(null);
+  }
+  return outcome;
 }
 
 /** What the hub has not confirmed, the payloads in base64. */

@@ -52,6 +52,7 @@ interface Awaited {
 export class ImagesAhead {
   readonly #options: ImagesAheadOptions;
   readonly #awaited = new Map<string, Awaited>();
+  #wake = new AbortController();
 
   constructor(options: ImagesAheadOptions) {
     this.#options = options;
@@ -82,6 +83,13 @@ export class ImagesAhead {
     const key = `${namespace}/${name}`;
     this.#awaited.get(key)?.end.abort();
     this.#awaited.delete(key);
+  }
+
+  /** What failed is tried again now: somebody brought an image, or asks for it. */
+  lookAgain(): void {
+    const before = this.#wake;
+    this.#wake = new AbortController();
+    before.abort();
   }
 
   close(): void {
@@ -119,7 +127,7 @@ export class ImagesAhead {
         say('failed', known ? error.code : 'ErrImagePull', (error as Error).message);
       }
       onChange();
-      await clock.sleep(waitMs, signal);
+      await clock.sleep(waitMs, AbortSignal.any([signal, this.#wake.signal]));
     }
   }
 

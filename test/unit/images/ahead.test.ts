@@ -22,7 +22,7 @@ class World {
   pull: (image: string) => Promise<void> = async () => undefined;
   readonly ahead: ImagesAhead;
 
-  constructor() {
+  constructor(speed = 1000) {
     const info = (image: string) => ({ id: `id of ${image}`, repoDigests: [], user: '' });
     const pulls: ImagePulls = {
       credentials: async () => ({ auth: [], missing: this.missingSecrets }),
@@ -45,7 +45,7 @@ class World {
       },
       pulls,
       objects: () => [],
-      clock: fastClock(0, 1000),
+      clock: fastClock(0, speed),
       log: { info: quiet, warn: quiet, error: quiet },
       onChange: () => this.changes++,
     });
@@ -111,6 +111,18 @@ describe('an image that is awaited', () => {
     assert.equal(it.hold(['web:1'])?.reason, 'ErrImagePull', 'and said in one way all the time');
     isThere = true;
     await eventually('it is here', () => it.hold(['web:1']) === null);
+  });
+
+  test('and was brought meanwhile is found at once when somebody says so', async () => {
+    // At the clock's own pace the next look is ten seconds away.
+    const it = new World(1);
+    it.pull = () => Promise.reject(new RuntimeError('ErrImagePull', 'no registry'));
+    await eventually('the reason', () => it.hold(['web:1'])?.reason === 'ErrImagePull');
+    it.here.add('web:1');
+    await eventually('it is asked for', () => it.pulled.length === 1);
+    it.ahead.lookAgain();
+    await eventually('it is here', () => it.hold(['web:1']) === null, { withinMs: 5_000 });
+    it.ahead.close();
   });
 
   test('that is never to be pulled is waited for', async () => {
