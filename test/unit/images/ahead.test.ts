@@ -121,7 +121,7 @@ describe('an image that is awaited', () => {
     it.here.add('web:1');
     await eventually('it is asked for', () => it.pulled.length === 1);
     it.ahead.lookAgain();
-    await eventually('it is here', () => it.hold(['web:1']) === null, { withinMs: 5_000 });
+    await eventually('it is here', () => it.hold(['web:1']) === null, { withinMs: 8_000 });
     it.ahead.close();
   });
 
