@@ -228,7 +228,9 @@ class Reconciler implements Pods {
     const { condemned } = this.#standing.ending;
     const startedAt = startTimes(this.#reports);
     const known = { desired, memory: this.#dispatcher.patience.memory, startedAt, now };
+    let hasSuccessor = false;
     this.#completions.note({ ...known, observed: without(observed, condemned) }, (pod, why) => {
+      hasSuccessor ||= pod.heldEdit !== undefined;
       if (why.reason !== '') this.#events.tell(podIdentity(pod), deadlineExceeded());
     });
     this.#plans = plan({
@@ -250,6 +252,8 @@ class Reconciler implements Pods {
     const failedAt = [...this.#dispatcher.patience.memory.failures.values()].map(
       failure => failure.failedAt,
     );
+    // Of what is over now a version waits for the place: it may begin.
+    if (hasSuccessor) return 0;
     return times.nextLookMs(now, [
       ...this.#plans.flatMap(({ againAt }) => againAt ?? []),
       ...this.#dispatcher.patience.times(),

@@ -54,6 +54,8 @@ export class World {
   memory: Memory = EMPTY_MEMORY;
   health: Health = new Map();
   completions = new Map<string, Completion>();
+  /** How often a pod was found to be over. */
+  #ended = 0;
   condemned = new Set<string>();
   /** Names of pods that admission holds up, as they are in the manifest. */
   held = new Set<string>();
@@ -140,7 +142,9 @@ export class World {
       if (pod.rejection !== null && mine.containers.length === 0) continue;
       const context = { pod, memory: this.memory, startedAt: null, now: this.now };
       const completion = completionOf(context, mine);
-      if (completion !== null) this.completions.set(pod.uid, completion);
+      if (completion === null) continue;
+      this.completions.set(pod.uid, completion);
+      this.#ended++;
     }
     const kept = stillNamed(desired, observed);
     for (const uid of this.completions.keys()) if (!kept.has(uid)) this.completions.delete(uid);
@@ -201,7 +205,10 @@ export class World {
   settle(): string[][] {
     const rounds: string[][] = [];
     for (;;) {
+      const over = this.#ended;
       const steps = this.round();
+      // What has ended in this round may make room: the loop looks again.
+      if (steps.length === 0 && this.#ended > over) continue;
       if (steps.length === 0) return rounds;
       rounds.push(steps);
       assert.ok(rounds.length < ROUNDS_MAX, `no end of it:\n${JSON.stringify(rounds, null, 1)}`);
