@@ -103,8 +103,10 @@ describe('ConfigMaps in bundles', { skip: noEngine() }, () => {
 
   test('after rm -r of the directory the files of the bundle are written back, and nothing restarts', async () => {
     const before = container();
-    // The agent may write a file back in between.
-    rmSync(manifests(), { recursive: true, maxRetries: 10 });
+    await eventually('the directory is gone; the agent may write a file back in between', () => {
+      rmSync(manifests(), { recursive: true, force: true });
+      return true;
+    });
     mkdirSync(manifests(), { mode: 0o755 });
     await eventually('both files are back', () => owned().length === 2);
     assert.equal(container(), before);
