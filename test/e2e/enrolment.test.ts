@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { ApiClient } from '../../hub/cli/client.js';
 import { loadKubeconfig } from '../../hub/cli/kubeconfig.js';
+import { ensureTestImage, noEngine } from '../support/docker.js';
 import { changeHubKeys, noFaketime, startHubInThePast } from '../support/hub-years.js';
 import { freePort } from '../support/ports.js';
 import { Playground } from '../support/programs.js';
@@ -32,7 +33,10 @@ const pod = (name: string) =>
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name },
-    spec: { containers: [{ name: 'app', image: 'registry.invalid/none:1' }] },
+    spec: {
+      terminationGracePeriodSeconds: 1,
+      containers: [{ name: 'app', image: ensureTestImage(), command: ['sleep', '100000'] }],
+    },
   });
 
 class Fleet extends Playground {
@@ -89,7 +93,7 @@ class Fleet extends Playground {
   }
 }
 
-describe('enrolment', () => {
+describe('enrolment', { skip: noEngine() }, () => {
   const play = new Fleet();
   before(async () => {
     await play.init();
@@ -228,7 +232,7 @@ describe('enrolment', () => {
   });
 });
 
-describe('release keys that reach labelled nodes, and few of them', () => {
+describe('release keys that reach labelled nodes, and few of them', { skip: noEngine() }, () => {
   const play = new Fleet();
   before(async () => {
     await play.init('--bundle-node-label', 'site=harbour', '--bundle-max-nodes', '2');
@@ -284,42 +288,46 @@ describe('release keys that reach labelled nodes, and few of them', () => {
   });
 });
 
-describe('a node that was away for more than a year (S32)', { skip: noFaketime() }, () => {
-  const play = new Fleet();
-  after(() => play.close());
+describe(
+  'a node that was away for more than a year (S32)',
+  { skip: noEngine() || noFaketime() },
+  () => {
+    const play = new Fleet();
+    after(() => play.close());
 
-  test('comes back unattended: four roots, another hub key, another authority, expired certificate (S84)', async () => {
-    await play.init();
-    startHubInThePast(play, '-400d');
-    await play.hubAnswers();
-    play.write('shop/web.json', pod('web'));
-    await play.ok('apply', '-f', play.path('shop'), '--bundle', 'shop', '--all-nodes');
-    assert.equal((await play.enrol(await play.token(), 'far')).code, 0);
-    play.startAgent('far');
-    await play.isUp('far', 1);
-    await eventually('revision 1', () => play.manifests('far').length === 1);
-    await play.kill('far', 'SIGTERM');
-    await play.kill('hub', 'SIGTERM');
-    const former = readFileSync(play.path('far/identity/tls.crt'), 'utf8');
+    test('comes back unattended: four roots, another hub key, another authority, expired certificate (S84)', async () => {
+      await play.init();
+      startHubInThePast(play, '-400d');
+      await play.hubAnswers();
+      play.write('shop/web.json', pod('web'));
+      await play.ok('apply', '-f', play.path('shop'), '--bundle', 'shop', '--all-nodes');
+      assert.equal((await play.enrol(await play.token(), 'far')).code, 0);
+      play.startAgent('far');
+      await play.isUp('far', 1);
+      await eventually('revision 1', () => play.manifests('far').length === 1);
+      await play.kill('far', 'SIGTERM');
+      await play.kill('hub', 'SIGTERM');
+      const former = readFileSync(play.path('far/identity/tls.crt'), 'utf8');
 
-    await changeHubKeys(play.path('hub'), { steps: 4 });
-    play.startHub();
-    await play.hubAnswers();
-    for (const name of ['a', 'b']) play.write(`shop/${name}.json`, pod(name));
-    const options = ['--bundle', 'shop', '--all-nodes', '--prune'];
-    await play.ok('apply', '-f', play.path('shop'), ...options);
-    play.write('shop/c.json', pod('c'));
-    await play.ok('apply', '-f', play.path('shop'), ...options);
+      await changeHubKeys(play.path('hub'), { steps: 4 });
+      play.startHub();
+      await play.hubAnswers();
+      for (const name of ['a', 'b']) play.write(`shop/${name}.json`, pod(name));
+      const options = ['--bundle', 'shop', '--all-nodes', '--prune'];
+      await play.ok('apply', '-f', play.path('shop'), ...options);
+      play.write('shop/c.json', pod('c'));
+      await play.ok('apply', '-f', play.path('shop'), ...options);
 
-    play.startAgent('far');
-    await play.isUp('far', 2);
-    await eventually('four pods', () => play.manifests('far').length === 4);
-    await eventually('the newest revision', async () => {
-      const { bundles, rootVersion } = (await play.node('far')).status.flotilla;
-      return rootVersion === 5 && bundles.some(b => b.name === 'shop' && b.revision === 3);
+      play.startAgent('far');
+      await play.isUp('far', 2);
+      await eventually('four pods', () => play.manifests('far').length === 4);
+      await eventually('the newest revision', async () => {
+        const { bundles, rootVersion } = (await play.node('far')).status.flotilla;
+        return rootVersion === 5 && bundles.some(b => b.name === 'shop' && b.revision === 3);
+      });
+      assert.notEqual(readFileSync(play.path('far/identity/tls.crt'), 'utf8'), former);
+      const left = readdirSync(join(play.path('far'), 'identity')).filter(n => n.includes('next'));
+      assert.deepEqual(left, []);
     });
-    assert.notEqual(readFileSync(play.path('far/identity/tls.crt'), 'utf8'), former);
-    const left = readdirSync(join(play.path('far'), 'identity')).filter(n => n.includes('next'));
-    assert.deepEqual(left, []);
-  });
-});
+  },
+);
