@@ -8,7 +8,7 @@ import { RELEASED_AT, VERSION } from '../protocol/version.js';
 import type { AgentConfig } from './config.js';
 import { bundleRefusal, type AdmissionPolicy } from './admission/policy.js';
 import { apiSources, type Held } from './api-sources.js';
-import { openDataDirectory } from './data-directory.js';
+import { checkStaticPodPath, openDataDirectory } from './data-directory.js';
 import { makeOnFirstUse } from './first-use.js';
 import type { StoredIdentity } from './membership/identity.js';
 import { ImagesAhead } from './images/ahead.js';
@@ -92,10 +92,8 @@ function takeDirectory(path: string, log: Log): () => void {
 
 async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pods> {
   const { config, identity, clock, log } = options;
-  const dataDir = openDataDirectory(config.dataDir, {
-    uid: process.getuid?.() ?? 0,
-    tolerated: identity === null ? log : null,
-  });
+  const safety = { uid: process.getuid?.() ?? 0, tolerated: identity === null ? log : null };
+  const dataDir = openDataDirectory(config.dataDir, safety);
 
   const runtime = new DockerRuntime({
     socketPath: config.engineSocket,
@@ -137,6 +135,7 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
   if (journal.setAside)
     log.warn('the journal was damaged and set aside', { file: journal.setAside });
   makeOnFirstUse(config.staticPodPath, dataDir);
+  checkStaticPodPath(config.staticPodPath, safety);
   closings.push(takeDirectory(config.staticPodPath, log));
   const isEngine = config.runtime === 'engine';
   if (isEngine) held.engine = watchEngine(runtime, options, closings);

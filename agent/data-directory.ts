@@ -2,7 +2,7 @@
  * The agent's data directory at its start: there, its own, and what it is taken for. It holds the node's keys, and its files are written
  * as root: whoever may write there could have anything written anywhere (S55, S75).
  */
-import { lstatSync, mkdirSync, realpathSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Log } from '../protocol/ports.js';
 import { AgentError } from './api/server.js';
@@ -13,6 +13,20 @@ export interface DataDirectoryOptions {
   readonly uid: number;
   /** Where an unsafe one is only told of: a stand-alone agent may run in a person's own folder. Null: refused, for a member has keys to lose. */
   readonly tolerated: Pick<Log, 'warn'> | null;
+}
+
+/**
+ * Whoever may write into the static pod directory decides what runs on this node, as root if he likes. One that is missing is looked for
+ * later, and never written to unless it is safe. Throws `AgentError` with what to do.
+ */
+export function checkStaticPodPath(path: string, { uid, tolerated }: DataDirectoryOptions): void {
+  if (!existsSync(path)) return;
+  const shared = sharedPathOrLink(path, uid);
+  if (shared === null) return;
+  const what = `the static pod directory ${path} is not safe: ${shared.path}: ${shared.how}`;
+  const mend = `chown root ${shared.path}; chmod go-w ${shared.path}`;
+  if (tolerated === null) throw new AgentError(`${what}; ${mend}`);
+  tolerated.warn(`${what}, and could have anything run as root`, { mend });
 }
 
 /** Its canonical path; made if it is not there. Throws `AgentError` with what to do. */

@@ -19,7 +19,10 @@ function programOf(context: CliContext): Command {
   const program = new Command('flotilla-agent')
     .description("Kubernetes Pods on devices that have no Kubernetes: the node's side.")
     .version(VERSION, '--version', 'print the version')
-    .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 refused or wrong usage, 4 a bundle failed (import).');
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done, 1 failed, 2 refused or wrong usage, 4 a bundle failed (import).',
+    );
   const commands = [
     joinCommand,
     runCommand,

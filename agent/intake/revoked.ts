@@ -28,6 +28,6 @@ export function revokedBundles(
 export function revokedConditions(revoked: readonly Revoked[]): SourceCondition[] {
   if (revoked.length === 0) return [];
   const names = revoked.map(({ record }) => bundleKey(record)).join(', ');
-  const message = `the root withdrew what runs of ${names}; it runs on and never begins again`;
+  const message = `the root withdrew what runs of ${names}; it runs on until another revision takes its place, and is never applied anew`;
   return [{ type: 'RevokedRunning', status: 'True', reason: 'Denied', message }];
 }

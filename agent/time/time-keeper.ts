@@ -157,7 +157,9 @@ export class TimeKeeper {
   /** Something was refused for the time, or the epoch rose: the hub is asked, at most once a minute. */
   doubt(): void {
     const { clock } = this.#options;
-    if (clock.monotonic() - this.#askedAt >= ASK_AGAIN_MS) this.#ask();
+    const nextAt = this.#askedAt + ASK_AGAIN_MS;
+    if (clock.monotonic() >= nextAt) this.#ask();
+    else this.#askAlarm.setBefore(nextAt);
   }
 
   /** The hub's time; null when it was accepted, else why it is refused. */

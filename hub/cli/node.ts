@@ -39,6 +39,13 @@ function approveCommand(context: Context): Command {
     .action((name: string, options: StandingOptions) =>
       connected(context, options, async hub => {
         const key = options.key ?? (await keyOf(hub, name));
+        if (options.key === undefined && !options.yes && !context.terminal.interactive) {
+          throw new CliError(
+            'refused',
+            `node "${name}" has the key ${key}: nobody is here to compare it with the device`,
+            `pass --key ${key} once it was compared, or --yes`,
+          );
+        }
         await confirm(context, options, `Let in node "${name}" with the key ${key}?`);
         const path = `${GROUP}/${encodeURIComponent(name)}/approve`;
         await hub.client.call({ method: 'POST', path, body: { key } });

@@ -162,11 +162,24 @@ export class Joins {
         object,
         expect: existing ? { resourceVersion: existing.metadata.resourceVersion } : 'absent',
       },
+      ...(isSame ? [] : await this.#memoryAnew(node)),
       ...(first?.mutations ?? []),
     ]);
     const said = state === 'active' ? 'join: node admitted' : 'join: node waits for approval';
     log.info(said, { node, token: metadata.name, address: how.address, key: keyId(identityKey) });
     return sealAnswer(hub, identity, { nonce, assignment: first?.record ?? null });
+  }
+
+  /**
+   * What was signed by former keys is heard no more: a journal that another device of this name superseded may come back with this
+   * one, which is then no copy of anybody.
+   */
+  async #memoryAnew(node: string): Promise<Mutation[]> {
+    const current = (await this.#options.store.reporters(node)).find(one => one.current);
+    const kept: Mutation[] = current
+      ? [{ type: 'reporter', record: { ...current, online: false } }]
+      : [];
+    return [{ type: 'dropReporters', node }, ...kept];
   }
 
   #first(identity: IdentityRecord, nonce: string, labels: Joining['labels']) {

@@ -118,6 +118,9 @@ describe('enrolment', { skip: noEngine() }, () => {
     assert.equal(await play.statusOf('edge-1'), 'PendingApproval');
     assert.equal(await play.keyAt('edge-1'), key);
     assert.equal(existsSync(play.path('edge-1/identity/tls.crt')), false);
+    const unasked = await play.flotilla('node', 'approve', 'edge-1');
+    assert.equal(unasked.code, 2);
+    assert.match(unasked.stderr, new RegExp(`pass --key ${key}`));
     const wrong = await play.flotilla(
       'node',
       'approve',
@@ -182,7 +185,7 @@ describe('enrolment', { skip: noEngine() }, () => {
     await eventually('another node has it', () => play.manifests('edge-1').length === 2);
     assert.equal(play.manifests('two-a').length, 1);
     assert.equal(await generation(), held);
-    await play.ok('node', 'approve', 'two-a');
+    await play.ok('node', 'approve', 'two-a', '--yes');
     await eventually('it goes on', () => play.manifests('two-a').length === 2);
     await play.ok('delete', 'bundle', 'more', '--yes');
     await play.kill('two-a', 'SIGKILL');

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { openDataDirectory } from '../../../agent/data-directory.js';
+import { checkStaticPodPath, openDataDirectory } from '../../../agent/data-directory.js';
 
 describe('the data directory', () => {
   let base = '';
@@ -58,6 +58,22 @@ describe('the data directory', () => {
       /hands: it belongs to another user/,
     ],
   ];
+  for (const [sentence, make, message] of rows) {
+    test(`${sentence}: nor is it taken for a static pod directory`, t => {
+      if (uid !== 0) return t.skip('only root gives directories away');
+      mkdirSync(path, { mode: 0o755 });
+      make();
+      assert.throws(() => checkStaticPodPath(path, { uid, tolerated: null }), message);
+      const tolerated = { warn: (text: string) => void warnings.push(text) };
+      checkStaticPodPath(path, { uid, tolerated });
+      assert.match(warnings.join(), /is not safe/);
+    });
+  }
+
+  test('a static pod directory that is missing is looked for later', () => {
+    checkStaticPodPath(join(base, 'none'), { uid, tolerated: null });
+  });
+
   for (const [sentence, make, message] of rows) {
     test(`${sentence}: a member is refused, a stand-alone agent is told`, t => {
       if (uid !== 0) return t.skip('only root gives directories away');

@@ -259,6 +259,43 @@ describe('a device that is shut out (S72)', () => {
   });
 });
 
+describe('a device that comes back under a name that another had meanwhile', () => {
+  const reporter = (journal: string, current: boolean) => ({
+    type: 'reporter' as const,
+    record: {
+      ...{ node: 'back-1', journal, current, boot: 3, counter: 7, presenceBoot: 3, presenceN: 2 },
+      ...{ online: current, through: 9 },
+    },
+  });
+
+  test('is heard again: what former keys signed no longer stands in its way', async () => {
+    const former = device('back-1');
+    await join(former, await token());
+    const actor = { kind: 'hub', name: 'test' } as const;
+    const [older, newer] = ['a'.repeat(32), 'b'.repeat(32)];
+    await fixture.store.commit(actor, [reporter(older, false), reporter(newer, true)]);
+    await fixture.enrolment.standing.revoke(ADMIN, { name: 'back-1' });
+    await join(device('back-1'), await token());
+    const known = await fixture.store.reporters('back-1');
+    assert.deepEqual(
+      known.map(({ journal, current, online, through }) => [journal, current, online, through]),
+      [[newer, true, false, 9]],
+    );
+  });
+
+  test('and one that joins again with the same keys goes on as it was', async () => {
+    const me = device('back-2');
+    await join(me, await token());
+    const actor = { kind: 'hub', name: 'test' } as const;
+    const records = [reporter('c'.repeat(32), false), reporter('d'.repeat(32), true)].map(one => {
+      return { ...one, record: { ...one.record, node: 'back-2' } };
+    });
+    await fixture.store.commit(actor, records);
+    await join(me, await token());
+    assert.equal((await fixture.store.reporters('back-2')).length, 2);
+  });
+});
+
 describe('a renewal (S84)', () => {
   test('gives a certificate for a new key, also when the old one has expired', async () => {
     const me = device('old-timer');
