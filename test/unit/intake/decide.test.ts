@@ -19,13 +19,10 @@ import { NO_BINDINGS } from '../../../protocol/image-binding.js';
 import { ownedFileName } from '../../../protocol/names.js';
 import type { Result } from '../../../protocol/refusal.js';
 import { assigned, bundleDocument, podManifest, rootDocument } from '../../support/fleet.js';
+import { codeOf } from '../../support/verdict.js';
 
 const SHOP = { namespace: 'default', name: 'shop' };
 const STAGED = { bundle: SHOP, bindings: NO_BINDINGS };
-
-function codeOf(result: Result<unknown>): string {
-  return result.ok ? 'accepted' : result.refusal.code;
-}
 
 /** A pod of so many containers, each with so many `env` entries. */
 function crowd(containers: number, entries: number): string {

@@ -1,4 +1,4 @@
-/** Acceptance of documents: one healthy case, then one thing spoilt at a time. Row numbers name the attack list. */
+/** Acceptance of assignments and bundles: one healthy case, then one thing spoilt at a time. Row numbers name the attack list. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { canonicalJson, sha256Hex } from '../../../protocol/canonical.js';
@@ -10,13 +10,10 @@ import { openAssignment, type AssignmentContext } from '../../../protocol/verify
 import type { Signer } from '../../../protocol/keys.js';
 import { DEFAULT_GRANT } from '../../../protocol/release-scope.js';
 import { openBundle, scopesOf } from '../../../protocol/verify-bundle.js';
-import { openHubDocument, openNodeDocument } from '../../../protocol/verify-messages.js';
-import { openNextRoot, openPinnedRoot } from '../../../protocol/verify-root.js';
 import {
   assigned,
   assignmentDocument,
   bundleDocument,
-  FLEET,
   HUB,
   idOf,
   NODE,
@@ -24,18 +21,14 @@ import {
   NOW,
   podManifest,
   RELEASE,
-  ROOT,
   rootDocument,
   signer,
   trustedRoot,
   releaseRole,
 } from '../../support/fleet.js';
+import { codeOf } from '../../support/verdict.js';
 
 const STRANGER = signer('stranger');
-
-function codeOf(result: Result<unknown>): string {
-  return result.ok ? 'accepted' : result.refusal.code;
-}
 
 function envelope(bytes: Uint8Array): Envelope {
   return JSON.parse(Buffer.from(bytes).toString()) as Envelope;
@@ -46,26 +39,6 @@ function spoilt(bytes: Uint8Array, change: (e: Envelope) => void): Buffer {
   change(copy);
   return Buffer.from(canonicalJson(copy));
 }
-
-test('a refusal shows no more than the beginning of a path made of long keys', () => {
-  const pods = { [`default/${'x'.repeat(50_000)}`]: 1 };
-  const counters = {
-    epoch: 1,
-    generation: 1,
-    journal: '1'.repeat(32),
-    through: 9,
-    boot: 3,
-    counter: 4,
-  };
-  const ack = { fleet: FLEET, node: NODE_NAME, ...counters, pods };
-  const result = openHubDocument('ack', seal('ack', ack, [HUB]), {
-    root: trustedRoot(),
-    node: NODE_NAME,
-  });
-  assert.ok(!result.ok && result.refusal.code === 'Malformed');
-  assert.match(result.refusal.detail, /^ack at \/pods\/default~1xxx/);
-  assert.ok(result.refusal.detail.length < 500, String(result.refusal.detail.length));
-});
 
 const context = (change: Partial<AssignmentContext> = {}): AssignmentContext => ({
   root: trustedRoot(),
@@ -385,205 +358,6 @@ describe('the scopes of a bundle that is kept', () => {
       assert.equal(levels.join(' '), expected);
     });
   }
-});
-
-describe('a root', () => {
-  const scopeOf = (r: RootDocument) => r.roles.release[0]!.scopes[0]!;
-  const pin = (document: RootDocument, signers = [ROOT]) =>
-    openPinnedRoot(seal('root', document, signers), sha256Hex(canonicalJson(document)));
-  const withRoles = (change: (r: RootDocument) => void) => {
-    const root = rootDocument();
-    change(root);
-    return pin(root);
-  };
-  const rows: Record<string, [() => Result<unknown>, string]> = {
-    'that the join line pins is accepted': [() => pin(rootDocument()), 'accepted'],
-    'S86 that does not hash to the fingerprint is refused': [
-      () => openPinnedRoot(seal('root', rootDocument(), [ROOT]), 'a'.repeat(64)),
-      'BadRoot',
-    ],
-    'not signed by its own root keys is refused': [
-      () => pin(rootDocument(), [HUB]),
-      'BadSignature',
-    ],
-    'S06 that lists a key under a wrong id is refused': [
-      () => withRoles(r => (r.keys['b'.repeat(64)] = r.keys[idOf(HUB)]!)),
-      'BadRoot',
-    ],
-    'S07 with a threshold of 0 is refused': [
-      () => withRoles(r => (r.roles.hub.threshold = 0)),
-      'Malformed',
-    ],
-    'S07 with a threshold of 1.5 is refused': [
-      () => withRoles(r => (r.roles.hub.threshold = 1.5)),
-      'Malformed',
-    ],
-    'S07 with a threshold above its keys is refused': [
-      () => withRoles(r => (r.roles.hub.threshold = 2)),
-      'BadRoot',
-    ],
-    'S08 that gives one key two roles is refused': [
-      () => withRoles(r => (r.roles.hub.keys = [idOf(RELEASE)])),
-      'BadRoot',
-    ],
-    'S09 with a low-order key is refused': [
-      () =>
-        withRoles(r => {
-          const point = '01' + '0'.repeat(62);
-          r.keys[sha256Hex(Buffer.from(point, 'hex'))] = point;
-        }),
-      'BadKey',
-    ],
-    'that names a key it does not list is refused': [
-      () => withRoles(r => (r.roles.hub.keys = ['c'.repeat(64)])),
-      'BadRoot',
-    ],
-    'whose release scope wants more signatures than it has keys is refused': [
-      () => withRoles(r => (scopeOf(r).threshold = 2)),
-      'BadRoot',
-    ],
-    'whose release scope names a key of another role is refused': [
-      () => withRoles(r => (scopeOf(r).keys = [idOf(HUB)])),
-      'BadRoot',
-    ],
-    'whose release scope lists a key twice is refused': [
-      () => withRoles(r => (scopeOf(r).keys = [idOf(RELEASE), idOf(RELEASE)])),
-      'BadRoot',
-    ],
-    'whose release scope is no level is refused': [
-      () => withRoles(r => (scopeOf(r).podSecurity = 'none' as 'privileged')),
-      'Malformed',
-    ],
-    'whose release scope has a host path with .. in it is refused': [
-      () => withRoles(r => (scopeOf(r).hostPaths = ['/dev/../etc'])),
-      'Malformed',
-    ],
-    'whose release scope has a host path that ends in a slash is refused': [
-      () => withRoles(r => (scopeOf(r).hostPaths = ['/dev/'])),
-      'Malformed',
-    ],
-    'whose release scope has all host paths is accepted': [
-      () => withRoles(r => (scopeOf(r).hostPaths = ['/', '/dev/..x'])),
-      'accepted',
-    ],
-    'without a release scope is refused': [
-      () => withRoles(r => (r.roles.release[0]!.scopes = [])),
-      'Malformed',
-    ],
-  };
-  for (const [what, [run, code]] of Object.entries(rows))
-    test(what, () => assert.equal(codeOf(run()), code));
-});
-
-describe('the next root', () => {
-  const newKey = signer('root 2');
-  const next = (change: Partial<RootDocument> = {}) => rootDocument({ version: 2, ...change });
-  const rotated = (): RootDocument => {
-    const root = next();
-    root.keys[idOf(newKey)] = newKey.publicKey;
-    root.roles.root = { threshold: 1, keys: [idOf(newKey)] };
-    return root;
-  };
-  const open = (document: RootDocument, signers = [ROOT]) =>
-    codeOf(
-      openNextRoot(
-        seal('root', document, signers),
-        trustedRoot(rootDocument({ floors: { 'default/shop': 3 } })),
-      ),
-    );
-  const kept = { floors: { 'default/shop': 3 } };
-  test('is accepted when old and new keys signed it', () => {
-    assert.equal(open({ ...rotated(), ...kept }, [ROOT, newKey]), 'accepted');
-  });
-  test('S12 signed by the old keys only is refused', () => {
-    assert.equal(open({ ...rotated(), ...kept }, [ROOT]), 'BadSignature');
-  });
-  test('S12 signed by the new keys only is refused', () => {
-    assert.equal(open({ ...rotated(), ...kept }, [newKey]), 'BadSignature');
-  });
-  test('S12 signed by the hub is refused', () =>
-    assert.equal(open(next(kept), [HUB]), 'BadSignature'));
-  test('S13 that leaves one out asks for it', () =>
-    assert.equal(open(next({ ...kept, version: 3 })), 'RootRequired'));
-  test('S13 with other content for the version in force is refused', () => {
-    assert.equal(open(next({ ...kept, version: 1, development: false })), 'Equivocation');
-  });
-  test('S18 that lowers the epoch is refused', () =>
-    assert.equal(open(next({ ...kept, epoch: 0 })), 'Rollback'));
-  test('S18 that lowers a floor is refused', () => assert.equal(open(next()), 'Rollback'));
-  test('of another fleet is refused', () =>
-    assert.equal(open(next({ ...kept, fleet: 'b'.repeat(32) })), 'WrongFleet'));
-});
-
-describe('what hub and node say otherwise', () => {
-  const hello = {
-    fleet: FLEET,
-    epoch: 1,
-    session: 'a'.repeat(32),
-    online: true,
-    sealingKey: 'b'.repeat(64),
-  };
-  const presence = {
-    fleet: FLEET,
-    node: NODE_NAME,
-    journal: 'c'.repeat(32),
-    boot: 1,
-    n: 1,
-    session: 'd'.repeat(32),
-    online: true,
-  };
-  const who = { fleet: FLEET, node: NODE_NAME, identityKey: NODE.publicKey };
-  test('the hub is believed by its own key', () => {
-    assert.equal(
-      codeOf(openHubDocument('hub', seal('hub', hello, [HUB]), { root: trustedRoot() })),
-      'accepted',
-    );
-  });
-  test('the hub is not believed by a release key', () => {
-    assert.equal(
-      codeOf(openHubDocument('hub', seal('hub', hello, [RELEASE]), { root: trustedRoot() })),
-      'BadSignature',
-    );
-  });
-  test('an answer for another node is refused', () => {
-    const answer = {
-      fleet: FLEET,
-      node: 'edge-2',
-      nonce: 'a'.repeat(32),
-      published: [],
-      absent: [],
-    };
-    const opened = openHubDocument('answer', seal('answer', answer, [HUB]), {
-      root: trustedRoot(),
-      node: NODE_NAME,
-    });
-    assert.equal(codeOf(opened), 'WrongNode');
-  });
-  test('a node is believed by its identity key', () => {
-    assert.equal(
-      codeOf(openNodeDocument('presence', seal('presence', presence, [NODE]), who)),
-      'accepted',
-    );
-  });
-  test("S63 a node that signs another's status is refused", () => {
-    const forged = seal('presence', presence, [signer('node edge-2')]);
-    assert.equal(codeOf(openNodeDocument('presence', forged, who)), 'BadSignature');
-  });
-  test('a document that names another node is refused', () => {
-    const other = seal('presence', { ...presence, node: 'edge-2' }, [NODE]);
-    assert.equal(codeOf(openNodeDocument('presence', other, who)), 'WrongNode');
-  });
-  test('S38 garbage never throws', () => {
-    for (const bytes of [
-      Buffer.alloc(0),
-      Buffer.from('null'),
-      Buffer.from('{}'),
-      Buffer.from('[]'),
-      Buffer.from('\u0000'),
-    ]) {
-      assert.equal(codeOf(openNodeDocument('status', bytes, who)), 'Malformed');
-    }
-  });
 });
 
 test('the pre-authentication encoding is that of DSSE', () => {
