@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { PIECES } from '../../agent/journal/reserve.js';
-import { BlackBox, container, pod } from '../support/black-box.js';
+import { AGENT, BlackBox, container, NODE, pod } from '../support/black-box.js';
 import { docker, noEngine } from '../support/docker.js';
 import { eventually } from '../support/wait.js';
 
@@ -28,13 +28,19 @@ describe('on a full disk', { skip: why }, () => {
     docker('ps', '-q', '--no-trunc', '--filter', `label=flotilla.dev/owner=${box.dir}`).split('\n');
   const reserve = () => readdirSync(box.dir).filter(name => name.startsWith('journal.reserve-'));
 
+  const writeUntilFull = (file: number, size: number) => {
+    try {
+      for (;;) writeSync(file, Buffer.alloc(size));
+    } catch (error) {
+      assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC');
+    }
+  };
   /** To the last byte. */
   const fill = () => {
     const file = openSync(join(disk, 'filler'), 'a');
     try {
-      for (;;) writeSync(file, Buffer.alloc(64));
-    } catch (error) {
-      assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC');
+      // The last byte is smaller than a page.
+      for (const size of [64 * 1024, 64]) writeUntilFull(file, size);
     } finally {
       closeSync(file);
     }
@@ -83,10 +89,11 @@ describe('on a full disk', { skip: why }, () => {
     fill();
     const running = ids();
     await box.stop('SIGKILL');
-    await assert.rejects(
-      box.start(),
-      /journal cannot be opened: the disk is full: free some space and start again/,
-    );
+    const args = [AGENT, 'run', '--data-dir', box.dir, '--node-name', NODE];
+    const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    assert.notEqual(status, 0);
+    const what = /journal cannot be opened: the disk is full: free some space and start again/;
+    assert.match(stderr, what);
     assert.deepEqual(ids(), running);
   });
 
