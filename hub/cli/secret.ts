@@ -31,6 +31,8 @@ interface SealFlags extends ConnectionOptions {
 
 type ServedSecret = ApiObject & { spec: SecretSpec; status: SecretStatus };
 
+const NODES_NAMED = 100;
+
 const collect = (value: string, previous: string[] | undefined) => [...(previous ?? []), value];
 
 async function servedSecrets(hub: Connected): Promise<ServedSecret[]> {
@@ -59,19 +61,27 @@ async function readSecrets(
   return secrets;
 }
 
-/** Without values nothing can be sealed: says what is lacking where, and ends with 2 when anything is. */
+/**
+ * Without values nothing can be sealed: says what is lacking where, and ends with 2 when anything is. Asks for what is sealed now: the
+ * counts of `get secrets` follow a moment later.
+ */
 async function tellMissing(context: Context, hub: Connected, bundle?: string): Promise<void> {
-  const lacking = (await servedSecrets(hub)).filter(
-    ({ spec, status }) => status.lacking > 0 && (bundle === undefined || spec.bundle === bundle),
-  );
-  if (lacking.length === 0) return context.terminal.print('nothing is missing');
-  for (const { spec, status } of lacking) {
-    const more = status.lacking - status.lackingNodes.length;
-    const nodes = status.lackingNodes.join(', ') + (more > 0 ? ` and ${more} more` : '');
-    context.terminal.print(
-      `secret/${spec.secret} of bundle/${spec.bundle}, version ${spec.version}: not sealed for ${nodes}`,
-    );
+  const { namespace } = hub;
+  const bundles = new Set((await servedSecrets(hub)).map(({ spec }) => spec.bundle));
+  const lines: string[] = [];
+  for (const name of bundle === undefined ? bundles : [bundle]) {
+    const sealing = await sealingOf(hub, { namespace, bundle: name, nodeSelector: null });
+    for (const { secret, version } of sealing.secrets) {
+      const lacking = sealing.nodes.filter(({ has }) => has[secret] !== version);
+      if (lacking.length === 0) continue;
+      const named = lacking.slice(0, NODES_NAMED).map(({ node }) => node);
+      const more = lacking.length - named.length;
+      const nodes = named.join(', ') + (more > 0 ? ` and ${more} more` : '');
+      lines.push(`secret/${secret} of bundle/${name}, version ${version}: not sealed for ${nodes}`);
+    }
   }
+  if (lines.length === 0) return context.terminal.print('nothing is missing');
+  for (const line of lines) context.terminal.print(line);
   throw new CliError(
     'refused',
     'the values are nowhere but in your hands: nothing was sealed',

@@ -64,6 +64,9 @@ describe('secrets and a hub that was lost', { skip: noEngine() }, () => {
     );
   const has = (path: string, text: string) =>
     eventually(`${path} is ${text}`, () => cat(path) === text, { withinMs: 60_000 });
+  // The counts follow what is sealed.
+  const lists = (line: RegExp) =>
+    eventually(`get secrets shows ${line}`, async () => line.test(await play.ok('get', 'secrets')));
   const restore = async () => {
     await play.kill('hub', 'SIGKILL');
     renameSync(play.path('hub'), play.path(`lost-${Date.now()}`));
@@ -104,9 +107,8 @@ describe('secrets and a hub that was lost', { skip: noEngine() }, () => {
     const before = container();
     await restore();
     assert.match(await play.ok('hub', 'recovery', '--wait', '--timeout', '60s'), /Complete/);
-    const listed = await play.ok('get', 'secrets');
-    assert.match(listed, /^db +shop +Opaque +3 +1 +0 +<none>/m);
-    assert.match(listed, /^late +shop +<unknown> +1 +1 +0 +<none>/m);
+    await lists(/^db +shop +Opaque +3 +1 +0 +<none>/m);
+    await lists(/^late +shop +<unknown> +1 +1 +0 +<none>/m);
     assert.equal(cat('/db/password'), 'three');
     assert.match(await seal('db', 'four'), /configured \(version 4, sealed for 1 node\)/);
     await has('/db/password', 'four');
@@ -148,7 +150,13 @@ describe('secrets and a hub that was lost', { skip: noEngine() }, () => {
     }
     await restore();
     assert.match(await play.ok('hub', 'recovery', '--wait', '--timeout', '60s'), /Complete/);
-    assert.match(await play.ok('get', 'secrets'), /^db +shop +Opaque +\d+ +0 +1 +edge-1/m);
+    const missing = await play.flotilla('secret', 'seal', '--missing');
+    assert.equal(missing.code, 2);
+    assert.match(
+      missing.stdout,
+      /^secret\/db of bundle\/shop, version 1002: not sealed for edge-1$/m,
+    );
+    await lists(/^db +shop +Opaque +\d+ +0 +1 +edge-1/m);
     const file = play.write('s.json', secret('db', 'six'));
     const args = ['--bundle', 'shop', '-f', file, '--accept-new-keys'];
     assert.match(
