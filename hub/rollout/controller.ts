@@ -99,7 +99,10 @@ export function startController(parts: ControllerParts): Controller {
     freshAssignment: (node, nonce) => freshAssignment(parts, node, nonce),
     assignmentsUnder: (root, hubSigner) =>
       assignmentsUnder({ ...parts, root: () => root, hubSigner }),
-    look: () => fleet.assignments.mark(),
+    look: () => {
+      fleet.assignments.mark();
+      fleet.rollUp.mark();
+    },
     close: async () => {
       stop.abort();
       await Promise.all(loops);
