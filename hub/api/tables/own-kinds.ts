@@ -103,7 +103,7 @@ function shownNodes({ lacking, lackingNodes }: SecretStatus): string {
 
 export const SECRET_TABLE: TableShape = {
   columns: [
-    nameColumn(),
+    { ...nameColumn(), description: 'BUNDLE.SECRET: by this it is got and deleted' },
     column('Bundle', 'Bundle whose pods see it'),
     column('Type', 'Type of the Secret'),
     integerColumn('Version', 'Newest version'),
@@ -114,10 +114,10 @@ export const SECRET_TABLE: TableShape = {
     wideColumn('Keys', 'Names of its keys'),
   ],
   cells(object, nowMs) {
-    const { bundle, secret, type, version, keys } = object['spec'] as SecretSpec;
+    const { bundle, type, version, keys } = object['spec'] as SecretSpec;
     const status = object['status'] as SecretStatus;
     return [
-      secret,
+      object.metadata.name,
       bundle,
       type,
       version,
