@@ -4,7 +4,13 @@
  * Node and Pod are v1 with `status.flotilla` added, which Kubernetes' clients pass over.
  */
 import type { BundleManifest } from '../protocol/bundle-manifest.js';
-import type { NodeSpec, NodeStatus, PodSpec, PodStatus } from 'kubernetes-types/core/v1.js';
+import type {
+  NodeSpec,
+  NodeStatus,
+  PodCondition,
+  PodSpec,
+  PodStatus,
+} from 'kubernetes-types/core/v1.js';
 import type { BundleStrategy, ImageEntry } from '../protocol/documents/bundle.js';
 import type { BundleStatus, StatusDocument } from '../protocol/documents/node.js';
 import type { StoredObject } from './store/store.js';
@@ -87,6 +93,10 @@ export interface PodExtra {
   } | null;
   /** Digest of the pod document that this object was made from. */
   readonly digest: string;
+  /** While the node is silent: what the status said before the hub wrote `NodeLost` there. */
+  readonly lastKnown?: Pick<PodStatus, 'phase' | 'reason' | 'message'> & {
+    readonly conditions: readonly PodCondition[];
+  };
 }
 
 /** A mirror pod: metadata.name ends in `-<node>`; `kubernetes.io/config.mirror` and its kin are set. */

@@ -21,6 +21,7 @@ import {
   withStatus,
   type NodeState,
 } from './node-state.js';
+import { AbsentPods } from './absent-pods.js';
 import { ackOf } from './ack.js';
 import type { Ingest, IngestParts } from './ingest-parts.js';
 import { nodeWrites } from './node-writes.js';
@@ -51,6 +52,7 @@ class NodeIngest implements Ingest {
   readonly #parts: IngestParts;
   readonly #requests: Requests;
   readonly #repair = new PodRepair();
+  readonly #absent: AbsentPods;
   readonly #clones: CloneGuard;
   readonly #queues = new Map<string, NodeMessage[]>();
   readonly #busy = new Map<string, Promise<void>>();
@@ -68,12 +70,14 @@ class NodeIngest implements Ingest {
   constructor(parts: IngestParts) {
     this.#parts = parts;
     this.#requests = new Requests(parts);
+    this.#absent = new AbsentPods(parts);
     this.#clones = new CloneGuard(parts);
     this.#forget = parts.store.onCommit(touched => {
       if (touched.has('identity') || touched.has('dropIdentity')) this.#identities.clear();
     });
     this.#loop = Promise.all([
       this.#every(LOOK_MS, () => this.#look()),
+      this.#every(LOOK_MS, () => this.#absent.look()),
       this.#every(PRUNE_EVERY_MS, () => parts.store.pruneEvents(EVENTS_KEPT)),
     ]);
   }
@@ -213,6 +217,7 @@ class NodeIngest implements Ingest {
     if (mutations.length > 0) await store.commit(actorOf(node), mutations);
     if (state.connected) this.#connected.add(node);
     else this.#connected.delete(node);
+    this.#absent.note(node, state.reporter.online);
     this.#repair.note(node, outdatedPods(state), clock.monotonic());
     if (state.acknowledge) await this.#acknowledge(state, [...state.named]);
     return state;

@@ -6,6 +6,7 @@ import type { BundleManifest } from '../../protocol/bundle-manifest.js';
 import type { EventRecord, PodDocument } from '../../protocol/documents/node.js';
 import type { NodeObject, PodObject } from '../objects.js';
 import type { Mutation, ReporterRecord, Store } from '../store/store.js';
+import { foundAgain } from './absent-pods.js';
 import { eventDraft, hubEventDraft, manifestOf, mirrorDraft, nodeDraft } from './mirror.js';
 import type { NodeState } from './node-state.js';
 
@@ -46,9 +47,19 @@ export async function nodeWrites(parts: NodeWriteParts, turn: NodeTurn): Promise
       expect: { resourceVersion },
     },
     ...(await podWrites(parts, before, state)),
+    ...(isHeard(turn) ? await foundAgain(parts.store, before, saidNow(state)) : []),
     ...(await eventWrites(parts.store, state)),
     ...hubEvents(turn),
   ];
+}
+
+function isHeard({ before, state }: NodeTurn): boolean {
+  const spoken = state.status !== null || before.status.flotilla.reportedAt !== null;
+  return state.reporter.online && spoken;
+}
+
+function saidNow({ pods, gone }: NodeState) {
+  return { has: (key: string) => pods.has(key) || gone.has(key) };
 }
 
 async function podWrites(
@@ -127,7 +138,8 @@ async function subjectOf(
 }
 
 /** The hub's own words about the node. */
-function hubEvents({ before, state, now }: NodeTurn): Mutation[] {
+function hubEvents(turn: NodeTurn): Mutation[] {
+  const { before, state, now } = turn;
   const node = before.metadata.name;
   const event = (type: 'Normal' | 'Warning', reason: string, message: string): Mutation => ({
     type: 'put',
@@ -135,8 +147,7 @@ function hubEvents({ before, state, now }: NodeTurn): Mutation[] {
     expect: 'any',
   });
   const wasReady = before.status.conditions?.find(c => c.type === 'Ready')?.status !== 'Unknown';
-  const spoken = state.status !== null || before.status.flotilla.reportedAt !== null;
-  const isReady = state.reporter.online && spoken;
+  const isReady = isHeard(turn);
   const events: Mutation[] = [];
   if (isReady && !wasReady) events.push(event('Normal', 'NodeReady', `Node ${node} is connected`));
   if (!isReady && wasReady) {

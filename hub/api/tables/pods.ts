@@ -1,5 +1,6 @@
 /** The Table of pods: the columns of Kubernetes' own server. */
 import type { PodSpec, PodStatus } from 'kubernetes-types/core/v1.js';
+import type { PodExtra } from '../../objects.js';
 import { age } from '../../../protocol/human-duration.js';
 import { podSummary } from '../../../protocol/pod-summary.js';
 import { column, nameColumn, orNone, wideColumn, type TableShape } from './table.js';
@@ -11,6 +12,17 @@ function readinessGates(spec: Partial<PodSpec>, status: PodStatus): string {
     (status.conditions ?? []).some(c => c.type === gate.conditionType && c.status === 'True'),
   );
   return `${met.length}/${gates.length}`;
+}
+
+/** Of a node that is silent nobody knows what is ready there: Kubernetes' printer says `Unknown` too. */
+function shown(
+  pod: { readonly spec: Partial<PodSpec>; readonly status: PodStatus },
+  nowMs: number,
+) {
+  const summary = podSummary(pod, nowMs);
+  const { flotilla } = pod.status as PodStatus & { readonly flotilla?: Partial<PodExtra> };
+  if (flotilla?.lastKnown === undefined) return summary;
+  return { ...summary, status: 'Unknown', ready: summary.ready.replace(/^\d+/, '0') };
 }
 
 export const POD_TABLE: TableShape = {
@@ -28,7 +40,7 @@ export const POD_TABLE: TableShape = {
   cells(object, nowMs) {
     const spec = (object['spec'] ?? {}) as Partial<PodSpec>;
     const status = (object['status'] ?? {}) as PodStatus;
-    const { ready, status: text, restarts } = podSummary({ spec, status }, nowMs);
+    const { ready, status: text, restarts } = shown({ spec, status }, nowMs);
     return [
       object.metadata.name,
       ready,
