@@ -19,7 +19,6 @@ import {
   type Document,
   type ParsedNode,
   type ScalarTag,
-  type YAMLError,
   type YAMLMap,
   type YAMLSeq,
 } from 'yaml';
@@ -34,6 +33,7 @@ import {
   tooManyValues,
 } from './manifest-error.js';
 import type { ReadValue } from './manifest-json.js';
+import { yamlMessage } from './yaml-message.js';
 import type { Positions } from './manifest-positions.js';
 
 const TRUE = /^(?:y|Y|yes|Yes|YES|true|True|TRUE|on|On|ON)$/;
@@ -292,20 +292,11 @@ class YamlBuilder {
   }
 }
 
-/** The library's words where they help a reader, ours where they speak of its options. */
-function messageOf(problem: YAMLError): string {
-  if (problem.code === 'NON_STRING_KEY') return 'a key must be plain text';
-  const tag = /^Unresolved tag: (.*)/.exec(problem.message)?.[1];
-  if (tag === undefined) return problem.message.slice(0, 200);
-  const shown = tag.slice(0, 100).replace('tag:yaml.org,2002:', '!!');
-  return `the tag ${shown} is not read here: write the plain value`;
-}
-
 function problemOf(document: Document.Parsed): ManifestError | null {
   const problem = document.errors[0] ?? document.warnings[0];
   if (problem === undefined) return null;
   const code = problem.code === 'TAG_RESOLVE_FAILED' ? 'UnsupportedTag' : 'Syntax';
-  return new ManifestError(code, problem.pos[0], messageOf(problem));
+  return new ManifestError(code, problem.pos[0], yamlMessage(problem));
 }
 
 /** Reads all documents that are not empty; throws `ManifestError` for the first thing wrong. */

@@ -35,6 +35,16 @@ import {
   warnOfExpiry,
 } from './trusted-root.js';
 
+/** What nodes say of themselves (agent/node-info.ts): Kubernetes' words, and Node.js' for what those have no other word for. */
+const ARCHITECTURES: readonly string[] = [
+  ...['amd64', 'arm64', 'arm', 'ia32', 'loong64', 'mips', 'mipsel', 'ppc64', 'riscv64', 's390x'],
+];
+/** As uname, Debian and Node.js say it. */
+const OTHER_WORDS: Readonly<Record<string, string>> = {
+  ...{ x64: 'amd64', x86_64: 'amd64', 'x86-64': 'amd64', aarch64: 'arm64', armv8: 'arm64' },
+  ...{ armhf: 'arm', armv6l: 'arm', armv7: 'arm', armv7l: 'arm', i386: 'ia32', i686: 'ia32' },
+};
+
 interface BuildOptions extends InputOptions, StrategyOptions {
   output: string;
   root?: string;
@@ -132,7 +142,10 @@ async function buildWith(
   const file: BundleFile = { ...draft, signatures: [], manifests: [] };
   await refuseLoss(options.output);
   await writeBundlePath(options.output, file);
-  report(context, options.output, { draft, root, pods: source.pods });
+  const isNew = hub
+    ? (await hub.client.get(pathOf(resourceOf('bundles'), namespace, source.name))) === null
+    : revision === 1;
+  report(context, options.output, { draft, root, pods: source.pods, isNew });
 }
 
 async function rootOf(spec: string | undefined, hub: Connected | null): Promise<TrustedRoot> {
@@ -210,8 +223,12 @@ function draftOf(source: BundleSource, given: DraftOptions): Draft {
 }
 
 function requirementsOf({ arch = [], minAgent }: BuildOptions, problems: string[]) {
-  const wrong = arch.find(word => !LABEL_PATTERN.test(word));
-  if (wrong !== undefined) problems.push(`--arch ${wrong}: amd64, arm64, arm …`);
+  const wrong = arch.find(word => !ARCHITECTURES.includes(word));
+  if (wrong !== undefined) {
+    const meant = OTHER_WORDS[wrong.toLowerCase()];
+    const known = meant === undefined ? `one of ${ARCHITECTURES.join(', ')}` : `say ${meant}`;
+    problems.push(`--arch ${wrong}: no node calls itself so; ${known}`);
+  }
   if (minAgent !== undefined && !/^\d{1,5}\.\d{1,5}\.\d{1,5}$/.test(minAgent))
     problems.push(`--min-agent ${minAgent}: three numbers, such as 1.2.0`);
   return { arch: [...new Set(arch)].sort(), hardware: [], minAgent: minAgent ?? null };
@@ -231,8 +248,9 @@ async function refuseLoss(path: string): Promise<void> {
 function report(
   { terminal }: Context,
   path: string,
-  { draft, root, pods }: { draft: Draft; root: TrustedRoot; pods: readonly ValidPod[] },
+  built: { draft: Draft; root: TrustedRoot; pods: readonly ValidPod[]; isNew: boolean },
 ): void {
+  const { draft, root, pods, isNew } = built;
   const { namespace, name, revision } = draft.document;
   const role = releaseRoleOf(root.document, draft.document);
   const word = shellWord(path);
@@ -242,5 +260,7 @@ function report(
   terminal.print(`Next: ${signersText(role, pods)} sign it, in turn:`);
   terminal.print(`  flotilla bundle sign ${word} --key KEY`);
   terminal.print('and then, where the kubeconfig is:');
-  terminal.print(`  flotilla apply -f ${word}`);
+  // A bundle that the hub has keeps its nodes.
+  const nodes = isNew ? ' --nodes SELECTOR      # or --all-nodes' : '';
+  terminal.print(`  flotilla apply -f ${word}${nodes}`);
 }

@@ -61,7 +61,7 @@ export function exportCommand(context: Context): Command {
 async function exportTo(context: Context, flags: ExportFlags): Promise<void> {
   const { node: nodes = [], all = false, output, force = false } = flags;
   if (all === nodes.length > 0) throw new CliError('refused', 'either --node NAME or --all');
-  refuseExisting(output, force);
+  refuseExisting(output, force, '-o');
   await connected(context, flags, async ({ client }) => {
     const query = all ? { all: 'true' } : { nodes: nodes.join(',') };
     const { spec } = await client.call<ExportAnswer>({ path: `${BASE}/exports`, query });

@@ -169,10 +169,20 @@ function otherNamespace(
   );
 }
 
-/** The Pods and ConfigMaps of the documents. Throws `CliError` with all that is wrong, place by place. */
+const NAMES_SHOWN = 3;
+
+function namesOf(sources: readonly Pick<Source, 'name'>[]): string {
+  if (sources.length === 0) return '';
+  const shown = sources.slice(0, NAMES_SHOWN).map(({ name }) => name);
+  const more = sources.length - shown.length;
+  return `${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}: `;
+}
+
+/** The Pods and ConfigMaps of the documents; `sources` name them where they hold none. Throws `CliError` with all that is wrong, place by place. */
 export function manifestsOf(
   documents: readonly ManifestDocument[],
   namespace: string,
+  sources: readonly Pick<Source, 'name'>[] = [],
 ): BundleInput {
   const manifests: BundleManifest[] = [];
   const pods: ValidPod[] = [];
@@ -212,7 +222,8 @@ export function manifestsOf(
   if (pods.length === 0) {
     const hint =
       secrets.length > 0 ? 'Secrets alone: flotilla secret seal -f FILE --bundle NAME' : null;
-    throw new CliError('refused', 'no Pod in the input', ...(hint === null ? [] : [hint]));
+    const why = `${namesOf(sources)}no Pod in the input${documents.length === 0 ? ': it is empty' : ''}`;
+    throw new CliError('refused', why, hint);
   }
   return { manifests, pods, secrets };
 }

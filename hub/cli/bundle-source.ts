@@ -69,7 +69,7 @@ export async function readSource(
   }
   const recursive = options.recursive === true;
   const sources = await readSources(paths, { stdin: input, recursive });
-  return { namespace, name, ...manifestsOf(documentsOf(sources), namespace), built: null };
+  return { namespace, name, ...manifestsOf(documentsOf(sources), namespace, sources), built: null };
 }
 
 /** Name and namespace are signed: options may say the same, nothing else. */

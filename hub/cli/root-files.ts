@@ -56,9 +56,10 @@ export function writeText(path: string, text: string): void {
 }
 
 /** A new file never takes the place of another. */
-export function refuseExisting(path: string, force: boolean): void {
+export function refuseExisting(path: string, force: boolean, option = '--out'): void {
   if (force || !existsSync(path)) return;
-  throw new CliError('refused', `${path} is there already`, 'choose another --out, or say --force');
+  const hint = `choose another ${option}, or say --force`;
+  throw new CliError('refused', `${path} is there already`, hint);
 }
 
 /**

@@ -31,6 +31,22 @@ export async function fetchRoot(client: ApiClient, version: number | null): Prom
   throw new CliError('failed', `the hub gave no root: ${read.refusal.detail}`);
 }
 
+/** Roots go one by one: signatures say nothing about one that is not the next. */
+function refuseOutOfTurn(path: string, file: RootFile, current: RootFile): void {
+  const { version } = file.document;
+  const has = current.document.version;
+  if (version === has + 1) return;
+  const what = `${path} is root ${version}, and the hub has root ${has}`;
+  if (version > has) {
+    const first = has + 1;
+    const hint = `flotilla root publish root-${first}.json; then the others in order`;
+    throw new CliError('refused', `${what}: root ${first} comes first`, hint);
+  }
+  const why = version === has ? `${what} with another content` : `${what}, a newer one`;
+  const hint = `make the next from it: flotilla root fetch; flotilla root edit --from root-${has}.json`;
+  throw new CliError('refused', why, hint);
+}
+
 export function rootPublishCommand(context: Context): Command {
   return withConnection(new Command('publish'))
     .summary('give a signed root to the hub, and by it to the nodes')
@@ -46,6 +62,7 @@ export function rootPublishCommand(context: Context): Command {
           terminal.print(`root ${file.document.version} is published already`);
           return;
         }
+        refuseOutOfTurn(path, file, current);
         for (const line of describeChange(current.document, file.document)) terminal.print(line);
         const verdict = judgeRoot(file, current.document);
         if (!verdict.complete) {

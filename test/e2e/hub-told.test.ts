@@ -76,6 +76,24 @@ describe('at the hub a person is told', () => {
     const { digest } = bundle.status;
     await play.ok('root', 'edit', '--from', file(1), '--deny', digest, '--out', file(2));
     await play.ok('root', 'sign', file(2), '--key', play.path('hub/keys/root.key'), '--yes');
+    await play.ok(
+      'root',
+      'edit',
+      '--from',
+      file(2),
+      '--floor',
+      'default/other=2',
+      '--out',
+      file(3),
+    );
+
+    await refused(
+      /is root 3, and the hub has root 1: root 2 comes first\n.*publish root-2/,
+      'root',
+      'publish',
+      file(3),
+      '--yes',
+    );
     const told =
       /bundle default\/web: revision 1 is withdrawn \(root 2 denies its digest\): no node runs it.*flotilla apply/;
     assert.match((await play.flotilla('root', 'publish', file(2), '--dry-run')).stderr, told);
@@ -103,7 +121,18 @@ describe('at the hub a person is told', () => {
     await play.ok('key', 'generate', play.path('anna.key'), '--no-passphrase');
     const file = play.path('shop.bundle');
     const release = ['--key', play.path('hub/keys/release.key')];
-    await play.ok('bundle', 'build', '-f', play.path('web.yaml'), '--bundle', 'shop', '-o', file);
+    const build = ['bundle', 'build', '-f', play.path('web.yaml'), '--bundle', 'shop', '-o', file];
+    await refused(
+      /--arch x86_64: no node calls itself so; say amd64/,
+      ...build,
+      '--arch',
+      'x86_64',
+    );
+    await refused(/--arch foo: .* one of amd64, arm64, arm,/, ...build, '--arch', 'foo');
+    assert.match(
+      await play.ok(...build),
+      /flotilla apply -f \S+ --nodes SELECTOR +# or --all-nodes\n$/,
+    );
     await play.ok('bundle', 'sign', file, ...release, '--yes');
     const apply = () => play.ok('apply', '-f', file, '--nodes', 'a=b');
     assert.match(await apply(), /bundle\/shop created \(revision 1\)/);
@@ -126,6 +155,18 @@ describe('at the hub a person is told', () => {
     await play.ok('delete', 'secret', name);
     await refused(/another namespace\): web -n default/, 'describe', 'bundle', 'web', '-n', 'shop');
     await refused(/a name needs one namespace/, 'logs', '-A', 'web');
+  });
+
+  test('which file holds nothing, and which file is there already', async () => {
+    const empty = play.write('empty.yaml', '# nothing\n');
+    await refused(
+      /empty\.yaml: no Pod in the input: it is empty/,
+      'apply',
+      '-f',
+      empty,
+      '--all-nodes',
+    );
+    await refused(/choose another -o, or say --force/, 'bundle', 'export', '--all', '-o', empty);
   });
 
   test('of several kinds at once', async () => {

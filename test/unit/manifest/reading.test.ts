@@ -47,6 +47,36 @@ describe('hostile texts are refused and not built', () => {
   }
 });
 
+describe('what is indented wrongly is refused with what was expected, and where', () => {
+  const rows: [string, string, string, RegExp][] = [
+    [
+      'a line too far in',
+      'a:\n  b: c\n   d: e\n',
+      'f:2:6',
+      /one value here.* indent the next line/,
+    ],
+    ['two values on a line', 'a: b: c\n', 'f:1:4', /one value here.*quotes/],
+    ['a key between two levels', 'a:\n    b: c\n  d: e\n', 'f:3:1', /expected the same column/],
+    ['a line of an entry too little in', 'a:\n- d: e\n f: g\n', 'f:3:', /expected "- " like/],
+    ['a tab', 'a:\n\tb: c\n', 'f:2:1', /a tab cannot indent: expected spaces/],
+    [
+      'a key without a colon',
+      'a: 1\nb\nc: 2\n',
+      'f:2:1',
+      /expected "key: value": is a ":" missing/,
+    ],
+  ];
+  for (const [sentence, text, place, message] of rows) {
+    test(sentence, () => {
+      const reading = readManifests(text, { source: 'f' });
+      const [error] = reading.ok ? [] : reading.errors;
+      assert.equal(error?.code, 'Syntax');
+      assert.match(error?.message ?? '', message);
+      assert.ok(error?.where.startsWith(place), JSON.stringify(error));
+    });
+  }
+});
+
 describe('large texts within the limits are read', () => {
   test('a comment of ten megabytes', () => {
     assert.deepEqual(onlyDocument(`a: 1\n# ${'x'.repeat(10_000_000)}`).value, { a: 1 });
