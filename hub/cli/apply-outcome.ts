@@ -1,6 +1,6 @@
 /** What an apply came to, for a person: what changed, and what is not as somebody may think. */
 import type { BundleApiObject } from './bundle-write.js';
-import type { ApiList } from './client.js';
+import type { Table } from './client.js';
 import type { Connected } from './context.js';
 import { pathOf, resourceOf } from './resources.js';
 import { nowhereText } from './rollout-progress.js';
@@ -45,12 +45,14 @@ export async function outcomeWarnings(
   const { name } = metadata;
   const withdrawn = status?.conditions?.find(({ type }) => type === 'Withdrawn');
   const labelSelector = spec.nodeSelector === '' ? undefined : spec.nodeSelector;
-  const nodes = await client.call<ApiList>({
+  const call = {
     path: pathOf(resourceOf('nodes'), null),
-    query: { labelSelector },
-  });
+    query: { labelSelector, includeObject: 'None' },
+  };
+  // What was applied is applied, whether or not this is answered.
+  const nodes = await client.call<Table>({ ...call, table: true }).catch(() => null);
   return [
-    ...(nodes.items.length === 0 ? [nowhereText(name, spec.nodeSelector)] : []),
+    ...(nodes?.rows.length === 0 ? [nowhereText(name, spec.nodeSelector)] : []),
     ...(withdrawn === undefined
       ? []
       : [`warning: bundle/${name}: no node begins with it: ${withdrawn.message}`]),
