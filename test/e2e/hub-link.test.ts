@@ -334,13 +334,14 @@ for (const kind of ['mosquitto', 'aedes'] as const satisfies readonly BrokerKind
     test('confirms nothing that it could not record, and records it when it comes again', async () => {
       await hub.join('edge1', edge.signer);
       await edge.connect(broker.port);
+      const isOnline = () => edge.hub[edge.hub.length - 1]?.online;
       await hub.kill();
+      await eventually('the hub is away', () => isOnline() === false);
       await edge.events(1, 1);
       await edge.events(1, 2);
       assert.equal(edge.acks.length, 0);
       hub.start();
-      const online = () => edge.hub[edge.hub.length - 1]?.online;
-      await eventually('the hub is back', online);
+      await eventually('the hub is back', isOnline);
       await edge.events(1, 1, 2);
       await eventually('they are safe', () => edge.lastAck()?.through === 2);
       assert.deepEqual(await recordedEvents(), [1, 2]);
@@ -494,6 +495,7 @@ describe('what takes its time (on a quicker clock)', () => {
     await hub.join('edge2', stays.signer);
     await stays.connect(broker.port);
     await stays.status();
+    await eventually('this one is ready', async () => (await hub.ready('edge2')) === 'True');
     await eventually('it is offline', async () => (await hub.ready('edge1')) === 'Unknown');
     assert.equal(await hub.ready('edge2'), 'True');
     await stays.vanish();
