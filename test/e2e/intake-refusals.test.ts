@@ -138,7 +138,8 @@ const ATTACKS: readonly Attack[] = [
 describe('what is refused changes nothing, is said, and the next good document is accepted', () => {
   let it: World;
   before(async () => {
-    it = await world();
+    // A bundle is healthy after ten seconds by this clock.
+    it = await world({ speed: 4 });
     await publish(it.hub, 8, revision(1));
     await until('revision 1', () => it.node.images()[0] === 'web:1');
   });
