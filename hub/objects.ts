@@ -51,6 +51,8 @@ export interface NodeWord {
   readonly clockOffset: number | null;
   readonly boot: number;
   readonly counter: number;
+  /** Hash of the newest row of the journal's history: `flotilla-agent journal verify --head`. */
+  readonly journalHead: string | null;
   /** Key id of the identity key that signed it. */
   readonly signedBy: string;
 }

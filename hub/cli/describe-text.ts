@@ -70,7 +70,11 @@ function provenance(extra: NodeExtra | undefined): [string, string][] {
     ],
     [
       'Signed by',
-      `${said.signedBy}\njournal ${journal ?? ''}, start ${said.boot}, number ${said.counter}`,
+      [
+        said.signedBy,
+        `journal ${journal ?? ''}, start ${said.boot}, number ${said.counter}`,
+        `journal's head ${said.journalHead ?? 'none'}`,
+      ].join('\n'),
     ],
     ['Concluded by the hub', 'Ready, Enrolled, CloneSuspected, Last report'],
     ['Set by people', 'labels, annotations'],

@@ -97,11 +97,11 @@ function extraOf(
   status: StatusDocument,
   { recorded, now, signedBy = '' }: Pick<NodeSaid, 'recorded' | 'now' | 'signedBy'>,
 ): NodeExtra {
-  const { at, clockOffset, boot, counter } = status;
+  const { at, clockOffset, boot, counter, journalHead } = status;
   return {
     reportedAt: now,
     journal: status.journal,
-    said: { at, clockOffset, boot, counter, signedBy },
+    said: { at, clockOffset, boot, counter, journalHead, signedBy },
     epoch: status.epoch,
     generation: status.generation,
     rootVersion: status.rootVersion,
