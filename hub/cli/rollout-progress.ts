@@ -85,6 +85,14 @@ function reasonText({ reason, message }: BundleStatus): string {
   return `${reason}${message ? `: ${message}` : ''}`;
 }
 
+/** The bundle's own counts say the same: the hub counts at most once a second. */
+export function isCounted(status: BundleObjectStatus | undefined, now: RolloutProgress): boolean {
+  if (!status) return true;
+  const { desired, updated, healthy, failed, offline } = status.nodes;
+  const counts = { desired, updated, healthy, failed, offline };
+  return Object.entries(counts).every(([name, n]) => now[name as keyof typeof counts] === n);
+}
+
 export type Verdict = 'waiting' | 'healthy' | 'failed';
 
 /** Failed only when no node is left that may still become healthy. */
