@@ -21,6 +21,7 @@ import type { Starts } from './starts.js';
 import { isLabelKey, isLabelValue } from '../selectors.js';
 import { isFields, reportedStatus, strings } from './reported-status.js';
 import { RESTORING } from '../recovery/restored-store.js';
+import { stillRetried } from '../rollout/retried.js';
 import type { ObjectDraft, ReporterRecord } from '../store/store.js';
 
 const ANNOTATION = {
@@ -95,9 +96,10 @@ function nodeStatusOf({ info, capacity, allocatable }: StatusDocument): NodeStat
 
 function extraOf(
   status: StatusDocument,
-  { recorded, now, signedBy = '' }: Pick<NodeSaid, 'recorded' | 'now' | 'signedBy'>,
+  { node, recorded, now, signedBy = '' }: Pick<NodeSaid, 'node' | 'recorded' | 'now' | 'signedBy'>,
 ): NodeExtra {
   const { at, clockOffset, boot, counter } = status;
+  const retried = stillRetried(node.status.flotilla.retried ?? [], status.bundles);
   return {
     reportedAt: now,
     journal: status.journal,
@@ -109,6 +111,7 @@ function extraOf(
     development: status.development,
     lastRefusal: status.lastRefusal,
     bundles: status.bundles,
+    ...(retried.length > 0 ? { retried } : {}),
     pods: status.pods,
     recorded,
   };
