@@ -33,7 +33,7 @@ describe('by stick', { skip: noEngine() || noRegistry() }, () => {
     play.write('web/pod.json', JSON.stringify(pod));
   };
   const apply = async (...more: string[]) =>
-    play.ok('apply', '-f', play.path('web'), '--all-nodes', ...more);
+    play.ok('apply', '-f', play.path('web'), '--all-nodes', '--min-ready', '1s', ...more);
   const running = () => {
     const of = ['--filter', `label=flotilla.dev/owner=${play.path(NODE)}`];
     return docker('ps', '-q', ...of, '--filter', 'label=io.kubernetes.container.name=app');
