@@ -12,6 +12,7 @@ import { connected, type Connected, type Context } from './context.js';
 import type { ImageEntry } from '../../protocol/documents/bundle.js';
 import { boundImages } from '../../protocol/image-binding.js';
 import { CliError } from '../../protocol/cli-error.js';
+import { outcomeLine, outcomeWarnings } from './apply-outcome.js';
 import { pinImages, pinLines, PIN_HELP } from './pin-images.js';
 import { waitForRollout } from './rollout-wait.js';
 import { shellWord } from './shell-word.js';
@@ -216,6 +217,7 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
   }
   const after = await put(dryRun);
   context.terminal.print(outcomeLine(current, after, dryRun));
+  for (const line of await outcomeWarnings(hub, after)) context.terminal.warn(line);
   if (options.wait && mode === 'none') {
     const { client } = hub;
     const timeout = options.timeout ?? '5m';
@@ -259,16 +261,4 @@ function unsigned(options: ApplyOptions, source: BundleSource) {
     ];
     throw new CliError('refused', error.message.split('\n')[0] ?? '', lines.join('\n'));
   };
-}
-
-function outcomeLine(
-  before: BundleApiObject | null,
-  after: BundleApiObject,
-  dryRun: boolean,
-): string {
-  const same = before !== null && before.metadata.generation === after.metadata.generation;
-  const verb = before === null ? 'created' : same ? 'unchanged' : 'configured';
-  const revision = after.status?.revision ?? 0;
-  const note = dryRun ? ', server dry run' : '';
-  return `bundle/${after.metadata.name} ${verb} (revision ${revision}${note})`;
 }

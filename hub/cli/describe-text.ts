@@ -178,11 +178,16 @@ function bundleLines({ object, nodes }: Described): string[] {
   const bundle = object as ApiObject & { spec: BundleSpec; status?: BundleObjectStatus };
   const progress = progressOf(bundle, nodes.map(nodeViewOf));
   const configMaps = namesOf(bundle.spec.manifests.filter(isConfigMap));
+  const { signedBy, conditions = [] } = bundle.status ?? {};
   return [
+    ...conditionLines(conditions),
     ...fields([
       ['Nodes', bundle.spec.nodeSelector === '' ? '<all>' : bundle.spec.nodeSelector],
       ['Revision', String(progress.revision)],
       ['Digest', bundle.status?.digest ?? ''],
+      ...(signedBy === undefined
+        ? []
+        : [['Signed by', signedBy.join('\n') || '<no release key in force>'] as const]),
       ['Pods', namesOf(bundle.spec.manifests.filter(isPod)) || '<none>'],
       ...(configMaps === '' ? [] : [['ConfigMaps', configMaps] as const]),
       ['Rollout', progressLine(object.metadata.name, progress)],
