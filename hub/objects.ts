@@ -43,10 +43,19 @@ export interface NodeExtra {
   readonly development: boolean;
   readonly lastRefusal: StatusDocument['lastRefusal'];
   readonly bundles: readonly BundleStatus[];
+  /** Attempts that the node was given (`rollout retry`) and has not spoken of yet: what it says of these is of an earlier one. */
+  readonly retried?: readonly BundleAttempt[];
   /** Of the newest status; what differs from the recorded pods is asked for. */
   readonly pods: StatusDocument['pods'];
   /** By the same keys: the pod documents that were recorded. */
   readonly recorded: Readonly<Record<string, RecordedPod>>;
+}
+
+export interface BundleAttempt {
+  readonly namespace: string;
+  readonly name: string;
+  readonly digest: string;
+  readonly attempt: number;
 }
 
 /** The document that a Node's status was made from, `Ready`, `Enrolled`, `CloneSuspected` and `JournalIntact` excepted: they are the hub's own. */

@@ -1,5 +1,6 @@
 /** What is said of YAML that cannot be read: for the person who wrote the line, in words of what was expected there. Pure. */
 import type { YAMLError } from 'yaml';
+import { cutTo } from './excerpt.js';
 
 /** Where the library names its own grammar: what the person who wrote the line should look for. */
 const SYNTAX: readonly (readonly [code: YAMLError['code'], words: RegExp, message: string])[] = [
@@ -37,14 +38,12 @@ const SYNTAX: readonly (readonly [code: YAMLError['code'], words: RegExp, messag
   ],
 ];
 
-/** The library's words where they help a reader, ours where they speak of its options or its grammar. */
-export function yamlMessage(problem: YAMLError): string {
-  const known = SYNTAX.find(
-    ([code, words]) => code === problem.code && words.test(problem.message),
-  );
+/** The library's words where they help a reader, ours where they speak of its options or its grammar. `code`: the library's. */
+export function yamlMessage(code: string, message: string): string {
+  const known = SYNTAX.find(([one, words]) => one === code && words.test(message));
   if (known) return known[2];
-  const tag = /^Unresolved tag: (.*)/.exec(problem.message)?.[1];
-  if (tag === undefined) return problem.message.slice(0, 200);
-  const shown = tag.slice(0, 100).replace('tag:yaml.org,2002:', '!!');
+  const tag = /^Unresolved tag: (.*)/.exec(message)?.[1];
+  if (tag === undefined) return cutTo(message, 200);
+  const shown = cutTo(tag, 100).replace('tag:yaml.org,2002:', '!!');
   return `the tag ${shown} is not read here: write the plain value`;
 }

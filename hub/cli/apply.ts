@@ -5,7 +5,7 @@ import { SIGNATURES_FIELD } from '../rollout/release-here.js';
 import { changesBetween, renderDiff } from './bundle-diff.js';
 import { secretDifferences, secretsToSeal } from './apply-secrets.js';
 import { bundlePath, writeBundle, type BundleApiObject } from './bundle-write.js';
-import { bundleWarnings } from './bundle-warnings.js';
+import { bundleWarnings, graceWarnings } from './bundle-warnings.js';
 import { inputOptions, readSource, type BundleSource, type InputOptions } from './bundle-source.js';
 import { ApiError } from './client.js';
 import { connected, type Connected, type Context } from './context.js';
@@ -16,7 +16,13 @@ import { outcomeLine, outcomeWarnings } from './apply-outcome.js';
 import { pinImages, pinLines, PIN_HELP } from './pin-images.js';
 import { waitForRollout } from './rollout-wait.js';
 import { shellWord } from './shell-word.js';
-import { strategyAfter, strategyOptions, type StrategyOptions } from './strategy-options.js';
+import {
+  strategyAfter,
+  strategyOptions,
+  strategyText,
+  type StrategyOptions,
+} from './strategy-options.js';
+import { DEFAULT_STRATEGY, sameStrategy } from '../../protocol/strategy.js';
 
 interface ApplyOptions extends InputOptions, StrategyOptions {
   nodes?: string;
@@ -181,14 +187,21 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
   const mode = dryRunMode(options.dryRun);
   const current = await currentBundle(hub, source);
   const selector = selectorAfter(options, current?.spec.nodeSelector ?? null);
-  const strategy = strategyAfter(options, current?.spec.strategy ?? null);
+  const former = current?.spec.strategy ?? DEFAULT_STRATEGY;
+  const strategy = source.built?.document.strategy ?? strategyAfter(options, former);
   refuseStrategyOfBuilt(options, source);
+  for (const warning of graceWarnings(current?.spec.manifests ?? [], strategy))
+    context.terminal.warn(warning);
   const changes = changesBetween(current?.spec.manifests ?? [], manifests);
   const images = await imagesAfter(context, source, options.pin === true);
   const pins = pinLines(current?.spec.images ?? [], images);
   for (const line of pins) context.terminal.print(line);
   if (mode === 'none') await mayRemove(context, changes.removed, options.prune === true);
-  else for (const one of changes.removed) context.terminal.print(`${one} would leave the nodes`);
+  else {
+    for (const one of changes.removed) context.terminal.print(`${one} would leave the nodes`);
+    const was = sameStrategy(former, strategy) ? '' : ` (was: ${strategyText(former)})`;
+    context.terminal.print(`judged by ${strategyText(strategy)}${current === null ? '' : was}`);
+  }
   const toSeal = await secretsToSeal(context, hub, {
     ...{ namespace, bundle: name, nodeSelector: selector },
     input: source,
@@ -198,7 +211,8 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
     const changed =
       current !== null &&
       changes.added.length + changes.changed.length + changes.removed.length + pins.length > 0;
-    const same = current?.spec.nodeSelector === selector && !changed;
+    const isJudgedAlike = sameStrategy(former, strategy);
+    const same = current?.spec.nodeSelector === selector && isJudgedAlike && !changed;
     context.terminal.print(
       `bundle/${name} ${current === null ? 'created' : same ? 'unchanged' : 'configured'} (dry run)`,
     );

@@ -14,6 +14,8 @@ import { keyId } from '../../protocol/keys.js';
 import type { ApiObject } from './client.js';
 import { nodeViewOf, obstacleLines, progressLine, progressOf } from './rollout-progress.js';
 import { ageText, layOut } from '../../protocol/columns.js';
+import { DEFAULT_STRATEGY } from '../../protocol/strategy.js';
+import { strategyText } from './strategy-options.js';
 import {
   conditionLines,
   eventLines,
@@ -190,6 +192,7 @@ function bundleLines({ object, nodes }: Described): string[] {
         : [['Signed by', signedBy.join('\n') || '<no release key in force>'] as const]),
       ['Pods', namesOf(bundle.spec.manifests.filter(isPod)) || '<none>'],
       ...(configMaps === '' ? [] : [['ConfigMaps', configMaps] as const]),
+      ['Judged by', strategyText(bundle.spec.strategy ?? DEFAULT_STRATEGY)],
       ['Rollout', progressLine(object.metadata.name, progress)],
     ]),
     ...obstacleLines(progress),

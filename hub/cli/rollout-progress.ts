@@ -1,7 +1,8 @@
 /** How far a rollout is, as one value, and how it is said. Pure. */
 import type { BundleStatus } from '../../protocol/documents/node.js';
 import { matches, parseSelector } from '../selectors.js';
-import type { BundleObjectStatus, BundleSpec } from '../objects.js';
+import type { BundleAttempt, BundleObjectStatus, BundleSpec, NodeExtra } from '../objects.js';
+import { isRetried } from '../rollout/retried.js';
 import type { ApiObject } from './client.js';
 
 export interface NodeView {
@@ -9,6 +10,7 @@ export interface NodeView {
   readonly labels: Readonly<Record<string, string>>;
   readonly online: boolean;
   readonly bundles: readonly BundleStatus[];
+  readonly retried: readonly BundleAttempt[];
 }
 
 export interface RolloutProgress {
@@ -30,13 +32,13 @@ export interface RolloutProgress {
 
 export function nodeViewOf(node: ApiObject): NodeView {
   const status = node.status as
-    | { conditions?: { type: string; status: string }[]; flotilla?: { bundles?: BundleStatus[] } }
-    | undefined;
+    { conditions?: { type: string; status: string }[]; flotilla?: Partial<NodeExtra> } | undefined;
   return {
     name: node.metadata.name,
     labels: node.metadata.labels ?? {},
     online: status?.conditions?.some(c => c.type === 'Ready' && c.status !== 'Unknown') ?? false,
     bundles: status?.flotilla?.bundles ?? [],
+    retried: status?.flotilla?.retried ?? [],
   };
 }
 
@@ -45,7 +47,8 @@ export function progressOf(
   bundle: ApiObject & { spec: BundleSpec; status?: BundleObjectStatus },
   nodes: readonly NodeView[],
 ): RolloutProgress {
-  const revision = bundle.status?.revision ?? 0;
+  const { namespace = '', name } = bundle.metadata;
+  const { revision = 0, digest = '' } = bundle.status ?? {};
   const withdrawn = bundle.status?.conditions?.find(c => c.type === 'Withdrawn');
   const selector = parseSelector(bundle.spec.nodeSelector);
   const selected = nodes.filter(node => matches(selector, node.labels));
@@ -55,12 +58,12 @@ export function progressOf(
   let healthy = 0;
   let failed = 0;
   for (const node of selected) {
-    const state = node.bundles.find(
-      b => b.namespace === bundle.metadata.namespace && b.name === bundle.metadata.name,
-    );
+    const state = node.bundles.find(b => b.namespace === namespace && b.name === name);
     const current = state?.revision === revision ? state : undefined;
-    if (current?.active === bundle.status?.digest) updated++;
-    if (current?.state === 'healthy') healthy++;
+    if (current?.active === digest) updated++;
+    if (isRetried(node.retried, { namespace, name, digest }))
+      open.push({ node: node.name, text: node.online ? 'is to try it again' : 'offline' });
+    else if (current?.state === 'healthy') healthy++;
     else if (current?.state === 'failed' || current?.state === 'rolledBack') {
       failed++;
       const text = reasonText(current);
@@ -90,6 +93,14 @@ export function progressOf(
 
 function reasonText({ reason, message }: BundleStatus): string {
   return `${reason}${message ? `: ${message}` : ''}`;
+}
+
+/** The bundle's own counts say the same: the hub counts at most once a second. */
+export function isCounted(status: BundleObjectStatus | undefined, now: RolloutProgress): boolean {
+  if (!status) return true;
+  const { desired, updated, healthy, failed, offline } = status.nodes;
+  const counts = { desired, updated, healthy, failed, offline };
+  return Object.entries(counts).every(([name, n]) => now[name as keyof typeof counts] === n);
 }
 
 export type Verdict = 'waiting' | 'healthy' | 'failed';

@@ -7,6 +7,7 @@ import type { BundleObject, BundleObjectStatus, NodeObject } from '../objects.js
 import { HELD_ANNOTATION } from '../recovery/lessons.js';
 import type { Limit } from './reach.js';
 import { matches, parseSelector, type Requirement } from '../selectors.js';
+import { isRetried } from './retried.js';
 import { isDenied } from './withdrawn.js';
 
 /** A bundle with what its newest revision is called in assignments. */
@@ -103,13 +104,13 @@ export function rollUp(
   const requirements = parseSelector(bundle.spec.nodeSelector);
   const { revision, digest } = bundle.status;
   const selected = nodes.filter(node => matches(requirements, node.metadata.labels));
-  const said = selected.flatMap(
-    node =>
-      node.status.flotilla.bundles.find(
-        b => b.namespace === bundle.metadata.namespace && b.name === bundle.metadata.name,
-      ) ?? [],
-  );
-  const states = said.filter(b => b.digest === digest).map(b => b.state);
+  const { namespace, name } = bundle.metadata;
+  const said = selected.flatMap(({ status: { flotilla } }) => {
+    const found = flotilla.bundles.find(b => b.namespace === namespace && b.name === name);
+    if (!found) return [];
+    return { ...found, isOfNow: !isRetried(flotilla.retried, { namespace, name, digest }) };
+  });
+  const states = said.filter(b => b.digest === digest && b.isOfNow).map(b => b.state);
   return {
     revision,
     digest,
