@@ -2,6 +2,7 @@
  * What the frames of a stream say. Channels 0–4 and 255 are those of Kubernetes (`v5.channel.k8s.io`); `begin` and `credit`
  * are ours. Authenticated bytes are still checked: the other side may be in a thief's hands. Pure.
  */
+import { cutTo } from './excerpt.js';
 
 export const CHANNEL = {
   /** To the node. */
@@ -136,7 +137,7 @@ const MESSAGE_MAX = 4096;
 
 export function statusPayload(status: StreamStatus): Buffer {
   const { message } = status;
-  const cut = message === undefined ? {} : { message: message.slice(0, MESSAGE_MAX) };
+  const cut = message === undefined ? {} : { message: cutTo(message, MESSAGE_MAX) };
   return Buffer.from(JSON.stringify({ ...status, ...cut }));
 }
 
@@ -151,9 +152,13 @@ export function readStatus(payload: Buffer): StreamStatus | null {
     status,
     ...(typeof reason === 'string' ? { reason } : {}),
     ...(typeof message === 'string' ? { message } : {}),
-    ...(Number.isInteger(code) ? { code: code as number } : {}),
+    ...(isCode(code) ? { code } : {}),
     ...(Array.isArray(causes) ? { details: { causes: causes.flatMap(causeOf) } } : {}),
   };
+}
+
+function isCode(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0;
 }
 
 function causeOf(value: unknown): { reason: string; message: string }[] {

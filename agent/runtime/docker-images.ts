@@ -145,7 +145,7 @@ function pullError(reason: string): RuntimeError {
 
 /** A registry, or a proxy in front of it, may say again what it was told. */
 export function withoutSecrets(text: string, auth: readonly RegistryAuth[]): string {
-  let clean = text.replace(/(\w+:\/\/)[^/\s@]+@/g, '$1***@');
+  let clean = text.replace(/(?<!\w)(\w+:\/\/)[^/\s@]+@/g, '$1***@');
   for (const { username, password } of auth) {
     const encoded = Buffer.from(`${username}:${password}`).toString('base64');
     for (const secret of [encoded, password]) {

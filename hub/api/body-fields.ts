@@ -2,6 +2,7 @@
  * Strict reading of request bodies: a field that is not known is refused with its path (Kubernetes' `strict decoding
  * error`), a value of the wrong kind becomes a cause of one 422 that names them all. Pure.
  */
+import { excerpt } from '../../protocol/excerpt.js';
 import { RequestError } from '../ports.js';
 import { isLabelKey, isLabelValue } from '../selectors.js';
 
@@ -23,12 +24,18 @@ export function fieldsAt(value: unknown, path: string): Fields {
   throw new RequestError('BadRequest', `${path === '' ? 'the body' : path}: must be an object`);
 }
 
-/** Throws BadRequest that names every unknown field. */
+/** More in one message help nobody. */
+const UNKNOWN_NAMED = 16;
+
+/** Throws BadRequest that names the unknown fields. */
 export function refuseUnknown(fields: Fields, known: readonly string[], path: string): void {
   const prefix = path === '' ? '' : `${path}.`;
   const unknown = Object.keys(fields).filter(key => !known.includes(key));
   if (unknown.length === 0) return;
-  const list = unknown.map(key => `unknown field "${prefix}${key}"`).join(', ');
+  const list = unknown
+    .slice(0, UNKNOWN_NAMED)
+    .map(key => `unknown field "${prefix}${excerpt(key)}"`)
+    .join(', ');
   throw new RequestError('BadRequest', `strict decoding error: ${list}`);
 }
 
@@ -40,7 +47,7 @@ export function checkKind(body: Fields, apiVersion: string, kind: string): void 
     if (given === expected[field]) continue;
     throw new RequestError(
       'BadRequest',
-      `${field}: ${JSON.stringify(given)} is not what this path takes: "${expected[field]}"`,
+      `${field}: ${excerpt(JSON.stringify(given))} is not what this path takes: "${expected[field]}"`,
     );
   }
 }
@@ -72,9 +79,10 @@ export function labelMap(
 ): Readonly<Record<string, string>> {
   const labels = stringMap(value, path, causes);
   for (const [key, item] of Object.entries(labels)) {
-    if (!isLabelKey(key)) causes.push({ field: path, message: `"${key}" is not a label key` });
+    if (!isLabelKey(key))
+      causes.push({ field: path, message: `"${excerpt(key)}" is not a label key` });
     if (!isLabelValue(item)) {
-      causes.push({ field: `${path}[${key}]`, message: `"${item}" is not a label value` });
+      causes.push({ field: `${path}[${key}]`, message: `"${excerpt(item)}" is not a label value` });
     }
   }
   return labels;

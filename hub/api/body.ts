@@ -2,6 +2,7 @@
  * Reads request bodies: never beyond the limit, whole or not at all, and JSON alone. Nesting is counted before the
  * parser runs. Requiring the JSON content type also keeps web pages from writing with a browser's certificate.
  */
+import { excerpt } from '../../protocol/excerpt.js';
 import type { IncomingMessage } from 'node:http';
 import { nestingDepth } from '../../protocol/canonical.js';
 import { RequestError } from '../ports.js';
@@ -45,7 +46,7 @@ function checkType(request: IncomingMessage): void {
   if (type.split(';')[0]?.trim().toLowerCase() === 'application/json') return;
   throw new RequestError(
     'UnsupportedMediaType',
-    `the body is "${type}": only application/json is read`,
+    `the body is "${excerpt(type)}": only application/json is read`,
   );
 }
 

@@ -3,6 +3,7 @@
  * the manifests themselves are validated where revisions are made. `status` and what the hub alone sets in `metadata`
  * are passed over, so that an object that was read can be sent back. Pure.
  */
+import { excerpt } from '../../protocol/excerpt.js';
 import type { BundleManifest } from '../../protocol/bundle-manifest.js';
 import type { BundleStrategy, ImageEntry } from '../../protocol/documents/bundle.js';
 import { IMAGE_DIGESTS_MAX } from '../../protocol/limits.js';
@@ -58,7 +59,7 @@ function readName(
   if (path.name !== null && given !== null && given !== path.name) {
     throw new RequestError(
       'BadRequest',
-      `metadata.name: "${given}" does not match "${path.name}" in the path`,
+      `metadata.name: "${excerpt(given)}" does not match "${path.name}" in the path`,
     );
   }
   const name = path.name ?? given;
@@ -74,7 +75,7 @@ function checkNamespace(metadata: Fields, namespace: string, causes: Cause[]): v
   if (given !== null && given !== namespace) {
     throw new RequestError(
       'BadRequest',
-      `metadata.namespace: "${given}" does not match "${namespace}" in the path`,
+      `metadata.namespace: "${excerpt(given)}" does not match "${namespace}" in the path`,
     );
   }
   if (LABEL_PATTERN.test(namespace)) return;

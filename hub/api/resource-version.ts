@@ -2,6 +2,7 @@
  * Resource versions in requests: decimal strings of the one global counter. One that lies ahead of the store comes
  * from before a restore; the answer is 410 Expired, upon which every client lists anew. Pure.
  */
+import { excerpt } from '../../protocol/excerpt.js';
 import { RequestError } from '../ports.js';
 
 const PATTERN = /^\d{1,19}$/;
@@ -11,7 +12,10 @@ export function parseResourceVersion(query: URLSearchParams): string | null {
   const value = query.get('resourceVersion') ?? '';
   if (value === '' || value === '0') return null;
   if (!PATTERN.test(value)) {
-    throw new RequestError('BadRequest', `resourceVersion: "${value}" is not a decimal number`);
+    throw new RequestError(
+      'BadRequest',
+      `resourceVersion: "${excerpt(value)}" is not a decimal number`,
+    );
   }
   return value;
 }

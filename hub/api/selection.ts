@@ -2,6 +2,7 @@
  * Which objects a list or watch is about: namespace, label selector, field selector, from the path and the query.
  * Pure. What cannot be read or selected by is a 400, never ignored.
  */
+import { excerpt } from '../../protocol/excerpt.js';
 import { RequestError } from '../ports.js';
 import { matches, parseFieldSelector, parseSelector, SelectorError } from '../selectors.js';
 import type { ApiObject } from './api-object.js';
@@ -52,7 +53,7 @@ function checkFields(resource: Resource, terms: readonly FieldTerm[]): void {
     if (known.includes(field)) continue;
     throw new RequestError(
       'BadRequest',
-      `field label not supported: "${field}"; ${resource.name} can be selected by ${known.join(', ')}`,
+      `field label not supported: "${excerpt(field)}"; ${resource.name} can be selected by ${known.join(', ')}`,
     );
   }
 }

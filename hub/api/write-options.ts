@@ -2,6 +2,7 @@
  * What a write's query and a delete's body say beside the object: dry run and preconditions (metav1 CreateOptions,
  * DeleteOptions). `fieldValidation` is passed over: validation is always strict. Pure.
  */
+import { excerpt } from '../../protocol/excerpt.js';
 import { RequestError } from '../ports.js';
 import type { ObjectMeta } from '../store/store.js';
 import { fieldsAt, refuseUnknown } from './body-fields.js';
@@ -11,7 +12,7 @@ function isDryRun(values: readonly unknown[]): boolean {
   if (wrong === undefined) return values.length > 0;
   throw new RequestError(
     'BadRequest',
-    `dryRun: ${JSON.stringify(wrong)} is not possible, only "All"`,
+    `dryRun: ${excerpt(JSON.stringify(wrong))} is not possible, only "All"`,
   );
 }
 
@@ -66,7 +67,7 @@ export function checkPreconditions(
     if (value === null || value === meta[field]) continue;
     throw new RequestError(
       'Conflict',
-      `the ${field} in the precondition is ${value}, the object's is ${meta[field]}`,
+      `the ${field} in the precondition is ${excerpt(value)}, the object's is ${meta[field]}`,
     );
   }
 }

@@ -2,6 +2,7 @@
  * The query parameters of `log`, `exec`, `attach` and `portforward` (v1 PodLogOptions, PodExecOptions …) as asks of a node.
  * Pure. What cannot be understood is refused with its name, never passed over.
  */
+import { excerpt } from '../../../protocol/excerpt.js';
 import { RequestError } from '../../ports.js';
 import type { StreamAsk } from '../../streams/streams.js';
 import { refuseCauses, type Cause } from '../body-fields.js';
@@ -24,7 +25,7 @@ function flag(query: URLSearchParams, name: string, causes: Cause[]): boolean {
   const value = query.get(name) ?? '';
   if (['', '0', 'f', 'F', 'false', 'False', 'FALSE'].includes(value)) return false;
   if (['1', 't', 'T', 'true', 'True', 'TRUE'].includes(value)) return true;
-  causes.push({ field: name, message: `"${value}" is neither true nor false` });
+  causes.push({ field: name, message: `"${excerpt(value)}" is neither true nor false` });
   return false;
 }
 
@@ -32,7 +33,7 @@ function count(query: URLSearchParams, name: string, bound: { min: number; cause
   const value = query.get(name) ?? '';
   if (value === '') return undefined;
   if (/^\d{1,15}$/.test(value) && Number(value) >= bound.min) return Number(value);
-  const message = `"${value}" is not a whole number of at least ${bound.min}`;
+  const message = `"${excerpt(value)}" is not a whole number of at least ${bound.min}`;
   bound.causes.push({ field: name, message });
   return undefined;
 }
@@ -45,7 +46,10 @@ export function logOptions(query: URLSearchParams, pod: string): LogOptions {
   const limitBytes = count(query, 'limitBytes', { min: 1, causes });
   const sinceTime = query.get('sinceTime') ?? '';
   if (sinceTime !== '' && !(RFC_3339.test(sinceTime) && !Number.isNaN(Date.parse(sinceTime)))) {
-    causes.push({ field: 'sinceTime', message: `"${sinceTime}" is not a time as in RFC 3339` });
+    causes.push({
+      field: 'sinceTime',
+      message: `"${excerpt(sinceTime)}" is not a time as in RFC 3339`,
+    });
   }
   if (sinceTime !== '' && query.get('sinceSeconds')) {
     const message = 'at most one of sinceTime and sinceSeconds may be given';
@@ -53,7 +57,7 @@ export function logOptions(query: URLSearchParams, pod: string): LogOptions {
   }
   const stream = query.get('stream') ?? '';
   if (stream !== '' && stream !== 'All') {
-    causes.push({ field: 'stream', message: `"${stream}" is not possible: only All` });
+    causes.push({ field: 'stream', message: `"${excerpt(stream)}" is not possible: only All` });
   }
   const flags = {
     follow: flag(query, 'follow', causes),
@@ -105,7 +109,8 @@ export function forwardedPorts(query: URLSearchParams): readonly number[] {
   const texts = query.getAll('ports').flatMap(value => value.split(','));
   const ports = texts.map(text => {
     const port = portOf(text);
-    if (port === null) throw new RequestError('BadRequest', `ports: "${text}" is not a port`);
+    if (port === null)
+      throw new RequestError('BadRequest', `ports: "${excerpt(text)}" is not a port`);
     return port;
   });
   if (ports.length === 0 || ports.length > PORTS_MAX) {

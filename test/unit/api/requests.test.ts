@@ -363,6 +363,8 @@ describe('options of a write', () => {
     assert.equal(parseDryRun(new URLSearchParams('dryRun=All')), true);
     assert.equal(parseDryRun(none), false);
     refused(() => parseDryRun(new URLSearchParams('dryRun=Some')), 'BadRequest', /only "All"/);
+    const long = new URLSearchParams({ dryRun: 'x'.repeat(5000) });
+    refused(() => parseDryRun(long), 'BadRequest', /^dryRun: "x{254}… is not possible/);
   });
   test('a delete as kubectl sends it', () => {
     assert.deepEqual(parseDeleteOptions({ propagationPolicy: 'Background' }, none), {

@@ -79,6 +79,8 @@ describe('what is no word', () => {
   test('what a Status has beside its own fields is left out', () => {
     const read = readStatus(json({ status: 'Success', __proto: 1, code: 'x', details: 7 }));
     assert.deepEqual(read, { status: 'Success' });
+    const minusNothing = Buffer.from('{"status":"Failure","code":-0}');
+    assert.deepEqual(readStatus(minusNothing), { status: 'Failure' });
     const causes = [null, { reason: 'A' }, { reason: 'A', message: 'b', field: 'c' }];
     const cut = readStatus(json({ status: 'Failure', details: { causes } }));
     assert.deepEqual(cut?.details, { causes: [{ reason: 'A', message: 'b' }] });
