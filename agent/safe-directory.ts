@@ -1,27 +1,17 @@
 /**
- * Whether a directory can be trusted: who may write there, or rename a parent, decides what a program that trusts it reads and writes.
- * A sticky parent (`/tmp`) is no danger. Reads only. Standard: sshd_config(5) StrictModes.
+ * Whether a directory of this machine can be trusted, by the rule of protocol/shared-path.ts. Reads only.
  */
 import { existsSync, lstatSync, realpathSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-
-export interface SharedPath {
-  /** The directory itself, or a parent. */
-  readonly path: string;
-  readonly how: string;
-  /** What to type. */
-  readonly mend: string;
-}
+import { sharedIn, type OwnedPath, type SharedPath } from '../protocol/shared-path.js';
 
 /** `directory` must be there. `uid`: of this process, whose own directories are as good as root's. */
 export function sharedPath(directory: string, uid: number): SharedPath | null {
-  for (let path = realpathSync(directory), first = true; ; path = dirname(path), first = false) {
+  const chain: OwnedPath[] = [];
+  for (let path = realpathSync(directory); ; path = dirname(path)) {
     const { uid: owner, mode } = statSync(path);
-    const isShared = (mode & 0o022) !== 0 && (first || (mode & 0o1000) === 0);
-    const mend = `chown root ${path}; chmod go-w ${path}`;
-    if (isShared) return { path, how: 'others may write to it', mend };
-    if (owner !== 0 && owner !== uid) return { path, how: 'it belongs to another user', mend };
-    if (path === dirname(path)) return null;
+    chain.push({ path, uid: owner, mode });
+    if (path === dirname(path)) return sharedIn(chain, uid);
   }
 }
 

@@ -43,7 +43,7 @@ export interface StageOptions extends NodeRules {
   readonly log: Log;
   readonly whereabouts: (digest: string) => Whereabouts;
   /** Pulled before the switch; left out where somebody else runs the pods. */
-  readonly images?: Pick<ImagesAhead, 'hold' | 'drop'> | undefined;
+  readonly images?: Pick<ImagesAhead, 'hold' | 'drop' | 'dropReturn'> | undefined;
   /** Left out where the node has no key to open any. */
   readonly secrets?: SealedSecrets | undefined;
   /** Whether a Secret lies in the static pod directory, where a person put it. */
@@ -74,6 +74,7 @@ export class Stage {
       switch: this.#switch,
       verdicts: this.#verdicts,
       lackingOf: document => this.#lackingOf(document),
+      images: options.images,
     });
   }
 

@@ -63,14 +63,27 @@ export function ensureTestImage(name = TEST_IMAGE): string {
   }
 }
 
+/** What the engine still does for an agent that was killed: a container is on its way out, or is gone by now. */
+const ELSEWHERE_REMOVED = /removal of container \S+ is already in progress|no such container/i;
+/** Each gives the engine a moment to end what it does. */
+const REMOVALS_MAX = 300;
+
 /** Removes every container of an owner, whatever state it is in; sandboxes last, as Podman wants it. */
 export function removeOwned(owner: string): void {
   const isOwned = ['--filter', `label=flotilla.dev/owner=${owner}`];
   for (const kind of [['--filter', 'label=io.kubernetes.docker.type=container'], []]) {
-    const ids = docker('ps', '-aq', ...isOwned, ...kind)
-      .split('\n')
-      .filter(id => id !== '');
-    if (ids.length > 0) docker('rm', '-f', '-v', ...ids);
+    for (let tries = 0; ; tries++) {
+      const ids = docker('ps', '-aq', ...isOwned, ...kind)
+        .split('\n')
+        .filter(id => id !== '');
+      if (ids.length === 0) break;
+      try {
+        docker('rm', '-f', '-v', ...ids);
+      } catch (error) {
+        if (tries === REMOVALS_MAX || !ELSEWHERE_REMOVED.test(String(error))) throw error;
+        execFileSync('sleep', ['0.1']);
+      }
+    }
   }
 }
 
