@@ -242,6 +242,7 @@ function beMember({
     revokedBundles: config.revokedBundles,
     containerRuntimeVersion: () => held.engine(),
     pods: () => (held.pods?.areKnown() ? held.pods.reports() : null),
+    podsAreNeverTold: config.runtime === 'none' && config.kubeletPods === null,
     conditions: (): readonly SourceCondition[] => held.pods?.conditions() ?? [],
     clock,
     random: () => randomBytes(4).readUInt32BE() / 2 ** 32,

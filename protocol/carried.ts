@@ -17,7 +17,8 @@ const NAME = /^\d{6}\/([a-z0-9][a-zA-Z0-9._/-]*)$/;
 /** Longer names need other forms of tar. */
 const NAME_MAX = 250;
 const EPOCH = new Date(0);
-const NOT_ONE = 'not a file that Flotilla wrote for carrying';
+/** What was read is something else altogether. */
+export const NOT_CARRIED = 'not a file that Flotilla wrote for carrying';
 
 /** The file cannot be read: not one of these, of a newer format, cut off. The message says which. */
 export class CarriedError extends Error {
@@ -103,9 +104,9 @@ export async function* readCarried(bytes: AsyncIterable<Uint8Array>): AsyncGener
       throw error;
     }
     const why = error instanceof Error ? error.message : String(error);
-    throw new CarriedError(isMarked ? `cut off or damaged (${why}); copy it again` : NOT_ONE);
+    throw new CarriedError(isMarked ? `cut off or damaged (${why}); copy it again` : NOT_CARRIED);
   }
-  if (!isMarked) throw new CarriedError(NOT_ONE);
+  if (!isMarked) throw new CarriedError(NOT_CARRIED);
 }
 
 async function entryOf(entry: TarEntry): Promise<CarriedEntry> {
@@ -119,13 +120,13 @@ async function entryOf(entry: TarEntry): Promise<CarriedEntry> {
 }
 
 async function fleetOf(entry: TarEntry): Promise<string> {
-  if (entry.name !== MARK || entry.size > 1024) throw new CarriedError(NOT_ONE);
+  if (entry.name !== MARK || entry.size > 1024) throw new CarriedError(NOT_CARRIED);
   const mark = await wholeEntry(entry);
   let value: { format?: unknown; fleet?: unknown } | null;
   try {
     value = JSON.parse(mark.toString('utf8')) as typeof value;
   } catch {
-    throw new CarriedError(NOT_ONE);
+    throw new CarriedError(NOT_CARRIED);
   }
   if (value?.format !== FORMAT) throw new CarriedError('made by a newer Flotilla: update this one');
   if (typeof value.fleet === 'string' && /^[0-9a-f]{32}$/.test(value.fleet)) return value.fleet;

@@ -4,13 +4,15 @@
  * Reading the same file again changes nothing.
  */
 import { createReadStream } from 'node:fs';
-import { CarriedError, readCarried } from '../../protocol/carried.js';
+import { open } from 'node:fs/promises';
+import { CarriedError, NOT_CARRIED, readCarried } from '../../protocol/carried.js';
 import { boundImages } from '../../protocol/image-binding.js';
-import { topicsOf } from '../../protocol/topics.js';
+import { topicsOf, type Address } from '../../protocol/topics.js';
 import { HttpError } from '../api/http-error.js';
 import type { HubSession } from '../hub-session.js';
 import type { Journal } from '../journal/journal.js';
 import type { NodeIdentity } from '../report/node.js';
+import { HEAD_BYTES, kindOfFile } from './file-kind.js';
 import { whyNotLoad } from './images.js';
 
 export interface ImportParts {
@@ -27,6 +29,8 @@ export interface ImportOutcome {
   readonly messages: number;
   /** False: the file holds no assignment of this node. */
   readonly isForThisNode: boolean;
+  /** Other nodes whose assignments it holds. */
+  readonly otherNodes: readonly string[];
   readonly root: { readonly before: number; readonly after: number };
   readonly generation: { readonly before: number; readonly after: number };
   /** By code, what was refused of this file. */
@@ -38,7 +42,17 @@ export interface ImportOutcome {
   readonly images: 'none' | 'loaded' | { readonly refused: string };
 }
 
-/** Throws `HttpError`: a file that cannot be read, or is of another fleet. */
+/** What nodes say: only a receipt holds it. */
+const OF_NODES: ReadonlySet<Address['kind']> = new Set([
+  'presence',
+  'request',
+  'status',
+  'pod',
+  'event',
+  'reply',
+]);
+
+/** Throws `HttpError`: a file that cannot be read, is of another fleet, or is something else. */
 export async function importFile(file: string, parts: ImportParts): Promise<ImportOutcome> {
   const { identity, session, journal } = parts;
   const rootVersion = () => session.intake.state().root.document.version;
@@ -46,6 +60,7 @@ export async function importFile(file: string, parts: ImportParts): Promise<Impo
   const before = { root: rootVersion(), generation: generation(), refused: session.refusals() };
   const topics = topicsOf(identity.fleet);
   const found = { messages: 0, isForThisNode: false, hasImages: false };
+  const otherNodes = new Set<string>();
   await reading(file, async () => {
     for await (const entry of readCarried(createReadStream(file))) {
       if (entry.is === 'mark' && entry.fleet !== identity.fleet) {
@@ -58,7 +73,12 @@ export async function importFile(file: string, parts: ImportParts): Promise<Impo
       if (entry.is !== 'message') continue;
       const topic = topics.prefix + entry.topic;
       const address = topics.parse(topic);
-      if (address === null || ('node' in address && address.node !== identity.node)) continue;
+      if (address === null) continue;
+      if (OF_NODES.has(address.kind) && 'node' in address) throw isReceipt(file, address.node);
+      if ('node' in address && address.node !== identity.node) {
+        if (address.kind === 'assignment') otherNodes.add(address.node);
+        continue;
+      }
       // The chain is walked from the root in force; what came before it says nothing.
       if ('version' in address && address.version <= rootVersion()) continue;
       if (address.kind === 'assignment') found.isForThisNode = true;
@@ -70,12 +90,20 @@ export async function importFile(file: string, parts: ImportParts): Promise<Impo
     node: identity.node,
     messages: found.messages,
     isForThisNode: found.isForThisNode,
+    otherNodes: [...otherNodes],
     root: { before: before.root, after: rootVersion() },
     generation: { before: before.generation, after: generation() },
     ...refusedSince(before.refused, session),
     needsFresh: journal.freshNonce() !== null,
     images: found.hasImages ? await imagesOf(file, parts) : 'none',
   };
+}
+
+function isReceipt(file: string, node: string): HttpError {
+  return new HttpError(
+    422,
+    `${file}: a receipt, which node ${node} wrote for the hub: flotilla bundle import ${file} takes it there`,
+  );
 }
 
 function refusedSince(
@@ -120,9 +148,27 @@ async function reading<T>(file: string, work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     if (error instanceof HttpError) throw error;
-    if (error instanceof CarriedError) throw new HttpError(422, `${file}: ${error.message}`);
+    if (error instanceof CarriedError) throw await notCarried(file, error);
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') throw new HttpError(404, `${file}: there is no such file`);
+    if (code === 'EISDIR') {
+      throw new HttpError(
+        422,
+        `${file}: a folder; give the file of \`flotilla bundle export\` in it`,
+      );
+    }
     throw new HttpError(500, `${file}: ${message}`);
+  }
+}
+
+/** With what the file is, as far as its beginning says. */
+async function notCarried(file: string, { message }: CarriedError): Promise<HttpError> {
+  const opened = await open(file);
+  try {
+    const { bytesRead, buffer } = await opened.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
+    const kind = message === NOT_CARRIED ? kindOfFile(buffer.subarray(0, bytesRead)) : null;
+    return new HttpError(422, `${file}: ${message}${kind === null ? '' : `: ${kind}`}`);
+  } finally {
+    await opened.close();
   }
 }

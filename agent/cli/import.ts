@@ -52,6 +52,8 @@ async function importFrom(context: CliContext, file: string, flags: ImportFlags)
     await readText(await openSocket(dataDir, path, { method: 'POST' })),
   ) as ImportOutcome;
   for (const line of outcomeLines(outcome)) context.print(line);
+  // Nothing was taken, so nothing is to be told to the hub.
+  if (!outcome.isForThisNode) throw notForThisNode(outcome);
   const bundles = await settled(context, dataDir, limitMs);
   for (const { namespace, name, revision, state, reason } of bundles) {
     context.print(
@@ -79,16 +81,18 @@ export function outcomeLines({ root, generation, images }: ImportOutcome): strin
   ];
 }
 
-/** Pure. Null: all of it was taken. */
+/** Pure. */
+export function notForThisNode({ node, otherNodes }: ImportOutcome): CliError {
+  const shown = otherNodes.slice(0, 5).join(', ');
+  const more = otherNodes.length > 5 ? ` and ${otherNodes.length - 5} more` : '';
+  const whose = otherNodes.length === 0 ? '' : `: it is for ${shown}${more}`;
+  const what = `the file holds nothing for ${node}${whose}`;
+  return new CliError('refused', what, `flotilla bundle export --node ${node}`);
+}
+
+/** Pure, of a file for this node. Null: all of it was taken. */
 export function problemOf(outcome: ImportOutcome): CliError | null {
-  const { node, isForThisNode, refused, detail, needsFresh, images } = outcome;
-  if (!isForThisNode) {
-    return new CliError(
-      'refused',
-      `the file holds nothing for ${node}`,
-      `flotilla bundle export --node ${node}`,
-    );
-  }
+  const { refused, detail, needsFresh, images } = outcome;
   const codes = Object.entries(refused).map(([code, n]) => (n > 1 ? `${code} (${n})` : code));
   if (needsFresh) {
     const why = 'the journal of this node began anew: it takes only an answer to its own request';

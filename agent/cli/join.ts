@@ -1,5 +1,6 @@
 /** `flotilla-agent join`: makes this node a member of a fleet. */
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { Command } from 'commander';
 import { CliError } from '../../protocol/cli-error.js';
@@ -45,6 +46,7 @@ function tokenText(token: TokenCount | null): string {
 async function join(context: CliContext, options: JoinOptions): Promise<void> {
   const { dataDir, tokenFile } = options;
   const { clock } = context;
+  const open = () => openDataDirectory(dataDir, { uid: process.getuid?.() ?? 0, tolerated: null });
   try {
     const readable = tokenFileMode(tokenFile);
     if (readable !== null) {
@@ -53,8 +55,10 @@ async function join(context: CliContext, options: JoinOptions): Promise<void> {
           'and delete one that somebody else may have (at the hub: flotilla delete token ID)',
       );
     }
-    openDataDirectory(dataDir, { uid: process.getuid?.() ?? 0, tolerated: null });
+    // One that is there is judged first; one that is not is made when there is something to keep in it.
+    if (existsSync(dataDir)) open();
     const result = await joinHub({
+      makeDataDir: open,
       line: await readTokenFile(tokenFile, process.stdin),
       hubUrl: options.hub,
       nodeName: options.nodeName ?? nodeNameOf(hostname()),

@@ -1,8 +1,8 @@
 /**
- * `flotilla-agent join`, in the order of security.md 3.2: keys made here, the root fetched by its
- * hash without trusting anybody, the hub's authorities checked against its pins, a new connection
- * that trusts only them, a nonce, the join. The token is sent after all that and not before. A
- * second try after any failure uses the same keys.
+ * `flotilla-agent join` (security.md 3.2): the root fetched by its hash without trusting anybody, the
+ * hub's authorities checked against its pins, a new connection that trusts only them, a nonce, keys
+ * made here, the join. The token is sent after all that and not before; what fails earlier leaves
+ * nothing on the disk. A second try after any failure uses the same keys.
  */
 import { keyId, rawPublicKey, signerOf } from '../../protocol/keys.js';
 import type {
@@ -43,6 +43,8 @@ export interface JoinRequest {
   readonly hubUrl?: string | undefined;
   readonly nodeName: string;
   readonly dataDir: string;
+  /** Called when there is something to keep. */
+  readonly makeDataDir?: () => void;
   readonly clock: Clock;
   readonly random: (bytes: number) => Uint8Array;
   /**
@@ -86,13 +88,14 @@ export async function joinHub(request: JoinRequest): Promise<JoinResult> {
         `leave that hub for good, stop the agent, remove ${directory} and join again`,
     );
   }
-  // 1. Keys, made here.
-  const keys = ensureNodeKeys(dataDir);
-  // 2. The root, by its hash; then the newest.
+  // 1. The root, by its hash; then the newest.
   const root = await newestRoot(line);
-  // 3. Only the authorities that it pins.
+  // 2. Only the authorities that it pins.
   const authorities = await authoritiesOf(line.hubUrl, root);
   const nonce = await nonceOf(line.hubUrl, authorities);
+  // 3. Keys, made here and kept from now on: a reply may be lost.
+  request.makeDataDir?.();
+  const keys = ensureNodeKeys(dataDir);
   // 4. The join.
   const nodeNonce = Buffer.from(request.random(16)).toString('hex');
   const asked: Asked = { line, node, root, keys, authorities, nonce, nodeNonce };

@@ -80,6 +80,8 @@ export interface DesiredPod {
   readonly manifestDigest: string | null;
   /** With defaults, suffixed name, uid, node name and the kubelet's annotations. */
   readonly pod: ValidPod;
+  /** Whether its author wrote a `dnsPolicy`: who leaves it out asks for no cluster's DNS. */
+  readonly namesDnsPolicy: boolean;
   /** Digest over what makes the sandbox. */
   readonly sandboxHash: string;
   /** What its bundle binds its images to; empty for what no bundle owns. */
@@ -204,6 +206,7 @@ function desiredPod(
       },
       spec: { ...full.spec, nodeName },
     },
+    namesDnsPolicy: manifest.spec.dnsPolicy !== undefined,
     sandboxHash: sandboxHashOf(manifest, origin),
     bindings,
     containerHashes: new Map(

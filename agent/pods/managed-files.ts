@@ -32,12 +32,15 @@ export async function writeHosts(
   await volumes.writeManaged(uid, 'etc-hosts', content);
 }
 
-/** Returns what is worth an event. */
+/**
+ * Returns what is worth an event. Row 171 better: that a node has no cluster DNS is told to who wrote `ClusterFirst`, not of each pod
+ * that says nothing.
+ */
 export async function writeResolvConf(
-  { uid, pod }: DesiredPod,
+  { uid, pod, namesDnsPolicy }: DesiredPod,
   { volumes, files, node }: ManagedFileTools,
 ): Promise<ResolvConf['warnings']> {
   const { content, warnings } = podResolvConf(pod, await files.resolvConf(), node);
   await volumes.writeManaged(uid, 'resolv.conf', content);
-  return warnings;
+  return warnings.filter(({ reason }) => reason !== 'MissingClusterDNS' || namesDnsPolicy);
 }

@@ -23,6 +23,8 @@ export interface ReportOptions {
   readonly containerRuntimeVersion: () => string;
   /** Null until the pods of this start are known. */
   readonly pods: () => readonly PodReport[] | null;
+  /** Nobody will ever tell how the pods are: a status goes without them, instead of never. */
+  readonly podsAreNeverTold?: boolean;
   readonly conditions: () => readonly SourceCondition[];
   readonly clock: Clock;
   readonly time: Pick<

@@ -53,6 +53,8 @@ export class Report {
   /** Uptime of the newest status: its ack proves that the hub lives. */
   #statusSince = 0;
   #pods = new Map<string, SeenPod>();
+  /** In this life of the agent. */
+  #werePodsKnown = false;
   /** By key of the pod: the digest that the hub has. */
   #confirmed = new Map<string, string>();
   /** Events up to here are in a batch. */
@@ -192,6 +194,7 @@ export class Report {
   #lookAtPods(): void {
     const reports = this.#options.pods();
     if (reports === null) return;
+    this.#werePodsKnown = true;
     const pods = new Map<string, SeenPod>();
     for (const report of reports) {
       const told = this.#told.get(report) ?? this.#toldPod(report);
@@ -250,10 +253,13 @@ export class Report {
     });
   }
 
-  /** Not before the pods are known: what a status does not list is gone at the hub. */
+  /**
+   * Not before the pods of this start were known: what a status does not list is gone at the hub. When who knows them falls silent
+   * later, they are told as they were, and a condition says it.
+   */
   #putStatus(status: StatusDocument, version: string): void {
-    const { journal, clock, pods, time } = this.#options;
-    if (pods() === null) return;
+    const { journal, clock, podsAreNeverTold = false, time } = this.#options;
+    if (!this.#werePodsKnown && !podsAreNeverTold) return;
     this.#status = { ...status, counter: journal.nextCounter() };
     this.#conditions = status.conditions;
     this.#statusVersion = version;

@@ -57,9 +57,10 @@ export class ApiError extends CliError {
   /** The fields at fault. */
   readonly fields: readonly string[];
   constructor(status: Status, code: number) {
-    const causes = (status.details?.causes ?? []).map(
-      cause => `  ${cause.field ? `${cause.field}: ` : ''}${cause.message ?? ''}`,
-    );
+    // As kubectl: what the message says already is not said again.
+    const causes = (status.details?.causes ?? [])
+      .filter(({ message = '' }) => status.message?.includes(message) !== true)
+      .map(({ field, message = '' }) => `  ${field ? `${field}: ` : ''}${message}`);
     const reason = status.reason ?? 'Unknown';
     const text = `the hub refused: ${status.message ?? 'no reason given'} (${reason})`;
     super(code >= 500 ? 'failed' : 'refused', [text, ...causes].join('\n'));

@@ -150,6 +150,7 @@ describe('by stick', { skip: noEngine() || noRegistry() }, () => {
     const bytes = readFileSync(stick('b.flotilla'));
     writeFileSync(stick('cut.flotilla'), bytes.subarray(0, bytes.length / 3));
     writeFileSync(stick('text.flotilla'), 'hello');
+    writeFileSync(stick('pod.yaml'), 'apiVersion: v1\nkind: Pod\n');
     const flipped = Buffer.from(bytes);
     const at = flipped.indexOf('"payload":"') + 40;
     flipped[at] = flipped[at] === 65 ? 66 : 65;
@@ -162,10 +163,18 @@ describe('by stick', { skip: noEngine() || noRegistry() }, () => {
     await atTheDevice(async () => {
       const before = running();
       for (const [file, why] of [
-        ['other.flotilla', /holds nothing for edge-1[\s\S]*export --node edge-1/],
+        [
+          'other.flotilla',
+          /holds nothing for edge-1: it is for edge-2\n[\s\S]*export --node edge-1/,
+        ],
         ['cut.flotilla', /cut off or damaged/],
         ['text.flotilla', /not a file that Flotilla wrote/],
         ['none.flotilla', /no such file/],
+        [
+          'edge-1.receipt',
+          /a receipt, which node edge-1 wrote for the hub: flotilla bundle import/,
+        ],
+        ['pod.yaml', /it is a manifest: flotilla apply -f/],
       ] as const) {
         const { code, stderr } = await take(file);
         assert.equal(code, 2, `${file}: ${stderr}`);

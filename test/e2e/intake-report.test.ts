@@ -101,6 +101,23 @@ for (const broker of ['aedes', 'mosquitto'] as const) {
 }
 
 describe('pods', () => {
+  test('that nobody tells any more are told as they were: the node reports on', async () => {
+    const it = await world();
+    const { hub, node } = it;
+    try {
+      const report = podReport(SHOP, { name: 'web', manifestDigest: 'ab'.repeat(32) });
+      node.pods = [report];
+      node.session.changed();
+      await hub.statusWhere('the pod', ({ pods }) => report.key in pods);
+      node.pods = null;
+      await publish(hub, 8, revision(1));
+      const later = await hub.statusWhere('generation 8', ({ generation }) => generation === 8);
+      assert.ok(report.key in later.pods);
+    } finally {
+      await it.stop();
+    }
+  });
+
   test('are told once, and again until confirmed; a bundle becomes healthy with them', async () => {
     // Not so fast that a blob would seem missing on a busy machine: that is waited for ten seconds by this clock.
     const it = await world({ speed: 4 });

@@ -116,6 +116,7 @@ function enrolmentHandler(enrolment: Enrolment): Handler {
   };
 }
 
+const AGENT = join(import.meta.dirname, '../../../agent/bin/flotilla-agent.js');
 let fixture: HubFixture;
 let honest: Recorded;
 let directory: string;
@@ -504,6 +505,7 @@ describe('a server that is not the hub learns nothing', () => {
     old.server.close();
     const nobody = await assertNothingSecret(old, await joinLine(), 'https://127.0.0.1:1');
     assert.ok(withCode('Unreachable', /cannot be reached: .*ECONNREFUSED/)(nobody));
+    assert.deepEqual(readdirSync(directory), [], 'nothing is left behind');
   });
 });
 
@@ -590,6 +592,28 @@ describe('refused before a connection is made', () => {
       await assert.rejects(attempt(line, { nodeName }), withCode('BadNodeName', /--node-name/));
     }
     assert.deepEqual(readdirSync(directory), []);
+  });
+
+  test('the program leaves no folder behind when it fails before it has anything to keep', async () => {
+    const line = (await joinLine()).replace(/^\S+/, 'https://127.0.0.1:1');
+    for (const [text, why] of [
+      ['hello', /1 fields instead of three/],
+      [line, /ECONNREFUSED/],
+    ] as const) {
+      writeFileSync(tokenFile, text);
+      const dir = ['--data-dir', join(directory, 'deep/agent'), '--node-name', 'edge-1'];
+      const { stderr, status } = spawnSync(
+        process.execPath,
+        [AGENT, 'join', '--token-file', tokenFile, ...dir],
+        { encoding: 'utf8', timeout: 30_000 },
+      );
+      assert.notEqual(status, 0);
+      assert.match(stderr, why);
+      assert.deepEqual(
+        readdirSync(directory).filter(name => name === 'deep'),
+        [],
+      );
+    }
   });
 
   test('keys of the join are those that the certificate and the hub know', async () => {

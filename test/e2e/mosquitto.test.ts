@@ -7,6 +7,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { connect, type MqttClient } from 'mqtt';
 import type { AgentStatus } from '../../agent/agent-status.js';
+import type { NodeObject } from '../../hub/objects.js';
 import { topicsOf, type Topics } from '../../protocol/topics.js';
 import { podText } from '../support/attacks/victim.js';
 import { ensureTestImage, noEngine } from '../support/docker.js';
@@ -261,6 +262,10 @@ describe('rules of Mosquitto in a file', { skip: why }, () => {
 
   test('an agent that is revoked says so to the person at the device, though the broker lets it stay', async () => {
     await world.startAgent('edge-6');
+    await eventually('one that runs no pods reports too', async () => {
+      const { status } = await play.json<NodeObject>('get', 'nodes', 'edge-6');
+      return status.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True');
+    });
     await play.ok('node', 'revoke', 'edge-6', '--yes');
     await eventually('it is told', () => world.isToldOut('edge-6'), { withinMs: 20_000 });
     await play.kill('edge-6', 'SIGTERM');

@@ -97,8 +97,12 @@ describe('managed files', () => {
     assert.equal(text, '# Kubernetes-managed hosts file (host network).\n127.0.0.1 node\n');
   });
 
+  test('row 171 better: who names no dnsPolicy hears nothing of a cluster DNS that is not there', async () => {
+    assert.deepEqual(await writeResolvConf(wish(manifest('plain')), tools), []);
+  });
+
   test('row 171: resolv.conf is written, and what is worth an event comes back', async () => {
-    const desired = wish(manifest('names'));
+    const desired = wish(manifest('names', { spec: { dnsPolicy: 'ClusterFirst' } }));
     const warnings = await writeResolvConf(desired, tools);
     assert.deepEqual(
       warnings.map(({ reason }) => reason),
