@@ -332,10 +332,19 @@ demo_stop() {
   if engine_answers; then
     local owner containers images
     owner=$(readlink -m "$demo/agent")
-    containers=$(docker ps -aq --filter "label=flotilla.dev/owner=$owner")
+    owned() { docker ps -aq --filter "label=flotilla.dev/owner=$owner"; }
+    containers=$(owned)
     if [ -n "$containers" ]; then
+      local left=$containers
+      # The engine may still do what the agent asked of it: one that is on its way out cannot be removed.
+      for _ in $(seq 50); do
+        # shellcheck disable=SC2086
+        docker rm -f $left >/dev/null 2>&1 || sleep 0.2
+        left=$(owned)
+        [ -n "$left" ] || break
+      done
       # shellcheck disable=SC2086
-      docker rm -f $containers >/dev/null
+      [ -z "$left" ] || docker rm -f $left >/dev/null
       echo "removed $(echo "$containers" | wc -l) containers"
     fi
     # An image that something else still uses stays: docker refuses to remove it.

@@ -2,10 +2,21 @@
  * Bundles the agent into `dist/flotilla-agent/`: one file instead of six hundred is about 10 MB less memory on a device.
  * What dockerode would bring and the agent never uses (ssh, BuildKit sessions over gRPC) is left out; what is rare is a
  * file of its own, loaded when it is needed. Native modules stay where npm put them.
+ *
+ * An agent may be started from there, or load a part, while this runs: a build that changes nothing touches nothing, and the entry is
+ * replaced only when all its parts are there.
  */
 import { build } from 'esbuild';
-import { rmSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
 const outdir = join(root, 'dist/flotilla-agent');
@@ -13,10 +24,10 @@ const outdir = join(root, 'dist/flotilla-agent');
 /** For dockerode and docker-modem alone: the prober speaks gRPC for itself. */
 const unused = /^(ssh2|@grpc\/grpc-js|@grpc\/proto-loader|protobufjs)(\/|$)/;
 
-rmSync(outdir, { recursive: true, force: true });
-await build({
+const { outputFiles } = await build({
   entryPoints: [join(root, 'dist/agent/main.js')],
   outdir,
+  write: false,
   bundle: true,
   splitting: true,
   format: 'esm',
@@ -49,3 +60,17 @@ await build({
     },
   ],
 });
+
+function writeWhole(path, contents) {
+  if (existsSync(path) && readFileSync(path).equals(contents)) return;
+  writeFileSync(`${path}.new`, contents);
+  renameSync(`${path}.new`, path);
+}
+
+const isEntry = ({ path }) => basename(path) === 'main.js';
+mkdirSync(outdir, { recursive: true });
+for (const { path, contents } of outputFiles.toSorted((a, b) => isEntry(a) - isEntry(b)))
+  writeWhole(path, contents);
+const made = new Set(outputFiles.map(({ path }) => basename(path)));
+for (const name of readdirSync(outdir))
+  if (!made.has(name)) rmSync(join(outdir, name), { recursive: true });

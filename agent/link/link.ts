@@ -11,6 +11,8 @@ import type { Clock, Log } from '../../protocol/ports.js';
 import { limitPackets } from './packet-limit.js';
 
 const KEEPALIVE_S = 60;
+/** Without one acknowledgement of what waits for it. Longer than a largest message in front of it may take (packet-limit.ts). */
+const STALL_MS = 120_000;
 /** NATS clusters take more than ten seconds to answer. */
 const CONNECT_TIMEOUT_MS = 30_000;
 const BACK_OFF_MIN_MS = 1_000;
@@ -93,6 +95,8 @@ class MqttLink implements Link {
   #fault: string | null = null;
   #leaving = false;
   #announcedAt = 0;
+  /** How often the broker acknowledged something. */
+  #acknowledged = 0;
 
   constructor(options: LinkOptions) {
     this.#options = options;
@@ -113,6 +117,7 @@ class MqttLink implements Link {
     return new Promise(resolve => {
       const settle = (acknowledged: boolean) => {
         this.#pending.delete(settle);
+        this.#acknowledged++;
         resolve(acknowledged);
       };
       this.#pending.add(settle);
@@ -169,6 +174,7 @@ class MqttLink implements Link {
   /** One connection, from CONNECT to its end. */
   async #session(broker: URL): Promise<{ upMs: number; reason: string }> {
     const { clock, log } = this.#options;
+    const over = new AbortController();
     let upAt: number | null = null;
     const reason = await new Promise<string>(resolve => {
       let why = 'closed';
@@ -181,11 +187,13 @@ class MqttLink implements Link {
         resolve(messageOf(error));
         return;
       }
-      client.on('error', error => {
-        why = messageOf(error);
+      const cut = (because: string) => {
+        why = because;
         client.end(true);
         resolve(why);
-      });
+      };
+      void this.#loseWhenDeaf(over.signal, cut);
+      client.on('error', error => cut(messageOf(error)));
       client.on('close', () => {
         client.end(true);
         resolve(why);
@@ -193,26 +201,37 @@ class MqttLink implements Link {
       client.on('message', (topic, payload) => this.#receive(topic, payload));
       client.on('connect', () => {
         upAt = clock.monotonic();
-        const end = (reason: string) => {
-          client.end(true);
-          resolve(reason);
-        };
         this.#announce(client).then(
           isGranted => {
             if (isGranted) return;
             upAt = null;
-            end(NOTHING_GRANTED);
+            cut(NOTHING_GRANTED);
           },
           (error: unknown) => {
             log.error('announcing the node failed', { reason: messageOf(error) });
-            end(messageOf(error));
+            cut(messageOf(error));
           },
         );
       });
     });
+    over.abort();
     const upMs = upAt === null ? 0 : Math.max(1, clock.monotonic() - upAt);
     this.#lost();
     return { upMs, reason };
+  }
+
+  /** A broker that still answers keep-alives, and nothing else, is as good as gone. */
+  async #loseWhenDeaf(over: AbortSignal, cut: (reason: string) => void): Promise<void> {
+    const isWaiting = () => !this.#up || this.#pending.size > 0;
+    for (;;) {
+      const before = this.#acknowledged;
+      const hadToWait = isWaiting();
+      await this.#options.clock.sleep(STALL_MS, over);
+      if (over.aborted) return;
+      if (hadToWait && isWaiting() && this.#acknowledged === before) {
+        return cut(`the broker acknowledged nothing for ${STALL_MS / 1000} s`);
+      }
+    }
   }
 
   /** MQTT.js is silent about socket errors without a code: `onError` hears them all. */
@@ -269,6 +288,7 @@ class MqttLink implements Link {
       await new Promise<void>(resolve => {
         const settle = () => {
           this.#pending.delete(settle);
+          this.#acknowledged++;
           resolve();
         };
         this.#pending.add(settle);

@@ -32,7 +32,7 @@ export class DockerSandboxes {
     // Another pod's sandbox may teach it while this one is on its way.
     const tried = this.#oomFloor;
     try {
-      return await this.#createAndStart(spec, image);
+      return await this.#begin(spec, image);
     } catch (error) {
       if (!mayBeOomScore(error) || tried === NEVER_LOWERED) {
         throw runtimeErrorOf(error, 'CreatePodSandboxError');
@@ -40,7 +40,7 @@ export class DockerSandboxes {
       const before = this.#oomFloor;
       this.#oomFloor = NEVER_LOWERED;
       try {
-        const id = await this.#createAndStart(spec, image);
+        const id = await this.#begin(spec, image);
         if (before !== NEVER_LOWERED) this.#sayOomFloor();
         return id;
       } catch {
@@ -71,6 +71,16 @@ export class DockerSandboxes {
       () => (this.#pauseImage = null),
     );
     return this.#pauseImage;
+  }
+
+  /** Once more where something was removed meanwhile, as somebody who clears unused images away does. */
+  async #begin(spec: SandboxSpec, image: string): Promise<EngineId> {
+    try {
+      return await this.#createAndStart(spec, image);
+    } catch (error) {
+      if (statusOf(error) !== 404) throw error;
+      return this.#createAndStart(spec, await this.#image());
+    }
   }
 
   async #createAndStart(spec: SandboxSpec, image: string): Promise<EngineId> {

@@ -5,7 +5,7 @@
  * Also when it becomes unsafe or safe again. Reads no file and decides nothing: whoever owns the files compares them with what the journal promises. Its own writing
  * is told as well, once.
  */
-import { stat } from 'node:fs/promises';
+import { statSync } from 'node:fs';
 import type { Clock } from '../../protocol/ports.js';
 import { OWNED_FILE_PREFIX } from '../../protocol/names.js';
 import { staticPodPathFault } from '../safe-directory.js';
@@ -29,16 +29,16 @@ export interface OwnedWatch {
   stop(): Promise<void>;
 }
 
-async function identityOf(path: string): Promise<string | null> {
+function identityOf(path: string): string | null {
   try {
-    const { ino, birthtimeNs } = await stat(path, { bigint: true });
+    const { ino, birthtimeNs } = statSync(path, { bigint: true });
     return `${ino}/${birthtimeNs}`;
   } catch {
     return null;
   }
 }
 
-/** Begins at once; what is there then is not in doubt. */
+/** Watches when it returns; what is there then is not in doubt. */
 export function watchOwnedFiles(options: OwnedWatchOptions): OwnedWatch {
   const { path, clock, everyMs, uid, onDoubt } = options;
   let wake = new AbortController();
@@ -49,17 +49,18 @@ export function watchOwnedFiles(options: OwnedWatchOptions): OwnedWatch {
     wake.abort();
   });
 
+  let known = identityOf(path);
+  let fault = staticPodPathFault(path, uid)?.what;
+  watching.ensure(known);
+
   async function run(): Promise<void> {
-    let known = await identityOf(path);
-    let fault = staticPodPathFault(path, uid)?.what;
-    watching.ensure(known);
     for (;;) {
       const waitMs = watching.isAlive() ? everyMs : Math.min(everyMs, WATCH_RETRY_MS);
       if (!isTouched) await clock.sleep(waitMs, wake.signal);
       if (isEnding) return;
       wake = new AbortController();
       if (isTouched) await clock.sleep(SETTLED_MS);
-      const found = await identityOf(path);
+      const found = identityOf(path);
       watching.ensure(found);
       const nowFault = staticPodPathFault(path, uid)?.what;
       const isOther = found !== known || nowFault !== fault;
