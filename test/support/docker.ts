@@ -63,15 +63,29 @@ export function ensureTestImage(name = TEST_IMAGE): string {
   }
 }
 
-/** Removes every container of an owner, whatever state it is in; sandboxes last, as Podman wants it. */
-export function removeOwned(owner: string): void {
-  const isOwned = ['--filter', `label=flotilla.dev/owner=${owner}`];
-  for (const kind of [['--filter', 'label=io.kubernetes.docker.type=container'], []]) {
-    const ids = docker('ps', '-aq', ...isOwned, ...kind)
-      .split('\n')
-      .filter(id => id !== '');
-    if (ids.length > 0) docker('rm', '-f', '-v', ...ids);
+/** What was removed by somebody else meanwhile, or is just being removed, is looked for again until it is gone. */
+const REMOVE_MS = 30_000;
+
+/** Removes all containers that the filters show, whatever state they are in. */
+export function removeContainers(...filters: string[]): void {
+  const end = performance.now() + REMOVE_MS;
+  const shown = filters.flatMap(filter => ['--filter', filter]);
+  for (;;) {
+    const ids = docker('ps', '-aq', ...shown).split('\n');
+    if (ids[0] === '') return;
+    try {
+      docker('rm', '-f', '-v', ...ids);
+    } catch (error) {
+      if (performance.now() > end) throw error;
+    }
   }
+}
+
+/** Removes every container of an owner; sandboxes last, as Podman wants it. */
+export function removeOwned(owner: string): void {
+  const owned = `label=flotilla.dev/owner=${owner}`;
+  removeContainers(owned, 'label=io.kubernetes.docker.type=container');
+  removeContainers(owned);
 }
 
 export function randomHex(bytes: number): string {
