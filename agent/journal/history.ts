@@ -3,11 +3,10 @@
  * (`chain.ts`). At most 1,000 rows are kept.
  */
 import { canonicalJson } from '../../protocol/canonical.js';
-import type { BundleState } from '../../protocol/documents/node.js';
+import { HISTORY_ROWS_MAX } from '../../protocol/limits.js';
+import type { BundleState, StatusDocument } from '../../protocol/documents/node.js';
 import { firstMisfit, NOTHING, rowHash, type ChainedRow } from './chain.js';
 import type { Connection } from './database.js';
-
-export const HISTORY_ROWS_MAX = 1000;
 
 export type HistoryEntry =
   | { readonly kind: 'journal'; readonly why: 'Created' | 'Lost' | 'PutBack' | 'Damaged' }
@@ -49,6 +48,19 @@ export interface HistoryRow {
 export function historyHead(db: Connection): string | null {
   const row = db.prepare('SELECT hash FROM history ORDER BY n DESC LIMIT 1').get();
   return (row as { hash: string } | undefined)?.hash ?? null;
+}
+
+/** As the status tells it. `known`: the row that the hub named last; 0: none. */
+export function historyStanding(db: Connection, known: number): StatusDocument['history'] {
+  const newest = db.prepare('SELECT n, hash FROM history ORDER BY n DESC LIMIT 1').get();
+  const { n: row, hash: head } = (newest ?? { n: 0, hash: null }) as {
+    n: number;
+    hash: string | null;
+  };
+  if (known === 0) return { row, head, known: null };
+  const shown = db.prepare('SELECT hash FROM history WHERE n = ?').get(known);
+  const { hash = null } = (shown ?? {}) as { hash?: string };
+  return { row, head, known: { row: known, hash } };
 }
 
 /** Part of the caller's transaction. */
