@@ -222,7 +222,11 @@ async function assemble(
     ),
     roots,
     carrier: {
-      export: nodes => exportFor({ store, fleet, hubSigner }, nodes),
+      export: async nodes => {
+        // What was applied a moment ago belongs to it.
+        await controller.settle();
+        return exportFor({ store, fleet, hubSigner }, nodes);
+      },
       receive: receipt => receiveCarried({ fleet, ingest }, receipt),
     },
     clock,

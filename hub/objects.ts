@@ -37,10 +37,19 @@ export interface NodeExtra {
   readonly development: boolean;
   readonly lastRefusal: StatusDocument['lastRefusal'];
   readonly bundles: readonly BundleStatus[];
+  /** Attempts that the node was given (`rollout retry`) and has not spoken of yet: what it says of these is of an earlier one. */
+  readonly retried?: readonly BundleAttempt[];
   /** Of the newest status; what differs from the recorded pods is asked for. */
   readonly pods: StatusDocument['pods'];
   /** By the same keys: the pod documents that were recorded. */
   readonly recorded: Readonly<Record<string, RecordedPod>>;
+}
+
+export interface BundleAttempt {
+  readonly namespace: string;
+  readonly name: string;
+  readonly digest: string;
+  readonly attempt: number;
 }
 
 /** The document that a Node's status was made from, `Ready`, `Enrolled`, `CloneSuspected` and `JournalIntact` excepted: they are the hub's own. */
@@ -138,6 +147,19 @@ export interface BundleObjectStatus {
     /** Presence is offline. */
     readonly offline: number;
   };
+  /** `Withdrawn`, while the root in force lets no node begin with the newest revision. Left out: not looked at yet. */
+  readonly conditions?: readonly BundleCondition[];
+  /** Ids of the release keys in force whose signatures the newest revision bears, sorted. Left out as above. */
+  readonly signedBy?: readonly string[];
+}
+
+export interface BundleCondition {
+  readonly type: 'Withdrawn';
+  readonly status: 'True';
+  readonly reason: string;
+  readonly message: string;
+  /** RFC 3339. */
+  readonly lastTransitionTime: string;
 }
 
 export type BundleObject = StoredObject<BundleSpec, BundleObjectStatus>;

@@ -1,7 +1,8 @@
 /** How far a rollout is, as one value, and how it is said. Pure. */
 import type { BundleStatus } from '../../protocol/documents/node.js';
 import { matches, parseSelector } from '../selectors.js';
-import type { BundleObjectStatus, BundleSpec } from '../objects.js';
+import type { BundleAttempt, BundleObjectStatus, BundleSpec, NodeExtra } from '../objects.js';
+import { isRetried } from '../rollout/retried.js';
 import type { ApiObject } from './client.js';
 
 export interface NodeView {
@@ -9,10 +10,15 @@ export interface NodeView {
   readonly labels: Readonly<Record<string, string>>;
   readonly online: boolean;
   readonly bundles: readonly BundleStatus[];
+  readonly retried: readonly BundleAttempt[];
 }
 
 export interface RolloutProgress {
   readonly revision: number;
+  /** The root lets no node begin with the revision: reason, and what to do. */
+  readonly withdrawn: { readonly reason: string; readonly message: string } | null;
+  /** Of the bundle; empty: every node. */
+  readonly selector: string;
   readonly desired: number;
   readonly updated: number;
   readonly healthy: number;
@@ -26,13 +32,13 @@ export interface RolloutProgress {
 
 export function nodeViewOf(node: ApiObject): NodeView {
   const status = node.status as
-    | { conditions?: { type: string; status: string }[]; flotilla?: { bundles?: BundleStatus[] } }
-    | undefined;
+    { conditions?: { type: string; status: string }[]; flotilla?: Partial<NodeExtra> } | undefined;
   return {
     name: node.metadata.name,
     labels: node.metadata.labels ?? {},
     online: status?.conditions?.some(c => c.type === 'Ready' && c.status !== 'Unknown') ?? false,
     bundles: status?.flotilla?.bundles ?? [],
+    retried: status?.flotilla?.retried ?? [],
   };
 }
 
@@ -41,7 +47,9 @@ export function progressOf(
   bundle: ApiObject & { spec: BundleSpec; status?: BundleObjectStatus },
   nodes: readonly NodeView[],
 ): RolloutProgress {
-  const revision = bundle.status?.revision ?? 0;
+  const { namespace = '', name } = bundle.metadata;
+  const { revision = 0, digest = '' } = bundle.status ?? {};
+  const withdrawn = bundle.status?.conditions?.find(c => c.type === 'Withdrawn');
   const selector = parseSelector(bundle.spec.nodeSelector);
   const selected = nodes.filter(node => matches(selector, node.labels));
   const failures = new Map<string, string[]>();
@@ -50,12 +58,12 @@ export function progressOf(
   let healthy = 0;
   let failed = 0;
   for (const node of selected) {
-    const state = node.bundles.find(
-      b => b.namespace === bundle.metadata.namespace && b.name === bundle.metadata.name,
-    );
+    const state = node.bundles.find(b => b.namespace === namespace && b.name === name);
     const current = state?.revision === revision ? state : undefined;
-    if (current?.active === bundle.status?.digest) updated++;
-    if (current?.state === 'healthy') healthy++;
+    if (current?.active === digest) updated++;
+    if (isRetried(node.retried, { namespace, name, digest }))
+      open.push({ node: node.name, text: node.online ? 'is to try it again' : 'offline' });
+    else if (current?.state === 'healthy') healthy++;
     else if (current?.state === 'failed' || current?.state === 'rolledBack') {
       failed++;
       const text = reasonText(current);
@@ -69,6 +77,8 @@ export function progressOf(
   }
   return {
     revision,
+    withdrawn: withdrawn ? { reason: withdrawn.reason, message: withdrawn.message } : null,
+    selector: bundle.spec.nodeSelector,
     desired: selected.length,
     updated,
     healthy,
@@ -95,8 +105,15 @@ export function isCounted(status: BundleObjectStatus | undefined, now: RolloutPr
 
 export type Verdict = 'waiting' | 'healthy' | 'failed';
 
-/** Failed only when no node is left that may still become healthy. */
+/**
+ * Failed only when no node is left that may still become healthy. A withdrawn revision never arrives anywhere: what merely
+ * lacks signatures is good where all nodes have it already, what the root denies is not.
+ */
 export function verdictOf(progress: RolloutProgress): Verdict {
+  const { withdrawn, healthy, desired } = progress;
+  if (withdrawn !== null && (withdrawn.reason !== 'NotSigned' || healthy < desired)) {
+    return 'failed';
+  }
   if (progress.healthy === progress.desired) return 'healthy';
   return progress.failed > 0 && progress.open.length === 0 ? 'failed' : 'waiting';
 }
@@ -107,7 +124,17 @@ export function progressLine(name: string, p: RolloutProgress): string {
     p.offline > 0 ? `${p.offline} offline` : '',
   ].filter(text => text !== '');
   const tail = rest.length > 0 ? `, ${rest.join(', ')}` : '';
-  return `bundle/${name} revision ${p.revision}: ${p.healthy} of ${p.desired} nodes healthy, ${p.updated} updated${tail}`;
+  const told = p.withdrawn === null ? '' : ` withdrawn (${p.withdrawn.reason})`;
+  return `bundle/${name} revision ${p.revision}${told}: ${p.healthy} of ${p.desired} nodes healthy, ${p.updated} updated${tail}`;
+}
+
+/** A bundle that nobody runs is no failure, and rarely what was meant. */
+export function nowhereText(name: string, selector: string): string {
+  const why =
+    selector === ''
+      ? 'no node has joined yet (flotilla token create)'
+      : `no node matches "${selector}" (labels: flotilla get nodes --show-labels)`;
+  return `warning: bundle/${name} runs nowhere: ${why}`;
 }
 
 export function progressBar(p: RolloutProgress, width: number): string {
@@ -128,6 +155,9 @@ export function obstacleLines(p: RolloutProgress): string[] {
   const open = new Map<string, string[]>();
   for (const { node, text } of p.open) open.set(text, [...(open.get(text) ?? []), node]);
   return [
+    ...(p.withdrawn === null
+      ? []
+      : [`  withdrawn (${p.withdrawn.reason}): ${p.withdrawn.message}`]),
     ...p.failures.map(f => `  failed on ${names(f.nodes)}: ${f.text}`),
     ...[...open].map(([text, nodes]) => `  ${names(nodes)}: ${text}`),
   ];

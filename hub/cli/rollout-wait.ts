@@ -8,6 +8,7 @@ import { pathOf, resourceOf } from './resources.js';
 import {
   isCounted,
   nodeViewOf,
+  nowhereText,
   obstacleLines,
   progressBar,
   progressLine,
@@ -118,10 +119,12 @@ export async function waitForRollout(
       }
       if (verdict === 'healthy') {
         if (request.output === 'text') terminal.print(doneLine(request.name, progress));
+        for (const line of warningLines(request.name, progress)) terminal.warn(line);
         return;
       }
       if (verdict === 'failed') {
-        const text = [`bundle/${request.name} failed`, ...obstacles].join('\n');
+        const what = progress.withdrawn === null ? 'failed' : 'is withdrawn by the root';
+        const text = [`bundle/${request.name} ${what}`, ...obstacles].join('\n');
         throw new CliError('rolloutFailed', text);
       }
       if (request.watch === false) return obstacles.forEach(line => terminal.print(line));
@@ -136,6 +139,17 @@ export async function waitForRollout(
     await clock.sleep(LOOK_MS, signal);
     if (signal.aborted) throw new CliError('failed', 'interrupted; the rollout goes on by itself');
   }
+}
+
+/** What is well as far as it goes, and not as somebody may think. */
+function warningLines(name: string, progress: RolloutProgress): string[] {
+  const { withdrawn, desired, selector } = progress;
+  return [
+    ...(desired === 0 ? [nowhereText(name, selector)] : []),
+    ...(withdrawn === null
+      ? []
+      : [`warning: bundle/${name}: no further node begins with it: ${withdrawn.message}`]),
+  ];
 }
 
 function doneLine(name: string, progress: RolloutProgress): string {

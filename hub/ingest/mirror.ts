@@ -22,6 +22,7 @@ import { isLabelKey, isLabelValue } from '../selectors.js';
 import { isFields, reportedStatus, strings } from './reported-status.js';
 import { HISTORY_REWRITTEN, historyFault, JOURNAL_INTACT } from './history-watch.js';
 import { RESTORING } from '../recovery/restored-store.js';
+import { stillRetried } from '../rollout/retried.js';
 import type { ObjectDraft, ReporterRecord } from '../store/store.js';
 
 const ANNOTATION = {
@@ -96,10 +97,11 @@ function nodeStatusOf({ info, capacity, allocatable }: StatusDocument): NodeStat
 
 function extraOf(
   status: StatusDocument,
-  { recorded, now, signedBy = '' }: Pick<NodeSaid, 'recorded' | 'now' | 'signedBy'>,
+  { node, recorded, now, signedBy = '' }: Pick<NodeSaid, 'node' | 'recorded' | 'now' | 'signedBy'>,
 ): NodeExtra {
   const { at, clockOffset, boot, counter } = status;
   const { row, head } = status.history;
+  const retried = stillRetried(node.status.flotilla.retried ?? [], status.bundles);
   return {
     reportedAt: now,
     journal: status.journal,
@@ -111,6 +113,7 @@ function extraOf(
     development: status.development,
     lastRefusal: status.lastRefusal,
     bundles: status.bundles,
+    ...(retried.length > 0 ? { retried } : {}),
     pods: status.pods,
     recorded,
   };

@@ -22,6 +22,7 @@ import { assignedSecrets, sealedByNode } from '../secrets/needs.js';
 import { candidateOf, decide, runningOn, type Candidate } from './rollout.js';
 import { placesIn, tellReach, type FleetPlaces } from './places.js';
 import { limitOfBundle } from './reach-check.js';
+import { retried } from '../store/retry.js';
 import {
   StoreError,
   type Actor,
@@ -66,6 +67,8 @@ export interface Controller {
     root: TrustedRoot,
     hubSigner: Signer,
   ): Promise<{ readonly mutations: readonly Mutation[]; readonly written: number }>;
+  /** What was committed before is in the assignments when it resolves. */
+  settle(): Promise<void>;
   /** Something changed that no object shows. */
   look(): void;
   close(): Promise<void>;
@@ -99,7 +102,11 @@ export function startController(parts: ControllerParts): Controller {
     freshAssignment: (node, nonce) => freshAssignment(parts, node, nonce),
     assignmentsUnder: (root, hubSigner) =>
       assignmentsUnder({ ...parts, root: () => root, hubSigner }),
-    look: () => fleet.assignments.mark(),
+    settle: async () => void (await retried(() => assignAll(parts))),
+    look: () => {
+      fleet.assignments.mark();
+      fleet.rollUp.mark();
+    },
     close: async () => {
       stop.abort();
       await Promise.all(loops);

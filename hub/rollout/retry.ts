@@ -2,7 +2,7 @@
  * Another chance for nodes that gave a revision up: their assignments name it with a raised attempt. A node that did not give it up,
  * or gives it up later, is none of them.
  */
-import type { AssignmentDocument } from '../../protocol/documents/assignment.js';
+import type { AssignedBundle, AssignmentDocument } from '../../protocol/documents/assignment.js';
 import type { Signer } from '../../protocol/keys.js';
 import type { Clock } from '../../protocol/ports.js';
 import { topicsOf } from '../../protocol/topics.js';
@@ -10,8 +10,9 @@ import type { TrustedRoot } from '../../protocol/verified.js';
 import type { BundleObject, NodeObject } from '../objects.js';
 import { RequestError } from '../ports.js';
 import { retried } from '../store/retry.js';
-import type { Actor, Store } from '../store/store.js';
+import type { Actor, Mutation, Store } from '../store/store.js';
 import { assignmentOf, compose, signAssignment } from './director.js';
+import { withRetried } from './retried.js';
 
 export interface RetryParts {
   readonly store: Store;
@@ -63,7 +64,8 @@ async function raise(
   of: { node: string; namespace: string; name: string; digest: string },
 ): Promise<boolean> {
   const record = await store.assignment(of.node);
-  if (!record) return false;
+  const object = (await store.get('Node', '', of.node)) as NodeObject | null;
+  if (!record || !object) return false;
   const current = assignmentOf(record);
   const bundles = current.bundles.map(bundle =>
     bundle.namespace === of.namespace && bundle.name === of.name && bundle.digest === of.digest
@@ -78,9 +80,23 @@ async function raise(
     nonce: null,
     now: clock.now(),
   });
-  const same = bundles.every((bundle, i) => bundle === current.bundles[i]);
-  if (document === null || same) return false;
+  const raised = bundles.find((bundle, i) => bundle !== current.bundles[i]);
+  if (document === null || raised === undefined) return false;
   const { mutations } = signAssignment(document, hubSigner, topicsOf(fleet));
-  await store.commit(actor, mutations);
+  await store.commit(actor, [...mutations, awaited(object, raised)]);
   return true;
+}
+
+/** What the node says of it from now on is old until it speaks of this attempt. */
+function awaited({ kind, metadata, spec, status }: NodeObject, raised: AssignedBundle): Mutation {
+  const { namespace, name, labels, annotations, resourceVersion } = metadata;
+  const { digest, attempt } = raised;
+  const more = { namespace: raised.namespace, name: raised.name, digest, attempt };
+  const flotilla = { ...status.flotilla, retried: withRetried(status.flotilla.retried, more) };
+  const object = { kind, metadata: { namespace, name, labels, annotations }, spec };
+  return {
+    type: 'put',
+    object: { ...object, status: { ...status, flotilla } },
+    expect: { resourceVersion },
+  };
 }

@@ -7,6 +7,8 @@ import type { BundleObject, BundleObjectStatus, NodeObject } from '../objects.js
 import { HELD_ANNOTATION } from '../recovery/lessons.js';
 import type { Limit } from './reach.js';
 import { matches, parseSelector, type Requirement } from '../selectors.js';
+import { isRetried } from './retried.js';
+import { isDenied } from './withdrawn.js';
 
 /** A bundle with what its newest revision is called in assignments. */
 export interface Candidate {
@@ -48,8 +50,7 @@ export function candidateOf(
     size: of.size,
     limit: of.limit,
     object: bundle,
-    isWithdrawn:
-      of.root.denied.includes(digest) || revision < (of.root.floors[`${namespace}/${name}`] ?? 0),
+    isWithdrawn: isDenied(of.root, { namespace, name, revision, digest }) !== null,
   };
 }
 
@@ -96,17 +97,20 @@ function isOnline(node: NodeObject): boolean {
 }
 
 /** Counted by what the nodes themselves say of exactly the newest revision. */
-export function rollUp(bundle: BundleObject, nodes: readonly NodeObject[]): BundleObjectStatus {
+export function rollUp(
+  bundle: BundleObject,
+  nodes: readonly NodeObject[],
+): Pick<BundleObjectStatus, 'revision' | 'digest' | 'nodes'> {
   const requirements = parseSelector(bundle.spec.nodeSelector);
   const { revision, digest } = bundle.status;
   const selected = nodes.filter(node => matches(requirements, node.metadata.labels));
-  const said = selected.flatMap(
-    node =>
-      node.status.flotilla.bundles.find(
-        b => b.namespace === bundle.metadata.namespace && b.name === bundle.metadata.name,
-      ) ?? [],
-  );
-  const states = said.filter(b => b.digest === digest).map(b => b.state);
+  const { namespace, name } = bundle.metadata;
+  const said = selected.flatMap(({ status: { flotilla } }) => {
+    const found = flotilla.bundles.find(b => b.namespace === namespace && b.name === name);
+    if (!found) return [];
+    return { ...found, isOfNow: !isRetried(flotilla.retried, { namespace, name, digest }) };
+  });
+  const states = said.filter(b => b.digest === digest && b.isOfNow).map(b => b.state);
   return {
     revision,
     digest,

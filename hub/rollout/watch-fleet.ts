@@ -115,6 +115,7 @@ export function nodeChange(change: Change): Consequence {
   const said = (node: NodeObject) =>
     canonicalJson([
       node.status.flotilla.bundles,
+      node.status.flotilla.retried ?? [],
       node.status.conditions?.find(c => c.type === 'Ready')?.status ?? null,
     ]);
   return { assigns: labels || stands, rolls: labels || said(before) !== said(after) };

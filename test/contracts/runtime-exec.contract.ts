@@ -48,7 +48,7 @@ export function execContract(
 
     test('row 103: a program that takes too long is over, with all that it started', async () => {
       const { runtime } = subject;
-      const result = await runtime.exec(id, EXEC.hangs, { ...OPTIONS, timeoutMs: 1_000 });
+      const result = await runtime.exec(id, EXEC.hangs, { ...OPTIONS, timeoutMs: 4_000 });
       assert.deepEqual(result, { exitCode: null, output: 'before\n', timedOut: true });
       await eventually('no process of it is left', async () => {
         const { output } = await runtime.exec(id, EXEC.counts, OPTIONS);

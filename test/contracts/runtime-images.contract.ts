@@ -115,7 +115,7 @@ export function imagesContract(
       await runtime.removeImage(id);
       assert.equal(await findBoundImage(runtime, published, [digest]), null);
       const images = openImagePulls({ store: runtime, log: QUIET });
-      const ask = { auth: [], signal: AbortSignal.timeout(30_000) };
+      const ask = { auth: [], signal: AbortSignal.timeout(60_000) };
       await pullBoundImage(images, { image: published, digests: [digest] }, ask);
       assert.equal(await runtime.imageStatus(published), null);
       assert.equal((await findBoundImage(runtime, published, [digest]))?.id, id);

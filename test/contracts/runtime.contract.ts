@@ -58,6 +58,12 @@ export function runtimeContract(
         return seen.state === 'exited' ? seen : null;
       });
 
+    /** What `SCRIPT.obeys` says once it hears a signal. */
+    const isHearing = (id: string) =>
+      eventually('it is ready', async () =>
+        (await text(runtime.logs(id, {}, new AbortController().signal))).includes('ready'),
+      );
+
     test('info names the engine, its version and the machine', async () => {
       const info = await runtime.info();
       assert.ok(
@@ -167,10 +173,7 @@ export function runtimeContract(
 
     test('a program that obeys SIGTERM is stopped well before the grace is over', async () => {
       const { id } = await started(SCRIPT.obeys);
-      const { signal } = new AbortController();
-      await eventually('it is ready', async () =>
-        (await text(runtime.logs(id, {}, signal))).includes('ready'),
-      );
+      await isHearing(id);
       await runtime.stopContainer(id, 600);
       assert.equal((await containerNow(id)).exitCode, 143);
     });
@@ -294,8 +297,9 @@ export function runtimeContract(
       const listening = (async () => {
         for await (const _event of runtime.events(stop.signal));
       })();
-      const { id } = await started(SCRIPT.runs);
+      const { id } = await started(SCRIPT.obeys);
       for (let i = 0; i < 3; i++) assert.equal((await containerNow(id)).state, 'running');
+      await isHearing(id);
       await runtime.stopContainer(id, 5);
       const seen = await containerNow(id);
       assert.deepEqual([seen.state, seen.exitCode], ['exited', 143]);

@@ -336,7 +336,7 @@ function aboutRecovery(sentence: Sentence): void {
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 60_000;
   while (!condition()) {
     assert.ok(Date.now() < deadline, `waited in vain for: ${String(condition)}`);
     await new Promise(resolve => setTimeout(resolve, 5));

@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { execFileSync } from 'node:child_process';
 import { docker, ensureTestImage, noEngine, randomHex, TEST_IMAGE } from '../support/docker.js';
 import { freePort } from '../support/ports.js';
-import { Playground } from '../support/programs.js';
+import { askAgent, Playground } from '../support/programs.js';
 import { eventually } from '../support/wait.js';
 
 const RUNS = 'trap "exit 0" TERM; while :; do sleep 0.2; done';
@@ -38,8 +38,8 @@ describe('a revision that is bad', { skip: noEngine() }, () => {
       ...['--filter', 'label=io.kubernetes.container.name=app'],
     );
   const bundle = async () => {
-    const { stdout } = await play.agent('status', '--data-dir', play.path('edge-1'), '-o', 'json');
-    return (JSON.parse(stdout) as Told).hub.bundles[0];
+    const status = await askAgent(play.path('edge-1', 'agent.sock'), '/status');
+    return (JSON.parse(status) as Told).hub.bundles[0];
   };
   const becomes = (revision: number, ...states: string[]) =>
     eventually(`revision ${revision} is ${states.join(' or ')}`, async () => {
@@ -62,7 +62,7 @@ describe('a revision that is bad', { skip: noEngine() }, () => {
     await play.join('edge-1');
     play.write('shop/still.json', pod('still', ['sh', '-c', RUNS]));
     web(RUNS);
-    const gate = ['--progress-deadline', '6s', '--min-ready', '3s'];
+    const gate = ['--progress-deadline', '60s', '--min-ready', '3s'];
     const { code, stderr } = await apply('--all-nodes', ...gate, '--wait');
     assert.equal(code, 0, stderr);
     still = idOf('still');
@@ -74,13 +74,15 @@ describe('a revision that is bad', { skip: noEngine() }, () => {
 
   test('a command that is not there: undone; the rollout failed with exit code 4 and the reason', async () => {
     play.write('shop/web.json', pod('web', ['/no/such/program']));
-    const { code, stderr, stdout } = await apply('--wait');
+    const { code, stderr, stdout } = await apply('--progress-deadline', '6s', '--wait');
     assert.equal(code, 4, stdout + stderr);
     assert.match(stderr, /failed on edge-1: ProgressDeadlineExceeded: no progress for 6 s/);
     assert.match(stderr, /web-edge-1 \(app: .*back at revision 1/);
     assert.equal((await play.flotilla('rollout', 'status', 'bundle/shop')).code, 4);
     assert.match(await play.ok('describe', 'node', 'edge-1'), /shop +2 +[0-9a-f]{12} +rolledBack/);
-    assert.match(await play.ok('get', 'events'), /BundleRolledBack/);
+    await eventually('the event', async () =>
+      (await play.ok('get', 'events')).includes('BundleRolledBack'),
+    );
     await eventually('revision 1 runs', () => idOf('web') !== '');
     assert.equal(idOf('still'), still, 'a pod that both have was touched');
     const journal = await play.agent('journal', '--data-dir', play.path('edge-1'));
@@ -89,7 +91,7 @@ describe('a revision that is bad', { skip: noEngine() }, () => {
 
   test('hub and agent killed while it is on trial: undone all the same, and the hub hears of it', async () => {
     web('exit 9');
-    assert.equal((await apply()).code, 0);
+    assert.equal((await apply('--progress-deadline', '9s')).code, 0);
     await becomes(3, 'activating', 'progressing');
     await play.kill('hub', 'SIGKILL');
     await play.kill('edge-1', 'SIGKILL');
@@ -108,7 +110,7 @@ describe('a revision that is bad', { skip: noEngine() }, () => {
     assert.equal((await apply('--progress-deadline', '10m')).code, 0);
     await becomes(4, 'activating', 'progressing');
     web(`: five; ${RUNS}`);
-    const { code, stderr } = await apply('--progress-deadline', '6s', '--wait');
+    const { code, stderr } = await apply('--progress-deadline', '60s', '--wait');
     assert.equal(code, 0, stderr);
     assert.equal(idOf('still'), still);
   });
@@ -119,7 +121,8 @@ describe('a revision that is bad', { skip: noEngine() }, () => {
     execFileSync('docker', ['import', '-', image], { input: nothing });
     made.push(image);
     play.write('shop/web.json', pod('web', ['sh', '-c', RUNS], image));
-    const applied = await apply('--wait');
+    // Long enough for the second attempt.
+    const applied = await apply('--progress-deadline', '12s', '--wait');
     assert.equal(applied.code, 4, applied.stderr);
     docker('tag', TEST_IMAGE, image);
     await play.kill('edge-1', 'SIGTERM');
@@ -141,7 +144,7 @@ describe('a revision that is bad', { skip: noEngine() }, () => {
     made.push(image);
     play.write('shop/web.json', pod('web', ['sh', '-c', RUNS], image));
     play.write('shop/new.json', pod('new', ['sh', '-c', RUNS]));
-    assert.equal((await apply()).code, 0);
+    assert.equal((await apply('--progress-deadline', '60s')).code, 0);
     const { reason, message } = await becomes(7, 'waiting');
     assert.ok(['PullingImage', 'ErrImagePull', 'RegistryUnavailable'].includes(reason), reason);
     assert.match(message, /image "flotilla\.dev\/absent-.* 1 of 2 images are here$/);

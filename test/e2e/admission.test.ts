@@ -24,6 +24,7 @@ import {
   removeOwned,
   TEST_IMAGE,
 } from '../support/docker.js';
+import { freePort } from '../support/ports.js';
 import { eventually } from '../support/wait.js';
 
 const NODE = 'edge1';
@@ -70,6 +71,7 @@ class Agent {
       dataDir,
       nodeName: NODE,
       explains: () => false,
+      trusted: null,
     });
     const runtime = new DockerRuntime({
       ...shared,
@@ -170,10 +172,11 @@ class Agent {
 
 describe('admission', { skip: noEngine() }, () => {
   const agent = new Agent();
-  const port = 20_000 + Math.floor(Math.random() * 10_000);
+  let port = 0;
 
   before(async () => {
     ensureTestImage();
+    port = await freePort();
     await agent.start({ file: { podSecurity: 'baseline', minHostPort: 1024 } });
   });
 

@@ -14,6 +14,7 @@ import { after, before, beforeEach, describe, test } from 'node:test';
 import { StreamRefused } from '../../hub/streams/streams.js';
 import { KUBECTLS, kubeconfig } from '../support/kubectls.js';
 import { localStreams, type LocalStreams } from '../support/local-streams.js';
+import { eventually } from '../support/wait.js';
 import { CLOCK, startFixture, type Fixture } from '../unit/api/fixture.js';
 import { HUB, node, pod, put } from '../unit/api/objects.js';
 
@@ -83,13 +84,12 @@ describe('real kubectl', { skip: KUBECTLS.length === 0 ? 'no kubectl here' : fal
         const line = `stty rows 30 cols 100; ${words.join(' ')}`;
         const child = spawn('script', ['-qec', line, '/dev/null'], { timeout: END_MS });
         child.stdout.resume();
-        while (streams.sizes.length === 0) await CLOCK.sleep(20);
+        // kubectl sends the size twice, one larger first, so that the program draws anew.
+        await eventually('the size', () => streams.sizes.includes('100x30'));
         // Raw: a terminal of the node would make a line's end of it, a pipe does not.
         child.stdin.write('hello\n');
         const [code] = (await once(child, 'exit')) as [number | null];
         assert.equal(code, 0);
-        // kubectl sends the size twice, one smaller first, so that the program draws anew.
-        assert.ok(streams.sizes.includes('100x30'), streams.sizes.join(' '));
       });
 
       test('attach: the process itself', async () => {
@@ -119,7 +119,7 @@ describe('real kubectl', { skip: KUBECTLS.length === 0 ? 'no kubectl here' : fal
         const follower = start('logs', '-f', 'web-edge-1');
         await said(follower, /one\ntwo\n/);
         follower.kill();
-        while (streams.count() > 0) await CLOCK.sleep(20);
+        await eventually('the stream is closed', () => streams.count() === 0);
       });
 
       test('what the node refuses is printed as the node says it', async () => {
@@ -150,7 +150,7 @@ describe('real kubectl', { skip: KUBECTLS.length === 0 ? 'no kubectl here' : fal
           forwarder.kill();
           served.close();
         }
-        while (streams.count() > 0) await CLOCK.sleep(20);
+        await eventually('the stream is closed', () => streams.count() === 0);
       });
     });
   }
@@ -175,7 +175,8 @@ async function answerOf(port: number, text: string): Promise<string> {
   socket.on('error', () => undefined);
   socket.on('data', (piece: Buffer) => pieces.push(piece));
   socket.end(text);
-  await once(socket, 'close');
+  // A reset is an end too: of what was sent to nobody.
+  await new Promise(resolve => socket.once('close', resolve));
   return Buffer.concat(pieces).toString();
 }
 

@@ -14,6 +14,7 @@ import { StreamRefused } from '../../hub/streams/streams.js';
 import { kubeconfig } from '../support/kubectls.js';
 import { localStreams, type LocalStreams } from '../support/local-streams.js';
 import { HUB_PROGRAM } from '../support/programs.js';
+import { eventually } from '../support/wait.js';
 import { CLOCK, startFixture, type Fixture } from '../unit/api/fixture.js';
 import { HUB, node, pod, put } from '../unit/api/objects.js';
 
@@ -84,7 +85,7 @@ describe('exec', () => {
     const child = spawn('script', ['-qec', line, '/dev/null'], { env, timeout: END_MS });
     let shown = '';
     child.stdout.on('data', (piece: Buffer) => (shown += piece.toString()));
-    while (streams.sizes.length === 0) await CLOCK.sleep(20);
+    await eventually('the size', () => streams.sizes.length > 0);
     child.stdin.write('hello\n');
     await once(child, 'close');
     assert.deepEqual(streams.sizes, ['100x30']);
@@ -94,11 +95,11 @@ describe('exec', () => {
 
   test('Ctrl-C ends it, and the command', async () => {
     const child = start('exec', 'db', '--', 'sleep', '1000');
-    while (streams.count() === 0) await CLOCK.sleep(20);
+    await eventually('it runs', () => streams.count() > 0);
     child.kill('SIGINT');
     const [code] = (await once(child, 'exit')) as [number | null];
     assert.equal(code, 130);
-    while (streams.count() > 0) await CLOCK.sleep(20);
+    await eventually('the stream is closed', () => streams.count() === 0);
   });
 
   test('attach is the container’s own process', async () => {
@@ -199,7 +200,7 @@ describe('logs', () => {
     assert.equal(first.toString(), 'one\n');
     child.kill('SIGINT');
     assert.deepEqual(await once(child, 'exit'), [130, null]);
-    while (streams.count() > 0) await CLOCK.sleep(20);
+    await eventually('the stream is closed', () => streams.count() === 0);
   });
 
   const WRONG: readonly (readonly [string[], RegExp])[] = [
@@ -243,7 +244,7 @@ describe('port-forward', () => {
     child.kill('SIGINT');
     assert.deepEqual(await once(child, 'exit'), [0, null]);
     echo.close();
-    while (streams.count() > 0) await CLOCK.sleep(20);
+    await eventually('the stream is closed', () => streams.count() === 0);
   });
 
   test('what is no port, and one that is taken', async () => {
@@ -265,6 +266,7 @@ async function answerOf(port: number, text: string): Promise<string> {
   socket.on('error', () => undefined);
   socket.on('data', (piece: Buffer) => pieces.push(piece));
   socket.end(Buffer.from(text, 'latin1'));
-  await once(socket, 'close');
+  // A reset is an end too: of what was sent to nobody.
+  await new Promise(resolve => socket.once('close', resolve));
   return Buffer.concat(pieces).toString('latin1');
 }

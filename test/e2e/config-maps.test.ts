@@ -52,7 +52,7 @@ describe('ConfigMaps in bundles', { skip: noEngine() }, () => {
       ...['--filter', 'label=io.kubernetes.container.name=app'],
     );
   const apply = (...args: string[]) =>
-    play.flotilla('apply', '-f', play.path('shop'), '--all-nodes', ...args);
+    play.flotilla('apply', '-f', play.path('shop'), '--all-nodes', '--min-ready', '1s', ...args);
 
   before(async () => {
     ensureTestImage();
@@ -74,10 +74,10 @@ describe('ConfigMaps in bundles', { skip: noEngine() }, () => {
     );
     chmodSync(secret, 0o600);
     renameSync(secret, play.path(NODE, 'manifests', 'keys.yaml'));
-    const { code, stdout, stderr } = await apply('--wait', '--timeout', '2m');
+    const { code, stdout, stderr } = await apply('--wait');
     assert.equal(code, 0, stdout + stderr + play.log(NODE));
     assert.equal(owned().length, 2);
-    assert.equal(docker('logs', container()), 'one hunter2');
+    await eventually('it spoke', () => docker('logs', container()) === 'one hunter2');
     assert.equal(docker('exec', container(), 'cat', '/conf/app.ini'), 'a=1');
     const told = await play.ok('get', 'bundle', 'shop', '-o', 'yaml');
     assert.match(told, /kind: ConfigMap/);
@@ -91,7 +91,7 @@ describe('ConfigMaps in bundles', { skip: noEngine() }, () => {
     assert.equal(diff.code, 1);
     assert.match(diff.stdout, /configmap\/conf[\s\S]*-\s+app\.ini: a=1\n\+\s+app\.ini: a=2/);
     assert.match((await apply('--dry-run')).stdout, /configured \(dry run\)/);
-    const { code, stdout, stderr } = await apply('--wait', '--timeout', '2m');
+    const { code, stdout, stderr } = await apply('--wait');
     assert.equal(code, 0, stderr);
     assert.match(stdout, /configured \(revision 2\)/);
     await eventually(
@@ -107,7 +107,7 @@ describe('ConfigMaps in bundles', { skip: noEngine() }, () => {
       rmSync(manifests(), { recursive: true, force: true });
       return true;
     });
-    mkdirSync(manifests(), { mode: 0o755 });
+    mkdirSync(manifests(), { mode: 0o755, recursive: true });
     await eventually('both files are back', () => owned().length === 2);
     assert.equal(container(), before);
   });

@@ -139,7 +139,7 @@ describe('a node in the dark', { skip: noEngine() }, () => {
     await play.join(node);
     play.write('web/web.json', manifest('web', 'one'));
     play.write('web/db.json', manifest('db', 'one'));
-    await play.ok('apply', '-f', play.path('web'), '--all-nodes', '--wait', '--timeout', '2m');
+    await play.ok('apply', '-f', play.path('web'), '--all-nodes', '--min-ready', '1s', '--wait');
   });
   after(async () => {
     await play.close();
@@ -166,13 +166,16 @@ describe('a node in the dark', { skip: noEngine() }, () => {
   });
 
   test('at the device everything is shown meanwhile', async () => {
-    const pods = await play.agent('pods', '--data-dir', play.path(node));
-    for (const name of ['web', 'db', 'one', 'two'])
-      assert.match(pods.stdout, new RegExp(`${name}-${node} +1/1 +Running`));
-    assert.match(
-      (await play.agent('status', '--data-dir', play.path(node))).stdout,
-      /not connected/,
-    );
+    await eventually('all pods are shown as running', async () => {
+      const { stdout } = await play.agent('pods', '--data-dir', play.path(node));
+      for (const name of ['web', 'db', 'one', 'two'])
+        assert.match(stdout, new RegExp(`${name}-${node} +1/1 +Running`));
+      return true;
+    });
+    await eventually('that the hub is away is shown', async () => {
+      const { stdout } = await play.agent('status', '--data-dir', play.path(node));
+      return stdout.includes('not connected');
+    });
     assert.match(
       (await play.agent('journal', '--data-dir', play.path(node))).stdout,
       /web revision 1 +healthy/,

@@ -76,6 +76,10 @@ class Fleet extends Playground {
     return line?.split(/\s+/)[1] ?? '';
   }
 
+  async becomes(name: string, status: string): Promise<void> {
+    await eventually(`${name} is ${status}`, async () => (await this.statusOf(name)) === status);
+  }
+
   /** Its own log tells when it is worth asking the hub. */
   async isUp(dir: string, connections: number): Promise<void> {
     const said = (words: string) => this.log(dir).split(words).length - 1;
@@ -133,7 +137,7 @@ describe('enrolment', { skip: noEngine() }, () => {
     assert.equal((await play.flotilla('node', 'approve', 'edge-1', '--key', key)).code, 0);
     await play.isUp('edge-1', 1);
     await eventually('the bundle is there', () => play.manifests('edge-1').length === 1);
-    assert.equal(await play.statusOf('edge-1'), 'Ready');
+    await play.becomes('edge-1', 'Ready');
     const { lastRefusal } = (await play.node('edge-1')).status.flotilla;
     assert.equal(lastRefusal, null, 'an assignment of before its question is nothing to tell');
   });
@@ -178,8 +182,13 @@ describe('enrolment', { skip: noEngine() }, () => {
     await play.isUp('copy', 1);
     await play.kill('copy', 'SIGKILL');
     await play.isUp('two-a', 3);
-    assert.equal(await play.statusOf('two-a'), 'Ready,CloneSuspected');
-    const held = await generation();
+    await play.becomes('two-a', 'Ready,CloneSuspected');
+    // What it had before, as it says itself.
+    const held = await eventually('the hub knows what it has', async () => {
+      const { stdout } = await play.agent('status', '-o', 'json', '--data-dir', play.path('two-a'));
+      const { hub } = JSON.parse(stdout) as { hub: { generation: number } };
+      return (await generation()) === hub.generation && hub.generation;
+    });
     play.write('more/more.json', pod('more'));
     await play.ok('apply', '-f', play.path('more'), '--bundle', 'more', '--all-nodes');
     await eventually('another node has it', () => play.manifests('edge-1').length === 2);
@@ -329,8 +338,9 @@ describe(
         return rootVersion === 5 && bundles.some(b => b.name === 'shop' && b.revision === 3);
       });
       assert.notEqual(readFileSync(play.path('far/identity/tls.crt'), 'utf8'), former);
-      const left = readdirSync(join(play.path('far'), 'identity')).filter(n => n.includes('next'));
-      assert.deepEqual(left, []);
+      await eventually('nothing of the renewal is left', () =>
+        readdirSync(join(play.path('far'), 'identity')).every(name => !name.includes('next')),
+      );
     });
   },
 );

@@ -84,6 +84,7 @@ class Agent {
       log,
       events,
       explains: () => false,
+      trusted: null,
     });
     const runtime = new DockerRuntime({
       socketPath: '/var/run/docker.sock',

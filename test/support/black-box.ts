@@ -119,7 +119,8 @@ export class BlackBox {
     const args = ['run', '--data-dir', this.dir, '--node-name', NODE, '--config', this.#config];
     this.#agent = spawn(process.execPath, [AGENT, ...args], { stdio: ['ignore', log, log] });
     await eventually('the agent answers', async () => {
-      if (this.#agent?.exitCode !== null) throw new Error(`the agent ended: ${this.log()}`);
+      if (this.#agent?.exitCode !== null || this.#agent.signalCode !== null)
+        throw new Error(`the agent ended: ${this.log()}`);
       return (await this.get('/healthz')).code === 200;
     });
     return this;

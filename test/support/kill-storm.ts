@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BlackBox, container, FOREVER, pod } from './black-box.js';
+import { freePort } from './ports.js';
 import { randomOf } from './random.js';
 import { eventually } from './wait.js';
 
@@ -14,13 +15,13 @@ interface World {
   restarts: number;
 }
 
-const edited = (value: number, withVolume: boolean) =>
+const edited = (value: number, hostPort: number, withVolume = false) =>
   pod(
     'edited',
     [
       container('app', FOREVER, {
         env: [{ name: 'N', value: String(value) }],
-        ports: [{ containerPort: 80, hostPort: 18_480 }],
+        ports: [{ containerPort: 80, hostPort }],
       }),
       container('beside'),
     ],
@@ -47,6 +48,7 @@ async function check(world: World): Promise<void> {
 export async function killStorm(options: { rounds: number; seed: number }): Promise<void> {
   const random = randomOf(options.seed);
   const box = new BlackBox();
+  const port = await freePort('0.0.0.0');
   try {
     box.put('still.json', pod('still'));
     box.put('crashing.json', pod('crashing', [container('app', 'sleep 0.5; exit 1')]));
@@ -57,15 +59,15 @@ export async function killStorm(options: { rounds: number; seed: number }): Prom
     for (let round = 0; round < options.rounds; round++) {
       const dice = random();
       if (dice < 0.15) box.put('edited.json', '{}');
-      else if (dice < 0.3 && round > 0) box.write('edited.json', edited(value, false));
-      else box.put('edited.json', edited(++value, random() < 0.3));
+      else if (dice < 0.3 && round > 0) box.write('edited.json', edited(value, port));
+      else box.put('edited.json', edited(++value, port, random() < 0.3));
       await delay(random() * 600);
       await box.stop('SIGKILL');
       await delay(random() * 50);
       await box.start();
       await check(world);
     }
-    box.put('edited.json', edited(++value, false));
+    box.put('edited.json', edited(++value, port));
     await eventually('what the file says runs', () =>
       box.running('edited', 'app').Config.Env.includes(`N=${value}`),
     );

@@ -102,7 +102,7 @@ exit_command_delay = 1
     }
   };
   try {
-    await eventually('Podman answers', () => isAnswering(socketPath), { withinMs: 20_000 });
+    await eventually('Podman answers', () => isAnswering(socketPath));
   } catch (error) {
     await ended(child);
     await removeStorage(folder);
@@ -124,7 +124,7 @@ async function removeAll(socketPath: string): Promise<void> {
 
 function ended(child: ChildProcess): Promise<void> {
   return new Promise(done => {
-    if (child.exitCode !== null) return done();
+    if (child.exitCode !== null || child.signalCode !== null) return done();
     child.once('exit', () => done());
     child.kill('SIGTERM');
   });
@@ -136,8 +136,7 @@ function ended(child: ChildProcess): Promise<void> {
  * last of them is gone: what mounts after that would hold the folder.
  */
 async function removeStorage(folder: string): Promise<void> {
-  const within = { withinMs: 30_000 };
-  await eventually('conmons and their clean-up end', () => processesOf(folder) === '', within);
+  await eventually('conmons and their clean-up end', () => processesOf(folder) === '');
   for (const at of mountsUnder(folder)) execFileSync('umount', [at], { stdio: 'pipe' });
   rmSync(folder, { recursive: true, force: true });
 }

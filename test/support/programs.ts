@@ -1,6 +1,7 @@
 /** The programs as a person starts them: hub, agent, Mosquitto as processes, a cable that can be pulled. */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -180,6 +181,22 @@ export class Playground {
       child.stdin?.end();
     });
   }
+}
+
+/** What the agent with that socket answers, without a program for each question. Rejects while nobody listens there. */
+export function askAgent(socketPath: string, path: string): Promise<string> {
+  return new Promise((done, fail) => {
+    // A connection that is kept may be one that the agent gave up while a command held this process.
+    const asked = request({ socketPath, path, agent: false }, response => {
+      let body = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => (body += chunk));
+      response.on('end', () => done(body));
+      response.on('error', fail);
+    });
+    asked.on('error', fail);
+    asked.end();
+  });
 }
 
 /** A cable: bytes go both ways until it is pulled. */

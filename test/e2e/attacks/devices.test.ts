@@ -34,7 +34,7 @@ describe('attacks on devices, by local users and at joining', { skip: noEngine()
     await play.hubAnswers();
     await play.join(NODE);
     play.write('web/pod.json', JSON.stringify(podText('web')));
-    await play.ok('apply', '-f', play.path('web'), '--all-nodes', '--wait', '--timeout', '2m');
+    await play.ok('apply', '-f', play.path('web'), '--all-nodes', '--min-ready', '1s', '--wait');
   });
   after(() => play.close());
 

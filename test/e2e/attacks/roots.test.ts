@@ -11,7 +11,7 @@ import { eventually } from '../../support/wait.js';
 import { bundle, publishBundle, sealText } from '../../support/attacks/make.js';
 import { endsAtTheBroker, refuses } from '../../support/attacks/refusal.js';
 import { attacks } from '../../support/attacks/row.js';
-import { NODE, payloadOf, podText, STRANGER, type Victim } from '../../support/attacks/victim.js';
+import { NODE, podText, STRANGER, type Victim } from '../../support/attacks/victim.js';
 
 /** Raw Ed25519 points of small order: with one as key, signatures verify that nobody made. */
 const LOW_ORDER = [
@@ -98,15 +98,11 @@ async function wrongSigners(victim: Victim): Promise<void> {
   await refusesRoot(victim, 'BadSignature', seal('root', short, [keys.root]));
 }
 
-/** The newest request of the node for a root. */
-function asksForRoot(victim: Victim, version: number): Promise<boolean> {
-  const topic = victim.topics.node(NODE, 'request');
-  return eventually(`a request for root ${version}`, () => {
-    const request = victim.recorded.get(topic);
-    if (!request) return false;
-    const { want, rootVersion } = payloadOf<RequestDocument>('request', request);
-    return want === 'root' && rootVersion === version;
-  });
+/** Whatever it asks for besides. */
+function asksForRoot(victim: Victim, version: number): Promise<RequestDocument> {
+  return eventually(`a request for root ${version}`, () =>
+    victim.requests.find(({ want, rootVersion }) => want === 'root' && rootVersion === version),
+  );
 }
 
 async function outOfOrder(victim: Victim): Promise<void> {

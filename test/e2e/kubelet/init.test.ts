@@ -4,7 +4,7 @@
  * with times, into a folder of the host.
  */
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { BlackBox, container, FOREVER, NODE, pod } from '../../support/black-box.js';
 import { docker, noEngine } from '../../support/docker.js';
@@ -124,13 +124,19 @@ describe('init containers, sidecars and hooks, black box', { skip: noEngine() },
   });
 
   test('rows 121, 122, T56, T61: a crashing sidecar is started again under Never, and a job beside it ends as it ends', async () => {
-    const initContainers = [
-      container('crashes', 'sleep 0.3; exit 1', always),
-      container('stays', FOREVER, always),
-    ];
-    const options = { initContainers, restartPolicy: 'Never' };
-    box.put('job.json', pod('job', [container('app', 'sleep 3; exit 0')], options));
-    box.put('bad.json', pod('bad', [container('app', 'sleep 1; exit 4')], options));
+    const options = (who: string) => ({
+      initContainers: [
+        writer('crashes', `${say(who, 'again')}; sleep 0.3; exit 1`, always),
+        container('stays', FOREVER, always),
+      ],
+      restartPolicy: 'Never',
+      volumes,
+    });
+    const until = (who: string) =>
+      `until [ "$(grep -c again /diary/${who})" -ge 2 ]; do sleep 0.1; done`;
+    const ends = (who: string, code: number) => writer('app', `${until(who)}; exit ${code}`);
+    box.put('job.json', pod('job', [ends('job', 0)], options('job')));
+    box.put('bad.json', pod('bad', [ends('bad', 4)], options('bad')));
     await box.until('the sidecar restarts', 'job', one =>
       (one.status?.initContainerStatuses?.[0]?.restartCount ?? 0) >= 1 ? one : null,
     );
@@ -145,7 +151,8 @@ describe('init containers, sidecars and hooks, black box', { skip: noEngine() },
 
   test('row 110, T47: after a start its hook runs; until it returns the container waits, and so does the next', async () => {
     const who = 'post';
-    const postStart = { exec: { command: ['/bin/sh', '-c', `sleep 2; ${say(who, 'hook done')}`] } };
+    const wait = 'until [ -e /diary/go ]; do sleep 0.1; done';
+    const postStart = { exec: { command: ['/bin/sh', '-c', `${wait}; ${say(who, 'hook done')}`] } };
     box.put(
       'post.json',
       pod(
@@ -161,7 +168,9 @@ describe('init containers, sidecars and hooks, black box', { skip: noEngine() },
       const one = found.status?.containerStatuses?.find(({ name }) => name === 'one');
       return one?.state?.waiting !== undefined && box.inspect(who, 'one')[0]?.State.Running;
     });
+    writeFileSync(`${diary}/go`, '');
     await box.ready(who);
+    await eventually('both have spoken', () => linesOf(who).length === 2);
     assert.deepEqual(linesOf(who), ['hook done', 'two started']);
     box.remove('post.json');
     await box.gone(who);
@@ -210,7 +219,7 @@ describe('init containers, sidecars and hooks, black box', { skip: noEngine() },
     const preStop = { exec: { command: ['/bin/sh', '-c', 'sleep 60'] } };
     box.put(
       'late.json',
-      pod(who, [writer('app', runsUntilTold(who, 'app', 1), { lifecycle: { preStop } })], {
+      pod(who, [writer('app', runsUntilTold(who, 'app', 0.5), { lifecycle: { preStop } })], {
         volumes,
         terminationGracePeriodSeconds: 2,
       }),

@@ -9,6 +9,7 @@ import { hostname } from 'node:os';
 import { after, before, describe, test } from 'node:test';
 import { BlackBox, container, FOREVER, NODE, pod } from '../../support/black-box.js';
 import { docker, ensureTestImage, noEngine, randomHex } from '../../support/docker.js';
+import { freePort } from '../../support/ports.js';
 
 const CLUSTER_DNS = '192.0.2.53';
 const DOMAIN = 'cluster.local';
@@ -19,6 +20,12 @@ const port = (containerPort: number, hostPort: number, more: Record<string, unkn
   hostPort,
   ...more,
 });
+
+async function freePorts(count: number): Promise<number[]> {
+  const ports: number[] = [];
+  while (ports.length < count) ports.push(await freePort('0.0.0.0'));
+  return ports;
+}
 
 /** The test's image with users and groups of its own, and what its configuration says besides. */
 function imageOf(root: string, ...changes: string[]): string {
@@ -269,16 +276,17 @@ describe('names, network and namespaces, black box', { skip: noEngine() }, () =>
   });
 
   test('row 168: host ports of the pod by protocol and address, those of a sidecar too', async () => {
+    const [web = 0, local = 0, side = 0] = await freePorts(3);
     const ports = [
-      port(80, 18701),
-      port(80, 18701, { protocol: 'UDP' }),
-      port(81, 18702, { hostIP: '127.0.0.1' }),
+      port(80, web),
+      port(80, web, { protocol: 'UDP' }),
+      port(81, local, { hostIP: '127.0.0.1' }),
     ];
     put(
       'ports',
       {
         initContainers: [
-          container('side', FOREVER, { restartPolicy: 'Always', ports: [port(82, 18703)] }),
+          container('side', FOREVER, { restartPolicy: 'Always', ports: [port(82, side)] }),
         ],
       },
       [container('app', FOREVER, { ports })],
@@ -290,20 +298,21 @@ describe('names, network and namespaces, black box', { skip: noEngine() }, () =>
       .filter(line => !line.includes('::'))
       .sort();
     assert.deepEqual(published, [
-      '80/tcp -> 0.0.0.0:18701',
-      '80/udp -> 0.0.0.0:18701',
-      '81/tcp -> 127.0.0.1:18702',
-      '82/tcp -> 0.0.0.0:18703',
+      `80/tcp -> 0.0.0.0:${web}`,
+      `80/udp -> 0.0.0.0:${web}`,
+      `81/tcp -> 127.0.0.1:${local}`,
+      `82/tcp -> 0.0.0.0:${side}`,
     ]);
     put('other', {}, [
-      container('app', FOREVER, { ports: [port(80, 18702, { hostIP: '127.0.0.2' })] }),
+      container('app', FOREVER, { ports: [port(80, local, { hostIP: '127.0.0.2' })] }),
     ]);
     await box.ready('other');
   });
 
   test('rows 168, 184: one IPv6 address in two spellings is taken once', async () => {
+    const [taken = 0] = await freePorts(1);
     const at = (hostIP: string) => [
-      container('app', FOREVER, { ports: [port(80, 18704, { hostIP })] }),
+      container('app', FOREVER, { ports: [port(80, taken, { hostIP })] }),
     ];
     put('six', {}, at('::1'));
     await box.ready('six');
@@ -312,7 +321,7 @@ describe('names, network and namespaces, black box', { skip: noEngine() }, () =>
     assert.equal(status?.reason, 'NodePorts');
     assert.match(
       status?.message ?? '',
-      new RegExp(`::1:18704/TCP is taken by pod default/six-${NODE}`),
+      new RegExp(`::1:${taken}/TCP is taken by pod default/six-${NODE}`),
     );
   });
 });

@@ -84,9 +84,13 @@ describe('Podman, black box', { skip: noPodman(), concurrency: 3 }, () => {
         exec: { command: ['/bin/test', '-e', '/tmp/ok'] },
         periodSeconds: 1,
         failureThreshold: 3,
-        timeoutSeconds: 5,
+        timeoutSeconds: 10,
       },
-      readinessProbe: { exec: { command: ['/bin/test', '-e', '/tmp/ok'] }, periodSeconds: 1 },
+      readinessProbe: {
+        exec: { command: ['/bin/test', '-e', '/tmp/ok'] },
+        periodSeconds: 1,
+        timeoutSeconds: 10,
+      },
       lifecycle: { preStop: { exec: { command: ['/bin/sh', '-c', 'echo hook >> /out/order'] } } },
     });
     const side = container(

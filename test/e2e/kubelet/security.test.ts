@@ -10,6 +10,7 @@ import { hostname } from 'node:os';
 import { after, before, describe, test } from 'node:test';
 import { BlackBox, container, FOREVER, NODE, pod } from '../../support/black-box.js';
 import { noEngine } from '../../support/docker.js';
+import { freePort } from '../../support/ports.js';
 import { eventually } from '../../support/wait.js';
 
 const secured = (name: string, securityContext: Record<string, unknown>) =>
@@ -186,7 +187,7 @@ describe('security, network and names, black box', { skip: noEngine() }, () => {
   });
 
   test('acceptance 5, rows 180, 184, P2 better: of two pods with one host port the second runs when the first is gone, without a touch', async () => {
-    const ports = [{ containerPort: 80, hostPort: 18_484 }];
+    const ports = [{ containerPort: 80, hostPort: await freePort('0.0.0.0') }];
     box.put('first.json', pod('first', [container('app', FOREVER, { ports })]));
     await box.ready('first');
     box.put('second.json', pod('second', [container('app', FOREVER, { ports })]));
@@ -201,11 +202,14 @@ describe('security, network and names, black box', { skip: noEngine() }, () => {
   });
 
   test('acceptance 5: a port that a program of the host holds: the pod runs when it is free', async () => {
-    const holder = createServer().listen(18_485, '0.0.0.0');
+    const hostPort = await freePort('0.0.0.0');
+    const holder = createServer().listen(hostPort, '0.0.0.0');
     await once(holder, 'listening');
-    const ports = [{ containerPort: 80, hostPort: 18_485 }];
+    const ports = [{ containerPort: 80, hostPort }];
     box.put('held.json', pod('held', [container('app', FOREVER, { ports })]));
-    await box.until('it is told', 'held', found => /18485/.test(found.status?.message ?? ''));
+    await box.until('it is told', 'held', found =>
+      found.status?.message?.includes(String(hostPort)),
+    );
     holder.close();
     await box.ready('held');
     box.remove('held.json');
@@ -232,7 +236,8 @@ describe('security, network and names, black box', { skip: noEngine() }, () => {
     box.put('after.json', pod('after', undefined, { metadata: { annotations } }));
     await box.until('it waits', 'after', found => /base/.test(found.status?.message ?? ''));
     assert.deepEqual(box.inspect('after'), []);
-    const readinessProbe = { exec: { command: ['test', '-e', '/tmp/ok'] }, periodSeconds: 1 };
+    const exec = { command: ['test', '-e', '/tmp/ok'] };
+    const readinessProbe = { exec, periodSeconds: 1, timeoutSeconds: 10 };
     box.put('base.json', pod('base', [container('app', FOREVER, { readinessProbe })]));
     await box.phase('base', 'Running');
     assert.deepEqual(box.inspect('after'), []);

@@ -3,13 +3,15 @@
  * `static_pod_test.go`, `standalone_test.go`), done again through files, the `docker` CLI and the node's API.
  */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
 import type { ContainerInspectInfo } from 'dockerode';
 import { AGENT, BlackBox, container, FOREVER, NODE, pod } from '../../support/black-box.js';
 import { docker, ensureTestImage, noEngine } from '../../support/docker.js';
+import { freePort } from '../../support/ports.js';
 import { eventually } from '../../support/wait.js';
 
 const env = (value: string) => ({ env: [{ name: 'N', value }] });
@@ -77,9 +79,10 @@ describe('stand-alone, side by side', { skip: noEngine(), concurrency: true }, (
   });
 
   test('T17: on the host network with a port, another container name in the file takes over without a clash', async () => {
+    const port = await freePort('0.0.0.0');
     const write = (name: string) => {
-      const ports = [{ containerPort: 18_431, hostPort: 18_431 }];
-      const script = `trap 'exit 0' TERM; echo hi | nc -l -p 18431 & ${FOREVER}`;
+      const ports = [{ containerPort: port, hostPort: port }];
+      const script = `trap 'exit 0' TERM; echo hi | nc -l -p ${port} & ${FOREVER}`;
       const one = container(name, script, { ports });
       box.put('net.yaml', pod('net', [one], { hostNetwork: true }));
     };
@@ -133,7 +136,22 @@ describe('stand-alone, side by side', { skip: noEngine(), concurrency: true }, (
     assert.equal((await box.ready('given')).metadata?.uid, metadata.uid);
   });
 
-  test('row 65, P9, acceptance 7: the new pod starts when the old one has ended, not a retry later', async () => {
+  test('row 65, P9, acceptance 7: the new pod starts when the old one has ended, not a retry later', async t => {
+    // The engine remembers few events, and the old container may be removed when the new one is seen.
+    const ends = new Map<string, number>();
+    const watch = spawn(
+      'docker',
+      [
+        ...['events', '--filter', 'event=die', '--filter', `label=flotilla.dev/owner=${box.dir}`],
+        ...['--format', '{{.ID}} {{.TimeNano}}', '--since', `${Math.floor(Date.now() / 1000)}`],
+      ],
+      { stdio: ['ignore', 'pipe', 'ignore'] },
+    );
+    t.after(() => watch.kill());
+    createInterface({ input: watch.stdout }).on('line', line => {
+      const [id = '', nanoseconds] = line.split(' ');
+      ends.set(id, Number(nanoseconds) / 1e6);
+    });
     const gaps: number[] = [];
     for (const n of [0, 1, 2, 3]) {
       const old = box.inspect('quick', 'app').find(one => one.State.Running);
@@ -143,18 +161,13 @@ describe('stand-alone, side by side', { skip: noEngine(), concurrency: true }, (
         return found.Id === old?.Id ? null : found;
       });
       if (old === undefined) continue;
-      // The old one may be removed by now: its end is in the engine's events alone.
-      const ended = docker(
-        ...['events', '--since', old.State.StartedAt, '--until', '0s', '--filter', 'event=die'],
-        ...['--filter', `container=${old.Id}`, '--format', '{{.TimeNano}}'],
-      );
-      const gap = at(now, 'StartedAt') - Number(ended.split('\n')[0]) / 1e6;
+      const gap = at(now, 'StartedAt') - (await eventually('its end', () => ends.get(old.Id)));
       assert.ok(gap >= 0, `they ran together: ${gap} ms`);
       gaps.push(gap);
     }
     // The kubelet comes back after 10 to 15 s.
     const [, median = Infinity] = gaps.toSorted((a, b) => a - b);
-    assert.ok(median < 5_000, gaps.join());
+    assert.ok(median < 8_000, gaps.join());
   });
 });
 
@@ -224,7 +237,7 @@ describe('stand-alone, with restarts', { skip: noEngine() }, () => {
     box.put(
       'ending.yaml',
       pod('ending', [container('app', 'trap "" TERM; while :; do sleep 0.1; done')], {
-        terminationGracePeriodSeconds: 3,
+        terminationGracePeriodSeconds: 6,
       }),
     );
     await box.ready('ending');
@@ -292,7 +305,7 @@ describe('stand-alone, with restarts', { skip: noEngine() }, () => {
       const { status, stderr } = spawnSync(
         process.execPath,
         [AGENT, 'run', ...args, '--config', config],
-        { encoding: 'utf8', timeout: 20_000 },
+        { encoding: 'utf8', timeout: 60_000 },
       );
       assert.equal(status, 1);
       assert.match(stderr, /another agent works on this static pod directory \(process \d+\)/);

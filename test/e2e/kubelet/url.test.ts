@@ -5,10 +5,10 @@
 import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { BlackBox, container, NODE, pod } from '../../support/black-box.js';
 import { noEngine } from '../../support/docker.js';
+import { freePort } from '../../support/ports.js';
 import { eventually } from '../../support/wait.js';
 
 const list = (...items: object[]) => ({ apiVersion: 'v1', kind: 'PodList', items });
@@ -38,8 +38,8 @@ describe('the URL, black box', { skip: noEngine() }, () => {
   const idOf = (name: string) => box.running(name, 'app').Id;
 
   before(async () => {
-    await listen(0);
-    ({ port } = server.address() as AddressInfo);
+    port = await freePort();
+    await listen(port);
     box.configure({
       staticPodURL: `http://127.0.0.1:${port}/pods?token=hunter2`,
       staticPodURLHeader: { 'X-Key': ['hunter2', 'hunter3'] },

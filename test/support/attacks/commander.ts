@@ -22,6 +22,13 @@ import { NODE, payloadOf, type Victim } from './victim.js';
 export type Tamper = (frame: Buffer, n: number, before: readonly Buffer[]) => readonly Buffer[];
 const HONEST: Tamper = frame => [frame];
 
+interface Opening {
+  readonly to?: Tamper;
+  readonly from?: Tamper;
+  /** How long the node has for its answer. */
+  readonly withinMs?: number;
+}
+
 export interface Commanded {
   readonly stream: HubStream;
   readonly request: string;
@@ -103,7 +110,7 @@ export class Commander {
   /** Until the node answered; rejects with its words when it refuses. `from`: what is done to the node's frames. */
   async open(
     ask: StreamAsk,
-    { to = HONEST, from = HONEST }: { readonly to?: Tamper; readonly from?: Tamper } = {},
+    { to = HONEST, from = HONEST, withinMs = 60_000 }: Opening = {},
   ): Promise<Commanded> {
     const request = randomHex(16);
     const frames: Buffer[] = [];
@@ -127,7 +134,7 @@ export class Commander {
     const payload = this.signed(command);
     const digest = sha256Hex(canonicalJson(command));
     await this.send(payload);
-    const opening = await this.#opening(request, digest);
+    const opening = await this.#opening({ request, digest, withinMs });
     if (opening.refusal !== null || opening.key === null) {
       throw new Error(opening.refusal?.message ?? 'no key');
     }
@@ -152,9 +159,16 @@ export class Commander {
     return { ...{ stream, request, payload, frames, opening, stdout, sealer }, end };
   }
 
-  async #opening(request: string, digest: string): Promise<OpeningDocument> {
-    const bytes = await eventually('an opening', () =>
-      this.repliesTo(request).find(reply => !isFrame(reply)),
+  async #opening(of: {
+    readonly request: string;
+    readonly digest: string;
+    readonly withinMs: number;
+  }): Promise<OpeningDocument> {
+    const { request, digest, withinMs } = of;
+    const bytes = await eventually(
+      'an opening',
+      () => this.repliesTo(request).find(reply => !isFrame(reply)),
+      { withinMs },
     );
     const { fleet } = this.#victim.root;
     const identityKey = this.#victim.nodePublicKey;

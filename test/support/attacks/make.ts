@@ -5,6 +5,7 @@ import type { BundleDocument } from '../../../protocol/documents/bundle.js';
 import type { Envelope } from '../../../protocol/documents/envelope.js';
 import { preAuthEncoding, seal } from '../../../protocol/envelope.js';
 import { keyId, type Signer } from '../../../protocol/keys.js';
+import { DEFAULT_STRATEGY } from '../../../protocol/strategy.js';
 import { bundleDocument } from '../fleet.js';
 import { podText, type Victim } from './victim.js';
 
@@ -38,6 +39,7 @@ export function bundle(
     fleet: victim.root.fleet,
     name: 'prey',
     issued: new Date().toISOString(),
+    strategy: { ...DEFAULT_STRATEGY, minReadySeconds: 1 },
     ...change,
   });
   return {

@@ -105,16 +105,12 @@ export async function refuses(victim: Victim, { code, send }: Attack): Promise<v
   const logged = victim.play.log(NODE).length;
   await send();
   const codes = typeof code === 'string' ? [code] : code;
-  const status = await eventually(
-    `a signed status that says ${codes.join(' or ')}`,
-    () => {
-      const after = victim.statuses.slice(said);
-      const found = after.find(status => codes.some(c => c === newRefusal(status, former)));
-      if (found) return found;
-      throw new Error(`said: ${after.map(s => newRefusal(s, former) ?? 'nothing').join(', ')}`);
-    },
-    { withinMs: 20_000 },
-  );
+  const status = await eventually(`a signed status that says ${codes.join(' or ')}`, () => {
+    const after = victim.statuses.slice(said);
+    const found = after.find(status => codes.some(c => c === newRefusal(status, former)));
+    if (found) return found;
+    throw new Error(`said: ${after.map(s => newRefusal(s, former) ?? 'nothing').join(', ')}`);
+  });
   assert.equal(status.generation, generation, 'the accepted generation has changed');
   // A second time: neither the node's state nor its log has more of it.
   await send();
@@ -139,19 +135,15 @@ export async function refusesBundle(
   const { bundles, secrets } = victim.current;
   await send();
   await victim.assign({ bundles: [...bundles, bundle], secrets: [...secrets, ...listed] });
-  await eventually(
-    `a signed status in which the bundle fails with ${codes.join(' or ')}`,
-    () => {
-      const after = victim.statuses.slice(said);
-      const reasons = after.flatMap(status => [
-        newRefusal(status, former) ?? '',
-        ...status.bundles.filter(b => b.digest === bundle.digest).map(b => b.reason),
-      ]);
-      if (reasons.some(reason => codes.includes(reason))) return true;
-      throw new Error(`said: ${[...new Set(reasons)].join(', ')}`);
-    },
-    { withinMs: 20_000 },
-  );
+  await eventually(`a signed status in which the bundle fails with ${codes.join(' or ')}`, () => {
+    const after = victim.statuses.slice(said);
+    const reasons = after.flatMap(status => [
+      newRefusal(status, former) ?? '',
+      ...status.bundles.filter(b => b.digest === bundle.digest).map(b => b.reason),
+    ]);
+    if (reasons.some(reason => codes.includes(reason))) return true;
+    throw new Error(`said: ${[...new Set(reasons)].join(', ')}`);
+  });
   assertUntouched(victim, before);
   await victim.assign({ bundles, secrets });
   assertUntouched(victim, before);

@@ -6,7 +6,6 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createPrivateKey } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { request } from 'node:http';
 import { connect, type MqttClient } from 'mqtt';
 import { canonicalJson, sha256Hex } from '../../../protocol/canonical.js';
 import type { AssignedBundle, AssignmentDocument } from '../../../protocol/documents/assignment.js';
@@ -19,7 +18,7 @@ import { openNodeDocument } from '../../../protocol/verify-messages.js';
 import { docker, ensureTestImage, TEST_IMAGE } from '../docker.js';
 import { signer } from '../fleet.js';
 import { freePort } from '../ports.js';
-import { Playground, writeMosquitto, writeOpenMosquitto } from '../programs.js';
+import { askAgent, Playground, writeMosquitto, writeOpenMosquitto } from '../programs.js';
 import { eventually } from '../wait.js';
 
 export const NODE = 'edge-1';
@@ -136,7 +135,7 @@ export class Victim {
     await play.join(NODE, '--label', 'victim=yes');
     await this.#enrolOther();
     play.write('witness/pod.json', JSON.stringify(podText('witness')));
-    const reach = ['--nodes', 'victim=yes', '--wait', '--timeout', '2m'];
+    const reach = ['--nodes', 'victim=yes', '--min-ready', '1s', '--wait', '--timeout', '2m'];
     await play.ok('apply', '-f', play.path('witness'), '--bundle', 'witness', ...reach);
     await play.kill('hub', 'SIGTERM');
     await this.#takeOver();
@@ -382,14 +381,10 @@ export class Victim {
   }
 
   async #accepts(document: AssignmentDocument): Promise<void> {
-    await eventually(
-      `generation ${document.generation} on the node`,
-      async () => {
-        const { hub } = await this.agentStatus();
-        return hub.generation === document.generation && hub.epoch === document.epoch;
-      },
-      { withinMs: 30_000 },
-    );
+    await eventually(`generation ${document.generation} on the node`, async () => {
+      const { hub } = await this.agentStatus();
+      return hub.generation === document.generation && hub.epoch === document.epoch;
+    });
   }
 
   /** Assigns the bundle, waits until it is healthy, takes it away again and waits until its pods are gone. */
@@ -437,17 +432,7 @@ export class Victim {
   }
 
   #ask(path: string): Promise<string> {
-    const socketPath = this.play.path(NODE, 'agent.sock');
-    return new Promise((done, fail) => {
-      const asked = request({ socketPath, path }, response => {
-        let body = '';
-        response.setEncoding('utf8');
-        response.on('data', (chunk: string) => (body += chunk));
-        response.on('end', () => done(body));
-      });
-      asked.on('error', fail);
-      asked.end();
-    });
+    return askAgent(this.play.path(NODE, 'agent.sock'), path);
   }
 
   containers(): readonly string[] {

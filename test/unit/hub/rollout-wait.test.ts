@@ -60,7 +60,7 @@ describe('waiting for a rollout', () => {
   });
 
   test('each count counts', () => {
-    const view = { name: 'edge-1', labels: {}, online: true, bundles: [] };
+    const view = { name: 'edge-1', labels: {}, online: true, bundles: [], retried: [] };
     const progress = progressOf(bundleWith(NOBODY), [view]);
     assert.equal(isCounted(bundleWith(NOBODY).status, progress), true);
     for (const name of Object.keys(NOBODY)) {
