@@ -158,7 +158,7 @@ describe('secrets', { skip: why }, () => {
     );
     const readable = await play.ok('get', 'secrets', '--node', NODE);
     assert.match(readable, /default +shop\.db +shop +1 +1\n/);
-    assert.match(readable, /default +registry +shop +1 +1\n/);
+    assert.match(readable, /default +shop\.registry +shop +1 +1\n/);
     assert.match(readFileSync(play.path('hub/admin.kubeconfig.known-nodes'), 'utf8'), / edge-1 /);
   });
 
