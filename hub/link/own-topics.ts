@@ -95,6 +95,8 @@ class Watch {
     let isSubscribed = false;
     while (!ended.aborted) {
       await clock.sleep(SETTLE_MS, ended);
+      // This process may have stood still: what came meanwhile is read before anything is judged by its age.
+      await clock.sleep(0, ended);
       if (ended.aborted) return;
       try {
         isSubscribed ||= await this.#subscribe();

@@ -284,7 +284,7 @@ describe('a hub that was lost', () => {
     const before = ['edge-1', 'edge-2'].map(name => world.fingerprint(name));
     const { revision } = (await world.bundle()).status;
     await world.loseAndRestore(keys);
-    assert.match(await play.ok('hub', 'recovery', '--wait', '--timeout', '60s'), /Complete/);
+    assert.match(await play.ok('hub', 'recovery', '--wait', '--timeout', '3m'), /Complete/);
     assert.match(await play.ok('root', 'show'), /^version: +3$/m, 'the backup is of root 1');
     const bundle = await world.bundle();
     assert.equal(bundle.status.revision, revision);
@@ -394,7 +394,7 @@ describe('a restore on a hostile broker', () => {
     assert.deepEqual({ learning, unheard }, { learning: true, unheard: ['edge-1'] });
     assert.notEqual((await play.flotilla('apply', '-f', play.path('shop'))).code, 0);
     play.startAgent('edge-1');
-    assert.match(await play.ok('hub', 'recovery', '--wait', '--timeout', '60s'), /Complete/);
+    assert.match(await play.ok('hub', 'recovery', '--wait', '--timeout', '3m'), /Complete/);
     assert.equal(world.fingerprint('edge-1'), before);
     assert.equal((await world.bundle()).status.revision, 3);
     assert.match(await world.apply('four'), /revision 4\)/);

@@ -4,7 +4,13 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { docker, ensureTestImage, noEngine, TEST_IMAGE } from '../support/docker.js';
+import {
+  docker,
+  ensureTestImage,
+  noEngine,
+  removeContainers,
+  TEST_IMAGE,
+} from '../support/docker.js';
 import { Playground } from '../support/programs.js';
 import { eventually } from '../support/wait.js';
 import type { Pod } from '../../protocol/pod.js';
@@ -163,10 +169,11 @@ describe('the status of pods', { skip: noEngine() }, () => {
     );
     const owner = `label=flotilla.dev/owner=${play.path(AGENT)}`;
     const name = 'label=io.kubernetes.container.name=app';
-    const filters = ['--filter', owner, '--filter', name, '--filter', 'name=_crash-'];
-    const ids = docker('ps', '-a', '-q', ...filters).split('\n');
-    assert.ok(ids.length > 0);
-    docker('rm', '-f', ...ids);
+    const filters = [owner, name, 'name=_crash-'];
+    const shown = filters.flatMap(filter => ['--filter', filter]);
+    const ids = docker('ps', '-a', '-q', ...shown).split('\n');
+    assert.notEqual(ids[0], '');
+    removeContainers(...filters);
     const later = await eventually(
       'it is made again',
       async () => {

@@ -18,7 +18,7 @@ import { eventually } from '../support/wait.js';
 
 const NODE = 'edge-1';
 const POD = `web-${NODE}`;
-const END_MS = 60_000;
+const END_MS = 120_000;
 const WEB = [
   'echo one',
   'echo two',
@@ -75,7 +75,7 @@ describe('a pod behind a broker', { skip: noEngine() }, () => {
     const manifest = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web' }, spec };
     play.write(`${NODE}/manifests/web.json`, JSON.stringify(manifest));
     await eventually('the pod runs', async () => {
-      return (await play.flotilla('exec', POD, '--', 'true')).code === 0;
+      return (await play.flotilla('logs', POD)).stdout === 'one\ntwo\n';
     });
   });
   after(() => play.close());
@@ -123,7 +123,9 @@ describe('a pod behind a broker', { skip: noEngine() }, () => {
         child.stdin.write('sleep 1000\r');
         // Only once the shell has started it is there something to interrupt.
         await eventually('it sleeps', async () => {
-          return (await play.flotilla('exec', POD, '--', 'pidof', 'sleep')).code === 0;
+          // Not the naps of the pod's own program, nor this very line.
+          const look = 'cat /proc/[0-9]*/cmdline | tr "\\0" " " | grep -q "sleep 100[0]"';
+          return (await play.flotilla('exec', POD, '--', 'sh', '-c', look)).code === 0;
         });
         child.stdin.write('\u0003');
         child.stdin.write('echo after-$?\r');

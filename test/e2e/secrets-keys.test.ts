@@ -219,6 +219,8 @@ describe('secrets whose keys are with people', { skip: noEngine() || noRegistry(
   });
 
   test('as a variable: warned of, refused, and set where the node allows it', async () => {
+    // What was healthy is what a node goes back to.
+    await play.ok('rollout', 'status', 'bundle/web', '--timeout', '3m');
     const env = [{ name: 'PW', valueFrom: { secretKeyRef: { name: 'db', key: 'password' } } }];
     const warned = await release(pod('web', TEST_IMAGE, {}, { env }));
     assert.match(
@@ -227,13 +229,17 @@ describe('secrets whose keys are with people', { skip: noEngine() || noRegistry(
     );
     assert.match(warned, /in clear on its disk.*docker inspect.*allowSecretEnv/);
     const before = container('web');
-    await eventually('the node refuses', async () =>
+    const refused = await play.flotilla('rollout', 'status', 'bundle/web', '--timeout', '3m');
+    assert.equal(refused.code, 4, refused.stderr);
+    assert.match(refused.stderr, /edge-1: [^]*SecretEnvNotAllowed[^]*back at revision 1/);
+    await eventually('it is an event', async () =>
       /SecretEnvNotAllowed/.test(await play.ok('get', 'events', '-o', 'json')),
     );
     assert.equal(container('web'), before);
     await play.kill(NODE, 'SIGTERM');
     const config = 'kind: AgentConfiguration\nallowSecretEnv: true\n';
     play.startAgent(NODE, '--config', play.write('agent.yaml', config));
+    assert.match(await play.ok('rollout', 'retry', 'bundle/web'), /edge-1/);
     await eventually(
       'the pod has it',
       () => {

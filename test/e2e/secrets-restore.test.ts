@@ -106,9 +106,9 @@ describe('secrets and a hub that was lost', { skip: noEngine() }, () => {
     await has('/late/password', 'after the backup');
     const before = container();
     await restore();
-    assert.match(await play.ok('hub', 'recovery', '--wait', '--timeout', '60s'), /Complete/);
+    assert.match(await play.ok('hub', 'recovery', '--wait', '--timeout', '3m'), /Complete/);
     await lists(/^shop\.db +shop +Opaque +3 +1 +0 +<none>/m);
-    await lists(/^late +shop +<unknown> +1 +1 +0 +<none>/m);
+    await lists(/^shop\.late +shop +<unknown> +1 +1 +0 +<none>/m);
     assert.equal(cat('/db/password'), 'three');
     assert.match(await seal('db', 'four'), /configured \(version 4, sealed for 1 node\)/);
     await has('/db/password', 'four');
@@ -149,7 +149,7 @@ describe('secrets and a hub that was lost', { skip: noEngine() }, () => {
       assert.equal(code, 0, stderr);
     }
     await restore();
-    assert.match(await play.ok('hub', 'recovery', '--wait', '--timeout', '60s'), /Complete/);
+    assert.match(await play.ok('hub', 'recovery', '--wait', '--timeout', '3m'), /Complete/);
     const missing = await play.flotilla('secret', 'seal', '--missing');
     assert.equal(missing.code, 2);
     assert.match(

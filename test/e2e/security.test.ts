@@ -156,8 +156,10 @@ describe('pods on Docker, from inside', { skip }, () => {
       ].every(text => log().includes(text)),
     );
     for (const name of ['of-image', 'of-spec', 'missing']) assert.equal(idOf(name), '');
-    const { stdout } = (await play?.agent('pods', '--data-dir', path(''))) ?? { stdout: '' };
-    assert.match(stdout, /nonroot-\S+ +1\/4 +Create/);
+    await eventually('the table shows it', async () => {
+      const { stdout } = (await play?.agent('pods', '--data-dir', path(''))) ?? { stdout: '' };
+      return /nonroot-\S+ +1\/4 +Create/.test(stdout);
+    });
   });
 
   test('row 162, T73: sysctls of the pod', () => {

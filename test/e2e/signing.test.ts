@@ -171,7 +171,7 @@ describe('signing without the hub', { skip: noEngine() }, () => {
     }
     const apply = ['apply', '-f', copy, '--all-nodes'];
     assert.match(await play.ok(...apply, '--dry-run=server'), /created \(revision 1, server dry/);
-    assert.match(await play.ok(...apply, '--wait', '--timeout', '60s'), /created \(revision 1\)/);
+    assert.match(await play.ok(...apply, '--wait', '--timeout', '3m'), /created \(revision 1\)/);
     const owner = `label=flotilla.dev/owner=${play.path(NODE)}`;
     assert.notEqual(docker('ps', '-q', '--filter', owner).trim(), '');
     assert.match(await play.ok(...apply), /bundle\/web unchanged \(revision 1\)/);
@@ -195,7 +195,7 @@ describe('signing without the hub', { skip: noEngine() }, () => {
     assert.equal((await play.flotilla('diff', '-f', bens)).code, 1);
     await refused(/1 pod\(s\) would leave the nodes/, 'apply', '-f', bens);
     assert.equal(await revision(), 1);
-    const applied = await play.ok('apply', '-f', bens, '--prune', '--wait', '--timeout', '60s');
+    const applied = await play.ok('apply', '-f', bens, '--prune', '--wait', '--timeout', '3m');
     assert.match(applied, /configured \(revision 2\)/);
   });
 

@@ -68,23 +68,26 @@ const ELSEWHERE_REMOVED = /removal of container \S+ is already in progress|no su
 /** Each gives the engine a moment to end what it does. */
 const REMOVALS_MAX = 300;
 
-/** Removes every container of an owner, whatever state it is in; sandboxes last, as Podman wants it. */
-export function removeOwned(owner: string): void {
-  const isOwned = ['--filter', `label=flotilla.dev/owner=${owner}`];
-  for (const kind of [['--filter', 'label=io.kubernetes.docker.type=container'], []]) {
-    for (let tries = 0; ; tries++) {
-      const ids = docker('ps', '-aq', ...isOwned, ...kind)
-        .split('\n')
-        .filter(id => id !== '');
-      if (ids.length === 0) break;
-      try {
-        docker('rm', '-f', '-v', ...ids);
-      } catch (error) {
-        if (tries === REMOVALS_MAX || !ELSEWHERE_REMOVED.test(String(error))) throw error;
-        execFileSync('sleep', ['0.1']);
-      }
+/** Removes all containers that the filters show, whatever state they are in. */
+export function removeContainers(...filters: string[]): void {
+  const shown = filters.flatMap(filter => ['--filter', filter]);
+  for (let tries = 0; ; tries++) {
+    const ids = docker('ps', '-aq', ...shown).split('\n');
+    if (ids[0] === '') return;
+    try {
+      docker('rm', '-f', '-v', ...ids);
+    } catch (error) {
+      if (tries === REMOVALS_MAX || !ELSEWHERE_REMOVED.test(String(error))) throw error;
+      execFileSync('sleep', ['0.1']);
     }
   }
+}
+
+/** Removes every container of an owner; sandboxes last, as Podman wants it. */
+export function removeOwned(owner: string): void {
+  const owned = `label=flotilla.dev/owner=${owner}`;
+  removeContainers(owned, 'label=io.kubernetes.docker.type=container');
+  removeContainers(owned);
 }
 
 export function randomHex(bytes: number): string {
