@@ -4,20 +4,14 @@
  */
 import { isPod, type BundleManifest } from '../../protocol/bundle-manifest.js';
 import type { ImageEntry } from '../../protocol/documents/bundle.js';
+import {
+  INDEX_TYPES,
+  isOneOf,
+  MANIFEST_TYPES,
+  registryHost,
+} from '../../protocol/image-manifest.js';
 import { completeImageName, parseImageReference } from '../../protocol/pod-image.js';
 import { allContainers } from '../../protocol/pod.js';
-
-const INDEX_TYPES = [
-  'application/vnd.oci.image.index.v1+json',
-  'application/vnd.docker.distribution.manifest.list.v2+json',
-] as const;
-const MANIFEST_TYPES = [
-  'application/vnd.oci.image.manifest.v1+json',
-  'application/vnd.docker.distribution.manifest.v2+json',
-] as const;
-
-/** What is asked for, the whole before its parts. */
-export const ACCEPTED_TYPES: readonly string[] = [...INDEX_TYPES, ...MANIFEST_TYPES];
 
 /** Where an image lies. */
 export interface ImageLocation {
@@ -28,18 +22,14 @@ export interface ImageLocation {
   readonly tag: string;
 }
 
-const DOCKER_HUB = 'docker.io';
-const DOCKER_HUB_HOST = 'registry-1.docker.io';
-
 /** Null for a reference that names a digest: nothing is to be found out. */
 export function locationOf(image: string): ImageLocation | null {
   const reference = parseImageReference(image);
   if (reference === null || reference.digest !== null) return null;
   const name = completeImageName(reference.name);
   const slash = name.indexOf('/');
-  const registry = name.slice(0, slash);
   return {
-    host: registry === DOCKER_HUB ? DOCKER_HUB_HOST : registry,
+    host: registryHost(name.slice(0, slash)),
     repository: name.slice(slash + 1),
     tag: reference.tag ?? 'latest',
   };
@@ -84,15 +74,14 @@ export function readAnswer(text: string, contentType: string): Answer {
   }
   const said = document['mediaType'];
   const type = typeof said === 'string' ? said : (contentType.split(';')[0] ?? '').trim();
-  const isOneOf = (types: readonly string[]) => types.includes(type);
-  if (isOneOf(INDEX_TYPES)) {
+  if (isOneOf(INDEX_TYPES, type)) {
     const entries = Array.isArray(document['manifests']) ? document['manifests'] : [];
     const manifests = entries.map(objectOf).filter(isPlatform);
     const digests = manifests.map(({ digest }) => String(digest));
     return { is: 'index', manifests: digests.filter(digest => DIGEST.test(digest)) };
   }
   const { digest } = objectOf(document['config']);
-  if (isOneOf(MANIFEST_TYPES) && typeof digest === 'string' && DIGEST.test(digest)) {
+  if (isOneOf(MANIFEST_TYPES, type) && typeof digest === 'string' && DIGEST.test(digest)) {
     return { is: 'manifest', imageId: digest };
   }
   return { is: 'unknown', type: type.slice(0, TYPE_SHOWN) || 'no media type' };
