@@ -71,10 +71,10 @@ async function main(): Promise<void> {
     signal: interrupt.signal,
     exit: code => process.exit(code),
     env: process.env,
-    withDataDir: command => {
+    withDataDir: (command, { optional } = { optional: false }) => {
       const fromEnv = process.env['FLOTILLA_DATA_DIR'] || undefined;
       const text = 'data directory of the agent (or FLOTILLA_DATA_DIR)';
-      return fromEnv === undefined
+      return fromEnv === undefined && !optional
         ? command.requiredOption('--data-dir <dir>', text)
         : command.option('--data-dir <dir>', text, fromEnv);
     },

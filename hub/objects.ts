@@ -43,7 +43,7 @@ export interface NodeExtra {
   readonly recorded: Readonly<Record<string, RecordedPod>>;
 }
 
-/** The document that a Node's status was made from, `Ready`, `Enrolled` and `CloneSuspected` excepted: they are the hub's own. */
+/** The document that a Node's status was made from, `Ready`, `Enrolled`, `CloneSuspected` and `JournalIntact` excepted: they are the hub's own. */
 export interface NodeWord {
   /** RFC 3339: the node's time, as it told it. */
   readonly at: string;
@@ -51,6 +51,8 @@ export interface NodeWord {
   readonly clockOffset: number | null;
   readonly boot: number;
   readonly counter: number;
+  /** Newest row of the journal's history and its hash: `flotilla-agent journal verify --head`. */
+  readonly history: Pick<StatusDocument['history'], 'row' | 'head'>;
   /** Key id of the identity key that signed it. */
   readonly signedBy: string;
 }

@@ -14,6 +14,6 @@ export interface CliContext {
   /** Ends the program now, whatever is still under way. */
   exit(code: number): void;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Adds `--data-dir`, which `FLOTILLA_DATA_DIR` may give. */
-  withDataDir(command: Command): Command;
+  /** Adds `--data-dir`, which `FLOTILLA_DATA_DIR` may give. `optional`: the command looks for it itself. */
+  withDataDir(command: Command, options?: { readonly optional: boolean }): Command;
 }

@@ -2,48 +2,98 @@
 import { Command } from 'commander';
 import { CliError } from '../../protocol/cli-error.js';
 import { layOut } from '../../protocol/columns.js';
-import type { HistoryEntry } from '../journal/history.js';
+import { parseDurationMs } from '../../protocol/duration.js';
+import type { HistoryEntry, HistoryRow } from '../journal/history.js';
 import { readJournal, type JournalView } from '../journal/reader.js';
 import type { CliContext } from './context.js';
+import { dataDirOf, exportCommand, onJournal, verifyCommand } from './journal-proof.js';
 
 export function journalCommand(context: CliContext): Command {
   return context
-    .withDataDir(new Command('journal'))
+    .withDataDir(new Command('journal'), { optional: true })
     .summary('show what this node accepted and did')
     .option('-o, --output <format>', 'json')
+    .option('--tail <rows>', 'only the last rows')
+    .option('--since <duration>', 'only what is newer than 5m, 3h, 168h')
+    .option('-f, --follow', 'go on with what comes')
     .option('--events', 'the events that the hub has not confirmed yet')
     .option(
       '--failures',
       'the revisions that this node gave up, with the last words of their containers',
     )
-    .action((options: JournalOptions) => {
-      const view = readView(options.dataDir);
-      if (options.output === 'json') return context.print(JSON.stringify(view, null, 4));
-      if (options.output !== undefined)
-        throw new CliError('refused', `-o ${options.output}: only json`);
-      const lines = options.events
-        ? eventLines(view)
-        : options.failures
-          ? failureLines(view)
-          : historyLines(view);
+    .addCommand(verifyCommand(context))
+    .addCommand(exportCommand(context))
+    .action(async (options: JournalOptions) => {
+      const { output, events, failures, follow } = options;
+      if (output !== undefined && output !== 'json')
+        throw new CliError('refused', `-o ${output}: only json`);
+      if (follow && (events || failures))
+        throw new CliError(
+          'refused',
+          '--follow goes with the history, not with --events, --failures',
+        );
+      const chosen = choiceOf(options, context.clock.now());
+      if (follow) return followHistory(context, options, chosen);
+      const view = onJournal(() => readJournal(dataDirOf(options)));
+      const shown = { ...view, history: chosen(view.history) };
+      if (output === 'json') return context.print(JSON.stringify(shown, null, 4));
+      const lines = events ? eventLines(view) : failures ? failureLines(view) : historyLines(shown);
       for (const line of lines) context.print(line);
     });
 }
 
-interface JournalOptions {
-  dataDir: string;
+export interface JournalOptions {
+  dataDir?: string;
   output?: string;
+  tail?: string;
+  since?: string;
+  follow?: boolean;
   events?: boolean;
   failures?: boolean;
 }
 
-function readView(dataDir: string): JournalView {
-  try {
-    return readJournal(dataDir);
-  } catch (error) {
-    if ((error as Error).name === 'JournalError')
-      throw new CliError('failed', (error as Error).message);
-    throw error;
+type Choice = (rows: readonly HistoryRow[]) => readonly HistoryRow[];
+
+/** Which rows are asked for. Throws `CliError`. */
+function choiceOf({ tail, since }: JournalOptions, now: number): Choice {
+  if (tail !== undefined && !/^\d{1,6}$/.test(tail))
+    throw new CliError('refused', `--tail ${tail}: not a number of rows`);
+  const ageMs = since === undefined ? null : parseDurationMs(since);
+  if (since !== undefined && ageMs === null)
+    throw new CliError('refused', `--since ${since}: not a duration such as 5m, 3h, 168h`);
+  const oldest = ageMs === null ? -Infinity : now - ageMs;
+  return rows => {
+    const recent = rows.filter(({ at }) => at >= oldest);
+    return tail === undefined
+      ? recent
+      : recent.slice(recent.length - Math.min(Number(tail), recent.length));
+  };
+}
+
+const LOOK_MS = 500;
+
+/** What is there, then each row as it comes, until Ctrl-C. As JSON: a row on a line. */
+async function followHistory(
+  context: CliContext,
+  options: JournalOptions,
+  chosen: Choice,
+): Promise<void> {
+  const { output } = options;
+  const directory = dataDirOf(options);
+  const rows = () => onJournal(() => readJournal(directory)).history;
+  let shown = chosen(rows());
+  let last = 0;
+  let isFirst = true;
+  for (;;) {
+    if (output === 'json') for (const row of shown) context.print(JSON.stringify(row));
+    else if (isFirst) for (const line of historyLines({ history: shown })) context.print(line);
+    else for (const row of shown) context.print(historyCells(row).join('  '));
+    isFirst = false;
+    last = Math.max(last, shown.at(-1)?.n ?? rows().at(-1)?.n ?? 0);
+    await context.clock.sleep(LOOK_MS, context.signal);
+    if (context.signal.aborted) return;
+    const newest = last;
+    shown = rows().filter(({ n }) => n > newest);
   }
 }
 
@@ -52,13 +102,12 @@ function timeText(at: number): string {
 }
 
 /** Pure. */
-export function historyLines(view: JournalView): string[] {
-  const rows = view.history.map(({ n, at, entry }) => [
-    String(n),
-    timeText(at),
-    ...entryCells(entry),
-  ]);
-  return layOut([['N', 'WHEN', 'WHAT', 'STATE', 'WHY'], ...rows]);
+export function historyLines({ history }: Pick<JournalView, 'history'>): string[] {
+  return layOut([['N', 'WHEN', 'WHAT', 'STATE', 'WHY'], ...history.map(historyCells)]);
+}
+
+function historyCells({ n, at, entry }: HistoryRow): string[] {
+  return [String(n), timeText(at), ...entryCells(entry)];
 }
 
 function entryCells(entry: HistoryEntry): [string, string, string] {

@@ -315,7 +315,7 @@ export class Intake {
   /** Brings everything as far as it can go now; does nothing when nothing is to be done. */
   #work(): void {
     const { journal, clock } = this.#options;
-    const before = journal.head();
+    const before = journal.history().head;
     const troubledBefore = this.#isTroubled();
     this.#attempt(() => {
       for (let again = true; again;) {
@@ -328,7 +328,7 @@ export class Intake {
     });
     const troubled = this.#isTroubled();
     if (troubled) this.#retryAlarm.setBefore(clock.monotonic() + RETRY_MS);
-    if (journal.head() !== before || troubled !== troubledBefore) this.#options.onChange();
+    if (journal.history().head !== before || troubled !== troubledBefore) this.#options.onChange();
   }
 
   /** A disk that refuses the journal is a condition, not an end: what was to be written is tried again. */

@@ -1,16 +1,12 @@
 /**
- * The journal's history: what was accepted and what became of it, each row with the hash of the row
- * before. The chain finds accidents and clumsy edits; it is no defence against root. At most 1,000
- * rows are kept.
+ * The journal's history: what was accepted and what became of it, each row chained to the one before
+ * (`chain.ts`). At most 1,000 rows are kept.
  */
-import { canonicalJson, sha256Hex } from '../../protocol/canonical.js';
-import type { BundleState } from '../../protocol/documents/node.js';
+import { canonicalJson } from '../../protocol/canonical.js';
+import { HISTORY_ROWS_MAX } from '../../protocol/limits.js';
+import type { BundleState, StatusDocument } from '../../protocol/documents/node.js';
+import { firstMisfit, NOTHING, rowHash, type ChainedRow } from './chain.js';
 import type { Connection } from './database.js';
-
-export const HISTORY_ROWS_MAX = 1000;
-
-/** The hash before the first row. */
-const NOTHING = '0'.repeat(64);
 
 export type HistoryEntry =
   | { readonly kind: 'journal'; readonly why: 'Created' | 'Lost' | 'PutBack' | 'Damaged' }
@@ -49,21 +45,22 @@ export interface HistoryRow {
   readonly hash: string;
 }
 
-interface StoredRow {
-  n: number;
-  at: number;
-  entry: string;
-  prev: string;
-  hash: string;
-}
-
-function hashOf(row: { at: number; entry: string; prev: string }): string {
-  return sha256Hex(`${row.prev}\n${row.at}\n${row.entry}`);
-}
-
 export function historyHead(db: Connection): string | null {
   const row = db.prepare('SELECT hash FROM history ORDER BY n DESC LIMIT 1').get();
   return (row as { hash: string } | undefined)?.hash ?? null;
+}
+
+/** As the status tells it. `known`: the row that the hub named last; 0: none. */
+export function historyStanding(db: Connection, known: number): StatusDocument['history'] {
+  const newest = db.prepare('SELECT n, hash FROM history ORDER BY n DESC LIMIT 1').get();
+  const { n: row, hash: head } = (newest ?? { n: 0, hash: null }) as {
+    n: number;
+    hash: string | null;
+  };
+  if (known === 0) return { row, head, known: null };
+  const shown = db.prepare('SELECT hash FROM history WHERE n = ?').get(known);
+  const { hash = null } = (shown ?? {}) as { hash?: string };
+  return { row, head, known: { row: known, hash } };
 }
 
 /** Part of the caller's transaction. */
@@ -71,28 +68,26 @@ export function appendHistory(db: Connection, at: number, entry: HistoryEntry): 
   const row = { at, entry: canonicalJson(entry), prev: historyHead(db) ?? NOTHING };
   const { lastInsertRowid } = db
     .prepare('INSERT INTO history (at, entry, prev, hash) VALUES (?, ?, ?, ?)')
-    .run(row.at, row.entry, row.prev, hashOf(row));
+    .run(row.at, row.entry, row.prev, rowHash(row));
   db.prepare('DELETE FROM history WHERE n <= ?').run(Number(lastInsertRowid) - HISTORY_ROWS_MAX);
 }
 
 /** Oldest first. */
 export function readHistory(db: Connection, limit = HISTORY_ROWS_MAX): HistoryRow[] {
   const rows = db.prepare('SELECT * FROM history ORDER BY n DESC LIMIT ?').all(limit);
-  return (rows as StoredRow[])
+  return (rows as ChainedRow[])
     .reverse()
     .map(({ n, at, entry, hash }) => ({ n, at, hash, entry: JSON.parse(entry) as HistoryEntry }));
 }
 
-/**
- * The number of the first row whose hash does not fit, or null. The oldest row kept is taken as it
- * is.
- */
+/** Oldest first, as they lie in the file. */
+export function chainedRows(db: Connection): ChainedRow[] {
+  return db
+    .prepare('SELECT n, at, entry, prev, hash FROM history ORDER BY n')
+    .all() as ChainedRow[];
+}
+
+/** The number of the first row that does not fit, or null. */
 export function firstBrokenRow(db: Connection): number | null {
-  let before: StoredRow | null = null;
-  for (const row of db.prepare('SELECT * FROM history ORDER BY n').all() as StoredRow[]) {
-    const follows = before === null || (row.prev === before.hash && row.n === before.n + 1);
-    if (!follows || row.hash !== hashOf(row)) return row.n;
-    before = row;
-  }
-  return null;
+  return firstMisfit(chainedRows(db))?.n ?? null;
 }

@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path';
 import type { BundleDocument } from '../../protocol/documents/bundle.js';
-import type { EventRecord } from '../../protocol/documents/node.js';
+import type { EventRecord, StatusDocument } from '../../protocol/documents/node.js';
 import type { Clock } from '../../protocol/ports.js';
 import type { TrustedRoot, Verified } from '../../protocol/verified.js';
 import type { OpenedAssignment } from '../../protocol/verify-assignment.js';
@@ -18,7 +18,7 @@ import { begin, resetReason, type ResetReason } from './begin.js';
 import { journalConditions } from './conditions.js';
 import * as content from './content.js';
 import { isDiskError, JournalError, openDatabase, unusable, type Connection } from './database.js';
-import { historyHead, type Transition } from './history.js';
+import { historyStanding, type Transition } from './history.js';
 import { getMeta, setMeta } from './meta.js';
 import { keptContent, type KeptContent } from './kept-content.js';
 import * as outbox from './outbox.js';
@@ -119,9 +119,9 @@ export class Journal implements EventSink {
     return ++this.#counter;
   }
 
-  /** Hash of the newest history row. */
-  head(): string | null {
-    return historyHead(this.#db);
+  /** How far history is; `known`: the row that the hub named last, or 0. */
+  history(known = 0): StatusDocument['history'] {
+    return historyStanding(this.#db, known);
   }
 
   conditions(): SourceCondition[] {

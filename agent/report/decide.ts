@@ -178,7 +178,8 @@ export function shifted(conditions: readonly Condition[], ms: number): Condition
 
 /** What makes one status different from another: not its number, not its time. */
 export function statusVersion(status: StatusDocument): string {
-  return sha256Hex(canonicalJson({ ...status, counter: 0, at: '' }));
+  const history = { ...status.history, known: null };
+  return sha256Hex(canonicalJson({ ...status, history, counter: 0, at: '' }));
 }
 
 /**

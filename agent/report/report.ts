@@ -48,6 +48,8 @@ export class Report {
   #timeBase = { base: 0, by: 0 };
   /** As they were said last: what is new in them has a new time. */
   #conditions: readonly Condition[] = [];
+  /** Of history, as the hub's newest ack names it; null: none came in this run. */
+  #knownRow: number | null = null;
   /** Uptime of the newest status: its ack proves that the hub lives. */
   #statusSince = 0;
   #pods = new Map<string, SeenPod>();
@@ -105,6 +107,7 @@ export class Report {
     for (const key of this.#resend.keys()) {
       if (key.startsWith('event/') && Number(key.slice(6)) <= ack.through) this.#resend.drop(key);
     }
+    this.#showRow(ack.row);
     const safe = ack.boot === journal.boot && ack.counter >= (this.#status?.counter ?? 0);
     if (safe) {
       this.#resend.drop(STATUS);
@@ -120,6 +123,13 @@ export class Report {
     }
     this.#send();
     return null;
+  }
+
+  /** What happened to history while nobody looked is shown at once, later rows with what is said anyway. */
+  #showRow(row: number): void {
+    const isFirst = this.#knownRow === null;
+    this.#knownRow = row;
+    if (isFirst && row > 0) this.#publishStatusAgain();
   }
 
   /** For a file: the status as it stands, and all that the hub has not confirmed. */
@@ -226,7 +236,7 @@ export class Report {
       clockOffset: offset === null ? null : this.#timeBase.by,
       development: intake.root.document.development,
       lastRefusal: intake.lastRefusal,
-      journalHead: journal.head(),
+      history: journal.history(this.#knownRow ?? 0),
       reads: READS,
       conditions: conditionsSince(conditions, this.#conditions, at),
       info: { ...info, agentVersion, containerRuntimeVersion: containerRuntimeVersion() },

@@ -10,6 +10,7 @@ import { boundImages } from '../../protocol/image-binding.js';
 import type { Signer } from '../../protocol/keys.js';
 import { topicsOf, type Topics } from '../../protocol/topics.js';
 import { ackOf } from '../ingest/ack.js';
+import { rowHeard } from '../ingest/history-watch.js';
 import type { NodeObject } from '../objects.js';
 import { RequestError, type Carried } from '../ports.js';
 import { assignmentOf } from '../rollout/director.js';
@@ -114,5 +115,6 @@ async function ackFor(
   if (!reporter || !object) return null;
   const recorded = Object.entries(object.status.flotilla.recorded);
   const pods = recorded.map(([key, { digest }]) => [key, digest] as const);
-  return ackOf({ fleet, reporter, assignment, pods });
+  const row = rowHeard(object.status.flotilla, reporter.journal);
+  return ackOf({ fleet, reporter, assignment, row, pods });
 }

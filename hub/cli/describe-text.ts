@@ -72,9 +72,13 @@ function provenance(extra: NodeExtra | undefined): [string, string][] {
     ],
     [
       'Signed by',
-      `${said.signedBy}\njournal ${journal ?? ''}, start ${said.boot}, number ${said.counter}`,
+      [
+        said.signedBy,
+        `journal ${journal ?? ''}, start ${said.boot}, number ${said.counter}`,
+        `journal's row ${said.history.row}, head ${said.history.head ?? 'none'}`,
+      ].join('\n'),
     ],
-    ['Concluded by the hub', 'Ready, Enrolled, CloneSuspected, Last report'],
+    ['Concluded by the hub', 'Ready, Enrolled, CloneSuspected, JournalIntact, Last report'],
     ['Set by people', 'labels, annotations'],
   ];
 }

@@ -205,9 +205,8 @@ class NodeIngest implements Ingest {
     ]);
     if (!object) return null;
     const before = object as NodeObject;
-    const { recorded, pods, starts = [] } = before.status.flotilla;
     const connected = this.#connected.has(node);
-    const state = await change(stateOf(node, reporters, { recorded, pods, starts, connected }));
+    const state = await change(stateOf(node, reporters, { ...before.status.flotilla, connected }));
     const now = new Date(clock.now()).toISOString();
     const mutations = await nodeWrites(this.#parts, { before, reporters, state, now });
     if (mutations.length > 0) await store.commit(actorOf(node), mutations);
@@ -231,7 +230,8 @@ class NodeIngest implements Ingest {
       return digest === null ? [] : [[key, digest]];
     });
     const assignment = await store.assignment(reporter.node);
-    messenger.ack(reporter.node, ackOf({ fleet, reporter, assignment, pods }));
+    const { row } = state;
+    messenger.ack(reporter.node, ackOf({ fleet, reporter, assignment, row, pods }));
   }
 
   async #fold(state: NodeState, one: Opened): Promise<NodeState> {
@@ -287,8 +287,8 @@ class NodeIngest implements Ingest {
         this.#repair.note(node, new Map(), 0);
         continue;
       }
-      const { recorded, pods } = object.status.flotilla;
-      const state = stateOf(node, await store.reporters(node), { recorded, pods, connected: true });
+      const known = { ...object.status.flotilla, connected: true };
+      const state = stateOf(node, await store.reporters(node), known);
       // An ack that says what the hub has: the node sends what is newer.
       if (state.reporter.journal !== '') await this.#acknowledge(state, keys, NO_DOCUMENT);
     }

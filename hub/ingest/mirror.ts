@@ -20,6 +20,7 @@ import type { EventSpec, NodeExtra, NodeObject, PodExtra, RecordedPod } from '..
 import type { Starts } from './starts.js';
 import { isLabelKey, isLabelValue } from '../selectors.js';
 import { isFields, reportedStatus, strings } from './reported-status.js';
+import { HISTORY_REWRITTEN, historyFault, JOURNAL_INTACT } from './history-watch.js';
 import { RESTORING } from '../recovery/restored-store.js';
 import type { ObjectDraft, ReporterRecord } from '../store/store.js';
 
@@ -98,10 +99,11 @@ function extraOf(
   { recorded, now, signedBy = '' }: Pick<NodeSaid, 'recorded' | 'now' | 'signedBy'>,
 ): NodeExtra {
   const { at, clockOffset, boot, counter } = status;
+  const { row, head } = status.history;
   return {
     reportedAt: now,
     journal: status.journal,
-    said: { at, clockOffset, boot, counter, signedBy },
+    said: { at, clockOffset, boot, counter, history: { row, head }, signedBy },
     epoch: status.epoch,
     generation: status.generation,
     rootVersion: status.rootVersion,
@@ -123,7 +125,7 @@ function conditionsOf({ node, status, reporter, now }: NodeSaid): NodeCondition[
   const standing = before.filter(isStandingCondition);
   const own = status
     ? status.conditions
-        .filter(c => c.type !== 'Ready' && !isStandingCondition(c))
+        .filter(c => !isOfHub(c))
         .map(c => ({
           type: c.type,
           status: c.status,
@@ -131,7 +133,7 @@ function conditionsOf({ node, status, reporter, now }: NodeSaid): NodeCondition[
           message: c.message,
           lastTransitionTime: seconds(c.lastTransitionTime),
         }))
-    : before.filter(c => c.type !== 'Ready' && !isStandingCondition(c));
+    : before.filter(c => !isOfHub(c));
   const was = before.find(c => c.type === 'Ready');
   const engine = own.find(c => c.type === 'ContainerRuntime');
   const spoken = status !== null || node.status.flotilla.reportedAt !== null;
@@ -144,7 +146,30 @@ function conditionsOf({ node, status, reporter, now }: NodeSaid): NodeCondition[
   });
   const heartbeat = status ? seconds(now) : (was?.lastHeartbeatTime ?? seconds(now));
   const ofHub = status ? before.filter(c => c.type === RESTORING) : [];
-  return [{ type: 'Ready', lastHeartbeatTime: heartbeat, ...ready }, ...own, ...standing, ...ofHub];
+  const history = historyCondition({ node, status, now });
+  return [
+    { type: 'Ready', lastHeartbeatTime: heartbeat, ...ready },
+    ...[...own, ...standing, ...ofHub, ...history],
+  ];
+}
+
+/** What the hub concludes itself: the node's word of it does not count. */
+function isOfHub(condition: Pick<NodeCondition, 'type'>): boolean {
+  return ['Ready', JOURNAL_INTACT].includes(condition.type) || isStandingCondition(condition);
+}
+
+/** Stays until the journal is begun anew: nothing that a node says later makes it the history that it was. */
+function historyCondition({
+  node: { status: before },
+  status,
+  now,
+}: Pick<NodeSaid, 'node' | 'status' | 'now'>): NodeCondition[] {
+  const was = before.conditions?.filter(({ type }) => type === JOURNAL_INTACT) ?? [];
+  if (!status || (was.length > 0 && status.journal === before.flotilla.journal)) return was;
+  const message = historyFault(before.flotilla, status);
+  if (message === null) return [];
+  const condition = { type: JOURNAL_INTACT, status: 'False', reason: HISTORY_REWRITTEN } as const;
+  return [{ ...condition, message, lastTransitionTime: seconds(now) }];
 }
 
 interface ReadinessInput {

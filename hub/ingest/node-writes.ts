@@ -6,6 +6,7 @@ import type { BundleManifest } from '../../protocol/bundle-manifest.js';
 import type { EventRecord, PodDocument } from '../../protocol/documents/node.js';
 import type { NodeObject, PodObject } from '../objects.js';
 import type { Mutation, ReporterRecord, Store } from '../store/store.js';
+import { HISTORY_REWRITTEN, historyFault, JOURNAL_INTACT } from './history-watch.js';
 import { eventDraft, hubEventDraft, manifestOf, mirrorDraft, nodeDraft } from './mirror.js';
 import type { NodeState } from './node-state.js';
 
@@ -141,6 +142,12 @@ function hubEvents({ before, state, now }: NodeTurn): Mutation[] {
   if (isReady && !wasReady) events.push(event('Normal', 'NodeReady', `Node ${node} is connected`));
   if (!isReady && wasReady) {
     events.push(event('Warning', 'NodeNotReady', `Node ${node} is not connected`));
+  }
+  const fault = state.status && historyFault(before.status.flotilla, state.status);
+  const isKnown = before.status.conditions?.some(({ type }) => type === JOURNAL_INTACT);
+  if (fault !== null && isKnown !== true) {
+    const message = `The journal of this node was rewritten: ${fault}`;
+    events.push(event('Warning', HISTORY_REWRITTEN, message));
   }
   if (state.lostEvents > 0) {
     const message = `${state.lostEvents} events of this node were dropped there before they arrived`;

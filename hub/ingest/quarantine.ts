@@ -40,7 +40,7 @@ export class CloneGuard {
     const { store, clock } = this.#parts;
     const about = said.filter(({ kind }) => kind === 'presence' || kind === 'status');
     if (about.length === 0) return;
-    const nothing = { recorded: {}, pods: {}, connected: false };
+    const nothing = { journal: null, recorded: {}, pods: {}, connected: false };
     let state = stateOf(node, await store.reporters(node), nothing);
     if (this.#watch.isStrange(node)) await this.#recall(node, state.reporter.journal);
     for (const { kind, document, retained, digest } of about) {

@@ -64,6 +64,8 @@ export interface AckDocument {
   /** The newest status, by (boot, counter). */
   boot: Counter;
   counter: Counter;
+  /** Newest row of the journal's history in that status; 0: none. The node's next status shows its hash. */
+  row: Counter;
   /** `namespace/name` to the digest of the pod document. */
   pods: Record<string, Digest>;
   /** Of the node's assignment; both 0 before the first. */

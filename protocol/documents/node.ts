@@ -201,8 +201,12 @@ export interface StatusDocument extends NodeStamp {
     detail: string;
     at: Timestamp;
   };
-  /** Hash of the newest row of the journal's history. */
-  journalHead: Digest | null;
+  /** Of the journal: its newest row (0: none yet), and the hash of the row that the hub's last acknowledgement named. */
+  history: {
+    row: Counter;
+    head: Digest | null;
+    known: null | { row: Counter; hash: Digest | null };
+  };
   /** Envelope kinds this agent reads, with their versions. */
   reads: Record<string, number[]>;
   /** @maxItems 32 */

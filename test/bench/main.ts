@@ -1,4 +1,5 @@
 /** `npm run bench -- NAME [--check]`: prints figures beside their yardsticks; with `--check` exits 1 when one falls short. */
+import { bytes } from './bytes.js';
 import { footprint } from './footprint.js';
 import { figureLine, isGoodEnough, type Figure } from './figure.js';
 import { podEdit, podStart } from './pod-start.js';
@@ -7,6 +8,7 @@ import { restart } from './restart.js';
 const BENCHES: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   'pod-start': podStart,
   'pod-edit': podEdit,
+  bytes,
   footprint,
   restart,
 };

@@ -41,7 +41,7 @@ const blob = (n: number) => topics.blob(n.toString(16).padStart(64, '0'));
 const status = topics.node(NODE_NAME, 'status');
 const ACK = {
   ...{ fleet: FLEET, node: NODE_NAME, journal: 'a'.repeat(32), through: 3 },
-  ...{ boot: 1, counter: 1, pods: {}, epoch: 1, generation: 1 },
+  ...{ boot: 1, counter: 1, row: 1, pods: {}, epoch: 1, generation: 1 },
 };
 
 let directory: string;

@@ -81,7 +81,7 @@ describe('an ack', () => {
     await hub.acked('the report', () => true);
     await hub.quiet();
     const expected = { fleet: edge.stamp().fleet, node: 'edge1', journal: edge.journal, boot: 1 };
-    assert.deepEqual(hub.acks, [{ ...expected, ...number, counter, through: 3, pods }]);
+    assert.deepEqual(hub.acks, [{ ...expected, ...number, counter, row: 0, through: 3, pods }]);
     assert.equal(hub.commits, 1);
     await assertRecorded();
   });

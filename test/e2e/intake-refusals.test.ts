@@ -126,6 +126,7 @@ const ATTACKS: readonly Attack[] = [
           through: 1,
           boot: 1,
           counter: 1,
+          row: 1,
           pods: {},
           ...{ epoch: 1, generation: 1 },
         },

@@ -78,6 +78,7 @@ const documents: Record<DocumentKind, [object, Signer]> = {
       through: 9,
       boot: 3,
       counter: 4,
+      row: 5,
       pods: { 'default/web-edge-1': digest('7') },
       ...{ epoch: 1, generation: 8 },
     },
@@ -139,7 +140,7 @@ const documents: Record<DocumentKind, [object, Signer]> = {
       clockOffset: null,
       development: true,
       lastRefusal: null,
-      journalHead: digest('c'),
+      history: { row: 7, head: digest('c'), known: { row: 5, hash: digest('d') } },
       reads: { assignment: [1] },
       conditions: [
         {

@@ -122,6 +122,11 @@ export class Playground {
 
   /** A token, a join, a running agent. */
   async join(node: string, ...token: string[]): Promise<void> {
+    await this.joinWith(node, [], ...token);
+  }
+
+  /** The same, with options for the agent. */
+  async joinWith(node: string, options: readonly string[], ...token: string[]): Promise<void> {
     const line = this.write(`${node}.token`, await this.ok('token', 'create', ...token));
     this.#agents.add(this.path(node));
     const joined = await this.agent(
@@ -134,7 +139,7 @@ export class Playground {
       this.path(node),
     );
     if (joined.code !== 0) throw new Error(`join: ${joined.stdout}${joined.stderr}`);
-    this.startAgent(node);
+    this.startAgent(node, ...options);
   }
 
   async hubAnswers(): Promise<void> {
@@ -180,6 +185,8 @@ export class Playground {
 /** A cable: bytes go both ways until it is pulled. */
 export interface Cable {
   readonly port: number;
+  /** Of both directions, as the socket sees them: TLS included, TCP and IP headers not. */
+  bytes(): number;
   pull(): void;
   mend(): void;
   close(): Promise<void>;
@@ -188,6 +195,7 @@ export interface Cable {
 export async function cableTo(target: number): Promise<Cable> {
   const sockets = new Set<Socket>();
   let isWhole = true;
+  let bytes = 0;
   const server = createServer(near => {
     if (!isWhole) return void near.destroy();
     const far = connect(target, '127.0.0.1');
@@ -201,6 +209,7 @@ export async function cableTo(target: number): Promise<Cable> {
         sockets.delete(one);
         other.destroy();
       });
+      one.on('data', (chunk: Buffer) => (bytes += chunk.byteLength));
       one.pipe(other);
     }
   });
@@ -209,6 +218,7 @@ export async function cableTo(target: number): Promise<Cable> {
   const address = server.address();
   return {
     port: typeof address === 'object' && address ? address.port : 0,
+    bytes: () => bytes,
     pull: () => {
       isWhole = false;
       for (const socket of sockets) socket.destroy();

@@ -127,6 +127,7 @@ export class ScriptedHub {
       through,
       boot: status.boot,
       counter: status.counter,
+      row: status.history.row,
       pods: has ?? came,
       ...this.assigned,
     };

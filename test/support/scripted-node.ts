@@ -104,7 +104,7 @@ export class ScriptedNode {
       clockOffset: null,
       development: true,
       lastRefusal: null,
-      journalHead: null,
+      history: { row: 0, head: null, known: null },
       reads: {},
       conditions: [],
       info: {

@@ -36,7 +36,7 @@ function reporter(change: Partial<ReporterRecord> = {}): ReporterRecord {
 }
 
 function state(change: Partial<NodeState> = {}): NodeState {
-  const known = { recorded: {}, pods: {}, connected: false };
+  const known = { journal: null, recorded: {}, pods: {}, connected: false };
   return { ...stateOf(NODE, [reporter()], known), ...change };
 }
 
@@ -49,7 +49,9 @@ function status(counter: number, pods: Record<string, string> = {}): StatusDocum
     key,
     { digest, phase: 'Running', ready: true },
   ]);
-  return { ...stamp, counter, pods: Object.fromEntries(summaries) } as unknown as StatusDocument;
+  const history = { row: counter, head: null, known: null };
+  const said = { ...stamp, counter, history, pods: Object.fromEntries(summaries) };
+  return said as unknown as StatusDocument;
 }
 
 function pod(counter: number, phase = 'Running', name = 'web-edge1'): PodDocument {
@@ -243,6 +245,7 @@ describe('events', () => {
 describe('a journal', () => {
   const known = stateOf(NODE, [reporter({ boot: 4, counter: 40, through: 7 })], {
     recorded: { [KEY]: { ...recordedAs(pod(30)), boot: 4 } },
+    journal: A,
     pods: {},
     connected: true,
   });

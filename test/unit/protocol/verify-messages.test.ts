@@ -15,6 +15,7 @@ test('a refusal shows no more than the beginning of a path made of long keys', (
     through: 9,
     boot: 3,
     counter: 4,
+    row: 5,
   };
   const ack = { fleet: FLEET, node: NODE_NAME, ...counters, pods };
   const result = openHubDocument('ack', seal('ack', ack, [HUB]), {

@@ -150,7 +150,7 @@ function status(change: Partial<StatusDocument> = {}): StatusDocument {
     clockOffset: null,
     development: false,
     lastRefusal: null,
-    journalHead: null,
+    history: { row: 0, head: null, known: null },
     reads: {},
     conditions: [],
     info: {

@@ -1,0 +1,116 @@
+/** A hub and a node that writes manifests and runs nothing, over a cable that counts: what delivery itself costs. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from '../support/ports.js';
+import { cableTo, Playground, type Cable } from '../support/programs.js';
+import { eventually } from '../support/wait.js';
+
+const NODE = 'edge-1';
+
+interface NodeSays {
+  readonly status: {
+    readonly flotilla: { readonly bundles: readonly { digest: string; active: string | null }[] };
+  };
+}
+
+export function benchPod(name: string, word: string): string {
+  return JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, labels: { app: name, part: 'bench' } },
+    spec: {
+      terminationGracePeriodSeconds: 1,
+      containers: [
+        {
+          name: 'main',
+          image: `registry.example.com/team/${name}:1.4.2`,
+          command: ['serve', '--listen', ':8080', '--config', '/etc/serve/config.yaml'],
+          env: [
+            { name: 'WORD', value: word },
+            { name: 'LOG_LEVEL', value: 'info' },
+          ],
+          ports: [{ name: 'http', containerPort: 8080 }],
+          resources: { requests: { cpu: '50m', memory: '32Mi' }, limits: { memory: '64Mi' } },
+          readinessProbe: { httpGet: { path: '/healthz', port: 'http' }, periodSeconds: 10 },
+        },
+      ],
+    },
+  });
+}
+
+export class Delivered {
+  readonly play = new Playground();
+  cable!: Cable;
+
+  async start(): Promise<void> {
+    const { play } = this;
+    const [api, mqtt] = [await freePort(), await freePort()];
+    this.cable = await cableTo(mqtt);
+    const listen = ['--listen', `127.0.0.1:${api}`, '--mqtt-listen', `127.0.0.1:${mqtt}`];
+    await play.ok('hub', 'init', '--data-dir', play.path('hub'), ...listen);
+    // Nodes are told the cable's end.
+    const config = readFileSync(play.path('hub/hub.yaml'), 'utf8');
+    const told = config.replace(
+      `mqtts://127.0.0.1:${mqtt}`,
+      `mqtts://127.0.0.1:${this.cable.port}`,
+    );
+    play.write('hub/hub.yaml', told);
+    play.startHub();
+    await play.hubAnswers();
+    await play.joinWith(NODE, ['--runtime', 'none']);
+  }
+
+  pods(count: number, wordOf: (n: number) => string): void {
+    for (let n = 0; n < count; n++) this.pod(n, wordOf(n));
+  }
+
+  pod(n: number, word: string): string {
+    const text = benchPod(`app-${n}`, word);
+    this.play.write(`bench/app-${n}.json`, text);
+    return text;
+  }
+
+  /** Until the files lie on the node and the hub knows. */
+  async apply(): Promise<void> {
+    const before = await this.#active();
+    await this.play.ok('apply', '-f', this.play.path('bench'), '--all-nodes');
+    await eventually(
+      'the node says that the revision lies there',
+      async () => {
+        const now = await this.#active();
+        return now !== null && now !== before;
+      },
+      { withinMs: 120_000 },
+    );
+  }
+
+  /** Until nothing crosses the cable for three seconds. */
+  async quiet(): Promise<void> {
+    for (let before = -1; before !== this.cable.bytes();) {
+      before = this.cable.bytes();
+      await delay(3000);
+    }
+  }
+
+  /** What the agent had written to block devices so far. */
+  writtenBytes(): number {
+    const io = readFileSync(`/proc/${this.play.pid(NODE)}/io`, 'utf8');
+    return Number(/^write_bytes: (\d+)/m.exec(io)?.[1] ?? 0);
+  }
+
+  dataDir(...parts: string[]): string {
+    return join(this.play.path(NODE), ...parts);
+  }
+
+  async close(): Promise<void> {
+    await this.play.close();
+    await this.cable.close();
+  }
+
+  async #active(): Promise<string | null> {
+    const node = await this.play.json<NodeSays>('get', 'node', NODE);
+    const [bundle] = node.status.flotilla.bundles;
+    return bundle !== undefined && bundle.active === bundle.digest ? bundle.active : null;
+  }
+}

@@ -1,0 +1,66 @@
+/** What a node says of its history beside what the hub heard before. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { historyFault, rowHeard } from '../../../hub/ingest/history-watch.js';
+import type { NodeExtra } from '../../../hub/objects.js';
+import type { StatusDocument } from '../../../protocol/documents/node.js';
+
+const JOURNAL = 'a'.repeat(32);
+const hash = (digit: string) => digit.repeat(64);
+
+/** Heard: row 10, under hash 1. */
+const before = {
+  journal: JOURNAL,
+  said: { history: { row: 10, head: hash('1') } },
+} as unknown as NodeExtra;
+
+type Told = StatusDocument['history'];
+const now = (history: Told, journal = JOURNAL) => ({ journal, history }) as StatusDocument;
+
+const shown = (row: number, known: Told['known']): Told => ({ row, head: hash('2'), known });
+
+const GOOD: [string, Told][] = [
+  ['the same row', { row: 10, head: hash('1'), known: null }],
+  ['a later row, before the hub named any', shown(12, null)],
+  ['a later row, and the one that the hub named last', shown(12, { row: 10, hash: hash('1') })],
+  ['a row that the hub named before that one', shown(12, { row: 7, hash: hash('9') })],
+  ['a row that is kept no longer', shown(1010, { row: 10, hash: null })],
+];
+
+const BAD: [string, Told, RegExp][] = [
+  ['fewer rows', shown(9, null), /^its newest row is 9, and row 10 was there before$/],
+  ['none at all', { row: 0, head: null, known: null }, /^its newest row is 0/],
+  ['the same number under another hash', shown(10, null), /^row 10 is another one than before$/],
+  [
+    'another hash for the row heard of',
+    shown(12, { row: 10, hash: hash('3') }),
+    /^row 10 is another/,
+  ],
+  [
+    'no such row, although it must be kept',
+    shown(1009, { row: 10, hash: null }),
+    /^row 10 is another/,
+  ],
+];
+
+describe('history', () => {
+  for (const [sentence, told] of GOOD) {
+    test(`with ${sentence} is the one that was told of`, () => {
+      assert.equal(historyFault(before, now(told)), null);
+    });
+  }
+  for (const [sentence, told, expected] of BAD) {
+    test(`with ${sentence} was written anew`, () => {
+      assert.match(historyFault(before, now(told)) ?? 'null', expected);
+    });
+  }
+  test('of another journal is compared with nothing', () => {
+    const other = 'b'.repeat(32);
+    assert.equal(historyFault(before, now(shown(1, null), other)), null);
+    assert.deepEqual([rowHeard(before, other), rowHeard(before, JOURNAL)], [0, 10]);
+  });
+  test('of a node that said nothing yet is compared with nothing', () => {
+    const nothing = { journal: null } as unknown as NodeExtra;
+    assert.equal(historyFault(nothing, now(shown(1, null))), null);
+  });
+});
