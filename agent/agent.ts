@@ -13,6 +13,7 @@ import { makeOnFirstUse } from './first-use.js';
 import type { StoredIdentity } from './membership/identity.js';
 import { ImagesAhead } from './images/ahead.js';
 import { openImagePulls, type ImagePulls } from './images/pulls.js';
+import { registrySize } from './images/registry-size.js';
 import { openJournal, type Journal } from './journal/journal.js';
 import { keepReserve } from './journal/reserve.js';
 import { startMember, type Member } from './member.js';
@@ -139,11 +140,21 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
   closings.push(takeDirectory(config.staticPodPath, log));
   const isEngine = config.runtime === 'engine';
   if (isEngine) held.engine = watchEngine(runtime, options, closings);
-  const { maxParallelPulls, credentialsFile } = config.images;
+  const { maxParallelPulls, pullMaxBytes, credentialsFile } = config.images;
   const pulls = openImagePulls({
     store: runtime,
     log,
     maxParallel: maxParallelPulls,
+    limits: {
+      maxBytes: pullMaxBytes,
+      bytesToPull: registrySize({
+        arch: architecture(),
+        layersHere: () => runtime.layers(),
+        log,
+      }),
+      filesystem: () => runtime.imageFilesystem(),
+    },
+    onProgress: () => held.session?.changed(),
     ...(credentialsFile === null ? {} : { registryCredentials: credentialsFile }),
   });
   if (identity) {

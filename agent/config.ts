@@ -33,6 +33,8 @@ export interface UrlSourceConfig {
 
 export interface ImagesConfig {
   readonly maxParallelPulls: number;
+  /** Of one image, compressed; null = no maximum. */
+  readonly pullMaxBytes: number | null;
   /** Docker's config.json form; null = none beside the engine's own. */
   readonly credentialsFile: string | null;
   /** Null = images are never removed. Percents are of the engine's disk; ages in milliseconds, 0 = no maximum. */
@@ -259,6 +261,7 @@ function images(settings: Lookup): ImagesConfig {
   }
   return {
     maxParallelPulls: isSerial ? 1 : settings.get('maxParallelImagePulls', 3),
+    pullMaxBytes: settings.get('imagePullMaxBytes', 0) || null,
     credentialsFile: credentials === null ? null : resolve(credentials),
     garbage: isWanted
       ? {

@@ -99,7 +99,11 @@ export function startHubSession(options: HubSessionOptions): HubSession {
   intake = begun;
   report = startReport({
     ...{ ...options, link: viaLink, time },
-    activation: new Activation({ ...options, onGivenUp: () => begun.look() }),
+    activation: new Activation({
+      ...options,
+      pulling: bundle => options.images?.pulling(bundle) ?? null,
+      onGivenUp: () => begun.look(),
+    }),
     intake: () => begun.state(),
     onAck: ack => begun.told(ack),
   });

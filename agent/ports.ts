@@ -50,6 +50,11 @@ export interface PodReport {
   readonly outdated?: boolean;
   /** Its containers that are being stopped; left out: none. */
   readonly stopping?: readonly StoppingContainer[];
+  /**
+   * By container: the end of the log of one that failed and left no termination message. Container output, which stays on the
+   * node; left out: none.
+   */
+  readonly lastLines?: ReadonlyMap<string, string>;
   /** Defaulted v1 Pod with `status`, as the kubelet's `/pods` gives it. */
   readonly pod: Pod;
 }

@@ -59,6 +59,8 @@ export const SETTINGS = {
   maxContainerRestartPeriod: duration(SECOND),
   serializeImagePulls: BOOLEAN,
   maxParallelImagePulls: integer(1, 64),
+  /** Of one image, compressed, without the layers that are here; 0 = no maximum. */
+  imagePullMaxBytes: integer(0, 1_000_000_000_000),
   /** Docker's config.json form; mode 0600. */
   registryCredentials: TEXT,
   imageGarbageCollection: BOOLEAN,
@@ -98,6 +100,7 @@ export const KUBELET_SETTINGS: ReadonlySet<SettingName> = new Set([
   'podLogsDir',
   'serializeImagePulls',
   'maxParallelImagePulls',
+  'imagePullMaxBytes',
   'imageGCHighThresholdPercent',
   'imageGCLowThresholdPercent',
   'imageMinimumGCAge',

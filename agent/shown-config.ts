@@ -38,6 +38,7 @@ export function shownConfig(config: AgentConfig): ShownConfig {
     podLogsDir: config.podLogsDir,
     maxContainerRestartPeriod: formatDuration(config.restartBackOffMaxMs),
     maxParallelImagePulls: images.maxParallelPulls,
+    imagePullMaxBytes: images.pullMaxBytes ?? 0,
     registryCredentials: images.credentialsFile,
     imageGarbageCollection: images.garbage !== null,
     ...garbageSettings(images.garbage),

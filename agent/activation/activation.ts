@@ -9,7 +9,9 @@ import type { Clock, Log } from '../../protocol/ports.js';
 import { DEFAULT_STRATEGY } from '../../protocol/strategy.js';
 import { bundleKey } from '../intake/decide.js';
 import type { BundleRecord, Journal } from '../journal/journal.js';
-import type { NewEvent, PodReport } from '../ports.js';
+import type { ImageHold } from '../images/ahead.js';
+import { PULLING } from '../pods/image-hold.js';
+import type { BundleName, NewEvent, PodReport } from '../ports.js';
 import { bundleHealth, isOnTrial, type Health, type Judged } from './bundle-health.js';
 import { afterRestart, JUST_OPENED, passed, saveEveryMs, type GateMemory } from './gate.js';
 
@@ -19,6 +21,8 @@ export interface ActivationParts {
   readonly pods: () => readonly PodReport[] | null;
   readonly clock: Clock;
   readonly log: Log;
+  /** Why images of a bundle are awaited, with how far they are; left out: nobody pulls here. */
+  readonly pulling?: (bundle: BundleName) => ImageHold | null;
   /** A revision was given up: the journal says so already. */
   readonly onGivenUp: () => void;
 }
@@ -46,7 +50,14 @@ export class Activation {
 
   /** As it stands now; records nothing. */
   statuses(): readonly BundleStatus[] {
-    return this.#health().statuses;
+    return this.#health().statuses.map(status => this.#withProgress(status));
+  }
+
+  /** How far a pull is costs no write: it is told, not recorded. */
+  #withProgress(status: BundleStatus): BundleStatus {
+    if (status.state !== 'waiting' || status.reason !== PULLING) return status;
+    const now = this.#parts.pulling?.(status) ?? null;
+    return now?.reason === PULLING ? { ...status, message: now.message.slice(0, 1024) } : status;
   }
 
   /**

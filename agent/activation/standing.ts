@@ -43,11 +43,12 @@ export interface Culprit {
   /** `namespace/name`. */
   readonly pod: string;
   readonly container: string;
-  /** Its termination message: container output, which stays on the node. Null: it left none. */
+  /** Its termination message, else the end of its log: container output, which stays on the node. Null: there is none. */
   readonly lastWords: string | null;
 }
 
-const LAST_WORDS_MAX = 1024;
+/** Characters, of the end: as much as a log's end may be. */
+const LAST_WORDS_MAX = 2048;
 
 export interface PodWorld {
   /** Those that are to lie in the directory. */
@@ -208,18 +209,18 @@ function restartsOf(report: PodReport): string[] {
 
 /** The first container that ended badly, else the first that is not ready. */
 function culpritOf(pods: readonly PodReport[]): Culprit | null {
-  const all = pods.flatMap(report =>
-    statusesOf(report).map(status => ({ pod: report.key, status })),
-  );
+  const all = pods.flatMap(report => statusesOf(report).map(status => ({ report, status })));
   const endedBadly = all.find(({ status: { state, lastState } }) =>
     [state, lastState].some(one => (one?.terminated?.exitCode ?? 0) !== 0),
   );
   const found = endedBadly ?? all.find(({ status }) => !status.ready);
   if (!found) return null;
   const { name: container, state, lastState } = found.status;
-  const words = (state?.terminated ?? lastState?.terminated)?.message ?? '';
+  const { key: pod, lastLines } = found.report;
+  const message = (state?.terminated ?? lastState?.terminated)?.message ?? '';
+  const words = message === '' ? (lastLines?.get(container) ?? '') : message;
   const lastWords = words === '' ? null : words.slice(-LAST_WORDS_MAX).toWellFormed();
-  return { pod: found.pod, container, lastWords };
+  return { pod, container, lastWords };
 }
 
 /** The pod with the first of its containers that says why it is not there. */

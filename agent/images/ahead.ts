@@ -6,15 +6,14 @@ import { objectsFor, type ConfigObject } from '../pods/config-objects.js';
 import type { BundleName } from '../ports.js';
 import type { ImageStore } from '../runtime/images.js';
 import { RuntimeError } from '../runtime/runtime.js';
-import type { ImageBindings } from '../../protocol/image-binding.js';
+import { boundReference, type ImageBindings } from '../../protocol/image-binding.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import type { ValidPod } from '../../protocol/pod.js';
 import { findBoundImage, pullBoundImage } from './bound-image.js';
+import { mib, RESERVE_BYTES } from './limits.js';
 import { neededImages, type NeededImage } from './needed.js';
-import type { ImagePulls } from './pulls.js';
+import type { ImagePulls, PullState } from './pulls.js';
 
-/** What must be left on the engine's file system before something is pulled onto it. */
-export const RESERVE_BYTES = 64 * 1024 * 1024;
 const RETRY_MS = 10_000;
 const RETRY_MAX_MS = 300_000;
 
@@ -50,10 +49,17 @@ function slotOf({ namespace, name }: BundleName, isReturn: boolean): string {
   return `${namespace}/${name}${isReturn ? ' back' : ''}`;
 }
 
+interface AwaitedImage {
+  readonly is: 'awaited' | 'there' | 'failed';
+  readonly why: ImageHold;
+  /** As whom it is being pulled. */
+  readonly pulling?: string;
+}
+
 interface Awaited {
   readonly digest: string;
   readonly end: AbortController;
-  readonly images: Map<string, { is: 'awaited' | 'there' | 'failed'; why: ImageHold }>;
+  readonly images: Map<string, AwaitedImage>;
 }
 
 export class ImagesAhead {
@@ -76,13 +82,14 @@ export class ImagesAhead {
       this.#awaited.set(key, awaited);
       for (const needed of neededImages(revision)) void this.#get(needed, revision, awaited);
     }
-    const all = [...awaited.images.values()];
-    const there = all.filter(({ is }) => is === 'there').length;
-    if (there === all.length) return null;
-    const why = (all.find(({ is }) => is === 'failed') ?? all.find(({ is }) => is !== 'there'))
-      ?.why;
-    const { reason = '', message = '' } = why ?? {};
-    return { reason, message: `${message}; ${there} of ${all.length} images are here` };
+    return holdOf(awaited);
+  }
+
+  /** As `hold` of what is staged, with how far the pull is; null too when nobody asked for it. Begins nothing. */
+  pulling(bundle: BundleName): ImageHold | null {
+    const awaited = this.#awaited.get(slotOf(bundle, false));
+    if (awaited === undefined) return null;
+    return holdOf(awaited, name => this.#options.pulls.progress(name));
   }
 
   /** Nobody waits any more: what is on its way for it alone is given up. */
@@ -117,15 +124,18 @@ export class ImagesAhead {
     const { clock, log, onChange } = this.#options;
     const { signal } = awaited.end;
     const { image, key } = needed;
-    const say = (is: 'awaited' | 'there' | 'failed', reason: string, message: string) =>
-      awaited.images.set(key, { is, why: { reason, message: `image "${image}": ${message}` } });
+    const say = (is: AwaitedImage['is'], reason: string, message: string, pulling?: string) =>
+      awaited.images.set(key, {
+        ...{ is, why: { reason, message: `image "${image}": ${message}` } },
+        ...(pulling === undefined ? {} : { pulling }),
+      });
     say('awaited', '', 'it is looked up');
     // Whoever asked gets his answer before anything changes.
     await Promise.resolve();
-    const onPull = () => {
+    const onPull = (pulling: string) => {
       // One that failed before is said to fail until it is there: each change is a write.
       if (awaited.images.get(key)?.is === 'failed') return;
-      say('awaited', 'PullingImage', 'it is being pulled');
+      say('awaited', 'PullingImage', 'it is being pulled', pulling);
       onChange();
     };
     for (let waitMs = RETRY_MS; !signal.aborted; waitMs = Math.min(2 * waitMs, RETRY_MAX_MS)) {
@@ -151,7 +161,7 @@ export class ImagesAhead {
   async #fetch(
     needed: NeededImage,
     of: AwaitedRevision,
-    { signal, onPull }: { readonly signal: AbortSignal; readonly onPull: () => void },
+    { signal, onPull }: { readonly signal: AbortSignal; readonly onPull: (name: string) => void },
   ): Promise<string | null> {
     const { store, pulls, objects } = this.#options;
     const { image, digests, policy, pod } = needed;
@@ -174,9 +184,28 @@ export class ImagesAhead {
       const left = `${Math.floor(availableBytes / 1024 / 1024)} MiB`;
       return `${path} has ${left} left, nothing is pulled onto it`;
     }
-    onPull();
+    onPull(digests === null ? image : boundReference(image, digests[0] ?? ''));
     if (digests === null) await pulls.pull(image, auth, signal);
     else await pullBoundImage(pulls, { image, digests }, { auth, signal });
     return null;
   }
+}
+
+function holdOf(
+  { images }: Awaited,
+  progress: (name: string) => PullState | null = () => null,
+): ImageHold | null {
+  const all = [...images.values()];
+  const there = all.filter(({ is }) => is === 'there').length;
+  const first = all.find(({ is }) => is === 'failed') ?? all.find(({ is }) => is !== 'there');
+  if (first === undefined) return null;
+  const { why, pulling } = first;
+  const state = pulling === undefined ? null : progress(pulling);
+  const far = state === null ? '' : `, ${progressText(state)}`;
+  const message = `${why.message}${far}; ${there} of ${all.length} images are here`;
+  return { reason: why.reason, message };
+}
+
+function progressText({ percent, bytes }: PullState): string {
+  return percent === null ? `${mib(bytes)} so far` : `${percent} % of ${mib(bytes)}`;
 }

@@ -5,7 +5,8 @@
 import { podKeyrings } from './credentials.js';
 import { readCredentialsFile } from './credentials-file.js';
 import type { DesiredPod } from '../pods/desired.js';
-import type { ImageStore } from '../runtime/images.js';
+import { judgePull, tooLarge, type PullLimits } from './limits.js';
+import type { ImageStore, PullProgress } from '../runtime/images.js';
 import type { ImageInfo } from '../runtime/runtime.js';
 import { sha256Hex } from '../../protocol/canonical.js';
 import type { Log } from '../../protocol/ports.js';
@@ -26,6 +27,30 @@ export interface ImagePullsOptions {
   readonly maxParallel?: number;
   /** The node's own credentials, in docker config.json form. */
   readonly registryCredentials?: string;
+  /** Absent: whatever the registry sends. */
+  readonly limits?: PullLimits;
+  /** What `progress` gives became another. */
+  readonly onProgress?: () => void;
+}
+
+/** How far a pull is, in steps, so that each is worth telling. */
+export interface PullState {
+  /** Null: nobody knows how much there is. */
+  readonly percent: number | null;
+  /** To pull as a whole where that is known, else what came so far. */
+  readonly bytes: number;
+}
+
+const PERCENT_STEP = 5;
+const BYTES_STEP = 16 * 1024 * 1024;
+
+/** `wholeBytes`: as the registry said before. The engine knows of a layer once its download begins. */
+export function pullState({ doneBytes }: PullProgress, wholeBytes: number | null): PullState {
+  if (wholeBytes === null || wholeBytes === 0) {
+    return { percent: null, bytes: Math.floor(doneBytes / BYTES_STEP) * BYTES_STEP };
+  }
+  const percent = Math.min(100, (doneBytes / wholeBytes) * 100);
+  return { percent: Math.floor(percent / PERCENT_STEP) * PERCENT_STEP, bytes: wholeBytes };
 }
 
 export interface PullCredentials {
@@ -39,9 +64,13 @@ export interface ImagePulls {
   credentials(image: string, pod: Pick<DesiredPod, 'pod' | 'objects'>): Promise<PullCredentials>;
   /** As `ImageStore.pullImage`. The pull itself ends early only when nobody waits for it any more. */
   pull(image: string, auth: readonly RegistryAuth[], signal: AbortSignal): Promise<ImageInfo>;
+  /** Of a pull of this reference; null: none is under way, or nothing came yet. */
+  progress(image: string): PullState | null;
 }
 
 interface SharedPull {
+  readonly image: string;
+  state: PullState | null;
   readonly result: Promise<ImageInfo>;
   readonly giveUp: AbortController;
   waiters: number;
@@ -51,6 +80,8 @@ class NodeImagePulls implements ImagePulls {
   readonly #options: ImagePullsOptions;
   readonly #underWay = new Map<string, SharedPull>();
   readonly #waiting: (() => void)[] = [];
+  /** Stopped for their size: of those nobody says it beforehand. */
+  readonly #tooLarge = new Set<string>();
   #running = 0;
   #said = '';
 
@@ -99,14 +130,50 @@ class NodeImagePulls implements ImagePulls {
 
   #begin(key: string, image: string, auth: readonly RegistryAuth[]): SharedPull {
     const giveUp = new AbortController();
-    const result = this.#inTurn(() =>
-      this.#options.store.pullImage(image, { auth, signal: giveUp.signal }),
-    );
+    const note = (state: PullState) => {
+      const { percent, bytes } = shared.state ?? { percent: -1, bytes: -1 };
+      if (state.percent === percent && state.bytes === bytes) return;
+      shared.state = state;
+      this.#options.onProgress?.();
+    };
+    const result = this.#inTurn(() => this.#pullOnce(image, { auth, giveUp, note }));
     // Nobody may be left to hear of it.
     result.catch(() => undefined);
-    const shared = { result, giveUp, waiters: 0 };
+    const shared: SharedPull = { image, state: null, result, giveUp, waiters: 0 };
     this.#underWay.set(key, shared);
     return shared;
+  }
+
+  async #pullOnce(
+    image: string,
+    of: {
+      readonly auth: readonly RegistryAuth[];
+      readonly giveUp: AbortController;
+      readonly note: (state: PullState) => void;
+    },
+  ): Promise<ImageInfo> {
+    const { store, limits } = this.#options;
+    const { auth, giveUp, note } = of;
+    const { signal } = giveUp;
+    const maxBytes = limits?.maxBytes ?? null;
+    const whole = limits === undefined ? null : await judgePull(limits, { image, auth, signal });
+    // Else what was stopped would be fetched up to that point again and again.
+    if (whole === null && maxBytes !== null && this.#tooLarge.has(image)) {
+      throw tooLarge(maxBytes, null);
+    }
+    const onProgress = (progress: PullProgress) => {
+      note(pullState(progress, whole));
+      if (maxBytes === null || Math.max(progress.doneBytes, progress.knownBytes) <= maxBytes)
+        return;
+      this.#tooLarge.add(image);
+      giveUp.abort(tooLarge(maxBytes, null));
+    };
+    return store.pullImage(image, { auth, signal, onProgress });
+  }
+
+  progress(image: string): PullState | null {
+    const pulls = [...this.#underWay.values()].filter(one => one.image === image);
+    return pulls.find(({ state }) => state !== null)?.state ?? null;
   }
 
   async #inTurn<T>(call: () => Promise<T>): Promise<T> {

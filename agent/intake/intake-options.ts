@@ -3,6 +3,7 @@ import type { HubDocument } from '../../protocol/documents/hub.js';
 import type { StatusDocument } from '../../protocol/documents/node.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
+import type { ImagesAhead } from '../images/ahead.js';
 import type { Journal } from '../journal/journal.js';
 import type { Link } from '../link/link.js';
 import type { SourceCondition } from '../ports.js';
@@ -33,7 +34,7 @@ export interface IntakeOptions {
   readonly log: Log;
   readonly refuses: StageOptions['refuses'];
   readonly secrets?: SealedSecrets;
-  readonly images?: StageOptions['images'];
+  readonly images?: Pick<ImagesAhead, 'hold' | 'drop' | 'dropReturn' | 'pulling'>;
   readonly hasLocalSecret?: StageOptions['hasLocalSecret'];
   readonly enrolledLabels?: Readonly<Record<string, string>>;
   /** Something changed that the status says. */

@@ -43,6 +43,7 @@ export interface ReportsInput {
   readonly startingHooks: ReadonlySet<EngineId>;
   readonly stops: ReadonlyMap<EngineId, StopUnderWay>;
   readonly messages: ReadonlyMap<EngineId, string>;
+  readonly tails: ReadonlyMap<EngineId, string>;
   /** By uid: the pods that are over. */
   readonly completions: ReadonlyMap<string, CompletionWords>;
   readonly backOffMaxMs: number;
@@ -115,6 +116,13 @@ function stoppingOf(uid: string, { observed, stops }: ReportsInput): Pick<PodRep
   return stopping.length === 0 ? {} : { stopping };
 }
 
+function lastLinesOf(uid: string, { observed, tails }: ReportsInput): Pick<PodReport, 'lastLines'> {
+  const ended = instancesOf(observed, uid).containers.filter(({ id }) => tails.has(id));
+  const byAttempt = [...ended].sort((a, b) => a.attempt - b.attempt);
+  if (byAttempt.length === 0) return {};
+  return { lastLines: new Map(byAttempt.map(({ id, name }) => [name, tails.get(id) ?? ''])) };
+}
+
 function reportOf(desired: DesiredPod, status: PodStatus, input: ReportsInput): PodReport {
   const { key, source, bundle, manifestDigest } = desired;
   return {
@@ -124,6 +132,7 @@ function reportOf(desired: DesiredPod, status: PodStatus, input: ReportsInput): 
     manifestDigest,
     ...(runsFormer(desired, input) ? { outdated: true } : {}),
     ...stoppingOf(desired.uid, input),
+    ...lastLinesOf(desired.uid, input),
     pod: { apiVersion: 'v1', kind: 'Pod', ...desired.pod, status },
   };
 }

@@ -41,14 +41,15 @@ function containersOf({ pods: shown, ending }: Look): ReadonlyMap<string, Contai
 /** Row 200: the log speaks for a program that ran, failed and left no message. */
 function endedContainers(look: Look): readonly EndedContainer[] {
   const containers = containersOf(look);
+  const ofBundles = new Set(look.pods.flatMap(({ uid, bundle }) => (bundle === null ? [] : uid)));
   return look.observed.containers.flatMap(({ id, pod, name, attempt, state, ...one }) => {
     const container = containers.get(`${pod.uid}/${name}`);
     if (state !== 'exited' || container === undefined) return [];
+    const hasFailed = one.exitCode !== 0 && one.reason !== 'ContainerCannotRun';
     const fallsBackToLogs =
-      container.terminationMessagePolicy === 'FallbackToLogsOnError' &&
-      one.exitCode !== 0 &&
-      one.reason !== 'ContainerCannotRun';
-    return [{ id, uid: pod.uid, name, attempt, fallsBackToLogs }];
+      container.terminationMessagePolicy === 'FallbackToLogsOnError' && hasFailed;
+    const isTold = hasFailed && ofBundles.has(pod.uid);
+    return [{ id, uid: pod.uid, name, attempt, fallsBackToLogs, isTold }];
   });
 }
 
@@ -71,9 +72,9 @@ export class PodStatuses {
     ]);
   }
 
-  show(input: Omit<ReportsInput, 'messages' | 'remembered'>): readonly PodReport[] {
-    const { messages } = this.terminationMessages;
-    const shown = podReports({ ...input, messages, remembered: this.#memory.all });
+  show(input: Omit<ReportsInput, 'messages' | 'tails' | 'remembered'>): readonly PodReport[] {
+    const { messages, tails } = this.terminationMessages;
+    const shown = podReports({ ...input, messages, tails, remembered: this.#memory.all });
     const pods = [...input.desired.pods, ...(input.standIns?.values() ?? [])];
     const wanted = new Set(pods.map(pod => pod.uid));
     for (const [uid, remembered] of shown.remembered) {

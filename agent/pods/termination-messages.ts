@@ -31,6 +31,8 @@ export interface EndedContainer {
   readonly attempt: number;
   /** `FallbackToLogsOnError`, the exit code is not 0 and the program did start. */
   readonly fallsBackToLogs: boolean;
+  /** It failed in a pod of a bundle: its log's end is wanted beside its message. */
+  readonly isTold: boolean;
 }
 
 export interface TerminationMessages {
@@ -40,6 +42,8 @@ export interface TerminationMessages {
   read(ended: readonly EndedContainer[]): Promise<void>;
   /** By container id; who left no message is not in it. */
   readonly messages: ReadonlyMap<EngineId, string>;
+  /** By container id: the end of the log of those that are told and left no message; part of no status. */
+  readonly tails: ReadonlyMap<EngineId, string>;
 }
 
 export interface TerminationOptions {
@@ -74,6 +78,7 @@ async function tailOf(path: string): Promise<string> {
 export function openTerminationMessages(options: TerminationOptions): TerminationMessages {
   const { dataDir, runtime, clock } = options;
   const messages = new Map<EngineId, string>();
+  const tails = new Map<EngineId, string>();
   /** Those that were read, whatever came of it. */
   let known = new Set<EngineId>();
   const folderOf = (uid: string, name: string) => join(dataDir, 'pods', uid, 'containers', name);
@@ -117,6 +122,7 @@ export function openTerminationMessages(options: TerminationOptions): Terminatio
 
   return {
     messages,
+    tails,
     async prepare(uid, container, attempt) {
       const folder = folderOf(uid, container.name);
       await mkdir(folder, { recursive: true, mode: 0o750 });
@@ -138,13 +144,17 @@ export function openTerminationMessages(options: TerminationOptions): Terminatio
     },
     async read(ended) {
       const ids = new Set(ended.map(one => one.id));
-      for (const id of messages.keys()) if (!ids.has(id)) messages.delete(id);
+      for (const map of [messages, tails])
+        for (const id of map.keys()) if (!ids.has(id)) map.delete(id);
       const fresh = ended.filter(one => !known.has(one.id));
       known = ids;
       await Promise.all(
         fresh.map(async one => {
           const message = await messageOf(one);
-          if (message !== '') messages.set(one.id, message);
+          if (message !== '') return void messages.set(one.id, message);
+          if (!one.isTold || one.fallsBackToLogs) return;
+          const tail = await lastLogLines(one.id).catch(() => '');
+          if (tail !== '') tails.set(one.id, tail);
         }),
       );
     },

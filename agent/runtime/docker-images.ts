@@ -6,6 +6,7 @@ import { parseImageReference } from '../../protocol/pod-image.js';
 import type { RegistryAuth } from '../../protocol/registry-credentials.js';
 import { isGone, messageOf, runtimeErrorOf, statusOf } from './docker-errors.js';
 import type { ImageFilesystem, PullOptions, StoredImage } from './images.js';
+import { PullCounter, type ProgressLine } from './pull-progress.js';
 import { RuntimeError, type ImageInfo } from './runtime.js';
 
 /** Of a registry's answer, which may be a whole page. */
@@ -35,13 +36,13 @@ export async function imageStatus(docker: Docker, image: string): Promise<ImageI
 export async function pullImage(
   docker: Docker,
   image: string,
-  { auth = [], signal }: PullOptions,
+  { auth = [], signal, onProgress = () => undefined }: PullOptions,
 ): Promise<void> {
   const reasons: string[] = [];
   for (const credentials of [...auth, null]) {
     signal?.throwIfAborted();
     try {
-      await pullOnce(docker, image, { credentials, signal });
+      await pullOnce(docker, image, { credentials, signal, onProgress });
       return;
     } catch (error) {
       signal?.throwIfAborted();
@@ -60,7 +61,15 @@ export async function pullImage(
 async function pullOnce(
   docker: Docker,
   image: string,
-  { credentials, signal }: { credentials: RegistryAuth | null; signal: AbortSignal | undefined },
+  {
+    credentials,
+    signal,
+    onProgress,
+  }: {
+    credentials: RegistryAuth | null;
+    signal: AbortSignal | undefined;
+    onProgress: NonNullable<PullOptions['onProgress']>;
+  },
 ): Promise<void> {
   const progress = await docker.pull(image, {
     ...(signal ? { abortSignal: signal } : {}),
@@ -81,12 +90,21 @@ async function pullOnce(
     };
     if (signal?.aborted === true) stop();
     signal?.addEventListener('abort', stop, { once: true });
-    docker.modem.followProgress(progress, (error, lines) => {
-      signal?.removeEventListener('abort', stop);
-      const failure = error ?? failureIn(lines as readonly ProgressLine[]);
-      if (failure) fail(failure);
-      else done();
-    });
+    const counter = new PullCounter();
+    const note = (line: ProgressLine) => {
+      const now = counter.note(line);
+      if (now !== null) onProgress(now);
+    };
+    docker.modem.followProgress(
+      progress,
+      (error, lines) => {
+        signal?.removeEventListener('abort', stop);
+        const failure = error ?? failureIn(lines as readonly ProgressLine[]);
+        if (failure) fail(failure);
+        else done();
+      },
+      note,
+    );
   });
 }
 
@@ -107,10 +125,6 @@ export async function loadImages(
   } catch (error) {
     throw runtimeErrorOf(error, 'ErrImagePull');
   }
-}
-
-interface ProgressLine {
-  readonly error?: string;
 }
 
 /** What goes wrong once the answer has begun is said in its last line; Podman says everything there. */
@@ -170,6 +184,21 @@ export async function storedImages(docker: Docker): Promise<readonly StoredImage
     sizeBytes: one.Size,
     createdAt: new Date(one.Created * 1000),
   }));
+}
+
+/** Of each image, the unpacked layers; one that goes meanwhile has none. */
+export async function storedLayers(docker: Docker): Promise<readonly (readonly string[])[]> {
+  const listed = await docker.listImages();
+  const inspected = listed.map(async ({ Id }) => {
+    try {
+      const { RootFS } = await docker.getImage(Id).inspect();
+      return RootFS?.Layers ?? [];
+    } catch (error) {
+      if (isGone(error)) return [];
+      throw error;
+    }
+  });
+  return Promise.all(inspected);
 }
 
 /** Of all containers of the engine, ours or not, running or not. */

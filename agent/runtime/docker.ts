@@ -270,6 +270,11 @@ export class DockerRuntime
     return this.#engine.attempt('EngineError', () => imageCalls.storedImages(quick));
   }
 
+  layers(): Promise<readonly (readonly string[])[]> {
+    const { quick } = this.#engine;
+    return this.#engine.attempt('EngineError', () => imageCalls.storedLayers(quick));
+  }
+
   imagesInUse(): Promise<ReadonlySet<string>> {
     const { quick } = this.#engine;
     return this.#engine.attempt('EngineError', () => imageCalls.imagesInUse(quick));

@@ -285,6 +285,10 @@ export type RuntimeErrorCode =
   | 'ErrImagePull'
   | 'ErrImageNeverPull'
   | 'ImageDigestMismatch'
+  /** The node allows less than that. */
+  | 'ImageTooLarge'
+  /** The engine's file system has no room for it. */
+  | 'DiskPressure'
   | 'InvalidImageName'
   | 'ImageInspectError'
   | 'RegistryUnavailable'

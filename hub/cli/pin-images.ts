@@ -13,7 +13,7 @@ import {
   type Keyring,
 } from '../../protocol/registry-credentials.js';
 import { pinChanges, tagsOf } from '../registry/pin.js';
-import type { RegistryErrorCode } from '../registry/registry.js';
+import type { RegistryErrorCode } from '../../protocol/registry-repository.js';
 import { resolveImages } from '../registry/resolve.js';
 import type { BundleSource } from './bundle-source.js';
 import type { Context } from './context.js';

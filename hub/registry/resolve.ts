@@ -6,7 +6,12 @@ import type { ImageEntry } from '../../protocol/documents/bundle.js';
 import { IMAGE_DIGESTS_MAX } from '../../protocol/limits.js';
 import { authsFor, type Keyring } from '../../protocol/registry-credentials.js';
 import { locationOf, readAnswer, type Answer } from './pin.js';
-import { RegistryError, Repository, type ManifestAnswer } from './registry.js';
+import {
+  RegistryError,
+  Repository,
+  type ManifestAnswer,
+} from '../../protocol/registry-repository.js';
+import { registrySender } from './registry.js';
 
 /** Registries count requests. */
 const SIDE_BY_SIDE = 4;
@@ -38,7 +43,10 @@ async function digestsOf(image: string, options: ResolveOptions): Promise<readon
   if (location === null) return [];
   const { host, repository, tag } = location;
   const auths = authsFor(image, [options.keyring]);
-  const source = new Repository(host, repository, { auths, signal: options.signal });
+  const source = new Repository(host, repository, {
+    auths,
+    send: registrySender(options.signal),
+  });
   const first = await source.manifest(tag);
   const answer = understood(first);
   if (answer.is === 'manifest') return [first.digest, answer.imageId];

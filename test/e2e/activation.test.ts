@@ -90,7 +90,7 @@ describe('a revision that is bad', { skip: noEngine() }, () => {
   });
 
   test('hub and agent killed while it is on trial: undone all the same, and the hub hears of it', async () => {
-    web('exit 9');
+    web('echo no such table: orders >&2; exit 9');
     assert.equal((await apply('--progress-deadline', '9s')).code, 0);
     await becomes(3, 'activating', 'progressing');
     await play.kill('hub', 'SIGKILL');
@@ -98,10 +98,21 @@ describe('a revision that is bad', { skip: noEngine() }, () => {
     play.startAgent('edge-1');
     const { message } = await becomes(3, 'rolledBack');
     assert.match(message, /last exit code 9.*back at revision 1/);
+    const at = ['--data-dir', play.path('edge-1')];
+    const { stdout: failures } = await play.agent('journal', '--failures', ...at);
+    assert.match(failures, /\| no such table: orders/);
     await eventually('revision 1 runs', () => idOf('web') !== '');
     play.startHub();
     await play.hubAnswers();
     assert.equal((await play.flotilla('rollout', 'status', 'bundle/shop')).code, 4);
+    for (const kind of ['nodes', 'pods', 'events']) {
+      const told = await play.ok('get', kind, '-A', '-o', 'json');
+      assert.doesNotMatch(
+        told,
+        /no such table/,
+        `${kind} at the hub repeat what a container printed`,
+      );
+    }
     assert.equal(idOf('still'), still);
   });
 

@@ -3,11 +3,27 @@
  * one's fault, and what is being killed is not healthy.
  */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { docker, ensureTestImage, noEngine, randomHex, TEST_IMAGE } from '../support/docker.js';
+import {
+  docker,
+  ensureTestImage,
+  noEngine,
+  randomHex,
+  TEST_IMAGE,
+  testImageRoot,
+} from '../support/docker.js';
 import { freePort } from '../support/ports.js';
 import { Playground } from '../support/programs.js';
-import { noRegistry, startRegistry, type TestRegistry } from '../support/registry.js';
+import {
+  noRegistry,
+  startRegistry,
+  startSlowRegistry,
+  type TestRegistry,
+} from '../support/registry.js';
 import { eventually } from '../support/wait.js';
 
 const ENDS = 'trap "exit 0" TERM; while :; do sleep 0.2; done';
@@ -22,6 +38,21 @@ interface Shown {
   readonly items: readonly {
     readonly status: { containerStatuses?: { ready: boolean; state: { running?: object } }[] };
   }[];
+}
+
+/** The test image and eight million bytes that nothing compresses. */
+function pushLarge(registry: TestRegistry, name: string): void {
+  const root = testImageRoot();
+  const local = `flotilla.dev/${name}`;
+  try {
+    writeFileSync(join(root, 'large'), randomBytes(8_000_000));
+    const tar = execFileSync('tar', ['-C', root, '-c', '.'], { maxBuffer: 64 * 1024 * 1024 });
+    execFileSync('docker', ['import', '--change', 'ENV PATH=/bin', '-', local], { input: tar });
+    registry.push(local, name);
+    docker('rmi', '-f', local);
+  } finally {
+    rmSync(root, { recursive: true, force: true });
+  }
 }
 
 describe('the judgement of a revision', { skip: noEngine() }, () => {
@@ -39,6 +70,7 @@ describe('the judgement of a revision', { skip: noEngine() }, () => {
   };
   const made: string[] = [];
   let registry: TestRegistry | null = null;
+  let slow: { readonly host: string; close(): void } | null = null;
   const bundle = async () => (await ask<Told>('status')).hub.bundles[0];
   const running = async () =>
     (await ask<Shown>('pods')).items
@@ -60,6 +92,7 @@ describe('the judgement of a revision', { skip: noEngine() }, () => {
   });
   after(async () => {
     await play.close();
+    slow?.close();
     registry?.close();
     for (const image of made) docker('rmi', '-f', image);
   });
@@ -132,6 +165,43 @@ describe('the judgement of a revision', { skip: noEngine() }, () => {
       registry.resume();
       await eventually('it is back', async () => (await bundle())?.state === 'rolledBack');
       await eventually('it runs', () => docker('ps', '-q', '--filter', `ancestor=${image}`) !== '');
+    },
+  );
+
+  test(
+    'a pull says how far it is, and one that is larger than the node allows is not begun',
+    { skip: noRegistry() },
+    async () => {
+      assert.ok(registry);
+      slow = await startSlowRegistry(registry, 400);
+      const name = `large-${randomHex(4)}:1`;
+      const image = `${slow.host}/${name}`;
+      made.push(image);
+      pushLarge(registry, name);
+      await play.kill('edge-1', 'SIGTERM');
+      play.startAgentIn({ FLOTILLA_IMAGE_PULL_MAX_BYTES: '4000000' }, 'edge-1');
+      web(ENDS, 1, { image });
+      assert.equal((await apply()).code, 0);
+      const told = await eventually('it is refused', async () => {
+        const found = await bundle();
+        return found?.reason === 'ImageTooLarge' ? found : undefined;
+      });
+      assert.equal(told.state, 'waiting');
+      assert.match(
+        told.message,
+        /it is \d{7} bytes to pull, imagePullMaxBytes allows 4000000; 0 of 1/,
+      );
+      assert.throws(() => docker('image', 'inspect', image));
+      assert.deepEqual(await running(), [{ ready: true }], 'what runs is left alone');
+      await play.kill('edge-1', 'SIGTERM');
+      play.startAgent('edge-1');
+      await eventually('the hub is told how far it is', async () => {
+        const text = await play.ok('describe', 'bundle', 'shop');
+        return /waiting \(PullingImage: .* is being pulled, [1-9]\d? % of \d+ MiB; 0 of 1/.test(
+          text,
+        );
+      });
+      assert.equal((await play.flotilla('rollout', 'status', 'bundle/shop')).code, 0);
     },
   );
 });

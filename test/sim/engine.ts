@@ -457,6 +457,11 @@ export class SimulatedRuntime implements ContainerRuntime, ContainerExec, ImageS
     return [...byId.values()];
   }
 
+  /** Each image is a layer of its own. */
+  async layers(): Promise<readonly (readonly string[])[]> {
+    return (await this.images()).map(({ id }) => [id]);
+  }
+
   async imagesInUse(): Promise<ReadonlySet<string>> {
     this.enter('imagesInUse');
     const used = [...this.engine.containers.values()].map(one => one.imageId);

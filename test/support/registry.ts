@@ -1,7 +1,9 @@
 /** A registry on the loopback (Debian's docker-registry), open or with a password, and images pushed to it from the local engine. */
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from './ports.js';
@@ -76,6 +78,37 @@ export async function startRegistry(options: {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** In front of a registry: what it sends of a layer comes in ten pieces, with a pause before each. */
+export async function startSlowRegistry(
+  { host: behind }: Pick<TestRegistry, 'host'>,
+  pauseMs: number,
+): Promise<{ readonly host: string; close(): void }> {
+  const server = createServer((request, response) => {
+    void (async () => {
+      const { method = 'GET', headers, url = '' } = request;
+      const accept = { accept: headers.accept ?? '*/*' };
+      const answer = await fetch(`http://${behind}${url}`, { method, headers: accept });
+      const body = Buffer.from(await answer.arrayBuffer());
+      response.writeHead(answer.status, Object.fromEntries(answer.headers));
+      const piece = Math.max(64 * 1024, Math.ceil(body.length / 10));
+      for (let from = 0; from < body.length; from += piece) {
+        if (body.length > piece) await delay(pauseMs);
+        response.write(body.subarray(from, from + piece));
+      }
+      response.end();
+    })().catch(() => response.destroy());
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const port = typeof address === 'object' && address ? address.port : 0;
+  const close = () => {
+    server.close();
+    server.closeAllConnections();
+  };
+  return { host: `127.0.0.1:${port}`, close };
 }
 
 /** Something at the place of a registry that answers every request alike. */

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { bundleHealth } from '../../../agent/activation/bundle-health.js';
+import { JUST_OPENED } from '../../../agent/activation/gate.js';
 import type { BundleRecord, OwnedFile } from '../../../agent/journal/journal.js';
 import type { PodReport } from '../../../agent/ports.js';
 import type { ContainerStatus, PodCondition, PodStatus } from '../../../protocol/pod.js';
@@ -373,6 +374,32 @@ describe('the state of a bundle', () => {
       assert.deepEqual([statuses[0]?.state, statuses[0]?.message], [state, message]);
     });
   }
+
+  test('what was given up has the last words of its container: its message, else the end of its log', () => {
+    const spent = { ...JUST_OPENED, stalledMs: 1e9, made: 1, ready: 1 };
+    const wordsOf = (message: string, lines: string | null) => {
+      const ended = { exitCode: 3, ...(message === '' ? {} : { message }) };
+      const waiting = pod('a', [{ waiting: { reason: 'CrashLoopBackOff' } }]);
+      const report = changed(waiting, { ready: false, lastState: { terminated: ended } });
+      const lastLines = lines === null ? {} : { lastLines: new Map([['c0', lines]]) };
+      const pods = [{ ...report, ...lastLines }];
+      const gate = () => spent;
+      const [judged] = bundleHealth({
+        records: [RECORD],
+        files: [file('a')],
+        pods,
+        now: NOW,
+        gate,
+      }).transitions;
+      assert.equal(judged?.phase, 'givenUp');
+      assert.doesNotMatch(judged.message, /table|bye/, 'and they are nowhere else');
+      return judged.culprit?.lastWords;
+    };
+    assert.equal(wordsOf('', 'no such table'), 'no such table');
+    assert.equal(wordsOf('bye', 'no such table'), 'bye');
+    assert.equal(wordsOf('', 'x'.repeat(5000))?.length, 2048);
+    assert.equal(wordsOf('', null), null);
+  });
 
   test('S95: a pod of the same manifest is of this revision only with the digests that it binds', () => {
     const bindings = new Map([['web:1', ['sha256:new']]]);

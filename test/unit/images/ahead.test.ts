@@ -1,8 +1,9 @@
 /** Images of a revision that is being staged: what holds it up, what is pulled, what is given up. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ImagesAhead, RESERVE_BYTES } from '../../../agent/images/ahead.js';
-import type { ImagePulls } from '../../../agent/images/pulls.js';
+import { ImagesAhead } from '../../../agent/images/ahead.js';
+import { RESERVE_BYTES } from '../../../agent/images/limits.js';
+import type { ImagePulls, PullState } from '../../../agent/images/pulls.js';
 import { RuntimeError } from '../../../agent/runtime/runtime.js';
 import type { ValidPod } from '../../../protocol/pod.js';
 import { fastClock } from '../../support/fast-clock.js';
@@ -17,6 +18,7 @@ class World {
   readonly given: string[] = [];
   availableBytes = 10 * RESERVE_BYTES;
   missingSecrets: string[] = [];
+  readonly states = new Map<string, PullState>();
   changes = 0;
   /** What the registry does. */
   pull: (image: string) => Promise<void> = async () => undefined;
@@ -33,6 +35,7 @@ class World {
         this.here.add(image);
         return { ...info(image), repoDigests: [`web@${DIGEST}`] };
       },
+      progress: image => this.states.get(image) ?? null,
     };
     const quiet = () => undefined;
     this.ahead = new ImagesAhead({
@@ -162,6 +165,30 @@ describe('an image that is awaited', () => {
     it.missingSecrets = ['mine'];
     await eventually('no hold', () => it.hold(['web:1']) === null);
     assert.deepEqual(it.pulled, []);
+  });
+
+  test('is told with how far it is, and what is recorded of it does not change', async () => {
+    const it = new World();
+    assert.equal(it.ahead.pulling(BUNDLE), null);
+    it.pull = () => new Promise(() => undefined);
+    await eventually('a pull', () => it.hold(['web:1'])?.reason === 'PullingImage');
+    const told = () => it.ahead.pulling(BUNDLE)?.message;
+    assert.equal(told(), 'image "web:1": it is being pulled; 0 of 1 images are here');
+    it.states.set('web:1', { percent: 35, bytes: 10 * 1024 * 1024 });
+    assert.equal(
+      told(),
+      'image "web:1": it is being pulled, 35 % of 10 MiB; 0 of 1 images are here',
+    );
+    it.states.set('web:1', { percent: null, bytes: 16 * 1024 * 1024 });
+    assert.equal(
+      told(),
+      'image "web:1": it is being pulled, 16 MiB so far; 0 of 1 images are here',
+    );
+    assert.equal(
+      it.hold(['web:1'])?.message,
+      'image "web:1": it is being pulled; 0 of 1 images are here',
+    );
+    it.ahead.close();
   });
 
   test('to go back to is pulled if it went, and enough if it is here', async () => {

@@ -228,6 +228,7 @@ describe('podStatus', () => {
     const both = ['172.17.0.2', 'fd00::2'];
     const asked = {
       ...NOTHING_KNOWN,
+      tails: new Map(),
       hostIPs: ['10.0.0.7', 'fd01::7'],
       now: NOW,
       memory: EMPTY_MEMORY,
@@ -268,6 +269,7 @@ describe('podReports', () => {
     now: NOW,
     node: { name: NODE, hostIP: '', memoryBytes: 0 },
     ...NOTHING_KNOWN,
+    tails: new Map(),
     completions: new Map(),
     remembered: new Map(),
   };

@@ -38,6 +38,7 @@ const ended = (change: Partial<EndedContainer> = {}): EndedContainer => ({
   name: 'app',
   attempt: 0,
   fallsBackToLogs: false,
+  isTold: false,
   ...change,
 });
 
@@ -117,6 +118,24 @@ describe('the message of a container', () => {
     const { message } = await messageAfter('', { fallsBackToLogs: true }, chunks);
     assert.equal(message, `${'x'.repeat(48)}${'y'.repeat(2000)}`);
     assert.equal(message.length, FALLBACK_BYTES_MAX);
+  });
+
+  test('of a revision that failed: the end of its log is kept beside it, and is no part of a status', async () => {
+    const of = async (written: string, change: Partial<EndedContainer>) => {
+      const { words } = messagesWith(['x'.repeat(3000), 'no such table\n']);
+      const { hostPath } = await words.prepare('uid', app, 0);
+      appendFileSync(hostPath, written);
+      await words.read([ended({ isTold: true, ...change })]);
+      const found = [words.messages.get('id'), words.tails.get('id')];
+      await words.read([]);
+      assert.equal(words.tails.size, 0, 'forgotten with its container');
+      return found;
+    };
+    const tail = `${'x'.repeat(FALLBACK_BYTES_MAX - 14)}no such table\n`;
+    assert.deepEqual(await of('', {}), [undefined, tail]);
+    assert.deepEqual(await of('said', {}), ['said', undefined]);
+    assert.deepEqual(await of('', { fallsBackToLogs: true }), [tail, undefined]);
+    assert.deepEqual(await of('', { isTold: false }), [undefined, undefined]);
   });
 
   test('T64: the file wins over the log', async () => {
