@@ -161,7 +161,8 @@ export function validateConfigObject(
     if (isFields(map)) fields[field] = emptied(map);
   }
   const { name, namespace: given = '' } = meta;
-  const namespace = given === '' ? DEFAULT_NAMESPACE : String(given);
+  // What is no text is an error already, and may have a `toString` of its own.
+  const namespace = typeof given === 'string' && given !== '' ? given : DEFAULT_NAMESPACE;
   errors.push(...checkContext(namespace, options));
   if (errors.length > 0 || typeof name !== 'string') return { ok: false, errors };
   const manifest = fields as unknown as ValidConfigObject['manifest'];

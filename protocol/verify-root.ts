@@ -2,6 +2,7 @@
  * Acceptance of roots: the pinned one, and the chain N → N+1 (TUF 1.0.34 section 5.3). Pure: bytes and trusted state in,
  * the document or a refusal with a closed code out.
  */
+import { excerpt } from './excerpt.js';
 import { sha256Hex } from './canonical.js';
 import type { RootDocument } from './documents/root.js';
 import { countSignatures, openEnvelope, type OpenedEnvelope } from './envelope.js';
@@ -40,8 +41,8 @@ function rootFault(root: RootDocument): string | null {
     if (Number.isNaN(Date.parse(root[field]))) return `${field} is no such day or hour`;
   }
   for (const [id, publicKey] of Object.entries(root.keys)) {
-    if (!isSoundPublicKey(publicKey)) return `key ${id} is not a sound Ed25519 key`;
-    if (keyId(publicKey) !== id) return `the id ${id} is not the SHA-256 of its key`;
+    if (!isSoundPublicKey(publicKey)) return `key ${excerpt(id)} is not a sound Ed25519 key`;
+    if (keyId(publicKey) !== id) return `the id ${excerpt(id)} is not the SHA-256 of its key`;
   }
   const roleOf = new Map<string, string>();
   const roles: [string, { threshold: number; keys: string[] }][] = [
