@@ -135,7 +135,10 @@ export class Repository {
       auth && `Basic ${Buffer.from(`${auth.username}:${auth.password}`).toString('base64')}`;
     if (/^basic\b/i.test(challenge)) return basic;
     const parameters = new Map(
-      [...challenge.matchAll(/(?<!\w)(\w+)="([^"]*)"/g)].map(([, key = '', value = '']) => [key, value]),
+      [...challenge.matchAll(/(?<!\w)(\w+)="([^"]*)"/g)].map(([, key = '', value = '']) => [
+        key,
+        value,
+      ]),
     );
     const realm = parameters.get('realm');
     if (!/^bearer\b/i.test(challenge) || realm === undefined || !URL.canParse(realm)) return null;
