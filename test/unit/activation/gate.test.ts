@@ -1,7 +1,7 @@
 /** The clock of a revision on trial: what counts, what begins the deadline anew, what a restart costs. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import { fc } from '../../support/properties.js';
 import {
   afterRestart,
   JUST_OPENED,

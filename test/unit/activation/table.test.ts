@@ -1,7 +1,7 @@
 /** The activation table, every state × every event, and what follows from it whatever happens. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import { fc } from '../../support/properties.js';
 import {
   move,
   ON_WAKING,

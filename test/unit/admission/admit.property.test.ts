@@ -1,7 +1,7 @@
 /** What holds for every set of pods: no port is given twice, nothing is overbooked, what runs is left alone. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import { fc } from '../../support/properties.js';
 import { admission } from '../../../agent/admission/admit.js';
 import { DEFAULT_POLICY } from '../../../agent/admission/policy.js';
 import type { Desired, DesiredPod } from '../../../agent/pods/desired.js';

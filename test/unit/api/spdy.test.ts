@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer, connect, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { constants, createDeflate } from 'node:zlib';
-import fc from 'fast-check';
+import { fc } from '../../support/properties.js';
 import { SpdyConnection, type SpdyStream } from '../../../hub/api/spdy/connection.js';
 import { HEADER_DICTIONARY, HEADER_DICTIONARY_ID } from '../../../hub/api/spdy/dictionary.js';
 import {

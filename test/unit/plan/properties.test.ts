@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import { fc } from '../../support/properties.js';
 import type { PodPlan } from '../../../agent/pods/plan.js';
 import { waitFor, type Step } from '../../../agent/pods/steps.js';
 import type { Container, ValidPod } from '../../../protocol/pod.js';

@@ -1,7 +1,7 @@
 /** What probes make of their results: kubelet behaviour rows 91 to 98, 107 to 109, against tables and against the kubelet's worker. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import { fc } from '../../support/properties.js';
 import {
   beginProbes,
   countResult,

@@ -1,7 +1,7 @@
 /** The loop of the probes on a simulated clock: T45, T57, T65, and kubelet behaviour rows 75, 93 to 98, 109 in seeded histories. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import { fc } from '../../support/properties.js';
 import type { ProbeTarget } from '../../../agent/pods/health.js';
 import type { PodEvent } from '../../../agent/pods/pod-events.js';
 import type { ProbeAnswer } from '../../../agent/probes/answer.js';

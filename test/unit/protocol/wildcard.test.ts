@@ -1,7 +1,7 @@
 /** Shell patterns, beside the expression that says the same, and where that one would never end. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import { fc } from '../../support/properties.js';
 import { wildcardMatches } from '../../../protocol/wildcard.js';
 
 describe('a pattern', () => {
