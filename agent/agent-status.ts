@@ -23,6 +23,8 @@ export interface AgentStatus {
     readonly url: string;
     readonly fleet: string;
     readonly connected: boolean;
+    /** Which broker refused and in which words; null while one is connected, and before the first try has ended. */
+    readonly linkFault: string | null;
     readonly epoch: number;
     readonly generation: number;
     readonly rootVersion: number;
@@ -48,6 +50,7 @@ export interface AgentStatusInput {
   readonly conditions: readonly SourceCondition[];
   readonly membership: { readonly hubUrl: string; readonly fleet: string } | null;
   readonly connected: boolean;
+  readonly linkFault: string | null;
   /** Key id; empty for a node without one. */
   readonly sealingKey: string;
   /** What the hub is told; null when not joined. */
@@ -73,6 +76,7 @@ export function agentStatus(input: AgentStatusInput): AgentStatus {
             url: membership.hubUrl,
             fleet: membership.fleet,
             connected: input.connected,
+            linkFault: input.linkFault,
             epoch: told.epoch,
             generation: told.generation,
             rootVersion: told.rootVersion,

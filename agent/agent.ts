@@ -172,6 +172,7 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
       path: config.staticPodPath,
       clock,
       everyMs: config.fileCheckFrequencyMs,
+      uid: safety.uid,
       onDoubt: () => held.session?.intake.repair(),
     });
     closings.push(() => owned.stop());

@@ -177,6 +177,7 @@ function statusOf({ config, identity }: ApiOptions, held: Held) {
     conditions: pods?.conditions() ?? [],
     membership: identity?.membership ?? null,
     connected: session?.connected() ?? false,
+    linkFault: session?.linkFault() ?? null,
     sealingKey: held.secrets?.keyId() ?? '',
     told: session?.report.current() ?? null,
   });

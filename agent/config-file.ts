@@ -3,9 +3,10 @@
  * `KubeletConfiguration`, taken unchanged. Every key is known or an error; kubelet fields without meaning here are
  * named once in a warning. Pure.
  */
-import { parseDocument, type Document } from 'yaml';
 import { ConfigError } from './config-error.js';
+import { excerpt } from '../protocol/excerpt.js';
 import { nearestName } from '../protocol/pod-schema-errors.js';
+import { readSettingsYaml, SettingsYamlError } from '../protocol/settings-yaml.js';
 import { OTHER_KUBELET_FIELDS } from './kubelet-configuration.js';
 import { KUBELET_SETTINGS, SETTINGS, type SettingName } from './settings.js';
 
@@ -18,21 +19,18 @@ export interface ConfigFile {
 
 const isSetting = (key: string): key is SettingName => Object.hasOwn(SETTINGS, key);
 
-/** An alias without its anchor, or one that stands for too much, is met only here. */
-function plainValue(name: string, document: Document): unknown {
+function plainValue(name: string, text: string): unknown {
   try {
-    return document.toJS();
+    return readSettingsYaml(text).toValue();
   } catch (error) {
-    throw new ConfigError(`${name}: ${(error as Error).message}`);
+    if (error instanceof SettingsYamlError) throw new ConfigError(error.in(name));
+    throw error;
   }
 }
 
 /** Throws `ConfigError`. */
 export function readConfigFile(name: string, text: string): ConfigFile {
-  const document = parseDocument(text, { prettyErrors: true });
-  const [syntax] = document.errors;
-  if (syntax !== undefined) throw new ConfigError(`${name}: ${syntax.message}`);
-  const value = plainValue(name, document);
+  const value = plainValue(name, text);
   if (value === null || typeof value !== 'object' || Array.isArray(value)) {
     throw new ConfigError(`${name}: expected a mapping of settings`);
   }
@@ -49,7 +47,8 @@ export function readConfigFile(name: string, text: string): ConfigFile {
     const isOurs = isSetting(key) && (!isKubelets || isKubeletSetting(key));
     if (isOurs) values.set(key, setting);
     else if (isKubelets && OTHER_KUBELET_FIELDS.has(key)) meaningless.push(key);
-    else throw new ConfigError(`${name}: unknown setting "${key}"${hint(key, isKubelets)}`);
+    else
+      throw new ConfigError(`${name}: unknown setting "${excerpt(key)}"${hint(key, isKubelets)}`);
   }
   const warnings =
     meaningless.length === 0

@@ -3,6 +3,7 @@
  * reads the file and the environment and hands them in. Every mistake is an error that names the setting and its origin.
  */
 import { resolve } from 'node:path';
+import { excerpt } from '../protocol/excerpt.js';
 import { isNodeName } from '../protocol/names.js';
 import type { AdmissionPolicy } from './admission/policy.js';
 import { checkNodeLabels, parseAdmissionPolicy } from './admission/policy-config.js';
@@ -135,7 +136,7 @@ class Lookup {
     const shown =
       typeof written.value === 'object'
         ? ''
-        : `"${JSON.stringify(written.value).replace(/^"|"$/g, '')}" is `;
+        : `"${excerpt(JSON.stringify(written.value).replace(/^"|"$/g, ''))}" is `;
     throw new ConfigError(
       `${written.origin}: ${shown === '' ? 'expected' : `${shown}not`} ${kind.expects}`,
     );
@@ -283,14 +284,14 @@ function shutdown(settings: Lookup): AgentConfig['shutdown'] {
 function nodeName(found: Found<string> | null, input: ConfigInput): string {
   if (input.joinedAs !== null && found && found.value !== input.joinedAs) {
     throw new ConfigError(
-      `${found.origin}: this data directory joined as "${input.joinedAs}", not "${found.value}"; ` +
+      `${found.origin}: this data directory joined as "${input.joinedAs}", not "${excerpt(found.value)}"; ` +
         'leave the name out or use another --data-dir',
     );
   }
   const name = input.joinedAs ?? found?.value ?? nodeNameOf(input.hostname);
   if (!isNodeName(name)) {
     throw new ConfigError(
-      `${found?.origin ?? 'host name'}: "${name}" is not a node name: at most 63 of a-z, 0-9 and -, ` +
+      `${found?.origin ?? 'host name'}: "${excerpt(name)}" is not a node name: at most 63 of a-z, 0-9 and -, ` +
         'beginning and ending with a letter or digit; pass --node-name',
     );
   }
@@ -310,7 +311,7 @@ function engineSocket(found: Found<string> | null, dockerHost: string | undefine
   if (dockerHost === undefined || dockerHost === '') return '/var/run/docker.sock';
   if (!dockerHost.startsWith('unix://')) {
     throw new ConfigError(
-      `DOCKER_HOST: "${dockerHost}" is not a unix socket; the engine must run on this node: unset it or pass --engine-socket`,
+      `DOCKER_HOST: "${excerpt(dockerHost)}" is not a unix socket; the engine must run on this node: unset it or pass --engine-socket`,
     );
   }
   return dockerHost.slice('unix://'.length);

@@ -2,11 +2,11 @@
  * The agent's data directory at its start: there, its own, and what it is taken for. It holds the node's keys, and its files are written
  * as root: whoever may write there could have anything written anywhere (S55, S75).
  */
-import { existsSync, lstatSync, mkdirSync, realpathSync } from 'node:fs';
+import { lstatSync, mkdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Log } from '../protocol/ports.js';
 import { AgentError } from './api/server.js';
-import { sharedPathOrLink } from './safe-directory.js';
+import { sharedPathOrLink, staticPodPathFault } from './safe-directory.js';
 
 export interface DataDirectoryOptions {
   /** Of this process. */
@@ -20,11 +20,9 @@ export interface DataDirectoryOptions {
  * later, and never written to unless it is safe. Throws `AgentError` with what to do.
  */
 export function checkStaticPodPath(path: string, { uid, tolerated }: DataDirectoryOptions): void {
-  if (!existsSync(path)) return;
-  const shared = sharedPathOrLink(path, uid);
-  if (shared === null) return;
-  const what = `the static pod directory ${path} is not safe: ${shared.path}: ${shared.how}`;
-  const mend = `chown root ${shared.path}; chmod go-w ${shared.path}`;
+  const fault = staticPodPathFault(path, uid);
+  if (fault === null) return;
+  const { what, mend } = fault;
   if (tolerated === null) throw new AgentError(`${what}; ${mend}`);
   tolerated.warn(`${what}, and could have anything run as root`, { mend });
 }
@@ -41,7 +39,7 @@ export function openDataDirectory(path: string, options: DataDirectoryOptions): 
   const shared = sharedPathOrLink(path, uid);
   if (shared !== null) {
     const what = `the data directory ${path} is not safe: ${shared.path}: ${shared.how}`;
-    const mend = `chown root ${shared.path}; chmod go-w ${shared.path}`;
+    const { mend } = shared;
     if (tolerated === null) throw new AgentError(`${what}; ${mend}`);
     tolerated.warn(`${what}, and could have files written anywhere as root`, { mend });
   }

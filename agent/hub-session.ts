@@ -36,6 +36,8 @@ export interface HubSessionOptions
     readonly down: () => void;
     /** It ended before it was up. */
     readonly failed: (reason: string) => void;
+    /** This node's assignment was cleared at the broker, as the hub does it when it shuts a node out; anybody may have done it. */
+    readonly cleared: () => void;
   };
 }
 
@@ -43,6 +45,8 @@ export interface HubSession {
   readonly intake: Intake;
   readonly report: Report;
   connected(): boolean;
+  /** Why no broker is; null while one is. */
+  linkFault(): string | null;
   /** Messages that were not taken since the agent was started, by the code of the refusal. */
   refusals(): ReadonlyMap<string, number>;
   /** Pods, conditions or events changed. */
@@ -122,6 +126,7 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     }
     const { kind } = address;
     if (kind === 'stream') return streams.receive(address.rest ?? '', payload);
+    if (kind === 'assignment' && payload.byteLength === 0) options.onLink?.cleared();
     if (kind !== 'ack' && kind !== 'time' && kind !== 'command') {
       return begun.receive(address, topic, payload);
     }
@@ -166,6 +171,7 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     intake: begun,
     report,
     connected: () => viaLink.connected(),
+    linkFault: () => link?.fault() ?? null,
     refusals: () => new Map([...begun.refusals(), [STRAY, strays]]),
     changed: () => report.changed(),
     deliver: receive,

@@ -44,6 +44,7 @@ export function startMember(options: MemberOptions): Member {
         up: () => keeper.linkUp(),
         down: () => keeper.linkDown(),
         failed: reason => keeper.linkFailed(reason),
+        cleared: () => keeper.doubt(),
       },
     });
     onSession(session);

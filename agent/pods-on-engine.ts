@@ -125,6 +125,8 @@ async function openSources(parts: PodsOnEngine, closings: Closings): Promise<Pod
     ...shared,
     path: config.staticPodPath,
     explains: (file, bytes) => held.session?.intake.explains(file, bytes) ?? false,
+    // A member has a hub to lose; a stand-alone agent may run in a person's own folder.
+    trusted: held.member === null ? null : (process.getuid?.() ?? 0),
     fileCheckFrequencyMs: config.fileCheckFrequencyMs,
     onOwnedInDoubt: () => held.session?.intake.repair(),
   });

@@ -30,6 +30,14 @@ export interface BundleName {
   readonly name: string;
 }
 
+/** A container that is being stopped, its preStop hook included. */
+export interface StoppingContainer {
+  readonly container: string;
+  /** Milliseconds since 1970. */
+  readonly since: number;
+  readonly graceSeconds: number;
+}
+
 /** One pod as the agent sees it now: what `flotilla-agent pods` shows and what travels to the hub. */
 export interface PodReport {
   /** `namespace/name`, the name with the node's suffix. */
@@ -40,6 +48,8 @@ export interface PodReport {
   readonly manifestDigest: string | null;
   /** True while a container of what the manifest was before still runs: what the status says is about that one. */
   readonly outdated?: boolean;
+  /** Its containers that are being stopped; left out: none. */
+  readonly stopping?: readonly StoppingContainer[];
   /** Defaulted v1 Pod with `status`, as the kubelet's `/pods` gives it. */
   readonly pod: Pod;
 }

@@ -147,6 +147,19 @@ export interface BundleObjectStatus {
     /** Presence is offline. */
     readonly offline: number;
   };
+  /** `Withdrawn`, while the root in force lets no node begin with the newest revision. Left out: not looked at yet. */
+  readonly conditions?: readonly BundleCondition[];
+  /** Ids of the release keys in force whose signatures the newest revision bears, sorted. Left out as above. */
+  readonly signedBy?: readonly string[];
+}
+
+export interface BundleCondition {
+  readonly type: 'Withdrawn';
+  readonly status: 'True';
+  readonly reason: string;
+  readonly message: string;
+  /** RFC 3339. */
+  readonly lastTransitionTime: string;
 }
 
 export type BundleObject = StoredObject<BundleSpec, BundleObjectStatus>;

@@ -3,6 +3,7 @@
  * `a==b`, `a!=b`, `a in (x,y)`, `a notin (x,y)`, `a`, `!a`, `a>1`, `a<1`, joined by commas; and
  * field selectors (apimachinery `fields.ParseSelector`). Pure.
  */
+import { excerpt } from '../protocol/excerpt.js';
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -16,11 +17,6 @@ export interface Requirement {
 /** What is wrong with a selector, for a person. */
 export class SelectorError extends Error {
   override readonly name = 'SelectorError';
-}
-
-/** What a message shows of what somebody sent: enough to know it again. */
-function shown(text: string): string {
-  return text.length <= 200 ? text : `${text.slice(0, 200)}…`;
 }
 
 const NAME = /^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)$/;
@@ -58,11 +54,11 @@ export function parseSelector(text: string): readonly Requirement[] {
   const requirements: Requirement[] = [];
   let at = 0;
   const next = () => input[at++];
-  const fail = (why: string) => new SelectorError(`selector "${shown(text)}": ${why}`);
+  const fail = (why: string) => new SelectorError(`selector "${excerpt(text)}": ${why}`);
   const word = (what: string, valid: (s: string) => boolean) => {
     const token = next();
     if (token === undefined || !valid(token))
-      throw fail(`"${shown(token ?? '')}" is not a ${what}`);
+      throw fail(`"${excerpt(token ?? '')}" is not a ${what}`);
     return token;
   };
   const list = () => {
@@ -100,7 +96,7 @@ export function parseSelector(text: string): readonly Requirement[] {
             operator: operator === '>' ? 'greater' : 'less',
             values: [value],
           });
-        } else throw fail(`"${shown(operator)}" is not an operator (=, ==, !=, in, notin, >, <)`);
+        } else throw fail(`"${excerpt(operator)}" is not an operator (=, ==, !=, in, notin, >, <)`);
       }
     }
     if (at < input.length && next() !== ',') throw fail('expected "," between requirements');
@@ -148,7 +144,7 @@ export function parseFieldSelector(
     const match = FIELD_TERM.exec(term);
     if (!match)
       throw new SelectorError(
-        `field selector "${shown(term)}": expected FIELD=VALUE or FIELD!=VALUE`,
+        `field selector "${excerpt(term)}": expected FIELD=VALUE or FIELD!=VALUE`,
       );
     const [, field = '', operator, value = ''] = match;
     return { field, equal: operator !== '!=', value: unescape(value.trim()) };
@@ -160,8 +156,8 @@ function unescape(value: string): string {
     if (escaped && '\\,='.includes(escaped)) return escaped;
     throw new SelectorError(
       found === '='
-        ? `field selector: the value "${shown(value)}" holds "="; write it as "\\="`
-        : `field selector: the value "${shown(value)}" holds "${found}", which is no escape; ` +
+        ? `field selector: the value "${excerpt(value)}" holds "="; write it as "\\="`
+        : `field selector: the value "${excerpt(value)}" holds "${found}", which is no escape; ` +
             'write a backslash as "\\\\"',
     );
   });

@@ -16,6 +16,14 @@ export function parseDurationMs(text: string): number | null {
   return total <= MS_MAX ? Math.round(total) : null;
 }
 
+/** As above, with days in front as people say long times: `90d`, `1d12h`. */
+export function parseLongDurationMs(text: string): number | null {
+  const [, days, rest = ''] = /^(\d{1,6})d(.*)$/.exec(text) ?? [];
+  if (days === undefined) return parseDurationMs(text);
+  const more = rest === '' ? 0 : parseDurationMs(rest);
+  return more === null ? null : Number(days) * 86_400_000 + more;
+}
+
 /** As Go prints it: `1h30m0s`, `1.5s`, `250ms`, `0s`. `ms` is a whole number of 0 or more. */
 export function formatDuration(ms: number): string {
   if (ms === 0) return '0s';

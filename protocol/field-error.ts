@@ -5,6 +5,7 @@
  * so that a caller adds only the file and the line. The list of codes is closed. Data and wording
  * only.
  */
+import { cutTo } from './excerpt.js';
 
 export const FIELD_ERROR_CODES = [
   'UnknownField',
@@ -30,7 +31,7 @@ export interface FieldError {
 /** Values can be secrets or megabytes: an error shows the beginning of short ones. */
 function shown(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value);
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+  return cutTo(text, 80);
 }
 
 export function invalid(path: string, value: unknown, detail: string): FieldError {

@@ -7,22 +7,19 @@
  * depth is known, and aliases are followed within MAX_VALUES. Pure.
  */
 import {
-  Composer,
   isAlias,
   isMap,
   isScalar,
   isSeq,
-  Lexer,
-  Parser,
   Scalar,
   type Alias,
   type Document,
   type ParsedNode,
   type ScalarTag,
-  type YAMLError,
   type YAMLMap,
   type YAMLSeq,
 } from 'yaml';
+import { cutTo } from './excerpt.js';
 import {
   checkKey,
   checkedNumber,
@@ -35,6 +32,7 @@ import {
 } from './manifest-error.js';
 import type { ReadValue } from './manifest-json.js';
 import type { Positions } from './manifest-positions.js';
+import { composeYaml } from './yaml-first-error.js';
 
 const TRUE = /^(?:y|Y|yes|Yes|YES|true|True|TRUE|on|On|ON)$/;
 const NULL = /^(?:~|null|Null|NULL)$/;
@@ -76,37 +74,30 @@ const TAGS = [
   scalarTag('float', NOT_A_NUMBER, () => Number.NaN),
 ];
 
-/**
- * Document by document, so that the first broken one ends the work; throws before building what is
- * too deep.
- */
-function* compose(text: string): Generator<Document.Parsed> {
-  const parser = new Parser();
-  const composer = new Composer({
-    customTags: TAGS,
-    schema: 'kubernetes',
-    version: '1.1',
-    // Also after a `%YAML 1.2` directive, which would bring in `!!binary` and the like.
-    resolveKnownTags: false,
-    merge: false,
-    // Ours is linear in the number of keys; the composer's compares each key with each other one.
-    uniqueKeys: false,
-    stringKeys: true,
-    prettyErrors: false,
-    logLevel: 'silent',
-  });
-  let tokens = 0;
-  for (const lexeme of new Lexer().lex(text)) {
-    tokens += 1;
-    for (const token of parser.next(lexeme)) yield* composer.next(token);
-    if (parser.stack.length > MAX_DEPTH + 2) throw tooDeep(parser.offset);
-    if (tokens > MAX_TOKENS) {
+/** Throws for the first thing that is wrong, and before building what is too deep. */
+function compose(text: string): Generator<Document.Parsed> {
+  return composeYaml(text, {
+    composer: {
+      customTags: TAGS,
+      schema: 'kubernetes',
+      version: '1.1',
+      // Also after a `%YAML 1.2` directive, which would bring in `!!binary` and the like.
+      resolveKnownTags: false,
+      merge: false,
+      // Ours is linear in the number of keys; the composer's compares each key with each other one.
+      uniqueKeys: false,
+      stringKeys: true,
+      prettyErrors: false,
+      logLevel: 'silent',
+    },
+    fault: problemOf,
+    check: ({ offset, depth, tokens }) => {
+      if (depth > MAX_DEPTH) throw tooDeep(offset);
+      if (tokens <= MAX_TOKENS) return;
       const message = `more than ${MAX_TOKENS} words, marks and line breaks`;
-      throw new ManifestError('TooManyValues', parser.offset, message);
-    }
-  }
-  for (const token of parser.end()) yield* composer.next(token);
-  yield* composer.end();
+      throw new ManifestError('TooManyValues', offset, message);
+    },
+  });
 }
 
 /** Which node each alias of a document stands for: the last one before it with that anchor. */
@@ -293,19 +284,17 @@ class YamlBuilder {
 }
 
 /** The library's words where they help a reader, ours where they speak of its options. */
-function messageOf(problem: YAMLError): string {
-  if (problem.code === 'NON_STRING_KEY') return 'a key must be plain text';
-  const tag = /^Unresolved tag: (.*)/.exec(problem.message)?.[1];
-  if (tag === undefined) return problem.message.slice(0, 200);
-  const shown = tag.slice(0, 100).replace('tag:yaml.org,2002:', '!!');
+function messageOf(code: string, message: string): string {
+  if (code === 'NON_STRING_KEY') return 'a key must be plain text';
+  const tag = /^Unresolved tag: (.*)/.exec(message)?.[1];
+  if (tag === undefined) return cutTo(message, 200);
+  const shown = cutTo(tag, 100).replace('tag:yaml.org,2002:', '!!');
   return `the tag ${shown} is not read here: write the plain value`;
 }
 
-function problemOf(document: Document.Parsed): ManifestError | null {
-  const problem = document.errors[0] ?? document.warnings[0];
-  if (problem === undefined) return null;
-  const code = problem.code === 'TAG_RESOLVE_FAILED' ? 'UnsupportedTag' : 'Syntax';
-  return new ManifestError(code, problem.pos[0], messageOf(problem));
+function problemOf(offset: number, message: string, code: string): ManifestError {
+  const ours = code === 'TAG_RESOLVE_FAILED' ? 'UnsupportedTag' : 'Syntax';
+  return new ManifestError(ours, offset, messageOf(code, message));
 }
 
 /** Reads all documents that are not empty; throws `ManifestError` for the first thing wrong. */
@@ -313,8 +302,8 @@ export function readYaml(text: string, positions: Positions): ReadValue[] {
   const budget = { values: MAX_VALUES };
   const values: ReadValue[] = [];
   for (const document of compose(text)) {
-    const problem = problemOf(document);
-    if (problem !== null) throw problem;
+    const problem = document.errors[0] ?? document.warnings[0];
+    if (problem !== undefined) throw problemOf(problem.pos[0], problem.message, problem.code);
     const root = document.contents;
     const start = startOf(root, document.range[0]);
     const value = new YamlBuilder(root, positions, budget).build(root, 0, start);

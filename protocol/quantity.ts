@@ -6,6 +6,7 @@
  * nano-unit is rounded away from zero, as `resource.ParseQuantity` does. Standard: apimachinery
  * `api/resource`. Pure.
  */
+import { excerpt } from './excerpt.js';
 
 /** A value in nano-units (10⁻⁹). */
 export type Nanos = bigint;
@@ -60,7 +61,7 @@ export function parseQuantity(quantity: string | number): Nanos {
   const [, sign = '', whole = '', fraction = '', suffix = '', exponent] = match ?? [];
   if (match === null || whole + fraction === '') {
     throw new QuantityError(
-      `${JSON.stringify(text.slice(0, 100))} is not a quantity such as 500m, 2, 64Mi or 1.5Gi`,
+      `${JSON.stringify(excerpt(text, 100))} is not a quantity such as 500m, 2, 64Mi or 1.5Gi`,
     );
   }
   const binary = BINARY_EXPONENTS[suffix] ?? 0n;
@@ -70,7 +71,7 @@ export function parseQuantity(quantity: string | number): Nanos {
   const nanos =
     scale >= 0 ? digits * 10n ** BigInt(scale) : divideUp(digits, 10n ** BigInt(-scale));
   if (nanos > (2n ** 63n - 1n) * NANO)
-    throw new QuantityError(`${text.slice(0, 100)} is too large`);
+    throw new QuantityError(`${excerpt(text, 100)} is too large`);
   return sign === '-' ? -nanos : nanos;
 }
 

@@ -175,8 +175,8 @@ function judged(record: BundleRecord, input: HealthInput, phase: Phase): Verdict
   const before = onTrial ? (input.gate?.(record) ?? null) : null;
   const { strategy, standing } = look(record, input, before);
   const gate = before === null ? null : withProgress(before, standing);
-  const leftMs =
-    gate === null ? Infinity : strategy.progressDeadlineSeconds * 1000 - gate.stalledMs;
+  const isRunning = gate !== null && !gate.isHeld;
+  const leftMs = isRunning ? strategy.progressDeadlineSeconds * 1000 - gate.stalledMs : Infinity;
   const event = eventOf(standing, { onTrial, isOverdue: leftMs <= 0 });
   const next = move(phase, event);
   const trial = gate === null ? {} : { gate };
@@ -189,7 +189,8 @@ function judged(record: BundleRecord, input: HealthInput, phase: Phase): Verdict
     const word = isLate ? 'ProgressDeadlineExceeded' : reason;
     return { phase: next.to, reason: word, message: why.join('; '), culprit };
   }
-  const times = [standing.againAt, leftMs === Infinity ? undefined : input.now + leftMs];
+  const overAt = leftMs === Infinity ? undefined : input.now + leftMs;
+  const times = [standing.againAt, standing.heldUntil, overAt];
   const againAt = Math.min(...times.flatMap(at => at ?? []));
   const again = standing.is === 'ready' || againAt === Infinity ? {} : { againAt };
   return { phase: next.to, reason, message, culprit, ...again, ...trial };

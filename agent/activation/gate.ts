@@ -12,6 +12,8 @@ export interface GateMemory {
   readonly steady: string | null;
   /** Milliseconds since the last progress. */
   readonly stalledMs: number;
+  /** When last looked at, something former was ending in its own time: that is none of the revision's; not saved. */
+  readonly isHeld: boolean;
   /** The most that ever was there; null: nothing was looked at yet. */
   readonly made: number | null;
   readonly ready: number;
@@ -19,7 +21,7 @@ export interface GateMemory {
 
 export const JUST_OPENED: GateMemory = {
   ...{ steadyMs: 0, steady: null },
-  ...{ stalledMs: 0, made: null, ready: 0 },
+  ...{ stalledMs: 0, isHeld: false, made: null, ready: 0 },
 };
 
 /** At most this much is lost when the agent is killed. */
@@ -30,7 +32,8 @@ export function saveEveryMs(deadlineMs: number): number {
 }
 
 export function passed(memory: GateMemory, ms: number): GateMemory {
-  return { ...memory, steadyMs: memory.steadyMs + ms, stalledMs: memory.stalledMs + ms };
+  const stalledMs = memory.stalledMs + (memory.isHeld ? 0 : ms);
+  return { ...memory, steadyMs: memory.steadyMs + ms, stalledMs };
 }
 
 /**
@@ -43,12 +46,14 @@ export function afterRestart(memory: GateMemory, deadlineMs: number): GateMemory
 
 /**
  * As a Deployment does: more pods of the revision, fewer of others, or more of them ready begin the deadline anew. Unlike
- * there only what never was counts, so that a pod that becomes ready and crashes by turns does not live for ever.
+ * there only what never was counts, so that a pod that becomes ready and crashes by turns does not live for ever. While
+ * something former ends within its grace the deadline stands still: nothing of the revision could begin.
  */
 export function withProgress(memory: GateMemory, standing: Standing): GateMemory {
   const { made, ready, steady } = standing;
   const same = steady !== null && steady === memory.steady;
-  const next = { ...memory, steady, steadyMs: same ? memory.steadyMs : 0 };
+  const isHeld = standing.heldUntil !== undefined;
+  const next = { ...memory, isHeld, steady, steadyMs: same ? memory.steadyMs : 0 };
   const isMore = made > (memory.made ?? Number.NEGATIVE_INFINITY) || ready > memory.ready;
   if (!isMore) return next;
   return {

@@ -12,8 +12,9 @@ import {
 import { bundleKey } from '../intake/decide.js';
 import type { OwnedFile } from '../journal/journal.js';
 import { UPDATE_REJECTED, UPDATE_WAITING } from '../pods/pod-status.js';
-import { isSidecar } from '../pods/restart-rules.js';
+import { isSidecar, restartsAfter } from '../pods/restart-rules.js';
 import type { BundleName, PodReport } from '../ports.js';
+import { formerText, heldUntil } from './former.js';
 
 /** In a message. */
 const PODS_NAMED = 5;
@@ -32,6 +33,8 @@ export interface Standing {
   readonly steady: string | null;
   /** When time alone may change something, milliseconds since 1970. */
   readonly againAt?: number;
+  /** Until when something former is ending in its own time, milliseconds since 1970; left out: nothing is. */
+  readonly heldUntil?: number;
   /** Whose words tell why. */
   readonly culprit: Culprit | null;
 }
@@ -75,6 +78,7 @@ export function standingOf(bundle: BundleName, world: PodWorld): Standing {
   const isOf = (pod: PodReport, file: OwnedFile) =>
     pod.manifestDigest === file.manifest &&
     pod.outdated !== true &&
+    pod.pod.metadata?.deletionTimestamp === undefined &&
     hasNameOf(pod, file) &&
     isBoundTo(pod, world.bindings);
   const present = wanted.flatMap(file => pods.find(pod => isOf(pod, file)) ?? []);
@@ -100,13 +104,20 @@ export function standingOf(bundle: BundleName, world: PodWorld): Standing {
       culprit: culpritOf([failed]),
     };
   if (present.length < wanted.length || old.length > 0) {
-    const held = old.flatMap(pod => {
+    const former = old.map(pod => {
       const why = conditionOf(pod, UPDATE_WAITING);
-      return why === undefined ? [] : [`${pod.key}: ${why.reason}: ${why.message}`];
+      if (why !== undefined) return `${pod.key}: ${why.reason}: ${why.message}`;
+      return formerText(pod, world.now);
     });
-    const missing = `${present.length} of ${wanted.length} pods are of this revision`;
-    const message = [missing, ...held.slice(0, PODS_NAMED)].join('; ');
-    return { is: 'pending', reason: 'PodsPending', message, ...count, steady: null, culprit: null };
+    const there = `${present.length} of ${wanted.length} pods are of this revision`;
+    const message = [there, ...former.slice(0, PODS_NAMED)].join('; ');
+    const until = heldUntil(old, world.now);
+    return {
+      is: 'pending',
+      reason: until === null ? 'PodsPending' : 'StoppingFormer',
+      ...{ message, ...count, steady: null, culprit: null },
+      ...(until === null ? {} : { heldUntil: until }),
+    };
   }
   return { ...settling(present, since, world), ...count };
 }
@@ -212,13 +223,15 @@ function culpritOf(pods: readonly PodReport[]): Culprit | null {
 }
 
 /** The pod with the first of its containers that says why it is not there. */
-function waitingFor({ key, pod }: PodReport): string {
+function waitingFor({ key, pod, stopping = [] }: PodReport): string {
   const { reason, message, initContainerStatuses = [], containerStatuses = [] } = pod.status ?? {};
   const sidecars = sidecarsOf(pod);
   const running = initContainerStatuses.find(
     ({ name, state }) => state?.running !== undefined && !sidecars.has(name),
   );
   if (running !== undefined) return `${key} (${running.name}: still runs)`;
+  const [stop] = stopping;
+  if (stop !== undefined) return `${key} (${stop.container}: is being stopped)`;
   const statuses = [...initContainerStatuses, ...containerStatuses];
   const word = statuses.map(complaintOf).find(complaint => complaint !== null);
   if (word !== undefined) return `${key} (${word})`;
@@ -256,7 +269,14 @@ function settledSince(pod: PodReport['pod'], now: number): number | null {
   const sidecars = sidecarsOf(pod);
   const beside = (status?.initContainerStatuses ?? []).filter(({ name }) => sidecars.has(name));
   const isOver = status?.phase === 'Succeeded';
-  const times = [...statuses, ...(isOver ? [] : beside)].map(one => containerSince(one));
+  const isCompleted = ({ name }: ContainerStatus) => {
+    const container = wanted.find(one => one.name === name);
+    // What ended well and is to run again is not completed: a probe may have ended it.
+    return isOver || !(container && spec && restartsAfter(container, spec, 0));
+  };
+  const times = [...statuses, ...(isOver ? [] : beside)].map(one =>
+    containerSince(one, isCompleted(one)),
+  );
   if (times.some(at => at === null)) return null;
   const ready = status?.conditions?.find(({ type }) => type === 'ContainersReady');
   const readyAt = ready?.status === 'True' ? Date.parse(ready.lastTransitionTime ?? '') || 0 : 0;
@@ -264,8 +284,8 @@ function settledSince(pod: PodReport['pod'], now: number): number | null {
   return Math.max(0, ...[...times, readyAt].map(at => at ?? 0).filter(at => at <= now));
 }
 
-function containerSince({ state, ready }: ContainerStatus): number | null {
+function containerSince({ state, ready }: ContainerStatus, isCompleted: boolean): number | null {
   if (state?.running) return ready ? Date.parse(state.running.startedAt ?? '') || 0 : null;
-  if (state?.terminated?.exitCode === 0) return Date.parse(state.terminated.finishedAt ?? '') || 0;
-  return null;
+  if (state?.terminated?.exitCode !== 0 || !isCompleted) return null;
+  return Date.parse(state.terminated.finishedAt ?? '') || 0;
 }

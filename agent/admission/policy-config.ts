@@ -12,6 +12,7 @@ import {
   type PolicySource,
   type SourcePolicy,
 } from './policy.js';
+import { excerpt } from '../../protocol/excerpt.js';
 import { GRAMMARS } from '../../protocol/pod-grammar.js';
 import { isPodSecurityLevel, POD_SECURITY_LEVELS } from '../../protocol/pod-security-standards.js';
 
@@ -27,7 +28,8 @@ function mapping(value: unknown, where: string, keys: readonly string[]): Record
     fail(where, `must be a mapping of ${keys.join(', ')}`);
   }
   const unknown = Object.keys(value).find(key => !keys.includes(key));
-  if (unknown !== undefined) fail(`${where}.${unknown}`, `unknown; known: ${keys.join(', ')}`);
+  if (unknown !== undefined)
+    fail(`${where}.${excerpt(unknown)}`, `unknown; known: ${keys.join(', ')}`);
   return value as Record<string, unknown>;
 }
 
@@ -125,7 +127,10 @@ export function checkNodeLabels(
 ): Readonly<Record<string, string>> {
   for (const [key, value] of Object.entries(labels)) {
     if (!isLabel(key, value)) {
-      fail(where, `${JSON.stringify(`${key}=${value}`)} is not a label such as site=berlin`);
+      fail(
+        where,
+        `${JSON.stringify(excerpt(`${key}=${value}`))} is not a label such as site=berlin`,
+      );
     }
     if (/^(beta\.)?kubernetes\.io\/(hostname|os|arch)$/.test(key)) {
       fail(where, `${key} is set by the node itself`);

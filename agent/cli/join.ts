@@ -8,7 +8,8 @@ import { openDataDirectory } from '../data-directory.js';
 import { joinHub } from '../membership/join.js';
 import { JoinError } from '../membership/join-http.js';
 import { openJournal } from '../journal/journal.js';
-import { readTokenFile, removeTokenFile } from '../membership/token-file.js';
+import type { TokenCount } from '../../protocol/documents/enrolment.js';
+import { readTokenFile, removeTokenFile, tokenFileMode } from '../membership/token-file.js';
 import type { CliContext } from './context.js';
 
 interface JoinOptions {
@@ -32,10 +33,26 @@ export function joinCommand(context: CliContext): Command {
     .action((options: JoinOptions) => join(context, options));
 }
 
+/** What the token is still good for. */
+function tokenText(token: TokenCount | null): string {
+  if (token === null) return 'this device needs the token no more';
+  const { used, uses } = token;
+  const left = uses - used;
+  if (left <= 0) return `the token is used up (${used} of ${uses} devices joined with it)`;
+  return `the token lets in ${left} more (${used} of ${uses} devices joined with it)`;
+}
+
 async function join(context: CliContext, options: JoinOptions): Promise<void> {
   const { dataDir, tokenFile } = options;
   const { clock } = context;
   try {
+    const readable = tokenFileMode(tokenFile);
+    if (readable !== null) {
+      context.tell(
+        `warning: ${tokenFile} has mode ${readable}: others on this machine may have read the token; write it with umask 077, ` +
+          'and delete one that somebody else may have (at the hub: flotilla delete token ID)',
+      );
+    }
     openDataDirectory(dataDir, { uid: process.getuid?.() ?? 0, tolerated: null });
     const result = await joinHub({
       line: await readTokenFile(tokenFile, process.stdin),
@@ -70,12 +87,10 @@ async function join(context: CliContext, options: JoinOptions): Promise<void> {
       context.print('Have an operator compare the key and run: flotilla node approve ' + node);
     }
     if (tokenFile !== '-') {
-      const gone = removeTokenFile(tokenFile);
-      context.print(
-        gone
-          ? `Removed ${tokenFile}: the token is used up.`
-          : `${tokenFile} could not be removed; its token is used up.`,
-      );
+      const what = removeTokenFile(tokenFile)
+        ? `Removed ${tokenFile}`
+        : `${tokenFile} could not be removed`;
+      context.print(`${what}: ${tokenText(result.token)}.`);
     }
     const then = isWaiting ? ' (it goes on by itself once the node is approved)' : '';
     context.print(`Next: flotilla-agent run --data-dir ${dataDir}${then}`);

@@ -40,10 +40,7 @@ export function statusLines(status: AgentStatus, now: number): string[] {
     ['Engine:', status.engine === '' ? 'does not answer' : status.engine],
     ['Pods:', `${status.pods.total}, ${status.pods.ready} ready`],
     ['Events:', `${journal.unconfirmedEvents} ${hub ? 'not confirmed by the hub' : 'kept'}`],
-    [
-      'Hub:',
-      hub ? `${hub.url}, ${hub.connected ? 'connected' : 'not connected'}` : 'none; not joined',
-    ],
+    ['Hub:', hub ? `${hub.url}, ${linkText(hub)}` : 'none; not joined'],
     ...(hub ? hubRows(hub) : []),
   ];
   const lines = layOut(rows);
@@ -86,6 +83,11 @@ function hubRows(hub: NonNullable<AgentStatus['hub']>): string[][] {
         ]
       : []),
   ];
+}
+
+function linkText({ connected, linkFault }: NonNullable<AgentStatus['hub']>): string {
+  if (connected) return 'connected';
+  return linkFault === null ? 'not connected' : `not connected (${linkFault})`;
 }
 
 function clockText({ clock, clockOffset }: NonNullable<AgentStatus['hub']>): string {

@@ -41,6 +41,13 @@ export interface AwaitedRevision {
   readonly digest: string;
   readonly pods: readonly ValidPod[];
   readonly bindings: ImageBindings;
+  /** It ran here before, and is to run again: what is here is enough, whatever a registry has by now. */
+  readonly isReturn?: boolean;
+}
+
+/** What is staged next, and what is gone back to, of one bundle: neither disturbs the other. */
+function slotOf({ namespace, name }: BundleName, isReturn: boolean): string {
+  return `${namespace}/${name}${isReturn ? ' back' : ''}`;
 }
 
 interface Awaited {
@@ -60,11 +67,11 @@ export class ImagesAhead {
 
   /** Null: all of them are there. Begins to get what is not; calling it again begins nothing twice. */
   hold(revision: AwaitedRevision): ImageHold | null {
-    const { bundle, digest } = revision;
-    const key = `${bundle.namespace}/${bundle.name}`;
+    const { bundle, digest, isReturn = false } = revision;
+    const key = slotOf(bundle, isReturn);
     let awaited = this.#awaited.get(key);
     if (awaited?.digest !== digest) {
-      this.drop(bundle);
+      this.#end(key);
       awaited = { digest, end: new AbortController(), images: new Map() };
       this.#awaited.set(key, awaited);
       for (const needed of neededImages(revision)) void this.#get(needed, revision, awaited);
@@ -79,10 +86,19 @@ export class ImagesAhead {
   }
 
   /** Nobody waits any more: what is on its way for it alone is given up. */
-  drop({ namespace, name }: BundleName): void {
-    const key = `${namespace}/${name}`;
-    this.#awaited.get(key)?.end.abort();
-    this.#awaited.delete(key);
+  drop(bundle: BundleName): void {
+    this.dropReturn(bundle);
+    this.#end(slotOf(bundle, false));
+  }
+
+  /** It is back, or there is nothing to go back for any more. */
+  dropReturn(bundle: BundleName): void {
+    this.#end(slotOf(bundle, true));
+  }
+
+  #end(slot: string): void {
+    this.#awaited.get(slot)?.end.abort();
+    this.#awaited.delete(slot);
   }
 
   /** What failed is tried again now: somebody brought an image, or asks for it. */
@@ -144,7 +160,8 @@ export class ImagesAhead {
         ? await store.imageStatus(image)
         : await findBoundImage(store, image, digests);
     // What is bound cannot have changed at the registry.
-    if (found !== null && (policy !== 'Always' || digests !== null)) return null;
+    const isEnough = policy !== 'Always' || digests !== null || of.isReturn === true;
+    if (found !== null && isEnough) return null;
     if (policy === 'Never') {
       throw new RuntimeError('ErrImageNeverPull', 'it is not here, with pull policy of Never');
     }

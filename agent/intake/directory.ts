@@ -7,10 +7,11 @@ import { isPodKey, type BundleManifest } from '../../protocol/bundle-manifest.js
 import { sha256Hex } from '../../protocol/canonical.js';
 import type { ManifestEntry } from '../../protocol/documents/bundle.js';
 import { bindingsOf } from '../../protocol/image-binding.js';
-import type { Log } from '../../protocol/ports.js';
+import type { Clock, Log } from '../../protocol/ports.js';
 import { bundleKey, isOfOurMaking, ownedContent } from './decide.js';
 import type { Journal, OwnedFile } from '../journal/journal.js';
 import { DirectoryError, type FoundFile, type OwnedDirectory } from './owned-files.js';
+import { Restorations } from './restorations.js';
 import type { BundleName, SourceCondition } from '../ports.js';
 
 export class PromisedDirectory {
@@ -24,10 +25,18 @@ export class PromisedDirectory {
   /** It may differ from the journal. */
   #dirty = true;
 
-  constructor(options: { directory: OwnedDirectory; journal: Journal; log: Log }) {
+  readonly #restorations: Restorations;
+
+  constructor(options: {
+    directory: OwnedDirectory;
+    journal: Journal;
+    clock: Pick<Clock, 'monotonic'>;
+    log: Log;
+  }) {
     this.#directory = options.directory;
     this.#journal = options.journal;
     this.#log = options.log;
+    this.#restorations = new Restorations(options);
   }
 
   /** What went wrong in this try. */
@@ -47,10 +56,12 @@ export class PromisedDirectory {
    * Begins a try: owned files become what the journal says; what an interrupted change left goes.
    */
   repair(): void {
+    const before = this.#fault;
     this.#fault = null;
     if (!this.#dirty) return;
     try {
-      this.#directory.removeLeftovers();
+      this.#directory.assertSafe();
+      const interrupted = this.#directory.removeLeftovers();
       const found = new Map(this.#directory.list().map(file => [file.file, file]));
       const write = configFirst([...this.#journal.files().values()])
         .filter(file => !holds(found.get(file.file), file))
@@ -60,16 +71,25 @@ export class PromisedDirectory {
         });
       const remove = this.#strangers([...found.values()]);
       if (write.length > 0 || remove.length > 0) {
-        this.#log.info('static pod directory repaired', {
-          written: write.length,
-          removed: remove.length,
-        });
         this.#directory.apply({ write, remove });
+        this.#log.info('static pod directory repaired', {
+          ...(write.length > 0 ? { written: write.map(({ file }) => file).join(' ') } : {}),
+          ...(remove.length > 0 ? { removed: remove.join(' ') } : {}),
+        });
+        // What our own change was about to write when it was cut off was nobody's hand.
+        const byHand = write.filter(({ file }) => !interrupted.includes(file));
+        for (const { file } of byHand) this.#restorations.tell(file, found.get(file));
       }
       this.#dirty = false;
     } catch (error) {
       if (!(error instanceof DirectoryError)) throw error;
       this.#fault = error;
+      const { fault: reason, message: detail } = error;
+      if (before?.message === detail) return;
+      this.#log.warn('the static pod directory cannot be brought to what it should be', {
+        reason,
+        detail,
+      });
     }
   }
 

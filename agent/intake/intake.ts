@@ -84,7 +84,7 @@ export class Intake {
   }
 
   /** True for bytes that an accepted bundle put under this name: the only ones under the prefix that may run. */
-  explains(file: string, bytes: Uint8Array): boolean {
+  explains(file: string, bytes: Uint8Array): boolean | 'altered' {
     return this.#stage.explains(file, bytes);
   }
 

@@ -46,10 +46,15 @@ export interface DirectoryChange {
 
 export interface OwnedDirectory {
   readonly path: string;
+  /** @throws DirectoryError unless it may be written to */
+  assertSafe(): void;
   /** Everything that bears the prefix. @throws DirectoryError */
   list(): FoundFile[];
-  /** Removes what an interrupted change left behind. @throws DirectoryError */
-  removeLeftovers(): void;
+  /**
+   * Removes what an interrupted change left behind; gives the names that it was about to write.
+   * @throws DirectoryError
+   */
+  removeLeftovers(): string[];
   /**
    * @throws DirectoryError; before `commit` the old set is untouched, after it the caller must try
    * again.
@@ -62,6 +67,7 @@ export function openOwnedDirectory(path: string, uid = process.getuid?.() ?? 0):
   const directory = resolve(path);
   return {
     path: directory,
+    assertSafe: () => guarded('DirectoryUnavailable', () => assertSafe(directory, uid)),
     list: () => guarded('DirectoryUnavailable', () => listFiles(directory)),
     removeLeftovers: () => guarded('WriteFailed', () => removeLeftovers(directory)),
     apply: change =>
@@ -108,7 +114,7 @@ function assertSafe(directory: string, uid: number): void {
   if (shared === null) return;
   throw new DirectoryError(
     'UnsafeDirectory',
-    `${shared.path}: ${shared.how}; nothing is written below it (chown root, chmod go-w)`,
+    `${shared.path}: ${shared.how}; nothing is written below it until ${shared.mend}`,
   );
 }
 
@@ -139,10 +145,10 @@ function readPlain(path: string): Buffer | null {
   }
 }
 
-function removeLeftovers(directory: string): void {
-  for (const name of fs.readdirSync(directory)) {
-    if (name.startsWith(TEMPORARY_PREFIX)) fs.rmSync(join(directory, name), { recursive: true });
-  }
+function removeLeftovers(directory: string): string[] {
+  const left = fs.readdirSync(directory).filter(name => name.startsWith(TEMPORARY_PREFIX));
+  for (const name of left) fs.rmSync(join(directory, name), { recursive: true });
+  return left.map(name => name.slice(1));
 }
 
 function applyChange(directory: string, { write, remove, commit }: DirectoryChange): void {

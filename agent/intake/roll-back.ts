@@ -7,7 +7,9 @@ import type { AssignedBundle } from '../../protocol/documents/assignment.js';
 import type { BundleDocument } from '../../protocol/documents/bundle.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
 import { DEFAULT_STRATEGY } from '../../protocol/strategy.js';
+import { bindingsOf } from '../../protocol/image-binding.js';
 import { undoneTo } from '../activation/undo.js';
+import type { ImagesAhead } from '../images/ahead.js';
 import type { BundleRecord, Journal } from '../journal/journal.js';
 import { conflictWith, memoryAllows, rootAllows } from './decide.js';
 import type { Lacking } from './lacking.js';
@@ -20,6 +22,8 @@ export interface RollBackParts {
   readonly verdicts: Verdicts;
   /** Blobs of a revision that are not here. */
   readonly lackingOf: (document: BundleDocument) => Lacking[];
+  /** Left out where somebody else runs the pods. */
+  readonly images?: Pick<ImagesAhead, 'hold' | 'dropReturn'> | undefined;
 }
 
 export class RollBack {
@@ -34,7 +38,10 @@ export class RollBack {
     const { journal, lackingOf } = this.#parts;
     const failed = record.active === null ? null : journal.bundleDocument(record.active);
     const digest = undoneTo(record, failed?.strategy ?? DEFAULT_STRATEGY);
-    if (digest === null) return [];
+    if (digest === null) {
+      this.#parts.images?.dropReturn(record);
+      return [];
+    }
     const target = journal.bundleDocument(digest);
     if (target === null) return this.#blocked(record, 'it is not kept here any more');
     const lacking = lackingOf(target);
@@ -71,6 +78,12 @@ export class RollBack {
     const pods = staged.value.flatMap(({ pod }) => pod ?? []);
     const conflict = conflictWith({ bundle, pods }, this.#parts.switch.occupied());
     if (conflict !== null) return void this.#blocked(record, conflict);
+    // Its images may have gone since: until they are back, what failed is better than nothing.
+    const held = this.#parts.images?.hold({
+      ...{ bundle: { namespace, name }, digest, pods, isReturn: true },
+      bindings: bindingsOf(target.images),
+    });
+    if (held) return void (held.reason === '' || this.#blocked(record, held.message));
     const failure = journal
       .trials()
       .failures()
@@ -82,7 +95,9 @@ export class RollBack {
       reason: failure?.reason ?? record.reason,
       message: `${failure?.message ?? record.message}; back at revision ${revision}`,
     };
-    this.#parts.switch.putBack(step, { digest, revision }, staged.value);
+    if (this.#parts.switch.putBack(step, { digest, revision }, staged.value)) {
+      this.#parts.images?.dropReturn(record);
+    }
   }
 
   /** Said once where the failed revision is the wanted one; elsewhere its own state is told. */

@@ -9,7 +9,7 @@ import type { AssignedBundle, AssignmentDocument } from '../../protocol/document
 import type { BundleDocument } from '../../protocol/documents/bundle.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
 import { bindingsOf } from '../../protocol/image-binding.js';
-import type { Log } from '../../protocol/ports.js';
+import type { Clock, Log } from '../../protocol/ports.js';
 import type { Refusal, Result } from '../../protocol/refusal.js';
 import { phaseNow } from '../activation/bundle-health.js';
 import { move, toldState, type ActivationEvent } from '../activation/table.js';
@@ -39,10 +39,11 @@ export interface StageOptions extends NodeRules {
   readonly revokedBundles?: 'keep' | 'stop';
   readonly journal: Journal;
   readonly directory: OwnedDirectory;
+  readonly clock: Pick<Clock, 'monotonic'>;
   readonly log: Log;
   readonly whereabouts: (digest: string) => Whereabouts;
   /** Pulled before the switch; left out where somebody else runs the pods. */
-  readonly images?: Pick<ImagesAhead, 'hold' | 'drop'> | undefined;
+  readonly images?: Pick<ImagesAhead, 'hold' | 'drop' | 'dropReturn'> | undefined;
   /** Left out where the node has no key to open any. */
   readonly secrets?: SealedSecrets | undefined;
   /** Whether a Secret lies in the static pod directory, where a person put it. */
@@ -73,6 +74,7 @@ export class Stage {
       switch: this.#switch,
       verdicts: this.#verdicts,
       lackingOf: document => this.#lackingOf(document),
+      images: options.images,
     });
   }
 
@@ -89,9 +91,11 @@ export class Stage {
     this.#directory.distrust();
   }
 
-  /** True for bytes that an accepted bundle put under this name. */
-  explains(file: string, bytes: Uint8Array): boolean {
-    return this.#options.journal.files().get(file)?.content === sha256Hex(bytes);
+  /** True for bytes that an accepted bundle put under this name; `altered`: it put others there. */
+  explains(file: string, bytes: Uint8Array): boolean | 'altered' {
+    const promised = this.#options.journal.files().get(file);
+    if (promised === undefined) return false;
+    return promised.content === sha256Hex(bytes) ? true : 'altered';
   }
 
   pass(assignment: AssignmentDocument | null, root: RootDocument | null): Lacking[] {
@@ -117,8 +121,7 @@ export class Stage {
     ];
   }
 
-  // --------------------------------------------------------------------------------------- one
-  // bundle
+  // --- one bundle
 
   #advance(assigned: AssignedBundle, root: RootDocument): Lacking[] {
     const { journal } = this.#options;

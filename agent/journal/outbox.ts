@@ -6,6 +6,7 @@
 import type { NewEvent } from '../ports.js';
 import type { Machine } from '../time/machine.js';
 import type { EventRecord } from '../../protocol/documents/node.js';
+import { cutTo } from '../../protocol/excerpt.js';
 import type { Connection } from './database.js';
 import { getMeta, setMeta } from './meta.js';
 
@@ -25,24 +26,16 @@ function fitted(event: NewEvent): Omit<EventRecord, 'n' | 'at'> {
   const { involved } = event;
   return {
     type: event.type,
-    reason: cut(event.reason, LENGTHS.reason),
-    message: cut(event.message, LENGTHS.message),
+    reason: cutTo(event.reason, LENGTHS.reason),
+    message: cutTo(event.message, LENGTHS.message),
     involved: {
       kind: involved.kind,
-      namespace: cut(involved.namespace, LENGTHS.namespace),
-      name: cut(involved.name, LENGTHS.name),
-      uid: cut(involved.uid, LENGTHS.uid),
-      fieldPath: cut(involved.fieldPath, LENGTHS.fieldPath),
+      namespace: cutTo(involved.namespace, LENGTHS.namespace),
+      name: cutTo(involved.name, LENGTHS.name),
+      uid: cutTo(involved.uid, LENGTHS.uid),
+      fieldPath: cutTo(involved.fieldPath, LENGTHS.fieldPath),
     },
   };
-}
-
-/** Never ends within a surrogate pair, and holds none that is alone: the wire refuses those. */
-function cut(text: string, lengthMax: number): string {
-  const whole = text.toWellFormed();
-  if (whole.length <= lengthMax) return whole;
-  const head = whole.slice(0, lengthMax - 1);
-  return `${head.isWellFormed() ? head : head.slice(0, -1)}…`;
 }
 
 /** When something happened, by the clocks of this machine. */

@@ -23,6 +23,9 @@ const SETTLED_MS = 30_000;
 const FILTERS_MAX = 8;
 const PRESENCE_AGAIN_MS = 5_000;
 
+/** Mosquitto's dynamic security lets a certificate in whose client it does not know any more, and grants it nothing. */
+const NOTHING_GRANTED = 'not authorized: the broker grants this node none of its topics';
+
 /** Made for one CONNECT: the will is announced with it, the birth follows the subscriptions. */
 export interface Presence {
   readonly topic: string;
@@ -55,6 +58,8 @@ export interface LinkOptions {
 
 export interface Link {
   connected(): boolean;
+  /** Why there is no connection; null while there is one, and before the first try has ended. */
+  fault(): string | null;
   /** True at the PUBACK; false when there is no connection or it broke before. QoS 1. */
   publish(topic: string, payload: Buffer, options: { retain: boolean }): Promise<boolean>;
   /** Nothing happens while disconnected; `onUp` is the moment to say it again. */
@@ -87,6 +92,7 @@ class MqttLink implements Link {
   #client: MqttClient | null = null;
   #presence: Presence | null = null;
   #up = false;
+  #fault: string | null = null;
   #leaving = false;
   #announcedAt = 0;
   /** How often the broker acknowledged something. */
@@ -99,6 +105,10 @@ class MqttLink implements Link {
 
   connected(): boolean {
     return this.#up;
+  }
+
+  fault(): string | null {
+    return this.#fault;
   }
 
   publish(topic: string, payload: Buffer, { retain }: { retain: boolean }): Promise<boolean> {
@@ -150,6 +160,7 @@ class MqttLink implements Link {
       const broker = brokers[turn % brokers.length] ?? '';
       const { upMs, reason } = await this.#session(new URL(broker));
       if (this.#stop.signal.aborted) return;
+      this.#fault = `${broker}: ${reason}`;
       if (upMs === 0) this.#options.onFailure?.(reason);
       attempt = upMs >= SETTLED_MS ? 0 : attempt;
       // The next broker is tried at once; a full round without success is a failure.
@@ -190,10 +201,17 @@ class MqttLink implements Link {
       client.on('message', (topic, payload) => this.#receive(topic, payload));
       client.on('connect', () => {
         upAt = clock.monotonic();
-        this.#announce(client).catch((error: unknown) => {
-          log.error('announcing the node failed', { reason: messageOf(error) });
-          cut(messageOf(error));
-        });
+        this.#announce(client).then(
+          isGranted => {
+            if (isGranted) return;
+            upAt = null;
+            cut(NOTHING_GRANTED);
+          },
+          (error: unknown) => {
+            log.error('announcing the node failed', { reason: messageOf(error) });
+            cut(messageOf(error));
+          },
+        );
       });
     });
     over.abort();
@@ -242,20 +260,29 @@ class MqttLink implements Link {
     return client;
   }
 
-  /** The birth comes after the subscriptions: whoever sees the node online may speak to it. */
-  async #announce(client: MqttClient): Promise<void> {
-    await this.#subscribe(client, this.#options.topics);
+  /**
+   * The birth comes after the subscriptions: whoever sees the node online may speak to it. False: the broker was there, and refused
+   * them all.
+   */
+  async #announce(client: MqttClient): Promise<boolean> {
+    const { topics } = this.#options;
+    const refused = await this.#subscribe(client, topics);
+    if (client.connected && topics.length > 0 && refused === topics.length) return false;
     const presence = this.#presence;
-    if (client !== this.#client || !presence) return;
+    if (client !== this.#client || !presence) return true;
     this.#announcedAt = this.#options.clock.monotonic();
-    if (!(await this.publish(presence.topic, presence.birth, { retain: true }))) return;
-    if (client !== this.#client || !client.connected) return;
+    if (!(await this.publish(presence.topic, presence.birth, { retain: true }))) return true;
+    if (client !== this.#client || !client.connected) return true;
     this.#up = true;
+    this.#fault = null;
     this.#options.log.info('connected to the broker');
     this.#options.onUp();
+    return true;
   }
 
-  async #subscribe(client: MqttClient, topics: readonly string[]): Promise<void> {
+  /** How many the broker refused. */
+  async #subscribe(client: MqttClient, topics: readonly string[]): Promise<number> {
+    let refused = 0;
     for (let i = 0; i < topics.length; i += FILTERS_MAX) {
       const filters = topics.slice(i, i + FILTERS_MAX);
       await new Promise<void>(resolve => {
@@ -267,12 +294,15 @@ class MqttLink implements Link {
         this.#pending.add(settle);
         client.subscribe(filters, { qos: 1 }, error => {
           if (error && client.connected) {
-            this.#options.log.warn('the broker refuses a subscription', { reason: error.message });
+            const { message: reason } = error;
+            refused += refusedIn(error);
+            this.#options.log.warn('the broker refuses a subscription', { reason });
           }
           settle();
         });
       });
     }
+    return refused;
   }
 
   #receive(topic: string, payload: Buffer): void {
@@ -313,6 +343,12 @@ class MqttLink implements Link {
     this.#pending.clear();
     if (wasUp) this.#options.onDown();
   }
+}
+
+/** Of the filters of one SUBSCRIBE (MQTT 3.1.1, 3.9.3: 0x80). */
+function refusedIn(error: Error): number {
+  const { packet } = error as { packet?: { granted?: readonly number[] } };
+  return packet?.granted?.filter(code => code >= 0x80).length ?? 0;
 }
 
 function messageOf(error: unknown): string {

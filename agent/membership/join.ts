@@ -5,7 +5,11 @@
  * second try after any failure uses the same keys.
  */
 import { keyId, rawPublicKey, signerOf } from '../../protocol/keys.js';
-import type { JoinDocument, JoinedDocument } from '../../protocol/documents/enrolment.js';
+import type {
+  JoinDocument,
+  JoinedDocument,
+  TokenCount,
+} from '../../protocol/documents/enrolment.js';
 import { seal } from '../../protocol/envelope.js';
 import {
   formatToken,
@@ -59,6 +63,8 @@ export interface JoinResult extends FirstContent {
   readonly membership: Membership;
   /** Key id of its identity key: what a person compares. */
   readonly nodeKey: string;
+  /** Devices that the token let in, and how many it lets in; null: the hub did not say. */
+  readonly token: TokenCount | null;
 }
 
 /** Throws `JoinError`, and `IdentityError` for damaged keys. */
@@ -106,7 +112,8 @@ export async function joinHub(request: JoinRequest): Promise<JoinResult> {
   };
   await request.accept?.({ root, assignment });
   saveMembership(dataDir, { membership, certificate, authorities: authorities.join('') });
-  return { membership, root, assignment, nodeKey: document.nodeKey };
+  const { nodeKey, token = null } = document;
+  return { membership, root, assignment, nodeKey, token };
 }
 
 function lineOf({ line, hubUrl }: JoinRequest): JoinLine {

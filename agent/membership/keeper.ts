@@ -11,7 +11,14 @@ import type { StoredIdentity } from './identity.js';
 import { JoinError } from './join-http.js';
 import { isRenewalOpen, openRotation } from './next-keys.js';
 import { renewMembership, resumeRotation, rotateKeys, type MemberParts } from './refresh.js';
-import { isBrokerRefusal, upkeepDelayMs, upkeepReason, type UpkeepReason } from './upkeep.js';
+import { identityPaths } from './private-keys.js';
+import {
+  isBrokerRefusal,
+  isShutOut,
+  upkeepDelayMs,
+  upkeepReason,
+  type UpkeepReason,
+} from './upkeep.js';
 
 const LOOK_MS = 3_600_000;
 const CLOSING_MS = 2_000;
@@ -77,7 +84,12 @@ export class Keeper {
   /** A connection to the broker came to nothing. */
   linkFailed(reason: string): void {
     this.linkDown();
-    if (this.#refused || !isBrokerRefusal(reason)) return;
+    if (isBrokerRefusal(reason)) this.doubt();
+  }
+
+  /** Somebody who need not be believed says that this node is no member: the hub is asked, and what runs goes on. */
+  doubt(): void {
+    if (this.#refused) return;
     this.#refused = true;
     this.#wake();
   }
@@ -96,7 +108,20 @@ export class Keeper {
     const { code, message } = this.#fault;
     const isOther = this.#lacksAuthority() && !this.#refused;
     const what = isOther ? 'HubAuthority' : type;
-    return [{ type: what, status: 'False', reason: `Renewal${code}`, message }];
+    const told = isShutOut(this.#fault) ? this.#shutOutText(message) : message;
+    return [{ type: what, status: 'False', reason: `Renewal${code}`, message: told }];
+  }
+
+  #shutOutText(hubSays: string): string {
+    const { dataDir, identity } = this.#options;
+    const isRevoked = /is revoked/.test(hubSays);
+    const why = isRevoked ? '' : ' (it was deleted at the hub, or another device took its name)';
+    return (
+      `${hubSays.replace(/: to bring it back.*$/, '')}${why}. What runs goes on. To be a member again: ` +
+      '`flotilla token create > FILE` at the hub, then here stop the agent, ' +
+      `\`rm -r ${identityPaths(dataDir).directory}\`, \`flotilla-agent join --token-file FILE ` +
+      `--node-name ${identity.node} --data-dir ${dataDir}\`, and start it`
+    );
   }
 
   #lacksAuthority(): boolean {

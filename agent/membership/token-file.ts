@@ -2,7 +2,7 @@
  * The join line comes from a file or from standard input, never from the command line or the
  * environment, where other users could read it (S77). The file goes once it has done its work.
  */
-import { createReadStream, rmSync } from 'node:fs';
+import { createReadStream, rmSync, statSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { JoinError } from './join-http.js';
 
@@ -34,6 +34,14 @@ export async function readTokenFile(path: string, stdin: Readable): Promise<stri
     throw new JoinError('BadLine', `--token-file ${name} is over ${FILE_BYTES_MAX} bytes`);
   }
   return Buffer.concat(chunks).toString();
+}
+
+/** The mode of a file that group or others may touch, as `chmod` takes it; null: it is private, a pipe, or not there. */
+export function tokenFileMode(path: string): string | null {
+  if (path === '-') return null;
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (!stats?.isFile() || (stats.mode & 0o077) === 0) return null;
+  return (stats.mode & 0o777).toString(8).padStart(4, '0');
 }
 
 /**

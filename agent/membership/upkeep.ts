@@ -73,3 +73,17 @@ export function isBrokerRefusal(reason: string): boolean {
     reason,
   );
 }
+
+/**
+ * Whether the hub's words, over a connection that the root pins, say that this node is no member any more. Words that are not known
+ * here cost the hint, and nothing else.
+ */
+export function isShutOut({
+  status,
+  message,
+}: {
+  status: number | null;
+  message: string;
+}): boolean {
+  return status === 403 && /is revoked|not signed by the identity key of a node/.test(message);
+}

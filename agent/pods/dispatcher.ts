@@ -8,6 +8,7 @@ import { Patience } from './patience.js';
 import type { PodPlan } from './plan.js';
 import type { EngineId, PodIdentity } from '../runtime/runtime.js';
 import { describeStep } from './steps.js';
+import { StopsUnderWay } from './stops-under-way.js';
 import { Workers } from './workers.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 
@@ -25,7 +26,7 @@ export interface DispatcherOptions {
 /** What the steps are taken with; the rest the dispatcher knows itself. */
 export type StepTools = Omit<
   ExecuteTools,
-  'signal' | 'limit' | 'clock' | 'onOutcome' | 'onPostStart'
+  'signal' | 'limit' | 'clock' | 'onOutcome' | 'onPostStart' | 'stops'
 >;
 
 export class Dispatcher {
@@ -33,6 +34,7 @@ export class Dispatcher {
   readonly patience = new Patience();
   /** Containers whose postStart hook has not returned. */
   readonly postStarting = new Set<EngineId>();
+  readonly stops = new StopsUnderWay();
   readonly #options: DispatcherOptions;
   /** Names whose workers ended while the engine was being observed: the observation may be older. */
   readonly #justEnded = new Set<string>();
@@ -48,6 +50,7 @@ export class Dispatcher {
   /** Before the engine is observed. */
   begin(): void {
     this.#justEnded.clear();
+    this.stops.beforeLook();
   }
 
   /** Starts a worker for each plan with steps whose name has none. */
@@ -65,6 +68,13 @@ export class Dispatcher {
       this.workers.start(podPlan, identities, {
         ...tools,
         clock,
+        stops: {
+          begin: (id, stop) => {
+            this.stops.begin(id, stop);
+            onNews();
+          },
+          end: id => this.stops.end(id),
+        },
         onPostStart: (id, isRunning) => {
           if (isRunning) this.postStarting.add(id);
           else this.postStarting.delete(id);

@@ -28,6 +28,7 @@ import { failureEvents, failureOf, reasonOf } from './step-failure.js';
 import { endsBefore, waitFor, type Step, type StepKind } from './steps.js';
 import { LOOPBACK } from './stop-order.js';
 import { Stopping, type GraceLimit } from './stopping.js';
+import type { StopsUnderWay } from './stops-under-way.js';
 import type { TerminationMessages } from './termination-messages.js';
 import type { PodVolumes } from '../volumes/volumes.js';
 import { allContainers, type Container, type LifecycleHandler } from '../../protocol/pod.js';
@@ -60,6 +61,7 @@ export interface ExecuteTools {
   readonly hooks: HookRunner;
   /** A container's postStart hook began or is over (row 110). */
   readonly onPostStart: (id: EngineId, isRunning: boolean) => void;
+  readonly stops: Pick<StopsUnderWay, 'begin' | 'end'>;
   /** What is left of a pod that had this uid begins to end for good. */
   readonly onEnding: (uid: string) => void;
   readonly limit: GraceLimit;
@@ -171,6 +173,7 @@ class Execution {
       case 'pullImage':
         return this.#pull(step);
       case 'runPreStop':
+        this.#beginStop(step);
         return this.#stopping.runHook(step);
       case 'stopContainer':
         return this.#stop(step);
@@ -324,11 +327,20 @@ class Execution {
 
   async #stop(step: Step & { do: 'stopContainer' }): Promise<void> {
     this.#tell(step.uid, say.killing(step.container, step.reason));
+    this.#beginStop(step);
     const before = [...this.#taken].filter(([earlier]) => endsBefore(earlier, step));
-    return this.#stopping.stop(
-      step,
-      before.map(([, isDone]) => isDone),
-    );
+    try {
+      await this.#stopping.stop(
+        step,
+        before.map(([, isDone]) => isDone),
+      );
+    } finally {
+      this.#tools.stops.end(step.id);
+    }
+  }
+
+  #beginStop({ id, graceSeconds }: Step & { do: 'runPreStop' | 'stopContainer' }): void {
+    this.#tools.stops.begin(id, { since: this.#tools.clock.now(), graceSeconds });
   }
 }
 

@@ -17,6 +17,7 @@ import type { NodeFacts } from './pod-spec.js';
 import { heldUpdate, podStatus, withoutHeldUpdate, type CompletionWords } from './pod-status.js';
 import { endingGrace, type Instances } from './plan-views.js';
 import { noteRuns, type RememberedStatus } from './status-history.js';
+import type { StopUnderWay } from './stops-under-way.js';
 import type { PodReport } from '../ports.js';
 import type { EngineId, ObservedPods } from '../runtime/runtime.js';
 import { podFullName } from '../../protocol/pod-identity.js';
@@ -40,6 +41,7 @@ export interface ReportsInput {
   readonly recursiveReadOnly: boolean;
   readonly health: Health;
   readonly startingHooks: ReadonlySet<EngineId>;
+  readonly stops: ReadonlyMap<EngineId, StopUnderWay>;
   readonly messages: ReadonlyMap<EngineId, string>;
   /** By uid: the pods that are over. */
   readonly completions: ReadonlyMap<string, CompletionWords>;
@@ -105,14 +107,23 @@ function runsFormer({ uid, sandboxHash, containerHashes }: DesiredPod, input: Re
   );
 }
 
-function reportOf(desired: DesiredPod, status: PodStatus, outdated: boolean): PodReport {
+function stoppingOf(uid: string, { observed, stops }: ReportsInput): Pick<PodReport, 'stopping'> {
+  const stopping = instancesOf(observed, uid).containers.flatMap(({ id, name, state }) => {
+    const stop = state === 'running' ? stops.get(id) : undefined;
+    return stop === undefined ? [] : [{ container: name, ...stop }];
+  });
+  return stopping.length === 0 ? {} : { stopping };
+}
+
+function reportOf(desired: DesiredPod, status: PodStatus, input: ReportsInput): PodReport {
   const { key, source, bundle, manifestDigest } = desired;
   return {
     key,
     source,
     bundle,
     manifestDigest,
-    ...(outdated ? { outdated } : {}),
+    ...(runsFormer(desired, input) ? { outdated: true } : {}),
+    ...stoppingOf(desired.uid, input),
     pod: { apiVersion: 'v1', kind: 'Pod', ...desired.pod, status },
   };
 }
@@ -144,7 +155,8 @@ function orphanReport(uid: string, input: ReportsInput): PodReport | null {
     status: input.remembered.get(uid)?.status ?? { phase: 'Running' },
   };
   const key = `${namespace}/${name}`;
-  return { key, source: 'file', bundle: null, manifestDigest: null, pod };
+  const stopping = stoppingOf(uid, input);
+  return { key, source: 'file', bundle: null, manifestDigest: null, ...stopping, pod };
 }
 
 function refusedReport(refused: RefusedPod, nodeName: string): PodReport {
@@ -188,7 +200,7 @@ export function podReports(input: ReportsInput): Reports {
   const show = (desired: DesiredPod) => {
     const found = statusOf(desired, input);
     if (found.status !== NOT_LOOKED_AT) remembered.set(desired.uid, found);
-    return reportOf(desired, found.status, runsFormer(desired, input));
+    return reportOf(desired, found.status, input);
   };
   const { desired, ending, node, now } = input;
   // Behind the one that waits, so that who keeps one pod per name keeps what runs.

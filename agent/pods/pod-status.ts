@@ -21,6 +21,7 @@ import {
   type Instances,
 } from './plan-views.js';
 import { restartsOf, type KnownRuns } from './status-history.js';
+import type { StopUnderWay } from './stops-under-way.js';
 import type { EngineId, ObservedContainer } from '../runtime/runtime.js';
 import { EVICTED } from '../volumes/evictions.js';
 import type { Container, ContainerStatus, PodCondition, PodStatus } from '../../protocol/pod.js';
@@ -44,6 +45,8 @@ export interface StatusInput {
   readonly health: Health;
   /** Containers whose postStart hook is under way. */
   readonly startingHooks: ReadonlySet<EngineId>;
+  /** Containers that are being stopped: they serve nobody any more. */
+  readonly stops: ReadonlyMap<EngineId, StopUnderWay>;
   /** What containers that ended have left. */
   readonly messages: ReadonlyMap<EngineId, string>;
   /** Null: it goes on. */
@@ -106,6 +109,9 @@ function shownContainer(one: ContainerCase, input: StatusInput): Shown {
   const isRunning = state.running !== undefined;
   const health =
     newest !== undefined && isRunning ? healthOf(input.health, newest.id, container) : null;
+  // The kubelet says ready until the process is gone; its endpoints know better, and here there are none.
+  const isLeaving =
+    newest !== undefined && (input.stops.has(newest.id) || (health?.kill ?? null) !== null);
   // A plain init container is ready when it is done, and only then.
   const isPlainInit = isInit && !view.isSidecar;
   const isDone = state.terminated?.exitCode === 0;
@@ -119,7 +125,7 @@ function shownContainer(one: ContainerCase, input: StatusInput): Shown {
     name: container.name,
     state,
     lastState,
-    ready: isPlainInit ? isDone : (health?.ready ?? false),
+    ready: isPlainInit ? isDone : health?.ready === true && !isLeaving,
     started: health?.started ?? false,
     restartCount,
     image: newest === undefined || newest.hash === view.hash ? view.image : newest.image,

@@ -212,6 +212,7 @@ class Reconciler implements Pods {
     this.#movedAt = clock.monotonic();
     await this.#engine.meet();
     this.#observed = await this.#options.runtime.observe();
+    this.#dispatcher.stops.afterLook();
     this.#isObserved = true;
     void this.#options.logLinks?.sync(this.#observed);
     this.#podData = await this.#volumes.uids();
@@ -331,6 +332,7 @@ class Reconciler implements Pods {
       backOffMaxMs: this.#backOffMaxMs,
       health: this.#prober.health(),
       startingHooks: this.#dispatcher.postStarting,
+      stops: this.#dispatcher.stops.all,
       completions: this.#completions.of(shown),
       ending: ending.byUid,
     });

@@ -3,6 +3,7 @@
  *
  * As the kubelet's allowlist (`pkg/kubelet/sysctl`, behaviour row 162). Pure.
  */
+import { excerpt } from '../../protocol/excerpt.js';
 import type { ValidPod } from '../../protocol/pod.js';
 import { SAFE_SYSCTLS } from '../../protocol/safe-sysctls.js';
 import { sysctlName, sysctlNamespace } from '../../protocol/sysctl-names.js';
@@ -26,12 +27,13 @@ const PATTERN = /^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*([a-z0-9][-_a-z0-9]*\*?|\
  * Only what belongs to a namespace can be set for a pod without changing the node.
  */
 export function sysctlPatternProblem(pattern: string): string | null {
+  const shown = JSON.stringify(excerpt(pattern));
   if (pattern.length > 253 || !PATTERN.test(pattern)) {
-    return `${JSON.stringify(pattern)} is not the name of a sysctl, or its beginning followed by '*'`;
+    return `${shown} is not the name of a sysctl, or its beginning followed by '*'`;
   }
   const name = sysctlName(pattern.replace(/\*$/, ''));
   return sysctlNamespace(name) === null
-    ? `${JSON.stringify(pattern)} is not known to be namespaced: it would change the whole node`
+    ? `${shown} is not known to be namespaced: it would change the whole node`
     : null;
 }
 

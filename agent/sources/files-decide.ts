@@ -14,8 +14,11 @@ import { OWNED_FILE_PREFIX } from '../../protocol/names.js';
 import { immutableFault } from './immutable-objects.js';
 import { parseManifests, type Parsed } from './parse-manifests.js';
 
-/** True when an accepted bundle of the journal explains these bytes under this name. */
-export type Explains = (fileName: string, bytes: Uint8Array) => boolean;
+/**
+ * True when an accepted bundle of the journal explains these bytes under this name; `altered`: it has a file of this name with other
+ * bytes, which who owns it puts back and tells of.
+ */
+export type Explains = (fileName: string, bytes: Uint8Array) => boolean | 'altered';
 
 /** What came of looking at one name of the directory. */
 export type Reading =
@@ -29,7 +32,7 @@ export type Reading =
   | {
       readonly name: string;
       readonly is: 'unreadable';
-      readonly reason: 'Unreadable' | 'TooLarge';
+      readonly reason: 'Unreadable' | 'TooLarge' | 'UnsafeFile';
       readonly message: string;
     }
   /** As it was at the last look, or still being written. */
@@ -81,25 +84,6 @@ export function emptyDirectory(path: string): DirectoryState {
   return { path, complete: false, problem: null, files: new Map(), skipped: new Map() };
 }
 
-const SKIPPED_ENDINGS =
-  /(~|\.(bak|orig|old|save|swp|swo|swx|tmp|rej|part|rpmsave|rpmnew|rpmorig|dpkg-[a-z]+|ucf-[a-z]+))$/i;
-
-/** What Node reads in place of bytes that are no text: the file cannot be opened by it. */
-const NOT_UTF8 = '\ufffd';
-
-const MANIFEST_ENDINGS = /\.(ya?ml|json)$/i;
-
-/** Why a name in a directory is not a manifest; null when it is one (rows 4, 5; users' pain P1). */
-export function skipReason(name: string): string | null {
-  if (name.startsWith('.')) return 'its name begins with a dot';
-  if (name.includes(NOT_UTF8)) return 'its name is not UTF-8';
-  if (/\p{Cc}/u.test(name)) return 'its name has control characters';
-  if (SKIPPED_ENDINGS.test(name)) return 'its name is that of a backup or a temporary file';
-  if (/^#.*#$/.test(name)) return 'its name is that of an editor’s backup';
-  if (!MANIFEST_ENDINGS.test(name)) return 'its name does not end in .yaml, .yml or .json';
-  return null;
-}
-
 /** Group or others may read or write. */
 const SHARED_MODE = 0o066;
 
@@ -128,6 +112,8 @@ function lastGoodStays(before: FileState | undefined): string {
 
 /** The copies are the agent's own, readable by nobody else. */
 const LAST_GOOD_MODE = 0o600;
+
+const ALTERED = 'it is not what its bundle says, and the agent puts it back';
 
 const NOT_EXPLAINED =
   'no accepted bundle explains this file, whose name is reserved for the agent; ' +
@@ -166,6 +152,15 @@ function withoutImmutableEdits(
   return { ok: false, reason: 'Immutable', message: `${name}: ${fault}`, refused: [] };
 }
 
+function unexplained(name: string, how: ReturnType<Explains>): Parsed | null {
+  if (how === true || !name.startsWith(OWNED_FILE_PREFIX)) return null;
+  const [reason, why] =
+    how === 'altered'
+      ? (['Altered', ALTERED] as const)
+      : (['NotExplained', NOT_EXPLAINED] as const);
+  return { ok: false, reason, message: `${name}: ${why}`, refused: [] };
+}
+
 function judgeBytes(
   before: FileState | undefined,
   reading: Reading & { is: 'bytes' },
@@ -173,10 +168,9 @@ function judgeBytes(
 ): { state: FileState; change: FileChange } {
   const { name, bytes } = reading;
   const digest = sha256Hex(bytes);
-  const isForeign = name.startsWith(OWNED_FILE_PREFIX) && !explains(name, bytes);
-  const parsed: Parsed = isForeign
-    ? { ok: false, reason: 'NotExplained', message: `${name}: ${NOT_EXPLAINED}`, refused: [] }
-    : withoutImmutableEdits(name, parseFile(name, bytes, reading.mode), before);
+  const parsed =
+    unexplained(name, explains(name, bytes)) ??
+    withoutImmutableEdits(name, parseFile(name, bytes, reading.mode), before);
   if (parsed.ok) {
     const { pods, objects } = parsed;
     const state = { name, digest, pods, objects, problem: null, refused: [] };
@@ -187,9 +181,10 @@ function judgeBytes(
   const { pods = [], objects = [] } = before ?? {};
   const problem = { reason, message: `${parsed.message}${lastGoodStays(before)}` };
   const isNews = before?.digest !== digest || before.problem?.reason !== reason;
+  const warning = isNews && reason !== 'Altered' ? problem : null;
   return {
     state: { name, digest, pods, objects, problem, refused },
-    change: { name, keep: null, warning: isNews ? problem : null },
+    change: { name, keep: null, warning },
   };
 }
 

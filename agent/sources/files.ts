@@ -13,6 +13,7 @@ import {
   emptyDirectory,
   snapshotOf,
   withLastGood,
+  type DirectoryState,
   type Explains,
   type FileChange,
   type FileState,
@@ -36,6 +37,8 @@ export interface FileSourceOptions {
   readonly events: EventSink;
   /** Whether the journal explains a file with the reserved prefix. */
   readonly explains: Explains;
+  /** Of this process, where nothing may be taken that anybody else but root could have written; null: all is taken. */
+  readonly trusted: number | null;
   readonly fileCheckFrequencyMs?: number;
   /** The agent's own files in the directory may be gone or changed: whoever owns them should look. */
   readonly onOwnedInDoubt?: () => void;
@@ -47,11 +50,11 @@ export interface FileSource extends PodSource {
 }
 
 /** Problems that can go away without the file changing. */
-const LOOK_AGAIN: ReadonlySet<string> = new Set(['NotExplained', 'Unreadable']);
+const LOOK_AGAIN: ReadonlySet<string> = new Set(['NotExplained', 'Altered', 'Unreadable']);
 
 /** Said at each look, not once: who writes the same over a mended file again changes nothing that was known. */
 function isUnexplained({ problem }: FileState): boolean {
-  return problem?.reason === 'NotExplained';
+  return problem?.reason === 'NotExplained' || problem?.reason === 'Altered';
 }
 
 /**
@@ -84,7 +87,7 @@ export async function openFileSource(options: FileSourceOptions): Promise<FileSo
   const lastGood = openLastGood(dataDir, path);
   const remembered = await lastGood.load();
   let identity = remembered.identity;
-  const reader = openDirectoryReader(path, { clock, identity });
+  const reader = openDirectoryReader(path, { clock, identity, trusted: options.trusted });
   const listeners = new Set<() => void>();
   let isEnding = false;
   let wake = new AbortController();
@@ -117,6 +120,15 @@ export async function openFileSource(options: FileSourceOptions): Promise<FileSo
       const detail = error instanceof Error ? error.message : String(error);
       log.warn('the identity of the static pod directory cannot be kept', { detail });
     }
+  }
+
+  /** Once for each thing that is wrong with the directory as a whole, and when it is over. */
+  function tellProblem(before: DirectoryState['problem']): void {
+    const { problem } = state;
+    if (problem?.reason === before?.reason && problem?.message === before?.message) return;
+    if (problem === null) return log.info('the static pod directory is read again', { path });
+    const { reason, message: detail } = problem;
+    log.warn('the static pod directory is not read: what runs goes on', { reason, detail });
   }
 
   function warn({ name, warning }: FileChange): void {
@@ -153,8 +165,9 @@ export async function openFileSource(options: FileSourceOptions): Promise<FileSo
       moved: moves.take(),
     });
     const { state: next, changes } = applyListing(state, listing, explains);
-    const wasComplete = state.complete;
+    const { complete: wasComplete, problem: before } = state;
     state = next;
+    tellProblem(before);
     const isNewWatch = [watching.ensure(found), await linkWatch.follow(links)].some(Boolean);
     const conditions = JSON.stringify(snapshotOf(state).conditions);
     if (changes.length > 0 || conditions !== shown || wasComplete !== state.complete) {

@@ -2,12 +2,13 @@
  * Tells when the agent's own files in the static pod directory may be gone or changed, on a node where a kubelet reads
  * the directory and so no file source of the agent does (`runtime: none`).
  *
- * Reads no file and decides nothing: whoever owns the files compares them with what the journal promises. Its own writing
+ * Also when it becomes unsafe or safe again. Reads no file and decides nothing: whoever owns the files compares them with what the journal promises. Its own writing
  * is told as well, once.
  */
 import { statSync } from 'node:fs';
 import type { Clock } from '../../protocol/ports.js';
 import { OWNED_FILE_PREFIX } from '../../protocol/names.js';
+import { staticPodPathFault } from '../safe-directory.js';
 import { WATCH_RETRY_MS, watchPath } from './watch-path.js';
 
 /** What is done to several files in a row, `rm -r` for example, is told once and after its end. */
@@ -19,6 +20,8 @@ export interface OwnedWatchOptions {
   readonly clock: Clock;
   /** How often it is looked at although nothing was heard. */
   readonly everyMs: number;
+  /** Of this process: who else may write there makes it unsafe. */
+  readonly uid: number;
   readonly onDoubt: () => void;
 }
 
@@ -36,7 +39,8 @@ function identityOf(path: string): string | null {
 }
 
 /** Watches when it returns; what is there then is not in doubt. */
-export function watchOwnedFiles({ path, clock, everyMs, onDoubt }: OwnedWatchOptions): OwnedWatch {
+export function watchOwnedFiles(options: OwnedWatchOptions): OwnedWatch {
+  const { path, clock, everyMs, uid, onDoubt } = options;
   let wake = new AbortController();
   let isTouched = false;
   let isEnding = false;
@@ -46,6 +50,7 @@ export function watchOwnedFiles({ path, clock, everyMs, onDoubt }: OwnedWatchOpt
   });
 
   let known = identityOf(path);
+  let fault = staticPodPathFault(path, uid)?.what;
   watching.ensure(known);
 
   async function run(): Promise<void> {
@@ -57,8 +62,10 @@ export function watchOwnedFiles({ path, clock, everyMs, onDoubt }: OwnedWatchOpt
       if (isTouched) await clock.sleep(SETTLED_MS);
       const found = identityOf(path);
       watching.ensure(found);
-      const isOther = found !== known;
+      const nowFault = staticPodPathFault(path, uid)?.what;
+      const isOther = found !== known || nowFault !== fault;
       known = found;
+      fault = nowFault;
       if (!isTouched && !isOther) continue;
       isTouched = false;
       onDoubt();

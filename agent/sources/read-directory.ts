@@ -2,8 +2,8 @@
  * One look at the static pod path: which names are there, and the bytes of those that changed and are complete.
  *
  * Never blocks on what is no regular file, never reads more than the limit, and leaves a file alone that is
- * still being written. Kubelet behaviour rows 1, 6, 7, 9, 10, 19 to 23. Remembers between two looks only what
- * files looked like.
+ * still being written, or that others could have written. Kubelet behaviour rows 1, 4, 6, 7, 9, 10, 19 to 23.
+ * Remembers between two looks only what files looked like.
  */
 import { constants } from 'node:fs';
 import { lstat, open, readdir, realpath, stat } from 'node:fs/promises';
@@ -12,7 +12,9 @@ import type { BigIntStats } from 'node:fs';
 import type { Clock } from '../../protocol/ports.js';
 import { MAX_MANIFEST_BYTES } from '../../protocol/manifest.js';
 import { OWNED_FILE_PREFIX } from '../../protocol/names.js';
-import { skipReason, type Listing, type Reading } from './files-decide.js';
+import type { Listing, Reading } from './files-decide.js';
+import { isHidden, skipReason } from './manifest-names.js';
+import { sharedFile, staticPodPathFault, type PathFault } from '../safe-directory.js';
 import { isLockName } from './directory-lock.js';
 import { openForWriting } from './open-for-writing.js';
 
@@ -58,6 +60,14 @@ export interface DirectoryReader {
   look(hints: LookHints): Promise<Look>;
 }
 
+export interface ReaderOptions {
+  readonly clock: Clock;
+  /** That of the directory at the last look of an earlier agent; null when there was none. */
+  readonly identity: string | null;
+  /** Of this process: nothing is taken that anybody else but root could have written. Null: whatever is there is taken. */
+  readonly trusted: number | null;
+}
+
 interface Listed {
   readonly names: string[];
   readonly links: readonly string[];
@@ -74,6 +84,13 @@ function emptyMessage(path: string): string {
   return (
     `${path} is another, empty directory now (is a file system not mounted?); ` +
     'to end all its pods put any file into it, such as .keep'
+  );
+}
+
+function unsafeMessage({ what, mend }: PathFault): string {
+  return (
+    `${what}; nothing new is taken from it. See what lies there, for somebody else may have put ` +
+    `it (ls -l), then: ${mend}`
   );
 }
 
@@ -124,12 +141,8 @@ async function absent(name: string, file: string, isKnown: boolean): Promise<Rea
   return { name, is: 'unreadable', reason: 'Unreadable', message };
 }
 
-/** `identity` is that of the directory at the last look of an earlier agent; null when there was none. */
-export function openDirectoryReader(
-  path: string,
-  options: { readonly clock: Clock; readonly identity: string | null },
-): DirectoryReader {
-  const { clock } = options;
+export function openDirectoryReader(path: string, options: ReaderOptions): DirectoryReader {
+  const { clock, trusted } = options;
   const judged = new Map<string, string>();
   const writing = new Map<string, Seen>();
   const missing = new Map<string, number>();
@@ -162,6 +175,16 @@ export function openDirectoryReader(
     return held.size === 0 && (!isBlind || at.isMoved || stillMs >= BLIND_STILL_MS);
   }
 
+  function pathFault(): PathFault | null {
+    return trusted === null ? null : staticPodPathFault(path, trusted);
+  }
+
+  /** Bytes of the agent's own files are compared with what was promised, whoever wrote them. */
+  function fileFault(name: string, { uid, mode }: BigIntStats): string | null {
+    if (trusted === null || isOwnName(name)) return null;
+    return sharedFile({ owner: Number(uid), mode: Number(mode) }, trusted);
+  }
+
   async function readOne(
     name: string,
     file: string,
@@ -182,12 +205,18 @@ export function openDirectoryReader(
     }
     if (judged.get(name) === stampOf(found) && !hints.again.has(name))
       return { name, is: 'unchanged' };
+    const fault = fileFault(name, found);
+    if (fault !== null) {
+      const message = `${fault}, who could have anything run as root; chown root ${file}; chmod go-w ${file}`;
+      return { name, is: 'unreadable', reason: 'UnsafeFile', message };
+    }
     try {
       const { bytes, found: read } = await readWhole(file);
       const isMoved = hints.moved.has(name);
       if (!(await isComplete(file, read, { bytes, isMoved }))) return 'writing';
       const after = await stat(file, { bigint: true });
-      if (stampOf(after) !== stampOf(read)) return 'writing';
+      // Somebody else's hand may have been in it between the look at the directory and this one.
+      if (stampOf(after) !== stampOf(read) || pathFault() !== null) return 'writing';
       judged.set(name, stampOf(read));
       writing.delete(file);
       return { name, is: 'bytes', bytes, mode: Number(read.mode) & 0o7777 };
@@ -263,6 +292,8 @@ export function openDirectoryReader(
 
   async function look(hints: LookHints): Promise<Look> {
     const { known } = hints;
+    const unsafe = pathFault();
+    if (unsafe !== null) return failed('UnsafeDirectory', unsafeMessage(unsafe));
     const listed = await namesOf();
     if ('listing' in listed) return listed;
     const { names, links, found } = listed;
@@ -275,6 +306,7 @@ export function openDirectoryReader(
     let isWriting = false;
     const gone = new Set<string>();
     for (const name of names.sort()) {
+      if (!isFile && isHidden(name)) continue;
       const skipped = isFile ? null : skipReason(name);
       const file = isFile ? path : join(path, name);
       if (skipped !== null) {

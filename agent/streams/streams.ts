@@ -8,6 +8,7 @@ import type { CommandDocument } from '../../protocol/documents/command.js';
 import { rawPublicKey } from '../../protocol/keys.js';
 import type { OpeningDocument } from '../../protocol/documents/node.js';
 import { seal } from '../../protocol/envelope.js';
+import { excerpt } from '../../protocol/excerpt.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import { Credit } from '../../protocol/stream-flow.js';
 import { failure, type StreamStatus } from '../../protocol/stream-frames.js';
@@ -100,7 +101,7 @@ export class Streams {
       this.#options.log.warn('a stream was refused', {
         kind: ask.kind,
         code,
-        user: shown(ask.user),
+        user: excerpt(ask.user),
       });
       this.#answer(command, digest, {
         key: null,
@@ -154,7 +155,7 @@ export class Streams {
   async #tellAndServe(ask: StreamAsk, io: StreamIo, service: Service): Promise<StreamStatus> {
     const { kind, user, namespace, pod } = ask;
     if (service.event !== null) this.#options.journal.record(service.event(io));
-    const by = { user: shown(user) };
+    const by = { user: excerpt(user) };
     this.#options.log.info('a stream was opened through the hub', { kind, namespace, pod, ...by });
     return service.serve(io);
   }
@@ -215,7 +216,7 @@ function serviceOf(ask: StreamAsk, pods: KnownPods, runtime: StreamRuntime): Ser
       return {
         event: io => {
           const what = `"${programOf(io.command)}" in container ${container}`;
-          return normal('RemoteExec', `User "${shown(ask.user)}" runs ${what}`, involved);
+          return normal('RemoteExec', `User "${excerpt(ask.user)}" runs ${what}`, involved);
         },
         mayIdle: false,
         serve: io => serveExec(runtime, { id, ask }, io),
@@ -223,7 +224,7 @@ function serviceOf(ask: StreamAsk, pods: KnownPods, runtime: StreamRuntime): Ser
     }
     case 'attach': {
       const { id, container, involved } = runningContainer(pods, ask);
-      const message = `User "${shown(ask.user)}" attaches to container ${container}`;
+      const message = `User "${excerpt(ask.user)}" attaches to container ${container}`;
       return {
         event: () => normal('RemoteAttach', message, involved),
         mayIdle: false,
@@ -233,7 +234,7 @@ function serviceOf(ask: StreamAsk, pods: KnownPods, runtime: StreamRuntime): Ser
     case 'portForward': {
       const { host, involved } = portTarget(pods, ask);
       const { port } = ask;
-      const message = `User "${shown(ask.user)}" connects to port ${port}`;
+      const message = `User "${excerpt(ask.user)}" connects to port ${port}`;
       return {
         event: () => normal('RemotePortForward', message, involved),
         mayIdle: false,
@@ -245,12 +246,7 @@ function serviceOf(ask: StreamAsk, pods: KnownPods, runtime: StreamRuntime): Ser
 
 /** Its name alone: arguments may hold secrets. */
 function programOf([program = '']: readonly string[]): string {
-  return shown(program.split('/').at(-1) ?? '').slice(0, 64);
-}
-
-/** Others chose it: nothing that a terminal or a log would obey. */
-function shown(text: string): string {
-  return text.replace(/\p{C}/gu, '?');
+  return excerpt(program.split('/').at(-1) ?? '', 64);
 }
 
 function normal(reason: string, message: string, involved: NewEvent['involved']): NewEvent {

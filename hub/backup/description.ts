@@ -32,12 +32,16 @@ export interface BackupDescription {
 
 const PATH = /^[A-Za-z0-9_-][A-Za-z0-9._-]*(\/[A-Za-z0-9_-][A-Za-z0-9._-]*){0,4}$/;
 const DIGEST = /^[0-9a-f]{64}$/;
+/** It is printed. */
+const PROGRAM = /^[A-Za-z0-9.+-]{1,64}$/;
 
 export function formatDescription(description: Omit<BackupDescription, 'format'>): string {
   return `${JSON.stringify({ format: FORMAT, ...description }, null, 2)}\n`;
 }
 
-/** Throws `SetupError` (BadBackup, Unsupported); `file` names the archive. */
+type Read<T> = { readonly [K in keyof T]?: unknown };
+
+/** Throws `SetupError` (BadBackup, Unsupported); `file` names the archive. What this format has no field for is left out. */
 export function parseDescription(text: string, file: string): BackupDescription {
   const bad = (what: string) => new SetupError('BadBackup', `${file}: ${what}`);
   let value: unknown;
@@ -46,37 +50,46 @@ export function parseDescription(text: string, file: string): BackupDescription 
   } catch {
     throw bad(`its ${DESCRIPTION_FILE} is damaged`);
   }
-  const read = value as Partial<BackupDescription> | null;
-  if (typeof read?.format !== 'number') throw bad('not a backup of a hub');
-  if (read.format > FORMAT) {
+  const read = value as Read<BackupDescription> | null;
+  const format = read?.format;
+  if (!isCount(format) || format < 1) throw bad('not a backup of a hub');
+  if (format > FORMAT) {
     throw new SetupError(
       'Unsupported',
-      `${file}: backup format ${read.format}, this program knows ${FORMAT}; restore it with the flotilla ` +
+      `${file}: backup format ${format}, this program knows ${FORMAT}; restore it with the flotilla ` +
         'that made it, or a newer one',
     );
   }
-  const { kind, madeAt, program, fleet, rootVersion, files } = read;
-  const isSound =
-    (kind === 'full' || kind === 'keys') &&
-    typeof madeAt === 'string' &&
-    !Number.isNaN(Date.parse(madeAt)) &&
-    typeof program === 'string' &&
-    typeof fleet === 'string' &&
-    Number.isSafeInteger(rootVersion) &&
-    Array.isArray(files) &&
-    files.every(isFile);
-  if (!isSound) throw bad(`its ${DESCRIPTION_FILE} lacks something`);
-  return read as BackupDescription;
+  const found = described(read ?? {});
+  if (found === null) throw bad(`its ${DESCRIPTION_FILE} lacks something`);
+  return found;
 }
 
-function isFile(value: unknown): boolean {
-  const { path, size, sha256 } = (value ?? {}) as Partial<BackedUpFile>;
-  return (
-    typeof path === 'string' &&
-    PATH.test(path) &&
-    Number.isSafeInteger(size) &&
-    Number(size) >= 0 &&
-    typeof sha256 === 'string' &&
-    DIGEST.test(sha256)
-  );
+function described(read: Read<BackupDescription>): BackupDescription | null {
+  const { kind, madeAt, program, fleet, rootVersion, files } = read;
+  if (kind !== 'full' && kind !== 'keys') return null;
+  if (typeof madeAt !== 'string' || !isTime(madeAt)) return null;
+  if (typeof program !== 'string' || !PROGRAM.test(program)) return null;
+  if (typeof fleet !== 'string' || !isCount(rootVersion) || !Array.isArray(files)) return null;
+  const known = (files as unknown[]).map(fileOf);
+  if (!known.every(one => one !== null)) return null;
+  return { format: FORMAT, kind, madeAt, program, fleet, rootVersion, files: known };
+}
+
+function fileOf(value: unknown): BackedUpFile | null {
+  const { path, size, sha256 } = (value ?? {}) as Read<BackedUpFile>;
+  if (typeof path !== 'string' || !PATH.test(path)) return null;
+  if (!isCount(size) || typeof sha256 !== 'string' || !DIGEST.test(sha256)) return null;
+  return { path, size, sha256 };
+}
+
+/** JSON has a number -0, which is another one when it was written and read again. */
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0 && !Object.is(value, -0);
+}
+
+/** In the one form that is written: `Date` takes others, with comments in them. */
+function isTime(text: string): boolean {
+  const at = Date.parse(text);
+  return !Number.isNaN(at) && new Date(at).toISOString() === text;
 }

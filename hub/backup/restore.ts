@@ -11,6 +11,7 @@ import { pipeline } from 'node:stream/promises';
 import type { Clock } from '../../protocol/ports.js';
 import { hubPaths } from '../setup/config.js';
 import { makePrivateDirectory, syncDirectory } from '../setup/private-files.js';
+import { refuseUnsafePlace } from '../setup/safe-directory.js';
 import { SetupError } from '../setup/setup-error.js';
 import { newestRootOf } from '../setup/load.js';
 import { openSqliteStore } from '../store/sqlite.js';
@@ -53,6 +54,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoreRes
     throw diskFault(error, 'read', file);
   }
   try {
+    refuseUnsafePlace(dataDir);
     claim(dataDir);
     makePrivateDirectory(dataDir);
     makePrivateDirectory(staging);

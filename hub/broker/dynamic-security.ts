@@ -6,9 +6,11 @@
  * minute. Safety does not rest on it (security.md 1.9).
  */
 import type { Clock, Log } from '../../protocol/ports.js';
+import { excerpt } from '../../protocol/excerpt.js';
 import type { Topics } from '../../protocol/topics.js';
 import type { Guest, GuestConnection, Received } from '../link/link-options.js';
 import type { Store } from '../store/store.js';
+import { answersIn, type Answer, type AnswerData } from './dynamic-security-answers.js';
 import {
   afterSteps,
   batches,
@@ -25,6 +27,8 @@ import { CONTROL_RESPONSE_TOPIC, CONTROL_TOPIC, type Acl } from './dynamic-secur
 /** A message is 120 KiB at most, the longest name 63 characters: 200 clients, 1,000 role names. */
 const CLIENTS_PAGE = 200;
 const ROLES_PAGE = 1_000;
+/** Of clients, and of roles: several times the largest fleet. */
+const LISTED_MAX = 100_000;
 /** Mosquitto writes its whole file at every command and serves nobody meanwhile. */
 const BATCH = 10;
 const ANSWER_MS = 30_000;
@@ -35,18 +39,6 @@ export interface DynamicSecurityOptions {
   readonly topics: Topics;
   readonly clock: Clock;
   readonly log: Log;
-}
-
-interface Answer {
-  readonly command?: string;
-  readonly error?: string;
-  readonly correlationData?: string;
-  readonly data?: {
-    readonly totalCount?: number;
-    readonly clients?: readonly HeldClient[];
-    readonly roles?: readonly string[];
-    readonly role?: { readonly rolename: string; readonly acls?: readonly Acl[] };
-  };
 }
 
 export function dynamicSecurity(options: DynamicSecurityOptions): Guest {
@@ -157,30 +149,43 @@ class Session {
 
   async #list(): Promise<Held> {
     const clients = new Map<string, HeldClient>();
-    for (let total = 1; clients.size < total;) {
-      const page = { verbose: true, count: CLIENTS_PAGE, offset: clients.size };
-      const data = await this.#data({ command: 'listClients', ...page });
-      const found = data.clients ?? [];
-      for (const client of found) clients.set(client.username, client);
-      total = found.length === 0 ? 0 : (data.totalCount ?? 0);
+    const pages = { command: 'listClients', verbose: true, count: CLIENTS_PAGE };
+    for await (const data of this.#pages(pages, data => data.clients.length)) {
+      for (const client of data.clients) clients.set(client.username, client);
     }
     const roles = new Set<string>();
-    for (let total = 1; roles.size < total;) {
-      const page = { verbose: false, count: ROLES_PAGE, offset: roles.size };
-      const data = await this.#data({ command: 'listRoles', ...page });
-      const found = data.roles ?? [];
-      for (const role of found) roles.add(role);
-      total = found.length === 0 ? 0 : (data.totalCount ?? 0);
+    const names = { command: 'listRoles', verbose: false, count: ROLES_PAGE };
+    for await (const data of this.#pages(names, data => data.roles.length)) {
+      for (const role of data.roles) roles.add(role);
     }
     const shared = new Map<string, readonly Acl[]>();
     for (const rolename of SHARED_ROLES.filter(name => roles.has(name))) {
-      const { role } = await this.#data({ command: 'getRole', rolename });
-      shared.set(rolename, role?.acls ?? []);
+      shared.set(rolename, (await this.#data({ command: 'getRole', rolename })).acls);
     }
     return { clients, roles, shared };
   }
 
-  async #data(command: SecurityCommand): Promise<NonNullable<Answer['data']>> {
+  /** Until all are there, as the broker counts them. */
+  async *#pages(
+    command: SecurityCommand,
+    lengthOf: (data: AnswerData) => number,
+  ): AsyncGenerator<AnswerData> {
+    for (let [offset, total] = [0, 1]; offset < total;) {
+      const data = await this.#data({ ...command, offset });
+      const length = lengthOf(data);
+      if (length === 0) return;
+      offset += length;
+      total = data.totalCount;
+      if (total > LISTED_MAX) {
+        throw new Error(
+          `the broker has ${total} for ${command.command}, the limit is ${LISTED_MAX}`,
+        );
+      }
+      yield data;
+    }
+  }
+
+  async #data(command: SecurityCommand): Promise<AnswerData> {
     const [answer] = await this.#ask([command]);
     if (answer?.data) return answer.data;
     throw new Error(`the broker refuses ${command.command}: ${answer?.error ?? 'no reason given'}`);
@@ -210,7 +215,10 @@ class Session {
 
   #reportForeign(foreign: readonly string[]): void {
     if (foreign.length === 0) return;
-    const names = foreign.slice(0, 10).join(', ');
+    const names = foreign
+      .slice(0, 10)
+      .map(name => excerpt(name))
+      .join(', ');
     this.#say(`clients at the broker that are not of the fleet are left as they are: ${names}`);
   }
 
@@ -229,15 +237,6 @@ class Session {
     const late = atMostMs === null ? null : this.#options.clock.sleep(atMostMs, signal);
     await (late ? Promise.race([news, late]) : news);
     enough.abort();
-  }
-}
-
-function answersIn(payload: Buffer): readonly Answer[] {
-  try {
-    const { responses } = JSON.parse(payload.toString('utf8')) as { responses?: unknown };
-    return Array.isArray(responses) ? (responses as readonly Answer[]) : [];
-  } catch {
-    return [];
   }
 }
 

@@ -5,17 +5,24 @@ import { SIGNATURES_FIELD } from '../rollout/release-here.js';
 import { changesBetween, renderDiff } from './bundle-diff.js';
 import { secretDifferences, secretsToSeal } from './apply-secrets.js';
 import { bundlePath, writeBundle, type BundleApiObject } from './bundle-write.js';
-import { bundleWarnings } from './bundle-warnings.js';
+import { bundleWarnings, graceWarnings } from './bundle-warnings.js';
 import { inputOptions, readSource, type BundleSource, type InputOptions } from './bundle-source.js';
 import { ApiError } from './client.js';
 import { connected, type Connected, type Context } from './context.js';
 import type { ImageEntry } from '../../protocol/documents/bundle.js';
 import { boundImages } from '../../protocol/image-binding.js';
 import { CliError } from '../../protocol/cli-error.js';
+import { outcomeLine, outcomeWarnings } from './apply-outcome.js';
 import { pinImages, pinLines, PIN_HELP } from './pin-images.js';
 import { waitForRollout } from './rollout-wait.js';
 import { shellWord } from './shell-word.js';
-import { strategyAfter, strategyOptions, type StrategyOptions } from './strategy-options.js';
+import {
+  strategyAfter,
+  strategyOptions,
+  strategyText,
+  type StrategyOptions,
+} from './strategy-options.js';
+import { DEFAULT_STRATEGY, sameStrategy } from '../../protocol/strategy.js';
 
 interface ApplyOptions extends InputOptions, StrategyOptions {
   nodes?: string;
@@ -180,14 +187,21 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
   const mode = dryRunMode(options.dryRun);
   const current = await currentBundle(hub, source);
   const selector = selectorAfter(options, current?.spec.nodeSelector ?? null);
-  const strategy = strategyAfter(options, current?.spec.strategy ?? null);
+  const former = current?.spec.strategy ?? DEFAULT_STRATEGY;
+  const strategy = source.built?.document.strategy ?? strategyAfter(options, former);
   refuseStrategyOfBuilt(options, source);
+  for (const warning of graceWarnings(current?.spec.manifests ?? [], strategy))
+    context.terminal.warn(warning);
   const changes = changesBetween(current?.spec.manifests ?? [], manifests);
   const images = await imagesAfter(context, source, options.pin === true);
   const pins = pinLines(current?.spec.images ?? [], images);
   for (const line of pins) context.terminal.print(line);
   if (mode === 'none') await mayRemove(context, changes.removed, options.prune === true);
-  else for (const one of changes.removed) context.terminal.print(`${one} would leave the nodes`);
+  else {
+    for (const one of changes.removed) context.terminal.print(`${one} would leave the nodes`);
+    const was = sameStrategy(former, strategy) ? '' : ` (was: ${strategyText(former)})`;
+    context.terminal.print(`judged by ${strategyText(strategy)}${current === null ? '' : was}`);
+  }
   const toSeal = await secretsToSeal(context, hub, {
     ...{ namespace, bundle: name, nodeSelector: selector },
     input: source,
@@ -197,7 +211,8 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
     const changed =
       current !== null &&
       changes.added.length + changes.changed.length + changes.removed.length + pins.length > 0;
-    const same = current?.spec.nodeSelector === selector && !changed;
+    const isJudgedAlike = sameStrategy(former, strategy);
+    const same = current?.spec.nodeSelector === selector && isJudgedAlike && !changed;
     context.terminal.print(
       `bundle/${name} ${current === null ? 'created' : same ? 'unchanged' : 'configured'} (dry run)`,
     );
@@ -216,6 +231,7 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
   }
   const after = await put(dryRun);
   context.terminal.print(outcomeLine(current, after, dryRun));
+  for (const line of await outcomeWarnings(hub, after)) context.terminal.warn(line);
   if (options.wait && mode === 'none') {
     const { client } = hub;
     const timeout = options.timeout ?? '5m';
@@ -259,16 +275,4 @@ function unsigned(options: ApplyOptions, source: BundleSource) {
     ];
     throw new CliError('refused', error.message.split('\n')[0] ?? '', lines.join('\n'));
   };
-}
-
-function outcomeLine(
-  before: BundleApiObject | null,
-  after: BundleApiObject,
-  dryRun: boolean,
-): string {
-  const same = before !== null && before.metadata.generation === after.metadata.generation;
-  const verb = before === null ? 'created' : same ? 'unchanged' : 'configured';
-  const revision = after.status?.revision ?? 0;
-  const note = dryRun ? ', server dry run' : '';
-  return `bundle/${after.metadata.name} ${verb} (revision ${revision}${note})`;
 }

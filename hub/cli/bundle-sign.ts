@@ -16,6 +16,7 @@ import { readTrustedRoot, rootText } from './trusted-root.js';
 interface SignOptions {
   key: string;
   passphraseFile?: string;
+  keyFile?: string;
   root?: string;
   since?: string;
   yes?: boolean;
@@ -34,6 +35,7 @@ export function signCommand(context: Context): Command {
       'private key file, ssh-agent, or ssh-agent:<key id | comment | SHA256:…>',
     )
     .option('--passphrase-file <file>', 'read the passphrase from a file instead of the terminal')
+    .option('--key-file <file>', "age key that opens the hub's keys, where the key is one of them")
     .option('--root <file>', 'refuse a key that this root does not name; count the signatures')
     .option('--since <old>', 'bundle file of the former revision: show what changed')
     .option('-y, --yes', 'sign without asking; needed where nobody sits at a terminal')
@@ -50,6 +52,7 @@ async function sign(context: Context, path: string, options: SignOptions): Promi
   const root = options.root === undefined ? null : readTrustedRoot(options.root);
   const access: KeyAccess = {
     agentSocket: context.env['SSH_AUTH_SOCK'],
+    identityFile: options.keyFile,
     passphrase: passphraseFor({
       file: options.passphraseFile,
       askSecret: question => context.terminal.askSecret(question),

@@ -16,6 +16,7 @@ import type { BundleFile } from '../signing/bundle-file.js';
 import type { SignatureCount } from '../signing/signature-count.js';
 import { changesBetween, renderDiff } from './bundle-diff.js';
 import { pinLines } from './pin-images.js';
+import { strategyText } from './strategy-options.js';
 
 const WIDTH = 14;
 const field = (name: string, value: string) => `${name.padEnd(WIDTH)}${value}`;
@@ -62,6 +63,7 @@ function describe(file: BundleFile): string[] {
     field('Made:', document.issued),
     field('Undo down to:', `revision ${document.rollbackFloor}`),
     field('Nodes:', needs.join('; ')),
+    field('Judged by:', strategyText(document.strategy)),
     field('Content:', `${document.manifests.length} manifests, ${bytes} bytes`),
     ...(document.secrets.length === 0 ? [] : [field('Secrets:', document.secrets.join(', '))]),
     ...file.manifests.filter(isPod).flatMap(pod => describePod(pod, bindings)),

@@ -11,6 +11,8 @@ import {
 } from '../../protocol/pod-security-standards.js';
 import { SECRET_ENV_WHY, secretEnvUses } from '../../protocol/pod-secrets.js';
 import type { ValidPod } from '../../protocol/pod.js';
+import type { BundleStrategy } from '../../protocol/documents/bundle.js';
+import { isPod, type BundleManifest } from '../../protocol/bundle-manifest.js';
 
 /** One line for each pod that breaks the policy that nodes have by default. */
 export function podSecurityWarnings(pods: readonly ValidPod[]): string[] {
@@ -35,6 +37,25 @@ export function secretEnvWarnings(pods: readonly ValidPod[]): string[] {
         `default: ${SECRET_ENV_WHY}; mount it as a volume, or set allowSecretEnv: true on the nodes`,
     ),
   );
+}
+
+/**
+ * One line for each pod that runs now and may take as long to end as its successor has to begin: a node waits for it, so
+ * that a revision that is no good is given up that much later.
+ */
+export function graceWarnings(
+  running: readonly BundleManifest[],
+  { progressDeadlineSeconds: deadline }: BundleStrategy,
+): string[] {
+  return running.filter(isPod).flatMap(pod => {
+    const grace = withDefaults(pod).spec.terminationGracePeriodSeconds ?? 0;
+    if (deadline > grace) return [];
+    const { name } = pod.metadata;
+    return [
+      `Warning: pod "${name}", which runs now, has up to ${grace} s to end (terminationGracePeriodSeconds): the progress ` +
+        `deadline of ${deadline} s counts from its end`,
+    ];
+  });
 }
 
 /** All that a person is to know before nodes say it. */

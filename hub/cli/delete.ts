@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { connected, withConnection, type ConnectionOptions, type Context } from './context.js';
 import { CliError } from '../../protocol/cli-error.js';
+import { named } from './near-names.js';
 import { pathOf, targetsOf } from './resources.js';
 
 interface DeleteOptions extends ConnectionOptions {
@@ -49,11 +50,11 @@ export function deleteCommand(context: Context): Command {
           }
         }
         for (const name of names) {
-          await hub.client.call({
-            method: 'DELETE',
-            path: pathOf(resource, hub.namespace, name),
-            query: { dryRun: dryRun ? 'All' : undefined },
-          });
+          const path = pathOf(resource, hub.namespace, name);
+          const query = { dryRun: dryRun ? 'All' : undefined };
+          await named(hub, { resource, name }, () =>
+            hub.client.call({ method: 'DELETE', path, query }),
+          );
           context.terminal.print(
             `${resource.singular}/${name} deleted${dryRun ? ' (server dry run)' : ''}`,
           );

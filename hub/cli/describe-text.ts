@@ -14,6 +14,8 @@ import { keyId } from '../../protocol/keys.js';
 import type { ApiObject } from './client.js';
 import { nodeViewOf, obstacleLines, progressLine, progressOf } from './rollout-progress.js';
 import { ageText, layOut } from '../../protocol/columns.js';
+import { DEFAULT_STRATEGY } from '../../protocol/strategy.js';
+import { strategyText } from './strategy-options.js';
 import {
   conditionLines,
   eventLines,
@@ -178,13 +180,19 @@ function bundleLines({ object, nodes }: Described): string[] {
   const bundle = object as ApiObject & { spec: BundleSpec; status?: BundleObjectStatus };
   const progress = progressOf(bundle, nodes.map(nodeViewOf));
   const configMaps = namesOf(bundle.spec.manifests.filter(isConfigMap));
+  const { signedBy, conditions = [] } = bundle.status ?? {};
   return [
+    ...conditionLines(conditions),
     ...fields([
       ['Nodes', bundle.spec.nodeSelector === '' ? '<all>' : bundle.spec.nodeSelector],
       ['Revision', String(progress.revision)],
       ['Digest', bundle.status?.digest ?? ''],
+      ...(signedBy === undefined
+        ? []
+        : [['Signed by', signedBy.join('\n') || '<no release key in force>'] as const]),
       ['Pods', namesOf(bundle.spec.manifests.filter(isPod)) || '<none>'],
       ...(configMaps === '' ? [] : [['ConfigMaps', configMaps] as const]),
+      ['Judged by', strategyText(bundle.spec.strategy ?? DEFAULT_STRATEGY)],
       ['Rollout', progressLine(object.metadata.name, progress)],
     ]),
     ...obstacleLines(progress),

@@ -5,6 +5,7 @@ import { connected, withConnection, type ConnectionOptions, type Context } from 
 import { describeObject } from './describe-text.js';
 import { CliError } from '../../protocol/cli-error.js';
 import { ROOT_PATH, type RootObject } from './root-hub.js';
+import { named } from './near-names.js';
 import { pathOf, resourceOf, targetsOf, type Resource } from './resources.js';
 
 function eventFields(resource: Resource, object: ApiObject): string {
@@ -22,7 +23,8 @@ export function describeCommand(context: Context): Command {
     .summary('show one node, pod, bundle or token with its events')
     .argument('<kind...>', 'node NAME, pod NAME, bundle NAME, token ID; or KIND/NAME')
     .action((words: string[], options: ConnectionOptions) =>
-      connected(context, options, async ({ client, namespace }) => {
+      connected(context, options, async hub => {
+        const { client, namespace } = hub;
         const { resource, names } = targetsOf(words);
         if (!['Node', 'Pod', 'Bundle', 'Token'].includes(resource.kind)) {
           throw new CliError('refused', `${resource.plural} are not described; use get -o yaml`);
@@ -34,7 +36,9 @@ export function describeCommand(context: Context): Command {
             ? await list()
             : await Promise.all(
                 names.map(name =>
-                  client.call<ApiObject>({ path: pathOf(resource, namespace, name) }),
+                  named(hub, { resource, name }, () =>
+                    client.call<ApiObject>({ path: pathOf(resource, namespace, name) }),
+                  ),
                 ),
               );
         for (const [index, object] of objects.entries()) {

@@ -17,7 +17,8 @@ import {
   type Context,
 } from './context.js';
 import { CliError } from '../../protocol/cli-error.js';
-import { pathOf, targetsOf, type Resource } from './resources.js';
+import { named } from './near-names.js';
+import { kindsOf, pathOf, targetsOf, type Resource } from './resources.js';
 import { layOut } from '../../protocol/columns.js';
 import { printReadable } from './readable-secrets.js';
 import { rowsOf, type TableOptions } from './table.js';
@@ -43,7 +44,7 @@ export function getCommand(context: Context): Command {
     .summary('list nodes, pods, bundles, secrets, events or tokens')
     .argument(
       '<kind...>',
-      'nodes | pods | bundles | secrets | events | tokens, then names; or KIND/NAME',
+      'nodes | pods | bundles | secrets | events | tokens, then names; KIND/NAME; several: pods,nodes; all = pods,bundles',
     )
     .option('-A, --all-namespaces', 'all namespaces')
     .option('-o, --output <format>', FORMATS.join(' | '))
@@ -70,6 +71,8 @@ async function get(context: Context, hub: Connected, { words, options }: Request
   if (options.output !== undefined && !FORMATS.includes(options.output)) {
     throw new CliError('refused', `-o ${options.output}: not one of ${FORMATS.join(', ')}`);
   }
+  const kinds = kindsOf(words[0] ?? '');
+  if (kinds !== null) return getKinds(context, hub, { kinds, words, options });
   const { resource, names } = targetsOf(words);
   if (options.node !== undefined) {
     if (resource.kind !== 'Secret' || names.length > 0) {
@@ -93,6 +96,60 @@ async function get(context: Context, hub: Connected, { words, options }: Request
   } else {
     await printObjects(context, hub, { call, names, resource, options });
   }
+}
+
+/** Several kinds: a table each, their names with the kind in front; or one list. */
+async function getKinds(
+  context: Context,
+  hub: Connected,
+  { kinds, words, options }: Request & { readonly kinds: readonly Resource[] },
+): Promise<void> {
+  if (words.length > 1 || options.watch || options.node !== undefined) {
+    throw new CliError(
+      'refused',
+      `"${words[0] ?? ''}": names, --watch and --node go with one kind`,
+    );
+  }
+  const query = { labelSelector: options.selector, fieldSelector: options.fieldSelector };
+  const namespace = options.allNamespaces ? null : hub.namespace;
+  const calls = kinds.map(resource => ({ resource, path: pathOf(resource, namespace), query }));
+  if (options.output !== undefined && options.output !== 'wide') {
+    const lists = calls.map(async ({ resource, ...call }) => {
+      const { items } = await hub.client.call<ApiList>(call);
+      return items.map(item => ({ item, resource }));
+    });
+    const found = (await Promise.all(lists)).flat();
+    const items = found.map(({ item }) => item);
+    const list = { apiVersion: 'v1', kind: 'List', metadata: {}, items };
+    if (options.output === 'json') context.terminal.print(JSON.stringify(list, null, 4));
+    else if (options.output === 'yaml') context.terminal.write(stringify(list));
+    else for (const { item, resource } of found) context.terminal.print(longName(resource, item));
+    return;
+  }
+  const tables = await Promise.all(
+    calls.map(async ({ resource, ...call }) => {
+      const table = await hub.client.call<Table>({ ...call, table: true });
+      return { resource, table };
+    }),
+  );
+  const filled = tables.filter(({ table }) => table.rows.length > 0);
+  if (filled.length === 0) {
+    const where = options.allNamespaces ? '' : ` in ${hub.namespace} namespace`;
+    context.terminal.warn(`No resources found${where}.`);
+  }
+  for (const [index, { resource, table }] of filled.entries()) {
+    if (index > 0) context.terminal.print('');
+    const kind = longName(resource, null);
+    const rows = rowsOf(table, { ...tableOptions(options, resource), kind });
+    for (const line of layOut(rows)) context.terminal.print(line);
+  }
+}
+
+/** `pod/web-edge-1`, `bundle.flotilla.dev/web`, as kubectl says it. */
+function longName({ singular, group }: Resource, item: ApiObject | null): string {
+  const [, , name] = group.split('/');
+  const kind = group.startsWith('/apis/') ? `${singular}.${name ?? ''}` : singular;
+  return `${kind}/${item?.metadata.name ?? ''}`;
 }
 
 interface Listing {
@@ -119,13 +176,16 @@ function tableOptions(options: GetOptions, resource: Resource): TableOptions {
 
 async function printTables(context: Context, hub: Connected, listing: Listing): Promise<void> {
   const { call, names, resource, options } = listing;
-  const calls =
+  const tables =
     names.length === 0
-      ? [call]
-      : names.map(name => ({ path: `${call.path}/${encodeURIComponent(name)}` }));
-  const tables = await Promise.all(
-    calls.map(one => hub.client.call<Table>({ ...one, table: true })),
-  );
+      ? [await hub.client.call<Table>({ ...call, table: true })]
+      : await Promise.all(
+          names.map(name => {
+            const path = `${call.path}/${encodeURIComponent(name)}`;
+            const ask = () => hub.client.call<Table>({ path, table: true });
+            return named(hub, { resource, name }, ask);
+          }),
+        );
   const [first] = tables;
   if (!first) return;
   const rows = tables.flatMap(table => table.rows);
@@ -143,26 +203,25 @@ async function printTables(context: Context, hub: Connected, listing: Listing): 
 async function printObjects(context: Context, hub: Connected, listing: Listing): Promise<void> {
   const { call, names, resource, options } = listing;
   const found: ApiObject | ApiList =
-    names.length === 0 ? await hub.client.call<ApiList>(call) : await byName(hub, call.path, names);
+    names.length === 0 ? await hub.client.call<ApiList>(call) : await byName(hub, listing);
   if (options.output === 'json') context.terminal.print(JSON.stringify(found, null, 4));
   else if (options.output === 'yaml') context.terminal.write(stringify(found));
   else {
     const items = 'items' in found ? found.items : [found];
-    const group = resource.group.startsWith('/apis/')
-      ? `.${resource.group.split('/')[2] ?? ''}`
-      : '';
-    for (const item of items)
-      context.terminal.print(`${resource.singular}${group}/${item.metadata.name}`);
+    for (const item of items) context.terminal.print(longName(resource, item));
   }
 }
 
 async function byName(
   hub: Connected,
-  path: string,
-  names: readonly string[],
+  { call, names, resource }: Listing,
 ): Promise<ApiObject | ApiList> {
   const items = await Promise.all(
-    names.map(name => hub.client.call<ApiObject>({ path: `${path}/${encodeURIComponent(name)}` })),
+    names.map(name =>
+      named(hub, { resource, name }, () =>
+        hub.client.call<ApiObject>({ path: `${call.path}/${encodeURIComponent(name)}` }),
+      ),
+    ),
   );
   const [only] = items;
   if (items.length === 1 && only) return only;

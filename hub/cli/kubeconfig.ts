@@ -5,8 +5,9 @@
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { parse } from 'yaml';
 import { CliError } from '../../protocol/cli-error.js';
+import { excerpt } from '../../protocol/excerpt.js';
+import { readSettingsYaml, SettingsYamlError } from '../../protocol/settings-yaml.js';
 
 export interface Connection {
   readonly server: URL;
@@ -19,12 +20,10 @@ export interface Connection {
   readonly namespace: string;
 }
 
-interface Named {
-  name?: string;
-  context?: { cluster?: string; user?: string; namespace?: string };
-  cluster?: Record<string, unknown>;
-  user?: Record<string, unknown>;
-}
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Certificates and keys of many clusters. */
+const BYTES_MAX = 1024 * 1024;
 
 /** `--kubeconfig`, else the first file of `KUBECONFIG`, else `~/.kube/config`. */
 export function kubeconfigPath(
@@ -59,27 +58,20 @@ export function connectionOf(input: {
 }): Connection {
   const { path } = input;
   const fail = (why: string) => new CliError('refused', `kubeconfig ${path}: ${why}`);
-  let config: Record<string, unknown>;
-  try {
-    config = parse(input.text, { logLevel: 'error' }) as Record<string, unknown>;
-  } catch (error) {
-    throw fail(`not YAML: ${(error as Error).message}`);
-  }
-  if (config === null || typeof config !== 'object') throw fail('is empty');
-  const find = (list: string, name: unknown, what: string) => {
-    const entries = (config[list] ?? []) as Named[];
-    const found = Array.isArray(entries) ? entries.find(entry => entry.name === name) : undefined;
-    if (!found) throw fail(`has no ${what} "${String(name)}"`);
-    return found;
+  const config = fieldsOf(valueOf(input.text, fail));
+  if (config === null) throw fail('is not a mapping');
+  const named = (list: string, name: unknown, what: string): Fields => {
+    const entries: unknown = config[list];
+    const items = Array.isArray(entries) ? entries.map(fieldsOf) : [];
+    const found = typeof name === 'string' ? items.find(one => one?.['name'] === name) : undefined;
+    if (found) return fieldsOf(found[what]) ?? {};
+    const shown = typeof name === 'string' ? ` "${excerpt(name)}"` : ': it names none';
+    throw fail(`has no ${what}${shown}`);
   };
-  const context = find(
-    'contexts',
-    input.contextName ?? config['current-context'],
-    'context',
-  ).context;
-  const cluster = find('clusters', context?.cluster, 'cluster').cluster ?? {};
-  const user = find('users', context?.user, 'user').user ?? {};
-  const material = (from: Record<string, unknown>, key: string) => {
+  const context = named('contexts', input.contextName ?? config['current-context'], 'context');
+  const cluster = named('clusters', context['cluster'], 'cluster');
+  const user = named('users', context['user'], 'user');
+  const material = (from: Fields, key: string) => {
     const data = from[`${key}-data`];
     if (typeof data === 'string') return Buffer.from(data, 'base64').toString('utf8');
     const file = from[key];
@@ -89,7 +81,7 @@ export function connectionOf(input: {
   if (typeof server !== 'string' || !URL.canParse(server))
     throw fail('the cluster has no valid server');
   const url = new URL(server);
-  if (url.protocol !== 'https:') throw fail(`the server must be https://, not ${server}`);
+  if (url.protocol !== 'https:') throw fail(`the server must be https://, not ${excerpt(server)}`);
   const name = cluster['tls-server-name'];
   return {
     server: url,
@@ -99,6 +91,21 @@ export function connectionOf(input: {
     token: typeof user['token'] === 'string' ? user['token'] : undefined,
     serverName: typeof name === 'string' ? name : undefined,
     skipVerify: cluster['insecure-skip-tls-verify'] === true,
-    namespace: context?.namespace ?? 'default',
+    namespace: typeof context['namespace'] === 'string' ? context['namespace'] : 'default',
   };
+}
+
+function valueOf(text: string, fail: (why: string) => CliError): unknown {
+  try {
+    return readSettingsYaml(text, BYTES_MAX).toValue();
+  } catch (error) {
+    if (!(error instanceof SettingsYamlError)) throw error;
+    throw fail(`not YAML: ${error.place === null ? '' : `${error.place}: `}${error.message}`);
+  }
+}
+
+function fieldsOf(value: unknown): Fields | null {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Fields)
+    : null;
 }

@@ -31,6 +31,7 @@ interface LogOptions extends ConnectionOptions, PodOptions {
   limitBytes?: string;
   allContainers?: boolean;
   selector?: string;
+  allNamespaces?: boolean;
   prefix?: boolean;
   maxLogRequests: string;
 }
@@ -54,6 +55,7 @@ export function logsCommand(context: Context): Command {
     .option('--limit-bytes <bytes>', 'at most so many bytes')
     .option('--all-containers', 'of every container of the pod, init containers too')
     .option('-l, --selector <labels>', 'of every pod with these labels')
+    .option('-A, --all-namespaces', 'with -l: in all namespaces')
     .option('--prefix', 'each line begins with its pod and container')
     .option('--max-log-requests <n>', 'with -f and -l: at most so many streams', '5')
     .addHelpText('after', EXAMPLES)
@@ -92,10 +94,18 @@ async function podsOf(
   if ((pod === undefined) === (selector === undefined)) {
     throw new CliError('refused', 'give the name of a pod, or a selector with -l: one of them');
   }
+  if (pod !== undefined && options.allNamespaces) {
+    throw new CliError('refused', 'a name needs one namespace: -n instead of -A');
+  }
   if (pod !== undefined) return [await findPod(hub, pod, options.node)];
   const fieldSelector = options.node === undefined ? undefined : `spec.nodeName=${options.node}`;
   const query = { labelSelector: selector, fieldSelector };
-  return (await hub.client.call<ApiList>({ path: pathOf(PODS, hub.namespace), query })).items;
+  return (
+    await hub.client.call<ApiList>({
+      path: pathOf(PODS, options.allNamespaces ? null : hub.namespace),
+      query,
+    })
+  ).items;
 }
 
 function sourcesOf(context: Context, pod: ApiObject, options: LogOptions): Source[] {

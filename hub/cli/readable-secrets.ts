@@ -34,7 +34,13 @@ export async function printReadable(
     return terminal.warn(`Nothing was sealed for node ${node}.`);
   }
   const rows = secrets.map(one => [
-    ...[one.namespace, one.secret, one.bundle, String(one.version), newestText(one)],
+    ...[
+      one.namespace,
+      `${one.bundle}.${one.secret}`,
+      one.bundle,
+      String(one.version),
+      newestText(one),
+    ],
   ]);
   const head = ['NAMESPACE', 'NAME', 'BUNDLE', 'VERSION', 'NEWEST'];
   for (const line of layOut(headers ? [head, ...rows] : rows)) terminal.print(line);

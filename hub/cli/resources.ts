@@ -62,6 +62,19 @@ export const RESOURCES: readonly Resource[] = [
   },
 ];
 
+/** What `all` means, as in the API's discovery: what a bundle is and what it becomes. */
+const ALL: readonly Resource['kind'][] = ['Pod', 'Bundle'];
+
+/** `pods,nodes` or `all`: several kinds at once, each once. Null for a word that is none of this. */
+export function kindsOf(word: string): Resource[] | null {
+  const words = word.split(',');
+  if (words.length === 1 && word.toLowerCase() !== 'all') return null;
+  const found = words.flatMap(one =>
+    one.toLowerCase() === 'all' ? RESOURCES.filter(r => ALL.includes(r.kind)) : [resourceOf(one)],
+  );
+  return [...new Set(found)];
+}
+
 export function resourceOf(word: string): Resource {
   const name = word.toLowerCase();
   const found = RESOURCES.find(

@@ -15,6 +15,10 @@ export interface NodeView {
 
 export interface RolloutProgress {
   readonly revision: number;
+  /** The root lets no node begin with the revision: reason, and what to do. */
+  readonly withdrawn: { readonly reason: string; readonly message: string } | null;
+  /** Of the bundle; empty: every node. */
+  readonly selector: string;
   readonly desired: number;
   readonly updated: number;
   readonly healthy: number;
@@ -45,6 +49,7 @@ export function progressOf(
 ): RolloutProgress {
   const { namespace = '', name } = bundle.metadata;
   const { revision = 0, digest = '' } = bundle.status ?? {};
+  const withdrawn = bundle.status?.conditions?.find(c => c.type === 'Withdrawn');
   const selector = parseSelector(bundle.spec.nodeSelector);
   const selected = nodes.filter(node => matches(selector, node.labels));
   const failures = new Map<string, string[]>();
@@ -72,6 +77,8 @@ export function progressOf(
   }
   return {
     revision,
+    withdrawn: withdrawn ? { reason: withdrawn.reason, message: withdrawn.message } : null,
+    selector: bundle.spec.nodeSelector,
     desired: selected.length,
     updated,
     healthy,
@@ -88,10 +95,25 @@ function reasonText({ reason, message }: BundleStatus): string {
   return `${reason}${message ? `: ${message}` : ''}`;
 }
 
+/** The bundle's own counts say the same: the hub counts at most once a second. */
+export function isCounted(status: BundleObjectStatus | undefined, now: RolloutProgress): boolean {
+  if (!status) return true;
+  const { desired, updated, healthy, failed, offline } = status.nodes;
+  const counts = { desired, updated, healthy, failed, offline };
+  return Object.entries(counts).every(([name, n]) => now[name as keyof typeof counts] === n);
+}
+
 export type Verdict = 'waiting' | 'healthy' | 'failed';
 
-/** Failed only when no node is left that may still become healthy. */
+/**
+ * Failed only when no node is left that may still become healthy. A withdrawn revision never arrives anywhere: what merely
+ * lacks signatures is good where all nodes have it already, what the root denies is not.
+ */
 export function verdictOf(progress: RolloutProgress): Verdict {
+  const { withdrawn, healthy, desired } = progress;
+  if (withdrawn !== null && (withdrawn.reason !== 'NotSigned' || healthy < desired)) {
+    return 'failed';
+  }
   if (progress.healthy === progress.desired) return 'healthy';
   return progress.failed > 0 && progress.open.length === 0 ? 'failed' : 'waiting';
 }
@@ -102,7 +124,17 @@ export function progressLine(name: string, p: RolloutProgress): string {
     p.offline > 0 ? `${p.offline} offline` : '',
   ].filter(text => text !== '');
   const tail = rest.length > 0 ? `, ${rest.join(', ')}` : '';
-  return `bundle/${name} revision ${p.revision}: ${p.healthy} of ${p.desired} nodes healthy, ${p.updated} updated${tail}`;
+  const told = p.withdrawn === null ? '' : ` withdrawn (${p.withdrawn.reason})`;
+  return `bundle/${name} revision ${p.revision}${told}: ${p.healthy} of ${p.desired} nodes healthy, ${p.updated} updated${tail}`;
+}
+
+/** A bundle that nobody runs is no failure, and rarely what was meant. */
+export function nowhereText(name: string, selector: string): string {
+  const why =
+    selector === ''
+      ? 'no node has joined yet (flotilla token create)'
+      : `no node matches "${selector}" (labels: flotilla get nodes --show-labels)`;
+  return `warning: bundle/${name} runs nowhere: ${why}`;
 }
 
 export function progressBar(p: RolloutProgress, width: number): string {
@@ -123,6 +155,9 @@ export function obstacleLines(p: RolloutProgress): string[] {
   const open = new Map<string, string[]>();
   for (const { node, text } of p.open) open.set(text, [...(open.get(text) ?? []), node]);
   return [
+    ...(p.withdrawn === null
+      ? []
+      : [`  withdrawn (${p.withdrawn.reason}): ${p.withdrawn.message}`]),
     ...p.failures.map(f => `  failed on ${names(f.nodes)}: ${f.text}`),
     ...[...open].map(([text, nodes]) => `  ${names(nodes)}: ${text}`),
   ];

@@ -6,7 +6,9 @@ import type { Connected, Context } from './context.js';
 import { CliError } from '../../protocol/cli-error.js';
 import { pathOf, resourceOf } from './resources.js';
 import {
+  isCounted,
   nodeViewOf,
+  nowhereText,
   obstacleLines,
   progressBar,
   progressLine,
@@ -25,13 +27,22 @@ export interface WaitRequest {
 }
 
 const LOOK_MS = 1000;
+/** Whoever reads the bundle after the wait is to find what was waited for: this long for the hub to count it. */
+const COUNT_MS = 5_000;
+const COUNT_LOOK_MS = 200;
 
-async function look(hub: Connected, name: string): Promise<RolloutProgress> {
+interface Seen {
+  readonly progress: RolloutProgress;
+  readonly isCounted: boolean;
+}
+
+async function look(hub: Connected, name: string): Promise<Seen> {
   const [bundle, nodes] = await Promise.all([
     hub.client.call<BundleApiObject>({ path: pathOf(resourceOf('bundles'), hub.namespace, name) }),
     hub.client.call<ApiList>({ path: pathOf(resourceOf('nodes'), null) }),
   ]);
-  return progressOf(bundle, nodes.items.map(nodeViewOf));
+  const progress = progressOf(bundle, nodes.items.map(nodeViewOf));
+  return { progress, isCounted: isCounted(bundle.status, progress) };
 }
 
 /** Looks again; null while a hub that answered before is away, for the rollout goes on meanwhile. */
@@ -39,13 +50,13 @@ function patientLook(
   { terminal }: Context,
   hub: Connected,
   name: string,
-): () => Promise<RolloutProgress | null> {
+): () => Promise<Seen | null> {
   let reached: boolean | null = null;
   return async () => {
     try {
-      const progress = await look(hub, name);
+      const seen = await look(hub, name);
       reached = true;
-      return progress;
+      return seen;
     } catch (error) {
       if (!(error instanceof HubUnreachable) || reached === null) throw error;
       if (reached) terminal.warn(`${error.message}; trying again`);
@@ -92,18 +103,28 @@ export async function waitForRollout(
   const start = clock.monotonic();
   const lookAgain = patientLook(context, hub, request.name);
   const tell = teller(context, request);
+  let endedAt: number | null = null;
   for (;;) {
-    const progress = await lookAgain();
+    const seen = await lookAgain();
+    const progress = seen?.progress;
     const obstacles = progress ? obstacleLines(progress) : ['  the hub does not answer'];
     if (progress) {
       tell(progress);
       const verdict = verdictOf(progress);
+      endedAt = verdict === 'waiting' ? null : (endedAt ?? clock.monotonic());
+      const isLate = endedAt !== null && clock.monotonic() - endedAt >= COUNT_MS;
+      if (endedAt !== null && !seen.isCounted && !isLate && request.watch !== false) {
+        await clock.sleep(COUNT_LOOK_MS, signal);
+        if (!signal.aborted) continue;
+      }
       if (verdict === 'healthy') {
         if (request.output === 'text') terminal.print(doneLine(request.name, progress));
+        for (const line of warningLines(request.name, progress)) terminal.warn(line);
         return;
       }
       if (verdict === 'failed') {
-        const text = [`bundle/${request.name} failed`, ...obstacles].join('\n');
+        const what = progress.withdrawn === null ? 'failed' : 'is withdrawn by the root';
+        const text = [`bundle/${request.name} ${what}`, ...obstacles].join('\n');
         throw new CliError('rolloutFailed', text);
       }
       if (request.watch === false) return obstacles.forEach(line => terminal.print(line));
@@ -118,6 +139,17 @@ export async function waitForRollout(
     await clock.sleep(LOOK_MS, signal);
     if (signal.aborted) throw new CliError('failed', 'interrupted; the rollout goes on by itself');
   }
+}
+
+/** What is well as far as it goes, and not as somebody may think. */
+function warningLines(name: string, progress: RolloutProgress): string[] {
+  const { withdrawn, desired, selector } = progress;
+  return [
+    ...(desired === 0 ? [nowhereText(name, selector)] : []),
+    ...(withdrawn === null
+      ? []
+      : [`warning: bundle/${name}: no further node begins with it: ${withdrawn.message}`]),
+  ];
 }
 
 function doneLine(name: string, progress: RolloutProgress): string {

@@ -25,7 +25,7 @@ export function rolloutCommand(context: Context): Command {
     .summary('wait until a bundle is healthy on its nodes')
     .description(
       'Waits until every node that the bundle selects says that the newest revision is healthy there.\n' +
-        'Exit code: 0 healthy, 3 timed out, 4 failed on a node and nothing is left to wait for.',
+        'Exit code: 0 healthy, 3 timed out, 4 failed on a node and nothing is left to wait for, or withdrawn by the root.',
     )
     .argument('<bundle>', 'bundle/NAME')
     .option('--timeout <duration>', 'how long to wait; 0 = for ever', '5m')

@@ -102,6 +102,7 @@ interface SignOptions {
   key: string;
   former?: string;
   passphraseFile?: string;
+  keyFile?: string;
   yes?: boolean;
 }
 
@@ -111,7 +112,11 @@ function signCommand(context: Context): Command {
     .argument('<file>', 'the root; it is changed in place')
     .requiredOption('--key <key>', 'file of a root key, or ssh-agent[:COMMENT|ID]')
     .option('--former <file>', 'the version before (default: root-<n-1>.json beside it)')
-    .option('--passphrase-file <file>', 'passphrase of the key file (default: asked for)')
+    .option(
+      '--passphrase-file <file>',
+      'passphrase of the key file, or of the hub whose keys/root.key it is (default: asked for)',
+    )
+    .option('--key-file <file>', "age key that opens the hub's keys, where one does")
     .option('-y, --yes', 'sign without asking')
     .action(async (path: string, options: SignOptions) => {
       const file = loadRoot(path);
@@ -133,6 +138,7 @@ function signCommand(context: Context): Command {
           file: options.passphraseFile,
           askSecret: question => terminal.askSecret(question),
         }),
+        identityFile: options.keyFile,
         agentSocket: context.env['SSH_AUTH_SOCK'],
       });
       const id = keyId(signer.publicKey);

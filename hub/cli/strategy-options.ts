@@ -53,6 +53,12 @@ export function strategyAfter(
   return strategy;
 }
 
+/** `progress deadline 600s, min ready 10s, on failure rollback`: in the words of the flags. */
+export function strategyText(strategy: BundleStrategy): string {
+  const { progressDeadlineSeconds, minReadySeconds, onFailure } = strategy;
+  return `progress deadline ${progressDeadlineSeconds}s, min ready ${minReadySeconds}s, on failure ${onFailure}`;
+}
+
 /** A duration such as 90s or 5m; a bare number is seconds, as in a manifest. */
 function seconds(flag: string, text: string): number {
   const ms = /^\d+$/.test(text) ? Number(text) * 1000 : parseDurationMs(text);

@@ -7,6 +7,8 @@ export interface TableOptions {
   readonly namespaces: boolean;
   readonly showLabels: boolean;
   readonly headers: boolean;
+  /** Stands before each name: `pod/`. */
+  readonly kind?: string;
 }
 
 export function rowsOf(table: Table, options: TableOptions): string[][] {
@@ -15,6 +17,8 @@ export function rowsOf(table: Table, options: TableOptions): string[][] {
     .filter(column => options.wide || (column.priority ?? 0) === 0);
   const head = columns.map(column => column.name.toUpperCase());
   const body = table.rows.map(row => columns.map(column => cell(row.cells[column.index])));
+  if (options.kind !== undefined)
+    body.forEach(row => (row[0] = `${options.kind ?? ''}${row[0] ?? ''}`));
   if (options.namespaces) {
     head.unshift('NAMESPACE');
     body.forEach((row, i) => row.unshift(table.rows[i]?.object.metadata.namespace ?? ''));

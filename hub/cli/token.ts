@@ -1,6 +1,6 @@
 /** `flotilla token`: what a device needs to join. */
 import { Command } from 'commander';
-import { parseDurationMs } from '../../protocol/duration.js';
+import { parseLongDurationMs } from '../../protocol/duration.js';
 import { isLabelKey, isLabelValue } from '../selectors.js';
 import type { ApiObject } from './client.js';
 import { connected, withConnection, type ConnectionOptions, type Context } from './context.js';
@@ -8,6 +8,8 @@ import { CliError } from '../../protocol/cli-error.js';
 import { pathOf, resourceOf } from './resources.js';
 
 const USES_MAX = 1000;
+const TTL_MIN_MS = 60_000;
+const TTL_MAX_MS = 90 * 86_400_000;
 
 interface CreateOptions extends ConnectionOptions {
   ttl: string;
@@ -40,7 +42,7 @@ export function tokenCommand(context: Context): Command {
         "fleet's root, so that the device knows its hub before it sends anything secret. Labels are fixed at the enrolment: " +
         'release keys that hold on labelled nodes alone go by them, whatever the node is labelled later.',
     )
-    .option('--ttl <duration>', 'how long it is valid', '24h')
+    .option('--ttl <duration>', 'how long it is valid: 30m, 24h, 90d; a minute to 90 days', '24h')
     .option('--label <k=v>', 'label of the node; may be given again', addLabel, {})
     .option(
       '--node <name>',
@@ -57,11 +59,11 @@ export function tokenCommand(context: Context): Command {
     )
     .action((options: CreateOptions) =>
       connected(context, options, async hub => {
-        const ttlMs = parseDurationMs(options.ttl);
-        if (ttlMs === null || ttlMs < 1000) {
+        const ttlMs = parseLongDurationMs(options.ttl);
+        if (ttlMs === null || ttlMs < TTL_MIN_MS || ttlMs > TTL_MAX_MS) {
           throw new CliError(
             'refused',
-            `--ttl: "${options.ttl}" is not a duration such as 24h or 30m`,
+            `--ttl: "${options.ttl}" is not a duration such as 30m, 24h or 90d, from a minute to 90 days`,
           );
         }
         const token = await hub.client.call<ApiObject>({

@@ -3,7 +3,7 @@
  * template, where to go, and who the device is; signed by the hub's key.
  */
 import { X509Certificate } from 'node:crypto';
-import type { JoinedDocument } from '../../protocol/documents/enrolment.js';
+import type { JoinedDocument, TokenCount } from '../../protocol/documents/enrolment.js';
 import { seal } from '../../protocol/envelope.js';
 import { keyId } from '../../protocol/keys.js';
 import type { Clock } from '../../protocol/ports.js';
@@ -37,7 +37,11 @@ export function nodeCertificate(
 export function sealAnswer(
   hub: LoadedHub,
   identity: IdentityRecord,
-  told: { readonly nonce: string; readonly assignment: AssignmentRecord | null },
+  told: {
+    readonly nonce: string;
+    readonly assignment: AssignmentRecord | null;
+    readonly token?: TokenCount;
+  },
 ): Uint8Array {
   const { certificate } = identity;
   const isIn = identity.state === 'active';
@@ -52,6 +56,7 @@ export function sealAnswer(
     authorities: hub.authorities,
     brokers: [...hub.config.advertise.brokers],
     labels: { ...identity.labels },
+    ...(told.token ? { token: told.token } : {}),
     assignment: told.assignment && Buffer.from(told.assignment.envelope).toString(),
   };
   return seal('joined', joined, [hub.hubSigner]);

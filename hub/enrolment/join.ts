@@ -4,7 +4,7 @@
  * the same certificate again within ten minutes, because replies get lost. Where the token asks for
  * a person's approval the device is recorded and gets nothing yet.
  */
-import type { JoinDocument } from '../../protocol/documents/enrolment.js';
+import type { JoinDocument, TokenCount } from '../../protocol/documents/enrolment.js';
 import { keyId } from '../../protocol/keys.js';
 import { isNodeName } from '../../protocol/names.js';
 import type { Log } from '../../protocol/ports.js';
@@ -87,13 +87,13 @@ export class Joins {
       const isSoon = clock.now() - Date.parse(usedBefore.at) <= SAME_ANSWER_MS;
       const isWaiting = identity?.state === 'pending';
       if (!identity || !isSameDevice(identity, request) || !(isSoon || isWaiting)) {
-        throw new RequestError('Conflict', 'the token is used: make a new one for this node');
+        throw new RequestError('Conflict', usedText(token));
       }
-      return this.#again(request, identity);
+      return this.#again(request, identity, tokenCount(token));
     }
     if (isUsedUp) {
       await this.#alarm(token, { node: request.node, address });
-      throw new RequestError('Conflict', 'the token is used: make a new one for this node');
+      throw new RequestError('Conflict', usedText(token));
     }
     if (!letsIn(token.spec.nodes, request.node)) {
       throw new RequestError(
@@ -119,14 +119,20 @@ export class Joins {
   }
 
   /** The answer once more, with the certificate that is there already. */
-  async #again(request: JoinDocument, identity: IdentityRecord): Promise<Uint8Array> {
+  async #again(
+    request: JoinDocument,
+    identity: IdentityRecord,
+    token: TokenCount,
+  ): Promise<Uint8Array> {
     const { store, hub } = this.#options;
     const { node, nodeNonce: nonce } = request;
-    if (identity.state !== 'active') return sealAnswer(hub, identity, { nonce, assignment: null });
+    if (identity.state !== 'active') {
+      return sealAnswer(hub, identity, { nonce, assignment: null, token });
+    }
     const object = (await store.get('Node', '', node)) as NodeObject | null;
     const first = await this.#first(identity, nonce, object?.metadata.labels ?? {});
     await store.commit({ kind: 'node', name: node }, first.mutations);
-    return sealAnswer(hub, identity, { nonce, assignment: first.record });
+    return sealAnswer(hub, identity, { nonce, assignment: first.record, token });
   }
 
   async #enrol(
@@ -167,7 +173,9 @@ export class Joins {
     ]);
     const said = state === 'active' ? 'join: node admitted' : 'join: node waits for approval';
     log.info(said, { node, token: metadata.name, address: how.address, key: keyId(identityKey) });
-    return sealAnswer(hub, identity, { nonce, assignment: first?.record ?? null });
+    const { used, uses } = tokenCount(how.token);
+    const token = { used: used + 1, uses };
+    return sealAnswer(hub, identity, { nonce, assignment: first?.record ?? null, token });
   }
 
   /**
@@ -211,6 +219,15 @@ export class Joins {
     });
     await store.commit(HUB, [{ type: 'put', object: event, expect: 'any' }]);
   }
+}
+
+function tokenCount({ spec, status }: TokenObject): TokenCount {
+  return { used: status.usedBy.length, uses: spec.uses };
+}
+
+function usedText(token: TokenObject): string {
+  const { used, uses } = tokenCount(token);
+  return `the token is used: it let in ${used} of ${uses} devices; make a new one for this node`;
 }
 
 function isSameDevice(identity: IdentityRecord, request: JoinDocument): boolean {

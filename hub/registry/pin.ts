@@ -4,6 +4,7 @@
  */
 import { isPod, type BundleManifest } from '../../protocol/bundle-manifest.js';
 import type { ImageEntry } from '../../protocol/documents/bundle.js';
+import { excerpt } from '../../protocol/excerpt.js';
 import { completeImageName, parseImageReference } from '../../protocol/pod-image.js';
 import { allContainers } from '../../protocol/pod.js';
 
@@ -52,6 +53,27 @@ export function tagsOf(manifests: readonly BundleManifest[]): readonly string[] 
   return [...new Set(tagged)].sort();
 }
 
+/** Manifests have some hundred values, the largest some thousand; as many take a few megabytes of memory. */
+const VALUES_MAX = 50_000;
+
+/** Of JSON, from its punctuation and before it is parsed: what is small in bytes may be large in memory. Never less than there are. */
+function valuesIn(text: string): number {
+  let values = 1;
+  let isInString = false;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) isInString = !isInString;
+    else if (isInString && code === BACKSLASH) at += 1;
+    else if (!isInString && OPENING.has(code)) values += 1;
+  }
+  return values;
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+/** `,`, `[` and `{`. */
+const OPENING: ReadonlySet<number> = new Set([0x2c, 0x5b, 0x7b]);
+
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
 
 /** Longer than any media type: it is part of a message. */
@@ -77,10 +99,12 @@ function isPlatform(entry: Json): boolean {
 /** `text`: the body; `contentType`: for a document that does not say itself what it is. */
 export function readAnswer(text: string, contentType: string): Answer {
   let document: Json;
+  if (valuesIn(text) > VALUES_MAX)
+    return { is: 'unknown', type: `JSON of more than ${VALUES_MAX} values` };
   try {
     document = objectOf(JSON.parse(text));
   } catch {
-    return { is: 'unknown', type: contentType.slice(0, TYPE_SHOWN) || 'no media type' };
+    return { is: 'unknown', type: excerpt(contentType, TYPE_SHOWN) || 'no media type' };
   }
   const said = document['mediaType'];
   const type = typeof said === 'string' ? said : (contentType.split(';')[0] ?? '').trim();
@@ -95,7 +119,7 @@ export function readAnswer(text: string, contentType: string): Answer {
   if (isOneOf(MANIFEST_TYPES) && typeof digest === 'string' && DIGEST.test(digest)) {
     return { is: 'manifest', imageId: digest };
   }
-  return { is: 'unknown', type: type.slice(0, TYPE_SHOWN) || 'no media type' };
+  return { is: 'unknown', type: excerpt(type, TYPE_SHOWN) || 'no media type' };
 }
 
 export interface PinChange {

@@ -4,6 +4,7 @@
  * unencrypted, and is part of no message.
  */
 import { sha256Hex } from '../../protocol/canonical.js';
+import { excerpt } from '../../protocol/excerpt.js';
 import type { RegistryAuth } from '../../protocol/registry-credentials.js';
 import { ACCEPTED_TYPES } from './pin.js';
 
@@ -70,7 +71,7 @@ export class Repository {
       const other = said !== digest ? said : asked;
       throw new RegistryError(
         'BadAnswer',
-        `${this.#host} answers ${other} with content of ${digest}`,
+        `${this.#host} answers ${excerpt(other)} with content of ${digest}`,
       );
     }
     const contentType = response.headers.get('content-type') ?? '';
@@ -120,7 +121,10 @@ export class Repository {
       auth && `Basic ${Buffer.from(`${auth.username}:${auth.password}`).toString('base64')}`;
     if (/^basic\b/i.test(challenge)) return basic;
     const parameters = new Map(
-      [...challenge.matchAll(/(\w+)="([^"]*)"/g)].map(([, key = '', value = '']) => [key, value]),
+      [...challenge.matchAll(/(?<!\w)(\w+)="([^"]*)"/g)].map(([, key = '', value = '']) => [
+        key,
+        value,
+      ]),
     );
     const realm = parameters.get('realm');
     if (!/^bearer\b/i.test(challenge) || realm === undefined || !URL.canParse(realm)) return null;

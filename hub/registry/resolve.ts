@@ -42,14 +42,22 @@ async function digestsOf(image: string, options: ResolveOptions): Promise<readon
   const first = await source.manifest(tag);
   const answer = understood(first);
   if (answer.is === 'manifest') return [first.digest, answer.imageId];
+  const platforms = new Set(answer.manifests);
+  // Before each of them is asked for.
+  withinLimit(1 + platforms.size);
   const ids: string[] = [];
-  for (const digest of answer.manifests) {
+  for (const digest of platforms) {
     const platform = understood(await source.manifest(digest));
     if (platform.is === 'manifest') ids.push(platform.imageId);
   }
-  const digests = [...new Set([first.digest, ...answer.manifests, ...ids])];
-  if (digests.length <= IMAGE_DIGESTS_MAX) return digests;
-  const message = `${digests.length} digests for its platforms, the limit is ${IMAGE_DIGESTS_MAX}`;
+  const digests = [...new Set([first.digest, ...platforms, ...ids])];
+  withinLimit(digests.length);
+  return digests;
+}
+
+function withinLimit(count: number): void {
+  if (count <= IMAGE_DIGESTS_MAX) return;
+  const message = `${count} digests for its platforms, the limit is ${IMAGE_DIGESTS_MAX}`;
   throw new RegistryError('BadAnswer', message);
 }
 

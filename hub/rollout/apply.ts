@@ -15,11 +15,18 @@ import { withoutSecrets } from '../secrets/removal.js';
 import { checkManifests, imageCauses, type Cause } from './check-manifests.js';
 import { BundleTooLarge, revise, sameImages, sameManifests, type Revised } from './revise.js';
 import { parseSelector, SelectorError } from '../selectors.js';
-import { StoreError, type Actor, type Mutation, type Store } from '../store/store.js';
-import { refuseReach } from './reach-check.js';
-import { beyondScope, signerFor } from './release-here.js';
+import {
+  StoreError,
+  type Actor,
+  type Mutation,
+  type RevisionRecord,
+  type Store,
+} from '../store/store.js';
+import { madeRevision, refuseReach } from './reach-check.js';
+import { beyondScope, signerFor, signsHere } from './release-here.js';
 import { rollbackFloorOf } from './revision-document.js';
 import { signedRevision } from './signed-revision.js';
+import { standingOf, withdrawalOf } from './withdrawn.js';
 
 export interface ApplyParts {
   readonly store: Store;
@@ -82,12 +89,10 @@ async function apply(
       : new RequestError('NotFound', `bundles.flotilla.dev "${name}" not found`);
   }
   const { signed } = request;
+  const known = current ? await parts.store.revisionByDigest(current.status.digest) : null;
   const revised = signed
     ? await signedRevision(parts, actor, signed)
-    : current &&
-        sameManifests(current.spec.manifests, manifests) &&
-        sameStrategy(strategyOf(current.spec), strategyOf(request.spec)) &&
-        sameImages(current.spec.images, request.spec.images)
+    : current && sameContent(current.spec, { ...request.spec, manifests }) && mayStay(parts, known)
       ? null
       : await nextRevision(parts, actor, { request, manifests });
   const same = !revised || current?.status.digest === revised.digest;
@@ -102,7 +107,13 @@ async function apply(
     ...(images.length > 0 ? { images } : {}),
     ...(strategy === undefined ? {} : { strategy }),
   };
-  const status = same && current ? current.status : freshStatus(revised as Revised, current);
+  const counted = same && current ? current.status : freshStatus(revised as Revised, current);
+  const record = madeRevision(revised?.mutations ?? []) ?? known;
+  const look = { former: same && current ? current.status : null, now: parts.clock.now() };
+  const status: BundleObjectStatus = {
+    ...counted,
+    ...(record ? standingOf(parts.root().document, record, look) : {}),
+  };
   const draft = {
     kind: 'Bundle' as const,
     metadata: { namespace, name, labels: request.labels, annotations: request.annotations },
@@ -121,6 +132,24 @@ async function apply(
   const object = objects[0] as BundleObject;
   const untouched = current?.metadata.resourceVersion === object.metadata.resourceVersion;
   return { object, outcome: current === null ? 'created' : untouched ? 'unchanged' : 'configured' };
+}
+
+function sameContent(a: BundleSpec, b: BundleSpec): boolean {
+  return (
+    sameManifests(a.manifests, b.manifests) &&
+    sameStrategy(strategyOf(a), strategyOf(b)) &&
+    sameImages(a.images, b.images)
+  );
+}
+
+/**
+ * What the root withdrew is made anew when it is asked for again: as it is, no node would begin with it. Where this hub cannot sign
+ * it stays, so that its nodes at least can be changed.
+ */
+function mayStay({ root, releaseSigner }: ApplyParts, record: RevisionRecord | null): boolean {
+  if (record === null || withdrawalOf(root().document, record) === null) return true;
+  const { namespace, bundle: name } = record;
+  return !signsHere(root().document, { namespace, name }, releaseSigner);
 }
 
 type Draft = Pick<BundleObject, 'spec' | 'status'> & {

@@ -103,7 +103,10 @@ export function startController(parts: ControllerParts): Controller {
     assignmentsUnder: (root, hubSigner) =>
       assignmentsUnder({ ...parts, root: () => root, hubSigner }),
     settle: async () => void (await retried(() => assignAll(parts))),
-    look: () => fleet.assignments.mark(),
+    look: () => {
+      fleet.assignments.mark();
+      fleet.rollUp.mark();
+    },
     close: async () => {
       stop.abort();
       await Promise.all(loops);

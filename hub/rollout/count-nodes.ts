@@ -1,12 +1,17 @@
-/** How many nodes have a bundle, and how many lack a Secret: counted anew whenever something changed, at most once a second. */
+/**
+ * How many nodes have a bundle, how its newest revision stands under the root, and how many nodes lack a Secret: counted anew whenever
+ * something changed, at most once a second.
+ */
 import { canonicalJson } from '../../protocol/canonical.js';
 import type { Clock, Log } from '../../protocol/ports.js';
-import type { BundleObject, NodeObject } from '../objects.js';
+import type { TrustedRoot } from '../../protocol/verified.js';
+import type { BundleObject, BundleObjectStatus, NodeObject } from '../objects.js';
 import { rollUpSecrets } from '../secrets/roll-up.js';
 import { isRace } from '../store/retry.js';
 import type { Actor, Store } from '../store/store.js';
 import { rollUp } from './rollout.js';
 import type { Fleet } from './watch-fleet.js';
+import { standingOf } from './withdrawn.js';
 
 const ACTOR: Actor = { kind: 'hub', name: 'controller' };
 /** Between two counts. */
@@ -14,8 +19,15 @@ const COUNT_MS = 1000;
 /** Time changes counts too: looked at this often. */
 const TICK_MS = 3_600_000;
 
+export interface CountParts {
+  readonly store: Store;
+  readonly root: () => TrustedRoot;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
 export async function countLoop(
-  parts: { readonly store: Store; readonly clock: Clock; readonly log: Log },
+  parts: CountParts,
   fleet: Fleet,
   signal: AbortSignal,
 ): Promise<void> {
@@ -34,10 +46,15 @@ export async function countLoop(
   }
 }
 
-async function rollUpAll({ store }: { readonly store: Store }): Promise<void> {
+async function rollUpAll({ store, root, clock }: CountParts): Promise<void> {
   const [bundles, nodes] = await Promise.all([store.list('Bundle'), store.list('Node')]);
   for (const bundle of bundles.items as readonly BundleObject[]) {
-    const status = rollUp(bundle, nodes.items as readonly NodeObject[]);
+    const record = await store.revisionByDigest(bundle.status.digest);
+    const look = { former: bundle.status, now: clock.now() };
+    const status: BundleObjectStatus = {
+      ...rollUp(bundle, nodes.items as readonly NodeObject[]),
+      ...(record ? standingOf(root().document, record, look) : {}),
+    };
     if (canonicalJson(status) === canonicalJson(bundle.status)) continue;
     const { kind, spec } = bundle;
     const { namespace, name, labels, annotations, resourceVersion } = bundle.metadata;

@@ -19,6 +19,13 @@ export interface ReachQuestion {
   readonly digest: string;
 }
 
+/** The one that these writes make; null: none. */
+export function madeRevision(mutations: readonly Mutation[]): RevisionRecord | null {
+  const made = mutations.find(({ type }) => type === 'revision') as
+    { readonly record: RevisionRecord } | undefined;
+  return made?.record ?? null;
+}
+
 /** Throws `Forbidden` with the number of nodes and what would let the bundle reach them. */
 export async function refuseReach(
   store: Store,
@@ -26,9 +33,7 @@ export async function refuseReach(
   asked: ReachQuestion,
 ): Promise<void> {
   const role = releaseRoleOf(root, asked);
-  const made = asked.mutations.find(({ type }) => type === 'revision') as
-    { readonly record: RevisionRecord } | undefined;
-  const record = made?.record ?? (await store.revisionByDigest(asked.digest));
+  const record = madeRevision(asked.mutations) ?? (await store.revisionByDigest(asked.digest));
   if (!role || !record) return;
   const scopes = signedScopes(record, root, asked);
   const pods = asked.manifests.filter(isPod) as readonly ValidPod[];

@@ -18,6 +18,20 @@ export interface ReleaseHere {
   readonly scopes: readonly ReleaseScope[];
 }
 
+/** Whether one signature by the hub's own key is enough for the bundle. */
+export function signsHere(
+  root: RootDocument,
+  bundle: { readonly namespace: string; readonly name: string },
+  releaseSigner: Signer | null,
+): boolean {
+  const role = releaseRoleOf(root, bundle);
+  return (
+    releaseSigner !== null &&
+    role?.threshold === 1 &&
+    role.keys.includes(keyId(releaseSigner.publicKey))
+  );
+}
+
 /** Throws `Forbidden`: nodes refuse what the role responsible for the bundle did not sign by its threshold. */
 export function signerFor(
   root: RootDocument,

@@ -8,6 +8,7 @@ import { HELD_ANNOTATION } from '../recovery/lessons.js';
 import type { Limit } from './reach.js';
 import { matches, parseSelector, type Requirement } from '../selectors.js';
 import { isRetried } from './retried.js';
+import { isDenied } from './withdrawn.js';
 
 /** A bundle with what its newest revision is called in assignments. */
 export interface Candidate {
@@ -49,8 +50,7 @@ export function candidateOf(
     size: of.size,
     limit: of.limit,
     object: bundle,
-    isWithdrawn:
-      of.root.denied.includes(digest) || revision < (of.root.floors[`${namespace}/${name}`] ?? 0),
+    isWithdrawn: isDenied(of.root, { namespace, name, revision, digest }) !== null,
   };
 }
 
@@ -97,7 +97,10 @@ function isOnline(node: NodeObject): boolean {
 }
 
 /** Counted by what the nodes themselves say of exactly the newest revision. */
-export function rollUp(bundle: BundleObject, nodes: readonly NodeObject[]): BundleObjectStatus {
+export function rollUp(
+  bundle: BundleObject,
+  nodes: readonly NodeObject[],
+): Pick<BundleObjectStatus, 'revision' | 'digest' | 'nodes'> {
   const requirements = parseSelector(bundle.spec.nodeSelector);
   const { revision, digest } = bundle.status;
   const selected = nodes.filter(node => matches(requirements, node.metadata.labels));

@@ -3,10 +3,16 @@
  * It becomes part of a root document; unknown and ill-typed fields are refused with file, line and field. Pure: keys are read by
  * the caller.
  */
-import { isMap, isScalar, LineCounter, parseDocument, type Document } from 'yaml';
+import { isMap, isScalar } from 'yaml';
 import type { ReleaseRole, ReleaseScope, RoleKeys } from '../../protocol/documents/root.js';
+import { excerpt } from '../../protocol/excerpt.js';
 import { keyId } from '../../protocol/keys.js';
 import { DEFAULT_GRANT } from '../../protocol/release-scope.js';
+import {
+  readSettingsYaml,
+  SettingsYamlError,
+  type SettingsYaml,
+} from '../../protocol/settings-yaml.js';
 import type { PlannedRoles } from './edit.js';
 
 export const PODS_PER_BUNDLE = 100;
@@ -80,28 +86,35 @@ type Path = readonly (string | number)[];
 
 class PlanReader {
   readonly #file: string;
-  readonly #lines = new LineCounter();
-  readonly #document: Document;
+  readonly #settings: SettingsYaml;
+  readonly #value: unknown;
 
   constructor(text: string, file: string) {
     this.#file = file;
-    const options = { lineCounter: this.#lines, uniqueKeys: true };
-    this.#document = parseDocument(text, options);
-    const error = this.#document.errors[0];
-    if (error) throw new RootPlanError(`${file}: ${error.message}`);
-    if (!isMap(this.#document.contents))
+    try {
+      this.#settings = readSettingsYaml(text);
+      this.#value = this.#settings.toValue();
+    } catch (error) {
+      if (!(error instanceof SettingsYamlError)) throw error;
+      throw new RootPlanError(error.in(file));
+    }
+    if (!isMap(this.#settings.document.contents))
       throw this.fault([], 'must be a mapping: root, release, …');
   }
 
   fault(path: Path, what: string): RootPlanError {
-    const node = this.#document.getIn(path, true) as { range?: [number, ...number[]] } | undefined;
-    const line = node?.range ? `:${this.#lines.linePos(node.range[0]).line}` : '';
-    const field = path.length === 0 ? 'the plan' : fieldOf(path);
+    const node = this.#settings.document.getIn(path, true) as
+      { range?: [number, ...number[]] } | undefined;
+    const line = node?.range ? `:${this.#settings.lineOf(node.range[0])}` : '';
+    const field = path.length === 0 ? 'the plan' : excerpt(fieldOf(path));
     return new RootPlanError(`${this.#file}${line}: ${field} ${what}`);
   }
 
   check(path: Path, fields: Fields): void {
-    const node = path.length === 0 ? this.#document.contents : this.#document.getIn(path, true);
+    const node =
+      path.length === 0
+        ? this.#settings.document.contents
+        : this.#settings.document.getIn(path, true);
     for (const { key } of isMap(node) ? node.items : []) {
       const name = isScalar(key) ? String(key.value) : '';
       if (!Object.hasOwn(fields, name)) {
@@ -120,10 +133,9 @@ class PlanReader {
   }
 
   at(path: Path): unknown {
-    const whole: unknown = this.#document.toJS();
     return path.reduce<unknown>(
       (value, key) => (value as Record<string | number, unknown> | null | undefined)?.[key],
-      whole,
+      this.#value,
     );
   }
 }

@@ -2,8 +2,9 @@
 import type { RootDocument } from '../../protocol/documents/root.js';
 import { rootLifeCondition } from '../../protocol/root-life.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
-import { scopesOf } from '../../protocol/verify-bundle.js';
 import type { BundleObject, NodeObject } from '../objects.js';
+import { runningOn } from '../rollout/rollout.js';
+import { withdrawalOf, withdrawnText, type WithdrawnRevision } from '../rollout/withdrawn.js';
 import type { HeldKey } from '../setup/held-keys.js';
 import type { RevisionRecord } from '../store/store.js';
 import type { TlsChange } from './tls-change.js';
@@ -26,6 +27,8 @@ export interface RootStatus {
     readonly message: string;
   }[];
   readonly warnings: readonly string[];
+  /** Newest revisions, and former ones that nodes still run, with which no node may begin. */
+  readonly withdrawn: readonly WithdrawnRevision[];
   /** The change of the hub's TLS authority that is under way. */
   readonly tls: TlsChange | null;
 }
@@ -38,7 +41,8 @@ export interface RootStatusInput {
   readonly nodes: readonly NodeObject[];
   readonly bundles: readonly {
     readonly object: BundleObject;
-    readonly revision: RevisionRecord | null;
+    /** All that are kept. */
+    readonly revisions: readonly RevisionRecord[];
   }[];
   readonly dataDir: string;
   readonly now: number;
@@ -52,6 +56,7 @@ export function rootStatusOf(input: RootStatusInput): RootStatus {
     const version = status.flotilla.rootVersion;
     return version < document.version ? [{ name, version }] : [];
   });
+  const withdrawn = withdrawnRevisions(input);
   const life = rootLifeCondition(document, now);
   return {
     digest: root.digest,
@@ -59,7 +64,8 @@ export function rootStatusOf(input: RootStatusInput): RootStatus {
     signsRoots: signsRoots(document, named),
     nodes: { total: nodes.length, behind },
     conditions: life ? [life] : [],
-    warnings: [...unsignedBundles(input), ...uselessText(input)],
+    warnings: [...withdrawn.map(({ text }) => text), ...uselessText(input)],
+    withdrawn: withdrawn.map(({ told }) => told),
     tls: input.tls,
   };
 }
@@ -70,15 +76,30 @@ export function signsRoots({ roles }: RootDocument, held: readonly HeldKey[]): b
 }
 
 /** What runs runs on, but no node could begin with it any more. */
-function unsignedBundles({ root, bundles }: RootStatusInput): string[] {
-  return bundles.flatMap(({ object, revision }) => {
-    const { namespace, name } = object.metadata;
-    if (!revision) return [];
-    const scopes = scopesOf(revision.envelope, root.document, { namespace, name });
-    if (scopes.ok && scopes.value.length > 0) return [];
-    const what = `bundle ${namespace}/${name}: revision ${revision.revision}`;
-    return [`${what} is not signed by enough of the release keys in force: sign it anew`];
-  });
+function withdrawnRevisions({
+  root,
+  bundles,
+  nodes,
+}: RootStatusInput): { readonly told: WithdrawnRevision; readonly text: string }[] {
+  const running = new Map<string, string[]>();
+  for (const node of nodes) {
+    for (const digest of runningOn(node)) {
+      running.set(digest, [...(running.get(digest) ?? []), node.metadata.name]);
+    }
+  }
+  return bundles.flatMap(({ object, revisions }) =>
+    revisions.flatMap(record => {
+      const { namespace, bundle: name, revision, digest } = record;
+      const newest = digest === object.status.digest;
+      const runs = running.get(digest) ?? [];
+      if (!newest && runs.length === 0) return [];
+      const withdrawal = withdrawalOf(root.document, record);
+      if (withdrawal === null) return [];
+      const { reason } = withdrawal;
+      const told = { namespace, name, revision, digest, reason, newest, nodes: [...runs].sort() };
+      return [{ told, text: withdrawnText(told, withdrawal) }];
+    }),
+  );
 }
 
 function uselessText({ useless, dataDir }: RootStatusInput): string[] {

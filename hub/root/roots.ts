@@ -139,7 +139,7 @@ export class Roots implements RootWriter {
     const withRevisions = await Promise.all(
       (bundles.items as readonly BundleObject[]).map(async object => ({
         object,
-        revision: await store.revisionByDigest(object.status.digest),
+        revisions: await store.revisions(object.metadata.namespace, object.metadata.name),
       })),
     );
     const status = rootStatusOf({

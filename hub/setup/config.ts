@@ -5,9 +5,15 @@
 import { isIP } from 'node:net';
 import { isAbsolute, join } from 'node:path';
 import { validate } from 'node-cron';
-import { isMap, isScalar, isSeq, LineCounter, parseDocument, stringify } from 'yaml';
+import { isMap, isScalar, isSeq, stringify } from 'yaml';
+import { excerpt } from '../../protocol/excerpt.js';
 import { parseHubUrl } from '../../protocol/join-line.js';
 import { SUBDOMAIN_PATTERN } from '../../protocol/names.js';
+import {
+  readSettingsYaml,
+  SettingsYamlError,
+  type SettingsYaml,
+} from '../../protocol/settings-yaml.js';
 import { SetupError } from './setup-error.js';
 
 /** Where a server listens; `host: null` is every address of the machine. */
@@ -252,20 +258,26 @@ type Path = readonly (string | number)[];
 
 class ConfigReader {
   readonly #file: string;
-  readonly #lines = new LineCounter();
-  readonly #document;
+  readonly #settings: SettingsYaml;
 
   constructor(text: string, file: string) {
     this.#file = file;
-    this.#document = parseDocument(text, { lineCounter: this.#lines, uniqueKeys: true });
-    const error = this.#document.errors[0];
-    if (error) throw new SetupError('BadSetting', `${file}: ${error.message}`);
+    try {
+      this.#settings = readSettingsYaml(text);
+    } catch (error) {
+      if (!(error instanceof SettingsYamlError)) throw error;
+      throw new SetupError('BadSetting', error.in(file));
+    }
+  }
+
+  get #document() {
+    return this.#settings.document;
   }
 
   fault(path: Path, what: string): SetupError {
     const node = this.#document.getIn(path, true) as { range?: [number, ...number[]] } | undefined;
-    const line = node?.range ? `:${this.#lines.linePos(node.range[0]).line}` : '';
-    const field = path.length === 0 ? 'the file' : path.join('.');
+    const line = node?.range ? `:${this.#settings.lineOf(node.range[0])}` : '';
+    const field = path.length === 0 ? 'the file' : excerpt(path.join('.'));
     return new SetupError('BadSetting', `${this.#file}${line}: ${field} ${what}`);
   }
 

@@ -22,6 +22,7 @@ import { generatePrivateKey, writePrivateKey } from './keys.js';
 import { makeKeyLock, type KeyLock } from './key-lock.js';
 import { createAuthority, pinOf, type RandomBytes } from './pki.js';
 import { makePrivateDirectory, syncDirectory, writePrivateFile } from './private-files.js';
+import { refuseUnsafePlace } from './safe-directory.js';
 import { SetupError } from './setup-error.js';
 import { openSqliteStore } from '../store/sqlite.js';
 
@@ -139,6 +140,7 @@ function claimDirectory(dataDir: string): void {
   if (entries.length > 0 && !interrupted) {
     throw new SetupError('NotEmpty', `${dataDir} is not empty: choose an empty or a new directory`);
   }
+  refuseUnsafePlace(dataDir);
   makePrivateDirectory(dataDir);
   writePrivateFile(paths.initMark, 'flotilla hub init is at work, or was cut off: run it again\n');
   if (!interrupted) return;

@@ -5,7 +5,7 @@
  * many keys there are. Directories of keys that are half one and half the other read well: a change that is cut off is
  * simply begun again.
  */
-import { createPrivateKey, randomBytes } from 'node:crypto';
+import { createPrivateKey, randomBytes, type KeyObject } from 'node:crypto';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { armor, Decrypter, Encrypter, identityToRecipient } from 'age-encryption';
@@ -40,6 +40,28 @@ export async function makeKeyLock(dataDir: string, lock: KeyLock): Promise<void>
  */
 export async function openKeyLock(dataDir: string, lock: KeyLock): Promise<void> {
   useKeySecret(dataDir, await secretOf(dataDir, lock));
+}
+
+/** What the lock of a directory opens with. */
+export function lockKind(dataDir: string): KeyLock['kind'] {
+  const text = readPrivateFile(lockPath(dataDir)) ?? '';
+  let file: Uint8Array;
+  try {
+    file = armor.decode(text);
+  } catch {
+    const what = `${lockPath(dataDir)}: a damaged age file; restore it from a backup`;
+    throw new SetupError('Corrupt', what);
+  }
+  const head = Buffer.from(file.subarray(0, 4096)).toString('latin1');
+  return /^-> scrypt /m.test(head) ? 'passphrase' : 'identity';
+}
+
+/** One of the directory's encrypted keys, which this program does not keep open. Throws as `openKeyLock` does. */
+export async function openLockedPem(
+  dataDir: string,
+  { pem, lock }: { readonly pem: string; readonly lock: KeyLock },
+): Promise<KeyObject> {
+  return createPrivateKey({ key: pem, format: 'pem', passphrase: await secretOf(dataDir, lock) });
 }
 
 /** To a new passphrase or key; encrypts keys that were plain. `from`: null for plain keys. Throws `SetupError`. */

@@ -16,6 +16,7 @@ import { currentKey, heldKeys, type SigningRole } from './held-keys.js';
 import { endInstallingTls, readNextTls, tlsPairsOf, type NextTls } from './next-tls.js';
 import { pinOf, spkiOf, type Authority } from './pki.js';
 import { readFileIfAny } from './private-files.js';
+import { refuseUnsafeDirectory } from './safe-directory.js';
 import { SetupError } from './setup-error.js';
 import { missing, readPair, requireKey, type TlsPair } from './tls-pair.js';
 
@@ -56,6 +57,7 @@ export interface LoadedHub {
 export function loadHub(dataDir: string): LoadedHub {
   const paths = hubPaths(dataDir);
   if (readFileIfAny(paths.config) === null) throw notInitialised(dataDir);
+  refuseUnsafeDirectory(dataDir);
   endInstallingTls(dataDir);
   if (existsSync(paths.recoveryMark)) {
     const command = `flotilla hub recover --data-dir ${dataDir} --root FILE`;

@@ -12,6 +12,8 @@ export type SetupErrorCode =
   | 'Missing'
   /** A private file that others may read. */
   | 'Mode'
+  /** A data directory that others may write to, or below a parent that they may. */
+  | 'Unsafe'
   | 'Corrupt'
   | 'BadSetting'
   /** A file that is no backup of a hub, or a damaged one. */

@@ -15,12 +15,14 @@ import {
   statSync,
   writeSync,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { armor, Decrypter, Encrypter } from 'age-encryption';
 import ssh2 from 'ssh2';
 import { CliError } from '../../protocol/cli-error.js';
 import { rawPublicKey } from '../../protocol/keys.js';
-import { privatePem } from '../setup/keys.js';
+import { readIdentities } from '../setup/age-identities.js';
+import { isLocked, lockKind, openLockedPem } from '../setup/key-lock.js';
+import { isEncryptedPem, privatePem } from '../setup/keys.js';
 import { readPrivateFile, syncDirectory } from '../setup/private-files.js';
 import { SetupError } from '../setup/setup-error.js';
 import { parsePublicKey, publicKeyLine } from './public-key.js';
@@ -98,14 +100,51 @@ function createFile(path: string, content: string, mode: number): void {
 }
 
 /** Throws `CliError`: no such file, readable by others, no Ed25519 key, wrong passphrase. */
-export async function readKeyFile(path: string, ask: AskPassphrase): Promise<KeyObject> {
-  return decodeKey(readKeyText(path), { path, ask });
+export async function readKeyFile(
+  path: string,
+  ask: AskPassphrase,
+  identityFile?: string,
+): Promise<KeyObject> {
+  const text = readKeyText(path);
+  if (!isEncryptedPem(text) || !isLocked(hubOf(path))) return decodeKey(text, { path, ask });
+  return hubKey(text, { path, ask, identityFile });
+}
+
+/** The data directory whose `keys` the file lies in, if it lies in one. */
+function hubOf(path: string): string {
+  return dirname(dirname(resolve(path)));
+}
+
+/** A key of a hub that keeps its keys encrypted: what opens them opens this one. */
+async function hubKey(
+  pem: string,
+  of: { path: string; ask: AskPassphrase; identityFile: string | undefined },
+): Promise<KeyObject> {
+  const { path, ask, identityFile } = of;
+  const dataDir = hubOf(path);
+  try {
+    if (lockKind(dataDir) === 'passphrase') {
+      const passphrase = await ask(`the keys in ${dataDir}`);
+      const lock = { kind: 'passphrase', passphrase } as const;
+      return ed25519Key(await openLockedPem(dataDir, { pem, lock }), path);
+    }
+    if (identityFile === undefined) {
+      const hint = 'pass --key-file FILE, the age key that opens them';
+      throw new CliError('refused', `the keys in ${dataDir} are encrypted for an age key`, hint);
+    }
+    const [identity = ''] = readIdentities(identityFile, '--key-file');
+    const lock = { kind: 'identity', identity } as const;
+    return ed25519Key(await openLockedPem(dataDir, { pem, lock }), path);
+  } catch (error) {
+    if (error instanceof SetupError) throw new CliError('refused', error.message);
+    throw error;
+  }
 }
 
 /** Whether reading the key needs a passphrase. Throws as `readKeyFile` does. */
 export function isEncryptedKey(path: string): boolean {
   const text = readKeyText(path);
-  if (text.includes(AGE_ARMOUR)) return true;
+  if (text.includes(AGE_ARMOUR) || isEncryptedPem(text)) return true;
   return text.includes(OPENSSH) && ssh2.utils.parseKey(text) instanceof Error;
 }
 
@@ -141,7 +180,9 @@ export async function decodeKey(
   if (text.includes(AGE_ARMOUR)) return pemKey(await openAge(text, path, ask), path);
   if (text.includes(OPENSSH)) return openSshKey(text, path, ask);
   if (/^-----BEGIN ENCRYPTED PRIVATE KEY-----/m.test(text)) {
-    const hint = 'write it anew with `flotilla key generate`, or decrypt it with `openssl pkey`';
+    const hint =
+      `decrypt it: (umask 077; openssl pkey -in ${path} -out PLAIN); ` +
+      "a hub's own key is read where it lies, beside unlock.age";
     throw new CliError('refused', `${path}: PEM encrypted by OpenSSL is not read`, hint);
   }
   return pemKey(text, path);
@@ -198,6 +239,10 @@ function pemKey(pem: string, path: string): KeyObject {
   } catch {
     throw notAKey(path);
   }
+  return ed25519Key(key, path);
+}
+
+function ed25519Key(key: KeyObject, path: string): KeyObject {
   if (key.asymmetricKeyType === 'ed25519') return key;
   throw new CliError(
     'refused',

@@ -24,7 +24,7 @@ export function passphraseFor({ file, askSecret }: PassphraseOptions): AskPassph
     const answer = await askSecret(`Passphrase of ${what}: `);
     if (answer !== null) return answer;
     const hint = 'pass --passphrase-file FILE, or run this on a terminal';
-    throw new CliError('refused', `${what} is encrypted, and nobody can type its passphrase`, hint);
+    throw new CliError('refused', `${what}: encrypted, and nobody can type the passphrase`, hint);
   };
 }
 

@@ -19,6 +19,8 @@ import { agentKeys, chooseAgentKey, signWithAgent } from './ssh-agent.js';
 export interface KeyAccess {
   /** Asked only for a key file that is encrypted. */
   readonly passphrase: AskPassphrase;
+  /** `--key-file`: the age key that opens the keys of a hub. */
+  readonly identityFile?: string | undefined;
   /** `SSH_AUTH_SOCK`. */
   readonly agentSocket: string | undefined;
 }
@@ -50,7 +52,7 @@ export async function readSigner(spec: string, access: KeyAccess): Promise<KeySi
       sign: message => signWithAgent(agentSocket, key.publicKey, message),
     };
   }
-  const signer = signerOf(await readKeyFile(spec, access.passphrase));
+  const signer = signerOf(await readKeyFile(spec, access.passphrase, access.identityFile));
   return {
     publicKey: signer.publicKey,
     where: spec,

@@ -3,7 +3,15 @@
  *
  * The JSDoc tags are rules: the build turns each exported `…Document` into a validator that refuses unknown fields.
  */
-import type { Digest, FleetId, Label, PublicKeyHex, RandomId, Timestamp } from './values.js';
+import type {
+  Counter,
+  Digest,
+  FleetId,
+  Label,
+  PublicKeyHex,
+  RandomId,
+  Timestamp,
+} from './values.js';
 
 /** POSTed once, signed by the identity key that it names: that signature is the proof of possession. */
 export interface JoinDocument {
@@ -87,8 +95,17 @@ export interface JoinedDocument {
   brokers: string[];
   /** Of the enrolment. A node keeps those of its first answer. */
   labels: Record<string, string>;
+  /** To a join: what became of its token. Left out in answers to those who showed none. */
+  token?: TokenCount;
   /** The envelope of an assignment that bears the nonce, as text, so that it is fresh even with a dead clock. */
   assignment: EnvelopeText | null;
+}
+
+export interface TokenCount {
+  /** Devices that it let in, this one included. */
+  used: Counter;
+  /** How many it lets in. */
+  uses: Counter;
 }
 
 /** @maxLength 8192 */

@@ -71,6 +71,7 @@ class Agent {
       dataDir,
       nodeName: NODE,
       explains: () => false,
+      trusted: null,
     });
     const runtime = new DockerRuntime({
       ...shared,

@@ -94,7 +94,7 @@ before(async () => {
   const assignment = seal('assignment', assignmentDocument({ nonce, bundles: [] }), [HUB]);
   const { port } = server.address() as AddressInfo;
   node = startNode({ dataDir, port, clock: fastClock(NOW), first: { nonce, assignment } });
-  await until('the node is connected', () => node.session.connected());
+  await until('the node is connected', () => state.socket && node.session.connected());
 });
 after(async () => {
   await node.stop();

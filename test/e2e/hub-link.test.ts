@@ -18,6 +18,8 @@ import { ScriptedNode } from '../support/scripted-node.js';
 import { eventually } from '../support/wait.js';
 
 const topics = topicsOf(FLEET);
+/** Of the hub's clock, where it waits before it tries its broker again, or for a mark that does not come. */
+const HURRY = 5;
 
 /** Sees everything on the broker: retained messages with what is said live. */
 class Spy {
@@ -127,6 +129,7 @@ for (const kind of ['mosquitto', 'aedes'] as const satisfies readonly BrokerKind
     });
 
     test('makes a broker whole that lost everything', async () => {
+      hub.clock.hurry(HURRY);
       await hub.join('edge1', edge.signer);
       await hub.apply('shop', [manifest('web')]);
       await markCoversAll();
@@ -180,6 +183,7 @@ for (const kind of ['mosquitto', 'aedes'] as const satisfies readonly BrokerKind
     }
 
     test('is online with a new session on each connection, and offline by its will', async () => {
+      hub.clock.hurry(HURRY);
       await edge.connect(broker.port);
       const last = () => edge.hub[edge.hub.length - 1];
       const first = await eventually('the hub is online', () => last()?.online && last());
@@ -196,6 +200,7 @@ for (const kind of ['mosquitto', 'aedes'] as const satisfies readonly BrokerKind
     });
 
     test('says its birth again when somebody replays an old word of it', async () => {
+      hub.clock.hurry(HURRY);
       const birth = await eventually('the hub is online', () => spy.retained.get(topics.hub()));
       const old = { fleet: FLEET, epoch: 1, session: '7'.repeat(32), online: false };
       const replay = seal('hub', { ...old, sealingKey: '11'.repeat(32) }, [HUB]);
@@ -332,15 +337,17 @@ for (const kind of ['mosquitto', 'aedes'] as const satisfies readonly BrokerKind
     });
 
     test('confirms nothing that it could not record, and records it when it comes again', async () => {
+      hub.clock.hurry(HURRY);
       await hub.join('edge1', edge.signer);
       await edge.connect(broker.port);
+      const isOnline = () => edge.hub[edge.hub.length - 1]?.online;
       await hub.kill();
+      await eventually('the hub is away', () => isOnline() === false);
       await edge.events(1, 1);
       await edge.events(1, 2);
       assert.equal(edge.acks.length, 0);
       hub.start();
-      const online = () => edge.hub[edge.hub.length - 1]?.online;
-      await eventually('the hub is back', online);
+      await eventually('the hub is back', isOnline);
       await edge.events(1, 1, 2);
       await eventually('they are safe', () => edge.lastAck()?.through === 2);
       assert.deepEqual(await recordedEvents(), [1, 2]);
@@ -494,6 +501,7 @@ describe('what takes its time (on a quicker clock)', () => {
     await hub.join('edge2', stays.signer);
     await stays.connect(broker.port);
     await stays.status();
+    await eventually('this one is ready', async () => (await hub.ready('edge2')) === 'True');
     await eventually('it is offline', async () => (await hub.ready('edge1')) === 'Unknown');
     assert.equal(await hub.ready('edge2'), 'True');
     await stays.vanish();

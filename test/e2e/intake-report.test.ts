@@ -61,8 +61,8 @@ for (const broker of ['aedes', 'mosquitto'] as const) {
         };
         node.journal.record({ type: 'Normal', reason: 'Test', message: 'one', involved });
         const times = () => hub.said.event.filter(({ events }) => events[0]?.n === 1).length;
-        await until('the event', () => times() === 1);
-        await until('the event again', () => times() === 2);
+        await until('the event', () => times() >= 1);
+        await until('the event again', () => times() >= 2);
         const said = times();
         await hub.announce('03'.repeat(16));
         await until('the event for the new session', () => times() > said);
@@ -102,7 +102,8 @@ for (const broker of ['aedes', 'mosquitto'] as const) {
 
 describe('pods', () => {
   test('are told once, and again until confirmed; a bundle becomes healthy with them', async () => {
-    const it = await world({ speed: 20 });
+    // Not so fast that a blob would seem missing on a busy machine: that is waited for ten seconds by this clock.
+    const it = await world({ speed: 4 });
     const { hub, node } = it;
     try {
       const made = revision(1);
@@ -119,11 +120,13 @@ describe('pods', () => {
         'healthy',
         ({ bundles }) => bundles[0]?.state === 'healthy',
       );
-      const told = await until('the pod', () => hub.said.pod.findLast(({ pod }) => pod['status']));
+      const key = `default/web-${NODE_NAME}`;
+      const { digest } = healthy.pods[key] ?? {};
+      const told = await until('the pod that the status speaks of', () =>
+        hub.said.pod.findLast(({ pod }) => sha256Hex(canonicalJson(pod)) === digest),
+      );
       assert.deepEqual(told.bundle, { ...SHOP, revision: 1 });
       assert.equal(told.pod['spec'], undefined);
-      const key = `default/web-${NODE_NAME}`;
-      assert.equal(healthy.pods[key]?.digest, sha256Hex(canonicalJson(told.pod)));
       await hub.acknowledge(0);
       const times = () =>
         hub.said.pod.filter(({ pod }) => canonicalJson(pod) === canonicalJson(told.pod)).length;

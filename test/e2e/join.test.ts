@@ -5,7 +5,15 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type Server, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -21,7 +29,11 @@ import {
 import { isJoined, loadIdentity, type StoredIdentity } from '../../agent/membership/identity.js';
 import { JoinError, type JoinErrorCode } from '../../agent/membership/join-http.js';
 import { joinHub, type JoinRequest } from '../../agent/membership/join.js';
-import { readTokenFile, removeTokenFile } from '../../agent/membership/token-file.js';
+import {
+  readTokenFile,
+  removeTokenFile,
+  tokenFileMode,
+} from '../../agent/membership/token-file.js';
 import { startBroker } from '../../hub/broker/broker.js';
 import { nodeStanding } from '../../hub/enrolment/enrolment.js';
 import {
@@ -285,8 +297,13 @@ describe('an honest hub', () => {
 
   test('the token file is read and removed, and one that cannot be is no error', async () => {
     const read = (path: string) => readTokenFile(path, process.stdin);
-    writeFileSync(tokenFile, 'x\n');
+    writeFileSync(tokenFile, 'x\n', { mode: 0o600 });
+    assert.equal(tokenFileMode(tokenFile), null);
     assert.equal(await read(tokenFile), 'x\n');
+    chmodSync(tokenFile, 0o640);
+    assert.equal(tokenFileMode(tokenFile), '0640');
+    assert.equal(tokenFileMode('/dev/null'), null);
+    assert.equal(tokenFileMode('-'), null);
     assert.equal(removeTokenFile(tokenFile), true);
     assert.equal(removeTokenFile(tokenFile), false);
     const missing = withCode('BadLine', /--token-file .*ENOENT.*flotilla token create/);

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { connect, type MqttClient } from 'mqtt';
+import type { AgentStatus } from '../../agent/agent-status.js';
 import { topicsOf, type Topics } from '../../protocol/topics.js';
 import { podText } from '../support/attacks/victim.js';
 import { ensureTestImage, noEngine } from '../support/docker.js';
@@ -76,6 +77,30 @@ class World {
   clients(): readonly Client[] {
     const text = readFileSync(this.play.path('mosquitto/dynamic-security.json'), 'utf8');
     return (JSON.parse(text) as { clients: Client[] }).clients;
+  }
+
+  /** An agent that runs no pods, until it is connected. */
+  async startAgent(node: string): Promise<void> {
+    await this.enrol(node);
+    this.play.startAgent(node, '--runtime', 'none');
+    await eventually(`${node} is connected`, async () => (await this.told(node))?.hub?.connected);
+  }
+
+  /** What a person at the device is told. */
+  async told(node: string): Promise<AgentStatus | null> {
+    const dir = ['--data-dir', this.play.path(node)];
+    const { code, stdout } = await this.play.agent('status', ...dir, '-o', 'json');
+    return code === 0 ? (JSON.parse(stdout) as AgentStatus) : null;
+  }
+
+  /** That it was shut out, by which command it comes back. */
+  async isToldOut(node: string): Promise<boolean> {
+    const enrolled = (await this.told(node))?.conditions.find(({ type }) => type === 'Enrolled');
+    if (enrolled?.status !== 'False') return false;
+    assert.equal(enrolled.reason, 'RenewalRefused');
+    assert.match(enrolled.message, /is revoked\. What runs goes on/);
+    assert.match(enrolled.message, new RegExp(`flotilla-agent join .* --node-name ${node} `));
+    return true;
   }
 
   knows(node: string): boolean {
@@ -175,6 +200,19 @@ describe('dynamic security of Mosquitto', { skip: why }, () => {
     assert.ok(world.knows('edge-1'));
   });
 
+  test('S72: an agent that is revoked says so to the person at the device, and that no broker lets it in', async () => {
+    await world.startAgent('edge-5');
+    await play.ok('node', 'revoke', 'edge-5', '--yes');
+    await eventually('it is told', () => world.isToldOut('edge-5'), { withinMs: 20_000 });
+    const hub = (await world.told('edge-5'))?.hub;
+    assert.equal(hub?.connected, false);
+    assert.match(
+      hub.linkFault ?? '',
+      /not authorized: the broker grants this node none of its topics/,
+    );
+    await play.kill('edge-5', 'SIGTERM');
+  });
+
   test('what happened while the broker was away is made up for, and clients of others stay', async () => {
     await play.kill('mosquitto', 'SIGTERM');
     const path = play.path('mosquitto/dynamic-security.json');
@@ -219,6 +257,13 @@ describe('rules of Mosquitto in a file', { skip: why }, () => {
     assert.match(said, /connection to the broker lives/);
     await eventually('the assignment is taken away', () => heard.at(-1)?.byteLength === 0);
     assert.ok(live.connected);
+  });
+
+  test('an agent that is revoked says so to the person at the device, though the broker lets it stay', async () => {
+    await world.startAgent('edge-6');
+    await play.ok('node', 'revoke', 'edge-6', '--yes');
+    await eventually('it is told', () => world.isToldOut('edge-6'), { withinMs: 20_000 });
+    await play.kill('edge-6', 'SIGTERM');
   });
 
   test('another node’s topics are closed, and no rule is asked of whom it is not for', async () => {

@@ -102,7 +102,7 @@ describe('secrets whose keys are with people', { skip: noEngine() || noRegistry(
   };
   const lacking = (nodes: string) =>
     eventually(`db lacks ${nodes}`, async () =>
-      new RegExp(`^db +web +Opaque +1 +\\d +\\d +${nodes} `, 'm').test(
+      new RegExp(`^web\\.db +web +Opaque +1 +\\d +\\d +${nodes} `, 'm').test(
         await play.ok('get', 'secrets'),
       ),
     );

@@ -107,7 +107,7 @@ describe('secrets and a hub that was lost', { skip: noEngine() }, () => {
     const before = container();
     await restore();
     assert.match(await play.ok('hub', 'recovery', '--wait', '--timeout', '60s'), /Complete/);
-    await lists(/^db +shop +Opaque +3 +1 +0 +<none>/m);
+    await lists(/^shop\.db +shop +Opaque +3 +1 +0 +<none>/m);
     await lists(/^late +shop +<unknown> +1 +1 +0 +<none>/m);
     assert.equal(cat('/db/password'), 'three');
     assert.match(await seal('db', 'four'), /configured \(version 4, sealed for 1 node\)/);
@@ -156,7 +156,7 @@ describe('secrets and a hub that was lost', { skip: noEngine() }, () => {
       missing.stdout,
       /^secret\/db of bundle\/shop, version 1002: not sealed for edge-1$/m,
     );
-    await lists(/^db +shop +Opaque +\d+ +0 +1 +edge-1/m);
+    await lists(/^shop\.db +shop +Opaque +\d+ +0 +1 +edge-1/m);
     const file = play.write('s.json', secret('db', 'six'));
     const args = ['--bundle', 'shop', '-f', file, '--accept-new-keys'];
     assert.match(

@@ -154,10 +154,10 @@ describe('secrets', { skip: why }, () => {
     );
     assert.match(docker('exec', container(), 'cat', '/proc/mounts'), /^tmpfs \/db tmpfs ro/m);
     await eventually('the hub counts it', async () =>
-      /db +shop +Opaque +1 +1 +0 +<none>/.test(await play.ok('get', 'secrets')),
+      /shop\.db +shop +Opaque +1 +1 +0 +<none>/.test(await play.ok('get', 'secrets')),
     );
     const readable = await play.ok('get', 'secrets', '--node', NODE);
-    assert.match(readable, /default +db +shop +1 +1\n/);
+    assert.match(readable, /default +shop\.db +shop +1 +1\n/);
     assert.match(readable, /default +registry +shop +1 +1\n/);
     assert.match(readFileSync(play.path('hub/admin.kubeconfig.known-nodes'), 'utf8'), / edge-1 /);
   });
@@ -187,7 +187,7 @@ describe('secrets', { skip: why }, () => {
     assert.equal(state?.state, 'waiting');
     assert.match(state?.message ?? '', /secret "db" is not sealed for this node/);
     await eventually('the hub counts it', async () =>
-      /db +shop +Opaque +2 +1 +1 +edge-2/.test(await play.ok('get', 'secrets')),
+      /shop\.db +shop +Opaque +2 +1 +1 +edge-2/.test(await play.ok('get', 'secrets')),
     );
     const told = await play.flotilla('secret', 'seal', '--missing');
     assert.equal(told.code, 2);
@@ -311,7 +311,7 @@ describe('secrets', { skip: why }, () => {
 
   test('a Secret that is deleted is forgotten by the nodes; made anew it goes on counting', async () => {
     assert.match(await play.ok('secret', 'delete', 'db', '--bundle', 'shop'), /deleted/);
-    assert.doesNotMatch(await play.ok('get', 'secrets'), /^db /m);
+    assert.doesNotMatch(await play.ok('get', 'secrets'), /^shop\.db /m);
     assert.match((await apply()).stdout, /secret\/db created \(version 3, sealed for 2 nodes\)/);
     await eventually('edge-1 has version 3', () => cat('/db/password') === SECOND);
   });

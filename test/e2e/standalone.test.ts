@@ -83,6 +83,7 @@ class Agent {
       log,
       events,
       explains: () => false,
+      trusted: null,
     });
     const runtime = new DockerRuntime({
       socketPath: '/var/run/docker.sock',

@@ -10,6 +10,7 @@ export const MODULES: readonly string[] = [
   'manifests',
   'texts',
   'files',
+  'answers',
   'archives',
   'http',
 ].map(name => new URL(`./targets/${name}.js`, import.meta.url).href);

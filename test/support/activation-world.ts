@@ -194,6 +194,7 @@ export class ActivationWorld {
     const stage = new Stage({
       journal,
       directory: openOwnedDirectory(this.manifests),
+      clock,
       log,
       whereabouts: () => ({ is: 'coming' }),
       refuses: () => null,

@@ -21,9 +21,8 @@ import { manifestsOf } from '../../hub/rollout/revision-document.js';
 import { openSqliteStore } from '../../hub/store/sqlite.js';
 import type { Actor, IdentityRecord, Publication, Store } from '../../hub/store/store.js';
 import type { Signer } from '../../protocol/keys.js';
-import type { Clock } from '../../protocol/ports.js';
 import { topicsOf } from '../../protocol/topics.js';
-import { fastClock } from './fast-clock.js';
+import { fastClock, type FastClock } from './fast-clock.js';
 import { FLEET, HUB, idOf, RELEASE, trustedRoot } from './fleet.js';
 
 export const ADMIN: Actor = { kind: 'user', name: 'admin' };
@@ -31,7 +30,7 @@ const topics = topicsOf(FLEET);
 
 export class HubCore {
   readonly store: Store;
-  readonly clock: Clock;
+  readonly clock: FastClock;
   readonly bundles: BundleWriter;
   readonly nodes: NodeWriter;
   readonly log: string[] = [];
@@ -40,7 +39,7 @@ export class HubCore {
   #stop: () => Promise<void> = async () => undefined;
   #controller: ReturnType<typeof startController> | null = null;
 
-  private constructor(parts: { directory: string; store: Store; clock: Clock; line: Line }) {
+  private constructor(parts: { directory: string; store: Store; clock: FastClock; line: Line }) {
     this.#directory = parts.directory;
     this.#line = parts.line;
     this.store = parts.store;

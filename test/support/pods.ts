@@ -55,6 +55,7 @@ export const NOTHING_KNOWN: Omit<StatusInput, 'desired' | 'there' | 'memory' | '
   runs: {},
   health: new Map(),
   startingHooks: new Set(),
+  stops: new Map(),
   messages: new Map(),
   completion: null,
   backOffMaxMs: 300_000,

@@ -19,6 +19,9 @@ export interface TestRegistry {
   readonly host: string;
   /** Pushes a local image under a name of this registry and removes that name here again. */
   push(image: string, name: string): string;
+  /** It takes connections and does not answer, as a registry behind a bad link; `resume` ends that. */
+  pause(): void;
+  resume(): void;
   close(): void;
 }
 
@@ -65,7 +68,10 @@ export async function startRegistry(options: {
       cli('image', 'rm', reference);
       return reference;
     },
+    pause: () => void child.kill('SIGSTOP'),
+    resume: () => void child.kill('SIGCONT'),
     close() {
+      child.kill('SIGCONT');
       child.kill();
       rmSync(folder, { recursive: true, force: true });
     },

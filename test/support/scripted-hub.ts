@@ -38,6 +38,7 @@ export class ScriptedHub {
   readonly foreign: string[] = [];
   /** What acknowledgements say of the assignment. */
   assigned = { epoch: 1, generation: 0 };
+  lastPublished: Buffer = Buffer.alloc(0);
   /** Payload sizes by topic kind. */
   readonly sizes: { kind: string; bytes: number }[] = [];
   readonly #client: MqttClient;
@@ -66,6 +67,7 @@ export class ScriptedHub {
   }
 
   async publish(topic: string, payload: Buffer | string, retain = true): Promise<void> {
+    this.lastPublished = Buffer.from(payload);
     await this.#client.publishAsync(topic, payload, { qos: 1, retain });
   }
 

@@ -1,4 +1,4 @@
-/** Polls for a condition: generous in time, quick when it holds. */
+/** Polls for a condition in this process: generous in time, quick when it holds. */
 import { setTimeout as delay } from 'node:timers/promises';
 
 export async function until<T>(
@@ -6,11 +6,11 @@ export async function until<T>(
   probe: () => T | null | undefined | false,
   timeoutMs = 60_000,
 ): Promise<T> {
-  const end = Date.now() + timeoutMs;
+  const end = performance.now() + timeoutMs;
   for (;;) {
     const found = probe();
     if (found) return found;
-    if (Date.now() > end) throw new Error(`timed out waiting for: ${what}`);
+    if (performance.now() > end) throw new Error(`timed out waiting for: ${what}`);
     await delay(10);
   }
 }

@@ -7,10 +7,19 @@ import type {
   TokenSpec,
   TokenStatus,
 } from '../../objects.js';
+import { HELD_ANNOTATION } from '../../recovery/lessons.js';
+import type { ApiObject } from '../api-object.js';
 import { age, humanDuration } from '../../../protocol/human-duration.js';
 import { column, integerColumn, nameColumn, orNone, wideColumn, type TableShape } from './table.js';
 
 const DIGEST_SHOWN = 12;
+
+/** One word; the reason stands in the conditions. */
+function bundleState({ metadata, status }: ApiObject): string {
+  const { conditions = [] } = status as BundleObjectStatus;
+  if (conditions.some(({ type }) => type === 'Withdrawn')) return 'Withdrawn';
+  return Object.hasOwn(metadata.annotations ?? {}, HELD_ANNOTATION) ? 'Held' : 'Active';
+}
 
 export const BUNDLE_TABLE: TableShape = {
   columns: [
@@ -21,6 +30,10 @@ export const BUNDLE_TABLE: TableShape = {
     integerColumn('Healthy', 'Nodes where it is healthy'),
     integerColumn('Failed', 'Nodes where it failed'),
     integerColumn('Offline', 'Nodes that are not connected'),
+    column(
+      'Status',
+      'Active; or Withdrawn by the root, Held after a restore: nobody begins with it',
+    ),
     column('Age', 'Time since the bundle was made'),
     wideColumn('Selector', 'Nodes that are to run it'),
     wideColumn('Digest', 'Begin of the digest of the newest revision'),
@@ -36,6 +49,7 @@ export const BUNDLE_TABLE: TableShape = {
       nodes.healthy,
       nodes.failed,
       nodes.offline,
+      bundleState(object),
       age(object.metadata.creationTimestamp, nowMs),
       spec.nodeSelector === '' ? '<all>' : spec.nodeSelector,
       digest.slice(0, DIGEST_SHOWN),
@@ -89,7 +103,7 @@ function shownNodes({ lacking, lackingNodes }: SecretStatus): string {
 
 export const SECRET_TABLE: TableShape = {
   columns: [
-    nameColumn(),
+    { ...nameColumn(), description: 'BUNDLE.SECRET: by this it is got and deleted' },
     column('Bundle', 'Bundle whose pods see it'),
     column('Type', 'Type of the Secret'),
     integerColumn('Version', 'Newest version'),
@@ -100,10 +114,10 @@ export const SECRET_TABLE: TableShape = {
     wideColumn('Keys', 'Names of its keys'),
   ],
   cells(object, nowMs) {
-    const { bundle, secret, type, version, keys } = object['spec'] as SecretSpec;
+    const { bundle, type, version, keys } = object['spec'] as SecretSpec;
     const status = object['status'] as SecretStatus;
     return [
-      secret,
+      object.metadata.name,
       bundle,
       type,
       version,

@@ -1,18 +1,13 @@
-/** Files and streams of others: compressed blobs, keys, sealed Secrets, settings, credentials, frames. */
+/** Files of others: compressed blobs, keys, sealed Secrets, settings, plans, credentials. */
 import { createECDH, createPrivateKey } from 'node:crypto';
-import { isDeepStrictEqual } from 'node:util';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { ConfigError } from '../../../agent/config-error.js';
 import { resolveConfig } from '../../../agent/config.js';
 import { unpackBlob } from '../../../agent/intake/blobs.js';
-import { pinnedAuthorities } from '../../../agent/membership/hub-tls.js';
-import { reportsOf } from '../../../agent/pods/kubelet-pods.js';
-import { servingStatus } from '../../../agent/probes/grpc.js';
-import { frameReader } from '../../../agent/runtime/docker-logs.js';
 import { formatDescription, parseDescription } from '../../../hub/backup/description.js';
 import { connectionOf } from '../../../hub/cli/kubeconfig.js';
 import { joiningKeyFault } from '../../../hub/enrolment/joining-keys.js';
-import { readAnswer } from '../../../hub/registry/pin.js';
+import { keysNamedIn, parseRootPlan, RootPlanError } from '../../../hub/root/plan.js';
 import { readRootFile, rootFileText } from '../../../hub/root/root-file.js';
 import { formatHubConfig, parseHubConfig } from '../../../hub/setup/config.js';
 import { SetupError } from '../../../hub/setup/setup-error.js';
@@ -21,7 +16,6 @@ import { openAge } from '../../../protocol/age.js';
 import { sha256Hex } from '../../../protocol/canonical.js';
 import { CliError } from '../../../protocol/cli-error.js';
 import { bindingsFrom } from '../../../protocol/image-binding.js';
-import { PacketGuard } from '../../../protocol/packet-guard.js';
 import {
   authsFor,
   CredentialsError,
@@ -29,7 +23,7 @@ import {
   readDockerConfigJson,
 } from '../../../protocol/registry-credentials.js';
 import { encodeSecretContent, readSecretContent } from '../../../protocol/secret-content.js';
-import { NODE, rootDocument } from '../../support/fleet.js';
+import { NODE } from '../../support/fleet.js';
 import { CONTEXT, SEALING, secretContent } from '../../support/sealed.js';
 import {
   ACCEPTED,
@@ -44,15 +38,6 @@ import {
 import { wireVectors } from '../vectors.js';
 
 const bytes = (...texts: readonly string[]) => texts.map(text => Buffer.from(text));
-
-/** A stream read whole and in two pieces gives the same. */
-function inPieces<T>(input: Buffer, read: (chunks: readonly Buffer[]) => T): T {
-  const whole = read([input]);
-  const cut = (input[0] ?? 0) % (input.length + 1);
-  const pieces = read([input.subarray(0, cut), input.subarray(cut)]);
-  if (!isDeepStrictEqual(pieces, whole)) throw new BrokenPromise('in two pieces it is another one');
-  return whole;
-}
 
 /** The first byte says how the rest is packed, and whether the content that is named is really that. */
 function blob(input: Buffer): Outcome {
@@ -145,56 +130,17 @@ function description(input: Buffer): Outcome {
   return ACCEPTED;
 }
 
-function answers(input: Buffer): Outcome {
-  const text = input.toString();
-  const answer = readAnswer(text, 'application/vnd.oci.image.index.v1+json');
-  bindingsFrom(text);
-  return answer.is === 'unknown' ? refused(answer.type) : ACCEPTED;
+/** What was bound is bound when the pod's file is read again. */
+function imageBindings(input: Buffer): Outcome {
+  const bindings = bindingsFrom(input.toString());
+  const again = bindingsFrom(JSON.stringify(Object.fromEntries(bindings)));
+  same('bindings', [...again], [...bindings]);
+  return bindings.size === 0 ? refused('') : ACCEPTED;
 }
 
-/** A sentence is declared, the engine's own words are not. */
-function kubeletPods(input: Buffer): Outcome {
-  try {
-    reportsOf(input);
-    return ACCEPTED;
-  } catch (error) {
-    if ((error as Error).constructor === Error) return refused((error as Error).message);
-    throw error;
-  }
-}
-
-function frames(input: Buffer): Outcome {
-  const out = inPieces(input, chunks => Buffer.concat(chunks.map(frameReader())));
-  if (out.length > input.length) throw new BrokenPromise('more output than came');
-  return out.length === 0 ? refused('') : ACCEPTED;
-}
-
-/** As the standard has it: a fixed header, a length of one to four bytes, that many bytes. */
-function isWithin(input: Buffer, bytesMax: number): boolean {
-  for (let at = 0; at < input.length;) {
-    let length = 0;
-    let digit = 0;
-    for (at += 1; ; digit += 1) {
-      if (at >= input.length) return true;
-      if (digit === 4) return false;
-      const byte = input[at++] ?? 0;
-      length += (byte & 127) * 128 ** digit;
-      if (byte < 128) break;
-      if (digit === 3) return false;
-    }
-    if (length > bytesMax) return false;
-    at += length;
-  }
-  return true;
-}
-
-function guard(input: Buffer): Outcome {
-  const admits = inPieces(input, chunks => {
-    const packets = new PacketGuard(1000);
-    return chunks.map(chunk => packets.admits(chunk)).every(Boolean);
-  });
-  same('what the guard lets through', admits, isWithin(input, 1000));
-  return admits ? ACCEPTED : refused('');
+function rootPlan(input: Buffer): Outcome {
+  keysNamedIn(parseRootPlan(input.toString(), 'plan.yaml'));
+  return ACCEPTED;
 }
 
 /** 32 bytes each and the key of TLS behind them, as hex and base64 say them. */
@@ -241,6 +187,13 @@ contexts: [{name: fleet, context: {cluster: c, user: u, namespace: shop}}]
 clusters: [{name: c, cluster: {server: "https://hub:8443", certificate-authority-data: AAAA}}]
 users: [{name: u, user: {client-certificate: a.crt, client-key-data: AAAA, token: t}}]
 `;
+const PLAN_YAML = `root: {threshold: 2, keys: [ann.pub, bob.pub]}
+release:
+  - {threshold: 1, keys: [ci.pub], bundles: ["shop-*"], scopes: [{nodes: 10, namespaces: [shop]}]}
+secrets: {keys: [ann.pub]}
+minAgent: 0.1.0
+podsPerBundle: 10
+`;
 const DESCRIPTION = formatDescription({
   ...{ kind: 'full', madeAt: '2026-01-01T00:00:00.000Z', program: '0.1.0', fleet: 'f' },
   ...{ rootVersion: 1, files: [{ path: 'pki/ca.crt', size: 3, sha256: 'a'.repeat(64) }] },
@@ -252,25 +205,6 @@ const AUTHS = {
     'a?a*a.*.io': { username: 'eve', password: 'pw' },
   },
 };
-const INDEX = {
-  mediaType: 'application/vnd.oci.image.index.v1+json',
-  manifests: [
-    { digest: `sha256:${'a'.repeat(64)}`, platform: { os: 'linux', architecture: 'arm64' } },
-  ],
-};
-const POD_LIST = {
-  ...{ kind: 'PodList', apiVersion: 'v1' },
-  items: [
-    {
-      metadata: {
-        name: 'a',
-        namespace: 'b',
-        annotations: { 'kubernetes.io/config.source': 'file' },
-      },
-    },
-  ],
-};
-
 /** One of each kind of key, made anew each time: their bytes are nothing that a choice depends on. */
 function keySeeds(): Buffer[] {
   const ed25519 = createPrivateKey({
@@ -328,37 +262,14 @@ export async function targets(): Promise<Target[]> {
     ),
     text('file/hub-config', bytes(HUB_YAML), answering([SetupError], hubConfig)),
     text('file/kubeconfig', bytes(KUBECONFIG), answering([CliError], kubeconfig)),
+    text('file/root-plan', bytes(PLAN_YAML), answering([RootPlanError], rootPlan)),
+    row('file/image-bindings', 'json', {
+      seeds: json({ 'web:1': [`sha256:${'a'.repeat(64)}`], 'db:2': [] }),
+      run: imageBindings,
+    }),
     row('file/description', 'json', {
       seeds: bytes(DESCRIPTION),
       run: answering([SetupError], description),
-    }),
-    row('answer/registry', 'json', { seeds: json(INDEX), run: answers }),
-    row('answer/kubelet', 'json', { seeds: json(POD_LIST), run: kubeletPods }),
-    row('answer/engine-frames', 'bytes', {
-      seeds: [Buffer.from('01000000000000036162630200000000000001', 'hex')],
-      run: frames,
-    }),
-    row('answer/grpc', 'bytes', {
-      seeds: [Buffer.from('0801', 'hex'), Buffer.from('12036162630802', 'hex')],
-      run: answering([RangeError], input => {
-        servingStatus(input);
-        return ACCEPTED;
-      }),
-    }),
-    text(
-      'answer/authorities',
-      bytes('-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'),
-      input =>
-        pinnedAuthorities(input.toString('latin1'), rootDocument().tls).length > 0
-          ? ACCEPTED
-          : refused(''),
-    ),
-    row('wire/packets', 'bytes', {
-      seeds: [
-        Buffer.from('100c00044d5154540402003c0000c000', 'hex'),
-        Buffer.from('30ffffff7f', 'hex'),
-      ],
-      run: guard,
     }),
     row('wire/joining-keys', 'bytes', { seeds: [keysOfJoin()], share: 0.2, run: joiningKeys }),
   ];

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { failureLines } from '../../../agent/cli/journal.js';
+import type { StageOptions } from '../../../agent/intake/stage.js';
 import { readJournal } from '../../../agent/journal/reader.js';
 import { assigned, rootDocument } from '../../support/fleet.js';
 import { ActivationWorld, made } from '../../support/activation-world.js';
@@ -309,6 +310,42 @@ describe('the way back', () => {
     it.pass();
     it.pass();
     assert.equal(it.history().length, said, 'said once');
+  });
+
+  test('waits for images that went meanwhile: the failed one stays, and why is said', () => {
+    it.close();
+    let isHere = true;
+    const asked: string[] = [];
+    const done: string[] = [];
+    const images: NonNullable<StageOptions['images']> = {
+      hold: ({ digest, isReturn }) => {
+        if (isReturn === true) asked.push(digest);
+        return isHere ? null : { reason: 'PullingImage', message: 'image "shop:1": on its way' };
+      },
+      drop: () => undefined,
+      dropReturn: ({ name }) => done.push(name),
+    };
+    it = new ActivationWorld({ images });
+    crashing();
+    isHere = false;
+    it.wait(600);
+    assert.deepEqual(
+      [it.state('shop'), it.images()],
+      ['failed ProgressDeadlineExceeded', ['shop:2']],
+    );
+    assert.match(it.status('shop').message, /; cannot go back: image "shop:1": on its way$/);
+    const said = it.history().length;
+    it.pass();
+    assert.equal(it.history().length, said, 'said once');
+    isHere = true;
+    done.length = 0;
+    it.pass();
+    assert.deepEqual(
+      [it.state('shop'), it.images()],
+      ['rolledBack ProgressDeadlineExceeded', ['shop:1']],
+    );
+    assert.deepEqual([...new Set(asked)], [digestOf(first)]);
+    assert.ok(done.includes('shop'), 'nothing is awaited any more');
   });
 
   test("is not taken below the root's floor", () => {

@@ -52,6 +52,32 @@ describe('the deadline', () => {
   });
 });
 
+describe('while something former ends within its grace', () => {
+  const held: Standing = { ...seen(0, 0), is: 'pending', heldUntil: 1 };
+
+  test('the deadline stands still, and what was lost before stays lost', () => {
+    let memory = withProgress(passed(JUST_OPENED, 0), seen(0, 0));
+    memory = withProgress(passed(memory, 2_000), held);
+    for (let i = 0; i < 100; i++) memory = withProgress(passed(memory, 10_000), held);
+    assert.equal(memory.stalledMs, 2_000);
+    // The time since the last look was still the former one's.
+    memory = withProgress(passed(memory, 10_000), seen(0, 0));
+    assert.equal(memory.stalledMs, 2_000);
+    assert.equal(withProgress(passed(memory, 10_000), seen(0, 0)).stalledMs, 12_000);
+  });
+
+  test('an agent that ends again and again does not put it off for ever', () => {
+    let memory: GateMemory | null = { ...JUST_OPENED, made: 0 };
+    let restarts = 0;
+    while (memory !== null && memory.stalledMs < 600_000 && restarts < 1_000) {
+      const begun = withProgress(afterRestart(memory, 600_000), held);
+      memory = readGate(writtenGate(passed(begun, 50_000)));
+      restarts++;
+    }
+    assert.equal(restarts, 20);
+  });
+});
+
 describe('ready for long enough', () => {
   test('begins anew when a container becomes another, or is ready no more', () => {
     const looks: readonly [string | null, number][] = [
@@ -88,8 +114,15 @@ describe('a restart of the agent', () => {
   });
 
   test('finds what was saved', () => {
-    const saved = { steadyMs: 900, steady: 'web', stalledMs: 400.4, made: -1, ready: 2 };
-    const found = { steadyMs: 0, steady: null, stalledMs: 400, made: -1, ready: 2 };
+    const saved = {
+      ...JUST_OPENED,
+      steadyMs: 900,
+      steady: 'web',
+      stalledMs: 400.4,
+      made: -1,
+      ready: 2,
+    };
+    const found = { ...JUST_OPENED, stalledMs: 400, made: -1, ready: 2 };
     assert.deepEqual(readGate(writtenGate(saved)), found);
     assert.equal(readGate(null), null);
   });

@@ -408,6 +408,7 @@ describe('cells', () => {
       Healthy: 1,
       Failed: 0,
       Offline: 1,
+      Status: 'Active',
       Age: '120m',
       Selector: '<all>',
       Digest: 'ffffffffffff',

@@ -98,6 +98,23 @@ function withInit(report: PodReport, state: object, isSidecar: boolean): PodRepo
   return withStatus({ ...report, pod: { ...shown, spec } }, { initContainerStatuses: [status] });
 }
 
+/** A container with a grace of half a minute that is being stopped for as long. */
+const stop = (container: string, forMs: number) => ({
+  container,
+  since: NOW - forMs,
+  graceSeconds: 30,
+});
+
+function leaving(report: PodReport): PodReport {
+  const metadata = { ...report.pod.metadata, deletionTimestamp: new Date(NOW).toISOString() };
+  return { ...report, pod: { ...report.pod, metadata } };
+}
+
+function withPolicy(report: PodReport, restartPolicy: string): PodReport {
+  const spec = { containers: [], ...report.pod.spec, restartPolicy };
+  return { ...report, pod: { ...report.pod, spec } };
+}
+
 interface Row {
   readonly sentence: string;
   readonly record?: Partial<BundleRecord>;
@@ -140,6 +157,33 @@ const ROWS: readonly Row[] = [
     pods: [pod('a', [running(60_000)]), pod('z', [running(1)])],
     state: 'activating',
     reason: 'PodsPending',
+  },
+  {
+    sentence: 'the new pod is there, the old one is being stopped',
+    pods: [
+      pod('a', [running(60_000)]),
+      { ...pod('z', [running(60_000)]), stopping: [stop('c0', 5_000)] },
+    ],
+    state: 'activating',
+    reason: 'StoppingFormer',
+  },
+  {
+    sentence: 'the pod itself is leaving',
+    pods: [leaving(pod('a', [running(60_000)]))],
+    state: 'activating',
+    reason: 'PodsPending',
+  },
+  {
+    sentence: 'ended well, and to be started again',
+    pods: [withPolicy(pod('a', [completed(60_000)]), 'Always')],
+    state: 'progressing',
+    reason: 'ContainersPending',
+  },
+  {
+    sentence: 'ended well for good, in a pod that goes on',
+    pods: [withPolicy(pod('a', [completed(60_000), running(60_000)]), 'OnFailure')],
+    state: 'healthy',
+    reason: 'ContainersSettled',
   },
   {
     sentence: 'a container waits',
@@ -269,6 +313,24 @@ describe('the state of a bundle', () => {
       unready(pod('a', [running(60_000)])),
       'progressing',
       'waiting for default/a-edge-1 (c0: is not ready)',
+    ],
+    [
+      'a container that is being stopped is named',
+      { ...unready(pod('a', [running(60_000)])), stopping: [stop('c0', 1_000)] },
+      'progressing',
+      'waiting for default/a-edge-1 (c0: is being stopped)',
+    ],
+    [
+      'what a former revision still has to stop is named, with its grace',
+      { ...pod('a', [running(60_000)]), outdated: true, stopping: [stop('c0', 39_999)] },
+      'activating',
+      '0 of 1 pods are of this revision; default/a-edge-1 of a former one is being stopped (c0: grace 30 s)',
+    ],
+    [
+      'and that its grace is over',
+      { ...pod('a', [running(60_000)]), outdated: true, stopping: [stop('c0', 40_000)] },
+      'activating',
+      '0 of 1 pods are of this revision; default/a-edge-1 of a former one is being stopped (c0: grace 30 s, which is over)',
     ],
     [
       'an init container that runs is named',

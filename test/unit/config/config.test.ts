@@ -172,7 +172,12 @@ describe('a mistake says what, where, and what to do', () => {
       { flags: { dataDir: '/d', nodeLabels: 'site=a b' } },
       /^--node-labels: "site=a b" is not a label such as site=berlin/,
     ],
-    ['YAML that does not parse', { text: 'a: [' }, /^agent\.yaml: .*at line 1/s],
+    ['YAML that does not parse', { text: 'a: [' }, /^agent\.yaml:1:5: Flow sequence/],
+    [
+      'a setting whose name has no end',
+      { text: `${'x'.repeat(900)}: 1` },
+      /^agent\.yaml: unknown setting "x{255}…"; known: /,
+    ],
     [
       'an access that does not exist',
       { flags: { dataDir: '/d', remoteAccess: 'logs,shell' } },

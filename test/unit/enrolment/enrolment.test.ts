@@ -149,6 +149,7 @@ describe('an honest join', () => {
     const nodeKey = keyId(document.identityKey);
     assert.equal(joined.nonce, document.nodeNonce);
     assert.equal(joined.nodeKey, nodeKey);
+    assert.deepEqual(joined.token, { used: 1, uses: 1 });
     assert.deepEqual(joined.labels, {
       site: 'north',
       'kubernetes.io/hostname': 'edge-1',
@@ -190,10 +191,11 @@ describe('an honest join', () => {
     const second = open(await post(retry, me), 'edge-again');
     assert.equal(second.certificate, first.certificate);
     assert.equal(second.nonce, retry.nodeNonce);
+    assert.deepEqual(second.token, first.token);
     fixture.clock.forward(2 * 60_000);
     await assert.rejects(
       post(joinOf('edge-again', me, used), me),
-      refusal('Conflict', /the token is used/),
+      refusal('Conflict', /the token is used: it let in 1 of 1 devices/),
     );
   });
 
@@ -247,7 +249,7 @@ describe('a token lets one in', () => {
     );
     assert.deepEqual(results.map(result => result.status).sort(), ['fulfilled', 'rejected']);
     const lost = results.find(result => result.status === 'rejected');
-    assert.ok(refusal('Conflict', /the token is used/)(lost?.reason));
+    assert.ok(refusal('Conflict', /the token is used: it let in 1 of 1 devices/)(lost?.reason));
   });
 
   test('unknown, expired, mistyped: one and the same sentence (S81)', async () => {

@@ -43,6 +43,7 @@ export function fileBench(cleanups: (() => void | Promise<void>)[]): FileBench {
       log: { info: silent, warn: silent, error: silent },
       events: { record: event => events.push(event) },
       explains: () => false,
+      trusted: null,
       fileCheckFrequencyMs: 60_000,
       ...change,
     });

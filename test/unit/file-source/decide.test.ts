@@ -5,13 +5,13 @@ import {
   applyListing,
   emptyDirectory,
   parseFile,
-  skipReason,
   snapshotOf,
   withLastGood,
   type DirectoryState,
   type Listing,
   type Reading,
 } from '../../../agent/sources/files-decide.js';
+import { skipReason } from '../../../agent/sources/manifest-names.js';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const yaml = (name: string, image = 'busybox:1') =>
@@ -60,11 +60,9 @@ const names: readonly [string, boolean][] = [
   ['\u001b[2Jweb.yaml', false],
   ['web.yaml.txt', false],
   ['web.conf', false],
-  ['.web.yaml', false],
   ['web.yaml~', false],
   ['web.yaml.bak', false],
   ['web.yaml.orig', false],
-  ['.web.yaml.swp', false],
   ['web.swp', false],
   ['#web.yaml#', false],
   ['web.tmp', false],
@@ -357,6 +355,14 @@ describe('a file with the reserved prefix', () => {
     const [kept] = snapshotOf(next).pods;
     assert.equal(kept?.manifest.spec.containers[0]?.image, 'x');
     assert.equal(kept.refusedEdit, undefined, 'nobody has to hear of it as of an edit');
+    const edited = applyListing(state, listing(tampered), () => 'altered');
+    assert.equal(snapshotOf(edited.state).pods[0]?.manifest.spec.containers[0]?.image, 'x');
+    assert.equal(snapshotOf(edited.state).conditions[1]?.reason, 'Altered');
+    assert.deepEqual(
+      edited.changes.map(({ warning }) => warning),
+      [null],
+      'who puts it back tells of it',
+    );
   });
 
   test('the same annotations in a person’s file make no bundle', () => {

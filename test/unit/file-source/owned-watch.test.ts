@@ -1,6 +1,6 @@
 /** The watch on the agent's own files where a kubelet reads the directory, on a real one. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, test } from 'node:test';
@@ -16,7 +16,7 @@ afterEach(async () => {
 const OWN = 'flotilla_shop_0123456789abcdef.json';
 
 /** A directory with a file of the agent's own that it puts back whenever it is told. */
-function bench() {
+function bench(everyMs = 60_000) {
   const root = mkdtempSync(join(tmpdir(), 'flotilla-owned-'));
   cleanups.push(() => rmSync(root, { recursive: true, force: true }));
   const dir = join(root, 'manifests');
@@ -31,7 +31,8 @@ function bench() {
     const watching = watchOwnedFiles({
       path: dir,
       clock: REAL_CLOCK,
-      everyMs: 60_000,
+      everyMs,
+      uid: process.getuid?.() ?? 0,
       onDoubt: () => {
         doubts += 1;
         onDoubt();
@@ -68,6 +69,17 @@ describe('row 23 better, the agent’s own files beside a kubelet', () => {
     rmSync(join(dir, 'web.yaml'));
     await REAL_CLOCK.sleep(2 * SETTLED_MS);
     assert.equal(doubts(), 0);
+  });
+
+  test('a directory that others may write to is told, and that it is safe again', async () => {
+    const { dir, open, doubts } = bench(50);
+    open();
+    await REAL_CLOCK.sleep(100);
+    for (const mode of [0o777, 0o755]) {
+      const before = doubts();
+      chmodSync(join(dir, '..'), mode);
+      await eventually('told', () => doubts() > before);
+    }
   });
 
   test('putting back what was removed is told once more and then no more', async () => {

@@ -12,7 +12,8 @@ import { MODULES, ROOTS } from '../../fuzz/targets.js';
 
 /** Of a target with a share of one; the quick ones get ten times as many. */
 const RUNS = 120;
-const CORPUS = join(import.meta.dirname, '../../../../test/fuzz/corpus');
+const ROOT = join(import.meta.dirname, '../../../..');
+const CORPUS = join(ROOT, 'test/fuzz/corpus');
 
 /** Those of sockets have their own tests, and take the time of all others. */
 const isQuick = (name: string) => !name.startsWith('http/');
@@ -59,6 +60,11 @@ describe('every parser', () => {
       );
       assert(stages.accepted > 0, target);
     }
+  });
+
+  test('is counted in the docs', () => {
+    const text = readFileSync(join(ROOT, 'docs/security.md'), 'utf8');
+    assert.match(text, new RegExp(`\\b${names.length} parsers\\b`));
   });
 
   test('is one that the kept findings are of', () => {

@@ -1,7 +1,8 @@
 /** What `flotilla apply` says of pods that nodes refuse by default. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bundleWarnings } from '../../../hub/cli/bundle-warnings.js';
+import { bundleWarnings, graceWarnings } from '../../../hub/cli/bundle-warnings.js';
+import { DEFAULT_STRATEGY } from '../../../protocol/strategy.js';
 import { manifest } from '../../support/pods.js';
 
 const onPort = (hostPort: number) =>
@@ -35,4 +36,21 @@ test('a Secret as an environment variable is, with field, reason and what to do'
     /spec\.containers\[0\]\.env\[0\]\.valueFrom\.secretKeyRef: .*"db".*in clear on its disk.*allowSecretEnv: true/,
   );
   assert.deepEqual(more, []);
+});
+
+test('what runs now and may take as long to end as its successor has to begin is mentioned', () => {
+  const slow = (name: string, seconds: number) =>
+    manifest(name, { spec: { terminationGracePeriodSeconds: seconds } });
+  const strategy = { ...DEFAULT_STRATEGY, progressDeadlineSeconds: 30 };
+  assert.deepEqual(graceWarnings([slow('quick', 29)], strategy), []);
+  assert.deepEqual(graceWarnings([], strategy), []);
+  assert.deepEqual(
+    graceWarnings([slow('quick', 29), slow('slow', 30), manifest('plain')], strategy),
+    [
+      'Warning: pod "slow", which runs now, has up to 30 s to end (terminationGracePeriodSeconds): ' +
+        'the progress deadline of 30 s counts from its end',
+      'Warning: pod "plain", which runs now, has up to 30 s to end (terminationGracePeriodSeconds): ' +
+        'the progress deadline of 30 s counts from its end',
+    ],
+  );
 });

@@ -53,7 +53,7 @@ class World {
 
   hold(
     images: readonly string[],
-    change: { digest?: string; policy?: string; bound?: boolean } = {},
+    change: { digest?: string; policy?: string; bound?: boolean; isReturn?: boolean } = {},
   ) {
     const containers = images.map((image, i) => ({
       ...{ name: `c${i}`, image },
@@ -61,8 +61,8 @@ class World {
     }));
     const pod = { metadata: { name: 'web' }, spec: { containers } } as ValidPod;
     const bindings = new Map(change.bound ? images.map(image => [image, [DIGEST]] as const) : []);
-    const { digest = 'one' } = change;
-    return this.ahead.hold({ bundle: BUNDLE, digest, pods: [pod], bindings });
+    const { digest = 'one', isReturn = false } = change;
+    return this.ahead.hold({ bundle: BUNDLE, digest, pods: [pod], bindings, isReturn });
   }
 }
 
@@ -162,6 +162,29 @@ describe('an image that is awaited', () => {
     it.missingSecrets = ['mine'];
     await eventually('no hold', () => it.hold(['web:1']) === null);
     assert.deepEqual(it.pulled, []);
+  });
+
+  test('to go back to is pulled if it went, and enough if it is here', async () => {
+    const it = new World();
+    it.here.add('old:1');
+    const back = { isReturn: true, policy: 'Always' };
+    await eventually('it is here', () => it.hold(['old:1'], back) === null);
+    assert.deepEqual(it.pulled, []);
+    await eventually('it is here', () => it.hold(['gone:1'], { ...back, digest: 'two' }) === null);
+    assert.deepEqual(it.pulled, ['gone:1']);
+  });
+
+  test('to go back to, and what is staged next, leave each other alone', async () => {
+    const it = new World();
+    it.pull = () => new Promise(() => undefined);
+    const next = () => it.hold(['new:1'], { digest: 'new' });
+    const back = () => it.hold(['old:1'], { digest: 'old', isReturn: true });
+    await eventually('both', () => [next(), back()].every(one => one?.reason === 'PullingImage'));
+    assert.deepEqual([[...it.pulled].sort(), it.given], [['new:1', 'old:1'], []]);
+    it.ahead.dropReturn(BUNDLE);
+    assert.deepEqual(it.given, ['old:1']);
+    it.ahead.drop(BUNDLE);
+    assert.deepEqual(it.given, ['old:1', 'new:1']);
   });
 
   test('is given up when another revision is wanted, or none', async () => {

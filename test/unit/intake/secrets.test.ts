@@ -63,6 +63,7 @@ function makeStage(change: Partial<StageOptions> = {}): Stage {
   return new Stage({
     journal,
     directory: openOwnedDirectory(join(dataDir, 'manifests')),
+    clock: fastClock(NOW),
     log: quiet,
     whereabouts: () => whereabouts,
     refuses: () => null,

@@ -70,6 +70,7 @@ function makeStage(change: Partial<StageOptions> = {}): Stage {
   return new Stage({
     journal,
     directory,
+    clock: fastClock(NOW),
     log: quiet,
     whereabouts: () => whereabouts,
     refuses,
@@ -532,6 +533,71 @@ describe('the directory', () => {
     });
   }
 
+  const hands: [string, () => void, RegExp][] = [
+    ['deleted', () => fs.rmSync(join(manifests, own)), /was deleted on this node, and is put back/],
+    ['edited', () => fs.appendFileSync(join(manifests, own), ' '), /was edited on this node/],
+    [
+      'replaced',
+      () => (fs.rmSync(join(manifests, own)), fs.mkdirSync(join(manifests, own))),
+      /folder/,
+    ],
+  ];
+  for (const [what, damage, message] of hands) {
+    test(`a file that somebody ${what} is put back, and an event says which, what, and how to change it`, () => {
+      activate('shop', 'web');
+      const said = journal.recentEvents().length;
+      damage();
+      stage.distrustDirectory();
+      pass();
+      const [event, ...more] = journal.recentEvents().slice(said);
+      assert.equal(event?.reason, 'FileRestored');
+      assert.equal(event.involved.name, 'shop');
+      assert.ok(event.message.startsWith(own));
+      assert.match(event.message, message);
+      assert.match(event.message, /flotilla apply -f it --bundle shop -n default/);
+      assert.deepEqual(more, []);
+    });
+  }
+
+  test('what the agent itself was about to write when it was cut off is nobody’s edit', () => {
+    activate('shop', 'web');
+    fs.renameSync(join(manifests, own), join(manifests, `.${own}`));
+    const said = journal.recentEvents().length;
+    stage = makeStage();
+    pass();
+    assert.deepEqual(files(), [own]);
+    assert.deepEqual(journal.recentEvents().slice(said), []);
+  });
+
+  test('a repair is logged when it is done, a fault once for as long as it lasts', () => {
+    activate('shop', 'web');
+    fs.appendFileSync(join(manifests, own), ' ');
+    fs.chmodSync(manifests, 0o777);
+    const lines: string[] = [];
+    const log = {
+      info: (text: string) => void lines.push(text),
+      warn: (text: string) => void lines.push(text),
+      error: () => undefined,
+    };
+    stage = makeStage({ log });
+    for (let i = 0; i < 3; i++) pass();
+    const fault = 'the static pod directory cannot be brought to what it should be';
+    assert.deepEqual(lines, [fault]);
+    fs.chmodSync(manifests, 0o755);
+    for (let i = 0; i < 3; i++) pass();
+    assert.deepEqual(lines, [fault, 'static pod directory repaired']);
+  });
+
+  test('a directory that becomes unsafe is said although nothing is to be written', () => {
+    activate('shop', 'web');
+    fs.chmodSync(manifests, 0o777);
+    stage.distrustDirectory();
+    pass();
+    const [condition] = stage.conditions(rootDocument());
+    assert.equal(condition?.reason, 'UnsafeDirectory');
+    assert.match(condition.message, new RegExp(`chmod go-w ${manifests}`));
+  });
+
   test('a file whose blob rotted is fetched again and restored', () => {
     const { document, pods } = activate('shop', 'web');
     fs.rmSync(join(manifests, own));
@@ -575,7 +641,7 @@ describe('the directory', () => {
     loseJournal('journal.db');
     assert.deepEqual(fs.readFileSync(join(manifests, own)), text);
     assert.equal(stage.explains(own, text), true);
-    assert.equal(stage.explains(own, Buffer.concat([text, Buffer.from(' ')])), false);
+    assert.equal(stage.explains(own, Buffer.concat([text, Buffer.from(' ')])), 'altered');
     assert.deepEqual(stage.conditions(rootDocument()), []);
     assign([]);
     assert.deepEqual(files(), []);

@@ -408,6 +408,12 @@ describe('loading says what is wrong', () => {
       /hub\.yaml/,
     ],
     [
+      'a field whose name has no end',
+      () => edit('hub.yaml', 'broker:', `${'x'.repeat(900)}: 1\nbroker:`),
+      'BadSetting',
+      /hub\.yaml:4: x{255}… is not a field of hub\.yaml$/,
+    ],
+    [
       'a missing setting',
       () => edit('hub.yaml', 'broker: embedded\n', ''),
       'BadSetting',

@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { generateX25519Identity } from 'age-encryption';
+import { readSigner } from '../../../hub/signing/signer.js';
+import { CliError } from '../../../protocol/cli-error.js';
 import { initHub } from '../../../hub/setup/init.js';
 import {
   changeKeyLock,
@@ -51,6 +53,41 @@ beforeEach(() => {
 afterEach(() => {
   forget();
   rmSync(directory, { recursive: true });
+});
+
+describe('a key of the hub that a person signs with', () => {
+  const signerOf = (name: string, secret: string | null, identityFile?: string) =>
+    readSigner(join(dataDir, 'keys', name), {
+      passphrase: async what => {
+        assert.equal(what, `the keys in ${dataDir}`);
+        if (secret === null) throw new Error('nobody is asked');
+        return secret;
+      },
+      ...{ identityFile, agentSocket: undefined },
+    });
+  const refused = (text: RegExp) => (error: unknown) =>
+    error instanceof CliError && text.test(`${error.message}\n${error.hint ?? ''}`);
+
+  test('opens with the passphrase of the hub', async () => {
+    await init(lock);
+    const root = loadHub(dataDir).rootSigner;
+    forget();
+    const signer = await signerOf('root.key', 'correct horse');
+    assert.equal(signer.publicKey, root?.publicKey);
+    await assert.rejects(signerOf('root.key', 'wrong'), refused(/wrong passphrase/));
+    await assert.rejects(signerOf('mqtt.key', 'correct horse'), refused(/only Ed25519 signs/));
+  });
+
+  test('opens with the age key of the hub, and the refusal without it says how', async () => {
+    const identity = await generateX25519Identity();
+    await init({ kind: 'identity', identity });
+    const root = loadHub(dataDir).rootSigner;
+    forget();
+    await assert.rejects(signerOf('root.key', null), refused(/for an age key\n.*--key-file FILE/));
+    const file = join(directory, 'age.key');
+    writeFileSync(file, `${identity}\n`, { mode: 0o600 });
+    assert.equal((await signerOf('root.key', null, file)).publicKey, root?.publicKey);
+  });
 });
 
 describe('keys of a hub', () => {

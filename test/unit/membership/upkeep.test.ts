@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import {
   isBrokerRefusal,
+  isShutOut,
   upkeepDelayMs,
   upkeepReason,
   type Upkeep,
@@ -88,5 +89,23 @@ describe('the words of a broken connection', () => {
     test(`"${words}" ${expected ? 'says' : 'does not say'} that the broker refuses`, () => {
       assert.equal(isBrokerRefusal(words), expected);
     });
+  }
+});
+
+describe('the hub says that a node is no member', () => {
+  const rows: [string, number | null, string, boolean][] = [
+    ['revoked', 403, 'https://h refuses: node n1 is revoked: to bring it back, …', true],
+    [
+      'deleted',
+      403,
+      'https://h refuses: not signed by the identity key of a node of this fleet',
+      true,
+    ],
+    ['a copy is suspected', 403, 'https://h refuses: node n1 seems to be cloned', false],
+    ['too many ask', 429, 'https://h refuses: node n1 is revoked', false],
+    ['it cannot be reached', null, 'https://h cannot be reached', false],
+  ];
+  for (const [sentence, status, message, isOut] of rows) {
+    test(`${sentence}: ${isOut}`, () => assert.equal(isShutOut({ status, message }), isOut));
   }
 });

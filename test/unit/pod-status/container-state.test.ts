@@ -191,6 +191,30 @@ describe('rows 92, 93: readiness', () => {
   });
 });
 
+describe('a container that is leaving is ready no more, whatever its readiness probe said last', () => {
+  const running = containerOf(plain, 'app');
+  const well = { started: true, ready: true, kill: null };
+  const kill = { probe: 'liveness' as const, message: 'no', graceSeconds: null };
+  const rows: readonly [string, Change, boolean][] = [
+    ['it goes on', { health: new Map([[running.id, well]]) }, true],
+    ['a probe wants it killed', { health: new Map([[running.id, { ...well, kill }]]) }, false],
+    [
+      'it is being stopped',
+      { stops: new Map([[running.id, { since: 1, graceSeconds: 30 }]]) },
+      false,
+    ],
+  ];
+  for (const [sentence, change, ready] of rows) {
+    test(`${sentence}: ${ready ? 'ready' : 'not ready'}`, () => {
+      const status = shown(plain, [running], change);
+      assert.ok(one(status, 'app').state?.running);
+      assert.equal(one(status, 'app').ready, ready);
+      const condition = status.conditions?.find(({ type }) => type === 'ContainersReady');
+      assert.equal(condition?.status, ready ? 'True' : 'False');
+    });
+  }
+});
+
 describe('hooks', () => {
   test('row 110: while postStart runs the container is not shown running', () => {
     const running = containerOf(plain, 'app');

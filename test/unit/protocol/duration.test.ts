@@ -1,7 +1,11 @@
 /** Durations as Go writes and reads them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatDuration, parseDurationMs } from '../../../protocol/duration.js';
+import {
+  formatDuration,
+  parseDurationMs,
+  parseLongDurationMs,
+} from '../../../protocol/duration.js';
 
 /** Milliseconds, as `time.Duration.String` prints them. */
 const rows: [number, string][] = [
@@ -27,3 +31,18 @@ test('what is longer than Go has a duration is none', () => {
   assert.equal(parseDurationMs('2562048h'), null);
   assert.equal(parseDurationMs('9999999999999999s'), null);
 });
+
+const LONG: readonly [string, number | null][] = [
+  ['90d', 90 * 86_400_000],
+  ['1d12h', 129_600_000],
+  ['24h', 86_400_000],
+  ['0d', 0],
+  ['d', null],
+  ['1.5d', null],
+  ['12h1d', null],
+  ['1d-1h', null],
+];
+for (const [text, ms] of LONG) {
+  test(`a long time: ${text} is ${ms === null ? 'none' : `${ms} ms`}`, () =>
+    assert.equal(parseLongDurationMs(text), ms));
+}

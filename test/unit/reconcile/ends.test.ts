@@ -76,6 +76,36 @@ describe('the end of a pod', () => {
     assert.deepEqual(stops(node, from), [['app', 5, 15]]);
   });
 
+  test('from the hook on it is reported as being stopped, and not ready, until it is gone', async () => {
+    const { node } = newNode();
+    await started(node, pod('web', { grace: 20, containers: [{ name: 'app', ...preStop(5) }] }));
+    assert.equal(node.pods.reports()[0]?.stopping, undefined);
+    const from = node.clock.now();
+    node.source.say();
+    await node.until('its hook runs', () => node.pods.reports()[0]?.stopping !== undefined);
+    const [report] = node.pods.reports();
+    assert.deepEqual(report?.stopping, [{ container: 'app', since: from, graceSeconds: 20 }]);
+    assert.equal(report?.pod.status?.containerStatuses?.[0]?.ready, false);
+    await node.until('it is gone', () => node.engine.sandboxes.size === 0);
+  });
+
+  test('one that is replaced is reported so while it ends, the new one is not', async () => {
+    const { node } = newNode();
+    const web = (arg: string) =>
+      pod('web', { grace: 20, containers: [{ name: 'app', args: [arg], ...preStop(5) }] });
+    await started(node, web('former'));
+    const former = node.running('web')?.id;
+    node.source.say(web('new'));
+    await node.until('it is stopped', () => node.pods.reports()[0]?.stopping !== undefined);
+    await node.until('the new one runs', () => {
+      const [report] = node.pods.reports();
+      const [status] = report?.pod.status?.containerStatuses ?? [];
+      const isReady = status?.ready === true && report?.outdated === undefined;
+      return isReady && node.running('web')?.id !== former;
+    });
+    assert.equal(node.pods.reports()[0]?.stopping, undefined);
+  });
+
   test('row 69: a hook that takes longer is cut, and the stop signal gets its two seconds', async () => {
     const { node, hooks } = newNode();
     await started(node, pod('web', { grace: 10, containers: [{ name: 'app', ...preStop(10) }] }));

@@ -52,8 +52,26 @@ describe('what an answer says', () => {
 
   test('a type without end is cut', () => {
     const text = JSON.stringify({ mediaType: 'x'.repeat(5000) });
-    assert.deepEqual(readAnswer(text, ''), { is: 'unknown', type: 'x'.repeat(128) });
-    assert.deepEqual(readAnswer('<', 'y'.repeat(5000)), { is: 'unknown', type: 'y'.repeat(128) });
+    assert.deepEqual(readAnswer(text, ''), { is: 'unknown', type: `${'x'.repeat(127)}…` });
+    assert.deepEqual(readAnswer('<', 'y'.repeat(5000)), {
+      is: 'unknown',
+      type: `${'y'.repeat(127)}…`,
+    });
+  });
+
+  test('more values than any image has are not parsed, whatever stands in strings', () => {
+    const many = JSON.stringify({
+      mediaType: INDEX,
+      manifests: Array.from({ length: 60_000 }, () => ({})),
+    });
+    assert.deepEqual(readAnswer(many, ''), {
+      is: 'unknown',
+      type: 'JSON of more than 50000 values',
+    });
+    const annotations = { sbom: JSON.stringify('{[,"\\'.repeat(60_000)) };
+    const config = { digest: digest('c') };
+    const text = JSON.stringify({ mediaType: MANIFEST, annotations, config });
+    assert.deepEqual(readAnswer(text, ''), { is: 'manifest', imageId: digest('c') });
   });
 
   test('changes of pins: new, moved, gone', () => {
@@ -136,11 +154,32 @@ describe('the client of a registry', () => {
     });
   });
 
+  test('of more platforms than a bundle can bind none is asked for', async () => {
+    const digests = Array.from({ length: 64 }, (_, at) => `sha256:${sha256Hex(Buffer.from([at]))}`);
+    const manifests = digests.map(one => ({ digest: one, platform: { os: 'linux' } }));
+    const asked: string[] = [];
+    const handler: Handler = ({ url = '' }, response) => {
+      asked.push(url);
+      response.writeHead(200).end(JSON.stringify({ mediaType: INDEX, manifests }));
+    };
+    await withServer(handler, async host => {
+      const [found] = (await resolve(host)).unresolved;
+      assert.match(found?.error.message ?? '', /^65 digests for its platforms, the limit is 64$/);
+    });
+    assert.deepEqual(asked, ['/v2/web/manifests/1']);
+  });
+
   const refused: [string, Handler, string, RegExp][] = [
     ['unknown', (_q, r) => r.writeHead(404).end(), 'NotFound', /no such image/],
     ['down', (_q, r) => r.writeHead(503).end(), 'Unreachable', /answers 503/],
     ['forbidden', (_q, r) => r.writeHead(403).end(), 'Unauthorized', /does not show it/],
     ['no image', (_q, r) => r.writeHead(200).end('<html>'), 'BadAnswer', /not an image of/],
+    [
+      'a content without end that it says it is',
+      (_q, r) => r.writeHead(200, { 'docker-content-digest': 'f'.repeat(5000) }).end(index),
+      'BadAnswer',
+      /answers f{255}… with content of sha256:/,
+    ],
     [
       'other content than it says',
       (_q, r) => r.writeHead(200, { 'docker-content-digest': digest('f') }).end(index),

@@ -290,7 +290,7 @@ describe('a plan of roles', () => {
       'root: {keys: [a]}\nrelease:\n- keys: [a]',
       /^p: release\[0\]\.bundles is missing/,
     ],
-    'a field twice': ['root: {keys: [a]}\nroot: {keys: [b]}', /^p: .*unique/s],
+    'a field twice': ['root: {keys: [a]}\nroot: {keys: [b]}', /^p:2:1: "root" stands twice/],
     'no mapping': ['- a', /^p(:1)?: the plan must be a mapping/],
   };
   for (const [sentence, [text, message]] of Object.entries(WRONG)) {

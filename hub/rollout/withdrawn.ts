@@ -1,0 +1,137 @@
+/**
+ * Which revisions the root in force withdraws: by its denials and floors, and by naming other release keys than those that signed.
+ * Whoever has one may keep it (S19), nobody begins with it; here it is decided what the hub says of it, and how to go on. Pure.
+ */
+import type { RootDocument } from '../../protocol/documents/root.js';
+import { BUNDLE_BYTES_MAX } from '../../protocol/limits.js';
+import { openEnvelope } from '../../protocol/envelope.js';
+import { envelopeBytesMax } from '../../protocol/verified.js';
+import type { BundleCondition, BundleObjectStatus } from '../objects.js';
+import { countBundleSignatures } from '../signing/signature-count.js';
+import type { RevisionRecord } from '../store/store.js';
+
+/** `Denied` and `BelowFloor` are for ever; what is `NotSigned` can be signed again. */
+export type WithdrawnReason = 'Denied' | 'BelowFloor' | 'NotSigned';
+
+export interface Withdrawal {
+  readonly reason: WithdrawnReason;
+  /** What the root says against it. */
+  readonly message: string;
+}
+
+type Withdrawing = Pick<RootDocument, 'denied' | 'floors'>;
+
+/** By what the root says of revisions, whoever signed them. */
+export function isDenied(
+  root: Withdrawing,
+  of: {
+    readonly namespace: string;
+    readonly name: string;
+    readonly revision: number;
+    readonly digest: string;
+  },
+): 'Denied' | 'BelowFloor' | null {
+  if (root.denied.includes(of.digest)) return 'Denied';
+  return of.revision < (root.floors[`${of.namespace}/${of.name}`] ?? 0) ? 'BelowFloor' : null;
+}
+
+type Kept = Pick<RevisionRecord, 'namespace' | 'bundle' | 'revision' | 'digest' | 'envelope'>;
+
+/** Null: the root lets nodes begin with it. */
+export function withdrawalOf(root: RootDocument, record: Kept): Withdrawal | null {
+  const { namespace, bundle: name, revision, digest } = record;
+  const denied = isDenied(root, { namespace, name, revision, digest });
+  if (denied === 'Denied') {
+    return { reason: denied, message: `root ${root.version} denies its digest` };
+  }
+  if (denied === 'BelowFloor') {
+    const floor = root.floors[`${namespace}/${name}`] ?? 0;
+    return { reason: denied, message: `it lies below ${floor}, the floor of root ${root.version}` };
+  }
+  const { role, have, need } = countOf(root, record);
+  if (role !== null && have >= need) return null;
+  const why =
+    role === null
+      ? `root ${root.version} names no release role for it`
+      : `${have} of the ${need} signatures by release keys that root ${root.version} wants`;
+  return { reason: 'NotSigned', message: why };
+}
+
+function countOf(root: RootDocument, { namespace, bundle: name, envelope }: Kept) {
+  const bytesMax = envelopeBytesMax(BUNDLE_BYTES_MAX);
+  const opened = openEnvelope(envelope, { kind: 'bundle', bytesMax });
+  const { payload, signatures } = opened.ok
+    ? opened.value
+    : { payload: new Uint8Array(), signatures: [] };
+  const texts = signatures.map(({ keyid, sig }) => ({ keyid, sig: sig.toString('base64') }));
+  return countBundleSignatures(root, { payload, signatures: texts, namespace, name });
+}
+
+/** What can be done about it, as commands. */
+export function remedyOf(
+  { reason }: Withdrawal,
+  { namespace, bundle }: Pick<Kept, 'namespace' | 'bundle'>,
+): string {
+  const other = `flotilla apply -f … --bundle ${bundle} -n ${namespace}`;
+  return reason === 'NotSigned'
+    ? `sign it anew and apply it: flotilla bundle sign ${bundle}.bundle --key KEY, then flotilla apply -f ${bundle}.bundle; ` +
+        `or apply another revision: ${other}`
+    : `apply another revision: ${other}`;
+}
+
+/** What a bundle's status says of its newest revision. `former`: what it said before, for the time of a condition that stays. */
+export function standingOf(
+  root: RootDocument,
+  record: Kept,
+  { former, now }: { readonly former: BundleObjectStatus | null; readonly now: number },
+): Required<Pick<BundleObjectStatus, 'conditions' | 'signedBy'>> {
+  const signedBy = countOf(root, record)
+    .verdicts.filter(({ verdict }) => verdict === 'good')
+    .map(({ keyid }) => keyid)
+    .sort();
+  const withdrawal = withdrawalOf(root, record);
+  if (withdrawal === null) return { conditions: [], signedBy };
+  const { reason } = withdrawal;
+  const message = `${withdrawal.message}; ${remedyOf(withdrawal, record)}`;
+  const known = former?.conditions?.find(c => c.type === 'Withdrawn' && c.reason === reason);
+  const lastTransitionTime =
+    known?.lastTransitionTime ?? `${new Date(now).toISOString().slice(0, 19)}Z`;
+  const condition: BundleCondition = {
+    ...{ type: 'Withdrawn', status: 'True', reason, message, lastTransitionTime },
+  };
+  return { conditions: [condition], signedBy };
+}
+
+/** A revision that the root withdraws, and who runs it all the same. */
+export interface WithdrawnRevision {
+  readonly namespace: string;
+  readonly name: string;
+  readonly revision: number;
+  readonly digest: string;
+  readonly reason: WithdrawnReason;
+  /** It is the bundle's newest: until it is replaced, nobody begins with the bundle. */
+  readonly newest: boolean;
+  /** Names of the nodes in whose directory it lies, as they said last. */
+  readonly nodes: readonly string[];
+}
+
+const NODES_SHOWN = 5;
+
+/** A sentence for a person: what, why, where it runs, what to do. */
+export function withdrawnText(
+  { namespace, name, revision, newest, nodes }: WithdrawnRevision,
+  withdrawal: Withdrawal,
+): string {
+  const shown = nodes.slice(0, NODES_SHOWN).join(', ');
+  const more = nodes.length > NODES_SHOWN ? ` and ${nodes.length - NODES_SHOWN} more` : '';
+  const where = nodes.length === 0 ? 'no node runs it' : `it still runs on ${shown}${more}`;
+  const what = `bundle ${namespace}/${name}: revision ${revision}`;
+  const verb =
+    withdrawal.reason === 'NotSigned'
+      ? 'is not signed by enough of the release keys in force'
+      : 'is withdrawn';
+  const next = newest
+    ? `no node begins with it; ${remedyOf(withdrawal, { namespace, bundle: name })}`
+    : 'a newer one takes its place there';
+  return `${what} ${verb} (${withdrawal.message}): ${where}, ${next}`;
+}

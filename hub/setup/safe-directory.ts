@@ -1,0 +1,58 @@
+/**
+ * The hub's data directory before anything is read from it or written to it: it holds the keys of the fleet, and whoever may write there,
+ * or to a parent, could put others in their place (S55, S75). Reads only.
+ */
+import { existsSync, lstatSync, realpathSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { sharedIn, type OwnedPath, type SharedPath } from '../../protocol/shared-path.js';
+import { SetupError } from './setup-error.js';
+
+/** From the directory, which must be there, up to `/`. */
+function chainOf(directory: string): OwnedPath[] {
+  const chain: OwnedPath[] = [];
+  for (let path = realpathSync(directory); ; path = dirname(path)) {
+    const { uid, mode } = statSync(path);
+    chain.push({ path, uid, mode });
+    if (path === dirname(path)) return chain;
+  }
+}
+
+/** Who may put another link in the place of one counts too. */
+function sharedOf(directory: string, uid: number): SharedPath | null {
+  const found = sharedIn(chainOf(directory), uid);
+  if (found !== null || !lstatSync(directory).isSymbolicLink()) return found;
+  return sharedIn(chainOf(dirname(resolve(directory))), uid);
+}
+
+function refuse(dataDir: string, shared: SharedPath | null): void {
+  if (shared === null) return;
+  throw new SetupError(
+    'Unsafe',
+    `the data directory ${dataDir} is not safe: ${shared.path}: ${shared.how}, and could put other keys in the place of ` +
+      `the hub's; run: ${shared.mend}`,
+  );
+}
+
+/** Of a hub that is there; one that is not is for others to say. Throws `SetupError` (`Unsafe`) with what to type. */
+export function refuseUnsafeDirectory(dataDir: string, uid = process.getuid?.() ?? 0): void {
+  if (existsSync(dataDir)) refuse(dataDir, sharedOf(dataDir, uid));
+}
+
+/**
+ * Of a hub that is to be made, maybe in a directory that is not there yet: it will be made, or set, mode 0700, so that only owners and
+ * parents matter. Throws as above.
+ */
+export function refuseUnsafePlace(dataDir: string, uid = process.getuid?.() ?? 0): void {
+  let there = resolve(dataDir);
+  while (!existsSync(there)) there = dirname(there);
+  const chain = chainOf(there);
+  const isItself = there === resolve(dataDir);
+  const [first, ...parents] = chain;
+  if (first === undefined) return;
+  // A parent is judged as a parent: the place of a directory that is not there yet stands before it.
+  const own = isItself ? { ...first, mode: 0o700 } : { path: dataDir, uid, mode: 0o700 };
+  refuse(dataDir, sharedIn([own, ...(isItself ? parents : chain)], uid));
+  if (isItself && lstatSync(there).isSymbolicLink()) {
+    refuse(dataDir, sharedIn(chainOf(dirname(there)), uid));
+  }
+}

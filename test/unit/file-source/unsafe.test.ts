@@ -1,0 +1,100 @@
+/** A static pod directory that others come to be able to write to while it is read: nothing new is taken, nothing ends. */
+import assert from 'node:assert/strict';
+import { appendFileSync, chmodSync, chownSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, test } from 'node:test';
+import type { FileSource } from '../../../agent/sources/files.js';
+import { REAL_CLOCK } from '../../support/clock.js';
+import { eventually } from '../../support/wait.js';
+import { fileBench } from './bench.js';
+
+const cleanups: (() => void | Promise<void>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+const own = process.getuid?.() ?? 0;
+const notRoot = own === 0 ? false : 'only root gives files away';
+
+const yaml = (name: string) =>
+  `apiVersion: v1\nkind: Pod\nmetadata: {name: ${name}}\nspec: {containers: [{name: c, image: x}]}\n`;
+const names = (source: FileSource) => source.snapshot().pods.map(pod => pod.manifest.metadata.name);
+const path = (source: FileSource) =>
+  source.snapshot().conditions.find(({ type }) => type === 'StaticPodPath');
+const refused = (source: FileSource) =>
+  source.snapshot().conditions.find(({ type }) => type === 'ManifestRefused');
+
+async function opened() {
+  const bench = fileBench(cleanups);
+  const lines: string[] = [];
+  const note = (text: string) => void lines.push(text);
+  bench.put('a.yaml', yaml('a'));
+  bench.put('b.yaml', yaml('b'));
+  const source = await bench.open({
+    trusted: own,
+    log: { info: note, warn: note, error: note },
+    fileCheckFrequencyMs: 100,
+  });
+  await eventually('both', () => names(source).join() === 'a,b');
+  return { ...bench, source, lines };
+}
+
+describe('S55: a static pod directory that becomes unsafe', () => {
+  for (const [which, at] of [
+    ['itself', '.'],
+    ['a parent', '..'],
+  ] as const) {
+    test(`${which}: nothing new is taken, nothing ends, and it is said once, until it is mended`, async () => {
+      const { dir, put, source, lines } = await opened();
+      chmodSync(join(dir, at), 0o777);
+      await eventually('said', () => path(source)?.reason === 'UnsafeDirectory');
+      assert.equal(path(source)?.status, 'False');
+      assert.match(path(source)?.message ?? '', /others may write to it; .*chmod go-w \S+/);
+      put('evil.yaml', yaml('evil'));
+      rmSync(join(dir, 'b.yaml'));
+      appendFileSync(join(dir, 'a.yaml'), '---\n' + yaml('evil2'));
+      await REAL_CLOCK.sleep(1_500);
+      assert.deepEqual(names(source), ['a', 'b']);
+      assert.deepEqual(lines, ['the static pod directory is not read: what runs goes on']);
+      chmodSync(join(dir, at), 0o755);
+      await eventually('read again', () => names(source).join() === 'a,evil2,evil');
+      assert.equal(path(source)?.status, 'True');
+      assert.equal(lines[1], 'the static pod directory is read again');
+    });
+  }
+
+  test('an agent that takes whatever is there goes on reading', async () => {
+    const bench = fileBench(cleanups);
+    chmodSync(bench.dir, 0o777);
+    bench.put('a.yaml', yaml('a'));
+    const source = await bench.open({ trusted: null });
+    await eventually('it is there', () => names(source).join() === 'a');
+  });
+});
+
+describe('a file that others may write', () => {
+  const ways: [string, (file: string) => void, (file: string) => void, RegExp][] = [
+    ['by its mode', file => chmodSync(file, 0o666), file => chmodSync(file, 0o644), /others may/],
+    [
+      'because it is theirs',
+      file => chownSync(file, 12345, 0),
+      file => chownSync(file, 0, 0),
+      /another user \(uid 12345\)/,
+    ],
+  ];
+  for (const [how, spoil, mend, message] of ways) {
+    test(`${how}: what it said last stays, until it is mended`, { skip: notRoot }, async () => {
+      const { dir, source, events } = await opened();
+      const file = join(dir, 'a.yaml');
+      spoil(file);
+      appendFileSync(file, '---\n' + yaml('evil'));
+      await eventually('said', () => refused(source)?.reason === 'UnsafeFile');
+      assert.match(refused(source)?.message ?? '', message);
+      assert.match(refused(source)?.message ?? '', /chown root \S+a\.yaml; chmod go-w/);
+      assert.deepEqual(names(source), ['a', 'b']);
+      assert.equal(events.filter(event => event.reason === 'FailedValidation').length, 1);
+      mend(file);
+      await eventually('read again', () => names(source).join() === 'a,evil,b');
+    });
+  }
+});

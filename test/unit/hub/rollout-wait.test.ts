@@ -1,0 +1,72 @@
+/** Waiting for a rollout: when it ends, whoever reads the bundle next finds what was waited for. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Connected, Context } from '../../../hub/cli/context.js';
+import { isCounted, progressOf } from '../../../hub/cli/rollout-progress.js';
+import { waitForRollout } from '../../../hub/cli/rollout-wait.js';
+
+const DIGEST = 'd'.repeat(64);
+const NOBODY = { desired: 1, updated: 0, healthy: 0, failed: 0, offline: 0 };
+const ALL = { desired: 1, updated: 1, healthy: 1, failed: 0, offline: 0 };
+
+const bundleWith = (nodes: typeof ALL) => ({
+  metadata: { namespace: 'default', name: 'shop' },
+  spec: { nodeSelector: '', manifests: [] },
+  status: { revision: 1, digest: DIGEST, nodes },
+});
+
+const NODE = {
+  metadata: { name: 'edge-1', labels: {} },
+  status: {
+    conditions: [{ type: 'Ready', status: 'True' }],
+    flotilla: {
+      bundles: [
+        { namespace: 'default', name: 'shop', revision: 1, digest: DIGEST, active: DIGEST },
+      ].map(one => ({ ...one, state: 'healthy', reason: '', message: '', attempt: 0 })),
+    },
+  },
+};
+
+/** A hub that counts `countedAfterMs` late; gives how long the command waited. */
+async function waitedMs(countedAfterMs: number): Promise<number> {
+  let now = 0;
+  const clock = {
+    now: () => now,
+    monotonic: () => now,
+    sleep: async (ms: number) => void (now += ms),
+  };
+  const call = async ({ path }: { path: string }) =>
+    path.endsWith('/nodes') ? { items: [NODE] } : bundleWith(now < countedAfterMs ? NOBODY : ALL);
+  const terminal = { print: () => undefined, interactive: false };
+  const context = { clock, terminal, signal: new AbortController().signal };
+  const hub = { client: { call }, namespace: 'default' };
+  await waitForRollout(context as unknown as Context, hub as unknown as Connected, {
+    ...{ name: 'shop', timeout: '1s', output: 'text' },
+  });
+  return now;
+}
+
+describe('waiting for a rollout', () => {
+  test('ends at once when the hub has counted its nodes', async () => {
+    assert.equal(await waitedMs(0), 0);
+  });
+
+  test('ends when the hub has counted what the nodes say already', async () => {
+    assert.equal(await waitedMs(900), 1_000);
+  });
+
+  test('is not in vain for counts that never come, and no time-out', async () => {
+    assert.equal(await waitedMs(Infinity), 5_000);
+  });
+
+  test('each count counts', () => {
+    const view = { name: 'edge-1', labels: {}, online: true, bundles: [], retried: [] };
+    const progress = progressOf(bundleWith(NOBODY), [view]);
+    assert.equal(isCounted(bundleWith(NOBODY).status, progress), true);
+    for (const name of Object.keys(NOBODY)) {
+      const other = { ...NOBODY, [name]: 7 };
+      assert.equal(isCounted(bundleWith(other).status, progress), false, name);
+    }
+    assert.equal(isCounted(undefined, progress), true);
+  });
+});
