@@ -15,6 +15,7 @@ import { ImagesAhead } from './images/ahead.js';
 import { openImagePulls, type ImagePulls } from './images/pulls.js';
 import { registrySize } from './images/registry-size.js';
 import { openJournal, type Journal } from './journal/journal.js';
+import { tellReset } from './journal/tell-reset.js';
 import { keepReserve } from './journal/reserve.js';
 import { startMember, type Member } from './member.js';
 import { architecture, readNodeInfo } from './node-info.js';
@@ -135,6 +136,7 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
   closings.push(() => journal.close());
   if (journal.setAside)
     log.warn('the journal was damaged and set aside', { file: journal.setAside });
+  tellReset(journal, { node: config.nodeName, log });
   makeOnFirstUse(config.staticPodPath, dataDir);
   checkStaticPodPath(config.staticPodPath, safety);
   closings.push(takeDirectory(config.staticPodPath, log));

@@ -13,6 +13,7 @@ import type {
 } from 'kubernetes-types/core/v1.js';
 import type { BundleStrategy, ImageEntry } from '../protocol/documents/bundle.js';
 import type { BundleStatus, StatusDocument } from '../protocol/documents/node.js';
+import type { HistoryAnchor } from './ingest/history-watch.js';
 import type { StoredObject } from './store/store.js';
 
 export const API_VERSION = {
@@ -32,6 +33,8 @@ export interface NodeExtra {
   /** RFC 3339: when the hub recorded the newest status. */
   readonly reportedAt: string | null;
   readonly journal: string | null;
+  /** Of the journal: what it has to show in its next status. */
+  readonly history?: HistoryAnchor;
   /** Who stands for what is told below, and as of when. */
   readonly said?: NodeWord;
   /** Starts of the agent under its current journal. */

@@ -10,7 +10,7 @@ import { boundImages } from '../../protocol/image-binding.js';
 import type { Signer } from '../../protocol/keys.js';
 import { topicsOf, type Topics } from '../../protocol/topics.js';
 import { ackOf } from '../ingest/ack.js';
-import { rowHeard } from '../ingest/history-watch.js';
+import { anchorOf } from '../ingest/history-watch.js';
 import type { NodeObject } from '../objects.js';
 import { RequestError, type Carried } from '../ports.js';
 import { assignmentOf } from '../rollout/director.js';
@@ -115,6 +115,6 @@ async function ackFor(
   if (!reporter || !object) return null;
   const recorded = Object.entries(object.status.flotilla.recorded);
   const pods = recorded.map(([key, { digest }]) => [key, digest] as const);
-  const row = rowHeard(object.status.flotilla, reporter.journal);
+  const { row } = anchorOf(object.status.flotilla, reporter.journal);
   return ackOf({ fleet, reporter, assignment, row, pods });
 }

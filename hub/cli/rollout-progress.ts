@@ -1,5 +1,6 @@
 /** How far a rollout is, as one value, and how it is said. Pure. */
 import type { BundleStatus } from '../../protocol/documents/node.js';
+import { isMember } from '../enrolment/standing-conditions.js';
 import { matches, parseSelector } from '../selectors.js';
 import type { BundleAttempt, BundleObjectStatus, BundleSpec, NodeExtra } from '../objects.js';
 import { isRetried } from '../rollout/retried.js';
@@ -8,6 +9,8 @@ import type { ApiObject } from './client.js';
 export interface NodeView {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** Neither waits for approval nor is shut out: others are no part of a rollout. */
+  readonly member: boolean;
   readonly online: boolean;
   readonly bundles: readonly BundleStatus[];
   readonly retried: readonly BundleAttempt[];
@@ -36,6 +39,7 @@ export function nodeViewOf(node: ApiObject): NodeView {
   return {
     name: node.metadata.name,
     labels: node.metadata.labels ?? {},
+    member: isMember(status?.conditions),
     online: status?.conditions?.some(c => c.type === 'Ready' && c.status !== 'Unknown') ?? false,
     bundles: status?.flotilla?.bundles ?? [],
     retried: status?.flotilla?.retried ?? [],
@@ -51,7 +55,7 @@ export function progressOf(
   const { revision = 0, digest = '' } = bundle.status ?? {};
   const withdrawn = bundle.status?.conditions?.find(c => c.type === 'Withdrawn');
   const selector = parseSelector(bundle.spec.nodeSelector);
-  const selected = nodes.filter(node => matches(selector, node.labels));
+  const selected = nodes.filter(node => node.member && matches(selector, node.labels));
   const failures = new Map<string, string[]>();
   const open: { node: string; text: string }[] = [];
   let updated = 0;

@@ -14,6 +14,13 @@ export function isStandingCondition({ type }: { readonly type: string }): boolea
   return OWN.has(type);
 }
 
+/** Who waits for approval or was shut out gets nothing, and so counts nowhere. What no condition tells of is a member. */
+export function isMember(
+  conditions: readonly Pick<NodeCondition, 'type' | 'status'>[] | undefined,
+): boolean {
+  return !(conditions?.some(c => c.type === ENROLLED && c.status === 'False') ?? false);
+}
+
 const ENROLLED_AS = {
   active: ['True', 'Approved', 'a member of the fleet'],
   pending: [

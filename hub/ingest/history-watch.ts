@@ -9,22 +9,34 @@ import type { NodeExtra } from '../objects.js';
 export const JOURNAL_INTACT = 'JournalIntact';
 export const HISTORY_REWRITTEN = 'HistoryRewritten';
 
-type Known = Pick<NodeExtra, 'journal' | 'said'>;
+/** The row that the hub names in its acknowledgements, until a status has shown its hash; row 0: none. */
+export type HistoryAnchor = Pick<StatusDocument['history'], 'row' | 'head'>;
 
-/** The newest row of the journal that is recorded; 0: none. */
-export function rowHeard({ journal, said }: Known, of: string): number {
-  return journal === of ? (said?.history.row ?? 0) : 0;
+export const NO_ANCHOR: HistoryAnchor = { row: 0, head: null };
+
+type Known = Pick<NodeExtra, 'journal' | 'history'>;
+
+/** A journal that was begun anew has another id, and nothing in common with the one before. */
+export function anchorOf({ journal, history }: Known, of: string): HistoryAnchor {
+  return journal === of && history ? history : NO_ANCHOR;
 }
 
-/** Why history is another one, or null. A journal that was begun anew has another id, and is none of this. */
+/** Goes on to the newest row once the status has shown the former: what was cut off and grew again must not be forgotten. */
+export function nextAnchor(anchor: HistoryAnchor, { history }: StatusDocument): HistoryAnchor {
+  const { row, head, known } = history;
+  const isShown = anchor.row === 0 || row === anchor.row || known?.row === anchor.row;
+  return isShown ? { row, head } : anchor;
+}
+
+/** Why history is another one, or null. */
 export function historyFault(before: Known, status: StatusDocument): string | null {
-  const heard = rowHeard(before, status.journal);
-  const hash = before.said?.history.head ?? null;
-  if (heard === 0) return null;
+  const anchor = anchorOf(before, status.journal);
+  if (anchor.row === 0) return null;
   const { row, head, known } = status.history;
-  if (row < heard) return `its newest row is ${row}, and row ${heard} was there before`;
-  if (row === heard && head !== hash) return `row ${row} is another one than before`;
-  if (known?.row !== heard || known.hash === hash) return null;
-  if (known.hash === null && row - heard >= HISTORY_ROWS_MAX) return null;
-  return `row ${heard} is another one than before`;
+  if (row < anchor.row) return `its newest row is ${row}, and row ${anchor.row} was there before`;
+  if (row === anchor.row && head !== anchor.head) return `row ${row} is another one than before`;
+  if (known?.row !== anchor.row || known.hash === anchor.head) return null;
+  if (known.hash !== null) return `row ${anchor.row} is another one than before`;
+  if (row - anchor.row >= HISTORY_ROWS_MAX) return null;
+  return `row ${anchor.row}, which was there before, is gone`;
 }

@@ -235,7 +235,7 @@ class NodeIngest implements Ingest {
       return digest === null ? [] : [[key, digest]];
     });
     const assignment = await store.assignment(reporter.node);
-    const { row } = state;
+    const { row } = state.anchor;
     messenger.ack(reporter.node, ackOf({ fleet, reporter, assignment, row, pods }));
   }
 

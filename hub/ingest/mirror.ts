@@ -1,6 +1,5 @@
 /** From what a node says to the objects that the API serves: Nodes, mirror Pods, Events. Pure. */
 import type {
-  NodeCondition,
   NodeStatus,
   Pod,
   PodCondition,
@@ -15,13 +14,12 @@ import { LABEL_PATTERN } from '../../protocol/names.js';
 import { podFullName } from '../../protocol/pod-identity.js';
 import { withDefaults } from '../../protocol/pod-defaults.js';
 import type { ValidPod } from '../../protocol/pod.js';
-import { isStandingCondition } from '../enrolment/standing-conditions.js';
 import type { EventSpec, NodeExtra, NodeObject, PodExtra, RecordedPod } from '../objects.js';
 import type { Starts } from './starts.js';
 import { isLabelKey, isLabelValue } from '../selectors.js';
 import { isFields, reportedStatus, strings } from './reported-status.js';
-import { HISTORY_REWRITTEN, historyFault, JOURNAL_INTACT } from './history-watch.js';
-import { RESTORING } from '../recovery/restored-store.js';
+import { NO_ANCHOR, type HistoryAnchor } from './history-watch.js';
+import { conditionsOf } from './node-conditions.js';
 import { stillRetried } from '../rollout/retried.js';
 import type { ObjectDraft, ReporterRecord } from '../store/store.js';
 
@@ -45,6 +43,7 @@ export interface NodeSaid {
   /** Key id of whoever signed the status. */
   readonly signedBy?: string;
   readonly starts?: Starts;
+  readonly anchor?: HistoryAnchor;
   readonly recorded: Readonly<Record<string, RecordedPod>>;
   /** RFC 3339, the hub's clock. */
   readonly now: string;
@@ -97,7 +96,13 @@ function nodeStatusOf({ info, capacity, allocatable }: StatusDocument): NodeStat
 
 function extraOf(
   status: StatusDocument,
-  { node, recorded, now, signedBy = '' }: Pick<NodeSaid, 'node' | 'recorded' | 'now' | 'signedBy'>,
+  {
+    node,
+    recorded,
+    now,
+    signedBy = '',
+    anchor = NO_ANCHOR,
+  }: Pick<NodeSaid, 'node' | 'recorded' | 'now' | 'signedBy' | 'anchor'>,
 ): NodeExtra {
   const { at, clockOffset, boot, counter } = status;
   const { row, head } = status.history;
@@ -105,6 +110,7 @@ function extraOf(
   return {
     reportedAt: now,
     journal: status.journal,
+    history: anchor,
     said: { at, clockOffset, boot, counter, history: { row, head }, signedBy },
     epoch: status.epoch,
     generation: status.generation,
@@ -117,88 +123,6 @@ function extraOf(
     pods: status.pods,
     recorded,
   };
-}
-
-/**
- * Ready first, then the agent's own, and how the node stands with the fleet; a time of
- * transition moves only with the status.
- */
-function conditionsOf({ node, status, reporter, now }: NodeSaid): NodeCondition[] {
-  const before = node.status.conditions ?? [];
-  const standing = before.filter(isStandingCondition);
-  const own = status
-    ? status.conditions
-        .filter(c => !isOfHub(c))
-        .map(c => ({
-          type: c.type,
-          status: c.status,
-          reason: c.reason,
-          message: c.message,
-          lastTransitionTime: seconds(c.lastTransitionTime),
-        }))
-    : before.filter(c => !isOfHub(c));
-  const was = before.find(c => c.type === 'Ready');
-  const engine = own.find(c => c.type === 'ContainerRuntime');
-  const spoken = status !== null || node.status.flotilla.reportedAt !== null;
-  const ready = readiness({
-    online: reporter.online,
-    spoken,
-    engineDown: engine?.status === 'False',
-    was,
-    now,
-  });
-  const heartbeat = status ? seconds(now) : (was?.lastHeartbeatTime ?? seconds(now));
-  const ofHub = status ? before.filter(c => c.type === RESTORING) : [];
-  const history = historyCondition({ node, status, now });
-  return [
-    { type: 'Ready', lastHeartbeatTime: heartbeat, ...ready },
-    ...[...own, ...standing, ...ofHub, ...history],
-  ];
-}
-
-/** What the hub concludes itself: the node's word of it does not count. */
-function isOfHub(condition: Pick<NodeCondition, 'type'>): boolean {
-  return ['Ready', JOURNAL_INTACT].includes(condition.type) || isStandingCondition(condition);
-}
-
-/** Stays until the journal is begun anew: nothing that a node says later makes it the history that it was. */
-function historyCondition({
-  node: { status: before },
-  status,
-  now,
-}: Pick<NodeSaid, 'node' | 'status' | 'now'>): NodeCondition[] {
-  const was = before.conditions?.filter(({ type }) => type === JOURNAL_INTACT) ?? [];
-  if (!status || (was.length > 0 && status.journal === before.flotilla.journal)) return was;
-  const message = historyFault(before.flotilla, status);
-  if (message === null) return [];
-  const condition = { type: JOURNAL_INTACT, status: 'False', reason: HISTORY_REWRITTEN } as const;
-  return [{ ...condition, message, lastTransitionTime: seconds(now) }];
-}
-
-interface ReadinessInput {
-  readonly online: boolean;
-  readonly spoken: boolean;
-  readonly engineDown: boolean;
-  readonly was: NodeCondition | undefined;
-  readonly now: string;
-}
-
-function readiness({ online, spoken, engineDown, was, now }: ReadinessInput) {
-  const [status, reason] = !online
-    ? (['Unknown', 'NodeStatusUnknown'] as const)
-    : !spoken
-      ? (['Unknown', 'NodeStatusNeverUpdated'] as const)
-      : engineDown
-        ? (['False', 'ContainerRuntimeDown'] as const)
-        : (['True', 'AgentReady'] as const);
-  const since = was?.status === status ? String(was.lastTransitionTime) : seconds(now);
-  const message = {
-    NodeStatusUnknown: `not connected since ${since}; its pods run on, what is shown of them is as old`,
-    NodeStatusNeverUpdated: 'the agent is connected and has not reported yet',
-    ContainerRuntimeDown: 'the agent is connected, its container engine does not answer',
-    AgentReady: 'the agent is connected and reports',
-  }[reason];
-  return { status, reason, message, lastTransitionTime: since };
 }
 
 // ----------------------------------------------------------------------------------------------- pod

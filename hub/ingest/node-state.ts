@@ -15,7 +15,7 @@ import { LABEL_PATTERN, SUBDOMAIN_PATTERN } from '../../protocol/names.js';
 import { podFullName } from '../../protocol/pod-identity.js';
 import type { NodeExtra, RecordedPod } from '../objects.js';
 import type { ReporterRecord } from '../store/store.js';
-import { rowHeard } from './history-watch.js';
+import { anchorOf, nextAnchor, NO_ANCHOR, type HistoryAnchor } from './history-watch.js';
 import { withReport, withSession, type Starts } from './starts.js';
 
 export interface NodeState {
@@ -40,8 +40,8 @@ export interface NodeState {
   readonly lostEvents: number;
   /** What is remembered of the node's starts. */
   readonly starts: Starts;
-  /** Of the journal's history, in the newest status; 0: none. */
-  readonly row: number;
+  /** Of the journal's history. */
+  readonly anchor: HistoryAnchor;
   /** Key id of whoever signed the newest status, if it came in this turn. */
   readonly signedBy: string;
   /** Something was said that deserves an ack, new or not. */
@@ -68,7 +68,7 @@ export function newReporter(node: string, journal: string): ReporterRecord {
 export function stateOf(
   node: string,
   reporters: readonly ReporterRecord[],
-  known: Pick<NodeExtra, 'recorded' | 'pods' | 'starts' | 'journal' | 'said'> & {
+  known: Pick<NodeExtra, 'recorded' | 'pods' | 'starts' | 'journal' | 'history'> & {
     readonly connected: boolean;
   },
 ): NodeState {
@@ -85,7 +85,7 @@ export function stateOf(
     events: [],
     lostEvents: 0,
     starts: known.starts ?? [],
-    row: rowHeard(known, current?.journal ?? ''),
+    anchor: anchorOf(known, current?.journal ?? ''),
     signedBy: '',
     acknowledge: false,
     named: new Set(),
@@ -129,7 +129,7 @@ export function underJournal(
     connected: false,
     // Numbers begin anew.
     starts: [],
-    row: 0,
+    anchor: NO_ANCHOR,
     listed: {},
     status: null,
     recorded: Object.fromEntries(
@@ -185,7 +185,7 @@ export function withStatus(
     connected: state.connected || !retained,
     listed: document.pods,
     status: document,
-    row: document.history.row,
+    anchor: nextAnchor(state.anchor, document),
     signedBy,
     recorded,
     gone,

@@ -4,6 +4,7 @@
 import type { AssignedBundle } from '../../protocol/documents/assignment.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
 import type { BundleObject, BundleObjectStatus, NodeObject } from '../objects.js';
+import { isMember } from '../enrolment/standing-conditions.js';
 import { HELD_ANNOTATION } from '../recovery/lessons.js';
 import type { Limit } from './reach.js';
 import { matches, parseSelector, type Requirement } from '../selectors.js';
@@ -96,14 +97,16 @@ function isOnline(node: NodeObject): boolean {
   return node.status.conditions?.some(c => c.type === 'Ready' && c.status !== 'Unknown') ?? false;
 }
 
-/** Counted by what the nodes themselves say of exactly the newest revision. */
+/** Counted by what the members that it selects themselves say of exactly the newest revision. */
 export function rollUp(
   bundle: BundleObject,
   nodes: readonly NodeObject[],
 ): Pick<BundleObjectStatus, 'revision' | 'digest' | 'nodes'> {
   const requirements = parseSelector(bundle.spec.nodeSelector);
   const { revision, digest } = bundle.status;
-  const selected = nodes.filter(node => matches(requirements, node.metadata.labels));
+  const selected = nodes.filter(
+    ({ metadata, status }) => isMember(status.conditions) && matches(requirements, metadata.labels),
+  );
   const { namespace, name } = bundle.metadata;
   const said = selected.flatMap(({ status: { flotilla } }) => {
     const found = flotilla.bundles.find(b => b.namespace === namespace && b.name === name);

@@ -2,6 +2,7 @@
 import type { RootDocument } from '../../protocol/documents/root.js';
 import { rootLifeCondition } from '../../protocol/root-life.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
+import { isMember } from '../enrolment/standing-conditions.js';
 import type { BundleObject, NodeObject } from '../objects.js';
 import { runningOn } from '../rollout/rollout.js';
 import { withdrawalOf, withdrawnText, type WithdrawnRevision } from '../rollout/withdrawn.js';
@@ -15,6 +16,7 @@ export interface RootStatus {
   readonly held: readonly { readonly role: string; readonly id: string }[];
   /** The hub's own keys are enough to sign the next root. */
   readonly signsRoots: boolean;
+  /** Members alone: who waits or was shut out gets no root. */
   readonly nodes: {
     readonly total: number;
     /** With the version that each said last; 0: it said none yet. */
@@ -52,7 +54,8 @@ export function rootStatusOf(input: RootStatusInput): RootStatus {
   const { root, held, useless, nodes, now } = input;
   const { document } = root;
   const named = held.filter(key => !useless.includes(key));
-  const behind = nodes.flatMap(({ metadata: { name }, status }) => {
+  const members = nodes.filter(({ status }) => isMember(status.conditions));
+  const behind = members.flatMap(({ metadata: { name }, status }) => {
     const version = status.flotilla.rootVersion;
     return version < document.version ? [{ name, version }] : [];
   });
@@ -62,7 +65,7 @@ export function rootStatusOf(input: RootStatusInput): RootStatus {
     digest: root.digest,
     held: named.map(({ role, id }) => ({ role, id })),
     signsRoots: signsRoots(document, named),
-    nodes: { total: nodes.length, behind },
+    nodes: { total: members.length, behind },
     conditions: life ? [life] : [],
     warnings: [...withdrawn.map(({ text }) => text), ...uselessText(input)],
     withdrawn: withdrawn.map(({ told }) => told),

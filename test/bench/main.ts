@@ -4,6 +4,7 @@ import { footprint } from './footprint.js';
 import { figureLine, isGoodEnough, type Figure } from './figure.js';
 import { podEdit, podStart } from './pod-start.js';
 import { restart } from './restart.js';
+import { writes } from './writes.js';
 
 const BENCHES: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   'pod-start': podStart,
@@ -11,6 +12,7 @@ const BENCHES: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   bytes,
   footprint,
   restart,
+  writes,
 };
 
 const [name = '', ...options] = process.argv.slice(2);

@@ -1,6 +1,7 @@
 /** A journal whose history was written anew as a whole, chain included: the node starts on it, the hub notices. Real hub and agent. */
 import assert from 'node:assert/strict';
 import Database from 'better-sqlite3';
+import { rmSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { NOTHING, rowHash, type ChainedRow } from '../../agent/journal/chain.js';
 import { freePort } from '../support/ports.js';
@@ -14,6 +15,7 @@ interface NodeView {
     readonly conditions: readonly { type: string; status: string; message: string }[];
     readonly flotilla: {
       readonly journal: string;
+      readonly history?: { readonly row: number };
       readonly said?: { readonly history: { readonly row: number; readonly head: string } };
     };
   };
@@ -86,6 +88,40 @@ describe('a history that was written anew', () => {
     const verified = await play.agent('journal', 'verify', '--head', head, ...where);
     assert.equal(verified.code, 1);
     assert.match(verified.stdout, /^history: no row has the hash/);
+  });
+
+  test('is noticed too when its end was cut off and it went on from there', async () => {
+    await play.kill(NODE, 'SIGKILL');
+    // A journal that was begun anew is heard of first.
+    for (const file of ['journal.db', 'journal.db-wal', 'journal.db-shm', 'journal.floors.json']) {
+      rmSync(play.path(NODE, file), { force: true });
+    }
+    const former = (await view()).status.flotilla.journal;
+    play.startAgent(NODE);
+    await eventually('the hub hears of the new journal', async () => {
+      const { journal, history } = (await view()).status.flotilla;
+      return journal !== former && (history?.row ?? 0) >= 3;
+    });
+    assert.equal(await intact(), undefined);
+    await play.kill(NODE, 'SIGKILL');
+    const db = new Database(play.path(NODE, 'journal.db'));
+    db.exec('DELETE FROM history WHERE n = (SELECT max(n) FROM history)');
+    const { entry, hash } = db
+      .prepare('SELECT entry, hash FROM history ORDER BY n DESC LIMIT 1')
+      .get() as ChainedRow;
+    // Two rows of its own: its number is above what was heard of.
+    let prev = hash;
+    for (const at of [1, 2]) {
+      const next = rowHash({ at, entry, prev });
+      const sql = 'INSERT INTO history (at, entry, prev, hash) VALUES (?, ?, ?, ?)';
+      db.prepare(sql).run(at, entry, prev, next);
+      prev = next;
+    }
+    db.exec('UPDATE history SET n = n - 1 WHERE n > (SELECT max(n) - 2 FROM history)');
+    db.close();
+    play.startAgent(NODE);
+    const said = await eventually('the hub says it', intact, { withinMs: 60_000 });
+    assert.match(said.message, /^row \d+ is another one than before$/);
   });
 });
 

@@ -20,6 +20,7 @@ import { join } from 'node:path';
 import type { ContainerInspectInfo } from 'dockerode';
 import type { Event, Pod } from 'kubernetes-types/core/v1.js';
 import { docker, ensureTestImage, removeOwned } from './docker.js';
+import { unmountBelow } from './mounts.js';
 import { eventually } from './wait.js';
 
 export const AGENT = join(import.meta.dirname, '../../../agent/bin/flotilla-agent.js');
@@ -143,10 +144,7 @@ export class BlackBox {
   async close(): Promise<void> {
     await this.stop('SIGKILL');
     removeOwned(this.dir);
-    const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').reverse();
-    for (const [, path] of mounts.map(line => /^(?:\S+ ){4}(\S+)/.exec(line) ?? [])) {
-      if (path?.startsWith(`${this.dir}/`) === true) spawnSync('umount', ['--lazy', path]);
-    }
+    unmountBelow(this.dir);
     rmSync(this.dir, { recursive: true, force: true });
   }
 

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { once } from 'node:events';
 import { removeOwned } from './docker.js';
+import { unmountBelow } from './mounts.js';
 import { eventually, whenNever } from './wait.js';
 
 const CHECKOUT = join(import.meta.dirname, '../../..');
@@ -154,6 +155,7 @@ export class Playground {
     this.#forget();
     for (const name of [...this.#running.keys()].reverse()) await this.kill(name, 'SIGKILL');
     for (const owner of this.#agents) removeOwned(owner);
+    unmountBelow(this.dir);
     rmSync(this.dir, { recursive: true, force: true });
   }
 

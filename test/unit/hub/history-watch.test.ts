@@ -1,7 +1,7 @@
 /** What a node says of its history beside what the hub heard before. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { historyFault, rowHeard } from '../../../hub/ingest/history-watch.js';
+import { anchorOf, historyFault, nextAnchor } from '../../../hub/ingest/history-watch.js';
 import type { NodeExtra } from '../../../hub/objects.js';
 import type { StatusDocument } from '../../../protocol/documents/node.js';
 
@@ -11,7 +11,7 @@ const hash = (digit: string) => digit.repeat(64);
 /** Heard: row 10, under hash 1. */
 const before = {
   journal: JOURNAL,
-  said: { history: { row: 10, head: hash('1') } },
+  history: { row: 10, head: hash('1') },
 } as unknown as NodeExtra;
 
 type Told = StatusDocument['history'];
@@ -39,7 +39,7 @@ const BAD: [string, Told, RegExp][] = [
   [
     'no such row, although it must be kept',
     shown(1009, { row: 10, hash: null }),
-    /^row 10 is another/,
+    /^row 10, which was there before, is gone$/,
   ],
 ];
 
@@ -57,10 +57,19 @@ describe('history', () => {
   test('of another journal is compared with nothing', () => {
     const other = 'b'.repeat(32);
     assert.equal(historyFault(before, now(shown(1, null), other)), null);
-    assert.deepEqual([rowHeard(before, other), rowHeard(before, JOURNAL)], [0, 10]);
+    assert.deepEqual([anchorOf(before, other).row, anchorOf(before, JOURNAL).row], [0, 10]);
   });
   test('of a node that said nothing yet is compared with nothing', () => {
     const nothing = { journal: null } as unknown as NodeExtra;
     assert.equal(historyFault(nothing, now(shown(1, null))), null);
+  });
+  test('is asked for the same row until a status has shown it', () => {
+    const anchor = { row: 10, head: hash('1') };
+    const after = (history: Told) => nextAnchor(anchor, now(history)).row;
+    assert.equal(after(shown(12, null)), 10);
+    assert.equal(after(shown(12, { row: 7, hash: hash('9') })), 10);
+    assert.equal(after(shown(12, { row: 10, hash: hash('1') })), 12);
+    assert.equal(after(shown(12, { row: 10, hash: null })), 12);
+    assert.equal(nextAnchor({ row: 0, head: null }, now(shown(12, null))).row, 12);
   });
 });

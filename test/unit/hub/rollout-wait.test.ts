@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Connected, Context } from '../../../hub/cli/context.js';
-import { isCounted, progressOf } from '../../../hub/cli/rollout-progress.js';
+import { isCounted, nodeViewOf, progressOf } from '../../../hub/cli/rollout-progress.js';
 import { waitForRollout } from '../../../hub/cli/rollout-wait.js';
 
 const DIGEST = 'd'.repeat(64);
@@ -51,6 +51,16 @@ describe('waiting for a rollout', () => {
     assert.equal(await waitedMs(0), 0);
   });
 
+  test('is not for a node that was shut out: it never becomes healthy', () => {
+    const nodes = ['True', 'False'].map((status, i) => {
+      const node = { ...NODE, metadata: { name: `edge-${i}`, labels: {} } };
+      const conditions = [{ type: 'Enrolled', status }];
+      return nodeViewOf({ ...node, status: { ...node.status, conditions } });
+    });
+    const { desired, healthy, open } = progressOf(bundleWith(ALL), nodes);
+    assert.deepEqual({ desired, healthy, open }, { desired: 1, healthy: 1, open: [] });
+  });
+
   test('ends when the hub has counted what the nodes say already', async () => {
     assert.equal(await waitedMs(900), 1_000);
   });
@@ -60,7 +70,14 @@ describe('waiting for a rollout', () => {
   });
 
   test('each count counts', () => {
-    const view = { name: 'edge-1', labels: {}, online: true, bundles: [], retried: [] };
+    const view = {
+      name: 'edge-1',
+      labels: {},
+      member: true,
+      online: true,
+      bundles: [],
+      retried: [],
+    };
     const progress = progressOf(bundleWith(NOBODY), [view]);
     assert.equal(isCounted(bundleWith(NOBODY).status, progress), true);
     for (const name of Object.keys(NOBODY)) {

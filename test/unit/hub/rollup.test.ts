@@ -18,6 +18,8 @@ const bundle = {
 interface NodeRow {
   readonly role?: string;
   readonly ready?: string;
+  /** Of its condition `Enrolled`. */
+  readonly enrolled?: string;
   readonly state?: BundleState;
   readonly digest?: string;
   /** What runs; like `digest` when left out. */
@@ -26,12 +28,16 @@ interface NodeRow {
 }
 
 function node({ role = 'shop', ready = 'True', state, name, ...row }: NodeRow): NodeObject {
+  const { enrolled = 'True' } = row;
   const { digest = DIGEST, active = digest } = row;
   const own = { namespace: 'default', name: name ?? 'shop', digest, active, state };
   return {
     metadata: { labels: { role } },
     status: {
-      conditions: [{ type: 'Ready', status: ready }],
+      conditions: [
+        { type: 'Ready', status: ready },
+        { type: 'Enrolled', status: enrolled },
+      ],
       flotilla: { bundles: state === undefined ? [] : [own] },
     },
   } as unknown as NodeObject;
@@ -67,6 +73,11 @@ const ROWS: readonly [string, readonly NodeRow[], Partial<typeof NONE>][] = [
     'an offline node by the last that it said',
     [{ state: 'healthy', ready: 'Unknown' }],
     { desired: 1, updated: 1, healthy: 1, offline: 1 },
+  ],
+  [
+    'nobody who was shut out or waits for approval',
+    [{ enrolled: 'False', state: 'healthy', ready: 'Unknown' }, { enrolled: 'False' }, {}],
+    { desired: 1 },
   ],
   ['a node without its engine as online', [{ ready: 'False' }], { desired: 1 }],
 ];

@@ -22,6 +22,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import { JournalError, openJournal, type Journal } from '../../../agent/journal/journal.js';
 import { EVENTS_MAX } from '../../../agent/journal/outbox.js';
 import { readJournal } from '../../../agent/journal/reader.js';
+import { tellReset } from '../../../agent/journal/tell-reset.js';
 import { seal } from '../../../protocol/envelope.js';
 import { openAssignment } from '../../../protocol/verify-assignment.js';
 import { openBundle } from '../../../protocol/verify-bundle.js';
@@ -208,9 +209,16 @@ describe('the file', () => {
     const journal = start();
     assert.equal(journal.conditions()[0]?.reason, 'Damaged');
     assert.equal(journal.accepted()?.generation, 8);
+    const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+    const told = (of: Journal) => {
+      tellReset(of, { node: 'edge-1', log });
+      return of.recentEvents().filter(({ reason }) => reason === 'JournalReset');
+    };
+    assert.match(told(journal)[0]?.message ?? '', /^Damaged: the journal did not read back/);
     stop(journal);
-    // It is damaged once, not at each start.
+    // It is damaged once, not at each start, and told once.
     const next = start();
+    assert.equal(told(next).length, 1);
     assert.equal(next.id, journal.id);
     assert.equal(next.boot, 2);
   });
