@@ -3,6 +3,7 @@
  * read back, its counters must not be trusted and only a fresh assignment may follow (security.md
  * S33, S74).
  */
+import { closeSync, openSync, rmSync } from 'node:fs';
 import { adoptContent } from './content.js';
 import type { Connection } from './database.js';
 import { appendHistory, firstBrokenRow } from './history.js';
@@ -19,7 +20,7 @@ export function resetReason(db: Connection, twin: Twin | null): ResetReason | nu
   const journal = getMeta(db, 'journal');
   if (journal === null) return twin === null ? 'Created' : 'Lost';
   const accepted = trust.newestAssignment(db);
-  if (accepted === 'damaged' || firstBrokenRow(db) !== null) return 'Damaged';
+  if (accepted === 'damaged' || isDamaged(db)) return 'Damaged';
   if (twin === null) return null;
   const current: Twin = {
     journal,
@@ -29,6 +30,30 @@ export function resetReason(db: Connection, twin: Twin | null): ResetReason | nu
     generation: accepted?.generation ?? 0,
   };
   return isPutBack(current, twin) ? 'PutBack' : null;
+}
+
+function isDamaged(db: Connection): boolean {
+  return trust.newestAssignment(db) === 'damaged' || firstBrokenRow(db) !== null;
+}
+
+/**
+ * What does not fit is kept as it is, beside the file, before it begins anew: path of the copy. Null: it fits, or the disk takes
+ * no copy, which is no reason not to start.
+ */
+export function keptEvidence(
+  db: Connection,
+  { file, at }: { readonly file: string; readonly at: number },
+): string | null {
+  if (getMeta(db, 'journal') === null || !isDamaged(db)) return null;
+  const copy = `${file}.damaged-${new Date(at).toISOString().replaceAll(':', '-')}`;
+  try {
+    closeSync(openSync(copy, 'wx', 0o600));
+    db.prepare('VACUUM INTO ?').run(copy);
+    return copy;
+  } catch {
+    rmSync(copy, { force: true });
+    return null;
+  }
 }
 
 export interface Beginning {

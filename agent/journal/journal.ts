@@ -14,7 +14,7 @@ import type { Machine } from '../time/machine.js';
 import type { VersionStore } from '../pods/versions.js';
 import type { BundleName, EventSink, NewEvent, SourceCondition } from '../ports.js';
 import { completionStore } from './completions.js';
-import { begin, resetReason, type ResetReason } from './begin.js';
+import { begin, keptEvidence, resetReason, type ResetReason } from './begin.js';
 import { journalConditions } from './conditions.js';
 import * as content from './content.js';
 import { isDiskError, JournalError, openDatabase, unusable, type Connection } from './database.js';
@@ -62,7 +62,9 @@ function openOnce(options: JournalOptions): Journal {
   const file = join(options.dataDir, JOURNAL_FILE);
   const opened = openDatabase(file, options.clock.now());
   try {
-    return new Journal(opened.connection, options, opened.setAside);
+    const { connection, setAside } = opened;
+    const evidence = keptEvidence(connection, { file, at: options.clock.now() });
+    return new Journal(connection, options, setAside ?? evidence);
   } catch (error) {
     opened.connection.close();
     throw isDiskError(error) ? unusable(file, error) : error;

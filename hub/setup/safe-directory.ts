@@ -3,7 +3,7 @@
  * or to a parent, could put others in their place (S55, S75). Reads only.
  */
 import { existsSync, lstatSync, realpathSync, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { sharedIn, type OwnedPath, type SharedPath } from '../../protocol/shared-path.js';
 import { SetupError } from './setup-error.js';
 
@@ -33,9 +33,23 @@ function refuse(dataDir: string, shared: SharedPath | null): void {
   );
 }
 
+/** Below the directory: whoever changes them has the hub. */
+const WITHIN = ['keys', 'pki', 'hub.yaml', 'hub.db'];
+
+function sharedWithin(dataDir: string, uid: number): SharedPath | null {
+  for (const name of WITHIN) {
+    const path = join(dataDir, name);
+    const found = statSync(path, { throwIfNoEntry: false });
+    const shared = found && sharedIn([{ path, uid: found.uid, mode: found.mode }], uid);
+    if (shared) return shared;
+  }
+  return null;
+}
+
 /** Of a hub that is there; one that is not is for others to say. Throws `SetupError` (`Unsafe`) with what to type. */
 export function refuseUnsafeDirectory(dataDir: string, uid = process.getuid?.() ?? 0): void {
-  if (existsSync(dataDir)) refuse(dataDir, sharedOf(dataDir, uid));
+  if (!existsSync(dataDir)) return;
+  refuse(dataDir, sharedOf(dataDir, uid) ?? sharedWithin(dataDir, uid));
 }
 
 /**

@@ -215,10 +215,18 @@ describe('the file', () => {
       return of.recentEvents().filter(({ reason }) => reason === 'JournalReset');
     };
     assert.match(told(journal)[0]?.message ?? '', /^Damaged: the journal did not read back/);
+    // What was found is kept as it was, for its owner alone.
+    const evidence = journal.setAside ?? '';
+    assert.match(evidence, /journal\.db\.damaged-/);
+    assert.equal(statSync(evidence).mode & 0o777, 0o600);
+    const kept = new Database(evidence, { readonly: true });
+    assert.match(JSON.stringify(kept.prepare('SELECT entry FROM history WHERE n = 3').get()), /:9/);
+    kept.close();
     stop(journal);
     // It is damaged once, not at each start, and told once.
     const next = start();
     assert.equal(told(next).length, 1);
+    assert.equal(next.setAside, null);
     assert.equal(next.id, journal.id);
     assert.equal(next.boot, 2);
   });

@@ -61,6 +61,16 @@ describe('the data directory of a hub', () => {
       () => chownSync(dataDir, 12345, 0),
       /hub: it belongs to another user.*run: chown root \S+\/hub$/,
     ],
+    [
+      'others may put keys into it',
+      () => chmodSync(join(dataDir, 'keys'), 0o777),
+      /hub\/keys: others may write to it.*run: chmod go-w \S+\/hub\/keys$/,
+    ],
+    [
+      'others may change its settings',
+      () => chmodSync(join(dataDir, 'hub.yaml'), 0o666),
+      /hub\.yaml: others may write to it/,
+    ],
     ['somebody else has a parent', () => chownSync(base, 12345, 0), /it belongs to another user/],
     [
       'somebody else may point it elsewhere',
