@@ -102,12 +102,17 @@ async function readableBy(store: Store, node: string): Promise<ReadableSecret[]>
       spec.version,
     ]),
   );
-  return (sealed.items as readonly SealedSecretObject[])
-    .filter(({ spec }) => spec.node === node)
-    .map(({ metadata: { namespace }, spec: { bundle, secret, version } }) => {
-      const key = `${namespace}/${secretId(bundle, secret)}`;
-      return { namespace, bundle, secret, version, newest: newest.get(key) ?? version };
-    });
+  const own = (sealed.items as readonly SealedSecretObject[]).filter(
+    ({ spec }) => spec.node === node,
+  );
+  // A deleted node is listed as long as something was sealed for it; a name that nobody has comforts falsely.
+  if (own.length === 0 && !(await store.get('Node', '', node))) {
+    throw new RequestError('NotFound', `nodes "${node}" not found`);
+  }
+  return own.map(({ metadata: { namespace }, spec: { bundle, secret, version } }) => {
+    const key = `${namespace}/${secretId(bundle, secret)}`;
+    return { namespace, bundle, secret, version, newest: newest.get(key) ?? version };
+  });
 }
 
 async function sealAll(

@@ -357,3 +357,10 @@ describe('who lacks what', () => {
     assert.deepEqual(await status(), { sealed: 0, lacking: 0, lackingNodes: [] });
   });
 });
+
+test('what a node can read: nothing for one without any, and no comfort for a name that nobody has', async () => {
+  assert.deepEqual(await writer().readableBy('edge-1'), []);
+  await seal();
+  assert.equal((await writer().readableBy('edge-1')).length, 1);
+  assert.equal(await refused(writer().readableBy('egde-1')), 'NotFound: nodes "egde-1" not found');
+});
