@@ -22,10 +22,10 @@ import {
   enrolmentHandler,
   hubTls,
   joinWorld,
-  type Recorded,
   secretOf,
   tlsOf,
   withCode,
+  type Recorded,
 } from '../../support/join-world.js';
 
 const world = joinWorld();
