@@ -10,27 +10,11 @@ import type { Whereabouts } from '../../agent/intake/lacking.js';
 import { Stage, type StageOptions } from '../../agent/intake/stage.js';
 import { openJournal, type Journal } from '../../agent/journal/journal.js';
 import { openOwnedDirectory } from '../../agent/intake/owned-files.js';
-import { canonicalJson } from '../../protocol/canonical.js';
 import type { BundleDocument } from '../../protocol/documents/bundle.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
-import { seal } from '../../protocol/envelope.js';
-import { openAssignment } from '../../protocol/verify-assignment.js';
-import { openBundle } from '../../protocol/verify-bundle.js';
+import { acceptAssignment, storeBundle } from './journal-content.js';
 import { fastClock } from './fast-clock.js';
-import {
-  assigned,
-  assignmentDocument,
-  bundleDocument,
-  HUB,
-  idOf,
-  NODE,
-  NODE_NAME,
-  NOW,
-  podManifest,
-  RELEASE,
-  rootDocument,
-  trustedRoot,
-} from './fleet.js';
+import { assigned, bundleDocument, NOW, podManifest, rootDocument } from './fleet.js';
 
 export type Pods = Record<string, unknown>[];
 
@@ -76,36 +60,13 @@ export class StageWorld {
   }
 
   store(document: BundleDocument, pods: Pods): void {
-    const context = {
-      root: trustedRoot(),
-      assigned: assigned(document),
-      arch: 'amd64',
-      agentVersion: '0.1.0',
-    };
-    const opened = openBundle(seal('bundle', document, [RELEASE]), context);
-    if (!opened.ok) throw new Error(opened.refusal.detail);
-    this.journal.storeBundle(opened.value);
-    document.manifests.forEach((entry, i) =>
-      this.journal.storeBlob(entry.digest, Buffer.from(canonicalJson(pods[i]))),
-    );
+    storeBundle(this.journal, { document, pods });
   }
 
   /** Accepts an assignment of these bundles and makes a pass. */
   assign(documents: readonly BundleDocument[], root?: RootDocument) {
-    const nonce = this.journal.freshNonce();
     const bundles = documents.map(document => assigned(document));
-    const document = assignmentDocument({ generation: ++this.#generation, nonce, bundles });
-    const opened = openAssignment(seal('assignment', document, [HUB]), {
-      root: trustedRoot(),
-      node: NODE_NAME,
-      nodeKey: idOf(NODE),
-      accepted: this.journal.accepted(),
-      nonce,
-      freshOnly: nonce !== null,
-      now: NOW,
-    });
-    if (!opened.ok) throw new Error(opened.refusal.detail);
-    this.journal.acceptAssignment(opened.value);
+    acceptAssignment(this.journal, { generation: ++this.#generation, bundles });
     return this.pass(root);
   }
 
