@@ -22,7 +22,6 @@ import { makeBackup, type BackupOptions } from '../../../hub/backup/backup.js';
 import { restoreBackup, type RestoreOptions } from '../../../hub/backup/restore.js';
 import { scheduledBackup } from '../../../hub/backup/scheduled.js';
 import { formatHubConfig, parseHubConfig } from '../../../hub/setup/config.js';
-import { joinedNode } from '../../../hub/enrolment/node-object.js';
 import type { NodeObject } from '../../../hub/objects.js';
 import { initHub } from '../../../hub/setup/init.js';
 import { loadHub } from '../../../hub/setup/load.js';
@@ -30,6 +29,7 @@ import { SetupError, type SetupErrorCode } from '../../../hub/setup/setup-error.
 import { openSqliteStore } from '../../../hub/store/sqlite.js';
 import type { IdentityRecord, Mutation, Store } from '../../../hub/store/store.js';
 import { MovableClock, QUIET_HOST } from '../../support/hub-fixture.js';
+import { enrolled, memberRecord } from '../../support/member.js';
 
 const clock = new MovableClock();
 const HUB = { kind: 'hub', name: 'test' } as const;
@@ -62,17 +62,8 @@ async function inStore<T>(folder: string, work: (store: Store) => Promise<T>): P
 }
 
 function member(node: string, state: IdentityRecord['state'] = 'active'): Mutation[] {
-  const record: IdentityRecord = {
-    ...{ node, identityKey: node, tlsKey: 'tls', sealingKey: 'seal', certificate: 'PEM', state },
-    ...{ joinedAt: '2026-01-02T03:04:05Z', token: 't' },
-    ...{ labels: { site: 'harbour' }, suspectedAt: null },
-  };
-  const now = new Date(clock.now()).toISOString();
-  const object = joinedNode({ identity: record, now, existing: null });
-  return [
-    { type: 'identity', record, expect: 'absent' },
-    { type: 'put', object, expect: 'absent' },
-  ];
+  const keys = { tlsKey: 'tls', sealingKey: 'seal', certificate: 'PEM' };
+  return enrolled(memberRecord(node, { ...keys, state, labels: { site: 'harbour' } }));
 }
 
 const openToken: Mutation = {

@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, beforeEach, describe, test } from 'node:test';
 import { packed } from '../../../protocol/envelope.js';
-import { joinedNode } from '../../../hub/enrolment/node-object.js';
 import type { SealedSecretObject, SecretObject } from '../../../hub/objects.js';
 import { RequestError } from '../../../hub/ports.js';
 import { gatedSecrets } from '../../../hub/recovery/gate.js';
@@ -20,7 +19,7 @@ import { bundleWriter } from '../../../hub/rollout/apply.js';
 import { secretWriter } from '../../../hub/secrets/secret-writer.js';
 import { knownVersion, VERSIONS_LEFT_OUT } from '../../../hub/secrets/versions.js';
 import { openSqliteStore } from '../../../hub/store/sqlite.js';
-import type { Actor, IdentityRecord, Store } from '../../../hub/store/store.js';
+import type { Actor, Store } from '../../../hub/store/store.js';
 import type { AssignedSecret } from '../../../protocol/documents/assignment.js';
 import { topicsOf } from '../../../protocol/topics.js';
 import { REAL_CLOCK } from '../../support/clock.js';
@@ -33,6 +32,7 @@ import {
   signer,
   trustedRoot,
 } from '../../support/fleet.js';
+import { enrolled, memberRecord } from '../../support/member.js';
 import { sealedSecret, sealingKey } from '../../support/sealed.js';
 
 const ADMIN: Actor = { kind: 'user', name: 'ada' };
@@ -55,16 +55,8 @@ beforeEach(async () => {
   store = await openSqliteStore({ path: join(dir, `${stores.length}.db`), clock: REAL_CLOCK });
   stores.push(store);
   for (const node of ['edge-1', 'edge-2']) {
-    const identity: IdentityRecord = {
-      ...{ node, identityKey: signer(node).publicKey, tlsKey: node },
-      ...{ sealingKey: sealingKey(node).publicKey, certificate: '', state: 'active' },
-      ...{ joinedAt: NOW, token: 't', labels: {}, suspectedAt: null },
-    };
-    const object = joinedNode({ identity, now: NOW, existing: null });
-    await store.commit(ADMIN, [
-      { type: 'identity', expect: 'any', record: identity },
-      { type: 'put', object, expect: 'any' },
-    ]);
+    const keys = { identityKey: signer(node).publicKey, sealingKey: sealingKey(node).publicKey };
+    await store.commit(ADMIN, enrolled(memberRecord(node, keys), 'any'));
   }
   const bundles = bundleWriter({
     ...{ store, root: () => root, releaseSigner: RELEASE, clock: REAL_CLOCK },
