@@ -21,6 +21,7 @@ import { named } from './near-names.js';
 import { kindsOf, pathOf, targetsOf, type Resource } from './resources.js';
 import { layOut } from '../../protocol/columns.js';
 import { printReadable } from './readable-secrets.js';
+import { unsealedHint, unsealedLine, unsealedRows, unsealedSecrets } from './unsealed-secrets.js';
 import { rowsOf, type TableOptions } from './table.js';
 
 interface GetOptions extends ConnectionOptions {
@@ -188,7 +189,12 @@ async function printTables(context: Context, hub: Connected, listing: Listing): 
         );
   const [first] = tables;
   if (!first) return;
-  const rows = tables.flatMap(table => table.rows);
+  const isWhole = names.length + Object.values(call.query ?? {}).filter(Boolean).length === 0;
+  const unsealed =
+    resource.kind === 'Secret' && isWhole
+      ? await unsealedSecrets(hub, options.allNamespaces ? null : hub.namespace)
+      : [];
+  const rows = [...tables.flatMap(table => table.rows), ...unsealedRows(unsealed)];
   if (rows.length === 0) {
     const where =
       resource.namespaced && !options.allNamespaces ? ` in ${hub.namespace} namespace` : '';
@@ -197,6 +203,9 @@ async function printTables(context: Context, hub: Connected, listing: Listing): 
   }
   for (const line of layOut(rowsOf({ ...first, rows }, tableOptions(options, resource)))) {
     context.terminal.print(line);
+  }
+  for (const one of unsealed) {
+    context.terminal.warn(`${unsealedLine(one)}\n  ${unsealedHint(one, hub.namespace)}`);
   }
 }
 
