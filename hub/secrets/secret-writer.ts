@@ -44,7 +44,7 @@ export function secretWriter(parts: SecretWriterParts): SecretWriter {
     replaced: (actor, of) => retried(() => replaced(parts.store, actor, of)),
     unsealed: namespace => unsealedSecrets(parts.store, namespace),
     seal: (actor, request) => retried(() => sealAll(parts, actor, request)),
-    remove: (actor, of) => retried(() => remove(parts.store, actor, of)),
+    remove: (actor, of) => retried(() => remove(parts, actor, of)),
   };
 }
 
@@ -115,8 +115,12 @@ async function sealAll(
     const { bundle, name: secret, node, version, recipient } = document;
     const spec: SealedSecretSpec = { bundle, secret, node, version, recipient, digest, device };
     const metadata = { namespace, name: `${name}.${node}` };
-    const former = await store.get('SealedSecret', namespace, metadata.name);
-    superseded.push(...supersededBy(former as SealedSecretObject | null, { version, device }));
+    const found = await store.get('SealedSecret', namespace, metadata.name);
+    const former = found as SealedSecretObject | null;
+    superseded.push(...supersededBy(former, { version, device }));
+    if (former !== null && former.spec.digest !== digest) {
+      mutations.push({ type: 'publish', topic: topics.blob(former.spec.digest), payload: null });
+    }
     mutations.push(
       {
         type: 'put',
@@ -234,7 +238,7 @@ function recipientOf(
 }
 
 async function remove(
-  store: Store,
+  { store, root }: SecretWriterParts,
   actor: Actor,
   { namespace, name, dryRun }: Parameters<SecretWriter['remove']>[1],
 ): Promise<void> {
@@ -242,5 +246,8 @@ async function remove(
   if (!found) throw new RequestError('NotFound', `secrets.flotilla.dev "${name}" not found`);
   if (dryRun) return;
   const { bundle, secret } = found.spec as SecretSpec;
-  await store.commit(actor, await withoutSecrets(store, { namespace, bundle, secret }));
+  await store.commit(
+    actor,
+    await withoutSecrets(store, { fleet: root().document.fleet, namespace, bundle, secret }),
+  );
 }

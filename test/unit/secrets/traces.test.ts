@@ -21,6 +21,7 @@ import type { Actor, IdentityRecord, Store } from '../../../hub/store/store.js';
 import type { BundleStatus } from '../../../protocol/documents/node.js';
 import { keyId } from '../../../protocol/keys.js';
 import { topicsOf } from '../../../protocol/topics.js';
+import { openSecretDocument } from '../../../protocol/verify-secret.js';
 import { REAL_CLOCK } from '../../support/clock.js';
 import { FLEET, HUB, podManifest, RELEASE, signer, trustedRoot } from '../../support/fleet.js';
 import { sealedSecret, sealingKey } from '../../support/sealed.js';
@@ -141,6 +142,19 @@ async function says(said: {
   ]);
 }
 
+/** What of sealed Secrets lies at the broker. */
+async function published(): Promise<number[]> {
+  const topics = topicsOf(FLEET);
+  const found = (await store.publications(0, 100)).filter(({ payload, topic }) => {
+    const opened = payload && openSecretDocument(payload, root);
+    return opened?.ok === true && topic.startsWith(topics.blob(''));
+  });
+  return found.map(({ payload }) => {
+    const opened = openSecretDocument(payload ?? new Uint8Array(), root);
+    return opened.ok ? opened.value.document.version : 0;
+  });
+}
+
 async function look(): Promise<string[]> {
   const nodes = (await store.list('Node')).items as readonly NodeObject[];
   await dropForgotten(store, ADMIN, nodes);
@@ -163,6 +177,7 @@ describe('what a device could open', () => {
     await seal(1);
     await seal(2);
     assert.deepEqual(await list(), ['shop.db 1-2 2 current']);
+    assert.deepEqual(await published(), [2], 'nobody fetches the former one any more');
     assert.deepEqual(
       joined([
         { from: 5, to: 6 },
@@ -179,8 +194,10 @@ describe('what a device could open', () => {
 
   test('a Secret that was deleted, alone or with its bundle', async () => {
     await seal(1);
+    assert.deepEqual(await published(), [1]);
     await remove();
     assert.deepEqual(await list(), ['shop.db 1-1 deleted current']);
+    assert.deepEqual(await published(), [], 'nor by a thief of the disk');
     await seal(2);
     assert.deepEqual(await list(), ['shop.db 1-2 2 current']);
     const bundles = bundleWriter({
