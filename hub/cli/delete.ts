@@ -44,8 +44,7 @@ export function deleteCommand(context: Context): Command {
         const dryRun = options.dryRun !== undefined && options.dryRun !== 'none';
         const isAsked =
           resource.kind === 'Secret' &&
-          !dryRun &&
-          (await agreeToUnsettle(context, hub, { names, yes: options.yes === true }));
+          (await agreeToUnsettle(context, hub, { names, yes: dryRun || options.yes === true }));
         if (!options.yes && !dryRun && !isAsked && context.terminal.interactive) {
           const answer = await context.terminal.ask(
             `Delete ${resource.singular} ${names.join(', ')} (${consequence})? [y/N] `,

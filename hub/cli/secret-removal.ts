@@ -17,7 +17,7 @@ export function removeCommand(context: Context): Command {
   return withConnection(new Command('delete'))
     .summary('let nodes forget a Secret')
     .description(
-      'Pods that run keep their files; whoever needs the Secret does not start again. One that is in use is deleted only after a yes.',
+      'Pods that run keep their files; one that begins anew waits. A Secret that is in use is deleted only after a yes.',
     )
     .argument('<name...>')
     .requiredOption('--bundle <name>', 'bundle whose pods use it')

@@ -45,7 +45,7 @@ async function useOf(hub: Connected, name: string): Promise<string | null> {
 }
 
 /**
- * Says who uses them and asks. False: nobody does, and nothing was asked. Throws `CliError` for a no, and where nobody is there to be asked.
+ * Says who uses them and asks, unless `yes`. False: nobody does, and nothing was said. Throws `CliError` for a no, and where nobody is there to be asked.
  */
 export async function agreeToUnsettle(
   context: Context,
@@ -56,7 +56,7 @@ export async function agreeToUnsettle(
   if (uses.length === 0) return false;
   for (const use of uses) context.terminal.warn(use);
   context.terminal.warn(
-    'Pods that run keep their files; none of them starts again before the Secret is sealed anew.',
+    'Pods that run keep their files; one that begins anew (an edit, a reboot) waits until the Secret is sealed again.',
   );
   await agree(context, `Delete ${names.join(', ')} all the same?`, yes);
   return true;
