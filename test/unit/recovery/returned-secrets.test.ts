@@ -202,8 +202,8 @@ describe('sealed Secrets that a restored hub learns', () => {
     const without = await secretMutations(store, { ...teaching, adopted: [] });
     assert.deepEqual(
       without.map(one => one.type === 'put' && one.object.kind),
-      ['SecretVersion'],
-      'nobody has a use for it',
+      ['SecretVersion', 'SecretTrace'],
+      'nobody has a use for it; that the node can open it is remembered',
     );
     const object = {
       kind: 'Bundle',
