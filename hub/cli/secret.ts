@@ -6,6 +6,7 @@ import type { SecretSpec, SecretStatus } from '../objects.js';
 import { parseSelector, SelectorError } from '../selectors.js';
 import { documentsOf, readSources, secretsOf } from './bundle-input.js';
 import type { ApiList, ApiObject } from './client.js';
+import { agree, YES } from './consent.js';
 import {
   connected,
   withConnection,
@@ -85,7 +86,7 @@ async function tellMissing(context: Context, hub: Connected, bundle?: string): P
   throw new CliError(
     'refused',
     'the values are nowhere but in your hands: nothing was sealed',
-    'flotilla secret seal --missing -f FILE',
+    `flotilla secret seal --missing -f FILE -n ${namespace}`,
   );
 }
 
@@ -104,7 +105,7 @@ async function bundlesFor(
   throw new CliError(
     'refused',
     `secret "${secret.name}" was never sealed in namespace "${hub.namespace}"`,
-    'seal it: flotilla secret seal -f FILE --bundle NAME',
+    `seal it: flotilla secret seal -f FILE --bundle NAME -n ${hub.namespace}`,
   );
 }
 
@@ -179,6 +180,7 @@ function sealCommand(context: Context): Command {
 
 interface DeleteFlags extends ConnectionOptions {
   bundle: string;
+  yes?: boolean;
 }
 
 function removeCommand(context: Context): Command {
@@ -187,8 +189,11 @@ function removeCommand(context: Context): Command {
     .description('Pods that run keep their files; whoever needs the Secret does not start again.')
     .argument('<name...>')
     .requiredOption('--bundle <name>', 'bundle whose pods use it')
+    .option(...YES)
     .action((names: string[], flags: DeleteFlags) =>
       connected(context, flags, async hub => {
+        const what = `the nodes of bundle ${flags.bundle} forget it; pods that run keep their files`;
+        await agree(context, `Delete secret ${names.join(', ')} (${what})?`, { given: flags.yes });
         for (const name of names) {
           const path = pathOf(resourceOf('secrets'), hub.namespace, `${flags.bundle}.${name}`);
           await hub.client.call({ method: 'DELETE', path });

@@ -307,7 +307,7 @@ describe('secrets', { skip: why }, () => {
   });
 
   test('a Secret that is deleted is forgotten by the nodes; made anew it goes on counting', async () => {
-    assert.match(await play.ok('secret', 'delete', 'db', '--bundle', 'shop'), /deleted/);
+    assert.match(await play.ok('secret', 'delete', 'db', '--bundle', 'shop', '--yes'), /deleted/);
     assert.doesNotMatch(await play.ok('get', 'secrets'), /^shop\.db /m);
     assert.match((await apply()).stdout, /secret\/db created \(version 3, sealed for 2 nodes\)/);
     await eventually('edge-1 has version 3', () => cat('/db/password') === SECOND);
