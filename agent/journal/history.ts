@@ -9,7 +9,7 @@ import { firstMisfit, NOTHING, rowHash, type ChainedRow } from './chain.js';
 import type { Connection } from './database.js';
 
 export type HistoryEntry =
-  | { readonly kind: 'journal'; readonly why: 'Created' | 'Lost' | 'PutBack' | 'Damaged' }
+  | { readonly kind: 'journal'; readonly why: 'Created' | 'Lost' | 'PutBack' | 'Damaged' | 'Left' }
   | { readonly kind: 'root'; readonly version: number; readonly digest: string }
   | {
       readonly kind: 'assignment';

@@ -151,6 +151,6 @@ function revokedText(revoked: readonly string[]): string[] {
   const it = revoked.length === 1 ? 'it' : 'them';
   return [
     `it ran on ${namesOf(revoked)}, revoked since: whatever is published here does not reach ${it}, so it may run on there ` +
-      `until somebody stops it at the device; to forget ${it} here: flotilla delete node ${revoked.slice(0, NODES_SHOWN).join(' ')}`,
+      `until somebody types there: flotilla-agent leave; to forget ${it} here: flotilla delete node ${revoked.slice(0, NODES_SHOWN).join(' ')}`,
   ];
 }
