@@ -1,12 +1,12 @@
 /** `flotilla-agent leave`: takes this node out of its fleet, at the device. */
 import { hostname } from 'node:os';
-import { createInterface } from 'node:readline/promises';
 import { Command } from 'commander';
 import { CliError } from '../../protocol/cli-error.js';
 import type { AgentStatus } from '../agent-status.js';
 import { nodeNameOf } from '../config.js';
 import { isJoined } from '../membership/identity.js';
 import type { Left } from '../membership/leave.js';
+import { agree, YES } from './consent.js';
 import type { CliContext } from './context.js';
 import { getJson, openSocket, readText } from './socket-client.js';
 
@@ -24,7 +24,7 @@ export function leaveCommand(context: CliContext): Command {
         'Secrets. Local manifests stay, and the agent, which must be running, goes on with them alone. Afterwards the node can ' +
         'join this fleet or another.',
     )
-    .option('-y, --yes', 'do not ask; needed where nobody sits at a terminal')
+    .option(...YES)
     .action((flags: LeaveFlags) => leave(context, flags));
 }
 
@@ -42,22 +42,6 @@ async function leave(context: CliContext, { dataDir, yes }: LeaveFlags): Promise
   const answer = await readText(await openSocket(dataDir, '/leave', { method: 'POST' }));
   for (const line of leftLines(JSON.parse(answer) as Left, nodeNameOf(hostname())))
     context.print(line);
-}
-
-/** The operator's rule (docs/commands.md): a question on a terminal, `--yes` elsewhere. */
-async function agree(question: string, yes: boolean): Promise<void> {
-  if (yes) return;
-  if (process.stdin.isTTY !== true || process.stdout.isTTY !== true) {
-    const what = `nothing was done, for nobody is here to be asked: ${question}`;
-    throw new CliError('refused', what, 'pass --yes');
-  }
-  const readline = createInterface({ input: process.stdin, output: process.stdout });
-  const answer = await new Promise<string>(done => {
-    readline.once('close', () => done(''));
-    void readline.question(`${question} [y/N] `).then(done, () => done(''));
-  });
-  readline.close();
-  if (!/^y(es)?$/i.test(answer.trim())) throw new CliError('refused', 'given up; nothing was done');
 }
 
 /** Pure. `usual`: the name of a node that is started without one. */

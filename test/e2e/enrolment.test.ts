@@ -204,8 +204,10 @@ describe('enrolment', { skip: noEngine() }, () => {
     const before = await play.keyAt('edge-1');
     const { generation } = (await play.node('edge-1')).status.flotilla;
     const sealing = readFileSync(play.path('edge-1/identity/sealing.key'), 'utf8');
+    const unasked = await play.agent('rotate-identity', '--data-dir', play.path('edge-1'));
+    assert.match(unasked.stderr, /nobody is here to be asked: Replace the identity key/);
     const { code, stdout, stderr } = await play.agent(
-      ...['rotate-identity', '--data-dir', play.path('edge-1')],
+      ...['rotate-identity', '--yes', '--data-dir', play.path('edge-1')],
     );
     assert.equal(code, 0, stderr);
     const key = /Key: (sha256:[0-9a-f]{64})/.exec(stdout)?.[1] ?? '';

@@ -4,7 +4,8 @@ import { existsSync, readdirSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { docker, ensureTestImage, noEngine, TEST_IMAGE } from '../support/docker.js';
 import { freePort } from '../support/ports.js';
-import { HUB_PROGRAM, Playground } from '../support/programs.js';
+import { AGENT_PROGRAM, HUB_PROGRAM, Playground } from '../support/programs.js';
+import { onTerminal } from '../support/terminal.js';
 import { eventually } from '../support/wait.js';
 
 const local = (name: string) =>
@@ -115,6 +116,9 @@ describe('a device that ran alone', { skip: noEngine() }, () => {
     const unasked = await play.agent(...leave);
     assert.equal(unasked.code, 2);
     assert.match(unasked.stderr, /nobody is here to be asked: .* the pods of default\/web end/);
+    const asked = [process.execPath, AGENT_PROGRAM, ...leave];
+    assert.match(await onTerminal(asked, [[/\[y\/N\] $/, 'n']]), /given up; nothing was done/);
+    assert.equal(containers('box').length, 2);
     const left = await play.agent(...leave, '--yes');
     assert.equal(left.code, 0, left.stderr);
     assert.match(left.stdout, /^Node "box-7" left the fleet of \S+; its keys are removed\.$/m);

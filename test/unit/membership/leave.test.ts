@@ -39,6 +39,7 @@ function parts(change: Partial<LeaveParts> = {}): LeaveParts {
   const step = (what: string) => void steps.push(`${what}${has(OWNED) ? '' : ', files gone'}`);
   const silent = () => undefined;
   let events = 0;
+  let ms = 0;
   return {
     dataDir: dir,
     membership: { node: 'edge-1', hubUrl: 'https://hub' } as Membership,
@@ -55,7 +56,11 @@ function parts(change: Partial<LeaveParts> = {}): LeaveParts {
     directory: openOwnedDirectory(join(dir, 'manifests')),
     podsOfBundles: () => [],
     forget: () => step('journal forgot'),
-    clock: fastClock(NOW),
+    clock: {
+      now: () => NOW + ms,
+      monotonic: () => ms,
+      sleep: async more => void (ms += more),
+    },
     log: { info: silent, warn: silent, error: silent },
     ...change,
   };
