@@ -21,16 +21,22 @@ import { isDiskError, JournalError, openDatabase, unusable, type Connection } fr
 import { historyStanding, type Transition } from './history.js';
 import { getMeta, setMeta } from './meta.js';
 import { keptContent, type KeptContent } from './kept-content.js';
+import type { JournalOptions } from './journal-options.js';
 import * as outbox from './outbox.js';
 import { secretStore, type SecretStore } from './secrets.js';
 import { onReserve } from './reserve.js';
+import { DEFAULT_RETENTION } from './retention.js';
+import { Retainer } from './retainer.js';
 import { timeMemory, type TimeMemory } from './time-memory.js';
 import * as trust from './trust.js';
 import { trialStore, type TrialStore } from './trials.js';
 import { UnsavedEvents } from './unsaved-events.js';
-import { readTwin, tryToWriteTwin } from './twin.js';
+import { readTwin, type Twin } from './twin.js';
+import { TwinKeeper } from './twin-keeper.js';
 import { versionStore } from './versions.js';
+import { Writer } from './writer.js';
 
+export type { JournalOptions } from './journal-options.js';
 export type { OwnedFile, BundleRecord, RevisionRecord } from './content.js';
 export type { Transition, HistoryEntry, HistoryRow } from './history.js';
 export type { AcceptedAssignment } from './trust.js';
@@ -39,15 +45,6 @@ export { JournalError } from './database.js';
 
 export const JOURNAL_FILE = 'journal.db';
 const TWIN_FILE = 'journal.floors.json';
-
-export interface JournalOptions {
-  readonly dataDir: string;
-  readonly clock: Clock;
-  /** 16 random bytes, lower-case hex. */
-  readonly randomId: () => string;
-  /** Stamps events with its uptime, so that their times can be put right later. */
-  readonly machine?: Machine;
-}
 
 /**
  * On a full disk what was held back for this is given up, piece by piece.
@@ -81,25 +78,26 @@ export class Journal implements EventSink {
   readonly #db: Connection;
   readonly #clock: Clock;
   readonly #machine: Machine | null;
-  readonly #twinFile: string;
+  readonly #twin: TwinKeeper;
   readonly #documents = new Map<string, BundleDocument>();
   #root: TrustedRoot | null;
   #accepted: trust.AcceptedAssignment | null;
   #fresh: { reason: ResetReason; nonce: string } | null;
   #files: Map<string, content.OwnedFile>;
   readonly #unsaved: UnsavedEvents;
-  /** Why the twin is behind, or null. */
-  #twinFault: string | null = null;
+  readonly #writer: Writer;
   #counter = 0;
 
   constructor(db: Connection, options: JournalOptions, setAside: string | null) {
     this.#db = db;
     this.#clock = options.clock;
     this.#machine = options.machine ?? null;
-    this.#twinFile = join(options.dataDir, TWIN_FILE);
     this.setAside = setAside;
-    const twin = readTwin(this.#twinFile);
-    this.#transaction(() => {
+    const { retention = DEFAULT_RETENTION, node = '' } = options;
+    this.#writer = new Writer(db, new Retainer(db, retention, node), () => this.#now());
+    const twinFile = join(options.dataDir, TWIN_FILE);
+    const twin = readTwin(twinFile);
+    this.#writer.durably(() => {
       const reset = resetReason(db, twin);
       if (reset) begin(db, { ...options, reason: reset, at: this.#now(), twin });
       setMeta(db, 'boot', String(Number(getMeta(db, 'boot') ?? 0) + 1));
@@ -112,8 +110,9 @@ export class Journal implements EventSink {
     const reason = getMeta(db, 'fresh') as ResetReason | null;
     this.#fresh = reason && { reason, nonce: getMeta(db, 'nonce') ?? '' };
     this.#files = content.filesByName(this.#db);
-    this.#unsaved = new UnsavedEvents(db);
-    this.#keepTwin();
+    this.#unsaved = new UnsavedEvents(db, this.#writer, node);
+    this.#twin = new TwinKeeper(twinFile, () => this.#forTwin());
+    this.#twin.keep();
   }
 
   /** Grows with each call within a boot; with `boot` before it, it needs no disk. */
@@ -127,8 +126,7 @@ export class Journal implements EventSink {
   }
 
   conditions(): SourceCondition[] {
-    const twinFault =
-      this.#twinFault && `${this.#twinFile} is behind the journal: ${this.#twinFault}`;
+    const twinFault = this.#twin.fault();
     const { reason } = this.#fresh ?? {};
     return journalConditions({ reason, unsaved: this.#unsaved.length, twinFault });
   }
@@ -146,9 +144,9 @@ export class Journal implements EventSink {
         'the journal belongs to another fleet: use an empty data directory, or remove journal.db',
       );
     }
-    this.#transaction(() => trust.insertRoot(this.#db, this.#now(), root));
+    this.#writer.durably(() => trust.insertRoot(this.#db, this.#now(), root));
     this.#root = root;
-    this.#keepTwin();
+    this.#twin.keep();
   }
 
   /** The newest accepted assignment. */
@@ -168,7 +166,7 @@ export class Journal implements EventSink {
     if (!opened.changed) return;
     const { document, digest } = opened;
     const acceptedAt = this.#now();
-    this.#transaction(() => {
+    this.#writer.durably(() => {
       trust.insertAssignment(this.#db, acceptedAt, opened);
       setMeta(this.#db, 'fresh', null);
       setMeta(this.#db, 'nonce', null);
@@ -178,7 +176,7 @@ export class Journal implements EventSink {
     this.#accepted = { epoch, generation, digest, acceptedAt, document };
     this.#fresh = null;
     this.#documents.clear();
-    this.#keepTwin();
+    this.#twin.keep();
   }
 
   kept(): KeptContent {
@@ -195,7 +193,7 @@ export class Journal implements EventSink {
   }
 
   storeBundle(bundle: Verified<BundleDocument>): void {
-    this.#transaction(() => content.insertRevision(this.#db, this.#now(), bundle));
+    this.#writer.durably(() => content.insertRevision(this.#db, this.#now(), bundle));
   }
 
   bundleDocument(digest: string): BundleDocument | null {
@@ -216,7 +214,7 @@ export class Journal implements EventSink {
   }
 
   storeBlob(digest: string, bytes: Uint8Array): void {
-    this.#transaction(() => content.insertBlob(this.#db, digest, bytes));
+    this.#writer.durably(() => content.insertBlob(this.#db, digest, bytes));
   }
 
   blob(digest: string): Buffer | null {
@@ -225,7 +223,7 @@ export class Journal implements EventSink {
 
   /** A blob that does not read back as its name says: it has to be fetched again. */
   dropBlob(digest: string): void {
-    this.#transaction(() => this.#db.prepare('DELETE FROM blobs WHERE digest = ?').run(digest));
+    this.#writer.durably(() => this.#db.prepare('DELETE FROM blobs WHERE digest = ?').run(digest));
   }
 
   bundles(): content.BundleRecord[] {
@@ -233,14 +231,14 @@ export class Journal implements EventSink {
   }
 
   recordTransition(to: Transition): void {
-    this.#transaction(() => content.applyTransition(this.#db, this.#now(), to));
+    this.#writer.durably(() => content.applyTransition(this.#db, this.#now(), to));
     // It may have set a floor.
-    if (to.state === 'healthy') this.#keepTwin();
+    if (to.state === 'healthy') this.#twin.keep();
   }
 
   /** The files that are to lie in the directory from now on, with the step that says so. */
   activate(to: Transition, files: readonly content.OwnedFile[]): void {
-    this.#transaction(() => {
+    this.#writer.durably(() => {
       content.applyTransition(this.#db, this.#now(), to);
       const digest = ['removing', 'failed'].includes(to.state) ? null : to.digest;
       content.replaceFiles(this.#db, to, { digest, attempt: to.attempt, files });
@@ -251,11 +249,11 @@ export class Journal implements EventSink {
 
   /** Revisions on trial: given up, proven, undone. */
   trials(): TrialStore {
-    return trialStore(this.#db, {
+    return trialStore(this.#db, this.#writer, {
       moment: () => outbox.momentOf(this.#now(), this.#machine),
       prune: () => content.prune(this.#db, digestsOf(this.#accepted?.document)),
       onFiles: () => this.#filesChanged(),
-      onFloor: () => this.#keepTwin(),
+      onFloor: () => this.#twin.keep(),
       onEvent: () => this.onEvent?.(),
     });
   }
@@ -263,7 +261,7 @@ export class Journal implements EventSink {
   #filesChanged(): void {
     this.#files = content.filesByName(this.#db);
     this.#documents.clear();
-    this.#keepTwin();
+    this.#twin.keep();
   }
 
   /** By file name. */
@@ -284,7 +282,7 @@ export class Journal implements EventSink {
 
   /** Writes what the disk refused before: the twin, events. */
   flush(): void {
-    if (this.#twinFault !== null) this.#keepTwin();
+    if (this.#twin.fault() !== null) this.#twin.keep();
     this.#unsaved.flush();
   }
 
@@ -313,7 +311,7 @@ export class Journal implements EventSink {
   /** Numbers beyond the newest are not believed. Calling twice is safe. */
   acknowledgeEvents(through: number): void {
     if (through < this.oldestEvent() || through > this.newestEvent()) return;
-    this.#transaction(() => outbox.dropEvents(this.#db, through));
+    this.#writer.durably(() => outbox.dropEvents(this.#db, through));
   }
 
   /** What is proven of the time. */
@@ -339,18 +337,12 @@ export class Journal implements EventSink {
     return this.#clock.now();
   }
 
-  #transaction(work: () => void): void {
-    this.#db.transaction(work).immediate();
-  }
-
-  /** A twin that is behind does no harm; one that cannot be written must not undo what was promised. */
-  #keepTwin(): void {
+  #forTwin(): Twin {
     const { id: journal, boot } = this;
     const { epoch = 0, generation = 0 } = this.#accepted ?? {};
     const rootVersion = this.#root?.document.version ?? 0;
     const kept = content.keptContent(this.#db);
-    const twin = { journal, boot, rootVersion, epoch, generation, kept };
-    this.#twinFault = tryToWriteTwin(this.#twinFile, twin);
+    return { journal, boot, rootVersion, epoch, generation, kept };
   }
 }
 

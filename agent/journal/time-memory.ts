@@ -38,7 +38,8 @@ export function noteHubTime(db: Connection, said: HubTime, { fresh }: { fresh: b
   setMeta(db, FLOOR, JSON.stringify(said));
 }
 
-function readFloor(db: Connection): HubTime | null {
+/** The highest time that the hub's signed words proved. */
+export function readFloor(db: Connection): HubTime | null {
   const text = getMeta(db, FLOOR);
   if (text === null) return null;
   const { epoch, time } = JSON.parse(text) as Partial<HubTime>;

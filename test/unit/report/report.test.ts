@@ -150,7 +150,7 @@ function status(change: Partial<StatusDocument> = {}): StatusDocument {
     clockOffset: null,
     development: false,
     lastRefusal: null,
-    history: { row: 0, head: null, known: null },
+    history: { row: 0, head: null, oldest: 0, known: null },
     reads: {},
     conditions: [],
     info: {
