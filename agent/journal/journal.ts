@@ -17,7 +17,7 @@ import { completionStore } from './completions.js';
 import { begin, keptEvidence, resetReason, type ResetReason } from './begin.js';
 import { journalConditions } from './conditions.js';
 import * as content from './content.js';
-import { isDiskError, JournalError, openDatabase, unusable, type Connection } from './database.js';
+import { isDiskError, openDatabase, unusable, type Connection } from './database.js';
 import { historyStanding, type Transition } from './history.js';
 import { getMeta, setMeta } from './meta.js';
 import { keptContent, type KeptContent } from './kept-content.js';
@@ -31,8 +31,8 @@ import { timeMemory, type TimeMemory } from './time-memory.js';
 import * as trust from './trust.js';
 import { trialStore, type TrialStore } from './trials.js';
 import { UnsavedEvents } from './unsaved-events.js';
-import { readTwin, type Twin } from './twin.js';
-import { TwinKeeper } from './twin-keeper.js';
+import { readTwin } from './twin.js';
+import { TwinKeeper, twinOf } from './twin-keeper.js';
 import { versionStore } from './versions.js';
 import { Writer } from './writer.js';
 
@@ -94,7 +94,11 @@ export class Journal implements EventSink {
     this.#machine = options.machine ?? null;
     this.setAside = setAside;
     const { retention = DEFAULT_RETENTION, node = '' } = options;
-    this.#writer = new Writer(db, new Retainer(db, retention, node), () => this.#now());
+    this.#writer = new Writer(db, {
+      clock: options.clock,
+      retainer: new Retainer(db, retention, node),
+      onLost: () => this.#lost(),
+    });
     const twinFile = join(options.dataDir, TWIN_FILE);
     const twin = readTwin(twinFile);
     this.#writer.durably(() => {
@@ -111,7 +115,7 @@ export class Journal implements EventSink {
     this.#fresh = reason && { reason, nonce: getMeta(db, 'nonce') ?? '' };
     this.#files = content.filesByName(this.#db);
     this.#unsaved = new UnsavedEvents(db, this.#writer, node);
-    this.#twin = new TwinKeeper(twinFile, () => this.#forTwin());
+    this.#twin = new TwinKeeper(twinFile, () => twinOf(db, this));
     this.#twin.keep();
   }
 
@@ -124,6 +128,15 @@ export class Journal implements EventSink {
   history(known = 0): StatusDocument['history'] {
     return historyStanding(this.#db, known);
   }
+
+  /** What was gathered is durable when it returns: nothing of it is told before. @throws what the disk throws: then it is gone */
+  settle(): void {
+    this.#writer.settle();
+    this.#twin.settle();
+  }
+
+  /** Called when the disk refused what was gathered: it has to be done again. */
+  onLost: (() => void) | null = null;
 
   conditions(): SourceCondition[] {
     const twinFault = this.#twin.fault();
@@ -138,12 +151,7 @@ export class Journal implements EventSink {
   /** The same root again changes nothing. @throws JournalError `OtherFleet` */
   acceptRoot(root: TrustedRoot): void {
     if (this.#root?.digest === root.digest) return;
-    if (this.#root && this.#root.document.fleet !== root.document.fleet) {
-      throw new JournalError(
-        'OtherFleet',
-        'the journal belongs to another fleet: use an empty data directory, or remove journal.db',
-      );
-    }
+    trust.assertSameFleet(this.#root, root);
     this.#writer.durably(() => trust.insertRoot(this.#db, this.#now(), root));
     this.#root = root;
     this.#twin.keep();
@@ -170,13 +178,13 @@ export class Journal implements EventSink {
       trust.insertAssignment(this.#db, acceptedAt, opened);
       setMeta(this.#db, 'fresh', null);
       setMeta(this.#db, 'nonce', null);
-      content.prune(this.#db, digestsOf(document));
+      content.prune(this.#db, content.digestsOf(document));
     });
     const { epoch, generation } = document;
     this.#accepted = { epoch, generation, digest, acceptedAt, document };
     this.#fresh = null;
     this.#documents.clear();
-    this.#twin.keep();
+    this.#twin.soon();
   }
 
   kept(): KeptContent {
@@ -193,7 +201,7 @@ export class Journal implements EventSink {
   }
 
   storeBundle(bundle: Verified<BundleDocument>): void {
-    this.#writer.durably(() => content.insertRevision(this.#db, this.#now(), bundle));
+    this.#writer.soon(() => content.insertRevision(this.#db, this.#now(), bundle));
   }
 
   bundleDocument(digest: string): BundleDocument | null {
@@ -214,7 +222,7 @@ export class Journal implements EventSink {
   }
 
   storeBlob(digest: string, bytes: Uint8Array): void {
-    this.#writer.durably(() => content.insertBlob(this.#db, digest, bytes));
+    this.#writer.soon(() => content.insertBlob(this.#db, digest, bytes));
   }
 
   blob(digest: string): Buffer | null {
@@ -230,8 +238,11 @@ export class Journal implements EventSink {
     return content.listBundles(this.#db);
   }
 
+  /** Gathered while the directory is not touched; else durable when it returns. */
   recordTransition(to: Transition): void {
-    this.#writer.durably(() => content.applyTransition(this.#db, this.#now(), to));
+    const step = () => content.applyTransition(this.#db, this.#now(), to);
+    if (to.state === 'staged' || to.state === 'waiting') return this.#writer.soon(step);
+    this.#writer.durably(step);
     // It may have set a floor.
     if (to.state === 'healthy') this.#twin.keep();
   }
@@ -242,7 +253,7 @@ export class Journal implements EventSink {
       content.applyTransition(this.#db, this.#now(), to);
       const digest = ['removing', 'failed'].includes(to.state) ? null : to.digest;
       content.replaceFiles(this.#db, to, { digest, attempt: to.attempt, files });
-      content.prune(this.#db, digestsOf(this.#accepted?.document));
+      content.prune(this.#db, content.digestsOf(this.#accepted?.document));
     });
     this.#filesChanged();
   }
@@ -251,7 +262,7 @@ export class Journal implements EventSink {
   trials(): TrialStore {
     return trialStore(this.#db, this.#writer, {
       moment: () => outbox.momentOf(this.#now(), this.#machine),
-      prune: () => content.prune(this.#db, digestsOf(this.#accepted?.document)),
+      prune: () => content.prune(this.#db, content.digestsOf(this.#accepted?.document)),
       onFiles: () => this.#filesChanged(),
       onFloor: () => this.#twin.keep(),
       onEvent: () => this.onEvent?.(),
@@ -311,41 +322,37 @@ export class Journal implements EventSink {
   /** Numbers beyond the newest are not believed. Calling twice is safe. */
   acknowledgeEvents(through: number): void {
     if (through < this.oldestEvent() || through > this.newestEvent()) return;
-    this.#writer.durably(() => outbox.dropEvents(this.#db, through));
+    this.#writer.soon(() => outbox.dropEvents(this.#db, through));
   }
 
   /** What is proven of the time. */
   time(): TimeMemory {
-    return timeMemory(this.#db);
+    return timeMemory(this.#db, this.#writer);
   }
 
   /** Pods that ended for good, and what those on the engine were made from. */
   ofPods(): { readonly completions: CompletionStore; readonly versions: VersionStore } {
-    return { completions: completionStore(this.#db), versions: versionStore(this.#db) };
+    const parts = [this.#db, this.#writer] as const;
+    return { completions: completionStore(...parts), versions: versionStore(...parts) };
   }
 
   /** Secrets, sealed. */
   secrets(): SecretStore {
-    return secretStore(this.#db);
+    return secretStore(this.#db, this.#writer);
   }
 
   close(): void {
+    this.#writer.close();
+    this.#twin.settle();
     this.#db.close();
+  }
+
+  #lost(): void {
+    this.#documents.clear();
+    this.onLost?.();
   }
 
   #now(): number {
     return this.#clock.now();
   }
-
-  #forTwin(): Twin {
-    const { id: journal, boot } = this;
-    const { epoch = 0, generation = 0 } = this.#accepted ?? {};
-    const rootVersion = this.#root?.document.version ?? 0;
-    const kept = content.keptContent(this.#db);
-    return { journal, boot, rootVersion, epoch, generation, kept };
-  }
-}
-
-function digestsOf(document?: { bundles: readonly { digest: string }[] }): string[] {
-  return (document?.bundles ?? []).map(bundle => bundle.digest);
 }

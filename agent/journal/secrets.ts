@@ -4,6 +4,7 @@
  */
 import type { AssignedSecret } from '../../protocol/documents/assignment.js';
 import type { Connection } from './database.js';
+import type { Writer } from './writer.js';
 
 export interface KeptSecret extends AssignedSecret {
   readonly epoch: number;
@@ -31,7 +32,7 @@ export interface SecretStore {
 
 const keyOf = ({ namespace, bundle, name }: SecretName) => `${namespace}/${bundle}/${name}`;
 
-export function secretStore(db: Connection): SecretStore {
+export function secretStore(db: Connection, writer: Writer): SecretStore {
   const all = db.prepare('SELECT * FROM secrets WHERE envelope IS NOT NULL');
   const floor = db.prepare(
     'SELECT epoch, version FROM secrets WHERE namespace = ? AND bundle = ? AND name = ?',
@@ -47,14 +48,14 @@ export function secretStore(db: Connection): SecretStore {
     all: () => all.all() as KeptSecret[],
     floor: ({ namespace, bundle, name }) =>
       (floor.get(namespace, bundle, name) as SecretFloor | undefined) ?? null,
-    keep: secret => void keep.run(secret),
+    keep: secret => writer.durably(() => keep.run(secret)),
     forgetAllBut(listed) {
       const kept = new Set(listed.map(keyOf));
       const gone = (all.all() as KeptSecret[]).filter(secret => !kept.has(keyOf(secret)));
       if (gone.length === 0) return;
-      db.transaction(() => {
+      writer.durably(() => {
         for (const { namespace, bundle, name } of gone) forget.run(namespace, bundle, name);
-      }).immediate();
+      });
     },
   };
 }

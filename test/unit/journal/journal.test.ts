@@ -159,6 +159,7 @@ describe('the file', () => {
     mkdirSync(inTheWay);
     accept(journal, 7);
     assert.equal(journal.accepted()?.generation, 7);
+    journal.settle();
     const condition = journal.conditions().find(({ type }) => type === 'JournalWritable');
     assert.equal(condition?.status, 'False');
     assert.match(condition?.message ?? '', /journal\.floors\.json is behind the journal: EISDIR/);

@@ -124,6 +124,7 @@ function grow(journal: Journal, rows: number, message = ''): void {
   for (let i = 0; i < rows; i++) {
     const state = i % 2 === 0 ? ('waiting' as const) : ('staged' as const);
     journal.recordTransition({ ...base, attempt: 0, state, reason: 'Test', message });
+    journal.settle();
   }
 }
 
