@@ -130,7 +130,8 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
 
   const machine = thisMachine();
   const randomId = () => randomBytes(16).toString('hex');
-  const journal = openJournal({ dataDir, clock, machine, randomId });
+  const { retention, nodeName: node } = config;
+  const journal = openJournal({ dataDir, clock, machine, randomId, retention, node });
   keepReserve(dataDir);
   held.journal = journal;
   closings.push(() => journal.close());

@@ -9,6 +9,7 @@ import type { AdmissionPolicy } from './admission/policy.js';
 import { checkNodeLabels, parseAdmissionPolicy } from './admission/policy-config.js';
 import { ConfigError } from './config-error.js';
 import { readConfigFile, type ConfigFile } from './config-file.js';
+import { DEFAULT_RETENTION, type Retention } from './journal/retention.js';
 import type { SettingKind } from './setting-kinds.js';
 import {
   envName,
@@ -78,6 +79,7 @@ export interface AgentConfig {
   readonly revokedBundles: 'keep' | 'stop';
   /** What the hub may be given of the pods; null: as much as the root in force makes harmless. */
   readonly remoteAccess: readonly StreamKind[] | null;
+  readonly retention: Retention;
   readonly dns: {
     readonly clusterDNS: readonly string[];
     readonly clusterDomain: string;
@@ -199,6 +201,7 @@ export function resolveConfig(input: ConfigInput): ResolvedConfig {
     singleProcessOOMKill: settings.get('singleProcessOOMKill', false),
     revokedBundles: settings.get('revokedBundles', 'keep'),
     remoteAccess: settings.find('remoteAccess')?.value ?? null,
+    retention: retention(settings),
     dns: {
       clusterDNS: settings.get('clusterDNS', []),
       clusterDomain: settings.get('clusterDomain', 'cluster.local'),
@@ -215,6 +218,17 @@ export function resolveConfig(input: ConfigInput): ResolvedConfig {
     );
   }
   return { config, warnings };
+}
+
+function retention(settings: Lookup): Retention {
+  const usual = DEFAULT_RETENTION;
+  return {
+    historyRows: settings.get('journalMaxRows', usual.historyRows),
+    historyAgeMs: settings.get('journalMaxAge', usual.historyAgeMs),
+    historyBytes: settings.get('journalMaxBytes', usual.historyBytes),
+    outboxEvents: settings.get('outboxMaxEvents', usual.outboxEvents),
+    outboxBytes: settings.get('outboxMaxBytes', usual.outboxBytes),
+  };
 }
 
 function admissionPolicy(found: Found<unknown> | null): AdmissionPolicy {

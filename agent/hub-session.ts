@@ -139,6 +139,7 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     if (refusal) begun.refused(refusal, payload, topic);
   };
   journal.onEvent = () => report.changed();
+  journal.onLost = () => begun.lost();
   link = startLink({
     brokers: options.brokers,
     clientId: identity.node,
@@ -182,6 +183,7 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     letters: () => [...begun.letters(), ...report.letters()],
     close: async () => {
       journal.onEvent = null;
+      journal.onLost = null;
       streams.close();
       begun.close();
       report.close();

@@ -36,6 +36,14 @@ export const SETTINGS = {
   /** What the hub may be given of the pods. */
   remoteAccess: someOf(...STREAM_KINDS),
 
+  /** What the journal keeps of its history. */
+  journalMaxRows: integer(100, 100_000),
+  journalMaxAge: duration(NOTHING),
+  journalMaxBytes: integer(65_536, 1_000_000_000),
+  /** Events that wait for the hub. */
+  outboxMaxEvents: integer(100, 1_000_000),
+  outboxMaxBytes: integer(65_536, 1_000_000_000),
+
   staticPodPath: TEXT,
   fileCheckFrequency: duration({ ms: 100, text: '100ms' }),
   staticPodURL: HTTP_URL,

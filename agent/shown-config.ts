@@ -12,7 +12,7 @@ export type ShownConfig = Readonly<Record<string, unknown>>;
 
 /** Names and forms of the configuration file; what is not set is left out. */
 export function shownConfig(config: AgentConfig): ShownConfig {
-  const { dns, images, apiListen } = config;
+  const { dns, images, apiListen, retention } = config;
   const all: ShownConfig = {
     kind: 'AgentConfiguration',
     dataDir: config.dataDir,
@@ -32,6 +32,11 @@ export function shownConfig(config: AgentConfig): ShownConfig {
     singleProcessOOMKill: config.singleProcessOOMKill,
     revokedBundles: config.revokedBundles,
     remoteAccess: config.remoteAccess,
+    journalMaxRows: retention.historyRows,
+    journalMaxAge: formatDuration(retention.historyAgeMs),
+    journalMaxBytes: retention.historyBytes,
+    outboxMaxEvents: retention.outboxEvents,
+    outboxMaxBytes: retention.outboxBytes,
     clusterDNS: dns.clusterDNS,
     clusterDomain: dns.clusterDomain,
     resolvConf: dns.resolvConf,

@@ -23,6 +23,3 @@ export const BUNDLE_ENV_MAX = 1000;
 
 /** Digests that one image of a bundle may be bound to: an index, its platforms, their image ids. */
 export const IMAGE_DIGESTS_MAX = 64;
-
-/** Rows of history that a node's journal keeps. */
-export const HISTORY_ROWS_MAX = 1000;

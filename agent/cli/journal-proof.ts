@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { CliError } from '../../protocol/cli-error.js';
+import { prunedOf } from '../journal/chain.js';
 import { parseProof, readProof, type JournalProof } from '../journal/proof.js';
 import { verifyProof } from '../journal/verify-proof.js';
 import type { CliContext } from './context.js';
@@ -75,8 +76,18 @@ export function summaryLines(proof: JournalProof, head: string | null): string[]
   return [
     `journal ${proof.journal}, start ${proof.boot}: verified`,
     `history: ${rows}, head ${head ?? 'none'}`,
+    ...prunedLines(proof),
     `signed: ${roots.length} roots, ${assignments.length} assignments, ${revisions.length} revisions`,
   ];
+}
+
+/** Pure. */
+function prunedLines({ history }: JournalProof): string[] {
+  const pruned = prunedOf(history);
+  if (pruned === null) return [];
+  const { through, at } = pruned;
+  const when = `${new Date(at).toISOString().slice(0, 19)}Z`;
+  return [`history: verified from row ${through + 1}; older rows were pruned on ${when}`];
 }
 
 export function exportCommand(context: CliContext): Command {

@@ -5,6 +5,7 @@ import { layOut } from '../../protocol/columns.js';
 import { parseDurationMs } from '../../protocol/duration.js';
 import type { HistoryEntry, HistoryRow } from '../journal/history.js';
 import { readJournal, type JournalView } from '../journal/reader.js';
+import type { CutReason } from '../journal/retention.js';
 import type { CliContext } from './context.js';
 import { dataDirOf, exportCommand, onJournal, verifyCommand } from './journal-proof.js';
 
@@ -122,6 +123,8 @@ function entryCells(entry: HistoryEntry): [string, string, string] {
         'accepted',
         entry.digest.slice(0, 12),
       ];
+    case 'pruned':
+      return [`history up to row ${entry.through}`, 'pruned', PRUNED_FOR[entry.why]];
     case 'bundle': {
       const why = [entry.reason, entry.message].filter(text => text !== '').join(': ');
       return [
@@ -132,6 +135,13 @@ function entryCells(entry: HistoryEntry): [string, string, string] {
     }
   }
 }
+
+/** What of it was too much. */
+const PRUNED_FOR: Readonly<Record<CutReason, string>> = {
+  rows: 'more rows than are kept',
+  age: 'older than is kept',
+  bytes: 'more bytes than are kept',
+};
 
 /** Pure. */
 export function eventLines(view: JournalView): string[] {

@@ -158,6 +158,13 @@ export class Intake {
     this.#options.onChange();
   }
 
+  /** The disk refused what the journal had gathered: it is fetched and judged again. */
+  lost(): void {
+    this.#diskFault = 'what had come could not be written';
+    this.#retryAlarm.setBefore(this.#options.clock.monotonic() + RETRY_MS);
+    this.#options.onChange();
+  }
+
   close(): void {
     this.#supply.close();
     this.#retryAlarm.close();

@@ -5,6 +5,7 @@
 import type { Completion, Completions } from '../pods/completion.js';
 import type { CompletionStore } from '../pods/pods.js';
 import type { Connection } from './database.js';
+import type { Writer } from './writer.js';
 
 interface Row {
   readonly uid: string;
@@ -16,7 +17,7 @@ interface Row {
 }
 
 /** Remembering one twice keeps the newer; forgetting what is not there is no error. */
-export function completionStore(db: Connection): CompletionStore {
+export function completionStore(db: Connection, writer: Writer): CompletionStore {
   const all = db.prepare('SELECT * FROM completions ORDER BY uid');
   const remember = db.prepare(
     `INSERT OR REPLACE INTO completions (uid, config_hash, phase, reason, message, finished_at)
@@ -31,9 +32,10 @@ export function completionStore(db: Connection): CompletionStore {
           { uid, configHash, finishedAt: finished_at, ...rest },
         ]),
       ),
-    remember: completion => void remember.run(completion),
-    forget: db.transaction((uids: readonly string[]) => {
-      for (const uid of uids) forget.run(uid);
-    }),
+    remember: completion => writer.durably(() => remember.run(completion)),
+    forget: uids =>
+      writer.durably(() => {
+        for (const uid of uids) forget.run(uid);
+      }),
   };
 }

@@ -30,6 +30,9 @@ export interface OpenedDatabase {
   readonly setAside: string | null;
 }
 
+/** Twice what it has when SQLite moves it into the file: at a thousand pages. */
+const LOG_BYTES = 2 * 1024 * 1024;
+
 const DAMAGED = new Set(['SQLITE_CORRUPT', 'SQLITE_NOTADB']);
 
 function isDamage(error: unknown): boolean {
@@ -49,10 +52,15 @@ function connect(file: string): Connection {
   chmodSync(file, 0o600);
   const connection = new Database(file);
   try {
+    // Both of a new file. A row costs the flash a page and some of the tree above it: small ones. What is not needed can be given back.
+    connection.pragma('page_size = 1024');
+    connection.pragma('auto_vacuum = INCREMENTAL');
     connection.pragma('journal_mode = WAL');
     connection.pragma('synchronous = FULL');
     connection.pragma('foreign_keys = ON');
     connection.pragma('cache_size = -512');
+    // After a large bundle the log is cut back to what it usually has.
+    connection.pragma(`journal_size_limit = ${LOG_BYTES}`);
     connection.pragma('busy_timeout = 5000');
     if (connection.pragma('quick_check(1)', { simple: true }) !== 'ok') {
       throw new Database.SqliteError('quick_check failed', 'SQLITE_CORRUPT');
@@ -108,6 +116,23 @@ export function openDatabase(file: string, now: number): OpenedDatabase {
     return { connection: connect(file), created: true, setAside: aside };
   } catch (error) {
     throw unusable(file, error);
+  }
+}
+
+/** Pages that nothing uses: below the first they wait to be used again, the second stays. */
+const FREE_PAGES = { most: 1024, left: 256 } as const;
+
+/**
+ * What a large bundle left behind goes back to the disk, when it is worth the writes. The file is shorter after the log was moved into
+ * it. A disk that refuses changes nothing: the pages wait to be used again.
+ */
+export function giveBackSpace(connection: Connection): void {
+  const free = connection.pragma('freelist_count', { simple: true }) as number;
+  if (free < FREE_PAGES.most) return;
+  try {
+    connection.pragma(`incremental_vacuum(${free - FREE_PAGES.left})`);
+  } catch (error) {
+    if (!isDiskError(error)) throw error;
   }
 }
 

@@ -1,12 +1,12 @@
 /**
  * The journal's history: what was accepted and what became of it, each row chained to the one before
- * (`chain.ts`). At most 1,000 rows are kept.
+ * (`chain.ts`). What retention cuts off is told by a row of its own, which the rest is checked by.
  */
 import { canonicalJson } from '../../protocol/canonical.js';
-import { HISTORY_ROWS_MAX } from '../../protocol/limits.js';
 import type { BundleState, StatusDocument } from '../../protocol/documents/node.js';
 import { firstMisfit, NOTHING, rowHash, type ChainedRow } from './chain.js';
 import type { Connection } from './database.js';
+import { historyCut, type CutReason, type Retention } from './retention.js';
 
 export type HistoryEntry =
   | { readonly kind: 'journal'; readonly why: 'Created' | 'Lost' | 'PutBack' | 'Damaged' | 'Left' }
@@ -17,7 +17,14 @@ export type HistoryEntry =
       readonly generation: number;
       readonly digest: string;
     }
-  | ({ readonly kind: 'bundle' } & Transition);
+  | ({ readonly kind: 'bundle' } & Transition)
+  /** Rows up to `through` were cut off; `hash`: of the newest of them. */
+  | {
+      readonly kind: 'pruned';
+      readonly through: number;
+      readonly hash: string;
+      readonly why: CutReason;
+    };
 
 /** One step of a bundle's activation. */
 export interface Transition {
@@ -57,27 +64,88 @@ export function historyStanding(db: Connection, known: number): StatusDocument['
     n: number;
     hash: string | null;
   };
-  if (known === 0) return { row, head, known: null };
+  const oldest = oldestRow(db);
+  if (known === 0) return { row, head, oldest, known: null };
   const shown = db.prepare('SELECT hash FROM history WHERE n = ?').get(known);
   const { hash = null } = (shown ?? {}) as { hash?: string };
-  return { row, head, known: { row: known, hash } };
+  return { row, head, oldest, known: { row: known, hash } };
+}
+
+/** 0: there is none. */
+function oldestRow(db: Connection): number {
+  const row = db.prepare('SELECT min(n) AS n FROM history').get() as { n: number | null };
+  return row.n ?? 0;
 }
 
 /** Part of the caller's transaction. */
 export function appendHistory(db: Connection, at: number, entry: HistoryEntry): void {
   const row = { at, entry: canonicalJson(entry), prev: historyHead(db) ?? NOTHING };
-  const { lastInsertRowid } = db
-    .prepare('INSERT INTO history (at, entry, prev, hash) VALUES (?, ?, ?, ?)')
-    .run(row.at, row.entry, row.prev, rowHash(row));
-  db.prepare('DELETE FROM history WHERE n <= ?').run(Number(lastInsertRowid) - HISTORY_ROWS_MAX);
+  db.prepare('INSERT INTO history (at, entry, prev, hash) VALUES (?, ?, ?, ?)').run(
+    row.at,
+    row.entry,
+    row.prev,
+    rowHash(row),
+  );
+}
+
+export interface PruneMoment {
+  readonly at: number;
+  /** Milliseconds since 1970 that are proven to have passed, or null: a clock that is wrong must not make history old. */
+  readonly proven: number | null;
+  /** Whether this is a time to look at them. */
+  readonly countBytes: boolean;
+}
+
+/** Cuts off what is more than is to be kept, with a row that says so. Part of the caller's transaction; mostly does nothing. */
+export function pruneHistory(
+  db: Connection,
+  limits: Retention,
+  { at, proven, countBytes }: PruneMoment,
+): void {
+  const newest = newestRow(db);
+  if (newest === 0) return;
+  const { historyAgeMs: ageMs } = limits;
+  const cut = historyCut(
+    {
+      newest,
+      oldest: oldestRow(db),
+      firstYoung: ageMs > 0 && proven !== null ? firstSince(db, proven - ageMs) : null,
+      bytes: countBytes ? bytesOf(db) : null,
+    },
+    limits,
+  );
+  if (cut === null) return;
+  const last = db.prepare('SELECT hash FROM history WHERE n = ?').get(cut.through);
+  const { hash } = last as { hash: string };
+  appendHistory(db, at, { kind: 'pruned', ...cut, hash });
+  db.prepare('DELETE FROM history WHERE n <= ?').run(cut.through);
+}
+
+/** 0: there is none. */
+export function newestRow(db: Connection): number {
+  const row = db.prepare('SELECT max(n) AS n FROM history').get() as { n: number | null };
+  return row.n ?? 0;
+}
+
+/** The first row from which on none is known to be older; behind the newest when all are. */
+function firstSince(db: Connection, at: number): number {
+  const row = db.prepare('SELECT n FROM history WHERE at >= ? ORDER BY n LIMIT 1').get(at);
+  return (row as { n: number } | undefined)?.n ?? newestRow(db) + 1;
+}
+
+function bytesOf(db: Connection): number {
+  const row = db.prepare('SELECT sum(length(entry)) AS bytes FROM history').get();
+  return (row as { bytes: number }).bytes;
 }
 
 /** Oldest first. */
-export function readHistory(db: Connection, limit = HISTORY_ROWS_MAX): HistoryRow[] {
-  const rows = db.prepare('SELECT * FROM history ORDER BY n DESC LIMIT ?').all(limit);
-  return (rows as ChainedRow[])
-    .reverse()
-    .map(({ n, at, entry, hash }) => ({ n, at, hash, entry: JSON.parse(entry) as HistoryEntry }));
+export function readHistory(db: Connection): HistoryRow[] {
+  return chainedRows(db).map(({ n, at, entry, hash }) => ({
+    n,
+    at,
+    hash,
+    entry: JSON.parse(entry) as HistoryEntry,
+  }));
 }
 
 /** Oldest first, as they lie in the file. */

@@ -17,20 +17,26 @@ import { completionStore } from './completions.js';
 import { begin, keptEvidence, resetReason, type ResetReason } from './begin.js';
 import { journalConditions } from './conditions.js';
 import * as content from './content.js';
-import { isDiskError, JournalError, openDatabase, unusable, type Connection } from './database.js';
+import { isDiskError, openDatabase, unusable, type Connection } from './database.js';
 import { historyStanding, type Transition } from './history.js';
 import { getMeta, setMeta } from './meta.js';
 import { keptContent, type KeptContent } from './kept-content.js';
+import type { JournalOptions } from './journal-options.js';
 import * as outbox from './outbox.js';
 import { secretStore, type SecretStore } from './secrets.js';
 import { onReserve } from './reserve.js';
+import { DEFAULT_RETENTION } from './retention.js';
+import { Retainer } from './retainer.js';
 import { timeMemory, type TimeMemory } from './time-memory.js';
 import * as trust from './trust.js';
 import { trialStore, type TrialStore } from './trials.js';
 import { UnsavedEvents } from './unsaved-events.js';
-import { readTwin, tryToWriteTwin } from './twin.js';
+import { readTwin } from './twin.js';
+import { TwinKeeper, twinOf } from './twin-keeper.js';
 import { versionStore } from './versions.js';
+import { Writer } from './writer.js';
 
+export type { JournalOptions } from './journal-options.js';
 export type { OwnedFile, BundleRecord, RevisionRecord } from './content.js';
 export type { Transition, HistoryEntry, HistoryRow } from './history.js';
 export type { AcceptedAssignment } from './trust.js';
@@ -39,15 +45,6 @@ export { JournalError } from './database.js';
 
 export const JOURNAL_FILE = 'journal.db';
 export const TWIN_FILE = 'journal.floors.json';
-
-export interface JournalOptions {
-  readonly dataDir: string;
-  readonly clock: Clock;
-  /** 16 random bytes, lower-case hex. */
-  readonly randomId: () => string;
-  /** Stamps events with its uptime, so that their times can be put right later. */
-  readonly machine?: Machine;
-}
 
 /**
  * On a full disk what was held back for this is given up, piece by piece.
@@ -81,25 +78,30 @@ export class Journal implements EventSink {
   readonly #db: Connection;
   readonly #clock: Clock;
   readonly #machine: Machine | null;
-  readonly #twinFile: string;
+  readonly #twin: TwinKeeper;
   readonly #documents = new Map<string, BundleDocument>();
   #root: TrustedRoot | null;
   #accepted: trust.AcceptedAssignment | null;
   #fresh: { reason: ResetReason; nonce: string } | null;
   #files: Map<string, content.OwnedFile>;
   readonly #unsaved: UnsavedEvents;
-  /** Why the twin is behind, or null. */
-  #twinFault: string | null = null;
+  readonly #writer: Writer;
   #counter = 0;
 
   constructor(db: Connection, options: JournalOptions, setAside: string | null) {
     this.#db = db;
     this.#clock = options.clock;
     this.#machine = options.machine ?? null;
-    this.#twinFile = join(options.dataDir, TWIN_FILE);
     this.setAside = setAside;
-    const twin = readTwin(this.#twinFile);
-    this.#transaction(() => {
+    const { retention = DEFAULT_RETENTION, node = '' } = options;
+    this.#writer = new Writer(db, {
+      clock: options.clock,
+      retainer: new Retainer(db, retention, node),
+      onLost: () => this.#lost(),
+    });
+    const twinFile = join(options.dataDir, TWIN_FILE);
+    const twin = readTwin(twinFile);
+    this.#writer.durably(() => {
       const reset = resetReason(db, twin);
       if (reset) begin(db, { ...options, reason: reset, at: this.#now(), twin });
       setMeta(db, 'boot', String(Number(getMeta(db, 'boot') ?? 0) + 1));
@@ -112,8 +114,9 @@ export class Journal implements EventSink {
     const reason = getMeta(db, 'fresh') as ResetReason | null;
     this.#fresh = reason && { reason, nonce: getMeta(db, 'nonce') ?? '' };
     this.#files = content.filesByName(this.#db);
-    this.#unsaved = new UnsavedEvents(db);
-    this.#keepTwin();
+    this.#unsaved = new UnsavedEvents(db, this.#writer, node);
+    this.#twin = new TwinKeeper(twinFile, () => twinOf(db, this));
+    this.#twin.keep();
   }
 
   /** Grows with each call within a boot; with `boot` before it, it needs no disk. */
@@ -126,9 +129,17 @@ export class Journal implements EventSink {
     return historyStanding(this.#db, known);
   }
 
+  /** What was gathered is durable when it returns: nothing of it is told before. @throws what the disk throws: then it is gone */
+  settle(): void {
+    this.#writer.settle();
+    this.#twin.settle();
+  }
+
+  /** Called when the disk refused what was gathered: it has to be done again. */
+  onLost: (() => void) | null = null;
+
   conditions(): SourceCondition[] {
-    const twinFault =
-      this.#twinFault && `${this.#twinFile} is behind the journal: ${this.#twinFault}`;
+    const twinFault = this.#twin.fault();
     const { reason } = this.#fresh ?? {};
     return journalConditions({ reason, unsaved: this.#unsaved.length, twinFault });
   }
@@ -140,15 +151,10 @@ export class Journal implements EventSink {
   /** The same root again changes nothing. @throws JournalError `OtherFleet` */
   acceptRoot(root: TrustedRoot): void {
     if (this.#root?.digest === root.digest) return;
-    if (this.#root && this.#root.document.fleet !== root.document.fleet) {
-      throw new JournalError(
-        'OtherFleet',
-        'the journal belongs to another fleet: use an empty data directory, or remove journal.db',
-      );
-    }
-    this.#transaction(() => trust.insertRoot(this.#db, this.#now(), root));
+    trust.assertSameFleet(this.#root, root);
+    this.#writer.durably(() => trust.insertRoot(this.#db, this.#now(), root));
     this.#root = root;
-    this.#keepTwin();
+    this.#twin.keep();
   }
 
   /** The newest accepted assignment. */
@@ -168,17 +174,17 @@ export class Journal implements EventSink {
     if (!opened.changed) return;
     const { document, digest } = opened;
     const acceptedAt = this.#now();
-    this.#transaction(() => {
+    this.#writer.durably(() => {
       trust.insertAssignment(this.#db, acceptedAt, opened);
       setMeta(this.#db, 'fresh', null);
       setMeta(this.#db, 'nonce', null);
-      content.prune(this.#db, digestsOf(document));
+      content.prune(this.#db, content.digestsOf(document));
     });
     const { epoch, generation } = document;
     this.#accepted = { epoch, generation, digest, acceptedAt, document };
     this.#fresh = null;
     this.#documents.clear();
-    this.#keepTwin();
+    this.#twin.soon();
   }
 
   kept(): KeptContent {
@@ -195,7 +201,7 @@ export class Journal implements EventSink {
   }
 
   storeBundle(bundle: Verified<BundleDocument>): void {
-    this.#transaction(() => content.insertRevision(this.#db, this.#now(), bundle));
+    this.#writer.soon(() => content.insertRevision(this.#db, this.#now(), bundle));
   }
 
   bundleDocument(digest: string): BundleDocument | null {
@@ -216,7 +222,7 @@ export class Journal implements EventSink {
   }
 
   storeBlob(digest: string, bytes: Uint8Array): void {
-    this.#transaction(() => content.insertBlob(this.#db, digest, bytes));
+    this.#writer.soon(() => content.insertBlob(this.#db, digest, bytes));
   }
 
   blob(digest: string): Buffer | null {
@@ -225,37 +231,40 @@ export class Journal implements EventSink {
 
   /** A blob that does not read back as its name says: it has to be fetched again. */
   dropBlob(digest: string): void {
-    this.#transaction(() => this.#db.prepare('DELETE FROM blobs WHERE digest = ?').run(digest));
+    this.#writer.durably(() => this.#db.prepare('DELETE FROM blobs WHERE digest = ?').run(digest));
   }
 
   bundles(): content.BundleRecord[] {
     return content.listBundles(this.#db);
   }
 
+  /** Gathered while the directory is not touched; else durable when it returns. */
   recordTransition(to: Transition): void {
-    this.#transaction(() => content.applyTransition(this.#db, this.#now(), to));
+    const step = () => content.applyTransition(this.#db, this.#now(), to);
+    if (to.state === 'staged' || to.state === 'waiting') return this.#writer.soon(step);
+    this.#writer.durably(step);
     // It may have set a floor.
-    if (to.state === 'healthy') this.#keepTwin();
+    if (to.state === 'healthy') this.#twin.keep();
   }
 
   /** The files that are to lie in the directory from now on, with the step that says so. */
   activate(to: Transition, files: readonly content.OwnedFile[]): void {
-    this.#transaction(() => {
+    this.#writer.durably(() => {
       content.applyTransition(this.#db, this.#now(), to);
       const digest = ['removing', 'failed'].includes(to.state) ? null : to.digest;
       content.replaceFiles(this.#db, to, { digest, attempt: to.attempt, files });
-      content.prune(this.#db, digestsOf(this.#accepted?.document));
+      content.prune(this.#db, content.digestsOf(this.#accepted?.document));
     });
     this.#filesChanged();
   }
 
   /** Revisions on trial: given up, proven, undone. */
   trials(): TrialStore {
-    return trialStore(this.#db, {
+    return trialStore(this.#db, this.#writer, {
       moment: () => outbox.momentOf(this.#now(), this.#machine),
-      prune: () => content.prune(this.#db, digestsOf(this.#accepted?.document)),
+      prune: () => content.prune(this.#db, content.digestsOf(this.#accepted?.document)),
       onFiles: () => this.#filesChanged(),
-      onFloor: () => this.#keepTwin(),
+      onFloor: () => this.#twin.keep(),
       onEvent: () => this.onEvent?.(),
     });
   }
@@ -263,7 +272,7 @@ export class Journal implements EventSink {
   #filesChanged(): void {
     this.#files = content.filesByName(this.#db);
     this.#documents.clear();
-    this.#keepTwin();
+    this.#twin.keep();
   }
 
   /** By file name. */
@@ -284,7 +293,7 @@ export class Journal implements EventSink {
 
   /** Writes what the disk refused before: the twin, events. */
   flush(): void {
-    if (this.#twinFault !== null) this.#keepTwin();
+    if (this.#twin.fault() !== null) this.#twin.keep();
     this.#unsaved.flush();
   }
 
@@ -313,47 +322,37 @@ export class Journal implements EventSink {
   /** Numbers beyond the newest are not believed. Calling twice is safe. */
   acknowledgeEvents(through: number): void {
     if (through < this.oldestEvent() || through > this.newestEvent()) return;
-    this.#transaction(() => outbox.dropEvents(this.#db, through));
+    this.#writer.soon(() => outbox.dropEvents(this.#db, through));
   }
 
   /** What is proven of the time. */
   time(): TimeMemory {
-    return timeMemory(this.#db);
+    return timeMemory(this.#db, this.#writer);
   }
 
   /** Pods that ended for good, and what those on the engine were made from. */
   ofPods(): { readonly completions: CompletionStore; readonly versions: VersionStore } {
-    return { completions: completionStore(this.#db), versions: versionStore(this.#db) };
+    const parts = [this.#db, this.#writer] as const;
+    return { completions: completionStore(...parts), versions: versionStore(...parts) };
   }
 
   /** Secrets, sealed. */
   secrets(): SecretStore {
-    return secretStore(this.#db);
+    return secretStore(this.#db, this.#writer);
   }
 
   close(): void {
+    this.#writer.close();
+    this.#twin.settle();
     this.#db.close();
+  }
+
+  #lost(): void {
+    this.#documents.clear();
+    this.onLost?.();
   }
 
   #now(): number {
     return this.#clock.now();
   }
-
-  #transaction(work: () => void): void {
-    this.#db.transaction(work).immediate();
-  }
-
-  /** A twin that is behind does no harm; one that cannot be written must not undo what was promised. */
-  #keepTwin(): void {
-    const { id: journal, boot } = this;
-    const { epoch = 0, generation = 0 } = this.#accepted ?? {};
-    const rootVersion = this.#root?.document.version ?? 0;
-    const kept = content.keptContent(this.#db);
-    const twin = { journal, boot, rootVersion, epoch, generation, kept };
-    this.#twinFault = tryToWriteTwin(this.#twinFile, twin);
-  }
-}
-
-function digestsOf(document?: { bundles: readonly { digest: string }[] }): string[] {
-  return (document?.bundles ?? []).map(bundle => bundle.digest);
 }

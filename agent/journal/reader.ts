@@ -9,7 +9,7 @@ import { openForReading } from './database.js';
 import { listFailures, type FailureRecord } from './failures.js';
 import { readHistory, type HistoryRow } from './history.js';
 import { JOURNAL_FILE } from './journal.js';
-import { EVENTS_MAX, oldestEvent, readEvents } from './outbox.js';
+import { oldestEvent, readEvents } from './outbox.js';
 import { getMeta } from './meta.js';
 
 export interface JournalView {
@@ -20,7 +20,7 @@ export interface JournalView {
   readonly bundles: readonly BundleRecord[];
   /** Revisions that this node gave up, newest of a bundle first. */
   readonly failures: readonly FailureRecord[];
-  /** Oldest first; at most 1,000. */
+  /** Oldest first. */
   readonly history: readonly HistoryRow[];
   /** Not acknowledged yet, oldest first. */
   readonly events: readonly EventRecord[];
@@ -37,7 +37,7 @@ export function readJournal(dataDir: string): JournalView {
       bundles: listBundles(db),
       failures: listFailures(db),
       history: readHistory(db),
-      events: readEvents(db, { after: oldestEvent(db) - 1, limit: EVENTS_MAX }),
+      events: readEvents(db, { after: oldestEvent(db) - 1, limit: Number.MAX_SAFE_INTEGER }),
     }))();
   } finally {
     db.close();

@@ -6,6 +6,7 @@
 import Database from 'better-sqlite3';
 import type { AssignedSecret } from '../../protocol/documents/assignment.js';
 import type { Connection } from './database.js';
+import type { Writer } from './writer.js';
 
 export interface KeptSecret extends AssignedSecret {
   readonly epoch: number;
@@ -56,7 +57,7 @@ function withoutTraces(db: Connection, work: () => void): void {
 
 const keyOf = ({ namespace, bundle, name }: SecretName) => `${namespace}/${bundle}/${name}`;
 
-export function secretStore(db: Connection): SecretStore {
+export function secretStore(db: Connection, writer: Pick<Writer, 'durably'>): SecretStore {
   const all = db.prepare('SELECT * FROM secrets WHERE envelope IS NOT NULL');
   const floor = db.prepare(
     'SELECT epoch, version FROM secrets WHERE namespace = ? AND bundle = ? AND name = ?',
@@ -79,17 +80,18 @@ export function secretStore(db: Connection): SecretStore {
     keep(secret) {
       const { namespace, bundle, name } = secret;
       const isFirst = (here.get(namespace, bundle, name) ?? null) === null;
-      if (isFirst) keep.run(secret);
-      else withoutTraces(db, () => void keep.run(secret));
+      if (isFirst) writer.durably(() => keep.run(secret));
+      else withoutTraces(db, () => writer.durably(() => keep.run(secret)));
     },
     forgetAllBut(listed) {
       const kept = new Set(listed.map(keyOf));
       const gone = (all.all() as KeptSecret[]).filter(secret => !kept.has(keyOf(secret)));
       if (gone.length === 0) return;
-      const forgetGone = db.transaction(() => {
-        for (const { namespace, bundle, name } of gone) forget.run(namespace, bundle, name);
-      });
-      withoutTraces(db, () => forgetGone.immediate());
+      withoutTraces(db, () =>
+        writer.durably(() => {
+          for (const { namespace, bundle, name } of gone) forget.run(namespace, bundle, name);
+        }),
+      );
     },
   };
 }

@@ -6,6 +6,7 @@
 import type { HubTime } from '../time/node-time.js';
 import type { Connection } from './database.js';
 import { getMeta, setMeta } from './meta.js';
+import type { Writer } from './writer.js';
 
 const FLOOR = 'hub-time';
 const SILENCE = 'hub-silent-ms';
@@ -18,15 +19,15 @@ export interface TimeMemory {
   save(change: { readonly hubFloor?: HubTime; readonly silentMs?: number }): void;
 }
 
-export function timeMemory(db: Connection): TimeMemory {
+export function timeMemory(db: Connection, writer: Writer): TimeMemory {
   return {
     hubFloor: () => readFloor(db),
     silentMs: () => Number(getMeta(db, SILENCE) ?? 0) || 0,
     save: ({ hubFloor, silentMs }) =>
-      db.transaction(() => {
+      writer.durably(() => {
         if (hubFloor) setMeta(db, FLOOR, JSON.stringify(hubFloor));
         if (silentMs !== undefined) setMeta(db, SILENCE, String(Math.round(silentMs)));
-      })(),
+      }),
   };
 }
 
@@ -38,7 +39,8 @@ export function noteHubTime(db: Connection, said: HubTime, { fresh }: { fresh: b
   setMeta(db, FLOOR, JSON.stringify(said));
 }
 
-function readFloor(db: Connection): HubTime | null {
+/** The highest time that the hub's signed words proved. */
+export function readFloor(db: Connection): HubTime | null {
   const text = getMeta(db, FLOOR);
   if (text === null) return null;
   const { epoch, time } = JSON.parse(text) as Partial<HubTime>;

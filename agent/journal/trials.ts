@@ -10,6 +10,7 @@ import type { Connection } from './database.js';
 import * as failures from './failures.js';
 import { appendHistory, plainStep, type Transition } from './history.js';
 import { appendEvent, type Moment } from './outbox.js';
+import type { Writer } from './writer.js';
 
 export interface TrialStore {
   /** Remembered with its container's last words, and never tried again at this attempt. */
@@ -37,11 +38,10 @@ export interface TrialHooks {
   readonly onEvent: () => void;
 }
 
-export function trialStore(db: Connection, hooks: TrialHooks): TrialStore {
-  const transaction = (work: () => void) => db.transaction(work).immediate();
+export function trialStore(db: Connection, writer: Writer, hooks: TrialHooks): TrialStore {
   const step = (to: Transition, event: NewEvent, work: (at: number) => void) => {
     const moment = hooks.moment();
-    transaction(() => {
+    writer.durably(() => {
       if (content.isOfWanted(db, to)) content.applyTransition(db, moment.at, to);
       else appendHistory(db, moment.at, { kind: 'bundle', ...plainStep(to) });
       work(moment.at);
@@ -62,7 +62,7 @@ export function trialStore(db: Connection, hooks: TrialHooks): TrialStore {
       });
       hooks.onFiles();
     },
-    saveGate: (bundle, gate) => transaction(() => content.saveGate(db, bundle, gate)),
+    saveGate: (bundle, gate) => writer.durably(() => content.saveGate(db, bundle, gate)),
     failures: () => failures.listFailures(db),
   };
 }

@@ -10,7 +10,7 @@ import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
 import type { OpenedAssignment } from '../../protocol/verify-assignment.js';
 import { reopenRoot } from '../../protocol/verify-root.js';
-import type { Connection } from './database.js';
+import { JournalError, type Connection } from './database.js';
 import { appendHistory } from './history.js';
 import { getMeta } from './meta.js';
 import { noteHubTime } from './time-memory.js';
@@ -33,6 +33,15 @@ export function readBack<T>(kind: DocumentKind, envelope: Buffer, digest: string
   const opened = openEnvelope(envelope, { kind, bytesMax: 2 * MESSAGE_BYTES_MAX });
   if (!opened.ok || sha256Hex(opened.value.payload) !== digest) return null;
   return JSON.parse(opened.value.payload.toString('utf8')) as T;
+}
+
+/** @throws JournalError `OtherFleet` */
+export function assertSameFleet(before: TrustedRoot | null, root: TrustedRoot): void {
+  if (before === null || before.document.fleet === root.document.fleet) return;
+  throw new JournalError(
+    'OtherFleet',
+    'the journal belongs to another fleet: use an empty data directory, or remove journal.db',
+  );
 }
 
 export function insertRoot(db: Connection, at: number, root: TrustedRoot): void {

@@ -4,9 +4,10 @@
  */
 import type { VersionStore } from '../pods/versions.js';
 import type { Connection } from './database.js';
+import type { Writer } from './writer.js';
 
 /** Remembering one twice keeps the newer; forgetting what is not there is no error. */
-export function versionStore(db: Connection): VersionStore {
+export function versionStore(db: Connection, writer: Writer): VersionStore {
   const all = db.prepare('SELECT uid, version FROM versions ORDER BY uid');
   const remember = db.prepare('INSERT OR REPLACE INTO versions (uid, version) VALUES (?, ?)');
   const forget = db.prepare('DELETE FROM versions WHERE uid = ?');
@@ -15,9 +16,10 @@ export function versionStore(db: Connection): VersionStore {
       new Map(
         (all.all() as { uid: string; version: string }[]).map(({ uid, version }) => [uid, version]),
       ),
-    remember: (uid, version) => void remember.run(uid, version),
-    forget: db.transaction((uids: readonly string[]) => {
-      for (const uid of uids) forget.run(uid);
-    }),
+    remember: (uid, version) => writer.durably(() => remember.run(uid, version)),
+    forget: uids =>
+      writer.durably(() => {
+        for (const uid of uids) forget.run(uid);
+      }),
   };
 }

@@ -8,6 +8,7 @@ import { MqttClient, type IClientOptions } from 'mqtt';
 import { connect as connectPlain, type Socket } from 'node:net';
 import type { PacketOnItsWay } from '../../protocol/packet-guard.js';
 import type { Clock, Log } from '../../protocol/ports.js';
+import { FailureLog } from './failure-log.js';
 import { limitPackets } from './packet-limit.js';
 
 const KEEPALIVE_S = 60;
@@ -91,6 +92,7 @@ class MqttLink implements Link {
   readonly #done: Promise<void>;
   #client: MqttClient | null = null;
   #presence: Presence | null = null;
+  readonly #failures: FailureLog;
   #up = false;
   #fault: string | null = null;
   #leaving = false;
@@ -100,6 +102,7 @@ class MqttLink implements Link {
 
   constructor(options: LinkOptions) {
     this.#options = options;
+    this.#failures = new FailureLog(options.log, options.clock);
     this.#done = this.#run();
   }
 
@@ -155,7 +158,7 @@ class MqttLink implements Link {
   }
 
   async #run(): Promise<void> {
-    const { brokers, clock, random, log } = this.#options;
+    const { brokers, clock, random } = this.#options;
     for (let turn = 0, attempt = 0; !this.#stop.signal.aborted; turn++) {
       const broker = brokers[turn % brokers.length] ?? '';
       const { upMs, reason } = await this.#session(new URL(broker));
@@ -166,7 +169,7 @@ class MqttLink implements Link {
       // The next broker is tried at once; a full round without success is a failure.
       const lastOfRound = (turn + 1) % brokers.length === 0;
       const delayMs = lastOfRound || upMs > 0 ? backOffMs(attempt++, random()) : 0;
-      log.warn('no connection to the broker', { broker, reason, retryInMs: delayMs });
+      this.#failures.failed({ broker, reason, retryInMs: delayMs });
       await clock.sleep(delayMs, this.#stop.signal);
     }
   }
@@ -275,6 +278,7 @@ class MqttLink implements Link {
     if (client !== this.#client || !client.connected) return true;
     this.#up = true;
     this.#fault = null;
+    this.#failures.mended();
     this.#options.log.info('connected to the broker');
     this.#options.onUp();
     return true;

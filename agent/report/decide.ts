@@ -222,13 +222,16 @@ export function fittedStatus(status: StatusDocument): StatusDocument {
 // --------------------------------------------------------------------------------------------
 // events
 
+/** Of one batch: a status that became new meanwhile waits for a few of them at most. */
+const EVENTS_BYTES_MAX = 24 * 1024;
+
 /** The first events that fit into one message: at least one. */
 export function eventBatch(events: readonly EventRecord[]): EventRecord[] {
   const batch: EventRecord[] = [];
   let used = 0;
   for (const event of events.slice(0, 128)) {
     used += bytesOf(event) + 1;
-    if (batch.length > 0 && used > CONTENT_BYTES_MAX) break;
+    if (batch.length > 0 && used > EVENTS_BYTES_MAX) break;
     batch.push(event);
   }
   return batch;

@@ -25,13 +25,12 @@ import { eventMessage, podMessage, statusMessage, type Message, type SeenPod } f
 import { stampOf } from './node.js';
 import type { ReportOptions } from './report-options.js';
 import { toldTimes } from './told-times.js';
-import { Resend } from './resend.js';
+import { Resend, STATUS } from './resend.js';
 
 const DEBOUNCE_MS = 300;
 const STATUS_EVERY_MS = 3_600_000;
 const EVENTS_READ = 128;
 const DISK_RETRY_MS = 15_000;
-const STATUS = 'status';
 
 export function startReport(options: ReportOptions): Report {
   return new Report(options);
@@ -191,6 +190,17 @@ export class Report {
     }
   }
 
+  /** Nothing is told of the journal that a power cut could still take from it. */
+  #settle(): void {
+    const { journal, log } = this.#options;
+    try {
+      journal.settle();
+    } catch (error) {
+      if (!isDiskError(error)) throw error;
+      log.error('the journal cannot be written', { reason: error.message });
+    }
+  }
+
   #lookAtPods(): void {
     const reports = this.#options.pods();
     if (reports === null) return;
@@ -220,6 +230,7 @@ export class Report {
   }
 
   #makeStatus(): StatusDocument {
+    this.#settle();
     const { identity, journal, time, nodeInfo, agentVersion, containerRuntimeVersion } =
       this.#options;
     const intake = this.#options.intake();

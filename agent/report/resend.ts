@@ -1,10 +1,16 @@
 /**
  * What was said to the hub and not yet confirmed by it: sent again from 30 s after the PUBACK,
- * doubling to an hour with jitter, while the hub is online; at most 100 at a time. Holds state,
- * does no I/O; time and chance are arguments.
+ * doubling to an hour with jitter, while the hub is online; at most 100 at a time. The status goes before all else, events after all
+ * else and a few batches at a time: what gathered in a year of absence stands in nobody's way. Holds state, does no I/O; time and chance
+ * are arguments.
  */
 
 export const IN_FLIGHT_MAX = 100;
+/** Batches of events that the hub has not confirmed; with their size what a newer status may have to wait behind. */
+export const EVENTS_IN_FLIGHT_MAX = 4;
+/** Key of the status; those of pods and of batches of events begin with a word of their own. */
+export const STATUS = 'status';
+const EVENT = 'event/';
 const FIRST_MS = 30_000;
 const LAST_MS = 3_600_000;
 /** A new hub session is answered by the whole fleet: each node within this time. */
@@ -15,6 +21,15 @@ interface Entry {
   phase: 'new' | 'sending' | 'sent';
   attempt: number;
   dueAt: number;
+}
+
+function rankOf(key: string): number {
+  return key === STATUS ? 0 : key.startsWith(EVENT) ? 2 : 1;
+}
+
+function hasRoom(key: string, { all, events }: { readonly all: number; readonly events: number }) {
+  if (key === STATUS) return true;
+  return all < IN_FLIGHT_MAX && (!key.startsWith(EVENT) || events < EVENTS_IN_FLIGHT_MAX);
 }
 
 export class Resend {
@@ -43,13 +58,19 @@ export class Resend {
 
   /** Keys to be sent now, marked as being sent. */
   take(now: number): string[] {
-    let busy = [...this.#entries.values()].filter(({ phase }) => phase !== 'new').length;
+    const busy = { all: 0, events: 0 };
+    const count = (key: string) => {
+      busy.all++;
+      if (key.startsWith(EVENT)) busy.events++;
+    };
+    for (const [key, { phase }] of this.#entries) if (phase !== 'new') count(key);
     const taken: string[] = [];
-    for (const [key, entry] of this.#entries) {
+    const inOrder = [...this.#entries].sort(([a], [b]) => rankOf(a) - rankOf(b));
+    for (const [key, entry] of inOrder) {
       const again = entry.phase === 'sent' && this.#hubOnline && entry.dueAt <= now;
-      const first = entry.phase === 'new' && entry.dueAt <= now && busy < IN_FLIGHT_MAX;
+      const first = entry.phase === 'new' && entry.dueAt <= now && hasRoom(key, busy);
       if (!again && !first) continue;
-      if (first) busy++;
+      if (first) count(key);
       entry.phase = 'sending';
       taken.push(key);
     }

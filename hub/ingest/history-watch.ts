@@ -3,7 +3,6 @@
  * that row's hash. Finds a history that was written anew as a whole, chain included. Pure.
  */
 import type { StatusDocument } from '../../protocol/documents/node.js';
-import { HISTORY_ROWS_MAX } from '../../protocol/limits.js';
 import type { HistoryAnchor, NodeExtra } from '../objects.js';
 
 export const JOURNAL_INTACT = 'JournalIntact';
@@ -29,11 +28,12 @@ export function nextAnchor(anchor: HistoryAnchor, { history }: StatusDocument): 
 export function historyFault(before: Known, status: StatusDocument): string | null {
   const anchor = anchorOf(before, status.journal);
   if (anchor.row === 0) return null;
-  const { row, head, known } = status.history;
+  const { row, head, oldest, known } = status.history;
   if (row < anchor.row) return `its newest row is ${row}, and row ${anchor.row} was there before`;
   if (row === anchor.row && head !== anchor.head) return `row ${row} is another one than before`;
   if (known?.row !== anchor.row || known.hash === anchor.head) return null;
   if (known.hash !== null) return `row ${anchor.row} is another one than before`;
-  if (row - anchor.row >= HISTORY_ROWS_MAX) return null;
+  // The node's retention cut it off: nobody can compare it any more.
+  if (oldest > anchor.row) return null;
   return `row ${anchor.row}, which was there before, is gone`;
 }

@@ -201,10 +201,11 @@ export interface StatusDocument extends NodeStamp {
     detail: string;
     at: Timestamp;
   };
-  /** Of the journal: its newest row (0: none yet), and the hash of the row that the hub's last acknowledgement named. */
+  /** Of the journal: its newest row (0: none yet), the oldest that is kept, and the hash of the row that the hub's last acknowledgement named. */
   history: {
     row: Counter;
     head: Digest | null;
+    oldest: Counter;
     known: null | { row: Counter; hash: Digest | null };
   };
   /** Envelope kinds this agent reads, with their versions. */

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { isDiskError } from '../../agent/journal/database.js';
 import { openJournal } from '../../agent/journal/journal.js';
 import { DirectoryError, openOwnedDirectory } from '../../agent/intake/owned-files.js';
 import { fastClock } from '../support/fast-clock.js';
@@ -72,6 +73,36 @@ describe('on a full disk', () => {
       assert.equal(journal.newestEvent(), count + 1);
       assert.equal(journal.events(count, 1)[0]?.message, 'last');
       journal.close();
+    });
+    if (!mounted) t.skip('needs the right to mount');
+  });
+
+  test('what was gathered goes as a whole, is said to be lost, and can be gathered again', t => {
+    const mounted = onSmallDisk(1024, path => {
+      const journal = open(path);
+      let lost = 0;
+      journal.onLost = () => lost++;
+      const filler = join(path, 'filler');
+      assert.throws(() => writeFileSync(filler, Buffer.alloc(2 * 1024 * 1024)), /ENOSPC/);
+      const bytes = Buffer.alloc(256 * 1024, 0x61);
+      journal.storeBlob('small', Buffer.from('s'));
+      const refused = () => {
+        journal.storeBlob('large', bytes);
+        journal.settle();
+      };
+      assert.throws(refused, (error: unknown) => isDiskError(error));
+      assert.deepEqual(
+        [journal.hasBlob('small'), journal.hasBlob('large'), lost],
+        [false, false, 1],
+      );
+      rmSync(filler);
+      journal.storeBlob('large', bytes);
+      journal.settle();
+      assert.equal(journal.blob('large')?.byteLength, bytes.byteLength);
+      journal.close();
+      const again = open(path);
+      assert.equal(again.hasBlob('large'), true);
+      again.close();
     });
     if (!mounted) t.skip('needs the right to mount');
   });

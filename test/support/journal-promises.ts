@@ -60,6 +60,7 @@ function store(journal: Journal): void {
   const opened = openBundle(seal('bundle', BUNDLE, [RELEASE]), context);
   if (!opened.ok) throw new Error(opened.refusal.detail);
   journal.storeBundle(opened.value);
+  journal.settle();
 }
 
 function record(journal: Journal): void {
@@ -97,8 +98,11 @@ export const PROMISES: readonly JournalPromise[] = [
     },
   },
   {
-    sentence: 'a stored blob is here',
-    make: journal => journal.storeBlob('d', Buffer.from('bytes')),
+    sentence: 'a stored blob is here once it is settled',
+    make: journal => {
+      journal.storeBlob('d', Buffer.from('bytes'));
+      journal.settle();
+    },
     holds: journal => assert.equal(journal.blob('d')?.toString(), 'bytes'),
   },
   {
@@ -145,10 +149,36 @@ export const PROMISES: readonly JournalPromise[] = [
     holds: journal => assert.equal(journal.events(0, 10)[0]?.message, 'one'),
   },
   {
+    sentence: 'what was gathered is there with the next thing that is promised',
+    make: journal => {
+      journal.storeBlob('d', Buffer.from('bytes'));
+      journal.recordTransition({ ...STEP, state: 'staged' });
+      record(journal);
+    },
+    holds: journal => {
+      assert.equal(journal.blob('d')?.toString(), 'bytes');
+      assert.equal(journal.bundles()[0]?.state, 'staged');
+    },
+  },
+  {
+    sentence: 'what was gathered and not settled is gone as a whole, and is done again',
+    make: journal => {
+      record(journal);
+      journal.storeBlob('d', Buffer.from('bytes'));
+      journal.recordTransition({ ...STEP, state: 'staged' });
+    },
+    holds: journal => {
+      assert.equal(journal.hasBlob('d'), false);
+      assert.deepEqual(journal.bundles(), []);
+      assert.equal(journal.events(0, 10).length, 1);
+    },
+  },
+  {
     sentence: 'an acknowledged event is gone and its number with it',
     make: journal => {
       record(journal);
       journal.acknowledgeEvents(1);
+      journal.settle();
     },
     holds: journal => {
       assert.deepEqual(journal.events(0, 10), []);

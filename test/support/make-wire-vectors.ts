@@ -140,7 +140,7 @@ const documents: Record<DocumentKind, [object, Signer]> = {
       clockOffset: null,
       development: true,
       lastRefusal: null,
-      history: { row: 7, head: digest('c'), known: { row: 5, hash: digest('d') } },
+      history: { row: 7, head: digest('c'), oldest: 3, known: { row: 5, hash: digest('d') } },
       reads: { assignment: [1] },
       conditions: [
         {

@@ -104,7 +104,7 @@ export class ScriptedNode {
       clockOffset: null,
       development: true,
       lastRefusal: null,
-      history: { row: 0, head: null, known: null },
+      history: { row: 0, head: null, oldest: 0, known: null },
       reads: {},
       conditions: [],
       info: {

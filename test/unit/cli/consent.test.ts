@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import type { Command } from 'commander';
 import { nodesLeft, removalLines } from '../../../hub/cli/apply-removal.js';
 import { agree } from '../../../hub/cli/consent.js';
 import type { Context } from '../../../hub/cli/context.js';
@@ -56,6 +55,8 @@ const OPTION: Readonly<Record<string, string | null>> = {
   'secret seal': '--accept-new-keys',
   'token create': null,
 };
+
+type Command = ReturnType<typeof programOf>;
 
 function leavesOf(command: Command, path = ''): { path: string; options: string[] }[] {
   return command.commands.flatMap(child => {

@@ -17,19 +17,21 @@ const before = {
 type Told = StatusDocument['history'];
 const now = (history: Told, journal = JOURNAL) => ({ journal, history }) as StatusDocument;
 
-const shown = (row: number, known: Told['known']): Told => ({ row, head: hash('2'), known });
+const shown = (row: number, known: Told['known'], oldest = 1): Told => ({
+  ...{ row, head: hash('2'), oldest, known },
+});
 
 const GOOD: [string, Told][] = [
-  ['the same row', { row: 10, head: hash('1'), known: null }],
+  ['the same row', { row: 10, head: hash('1'), oldest: 1, known: null }],
   ['a later row, before the hub named any', shown(12, null)],
   ['a later row, and the one that the hub named last', shown(12, { row: 10, hash: hash('1') })],
   ['a row that the hub named before that one', shown(12, { row: 7, hash: hash('9') })],
-  ['a row that is kept no longer', shown(1010, { row: 10, hash: null })],
+  ['a row that retention cut off', shown(20, { row: 10, hash: null }, 11)],
 ];
 
 const BAD: [string, Told, RegExp][] = [
   ['fewer rows', shown(9, null), /^its newest row is 9, and row 10 was there before$/],
-  ['none at all', { row: 0, head: null, known: null }, /^its newest row is 0/],
+  ['none at all', { row: 0, head: null, oldest: 0, known: null }, /^its newest row is 0/],
   ['the same number under another hash', shown(10, null), /^row 10 is another one than before$/],
   [
     'another hash for the row heard of',
@@ -37,8 +39,8 @@ const BAD: [string, Told, RegExp][] = [
     /^row 10 is another/,
   ],
   [
-    'no such row, although it must be kept',
-    shown(1009, { row: 10, hash: null }),
+    'no such row, although an older one is kept',
+    shown(2000, { row: 10, hash: null }, 10),
     /^row 10, which was there before, is gone$/,
   ],
 ];

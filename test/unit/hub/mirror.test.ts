@@ -132,7 +132,7 @@ describe('a node', () => {
       journal: 'a'.repeat(32),
       conditions: [condition(engine)],
       info: { agentVersion: '0.1.0', architecture: 'arm64', addresses: [] },
-      history: { row: 1, head: null, known: null },
+      history: { row: 1, head: null, oldest: 1, known: null },
       bundles: [],
       pods: {},
     }) as unknown as StatusDocument;

@@ -49,7 +49,7 @@ function status(counter: number, pods: Record<string, string> = {}): StatusDocum
     key,
     { digest, phase: 'Running', ready: true },
   ]);
-  const history = { row: counter, head: null, known: null };
+  const history = { row: counter, head: null, oldest: 1, known: null };
   const said = { ...stamp, counter, history, pods: Object.fromEntries(summaries) };
   return said as unknown as StatusDocument;
 }

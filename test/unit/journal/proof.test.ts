@@ -9,7 +9,10 @@ import { after, before, describe, test } from 'node:test';
 import { once } from 'node:events';
 import { NOTHING, rowHash, type ChainedRow } from '../../../agent/journal/chain.js';
 import { openJournal, type Journal } from '../../../agent/journal/journal.js';
+import { summaryLines } from '../../../agent/cli/journal-proof.js';
+import { pruneHistory } from '../../../agent/journal/history.js';
 import { parseProof, readProof } from '../../../agent/journal/proof.js';
+import { DEFAULT_RETENTION } from '../../../agent/journal/retention.js';
 import { verifyProof } from '../../../agent/journal/verify-proof.js';
 import { seal } from '../../../protocol/envelope.js';
 import { openAssignment } from '../../../protocol/verify-assignment.js';
@@ -161,6 +164,20 @@ describe('a journal that was changed by hand', () => {
       /^history, row 7: it was written, and the newest is 0: the end was cut off$/,
     ],
     [
+      'the first rows were taken out',
+      db => db.exec('DELETE FROM history WHERE n <= 3'),
+      /^history, row 4: the rows before it were taken out$/,
+    ],
+    [
+      'more rows were taken out than retention says',
+      db => {
+        const limits = { ...DEFAULT_RETENTION, historyRows: 6 };
+        pruneHistory(db, limits, { at: NOW, proven: null, countBytes: false });
+        db.exec('DELETE FROM history WHERE n <= 4');
+      },
+      /^history, row 5: the row before it is gone, and history was pruned up to row 2: rows/,
+    ],
+    [
       'the first row came from elsewhere',
       db => {
         const first = db.prepare('SELECT * FROM history WHERE n = 1').get() as ChainedRow;
@@ -259,9 +276,14 @@ describe('a journal that was changed by hand', () => {
   });
 
   test('rows that retention dropped are no finding', () => {
-    const copy = changed(db => db.exec('DELETE FROM history WHERE n <= 3'));
+    const copy = changed(db => {
+      const limits = { ...DEFAULT_RETENTION, historyRows: 6 };
+      pruneHistory(db, limits, { at: NOW, proven: null, countBytes: false });
+    });
     assert.deepEqual(findings(copy), []);
-    assert.match(findings(copy, NOTHING)[0] ?? '', /unless that was before row 4/);
+    assert.match(findings(copy, NOTHING)[0] ?? '', /unless that was before row 3/);
+    const told = /^history: verified from row 3; older rows were pruned on 20\d\d-.*Z$/;
+    assert.ok(summaryLines(readProof(copy), null).some(line => told.test(line)));
   });
 });
 

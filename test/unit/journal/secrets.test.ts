@@ -11,6 +11,7 @@ describe('an envelope that goes', () => {
   const dir = mkdtempSync(join(tmpdir(), 'fl-journal-secrets-'));
   const file = join(dir, 'journal.db');
   let db: Connection;
+  const durably = (work: () => void) => db.transaction(work).immediate();
   before(() => (db = openDatabase(file, 0).connection));
   after(() => {
     db.close();
@@ -25,10 +26,10 @@ describe('an envelope that goes', () => {
   });
   const isOnDisk = (word: string) =>
     [file, `${file}-wal`].some(path => existsSync(path) && readFileSync(path).includes(word));
-  beforeEach(() => secretStore(db).forgetAllBut([]));
+  beforeEach(() => secretStore(db, { durably }).forgetAllBut([]));
 
   test('by a later version', () => {
-    const store = secretStore(db);
+    const store = secretStore(db, { durably });
     store.keep(kept('first', 1));
     assert.ok(isOnDisk('first'), 'what is looked for can be found');
     store.keep(kept('second', 2));
@@ -40,7 +41,7 @@ describe('an envelope that goes', () => {
   });
 
   test('because no assignment lists it any more; its version stays', () => {
-    const store = secretStore(db);
+    const store = secretStore(db, { durably });
     store.keep(kept('third', 3));
     store.forgetAllBut([]);
     assert.equal(isOnDisk('third'), false);
@@ -48,7 +49,7 @@ describe('an envelope that goes', () => {
   });
 
   test('while somebody reads the file: it goes from the log with the next', () => {
-    const store = secretStore(db);
+    const store = secretStore(db, { durably });
     store.keep(kept('fourth', 4));
     const reader = openForReading(file);
     reader.exec('BEGIN');

@@ -5,7 +5,7 @@ import { EventCorrelator, QUIET_MS, TOLD_AT_ONCE } from '../../../agent/pods/eve
 import { EventTeller } from '../../../agent/pods/event-teller.js';
 import * as say from '../../../agent/pods/pod-events.js';
 import type { NewEvent } from '../../../agent/ports.js';
-import { EVENTS_MAX } from '../../../agent/journal/outbox.js';
+import { DEFAULT_RETENTION } from '../../../agent/journal/retention.js';
 import { mergeSources, NOTHING_DESIRED } from '../../../agent/pods/desired.js';
 import { manifest, NODE, T0, wish, wishes } from '../../support/pods.js';
 
@@ -104,7 +104,7 @@ describe('an event that repeats itself', () => {
         if (correlator.note(event('again', reason), at) !== null) told += 1;
       }
     }
-    assert.ok(told < EVENTS_MAX / 50, `${told} events of one container`);
+    assert.ok(told < DEFAULT_RETENTION.outboxEvents / 50, `${told} events of one container`);
     assert.ok(told > 4 * 30, 'each is told once a day');
   });
 

@@ -11,7 +11,13 @@ import {
   toldPod,
 } from '../../../agent/report/decide.js';
 import { KEPT_ON_NODE } from '../../../agent/report/told-status.js';
-import { HUB_JITTER_MS, IN_FLIGHT_MAX, Resend } from '../../../agent/report/resend.js';
+import {
+  EVENTS_IN_FLIGHT_MAX,
+  HUB_JITTER_MS,
+  IN_FLIGHT_MAX,
+  Resend,
+  STATUS,
+} from '../../../agent/report/resend.js';
 import { canonicalJson } from '../../../protocol/canonical.js';
 import type { EventRecord, StatusDocument } from '../../../protocol/documents/node.js';
 import { seal } from '../../../protocol/envelope.js';
@@ -150,7 +156,7 @@ function status(change: Partial<StatusDocument> = {}): StatusDocument {
     clockOffset: null,
     development: false,
     lastRefusal: null,
-    history: { row: 0, head: null, known: null },
+    history: { row: 0, head: null, oldest: 0, known: null },
     reads: {},
     conditions: [],
     info: {
@@ -245,7 +251,7 @@ test('a batch holds the first events that fit, at most 128', () => {
   assert.equal(eventBatch(many).length, 128);
   const long = Array.from({ length: 128 }, (_, i) => event(i + 1, '\u0001'.repeat(1024)));
   const batch = eventBatch(long);
-  assert.ok(batch.length > 5 && batch.length < 128);
+  assert.ok(batch.length >= 3 && batch.length < 10, `${batch.length} long events`);
   assert.ok(seal('event', { events: batch }, [NODE]).byteLength < MESSAGE_BYTES_MAX);
 });
 
@@ -317,5 +323,41 @@ describe('what is not confirmed', () => {
     assert.equal(resend.take(1).length, 0);
     for (const key of first.slice(0, 30)) resend.drop(key);
     assert.equal(resend.take(1).length, 30);
+  });
+
+  test('after a year away goes with the status first, then pods, then a few batches of events', () => {
+    const resend = new Resend();
+    for (let n = 128; n <= 10_000; n += 128) resend.put(`event/${n}`, String(n - 127));
+    resend.put('pod/default/web', 'd');
+    resend.put(STATUS, '1');
+    const first = resend.take(0);
+    const events = ['event/128', 'event/256', 'event/384', 'event/512'];
+    assert.deepEqual(first, [STATUS, 'pod/default/web', ...events]);
+    for (const key of first) resend.settled(key, resend.version(key) ?? '', sent(0));
+    assert.deepEqual(resend.take(1), [], 'the rest waits for the hub');
+    resend.drop('event/128');
+    resend.drop('event/256');
+    assert.deepEqual(resend.take(1), ['event/640', 'event/768']);
+  });
+
+  test('a newer status goes at once, in the place of the older one, however much is on its way', () => {
+    const resend = new Resend();
+    for (let i = 0; i < 250; i++) resend.put(`pod/default/p${i}`, '1');
+    resend.put(STATUS, '1');
+    assert.equal(resend.take(0).length, IN_FLIGHT_MAX);
+    resend.put(STATUS, '2');
+    resend.settled(STATUS, '1', sent(0));
+    assert.deepEqual(resend.take(0), [STATUS]);
+    assert.equal(resend.keys().filter(key => key === STATUS).length, 1);
+  });
+
+  test('at most a few batches of events are on their way when they are said again, too', () => {
+    const resend = new Resend();
+    resend.hubOnline(true);
+    for (let n = 1; n <= 20; n++) resend.put(`event/${n}`, String(n));
+    assert.equal(resend.take(0).length, EVENTS_IN_FLIGHT_MAX);
+    for (let n = 1; n <= 20; n++) resend.settled(`event/${n}`, String(n), sent(0));
+    resend.hubRestarted(0, 0.5);
+    assert.equal(resend.take(HUB_JITTER_MS).length, EVENTS_IN_FLIGHT_MAX);
   });
 });
