@@ -14,6 +14,7 @@ import {
 import { CliError } from '../../protocol/cli-error.js';
 import { named } from './near-names.js';
 import { pathOf, targetsOf, type Resource } from './resources.js';
+import { warnOfUse } from './secret-use.js';
 
 interface DeleteOptions extends ConnectionOptions {
   yes?: boolean;
@@ -59,7 +60,9 @@ export function deleteCommand(context: Context): Command {
         const { resource, names } = targetsOf(words);
         const dryRun = options.dryRun !== undefined && options.dryRun !== 'none';
         const given = options.yes === true || dryRun;
-        await agree(context, await questionOf(hub, resource, names), { given });
+        const question = await questionOf(hub, resource, names);
+        if (resource.kind === 'Secret') await warnOfUse(context, hub, names);
+        await agree(context, question, { given });
         for (const name of names) {
           const path = pathOf(resource, hub.namespace, name);
           const query = { dryRun: dryRun ? 'All' : undefined };

@@ -52,6 +52,7 @@ const OPTION: Readonly<Record<string, string | null>> = {
   'root sign': '--yes',
   'root verify': null,
   'secret delete': '--yes',
+  'secret replaced': '--yes',
   'secret seal': '--accept-new-keys',
   'token create': null,
 };
