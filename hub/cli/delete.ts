@@ -59,10 +59,9 @@ export function deleteCommand(context: Context): Command {
       connected(context, options, async hub => {
         const { resource, names } = targetsOf(words);
         const dryRun = options.dryRun !== undefined && options.dryRun !== 'none';
-        const given = options.yes === true || dryRun;
-        const question = await questionOf(hub, resource, names);
         if (resource.kind === 'Secret') await warnOfUse(context, hub, names);
-        await agree(context, question, { given });
+        const given = options.yes === true || dryRun;
+        await agree(context, await questionOf(hub, resource, names), { given });
         for (const name of names) {
           const path = pathOf(resource, hub.namespace, name);
           const query = { dryRun: dryRun ? 'All' : undefined };

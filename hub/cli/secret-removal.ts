@@ -26,7 +26,7 @@ export function removeCommand(context: Context): Command {
       connected(context, flags, async hub => {
         const full = names.map(name => `${flags.bundle}.${name}`);
         await warnOfUse(context, hub, full);
-        const what = `the nodes of bundle ${flags.bundle} forget it; pods that run keep their files`;
+        const what = `the nodes of bundle ${flags.bundle} forget it`;
         await agree(context, `Delete secret ${names.join(', ')} (${what})?`, { given: flags.yes });
         for (const name of names) {
           const path = pathOf(resourceOf('secrets'), hub.namespace, `${flags.bundle}.${name}`);

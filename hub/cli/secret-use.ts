@@ -1,4 +1,4 @@
-/** Who uses a Secret that is to be deleted: said before it is asked about. */
+/** Who uses a Secret that is to be deleted. */
 import { isPod } from '../../protocol/bundle-manifest.js';
 import { secretUses } from '../../protocol/pod-secrets.js';
 import type { BundleSpec } from '../objects.js';
@@ -43,16 +43,16 @@ async function useOf(hub: Connected, name: string): Promise<string | null> {
   }
 }
 
-/** To be called before the question. Says nothing of those that nobody uses. */
+/** To stand before the question whether they shall go. */
 export async function warnOfUse(
-  context: Context,
+  { terminal }: Context,
   hub: Connected,
   names: readonly string[],
 ): Promise<void> {
   const uses = (await Promise.all(names.map(name => useOf(hub, name)))).filter(use => use !== null);
   if (uses.length === 0) return;
-  for (const use of uses) context.terminal.warn(use);
-  context.terminal.warn(
+  for (const use of uses) terminal.warn(use);
+  terminal.warn(
     'Pods that run keep their files; one that begins anew (an edit, a reboot) waits until the Secret is sealed again.',
   );
 }
