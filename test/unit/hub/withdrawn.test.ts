@@ -113,7 +113,8 @@ describe('the hub says of a revision', () => {
     const revision = { namespace: 'default', name: 'shop', revision: 3, digest: FILE.digest };
     const withdrawal = { reason: 'Denied', message: 'root 2 denies its digest' } as const;
     const told = { ...revision, reason: 'Denied', nodes: [], revoked: ['n2'] } as const;
-    const gone = 'it ran on n2, revoked since: .* there: flotilla-agent leave; .*: flotilla delete node n2$';
+    const gone =
+      'it ran on n2, revoked since: .* there: flotilla-agent leave; .*: flotilla delete node n2$';
     const former = withdrawnText({ ...told, newest: false }, withdrawal);
     assert.match(former, new RegExp(`denies its digest\\): ${gone}`));
     const newest = withdrawnText({ ...told, newest: true, nodes: ['n1'] }, withdrawal);
