@@ -7,10 +7,11 @@
  * for the N-th of all. `FLOTILLA_KILL_ROOT`: the data directory, which is left out of the names.
  */
 import Database from 'better-sqlite3';
-import { MqttClient } from 'mqtt';
 import fs, { type PathLike } from 'node:fs';
 import http, { type ClientRequest } from 'node:http';
 import { syncBuiltinESMExports } from 'node:module';
+import { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 
 type Call = (this: unknown, ...args: unknown[]) => unknown;
 type Holder = Record<string, Call>;
@@ -19,7 +20,7 @@ const { FLOTILLA_KILL_TRACE: trace, FLOTILLA_KILL_AT: at = '' } = process.env;
 const root = process.env['FLOTILLA_KILL_ROOT'] ?? '';
 const traceFile = trace === undefined ? null : fs.openSync(trace, 'a');
 const writeLine = fs.writeSync;
-const realpath = fs.readlinkSync;
+const pathOfFile = fs.readlinkSync;
 
 const seen = new Map<string, number>();
 let count = 0;
@@ -74,14 +75,14 @@ function around(
 function pathOf(target: unknown): string {
   if (typeof target !== 'number') return String(target as PathLike);
   try {
-    return realpath(`/proc/self/fd/${target}`);
+    return pathOfFile(`/proc/self/fd/${target}`);
   } catch {
     return 'closed';
   }
 }
 
-/** Files of the system are nobody's state: pipes, sockets, terminals, /proc. */
-const isState = (path: string) => path.startsWith('/') && !/^\/(?:proc|sys|dev)\//.test(path);
+/** What lies elsewhere is the system's, or the log. */
+const isState = (path: string) => path.startsWith(root);
 
 function onPath(operation: string) {
   return (_: unknown, [target]: unknown[]) => {
@@ -141,7 +142,8 @@ const firstWords = (sql: string) => named(sql.trim().split(/\s+/).slice(0, 3).jo
 around(statements, 'run', self => {
   const { source, readonly, database } = self as Statement;
   if (source === 'COMMIT') return 'commit';
-  return readonly || database.inTransaction ? null : `commit of ${firstWords(source)}`;
+  if (readonly || database.inTransaction || source.startsWith('BEGIN')) return null;
+  return `commit of ${firstWords(source)}`;
 });
 const databases = Database.prototype as object;
 around(databases, 'exec', (self, [sql]) =>
@@ -149,7 +151,7 @@ around(databases, 'exec', (self, [sql]) =>
 );
 around(databases, 'close', () => 'close of the journal');
 around(databases, 'pragma', (_, [text]) =>
-  /=|checkpoint/.test(String(text)) ? `pragma ${String(text)}` : null,
+  /journal_mode = WAL|user_version =|checkpoint/.test(String(text)) ? `pragma ${String(text)}` : null,
 );
 
 // ---------------------------------------------------------------------------------------------
@@ -162,7 +164,8 @@ const request = http.request as unknown as Call;
   if (socketPath === undefined || method === 'GET' || method === 'HEAD') {
     return request.apply(this, args);
   }
-  const what = `engine ${method} ${named(path)}`;
+  // Of a container that is created the name is enough.
+  const what = `engine ${method} ${named(path.split('&')[0] ?? '')}`;
   point(`before ${what}`);
   const made = request.apply(this, args) as ClientRequest;
   made.once('finish', () => setImmediate(() => point(`sent ${what}`)));
@@ -170,15 +173,22 @@ const request = http.request as unknown as Call;
   return made;
 };
 
-const publish = MqttClient.prototype.publish as unknown as Call;
-(MqttClient.prototype as unknown as Holder)['publish'] = function (this: unknown, ...args) {
-  const [topic, payload, options, told] = args;
-  if (typeof told !== 'function') return publish.apply(this, args);
-  const what = `tell ${named(String(topic)).split('/').slice(2).join('/')}`;
-  point(`before ${what}`);
-  const done = (...results: unknown[]) => {
-    point(`after ${what}`);
-    (told as Call)(...results);
-  };
-  return publish.apply(this, [topic, payload, options, done]);
-};
+const PUBLISH = 3;
+/** Of MQTT 3.1.1, as far as it tells what is sent. */
+function packetOf(bytes: Buffer): string {
+  const type = (bytes[0] ?? 0) >> 4;
+  if (type !== PUBLISH) return `packet ${type}`;
+  let at = 1;
+  while ((bytes[at++] ?? 0) >= 0x80);
+  const topic = bytes.toString('utf8', at + 2, at + 2 + bytes.readUInt16BE(at));
+  return named(topic).split('/').slice(3).join('/');
+}
+
+function bytesOf(isMany: unknown, data: unknown): Buffer {
+  const chunks = isMany === true ? (data as { chunk: Uint8Array }[]) : [{ chunk: data }];
+  return Buffer.concat(chunks.map(({ chunk }) => Buffer.from(chunk as Uint8Array)));
+}
+
+around(Socket.prototype, '_writeGeneric', (self, [isMany, data]) =>
+  self instanceof TLSSocket ? `tell ${packetOf(bytesOf(isMany, data))}` : null,
+);

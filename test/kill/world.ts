@@ -29,9 +29,8 @@ import { KillEngine, type EngineState } from './engine.js';
 import { KillHub, type HubState } from './hub.js';
 import { makeMember } from './pki.js';
 
-const DIST = join(import.meta.dirname, '../..');
-const RECORDER = join(DIST, 'test/kill/recorder.js');
-const AGENT = join(DIST, 'agent/main.js');
+const RECORDER = join(import.meta.dirname, 'recorder.js');
+const AGENT = join(import.meta.dirname, '../../../agent/bin/flotilla-agent.js');
 /** What a chapter takes at the very most, on a machine that is busy. */
 const PATIENCE_MS = 60_000;
 const LOOK_MS = 15;
