@@ -9,7 +9,11 @@ import type { Socket } from 'node:net';
 import { createServer, type Server } from 'node:tls';
 import { canonicalJson, sha256Hex } from '../../protocol/canonical.js';
 import type { AssignmentDocument } from '../../protocol/documents/assignment.js';
-import type { EventRecord, RequestDocument, StatusDocument } from '../../protocol/documents/node.js';
+import type {
+  EventRecord,
+  RequestDocument,
+  StatusDocument,
+} from '../../protocol/documents/node.js';
 import { seal, type DocumentKind } from '../../protocol/envelope.js';
 import type { Signer } from '../../protocol/keys.js';
 import { topicsOf } from '../../protocol/topics.js';
@@ -146,7 +150,8 @@ export class KillHub {
   carried(): { topic: string; payload: Buffer }[] {
     const envelopes = this.#kept.assignment?.bundles.map(({ digest }) => topics.blob(digest)) ?? [];
     const order = [topics.root(), own('assignment'), ...envelopes];
-    const placeOf = (topic: string) => (order.includes(topic) ? order.indexOf(topic) : order.length);
+    const placeOf = (topic: string) =>
+      order.includes(topic) ? order.indexOf(topic) : order.length;
     return [...this.#retained]
       .map(([topic, payload]) => ({ topic, payload }))
       .filter(({ topic }) => topic !== topics.hub())
@@ -185,7 +190,8 @@ export class KillHub {
     const { document } = opened.value;
     this.#sameJournal(document.journal);
     if ('want' in document) return this.#answer(document);
-    if ('events' in document) for (const event of document.events) this.#keep(event, document.oldest);
+    if ('events' in document)
+      for (const event of document.events) this.#keep(event, document.oldest);
     if ('pod' in document) {
       const { namespace, name } = document.pod['metadata'] as { namespace: string; name: string };
       this.#pods.set(`${namespace}/${name}`, sha256Hex(canonicalJson(document.pod)));
@@ -242,7 +248,10 @@ export class KillHub {
     if (want !== 'blobs') return;
     const isHere = (digest: string) => this.#retained.has(topics.blob(digest));
     for (const digest of digests.filter(isHere)) {
-      this.#publish(topics.blob(digest), this.#retained.get(topics.blob(digest)) ?? Buffer.alloc(0));
+      this.#publish(
+        topics.blob(digest),
+        this.#retained.get(topics.blob(digest)) ?? Buffer.alloc(0),
+      );
     }
     const document = {
       ...{ fleet: FLEET, node: NODE_NAME, nonce },

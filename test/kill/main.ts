@@ -95,7 +95,7 @@ async function tryAll(places: readonly Place[], trials: readonly (Trial & { nth:
       tally.broken += broken.length;
       if (broken.length > 0) report(trial, broken);
       if (options.point !== undefined) say(place.world.log());
-      if (tally.tried % 100 === 0 && tally.tried > 0) say(`${tally.tried} of ${trials.length}`);
+      if (tally.tried % 50 === 0 && tally.tried > 0) say(`${tally.tried} of ${trials.length}`);
     }
   };
   await Promise.all(places.map(work));
@@ -117,14 +117,17 @@ async function main(): Promise<number> {
     const pasts = new Map<string, Past>();
     let broken = 0;
     let past = joined;
-    for (const chapter of CHAPTERS) {
+    const upTo = CHAPTERS.slice(0, CHAPTERS.indexOf(chapters.at(-1) as Chapter) + 1);
+    for (const chapter of upTo) {
       pasts.set(chapter.name, past);
       const found = await rehearse(world, chapter, past);
       past = found.next;
       broken += found.broken.length;
       if (found.broken.length > 0) report({ chapter, point: 'nothing' }, found.broken);
       if (!chapters.includes(chapter)) continue;
-      say(`${chapter.name}: ${found.points.length} points, ${momentsOf(found.points).length} moments`);
+      say(
+        `${chapter.name}: ${found.points.length} points, ${momentsOf(found.points).length} moments`,
+      );
       trials.push(...momentsOf(found.points).map(moment => ({ chapter, ...moment })));
     }
     if (options.list) {
@@ -139,10 +142,13 @@ async function main(): Promise<number> {
     const others = await Promise.all(
       Array.from({ length: more }, async (_, i): Promise<Place> => {
         const other = await make(String(i + 1));
-        return { world: other.world, pasts: await live(other.world, CHAPTERS, other.past) };
+        return { world: other.world, pasts: await live(other.world, upTo, other.past) };
       }),
     );
-    const tally = await tryAll([{ world, pasts }, ...others], wanted as (Trial & { nth: number })[]);
+    const tally = await tryAll(
+      [{ world, pasts }, ...others],
+      wanted as (Trial & { nth: number })[],
+    );
     if (tally.unreached > 0) say(`${tally.unreached} of ${wanted.length} points were not reached`);
     say(`${tally.tried} kill points, ${tally.broken + broken} invariants broken`);
     return tally.broken + broken > 0 || tally.unreached > 0 ? 1 : 0;

@@ -1,6 +1,12 @@
 /** A node that has joined: its identity on disk as `flotilla-agent join` leaves it, and the certificates of its hub's broker. */
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { createAuthority, issueCertificate, NO_EXPIRY, pinOf, spkiOf } from '../../hub/setup/pki.js';
+import {
+  createAuthority,
+  issueCertificate,
+  NO_EXPIRY,
+  pinOf,
+  spkiOf,
+} from '../../hub/setup/pki.js';
 import { ensureNodeKeys, saveMembership } from '../../agent/membership/identity.js';
 import { canonicalJson, sha256Hex } from '../../protocol/canonical.js';
 import type { RootDocument } from '../../protocol/documents/root.js';

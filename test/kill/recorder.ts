@@ -29,7 +29,10 @@ let depth = 0;
 
 /** Digests, ids and random names differ from run to run; what they are of is told by their order. */
 function named(text: string): string {
-  return text.replace(root, '').replace(/[0-9a-f]{12,}/g, 'x').replace(/\d{4,}/g, 'n');
+  return text
+    .replace(root, '')
+    .replace(/[0-9a-f]{12,}/g, 'x')
+    .replace(/\d{4,}/g, 'n');
 }
 
 function point(what: string): void {
@@ -95,7 +98,8 @@ const WRITES = /[wa+]/;
 const WRITE_FLAGS = fs.constants.O_CREAT | fs.constants.O_TRUNC;
 
 function onOpen(_: unknown, [target, flags = 'r']: unknown[]): string | null {
-  const writes = typeof flags === 'number' ? (flags & WRITE_FLAGS) !== 0 : WRITES.test(String(flags));
+  const writes =
+    typeof flags === 'number' ? (flags & WRITE_FLAGS) !== 0 : WRITES.test(String(flags));
   return writes && isState(String(target)) ? `open ${named(String(target))}` : null;
 }
 
@@ -151,7 +155,9 @@ around(databases, 'exec', (self, [sql]) =>
 );
 around(databases, 'close', () => 'close of the journal');
 around(databases, 'pragma', (_, [text]) =>
-  /journal_mode = WAL|user_version =|checkpoint/.test(String(text)) ? `pragma ${String(text)}` : null,
+  /journal_mode = WAL|user_version =|checkpoint/.test(String(text))
+    ? `pragma ${String(text)}`
+    : null,
 );
 
 // ---------------------------------------------------------------------------------------------

@@ -50,8 +50,10 @@ export async function live(
 ): Promise<Map<string, Past>> {
   const pasts = new Map<string, Past>();
   let past = joined;
+  const last = chapters.at(-1);
   for (const chapter of chapters) {
     pasts.set(chapter.name, past);
+    if (chapter === last) break;
     past = (await rehearse(world, chapter, past)).next;
   }
   return pasts;

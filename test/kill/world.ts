@@ -49,6 +49,8 @@ export type Ending = 'over' | 'killed' | { readonly never: string };
 export interface RunOptions {
   /** Environment of the recorder; absent: it is not loaded. */
   readonly recorder?: Readonly<Record<string, string>>;
+  /** A program that watches it. */
+  readonly under?: readonly string[];
   /** When the chapter is over the agent is told to end, rather than killed. */
   readonly endsWell?: boolean;
 }
@@ -148,7 +150,7 @@ export class KillWorld {
 
   /** Until the chapter is over, or the agent dies. Nothing of the agent runs afterwards. */
   async run(chapter: Chapter, options: RunOptions = {}): Promise<Ending> {
-    const agent = this.#start(options.recorder);
+    const agent = this.#start(options);
     const end = performance.now() + PATIENCE_MS;
     let isCarried = false;
     let why = '';
@@ -210,13 +212,14 @@ export class KillWorld {
     await this.hub.open(this.#port);
   }
 
-  #start(recorder: Readonly<Record<string, string>> | undefined): ChildProcess {
+  #start({ recorder, under = [] }: RunOptions): ChildProcess {
     const log = openSync(join(this.folder, 'agent.log'), 'w');
     const preload = recorder ? ['--import', RECORDER] : [];
     const where = ['--data-dir', this.dataDir, '--engine-socket', join(this.folder, 'engine.sock')];
     const args = [...preload, AGENT, 'run', ...where, '--file-check-frequency', '2s'];
     const env = { ...process.env, ...recorder, FLOTILLA_KILL_ROOT: this.dataDir };
-    const agent = spawn(process.execPath, args, { stdio: ['ignore', log, log], env });
+    const [program = '', ...rest] = [...under, process.execPath, ...args];
+    const agent = spawn(program, rest, { stdio: ['ignore', log, log], env });
     closeSync(log);
     this.#agent = agent;
     return agent;
@@ -246,7 +249,12 @@ function endingOf(agent: ChildProcess): Ending {
 }
 
 function shown(running: readonly { pod: string; image: string }[]): string {
-  return running.map(({ pod, image }) => `${pod} ${image}`).sort().join(', ') || 'nothing';
+  return (
+    running
+      .map(({ pod, image }) => `${pod} ${image}`)
+      .sort()
+      .join(', ') || 'nothing'
+  );
 }
 
 export function runsAll(engine: KillEngine, { runs }: Chapter): boolean {
