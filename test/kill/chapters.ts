@@ -1,7 +1,8 @@
 /**
- * What a node goes through while it is killed, chapter by chapter, each beginning where the one before it ended: three revisions of
- * one bundle (one of several pods changed, one added, one removed), one that is undone, one that is refused, one that is carried
- * there, and the bundle's end. A chapter says what is to be true when it is over.
+ * What a node goes through while it is killed, chapter by chapter, each beginning where the one before it ended:
+ * three revisions of one bundle (one of several pods changed, one added, one removed), one that is undone, one
+ * that is refused, one that is carried there, and the bundle's end. A chapter says what is to be true when it is
+ * over.
  */
 import type { AssignedBundle } from '../../protocol/documents/assignment.js';
 import type { BundleDocument } from '../../protocol/documents/bundle.js';

@@ -1,7 +1,7 @@
 /**
- * A disk of which a power cut takes what was not made to last, as POSIX allows it: the bytes of a file last when the file was synced,
- * names last when their directory was. What was not may be there, or not, or in part, each by itself. Stricter than most file
- * systems are, which let the name of a synced file last as well.
+ * A disk of which a power cut takes what was not made to last, as POSIX allows it: the bytes of a file last when
+ * the file was synced, names last when their directory was. What was not may be there, or not, or in part, each by
+ * itself. Stricter than most file systems are, which let the name of a synced file last as well.
  */
 import {
   lstatSync,

@@ -1,7 +1,8 @@
 /**
- * A container engine that speaks the Docker Engine API on a socket and outlives the agent, as dockerd does; containers are
- * entries in memory, so that thousands of them cost nothing. What it keeps to: names are unique, a call that came is done even
- * when its caller is dead by then, events tell of each change. It watches by itself that no container of a pod runs twice.
+ * A container engine that speaks the Docker Engine API on a socket and outlives the agent, as dockerd does;
+ * containers are entries in memory, so that thousands of them cost nothing. What it keeps to: names are unique, a
+ * call that came is done even when its caller is dead by then, events tell of each change. It watches by itself
+ * that no container of a pod runs twice.
  */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';

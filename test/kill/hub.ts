@@ -1,7 +1,8 @@
 /**
- * The hub's side of one node, for histories that begin by the thousand: signs as `flotilla hub` does, publishes retained over TLS
- * from a broker in this process, keeps what the node says and confirms it after it is kept. Judges what it hears: an event that is
- * lost, doubled or another than before, a generation that falls and a journal that began anew are broken promises.
+ * The hub's side of one node, for histories that begin by the thousand: signs as `flotilla hub` does, publishes
+ * retained over TLS from a broker in this process, keeps what the node says and confirms it after it is kept.
+ * Judges what it hears: an event that is lost, doubled or another than before, a generation that falls and a
+ * journal that began anew are broken promises.
  */
 import { Aedes, type PublishPacket } from 'aedes';
 import { once } from 'node:events';

@@ -1,6 +1,6 @@
 /**
- * What must be true of a node that was killed and has come to rest again, whatever the moment was. Each promise that is broken is a
- * sentence.
+ * What must be true of a node that was killed and has come to rest again, whatever the moment was. Each promise
+ * that is broken is a sentence.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

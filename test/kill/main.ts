@@ -1,8 +1,10 @@
 /**
- * `npm run test:kill [-- OPTIONS]`: the real agent, killed with SIGKILL at every point where something leaves the process and stays.
+ * `npm run test:kill [-- OPTIONS]`: the real agent, killed with SIGKILL at every point where something leaves the
+ * process and stays.
  *
- * `--share N`: about N points, spread evenly; `--chapter NAME`: of that one alone; `--point 'POINT'`: that one alone, with
- * `--chapter`, and with the agent's log; `--workers N`: side by side (4); `--list`: the points, and no kill.
+ * `--share N`: about N points, spread evenly; `--chapter NAME`: of that one alone; `--point 'POINT'`: that one
+ * alone, with `--chapter`, and with the agent's log; `--workers N`: side by side (4); `--list`: the points, and no
+ * kill.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,7 @@
-/** A node that has joined: its identity on disk as `flotilla-agent join` leaves it, and the certificates of its hub's broker. */
+/**
+ * A node that has joined: its identity on disk as `flotilla-agent join` leaves it, and the certificates of its hub's
+ * broker.
+ */
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import {
   createAuthority,

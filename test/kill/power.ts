@@ -1,7 +1,8 @@
 /**
- * `npm run test:power [-- --chapter NAME] [--seed N] [--every N] [--cut 'CHAPTER CALL NAME']`: the power goes at every call that the agent makes to
- * its file system, SQLite's own included, as strace saw them; what was not synced by then is kept, lost, torn, or a part of it is
- * there. From each directory that may be found afterwards the agent's start must come to what was promised.
+ * `npm run test:power [-- --chapter NAME] [--seed N] [--every N] [--cut 'CHAPTER CALL NAME']`: the power goes at
+ * every call that the agent makes to its file system, SQLite's own included, as strace saw them; what was not
+ * synced by then is kept, lost, torn, or a part of it is there. From each directory that may be found afterwards
+ * the agent's start must come to what was promised.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,13 +1,15 @@
 /**
- * Loaded into a real agent (`node --import`) before its first line: counts the moments before and after everything that leaves the
- * process and stays (files and their syncing, renames, removals, commits, calls that change the engine, messages to the hub), and
- * ends the process with SIGKILL at the one that it is told. The agent's own code knows nothing of it.
+ * Loaded into a real agent (`node --import`) before its first line: counts the moments before and after everything
+ * that leaves the process and stays (files and their syncing, renames, removals, commits, calls that change the
+ * engine, messages to the hub), and ends the process with SIGKILL at the one that it is told. The agent's own code
+ * knows nothing of it.
  *
- * `FLOTILLA_KILL_TRACE`: a file that gets a line for each point. `FLOTILLA_KILL_AT`: the point to die at, as in such a line, or `#N`
- * for the N-th of all. `FLOTILLA_KILL_ROOT`: the data directory, which is left out of the names.
+ * `FLOTILLA_KILL_TRACE`: a file that gets a line for each point. `FLOTILLA_KILL_AT`: the point to die at, as in
+ * such a line, or `#N` for the N-th of all. `FLOTILLA_KILL_ROOT`: the data directory, which is left out of the
+ * names.
  */
 import Database from 'better-sqlite3';
-import fs, { type PathLike } from 'node:fs';
+import fs from 'node:fs';
 import http, { type ClientRequest } from 'node:http';
 import { syncBuiltinESMExports } from 'node:module';
 import { Socket } from 'node:net';
@@ -76,7 +78,7 @@ function around(
 }
 
 function pathOf(target: unknown): string {
-  if (typeof target !== 'number') return String(target as PathLike);
+  if (typeof target !== 'number') return String(target);
   try {
     return pathOfFile(`/proc/self/fd/${target}`);
   } catch {

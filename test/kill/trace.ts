@@ -1,6 +1,7 @@
 /**
- * What a process asked of the file system, from `strace -f -qq -y -xx -o FILE`: only what changes files below one directory or makes
- * changes last. A call that this does not know how to replay is an error, so that none is passed over.
+ * What a process asked of the file system, from `strace -f -qq -y -xx -o FILE`: only what changes files below one
+ * directory or makes changes last. A call that this does not know how to replay is an error, so that none is
+ * passed over.
  */
 import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
@@ -15,7 +16,7 @@ export type FileCall =
   | { readonly is: 'mkdir'; readonly path: string }
   | { readonly is: 'symlink'; readonly path: string; readonly target: string };
 
-/** For `-e trace=`. Those of the second line are none of the agent's ways: they are refused when they touch a file of its. */
+/** For `-e trace=`. The last ones are none of the agent's ways: refused when they touch a file of its. */
 const CALLS = [
   ...['openat', 'open', 'creat', 'write', 'writev', 'pwrite64', 'ftruncate', 'truncate', 'lseek'],
   ...['fsync', 'fdatasync', 'rename', 'renameat', 'renameat2', 'unlink', 'unlinkat', 'rmdir'],

@@ -1,6 +1,7 @@
 /**
- * One point of one chapter: the past is brought back, the agent is run until it dies there, is started again and left to come to
- * rest, and what is then true is judged. The first passage through a chapter finds the points, and is judged as well.
+ * One point of one chapter: the past is brought back, the agent is run until it dies there, is started again and
+ * left to come to rest, and what is then true is judged. The first passage through a chapter finds the points, and
+ * is judged as well.
  */
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,7 @@
 /**
- * A node after a power cut, looked at from within: its directory is opened by the parts that `flotilla-agent run` starts with, in
- * their order (identity, journal, static pod directory, first pass), and what they make of it is judged.
+ * A node after a power cut, looked at from within: its directory is opened by the parts that `flotilla-agent run`
+ * starts with, in their order (identity, journal, static pod directory, first pass), and what they make of it is
+ * judged.
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';

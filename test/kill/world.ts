@@ -1,6 +1,6 @@
 /**
- * One place where a node lives and dies: its directory, its engine, its hub. The agent is the real program in a process of its own.
- * The past that a chapter begins with is kept, and brought back for each point that is tried.
+ * One place where a node lives and dies: its directory, its engine, its hub. The agent is the real program in a
+ * process of its own. The past that a chapter begins with is kept, and brought back for each point that is tried.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -108,7 +108,7 @@ export class KillWorld {
     this.hub.restore(past.hub);
   }
 
-  /** The agent knows its static pod directory by more than its path: it stays the same one, and lies aside where there is none yet. */
+  /** The agent knows its static pod directory by more than its path: it stays, or lies aside where there is none. */
   #clear(withManifests: boolean): void {
     const manifests = join(this.dataDir, MANIFESTS);
     const aside = join(this.folder, MANIFESTS);
