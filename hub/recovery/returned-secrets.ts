@@ -2,6 +2,7 @@
  * What a node's standing teaches of sealed Secrets: their versions, which nodes never let fall, and the envelopes that the hub lost
  * or never had. They count with the signature of the role that seals; what they hold stays closed. Writes nothing.
  */
+import { packed } from '../../protocol/envelope.js';
 import type { AssignedSecret } from '../../protocol/documents/assignment.js';
 import type { SecretDocument } from '../../protocol/documents/secret.js';
 import type { StandingDocument } from '../../protocol/documents/node.js';
@@ -142,7 +143,7 @@ async function sealedAgain(
     ...(isNews ? [newsOf(assigned, current)] : []),
     { type: 'put', object: { kind: 'SealedSecret', metadata, spec, status: null }, expect: 'any' },
     { type: 'publish', topic, payload: null },
-    { type: 'publish', topic, payload: envelope },
+    { type: 'publish', topic, payload: packed('secret', envelope) },
   ];
 }
 

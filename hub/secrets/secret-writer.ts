@@ -4,7 +4,7 @@
  */
 import { AGE_BYTES_MAX } from '../../protocol/age.js';
 import type { SecretDocument } from '../../protocol/documents/secret.js';
-import { seal } from '../../protocol/envelope.js';
+import { packed, seal } from '../../protocol/envelope.js';
 import { keyId, type Signer } from '../../protocol/keys.js';
 import { topicsOf } from '../../protocol/topics.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
@@ -142,7 +142,7 @@ async function sealAll(
         object: { kind: 'SealedSecret', metadata, spec, status: null },
         expect: 'any',
       },
-      { type: 'publish', topic: topics.blob(digest), payload: envelope },
+      { type: 'publish', topic: topics.blob(digest), payload: packed('secret', envelope) },
     );
   }
   await store.commit(actor, mutations);

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, beforeEach, describe, test } from 'node:test';
+import { packed } from '../../../protocol/envelope.js';
 import { joinedNode } from '../../../hub/enrolment/node-object.js';
 import type { SealedSecretObject, SecretObject } from '../../../hub/objects.js';
 import { RequestError } from '../../../hub/ports.js';
@@ -149,7 +150,7 @@ describe('sealed Secrets that a restored hub learns', () => {
     const { digest } = third.assigned;
     assert.equal((await sealedFor('edge-1'))?.digest, digest);
     const published = await store.publication(topicsOf(FLEET).blob(digest));
-    assert.deepEqual(Buffer.from(published?.payload ?? ''), third.envelope);
+    assert.deepEqual(Buffer.from(published?.payload ?? ''), packed('secret', third.envelope));
     assert.equal(await next(), 4);
     assert.match(await refusal(seal(2)), /^Conflict/);
     assert.equal(await refusal(seal(4)), 'accepted');
