@@ -35,15 +35,14 @@ function unverified({ engine }: KillWorld, { mayStart }: Chapter): string[] {
     .map(started => `${started} was started, which no assignment of this chapter asks for`);
 }
 
-function restarted(world: KillWorld, { runs }: Chapter, before: Running): string[] {
+/** A pod that the chapter changes, and be it back again, may have another container; the others may not. */
+function restarted(world: KillWorld, { runs, mayStart }: Chapter, before: Running): string[] {
   const now = runningIn(world);
   return [...before].flatMap(([pod, { id, image }]) => {
-    const isUnchanged = runs[pod] === image;
-    // The one that is undone is another container, and has to be.
-    const wasReplaced = world.engine.started.has(`${pod} crash:3`);
-    return isUnchanged && !wasReplaced && now.get(pod)?.id !== id
-      ? [`${pod} did not change and has another container`]
-      : [];
+    const isChanged = runs[pod] !== image || mayStart.some(one => one.startsWith(`${pod} `));
+    return isChanged || now.get(pod)?.id === id
+      ? []
+      : [`${pod} did not change and has another container`];
   });
 }
 
