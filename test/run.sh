@@ -79,6 +79,7 @@ packages() {
   have age age
   have faketime faketime
   have curl curl
+  have strace strace
   [ "${#missing[@]}" -gt 0 ] || return 0
   say "Installing ${missing[*]}"
   local as_root=()

@@ -1,0 +1,163 @@
+/**
+ * `npm run test:kill [-- OPTIONS]`: the real agent, killed with SIGKILL at every point where something leaves the
+ * process and stays.
+ *
+ * `--share N`: about N points, spread evenly; `--chapter NAME`: of that one alone; `--point 'POINT'`: that one
+ * alone, with `--chapter`, and with the agent's log; `--workers N`: side by side (4); `--list`: the points, and no
+ * kill.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { CHAPTERS, type Chapter } from './chapters.js';
+import { live, rehearse, tryPoint, type Outcome, type Trial } from './trial.js';
+import { KillWorld, type Past } from './world.js';
+
+const { values: options } = parseArgs({
+  options: {
+    share: { type: 'string' },
+    chapter: { type: 'string' },
+    point: { type: 'string' },
+    workers: { type: 'string', default: '4' },
+    list: { type: 'boolean', default: false },
+  },
+});
+
+const say = (line: string) => void process.stdout.write(`${line}\n`);
+
+function chosen(): readonly Chapter[] {
+  const { chapter, point } = options;
+  const known = CHAPTERS.map(({ name }) => name).join(', ');
+  const found = CHAPTERS.filter(({ name }) => chapter === undefined || name === chapter);
+  if (found.length === 0) throw new Error(`--chapter ${chapter}: one of ${known}`);
+  if (point !== undefined && chapter === undefined) {
+    throw new Error(`--point: with --chapter, one of ${known}`);
+  }
+  return found;
+}
+
+interface Place {
+  readonly world: KillWorld;
+  readonly pasts: ReadonlyMap<string, Past>;
+}
+
+/** Evenly spread over all. */
+function share(trials: readonly Trial[]): readonly Trial[] {
+  const wanted = Number(options.share ?? trials.length);
+  const step = Math.max(1, trials.length / wanted);
+  const every = Array.from({ length: Math.min(wanted, trials.length) }, (_, i) =>
+    Math.floor(i * step),
+  );
+  return every.flatMap(i => trials[i] ?? []);
+}
+
+/** After one thing and before the next is one moment: nothing that stays has happened in between. */
+function momentsOf(points: readonly string[]): { point: string; nth: number }[] {
+  const numbered = points.map((point, i) => ({ point, nth: i + 1 }));
+  return numbered.filter(
+    ({ point }, i) => !(point.startsWith('before ') && points[i - 1]?.startsWith('after ')),
+  );
+}
+
+const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
+
+function report({ chapter, point }: Trial, broken: readonly string[]): void {
+  say(`BROKEN ${chapter.name}, ${point}`);
+  for (const why of broken) say(`  ${why}`);
+  say(`  replay: npm run test:kill -- --chapter ${chapter.name} --point ${quoted(point)}`);
+}
+
+/** By the name first; where the order of things was another this time, by the number. */
+async function attempt(place: Place, trial: Trial, nth: number): Promise<Outcome> {
+  const past = place.pasts.get(trial.chapter.name);
+  if (!past) throw new Error(`no past of ${trial.chapter.name}`);
+  const byName = await tryPoint(place.world, trial, past);
+  if (byName.wasReached || byName.broken.length > 0 || nth === 0) return byName;
+  return tryPoint(place.world, { ...trial, point: `#${nth}` }, past);
+}
+
+interface Tally {
+  tried: number;
+  unreached: number;
+  broken: number;
+}
+
+async function tryAll(places: readonly Place[], trials: readonly (Trial & { nth: number })[]) {
+  const tally: Tally = { tried: 0, unreached: 0, broken: 0 };
+  const queue = [...trials];
+  const work = async (place: Place) => {
+    for (let trial = queue.shift(); trial; trial = queue.shift()) {
+      const { wasReached, broken } = await attempt(place, trial, trial.nth);
+      if (wasReached) tally.tried++;
+      else if (broken.length === 0) {
+        tally.unreached++;
+        say(`not reached: ${trial.chapter.name}, ${trial.point}`);
+      }
+      tally.broken += broken.length;
+      if (broken.length > 0) report(trial, broken);
+      if (options.point !== undefined) say(place.world.log());
+      if (tally.tried % 50 === 0 && tally.tried > 0) say(`${tally.tried} of ${trials.length}`);
+    }
+  };
+  await Promise.all(places.map(work));
+  return tally;
+}
+
+async function main(): Promise<number> {
+  const chapters = chosen();
+  const scratch = mkdtempSync(join(tmpdir(), 'flk-'));
+  const worlds: KillWorld[] = [];
+  const make = async (name: string) => {
+    const { world, past } = await KillWorld.make(join(scratch, name));
+    worlds.push(world);
+    return { world, past };
+  };
+  try {
+    const { world, past: joined } = await make('0');
+    const trials: (Trial & { nth: number })[] = [];
+    const pasts = new Map<string, Past>();
+    let broken = 0;
+    let past = joined;
+    const upTo = CHAPTERS.slice(0, CHAPTERS.indexOf(chapters.at(-1) as Chapter) + 1);
+    for (const chapter of upTo) {
+      pasts.set(chapter.name, past);
+      const found = await rehearse(world, chapter, past);
+      past = found.next;
+      broken += found.broken.length;
+      if (found.broken.length > 0) report({ chapter, point: 'nothing' }, found.broken);
+      if (!chapters.includes(chapter)) continue;
+      say(
+        `${chapter.name}: ${found.points.length} points, ${momentsOf(found.points).length} moments`,
+      );
+      trials.push(...momentsOf(found.points).map(moment => ({ chapter, ...moment })));
+    }
+    if (options.list) {
+      for (const { chapter, point } of trials) say(`${chapter.name}\t${point}`);
+      return 0;
+    }
+    const { point } = options;
+    const [only] = chapters;
+    const wanted =
+      point === undefined || !only ? share(trials) : [{ chapter: only, point, nth: 0 }];
+    const more = Math.min(Number(options.workers), wanted.length) - 1;
+    const others = await Promise.all(
+      Array.from({ length: more }, async (_, i): Promise<Place> => {
+        const other = await make(String(i + 1));
+        return { world: other.world, pasts: await live(other.world, upTo, other.past) };
+      }),
+    );
+    const tally = await tryAll(
+      [{ world, pasts }, ...others],
+      wanted as (Trial & { nth: number })[],
+    );
+    if (tally.unreached > 0) say(`${tally.unreached} of ${wanted.length} points were not reached`);
+    say(`${tally.tried} kill points, ${tally.broken + broken} invariants broken`);
+    return tally.broken + broken > 0 || tally.unreached > 0 ? 1 : 0;
+  } finally {
+    for (const world of worlds) await world.close();
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+process.exitCode = await main();

@@ -1,0 +1,137 @@
+/**
+ * `npm run test:power [-- --chapter NAME] [--seed N] [--every N] [--cut 'CHAPTER CALL NAME']`: the power goes at
+ * every call that the agent makes to its file system, SQLite's own included, as strace saw them; what was not
+ * synced by then is kept, lost, torn, or a part of it is there. From each directory that may be found afterwards
+ * the agent's start must come to what was promised.
+ */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { randomOf } from '../support/random.js';
+import { CHAPTERS, type Chapter } from './chapters.js';
+import { ALL, cutsOf, digestOf, Disk, writeContent, type Content } from './disk.js';
+import { readTrace, straced, type FileCall } from './trace.js';
+import { promisedIn, wake, type Reached } from './wake.js';
+import { KillWorld, type Past } from './world.js';
+
+const { values: options } = parseArgs({
+  options: {
+    chapter: { type: 'string' },
+    cut: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+    every: { type: 'string', default: '1' },
+  },
+});
+const seed = Number(options.seed);
+const every = options.cut === undefined ? Number(options.every) : 1;
+const say = (line: string) => void process.stdout.write(`${line}\n`);
+
+interface Tally {
+  cuts: number;
+  folders: number;
+  broken: number;
+}
+
+async function record(world: KillWorld, chapter: Chapter, past: Past): Promise<FileCall[]> {
+  const trace = join(world.folder, 'trace');
+  rmSync(trace, { force: true });
+  await world.bringBack(past);
+  await world.begin(chapter);
+  const ending = await world.run(chapter, { under: straced(trace), endsWell: true });
+  if (ending !== 'over') {
+    const why = typeof ending === 'object' ? ending.never : ending;
+    throw new Error(`chapter ${chapter.name} did not end: ${why}\n${world.log()}`);
+  }
+  await world.hub.close();
+  return readTrace(trace, world.dataDir);
+}
+
+function materialize(folder: string, content: Content): void {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { mode: 0o700 });
+  writeContent(folder, content);
+}
+
+function tryContent(folder: string, content: Content, floor: Reached | null): string[] {
+  materialize(folder, content);
+  try {
+    return wake(folder, floor);
+  } catch (error) {
+    return [`it does not start: ${String(error)}`];
+  }
+}
+
+const told = (call: FileCall) =>
+  `${call.is} ${call.path}${call.is === 'rename' ? ` ${call.to}` : ''}`;
+
+function tryChapter(
+  folder: string,
+  chapter: Chapter,
+  { past, calls }: { past: Past; calls: FileCall[] },
+) {
+  const tally: Tally = { cuts: 0, folders: 0, broken: 0 };
+  const disk = new Disk(past.folder);
+  const seen = new Set<string>();
+  const random = randomOf(seed);
+  let floor: Reached | null = null;
+  calls.forEach((call, n) => {
+    disk.do(call);
+    for (const cut of cutsOf(random)) {
+      const content = disk.after(cut);
+      const name = `${chapter.name} ${n + 1} ${cut.name}`;
+      tally.cuts++;
+      if (options.cut !== undefined && options.cut !== name) continue;
+      const digest = `${digestOf(content)} ${JSON.stringify(floor)}`;
+      if (seen.has(digest)) continue;
+      seen.add(digest);
+      if (seen.size % every !== 0) continue;
+      tally.folders++;
+      const broken = tryContent(folder, content, floor);
+      if (broken.length === 0) continue;
+      tally.broken += broken.length;
+      say(`BROKEN ${name}: after ${told(call)}`);
+      for (const why of broken) say(`  ${why}`);
+      say(`  replay: npm run test:power -- --seed ${seed} --cut '${name}'`);
+    }
+    // From here on it is promised: what is told to the hub stands on it.
+    if (call.is === 'sync' && /^journal\.db(-wal)?$/.test(call.path)) {
+      materialize(folder, disk.after(ALL));
+      floor = promisedIn(folder) ?? floor;
+    }
+  });
+  return tally;
+}
+
+async function main(): Promise<number> {
+  const wanted = options.chapter ?? options.cut?.split(' ')[0];
+  const scratch = mkdtempSync(join(tmpdir(), 'flp-'));
+  const made = await KillWorld.make(join(scratch, '0'));
+  const { world } = made;
+  const total: Tally = { cuts: 0, folders: 0, broken: 0 };
+  try {
+    let { past } = made;
+    for (const chapter of CHAPTERS) {
+      const calls = await record(world, chapter, past);
+      const next = world.keep(chapter.name);
+      if (wanted === undefined || wanted === chapter.name) {
+        const { cuts, folders, broken } = tryChapter(join(scratch, 'found'), chapter, {
+          past,
+          calls,
+        });
+        say(`${chapter.name}: ${calls.length} calls, ${cuts} power cuts, ${folders} folders tried`);
+        total.cuts += cuts;
+        total.folders += folders;
+        total.broken += broken;
+      }
+      past = next;
+    }
+    say(`${total.cuts} power cuts, ${total.broken} invariants broken`);
+    return total.broken > 0 ? 1 : 0;
+  } finally {
+    await world.close();
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+process.exitCode = await main();

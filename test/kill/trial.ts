@@ -1,0 +1,82 @@
+/**
+ * One point of one chapter: the past is brought back, the agent is run until it dies there, is started again and
+ * left to come to rest, and what is then true is judged. The first passage through a chapter finds the points, and
+ * is judged as well.
+ */
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Chapter } from './chapters.js';
+import { judge, runningIn } from './judge.js';
+import type { KillWorld, Past } from './world.js';
+
+export interface Trial {
+  readonly chapter: Chapter;
+  readonly point: string;
+}
+
+export interface Outcome {
+  /** False: the agent came to the end of the chapter without passing that point. */
+  readonly wasReached: boolean;
+  readonly broken: readonly string[];
+}
+
+/** The points of a chapter in their order, and what follows it. `broken`: without any kill. */
+export async function rehearse(
+  world: KillWorld,
+  chapter: Chapter,
+  past: Past,
+): Promise<{ points: string[]; next: Past; broken: string[] }> {
+  const trace = join(world.folder, 'points');
+  rmSync(trace, { force: true });
+  await world.bringBack(past);
+  const before = runningIn(world);
+  await world.begin(chapter);
+  const recorder = { FLOTILLA_KILL_TRACE: trace };
+  const ending = await world.run(chapter, { recorder, endsWell: true });
+  if (ending !== 'over') {
+    const why = typeof ending === 'object' ? ending.never : ending;
+    throw new Error(`chapter ${chapter.name} did not end: ${why}\n${world.log()}`);
+  }
+  await world.hub.close();
+  const broken = judge(world, chapter, before);
+  const points = readFileSync(trace, 'utf8').trimEnd().split('\n');
+  return { points, next: world.keep(chapter.name), broken };
+}
+
+/** The past of each chapter, lived through in this world. */
+export async function live(
+  world: KillWorld,
+  chapters: readonly Chapter[],
+  joined: Past,
+): Promise<Map<string, Past>> {
+  const pasts = new Map<string, Past>();
+  let past = joined;
+  const last = chapters.at(-1);
+  for (const chapter of chapters) {
+    pasts.set(chapter.name, past);
+    if (chapter === last) break;
+    past = (await rehearse(world, chapter, past)).next;
+  }
+  return pasts;
+}
+
+export async function tryPoint(
+  world: KillWorld,
+  { chapter, point }: Trial,
+  past: Past,
+): Promise<Outcome> {
+  await world.bringBack(past);
+  const before = runningIn(world);
+  await world.begin(chapter);
+  const recorder = { FLOTILLA_KILL_AT: point };
+  const first = await world.run(chapter, { recorder, endsWell: true });
+  if (first === 'over') return { wasReached: false, broken: [] };
+  if (first !== 'killed') return { wasReached: false, broken: [`no end: ${first.never}`] };
+  const second = await world.run(chapter);
+  await world.hub.close();
+  if (second !== 'over') {
+    const why = typeof second === 'object' ? second.never : 'it was killed by somebody else';
+    return { wasReached: true, broken: [`it never came to rest: ${why}`] };
+  }
+  return { wasReached: true, broken: judge(world, chapter, before) };
+}
