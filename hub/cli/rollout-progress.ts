@@ -1,6 +1,6 @@
 /** How far a rollout is, as one value, and how it is said. Pure. */
 import type { BundleStatus } from '../../protocol/documents/node.js';
-import { isMember } from '../enrolment/standing-conditions.js';
+import { CLONE_SUSPECTED, isMember } from '../enrolment/standing-conditions.js';
 import { matches, parseSelector } from '../selectors.js';
 import type { BundleAttempt, BundleObjectStatus, BundleSpec, NodeExtra } from '../objects.js';
 import { isRetried } from '../rollout/retried.js';
@@ -12,6 +12,8 @@ export interface NodeView {
   /** Neither waits for approval nor is shut out: others are no part of a rollout. */
   readonly member: boolean;
   readonly online: boolean;
+  /** Seems to be cloned: it is given nothing new until a person has looked. */
+  readonly held: boolean;
   readonly bundles: readonly BundleStatus[];
   readonly retried: readonly BundleAttempt[];
 }
@@ -41,6 +43,7 @@ export function nodeViewOf(node: ApiObject): NodeView {
     labels: node.metadata.labels ?? {},
     member: isMember(status?.conditions),
     online: status?.conditions?.some(c => c.type === 'Ready' && c.status !== 'Unknown') ?? false,
+    held: status?.conditions?.some(c => c.type === CLONE_SUSPECTED && c.status === 'True') ?? false,
     bundles: status?.flotilla?.bundles ?? [],
     retried: status?.flotilla?.retried ?? [],
   };
@@ -76,7 +79,8 @@ export function progressOf(
       const doing = current
         ? `${current.state}${current.reason ? ` (${reasonText(current)})` : ''}`
         : 'has not reported it yet';
-      open.push({ node: node.name, text: node.online ? doing : 'offline' });
+      const held = current ? null : heldText(node);
+      open.push({ node: node.name, text: held ?? (node.online ? doing : 'offline') });
     }
   }
   return {
@@ -93,6 +97,11 @@ export function progressOf(
       .sort((a, b) => b.nodes.length - a.nodes.length),
     open,
   };
+}
+
+function heldText({ name, held }: NodeView): string | null {
+  if (!held) return null;
+  return `CloneSuspected: gets nothing new until \`flotilla node approve ${name}\` or \`revoke\``;
 }
 
 function reasonText({ reason, message }: BundleStatus): string {

@@ -5,7 +5,7 @@
 import type { BundleManifest } from '../../protocol/bundle-manifest.js';
 import type { EventRecord, PodDocument } from '../../protocol/documents/node.js';
 import type { NodeObject, PodObject } from '../objects.js';
-import type { Mutation, ReporterRecord, Store } from '../store/store.js';
+import { StoreError, type Mutation, type ReporterRecord, type Store } from '../store/store.js';
 import { foundAgain } from './absent-pods.js';
 import { HISTORY_REWRITTEN, historyFault, JOURNAL_INTACT } from './history-watch.js';
 import { eventDraft, hubEventDraft, manifestOf, mirrorDraft, nodeDraft } from './mirror.js';
@@ -94,9 +94,13 @@ async function podWrites(
     const manifests = document.bundle ? await manifestsIn(document.bundle) : null;
     const manifest = manifests ? manifestOf(document, manifests) : null;
     const object = mirrorDraft({ document, digest, name, manifest });
-    // Two nodes may bring the same name in one turn: only one of them makes the object.
-    const isThere = (await held(object.metadata.namespace, name)) !== null;
-    mutations.push({ type: 'put', object, expect: isThere ? 'any' : 'absent' });
+    // Two nodes may bring the same name at once: it is whose object is made first; the other's turn begins anew.
+    const there = await held(object.metadata.namespace, name);
+    const [, own = ''] = key.split('/');
+    if (there && there.spec.nodeName !== node && name === own) {
+      throw new StoreError('Conflict', `pod ${name} is node ${there.spec.nodeName ?? ''}'s`);
+    }
+    mutations.push({ type: 'put', object, expect: there ? 'any' : 'absent' });
   }
   return mutations;
 }

@@ -74,6 +74,7 @@ describe('waiting for a rollout', () => {
       name: 'edge-1',
       labels: {},
       member: true,
+      held: false,
       online: true,
       bundles: [],
       retried: [],
