@@ -1,4 +1,5 @@
 /** What an apply came to, for a person: what changed, and what is not as somebody may think. */
+import { HELD_ANNOTATION } from '../recovery/held-annotation.js';
 import type { BundleApiObject } from './bundle-write.js';
 import type { Table } from './client.js';
 import type { Connected } from './context.js';
@@ -25,6 +26,11 @@ export function outcomeLine(
         `content unchanged, new signatures: ${added.map(id => id.slice(0, 16)).join(', ')}`,
       );
     }
+  }
+  const was = before?.metadata.annotations ?? {};
+  if (Object.hasOwn(was, HELD_ANNOTATION)) {
+    if (verb === 'unchanged') verb = 'released';
+    notes.push('it was held since the hub was restored');
   }
   if (dryRun) notes.push('server dry run');
   return `bundle/${after.metadata.name} ${verb} (${notes.join(', ')})`;

@@ -2,6 +2,7 @@
 import type { BundleStatus } from '../../protocol/documents/node.js';
 import { CLONE_SUSPECTED, isMember } from '../enrolment/standing-conditions.js';
 import { matches, parseSelector } from '../selectors.js';
+import { HELD_ANNOTATION } from '../recovery/held-annotation.js';
 import type { BundleAttempt, BundleObjectStatus, BundleSpec, NodeExtra } from '../objects.js';
 import { isRetried } from '../rollout/retried.js';
 import type { ApiObject } from './client.js';
@@ -14,6 +15,8 @@ export interface NodeView {
   readonly online: boolean;
   /** Seems to be cloned: it is given nothing new until a person has looked. */
   readonly held: boolean;
+  /** Refuses what this hub says: it has what the hub never made. */
+  readonly ahead: boolean;
   readonly bundles: readonly BundleStatus[];
   readonly retried: readonly BundleAttempt[];
 }
@@ -44,6 +47,7 @@ export function nodeViewOf(node: ApiObject): NodeView {
     member: isMember(status?.conditions),
     online: status?.conditions?.some(c => c.type === 'Ready' && c.status !== 'Unknown') ?? false,
     held: status?.conditions?.some(c => c.type === CLONE_SUSPECTED && c.status === 'True') ?? false,
+    ahead: status?.conditions?.some(c => c.type === 'AheadOfHub' && c.status === 'True') ?? false,
     bundles: status?.flotilla?.bundles ?? [],
     retried: status?.flotilla?.retried ?? [],
   };
@@ -57,6 +61,7 @@ export function progressOf(
   const { namespace = '', name } = bundle.metadata;
   const { revision = 0, digest = '' } = bundle.status ?? {};
   const withdrawn = bundle.status?.conditions?.find(c => c.type === 'Withdrawn');
+  const isHeld = Object.hasOwn(bundle.metadata.annotations ?? {}, HELD_ANNOTATION);
   const selector = parseSelector(bundle.spec.nodeSelector);
   const selected = nodes.filter(node => node.member && matches(selector, node.labels));
   const failures = new Map<string, string[]>();
@@ -79,7 +84,7 @@ export function progressOf(
       const doing = current
         ? `${current.state}${current.reason ? ` (${reasonText(current)})` : ''}`
         : 'has not reported it yet';
-      const held = current ? null : heldText(node);
+      const held = current ? null : (heldText(node) ?? (isHeld ? BUNDLE_HELD : null));
       open.push({ node: node.name, text: held ?? (node.online ? doing : 'offline') });
     }
   }
@@ -99,7 +104,10 @@ export function progressOf(
   };
 }
 
-function heldText({ name, held }: NodeView): string | null {
+const BUNDLE_HELD = 'the bundle is held since the hub was restored: apply it again';
+
+function heldText({ name, held, ahead }: NodeView): string | null {
+  if (ahead) return `AheadOfHub: \`flotilla describe node ${name}\` says what to do`;
   if (!held) return null;
   return `CloneSuspected: gets nothing new until \`flotilla node approve ${name}\` or \`revoke\``;
 }

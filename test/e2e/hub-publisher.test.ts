@@ -33,6 +33,7 @@ import { topicsOf } from '../../protocol/topics.js';
 import { openHubDocument } from '../../protocol/verify-messages.js';
 import { startBroker as startTestBroker, type TestBroker } from '../support/brokers.js';
 import { fastClock } from '../support/fast-clock.js';
+import { seal } from '../../protocol/envelope.js';
 import { FLEET, HUB, NODE_NAME, trustedRoot } from '../support/fleet.js';
 import { eventually } from '../support/wait.js';
 
@@ -175,6 +176,26 @@ for (const kind of ['mosquitto', 'aedes'] as const) {
         spy.said.map(({ topic }) => topic),
         [topics.hub(), topics.hub()],
       );
+    });
+
+    test('says that another hub with its keys is at work, when it finds its mark between its own', async () => {
+      const markOf = (of: string) =>
+        seal('mark', { fleet: FLEET, store: of.repeat(32), number: 1 }, [HUB]);
+      const put = (of: string) =>
+        spy.client.publishAsync(topics.mark(), markOf(of), { qos: 1, retain: true });
+      const isSaid = () => log.some(line => line.startsWith('another hub with this hub'));
+      await put('6');
+      await publishBlobs(1);
+      const hub = startLink(broker.port);
+      await eventually('it is connected', () => hub.connected());
+      await markIs(1);
+      assert.equal(isSaid(), false, 'a hub that was restored finds the mark of the lost one');
+      await put('6');
+      // As the other one does: it has the certificate, and so the client id.
+      const other = connect(`mqtt://127.0.0.1:${broker.port}`, { clientId: HUB_NAME });
+      await eventually('it is pushed from the broker', () => downs === 1);
+      await other.endAsync(true);
+      await eventually('it is said', isSaid);
     });
 
     test('sends what was published and cleared while it was away', async () => {

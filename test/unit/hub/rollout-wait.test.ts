@@ -75,6 +75,7 @@ describe('waiting for a rollout', () => {
       labels: {},
       member: true,
       held: false,
+      ahead: false,
       online: true,
       bundles: [],
       retried: [],
