@@ -187,8 +187,7 @@ describe('a node', () => {
   });
 
   describe('whose assignment this hub never made', () => {
-    const has = (generation: number, epoch = 1) =>
-      ({ ...reported('True'), epoch, generation });
+    const has = (generation: number, epoch = 1) => ({ ...reported('True'), epoch, generation });
     const issued = { epoch: 1, generation: 7 };
     const told = (node: NodeObject, status: StatusDocument | null, made = issued) => {
       const reporter = newReporter(NODE, 'a'.repeat(32));
