@@ -83,6 +83,8 @@ export interface NodeStart {
   /** The first connection that was heard of; 0: none yet. */
   readonly n: number;
   readonly session: string;
+  /** The highest number of a connection that was heard of. */
+  readonly lastN: number;
   /** Of the newest status of this start. */
   readonly counter: number;
   readonly digest: string;

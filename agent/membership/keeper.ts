@@ -13,6 +13,7 @@ import { isRenewalOpen, openRotation } from './next-keys.js';
 import { renewMembership, resumeRotation, rotateKeys, type MemberParts } from './refresh.js';
 import { identityPaths } from './private-keys.js';
 import {
+  disbeliefMs,
   isBrokerRefusal,
   isShutOut,
   upkeepDelayMs,
@@ -22,6 +23,8 @@ import {
 
 const LOOK_MS = 3_600_000;
 const CLOSING_MS = 2_000;
+/** After it a broker's word that this node is no member counts as the first. */
+const CALM_MS = 24 * 3_600_000;
 
 export interface KeeperOptions {
   readonly dataDir: string;
@@ -54,6 +57,8 @@ export class Keeper {
   #dueFor: UpkeepReason | null = null;
   #fault: JoinError | null = null;
   #renewedAt: number | null = null;
+  /** Certificates that words of a broker alone brought, one soon after the other. */
+  #vainRenewals = 0;
   /** Pins of a root under which the hub was asked, and gave no certificate of theirs. */
   #notGiven: readonly string[] = [];
 
@@ -165,13 +170,21 @@ export class Keeper {
       if (reason !== this.#dueFor && this.#tries === 0) this.#lastTryAt = clock.monotonic();
       this.#dueFor = reason;
       const dueAt = reason && this.#lastTryAt + upkeepDelayMs(reason, this.#tries, chance());
-      const waitMs = dueAt === null ? LOOK_MS : dueAt - clock.monotonic();
+      const next = dueAt ?? clock.monotonic() + Math.min(LOOK_MS, this.#disbelievedMs() || LOOK_MS);
+      const waitMs = next - clock.monotonic();
       if (waitMs > 0) await this.#sleep(waitMs);
       if (this.#stop.signal.aborted) return;
       const still = this.#reason();
       if (dueAt === null || still === null || clock.monotonic() < dueAt) continue;
       await this.#inTurn(() => this.#try(still));
     }
+  }
+
+  /** How long a broker's word that this node is no member is not yet acted on. */
+  #disbelievedMs(): number {
+    if (this.#renewedAt === null) return 0;
+    const until = this.#renewedAt + disbeliefMs(this.#vainRenewals);
+    return Math.max(0, until - this.#options.clock.monotonic());
   }
 
   #reason(): UpkeepReason | null {
@@ -183,7 +196,7 @@ export class Keeper {
       renewAfter: renewAfter === null ? null : Date.parse(renewAfter),
       now: Math.max(clock.now(), Date.parse(root().document.issued)),
       renewedAgoMs: this.#renewedAt === null ? null : clock.monotonic() - this.#renewedAt,
-      isRefused: this.#refused,
+      isRefused: this.#refused && this.#disbelievedMs() === 0,
       lacksAuthority: this.#lacksAuthority(),
       unreachableMs: this.#lostAt === null ? 0 : clock.monotonic() - this.#lostAt,
     };
@@ -206,7 +219,7 @@ export class Keeper {
       log.info('the hub gave this node a new certificate', { reason, renewAfter });
       this.#identity = renewed;
       this.#notGiven = lackedPins(renewed.tls.ca, renewed.root.document.tls);
-      this.#renewedAt = clock.monotonic();
+      this.#countRenewal(reason);
       await this.#options.onIdentity(renewed);
     } catch (error) {
       const { message } = error as Error;
@@ -216,6 +229,13 @@ export class Keeper {
       // A full disk is no end: what could not be kept is asked for again.
       this.#fault = error instanceof JoinError ? error : new JoinError('Local', message);
     }
+  }
+
+  #countRenewal(reason: UpkeepReason): void {
+    const now = this.#options.clock.monotonic();
+    const isSoon = this.#renewedAt !== null && now - this.#renewedAt < CALM_MS;
+    if (reason === 'Refused') this.#vainRenewals = isSoon ? this.#vainRenewals + 1 : 1;
+    this.#renewedAt = now;
   }
 
   #parts(): MemberParts {

@@ -65,6 +65,14 @@ export function upkeepDelayMs(reason: UpkeepReason, tries: number, chance: numbe
 }
 
 /**
+ * From a certificate that was got because a broker, or whoever writes there, said that this node is no member, until such a word
+ * brings another: each costs a key on flash, a certificate at the hub and the session. `renewals`: those that were got so.
+ */
+export function disbeliefMs(renewals: number): number {
+  return renewals === 0 ? 0 : Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.min(renewals, 20));
+}
+
+/**
  * Whether a failed connection says that the broker was there and the two did not trust each other:
  * the words of MQTT's CONNACK, of OpenSSL and of Node. A broken or absent connection says nothing.
  */

@@ -1,6 +1,7 @@
 /** What an apply came to, for a person: what changed, and what is not as somebody may think. */
 import { isMember } from '../enrolment/standing-conditions.js';
 import type { NodeObject } from '../objects.js';
+import { HELD_ANNOTATION } from '../recovery/held-annotation.js';
 import { isRetried } from '../rollout/retried.js';
 import type { BundleApiObject } from './bundle-write.js';
 import type { ApiList, Table } from './client.js';
@@ -28,6 +29,11 @@ export function outcomeLine(
         `content unchanged, new signatures: ${added.map(id => id.slice(0, 16)).join(', ')}`,
       );
     }
+  }
+  const was = before?.metadata.annotations ?? {};
+  if (Object.hasOwn(was, HELD_ANNOTATION)) {
+    if (verb === 'unchanged') verb = 'released';
+    notes.push('it was held since the hub was restored');
   }
   if (dryRun) notes.push('server dry run');
   return `bundle/${after.metadata.name} ${verb} (${notes.join(', ')})`;

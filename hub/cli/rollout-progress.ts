@@ -1,7 +1,8 @@
 /** How far a rollout is, as one value, and how it is said. Pure. */
 import type { BundleStatus } from '../../protocol/documents/node.js';
-import { isMember } from '../enrolment/standing-conditions.js';
+import { CLONE_SUSPECTED, isMember } from '../enrolment/standing-conditions.js';
 import { matches, parseSelector } from '../selectors.js';
+import { HELD_ANNOTATION } from '../recovery/held-annotation.js';
 import type { BundleAttempt, BundleObjectStatus, BundleSpec, NodeExtra } from '../objects.js';
 import { isRetried } from '../rollout/retried.js';
 import type { ApiObject } from './client.js';
@@ -12,6 +13,10 @@ export interface NodeView {
   /** Neither waits for approval nor is shut out: others are no part of a rollout. */
   readonly member: boolean;
   readonly online: boolean;
+  /** Seems to be cloned: it is given nothing new until a person has looked. */
+  readonly held: boolean;
+  /** Refuses what this hub says: it has what the hub never made. */
+  readonly ahead: boolean;
   readonly bundles: readonly BundleStatus[];
   readonly retried: readonly BundleAttempt[];
 }
@@ -41,6 +46,8 @@ export function nodeViewOf(node: ApiObject): NodeView {
     labels: node.metadata.labels ?? {},
     member: isMember(status?.conditions),
     online: status?.conditions?.some(c => c.type === 'Ready' && c.status !== 'Unknown') ?? false,
+    held: status?.conditions?.some(c => c.type === CLONE_SUSPECTED && c.status === 'True') ?? false,
+    ahead: status?.conditions?.some(c => c.type === 'AheadOfHub' && c.status === 'True') ?? false,
     bundles: status?.flotilla?.bundles ?? [],
     retried: status?.flotilla?.retried ?? [],
   };
@@ -54,6 +61,7 @@ export function progressOf(
   const { namespace = '', name } = bundle.metadata;
   const { revision = 0, digest = '' } = bundle.status ?? {};
   const withdrawn = bundle.status?.conditions?.find(c => c.type === 'Withdrawn');
+  const isHeld = Object.hasOwn(bundle.metadata.annotations ?? {}, HELD_ANNOTATION);
   const selector = parseSelector(bundle.spec.nodeSelector);
   const selected = nodes.filter(node => node.member && matches(selector, node.labels));
   const failures = new Map<string, string[]>();
@@ -76,7 +84,8 @@ export function progressOf(
       const doing = current
         ? `${current.state}${current.reason ? ` (${reasonText(current)})` : ''}`
         : 'has not reported it yet';
-      open.push({ node: node.name, text: node.online ? doing : 'offline' });
+      const held = current ? null : (heldText(node) ?? (isHeld ? BUNDLE_HELD : null));
+      open.push({ node: node.name, text: held ?? (node.online ? doing : 'offline') });
     }
   }
   return {
@@ -93,6 +102,14 @@ export function progressOf(
       .sort((a, b) => b.nodes.length - a.nodes.length),
     open,
   };
+}
+
+const BUNDLE_HELD = 'the bundle is held since the hub was restored: apply it again';
+
+function heldText({ name, held, ahead }: NodeView): string | null {
+  if (ahead) return `AheadOfHub: \`flotilla describe node ${name}\` says what to do`;
+  if (!held) return null;
+  return `CloneSuspected: gets nothing new until \`flotilla node approve ${name}\` or \`revoke\``;
 }
 
 function reasonText({ reason, message }: BundleStatus): string {

@@ -4,6 +4,7 @@
  */
 import type { NodeCondition } from 'kubernetes-types/core/v1.js';
 import { keyId } from '../../protocol/keys.js';
+import { JOURNAL_INTACT, NO_ANCHOR } from '../ingest/history-watch.js';
 import type { NodeObject } from '../objects.js';
 import type { IdentityRecord, ObjectDraft } from '../store/store.js';
 import { isStandingCondition, standingConditions } from './standing-conditions.js';
@@ -86,6 +87,32 @@ export function withIdentity(
           : others.map(condition => shutOut(condition, now))),
         ...standingConditions(identity, { before, now }),
       ],
+    },
+  };
+}
+
+/**
+ * The Node of which two devices spoke, whose numbers and histories parted: what is known of their order is forgotten, and
+ * what was said of the history since `suspectedAt` (RFC 3339).
+ */
+export function unordered(object: NodeObject, suspectedAt: string): NodeObject {
+  const { status } = object;
+  const recorded = Object.entries(status.flotilla.recorded);
+  const isOfTwo = ({ type, lastTransitionTime }: NodeCondition) =>
+    type === JOURNAL_INTACT &&
+    Date.parse(String(lastTransitionTime)) + 1000 > Date.parse(suspectedAt);
+  return {
+    ...object,
+    status: {
+      ...status,
+      conditions: (status.conditions ?? []).filter(condition => !isOfTwo(condition)),
+      flotilla: {
+        ...status.flotilla,
+        ...{ starts: [], history: NO_ANCHOR },
+        recorded: Object.fromEntries(
+          recorded.map(([key, pod]) => [key, { ...pod, boot: 0, counter: 0 }]),
+        ),
+      },
     },
   };
 }

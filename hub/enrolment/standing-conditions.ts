@@ -33,7 +33,7 @@ const ENROLLED_AS = {
 
 const SUSPECTED_BECAUSE =
   'two devices seem to use the keys of this node: its assignment does not change until ' +
-  '`flotilla node approve` or `flotilla node revoke`';
+  '`flotilla node approve`, when the copy is gone, or `flotilla node revoke`, when that is not certain';
 
 /** A time of transition moves only with the status. */
 export function standingConditions(

@@ -7,14 +7,14 @@ import { keyId } from '../../protocol/keys.js';
 import { topicsOf } from '../../protocol/topics.js';
 import type { Door } from './door.js';
 import { nodeCertificate } from './answer.js';
-import { withIdentity } from './node-object.js';
+import { unordered, withIdentity } from './node-object.js';
 import type { JoinOptions } from './join.js';
 import { hubEventDraft } from '../ingest/mirror.js';
 import type { NodeObject } from '../objects.js';
 import { readableBy } from '../secrets/readable.js';
 import { RequestError, type Readable, type Standing } from '../ports.js';
 import { assignmentOf } from '../rollout/director.js';
-import type { Actor, IdentityRecord, Mutation } from '../store/store.js';
+import type { Actor, IdentityRecord, Mutation, Store } from '../store/store.js';
 
 export interface StandingOptions extends JoinOptions {
   /** Cuts the node's live connections at the broker; one that has none is no error. */
@@ -25,7 +25,11 @@ export interface StandingOptions extends JoinOptions {
 
 export function standingOf(options: StandingOptions, door: Door): Standing {
   return {
-    approve: (actor, asked) => door.turn(() => approve(options, actor, asked)),
+    approve: async (actor, asked) => {
+      const wasSuspected = await door.turn(() => approve(options, actor, asked));
+      // Whoever is left says anew who it is.
+      if (wasSuspected) options.disconnect(asked.name);
+    },
     revoke: async (actor, { name }) => {
       const readable = await door.turn(() => revoke(options, actor, name));
       options.disconnect(name);
@@ -34,11 +38,12 @@ export function standingOf(options: StandingOptions, door: Door): Standing {
   };
 }
 
+/** True: it was suspected to be cloned. */
 async function approve(
   options: StandingOptions,
   actor: Actor,
   { name, key }: { readonly name: string; readonly key: string | null },
-): Promise<void> {
+): Promise<boolean> {
   const { object, identity } = await found(options, name);
   const own = keyId(identity.identityKey);
   if (key !== null && key !== own) {
@@ -51,12 +56,31 @@ async function approve(
   if (identity.state === 'revoked') {
     throw new RequestError('Conflict', `node ${name} is revoked: it has to join with a new token`);
   }
-  if (identity.state === 'active' && identity.suspectedAt === null) return;
+  const { suspectedAt } = identity;
+  if (identity.state === 'active' && suspectedAt === null) return false;
   const certificate = identity.certificate || (await nodeCertificate(options, identity));
   const record: IdentityRecord = { ...identity, certificate, state: 'active', suspectedAt: null };
   const what = identity.state === 'pending' ? 'let in' : 'cleared of the suspicion to be cloned';
   const said = { type: 'Normal', reason: 'NodeApproved', message: `${what} by ${actor.name}` };
-  await write(options, { actor, object, identity, record, said });
+  if (suspectedAt === null) {
+    await write(options, { actor, object, identity, record, said });
+    return false;
+  }
+  const also = await orderAnew(options.store, name);
+  const cleared = unordered(object, suspectedAt);
+  await write(options, { actor, object: cleared, identity, record, said, also });
+  return true;
+}
+
+/**
+ * Whichever of the two is left goes on: one that was passed by the other's numbers would never be heard again, and be
+ * suspected at its next word.
+ */
+async function orderAnew(store: Store, node: string): Promise<Mutation[]> {
+  const current = (await store.reporters(node)).find(one => one.current);
+  const zeros = { boot: 0, counter: 0, presenceBoot: 0, presenceN: 0, online: false };
+  const kept: Mutation[] = current ? [{ type: 'reporter', record: { ...current, ...zeros } }] : [];
+  return [{ type: 'dropReporters', node }, ...kept];
 }
 
 async function revoke(options: StandingOptions, actor: Actor, name: string): Promise<Readable> {

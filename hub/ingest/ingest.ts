@@ -3,6 +3,7 @@
  * The ack goes out after the commit, never before. Decides nothing by itself.
  */
 import { keyId } from '../../protocol/keys.js';
+import { isNodeName } from '../../protocol/names.js';
 import type { Verified } from '../../protocol/verified.js';
 import { openNodeDocument, type NodeDocuments } from '../../protocol/verify-messages.js';
 import type { NodeMessage } from '../link/messages.js';
@@ -136,7 +137,7 @@ class NodeIngest implements Ingest {
     if (queue.length === 0) this.#queues.delete(node);
     try {
       const identityKey = await this.#identityOf(node);
-      if (identityKey === null) return this.#complain('', 'no active node of this name');
+      if (identityKey === null) return this.#complainOfStranger(node);
       const opened = batch.flatMap(message => this.#open(message, identityKey));
       if (opened.length === 0) return;
       await this.#clones.look(node, opened);
@@ -185,6 +186,14 @@ class NodeIngest implements Ingest {
     }
     this.#complain(node, `${opened.refusal.code}: ${opened.refusal.detail}`);
     return [];
+  }
+
+  /** A node that joined after the backup, or was deleted, is to be found by its name. */
+  #complainOfStranger(node: string): void {
+    const named = isNodeName(node)
+      ? `"${node}" is not`
+      : 'a name that none can have is not that of';
+    this.#complain('', `${named} an active node: it has to join, or be approved`);
   }
 
   /** At most one line per node and minute, and one for all that are no nodes (empty). */
@@ -262,13 +271,11 @@ class NodeIngest implements Ingest {
   /** The pod's own name, unless another node's pod bears it in the same namespace. */
   async #nameFor(state: NodeState, document: NodeDocuments['pod']): Promise<string> {
     const key = podKeyOf(document);
-    const known = key === null ? undefined : state.recorded[key]?.name;
-    if (key === null || known !== undefined) return known ?? '';
-    const [namespace = '', name = ''] = key.split('/');
+    if (key === null) return '';
+    const [namespace = '', own = ''] = key.split('/');
+    const name = state.recorded[key]?.name ?? own;
     const holder = (await this.#parts.store.get('Pod', namespace, name)) as PodObject | null;
-    return holder && holder.spec.nodeName !== document.node
-      ? nameBeside(name, document.node)
-      : name;
+    return holder && holder.spec.nodeName !== document.node ? nameBeside(own, document.node) : name;
   }
 
   // ------------------------------------------------------------------------------------ now and then

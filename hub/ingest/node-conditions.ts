@@ -4,14 +4,19 @@ import type { StatusDocument } from '../../protocol/documents/node.js';
 import { isStandingCondition } from '../enrolment/standing-conditions.js';
 import type { NodeObject } from '../objects.js';
 import { RESTORING } from '../recovery/restored-store.js';
-import type { ReporterRecord } from '../store/store.js';
+import type { AssignmentRecord, ReporterRecord } from '../store/store.js';
 import { HISTORY_REWRITTEN, historyFault, JOURNAL_INTACT } from './history-watch.js';
+
+/** The node accepted what this hub never made. */
+export const AHEAD_OF_HUB = 'AheadOfHub';
 
 interface Told {
   readonly node: NodeObject;
   readonly reporter: ReporterRecord;
   /** Null: nothing new. */
   readonly status: StatusDocument | null;
+  /** Of the newest assignment that this hub made for it; null: none. */
+  readonly issued?: Pick<AssignmentRecord, 'epoch' | 'generation'> | null;
   /** RFC 3339, the hub's clock. */
   readonly now: string;
 }
@@ -24,7 +29,8 @@ function seconds(at: string): string {
  * Ready first, then the agent's own, and how the node stands with the fleet; a time of
  * transition moves only with the status.
  */
-export function conditionsOf({ node, status, reporter, now }: Told): NodeCondition[] {
+export function conditionsOf(told: Told): NodeCondition[] {
+  const { node, status, reporter, now } = told;
   const before = node.status.conditions ?? [];
   const standing = before.filter(isStandingCondition);
   const own = status
@@ -49,17 +55,48 @@ export function conditionsOf({ node, status, reporter, now }: Told): NodeConditi
     now,
   });
   const heartbeat = status ? seconds(now) : (was?.lastHeartbeatTime ?? seconds(now));
-  const ofHub = status ? before.filter(c => c.type === RESTORING) : [];
+  const ofHub = before.filter(c => c.type === RESTORING);
   const history = historyCondition({ node, status, now });
   return [
     { type: 'Ready', lastHeartbeatTime: heartbeat, ...ready },
-    ...[...own, ...standing, ...ofHub, ...history],
+    ...[...own, ...standing, ...ofHub, ...history, ...aheadCondition(told)],
   ];
+}
+
+/** Why the node has what this hub never made, or null. A hub that was restored as it should is told by the nodes themselves. */
+export function aheadFault(told: Pick<Told, 'node' | 'status' | 'issued'>): string | null {
+  const { node, status, issued } = told;
+  const isRestoring = node.status.conditions?.some(({ type }) => type === RESTORING);
+  if (!status || !issued || isRestoring === true || status.epoch !== issued.epoch) return null;
+  if (status.generation <= issued.generation) return null;
+  return (
+    `it has assignment ${status.generation}, and the newest that this hub made is ${issued.generation}: ` +
+    'another hub with these keys is or was at work, or this one was put back without `flotilla hub restore`. ' +
+    'The node refuses what this hub says. Stop the other one; then take a backup of this one and restore it: ' +
+    'it learns from the fleet'
+  );
+}
+
+function isUnmoved({ node: { status: before }, status }: Told): boolean {
+  const { epoch, generation } = before.flotilla;
+  return status?.epoch === epoch && status.generation === generation;
+}
+
+function aheadCondition(told: Told): NodeCondition[] {
+  const was = (told.node.status.conditions ?? []).filter(({ type }) => type === AHEAD_OF_HUB);
+  if (!told.status) return was;
+  const message = aheadFault(told);
+  // Assignments made since may reach its number: until it accepts one of them, they are refused as other content.
+  if (message === null) return isUnmoved(told) ? was : [];
+  const since = was[0]?.lastTransitionTime ?? seconds(told.now);
+  const condition = { type: AHEAD_OF_HUB, status: 'True', reason: 'UnknownGeneration' } as const;
+  return [{ ...condition, message, lastTransitionTime: since }];
 }
 
 /** What the hub concludes itself: the node's word of it does not count. */
 function isOfHub(condition: Pick<NodeCondition, 'type'>): boolean {
-  return ['Ready', JOURNAL_INTACT].includes(condition.type) || isStandingCondition(condition);
+  const own = ['Ready', JOURNAL_INTACT, RESTORING, AHEAD_OF_HUB];
+  return own.includes(condition.type) || isStandingCondition(condition);
 }
 
 /** Stays until the journal is begun anew: nothing that a node says later makes it the history that it was. */

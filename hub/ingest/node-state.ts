@@ -206,7 +206,7 @@ export function withPod(state: NodeState, document: PodDocument, name: string): 
   const { boot, counter } = document;
   const recorded = {
     ...state.recorded,
-    [key]: { digest: podDigest(document), name: before?.name ?? name, boot, counter },
+    [key]: { digest: podDigest(document), name, boot, counter },
   };
   const gone = new Set(state.gone);
   gone.delete(key);

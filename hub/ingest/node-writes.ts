@@ -5,10 +5,17 @@
 import type { BundleManifest } from '../../protocol/bundle-manifest.js';
 import type { EventRecord, PodDocument } from '../../protocol/documents/node.js';
 import type { NodeObject, PodObject } from '../objects.js';
-import type { Mutation, ReporterRecord, Store } from '../store/store.js';
+import {
+  StoreError,
+  type AssignmentRecord,
+  type Mutation,
+  type ReporterRecord,
+  type Store,
+} from '../store/store.js';
 import { foundAgain } from './absent-pods.js';
 import { HISTORY_REWRITTEN, historyFault, JOURNAL_INTACT } from './history-watch.js';
 import { eventDraft, hubEventDraft, manifestOf, mirrorDraft, nodeDraft } from './mirror.js';
+import { AHEAD_OF_HUB, aheadFault } from './node-conditions.js';
 import type { NodeState } from './node-state.js';
 
 const CONFIG_HASH = 'kubernetes.io/config.hash';
@@ -34,6 +41,7 @@ export async function nodeWrites(parts: NodeWriteParts, turn: NodeTurn): Promise
   const { reporter } = state;
   if (reporter.journal === '') return [];
   const { resourceVersion } = before.metadata;
+  const issued = await parts.store.assignment(reporter.node);
   const former = turn.reporters.filter(
     ({ current, journal }) => current && journal !== reporter.journal,
   );
@@ -44,13 +52,13 @@ export async function nodeWrites(parts: NodeWriteParts, turn: NodeTurn): Promise
     { type: 'reporter', record: reporter },
     {
       type: 'put',
-      object: nodeDraft({ node: before, now, ...state }),
+      object: nodeDraft({ node: before, now, issued, ...state }),
       expect: { resourceVersion },
     },
     ...(await podWrites(parts, before, state)),
     ...(isHeard(turn) ? await foundAgain(parts.store, before, saidNow(state)) : []),
     ...(await eventWrites(parts.store, state)),
-    ...hubEvents(turn),
+    ...hubEvents(turn, issued),
   ];
 }
 
@@ -94,9 +102,13 @@ async function podWrites(
     const manifests = document.bundle ? await manifestsIn(document.bundle) : null;
     const manifest = manifests ? manifestOf(document, manifests) : null;
     const object = mirrorDraft({ document, digest, name, manifest });
-    // Two nodes may bring the same name in one turn: only one of them makes the object.
-    const isThere = (await held(object.metadata.namespace, name)) !== null;
-    mutations.push({ type: 'put', object, expect: isThere ? 'any' : 'absent' });
+    // Two nodes may bring the same name at once: it is whose object is made first; the other's turn begins anew.
+    const there = await held(object.metadata.namespace, name);
+    const [, own = ''] = key.split('/');
+    if (there && there.spec.nodeName !== node && name === own) {
+      throw new StoreError('Conflict', `pod ${name} is node ${there.spec.nodeName ?? ''}'s`);
+    }
+    mutations.push({ type: 'put', object, expect: there ? 'any' : 'absent' });
   }
   return mutations;
 }
@@ -139,7 +151,7 @@ async function subjectOf(
 }
 
 /** The hub's own words about the node. */
-function hubEvents(turn: NodeTurn): Mutation[] {
+function hubEvents(turn: NodeTurn, issued: AssignmentRecord | null): Mutation[] {
   const { before, state, now } = turn;
   const node = before.metadata.name;
   const event = (type: 'Normal' | 'Warning', reason: string, message: string): Mutation => ({
@@ -159,6 +171,10 @@ function hubEvents(turn: NodeTurn): Mutation[] {
   if (fault !== null && isKnown !== true) {
     const message = `The journal of this node was rewritten: ${fault}`;
     events.push(event('Warning', HISTORY_REWRITTEN, message));
+  }
+  const ahead = aheadFault({ node: before, status: state.status, issued });
+  if (ahead !== null && !before.status.conditions?.some(({ type }) => type === AHEAD_OF_HUB)) {
+    events.push(event('Warning', AHEAD_OF_HUB, `This node is ahead of the hub: ${ahead}`));
   }
   if (state.lostEvents > 0) {
     const message = `${state.lostEvents} events of this node were dropped there before they arrived`;

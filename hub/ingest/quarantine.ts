@@ -30,6 +30,8 @@ interface Said {
 export class CloneGuard {
   readonly #parts: GuardParts;
   readonly #watch = new CloneWatch();
+  /** Those that this hub found, until a person has looked. */
+  readonly #held = new Set<string>();
 
   constructor(parts: GuardParts) {
     this.#parts = parts;
@@ -41,11 +43,15 @@ export class CloneGuard {
     const about = said.filter(({ kind }) => kind === 'presence' || kind === 'status');
     if (about.length === 0) return;
     const nothing = { journal: null, recorded: {}, pods: {}, connected: false };
-    let state = stateOf(node, await store.reporters(node), nothing);
+    const reporters = await store.reporters(node);
+    if (await this.#isHeld(node)) return;
+    let state = stateOf(node, reporters, nothing);
     if (this.#watch.isStrange(node)) await this.#recall(node, state.reporter.journal);
+    const marks = new Map(reporters.map(one => [one.journal, one]));
     for (const { kind, document, retained, digest } of about) {
       const { reporter, formerJournals } = state;
-      const heard = { retained, nowMs: clock.monotonic(), known: { ...reporter, formerJournals } };
+      const formers = new Map([...marks].filter(([journal]) => formerJournals.has(journal)));
+      const heard = { retained, nowMs: clock.monotonic(), known: { ...reporter, formers } };
       if (kind === 'status') {
         const status = document as NodeDocuments['status'];
         await this.#found(node, this.#watch.status(status, digest, heard));
@@ -54,7 +60,17 @@ export class CloneGuard {
       const presence = document as NodeDocuments['presence'];
       await this.#found(node, this.#watch.presence(presence, heard));
       state = after(state, presence, retained);
+      marks.set(state.reporter.journal, state.reporter);
     }
+  }
+
+  /** What a node says while it is held proves nothing of how it is after a person has looked. */
+  async #isHeld(node: string): Promise<boolean> {
+    if (!this.#held.has(node)) return false;
+    const identity = await this.#parts.store.identity(node);
+    const isHeld = (identity?.suspectedAt ?? null) !== null;
+    if (!isHeld) this.#held.delete(node);
+    return isHeld;
   }
 
   /** This hub was started anew, or heard nothing of the node yet. */
@@ -66,7 +82,9 @@ export class CloneGuard {
   async #found(node: string, why: string | null): Promise<void> {
     for (let tries = 1; why !== null; tries++) {
       try {
-        return await quarantine(this.#parts, { node, why });
+        await quarantine(this.#parts, { node, why });
+        this.#held.add(node);
+        return;
       } catch (error) {
         const raced = error instanceof StoreError && error.code === 'Conflict';
         if (!raced || tries === TRIES) throw error;

@@ -10,14 +10,16 @@ const STARTS_MAX = 16;
 /** Of the current journal, oldest first. */
 export type Starts = readonly NodeStart[];
 
-/** The first connection of a start is remembered. */
+/** The first connection of a start is remembered, and how many there were. */
 export function withSession(
   before: Starts,
   { boot, n, session }: { readonly boot: number; readonly n: number; readonly session: string },
 ): Starts {
   const known = before.find(start => start.boot === boot);
-  if (known !== undefined && known.n !== 0) return before;
-  return put(before, { counter: 0, digest: '', ...known, boot, n, session });
+  if (known === undefined || known.n === 0) {
+    return put(before, { counter: 0, digest: '', ...known, boot, n, session, lastN: n });
+  }
+  return n > known.lastN ? put(before, { ...known, lastN: n }) : before;
 }
 
 /** And its newest status. */
@@ -27,7 +29,7 @@ export function withReport(
 ): Starts {
   const known = before.find(start => start.boot === boot);
   if (known && known.counter >= counter) return before;
-  return put(before, { n: 0, session: '', ...known, boot, counter, digest });
+  return put(before, { n: 0, session: '', lastN: 0, ...known, boot, counter, digest });
 }
 
 function put(before: Starts, start: NodeStart): Starts {

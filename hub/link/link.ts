@@ -12,7 +12,7 @@ import { fractionOf, hubBackOffMs } from './back-off.js';
 import { BrokerConnection } from './broker-connection.js';
 import type { HubLink, HubLinkOptions, Received } from './link-options.js';
 import type { NodeMessenger } from './messages.js';
-import { planPublications } from './publisher-decide.js';
+import { planPublications, type PublishReason } from './publisher-decide.js';
 import { startPublisher, type Publisher } from './publisher.js';
 import { SendWindow } from './send-window.js';
 
@@ -60,6 +60,7 @@ class MqttHubLink implements HubLink {
   #fresh: boolean;
   #messages = 0;
   #isRenewing = false;
+  #wasUp = false;
   #closing: Promise<void> | null = null;
 
   constructor(options: HubLinkOptions) {
@@ -218,8 +219,20 @@ class MqttHubLink implements HubLink {
     session.announcedAt = clock.monotonic();
     if (!(await connection.publish(this.#topics.hub(), birth, { retain: true }))) return;
     session.up = true;
+    this.#lookForAnother(plan.reason);
     const publications = last - plan.after;
     log.info('connected to the broker', { why: plan.reason, after: plan.after, publications });
+  }
+
+  /** Between two connections of this process only who has the hub's key, and another store, can have put a mark there. */
+  #lookForAnother(reason: PublishReason): void {
+    if (this.#wasUp && reason === 'OtherStore') {
+      this.#options.log.error(
+        "another hub with this hub's keys is at work: a copy of it, or its backup restored while it lives. Stop one of " +
+          'the two; if nodes are then AheadOfHub, take a backup of the one that is left and restore it',
+      );
+    }
+    this.#wasUp = true;
   }
 
   /** The mark first: a broker may drop retained messages beyond its queue limit (Mosquitto: 1,020). */

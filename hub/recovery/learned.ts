@@ -16,11 +16,12 @@ import type { AssignmentRecord, Mutation, ObjectMeta, Store } from '../store/sto
 import {
   adoptedBundle,
   furtherRecord,
-  HELD_ANNOTATION,
   namingAlso,
   PLAUSIBLE_MAX,
   REVISIONS_LEFT_OUT,
 } from './lessons.js';
+import { AHEAD_OF_HUB } from '../ingest/node-conditions.js';
+import { HELD_ANNOTATION } from './held-annotation.js';
 import { versionLeaps } from '../secrets/versions.js';
 import { RESTORING } from './restored-store.js';
 import { secretMutations, type ReturnedSecret } from './returned-secrets.js';
@@ -127,7 +128,9 @@ async function shownAsHeard(store: Store, node: string): Promise<Mutation[]> {
   const object = (await store.get('Node', '', node)) as NodeObject | null;
   if (!object) return [];
   const { kind, metadata, spec, status } = object;
-  const conditions = (status.conditions ?? []).filter(({ type }) => type !== RESTORING);
+  const conditions = (status.conditions ?? []).filter(
+    ({ type }) => type !== RESTORING && type !== AHEAD_OF_HUB,
+  );
   const { resourceVersion } = metadata;
   const draft = { kind, metadata: draftOf(metadata), spec, status: { ...status, conditions } };
   return [{ type: 'put', object: draft, expect: { resourceVersion } }];

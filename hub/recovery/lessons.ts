@@ -18,6 +18,7 @@ import { scopesOf } from '../../protocol/verify-bundle.js';
 import { readPayload } from '../../protocol/verified.js';
 import type { BundleObject } from '../objects.js';
 import type { AssignmentRecord, Mutation, ObjectDraft } from '../store/store.js';
+import { HELD_ANNOTATION } from './held-annotation.js';
 
 /**
  * The lost hub may have signed assignments that the node has not seen yet. Numbers are cheap: the next one is far above
@@ -26,10 +27,8 @@ import type { AssignmentRecord, Mutation, ObjectDraft } from '../store/store.js'
 export const GENERATIONS_LEFT_OUT = 1_000;
 /** The same for revisions of a bundle, where not every node was heard. */
 export const REVISIONS_LEFT_OUT = 100;
-/** On a bundle that stays on its nodes as they have it until it is applied again. */
 /** No number that a fleet ever reached. A node that says a higher one would leave its hub no next one. */
 export const PLAUSIBLE_MAX = 2 ** 52;
-export const HELD_ANNOTATION = 'flotilla.dev/held';
 const HOSTNAME = 'kubernetes.io/hostname';
 
 /** The assignment in a standing; null if there is none, or it is not one of this node. Its node vouches for it. */

@@ -11,6 +11,7 @@ import { topicsOf } from '../../protocol/topics.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
 import type { BundleObject, BundleObjectStatus, BundleSpec } from '../objects.js';
 import { RequestError, type ApplyRequest, type BundleWriter } from '../ports.js';
+import { HELD_ANNOTATION } from '../recovery/held-annotation.js';
 import { withoutSecrets } from '../secrets/removal.js';
 import { checkManifests, imageCauses, type Cause } from './check-manifests.js';
 import { BundleTooLarge, revise, sameImages, sameManifests, type Revised } from './revise.js';
@@ -117,7 +118,7 @@ async function apply(
   };
   const draft = {
     kind: 'Bundle' as const,
-    metadata: { namespace, name, labels: request.labels, annotations: request.annotations },
+    metadata: { namespace, name, labels: request.labels, annotations: unheld(request.annotations) },
     spec,
     status,
   };
@@ -133,6 +134,11 @@ async function apply(
   const object = objects[0] as BundleObject;
   const untouched = current?.metadata.resourceVersion === object.metadata.resourceVersion;
   return { object, outcome: current === null ? 'created' : untouched ? 'unchanged' : 'configured' };
+}
+
+/** Clients send back what they read; who applies a bundle that was held says where it is meant to be. */
+function unheld(annotations: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(annotations).filter(([key]) => key !== HELD_ANNOTATION));
 }
 
 function sameContent(a: BundleSpec, b: BundleSpec): boolean {

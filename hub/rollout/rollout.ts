@@ -5,7 +5,7 @@ import type { AssignedBundle } from '../../protocol/documents/assignment.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
 import type { BundleObject, BundleObjectStatus, NodeObject } from '../objects.js';
 import { isMember } from '../enrolment/standing-conditions.js';
-import { HELD_ANNOTATION } from '../recovery/lessons.js';
+import { HELD_ANNOTATION } from '../recovery/held-annotation.js';
 import type { Limit } from './reach.js';
 import { matches, parseSelector, type Requirement } from '../selectors.js';
 import { isRetried } from './retried.js';

@@ -196,6 +196,14 @@ describe('enrolment', { skip: noEngine() }, () => {
     assert.equal(await generation(), held);
     await play.ok('node', 'approve', 'two-a', '--yes');
     await eventually('it goes on', () => play.manifests('two-a').length === 2);
+    // The one that is left was passed by the copy's numbers; it is heard all the same.
+    await play.becomes('two-a', 'Ready');
+    await eventually('its statuses count', async () => (await generation()) > held);
+    const { conditions = [] } = (await play.node('two-a')).status;
+    assert.equal(
+      conditions.some(({ type }) => ['JournalIntact', 'CloneSuspected'].includes(type)),
+      false,
+    );
     await play.ok('delete', 'bundle', 'more', '--yes');
     await play.kill('two-a', 'SIGKILL');
   });

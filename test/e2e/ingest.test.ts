@@ -5,11 +5,13 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import { nameBeside } from '../../hub/ingest/mirror.js';
 import { StoreError, type Actor } from '../../hub/store/store.js';
 import { seal } from '../../protocol/envelope.js';
 import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
 import { signer } from '../support/fleet.js';
 import { IngestWorld, type SpeakingNode } from '../support/ingest-world.js';
+import { eventually } from '../support/wait.js';
 
 const ADMIN: Actor = { kind: 'user', name: 'ann' };
 const READY = 'Ready';
@@ -190,6 +192,28 @@ describe('nodes and people', () => {
     assert.deepEqual(await hub.pods(), before);
   });
 
+  test('two that bring one name at once: it is whose object is made first, each has its own', async () => {
+    const [left, right] = [await hub.join('b'), await hub.join('a-b')];
+    const held = gate();
+    let isHeld = false;
+    hub.door = actor => {
+      if (actor.name !== 'b' || isHeld) return;
+      isHeld = true;
+      return held.opened;
+    };
+    await left.tell(left.pod('x-a'));
+    await eventually('it is about to be made', () => isHeld);
+    await right.tell(right.pod('x'));
+    await hub.acked('the other', ({ node }) => node === 'a-b');
+    held.open();
+    await hub.acked('the first', ({ node }) => node === 'b');
+    const shown = (await hub.pods()).map(({ metadata, spec }) => [metadata.name, spec.nodeName]);
+    assert.deepEqual(shown.sort(), [
+      ['x-a-b', 'a-b'],
+      [nameBeside('x-a-b', 'b'), 'b'],
+    ]);
+  });
+
   test('one that is removed is not heard any more, whatever is remembered of it', async () => {
     await edge.status();
     await hub.acked('the first', () => true);
@@ -201,6 +225,7 @@ describe('nodes and people', () => {
     await edge.status({ generation: 8 });
     await hub.quiet();
     assert.deepEqual([hub.acks.length, await hub.version()], [1, before]);
+    assert.match(hub.logged.join('\n'), /\\"edge1\\" is not an active node/);
   });
 
   test('one that is replaced under its name is heard by its new key alone', async () => {

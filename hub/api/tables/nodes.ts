@@ -26,10 +26,9 @@ function statusText(object: ApiObject, status: NodeStatus): string {
   if (status.conditions?.some(c => c.type === CLONE_SUSPECTED && c.status === 'True')) {
     words.push(CLONE_SUSPECTED);
   }
-  const isRestoring = (status.conditions ?? []).some(
-    c => c.type === 'Restoring' && c.status === 'True',
-  );
-  if (isRestoring) words.push('Restoring');
+  for (const type of ['Restoring', 'AheadOfHub']) {
+    if (status.conditions?.some(c => c.type === type && c.status === 'True')) words.push(type);
+  }
   return words.join(',');
 }
 

@@ -7,7 +7,7 @@ import type {
   TokenSpec,
   TokenStatus,
 } from '../../objects.js';
-import { HELD_ANNOTATION } from '../../recovery/lessons.js';
+import { HELD_ANNOTATION } from '../../recovery/held-annotation.js';
 import type { ApiObject } from '../api-object.js';
 import { age, humanDuration } from '../../../protocol/human-duration.js';
 import { column, integerColumn, nameColumn, orNone, wideColumn, type TableShape } from './table.js';

@@ -1,10 +1,13 @@
 /** The hub's publisher on Mosquitto and on the embedded broker: what it sends, in which order, and what one bad message may cost. */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import { connect } from 'mqtt';
+import { HUB_NAME } from '../../../hub/setup/pki.js';
+import { seal } from '../../../protocol/envelope.js';
 import { MESSAGE_BYTES_MAX } from '../../../protocol/limits.js';
 import { openHubDocument } from '../../../protocol/verify-messages.js';
 import { startBroker as startTestBroker, type TestBroker } from '../../support/brokers.js';
-import { NODE_NAME, trustedRoot } from '../../support/fleet.js';
+import { FLEET, HUB, NODE_NAME, trustedRoot } from '../../support/fleet.js';
 import { eventually } from '../../support/wait.js';
 import {
   ACK,
@@ -72,6 +75,27 @@ for (const kind of ['mosquitto', 'aedes'] as const) {
         spy.said.map(({ topic }) => topic),
         [topics.hub(), topics.hub()],
       );
+    });
+
+    test('says that another hub with its keys is at work, when it finds its mark between its own', async () => {
+      const put = (of: string) => {
+        const document = { fleet: FLEET, store: of.repeat(32), number: 1 };
+        const how = { qos: 1, retain: true } as const;
+        return spy.client.publishAsync(topics.mark(), seal('mark', document, [HUB]), how);
+      };
+      const isSaid = () => world.log.some(line => line.startsWith('another hub with this hub'));
+      await put('6');
+      await world.publishBlobs(1);
+      const hub = world.startLink(broker.port);
+      await eventually('it is connected', () => hub.connected());
+      await markIs(1);
+      assert.equal(isSaid(), false, 'a hub that was restored finds the mark of the lost one');
+      await put('6');
+      // As the other one does: it has the certificate, and so the client id.
+      const other = connect(`mqtt://127.0.0.1:${broker.port}`, { clientId: HUB_NAME });
+      await eventually('it is pushed from the broker', () => world.downs === 1);
+      await other.endAsync(true);
+      await eventually('it is said', isSaid);
     });
 
     test('sends what was published and cleared while it was away', async () => {

@@ -294,6 +294,52 @@ describe('a device that comes back under a name that another had meanwhile', () 
     await join(me, await token());
     assert.equal((await fixture.store.reporters('back-2')).length, 2);
   });
+
+  test('cleared of the suspicion to be cloned, whichever of the two is left is heard (S73)', async () => {
+    const { store, cut, enrolment } = fixture;
+    const me = device('twice');
+    await join(me, await token());
+    const actor = { kind: 'hub', name: 'test' } as const;
+    const records = [reporter('e'.repeat(32), false), reporter('f'.repeat(32), true)].map(one => {
+      return { ...one, record: { ...one.record, node: 'twice' } };
+    });
+    const [identity, object] = [await store.identity('twice'), await nodeOf('twice')];
+    assert.ok(identity && object);
+    const suspectedAt = '2026-08-01T12:00:00.500Z';
+    const history = (at: string) =>
+      ({ type: 'JournalIntact', status: 'False', lastTransitionTime: at }) as const;
+    const starts = [{ boot: 3, n: 1, session: 's', lastN: 2, counter: 7, digest: 'd' }];
+    const flotilla = { ...object.status.flotilla, starts, history: { row: 9, head: 'a' } };
+    const suspected = async (at: string) => {
+      const now = (await store.identity('twice')) ?? 'absent';
+      await store.commit(actor, [
+        ...records,
+        { type: 'identity', expect: now, record: { ...identity, suspectedAt } },
+        {
+          type: 'put',
+          expect: 'any',
+          object: { ...object, status: { conditions: [history(at)], flotilla } },
+        },
+      ]);
+    };
+    const isFaulty = async () =>
+      (await nodeOf('twice'))?.status.conditions?.some(({ type }) => type === 'JournalIntact');
+    await suspected('2026-08-01T12:00:00Z');
+    await enrolment.standing.approve(ADMIN, { name: 'twice', key: null });
+    assert.equal(cut.at(-1), 'twice', 'it says anew who it is');
+    assert.deepEqual(await store.reporters('twice'), [
+      {
+        ...{ node: 'twice', journal: 'f'.repeat(32), current: true, online: false, through: 9 },
+        ...{ boot: 0, counter: 0, presenceBoot: 0, presenceN: 0 },
+      },
+    ]);
+    const after = (await nodeOf('twice'))?.status.flotilla;
+    assert.deepEqual([after?.starts, after?.history], [[], { row: 0, head: null }]);
+    assert.equal(await isFaulty(), false, 'the histories of two were compared');
+    await suspected('2026-08-01T11:00:00Z');
+    await enrolment.standing.approve(ADMIN, { name: 'twice', key: null });
+    assert.equal(await isFaulty(), true, 'it was rewritten before there were two');
+  });
 });
 
 describe('a renewal (S84)', () => {

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Pod } from 'kubernetes-types/core/v1.js';
 import type { BundleObject } from '../../../hub/objects.js';
+import { HELD_ANNOTATION } from '../../../hub/recovery/held-annotation.js';
 import { RequestError, type ApplyRequest, type RequestReason } from '../../../hub/ports.js';
 import { bundleWriter, type ApplyParts } from '../../../hub/rollout/apply.js';
 import { bundleDocumentOf } from '../../../hub/rollout/revision-document.js';
@@ -162,6 +163,17 @@ describe('apply', () => {
     const next = await apply(request([pod('web'), pod('db')]));
     assert.deepEqual([next.outcome, next.object.status.revision], ['configured', 2]);
     assert.notEqual(next.object.status.digest, first.object.status.digest);
+  });
+
+  test('of a bundle that a restore held releases it, though the client sends back what it read', async () => {
+    const { object } = await apply(request([pod('web')]));
+    const { kind, metadata, spec, status } = object;
+    const annotations = { team: 'shop', [HELD_ANNOTATION]: '2026-08-01T12:00:00.000Z' };
+    const held = { kind, metadata: { ...metadata, annotations }, spec, status };
+    await store.commit(ADMIN, [{ type: 'put', object: held, expect: 'any' }]);
+    const again = await apply(request([pod('web')], { annotations }));
+    assert.deepEqual(again.object.metadata.annotations, { team: 'shop' });
+    assert.equal(again.object.status.revision, 1);
   });
 
   test('of another selector alone makes no revision', async () => {

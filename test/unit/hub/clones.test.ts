@@ -23,7 +23,7 @@ interface Said {
 /** Says them in order, keeping the record as the hub does; gives what was found at each. */
 function hear(watch: CloneWatch, said: readonly Said[]): (string | null)[] {
   let known: Heard['known'] = {
-    ...{ journal: '', formerJournals: new Set<string>() },
+    ...{ journal: '', formers: new Map<string, { presenceBoot: number; presenceN: number }>() },
     ...{ presenceBoot: 0, presenceN: 0 },
   };
   return said.map(one => {
@@ -31,10 +31,10 @@ function hear(watch: CloneWatch, said: readonly Said[]): (string | null)[] {
     const stamp = { fleet: 'f', node: 'edge-1', journal, boot };
     const document: PresenceDocument = { ...stamp, n, session, online };
     const found = watch.presence(document, { retained, nowMs: atMs, known });
-    if (known.formerJournals.has(journal)) return found;
+    if (known.formers.has(journal)) return found;
     if (known.journal !== journal) {
-      const formerJournals = new Set([...known.formerJournals, known.journal]);
-      known = { journal, formerJournals, presenceBoot: boot, presenceN: n };
+      const formers = new Map([...known.formers, [known.journal, known]]);
+      known = { journal, formers, presenceBoot: boot, presenceN: n };
     } else if (boot > known.presenceBoot || (boot === known.presenceBoot && n > known.presenceN)) {
       known = { ...known, presenceBoot: boot, presenceN: n };
     }
@@ -154,7 +154,7 @@ describe('two devices with one key are noticed', () => {
 
   const heard = (presenceBoot: number, change: Partial<Heard> = {}): Heard => ({
     ...{ retained: false, nowMs: 0 },
-    known: { journal: ONE, formerJournals: new Set(), presenceBoot, presenceN: 1 },
+    known: { journal: ONE, formers: new Map(), presenceBoot, presenceN: 1 },
     ...change,
   });
   const status = (boot: number, counter: number) =>
@@ -184,12 +184,63 @@ describe('two devices with one key are noticed', () => {
   test('S33: a disk that was put back, also by a hub that was started anew', () => {
     const watch = new CloneWatch();
     assert.equal(watch.isStrange('edge-1'), true);
-    watch.recall('edge-1', ONE, [{ boot: 6, n: 1, session: 'a', counter: 9, digest: 'x' }]);
+    watch.recall('edge-1', ONE, [
+      { boot: 6, n: 1, session: 'a', lastN: 1, counter: 9, digest: 'x' },
+    ]);
     assert.equal(watch.isStrange('edge-1'), false);
     const stamp = { fleet: 'f', node: 'edge-1', journal: ONE, boot: 6, online: true };
     assert.equal(watch.presence({ ...stamp, n: 1, session: 'a' }, heard(7)), null, 'a replay');
     assert.equal(watch.status(status(6, 9), 'x', heard(7)), null, 'a replay');
     const again = watch.presence({ ...stamp, n: 1, session: 'b' }, heard(7));
     assert.match(again ?? '', /connection 1 of start 6 was opened twice/);
+  });
+
+  describe('a hub that was started anew takes no replay for a second device', () => {
+    const start = { boot: 6, n: 1, session: 'a', lastN: 5, counter: 9, digest: 'x' };
+    const stamp = { fleet: 'f', node: 'edge-1', journal: ONE, boot: 6, online: true };
+    const restarted = () => {
+      const watch = new CloneWatch();
+      watch.recall('edge-1', ONE, [start]);
+      return watch;
+    };
+
+    test('of connections of a former start', () => {
+      const watch = restarted();
+      for (const n of [2, 3, 4, 5]) {
+        const said = watch.presence({ ...stamp, n, session: `s${n}` }, heard(7));
+        assert.equal(said, null, `connection ${n}`);
+      }
+      assert.equal(watch.presence({ ...stamp, n: 6, session: 'f' }, heard(7)), null);
+      assert.match(watch.presence({ ...stamp, n: 7, session: 'g' }, heard(7)) ?? '', /start 6/);
+    });
+
+    test('of statuses of a former start', () => {
+      const watch = restarted();
+      for (const counter of [6, 7, 8]) {
+        assert.equal(watch.status(status(6, counter), `d${counter}`, heard(7)), null);
+      }
+      assert.equal(watch.status(status(6, 10), 'y', heard(7)), null);
+      assert.match(watch.status(status(6, 11), 'z', heard(7)) ?? '', /start 6 reports on/);
+    });
+
+    test('of a journal that was superseded', () => {
+      const watch = new CloneWatch();
+      watch.recall('edge-1', TWO, []);
+      const formers = new Map([[ONE, { presenceBoot: 6, presenceN: 5 }]]);
+      const since = heard(1, {
+        known: { journal: TWO, formers, presenceBoot: 1, presenceN: 1 },
+      });
+      for (const [boot, n] of [
+        [5, 9],
+        [6, 4],
+        [6, 5],
+      ] as const) {
+        const said = watch.presence({ ...stamp, boot, n, session: `${boot}.${n}` }, since);
+        assert.equal(said, null, `connection ${n} of start ${boot}`);
+      }
+      assert.equal(watch.presence({ ...stamp, n: 6, session: 'x' }, since), null);
+      const again = watch.presence({ ...stamp, n: 7, session: 'y' }, since);
+      assert.match(again ?? '', /another journal/);
+    });
   });
 });

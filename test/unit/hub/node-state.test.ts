@@ -179,9 +179,10 @@ describe('a pod document', () => {
     });
   }
 
-  test('keeps the name under which its pod is shown', () => {
+  test('is shown under the name that it is given, one that came late keeps its own', () => {
     const after = withPod(before, pod(9, 'Failed'), 'other');
-    assert.equal(after.recorded[KEY]?.name, 'web-edge1');
+    assert.equal(after.recorded[KEY]?.name, 'other');
+    assert.equal(withPod(before, pod(7), 'other').recorded[KEY]?.name, 'web-edge1');
   });
 
   test('is asked for when the status names another digest, or one that is not there', () => {

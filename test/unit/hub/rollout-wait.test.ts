@@ -74,6 +74,8 @@ describe('waiting for a rollout', () => {
       name: 'edge-1',
       labels: {},
       member: true,
+      held: false,
+      ahead: false,
       online: true,
       bundles: [],
       retried: [],

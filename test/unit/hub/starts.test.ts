@@ -17,8 +17,8 @@ describe('the starts of a node', () => {
       ...[reports(1, 2, 'y'), reports(2, 1, 'u'), connects(2, 4, 'c')],
     );
     assert.deepEqual(kept, [
-      { boot: 1, n: 1, session: 'a', counter: 3, digest: 'z' },
-      { boot: 2, n: 4, session: 'c', counter: 1, digest: 'u' },
+      { boot: 1, n: 1, session: 'a', lastN: 2, counter: 3, digest: 'z' },
+      { boot: 2, n: 4, session: 'c', lastN: 4, counter: 1, digest: 'u' },
     ]);
   });
 

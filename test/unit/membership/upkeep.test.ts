@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import {
+  disbeliefMs,
   isBrokerRefusal,
   isShutOut,
   upkeepDelayMs,
@@ -50,6 +51,13 @@ describe('a member asks for a certificate', () => {
   for (const [sentence, change, chance, expected] of rows) {
     test(sentence, () => assert.equal(upkeepReason({ ...WELL, ...change }, chance), expected));
   }
+});
+
+test('a broker that says again and again that it is no member brings ever fewer certificates', () => {
+  assert.deepEqual(
+    [0, 1, 2, 3, 10, 1000].map(disbeliefMs),
+    [0, 60_000, 120_000, 240_000, 21_600_000, 21_600_000],
+  );
 });
 
 describe('between two tries', () => {

@@ -7,10 +7,10 @@ import {
   assignmentIn,
   furtherRecord,
   GENERATIONS_LEFT_OUT,
-  HELD_ANNOTATION,
   namingAlso,
   returnedEnvelope,
 } from '../../../hub/recovery/lessons.js';
+import { HELD_ANNOTATION } from '../../../hub/recovery/held-annotation.js';
 import { decide, type Candidate } from '../../../hub/rollout/rollout.js';
 import { parseSelector } from '../../../hub/selectors.js';
 import type { AssignmentRecord } from '../../../hub/store/store.js';
