@@ -253,6 +253,7 @@ export class Intake {
       const { epoch, generation, bundles } = opened.value.document;
       log.info('assignment accepted', { epoch, generation, bundles: bundles.length });
       this.#withheld.came();
+      this.#options.time.assigned();
       this.#supply.hubChanged();
       this.#stage.distrustDirectory();
       this.#work();

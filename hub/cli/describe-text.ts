@@ -78,7 +78,10 @@ function provenance(extra: NodeExtra | undefined): [string, string][] {
         `journal's row ${said.history.row}, head ${said.history.head ?? 'none'}`,
       ].join('\n'),
     ],
-    ['Concluded by the hub', 'Ready, Enrolled, CloneSuspected, JournalIntact, Last report'],
+    [
+      'Concluded by the hub',
+      'Ready, Enrolled, CloneSuspected, ForeignAssignment, JournalIntact, Last report',
+    ],
     ['Set by people', 'labels, annotations'],
   ];
 }

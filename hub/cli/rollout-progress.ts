@@ -1,6 +1,7 @@
 /** How far a rollout is, as one value, and how it is said. Pure. */
 import type { BundleStatus } from '../../protocol/documents/node.js';
 import { isMember } from '../enrolment/standing-conditions.js';
+import { FOREIGN_ASSIGNMENT } from '../ingest/foreign-assignment.js';
 import { matches, parseSelector } from '../selectors.js';
 import type { BundleAttempt, BundleObjectStatus, BundleSpec, NodeExtra } from '../objects.js';
 import { isRetried } from '../rollout/retried.js';
@@ -12,6 +13,8 @@ export interface NodeView {
   /** Neither waits for approval nor is shut out: others are no part of a rollout. */
   readonly member: boolean;
   readonly online: boolean;
+  /** It accepted what this hub did not make, and refuses what this hub makes. */
+  readonly strayed: boolean;
   readonly bundles: readonly BundleStatus[];
   readonly retried: readonly BundleAttempt[];
 }
@@ -41,6 +44,7 @@ export function nodeViewOf(node: ApiObject): NodeView {
     labels: node.metadata.labels ?? {},
     member: isMember(status?.conditions),
     online: status?.conditions?.some(c => c.type === 'Ready' && c.status !== 'Unknown') ?? false,
+    strayed: status?.conditions?.some(c => c.type === FOREIGN_ASSIGNMENT) ?? false,
     bundles: status?.flotilla?.bundles ?? [],
     retried: status?.flotilla?.retried ?? [],
   };
@@ -75,7 +79,9 @@ export function progressOf(
     } else {
       const doing = current
         ? `${current.state}${current.reason ? ` (${reasonText(current)})` : ''}`
-        : 'has not reported it yet';
+        : node.strayed
+          ? `follows an assignment that this hub did not make: flotilla describe node ${node.name}`
+          : 'has not reported it yet';
       open.push({ node: node.name, text: node.online ? doing : 'offline' });
     }
   }

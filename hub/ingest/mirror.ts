@@ -40,6 +40,8 @@ export interface NodeSaid {
   readonly reporter: ReporterRecord;
   /** Null: nothing new. */
   readonly status: StatusDocument | null;
+  /** What the status speaks of and this hub did not make; null: nothing. */
+  readonly foreign?: string | null;
   /** Key id of whoever signed the status. */
   readonly signedBy?: string;
   readonly starts?: Starts;

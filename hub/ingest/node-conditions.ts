@@ -5,6 +5,7 @@ import { isStandingCondition } from '../enrolment/standing-conditions.js';
 import type { NodeObject } from '../objects.js';
 import { RESTORING } from '../recovery/restored-store.js';
 import type { ReporterRecord } from '../store/store.js';
+import { FOREIGN_ASSIGNMENT, NOT_OF_THIS_HUB } from './foreign-assignment.js';
 import { HISTORY_REWRITTEN, historyFault, JOURNAL_INTACT } from './history-watch.js';
 
 interface Told {
@@ -12,6 +13,8 @@ interface Told {
   readonly reporter: ReporterRecord;
   /** Null: nothing new. */
   readonly status: StatusDocument | null;
+  /** What the status speaks of and this hub did not make; null: nothing. */
+  readonly foreign?: string | null;
   /** RFC 3339, the hub's clock. */
   readonly now: string;
 }
@@ -24,7 +27,7 @@ function seconds(at: string): string {
  * Ready first, then the agent's own, and how the node stands with the fleet; a time of
  * transition moves only with the status.
  */
-export function conditionsOf({ node, status, reporter, now }: Told): NodeCondition[] {
+export function conditionsOf({ node, status, reporter, foreign, now }: Told): NodeCondition[] {
   const before = node.status.conditions ?? [];
   const standing = before.filter(isStandingCondition);
   const own = status
@@ -51,15 +54,37 @@ export function conditionsOf({ node, status, reporter, now }: Told): NodeConditi
   const heartbeat = status ? seconds(now) : (was?.lastHeartbeatTime ?? seconds(now));
   const ofHub = status ? before.filter(c => c.type === RESTORING) : [];
   const history = historyCondition({ node, status, now });
+  const strange = foreignCondition({ before, status, foreign: foreign ?? null, now });
   return [
     { type: 'Ready', lastHeartbeatTime: heartbeat, ...ready },
-    ...[...own, ...standing, ...ofHub, ...history],
+    ...[...strange, ...own, ...standing, ...ofHub, ...history],
   ];
 }
 
 /** What the hub concludes itself: the node's word of it does not count. */
 function isOfHub(condition: Pick<NodeCondition, 'type'>): boolean {
-  return ['Ready', JOURNAL_INTACT].includes(condition.type) || isStandingCondition(condition);
+  const { type } = condition;
+  return (
+    ['Ready', JOURNAL_INTACT, FOREIGN_ASSIGNMENT].includes(type) || isStandingCondition(condition)
+  );
+}
+
+/** Stays until the node follows this hub again. */
+function foreignCondition({
+  before,
+  status,
+  foreign,
+  now,
+}: Pick<Told, 'status' | 'now'> & {
+  readonly before: readonly NodeCondition[];
+  readonly foreign: string | null;
+}): NodeCondition[] {
+  const was = before.filter(({ type }) => type === FOREIGN_ASSIGNMENT);
+  if (!status) return was;
+  if (foreign === null) return [];
+  const lastTransitionTime = was[0]?.lastTransitionTime ?? seconds(now);
+  const condition = { type: FOREIGN_ASSIGNMENT, status: 'True', reason: NOT_OF_THIS_HUB } as const;
+  return [{ ...condition, message: foreign, lastTransitionTime }];
 }
 
 /** Stays until the journal is begun anew: nothing that a node says later makes it the history that it was. */

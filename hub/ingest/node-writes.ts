@@ -5,8 +5,11 @@
 import type { BundleManifest } from '../../protocol/bundle-manifest.js';
 import type { EventRecord, PodDocument } from '../../protocol/documents/node.js';
 import type { NodeObject, PodObject } from '../objects.js';
+import type { TrustedRoot } from '../../protocol/verified.js';
+import { RESTORING } from '../recovery/restored-store.js';
 import type { Mutation, ReporterRecord, Store } from '../store/store.js';
 import { foundAgain } from './absent-pods.js';
+import { FOREIGN_ASSIGNMENT, foreignFault } from './foreign-assignment.js';
 import { HISTORY_REWRITTEN, historyFault, JOURNAL_INTACT } from './history-watch.js';
 import { eventDraft, hubEventDraft, manifestOf, mirrorDraft, nodeDraft } from './mirror.js';
 import type { NodeState } from './node-state.js';
@@ -15,6 +18,8 @@ const CONFIG_HASH = 'kubernetes.io/config.hash';
 
 export interface NodeWriteParts {
   readonly store: Store;
+  /** In force. */
+  readonly root: () => TrustedRoot;
   readonly manifestsOf: (
     bundle: NonNullable<PodDocument['bundle']>,
   ) => Promise<readonly BundleManifest[] | null>;
@@ -34,6 +39,7 @@ export async function nodeWrites(parts: NodeWriteParts, turn: NodeTurn): Promise
   const { reporter } = state;
   if (reporter.journal === '') return [];
   const { resourceVersion } = before.metadata;
+  const foreign = await foreignOf(parts, turn);
   const former = turn.reporters.filter(
     ({ current, journal }) => current && journal !== reporter.journal,
   );
@@ -44,14 +50,25 @@ export async function nodeWrites(parts: NodeWriteParts, turn: NodeTurn): Promise
     { type: 'reporter', record: reporter },
     {
       type: 'put',
-      object: nodeDraft({ node: before, now, ...state }),
+      object: nodeDraft({ node: before, now, foreign, ...state }),
       expect: { resourceVersion },
     },
     ...(await podWrites(parts, before, state)),
     ...(isHeard(turn) ? await foundAgain(parts.store, before, saidNow(state)) : []),
     ...(await eventWrites(parts.store, state)),
-    ...hubEvents(turn),
+    ...hubEvents(turn, foreign),
   ];
+}
+
+/** A restored hub learns from its nodes what it does not know: until it has heard this one nothing is strange. */
+async function foreignOf({ store, root }: NodeWriteParts, turn: NodeTurn): Promise<string | null> {
+  const { before, state } = turn;
+  if (!state.status || before.status.conditions?.some(({ type }) => type === RESTORING))
+    return null;
+  const { epoch, version: rootVersion } = root().document;
+  const assignment = await store.assignment(before.metadata.name);
+  const generation = assignment?.epoch === epoch ? assignment.generation : 0;
+  return foreignFault(state.status, { epoch, rootVersion, generation });
 }
 
 function isHeard({ before, state }: NodeTurn): boolean {
@@ -139,7 +156,7 @@ async function subjectOf(
 }
 
 /** The hub's own words about the node. */
-function hubEvents(turn: NodeTurn): Mutation[] {
+function hubEvents(turn: NodeTurn, foreign: string | null): Mutation[] {
   const { before, state, now } = turn;
   const node = before.metadata.name;
   const event = (type: 'Normal' | 'Warning', reason: string, message: string): Mutation => ({
@@ -160,6 +177,9 @@ function hubEvents(turn: NodeTurn): Mutation[] {
     const message = `The journal of this node was rewritten: ${fault}`;
     events.push(event('Warning', HISTORY_REWRITTEN, message));
   }
+  const isForeign = before.status.conditions?.some(({ type }) => type === FOREIGN_ASSIGNMENT);
+  if (foreign !== null && isForeign !== true)
+    events.push(event('Warning', FOREIGN_ASSIGNMENT, foreign));
   if (state.lostEvents > 0) {
     const message = `${state.lostEvents} events of this node were dropped there before they arrived`;
     events.push(event('Warning', 'EventsLost', message));

@@ -75,6 +75,7 @@ describe('waiting for a rollout', () => {
       labels: {},
       member: true,
       online: true,
+      strayed: false,
       bundles: [],
       retried: [],
     };
