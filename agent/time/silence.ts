@@ -55,7 +55,7 @@ export class Silence {
   }
 
   /** What is to be saved now, or null: the end of a silence, or enough more of it. */
-  toSave(uptime: number, leastMs = this.#stepMs(uptime)): number | null {
+  toSave(uptime: number, leastMs = this.#stepMs()): number | null {
     const ms = this.ms(uptime);
     const isOver = ms < this.#saved;
     if (!isOver && ms - this.#saved < leastMs) return null;
@@ -67,12 +67,12 @@ export class Silence {
   /** Milliseconds until `turned` or `toSave` may say something new by time alone. */
   nextIn(uptime: number): number {
     const ms = this.ms(uptime);
-    const save = this.#saved + this.#stepMs(uptime) - ms;
+    const save = this.#saved + this.#stepMs() - ms;
     return Math.max(1_000, this.#raised ? save : Math.min(save, SILENT_MS - ms));
   }
 
   /** How much more of it is worth a write. */
-  #stepMs(uptime: number): number {
+  #stepMs(): number {
     const kept = Math.max(0, this.#saved - this.#begun);
     if (kept >= SAVE_EVERY_MS) return SAVE_EVERY_MS;
     return kept === 0 ? SAVE_FIRST_MS : Math.min(kept, SAVE_EVERY_MS - kept);

@@ -78,14 +78,14 @@ function makeStage(change: Partial<StageOptions> = {}): Stage {
   });
 }
 
-function store(document: BundleDocument, pods: Pods): void {
+function store(document: BundleDocument, pods: Pods, signers = [RELEASE]): void {
   const context = {
     root: trustedRoot(),
     assigned: assigned(document),
     arch: 'amd64',
     agentVersion: '0.1.0',
   };
-  const opened = openBundle(seal('bundle', document, [RELEASE]), context);
+  const opened = openBundle(seal('bundle', document, signers), context);
   if (!opened.ok) throw new Error(opened.refusal.detail);
   journal.storeBundle(opened.value);
   document.manifests.forEach((entry, i) =>
@@ -249,6 +249,33 @@ describe('a bundle', () => {
     );
     stage = makeStage({ enrolledLabels: { site: 'harbour', stage: 'test' } });
     pass(root);
+    assert.deepEqual(states(), ['shop activating FilesWritten']);
+  });
+
+  test('a bundle beyond the scope of its key begins when a second key has signed the same document', () => {
+    const { roles } = rootDocument();
+    const second = signer('second release');
+    const people = [idOf(RELEASE), idOf(second)];
+    const scopes = [
+      { threshold: 1, keys: people, ...DEFAULT_GRANT, nodeLabels: { site: 'harbour' } },
+      { threshold: 2, keys: people, ...DEFAULT_GRANT },
+    ];
+    const { keys } = rootDocument();
+    const root = rootDocument({
+      keys: { ...keys, [idOf(second)]: second.publicKey },
+      roles: { ...roles, release: [releaseRole([RELEASE, second], { scopes })] },
+    });
+    const pods = [podManifest('web')];
+    const document = bundleDocument(pods);
+    store(document, pods);
+    const lacking = assign([document], root);
+    assert.deepEqual(states(), ['shop failed OutOfScope']);
+    assert.deepEqual(
+      lacking.map(({ digest, envelopeOf }) => [digest, envelopeOf?.name]),
+      [[assigned(document).digest, 'shop']],
+    );
+    store(document, pods, [RELEASE, second]);
+    assert.deepEqual(pass(root), []);
     assert.deepEqual(states(), ['shop activating FilesWritten']);
   });
 
