@@ -176,12 +176,16 @@ make_image() {
   local root
   root=$(mktemp -d)
   mkdir -p "$root/bin" "$root/tmp" "$root/www"
+  # mktemp's mode would be the mode of the image's root: nobody but root could enter it.
+  chmod 755 "$root" "$root/bin" "$root/www"
+  chmod 1777 "$root/tmp"
   cp "$(readlink -f "$(command -v busybox)")" "$root/bin/busybox"
   # A static one asks for none, and grep then finds nothing.
   { ldd "$root/bin/busybox" 2>/dev/null || true; } | { grep -o '/[^ ]*' || true; } | while read -r library; do
     mkdir -p "$root$(dirname "$library")"
     cp -L "$library" "$root$library"
   done
+  chmod -R go+rX "$root"
   for applet in $("$root/bin/busybox" --list); do
     [ "$applet" = busybox ] || ln -sf busybox "$root/bin/$applet"
   done
@@ -326,16 +330,29 @@ curl_web() {
   ' "$1"
 }
 
+# Somebody may have started an agent on the demo's node by hand: it would start its pods again.
+nobody_listens() {
+  [ -S "$1" ] || return 0
+  ! node -e '
+    require("node:net").connect(process.argv[1]).on("connect", () => process.exit(0)).on("error", () => process.exit(1));
+  ' "$1"
+}
+
 demo_stop() {
   stop agent "$demo/agent"
+  nobody_listens "$demo/agent/agent.sock" ||
+    die "another agent runs on $demo/agent" "stop it (Ctrl-C where it was started), then: ./install.sh demo --stop"
   stop hub "$demo/hub"
   if engine_answers; then
-    local owner containers images
+    local owner containers images one
     owner=$(readlink -m "$demo/agent")
     owned() { docker ps -aq --filter "label=flotilla.dev/owner=$owner"; }
     containers=$(owned)
     if [ -n "$containers" ]; then
-      local left=$containers
+      local left=$containers logs
+      # As the agent names them: <namespace>_<pod>_<uid>.
+      # shellcheck disable=SC2086
+      logs=$(docker inspect --format '{{with .Config.Labels}}{{index . "io.kubernetes.pod.namespace"}}_{{index . "io.kubernetes.pod.name"}}_{{index . "io.kubernetes.pod.uid"}}{{end}}' $containers | sort -u)
       # The engine may still do what the agent asked of it: one that is on its way out cannot be removed.
       for _ in $(seq 50); do
         # shellcheck disable=SC2086
@@ -345,6 +362,11 @@ demo_stop() {
       done
       # shellcheck disable=SC2086
       [ -z "$left" ] || docker rm -f $left >/dev/null
+      for one in $logs; do
+        [[ $one =~ ^[a-z0-9.-]+_[a-z0-9.-]+_[A-Za-z0-9-]+$ ]] || continue
+        find /var/log/containers -maxdepth 1 -lname "/var/log/pods/$one/*" -delete 2>/dev/null || true
+        rm -rf "/var/log/pods/$one"
+      done
       echo "removed $(echo "$containers" | wc -l) containers"
     fi
     # An image that something else still uses stays: docker refuses to remove it.

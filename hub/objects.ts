@@ -13,7 +13,6 @@ import type {
 } from 'kubernetes-types/core/v1.js';
 import type { BundleStrategy, ImageEntry } from '../protocol/documents/bundle.js';
 import type { BundleStatus, StatusDocument } from '../protocol/documents/node.js';
-import type { HistoryAnchor } from './ingest/history-watch.js';
 import type { StoredObject } from './store/store.js';
 
 export const API_VERSION = {
@@ -27,6 +26,9 @@ export const API_VERSION = {
   SecretVersion: 'flotilla.dev/v1',
   Root: 'flotilla.dev/v1',
 } as const;
+
+/** The row that the hub names in its acknowledgements, until a status has shown its hash; row 0: none. */
+export type HistoryAnchor = Pick<StatusDocument['history'], 'row' | 'head'>;
 
 /** What a node's newest status said beyond the v1 fields. */
 export interface NodeExtra {

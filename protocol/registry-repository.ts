@@ -28,7 +28,7 @@ export interface ManifestAnswer {
   readonly text: string;
 }
 
-/** The answer, whatever it is; throws `RegistryError` `Unreachable` where none comes. */
+/** The answer, whatever it is; rejects with any error where none comes. */
 export type SendRequest = (
   url: string,
   headers: Readonly<Record<string, string>>,
@@ -38,6 +38,8 @@ export interface RegistryOptions {
   /** Tried in order, and then none. */
   readonly auths: readonly RegistryAuth[];
   readonly send: SendRequest;
+  /** Once it is aborted, its reason is thrown in place of what the sender says. */
+  readonly signal: AbortSignal;
 }
 
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/;
@@ -101,17 +103,26 @@ export class Repository {
   async #get(path: string): Promise<Response> {
     const headers: Record<string, string> = { accept: ACCEPTED_TYPES.join(', ') };
     if (this.#authorization !== null) headers['authorization'] = this.#authorization;
-    if (this.#scheme !== null)
-      return this.#options.send(`${this.#scheme}://${this.#host}${path}`, headers);
+    if (this.#scheme !== null) return this.#send(`${this.#scheme}://${this.#host}${path}`, headers);
     try {
-      const response = await this.#options.send(`https://${this.#host}${path}`, headers);
+      const response = await this.#send(`https://${this.#host}${path}`, headers);
       this.#scheme = 'https';
       return response;
     } catch (error) {
       if (!LOOPBACK.test(this.#host)) throw error;
-      const response = await this.#options.send(`http://${this.#host}${path}`, headers);
+      const response = await this.#send(`http://${this.#host}${path}`, headers);
       this.#scheme = 'http';
       return response;
+    }
+  }
+
+  async #send(url: string, headers: Readonly<Record<string, string>>): Promise<Response> {
+    try {
+      return await this.#options.send(url, headers);
+    } catch (error) {
+      this.#options.signal.throwIfAborted();
+      const message = `${new URL(url).host} does not answer: ${whyNot(error)}`;
+      throw new RegistryError('Unreachable', message);
     }
   }
 
@@ -155,10 +166,7 @@ export class Repository {
     const service = parameters.get('service');
     if (service !== undefined) url.searchParams.set('service', service);
     url.searchParams.set('scope', parameters.get('scope') ?? `repository:${this.#name}:pull`);
-    const response = await this.#options.send(
-      url.href,
-      basic === null ? {} : { authorization: basic },
-    );
+    const response = await this.#send(url.href, basic === null ? {} : { authorization: basic });
     if (response.status !== 200) return null;
     const token = tokenIn((await bodyOf(response, url.host)).toString('utf8'));
     if (token === null) throw new RegistryError('BadAnswer', `${url.host} gives no token`);
@@ -177,7 +185,7 @@ function tokenIn(text: string): string | null {
 }
 
 /** `fetch` hides the reason in the cause. */
-export function whyNot(error: unknown): string {
+function whyNot(error: unknown): string {
   const { cause = error } = error as { cause?: unknown };
   const { code, message } = cause as { code?: string; message?: string };
   return code ?? message ?? String(cause);

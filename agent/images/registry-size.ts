@@ -11,12 +11,7 @@ import {
   platformManifest,
 } from '../../protocol/image-manifest.js';
 import type { Log } from '../../protocol/ports.js';
-import {
-  RegistryError,
-  Repository,
-  whyNot,
-  type SendRequest,
-} from '../../protocol/registry-repository.js';
+import { Repository, type SendRequest } from '../../protocol/registry-repository.js';
 import type { RegistryAuth } from '../../protocol/registry-credentials.js';
 
 const ANSWER_MS = 10_000;
@@ -30,17 +25,9 @@ export interface RegistrySizeOptions {
 }
 
 function sender(signal: AbortSignal): SendRequest {
-  return async (url, headers) => {
-    try {
-      return await fetch(url, {
-        headers,
-        signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
-      });
-    } catch (error) {
-      signal.throwIfAborted();
-      const message = `${new URL(url).host} does not answer: ${whyNot(error)}`;
-      throw new RegistryError('Unreachable', message);
-    }
+  return (url, headers) => {
+    const limit = AbortSignal.timeout(ANSWER_MS);
+    return fetch(url, { headers, signal: AbortSignal.any([signal, limit]) });
   };
 }
 
@@ -54,7 +41,11 @@ export function registrySize({ arch, layersHere, log }: RegistrySizeOptions) {
     const place = imagePlace(image);
     if (place === null) return null;
     try {
-      const source = new Repository(place.host, place.repository, { auths, send: sender(signal) });
+      const source = new Repository(place.host, place.repository, {
+        auths,
+        send: sender(signal),
+        signal,
+      });
       const first = await source.manifest(place.reference);
       const platform = platformManifest(first.text, arch);
       const { text } = platform === null ? first : await source.manifest(platform);

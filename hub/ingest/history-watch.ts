@@ -4,13 +4,10 @@
  */
 import type { StatusDocument } from '../../protocol/documents/node.js';
 import { HISTORY_ROWS_MAX } from '../../protocol/limits.js';
-import type { NodeExtra } from '../objects.js';
+import type { HistoryAnchor, NodeExtra } from '../objects.js';
 
 export const JOURNAL_INTACT = 'JournalIntact';
 export const HISTORY_REWRITTEN = 'HistoryRewritten';
-
-/** The row that the hub names in its acknowledgements, until a status has shown its hash; row 0: none. */
-export type HistoryAnchor = Pick<StatusDocument['history'], 'row' | 'head'>;
 
 export const NO_ANCHOR: HistoryAnchor = { row: 0, head: null };
 

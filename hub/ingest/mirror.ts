@@ -14,11 +14,18 @@ import { LABEL_PATTERN } from '../../protocol/names.js';
 import { podFullName } from '../../protocol/pod-identity.js';
 import { withDefaults } from '../../protocol/pod-defaults.js';
 import type { ValidPod } from '../../protocol/pod.js';
-import type { EventSpec, NodeExtra, NodeObject, PodExtra, RecordedPod } from '../objects.js';
+import type {
+  EventSpec,
+  HistoryAnchor,
+  NodeExtra,
+  NodeObject,
+  PodExtra,
+  RecordedPod,
+} from '../objects.js';
 import type { Starts } from './starts.js';
 import { isLabelKey, isLabelValue } from '../selectors.js';
 import { isFields, reportedStatus, strings } from './reported-status.js';
-import { NO_ANCHOR, type HistoryAnchor } from './history-watch.js';
+import { NO_ANCHOR } from './history-watch.js';
 import { conditionsOf } from './node-conditions.js';
 import { stillRetried } from '../rollout/retried.js';
 import type { ObjectDraft, ReporterRecord } from '../store/store.js';

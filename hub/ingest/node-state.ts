@@ -13,9 +13,9 @@ import type {
 } from '../../protocol/documents/node.js';
 import { LABEL_PATTERN, SUBDOMAIN_PATTERN } from '../../protocol/names.js';
 import { podFullName } from '../../protocol/pod-identity.js';
-import type { NodeExtra, RecordedPod } from '../objects.js';
+import type { HistoryAnchor, NodeExtra, RecordedPod } from '../objects.js';
 import type { ReporterRecord } from '../store/store.js';
-import { anchorOf, nextAnchor, NO_ANCHOR, type HistoryAnchor } from './history-watch.js';
+import { anchorOf, nextAnchor, NO_ANCHOR } from './history-watch.js';
 import { withReport, withSession, type Starts } from './starts.js';
 
 export interface NodeState {

@@ -42,11 +42,9 @@ async function digestsOf(image: string, options: ResolveOptions): Promise<readon
   const location = locationOf(image);
   if (location === null) return [];
   const { host, repository, tag } = location;
-  const auths = authsFor(image, [options.keyring]);
-  const source = new Repository(host, repository, {
-    auths,
-    send: registrySender(options.signal),
-  });
+  const { keyring, signal } = options;
+  const auths = authsFor(image, [keyring]);
+  const source = new Repository(host, repository, { auths, send: registrySender(signal), signal });
   const first = await source.manifest(tag);
   const answer = understood(first);
   if (answer.is === 'manifest') return [first.digest, answer.imageId];

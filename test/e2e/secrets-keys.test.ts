@@ -3,10 +3,8 @@
  * its pod runs on (S92), a Secret opens a registry, and a variable is set where the node's owner says so.
  */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { cpSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, rmSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { parseMountInfo } from '../../agent/volumes/host-mounts.js';
 import { docker, ensureTestImage, noEngine, removeOwned, TEST_IMAGE } from '../support/docker.js';
 import { freePort } from '../support/ports.js';
 import { Playground, type Run } from '../support/programs.js';
@@ -139,9 +137,6 @@ describe('secrets whose keys are with people', { skip: noEngine() || noRegistry(
   after(async () => {
     await play.kill(NODE, 'SIGKILL');
     removeOwned(play.path(NODE));
-    for (const { path, type } of parseMountInfo(readFileSync('/proc/self/mountinfo', 'utf8'))) {
-      if (type === 'tmpfs' && path.startsWith(`${play.dir}/`)) execFileSync('umount', ['-l', path]);
-    }
     try {
       docker('image', 'rm', hidden);
     } catch {

@@ -3,7 +3,6 @@
  * Sealed by the operator, opened in memory on the node, followed, missing, mended; and found nowhere else (S89).
  */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,6 +10,7 @@ import { after, before, describe, test } from 'node:test';
 import { parseMountInfo } from '../../agent/volumes/host-mounts.js';
 import { docker, ensureTestImage, noEngine, removeOwned, TEST_IMAGE } from '../support/docker.js';
 import { freePort } from '../support/ports.js';
+import { unmountBelow } from '../support/mounts.js';
 import { Playground, writeMosquitto } from '../support/programs.js';
 import { readMemory } from '../support/process-memory.js';
 import { eventually } from '../support/wait.js';
@@ -128,7 +128,6 @@ describe('secrets', { skip: why }, () => {
       await play.kill(node, 'SIGKILL');
       removeOwned(play.path(node));
     }
-    for (const { path } of tmpfsBelow(play.dir)) execFileSync('umount', ['-l', path]);
     await play.close();
   });
 
@@ -206,7 +205,7 @@ describe('secrets', { skip: why }, () => {
     await play.kill('mosquitto', 'SIGTERM');
     await play.kill(NODE, 'SIGKILL');
     removeOwned(play.path(NODE));
-    for (const { path } of tmpfsBelow(play.path(NODE))) execFileSync('umount', ['-l', path]);
+    unmountBelow(play.path(NODE));
     play.startAgent(NODE);
     await eventually('the pod runs again', () => container() !== '', { withinMs: 60_000 });
     assert.equal(cat('/db/password'), SECOND);
