@@ -13,6 +13,8 @@ import { isRenewalOpen, openRotation } from './next-keys.js';
 import { renewMembership, resumeRotation, rotateKeys, type MemberParts } from './refresh.js';
 import { identityPaths } from './private-keys.js';
 import {
+  doubtPauseMs,
+  GRANTS_KEPT_MS,
   isBrokerRefusal,
   isShutOut,
   upkeepDelayMs,
@@ -54,6 +56,8 @@ export class Keeper {
   #dueFor: UpkeepReason | null = null;
   #fault: JoinError | null = null;
   #renewedAt: number | null = null;
+  /** Certificates that nothing but doubts brought, and when the last of them came. */
+  #grants = { count: 0, at: Number.NEGATIVE_INFINITY };
   /** Pins of a root under which the hub was asked, and gave no certificate of theirs. */
   #notGiven: readonly string[] = [];
 
@@ -165,13 +169,28 @@ export class Keeper {
       if (reason !== this.#dueFor && this.#tries === 0) this.#lastTryAt = clock.monotonic();
       this.#dueFor = reason;
       const dueAt = reason && this.#lastTryAt + upkeepDelayMs(reason, this.#tries, chance());
-      const waitMs = dueAt === null ? LOOK_MS : dueAt - clock.monotonic();
+      const lookMs = Math.min(LOOK_MS, this.#pauseMs() || LOOK_MS);
+      const waitMs = dueAt === null ? lookMs : dueAt - clock.monotonic();
       if (waitMs > 0) await this.#sleep(waitMs);
       if (this.#stop.signal.aborted) return;
       const still = this.#reason();
       if (dueAt === null || still === null || clock.monotonic() < dueAt) continue;
       await this.#inTurn(() => this.#try(still));
     }
+  }
+
+  /** Until a doubt that is there counts; 0: it does, or none is there. */
+  #pauseMs(): number {
+    if (!this.#refused) return 0;
+    const { count, at } = this.#grants;
+    return Math.max(0, at + doubtPauseMs(count) - this.#options.clock.monotonic());
+  }
+
+  #granted(reason: UpkeepReason, now: number): void {
+    this.#renewedAt = now;
+    if (reason !== 'Refused') return;
+    const before = now - this.#grants.at < GRANTS_KEPT_MS ? this.#grants.count : 0;
+    this.#grants = { count: before + 1, at: now };
   }
 
   #reason(): UpkeepReason | null {
@@ -183,7 +202,7 @@ export class Keeper {
       renewAfter: renewAfter === null ? null : Date.parse(renewAfter),
       now: Math.max(clock.now(), Date.parse(root().document.issued)),
       renewedAgoMs: this.#renewedAt === null ? null : clock.monotonic() - this.#renewedAt,
-      isRefused: this.#refused,
+      isRefused: this.#refused && this.#pauseMs() === 0,
       lacksAuthority: this.#lacksAuthority(),
       unreachableMs: this.#lostAt === null ? 0 : clock.monotonic() - this.#lostAt,
     };
@@ -206,7 +225,7 @@ export class Keeper {
       log.info('the hub gave this node a new certificate', { reason, renewAfter });
       this.#identity = renewed;
       this.#notGiven = lackedPins(renewed.tls.ca, renewed.root.document.tls);
-      this.#renewedAt = clock.monotonic();
+      this.#granted(reason, clock.monotonic());
       await this.#options.onIdentity(renewed);
     } catch (error) {
       const { message } = error as Error;

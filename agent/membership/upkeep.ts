@@ -64,6 +64,19 @@ export function upkeepDelayMs(reason: UpkeepReason, tries: number, chance: numbe
   return Math.round(whole / 2 + (whole / 2) * chance);
 }
 
+const PAUSE_MIN_MS = 120_000;
+/** What lies back further is forgotten. */
+export const GRANTS_KEPT_MS = 86_400_000;
+
+/**
+ * How long a doubt waits after `granted` certificates that nothing but doubts brought: whoever holds the broker can raise one at any
+ * moment, and must not have the hub sign and the device write as often.
+ */
+export function doubtPauseMs(granted: number): number {
+  if (granted === 0) return 0;
+  return Math.min(RETRY_MAX_MS, PAUSE_MIN_MS * 2 ** Math.min(granted - 1, 20));
+}
+
 /**
  * Whether a failed connection says that the broker was there and the two did not trust each other:
  * the words of MQTT's CONNACK, of OpenSSL and of Node. A broken or absent connection says nothing.

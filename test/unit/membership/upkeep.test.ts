@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import {
+  doubtPauseMs,
   isBrokerRefusal,
   isShutOut,
   upkeepDelayMs,
@@ -56,6 +57,10 @@ describe('between two tries', () => {
   test('the first comes within seconds, spread by chance', () => {
     assert.equal(upkeepDelayMs('Refused', 0, 0), 0);
     assert.equal(upkeepDelayMs('Refused', 0, 1), 3_000);
+  });
+  test('doubts alone bring fewer and fewer certificates: two minutes, four, at most six hours', () => {
+    const minutes = [0, 1, 2, 3, 9, 99].map(granted => doubtPauseMs(granted) / 60_000);
+    assert.deepEqual(minutes, [0, 2, 4, 8, 360, 360]);
   });
   test('but over five minutes where the whole fleet asks', () => {
     assert.equal(upkeepDelayMs('Authority', 0, 1), 300_000);
