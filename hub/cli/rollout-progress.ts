@@ -15,6 +15,8 @@ export interface NodeView {
   readonly online: boolean;
   /** It accepted what this hub did not make, and refuses what this hub makes. */
   readonly strayed: boolean;
+  /** What it said last of an assignment that it refused. */
+  readonly refused: string | null;
   readonly bundles: readonly BundleStatus[];
   readonly retried: readonly BundleAttempt[];
 }
@@ -46,8 +48,16 @@ export function nodeViewOf(node: ApiObject): NodeView {
     online: status?.conditions?.some(c => c.type === 'Ready' && c.status !== 'Unknown') ?? false,
     strayed: status?.conditions?.some(c => c.type === FOREIGN_ASSIGNMENT) ?? false,
     bundles: status?.flotilla?.bundles ?? [],
+    refused: refusedText(node.metadata.name, status?.flotilla?.lastRefusal ?? null),
     retried: status?.flotilla?.retried ?? [],
   };
+}
+
+/** Of its assignment alone: what somebody else sent it stands in no rollout's way. */
+function refusedText(node: string, refusal: NodeExtra['lastRefusal']): string | null {
+  if (refusal?.topic !== `node/${node}/assignment`) return null;
+  const { code, detail, at } = refusal;
+  return `it refused an assignment at ${at.slice(0, 19)}Z: ${code}: ${detail}`;
 }
 
 /** Judged by what the nodes themselves say of exactly this revision. */
@@ -81,7 +91,7 @@ export function progressOf(
         ? `${current.state}${current.reason ? ` (${reasonText(current)})` : ''}`
         : node.strayed
           ? `follows an assignment that this hub did not make: flotilla describe node ${node.name}`
-          : 'has not reported it yet';
+          : `has not reported it yet${node.refused ? `; ${node.refused}` : ''}`;
       open.push({ node: node.name, text: node.online ? doing : 'offline' });
     }
   }
