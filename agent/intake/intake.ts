@@ -263,7 +263,7 @@ export class Intake {
     const held = this.#roots.hold(opened.refusal, payload, this.#root());
     if (held) return this.#work();
     this.#notAccepted(opened.refusal, payload, topic);
-    this.#requests.assignmentSoon();
+    this.#requests.assignmentRefused();
   }
 
   /** A journal that is new asks at once. What the time alone speaks against may be right once the hub told it. */
