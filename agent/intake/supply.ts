@@ -149,8 +149,10 @@ export class Supply {
 
   /** The envelope that is here, where one with more signatures is looked for: it may be asked for again. */
   #isKept(payload: Buffer, { digest, envelopeOf }: Lacking): boolean {
-    if (envelopeOf === null) return false;
-    return this.#options.journal.bundleEnvelope(digest)?.equals(payload) === true;
+    const kept = envelopeOf === null ? null : this.#options.journal.bundleEnvelope(digest);
+    if (kept === null) return false;
+    const opened = openEnvelope(payload, { kind: 'bundle', bytesMax: 2 * MESSAGE_BYTES_MAX });
+    return opened.ok && opened.value.envelope.equals(kept);
   }
 
   #take(payload: Buffer, wanted: Lacking): Refused | null {
