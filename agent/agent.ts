@@ -120,7 +120,7 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
     probeTotals: () => [],
   };
   // First of all: it is what a second agent on this directory is refused by.
-  const sources = apiSources({ config, identity, policy }, { held, runtime });
+  const sources = apiSources({ config, identity, policy, clock, log }, { held, runtime });
   const socket = await serveSocket(config.socketPath, sources);
   closings.push(() => socket.close());
   if (config.apiListen !== null) {

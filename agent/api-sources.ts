@@ -1,4 +1,5 @@
 /** What the agent's API tells, gathered from the parts as far as they are made. Nothing is decided here. */
+import { join } from 'node:path';
 import { describePolicy, type AdmissionPolicy } from './admission/policy.js';
 import { agentStatus } from './agent-status.js';
 import type { Counts } from './api/metrics.js';
@@ -7,10 +8,13 @@ import { importFile, type ImportOutcome } from './carry/import.js';
 import type { AgentConfig } from './config.js';
 import type { HubSession } from './hub-session.js';
 import type { ImagesAhead } from './images/ahead.js';
-import type { Journal } from './journal/journal.js';
+import { openOwnedDirectory } from './intake/owned-files.js';
+import { forgetFleet } from './journal/forget.js';
+import { JOURNAL_FILE, TWIN_FILE, type Journal } from './journal/journal.js';
 import { HttpError } from './api/http-error.js';
 import type { Member } from './member.js';
 import type { StoredIdentity } from './membership/identity.js';
+import { leaveFleet, type Left } from './membership/leave.js';
 import { JoinError } from './membership/join-http.js';
 import type { Pods } from './pods/pods.js';
 import { NO_FIGURES } from './pods/tallies.js';
@@ -20,12 +24,16 @@ import type { ImageLoader } from './runtime/images.js';
 import type { ContainerRuntime } from './runtime/runtime.js';
 import type { SealedSecrets } from './secrets/sealed-secrets.js';
 import { shownConfig, shownEnvironment } from './shown-config.js';
+import type { Clock, Log } from '../protocol/ports.js';
 import { VERSION } from '../protocol/version.js';
+import { BUNDLE_ANNOTATION } from './sources/owned-file.js';
 
 export interface ApiOptions {
   readonly config: AgentConfig;
   readonly identity: StoredIdentity | null;
   readonly policy: AdmissionPolicy;
+  readonly clock: Clock;
+  readonly log: Log;
 }
 
 /** What the agent is made of, as far as it is made. */
@@ -73,6 +81,7 @@ export function apiSources(
     rotate: what => rotate(held, what),
     import: file => importHere(options, { held, runtime, file }),
     receipt: () => receiptOf(options, held),
+    leave: () => leave(options, held),
     figures: async () => ({
       nodeName: config.nodeName,
       version: VERSION,
@@ -108,6 +117,39 @@ async function rotate(
   }
 }
 
+/** Once: a second call while the first is at work finds no member. */
+async function leave({ config, identity, clock, log }: ApiOptions, held: Held): Promise<Left> {
+  const { member, journal, session } = held;
+  if (!identity || !member || !journal) throw new HttpError(409, NOT_JOINED);
+  if (!session) throw new HttpError(409, PAUSED);
+  held.member = null;
+  const { dataDir, staticPodPath } = config;
+  const isOfBundle = ({ pod }: PodReport) =>
+    pod.metadata?.annotations?.[BUNDLE_ANNOTATION] !== undefined;
+  const leaving = leaveFleet({
+    ...{ dataDir, membership: identity.membership, journal, clock, log },
+    connected: () => session.connected(),
+    endMembership: () => member.close(),
+    directory: openOwnedDirectory(staticPodPath),
+    podsOfBundles: () =>
+      (held.pods?.reports() ?? [])
+        .filter(isOfBundle)
+        .map(({ pod }) => `${pod.metadata?.namespace ?? ''}/${pod.metadata?.name ?? ''}`),
+    forget: () => {
+      const [file, twin] = [join(dataDir, JOURNAL_FILE), join(dataDir, TWIN_FILE)];
+      forgetFleet({ journal: file, twin }, clock.now());
+    },
+  });
+  return leaving.catch((error: unknown) => {
+    const why = error instanceof Error ? error.message : String(error);
+    if (held.session === null) {
+      throw new HttpError(500, `${why}; restart the agent: this node is a member still`);
+    }
+    held.member = member;
+    throw new HttpError(500, `${why}; nothing was done`);
+  });
+}
+
 const NOT_JOINED = 'this node has not joined a hub: it takes nothing that is signed';
 const PAUSED = 'the agent changes its keys; try again in a moment';
 
@@ -116,7 +158,7 @@ async function importHere(
   { held, runtime, file }: { held: Held; runtime: ImageLoader; file: string },
 ): Promise<ImportOutcome> {
   const { session, journal } = held;
-  if (!identity || !journal) throw new HttpError(409, NOT_JOINED);
+  if (!identity || !journal || !held.member) throw new HttpError(409, NOT_JOINED);
   if (!session) throw new HttpError(409, PAUSED);
   const isEngine = config.runtime === 'engine';
   const loadImages = isEngine ? runtime.loadImages.bind(runtime) : null;
@@ -129,8 +171,8 @@ async function importHere(
 }
 
 /** What the hub has not confirmed, the payloads in base64. */
-function receiptOf({ identity }: ApiOptions, { session }: Held) {
-  if (!identity) throw new HttpError(409, NOT_JOINED);
+function receiptOf({ identity }: ApiOptions, { session, member }: Held) {
+  if (!identity || !member) throw new HttpError(409, NOT_JOINED);
   if (!session) throw new HttpError(409, PAUSED);
   const { fleet, node } = identity;
   const messages = session.letters().map(({ topic, payload }) => {

@@ -8,6 +8,7 @@ import { configCommand, eventsCommand, retryCommand } from './cli/events.js';
 import { importCommand } from './cli/import.js';
 import { joinCommand } from './cli/join.js';
 import { journalCommand } from './cli/journal.js';
+import { leaveCommand } from './cli/leave.js';
 import { logsCommand } from './cli/logs.js';
 import { podsCommand } from './cli/pods.js';
 import { rotateIdentityCommand } from './cli/rotate-identity.js';
@@ -25,6 +26,7 @@ function programOf(context: CliContext): Command {
     );
   const commands = [
     joinCommand,
+    leaveCommand,
     runCommand,
     podsCommand,
     describeCommand,

@@ -32,6 +32,19 @@ export function sharedIn(chain: readonly OwnedPath[], uid: number): SharedPath |
   return null;
 }
 
+const WRITABLE_BY_ALL = 0o002;
+
+/**
+ * The first directory in which anybody at all may replace what somebody else put there. Milder than `sharedIn`: for what is written to a
+ * place that may be another user's, such as a backup to somebody's home or stick. `chain`: as above.
+ */
+export function openToAll(chain: readonly OwnedPath[]): SharedPath | null {
+  const found = chain.find(({ mode }) => (mode & WRITABLE_BY_ALL) !== 0 && (mode & STICKY) === 0);
+  if (found === undefined) return null;
+  const { path } = found;
+  return { path, how: 'everybody may write to it', mend: `chmod o-w ${path}` };
+}
+
 function ownerWord(uid: number): string {
   return uid === 0 ? 'root' : String(uid);
 }

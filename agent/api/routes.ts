@@ -1,7 +1,7 @@
 /**
  * What the agent's API answers: the kubelet's read-only endpoints (`/healthz`, `/pods`, `/configz`, `/metrics`,
  * `/containerLogs/<ns>/<pod>/<container>`, rows 218 to 222), `/status`, `/plan`, `/events`, and on the Unix socket
- * `POST /retry`, `/rotate`, `/import` and `/receipt`. Paths that are not there are 404, methods that do not fit 405.
+ * `POST /retry`, `/rotate`, `/import`, `/receipt` and `/leave`. Paths that are not there are 404, methods that do not fit 405.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { EventRecord } from '../../protocol/documents/node.js';
@@ -27,6 +27,8 @@ export interface ApiSources extends LogSources {
   readonly rotate: (what: { readonly identity: boolean }) => Promise<unknown>;
   /** Takes a file that was carried here, by its path. */
   readonly import: (file: string) => Promise<unknown>;
+  /** Takes this node out of its fleet. */
+  readonly leave: () => Promise<unknown>;
   /** What goes back to the hub in a file. */
   readonly receipt: () => unknown;
 }
@@ -80,6 +82,7 @@ const CHANGE: Readonly<Record<string, Handler>> = {
     if (!file.startsWith('/')) throw new HttpError(400, 'file: an absolute path');
     json(response, await sources.import(file));
   },
+  '/leave': async ({ response }, _url, sources) => json(response, await sources.leave()),
   '/receipt': ({ response }, _url, sources) => json(response, sources.receipt()),
 };
 

@@ -11,7 +11,9 @@ import { JoinError } from '../membership/join-http.js';
 import { openJournal } from '../journal/journal.js';
 import type { TokenCount } from '../../protocol/documents/enrolment.js';
 import { readTokenFile, removeTokenFile, tokenFileMode } from '../membership/token-file.js';
+import type { AgentStatus } from '../agent-status.js';
 import type { CliContext } from './context.js';
+import { getJson } from './socket-client.js';
 
 interface JoinOptions {
   dataDir: string;
@@ -30,7 +32,10 @@ export function joinCommand(context: CliContext): Command {
     )
     .requiredOption('--token-file <file>', 'the join line of `flotilla token create`; - for stdin')
     .option('--hub <url>', 'https://host:port (default: the one in the join line)')
-    .option('--node-name <name>', 'name of this node (default: the host name)')
+    .option(
+      '--node-name <name>',
+      'name of this node (default: that of the agent that runs here, else the host name)',
+    )
     .action((options: JoinOptions) => join(context, options));
 }
 
@@ -41,6 +46,35 @@ function tokenText(token: TokenCount | null): string {
   const left = uses - used;
   if (left <= 0) return `the token is used up (${used} of ${uses} devices joined with it)`;
   return `the token lets in ${left} more (${used} of ${uses} devices joined with it)`;
+}
+
+/** The agent that runs on the directory, as it says of itself. */
+async function runningAgent(dataDir: string): Promise<Pick<AgentStatus, 'node'> | null> {
+  try {
+    return await getJson<AgentStatus>(dataDir, '/status');
+  } catch (error) {
+    if (error instanceof CliError) return null;
+    throw error;
+  }
+}
+
+/** Pure. What is to be typed next. `running`: the name that a running agent has for this node. */
+export function nextLines(
+  dataDir: string,
+  joined: { readonly node: string; readonly running: string | null; readonly isWaiting: boolean },
+): string[] {
+  const { node, running, isWaiting } = joined;
+  const run = `flotilla-agent run --data-dir ${dataDir}`;
+  const then = isWaiting ? ' (it goes on by itself once the node is approved)' : '';
+  if (running === null) return [`Next: ${run}${then}`];
+  const pods =
+    running === node
+      ? 'its pods run on meanwhile, and after'
+      : `it called this node "${running}", so pods are made anew under the name "${node}"`;
+  return [
+    `The agent that runs here knows nothing of it yet. Restart it: ${pods}.`,
+    `Next: systemctl restart flotilla-agent, or stop it and: ${run}${then}`,
+  ];
 }
 
 async function join(context: CliContext, options: JoinOptions): Promise<void> {
@@ -57,11 +91,12 @@ async function join(context: CliContext, options: JoinOptions): Promise<void> {
     }
     // One that is there is judged first; one that is not is made when there is something to keep in it.
     if (existsSync(dataDir)) open();
+    const running = (await runningAgent(dataDir))?.node ?? null;
     const result = await joinHub({
       makeDataDir: open,
       line: await readTokenFile(tokenFile, process.stdin),
       hubUrl: options.hub,
-      nodeName: options.nodeName ?? nodeNameOf(hostname()),
+      nodeName: options.nodeName ?? running ?? nodeNameOf(hostname()),
       dataDir,
       clock,
       random: size => randomBytes(size),
@@ -96,8 +131,7 @@ async function join(context: CliContext, options: JoinOptions): Promise<void> {
         : `${tokenFile} could not be removed`;
       context.print(`${what}: ${tokenText(result.token)}.`);
     }
-    const then = isWaiting ? ' (it goes on by itself once the node is approved)' : '';
-    context.print(`Next: flotilla-agent run --data-dir ${dataDir}${then}`);
+    for (const line of nextLines(dataDir, { node, running, isWaiting })) context.print(line);
   } catch (error) {
     const { name, message } = error as Error;
     if (error instanceof JoinError && error.code === 'Unreachable')

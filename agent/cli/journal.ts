@@ -113,7 +113,7 @@ function historyCells({ n, at, entry }: HistoryRow): string[] {
 function entryCells(entry: HistoryEntry): [string, string, string] {
   switch (entry.kind) {
     case 'journal':
-      return ['journal', 'begun', entry.why];
+      return ['journal', entry.why === 'Left' ? 'fleet forgotten' : 'begun', entry.why];
     case 'root':
       return [`root ${entry.version}`, 'accepted', entry.digest.slice(0, 12)];
     case 'assignment':

@@ -3,8 +3,12 @@ import { Command } from 'commander';
 import { CliError } from '../../protocol/cli-error.js';
 import { ageText, layOut } from '../../protocol/columns.js';
 import type { AgentStatus } from '../agent-status.js';
+import { isJoined } from '../membership/identity.js';
 import type { CliContext } from './context.js';
 import { getJson, openSocket, readText } from './socket-client.js';
+
+const JOINED_SINCE =
+  'none yet: this node joined one after the agent was started; restart the agent';
 
 export function statusCommand(context: CliContext): Command {
   return context
@@ -16,7 +20,9 @@ export function statusCommand(context: CliContext): Command {
       if (options.output === 'json') return context.print(JSON.stringify(status, null, 4));
       if (options.output !== undefined)
         throw new CliError('refused', `-o ${options.output}: only json`);
-      for (const line of statusLines(status, context.clock.now())) context.print(line);
+      const isMember = status.hub !== null || isJoined(options.dataDir);
+      for (const line of statusLines(status, { now: context.clock.now(), isMember }))
+        context.print(line);
     });
 }
 
@@ -30,8 +36,11 @@ export function planCommand(context: CliContext): Command {
     });
 }
 
-/** Pure. */
-export function statusLines(status: AgentStatus, now: number): string[] {
+/** Pure. `isMember`: as the data directory says, which an agent reads when it starts. */
+export function statusLines(
+  status: AgentStatus,
+  { now, isMember }: { readonly now: number; readonly isMember: boolean },
+): string[] {
   const { hub, journal } = status;
   const rows = [
     ['Node:', status.node],
@@ -40,7 +49,7 @@ export function statusLines(status: AgentStatus, now: number): string[] {
     ['Engine:', status.engine === '' ? 'does not answer' : status.engine],
     ['Pods:', `${status.pods.total}, ${status.pods.ready} ready`],
     ['Events:', `${journal.unconfirmedEvents} ${hub ? 'not confirmed by the hub' : 'kept'}`],
-    ['Hub:', hub ? `${hub.url}, ${linkText(hub)}` : 'none; not joined'],
+    ['Hub:', hub ? `${hub.url}, ${linkText(hub)}` : isMember ? JOINED_SINCE : 'none; not joined'],
     ...(hub ? hubRows(hub) : []),
   ];
   const lines = layOut(rows);

@@ -22,9 +22,13 @@ export function rowHash({ at, entry, prev }: Pick<ChainedRow, 'at' | 'entry' | '
   return sha256Hex(`${prev}\n${at}\n${entry}`);
 }
 
-/** The first row, in order, that does not fit, and why; null: all do. The oldest row is taken as it is, unless it is the first ever. */
+/**
+ * The first row, in order, that does not fit, and why; null: all do. The oldest row is taken as it is, unless it is the first ever.
+ * `appended`: the highest number that a row was ever given, which the file counts beside its rows: what is missing up to it was cut off.
+ */
 export function firstMisfit(
   rows: readonly ChainedRow[],
+  appended: number,
 ): { readonly n: number; readonly why: string } | null {
   let before: ChainedRow | null = null;
   for (const row of rows) {
@@ -37,6 +41,10 @@ export function firstMisfit(
       return { n, why: 'it does not follow the row before it' };
     }
     before = row;
+  }
+  const last = before?.n ?? 0;
+  if (last < appended) {
+    return { n: appended, why: `it was written, and the newest is ${last}: the end was cut off` };
   }
   return null;
 }

@@ -9,7 +9,7 @@ import { firstMisfit, NOTHING, rowHash, type ChainedRow } from './chain.js';
 import type { Connection } from './database.js';
 
 export type HistoryEntry =
-  | { readonly kind: 'journal'; readonly why: 'Created' | 'Lost' | 'PutBack' | 'Damaged' }
+  | { readonly kind: 'journal'; readonly why: 'Created' | 'Lost' | 'PutBack' | 'Damaged' | 'Left' }
   | { readonly kind: 'root'; readonly version: number; readonly digest: string }
   | {
       readonly kind: 'assignment';
@@ -87,7 +87,13 @@ export function chainedRows(db: Connection): ChainedRow[] {
     .all() as ChainedRow[];
 }
 
+/** The highest number that a row was ever given, whether it is still there or not. */
+export function rowsAppended(db: Connection): number {
+  const row = db.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'history'").get();
+  return (row as { seq: number } | undefined)?.seq ?? 0;
+}
+
 /** The number of the first row that does not fit, or null. */
 export function firstBrokenRow(db: Connection): number | null {
-  return firstMisfit(chainedRows(db))?.n ?? null;
+  return firstMisfit(chainedRows(db), rowsAppended(db))?.n ?? null;
 }

@@ -38,7 +38,7 @@ export type { ResetReason } from './begin.js';
 export { JournalError } from './database.js';
 
 export const JOURNAL_FILE = 'journal.db';
-const TWIN_FILE = 'journal.floors.json';
+export const TWIN_FILE = 'journal.floors.json';
 
 export interface JournalOptions {
   readonly dataDir: string;

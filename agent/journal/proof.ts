@@ -8,7 +8,7 @@ import type { ChainedRow } from './chain.js';
 import { listFiles, type OwnedFile } from './content.js';
 import { openForReading, type Connection } from './database.js';
 import { listFailures, type FailureRecord } from './failures.js';
-import { chainedRows } from './history.js';
+import { chainedRows, rowsAppended } from './history.js';
 import { JOURNAL_FILE } from './journal.js';
 import { getMeta } from './meta.js';
 import { recentEvents } from './outbox.js';
@@ -44,6 +44,8 @@ export interface JournalProof {
   readonly schema: number;
   readonly journal: string;
   readonly boot: number;
+  /** The highest number that a row of history was ever given. */
+  readonly appended: number;
   /** Oldest first. */
   readonly history: readonly ChainedRow[];
   /** Oldest first. */
@@ -75,6 +77,7 @@ export function readProof(dataDir: string): JournalProof {
       schema: SCHEMA_VERSION,
       journal: getMeta(db, 'journal') ?? '',
       boot: Number(getMeta(db, 'boot') ?? 0),
+      appended: rowsAppended(db),
       history: chainedRows(db),
       roots: keptRows(db, 'SELECT version, digest, envelope FROM roots ORDER BY version'),
       assignments: keptRows(
@@ -119,6 +122,7 @@ export function parseProof(text: string): JournalProof | string {
   for (const [name, wanted] of Object.entries(ISSUER)) {
     if (record[name] !== wanted) return `${name} is not ${wanted}`;
   }
+  if (typeof record['appended'] !== 'number') return 'appended is not a number';
   for (const [list, fields] of Object.entries(FIELDS)) {
     const items = record[list];
     if (!Array.isArray(items)) return `${list} is not a list`;

@@ -37,8 +37,8 @@ export function verifyProof(proof: JournalProof, head: string | null): Verdict {
   return { findings, head: proof.history.at(-1)?.hash ?? null };
 }
 
-function historyFindings({ history }: JournalProof, head: string | null): Finding[] {
-  const misfit = firstMisfit(history);
+function historyFindings({ history, appended }: JournalProof, head: string | null): Finding[] {
+  const misfit = firstMisfit(history, appended);
   const findings = misfit === null ? [] : [`history, row ${misfit.n}: ${misfit.why}`];
   if (head === null || history.some(({ hash }) => hash === head)) return findings;
   const first = history[0]?.n ?? 0;

@@ -56,7 +56,7 @@ export function identityPaths(dataDir: string) {
   } as const;
 }
 
-function syncDirectory(path: string): void {
+export function syncDirectory(path: string): void {
   const descriptor = openSync(path, 'r');
   try {
     fsyncSync(descriptor);

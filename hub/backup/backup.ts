@@ -7,6 +7,7 @@ import { dirname, join, relative, resolve, sep } from 'node:path';
 import type { Clock } from '../../protocol/ports.js';
 import { VERSION } from '../../protocol/version.js';
 import { hubPaths } from '../setup/config.js';
+import { refuseOpenPlace, refuseUnsafeDirectory } from '../setup/safe-directory.js';
 import { newestRootOf } from '../setup/load.js';
 import { syncDirectory } from '../setup/private-files.js';
 import { SetupError } from '../setup/setup-error.js';
@@ -37,7 +38,7 @@ export interface BackupResult {
   readonly readBack: boolean;
 }
 
-/** Throws `SetupError` (NotInitialised, Exists, Missing, BadSetting, Disk, Corrupt) and `StoreError`. Leaves nothing behind then. */
+/** Throws `SetupError` (NotInitialised, Unsafe, Exists, Missing, BadSetting, Disk, Corrupt) and `StoreError`. Leaves nothing behind then. */
 export async function makeBackup(options: BackupOptions): Promise<BackupResult> {
   const { dataDir, out, kind, protection, clock } = options;
   if (protection.kind === 'recipients') checkRecipients(protection.recipients);
@@ -48,12 +49,14 @@ export async function makeBackup(options: BackupOptions): Promise<BackupResult> 
       `${dataDir} holds no hub; give the data directory of one`,
     );
   }
+  refuseUnsafeDirectory(dataDir);
   if (existsSync(out)) {
     throw new SetupError('Exists', `${out} exists and is never overwritten; choose another name`);
   }
   const folder = dirname(resolve(out));
   if (!existsSync(folder))
     throw new SetupError('Missing', `${folder} does not exist; make it first`);
+  refuseOpenPlace(folder, 'the backup');
   const staging = stagingIn(folder);
   const draft = join(staging, 'draft');
   try {

@@ -5,7 +5,15 @@
  * the hub; until then a mark says that a run was cut off.
  */
 import { once } from 'node:events';
-import { createWriteStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import {
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Clock } from '../../protocol/ports.js';
@@ -37,19 +45,22 @@ export interface RestoreResult {
   /** Members that must be heard before anything is sent to them. */
   readonly nodes: readonly string[];
   readonly voidTokens: number;
+  /** The file is not encrypted, and others may read or change it. */
+  readonly exposed: boolean;
 }
 
 /**
- * Throws `SetupError`: NotEmpty, AlreadyInitialised, BadBackup, WrongPassphrase, Disk, Corrupt; `StoreError`. Leaves an
+ * Throws `SetupError`: Unsafe, NotEmpty, AlreadyInitialised, BadBackup, WrongPassphrase, Disk, Corrupt; `StoreError`. Leaves an
  * empty directory behind then. Calling it again after a crash begins anew.
  */
 export async function restoreBackup(options: RestoreOptions): Promise<RestoreResult> {
   const { file, dataDir, opening, clock } = options;
   const existed = existsSync(dataDir);
   const staging = join(dataDir, STAGING);
+  let exposed = false;
   try {
     // Whose fault it is that nothing can be read is said before the directory is touched.
-    isEncrypted(file);
+    exposed = !isEncrypted(file) && (statSync(file).mode & 0o077) !== 0;
   } catch (error) {
     throw diskFault(error, 'read', file);
   }
@@ -81,7 +92,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoreRes
     renameSync(config, hubPaths(dataDir).config);
     rmSync(staging, { recursive: true });
     syncDirectory(dataDir);
-    return { description, ...made };
+    return { description, ...made, exposed };
   } catch (error) {
     for (const name of readdirSync(dataDir)) {
       if (!IGNORED.has(name)) rmSync(join(dataDir, name), { recursive: true, force: true });

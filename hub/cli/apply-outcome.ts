@@ -1,9 +1,12 @@
 /** What an apply came to, for a person: what changed, and what is not as somebody may think. */
+import { isMember } from '../enrolment/standing-conditions.js';
+import type { NodeObject } from '../objects.js';
+import { isRetried } from '../rollout/retried.js';
 import type { BundleApiObject } from './bundle-write.js';
-import type { Table } from './client.js';
+import type { ApiList, Table } from './client.js';
 import type { Connected } from './context.js';
 import { pathOf, resourceOf } from './resources.js';
-import { nowhereText } from './rollout-progress.js';
+import { nowhereText, retryHint } from './rollout-progress.js';
 
 /** Pure. `before`: null for a bundle that was not there. */
 export function outcomeLine(
@@ -42,19 +45,52 @@ export async function outcomeWarnings(
   { client }: Pick<Connected, 'client'>,
   { metadata, spec, status }: BundleApiObject,
 ): Promise<string[]> {
-  const { name } = metadata;
+  const { name, namespace = 'default' } = metadata;
   const withdrawn = status?.conditions?.find(({ type }) => type === 'Withdrawn');
   const labelSelector = spec.nodeSelector === '' ? undefined : spec.nodeSelector;
-  const call = {
-    path: pathOf(resourceOf('nodes'), null),
-    query: { labelSelector, includeObject: 'None' },
-  };
+  const call = { path: pathOf(resourceOf('nodes'), null), query: { labelSelector } };
+  const brief = { ...call, query: { ...call.query, includeObject: 'None' }, table: true };
   // What was applied is applied, whether or not this is answered.
-  const nodes = await client.call<Table>({ ...call, table: true }).catch(() => null);
+  const nodes = await client.call<Table>(brief).catch(() => null);
+  const isFailing = (status?.nodes.failed ?? 0) > 0;
+  const whole = isFailing ? await client.call<ApiList>(call).catch(() => null) : null;
+  const gaveUp = namesOfFailed((whole?.items ?? []) as unknown as NodeObject[], {
+    ...{ namespace, name, digest: status?.digest ?? '' },
+  });
   return [
     ...(nodes?.rows.length === 0 ? [nowhereText(name, spec.nodeSelector)] : []),
     ...(withdrawn === undefined
       ? []
       : [`warning: bundle/${name}: no node begins with it: ${withdrawn.message}`]),
+    ...(gaveUp === null || withdrawn !== undefined
+      ? []
+      : [
+          `warning: bundle/${name} revision ${status?.revision ?? 0} was given up on ${gaveUp}: ${retryHint(name, namespace)}`,
+        ]),
   ];
+}
+
+const NODES_SHOWN = 5;
+
+/** The nodes that gave exactly this revision up and were not told to try again; null: none. Pure. */
+function namesOfFailed(
+  nodes: readonly NodeObject[],
+  {
+    digest,
+    ...bundle
+  }: { readonly namespace: string; readonly name: string; readonly digest: string },
+): string | null {
+  const names = nodes
+    .filter(
+      ({ status: { conditions, flotilla } }) =>
+        isMember(conditions) &&
+        !isRetried(flotilla.retried, { ...bundle, digest }) &&
+        flotilla.bundles.some(
+          b => b.namespace === bundle.namespace && b.name === bundle.name && b.failed === digest,
+        ),
+    )
+    .map(({ metadata }) => metadata.name);
+  if (names.length === 0) return null;
+  const more = names.length > NODES_SHOWN ? ` and ${names.length - NODES_SHOWN} more` : '';
+  return names.slice(0, NODES_SHOWN).join(', ') + more;
 }

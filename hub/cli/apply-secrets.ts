@@ -49,7 +49,7 @@ export async function secretsToSeal(
   for (const name of named.filter(one => !known.has(one))) {
     context.terminal.warn(
       `Warning: secret "${name}" was never sealed: nodes that have none in their own directory wait ` +
-        `(SecretNotSealed) until you seal it: flotilla secret seal -f FILE --bundle ${bundle}`,
+        `(SecretNotSealed) until you seal it: flotilla secret seal -f FILE --bundle ${bundle} -n ${namespace}`,
     );
   }
   const changes = plans.some(({ plan }) => plan.outcome !== 'unchanged' || plan.nodes.length > 0);

@@ -13,6 +13,7 @@ import type { ImageEntry } from '../../protocol/documents/bundle.js';
 import { boundImages } from '../../protocol/image-binding.js';
 import { CliError } from '../../protocol/cli-error.js';
 import { outcomeLine, outcomeWarnings } from './apply-outcome.js';
+import { mayRemove, removalLines, removalOf } from './apply-removal.js';
 import { pinImages, pinLines, PIN_HELP } from './pin-images.js';
 import { waitForRollout } from './rollout-wait.js';
 import { shellWord } from './shell-word.js';
@@ -42,7 +43,8 @@ export function applyCommand(context: Context): Command {
     .summary('make manifests the next revision of a bundle and roll it out')
     .description(
       'Makes the Pods that -f names, and the ConfigMaps that they use, the whole content of a bundle. Each change is a ' +
-        'new signed revision; applying the same again changes nothing. What is missing from the input leaves the nodes. ' +
+        'new signed revision; applying the same again changes nothing. What is missing from the input leaves the nodes, and ' +
+        'the bundle leaves nodes that --nodes no longer finds: on a terminal it asks first, elsewhere it wants --prune. ' +
         'Secrets among the input are sealed here for each node; the hub gets what it cannot read.',
     )
     .option(
@@ -52,7 +54,10 @@ export function applyCommand(context: Context): Command {
     .option('--all-nodes', 'every node runs it, those that join later too')
     .option('--dry-run [mode]', 'client: check here; server: let the hub check; write nothing')
     .option('--pin', PIN_HELP)
-    .option('--prune', 'let what is missing from the input leave the nodes, without asking')
+    .option(
+      '--prune',
+      'let what is missing from the input, or no longer selected, leave the nodes unasked',
+    )
     .option(
       '--secrets-key <file>',
       "key that signs secrets, where the fleet's root keeps it off the hub",
@@ -154,32 +159,6 @@ function dryRunMode(option: string | boolean | undefined): 'none' | 'client' | '
   throw new CliError('refused', `--dry-run takes none, client or server, not "${String(option)}"`);
 }
 
-function counted(removed: readonly string[]): string {
-  const pods = removed.filter(name => name.startsWith('pod/')).length;
-  const others = removed.length - pods;
-  const parts = [pods > 0 ? `${pods} pod(s)` : '', others > 0 ? `${others} ConfigMap(s)` : ''];
-  return parts.filter(part => part !== '').join(' and ');
-}
-
-async function mayRemove(
-  context: Context,
-  removed: readonly string[],
-  prune: boolean,
-): Promise<void> {
-  for (const name of removed)
-    context.terminal.print(`${name} is not in the input and leaves the nodes`);
-  if (removed.length === 0 || prune) return;
-  const answer = await context.terminal.ask('Remove from the nodes? [y/N] ');
-  if (answer === null) {
-    throw new CliError(
-      'refused',
-      `${counted(removed)} would leave the nodes; nothing was changed`,
-      'pass --prune to let them go, or add their manifests to the input',
-    );
-  }
-  if (!/^y(es)?$/i.test(answer.trim())) throw new CliError('refused', 'nothing was changed');
-}
-
 async function apply(context: Context, hub: Connected, options: ApplyOptions): Promise<void> {
   const source = await sourceOf(context, hub, options);
   const { namespace, name, manifests, pods } = source;
@@ -196,9 +175,10 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
   const images = await imagesAfter(context, source, options.pin === true);
   const pins = pinLines(current?.spec.images ?? [], images);
   for (const line of pins) context.terminal.print(line);
-  if (mode === 'none') await mayRemove(context, changes.removed, options.prune === true);
+  const removal = await removalOf(hub, current, { manifests: changes.removed, selector });
+  if (mode === 'none') await mayRemove(context, removal, options.prune);
   else {
-    for (const one of changes.removed) context.terminal.print(`${one} would leave the nodes`);
+    for (const line of removalLines(removal, true)) context.terminal.print(line);
     const was = sameStrategy(former, strategy) ? '' : ` (was: ${strategyText(former)})`;
     context.terminal.print(`judged by ${strategyText(strategy)}${current === null ? '' : was}`);
   }

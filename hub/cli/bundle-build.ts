@@ -123,7 +123,7 @@ async function buildWith(
   for (const warning of bundleWarnings(source.pods)) context.terminal.warn(warning);
   for (const { name } of source.secrets) {
     context.terminal.warn(
-      `Warning: secret "${name}" is no part of the file; once it is applied: flotilla secret seal -f FILE --bundle ${source.name}`,
+      `Warning: secret "${name}" is no part of the file; once it is applied: flotilla secret seal -f FILE --bundle ${source.name} -n ${namespace}`,
     );
   }
   const root = await rootOf(options.root, hub);

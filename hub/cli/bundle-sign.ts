@@ -10,6 +10,7 @@ import { countBundleSignatures } from '../signing/signature-count.js';
 import { readPublicKey, readSigner, signPayload, type KeyAccess } from '../signing/signer.js';
 import { readBundlePath, writeBundlePath } from './bundle-path.js';
 import { describeBundleFile, describeChanges, describeSignatures } from './bundle-text.js';
+import { agree, YES } from './consent.js';
 import type { Context } from './context.js';
 import { readTrustedRoot, rootText } from './trusted-root.js';
 
@@ -38,7 +39,7 @@ export function signCommand(context: Context): Command {
     .option('--key-file <file>', "age key that opens the hub's keys, where the key is one of them")
     .option('--root <file>', 'refuse a key that this root does not name; count the signatures')
     .option('--since <old>', 'bundle file of the former revision: show what changed')
-    .option('-y, --yes', 'sign without asking; needed where nobody sits at a terminal')
+    .option(...YES)
     .addHelpText(
       'after',
       '\nExamples:\n  flotilla bundle sign web.bundle --key ~/keys/release.key --root root.json --since old.bundle\n' +
@@ -62,7 +63,7 @@ async function sign(context: Context, path: string, options: SignOptions): Promi
   // Asked before the passphrase where that can be; a key in clear needs no .pub beside it.
   const known = await readPublicKey(options.key, access).catch(() => null);
   if (known && !isNewSigner(context, { file, root, publicKey: known.publicKey, path })) return;
-  await confirm(context, path, options);
+  await agree(context, `Sign ${path}?`, { given: options.yes });
   const signer = await readSigner(options.key, access);
   if (!isNewSigner(context, { file, root, publicKey: signer.publicKey, path })) return;
   const signature = await signPayload('bundle', file.payload, signer);
@@ -133,15 +134,6 @@ function isNewSigner({ terminal }: Context, { file, root, publicKey, path }: Sig
     throw new CliError('refused', `${path} has ${SIGNATURES_MAX} signatures, which is the most`);
   }
   return true;
-}
-
-async function confirm({ terminal }: Context, path: string, { yes }: SignOptions): Promise<void> {
-  if (yes) return;
-  const answer = await terminal.ask(`Sign ${path}? [y/N] `);
-  if (answer === null) {
-    throw new CliError('refused', 'nothing was signed: nobody to ask', 'pass --yes');
-  }
-  if (!/^y(es)?$/i.test(answer.trim())) throw new CliError('refused', 'nothing was signed');
 }
 
 function tally(file: BundleFile, root: TrustedRoot | null): string {

@@ -1,68 +1,100 @@
-/** `flotilla delete`: bundles, nodes, tokens. */
+/** `flotilla delete`: bundles, secrets, nodes, tokens. Says what goes with them before it asks. */
 import { Command } from 'commander';
-import { connected, withConnection, type ConnectionOptions, type Context } from './context.js';
+import { isMember } from '../enrolment/standing-conditions.js';
+import type { BundleObject, NodeObject, SecretSpec } from '../objects.js';
+import type { ApiObject } from './client.js';
+import { agree, YES } from './consent.js';
+import {
+  connected,
+  withConnection,
+  type Connected,
+  type ConnectionOptions,
+  type Context,
+} from './context.js';
 import { CliError } from '../../protocol/cli-error.js';
 import { named } from './near-names.js';
-import { pathOf, targetsOf } from './resources.js';
-import { agreeToUnsettle } from './secret-use.js';
+import { pathOf, targetsOf, type Resource } from './resources.js';
+import { warnOfUse } from './secret-use.js';
 
 interface DeleteOptions extends ConnectionOptions {
   yes?: boolean;
   dryRun?: string | boolean;
 }
 
-const CONSEQUENCES: Readonly<Record<string, string>> = {
-  Bundle: 'its pods leave the nodes',
-  Secret: 'nodes forget it; pods that run keep their files',
-  Node: 'it is forgotten and has to join again; its pods run on',
-  Token: 'nobody can join with it any more',
+/** What goes with an object of a kind. Kinds that are not here cannot be deleted. */
+const CONSEQUENCES: Readonly<Record<string, (object: ApiObject) => string>> = {
+  Bundle: object => {
+    const { desired = 0 } = (object as Partial<BundleObject>).status?.nodes ?? {};
+    return desired === 0 ? 'no node runs it' : `its pods leave ${counted(desired, 'node')}`;
+  },
+  Secret: object => {
+    const { bundle } = object.spec as SecretSpec;
+    return `the nodes of bundle ${bundle} forget it; pods that run keep their files`;
+  },
+  Node: object => {
+    const { status } = object as unknown as NodeObject;
+    const member = isMember(status.conditions);
+    return `it is forgotten and has to join again${member ? '; its pods run on' : ''}`;
+  },
+  Token: () => 'nobody can join with it any more',
 };
+
+export function counted(n: number, what: string): string {
+  return `${n} ${what}${n === 1 ? '' : 's'}`;
+}
 
 export function deleteCommand(context: Context): Command {
   return withConnection(new Command('delete'))
     .summary('delete bundles, secrets, nodes or tokens')
-    .description('Deleting a bundle has its pods leave the nodes. On a terminal it asks first.')
+    .description(
+      'Deleting a bundle has its pods leave the nodes. On a terminal it says what goes, and asks; elsewhere it wants --yes.',
+    )
     .argument(
       '<kind...>',
       'bundle NAME…, secret BUNDLE.NAME…, node NAME…, token NAME…; or KIND/NAME',
     )
-    .option('-y, --yes', 'do not ask')
+    .option(...YES)
     .option('--dry-run [mode]', 'server: let the hub check; delete nothing')
     .action((words: string[], options: DeleteOptions) =>
       connected(context, options, async hub => {
         const { resource, names } = targetsOf(words);
-        const consequence = CONSEQUENCES[resource.kind];
-        if (consequence === undefined) {
-          const hint =
-            resource.kind === 'Pod'
-              ? 'a pod goes when its bundle goes or no longer holds it: flotilla delete bundle NAME, or apply without it'
-              : null;
-          throw new CliError('refused', `${resource.plural} cannot be deleted`, hint);
-        }
-        if (names.length === 0)
-          throw new CliError('refused', `which ${resource.singular}? give its name`);
         const dryRun = options.dryRun !== undefined && options.dryRun !== 'none';
-        const isAsked =
-          resource.kind === 'Secret' &&
-          (await agreeToUnsettle(context, hub, { names, yes: dryRun || options.yes === true }));
-        if (!options.yes && !dryRun && !isAsked && context.terminal.interactive) {
-          const answer = await context.terminal.ask(
-            `Delete ${resource.singular} ${names.join(', ')} (${consequence})? [y/N] `,
-          );
-          if (answer !== null && !/^y(es)?$/i.test(answer.trim())) {
-            throw new CliError('refused', 'nothing was deleted');
-          }
-        }
+        if (resource.kind === 'Secret') await warnOfUse(context, hub, names);
+        const given = options.yes === true || dryRun;
+        await agree(context, await questionOf(hub, resource, names), { given });
         for (const name of names) {
           const path = pathOf(resource, hub.namespace, name);
           const query = { dryRun: dryRun ? 'All' : undefined };
-          await named(hub, { resource, name }, () =>
-            hub.client.call({ method: 'DELETE', path, query }),
-          );
+          await hub.client.call({ method: 'DELETE', path, query });
           context.terminal.print(
             `${resource.singular}/${name} deleted${dryRun ? ' (server dry run)' : ''}`,
           );
         }
       }),
     );
+}
+
+/** Throws `CliError` for what cannot be deleted or is not there: nothing was deleted then. */
+async function questionOf(
+  hub: Connected,
+  resource: Resource,
+  names: readonly string[],
+): Promise<string> {
+  const consequenceOf = CONSEQUENCES[resource.kind];
+  if (consequenceOf === undefined) {
+    const hint =
+      resource.kind === 'Pod'
+        ? 'a pod goes when its bundle goes or no longer holds it: flotilla delete bundle NAME, or apply without it'
+        : null;
+    throw new CliError('refused', `${resource.plural} cannot be deleted`, hint);
+  }
+  if (names.length === 0)
+    throw new CliError('refused', `which ${resource.singular}? give its name`);
+  const told: string[] = [];
+  for (const name of names) {
+    const path = pathOf(resource, hub.namespace, name);
+    const object = await named(hub, { resource, name }, () => hub.client.call<ApiObject>({ path }));
+    told.push(`${name} (${consequenceOf(object)})`);
+  }
+  return `Delete ${resource.singular} ${told.join(', ')}?`;
 }

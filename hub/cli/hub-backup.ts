@@ -109,6 +109,12 @@ export function restoreCommand(context: Context): Command {
         }),
       );
       const print = (line: string) => context.terminal.print(line);
+      if (made.exposed) {
+        context.terminal.warn(
+          `warning: ${file} is not encrypted, and others on this machine may read it: consider the hub's keys known ` +
+            "(docs/recovery.md, the hub's key was stolen)",
+        );
+      }
       const { kind, madeAt, program, fleet, rootVersion } = made.description;
       print(`Restored the hub of fleet ${fleet} in ${dataDir}`);
       print(`  backup    ${kind}, of ${madeAt}, by flotilla ${program}, root ${rootVersion}`);

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { CliError, EXIT } from '../../protocol/cli-error.js';
 import { parseDurationMs } from '../../protocol/duration.js';
 import type { RecoveryState } from '../recovery/recovery.js';
+import { agree, YES } from './consent.js';
 import { connected, withConnection, type ConnectionOptions, type Context } from './context.js';
 
 interface RecoveryFlags extends ConnectionOptions {
@@ -26,7 +27,7 @@ export function recoveryCommand(context: Context): Command {
     .option('--wait', 'until it has ended')
     .option('--timeout <duration>', 'of --wait: 30s, 5m, 1h', '5m')
     .option('--finish', 'go on without the nodes that were not heard')
-    .option('-y, --yes', 'do not ask')
+    .option(...YES)
     .option('-o, --output <format>', 'json')
     .action((flags: RecoveryFlags) =>
       connected(context, flags, async ({ client }) => {
@@ -35,7 +36,8 @@ export function recoveryCommand(context: Context): Command {
         let state = await look();
         if (flags.wait) state = await waited(context, flags, { state, look });
         if (flags.finish && state.learning) {
-          await confirm(context, flags, state);
+          const without = `Go on without ${state.unheard.join(', ')}?`;
+          await agree(context, without, { given: flags.yes });
           const call = { method: 'POST', path: `${PATH}/finish` } as const;
           state = (await client.call<{ status: RecoveryState }>(call)).status;
         }
@@ -61,18 +63,6 @@ async function waited(
   }
   if (state.learning) context.exit(EXIT.timedOut);
   return state;
-}
-
-async function confirm(
-  { terminal }: Context,
-  { yes }: RecoveryFlags,
-  { unheard }: RecoveryState,
-): Promise<void> {
-  if (yes || !terminal.interactive) return;
-  const answer = await terminal.ask(`Go on without ${unheard.join(', ')}? [y/N] `);
-  if (answer !== null && !/^y(es)?$/i.test(answer.trim())) {
-    throw new CliError('refused', 'the hub goes on waiting');
-  }
 }
 
 function linesOf({ restoredAt, backupAt, learning, unheard }: RecoveryState): string[] {

@@ -10,7 +10,7 @@ import { recoveryCommand } from './hub-recovery.js';
 import { passphraseCommand } from './hub-passphrase.js';
 import { setUp } from './set-up.js';
 import { newLockIn, unlock, withLock, type LockFlags } from './unlock.js';
-import { agree } from './root-agree.js';
+import { agree, YES } from './consent.js';
 
 interface InitOptions extends LockFlags {
   dataDir: string;
@@ -176,6 +176,7 @@ interface RecoverOptions extends LockFlags {
   dataDir: string;
   root?: string;
   keepAuthority?: boolean;
+  yes?: boolean;
 }
 
 function recoverCommand(context: Context): Command {
@@ -188,6 +189,7 @@ function recoverCommand(context: Context): Command {
     )
     .requiredOption('--data-dir <dir>', 'of the hub')
     .option('--root <file>', 'the next root, signed: completes the recovery')
+    .option(...YES)
     .option('--keep-authority', 'keep certificates: only the signing key was stolen')
     .action(async (options: RecoverOptions) => {
       const { dataDir, root, keepAuthority = false } = options;
@@ -198,6 +200,9 @@ function recoverCommand(context: Context): Command {
         const { logTo } = await import('../log.js');
         const log = logTo(process.stderr, context.clock);
         const { clock } = context;
+        const what =
+          'the former key of the hub counts nowhere any more, every node is assigned anew';
+        await agree(context, `Take ${root} (${what})?`, { given: options.yes });
         const done = await setUp(() => completeRecovery({ dataDir, rootPath: root, clock, log }));
         print(
           `root ${done.version} is in force, epoch ${done.epoch}: ${done.assignments} nodes get fresh assignments`,
@@ -231,7 +236,7 @@ function dropKeysCommand(context: Context): Command {
   return withLock(new Command('drop-keys'))
     .summary('remove private root and release keys that the root does not name any more')
     .requiredOption('--data-dir <dir>', 'of the hub, which may be running')
-    .option('-y, --yes', 'remove without asking')
+    .option(...YES)
     .action(async (options: { dataDir: string; yes?: boolean } & LockFlags) => {
       const { dataDir, yes } = options;
       await unlock(context, dataDir, options);
@@ -244,7 +249,7 @@ function dropKeysCommand(context: Context): Command {
       for (const { file, role, id } of found) {
         context.terminal.print(`${file}: the root names no ${role} key ${id}`);
       }
-      await agree(context, `Remove ${found.length} private keys for ever?`, yes === true);
+      await agree(context, `Remove ${found.length} private keys for ever?`, { given: yes });
       await setUp(async () => removeUselessKeys(dataDir));
       context.terminal.print(`removed ${found.map(({ file }) => file).join(', ')}`);
     });

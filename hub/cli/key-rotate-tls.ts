@@ -8,7 +8,7 @@ import { describeTlsChange } from '../root/describe.js';
 import type { TlsChange } from '../root/tls-change.js';
 import type { ApiClient } from './client.js';
 import type { Context } from './context.js';
-import { agree } from './root-agree.js';
+import { agree } from './consent.js';
 import { ROOT_PATH, type RootObject } from './root-hub.js';
 
 const AGAIN = 'flotilla key rotate tls';
@@ -26,16 +26,16 @@ export async function rotateTls(
   client: ApiClient,
   options: TlsOptions,
 ): Promise<void> {
-  const { root, yes = false, finish = false, force = false } = options;
+  const { root, yes: given, finish = false, force = false } = options;
   const { tls: former, signsRoots } = root.status;
   if (force && !finish) throw new CliError('refused', '--force goes with --finish');
   if (finish && !former) {
     throw new CliError('refused', `the TLS authority is not being changed; begin with: ${AGAIN}`);
   }
-  if (!former) await agree(context, 'Replace the TLS authority of the fleet?', yes);
+  if (!former) await agree(context, 'Replace the TLS authority of the fleet?', { given });
   else if (finish) {
     const what = `Trust the former TLS authority (${short(former.formerPin)}) no longer?`;
-    await agree(context, what, yes);
+    await agree(context, what, { given });
   }
   const { roots, tls } = await post(client, { finish, force });
   const print = (line: string) => context.terminal.print(line);

@@ -8,7 +8,7 @@ import { shortId } from '../root/describe.js';
 import type { Rotation } from '../ports.js';
 import type { ApiClient } from './client.js';
 import { connected, withConnection, type ConnectionOptions, type Context } from './context.js';
-import { agree } from './root-agree.js';
+import { agree, YES } from './consent.js';
 import { writeText } from './root-files.js';
 import { ROOT_PATH, type RootObject } from './root-hub.js';
 import { rotateTls } from './key-rotate-tls.js';
@@ -37,7 +37,7 @@ export function keyRotateCommand(context: Context): Command {
     .option('--out <file>', "where the hub's new public key goes (default: hub-<id>.pub)")
     .option('--finish', 'tls: show the new certificates, and trust the former authority no longer')
     .option('--force', 'tls: finish though nodes do not know the next authority yet')
-    .option('-y, --yes', 'rotate without asking')
+    .option(...YES)
     .action((role: Role | 'tls', options: RotateOptions) =>
       connected(context, options, async ({ client }) => {
         const root = await client.call<RootObject>({ path: ROOT_PATH });
@@ -47,7 +47,7 @@ export function keyRotateCommand(context: Context): Command {
         }
         if (!root.status.signsRoots)
           return printSteps(context, client, { role, root, out: options.out });
-        await agree(context, `Replace the ${role} key of the fleet?`, options.yes === true);
+        await agree(context, `Replace the ${role} key of the fleet?`, { given: options.yes });
         const { key, roots, dropped } = await rotate(client, role, false);
         const print = (line: string) => context.terminal.print(line);
         if (key) print(`new ${role} key ${key.id}`);

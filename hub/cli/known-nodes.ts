@@ -6,6 +6,7 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { CliError } from '../../protocol/cli-error.js';
 import { keyId } from '../../protocol/keys.js';
 import type { Sealing } from '../ports.js';
+import { agree } from './consent.js';
 import type { Context } from './context.js';
 import { kubeconfigPath } from './kubeconfig.js';
 
@@ -57,11 +58,11 @@ function writeKnown(file: string, known: ReadonlyMap<string, string>): void {
  * are not accepted: nothing was sealed then.
  */
 export async function trustKeys(
-  { terminal, env }: Context,
+  context: Context,
   { fleet, nodes }: Pick<Sealing, 'fleet' | 'nodes'>,
   { kubeconfig, acceptNewKeys = false }: TrustOptions,
 ): Promise<void> {
-  const file = `${kubeconfigPath(kubeconfig, env)}.known-nodes`;
+  const file = `${kubeconfigPath(kubeconfig, context.env)}.known-nodes`;
   const known = readKnown(file);
   const named = nodes.map(({ node, sealingKey }) => ({ node, key: keyId(sealingKey) }));
   const unknown = named.filter(({ node, key }) => known.get(`${fleet} ${node}`) !== key);
@@ -70,15 +71,11 @@ export async function trustKeys(
     const list = others.slice(0, SHOWN).map(({ node, key }) => `${node} (${key.slice(0, 16)})`);
     const what = `other sealing keys than before: ${list.join(', ')}${others.length > SHOWN ? ' …' : ''}`;
     const cause = 'the keys were rotated, the devices replaced, or the hub is in foreign hands';
-    terminal.warn(`${what}; ${cause}. "flotilla-agent status" on the node shows its own.`);
-    const answer = await terminal.ask('Seal for these keys? [y/N] ');
-    if (answer === null || !/^y(es)?$/i.test(answer.trim())) {
-      throw new CliError(
-        'refused',
-        `nothing was sealed: ${what}`,
-        'compare them with the nodes, then pass --accept-new-keys',
-      );
-    }
+    context.terminal.warn(`${what}; ${cause}. "flotilla-agent status" on the node shows its own.`);
+    await agree(context, 'Seal for these keys?', {
+      given: false,
+      option: '--accept-new-keys once they were compared with the nodes',
+    });
   }
   if (unknown.length === 0) return;
   for (const { node, key } of unknown) known.set(`${fleet} ${node}`, key);

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { CliError } from '../../protocol/cli-error.js';
 import type { Readable } from '../ports.js';
 import type { ApiObject } from './client.js';
+import { agree, YES } from './consent.js';
 import { readableLine } from './readable-secrets.js';
 import {
   connected,
@@ -36,18 +37,14 @@ function approveCommand(context: Context): Command {
     )
     .argument('<name>', 'the node')
     .option('--key <sha256:...>', 'approve only a device with this key')
-    .option('-y, --yes', 'do not ask')
+    .option(...YES)
     .action((name: string, options: StandingOptions) =>
       connected(context, options, async hub => {
         const key = options.key ?? (await keyOf(hub, name));
-        if (options.key === undefined && !options.yes && !context.terminal.interactive) {
-          throw new CliError(
-            'refused',
-            `node "${name}" has the key ${key}: nobody is here to compare it with the device`,
-            `pass --key ${key} once it was compared, or --yes`,
-          );
-        }
-        await confirm(context, options, `Let in node "${name}" with the key ${key}?`);
+        await agree(context, `Let in node "${name}" with the key ${key}?`, {
+          given: options.yes === true || options.key !== undefined,
+          option: `--key ${key} once it was compared with what the device shows, or --yes`,
+        });
         const path = `${GROUP}/${encodeURIComponent(name)}/approve`;
         await hub.client.call({ method: 'POST', path, body: { key } });
         context.terminal.print(`node/${name} approved (${key})`);
@@ -63,10 +60,12 @@ function revokeCommand(context: Context): Command {
         'pods run on where it is. Its name is free for a device that joins with a new token.',
     )
     .argument('<name>', 'the node')
-    .option('-y, --yes', 'do not ask')
+    .option(...YES)
     .action((name: string, options: StandingOptions) =>
       connected(context, options, async hub => {
-        await confirm(context, options, `Shut out node "${name}"? It can only join anew.`);
+        await hub.client.call({ path: pathOf(resourceOf('nodes'), null, name) });
+        const what = 'its session is cut, and it can only join anew';
+        await agree(context, `Shut out node "${name}" (${what})?`, { given: options.yes });
         const path = `${GROUP}/${encodeURIComponent(name)}/revoke`;
         const { readable } = await hub.client.call<{ readable: Readable }>({
           method: 'POST',
@@ -97,16 +96,4 @@ async function keyOf({ client }: Connected, name: string): Promise<string> {
   const key = node.metadata.annotations?.[KEY_ANNOTATION];
   if (key !== undefined) return key;
   throw new CliError('refused', `node "${name}" has no key: it has not enrolled with this hub`);
-}
-
-async function confirm(
-  { terminal }: Context,
-  { yes }: StandingOptions,
-  question: string,
-): Promise<void> {
-  if (yes || !terminal.interactive) return;
-  const answer = await terminal.ask(`${question} [y/N] `);
-  if (answer !== null && !/^y(es)?$/i.test(answer.trim())) {
-    throw new CliError('refused', 'nothing was changed');
-  }
 }

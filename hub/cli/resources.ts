@@ -76,9 +76,11 @@ export function kindsOf(word: string): Resource[] | null {
 }
 
 export function resourceOf(word: string): Resource {
-  const name = word.toLowerCase();
+  const [, name = '', group] = /^([^.]*)(\.flotilla\.dev)?$/.exec(word.toLowerCase()) ?? [];
   const found = RESOURCES.find(
-    r => r.plural === name || r.singular === name || r.aliases.includes(name),
+    r =>
+      (r.plural === name || r.singular === name || r.aliases.includes(name)) &&
+      (group === undefined || r.group.includes('flotilla.dev')),
   );
   if (found) return found;
   const known = RESOURCES.map(r => r.plural).join(', ');

@@ -157,6 +157,11 @@ export function nowhereText(name: string, selector: string): string {
   return `warning: bundle/${name} runs nowhere: ${why}`;
 }
 
+/** Nodes do not try again by themselves what they gave up. */
+export function retryHint(name: string, namespace: string): string {
+  return `apply a mended revision, or let them try this one again: flotilla rollout retry bundle/${name} -n ${namespace}`;
+}
+
 export function progressBar(p: RolloutProgress, width: number): string {
   const room = Math.max(10, Math.min(40, width - 30));
   const part = (n: number) => (p.desired === 0 ? 0 : Math.round((n / p.desired) * room));

@@ -13,6 +13,7 @@ import {
   progressBar,
   progressLine,
   progressOf,
+  retryHint,
   verdictOf,
   type RolloutProgress,
 } from './rollout-progress.js';
@@ -125,7 +126,8 @@ export async function waitForRollout(
       if (verdict === 'failed') {
         const what = progress.withdrawn === null ? 'failed' : 'is withdrawn by the root';
         const text = [`bundle/${request.name} ${what}`, ...obstacles].join('\n');
-        throw new CliError('rolloutFailed', text);
+        const hint = progress.withdrawn === null ? retryHint(request.name, hub.namespace) : null;
+        throw new CliError('rolloutFailed', text, hint);
       }
       if (request.watch === false) return obstacles.forEach(line => terminal.print(line));
     }
@@ -133,7 +135,7 @@ export async function waitForRollout(
       throw new CliError(
         'timedOut',
         [`bundle/${request.name} is not healthy after ${request.timeout}`, ...obstacles].join('\n'),
-        `it goes on by itself; look again with \`flotilla rollout status bundle/${request.name}\``,
+        `it goes on by itself; look again with \`flotilla rollout status bundle/${request.name} -n ${hub.namespace}\``,
       );
     }
     await clock.sleep(LOOK_MS, signal);

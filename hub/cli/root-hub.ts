@@ -1,4 +1,5 @@
 /** `flotilla root publish|fetch|show`: what goes to a hub and what comes from it. */
+import { existsSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { CliError } from '../../protocol/cli-error.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
@@ -13,7 +14,7 @@ import { envelopeText, judgeRoot, readRootFile, type RootFile } from '../root/ro
 import type { ApiClient } from './client.js';
 import { connected, withConnection, type ConnectionOptions, type Context } from './context.js';
 import { loadRoot, refuseExisting, saveRoot } from './root-files.js';
-import { agree } from './root-agree.js';
+import { agree, YES } from './consent.js';
 
 export const ROOT_PATH = '/apis/flotilla.dev/v1/root';
 
@@ -52,7 +53,7 @@ export function rootPublishCommand(context: Context): Command {
     .summary('give a signed root to the hub, and by it to the nodes')
     .argument('<file>', 'the root, complete')
     .option('--dry-run', 'have the hub check it; nothing is published')
-    .option('-y, --yes', 'publish without asking')
+    .option(...YES)
     .action((path: string, options: ConnectionOptions & { dryRun?: boolean; yes?: boolean }) =>
       connected(context, options, async ({ client }) => {
         const { terminal } = context;
@@ -70,7 +71,7 @@ export function rootPublishCommand(context: Context): Command {
           throw new CliError('refused', why);
         }
         if (options.dryRun !== true) {
-          await agree(context, `Publish root ${file.document.version}?`, options.yes === true);
+          await agree(context, `Publish root ${file.document.version}?`, { given: options.yes });
         }
         const answer = await client.call<RootObject>({
           method: 'POST',
@@ -99,6 +100,10 @@ export function rootFetchCommand(context: Context): Command {
         const version = options.version === undefined ? null : Number(options.version);
         const file = await fetchRoot(client, version);
         const out = options.out ?? `root-${file.document.version}.json`;
+        // The commands that others print begin with it: where it was typed before, nothing is lost.
+        if (existsSync(out) && loadRoot(out).digest === file.digest) {
+          return context.terminal.print(`${out} is version ${file.document.version} already`);
+        }
         refuseExisting(out, options.force === true);
         saveRoot(out, file);
         context.terminal.print(

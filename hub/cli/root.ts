@@ -12,7 +12,7 @@ import { draftOf, judgeRoot, withSignature, type RootFile } from '../root/root-f
 import { passphraseFor } from '../signing/passphrase.js';
 import { readSigner, signPayload } from '../signing/signer.js';
 import type { Context } from './context.js';
-import { agree } from './root-agree.js';
+import { agree, YES } from './consent.js';
 import { DEFAULT_LIFE, expiryOf } from './root-expiry.js';
 import { rootEditCommand } from './root-edit.js';
 import {
@@ -117,7 +117,7 @@ function signCommand(context: Context): Command {
       'passphrase of the key file, or of the hub whose keys/root.key it is (default: asked for)',
     )
     .option('--key-file <file>', "age key that opens the hub's keys, where one does")
-    .option('-y, --yes', 'sign without asking')
+    .option(...YES)
     .action(async (path: string, options: SignOptions) => {
       const file = loadRoot(path);
       const former = formerOf(path, file, options.former);
@@ -153,7 +153,9 @@ function signCommand(context: Context): Command {
         );
       }
       for (const line of lines) terminal.print(line);
-      await agree(context, `Sign ${path} with the key ${shortId(id)}?`, options.yes === true);
+      await agree(context, `Sign ${path} with the key ${shortId(id)}?`, {
+        given: options.yes,
+      });
       const signed = withSignature(file, await signPayload('root', file.payload, signer));
       if (!signed.ok) throw new CliError('refused', `${path}: ${signed.refusal.detail}`);
       saveRoot(path, signed.value);

@@ -69,7 +69,7 @@ export function planSeal(
     throw new CliError(
       'refused',
       `secret "${name}" was never sealed for bundle "${bundle}"`,
-      `seal it: flotilla secret seal -f FILE --bundle ${bundle}`,
+      `seal it: flotilla secret seal -f FILE --bundle ${bundle} -n ${namespace}`,
     );
   }
   const highest = sealing.versions[name] ?? sealing.versionsAbove;

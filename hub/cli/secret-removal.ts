@@ -2,11 +2,11 @@
 import { Command } from 'commander';
 import { CliError } from '../../protocol/cli-error.js';
 import type { ReadableSecret } from '../ports.js';
+import { agree, YES } from './consent.js';
 import { connected, withConnection, type ConnectionOptions, type Context } from './context.js';
 import { versionsText } from './readable-secrets.js';
 import { pathOf, resourceOf } from './resources.js';
-import { agree } from './root-agree.js';
-import { agreeToUnsettle } from './secret-use.js';
+import { warnOfUse } from './secret-use.js';
 
 interface DeleteFlags extends ConnectionOptions {
   bundle: string;
@@ -17,15 +17,17 @@ export function removeCommand(context: Context): Command {
   return withConnection(new Command('delete'))
     .summary('let nodes forget a Secret')
     .description(
-      'Pods that run keep their files; one that begins anew waits. A Secret that is in use is deleted only after a yes.',
+      'Pods that run keep their files; one that begins anew waits. Says who uses it, and asks.',
     )
     .argument('<name...>')
     .requiredOption('--bundle <name>', 'bundle whose pods use it')
-    .option('-y, --yes', 'do not ask')
+    .option(...YES)
     .action((names: string[], flags: DeleteFlags) =>
       connected(context, flags, async hub => {
         const full = names.map(name => `${flags.bundle}.${name}`);
-        await agreeToUnsettle(context, hub, { names: full, yes: flags.yes === true });
+        await warnOfUse(context, hub, full);
+        const what = `the nodes of bundle ${flags.bundle} forget it`;
+        await agree(context, `Delete secret ${names.join(', ')} (${what})?`, { given: flags.yes });
         for (const name of names) {
           const path = pathOf(resourceOf('secrets'), hub.namespace, `${flags.bundle}.${name}`);
           await hub.client.call({ method: 'DELETE', path });
@@ -51,7 +53,7 @@ export function replacedCommand(context: Context): Command {
     .argument('[name...]', 'BUNDLE.SECRET, as the list names it')
     .requiredOption('--node <name>', 'node whose list it is')
     .option('--all', 'the whole list, of every namespace')
-    .option('-y, --yes', 'do not ask')
+    .option(...YES)
     .action((names: string[], flags: ReplacedFlags) =>
       connected(context, flags, async hub => {
         const all = flags.all === true;
@@ -60,7 +62,7 @@ export function replacedCommand(context: Context): Command {
         }
         const what = all ? 'all that it could open' : names.join(', ');
         const question = `Was ${what} of node ${flags.node} replaced where it is used?`;
-        await agree(context, question, flags.yes === true);
+        await agree(context, question, { given: flags.yes });
         const path = `/apis/flotilla.dev/v1/nodes/${encodeURIComponent(flags.node)}/replaced`;
         const body = all ? {} : { namespace: hub.namespace, names };
         const { status } = await hub.client.call<{ status: { secrets: ReadableSecret[] } }>({

@@ -1,11 +1,10 @@
-/** Who uses a Secret that is to be deleted: said before, and asked about. */
+/** Who uses a Secret that is to be deleted. */
 import { isPod } from '../../protocol/bundle-manifest.js';
 import { secretUses } from '../../protocol/pod-secrets.js';
 import type { BundleSpec } from '../objects.js';
 import { ApiError, type ApiObject } from './client.js';
 import type { Connected, Context } from './context.js';
 import { pathOf, resourceOf } from './resources.js';
-import { agree } from './root-agree.js';
 import { sealingOf } from './seal-secrets.js';
 
 const NODES_NAMED = 20;
@@ -44,20 +43,16 @@ async function useOf(hub: Connected, name: string): Promise<string | null> {
   }
 }
 
-/**
- * Says who uses them and asks, unless `yes`. False: nobody does, and nothing was said. Throws `CliError` for a no, and where nobody is there to be asked.
- */
-export async function agreeToUnsettle(
-  context: Context,
+/** To stand before the question whether they shall go. */
+export async function warnOfUse(
+  { terminal }: Context,
   hub: Connected,
-  { names, yes }: { readonly names: readonly string[]; readonly yes: boolean },
-): Promise<boolean> {
+  names: readonly string[],
+): Promise<void> {
   const uses = (await Promise.all(names.map(name => useOf(hub, name)))).filter(use => use !== null);
-  if (uses.length === 0) return false;
-  for (const use of uses) context.terminal.warn(use);
-  context.terminal.warn(
+  if (uses.length === 0) return;
+  for (const use of uses) terminal.warn(use);
+  terminal.warn(
     'Pods that run keep their files; one that begins anew (an edit, a reboot) waits until the Secret is sealed again.',
   );
-  await agree(context, `Delete ${names.join(', ')} all the same?`, yes);
-  return true;
 }

@@ -6,6 +6,7 @@ import type { SecretSpec, SecretStatus } from '../objects.js';
 import { parseSelector, SelectorError } from '../selectors.js';
 import { documentsOf, readSources, secretsOf } from './bundle-input.js';
 import type { ApiList, ApiObject } from './client.js';
+import { agree, YES } from './consent.js';
 import {
   connected,
   withConnection,
@@ -88,7 +89,7 @@ async function tellMissing(context: Context, hub: Connected, bundle?: string): P
   if (lines.length + unsealed.length === 0) return context.terminal.print('nothing is missing');
   for (const line of [...lines, ...unsealed.map(unsealedLine)]) context.terminal.print(line);
   const hints = unsealed.map(one => unsealedHint(one, namespace));
-  if (lines.length > 0) hints.unshift('flotilla secret seal --missing -f FILE');
+  if (lines.length > 0) hints.unshift(`flotilla secret seal --missing -f FILE -n ${namespace}`);
   throw new CliError(
     'refused',
     'the values are nowhere but in your hands: nothing was sealed',
@@ -111,7 +112,7 @@ async function bundlesFor(
   throw new CliError(
     'refused',
     `secret "${secret.name}" was never sealed in namespace "${hub.namespace}"`,
-    'seal it: flotilla secret seal -f FILE --bundle NAME',
+    `seal it: flotilla secret seal -f FILE --bundle NAME -n ${hub.namespace}`,
   );
 }
 

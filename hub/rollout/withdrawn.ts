@@ -67,16 +67,19 @@ function countOf(root: RootDocument, { namespace, bundle: name, envelope }: Kept
   return countBundleSignatures(root, { payload, signatures: texts, namespace, name });
 }
 
-/** What can be done about it, as commands. */
+/** What can be done about it, as commands; words in capitals are for the person to fill in. */
 export function remedyOf(
   { reason }: Withdrawal,
   { namespace, bundle }: Pick<Kept, 'namespace' | 'bundle'>,
 ): string {
-  const other = `flotilla apply -f … --bundle ${bundle} -n ${namespace}`;
-  return reason === 'NotSigned'
-    ? `sign it anew and apply it: flotilla bundle sign ${bundle}.bundle --key KEY, then flotilla apply -f ${bundle}.bundle; ` +
-        `or apply another revision: ${other}`
-    : `apply another revision: ${other}`;
+  const what = `-f MANIFESTS --bundle ${bundle} -n ${namespace}`;
+  if (reason !== 'NotSigned') return `apply another revision: flotilla apply ${what}`;
+  const file = `${bundle}.bundle`;
+  return (
+    `build it anew, have it signed and apply it: flotilla bundle build ${what} -o ${file}; ` +
+    `flotilla bundle sign ${file} --key KEY; flotilla apply -f ${file}; ` +
+    `or, where this hub holds a release key, only: flotilla apply ${what}`
+  );
 }
 
 /** What a bundle's status says of its newest revision. `former`: what it said before, for the time of a condition that stays. */
@@ -111,27 +114,43 @@ export interface WithdrawnRevision {
   readonly reason: WithdrawnReason;
   /** It is the bundle's newest: until it is replaced, nobody begins with the bundle. */
   readonly newest: boolean;
-  /** Names of the nodes in whose directory it lies, as they said last. */
+  /** Names of the members in whose directory it lies, as they said last. */
   readonly nodes: readonly string[];
+  /** The same of nodes that were shut out: whatever the hub publishes does not reach them. */
+  readonly revoked: readonly string[];
 }
 
 const NODES_SHOWN = 5;
 
+function namesOf(nodes: readonly string[]): string {
+  const more = nodes.length > NODES_SHOWN ? ` and ${nodes.length - NODES_SHOWN} more` : '';
+  return `${nodes.slice(0, NODES_SHOWN).join(', ')}${more}`;
+}
+
 /** A sentence for a person: what, why, where it runs, what to do. */
 export function withdrawnText(
-  { namespace, name, revision, newest, nodes }: WithdrawnRevision,
+  { namespace, name, revision, newest, nodes, revoked }: WithdrawnRevision,
   withdrawal: Withdrawal,
 ): string {
-  const shown = nodes.slice(0, NODES_SHOWN).join(', ');
-  const more = nodes.length > NODES_SHOWN ? ` and ${nodes.length - NODES_SHOWN} more` : '';
-  const where = nodes.length === 0 ? 'no node runs it' : `it still runs on ${shown}${more}`;
   const what = `bundle ${namespace}/${name}: revision ${revision}`;
   const verb =
     withdrawal.reason === 'NotSigned'
       ? 'is not signed by enough of the release keys in force'
       : 'is withdrawn';
+  const where = nodes.length === 0 ? 'no node runs it' : `it still runs on ${namesOf(nodes)}`;
   const next = newest
     ? `no node begins with it; ${remedyOf(withdrawal, { namespace, bundle: name })}`
     : 'a newer one takes its place there';
-  return `${what} ${verb} (${withdrawal.message}): ${where}, ${next}`;
+  const there = newest || nodes.length > 0 ? [`${where}, ${next}`] : [];
+  return `${what} ${verb} (${withdrawal.message}): ${[...there, ...revokedText(revoked)].join('; ')}`;
+}
+
+/** Where it ran when the node was shut out: nothing from here ends it. */
+function revokedText(revoked: readonly string[]): string[] {
+  if (revoked.length === 0) return [];
+  const it = revoked.length === 1 ? 'it' : 'them';
+  return [
+    `it ran on ${namesOf(revoked)}, revoked since: whatever is published here does not reach ${it}, so it may run on there ` +
+      `until somebody types there: flotilla-agent leave; to forget ${it} here: flotilla delete node ${revoked.slice(0, NODES_SHOWN).join(' ')}`,
+  ];
 }

@@ -84,25 +84,33 @@ function withdrawnRevisions({
   bundles,
   nodes,
 }: RootStatusInput): { readonly told: WithdrawnRevision; readonly text: string }[] {
+  const running = runningWhere(nodes.filter(({ status }) => isMember(status.conditions)));
+  const left = runningWhere(nodes.filter(({ status }) => !isMember(status.conditions)));
+  return bundles.flatMap(({ object, revisions }) =>
+    revisions.flatMap(record => {
+      const { namespace, bundle: name, revision, digest } = record;
+      const newest = digest === object.status.digest;
+      const [runs, revoked] = [running.get(digest) ?? [], left.get(digest) ?? []];
+      if (!newest && runs.length + revoked.length === 0) return [];
+      const withdrawal = withdrawalOf(root.document, record);
+      if (withdrawal === null) return [];
+      const { reason } = withdrawal;
+      const where = { nodes: [...runs].sort(), revoked: [...revoked].sort() };
+      const told = { namespace, name, revision, digest, reason, newest, ...where };
+      return [{ told, text: withdrawnText(told, withdrawal) }];
+    }),
+  );
+}
+
+/** Names of nodes by the digest of a revision that lies in their directory. */
+function runningWhere(nodes: readonly NodeObject[]): ReadonlyMap<string, readonly string[]> {
   const running = new Map<string, string[]>();
   for (const node of nodes) {
     for (const digest of runningOn(node)) {
       running.set(digest, [...(running.get(digest) ?? []), node.metadata.name]);
     }
   }
-  return bundles.flatMap(({ object, revisions }) =>
-    revisions.flatMap(record => {
-      const { namespace, bundle: name, revision, digest } = record;
-      const newest = digest === object.status.digest;
-      const runs = running.get(digest) ?? [];
-      if (!newest && runs.length === 0) return [];
-      const withdrawal = withdrawalOf(root.document, record);
-      if (withdrawal === null) return [];
-      const { reason } = withdrawal;
-      const told = { namespace, name, revision, digest, reason, newest, nodes: [...runs].sort() };
-      return [{ told, text: withdrawnText(told, withdrawal) }];
-    }),
-  );
+  return running;
 }
 
 function uselessText({ useless, dataDir }: RootStatusInput): string[] {

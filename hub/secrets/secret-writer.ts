@@ -136,7 +136,7 @@ async function sealAll(
 
 /** Whether it makes a new version. Throws Conflict, Invalid. */
 function checkVersion(
-  { secret, version, bundle, fingerprint }: SealRequest,
+  { namespace, secret, version, bundle, fingerprint }: SealRequest,
   current: SecretObject | null,
   last: number,
 ): boolean {
@@ -158,7 +158,7 @@ function checkVersion(
   if (current?.spec.immutable === true) {
     throw new RequestError(
       'Invalid',
-      `secret "${secret}" of bundle "${bundle}" is immutable; delete it first: flotilla secret delete ${secret} --bundle ${bundle}`,
+      `secret "${secret}" of bundle "${bundle}" is immutable; delete it first: flotilla secret delete ${secret} --bundle ${bundle} -n ${namespace}`,
     );
   }
   return true;

@@ -12,6 +12,7 @@ import { armor, Decrypter, Encrypter, identityToRecipient } from 'age-encryption
 import { hubPaths } from './config.js';
 import { isEncryptedPem, useKeySecret, writePrivateKey } from './keys.js';
 import { readPrivateFile, syncDirectory, writePrivateFile } from './private-files.js';
+import { refuseUnsafeDirectory } from './safe-directory.js';
 import { SetupError } from './setup-error.js';
 
 export type KeyLock =
@@ -69,6 +70,7 @@ export async function changeKeyLock(
   dataDir: string,
   { from, to }: { readonly from: KeyLock | null; readonly to: KeyLock },
 ): Promise<void> {
+  refuseUnsafeDirectory(dataDir);
   const secret = isLocked(dataDir)
     ? await secretOf(dataDir, required(dataDir, from))
     : randomBytes(32).toString('hex');
@@ -79,6 +81,7 @@ export async function changeKeyLock(
 
 /** Plain keys again. Throws `SetupError`. */
 export async function removeKeyLock(dataDir: string, from: KeyLock): Promise<void> {
+  refuseUnsafeDirectory(dataDir);
   const secret = await secretOf(dataDir, from);
   useKeySecret(dataDir, null);
   rewriteKeys(dataDir, secret);

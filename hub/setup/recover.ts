@@ -176,7 +176,8 @@ function newParts(
   const authority =
     readFileIfAny(made.certificates.authority) ?? readFileIfAny(paths.certificates.authority);
   if (!key) {
-    const hint = `make it with: flotilla root edit --request ${paths.request} --raise-epoch`;
+    const from = `root-${Math.max(1, root.version - 1)}.json`;
+    const hint = `make it with: flotilla root edit --from ${from} --request ${paths.request} --raise-epoch`;
     throw new SetupError('BadSetting', `the root does not name this hub's new key: ${hint}`);
   }
   return { signer: key.signer, authorityPin: authority === null ? '' : pinOf(authority) };

@@ -4,7 +4,12 @@
  */
 import { existsSync, lstatSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { sharedIn, type OwnedPath, type SharedPath } from '../../protocol/shared-path.js';
+import {
+  openToAll,
+  sharedIn,
+  type OwnedPath,
+  type SharedPath,
+} from '../../protocol/shared-path.js';
 import { SetupError } from './setup-error.js';
 
 /** From the directory, which must be there, up to `/`. */
@@ -69,4 +74,15 @@ export function refuseUnsafePlace(dataDir: string, uid = process.getuid?.() ?? 0
   if (isItself && lstatSync(there).isSymbolicLink()) {
     refuse(dataDir, sharedIn(chainOf(dirname(there)), uid));
   }
+}
+
+/** Of a file that is to be written there, and read again one day as what it was. Throws `SetupError` (`Unsafe`) with what to type. */
+export function refuseOpenPlace(folder: string, what: string): void {
+  const shared = openToAll(chainOf(folder));
+  if (shared === null) return;
+  throw new SetupError(
+    'Unsafe',
+    `${shared.path}: ${shared.how}, and could put another file in the place of ${what}; run: ${shared.mend} (or chmod +t), ` +
+      'or choose another directory',
+  );
 }

@@ -144,10 +144,12 @@ describe('a revision that is bad', { skip: noEngine() }, () => {
     await play.kill('edge-1', 'SIGTERM');
     play.startAgent('edge-1');
     await becomes(6, 'rolledBack');
-    assert.match(
-      await play.ok('rollout', 'retry', 'bundle/shop'),
-      /^bundle\/shop is tried again on edge-1\n$/,
-    );
+    const again = await apply();
+    assert.match(again.stdout, /unchanged \(revision 6\)/);
+    const told = /revision 6 was given up on edge-1: .*: flotilla (rollout retry .*)$/m;
+    assert.match(applied.stderr, /^hint: apply a mended revision.*: flotilla rollout retry /m);
+    const [, typed = ''] = told.exec(again.stderr) ?? assert.fail(again.stderr);
+    assert.match(await play.ok(...typed.split(' ')), /^bundle\/shop is tried again on edge-1\n$/);
     const { code, stderr } = await play.flotilla('rollout', 'status', 'bundle/shop');
     assert.equal(code, 0, stderr);
     assert.match(await play.ok('rollout', 'retry', 'bundle/shop'), /no node gave it up/);

@@ -127,7 +127,7 @@ describe('ConfigMaps in bundles', { skip: noEngine() }, () => {
   });
 
   test('the ConfigMap goes with its bundle', async () => {
-    await play.ok('delete', 'bundle', 'shop');
+    await play.ok('delete', 'bundle', 'shop', '--yes');
     await eventually('no file and no container', () => owned().length === 0 && container() === '', {
       withinMs: 60_000,
     });

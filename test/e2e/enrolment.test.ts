@@ -162,7 +162,7 @@ describe('enrolment', { skip: noEngine() }, () => {
     assert.match(events, /TokenReused .*node\/two-[ab] .*as node "two-c" from/);
     assert.match(described, /2 of 2/);
     assert.equal(described.includes(line.split('.').at(-1) ?? ''), false);
-    await play.ok('delete', 'token', id);
+    await play.ok('delete', 'token', id, '--yes');
     const gone = await play.enrol(again('gone.t'), 'two-d');
     assert.match(gone.stderr, /the token is not valid/);
   });
@@ -204,8 +204,10 @@ describe('enrolment', { skip: noEngine() }, () => {
     const before = await play.keyAt('edge-1');
     const { generation } = (await play.node('edge-1')).status.flotilla;
     const sealing = readFileSync(play.path('edge-1/identity/sealing.key'), 'utf8');
+    const unasked = await play.agent('rotate-identity', '--data-dir', play.path('edge-1'));
+    assert.match(unasked.stderr, /nobody is here to be asked: Replace the identity key/);
     const { code, stdout, stderr } = await play.agent(
-      ...['rotate-identity', '--data-dir', play.path('edge-1')],
+      ...['rotate-identity', '--yes', '--data-dir', play.path('edge-1')],
     );
     assert.equal(code, 0, stderr);
     const key = /Key: (sha256:[0-9a-f]{64})/.exec(stdout)?.[1] ?? '';
@@ -224,7 +226,7 @@ describe('enrolment', { skip: noEngine() }, () => {
     const { generation } = (await play.node('edge-1')).status.flotilla;
     const cut = () => /no connection to the broker/.test(play.log('edge-1').slice(told));
     const told = play.log('edge-1').length;
-    const revoked = await play.flotilla('node', 'revoke', 'edge-1');
+    const revoked = await play.flotilla('node', 'revoke', 'edge-1', '--yes');
     await eventually('the session is cut', cut, { withinMs: 5_000 });
     assert.match(revoked.stdout, /bundle default\/shop revision 1/);
     assert.equal(await play.statusOf('edge-1'), 'Revoked');
@@ -280,7 +282,7 @@ describe('release keys that reach labelled nodes, and few of them', { skip: noEn
       /would reach 3 nodes, and the release keys .* at most 2: select fewer/,
     );
 
-    await play.ok('node', 'revoke', 'h3');
+    await play.ok('node', 'revoke', 'h3', '--yes');
     assert.equal((await apply('--nodes', 'site=harbour')).code, 0);
     for (const name of ['h1', 'h2']) play.startAgent(name);
     for (const name of ['h1', 'h2']) {

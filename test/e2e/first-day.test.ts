@@ -262,7 +262,7 @@ describe("an operator's first day", { skip: noEngine() }, () => {
   test('a deleted bundle leaves the node; what is not its own stays', async () => {
     writeFileSync(play.path('edge-1', 'manifests/mine.json'), pod('mine', [container('main')]));
     await eventually('mine runs', () => idOf('edge-1', 'mine', 'main'));
-    await play.ok('delete', 'bundle', 'shop');
+    await play.ok('delete', 'bundle', 'shop', '--yes');
     await eventually(
       'the pods of the bundle are gone',
       () => idOf('edge-1', 'pair', 'right') === null,

@@ -118,6 +118,7 @@ describe('a history that was written anew', () => {
       prev = next;
     }
     db.exec('UPDATE history SET n = n - 1 WHERE n > (SELECT max(n) - 2 FROM history)');
+    db.exec("UPDATE sqlite_sequence SET seq = seq - 1 WHERE name = 'history'");
     db.close();
     play.startAgent(NODE);
     const said = await eventually('the hub says it', intact, { withinMs: 60_000 });

@@ -152,7 +152,7 @@ describe('at the hub a person is told', () => {
     await play.ok('get', 'secret', name);
     await refused(/did you mean \(named BUNDLE\.SECRET\): web\.db/, 'get', 'secret', 'db');
     await refused(/did you mean .*: web\.db/, 'delete', 'secret', 'db', '--yes');
-    await play.ok('delete', 'secret', name);
+    await play.ok('delete', 'secret', name, '--yes');
     await refused(/another namespace\): web -n default/, 'describe', 'bundle', 'web', '-n', 'shop');
     await refused(/a name needs one namespace/, 'logs', '-A', 'web');
   });
@@ -177,5 +177,39 @@ describe('at the hub a person is told', () => {
     const list = await play.json<{ kind: string; items: object[] }>('get', 'no,bundles');
     assert.deepEqual([list.kind, list.items.length], ['List', 4]);
     await refused(/go with one kind/, 'get', 'pods,nodes', 'n1');
+  });
+
+  test('what to type for a bundle that lost its signatures; typed as printed it is good again', async () => {
+    const file = (n: number) => play.path(`next-${n}.json`);
+    await play.ok('root', 'fetch', '--out', file(2));
+    assert.match(await play.ok('root', 'fetch', '--out', file(2)), /is version 2 already\n$/);
+    const by = play.path('anna.key');
+    await play.ok('key', 'generate', play.path('bea.key'), '--no-passphrase');
+    const plan =
+      'root: {keys: [bea.key.pub]}\nrelease: [{bundles: ["*/*"], keys: [anna.key.pub]}]\n';
+    const people = ['--plan', play.write('roles.yaml', plan), '--out', file(3)];
+    await play.ok('root', 'edit', '--from', file(2), ...people);
+    for (const key of [play.path('bea.key'), play.path('hub/keys/root.key')])
+      await play.ok('root', 'sign', file(3), '--former', file(2), '--key', key, '--yes');
+    const { stderr } = await play.flotilla('root', 'publish', file(3), '--yes');
+    const line = stderr.split('\n').find(told => told.includes('bundle default/web:')) ?? '';
+    assert.match(line, /is not signed by enough .*\(0 of the 1 signatures .* root 3 wants\)/);
+    const typed = line.match(/(?<=flotilla )(bundle build|bundle sign|apply) [^;]*/g) ?? [];
+    assert.equal(typed.length, 4, line);
+    for (const command of typed.slice(0, 3)) {
+      const filled = command
+        .replace('MANIFESTS', play.path('web.yaml'))
+        .replace('KEY', `${by} --yes`)
+        .replaceAll('web.bundle', play.path('web.bundle'));
+      await play.ok(...filled.split(' '));
+    }
+    const bundle = await play.json<{ status: { conditions: object[]; revision: number } }>(
+      ...['get', 'bundle', 'web'],
+    );
+    assert.deepEqual([bundle.status.revision, bundle.status.conditions], [3, []]);
+    // The hub holds no release key any more: the last of them is refused, with the same commands.
+    const other = play.write('other.yaml', POD.replace('x:1', 'x:2'));
+    const last = (typed[3] ?? '').replace('MANIFESTS', other).split(' ');
+    await refused(/cannot be signed here[^]*flotilla bundle build/, ...last);
   });
 });

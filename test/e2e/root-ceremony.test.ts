@@ -22,7 +22,7 @@ describe('the manual, typed as it stands', () => {
       .replaceAll('/var/lib/flotilla-hub', play.path('hub'))
       .replaceAll('--hostname hub.example.com', listen)
       .replaceAll(/^(flotilla key generate .*)$/gm, '$1 --no-passphrase')
-      .replaceAll(/^(flotilla root (?:sign|publish) .*)$/gm, '$1 --yes')
+      .replaceAll(/^(flotilla (?:root (?:sign|publish)|hub recover) .*)$/gm, '$1 --yes')
       .replaceAll(/^flotilla hub run .*$/gm, ': # started beside');
 
   /** As a person types them into a shell that ends at the first failure. */

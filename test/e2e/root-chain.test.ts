@@ -209,11 +209,11 @@ describe('roots on a running fleet', { skip: noEngine() }, () => {
     const request = play.path('hub/root-request.json');
     await edit(6, '--request', request);
     await sign(7, 'carol', 'dave');
-    const same = await play.flotilla(...recover, '--root', file('root-7.json'));
+    const same = await play.flotilla(...recover, '--root', file('root-7.json'), '--yes');
     assert.match(same.stderr, /keeps epoch 1.*--raise-epoch/);
     await edit(6, '--request', request, '--raise-epoch', '--force');
     await sign(7, 'carol', 'dave');
-    assert.match(await play.ok(...recover, '--root', file('root-7.json')), /epoch 2/);
+    assert.match(await play.ok(...recover, '--root', file('root-7.json'), '--yes'), /epoch 2/);
     play.startHub();
     await play.hubAnswers();
     await has('edge-1', 7);

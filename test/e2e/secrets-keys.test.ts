@@ -171,7 +171,7 @@ describe('secrets whose keys are with people', { skip: noEngine() || noRegistry(
 
   test('S92 a new sealing key: what runs is not touched, the Secret is named, and mended', async () => {
     const before = container('web');
-    await agent('rotate-identity', '--sealing-key-only');
+    await agent('rotate-identity', '--yes', '--sealing-key-only');
     await lacking(NODE);
     assert.equal(container('web'), before);
     docker('kill', before);
@@ -187,8 +187,8 @@ describe('secrets whose keys are with people', { skip: noEngine() || noRegistry(
 
   test('identity and sealing key changed twice: the node says that it cannot open it, until it is mended', async () => {
     const before = container('web');
-    await agent('rotate-identity');
-    await agent('rotate-identity', '--sealing-key-only');
+    await agent('rotate-identity', '--yes');
+    await agent('rotate-identity', '--yes', '--sealing-key-only');
     await eventually('the node says so', async () =>
       /SecretsReadable +False +SecretNotSealed[^\n]*default\/web\/db/.test(
         (await agent('status')).stdout,

@@ -139,7 +139,7 @@ describe('secrets and a hub that was lost', { skip: noEngine() }, () => {
 
   test('the node changed its sealing key twice since the backup: the restored hub seals for the new one', async () => {
     for (let times = 0; times < 2; times++) {
-      const rotate = ['rotate-identity', '--sealing-key-only', '--data-dir', play.path(NODE)];
+      const rotate = ['rotate-identity', '-y', '--sealing-key-only', '--data-dir', play.path(NODE)];
       const { code, stderr } = await play.agent(...rotate);
       assert.equal(code, 0, stderr);
     }

@@ -314,7 +314,7 @@ describe('secrets', { skip: why }, () => {
         refused.stderr,
         /secret\/db is in use by bundle\/shop \(pod web: spec\.volumes\[0\]\.secret\.secretName, [^)]*\) on edge-1, edge-2/,
       );
-      assert.match(refused.stderr, /say --yes/);
+      assert.match(refused.stderr, /pass --yes/);
     }
     await play.kill('edge-2', 'SIGKILL');
     assert.match(await play.ok(...remove, '--yes'), /deleted/);

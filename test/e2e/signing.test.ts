@@ -193,7 +193,7 @@ describe('signing without the hub', { skip: noEngine() }, () => {
     const bens = play.path('ben/web.bundle');
     await play.ok('bundle', 'sign', bens, '--yes', '--key', 'ssh-agent:ben@desk');
     assert.equal((await play.flotilla('diff', '-f', bens)).code, 1);
-    await refused(/1 pod\(s\) would leave the nodes/, 'apply', '-f', bens);
+    await refused(/Let go 1 pod from the nodes/, 'apply', '-f', bens);
     assert.equal(await revision(), 1);
     const applied = await play.ok('apply', '-f', bens, '--prune', '--wait', '--timeout', '3m');
     assert.match(applied, /configured \(revision 2\)/);
@@ -214,7 +214,7 @@ describe('signing without the hub', { skip: noEngine() }, () => {
       await play.ok('bundle', 'sign', other, '--yes', '--key', key);
     const known = /revision 2 is known with another content \(Equivocation\)/;
     await refused(known, 'apply', '-f', other, '--prune');
-    await play.ok('delete', 'bundle', 'web');
+    await play.ok('delete', 'bundle', 'web', '--yes');
     const again = await play.ok('apply', '-f', play.path('ben/web.bundle'), '--all-nodes');
     assert.match(again, /created \(revision 2\)/);
   });
@@ -268,7 +268,7 @@ describe('signing without the hub', { skip: noEngine() }, () => {
       [...FLOTILLA, 'bundle', 'sign', bundle, '--key', play.path('anna/release.key')],
       [[/Sign .*\? \[y\/N\] $/, 'n']],
     );
-    assert.match(refusal, /nothing was signed/);
+    assert.match(refusal, /nothing was done/);
     const interrupted = await onTerminal(
       [...FLOTILLA, 'key', 'generate', play.path('carl/none.key')],
       [[/Passphrase for .*: $/, '\u0003']],

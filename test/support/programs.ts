@@ -12,7 +12,7 @@ import { eventually, whenNever } from './wait.js';
 
 const CHECKOUT = join(import.meta.dirname, '../../..');
 export const HUB_PROGRAM = join(CHECKOUT, 'hub/bin/flotilla.js');
-const AGENT = join(CHECKOUT, 'agent/bin/flotilla-agent.js');
+export const AGENT_PROGRAM = join(CHECKOUT, 'agent/bin/flotilla-agent.js');
 
 /** Of a program that a test waited for in vain. */
 const LAST_LINES = 12;
@@ -89,7 +89,7 @@ export class Playground {
   startAgent(name: string, ...options: string[]): void {
     this.#agents.add(this.path(name));
     const all = ['--data-dir', this.path(name), '--file-check-frequency', '2s', ...options];
-    this.start(name, process.execPath, [AGENT, 'run', ...all]);
+    this.start(name, process.execPath, [AGENT_PROGRAM, 'run', ...all]);
   }
 
   /** With more in its environment, a faked clock for example. */
@@ -98,7 +98,7 @@ export class Playground {
     this.start(
       name,
       process.execPath,
-      [AGENT, 'run', '--data-dir', this.path(name), ...options],
+      [AGENT_PROGRAM, 'run', '--data-dir', this.path(name), ...options],
       env,
     );
   }
@@ -108,7 +108,7 @@ export class Playground {
   }
 
   agent(...args: string[]): Promise<Run> {
-    return this.#run(AGENT, args);
+    return this.#run(AGENT_PROGRAM, args);
   }
 
   /** Throws unless the command ended with 0; gives its output. */

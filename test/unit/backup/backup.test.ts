@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
+  chmodSync,
+  chownSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -206,6 +208,42 @@ describe('a backup', () => {
       withCode('WrongPassphrase', /not encrypted for this key/),
     );
     await restore({ ...options, opening: { identities: [identity] } });
+  });
+
+  test('is not made of a hub, or into a place, where others could put something in its stead', async () => {
+    chmodSync(dataDir, 0o770);
+    await assert.rejects(backup(), withCode('Unsafe', /run: chmod go-w \S+\/hub$/));
+    chmodSync(dataDir, 0o700);
+    const place = at('place');
+    mkdirSync(join(place, 'below'), { recursive: true });
+    chmodSync(place, 0o777);
+    for (const out of [join(place, 'b'), join(place, 'below', 'b')]) {
+      await assert.rejects(
+        backup({ out }),
+        withCode('Unsafe', /place: everybody may write to it.* the backup; run: chmod o-w /),
+      );
+      assert.equal(existsSync(out), false);
+    }
+    assert.deepEqual(readdirSync(place), ['below'], 'nothing is left there');
+    chmodSync(place, 0o1777);
+    await backup({ out: join(place, 'b') });
+    assert.equal(statSync(join(place, 'b')).mode & 0o777, 0o600);
+    chownSync(place, 12345, 12345);
+    chmodSync(place, 0o755);
+    await backup({ out: join(place, 'home of another user') });
+  });
+
+  test('that others may read is restored with that said, unless it is encrypted', async () => {
+    await backup();
+    assert.equal((await restore()).exposed, false);
+    chmodSync(file, 0o644);
+    assert.equal((await restore({ dataDir: at('second') })).exposed, true);
+    const sealed = { out: at('sealed'), protection: { kind: 'passphrase', passphrase: 'p q r s' } };
+    await backup(sealed as Partial<BackupOptions>);
+    chmodSync(at('sealed'), 0o644);
+    const opening = { passphrase: 'p q r s' };
+    const third = await restore({ file: at('sealed'), dataDir: at('third'), opening });
+    assert.equal(third.exposed, false);
   });
 
   test('is never overwritten, and needs a hub, a folder and a recipient that is one', async () => {

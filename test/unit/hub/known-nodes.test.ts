@@ -52,10 +52,10 @@ describe('the keys that secrets are sealed for', () => {
 
   test('other ones are refused where nobody answers, and nothing is remembered', async () => {
     await trust('a');
-    assert.match(await trust('b'), /nothing was sealed: other sealing keys than before: edge-1/);
+    assert.match(await trust('b'), /nothing was done/);
     assert.equal(known(), line('a'));
-    assert.match(warned.join(), /foreign hands/);
-    assert.match(await trust('b', 'n'), /nothing was sealed/);
+    assert.match(warned.join(), /other sealing keys than before: edge-1.*foreign hands/);
+    assert.match(await trust('b', 'n'), /nothing was done/);
   });
 
   for (const [how, answer, accept] of [

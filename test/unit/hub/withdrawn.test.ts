@@ -90,20 +90,34 @@ describe('the hub says of a revision', () => {
       third.conditions[0]?.lastTransitionTime,
       former.conditions[0]?.lastTransitionTime,
     );
-    assert.match(third.conditions[0]?.message ?? '', /sign it anew .*bundle sign shop\.bundle/);
+    assert.match(
+      third.conditions[0]?.message ?? '',
+      /bundle build -f MANIFESTS --bundle shop -n default -o shop\.bundle; flotilla bundle sign shop\.bundle --key KEY; flotilla apply -f shop\.bundle;/,
+    );
   });
 
   test('where it still runs, the first nodes by name', () => {
     const nodes = ['n1', 'n2', 'n3', 'n4', 'n5', 'n6'];
     const revision = { namespace: 'default', name: 'shop', revision: 3, digest: FILE.digest };
     const withdrawal = { reason: 'Denied', message: 'root 2 denies its digest' } as const;
-    const told = { ...revision, reason: 'Denied', newest: true, nodes } as const;
+    const told = { ...revision, reason: 'Denied', newest: true, nodes, revoked: [] } as const;
     assert.match(
       withdrawnText(told, withdrawal),
       /revision 3 is withdrawn .*still runs on n1, n2, n3, n4, n5 and 1 more, no node begins with it/,
     );
     const former = { ...told, newest: false, nodes: ['n1'] };
     assert.match(withdrawnText(former, withdrawal), /runs on n1, a newer one takes its place/);
+  });
+
+  test('that a node was revoked where it ran: nothing that is published ends it there', () => {
+    const revision = { namespace: 'default', name: 'shop', revision: 3, digest: FILE.digest };
+    const withdrawal = { reason: 'Denied', message: 'root 2 denies its digest' } as const;
+    const told = { ...revision, reason: 'Denied', nodes: [], revoked: ['n2'] } as const;
+    const gone = 'it ran on n2, revoked since: .* there: flotilla-agent leave; .*: flotilla delete node n2$';
+    const former = withdrawnText({ ...told, newest: false }, withdrawal);
+    assert.match(former, new RegExp(`denies its digest\\): ${gone}`));
+    const newest = withdrawnText({ ...told, newest: true, nodes: ['n1'] }, withdrawal);
+    assert.match(newest, new RegExp(`still runs on n1, no node begins with it; .*; ${gone}`));
   });
 });
 

@@ -231,6 +231,23 @@ describe('the file', () => {
     assert.equal(next.boot, 2);
   });
 
+  test('whose newest rows of history were cut off is damaged, once', () => {
+    const first = start();
+    accept(first, 7);
+    accept(first, 8);
+    stop(first);
+    const db = new Database(FILE());
+    db.exec('DELETE FROM history WHERE n > 1');
+    db.close();
+    const journal = start();
+    assert.equal(journal.conditions()[0]?.reason, 'Damaged');
+    assert.equal(journal.accepted()?.generation, 8);
+    stop(journal);
+    const next = start();
+    assert.equal(next.id, journal.id);
+    assert.equal(next.boot, 2);
+  });
+
   test('with swapped bytes in the accepted assignment falls back to the one before', () => {
     const first = start();
     accept(first, 7);

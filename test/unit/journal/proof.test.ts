@@ -151,6 +151,16 @@ describe('a journal that was changed by hand', () => {
       /^history, row 3: it was changed/,
     ],
     [
+      'the newest rows were cut off, and nothing was written since',
+      db => db.exec('DELETE FROM history WHERE n > 5'),
+      /^history, row 7: it was written, and the newest is 5: the end was cut off$/,
+    ],
+    [
+      'all rows were cut off',
+      db => db.exec('DELETE FROM history'),
+      /^history, row 7: it was written, and the newest is 0: the end was cut off$/,
+    ],
+    [
       'the first row came from elsewhere',
       db => {
         const first = db.prepare('SELECT * FROM history WHERE n = 1').get() as ChainedRow;
@@ -238,6 +248,16 @@ describe('a journal that was changed by hand', () => {
     assert.doesNotMatch(found ?? '', /unless/);
   });
 
+  test('an end that was cut off with the count beside it is found by its head alone', () => {
+    const head = readProof(whole).history.at(-1)?.hash ?? '';
+    const copy = changed(db => {
+      db.exec('DELETE FROM history WHERE n > 6');
+      db.exec("UPDATE sqlite_sequence SET seq = 6 WHERE name = 'history'");
+    });
+    assert.deepEqual(findings(copy), []);
+    assert.match(findings(copy, head)[0] ?? '', /^history: no row has the hash/);
+  });
+
   test('rows that retention dropped are no finding', () => {
     const copy = changed(db => db.exec('DELETE FROM history WHERE n <= 3'));
     assert.deepEqual(findings(copy), []);
@@ -251,6 +271,7 @@ describe('an export', () => {
     ['is null', () => null, 'not a JSON object'],
     ['is of another kind', p => ({ ...p, kind: 'Pod' }), 'kind is not JournalExport'],
     ['has no history', p => ({ ...p, history: 1 }), 'history is not a list'],
+    ['does not count its rows', p => ({ ...p, appended: '7' }), 'appended is not a number'],
     ['has an empty row', p => ({ ...p, roots: [null] }), 'roots[0].version is not a number'],
   ];
   for (const [sentence, change, expected] of bad) {

@@ -91,6 +91,7 @@ describe('the node’s API', () => {
     nodeName: 'n1',
     import: file => Promise.resolve({ file }),
     receipt: () => ({ messages: [] }),
+    leave: async () => ({ node: 'edge1' }),
     pods: () => [report, rejected, former],
     healthy: () => isHealthy,
     status: () => ({ node: 'n1' }),
@@ -220,6 +221,8 @@ describe('the node’s API', () => {
     assert.deepEqual(retried, [null, 'default/web']);
     assert.equal((await ask({ path: '/retry' })).code, 405);
     assert.equal((await ask({ path: '/retry', method: 'POST', over: 'loopback' })).code, 403);
+    assert.equal((await ask({ path: '/leave', method: 'POST', over: 'loopback' })).code, 403);
+    assert.equal((await ask({ path: '/leave' })).code, 405);
     assert.equal((await ask({ path: '/retry?pod=x', method: 'POST' })).code, 404);
   });
 
