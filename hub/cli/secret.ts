@@ -6,7 +6,6 @@ import type { SecretSpec, SecretStatus } from '../objects.js';
 import { parseSelector, SelectorError } from '../selectors.js';
 import { documentsOf, readSources, secretsOf } from './bundle-input.js';
 import type { ApiList, ApiObject } from './client.js';
-import { agree, YES } from './consent.js';
 import {
   connected,
   withConnection,
