@@ -3,6 +3,7 @@
  * calls it once; a node that is not joined does not. Orders the calls, decides nothing.
  */
 import type { Socket } from 'node:net';
+import { rootLifeCondition } from '../protocol/root-life.js';
 import { topicsOf } from '../protocol/topics.js';
 import { Activation } from './activation/activation.js';
 import { startIntake, type Intake } from './intake/intake.js';
@@ -112,6 +113,10 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     ...options,
     link: viaLink,
     development: () => root().document.development,
+    rootEnded: () => {
+      const said = rootLifeCondition(root().document, time.now().now);
+      return said?.reason === 'Expired' ? said.message : null;
+    },
     remote: options.remote,
   });
   const commands = new Commands({ ...options, link: viaLink, root, streams });

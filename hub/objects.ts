@@ -64,7 +64,7 @@ export interface BundleAttempt {
   readonly attempt: number;
 }
 
-/** The document that a Node's status was made from, `Ready`, `Enrolled`, `CloneSuspected` and `JournalIntact` excepted: they are the hub's own. */
+/** The document that a Node's status was made from, `Ready`, `Enrolled`, `CloneSuspected`, `AheadOfHub` and `JournalIntact` excepted: they are the hub's own. */
 export interface NodeWord {
   /** RFC 3339: the node's time, as it told it. */
   readonly at: string;

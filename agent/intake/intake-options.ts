@@ -28,7 +28,7 @@ export interface IntakeOptions {
   readonly arch: string;
   readonly agentVersion: string;
   readonly clock: Clock;
-  readonly time: Pick<TimeKeeper, 'now' | 'doubt' | 'timeline' | 'uptime'>;
+  readonly time: Pick<TimeKeeper, 'now' | 'doubt' | 'assigned' | 'timeline' | 'uptime'>;
   readonly random: () => number;
   readonly randomId: () => string;
   readonly log: Log;

@@ -260,6 +260,7 @@ export class Intake {
       const { epoch, generation, bundles } = opened.value.document;
       log.info('assignment accepted', { epoch, generation, bundles: bundles.length });
       this.#withheld.came();
+      this.#options.time.assigned();
       this.#supply.hubChanged();
       this.#stage.distrustDirectory();
       this.#work();
@@ -269,7 +270,7 @@ export class Intake {
     const held = this.#roots.hold(opened.refusal, payload, this.#root());
     if (held) return this.#work();
     this.#notAccepted(opened.refusal, payload, topic);
-    this.#requests.assignmentSoon();
+    this.#requests.assignmentRefused();
   }
 
   /** A journal that is new asks at once. What the time alone speaks against may be right once the hub told it. */

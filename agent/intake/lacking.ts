@@ -1,4 +1,4 @@
-/** What staging lacks, and what is known about it: types only. */
+/** What staging lacks, and what is known about it. Pure. */
 import type { AssignedBundle, AssignedSecret } from '../../protocol/documents/assignment.js';
 import type { Refusal } from '../../protocol/refusal.js';
 
@@ -10,6 +10,15 @@ export interface Lacking {
   readonly envelopeOf: AssignedBundle | null;
   /** Set when it is a sealed Secret; its size is not known. */
   readonly secret?: AssignedSecret;
+}
+
+/**
+ * Of a bundle whose keys do not reach this node or what it asks for: the same document may be there with more signatures
+ * (`bundle sign` by a second person). Nothing else that was refused can be mended under its digest.
+ */
+export function signedAnew(bundle: AssignedBundle, { code }: Pick<Refusal, 'code'>): Lacking[] {
+  const { digest, size } = bundle;
+  return code === 'OutOfScope' ? [{ digest, size, envelopeOf: bundle }] : [];
 }
 
 /** What is known about something that is not here. */

@@ -1,7 +1,7 @@
 /**
  * What the node asks the hub for: blobs, a root, a fresh assignment. An assignment is asked for
  * with back-off from ten seconds to an hour, for as long as the journal wants a fresh one or the hub
- * speaks of a newer one, and once after each refused one.
+ * speaks of a newer one, and once after each refused one, less and less often while such come.
  */
 import type { RequestDocument } from '../../protocol/documents/node.js';
 import { sealPacked } from '../../protocol/envelope.js';
@@ -52,6 +52,10 @@ export class Requests {
   /** Waits for an assignment since one came. */
   #waited = 0;
   #held: HeldRefusal | null = null;
+  /** Questions that refused assignments brought, while never an hour passed without one. */
+  #spoilt = 0;
+  #spoiltAt = Number.NEGATIVE_INFINITY;
+  #isSpoilt = false;
 
   constructor(options: RequestsOptions) {
     this.#options = options;
@@ -108,8 +112,23 @@ export class Requests {
   }
 
   assignmentSoon(): void {
+    this.#soon(this.#asked);
+  }
+
+  /**
+   * One came and was refused. Each question has the hub sign and both sides write: whoever can spoil the topic must not decide how often.
+   */
+  assignmentRefused(): void {
+    const now = this.#options.clock.monotonic();
+    if (now - this.#spoiltAt > ASK_AGAIN_MAX_MS) this.#spoilt = 0;
+    this.#spoiltAt = now;
+    this.#isSpoilt = true;
+    this.#soon(Math.max(this.#asked, this.#spoilt));
+  }
+
+  #soon(asked: number): void {
     const { clock, random } = this.#options;
-    const waitMs = Math.min(ASK_AGAIN_MAX_MS, PATIENCE_MS * 2 ** Math.min(this.#asked, 9));
+    const waitMs = Math.min(ASK_AGAIN_MAX_MS, PATIENCE_MS * 2 ** Math.min(asked, 9));
     this.#alarm.setBefore(clock.monotonic() + waitMs * (0.5 + random()));
   }
 
@@ -128,6 +147,8 @@ export class Requests {
   #askForAssignment(): void {
     this.#alarm.set(null);
     this.#asked++;
+    if (this.#isSpoilt) this.#spoilt++;
+    this.#isSpoilt = false;
     this.#send({ want: 'assignment' });
     if (this.#goesOn()) this.assignmentSoon();
     this.#options.onAsked?.();

@@ -24,7 +24,7 @@ import { PromisedDirectory } from './directory.js';
 import { blobsOf } from '../journal/content.js';
 import type { FailureRecord } from '../journal/failures.js';
 import type { BundleRecord, Journal } from '../journal/journal.js';
-import type { Lacking, Whereabouts } from './lacking.js';
+import { signedAnew, type Lacking, type Whereabouts } from './lacking.js';
 import { Removals } from './removals.js';
 import { RollBack } from './roll-back.js';
 import type { OwnedDirectory } from './owned-files.js';
@@ -140,7 +140,8 @@ export class Stage {
       .failures()
       .find(one => isOf(one, assigned));
     if (failure) return this.#hadItsChance(assigned, record, failure);
-    const settle = (step: Step) => this.#settle(assigned, record, step);
+    const settle = (step: Step, lacking: Lacking[] = []) =>
+      this.#settle(assigned, record, step).concat(lacking);
 
     const allowed = this.#allowed(assigned, root);
     if (!allowed.ok) return settle(failed(allowed.refusal));
@@ -164,7 +165,7 @@ export class Stage {
       settle(this.#waitingFor(again));
       return again;
     }
-    if (!staged.ok) return settle(failed(staged.refusal));
+    if (!staged.ok) return settle(failed(staged.refusal), signedAnew(assigned, staged.refusal));
     const wanted = { bundle: assigned, pods: staged.value.flatMap(({ pod }) => pod ?? []) };
     const held = this.#options.images?.hold({
       ...{ bundle: assigned, digest: assigned.digest, pods: wanted.pods },
@@ -293,7 +294,7 @@ export class Stage {
   }
 
   /** Records a step unless the bundle stands there already. */
-  #settle(bundle: AssignedBundle, record: BundleRecord | undefined, step: Step): [] {
+  #settle(bundle: AssignedBundle, record: BundleRecord | undefined, step: Step): Lacking[] {
     const { journal, log } = this.#options;
     const next = move(phaseNow(bundle, record), step.event);
     const state = next && toldState(next.to);

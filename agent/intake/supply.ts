@@ -89,7 +89,7 @@ export class Supply {
 
   receive(digest: string, payload: Buffer, topic: string): void {
     const wanted = this.#lacking.get(digest);
-    if (!wanted) return;
+    if (!wanted || this.#isKept(payload, wanted)) return;
     const refused = this.#take(payload, wanted);
     if (refused) {
       this.#refused.set(digest, refused);
@@ -145,6 +145,14 @@ export class Supply {
       this.#options.onRootMissing();
     }
     return digests.length > 0;
+  }
+
+  /** The envelope that is here, where one with more signatures is looked for: it may be asked for again. */
+  #isKept(payload: Buffer, { digest, envelopeOf }: Lacking): boolean {
+    const kept = envelopeOf === null ? null : this.#options.journal.bundleEnvelope(digest);
+    if (kept === null) return false;
+    const opened = openEnvelope(payload, { kind: 'bundle', bytesMax: 2 * MESSAGE_BYTES_MAX });
+    return opened.ok && opened.value.envelope.equals(kept);
   }
 
   #take(payload: Buffer, wanted: Lacking): Refused | null {

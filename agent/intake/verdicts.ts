@@ -5,6 +5,7 @@
 import type { AssignedBundle } from '../../protocol/documents/assignment.js';
 import type { BundleDocument } from '../../protocol/documents/bundle.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
+import { sha256Hex } from '../../protocol/canonical.js';
 import type { ValidPod } from '../../protocol/pod.js';
 import { bindingsOf, contradiction, type ImageBindings } from '../../protocol/image-binding.js';
 import { accept, refuse, type Refusal, type Result } from '../../protocol/refusal.js';
@@ -44,8 +45,8 @@ const NOT_BOUND_BY_A_KUBELET =
 
 export class Verdicts {
   readonly #parts: VerdictParts;
-  /** Manifests do not change under a digest, so under one root neither does the verdict. */
-  readonly #refusals = new Map<string, Refusal>();
+  /** Manifests do not change under a digest, so under one root and with the same signatures neither does the verdict. */
+  readonly #refusals = new Map<string, { readonly refusal: Refusal; readonly envelope: string }>();
   readonly #signed = new Set<string>();
 
   constructor(parts: VerdictParts) {
@@ -56,12 +57,13 @@ export class Verdicts {
   of(document: BundleDocument, judged: Judged): Result<StagedManifest[]> | null {
     const key = `${judged.bundle.digest} by root ${judged.root.version}`;
     const known = this.#refusals.get(key);
-    if (known) return { ok: false, refusal: known };
+    const envelope = sha256Hex(this.#parts.journal.bundleEnvelope(judged.bundle.digest) ?? '');
+    if (known?.envelope === envelope) return { ok: false, refusal: known.refusal };
     const staged = this.#stage(document, judged.bundle);
     if (staged === null) return null;
     const bindings = bindingsOf(document.images);
     const verdict = staged.ok ? this.#judge(staged.value, judged, bindings) : staged;
-    if (verdict?.ok === false) this.#refusals.set(key, verdict.refusal);
+    if (verdict?.ok === false) this.#refusals.set(key, { refusal: verdict.refusal, envelope });
     return verdict;
   }
 

@@ -54,6 +54,8 @@ export interface StreamsOptions {
   readonly link: Pick<Link, 'publish'>;
   readonly pods: () => readonly PodReport[] | null;
   readonly development: () => boolean;
+  /** That the root in force is past its end: whoever has the hub's key by then enters nothing any more. Null: it is not. */
+  readonly rootEnded: () => string | null;
   readonly remote: RemoteOptions | undefined;
   readonly clock: Clock;
   readonly log: Log;
@@ -178,7 +180,9 @@ export class Streams {
 
   /** Throws `StreamRefusal`. */
   #serviceFor(ask: StreamAsk): Service {
-    const { identity, development } = this.#options;
+    const { identity, development, rootEnded } = this.#options;
+    const ended = rootEnded();
+    if (ended !== null) throw new StreamRefusal('Forbidden', `${ended}; make and publish it`);
     const { node } = identity;
     const { access, runtime } = this.#remote();
     const rules = { configured: access, development: development() };

@@ -7,11 +7,18 @@
 export const SILENT_MS = 7 * 86_400_000;
 /** Flash wears: what is not saved yet is lost with the power. */
 export const SAVE_EVERY_MS = 86_400_000;
+/**
+ * A machine that is switched off every evening must not lose count for ever: the first day of a silence is saved at 2, 4, 8 and 16
+ * hours, so that at most half of what passed since the start is lost.
+ */
+const SAVE_FIRST_MS = 7_200_000;
 
 export class Silence {
   #before: number;
   #saved: number;
   #since: number;
+  /** Of the silence at hand, what was there when this life or the silence began. */
+  #begun: number;
   #raised: boolean;
 
   /** @param savedMs what `toSave` said last, in this life or a former one */
@@ -19,6 +26,7 @@ export class Silence {
     this.#before = savedMs;
     this.#saved = savedMs;
     this.#since = uptime;
+    this.#begun = savedMs;
     this.#raised = savedMs >= SILENT_MS;
   }
 
@@ -35,6 +43,7 @@ export class Silence {
     if (asOf < this.#since) return;
     this.#since = asOf;
     this.#before = 0;
+    this.#begun = 0;
   }
 
   /** True once for each time that it became too long, or ended. */
@@ -45,8 +54,8 @@ export class Silence {
     return true;
   }
 
-  /** What is to be saved now, or null: the end of a silence, or another day of it. */
-  toSave(uptime: number, leastMs = SAVE_EVERY_MS): number | null {
+  /** What is to be saved now, or null: the end of a silence, or enough more of it. */
+  toSave(uptime: number, leastMs = this.#stepMs()): number | null {
     const ms = this.ms(uptime);
     const isOver = ms < this.#saved;
     if (!isOver && ms - this.#saved < leastMs) return null;
@@ -58,7 +67,14 @@ export class Silence {
   /** Milliseconds until `turned` or `toSave` may say something new by time alone. */
   nextIn(uptime: number): number {
     const ms = this.ms(uptime);
-    const day = this.#saved + SAVE_EVERY_MS - ms;
-    return Math.max(1_000, this.#raised ? day : Math.min(day, SILENT_MS - ms));
+    const save = this.#saved + this.#stepMs() - ms;
+    return Math.max(1_000, this.#raised ? save : Math.min(save, SILENT_MS - ms));
+  }
+
+  /** How much more of it is worth a write. */
+  #stepMs(): number {
+    const kept = Math.max(0, this.#saved - this.#begun);
+    if (kept >= SAVE_EVERY_MS) return SAVE_EVERY_MS;
+    return kept === 0 ? SAVE_FIRST_MS : Math.min(kept, SAVE_EVERY_MS - kept);
   }
 }

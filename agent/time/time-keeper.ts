@@ -162,6 +162,11 @@ export class TimeKeeper {
     else this.#askAlarm.setBefore(nextAt);
   }
 
+  /** An assignment was accepted: if it proves another time than the hub told, one of the two is wrong, and the hub is asked again. */
+  assigned(): void {
+    if (this.#learned !== null && this.now().clock === 'floor') this.doubt();
+  }
+
   /** The hub's time; null when it was accepted, else why it is refused. */
   answer(payload: Buffer): Refusal | null {
     const { identity, machine, releasedAt, clock } = this.#options;

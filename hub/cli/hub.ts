@@ -207,6 +207,11 @@ function recoverCommand(context: Context): Command {
         print(
           `root ${done.version} is in force, epoch ${done.epoch}: ${done.assignments} nodes get fresh assignments`,
         );
+        const { settingsOf } = await import('../setup/load.js');
+        if (settingsOf(dataDir).broker !== 'embedded') {
+          print('The broker needs the new certificate, key and authority before nodes come back:');
+          print(`  flotilla hub broker-config mosquitto --data-dir ${dataDir} --out DIR`);
+        }
         print(`  flotilla hub run --data-dir ${dataDir}`);
         return;
       }

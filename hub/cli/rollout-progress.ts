@@ -1,6 +1,7 @@
 /** How far a rollout is, as one value, and how it is said. Pure. */
 import type { BundleStatus } from '../../protocol/documents/node.js';
 import { CLONE_SUSPECTED, isMember } from '../enrolment/standing-conditions.js';
+import { AHEAD_OF_HUB } from '../ingest/ahead-of-hub.js';
 import { matches, parseSelector } from '../selectors.js';
 import { HELD_ANNOTATION } from '../recovery/held-annotation.js';
 import type { BundleAttempt, BundleObjectStatus, BundleSpec, NodeExtra } from '../objects.js';
@@ -17,6 +18,8 @@ export interface NodeView {
   readonly held: boolean;
   /** Refuses what this hub says: it has what the hub never made. */
   readonly ahead: boolean;
+  /** What it said last of an assignment that it refused. */
+  readonly refused: string | null;
   readonly bundles: readonly BundleStatus[];
   readonly retried: readonly BundleAttempt[];
 }
@@ -47,10 +50,18 @@ export function nodeViewOf(node: ApiObject): NodeView {
     member: isMember(status?.conditions),
     online: status?.conditions?.some(c => c.type === 'Ready' && c.status !== 'Unknown') ?? false,
     held: status?.conditions?.some(c => c.type === CLONE_SUSPECTED && c.status === 'True') ?? false,
-    ahead: status?.conditions?.some(c => c.type === 'AheadOfHub' && c.status === 'True') ?? false,
+    ahead: status?.conditions?.some(c => c.type === AHEAD_OF_HUB && c.status === 'True') ?? false,
     bundles: status?.flotilla?.bundles ?? [],
+    refused: refusedText(node.metadata.name, status?.flotilla?.lastRefusal ?? null),
     retried: status?.flotilla?.retried ?? [],
   };
+}
+
+/** Of its assignment alone: what somebody else sent it stands in no rollout's way. */
+function refusedText(node: string, refusal: NodeExtra['lastRefusal']): string | null {
+  if (refusal?.topic !== `node/${node}/assignment`) return null;
+  const { code, detail, at } = refusal;
+  return `it refused an assignment at ${at.slice(0, 19)}Z: ${code}: ${detail}`;
 }
 
 /** Judged by what the nodes themselves say of exactly this revision. */
@@ -83,7 +94,7 @@ export function progressOf(
     } else {
       const doing = current
         ? `${current.state}${current.reason ? ` (${reasonText(current)})` : ''}`
-        : 'has not reported it yet';
+        : `has not reported it yet${node.refused ? `; ${node.refused}` : ''}`;
       const held = current ? null : (heldText(node) ?? (isHeld ? BUNDLE_HELD : null));
       open.push({ node: node.name, text: held ?? (node.online ? doing : 'offline') });
     }

@@ -28,7 +28,7 @@ import { isFields, reportedStatus, strings } from './reported-status.js';
 import { NO_ANCHOR } from './history-watch.js';
 import { conditionsOf } from './node-conditions.js';
 import { stillRetried } from '../rollout/retried.js';
-import type { AssignmentRecord, ObjectDraft, ReporterRecord } from '../store/store.js';
+import type { ObjectDraft, ReporterRecord } from '../store/store.js';
 
 const ANNOTATION = {
   hash: 'kubernetes.io/config.hash',
@@ -47,11 +47,12 @@ export interface NodeSaid {
   readonly reporter: ReporterRecord;
   /** Null: nothing new. */
   readonly status: StatusDocument | null;
+  /** What the status speaks of and this hub did not make; null: nothing. */
+  readonly ahead?: string | null;
   /** Key id of whoever signed the status. */
   readonly signedBy?: string;
   readonly starts?: Starts;
   /** The newest assignment that this hub made for it. */
-  readonly issued?: Pick<AssignmentRecord, 'epoch' | 'generation'> | null;
   readonly anchor?: HistoryAnchor;
   readonly recorded: Readonly<Record<string, RecordedPod>>;
   /** RFC 3339, the hub's clock. */

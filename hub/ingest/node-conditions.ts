@@ -4,19 +4,17 @@ import type { StatusDocument } from '../../protocol/documents/node.js';
 import { isStandingCondition } from '../enrolment/standing-conditions.js';
 import type { NodeObject } from '../objects.js';
 import { RESTORING } from '../recovery/restored-store.js';
-import type { AssignmentRecord, ReporterRecord } from '../store/store.js';
+import type { ReporterRecord } from '../store/store.js';
+import { AHEAD_OF_HUB } from './ahead-of-hub.js';
 import { HISTORY_REWRITTEN, historyFault, JOURNAL_INTACT } from './history-watch.js';
-
-/** The node accepted what this hub never made. */
-export const AHEAD_OF_HUB = 'AheadOfHub';
 
 interface Told {
   readonly node: NodeObject;
   readonly reporter: ReporterRecord;
   /** Null: nothing new. */
   readonly status: StatusDocument | null;
-  /** Of the newest assignment that this hub made for it; null: none. */
-  readonly issued?: Pick<AssignmentRecord, 'epoch' | 'generation'> | null;
+  /** What the status speaks of and this hub never made, with what to do; null: nothing. */
+  readonly ahead?: string | null;
   /** RFC 3339, the hub's clock. */
   readonly now: string;
 }
@@ -63,20 +61,6 @@ export function conditionsOf(told: Told): NodeCondition[] {
   ];
 }
 
-/** Why the node has what this hub never made, or null. A hub that was restored as it should is told by the nodes themselves. */
-export function aheadFault(told: Pick<Told, 'node' | 'status' | 'issued'>): string | null {
-  const { node, status, issued } = told;
-  const isRestoring = node.status.conditions?.some(({ type }) => type === RESTORING);
-  if (!status || !issued || isRestoring === true || status.epoch !== issued.epoch) return null;
-  if (status.generation <= issued.generation) return null;
-  return (
-    `it has assignment ${status.generation}, and the newest that this hub made is ${issued.generation}: ` +
-    'another hub with these keys is or was at work, or this one was put back without `flotilla hub restore`. ' +
-    'The node refuses what this hub says. Stop the other one; then take a backup of this one and restore it: ' +
-    'it learns from the fleet'
-  );
-}
-
 function isUnmoved({ node: { status: before }, status }: Told): boolean {
   const { epoch, generation } = before.flotilla;
   return status?.epoch === epoch && status.generation === generation;
@@ -85,8 +69,8 @@ function isUnmoved({ node: { status: before }, status }: Told): boolean {
 function aheadCondition(told: Told): NodeCondition[] {
   const was = (told.node.status.conditions ?? []).filter(({ type }) => type === AHEAD_OF_HUB);
   if (!told.status) return was;
-  const message = aheadFault(told);
   // Assignments made since may reach its number: until it accepts one of them, they are refused as other content.
+  const message = told.ahead ?? null;
   if (message === null) return isUnmoved(told) ? was : [];
   const since = was[0]?.lastTransitionTime ?? seconds(told.now);
   const condition = { type: AHEAD_OF_HUB, status: 'True', reason: 'UnknownGeneration' } as const;

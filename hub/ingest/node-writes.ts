@@ -5,23 +5,21 @@
 import type { BundleManifest } from '../../protocol/bundle-manifest.js';
 import type { EventRecord, PodDocument } from '../../protocol/documents/node.js';
 import type { NodeObject, PodObject } from '../objects.js';
-import {
-  StoreError,
-  type AssignmentRecord,
-  type Mutation,
-  type ReporterRecord,
-  type Store,
-} from '../store/store.js';
+import type { TrustedRoot } from '../../protocol/verified.js';
+import { RESTORING } from '../recovery/restored-store.js';
+import { StoreError, type Mutation, type ReporterRecord, type Store } from '../store/store.js';
 import { foundAgain } from './absent-pods.js';
+import { AHEAD_OF_HUB, aheadFault } from './ahead-of-hub.js';
 import { HISTORY_REWRITTEN, historyFault, JOURNAL_INTACT } from './history-watch.js';
 import { eventDraft, hubEventDraft, manifestOf, mirrorDraft, nodeDraft } from './mirror.js';
-import { AHEAD_OF_HUB, aheadFault } from './node-conditions.js';
 import type { NodeState } from './node-state.js';
 
 const CONFIG_HASH = 'kubernetes.io/config.hash';
 
 export interface NodeWriteParts {
   readonly store: Store;
+  /** In force. */
+  readonly root: () => TrustedRoot;
   readonly manifestsOf: (
     bundle: NonNullable<PodDocument['bundle']>,
   ) => Promise<readonly BundleManifest[] | null>;
@@ -41,7 +39,7 @@ export async function nodeWrites(parts: NodeWriteParts, turn: NodeTurn): Promise
   const { reporter } = state;
   if (reporter.journal === '') return [];
   const { resourceVersion } = before.metadata;
-  const issued = await parts.store.assignment(reporter.node);
+  const ahead = await aheadOf(parts, turn);
   const former = turn.reporters.filter(
     ({ current, journal }) => current && journal !== reporter.journal,
   );
@@ -52,14 +50,25 @@ export async function nodeWrites(parts: NodeWriteParts, turn: NodeTurn): Promise
     { type: 'reporter', record: reporter },
     {
       type: 'put',
-      object: nodeDraft({ node: before, now, issued, ...state }),
+      object: nodeDraft({ node: before, now, ahead, ...state }),
       expect: { resourceVersion },
     },
     ...(await podWrites(parts, before, state)),
     ...(isHeard(turn) ? await foundAgain(parts.store, before, saidNow(state)) : []),
     ...(await eventWrites(parts.store, state)),
-    ...hubEvents(turn, issued),
+    ...hubEvents(turn, ahead),
   ];
+}
+
+/** A restored hub learns from its nodes what it does not know: until it has heard this one nothing is strange. */
+async function aheadOf({ store, root }: NodeWriteParts, turn: NodeTurn): Promise<string | null> {
+  const { before, state } = turn;
+  if (!state.status || before.status.conditions?.some(({ type }) => type === RESTORING))
+    return null;
+  const { epoch, version: rootVersion } = root().document;
+  const assignment = await store.assignment(before.metadata.name);
+  const generation = assignment?.epoch === epoch ? assignment.generation : 0;
+  return aheadFault(state.status, { epoch, rootVersion, generation });
 }
 
 function isHeard({ before, state }: NodeTurn): boolean {
@@ -151,7 +160,7 @@ async function subjectOf(
 }
 
 /** The hub's own words about the node. */
-function hubEvents(turn: NodeTurn, issued: AssignmentRecord | null): Mutation[] {
+function hubEvents(turn: NodeTurn, ahead: string | null): Mutation[] {
   const { before, state, now } = turn;
   const node = before.metadata.name;
   const event = (type: 'Normal' | 'Warning', reason: string, message: string): Mutation => ({
@@ -172,10 +181,9 @@ function hubEvents(turn: NodeTurn, issued: AssignmentRecord | null): Mutation[] 
     const message = `The journal of this node was rewritten: ${fault}`;
     events.push(event('Warning', HISTORY_REWRITTEN, message));
   }
-  const ahead = aheadFault({ node: before, status: state.status, issued });
-  if (ahead !== null && !before.status.conditions?.some(({ type }) => type === AHEAD_OF_HUB)) {
+  const wasAhead = before.status.conditions?.some(({ type }) => type === AHEAD_OF_HUB);
+  if (ahead !== null && wasAhead !== true)
     events.push(event('Warning', AHEAD_OF_HUB, `This node is ahead of the hub: ${ahead}`));
-  }
   if (state.lostEvents > 0) {
     const message = `${state.lostEvents} events of this node were dropped there before they arrived`;
     events.push(event('Warning', 'EventsLost', message));

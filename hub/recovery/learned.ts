@@ -20,7 +20,7 @@ import {
   PLAUSIBLE_MAX,
   REVISIONS_LEFT_OUT,
 } from './lessons.js';
-import { AHEAD_OF_HUB } from '../ingest/node-conditions.js';
+import { AHEAD_OF_HUB } from '../ingest/ahead-of-hub.js';
 import { HELD_ANNOTATION } from './held-annotation.js';
 import { versionLeaps } from '../secrets/versions.js';
 import { RESTORING } from './restored-store.js';

@@ -290,9 +290,32 @@ describe('time', () => {
   }
 
   async function comings(): Promise<string[]> {
-    const told = (await hub.events()).filter(({ spec }) => spec.source.component.endsWith('hub'));
+    const told = (await hub.events()).filter(({ spec }) => /^Node/.test(spec.reason));
     return told.map(({ spec }) => `${spec.lastTimestamp} ${spec.reason}`).sort();
   }
+
+  test('a generation that this hub never made is a condition and one event, until the node follows this hub', async () => {
+    const strange = async () => {
+      const { conditions } = (await hub.node('edge1')).status;
+      return conditions?.find(({ type }) => type === 'AheadOfHub')?.message ?? '';
+    };
+    await edge.status({ generation: 0 });
+    await hub.quiet();
+    assert.equal(await strange(), '');
+    for (const generation of [20, 21]) {
+      await edge.status({ generation });
+      await hub.quiet();
+      assert.match(
+        await strange(),
+        new RegExp(`^it has assignment ${generation}, and the newest that this hub made is 0`),
+      );
+    }
+    await edge.status({ generation: 0 });
+    await hub.quiet();
+    assert.equal(await strange(), '');
+    const told = (await hub.events()).filter(({ spec }) => spec.reason === 'AheadOfHub');
+    assert.equal(told.length, 1);
+  });
 
   test('going and coming is a condition with a time, and one event each', async () => {
     await fullReport();

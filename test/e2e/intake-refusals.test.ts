@@ -5,6 +5,7 @@ import { canonicalJson, sha256Hex } from '../../protocol/canonical.js';
 import type { AssignmentDocument } from '../../protocol/documents/assignment.js';
 import { seal } from '../../protocol/envelope.js';
 import type { Signer } from '../../protocol/keys.js';
+import { DEFAULT_GRANT } from '../../protocol/release-scope.js';
 import {
   assigned,
   FLEET,
@@ -13,6 +14,8 @@ import {
   NODE_NAME,
   NOW,
   RELEASE,
+  releaseRole,
+  ROOT,
   rootDocument,
   signer,
 } from '../support/fleet.js';
@@ -32,6 +35,7 @@ interface Attack {
 }
 
 const STRANGER = signer('stranger');
+const SECOND = signer('second release');
 const goodBundles = [assigned(revision(1).document)];
 
 function misassigned(change: Partial<AssignmentDocument>, signers: Signer[] = [HUB]) {
@@ -209,5 +213,28 @@ describe('what is refused changes nothing, is said, and the next good document i
     await publish(hub, 35, revision(9, { issued: '2026-05-02T00:00:00.000Z' }));
     await hub.statusWhere('Equivocation', ({ bundles }) => bundles[0]?.reason === 'Equivocation');
     assert.deepEqual(node.images(), ['web:9']);
+  });
+
+  test('beyond the scope of its key it fails, and begins when a second person has signed the same document', async () => {
+    const { hub, node } = it;
+    const people = [RELEASE, SECOND];
+    const keys = people.map(idOf);
+    const scopes = [
+      { threshold: 1, keys, ...DEFAULT_GRANT, nodeLabels: { site: 'harbour' } },
+      { threshold: 2, keys, ...DEFAULT_GRANT },
+    ];
+    const root = rootDocument();
+    const wider = rootDocument({
+      version: 2,
+      keys: { ...root.keys, [idOf(SECOND)]: SECOND.publicKey },
+      roles: { ...root.roles, release: [releaseRole(people, { scopes })] },
+    });
+    await hub.publish(hub.topics.root(), seal('root', wider, [ROOT]));
+    const made = revision(50);
+    await publish(hub, 50, made);
+    await hub.statusWhere('OutOfScope', ({ bundles }) => bundles[0]?.reason === 'OutOfScope');
+    assert.deepEqual(node.images(), ['web:9']);
+    await hub.publishBundle(made.document, made.pods, people);
+    await until('revision 50', () => node.images()[0] === 'web:50');
   });
 });

@@ -82,6 +82,8 @@ describe('roots on a running fleet', { skip: noEngine() }, () => {
       ...['ps', '-q', '--no-trunc', '--filter', `label=flotilla.dev/owner=${play.path(name)}`],
       ...['--filter', 'label=io.kubernetes.container.name=app'],
     ).trim();
+  const strayed = async (name: string) =>
+    (await node(name)).status.conditions.some(({ type }) => type === 'AheadOfHub');
   const has = (name: string, version: number) =>
     eventually(`${name} has root ${version}`, async () => {
       const { flotilla } = (await node(name)).status;
@@ -199,6 +201,7 @@ describe('roots on a running fleet', { skip: noEngine() }, () => {
     const forged = { generation: Number.MAX_SAFE_INTEGER - 1, issued: '2099-01-01T00:00:00.000Z' };
     await assignAs(play, { signer: stolen, port: mqtt, fleet: before.spec.fleet, ...forged });
     await eventually('the pod goes', () => container('edge-1') === '');
+    await eventually('the hub says whose word that is not', () => strayed('edge-1'));
     await play.kill('hub', 'SIGKILL');
     const recover = ['hub', 'recover', '--data-dir', play.path('hub')];
     const begun = await play.ok(...recover);
@@ -217,6 +220,7 @@ describe('roots on a running fleet', { skip: noEngine() }, () => {
     await eventually('the pod is back', () => container('edge-1') !== '');
     const { epoch, generation } = (await node('edge-1')).status.flotilla;
     assert.deepEqual({ epoch, isSmall: generation < 10 }, { epoch: 2, isSmall: true });
+    assert.equal(await strayed('edge-1'), false);
 
     await assignAs(play, {
       signer: stolen,

@@ -134,7 +134,8 @@ describe('the question', () => {
 
 describe('what an apply takes away', () => {
   const node = (name: string, site: string, member = true) => {
-    return { name, labels: { site }, member, online: true, bundles: [], retried: [] };
+    const free = { held: false, ahead: false, refused: null, retried: [] };
+    return { name, labels: { site }, member, online: true, bundles: [], ...free };
   };
   const nodes = [node('a', 'mill'), node('b', 'lake'), node('c', 'mill', false)];
 

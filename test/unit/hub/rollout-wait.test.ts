@@ -69,6 +69,42 @@ describe('waiting for a rollout', () => {
     assert.equal(await waitedMs(Infinity), 5_000);
   });
 
+  const REFUSAL = {
+    ...{ code: 'Expired', digest: 'd'.repeat(64), detail: 'root 3 is past its end' },
+    ...{ topic: 'node/edge-1/assignment', at: '2026-05-01T12:00:00.000Z' },
+  };
+  const WAITS: [string, object, string][] = [
+    ['nothing else is known', {}, 'has not reported it yet'],
+    [
+      'it refused its assignment',
+      { lastRefusal: REFUSAL },
+      'has not reported it yet; it refused an assignment at 2026-05-01T12:00:00Z: Expired: root 3 is past its end',
+    ],
+    [
+      'it refused something else',
+      { lastRefusal: { ...REFUSAL, topic: 'root' } },
+      'has not reported it yet',
+    ],
+    [
+      'it has what this hub did not make',
+      { conditions: [{ type: 'AheadOfHub', status: 'True' }] },
+      'AheadOfHub: `flotilla describe node edge-1` says what to do',
+    ],
+  ];
+  for (const [sentence, { conditions = [], ...extra }, expected] of WAITS as [
+    string,
+    { conditions?: object[] },
+    string,
+  ][]) {
+    test(`says of a node that is awaited why, where ${sentence}`, () => {
+      const ready = { type: 'Ready', status: 'True' };
+      const status = { conditions: [ready, ...conditions], flotilla: { bundles: [], ...extra } };
+      const node = { ...NODE, metadata: { name: 'edge-1', labels: {} }, status };
+      const { open } = progressOf(bundleWith(ALL), [nodeViewOf(node)]);
+      assert.deepEqual(open, [{ node: 'edge-1', text: expected }]);
+    });
+  }
+
   test('each count counts', () => {
     const view = {
       name: 'edge-1',
@@ -77,6 +113,7 @@ describe('waiting for a rollout', () => {
       held: false,
       ahead: false,
       online: true,
+      refused: null,
       bundles: [],
       retried: [],
     };

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { correctedAt, nodeTime, type TimeFacts } from '../../../agent/time/node-time.js';
-import { Silence, SAVE_EVERY_MS, SILENT_MS } from '../../../agent/time/silence.js';
+import { Silence, SILENT_MS } from '../../../agent/time/silence.js';
 import { Timeline } from '../../../agent/time/timeline.js';
 import { rootDocument } from '../../support/fleet.js';
 
@@ -163,17 +163,32 @@ describe('S22: a silent hub', () => {
     assert.equal(silence.isTooLong(DAY), true);
   });
 
-  test('is saved once a day, and its end once', () => {
+  test('is saved four times on its first day and once a day from then on, and its end once', () => {
     const silence = new Silence(0, 0);
     const saved: number[] = [];
     for (let hour = 1; hour <= 72; hour++) {
       const ms = silence.toSave(hour * 3_600_000);
       if (ms !== null) saved.push(ms);
     }
-    assert.deepEqual(saved, [SAVE_EVERY_MS, 2 * SAVE_EVERY_MS, 3 * SAVE_EVERY_MS]);
+    assert.deepEqual(
+      saved,
+      [2, 4, 8, 16, 24, 48, 72].map(hours => hours * 3_600_000),
+    );
     silence.heard(73 * 3_600_000);
     assert.equal(silence.toSave(73 * 3_600_000), 0);
     assert.equal(silence.toSave(73 * 3_600_000), null);
+  });
+
+  test('is noticed on a machine whose power is cut every evening', () => {
+    let saved = 0;
+    let days = 0;
+    for (; saved < SILENT_MS && days < 30; days++) {
+      const silence = new Silence(saved, 0);
+      for (let minute = 1; minute <= 9 * 60; minute++) {
+        saved = silence.toSave(minute * 60_000) ?? saved;
+      }
+    }
+    assert.equal(days, 21);
   });
 
   test('a hub that is heard every hour costs no write at all', () => {
