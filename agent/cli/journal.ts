@@ -130,6 +130,10 @@ function entryCells(entry: HistoryEntry): [string, string, string] {
         why,
       ];
     }
+    case 'site': {
+      const why = entry.reason === '' ? '' : `: ${entry.reason}`;
+      return [`bundle ${entry.namespace}/${entry.name}`, entry.word, `by ${entry.by}${why}`];
+    }
   }
 }
 

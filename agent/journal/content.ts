@@ -245,6 +245,11 @@ export function blobsOf(document: BundleDocument): { digest: string; size: numbe
   return document.manifests.flatMap(entry => (entry.parts.length > 0 ? entry.parts : [entry]));
 }
 
+/** Of an assignment; none: of nothing. */
+export function digestsOf(document?: { bundles: readonly { digest: string }[] }): string[] {
+  return (document?.bundles ?? []).map(bundle => bundle.digest);
+}
+
 /** Forgets what neither `assigned` nor a bundle's active or healthy revision needs. */
 export function prune(db: Connection, assigned: readonly string[]): void {
   const kept = new Set(assigned);

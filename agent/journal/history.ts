@@ -17,7 +17,18 @@ export type HistoryEntry =
       readonly generation: number;
       readonly digest: string;
     }
-  | ({ readonly kind: 'bundle' } & Transition);
+  | ({ readonly kind: 'bundle' } & Transition)
+  | ({ readonly kind: 'site' } & SiteWord);
+
+/** What a person at the device said of a bundle. */
+export interface SiteWord {
+  readonly word: 'activateNow';
+  readonly namespace: string;
+  readonly name: string;
+  readonly by: string;
+  /** Empty: none was given. */
+  readonly reason: string;
+}
 
 /** One step of a bundle's activation. */
 export interface Transition {

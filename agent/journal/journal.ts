@@ -26,7 +26,8 @@ import { secretStore, type SecretStore } from './secrets.js';
 import { onReserve } from './reserve.js';
 import { timeMemory, type TimeMemory } from './time-memory.js';
 import * as trust from './trust.js';
-import { trialStore, type TrialStore } from './trials.js';
+import { siteStore, type Override, type SiteStore } from './site.js';
+import { activate, trialStore, type TrialHooks, type TrialStore } from './trials.js';
 import { UnsavedEvents } from './unsaved-events.js';
 import { readTwin, tryToWriteTwin } from './twin.js';
 import { versionStore } from './versions.js';
@@ -172,7 +173,7 @@ export class Journal implements EventSink {
       trust.insertAssignment(this.#db, acceptedAt, opened);
       setMeta(this.#db, 'fresh', null);
       setMeta(this.#db, 'nonce', null);
-      content.prune(this.#db, digestsOf(document));
+      content.prune(this.#db, content.digestsOf(document));
     });
     const { epoch, generation } = document;
     this.#accepted = { epoch, generation, digest, acceptedAt, document };
@@ -238,26 +239,29 @@ export class Journal implements EventSink {
     if (to.state === 'healthy') this.#keepTwin();
   }
 
-  /** The files that are to lie in the directory from now on, with the step that says so. */
-  activate(to: Transition, files: readonly content.OwnedFile[]): void {
-    this.#transaction(() => {
-      content.applyTransition(this.#db, this.#now(), to);
-      const digest = ['removing', 'failed'].includes(to.state) ? null : to.digest;
-      content.replaceFiles(this.#db, to, { digest, attempt: to.attempt, files });
-      content.prune(this.#db, digestsOf(this.#accepted?.document));
-    });
-    this.#filesChanged();
+  /** The files that are to lie in the directory from now on, with the step that says so. `by`: in spite of its window. */
+  activate(to: Transition, files: readonly content.OwnedFile[], by?: Override): void {
+    activate(this.#db, this.#hooks(), { to, files, by });
+  }
+
+  /** What people want beside the assignment. */
+  site(): SiteStore {
+    return siteStore(this.#db, this.#hooks());
   }
 
   /** Revisions on trial: given up, proven, undone. */
   trials(): TrialStore {
-    return trialStore(this.#db, {
+    return trialStore(this.#db, this.#hooks());
+  }
+
+  #hooks(): TrialHooks {
+    return {
       moment: () => outbox.momentOf(this.#now(), this.#machine),
-      prune: () => content.prune(this.#db, digestsOf(this.#accepted?.document)),
+      prune: () => content.prune(this.#db, content.digestsOf(this.#accepted?.document)),
       onFiles: () => this.#filesChanged(),
       onFloor: () => this.#keepTwin(),
       onEvent: () => this.onEvent?.(),
-    });
+    };
   }
 
   #filesChanged(): void {
@@ -352,8 +356,4 @@ export class Journal implements EventSink {
     const twin = { journal, boot, rootVersion, epoch, generation, kept };
     this.#twinFault = tryToWriteTwin(this.#twinFile, twin);
   }
-}
-
-function digestsOf(document?: { bundles: readonly { digest: string }[] }): string[] {
-  return (document?.bundles ?? []).map(bundle => bundle.digest);
 }

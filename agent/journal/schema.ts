@@ -138,6 +138,20 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (namespace, name, digest)
   ) WITHOUT ROWID;
   `,
+  `
+  -- The newest wish for each bundle not to wait for a maintenance window: who, why, and when it was acted on.
+  CREATE TABLE overrides (
+    namespace TEXT NOT NULL,
+    name TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    asked_by TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    asked_at INTEGER NOT NULL,
+    used_at INTEGER,
+    PRIMARY KEY (namespace, name)
+  ) WITHOUT ROWID;
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -10,6 +10,7 @@ import type { Connection } from './database.js';
 import * as failures from './failures.js';
 import { appendHistory, plainStep, type Transition } from './history.js';
 import { appendEvent, type Moment } from './outbox.js';
+import { useOverride, type Override } from './site.js';
 
 export interface TrialStore {
   /** Remembered with its container's last words, and never tried again at this attempt. */
@@ -35,6 +36,29 @@ export interface TrialHooks {
   readonly onFiles: () => void;
   readonly onFloor: () => void;
   readonly onEvent: () => void;
+}
+
+/** The files that lie in the directory from now on, with the step that says so. `by`: in spite of its window. */
+export function activate(
+  db: Connection,
+  hooks: TrialHooks,
+  next: {
+    readonly to: Transition;
+    readonly files: readonly content.OwnedFile[];
+    readonly by: Override | undefined;
+  },
+): void {
+  const { to, files, by } = next;
+  const moment = hooks.moment();
+  db.transaction(() => {
+    content.applyTransition(db, moment.at, to);
+    const digest = ['removing', 'failed'].includes(to.state) ? null : to.digest;
+    content.replaceFiles(db, to, { digest, attempt: to.attempt, files });
+    if (by) useOverride(db, moment, { to, by });
+    hooks.prune();
+  }).immediate();
+  hooks.onFiles();
+  if (by) hooks.onEvent();
 }
 
 export function trialStore(db: Connection, hooks: TrialHooks): TrialStore {

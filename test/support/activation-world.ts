@@ -8,12 +8,17 @@ import { join } from 'node:path';
 import { Activation } from '../../agent/activation/activation.js';
 import { openOwnedDirectory } from '../../agent/intake/owned-files.js';
 import { Stage, type StageOptions } from '../../agent/intake/stage.js';
+import { WindowGate } from '../../agent/intake/window-gate.js';
 import { openJournal, type Journal } from '../../agent/journal/journal.js';
 import { readJournal } from '../../agent/journal/reader.js';
-import type { PodReport } from '../../agent/ports.js';
+import type { BundleName, PodReport } from '../../agent/ports.js';
 import { canonicalJson } from '../../protocol/canonical.js';
-import type { AssignedBundle } from '../../protocol/documents/assignment.js';
-import type { BundleDocument, BundleStrategy } from '../../protocol/documents/bundle.js';
+import type { ActivateNow, AssignedBundle } from '../../protocol/documents/assignment.js';
+import type {
+  BundleDocument,
+  BundleStrategy,
+  MaintenanceWindow,
+} from '../../protocol/documents/bundle.js';
 import type { BundleStatus } from '../../protocol/documents/node.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
 import { seal } from '../../protocol/envelope.js';
@@ -65,6 +70,11 @@ export class ActivationWorld {
   readonly fates = new Map<string, Fate>();
   /** Null: the pods of this start are not known yet. */
   arePodsKnown = true;
+  /** What the node takes for the time, beyond the seconds that went by; windows go by it alone. */
+  clockMs = NOW;
+  isTimeKnown = true;
+  ownWindows: readonly MaintenanceWindow[] = [];
+  windows!: WindowGate;
   root: RootDocument = rootDocument();
   #nowMs = 0;
   #ids = 0;
@@ -113,9 +123,13 @@ export class ActivationWorld {
   }
 
   /** Everything that the bundles need is here; the newest assignment lists them. */
-  assign(...bundles: (Made | { readonly made: Made; readonly attempt: number })[]): void {
-    const wanted = bundles.map(one => ('made' in one ? one : { made: one, attempt: 0 }));
-    this.accept(wanted.map(({ made: { document }, attempt }) => assigned(document, { attempt })));
+  assign(
+    ...bundles: (
+      Made | { readonly made: Made; readonly attempt?: number; readonly now?: ActivateNow }
+    )[]
+  ): void {
+    const wanted = bundles.map(one => ('made' in one ? one : { made: one }));
+    this.accept(wanted.map(({ made: { document }, ...change }) => assigned(document, change)));
     for (const { made: one } of wanted) this.store(one);
     this.pass();
   }
@@ -191,7 +205,13 @@ export class ActivationWorld {
     const log = { info: quiet, warn: quiet, error: quiet };
     const randomId = () => String(++this.#ids).padStart(32, '0');
     const journal = openJournal({ dataDir: this.dataDir, clock, randomId });
+    this.windows = new WindowGate({
+      own: this.ownWindows,
+      time: () => ({ now: this.clockMs + this.#nowMs, isKnown: this.isTimeKnown }),
+      journal,
+    });
     const stage = new Stage({
+      windows: this.windows,
       journal,
       directory: openOwnedDirectory(this.manifests),
       clock,
@@ -202,7 +222,8 @@ export class ActivationWorld {
     });
     const pods = () => (this.arePodsKnown ? this.#reports() : null);
     const onGivenUp = () => this.#stagePass();
-    return [journal, stage, new Activation({ journal, pods, clock, log, onGivenUp })];
+    const windowOf = (bundle: BundleName) => this.windows.holdOf(bundle);
+    return [journal, stage, new Activation({ journal, pods, clock, log, onGivenUp, windowOf })];
   }
 
   #files() {
