@@ -9,6 +9,8 @@ import type { HubSession } from './hub-session.js';
 import type { ImagesAhead } from './images/ahead.js';
 import type { Journal } from './journal/journal.js';
 import { HttpError } from './api/http-error.js';
+import { WINDOW } from './activation/table.js';
+import { activateNow } from './site.js';
 import type { Member } from './member.js';
 import type { StoredIdentity } from './membership/identity.js';
 import { JoinError } from './membership/join-http.js';
@@ -60,7 +62,7 @@ export function apiSources(
     pods: () => held.pods?.reports() ?? [],
     healthy: () => held.pods?.isMoving() ?? false,
     status: () => statusOf(options, held),
-    plan: () => held.pods?.planText() ?? '',
+    plan: () => [...windowLines(held), held.pods?.planText() ?? ''].join('\n'),
     configz: () => ({
       agentconfig: { ...shownConfig(config), admission: describePolicy(policy) },
       environment: shownEnvironment(config),
@@ -73,6 +75,13 @@ export function apiSources(
     rotate: what => rotate(held, what),
     import: file => importHere(options, { held, runtime, file }),
     receipt: () => receiptOf(options, held),
+    activate: wish => {
+      const { journal, session } = held;
+      if (!journal || !session) throw new HttpError(409, options.identity ? PAUSED : NOT_JOINED);
+      const answer = activateNow(journal, wish);
+      session.intake.look();
+      return answer;
+    },
     figures: async () => ({
       nodeName: config.nodeName,
       version: VERSION,
@@ -126,6 +135,16 @@ async function importHere(
     held.pods?.retry(null);
   }
   return outcome;
+}
+
+/** Bundles that wait for a maintenance window. */
+function windowLines({ session }: Held): string[] {
+  const bundles = session?.report.current()?.bundles ?? [];
+  return bundles
+    .filter(({ state, reason }) => state === 'waiting' && reason === WINDOW)
+    .map(({ namespace, name, revision, message }) => {
+      return `bundle ${namespace}/${name}: switch to revision ${revision}: ${message}`;
+    });
 }
 
 /** What the hub has not confirmed, the payloads in base64. */

@@ -8,13 +8,13 @@ import { bindingsOf } from '../../protocol/image-binding.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import { DEFAULT_STRATEGY } from '../../protocol/strategy.js';
 import { bundleKey } from '../intake/decide.js';
-import { WINDOW } from '../intake/window-gate.js';
 import type { BundleRecord, Journal } from '../journal/journal.js';
 import { askedBy } from '../journal/site.js';
 import type { ImageHold } from '../images/ahead.js';
 import { PULLING } from '../pods/image-hold.js';
 import type { BundleName, NewEvent, PodReport } from '../ports.js';
 import { bundleHealth, isOnTrial, type Health, type Judged } from './bundle-health.js';
+import { WINDOW } from './table.js';
 import type { WindowHold } from './windows.js';
 import { afterRestart, JUST_OPENED, passed, saveEveryMs, type GateMemory } from './gate.js';
 

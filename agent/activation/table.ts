@@ -39,6 +39,9 @@ export type ActivationEvent =
   /** None of its pods is left. */
   | 'gone';
 
+/** Reason of a bundle that waits for a maintenance window. */
+export const WINDOW = 'Window';
+
 export type Act =
   | 'stage'
   /** Again when something comes or changes; what runs is left alone. */

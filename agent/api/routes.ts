@@ -1,12 +1,13 @@
 /**
  * What the agent's API answers: the kubelet's read-only endpoints (`/healthz`, `/pods`, `/configz`, `/metrics`,
  * `/containerLogs/<ns>/<pod>/<container>`, rows 218 to 222), `/status`, `/plan`, `/events`, and on the Unix socket
- * `POST /retry`, `/rotate`, `/import` and `/receipt`. Paths that are not there are 404, methods that do not fit 405.
+ * `POST /retry`, `/rotate`, `/import`, `/receipt` and `/activate`. Paths that are not there are 404, methods that do not fit 405.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { EventRecord } from '../../protocol/documents/node.js';
 import type { PodReport } from '../ports.js';
 import { streamLogs, type LogSources } from './container-logs.js';
+import type { SiteAnswer, SiteWish } from '../site.js';
 import { HttpError } from './http-error.js';
 import type { Figures } from './metrics.js';
 
@@ -27,6 +28,8 @@ export interface ApiSources extends LogSources {
   readonly rotate: (what: { readonly identity: boolean }) => Promise<unknown>;
   /** Takes a file that was carried here, by its path. */
   readonly import: (file: string) => Promise<unknown>;
+  /** Bundles wait for no maintenance window; throws `HttpError`. */
+  readonly activate: (wish: SiteWish) => SiteAnswer;
   /** What goes back to the hub in a file. */
   readonly receipt: () => unknown;
 }
@@ -80,8 +83,16 @@ const CHANGE: Readonly<Record<string, Handler>> = {
     if (!file.startsWith('/')) throw new HttpError(400, 'file: an absolute path');
     json(response, await sources.import(file));
   },
+  '/activate': ({ response }, { searchParams }, sources) => {
+    json(response, sources.activate(wishOf(searchParams)));
+  },
   '/receipt': ({ response }, _url, sources) => json(response, sources.receipt()),
 };
+
+function wishOf(asked: URLSearchParams): SiteWish {
+  const [by, reason] = [asked.get('by') ?? '', asked.get('reason') ?? ''];
+  return { bundle: asked.get('bundle'), by, reason };
+}
 
 /** Throws `HttpError`. */
 export async function answer(asked: Asked, sources: ApiSources): Promise<void> {

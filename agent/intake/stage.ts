@@ -12,7 +12,7 @@ import { bindingsOf } from '../../protocol/image-binding.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import type { Refusal, Result } from '../../protocol/refusal.js';
 import { phaseNow } from '../activation/bundle-health.js';
-import { move, toldState } from '../activation/table.js';
+import { move, toldState, WINDOW } from '../activation/table.js';
 import {
   bundleKey,
   conflictWith,
@@ -33,7 +33,7 @@ import type { SealedSecrets } from '../secrets/sealed-secrets.js';
 import { revokedBundles, revokedConditions } from './revoked.js';
 import { Switch } from './switch.js';
 import { waitingFor, type Step } from './waiting-for.js';
-import { FREE, WINDOW, type Passage, type WindowGate } from './window-gate.js';
+import { FREE, type Passage, type WindowGate } from './window-gate.js';
 import { Verdicts, type NodeRules } from './verdicts.js';
 import type { BundleName, SourceCondition } from '../ports.js';
 

@@ -10,9 +10,6 @@ import type { Override } from '../journal/site.js';
 import type { BundleName } from '../ports.js';
 import { bundleKey } from './decide.js';
 
-/** Reason of a bundle that waits for one. */
-export const WINDOW = 'Window';
-
 /** A clock may be set, and a machine may sleep: looked at again at least this often. */
 const LOOK_MS = 60_000;
 

@@ -250,6 +250,7 @@ function agentSources(): ApiSources {
     rotate: () => Promise.resolve({}),
     import: () => Promise.resolve({}),
     receipt: () => ({}),
+    activate: () => ({ bundles: [] }),
     retry: name => name === null,
     async *logs(id) {
       yield await Promise.resolve(Buffer.from(id));
