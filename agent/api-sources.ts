@@ -9,8 +9,8 @@ import type { HubSession } from './hub-session.js';
 import type { ImagesAhead } from './images/ahead.js';
 import type { Journal } from './journal/journal.js';
 import { HttpError } from './api/http-error.js';
-import { WINDOW } from './activation/table.js';
-import { activateNow } from './site.js';
+import { HELD, WINDOW } from './activation/table.js';
+import { activateNow, hold, release } from './site.js';
 import type { Member } from './member.js';
 import type { StoredIdentity } from './membership/identity.js';
 import { JoinError } from './membership/join-http.js';
@@ -75,11 +75,13 @@ export function apiSources(
     rotate: what => rotate(held, what),
     import: file => importHere(options, { held, runtime, file }),
     receipt: () => receiptOf(options, held),
-    activate: wish => {
+    site: (word, wish) => {
       const { journal, session } = held;
       if (!journal || !session) throw new HttpError(409, options.identity ? PAUSED : NOT_JOINED);
-      const answer = activateNow(journal, wish);
+      const said = { ...wish, node: config.nodeName };
+      const answer = { activate: activateNow, hold, release }[word](journal, said);
       session.intake.look();
+      session.changed();
       return answer;
     },
     figures: async () => ({
@@ -137,11 +139,11 @@ async function importHere(
   return outcome;
 }
 
-/** Bundles that wait for a maintenance window. */
+/** Bundles that wait for a maintenance window, or for a person. */
 function windowLines({ session }: Held): string[] {
   const bundles = session?.report.current()?.bundles ?? [];
   return bundles
-    .filter(({ state, reason }) => state === 'waiting' && reason === WINDOW)
+    .filter(({ state, reason }) => state === 'waiting' && (reason === WINDOW || reason === HELD))
     .map(({ namespace, name, revision, message }) => {
       return `bundle ${namespace}/${name}: switch to revision ${revision}: ${message}`;
     });

@@ -93,6 +93,7 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     own: options.maintenanceWindows ?? [],
     time: () => time.known(),
     journal,
+    onMoved: () => report?.changed(),
   });
   const begun = intakeOf(time, {
     ...options,

@@ -42,6 +42,9 @@ export type ActivationEvent =
 /** Reason of a bundle that waits for a maintenance window. */
 export const WINDOW = 'Window';
 
+/** Of one that a person at the device holds as it is. */
+export const HELD = 'Held';
+
 export type Act =
   | 'stage'
   /** Again when something comes or changes; what runs is left alone. */

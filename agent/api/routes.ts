@@ -1,7 +1,7 @@
 /**
  * What the agent's API answers: the kubelet's read-only endpoints (`/healthz`, `/pods`, `/configz`, `/metrics`,
  * `/containerLogs/<ns>/<pod>/<container>`, rows 218 to 222), `/status`, `/plan`, `/events`, and on the Unix socket
- * `POST /retry`, `/rotate`, `/import`, `/receipt` and `/activate`. Paths that are not there are 404, methods that do not fit 405.
+ * `POST /retry`, `/rotate`, `/import`, `/receipt`, `/activate`, `/hold`, `/release`. Paths that are not there are 404, methods that do not fit 405.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { EventRecord } from '../../protocol/documents/node.js';
@@ -28,8 +28,8 @@ export interface ApiSources extends LogSources {
   readonly rotate: (what: { readonly identity: boolean }) => Promise<unknown>;
   /** Takes a file that was carried here, by its path. */
   readonly import: (file: string) => Promise<unknown>;
-  /** Bundles wait for no maintenance window; throws `HttpError`. */
-  readonly activate: (wish: SiteWish) => SiteAnswer;
+  /** What a person at the device says of bundles; throws `HttpError`. */
+  readonly site: (word: 'activate' | 'hold' | 'release', wish: SiteWish) => SiteAnswer;
   /** What goes back to the hub in a file. */
   readonly receipt: () => unknown;
 }
@@ -84,7 +84,13 @@ const CHANGE: Readonly<Record<string, Handler>> = {
     json(response, await sources.import(file));
   },
   '/activate': ({ response }, { searchParams }, sources) => {
-    json(response, sources.activate(wishOf(searchParams)));
+    json(response, sources.site('activate', wishOf(searchParams)));
+  },
+  '/hold': ({ response }, { searchParams }, sources) => {
+    json(response, sources.site('hold', wishOf(searchParams)));
+  },
+  '/release': ({ response }, { searchParams }, sources) => {
+    json(response, sources.site('release', wishOf(searchParams)));
   },
   '/receipt': ({ response }, _url, sources) => json(response, sources.receipt()),
 };

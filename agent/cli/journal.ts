@@ -132,7 +132,8 @@ function entryCells(entry: HistoryEntry): [string, string, string] {
     }
     case 'site': {
       const why = entry.reason === '' ? '' : `: ${entry.reason}`;
-      return [`bundle ${entry.namespace}/${entry.name}`, entry.word, `by ${entry.by}${why}`];
+      const what = entry.name === '' ? 'node' : `bundle ${entry.namespace}/${entry.name}`;
+      return [what, entry.word, `by ${entry.by}${why}`];
     }
   }
 }

@@ -12,7 +12,7 @@ import { bindingsOf } from '../../protocol/image-binding.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import type { Refusal, Result } from '../../protocol/refusal.js';
 import { phaseNow } from '../activation/bundle-health.js';
-import { move, toldState, WINDOW } from '../activation/table.js';
+import { move, toldState } from '../activation/table.js';
 import {
   bundleKey,
   conflictWith,
@@ -122,6 +122,7 @@ export class Stage {
   conditions(root: RootDocument): SourceCondition[] {
     return [
       ...this.#directory.conditions(),
+      ...(this.#options.windows?.conditions() ?? []),
       ...revokedConditions(revokedBundles(this.#options.journal, root)),
     ];
   }
@@ -177,8 +178,7 @@ export class Stage {
     if (held) return held.reason === '' ? [] : settle({ event: 'obstacle', ...held });
     const passage = isActive ? FREE : (this.#options.windows?.judge(assigned, document) ?? FREE);
     if (passage.hold !== null) {
-      const { message } = passage.hold;
-      return settle({ event: 'obstacle', reason: WINDOW, message });
+      return settle({ event: 'obstacle', ...passage.hold });
     }
     this.#activate({ assigned, record, by: passage.by }, staged.value);
     return [];
@@ -288,6 +288,7 @@ export class Stage {
     const assigned = new Set(assignment.bundles.map(bundleKey));
     for (const record of journal.bundles()) {
       if (assigned.has(bundleKey(record)) || record.state === 'removing') continue;
+      if (this.#options.windows?.holdOn(record)) continue;
       const message = 'the assignment does not list it any more';
       const step = transition(record, { state: 'removing', reason: 'NotAssigned', message });
       this.#options.images?.drop(record);

@@ -22,7 +22,8 @@ export type HistoryEntry =
 
 /** What a person at the device said of a bundle. */
 export interface SiteWord {
-  readonly word: 'activateNow';
+  readonly word: 'activateNow' | 'hold' | 'release';
+  /** With the name empty: all bundles. */
   readonly namespace: string;
   readonly name: string;
   readonly by: string;

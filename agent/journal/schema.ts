@@ -151,6 +151,16 @@ export const MIGRATIONS: readonly string[] = [
     used_at INTEGER,
     PRIMARY KEY (namespace, name)
   ) WITHOUT ROWID;
+
+  -- What a person at the device keeps as it is; without namespace and name: all of it.
+  CREATE TABLE holds (
+    namespace TEXT NOT NULL,
+    name TEXT NOT NULL,
+    held_by TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    held_at INTEGER NOT NULL,
+    PRIMARY KEY (namespace, name)
+  ) WITHOUT ROWID;
   `,
 ];
 

@@ -102,7 +102,7 @@ function isOnline(node: NodeObject): boolean {
 export function rollUp(
   bundle: BundleObject,
   nodes: readonly NodeObject[],
-): Pick<BundleObjectStatus, 'revision' | 'digest' | 'nodes' | 'waiting'> {
+): Pick<BundleObjectStatus, 'revision' | 'digest' | 'nodes' | 'waiting' | 'held'> {
   const requirements = parseSelector(bundle.spec.nodeSelector);
   const { revision, digest } = bundle.status;
   const selected = nodes.filter(
@@ -117,6 +117,7 @@ export function rollUp(
   const ofNow = said.filter(b => b.digest === digest && b.isOfNow);
   const states = ofNow.map(b => b.state);
   const waiting = ofNow.filter(b => b.state === 'waiting' && b.reason === 'Window');
+  const held = ofNow.filter(b => b.state === 'waiting' && b.reason === 'Held').length;
   const [opensAt = null] = waiting.flatMap(b => b.opensAt ?? []).sort();
   return {
     revision,
@@ -128,6 +129,7 @@ export function rollUp(
       failed: states.filter(state => state === 'failed' || state === 'rolledBack').length,
       offline: selected.filter(node => !isOnline(node)).length,
     },
+    ...(held === 0 ? {} : { held }),
     ...(waiting.length === 0 ? {} : { waiting: { nodes: waiting.length, opensAt } }),
   };
 }

@@ -190,6 +190,24 @@ describe('a maintenance window', { skip: noEngine() || noFakedClock() }, () => {
     clock.set(null);
   });
 
+  test('or not: a person at the device holds what runs, and the hub says so', async () => {
+    const held = await device('hold', 'shop', '--reason', 'stocktaking');
+    assert.equal(held.stdout, 'bundle/shop (default) revision 4 is held\n');
+    await apply(5, '--window', 'none');
+    assert.match((await becomes(5, 'waiting', 'Held')).message, / by \S+ \(stocktaking\)$/);
+    const [status, node, forced] = await Promise.all([
+      play.ok('rollout', 'status', 'bundle/shop', '--no-watch'),
+      play.ok('describe', 'node', 'edge-1'),
+      device('activate', '--now', 'shop'),
+    ]);
+    assert.match(status, /edge-1: waiting \(Held: held at the device since .*stocktaking/);
+    assert.match(node, /BundlesHeld +True +.*HeldAtDevice/);
+    assert.match(forced.stderr, /is held by \S+ \(stocktaking\): flotilla-agent release/);
+    await matches('the hub counts it', () => play.ok('get', 'bundles'), /Held on 1 node/);
+    assert.equal((await device('release')).stdout, 'nothing is held any more\n');
+    await becomes(5, 'healthy');
+  });
+
   test('of the node itself holds what has none', async () => {
     const [minute, hour, ...rest] = windowAt(Date.now() + 4 * HOUR_MS).split(' ');
     const schedule = `${minute} ${hour} ${rest.slice(0, 3).join(' ')}`;
@@ -201,9 +219,9 @@ describe('a maintenance window', { skip: noEngine() || noFakedClock() }, () => {
       async () => (await device('config')).stdout,
       /maintenanceWindows:/,
     );
-    await apply(5, '--window', 'none');
-    assert.match((await becomes(5, 'waiting', 'Window')).message, /\(this node's own: /);
+    await apply(6);
+    assert.match((await becomes(6, 'waiting', 'Window')).message, /\(this node's own: /);
     await device('activate', '--now');
-    await becomes(5, 'healthy');
+    await becomes(6, 'healthy');
   });
 });

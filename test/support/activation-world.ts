@@ -75,6 +75,8 @@ export class ActivationWorld {
   isTimeKnown = true;
   ownWindows: readonly MaintenanceWindow[] = [];
   windows!: WindowGate;
+  /** How often the time changed that something waits for. */
+  moved = 0;
   root: RootDocument = rootDocument();
   #nowMs = 0;
   #ids = 0;
@@ -209,6 +211,7 @@ export class ActivationWorld {
       own: this.ownWindows,
       time: () => ({ now: this.clockMs + this.#nowMs, isKnown: this.isTimeKnown }),
       journal,
+      onMoved: () => void this.moved++,
     });
     const stage = new Stage({
       windows: this.windows,

@@ -16,9 +16,10 @@ const DIGEST_SHOWN = 12;
 
 /** A word; reasons stand in the conditions, and in what each node says. */
 function bundleState({ metadata, status }: ApiObject, nowMs: number): string {
-  const { conditions = [], waiting } = status as BundleObjectStatus;
+  const { conditions = [], waiting, held = 0 } = status as BundleObjectStatus;
   if (conditions.some(({ type }) => type === 'Withdrawn')) return 'Withdrawn';
   if (Object.hasOwn(metadata.annotations ?? {}, HELD_ANNOTATION)) return 'Held';
+  if (held > 0) return `Held on ${held} ${held === 1 ? 'node' : 'nodes'}`;
   if (waiting === undefined) return 'Active';
   const leftMs = waiting.opensAt === null ? null : Date.parse(waiting.opensAt) - nowMs;
   if (leftMs === null) return 'Window';
@@ -36,7 +37,7 @@ export const BUNDLE_TABLE: TableShape = {
     integerColumn('Offline', 'Nodes that are not connected'),
     column(
       'Status',
-      'Active; or Withdrawn by the root, Held after a restore: nobody begins with it; Window: nodes wait for one',
+      'Active; or Withdrawn by the root, Held after a restore: nobody begins with it; held on nodes by people there; Window: nodes wait for one',
     ),
     column('Age', 'Time since the bundle was made'),
     wideColumn('Selector', 'Nodes that are to run it'),

@@ -250,7 +250,7 @@ function agentSources(): ApiSources {
     rotate: () => Promise.resolve({}),
     import: () => Promise.resolve({}),
     receipt: () => ({}),
-    activate: () => ({ bundles: [] }),
+    site: () => ({ bundles: [] }),
     retry: name => name === null,
     async *logs(id) {
       yield await Promise.resolve(Buffer.from(id));

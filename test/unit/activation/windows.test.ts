@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { windowHold } from '../../../agent/activation/windows.js';
 import { readJournal } from '../../../agent/journal/reader.js';
+import { activateNow, hold, release } from '../../../agent/site.js';
 import { isTimeKnown } from '../../../agent/time/node-time.js';
 import type { BundleStrategy, MaintenanceWindow } from '../../../protocol/documents/bundle.js';
 import { assigned } from '../../support/fleet.js';
@@ -85,6 +86,7 @@ describe('a revision with a maintenance window', () => {
       it.restart();
     }
     assert.equal(rows(), before);
+    assert.ok(it.moved >= 5, 'the status is told anew');
     assert.equal(it.status('shop').opensAt, '2026-06-06T03:00:00.000Z');
   });
 
@@ -232,6 +234,111 @@ describe("the node's own windows", () => {
       hold.message,
       /^the maintenance windows are never open together \(0 3 .*own: 0 5 /,
     );
+  });
+});
+
+describe('held at the device', () => {
+  const root = { by: 'root', reason: 'stocktaking' };
+  const shop = { namespace: 'default', name: 'shop' };
+  const condition = () =>
+    it.windows
+      .conditions()
+      .map(({ type, message }) => `${type}: ${message.replace(/since \S+ /, '')}`);
+
+  test('what runs stays, what comes is staged and waits, over restarts, until it is released', () => {
+    running();
+    it.journal.site().hold(shop, root);
+    it.assign(made('shop', 2), made('till', 1));
+    const { state, reason, message, failed } = it.status('shop');
+    assert.deepEqual([state, reason, failed], ['waiting', 'Held', null]);
+    assert.match(message, /^held at the device since 2026-\S+ by root \(stocktaking\)$/);
+    assert.deepEqual(condition(), [
+      'BundlesHeld: bundle default/shop: held at the device by root (stocktaking)',
+    ]);
+    it.restart();
+    assert.deepEqual(it.images(), ['shop:1', 'till:1']);
+    it.journal.site().release(shop, root);
+    it.pass();
+    assert.deepEqual([it.images(), condition()], [['shop:2', 'till:1'], []]);
+  });
+
+  test('the whole node: bundles to come as well', () => {
+    it.journal.site().hold({ node: 'edge-1' }, root);
+    it.assign(made('shop', 1), made('till', 1));
+    assert.deepEqual(it.images(), []);
+    assert.deepEqual(condition(), [
+      'BundlesHeld: all bundles: held at the device by root (stocktaking)',
+    ]);
+    it.journal.site().release({ node: 'edge-1' }, root);
+    it.pass();
+    assert.deepEqual(it.images(), ['shop:1', 'till:1']);
+    const events = it.journal
+      .events(0, 9)
+      .map(e => `${e.involved.kind}/${e.involved.name} ${e.reason}`);
+    assert.deepEqual(events, ['Node/edge-1 HeldAtDevice', 'Node/edge-1 ReleasedAtDevice']);
+  });
+
+  test('what is no longer assigned stays too, and goes when it is released', () => {
+    running();
+    it.journal.site().hold(shop, root);
+    it.assign();
+    assert.deepEqual(it.images(), ['shop:1']);
+    it.journal.site().release({ node: 'edge-1' }, root);
+    it.pass();
+    assert.deepEqual(it.images(), []);
+  });
+
+  test('the hub does not override it', () => {
+    running();
+    it.journal.site().hold(shop, root);
+    it.assign({ made: night(2), now: { by: 'admin', reason: '' } });
+    assert.equal(it.state('shop'), 'waiting Held');
+  });
+
+  test('a trial that is under way ends as ever', () => {
+    running();
+    it.fates.set('shop:2', 'crash');
+    it.assign(made('shop', 2));
+    it.journal.site().hold(shop, root);
+    it.wait(600);
+    assert.equal(it.state('shop'), 'rolledBack ProgressDeadlineExceeded');
+    assert.deepEqual(it.images(), ['shop:1']);
+  });
+
+  const refused: readonly [string, () => unknown, RegExp][] = [
+    ['activate of a held bundle', () => activateNow(it.journal, wish('shop')), /is held by root/],
+    ['release of what is not held', () => release(it.journal, wish('till')), /till is not held$/],
+    [
+      'of a bundle that is not there',
+      () => hold(it.journal, wish('x')),
+      /there are: default\/shop/,
+    ],
+    ['without a name for who', () => hold(it.journal, { ...wish('shop'), by: '' }), /^by: who/],
+    [
+      'with a reason of two lines',
+      () => hold(it.journal, { ...wish('shop'), reason: 'a\nb' }),
+      /^reason: a line/,
+    ],
+  ];
+  const wish = (bundle: string | null) => ({ bundle, by: 'root', reason: '', node: 'edge-1' });
+  for (const [sentence, ask, message] of refused) {
+    test(`refused: ${sentence}`, () => {
+      running();
+      it.assign(made('shop', 1), made('till', 1));
+      it.journal.site().hold(shop, root);
+      it.assign(made('shop', 2), made('till', 1));
+      assert.throws(ask, { message });
+    });
+  }
+
+  test('release of one while all are held says what to do', () => {
+    running();
+    hold(it.journal, wish(null));
+    assert.throws(() => release(it.journal, wish('shop')), {
+      message: 'all bundles are held, not this one alone: flotilla-agent release',
+    });
+    assert.equal(release(it.journal, wish(null)).released, 1);
+    assert.equal(release(it.journal, wish(null)).released, 0);
   });
 });
 

@@ -430,6 +430,14 @@ describe('cells', () => {
     assert.equal(status(null), 'Window');
   });
 
+  test('of a bundle that people at devices hold', () => {
+    const spec = { nodeSelector: '', manifests: [MANIFEST] };
+    const stored = bundle('shop', spec, 4);
+    const status = (held: number) =>
+      wide(BUNDLE_TABLE, api({ ...stored, status: { ...(stored.status as object), held } })).Status;
+    assert.deepEqual([status(1), status(2)], ['Held on 1 node', 'Held on 2 nodes']);
+  });
+
   const token = (expiresAt: string, usedBy: object[]) =>
     api({
       kind: 'Token',

@@ -68,6 +68,7 @@ describe('a rollout with nodes that wait for a window', () => {
     });
     assert.deepEqual(rollUp(bundle, [node('c', window())]).waiting, { nodes: 1, opensAt: null });
     assert.equal(rollUp(bundle, [node('d', { reason: 'PullingImage' })]).waiting, undefined);
+    assert.equal(rollUp(bundle, [node('e', { reason: 'Held' }), ...nodes]).held, 1);
   });
 });
 

@@ -91,7 +91,7 @@ describe('the node’s API', () => {
     nodeName: 'n1',
     import: file => Promise.resolve({ file }),
     receipt: () => ({ messages: [] }),
-    activate: wish => ({
+    site: (word, wish) => ({
       bundles: [{ namespace: 'default', name: JSON.stringify(wish), revision: 1 }],
     }),
     pods: () => [report, rejected, former],
