@@ -15,13 +15,17 @@ const DURATION_MAX_MS = 31 * DAY_MS;
 /** Two leap days are at most eight years apart. */
 const AHEAD_DAYS = 9 * 366;
 /** Of windows that are to be open together: so many are tried. */
-const TRIES_MAX = 2_000;
+const TRIES_MAX = 800;
+/** The same few days are asked about again and again. */
+const DAYS_KEPT = 40;
 
 /** Ready to be asked. */
 export interface Window {
   readonly window: MaintenanceWindow;
   readonly schedule: CronSchedule;
   readonly durationMs: number;
+  /** When it opens, by day: filled as it is asked. */
+  readonly days: Map<number, readonly number[]>;
 }
 
 export interface WindowFault {
@@ -48,7 +52,7 @@ function windowOf(window: MaintenanceWindow): Window | WindowFault {
     const message = `"${timeZone}" is not a time zone that is known here, such as Europe/Berlin or UTC`;
     return { field: 'timeZone', message };
   }
-  return { window, schedule, durationMs };
+  return { window, schedule, durationMs, days: new Map() };
 }
 
 /** `at`: where in the list, such as `[0].schedule`; empty: the list itself. */
@@ -93,10 +97,15 @@ export function parseWindowText(text: string): MaintenanceWindow | null {
 }
 
 /** When it opens, on one day of its zone's calendar, ascending. */
-function openingsOn({ schedule, window }: Window, day: number): readonly number[] {
+function openingsOn({ schedule, window, days }: Window, day: number): readonly number[] {
+  const known = days.get(day);
+  if (known) return known;
   if (!schedule.isDay(day)) return [];
   const instant = instantsOfDay(window.timeZone, day);
-  return schedule.minutes.map(instant).sort((a, b) => a - b);
+  const openings = schedule.minutes.map(instant).sort((a, b) => a - b);
+  if (days.size >= DAYS_KEPT) days.clear();
+  days.set(day, openings);
+  return openings;
 }
 
 /** The moment it opened is within, the moment it closes is not. */
