@@ -24,6 +24,7 @@ export const API_VERSION = {
   Secret: 'flotilla.dev/v1',
   SealedSecret: 'flotilla.dev/v1',
   SecretVersion: 'flotilla.dev/v1',
+  SecretTrace: 'flotilla.dev/v1',
   Root: 'flotilla.dev/v1',
 } as const;
 
@@ -254,11 +255,36 @@ export interface SealedSecretSpec {
   readonly recipient: string;
   /** Of the secret document. */
   readonly digest: string;
+  /** `joinedAt` of the device that it was sealed for: another one may have the name later. */
+  readonly device: string;
   /** True: by the root in force somebody else has to sign it. Who has it goes on with it, nobody else takes it. */
   readonly isVoid?: boolean;
 }
 
 export type SealedSecretObject = StoredObject<SealedSecretSpec, null>;
+
+/** From one version to another, both included. */
+export interface VersionRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * What one device could open of a Secret besides what is sealed for it now: earlier versions, and those of a Secret that was deleted. Goes
+ * when the device's signed status proves that it has them no more, or an operator says that the values are replaced. Named
+ * `<bundle>.<secret>.<node>.<milliseconds since 1970 of device>`.
+ */
+export interface SecretTraceSpec {
+  readonly bundle: string;
+  readonly secret: string;
+  readonly node: string;
+  /** `joinedAt` of the device. */
+  readonly device: string;
+  /** Sorted, apart from each other. */
+  readonly versions: readonly VersionRange[];
+}
+
+export type SecretTraceObject = StoredObject<SecretTraceSpec, null>;
 
 /** Outlives the Secret: nodes refuse to go back. */
 export type SecretVersionObject = StoredObject<{ readonly version: number }, null>;

@@ -2,7 +2,7 @@
 import type { CarriedMessage } from '../protocol/carried.js';
 import type { ImageEntry } from '../protocol/documents/bundle.js';
 import type { RootDocument } from '../protocol/documents/root.js';
-import type { BundleObject, BundleSpec, SecretSpec, TokenObject } from './objects.js';
+import type { BundleObject, BundleSpec, SecretSpec, TokenObject, VersionRange } from './objects.js';
 import type { RootStatus } from './root/root-status.js';
 import type { TlsChange } from './root/tls-change.js';
 import type { BundleFile } from './signing/bundle-file.js';
@@ -123,12 +123,7 @@ export interface Readable {
     readonly name: string;
     readonly revision: number;
   }[];
-  readonly secrets: readonly {
-    readonly namespace: string;
-    readonly bundle: string;
-    readonly name: string;
-    readonly version: number;
-  }[];
+  readonly secrets: readonly ReadableSecret[];
   /** The broker could not be told to end its connection: what it says is ignored, what is for all it may still read. */
   readonly sessionLives?: true;
 }
@@ -259,9 +254,27 @@ export interface ReadableSecret {
   readonly namespace: string;
   readonly bundle: string;
   readonly secret: string;
-  /** That the node has. */
+  /** The highest that the device could open. */
   readonly version: number;
-  readonly newest: number;
+  /** All that it could open, sorted. */
+  readonly versions: readonly VersionRange[];
+  /** Null: the Secret was deleted. */
+  readonly newest: number | null;
+  /** Who could: the member of that name, one that was shut out, or one that had the name before. */
+  readonly device: 'current' | 'revoked' | 'former';
+}
+
+/** A Secret that pods of a bundle want and that is not there: never sealed, or deleted. */
+export interface UnsealedSecret {
+  readonly namespace: string;
+  readonly bundle: string;
+  readonly secret: string;
+  /** `pod web: spec.volumes[0].secret.secretName`: the first place that names it. */
+  readonly field: string;
+  /** There was one. */
+  readonly isDeleted: boolean;
+  /** Members of the bundle, sorted, without those that run it with a Secret of their own; at least one. */
+  readonly nodes: readonly string[];
 }
 
 export interface SecretWriter {
@@ -271,8 +284,22 @@ export interface SecretWriter {
     readonly bundle: string;
     readonly nodeSelector: string | null;
   }): Promise<Sealing>;
-  /** What was ever sealed for a node and not for another since, of nodes that left too: what a thief of its disk can read. */
+  /** What devices of that name could open, of those that left too. Throws NotFound for a name that none ever had. */
   readableBy(node: string): Promise<readonly ReadableSecret[]>;
+  /**
+   * Takes off that list what the operator replaced; `names`: `<bundle>.<secret>` in the namespace; null: all, in every namespace. What the
+   * member of that name is to have stays. Gives what was taken off. Throws NotFound for a name that is not on the list.
+   */
+  replaced(
+    actor: Actor,
+    of: {
+      readonly node: string;
+      readonly namespace: string;
+      readonly names: readonly string[] | null;
+    },
+  ): Promise<readonly ReadableSecret[]>;
+  /** Of one namespace, or of all. */
+  unsealed(namespace: string | null): Promise<readonly UnsealedSecret[]>;
   /** One transaction. Throws Conflict (sealed meanwhile, a key was rotated), Invalid. */
   seal(actor: Actor, request: SealRequest): Promise<{ version: number; nodes: number }>;
   /** Nodes forget what they have. Throws NotFound. */

@@ -6,6 +6,7 @@ import { canonicalJson, parseCanonical } from './canonical.js';
 import type { Envelope, EnvelopeSignature } from './documents/envelope.js';
 import { validateEnvelope } from './generated/validators.js';
 import { keyId, verifySignature, type Signer } from './keys.js';
+import { isPacked, packParts, unpackParts } from './packed-envelope.js';
 import { accept, refuse, type Result } from './refusal.js';
 
 export const DOCUMENT_KINDS = [
@@ -76,9 +77,30 @@ export function envelopeOf(
   return Buffer.from(canonicalJson(envelope));
 }
 
+/** An envelope as it travels: packed where that is shorter. What is no envelope of that kind stays as it is. */
+export function packed(kind: DocumentKind, envelope: Uint8Array): Buffer {
+  const opened = openEnvelope(envelope, { kind, bytesMax: envelope.byteLength });
+  const short = opened.ok ? packParts({ kind, ...opened.value }) : null;
+  return short !== null && short.byteLength < envelope.byteLength ? short : Buffer.from(envelope);
+}
+
+/** `seal`, as it travels. */
+export function sealPacked(
+  kind: DocumentKind,
+  document: object,
+  signers: readonly Signer[],
+): Buffer {
+  return packed(kind, seal(kind, document, signers));
+}
+
 export interface OpenedEnvelope {
   readonly payload: Buffer;
   readonly signatures: readonly { readonly keyid: string; readonly sig: Buffer }[];
+}
+
+export interface ReceivedEnvelope extends OpenedEnvelope {
+  /** As JSON, however it travelled: what is kept. */
+  readonly envelope: Buffer;
 }
 
 function strictBase64(text: string): Buffer | null {
@@ -86,13 +108,35 @@ function strictBase64(text: string): Buffer | null {
   return bytes.toString('base64') === text ? bytes : null;
 }
 
-/** Form and type of an envelope; no signature is checked yet and the payload is not parsed. */
+/** What was packed as JSON again: one form for all that checks. */
+function unpacked(
+  bytes: Uint8Array,
+  { kind, bytesMax }: { kind: DocumentKind; bytesMax: number },
+): Result<Uint8Array> {
+  if (!isPacked(bytes)) return accept(bytes);
+  const what = `${kind} envelope`;
+  if (bytes.byteLength > bytesMax) return refuse('TooLarge', `${what}: ${bytes.byteLength} bytes`);
+  const parts = unpackParts(bytes, Math.floor((bytesMax / 4) * 3));
+  if (parts === 'too large') return refuse('TooLarge', `${what}: unpacked it is too large`);
+  const known = DOCUMENT_KINDS.find(one => one === parts?.kind);
+  if (parts === null || known === undefined)
+    return refuse('Malformed', `${what}: not packed as envelopes are`);
+  const signatures = parts.signatures.map(({ keyid, sig }) => ({
+    keyid,
+    sig: Buffer.from(sig).toString('base64'),
+  }));
+  return accept(envelopeOf(known, parts.payload, signatures));
+}
+
+/** Form and type of an envelope, packed or not; no signature is checked yet and the payload is not parsed. */
 export function openEnvelope(
   bytes: Uint8Array,
   expected: { kind: DocumentKind; bytesMax: number },
-): Result<OpenedEnvelope> {
+): Result<ReceivedEnvelope> {
   const what = `${expected.kind} envelope`;
-  const parsed = parseCanonical(bytes, { bytesMax: expected.bytesMax, what, depthMax: 4 });
+  const plain = unpacked(bytes, expected);
+  if (!plain.ok) return plain;
+  const parsed = parseCanonical(plain.value, { bytesMax: expected.bytesMax, what, depthMax: 4 });
   if (!parsed.ok) return parsed;
   if (!validateEnvelope(parsed.value)) return refuse('Malformed', `${what}: not a DSSE envelope`);
   const envelope = parsed.value;
@@ -107,7 +151,7 @@ export function openEnvelope(
     if (decoded === null) return refuse('Malformed', `${what}: a signature is not strict base64`);
     signatures.push({ keyid, sig: decoded });
   }
-  return accept({ payload, signatures });
+  return accept({ envelope: Buffer.from(plain.value), payload, signatures });
 }
 
 /**

@@ -1,54 +1,70 @@
 /** Which Secrets a pod names, and where: those that it cannot begin without, and those that become variables. Pure. */
-import { allContainers, type Container, type ValidPod } from './pod.js';
-
-interface Named {
-  readonly name?: string;
-  readonly optional?: boolean;
-}
-
-const nameOf = (reference: Named | undefined): string[] =>
-  reference === undefined || reference.optional === true || !reference.name ? [] : [reference.name];
-
-/** Those that are not `optional`, once each, sorted. A pull is tried without its Secrets too, as on a kubelet. */
-export function secretNames(pods: readonly ValidPod[]): string[] {
-  const names = pods.flatMap(pod => [
-    ...(pod.spec.volumes ?? []).flatMap(({ secret, projected }) => {
-      const { secretName: name = '', optional = false } = secret ?? {};
-      const sources = (projected?.sources ?? []).flatMap(source => nameOf(source.secret));
-      return [...nameOf({ name, optional }), ...sources];
-    }),
-    ...allContainers(pod).flatMap(({ env = [], envFrom = [] }) => [
-      ...env.flatMap(({ valueFrom }) => nameOf(valueFrom?.secretKeyRef)),
-      ...envFrom.flatMap(({ secretRef }) => nameOf(secretRef)),
-    ]),
-  ]);
-  return [...new Set(names)].sort();
-}
+import type { Container, ValidPod } from './pod.js';
 
 export interface SecretUse {
   readonly secret: string;
   /** Of the field, from `spec`. */
   readonly path: string;
+  /** `pull`: for the registry; a pull is tried without it too, as on a kubelet. */
+  readonly as: 'files' | 'variable' | 'pull';
+  /** The pod begins without it. */
+  readonly optional: boolean;
+}
+
+type PodWithSpec = Pick<ValidPod, 'spec'>;
+
+function use(
+  as: SecretUse['as'],
+  path: string,
+  reference: { readonly name?: string; readonly optional?: boolean } | undefined,
+): SecretUse[] {
+  const { name = '', optional = as === 'pull' } = reference ?? {};
+  return name === '' ? [] : [{ secret: name, path, as, optional }];
+}
+
+function volumeUses({ spec }: PodWithSpec): SecretUse[] {
+  return (spec.volumes ?? []).flatMap(({ secret, projected }, index) => {
+    const at = `spec.volumes[${index}]`;
+    const { secretName: name = '', optional = false } = secret ?? {};
+    return [
+      ...use('files', `${at}.secret.secretName`, { name, optional }),
+      ...(projected?.sources ?? []).flatMap((source, number) =>
+        use('files', `${at}.projected.sources[${number}].secret.name`, source.secret),
+      ),
+    ];
+  });
 }
 
 function envUses({ env = [], envFrom = [] }: Container, at: string): SecretUse[] {
   return [
-    ...envFrom.map(({ secretRef }, index) => ({
-      secret: secretRef?.name ?? '',
-      path: `${at}.envFrom[${index}].secretRef`,
-    })),
-    ...env.map(({ valueFrom }, index) => ({
-      secret: valueFrom?.secretKeyRef?.name ?? '',
-      path: `${at}.env[${index}].valueFrom.secretKeyRef`,
-    })),
-  ].filter(({ secret }) => secret !== '');
+    ...envFrom.flatMap(({ secretRef }, index) =>
+      use('variable', `${at}.envFrom[${index}].secretRef`, secretRef),
+    ),
+    ...env.flatMap(({ valueFrom }, index) =>
+      use('variable', `${at}.env[${index}].valueFrom.secretKeyRef`, valueFrom?.secretKeyRef),
+    ),
+  ];
 }
 
 /** Secrets that would become environment variables of a container. */
-export function secretEnvUses({ spec }: Pick<ValidPod, 'spec'>): SecretUse[] {
+export function secretEnvUses({ spec }: PodWithSpec): SecretUse[] {
   return (['initContainers', 'containers'] as const).flatMap(list =>
     (spec[list] ?? []).flatMap((one, index) => envUses(one, `spec.${list}[${index}]`)),
   );
+}
+
+/** Every place of a pod that names a Secret. */
+export function secretUses(pod: PodWithSpec): SecretUse[] {
+  const pulls = (pod.spec.imagePullSecrets ?? []).flatMap((reference, index) =>
+    use('pull', `spec.imagePullSecrets[${index}].name`, reference),
+  );
+  return [...volumeUses(pod), ...secretEnvUses(pod), ...pulls];
+}
+
+/** Those that are not `optional`, once each, sorted. A pull is tried without its Secrets too, as on a kubelet. */
+export function secretNames(pods: readonly PodWithSpec[]): string[] {
+  const uses = pods.flatMap(secretUses).filter(({ optional }) => !optional);
+  return [...new Set(uses.map(({ secret }) => secret))].sort();
 }
 
 /** Why that is a bad place for a value. */

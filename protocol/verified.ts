@@ -9,6 +9,7 @@ import {
   openEnvelope,
   type DocumentKind,
   type OpenedEnvelope,
+  type ReceivedEnvelope,
 } from './envelope.js';
 import { accept, refuse, type Result } from './refusal.js';
 
@@ -22,18 +23,18 @@ export interface Verified<T> {
   readonly digest: string;
   /** Of the payload, in bytes. */
   readonly size: number;
-  /** The envelope as it came: what is stored, so that it can be checked again. */
+  /** The envelope as JSON: what is stored, so that it can be checked again. */
   readonly envelope: Buffer;
 }
 
 export type TrustedRoot = Verified<RootDocument>;
 
-export function brand<T>(document: T, payload: Uint8Array, envelope: Uint8Array): Verified<T> {
+export function brand<T>(document: T, { payload, envelope }: ReceivedEnvelope): Verified<T> {
   return {
     document,
     digest: sha256Hex(payload),
     size: payload.byteLength,
-    envelope: Buffer.from(envelope),
+    envelope,
   } as Verified<T>;
 }
 
@@ -97,5 +98,5 @@ export function openSigned<T extends { fleet: string }>(
   const document = readPayload<T>(opened.value.payload, { ...expected, what: kind });
   if (!document.ok) return document;
   if (document.value.fleet !== root.fleet) return refuse('WrongFleet', `${kind}: of another fleet`);
-  return accept(brand(document.value, opened.value.payload, bytes));
+  return accept(brand(document.value, opened.value));
 }

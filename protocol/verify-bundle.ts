@@ -57,7 +57,7 @@ export function openBundle(
   });
   if (!document.ok) return document;
   const fault = bundleFault(document.value, context, what);
-  return fault ?? accept(brand(document.value, payload, bytes));
+  return fault ?? accept(brand(document.value, opened.value));
 }
 
 /**

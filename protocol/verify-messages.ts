@@ -139,7 +139,7 @@ export function openNodeDocument<K extends keyof NodeDocuments>(
     return refuse('WrongFleet', `${kind}: of another fleet`);
   if (document.value.node !== context.node)
     return refuse('WrongNode', `${kind}: names another node`);
-  return accept(brand(document.value, opened.value.payload, bytes));
+  return accept(brand(document.value, opened.value));
 }
 
 /** Requests over HTTPS are under this. */

@@ -5,7 +5,12 @@
 import { excerpt } from './excerpt.js';
 import { sha256Hex } from './canonical.js';
 import type { RootDocument } from './documents/root.js';
-import { countSignatures, openEnvelope, type OpenedEnvelope } from './envelope.js';
+import {
+  countSignatures,
+  openEnvelope,
+  type OpenedEnvelope,
+  type ReceivedEnvelope,
+} from './envelope.js';
 import * as validate from './generated/validators.js';
 import { isSoundPublicKey, keyId } from './keys.js';
 import { ROOT_BYTES_MAX } from './limits.js';
@@ -14,7 +19,7 @@ import { brand, envelopeBytesMax, readPayload, signedBy, type TrustedRoot } from
 
 function openRootEnvelope(
   bytes: Uint8Array,
-): Result<{ opened: OpenedEnvelope; document: RootDocument }> {
+): Result<{ opened: ReceivedEnvelope; document: RootDocument }> {
   const opened = openEnvelope(bytes, { kind: 'root', bytesMax: envelopeBytesMax(ROOT_BYTES_MAX) });
   if (!opened.ok) return opened;
   const document = readRootPayload(opened.value.payload);
@@ -92,7 +97,7 @@ export function openPinnedRoot(bytes: Uint8Array, fingerprint: string): Result<T
   if (!signedBy('root', opened, document, document.roles.root)) {
     return refuse('BadSignature', 'root: not signed by a threshold of its own root keys');
   }
-  return accept(brand(document, opened.payload, bytes));
+  return accept(brand(document, opened));
 }
 
 /**
@@ -113,7 +118,7 @@ export function openNextRoot(bytes: Uint8Array, current: TrustedRoot): Result<Tr
     return refuse('BadSignature', 'root: not signed by a threshold of its own root keys');
   }
   const refusal = rootStepRefusal(document, now);
-  return refusal ? { ok: false, refusal } : accept(brand(document, opened.payload, bytes));
+  return refusal ? { ok: false, refusal } : accept(brand(document, opened));
 }
 
 /** Why one root cannot follow another, whoever signed it; null: it can. Other content for one version cannot. */

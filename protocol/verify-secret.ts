@@ -58,7 +58,7 @@ export function openSecretDocument(
   if (document.value.fleet !== root.document.fleet) {
     return refuse('WrongFleet', `${titleOf(document.value)}: of another fleet`);
   }
-  return accept(brand(document.value, payload, bytes));
+  return accept(brand(document.value, opened.value));
 }
 
 /** The very document that an assignment names, which this node can open. Nothing of it is kept open. */

@@ -6,7 +6,7 @@
 import { canonicalJson } from '../../protocol/canonical.js';
 import type { CommandDocument, KeptAsk } from '../../protocol/documents/command.js';
 import type { KnownRevision, StandingDocument } from '../../protocol/documents/node.js';
-import { seal } from '../../protocol/envelope.js';
+import { sealPacked } from '../../protocol/envelope.js';
 import { refuse, type Refusal } from '../../protocol/refusal.js';
 import { piecesOf } from '../../protocol/reply.js';
 import { topicsOf } from '../../protocol/topics.js';
@@ -94,7 +94,7 @@ export class Commands {
         request,
         ...piece,
       };
-      const sent = await link.publish(topic, seal('reply', document, [identity.signer]), {
+      const sent = await link.publish(topic, sealPacked('reply', document, [identity.signer]), {
         retain: false,
       });
       if (!sent) return;

@@ -4,7 +4,7 @@
  * speaks of a newer one, and once after each refused one.
  */
 import type { RequestDocument } from '../../protocol/documents/node.js';
-import { seal } from '../../protocol/envelope.js';
+import { sealPacked } from '../../protocol/envelope.js';
 import type { Clock } from '../../protocol/ports.js';
 import { topicsOf } from '../../protocol/topics.js';
 import type { Refusal } from '../../protocol/refusal.js';
@@ -162,6 +162,6 @@ export class Requests {
       ...wanted,
     };
     const topic = topicsOf(identity.fleet).node(identity.node, 'request');
-    return { topic, payload: seal('request', document, [identity.signer]) };
+    return { topic, payload: sealPacked('request', document, [identity.signer]) };
   }
 }

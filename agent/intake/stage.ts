@@ -23,15 +23,17 @@ import {
 import { PromisedDirectory } from './directory.js';
 import { blobsOf } from '../journal/content.js';
 import type { FailureRecord } from '../journal/failures.js';
-import type { BundleRecord, Journal, Transition } from '../journal/journal.js';
+import type { BundleRecord, Journal } from '../journal/journal.js';
 import { askedBy } from '../journal/site.js';
 import type { Lacking, Whereabouts } from './lacking.js';
+import { Removals } from './removals.js';
 import { RollBack } from './roll-back.js';
 import type { OwnedDirectory } from './owned-files.js';
 import type { ImagesAhead } from '../images/ahead.js';
 import type { SealedSecrets } from '../secrets/sealed-secrets.js';
 import { revokedBundles, revokedConditions } from './revoked.js';
 import { Switch } from './switch.js';
+import { transition } from './transition.js';
 import { waitingFor, type Step } from './waiting-for.js';
 import { FREE, type Passage, type WindowGate } from './window-gate.js';
 import { Verdicts, type NodeRules } from './verdicts.js';
@@ -65,6 +67,7 @@ export class Stage {
   readonly #verdicts: Verdicts;
   readonly #directory: PromisedDirectory;
   readonly #switch: Switch;
+  readonly #removals: Removals;
   readonly #rollBack: RollBack;
 
   constructor(options: StageOptions) {
@@ -73,6 +76,7 @@ export class Stage {
     const directory = this.#directory;
     this.#verdicts = new Verdicts({ ...options, directory });
     this.#switch = new Switch({ ...options, directory });
+    this.#removals = new Removals({ ...options, switch: this.#switch });
     this.#rollBack = new RollBack({
       journal: options.journal,
       switch: this.#switch,
@@ -104,9 +108,9 @@ export class Stage {
 
   pass(assignment: AssignmentDocument | null, root: RootDocument | null): Lacking[] {
     this.#directory.repair();
-    if (root && this.#options.revokedBundles === 'stop') this.#stopRevoked(root);
+    if (root && this.#options.revokedBundles === 'stop') this.#removals.stopRevoked(root);
     if (!assignment || !root) return [];
-    this.#removeUnassigned(assignment);
+    this.#removals.removeUnassigned(assignment);
     this.#options.windows?.keepOnly(assignment.bundles);
     const { journal } = this.#options;
     // One bundle may wait for what another gives up in the same assignment.
@@ -273,29 +277,6 @@ export class Stage {
     this.#settle(assigned, record, { event: 'obstacle', reason, message: fault?.message ?? '' });
   }
 
-  #stopRevoked(root: RootDocument): void {
-    const { journal, log } = this.#options;
-    for (const { record, refusal } of revokedBundles(journal, root)) {
-      const { code: reason, detail: message } = refusal;
-      const step = transition(record, { state: 'failed', reason, message });
-      if (this.#switch.takeAway(step))
-        log.warn('bundle stopped: the root withdrew it', { bundle: bundleKey(record) });
-    }
-  }
-
-  #removeUnassigned(assignment: AssignmentDocument): void {
-    const { journal } = this.#options;
-    const assigned = new Set(assignment.bundles.map(bundleKey));
-    for (const record of journal.bundles()) {
-      if (assigned.has(bundleKey(record)) || record.state === 'removing') continue;
-      if (this.#options.windows?.holdOn(record)) continue;
-      const message = 'the assignment does not list it any more';
-      const step = transition(record, { state: 'removing', reason: 'NotAssigned', message });
-      this.#options.images?.drop(record);
-      this.#switch.takeAway(step);
-    }
-  }
-
   /** Records a step unless the bundle stands there already. */
   #settle(bundle: AssignedBundle, record: BundleRecord | undefined, step: Step): [] {
     const { journal, log } = this.#options;
@@ -311,12 +292,13 @@ export class Stage {
     if (same) return [];
     journal.recordTransition(transition(bundle, { state, reason, message }));
     if (state === 'failed') {
+      const { namespace, name } = bundle;
       log.warn('bundle failed', { bundle: bundleKey(bundle), reason });
       journal.record({
         type: 'Warning',
         reason: 'BundleFailed',
         message: `revision ${bundle.revision}: ${reason}: ${message}`,
-        involved: { kind: 'Bundle', ...nameOf(bundle), uid: '', fieldPath: '' },
+        involved: { kind: 'Bundle', namespace, name, uid: '', fieldPath: '' },
       });
     }
     return [];
@@ -330,16 +312,4 @@ function failed({ code, detail }: Refusal): Step {
 /** At this attempt or a later one. */
 function isOf(failure: FailureRecord, assigned: AssignedBundle): boolean {
   return failure.digest === assigned.digest && failure.attempt >= assigned.attempt;
-}
-
-function nameOf({ namespace, name }: BundleName): BundleName {
-  return { namespace, name };
-}
-
-function transition(
-  bundle: Omit<AssignedBundle, 'size'>,
-  step: Pick<Transition, 'state' | 'reason' | 'message'>,
-): Transition {
-  const { revision, digest, attempt } = bundle;
-  return { ...nameOf(bundle), revision, digest, attempt, ...step };
 }

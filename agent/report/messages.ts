@@ -3,7 +3,7 @@
  * nothing.
  */
 import type { StatusDocument } from '../../protocol/documents/node.js';
-import { seal } from '../../protocol/envelope.js';
+import { sealPacked } from '../../protocol/envelope.js';
 import { podTopicKey } from '../../protocol/names.js';
 import { topicsOf } from '../../protocol/topics.js';
 import { bundleKey } from '../intake/decide.js';
@@ -31,7 +31,7 @@ export interface SeenPod extends ToldPod {
 
 export function statusMessage({ identity }: Sender, status: StatusDocument): Message {
   const topic = topicsOf(identity.fleet).node(identity.node, 'status');
-  return { topic, payload: seal('status', status, [identity.signer]) };
+  return { topic, payload: sealPacked('status', status, [identity.signer]) };
 }
 
 /** Events `first` to `last` as far as they are still in the outbox; null when none is. */
@@ -47,7 +47,7 @@ export function eventMessage(sender: Sender, first: number, last: number): Messa
     events,
   };
   const topic = topicsOf(identity.fleet).node(identity.node, 'event');
-  return { topic, payload: seal('event', document, [identity.signer]) };
+  return { topic, payload: sealPacked('event', document, [identity.signer]) };
 }
 
 export function podMessage({ identity, journal }: Sender, seen: SeenPod): Message {
@@ -61,7 +61,7 @@ export function podMessage({ identity, journal }: Sender, seen: SeenPod): Messag
     pod: seen.pod,
   };
   const topic = topicsOf(identity.fleet).node(identity.node, 'pod', rest);
-  return { topic, payload: seal('pod', document, [identity.signer]) };
+  return { topic, payload: sealPacked('pod', document, [identity.signer]) };
 }
 
 /**

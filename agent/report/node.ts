@@ -2,7 +2,7 @@
  * Who the node is in everything that it says: names, key, and the stamp that orders its documents.
  */
 import type { NodeStamp } from '../../protocol/documents/node.js';
-import { seal } from '../../protocol/envelope.js';
+import { sealPacked } from '../../protocol/envelope.js';
 import type { Signer } from '../../protocol/keys.js';
 import { topicsOf } from '../../protocol/topics.js';
 import type { Journal } from '../journal/journal.js';
@@ -40,7 +40,8 @@ export function presenceMaker(
   return () => {
     const n = journal.nextCounter();
     const base = { ...stampOf(identity, journal), n, session: randomId() };
-    const document = (online: boolean) => seal('presence', { ...base, online }, [identity.signer]);
+    const document = (online: boolean) =>
+      sealPacked('presence', { ...base, online }, [identity.signer]);
     const { session } = base;
     return { topic, session, will: document(false), birth: document(true) };
   };

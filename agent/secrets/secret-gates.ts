@@ -19,7 +19,9 @@ const ENV_WHY =
   `${SECRET_ENV_WHY}; ` +
   'mount the Secret as a volume, or set allowSecretEnv: true in the configuration of this node';
 
-function volumeUses({ pod }: DesiredPod): SecretUse[] {
+type Place = Pick<SecretUse, 'secret' | 'path'>;
+
+function volumeUses({ pod }: DesiredPod): Place[] {
   return usedVolumes(pod).flatMap(({ volume: { secret, projected }, index }) => [
     ...(secret === undefined
       ? []
@@ -42,7 +44,7 @@ export function secretGate(limits: SecretLimits): (desired: DesiredPod) => Rejec
   return desired => {
     const { pod, objects } = desired;
     const namespace = podNamespace(pod);
-    const isSealed = ({ secret: name }: SecretUse) =>
+    const isSealed = ({ secret: name }: Place) =>
       objects.find({ kind: 'Secret', namespace, name })?.sealed !== undefined;
     const rejection = (reason: string, message: string): Rejection => {
       return { phase: 'Failed', reason, message, againAt: null };

@@ -7,7 +7,7 @@ import type { KeyObject } from 'node:crypto';
 import type { CommandDocument } from '../../protocol/documents/command.js';
 import { rawPublicKey } from '../../protocol/keys.js';
 import type { OpeningDocument } from '../../protocol/documents/node.js';
-import { seal } from '../../protocol/envelope.js';
+import { sealPacked } from '../../protocol/envelope.js';
 import { excerpt } from '../../protocol/excerpt.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import { Credit } from '../../protocol/stream-flow.js';
@@ -172,7 +172,7 @@ export class Streams {
       ...answer,
     };
     const topic = this.#topics.node(identity.node, 'reply', request);
-    const payload = seal('opening', document, [identity.signer]);
+    const payload = sealPacked('opening', document, [identity.signer]);
     void link.publish(topic, payload, { retain: false });
   }
 

@@ -4,7 +4,7 @@
  * sets the machine's clock; nothing here touches a running pod (security.md 1.6, S22, S27–S31).
  */
 import type { RequestDocument } from '../../protocol/documents/node.js';
-import { seal } from '../../protocol/envelope.js';
+import { sealPacked } from '../../protocol/envelope.js';
 import type { Clock } from '../../protocol/ports.js';
 import { refuse, type Refusal } from '../../protocol/refusal.js';
 import { topicsOf } from '../../protocol/topics.js';
@@ -238,7 +238,7 @@ export class TimeKeeper {
       rootVersion: 0,
     };
     const topic = topicsOf(identity.fleet).node(identity.node, 'request');
-    void link.publish(topic, seal('request', document, [identity.signer]), { retain: false });
+    void link.publish(topic, sealPacked('request', document, [identity.signer]), { retain: false });
     const waitMs = Math.min(ASK_AGAIN_MAX_MS, ASK_AGAIN_MS * 2 ** Math.min(this.#asked++, 6));
     this.#askAlarm.set(clock.monotonic() + waitMs * (0.75 + random() / 2));
   }

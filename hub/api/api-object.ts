@@ -72,6 +72,7 @@ function convert(stored: StoredObject): ApiObject {
     }
     case 'SealedSecret':
     case 'SecretVersion':
+    case 'SecretTrace':
     case 'Node':
     case 'Pod':
     case 'Bundle':

@@ -4,6 +4,7 @@ import { connected, withConnection, type ConnectionOptions, type Context } from 
 import { CliError } from '../../protocol/cli-error.js';
 import { named } from './near-names.js';
 import { pathOf, targetsOf } from './resources.js';
+import { agreeToUnsettle } from './secret-use.js';
 
 interface DeleteOptions extends ConnectionOptions {
   yes?: boolean;
@@ -41,7 +42,10 @@ export function deleteCommand(context: Context): Command {
         if (names.length === 0)
           throw new CliError('refused', `which ${resource.singular}? give its name`);
         const dryRun = options.dryRun !== undefined && options.dryRun !== 'none';
-        if (!options.yes && !dryRun && context.terminal.interactive) {
+        const isAsked =
+          resource.kind === 'Secret' &&
+          (await agreeToUnsettle(context, hub, { names, yes: dryRun || options.yes === true }));
+        if (!options.yes && !dryRun && !isAsked && context.terminal.interactive) {
           const answer = await context.terminal.ask(
             `Delete ${resource.singular} ${names.join(', ')} (${consequence})? [y/N] `,
           );

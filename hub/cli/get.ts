@@ -20,7 +20,9 @@ import { CliError } from '../../protocol/cli-error.js';
 import { named } from './near-names.js';
 import { kindsOf, pathOf, targetsOf, type Resource } from './resources.js';
 import { layOut } from '../../protocol/columns.js';
+import type { UnsealedSecret } from '../ports.js';
 import { printReadable } from './readable-secrets.js';
+import { unsealedHint, unsealedLine, unsealedRows, unsealedSecrets } from './unsealed-secrets.js';
 import { rowsOf, type TableOptions } from './table.js';
 
 interface GetOptions extends ConnectionOptions {
@@ -89,12 +91,20 @@ async function get(context: Context, hub: Connected, { words, options }: Request
     throw new CliError('refused', 'names or a selector, not both');
   }
   const call: Call = { path: pathOf(resource, namespace), query };
+  const isWhole = names.length === 0 && !options.selector && !options.fieldSelector;
+  const unsealed =
+    resource.kind === 'Secret' && isWhole && options.watch !== true
+      ? await unsealedSecrets(hub, namespace)
+      : [];
   if (options.watch) {
     await watch(context, hub, { call: narrowed(call, names), resource, options });
   } else if (options.output === undefined || options.output === 'wide') {
-    await printTables(context, hub, { call, names, resource, options });
+    await printTables(context, hub, { call, names, resource, options, unsealed });
   } else {
-    await printObjects(context, hub, { call, names, resource, options });
+    await printObjects(context, hub, { call, names, resource, options, unsealed });
+  }
+  for (const one of unsealed) {
+    context.terminal.warn(`${unsealedLine(one)}\n  ${unsealedHint(one, hub.namespace)}`);
   }
 }
 
@@ -157,6 +167,8 @@ interface Listing {
   readonly names: readonly string[];
   readonly resource: Resource;
   readonly options: GetOptions;
+  /** Of Secrets: wanted, and not among them. */
+  readonly unsealed: readonly UnsealedSecret[];
 }
 
 function narrowed(call: Call, names: readonly string[]): Call {
@@ -175,7 +187,7 @@ function tableOptions(options: GetOptions, resource: Resource): TableOptions {
 }
 
 async function printTables(context: Context, hub: Connected, listing: Listing): Promise<void> {
-  const { call, names, resource, options } = listing;
+  const { call, names, resource, options, unsealed } = listing;
   const tables =
     names.length === 0
       ? [await hub.client.call<Table>({ ...call, table: true })]
@@ -188,7 +200,7 @@ async function printTables(context: Context, hub: Connected, listing: Listing): 
         );
   const [first] = tables;
   if (!first) return;
-  const rows = tables.flatMap(table => table.rows);
+  const rows = [...tables.flatMap(table => table.rows), ...unsealedRows(unsealed)];
   if (rows.length === 0) {
     const where =
       resource.namespaced && !options.allNamespaces ? ` in ${hub.namespace} namespace` : '';

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { CliError } from '../../protocol/cli-error.js';
 import type { Readable } from '../ports.js';
 import type { ApiObject } from './client.js';
+import { readableLine } from './readable-secrets.js';
 import {
   connected,
   withConnection,
@@ -85,7 +86,7 @@ export function readableLines({ bundles, secrets, sessionLives }: Readable): str
     : [];
   const lines = [
     ...bundles.map(b => `  bundle ${b.namespace}/${b.name} revision ${b.revision}`),
-    ...secrets.map(s => `  secret ${s.namespace}/${s.name} version ${s.version}: replace it`),
+    ...secrets.map(readableLine),
   ];
   const read = lines.length === 0 ? ['It could read nothing.'] : ['It could read:', ...lines];
   return [...session, ...read];

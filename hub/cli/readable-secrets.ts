@@ -10,8 +10,28 @@ export interface ReadableOptions {
   readonly headers: boolean;
 }
 
+/** `1-3,5`. Pure. */
+export function versionsText(versions: ReadableSecret['versions']): string {
+  return versions.map(({ from, to }) => (from === to ? `${from}` : `${from}-${to}`)).join(',');
+}
+
 function newestText({ version, newest }: ReadableSecret): string {
-  return newest === version ? String(newest) : `${newest} (replaced)`;
+  if (newest === null) return 'deleted';
+  return newest > version ? `${newest} (replaced)` : String(newest);
+}
+
+/** After a node was shut out. Pure. */
+export function readableLine(one: ReadableSecret): string {
+  const { namespace, bundle, secret, versions, newest, version, device } = one;
+  const advice =
+    newest === null
+      ? 'deleted here: replace it where it is used'
+      : newest > version
+        ? `version ${newest} took its place: see that it is used`
+        : 'replace it';
+  const whose = device === 'former' ? ' (a former device of that name)' : '';
+  const many = versionsText(versions).match(/[-,]/) ? 'versions' : 'version';
+  return `  secret ${namespace}/${bundle}.${secret} ${many} ${versionsText(versions)}${whose}: ${advice}`;
 }
 
 export async function printReadable(
@@ -34,14 +54,9 @@ export async function printReadable(
     return terminal.warn(`Nothing was sealed for node ${node}.`);
   }
   const rows = secrets.map(one => [
-    ...[
-      one.namespace,
-      `${one.bundle}.${one.secret}`,
-      one.bundle,
-      String(one.version),
-      newestText(one),
-    ],
+    ...[one.namespace, `${one.bundle}.${one.secret}`, one.bundle],
+    ...[versionsText(one.versions), newestText(one), one.device],
   ]);
-  const head = ['NAMESPACE', 'NAME', 'BUNDLE', 'VERSION', 'NEWEST'];
+  const head = ['NAMESPACE', 'NAME', 'BUNDLE', 'VERSIONS', 'NEWEST', 'DEVICE'];
   for (const line of layOut(headers ? [head, ...rows] : rows)) terminal.print(line);
 }

@@ -16,7 +16,10 @@ import {
 import { trustKeys } from './known-nodes.js';
 import { pathOf, resourceOf } from './resources.js';
 import { carryOut, planLine, planSeal, sealingOf, type SealOptions } from './seal-secrets.js';
+import { removeCommand, replacedCommand } from './secret-removal.js';
+import { namedUpTo } from './secret-use.js';
 import { secretsSigner } from './secrets-signer.js';
+import { unsealedHint, unsealedLine, unsealedSecrets } from './unsealed-secrets.js';
 
 interface SealFlags extends ConnectionOptions {
   filename?: string[];
@@ -74,18 +77,22 @@ async function tellMissing(context: Context, hub: Connected, bundle?: string): P
     for (const { secret, version } of sealing.secrets) {
       const lacking = sealing.nodes.filter(({ has }) => has[secret] !== version);
       if (lacking.length === 0) continue;
-      const named = lacking.slice(0, NODES_NAMED).map(({ node }) => node);
-      const more = lacking.length - named.length;
-      const nodes = named.join(', ') + (more > 0 ? ` and ${more} more` : '');
+      const names = lacking.map(({ node }) => node);
+      const nodes = namedUpTo(names, NODES_NAMED);
       lines.push(`secret/${secret} of bundle/${name}, version ${version}: not sealed for ${nodes}`);
     }
   }
-  if (lines.length === 0) return context.terminal.print('nothing is missing');
-  for (const line of lines) context.terminal.print(line);
+  const unsealed = (await unsealedSecrets(hub, namespace)).filter(
+    one => bundle === undefined || one.bundle === bundle,
+  );
+  if (lines.length + unsealed.length === 0) return context.terminal.print('nothing is missing');
+  for (const line of [...lines, ...unsealed.map(unsealedLine)]) context.terminal.print(line);
+  const hints = unsealed.map(one => unsealedHint(one, namespace));
+  if (lines.length > 0) hints.unshift('flotilla secret seal --missing -f FILE');
   throw new CliError(
     'refused',
     'the values are nowhere but in your hands: nothing was sealed',
-    'flotilla secret seal --missing -f FILE',
+    hints.join('\n'),
   );
 }
 
@@ -177,30 +184,10 @@ function sealCommand(context: Context): Command {
     .action((flags: SealFlags) => connected(context, flags, hub => sealInput(context, hub, flags)));
 }
 
-interface DeleteFlags extends ConnectionOptions {
-  bundle: string;
-}
-
-function removeCommand(context: Context): Command {
-  return withConnection(new Command('delete'))
-    .summary('let nodes forget a Secret')
-    .description('Pods that run keep their files; whoever needs the Secret does not start again.')
-    .argument('<name...>')
-    .requiredOption('--bundle <name>', 'bundle whose pods use it')
-    .action((names: string[], flags: DeleteFlags) =>
-      connected(context, flags, async hub => {
-        for (const name of names) {
-          const path = pathOf(resourceOf('secrets'), hub.namespace, `${flags.bundle}.${name}`);
-          await hub.client.call({ method: 'DELETE', path });
-          context.terminal.print(`secret/${name} of bundle/${flags.bundle} deleted`);
-        }
-      }),
-    );
-}
-
 export function secretCommand(context: Context): Command {
   return new Command('secret')
     .summary('seal Secrets for nodes')
     .addCommand(sealCommand(context))
-    .addCommand(removeCommand(context));
+    .addCommand(removeCommand(context))
+    .addCommand(replacedCommand(context));
 }

@@ -154,7 +154,9 @@ export class Joins {
     const identity: IdentityRecord = {
       ...{ node, identityKey, tlsKey, sealingKey, state },
       certificate: state === 'active' ? await nodeCertificate(this.#options, request) : '',
-      ...{ joinedAt: now, token: metadata.name, labels: enrolledLabels(node, spec.labels) },
+      // The same device again: what it could open goes on being its own.
+      joinedAt: (isSame ? how.identity?.joinedAt : undefined) ?? now,
+      ...{ token: metadata.name, labels: enrolledLabels(node, spec.labels) },
       suspectedAt: isSame ? (how.identity?.suspectedAt ?? null) : null,
     };
     const object = joinedNode({ identity, now, existing });

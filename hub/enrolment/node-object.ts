@@ -32,8 +32,8 @@ export function enrolledLabels(
 }
 
 /**
- * `existing`: the name is known; what was reported stays, the labels of the enrolment are added. The
- * architecture comes with the first status.
+ * `existing`: the name is known; the labels of the enrolment are added. What the same device reported stays; of what one with another key
+ * said nothing is true of this one, but for the pods that the hub has on record. The architecture comes with the first status.
  */
 export function joinedNode(joined: {
   readonly identity: IdentityRecord;
@@ -43,9 +43,11 @@ export function joinedNode(joined: {
 }): NodeDraft {
   const { identity, existing, now } = joined;
   const { node: name, labels, token } = identity;
+  const isSame = existing?.metadata.annotations[KEY_ANNOTATION] === fingerprintOf(identity);
   const object = {
     spec: existing?.spec ?? {},
-    status: existing?.status ?? neverReported(now),
+    status:
+      existing === null ? neverReported(now) : isSame ? existing.status : unsaid(existing, now),
     metadata: {
       name,
       labels: { ...existing?.metadata.labels, ...labels },
@@ -102,6 +104,17 @@ function shutOut(condition: NodeCondition, now: string): NodeCondition {
 
 function fingerprintOf({ identityKey }: IdentityRecord): string {
   return `sha256:${keyId(identityKey)}`;
+}
+
+function unsaid({ status }: NodeObject, now: string): NodeObject['status'] {
+  const { said: _said, ...kept } = status.flotilla;
+  const { conditions, flotilla } = neverReported(now);
+  const { reportedAt, clock, lastRefusal, bundles } = flotilla;
+  return {
+    ...status,
+    ...(conditions === undefined ? {} : { conditions }),
+    flotilla: { ...kept, reportedAt, clock, lastRefusal, bundles },
+  };
 }
 
 /** The node controller's words for a node whose kubelet never posted. */

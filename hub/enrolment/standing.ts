@@ -11,6 +11,7 @@ import { withIdentity } from './node-object.js';
 import type { JoinOptions } from './join.js';
 import { hubEventDraft } from '../ingest/mirror.js';
 import type { NodeObject } from '../objects.js';
+import { readableBy } from '../secrets/readable.js';
 import { RequestError, type Readable, type Standing } from '../ports.js';
 import { assignmentOf } from '../rollout/director.js';
 import type { Actor, IdentityRecord, Mutation } from '../store/store.js';
@@ -63,17 +64,12 @@ async function revoke(options: StandingOptions, actor: Actor, name: string): Pro
   const { object, identity } = await found(options, name);
   const assignment = await store.assignment(name);
   const content = assignment ? assignmentOf(assignment) : null;
-  const readable: Readable = {
-    bundles: (content?.bundles ?? []).map(bundle => {
-      const { namespace, name: bundleName, revision } = bundle;
-      return { namespace, name: bundleName, revision };
-    }),
-    secrets: (content?.secrets ?? []).map(secret => {
-      const { namespace, bundle, name: secretName, version } = secret;
-      return { namespace, bundle, name: secretName, version };
-    }),
-  };
-  if (identity.state === 'revoked') return readable;
+  const bundles = (content?.bundles ?? []).map(bundle => {
+    const { namespace, name: bundleName, revision } = bundle;
+    return { namespace, name: bundleName, revision };
+  });
+  const shutOut = async () => ({ bundles, secrets: await readableBy(store, name) });
+  if (identity.state === 'revoked') return shutOut();
   const record: IdentityRecord = { ...identity, state: 'revoked', suspectedAt: null };
   const topic = topicsOf(hub.root.document.fleet).node(name, 'assignment');
   const reporters = await store.reporters(name);
@@ -86,7 +82,7 @@ async function revoke(options: StandingOptions, actor: Actor, name: string): Pro
   const message = `shut out by ${actor.name}; its name is free for a device with a new token`;
   const said = { type: 'Warning', reason: 'NodeRevoked', message };
   await write(options, { actor, object, identity, record, said, also });
-  return readable;
+  return shutOut();
 }
 
 async function found({ store }: StandingOptions, name: string) {

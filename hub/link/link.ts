@@ -5,7 +5,7 @@
  * store, and what else is lost the nodes ask for again.
  */
 import type { HubDocument } from '../../protocol/documents/hub.js';
-import { seal } from '../../protocol/envelope.js';
+import { sealPacked } from '../../protocol/envelope.js';
 import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
 import { topicsOf, type Topics } from '../../protocol/topics.js';
 import { fractionOf, hubBackOffMs } from './back-off.js';
@@ -167,7 +167,7 @@ class MqttHubLink implements HubLink {
     const { root, hubSigner, sealingKey } = this.#options;
     const { fleet, epoch } = root().document;
     const document: HubDocument = { fleet, epoch, session, online, sealingKey };
-    return seal('hub', document, [hubSigner]);
+    return sealPacked('hub', document, [hubSigner]);
   }
 
   /** From CONNECT to the end of the connection. */
@@ -208,7 +208,7 @@ class MqttHubLink implements HubLink {
       marked: plan.reason === 'UpToDate' || plan.reason === 'Behind' ? plan.after : null,
       send: (topic, payload) => connection.publish(topic, payload, { retain: true }),
       sendMark: number => {
-        const signed = seal('mark', { fleet, store: id, number }, [hubSigner]);
+        const signed = sealPacked('mark', { fleet, store: id, number }, [hubSigner]);
         return connection.publish(this.#topics.mark(), signed, { retain: true });
       },
       onFailure: reason => connection.cut(reason),
@@ -313,7 +313,7 @@ class MqttHubLink implements HubLink {
   #message(kind: keyof NodeMessenger, node: string, document: object): void {
     const session = this.#session;
     if (!session?.connection.connected() || this.#messages >= MESSAGES_MAX) return;
-    const payload = seal(kind, document, [this.#options.hubSigner]);
+    const payload = sealPacked(kind, document, [this.#options.hubSigner]);
     if (payload.byteLength > MESSAGE_BYTES_MAX) {
       this.#options.log.error('message too large: not sent', { kind, node });
       return;

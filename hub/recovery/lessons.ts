@@ -8,7 +8,7 @@ import type { AssignedBundle, AssignmentDocument } from '../../protocol/document
 import type { BundleDocument } from '../../protocol/documents/bundle.js';
 import type { StandingDocument } from '../../protocol/documents/node.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
-import { openEnvelope } from '../../protocol/envelope.js';
+import { openEnvelope, packed } from '../../protocol/envelope.js';
 import {
   validateAssignmentDocument,
   validateBundleDocument,
@@ -177,7 +177,7 @@ export function revisionMutations(
   ];
   return [
     { type: 'revision', record },
-    ...put(digest, envelope),
+    ...put(digest, packed('bundle', envelope)),
     ...blobs.flatMap((blob): Mutation[] => [
       { type: 'blob', record: blob },
       ...put(blob.digest, to.asBlob(blob.content)),

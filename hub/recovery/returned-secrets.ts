@@ -2,6 +2,7 @@
  * What a node's standing teaches of sealed Secrets: their versions, which nodes never let fall, and the envelopes that the hub lost
  * or never had. They count with the signature of the role that seals; what they hold stays closed. Writes nothing.
  */
+import { packed } from '../../protocol/envelope.js';
 import type { AssignedSecret } from '../../protocol/documents/assignment.js';
 import type { SecretDocument } from '../../protocol/documents/secret.js';
 import type { StandingDocument } from '../../protocol/documents/node.js';
@@ -13,6 +14,7 @@ import { openSecretDocument } from '../../protocol/verify-secret.js';
 import type { SealedSecretObject, SecretObject } from '../objects.js';
 import { secretId } from '../secrets/needs.js';
 import { knownVersion, versionMutation } from '../secrets/versions.js';
+import { supersededBy, traceMutations, type Traced } from '../secrets/traces.js';
 import type { Mutation, Store } from '../store/store.js';
 import { PLAUSIBLE_MAX } from './lessons.js';
 import type { Questions } from './questions.js';
@@ -94,7 +96,8 @@ export async function secretMutations(
     readonly adopted: readonly Mutation[];
   },
 ): Promise<Mutation[]> {
-  const { standing, said, secrets, adopted } = lesson;
+  const { node, standing, said, secrets, adopted } = lesson;
+  const device = (await store.identity(node))?.joinedAt ?? '';
   const highest = new Map<string, AssignedSecret>();
   for (const secret of [...standing.secrets, ...(said?.document.secrets ?? [])]) {
     const known = highest.get(keyOf(secret));
@@ -113,21 +116,47 @@ export async function secretMutations(
       const { metadata } = one.object;
       return metadata.namespace === namespace && metadata.name === name;
     });
+  const again = new Set<string>();
   for (const returned of secrets) {
     const { namespace, bundle, version } = returned.assigned;
     if (version > PLAUSIBLE_MAX) continue;
     const isThere = isAdopted(namespace, bundle) || (await store.get('Bundle', namespace, bundle));
-    if (isThere) mutations.push(...(await sealedAgain(store, returned, lesson)));
+    if (!isThere) continue;
+    const made = await sealedAgain(store, returned, { ...lesson, device });
+    if (made.length > 0) again.add(keyOf(returned.assigned));
+    mutations.push(...made);
   }
-  return mutations;
+  const traced = await tracesIn(store, [...highest.values()], { node, device, again });
+  return [...mutations, ...(await traceMutations(store, traced))];
+}
+
+/** What the node had, by its own word, and the hub does not know of, or only in another version. */
+async function tracesIn(
+  store: Store,
+  had: readonly AssignedSecret[],
+  of: { readonly node: string; readonly device: string; readonly again: ReadonlySet<string> },
+): Promise<Traced[]> {
+  const { node, device, again } = of;
+  const traced: Traced[] = [];
+  for (const assigned of had) {
+    const { namespace, bundle, name: secret, version } = assigned;
+    const name = `${secretId(bundle, secret)}.${node}`;
+    const own = (await store.get('SealedSecret', namespace, name)) as SealedSecretObject | null;
+    const one = { namespace, bundle, secret, node, device, version };
+    const isSame = own?.spec.version === version && own.spec.device === device;
+    if (again.has(keyOf(assigned))) traced.push(...supersededBy(own, one));
+    else if (!isSame) traced.push(one);
+  }
+  return traced;
 }
 
 /** The node's envelope as the hub kept it once, and the Secret that it is of, if this is news of it. */
 async function sealedAgain(
   store: Store,
   { assigned, document, envelope }: ReturnedSecret,
-  { node, fleet }: { readonly node: string; readonly fleet: string },
+  of: { readonly node: string; readonly fleet: string; readonly device: string },
 ): Promise<Mutation[]> {
+  const { node, fleet, device } = of;
   const { namespace, bundle, name: secret, version, digest } = assigned;
   const name = nameOf(assigned);
   const current = (await store.get('Secret', namespace, name)) as SecretObject | null;
@@ -136,13 +165,13 @@ async function sealedAgain(
   if (!current && !isNews) return [];
   const topic = topicsOf(fleet).blob(digest);
   const { recipient } = document;
-  const spec = { bundle, secret, node, version, recipient, digest };
+  const spec = { bundle, secret, node, version, recipient, digest, device };
   const metadata = { namespace, name: `${name}.${node}` };
   return [
     ...(isNews ? [newsOf(assigned, current)] : []),
     { type: 'put', object: { kind: 'SealedSecret', metadata, spec, status: null }, expect: 'any' },
     { type: 'publish', topic, payload: null },
-    { type: 'publish', topic, payload: envelope },
+    { type: 'publish', topic, payload: packed('secret', envelope) },
   ];
 }
 

@@ -57,7 +57,8 @@ export function bundleWriter(parts: ApplyParts): BundleWriter {
       const found = await parts.store.get('Bundle', namespace, name);
       if (!found) throw new RequestError('NotFound', `bundles.flotilla.dev "${name}" not found`);
       if (!dryRun) {
-        const secrets = await withoutSecrets(parts.store, { namespace, bundle: name });
+        const { fleet } = parts.root().document;
+        const secrets = await withoutSecrets(parts.store, { fleet, namespace, bundle: name });
         const bundle: Mutation = { type: 'delete', kind: 'Bundle', namespace, name };
         await commit(parts, actor, [bundle, ...secrets]);
       }

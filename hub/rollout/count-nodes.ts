@@ -6,6 +6,7 @@ import { canonicalJson } from '../../protocol/canonical.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
 import type { BundleObject, BundleObjectStatus, NodeObject } from '../objects.js';
+import { dropForgotten } from '../secrets/forgotten.js';
 import { rollUpSecrets } from '../secrets/roll-up.js';
 import { isRace } from '../store/retry.js';
 import type { Actor, Store } from '../store/store.js';
@@ -65,4 +66,5 @@ async function rollUpAll({ store, root, clock }: CountParts): Promise<void> {
     bundles: bundles.items as readonly BundleObject[],
     nodes: nodes.items as readonly NodeObject[],
   });
+  await dropForgotten(store, ACTOR, nodes.items as readonly NodeObject[]);
 }

@@ -8,7 +8,7 @@ import type {
   AssignedSecret,
   AssignmentDocument,
 } from '../../protocol/documents/assignment.js';
-import { openEnvelope, sealBytes } from '../../protocol/envelope.js';
+import { openEnvelope, packed, sealBytes } from '../../protocol/envelope.js';
 import type { Signer } from '../../protocol/keys.js';
 import { ASSIGNMENT_BYTES_MAX } from '../../protocol/limits.js';
 import type { Topics } from '../../protocol/topics.js';
@@ -109,7 +109,11 @@ export function signAssignment(
     record,
     mutations: [
       { type: 'assignment', record },
-      { type: 'publish', topic: topics.node(node, 'assignment'), payload: envelope },
+      {
+        type: 'publish',
+        topic: topics.node(node, 'assignment'),
+        payload: packed('assignment', envelope),
+      },
     ],
   };
 }

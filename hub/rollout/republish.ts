@@ -1,5 +1,6 @@
 /** Blobs that a node misses are put up for publication again; and those that nobody needs any more are cleared. */
 import type { Clock } from '../../protocol/ports.js';
+import { packed } from '../../protocol/envelope.js';
 import { topicsOf } from '../../protocol/topics.js';
 import { assignmentOf } from './director.js';
 import type { BundleObject, SealedSecretObject } from '../objects.js';
@@ -52,11 +53,13 @@ export function republisher({ store, fleet, clock }: RepublishParts): Republishe
       const absent: string[] = [];
       for (const digest of new Set(digests)) {
         const blob = await store.blob(digest);
+        const revision = blob ? null : await store.revisionByDigest(digest);
         const payload = blob
           ? asBlob(Buffer.from(blob.content))
-          : ((await store.revisionByDigest(digest))?.envelope ??
-            // A sealed secret is kept nowhere else.
-            (await store.publication(topics.blob(digest)))?.payload);
+          : revision
+            ? packed('bundle', revision.envelope)
+            : // A sealed secret is kept nowhere else.
+              (await store.publication(topics.blob(digest)))?.payload;
         if (payload) await publish(topics.blob(digest), payload);
         (payload ? published : absent).push(digest);
       }
@@ -64,7 +67,7 @@ export function republisher({ store, fleet, clock }: RepublishParts): Republishe
     },
     root: async version => {
       const record = version > 0 ? await store.root(version) : null;
-      if (record) await publish(topics.root(version), record.envelope);
+      if (record) await publish(topics.root(version), packed('root', record.envelope));
     },
   };
 }

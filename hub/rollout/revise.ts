@@ -12,7 +12,7 @@ import type {
   ImageEntry,
   ManifestEntry,
 } from '../../protocol/documents/bundle.js';
-import { sealBytes } from '../../protocol/envelope.js';
+import { packed, sealBytes } from '../../protocol/envelope.js';
 import type { Signer } from '../../protocol/keys.js';
 import {
   BLOB_BYTES_MAX,
@@ -187,7 +187,7 @@ export function revisionMutations(
       type: 'revision',
       record: { namespace, bundle, revision, digest, size, envelope, createdBy, createdAt },
     },
-    { type: 'publish', topic: topics.blob(digest), payload: envelope },
+    { type: 'publish', topic: topics.blob(digest), payload: packed('bundle', envelope) },
     ...blobs.flatMap(blob => blobMutations(topics, blob)),
   ];
 }

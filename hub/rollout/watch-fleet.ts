@@ -115,6 +115,9 @@ export function nodeChange(change: Change): Consequence {
   const said = (node: NodeObject) =>
     canonicalJson([
       node.status.flotilla.bundles,
+      // With an assignment that it accepted a node forgets Secrets.
+      node.status.flotilla.epoch,
+      node.status.flotilla.generation,
       node.status.flotilla.retried ?? [],
       node.status.conditions?.find(c => c.type === 'Ready')?.status ?? null,
     ]);

@@ -1,4 +1,5 @@
 /** What a new root writes: its record, its publications, and the event that says so. Pure. */
+import { packed } from '../../protocol/envelope.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
 import { topicsOf } from '../../protocol/topics.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
@@ -12,10 +13,11 @@ export function rootWrites(
 ): Mutation[] {
   const topics = topicsOf(document.fleet);
   const { version } = document;
+  const payload = packed('root', envelope);
   return [
     { type: 'root', record: { version, digest, envelope } },
-    { type: 'publish', topic: topics.root(version), payload: envelope },
-    { type: 'publish', topic: topics.root(), payload: envelope },
+    { type: 'publish', topic: topics.root(version), payload },
+    { type: 'publish', topic: topics.root(), payload },
     { type: 'put', object: rootEventDraft(document, told), expect: 'any' },
   ];
 }

@@ -4,7 +4,7 @@
  * the new signature before. Private keys that the last root does not name are removed at the end.
  */
 import { keyId, type Signer } from '../../protocol/keys.js';
-import { openEnvelope, envelopeOf, seal, sealBytes } from '../../protocol/envelope.js';
+import { openEnvelope, envelopeOf, packed, seal, sealBytes } from '../../protocol/envelope.js';
 import { topicsOf } from '../../protocol/topics.js';
 import { envelopeBytesMax } from '../../protocol/verified.js';
 import { BUNDLE_BYTES_MAX } from '../../protocol/limits.js';
@@ -177,7 +177,9 @@ async function signAllAnew(
           const isPublished = ((await store.publication(topic))?.payload ?? null) !== null;
           return [
             { type: 'revision' as const, record },
-            ...(isPublished ? [{ type: 'publish' as const, topic, payload: envelope }] : []),
+            ...(isPublished
+              ? [{ type: 'publish' as const, topic, payload: packed('bundle', envelope) }]
+              : []),
           ];
         }),
       );

@@ -4,7 +4,7 @@
  */
 import { AGE_BYTES_MAX } from '../../protocol/age.js';
 import type { SecretDocument } from '../../protocol/documents/secret.js';
-import { seal } from '../../protocol/envelope.js';
+import { packed, seal } from '../../protocol/envelope.js';
 import { keyId, type Signer } from '../../protocol/keys.js';
 import { topicsOf } from '../../protocol/topics.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
@@ -19,16 +19,13 @@ import type {
   SecretStatus,
   SecretVersionObject,
 } from '../objects.js';
-import {
-  RequestError,
-  type ReadableSecret,
-  type SealedItem,
-  type SealRequest,
-  type SecretWriter,
-} from '../ports.js';
+import { RequestError, type SealedItem, type SealRequest, type SecretWriter } from '../ports.js';
 import { retried } from '../store/retry.js';
 import type { Actor, IdentityRecord, Mutation, Store } from '../store/store.js';
+import { readableBy, replaced } from './readable.js';
 import { withoutSecrets } from './removal.js';
+import { supersededBy, traceMutations, type Traced } from './traces.js';
+import { unsealedSecrets } from './unsealed.js';
 import { indexSealed, membersFor, readableVersion, secretId } from './needs.js';
 import { knownVersion, versionMutation, versionsAbove } from './versions.js';
 
@@ -44,8 +41,10 @@ export function secretWriter(parts: SecretWriterParts): SecretWriter {
   return {
     sealing: of => sealing(parts, of),
     readableBy: node => readableBy(parts.store, node),
+    replaced: (actor, of) => retried(() => replaced(parts.store, actor, of)),
+    unsealed: namespace => unsealedSecrets(parts.store, namespace),
     seal: (actor, request) => retried(() => sealAll(parts, actor, request)),
-    remove: (actor, of) => retried(() => remove(parts.store, actor, of)),
+    remove: (actor, of) => retried(() => remove(parts, actor, of)),
   };
 }
 
@@ -94,27 +93,6 @@ async function sealing(
   };
 }
 
-async function readableBy(store: Store, node: string): Promise<ReadableSecret[]> {
-  const [sealed, secrets] = await Promise.all([store.list('SealedSecret'), store.list('Secret')]);
-  const newest = new Map(
-    (secrets.items as readonly SecretObject[]).map(({ metadata, spec }) => [
-      `${metadata.namespace}/${metadata.name}`,
-      spec.version,
-    ]),
-  );
-  const own = (sealed.items as readonly SealedSecretObject[]).filter(
-    ({ spec }) => spec.node === node,
-  );
-  // A deleted node is listed as long as something was sealed for it; a name that nobody has comforts falsely.
-  if (own.length === 0 && !(await store.get('Node', '', node))) {
-    throw new RequestError('NotFound', `nodes "${node}" not found`);
-  }
-  return own.map(({ metadata: { namespace }, spec: { bundle, secret, version } }) => {
-    const key = `${namespace}/${secretId(bundle, secret)}`;
-    return { namespace, bundle, secret, version, newest: newest.get(key) ?? version };
-  });
-}
-
 async function sealAll(
   parts: SecretWriterParts,
   actor: Actor,
@@ -128,24 +106,31 @@ async function sealAll(
   const isNew = checkVersion(request, current, last);
   const identities = new Map((await store.identities()).map(one => [one.node, one]));
   const mutations: Mutation[] = [];
+  const superseded: Traced[] = [];
   if (isNew) mutations.push(...newVersion(request, current, name));
   const topics = topicsOf(root().document.fleet);
   for (const item of request.sealed) {
     const { document, envelope, digest } = documentOf(parts, request, item);
-    checkRecipient(document, identities.get(document.node));
+    const { joinedAt: device } = recipientOf(document, identities.get(document.node));
     const { bundle, name: secret, node, version, recipient } = document;
-    const spec: SealedSecretSpec = { bundle, secret, node, version, recipient, digest };
+    const spec: SealedSecretSpec = { bundle, secret, node, version, recipient, digest, device };
     const metadata = { namespace, name: `${name}.${node}` };
+    const found = await store.get('SealedSecret', namespace, metadata.name);
+    const former = found as SealedSecretObject | null;
+    superseded.push(...supersededBy(former, { version, device }));
+    if (former !== null && former.spec.digest !== digest) {
+      mutations.push({ type: 'publish', topic: topics.blob(former.spec.digest), payload: null });
+    }
     mutations.push(
       {
         type: 'put',
         object: { kind: 'SealedSecret', metadata, spec, status: null },
         expect: 'any',
       },
-      { type: 'publish', topic: topics.blob(digest), payload: envelope },
+      { type: 'publish', topic: topics.blob(digest), payload: packed('secret', envelope) },
     );
   }
-  await store.commit(actor, mutations);
+  await store.commit(actor, [...mutations, ...(await traceMutations(store, superseded))]);
   return { version: request.version, nodes: request.sealed.length };
 }
 
@@ -238,11 +223,14 @@ function documentOf(
   return { document, envelope, digest };
 }
 
-function checkRecipient(document: SecretDocument, identity: IdentityRecord | undefined): void {
+function recipientOf(
+  document: SecretDocument,
+  identity: IdentityRecord | undefined,
+): IdentityRecord {
   if (identity?.state !== 'active') {
     throw new RequestError('Invalid', `node "${document.node}" is no member of the fleet`);
   }
-  if (keyId(identity.sealingKey) === document.recipient) return;
+  if (keyId(identity.sealingKey) === document.recipient) return identity;
   throw new RequestError(
     'Conflict',
     `node "${document.node}" has another sealing key by now; try again`,
@@ -250,7 +238,7 @@ function checkRecipient(document: SecretDocument, identity: IdentityRecord | und
 }
 
 async function remove(
-  store: Store,
+  { store, root }: SecretWriterParts,
   actor: Actor,
   { namespace, name, dryRun }: Parameters<SecretWriter['remove']>[1],
 ): Promise<void> {
@@ -258,5 +246,8 @@ async function remove(
   if (!found) throw new RequestError('NotFound', `secrets.flotilla.dev "${name}" not found`);
   if (dryRun) return;
   const { bundle, secret } = found.spec as SecretSpec;
-  await store.commit(actor, await withoutSecrets(store, { namespace, bundle, secret }));
+  await store.commit(
+    actor,
+    await withoutSecrets(store, { fleet: root().document.fleet, namespace, bundle, secret }),
+  );
 }

@@ -2,7 +2,7 @@
  * A new root may say that somebody else signs sealed Secrets. What the hub signed it signs again with the key that it has now: nodes that
  * were away still have to fetch it, and the digest stays. What only people could sign counts as missing until they did.
  */
-import { openEnvelope, sealBytes } from '../../protocol/envelope.js';
+import { openEnvelope, packed, sealBytes } from '../../protocol/envelope.js';
 import type { Signer } from '../../protocol/keys.js';
 import { PAYLOAD_BYTES_MAX } from '../../protocol/limits.js';
 import { topicsOf } from '../../protocol/topics.js';
@@ -37,7 +37,8 @@ export async function signaturesUnder(
         bytesMax: envelopeBytesMax(PAYLOAD_BYTES_MAX),
       });
       if (!opened.ok) continue;
-      const payload = sealBytes('secret', opened.value.payload, [hubSigner]);
+      const resealed = sealBytes('secret', opened.value.payload, [hubSigner]);
+      const payload = packed('secret', resealed);
       mutations.push({ type: 'publish', topic, payload }, ...marked(object, false));
     } else {
       mutations.push(...marked(object, !isGood));

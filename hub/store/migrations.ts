@@ -178,6 +178,15 @@ CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit
 BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
 `,
   },
+  {
+    // For which device a Secret was sealed, as far as is known: the one that has the node's name.
+    version: 5,
+    sql: `
+UPDATE objects SET spec = json_set(spec, '$.device', coalesce(
+  (SELECT joined_at FROM identities WHERE node = json_extract(objects.spec, '$.node')), ''))
+WHERE kind = 'SealedSecret' AND json_extract(spec, '$.device') IS NULL;
+`,
+  },
 ];
 
 /** The schema that this program writes. */

@@ -15,7 +15,9 @@ export type ObjectKind =
   | 'Secret'
   /** Not served: one for each Secret and node, and the highest version of each Secret that ever was. */
   | 'SealedSecret'
-  | 'SecretVersion';
+  | 'SecretVersion'
+  /** Not served: what a device could open besides what is sealed for it now. */
+  | 'SecretTrace';
 
 export interface ObjectMeta {
   /** Empty for kinds without a namespace (Node, Token). */
@@ -118,6 +120,7 @@ export interface IdentityRecord {
   readonly certificate: string;
   /** `pending`: waits for a person. Whatever is not `active` gets, says and is assigned nothing. */
   readonly state: 'pending' | 'active' | 'revoked';
+  /** RFC 3339: when this device came first. Tells devices apart that had one name. */
   readonly joinedAt: string;
   /** Id of the token that it came with. */
   readonly token: string;

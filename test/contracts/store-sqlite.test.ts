@@ -75,6 +75,45 @@ async function kill(child: ChildProcess): Promise<void> {
   await exit;
 }
 
+test('a Secret that an older hub sealed is known to be of the device that has the name', async () => {
+  const path = freshPath();
+  const spec = { bundle: 'shop', secret: 'db', version: 1, recipient: 'r', digest: 'd' };
+  const sealed = (node: string) => ({
+    type: 'put' as const,
+    object: {
+      kind: 'SealedSecret' as const,
+      metadata: { namespace: 'default', name: `shop.db.${node}` },
+      spec: { ...spec, node },
+      status: null,
+    },
+    expect: 'absent' as const,
+  });
+  const identity = {
+    ...{ node: 'edge-1', identityKey: 'i', tlsKey: 't', sealingKey: 's', certificate: '' },
+    ...{ joinedAt: '2026-01-02T03:04:05Z', token: 't', labels: {}, suspectedAt: null },
+    state: 'active' as const,
+  };
+  const before = await openSqliteStore({ path, clock });
+  await before.commit(HUB, [
+    { type: 'identity', record: identity, expect: 'absent' },
+    ...[sealed('edge-1'), sealed('gone')],
+  ]);
+  await before.close();
+  const db = new Database(path);
+  db.pragma('user_version = 4');
+  db.close();
+  const after = await openSqliteStore({ path, clock });
+  const { items } = await after.list('SealedSecret');
+  assert.deepEqual(
+    items.map(({ spec: of }) => of),
+    [
+      { ...spec, node: 'edge-1', device: '2026-01-02T03:04:05Z' },
+      { ...spec, node: 'gone', device: '' },
+    ],
+  );
+  await after.close();
+});
+
 describe('SQLite store: one process at a time', () => {
   test('a second open in the same process is Locked, and the first goes on', async () => {
     const path = freshPath();

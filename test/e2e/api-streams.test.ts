@@ -15,8 +15,8 @@ import { StreamRefused } from '../../hub/streams/streams.js';
 import { KUBECTLS, kubeconfig } from '../support/kubectls.js';
 import { localStreams, type LocalStreams } from '../support/local-streams.js';
 import { eventually } from '../support/wait.js';
-import { CLOCK, startFixture, type Fixture } from '../unit/api/fixture.js';
-import { HUB, node, pod, put } from '../unit/api/objects.js';
+import { CLOCK, startFixture, type Fixture } from '../support/api-server.js';
+import { HUB, node, pod, put } from '../support/api-objects.js';
 
 interface Result {
   readonly code: number | null;

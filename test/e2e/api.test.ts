@@ -7,8 +7,8 @@ import { execFile, spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { bundle, event, HUB, MANIFEST, node, pod, put, RUNNING } from '../unit/api/objects.js';
-import { startFixture, type Fixture } from '../unit/api/fixture.js';
+import { bundle, event, HUB, MANIFEST, node, pod, put, RUNNING } from '../support/api-objects.js';
+import { startFixture, type Fixture } from '../support/api-server.js';
 import { KUBECTLS, kubeconfig } from '../support/kubectls.js';
 
 async function fill(fixture: Fixture): Promise<void> {

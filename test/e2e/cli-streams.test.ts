@@ -15,8 +15,8 @@ import { kubeconfig } from '../support/kubectls.js';
 import { localStreams, type LocalStreams } from '../support/local-streams.js';
 import { HUB_PROGRAM } from '../support/programs.js';
 import { eventually } from '../support/wait.js';
-import { CLOCK, startFixture, type Fixture } from '../unit/api/fixture.js';
-import { HUB, node, pod, put } from '../unit/api/objects.js';
+import { CLOCK, startFixture, type Fixture } from '../support/api-server.js';
+import { HUB, node, pod, put } from '../support/api-objects.js';
 
 const END_MS = 60_000;
 const TWO = { containers: [{ name: 'a' }, { name: 'b' }], initContainers: [{ name: 'i' }] };

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { parseMountInfo } from '../../agent/volumes/host-mounts.js';
@@ -156,8 +156,8 @@ describe('secrets', { skip: why }, () => {
       /shop\.db +shop +Opaque +1 +1 +0 +<none>/.test(await play.ok('get', 'secrets')),
     );
     const readable = await play.ok('get', 'secrets', '--node', NODE);
-    assert.match(readable, /default +shop\.db +shop +1 +1\n/);
-    assert.match(readable, /default +shop\.registry +shop +1 +1\n/);
+    assert.match(readable, /default +shop\.db +shop +1 +1 +current\n/);
+    assert.match(readable, /default +shop\.registry +shop +1 +1 +current\n/);
     assert.match(readFileSync(play.path('hub/admin.kubeconfig.known-nodes'), 'utf8'), / edge-1 /);
   });
 
@@ -306,10 +306,63 @@ describe('secrets', { skip: why }, () => {
   });
 
   test('a Secret that is deleted is forgotten by the nodes; made anew it goes on counting', async () => {
-    assert.match(await play.ok('secret', 'delete', 'db', '--bundle', 'shop'), /deleted/);
-    assert.doesNotMatch(await play.ok('get', 'secrets'), /^shop\.db /m);
+    const remove = ['secret', 'delete', 'db', '--bundle', 'shop'];
+    for (const words of [remove, ['delete', 'secret', 'shop.db']]) {
+      const refused = await play.flotilla(...words);
+      assert.equal(refused.code, 2, refused.stdout);
+      assert.match(
+        refused.stderr,
+        /secret\/db is in use by bundle\/shop \(pod web: spec\.volumes\[0\]\.secret\.secretName, [^)]*\) on edge-1, edge-2/,
+      );
+      assert.match(refused.stderr, /say --yes/);
+    }
+    await play.kill('edge-2', 'SIGKILL');
+    assert.match(await play.ok(...remove, '--yes'), /deleted/);
+    const never = await play.flotilla('get', 'secrets');
+    assert.match(never.stdout, /^shop\.db +shop +<none> +<none> +0 +\d /m);
+    assert.match(never.stderr, /db of bundle\/shop: deleted; pod web: spec\.volumes\[0\]/);
+    assert.match(never.stderr, /flotilla secret seal -f FILE --bundle shop/);
+    const told = await play.flotilla('secret', 'seal', '--missing');
+    assert.equal(told.code, 2);
+    assert.match(told.stdout, /secret\/db of bundle\/shop: deleted; pod web: .* on edge-1, edge-2/);
+    assert.match(told.stderr, /flotilla secret seal -f FILE --bundle shop/);
+    for (const node of [NODE, 'edge-2']) {
+      const readable = await play.ok('get', 'secrets', '--node', node);
+      assert.match(
+        readable,
+        /shop\.db +shop +(1-)?2 +deleted +current\n/,
+        `${node} can open it yet`,
+      );
+    }
     assert.match((await apply()).stdout, /secret\/db created \(version 3, sealed for 2 nodes\)/);
     await eventually('edge-1 has version 3', () => cat('/db/password') === SECOND);
+  });
+
+  test('a stolen node: what it could ever open is listed until it is replaced', async () => {
+    await play.ok('secret', 'delete', 'registry', '--bundle', 'shop', '--yes');
+    await eventually('edge-1 proves that it forgot the pull secret', async () => {
+      const list = await play.ok('get', 'secrets', '--node', NODE);
+      return /shop\.db /.test(list) && !/shop\.registry/.test(list);
+    });
+    const revoked = await play.ok('node', 'revoke', 'edge-2', '--yes');
+    assert.match(revoked, / {2}secret default\/shop\.db versions 2-3: replace it\n/);
+    assert.match(revoked, /shop\.registry version 1: deleted here: replace it where it is used\n/);
+    play.write('shop/db.json', secret({ password: FIRST, user: 'shop' }));
+    rmSync(play.path('shop/registry.json'));
+    await applied();
+    const list = () => play.ok('get', 'secrets', '--node', 'edge-2');
+    assert.match(await list(), /shop\.db +shop +2-3 +4 \(replaced\) +revoked\n/);
+    const replaced = ['secret', 'replaced', '--node', 'edge-2'];
+    assert.equal((await play.flotilla(...replaced, '--all')).code, 2, 'nobody said yes');
+    assert.match(
+      await play.ok(...replaced, 'shop.db', '--yes'),
+      /shop\.db version 2-3: off the list/,
+    );
+    assert.match(await list(), /shop\.registry +shop +1 +deleted +revoked\n/);
+    await play.ok('delete', 'node', 'edge-2', '--yes');
+    assert.match(await list(), /shop\.registry +shop +1 +deleted +former\n/);
+    await play.ok(...replaced, '--all', '--yes');
+    assert.equal((await play.flotilla('get', 'secrets', '--node', 'edge-2')).code, 2);
   });
 });
 

@@ -12,7 +12,6 @@ import { WindowGate } from '../../agent/intake/window-gate.js';
 import { openJournal, type Journal } from '../../agent/journal/journal.js';
 import { readJournal } from '../../agent/journal/reader.js';
 import type { BundleName, PodReport } from '../../agent/ports.js';
-import { canonicalJson } from '../../protocol/canonical.js';
 import type { ActivateNow, AssignedBundle } from '../../protocol/documents/assignment.js';
 import type {
   BundleDocument,
@@ -21,24 +20,17 @@ import type {
 } from '../../protocol/documents/bundle.js';
 import type { BundleStatus } from '../../protocol/documents/node.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
-import { seal } from '../../protocol/envelope.js';
 import { DEFAULT_STRATEGY } from '../../protocol/strategy.js';
-import { openAssignment } from '../../protocol/verify-assignment.js';
-import { openBundle } from '../../protocol/verify-bundle.js';
 import {
   assigned,
-  assignmentDocument,
   bundleDocument,
-  HUB,
-  idOf,
-  NODE,
   NODE_NAME,
   NOW,
   podManifest,
-  RELEASE,
   rootDocument,
   trustedRoot,
 } from './fleet.js';
+import { acceptAssignment, storeBundle } from './journal-content.js';
 
 /** What becomes of a pod: ready for an hour, crashing, not made at all, ended for good. */
 export type Fate = 'ready' | 'crash' | 'absent' | 'failed';
@@ -110,18 +102,8 @@ export class ActivationWorld {
     this.pass();
   }
 
-  store({ document, pods }: Made): void {
-    const { root } = this;
-    const context = { assigned: assigned(document), arch: 'amd64', agentVersion: '0.1.0' };
-    const opened = openBundle(seal('bundle', document, [RELEASE]), {
-      ...context,
-      root: trustedRoot(root),
-    });
-    if (!opened.ok) throw new Error(opened.refusal.detail);
-    this.journal.storeBundle(opened.value);
-    document.manifests.forEach((entry, i) =>
-      this.journal.storeBlob(entry.digest, Buffer.from(canonicalJson(pods[i]))),
-    );
+  store(made: Made): void {
+    storeBundle(this.journal, made, { root: trustedRoot(this.root) });
   }
 
   /** Everything that the bundles need is here; the newest assignment lists them. */
@@ -137,20 +119,8 @@ export class ActivationWorld {
   }
 
   accept(bundles: readonly AssignedBundle[]): void {
-    const nonce = this.journal.freshNonce();
     const generation = ++this.#generation;
-    const document = assignmentDocument({ generation, nonce, bundles: [...bundles] });
-    const opened = openAssignment(seal('assignment', document, [HUB]), {
-      root: trustedRoot(),
-      node: NODE_NAME,
-      nodeKey: idOf(NODE),
-      accepted: this.journal.accepted(),
-      nonce,
-      freshOnly: nonce !== null,
-      now: NOW,
-    });
-    if (!opened.ok) throw new Error(opened.refusal.detail);
-    this.journal.acceptAssignment(opened.value);
+    acceptAssignment(this.journal, { generation, bundles: [...bundles] });
   }
 
   pass(): void {

@@ -8,7 +8,6 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Pod } from 'kubernetes-types/core/v1.js';
-import { joinedNode } from '../../hub/enrolment/node-object.js';
 import { startIngest } from '../../hub/ingest/ingest.js';
 import { startHubLink } from '../../hub/link/link.js';
 import type { NodeObject } from '../../hub/objects.js';
@@ -19,11 +18,12 @@ import { nodeWriter } from '../../hub/rollout/remove-node.js';
 import { republisher } from '../../hub/rollout/republish.js';
 import { manifestsOf } from '../../hub/rollout/revision-document.js';
 import { openSqliteStore } from '../../hub/store/sqlite.js';
-import type { Actor, IdentityRecord, Publication, Store } from '../../hub/store/store.js';
+import type { Actor, Publication, Store } from '../../hub/store/store.js';
 import type { Signer } from '../../protocol/keys.js';
 import { topicsOf } from '../../protocol/topics.js';
 import { fastClock, type FastClock } from './fast-clock.js';
-import { FLEET, HUB, idOf, RELEASE, trustedRoot } from './fleet.js';
+import { FLEET, HUB, RELEASE, trustedRoot } from './fleet.js';
+import { enrolMember, memberRecord } from './member.js';
 
 export const ADMIN: Actor = { kind: 'user', name: 'admin' };
 const topics = topicsOf(FLEET);
@@ -134,29 +134,9 @@ export class HubCore {
 
   /** What a join does in its transaction. */
   async join(name: string, signer: Signer, labels: Record<string, string> = {}): Promise<void> {
-    const { store } = this;
-    const now = new Date(this.clock.now()).toISOString();
-    const nodeKey = idOf(signer);
-    const first = await this.#controller?.firstAssignment({
-      node: name,
-      nodeKey,
-      nonce: '0'.repeat(32),
-      labels,
-      enrolled: labels,
-      keepsSecrets: false,
-    });
-    const record: IdentityRecord = {
-      node: name,
-      identityKey: signer.publicKey,
-      ...{ tlsKey: '', sealingKey: '', certificate: '', state: 'active' },
-      ...{ joinedAt: now, token: 'test', labels, suspectedAt: null },
-    };
-    const object = joinedNode({ identity: record, now, existing: null });
-    await store.commit({ kind: 'node', name }, [
-      { type: 'identity', expect: 'absent', record },
-      { type: 'put', object, expect: 'absent' },
-      ...(first?.mutations ?? []),
-    ]);
+    const joinedAt = new Date(this.clock.now()).toISOString();
+    const record = memberRecord(name, { identityKey: signer.publicKey, joinedAt, labels });
+    await enrolMember({ store: this.store, controller: this.#controller }, record);
   }
 
   async apply(name: string, manifests: readonly Pod[], nodeSelector = ''): Promise<string> {

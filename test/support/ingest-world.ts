@@ -7,17 +7,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Pod } from 'kubernetes-types/core/v1.js';
-import { joinedNode } from '../../hub/enrolment/node-object.js';
 import type { Ingest } from '../../hub/ingest/ingest-parts.js';
 import { startIngest } from '../../hub/ingest/ingest.js';
 import type { NodeMessage } from '../../hub/link/messages.js';
 import type { EventObject, NodeObject, PodObject } from '../../hub/objects.js';
 import { openSqliteStore } from '../../hub/store/sqlite.js';
-import type { Actor, Committed, IdentityRecord, Mutation, Store } from '../../hub/store/store.js';
+import type { Actor, Committed, Mutation, Store } from '../../hub/store/store.js';
 import type { AckDocument, AnswerDocument, TimeDocument } from '../../protocol/documents/hub.js';
 import { topicsOf } from '../../protocol/topics.js';
 import { SimulatedClock } from '../sim/clock.js';
 import { FLEET, NOW, trustedRoot } from './fleet.js';
+import { enrolled, memberRecord } from './member.js';
 import { ScriptedNode } from './scripted-node.js';
 import { eventually } from './wait.js';
 
@@ -135,17 +135,9 @@ export class IngestWorld {
   /** A member of the fleet that speaks to the loop directly. */
   async join(name: string, labels: Record<string, string> = {}): Promise<SpeakingNode> {
     const node = new SpeakingNode(name, this);
-    const now = new Date(this.clock.now()).toISOString();
-    const record: IdentityRecord = {
-      ...{ node: name, identityKey: node.signer.publicKey, tlsKey: '', sealingKey: '' },
-      ...{ certificate: '', state: 'active', joinedAt: now, token: 'test' },
-      ...{ labels, suspectedAt: null },
-    };
-    const object = joinedNode({ identity: record, now, existing: null });
-    await this.store.commit({ kind: 'node', name }, [
-      { type: 'identity', expect: 'absent', record },
-      { type: 'put', object, expect: 'absent' },
-    ]);
+    const joinedAt = new Date(this.clock.now()).toISOString();
+    const record = memberRecord(name, { identityKey: node.signer.publicKey, joinedAt, labels });
+    await this.store.commit({ kind: 'node', name }, enrolled(record));
     return node;
   }
 

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { at, type Fixture } from '../unit/api/fixture.js';
+import { at, type Fixture } from './api-server.js';
 
 const FOLDERS = [
   process.env['KUBECTL_DIR'] ?? '',

@@ -62,6 +62,35 @@ function readable(parts: SecretParts) {
   };
 }
 
+/** Body: `{names: [...]}` with names of the namespace, or `{}` for all that is on the list. */
+function replaced(parts: SecretParts) {
+  return async (request: ApiRequest) => {
+    const node = param(request, 'name');
+    const body = fieldsAt(await request.json(), '');
+    refuseUnknown(body, ['namespace', 'names'], '');
+    const { namespace = '', names = null } = body;
+    const isList = Array.isArray(names) && names.every(name => typeof name === 'string');
+    const check = (isGood: boolean, field: string, message: string) =>
+      isGood ? [] : [{ field, message }];
+    refuseCauses('the request', [
+      ...check(names === null || isList, 'names', 'must be a list of strings'),
+      ...check(typeof namespace === 'string', 'namespace', 'must be a string'),
+    ]);
+    const of = { node, namespace: String(namespace), names: names as readonly string[] | null };
+    const secrets = await parts.secrets.replaced(request.actor, of);
+    const head = { apiVersion: API_VERSION.Secret, kind: 'ReadableSecrets' };
+    return json({ ...head, metadata: { name: node }, status: { secrets } });
+  };
+}
+
+function unsealed(parts: SecretParts) {
+  return async (request: ApiRequest) => {
+    const secrets = await parts.secrets.unsealed(request.params['namespace'] ?? null);
+    const head = { apiVersion: API_VERSION.Secret, kind: 'UnsealedSecrets' };
+    return json({ ...head, metadata: {}, status: { secrets } });
+  };
+}
+
 function itemOf(value: unknown, field: string, causes: Cause[]): SealedItem[] {
   const item = isFields(value) ? value : {};
   const texts = (...names: string[]) => names.every(name => typeof item[name] === 'string');
@@ -161,6 +190,15 @@ export function secretRoutes(parts: SecretParts): readonly Route[] {
       path: `${groupPath(SECRETS.group)}/nodes/:name/secrets`,
       handle: readable(parts),
     },
+    {
+      ...common,
+      method: 'POST',
+      path: `${groupPath(SECRETS.group)}/nodes/:name/replaced`,
+      handle: replaced(parts),
+    },
+    ...[place, groupPath(SECRETS.group)].map((under): Route => {
+      return { ...common, method: 'GET', path: `${under}/unsealed`, handle: unsealed(parts) };
+    }),
     { ...common, method: 'DELETE', path: `${place}/${SECRETS.name}/:name`, handle: remove(parts) },
   ];
 }

@@ -1,8 +1,8 @@
 /** Parsers and sizes: S40–S50. Bytes that no honest program would send, signed by whoever the row gives the attacker. */
-import { gzipSync } from 'node:zlib';
+import { deflateRawSync, gzipSync } from 'node:zlib';
 import assert from 'node:assert/strict';
 import { canonicalJson, sha256Hex } from '../../../protocol/canonical.js';
-import { seal } from '../../../protocol/envelope.js';
+import { packed, seal } from '../../../protocol/envelope.js';
 import type { RefusalCode } from '../../../protocol/refusal.js';
 import { bundle, publishBundle, sealText, spoilt } from '../../support/attacks/make.js';
 import { refuses, refusesBundle } from '../../support/attacks/refusal.js';
@@ -58,6 +58,10 @@ async function bombs(victim: Victim): Promise<void> {
   await arrives(victim, gzipSync(nextEnvelope(victim)));
   const bomb = gzipSync(Buffer.alloc(50 * MIB));
   await arrives(victim, bomb);
+  const packedNext = packed('assignment', nextEnvelope(victim));
+  const head = packedNext.subarray(0, 3 + 'assignment'.length + 96);
+  const deflated = deflateRawSync(Buffer.alloc(50 * MIB), { level: 9 });
+  await arrives(victim, Buffer.concat([head, deflated]), 'TooLarge');
   const made = bundle(victim, { name: 'bomb' });
   const [manifest] = made.document.manifests;
   await refusesBundle(victim, made.assigned, {

@@ -8,6 +8,7 @@ import {
   DOCUMENT_KINDS,
   envelopeOf,
   openEnvelope,
+  packed,
   sealBytes,
   type DocumentKind,
 } from '../../../protocol/envelope.js';
@@ -102,6 +103,22 @@ function openedEnvelope(bytes: Buffer): Outcome {
   return outcomeOf(result, true);
 }
 
+/** As it travels: unpacked it is an envelope of the one form, which packs into what reads the same. */
+function openedPacked(bytes: Buffer): Outcome {
+  const name = bytes.toString('latin1', 2, 2 + (bytes[1] ?? 0));
+  const kind = kindNamed(name) ?? 'assignment';
+  const form = openEnvelope(bytes, { kind, bytesMax: BYTES_MAX });
+  if (!form.ok) return outcomeOf(form, false);
+  const { envelope, payload } = form.value;
+  const again = openEnvelope(packed(kind, envelope), { kind, bytesMax: BYTES_MAX });
+  if (!again.ok || !again.value.envelope.equals(envelope) || !isCanonical(envelope)) {
+    throw new BrokenPromise('what was unpacked is packed into something else');
+  }
+  const result = openAs(kind, bytes, payload);
+  if (result.ok) holds(result.value, payload);
+  return outcomeOf(result, true);
+}
+
 const standing: StandingDocument = {
   ...{ epoch: 1, generation: 7, rootVersion: 1 },
   assignment: wireVectors().find(({ kind }) => kind === 'assignment')?.envelope ?? '',
@@ -175,6 +192,16 @@ export function targets(): Target[] {
       seeds: wireVectors().map(({ envelope }) => Buffer.from(envelope)),
       share: 2,
       run: openedEnvelope,
+    },
+    {
+      name: 'envelope/packed',
+      form: 'bytes',
+      seeds: wireVectors().flatMap(({ kind, envelope }) => {
+        const known = kindNamed(kind);
+        return known ? [packed(known, Buffer.from(envelope))] : [];
+      }),
+      share: 1,
+      run: openedPacked,
     },
     ...DOCUMENT_KINDS.map(documentTarget),
     {

@@ -14,7 +14,7 @@ import { serveSocket } from '../../../agent/api/server.js';
 import { dispatch } from '../../../hub/api/dispatch.js';
 import { buildRoutes } from '../../../hub/api/server.js';
 import { podManifest } from '../../support/fleet.js';
-import { ROOT_DIGEST, startFixture, type Fixture } from '../../unit/api/fixture.js';
+import { ROOT_DIGEST, startFixture, type Fixture } from '../../support/api-server.js';
 import { ACCEPTED, BrokenPromise, parsed, refused, type Outcome, type Target } from '../target.js';
 import { wireVectors } from '../vectors.js';
 

@@ -10,8 +10,8 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import { WebSocket, type ClientOptions } from 'ws';
 import { StreamRefused, type StreamRefusedCode } from '../../../hub/streams/streams.js';
 import { localStreams, type LocalStreams } from '../../support/local-streams.js';
-import { at, CLOCK, startFixture, type Fixture } from './fixture.js';
-import { HUB, node, pod, put } from './objects.js';
+import { at, CLOCK, startFixture, type Fixture } from '../../support/api-server.js';
+import { HUB, node, pod, put } from '../../support/api-objects.js';
 
 const PODS = '/api/v1/namespaces/default/pods';
 const TWO = {

@@ -13,7 +13,7 @@ import { selected } from '../../../hub/api/watch.js';
 import { parseDeleteOptions, parseDryRun } from '../../../hub/api/write-options.js';
 import { RequestError, type RequestReason } from '../../../hub/ports.js';
 import type { Change, ObjectDraft, StoredObject } from '../../../hub/store/store.js';
-import { event, MANIFEST, node, pod } from './objects.js';
+import { event, MANIFEST, node, pod } from '../../support/api-objects.js';
 
 function stored(draft: ObjectDraft, resourceVersion = '1'): StoredObject {
   const { labels = {}, annotations = {}, ...metadata } = draft.metadata;

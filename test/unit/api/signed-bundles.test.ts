@@ -5,7 +5,7 @@ import { ARCHIVE_BYTES_MAX, ARCHIVE_TYPE } from '../../../hub/signing/archive.js
 import { packBundleFile } from '../../../hub/signing/bundle-file.js';
 import { bundleFile } from '../../support/bundle-files.js';
 import { RELEASE } from '../../support/fleet.js';
-import { at, startFixture, type Fixture } from './fixture.js';
+import { at, startFixture, type Fixture } from '../../support/api-server.js';
 
 const PATH = '/apis/flotilla.dev/v1/namespaces/default/bundles';
 const TAR = { 'content-type': ARCHIVE_TYPE };

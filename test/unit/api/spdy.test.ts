@@ -15,7 +15,7 @@ import {
   type Frame,
 } from '../../../hub/api/spdy/frames.js';
 import { HeaderReader, HeaderWriter } from '../../../hub/api/spdy/headers.js';
-import { CLOCK } from './fixture.js';
+import { CLOCK } from '../../support/api-server.js';
 
 const BLOCK = Buffer.from('block');
 

@@ -10,7 +10,7 @@ import { podSummary } from '../../../protocol/pod-summary.js';
 import { POD_TABLE } from '../../../hub/api/tables/pods.js';
 import type { TableShape } from '../../../hub/api/tables/table.js';
 import type { ObjectDraft, StoredObject } from '../../../hub/store/store.js';
-import { bundle, event, MANIFEST, node, pod } from './objects.js';
+import { bundle, event, MANIFEST, node, pod } from '../../support/api-objects.js';
 
 const NOW = Date.parse('2026-01-02T00:00:00Z');
 const S = 1000;

@@ -4,8 +4,8 @@ import type { IncomingMessage } from 'node:http';
 import { setImmediate } from 'node:timers/promises';
 import { after, before, describe, test } from 'node:test';
 import type { Clock } from '../../../protocol/ports.js';
-import { at, listAt, startFixture, type Fixture } from './fixture.js';
-import { HUB, node, pod, put } from './objects.js';
+import { at, listAt, startFixture, type Fixture } from '../../support/api-server.js';
+import { HUB, node, pod, put } from '../../support/api-objects.js';
 
 const TABLE = { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json' };
 const ALL = '/api/v1/pods';

@@ -22,14 +22,15 @@ import { makeBackup, type BackupOptions } from '../../../hub/backup/backup.js';
 import { restoreBackup, type RestoreOptions } from '../../../hub/backup/restore.js';
 import { scheduledBackup } from '../../../hub/backup/scheduled.js';
 import { formatHubConfig, parseHubConfig } from '../../../hub/setup/config.js';
-import { joinedNode } from '../../../hub/enrolment/node-object.js';
 import type { NodeObject } from '../../../hub/objects.js';
 import { initHub } from '../../../hub/setup/init.js';
 import { loadHub } from '../../../hub/setup/load.js';
 import { SetupError, type SetupErrorCode } from '../../../hub/setup/setup-error.js';
+import { readableBy } from '../../../hub/secrets/readable.js';
 import { openSqliteStore } from '../../../hub/store/sqlite.js';
 import type { IdentityRecord, Mutation, Store } from '../../../hub/store/store.js';
 import { MovableClock, QUIET_HOST } from '../../support/hub-fixture.js';
+import { enrolled, memberRecord } from '../../support/member.js';
 
 const clock = new MovableClock();
 const HUB = { kind: 'hub', name: 'test' } as const;
@@ -62,18 +63,24 @@ async function inStore<T>(folder: string, work: (store: Store) => Promise<T>): P
 }
 
 function member(node: string, state: IdentityRecord['state'] = 'active'): Mutation[] {
-  const record: IdentityRecord = {
-    ...{ node, identityKey: node, tlsKey: 'tls', sealingKey: 'seal', certificate: 'PEM', state },
-    ...{ joinedAt: '2026-01-02T03:04:05Z', token: 't' },
-    ...{ labels: { site: 'harbour' }, suspectedAt: null },
-  };
-  const now = new Date(clock.now()).toISOString();
-  const object = joinedNode({ identity: record, now, existing: null });
-  return [
-    { type: 'identity', record, expect: 'absent' },
-    { type: 'put', object, expect: 'absent' },
-  ];
+  const keys = { tlsKey: 'tls', sealingKey: 'seal', certificate: 'PEM' };
+  return enrolled(memberRecord(node, { ...keys, state, labels: { site: 'harbour' } }));
 }
+
+/** What a stolen device could open of a Secret that was deleted since. */
+const trace: Mutation = {
+  type: 'put',
+  expect: 'absent',
+  object: {
+    kind: 'SecretTrace',
+    metadata: { namespace: 'default', name: 'shop.db.edge-2.0' },
+    spec: {
+      ...{ bundle: 'shop', secret: 'db', node: 'edge-2', device: '2026-01-02T03:04:05Z' },
+      versions: [{ from: 1, to: 3 }],
+    },
+    status: null,
+  },
+};
 
 const openToken: Mutation = {
   type: 'put',
@@ -96,6 +103,7 @@ beforeEach(async () => {
       ...member('edge-1'),
       ...member('edge-2', 'revoked'),
       openToken,
+      trace,
       { type: 'blob', record: { digest: 'd', content: Buffer.from('content of a blob') } },
     ]),
   );
@@ -119,6 +127,11 @@ describe('a backup', () => {
       assert.equal(statSync(at('restored/keys', name)).mode & 0o777, 0o600);
     const blob = await inStore(at('restored'), store => store.blob('d'));
     assert.equal(Buffer.from(blob?.content ?? []).toString(), 'content of a blob');
+    const readable = await inStore(at('restored'), store => readableBy(store, 'edge-2'));
+    assert.deepEqual(
+      readable.map(({ secret, versions, device }) => [secret, versions, device]),
+      [['db', [{ from: 1, to: 3 }], 'revoked']],
+    );
   });
 
   test('is consistent while the hub runs and commits', async () => {

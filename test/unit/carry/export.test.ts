@@ -2,16 +2,16 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { exportFor } from '../../../hub/carry/export.js';
-import { joinedNode } from '../../../hub/enrolment/node-object.js';
 import { bundleWriter } from '../../../hub/rollout/apply.js';
 import { startController, type Controller } from '../../../hub/rollout/controller.js';
 import { generatePrivateKey } from '../../../hub/setup/keys.js';
-import type { Actor, IdentityRecord } from '../../../hub/store/store.js';
+import type { Actor } from '../../../hub/store/store.js';
 import type { AssignmentDocument } from '../../../protocol/documents/assignment.js';
 import { openEnvelope } from '../../../protocol/envelope.js';
-import { keyId, rawPublicKey } from '../../../protocol/keys.js';
+import { rawPublicKey } from '../../../protocol/keys.js';
 import { topicsOf } from '../../../protocol/topics.js';
 import { hubFixture, type HubFixture } from '../../support/hub-fixture.js';
+import { enrolMember, memberRecord } from '../../support/member.js';
 
 const ADMIN: Actor = { kind: 'user', name: 'ada' };
 const NODE = 'edge-1';
@@ -25,21 +25,8 @@ before(async () => {
   const { hubSigner } = hub;
   controller = startController({ store, root: () => hub.root, hubSigner, clock, log });
   const identityKey = rawPublicKey(generatePrivateKey('ed25519'));
-  const first = await controller.firstAssignment({
-    ...{ node: NODE, nodeKey: keyId(identityKey), nonce: '0'.repeat(32) },
-    ...{ labels: {}, enrolled: {}, keepsSecrets: false },
-  });
-  const now = new Date(clock.now()).toISOString();
-  const record: IdentityRecord = {
-    ...{ node: NODE, identityKey, tlsKey: 't', sealingKey: 's', certificate: '' },
-    ...{ state: 'active', joinedAt: now, token: '', labels: {}, suspectedAt: null },
-  };
-  const object = joinedNode({ identity: record, now, existing: null });
-  await store.commit(ADMIN, [
-    { type: 'identity', expect: 'absent', record },
-    { type: 'put', object, expect: 'absent' },
-    ...first.mutations,
-  ]);
+  const joinedAt = new Date(clock.now()).toISOString();
+  await enrolMember({ store, controller }, memberRecord(NODE, { identityKey, joinedAt }));
 });
 after(async () => {
   await controller.close();

@@ -5,13 +5,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Pod } from 'kubernetes-types/core/v1.js';
-import { joinedNode } from '../../../hub/enrolment/node-object.js';
 import type { BundleObject } from '../../../hub/objects.js';
 import { RequestError, type ApplyRequest, type RequestReason } from '../../../hub/ports.js';
 import { bundleWriter, type ApplyParts } from '../../../hub/rollout/apply.js';
 import { bundleDocumentOf } from '../../../hub/rollout/revision-document.js';
 import { openSqliteStore } from '../../../hub/store/sqlite.js';
-import type { Actor, IdentityRecord, Mutation, Store } from '../../../hub/store/store.js';
+import type { Actor, Store } from '../../../hub/store/store.js';
 import type { BundleManifest } from '../../../protocol/bundle-manifest.js';
 import type { RootDocument } from '../../../protocol/documents/root.js';
 import { DEFAULT_GRANT } from '../../../protocol/release-scope.js';
@@ -25,6 +24,7 @@ import {
   trustedRoot,
   releaseRole,
 } from '../../support/fleet.js';
+import { enrolled, memberRecord } from '../../support/member.js';
 
 const OTHER = signer('another release');
 const ADMIN: Actor = { kind: 'user', name: 'admin' };
@@ -335,19 +335,8 @@ describe('apply', () => {
   });
 
   test('reaches the nodes that its key may reach, and is refused beyond with their number', async () => {
-    const member = (node: string, labels: Record<string, string>): Mutation[] => {
-      const identity: IdentityRecord = {
-        ...{ node, identityKey: node, tlsKey: node, sealingKey: node, certificate: '' },
-        ...{ state: 'active', joinedAt: '', token: '', labels, suspectedAt: null },
-      };
-      const object = joinedNode({ identity, now: '2026-01-01T00:00:00.000Z', existing: null });
-      return [
-        { type: 'identity', expect: 'absent', record: identity },
-        { type: 'put', object, expect: 'absent' },
-      ];
-    };
     const all = ['a', 'b', 'c'].flatMap(name =>
-      member(name, { site: name === 'c' ? 'lake' : 'sea' }),
+      enrolled(memberRecord(name, { labels: { site: name === 'c' ? 'lake' : 'sea' } })),
     );
     await store.commit(ADMIN, all);
     const scopes = [

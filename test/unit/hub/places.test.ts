@@ -4,12 +4,12 @@ import { after, before, describe, test } from 'node:test';
 import type { BundleObject } from '../../../hub/objects.js';
 import { placesIn } from '../../../hub/rollout/places.js';
 import { candidateOf } from '../../../hub/rollout/rollout.js';
-import { joinedNode } from '../../../hub/enrolment/node-object.js';
 import { signAssignment } from '../../../hub/rollout/director.js';
-import { StoreError, type Actor, type IdentityRecord } from '../../../hub/store/store.js';
+import { StoreError, type Actor } from '../../../hub/store/store.js';
 import { topicsOf } from '../../../protocol/topics.js';
 import { assigned, assignmentDocument, bundleDocument } from '../../support/fleet.js';
 import { hubFixture, type HubFixture } from '../../support/hub-fixture.js';
+import { enrolled, memberRecord } from '../../support/member.js';
 
 const ACTOR: Actor = { kind: 'hub', name: 'controller' };
 const NOW = '2026-06-01T00:00:00.000Z';
@@ -34,15 +34,7 @@ describe('the places of a bundle whose number of nodes is limited', () => {
       },
     ]);
     for (const node of ['a', 'b', 'c']) {
-      const identity: IdentityRecord = {
-        ...{ node, identityKey: node, tlsKey: node, sealingKey: node, certificate: '' },
-        ...{ state: 'active', joinedAt: NOW, token: '', labels: {}, suspectedAt: null },
-      };
-      const object = joinedNode({ identity, now: NOW, existing: null });
-      await hub.store.commit(ACTOR, [
-        { type: 'identity', expect: 'absent', record: identity },
-        { type: 'put', object, expect: 'absent' },
-      ]);
+      await hub.store.commit(ACTOR, enrolled(memberRecord(node)));
     }
   });
   after(() => hub.close());

@@ -10,6 +10,7 @@ import {
   sameManifests,
   type ReviseInput,
 } from '../../../hub/rollout/revise.js';
+import { packed } from '../../../protocol/envelope.js';
 import { blobsOf, bundleDocumentOf } from '../../../hub/rollout/revision-document.js';
 import type { Mutation } from '../../../hub/store/store.js';
 import { unpackBlob } from '../../../agent/intake/blobs.js';
@@ -81,7 +82,7 @@ describe('a revision', () => {
     const context = { root: trustedRoot(), assigned, arch: 'amd64', agentVersion: '0.1.0' };
     const opened = openBundle(envelope, context);
     assert.equal(opened.ok, true);
-    assert.deepEqual(published(mutations).get(topics.blob(digest)), envelope);
+    assert.deepEqual(published(mutations).get(topics.blob(digest)), packed('bundle', envelope));
   });
 
   test('publishes every blob that it names, so that a node unpacks what was signed', () => {

@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, beforeEach, describe, test } from 'node:test';
 import { toApiObject } from '../../../hub/api/api-object.js';
-import { joinedNode } from '../../../hub/enrolment/node-object.js';
 import type {
   BundleObject,
   NodeObject,
@@ -19,7 +18,7 @@ import { assignedSecrets, indexSealed, statusOfSecret } from '../../../hub/secre
 import { secretWriter } from '../../../hub/secrets/secret-writer.js';
 import { signSecretsAnew } from '../../../hub/secrets/signatures.js';
 import { openSqliteStore } from '../../../hub/store/sqlite.js';
-import type { Actor, IdentityRecord, Store } from '../../../hub/store/store.js';
+import type { Actor, Store } from '../../../hub/store/store.js';
 import { keyId } from '../../../protocol/keys.js';
 import { topicsOf } from '../../../protocol/topics.js';
 import { openSecret } from '../../../protocol/verify-secret.js';
@@ -36,6 +35,7 @@ import {
   signer,
   trustedRoot,
 } from '../../support/fleet.js';
+import { enrolled, memberRecord } from '../../support/member.js';
 import { CONTEXT, sealedSecret, sealingKey, type SealingKey } from '../../support/sealed.js';
 
 const ADMIN: Actor = { kind: 'user', name: 'ada' };
@@ -56,17 +56,9 @@ const keys: Record<string, SealingKey> = {
 const writer = () => secretWriter({ store, root: () => root, hubSigner: HUB });
 
 async function enrol(name: string, key = keys[name]): Promise<void> {
-  const now = '2026-01-01T00:00:00.000Z';
-  const identity: IdentityRecord = {
-    ...{ node: name, identityKey: signer(name).publicKey, tlsKey: name },
-    ...{ sealingKey: key?.publicKey ?? '', certificate: '', state: 'active' },
-    ...{ joinedAt: now, token: 't', labels: {}, suspectedAt: null },
-  };
-  const object = joinedNode({ identity, now, existing: null });
-  await store.commit(ADMIN, [
-    { type: 'identity', expect: 'any', record: identity },
-    { type: 'put', object, expect: 'any' },
-  ]);
+  const identityKey = signer(name).publicKey;
+  const record = memberRecord(name, { identityKey, sealingKey: key?.publicKey ?? '' });
+  await store.commit(ADMIN, enrolled(record, 'any'));
 }
 
 beforeEach(async () => {

@@ -9,7 +9,7 @@ import { bundleWriter, type ApplyParts } from '../../../hub/rollout/apply.js';
 import type { BundleFile } from '../../../hub/signing/bundle-file.js';
 import { openSqliteStore } from '../../../hub/store/sqlite.js';
 import type { Actor, Store } from '../../../hub/store/store.js';
-import { openEnvelope } from '../../../protocol/envelope.js';
+import { openEnvelope, packed } from '../../../protocol/envelope.js';
 import { topicsOf } from '../../../protocol/topics.js';
 import { bundleFile } from '../../support/bundle-files.js';
 import { REAL_CLOCK } from '../../support/clock.js';
@@ -95,7 +95,7 @@ describe('apply of what was signed elsewhere', () => {
     assert.deepEqual(await signersAtHub(7), [ANNA, BEN].map(idOf).sort());
     const topics = topicsOf(FLEET);
     const onBroker = await store.publication(topics.blob(file.digest));
-    assert.deepEqual(onBroker?.payload, record.envelope);
+    assert.deepEqual(Buffer.from(onBroker?.payload ?? ''), packed('bundle', record.envelope));
     const [entry] = file.document.manifests;
     assert.ok(entry && (await store.publication(topics.blob(entry.digest)))?.payload);
   });

@@ -9,26 +9,18 @@ import type { Whereabouts } from '../../../agent/intake/lacking.js';
 import { Stage, type StageOptions } from '../../../agent/intake/stage.js';
 import { openJournal, type Journal } from '../../../agent/journal/journal.js';
 import { SealedSecrets } from '../../../agent/secrets/sealed-secrets.js';
-import { canonicalJson } from '../../../protocol/canonical.js';
 import type { AssignedSecret } from '../../../protocol/documents/assignment.js';
-import { seal } from '../../../protocol/envelope.js';
-import { openAssignment } from '../../../protocol/verify-assignment.js';
-import { openBundle } from '../../../protocol/verify-bundle.js';
 import { fastClock } from '../../support/fast-clock.js';
 import {
   assigned,
-  assignmentDocument,
   bundleDocument,
-  HUB,
-  idOf,
-  NODE,
   NODE_NAME,
   NOW,
   podManifest,
-  RELEASE,
   rootDocument,
   trustedRoot,
 } from '../../support/fleet.js';
+import { acceptAssignment, storeBundle } from '../../support/journal-content.js';
 import { sealedSecret, SEALING } from '../../support/sealed.js';
 
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -75,38 +67,9 @@ function makeStage(change: Partial<StageOptions> = {}): Stage {
 function assign(revision: number, names: readonly string[], secrets: readonly AssignedSecret[]) {
   const pod = podManifest('web', `web:${revision}`);
   const document = bundleDocument([pod], { revision, secrets: [...names] });
-  const context = { root: trustedRoot(), assigned: assigned(document), arch: 'amd64' };
-  const bundle = openBundle(seal('bundle', document, [RELEASE]), {
-    ...context,
-    agentVersion: '0.1.0',
-  });
-  assert.ok(bundle.ok);
-  journal.storeBundle(bundle.value);
-  for (const { digest } of document.manifests) {
-    journal.storeBlob(digest, Buffer.from(canonicalJson(pod)));
-  }
-  const nonce = journal.freshNonce();
-  const opened = openAssignment(
-    seal(
-      'assignment',
-      assignmentDocument({
-        ...{ generation: ++generation, nonce, secrets: [...secrets] },
-        bundles: [assigned(document)],
-      }),
-      [HUB],
-    ),
-    {
-      root: trustedRoot(),
-      node: NODE_NAME,
-      nodeKey: idOf(NODE),
-      accepted: journal.accepted(),
-      nonce,
-      freshOnly: nonce !== null,
-      now: NOW,
-    },
-  );
-  assert.ok(opened.ok, JSON.stringify(opened));
-  journal.acceptAssignment(opened.value);
+  storeBundle(journal, { document, pods: [pod] });
+  const listed = { secrets: [...secrets], bundles: [assigned(document)] };
+  acceptAssignment(journal, { generation: ++generation, ...listed });
   sealed.assigned();
   return pass();
 }

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, beforeEach, describe, test } from 'node:test';
-import { joinedNode } from '../../../hub/enrolment/node-object.js';
+import { packed } from '../../../protocol/envelope.js';
 import type { SealedSecretObject, SecretObject } from '../../../hub/objects.js';
 import { RequestError } from '../../../hub/ports.js';
 import { gatedSecrets } from '../../../hub/recovery/gate.js';
@@ -19,7 +19,7 @@ import { bundleWriter } from '../../../hub/rollout/apply.js';
 import { secretWriter } from '../../../hub/secrets/secret-writer.js';
 import { knownVersion, VERSIONS_LEFT_OUT } from '../../../hub/secrets/versions.js';
 import { openSqliteStore } from '../../../hub/store/sqlite.js';
-import type { Actor, IdentityRecord, Store } from '../../../hub/store/store.js';
+import type { Actor, Store } from '../../../hub/store/store.js';
 import type { AssignedSecret } from '../../../protocol/documents/assignment.js';
 import { topicsOf } from '../../../protocol/topics.js';
 import { REAL_CLOCK } from '../../support/clock.js';
@@ -32,6 +32,7 @@ import {
   signer,
   trustedRoot,
 } from '../../support/fleet.js';
+import { enrolled, memberRecord } from '../../support/member.js';
 import { sealedSecret, sealingKey } from '../../support/sealed.js';
 
 const ADMIN: Actor = { kind: 'user', name: 'ada' };
@@ -54,16 +55,8 @@ beforeEach(async () => {
   store = await openSqliteStore({ path: join(dir, `${stores.length}.db`), clock: REAL_CLOCK });
   stores.push(store);
   for (const node of ['edge-1', 'edge-2']) {
-    const identity: IdentityRecord = {
-      ...{ node, identityKey: signer(node).publicKey, tlsKey: node },
-      ...{ sealingKey: sealingKey(node).publicKey, certificate: '', state: 'active' },
-      ...{ joinedAt: NOW, token: 't', labels: {}, suspectedAt: null },
-    };
-    const object = joinedNode({ identity, now: NOW, existing: null });
-    await store.commit(ADMIN, [
-      { type: 'identity', expect: 'any', record: identity },
-      { type: 'put', object, expect: 'any' },
-    ]);
+    const keys = { identityKey: signer(node).publicKey, sealingKey: sealingKey(node).publicKey };
+    await store.commit(ADMIN, enrolled(memberRecord(node, keys), 'any'));
   }
   const bundles = bundleWriter({
     ...{ store, root: () => root, releaseSigner: RELEASE, clock: REAL_CLOCK },
@@ -149,7 +142,7 @@ describe('sealed Secrets that a restored hub learns', () => {
     const { digest } = third.assigned;
     assert.equal((await sealedFor('edge-1'))?.digest, digest);
     const published = await store.publication(topicsOf(FLEET).blob(digest));
-    assert.deepEqual(Buffer.from(published?.payload ?? ''), third.envelope);
+    assert.deepEqual(Buffer.from(published?.payload ?? ''), packed('secret', third.envelope));
     assert.equal(await next(), 4);
     assert.match(await refusal(seal(2)), /^Conflict/);
     assert.equal(await refusal(seal(4)), 'accepted');
@@ -209,8 +202,8 @@ describe('sealed Secrets that a restored hub learns', () => {
     const without = await secretMutations(store, { ...teaching, adopted: [] });
     assert.deepEqual(
       without.map(one => one.type === 'put' && one.object.kind),
-      ['SecretVersion'],
-      'nobody has a use for it',
+      ['SecretVersion', 'SecretTrace'],
+      'nobody has a use for it; that the node can open it is remembered',
     );
     const object = {
       kind: 'Bundle',

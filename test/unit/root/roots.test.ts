@@ -5,7 +5,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { RootDocument } from '../../../protocol/documents/root.js';
-import { openEnvelope, seal } from '../../../protocol/envelope.js';
+import { openEnvelope, packed, seal } from '../../../protocol/envelope.js';
 import { keyId, rawPublicKey, type Signer } from '../../../protocol/keys.js';
 import { topicsOf } from '../../../protocol/topics.js';
 import { nextRootOf, type RootChanges } from '../../../hub/root/edit.js';
@@ -16,10 +16,10 @@ import { startController, type Controller } from '../../../hub/rollout/controlle
 import { generatePrivateKey } from '../../../hub/setup/keys.js';
 import { loadHub } from '../../../hub/setup/load.js';
 import { RequestError } from '../../../hub/ports.js';
-import { joinedNode } from '../../../hub/enrolment/node-object.js';
-import type { Actor, IdentityRecord } from '../../../hub/store/store.js';
+import type { Actor } from '../../../hub/store/store.js';
 import { signer } from '../../support/fleet.js';
 import { hubFixture, type HubFixture } from '../../support/hub-fixture.js';
+import { enrolMember, memberRecord } from '../../support/member.js';
 
 const ADMIN: Actor = { kind: 'user', name: 'ada' };
 const NODE = 'edge-1';
@@ -43,21 +43,7 @@ describe('a root at the hub', () => {
       brokerFault: () => Promise.resolve(null),
     });
     const identityKey = rawPublicKey(generatePrivateKey('ed25519'));
-    const first = await controller.firstAssignment({
-      ...{ node: NODE, nodeKey: keyId(identityKey), nonce: '0'.repeat(32) },
-      ...{ labels: {}, enrolled: {}, keepsSecrets: false },
-    });
-    const now = '2026-06-01T00:00:00.000Z';
-    const record: IdentityRecord = {
-      ...{ node: NODE, identityKey, tlsKey: 't', sealingKey: 's', certificate: '' },
-      ...{ state: 'active', joinedAt: now, token: '', labels: {}, suspectedAt: null },
-    };
-    const object = joinedNode({ identity: record, now, existing: null });
-    await store.commit(ADMIN, [
-      { type: 'identity', expect: 'absent', record },
-      { type: 'put', object, expect: 'absent' },
-      ...first.mutations,
-    ]);
+    await enrolMember({ store, controller }, memberRecord(NODE, { identityKey }));
   });
   after(async () => {
     await controller.close();
@@ -145,7 +131,8 @@ describe('a root at the hub', () => {
     const newest = await hub.store.root();
     for (const topic of [topics.root(), topics.root(2)]) {
       const publication = await hub.store.publication(topic);
-      assert.deepEqual(publication?.payload, newest?.envelope);
+      assert.ok(publication?.payload && newest);
+      assert.deepEqual(Buffer.from(publication.payload), packed('root', newest.envelope));
     }
     assert.equal(loadHub(hub.dataDir).root.digest, newest?.digest);
     const number = await hub.store.lastPublication();

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { parse } from 'yaml';
 import { seal } from '../../../protocol/envelope.js';
-import { keyId, rawPublicKey } from '../../../protocol/keys.js';
+import { rawPublicKey } from '../../../protocol/keys.js';
 import { nodeCertificate } from '../../../hub/enrolment/answer.js';
 import { nextRootOf, type RootChanges } from '../../../hub/root/edit.js';
 import { LiveHub } from '../../../hub/root/live-hub.js';
@@ -18,10 +18,10 @@ import { loadHub } from '../../../hub/setup/load.js';
 import { settleTls } from '../../../hub/setup/next-tls.js';
 import { issuedByAny, pinOf } from '../../../hub/setup/pki.js';
 import { RequestError } from '../../../hub/ports.js';
-import { joinedNode } from '../../../hub/enrolment/node-object.js';
-import type { Actor, IdentityRecord } from '../../../hub/store/store.js';
+import type { Actor } from '../../../hub/store/store.js';
 import { signer } from '../../support/fleet.js';
 import { hubFixture, type HubFixture } from '../../support/hub-fixture.js';
+import { enrolMember, memberRecord } from '../../support/member.js';
 
 const ADMIN: Actor = { kind: 'user', name: 'ada' };
 const NODE = 'edge-1';
@@ -100,27 +100,11 @@ describe('key rotate tls', () => {
     controller = startController({ store, root: () => live.root(), hubSigner, clock, log });
     await start();
     const identityKey = rawPublicKey(generatePrivateKey('ed25519'));
-    const now = '2026-06-01T00:00:00.000Z';
     const parts = { hub: live.now(), clock, random: randomBytes };
     const key = tlsKey();
     const certificate = await nodeCertificate(parts, { node: NODE, tlsKey: key });
-    const record: IdentityRecord = {
-      ...{ node: NODE, identityKey, tlsKey: key, sealingKey: 's', certificate },
-      ...{ state: 'active', joinedAt: now, token: '', labels: {}, suspectedAt: null },
-    };
-    const first = await controller.firstAssignment({
-      ...{ node: NODE, nodeKey: keyId(identityKey), nonce: '0'.repeat(32) },
-      ...{ labels: {}, enrolled: {}, keepsSecrets: false },
-    });
-    await store.commit(ADMIN, [
-      { type: 'identity', expect: 'absent', record },
-      {
-        type: 'put',
-        object: joinedNode({ identity: record, now, existing: null }),
-        expect: 'absent',
-      },
-      ...first.mutations,
-    ]);
+    const record = memberRecord(NODE, { identityKey, tlsKey: key, certificate });
+    await enrolMember({ store, controller }, record);
   });
   beforeEach(() => {
     keysChanged = 0;

@@ -80,7 +80,8 @@ function world({ node = {}, answer = opening => [opening], speed = 1 }: Change =
       publish: async (topic, payload) => {
         const address = topics.parse(topic);
         const rest = address && 'rest' in address ? (address.rest ?? '') : '';
-        for (const one of payload[0] === 0x7b ? answer(payload) : [payload]) {
+        const isOpening = openEnvelope(payload, { kind: 'opening', bytesMax: 1 << 20 }).ok;
+        for (const one of isOpening ? answer(payload) : [payload]) {
           hub.receive({ kind: 'reply', node: NODE_NAME, rest, payload: one, retained: false });
         }
         return true;

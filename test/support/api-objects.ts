@@ -6,8 +6,8 @@ import type {
   EventSpec,
   NodeExtra,
   PodExtra,
-} from '../../../hub/objects.js';
-import type { Actor, Mutation, ObjectDraft } from '../../../hub/store/store.js';
+} from '../../hub/objects.js';
+import type { Actor, Mutation, ObjectDraft } from '../../hub/store/store.js';
 
 export const HUB: Actor = { kind: 'hub', name: 'test' };
 

@@ -2,30 +2,31 @@
  * The real API on a real TLS server over a real SQLite store; only what lies behind the ports (making revisions,
  * enrolment) is reduced to what an answer needs.
  */
+import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { request, type RequestOptions } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startApi, type Api, type ApiParts } from '../../../hub/api/server.js';
-import { secretWriter } from '../../../hub/secrets/secret-writer.js';
-import { HUB, trustedRoot } from '../../support/fleet.js';
-import type { BundleObject, TokenObject } from '../../../hub/objects.js';
+import { startApi, type Api, type ApiParts } from '../../hub/api/server.js';
+import { secretWriter } from '../../hub/secrets/secret-writer.js';
+import { HUB, trustedRoot } from './fleet.js';
+import type { BundleObject, TokenObject } from '../../hub/objects.js';
 import {
   RequestError,
   type BundleWriter,
   type Enrolment,
   type NodeWriter,
   type RootWriter,
-} from '../../../hub/ports.js';
-import { recoveryState } from '../../../hub/recovery/recovery.js';
-import { openSqliteStore } from '../../../hub/store/sqlite.js';
-import type { Actor, Store } from '../../../hub/store/store.js';
-import { StreamRefused, type NodeStreams } from '../../../hub/streams/streams.js';
-import type { Clock, Log } from '../../../protocol/ports.js';
-import { newAuthority, type KeyAndCertificate, type TestAuthority } from './certificates.js';
-import { bundle } from './objects.js';
+} from '../../hub/ports.js';
+import { recoveryState } from '../../hub/recovery/recovery.js';
+import { openSqliteStore } from '../../hub/store/sqlite.js';
+import type { Actor, Store } from '../../hub/store/store.js';
+import { StreamRefused, type NodeStreams } from '../../hub/streams/streams.js';
+import type { Clock, Log } from '../../protocol/ports.js';
+import { newAuthority, type KeyAndCertificate, type TestAuthority } from './api-certificates.js';
+import { bundle } from './api-objects.js';
 
 export const CLOCK: Clock = {
   now: () => Date.now(),
@@ -345,4 +346,14 @@ export async function startFixture(
       await rm(folder, { recursive: true });
     },
   };
+}
+
+/** That it is a failure as Kubernetes tells one. */
+export function isStatus(reply: Reply, code: number, reason: string): void {
+  assert.equal(reply.code, code, reply.text);
+  assert.equal(at(reply.body, 'kind'), 'Status', reply.text);
+  assert.equal(at(reply.body, 'apiVersion'), 'v1');
+  assert.equal(at(reply.body, 'status'), 'Failure');
+  assert.equal(at(reply.body, 'code'), code);
+  assert.equal(at(reply.body, 'reason'), reason);
 }
