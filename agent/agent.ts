@@ -254,6 +254,7 @@ function beMember({
     ...(held.secrets === null ? {} : { secrets: held.secrets }),
     hasLocalSecret: secret => held.hasLocalSecret(secret),
     revokedBundles: config.revokedBundles,
+    maintenanceWindows: config.maintenanceWindows,
     containerRuntimeVersion: () => held.engine(),
     pods: () => (held.pods?.areKnown() ? held.pods.reports() : null),
     podsAreNeverTold: config.runtime === 'none' && config.kubeletPods === null,

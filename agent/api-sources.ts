@@ -12,6 +12,8 @@ import { openOwnedDirectory } from './intake/owned-files.js';
 import { forgetFleet } from './journal/forget.js';
 import { JOURNAL_FILE, TWIN_FILE, type Journal } from './journal/journal.js';
 import { HttpError } from './api/http-error.js';
+import { HELD, WINDOW } from './activation/table.js';
+import { activateNow, hold, release } from './site.js';
 import type { Member } from './member.js';
 import type { StoredIdentity } from './membership/identity.js';
 import { leaveFleet, type Left } from './membership/leave.js';
@@ -68,7 +70,7 @@ export function apiSources(
     pods: () => held.pods?.reports() ?? [],
     healthy: () => held.pods?.isMoving() ?? false,
     status: () => statusOf(options, held),
-    plan: () => held.pods?.planText() ?? '',
+    plan: () => [...windowLines(held), held.pods?.planText() ?? ''].join('\n'),
     configz: () => ({
       agentconfig: { ...shownConfig(config), admission: describePolicy(policy) },
       environment: shownEnvironment(config),
@@ -82,6 +84,15 @@ export function apiSources(
     import: file => importHere(options, { held, runtime, file }),
     receipt: () => receiptOf(options, held),
     leave: () => leave(options, held),
+    site: (word, wish) => {
+      const { journal, session } = held;
+      if (!journal || !session) throw new HttpError(409, options.identity ? PAUSED : NOT_JOINED);
+      const said = { ...wish, node: config.nodeName };
+      const answer = { activate: activateNow, hold, release }[word](journal, said);
+      session.intake.look();
+      session.changed();
+      return answer;
+    },
     figures: async () => ({
       nodeName: config.nodeName,
       version: VERSION,
@@ -168,6 +179,16 @@ async function importHere(
     held.pods?.retry(null);
   }
   return outcome;
+}
+
+/** Bundles that wait for a maintenance window, or for a person. */
+function windowLines({ session }: Held): string[] {
+  const bundles = session?.report.current()?.bundles ?? [];
+  return bundles
+    .filter(({ state, reason }) => state === 'waiting' && (reason === WINDOW || reason === HELD))
+    .map(({ namespace, name, revision, message }) => {
+      return `bundle ${namespace}/${name}: switch to revision ${revision}: ${message}`;
+    });
 }
 
 /** What the hub has not confirmed, the payloads in base64. */

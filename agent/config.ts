@@ -19,6 +19,8 @@ import {
   type SettingName,
   type SettingValue,
 } from './settings.js';
+import type { MaintenanceWindow } from '../protocol/documents/bundle.js';
+import { windowsFault } from '../protocol/maintenance-window.js';
 import type { StreamKind } from './streams/access.js';
 import { proxyVariables, type ProxyVariables } from './sources/proxy-choice.js';
 
@@ -77,6 +79,8 @@ export interface AgentConfig {
   readonly singleProcessOOMKill: boolean;
   /** Pods whose bundle the root withdrew run on, or end. */
   readonly revokedBundles: 'keep' | 'stop';
+  /** Beside those of the bundles; empty: at any time. */
+  readonly maintenanceWindows: readonly MaintenanceWindow[];
   /** What the hub may be given of the pods; null: as much as the root in force makes harmless. */
   readonly remoteAccess: readonly StreamKind[] | null;
   readonly retention: Retention;
@@ -200,6 +204,7 @@ export function resolveConfig(input: ConfigInput): ResolvedConfig {
     podPidsLimit: settings.get('podPidsLimit', -1),
     singleProcessOOMKill: settings.get('singleProcessOOMKill', false),
     revokedBundles: settings.get('revokedBundles', 'keep'),
+    maintenanceWindows: ownWindows(settings.find('maintenanceWindows')),
     remoteAccess: settings.find('remoteAccess')?.value ?? null,
     retention: retention(settings),
     dns: {
@@ -233,6 +238,15 @@ function retention(settings: Lookup): Retention {
 
 function admissionPolicy(found: Found<unknown> | null): AdmissionPolicy {
   return parseAdmissionPolicy(found?.value, found?.origin ?? '');
+}
+
+function ownWindows(
+  found: Found<readonly Readonly<Record<string, unknown>>[]> | null,
+): readonly MaintenanceWindow[] {
+  const windows = (found?.value ?? []) as unknown as MaintenanceWindow[];
+  const fault = windowsFault(windows);
+  if (!fault) return windows;
+  throw new ConfigError(`${found?.origin ?? ''}${fault.at}: ${fault.message}`);
 }
 
 function nodeLabels(found: Found<AgentConfig['nodeLabels']> | null): AgentConfig['nodeLabels'] {

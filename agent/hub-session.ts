@@ -3,11 +3,13 @@
  * calls it once; a node that is not joined does not. Orders the calls, decides nothing.
  */
 import type { Socket } from 'node:net';
+import type { MaintenanceWindow } from '../protocol/documents/bundle.js';
 import { rootLifeCondition } from '../protocol/root-life.js';
 import { topicsOf } from '../protocol/topics.js';
 import { Activation } from './activation/activation.js';
 import { startIntake, type Intake } from './intake/intake.js';
 import type { IntakeOptions } from './intake/intake-options.js';
+import { WindowGate } from './intake/window-gate.js';
 import { startLink } from './link/link.js';
 import { presenceMaker } from './report/node.js';
 import { Commands } from './intake/commands.js';
@@ -22,13 +24,15 @@ const STRAY = 'UnexpectedTopic';
 
 export interface HubSessionOptions
   extends
-    Omit<IntakeOptions, 'link' | 'onChange' | 'onHub' | 'time'>,
+    Omit<IntakeOptions, 'link' | 'onChange' | 'onHub' | 'time' | 'windows'>,
     Omit<ReportOptions, 'link' | 'intake' | 'time' | 'activation'>,
     Pick<TimeKeeperOptions, 'releasedAt' | 'machine' | 'kernelSynced'> {
   /** `mqtts://host:port`, in order of preference. */
   readonly brokers: readonly string[];
   /** The connection to one broker; must refuse a peer that it does not trust. */
   readonly openSocket: (broker: URL) => Socket;
+  /** Of the node's own configuration: a bundle switches only while one of them is open too. */
+  readonly maintenanceWindows?: readonly MaintenanceWindow[];
   /** What the hub may be given of the pods; absent: nothing. */
   readonly remote?: RemoteOptions;
   /** What becomes of the connection. */
@@ -86,10 +90,15 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     onChange: () => report?.changed(),
     onLearned: () => intake?.timeLearned(),
   });
+  const windows = new WindowGate({
+    own: options.maintenanceWindows ?? [],
+    time: () => time.known(),
+    journal,
+    onMoved: () => report?.changed(),
+  });
   const begun = intakeOf(time, {
     ...options,
-    link: viaLink,
-    time,
+    ...{ link: viaLink, time, windows },
     onChange: () => report?.changed(),
     onHub: (hub, isNew) => {
       report?.hub(hub, isNew);
@@ -103,6 +112,7 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     activation: new Activation({
       ...options,
       pulling: bundle => options.images?.pulling(bundle) ?? null,
+      windowOf: bundle => windows.holdOf(bundle),
       onGivenUp: () => begun.look(),
     }),
     intake: () => begun.state(),

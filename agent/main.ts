@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { CliError, EXIT } from '../protocol/cli-error.js';
 import { VERSION } from '../protocol/version.js';
+import { activateCommand, holdCommand, releaseCommand } from './cli/site.js';
 import type { CliContext } from './cli/context.js';
 import { describeCommand } from './cli/describe.js';
 import { configCommand, eventsCommand, retryCommand } from './cli/events.js';
@@ -39,6 +40,9 @@ function programOf(context: CliContext): Command {
     configCommand,
     rotateIdentityCommand,
     importCommand,
+    activateCommand,
+    holdCommand,
+    releaseCommand,
   ];
   for (const command of commands) program.addCommand(command(context));
   return program;

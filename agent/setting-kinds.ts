@@ -141,3 +141,9 @@ export const DOCUMENT: SettingKind<Readonly<Record<string, unknown>>> = {
   expects: 'a mapping',
   read: value => (isObject(value) ? value : null),
 };
+
+/** As above, a list of them. */
+export const DOCUMENTS: SettingKind<readonly Readonly<Record<string, unknown>>[]> = {
+  expects: 'a list of mappings',
+  read: value => (Array.isArray(value) && value.every(isObject) ? value : null),
+};

@@ -5,6 +5,7 @@
 import {
   BOOLEAN,
   DOCUMENT,
+  DOCUMENTS,
   duration,
   HEADERS,
   HTTP_URL,
@@ -33,6 +34,8 @@ export const SETTINGS = {
   apiListen: LOOPBACK_ADDRESS,
   /** What becomes of pods whose bundle the root withdrew. */
   revokedBundles: oneOf('keep', 'stop'),
+  /** Bundles switch only then, and only in their own windows. */
+  maintenanceWindows: DOCUMENTS,
   /** What the hub may be given of the pods. */
   remoteAccess: someOf(...STREAM_KINDS),
 
@@ -89,6 +92,7 @@ export type SettingValue<N extends SettingName> = NonNullable<ReturnType<KindOf<
 export const FILE_ONLY: ReadonlySet<SettingName> = new Set([
   'staticPodURLHeader',
   'admission',
+  'maintenanceWindows',
 ] as const);
 
 /** The kubelet knows these under the same name: taken from a `KubeletConfiguration` unchanged. */

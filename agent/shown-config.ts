@@ -31,6 +31,7 @@ export function shownConfig(config: AgentConfig): ShownConfig {
     podPidsLimit: config.podPidsLimit,
     singleProcessOOMKill: config.singleProcessOOMKill,
     revokedBundles: config.revokedBundles,
+    maintenanceWindows: config.maintenanceWindows,
     remoteAccess: config.remoteAccess,
     journalMaxRows: retention.historyRows,
     journalMaxAge: formatDuration(retention.historyAgeMs),

@@ -10,6 +10,8 @@ import { startApi, type Api } from './api/server.js';
 import { startBroker, type Broker } from './broker/broker.js';
 import { dynamicSecurity } from './broker/dynamic-security.js';
 import { startController } from './rollout/controller.js';
+import { activateBundleNow, type ActivateWish } from './rollout/activate-now.js';
+import type { BundleWish } from './rollout/reassign.js';
 import { retryBundle } from './rollout/retry.js';
 import { createEnrolment, nodeStanding } from './enrolment/enrolment.js';
 import { exportFor } from './carry/export.js';
@@ -20,7 +22,7 @@ import type { Guest } from './link/link-options.js';
 import { startHubLink } from './link/link.js';
 import { brokerFault, linkTls } from './link/broker-trust.js';
 import { ownTopics } from './link/own-topics.js';
-import { gatedBundles, gatedEnrolment, gatedRetry, gatedSecrets } from './recovery/gate.js';
+import { gatedBundles, gatedByBundle, gatedEnrolment, gatedSecrets } from './recovery/gate.js';
 import { recoveryState, startRecovery } from './recovery/recovery.js';
 import { loadHub, type LoadedHub } from './setup/load.js';
 import { settleTls } from './setup/next-tls.js';
@@ -201,8 +203,12 @@ async function assemble(
       }),
       store,
     ),
-    retry: gatedRetry(
+    retry: gatedByBundle<BundleWish>(
       (actor, bundle) => retryBundle({ store, root, hubSigner, clock }, actor, bundle),
+      store,
+    ),
+    activate: gatedByBundle<ActivateWish>(
+      (actor, bundle) => activateBundleNow({ store, root, hubSigner, clock }, actor, bundle),
       store,
     ),
     secrets: gatedSecrets(secretWriter({ store, root, hubSigner }), store),

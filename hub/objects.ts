@@ -165,6 +165,14 @@ export interface BundleObjectStatus {
     /** Presence is offline. */
     readonly offline: number;
   };
+  /** Nodes where it waits for a maintenance window; left out: none. */
+  readonly waiting?: {
+    readonly nodes: number;
+    /** The first that opens, RFC 3339; null: none of them knows. */
+    readonly opensAt: string | null;
+  };
+  /** Nodes where a person at the device holds what was there before; left out: none. */
+  readonly held?: number;
   /** `Withdrawn`, while the root in force lets no node begin with the newest revision. Left out: not looked at yet. */
   readonly conditions?: readonly BundleCondition[];
   /** Ids of the release keys in force whose signatures the newest revision bears, sorted. Left out as above. */

@@ -85,6 +85,21 @@ export type BundleRetry = (
   bundle: { readonly namespace: string; readonly name: string; readonly nodes: readonly string[] },
 ) => Promise<readonly string[]>;
 
+/**
+ * Nodes that the newest revision is assigned to and where it does not run yet take it up without waiting for a maintenance window; only
+ * these if any are named. Their names. Throws NotFound, for a node that is not there too.
+ */
+export type BundleActivate = (
+  actor: Actor,
+  bundle: {
+    readonly namespace: string;
+    readonly name: string;
+    readonly nodes: readonly string[];
+    /** Told on the nodes; may be empty. */
+    readonly reason: string;
+  },
+) => Promise<readonly string[]>;
+
 export interface NodeWriter {
   /** Forgets the node, its identity, assignment, pods. It has to join anew. Throws NotFound. */
   remove(actor: Actor, node: { readonly name: string; readonly dryRun: boolean }): Promise<void>;

@@ -2,7 +2,9 @@
  * How the passage to a revision is judged unless the operator says otherwise, and what no strategy may say. Names and the
  * deadline are those of a Deployment. Pure.
  */
+import { canonicalJson } from './canonical.js';
 import type { BundleStrategy } from './documents/bundle.js';
+import { windowsFault } from './maintenance-window.js';
 
 /**
  * Ten seconds, not the zero of a Deployment: a node has no second replica, and a process that lives for a second before it
@@ -16,8 +18,18 @@ export const DEFAULT_STRATEGY: BundleStrategy = {
 
 const SECONDS_MAX = 2_147_483_647;
 
+/** Every field that a strategy may have. */
+export const STRATEGY_FIELDS: readonly (keyof BundleStrategy)[] = [
+  'progressDeadlineSeconds',
+  'minReadySeconds',
+  'onFailure',
+  'maintenanceWindows',
+];
+
 export interface StrategyFault {
   readonly field: keyof BundleStrategy;
+  /** Below the field, where that is a list: `[0].schedule`; else empty. */
+  readonly at?: string;
   readonly message: string;
 }
 
@@ -39,11 +51,17 @@ export function strategyFault(strategy: BundleStrategy): StrategyFault | null {
   if (!['rollback', 'keep'].includes(strategy.onFailure)) {
     return { field: 'onFailure', message: 'must be rollback or keep' };
   }
-  return null;
+  const fault = windowsFault(strategy.maintenanceWindows ?? []);
+  return fault && { field: 'maintenanceWindows', ...fault };
 }
 
+/** No window and an empty list of them are the same. */
 export function sameStrategy(a: BundleStrategy, b: BundleStrategy): boolean {
-  return (Object.keys(DEFAULT_STRATEGY) as (keyof BundleStrategy)[]).every(
-    field => a[field] === b[field],
-  );
+  return canonicalJson(plainStrategy(a)) === canonicalJson(plainStrategy(b));
+}
+
+/** As it is signed: a list without windows is left out. */
+export function plainStrategy(strategy: BundleStrategy): BundleStrategy {
+  const { maintenanceWindows = [], ...rest } = strategy;
+  return maintenanceWindows.length === 0 ? rest : { ...rest, maintenanceWindows };
 }

@@ -115,7 +115,11 @@ function bundleFault(
   if (document.rollbackFloor > document.revision)
     return refuse('Malformed', `${what}: floor above its revision`);
   const unfit = strategyFault(document.strategy);
-  if (unfit) return refuse('Malformed', `${what}: strategy.${unfit.field} ${unfit.message}`);
+  if (unfit)
+    return refuse(
+      'Malformed',
+      `${what}: strategy.${unfit.field}${unfit.at ?? ''} ${unfit.message}`,
+    );
   const { requires } = document;
   if (requires.arch.length > 0 && !requires.arch.includes(arch)) {
     return refuse('Unsupported', `${what}: for ${requires.arch.join(', ')}, this node is ${arch}`);

@@ -9,10 +9,13 @@ import type { Clock, Log } from '../../protocol/ports.js';
 import { DEFAULT_STRATEGY } from '../../protocol/strategy.js';
 import { bundleKey } from '../intake/decide.js';
 import type { BundleRecord, Journal } from '../journal/journal.js';
+import { askedBy } from '../journal/site.js';
 import type { ImageHold } from '../images/ahead.js';
 import { PULLING } from '../pods/image-hold.js';
 import type { BundleName, NewEvent, PodReport } from '../ports.js';
 import { bundleHealth, isOnTrial, type Health, type Judged } from './bundle-health.js';
+import { WINDOW } from './table.js';
+import type { WindowHold } from './windows.js';
 import { afterRestart, JUST_OPENED, passed, saveEveryMs, type GateMemory } from './gate.js';
 
 export interface ActivationParts {
@@ -23,6 +26,8 @@ export interface ActivationParts {
   readonly log: Log;
   /** Why images of a bundle are awaited, with how far they are; left out: nobody pulls here. */
   readonly pulling?: (bundle: BundleName) => ImageHold | null;
+  /** Which window a bundle waits for. */
+  readonly windowOf?: (bundle: BundleName) => WindowHold | null;
   /** A revision was given up: the journal says so already. */
   readonly onGivenUp: () => void;
 }
@@ -53,11 +58,39 @@ export class Activation {
     return this.#health().statuses.map(status => this.#withProgress(status));
   }
 
-  /** How far a pull is costs no write: it is told, not recorded. */
+  /** How far a pull is, and when the next window opens, costs no write: it is told, not recorded. */
   #withProgress(status: BundleStatus): BundleStatus {
-    if (status.state !== 'waiting' || status.reason !== PULLING) return status;
-    const now = this.#parts.pulling?.(status) ?? null;
-    return now?.reason === PULLING ? { ...status, message: now.message.slice(0, 1024) } : status;
+    const { state, reason } = status;
+    if (state === 'waiting' && reason === PULLING) {
+      const now = this.#parts.pulling?.(status) ?? null;
+      return now?.reason === PULLING ? { ...status, message: now.message.slice(0, 1024) } : status;
+    }
+    if (state === 'waiting' && reason === WINDOW) {
+      const hold = this.#parts.windowOf?.(status) ?? null;
+      if (hold === null) return status;
+      const message = hold.message.slice(0, 1024);
+      if (hold.opensAt === null) return { ...status, message };
+      return { ...status, message, opensAt: new Date(hold.opensAt).toISOString() };
+    }
+    return this.#withOverride(status);
+  }
+
+  /** As long as nothing else takes its place: that it began outside its window, and who wanted it. */
+  #withOverride(status: BundleStatus): BundleStatus {
+    const { namespace, name, digest, active, attempt } = status;
+    if (active !== digest) return status;
+    const overrides = this.#parts.journal.site().overrides();
+    const used = overrides.find(
+      one =>
+        one.namespace === namespace &&
+        one.name === name &&
+        one.digest === digest &&
+        one.attempt === attempt &&
+        one.usedAt !== null,
+    );
+    if (!used) return status;
+    const told = `activated outside its maintenance window, asked for by ${askedBy(used)}`;
+    return { ...status, message: `${status.message.slice(0, 400)}; ${told}`.slice(0, 1024) };
   }
 
   /**

@@ -1,12 +1,14 @@
 /**
  * What the agent's API answers: the kubelet's read-only endpoints (`/healthz`, `/pods`, `/configz`, `/metrics`,
  * `/containerLogs/<ns>/<pod>/<container>`, rows 218 to 222), `/status`, `/plan`, `/events`, and on the Unix socket
- * `POST /retry`, `/rotate`, `/import`, `/receipt` and `/leave`. Paths that are not there are 404, methods that do not fit 405.
+ * `POST /retry`, `/rotate`, `/import`, `/receipt`, `/leave`, `/activate`, `/hold` and `/release`. Paths that are not there are 404, methods
+ * that do not fit 405.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { EventRecord } from '../../protocol/documents/node.js';
 import type { PodReport } from '../ports.js';
 import { streamLogs, type LogSources } from './container-logs.js';
+import type { SiteAnswer, SiteWish } from '../site.js';
 import { HttpError } from './http-error.js';
 import type { Figures } from './metrics.js';
 
@@ -29,6 +31,8 @@ export interface ApiSources extends LogSources {
   readonly import: (file: string) => Promise<unknown>;
   /** Takes this node out of its fleet. */
   readonly leave: () => Promise<unknown>;
+  /** What a person at the device says of bundles; throws `HttpError`. */
+  readonly site: (word: 'activate' | 'hold' | 'release', wish: SiteWish) => SiteAnswer;
   /** What goes back to the hub in a file. */
   readonly receipt: () => unknown;
 }
@@ -83,8 +87,22 @@ const CHANGE: Readonly<Record<string, Handler>> = {
     json(response, await sources.import(file));
   },
   '/leave': async ({ response }, _url, sources) => json(response, await sources.leave()),
+  '/activate': ({ response }, { searchParams }, sources) => {
+    json(response, sources.site('activate', wishOf(searchParams)));
+  },
+  '/hold': ({ response }, { searchParams }, sources) => {
+    json(response, sources.site('hold', wishOf(searchParams)));
+  },
+  '/release': ({ response }, { searchParams }, sources) => {
+    json(response, sources.site('release', wishOf(searchParams)));
+  },
   '/receipt': ({ response }, _url, sources) => json(response, sources.receipt()),
 };
+
+function wishOf(asked: URLSearchParams): SiteWish {
+  const [by, reason] = [asked.get('by') ?? '', asked.get('reason') ?? ''];
+  return { bundle: asked.get('bundle'), by, reason };
+}
 
 /** Throws `HttpError`. */
 export async function answer(asked: Asked, sources: ApiSources): Promise<void> {

@@ -8,6 +8,7 @@ import { parseDurationMs } from '../../protocol/duration.js';
 import { topicsOf } from '../../protocol/topics.js';
 import type { AgentStatus } from '../agent-status.js';
 import type { ImportOutcome } from '../carry/import.js';
+import { HELD, WINDOW } from '../activation/table.js';
 import type { CliContext } from './context.js';
 import { getJson, openSocket, readText } from './socket-client.js';
 
@@ -129,7 +130,10 @@ async function settled(context: CliContext, dataDir: string, limitMs: number): P
   for (;;) {
     const { hub } = await getJson<AgentStatus>(dataDir, '/status');
     const bundles = hub?.bundles ?? [];
-    const isSettled = bundles.every(({ state }) => SETTLED.has(state));
+    const isSettled = bundles.every(
+      ({ state, reason }) =>
+        SETTLED.has(state) || (state === 'waiting' && (reason === WINDOW || reason === HELD)),
+    );
     if (isSettled || signal.aborted || clock.monotonic() >= end) return bundles;
     await clock.sleep(LOOK_MS, signal);
   }

@@ -133,6 +133,11 @@ function entryCells(entry: HistoryEntry): [string, string, string] {
         why,
       ];
     }
+    case 'site': {
+      const why = entry.reason === '' ? '' : `: ${entry.reason}`;
+      const what = entry.name === '' ? 'node' : `bundle ${entry.namespace}/${entry.name}`;
+      return [what, entry.word, `by ${entry.by}${why}`];
+    }
   }
 }
 

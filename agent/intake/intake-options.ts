@@ -12,6 +12,7 @@ import type { SealedSecrets } from '../secrets/sealed-secrets.js';
 import type { TimeKeeper } from '../time/time-keeper.js';
 import type { OwnedDirectory } from './owned-files.js';
 import type { StageOptions } from './stage.js';
+import type { WindowGate } from './window-gate.js';
 
 export interface IntakeOptions {
   readonly identity: NodeIdentity;
@@ -28,7 +29,7 @@ export interface IntakeOptions {
   readonly arch: string;
   readonly agentVersion: string;
   readonly clock: Clock;
-  readonly time: Pick<TimeKeeper, 'now' | 'doubt' | 'assigned' | 'timeline' | 'uptime'>;
+  readonly time: Pick<TimeKeeper, 'now' | 'known' | 'doubt' | 'assigned' | 'timeline' | 'uptime'>;
   readonly random: () => number;
   readonly randomId: () => string;
   readonly log: Log;
@@ -36,6 +37,8 @@ export interface IntakeOptions {
   readonly secrets?: SealedSecrets;
   readonly images?: Pick<ImagesAhead, 'hold' | 'drop' | 'dropReturn' | 'pulling'>;
   readonly hasLocalSecret?: StageOptions['hasLocalSecret'];
+  /** Left out: a bundle switches at any time. */
+  readonly windows?: WindowGate;
   readonly enrolledLabels?: Readonly<Record<string, string>>;
   /** Something changed that the status says. */
   readonly onChange: () => void;

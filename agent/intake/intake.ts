@@ -283,11 +283,12 @@ export class Intake {
     this.#options.time.doubt();
   }
 
-  /** The hub told the time. */
+  /** The hub told the time: a window may be open. */
   timeLearned(): void {
     const expired = this.#expired;
     this.#expired = null;
     if (expired) this.#attempt(() => this.#assignment(expired.payload, expired.topic));
+    this.#work();
   }
 
   /** An ordinary rotation is no refusal; what still waits for its root after ten seconds is one. */
@@ -335,7 +336,9 @@ export class Intake {
       this.#diskFault = null;
     });
     const troubled = this.#isTroubled();
-    if (troubled) this.#retryAlarm.setBefore(clock.monotonic() + RETRY_MS);
+    const againMs = this.#options.windows?.againInMs() ?? Infinity;
+    const soon = Math.min(troubled ? RETRY_MS : Infinity, againMs);
+    if (soon < Infinity) this.#retryAlarm.setBefore(clock.monotonic() + soon);
     if (journal.history().head !== before || troubled !== troubledBefore) this.#options.onChange();
   }
 

@@ -11,6 +11,7 @@ import { bundleKey } from './decide.js';
 import { revokedBundles } from './revoked.js';
 import type { Switch } from './switch.js';
 import { transition } from './transition.js';
+import type { WindowGate } from './window-gate.js';
 
 export interface RemovalParts {
   readonly journal: Journal;
@@ -18,6 +19,7 @@ export interface RemovalParts {
   readonly switch: Switch;
   /** Left out where somebody else runs the pods. */
   readonly images?: Pick<ImagesAhead, 'drop'> | undefined;
+  readonly windows?: Pick<WindowGate, 'holdOn'> | undefined;
 }
 
 export class Removals {
@@ -38,12 +40,13 @@ export class Removals {
     }
   }
 
-  /** Every bundle that the assignment does not list. */
+  /** Every bundle that the assignment does not list, but for what a person at the device holds. */
   removeUnassigned(assignment: AssignmentDocument): void {
     const { journal } = this.#parts;
     const assigned = new Set(assignment.bundles.map(bundleKey));
     for (const record of journal.bundles()) {
       if (assigned.has(bundleKey(record)) || record.state === 'removing') continue;
+      if (this.#parts.windows?.holdOn(record)) continue;
       const message = 'the assignment does not list it any more';
       const step = transition(record, { state: 'removing', reason: 'NotAssigned', message });
       this.#parts.images?.drop(record);

@@ -12,7 +12,7 @@ import { bindingsOf } from '../../protocol/image-binding.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import type { Refusal, Result } from '../../protocol/refusal.js';
 import { phaseNow } from '../activation/bundle-health.js';
-import { move, toldState, type ActivationEvent } from '../activation/table.js';
+import { move, toldState } from '../activation/table.js';
 import {
   bundleKey,
   conflictWith,
@@ -24,6 +24,7 @@ import { PromisedDirectory } from './directory.js';
 import { blobsOf } from '../journal/content.js';
 import type { FailureRecord } from '../journal/failures.js';
 import type { BundleRecord, Journal } from '../journal/journal.js';
+import { askedBy } from '../journal/site.js';
 import { signedAnew, type Lacking, type Whereabouts } from './lacking.js';
 import { Removals } from './removals.js';
 import { RollBack } from './roll-back.js';
@@ -33,6 +34,8 @@ import type { SealedSecrets } from '../secrets/sealed-secrets.js';
 import { revokedBundles, revokedConditions } from './revoked.js';
 import { Switch } from './switch.js';
 import { transition } from './transition.js';
+import { waitingFor, type Step } from './waiting-for.js';
+import { FREE, type Passage, type WindowGate } from './window-gate.js';
 import { Verdicts, type NodeRules } from './verdicts.js';
 import type { BundleName, SourceCondition } from '../ports.js';
 
@@ -48,14 +51,15 @@ export interface StageOptions extends NodeRules {
   readonly images?: Pick<ImagesAhead, 'hold' | 'drop' | 'dropReturn'> | undefined;
   /** Left out where the node has no key to open any. */
   readonly secrets?: SealedSecrets | undefined;
+  /** Left out: at any time. */
+  readonly windows?: WindowGate | undefined;
   /** Whether a Secret lies in the static pod directory, where a person put it. */
   readonly hasLocalSecret?: ((secret: BundleName) => boolean) | undefined;
 }
 
-interface Step {
-  readonly event: ActivationEvent;
-  readonly reason: string;
-  readonly message: string;
+interface Activated {
+  readonly assigned: AssignedBundle;
+  readonly record: BundleRecord | undefined;
 }
 
 export class Stage {
@@ -107,6 +111,7 @@ export class Stage {
     if (root && this.#options.revokedBundles === 'stop') this.#removals.stopRevoked(root);
     if (!assignment || !root) return [];
     this.#removals.removeUnassigned(assignment);
+    this.#options.windows?.keepOnly(assignment.bundles);
     const { journal } = this.#options;
     // One bundle may wait for what another gives up in the same assignment.
     for (;;) {
@@ -121,6 +126,7 @@ export class Stage {
   conditions(root: RootDocument): SourceCondition[] {
     return [
       ...this.#directory.conditions(),
+      ...(this.#options.windows?.conditions() ?? []),
       ...revokedConditions(revokedBundles(this.#options.journal, root)),
     ];
   }
@@ -148,7 +154,7 @@ export class Stage {
     const isActive = record?.active === assigned.digest;
     const lacking = this.#lacking(assigned, isActive ? null : root);
     if (lacking.length > 0) {
-      settle(this.#waitingFor(lacking));
+      settle(waitingFor(lacking, this.#options.whereabouts));
       return lacking;
     }
     const document = journal.bundleDocument(assigned.digest);
@@ -162,7 +168,7 @@ export class Stage {
     });
     if (staged === null) {
       const again = this.#lacking(assigned, null);
-      settle(this.#waitingFor(again));
+      settle(waitingFor(again, this.#options.whereabouts));
       return again;
     }
     if (!staged.ok) return settle(failed(staged.refusal), signedAnew(assigned, staged.refusal));
@@ -175,7 +181,11 @@ export class Stage {
     if (conflict) return settle({ event: 'obstacle', reason: 'Conflict', message: conflict });
     // Nothing to write down before it is known whether anything is missing.
     if (held) return held.reason === '' ? [] : settle({ event: 'obstacle', ...held });
-    this.#activate(assigned, record, staged.value);
+    const passage = isActive ? FREE : (this.#options.windows?.judge(assigned, document) ?? FREE);
+    if (passage.hold !== null) {
+      return settle({ event: 'obstacle', ...passage.hold });
+    }
+    this.#activate({ assigned, record, by: passage.by }, staged.value);
     return [];
   }
 
@@ -229,31 +239,6 @@ export class Stage {
       .map(({ digest, size }) => ({ digest, size, envelopeOf: null }));
   }
 
-  #waitingFor(lacking: readonly Lacking[]): Step {
-    const found = lacking.map(({ digest }) => this.#options.whereabouts(digest));
-    for (const where of found) {
-      if (where.is !== 'refused') continue;
-      const { code, detail } = where.refusal;
-      return { event: where.final ? 'unfit' : 'obstacle', reason: code, message: detail };
-    }
-    const first = (is: string) => lacking[found.findIndex(where => where.is === is)]?.digest;
-    const absent = first('absent');
-    if (absent) {
-      return { event: 'unfit', reason: 'BlobAbsent', message: `the hub has no blob ${absent}` };
-    }
-    const slow = first('slow');
-    if (slow) {
-      const message = `blob ${slow} came so slowly that the connection was ended; it is tried again after all else`;
-      return { event: 'obstacle', reason: 'SlowRetrieval', message };
-    }
-    const missing = first('missing');
-    if (missing) {
-      const message = `blob ${missing} does not come; the hub is asked for it`;
-      return { event: 'obstacle', reason: 'BlobMissing', message };
-    }
-    return { event: 'fetching', reason: 'Fetching', message: 'fetching what is not here yet' };
-  }
-
   #lackingSecrets(): Lacking[] {
     const lacking = this.#options.secrets?.lacking() ?? [];
     return lacking.map(secret => ({ digest: secret.digest, size: 0, envelopeOf: null, secret }));
@@ -261,13 +246,13 @@ export class Stage {
 
   /** What the bundle waits for: a Secret that it names and that is not sealed for this node, or has not come. */
   #unsealed(document: BundleDocument): Step | null {
-    const { secrets, hasLocalSecret } = this.#options;
+    const { secrets, hasLocalSecret, whereabouts } = this.#options;
     const isOwn = ({ secret }: Lacking) =>
       secret?.namespace === document.namespace && secret.bundle === document.name;
     const coming = this.#lackingSecrets().filter(isOwn);
     for (const name of document.secrets) {
       const next = coming.find(({ secret }) => secret?.name === name);
-      if (next !== undefined) return { ...this.#waitingFor([next]), event: 'obstacle' };
+      if (next !== undefined) return { ...waitingFor([next], whereabouts), event: 'obstacle' };
       const { namespace } = document;
       if (secrets?.has(document, name) === true || hasLocalSecret?.({ namespace, name })) continue;
       const message = `secret "${name}" is not sealed for this node: flotilla secret seal --missing`;
@@ -277,15 +262,15 @@ export class Stage {
   }
 
   #activate(
-    assigned: AssignedBundle,
-    record: BundleRecord | undefined,
+    { assigned, record, by }: Pick<Passage, 'by'> & Activated,
     staged: readonly StagedManifest[],
   ): void {
     const next = move(phaseNow(assigned, record), 'staged');
     if (next === null) return;
-    const message = `${staged.length} manifests in the static pod directory`;
+    const wish = by === null ? '' : `; outside its maintenance window, asked for by ${askedBy(by)}`;
+    const message = `${staged.length} manifests in the static pod directory${wish}`;
     const step = { state: toldState(next.to) ?? 'activating', reason: 'FilesWritten', message };
-    if (this.#switch.put(transition(assigned, step), staged)) {
+    if (this.#switch.put(transition(assigned, step), staged, by ?? undefined)) {
       return this.#options.images?.drop(assigned);
     }
     const fault = this.#directory.fault();

@@ -5,6 +5,7 @@
 import type { Pod } from 'kubernetes-types/core/v1.js';
 import type { Log } from '../../protocol/ports.js';
 import type { Journal, Transition } from '../journal/journal.js';
+import type { Override } from '../journal/site.js';
 import type { BundleName } from '../ports.js';
 import { bundleKey, type Occupied, type StagedManifest } from './decide.js';
 import { configFirst, type PromisedDirectory } from './directory.js';
@@ -34,9 +35,9 @@ export class Switch {
     });
   }
 
-  /** False when nothing was promised: the directory refuses. */
-  put(step: Transition, staged: readonly StagedManifest[]): boolean {
-    const done = this.#change(step, staged, files => this.#journal.activate(step, files));
+  /** False when nothing was promised: the directory refuses. `by`: whoever wanted it outside its window. */
+  put(step: Transition, staged: readonly StagedManifest[], by?: Override): boolean {
+    const done = this.#change(step, staged, files => this.#journal.activate(step, files, by));
     if (done) {
       const { revision } = step;
       this.#log.info('bundle activated', { bundle: bundleKey(step), revision });

@@ -24,7 +24,19 @@ export type HistoryEntry =
       readonly through: number;
       readonly hash: string;
       readonly why: CutReason;
-    };
+    }
+  | ({ readonly kind: 'site' } & SiteWord);
+
+/** What a person at the device said of a bundle. */
+export interface SiteWord {
+  readonly word: 'activateNow' | 'hold' | 'release';
+  /** With the name empty: all bundles. */
+  readonly namespace: string;
+  readonly name: string;
+  readonly by: string;
+  /** Empty: none was given. */
+  readonly reason: string;
+}
 
 /** One step of a bundle's activation. */
 export interface Transition {

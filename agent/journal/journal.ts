@@ -29,7 +29,8 @@ import { DEFAULT_RETENTION } from './retention.js';
 import { Retainer } from './retainer.js';
 import { timeMemory, type TimeMemory } from './time-memory.js';
 import * as trust from './trust.js';
-import { trialStore, type TrialStore } from './trials.js';
+import { siteStore, type Override, type SiteStore } from './site.js';
+import { activate, trialStore, type TrialHooks, type TrialStore } from './trials.js';
 import { UnsavedEvents } from './unsaved-events.js';
 import { readTwin } from './twin.js';
 import { TwinKeeper, twinOf } from './twin-keeper.js';
@@ -167,9 +168,7 @@ export class Journal implements EventSink {
     return this.#fresh?.nonce ?? null;
   }
 
-  /**
-   * Envelope, counters and intent at once. An assignment that is accepted already changes nothing.
-   */
+  /** Envelope, counters and intent at once. An assignment that is accepted already changes nothing. */
   acceptAssignment(opened: OpenedAssignment): void {
     if (!opened.changed) return;
     const { document, digest } = opened;
@@ -247,26 +246,30 @@ export class Journal implements EventSink {
     if (to.state === 'healthy') this.#twin.keep();
   }
 
-  /** The files that are to lie in the directory from now on, with the step that says so. */
-  activate(to: Transition, files: readonly content.OwnedFile[]): void {
-    this.#writer.durably(() => {
-      content.applyTransition(this.#db, this.#now(), to);
-      const digest = ['removing', 'failed'].includes(to.state) ? null : to.digest;
-      content.replaceFiles(this.#db, to, { digest, attempt: to.attempt, files });
-      content.prune(this.#db, content.digestsOf(this.#accepted?.document));
-    });
-    this.#filesChanged();
+  /** The files that are to lie in the directory from now on, with the step that says so. `by`: in spite of its window. */
+  activate(to: Transition, files: readonly content.OwnedFile[], by?: Override): void {
+    activate(this.#db, this.#hooks(), { to, files, by });
+  }
+
+  /** What people want beside the assignment. */
+  site(): SiteStore {
+    return siteStore(this.#db, this.#hooks());
   }
 
   /** Revisions on trial: given up, proven, undone. */
   trials(): TrialStore {
-    return trialStore(this.#db, this.#writer, {
+    return trialStore(this.#db, this.#hooks());
+  }
+
+  #hooks(): TrialHooks {
+    return {
+      writer: this.#writer,
       moment: () => outbox.momentOf(this.#now(), this.#machine),
       prune: () => content.prune(this.#db, content.digestsOf(this.#accepted?.document)),
       onFiles: () => this.#filesChanged(),
       onFloor: () => this.#twin.keep(),
       onEvent: () => this.onEvent?.(),
-    });
+    };
   }
 
   #filesChanged(): void {
@@ -281,9 +284,8 @@ export class Journal implements EventSink {
   }
 
   /**
-   * Durable when it returns, unless the disk refuses: then the event waits in memory (at most 1,000
-   * do), the condition `JournalWritable` says so, and the next call tries again. Never throws for
-   * the disk's sake.
+   * Durable when it returns, unless the disk refuses: then the event waits in memory (at most 1,000 do), the condition
+   * `JournalWritable` says so, and the next call tries again. Never throws for the disk's sake.
    */
   record(event: NewEvent): void {
     this.#unsaved.add(outbox.momentOf(this.#now(), this.#machine), event);

@@ -138,6 +138,30 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (namespace, name, digest)
   ) WITHOUT ROWID;
   `,
+  `
+  -- The newest wish for each bundle not to wait for a maintenance window: who, why, and when it was acted on.
+  CREATE TABLE overrides (
+    namespace TEXT NOT NULL,
+    name TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    asked_by TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    asked_at INTEGER NOT NULL,
+    used_at INTEGER,
+    PRIMARY KEY (namespace, name)
+  ) WITHOUT ROWID;
+
+  -- What a person at the device keeps as it is; without namespace and name: all of it.
+  CREATE TABLE holds (
+    namespace TEXT NOT NULL,
+    name TEXT NOT NULL,
+    held_by TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    held_at INTEGER NOT NULL,
+    PRIMARY KEY (namespace, name)
+  ) WITHOUT ROWID;
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

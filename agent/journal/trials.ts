@@ -10,6 +10,7 @@ import type { Connection } from './database.js';
 import * as failures from './failures.js';
 import { appendHistory, plainStep, type Transition } from './history.js';
 import { appendEvent, type Moment } from './outbox.js';
+import { useOverride, type Override } from './site.js';
 import type { Writer } from './writer.js';
 
 export interface TrialStore {
@@ -30,6 +31,7 @@ export interface RollBackTarget {
 }
 
 export interface TrialHooks {
+  readonly writer: Pick<Writer, 'durably'>;
   readonly moment: () => Moment;
   /** Within the transaction. */
   readonly prune: () => void;
@@ -38,10 +40,33 @@ export interface TrialHooks {
   readonly onEvent: () => void;
 }
 
-export function trialStore(db: Connection, writer: Writer, hooks: TrialHooks): TrialStore {
+/** The files that lie in the directory from now on, with the step that says so. `by`: in spite of its window. */
+export function activate(
+  db: Connection,
+  hooks: TrialHooks,
+  next: {
+    readonly to: Transition;
+    readonly files: readonly content.OwnedFile[];
+    readonly by: Override | undefined;
+  },
+): void {
+  const { to, files, by } = next;
+  const moment = hooks.moment();
+  hooks.writer.durably(() => {
+    content.applyTransition(db, moment.at, to);
+    const digest = ['removing', 'failed'].includes(to.state) ? null : to.digest;
+    content.replaceFiles(db, to, { digest, attempt: to.attempt, files });
+    if (by) useOverride(db, moment, { to, by });
+    hooks.prune();
+  });
+  hooks.onFiles();
+  if (by) hooks.onEvent();
+}
+
+export function trialStore(db: Connection, hooks: TrialHooks): TrialStore {
   const step = (to: Transition, event: NewEvent, work: (at: number) => void) => {
     const moment = hooks.moment();
-    writer.durably(() => {
+    hooks.writer.durably(() => {
       if (content.isOfWanted(db, to)) content.applyTransition(db, moment.at, to);
       else appendHistory(db, moment.at, { kind: 'bundle', ...plainStep(to) });
       work(moment.at);
@@ -62,7 +87,7 @@ export function trialStore(db: Connection, writer: Writer, hooks: TrialHooks): T
       });
       hooks.onFiles();
     },
-    saveGate: (bundle, gate) => writer.durably(() => content.saveGate(db, bundle, gate)),
+    saveGate: (bundle, gate) => hooks.writer.durably(() => content.saveGate(db, bundle, gate)),
     failures: () => failures.listFailures(db),
   };
 }

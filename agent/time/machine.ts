@@ -1,8 +1,8 @@
 /**
  * How long this machine has been running: a clock that nobody can set, which goes on while the
- * machine sleeps (CLOCK_BOOTTIME), and the id of that run. Decides nothing.
+ * machine sleeps (CLOCK_BOOTTIME), the id of that run, and whether another runs while it is off. Decides nothing.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { uptime } from 'node:os';
 
 export interface Machine {
@@ -10,6 +10,8 @@ export interface Machine {
   readonly bootId: string;
   /** Milliseconds since it was started. */
   uptimeMs(): number;
+  /** It has a clock that runs while it is off; left out: none. */
+  readonly hasRealTimeClock?: boolean;
 }
 
 export function thisMachine(): Machine {
@@ -19,5 +21,6 @@ export function thisMachine(): Machine {
   } catch {
     // Without an id no two looks are known to be of one run.
   }
-  return { bootId, uptimeMs: () => uptime() * 1000 };
+  const hasRealTimeClock = existsSync('/sys/class/rtc/rtc0');
+  return { bootId, uptimeMs: () => uptime() * 1000, hasRealTimeClock };
 }

@@ -73,6 +73,18 @@ export function nodeTime(facts: TimeFacts): NodeTime {
   return { now: clock, clock: isBelieved ? proven : 'suspect', floor, offset: null };
 }
 
+/**
+ * Whether `now` is the time and no mere bound of it. The bare clock of a machine that has none while it is off stands for nothing:
+ * it goes on from where it was, or from 1970.
+ */
+export function isTimeKnown(
+  { now, clock: standing, offset }: NodeTime,
+  { clock, hasRealTimeClock }: { readonly clock: number; readonly hasRealTimeClock: boolean },
+): boolean {
+  if (standing === 'synced') return true;
+  return standing === 'floor' && offset === null && now === clock && hasRealTimeClock;
+}
+
 /** An assignment travels faster than its hub's answer was measured. */
 const HASTE_MS = 10_000;
 const DAY_MS = 86_400_000;

@@ -19,7 +19,14 @@ import type { SourceCondition } from '../ports.js';
 import { stampOf, type NodeIdentity } from '../report/node.js';
 import { clockConditions, silenceCondition } from './conditions.js';
 import type { Machine } from './machine.js';
-import { correctedAt, nodeTime, rootFloor, type LearnedTime, type NodeTime } from './node-time.js';
+import {
+  correctedAt,
+  isTimeKnown,
+  nodeTime,
+  rootFloor,
+  type LearnedTime,
+  type NodeTime,
+} from './node-time.js';
 import { Silence } from './silence.js';
 import { Timeline } from './timeline.js';
 
@@ -96,6 +103,15 @@ export class TimeKeeper {
     const { floor } = nodeTime(facts);
     if (floor !== this.#floor.value) this.#floor = { value: floor, since: uptime };
     return nodeTime({ ...facts, floorKnownMs: uptime - this.#floor.since });
+  }
+
+  /** For what is to happen at certain times. */
+  known(): { readonly now: number; readonly isKnown: boolean } {
+    const { clock, machine } = this.#options;
+    const { hasRealTimeClock = false } = machine;
+    const time = this.now();
+    const isKnown = isTimeKnown(time, { clock: clock.now(), hasRealTimeClock });
+    return { now: time.now, isKnown };
   }
 
   /** The same, steady: what was told at one moment does not move with each look at the clocks. */

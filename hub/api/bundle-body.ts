@@ -8,7 +8,13 @@ import type { BundleManifest } from '../../protocol/bundle-manifest.js';
 import type { BundleStrategy, ImageEntry } from '../../protocol/documents/bundle.js';
 import { IMAGE_DIGESTS_MAX } from '../../protocol/limits.js';
 import { LABEL_PATTERN } from '../../protocol/names.js';
-import { DEFAULT_STRATEGY, sameStrategy, strategyFault } from '../../protocol/strategy.js';
+import {
+  DEFAULT_STRATEGY,
+  plainStrategy,
+  sameStrategy,
+  STRATEGY_FIELDS,
+  strategyFault,
+} from '../../protocol/strategy.js';
 import { API_VERSION } from '../objects.js';
 import { RequestError, type ApplyRequest } from '../ports.js';
 import { parseSelector, SelectorError } from '../selectors.js';
@@ -149,11 +155,14 @@ function readImages(spec: Fields, causes: Cause[]): readonly ImageEntry[] {
 function readStrategy(spec: Fields, causes: Cause[]): { readonly strategy?: BundleStrategy } {
   const field = 'spec.strategy';
   const given = fieldsAt(spec['strategy'] ?? {}, field);
-  refuseUnknown(given, Object.keys(DEFAULT_STRATEGY), field);
+  refuseUnknown(given, STRATEGY_FIELDS, field);
   const strategy = { ...DEFAULT_STRATEGY, ...given };
   const fault = strategyFault(strategy);
-  if (fault) causes.push({ field: `${field}.${fault.field}`, message: fault.message });
-  return sameStrategy(strategy, DEFAULT_STRATEGY) ? {} : { strategy };
+  if (fault) {
+    causes.push({ field: `${field}.${fault.field}${fault.at ?? ''}`, message: fault.message });
+    return {};
+  }
+  return sameStrategy(strategy, DEFAULT_STRATEGY) ? {} : { strategy: plainStrategy(strategy) };
 }
 
 /** Throws BadRequest (unknown fields, names that do not match the path) and Invalid (with all causes). */

@@ -11,6 +11,7 @@ import type { TLSSocket } from 'node:tls';
 import type { Clock, Log } from '../../protocol/ports.js';
 import {
   RequestError,
+  type BundleActivate,
   type BundleRetry,
   type BundleWriter,
   type Carrier,
@@ -58,6 +59,7 @@ export interface ApiParts {
   readonly store: Store;
   readonly bundles: BundleWriter;
   readonly retry: BundleRetry;
+  readonly activate: BundleActivate;
   readonly nodes: NodeWriter;
   readonly secrets: SecretWriter;
   readonly enrolment: Enrolment;

@@ -5,7 +5,7 @@ import { SIGNATURES_FIELD } from '../rollout/release-here.js';
 import { changesBetween, renderDiff } from './bundle-diff.js';
 import { secretDifferences, secretsToSeal } from './apply-secrets.js';
 import { bundlePath, writeBundle, type BundleApiObject } from './bundle-write.js';
-import { bundleWarnings, graceWarnings } from './bundle-warnings.js';
+import { bundleWarnings, graceWarnings, windowWarnings } from './bundle-warnings.js';
 import { inputOptions, readSource, type BundleSource, type InputOptions } from './bundle-source.js';
 import { ApiError } from './client.js';
 import { connected, type Connected, type Context } from './context.js';
@@ -169,8 +169,8 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
   const former = current?.spec.strategy ?? DEFAULT_STRATEGY;
   const strategy = source.built?.document.strategy ?? strategyAfter(options, former);
   refuseStrategyOfBuilt(options, source);
-  for (const warning of graceWarnings(current?.spec.manifests ?? [], strategy))
-    context.terminal.warn(warning);
+  const graces = graceWarnings(current?.spec.manifests ?? [], strategy);
+  for (const warning of [...graces, ...windowWarnings(strategy)]) context.terminal.warn(warning);
   const changes = changesBetween(current?.spec.manifests ?? [], manifests);
   const images = await imagesAfter(context, source, options.pin === true);
   const pins = pinLines(current?.spec.images ?? [], images);
@@ -221,12 +221,12 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
 
 /** It is signed with the rest. */
 function refuseStrategyOfBuilt(options: ApplyOptions, source: BundleSource): void {
-  const { progressDeadline, minReady, onFailure } = options;
-  const given = [progressDeadline, minReady, onFailure].some(value => value !== undefined);
+  const { progressDeadline, minReady, onFailure, window } = options;
+  const given = [progressDeadline, minReady, onFailure, window].some(value => value !== undefined);
   if (source.built === null || !given) return;
   throw new CliError(
     'refused',
-    '--progress-deadline, --min-ready and --on-failure are signed with the bundle',
+    '--progress-deadline, --min-ready, --on-failure and --window are signed with the bundle',
     'say them to `flotilla bundle build`',
   );
 }

@@ -12,6 +12,8 @@ import {
 import { SECRET_ENV_WHY, secretEnvUses } from '../../protocol/pod-secrets.js';
 import type { ValidPod } from '../../protocol/pod.js';
 import type { BundleStrategy } from '../../protocol/documents/bundle.js';
+import { parseLongDurationMs } from '../../protocol/duration.js';
+import { windowText } from '../../protocol/maintenance-window.js';
 import { isPod, type BundleManifest } from '../../protocol/bundle-manifest.js';
 
 /** One line for each pod that breaks the policy that nodes have by default. */
@@ -56,6 +58,20 @@ export function graceWarnings(
         `deadline of ${deadline} s counts from its end`,
     ];
   });
+}
+
+/** One line for each window that is over before a revision that began in it has to be healthy. */
+export function windowWarnings({
+  progressDeadlineSeconds: deadline,
+  maintenanceWindows: windows = [],
+}: BundleStrategy): string[] {
+  return windows
+    .filter(({ duration }) => (parseLongDurationMs(duration) ?? 0) < deadline * 1000)
+    .map(
+      window =>
+        `Warning: window "${windowText(window)}" is shorter than the progress deadline of ${deadline} s: a revision may be ` +
+        'given up, and the former one put back, after it has closed',
+    );
 }
 
 /** All that a person is to know before nodes say it. */

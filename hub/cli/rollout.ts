@@ -48,7 +48,34 @@ export function rolloutCommand(context: Context): Command {
   return new Command('rollout')
     .summary('follow rollouts')
     .addCommand(status)
-    .addCommand(retryCommand(context));
+    .addCommand(retryCommand(context))
+    .addCommand(activateCommand(context));
+}
+
+function activateCommand(context: Context): Command {
+  return withConnection(new Command('activate'))
+    .summary('let nodes switch to a revision now that waits for its maintenance window')
+    .description(
+      'Says in the assignment of each node where the newest revision does not run yet that it does not wait for a maintenance window, ' +
+        'and who wants that and why; a node that is away finds it when it comes back. It counts for this revision alone.',
+    )
+    .argument('<bundle>', 'bundle/NAME')
+    .requiredOption('--now', 'outside its maintenance windows, and those of the nodes')
+    .option('--node <name>', 'only this node; may be given again', collect)
+    .option('--reason <text>', "told in the nodes' journals and events", '')
+    .action((target: string, options: ConnectionOptions & { node?: string[]; reason: string }) =>
+      connected(context, options, async hub => {
+        const name = bundleOf(target);
+        const path = `${pathOf(resourceOf('bundles'), hub.namespace, name)}/activate`;
+        const body = { nodes: options.node ?? [], reason: options.reason };
+        const { nodes } = await hub.client.call<{ nodes: string[] }>({
+          ...{ method: 'POST', path, body },
+        });
+        const { terminal } = context;
+        if (nodes.length === 0) terminal.print(`bundle/${name}: it waits nowhere`);
+        else terminal.print(`bundle/${name} waits for no window on ${nodes.join(', ')}`);
+      }),
+    );
 }
 
 function retryCommand(context: Context): Command {

@@ -1,21 +1,27 @@
 /** How nodes judge the passage to a revision, as `apply` and `bundle build` take it from the command line. */
 import type { Command } from 'commander';
 import { CliError } from '../../protocol/cli-error.js';
-import type { BundleStrategy } from '../../protocol/documents/bundle.js';
+import type { BundleStrategy, MaintenanceWindow } from '../../protocol/documents/bundle.js';
 import { parseDurationMs } from '../../protocol/duration.js';
-import { DEFAULT_STRATEGY, strategyFault } from '../../protocol/strategy.js';
+import { parseWindowText, windowText } from '../../protocol/maintenance-window.js';
+import { DEFAULT_STRATEGY, plainStrategy, strategyFault } from '../../protocol/strategy.js';
 
 export interface StrategyOptions {
   progressDeadline?: string;
   minReady?: string;
   onFailure?: string;
+  window?: readonly string[];
 }
 
 const FLAGS: Readonly<Record<keyof BundleStrategy, string>> = {
   progressDeadlineSeconds: '--progress-deadline',
   minReadySeconds: '--min-ready',
   onFailure: '--on-failure',
+  maintenanceWindows: '--window',
 };
+
+/** In the place of windows: the bundle has none any more. */
+const NO_WINDOW = 'none';
 
 export function strategyOptions(command: Command): Command {
   const { progressDeadlineSeconds, minReadySeconds, onFailure } = DEFAULT_STRATEGY;
@@ -31,6 +37,11 @@ export function strategyOptions(command: Command): Command {
     .option(
       '--on-failure <what>',
       `rollback: a node goes back to its last healthy revision; keep: it stays (new bundle: ${onFailure})`,
+    )
+    .option(
+      '--window <window>',
+      'nodes switch only then, such as "0 2 * * sun for 4h in Europe/Berlin"; may be given again; none: at any time',
+      (value: string, former: string[] | undefined) => [...(former ?? []), value],
     );
 }
 
@@ -39,24 +50,42 @@ export function strategyAfter(
   options: StrategyOptions,
   current: BundleStrategy | null,
 ): BundleStrategy {
-  const { progressDeadline, minReady, onFailure } = options;
-  const strategy: BundleStrategy = {
+  const { progressDeadline, minReady, onFailure, window } = options;
+  const strategy: BundleStrategy = plainStrategy({
     ...(current ?? DEFAULT_STRATEGY),
     ...(progressDeadline === undefined
       ? {}
       : { progressDeadlineSeconds: seconds('--progress-deadline', progressDeadline) }),
     ...(minReady === undefined ? {} : { minReadySeconds: seconds('--min-ready', minReady) }),
     ...(onFailure === undefined ? {} : { onFailure: onFailure as BundleStrategy['onFailure'] }),
-  };
+    ...(window === undefined ? {} : { maintenanceWindows: windowsOf(window) }),
+  });
   const fault = strategyFault(strategy);
-  if (fault) throw new CliError('refused', `${FLAGS[fault.field]}: ${fault.message}`);
+  if (fault) {
+    const { field, at = '', message } = fault;
+    const where = at === '' ? '' : `: ${at.replace(/^.*\./, '')}`;
+    throw new CliError('refused', `${FLAGS[field]}${where}: ${message}`);
+  }
   return strategy;
 }
 
 /** `progress deadline 600s, min ready 10s, on failure rollback`: in the words of the flags. */
 export function strategyText(strategy: BundleStrategy): string {
   const { progressDeadlineSeconds, minReadySeconds, onFailure } = strategy;
-  return `progress deadline ${progressDeadlineSeconds}s, min ready ${minReadySeconds}s, on failure ${onFailure}`;
+  const { maintenanceWindows: windows = [] } = strategy;
+  const when = windows.map(window => `, window ${windowText(window)}`).join('');
+  return `progress deadline ${progressDeadlineSeconds}s, min ready ${minReadySeconds}s, on failure ${onFailure}${when}`;
+}
+
+function windowsOf(texts: readonly string[]): MaintenanceWindow[] {
+  if (texts.length === 1 && texts[0] === NO_WINDOW) return [];
+  return texts.map(text => {
+    const window = parseWindowText(text);
+    if (window !== null) return window;
+    const form = '"CRON for DURATION in ZONE", such as "0 2 * * sun for 4h in Europe/Berlin"';
+    const alone = text === NO_WINDOW ? 'none stands alone; else use ' : 'use ';
+    throw new CliError('refused', `--window ${text}: ${alone}${form}`);
+  });
 }
 
 /** A duration such as 90s or 5m; a bare number is seconds, as in a manifest. */

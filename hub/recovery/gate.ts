@@ -1,12 +1,6 @@
 /** What waits while a restored hub learns: bundles and members are changed only by a hub that knows the newest of them. */
-import {
-  RequestError,
-  type BundleRetry,
-  type BundleWriter,
-  type Enrolment,
-  type SecretWriter,
-} from '../ports.js';
-import type { Store } from '../store/store.js';
+import { RequestError, type BundleWriter, type Enrolment, type SecretWriter } from '../ports.js';
+import type { Actor, Store } from '../store/store.js';
 import { recoveryState } from './recovery.js';
 
 const NAMES_MAX = 10;
@@ -37,10 +31,14 @@ export function gatedBundles(writer: BundleWriter, store: Store): BundleWriter {
   };
 }
 
-export function gatedRetry(retry: BundleRetry, store: Store): BundleRetry {
+/** Of what changes the assignments of some nodes. */
+export function gatedByBundle<Asked>(
+  change: (actor: Actor, bundle: Asked) => Promise<readonly string[]>,
+  store: Store,
+): typeof change {
   return async (actor, bundle) => {
     await refuseWhileLearning(store);
-    return retry(actor, bundle);
+    return change(actor, bundle);
   };
 }
 

@@ -57,7 +57,7 @@ export function candidateOf(
 
 /**
  * The newest revision of every bundle whose selector matches, ordered by namespace and name. A bundle that the node
- * has at the same digest keeps its `attempt`. What the root withdrew stays where it runs: whether it runs on is for the
+ * has at the same digest keeps its `attempt` and its `now`. What the root withdrew stays where it runs: whether it runs on is for the
  * owner of each node to say (S19), and leaving it out would end it.
  */
 export function decide(
@@ -85,8 +85,9 @@ export function decide(
     .filter(candidate => candidate.limit === null || (node.hasPlace?.(candidate) ?? true))
     .map(candidate => {
       const { namespace, name, revision, digest, size } = candidate;
-      const attempt = formerOf(candidate)?.attempt ?? 0;
-      return { namespace, name, revision, digest, size, attempt };
+      const { attempt = 0, now } = formerOf(candidate) ?? {};
+      const assigned = { namespace, name, revision, digest, size, attempt };
+      return now === undefined ? assigned : { ...assigned, now };
     })
     .concat(kept)
     .sort((a, b) => (`${a.namespace}/${a.name}` < `${b.namespace}/${b.name}` ? -1 : 1));
@@ -101,7 +102,7 @@ function isOnline(node: NodeObject): boolean {
 export function rollUp(
   bundle: BundleObject,
   nodes: readonly NodeObject[],
-): Pick<BundleObjectStatus, 'revision' | 'digest' | 'nodes'> {
+): Pick<BundleObjectStatus, 'revision' | 'digest' | 'nodes' | 'waiting' | 'held'> {
   const requirements = parseSelector(bundle.spec.nodeSelector);
   const { revision, digest } = bundle.status;
   const selected = nodes.filter(
@@ -113,7 +114,11 @@ export function rollUp(
     if (!found) return [];
     return { ...found, isOfNow: !isRetried(flotilla.retried, { namespace, name, digest }) };
   });
-  const states = said.filter(b => b.digest === digest && b.isOfNow).map(b => b.state);
+  const ofNow = said.filter(b => b.digest === digest && b.isOfNow);
+  const states = ofNow.map(b => b.state);
+  const waiting = ofNow.filter(b => b.state === 'waiting' && b.reason === 'Window');
+  const held = ofNow.filter(b => b.state === 'waiting' && b.reason === 'Held').length;
+  const [opensAt = null] = waiting.flatMap(b => b.opensAt ?? []).sort();
   return {
     revision,
     digest,
@@ -124,6 +129,8 @@ export function rollUp(
       failed: states.filter(state => state === 'failed' || state === 'rolledBack').length,
       offline: selected.filter(node => !isOnline(node)).length,
     },
+    ...(held === 0 ? {} : { held }),
+    ...(waiting.length === 0 ? {} : { waiting: { nodes: waiting.length, opensAt } }),
   };
 }
 

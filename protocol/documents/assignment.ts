@@ -24,6 +24,19 @@ export interface AssignedBundle {
   size: Bytes;
   /** Raising it has a node try a digest again that it gave up. */
   attempt: Counter;
+  /** This attempt at this digest does not wait for a maintenance window; left out: it does. */
+  now?: ActivateNow;
+}
+
+export interface ActivateNow {
+  /**
+   * Who wants it, as the hub knows them: told in the node's journal and events.
+   * @minLength 1
+   * @maxLength 256
+   */
+  by: string;
+  /** @maxLength 256 */
+  reason: string;
 }
 
 export interface AssignedSecret {

@@ -49,6 +49,28 @@ export interface ImageEntry {
 /** @pattern ^sha256:[0-9a-f]{64}$ */
 export type ImageDigest = string;
 
+/** When a node may switch to a revision: from each time that matches the schedule, for so long. */
+export interface MaintenanceWindow {
+  /**
+   * Cron expression of five fields, or `@daily` and its like.
+   * @minLength 1
+   * @maxLength 128
+   */
+  schedule: string;
+  /**
+   * `90m`, `4h`, `2d`: from a minute to 31 days.
+   * @minLength 2
+   * @maxLength 32
+   */
+  duration: string;
+  /**
+   * IANA name, such as `Europe/Berlin`.
+   * @minLength 1
+   * @maxLength 64
+   */
+  timeZone: string;
+}
+
 /** How a node judges the passage to this revision, by Kubernetes' names (Deployment, DaemonSet). */
 export interface BundleStrategy {
   /**
@@ -67,6 +89,12 @@ export interface BundleStrategy {
   minReadySeconds: number;
   /** `rollback`: back to the last revision that was healthy on the node. */
   onFailure: 'rollback' | 'keep';
+  /**
+   * A node switches to this revision while one of them is open; left out: at any time.
+   * @minItems 1
+   * @maxItems 16
+   */
+  maintenanceWindows?: MaintenanceWindow[];
 }
 
 /** Revision N of a bundle: what may run. No expiry; withdrawn by the root's `floors` and `denied`. */

@@ -156,6 +156,8 @@ export interface BundleStatus {
   /** @maxLength 1024 */
   message: string;
   since: Timestamp;
+  /** Of one that waits for a maintenance window, where the node knows when one opens. */
+  opensAt?: Timestamp;
 }
 
 export interface PodSummary {

@@ -8,11 +8,16 @@ import { join } from 'node:path';
 import { Activation } from '../../agent/activation/activation.js';
 import { openOwnedDirectory } from '../../agent/intake/owned-files.js';
 import { Stage, type StageOptions } from '../../agent/intake/stage.js';
+import { WindowGate } from '../../agent/intake/window-gate.js';
 import { openJournal, type Journal } from '../../agent/journal/journal.js';
 import { readJournal } from '../../agent/journal/reader.js';
-import type { PodReport } from '../../agent/ports.js';
-import type { AssignedBundle } from '../../protocol/documents/assignment.js';
-import type { BundleDocument, BundleStrategy } from '../../protocol/documents/bundle.js';
+import type { BundleName, PodReport } from '../../agent/ports.js';
+import type { ActivateNow, AssignedBundle } from '../../protocol/documents/assignment.js';
+import type {
+  BundleDocument,
+  BundleStrategy,
+  MaintenanceWindow,
+} from '../../protocol/documents/bundle.js';
 import type { BundleStatus } from '../../protocol/documents/node.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
 import { DEFAULT_STRATEGY } from '../../protocol/strategy.js';
@@ -57,6 +62,13 @@ export class ActivationWorld {
   readonly fates = new Map<string, Fate>();
   /** Null: the pods of this start are not known yet. */
   arePodsKnown = true;
+  /** What the node takes for the time, beyond the seconds that went by; windows go by it alone. */
+  clockMs = NOW;
+  isTimeKnown = true;
+  ownWindows: readonly MaintenanceWindow[] = [];
+  windows!: WindowGate;
+  /** How often the time changed that something waits for. */
+  moved = 0;
   root: RootDocument = rootDocument();
   #nowMs = 0;
   #ids = 0;
@@ -95,9 +107,13 @@ export class ActivationWorld {
   }
 
   /** Everything that the bundles need is here; the newest assignment lists them. */
-  assign(...bundles: (Made | { readonly made: Made; readonly attempt: number })[]): void {
-    const wanted = bundles.map(one => ('made' in one ? one : { made: one, attempt: 0 }));
-    this.accept(wanted.map(({ made: { document }, attempt }) => assigned(document, { attempt })));
+  assign(
+    ...bundles: (
+      Made | { readonly made: Made; readonly attempt?: number; readonly now?: ActivateNow }
+    )[]
+  ): void {
+    const wanted = bundles.map(one => ('made' in one ? one : { made: one }));
+    this.accept(wanted.map(({ made: { document }, ...change }) => assigned(document, change)));
     for (const { made: one } of wanted) this.store(one);
     this.pass();
   }
@@ -161,7 +177,14 @@ export class ActivationWorld {
     const log = { info: quiet, warn: quiet, error: quiet };
     const randomId = () => String(++this.#ids).padStart(32, '0');
     const journal = openJournal({ dataDir: this.dataDir, clock, randomId });
+    this.windows = new WindowGate({
+      own: this.ownWindows,
+      time: () => ({ now: this.clockMs + this.#nowMs, isKnown: this.isTimeKnown }),
+      journal,
+      onMoved: () => void this.moved++,
+    });
     const stage = new Stage({
+      windows: this.windows,
       journal,
       directory: openOwnedDirectory(this.manifests),
       clock,
@@ -172,7 +195,8 @@ export class ActivationWorld {
     });
     const pods = () => (this.arePodsKnown ? this.#reports() : null);
     const onGivenUp = () => this.#stagePass();
-    return [journal, stage, new Activation({ journal, pods, clock, log, onGivenUp })];
+    const windowOf = (bundle: BundleName) => this.windows.holdOf(bundle);
+    return [journal, stage, new Activation({ journal, pods, clock, log, onGivenUp, windowOf })];
   }
 
   #files() {

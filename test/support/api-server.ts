@@ -257,6 +257,7 @@ export async function startFixture(
     store,
     bundles: bundleWriter(store, actors),
     retry: async () => [],
+    activate: () => Promise.resolve([]),
     nodes: nodeWriter(store),
     secrets: secretWriter({ store, root: () => trustedRoot(), hubSigner: HUB }),
     enrolment: enrolment(store),

@@ -1,14 +1,14 @@
 /** Writes of bundles: the request is read here, what it means is the bundle writer's. */
 import { boundImages } from '../../../protocol/image-binding.js';
 import { DEFAULT_STRATEGY, sameStrategy } from '../../../protocol/strategy.js';
-import type { BundleRetry, BundleWriter } from '../../ports.js';
+import type { BundleActivate, BundleRetry, BundleWriter } from '../../ports.js';
 import { RequestError, type ApplyRequest } from '../../ports.js';
 import type { BundleObject } from '../../objects.js';
 import { ARCHIVE_BYTES_MAX, ARCHIVE_TYPE } from '../../signing/archive.js';
 import { readBundleFile } from '../../signing/bundle-file.js';
 import type { Store } from '../../store/store.js';
 import { toApiObject } from '../api-object.js';
-import { fieldsAt, refuseUnknown } from '../body-fields.js';
+import { fieldsAt, refuseUnknown, type Fields } from '../body-fields.js';
 import { parseBundle, type BundleBody } from '../bundle-body.js';
 import { json, param, type Answer, type ApiRequest, type Route } from '../request.js';
 import { BUNDLES, groupPath } from '../resources.js';
@@ -19,6 +19,7 @@ export interface BundleParts {
   readonly store: Store;
   readonly bundles: BundleWriter;
   readonly retry: BundleRetry;
+  readonly activate: BundleActivate;
 }
 
 const SUBJECT = { group: BUNDLES.group, resource: BUNDLES.name };
@@ -136,6 +137,31 @@ function remove(parts: BundleParts) {
   };
 }
 
+function nodesOf({ nodes = [] }: Fields): readonly string[] {
+  if (Array.isArray(nodes) && nodes.every(node => typeof node === 'string')) return nodes;
+  throw new RequestError('BadRequest', 'nodes: must be a list of names');
+}
+
+const REASON_MAX = 256;
+
+/** Nodes that wait for a maintenance window wait no more. The body may name some of them, and say why. */
+function activate(parts: BundleParts) {
+  return async (request: ApiRequest) => {
+    const namespace = param(request, 'namespace');
+    const name = param(request, 'name');
+    const body = fieldsAt((await request.json()) ?? {}, '');
+    refuseUnknown(body, ['nodes', 'reason'], '');
+    const { reason = '' } = body;
+    if (typeof reason !== 'string' || reason.length > REASON_MAX || /\p{Cc}/u.test(reason)) {
+      const message = `reason: must be a line of at most ${REASON_MAX} characters`;
+      throw new RequestError('BadRequest', message);
+    }
+    const wish = { namespace, name, nodes: nodesOf(body), reason };
+    const nodes = await parts.activate(request.actor, wish);
+    return json({ kind: 'BundleActivate', apiVersion: 'flotilla.dev/v1', nodes });
+  };
+}
+
 /** Nodes that gave it up try again. The body may name some of them. */
 function retry(parts: BundleParts) {
   return async (request: ApiRequest) => {
@@ -143,10 +169,7 @@ function retry(parts: BundleParts) {
     const name = param(request, 'name');
     const body = fieldsAt((await request.json()) ?? {}, '');
     refuseUnknown(body, ['nodes'], '');
-    const { nodes = [] } = body;
-    if (!Array.isArray(nodes) || !nodes.every(node => typeof node === 'string')) {
-      throw new RequestError('BadRequest', 'nodes: must be a list of names');
-    }
+    const nodes = nodesOf(body);
     const raised = await parts.retry(request.actor, { namespace, name, nodes });
     return json({ kind: 'BundleRetry', apiVersion: 'flotilla.dev/v1', nodes: raised });
   };
@@ -165,6 +188,7 @@ export function bundleRoutes(parts: BundleParts): readonly Route[] {
       handle: importSigned(parts),
     },
     { ...common, method: 'POST', path: `${collection}/:name/retry`, handle: retry(parts) },
+    { ...common, method: 'POST', path: `${collection}/:name/activate`, handle: activate(parts) },
     { ...common, method: 'DELETE', path: `${collection}/:name`, handle: remove(parts) },
   ];
 }

@@ -14,11 +14,16 @@ import { column, integerColumn, nameColumn, orNone, wideColumn, type TableShape 
 
 const DIGEST_SHOWN = 12;
 
-/** One word; the reason stands in the conditions. */
-function bundleState({ metadata, status }: ApiObject): string {
-  const { conditions = [] } = status as BundleObjectStatus;
+/** A word; reasons stand in the conditions, and in what each node says. */
+function bundleState({ metadata, status }: ApiObject, nowMs: number): string {
+  const { conditions = [], waiting, held = 0 } = status as BundleObjectStatus;
   if (conditions.some(({ type }) => type === 'Withdrawn')) return 'Withdrawn';
-  return Object.hasOwn(metadata.annotations ?? {}, HELD_ANNOTATION) ? 'Held' : 'Active';
+  if (Object.hasOwn(metadata.annotations ?? {}, HELD_ANNOTATION)) return 'Held';
+  if (held > 0) return `Held on ${held} ${held === 1 ? 'node' : 'nodes'}`;
+  if (waiting === undefined) return 'Active';
+  const leftMs = waiting.opensAt === null ? null : Date.parse(waiting.opensAt) - nowMs;
+  if (leftMs === null) return 'Window';
+  return `Window (opens in ${humanDuration(Math.max(0, leftMs))})`;
 }
 
 export const BUNDLE_TABLE: TableShape = {
@@ -32,7 +37,7 @@ export const BUNDLE_TABLE: TableShape = {
     integerColumn('Offline', 'Nodes that are not connected'),
     column(
       'Status',
-      'Active; or Withdrawn by the root, Held after a restore: nobody begins with it',
+      'Active; or Withdrawn by the root, Held after a restore: nobody begins with it; held on nodes by people there; Window: nodes wait for one',
     ),
     column('Age', 'Time since the bundle was made'),
     wideColumn('Selector', 'Nodes that are to run it'),
@@ -49,7 +54,7 @@ export const BUNDLE_TABLE: TableShape = {
       nodes.healthy,
       nodes.failed,
       nodes.offline,
-      bundleState(object),
+      bundleState(object, nowMs),
       age(object.metadata.creationTimestamp, nowMs),
       spec.nodeSelector === '' ? '<all>' : spec.nodeSelector,
       digest.slice(0, DIGEST_SHOWN),

@@ -251,6 +251,7 @@ function agentSources(): ApiSources {
     import: () => Promise.resolve({}),
     receipt: () => ({}),
     leave: async () => ({}),
+    site: () => ({ bundles: [] }),
     retry: name => name === null,
     async *logs(id) {
       yield await Promise.resolve(Buffer.from(id));

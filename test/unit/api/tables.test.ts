@@ -415,6 +415,29 @@ describe('cells', () => {
     });
   });
 
+  test('of a bundle that waits for a maintenance window', () => {
+    const spec = { nodeSelector: '', manifests: [MANIFEST] };
+    const stored = bundle('shop', spec, 4);
+    const status = (opensAt: string | null) => {
+      const waiting = { nodes: 2, opensAt };
+      return wide(
+        BUNDLE_TABLE,
+        api({ ...stored, status: { ...(stored.status as object), waiting } }),
+      ).Status;
+    };
+    assert.equal(status('2026-01-02T05:00:00Z'), 'Window (opens in 5h)');
+    assert.equal(status('2026-01-01T05:00:00Z'), 'Window (opens in 0s)');
+    assert.equal(status(null), 'Window');
+  });
+
+  test('of a bundle that people at devices hold', () => {
+    const spec = { nodeSelector: '', manifests: [MANIFEST] };
+    const stored = bundle('shop', spec, 4);
+    const status = (held: number) =>
+      wide(BUNDLE_TABLE, api({ ...stored, status: { ...(stored.status as object), held } })).Status;
+    assert.deepEqual([status(1), status(2)], ['Held on 1 node', 'Held on 2 nodes']);
+  });
+
   const token = (expiresAt: string, usedBy: object[]) =>
     api({
       kind: 'Token',

@@ -163,6 +163,16 @@ describe('a mistake says what, where, and what to do', () => {
       /kind must be AgentConfiguration or KubeletConfiguration/,
     ],
     [
+      'a window without a zone',
+      { text: 'maintenanceWindows: [{schedule: "0 2 * * *", duration: 1h}]' },
+      /^agent\.yaml: maintenanceWindows\[0\]\.timeZone: must be a string/,
+    ],
+    [
+      'a window that never opens',
+      { text: 'maintenanceWindows: [{schedule: "0 2 31 2 *", duration: 1h, timeZone: UTC}]' },
+      /^agent\.yaml: maintenanceWindows\[0\]\.schedule: "0 2 31 2 \*" has no valid day of month/,
+    ],
+    [
       'a policy that does not exist',
       { text: 'admission: {bundle: {podSecurity: strict}}' },
       /^agent\.yaml: admission\.bundle\.podSecurity: must be one of privileged, baseline/,
@@ -302,6 +312,7 @@ imageMinimumGCAge: 1m
 imageMaximumGCAge: 24h
 shutdownGracePeriod: 30s
 shutdownGracePeriodCriticalPods: 10s
+maintenanceWindows: [{schedule: "0 22 * * fri", duration: 8h, timeZone: America/New_York}]
 admission: {bundle: {hostPaths: [{prefix: /dev, readOnly: false}], images: [r.example/*], minHostPort: null}, http: {podSecurity: restricted}}
 `,
   };

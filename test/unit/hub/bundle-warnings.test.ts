@@ -1,7 +1,7 @@
 /** What `flotilla apply` says of pods that nodes refuse by default. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bundleWarnings, graceWarnings } from '../../../hub/cli/bundle-warnings.js';
+import { bundleWarnings, graceWarnings, windowWarnings } from '../../../hub/cli/bundle-warnings.js';
 import { DEFAULT_STRATEGY } from '../../../protocol/strategy.js';
 import { manifest } from '../../support/pods.js';
 
@@ -53,4 +53,14 @@ test('what runs now and may take as long to end as its successor has to begin is
         'the progress deadline of 30 s counts from its end',
     ],
   );
+});
+
+test('a window that is over before a revision has to be healthy is mentioned', () => {
+  const windowOf = (duration: string) => ({ schedule: '@daily', duration, timeZone: 'UTC' });
+  const maintenanceWindows = [windowOf('10m'), windowOf('9m59s')];
+  assert.deepEqual(windowWarnings(DEFAULT_STRATEGY), []);
+  assert.deepEqual(windowWarnings({ ...DEFAULT_STRATEGY, maintenanceWindows }), [
+    'Warning: window "@daily for 9m59s in UTC" is shorter than the progress deadline of 600 s: a revision may be given up, ' +
+      'and the former one put back, after it has closed',
+  ]);
 });

@@ -85,6 +85,15 @@ describe('a node is assigned', () => {
     assert.equal(decide(next, { labels: {}, assigned: held })[0]?.attempt, 0);
   });
 
+  test('a digest that is to be activated now stays so, another one waits for its windows', () => {
+    const now = { by: 'admin', reason: 'recall' };
+    const held = [{ ...assigned(bundleDocument()), name: 'x', digest: 'x'.padEnd(64, '0'), now }];
+    const again = decide([candidate('x', '')], { labels: {}, assigned: held });
+    assert.deepEqual(again[0]?.now, now);
+    const next = [candidate('x', '', { digest: 'y'.padEnd(64, '0'), revision: 2 })];
+    assert.equal(decide(next, { labels: {}, assigned: held })[0]?.now, undefined);
+  });
+
   test('S19: what the root withdrew stays where it runs, and nobody begins with it', () => {
     const one = candidate('x', '', { isWithdrawn: true });
     assert.deepEqual(decide([one], { labels: {}, assigned: [] }), []);

@@ -43,6 +43,35 @@ describe('an attempt that was given', () => {
   });
 });
 
+describe('a rollout with nodes that wait for a window', () => {
+  const node = (name: string, more: object = {}) =>
+    ({
+      metadata: { name, labels: {} },
+      status: {
+        conditions: [{ type: 'Ready', status: 'True' }],
+        flotilla: {
+          bundles: [{ ...of, revision: 7, attempt: 0, active: null, state: 'waiting', ...more }],
+        },
+      },
+    }) as unknown as NodeObject;
+  const window = (opensAt?: string) => ({ reason: 'Window', ...(opensAt ? { opensAt } : {}) });
+
+  test('says how many, and when the first opens', () => {
+    const nodes = [
+      node('a', window('2026-06-02T03:00:00.000Z')),
+      node('b', window('2026-06-01T03:00:00.000Z')),
+      node('c', window()),
+      node('d', { reason: 'PullingImage' }),
+    ];
+    assert.deepEqual(rollUp(bundle, nodes).waiting, {
+      ...{ nodes: 3, opensAt: '2026-06-01T03:00:00.000Z' },
+    });
+    assert.deepEqual(rollUp(bundle, [node('c', window())]).waiting, { nodes: 1, opensAt: null });
+    assert.equal(rollUp(bundle, [node('d', { reason: 'PullingImage' })]).waiting, undefined);
+    assert.equal(rollUp(bundle, [node('e', { reason: 'Held' }), ...nodes]).held, 1);
+  });
+});
+
 describe('a rollout with a node that gave up', () => {
   const node = (retried?: readonly BundleAttempt[]) => {
     const failed = { ...of, revision: 6, attempt: 1, active: 'a'.repeat(64), state: 'rolledBack' };

@@ -12,6 +12,12 @@ const KEPT: BundleStrategy = {
   onFailure: 'keep',
 };
 
+const WINDOW_TEXTS = ['0 2 * * sun for 4h in Europe/Berlin', '@daily for 30m in UTC'];
+const WINDOWS = [
+  { schedule: '0 2 * * sun', duration: '4h', timeZone: 'Europe/Berlin' },
+  { schedule: '@daily', duration: '30m', timeZone: 'UTC' },
+];
+
 describe('on the command line', () => {
   const rows: readonly [string, StrategyOptions, BundleStrategy | null, BundleStrategy][] = [
     ['a new bundle has the defaults', {}, null, DEFAULT_STRATEGY],
@@ -23,6 +29,14 @@ describe('on the command line', () => {
       { progressDeadlineSeconds: 300, minReadySeconds: 30, onFailure: 'keep' },
     ],
     ['zero', { minReady: '0s' }, KEPT, { ...KEPT, minReadySeconds: 0 }],
+    ['windows', { window: WINDOW_TEXTS }, KEPT, { ...KEPT, maintenanceWindows: WINDOWS }],
+    [
+      'windows stay',
+      {},
+      { ...KEPT, maintenanceWindows: WINDOWS },
+      { ...KEPT, maintenanceWindows: WINDOWS },
+    ],
+    ['windows no more', { window: ['none'] }, { ...KEPT, maintenanceWindows: WINDOWS }, KEPT],
     ['the way back', { onFailure: 'rollback' }, KEPT, { ...KEPT, onFailure: 'rollback' }],
   ];
   for (const [sentence, options, current, expected] of rows) {
@@ -34,6 +48,14 @@ describe('on the command line', () => {
     [{ progressDeadline: '0' }, /^--progress-deadline: must be whole seconds, 1 or more/],
     [{ minReady: 'soon' }, /^--min-ready soon: whole seconds/],
     [{ minReady: '60s' }, /^--progress-deadline: must be greater than minReadySeconds \(60\)/],
+    [{ window: ['at night'] }, /^--window at night: use "CRON for DURATION in ZONE", such as/],
+    [{ window: ['none', '@daily for 1h in UTC'] }, /^--window none: none stands alone/],
+    [{ window: ['0 2 * * for 4h in UTC'] }, /^--window: schedule: "0 2 \* \*" has 4 fields/],
+    [
+      { window: ['0 2 * * * for 4h in Berlin'] },
+      /^--window: timeZone: "Berlin" is not a time zone/,
+    ],
+    [{ window: ['0 2 * * * for ever in UTC'] }, /^--window: duration: "ever" is not a duration/],
     [{ onFailure: 'explode' }, /^--on-failure: must be rollback or keep/],
   ];
   for (const [options, message] of refused) {
@@ -59,6 +81,14 @@ describe('at the API', () => {
       assert.equal(parsed(same), undefined);
   });
 
+  test('windows are kept, and none of them are none', () => {
+    assert.deepEqual(parsed({ maintenanceWindows: WINDOWS }), {
+      ...DEFAULT_STRATEGY,
+      maintenanceWindows: WINDOWS,
+    });
+    assert.equal(parsed({ maintenanceWindows: [] }), undefined);
+  });
+
   test('what is wrong is refused with its field', () => {
     const causes = (strategy: object) => {
       try {
@@ -72,6 +102,15 @@ describe('at the API', () => {
     assert.deepEqual(causes({ minReadySeconds: 600 }), ['spec.strategy.progressDeadlineSeconds']);
     assert.deepEqual(causes({ minReadySeconds: '5' }), ['spec.strategy.minReadySeconds']);
     assert.deepEqual(causes({ onFailure: 'x' }), ['spec.strategy.onFailure']);
+    const windows = (window: unknown) => causes({ maintenanceWindows: [window] });
+    const good = WINDOWS[0];
+    const field = 'spec.strategy.maintenanceWindows[0]';
+    assert.deepEqual(windows({ ...good, schedule: '* * *' }), [`${field}.schedule`]);
+    assert.deepEqual(windows({ ...good, duration: 4 }), [`${field}.duration`]);
+    assert.deepEqual(windows({ ...good, timeZone: 'Nowhere' }), [`${field}.timeZone`]);
+    assert.deepEqual(windows({ ...good, zone: 'UTC' }), [field]);
+    assert.deepEqual(windows(null), [`${field}.schedule`]);
+    assert.deepEqual(causes({ maintenanceWindows: 'daily' }), ['spec.strategy.maintenanceWindows']);
     assert.throws(() => parsed({ maxSurge: 1 }), /maxSurge/);
   });
 });

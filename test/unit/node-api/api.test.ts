@@ -92,6 +92,9 @@ describe('the node’s API', () => {
     import: file => Promise.resolve({ file }),
     receipt: () => ({ messages: [] }),
     leave: async () => ({ node: 'edge1' }),
+    site: (word, wish) => ({
+      bundles: [{ namespace: 'default', name: JSON.stringify(wish), revision: 1 }],
+    }),
     pods: () => [report, rejected, former],
     healthy: () => isHealthy,
     status: () => ({ node: 'n1' }),
@@ -216,6 +219,10 @@ describe('the node’s API', () => {
 
   test('retry is for who may open the socket, and only by POST', async () => {
     assert.equal((await ask({ path: '/retry', method: 'POST' })).code, 200);
+    const wish = await ask({ path: '/activate?bundle=web&by=root', method: 'POST' });
+    const [told] = (JSON.parse(wish.body) as { bundles: { name: string }[] }).bundles;
+    assert.deepEqual(JSON.parse(told?.name ?? ''), { bundle: 'web', by: 'root', reason: '' });
+    assert.equal((await ask({ path: '/activate' })).code, 405);
     const one = '/retry?pod=default%2Fweb';
     assert.equal((await ask({ path: one, method: 'POST' })).code, 200);
     assert.deepEqual(retried, [null, 'default/web']);

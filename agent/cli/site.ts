@@ -1,0 +1,89 @@
+/** `flotilla-agent activate --now`, `hold`, `release`: a person at the device says when something changes there. */
+import { userInfo } from 'node:os';
+import { Command } from 'commander';
+import type { SiteAnswer } from '../site.js';
+import type { CliContext } from './context.js';
+import { openSocket, readText } from './socket-client.js';
+
+export function activateCommand(context: CliContext): Command {
+  return context
+    .withDataDir(new Command('activate'))
+    .summary('switch to what waits for its maintenance window')
+    .description(
+      'Has the agent switch to a revision although its maintenance windows, or those of this node, are closed. It counts for that ' +
+        'revision alone, and stands in the journal with who said so, and why. What waits for something else goes on waiting for that.',
+    )
+    .argument('[bundle]', 'NAME or NAMESPACE/NAME; left out: all that wait for a window')
+    .requiredOption('--now', 'outside the maintenance windows')
+    .option('--reason <text>', 'told in the journal and to the hub', '')
+    .action(async (bundle: string | undefined, flags: { dataDir: string; reason: string }) => {
+      const { bundles } = await tell(context, { ...flags, path: '/activate', bundle });
+      if (bundles.length === 0) context.print('nothing waits for a maintenance window');
+      for (const { namespace, name, revision } of bundles) {
+        context.print(`bundle/${name} (${namespace}) revision ${revision} waits for no window`);
+      }
+    });
+}
+
+const WHY = ['--reason <text>', 'told in the journal and to the hub', ''] as const;
+const WHICH = 'NAME or NAMESPACE/NAME; left out: all';
+
+export function holdCommand(context: CliContext): Command {
+  return context
+    .withDataDir(new Command('hold'))
+    .summary('keep bundles as they are until they are released')
+    .description(
+      'Nothing of a held bundle is switched to another revision or taken away, whatever the hub wants; what comes is staged and waits ' +
+        '(Held). A revision that is on trial is judged, and undone if it fails; pods run on, crash and start again as ever.',
+    )
+    .argument('[bundle]', `${WHICH}, those to come too`)
+    .option(...WHY)
+    .action(async (bundle: string | undefined, flags: { dataDir: string; reason: string }) => {
+      const { bundles } = await tell(context, { ...flags, path: '/hold', bundle });
+      for (const { namespace, name, revision } of bundles)
+        context.print(`bundle/${name} (${namespace}) revision ${revision} is held`);
+      if (bundle === undefined) context.print('all bundles are held');
+    });
+}
+
+export function releaseCommand(context: CliContext): Command {
+  return context
+    .withDataDir(new Command('release'))
+    .alias('unhold')
+    .summary('let bundles that are held go on')
+    .argument('[bundle]', `${WHICH} that is held`)
+    .option(...WHY)
+    .action(async (bundle: string | undefined, flags: { dataDir: string; reason: string }) => {
+      const { bundles, released } = await tell(context, { ...flags, path: '/release', bundle });
+      for (const { namespace, name } of bundles)
+        context.print(`bundle/${name} (${namespace}) is not held any more`);
+      if (bundle !== undefined) return;
+      context.print(released === 0 ? 'nothing was held' : 'nothing is held any more');
+    });
+}
+
+/** Says it to the agent, in the name of whoever types. Throws `CliError`. */
+async function tell(
+  { env }: CliContext,
+  wish: {
+    readonly dataDir: string;
+    readonly path: string;
+    readonly bundle: string | undefined;
+    readonly reason: string;
+  },
+): Promise<SiteAnswer & { readonly released?: number }> {
+  const { dataDir, path, bundle, reason } = wish;
+  const by = env['SUDO_USER'] || userName();
+  const query = new URLSearchParams({ by, reason, ...(bundle === undefined ? {} : { bundle }) });
+  const answer = await openSocket(dataDir, `${path}?${query.toString()}`, { method: 'POST' });
+  return JSON.parse(await readText(answer)) as SiteAnswer & { readonly released?: number };
+}
+
+/** A user without an entry in the system's list has a number alone. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.() ?? ''}`;
+  }
+}
