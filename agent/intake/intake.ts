@@ -1,8 +1,7 @@
 /**
- * The way in: messages of the hub become accepted roots, assignments, bundles and blobs in the
- * journal, and those become files. Every message is checked by `protocol/verify-…`; what is refused
- * changes nothing but the last refusal in the status. Only the newest assignment is worked on.
- * Works on after a restart without the hub (security.md 1.5–1.8).
+ * The way in: messages of the hub become accepted roots, assignments, bundles and blobs in the journal, and those become files. Every
+ * message is checked by `protocol/verify-…`; what is refused changes nothing but the last refusal in the status. Only the newest
+ * assignment is worked on. Works on after a restart without the hub (security.md 1.5–1.8).
  */
 import { keyId } from '../../protocol/keys.js';
 import { refuse, type Refusal } from '../../protocol/refusal.js';
@@ -126,12 +125,8 @@ export class Intake {
   topics(): string[] {
     const { node } = this.#options.identity;
     const topics = this.#topics;
-    return [
-      topics.root(),
-      topics.hub(),
-      topics.node(node, 'assignment'),
-      topics.node(node, 'answer'),
-    ];
+    const own = (['assignment', 'answer'] as const).map(kind => topics.node(node, kind));
+    return [topics.root(), topics.hub(), ...own];
   }
 
   /** For a file: what it would ask the hub. */
@@ -160,9 +155,7 @@ export class Intake {
 
   /** The disk refused what the journal had gathered: it is fetched and judged again. */
   lost(): void {
-    this.#diskFault = 'what had come could not be written';
-    this.#retryAlarm.setBefore(this.#options.clock.monotonic() + RETRY_MS);
-    this.#options.onChange();
+    this.#diskFailed('what had come could not be written');
   }
 
   close(): void {
@@ -293,9 +286,7 @@ export class Intake {
 
   /** An ordinary rotation is no refusal; what still waits for its root after ten seconds is one. */
   #rootDidNotCome(): void {
-    for (const { refusal, payload, topic } of this.#roots.overdue()) {
-      this.refused(refusal, payload, topic);
-    }
+    for (const one of this.#roots.overdue()) this.refused(one.refusal, one.payload, one.topic);
   }
 
   #answer(payload: Buffer, topic: string): void {
@@ -348,10 +339,14 @@ export class Intake {
       work();
     } catch (error) {
       if (!isDiskError(error)) throw error;
-      this.#diskFault = error.message;
-      this.#retryAlarm.setBefore(this.#options.clock.monotonic() + RETRY_MS);
-      this.#options.onChange();
+      this.#diskFailed(error.message);
     }
+  }
+
+  #diskFailed(message: string): void {
+    this.#diskFault = message;
+    this.#retryAlarm.setBefore(this.#options.clock.monotonic() + RETRY_MS);
+    this.#options.onChange();
   }
 
   #isTroubled(): boolean {

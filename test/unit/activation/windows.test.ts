@@ -80,6 +80,8 @@ describe('a revision with a maintenance window', () => {
     running();
     it.assign(night(2));
     const rows = () => readJournal(it.dataDir).history.length;
+    // What was gathered is written with the restart.
+    it.restart();
     const before = rows();
     for (let day = 0; day < 5; day++) {
       look(24 * HOUR);

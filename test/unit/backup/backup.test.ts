@@ -77,7 +77,7 @@ const trace: Mutation = {
     kind: 'SecretTrace',
     metadata: { namespace: 'default', name: 'shop.db.edge-2.0' },
     spec: {
-      ...{ bundle: 'shop', secret: 'db', node: 'edge-2', device: '2026-01-02T03:04:05Z' },
+      ...{ bundle: 'shop', secret: 'db', node: 'edge-2', device: '2026-01-01T00:00:00.000Z' },
       versions: [{ from: 1, to: 3 }],
     },
     status: null,

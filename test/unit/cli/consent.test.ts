@@ -41,6 +41,7 @@ const OPTION: Readonly<Record<string, string | null>> = {
   'node approve': '--yes',
   'node revoke': '--yes',
   'port-forward': null,
+  'rollout activate': null,
   'rollout retry': null,
   'rollout status': null,
   'root create': null,
