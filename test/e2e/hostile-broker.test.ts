@@ -13,7 +13,7 @@ import { topicsOf } from '../../protocol/topics.js';
 import { fastClock } from '../support/fast-clock.js';
 import { assignmentDocument, FLEET, HUB, NODE_NAME, NOW } from '../support/fleet.js';
 import { startNode, type TestNode } from '../support/intake-node.js';
-import { until } from '../support/until.js';
+import { eventually } from '../support/wait.js';
 
 const [CONNECT, PUBLISH, PUBACK, SUBSCRIBE, SUBACK] = [1, 3, 4, 8, 9];
 
@@ -94,7 +94,7 @@ before(async () => {
   const assignment = seal('assignment', assignmentDocument({ nonce, bundles: [] }), [HUB]);
   const { port } = server.address() as AddressInfo;
   node = startNode({ dataDir, port, clock: fastClock(NOW), first: { nonce, assignment } });
-  await until('the node is connected', () => state.socket && node.session.connected());
+  await eventually('the node is connected', () => state.socket && node.session.connected());
 });
 after(async () => {
   await node.stop();
@@ -115,13 +115,13 @@ test('S68: topics that are not its own are ignored and counted; it answers on it
     '$SYS/broker/uptime',
   ];
   for (const topic of strays) state.socket?.write(publishPacket(topic, good));
-  await until('all are counted', () => {
+  await eventually('all are counted', () => {
     return node.session.refusals().get('UnexpectedTopic') === strays.length;
   });
   assert.equal(node.journal.accepted()?.generation, 7);
   const own = topics.node(NODE_NAME, 'assignment');
   state.socket?.write(publishPacket(own, good));
-  await until('its own is taken', () => node.journal.accepted()?.generation === 50);
+  await eventually('its own is taken', () => node.journal.accepted()?.generation === 50);
   const foreign = state.published.filter(
     topic => !topic.startsWith(topics.node(NODE_NAME, 'status').slice(0, -6)),
   );

@@ -21,7 +21,7 @@ import {
 } from '../support/fleet.js';
 import { podReport } from '../support/intake-node.js';
 import type { ScriptedHub } from '../support/scripted-hub.js';
-import { until } from '../support/until.js';
+import { eventually } from '../support/wait.js';
 
 import { publish, revision, world, type World } from '../support/intake-world.js';
 
@@ -146,7 +146,7 @@ describe('what is refused changes nothing, is said, and the next good document i
     // A bundle is healthy after ten seconds by this clock.
     it = await world({ speed: 4 });
     await publish(it.hub, 8, revision(1));
-    await until('revision 1', () => it.node.images()[0] === 'web:1');
+    await eventually('revision 1', () => it.node.images()[0] === 'web:1');
   });
   after(() => it.stop());
 
@@ -170,7 +170,7 @@ describe('what is refused changes nothing, is said, and the next good document i
 
   test('afterwards a good document is accepted', async () => {
     await publish(it.hub, 30, revision(2));
-    await until('revision 2', () => it.node.images()[0] === 'web:2');
+    await eventually('revision 2', () => it.node.images()[0] === 'web:2');
   });
 
   test('S04, S25: other bytes under a digest are refused, the right ones taken', async () => {
@@ -183,7 +183,7 @@ describe('what is refused changes nothing, is said, and the next good document i
     await hub.statusWhere('MixMatch', ({ lastRefusal }) => lastRefusal?.code === 'MixMatch');
     assert.deepEqual(node.images(), ['web:2']);
     await hub.publishBundle(made.document, made.pods);
-    await until('revision 3', () => node.images()[0] === 'web:3');
+    await eventually('revision 3', () => node.images()[0] === 'web:3');
   });
 
   test('S03: a bundle signed by the hub waits for ever', async () => {
@@ -199,7 +199,7 @@ describe('what is refused changes nothing, is said, and the next good document i
     const { hub, node } = it;
     const floor = revision(9, { rollbackFloor: 9 });
     await publish(hub, 33, floor);
-    await until('revision 9', () => node.images()[0] === 'web:9');
+    await eventually('revision 9', () => node.images()[0] === 'web:9');
     const manifestDigest = floor.document.manifests[0]?.digest ?? '';
     const startedAt = new Date(NOW - 60_000).toISOString();
     node.pods = [podReport(SHOP, { name: 'web', manifestDigest, startedAt })];
@@ -235,6 +235,6 @@ describe('what is refused changes nothing, is said, and the next good document i
     await hub.statusWhere('OutOfScope', ({ bundles }) => bundles[0]?.reason === 'OutOfScope');
     assert.deepEqual(node.images(), ['web:9']);
     await hub.publishBundle(made.document, made.pods, people);
-    await until('revision 50', () => node.images()[0] === 'web:50');
+    await eventually('revision 50', () => node.images()[0] === 'web:50');
   });
 });

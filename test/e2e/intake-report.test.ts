@@ -6,7 +6,7 @@ import { canonicalJson, sha256Hex } from '../../protocol/canonical.js';
 import { NODE_NAME } from '../support/fleet.js';
 import { podReport } from '../support/intake-node.js';
 import { ScriptedHub } from '../support/scripted-hub.js';
-import { until } from '../support/until.js';
+import { eventually } from '../support/wait.js';
 
 import { publish, revision, world } from '../support/intake-world.js';
 
@@ -35,13 +35,13 @@ for (const broker of ['aedes', 'mosquitto'] as const) {
           [...new Set(hub.said.event.flatMap(({ events }) => events.map(({ n }) => n)))].sort(
             (a, b) => a - b,
           );
-        await until('all events', () => numbers().length >= 300);
+        await eventually('all events', () => numbers().length >= 300);
         assert.deepEqual(
           numbers(),
           Array.from({ length: 300 }, (_, i) => i + 1),
         );
         await hub.acknowledge(300);
-        await until('an empty outbox', () => node.journal.oldestEvent() === 301);
+        await eventually('an empty outbox', () => node.journal.oldestEvent() === 301);
         assert.ok(hub.sizes.every(({ bytes }) => bytes <= 120 * 1024));
       } finally {
         await it.stop();
@@ -61,13 +61,13 @@ for (const broker of ['aedes', 'mosquitto'] as const) {
         };
         node.journal.record({ type: 'Normal', reason: 'Test', message: 'one', involved });
         const times = () => hub.said.event.filter(({ events }) => events[0]?.n === 1).length;
-        await until('the event', () => times() >= 1);
-        await until('the event again', () => times() >= 2);
+        await eventually('the event', () => times() >= 1);
+        await eventually('the event again', () => times() >= 2);
         const said = times();
         await hub.announce('03'.repeat(16));
-        await until('the event for the new session', () => times() > said);
+        await eventually('the event for the new session', () => times() > said);
         await hub.acknowledge(1);
-        await until('an empty outbox', () => node.journal.oldestEvent() === 2);
+        await eventually('an empty outbox', () => node.journal.oldestEvent() === 2);
       } finally {
         await it.stop();
       }
@@ -89,7 +89,7 @@ for (const broker of ['aedes', 'mosquitto'] as const) {
         await node.stop();
         const late = await ScriptedHub.connect(it.broker.port);
         it.node = it.start();
-        const event = await until('the event', () => late.said.event[0]);
+        const event = await eventually('the event', () => late.said.event[0]);
         assert.equal(event.events[0]?.message, 'one');
         assert.equal(event.boot, 2);
         await late.stop();
@@ -125,7 +125,7 @@ describe('pods', () => {
     try {
       const made = revision(1);
       await publish(hub, 8, made);
-      await until('revision 1', () => node.images()[0] === 'web:1');
+      await eventually('revision 1', () => node.images()[0] === 'web:1');
       const manifestDigest = made.document.manifests[0]?.digest ?? '';
       node.pods = [podReport(SHOP, { name: 'web', manifestDigest })];
       node.session.changed();
@@ -139,7 +139,7 @@ describe('pods', () => {
       );
       const key = `default/web-${NODE_NAME}`;
       const { digest } = healthy.pods[key] ?? {};
-      const told = await until('the pod that the status speaks of', () =>
+      const told = await eventually('the pod that the status speaks of', () =>
         hub.said.pod.findLast(({ pod }) => sha256Hex(canonicalJson(pod)) === digest),
       );
       assert.deepEqual(told.bundle, { ...SHOP, revision: 1 });
@@ -149,7 +149,7 @@ describe('pods', () => {
         hub.said.pod.filter(({ pod }) => canonicalJson(pod) === canonicalJson(told.pod)).length;
       const said = times();
       await hub.acknowledge(0, { [key]: '0'.repeat(64) });
-      await until('the pod that the hub says it lacks', () => times() > said);
+      await eventually('the pod that the hub says it lacks', () => times() > said);
       const states = readJournal(it.dataDir).history.flatMap(({ entry }) =>
         entry.kind === 'bundle' ? [entry.state] : [],
       );

@@ -5,7 +5,7 @@ import { seal } from '../../protocol/envelope.js';
 import { assigned, HUB, idOf, NODE_NAME, rootDocument, signer } from '../support/fleet.js';
 import { publish, revision, world, type World } from '../support/intake-world.js';
 import { chainedDocument, chainedRoot, rootKeyOf } from '../support/root-chain.js';
-import { until } from '../support/until.js';
+import { eventually } from '../support/wait.js';
 
 const LAST = 301;
 const NEW_HUB = signer('hub 2');
@@ -15,7 +15,7 @@ describe('a node walks the chain of roots', () => {
   before(async () => {
     it = await world({ speed: 5 });
     await publish(it.hub, 8, revision(1));
-    await until('revision 1', () => it.node.images()[0] === 'web:1');
+    await eventually('revision 1', () => it.node.images()[0] === 'web:1');
   });
   after(() => it.stop());
 
@@ -37,7 +37,9 @@ describe('a node walks the chain of roots', () => {
       await hub.publish(hub.topics.root(version), chainedRoot(version));
     }
     await hub.publish(hub.topics.root(), chainedRoot(LAST));
-    await until('the last root', () => node.journal.root()?.document.version === LAST, 60_000);
+    await eventually('the last root', () => node.journal.root()?.document.version === LAST, {
+      withinMs: 60_000,
+    });
     assert.deepEqual(node.files(), files);
     assert.equal(node.journal.accepted()?.generation, 8);
     await hub.statusWhere('the new root', ({ rootVersion }) => rootVersion === LAST);
@@ -47,7 +49,7 @@ describe('a node walks the chain of roots', () => {
     const { hub } = it;
     const forged = seal('root', chainedDocument(LAST + 900), [signer('stranger')]);
     await hub.publish(hub.topics.root(), forged);
-    await until('the question', () =>
+    await eventually('the question', () =>
       hub.said.request.some(({ want, rootVersion }) => want === 'root' && rootVersion === LAST + 1),
     );
     await hub.statusWhere(
@@ -66,7 +68,7 @@ describe('a node walks the chain of roots', () => {
       notAfter: '2199-01-01T00:00:00.000Z',
       bundles: [],
     });
-    await until('the forged assignment', () => node.images().length === 0);
+    await eventually('the forged assignment', () => node.images().length === 0);
     const version = LAST + 1;
     const base = chainedDocument(version);
     const keys = { ...base.keys, [idOf(NEW_HUB)]: NEW_HUB.publicKey };
@@ -75,7 +77,7 @@ describe('a node walks the chain of roots', () => {
     await hub.publish(hub.topics.root(), chainedRoot(version, { epoch: 2, keys, roles }));
     const bundles = [assigned(made.document)];
     await hub.assign({ epoch: 2, generation: 1, rootVersion: version, bundles }, [NEW_HUB]);
-    await until('the pod again', () => node.images()[0] === 'web:1');
+    await eventually('the pod again', () => node.images()[0] === 'web:1');
     const accepted = node.journal.accepted();
     assert.deepEqual([accepted?.epoch, accepted?.generation], [2, 1]);
   });

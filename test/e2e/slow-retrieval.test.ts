@@ -11,7 +11,7 @@ import { fastClock } from '../support/fast-clock.js';
 import { assigned, bundleDocument, NOW, podManifest } from '../support/fleet.js';
 import { startNode } from '../support/intake-node.js';
 import { world } from '../support/intake-world.js';
-import { until } from '../support/until.js';
+import { eventually } from '../support/wait.js';
 
 const SPEED = 50;
 
@@ -95,7 +95,7 @@ describe('S26: a broker that delivers a byte a second', () => {
       broker.slow = `blob/${digest}`;
       await hub.assign({ generation: 8, bundles: [assigned(shop), assigned(pay)] });
 
-      await until('the other bundle', () => node.images().includes('quick:1'));
+      await eventually('the other bundle', () => node.images().includes('quick:1'));
       const { conditions } = await hub.statusWhere('shop waits', ({ bundles }) =>
         bundles.some(({ name, reason }) => name === 'shop' && reason === 'SlowRetrieval'),
       );
@@ -103,11 +103,11 @@ describe('S26: a broker that delivers a byte a second', () => {
       assert.match(said?.message ?? '', new RegExp(`^\\d+ of \\d+ bytes of blob/${digest} came`));
       assert.ok(broker.held >= 1);
       const before = hub.said.status.length;
-      await until('another try', () => broker.held >= 2);
+      await eventually('another try', () => broker.held >= 2);
       assert.equal(node.images().length, 1);
 
       broker.slow = null;
-      await until('the bundle', () => node.images().length === 2);
+      await eventually('the bundle', () => node.images().length === 2);
       await hub.statusWhere(
         'nothing is slow',
         status => !status.conditions.some(({ type }) => type === 'SlowRetrieval'),

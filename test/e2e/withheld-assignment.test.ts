@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { assigned } from '../support/fleet.js';
 import { revision, world } from '../support/intake-world.js';
-import { until } from '../support/until.js';
+import { eventually } from '../support/wait.js';
 
 const isTold = ({ conditions }: { conditions: readonly { readonly type: string }[] }) =>
   conditions.some(({ type }) => type === 'AssignmentWithheld');
@@ -24,7 +24,7 @@ describe('S22: a broker that holds back the assignment alone', () => {
       hub.assigned = { epoch: 1, generation: 9 };
       await hub.acknowledge(0);
       const asked = () => hub.said.request.filter(({ want }) => want === 'assignment');
-      await until('two questions', () => asked().length >= 2);
+      await eventually('two questions', () => asked().length >= 2);
       const { conditions } = await hub.statusWhere('it is withheld', isTold);
       const said = conditions.find(({ type }) => type === 'AssignmentWithheld');
       assert.match(said?.message ?? '', /generation 9, generation 7 is here/);
@@ -41,7 +41,7 @@ describe('S22: a broker that holds back the assignment alone', () => {
         status => status.generation === 8 && isTold(status),
       );
       await hub.assign({ generation: 9, bundles: [assigned(made.document)] });
-      await until('the bundle', () => node.images()[0] === 'web:2');
+      await eventually('the bundle', () => node.images()[0] === 'web:2');
       await hub.statusWhere(
         'nothing is withheld',
         status => status.generation === 9 && !isTold(status),

@@ -10,7 +10,7 @@ import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { mosquittoConfig } from '../../hub/broker/mosquitto.js';
 import { freePort } from './ports.js';
-import { until } from './until.js';
+import { eventually } from './wait.js';
 
 export interface TestBroker {
   readonly port: number;
@@ -97,7 +97,7 @@ async function startMosquitto(): Promise<TestBroker> {
 async function run(config: string, port: number): Promise<ChildProcess> {
   const child = spawn('mosquitto', ['-c', config], { stdio: 'ignore' });
   let answers = false;
-  await until('mosquitto to listen', () => {
+  await eventually('mosquitto to listen', () => {
     const probe = connect(port, '127.0.0.1', () => {
       answers = true;
       probe.destroy();

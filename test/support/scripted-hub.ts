@@ -18,7 +18,7 @@ import type { Signer } from '../../protocol/keys.js';
 import { topicsOf } from '../../protocol/topics.js';
 import { openNodeDocument } from '../../protocol/verify-messages.js';
 import { assignmentDocument, FLEET, HUB, NODE, NODE_NAME, RELEASE } from './fleet.js';
-import { until } from './until.js';
+import { eventually } from './wait.js';
 
 interface Said {
   readonly presence: PresenceDocument[];
@@ -52,7 +52,7 @@ export class ScriptedHub {
     const client = connect(`mqtt://127.0.0.1:${port}`, { clientId: 'hub', reconnectPeriod: 50 });
     client.on('error', () => undefined);
     const hub = new ScriptedHub(client);
-    await until('the hub to connect', () => client.connected);
+    await eventually('the hub to connect', () => client.connected);
     await client.subscribeAsync(
       KINDS.map(kind => hub.topics.everyNode(kind)),
       { qos: 1 },
@@ -146,7 +146,7 @@ export class ScriptedHub {
 
   /** Waits for a status that satisfies the predicate. */
   async statusWhere(what: string, is: (status: StatusDocument) => boolean) {
-    return until(`a status: ${what}`, () => this.said.status.findLast(is));
+    return eventually(`a status: ${what}`, () => this.said.status.findLast(is));
   }
 
   #receive(topic: string, payload: Buffer): void {

@@ -18,7 +18,7 @@ import { podTopicKey } from '../../protocol/names.js';
 import { topicsOf } from '../../protocol/topics.js';
 import { openHubDocument } from '../../protocol/verify-messages.js';
 import { FLEET, signer, trustedRoot } from './fleet.js';
-import { until } from './until.js';
+import { eventually } from './wait.js';
 
 const topics = topicsOf(FLEET);
 
@@ -56,7 +56,7 @@ export class ScriptedNode {
     client.on('error', () => undefined);
     client.on('message', (from, payload) => this.#receive(from, payload));
     this.#client = client;
-    await until(`${this.name} to connect`, () => client.connected);
+    await eventually(`${this.name} to connect`, () => client.connected);
     const own = (['ack', 'answer', 'assignment'] as const).map(kind =>
       topics.node(this.name, kind),
     );
