@@ -41,7 +41,7 @@ export function packParts({ kind, payload, signatures }: EnvelopeParts): Buffer 
   ]);
 }
 
-/** Null for what nobody packed so; `too large` where the payload has more than `payloadMax` bytes. */
+/** Null for what nobody packed so, or has more behind it; `too large` where the payload has more than `payloadMax` bytes. */
 export function unpackParts(
   bytes: Uint8Array,
   payloadMax: number,
@@ -58,11 +58,23 @@ export function unpackParts(
     const sig = buffer.subarray(at + KEY_ID_BYTES, at + SIGNED_BYTES);
     return { keyid: buffer.toString('hex', at, at + KEY_ID_BYTES), sig };
   });
-  const options = { dictionary: PACKED_DICTIONARY, maxOutputLength: Math.max(1, payloadMax) };
+  const deflated = buffer.subarray(end);
   try {
-    const payload = inflateRawSync(buffer.subarray(end), options);
+    const { buffer: payload, read } = inflated(deflated, Math.max(1, payloadMax));
+    if (read < deflated.byteLength) return null;
     return { kind: buffer.toString('latin1', 2, kindEnd), payload, signatures };
   } catch (error) {
     return (error as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE' ? 'too large' : null;
   }
+}
+
+/** `read`: how many of the bytes were of it; zlib passes over what follows. */
+function inflated(bytes: Uint8Array, maxOutputLength: number): { buffer: Buffer; read: number } {
+  const options = { dictionary: PACKED_DICTIONARY, maxOutputLength, info: true };
+  // With `info` it is another answer than the types say (nodejs.org/api/zlib.html).
+  const { buffer, engine } = inflateRawSync(bytes, options) as unknown as {
+    readonly buffer: Buffer;
+    readonly engine: { readonly bytesWritten: number };
+  };
+  return { buffer, read: engine.bytesWritten };
 }

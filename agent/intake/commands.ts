@@ -12,6 +12,7 @@ import { piecesOf } from '../../protocol/reply.js';
 import { topicsOf } from '../../protocol/topics.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
 import { openHubDocument } from '../../protocol/verify-messages.js';
+import { isDiskError } from '../journal/database.js';
 import type { Journal } from '../journal/journal.js';
 import type { Link } from '../link/link.js';
 import { stampOf, type NodeIdentity } from '../report/node.js';
@@ -27,7 +28,7 @@ const SECRETS_MAX = 1024;
 
 export interface CommandsOptions {
   readonly identity: NodeIdentity;
-  readonly journal: Pick<Journal, 'id' | 'boot' | 'nextCounter' | 'accepted' | 'kept'>;
+  readonly journal: Pick<Journal, 'id' | 'boot' | 'nextCounter' | 'accepted' | 'kept' | 'settle'>;
   readonly link: Pick<Link, 'publish'>;
   readonly root: () => TrustedRoot;
   readonly secrets?: Pick<SealedSecrets, 'publicKey'>;
@@ -86,6 +87,13 @@ export class Commands {
     const { session, request, ask } = question;
     const { identity, journal, link } = this.#options;
     const topic = topicsOf(identity.fleet).node(identity.node, 'reply', request);
+    // Nothing is told of the journal that a power cut could still take from it; the hub asks again.
+    try {
+      journal.settle();
+    } catch (error) {
+      if (!isDiskError(error)) throw error;
+      return;
+    }
     for (const piece of piecesOf(this.#bytesFor(ask))) {
       if (session !== this.#session) return;
       const document = {

@@ -1,7 +1,8 @@
 /**
- * A journal forgets its fleet: roots, assignments, content, sealed Secrets, counters, times and what was still to be told to that hub, in
- * one transaction. What local pods need stays, and so does the history, which says so. Whoever opens it next begins it anew, as one that
- * was just made. To be called when nothing of the fleet is at work any more; calling it again is safe.
+ * A journal forgets its fleet: roots, assignments, content, sealed Secrets, counters, times, what people wanted of its bundles and what
+ * was still to be told to that hub, in one transaction. What local pods need stays, and so does the history, which says so. Whoever opens
+ * it next begins it anew, as one that was just made. To be called when nothing of the fleet is at work any more, and nothing is gathered;
+ * calling it again is safe.
  */
 import { rmSync } from 'node:fs';
 import { openDatabase } from './database.js';
@@ -9,7 +10,7 @@ import { appendHistory } from './history.js';
 
 const TABLES = [
   ...['roots', 'assignments', 'revisions', 'blobs', 'bundles', 'floors', 'files'],
-  ...['failures', 'secrets', 'events', 'meta'],
+  ...['failures', 'secrets', 'overrides', 'holds', 'events', 'meta'],
 ] as const;
 
 /** `twin`: removed first, so that a cut in between leaves a journal that is still the fleet's. */

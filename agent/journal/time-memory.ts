@@ -1,7 +1,7 @@
 /**
  * What the journal keeps of time: the highest that the hub's signed words proved, with its epoch,
- * and how long the hub has been silent while this machine ran. Never the bare system clock. Written
- * at most once a day for the passing of time alone.
+ * and how long the hub has been silent while this machine ran. Never the bare system clock. How often
+ * that is written for the passing of time alone: time/silence.ts.
  */
 import type { HubTime } from '../time/node-time.js';
 import type { Connection } from './database.js';

@@ -17,6 +17,8 @@ export interface LeaveParts {
     record(event: NewEvent): void;
     newestEvent(): number;
     oldestEvent(): number;
+    /** Durable what it gathers: as long as it does, nobody else writes to its file. */
+    settle(): void;
   };
   readonly connected: () => boolean;
   /** Ends the conversation with the hub, for good. */
@@ -67,6 +69,7 @@ export async function leaveFleet(parts: LeaveParts): Promise<Left> {
   parts.directory.apply({ write: [], remove });
   await within(END_MS, () => parts.podsOfBundles().length === 0);
   const ending = parts.podsOfBundles();
+  journal.settle();
   parts.forget();
   const { directory, join: membershipFile } = identityPaths(dataDir);
   rmSync(membershipFile);

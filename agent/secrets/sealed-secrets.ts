@@ -68,14 +68,14 @@ export class SealedSecrets {
   }
 
   /** Keeps what came for `assigned`, or says why not; what is kept here goes on being used then. */
-  receive(envelope: Buffer, assigned: AssignedSecret, root: TrustedRoot): Result<SecretDocument> {
+  receive(payload: Buffer, assigned: AssignedSecret, root: TrustedRoot): Result<SecretDocument> {
     const { node, sealingKeys, store } = this.#options;
-    const opened = openSecret(envelope, { root, assigned, node, sealingKeys: sealingKeys() });
+    const opened = openSecret(payload, { root, assigned, node, sealingKeys: sealingKeys() });
     if (!opened.ok) return opened;
     const older = this.#rollback(assigned);
     if (older !== null) return { ok: false, refusal: older };
     const { epoch } = root.document;
-    store.keep({ ...assigned, epoch, envelope });
+    store.keep({ ...assigned, epoch, envelope: opened.value.envelope });
     this.#changed();
     return { ok: true, value: opened.value.document };
   }

@@ -50,6 +50,7 @@ function parts(change: Partial<LeaveParts> = {}): LeaveParts {
       },
       newestEvent: () => events,
       oldestEvent: () => events + 1,
+      settle: () => step('journal settled'),
     },
     connected: () => true,
     endMembership: async () => step('session ended'),
@@ -69,13 +70,19 @@ function parts(change: Partial<LeaveParts> = {}): LeaveParts {
 describe('a node that leaves', () => {
   test('tells, ends, removes, forgets, in this order; its own manifests stay', async () => {
     const left = await leaveFleet(parts());
-    assert.deepEqual(steps, ['LeftFleet', 'session ended', 'journal forgot, files gone']);
+    assert.deepEqual(steps, [
+      ...['LeftFleet', 'session ended', 'journal settled, files gone'],
+      'journal forgot, files gone',
+    ]);
     assert.deepEqual([isMember(), has(OWNED), has('own.json')], [false, false, true]);
     assert.deepEqual([left.told, left.untold, left.ending], [true, 0, []]);
   });
 
   test('does not wait for a hub that it is not connected to, and counts what that never hears', async () => {
-    const journal = { record: () => undefined, newestEvent: () => 7, oldestEvent: () => 5 };
+    const journal = {
+      ...{ record: () => undefined, newestEvent: () => 7, oldestEvent: () => 5 },
+      settle: () => undefined,
+    };
     const left = await leaveFleet(parts({ journal, connected: () => false }));
     assert.deepEqual([left.told, left.untold], [false, 3]);
     assert.equal(isMember(), false);
@@ -153,6 +160,29 @@ describe('a journal that forgets its fleet', () => {
       told.some(({ why }) => why === 'Left'),
       'history says so',
     );
+  });
+
+  test('lets go first of what it just gathered, such as the word of the hub that it was told', async () => {
+    const journal = open();
+    const clock = {
+      ...{ now: () => NOW, monotonic: () => 0 },
+      sleep: async () => journal.acknowledgeEvents(journal.newestEvent()),
+    };
+    const forget = () => forgetFleet(files(), NOW);
+    const left = await leaveFleet(parts({ journal, clock, forget }));
+    assert.deepEqual([left.told, isMember()], [true, false]);
+    journal.close();
+  });
+
+  test('forgets what was held and what was not to wait', () => {
+    const journal = open();
+    const by = { by: 'ann', reason: '' };
+    const web = { namespace: 'a', name: 'web' };
+    journal.site().hold({ node: 'edge-1' }, by);
+    journal.site().activateNow({ ...web, digest: '00'.repeat(32), attempt: 0 }, by);
+    forgetFleet(files(), NOW);
+    assert.deepEqual([journal.site().holds(), journal.site().overrides()], [[], []]);
+    journal.close();
   });
 
   test('keeps what its own pods need', () => {

@@ -93,6 +93,7 @@ const ROWS: readonly [string, Uint8Array, string][] = [
   ['with more signatures than it has bytes', changed(2 + 'status'.length, 200), 'Malformed'],
   ['cut off within its signatures', good.subarray(0, 60), 'Malformed'],
   ['cut off within its payload', good.subarray(0, -5), 'Malformed'],
+  ['with more behind it', Buffer.concat([good, Buffer.from('more')]), 'Malformed'],
   ['its first byte alone', good.subarray(0, 1), 'Malformed'],
   ['a bomb of 50 MiB', bomb(50 << 20), 'TooLarge'],
 ];

@@ -15,6 +15,7 @@ import { secretGate } from '../../../agent/secrets/secret-gates.js';
 import { writeAtomically } from '../../../agent/volumes/atomic-writer.js';
 import { filesDigest, volumeFiles } from '../../../agent/volumes/content.js';
 import type { AssignedSecret } from '../../../protocol/documents/assignment.js';
+import { packed } from '../../../protocol/envelope.js';
 import { authsFor } from '../../../protocol/registry-credentials.js';
 import { assignmentDocument, NODE_NAME, rootDocument, trustedRoot } from '../../support/fleet.js';
 import { REAL_CLOCK } from '../../support/clock.js';
@@ -74,6 +75,19 @@ describe('sealed secrets of a node', () => {
     for (const bundle of [null, { ...SHOP, name: 'other' }, { ...SHOP, namespace: 'other' }]) {
       assert.equal(objectsFor(sealed.objects(), bundle).find(NAMED), null);
     }
+  });
+
+  test('one that came packed is kept as JSON', async () => {
+    const { sealed, list } = world();
+    const { assigned, envelope } = await sealedSecret();
+    list(assigned);
+    assert.ok(sealed.receive(packed('secret', envelope), assigned, root).ok);
+    assert.equal(textOf(sealed, 'password'), 'hunter2');
+    const kept = opened.at(-1)?.secrets().all() ?? [];
+    assert.deepEqual(
+      kept.map(one => Buffer.from(one.envelope).toString()),
+      [envelope.toString()],
+    );
   });
 
   test('what is not listed any more is not opened, and an older version is known as such', async () => {

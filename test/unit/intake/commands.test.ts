@@ -1,0 +1,92 @@
+/** Questions of the hub: answered with what is durable, or not at all. */
+import assert from 'node:assert/strict';
+import Database from 'better-sqlite3';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import { Commands } from '../../../agent/intake/commands.js';
+import { openJournal, type Journal } from '../../../agent/journal/journal.js';
+import { seal } from '../../../protocol/envelope.js';
+import { fastClock } from '../../support/fast-clock.js';
+import * as fleet from '../../support/fleet.js';
+import { storeBundle } from '../../support/journal-content.js';
+
+const SESSION = '2'.repeat(32);
+
+let dir = '';
+let journal: Journal;
+/** Revisions that another process finds in the file, at each message that went out. */
+let durable: number[] = [];
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'fl-commands-'));
+  journal = openJournal({
+    dataDir: dir,
+    clock: fastClock(fleet.NOW),
+    randomId: () => '1'.repeat(32),
+  });
+  durable = [];
+});
+afterEach(() => {
+  journal.close();
+  rmSync(dir, { recursive: true });
+});
+
+function revisionsInFile(): number {
+  const file = new Database(join(dir, 'journal.db'), { readonly: true });
+  const { count } = file.prepare('SELECT count(*) AS count FROM revisions').get() as {
+    count: number;
+  };
+  file.close();
+  return count;
+}
+
+async function ask(settle: () => void): Promise<void> {
+  const commands = new Commands({
+    identity: { fleet: fleet.FLEET, node: fleet.NODE_NAME, signer: fleet.NODE },
+    journal: new Proxy(journal, {
+      get: (target, name) => {
+        if (name === 'settle') return settle;
+        const value: unknown = Reflect.get(target, name, target);
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+      },
+    }),
+    link: {
+      publish: async () => {
+        durable.push(revisionsInFile());
+        return true;
+      },
+    },
+    root: () => fleet.trustedRoot(),
+    streams: { open: () => undefined },
+  });
+  commands.begin(SESSION);
+  const kept = { kind: 'kept', want: 'standing', digest: null, rootVersion: 0 } as const;
+  const command = {
+    ...{ fleet: fleet.FLEET, node: fleet.NODE_NAME, epoch: 1, session: SESSION, n: 1 },
+    ...{ request: '3'.repeat(32), ask: kept },
+  };
+  assert.equal(commands.receive(seal('command', command, [fleet.HUB])), null);
+  await new Promise(resolve => setImmediate(resolve));
+}
+
+function fetched(): void {
+  const pod = fleet.podManifest('web');
+  storeBundle(journal, { document: fleet.bundleDocument([pod]), pods: [pod] });
+  assert.equal(revisionsInFile(), 0, 'gathered');
+}
+
+test('how far this node is, is told once it is durable', async () => {
+  fetched();
+  await ask(() => journal.settle());
+  assert.deepEqual(durable, [1]);
+});
+
+test('a disk that refuses is no answer, and no end of the agent', async () => {
+  fetched();
+  await ask(() => {
+    throw new Database.SqliteError('disk full', 'SQLITE_FULL');
+  });
+  assert.deepEqual(durable, []);
+});
