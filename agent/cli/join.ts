@@ -9,6 +9,7 @@ import { openDataDirectory } from '../data-directory.js';
 import { joinHub } from '../membership/join.js';
 import { JoinError } from '../membership/join-http.js';
 import { openJournal } from '../journal/journal.js';
+import { KEEP_ALL } from '../journal/retention.js';
 import type { TokenCount } from '../../protocol/documents/enrolment.js';
 import { readTokenFile, removeTokenFile, tokenFileMode } from '../membership/token-file.js';
 import type { AgentStatus } from '../agent-status.js';
@@ -105,6 +106,7 @@ async function join(context: CliContext, options: JoinOptions): Promise<void> {
           dataDir,
           clock,
           randomId: () => randomBytes(16).toString('hex'),
+          retention: KEEP_ALL,
         });
         try {
           journal.acceptRoot(root);

@@ -27,6 +27,13 @@ export const DEFAULT_RETENTION: Retention = {
   outboxBytes: 4 * MIB,
 };
 
+/** For who writes a word into a journal whose agent has limits of its own: nothing goes. */
+export const KEEP_ALL: Retention = {
+  ...{ historyRows: Number.MAX_SAFE_INTEGER, historyAgeMs: 0 },
+  ...{ historyBytes: Number.MAX_SAFE_INTEGER, outboxEvents: Number.MAX_SAFE_INTEGER },
+  outboxBytes: Number.MAX_SAFE_INTEGER,
+};
+
 /** Age and bytes leave that many of the newest rows. */
 export const HISTORY_ROWS_LEAST = 100;
 /** Rows that are too old, or events and rows between two looks at their bytes. */

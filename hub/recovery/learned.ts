@@ -6,6 +6,7 @@ import { canonicalJson } from '../../protocol/canonical.js';
 import type { AssignedBundle, AssignmentDocument } from '../../protocol/documents/assignment.js';
 import type { StandingDocument } from '../../protocol/documents/node.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
+import { packed } from '../../protocol/envelope.js';
 import { topicsOf } from '../../protocol/topics.js';
 import { isSoundSealingKey } from '../enrolment/joining-keys.js';
 import type { BundleObject, NodeObject } from '../objects.js';
@@ -63,7 +64,7 @@ export async function lessonMutations(store: Store, lesson: Lesson): Promise<Mut
       ? ([
           { type: 'assignment', record },
           { type: 'publish', topic, payload: null },
-          { type: 'publish', topic, payload: record.envelope },
+          { type: 'publish', topic, payload: packed('assignment', record.envelope) },
         ] satisfies Mutation[])
       : []),
     ...(await newSealingKey(store, lesson)),
