@@ -3,12 +3,13 @@ import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import { isPod } from '../../protocol/bundle-manifest.js';
 import { CliError } from '../../protocol/cli-error.js';
-import type { ImageEntry } from '../../protocol/documents/bundle.js';
+import type { BundleStrategy, ImageEntry } from '../../protocol/documents/bundle.js';
 import { LABEL_PATTERN } from '../../protocol/names.js';
 import type { ValidPod } from '../../protocol/pod.js';
 import { outOfScope } from '../../protocol/release-scope.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
 import { releaseRoleOf } from '../../protocol/verify-bundle.js';
+import type { BundleSpec } from '../objects.js';
 import { checkManifests } from '../rollout/check-manifests.js';
 import {
   BundleTooLarge,
@@ -120,6 +121,11 @@ async function buildWith(
   if (source.built) {
     throw new CliError('refused', 'that file is a bundle already; sign it: flotilla bundle sign');
   }
+  if (hub === null && (options.revision ?? 1) > 1) {
+    context.terminal.warn(
+      'Warning: no hub was asked: what the options do not say of deadline, min ready, failure and windows is as in a new bundle',
+    );
+  }
   for (const warning of bundleWarnings(source.pods)) context.terminal.warn(warning);
   for (const { name } of source.secrets) {
     context.terminal.warn(
@@ -133,7 +139,11 @@ async function buildWith(
   const images = options.pin ? await pinImages(context, source) : [];
   for (const line of pinLines([], images)) context.terminal.print(line);
   const issued = issuedAt(context);
-  const draft = draftOf(source, { root, revision, options, images, issued });
+  const bundle = await hub?.client.get<{ spec: BundleSpec }>(
+    pathOf(resourceOf('bundles'), namespace, source.name),
+  );
+  const strategy = strategyAfter(options, bundle?.spec.strategy ?? null);
+  const draft = draftOf(source, { root, revision, options, images, issued, strategy });
   if (last !== null && revision <= last) {
     context.terminal.warn(
       `Warning: the hub has revision ${last}; it takes no other content for revision ${revision}`,
@@ -142,9 +152,7 @@ async function buildWith(
   const file: BundleFile = { ...draft, signatures: [], manifests: [] };
   await refuseLoss(options.output);
   await writeBundlePath(options.output, file);
-  const isNew = hub
-    ? (await hub.client.get(pathOf(resourceOf('bundles'), namespace, source.name))) === null
-    : revision === 1;
+  const isNew = hub ? bundle === null : revision === 1;
   report(context, options.output, { draft, root, pods: source.pods, isNew });
 }
 
@@ -182,11 +190,12 @@ interface DraftOptions {
   readonly options: BuildOptions;
   readonly images: readonly ImageEntry[];
   readonly issued: string;
+  readonly strategy: BundleStrategy;
 }
 
 /** Everything that hub or nodes would refuse later is refused here, before people sign it. */
 function draftOf(source: BundleSource, given: DraftOptions): Draft {
-  const { root, revision, options, images, issued } = given;
+  const { root, revision, options, images, issued, strategy } = given;
   const { namespace, name } = source;
   const { document } = root;
   const problems: string[] = [];
@@ -214,7 +223,7 @@ function draftOf(source: BundleSource, given: DraftOptions): Draft {
   try {
     return draftRevision({
       ...{ fleet: document.fleet, namespace, name, manifests, images, revision },
-      ...{ rollbackFloor, issued, requires, strategy: strategyAfter(options, null) },
+      ...{ rollbackFloor, issued, requires, strategy },
     });
   } catch (error) {
     if (error instanceof BundleTooLarge) throw new CliError('refused', error.message);

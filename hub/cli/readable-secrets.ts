@@ -51,7 +51,9 @@ export async function printReadable(
     return;
   }
   if (secrets.length === 0) {
-    return terminal.warn(`Nothing was sealed for node ${node}.`);
+    return terminal.warn(
+      `Nothing is on the list of node ${node}: nothing was sealed for it, or all of it is replaced.`,
+    );
   }
   const rows = secrets.map(one => [
     ...[one.namespace, `${one.bundle}.${one.secret}`, one.bundle],

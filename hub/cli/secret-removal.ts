@@ -3,7 +3,13 @@ import { Command } from 'commander';
 import { CliError } from '../../protocol/cli-error.js';
 import type { ReadableSecret } from '../ports.js';
 import { agree, YES } from './consent.js';
-import { connected, withConnection, type ConnectionOptions, type Context } from './context.js';
+import {
+  connected,
+  withConnection,
+  type Connected,
+  type ConnectionOptions,
+  type Context,
+} from './context.js';
 import { versionsText } from './readable-secrets.js';
 import { pathOf, resourceOf } from './resources.js';
 import { warnOfUse } from './secret-use.js';
@@ -60,6 +66,7 @@ export function replacedCommand(context: Context): Command {
         if (all === names.length > 0) {
           throw new CliError('refused', 'which were replaced? give BUNDLE.SECRET…, or --all');
         }
+        await warnOfNewest(context, hub, { node: flags.node, names });
         const what = all ? 'all that it could open' : names.join(', ');
         const question = `Was ${what} of node ${flags.node} replaced where it is used?`;
         await agree(context, question, { given: flags.yes });
@@ -80,4 +87,22 @@ export function replacedCommand(context: Context): Command {
         }
       }),
     );
+}
+
+/** Who took the list for a list of things to type may have sealed nothing yet. */
+async function warnOfNewest(
+  { terminal }: Context,
+  hub: Connected,
+  { node, names }: { readonly node: string; readonly names: readonly string[] },
+): Promise<void> {
+  const path = `/apis/flotilla.dev/v1/nodes/${encodeURIComponent(node)}/secrets`;
+  const { status } = await hub.client.call<{ status: { secrets: ReadableSecret[] } }>({ path });
+  for (const { bundle, secret, namespace, version, newest } of status.secrets) {
+    const name = `${bundle}.${secret}`;
+    const isMeant = names.length === 0 || (namespace === hub.namespace && names.includes(name));
+    if (!isMeant || newest === null || newest > version) continue;
+    terminal.warn(
+      `Warning: version ${newest} of secret/${name}, which node/${node} could open, is the newest: nobody sealed other values since`,
+    );
+  }
 }

@@ -256,6 +256,6 @@ function refuseName(identity: IdentityRecord, { node, identityKey }: JoinDocumen
   throw new RequestError(
     'AlreadyExists',
     `node ${node} ${what} and has another key: choose another --node-name, or, if this device ` +
-      `replaces it, run \`flotilla node revoke ${node}\` first`,
+      `replaces it, run \`flotilla node revoke ${node}\` first; if that one left the fleet, \`flotilla delete node ${node}\``,
   );
 }

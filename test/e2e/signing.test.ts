@@ -183,7 +183,10 @@ describe('signing without the hub', { skip: noEngine() }, () => {
     play.write('carl/web/db.json', manifest('db', 'two'));
     const file = play.path('carl/web.bundle');
     const build = ['bundle', 'build', '-f', play.path('carl/web'), '--root', root, '-o', file];
-    await play.ok(...build, '--revision', '2', '--kubeconfig', '/nowhere');
+    const blind = ['--revision', '2', '--min-ready', '3', '--kubeconfig', '/nowhere'];
+    const { code, stderr } = await play.flotilla(...build, ...blind);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /no hub was asked: what the options do not say/);
     const since = ['--since', play.path('ben/web.bundle')];
     const key = ['--key', play.path('carl/release.key')];
     const seen = await play.ok('bundle', 'sign', file, '--yes', ...key, ...since);
@@ -197,6 +200,12 @@ describe('signing without the hub', { skip: noEngine() }, () => {
     assert.equal(await revision(), 1);
     const applied = await play.ok('apply', '-f', bens, '--prune', '--wait', '--timeout', '3m');
     assert.match(applied, /configured \(revision 2\)/);
+  });
+
+  test('what the options do not say of deadline and windows stays as the hub has it', async () => {
+    const kept = play.path('carl/kept.bundle');
+    await play.ok('bundle', 'build', '-f', play.path('carl/web'), '-o', kept);
+    assert.match(await play.ok('bundle', 'show', kept), /Judged by: .*min ready 3s/);
   });
 
   test('older revisions and other content for a known one are refused', async () => {
