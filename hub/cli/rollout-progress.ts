@@ -183,6 +183,14 @@ export function progressBar(p: RolloutProgress, width: number): string {
   return `[${'#'.repeat(done)}${'x'.repeat(failed)}${'-'.repeat(moving)}${' '.repeat(room - done - failed - moving)}] ${p.healthy}/${p.desired}`;
 }
 
+/** What waits for something that may never come, as `obstacleLines` has it, with the reason. */
+export function standstills(p: RolloutProgress): { reason: string; text: string }[] {
+  return obstacleLines(p).flatMap(text => {
+    const [, reason] = /: waiting \((\w+)/.exec(text) ?? [];
+    return reason === undefined || reason === 'Fetching' ? [] : [{ reason, text }];
+  });
+}
+
 /** What stands in the way, a line per reason; long lists of nodes are cut. */
 export function obstacleLines(p: RolloutProgress): string[] {
   const names = (nodes: readonly string[]) =>

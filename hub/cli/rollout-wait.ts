@@ -10,6 +10,7 @@ import {
   nodeViewOf,
   nowhereText,
   obstacleLines,
+  standstills,
   progressBar,
   progressLine,
   progressOf,
@@ -70,6 +71,7 @@ function patientLook(
 /** Says how it stands, if that is news: live on a terminal. */
 function teller({ terminal }: Context, request: WaitRequest): (progress: RolloutProgress) => void {
   let said = '';
+  const reasons = new Set<string>();
   return progress => {
     const verdict = verdictOf(progress);
     const line = progressLine(request.name, progress);
@@ -80,9 +82,14 @@ function teller({ terminal }: Context, request: WaitRequest): (progress: Rollout
     } else if (terminal.interactive && verdict === 'waiting' && request.watch !== false) {
       const obstacles = obstacleLines(progress).slice(0, 5);
       terminal.progress([line, progressBar(progress, terminal.width), ...obstacles]);
-    } else if (line !== said) {
-      terminal.print(line);
+    } else {
+      if (line !== said) terminal.print(line);
       said = line;
+      if (verdict !== 'waiting' || request.watch === false) return;
+      for (const { reason, text } of standstills(progress)) {
+        if (!reasons.has(reason)) terminal.print(text);
+        reasons.add(reason);
+      }
     }
   };
 }

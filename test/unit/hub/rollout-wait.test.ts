@@ -51,6 +51,35 @@ describe('waiting for a rollout', () => {
     assert.equal(await waitedMs(0), 0);
   });
 
+  test('says once, where nobody looks on, what a person may have to do', async () => {
+    let now = 0;
+    const clock = { monotonic: () => now, sleep: async (ms: number) => void (now += ms) };
+    const [healthy] = NODE.status.flotilla.bundles;
+    const stateNow = () =>
+      now < 3_000
+        ? { state: 'waiting', reason: 'Fetching', message: `of ${now}`, active: null }
+        : now < 6_000
+          ? { state: 'waiting', reason: 'SecretNotSealed', message: `of ${now}`, active: null }
+          : {};
+    const nodeNow = () => {
+      const flotilla = { bundles: [{ ...healthy, ...stateNow() }] };
+      return { ...NODE, status: { ...NODE.status, flotilla } };
+    };
+    const call = async ({ path }: { path: string }) =>
+      path.endsWith('/nodes') ? { items: [nodeNow()] } : bundleWith(ALL);
+    const printed: string[] = [];
+    const terminal = { print: (line: string) => printed.push(line), interactive: false };
+    const context = { clock, terminal, signal: new AbortController().signal };
+    const hub = { client: { call }, namespace: 'default' };
+    await waitForRollout(context as unknown as Context, hub as unknown as Connected, {
+      ...{ name: 'shop', timeout: '10s', output: 'text' },
+    });
+    assert.deepEqual(
+      printed.filter(line => line.startsWith(' ')),
+      ['  edge-1: waiting (SecretNotSealed: of 3000)'],
+    );
+  });
+
   test('is not for a node that was shut out: it never becomes healthy', () => {
     const nodes = ['True', 'False'].map((status, i) => {
       const node = { ...NODE, metadata: { name: `edge-${i}`, labels: {} } };
