@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { parseSelector, SelectorError } from '../selectors.js';
 import { SIGNATURES_FIELD } from '../rollout/release-here.js';
-import { changesBetween, renderDiff } from './bundle-diff.js';
+import { changesBetween, renderDiff, renderStrategyDiff } from './bundle-diff.js';
 import { secretDifferences, secretsToSeal } from './apply-secrets.js';
 import { bundlePath, writeBundle, type BundleApiObject } from './bundle-write.js';
 import { bundleWarnings, graceWarnings, windowWarnings } from './bundle-warnings.js';
@@ -92,7 +92,10 @@ export function diffCommand(context: Context): Command {
         const pins = pinLines(current?.spec.images ?? [], images).map(line => `${line}\n`);
         const secrets = await secretDifferences(hub, { namespace, bundle, input: source });
         const manifests = renderDiff(current?.spec.manifests ?? [], source.manifests);
-        const text = [manifests, ...pins, ...secrets].join('');
+        const { strategy } = source.built?.document ?? {};
+        const judged = current?.spec.strategy ?? DEFAULT_STRATEGY;
+        const passage = strategy && current ? renderStrategyDiff(judged, strategy) : '';
+        const text = [manifests, passage, ...pins, ...secrets].join('');
         if (text === '') return;
         context.terminal.write(text);
         context.exit(1);

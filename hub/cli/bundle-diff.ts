@@ -3,6 +3,8 @@ import { createTwoFilesPatch } from 'diff';
 import { stringify } from 'yaml';
 import { isPod, type BundleManifest } from '../../protocol/bundle-manifest.js';
 import { canonicalJson } from '../../protocol/canonical.js';
+import type { BundleStrategy } from '../../protocol/documents/bundle.js';
+import { plainStrategy, sameStrategy } from '../../protocol/strategy.js';
 
 /** Each as `pod/<name>` or `configmap/<name>`. */
 export interface ManifestChanges {
@@ -50,22 +52,20 @@ export function renderDiff(
   const { added, changed, removed } = changesBetween(before, after);
   return [...added, ...changed, ...removed]
     .sort()
-    .map(name =>
-      createTwoFilesPatch(
-        `now/${name}`,
-        `new/${name}`,
-        yamlOf(old.get(name)),
-        yamlOf(now.get(name)),
-        '',
-        '',
-        {
-          context: 3,
-        },
-      )
-        .replace(/^=+\n/, '')
-        .replace(/^((?:---|\+\+\+) .*)\t$/gm, '$1'),
-    )
+    .map(name => patchOf(name, yamlOf(old.get(name)), yamlOf(now.get(name))))
     .join('');
+}
+
+/** How nodes judge the passage, as a unified diff; empty where both say the same. */
+export function renderStrategyDiff(before: BundleStrategy, after: BundleStrategy): string {
+  if (sameStrategy(before, after)) return '';
+  return patchOf('strategy', stringify(plainStrategy(before)), stringify(plainStrategy(after)));
+}
+
+function patchOf(name: string, before: string, after: string): string {
+  return createTwoFilesPatch(`now/${name}`, `new/${name}`, before, after, '', '', { context: 3 })
+    .replace(/^=+\n/, '')
+    .replace(/^((?:---|\+\+\+) .*)\t$/gm, '$1');
 }
 
 function yamlOf(manifest: BundleManifest | undefined): string {

@@ -14,7 +14,7 @@ import {
 import { labelText, outOfScope } from '../../protocol/release-scope.js';
 import type { BundleFile } from '../signing/bundle-file.js';
 import type { SignatureCount } from '../signing/signature-count.js';
-import { changesBetween, renderDiff } from './bundle-diff.js';
+import { changesBetween, renderDiff, renderStrategyDiff } from './bundle-diff.js';
 import { pinLines } from './pin-images.js';
 import { strategyText } from './strategy-options.js';
 
@@ -116,7 +116,9 @@ export function describeChanges(before: BundleFile, after: BundleFile): string[]
     field('Removed:', listed(removed, 'nothing')),
     ...pins,
   ];
-  const diff = renderDiff(before.manifests, after.manifests);
+  const diff =
+    renderDiff(before.manifests, after.manifests) +
+    renderStrategyDiff(before.document.strategy, after.document.strategy);
   const lines = diff === '' ? head : [...head, ...diff.trimEnd().split('\n')];
   return lines.map(harmless);
 }

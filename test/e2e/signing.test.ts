@@ -191,6 +191,7 @@ describe('signing without the hub', { skip: noEngine() }, () => {
     const key = ['--key', play.path('carl/release.key')];
     const seen = await play.ok('bundle', 'sign', file, '--yes', ...key, ...since);
     assert.match(seen, /Added: +pod\/db\nChanged: +nothing\nRemoved: +pod\/web\n--- now\/pod\/db/);
+    assert.match(seen, /^--- now\/strategy\n[^]*^-minReadySeconds: 10\n\+minReadySeconds: 3$/m);
     copyFileSync(play.path('ben/web.bundle'), play.path('ben/one.bundle'));
     carry('web.bundle', 'carl', 'ben');
     const bens = play.path('ben/web.bundle');

@@ -1,7 +1,8 @@
 /** From documents to the manifests of a bundle, and what differs between two sets of them. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { changesBetween, renderDiff } from '../../../hub/cli/bundle-diff.js';
+import { changesBetween, renderDiff, renderStrategyDiff } from '../../../hub/cli/bundle-diff.js';
+import { DEFAULT_STRATEGY } from '../../../protocol/strategy.js';
 import { documentsOf, manifestsOf } from '../../../hub/cli/bundle-input.js';
 import { CliError } from '../../../protocol/cli-error.js';
 import { keyOfManifest, type BundleManifest } from '../../../protocol/bundle-manifest.js';
@@ -91,4 +92,16 @@ test('a diff names each manifest with its kind and shows a ConfigMap’s data', 
     /--- now\/configmap\/conf\n[\s\S]*-\s+key: old\n\+\s+key: new/,
   );
   assert.equal(renderDiff(before, before), '');
+});
+
+test('how nodes judge a passage is part of the difference, and only where it differs', () => {
+  const after = { ...DEFAULT_STRATEGY, minReadySeconds: 3 };
+  assert.match(
+    renderStrategyDiff(DEFAULT_STRATEGY, after),
+    /^--- now\/strategy\n\+\+\+ new\/strategy\n[^]*-minReadySeconds: 10\n\+minReadySeconds: 3\n/,
+  );
+  assert.equal(
+    renderStrategyDiff(DEFAULT_STRATEGY, { ...DEFAULT_STRATEGY, maintenanceWindows: [] }),
+    '',
+  );
 });
