@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {
   closeSync,
+  existsSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -51,7 +52,10 @@ describe('on a full disk', { skip: why }, () => {
   const killAndFill = async () => {
     await box.stop('SIGKILL');
     rmSync(join(disk, 'filler'), { force: true });
-    new Database(join(box.dir, 'journal.db')).close();
+    const journal = new Database(join(box.dir, 'journal.db'));
+    journal.pragma('wal_checkpoint(TRUNCATE)');
+    journal.close();
+    assert.equal(existsSync(join(box.dir, 'journal.db-wal')), false);
     fill();
   };
 
