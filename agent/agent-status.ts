@@ -1,8 +1,11 @@
 /** What `flotilla-agent status` shows: the agent as it is now, hub or no hub. Pure. */
 import type { BundleStatus, Condition, StatusDocument } from '../protocol/documents/node.js';
+import type { Budget } from '../protocol/budget.js';
+import type { UsageCounts } from '../protocol/usage.js';
 import { VERSION } from '../protocol/version.js';
 import type { AgentConfig } from './config.js';
 import type { PodReport, SourceCondition } from './ports.js';
+import type { Ledger } from './usage/ledger.js';
 
 export interface AgentStatus {
   readonly version: string;
@@ -18,6 +21,15 @@ export interface AgentStatus {
   };
   readonly pods: { readonly total: number; readonly ready: number };
   readonly conditions: readonly Pick<Condition, 'type' | 'status' | 'reason' | 'message'>[];
+  /** Bytes that the node used; `since`: RFC 3339. Null while the agent starts. */
+  readonly usage: null | {
+    readonly since: string;
+    /** When this is. */
+    readonly at: string;
+    readonly bytes: UsageCounts;
+    /** In force, in bytes; null: none. */
+    readonly budget: Budget;
+  };
   /** Null: not joined. */
   readonly hub: null | {
     readonly url: string;
@@ -55,10 +67,14 @@ export interface AgentStatusInput {
   readonly sealingKey: string;
   /** What the hub is told; null when not joined. */
   readonly told: StatusDocument | null;
+  readonly usage: Pick<Ledger, 'since' | 'counts'> | null;
+  readonly budget: Budget;
+  /** Milliseconds since 1970. */
+  readonly now: number;
 }
 
 export function agentStatus(input: AgentStatusInput): AgentStatus {
-  const { config, membership, told } = input;
+  const { config, membership, told, usage } = input;
   const isReady = (report: PodReport) =>
     report.pod.status?.conditions?.some(c => c.type === 'Ready' && c.status === 'True') ?? false;
   return {
@@ -70,6 +86,12 @@ export function agentStatus(input: AgentStatusInput): AgentStatus {
     journal: input.journal,
     pods: { total: input.reports.length, ready: input.reports.filter(isReady).length },
     conditions: told?.conditions ?? input.conditions,
+    usage: usage && {
+      since: new Date(usage.since).toISOString(),
+      at: new Date(input.now).toISOString(),
+      bytes: usage.counts,
+      budget: input.budget,
+    },
     hub:
       membership && told
         ? {

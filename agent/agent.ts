@@ -3,6 +3,7 @@
  * Nothing is decided here.
  */
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { budgetOf } from '../protocol/budget.js';
 import type { Clock, Log } from '../protocol/ports.js';
 import { RELEASED_AT, VERSION } from '../protocol/version.js';
 import type { AgentConfig } from './config.js';
@@ -14,7 +15,9 @@ import type { StoredIdentity } from './membership/identity.js';
 import { ImagesAhead } from './images/ahead.js';
 import { openImagePulls, type ImagePulls } from './images/pulls.js';
 import { registrySize } from './images/registry-size.js';
-import { openJournal, type Journal } from './journal/journal.js';
+import type { Journal } from './journal/journal.js';
+import { openJournal } from './journal/open.js';
+import { tellFault } from './journal/tell-fault.js';
 import { tellReset } from './journal/tell-reset.js';
 import { keepReserve } from './journal/reserve.js';
 import { startMember, type Member } from './member.js';
@@ -25,14 +28,19 @@ import { watchKubelet } from './pods/kubelet-pods.js';
 import { shutdownPeriods } from './pods/node-shutdown.js';
 import type { Pods } from './pods/pods.js';
 import { runPodsOnEngine } from './pods-on-engine.js';
+import { startFaults, writeFault } from './readiness/start-faults.js';
+import { watchEngine, watchImages } from './engine-watches.js';
 import { DockerRuntime } from './runtime/docker.js';
-import { RuntimeError } from './runtime/runtime.js';
 import { SealedSecrets } from './secrets/sealed-secrets.js';
 import { openSealingKeys } from './secrets/sealing-keys.js';
 import { lockDirectory } from './sources/directory-lock.js';
 import { watchOwnedFiles } from './sources/owned-watch.js';
 import { watchKernelClock } from './time/kernel-clock.js';
 import { thisMachine, type Machine } from './time/machine.js';
+import { openUpdateLocks } from './volumes/update-locks.js';
+import { Budgets } from './usage/budgets.js';
+import { Meter } from './usage/meter.js';
+import { writtenBytes } from './usage/process-io.js';
 import { AgentError, serveLoopback, serveSocket } from './api/server.js';
 
 export interface AgentOptions {
@@ -50,8 +58,6 @@ export interface RunningAgent {
 }
 
 type Closing = () => Promise<void> | void;
-
-const ENGINE_LOOK_MS = 30_000;
 
 /** Rejects with a sentence when it cannot start; leaves nothing running of itself then. */
 export async function runAgent(options: AgentOptions): Promise<RunningAgent> {
@@ -112,6 +118,8 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
     journal: null,
     pods: null,
     session: null,
+    meter: null,
+    budgets: null,
     secrets: null,
     hasLocalSecret: () => false,
     member: null,
@@ -131,18 +139,41 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
   const machine = thisMachine();
   const randomId = () => randomBytes(16).toString('hex');
   const { retention, nodeName: node } = config;
-  const journal = openJournal({ dataDir, clock, machine, randomId, retention, node });
+  const gatherMs = () => held.budgets?.pace().writeMs ?? 0;
+  const journal = openJournal({ dataDir, clock, machine, randomId, retention, node, gatherMs });
   keepReserve(dataDir);
   held.journal = journal;
   closings.push(() => journal.close());
+  const meter = new Meter({
+    store: journal.alongside('usage'),
+    time: () => held.session?.time() ?? { at: clock.now(), isProven: identity === null },
+    clock,
+    written: writtenBytes,
+  });
+  held.meter = meter;
+  const budgets = new Budgets({
+    own: config.budget,
+    ofHub: () => budgetOf(journal.accepted()?.document.parameters ?? {}),
+    meter,
+    now: () => held.session?.time().at ?? clock.now(),
+  });
+  held.budgets = budgets;
+  closings.push(() => meter.close());
   if (journal.setAside)
     log.warn('the journal was damaged and set aside', { file: journal.setAside });
+  tellFault(journal, log, () => held.session?.changed());
   tellReset(journal, { node: config.nodeName, log });
   makeOnFirstUse(config.staticPodPath, dataDir);
-  checkStaticPodPath(config.staticPodPath, safety);
-  closings.push(takeDirectory(config.staticPodPath, log));
+  const isMember = identity !== null;
+  const isSafe = checkStaticPodPath(config.staticPodPath, { uid: safety.uid, isMember, log });
+  // Where others may put a link in the place of the lock, a member makes none.
+  if (isSafe || !isMember) closings.push(takeDirectory(config.staticPodPath, log));
   const isEngine = config.runtime === 'engine';
-  if (isEngine) held.engine = watchEngine(runtime, options, closings);
+  if (isEngine) {
+    const engine = watchEngine(runtime, { clock, log, socket: config.engineSocket });
+    held.engine = engine.version;
+    closings.push(engine.close);
+  }
   const { maxParallelPulls, pullMaxBytes, credentialsFile } = config.images;
   const pulls = openImagePulls({
     store: runtime,
@@ -158,6 +189,7 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
       filesystem: () => runtime.imageFilesystem(),
     },
     onProgress: () => held.session?.changed(),
+    onBytes: bytes => meter.pulled(bytes),
     ...(credentialsFile === null ? {} : { registryCredentials: credentialsFile }),
   });
   if (identity) {
@@ -168,7 +200,8 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
       assignment: () => journal.accepted()?.document ?? null,
       log,
     });
-    const more = { identity, dataDir, journal, held, policy, machine, closings, runtime, pulls };
+    const parts = { journal, held, machine, closings, runtime, pulls, meter, budgets };
+    const more = { identity, dataDir, policy, ...parts };
     const member = beMember({ ...options, ...more });
     held.member = member;
     closings.push(() => member.close());
@@ -211,6 +244,8 @@ interface MemberParts extends AgentOptions {
   readonly machine: Machine;
   readonly runtime: DockerRuntime;
   readonly pulls: ImagePulls;
+  readonly meter: Meter;
+  readonly budgets: Budgets;
   readonly closings: Closing[];
 }
 
@@ -226,6 +261,8 @@ function beMember({
   machine,
   runtime,
   pulls,
+  meter,
+  budgets,
   closings,
 }: MemberParts): Member {
   const images = new ImagesAhead({
@@ -235,6 +272,10 @@ function beMember({
   });
   held.images = images;
   closings.push(() => images.close());
+  if (config.runtime === 'engine') {
+    const onChange = () => held.session?.readiness?.imagesChanged();
+    closings.push(watchImages(runtime, { clock, log, onChange }));
+  }
   const kernel = watchKernelClock({ clock, onChange: () => held.session?.changed() });
   closings.push(() => kernel.close());
   return startMember({
@@ -243,6 +284,8 @@ function beMember({
     journal,
     directory: openOwnedDirectory(config.staticPodPath),
     arch: architecture(),
+    meter,
+    budgets,
     agentVersion: VERSION,
     releasedAt: RELEASED_AT,
     machine,
@@ -250,15 +293,29 @@ function beMember({
     nodeInfo: readNodeInfo,
     refuses: bundleRefusal(policy),
     runtimeNone: config.runtime === 'none',
-    ...(config.runtime === 'none' ? {} : { images }),
+    ...(config.runtime === 'none' ? {} : { images, readLock: openUpdateLocks(dataDir) }),
     ...(held.secrets === null ? {} : { secrets: held.secrets }),
     hasLocalSecret: secret => held.hasLocalSecret(secret),
     revokedBundles: config.revokedBundles,
+    drift: config.drift,
+    keepAliveMostS: Math.floor(config.keepAliveMaxMs / 1000),
     maintenanceWindows: config.maintenanceWindows,
+    startCheck: {
+      startFaults: startFaults({
+        ...{ dataDir, clock },
+        uid: process.getuid?.() ?? 0,
+        rewriteTwin: () => journal.rewriteTwin(),
+      }),
+      writeFault: () => writeFault(config.staticPodPath),
+      ...(config.runtime === 'none' ? {} : { engineImages: runtime }),
+    },
     containerRuntimeVersion: () => held.engine(),
     pods: () => (held.pods?.areKnown() ? held.pods.reports() : null),
     podsAreNeverTold: config.runtime === 'none' && config.kubeletPods === null,
-    conditions: (): readonly SourceCondition[] => held.pods?.conditions() ?? [],
+    conditions: (): readonly SourceCondition[] => [
+      ...(held.pods?.conditions() ?? []),
+      ...budgets.conditions(),
+    ],
     clock,
     random: () => randomBytes(4).readUInt32BE() / 2 ** 32,
     randomId: () => randomBytes(16).toString('hex'),
@@ -270,37 +327,4 @@ function beMember({
     },
     onSession: session => (held.session = session),
   });
-}
-
-/** The engine's name and version as a Node names it; empty while it does not answer. */
-function watchEngine(
-  runtime: DockerRuntime,
-  { clock, log, config }: AgentOptions,
-  closings: Closing[],
-): () => string {
-  const stop = new AbortController();
-  let version = '';
-  let said = false;
-  const loop = (async () => {
-    while (!stop.signal.aborted) {
-      try {
-        const info = await runtime.info();
-        version = `${info.name}://${info.version}`;
-        said = false;
-      } catch (error) {
-        version = '';
-        if (!said && error instanceof RuntimeError) {
-          log.warn('no container engine answers; trying again', {
-            socket: config.engineSocket,
-            error,
-          });
-        }
-        said = true;
-      }
-      await clock.sleep(ENGINE_LOOK_MS, stop.signal);
-    }
-  })();
-  loop.catch((error: unknown) => log.error('watching the engine failed', { error }));
-  closings.push(() => stop.abort());
-  return () => version;
 }

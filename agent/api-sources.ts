@@ -10,10 +10,13 @@ import type { HubSession } from './hub-session.js';
 import type { ImagesAhead } from './images/ahead.js';
 import { openOwnedDirectory } from './intake/owned-files.js';
 import { forgetFleet } from './journal/forget.js';
-import { JOURNAL_FILE, TWIN_FILE, type Journal } from './journal/journal.js';
+import type { BundleRecord, Journal } from './journal/journal.js';
+import { JOURNAL_FILE } from './journal/database.js';
+import { TWIN_FILE } from './journal/twin.js';
 import { HttpError } from './api/http-error.js';
+import { LOCKED } from '../protocol/bundle-reasons.js';
 import { HELD, WINDOW } from './activation/table.js';
-import { activateNow, hold, release } from './site.js';
+import { activateNow, hold, release, undo } from './site.js';
 import type { Member } from './member.js';
 import type { StoredIdentity } from './membership/identity.js';
 import { leaveFleet, type Left } from './membership/leave.js';
@@ -24,8 +27,11 @@ import type { PodReport } from './ports.js';
 import type { ContainerExec, ContainerStats } from './runtime/exec.js';
 import type { ImageLoader } from './runtime/images.js';
 import type { ContainerRuntime } from './runtime/runtime.js';
+import type { Budgets } from './usage/budgets.js';
+import type { Meter } from './usage/meter.js';
 import type { SealedSecrets } from './secrets/sealed-secrets.js';
 import { shownConfig, shownEnvironment } from './shown-config.js';
+import { NO_BUDGET } from '../protocol/budget.js';
 import type { Clock, Log } from '../protocol/ports.js';
 import { VERSION } from '../protocol/version.js';
 import { BUNDLE_ANNOTATION } from './sources/owned-file.js';
@@ -43,6 +49,9 @@ export interface Held {
   journal: Journal | null;
   pods: Pods | null;
   session: HubSession | null;
+  /** What the node used. */
+  meter: Meter | null;
+  budgets: Budgets | null;
   /** Of a node that joined a hub. */
   secrets: SealedSecrets | null;
   /** Whether one lies in the static pod directory. */
@@ -64,12 +73,19 @@ export function apiSources(
     readonly runtime: ContainerRuntime & ContainerExec & ImageLoader;
   },
 ): ApiSources {
-  const { config, policy } = options;
+  const { config, policy, clock } = options;
   return {
     nodeName: config.nodeName,
     pods: () => held.pods?.reports() ?? [],
     healthy: () => held.pods?.isMoving() ?? false,
-    status: () => statusOf(options, held),
+    // Whoever asks is told what is so now.
+    status: async () => {
+      const enough = new AbortController();
+      const patience = clock.sleep(LOOK_PATIENCE_MS, enough.signal);
+      await Promise.race([held.session?.readiness?.look(), patience]);
+      enough.abort();
+      return statusOf(options, held);
+    },
     plan: () => [...windowLines(held), held.pods?.planText() ?? ''].join('\n'),
     configz: () => ({
       agentconfig: { ...shownConfig(config), admission: describePolicy(policy) },
@@ -88,7 +104,11 @@ export function apiSources(
       const { journal, session } = held;
       if (!journal || !session) throw new HttpError(409, options.identity ? PAUSED : NOT_JOINED);
       const said = { ...wish, node: config.nodeName };
-      const answer = { activate: activateNow, hold, release }[word](journal, said);
+      const facts = {
+        wayBack: (record: BundleRecord) => session.intake.wayBack(record),
+        isLocked: (record: BundleRecord) => session.isLocked(record),
+      };
+      const answer = { activate: activateNow, hold, release, undo }[word](journal, said, facts);
       session.intake.look();
       session.changed();
       return answer;
@@ -101,6 +121,7 @@ export function apiSources(
       engineUp: held.engine() !== '',
       hubConnected: held.session?.connected() ?? null,
       unconfirmedEvents: unconfirmedEvents(held),
+      used: held.meter?.ledger().counts ?? {},
       refusals: [...(held.session?.refusals() ?? [])].map(([code, count]) => {
         return { labels: { code }, count };
       }),
@@ -161,6 +182,9 @@ async function leave({ config, identity, clock, log }: ApiOptions, held: Held): 
   });
 }
 
+/** An engine that does not answer holds nobody up for longer. */
+const LOOK_PATIENCE_MS = 2_000;
+
 const NOT_JOINED = 'this node has not joined a hub: it takes nothing that is signed';
 const PAUSED = 'the agent changes its keys; try again in a moment';
 
@@ -181,11 +205,13 @@ async function importHere(
   return outcome;
 }
 
-/** Bundles that wait for a maintenance window, or for a person. */
+const WAITS_FOR_PEOPLE: ReadonlySet<string> = new Set([WINDOW, HELD, LOCKED]);
+
+/** Bundles that wait for a maintenance window, a person, or a pod that asks for time. */
 function windowLines({ session }: Held): string[] {
   const bundles = session?.report.current()?.bundles ?? [];
   return bundles
-    .filter(({ state, reason }) => state === 'waiting' && (reason === WINDOW || reason === HELD))
+    .filter(({ state, reason }) => state === 'waiting' && WAITS_FOR_PEOPLE.has(reason))
     .map(({ namespace, name, revision, message }) => {
       return `bundle ${namespace}/${name}: switch to revision ${revision}: ${message}`;
     });
@@ -225,7 +251,8 @@ function unconfirmedEvents({ journal }: Held): number {
   return journal ? journal.newestEvent() - journal.oldestEvent() + 1 : 0;
 }
 
-function statusOf({ config, identity }: ApiOptions, held: Held) {
+function statusOf(options: ApiOptions, held: Held) {
+  const { config, identity } = options;
   const { journal, pods, session } = held;
   return agentStatus({
     config,
@@ -237,11 +264,14 @@ function statusOf({ config, identity }: ApiOptions, held: Held) {
     },
     reports: pods?.reports() ?? [],
     // A node without a hub has nobody to ask for a fresh assignment.
-    conditions: pods?.conditions() ?? [],
+    conditions: [...(pods?.conditions() ?? []), ...(held.budgets?.conditions() ?? [])],
     membership: identity?.membership ?? null,
     connected: session?.connected() ?? false,
     linkFault: session?.linkFault() ?? null,
     sealingKey: held.secrets?.keyId() ?? '',
     told: session?.report.current() ?? null,
+    usage: held.meter?.ledger() ?? null,
+    budget: held.budgets?.inForce() ?? NO_BUDGET,
+    now: session?.time().at ?? options.clock.now(),
   });
 }

@@ -3,22 +3,16 @@
  * reads the file and the environment and hands them in. Every mistake is an error that names the setting and its origin.
  */
 import { resolve } from 'node:path';
+import type { Budget } from '../protocol/budget.js';
 import { excerpt } from '../protocol/excerpt.js';
-import { isNodeName } from '../protocol/names.js';
 import type { AdmissionPolicy } from './admission/policy.js';
 import { checkNodeLabels, parseAdmissionPolicy } from './admission/policy-config.js';
 import { ConfigError } from './config-error.js';
-import { readConfigFile, type ConfigFile } from './config-file.js';
+import { readConfigFile } from './config-file.js';
 import { DEFAULT_RETENTION, type Retention } from './journal/retention.js';
-import type { SettingKind } from './setting-kinds.js';
-import {
-  envName,
-  FILE_ONLY,
-  flagName,
-  SETTINGS,
-  type SettingName,
-  type SettingValue,
-} from './settings.js';
+import { DEFAULT_MOST_S } from './link/keep-alive.js';
+import { nodeName } from './node-name.js';
+import { Lookup, type ConfigInput, type Found } from './setting-lookup.js';
 import type { MaintenanceWindow } from '../protocol/documents/bundle.js';
 import { windowsFault } from '../protocol/maintenance-window.js';
 import type { StreamKind } from './streams/access.js';
@@ -79,6 +73,12 @@ export interface AgentConfig {
   readonly singleProcessOOMKill: boolean;
   /** Pods whose bundle the root withdrew run on, or end. */
   readonly revokedBundles: 'keep' | 'stop';
+  /** Files of bundles that a person changed are put back, or left so and told of. */
+  readonly drift: 'restore' | 'report';
+  /** Announced to a broker at most. */
+  readonly keepAliveMaxMs: number;
+  /** The node's own word; the hub may say a lower one. */
+  readonly budget: Budget;
   /** Beside those of the bundles; empty: at any time. */
   readonly maintenanceWindows: readonly MaintenanceWindow[];
   /** What the hub may be given of the pods; null: as much as the root in force makes harmless. */
@@ -98,77 +98,9 @@ export interface AgentConfig {
   readonly shutdown: null | { readonly graceMs: number; readonly criticalMs: number };
 }
 
-export type FlagName = SettingName | 'podManifestPath' | 'manifestUrl';
-
-export interface ConfigInput {
-  readonly flags: Partial<Record<FlagName, string>>;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly file: { readonly name: string; readonly text: string } | null;
-  readonly hostname: string;
-  /** Name under which the node joined its hub; wins over the host's name, never contradicted silently. */
-  readonly joinedAs: string | null;
-}
-
 export interface ResolvedConfig {
   readonly config: AgentConfig;
   readonly warnings: readonly string[];
-}
-
-interface Found<T> {
-  readonly value: T;
-  readonly origin: string;
-}
-
-/** Older names of settings, as the kubelet kept its own. */
-const OTHER_FLAGS: Partial<Record<SettingName, FlagName>> = {
-  staticPodPath: 'podManifestPath',
-  staticPodURL: 'manifestUrl',
-};
-
-/** Looks one setting up in all its places. */
-class Lookup {
-  readonly #input: ConfigInput;
-  readonly #file: ConfigFile | null;
-
-  constructor(input: ConfigInput, file: ConfigFile | null) {
-    this.#input = input;
-    this.#file = file;
-  }
-
-  find<N extends SettingName>(name: N): Found<SettingValue<N>> | null {
-    const written = this.#written(name);
-    if (written === null) return null;
-    const kind = SETTINGS[name] as unknown as SettingKind<SettingValue<N>>;
-    const value = kind.read(written.value);
-    if (value !== null) return { value, origin: written.origin };
-    const shown =
-      typeof written.value === 'object'
-        ? ''
-        : `"${excerpt(JSON.stringify(written.value).replace(/^"|"$/g, ''))}" is `;
-    throw new ConfigError(
-      `${written.origin}: ${shown === '' ? 'expected' : `${shown}not`} ${kind.expects}`,
-    );
-  }
-
-  get<N extends SettingName>(name: N, fallback: SettingValue<N>): SettingValue<N> {
-    return this.find(name)?.value ?? fallback;
-  }
-
-  #written(name: SettingName): Found<unknown> | null {
-    const { flags, env } = this.#input;
-    const other = OTHER_FLAGS[name];
-    if (!FILE_ONLY.has(name)) {
-      for (const flag of other === undefined ? [name] : [name, other]) {
-        const value = flags[flag];
-        if (value !== undefined) return { value, origin: flagName(flag) };
-      }
-      const value = env[envName(name)];
-      if (value !== undefined && value !== '') return { value, origin: envName(name) };
-    }
-    const file = this.#file;
-    if (file?.values.has(name) !== true) return null;
-    return { value: file.values.get(name), origin: `${file.name}: ${name}` };
-  }
 }
 
 /** Throws `ConfigError`. */
@@ -204,6 +136,12 @@ export function resolveConfig(input: ConfigInput): ResolvedConfig {
     podPidsLimit: settings.get('podPidsLimit', -1),
     singleProcessOOMKill: settings.get('singleProcessOOMKill', false),
     revokedBundles: settings.get('revokedBundles', 'keep'),
+    drift: settings.get('drift', 'restore'),
+    keepAliveMaxMs: settings.get('keepAliveMax', DEFAULT_MOST_S * 1000),
+    budget: {
+      link: settings.find('linkBudget')?.value ?? null,
+      writes: settings.find('writeBudget')?.value ?? null,
+    },
     maintenanceWindows: ownWindows(settings.find('maintenanceWindows')),
     remoteAccess: settings.find('remoteAccess')?.value ?? null,
     retention: retention(settings),
@@ -310,31 +248,6 @@ function shutdown(settings: Lookup): AgentConfig['shutdown'] {
     throw new ConfigError(`${critical?.origin ?? ''}: must not be longer than shutdownGracePeriod`);
   }
   return graceMs === 0 ? null : { graceMs, criticalMs };
-}
-
-function nodeName(found: Found<string> | null, input: ConfigInput): string {
-  if (input.joinedAs !== null && found && found.value !== input.joinedAs) {
-    throw new ConfigError(
-      `${found.origin}: this data directory joined as "${input.joinedAs}", not "${excerpt(found.value)}"; ` +
-        'leave the name out or use another --data-dir',
-    );
-  }
-  const name = input.joinedAs ?? found?.value ?? nodeNameOf(input.hostname);
-  if (!isNodeName(name)) {
-    throw new ConfigError(
-      `${found?.origin ?? 'host name'}: "${excerpt(name)}" is not a node name: at most 63 of a-z, 0-9 and -, ` +
-        'beginning and ending with a letter or digit; pass --node-name',
-    );
-  }
-  return name;
-}
-
-/** The host's name up to its first dot, in lower case. */
-export function nodeNameOf(hostname: string): string {
-  return (hostname.split('.')[0] ?? '')
-    .toLowerCase()
-    .replace(/[^a-z0-9-]/g, '-')
-    .slice(0, 63);
 }
 
 function engineSocket(found: Found<string> | null, dockerHost: string | undefined): string {

@@ -17,14 +17,21 @@ export interface DataDirectoryOptions {
 
 /**
  * Whoever may write into the static pod directory decides what runs on this node, as root if he likes. One that is missing is looked for
- * later, and never written to unless it is safe. Throws `AgentError` with what to do.
+ * later, and never written to unless it is safe. False: others may write there. A member then takes nothing from it and puts nothing
+ * there; what it accepted before, of which it has copies of its own, runs: a site must not stay dark after a power cut for a permission.
  */
-export function checkStaticPodPath(path: string, { uid, tolerated }: DataDirectoryOptions): void {
+export function checkStaticPodPath(
+  path: string,
+  { uid, isMember, log }: { uid: number; isMember: boolean; log: Pick<Log, 'warn'> },
+): boolean {
   const fault = staticPodPathFault(path, uid);
-  if (fault === null) return;
+  if (fault === null) return true;
   const { what, mend } = fault;
-  if (tolerated === null) throw new AgentError(`${what}; ${mend}`);
-  tolerated.warn(`${what}, and could have anything run as root`, { mend });
+  const then = isMember
+    ? 'what was accepted before runs, and nothing is taken from it until that is mended'
+    : 'and could have anything run as root';
+  log.warn(`${what}${isMember ? '; ' : ', '}${then}`, { mend });
+  return false;
 }
 
 /** Its canonical path; made if it is not there. Throws `AgentError` with what to do. */

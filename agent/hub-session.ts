@@ -5,26 +5,33 @@
 import type { Socket } from 'node:net';
 import type { MaintenanceWindow } from '../protocol/documents/bundle.js';
 import { rootLifeCondition } from '../protocol/root-life.js';
-import { topicsOf } from '../protocol/topics.js';
+import { topicsOf, type Topics } from '../protocol/topics.js';
 import { Activation } from './activation/activation.js';
 import { startIntake, type Intake } from './intake/intake.js';
 import type { IntakeOptions } from './intake/intake-options.js';
+import { LockGate } from './intake/lock-gate.js';
 import { WindowGate } from './intake/window-gate.js';
+import type { ReadUpdateLock } from './volumes/update-locks.js';
 import { startLink } from './link/link.js';
+import { Readiness, type ReadinessParts } from './readiness/readiness.js';
+import type { LinkMeter } from './link/metered.js';
 import { presenceMaker } from './report/node.js';
 import { Commands } from './intake/commands.js';
 import type { Message } from './report/messages.js';
 import { startReport, type Report } from './report/report.js';
 import type { ReportOptions } from './report/report-options.js';
+import type { BundleName } from './ports.js';
 import { Streams, type RemoteOptions } from './streams/streams.js';
 import { TimeKeeper, type TimeKeeperOptions } from './time/time-keeper.js';
+import type { LedgerTime } from './usage/ledger.js';
+import type { Meter } from './usage/meter.js';
 
 /** Came on a topic that is not this node's, which nothing of it is read from (security.md S68). */
 const STRAY = 'UnexpectedTopic';
 
 export interface HubSessionOptions
   extends
-    Omit<IntakeOptions, 'link' | 'onChange' | 'onHub' | 'time' | 'windows'>,
+    Omit<IntakeOptions, 'link' | 'onChange' | 'onHub' | 'time' | 'windows' | 'locks' | 'readiness'>,
     Omit<ReportOptions, 'link' | 'intake' | 'time' | 'activation'>,
     Pick<TimeKeeperOptions, 'releasedAt' | 'machine' | 'kernelSynced'> {
   /** `mqtts://host:port`, in order of preference. */
@@ -33,6 +40,17 @@ export interface HubSessionOptions
   readonly openSocket: (broker: URL) => Socket;
   /** Of the node's own configuration: a bundle switches only while one of them is open too. */
   readonly maintenanceWindows?: readonly MaintenanceWindow[];
+  /** How pods ask for time; absent: they have no way. */
+  readonly readLock?: ReadUpdateLock;
+  /** For judging whether the node could start alone and go back; absent: nobody asks. */
+  readonly startCheck?: Pick<ReadinessParts, 'startFaults' | 'writeFault'> & {
+    /** Left out where somebody else runs the pods. */
+    readonly engineImages?: ReadinessParts['images'];
+  };
+  /** Seconds, the longest silence that is announced to a broker. */
+  readonly keepAliveMostS?: number;
+  /** Counts what crosses the link. */
+  readonly meter?: Meter;
   /** What the hub may be given of the pods; absent: nothing. */
   readonly remote?: RemoteOptions;
   /** What becomes of the connection. */
@@ -48,8 +66,14 @@ export interface HubSessionOptions
 
 export interface HubSession {
   readonly intake: Intake;
+  /** A pod of it asks for time. */
+  isLocked(bundle: BundleName): boolean;
   readonly report: Report;
+  /** Null where nobody asks. */
+  readonly readiness: Readiness | null;
   connected(): boolean;
+  /** As the node tells it. */
+  time(): LedgerTime;
   /** Why no broker is; null while one is. */
   linkFault(): string | null;
   /** Messages that were not taken since the agent was started, by the code of the refusal. */
@@ -96,10 +120,22 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     journal,
     onMoved: () => report?.changed(),
   });
+  const { readLock } = options;
+  const locks = readLock && new LockGate({ ...options, readLock });
+  const readiness = readinessOf(options, () => {
+    intake?.look();
+    report?.changed();
+  });
+  const changed = () => {
+    readiness?.changed();
+    report?.changed();
+  };
   const begun = intakeOf(time, {
     ...options,
     ...{ link: viaLink, time, windows },
-    onChange: () => report?.changed(),
+    ...(readiness === null ? {} : { readiness }),
+    ...(locks ? { locks } : {}),
+    onChange: changed,
     onHub: (hub, isNew) => {
       report?.hub(hub, isNew);
       if (isNew) time.hubChanged();
@@ -109,14 +145,17 @@ export function startHubSession(options: HubSessionOptions): HubSession {
   intake = begun;
   report = startReport({
     ...{ ...options, link: viaLink, time },
+    conditions: () => [...(readiness?.conditions() ?? []), ...options.conditions()],
     activation: new Activation({
       ...options,
       pulling: bundle => options.images?.pulling(bundle) ?? null,
       windowOf: bundle => windows.holdOf(bundle),
+      ...(readiness === null ? {} : { readiness }),
       onGivenUp: () => begun.look(),
     }),
     intake: () => begun.state(),
     onAck: ack => begun.told(ack),
+    keepAliveS: () => link?.keepAliveS() ?? 0,
   });
   const root = () => begun.state().root;
   const streams = new Streams({
@@ -136,9 +175,10 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     time: (payload: Buffer) => time.answer(payload),
     command: (payload: Buffer) => commands.receive(payload),
   };
+  const addressOf = rememberingLast(topics);
   let strays = 0;
   const receive = (topic: string, payload: Buffer) => {
-    const address = topics.parse(topic);
+    const address = addressOf(topic);
     if (!address || ('node' in address && address.node !== identity.node)) {
       strays++;
       return;
@@ -153,8 +193,12 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     const refusal = read[kind](payload);
     if (refusal) begun.refused(refusal, payload, topic);
   };
-  journal.onEvent = () => report.changed();
-  journal.onLost = () => begun.lost();
+  journal.onEvent = changed;
+  journal.onLost = changed;
+  journal.onRetry = () => {
+    begun.tryAgain();
+    changed();
+  };
   link = startLink({
     brokers: options.brokers,
     clientId: identity.node,
@@ -164,6 +208,8 @@ export function startHubSession(options: HubSessionOptions): HubSession {
       streamTopics,
     ],
     openSocket: options.openSocket,
+    keepAliveMemory: journal.alongside('keep-alive'),
+    ...(options.keepAliveMostS ? { keepAliveMostS: options.keepAliveMostS } : {}),
     presence: () => {
       const presence = makePresence();
       commands.begin(presence.session);
@@ -181,6 +227,7 @@ export function startHubSession(options: HubSessionOptions): HubSession {
       streams.end('the link is down');
       options.onLink?.down();
     },
+    ...(options.meter ? { meter: linkMeter(options.meter, addressOf) } : {}),
     onSlow: packet => begun.slow(packet),
     onFailure: reason => options.onLink?.failed(reason),
     clock,
@@ -189,22 +236,54 @@ export function startHubSession(options: HubSessionOptions): HubSession {
   });
   return {
     intake: begun,
+    isLocked: bundle => locks?.isHeld(bundle) ?? false,
     report,
+    readiness,
     connected: () => viaLink.connected(),
+    time: () => ({ at: time.told(), isProven: time.now().clock === 'synced' }),
     linkFault: () => link?.fault() ?? null,
     refusals: () => new Map([...begun.refusals(), [STRAY, strays]]),
-    changed: () => report.changed(),
+    changed,
     deliver: receive,
     letters: () => [...begun.letters(), ...report.letters()],
     close: async () => {
       journal.onEvent = null;
       journal.onLost = null;
+      journal.onRetry = null;
       streams.close();
+      readiness?.close();
       begun.close();
       report.close();
       time.close();
       await link.close();
     },
+  };
+}
+
+function readinessOf(options: HubSessionOptions, onChange: () => void): Readiness | null {
+  const { startCheck, journal, pinnedRoot } = options;
+  if (startCheck === undefined) return null;
+  const { engineImages, ...faults } = startCheck;
+  return new Readiness({
+    ...{ ...options, ...faults, onChange, images: engineImages },
+    root: () => (journal.root() ?? pinnedRoot).document,
+  });
+}
+
+function linkMeter(meter: Meter, addressOf: Topics['parse']): LinkMeter {
+  return {
+    watch: read => meter.watch(read),
+    message: (topic, payloadBytes) => meter.message(addressOf(topic), topic, payloadBytes),
+  };
+}
+
+/** Messages come in runs on one topic, and each is asked for twice: counted, and read. */
+function rememberingLast(topics: Topics): Topics['parse'] {
+  let last = '';
+  let address: ReturnType<Topics['parse']> = null;
+  return topic => {
+    if (topic !== last) [last, address] = [topic, topics.parse(topic)];
+    return address;
   };
 }
 

@@ -2,7 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { CliError, EXIT } from '../protocol/cli-error.js';
 import { VERSION } from '../protocol/version.js';
-import { activateCommand, holdCommand, releaseCommand } from './cli/site.js';
+import { activateCommand, holdCommand, releaseCommand, undoCommand } from './cli/site.js';
 import type { CliContext } from './cli/context.js';
 import { describeCommand } from './cli/describe.js';
 import { configCommand, eventsCommand, retryCommand } from './cli/events.js';
@@ -43,6 +43,7 @@ function programOf(context: CliContext): Command {
     activateCommand,
     holdCommand,
     releaseCommand,
+    undoCommand,
   ];
   for (const command of commands) program.addCommand(command(context));
   return program;
@@ -69,6 +70,8 @@ async function main(): Promise<void> {
     // `flotilla-agent logs … | head`: the reader left.
     if ((error as NodeJS.ErrnoException).code === 'EPIPE') process.exit(0);
   });
+  // A log on a full disk loses lines; pods are not to pay for it.
+  process.stderr.on('error', () => undefined);
   const context: CliContext = {
     stdout: process.stdout,
     print: line => void process.stdout.write(`${line}\n`),
@@ -103,6 +106,8 @@ async function main(): Promise<void> {
       );
       process.exitCode = EXIT.failed;
     }
+    // An agent that could not start is to end, whatever it had begun: then it is started again.
+    process.exit();
   }
 }
 

@@ -63,7 +63,7 @@ export interface PodReport {
 export interface SourceCondition {
   /** `StaticPodPath`, `ManifestRefused` … */
   readonly type: string;
-  readonly status: 'True' | 'False';
+  readonly status: 'True' | 'False' | 'Unknown';
   readonly reason: string;
   readonly message: string;
 }

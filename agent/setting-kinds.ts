@@ -2,6 +2,7 @@
  * How the value of a setting is read, by kind: from YAML as its own type, from a flag or the environment as text.
  * Pure. Every mistake is a sentence that says what is expected; the caller says where it stood.
  */
+import { budgetForm, readBudget, type BudgetName } from '../protocol/budget.js';
 import { parseDurationMs } from '../protocol/duration.js';
 
 /** Null = the value does not fit. */
@@ -48,17 +49,32 @@ export function someOf<T extends string>(...names: readonly T[]): SettingKind<re
   };
 }
 
-/** `atLeast` in milliseconds; the result too. */
-export function duration(atLeast: {
+export interface DurationBound {
   readonly ms: number;
   readonly text: string;
-}): SettingKind<number> {
+}
+
+/** Bounds and result in milliseconds. */
+export function duration(atLeast: DurationBound, atMost?: DurationBound): SettingKind<number> {
+  const most = atMost?.ms ?? Number.POSITIVE_INFINITY;
+  const range = atMost ? `from ${atLeast.text} to ${atMost.text}` : `of ${atLeast.text} or more`;
   return {
-    expects: `a duration of ${atLeast.text} or more, such as 20s`,
+    expects: `a duration ${range}, such as ${atMost ? atMost.text : '20s'}`,
     read: value => {
       const ms = typeof value === 'string' ? parseDurationMs(value) : null;
-      return ms !== null && ms >= atLeast.ms ? ms : null;
+      return ms !== null && ms >= atLeast.ms && ms <= most ? ms : null;
     },
+  };
+}
+
+/** In bytes. A bare number is one, too. */
+export function budget(name: BudgetName): SettingKind<number> {
+  return {
+    expects: budgetForm(name),
+    read: value =>
+      typeof value === 'string' || typeof value === 'number'
+        ? readBudget(name, String(value))
+        : null,
   };
 }
 

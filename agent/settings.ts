@@ -4,6 +4,7 @@
  */
 import {
   BOOLEAN,
+  budget,
   DOCUMENT,
   DOCUMENTS,
   duration,
@@ -34,8 +35,14 @@ export const SETTINGS = {
   apiListen: LOOPBACK_ADDRESS,
   /** What becomes of pods whose bundle the root withdrew. */
   revokedBundles: oneOf('keep', 'stop'),
+  drift: oneOf('restore', 'report'),
   /** Bundles switch only then, and only in their own windows. */
   maintenanceWindows: DOCUMENTS,
+  /** The longest silence on the link that is announced to a broker. */
+  keepAliveMax: duration({ ms: 60_000, text: '1m' }, { ms: 1_200_000, text: '20m' }),
+  /** Bytes of the link a month, and written a day; the hub may say a lower one. */
+  linkBudget: budget('link'),
+  writeBudget: budget('writes'),
   /** What the hub may be given of the pods. */
   remoteAccess: someOf(...STREAM_KINDS),
 

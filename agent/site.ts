@@ -5,7 +5,8 @@
 import { HttpError } from './api/http-error.js';
 import { WINDOW } from './activation/table.js';
 import type { BundleRecord, Journal } from './journal/journal.js';
-import { askedBy, type HoldRecord } from './journal/site.js';
+import type { WayBack } from './intake/roll-back.js';
+import { askedBy, holdOn, type HoldRecord } from './journal/site.js';
 import type { BundleName } from './ports.js';
 
 export interface SiteWish {
@@ -21,6 +22,13 @@ export interface SiteAnswer {
 }
 
 const TEXT_MAX = 256;
+
+/** What staging knows of a bundle. */
+export interface SiteFacts {
+  readonly wayBack: (record: BundleRecord) => WayBack | string;
+  /** A pod of it asks not to be disturbed. */
+  readonly isLocked: (record: BundleRecord) => boolean;
+}
 
 type SiteJournal = Pick<Journal, 'bundles' | 'site'>;
 
@@ -61,16 +69,100 @@ export function release(
   return { ...answerOf([record]), released: 1 };
 }
 
-/** They wait for no maintenance window; without a name: those that wait for one. */
-export function activateNow(journal: SiteJournal, wish: SiteWish): SiteAnswer {
+/** They wait for no maintenance window and no pod that asks for time; without a name: those that wait for one. */
+export function activateNow(
+  journal: SiteJournal,
+  wish: SiteWish,
+  { isLocked }: Pick<SiteFacts, 'isLocked'>,
+): SiteAnswer {
   check(wish);
+  const holds = journal.site().holds();
   const waiting =
     wish.bundle === null
-      ? journal.bundles().filter(({ state, reason }) => state === 'waiting' && reason === WINDOW)
-      : [toActivate(bundleNamed(journal.bundles(), wish.bundle), journal.site().holds())];
+      ? journal.bundles().filter(record => waitsForWindow(record) || isLocked(record))
+      : [toActivate(bundleNamed(journal.bundles(), wish.bundle), { holds, isLocked })];
   const { by, reason } = wish;
   for (const record of waiting) journal.site().activateNow(record, { by, reason });
   return answerOf(waiting);
+}
+
+export interface UndoWish extends SiteWish {
+  /** It is only asked what would become of it. */
+  readonly isTrial: boolean;
+  /** The revision that is to be gone back from; null: what runs. */
+  readonly from: number | null;
+}
+
+/** What runs instead of which, and what takes its place all the same. */
+export interface UndoAnswer extends SiteAnswer {
+  readonly bundles: readonly (BundleName & {
+    readonly revision: number;
+    readonly to: number;
+    /** Another revision that the hub wants and that waits here; null: none does. */
+    readonly next: number | null;
+  })[];
+}
+
+/**
+ * Goes back to the revision that was healthy before what runs. Without a name: where exactly one bundle can. `isTrial`: says what
+ * would become of it, and writes nothing.
+ */
+export function undo(
+  journal: SiteJournal,
+  wish: UndoWish,
+  { wayBack }: Pick<SiteFacts, 'wayBack'>,
+): UndoAnswer {
+  check(wish);
+  const { by, reason } = wish;
+  const record = toUndo(journal.bundles(), wish.bundle, wayBack);
+  const { namespace, name, revision, digest, attempt, active, activeAttempt } = record;
+  const what = `bundle ${namespace}/${name}`;
+  const held = holdOn(journal.site().holds(), record);
+  if (held !== null) {
+    throw new HttpError(409, `${what} is held by ${askedBy(held)}: flotilla-agent release`);
+  }
+  const way = wayBack(record);
+  if (typeof way === 'string') throw new HttpError(409, `${what} cannot go back: ${way}`);
+  if (wish.from !== null && wish.from !== way.fromRevision) {
+    throw new HttpError(
+      409,
+      `${what} is at revision ${way.fromRevision} by now, not at ${wish.from}: nothing was undone; look again`,
+    );
+  }
+  const undone = { namespace, name, revision: way.fromRevision, digest: way.from, to: way.to };
+  const isWanted = digest === active;
+  if (!wish.isTrial) {
+    const of = isWanted ? attempt : activeAttempt;
+    journal.site().undo({ ...undone, attempt: of }, { by, reason });
+  }
+  const next = isWanted || isOver(record) ? null : revision;
+  const { fromRevision, toRevision: to } = way;
+  return { bundles: [{ namespace, name, revision: fromRevision, to, next }] };
+}
+
+function isOver({ state, givenUp }: BundleRecord): boolean {
+  return state === 'rolledBack' || givenUp;
+}
+
+/** The one of that name, else the only one that can go back. */
+function toUndo(
+  records: readonly BundleRecord[],
+  name: string | null,
+  wayBack: (record: BundleRecord) => WayBack | string,
+): BundleRecord {
+  if (name !== null) return bundleNamed(records, name);
+  const ways = records.map(record => ({ record, way: wayBack(record) }));
+  const [only, other] = ways.filter(({ way }) => typeof way !== 'string');
+  const title = ({ namespace, name: own }: BundleRecord) => `${namespace}/${own}`;
+  if (only === undefined) {
+    const why = ways
+      .flatMap(({ record, way }) => (typeof way === 'string' ? `${title(record)}: ${way}` : []))
+      .join('; ');
+    throw new HttpError(409, `no bundle of this node can go back${why === '' ? '' : `: ${why}`}`);
+  }
+  if (other === undefined) return only.record;
+  const names = ways.flatMap(({ record, way }) => (typeof way === 'string' ? [] : title(record)));
+  throw new HttpError(400, `which one? These can go back: ${names.join(', ')}`);
 }
 
 function answerOf(records: readonly BundleRecord[]): SiteAnswer {
@@ -102,15 +194,21 @@ function bundleNamed(records: readonly BundleRecord[], text: string): BundleReco
   return record;
 }
 
-function toActivate(record: BundleRecord, holds: readonly HoldRecord[]): BundleRecord {
+function waitsForWindow({ state, reason }: BundleRecord): boolean {
+  return state === 'waiting' && reason === WINDOW;
+}
+
+function toActivate(
+  record: BundleRecord,
+  { holds, isLocked }: Pick<SiteFacts, 'isLocked'> & { readonly holds: readonly HoldRecord[] },
+): BundleRecord {
   const { namespace, name, revision, digest, active, state, reason } = record;
   const what = `bundle ${namespace}/${name} revision ${revision}`;
-  const held = holds.find(
-    one => one.name === '' || (one.namespace === namespace && one.name === name),
-  );
-  if (held !== undefined) {
+  const held = holdOn(holds, record);
+  if (held !== null) {
     throw new HttpError(409, `${what} is held by ${askedBy(held)}: flotilla-agent release`);
   }
+  if (isLocked(record)) return record;
   if (active === digest) throw new HttpError(409, `${what} is activated already: it is ${state}`);
   if (state === 'staged' || state === 'waiting') return record;
   throw new HttpError(409, `${what} waits for no window: it is ${state} (${reason})`);

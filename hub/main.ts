@@ -10,6 +10,7 @@ import { startApi, type Api } from './api/server.js';
 import { startBroker, type Broker } from './broker/broker.js';
 import { dynamicSecurity } from './broker/dynamic-security.js';
 import { startController } from './rollout/controller.js';
+import { setNodeBudget } from './rollout/node-budget.js';
 import { activateBundleNow, type ActivateWish } from './rollout/activate-now.js';
 import type { BundleWish } from './rollout/reassign.js';
 import { retryBundle } from './rollout/retry.js';
@@ -19,6 +20,7 @@ import { receiveCarried } from './carry/receive.js';
 import { startIngest } from './ingest/ingest.js';
 import { NodeCommands } from './link/commands.js';
 import type { Guest } from './link/link-options.js';
+import { goneNodes } from './link/gone-nodes.js';
 import { startHubLink } from './link/link.js';
 import { brokerFault, linkTls } from './link/broker-trust.js';
 import { ownTopics } from './link/own-topics.js';
@@ -213,6 +215,7 @@ async function assemble(
     ),
     secrets: gatedSecrets(secretWriter({ store, root, hubSigner }), store),
     nodes: nodeWriter({ store, fleet, disconnect }),
+    nodeBudget: (actor, of) => setNodeBudget({ store, root, hubSigner, clock }, actor, of),
     enrolment: gatedEnrolment(
       createEnrolment({
         hub,
@@ -277,11 +280,12 @@ function guestsOf(
   hub: LoadedHub,
   { epoch, ...parts }: { store: Store; clock: Clock; log: Log; epoch: () => number },
 ): Guest[] {
-  // The embedded broker lets nobody else write there.
-  if (hub.config.broker === 'embedded') return [];
   const all = { ...parts, topics: topicsOf(hub.root.document.fleet) };
+  const gone = goneNodes(all);
+  // The embedded broker lets nobody else write there.
+  if (hub.config.broker === 'embedded') return [gone];
   const watch = ownTopics({ ...all, epoch });
-  return hub.config.dynamicSecurity ? [watch, dynamicSecurity(all)] : [watch];
+  return hub.config.dynamicSecurity ? [gone, watch, dynamicSecurity(all)] : [gone, watch];
 }
 
 /** Where the hub's own client finds the broker. */

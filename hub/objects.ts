@@ -49,6 +49,10 @@ export interface NodeExtra {
   readonly development: boolean;
   readonly lastRefusal: StatusDocument['lastRefusal'];
   readonly bundles: readonly BundleStatus[];
+  /** Seconds, as announced to its broker, which takes the node for gone after half as long again. */
+  readonly keepAliveS?: number;
+  /** What the node used, as of its newest status. */
+  readonly usage?: StatusDocument['usage'];
   /** Attempts that the node was given (`rollout retry`) and has not spoken of yet: what it says of these is of an earlier one. */
   readonly retried?: readonly BundleAttempt[];
   /** Of the newest status; what differs from the recorded pods is asked for. */
@@ -173,6 +177,12 @@ export interface BundleObjectStatus {
   };
   /** Nodes where a person at the device holds what was there before; left out: none. */
   readonly held?: number;
+  /** Nodes where it waits for something else: an image, a Secret, a name that another bundle has; left out: none. */
+  readonly obstructed?: number;
+  /** Nodes where a person went back from it, which counts as no failure; left out: none. */
+  readonly undone?: number;
+  /** Nodes that cannot know how it is: a kubelet runs its pods and is not asked; left out: none. */
+  readonly unknown?: number;
   /** `Withdrawn`, while the root in force lets no node begin with the newest revision. Left out: not looked at yet. */
   readonly conditions?: readonly BundleCondition[];
   /** Ids of the release keys in force whose signatures the newest revision bears, sorted. Left out as above. */

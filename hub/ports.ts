@@ -1,4 +1,5 @@
 /** The small ports between the hub's rooms: types only. `main` builds the real ones and hands them in. */
+import type { BudgetName } from '../protocol/budget.js';
 import type { CarriedMessage } from '../protocol/carried.js';
 import type { ImageEntry } from '../protocol/documents/bundle.js';
 import type { RootDocument } from '../protocol/documents/root.js';
@@ -99,6 +100,15 @@ export type BundleActivate = (
     readonly reason: string;
   },
 ) => Promise<readonly string[]>;
+
+/** As people write it (`20Mi`); null: none any more; left out: as it is. */
+export type BudgetWish = Readonly<Partial<Record<BudgetName, string | null>>>;
+
+/** What is in force at the hub then. Throws BadRequest, NotFound, Conflict. */
+export type SetNodeBudget = (
+  actor: Actor,
+  of: { readonly node: string; readonly wish: BudgetWish },
+) => Promise<Readonly<Partial<Record<BudgetName, string>>>>;
 
 export interface NodeWriter {
   /** Forgets the node, its identity, assignment, pods. It has to join anew. Throws NotFound. */

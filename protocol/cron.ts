@@ -4,6 +4,7 @@
  * for crontab means either and others mean both. Pure.
  */
 import { validateDetailed } from 'node-cron';
+import { DAY_MS } from './zone-time.js';
 
 export interface CronSchedule {
   /** Minutes since midnight, ascending. */
@@ -12,7 +13,6 @@ export interface CronSchedule {
   readonly isDay: (day: number) => boolean;
 }
 
-const DAY_MS = 86_400_000;
 /** After so many years every date falls on every day of the week, leap days too. */
 const CALENDAR_DAYS = 28 * 366;
 const YEAR_2000 = Date.UTC(2000, 0, 1) / DAY_MS;

@@ -3,6 +3,8 @@
  * form: one letter changed, and nobody understands what others packed. A better one needs a new first byte (`packed-envelope.ts`). What
  * is most often sent stands last, where a reference to it is shortest.
  */
+import { inflateRawSync } from 'node:zlib';
+
 const TEXTS: readonly string[] = [
   // A root.
   '"denied":[],"epoch":1,"expires":"floors":{},"limits":{"podsPerBundle":"minAgent":null,"roles":{"hub":{"keys":["release":[{"bundles":["*/*"],',
@@ -56,3 +58,18 @@ const TEXTS: readonly string[] = [
 ];
 
 export const PACKED_DICTIONARY: Uint8Array = Buffer.from(TEXTS.join(''));
+
+/** What was deflated with it; null for what was not, or has more behind it. Never gives more than `bytesMax`. */
+export function inflated(bytes: Uint8Array, bytesMax: number): Buffer | 'too large' | null {
+  const options = { dictionary: PACKED_DICTIONARY, maxOutputLength: Math.max(1, bytesMax) };
+  try {
+    // With `info` it is another answer than the types say (nodejs.org/api/zlib.html); zlib passes over what follows.
+    const { buffer, engine } = inflateRawSync(bytes, { ...options, info: true }) as unknown as {
+      readonly buffer: Buffer;
+      readonly engine: { readonly bytesWritten: number };
+    };
+    return engine.bytesWritten < bytes.byteLength ? null : buffer;
+  } catch (error) {
+    return (error as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE' ? 'too large' : null;
+  }
+}

@@ -5,8 +5,8 @@
  *
  * `e1`, length and letters of the kind, number of signatures, for each 32 bytes of the key's id and 64 of the signature, deflated payload.
  */
-import { deflateRawSync, inflateRawSync } from 'node:zlib';
-import { PACKED_DICTIONARY } from './packed-dictionary.js';
+import { deflateRawSync } from 'node:zlib';
+import { inflated, PACKED_DICTIONARY } from './packed-dictionary.js';
 
 const VERSION = 0xe1;
 const KEY_ID_BYTES = 32;
@@ -24,21 +24,37 @@ export function isPacked(bytes: Uint8Array): boolean {
   return bytes[0] === VERSION;
 }
 
-/** Null where a signature or an id is none of Ed25519's and SHA-256's: then the JSON has to travel. */
-export function packParts({ kind, payload, signatures }: EnvelopeParts): Buffer | null {
+/** Number of signatures, then 32 bytes of the key's id and 64 of the signature for each; null where one is none of Ed25519's and SHA-256's. */
+export function writtenSignatures(signatures: EnvelopeParts['signatures']): Buffer | null {
   const signed = signatures.map(({ keyid, sig }) =>
     Buffer.concat([Buffer.from(keyid, 'hex'), sig]),
   );
   if (signed.some(one => one.byteLength !== SIGNED_BYTES) || signed.length > 0xff) return null;
+  return Buffer.concat([Buffer.from([signed.length]), ...signed]);
+}
+
+/** `take`: the next so many bytes, null where there are fewer. Null when they end within. */
+export function readSignatures(
+  take: (count: number) => Uint8Array | null,
+): { keyid: string; sig: Buffer }[] | null {
+  const count = take(1)?.[0];
+  const signed = count === undefined ? null : take(count * SIGNED_BYTES);
+  if (count === undefined || signed === null) return null;
+  const bytes = Buffer.from(signed.buffer, signed.byteOffset, signed.byteLength);
+  return Array.from({ length: count }, (_, index) => {
+    const at = index * SIGNED_BYTES;
+    const sig = bytes.subarray(at + KEY_ID_BYTES, at + SIGNED_BYTES);
+    return { keyid: bytes.toString('hex', at, at + KEY_ID_BYTES), sig };
+  });
+}
+
+/** Null where a signature or an id is none of Ed25519's and SHA-256's: then the JSON has to travel. */
+export function packParts({ kind, payload, signatures }: EnvelopeParts): Buffer | null {
+  const signed = writtenSignatures(signatures);
+  if (signed === null) return null;
   const deflated = deflateRawSync(payload, { level: 9, dictionary: PACKED_DICTIONARY });
   const head = [VERSION, kind.length];
-  return Buffer.concat([
-    Buffer.from(head),
-    Buffer.from(kind, 'ascii'),
-    Buffer.from([signed.length]),
-    ...signed,
-    deflated,
-  ]);
+  return Buffer.concat([Buffer.from(head), Buffer.from(kind, 'ascii'), signed, deflated]);
 }
 
 /** Null for what nobody packed so, or has more behind it; `too large` where the payload has more than `payloadMax` bytes. */
@@ -48,33 +64,14 @@ export function unpackParts(
 ): EnvelopeParts | 'too large' | null {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const kindEnd = 2 + (buffer[1] ?? 0);
-  const count = buffer[kindEnd];
-  if (!isPacked(buffer) || count === undefined) return null;
-  const start = kindEnd + 1;
-  const end = start + count * SIGNED_BYTES;
-  if (end >= buffer.byteLength) return null;
-  const signatures = Array.from({ length: count }, (_, index) => {
-    const at = start + index * SIGNED_BYTES;
-    const sig = buffer.subarray(at + KEY_ID_BYTES, at + SIGNED_BYTES);
-    return { keyid: buffer.toString('hex', at, at + KEY_ID_BYTES), sig };
+  if (!isPacked(buffer)) return null;
+  let at = kindEnd;
+  const signatures = readSignatures(count => {
+    at += count;
+    return at > buffer.byteLength ? null : buffer.subarray(at - count, at);
   });
-  const deflated = buffer.subarray(end);
-  try {
-    const { buffer: payload, read } = inflated(deflated, Math.max(1, payloadMax));
-    if (read < deflated.byteLength) return null;
-    return { kind: buffer.toString('latin1', 2, kindEnd), payload, signatures };
-  } catch (error) {
-    return (error as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE' ? 'too large' : null;
-  }
-}
-
-/** `read`: how many of the bytes were of it; zlib passes over what follows. */
-function inflated(bytes: Uint8Array, maxOutputLength: number): { buffer: Buffer; read: number } {
-  const options = { dictionary: PACKED_DICTIONARY, maxOutputLength, info: true };
-  // With `info` it is another answer than the types say (nodejs.org/api/zlib.html).
-  const { buffer, engine } = inflateRawSync(bytes, options) as unknown as {
-    readonly buffer: Buffer;
-    readonly engine: { readonly bytesWritten: number };
-  };
-  return { buffer, read: engine.bytesWritten };
+  if (signatures === null || at === buffer.byteLength) return null;
+  const payload = inflated(buffer.subarray(at), payloadMax);
+  if (payload === null || payload === 'too large') return payload;
+  return { kind: buffer.toString('latin1', 2, kindEnd), payload, signatures };
 }

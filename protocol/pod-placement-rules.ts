@@ -8,6 +8,7 @@ import { isInteger } from './node-affinity.js';
 import type { Pod } from './pod.js';
 import { GRAMMARS, type Grammar } from './pod-grammar.js';
 import { checkStartAfter } from './pod-start-after.js';
+import { checkUpdateLock } from './pod-update-lock.js';
 
 function matches(grammar: Grammar, text: string): boolean {
   const fits = grammar.maxLength === undefined || text.length <= grammar.maxLength;
@@ -96,5 +97,6 @@ export function checkPlacement(pod: Pod): FieldError[] {
     ...checkSelector(pod.spec?.nodeSelector ?? {}),
     ...checkAffinity(pod),
     ...checkStartAfter(pod),
+    ...checkUpdateLock(pod),
   ];
 }

@@ -3,7 +3,7 @@
  * deadline are those of a Deployment. Pure.
  */
 import { canonicalJson } from './canonical.js';
-import type { BundleStrategy } from './documents/bundle.js';
+import type { BundleStrategy, Requirement } from './documents/bundle.js';
 import { windowsFault } from './maintenance-window.js';
 
 /**
@@ -24,7 +24,11 @@ export const STRATEGY_FIELDS: readonly (keyof BundleStrategy)[] = [
   'minReadySeconds',
   'onFailure',
   'maintenanceWindows',
+  'require',
 ];
+
+/** As they are sorted where they are signed. */
+export const REQUIREMENTS: readonly Requirement[] = ['aloneReady', 'undoReady'];
 
 export interface StrategyFault {
   readonly field: keyof BundleStrategy;
@@ -51,17 +55,28 @@ export function strategyFault(strategy: BundleStrategy): StrategyFault | null {
   if (!['rollback', 'keep'].includes(strategy.onFailure)) {
     return { field: 'onFailure', message: 'must be rollback or keep' };
   }
+  const { require = [] } = strategy;
+  if (!Array.isArray(require) || !require.every(one => REQUIREMENTS.includes(one))) {
+    return { field: 'require', message: `must be a list of ${REQUIREMENTS.join(', ')}` };
+  }
+  if (new Set(require).size < require.length) {
+    return { field: 'require', message: 'names something twice' };
+  }
   const fault = windowsFault(strategy.maintenanceWindows ?? []);
   return fault && { field: 'maintenanceWindows', ...fault };
 }
 
-/** No window and an empty list of them are the same. */
+/** An empty list of windows, or of requirements, and none are the same. */
 export function sameStrategy(a: BundleStrategy, b: BundleStrategy): boolean {
   return canonicalJson(plainStrategy(a)) === canonicalJson(plainStrategy(b));
 }
 
-/** As it is signed: a list without windows is left out. */
+/** As it is signed: an empty list is left out. */
 export function plainStrategy(strategy: BundleStrategy): BundleStrategy {
-  const { maintenanceWindows = [], ...rest } = strategy;
-  return maintenanceWindows.length === 0 ? rest : { ...rest, maintenanceWindows };
+  const { maintenanceWindows = [], require = [], ...rest } = strategy;
+  return {
+    ...rest,
+    ...(maintenanceWindows.length === 0 ? {} : { maintenanceWindows }),
+    ...(require.length === 0 ? {} : { require: [...require].sort() }),
+  };
 }

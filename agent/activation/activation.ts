@@ -9,11 +9,12 @@ import type { Clock, Log } from '../../protocol/ports.js';
 import { DEFAULT_STRATEGY } from '../../protocol/strategy.js';
 import { bundleKey } from '../intake/decide.js';
 import type { BundleRecord, Journal } from '../journal/journal.js';
-import { askedBy } from '../journal/site.js';
+import { inSpiteOf, overrideOf } from '../journal/site.js';
 import type { ImageHold } from '../images/ahead.js';
 import { PULLING } from '../pods/image-hold.js';
-import type { BundleName, NewEvent, PodReport } from '../ports.js';
+import type { BundleName, NewEvent, PodReport, SourceCondition } from '../ports.js';
 import { bundleHealth, isOnTrial, type Health, type Judged } from './bundle-health.js';
+import type { Readiness } from '../readiness/readiness.js';
 import { WINDOW } from './table.js';
 import type { WindowHold } from './windows.js';
 import { afterRestart, JUST_OPENED, passed, saveEveryMs, type GateMemory } from './gate.js';
@@ -22,15 +23,24 @@ export interface ActivationParts {
   readonly journal: Journal;
   /** Null until the pods of this start are known. */
   readonly pods: () => readonly PodReport[] | null;
+  /** Nobody will ever tell how the pods are. */
+  readonly podsAreNeverTold?: boolean;
+  /** Of whoever runs the pods: while it does not answer, nobody knows how they are. */
+  readonly conditions?: () => readonly SourceCondition[];
   readonly clock: Clock;
   readonly log: Log;
   /** Why images of a bundle are awaited, with how far they are; left out: nobody pulls here. */
   readonly pulling?: (bundle: BundleName) => ImageHold | null;
   /** Which window a bundle waits for. */
   readonly windowOf?: (bundle: BundleName) => WindowHold | null;
+  /** Whether what lies there could be started alone; left out: no revision is asked to. */
+  readonly readiness?: Pick<Readiness, 'aloneFault'>;
   /** A revision was given up: the journal says so already. */
   readonly onGivenUp: () => void;
 }
+
+/** Conditions that say whether whoever runs the pods answers. */
+const TELLERS: ReadonlySet<string> = new Set(['ContainerRuntime', 'Kubelet']);
 
 /** While something is on trial, so that its clock is saved. */
 const LOOK_MS = 60_000;
@@ -48,6 +58,8 @@ interface Trial {
 export class Activation {
   readonly #parts: ActivationParts;
   readonly #trials = new Map<string, Trial>();
+  /** At the last look nobody knew how the pods are: the time since then is none of any trial's. */
+  #wasBlind = false;
 
   constructor(parts: ActivationParts) {
     this.#parts = parts;
@@ -77,19 +89,10 @@ export class Activation {
 
   /** As long as nothing else takes its place: that it began outside its window, and who wanted it. */
   #withOverride(status: BundleStatus): BundleStatus {
-    const { namespace, name, digest, active, attempt } = status;
-    if (active !== digest) return status;
-    const overrides = this.#parts.journal.site().overrides();
-    const used = overrides.find(
-      one =>
-        one.namespace === namespace &&
-        one.name === name &&
-        one.digest === digest &&
-        one.attempt === attempt &&
-        one.usedAt !== null,
-    );
+    if (status.active !== status.digest) return status;
+    const used = overrideOf(this.#parts.journal.site().overrides(), status, { used: true });
     if (!used) return status;
-    const told = `activated outside its maintenance window, asked for by ${askedBy(used)}`;
+    const told = `activated ${inSpiteOf(used)}`;
     return { ...status, message: `${status.message.slice(0, 400)}; ${told}`.slice(0, 1024) };
   }
 
@@ -122,9 +125,9 @@ export class Activation {
   }
 
   #health(): Health {
-    const { journal, pods, clock } = this.#parts;
+    const { journal, clock, podsAreNeverTold = false } = this.#parts;
     const documentOf = ({ active }: BundleRecord) =>
-      active === null ? null : journal.bundleDocument(active);
+      active === null ? null : journal.content.bundleDocument(active);
     return bundleHealth({
       records: journal.bundles(),
       files: [...journal.files().values()],
@@ -135,7 +138,12 @@ export class Activation {
         return { revision, strategy, bindings: bindingsOf(images) };
       },
       gate: record => this.#memoryOf(record),
-      pods: pods(),
+      aloneFault: record =>
+        record.active === null
+          ? null
+          : (this.#parts.readiness?.aloneFault(record, record.active) ?? null),
+      pods: this.#pods(),
+      podsAreNeverTold,
       now: clock.now(),
     });
   }
@@ -144,6 +152,7 @@ export class Activation {
   #memoryOf(record: BundleRecord): GateMemory {
     const at = this.#parts.clock.monotonic();
     const trial = this.#trialOf(record, at);
+    if (this.#wasBlind) trial.at = at;
     return passed(trial.memory, at - trial.at);
   }
 
@@ -161,12 +170,12 @@ export class Activation {
 
   /** The clocks go on from here; they are saved now and then, so that no restart begins them anew. */
   #keep(gates: ReadonlyMap<string, GateMemory>): void {
-    const { journal, clock, pods } = this.#parts;
+    const { journal, clock } = this.#parts;
+    this.#wasBlind = this.#pods() === null;
     const at = clock.monotonic();
     const records = new Map(journal.bundles().map(record => [bundleKey(record), record]));
     for (const [key, trial] of this.#trials) {
-      // Nobody knows how the pods are: that time is none of the trial's.
-      if (pods() === null) trial.at = at;
+      if (this.#wasBlind) trial.at = at;
       const record = records.get(key);
       if (!record || !isOnTrial(record)) {
         this.#trials.delete(key);
@@ -182,8 +191,15 @@ export class Activation {
     }
   }
 
+  /** What was known when the engine fell silent is no longer what is. */
+  #pods(): readonly PodReport[] | null {
+    const { pods, conditions } = this.#parts;
+    const isSilent = conditions?.().some(one => TELLERS.has(one.type) && one.status === 'False');
+    return isSilent === true ? null : pods();
+  }
+
   #deadlineMs(digest: string | null): number {
-    const document = digest === null ? null : this.#parts.journal.bundleDocument(digest);
+    const document = digest === null ? null : this.#parts.journal.content.bundleDocument(digest);
     return (document?.strategy ?? DEFAULT_STRATEGY).progressDeadlineSeconds * 1000;
   }
 }

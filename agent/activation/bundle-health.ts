@@ -6,11 +6,13 @@
 import type { AssignedBundle } from '../../protocol/documents/assignment.js';
 import type { BundleStrategy } from '../../protocol/documents/bundle.js';
 import type { BundleStatus } from '../../protocol/documents/node.js';
+import { HEALTH_UNKNOWN, UNDONE } from '../../protocol/bundle-reasons.js';
 import { NO_BINDINGS, type ImageBindings } from '../../protocol/image-binding.js';
 import { DEFAULT_STRATEGY } from '../../protocol/strategy.js';
 import { bundleKey } from '../intake/decide.js';
 import type { BundleRecord, OwnedFile, Transition } from '../journal/journal.js';
 import type { PodReport } from '../ports.js';
+import { NOT_ALONE_READY, type Fault } from '../readiness/faults.js';
 import { withProgress, type GateMemory } from './gate.js';
 import { podsOf, standingOf, type Culprit, type Standing } from './standing.js';
 import { staysBecause } from './undo.js';
@@ -30,8 +32,12 @@ export interface HealthInput {
   readonly active?: (record: BundleRecord) => ActiveRevision | null;
   /** Of a revision on trial, by now; left out: all of them were as they are for long. */
   readonly gate?: (record: BundleRecord) => GateMemory;
+  /** Why what is active could not be started alone; null: it could. Left out: nobody knows of anything. */
+  readonly aloneFault?: (record: BundleRecord) => Fault | null;
   /** Null while the pods are not known yet: then everything stays as it is recorded. */
   readonly pods: readonly PodReport[] | null;
+  /** They never will be: whoever runs them is not asked. */
+  readonly podsAreNeverTold?: boolean;
   /** Milliseconds since 1970. */
   readonly now: number;
 }
@@ -119,7 +125,7 @@ export function bundleHealth(input: HealthInput): Health {
 function verdictOn(record: BundleRecord, input: HealthInput): Verdict {
   const phase = phaseOf(record);
   const asRecorded = { phase, reason: record.reason, message: record.message };
-  if (input.pods === null) return asRecorded;
+  if (input.pods === null) return input.podsAreNeverTold === true ? untold(record) : asRecorded;
   if (record.state === 'removing') {
     const { length } = podsOf(record, input.pods);
     if (length > 0) return { ...asRecorded, message: `${length} pods to stop` };
@@ -128,11 +134,29 @@ function verdictOn(record: BundleRecord, input: HealthInput): Verdict {
   if (record.state === 'rolledBack' && record.active !== null) {
     const standing = look(record, input, null).standing;
     if (standing.is === 'ready') return asRecorded;
-    return { ...asRecorded, message: `${record.message}; there ${standing.message}` };
+    const { againAt } = standing;
+    const message = `${record.message}; there ${standing.message}`;
+    return { ...asRecorded, message, ...(againAt === undefined ? {} : { againAt }) };
   }
   // Staging decides about a revision that is not active; its word stands.
   if (record.active !== record.digest) return asRecorded;
   return judged(record, input, phase);
+}
+
+/** As far as it goes without knowing any pod: the files are there, or gone. */
+function untold(record: BundleRecord): Verdict {
+  const phase = phaseOf(record);
+  if (phase === 'removing') {
+    const message = 'its files are gone; a kubelet ends its pods';
+    return { phase: move('removing', 'gone')?.to ?? phase, reason: 'FilesRemoved', message };
+  }
+  const isThere = phase === 'activating' || phase === 'progressing';
+  if (!isThere || record.active !== record.digest) {
+    return { phase, reason: record.reason, message: record.message };
+  }
+  const message =
+    'its files lie in the static pod directory; a kubelet runs its pods, and is not asked how they are: kubeletPods';
+  return { phase: 'activating', reason: HEALTH_UNKNOWN, message };
 }
 
 /** One that runs unproven while the newest assignment wants another: it gets there, or is undone, all the same. */
@@ -171,9 +195,14 @@ function look(record: BundleRecord, input: HealthInput, gate: GateMemory | null)
 
 /** What becomes of the revision that is active. */
 function judged(record: BundleRecord, input: HealthInput, phase: Phase): Verdict {
+  // A person's word: pods that are ready do not make it good again.
+  if (phase === 'givenUp' && record.reason === UNDONE) {
+    return { phase, reason: record.reason, message: record.message };
+  }
   const onTrial = isOnTrial(record);
   const before = onTrial ? (input.gate?.(record) ?? null) : null;
-  const { strategy, standing } = look(record, input, before);
+  const { strategy, standing: seen } = look(record, input, before);
+  const standing = onTrial ? withRequired(record, { standing: seen, strategy }, input) : seen;
   const gate = before === null ? null : withProgress(before, standing);
   const isRunning = gate !== null && !gate.isHeld;
   const leftMs = isRunning ? strategy.progressDeadlineSeconds * 1000 - gate.stalledMs : Infinity;
@@ -194,6 +223,19 @@ function judged(record: BundleRecord, input: HealthInput, phase: Phase): Verdict
   const againAt = Math.min(...times.flatMap(at => at ?? []));
   const again = standing.is === 'ready' || againAt === Infinity ? {} : { againAt };
   return { phase: next.to, reason, message, culprit, ...again, ...trial };
+}
+
+/** Ready, but not to be started alone, where its rollout asks for that: no progress, so that the deadline counts. */
+function withRequired(
+  record: BundleRecord,
+  { standing, strategy }: { readonly standing: Standing; readonly strategy: BundleStrategy },
+  { aloneFault }: HealthInput,
+): Standing {
+  if (standing.is !== 'ready' || !(strategy.require ?? []).includes('aloneReady')) return standing;
+  const fault = aloneFault?.(record) ?? null;
+  if (fault === null) return standing;
+  const message = `this node could not start it alone: ${fault.reason}: ${fault.message}`;
+  return { ...standing, is: 'made', reason: NOT_ALONE_READY, message };
 }
 
 function eventOf(

@@ -153,7 +153,7 @@ function isBoundTo({ pod }: PodReport, bindings: ImageBindings): boolean {
 }
 
 /** With the node's suffix, or of a kubelet that was given the suffixed name. */
-function hasNameOf(pod: PodReport, file: OwnedFile): boolean {
+export function hasNameOf(pod: PodReport, file: OwnedFile): boolean {
   const name = pod.key.slice(pod.key.indexOf('/') + 1);
   return name === file.pod || name.startsWith(`${file.pod}-`);
 }

@@ -1,4 +1,4 @@
-/** What becomes of a revision that was given up and whose files still lie in the directory. Pure. */
+/** What becomes of a revision that was given up, by the health gate or by a person, and whose files still lie in the directory. Pure. */
 import type { BundleStrategy } from '../../protocol/documents/bundle.js';
 import type { BundleRecord } from '../journal/journal.js';
 
@@ -22,4 +22,15 @@ export function undoneTo(
   const { active, healthy, activeGivenUp, state } = record;
   if (active === null || active === healthy || !activeGivenUp || state === 'removing') return null;
   return staysBecause(record, strategy) === null ? healthy : null;
+}
+
+/** Why a person cannot undo what runs; null: nothing in the bundle's state speaks against it. */
+export function mayNotUndo(
+  record: Pick<BundleRecord, 'active' | 'healthy' | 'activeGivenUp' | 'state'>,
+  strategy: Pick<BundleStrategy, 'onFailure'>,
+): string | null {
+  if (record.state === 'removing') return 'it is being removed: the hub assigns it no more';
+  if (record.active === null) return 'nothing of it runs here';
+  if (undoneTo(record, strategy) === null) return null;
+  return 'what runs is given up already, and goes back by itself';
 }

@@ -4,6 +4,12 @@
  */
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { PodFigures } from '../pods/tallies.js';
+import {
+  linkOverhead,
+  MESSAGE_USAGES,
+  type UsageCounts,
+  type UsageName,
+} from '../../protocol/usage.js';
 import type { PodReport } from '../ports.js';
 import type { ContainerStats } from '../runtime/exec.js';
 
@@ -23,6 +29,8 @@ export interface Figures {
   /** Null: not joined. */
   readonly hubConnected: boolean | null;
   readonly unconfirmedEvents: number;
+  /** Bytes, by name and period. */
+  readonly used: UsageCounts;
   /** Messages of the hub, or of whoever speaks in its place, that were not taken, by code. */
   readonly refusals: Counts;
   /** `prober_probe_total`. */
@@ -218,6 +226,7 @@ export function metricsOf(figures: Figures): readonly Metric[] {
       'Events that the hub has not confirmed',
       one(figures.unconfirmedEvents),
     ),
+    ...usageMetrics(figures.used),
     metric(
       'flotilla_messages_refused_total',
       'Messages over MQTT that were refused or ignored, by code, since the agent was started',
@@ -230,6 +239,25 @@ export function metricsOf(figures: Figures): readonly Metric[] {
       one(figures.residentBytes),
     ),
     metric('process_cpu_seconds_total', 'CPU time of the agent', one(figures.cpuSeconds)),
+  ];
+}
+
+/** Kept over restarts, but for what a power cut takes. */
+function usageMetrics(used: UsageCounts): Metric[] {
+  const all = (name: UsageName) => used[name]?.[2] ?? 0;
+  const directions = (['in', 'out'] as const).map(direction => {
+    return { labels: { direction }, value: all(direction) };
+  });
+  const kinds = MESSAGE_USAGES.map(kind => ({ labels: { kind }, value: all(kind) }));
+  const overhead = { labels: { kind: 'overhead' }, value: linkOverhead(used)[2] };
+  return [
+    metric('flotilla_link_bytes_total', 'Bytes of the link, TLS included', directions),
+    metric('flotilla_link_kind_bytes_total', 'The same by what they were for', [
+      ...kinds,
+      overhead,
+    ]),
+    metric('flotilla_image_pull_bytes_total', 'Bytes of images pulled', one(all('images'))),
+    metric('flotilla_written_bytes_total', 'Bytes the agent wrote to disks', one(all('written'))),
   ];
 }
 

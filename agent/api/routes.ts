@@ -1,20 +1,21 @@
 /**
  * What the agent's API answers: the kubelet's read-only endpoints (`/healthz`, `/pods`, `/configz`, `/metrics`,
  * `/containerLogs/<ns>/<pod>/<container>`, rows 218 to 222), `/status`, `/plan`, `/events`, and on the Unix socket
- * `POST /retry`, `/rotate`, `/import`, `/receipt`, `/leave`, `/activate`, `/hold` and `/release`. Paths that are not there are 404, methods
+ * `POST /retry`, `/rotate`, `/import`, `/receipt`, `/leave`, `/activate`, `/hold`, `/release` and `/undo`. Paths that are not there are 404, methods
  * that do not fit 405.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { EventRecord } from '../../protocol/documents/node.js';
 import type { PodReport } from '../ports.js';
 import { streamLogs, type LogSources } from './container-logs.js';
-import type { SiteAnswer, SiteWish } from '../site.js';
+import type { SiteAnswer, UndoWish } from '../site.js';
 import { HttpError } from './http-error.js';
 import type { Figures } from './metrics.js';
 
 export interface ApiSources extends LogSources {
   /** False when the loop that reconciles pods has stopped moving (row 219). */
   readonly healthy: () => boolean;
+  /** May be a promise. */
   readonly status: () => unknown;
   /** What is being done and what waits for its time, line by line. */
   readonly plan: () => string;
@@ -32,7 +33,7 @@ export interface ApiSources extends LogSources {
   /** Takes this node out of its fleet. */
   readonly leave: () => Promise<unknown>;
   /** What a person at the device says of bundles; throws `HttpError`. */
-  readonly site: (word: 'activate' | 'hold' | 'release', wish: SiteWish) => SiteAnswer;
+  readonly site: (word: 'activate' | 'hold' | 'release' | 'undo', wish: UndoWish) => SiteAnswer;
   /** What goes back to the hub in a file. */
   readonly receipt: () => unknown;
 }
@@ -53,7 +54,7 @@ const READ: Readonly<Record<string, Handler>> = {
     text(response, 'ok');
   },
   '/pods': ({ response }, _url, sources) => json(response, podListOf(sources.pods())),
-  '/status': ({ response }, _url, sources) => json(response, sources.status()),
+  '/status': async ({ response }, _url, sources) => json(response, await sources.status()),
   '/plan': ({ response }, _url, sources) => text(response, sources.plan()),
   '/configz': ({ response }, _url, sources) => json(response, sources.configz()),
   '/events': ({ response }, _url, sources) => {
@@ -96,12 +97,16 @@ const CHANGE: Readonly<Record<string, Handler>> = {
   '/release': ({ response }, { searchParams }, sources) => {
     json(response, sources.site('release', wishOf(searchParams)));
   },
+  '/undo': ({ response }, { searchParams }, sources) => {
+    json(response, sources.site('undo', wishOf(searchParams)));
+  },
   '/receipt': ({ response }, _url, sources) => json(response, sources.receipt()),
 };
 
-function wishOf(asked: URLSearchParams): SiteWish {
+function wishOf(asked: URLSearchParams): UndoWish {
   const [by, reason] = [asked.get('by') ?? '', asked.get('reason') ?? ''];
-  return { bundle: asked.get('bundle'), by, reason };
+  const from = asked.has('from') ? Number(asked.get('from')) : null;
+  return { bundle: asked.get('bundle'), by, reason, isTrial: asked.has('trial'), from };
 }
 
 /** Throws `HttpError`. */

@@ -9,6 +9,7 @@ import { CarriedError, NOT_CARRIED, readCarried } from '../../protocol/carried.j
 import { boundImages } from '../../protocol/image-binding.js';
 import { topicsOf, type Address } from '../../protocol/topics.js';
 import { HttpError } from '../api/http-error.js';
+import { diskFault } from '../disk-fault.js';
 import type { HubSession } from '../hub-session.js';
 import type { Journal } from '../journal/journal.js';
 import type { NodeIdentity } from '../report/node.js';
@@ -18,7 +19,7 @@ import { whyNotLoad } from './images.js';
 export interface ImportParts {
   readonly identity: Pick<NodeIdentity, 'fleet' | 'node'>;
   readonly session: Pick<HubSession, 'deliver' | 'refusals' | 'intake'>;
-  readonly journal: Pick<Journal, 'accepted' | 'freshNonce' | 'bundleDocument'>;
+  readonly journal: Pick<Journal, 'accepted' | 'freshNonce' | 'content' | 'refused' | 'settle'>;
   /** Null where no engine of ours runs the pods. */
   readonly loadImages: ((archive: AsyncIterable<Uint8Array>) => Promise<void>) | null;
 }
@@ -52,13 +53,14 @@ const OF_NODES: ReadonlySet<Address['kind']> = new Set([
   'reply',
 ]);
 
-/** Throws `HttpError`: a file that cannot be read, is of another fleet, or is something else. */
+/** Throws `HttpError`: a file that cannot be read, is of another fleet, or is something else; a disk that refuses what it holds. */
 export async function importFile(file: string, parts: ImportParts): Promise<ImportOutcome> {
   const { identity, session, journal } = parts;
   const rootVersion = () => session.intake.state().root.document.version;
   const generation = () => journal.accepted()?.generation ?? 0;
   const before = { root: rootVersion(), generation: generation(), refused: session.refusals() };
   const topics = topicsOf(identity.fleet);
+  const refusedBefore = journal.refused();
   const found = { messages: 0, isForThisNode: false, hasImages: false };
   const otherNodes = new Set<string>();
   await reading(file, async () => {
@@ -86,6 +88,7 @@ export async function importFile(file: string, parts: ImportParts): Promise<Impo
       session.deliver(topic, entry.payload);
     }
   });
+  assertWritten(file, { journal, refusedBefore });
   return {
     node: identity.node,
     messages: found.messages,
@@ -97,6 +100,26 @@ export async function importFile(file: string, parts: ImportParts): Promise<Impo
     needsFresh: journal.freshNonce() !== null,
     images: found.hasImages ? await imagesOf(file, parts) : 'none',
   };
+}
+
+/** What the broker brings comes again; what a stick brought does not, unless its owner hears of it. */
+function assertWritten(
+  file: string,
+  of: { readonly journal: ImportParts['journal']; readonly refusedBefore: number },
+): void {
+  let message = 'a part of it could not be written';
+  try {
+    of.journal.settle();
+    if (of.journal.refused() === of.refusedBefore) return;
+  } catch (error) {
+    const words = diskFault(error);
+    if (words === null) throw error;
+    message = words;
+  }
+  throw new HttpError(
+    507,
+    `${file}: the disk of this node refuses it (${message}); after that import it again`,
+  );
 }
 
 function isReceipt(file: string, node: string): HttpError {
@@ -127,7 +150,7 @@ async function imagesOf(file: string, parts: ImportParts): Promise<ImportOutcome
   if (loadImages === null) return { refused: 'another engine than this agent’s runs the pods' };
   const bundles = journal.accepted()?.document.bundles ?? [];
   const bound = bundles.flatMap(({ digest }) =>
-    boundImages(journal.bundleDocument(digest)?.images ?? []),
+    boundImages(journal.content.bundleDocument(digest)?.images ?? []),
   );
   return reading(file, async () => {
     const why = await whyNotLoad(imagesIn(file), bound);

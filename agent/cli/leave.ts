@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { Command } from 'commander';
 import { CliError } from '../../protocol/cli-error.js';
 import type { AgentStatus } from '../agent-status.js';
-import { nodeNameOf } from '../config.js';
+import { nodeNameOf } from '../node-name.js';
 import { isJoined } from '../membership/identity.js';
 import type { Left } from '../membership/leave.js';
 import { agree, YES } from './consent.js';

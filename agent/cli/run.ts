@@ -4,8 +4,10 @@ import { hostname } from 'node:os';
 import { Command } from 'commander';
 import { CliError, EXIT } from '../../protocol/cli-error.js';
 import { runAgent } from '../agent.js';
+import { diskFault } from '../disk-fault.js';
 import { ConfigError } from '../config-error.js';
-import { resolveConfig, type ConfigInput } from '../config.js';
+import { resolveConfig } from '../config.js';
+import type { ConfigInput } from '../setting-lookup.js';
 import { loadIdentity } from '../membership/identity.js';
 import { logTo } from '../log.js';
 import type { CliContext } from './context.js';
@@ -78,7 +80,10 @@ async function run(context: CliContext, options: RunOptions): Promise<void> {
     if (['IdentityError', 'JournalError', 'AgentError'].includes((error as Error).name)) {
       throw new CliError('failed', (error as Error).message);
     }
-    throw error;
+    const fault = diskFault(error);
+    if (fault === null) throw error;
+    const what = (error as Error).message;
+    throw new CliError('failed', `${what}: ${fault} and start again; pods that run go on`);
   }
 }
 

@@ -1,7 +1,8 @@
-/** `flotilla-agent activate --now`, `hold`, `release`: a person at the device says when something changes there. */
+/** `flotilla-agent activate --now`, `hold`, `release`, `undo`: a person at the device says when something changes there. */
 import { userInfo } from 'node:os';
 import { Command } from 'commander';
-import type { SiteAnswer } from '../site.js';
+import type { SiteAnswer, UndoAnswer } from '../site.js';
+import { agree, YES } from './consent.js';
 import type { CliContext } from './context.js';
 import { openSocket, readText } from './socket-client.js';
 
@@ -62,21 +63,63 @@ export function releaseCommand(context: CliContext): Command {
     });
 }
 
+export function undoCommand(context: CliContext): Command {
+  return context
+    .withDataDir(new Command('undo'))
+    .summary('go back to the revision that was healthy before')
+    .description(
+      'Puts the revision that was healthy on this node before what runs now in its place, hub or no hub, from what the node keeps. What ' +
+        'is gone back from is not tried again until the hub assigns another revision, or this one with `flotilla rollout retry`.',
+    )
+    .argument('[bundle]', 'NAME or NAMESPACE/NAME; left out: the only one that can go back')
+    .option(...WHY)
+    .option(...YES)
+    .action(async (bundle: string | undefined, flags: UndoFlags) => {
+      const { dataDir, reason, yes = false } = flags;
+      const wish = { dataDir, reason, path: '/undo' };
+      const { bundles } = await tell<UndoAnswer>(context, { ...wish, bundle, isTrial: true });
+      for (const { namespace, name, revision, to } of bundles) {
+        const what = `bundle/${name} (${namespace})`;
+        await agree(`take ${what} from revision ${revision} back to revision ${to}?`, yes);
+        const of = { bundle: `${namespace}/${name}`, from: revision };
+        const done = await tell<UndoAnswer>(context, { ...wish, ...of });
+        context.print(`${what} goes back from revision ${revision} to revision ${to}`);
+        const next = done.bundles[0]?.next ?? null;
+        if (next === null) continue;
+        const wait = 'takes its place when it may, unless you keep it: flotilla-agent hold';
+        context.print(`revision ${next}, which waits here, ${wait} ${name}`);
+      }
+    });
+}
+
+interface UndoFlags {
+  readonly dataDir: string;
+  readonly reason: string;
+  readonly yes?: boolean;
+}
+
 /** Says it to the agent, in the name of whoever types. Throws `CliError`. */
-async function tell(
+async function tell<A = SiteAnswer & { readonly released?: number }>(
   { env }: CliContext,
   wish: {
     readonly dataDir: string;
     readonly path: string;
     readonly bundle: string | undefined;
     readonly reason: string;
+    readonly isTrial?: boolean;
+    readonly from?: number;
   },
-): Promise<SiteAnswer & { readonly released?: number }> {
-  const { dataDir, path, bundle, reason } = wish;
+): Promise<A> {
+  const { dataDir, path, bundle, reason, isTrial = false, from } = wish;
   const by = env['SUDO_USER'] || userName();
-  const query = new URLSearchParams({ by, reason, ...(bundle === undefined ? {} : { bundle }) });
+  const query = new URLSearchParams({
+    ...{ by, reason },
+    ...(bundle === undefined ? {} : { bundle }),
+    ...(isTrial ? { trial: '1' } : {}),
+    ...(from === undefined ? {} : { from: String(from) }),
+  });
   const answer = await openSocket(dataDir, `${path}?${query.toString()}`, { method: 'POST' });
-  return JSON.parse(await readText(answer)) as SiteAnswer & { readonly released?: number };
+  return JSON.parse(await readText(answer)) as A;
 }
 
 /** A user without an entry in the system's list has a number alone. */

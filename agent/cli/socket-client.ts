@@ -15,7 +15,8 @@ export function openSocket(
     const req = request({ socketPath, path, ...options }, response => {
       if (response.statusCode === 200) return done(response);
       readText(response).then(
-        text => fail(new CliError(response.statusCode === 500 ? 'failed' : 'refused', text.trim())),
+        text =>
+          fail(new CliError((response.statusCode ?? 0) >= 500 ? 'failed' : 'refused', text.trim())),
         fail,
       );
     });

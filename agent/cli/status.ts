@@ -2,6 +2,8 @@
 import { Command } from 'commander';
 import { CliError } from '../../protocol/cli-error.js';
 import { ageText, layOut } from '../../protocol/columns.js';
+import { budgetLines } from '../../protocol/budget.js';
+import { usageLines } from '../../protocol/usage.js';
 import type { AgentStatus } from '../agent-status.js';
 import { isJoined } from '../membership/identity.js';
 import type { CliContext } from './context.js';
@@ -64,6 +66,10 @@ export function statusLines(
       [b.reason, b.message].filter(text => text !== '').join(': '),
     ]);
     lines.push('', ...layOut([head, ...bundles]));
+  }
+  if (status.usage) {
+    const { since, at, bytes, budget } = status.usage;
+    lines.push('', ...usageLines(since, bytes), ...budgetLines(bytes, budget, Date.parse(at)));
   }
   if (status.conditions.length > 0) {
     const head = ['CONDITION', 'STATUS', 'REASON', 'MESSAGE'];

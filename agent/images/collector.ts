@@ -45,14 +45,14 @@ export function pinnedImages(
 }
 
 /** Of the revisions that bundles are at, come from, or may be gone back to: without a registry, if need be. */
-export function bundleImages(
-  journal: Pick<Journal, 'bundles' | 'bundleDocument'>,
-): readonly string[] {
+export function bundleImages(journal: Pick<Journal, 'bundles' | 'content'>): readonly string[] {
   const digests = journal
     .bundles()
-    .flatMap(({ digest, active, healthy }) => [digest, active, healthy]);
+    .flatMap(({ digest, active, healthy, previous }) => [digest, active, healthy, previous]);
   return [...new Set(digests)]
-    .flatMap(digest => (digest === null ? null : journal.bundleDocument(digest))?.images ?? [])
+    .flatMap(
+      digest => (digest === null ? null : journal.content.bundleDocument(digest))?.images ?? [],
+    )
     .flatMap(({ image, digests }) => {
       return [image, ...digests, ...digests.map(digest => boundReference(image, digest))];
     });

@@ -31,6 +31,8 @@ export interface ImagePullsOptions {
   readonly limits?: PullLimits;
   /** What `progress` gives became another. */
   readonly onProgress?: () => void;
+  /** So many more bytes of layers came. */
+  readonly onBytes?: (bytes: number) => void;
 }
 
 /** How far a pull is, in steps, so that each is worth telling. */
@@ -161,14 +163,20 @@ class NodeImagePulls implements ImagePulls {
     if (whole === null && maxBytes !== null && this.#tooLarge.has(image)) {
       throw tooLarge(maxBytes, null);
     }
+    let came = 0;
     const onProgress = (progress: PullProgress) => {
+      this.#options.onBytes?.(Math.max(0, progress.doneBytes - came));
+      came = Math.max(came, progress.doneBytes);
       note(pullState(progress, whole));
       if (maxBytes === null || Math.max(progress.doneBytes, progress.knownBytes) <= maxBytes)
         return;
       this.#tooLarge.add(image);
       giveUp.abort(tooLarge(maxBytes, null));
     };
-    return store.pullImage(image, { auth, signal, onProgress });
+    const info = await store.pullImage(image, { auth, signal, onProgress });
+    // An engine that says nothing of its progress: then what the registry said counts.
+    if (came === 0) this.#options.onBytes?.(whole ?? 0);
+    return info;
   }
 
   progress(image: string): PullState | null {

@@ -14,7 +14,7 @@ import type { TrustedRoot } from '../../protocol/verified.js';
 import { openHubDocument } from '../../protocol/verify-messages.js';
 import { isDiskError } from '../journal/database.js';
 import type { Journal } from '../journal/journal.js';
-import type { Link } from '../link/link.js';
+import type { Link } from '../link/link-options.js';
 import { stampOf, type NodeIdentity } from '../report/node.js';
 import type { SealedSecrets } from '../secrets/sealed-secrets.js';
 import type { Streams } from '../streams/streams.js';
@@ -28,7 +28,10 @@ const SECRETS_MAX = 1024;
 
 export interface CommandsOptions {
   readonly identity: NodeIdentity;
-  readonly journal: Pick<Journal, 'id' | 'boot' | 'nextCounter' | 'accepted' | 'kept' | 'settle'>;
+  readonly journal: Pick<
+    Journal,
+    'id' | 'boot' | 'nextCounter' | 'accepted' | 'content' | 'settle'
+  >;
   readonly link: Pick<Link, 'publish'>;
   readonly root: () => TrustedRoot;
   readonly secrets?: Pick<SealedSecrets, 'publicKey'>;
@@ -110,7 +113,7 @@ export class Commands {
   }
 
   #bytesFor({ want, digest, rootVersion }: KeptAsk): Buffer | null {
-    const kept = this.#options.journal.kept();
+    const kept = this.#options.journal.content.kept();
     switch (want) {
       case 'standing':
         return Buffer.from(canonicalJson(this.#standing()));
@@ -129,9 +132,9 @@ export class Commands {
     const { journal } = this.#options;
     const { epoch, version } = this.#options.root().document;
     const accepted = journal.accepted();
-    const envelope = accepted && journal.kept().assignment(accepted.digest);
+    const envelope = accepted && journal.content.kept().assignment(accepted.digest);
     const highest = new Map<string, KnownRevision>();
-    for (const { namespace, name, revision, digest } of journal.kept().revisions()) {
+    for (const { namespace, name, revision, digest } of journal.content.kept().revisions()) {
       const known = highest.get(bundleKey({ namespace, name }));
       if (known && known.revision >= revision) continue;
       highest.set(bundleKey({ namespace, name }), { namespace, name, revision, digest });
@@ -142,7 +145,7 @@ export class Commands {
       generation: accepted?.epoch === epoch ? accepted.generation : 0,
       assignment: envelope?.toString('utf8') ?? null,
       revisions: [...highest.values()].slice(0, REVISIONS_MAX),
-      secrets: journal.kept().secrets().slice(0, SECRETS_MAX),
+      secrets: journal.content.kept().secrets().slice(0, SECRETS_MAX),
       sealingKey: this.#options.secrets?.publicKey() ?? null,
     };
   }

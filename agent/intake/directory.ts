@@ -9,7 +9,9 @@ import type { ManifestEntry } from '../../protocol/documents/bundle.js';
 import { bindingsOf } from '../../protocol/image-binding.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import { bundleKey, isOfOurMaking, ownedContent } from './decide.js';
+import { keptManifest } from './kept-manifest.js';
 import type { Journal, OwnedFile } from '../journal/journal.js';
+import { Drift } from './drift.js';
 import { DirectoryError, type FoundFile, type OwnedDirectory } from './owned-files.js';
 import { Restorations } from './restorations.js';
 import type { BundleName, SourceCondition } from '../ports.js';
@@ -22,21 +24,27 @@ export class PromisedDirectory {
   readonly #broken = new Set<string>();
   #unexplained: readonly string[] = [];
   #fault: DirectoryError | null = null;
+  /** The fault that the log has. */
+  #told: string | null = null;
   /** It may differ from the journal. */
   #dirty = true;
 
   readonly #restorations: Restorations;
+  /** Null: what a person changed is put back. */
+  readonly #drift: Drift | null;
 
   constructor(options: {
     directory: OwnedDirectory;
     journal: Journal;
     clock: Pick<Clock, 'monotonic'>;
     log: Log;
+    drift?: 'restore' | 'report' | undefined;
   }) {
     this.#directory = options.directory;
     this.#journal = options.journal;
     this.#log = options.log;
     this.#restorations = new Restorations(options);
+    this.#drift = options.drift === 'report' ? new Drift(options) : null;
   }
 
   /** What went wrong in this try. */
@@ -61,14 +69,12 @@ export class PromisedDirectory {
     if (!this.#dirty) return;
     try {
       this.#directory.assertSafe();
-      const interrupted = this.#directory.removeLeftovers();
+      const interrupted = this.#directory.leftovers();
       const found = new Map(this.#directory.list().map(file => [file.file, file]));
-      const write = configFirst([...this.#journal.files().values()])
-        .filter(file => !holds(found.get(file.file), file))
-        .flatMap(file => {
-          const bytes = this.#bytesOf(file);
-          return bytes ? [{ file: file.file, bytes }] : [];
-        });
+      const write = this.#toWrite(found, interrupted).flatMap(file => {
+        const bytes = this.#bytesOf(file);
+        return bytes ? [{ file: file.file, bytes }] : [];
+      });
       const remove = this.#strangers([...found.values()]);
       if (write.length > 0 || remove.length > 0) {
         this.#directory.apply({ write, remove });
@@ -80,17 +86,54 @@ export class PromisedDirectory {
         const byHand = write.filter(({ file }) => !interrupted.includes(file));
         for (const { file } of byHand) this.#restorations.tell(file, found.get(file));
       }
+      // Not before: they tell what our own hand was about to write.
+      this.#directory.removeLeftovers();
       this.#dirty = false;
+      this.#told = null;
     } catch (error) {
       if (!(error instanceof DirectoryError)) throw error;
       this.#fault = error;
-      const { fault: reason, message: detail } = error;
-      if (before?.message === detail) return;
-      this.#log.warn('the static pod directory cannot be brought to what it should be', {
-        reason,
-        detail,
-      });
+      this.#tell(before, error);
     }
+  }
+
+  /** What is not as it is to be, but for what stays as a person made it. */
+  #toWrite(found: ReadonlyMap<string, FoundFile>, interrupted: readonly string[]): OwnedFile[] {
+    const differing = configFirst([...this.#journal.files().values()]).filter(
+      file => !holds(found.get(file.file), file),
+    );
+    if (this.#drift === null) return differing;
+    const identity = this.#directory.identity();
+    const isByHand = ({ file }: OwnedFile) =>
+      this.#drift?.isKnown(identity) === true && !interrupted.includes(file);
+    const byHand = differing.filter(isByHand);
+    const differences = byHand.map(file => ({ file, found: found.get(file.file) }));
+    this.#drift.compared(differences, identity);
+    return differing.filter(file => !byHand.includes(file));
+  }
+
+  /**
+   * `altered`: other bytes than the bundle's, which are put back; `foreign`: they stay, and do not say of which bundle and pod they
+   * are.
+   */
+  explains(file: string, bytes: Uint8Array): boolean | 'altered' | 'foreign' {
+    const promised = this.#journal.files().get(file);
+    if (promised === undefined) return false;
+    const digest = sha256Hex(bytes);
+    if (this.#drift === null) return promised.content === digest ? true : 'altered';
+    if (this.#drift.isNews(promised, digest)) this.#dirty = true;
+    if (promised.content === digest || isOfOurMaking(file, bytes)) return true;
+    return 'foreign';
+  }
+
+  /** Once for each fault. */
+  #tell(before: DirectoryError | null, { fault: reason, message: detail }: DirectoryError): void {
+    if (before?.message === detail || this.#told === detail) return;
+    this.#told = detail;
+    this.#log.warn('the static pod directory cannot be brought to what it should be', {
+      reason,
+      detail,
+    });
   }
 
   /**
@@ -107,11 +150,13 @@ export class PromisedDirectory {
           committed = true;
         },
       });
+      this.#told = null;
       return true;
     } catch (error) {
       this.#dirty ||= committed;
       if (!(error instanceof DirectoryError)) throw error;
       this.#fault = error;
+      this.#tell(null, error);
       return committed;
     }
   }
@@ -131,7 +176,9 @@ export class PromisedDirectory {
     return this.#broken.has(bundleKey(bundle));
   }
 
+  /** Its files were written, all of them. */
   restored(bundle: BundleName): void {
+    this.#drift?.overwritten(this.filesOf(bundle));
     this.#broken.delete(bundleKey(bundle));
   }
 
@@ -149,25 +196,12 @@ export class PromisedDirectory {
       const reason = 'ReservedPrefix';
       conditions.push({ type: 'UnexplainedFiles', status: 'True', reason, message });
     }
-    return conditions;
+    return [...conditions, ...(this.#drift?.conditions() ?? [])];
   }
 
-  /**
-   * Null when a blob is not there or does not read back; the latter is forgotten, so that it is
-   * fetched again.
-   */
+  /** As `keptManifest`. */
   contentOf(entry: ManifestEntry): Buffer | null {
-    const parts: Buffer[] = [];
-    for (const { digest } of entry.parts.length > 0 ? entry.parts : [entry]) {
-      const bytes = this.#journal.blob(digest);
-      if (!bytes) return null;
-      if (sha256Hex(bytes) !== digest) {
-        this.#journal.dropBlob(digest);
-        return null;
-      }
-      parts.push(bytes);
-    }
-    return Buffer.concat(parts);
+    return keptManifest(this.#journal, entry);
   }
 
   /**
@@ -186,7 +220,7 @@ export class PromisedDirectory {
 
   #bytesOf(file: OwnedFile): Buffer | null {
     const record = this.#journal.bundles().find(known => bundleKey(known) === bundleKey(file));
-    const document = record?.active ? this.#journal.bundleDocument(record.active) : null;
+    const document = record?.active ? this.#journal.content.bundleDocument(record.active) : null;
     const entry = document?.manifests.find(({ digest }) => digest === file.manifest);
     const content = entry ? this.contentOf(entry) : null;
     if (content) {

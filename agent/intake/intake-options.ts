@@ -5,13 +5,14 @@ import type { Clock, Log } from '../../protocol/ports.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
 import type { ImagesAhead } from '../images/ahead.js';
 import type { Journal } from '../journal/journal.js';
-import type { Link } from '../link/link.js';
+import type { Link } from '../link/link-options.js';
 import type { SourceCondition } from '../ports.js';
 import type { NodeIdentity } from '../report/node.js';
 import type { SealedSecrets } from '../secrets/sealed-secrets.js';
 import type { TimeKeeper } from '../time/time-keeper.js';
+import type { LockGate } from './lock-gate.js';
 import type { OwnedDirectory } from './owned-files.js';
-import type { StageOptions } from './stage.js';
+import type { StageOptions } from './stage-options.js';
 import type { WindowGate } from './window-gate.js';
 
 export interface IntakeOptions {
@@ -23,6 +24,8 @@ export interface IntakeOptions {
   readonly runtimeNone?: boolean;
   /** What the root withdrew runs on, or ends; absent: it runs on. */
   readonly revokedBundles?: 'keep' | 'stop';
+  /** What becomes of files that a person changed; absent: they are put back. */
+  readonly drift?: 'restore' | 'report';
   /** From the join: where the chain of roots begins. */
   readonly pinnedRoot: TrustedRoot;
   /** Kubernetes' word for this machine: `amd64`, `arm64`, `arm`. */
@@ -39,6 +42,10 @@ export interface IntakeOptions {
   readonly hasLocalSecret?: StageOptions['hasLocalSecret'];
   /** Left out: a bundle switches at any time. */
   readonly windows?: WindowGate;
+  /** Left out: pods have no way to ask for time. */
+  readonly locks?: LockGate;
+  /** Left out: no revision waits until the node could go back. */
+  readonly readiness?: StageOptions['readiness'];
   readonly enrolledLabels?: Readonly<Record<string, string>>;
   /** Something changed that the status says. */
   readonly onChange: () => void;

@@ -3,36 +3,33 @@
  * message is checked by `protocol/verify-…`; what is refused changes nothing but the last refusal in the status. Only the newest
  * assignment is worked on. Works on after a restart without the hub (security.md 1.5–1.8).
  */
-import { keyId } from '../../protocol/keys.js';
 import { refuse, type Refusal } from '../../protocol/refusal.js';
 import { topicsOf, type Address, type Topics } from '../../protocol/topics.js';
 import type { PacketOnItsWay } from '../../protocol/packet-guard.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
-import { openAssignment } from '../../protocol/verify-assignment.js';
 import { openHubDocument } from '../../protocol/verify-messages.js';
 import { Alarm } from './alarm.js';
-import { rootConditions, rootRefuses, withdrawnRefusal } from './decide.js';
+import { AssignmentsIn } from './assignments-in.js';
+import { rootConditions } from './decide.js';
 import type { IntakeOptions, IntakeState } from './intake-options.js';
 import { Refusals } from './refusals.js';
 import { Requests } from './requests.js';
 import { RootWalk } from './roots.js';
+import type { WayBack } from './roll-back.js';
 import { Stage } from './stage.js';
-import { diskCondition, SlowRetrievals } from './troubles.js';
+import { SlowRetrievals } from './troubles.js';
 import { Withheld, type AssignmentNumber } from './withheld.js';
 import { Supply } from './supply.js';
 import { isDiskError } from '../journal/database.js';
+import type { BundleRecord } from '../journal/journal.js';
 import type { Message } from '../report/messages.js';
 
-const RETRY_MS = 15_000;
+const RETRY_MS = { first: 1_000, most: 15_000 } as const;
+/** Root, hub, assignment, answer, and roots in between. */
+const UNWRITTEN_MAX = 8;
 
 /** @throws JournalError `OtherFleet` */
 export function startIntake(options: IntakeOptions): Intake {
-  const { journal, pinnedRoot } = options;
-  const known = journal.root();
-  const isOfFleet = known?.document.fleet === pinnedRoot.document.fleet;
-  if (!isOfFleet || known.document.version < pinnedRoot.document.version) {
-    journal.acceptRoot(pinnedRoot);
-  }
   return new Intake(options);
 }
 
@@ -46,11 +43,13 @@ export class Intake {
   readonly #requests: Requests;
   readonly #refusals: Refusals;
   #hubSession: string | null = null;
-  #diskFault: string | null = null;
+  /** What came and could not be written, by topic: the newest of each. */
+  readonly #unwritten = new Map<string, { address: Address; payload: Buffer }>();
+  /** Tries in a row after which the directory was not what it should be. */
+  #troubles = 0;
   readonly #withheld: Withheld;
   readonly #slow: SlowRetrievals;
-  /** Refused for the time alone: looked at again when the hub told it. */
-  #expired: { readonly payload: Buffer; readonly topic: string } | null = null;
+  readonly #assignments: AssignmentsIn;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
@@ -67,6 +66,16 @@ export class Intake {
     const { prefix } = this.#topics;
     this.#refusals = new Refusals({ clock, log, prefix, time: options.time });
     this.#roots = new RootWalk(this.#topics, options.identity.node);
+    this.#assignments = new AssignmentsIn({
+      ...options,
+      root,
+      requests: this.#requests,
+      roots: this.#roots,
+      onAccepted: () => this.#assigned(),
+      onPatches: (patches, document) => this.#supply.patches.hold(patches, document),
+      onLook: () => this.#work(),
+      onRefusal: (refusal, payload, topic) => this.refused(refusal, payload, topic),
+    });
     this.#supply = new Supply({
       ...options,
       topics: this.#topics,
@@ -83,8 +92,10 @@ export class Intake {
   }
 
   /** True for bytes that an accepted bundle put under this name: the only ones under the prefix that may run. */
-  explains(file: string, bytes: Uint8Array): boolean | 'altered' {
-    return this.#stage.explains(file, bytes);
+  explains(file: string, bytes: Uint8Array): ReturnType<Stage['explains']> {
+    const how = this.#stage.explains(file, bytes);
+    if (this.#stage.needsRetry()) this.#retryAlarm.setBefore(this.#options.clock.monotonic());
+    return how;
   }
 
   /** Compares the directory with the journal and mends it: for when somebody's hand was in it. */
@@ -96,6 +107,11 @@ export class Intake {
   /** An image that is awaited is there or cannot be had; a revision was given up. */
   look(): void {
     this.#work();
+  }
+
+  /** Where a person at the device gets to who undoes what runs, or why there is no way. */
+  wayBack(record: BundleRecord): WayBack | string {
+    return this.#stage.wayBack(record, this.#root().document);
   }
 
   /** What lies in the static pod directory or the node's keys changed: what waited for a Secret may go on. */
@@ -114,8 +130,8 @@ export class Intake {
         ...this.#stage.conditions(root.document),
         ...(this.#options.secrets?.conditions() ?? []),
         ...rootConditions(root.document, this.#options.time.now().now, this.#options.agentVersion),
-        ...(this.#diskFault === null ? [] : [diskCondition(this.#diskFault)]),
-        ...this.#withheld.conditions(),
+        // What is here and cannot be written down is not held back by anybody.
+        ...(this.#unwritten.size > 0 ? [] : this.#withheld.conditions()),
         ...this.#slow.conditions(this.#options.clock.monotonic()),
       ],
     };
@@ -153,9 +169,14 @@ export class Intake {
     this.#options.onChange();
   }
 
-  /** The disk refused what the journal had gathered: it is fetched and judged again. */
-  lost(): void {
-    this.#diskFailed('what had come could not be written');
+  /** The disk may be well again: what it refused is read, fetched and judged again. */
+  tryAgain(): void {
+    const unwritten = [...this.#unwritten];
+    this.#unwritten.clear();
+    for (const [topic, { address, payload }] of unwritten) this.receive(address, topic, payload);
+    if (this.#unwritten.size > 0) return;
+    this.#supply.reconnected();
+    this.#work();
   }
 
   close(): void {
@@ -167,7 +188,14 @@ export class Intake {
   /** A message on a topic of the hub. Never throws on what it holds; duplicates change nothing. */
   receive(address: Address, topic: string, payload: Buffer): void {
     // An empty payload is how a retained message is cleared.
-    if (payload.byteLength > 0) this.#attempt(() => this.#dispatch(address, topic, payload));
+    if (payload.byteLength === 0) return;
+    this.#unwritten.delete(topic);
+    const isWritten = this.#attempt(() => this.#dispatch(address, topic, payload));
+    // Content is fetched again; what the hub says once may not come again.
+    if (isWritten || address.kind === 'blob') return;
+    this.#unwritten.set(topic, { address, payload });
+    if (this.#unwritten.size > UNWRITTEN_MAX)
+      this.#unwritten.delete([...this.#unwritten.keys()][0] ?? '');
   }
 
   #dispatch(address: Address, topic: string, payload: Buffer): void {
@@ -180,7 +208,7 @@ export class Intake {
         this.#slow.came(`blob/${address.digest}`);
         return this.#supply.receive(address.digest, payload, topic);
       case 'assignment':
-        return this.#assignment(payload, topic);
+        return this.#assignments.receive(payload, topic);
       case 'answer':
         return this.#answer(payload, topic);
       default:
@@ -226,61 +254,17 @@ export class Intake {
     this.#work();
   }
 
-  #assignment(payload: Buffer, topic: string): void {
-    const { identity, journal, log } = this.#options;
-    const accepted = journal.accepted();
-    const nonce = journal.freshNonce();
-    const opened = openAssignment(payload, {
-      root: this.#root(),
-      node: identity.node,
-      nodeKey: keyId(identity.signer.publicKey),
-      accepted,
-      nonce,
-      freshOnly: nonce !== null,
-      now: this.#options.time.now().now,
-    });
-    if (opened.ok) {
-      this.#roots.dropAssignment();
-      this.#expired = null;
-      if (!opened.value.changed) return;
-      const root = this.#root().document;
-      const unfit =
-        rootRefuses(root, this.#options.time.now().now, this.#options.agentVersion) ??
-        withdrawnRefusal(opened.value.document, { accepted: accepted?.document ?? null, root });
-      if (unfit) return this.#notAccepted(unfit, payload, topic);
-      journal.acceptAssignment(opened.value);
-      this.#options.secrets?.assigned().forEach(one => this.refused(one, payload, topic));
-      const { epoch, generation, bundles } = opened.value.document;
-      log.info('assignment accepted', { epoch, generation, bundles: bundles.length });
-      this.#withheld.came();
-      this.#options.time.assigned();
-      this.#supply.hubChanged();
-      this.#stage.distrustDirectory();
-      this.#work();
-      this.#options.onChange();
-      return;
-    }
-    const held = this.#roots.hold(opened.refusal, payload, this.#root());
-    if (held) return this.#work();
-    this.#notAccepted(opened.refusal, payload, topic);
-    this.#requests.assignmentRefused();
-  }
-
-  /** A journal that is new asks at once. What the time alone speaks against may be right once the hub told it. */
-  #notAccepted(refusal: Refusal, payload: Buffer, topic: string): void {
-    const isNew = refusal.code === 'NotFresh' && !this.#options.journal.conditions().length;
-    if (isNew && this.#requests.hold({ refusal, payload, topic })) return;
-    this.refused(refusal, payload, topic);
-    if (refusal.code !== 'Expired') return;
-    this.#expired = { payload, topic };
-    this.#options.time.doubt();
+  #assigned(): void {
+    this.#withheld.came();
+    this.#supply.hubChanged();
+    this.#stage.distrustDirectory();
+    this.#work();
+    this.#options.onChange();
   }
 
   /** The hub told the time: a window may be open. */
   timeLearned(): void {
-    const expired = this.#expired;
-    this.#expired = null;
-    if (expired) this.#attempt(() => this.#assignment(expired.payload, expired.topic));
+    this.#attempt(() => this.#assignments.timeLearned());
     this.#work();
   }
 
@@ -316,41 +300,44 @@ export class Intake {
   #work(): void {
     const { journal, clock } = this.#options;
     const before = journal.history().head;
-    const troubledBefore = this.#isTroubled();
+    const troubledBefore = this.#stage.needsRetry();
     this.#attempt(() => {
+      this.#pin();
       for (let again = true; again;) {
         const assignment = journal.accepted()?.document ?? null;
         const lacking = this.#stage.pass(assignment, this.#root().document);
         // What is asked for is missing from now on: the bundles that wait for it say so.
         again = this.#supply.want(lacking, this.#roots.next());
       }
-      this.#diskFault = null;
     });
-    const troubled = this.#isTroubled();
-    const againMs = this.#options.windows?.againInMs() ?? Infinity;
-    const soon = Math.min(troubled ? RETRY_MS : Infinity, againMs);
+    const troubled = this.#stage.needsRetry();
+    this.#troubles = troubled ? this.#troubles + 1 : 0;
+    const { windows, locks } = this.#options;
+    const againMs = [windows?.againInMs(), locks?.againInMs()].map(ms => ms ?? Infinity);
+    const retryMs = Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** (this.#troubles - 1));
+    const soon = Math.min(troubled ? retryMs : Infinity, ...againMs);
     if (soon < Infinity) this.#retryAlarm.setBefore(clock.monotonic() + soon);
     if (journal.history().head !== before || troubled !== troubledBefore) this.#options.onChange();
   }
 
-  /** A disk that refuses the journal is a condition, not an end: what was to be written is tried again. */
-  #attempt(work: () => void): void {
+  /** The root of the join, before there is a newer one. @throws JournalError `OtherFleet` */
+  #pin(): void {
+    const { journal, pinnedRoot } = this.#options;
+    const known = journal.root()?.document;
+    const isOfFleet = known?.fleet === pinnedRoot.document.fleet;
+    if (isOfFleet && known.version >= pinnedRoot.document.version) return;
+    journal.acceptRoot(pinnedRoot);
+  }
+
+  /** A disk that refuses the journal is a condition, which the journal tells, and not an end. True: nothing was refused. */
+  #attempt(work: () => void): boolean {
     try {
       work();
+      return true;
     } catch (error) {
       if (!isDiskError(error)) throw error;
-      this.#diskFailed(error.message);
+      return false;
     }
-  }
-
-  #diskFailed(message: string): void {
-    this.#diskFault = message;
-    this.#retryAlarm.setBefore(this.#options.clock.monotonic() + RETRY_MS);
-    this.#options.onChange();
-  }
-
-  #isTroubled(): boolean {
-    return this.#stage.needsRetry() || this.#diskFault !== null;
   }
 
   #root(): TrustedRoot {

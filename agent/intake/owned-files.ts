@@ -48,13 +48,14 @@ export interface OwnedDirectory {
   readonly path: string;
   /** @throws DirectoryError unless it may be written to */
   assertSafe(): void;
+  /** Of the directory itself: another one has another. @throws DirectoryError */
+  identity(): string;
   /** Everything that bears the prefix. @throws DirectoryError */
   list(): FoundFile[];
-  /**
-   * Removes what an interrupted change left behind; gives the names that it was about to write.
-   * @throws DirectoryError
-   */
-  removeLeftovers(): string[];
+  /** Names that an interrupted change was about to write. @throws DirectoryError */
+  leftovers(): string[];
+  /** Removes what interrupted changes left behind. @throws DirectoryError */
+  removeLeftovers(): void;
   /**
    * @throws DirectoryError; before `commit` the old set is untouched, after it the caller must try
    * again.
@@ -68,7 +69,10 @@ export function openOwnedDirectory(path: string, uid = process.getuid?.() ?? 0):
   return {
     path: directory,
     assertSafe: () => guarded('DirectoryUnavailable', () => assertSafe(directory, uid)),
+    identity: () => guarded('DirectoryUnavailable', () => identityOf(directory)),
     list: () => guarded('DirectoryUnavailable', () => listFiles(directory)),
+    leftovers: () =>
+      guarded('DirectoryUnavailable', () => leftoversIn(directory).map(name => name.slice(1))),
     removeLeftovers: () => guarded('WriteFailed', () => removeLeftovers(directory)),
     apply: change =>
       guarded('WriteFailed', () => {
@@ -76,6 +80,11 @@ export function openOwnedDirectory(path: string, uid = process.getuid?.() ?? 0):
         applyChange(directory, change);
       }),
   };
+}
+
+function identityOf(directory: string): string {
+  const { ino, birthtimeNs } = fs.statSync(directory, { bigint: true });
+  return `${ino}/${birthtimeNs}`;
 }
 
 function guarded<T>(fault: DirectoryFault, work: () => T): T {
@@ -145,10 +154,12 @@ function readPlain(path: string): Buffer | null {
   }
 }
 
-function removeLeftovers(directory: string): string[] {
-  const left = fs.readdirSync(directory).filter(name => name.startsWith(TEMPORARY_PREFIX));
-  for (const name of left) fs.rmSync(join(directory, name), { recursive: true });
-  return left.map(name => name.slice(1));
+function leftoversIn(directory: string): string[] {
+  return fs.readdirSync(directory).filter(name => name.startsWith(TEMPORARY_PREFIX));
+}
+
+function removeLeftovers(directory: string): void {
+  for (const name of leftoversIn(directory)) fs.rmSync(join(directory, name), { recursive: true });
 }
 
 function applyChange(directory: string, { write, remove, commit }: DirectoryChange): void {
@@ -163,7 +174,10 @@ function applyChange(directory: string, { write, remove, commit }: DirectoryChan
     changed.forEach(({ bytes }, i) => writeSynced(staged[i]?.temporary ?? '', bytes));
     commit?.();
   } catch (error) {
-    for (const { temporary } of staged) fs.rmSync(temporary, { force: true, recursive: true });
+    // Without a promise to come they stand for one that was made before.
+    if (commit) {
+      for (const { temporary } of staged) fs.rmSync(temporary, { force: true, recursive: true });
+    }
     throw error;
   }
   for (const { file, temporary } of staged) place(temporary, join(directory, file));

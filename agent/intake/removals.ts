@@ -11,7 +11,8 @@ import { bundleKey } from './decide.js';
 import { revokedBundles } from './revoked.js';
 import type { Switch } from './switch.js';
 import { transition } from './transition.js';
-import type { WindowGate } from './window-gate.js';
+import type { LockGate } from './lock-gate.js';
+import { FREE, type WindowGate } from './window-gate.js';
 
 export interface RemovalParts {
   readonly journal: Journal;
@@ -20,6 +21,7 @@ export interface RemovalParts {
   /** Left out where somebody else runs the pods. */
   readonly images?: Pick<ImagesAhead, 'drop'> | undefined;
   readonly windows?: Pick<WindowGate, 'holdOn'> | undefined;
+  readonly locks?: Pick<LockGate, 'judge'> | undefined;
 }
 
 export class Removals {
@@ -40,17 +42,20 @@ export class Removals {
     }
   }
 
-  /** Every bundle that the assignment does not list, but for what a person at the device holds. */
+  /** Every bundle that the assignment does not list, but for what a person at the device holds, or a pod that asks for time. */
   removeUnassigned(assignment: AssignmentDocument): void {
     const { journal } = this.#parts;
     const assigned = new Set(assignment.bundles.map(bundleKey));
     for (const record of journal.bundles()) {
       if (assigned.has(bundleKey(record)) || record.state === 'removing') continue;
       if (this.#parts.windows?.holdOn(record)) continue;
+      const pods = this.#parts.switch.disturbed(record, []);
+      const passage = this.#parts.locks?.judge({ ...record, pods }) ?? FREE;
+      if (passage.hold !== null) continue;
       const message = 'the assignment does not list it any more';
       const step = transition(record, { state: 'removing', reason: 'NotAssigned', message });
       this.#parts.images?.drop(record);
-      this.#parts.switch.takeAway(step);
+      this.#parts.switch.takeAway(step, passage.by ?? undefined);
     }
   }
 }

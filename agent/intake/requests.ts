@@ -11,7 +11,7 @@ import type { Refusal } from '../../protocol/refusal.js';
 import { Alarm } from './alarm.js';
 import { PATIENCE_MS } from './fetch.js';
 import type { Journal } from '../journal/journal.js';
-import type { Link } from '../link/link.js';
+import type { Link } from '../link/link-options.js';
 import type { Message } from '../report/messages.js';
 import { stampOf, type NodeIdentity } from '../report/node.js';
 

@@ -12,14 +12,14 @@ export interface Revoked {
 
 /** Bundles whose running revision the root denies or has below a floor, with what it says. */
 export function revokedBundles(
-  journal: Pick<Journal, 'bundles' | 'bundleDocument'>,
+  journal: Pick<Journal, 'bundles' | 'content'>,
   root: RootDocument,
 ): Revoked[] {
   return journal.bundles().flatMap(record => {
     if (record.active === null) return [];
     const { namespace, name, active: digest } = record;
     // What is active may be another revision than the one that the record speaks of.
-    const revision = journal.bundleDocument(digest)?.revision ?? record.revision;
+    const revision = journal.content.bundleDocument(digest)?.revision ?? record.revision;
     const allowed = rootAllows({ namespace, name, revision, digest }, root);
     return allowed.ok ? [] : [{ record, refusal: allowed.refusal }];
   });

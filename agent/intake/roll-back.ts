@@ -1,19 +1,26 @@
 /**
- * Puts the last healthy revision back where one was given up, from what the journal holds and under the rules that hold for
+ * Puts the last healthy revision back where one was given up, by the health gate or by a person, from what the journal holds and under the rules that hold for
  * anything that begins: the root's denials and floors, signatures, policy, what other bundles occupy. What stands in the way
  * is said, and tried again with the next pass.
  */
 import type { AssignedBundle } from '../../protocol/documents/assignment.js';
-import type { BundleDocument } from '../../protocol/documents/bundle.js';
+import type { BundleDocument, BundleStrategy } from '../../protocol/documents/bundle.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
+import { UNDONE } from '../../protocol/bundle-reasons.js';
+import type { ValidPod } from '../../protocol/pod.js';
 import { DEFAULT_STRATEGY } from '../../protocol/strategy.js';
 import { bindingsOf } from '../../protocol/image-binding.js';
-import { undoneTo } from '../activation/undo.js';
+import { mayNotUndo, undoneTo } from '../activation/undo.js';
 import type { ImagesAhead } from '../images/ahead.js';
-import type { BundleRecord, Journal } from '../journal/journal.js';
-import { conflictWith, memoryAllows, rootAllows } from './decide.js';
+import type { FailureRecord } from '../journal/failures.js';
+import type { BundleRecord, Journal, Transition } from '../journal/journal.js';
+import { inSpiteOf } from '../journal/site.js';
+import { conflictWith, memoryAllows, rootAllows, type StagedManifest } from './decide.js';
 import type { Lacking } from './lacking.js';
 import type { Switch } from './switch.js';
+import { transition } from './transition.js';
+import type { LockGate } from './lock-gate.js';
+import { FREE } from './window-gate.js';
 import type { Verdicts } from './verdicts.js';
 
 export interface RollBackParts {
@@ -24,6 +31,27 @@ export interface RollBackParts {
   readonly lackingOf: (document: BundleDocument) => Lacking[];
   /** Left out where somebody else runs the pods. */
   readonly images?: Pick<ImagesAhead, 'hold' | 'dropReturn'> | undefined;
+  readonly locks?: Pick<LockGate, 'judge'> | undefined;
+}
+
+/** Digests and numbers: what runs, and what was healthy before it. */
+export interface WayBack {
+  readonly from: string;
+  readonly fromRevision: number;
+  readonly to: string;
+  readonly toRevision: number;
+}
+
+interface Way {
+  readonly digest: string;
+  readonly target: BundleDocument;
+  readonly staged: readonly StagedManifest[];
+  readonly pods: readonly ValidPod[];
+}
+
+interface Obstacle {
+  readonly why: string;
+  readonly lacking: Lacking[];
 }
 
 export class RollBack {
@@ -35,69 +63,118 @@ export class RollBack {
 
   /** Does nothing when nothing is to be undone. What it lacks for it. */
   attempt(record: BundleRecord, root: RootDocument): Lacking[] {
-    const { journal, lackingOf } = this.#parts;
-    const failed = record.active === null ? null : journal.bundleDocument(record.active);
-    const digest = undoneTo(record, failed?.strategy ?? DEFAULT_STRATEGY);
+    const digest = undoneTo(record, this.#strategyOf(record));
     if (digest === null) {
       this.#parts.images?.dropReturn(record);
       return [];
     }
-    const target = journal.bundleDocument(digest);
-    if (target === null) return this.#blocked(record, 'it is not kept here any more');
-    const lacking = lackingOf(target);
-    if (lacking.length > 0) {
-      this.#blocked(record, `content of revision ${target.revision} is missing`);
-      return lacking;
+    const way = this.#wayTo(record, digest, root);
+    // What does not read back is forgotten: the next pass finds it lacking.
+    if (way === null) return [];
+    if ('why' in way) {
+      this.#blocked(record, way.why);
+      return way.lacking;
     }
-    this.#putBack(record, { digest, target, from: failed?.revision ?? record.revision }, root);
+    this.#putBack(record, way);
     return [];
   }
 
-  #putBack(
-    record: BundleRecord,
-    of: { readonly digest: string; readonly target: BundleDocument; readonly from: number },
-    root: RootDocument,
-  ): void {
-    const { journal, verdicts } = this.#parts;
-    const { digest, target, from } = of;
+  /** Of what lies in the directory. A person's word counts whatever the revision says of its failures. */
+  #strategyOf({ active }: BundleRecord): Pick<BundleStrategy, 'onFailure'> {
+    if (this.#failureOf(active)?.reason === UNDONE) return { onFailure: 'rollback' };
+    const document = active === null ? null : this.#parts.journal.content.bundleDocument(active);
+    return document?.strategy ?? DEFAULT_STRATEGY;
+  }
+
+  #failureOf(digest: string | null): FailureRecord | undefined {
+    const { journal } = this.#parts;
+    return journal
+      .trials()
+      .failures()
+      .find(one => one.digest === digest);
+  }
+
+  /** What a person at the device may have instead of what runs, or a sentence why there is no way back. */
+  wayBack(record: BundleRecord, root: RootDocument): WayBack | string {
+    const { journal } = this.#parts;
+    const running = record.active === null ? null : journal.content.bundleDocument(record.active);
+    const why = mayNotUndo(record, this.#strategyOf(record));
+    if (why !== null) return why;
+    const former = journal.trials().previousHealthy(record);
+    if (former === null) return 'no former revision that was healthy on this node is kept here';
+    const way = this.#wayTo(record, former.digest, root);
+    if (way === null) return 'content of the former revision does not read back';
+    if ('why' in way) return way.why;
+    return {
+      ...{ from: record.active ?? '', fromRevision: running?.revision ?? record.revision },
+      ...{ to: former.digest, toRevision: former.revision },
+    };
+  }
+
+  /** Under the rules that hold for what begins; null: content does not read back. */
+  #wayTo(record: BundleRecord, digest: string, root: RootDocument): Way | Obstacle | null {
+    const { journal, lackingOf, verdicts } = this.#parts;
+    const target = journal.content.bundleDocument(digest);
+    if (target === null) return { why: 'it is not kept here any more', lacking: [] };
+    const lacking = lackingOf(target);
+    if (lacking.length > 0) {
+      return { why: `content of revision ${target.revision} is missing`, lacking };
+    }
     const { namespace, name, revision } = target;
     const bundle: AssignedBundle = { namespace, name, revision, digest, size: 0, attempt: 0 };
     for (const allowed of [
       rootAllows(bundle, root),
       memoryAllows(bundle, {
-        knownDigest: journal.knownDigest(bundle, revision),
-        rollbackFloor: journal.rollbackFloor(bundle),
+        knownDigest: journal.content.knownDigest(bundle, revision),
+        rollbackFloor: journal.content.rollbackFloor(bundle),
       }),
     ]) {
-      if (!allowed.ok) return void this.#blocked(record, allowed.refusal.detail);
+      if (!allowed.ok) return { why: allowed.refusal.detail, lacking: [] };
     }
     const staged = verdicts.of(target, { bundle, root, isActive: false });
-    // What does not read back is forgotten: the next pass finds it lacking.
-    if (staged === null) return;
-    if (!staged.ok) return void this.#blocked(record, staged.refusal.detail);
+    if (staged === null) return null;
+    if (!staged.ok) return { why: staged.refusal.detail, lacking: [] };
     const pods = staged.value.flatMap(({ pod }) => pod ?? []);
-    const conflict = conflictWith({ bundle, pods }, this.#parts.switch.occupied());
-    if (conflict !== null) return void this.#blocked(record, conflict);
+    const conflict = conflictWith({ bundle: record, pods }, this.#parts.switch.occupied());
+    if (conflict !== null) return { why: conflict, lacking: [] };
+    return { digest, target, staged: staged.value, pods };
+  }
+
+  #putBack(record: BundleRecord, { digest, target, staged, pods }: Way): void {
+    const failure = this.#failureOf(record.active);
+    const from = failure?.revision ?? record.revision;
+    const { namespace, name, revision } = target;
     // Its images may have gone since: until they are back, what failed is better than nothing.
     const held = this.#parts.images?.hold({
       ...{ bundle: { namespace, name }, digest, pods, isReturn: true },
       bindings: bindingsOf(target.images),
     });
     if (held) return void (held.reason === '' || this.#blocked(record, held.message));
-    const failure = journal
-      .trials()
-      .failures()
-      .find(one => one.digest === record.active);
+    const disturbed = this.#parts.switch.disturbed(record, staged);
+    const passage =
+      this.#parts.locks?.judge({ ...record, pods: disturbed, isReturn: true }) ?? FREE;
+    const { hold: lock, by } = passage;
+    if (lock) return void (lock.reason === '' || this.#blocked(record, lock.message));
+    const wish = by === null ? '' : ` ${inSpiteOf(by)}`;
     const step = {
       ...{ namespace, name, revision: from, digest: record.active ?? '' },
       attempt: record.activeAttempt,
       state: 'rolledBack' as const,
       reason: failure?.reason ?? record.reason,
-      message: `${failure?.message ?? record.message}; back at revision ${revision}`,
+      message: `${failure?.message ?? record.message}; back at revision ${revision}${wish}`,
     };
-    if (this.#parts.switch.putBack(step, { digest, revision }, staged.value)) {
-      this.#parts.images?.dropReturn(record);
-    }
+    if (!this.#parts.switch.putBack(step, { digest, revision }, staged)) return;
+    this.#parts.images?.dropReturn(record);
+    this.#furtherBack(record, step);
+  }
+
+  /** Where the wanted revision had given way before, its own state names a revision that is not there any more. */
+  #furtherBack(record: BundleRecord, { digest, message }: Transition): void {
+    if (record.state !== 'rolledBack' || record.digest === digest) return;
+    const text = `${record.message.split('; then ')[0] ?? ''}; then ${message}`;
+    this.#parts.journal.recordTransition(
+      transition(record, { state: 'rolledBack', reason: record.reason, message: text }),
+    );
   }
 
   /** Said once where the failed revision is the wanted one; elsewhere its own state is told. */
@@ -106,10 +183,15 @@ export class RollBack {
     if (record.digest !== record.active) return [];
     const { namespace, name, revision, digest, attempt, reason } = record;
     const text = `; cannot go back: ${why}`;
-    if (record.message.endsWith(text)) return [];
+    // An app that touches its lock while it works is no news.
+    if (withoutTimes(record.message).endsWith(withoutTimes(text))) return [];
     const message = `${record.message.split('; cannot go back: ')[0] ?? ''}${text}`;
     const step = { namespace, name, revision, digest, attempt, reason, message };
     journal.recordTransition({ ...step, state: 'failed' });
     return [];
   }
+}
+
+function withoutTimes(text: string): string {
+  return text.replace(/ since \d{4}-\d\d-\d\dT[\d:]+Z/g, '');
 }

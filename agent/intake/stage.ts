@@ -4,12 +4,10 @@
  * returns what is lacking. Each bundle waits or fails alone, its former revision running on. Asks
  * nobody for anything.
  */
-import { sha256Hex } from '../../protocol/canonical.js';
 import type { AssignedBundle, AssignmentDocument } from '../../protocol/documents/assignment.js';
 import type { BundleDocument } from '../../protocol/documents/bundle.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
 import { bindingsOf } from '../../protocol/image-binding.js';
-import type { Clock, Log } from '../../protocol/ports.js';
 import type { Refusal, Result } from '../../protocol/refusal.js';
 import { phaseNow } from '../activation/bundle-health.js';
 import { move, toldState } from '../activation/table.js';
@@ -23,39 +21,20 @@ import {
 import { PromisedDirectory } from './directory.js';
 import { blobsOf } from '../journal/content.js';
 import type { FailureRecord } from '../journal/failures.js';
-import type { BundleRecord, Journal } from '../journal/journal.js';
-import { askedBy } from '../journal/site.js';
-import { signedAnew, type Lacking, type Whereabouts } from './lacking.js';
+import type { BundleRecord } from '../journal/journal.js';
+import { inSpiteOf } from '../journal/site.js';
+import { signedAnew, type Lacking } from './lacking.js';
 import { Removals } from './removals.js';
-import { RollBack } from './roll-back.js';
-import type { OwnedDirectory } from './owned-files.js';
-import type { ImagesAhead } from '../images/ahead.js';
-import type { SealedSecrets } from '../secrets/sealed-secrets.js';
+import { RollBack, type WayBack } from './roll-back.js';
+import { NOT_UNDO_READY } from '../readiness/faults.js';
 import { revokedBundles, revokedConditions } from './revoked.js';
 import { Switch } from './switch.js';
 import { transition } from './transition.js';
 import { waitingFor, type Step } from './waiting-for.js';
-import { FREE, type Passage, type WindowGate } from './window-gate.js';
-import { Verdicts, type NodeRules } from './verdicts.js';
-import type { BundleName, SourceCondition } from '../ports.js';
-
-export interface StageOptions extends NodeRules {
-  /** What the root withdrew runs on, or ends; absent: it runs on (S19). */
-  readonly revokedBundles?: 'keep' | 'stop';
-  readonly journal: Journal;
-  readonly directory: OwnedDirectory;
-  readonly clock: Pick<Clock, 'monotonic'>;
-  readonly log: Log;
-  readonly whereabouts: (digest: string) => Whereabouts;
-  /** Pulled before the switch; left out where somebody else runs the pods. */
-  readonly images?: Pick<ImagesAhead, 'hold' | 'drop' | 'dropReturn'> | undefined;
-  /** Left out where the node has no key to open any. */
-  readonly secrets?: SealedSecrets | undefined;
-  /** Left out: at any time. */
-  readonly windows?: WindowGate | undefined;
-  /** Whether a Secret lies in the static pod directory, where a person put it. */
-  readonly hasLocalSecret?: ((secret: BundleName) => boolean) | undefined;
-}
+import { FREE, type Passage } from './window-gate.js';
+import type { StageOptions } from './stage-options.js';
+import { Verdicts } from './verdicts.js';
+import type { SourceCondition } from '../ports.js';
 
 interface Activated {
   readonly assigned: AssignedBundle;
@@ -83,6 +62,7 @@ export class Stage {
       verdicts: this.#verdicts,
       lackingOf: document => this.#lackingOf(document),
       images: options.images,
+      locks: options.locks,
     });
   }
 
@@ -99,15 +79,20 @@ export class Stage {
     this.#directory.distrust();
   }
 
-  /** True for bytes that an accepted bundle put under this name; `altered`: it put others there. */
-  explains(file: string, bytes: Uint8Array): boolean | 'altered' {
-    const promised = this.#options.journal.files().get(file);
-    if (promised === undefined) return false;
-    return promised.content === sha256Hex(bytes) ? true : 'altered';
+  /** True for bytes that an accepted bundle, or a person whose changes are left alone, put under this name. */
+  explains(file: string, bytes: Uint8Array): ReturnType<PromisedDirectory['explains']> {
+    return this.#directory.explains(file, bytes);
   }
 
   pass(assignment: AssignmentDocument | null, root: RootDocument | null): Lacking[] {
     this.#directory.repair();
+    this.#options.locks?.beginPass();
+    const lacking = this.#pass(assignment, root);
+    this.#options.locks?.endPass();
+    return lacking;
+  }
+
+  #pass(assignment: AssignmentDocument | null, root: RootDocument | null): Lacking[] {
     if (root && this.#options.revokedBundles === 'stop') this.#removals.stopRevoked(root);
     if (!assignment || !root) return [];
     this.#removals.removeUnassigned(assignment);
@@ -127,8 +112,14 @@ export class Stage {
     return [
       ...this.#directory.conditions(),
       ...(this.#options.windows?.conditions() ?? []),
+      ...(this.#options.locks?.conditions() ?? []),
       ...revokedConditions(revokedBundles(this.#options.journal, root)),
     ];
+  }
+
+  /** Where a person at the device gets to who undoes what runs, or why there is no way. Changes nothing. */
+  wayBack(record: BundleRecord, root: RootDocument): WayBack | string {
+    return this.#rollBack.wayBack(record, root);
   }
 
   // --- one bundle
@@ -140,7 +131,8 @@ export class Stage {
       record?.active === assigned.digest &&
       record.digest === assigned.digest &&
       record.attempt === assigned.attempt;
-    if (settled && !this.#directory.isBroken(assigned)) return [];
+    // What the journal lost of it is fetched again, while it runs on.
+    if (settled && !this.#directory.isBroken(assigned)) return this.#lacking(assigned, null);
     const failure = journal
       .trials()
       .failures()
@@ -157,7 +149,7 @@ export class Stage {
       settle(waitingFor(lacking, this.#options.whereabouts));
       return lacking;
     }
-    const document = journal.bundleDocument(assigned.digest);
+    const document = journal.content.bundleDocument(assigned.digest);
     if (!document) return [];
     const unsealed = this.#options.runtimeNone === true ? null : this.#unsealed(document);
     if (unsealed !== null) return settle(unsealed);
@@ -181,12 +173,26 @@ export class Stage {
     if (conflict) return settle({ event: 'obstacle', reason: 'Conflict', message: conflict });
     // Nothing to write down before it is known whether anything is missing.
     if (held) return held.reason === '' ? [] : settle({ event: 'obstacle', ...held });
-    const passage = isActive ? FREE : (this.#options.windows?.judge(assigned, document) ?? FREE);
-    if (passage.hold !== null) {
-      return settle({ event: 'obstacle', ...passage.hold });
-    }
+    const stuck = isActive ? null : this.#cannotGoBack(assigned, document);
+    if (stuck !== null) return settle(stuck);
+    const passage = isActive ? FREE : this.#passage(assigned, { document, staged: staged.value });
+    if (passage.hold?.reason === '') return [];
+    if (passage.hold !== null) return settle({ event: 'obstacle', ...passage.hold });
     this.#activate({ assigned, record, by: passage.by }, staged.value);
     return [];
+  }
+
+  /** Its windows, who stands at the device, and the pods that would be disturbed. */
+  #passage(
+    assigned: AssignedBundle,
+    { document, staged }: { document: BundleDocument; staged: readonly StagedManifest[] },
+  ): Passage {
+    const { windows, locks } = this.#options;
+    const passage = windows?.judge(assigned, document) ?? FREE;
+    if (passage.hold !== null || locks === undefined) return passage;
+    const pods = this.#switch.disturbed(assigned, staged);
+    const lock = locks.judge({ ...assigned, pods });
+    return lock.hold !== null || lock.by !== null ? lock : passage;
   }
 
   /** A revision that was given up at this attempt: what runs instead is all that is cared for. */
@@ -202,7 +208,7 @@ export class Stage {
       const message = `given up here before, at attempt ${attempt}: ${failure.message}`;
       this.#settle(assigned, record, { event: 'unfit', reason, message });
     }
-    const document = record?.active ? journal.bundleDocument(record.active) : null;
+    const document = record?.active ? journal.content.bundleDocument(record.active) : null;
     if (!record || !document || !this.#directory.isBroken(record)) return [];
     const lacking = this.#lackingOf(document);
     if (lacking.length > 0) return lacking;
@@ -217,15 +223,16 @@ export class Stage {
     const byRoot = rootAllows(assigned, root);
     if (!byRoot.ok) return byRoot;
     return memoryAllows(assigned, {
-      knownDigest: journal.knownDigest(assigned, assigned.revision),
-      rollbackFloor: journal.rollbackFloor(assigned),
+      knownDigest: journal.content.knownDigest(assigned, assigned.revision),
+      rollbackFloor: journal.content.rollbackFloor(assigned),
     });
   }
 
   /** `root`: of a bundle that is to begin; what its keys did not sign may have been signed anew since. */
   #lacking(assigned: AssignedBundle, root: RootDocument | null): Lacking[] {
     const { journal } = this.#options;
-    const document = journal.bundleDocument(assigned.digest);
+    const isHere = journal.content.bundleEnvelope(assigned.digest) !== null;
+    const document = isHere ? journal.content.bundleDocument(assigned.digest) : null;
     if (!document || (root && !this.#verdicts.isSigned(assigned, root))) {
       return [{ digest: assigned.digest, size: assigned.size, envelopeOf: assigned }];
     }
@@ -235,7 +242,7 @@ export class Stage {
   #lackingOf(document: BundleDocument): Lacking[] {
     const unique = new Map(blobsOf(document).map(blob => [blob.digest, blob]));
     return [...unique.values()]
-      .filter(({ digest }) => !this.#options.journal.hasBlob(digest))
+      .filter(({ digest }) => !this.#options.journal.content.hasBlob(digest))
       .map(({ digest, size }) => ({ digest, size, envelopeOf: null }));
   }
 
@@ -261,13 +268,22 @@ export class Stage {
     return null;
   }
 
+  /** Where its rollout asks for it: a node that could not come back does not set out. */
+  #cannotGoBack(assigned: AssignedBundle, { strategy }: BundleDocument): Step | null {
+    if (!(strategy.require ?? []).includes('undoReady')) return null;
+    const fault = this.#options.readiness?.undoFault(assigned, assigned.digest) ?? null;
+    if (fault === null) return null;
+    const message = `this node could not go back: ${fault.reason}: ${fault.message}`;
+    return { event: 'obstacle', reason: NOT_UNDO_READY, message };
+  }
+
   #activate(
     { assigned, record, by }: Pick<Passage, 'by'> & Activated,
     staged: readonly StagedManifest[],
   ): void {
     const next = move(phaseNow(assigned, record), 'staged');
     if (next === null) return;
-    const wish = by === null ? '' : `; outside its maintenance window, asked for by ${askedBy(by)}`;
+    const wish = by === null ? '' : `; ${inSpiteOf(by)}`;
     const message = `${staged.length} manifests in the static pod directory${wish}`;
     const step = { state: toldState(next.to) ?? 'activating', reason: 'FilesWritten', message };
     if (this.#switch.put(transition(assigned, step), staged, by ?? undefined)) {

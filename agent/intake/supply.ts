@@ -16,10 +16,11 @@ import { unpackBlob } from './blobs.js';
 import { Alarm } from './alarm.js';
 import { isFinalRefusal, memoryAllows } from './decide.js';
 import { FetchQueue } from './fetch.js';
+import { Patches } from './patches.js';
 import type { Requests } from './requests.js';
 import type { Lacking, Whereabouts } from './lacking.js';
 import type { Journal } from '../journal/journal.js';
-import type { Link } from '../link/link.js';
+import type { Link } from '../link/link-options.js';
 import type { SealedSecrets } from '../secrets/sealed-secrets.js';
 
 export interface SupplyOptions {
@@ -48,6 +49,8 @@ interface Refused {
 }
 
 export class Supply {
+  /** Tried before anything is fetched. */
+  readonly patches: Patches;
   readonly #options: SupplyOptions;
   readonly #queue = new FetchQueue();
   readonly #alarm: Alarm;
@@ -56,15 +59,18 @@ export class Supply {
 
   constructor(options: SupplyOptions) {
     this.#options = options;
+    const take = (envelope: Buffer, wanted: Lacking) => this.#bundle(envelope, wanted) === null;
+    this.patches = new Patches({ journal: options.journal, take });
     this.#alarm = new Alarm(options.clock, () => {
       if (this.#step()) options.onArrival();
     });
   }
 
   /**
-   * The complete list of what is lacking. True when some of it is known to be missing from now on.
+   * The complete list of what is lacking. True when that changed: some of it is here, or known to be missing from now on.
    */
   want(lacking: readonly Lacking[], rootVersion: number | null): boolean {
+    if (this.patches.apply(lacking)) return true;
     this.#lacking = new Map(lacking.map(item => [item.digest, item]));
     for (const digest of [...this.#refused.keys()]) {
       if (!this.#lacking.has(digest)) this.#refused.delete(digest);
@@ -149,7 +155,7 @@ export class Supply {
 
   /** The envelope that is here, where one with more signatures is looked for: it may be asked for again. */
   #isKept(payload: Buffer, { digest, envelopeOf }: Lacking): boolean {
-    const kept = envelopeOf === null ? null : this.#options.journal.bundleEnvelope(digest);
+    const kept = envelopeOf === null ? null : this.#options.journal.content.bundleEnvelope(digest);
     if (kept === null) return false;
     const opened = openEnvelope(payload, { kind: 'bundle', bytesMax: 2 * MESSAGE_BYTES_MAX });
     return opened.ok && opened.value.envelope.equals(kept);
@@ -180,18 +186,18 @@ export class Supply {
       return { refusal, final };
     }
     const allowed = memoryAllows(assigned, {
-      knownDigest: journal.knownDigest(assigned, assigned.revision),
-      rollbackFloor: journal.rollbackFloor(assigned),
+      knownDigest: journal.content.knownDigest(assigned, assigned.revision),
+      rollbackFloor: journal.content.rollbackFloor(assigned),
     });
     if (!allowed.ok) return { refusal: allowed.refusal, final: true };
-    journal.storeBundle(opened.value);
+    journal.content.storeBundle(opened.value);
     return null;
   }
 
   #blob(payload: Buffer, wanted: Lacking): Refused | null {
     const content = unpackBlob(payload, wanted);
     if (!content.ok) return { refusal: content.refusal, final: false };
-    this.#options.journal.storeBlob(wanted.digest, content.value);
+    this.#options.journal.content.storeBlob(wanted.digest, content.value);
     return null;
   }
 }

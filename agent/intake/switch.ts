@@ -3,8 +3,9 @@
  * journal, then renamed, so that an interruption leaves the old set or one that the next start completes. Decides nothing.
  */
 import type { Pod } from 'kubernetes-types/core/v1.js';
+import { isPodKey } from '../../protocol/bundle-manifest.js';
 import type { Log } from '../../protocol/ports.js';
-import type { Journal, Transition } from '../journal/journal.js';
+import type { Journal, OwnedFile, Transition } from '../journal/journal.js';
 import type { Override } from '../journal/site.js';
 import type { BundleName } from '../ports.js';
 import { bundleKey, type Occupied, type StagedManifest } from './decide.js';
@@ -24,7 +25,8 @@ export class Switch {
   /** What the bundles' active revisions occupy. */
   occupied(): Occupied[] {
     return this.#journal.bundles().flatMap(record => {
-      const document = record.active === null ? null : this.#journal.bundleDocument(record.active);
+      const document =
+        record.active === null ? null : this.#journal.content.bundleDocument(record.active);
       if (!document) return [];
       const entries = document.manifests.filter(({ kind }) => kind === 'Pod');
       const pods = entries.flatMap(entry => {
@@ -32,6 +34,27 @@ export class Switch {
         return content ? [JSON.parse(content.toString('utf8')) as Pod] : [];
       });
       return [{ bundle: record, pods }];
+    });
+  }
+
+  /** Pods of the bundle that run and whose files would go or become others; all of them where what they are configured by would. */
+  disturbed(
+    bundle: BundleName,
+    staged: readonly StagedManifest[],
+  ): { readonly pod: Pod; readonly file: OwnedFile }[] {
+    const record = this.#journal.bundles().find(one => bundleKey(one) === bundleKey(bundle));
+    const document = record?.active ? this.#journal.content.bundleDocument(record.active) : null;
+    if (!document) return [];
+    const next = new Map(staged.map(({ owned }) => [owned.file, owned.content]));
+    const own = [...this.#journal.files().values()].filter(
+      file => bundleKey(file) === bundleKey(bundle),
+    );
+    const changed = own.filter(file => next.get(file.file) !== file.content);
+    const files = changed.every(({ pod }) => isPodKey(pod)) ? changed : own;
+    return files.flatMap(file => {
+      const entry = document.manifests.find(one => one.digest === file.manifest);
+      const content = entry?.kind === 'Pod' ? this.#directory.contentOf(entry) : null;
+      return content ? [{ pod: JSON.parse(content.toString('utf8')) as Pod, file }] : [];
     });
   }
 
@@ -71,11 +94,11 @@ export class Switch {
   }
 
   /** As `put`. */
-  takeAway(step: Transition): boolean {
+  takeAway(step: Transition, by?: Override): boolean {
     return this.#directory.change({
       write: [],
       remove: this.#directory.filesOf(step),
-      commit: () => this.#journal.activate(step, []),
+      commit: () => this.#journal.activate(step, [], by),
     });
   }
 

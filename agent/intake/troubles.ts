@@ -1,13 +1,9 @@
-/** What the status says when the way in is troubled: a disk that refuses the journal, a broker that delivers a byte a second. Pure. */
+/** What the status says when the way in is troubled: a broker that delivers a byte a second. Pure. */
 import type { PacketOnItsWay } from '../../protocol/packet-guard.js';
 import type { Topics } from '../../protocol/topics.js';
 import type { SourceCondition } from '../ports.js';
 
 const TOLD_MS = 3_600_000;
-
-export function diskCondition(message: string): SourceCondition {
-  return { type: 'JournalWritable', status: 'False', reason: 'DiskError', message };
-}
 
 /** The last message that came too slowly, for an hour or until it came (security.md S26). */
 export class SlowRetrievals {

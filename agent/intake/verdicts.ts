@@ -25,7 +25,7 @@ export interface NodeRules {
 }
 
 export interface VerdictParts extends NodeRules {
-  readonly journal: Pick<Journal, 'bundleEnvelope'>;
+  readonly journal: Pick<Journal, 'content'>;
   readonly directory: Pick<PromisedDirectory, 'contentOf'>;
 }
 
@@ -57,7 +57,9 @@ export class Verdicts {
   of(document: BundleDocument, judged: Judged): Result<StagedManifest[]> | null {
     const key = `${judged.bundle.digest} by root ${judged.root.version}`;
     const known = this.#refusals.get(key);
-    const envelope = sha256Hex(this.#parts.journal.bundleEnvelope(judged.bundle.digest) ?? '');
+    const envelope = sha256Hex(
+      this.#parts.journal.content.bundleEnvelope(judged.bundle.digest) ?? '',
+    );
     if (known?.envelope === envelope) return { ok: false, refusal: known.refusal };
     const staged = this.#stage(document, judged.bundle);
     if (staged === null) return null;
@@ -71,7 +73,7 @@ export class Verdicts {
   isSigned(bundle: AssignedBundle, root: RootDocument): boolean {
     const key = `${bundle.digest} by root ${root.version}`;
     if (this.#signed.has(key)) return true;
-    const envelope = this.#parts.journal.bundleEnvelope(bundle.digest);
+    const envelope = this.#parts.journal.content.bundleEnvelope(bundle.digest);
     const isSigned = envelope !== null && scopesOf(envelope, root, bundle).ok;
     if (isSigned) this.#signed.add(key);
     return isSigned;
@@ -114,7 +116,7 @@ export class Verdicts {
     const { journal, refuses, enrolledLabels = {} } = this.#parts;
     const pods = staged.flatMap(({ pod }) => pod ?? []);
     if (!isActive) {
-      const envelope = journal.bundleEnvelope(bundle.digest);
+      const envelope = journal.content.bundleEnvelope(bundle.digest);
       if (envelope === null) return null;
       // The root may have changed since the envelope came: what a withdrawn key signed does not begin any more.
       const scopes = scopesOf(envelope, root, bundle);

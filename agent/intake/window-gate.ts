@@ -7,7 +7,7 @@ import type { BundleDocument, MaintenanceWindow } from '../../protocol/documents
 import { HELD, WINDOW } from '../activation/table.js';
 import { windowHold, type WindowHold, type WindowTime } from '../activation/windows.js';
 import type { Journal } from '../journal/journal.js';
-import { askedBy, type HoldRecord, type Override } from '../journal/site.js';
+import { askedBy, holdOn, overrideOf, type HoldRecord, type Override } from '../journal/site.js';
 import type { BundleName, SourceCondition } from '../ports.js';
 import { bundleKey } from './decide.js';
 
@@ -66,12 +66,8 @@ export class WindowGate {
   }
 
   /** Who keeps it as it is, at the device; null: nobody. */
-  holdOn({ namespace, name }: BundleName): HoldRecord | null {
-    const holds = this.#parts.journal.site().holds();
-    return (
-      holds.find(one => one.name === '' || (one.namespace === namespace && one.name === name)) ??
-      null
-    );
+  holdOn(bundle: BundleName): HoldRecord | null {
+    return holdOn(this.#parts.journal.site().holds(), bundle);
   }
 
   /** What a person at the device holds. */
@@ -102,23 +98,14 @@ export class WindowGate {
   againInMs(): number | null {
     if (this.#held.size === 0) return null;
     const { now } = this.#parts.time();
+    // One that is past and was not asked about since waits for something else as well.
     const openings = [...this.#held.values()].flatMap(({ opensAt }) => opensAt ?? []);
-    return Math.max(0, Math.min(LOOK_MS, ...openings.map(at => at - now)));
+    return Math.min(LOOK_MS, ...openings.map(at => at - now).filter(ms => ms > 0));
   }
 
   /** The person at the device goes before the hub. */
-  #overrideOf({ namespace, name, digest, attempt, now }: AssignedBundle): Override | null {
-    const asked = this.#parts.journal
-      .site()
-      .overrides()
-      .find(
-        one =>
-          one.namespace === namespace &&
-          one.name === name &&
-          one.digest === digest &&
-          one.attempt === attempt &&
-          one.usedAt === null,
-      );
-    return asked ?? now ?? null;
+  #overrideOf(assigned: AssignedBundle): Override | null {
+    const overrides = this.#parts.journal.site().overrides();
+    return overrideOf(overrides, assigned, { used: false }) ?? assigned.now ?? null;
   }
 }

@@ -16,11 +16,11 @@ import { isPutBack, type Twin } from './twin.js';
 export type ResetReason = 'Created' | 'Lost' | 'PutBack' | 'Damaged';
 
 /** Null for a file that goes on as it is. */
-export function resetReason(db: Connection, twin: Twin | null): ResetReason | null {
+function resetReason(db: Connection, twin: Twin | null): ResetReason | null {
   const journal = getMeta(db, 'journal');
   if (journal === null) return twin === null ? 'Created' : 'Lost';
   const accepted = trust.newestAssignment(db);
-  if (accepted === 'damaged' || isDamaged(db)) return 'Damaged';
+  if (accepted === 'damaged' || firstBrokenRow(db) !== null) return 'Damaged';
   if (twin === null) return null;
   const current: Twin = {
     journal,
@@ -57,15 +57,23 @@ export function keptEvidence(
 }
 
 export interface Beginning {
-  readonly reason: ResetReason;
-  /** Milliseconds since 1970. */
-  readonly at: number;
   readonly randomId: () => string;
   readonly twin: Twin | null;
 }
 
+/** One more start of an agent on this file, which begins anew where it has to. Within a transaction. */
+export function beginBoot(db: Connection, at: number, { twin, randomId }: Beginning): void {
+  const reason = resetReason(db, twin);
+  if (reason) begin(db, at, { reason, randomId, twin });
+  setMeta(db, 'boot', String(Number(getMeta(db, 'boot') ?? 0) + 1));
+}
+
 /** A new journal id in the same file: what is known stays, what is promised is numbered anew. */
-export function begin(db: Connection, { reason, at, randomId, twin }: Beginning): void {
+function begin(
+  db: Connection,
+  at: number,
+  { reason, randomId, twin }: Beginning & { readonly reason: ResetReason },
+): void {
   if (reason === 'Damaged') {
     db.exec('DELETE FROM history');
     trust.dropDamagedAssignments(db);

@@ -1,4 +1,5 @@
 /** What the journal has to say of itself in the node's status. Pure. */
+import { diskFault } from '../disk-fault.js';
 import type { SourceCondition } from '../ports.js';
 import type { ResetReason } from './begin.js';
 
@@ -16,22 +17,34 @@ function resetConditions(reason: ResetReason | undefined): SourceCondition[] {
   return [{ type: 'JournalReset', status: 'True', reason, message: RESET_MESSAGES[reason] }];
 }
 
+/** What the disk says, and what can be done. */
+export function refusedMessage(fault: Error): string {
+  const words = diskFault(fault);
+  return `the disk refuses writes (${fault.message})${words === null ? '' : `: ${words}`}`;
+}
+
 export function journalConditions({
   reason,
+  fault: refused,
   unsaved,
   twinFault,
 }: {
   /** Why only a fresh assignment is accepted. */
   readonly reason: ResetReason | undefined;
+  /** What the disk says to transactions; null: they are written. */
+  readonly fault: Error | null;
   /** Events that wait in memory. */
   readonly unsaved: number;
   /** What is wrong with the twin. */
   readonly twinFault: string | null;
 }): SourceCondition[] {
   const conditions = resetConditions(reason);
-  const fault =
-    unsaved > 0 ? `the disk refuses writes: ${unsaved} events wait in memory` : twinFault;
-  if (!fault) return conditions;
-  const type = 'JournalWritable';
-  return [...conditions, { type, status: 'False', reason: 'DiskError', message: fault }];
+  const waiting = unsaved > 0 ? [`${unsaved} events wait in memory`] : [];
+  const faults = [refused === null ? [] : refusedMessage(refused), waiting, twinFault ?? []].flat();
+  if (faults.length === 0) return conditions;
+  const message = faults.join('; ');
+  return [
+    ...conditions,
+    { type: 'JournalWritable', status: 'False', reason: 'DiskError', message },
+  ];
 }

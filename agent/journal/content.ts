@@ -1,7 +1,7 @@
 /**
  * Bundle revisions, blobs, the files that are owned, and where each bundle stands. Kept: what the
- * accepted assignment names, what is active, and the last healthy revision of each bundle; the rest
- * is forgotten but for its digest, which still exposes other content under a known number. Runs
+ * accepted assignment names, what is active, and the last two healthy revisions of each bundle; the
+ * rest is forgotten but for its digest, which still exposes other content under a known number. Runs
  * inside the caller's transaction.
  */
 import { readGate, writtenGate, type GateMemory } from '../activation/gate.js';
@@ -37,7 +37,10 @@ export interface BundleRecord extends Omit<Transition, 'state'> {
   readonly active: string | null;
   /** At which attempt it was put there. */
   readonly activeAttempt: number;
+  /** The revision that was healthy last. */
   readonly healthy: string | null;
+  /** The one that was healthy before it, and was not given up since. */
+  readonly previous: string | null;
   /** The saved clock of what is active, while it is on trial. */
   readonly gate: GateMemory | null;
   /** What is wanted was given up, at this attempt or a later one. */
@@ -136,6 +139,7 @@ export function listBundles(db: Connection): BundleRecord[] {
     active: row['active_digest'] as string | null,
     activeAttempt: row['active_attempt'] as number,
     healthy: row['healthy_digest'] as string | null,
+    previous: row['previous_digest'] as string | null,
     gate: readGate(row['gate'] as unknown as string | null),
     givenUp: row['given_up'] === 1,
     activeGivenUp: row['active_given_up'] === 1,
@@ -167,13 +171,21 @@ export function isOfWanted(db: Connection, { namespace, name, digest }: Transiti
   return row !== undefined;
 }
 
-/** It sets its rollback floor; floors never fall. */
+/**
+ * It sets its rollback floor; floors never fall. What was healthy last is the one before it from now on, unless it was given up
+ * since: then the one before that stays.
+ */
 export function markHealthy(db: Connection, at: number, to: Transition): void {
-  const { namespace, name } = to;
+  const { namespace, name, digest } = to;
   db.prepare(
-    'UPDATE bundles SET healthy_digest = ?, gate = NULL WHERE namespace = ? AND name = ?',
-  ).run(to.digest, namespace, name);
-  dropFailure(db, to, to.digest);
+    `UPDATE bundles AS b SET healthy_digest = @digest, gate = NULL, previous_digest = CASE
+       WHEN healthy_digest IS NOT NULL AND healthy_digest <> @digest AND NOT EXISTS
+         (SELECT 1 FROM failures f WHERE f.namespace = b.namespace AND f.name = b.name
+          AND f.digest = b.healthy_digest) THEN healthy_digest
+       WHEN previous_digest <> @digest THEN previous_digest END
+     WHERE namespace = @namespace AND name = @name`,
+  ).run({ namespace, name, digest });
+  dropFailure(db, to, digest);
   db.prepare('UPDATE revisions SET healthy_at = ? WHERE digest = ? AND healthy_at IS NULL').run(
     at,
     to.digest,
@@ -250,11 +262,11 @@ export function digestsOf(document?: { bundles: readonly { digest: string }[] })
   return (document?.bundles ?? []).map(bundle => bundle.digest);
 }
 
-/** Forgets what neither `assigned` nor a bundle's active or healthy revision needs. */
+/** Forgets what neither `assigned` nor a bundle's active, last healthy or previous healthy revision needs. */
 export function prune(db: Connection, assigned: readonly string[]): void {
   const kept = new Set(assigned);
-  for (const bundle of listBundles(db)) {
-    for (const digest of [bundle.active, bundle.healthy]) if (digest !== null) kept.add(digest);
+  for (const { active, healthy, previous } of listBundles(db)) {
+    for (const digest of [active, healthy, previous]) if (digest !== null) kept.add(digest);
   }
   const stored = db.prepare('SELECT digest FROM revisions WHERE envelope IS NOT NULL').all();
   const forget = db.prepare('UPDATE revisions SET envelope = NULL WHERE digest = ?');

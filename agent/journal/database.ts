@@ -7,6 +7,8 @@ import Database from 'better-sqlite3';
 import { chmodSync, closeSync, existsSync, openSync, renameSync } from 'node:fs';
 import { MIGRATIONS, SCHEMA_VERSION } from './schema.js';
 
+export const JOURNAL_FILE = 'journal.db';
+
 export type Connection = Database.Database;
 
 export type JournalErrorCode = 'NewerSchema' | 'OtherFleet' | 'Unusable';
@@ -44,6 +46,17 @@ function isDamage(error: unknown): boolean {
 export function isDiskError(error: unknown): error is Error {
   if (!(error instanceof Database.SqliteError)) return false;
   return /^SQLITE_(FULL|IOERR|READONLY|CANTOPEN)/.test(error.code);
+}
+
+/** False: the disk refused it. Throws what else `work` throws. */
+export function diskTakes(work: () => void): boolean {
+  try {
+    work();
+    return true;
+  } catch (error) {
+    if (!isDiskError(error)) throw error;
+    return false;
+  }
 }
 
 /** SQLite gives -wal and -shm the mode of the main file, so that one is made beforehand. */

@@ -10,7 +10,7 @@ import { appendHistory } from './history.js';
 
 const TABLES = [
   ...['roots', 'assignments', 'revisions', 'blobs', 'bundles', 'floors', 'files'],
-  ...['failures', 'secrets', 'overrides', 'holds', 'events', 'meta'],
+  ...['failures', 'secrets', 'overrides', 'holds', 'drifts', 'events', 'meta'],
 ] as const;
 
 /** `twin`: removed first, so that a cut in between leaves a journal that is still the fleet's. */

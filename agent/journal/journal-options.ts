@@ -14,4 +14,6 @@ export interface JournalOptions {
   readonly retention?: Retention;
   /** The node's name, for events about itself. */
   readonly node?: string;
+  /** Events wait so long for others before they are written, and are gone with the power until then; asked for each. Absent: not at all. */
+  readonly gatherMs?: () => number;
 }

@@ -4,27 +4,26 @@
  * nothing happens. Every call is synchronous. The engine's state is never kept here.
  */
 import { join } from 'node:path';
-import type { BundleDocument } from '../../protocol/documents/bundle.js';
 import type { EventRecord, StatusDocument } from '../../protocol/documents/node.js';
 import type { Clock } from '../../protocol/ports.js';
-import type { TrustedRoot, Verified } from '../../protocol/verified.js';
+import type { TrustedRoot } from '../../protocol/verified.js';
 import type { OpenedAssignment } from '../../protocol/verify-assignment.js';
 import type { CompletionStore } from '../pods/pods.js';
 import type { Machine } from '../time/machine.js';
 import type { VersionStore } from '../pods/versions.js';
-import type { BundleName, EventSink, NewEvent, SourceCondition } from '../ports.js';
+import type { EventSink, NewEvent, SourceCondition } from '../ports.js';
 import { completionStore } from './completions.js';
-import { begin, keptEvidence, resetReason, type ResetReason } from './begin.js';
+import { alongside, type AlongsideName } from './alongside.js';
+import { beginBoot, type ResetReason } from './begin.js';
 import { journalConditions } from './conditions.js';
 import * as content from './content.js';
-import { isDiskError, openDatabase, unusable, type Connection } from './database.js';
+import { diskTakes, type Connection } from './database.js';
 import { historyStanding, type Transition } from './history.js';
 import { getMeta, setMeta } from './meta.js';
-import { keptContent, type KeptContent } from './kept-content.js';
+import { HeldContent } from './held-content.js';
 import type { JournalOptions } from './journal-options.js';
 import * as outbox from './outbox.js';
 import { secretStore, type SecretStore } from './secrets.js';
-import { onReserve } from './reserve.js';
 import { DEFAULT_RETENTION } from './retention.js';
 import { Retainer } from './retainer.js';
 import { timeMemory, type TimeMemory } from './time-memory.js';
@@ -32,7 +31,7 @@ import * as trust from './trust.js';
 import { siteStore, type Override, type SiteStore } from './site.js';
 import { activate, trialStore, type TrialHooks, type TrialStore } from './trials.js';
 import { UnsavedEvents } from './unsaved-events.js';
-import { readTwin } from './twin.js';
+import { readTwin, TWIN_FILE } from './twin.js';
 import { TwinKeeper, twinOf } from './twin-keeper.js';
 import { versionStore } from './versions.js';
 import { Writer } from './writer.js';
@@ -41,46 +40,21 @@ export type { JournalOptions } from './journal-options.js';
 export type { OwnedFile, BundleRecord, RevisionRecord } from './content.js';
 export type { Transition, HistoryEntry, HistoryRow } from './history.js';
 export type { AcceptedAssignment } from './trust.js';
-export type { ResetReason } from './begin.js';
 export { JournalError } from './database.js';
-
-export const JOURNAL_FILE = 'journal.db';
-export const TWIN_FILE = 'journal.floors.json';
-
-/**
- * On a full disk what was held back for this is given up, piece by piece.
- *
- * @throws JournalError `NewerSchema` or `Unusable`
- */
-export function openJournal(options: JournalOptions): Journal {
-  return onReserve(options.dataDir, () => openOnce(options));
-}
-
-function openOnce(options: JournalOptions): Journal {
-  const file = join(options.dataDir, JOURNAL_FILE);
-  const opened = openDatabase(file, options.clock.now());
-  try {
-    const { connection, setAside } = opened;
-    const evidence = keptEvidence(connection, { file, at: options.clock.now() });
-    return new Journal(connection, options, setAside ?? evidence);
-  } catch (error) {
-    opened.connection.close();
-    throw isDiskError(error) ? unusable(file, error) : error;
-  }
-}
 
 export class Journal implements EventSink {
   /** Made with the file, and anew when the file cannot be trusted any more. */
   readonly id: string;
   /** Counts openings of this journal by an agent, from 1. */
   readonly boot: number;
+  /** Bundles and blobs, by digest. */
+  readonly content: HeldContent;
   /** Where a damaged file was put at this start. */
   readonly setAside: string | null;
   readonly #db: Connection;
   readonly #clock: Clock;
   readonly #machine: Machine | null;
   readonly #twin: TwinKeeper;
-  readonly #documents = new Map<string, BundleDocument>();
   #root: TrustedRoot | null;
   #accepted: trust.AcceptedAssignment | null;
   #fresh: { reason: ResetReason; nonce: string } | null;
@@ -94,19 +68,22 @@ export class Journal implements EventSink {
     this.#clock = options.clock;
     this.#machine = options.machine ?? null;
     this.setAside = setAside;
-    const { retention = DEFAULT_RETENTION, node = '' } = options;
+    const { retention = DEFAULT_RETENTION, node = '', gatherMs = () => 0 } = options;
     this.#writer = new Writer(db, {
       clock: options.clock,
       retainer: new Retainer(db, retention, node),
       onLost: () => this.#lost(),
+      onFault: fault => this.onFault?.(fault),
+      onRetry: () => {
+        this.flush();
+        this.onRetry?.();
+      },
     });
+    this.content = new HeldContent(db, this.#writer, options.clock);
     const twinFile = join(options.dataDir, TWIN_FILE);
-    const twin = readTwin(twinFile);
-    this.#writer.durably(() => {
-      const reset = resetReason(db, twin);
-      if (reset) begin(db, { ...options, reason: reset, at: this.#now(), twin });
-      setMeta(db, 'boot', String(Number(getMeta(db, 'boot') ?? 0) + 1));
-    });
+    this.#writer.durably(() =>
+      beginBoot(db, this.#now(), { ...options, twin: readTwin(twinFile) }),
+    );
     this.id = getMeta(db, 'journal') ?? '';
     this.boot = Number(getMeta(db, 'boot'));
     this.#root = trust.newestRoot(db);
@@ -115,8 +92,12 @@ export class Journal implements EventSink {
     const reason = getMeta(db, 'fresh') as ResetReason | null;
     this.#fresh = reason && { reason, nonce: getMeta(db, 'nonce') ?? '' };
     this.#files = content.filesByName(this.#db);
-    this.#unsaved = new UnsavedEvents(db, this.#writer, node);
-    this.#twin = new TwinKeeper(twinFile, () => twinOf(db, this));
+    this.#unsaved = new UnsavedEvents(db, this.#writer, {
+      ...{ node, clock: options.clock, gatherMs },
+      onLate: () => this.onEvent?.(),
+    });
+    const onFault = () => this.#writer.tryAgain();
+    this.#twin = new TwinKeeper(twinFile, { twin: () => twinOf(db, this), onFault });
     this.#twin.keep();
   }
 
@@ -139,10 +120,16 @@ export class Journal implements EventSink {
   /** Called when the disk refused what was gathered: it has to be done again. */
   onLost: (() => void) | null = null;
 
+  /** Called when the disk refuses transactions, and with null when it takes them again. */
+  onFault: ((fault: Error | null) => void) | null = null;
+
+  /** Called again and again while it refuses them: what was refused may be tried again. */
+  onRetry: (() => void) | null = null;
+
   conditions(): SourceCondition[] {
-    const twinFault = this.#twin.fault();
-    const { reason } = this.#fresh ?? {};
-    return journalConditions({ reason, unsaved: this.#unsaved.length, twinFault });
+    const [fault, twinFault] = [this.#writer.fault(), this.#twin.fault()];
+    const unsaved = this.#unsaved.refused;
+    return journalConditions({ reason: this.#fresh?.reason, fault, unsaved, twinFault });
   }
 
   root(): TrustedRoot | null {
@@ -182,55 +169,8 @@ export class Journal implements EventSink {
     const { epoch, generation } = document;
     this.#accepted = { epoch, generation, digest, acceptedAt, document };
     this.#fresh = null;
-    this.#documents.clear();
+    this.content.forget();
     this.#twin.soon();
-  }
-
-  kept(): KeptContent {
-    return keptContent(this.#db);
-  }
-
-  /** The digest that this node knows for a revision's number. */
-  knownDigest(bundle: BundleName, revision: number): string | null {
-    return content.knownDigest(this.#db, bundle, revision);
-  }
-
-  rollbackFloor(bundle: BundleName): number {
-    return content.rollbackFloor(this.#db, bundle);
-  }
-
-  storeBundle(bundle: Verified<BundleDocument>): void {
-    this.#writer.soon(() => content.insertRevision(this.#db, this.#now(), bundle));
-  }
-
-  bundleDocument(digest: string): BundleDocument | null {
-    const known = this.#documents.get(digest);
-    if (known) return known;
-    const document = content.readRevision(this.#db, digest);
-    if (document) this.#documents.set(digest, document);
-    return document;
-  }
-
-  /** The bundle as it was signed; null when it is not here any more. */
-  bundleEnvelope(digest: string): Buffer | null {
-    return content.readEnvelope(this.#db, digest);
-  }
-
-  hasBlob(digest: string): boolean {
-    return content.hasBlob(this.#db, digest);
-  }
-
-  storeBlob(digest: string, bytes: Uint8Array): void {
-    this.#writer.soon(() => content.insertBlob(this.#db, digest, bytes));
-  }
-
-  blob(digest: string): Buffer | null {
-    return content.readBlob(this.#db, digest);
-  }
-
-  /** A blob that does not read back as its name says: it has to be fetched again. */
-  dropBlob(digest: string): void {
-    this.#writer.durably(() => this.#db.prepare('DELETE FROM blobs WHERE digest = ?').run(digest));
   }
 
   bundles(): content.BundleRecord[] {
@@ -274,7 +214,7 @@ export class Journal implements EventSink {
 
   #filesChanged(): void {
     this.#files = content.filesByName(this.#db);
-    this.#documents.clear();
+    this.content.forget();
     this.#twin.keep();
   }
 
@@ -297,6 +237,16 @@ export class Journal implements EventSink {
   flush(): void {
     if (this.#twin.fault() !== null) this.#twin.keep();
     this.#unsaved.flush();
+  }
+
+  /** For one that does not read back. */
+  rewriteTwin(): void {
+    this.#twin.keep();
+  }
+
+  /** Transactions that the disk refused since the journal was opened. */
+  refused(): number {
+    return this.#writer.refused();
   }
 
   /** Called after each event: the report loop's wake-up. */
@@ -324,13 +274,17 @@ export class Journal implements EventSink {
   /** Numbers beyond the newest are not believed. Calling twice is safe. */
   acknowledgeEvents(through: number): void {
     if (through < this.oldestEvent() || through > this.newestEvent()) return;
-    this.#writer.soon(() => outbox.dropEvents(this.#db, through));
+    // Else they are said again after the next start, and the hub knows their numbers.
+    diskTakes(() => this.#writer.soon(() => outbox.dropEvents(this.#db, through)));
   }
 
   /** What is proven of the time. */
   time(): TimeMemory {
     return timeMemory(this.#db, this.#writer);
   }
+
+  /** A value that is worth no transaction of its own. */
+  readonly alongside = (name: AlongsideName) => alongside(this.#db, this.#writer, name);
 
   /** Pods that ended for good, and what those on the engine were made from. */
   ofPods(): { readonly completions: CompletionStore; readonly versions: VersionStore } {
@@ -339,18 +293,17 @@ export class Journal implements EventSink {
   }
 
   /** Secrets, sealed. */
-  secrets(): SecretStore {
-    return secretStore(this.#db, this.#writer);
-  }
+  readonly secrets = (): SecretStore => secretStore(this.#db, this.#writer);
 
   close(): void {
+    this.#unsaved.close();
     this.#writer.close();
     this.#twin.settle();
     this.#db.close();
   }
 
   #lost(): void {
-    this.#documents.clear();
+    this.content.forget();
     this.onLost?.();
   }
 

@@ -5,10 +5,9 @@
 import { join } from 'node:path';
 import type { EventRecord } from '../../protocol/documents/node.js';
 import { listBundles, listRevisions, type BundleRecord, type RevisionRecord } from './content.js';
-import { openForReading } from './database.js';
+import { JOURNAL_FILE, openForReading } from './database.js';
 import { listFailures, type FailureRecord } from './failures.js';
 import { readHistory, type HistoryRow } from './history.js';
-import { JOURNAL_FILE } from './journal.js';
 import { oldestEvent, readEvents } from './outbox.js';
 import { getMeta } from './meta.js';
 

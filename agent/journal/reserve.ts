@@ -29,6 +29,12 @@ export function keepReserve(dataDir: string): void {
   }
 }
 
+/** Whether a start could open the journal, on a full disk too. */
+export function hasRoomToStart(dataDir: string): boolean {
+  const pieces = Array.from({ length: PIECES }, (_, index) => sizeOf(pieceAt(dataDir, index)));
+  return pieces.some(bytes => bytes > 0) || !isShort(dataDir);
+}
+
 /** Tried again with each piece that is given up. Throws what `open` throws; `Unusable` when no piece is left. */
 export function onReserve<T>(dataDir: string, open: () => T): T {
   for (;;) {

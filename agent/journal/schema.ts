@@ -162,6 +162,23 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (namespace, name)
   ) WITHOUT ROWID;
   `,
+  `
+  -- The revision that was healthy before the one that was healthy last: kept whole, so that a node can go back to it alone.
+  ALTER TABLE bundles ADD COLUMN previous_digest TEXT;
+  `,
+  `
+  -- What was overridden: \`window\`, or \`lock\`, with which a pod asks not to be disturbed.
+  ALTER TABLE overrides ADD COLUMN past TEXT NOT NULL DEFAULT 'window';
+
+  -- Owned files that a person changed and that are left so; \`found\`: digest of what lies there, or null.
+  CREATE TABLE drifts (
+    file TEXT PRIMARY KEY,
+    namespace TEXT NOT NULL,
+    name TEXT NOT NULL,
+    found TEXT,
+    since INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -10,6 +10,7 @@ import type { Connection } from './database.js';
 import * as failures from './failures.js';
 import { appendHistory, plainStep, type Transition } from './history.js';
 import { appendEvent, type Moment } from './outbox.js';
+import { previousHealthy } from './previous.js';
 import { useOverride, type Override } from './site.js';
 import type { Writer } from './writer.js';
 
@@ -23,6 +24,8 @@ export interface TrialStore {
   /** How long a revision has been on trial. */
   saveGate(bundle: BundleName, gate: GateMemory): void;
   failures(): failures.FailureRecord[];
+  /** The last healthy revision before the one that lies in the directory, kept whole; null: there is none. */
+  previousHealthy(bundle: BundleName): content.RevisionRecord | null;
 }
 
 export interface RollBackTarget {
@@ -89,5 +92,6 @@ export function trialStore(db: Connection, hooks: TrialHooks): TrialStore {
     },
     saveGate: (bundle, gate) => hooks.writer.durably(() => content.saveGate(db, bundle, gate)),
     failures: () => failures.listFailures(db),
+    previousHealthy: bundle => previousHealthy(db, bundle),
   };
 }

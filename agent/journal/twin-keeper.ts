@@ -26,18 +26,22 @@ export function twinOf(db: Connection, journal: Twinned): Twin {
 export class TwinKeeper {
   readonly #file: string;
   readonly #twin: () => Twin;
+  readonly #onFault: () => void;
   #fault: string | null = null;
   #isStale = false;
 
-  constructor(file: string, twin: () => Twin) {
+  /** `onFault`: it is to be tried again, by `keep`. */
+  constructor(file: string, { twin, onFault }: { twin: () => Twin; onFault: () => void }) {
     this.#file = file;
     this.#twin = twin;
+    this.#onFault = onFault;
   }
 
   /** Durable when it returns, unless the disk refuses. */
   keep(): void {
     this.#isStale = false;
     this.#fault = tryToWriteTwin(this.#file, this.#twin());
+    if (this.#fault !== null) this.#onFault();
   }
 
   /** With the next `keep` or `settle`: often the files of what was accepted follow at once. */

@@ -4,9 +4,11 @@
  * temp file, fsync and rename after the journal's own commit, so it can only ever be behind. It also names the files of
  * the bundles that run and the floors that they set, so that pods run on when the journal is lost.
  */
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { OwnedFile } from './content.js';
+
+export const TWIN_FILE = 'journal.floors.json';
 
 export interface Twin {
   readonly journal: string;
@@ -59,7 +61,8 @@ function writeTwin(file: string, twin: Twin): void {
   const temporary = `${file}.new`;
   const fd = openSync(temporary, 'w', 0o600);
   try {
-    writeSync(fd, `${JSON.stringify(twin)}\n`);
+    // Until all of it is written: on a disk that fills a single write may write a part.
+    writeFileSync(fd, `${JSON.stringify(twin)}\n`);
     fsyncSync(fd);
   } finally {
     closeSync(fd);

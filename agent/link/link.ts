@@ -1,88 +1,49 @@
 /**
- * The node's one MQTT connection (3.1.1, clean session, keep-alive 60 s): connects, subscribes,
+ * The node's one MQTT connection (3.1.1, clean session, adaptive keep-alive): connects, subscribes,
  * announces itself, and comes back with jittered back-off from 1 s to 60 s. A new MQTT.js client is
  * built for each CONNECT, because the will is signed for that CONNECT alone. Decides nothing about
  * what messages mean; nothing is queued while it is down.
  */
 import { MqttClient, type IClientOptions } from 'mqtt';
 import { connect as connectPlain, type Socket } from 'node:net';
-import type { PacketOnItsWay } from '../../protocol/packet-guard.js';
-import type { Clock, Log } from '../../protocol/ports.js';
+import { backOffMs } from './back-off.js';
 import { FailureLog } from './failure-log.js';
+import type { Link, LinkOptions, Presence } from './link-options.js';
+import { meterClient, meterSocket } from './metered.js';
 import { limitPackets } from './packet-limit.js';
+import { Paths } from './paths.js';
+import { Pinger } from './pinger.js';
 
-const KEEPALIVE_S = 60;
 /** Without one acknowledgement of what waits for it. Longer than a largest message in front of it may take (packet-limit.ts). */
 const STALL_MS = 120_000;
 /** NATS clusters take more than ten seconds to answer. */
 const CONNECT_TIMEOUT_MS = 30_000;
-const BACK_OFF_MIN_MS = 1_000;
-const BACK_OFF_MAX_MS = 60_000;
 /** A connection that held this long starts the back-off anew. */
 const SETTLED_MS = 30_000;
 /** AWS IoT Core takes eight filters in one SUBSCRIBE. */
 const FILTERS_MAX = 8;
+/** What a broker says to 3.1.1, which has no word for it, when the keep-alive is too long: `identifier rejected` (table 3.1), or Aedes' own. */
+const KEEP_ALIVE_REFUSED: readonly unknown[] = [2, 6];
 const PRESENCE_AGAIN_MS = 5_000;
 
 /** Mosquitto's dynamic security lets a certificate in whose client it does not know any more, and grants it nothing. */
 const NOTHING_GRANTED = 'not authorized: the broker grants this node none of its topics';
-
-/** Made for one CONNECT: the will is announced with it, the birth follows the subscriptions. */
-export interface Presence {
-  readonly topic: string;
-  readonly will: Buffer;
-  readonly birth: Buffer;
-}
-
-export interface LinkOptions {
-  /** `mqtts://host:port` or `mqtt://host:port`, in order of preference; taken in turn. */
-  readonly brokers: readonly string[];
-  /** The node's name. */
-  readonly clientId: string;
-  /** Subscribed on each connect, before the birth is published. */
-  readonly topics: readonly string[];
-  /** The connection to one broker; must refuse a peer that it does not trust. */
-  readonly openSocket: (broker: URL) => Socket;
-  readonly presence: () => Presence;
-  readonly onMessage: (topic: string, payload: Buffer) => void;
-  readonly onUp: () => void;
-  readonly onDown: () => void;
-  /** A connection ended before it was up. */
-  readonly onFailure?: (reason: string) => void;
-  /** A message came so slowly that the connection ends. */
-  readonly onSlow?: (packet: PacketOnItsWay) => void;
-  readonly clock: Clock;
-  /** 0 ≤ x < 1. */
-  readonly random: () => number;
-  readonly log: Log;
-}
-
-export interface Link {
-  connected(): boolean;
-  /** Why there is no connection; null while there is one, and before the first try has ended. */
-  fault(): string | null;
-  /** True at the PUBACK; false when there is no connection or it broke before. QoS 1. */
-  publish(topic: string, payload: Buffer, options: { retain: boolean }): Promise<boolean>;
-  /** Nothing happens while disconnected; `onUp` is the moment to say it again. */
-  subscribe(topics: readonly string[]): void;
-  unsubscribe(topics: readonly string[]): void;
-  /** Says goodbye (presence `online: false`) and disconnects. Safe to call twice. */
-  close(): Promise<void>;
-}
 
 /** Without TLS: for tests, and for a broker on the same machine. */
 export function openPlainSocket(broker: URL): Socket {
   return connectPlain({ host: broker.hostname, port: Number(broker.port || 1883) });
 }
 
-/** Half of it is certain, half is chance, so that a fleet does not come back in one moment. */
-export function backOffMs(attempt: number, random: number): number {
-  const whole = Math.min(BACK_OFF_MAX_MS, BACK_OFF_MIN_MS * 2 ** Math.min(attempt, 16));
-  return Math.round(whole / 2 + (whole / 2) * random);
-}
-
 export function startLink(options: LinkOptions): Link {
   return new MqttLink(options);
+}
+
+interface Connecting {
+  readonly pinger: Pinger;
+  /** To be announced. */
+  readonly keepAliveS: number;
+  readonly over: AbortSignal;
+  readonly onError: (error: Error) => void;
 }
 
 class MqttLink implements Link {
@@ -93,6 +54,8 @@ class MqttLink implements Link {
   #client: MqttClient | null = null;
   #presence: Presence | null = null;
   readonly #failures: FailureLog;
+  readonly #paths: Paths;
+  #keepAliveS = 0;
   #up = false;
   #fault: string | null = null;
   #leaving = false;
@@ -103,6 +66,8 @@ class MqttLink implements Link {
   constructor(options: LinkOptions) {
     this.#options = options;
     this.#failures = new FailureLog(options.log, options.clock);
+    const { keepAliveMemory: memory, keepAliveMostS: mostS } = options;
+    this.#paths = new Paths({ ...(memory && { memory }), ...(mostS && { mostS }) });
     this.#done = this.#run();
   }
 
@@ -112,6 +77,10 @@ class MqttLink implements Link {
 
   fault(): string | null {
     return this.#fault;
+  }
+
+  keepAliveS(): number {
+    return this.#keepAliveS;
   }
 
   publish(topic: string, payload: Buffer, { retain }: { retain: boolean }): Promise<boolean> {
@@ -179,24 +148,38 @@ class MqttLink implements Link {
     const { clock, log } = this.#options;
     const over = new AbortController();
     let upAt: number | null = null;
+    const path = this.#paths.to(broker.href);
+    let cut: (because: string) => void = () => undefined;
+    const pinger = new Pinger({
+      clock,
+      intervalMs: () => path.intervalMs(),
+      onAnswer: silentMs => path.answered(silentMs),
+      onSilence: () => cut('the broker does not answer any more'),
+    });
     const reason = await new Promise<string>(resolve => {
       let why = 'closed';
       let client: MqttClient;
       try {
-        client = this.#connect(broker, error => {
-          why = messageOf(error);
+        client = this.#connect(broker, {
+          ...{ pinger, keepAliveS: path.mostS, over: over.signal },
+          onError: error => {
+            why = messageOf(error);
+          },
         });
       } catch (error) {
         resolve(messageOf(error));
         return;
       }
-      const cut = (because: string) => {
+      cut = because => {
         why = because;
         client.end(true);
         resolve(why);
       };
-      void this.#loseWhenDeaf(over.signal, cut);
-      client.on('error', error => cut(messageOf(error)));
+      void this.#loseWhenDeaf(over.signal, because => cut(because));
+      client.on('error', error => {
+        if (KEEP_ALIVE_REFUSED.includes((error as { code?: unknown }).code)) path.refused();
+        cut(messageOf(error));
+      });
       client.on('close', () => {
         client.end(true);
         resolve(why);
@@ -218,6 +201,8 @@ class MqttLink implements Link {
       });
     });
     over.abort();
+    const silentMs = pinger.diedAfterMs();
+    if (silentMs !== null && !this.#stop.signal.aborted) path.died(silentMs);
     const upMs = upAt === null ? 0 : Math.max(1, clock.monotonic() - upAt);
     this.#lost();
     return { upMs, reason };
@@ -238,14 +223,14 @@ class MqttLink implements Link {
   }
 
   /** MQTT.js is silent about socket errors without a code: `onError` hears them all. */
-  #connect(broker: URL, onError: (error: Error) => void): MqttClient {
-    const { clientId, openSocket, presence, clock, onSlow } = this.#options;
+  #connect(broker: URL, { pinger, keepAliveS, over, onError }: Connecting): MqttClient {
+    const { clientId, openSocket, presence, clock, onSlow, meter } = this.#options;
     const made = presence();
     const options: IClientOptions = {
       clientId,
       protocolVersion: 4,
       clean: true,
-      keepalive: KEEPALIVE_S,
+      keepalive: keepAliveS,
       connectTimeout: CONNECT_TIMEOUT_MS,
       reconnectPeriod: 0,
       resubscribe: false,
@@ -255,9 +240,14 @@ class MqttLink implements Link {
     const client = new MqttClient(() => {
       const socket = openSocket(broker);
       socket.on('error', onError);
+      if (meter) meterSocket(socket, meter);
+      pinger.listen(socket);
       limitPackets(socket, { clock, ...(onSlow ? { onSlow } : {}) });
       return socket;
     }, options);
+    pinger.drive(client, over);
+    if (meter) meterClient(client, meter);
+    this.#keepAliveS = keepAliveS;
     this.#client = client;
     this.#presence = made;
     return client;

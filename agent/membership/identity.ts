@@ -103,13 +103,22 @@ export function saveJoin(dataDir: string, membership: Membership): void {
   writePrivateFile(identityPaths(dataDir).join, `${JSON.stringify(membership, null, 2)}\n`);
 }
 
-/** Null if this node has not joined a hub. Throws `IdentityError`. */
+/** Null if this node has not joined a hub. What a renewal left half-done is settled first. Throws `IdentityError`. */
 export function loadIdentity(dataDir: string): StoredIdentity | null {
   const paths = identityPaths(dataDir);
   const text = readPrivateFile(paths.join);
   if (text === null) return null;
-  const membership = readMembership(text, paths.join);
+  readMembership(text, paths.join);
   settleRenewal(dataDir);
+  return readIdentity(dataDir);
+}
+
+/** As it lies there; writes nothing. Null if this node has not joined a hub. Throws `IdentityError`. */
+export function readIdentity(dataDir: string): StoredIdentity | null {
+  const paths = identityPaths(dataDir);
+  const text = readPrivateFile(paths.join);
+  if (text === null) return null;
+  const membership = readMembership(text, paths.join);
   const root = reopenRoot(Buffer.from(membership.root), membership.rootDigest);
   if (!root.ok) throw corrupt(paths.join, root.refusal.detail);
   const need = <T>(value: T | null, path: string): T => {

@@ -3,11 +3,12 @@
  * log that it points to (better than row 206: the last words of a crashed version stay). Touches no file that is not such a link;
  * where it may not write it says so once and leaves it at that.
  */
-import { lstat, mkdir, readdir, readlink, rmdir, symlink, unlink } from 'node:fs/promises';
+import { lstat, readdir, readlink, rmdir, symlink, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { containerLogName, fitsFileSystem, podLogPath } from '../runtime/log-paths.js';
 import type { ObservedContainer, ObservedPods } from '../runtime/runtime.js';
 import type { Log } from '../../protocol/ports.js';
+import { makeDirectory } from '../make-directory.js';
 
 /** What an engine calls a log of its own: nothing else is taken for ours. */
 const ENGINE_LOG = /\/[0-9a-f]{64}\/(?:[0-9a-f]{64}-json\.log|userdata\/ctr\.log)$/;
@@ -49,7 +50,7 @@ async function link(target: string, path: string): Promise<void> {
   if (there === target) return;
   if (there !== null) await unlink(path);
   else if (await isThere(path)) return;
-  await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+  await makeDirectory(dirname(path), 0o755);
   await symlink(target, path);
 }
 

@@ -6,11 +6,12 @@
  * (`save-pace.ts`); a file that is lost or damaged costs the
  * times and nothing else. Decides nothing.
  */
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterSave, saveDueAt, type SavePace } from './save-pace.js';
 import { historyKey, type RememberedStatus } from './status-history.js';
 import type { Clock, Log } from '../../protocol/ports.js';
+import { makeDirectory } from '../make-directory.js';
 
 const VERSION = 1;
 /** Changes come in swarms while a pod starts. */
@@ -131,7 +132,7 @@ export class StatusMemory {
     this.#saved.set(uid, historyKey(remembered));
     const file = this.#fileOf(uid);
     try {
-      await mkdir(join(file, '..'), { recursive: true, mode: 0o750 });
+      await makeDirectory(join(file, '..'), 0o750);
       await writeFile(`${file}.new`, JSON.stringify({ version: VERSION, ...remembered }), {
         mode: 0o600,
       });

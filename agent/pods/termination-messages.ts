@@ -6,11 +6,12 @@
  * else. Decides nothing but how much is read. Standard: `pkg/kubelet/kuberuntime`, `kuberuntime_container.go`.
  */
 import { constants } from 'node:fs';
-import { mkdir, open, readdir, rm } from 'node:fs/promises';
+import { open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ContainerRuntime, EngineId, Mount } from '../runtime/runtime.js';
 import type { Container } from '../../protocol/pod.js';
 import type { Clock } from '../../protocol/ports.js';
+import { makeDirectory } from '../make-directory.js';
 
 /** Of the file's end, per container. */
 export const MESSAGE_BYTES_MAX = 4096;
@@ -125,7 +126,7 @@ export function openTerminationMessages(options: TerminationOptions): Terminatio
     tails,
     async prepare(uid, container, attempt) {
       const folder = folderOf(uid, container.name);
-      await mkdir(folder, { recursive: true, mode: 0o750 });
+      await makeDirectory(folder, 0o750);
       await removeFormer(folder, attempt);
       const hostPath = join(folder, String(attempt));
       const flags = constants.O_CREAT | constants.O_WRONLY | constants.O_TRUNC;

@@ -176,8 +176,8 @@ export function shifted(conditions: readonly Condition[], ms: number): Condition
   });
 }
 
-/** What makes one status different from another: not its number, not its time. */
-export function statusVersion(status: StatusDocument): string {
+/** What makes one status different from another: not its number, not its time, not what was used meanwhile. */
+export function statusVersion({ usage: _usage, ...status }: StatusDocument): string {
   const history = { ...status.history, known: null };
   return sha256Hex(canonicalJson({ ...status, history, counter: 0, at: '' }));
 }

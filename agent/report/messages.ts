@@ -73,7 +73,7 @@ function bundleOf(journal: Journal, { bundle, manifestDigest }: PodReport) {
   const { namespace, name } = bundle;
   const record = journal.bundles().find(known => bundleKey(known) === bundleKey(bundle));
   for (const digest of [record?.active, record?.healthy]) {
-    const document = digest ? journal.bundleDocument(digest) : null;
+    const document = digest ? journal.content.bundleDocument(digest) : null;
     if (document?.manifests.some(entry => entry.digest === manifestDigest)) {
       return { namespace, name, revision: document.revision };
     }

@@ -6,7 +6,7 @@ import { sealPacked } from '../../protocol/envelope.js';
 import type { Signer } from '../../protocol/keys.js';
 import { topicsOf } from '../../protocol/topics.js';
 import type { Journal } from '../journal/journal.js';
-import type { Presence } from '../link/link.js';
+import type { Presence } from '../link/link-options.js';
 
 export interface NodeIdentity {
   readonly fleet: string;

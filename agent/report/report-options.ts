@@ -4,10 +4,12 @@ import type { AckDocument } from '../../protocol/documents/hub.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import type { IntakeState } from '../intake/intake-options.js';
 import type { Journal } from '../journal/journal.js';
-import type { Link } from '../link/link.js';
+import type { Link } from '../link/link-options.js';
 import type { NodeInfo } from '../node-info.js';
 import type { PodReport, SourceCondition } from '../ports.js';
 import type { TimeKeeper } from '../time/time-keeper.js';
+import type { Budgets } from '../usage/budgets.js';
+import type { Meter } from '../usage/meter.js';
 import type { NodeIdentity } from './node.js';
 
 export interface ReportOptions {
@@ -21,6 +23,12 @@ export interface ReportOptions {
   readonly agentVersion: string;
   /** `docker://28.2.2`; empty while the engine does not answer. */
   readonly containerRuntimeVersion: () => string;
+  /** Seconds, as announced to the broker; 0: never. */
+  readonly keepAliveS?: () => number;
+  /** What the node used; absent: nobody counts. */
+  readonly meter?: Pick<Meter, 'ledger'>;
+  /** How often to speak; absent: no budget. */
+  readonly budgets?: Pick<Budgets, 'inForce' | 'pace'>;
   /** Null until the pods of this start are known. */
   readonly pods: () => readonly PodReport[] | null;
   /** Nobody will ever tell how the pods are: a status goes without them, instead of never. */

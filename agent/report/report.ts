@@ -1,15 +1,15 @@
 /**
  * The way back: status, pod documents and events to the hub, each said until the hub confirms that
- * it lies safe in its store. Changes are gathered for 300 ms; a status goes at least hourly. Bundle
- * health is judged and recorded here, hub or no hub. Never throws for a message's content.
+ * it lies safe in its store. Changes are gathered for 300 ms; a status goes at least hourly, unless a
+ * budget shrinks. Bundle health is judged and recorded here, hub or no hub. Never throws for a message's content.
  */
 import type { HubDocument } from '../../protocol/documents/hub.js';
 import type { Condition, StatusDocument } from '../../protocol/documents/node.js';
 import type { Refusal } from '../../protocol/refusal.js';
 import { openHubDocument } from '../../protocol/verify-messages.js';
 import { Alarm } from '../intake/alarm.js';
-import { isDiskError } from '../journal/database.js';
-import type { PodReport } from '../ports.js';
+import { diskTakes } from '../journal/database.js';
+import { UNLIMITED } from '../usage/budgets.js';
 import {
   conditionsSince,
   eventBatch,
@@ -18,17 +18,17 @@ import {
   iso,
   shifted,
   statusVersion,
-  toldPod,
-  type ToldPod,
 } from './decide.js';
-import { eventMessage, podMessage, statusMessage, type Message, type SeenPod } from './messages.js';
+import { Gathering, newsOf } from './gathering.js';
+import { eventMessage, podMessage, statusMessage, type Message } from './messages.js';
 import { stampOf } from './node.js';
+import { ofLink } from './of-link.js';
 import type { ReportOptions } from './report-options.js';
-import { toldTimes } from './told-times.js';
-import { Resend, STATUS } from './resend.js';
+import { HUB_JITTER_MS, Resend, STATUS } from './resend.js';
+import { SeenPods } from './seen-pods.js';
+import { StatusBase } from './status-base.js';
 
 const DEBOUNCE_MS = 300;
-const STATUS_EVERY_MS = 3_600_000;
 const EVENTS_READ = 128;
 const DISK_RETRY_MS = 15_000;
 
@@ -39,10 +39,11 @@ export function startReport(options: ReportOptions): Report {
 export class Report {
   readonly #options: ReportOptions;
   readonly #resend = new Resend();
+  readonly #statusBase = new StatusBase();
+  readonly #gathering = new Gathering();
   readonly #changeAlarm: Alarm;
   readonly #resendAlarm: Alarm;
   readonly #hourAlarm: Alarm;
-  #told = new WeakMap<PodReport, ToldPod>();
   /** What was told before stood on this. */
   #timeBase = { base: 0, by: 0 };
   /** As they were said last: what is new in them has a new time. */
@@ -51,11 +52,7 @@ export class Report {
   #knownRow: number | null = null;
   /** Uptime of the newest status: its ack proves that the hub lives. */
   #statusSince = 0;
-  #pods = new Map<string, SeenPod>();
-  /** In this life of the agent. */
-  #werePodsKnown = false;
-  /** By key of the pod: the digest that the hub has. */
-  #confirmed = new Map<string, string>();
+  readonly #pods: SeenPods;
   /** Events up to here are in a batch. */
   #batched: number;
   #status: StatusDocument | null = null;
@@ -64,7 +61,8 @@ export class Report {
 
   constructor(options: ReportOptions) {
     this.#options = options;
-    const { clock, journal } = options;
+    const { clock, journal, time } = options;
+    this.#pods = new SeenPods({ resend: this.#resend, time });
     this.#changeAlarm = new Alarm(clock, () => this.#look());
     this.#resendAlarm = new Alarm(clock, () => this.#send());
     this.#hourAlarm = new Alarm(clock, () => this.#publishStatusAgain());
@@ -84,6 +82,7 @@ export class Report {
 
   /** The retained status may be gone with the broker's memory. */
   linkUp(): void {
+    this.#statusBase.forget();
     this.#publishStatusAgain();
   }
 
@@ -91,6 +90,11 @@ export class Report {
     const { clock, random } = this.#options;
     this.#resend.hubOnline(online);
     if (isNew) this.#resend.hubRestarted(clock.monotonic(), random());
+    // Alone on the broker it says nothing to a hub that began anew.
+    const needsMore = (isNew || !online) && this.#statusBase.forget();
+    if (isNew && needsMore) {
+      this.#hourAlarm.setBefore(clock.monotonic() + random() * HUB_JITTER_MS);
+    }
     this.#send();
   }
 
@@ -101,6 +105,8 @@ export class Report {
     const opened = openHubDocument('ack', payload, context);
     if (!opened.ok) return opened.refusal;
     const ack = opened.value.document;
+    // It is there, whatever became of its presence on the way.
+    this.#resend.hubOnline(true);
     this.#options.onAck?.(ack);
     // Of a former life of the journal: its numbers mean nothing here.
     if (ack.journal !== journal.id) return null;
@@ -109,19 +115,13 @@ export class Report {
       if (key.startsWith('event/') && Number(key.slice(6)) <= ack.through) this.#resend.drop(key);
     }
     this.#showRow(ack.row);
+    if (ack.boot === journal.boot) this.#statusBase.confirmed(ack.counter);
     const safe = ack.boot === journal.boot && ack.counter >= (this.#status?.counter ?? 0);
     if (safe) {
       this.#resend.drop(STATUS);
       time.heard(this.#statusSince);
     }
-    for (const [key, digest] of Object.entries(ack.pods)) {
-      const told = this.#pods.get(key);
-      if (!told) continue;
-      this.#confirmed.set(key, digest);
-      if (told.summary.digest === digest) this.#resend.drop(`pod/${key}`);
-      // The hub says what it has: what differs it asks for.
-      else this.#resend.put(`pod/${key}`, told.summary.digest);
-    }
+    this.#pods.confirmed(ack.pods);
     this.#send();
     return null;
   }
@@ -136,8 +136,7 @@ export class Report {
   /** For a file: the status as it stands, and all that the hub has not confirmed. */
   letters(): Message[] {
     this.#look();
-    const status = this.#makeStatus();
-    this.#putStatus(status, statusVersion(status));
+    this.#publishStatusAgain();
     return this.#resend
       .keys()
       .flatMap(key => this.#messageOf(key, this.#resend.version(key) ?? '') ?? []);
@@ -147,23 +146,35 @@ export class Report {
     for (const alarm of [this.#changeAlarm, this.#resendAlarm, this.#hourAlarm]) alarm.close();
   }
 
-  // ---------------------------------------------------------------------------------------------
-  // look
-
   /** Compares what is with what was said last. */
   #look(): void {
     const { clock } = this.#options;
     this.#lookAtTime();
     this.#tryToJudgeBundles();
-    this.#lookAtPods();
+    this.#pods.look(this.#options.pods());
     const status = this.#makeStatus();
     const version = statusVersion(status);
+    const heldMs = this.#heldMs(status, version);
+    if (heldMs === 0) this.#say({ status, version });
+    this.#send();
+    const againInMs = [this.#lookAgainInMs, heldMs || null].filter(ms => ms !== null);
+    if (againInMs.length > 0) {
+      this.#changeAlarm.setBefore(clock.monotonic() + Math.min(...againInMs) + 10);
+    }
+  }
+
+  /** How long what is new still waits for more of it. */
+  #heldMs(status: StatusDocument, version: string): number {
+    const { budgets = UNLIMITED, clock, journal } = this.#options;
+    const isOther = version !== this.#statusVersion || journal.newestEvent() > this.#batched;
+    const news = newsOf(status, this.#status, isOther);
+    return this.#gathering.leftMs(news, budgets.pace(), clock.monotonic());
+  }
+
+  #say({ status, version }: { readonly status: StatusDocument; readonly version: string }): void {
+    this.#pods.put();
     if (version !== this.#statusVersion) this.#putStatus(status, version);
     this.#batchEvents();
-    this.#send();
-    if (this.#lookAgainInMs !== null) {
-      this.#changeAlarm.setBefore(clock.monotonic() + this.#lookAgainInMs + 10);
-    }
   }
 
   /** Where the clock turned out to be wrong, what was told is told again with times put right. */
@@ -171,7 +182,7 @@ export class Report {
     const timeline = this.#options.time.timeline();
     const { base, by } = this.#timeBase;
     this.#timeBase = { base: timeline.base(), by: timeline.by() };
-    if (by !== timeline.by()) this.#told = new WeakMap();
+    if (by !== timeline.by()) this.#pods.tellAnew();
     if (base !== timeline.base()) {
       this.#conditions = shifted(this.#conditions, timeline.base() - base);
     }
@@ -179,54 +190,17 @@ export class Report {
 
   /** What a full disk refuses is judged again later; what is told is right in any case. */
   #tryToJudgeBundles(): void {
-    const { activation, journal, log } = this.#options;
-    try {
+    const { activation, journal } = this.#options;
+    this.#lookAgainInMs = DISK_RETRY_MS;
+    diskTakes(() => {
       journal.flush();
       this.#lookAgainInMs = activation.look();
-    } catch (error) {
-      if (!isDiskError(error)) throw error;
-      log.error('the journal cannot be written', { reason: error.message });
-      this.#lookAgainInMs = DISK_RETRY_MS;
-    }
+    });
   }
 
   /** Nothing is told of the journal that a power cut could still take from it. */
   #settle(): void {
-    const { journal, log } = this.#options;
-    try {
-      journal.settle();
-    } catch (error) {
-      if (!isDiskError(error)) throw error;
-      log.error('the journal cannot be written', { reason: error.message });
-    }
-  }
-
-  #lookAtPods(): void {
-    const reports = this.#options.pods();
-    if (reports === null) return;
-    this.#werePodsKnown = true;
-    const pods = new Map<string, SeenPod>();
-    for (const report of reports) {
-      const told = this.#told.get(report) ?? this.#toldPod(report);
-      this.#told.set(report, told);
-      pods.set(told.key, { ...told, report });
-    }
-    for (const key of this.#pods.keys()) {
-      if (pods.has(key)) continue;
-      this.#resend.drop(`pod/${key}`);
-      this.#confirmed.delete(key);
-    }
-    this.#pods = pods;
-    for (const { key, summary } of pods.values()) {
-      if (this.#confirmed.get(key) === summary.digest) this.#resend.drop(`pod/${key}`);
-      else this.#resend.put(`pod/${key}`, summary.digest);
-    }
-  }
-
-  #toldPod(report: PodReport): ToldPod {
-    const { time } = this.#options;
-    if (this.#timeBase.by === 0) return toldPod(report);
-    return toldPod({ ...report, pod: toldTimes(report.pod, at => time.correct(at)) });
+    diskTakes(() => this.#options.journal.settle());
   }
 
   #makeStatus(): StatusDocument {
@@ -256,11 +230,12 @@ export class Report {
       info: { ...info, agentVersion, containerRuntimeVersion: containerRuntimeVersion() },
       capacity: { ...capacity },
       allocatable: { ...allocatable },
+      ...ofLink(this.#options),
       bundles: this.#options.activation
         .statuses()
         .slice(0, 128)
         .map(one => ({ ...one, since: iso(time.correct(Date.parse(one.since))) })),
-      pods: Object.fromEntries([...this.#pods.values()].map(pod => [pod.key, pod.summary])),
+      pods: this.#pods.summaries(),
     });
   }
 
@@ -269,18 +244,20 @@ export class Report {
    * later, they are told as they were, and a condition says it.
    */
   #putStatus(status: StatusDocument, version: string): void {
-    const { journal, clock, podsAreNeverTold = false, time } = this.#options;
-    if (!this.#werePodsKnown && !podsAreNeverTold) return;
+    const { journal, clock, podsAreNeverTold = false, time, budgets = UNLIMITED } = this.#options;
+    if (!this.#pods.wereKnown() && !podsAreNeverTold) return;
     this.#status = { ...status, counter: journal.nextCounter() };
     this.#conditions = status.conditions;
     this.#statusVersion = version;
     this.#statusSince = time.uptime();
     this.#resend.put(STATUS, String(this.#status.counter));
-    this.#hourAlarm.set(clock.monotonic() + STATUS_EVERY_MS);
+    this.#hourAlarm.set(clock.monotonic() + budgets.pace().statusEveryMs);
   }
 
   #publishStatusAgain(): void {
     const status = this.#makeStatus();
+    this.#gathering.said();
+    this.#pods.put();
     this.#putStatus(status, statusVersion(status));
     this.#batchEvents();
     this.#send();
@@ -299,26 +276,32 @@ export class Report {
     }
   }
 
-  // ---------------------------------------------------------------------------------------------
-  // send
-
   #send(): void {
     const { link, clock } = this.#options;
-    if (link.connected()) {
-      for (const key of this.#resend.take(clock.monotonic())) void this.#say(key);
-    }
+    // The next connection begins with it.
+    if (!link.connected()) return this.#resendAlarm.set(null);
+    for (const key of this.#resend.take(clock.monotonic())) void this.#sayNow(key);
     this.#resendAlarm.set(this.#resend.nextAt());
   }
 
-  async #say(key: string): Promise<void> {
+  async #sayNow(key: string): Promise<void> {
     const { link, clock, random } = this.#options;
     const version = this.#resend.version(key) ?? '';
     const message = this.#messageOf(key, version);
     if (!message) return this.#resend.drop(key);
     const retain = key === STATUS;
-    const sent = await link.publish(message.topic, message.payload, { retain });
+    const payload = retain ? this.#short(message.payload) : message.payload;
+    const sent = await link.publish(message.topic, payload, { retain });
     this.#resend.settled(key, version, { sent, now: clock.monotonic(), random: random() });
     if (sent) this.#resendAlarm.set(this.#resend.nextAt());
+  }
+
+  /** A status as it travels over the link. */
+  #short(envelope: Buffer): Buffer {
+    const status = this.#status;
+    return status
+      ? this.#statusBase.message(envelope, status, this.#resend.isAgain(STATUS))
+      : envelope;
   }
 
   /** Null for what is not to be said any more. */

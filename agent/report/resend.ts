@@ -56,6 +56,11 @@ export class Resend {
     return this.#entries.get(key)?.version ?? null;
   }
 
+  /** It was sent before, in vain as it seems. */
+  isAgain(key: string): boolean {
+    return (this.#entries.get(key)?.attempt ?? 0) > 0;
+  }
+
   /** Keys to be sent now, marked as being sent. */
   take(now: number): string[] {
     const busy = { all: 0, events: 0 };

@@ -193,6 +193,11 @@ export class DockerRuntime
     }
   }
 
+  /** Images came, went or changed names: what happened is to be asked for. Throws `EngineUnavailable`. */
+  async *imageEvents(signal: AbortSignal): AsyncGenerator<RuntimeEvent> {
+    yield* engineEvents(this.#engine.slow, { type: ['image' as const] }, signal);
+  }
+
   async stopContainer(id: EngineId, graceSeconds: number): Promise<void> {
     if (!(await this.#engine.mustOwn(id))) return;
     const t = Math.max(0, Math.round(graceSeconds));

@@ -88,6 +88,27 @@ export class SealedSecrets {
     );
   }
 
+  /**
+   * Why a start could not give the Secret to pods of the bundle; null: it is kept here, and the keys on the disk open it. Read anew
+   * each time; what is in use goes on being used.
+   */
+  startFault(
+    bundle: { readonly namespace: string; readonly name: string },
+    secret: string,
+  ): string | null {
+    const { namespace, name } = bundle;
+    const key = keyOf({ namespace, bundle: name, name: secret });
+    const listed = this.#listed().some(one => keyOf(one) === key);
+    const kept = this.#options.store.all().find(one => keyOf(one) === key);
+    if (!listed || kept === undefined) return 'is not kept here';
+    try {
+      this.#open(kept).wipe();
+      return null;
+    } catch {
+      return 'does not open with the keys on the disk';
+    }
+  }
+
   /** Digests of what is kept here and cannot be opened: to be sealed again. */
   unopened(): readonly string[] {
     const opened = new Set(this.objects().map(({ sealed }) => sealed?.digest));

@@ -16,9 +16,9 @@ import { parseManifests, type Parsed } from './parse-manifests.js';
 
 /**
  * True when an accepted bundle of the journal explains these bytes under this name; `altered`: it has a file of this name with other
- * bytes, which who owns it puts back and tells of.
+ * bytes, which who owns it puts back and tells of; `foreign`: as above, and they stay, though they do not say whose they are.
  */
-export type Explains = (fileName: string, bytes: Uint8Array) => boolean | 'altered';
+export type Explains = (fileName: string, bytes: Uint8Array) => boolean | 'altered' | 'foreign';
 
 /** What came of looking at one name of the directory. */
 export type Reading =
@@ -115,6 +115,10 @@ const LAST_GOOD_MODE = 0o600;
 
 const ALTERED = 'it is not what its bundle says, and the agent puts it back';
 
+const FOREIGN =
+  'it stays as somebody made it (drift: report), and is not run, because it does not say of which bundle and pod it is: keep ' +
+  'metadata.name and the annotation flotilla.dev/bundle, and JSON';
+
 const NOT_EXPLAINED =
   'no accepted bundle explains this file, whose name is reserved for the agent; ' +
   'give a manifest of your own another name';
@@ -152,12 +156,15 @@ function withoutImmutableEdits(
   return { ok: false, reason: 'Immutable', message: `${name}: ${fault}`, refused: [] };
 }
 
+const FAULTS = {
+  altered: ['Altered', ALTERED],
+  foreign: ['Foreign', FOREIGN],
+  unknown: ['NotExplained', NOT_EXPLAINED],
+} as const;
+
 function unexplained(name: string, how: ReturnType<Explains>): Parsed | null {
   if (how === true || !name.startsWith(OWNED_FILE_PREFIX)) return null;
-  const [reason, why] =
-    how === 'altered'
-      ? (['Altered', ALTERED] as const)
-      : (['NotExplained', NOT_EXPLAINED] as const);
+  const [reason, why] = FAULTS[how === false ? 'unknown' : how];
   return { ok: false, reason, message: `${name}: ${why}`, refused: [] };
 }
 

@@ -5,6 +5,7 @@
  * Each look is a whole one, so a lost event costs time and nothing else (kubelet behaviour rows 1 to 3, 23, 25).
  * What the files mean is decided in `files-decide.ts`.
  */
+import { OWNED_FILE_PREFIX } from '../../protocol/names.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import type { EventSink } from '../ports.js';
 import type { PodSource } from '../pods/desired.js';
@@ -95,6 +96,8 @@ export async function openFileSource(options: FileSourceOptions): Promise<FileSo
   let shown = JSON.stringify(snapshotOf(state).conditions);
   const moves = moveHints();
   const watching = watchPath(path, (kind, name) => {
+    // What the agent is about to put there by itself: the rename that ends it is seen.
+    if (name?.startsWith(`.${OWNED_FILE_PREFIX}`) === true) return;
     moves.note(kind, name);
     wake.abort();
   });

@@ -15,7 +15,7 @@ import { failure, type StreamStatus } from '../../protocol/stream-frames.js';
 import { streamKeys, type StreamKeys } from '../../protocol/stream-seal.js';
 import { topicsOf, type Topics } from '../../protocol/topics.js';
 import type { Journal } from '../journal/journal.js';
-import type { Link } from '../link/link.js';
+import type { Link } from '../link/link-options.js';
 import type { EventSink, NewEvent, PodReport } from '../ports.js';
 import { stampOf, type NodeIdentity } from '../report/node.js';
 import { accessRefusal, type AccessRules, type StreamAsk } from './access.js';

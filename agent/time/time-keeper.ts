@@ -14,7 +14,7 @@ import { Alarm } from '../intake/alarm.js';
 import { isDiskError } from '../journal/database.js';
 import type { Journal } from '../journal/journal.js';
 import type { Moment } from '../journal/outbox.js';
-import type { Link } from '../link/link.js';
+import type { Link } from '../link/link-options.js';
 import type { SourceCondition } from '../ports.js';
 import { stampOf, type NodeIdentity } from '../report/node.js';
 import { clockConditions, silenceCondition } from './conditions.js';
@@ -70,6 +70,8 @@ export class TimeKeeper {
   /** Uptime of asking, by nonce. */
   readonly #open = new Map<string, number>();
   #learned: LearnedTime | null = null;
+  /** The answer that was accepted last. */
+  #taken: { nonce: string; text: string; askedAt: number } | null = null;
   #answered = false;
   #asked = 0;
   #askedAt = Number.NEGATIVE_INFINITY;
@@ -183,7 +185,10 @@ export class TimeKeeper {
     if (this.#learned !== null && this.now().clock === 'floor') this.doubt();
   }
 
-  /** The hub's time; null when it was accepted, else why it is refused. */
+  /**
+   * The hub's time; null when it was accepted, else why it is refused. The one accepted last, said again within its minute, is what a
+   * broker may do (MQTT 3.1.1, QoS 1): it changes nothing and is no refusal.
+   */
   answer(payload: Buffer): Refusal | null {
     const { identity, machine, releasedAt, clock } = this.#options;
     const root = this.#options.root();
@@ -191,6 +196,8 @@ export class TimeKeeper {
     if (!opened.ok) return opened.refusal;
     const { nonce, time: text } = opened.value.document;
     const uptime = machine.uptimeMs();
+    const { nonce: taken, text: said, askedAt: since } = this.#taken ?? {};
+    if (nonce === taken && text === said && uptime - (since ?? 0) <= ANSWER_MS) return null;
     const askedAt = this.#open.get(nonce);
     if (askedAt === undefined || uptime - askedAt > ANSWER_MS) {
       return refuse('NotFresh', 'time: answers no open request of this node').refusal;
@@ -202,6 +209,7 @@ export class TimeKeeper {
       return refuse('Rollback', detail).refusal;
     }
     this.#open.delete(nonce);
+    this.#taken = { nonce, text, askedAt };
     const { epoch } = root.document;
     // Said somewhere between asking and now.
     this.#learned = { epoch, time: time + (uptime - askedAt) / 2, at: uptime };

@@ -8,7 +8,6 @@
 import {
   chmod,
   lstat,
-  mkdir,
   mkdtemp,
   readdir,
   readFile,
@@ -22,6 +21,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 import type { VolumeFiles } from './content.js';
 import { wipe } from '../secrets/opened-bytes.js';
+import { makeDirectory } from '../make-directory.js';
 
 const DATA = '..data';
 const NEW_DATA = '..data_tmp';
@@ -86,7 +86,7 @@ async function writeDated(volume: string, files: VolumeFiles, now: number): Prom
   await chmod(dated, 0o755);
   for (const [path, file] of files) {
     const at = join(dated, path);
-    await mkdir(dirname(at), { recursive: true, mode: 0o755 });
+    await makeDirectory(dirname(at), 0o755);
     const { bytes } = file;
     try {
       await writeFile(at, bytes, { mode: 0o600, flag: 'wx' });

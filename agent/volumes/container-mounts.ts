@@ -19,6 +19,7 @@ import { mountsItself } from '../pods/pod-spec.js';
 import type { Device, EngineFeatures, Mount } from '../runtime/runtime.js';
 import type { Container, Volume, VolumeMount } from '../../protocol/pod.js';
 import { checkDescendingPath } from '../../protocol/pod-volume-paths.js';
+import { makeDirectory } from '../make-directory.js';
 
 export interface ContainerVolumes {
   readonly mounts: readonly Mount[];
@@ -90,7 +91,7 @@ async function bindPart(part: Part, opened: Opened, tools: SetUpTools): Promise<
     await hostMounts.unmount(mount.path, true);
   }
   await rm(target, { recursive: true, force: true });
-  await mkdir(dirname(target), { recursive: true, mode: PARENT_MODE });
+  await makeDirectory(dirname(target), PARENT_MODE);
   if (wanted.isDirectory()) await mkdir(target, { mode: PARENT_MODE });
   else await writeFile(target, '', { mode: 0o640 });
   await hostMounts.bindOpened(opened.handle.fd, target);

@@ -8,6 +8,8 @@ import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, open, readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MountError } from './mount-error.js';
+import { diskFault } from '../disk-fault.js';
+import { makeDirectory } from '../make-directory.js';
 
 export interface MountPoint {
   readonly path: string;
@@ -105,31 +107,40 @@ export function openHostMounts(): HostMounts {
     for (const { path } of await mounts.below(place)) await mounts.unmount(path, true);
     await rm(place, { recursive: true, force: true });
   };
+  const probeAt = async (directory: string): Promise<string | null> => {
+    await makeDirectory(directory, 0o750);
+    for (const name of await readdir(directory)) {
+      if (name.startsWith(PROBE)) await clear(join(directory, name));
+    }
+    const place = await mkdtemp(join(directory, PROBE));
+    try {
+      await mounts.mountTmpfs(place, 64 * 1024);
+      if (!(await isSeen(place))) {
+        return 'the agent runs in a mount namespace of its own: the engine does not see its mounts';
+      }
+      const inside = join(place, 'bound');
+      await mkdir(inside);
+      const handle = await open(place, 'r');
+      try {
+        await mounts.bindOpened(handle.fd, inside);
+      } finally {
+        await handle.close();
+      }
+      return null;
+    } catch (error) {
+      return `the agent may not mount: ${error instanceof Error ? error.message : String(error)}`;
+    } finally {
+      await clear(place);
+    }
+  };
   const mounts: HostMounts = {
     async probe(directory) {
-      await mkdir(directory, { recursive: true, mode: 0o750 });
-      for (const name of await readdir(directory)) {
-        if (name.startsWith(PROBE)) await clear(join(directory, name));
-      }
-      const place = await mkdtemp(join(directory, PROBE));
       try {
-        await mounts.mountTmpfs(place, 64 * 1024);
-        if (!(await isSeen(place))) {
-          return 'the agent runs in a mount namespace of its own: the engine does not see its mounts';
-        }
-        const inside = join(place, 'bound');
-        await mkdir(inside);
-        const handle = await open(place, 'r');
-        try {
-          await mounts.bindOpened(handle.fd, inside);
-        } finally {
-          await handle.close();
-        }
-        return null;
+        return await probeAt(directory);
       } catch (error) {
-        return `the agent may not mount: ${error instanceof Error ? error.message : String(error)}`;
-      } finally {
-        await clear(place);
+        // A disk that is full says nothing of mounts: each is tried when a pod needs it.
+        if (diskFault(error) === null) throw error;
+        return null;
       }
     },
     async mountTmpfs(path, sizeBytes) {

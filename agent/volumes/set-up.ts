@@ -2,7 +2,7 @@
  * Sets up one volume of a pod: directories, memory, files, owners. Each call may be repeated and picks up where a
  * killed one stopped. Kubelet behaviour rows 129 to 137. Decides nothing.
  */
-import { chmod, mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { writeAtomically } from './atomic-writer.js';
 import { filesDigest, holdsSealed, holdsSecrets, isWritten, volumeFiles } from './content.js';
@@ -17,6 +17,7 @@ import type { DesiredPod } from '../pods/desired.js';
 import type { NodeCapacity } from '../pods/field-values.js';
 import type { Volume } from '../../protocol/pod.js';
 import type { Clock } from '../../protocol/ports.js';
+import { makeDirectory } from '../make-directory.js';
 
 export type HostPathTargets = (desired: DesiredPod) => Promise<ReadonlyMap<string, string>>;
 
@@ -54,9 +55,9 @@ async function isMounted(path: string, { hostMounts }: SetUpTools): Promise<bool
 }
 
 /** 0777 whatever the umask. */
-async function makeDirectory(path: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: PARENT_MODE });
-  await mkdir(path, { recursive: true });
+async function makeOpen(path: string): Promise<void> {
+  await makeDirectory(dirname(path), PARENT_MODE);
+  await makeDirectory(path);
   await chmod(path, VOLUME_MODE);
 }
 
@@ -64,7 +65,7 @@ async function makeDirectory(path: string): Promise<void> {
 async function makeMemory(path: string, sizeBytes: number, tools: SetUpTools): Promise<void> {
   if (await isMounted(path, tools)) return;
   await rm(path, { recursive: true, force: true });
-  await makeDirectory(path);
+  await makeOpen(path);
   await tools.hostMounts.mountTmpfs(path, sizeBytes);
 }
 
@@ -87,10 +88,10 @@ async function setUpEmptyDir(
     const problem = await tools.mountProblem();
     if (problem !== null) throw new MountError(`emptyDir.medium: not on this engine: ${problem}`);
     await makeMemory(path, memoryVolumeSize(volume.emptyDir ?? {}, pod, node.memoryBytes), tools);
-  } else await makeDirectory(path);
+  } else await makeOpen(path);
   const fsGroup = groupOf(desired);
   if (fsGroup !== undefined) await giveToGroup(path, { fsGroup, isReadOnly: false });
-  await mkdir(dirname(ready), { recursive: true, mode: PARENT_MODE });
+  await makeDirectory(dirname(ready), PARENT_MODE);
   await writeFile(ready, '');
 }
 
@@ -109,7 +110,7 @@ async function setUpWritten(
   }
   const inMemory = holdsSecrets(volume) && problem === null;
   if (inMemory) await makeMemory(path, 0, tools);
-  else await makeDirectory(path);
+  else await makeOpen(path);
   const fsGroup = groupOf(desired);
   const own = async (directory: string) => {
     if (fsGroup !== undefined) await giveToGroup(directory, { fsGroup, isReadOnly: true });

@@ -60,6 +60,8 @@ export class VolumeUpkeep {
   /** Those whose volumes are set up. */
   #living: readonly DesiredPod[] = [];
   #refreshing: Promise<void> | null = null;
+  /** A look came after the refresh began that goes on now. */
+  #isStale = false;
   #measuring: Promise<void> | null = null;
 
   constructor(options: UpkeepOptions) {
@@ -106,7 +108,8 @@ export class VolumeUpkeep {
   /** Starts what is to be done for these pods and returns at once. */
   look(desired: Desired, prepared: ReadonlySet<string>, node: NodeCapacity): void {
     this.#living = desired.pods.filter(({ uid }) => prepared.has(uid));
-    this.#refreshing ??= this.#refresh(node).finally(() => (this.#refreshing = null));
+    this.#isStale = true;
+    this.#refreshing ??= this.#keepFresh(node);
     if (this.#measuring !== null || !this.#living.some(hasLimit)) return;
     this.#measuring = this.#measure().finally(() => (this.#measuring = null));
   }
@@ -114,6 +117,18 @@ export class VolumeUpkeep {
   async close(): Promise<void> {
     this.#ending.abort();
     await Promise.all([this.#refreshing, this.#measuring]);
+  }
+
+  /** What is wanted may become another while a refresh goes on: it is done again then, and not with the next look. */
+  async #keepFresh(node: NodeCapacity): Promise<void> {
+    try {
+      while (this.#isStale && !this.#ending.signal.aborted) {
+        this.#isStale = false;
+        await this.#refresh(node);
+      }
+    } finally {
+      this.#refreshing = null;
+    }
   }
 
   async #refresh(node: NodeCapacity): Promise<void> {

@@ -5,7 +5,7 @@
  * Calls about one pod wait for each other. Nothing of a Secret is ever in a message. Decides nothing.
  */
 import { constants } from 'node:fs';
-import { mkdir, open, readdir, rename, statfs, unlink, writeFile } from 'node:fs/promises';
+import { open, readdir, rename, statfs, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { containerVolumes, type ContainerVolumes, type MountFacts } from './container-mounts.js';
 import { holdsFiles } from './atomic-writer.js';
@@ -26,6 +26,7 @@ import { envFileKey } from '../pods/pod-env.js';
 import { fileKeyRef, type Container, type Volume } from '../../protocol/pod.js';
 import type { Clock } from '../../protocol/ports.js';
 import { parseQuantityWhole } from '../../protocol/quantity.js';
+import { makeDirectory } from '../make-directory.js';
 
 /** A volume that holds more than its `sizeLimit`. */
 export interface Overrun {
@@ -151,7 +152,7 @@ class PodVolumesOnDisk implements PodVolumes {
   }
 
   async capacityBytes(): Promise<number> {
-    await mkdir(this.#paths.root, { recursive: true, mode: POD_MODE });
+    await makeDirectory(this.#paths.root, POD_MODE);
     const { blocks, bsize } = await statfs(this.#paths.root);
     return blocks * bsize;
   }
@@ -159,7 +160,7 @@ class PodVolumesOnDisk implements PodVolumes {
   prepare(desired: DesiredPod, node: NodeCapacity, isNew = false): Promise<void> {
     return this.#inTurn(desired.uid, async () => {
       await this.#leaveBehind(desired.uid, isNew);
-      await mkdir(this.#paths.pod(desired.uid), { recursive: true, mode: POD_MODE });
+      await makeDirectory(this.#paths.pod(desired.uid), POD_MODE);
       for (const { volume } of usedVolumes(desired.pod)) {
         try {
           await this.#setUp(volume, desired, node);
@@ -254,7 +255,7 @@ class PodVolumesOnDisk implements PodVolumes {
   }
 
   async writeManaged(uid: string, file: ManagedFile, content: string): Promise<void> {
-    await mkdir(this.#paths.pod(uid), { recursive: true, mode: POD_MODE });
+    await makeDirectory(this.#paths.pod(uid), POD_MODE);
     await writeInPlace(this.#paths.managed(uid, file), content);
   }
 

@@ -17,6 +17,7 @@ import {
   type Carrier,
   type Enrolment,
   type NodeWriter,
+  type SetNodeBudget,
   type RootWriter,
   type SecretWriter,
 } from '../ports.js';
@@ -40,6 +41,7 @@ import { recoveryRoutes } from './routes/recovery.js';
 import { revisionRoutes } from './routes/revisions.js';
 import { rootRoutes } from './routes/root.js';
 import { secretRoutes } from './routes/secrets.js';
+import { nodeBudgetRoutes } from './routes/node-budget.js';
 import { standingRoutes } from './routes/standing.js';
 import { tokenRoutes } from './routes/tokens.js';
 import { failure } from './status.js';
@@ -61,6 +63,7 @@ export interface ApiParts {
   readonly retry: BundleRetry;
   readonly activate: BundleActivate;
   readonly nodes: NodeWriter;
+  readonly nodeBudget: SetNodeBudget;
   readonly secrets: SecretWriter;
   readonly enrolment: Enrolment;
   readonly recovery: Pick<Recovery, 'state' | 'finish'>;
@@ -116,6 +119,7 @@ export function buildRoutes(parts: ApiParts): Router {
     ...secretRoutes(parts),
     ...tokenRoutes(parts),
     ...standingRoutes(parts),
+    ...nodeBudgetRoutes(parts),
     ...recoveryRoutes(parts),
     ...rootRoutes(parts.roots),
     ...carriedRoutes(parts.carrier),

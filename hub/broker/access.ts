@@ -1,8 +1,8 @@
 /**
  * Who may do what at the broker (design.md section 4, security.md 1.9): a table lookup, no state;
  * asked by the embedded broker, and written down as filters for one that is told its rules. A node publishes only under its own topics and only what the table gives to nodes, and
- * reads its own topics, `hub`, `root…` and blobs by digest; the hub publishes the hub's and reads
- * all. Defence in depth: nothing rests on it.
+ * reads its own topics, `hub`, `root…` and blobs by digest; the hub publishes the hub's, empties what
+ * nodes leave retained, and reads all. Defence in depth: nothing rests on it.
  */
 import { isNodeName } from '../../protocol/names.js';
 import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
@@ -43,6 +43,9 @@ export interface PublishRequest {
   readonly payloadBytes: number;
 }
 
+/** Retained topics of nodes: those of a node that is gone the hub empties. */
+export const CLEARED_KINDS = ['presence', 'status'] as const satisfies readonly TopicKind[];
+
 /** Null: allowed; else why not. Wills are judged by the same rule. */
 export function publishFault(
   client: BrokerClient,
@@ -52,7 +55,9 @@ export function publishFault(
   const address = topics.parse(request.topic);
   if (!address) return 'not a topic of this fleet';
   const { publisher, retained } = TOPICS[address.kind];
-  if (publisher !== client.kind) return `"${address.kind}" is published by the ${publisher} alone`;
+  const clears = client.kind === 'hub' && CLEARED_KINDS.some(kind => kind === address.kind);
+  if (publisher !== client.kind && !clears)
+    return `"${address.kind}" is published by the ${publisher} alone`;
   if (client.kind === 'node' && !('node' in address && address.node === client.node)) {
     return 'the topic of another node';
   }
@@ -101,7 +106,8 @@ export function sharedFilters(topics: Topics): readonly string[] {
 }
 
 export function hubFilters(topics: Topics): AccessFilters {
-  return { publish: filtersOf('hub', topics), read: [`${topics.prefix}#`] };
+  const clears = CLEARED_KINDS.map(kind => topics.everyNode(kind));
+  return { publish: [...filtersOf('hub', topics), ...clears], read: [`${topics.prefix}#`] };
 }
 
 function ownOf({ prefix }: Topics, node: string): string {

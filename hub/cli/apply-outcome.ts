@@ -8,6 +8,7 @@ import type { ApiList, Table } from './client.js';
 import type { Connected } from './context.js';
 import { pathOf, resourceOf } from './resources.js';
 import { nowhereText, retryHint } from './rollout-progress.js';
+import { namedUpTo } from './counted-names.js';
 
 /** Pure. `before`: null for a bundle that was not there. */
 export function outcomeLine(
@@ -96,7 +97,5 @@ function namesOfFailed(
         ),
     )
     .map(({ metadata }) => metadata.name);
-  if (names.length === 0) return null;
-  const more = names.length > NODES_SHOWN ? ` and ${names.length - NODES_SHOWN} more` : '';
-  return names.slice(0, NODES_SHOWN).join(', ') + more;
+  return names.length === 0 ? null : namedUpTo(names, NODES_SHOWN);
 }

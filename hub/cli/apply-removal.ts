@@ -6,6 +6,7 @@ import { agree } from './consent.js';
 import type { Connected, Context } from './context.js';
 import { pathOf, resourceOf } from './resources.js';
 import { nodeViewOf, type NodeView } from './rollout-progress.js';
+import { counted, namedUpTo } from './counted-names.js';
 
 export interface Removal {
   /** `pod/web`, `configmap/settings`. */
@@ -43,11 +44,11 @@ export async function removalOf(
 /** Pure. */
 export function removalLines({ manifests, nodes }: Removal, isDry: boolean): string[] {
   const [leaves, leave] = isDry ? ['would leave', 'would leave'] : ['leaves', 'leave'];
-  const named = nodes.slice(0, NODES_NAMED).join(', ');
-  const more = nodes.length > NODES_NAMED ? ` and ${nodes.length - NODES_NAMED} more` : '';
   return [
     ...manifests.map(name => `${name} is not in the input and ${leaves} the nodes`),
-    ...(nodes.length === 0 ? [] : [`no longer selected: its pods ${leave} ${named}${more}`]),
+    ...(nodes.length === 0
+      ? []
+      : [`no longer selected: its pods ${leave} ${namedUpTo(nodes, NODES_NAMED)}`]),
   ];
 }
 
@@ -69,7 +70,7 @@ export async function mayRemove(
 /** `2 pods and 1 ConfigMap from the nodes`; empty for nothing. */
 function countedRemoval({ manifests, nodes }: Removal): string {
   const pods = manifests.filter(name => name.startsWith('pod/')).length;
-  const count = (n: number, one: string) => (n === 0 ? [] : [`${n} ${one}${n === 1 ? '' : 's'}`]);
+  const count = (n: number, one: string) => (n === 0 ? [] : [counted(n, one)]);
   const gone = [...count(pods, 'pod'), ...count(manifests.length - pods, 'ConfigMap')];
   const left = count(nodes.length, 'node').map(text => `the bundle from ${text}`);
   return [...(gone.length > 0 ? [`${gone.join(' and ')} from the nodes`] : []), ...left].join(', ');

@@ -2,16 +2,16 @@
 import { Command } from 'commander';
 import { parseSelector, SelectorError } from '../selectors.js';
 import { SIGNATURES_FIELD } from '../rollout/release-here.js';
-import { changesBetween, renderDiff, renderStrategyDiff } from './bundle-diff.js';
 import { secretDifferences, secretsToSeal } from './apply-secrets.js';
 import { bundlePath, writeBundle, type BundleApiObject } from './bundle-write.js';
-import { bundleWarnings, graceWarnings, windowWarnings } from './bundle-warnings.js';
+import { aloneWarnings, bundleWarnings, graceWarnings, windowWarnings } from './bundle-warnings.js';
 import { inputOptions, readSource, type BundleSource, type InputOptions } from './bundle-source.js';
 import { ApiError } from './client.js';
 import { connected, type Connected, type Context } from './context.js';
 import type { ImageEntry } from '../../protocol/documents/bundle.js';
 import { boundImages } from '../../protocol/image-binding.js';
 import { CliError } from '../../protocol/cli-error.js';
+import { changesBetween } from './manifest-changes.js';
 import { outcomeLine, outcomeWarnings } from './apply-outcome.js';
 import { mayRemove, removalLines, removalOf } from './apply-removal.js';
 import { pinImages, pinLines, PIN_HELP } from './pin-images.js';
@@ -33,6 +33,7 @@ interface ApplyOptions extends InputOptions, StrategyOptions {
   pin?: boolean;
   wait?: boolean;
   timeout?: string;
+  allowUnknown?: boolean;
   secretsKey?: string;
   passphraseFile?: string;
   acceptNewKeys?: boolean;
@@ -66,6 +67,10 @@ export function applyCommand(context: Context): Command {
     .option('--accept-new-keys', 'other sealing keys of nodes than before are right')
     .option('--wait', 'wait until every node is healthy')
     .option('--timeout <duration>', 'with --wait: how long', '5m')
+    .option(
+      '--allow-unknown',
+      'with --wait: nodes that cannot know how their pods are count as done',
+    )
     .addHelpText(
       'after',
       '\nExamples:\n  flotilla apply -f ./web --all-nodes --pin\n  flotilla apply -f pod.yaml --bundle web --nodes site=harbour --wait\n' +
@@ -91,6 +96,7 @@ export function diffCommand(context: Context): Command {
         const images = await imagesAfter(context, source, options.pin === true);
         const pins = pinLines(current?.spec.images ?? [], images).map(line => `${line}\n`);
         const secrets = await secretDifferences(hub, { namespace, bundle, input: source });
+        const { renderDiff, renderStrategyDiff } = await import('./bundle-diff.js');
         const manifests = renderDiff(current?.spec.manifests ?? [], source.manifests);
         const { strategy } = source.built?.document ?? {};
         const judged = current?.spec.strategy ?? DEFAULT_STRATEGY;
@@ -176,6 +182,7 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
   for (const warning of [...graces, ...windowWarnings(strategy)]) context.terminal.warn(warning);
   const changes = changesBetween(current?.spec.manifests ?? [], manifests);
   const images = await imagesAfter(context, source, options.pin === true);
+  for (const warning of aloneWarnings(pods, strategy, images)) context.terminal.warn(warning);
   const pins = pinLines(current?.spec.images ?? [], images);
   for (const line of pins) context.terminal.print(line);
   const removal = await removalOf(hub, current, { manifests: changes.removed, selector });
@@ -218,18 +225,22 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
   if (options.wait && mode === 'none') {
     const { client } = hub;
     const timeout = options.timeout ?? '5m';
-    await waitForRollout(context, { client, namespace }, { name, timeout, output: 'text' });
+    const allowUnknown = options.allowUnknown === true;
+    const wait = { name, timeout, allowUnknown, output: 'text' } as const;
+    await waitForRollout(context, { client, namespace }, wait);
   }
 }
 
 /** It is signed with the rest. */
 function refuseStrategyOfBuilt(options: ApplyOptions, source: BundleSource): void {
-  const { progressDeadline, minReady, onFailure, window } = options;
-  const given = [progressDeadline, minReady, onFailure, window].some(value => value !== undefined);
+  const { progressDeadline, minReady, onFailure, window, require } = options;
+  const given = [progressDeadline, minReady, onFailure, window, require].some(
+    value => value !== undefined,
+  );
   if (source.built === null || !given) return;
   throw new CliError(
     'refused',
-    '--progress-deadline, --min-ready, --on-failure and --window are signed with the bundle',
+    '--progress-deadline, --min-ready, --on-failure, --window and --require are signed with the bundle',
     'say them to `flotilla bundle build`',
   );
 }

@@ -21,7 +21,7 @@ import type { BundleFile } from '../signing/bundle-file.js';
 import { signersText } from './bundle-text.js';
 import { isBundlePath, readBundlePath, writeBundlePath } from './bundle-path.js';
 import { inputOptions, readSource, type BundleSource, type InputOptions } from './bundle-source.js';
-import { bundleWarnings } from './bundle-warnings.js';
+import { aloneWarnings, bundleWarnings } from './bundle-warnings.js';
 import type { ApiClient, ApiList } from './client.js';
 import { connected, type Connected, type Context } from './context.js';
 import { pinImages, pinLines, PIN_HELP } from './pin-images.js';
@@ -123,7 +123,7 @@ async function buildWith(
   }
   if (hub === null && (options.revision ?? 1) > 1) {
     context.terminal.warn(
-      'Warning: no hub was asked: what the options do not say of deadline, min ready, failure and windows is as in a new bundle',
+      'Warning: no hub was asked: what the options do not say of deadline, min ready, failure, windows and requirements is as in a new bundle',
     );
   }
   for (const warning of bundleWarnings(source.pods)) context.terminal.warn(warning);
@@ -143,6 +143,8 @@ async function buildWith(
     pathOf(resourceOf('bundles'), namespace, source.name),
   );
   const strategy = strategyAfter(options, bundle?.spec.strategy ?? null);
+  for (const warning of aloneWarnings(source.pods, strategy, images))
+    context.terminal.warn(warning);
   const draft = draftOf(source, { root, revision, options, images, issued, strategy });
   if (last !== null && revision <= last) {
     context.terminal.warn(

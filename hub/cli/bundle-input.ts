@@ -16,6 +16,7 @@ import { LABEL_PATTERN } from '../../protocol/names.js';
 import { listItems, readManifests, type ManifestDocument } from '../../protocol/manifest.js';
 import type { ValidPod } from '../../protocol/pod.js';
 import { CliError } from '../../protocol/cli-error.js';
+import { namedUpTo } from './counted-names.js';
 
 export interface Source {
   readonly name: string;
@@ -173,9 +174,8 @@ const NAMES_SHOWN = 3;
 
 function namesOf(sources: readonly Pick<Source, 'name'>[]): string {
   if (sources.length === 0) return '';
-  const shown = sources.slice(0, NAMES_SHOWN).map(({ name }) => name);
-  const more = sources.length - shown.length;
-  return `${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}: `;
+  const names = sources.map(({ name }) => name);
+  return `${namedUpTo(names, NAMES_SHOWN)}: `;
 }
 
 /** The Pods and ConfigMaps of the documents; `sources` name them where they hold none. Throws `CliError` with all that is wrong, place by place. */

@@ -14,7 +14,8 @@ import {
 import { labelText, outOfScope } from '../../protocol/release-scope.js';
 import type { BundleFile } from '../signing/bundle-file.js';
 import type { SignatureCount } from '../signing/signature-count.js';
-import { changesBetween, renderDiff, renderStrategyDiff } from './bundle-diff.js';
+import { renderDiff, renderStrategyDiff } from './bundle-diff.js';
+import { changesBetween } from './manifest-changes.js';
 import { pinLines } from './pin-images.js';
 import { strategyText } from './strategy-options.js';
 

@@ -2,7 +2,8 @@
  * What of a bundle the nodes will not run unless their owners allow it: said when it is applied, decided on the nodes.
  * Pure.
  */
-import { withDefaults } from '../../protocol/pod-defaults.js';
+import { bindingsOf } from '../../protocol/image-binding.js';
+import { defaultPullPolicy, withDefaults } from '../../protocol/pod-defaults.js';
 import {
   BUNDLE_DEFAULT,
   checkPodSecurity,
@@ -10,8 +11,8 @@ import {
   podSecurityMessage,
 } from '../../protocol/pod-security-standards.js';
 import { SECRET_ENV_WHY, secretEnvUses } from '../../protocol/pod-secrets.js';
-import type { ValidPod } from '../../protocol/pod.js';
-import type { BundleStrategy } from '../../protocol/documents/bundle.js';
+import { allContainers, type ValidPod } from '../../protocol/pod.js';
+import type { BundleStrategy, ImageEntry } from '../../protocol/documents/bundle.js';
 import { parseLongDurationMs } from '../../protocol/duration.js';
 import { windowText } from '../../protocol/maintenance-window.js';
 import { isPod, type BundleManifest } from '../../protocol/bundle-manifest.js';
@@ -72,6 +73,27 @@ export function windowWarnings({
         `Warning: window "${windowText(window)}" is shorter than the progress deadline of ${deadline} s: a revision may be ` +
         'given up, and the former one put back, after it has closed',
     );
+}
+
+/** One line for each image that no node can be alone-ready with, where the rollout requires that. */
+export function aloneWarnings(
+  pods: readonly ValidPod[],
+  { require = [] }: BundleStrategy,
+  images: readonly ImageEntry[],
+): string[] {
+  if (!require.includes('aloneReady')) return [];
+  const bound = bindingsOf(images);
+  const asked = pods.flatMap(pod =>
+    allContainers(pod).flatMap(({ image = '', imagePullPolicy }) => {
+      const policy = imagePullPolicy ?? defaultPullPolicy(image);
+      return policy === 'Always' && !bound.has(image) ? image : [];
+    }),
+  );
+  return [...new Set(asked)].map(
+    image =>
+      `Warning: image "${image}" has imagePullPolicy Always, which asks the registry at each start: no node becomes ` +
+      'alone-ready with it; --pin, or imagePullPolicy: IfNotPresent',
+  );
 }
 
 /** All that a person is to know before nodes say it. */

@@ -3,7 +3,7 @@
  */
 import { Agent, request, type RequestOptions } from 'node:https';
 import type { IncomingMessage } from 'node:http';
-import { WebSocket } from 'ws';
+import type { WebSocket } from 'ws';
 import { CliError } from '../../protocol/cli-error.js';
 import type { Connection } from './kubeconfig.js';
 
@@ -172,7 +172,9 @@ export class ApiClient {
    * Open, and paused: to be resumed by whoever listens to it. Throws `ApiError` for a refusal, `HubUnreachable` when
    * there is no answer.
    */
-  webSocket(call: Pick<Call, 'path' | 'signal'>, query: URLSearchParams): Promise<WebSocket> {
+  async webSocket(call: Pick<Call, 'path' | 'signal'>, query: URLSearchParams): Promise<WebSocket> {
+    // Few commands speak it.
+    const { WebSocket } = await import('ws');
     const { server, ca, cert, key, token, serverName, skipVerify } = this.connection;
     const url = `${server.href.replace(/\/$/, '')}${call.path}?${query.toString()}`;
     const socket = new WebSocket(url.replace(/^http/, 'ws'), ['v5.channel.k8s.io'], {

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { isMember } from '../enrolment/standing-conditions.js';
 import type { BundleObject, NodeObject, SecretSpec } from '../objects.js';
+import { counted } from './counted-names.js';
 import type { ApiObject } from './client.js';
 import { agree, YES } from './consent.js';
 import {
@@ -38,10 +39,6 @@ const CONSEQUENCES: Readonly<Record<string, (object: ApiObject) => string>> = {
   },
   Token: () => 'nobody can join with it any more',
 };
-
-export function counted(n: number, what: string): string {
-  return `${n} ${what}${n === 1 ? '' : 's'}`;
-}
 
 export function deleteCommand(context: Context): Command {
   return withConnection(new Command('delete'))

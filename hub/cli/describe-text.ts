@@ -12,8 +12,12 @@ import type {
 import { isConfigMap, isPod, type BundleManifest } from '../../protocol/bundle-manifest.js';
 import { keyId } from '../../protocol/keys.js';
 import type { ApiObject } from './client.js';
+import { localText } from '../pod-source.js';
 import { nodeViewOf, obstacleLines, progressLine, progressOf } from './rollout-progress.js';
 import { ageText, layOut } from '../../protocol/columns.js';
+import { reportedCounts, usageLines } from '../../protocol/usage.js';
+import { humanDuration } from '../../protocol/human-duration.js';
+import { budgetLines } from '../../protocol/budget.js';
 import { DEFAULT_STRATEGY } from '../../protocol/strategy.js';
 import { strategyText } from './strategy-options.js';
 import {
@@ -86,6 +90,24 @@ function provenance(extra: NodeExtra | undefined): [string, string][] {
   ];
 }
 
+/** Of the day and the month in which it said so. */
+function usage({ usage: told, said }: Partial<NodeExtra> = {}): string[] {
+  if (told === undefined) return [];
+  const { since, linkBudget = null, writeBudget = null } = told;
+  const counts = reportedCounts(told);
+  const at = Date.parse(said?.at ?? since);
+  const budgets = budgetLines(counts, { link: linkBudget, writes: writeBudget }, at);
+  return [...usageLines(since, counts), ...budgets];
+}
+
+/** Until when its silence is normal. */
+function keepAlive({ keepAliveS }: Partial<NodeExtra> = {}): [string, string][] {
+  if (keepAliveS === undefined) return [];
+  const gone = humanDuration(keepAliveS * 1500);
+  const text = `${humanDuration(keepAliveS * 1000)}; one that vanishes is noticed after ${gone}`;
+  return [['Keep-alive', text]];
+}
+
 function nodeLines({ object, fleetRoot, now }: Described): string[] {
   const status = object.status as {
     conditions?: ConditionLike[];
@@ -119,6 +141,7 @@ function nodeLines({ object, fleetRoot, now }: Described): string[] {
           ? `${extra.reportedAt} (${ageText(now - Date.parse(extra.reportedAt))} ago)`
           : 'never',
       ],
+      ...keepAlive(extra),
       ...provenance(extra),
       ['Assignment', `epoch ${extra?.epoch ?? 0}, generation ${extra?.generation ?? 0}`],
       [
@@ -133,6 +156,7 @@ function nodeLines({ object, fleetRoot, now }: Described): string[] {
           : '<none>',
       ],
     ]),
+    ...usage(extra),
     'Bundles:',
     ...indent(
       bundles.length === 0
@@ -208,6 +232,8 @@ function podText(object: ApiObject): string[] {
   const from = status.flotilla?.bundle;
   const origin = from
     ? `bundle ${from.namespace}/${from.name} revision ${from.revision}`
-    : (status.flotilla?.source ?? '');
+    : status.flotilla?.source === undefined
+      ? ''
+      : localText(status.flotilla.source);
   return podLines({ nodeName: spec.nodeName ?? '', origin, status });
 }

@@ -17,6 +17,8 @@ async function main(): Promise<void> {
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
+  // A log on a full disk loses lines; the hub goes on.
+  process.stderr.on('error', () => undefined);
   process.stdout.on('error', error => {
     // `flotilla get pods | head`: the reader left.
     if ((error as NodeJS.ErrnoException).code === 'EPIPE') process.exit(0);
@@ -28,9 +30,10 @@ async function main(): Promise<void> {
     signal: interrupt.signal,
     exit: code => (process.exitCode = code),
   };
-  const program = programOf(context);
+  const args = behindTheCommand(process.argv.slice(2));
+  const program = await programOf(context, args[0]);
   try {
-    await program.parseAsync(behindTheCommand(process.argv.slice(2)), { from: 'user' });
+    await program.parseAsync(args, { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) {
       process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.refused;

@@ -2,6 +2,7 @@
  * What a person probably meant by a name that the hub does not have: pods are named with their node, Secrets with their bundle, and
  * either may lie in another namespace.
  */
+import { namedUpTo } from './counted-names.js';
 import { CliError } from '../../protocol/cli-error.js';
 import { ApiError, type ApiList, type ApiObject } from './client.js';
 import type { Connected } from './context.js';
@@ -35,14 +36,13 @@ export function nearHint(
     here.length > 0 ? metadata.name : `${metadata.name} -n ${metadata.namespace ?? ''}`,
   );
   if (meant.length === 0) return null;
-  const more = meant.length > SHOWN ? ` and ${meant.length - SHOWN} more` : '';
   const why =
     here.length === 0
       ? 'in another namespace'
       : resource.kind === 'Pod'
         ? "a pod's name ends in its node's"
         : 'named BUNDLE.SECRET';
-  return `did you mean (${why}): ${meant.slice(0, SHOWN).join(', ')}${more}`;
+  return `did you mean (${why}): ${namedUpTo(meant, SHOWN)}`;
 }
 
 /** Asks about one object; when there is none of that name, the refusal says which there are. Throws `ApiError`, `CliError`. */

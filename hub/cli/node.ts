@@ -1,9 +1,10 @@
-/** `flotilla node`: a person's word on which devices belong to the fleet. */
+/** `flotilla node`: a person's word on which devices belong to the fleet, and what they may use. */
 import { Command } from 'commander';
 import { CliError } from '../../protocol/cli-error.js';
 import type { Readable } from '../ports.js';
 import type { ApiObject } from './client.js';
 import { agree, YES } from './consent.js';
+import { budgetCommand } from './node-budget.js';
 import { readableLine } from './readable-secrets.js';
 import {
   connected,
@@ -24,7 +25,8 @@ const KEY_ANNOTATION = 'flotilla.dev/node-key';
 
 export function nodeCommand(context: Context): Command {
   return new Command('node')
-    .summary('let devices in, shut devices out')
+    .summary('let devices in, shut devices out, say what they may use')
+    .addCommand(budgetCommand(context))
     .addCommand(approveCommand(context))
     .addCommand(revokeCommand(context));
 }

@@ -1,26 +1,41 @@
-/** The commands of `flotilla`, built for a terminal or for a test. */
+/**
+ * The commands of `flotilla`, built for a terminal or for a test. What one command needs is loaded for that one alone: `flotilla get` does
+ * not wait for what makes keys.
+ */
 import { Command } from 'commander';
-import { applyCommand, diffCommand } from './apply.js';
-import { bundleCommand } from './bundle.js';
 import type { Context } from './context.js';
-import { cpCommand } from './cp.js';
-import { deleteCommand } from './delete.js';
-import { describeCommand } from './describe.js';
-import { attachCommand, execCommand } from './exec.js';
-import { getCommand } from './get.js';
-import { hubCommand } from './hub.js';
-import { keyRotateCommand } from './key-rotate.js';
-import { keyCommand } from './key.js';
-import { logsCommand } from './logs.js';
-import { nodeCommand } from './node.js';
-import { portForwardCommand } from './port-forward.js';
-import { rolloutCommand } from './rollout.js';
-import { rootCommand } from './root.js';
-import { secretCommand } from './secret.js';
-import { tokenCommand } from './token.js';
 import { VERSION } from '../../protocol/version.js';
 
-export function programOf(context: Context): Command {
+type Maker = (context: Context) => Promise<Command>;
+
+/** In the order of `--help`. */
+const COMMANDS: Readonly<Record<string, Maker>> = {
+  hub: async context => (await import('./hub.js')).hubCommand(context),
+  root: async context => (await import('./root.js')).rootCommand(context),
+  token: async context => (await import('./token.js')).tokenCommand(context),
+  secret: async context => (await import('./secret.js')).secretCommand(context),
+  node: async context => (await import('./node.js')).nodeCommand(context),
+  apply: async context => (await import('./apply.js')).applyCommand(context),
+  diff: async context => (await import('./apply.js')).diffCommand(context),
+  get: async context => (await import('./get.js')).getCommand(context),
+  describe: async context => (await import('./describe.js')).describeCommand(context),
+  logs: async context => (await import('./logs.js')).logsCommand(context),
+  exec: async context => (await import('./exec.js')).execCommand(context),
+  attach: async context => (await import('./exec.js')).attachCommand(context),
+  'port-forward': async context => (await import('./port-forward.js')).portForwardCommand(context),
+  cp: async context => (await import('./cp.js')).cpCommand(context),
+  rollout: async context => (await import('./rollout.js')).rolloutCommand(context),
+  delete: async context => (await import('./delete.js')).deleteCommand(context),
+  key: async context => {
+    const { keyCommand } = await import('./key.js');
+    const { keyRotateCommand } = await import('./key-rotate.js');
+    return keyCommand(context).addCommand(keyRotateCommand(context));
+  },
+  bundle: async context => (await import('./bundle.js')).bundleCommand(context),
+};
+
+/** `named`: the first word of the command line; where it is no command, all of them are there, for help and for hints. */
+export async function programOf(context: Context, named = ''): Promise<Command> {
   const program = new Command('flotilla')
     .description("Kubernetes Pods on devices that have no Kubernetes: the operator's side.")
     .version(VERSION, '--version', 'print the version')
@@ -29,27 +44,8 @@ export function programOf(context: Context): Command {
       '\nExit codes: 0 done, 1 failed, 2 refused or wrong usage, 3 timed out waiting, ' +
         "4 rollout failed; exec: the command's own.",
     );
-  const commands = [
-    hubCommand(context),
-    rootCommand(context),
-    tokenCommand(context),
-    secretCommand(context),
-    nodeCommand(context),
-    applyCommand(context),
-    diffCommand(context),
-    getCommand(context),
-    describeCommand(context),
-    logsCommand(context),
-    execCommand(context),
-    attachCommand(context),
-    portForwardCommand(context),
-    cpCommand(context),
-    rolloutCommand(context),
-    deleteCommand(context),
-    keyCommand(context).addCommand(keyRotateCommand(context)),
-    bundleCommand(context),
-  ];
-  for (const command of commands) program.addCommand(command);
+  const one = Object.hasOwn(COMMANDS, named) ? COMMANDS[named] : undefined;
+  for (const make of one ? [one] : Object.values(COMMANDS)) program.addCommand(await make(context));
   strict(program);
   return program;
 }

@@ -5,8 +5,10 @@ import { AHEAD_OF_HUB } from '../ingest/ahead-of-hub.js';
 import { matches, parseSelector } from '../selectors.js';
 import { HELD_ANNOTATION } from '../recovery/held-annotation.js';
 import type { BundleAttempt, BundleObjectStatus, BundleSpec, NodeExtra } from '../objects.js';
+import { fateOf } from '../rollout/fate.js';
 import { isRetried } from '../rollout/retried.js';
 import type { ApiObject } from './client.js';
+import { namedUpTo } from './counted-names.js';
 
 export interface NodeView {
   readonly name: string;
@@ -34,11 +36,21 @@ export interface RolloutProgress {
   readonly updated: number;
   readonly healthy: number;
   readonly failed: number;
+  /** Where a person at the device went back from it: no failure, and not tried again either. */
+  readonly undone: number;
+  /** Of those that are open: nobody tells them how it is. */
+  readonly unknown: number;
   readonly offline: number;
   /** Reason and message to the nodes that say so, most frequent first. */
-  readonly failures: readonly { readonly text: string; readonly nodes: readonly string[] }[];
+  readonly failures: readonly Failure[];
   /** Nodes that are neither healthy nor failed, with what is known of them. */
   readonly open: readonly { readonly node: string; readonly text: string }[];
+}
+
+interface Failure {
+  readonly text: string;
+  readonly nodes: readonly string[];
+  readonly isUndone: boolean;
 }
 
 export function nodeViewOf(node: ApiObject): NodeView {
@@ -75,23 +87,30 @@ export function progressOf(
   const isHeld = Object.hasOwn(bundle.metadata.annotations ?? {}, HELD_ANNOTATION);
   const selector = parseSelector(bundle.spec.nodeSelector);
   const selected = nodes.filter(node => node.member && matches(selector, node.labels));
-  const failures = new Map<string, string[]>();
+  const failures = new Map<string, { nodes: string[]; isUndone: boolean }>();
   const open: { node: string; text: string }[] = [];
   let updated = 0;
   let healthy = 0;
   let failed = 0;
+  let undone = 0;
+  let unknown = 0;
   for (const node of selected) {
     const state = node.bundles.find(b => b.namespace === namespace && b.name === name);
     const current = state?.revision === revision ? state : undefined;
+    const fate = current ? fateOf(current) : null;
     if (current?.active === digest) updated++;
     if (isRetried(node.retried, { namespace, name, digest }))
       open.push({ node: node.name, text: node.online ? 'is to try it again' : 'offline' });
-    else if (current?.state === 'healthy') healthy++;
-    else if (current?.state === 'failed' || current?.state === 'rolledBack') {
-      failed++;
+    else if (fate === 'healthy') healthy++;
+    else if (current && (fate === 'failed' || fate === 'undone')) {
+      const isUndone = fate === 'undone';
+      if (isUndone) undone++;
+      else failed++;
       const text = reasonText(current);
-      failures.set(text, [...(failures.get(text) ?? []), node.name]);
+      const { nodes: others } = failures.get(text) ?? { nodes: [] };
+      failures.set(text, { nodes: [...others, node.name], isUndone });
     } else {
+      if (fate === 'unknown') unknown++;
       const doing = current
         ? `${current.state}${current.reason ? ` (${reasonText(current)})` : ''}`
         : `has not reported it yet${node.refused ? `; ${node.refused}` : ''}`;
@@ -107,9 +126,11 @@ export function progressOf(
     updated,
     healthy,
     failed,
+    undone,
+    unknown,
     offline: selected.filter(node => !node.online).length,
     failures: [...failures]
-      .map(([text, names]) => ({ text, nodes: names }))
+      .map(([text, one]) => ({ text, ...one }))
       .sort((a, b) => b.nodes.length - a.nodes.length),
     open,
   };
@@ -135,7 +156,8 @@ export function isCounted(status: BundleObjectStatus | undefined, now: RolloutPr
   return Object.entries(counts).every(([name, n]) => now[name as keyof typeof counts] === n);
 }
 
-export type Verdict = 'waiting' | 'healthy' | 'failed';
+/** `unknown`: nothing is left to come but the word of nodes that cannot know. */
+export type Verdict = 'waiting' | 'healthy' | 'failed' | 'unknown';
 
 /**
  * Failed only when no node is left that may still become healthy. A withdrawn revision never arrives anywhere: what merely
@@ -147,12 +169,17 @@ export function verdictOf(progress: RolloutProgress): Verdict {
     return 'failed';
   }
   if (progress.healthy === progress.desired) return 'healthy';
-  return progress.failed > 0 && progress.open.length === 0 ? 'failed' : 'waiting';
+  const { failed, undone, unknown, open } = progress;
+  if (open.length > unknown) return 'waiting';
+  if (failed + undone > 0) return 'failed';
+  return unknown > 0 ? 'unknown' : 'waiting';
 }
 
 export function progressLine(name: string, p: RolloutProgress): string {
   const rest = [
     p.failed > 0 ? `${p.failed} failed` : '',
+    p.undone > 0 ? `${p.undone} undone at the device` : '',
+    p.unknown > 0 ? `${p.unknown} unknown` : '',
     p.offline > 0 ? `${p.offline} offline` : '',
   ].filter(text => text !== '');
   const tail = rest.length > 0 ? `, ${rest.join(', ')}` : '';
@@ -191,19 +218,18 @@ export function standstills(p: RolloutProgress): { reason: string; text: string 
   });
 }
 
+const NODES_NAMED = 5;
+
 /** What stands in the way, a line per reason; long lists of nodes are cut. */
 export function obstacleLines(p: RolloutProgress): string[] {
-  const names = (nodes: readonly string[]) =>
-    nodes.length > 5
-      ? `${nodes.slice(0, 5).join(', ')} and ${nodes.length - 5} more`
-      : nodes.join(', ');
+  const names = (nodes: readonly string[]) => namedUpTo(nodes, NODES_NAMED);
   const open = new Map<string, string[]>();
   for (const { node, text } of p.open) open.set(text, [...(open.get(text) ?? []), node]);
   return [
     ...(p.withdrawn === null
       ? []
       : [`  withdrawn (${p.withdrawn.reason}): ${p.withdrawn.message}`]),
-    ...p.failures.map(f => `  failed on ${names(f.nodes)}: ${f.text}`),
+    ...p.failures.map(f => `  ${f.isUndone ? 'undone' : 'failed'} on ${names(f.nodes)}: ${f.text}`),
     ...[...open].map(([text, nodes]) => `  ${names(nodes)}: ${text}`),
   ];
 }

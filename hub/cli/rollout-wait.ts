@@ -26,6 +26,8 @@ export interface WaitRequest {
   readonly output: 'text' | 'json';
   /** False: say how it stands and leave. */
   readonly watch?: boolean;
+  /** Nodes that cannot know how their pods are count as done. */
+  readonly allowUnknown?: boolean;
 }
 
 const LOOK_MS = 1000;
@@ -118,7 +120,8 @@ export async function waitForRollout(
     const obstacles = progress ? obstacleLines(progress) : ['  the hub does not answer'];
     if (progress) {
       tell(progress);
-      const verdict = verdictOf(progress);
+      const said = verdictOf(progress);
+      const verdict = said === 'unknown' && request.allowUnknown === true ? 'healthy' : said;
       endedAt = verdict === 'waiting' ? null : (endedAt ?? clock.monotonic());
       const isLate = endedAt !== null && clock.monotonic() - endedAt >= COUNT_MS;
       if (endedAt !== null && !seen.isCounted && !isLate && request.watch !== false) {
@@ -130,11 +133,10 @@ export async function waitForRollout(
         for (const line of warningLines(request.name, progress)) terminal.warn(line);
         return;
       }
-      if (verdict === 'failed') {
-        const what = progress.withdrawn === null ? 'failed' : 'is withdrawn by the root';
-        const text = [`bundle/${request.name} ${what}`, ...obstacles].join('\n');
-        const hint = progress.withdrawn === null ? retryHint(request.name, hub.namespace) : null;
-        throw new CliError('rolloutFailed', text, hint);
+      if (verdict === 'failed' || verdict === 'unknown') {
+        const text = [`bundle/${request.name} ${endOf(progress)}`, ...obstacles].join('\n');
+        const hint = verdict === 'unknown' ? UNKNOWN_HINT : retryHint(request.name, hub.namespace);
+        throw new CliError('rolloutFailed', text, progress.withdrawn === null ? hint : null);
       }
       if (request.watch === false) return obstacles.forEach(line => terminal.print(line));
     }
@@ -148,6 +150,15 @@ export async function waitForRollout(
     await clock.sleep(LOOK_MS, signal);
     if (signal.aborted) throw new CliError('failed', 'interrupted; the rollout goes on by itself');
   }
+}
+
+const UNKNOWN_HINT =
+  'set kubeletPods on these nodes (docs/node.md), or count them as done: --allow-unknown';
+
+function endOf({ withdrawn, failed, undone }: RolloutProgress): string {
+  if (withdrawn !== null) return 'is withdrawn by the root';
+  if (failed > 0) return 'failed';
+  return undone > 0 ? 'was undone' : 'may be healthy or not: nobody knows';
 }
 
 /** What is well as far as it goes, and not as somebody may think. */

@@ -7,6 +7,7 @@ import { waitForRollout } from './rollout-wait.js';
 
 interface StatusOptions extends ConnectionOptions {
   timeout: string;
+  allowUnknown?: boolean;
   watch: boolean;
   output?: string;
 }
@@ -25,12 +26,13 @@ export function rolloutCommand(context: Context): Command {
     .summary('wait until a bundle is healthy on its nodes')
     .description(
       'Waits until every node that the bundle selects says that the newest revision is healthy there.\n' +
-        'Exit code: 0 healthy, 3 timed out, 4 failed on a node and nothing is left to wait for, or withdrawn by the root.',
+        'Exit code: 0 healthy, 3 timed out, 4 failed or undone on a node, or not known, and nothing is left to wait for; or withdrawn by the root.',
     )
     .argument('<bundle>', 'bundle/NAME')
     .option('--timeout <duration>', 'how long to wait; 0 = for ever', '5m')
     .option('-w, --watch', 'wait (--no-watch: say how it stands and leave)', true)
     .option('--no-watch')
+    .option('--allow-unknown', 'nodes that cannot know how their pods are count as done')
     .option('-o, --output <format>', 'json: one event per change')
     .action((target: string, options: StatusOptions) =>
       connected(context, options, hub => {
@@ -42,6 +44,7 @@ export function rolloutCommand(context: Context): Command {
           timeout: options.timeout,
           output: options.output === 'json' ? 'json' : 'text',
           watch: options.watch,
+          allowUnknown: options.allowUnknown === true,
         });
       }),
     );

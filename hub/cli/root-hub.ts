@@ -15,6 +15,7 @@ import type { ApiClient } from './client.js';
 import { connected, withConnection, type ConnectionOptions, type Context } from './context.js';
 import { loadRoot, refuseExisting, saveRoot } from './root-files.js';
 import { agree, YES } from './consent.js';
+import { namedUpTo } from './counted-names.js';
 
 export const ROOT_PATH = '/apis/flotilla.dev/v1/root';
 
@@ -140,14 +141,11 @@ export function rootShowCommand(context: Context): Command {
 /** What the hub adds to the document: its keys, the nodes, what is to be done. Pure. */
 function statusLines({ held, nodes, conditions, warnings, tls }: RootStatus): string[] {
   const keys = held.map(({ role, id }) => `${role} ${id.slice(0, 16)}`);
-  const behind = nodes.behind.slice(0, 20).map(({ name, version }) => `${name} (${version})`);
-  const more = nodes.behind.length - behind.length;
+  const behind = nodes.behind.map(({ name, version }) => `${name} (${version})`);
   return [
     `held at the hub:  ${keys.join(', ')}`,
     `nodes:            ${nodes.total - nodes.behind.length} of ${nodes.total} have this version`,
-    ...(behind.length > 0
-      ? [`behind:           ${behind.join(', ')}${more > 0 ? ` and ${more} more` : ''}`]
-      : []),
+    ...(behind.length > 0 ? [`behind:           ${namedUpTo(behind, 20)}`] : []),
     ...(tls ? describeTlsChange(tls) : []),
     ...conditions.map(({ type, reason, message }) => `${type}: ${reason}: ${message}`),
     ...warnings.map(warning => `warning: ${warning}`),

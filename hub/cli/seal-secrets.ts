@@ -7,8 +7,7 @@ import { canonicalJson } from '../../protocol/canonical.js';
 import { keyId } from '../../protocol/keys.js';
 import { CliError } from '../../protocol/cli-error.js';
 import type { SealedItem, Sealing, SealRequest } from '../ports.js';
-import { sealFor, SecretTooLarge } from '../secrets/seal.js';
-import { sealWith, type KeySigner } from '../signing/signer.js';
+import type { KeySigner } from '../signing/signer.js';
 import type { Connected } from './context.js';
 import { fingerprintOf } from './fingerprint.js';
 import { pathOf, resourceOf } from './resources.js';
@@ -118,6 +117,8 @@ async function sealedItem(
   const { node, sealingKey } = to.node;
   const { namespace, bundle, version } = plan.request;
   const context = { fleet: to.fleet, node, namespace, bundle, name: plan.name, version };
+  // Most applies seal nothing, and do not wait for what seals.
+  const { sealFor, SecretTooLarge } = await import('../secrets/seal.js');
   try {
     const { type, data } = secret;
     const file = await sealFor(sealingKey, context, { type, data });
@@ -126,6 +127,7 @@ async function sealedItem(
     if (to.signer === null) return { node, recipient, sealed };
     const document = { ...context, recipient, sealed };
     const payload = Buffer.from(canonicalJson(document));
+    const { sealWith } = await import('../signing/signer.js');
     return { envelope: (await sealWith('secret', payload, [to.signer])).toString() };
   } catch (error) {
     if (!(error instanceof SecretTooLarge)) throw error;

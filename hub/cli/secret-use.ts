@@ -2,6 +2,7 @@
 import { isPod } from '../../protocol/bundle-manifest.js';
 import { secretUses } from '../../protocol/pod-secrets.js';
 import type { BundleSpec } from '../objects.js';
+import { namedUpTo } from './counted-names.js';
 import { ApiError, type ApiObject } from './client.js';
 import type { Connected, Context } from './context.js';
 import { pathOf, resourceOf } from './resources.js';
@@ -9,12 +10,6 @@ import { sealingOf } from './seal-secrets.js';
 
 const NODES_NAMED = 20;
 const PLACES_NAMED = 3;
-
-/** `edge-1, edge-2 and 7 more`. Pure. */
-export function namedUpTo(names: readonly string[], most: number): string {
-  const more = names.length - most;
-  return names.slice(0, most).join(', ') + (more > 0 ? ` and ${more} more` : '');
-}
 
 /** A sentence; null for a Secret that is not there, or that nothing uses. `name`: `<bundle>.<secret>`. */
 async function useOf(hub: Connected, name: string): Promise<string | null> {

@@ -17,7 +17,7 @@ import { trustKeys } from './known-nodes.js';
 import { pathOf, resourceOf } from './resources.js';
 import { carryOut, planLine, planSeal, sealingOf, type SealOptions } from './seal-secrets.js';
 import { removeCommand, replacedCommand } from './secret-removal.js';
-import { namedUpTo } from './secret-use.js';
+import { namedUpTo } from './counted-names.js';
 import { secretsSigner } from './secrets-signer.js';
 import { unsealedHint, unsealedLine, unsealedSecrets } from './unsealed-secrets.js';
 

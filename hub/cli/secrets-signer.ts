@@ -3,7 +3,7 @@ import { CliError } from '../../protocol/cli-error.js';
 import { keyId } from '../../protocol/keys.js';
 import type { Sealing } from '../ports.js';
 import { passphraseFor } from '../signing/passphrase.js';
-import { readSigner, type KeySigner } from '../signing/signer.js';
+import type { KeySigner } from '../signing/signer.js';
 import type { Context } from './context.js';
 
 export interface SecretsKey {
@@ -33,6 +33,8 @@ export async function secretsSigner(
       'pass --key FILE (flotilla apply: --secrets-key FILE), or --key ssh-agent',
     );
   }
+  // What reads keys of people takes its time to load, and few applies need one.
+  const { readSigner } = await import('../signing/signer.js');
   const askSecret = (question: string) => terminal.askSecret(question);
   const passphrase = passphraseFor({ file: passphraseFile, askSecret });
   const signer = await readSigner(key, { passphrase, agentSocket: env['SSH_AUTH_SOCK'] });

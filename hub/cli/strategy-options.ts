@@ -1,7 +1,11 @@
 /** How nodes judge the passage to a revision, as `apply` and `bundle build` take it from the command line. */
 import type { Command } from 'commander';
 import { CliError } from '../../protocol/cli-error.js';
-import type { BundleStrategy, MaintenanceWindow } from '../../protocol/documents/bundle.js';
+import type {
+  BundleStrategy,
+  MaintenanceWindow,
+  Requirement,
+} from '../../protocol/documents/bundle.js';
 import { parseDurationMs } from '../../protocol/duration.js';
 import { parseWindowText, windowText } from '../../protocol/maintenance-window.js';
 import { DEFAULT_STRATEGY, plainStrategy, strategyFault } from '../../protocol/strategy.js';
@@ -11,6 +15,7 @@ export interface StrategyOptions {
   minReady?: string;
   onFailure?: string;
   window?: readonly string[];
+  require?: string;
 }
 
 const FLAGS: Readonly<Record<keyof BundleStrategy, string>> = {
@@ -18,9 +23,16 @@ const FLAGS: Readonly<Record<keyof BundleStrategy, string>> = {
   minReadySeconds: '--min-ready',
   onFailure: '--on-failure',
   maintenanceWindows: '--window',
+  require: '--require',
 };
 
-/** In the place of windows: the bundle has none any more. */
+/** In the words of the command line. */
+const REQUIRE_WORDS: Readonly<Record<Requirement, string>> = {
+  aloneReady: 'alone-ready',
+  undoReady: 'undo-ready',
+};
+
+/** In the place of windows or requirements: the bundle has none any more. */
 const NO_WINDOW = 'none';
 
 export function strategyOptions(command: Command): Command {
@@ -42,6 +54,11 @@ export function strategyOptions(command: Command): Command {
       '--window <window>',
       'nodes switch only then, such as "0 2 * * sun for 4h in Europe/Berlin"; may be given again; none: at any time',
       (value: string, former: string[] | undefined) => [...(former ?? []), value],
+    )
+    .option(
+      '--require <what,...>',
+      'alone-ready: healthy is a node only if it could start the revision without network, clock and hub; undo-ready: a node ' +
+        'switches only if it could go back; none: neither',
     );
 }
 
@@ -50,7 +67,7 @@ export function strategyAfter(
   options: StrategyOptions,
   current: BundleStrategy | null,
 ): BundleStrategy {
-  const { progressDeadline, minReady, onFailure, window } = options;
+  const { progressDeadline, minReady, onFailure, window, require } = options;
   const strategy: BundleStrategy = plainStrategy({
     ...(current ?? DEFAULT_STRATEGY),
     ...(progressDeadline === undefined
@@ -59,6 +76,7 @@ export function strategyAfter(
     ...(minReady === undefined ? {} : { minReadySeconds: seconds('--min-ready', minReady) }),
     ...(onFailure === undefined ? {} : { onFailure: onFailure as BundleStrategy['onFailure'] }),
     ...(window === undefined ? {} : { maintenanceWindows: windowsOf(window) }),
+    ...(require === undefined ? {} : { require: requirementsOf(require) }),
   });
   const fault = strategyFault(strategy);
   if (fault) {
@@ -72,9 +90,24 @@ export function strategyAfter(
 /** `progress deadline 600s, min ready 10s, on failure rollback`: in the words of the flags. */
 export function strategyText(strategy: BundleStrategy): string {
   const { progressDeadlineSeconds, minReadySeconds, onFailure } = strategy;
-  const { maintenanceWindows: windows = [] } = strategy;
+  const { maintenanceWindows: windows = [], require = [] } = strategy;
+  const what = require.map(one => REQUIRE_WORDS[one]).join(',');
+  const required = what === '' ? '' : `, require ${what}`;
   const when = windows.map(window => `, window ${windowText(window)}`).join('');
-  return `progress deadline ${progressDeadlineSeconds}s, min ready ${minReadySeconds}s, on failure ${onFailure}${when}`;
+  return `progress deadline ${progressDeadlineSeconds}s, min ready ${minReadySeconds}s, on failure ${onFailure}${when}${required}`;
+}
+
+function requirementsOf(text: string): Requirement[] {
+  if (text === NO_WINDOW) return [];
+  const all = Object.entries(REQUIRE_WORDS) as [Requirement, string][];
+  return text.split(',').map(word => {
+    const found = all.find(([, known]) => known === word.trim());
+    if (found !== undefined) return found[0];
+    throw new CliError(
+      'refused',
+      `--require ${text}: use alone-ready, undo-ready, both with a comma between them, or none`,
+    );
+  });
 }
 
 function windowsOf(texts: readonly string[]): MaintenanceWindow[] {

@@ -2,7 +2,7 @@
 import type { UnsealedSecret } from '../ports.js';
 import type { Table } from './client.js';
 import type { Connected } from './context.js';
-import { namedUpTo } from './secret-use.js';
+import { namedUpTo } from './counted-names.js';
 
 const NODES_NAMED = 100;
 

@@ -25,6 +25,7 @@ import {
 import { AbsentPods } from './absent-pods.js';
 import { ackOf } from './ack.js';
 import type { Ingest, IngestParts } from './ingest-parts.js';
+import { KnownStatuses } from './known-statuses.js';
 import { nodeWrites } from './node-writes.js';
 import { PodRepair } from './pod-repair.js';
 import { CloneGuard } from './quarantine.js';
@@ -39,6 +40,8 @@ const LOOK_MS = 5_000;
 const PRESENCE_WAIT_MS = 90_000;
 /** A status comes hourly: whoever is silent this long is gone, whatever an old presence says. */
 const SILENT_MS = 130 * 60_000;
+/** One that spares its link says so, and speaks once a day at least (agent/report/pace.ts). */
+const SPARING_MS = 26 * 3_600_000;
 const PRESENCE_EVERY_MS = 600_000;
 const EVENTS_KEPT = 100_000;
 const PRUNE_EVERY_MS = 600_000;
@@ -55,6 +58,7 @@ class NodeIngest implements Ingest {
   readonly #repair = new PodRepair();
   readonly #absent: AbsentPods;
   readonly #clones: CloneGuard;
+  readonly #statuses = new KnownStatuses();
   readonly #queues = new Map<string, NodeMessage[]>();
   readonly #busy = new Map<string, Promise<void>>();
   readonly #loggedAt = new Map<string, number>();
@@ -179,8 +183,12 @@ class NodeIngest implements Ingest {
 
   #open({ kind, node, payload, retained }: NodeMessage, identityKey: string): Opened[] {
     const { fleet } = this.#parts.root().document;
-    const opened = openNodeDocument(kind, payload, { fleet, node, identityKey });
+    const whole = kind === 'status' ? this.#statuses.whole(node, payload) : payload;
+    // Not acknowledged it comes again, whole.
+    if (whole === null) return [];
+    const opened = openNodeDocument(kind, whole, { fleet, node, identityKey });
     if (opened.ok) {
+      if (kind === 'status') this.#statuses.remember(node, opened.value.envelope);
       const { document, digest } = opened.value as Verified<unknown>;
       return [{ kind, document, digest, signedBy: keyId(identityKey), retained } as Opened];
     }
@@ -319,7 +327,11 @@ class NodeIngest implements Ingest {
       const { reportedAt } = status.flotilla;
       if (this.#presenceDueAt === null) return;
       if (reportedAt === null || ready?.status === 'Unknown') continue;
-      const isSilent = clock.now() - Date.parse(reportedAt) > SILENT_MS;
+      const isSparing = status.conditions?.some(
+        one => one.type === 'LinkBudgetLow' && one.status === 'True',
+      );
+      const patienceMs = isSparing ? SPARING_MS : SILENT_MS;
+      const isSilent = clock.now() - Date.parse(reportedAt) > patienceMs;
       if (this.#connected.has(metadata.name) && !isSilent) continue;
       await this.#record(metadata.name, async state => {
         const offline = { ...state.reporter, online: false };

@@ -129,6 +129,8 @@ function extraOf(
     development: status.development,
     lastRefusal: status.lastRefusal,
     bundles: status.bundles,
+    ...(status.keepAliveS ? { keepAliveS: status.keepAliveS } : {}),
+    ...(status.usage ? { usage: status.usage } : {}),
     ...(retried.length > 0 ? { retried } : {}),
     pods: status.pods,
     recorded,

@@ -19,7 +19,7 @@ export interface GuestConnection extends Pick<BrokerConnection, 'ended' | 'publi
 }
 
 /**
- * Uses the hub's connection beside the link: called for each connection once it has subscribed. What
+ * Uses the hub's connection beside the link: called for each connection before it subscribes. What
  * it returns sees every message before the link does, and says whether that was for it.
  */
 export type Guest = (connection: GuestConnection) => (message: Received) => boolean;

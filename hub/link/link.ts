@@ -195,8 +195,9 @@ class MqttHubLink implements HubLink {
     const { connection, window, birth } = session;
     const fresh = this.#fresh;
     this.#fresh = false;
-    await this.#subscribe(session);
+    // Before the first retained message comes.
     this.#invite(session);
+    await this.#subscribe(session);
     const mark = fresh ? null : await this.#markInTime(session);
     const [id, last] = await Promise.all([store.id(), store.lastPublication()]);
     if (connection.ended.aborted || this.#stop.signal.aborted) return;

@@ -20,6 +20,7 @@ import type { BundleObject, NodeObject, SealedSecretObject } from '../objects.js
 import { heldNodes } from '../recovery/held-nodes.js';
 import { assignedSecrets, sealedByNode } from '../secrets/needs.js';
 import { candidateOf, decide, runningOn, type Candidate } from './rollout.js';
+import { PatchBook } from './patches.js';
 import { placesIn, tellReach, type FleetPlaces } from './places.js';
 import { limitOfBundle } from './reach-check.js';
 import { retried } from '../store/retry.js';
@@ -280,10 +281,10 @@ async function nextAssignments(parts: AssigningParts): Promise<{
     store.assignments(),
     sealedSecrets(store),
   ]);
-  const labels = new Map(nodes.items.map(node => [node.metadata.name, node.metadata.labels]));
-  const runs = new Map(
-    (nodes.items as readonly NodeObject[]).map(node => [node.metadata.name, runningOn(node)]),
+  const byName = new Map(
+    (nodes.items as readonly NodeObject[]).map(node => [node.metadata.name, node]),
   );
+  const patches = new PatchBook(store);
   const records = new Map(assignments.map(record => [record.node, record]));
   const places = await placesIn(store, offered);
   const batches: Mutation[][] = [];
@@ -292,12 +293,12 @@ async function nextAssignments(parts: AssigningParts): Promise<{
   /** Of nodes that take a place: all in one transaction, with what makes sure of it. */
   const placed: Mutation[] = [];
   for (const { node, identityKey, state, suspectedAt, labels: enrolled } of identities) {
-    const nodeLabels = labels.get(node);
-    if (state !== 'active' || suspectedAt !== null || !nodeLabels || unheard.has(node)) continue;
+    const object = byName.get(node);
+    if (state !== 'active' || suspectedAt !== null || !object || unheard.has(node)) continue;
     const current = records.get(node) ?? null;
     const assigned = current ? assignmentOf(current).bundles : [];
     const bundles = decide(offered, {
-      ...{ labels: nodeLabels, assigned, running: runs.get(node) ?? [] },
+      ...{ labels: object.metadata.labels, assigned, running: runningOn(object) },
       hasPlace: candidate => places.take(candidate, { node, labels: enrolled }),
     });
     const nodeKey = keyId(identityKey);
@@ -305,6 +306,7 @@ async function nextAssignments(parts: AssigningParts): Promise<{
     let signed: SignedAssignment | null = null;
     try {
       signed = next(parts, { node, nodeKey, nonce: null, bundles, secrets, current });
+      if (signed) signed = await patches.with(signed, object);
     } catch (error) {
       if (!(error instanceof UnfitAssignment)) throw error;
       unfit.push(error.message);

@@ -34,6 +34,8 @@ export interface ComposeInput {
   /** Sealed for this node, of those bundles; sorted. */
   readonly secrets: readonly AssignedSecret[];
   readonly current: AssignmentDocument | null;
+  /** Absent: as they are. */
+  readonly parameters?: AssignmentDocument['parameters'];
   /** The highest that may have been signed before, seen or not. */
   readonly generationFloor?: number;
   /** The node's, when it asked for a fresh one: then there is always a next. */
@@ -49,8 +51,14 @@ function saysTheSame(current: AssignmentDocument, input: ComposeInput): boolean 
     current.nodeKey === input.nodeKey &&
     canonicalJson(current.bundles) === canonicalJson(input.bundles) &&
     canonicalJson(current.secrets) === canonicalJson(input.secrets) &&
+    canonicalJson(current.parameters) === canonicalJson(parametersOf(input)) &&
     input.now - Date.parse(current.issued) < RESIGN_MS
   );
+}
+
+/** Of the place, not of the device: one that takes its name has the same link. */
+function parametersOf({ parameters, current }: ComposeInput): AssignmentDocument['parameters'] {
+  return { ...(parameters ?? current?.parameters) };
 }
 
 /** Null: nothing to say. */
@@ -74,7 +82,7 @@ export function compose(input: ComposeInput): AssignmentDocument | null {
     nonce: input.nonce ?? former?.nonce ?? null,
     bundles: [...input.bundles],
     secrets: [...input.secrets],
-    parameters: former?.parameters ?? {},
+    parameters: parametersOf(input),
   };
 }
 
@@ -91,6 +99,7 @@ export function assignmentFault(document: AssignmentDocument): string | null {
 }
 
 export interface SignedAssignment {
+  readonly document: AssignmentDocument;
   readonly record: AssignmentRecord;
   /** Record and publication: for one transaction. */
   readonly mutations: readonly Mutation[];
@@ -106,6 +115,7 @@ export function signAssignment(
   const { node, epoch, generation } = document;
   const record = { node, epoch, generation, digest: sha256Hex(payload), envelope };
   return {
+    document,
     record,
     mutations: [
       { type: 'assignment', record },

@@ -7,6 +7,7 @@ import type { BundleObject, BundleObjectStatus, NodeObject } from '../objects.js
 import { isMember } from '../enrolment/standing-conditions.js';
 import { HELD_ANNOTATION } from '../recovery/held-annotation.js';
 import type { Limit } from './reach.js';
+import { fateOf, type Fate } from './fate.js';
 import { matches, parseSelector, type Requirement } from '../selectors.js';
 import { isRetried } from './retried.js';
 import { isDenied } from './withdrawn.js';
@@ -102,7 +103,10 @@ function isOnline(node: NodeObject): boolean {
 export function rollUp(
   bundle: BundleObject,
   nodes: readonly NodeObject[],
-): Pick<BundleObjectStatus, 'revision' | 'digest' | 'nodes' | 'waiting' | 'held'> {
+): Pick<
+  BundleObjectStatus,
+  'revision' | 'digest' | 'nodes' | 'waiting' | 'held' | 'obstructed' | 'undone' | 'unknown'
+> {
   const requirements = parseSelector(bundle.spec.nodeSelector);
   const { revision, digest } = bundle.status;
   const selected = nodes.filter(
@@ -115,9 +119,9 @@ export function rollUp(
     return { ...found, isOfNow: !isRetried(flotilla.retried, { namespace, name, digest }) };
   });
   const ofNow = said.filter(b => b.digest === digest && b.isOfNow);
-  const states = ofNow.map(b => b.state);
-  const waiting = ofNow.filter(b => b.state === 'waiting' && b.reason === 'Window');
-  const held = ofNow.filter(b => b.state === 'waiting' && b.reason === 'Held').length;
+  const fates = ofNow.map(fateOf);
+  const count = (fate: Fate) => fates.filter(one => one === fate).length;
+  const waiting = ofNow.filter(b => fateOf(b) === 'window');
   const [opensAt = null] = waiting.flatMap(b => b.opensAt ?? []).sort();
   return {
     revision,
@@ -125,11 +129,15 @@ export function rollUp(
     nodes: {
       desired: selected.length,
       updated: said.filter(b => b.active === digest).length,
-      healthy: states.filter(state => state === 'healthy').length,
-      failed: states.filter(state => state === 'failed' || state === 'rolledBack').length,
+      healthy: count('healthy'),
+      failed: count('failed'),
       offline: selected.filter(node => !isOnline(node)).length,
     },
-    ...(held === 0 ? {} : { held }),
+    ...Object.fromEntries(
+      (['held', 'obstructed', 'undone', 'unknown'] as const).flatMap(fate =>
+        count(fate) === 0 ? [] : [[fate, count(fate)]],
+      ),
+    ),
     ...(waiting.length === 0 ? {} : { waiting: { nodes: waiting.length, opensAt } }),
   };
 }

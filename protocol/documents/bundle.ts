@@ -95,7 +95,16 @@ export interface BundleStrategy {
    * @maxItems 16
    */
   maintenanceWindows?: MaintenanceWindow[];
+  /**
+   * What a node has to prove: `aloneReady`, before the revision is healthy there: that it could start it without network, clock and
+   * hub; `undoReady`, before it switches to it: that it could go back. Left out: nothing.
+   * @minItems 1
+   * @maxItems 2
+   */
+  require?: Requirement[];
 }
+
+export type Requirement = 'aloneReady' | 'undoReady';
 
 /** Revision N of a bundle: what may run. No expiry; withdrawn by the root's `floors` and `denied`. */
 export interface BundleDocument {

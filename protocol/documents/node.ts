@@ -5,6 +5,7 @@
  */
 import type { AssignedSecret } from './assignment.js';
 import type {
+  Bytes,
   Counter,
   Digest,
   FleetId,
@@ -167,6 +168,17 @@ export interface PodSummary {
   ready: boolean;
 }
 
+/** What the node used: today, this month (both of UTC) and since then. */
+export interface UsageReport {
+  since: Timestamp;
+  /** By name (usage.ts), in KiB that were begun: of the day of `at`, of its month, in all. What is zero is left out. */
+  kib: Record<string, Counter[]>;
+  /** Bytes of the link a month. */
+  linkBudget?: Bytes;
+  /** Bytes written a day. */
+  writeBudget?: Bytes;
+}
+
 /** The node as a whole; retained, complete each time. What `pods` does not list is gone. */
 export interface StatusDocument extends NodeStamp {
   counter: Counter;
@@ -230,6 +242,10 @@ export interface StatusDocument extends NodeStamp {
   /** Kubernetes quantities by resource name. */
   capacity: Record<string, string>;
   allocatable: Record<string, string>;
+  /** Announced to the broker, which takes the node for gone after half as long again. */
+  keepAliveS?: Counter;
+  /** Changes make no status: it goes with the next one. */
+  usage?: UsageReport;
   /** @maxItems 128 */
   bundles: BundleStatus[];
   /** By `namespace/name`, the name as the kubelet gives it (with the node's suffix). */

@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { AgentStatus } from '../../agent/agent-status.js';
+import type { UsageCounts } from '../../protocol/usage.js';
 import { freePort } from '../support/ports.js';
 import { hurriedClock } from '../support/faked-clock.js';
 import { cableTo, HUB_PROGRAM, Playground, type Cable } from '../support/programs.js';
@@ -92,6 +94,12 @@ export class Delivered {
       before = this.cable.bytes();
       await delay(3000);
     }
+  }
+
+  /** By the agent's own count. */
+  async used(): Promise<UsageCounts> {
+    const { stdout } = await this.play.agent('status', '--data-dir', this.dataDir(), '-o', 'json');
+    return (JSON.parse(stdout) as AgentStatus).usage?.bytes ?? {};
   }
 
   /** What the agent had written to block devices so far. */

@@ -2,6 +2,7 @@
 import { bytes } from './bytes.js';
 import { footprint } from './footprint.js';
 import { figureLine, isGoodEnough, type Figure } from './figure.js';
+import { idleWeek } from './idle-week.js';
 import { podEdit, podStart } from './pod-start.js';
 import { restart } from './restart.js';
 import { writes } from './writes.js';
@@ -11,6 +12,7 @@ const BENCHES: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   'pod-edit': podEdit,
   bytes,
   footprint,
+  'idle-week': idleWeek,
   restart,
   writes,
 };

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { noFakedClock } from '../support/faked-clock.js';
+import { commitsIn } from '../support/sqlite-log.js';
 import { Delivered } from './delivered.js';
 import type { Figure } from './figure.js';
 
@@ -74,20 +75,6 @@ async function ofIdleDay(world: Delivered): Promise<Figure | null> {
     unit: 'transactions',
     target: 1,
   };
-}
-
-/** Transactions in a log of SQLite: frames that say how many pages the file has after them (SQLite, "WAL Frame Header Format"). */
-function commitsIn(file: string): number {
-  const log = readFileSync(file);
-  if (log.byteLength < 32) return 0;
-  const [frame, salts] = [24 + log.readUInt32BE(8), log.subarray(16, 24)];
-  let commits = 0;
-  for (let at = 32; at + frame <= log.byteLength; at += frame) {
-    // Left from before the log began anew.
-    if (!log.subarray(at + 8, at + 16).equals(salts)) break;
-    if (log.readUInt32BE(at + 4) !== 0) commits++;
-  }
-  return commits;
 }
 
 /** One synced SQLite transaction that holds the changed manifest and nothing else. */

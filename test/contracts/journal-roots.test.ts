@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { openJournal } from '../../agent/journal/journal.js';
+import { openJournal } from '../../agent/journal/open.js';
 import { openNextRoot } from '../../protocol/verify-root.js';
 import { fastClock } from '../support/fast-clock.js';
 import { NOW, trustedRoot } from '../support/fleet.js';

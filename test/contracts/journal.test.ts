@@ -10,10 +10,11 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { isDiskError } from '../../agent/journal/database.js';
-import { openJournal } from '../../agent/journal/journal.js';
+import { openJournal } from '../../agent/journal/open.js';
 import { DirectoryError, openOwnedDirectory } from '../../agent/intake/owned-files.js';
 import { fastClock } from '../support/fast-clock.js';
 import { NOW } from '../support/fleet.js';
+import { eventually } from '../support/wait.js';
 import { PROMISES } from '../support/journal-promises.js';
 
 const CHILD = fileURLToPath(new URL('../support/journal-child.js', import.meta.url));
@@ -77,6 +78,53 @@ describe('on a full disk', () => {
     if (!mounted) t.skip('needs the right to mount');
   });
 
+  test('it is said when that begins and when it is over, and those who were refused are asked to try again', async t => {
+    const told: string[] = [];
+    let journal: ReturnType<typeof open> | null = null;
+    const path = mkdtempSync(join(tmpdir(), 'flotilla-small-'));
+    const options = ['-t', 'tmpfs', '-o', 'size=1m,mode=0755', 'tmpfs', path];
+    if (spawnSync('mount', options).status !== 0) return t.skip('needs the right to mount');
+    try {
+      journal = openJournal({
+        ...{ dataDir: path, clock: fastClock(NOW, 20) },
+        randomId: () => String(++ids).padStart(32, '0'),
+      });
+      journal.onFault = fault => told.push(fault === null ? 'well' : fault.message);
+      const filler = join(path, 'filler');
+      assert.throws(() => writeFileSync(filler, Buffer.alloc(2 * 1024 * 1024)), /ENOSPC/);
+      const bytes = Buffer.alloc(256 * 1024, 0x61);
+      const store = () => {
+        journal?.content.storeBlob('large', bytes);
+        journal?.settle();
+      };
+      assert.throws(store, (error: unknown) => isDiskError(error));
+      assert.equal(journal.refused(), 1);
+      assert.match(told.join(), /^(database or disk is full|disk I\/O error)$/);
+      const [condition] = journal.conditions().filter(({ type }) => type === 'JournalWritable');
+      assert.match(condition?.message ?? '', /^the disk refuses writes \(.+\): the disk /);
+      // While the disk refuses, nothing is gathered: whoever writes knows at once.
+      assert.throws(
+        () => journal?.content.storeBlob('large', bytes),
+        (error: unknown) => isDiskError(error),
+      );
+      let retries = 0;
+      journal.onRetry = () => retries++;
+      await eventually('it was tried again', () => retries >= 2);
+      rmSync(filler);
+      await eventually('it is well', () => told.at(-1) === 'well');
+      assert.deepEqual(
+        journal.conditions().filter(({ type }) => type === 'JournalWritable'),
+        [],
+      );
+      store();
+      assert.equal(told.length, 2);
+    } finally {
+      journal?.close();
+      spawnSync('umount', [path]);
+      rmSync(path, { recursive: true });
+    }
+  });
+
   test('what was gathered goes as a whole, is said to be lost, and can be gathered again', t => {
     const mounted = onSmallDisk(1024, path => {
       const journal = open(path);
@@ -85,23 +133,23 @@ describe('on a full disk', () => {
       const filler = join(path, 'filler');
       assert.throws(() => writeFileSync(filler, Buffer.alloc(2 * 1024 * 1024)), /ENOSPC/);
       const bytes = Buffer.alloc(256 * 1024, 0x61);
-      journal.storeBlob('small', Buffer.from('s'));
+      journal.content.storeBlob('small', Buffer.from('s'));
       const refused = () => {
-        journal.storeBlob('large', bytes);
+        journal.content.storeBlob('large', bytes);
         journal.settle();
       };
       assert.throws(refused, (error: unknown) => isDiskError(error));
       assert.deepEqual(
-        [journal.hasBlob('small'), journal.hasBlob('large'), lost],
+        [journal.content.hasBlob('small'), journal.content.hasBlob('large'), lost],
         [false, false, 1],
       );
       rmSync(filler);
-      journal.storeBlob('large', bytes);
+      journal.content.storeBlob('large', bytes);
       journal.settle();
-      assert.equal(journal.blob('large')?.byteLength, bytes.byteLength);
+      assert.equal(journal.content.blob('large')?.byteLength, bytes.byteLength);
       journal.close();
       const again = open(path);
-      assert.equal(again.hasBlob('large'), true);
+      assert.equal(again.content.hasBlob('large'), true);
       again.close();
     });
     if (!mounted) t.skip('needs the right to mount');

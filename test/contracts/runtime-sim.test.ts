@@ -1,11 +1,7 @@
 /** The simulated engine keeps the container runtime contract. */
 import type { Clock } from '../../protocol/ports.js';
-import {
-  SimulatedEngine,
-  SimulatedRuntime,
-  type ExecProgram,
-  type Program,
-} from '../sim/engine.js';
+import { SimulatedEngine, type ExecProgram, type Program } from '../sim/engine.js';
+import { SimulatedRuntime } from '../sim/runtime.js';
 import { EXEC, execContract } from './runtime-exec.contract.js';
 import { imagesContract } from './runtime-images.contract.js';
 import { runtimeContract } from './runtime.contract.js';

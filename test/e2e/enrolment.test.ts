@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { ApiClient } from '../../hub/cli/client.js';
 import { loadKubeconfig } from '../../hub/cli/kubeconfig.js';
-import { ensureTestImage, noEngine } from '../support/docker.js';
+import { docker, ensureTestImage, noEngine } from '../support/docker.js';
 import { changeHubKeys, noFaketime, startHubInThePast } from '../support/hub-years.js';
 import { freePort } from '../support/ports.js';
 import { Playground } from '../support/programs.js';
@@ -316,8 +316,14 @@ describe(
   () => {
     const play = new Fleet();
     after(() => play.close());
+    const web = () => {
+      const owner = `label=flotilla.dev/owner=${play.path('far')}`;
+      const labels = [owner, 'label=io.kubernetes.pod.name=web-far'];
+      const app = 'label=io.kubernetes.container.name=app';
+      return docker('ps', '-q', ...[...labels, app].flatMap(one => ['--filter', one]));
+    };
 
-    test('comes back unattended: four roots, another hub key, another authority, expired certificate (S84)', async () => {
+    test('complaint 15: comes back unattended: four roots, another hub key, another authority, expired certificate (S84); its pod never stops', async () => {
       await play.init();
       startHubInThePast(play, '-400d');
       await play.hubAnswers();
@@ -327,6 +333,7 @@ describe(
       play.startAgent('far');
       await play.isUp('far', 1);
       await eventually('revision 1', () => play.manifests('far').length === 1);
+      const running = await eventually('its pod runs', () => web() || null);
       await play.kill('far', 'SIGTERM');
       await play.kill('hub', 'SIGTERM');
       const former = readFileSync(play.path('far/identity/tls.crt'), 'utf8');
@@ -348,6 +355,7 @@ describe(
         return rootVersion === 5 && bundles.some(b => b.name === 'shop' && b.revision === 3);
       });
       assert.notEqual(readFileSync(play.path('far/identity/tls.crt'), 'utf8'), former);
+      assert.equal(web(), running);
       await eventually('nothing of the renewal is left', () =>
         readdirSync(join(play.path('far'), 'identity')).every(name => !name.includes('next')),
       );

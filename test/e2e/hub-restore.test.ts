@@ -40,7 +40,11 @@ interface NodeJson {
     readonly flotilla: {
       readonly generation: number;
       readonly rootVersion: number;
-      readonly bundles: readonly { readonly revision: number }[];
+      readonly bundles: readonly {
+        readonly revision: number;
+        readonly digest: string;
+        readonly active: string | null;
+      }[];
     };
   };
 }
@@ -106,7 +110,9 @@ class World {
   async nodesHave(revision: number, ...nodes: string[]): Promise<void> {
     for (const name of nodes) {
       await eventually(`${name} has revision ${revision}`, async () =>
-        (await this.node(name)).status.flotilla.bundles.some(one => one.revision === revision),
+        (await this.node(name)).status.flotilla.bundles.some(
+          one => one.revision === revision && one.active === one.digest,
+        ),
       );
       await eventually(`${name} has its files`, () => /"web"/.test(this.files(name)));
     }

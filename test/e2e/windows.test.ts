@@ -104,8 +104,11 @@ describe('a maintenance window', { skip: noEngine() || noFakedClock() }, () => {
     const leftMs = Date.parse(opensAt) - Date.now();
     assert.ok(leftMs > HOUR_MS && leftMs <= 2 * HOUR_MS, opensAt);
     assert.equal(running(), before);
-    const status = await play.flotilla('rollout', 'status', 'bundle/shop', '--no-watch');
-    assert.match(status.stdout, /edge-1: waiting \(Window: its maintenance window opens at /);
+    await matches(
+      'rollout status says it',
+      async () => (await play.flotilla('rollout', 'status', 'bundle/shop', '--no-watch')).stdout,
+      /edge-1: waiting \(Window: its maintenance window opens at /,
+    );
     const late = await play.flotilla('rollout', 'status', 'bundle/shop', '--timeout', '1s');
     assert.equal(late.code, 3, late.stderr);
     await matches(
@@ -195,13 +198,17 @@ describe('a maintenance window', { skip: noEngine() || noFakedClock() }, () => {
     assert.equal(held.stdout, 'bundle/shop (default) revision 4 is held\n');
     await apply(5, '--window', 'none');
     assert.match((await becomes(5, 'waiting', 'Held')).message, / by \S+ \(stocktaking\)$/);
-    const [status, node, forced] = await Promise.all([
-      play.ok('rollout', 'status', 'bundle/shop', '--no-watch'),
-      play.ok('describe', 'node', 'edge-1'),
-      device('activate', '--now', 'shop'),
-    ]);
-    assert.match(status, /edge-1: waiting \(Held: held at the device since .*stocktaking/);
-    assert.match(node, /BundlesHeld +True +.*HeldAtDevice/);
+    const forced = await device('activate', '--now', 'shop');
+    await matches(
+      'rollout status says it',
+      () => play.ok('rollout', 'status', 'bundle/shop', '--no-watch'),
+      /edge-1: waiting \(Held: held at the device since .*stocktaking/,
+    );
+    await matches(
+      'describe node says it',
+      () => play.ok('describe', 'node', 'edge-1'),
+      /BundlesHeld +True +.*HeldAtDevice/,
+    );
     assert.match(forced.stderr, /is held by \S+ \(stocktaking\): flotilla-agent release/);
     await matches('the hub counts it', () => play.ok('get', 'bundles'), /Held on 1 node/);
     assert.equal((await device('release')).stdout, 'nothing is held any more\n');

@@ -3,6 +3,10 @@
  * the node asks, and says that it is in vain. The clock of the node runs fifty times as fast.
  */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { assigned } from '../support/fleet.js';
 import { revision, world } from '../support/intake-world.js';
@@ -54,6 +58,45 @@ describe('S22: a broker that holds back the assignment alone', () => {
       assert.equal(asked().length, before, 'an acknowledgement of before is no reason to ask');
     } finally {
       await it.stop();
+    }
+  });
+
+  test('is not blamed for an assignment that came and that a full disk refused', async t => {
+    const disk = mkdtempSync(join(tmpdir(), 'fl-held-'));
+    const mount = ['-t', 'tmpfs', '-o', 'size=8m,mode=0700', 'tmpfs', disk];
+    if (spawnSync('mount', mount).status !== 0) return t.skip('needs the right to mount');
+    const usual = process.env['TMPDIR'];
+    process.env['TMPDIR'] = disk;
+    const it = await world({ speed: 50 });
+    if (usual === undefined) delete process.env['TMPDIR'];
+    else process.env['TMPDIR'] = usual;
+    const { hub } = it;
+    const filler = join(disk, 'filler');
+    try {
+      await hub.statusWhere('generation 7', ({ generation }) => generation === 7);
+      assert.throws(() => writeFileSync(filler, Buffer.alloc(16 * 1024 * 1024)), /ENOSPC/);
+      const from = hub.said.status.length;
+      await hub.assign({ generation: 8, bundles: [] });
+      hub.assigned = { epoch: 1, generation: 8 };
+      await hub.acknowledge(0);
+      const isFull = (message: string) => /the disk is full: free some space/.test(message);
+      await hub.statusWhere('the disk is full', ({ conditions }) =>
+        conditions.some(({ type, message }) => type === 'JournalWritable' && isFull(message)),
+      );
+      const asked = () => hub.said.request.filter(({ want }) => want === 'assignment').length;
+      await eventually('it was asked for in vain', () => asked() >= 3);
+      assert.equal(hub.said.status.slice(from).some(isTold), false);
+      rmSync(filler);
+      const well = await hub.statusWhere(
+        'generation 8',
+        ({ generation, conditions }) =>
+          generation === 8 && conditions.every(({ type }) => type !== 'JournalWritable'),
+      );
+      assert.equal(isTold(well), false);
+    } finally {
+      rmSync(filler, { force: true });
+      await it.stop();
+      spawnSync('umount', ['--lazy', disk]);
     }
   });
 });

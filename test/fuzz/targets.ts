@@ -7,6 +7,7 @@ export const ROOTS: readonly string[] = ['protocol', 'agent', 'hub'].map(
 
 export const MODULES: readonly string[] = [
   'documents',
+  'deltas',
   'manifests',
   'texts',
   'files',

@@ -1,8 +1,8 @@
 /**
  * What a node goes through while it is killed, chapter by chapter, each beginning where the one before it ended:
  * three revisions of one bundle (one of several pods changed, one added, one removed), one that is undone, one
- * that is refused, one that is carried there, and the bundle's end. A chapter says what is to be true when it is
- * over.
+ * that is refused, one that is carried there, one that other keys sign than those before, one with a Secret, another value
+ * of that Secret, and the bundle's end. A chapter says what is to be true when it is over.
  */
 import type { AssignedBundle } from '../../protocol/documents/assignment.js';
 import type { BundleDocument } from '../../protocol/documents/bundle.js';
@@ -19,7 +19,7 @@ export interface RevisionOf {
 export interface Chapter {
   readonly name: string;
   /** The hub says it; for one that is carried, nobody hears it until it is over. */
-  readonly begin: (hub: KillHub) => void;
+  readonly begin: (hub: KillHub) => void | Promise<void>;
   readonly isCarried?: boolean;
   /** What the hub hears of the bundle; null: nothing, it is gone. */
   readonly state: { readonly state: string; readonly revision: number } | null;
@@ -27,6 +27,8 @@ export interface Chapter {
   readonly runs: Readonly<Record<string, string>>;
   /** `pod image` that may be started in this chapter. */
   readonly mayStart: readonly string[];
+  /** What its pods are given as the password; absent: none of them is given any. */
+  readonly password?: string;
   /** What was told of bundles since the first chapter: each once, in order. */
   readonly events: readonly string[];
 }
@@ -81,12 +83,42 @@ const CRASHING = revision(
 const FORGED = revision(4, [pod('stays', 'evil:1'), pod('comes', 'evil:1')]);
 const CARRIED = revision(5, [pod('stays', 'web:1'), pod('changes', 'web:5'), settings('five')]);
 
+const REKEYED = revision(6, [pod('stays', 'web:1'), pod('changes', 'web:1'), settings('five')]);
+const WITH_SECRET = {
+  containers: [
+    { ...{ name: 'main', image: 'web:1' }, volumeMounts: [{ name: 'db', mountPath: '/etc/db' }] },
+  ],
+  volumes: [{ name: 'db', secret: { secretName: 'db' } }],
+};
+const SECRET = revision(7, [
+  pod('stays', 'web:1'),
+  pod('changes', 'web:1'),
+  pod('keeps', 'web:1', WITH_SECRET),
+]);
+const FIRST_PASSWORD = 'correct-horse-battery-staple';
+const NEXT_PASSWORD = 'troubador-and-three-of-four';
+/** No copy of them may lie where it outlives the power. */
+export const PASSWORDS = [FIRST_PASSWORD, NEXT_PASSWORD];
+
 /** All that the engine has. */
 export const IMAGES = ['web:1', 'web:2', 'web:5', 'crash:3', 'evil:1'];
 
 const one = ({ document }: RevisionOf): AssignedBundle[] => [assigned(document)];
 const AFTER_SECOND = { stays: 'web:1', changes: 'web:2', comes: 'web:1' };
 const ROLLED_BACK = ['BundleHealthy 1', 'BundleHealthy 2', 'BundleFailed 3', 'BundleRolledBack 3'];
+
+const REKEYED_EVENTS = [...ROLLED_BACK, 'BundleHealthy 5', 'BundleHealthy 6'];
+const SECRET_EVENTS = [...REKEYED_EVENTS, 'BundleHealthy 7'];
+const WITH_PASSWORD = { stays: 'web:1', changes: 'web:1', keeps: 'web:1' };
+
+/** The same bundle, with this version of its Secret. */
+function sealed(version: number, password: string) {
+  return async (hub: KillHub) => {
+    hub.publishRevision(SECRET);
+    const secret = await hub.sealSecret(version, { password });
+    hub.assign({ bundles: one(SECRET), secrets: [secret] });
+  };
+}
 
 function ordered(made: RevisionOf) {
   return (hub: KillHub) => {
@@ -142,11 +174,40 @@ export const CHAPTERS: readonly Chapter[] = [
     events: [...ROLLED_BACK, 'BundleHealthy 5'],
   },
   {
+    name: 'rotation',
+    begin: hub => {
+      hub.rotate();
+      ordered(REKEYED)(hub);
+    },
+    state: { state: 'healthy', revision: 6 },
+    runs: { stays: 'web:1', changes: 'web:1' },
+    mayStart: ['changes web:1'],
+    events: REKEYED_EVENTS,
+  },
+  {
+    name: 'secret',
+    begin: sealed(1, FIRST_PASSWORD),
+    state: { state: 'healthy', revision: 7 },
+    runs: WITH_PASSWORD,
+    mayStart: ['keeps web:1'],
+    password: FIRST_PASSWORD,
+    events: SECRET_EVENTS,
+  },
+  {
+    name: 'password',
+    begin: sealed(2, NEXT_PASSWORD),
+    state: { state: 'healthy', revision: 7 },
+    runs: WITH_PASSWORD,
+    mayStart: [],
+    password: NEXT_PASSWORD,
+    events: SECRET_EVENTS,
+  },
+  {
     name: 'removal',
     begin: hub => void hub.assign({ bundles: [] }),
     state: null,
     runs: {},
     mayStart: [],
-    events: [...ROLLED_BACK, 'BundleHealthy 5'],
+    events: SECRET_EVENTS,
   },
 ];

@@ -19,7 +19,7 @@ export interface EngineContainer {
   readonly Config: { readonly Image: string; Labels: Labels } & Record<string, unknown>;
   readonly HostConfig: Record<string, unknown>;
   readonly State: {
-    Status: 'created' | 'running' | 'exited';
+    Status: 'created' | 'running' | 'exited' | 'removing' | 'dead';
     Running: boolean;
     ExitCode: number;
     StartedAt: string;
@@ -39,6 +39,8 @@ const NEVER = '0001-01-01T00:00:00Z';
 const EXIT_OF_CRASH = 3;
 /** Programs of images with this in their name end as soon as they begin. */
 const CRASH = 'crash';
+/** Pulls of images with this in their name begin, and go on for ever. */
+const ENDLESS = 'endless';
 
 const noSuch = (what: string, name: string): Answer => ({
   code: 404,
@@ -53,6 +55,10 @@ export class KillEngine {
   readonly twice: string[] = [];
   /** `pod image` of whatever was started. */
   readonly started = new Set<string>();
+  /** The same, each time and in order. */
+  readonly starts: string[] = [];
+  /** Images that it was asked to pull. */
+  readonly pulls: string[] = [];
   readonly #socketPath: string;
   readonly #images: ReadonlySet<string>;
 
@@ -60,6 +66,8 @@ export class KillEngine {
     this.#socketPath = socketPath;
     this.#images = new Set([...images, pauseImageName(process.arch)]);
     this.#server = createServer((request, response) => void this.#serve(request, response));
+    // As dockerd, it ends no connection by itself.
+    this.#server.keepAliveTimeout = 0;
   }
 
   /** `images`: all that there are; nothing can be pulled. */
@@ -87,6 +95,7 @@ export class KillEngine {
     this.#containers = new Map(containers.map(one => [one.Id, one]));
     this.twice.length = 0;
     this.started.clear();
+    this.starts.length = 0;
   }
 
   /** Application containers that run: `pod` (without the node's suffix) → container id and image. */
@@ -94,6 +103,27 @@ export class KillEngine {
     return [...this.#containers.values()]
       .filter(({ State, Config }) => State.Running && !isSandbox(Config.Labels))
       .map(({ Id, Config }) => ({ pod: podOf(Config.Labels), id: Id, image: Config.Image }));
+  }
+
+  /** The application of that pod ends as a program does that crashes. */
+  crash(pod: string): void {
+    for (const container of this.#containers.values()) {
+      const { Labels } = container.Config;
+      if (podOf(Labels) === pod && !isSandbox(Labels)) this.#end(container, EXIT_OF_CRASH);
+    }
+  }
+
+  /** As after a cut of the power while it removed them all: nothing runs, names are taken, and some of it goes on. */
+  halfRemove(): void {
+    for (const { State, Config } of this.#containers.values()) {
+      const Status = isSandbox(Config.Labels) ? 'dead' : 'removing';
+      Object.assign(State, { Status, Running: false, ExitCode: 137 });
+    }
+  }
+
+  /** Nothing is left of any container, as where the engine's own files were lost. */
+  forget(): void {
+    this.#containers.clear();
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -106,6 +136,7 @@ export class KillEngine {
       return;
     }
     if (path === '/events') return this.#watch(url, response);
+    if (path === '/images/create') return this.#pull(url, response);
     const body = Buffer.concat(chunks);
     const { code, body: said } = this.#answer(`${request.method} ${path}`, url.searchParams, body);
     response.writeHead(code, { 'Content-Type': 'application/json' });
@@ -139,6 +170,11 @@ export class KillEngine {
       case 'POST kill':
         return this.#end(container, 0) ? { code: 204 } : { code: 304 };
       case 'DELETE ':
+        if (container.State.Status === 'removing') {
+          container.State.Status = 'dead';
+          const message = `removal of container ${name} is already in progress`;
+          return { code: 409, body: { message } };
+        }
         this.#end(container, 137);
         this.#containers.delete(container.Id);
         this.#tell(container, 'destroy');
@@ -151,6 +187,19 @@ export class KillEngine {
   #image(name: string): Answer {
     const found = [...this.#images].find(one => one === name || idOfImage(one) === name);
     return found === undefined ? noSuch('image', name) : { code: 200, body: imageOf(found) };
+  }
+
+  #pull({ searchParams: query }: URL, response: ServerResponse): void {
+    const image = query.get('fromImage') ?? '';
+    this.pulls.push(image);
+    if (!image.includes(ENDLESS)) {
+      response.writeHead(404, { 'Content-Type': 'application/json' });
+      response.end(JSON.stringify({ message: `manifest for ${image} not found` }));
+      return;
+    }
+    response.writeHead(200, { 'Content-Type': 'application/json' });
+    const progress = { status: 'Downloading', id: 'a', progressDetail: { current: 1, total: 9e6 } };
+    response.write(`${JSON.stringify(progress)}\n`);
   }
 
   #find(name: string): EngineContainer | undefined {
@@ -200,7 +249,10 @@ export class KillEngine {
       one => one.Id !== Id && one.State.Running && nameOf(one.Config.Labels) === role,
     );
     if (same.length > 0) this.twice.push(`${role} ran twice at once`);
-    if (!isSandbox(Config.Labels)) this.started.add(`${podOf(Config.Labels)} ${Config.Image}`);
+    if (!isSandbox(Config.Labels)) {
+      this.started.add(`${podOf(Config.Labels)} ${Config.Image}`);
+      this.starts.push(`${podOf(Config.Labels)} ${Config.Image}`);
+    }
     Object.assign(State, { Status: 'running', Running: true, FinishedAt: NEVER });
     State.StartedAt = new Date().toISOString();
     this.#tell(container, 'start');
@@ -271,7 +323,9 @@ function imageOf(name: string) {
   const Id = idOfImage(name);
   const Created = '2026-01-01T00:00:00Z';
   const RootFS = { Type: 'layers', Layers: [Id] };
-  return { Id, RepoTags: [name], RepoDigests: [], Size: 1000, Created, RootFS, Config: {} };
+  const isByDigest = name.includes('@');
+  const [RepoTags, RepoDigests] = isByDigest ? [[], [name]] : [[name], []];
+  return { Id, RepoTags, RepoDigests, Size: 1000, Created, RootFS, Config: {} };
 }
 
 function inspected(container: EngineContainer) {

@@ -19,22 +19,27 @@ import { seal, type DocumentKind } from '../../protocol/envelope.js';
 import type { Signer } from '../../protocol/keys.js';
 import { topicsOf } from '../../protocol/topics.js';
 import { openNodeDocument } from '../../protocol/verify-messages.js';
-import { assignmentDocument, FLEET, HUB, NODE_NAME, RELEASE, ROOT } from '../support/fleet.js';
+import { KnownStatuses } from '../../hub/ingest/known-statuses.js';
+import { assignmentDocument, FLEET, NODE_NAME, RELEASE } from '../support/fleet.js';
+import { sealedSecret } from '../support/sealed.js';
 import type { RevisionOf } from './chapters.js';
 import type { Pki } from './pki.js';
+import { keysOf, rootChain, type FleetKeys } from './roots.js';
 
 /** What lies at the hub; as text in a copy of the node's past. */
 interface Kept {
   assignment: AssignmentDocument | null;
   journal: string | null;
   generation: number;
+  /** Version of the root. */
+  root: number;
   /** Of that journal, by number. */
   events: EventRecord[];
 }
 
 export type HubState = string;
 
-const NOTHING: Kept = { assignment: null, journal: null, generation: 0, events: [] };
+const NOTHING: Kept = { assignment: null, journal: null, generation: 0, root: 1, events: [] };
 const topics = topicsOf(FLEET);
 const own = (kind: 'assignment' | 'ack' | 'answer' | 'time') => topics.node(NODE_NAME, kind);
 
@@ -44,6 +49,7 @@ export class KillHub {
   #broker: Aedes | null = null;
   #server: Server | null = null;
   readonly #sockets = new Set<Socket>();
+  readonly #statuses = new KnownStatuses();
   readonly #pods = new Map<string, string>();
   /** Published in this run, by topic: what a broker retains. */
   readonly #retained = new Map<string, Buffer>();
@@ -106,14 +112,16 @@ export class KillHub {
     this.broken.length = 0;
     const session = sha256Hex(String(Math.random())).slice(0, 32);
     const hub = { fleet: FLEET, epoch: 1, session, online: true, sealingKey: '11'.repeat(32) };
-    this.#retain(topics.hub(), seal('hub', hub, [HUB]));
-    const root = seal('root', this.#pki.root, [ROOT]);
-    this.#retain(topics.root(), root);
+    this.#retain(topics.hub(), seal('hub', hub, [this.#keys().hub]));
+    this.#publishRoots();
     if (this.#kept.assignment) this.#assign(this.#kept.assignment);
   }
 
   /** `signers`: others than the hub's key make it one that nobody may take. */
-  publishRevision({ document, manifests }: RevisionOf, signers: readonly Signer[] = [RELEASE]) {
+  publishRevision(
+    { document, manifests }: RevisionOf,
+    signers: readonly Signer[] = [this.#keys().release],
+  ) {
     for (const one of manifests) {
       const text = canonicalJson(one);
       this.#retain(topics.blob(sha256Hex(text)), Buffer.from(text));
@@ -122,14 +130,33 @@ export class KillHub {
     this.#retain(topics.blob(digest), seal('bundle', document, signers));
   }
 
+  /** The next root is in force from now on: other keys of every kind. */
+  rotate(): void {
+    this.#kept.root++;
+    this.#publishRoots();
+    if (this.#kept.assignment) this.#assign(this.#kept.assignment);
+  }
+
+  /** A Secret of the bundle `shop`, sealed for the node; what an assignment lists. */
+  async sealSecret(version: number, data: Readonly<Record<string, string>>) {
+    const { sealing: to } = this.#pki;
+    const context = { context: { version }, data, to, signer: this.#keys().hub };
+    const { envelope, assigned } = await sealedSecret(context);
+    this.#retain(topics.blob(assigned.digest), envelope);
+    return assigned;
+  }
+
   /** The next generation; kept, as a hub keeps it before it is published. */
-  assign(change: Pick<AssignmentDocument, 'bundles'>): AssignmentDocument {
+  assign(
+    change: Pick<AssignmentDocument, 'bundles'> & Partial<AssignmentDocument>,
+  ): AssignmentDocument {
     const generation = (this.#kept.assignment?.generation ?? 0) + 1;
     const issued = new Date().toISOString();
     const notAfter = '2036-01-01T00:00:00.000Z';
     const { nodeKey } = this.#pki;
     this.#kept.assignment = assignmentDocument({
       ...{ ...change, generation, issued, notAfter, nodeKey, nonce: null },
+      rootVersion: this.#kept.root,
     });
     this.#assign(this.#kept.assignment);
     return this.#kept.assignment;
@@ -164,7 +191,22 @@ export class KillHub {
   }
 
   #assign(document: AssignmentDocument): void {
-    this.#retain(own('assignment'), seal('assignment', document, [HUB]));
+    this.#retain(own('assignment'), seal('assignment', document, [this.#keys().hub]));
+  }
+
+  #keys(): FleetKeys {
+    return keysOf(this.#kept.root);
+  }
+
+  /** Version of the root in force. */
+  root(): number {
+    return this.#kept.root;
+  }
+
+  #publishRoots(): void {
+    const roots = rootChain(this.#pki.root, this.#kept.root);
+    roots.forEach((envelope, before) => this.#retain(topics.root(before + 1), envelope));
+    this.#retain(topics.root(), roots.at(-1) ?? Buffer.alloc(0));
   }
 
   #retain(topic: string, payload: Buffer): void {
@@ -183,7 +225,11 @@ export class KillHub {
     if (bytes.byteLength === 0) return;
     const context = { fleet: FLEET, node: NODE_NAME, identityKey: this.#pki.identity.publicKey };
     if (kind !== 'event' && kind !== 'status' && kind !== 'pod' && kind !== 'request') return;
-    const opened = openNodeDocument(kind, bytes, context);
+    const whole = kind === 'status' ? this.#statuses.whole(NODE_NAME, bytes) : bytes;
+    // As the real one: not acknowledged it comes again, whole.
+    if (whole === null) return;
+    const opened = openNodeDocument(kind, whole, context);
+    if (opened.ok && kind === 'status') this.#statuses.remember(NODE_NAME, opened.value.envelope);
     if (!opened.ok) {
       this.broken.push(`the node said what is not its own: ${kind} ${opened.refusal.detail}`);
       return;
@@ -240,7 +286,7 @@ export class KillHub {
       pods: Object.fromEntries(this.#pods),
       ...{ epoch: assignment?.epoch ?? 0, generation: assignment?.generation ?? 0 },
     };
-    this.#publish(own('ack'), seal('ack', document, [HUB]), false);
+    this.#publish(own('ack'), seal('ack', document, [this.#keys().hub]), false);
   }
 
   #answer({ want, nonce, digests }: RequestDocument): void {
@@ -259,7 +305,7 @@ export class KillHub {
       published: digests.filter(isHere),
       absent: digests.filter(digest => !isHere(digest)),
     };
-    this.#publish(own('answer'), seal('answer', document, [HUB]), false);
+    this.#publish(own('answer'), seal('answer', document, [this.#keys().hub]), false);
   }
 }
 

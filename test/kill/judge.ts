@@ -7,7 +7,9 @@ import { join } from 'node:path';
 import { readProof } from '../../agent/journal/proof.js';
 import { verifyProof } from '../../agent/journal/verify-proof.js';
 import { sha256Hex } from '../../protocol/canonical.js';
+import { unmountBelow } from '../support/mounts.js';
 import type { Chapter } from './chapters.js';
+import { leakedIn } from './passwords.js';
 import { bundleEvents, type KillWorld } from './world.js';
 
 /** Container id and image by pod. */
@@ -26,6 +28,7 @@ export function judge(world: KillWorld, chapter: Chapter, before: Running): stri
     ...restarted(world, chapter, before),
     ...directory(world),
     ...journal(world, chapter),
+    ...leaked(world),
   ];
 }
 
@@ -63,6 +66,12 @@ function directory({ dataDir }: KillWorld): string[] {
       .filter(file => !found.includes(file))
       .map(file => `${file} is promised and is not there`),
   ];
+}
+
+/** What the pods are given lies in memory. */
+function leaked({ dataDir }: KillWorld): string[] {
+  unmountBelow(dataDir);
+  return leakedIn(dataDir).map(path => `a Secret lies open in ${path}`);
 }
 
 function journal({ dataDir, hub }: KillWorld, chapter: Chapter): string[] {

@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CHAPTERS, type Chapter } from './chapters.js';
+import { quoted, spread } from './spread.js';
 import { live, rehearse, tryPoint, type Outcome, type Trial } from './trial.js';
 import { KillWorld, type Past } from './world.js';
 
@@ -42,16 +43,6 @@ interface Place {
   readonly pasts: ReadonlyMap<string, Past>;
 }
 
-/** Evenly spread over all. */
-function share(trials: readonly Trial[]): readonly Trial[] {
-  const wanted = Number(options.share ?? trials.length);
-  const step = Math.max(1, trials.length / wanted);
-  const every = Array.from({ length: Math.min(wanted, trials.length) }, (_, i) =>
-    Math.floor(i * step),
-  );
-  return every.flatMap(i => trials[i] ?? []);
-}
-
 /** After one thing and before the next is one moment: nothing that stays has happened in between. */
 function momentsOf(points: readonly string[]): { point: string; nth: number }[] {
   const numbered = points.map((point, i) => ({ point, nth: i + 1 }));
@@ -59,8 +50,6 @@ function momentsOf(points: readonly string[]): { point: string; nth: number }[] 
     ({ point }, i) => !(point.startsWith('before ') && points[i - 1]?.startsWith('after ')),
   );
 }
-
-const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
 
 function report({ chapter, point }: Trial, broken: readonly string[]): void {
   say(`BROKEN ${chapter.name}, ${point}`);
@@ -139,7 +128,9 @@ async function main(): Promise<number> {
     const { point } = options;
     const [only] = chapters;
     const wanted =
-      point === undefined || !only ? share(trials) : [{ chapter: only, point, nth: 0 }];
+      point === undefined || !only
+        ? spread(trials, options.share)
+        : [{ chapter: only, point, nth: 0 }];
     const more = Math.min(Number(options.workers), wanted.length) - 1;
     const others = await Promise.all(
       Array.from({ length: more }, async (_, i): Promise<Place> => {
@@ -147,10 +138,7 @@ async function main(): Promise<number> {
         return { world: other.world, pasts: await live(other.world, upTo, other.past) };
       }),
     );
-    const tally = await tryAll(
-      [{ world, pasts }, ...others],
-      wanted as (Trial & { nth: number })[],
-    );
+    const tally = await tryAll([{ world, pasts }, ...others], wanted);
     if (tally.unreached > 0) say(`${tally.unreached} of ${wanted.length} points were not reached`);
     say(`${tally.tried} kill points, ${tally.broken + broken} invariants broken`);
     return tally.broken + broken > 0 || tally.unreached > 0 ? 1 : 0;

@@ -14,8 +14,9 @@ import { ensureNodeKeys, saveMembership } from '../../agent/membership/identity.
 import { canonicalJson, sha256Hex } from '../../protocol/canonical.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
 import { seal } from '../../protocol/envelope.js';
-import { keyId, signerOf, type Signer } from '../../protocol/keys.js';
+import { keyId, rawPublicKey, signerOf, type Signer } from '../../protocol/keys.js';
 import { FLEET, NODE_NAME, ROOT, rootDocument } from '../support/fleet.js';
+import type { SealingKey } from '../support/sealed.js';
 
 /** All PEM but what says otherwise. */
 export interface Pki {
@@ -26,6 +27,8 @@ export interface Pki {
   readonly identity: Signer;
   /** Key id of the identity. */
   readonly nodeKey: string;
+  /** What is sealed for the node is sealed for this. */
+  readonly sealing: SealingKey;
 }
 
 const newKey = () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
@@ -51,6 +54,7 @@ export async function makeMember(dataDir: string): Promise<Pki> {
   const pki: Pki = {
     ...{ key: serverKey.export({ type: 'pkcs8', format: 'pem' }).toString(), cert },
     ...{ ca: authority.certificate, root, identity, nodeKey: keyId(identity.publicKey) },
+    sealing: { key: keys.sealing, publicKey: rawPublicKey(keys.sealing) },
   };
   const membership = {
     ...{ fleet: FLEET, node: NODE_NAME, hubUrl: 'https://127.0.0.1:1', labels: {} },

@@ -38,9 +38,10 @@ export async function rehearse(
     throw new Error(`chapter ${chapter.name} did not end: ${why}\n${world.log()}`);
   }
   await world.hub.close();
+  const next = world.keep(chapter.name);
   const broken = judge(world, chapter, before);
   const points = readFileSync(trace, 'utf8').trimEnd().split('\n');
-  return { points, next: world.keep(chapter.name), broken };
+  return { points, next, broken };
 }
 
 /** The past of each chapter, lived through in this world. */

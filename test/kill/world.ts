@@ -18,15 +18,17 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { request } from 'node:http';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { identityPaths } from '../../agent/membership/private-keys.js';
 import { packCarried } from '../../protocol/carried.js';
 import { topicsOf } from '../../protocol/topics.js';
 import { FLEET } from '../support/fleet.js';
+import { mountMemory, mountsBelow, unmountBelow } from '../support/mounts.js';
 import { IMAGES, type Chapter } from './chapters.js';
 import { KillEngine, type EngineState } from './engine.js';
 import { KillHub, type HubState } from './hub.js';
+import { passwordsIn } from './passwords.js';
 import { makeMember } from './pki.js';
 
 const RECORDER = join(import.meta.dirname, 'recorder.js');
@@ -35,22 +37,30 @@ const AGENT = join(import.meta.dirname, '../../../agent/bin/flotilla-agent.js');
 const PATIENCE_MS = 60_000;
 const LOOK_MS = 15;
 const MANIFESTS = 'manifests';
+const EXACTLY = { recursive: true, preserveTimestamps: true, verbatimSymlinks: true } as const;
 
 export interface Past {
-  /** A copy of the data directory. */
+  /** A copy of the data directory, without what lay in memory. */
   readonly folder: string;
+  /** What lay in memory, below the data directory; outlives the agent, and not the power. */
+  readonly memory: { readonly folder: string; readonly mounts: readonly string[] };
   readonly engine: EngineState;
   readonly hub: HubState | null;
 }
 
 /** How a run of the agent ended. */
-export type Ending = 'over' | 'killed' | { readonly never: string };
+export type Ending = 'over' | 'killed' | { readonly never: string; readonly hasEnded?: boolean };
 
 export interface RunOptions {
   /** Environment of the recorder; absent: it is not loaded. */
   readonly recorder?: Readonly<Record<string, string>>;
   /** A program that watches it. */
   readonly under?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** More of the agent's settings. */
+  readonly flags?: readonly string[];
+  /** Called again and again. What it says is lacking before the chapter is over; empty: nothing. */
+  readonly meanwhile?: () => string;
   /** When the chapter is over the agent is told to end, rather than killed. */
   readonly endsWell?: boolean;
 }
@@ -92,18 +102,34 @@ export class KillWorld {
     return { world, past: { ...world.keep('joined'), hub: null } };
   }
 
-  /** What is here now, as the beginning of what comes. */
+  /** What is here now, as the beginning of what comes; nothing is mounted any more then. */
   keep(name: string): Past {
+    const memory = this.#keepMemory(name);
+    unmountBelow(this.dataDir);
     const folder = join(this.folder, `past-${name}`);
     rmSync(folder, { recursive: true, force: true });
-    cpSync(this.dataDir, folder, { recursive: true, preserveTimestamps: true, filter: isKept });
-    return { folder, engine: this.engine.save(), hub: this.hub.save() };
+    cpSync(this.dataDir, folder, { ...EXACTLY, filter: isKept });
+    return { folder, memory, engine: this.engine.save(), hub: this.hub.save() };
+  }
+
+  #keepMemory(name: string): Past['memory'] {
+    const folder = join(this.folder, `memory-${name}`);
+    rmSync(folder, { recursive: true, force: true });
+    const mounts = mountsBelow(this.dataDir).map(path => relative(this.dataDir, path));
+    for (const mount of mounts) cpSync(join(this.dataDir, mount), join(folder, mount), EXACTLY);
+    return { folder, mounts };
   }
 
   async bringBack(past: Past): Promise<void> {
     await this.hub.close();
+    unmountBelow(this.dataDir);
     this.#clear(existsSync(join(past.folder, MANIFESTS)));
-    cpSync(past.folder, this.dataDir, { recursive: true, preserveTimestamps: true });
+    cpSync(past.folder, this.dataDir, EXACTLY);
+    const { folder, mounts } = past.memory;
+    for (const mount of mounts) {
+      mountMemory(join(this.dataDir, mount));
+      cpSync(join(folder, mount), join(this.dataDir, mount), EXACTLY);
+    }
     this.engine.restore(past.engine);
     this.hub.restore(past.hub);
   }
@@ -129,7 +155,7 @@ export class KillWorld {
 
   /** The hub speaks, or what it would say lies on the stick. */
   async begin(chapter: Chapter): Promise<void> {
-    chapter.begin(this.hub);
+    await chapter.begin(this.hub);
     this.#isDark = chapter.isCarried === true;
     if (!this.#isDark) return this.hub.open(this.#port);
     const chunks: Buffer[] = [];
@@ -160,7 +186,8 @@ export class KillWorld {
         isCarried ||= await this.#carry();
         if (isCarried && runsAll(this.engine, chapter)) await this.#light();
       }
-      why = this.lacks(chapter);
+      const also = options.meanwhile?.() ?? '';
+      why = this.lacks(chapter) || also;
       if (why === '') break;
       await delay(LOOK_MS);
     }
@@ -184,6 +211,11 @@ export class KillWorld {
     const state = told ? `${told.state} ${told.revision}` : 'none';
     const should = chapter.state ? `${chapter.state.state} ${chapter.state.revision}` : 'none';
     if (state !== should) return `the bundle is ${state} ${told?.reason ?? ''}, not ${should}`;
+    const root = this.hub.root();
+    if (status?.rootVersion !== root) return `root ${status?.rootVersion} of ${root}`;
+    const passwords = passwordsIn(this.dataDir).join();
+    if (passwords !== (chapter.password ?? ''))
+      return `the password is ${passwords || 'not there'}`;
     if (!runsAll(this.engine, chapter)) return `there runs ${shown(this.engine.running())}`;
     const events = bundleEvents(this.hub.events());
     const last = chapter.events.at(-1);
@@ -204,6 +236,7 @@ export class KillWorld {
     await this.stop();
     await this.hub.close();
     await this.engine.close();
+    unmountBelow(this.dataDir);
     rmSync(this.folder, { recursive: true, force: true });
   }
 
@@ -212,12 +245,12 @@ export class KillWorld {
     await this.hub.open(this.#port);
   }
 
-  #start({ recorder, under = [] }: RunOptions): ChildProcess {
+  #start({ recorder, under = [], env: more, flags = [] }: RunOptions): ChildProcess {
     const log = openSync(join(this.folder, 'agent.log'), 'w');
     const preload = recorder ? ['--import', RECORDER] : [];
     const where = ['--data-dir', this.dataDir, '--engine-socket', join(this.folder, 'engine.sock')];
-    const args = [...preload, AGENT, 'run', ...where, '--file-check-frequency', '2s'];
-    const env = { ...process.env, ...recorder, FLOTILLA_KILL_ROOT: this.dataDir };
+    const args = [...preload, AGENT, 'run', ...where, '--file-check-frequency', '2s', ...flags];
+    const env = { ...process.env, ...recorder, ...more, FLOTILLA_KILL_ROOT: this.dataDir };
     const [program = '', ...rest] = [...under, process.execPath, ...args];
     const agent = spawn(program, rest, { stdio: ['ignore', log, log], env });
     closeSync(log);
@@ -245,7 +278,8 @@ export class KillWorld {
 const isKept = (path: string) => !path.endsWith('.sock');
 
 function endingOf(agent: ChildProcess): Ending {
-  return agent.signalCode === 'SIGKILL' ? 'killed' : { never: `it ended with ${agent.exitCode}` };
+  if (agent.signalCode === 'SIGKILL') return 'killed';
+  return { never: `it ended with ${agent.exitCode}`, hasEnded: true };
 }
 
 function shown(running: readonly { pod: string; image: string }[]): string {

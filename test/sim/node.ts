@@ -16,7 +16,8 @@ import type {
 import type { ValidPod } from '../../protocol/pod.js';
 import { NODE, T0 } from '../support/pods.js';
 import { SimulatedClock } from './clock.js';
-import { SimulatedEngine, SimulatedRuntime } from './engine.js';
+import { SimulatedEngine } from './engine.js';
+import { SimulatedRuntime } from './runtime.js';
 
 export class SpokenSource implements PodSource {
   #snapshot: SourceSnapshot = {

@@ -7,11 +7,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Activation } from '../../agent/activation/activation.js';
 import { openOwnedDirectory } from '../../agent/intake/owned-files.js';
-import { Stage, type StageOptions } from '../../agent/intake/stage.js';
+import { Stage } from '../../agent/intake/stage.js';
+import type { StageOptions } from '../../agent/intake/stage-options.js';
+import { LockGate } from '../../agent/intake/lock-gate.js';
 import { WindowGate } from '../../agent/intake/window-gate.js';
-import { openJournal, type Journal } from '../../agent/journal/journal.js';
+import type { Journal } from '../../agent/journal/journal.js';
+import { openJournal } from '../../agent/journal/open.js';
 import { readJournal } from '../../agent/journal/reader.js';
 import type { BundleName, PodReport } from '../../agent/ports.js';
+import type { Fault } from '../../agent/readiness/faults.js';
 import type { ActivateNow, AssignedBundle } from '../../protocol/documents/assignment.js';
 import type {
   BundleDocument,
@@ -62,11 +66,19 @@ export class ActivationWorld {
   readonly fates = new Map<string, Fate>();
   /** Null: the pods of this start are not known yet. */
   arePodsKnown = true;
+  /** What the pod runner says while its engine is away: pods as they were when they were seen last. */
+  isEngineAway = false;
+  podsAreNeverTold = false;
   /** What the node takes for the time, beyond the seconds that went by; windows go by it alone. */
   clockMs = NOW;
   isTimeKnown = true;
   ownWindows: readonly MaintenanceWindow[] = [];
   windows!: WindowGate;
+  locks!: LockGate;
+  /** Since when, by image of the pod: milliseconds since 1970. */
+  readonly updateLocks = new Map<string, number>();
+  /** Why it could not start what lies there alone, and not come back from another. */
+  readonly lacks: { alone: Fault | null; undo: Fault | null } = { alone: null, undo: null };
   /** How often the time changed that something waits for. */
   moved = 0;
   root: RootDocument = rootDocument();
@@ -183,20 +195,45 @@ export class ActivationWorld {
       journal,
       onMoved: () => void this.moved++,
     });
+    this.locks = new LockGate({
+      readLock: ({ pod }) => this.updateLocks.get(pod.spec?.containers[0]?.image ?? '') ?? null,
+      pods: () => (this.arePodsKnown ? this.#reports() : null),
+      ...{ journal, clock, log },
+    });
+    const readiness = {
+      aloneFault: () => this.lacks.alone,
+      undoFault: () => this.lacks.undo,
+    };
     const stage = new Stage({
       windows: this.windows,
+      locks: this.locks,
       journal,
       directory: openOwnedDirectory(this.manifests),
       clock,
       log,
       whereabouts: () => ({ is: 'coming' }),
       refuses: () => null,
+      readiness,
       ...this.#more,
     });
     const pods = () => (this.arePodsKnown ? this.#reports() : null);
     const onGivenUp = () => this.#stagePass();
     const windowOf = (bundle: BundleName) => this.windows.holdOf(bundle);
-    return [journal, stage, new Activation({ journal, pods, clock, log, onGivenUp, windowOf })];
+    const conditions = () => {
+      const status = this.isEngineAway ? ('False' as const) : ('True' as const);
+      return [{ type: 'ContainerRuntime', status, reason: '', message: '' }];
+    };
+    const told = { pods, conditions, podsAreNeverTold: this.podsAreNeverTold };
+    const activation = new Activation({
+      ...told,
+      journal,
+      clock,
+      log,
+      onGivenUp,
+      windowOf,
+      readiness,
+    });
+    return [journal, stage, activation];
   }
 
   #files() {

@@ -259,6 +259,7 @@ export async function startFixture(
     retry: async () => [],
     activate: () => Promise.resolve([]),
     nodes: nodeWriter(store),
+    nodeBudget: () => Promise.resolve({}),
     secrets: secretWriter({ store, root: () => trustedRoot(), hubSigner: HUB }),
     enrolment: enrolment(store),
     recovery: {

@@ -17,17 +17,54 @@ export interface TestBroker {
   /** Cuts all connections and forgets everything, as aedes does at a restart. */
   restart(): Promise<void>;
   stop(): Promise<void>;
+  /** aedes alone. */
+  readonly subscriptions?: Subscriptions;
+}
+
+/** What clients are subscribed to, and how many filters with a word in them one client ever held at once. */
+export class Subscriptions {
+  readonly #held = new Map<string, Set<string>>();
+  readonly #most = new Map<string, number>();
+  readonly #word: string;
+
+  constructor(word: string) {
+    this.#word = word;
+  }
+
+  watch(broker: Aedes): void {
+    this.#held.clear();
+    broker.on('subscribe', (filters, { id }) => {
+      const held = this.held(id);
+      for (const { topic } of filters) if (topic.includes(this.#word)) held.add(topic);
+      this.#held.set(id, held);
+      this.#most.set(id, Math.max(this.most(id), held.size));
+    });
+    broker.on('unsubscribe', (filters, { id }) => {
+      for (const topic of filters) this.held(id).delete(topic);
+    });
+    broker.on('clientDisconnect', ({ id }) => void this.#held.delete(id));
+  }
+
+  held(client: string): Set<string> {
+    return this.#held.get(client) ?? new Set();
+  }
+
+  most(client: string): number {
+    return this.#most.get(client) ?? 0;
+  }
 }
 
 async function startAedes(): Promise<TestBroker> {
   const port = await freePort();
-  let running = await listen(port);
+  const subscriptions = new Subscriptions('/blob/');
+  let running = await listen(port, subscriptions);
   let stopped = false;
   return {
     port,
+    subscriptions,
     restart: async () => {
       await close(running);
-      running = await listen(port);
+      running = await listen(port, subscriptions);
     },
     stop: async () => {
       if (!stopped) await close(running);
@@ -42,8 +79,9 @@ interface Running {
   readonly sockets: Set<Socket>;
 }
 
-async function listen(port: number): Promise<Running> {
+async function listen(port: number, subscriptions: Subscriptions): Promise<Running> {
   const broker = await Aedes.createBroker();
+  subscriptions.watch(broker);
   const sockets = new Set<Socket>();
   const server = createServer(socket => {
     sockets.add(socket);

@@ -3,7 +3,7 @@
  * directory, promise.
  */
 import { randomBytes } from 'node:crypto';
-import { openJournal } from '../../agent/journal/journal.js';
+import { openJournal } from '../../agent/journal/open.js';
 import { fastClock } from './fast-clock.js';
 import { NOW } from './fleet.js';
 import { PROMISES } from './journal-promises.js';

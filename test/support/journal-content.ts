@@ -35,9 +35,9 @@ export function storeBundle(
     ...{ arch: 'amd64', agentVersion: '0.1.0' },
   });
   if (!opened.ok) throw new Error(opened.refusal.detail);
-  journal.storeBundle(opened.value);
+  journal.content.storeBundle(opened.value);
   document.manifests.forEach((entry, i) =>
-    journal.storeBlob(entry.digest, Buffer.from(canonicalJson(pods[i]))),
+    journal.content.storeBlob(entry.digest, Buffer.from(canonicalJson(pods[i]))),
   );
 }
 

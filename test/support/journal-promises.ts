@@ -59,7 +59,7 @@ function store(journal: Journal): void {
   const context = { root: trustedRoot(), assigned: NAMED, arch: 'amd64', agentVersion: '0.1.0' };
   const opened = openBundle(seal('bundle', BUNDLE, [RELEASE]), context);
   if (!opened.ok) throw new Error(opened.refusal.detail);
-  journal.storeBundle(opened.value);
+  journal.content.storeBundle(opened.value);
   journal.settle();
 }
 
@@ -93,17 +93,17 @@ export const PROMISES: readonly JournalPromise[] = [
     sentence: 'a stored bundle reads back and its number is taken',
     make: store,
     holds: journal => {
-      assert.deepEqual(journal.bundleDocument(NAMED.digest), BUNDLE);
-      assert.equal(journal.knownDigest(BUNDLE, 1), NAMED.digest);
+      assert.deepEqual(journal.content.bundleDocument(NAMED.digest), BUNDLE);
+      assert.equal(journal.content.knownDigest(BUNDLE, 1), NAMED.digest);
     },
   },
   {
     sentence: 'a stored blob is here once it is settled',
     make: journal => {
-      journal.storeBlob('d', Buffer.from('bytes'));
+      journal.content.storeBlob('d', Buffer.from('bytes'));
       journal.settle();
     },
-    holds: journal => assert.equal(journal.blob('d')?.toString(), 'bytes'),
+    holds: journal => assert.equal(journal.content.blob('d')?.toString(), 'bytes'),
   },
   {
     sentence: 'an activation names its files and its revision together',
@@ -140,7 +140,7 @@ export const PROMISES: readonly JournalPromise[] = [
     },
     holds: journal => {
       assert.equal(journal.bundles()[0]?.healthy, NAMED.digest);
-      assert.equal(journal.rollbackFloor(BUNDLE), 1);
+      assert.equal(journal.content.rollbackFloor(BUNDLE), 1);
     },
   },
   {
@@ -151,12 +151,12 @@ export const PROMISES: readonly JournalPromise[] = [
   {
     sentence: 'what was gathered is there with the next thing that is promised',
     make: journal => {
-      journal.storeBlob('d', Buffer.from('bytes'));
+      journal.content.storeBlob('d', Buffer.from('bytes'));
       journal.recordTransition({ ...STEP, state: 'staged' });
       record(journal);
     },
     holds: journal => {
-      assert.equal(journal.blob('d')?.toString(), 'bytes');
+      assert.equal(journal.content.blob('d')?.toString(), 'bytes');
       assert.equal(journal.bundles()[0]?.state, 'staged');
     },
   },
@@ -164,11 +164,11 @@ export const PROMISES: readonly JournalPromise[] = [
     sentence: 'what was gathered and not settled is gone as a whole, and is done again',
     make: journal => {
       record(journal);
-      journal.storeBlob('d', Buffer.from('bytes'));
+      journal.content.storeBlob('d', Buffer.from('bytes'));
       journal.recordTransition({ ...STEP, state: 'staged' });
     },
     holds: journal => {
-      assert.equal(journal.hasBlob('d'), false);
+      assert.equal(journal.content.hasBlob('d'), false);
       assert.deepEqual(journal.bundles(), []);
       assert.equal(journal.events(0, 10).length, 1);
     },

@@ -4,7 +4,15 @@
  */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { noEngine, randomHex } from './docker.js';
@@ -22,9 +30,17 @@ export class OwnEngine {
   readonly #folder = mkdtempSync(join(tmpdir(), 'fl-engine-'));
   readonly #bridge = `fl-${randomHex(4)}`;
   readonly socketPath = join(this.#folder, 'docker.sock');
+  /** Where it keeps images and containers. */
+  readonly dataRoot = join(this.#folder, 'data');
+  readonly #dataMiB: number | null;
   #containerd: ChildProcess | null = null;
   #daemon: ChildProcess | null = null;
   #formerHost: string | undefined;
+
+  /** `dataMiB`: its data lie on a disk of their own, as large as that. */
+  constructor({ dataMiB = null }: { readonly dataMiB?: number | null } = {}) {
+    this.#dataMiB = dataMiB;
+  }
 
   #at(name: string): string {
     return join(this.#folder, name);
@@ -38,8 +54,15 @@ export class OwnEngine {
   /** As on a machine with systemd, containerd outlives the engine; a killed engine would take a child of its own along. */
   async #begin(): Promise<void> {
     ip('link', 'add', this.#bridge, 'type', 'bridge');
-    ip('addr', 'add', '172.31.253.1/24', 'dev', this.#bridge);
+    // Several may run side by side.
+    const net = 16 + (parseInt(this.#bridge.slice(3), 16) % 230);
+    ip('addr', 'add', `172.31.${net}.1/24`, 'dev', this.#bridge);
     ip('link', 'set', this.#bridge, 'up');
+    if (this.#dataMiB !== null) {
+      mkdirSync(this.dataRoot);
+      const options = ['-t', 'tmpfs', '-o', `size=${this.#dataMiB}m`, 'tmpfs', this.dataRoot];
+      execFileSync('mount', options, { stdio: 'pipe' });
+    }
     this.#formerHost = process.env['DOCKER_HOST'];
     process.env['DOCKER_HOST'] = `unix://${this.socketPath}`;
     const config = this.#at('containerd.toml');
@@ -64,7 +87,7 @@ export class OwnEngine {
     rmSync(this.#at('pid'), { force: true });
     this.#daemon = this.#spawn(
       'dockerd',
-      ...['--data-root', this.#at('data'), '--exec-root', this.#at('exec')],
+      ...['--data-root', this.dataRoot, '--exec-root', this.#at('exec')],
       ...['--pidfile', this.#at('pid'), '--containerd', this.#at('containerd.sock')],
       ...['-H', `unix://${this.socketPath}`, '--bridge', this.#bridge],
       ...['--iptables=false', '--ip6tables=false', '--live-restore'],

@@ -6,7 +6,7 @@ import Database from 'better-sqlite3';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
-import { openJournal } from '../../agent/journal/journal.js';
+import { openJournal } from '../../agent/journal/open.js';
 import { openNextRoot } from '../../protocol/verify-root.js';
 import { fastClock } from './fast-clock.js';
 import { NOW, trustedRoot } from './fleet.js';

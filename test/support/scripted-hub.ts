@@ -17,6 +17,7 @@ import { seal } from '../../protocol/envelope.js';
 import type { Signer } from '../../protocol/keys.js';
 import { topicsOf } from '../../protocol/topics.js';
 import { openNodeDocument } from '../../protocol/verify-messages.js';
+import { KnownStatuses } from '../../hub/ingest/known-statuses.js';
 import { assignmentDocument, FLEET, HUB, NODE, NODE_NAME, RELEASE } from './fleet.js';
 import { eventually } from './wait.js';
 
@@ -42,6 +43,7 @@ export class ScriptedHub {
   /** Payload sizes by topic kind. */
   readonly sizes: { kind: string; bytes: number }[] = [];
   readonly #client: MqttClient;
+  readonly #statuses = new KnownStatuses();
 
   private constructor(client: MqttClient) {
     this.#client = client;
@@ -96,6 +98,13 @@ export class ScriptedHub {
 
   async publishBlob(content: string | Buffer, published: Buffer | string = content): Promise<void> {
     await this.publish(this.topics.blob(sha256Hex(content)), published);
+  }
+
+  /** As if they had never been published. */
+  async clearBlobs(document: BundleDocument): Promise<void> {
+    const digests = [sha256Hex(canonicalJson(document))];
+    digests.push(...document.manifests.map(({ digest }) => digest));
+    for (const digest of digests) await this.publish(this.topics.blob(digest), '');
   }
 
   async assign(
@@ -153,7 +162,9 @@ export class ScriptedHub {
     const address = this.topics.parse(topic);
     const kind = KINDS.find(known => known === address?.kind);
     if (!kind || payload.byteLength === 0) return;
-    const opened = openNodeDocument(kind, payload, {
+    const whole = kind === 'status' ? this.#statuses.whole(NODE_NAME, payload) : payload;
+    if (whole === null) return;
+    const opened = openNodeDocument(kind, whole, {
       fleet: FLEET,
       node: NODE_NAME,
       identityKey: NODE.publicKey,
@@ -162,6 +173,7 @@ export class ScriptedHub {
       this.foreign.push(`${topic}: ${opened.refusal.code} ${opened.refusal.detail}`);
       return;
     }
+    if (kind === 'status') this.#statuses.remember(NODE_NAME, opened.value.envelope);
     this.sizes.push({ kind, bytes: payload.byteLength });
     (this.said[kind] as unknown[]).push(opened.value.document);
   }

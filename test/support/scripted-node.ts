@@ -15,6 +15,7 @@ import type {
 import { openEnvelope, seal, type DocumentKind } from '../../protocol/envelope.js';
 import type { Signer } from '../../protocol/keys.js';
 import { podTopicKey } from '../../protocol/names.js';
+import { unwrapped } from '../../protocol/patches.js';
 import { topicsOf } from '../../protocol/topics.js';
 import { openHubDocument } from '../../protocol/verify-messages.js';
 import { FLEET, signer, trustedRoot } from './fleet.js';
@@ -203,7 +204,8 @@ export class ScriptedNode {
     if (address.kind === 'answer') this.answers.push(open('answer'));
     if (address.kind === 'hub') this.hub.push(open('hub'));
     if (address.kind !== 'assignment') return;
-    const opened = openEnvelope(payload, { kind: 'assignment', bytesMax: 1 << 20 });
+    const { envelope } = unwrapped(payload);
+    const opened = openEnvelope(envelope, { kind: 'assignment', bytesMax: 1 << 20 });
     if (!opened.ok) throw new Error(opened.refusal.detail);
     this.assignments.push(JSON.parse(opened.value.payload.toString()) as AssignmentDocument);
   }

@@ -42,6 +42,13 @@ function rootText(status: NodeStatus & { readonly flotilla?: Partial<NodeExtra> 
   return version === 0 ? '<unknown>' : String(version);
 }
 
+/** `True`, or why not. */
+function provenText(status: NodeStatus, type: string): string {
+  const found = status.conditions?.find(condition => condition.type === type);
+  if (found === undefined) return '<unknown>';
+  return found.status === 'True' ? 'True' : `${found.status} (${found.reason ?? ''})`;
+}
+
 export const NODE_TABLE: TableShape = {
   columns: [
     nameColumn(),
@@ -60,6 +67,11 @@ export const NODE_TABLE: TableShape = {
       "Time since the node's newest signed status was recorded: so old are its own fields",
     ),
     wideColumn('Clock', 'What the node knows of the time: synced, floor or suspect'),
+    wideColumn(
+      'Alone-Ready',
+      'Whether it could start what it runs without network, clock and hub; else the reason',
+    ),
+    wideColumn('Undo-Ready', 'Whether it could take its bundles back alone; else the reason'),
     wideColumn('Key', 'Fingerprint of its identity key'),
   ],
   cells(object, nowMs) {
@@ -80,6 +92,8 @@ export const NODE_TABLE: TableShape = {
       rootText(status),
       status.flotilla?.reportedAt ? age(status.flotilla.reportedAt, nowMs) : '<never>',
       status.flotilla?.clock ?? '<unknown>',
+      provenText(status, 'AloneReady'),
+      provenText(status, 'UndoReady'),
       metadata.annotations?.[KEY_ANNOTATION] ?? '<unknown>',
     ];
   },

@@ -16,10 +16,15 @@ const DIGEST_SHOWN = 12;
 
 /** A word; reasons stand in the conditions, and in what each node says. */
 function bundleState({ metadata, status }: ApiObject, nowMs: number): string {
-  const { conditions = [], waiting, held = 0 } = status as BundleObjectStatus;
+  const { conditions = [], waiting, nodes, ...counts } = status as BundleObjectStatus;
   if (conditions.some(({ type }) => type === 'Withdrawn')) return 'Withdrawn';
   if (Object.hasOwn(metadata.annotations ?? {}, HELD_ANNOTATION)) return 'Held';
-  if (held > 0) return `Held on ${held} ${held === 1 ? 'node' : 'nodes'}`;
+  const { undone = 0, held = 0, obstructed = 0, unknown = 0 } = counts;
+  const parts = Object.entries({ failed: nodes.failed, undone, held, waiting: obstructed, unknown })
+    .filter(([, n]) => n > 0)
+    .map(([what, n]) => `${what} on ${n} ${n === 1 ? 'node' : 'nodes'}`)
+    .join(', ');
+  if (parts !== '') return `${parts.charAt(0).toUpperCase()}${parts.slice(1)}`;
   if (waiting === undefined) return 'Active';
   const leftMs = waiting.opensAt === null ? null : Date.parse(waiting.opensAt) - nowMs;
   if (leftMs === null) return 'Window';
@@ -37,7 +42,7 @@ export const BUNDLE_TABLE: TableShape = {
     integerColumn('Offline', 'Nodes that are not connected'),
     column(
       'Status',
-      'Active; or Withdrawn by the root, Held after a restore: nobody begins with it; held on nodes by people there; Window: nodes wait for one',
+      'Active; or Withdrawn by the root, Held after a restore: nobody begins with it; on how many nodes it failed, was undone or is held by people there, waits, or is in a state that nobody knows; Window: nodes wait for one',
     ),
     column('Age', 'Time since the bundle was made'),
     wideColumn('Selector', 'Nodes that are to run it'),

@@ -1,6 +1,7 @@
 /** The Table of pods: the columns of Kubernetes' own server. */
 import type { PodSpec, PodStatus } from 'kubernetes-types/core/v1.js';
 import type { PodExtra } from '../../objects.js';
+import { localText } from '../../pod-source.js';
 import { age } from '../../../protocol/human-duration.js';
 import { podSummary } from '../../../protocol/pod-summary.js';
 import { column, nameColumn, orNone, wideColumn, type TableShape } from './table.js';
@@ -25,6 +26,12 @@ function shown(
   return { ...summary, status: 'Unknown', ready: summary.ready.replace(/^\d+/, '0') };
 }
 
+function sourceOf(status: PodStatus): string {
+  const { flotilla } = status as PodStatus & { readonly flotilla?: Partial<PodExtra> };
+  if (flotilla?.bundle) return `bundle/${flotilla.bundle.name}`;
+  return flotilla?.source === undefined ? '' : localText(flotilla.source);
+}
+
 export const POD_TABLE: TableShape = {
   columns: [
     nameColumn(),
@@ -36,6 +43,7 @@ export const POD_TABLE: TableShape = {
     wideColumn('Node', 'Node that runs it'),
     wideColumn('Nominated Node', 'Not used by Flotilla'),
     wideColumn('Readiness Gates', 'Gates that are met, of all'),
+    wideColumn('Source', 'The bundle that it is of; local: what somebody put there on the node'),
   ],
   cells(object, nowMs) {
     const spec = (object['spec'] ?? {}) as Partial<PodSpec>;
@@ -51,6 +59,7 @@ export const POD_TABLE: TableShape = {
       orNone(spec.nodeName),
       orNone(status.nominatedNodeName),
       orNone(readinessGates(spec, status)),
+      orNone(sourceOf(status)),
     ];
   },
 };

@@ -15,6 +15,7 @@ import { openEnvelope, seal } from '../../../protocol/envelope.js';
 import { keyId, signerOf, type Signer } from '../../../protocol/keys.js';
 import { topicsOf, type Topics } from '../../../protocol/topics.js';
 import { openNodeDocument } from '../../../protocol/verify-messages.js';
+import { KnownStatuses } from '../../../hub/ingest/known-statuses.js';
 import { docker, ensureTestImage, TEST_IMAGE } from '../docker.js';
 import { signer } from '../fleet.js';
 import { freePort } from '../ports.js';
@@ -80,6 +81,7 @@ export interface Setting {
 export class Victim {
   readonly play = new Playground();
   /** Genuine statuses of the node, oldest first. */
+  readonly #known = new KnownStatuses();
   readonly statuses: StatusDocument[] = [];
   /** Its genuine requests, oldest first. */
   readonly requests: RequestDocument[] = [];
@@ -221,13 +223,18 @@ export class Victim {
     this.recorded.set(topic, payload);
     const kind = this.topics.parse(topic)?.kind;
     if (kind !== 'status' && kind !== 'request') return;
-    const opened = openNodeDocument(kind, payload, {
+    const whole = kind === 'status' ? this.#known.whole(NODE, payload) : payload;
+    if (whole === null) return;
+    const opened = openNodeDocument(kind, whole, {
       fleet: this.root.fleet,
       node: NODE,
       identityKey: this.nodePublicKey,
     });
     if (!opened.ok) return;
-    if (kind === 'status') return void this.statuses.push(opened.value.document as StatusDocument);
+    if (kind === 'status') {
+      this.#known.remember(NODE, opened.value.envelope);
+      return void this.statuses.push(opened.value.document as StatusDocument);
+    }
     const request = opened.value.document as RequestDocument;
     this.requests.push(request);
     if (request.want === 'time' && this.time) void this.tellTime(request.nonce, this.time());

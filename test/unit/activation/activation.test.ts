@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { failureLines } from '../../../agent/cli/journal.js';
-import type { StageOptions } from '../../../agent/intake/stage.js';
+import type { StageOptions } from '../../../agent/intake/stage-options.js';
 import { readJournal } from '../../../agent/journal/reader.js';
 import { assigned, rootDocument } from '../../support/fleet.js';
 import { ActivationWorld, made } from '../../support/activation-world.js';
@@ -216,6 +216,19 @@ describe('the clock of a trial', () => {
     assert.deepEqual(it.images(), ['shop:2']);
   });
 
+  test('stands still while the engine does not answer, however long, and goes on then', () => {
+    crashing();
+    it.wait(590);
+    it.isEngineAway = true;
+    it.wait(900);
+    it.sleep(9000);
+    it.isEngineAway = false;
+    it.wait(10);
+    assert.deepEqual([it.images(), it.status('shop').state], [['shop:2'], 'progressing']);
+    it.wait(2);
+    assert.deepEqual(it.images(), ['shop:1']);
+  });
+
   test('ready means ready for minReadySeconds since the switch, though the pod is older', () => {
     it.assign(made('shop', 1, { strategy: { minReadySeconds: 30 } }));
     it.wait(29);
@@ -406,6 +419,41 @@ describe('the way back', () => {
       /; back at revision 1; there waiting for default\/shop-edge-1/,
     );
     assert.equal(it.status('shop').state, 'rolledBack');
+  });
+});
+
+describe('where a kubelet runs the pods and nobody asks it', () => {
+  beforeEach(() => {
+    it.podsAreNeverTold = true;
+    it.arePodsKnown = false;
+    it.restart();
+    it.assign(first);
+  });
+
+  test('a bundle whose files lie there says that its health is unknown, and what to do', () => {
+    assert.equal(it.state('shop'), 'activating HealthUnknown');
+    assert.match(it.status('shop').message, /is not asked how they are: kubeletPods$/);
+    const rows = it.history().length;
+    it.wait(2000);
+    it.restart();
+    assert.deepEqual([it.state('shop'), it.images()], ['activating HealthUnknown', ['shop:1']]);
+    assert.equal(it.history().length, rows);
+  });
+
+  test('a newer revision takes its place; what waits says what it waits for', () => {
+    it.accept([assigned(second.document)]);
+    it.pass();
+    assert.deepEqual([it.state('shop'), it.images()], ['staged Fetching', ['shop:1']]);
+    it.store(second);
+    it.pass();
+    assert.deepEqual([it.state('shop'), it.images()], ['activating HealthUnknown', ['shop:2']]);
+  });
+
+  test('a bundle that is removed is gone with its files', () => {
+    it.assign();
+    it.wait(1);
+    assert.deepEqual([it.images(), it.activation.statuses()], [[], []]);
+    assert.equal(it.history().at(-1), 'shop:1 removed');
   });
 });
 

@@ -344,6 +344,7 @@ describe('cells', () => {
       Node: 'edge-1',
       'Nominated Node': '<none>',
       'Readiness Gates': '<none>',
+      Source: 'local (file)',
     });
   });
 
@@ -368,8 +369,30 @@ describe('cells', () => {
       Root: '1',
       Reported: '23h',
       Clock: 'synced',
+      'Alone-Ready': '<unknown>',
+      'Undo-Ready': '<unknown>',
       Key: '<unknown>',
     });
+  });
+
+  test('of a node that could not start alone: with the reason', () => {
+    const status = api(node('n'))['status'] as { conditions?: object[] };
+    const said = (type: string, word: 'True' | 'False' | 'Unknown', reason: string) => {
+      return { type, status: word, reason, message: '', lastTransitionTime: '' };
+    };
+    const conditions = [
+      ...(status.conditions ?? []),
+      said('AloneReady', 'False', 'ImageMissing'),
+      said('UndoReady', 'Unknown', 'EngineUnavailable'),
+    ];
+    const cells = wide(NODE_TABLE, { ...api(node('n')), status: { ...status, conditions } });
+    assert.deepEqual(
+      [cells['Status'], cells['Alone-Ready'], cells['Undo-Ready']],
+      ['Ready', 'False (ImageMissing)', 'Unknown (EngineUnavailable)'],
+    );
+    const well = [...(status.conditions ?? []), said('AloneReady', 'True', 'Complete')];
+    const whole = wide(NODE_TABLE, { ...api(node('n')), status: { ...status, conditions: well } });
+    assert.equal(whole['Alone-Ready'], 'True');
   });
 
   const nodeStatus: readonly (readonly [string, ApiObject, string])[] = [

@@ -23,6 +23,7 @@ const RECORD: BundleRecord = {
   active: 'two',
   activeAttempt: 0,
   healthy: 'one',
+  previous: null,
   gate: null,
   givenUp: false,
   activeGivenUp: false,

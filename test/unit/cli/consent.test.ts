@@ -39,6 +39,7 @@ const OPTION: Readonly<Record<string, string | null>> = {
   'key show': null,
   logs: null,
   'node approve': '--yes',
+  'node budget': null,
   'node revoke': '--yes',
   'port-forward': null,
   'rollout activate': null,
@@ -57,7 +58,7 @@ const OPTION: Readonly<Record<string, string | null>> = {
   'token create': null,
 };
 
-type Command = ReturnType<typeof programOf>;
+type Command = Awaited<ReturnType<typeof programOf>>;
 
 function leavesOf(command: Command, path = ''): { path: string; options: string[] }[] {
   return command.commands.flatMap(child => {
@@ -67,7 +68,7 @@ function leavesOf(command: Command, path = ''): { path: string; options: string[
   });
 }
 
-const program = programOf({} as Context);
+const program = await programOf({} as Context);
 const page = readFileSync(join(import.meta.dirname, '../../../../docs/commands.md'), 'utf8');
 
 describe('what cannot be taken back', () => {

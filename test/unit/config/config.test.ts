@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ConfigError } from '../../../agent/config-error.js';
-import { resolveConfig, type AgentConfig, type ConfigInput } from '../../../agent/config.js';
+import { resolveConfig, type AgentConfig } from '../../../agent/config.js';
+import type { ConfigInput } from '../../../agent/setting-lookup.js';
 import { envName, FILE_ONLY, flagName, SETTINGS } from '../../../agent/settings.js';
 import { stringify } from 'yaml';
 import { describePolicy } from '../../../agent/admission/policy.js';

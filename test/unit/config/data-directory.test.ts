@@ -63,15 +63,23 @@ describe('the data directory', () => {
       if (uid !== 0) return t.skip('only root gives directories away');
       mkdirSync(path, { mode: 0o755 });
       make();
-      assert.throws(() => checkStaticPodPath(path, { uid, tolerated: null }), message);
-      const tolerated = { warn: (text: string) => void warnings.push(text) };
-      checkStaticPodPath(path, { uid, tolerated });
-      assert.match(warnings.join(), /is not safe/);
+      const log = {
+        warn: (text: string, fields: object = {}) =>
+          void warnings.push(`${text} ${JSON.stringify(fields)}`),
+      };
+      for (const isMember of [true, false]) {
+        assert.equal(checkStaticPodPath(path, { uid, isMember, log }), false);
+      }
+      const [member = '', alone = ''] = warnings;
+      for (const warning of [member, alone]) assert.match(warning, message);
+      assert.match(member, /; what was accepted before runs, and nothing is taken from it until/);
+      assert.match(alone, /, and could have anything run as root /);
     });
   }
 
   test('a static pod directory that is missing is looked for later', () => {
-    checkStaticPodPath(join(base, 'none'), { uid, tolerated: null });
+    const log = { warn: (text: string) => assert.fail(text) };
+    assert.ok(checkStaticPodPath(join(base, 'none'), { uid, isMember: true, log }));
   });
 
   for (const [sentence, make, message] of rows) {

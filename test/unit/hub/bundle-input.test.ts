@@ -1,7 +1,8 @@
 /** From documents to the manifests of a bundle, and what differs between two sets of them. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { changesBetween, renderDiff, renderStrategyDiff } from '../../../hub/cli/bundle-diff.js';
+import { renderDiff, renderStrategyDiff } from '../../../hub/cli/bundle-diff.js';
+import { changesBetween } from '../../../hub/cli/manifest-changes.js';
 import { DEFAULT_STRATEGY } from '../../../protocol/strategy.js';
 import { documentsOf, manifestsOf } from '../../../hub/cli/bundle-input.js';
 import { CliError } from '../../../protocol/cli-error.js';
@@ -99,6 +100,10 @@ test('how nodes judge a passage is part of the difference, and only where it dif
   assert.match(
     renderStrategyDiff(DEFAULT_STRATEGY, after),
     /^--- now\/strategy\n\+\+\+ new\/strategy\n[^]*-minReadySeconds: 10\n\+minReadySeconds: 3\n/,
+  );
+  assert.match(
+    renderStrategyDiff(DEFAULT_STRATEGY, { ...DEFAULT_STRATEGY, require: ['aloneReady'] }),
+    /\n\+require:\n\+ {2}- aloneReady\n/,
   );
   assert.equal(
     renderStrategyDiff(DEFAULT_STRATEGY, { ...DEFAULT_STRATEGY, maintenanceWindows: [] }),

@@ -1,7 +1,12 @@
 /** What `flotilla apply` says of pods that nodes refuse by default. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bundleWarnings, graceWarnings, windowWarnings } from '../../../hub/cli/bundle-warnings.js';
+import {
+  aloneWarnings,
+  bundleWarnings,
+  graceWarnings,
+  windowWarnings,
+} from '../../../hub/cli/bundle-warnings.js';
 import { DEFAULT_STRATEGY } from '../../../protocol/strategy.js';
 import { manifest } from '../../support/pods.js';
 
@@ -63,4 +68,22 @@ test('a window that is over before a revision has to be healthy is mentioned', (
     'Warning: window "@daily for 9m59s in UTC" is shorter than the progress deadline of 600 s: a revision may be given up, ' +
       'and the former one put back, after it has closed',
   ]);
+});
+
+test('an image that asks the registry at each start is mentioned where alone-ready is required', () => {
+  const containers = [
+    { name: 'a', image: 'web' },
+    { name: 'b', image: 'web:1' },
+    { name: 'c', image: 'cam:1', imagePullPolicy: 'Always' as const },
+    { name: 'd', image: 'bound' },
+  ];
+  const pods = [manifest('web', { containers }), manifest('again', { containers })];
+  const images = [{ image: 'bound', digests: [`sha256:${'a'.repeat(64)}`] }];
+  const alone = { ...DEFAULT_STRATEGY, require: ['aloneReady' as const] };
+  const named = (text: string) =>
+    /^Warning: image "(.*)" has imagePullPolicy Always/.exec(text)?.[1];
+  assert.deepEqual(aloneWarnings(pods, alone, images).map(named), ['web', 'cam:1']);
+  assert.deepEqual(aloneWarnings(pods, DEFAULT_STRATEGY, images), []);
+  const undo = { ...DEFAULT_STRATEGY, require: ['undoReady' as const] };
+  assert.deepEqual(aloneWarnings(pods, undo, images), []);
 });

@@ -138,6 +138,8 @@ describe('an assignment', () => {
   };
   const other = [assigned(bundleDocument(undefined, { revision: 2 }))];
   const nonce = 'ab'.repeat(16);
+  const budget = { 'flotilla.dev/link-budget': '20Mi' };
+  const withBudget = { ...current, parameters: budget };
   type Row = [string, Partial<ComposeInput>, null | Partial<AssignmentDocument>];
   const ROWS: readonly Row[] = [
     ['stays while it says the same', {}, null],
@@ -148,6 +150,15 @@ describe('an assignment', () => {
     ['begins its generations anew in a new epoch', { epoch: 2 }, { epoch: 2, generation: 1 }],
     ['is made for another device of the name', { nodeKey: 'f'.repeat(64) }, { generation: 8 }],
     ['answers a nonce even when it says the same', { nonce }, { generation: 8, nonce }],
+    ['follows another budget', { parameters: budget }, { generation: 8, parameters: budget }],
+    ['keeps its budget', { current: withBudget, bundles: other }, { parameters: budget }],
+    [
+      'keeps its budget for another device of the name',
+      { current: withBudget, nodeKey: 'f'.repeat(64) },
+      { parameters: budget },
+    ],
+    ['stays while its budget does', { current: withBudget, parameters: budget }, null],
+    ['loses its budget', { current: withBudget, parameters: {} }, { parameters: {} }],
     ['stays while it is younger than a week', { now: NOW + 5 * DAY_MS }, null],
     ['is signed anew after a week', { now: NOW + 6 * DAY_MS }, { generation: 8, bundles }],
   ];

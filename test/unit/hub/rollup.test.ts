@@ -52,7 +52,7 @@ const ROWS: readonly [string, readonly NodeRow[], Partial<typeof NONE>][] = [
     'one that still fetches it as not updated',
     [
       { state: 'staged', active: null },
-      { state: 'waiting', active: OTHER },
+      { state: 'staged', active: OTHER },
     ],
     { desired: 2 },
   ],

@@ -37,6 +37,19 @@ describe('on the command line', () => {
       { ...KEPT, maintenanceWindows: WINDOWS },
     ],
     ['windows no more', { window: ['none'] }, { ...KEPT, maintenanceWindows: WINDOWS }, KEPT],
+    [
+      'requirements, in the order in which they are signed',
+      { require: 'undo-ready, alone-ready' },
+      KEPT,
+      { ...KEPT, require: ['aloneReady', 'undoReady'] },
+    ],
+    [
+      'requirements stay',
+      { minReady: '5s' },
+      { ...KEPT, require: ['undoReady'] },
+      { ...KEPT, require: ['undoReady'] },
+    ],
+    ['requirements no more', { require: 'none' }, { ...KEPT, require: ['undoReady'] }, KEPT],
     ['the way back', { onFailure: 'rollback' }, KEPT, { ...KEPT, onFailure: 'rollback' }],
   ];
   for (const [sentence, options, current, expected] of rows) {
@@ -56,6 +69,9 @@ describe('on the command line', () => {
       /^--window: timeZone: "Berlin" is not a time zone/,
     ],
     [{ window: ['0 2 * * * for ever in UTC'] }, /^--window: duration: "ever" is not a duration/],
+    [{ require: 'alone' }, /^--require alone: use alone-ready, undo-ready, both with a comma/],
+    [{ require: 'none,alone-ready' }, /^--require none,alone-ready: use alone-ready/],
+    [{ require: 'alone-ready,alone-ready' }, /^--require: names something twice/],
     [{ onFailure: 'explode' }, /^--on-failure: must be rollback or keep/],
   ];
   for (const [options, message] of refused) {
@@ -89,6 +105,12 @@ describe('at the API', () => {
     assert.equal(parsed({ maintenanceWindows: [] }), undefined);
   });
 
+  test('requirements are kept, and none of them are none', () => {
+    const require = ['aloneReady', 'undoReady'] as const;
+    assert.deepEqual(parsed({ require }), { ...DEFAULT_STRATEGY, require });
+    assert.equal(parsed({ require: [] }), undefined);
+  });
+
   test('what is wrong is refused with its field', () => {
     const causes = (strategy: object) => {
       try {
@@ -111,6 +133,9 @@ describe('at the API', () => {
     assert.deepEqual(windows({ ...good, zone: 'UTC' }), [field]);
     assert.deepEqual(windows(null), [`${field}.schedule`]);
     assert.deepEqual(causes({ maintenanceWindows: 'daily' }), ['spec.strategy.maintenanceWindows']);
+    const wrong = ['aloneReady', ['alone'], ['aloneReady', 'aloneReady'], { aloneReady: true }];
+    for (const require of wrong)
+      assert.deepEqual(causes({ require }), ['spec.strategy.require'], JSON.stringify(require));
     assert.throws(() => parsed({ maxSurge: 1 }), /maxSurge/);
   });
 });

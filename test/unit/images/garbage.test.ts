@@ -18,7 +18,8 @@ import {
 } from '../../../agent/images/collector.js';
 import type { StoredImage } from '../../../agent/runtime/images.js';
 import { SimulatedClock } from '../../sim/clock.js';
-import { SimulatedEngine, SimulatedRuntime } from '../../sim/engine.js';
+import { SimulatedEngine } from '../../sim/engine.js';
+import { SimulatedRuntime } from '../../sim/runtime.js';
 import { manifest, T0 } from '../../support/pods.js';
 
 const MINUTE = 60_000;
@@ -179,16 +180,19 @@ describe('row 204: the loop', () => {
       three: ['c:3'],
       two: ['b:2', 'x:1'],
       one: ['a:1'],
+      zero: ['z:0'],
     };
     const journal = {
       bundles: () => [
-        { digest: 'three', active: 'two', healthy: 'one' },
-        { digest: 'gone', active: null, healthy: null },
+        { digest: 'three', active: 'two', healthy: 'one', previous: 'zero' },
+        { digest: 'gone', active: null, healthy: null, previous: null },
       ],
-      bundleDocument: (digest: string) =>
-        documents[digest] && { images: documents[digest].map(image => ({ image, digests: [] })) },
+      content: {
+        bundleDocument: (digest: string) =>
+          documents[digest] && { images: documents[digest].map(image => ({ image, digests: [] })) },
+      },
     } as unknown as Parameters<typeof bundleImages>[0];
-    assert.deepEqual(bundleImages(journal), ['c:3', 'b:2', 'x:1', 'a:1']);
+    assert.deepEqual(bundleImages(journal), ['c:3', 'b:2', 'x:1', 'a:1', 'z:0']);
   });
 
   test('an engine that does not answer is asked again the next time', async () => {

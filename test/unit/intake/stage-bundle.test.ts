@@ -1,5 +1,6 @@
 /** A bundle on its way into the directory: it waits or fails alone, and what runs stays as it is. */
 import assert from 'node:assert/strict';
+import Database from 'better-sqlite3';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
@@ -44,13 +45,40 @@ describe('a bundle', () => {
     });
   }
 
+  test('that runs lacks what the journal lost of it, and stands where it stood', () => {
+    const pods = [podManifest('a'), podManifest('b')];
+    const document = bundleDocument(pods);
+    world.store(document, pods);
+    assert.deepEqual(world.assign([document]), []);
+    const before = [world.states(), world.journal.history().row];
+    const [first = ''] = document.manifests.map(({ digest }) => digest);
+    world.journal.content.dropBlob(first);
+    assert.deepEqual(
+      world.pass().map(({ digest }) => digest),
+      [first],
+    );
+    assert.deepEqual([world.states(), world.journal.history().row], before);
+    world.store(document, pods);
+    assert.deepEqual(world.pass(), []);
+    world.journal.settle();
+    const db = new Database(join(world.dataDir, 'journal.db'));
+    db.exec("UPDATE revisions SET envelope = x'00'");
+    db.close();
+    assert.deepEqual(
+      world.pass().map(({ digest }) => digest),
+      [assigned(document).digest],
+    );
+    world.store(document, pods);
+    assert.deepEqual([world.pass(), world.states()], [[], before[0]]);
+  });
+
   test('lacks its manifests once its envelope is here, each once', () => {
     const pods = [podManifest('a'), podManifest('b')];
     const document = bundleDocument(pods);
     world.store(document, pods);
     const [first = '', second = ''] = document.manifests.map(({ digest }) => digest);
-    world.journal.dropBlob(first);
-    world.journal.dropBlob(second);
+    world.journal.content.dropBlob(first);
+    world.journal.content.dropBlob(second);
     assert.deepEqual(
       world.assign([document]).map(({ digest }) => digest),
       [first, second],

@@ -118,13 +118,13 @@ describe('the directory', () => {
   test('a file whose blob rotted is fetched again and restored', () => {
     const { document, pods } = world.activate('shop', 'web');
     fs.rmSync(join(world.manifests, own));
-    world.journal.dropBlob(document.manifests[0]?.digest ?? '');
+    world.journal.content.dropBlob(document.manifests[0]?.digest ?? '');
     world.stage = world.makeStage();
     assert.deepEqual(
       world.pass().map(({ digest }) => digest),
       [document.manifests[0]?.digest],
     );
-    world.journal.storeBlob(
+    world.journal.content.storeBlob(
       document.manifests[0]?.digest ?? '',
       Buffer.from(canonicalJson(pods[0])),
     );

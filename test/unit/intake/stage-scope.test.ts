@@ -146,7 +146,7 @@ describe('a bundle', () => {
     const envelope = seal('bundle', bundle.document, [RELEASE, other]);
     const opened = openBundle(envelope, { ...context, arch: 'amd64', agentVersion: '0.1.0' });
     assert.ok(opened.ok);
-    world.journal.storeBundle(opened.value);
+    world.journal.content.storeBundle(opened.value);
     assert.deepEqual(world.pass(root), []);
     assert.equal(world.files().length, 1);
   });

@@ -19,7 +19,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { JournalError, openJournal, type Journal } from '../../../agent/journal/journal.js';
+import { JournalError, type Journal, type Transition } from '../../../agent/journal/journal.js';
+import { openJournal } from '../../../agent/journal/open.js';
 import { readJournal } from '../../../agent/journal/reader.js';
 import { tellReset } from '../../../agent/journal/tell-reset.js';
 import { seal } from '../../../protocol/envelope.js';
@@ -106,12 +107,12 @@ function store(journal: Journal, revision: number): string {
     agentVersion: '0.1.0',
   });
   if (!opened.ok) throw new Error(opened.refusal.detail);
-  journal.storeBundle(opened.value);
-  journal.storeBlob(document.manifests[0]?.digest ?? '', Buffer.from(`blob ${revision}`));
+  journal.content.storeBundle(opened.value);
+  journal.content.storeBlob(document.manifests[0]?.digest ?? '', Buffer.from(`blob ${revision}`));
   return opened.value.digest;
 }
 
-function step(revision: number, digest: string, state: 'activating' | 'healthy' | 'removed') {
+function step<S extends Transition['state']>(revision: number, digest: string, state: S) {
   const base = { namespace: 'default', name: 'shop', attempt: 0, reason: 'Test', message: '' };
   return { ...base, revision, digest, state };
 }
@@ -330,23 +331,87 @@ describe('events', () => {
 });
 
 describe('content', () => {
-  test('what is assigned, active or last healthy is kept; of the rest the digest', () => {
-    const journal = start();
-    accept(journal, 7, [1]);
-    const digests: string[] = [''];
-    for (const revision of [1, 2, 3]) {
+  const SHOP = { namespace: 'default', name: 'shop' };
+
+  /** Accepted, activated, and healthy for those that are listed. */
+  function run(journal: Journal, revisions: number[], healthy: number[]): string[] {
+    const digests: string[] = [];
+    for (const revision of revisions) {
       const digest = store(journal, revision);
-      digests.push(digest);
+      digests[revision] = digest;
       accept(journal, 10 + revision, [revision]);
       journal.activate(step(revision, digest, 'activating'), []);
-      if (revision < 3) journal.recordTransition(step(revision, digest, 'healthy'));
+      if (healthy.includes(revision)) journal.recordTransition(step(revision, digest, 'healthy'));
     }
-    assert.equal(journal.bundleDocument(digests[1] ?? ''), null);
-    assert.equal(journal.bundleDocument(digests[2] ?? '')?.revision, 2);
-    assert.equal(journal.bundleDocument(digests[3] ?? '')?.revision, 3);
-    assert.equal(journal.hasBlob(bundle(1).manifests[0]?.digest ?? ''), false);
-    assert.equal(journal.hasBlob(bundle(2).manifests[0]?.digest ?? ''), true);
-    assert.equal(journal.knownDigest({ namespace: 'default', name: 'shop' }, 1), digests[1]);
+    return digests;
+  }
+
+  test('what is assigned, active or of the last two healthy is kept; of the rest the digest', () => {
+    const journal = start();
+    accept(journal, 7, [1]);
+    const digests = run(journal, [1, 2, 3, 4], [1, 2, 3]);
+    const kept = (revision: number) => ({
+      document: journal.content.bundleDocument(digests[revision] ?? '')?.revision ?? null,
+      blob: journal.content.hasBlob(bundle(revision).manifests[0]?.digest ?? ''),
+    });
+    assert.deepEqual(kept(1), { document: null, blob: false });
+    for (const revision of [2, 3, 4])
+      assert.deepEqual(kept(revision), { document: revision, blob: true });
+    assert.equal(journal.content.knownDigest(SHOP, 1), digests[1]);
+  });
+
+  describe('the previous healthy revision', () => {
+    const previous = (journal: Journal) => journal.trials().previousHealthy(SHOP)?.revision ?? null;
+
+    test('of one that is healthy is the one that was healthy before it, kept over restarts', () => {
+      const journal = start();
+      accept(journal, 7, [1]);
+      run(journal, [1], [1]);
+      assert.equal(previous(journal), null);
+      const digests = run(journal, [2, 3], [2, 3]);
+      assert.equal(previous(journal), 2);
+      // What is accepted next changes nothing of what can be gone back to.
+      accept(journal, 30, [4]);
+      stop(journal);
+      const again = start();
+      assert.equal(previous(again), 2);
+      assert.equal(again.content.bundleDocument(digests[2] ?? '')?.revision, 2);
+      assert.equal(again.content.hasBlob(bundle(2).manifests[0]?.digest ?? ''), true);
+    });
+
+    test('of one on trial is the one that is healthy', () => {
+      const journal = start();
+      accept(journal, 7, [1]);
+      run(journal, [1, 2, 3], [1, 2]);
+      assert.equal(previous(journal), 2);
+    });
+
+    test('is none that was given up, and the same revision healthy again moves nothing', () => {
+      const journal = start();
+      accept(journal, 7, [1]);
+      const digests = run(journal, [1, 2, 3], [1, 2, 3]);
+      journal.recordTransition(step(3, digests[3] ?? '', 'healthy'));
+      assert.equal(previous(journal), 2);
+      const failed = { ...step(3, digests[3] ?? '', 'failed'), lastWords: null };
+      journal.trials().giveUp(failed, EVENT);
+      const target = { digest: digests[2] ?? '', files: [] };
+      journal.trials().rollBack(step(3, digests[3] ?? '', 'rolledBack'), target, EVENT);
+      // Before it is proven anew, and after: the one that was given up is nothing to go back to.
+      assert.equal(previous(journal), null);
+      journal.trials().prove(step(2, digests[2] ?? '', 'healthy'), EVENT);
+      assert.equal(previous(journal), null);
+      assert.equal(journal.bundles()[0]?.healthy, digests[2]);
+    });
+
+    test('goes with the bundle', () => {
+      const journal = start();
+      accept(journal, 7, [1]);
+      const digests = run(journal, [1, 2], [1, 2]);
+      journal.recordTransition(step(2, digests[2] ?? '', 'removed'));
+      assert.equal(previous(journal), null);
+      accept(journal, 30, []);
+      assert.equal(journal.content.bundleDocument(digests[1] ?? ''), null);
+    });
   });
 
   test('a healthy revision sets the rollback floor, for ever', () => {
@@ -354,10 +419,10 @@ describe('content', () => {
     const name = { namespace: 'default', name: 'shop' };
     const digest = store(journal, 5);
     journal.activate(step(5, digest, 'activating'), []);
-    assert.equal(journal.rollbackFloor(name), 0);
+    assert.equal(journal.content.rollbackFloor(name), 0);
     journal.recordTransition(step(5, digest, 'healthy'));
     journal.recordTransition(step(5, digest, 'removed'));
-    assert.equal(journal.rollbackFloor(name), 5);
+    assert.equal(journal.content.rollbackFloor(name), 5);
   });
 });
 

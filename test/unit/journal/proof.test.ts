@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { once } from 'node:events';
 import { NOTHING, rowHash, type ChainedRow } from '../../../agent/journal/chain.js';
-import { openJournal, type Journal } from '../../../agent/journal/journal.js';
+import type { Journal } from '../../../agent/journal/journal.js';
+import { openJournal } from '../../../agent/journal/open.js';
 import { summaryLines } from '../../../agent/cli/journal-proof.js';
 import { pruneHistory } from '../../../agent/journal/history.js';
 import { parseProof, readProof } from '../../../agent/journal/proof.js';
@@ -72,7 +73,7 @@ function accept(journal: Journal, generation: number): void {
       ...{ root, assigned: assigned(document), arch: 'amd64', agentVersion: '0.1.0' },
     }),
   );
-  journal.storeBundle(bundle);
+  journal.content.storeBundle(bundle);
   const { namespace, name, revision } = document;
   const step = { namespace, name, revision, digest: bundle.digest, attempt: 0, message: '' };
   journal.recordTransition({ ...step, state: 'healthy', reason: 'Ready' });

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { firstMisfit, prunedOf } from '../../../agent/journal/chain.js';
 import { droppedEvent, withDropped } from '../../../agent/journal/dropped-events.js';
-import { openJournal, type Journal } from '../../../agent/journal/journal.js';
+import type { Journal } from '../../../agent/journal/journal.js';
+import { openJournal } from '../../../agent/journal/open.js';
 import { readProof } from '../../../agent/journal/proof.js';
 import {
   DEFAULT_RETENTION,
@@ -171,11 +172,12 @@ describe('a journal', () => {
     const journal = start();
     const size = () => statSync(join(dataDir, 'journal.db')).size;
     const digests = Array.from({ length: 8 }, (_, i) => String(i).repeat(64));
-    for (const digest of digests) journal.storeBlob(digest, Buffer.alloc(1024 * 1024, digest));
+    for (const digest of digests)
+      journal.content.storeBlob(digest, Buffer.alloc(1024 * 1024, digest));
     start();
     const before = size();
     assert.ok(before > 8 * 1024 * 1024);
-    for (const digest of digests) open?.dropBlob(digest);
+    for (const digest of digests) open?.content.dropBlob(digest);
     start();
     assert.ok(size() < before / 8, `${size()} of ${before} bytes`);
   });

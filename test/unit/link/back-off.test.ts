@@ -1,7 +1,7 @@
 /** How long a node waits before it tries the broker again. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { backOffMs } from '../../../agent/link/link.js';
+import { backOffMs } from '../../../agent/link/back-off.js';
 
 const ROWS: [attempt: number, least: number, most: number][] = [
   [0, 500, 1_000],

@@ -4,7 +4,8 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { Aedes } from 'aedes';
-import { openPlainSocket, startLink, type Link } from '../../../agent/link/link.js';
+import { openPlainSocket, startLink } from '../../../agent/link/link.js';
+import type { Link } from '../../../agent/link/link-options.js';
 import { fastClock } from '../../support/fast-clock.js';
 import { eventually } from '../../support/wait.js';
 

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import { leftLines } from '../../../agent/cli/leave.js';
 import { openOwnedDirectory } from '../../../agent/intake/owned-files.js';
 import { forgetFleet } from '../../../agent/journal/forget.js';
-import { openJournal } from '../../../agent/journal/journal.js';
+import { openJournal } from '../../../agent/journal/open.js';
 import { readProof } from '../../../agent/journal/proof.js';
 import { verifyProof } from '../../../agent/journal/verify-proof.js';
 import { leaveFleet, type LeaveParts } from '../../../agent/membership/leave.js';

@@ -67,6 +67,13 @@ const figures: Figures = {
   engineUp: true,
   hubConnected: null,
   unconfirmedEvents: 2,
+  used: {
+    in: [1, 2, 30],
+    out: [1, 2, 20],
+    status: [1, 2, 15],
+    images: [0, 0, 9],
+    written: [4, 5, 6],
+  },
   refusals: [{ labels: { code: 'Malformed' }, count: 3 }],
   probes: [{ labels: { probe_type: 'Liveness', result: 'failed' }, count: 4 }],
   counted: {
@@ -221,7 +228,8 @@ describe('the node’s API', () => {
     assert.equal((await ask({ path: '/retry', method: 'POST' })).code, 200);
     const wish = await ask({ path: '/activate?bundle=web&by=root', method: 'POST' });
     const [told] = (JSON.parse(wish.body) as { bundles: { name: string }[] }).bundles;
-    assert.deepEqual(JSON.parse(told?.name ?? ''), { bundle: 'web', by: 'root', reason: '' });
+    const said = { bundle: 'web', by: 'root', reason: '', isTrial: false, from: null };
+    assert.deepEqual(JSON.parse(told?.name ?? ''), said);
     assert.equal((await ask({ path: '/activate' })).code, 405);
     const one = '/retry?pod=default%2Fweb';
     assert.equal((await ask({ path: one, method: 'POST' })).code, 200);
@@ -267,6 +275,11 @@ describe('the node’s API', () => {
     assert.match(body, /^# TYPE prober_probe_total counter$/m);
     assert.match(body, /^# TYPE kubelet_desired_pods gauge$/m);
     assert.match(body, /^kubelet_admission_rejections_total\{reason="NodeAffinity"\} 2$/m);
+    assert.match(body, /^flotilla_link_bytes_total\{direction="in"\} 30$/m);
+    assert.match(body, /^flotilla_link_kind_bytes_total\{kind="status"\} 15$/m);
+    assert.match(body, /^flotilla_link_kind_bytes_total\{kind="overhead"\} 35$/m);
+    assert.match(body, /^flotilla_image_pull_bytes_total 9$/m);
+    assert.match(body, /^flotilla_written_bytes_total 6$/m);
     const labels = 'namespace="default",pod="web-n1",container="app"';
     assert.ok(body.includes(`kube_pod_container_status_restarts_total{${labels}} 3`));
     assert.ok(body.includes(`container_cpu_usage_seconds_total{${labels}} 2.5`));

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { OWN_NAMESPACES, RuntimeError } from '../../../agent/runtime/runtime.js';
 import type { ValidPod } from '../../../protocol/pod.js';
-import { SimulatedRuntime } from '../../sim/engine.js';
+import { SimulatedRuntime } from '../../sim/runtime.js';
 import { SimulatedNode } from '../../sim/node.js';
 import { manifest, wish } from '../../support/pods.js';
 import { randomOf } from '../../support/random.js';

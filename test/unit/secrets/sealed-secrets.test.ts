@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { podKeyrings } from '../../../agent/images/credentials.js';
-import { openJournal, type Journal } from '../../../agent/journal/journal.js';
+import type { Journal } from '../../../agent/journal/journal.js';
+import { openJournal } from '../../../agent/journal/open.js';
 import { objectsFor } from '../../../agent/pods/config-objects.js';
 import type { DesiredPod } from '../../../agent/pods/desired.js';
 import { wipe } from '../../../agent/secrets/opened-bytes.js';
@@ -107,6 +108,25 @@ describe('sealed secrets of a node', () => {
     assert.deepEqual([sealed.lacking(), sealed.objects()], [[], []]);
     const late = sealed.receive(older.envelope, older.assigned, root);
     assert.equal(!late.ok && late.refusal.code, 'Rollback');
+  });
+
+  test('what a start would find of one is read anew each time, and changes nothing of what is in use', async () => {
+    const { sealed, list, state, logged } = world();
+    const { assigned, envelope } = await sealedSecret();
+    assert.equal(sealed.startFault(SHOP, 'db'), 'is not kept here');
+    list(assigned);
+    assert.equal(sealed.startFault(SHOP, 'db'), 'is not kept here');
+    sealed.receive(envelope, assigned, root);
+    assert.equal(sealed.startFault(SHOP, 'db'), null);
+    assert.equal(sealed.startFault({ ...SHOP, name: 'other' }, 'db'), 'is not kept here');
+    assert.equal(textOf(sealed, 'password'), 'hunter2');
+    const [said, { keys }] = [logged.length, state];
+    state.keys = [sealingKey('another').key];
+    assert.equal(sealed.startFault(SHOP, 'db'), 'does not open with the keys on the disk');
+    assert.equal(sealed.has(SHOP, 'db'), true);
+    assert.equal(logged.length, said);
+    state.keys = keys;
+    assert.equal(sealed.startFault(SHOP, 'db'), null);
   });
 
   test('S88 where an older version is listed the newer one stays in use; S17 a new epoch begins anew', async () => {

@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { openJournal, type Journal } from '../../../agent/journal/journal.js';
+import type { Journal } from '../../../agent/journal/journal.js';
+import { openJournal } from '../../../agent/journal/open.js';
 import { SILENT_MS } from '../../../agent/time/silence.js';
 import type { TimeKeeper } from '../../../agent/time/time-keeper.js';
 import { canonicalJson } from '../../../protocol/canonical.js';
@@ -107,10 +108,16 @@ describe('an answer of the hub to the question for the time', () => {
     });
   }
 
-  test('S30: a replay of an accepted one is refused', () => {
+  test('S30: an accepted one that comes again changes nothing; after its minute it is a replay, and refused', async () => {
     keeper.linkUp();
     const answer = time();
     assert.equal(codeOf(answer), 'accepted');
+    await pass(MINUTE / 2);
+    const before = keeper.now();
+    assert.equal(codeOf(answer), 'accepted');
+    assert.deepEqual(keeper.now(), before);
+    assert.equal(codeOf(time({ time: '2026-07-02T00:00:00.000Z' })), 'NotFresh');
+    await pass(MINUTE);
     assert.equal(codeOf(answer), 'NotFresh');
   });
 

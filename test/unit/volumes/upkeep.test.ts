@@ -52,6 +52,8 @@ function handClock() {
 interface World {
   refreshed: string[];
   problem: string;
+  /** While it is set, a refresh waits for it. */
+  gate?: Promise<void>;
   overruns: Overrun[];
   measured: number;
 }
@@ -61,8 +63,9 @@ function upkeepOf(world: World, { dataDir = newDir(), time = handClock() } = {})
   const told: PodEvent[] = [];
   let changes = 0;
   const volumes = {
-    refresh: ({ key }: { key: string }) => {
+    refresh: async ({ key }: { key: string }) => {
       world.refreshed.push(key);
+      await world.gate;
       return world.problem === ''
         ? Promise.resolve()
         : Promise.reject(new MountError(world.problem));
@@ -98,6 +101,24 @@ describe('the upkeep of volumes', () => {
     upkeep.look(desired, new Set(web.map(({ uid }) => uid)), NODE);
     await settled();
     assert.deepEqual(world.refreshed, ['default/web-edge1']);
+    await upkeep.close();
+  });
+
+  test('row 135: what becomes wanted while a refresh goes on is refreshed after it, and not a minute later', async () => {
+    const world = newWorld();
+    const { upkeep } = upkeepOf(world);
+    let open: () => void = () => undefined;
+    world.gate = new Promise(resolve => (open = resolve));
+    const [before, after] = [wishes([manifest('web')]), wishes([manifest('web'), manifest('db')])];
+    upkeep.look(before, allOf(before), NODE);
+    await settled();
+    upkeep.look(after, allOf(after), NODE);
+    open();
+    await settled();
+    assert.deepEqual(
+      world.refreshed,
+      ['web', 'db', 'web'].map(name => `default/${name}-edge1`),
+    );
     await upkeep.close();
   });
 

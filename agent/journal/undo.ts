@@ -1,0 +1,33 @@
+/**
+ * A revision that a person at the device goes back from: remembered as one that was given up, so that nothing tries it again on its
+ * own, and no longer the last healthy one. Runs inside the caller's transaction.
+ */
+import { UNDONE } from '../../protocol/bundle-reasons.js';
+import type { BundleName } from '../ports.js';
+import { applyTransition, isOfWanted } from './content.js';
+import type { Connection } from './database.js';
+import { insertFailure } from './failures.js';
+import { appendHistory, plainStep } from './history.js';
+
+export interface Undone extends BundleName {
+  readonly revision: number;
+  readonly digest: string;
+  readonly attempt: number;
+  /** Digest of the revision that is to lie there again. */
+  readonly to: string;
+}
+
+/** Its files are put back by whoever has the directory, as after a trial that failed. */
+export function undoInJournal(db: Connection, at: number, undone: Undone, message: string): void {
+  const { to, ...revision } = undone;
+  const step = { ...revision, state: 'failed', reason: UNDONE, message } as const;
+  if (isOfWanted(db, step)) applyTransition(db, at, step);
+  else appendHistory(db, at, { kind: 'bundle', ...plainStep(step) });
+  insertFailure(db, at, { ...step, lastWords: null });
+  const { namespace, name } = undone;
+  db.prepare(
+    `UPDATE bundles SET healthy_digest = @to, gate = NULL,
+     previous_digest = CASE WHEN previous_digest <> @to THEN previous_digest END
+     WHERE namespace = @namespace AND name = @name`,
+  ).run({ namespace, name, to });
+}

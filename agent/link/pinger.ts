@@ -1,0 +1,85 @@
+/**
+ * Asks a silent broker whether it is there, instead of MQTT.js, whose interval cannot change while it is connected; and tells whether
+ * what was said after a silence was ever answered. Decides no interval.
+ */
+import type { MqttClient } from 'mqtt';
+import type { Socket } from 'node:net';
+import type { Clock } from '../../protocol/ports.js';
+
+/** For an answer to a PINGREQ: nothing is before it on a silent link. */
+export const ANSWER_MS = 45_000;
+/** A shorter silence is none. */
+const SILENCE_MS = 25_000;
+
+export interface PingerOptions {
+  readonly clock: Clock;
+  /** From the last packet that was sent to the next question. */
+  readonly intervalMs: () => number;
+  /** An answer came after so much silence in both directions. */
+  readonly onAnswer: (silentMs: number) => void;
+  /** None came. */
+  readonly onSilence: () => void;
+}
+
+export class Pinger {
+  readonly #options: PingerOptions;
+  #sentAt: number;
+  #heardAt: number;
+  /** How long it was silent before something was said that nobody has answered yet; null: nothing waits. */
+  #unansweredAfterMs: number | null = null;
+
+  constructor(options: PingerOptions) {
+    this.#options = options;
+    this.#sentAt = this.#heardAt = options.clock.monotonic();
+  }
+
+  /** Call it in the turn in which the socket is made: listening starts the flow. */
+  listen(socket: Socket): void {
+    socket.on('data', () => {
+      this.#heardAt = this.#options.clock.monotonic();
+      this.#unansweredAfterMs = null;
+    });
+  }
+
+  /** Call it before the CONNECT is sent. */
+  drive(client: MqttClient, over: AbortSignal): void {
+    client.on('packetsend', ({ cmd }) => {
+      this.#noteSent();
+      // The CONNECT has announced it; MQTT.js sets no timer of its own without it.
+      if (cmd === 'connect') client.options.keepalive = 0;
+    });
+    client.once('connect', () => void this.#run(client, over));
+  }
+
+  /** Of a connection that ended: how long it was silent before something that was never answered; null: it did not end in silence. */
+  diedAfterMs(): number | null {
+    return this.#unansweredAfterMs;
+  }
+
+  #noteSent(): void {
+    const now = this.#options.clock.monotonic();
+    const silentMs = now - Math.max(this.#sentAt, this.#heardAt);
+    if (silentMs >= SILENCE_MS && this.#unansweredAfterMs === null) {
+      this.#unansweredAfterMs = silentMs;
+    }
+    this.#sentAt = now;
+  }
+
+  async #run(client: MqttClient, over: AbortSignal): Promise<void> {
+    const { clock, intervalMs, onAnswer, onSilence } = this.#options;
+    while (!over.aborted) {
+      const leftMs = this.#sentAt + intervalMs() - clock.monotonic();
+      if (leftMs > 0) {
+        await clock.sleep(leftMs, over);
+        continue;
+      }
+      const askedAt = clock.monotonic();
+      const silentMs = askedAt - Math.max(this.#sentAt, this.#heardAt);
+      client.sendPing();
+      await clock.sleep(ANSWER_MS, over);
+      if (over.aborted) return;
+      if (this.#heardAt < askedAt) return onSilence();
+      onAnswer(silentMs);
+    }
+  }
+}

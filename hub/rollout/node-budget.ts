@@ -1,0 +1,84 @@
+/**
+ * What a node may use of its link and its disk becomes a parameter of its assignment, and an annotation of its Node where people see it:
+ * one transaction.
+ */
+import {
+  BUDGET_NAMES,
+  BUDGET_PARAMETER,
+  budgetForm,
+  readBudget,
+  type BudgetName,
+} from '../../protocol/budget.js';
+import { excerpt } from '../../protocol/excerpt.js';
+import { topicsOf } from '../../protocol/topics.js';
+import type { NodeObject } from '../objects.js';
+import { RequestError, type BudgetWish } from '../ports.js';
+import { retried } from '../store/retry.js';
+import type { Actor, Mutation } from '../store/store.js';
+import { assignmentOf, compose, signAssignment } from './director.js';
+import type { ReassignParts } from './reassign.js';
+
+type Texts = Readonly<Record<string, string>>;
+
+/** With those that are given changed, and those that are null gone. Throws `RequestError` BadRequest for what is no budget. Pure. */
+export function withBudget(before: Texts, wish: BudgetWish): Texts {
+  const after = { ...before };
+  for (const name of BUDGET_NAMES) {
+    const text = wish[name];
+    if (text === undefined) continue;
+    if (text !== null && readBudget(name, text) === null) {
+      const message = `${name}: "${excerpt(text)}" is not ${budgetForm(name)}`;
+      throw new RequestError('BadRequest', message);
+    }
+    if (text === null) delete after[BUDGET_PARAMETER[name]];
+    else after[BUDGET_PARAMETER[name]] = text;
+  }
+  return after;
+}
+
+/** What is in force at the hub then. The same again changes nothing. Throws `RequestError` NotFound, BadRequest, Conflict. */
+export function setNodeBudget(
+  parts: ReassignParts,
+  actor: Actor,
+  { node, wish }: { readonly node: string; readonly wish: BudgetWish },
+): Promise<Readonly<Partial<Record<BudgetName, string>>>> {
+  return retried(async () => {
+    const { store, root, hubSigner, clock } = parts;
+    const object = (await store.get('Node', '', node)) as NodeObject | null;
+    if (!object) throw new RequestError('NotFound', `nodes "${node}" not found`);
+    const record = await store.assignment(node);
+    if (!record) {
+      const message = `node "${node}" was not let in yet: it has no assignment that could say it`;
+      throw new RequestError('Conflict', message);
+    }
+    const current = assignmentOf(record);
+    const parameters = withBudget(current.parameters, wish);
+    const { fleet, epoch, version } = root().document;
+    const document = compose({
+      ...{ fleet, epoch, rootVersion: version, node, nodeKey: current.nodeKey },
+      ...{ bundles: current.bundles, secrets: current.secrets, current, parameters },
+      generationFloor: record.generation,
+      nonce: null,
+      now: clock.now(),
+    });
+    if (document !== null) {
+      const { mutations } = signAssignment(document, hubSigner, topicsOf(fleet));
+      await store.commit(actor, [...mutations, annotated(object, wish)]);
+    }
+    const shown = BUDGET_NAMES.flatMap(name => {
+      const text = parameters[BUDGET_PARAMETER[name]];
+      return text === undefined ? [] : [[name, text]];
+    });
+    return Object.fromEntries(shown) as Partial<Record<BudgetName, string>>;
+  });
+}
+
+function annotated({ kind, metadata, spec, status }: NodeObject, wish: BudgetWish): Mutation {
+  const { namespace, name, labels, annotations, resourceVersion } = metadata;
+  const object = { namespace, name, labels, annotations: withBudget(annotations, wish) };
+  return {
+    type: 'put',
+    object: { kind, metadata: object, spec, status },
+    expect: { resourceVersion },
+  };
+}

@@ -1,0 +1,213 @@
+/**
+ * A person at the device goes back to the former revision while the hub is away, on real parts: what runs, who is told, what the hub
+ * makes of it when it hears of it, and how it is tried again.
+ */
+import assert from 'node:assert/strict';
+import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { docker, ensureTestImage, noEngine, TEST_IMAGE } from '../support/docker.js';
+import { freePort } from '../support/ports.js';
+import { askAgent, HUB_PROGRAM, Playground } from '../support/programs.js';
+import { eventually } from '../support/wait.js';
+
+interface Told {
+  readonly hub: {
+    readonly bundles: readonly {
+      readonly revision: number;
+      readonly state: string;
+      readonly reason: string;
+      readonly message: string;
+    }[];
+  };
+}
+
+/** Waits until it matches. */
+const matches = (what: string, text: () => Promise<string>, pattern: RegExp) =>
+  eventually(what, async () => {
+    const said = await text();
+    if (pattern.test(said)) return true;
+    throw new Error(said);
+  });
+
+describe('undo at the device', { skip: noEngine() }, () => {
+  const play = new Playground();
+  const device = (...args: string[]) => play.agent(...args, '--data-dir', play.path('edge-1'));
+  const becomes = (revision: number, state: string, reason?: string) =>
+    eventually(`revision ${revision} is ${state}`, async () => {
+      const text = await askAgent(play.path('edge-1', 'agent.sock'), '/status');
+      const told = (JSON.parse(text) as Told).hub.bundles[0];
+      const isIt = told?.revision === revision && told.state === state;
+      if (isIt && (reason === undefined || told.reason === reason)) return told;
+      throw new Error(JSON.stringify(told));
+    });
+  const commands = () =>
+    docker(
+      ...['ps', '--no-trunc', '--format', '{{.Command}}'],
+      ...['--filter', `label=flotilla.dev/owner=${play.path('edge-1')}`],
+      ...['--filter', 'label=io.kubernetes.container.name=app'],
+    );
+  const apply = (revision: number, ...args: string[]) => {
+    const command = ['sh', '-c', `trap "exit 0" TERM; while :; do sleep 0.${revision}; done`];
+    const volumeMounts = [{ name: 'run', mountPath: '/run/app' }];
+    const containers = [{ name: 'app', image: TEST_IMAGE, command, volumeMounts }];
+    const volumes = [{ name: 'run', emptyDir: {} }];
+    const spec = { terminationGracePeriodSeconds: 1, containers, volumes };
+    const metadata = { name: 'web', annotations: { 'flotilla.dev/update-lock': 'run/busy' } };
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata, spec };
+    play.write('shop/web.json', JSON.stringify(pod));
+    return play.ok('apply', '-f', play.path('shop'), '--min-ready', '1s', ...args);
+  };
+  const startHub = () =>
+    play.start('hub', process.execPath, [
+      HUB_PROGRAM,
+      'hub',
+      'run',
+      '--data-dir',
+      play.path('hub'),
+    ]);
+
+  before(async () => {
+    ensureTestImage();
+    const [api, mqtt] = [await freePort(), await freePort()];
+    const listen = ['--listen', `127.0.0.1:${api}`, '--mqtt-listen', `127.0.0.1:${mqtt}`];
+    await play.ok('hub', 'init', '--data-dir', play.path('hub'), ...listen);
+    startHub();
+    await play.hubAnswers();
+    await play.join('edge-1');
+    await apply(1, '--all-nodes', '--wait');
+  });
+  after(() => play.close());
+
+  test('is refused where nothing older is there, and asks where nobody said yes', async () => {
+    const none = await device('undo', 'shop', '--yes');
+    assert.deepEqual(
+      [none.code, /cannot go back: no former revision that was healthy/.test(none.stderr)],
+      [2, true],
+    );
+    await apply(2, '--wait');
+    const unasked = await device('undo');
+    assert.equal(unasked.code, 2);
+    assert.match(
+      unasked.stderr,
+      /nothing was done.*take bundle\/shop \(default\) from revision 2 back to revision 1\?/,
+    );
+    assert.match(commands(), /sleep 0\.2;/);
+  });
+
+  test('needs no hub, and is not overruled by a restart or by the hub that comes back', async () => {
+    await play.kill('hub', 'SIGTERM');
+    const done = await device('undo', '--yes', '--reason', 'tills print twice');
+    assert.equal(
+      done.stdout,
+      'bundle/shop (default) goes back from revision 2 to revision 1\n',
+      done.stderr,
+    );
+    const { message } = await becomes(2, 'rolledBack', 'UndoneAtDevice');
+    assert.match(message, /^undone at the device by \S+ \(tills print twice\); back at revision 1/);
+    await matches('revision 1 runs', async () => commands(), /sleep 0\.1;/);
+    const { stdout } = await device('journal');
+    assert.match(stdout, /bundle default\/shop +undo +by \S+: tills print twice/);
+    assert.equal((await device('journal', 'verify')).code, 0);
+    await play.kill('edge-1', 'SIGKILL');
+    play.startAgent('edge-1');
+    startHub();
+    await play.hubAnswers();
+    await matches(
+      'the hub counts it',
+      async () => await play.ok('get', 'bundles'),
+      /shop +2 +1 +0 +0 +0 .*Undone on 1 node/,
+    );
+    const status = await play.flotilla('rollout', 'status', 'bundle/shop', '--timeout', '20s');
+    assert.equal(status.code, 4, status.stdout);
+    assert.match(
+      status.stderr,
+      /bundle\/shop was undone\n +undone on edge-1: UndoneAtDevice: undone at the device by \S+ \(tills/,
+    );
+    await matches(
+      'whoever looks at the node sees it',
+      () => play.ok('describe', 'node', 'edge-1'),
+      /rolledBack +\S+ +UndoneAtDevice: undone at the device by \S+ \(tills print twice\); back at revision 1\n/,
+    );
+    assert.match(await play.ok('describe', 'bundle', 'shop'), /undone on edge-1: UndoneAtDevice/);
+    await matches('the event is there', () => play.ok('get', 'events'), /UndoneAtDevice/);
+    assert.match(commands(), /sleep 0\.1;/);
+  });
+
+  test('lasts until the hub says try again', async () => {
+    assert.match(await play.ok('rollout', 'retry', 'bundle/shop'), /edge-1/);
+    await becomes(2, 'healthy');
+    assert.match(commands(), /sleep 0\.2;/);
+  });
+
+  test('a pod that asks not to be disturbed is not, until it is done', async () => {
+    const [id = ''] = docker(
+      ...['ps', '-q', '--filter', `label=flotilla.dev/owner=${play.path('edge-1')}`],
+      ...['--filter', 'label=io.kubernetes.container.name=app'],
+    ).split('\n');
+    docker('exec', id, 'touch', '/run/app/busy');
+    await apply(3);
+    const { message } = await becomes(3, 'waiting', 'Locked');
+    assert.match(message, /^pod web asks not to be disturbed since \S+ \(run\/busy; for 60 min at/);
+    assert.match((await device('plan')).stdout, /switch to revision 3: pod web asks not to be/);
+    await matches(
+      'the hub says so',
+      () => play.ok('describe', 'node', 'edge-1'),
+      /UpdatesLocked +True +.*Locked/,
+    );
+    await matches('it is counted', () => play.ok('get', 'bundles'), /Waiting on 1 node/);
+    assert.match(commands(), /sleep 0\.2;/);
+    docker('exec', id, 'rm', '/run/app/busy');
+    await becomes(3, 'healthy');
+    assert.match(commands(), /sleep 0\.3;/);
+  });
+
+  test('drift: report leaves what a person edits, and says so until the next switch', async () => {
+    await play.kill('edge-1', 'SIGTERM');
+    play.startAgent('edge-1', '--config', play.write('agent.json', '{"drift":"report"}'));
+    await matches('it answers', async () => (await device('config')).stdout, /drift: report/);
+    const manifests = play.path('edge-1', 'manifests');
+    const file = join(
+      manifests,
+      readdirSync(manifests).find(name => name.startsWith('flotilla_')) ?? '',
+    );
+    const edited = readFileSync(file, 'utf8').replace('sleep 0.3', 'sleep 0.7');
+    writeFileSync(file, edited);
+    const local = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'by-hand' } };
+    const spec = { containers: [{ name: 'app', image: TEST_IMAGE, command: ['sleep', '600'] }] };
+    writeFileSync(join(manifests, 'by-hand.json'), JSON.stringify({ ...local, spec }));
+    await matches('what was edited runs', async () => commands(), /sleep 0\.7;/);
+    await matches(
+      'the hub says which file',
+      () => play.ok('describe', 'node', 'edge-1'),
+      /Drifted +True +.*ChangedByHand +flotilla_shop_\S+ \(bundle default\/shop, web\) is edited since/,
+    );
+    await matches(
+      'the hub shows what a person put there',
+      () => play.ok('get', 'pods', '-o', 'wide'),
+      /by-hand-edge-1 .* local \(file\)\n.*web-edge-1 .* bundle\/shop\n/,
+    );
+    assert.equal(readFileSync(file, 'utf8'), edited);
+    await apply(4);
+    await becomes(4, 'healthy');
+    assert.match(commands(), /sleep 0\.4;/);
+    await matches(
+      'it is over',
+      async () => String(/Drifted/.test(await play.ok('describe', 'node', 'edge-1'))),
+      /false/,
+    );
+  });
+
+  test('a directory that others may write to does not keep the pods from starting after a reboot', async () => {
+    await play.kill('edge-1', 'SIGTERM');
+    const owner = `label=flotilla.dev/owner=${play.path('edge-1')}`;
+    docker('rm', '-f', ...docker('ps', '-aq', '--filter', owner).split('\n'));
+    const manifests = play.path('edge-1', 'manifests');
+    chmodSync(manifests, 0o777);
+    writeFileSync(join(manifests, 'by-hand.json'), '{}');
+    play.startAgent('edge-1');
+    await matches('what was accepted runs', async () => commands(), /sleep 0\.4;/);
+    await matches('what a person put there too', async () => commands(), /sleep 600/);
+    assert.match((await device('status')).stdout, /StaticPodPath +False +UnsafeDirectory/);
+  });
+});

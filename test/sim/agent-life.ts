@@ -1,0 +1,158 @@
+/**
+ * One life of an agent, put together as `agent/agent.ts` does it, from the real parts: journal, session with its hub,
+ * static pod directory, pod runner, probes and images. Only engine and machine are simulated.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { startHubSession, type HubSession } from '../../agent/hub-session.js';
+import { ImagesAhead } from '../../agent/images/ahead.js';
+import { openImagePulls, type ImagePulls } from '../../agent/images/pulls.js';
+import { openOwnedDirectory } from '../../agent/intake/owned-files.js';
+import type { Journal } from '../../agent/journal/journal.js';
+import { openJournal } from '../../agent/journal/open.js';
+import { openPlainSocket } from '../../agent/link/link.js';
+import type { NodeInfo } from '../../agent/node-info.js';
+import type { Pods } from '../../agent/pods/pods.js';
+import { startPods } from '../../agent/pods/reconcile.js';
+import { openProbes } from '../../agent/probes/open-probes.js';
+import type { Machine } from '../../agent/time/machine.js';
+import { openFileSource } from '../../agent/sources/files.js';
+import type { Clock, Log } from '../../protocol/ports.js';
+import type { Signer } from '../../protocol/keys.js';
+import { FLEET, trustedRoot } from '../support/fleet.js';
+import type { EngineLine } from './engine-line.js';
+
+const FILE_CHECK_MS = 120_000;
+const BACK_OFF_MAX_MS = 60_000;
+
+const NODE_INFO: NodeInfo = {
+  info: {
+    addresses: [{ type: 'InternalIP', address: '10.0.0.7' }],
+    architecture: 'amd64',
+    operatingSystem: 'linux',
+    osImage: 'simulation',
+    kernelVersion: '0',
+    bootID: 'boot',
+    machineID: 'machine',
+  },
+  capacity: { cpu: '4', memory: '4Gi', pods: '110' },
+  allocatable: { cpu: '4', memory: '4Gi', pods: '110' },
+};
+
+export interface LifeParts {
+  readonly node: string;
+  readonly signer: Signer;
+  readonly dataDir: string;
+  readonly manifests: string;
+  readonly engine: EngineLine;
+  readonly machine: Machine;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+export interface AgentLife {
+  readonly journal: Journal;
+  readonly session: HubSession;
+  /** Null until its sources were read. */
+  readonly pods: () => Pods | null;
+  close(): Promise<void>;
+}
+
+/** What is not waited for goes on; `onFault` hears why it could not start. */
+export function startAgent(parts: LifeParts, onFault: (error: unknown) => void): AgentLife {
+  const { node, dataDir, manifests, clock, machine, random, log } = parts;
+  const randomId = () =>
+    Array.from({ length: 32 }, () => Math.floor(random() * 16).toString(16)).join('');
+  mkdirSync(manifests, { recursive: true, mode: 0o755 });
+  const journal = openJournal({ dataDir, clock, machine, randomId, node });
+  const held: { pods: Pods | null; session: HubSession | null } = { pods: null, session: null };
+  const pulls = openImagePulls({
+    store: parts.engine,
+    log,
+    onProgress: () => held.session?.changed(),
+  });
+  const images = new ImagesAhead({
+    ...{ store: parts.engine, pulls, clock, log },
+    objects: () => [],
+    onChange: () => held.session?.intake.look(),
+  });
+  const session = startHubSession({
+    identity: { fleet: FLEET, node, signer: parts.signer },
+    ...{ journal, clock, random, randomId, log, machine, images },
+    directory: openOwnedDirectory(manifests),
+    pinnedRoot: trustedRoot(),
+    releasedAt: 0,
+    kernelSynced: () => false,
+    arch: 'amd64',
+    agentVersion: '0.1.0',
+    containerRuntimeVersion: () => 'simulated://1.0.0',
+    nodeInfo: () => NODE_INFO,
+    refuses: () => null,
+    pods: () => (held.pods?.areKnown() ? held.pods.reports() : null),
+    conditions: () => held.pods?.conditions() ?? [],
+    brokers: ['mqtt://broker:1883'],
+    openSocket: openPlainSocket,
+  });
+  held.session = session;
+  const runner = runPods(parts, { journal, session, pulls });
+  runner
+    .then(({ pods }) => {
+      held.pods = pods;
+      pods.onChange(() => session.changed());
+      session.changed();
+    })
+    .catch(onFault);
+  return {
+    ...{ journal, session, pods: () => held.pods },
+    close: async () => {
+      const { close } = await runner;
+      await close();
+      await session.close();
+      images.close();
+      journal.close();
+    },
+  };
+}
+
+interface RunnerParts {
+  readonly journal: Journal;
+  readonly session: HubSession;
+  readonly pulls: ImagePulls;
+}
+
+async function runPods(
+  { node, dataDir, manifests, clock, random, log, engine }: LifeParts,
+  { journal, session, pulls }: RunnerParts,
+): Promise<{ pods: Pods; close: () => Promise<void> }> {
+  const files = await openFileSource({
+    ...{ path: manifests, dataDir, nodeName: node, clock, log, events: journal },
+    explains: (file, bytes) => session.intake.explains(file, bytes),
+    trusted: process.getuid?.() ?? 0,
+    fileCheckFrequencyMs: FILE_CHECK_MS,
+    onOwnedInDoubt: () => session.intake.repair(),
+  });
+  const probes = openProbes({ containers: engine, dataDir, clock, log, random });
+  const pods = startPods({
+    ...{ runtime: engine, sources: [files], dataDir, events: journal, clock, log, images: pulls },
+    node: { name: node, hostIP: '10.0.0.7' },
+    prober: probes.prober,
+    hooks: probes.hooks,
+    ...journal.ofPods(),
+    restartBackOffMaxMs: BACK_OFF_MAX_MS,
+    settings: {
+      clusterDNS: [],
+      clusterDomain: '',
+      resolvConf: join(dataDir, 'resolv.conf'),
+      podPidsLimit: -1,
+    },
+  });
+  return {
+    pods,
+    close: async () => {
+      await pods.stop();
+      await probes.close();
+      await files.stop();
+    },
+  };
+}

@@ -1,0 +1,83 @@
+/** What is rolled out in simulated histories: pods whose image says what becomes of them. Pure. */
+import type { Pod } from 'kubernetes-types/core/v1.js';
+import type { BundleStrategy } from '../../protocol/documents/bundle.js';
+import type { ExecProgram, Program } from './engine.js';
+
+/** `crash` ends at once, `never` is never ready, `gone` is in no registry. */
+export type Fate = 'good' | 'crash' | 'never' | 'gone';
+
+export interface Content {
+  readonly bundle: string;
+  /** Image by pod. */
+  readonly pods: ReadonlyMap<string, string>;
+  readonly fate: Fate;
+  readonly strategy: BundleStrategy;
+  readonly nodeSelector: string;
+}
+
+export const FATES: readonly Fate[] = ['good', 'crash', 'never', 'gone'];
+export const BUNDLES = ['shop', 'till', 'sign'] as const;
+export const ZONES = ['a', 'b'] as const;
+const PODS = 3;
+const VERSIONS = 3;
+
+/** All images that a registry may have. */
+export const IMAGES: readonly string[] = BUNDLES.flatMap(bundle =>
+  Array.from({ length: PODS }, (_, pod) => `${bundle}-${pod}`),
+).flatMap(pod =>
+  (['good', 'crash', 'never'] as const).flatMap(fate =>
+    Array.from({ length: VERSIONS }, (_, version) => `${pod}-${fate}:${version}`),
+  ),
+);
+
+export interface Choice {
+  readonly bundle: string;
+  readonly fate: Fate;
+  readonly nodeSelector: string;
+  readonly random: () => number;
+}
+
+/** One pod at least; of one that is bad, one pod is. */
+export function contentOf({ bundle, fate, nodeSelector, random }: Choice): Content {
+  const count = 1 + Math.floor(random() * PODS);
+  const first = Math.floor(random() * PODS);
+  const names = Array.from({ length: count }, (_, i) => `${bundle}-${(first + i) % PODS}`);
+  const bad = Math.floor(random() * count);
+  const pods = names.map((name, i): [string, string] => {
+    const version = Math.floor(random() * VERSIONS);
+    return [name, `${name}-${i === bad ? fate : 'good'}:${version}`];
+  });
+  const strategy: BundleStrategy = {
+    progressDeadlineSeconds: 30 + Math.floor(random() * 60),
+    minReadySeconds: Math.floor(random() * 10),
+    onFailure: random() < 0.8 ? 'rollback' : 'keep',
+  };
+  return { bundle, pods: new Map(pods), fate, strategy, nodeSelector };
+}
+
+export function manifestsOf({ pods }: Pick<Content, 'pods'>): Pod[] {
+  return [...pods].map(([name, image]) => ({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: 'default' },
+    spec: {
+      terminationGracePeriodSeconds: 5,
+      containers: [
+        {
+          ...{ name: 'main', image, imagePullPolicy: 'IfNotPresent' },
+          readinessProbe: { exec: { command: ['ready'] }, periodSeconds: 20 },
+        },
+      ],
+    },
+  }));
+}
+
+/** A container that ends does it in the moment in which it began. */
+export const program: Program = ({ image }) =>
+  image.includes('-crash:')
+    ? { kind: 'exits', code: 1 }
+    : { kind: 'runs', ignoresTerm: image.endsWith(':2') };
+
+export const execProgram: ExecProgram = ({ image }) => ({
+  exitCode: image.includes('-never:') ? 1 : 0,
+});

@@ -1,0 +1,292 @@
+/**
+ * A machine of the fleet: its disk, its engine, its clock, and one life of the agent after the other. It watches over
+ * what a machine can see by itself: what is started, what runs twice, what is stopped although nobody asked for it.
+ */
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { JOURNAL_FILE } from '../../agent/journal/database.js';
+import { TWIN_FILE } from '../../agent/journal/twin.js';
+import { RuntimeError } from '../../agent/runtime/runtime.js';
+import type { BundleStatus } from '../../protocol/documents/node.js';
+import { signer } from '../support/fleet.js';
+import { startAgent, type AgentLife } from './agent-life.js';
+import { lineTo } from './engine-line.js';
+import { SimulatedEngine } from './engine.js';
+import { Actor, type Scheduler } from './scheduler.js';
+
+export interface DeviceParts {
+  readonly scheduler: Scheduler;
+  readonly random: () => number;
+  readonly folder: string;
+  /** Wall clock of who sets his by a good one. */
+  readonly now: () => number;
+  readonly trace: (line: string) => void;
+  readonly broken: (what: string) => void;
+  /** Called when a life of the agent ended without a goodbye. */
+  readonly onKilled: (device: Device) => void;
+  readonly program: SimulatedEngine['program'];
+  readonly execProgram: SimulatedEngine['execProgram'];
+}
+
+/** Manifests that came or went this recently may still be acted upon. */
+const RECENT_MS = 10_000;
+const START_AGAIN_MS = 5_000;
+
+export class Device {
+  readonly name: string;
+  readonly signer;
+  readonly machine: Actor;
+  readonly engine: SimulatedEngine;
+  readonly dataDir: string;
+  readonly manifests: string;
+  actor: Actor | null = null;
+  life: AgentLife | null = null;
+  /** `pod image` that an assignment for this node asked for at some time. */
+  readonly allowed = new Set<string>();
+  /** What its clock says beyond the time. */
+  clockOffMs = 0;
+  isDiskFull = false;
+  engineFails = 0;
+  answersLost = 0;
+  slowMs = 0;
+  /** Since when the directory has had it. */
+  readonly #wanted = new Map<string, number>();
+  readonly #parts: DeviceParts;
+  #bootedAt = 0;
+  #boots = 1;
+  #lives = 0;
+  #generation = 0;
+  /** Nothing is left that explains its files: they are not run until a fresh assignment came. */
+  #isForgetful = false;
+  /** Containers that a fault ended: their pods begin anew, and rightly. */
+  #disturbedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(name: string, parts: DeviceParts) {
+    this.name = name;
+    this.#parts = parts;
+    this.signer = signer(`simulated ${name}`);
+    this.machine = new Actor(`${name} machine`);
+    const { scheduler } = parts;
+    const clock = scheduler.clockOf(this.machine, {
+      now: () => parts.now() + this.clockOffMs,
+      monotonic: () => scheduler.now,
+    });
+    this.engine = new SimulatedEngine(clock);
+    this.engine.filesystem = { path: '/engine', totalBytes: 2 ** 40, availableBytes: 2 ** 39 };
+    this.engine.program = parts.program;
+    this.engine.execProgram = parts.execProgram;
+    this.dataDir = join(parts.folder, name);
+    this.manifests = join(this.dataDir, 'manifests');
+    mkdirSync(this.manifests, { recursive: true, mode: 0o755 });
+  }
+
+  isUp(): boolean {
+    return this.life !== null && this.actor?.isDead === false;
+  }
+
+  /** The agent's process begins; one that cannot is begun again, as systemd does. */
+  start(): void {
+    if (this.isUp()) return;
+    const { scheduler, random, trace, now } = this.#parts;
+    const actor = new Actor(`${this.name}.${++this.#lives}`);
+    this.actor = actor;
+    actor.onDeath = () => {
+      this.life = null;
+      trace(`${actor.name} is killed`);
+      this.#parts.onKilled(this);
+    };
+    const bornAt = scheduler.now;
+    const clock = scheduler.clockOf(actor, {
+      now: () => now() + this.clockOffMs,
+      monotonic: () => scheduler.now - bornAt,
+    });
+    const say = (message: string, fields: object = {}) =>
+      trace(`${actor.name} ${message} ${JSON.stringify(fields)}`);
+    const fault = (error: unknown) => {
+      if (actor.isDead) return;
+      say('cannot start', { error: String(error) });
+      actor.onDeath = () => undefined;
+      actor.die();
+      this.life = null;
+      scheduler.after(START_AGAIN_MS, this.machine, () => this.start());
+    };
+    scheduler.after(0, actor, () => {
+      try {
+        this.life = startAgent(
+          {
+            ...{ node: this.name, signer: this.signer, clock, random },
+            ...{ dataDir: this.dataDir, manifests: this.manifests },
+            log: { info: say, warn: say, error: say },
+            engine: this.#line(actor),
+            machine: {
+              bootId: `${this.name} ${this.#boots}`,
+              uptimeMs: () => scheduler.now - this.#bootedAt,
+            },
+          },
+          fault,
+        );
+        this.look();
+      } catch (error) {
+        fault(error);
+      }
+    });
+  }
+
+  kill(): void {
+    this.actor?.die();
+  }
+
+  /** It is told to end, and does. */
+  async end(): Promise<void> {
+    const { life, actor } = this;
+    if (!life || !actor || actor.isDead) return;
+    actor.onDeath = () => undefined;
+    await life.close();
+    actor.die();
+    this.life = null;
+  }
+
+  /** The power goes and comes back: nothing that ran runs any more. */
+  reboot(): void {
+    this.kill();
+    this.disturbed();
+    this.#bootedAt = this.#parts.scheduler.now;
+    this.#boots++;
+    for (const { id, state } of [...this.engine.containers.values()]) {
+      if (state === 'running') this.engine.exitContainer(id, 255);
+    }
+    for (const { id, ready } of [...this.engine.sandboxes.values()]) {
+      if (ready) this.engine.killSandbox(id);
+    }
+  }
+
+  /** With its twin nothing is left of what was accepted. */
+  loseJournal(withTwin: boolean): void {
+    this.kill();
+    const files = [JOURNAL_FILE, `${JOURNAL_FILE}-wal`, `${JOURNAL_FILE}-shm`];
+    for (const file of [...files, ...(withTwin ? [TWIN_FILE] : [])]) {
+      rmSync(join(this.dataDir, file), { force: true });
+    }
+    this.#generation = 0;
+    this.#isForgetful = withTwin;
+  }
+
+  /** A fault ended containers, or may have. */
+  disturbed(): void {
+    this.#disturbedAt = this.#parts.scheduler.now;
+  }
+
+  /** No fault ended anything of late, and its files are explained. */
+  isCalm(): boolean {
+    return this.#parts.scheduler.now - this.#disturbedAt > RECENT_MS && !this.#isForgetful;
+  }
+
+  // ------------------------------------------------------------------------------------------ what it sees
+
+  /** A file below the manifests' directory came or went. */
+  onFile(): void {
+    const { scheduler } = this.#parts;
+    const found = this.images();
+    for (const one of [...this.#wanted.keys()]) if (!found.has(one)) this.#wanted.delete(one);
+    for (const one of found) if (!this.#wanted.has(one)) this.#wanted.set(one, scheduler.now);
+  }
+
+  /** `pod image` of all owned files. */
+  images(): ReadonlySet<string> {
+    return new Set(
+      readdirSync(this.manifests)
+        .filter(file => file.startsWith('flotilla_'))
+        .flatMap(file => {
+          const text = readFileSync(join(this.manifests, file), 'utf8');
+          const { kind, metadata, spec } = JSON.parse(text) as OwnedPod;
+          return kind === 'Pod' ? [`${metadata.name} ${spec.containers[0]?.image ?? ''}`] : [];
+        }),
+    );
+  }
+
+  /** `pod image` of what runs, sorted. */
+  running(): string[] {
+    return [...this.engine.containers.values()]
+      .filter(({ state }) => state === 'running')
+      .map(({ pod, image }) => `${podName(pod.name, this.name)} ${image}`)
+      .sort();
+  }
+
+  statuses(): readonly BundleStatus[] {
+    return this.life?.session.report.current().bundles ?? [];
+  }
+
+  /** What holds at every moment of its life. */
+  look(): void {
+    if (!this.life || !this.isUp()) return;
+    const generation = this.life.journal.accepted()?.generation ?? 0;
+    if (generation > 0) this.#isForgetful = false;
+    if (generation < this.#generation) {
+      this.#broken(`the accepted generation fell from ${this.#generation} to ${generation}`);
+    }
+    this.#generation = Math.max(this.#generation, generation);
+  }
+
+  #line(actor: Actor) {
+    const { scheduler, random } = this.#parts;
+    return lineTo({
+      ...{ scheduler, actor, machine: this.machine, engine: this.engine, random },
+      tookMs: call => (call === 'pullImage' ? 500 : 5) + Math.floor(random() * (20 + this.slowMs)),
+      before: (call, [id]) => {
+        this.engine.fault = () => {
+          if (random() < this.engineFails) throw new RuntimeError('EngineError', 'fails');
+        };
+        if (call === 'startContainer') this.#starts(id as string);
+        if (call === 'stopContainer' && !actor.isDead) this.#stops(id as string);
+      },
+      losesAnswer: () => random() < this.answersLost,
+    });
+  }
+
+  #starts(id: string): void {
+    const container = this.engine.containers.get(id);
+    if (!container || container.state === 'running') return;
+    const name = podName(container.pod.name, this.name);
+    const what = `${name} ${container.image}`;
+    this.#parts.trace(`${this.name} starts ${what}`);
+    if (!this.allowed.has(what)) {
+      this.#broken(`${what} is started, which no assignment ever asked for`);
+    }
+    const twin = [...this.engine.containers.values()].find(
+      other =>
+        other.id !== id &&
+        other.state === 'running' &&
+        other.pod.name === container.pod.name &&
+        other.name === container.name,
+    );
+    if (twin) this.#broken(`${what} is started while ${twin.image} runs: the pod runs twice`);
+  }
+
+  #stops(id: string): void {
+    const { scheduler, trace } = this.#parts;
+    const container = this.engine.containers.get(id);
+    if (container?.state !== 'running') return;
+    const what = `${podName(container.pod.name, this.name)} ${container.image}`;
+    trace(`${this.name} stops ${what}`);
+    const since = this.#wanted.get(what);
+    const isWhole = this.engine.sandboxes.get(container.sandboxId)?.ready === true;
+    if (since !== undefined && scheduler.now - since > RECENT_MS && this.isCalm() && isWhole) {
+      this.#broken(`${what} did not change and is stopped`);
+    }
+  }
+
+  #broken(what: string): void {
+    this.#parts.broken(`${this.name}: ${what}`);
+  }
+}
+
+interface OwnedPod {
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+  readonly spec: { readonly containers: readonly { readonly image: string }[] };
+}
+
+/** Without the node's suffix. */
+function podName(name: string, node: string): string {
+  return name.endsWith(`-${node}`) ? name.slice(0, -node.length - 1) : name;
+}

@@ -1,0 +1,86 @@
+/** One life of a hub on its store, put together as `hub/main.ts` does it, without API, enrolment and broker. */
+import { startIngest } from '../../hub/ingest/ingest.js';
+import { startHubLink } from '../../hub/link/link.js';
+import type { BundleWriter } from '../../hub/ports.js';
+import { bundleWriter } from '../../hub/rollout/apply.js';
+import { startController, type Controller } from '../../hub/rollout/controller.js';
+import { republisher } from '../../hub/rollout/republish.js';
+import { retryBundle } from '../../hub/rollout/retry.js';
+import { manifestsOf } from '../../hub/rollout/revision-document.js';
+import { openSqliteStore } from '../../hub/store/sqlite.js';
+import type { Actor as User, Store } from '../../hub/store/store.js';
+import type { Clock, Log } from '../../protocol/ports.js';
+import { topicsOf } from '../../protocol/topics.js';
+import { FLEET, HUB, RELEASE, trustedRoot } from '../support/fleet.js';
+
+export const ADMIN: User = { kind: 'user', name: 'admin' };
+
+export interface HubParts {
+  /** The store's file. */
+  readonly path: string;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+export interface HubLife {
+  readonly store: Store;
+  readonly bundles: BundleWriter;
+  readonly controller: Controller;
+  retry(bundle: { namespace: string; name: string }): Promise<readonly string[]>;
+  close(): Promise<void>;
+}
+
+/** What `hub init` leaves in the store. */
+export async function initHub(store: Store): Promise<void> {
+  const topics = topicsOf(FLEET);
+  const { digest, envelope, document } = trustedRoot();
+  const { version } = document;
+  await store.commit({ kind: 'hub', name: 'init' }, [
+    { type: 'root', record: { version, digest, envelope } },
+    { type: 'publish', topic: topics.root(), payload: envelope },
+    { type: 'publish', topic: topics.root(version), payload: envelope },
+  ]);
+}
+
+export async function startHub({ path, clock, random, log }: HubParts): Promise<HubLife> {
+  const pinned = trustedRoot();
+  const root = () => pinned;
+  const store = await openSqliteStore({ path, clock });
+  if ((await store.root()) === null) await initHub(store);
+  const controller = startController({ store, root, hubSigner: HUB, clock, log });
+  const link = startHubLink({
+    url: 'mqtt://broker:1883',
+    tls: null,
+    root,
+    hubSigner: HUB,
+    sealingKey: '11'.repeat(32),
+    ...{ store, clock, log },
+    random: size => Uint8Array.from({ length: size }, () => Math.floor(random() * 256)),
+    brokerIsFresh: false,
+    onMessage: message => ingest.receive(message),
+    onUp: () => ingest.linkUp(),
+    onDown: () => ingest.linkDown(),
+  });
+  const again = republisher({ store, fleet: FLEET, clock });
+  const ingest = startIngest({
+    ...{ store, root, clock, log },
+    messenger: link.messenger,
+    freshAssignment: (node, nonce) => controller.freshAssignment(node, nonce),
+    republish: digests => again.blobs(digests),
+    republishRoot: version => again.root(version),
+    manifestsOf: bundle => manifestsOf(store, bundle),
+  });
+  return {
+    ...{ store, controller },
+    bundles: bundleWriter({ store, root, releaseSigner: RELEASE, clock }),
+    retry: bundle =>
+      retryBundle({ store, root, hubSigner: HUB, clock }, ADMIN, { ...bundle, nodes: [] }),
+    close: async () => {
+      await ingest.close();
+      await link.close();
+      await controller.close();
+      await store.close();
+    },
+  };
+}

@@ -1,0 +1,183 @@
+/**
+ * What must be true of a fleet that has come to rest: each node is where the hub wants it, says so, and what it says is
+ * so. Each thing that is not is a sentence; none: it has come to rest.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { readProof } from '../../agent/journal/proof.js';
+import { verifyProof } from '../../agent/journal/verify-proof.js';
+import type { BundleObject, EventObject, NodeObject, PodObject } from '../../hub/objects.js';
+import { matches, parseSelector } from '../../hub/selectors.js';
+import { sha256Hex } from '../../protocol/canonical.js';
+import type { BundleStatus } from '../../protocol/documents/node.js';
+import type { Device } from './device.js';
+import type { HubLife } from './hub-life.js';
+import type { SimulatedFleet } from './simulated-fleet.js';
+
+/** Ends of the road, for what is good and for what is not. */
+const SETTLED_BAD = new Set(['failed', 'rolledBack', 'waiting']);
+
+export async function unsettled(fleet: SimulatedFleet): Promise<string[]> {
+  const found = await fleet.byHub(hub => allUnsettled(fleet, hub));
+  return found ?? ['the hub is away'];
+}
+
+async function allUnsettled(fleet: SimulatedFleet, hub: HubLife): Promise<string[]> {
+  const bundles = (await hub.store.list('Bundle')).items as readonly BundleObject[];
+  const pods = (await hub.store.list('Pod')).items as readonly PodObject[];
+  const found: string[] = [];
+  for (const device of fleet.devices) {
+    const node = (await hub.store.get('Node', '', device.name)) as NodeObject;
+    const reporters = await hub.store.reporters(device.name);
+    const through = reporters.find(({ current }) => current)?.through ?? 0;
+    const assignment = await hub.store.assignment(device.name);
+    const seen: Seen = {
+      ...{ fleet, device, node, bundles, pods, through },
+      generation: assignment?.generation ?? 0,
+    };
+    const [first] = unsettledNode(seen);
+    if (first !== undefined) found.push(`${device.name}: ${first}`);
+  }
+  return found;
+}
+
+interface Seen {
+  readonly fleet: SimulatedFleet;
+  readonly device: Device;
+  readonly node: NodeObject;
+  readonly bundles: readonly BundleObject[];
+  readonly pods: readonly PodObject[];
+  /** Events up to here are at the hub. */
+  readonly through: number;
+  readonly generation: number;
+}
+
+function unsettledNode(seen: Seen): string[] {
+  const { device, node, through, generation } = seen;
+  const { life } = device;
+  if (!life || !device.isUp()) return ['its agent is away'];
+  const accepted = life.journal.accepted()?.generation ?? 0;
+  if (accepted !== generation) return [`generation ${accepted} is accepted, not ${generation}`];
+  const newest = life.journal.newestEvent();
+  return [
+    ...unwanted(seen),
+    ...bundlesOf(seen),
+    ...runningOf(seen),
+    ...mirrorOf(seen),
+    ...(through < newest ? [`the hub has ${through} of ${newest} events`] : []),
+    ...(node.status.flotilla.generation === generation ? [] : ['the hub knows another generation']),
+  ];
+}
+
+/** What is assigned is what the newest revisions of the bundles that select it are. */
+function unwanted({ device, node, bundles }: Seen): string[] {
+  const wanted = bundles
+    .filter(({ spec }) => matches(parseSelector(spec.nodeSelector), node.metadata.labels))
+    .map(({ status }) => status.digest)
+    .sort();
+  const accepted = device.life?.journal.accepted()?.document.bundles ?? [];
+  const assigned = accepted.map(({ digest }) => digest).sort();
+  return wanted.join() === assigned.join() ? [] : ['it is assigned something else'];
+}
+
+/** Each bundle is where it belongs, and the hub knows it. */
+function bundlesOf({ fleet, device, node }: Seen): string[] {
+  const known = node.status.flotilla.bundles;
+  const told = device.statuses();
+  if (known.map(shownBundle).join() !== told.map(shownBundle).join()) {
+    return [
+      `the hub knows ${known.map(shownBundle).join()}, the node ${told.map(shownBundle).join()}`,
+    ];
+  }
+  return told.flatMap(one => {
+    const content = fleet.revisions.get(one.digest);
+    const isThere =
+      content?.fate === 'good'
+        ? one.state === 'healthy' && one.active === one.digest
+        : SETTLED_BAD.has(one.state);
+    return isThere ? [] : [`${content?.fate} ${shownBundle(one)} ${one.reason} ${one.message}`];
+  });
+}
+
+function shownBundle({ name, revision, state, active }: BundleStatus): string {
+  return `${name}:${revision} ${state} ${active?.slice(0, 8) ?? '-'}`;
+}
+
+/** Exactly the pods of what is active run; of what is bad, what can. */
+function runningOf({ fleet, device }: Seen): string[] {
+  const active = device.statuses().flatMap(({ active: digest }) => {
+    const content = digest === null ? undefined : fleet.revisions.get(digest);
+    return [...(content?.pods ?? [])].map(([pod, image]) => `${pod} ${image}`);
+  });
+  const canRun = active.filter(one => !one.includes('-crash:') && !one.includes('-gone:')).sort();
+  const running = device.running();
+  if (running.join() !== canRun.join()) {
+    return [`${running.join(', ') || 'nothing'} runs, not ${canRun.join(', ') || 'nothing'}`];
+  }
+  const files = [...device.images()].sort();
+  return files.join() === active.sort().join() ? [] : ['the directory is another'];
+}
+
+/** The hub's mirror pods are those that are there. */
+function mirrorOf({ device, pods }: Seen): string[] {
+  const mirrored = pods
+    .filter(({ spec }) => spec.nodeName === device.name)
+    .map(({ metadata }) => metadata.name)
+    .sort();
+  const reports = device.life?.pods()?.reports() ?? [];
+  const there = reports.map(({ pod }) => pod.metadata?.name ?? '').sort();
+  return mirrored.join() === there.join()
+    ? []
+    : [`the hub shows ${mirrored.join()}, there are ${there.join()}`];
+}
+
+/** What the disks and the hub's events say in the end. Breaks what is not true. */
+export async function judgeEnd(fleet: SimulatedFleet): Promise<void> {
+  for (const device of fleet.devices) {
+    const proof = readProof(device.dataDir);
+    const { findings } = verifyProof(proof, null);
+    for (const finding of findings) fleet.breaks(`${device.name}: journal: ${finding}`);
+    for (const fault of directoryFaults(device, proof.files)) {
+      fleet.breaks(`${device.name}: ${fault}`);
+    }
+  }
+  const events = await fleet.byHub(({ store }) => store.list('Event'));
+  for (const device of fleet.devices) {
+    eventFaults(device, (events?.items ?? []) as readonly EventObject[]).forEach(fault =>
+      fleet.breaks(`${device.name}: ${fault}`),
+    );
+  }
+}
+
+/** Of the journal that is there now: each once, in order, the same at both ends. */
+function eventFaults({ life, dataDir }: Device, events: readonly EventObject[]): string[] {
+  if (!life) return [];
+  const { id } = life.journal;
+  const heard = events
+    .flatMap(({ spec }) => (spec.flotilla?.journal === id ? [spec] : []))
+    .sort((a, b) => (a.flotilla?.n ?? 0) - (b.flotilla?.n ?? 0));
+  const gap = heard.findIndex((spec, i) => spec.flotilla?.n !== i + 1);
+  if (gap !== -1) return [`event ${gap + 1} is lost or doubled at the hub`];
+  const said = new Map(readProof(dataDir).events.map(event => [event.n, event]));
+  return heard.flatMap(({ flotilla, reason, message }) => {
+    const own = said.get(flotilla?.n ?? 0);
+    const isSame = !own || (own.reason === reason && own.message === message);
+    return isSame ? [] : [`event ${flotilla?.n} (${reason}) is another at the hub`];
+  });
+}
+
+function directoryFaults(
+  { manifests }: Device,
+  files: readonly { readonly file: string; readonly content: string }[],
+): string[] {
+  const found = readdirSync(manifests).filter(file => /^\.?flotilla_/.test(file));
+  const promised = new Map(files.map(({ file, content }) => [file, content]));
+  return [
+    ...found
+      .filter(file => sha256Hex(readFileSync(join(manifests, file))) !== promised.get(file))
+      .map(file => `${file} is not what the journal promises`),
+    ...[...promised.keys()]
+      .filter(file => !found.includes(file))
+      .map(file => `${file} is promised and is not there`),
+  ];
+}

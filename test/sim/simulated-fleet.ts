@@ -1,0 +1,287 @@
+/** Hub, broker and devices of one history, on one line of events; who dies is begun anew. Everything by one seed. */
+import Database from 'better-sqlite3';
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { BundleObject, NodeObject } from '../../hub/objects.js';
+import type { Store } from '../../hub/store/store.js';
+import { assignmentOf } from '../../hub/rollout/director.js';
+import { sha256Hex } from '../../protocol/canonical.js';
+import { topicsOf } from '../../protocol/topics.js';
+import { FLEET, NOW } from '../support/fleet.js';
+import { enrolled, memberRecord } from '../support/member.js';
+import { randomOf } from '../support/random.js';
+import { SimulatedBroker } from './broker.js';
+import { Claims } from './claims.js';
+import { execProgram, IMAGES, manifestsOf, program, ZONES, type Content } from './content.js';
+import { Device } from './device.js';
+import { ADMIN, startHub, type HubLife } from './hub-life.js';
+import { useLine } from './mqtt-client.js';
+import { enter } from './steps.js';
+import { Actor, Scheduler } from './scheduler.js';
+
+const HUB_CLIENT = 'flotilla-hub';
+const topics = topicsOf(FLEET);
+
+export interface FleetOptions {
+  readonly seed: number;
+  readonly nodes: number;
+  readonly folder: string;
+  readonly onTrace?: (line: string) => void;
+}
+
+export class SimulatedFleet {
+  readonly scheduler = new Scheduler();
+  readonly broker: SimulatedBroker;
+  readonly devices: Device[] = [];
+  readonly broken: string[] = [];
+  /** By digest of the revision. */
+  readonly revisions = new Map<string, Content>();
+  /** For what the history itself chooses; what the parts draw is another row of numbers. */
+  readonly random: () => number;
+  /** The operator, and whoever repairs. */
+  readonly person = new Actor('person');
+  hubActor: Actor | null = null;
+  hub: HubLife | null = null;
+  /** No fault begins any more. */
+  isMended = false;
+  readonly #claims = new Claims(this.revisions, what => this.breaks(what));
+  #hubLives = 0;
+  #digest = sha256Hex('');
+  #lines: string[] = [];
+  readonly #folder: string;
+  readonly #parts: () => number;
+  readonly #onTrace: (line: string) => void;
+
+  constructor({ seed, nodes, folder, onTrace = () => undefined }: FleetOptions) {
+    this.#folder = folder;
+    this.#onTrace = onTrace;
+    this.random = randomOf(seed);
+    this.#parts = randomOf(seed ^ 0x5eed);
+    mkdirSync(folder, { recursive: true, mode: 0o755 });
+    this.broker = new SimulatedBroker({
+      scheduler: this.scheduler,
+      random: this.#parts,
+      trace: line => this.trace(`mqtt ${line}`),
+      onPublish: (client, topic, payload) => this.#published(client, topic, payload),
+    });
+    useLine(this.broker);
+    enter({
+      scheduler: this.scheduler,
+      random: this.#parts,
+      disk: (actor, database) => this.#disk(actor, database !== null),
+      onFile: path => this.#fileChanged(path),
+    });
+    for (let i = 1; i <= nodes; i++) this.devices.push(this.#device(`n${i}`));
+  }
+
+  /** Hub and devices begin; the devices are members. */
+  async begin(): Promise<void> {
+    await this.startHub();
+    await this.scheduler.run(this.scheduler.now + 100);
+    await this.byHub(async ({ store }) => {
+      for (const device of this.devices) {
+        const labels = { zone: this.#zone() };
+        const record = memberRecord(device.name, {
+          identityKey: device.signer.publicKey,
+          joinedAt: new Date(this.wallNow()).toISOString(),
+          labels,
+        });
+        await store.commit({ kind: 'node', name: device.name }, enrolled(record));
+      }
+    });
+    for (const device of this.devices) device.start();
+  }
+
+  wallNow(): number {
+    return NOW + this.scheduler.now;
+  }
+
+  trace(line: string): void {
+    const text = `${this.scheduler.now} ${line}`;
+    this.#onTrace(text);
+    this.#lines.push(text);
+    if (this.#lines.length >= 256) this.#fold();
+  }
+
+  /** Of everything that was traced. */
+  digest(): string {
+    this.#fold();
+    return this.#digest;
+  }
+
+  breaks(what: string): void {
+    if (this.broken.includes(what)) return;
+    this.trace(`BROKEN ${what}`);
+    this.broken.push(what);
+  }
+
+  // ----------------------------------------------------------------------------------------------- the hub
+
+  async startHub(): Promise<void> {
+    const actor = new Actor(`hub.${++this.#hubLives}`);
+    const { scheduler } = this;
+    this.hubActor = actor;
+    actor.onDeath = () => {
+      this.hub = null;
+      this.broker.drop(HUB_CLIENT, false);
+      this.trace(`${actor.name} is killed`);
+      const awayMs = 1_000 + Math.floor(this.#parts() * 30_000);
+      scheduler.after(awayMs, this.person, () => void this.startHub());
+    };
+    const bornAt = scheduler.now;
+    const say = (message: string, fields: object = {}) =>
+      this.trace(`${actor.name} ${message} ${JSON.stringify(fields)}`);
+    scheduler.after(0, actor, () => {
+      const starting = startHub({
+        path: join(this.#folder, 'hub.db'),
+        clock: scheduler.clockOf(actor, {
+          now: () => this.wallNow(),
+          monotonic: () => scheduler.now - bornAt,
+        }),
+        random: this.#parts,
+        log: { info: say, warn: say, error: say },
+      });
+      starting.then(
+        hub => (this.hub = hub),
+        (error: unknown) => {
+          if (!actor.isDead) this.breaks(`the hub cannot start: ${String(error)}`);
+        },
+      );
+    });
+  }
+
+  /** The hub does this when it is up; what it refuses is traced. Resolves when it is done, or the hub died at it. */
+  async byHub<T>(work: (hub: HubLife) => Promise<T>): Promise<T | null> {
+    const { hub, hubActor: actor, scheduler } = this;
+    if (!hub || !actor || actor.isDead) return null;
+    let result: T | null = null;
+    let isOver = false;
+    scheduler.after(0, actor, () => {
+      work(hub).then(
+        value => {
+          result = value;
+          isOver = true;
+        },
+        (error: unknown) => {
+          if (!actor.isDead) this.trace(`refused: ${String(error)}`);
+          isOver = true;
+        },
+      );
+    });
+    await scheduler.run(scheduler.now + 60_000, () => isOver || actor.isDead);
+    return result;
+  }
+
+  async apply(content: Content): Promise<boolean> {
+    const applied = await this.byHub(({ bundles }) =>
+      bundles.apply(ADMIN, {
+        ...{ namespace: 'default', name: content.bundle, labels: {}, annotations: {} },
+        spec: {
+          nodeSelector: content.nodeSelector,
+          manifests: manifestsOf(content),
+          strategy: content.strategy,
+        },
+        ...{ expect: 'any', dryRun: false },
+      }),
+    );
+    if (!applied) return false;
+    this.revisions.set(applied.object.status.digest, content);
+    return true;
+  }
+
+  async relabel(node: string): Promise<void> {
+    const zone = this.#zone();
+    await this.byHub(async ({ store }) => {
+      const { kind, metadata, spec, status } = await nodeOf(store, node);
+      const { name, annotations } = metadata;
+      const labels = { ...metadata.labels, zone };
+      const object = { kind, metadata: { namespace: '', name, labels, annotations }, spec, status };
+      const expect = { resourceVersion: metadata.resourceVersion };
+      await store.commit(ADMIN, [{ type: 'put', object, expect }]);
+    });
+  }
+
+  async bundles(): Promise<readonly BundleObject[]> {
+    const listed = await this.byHub(({ store }) => store.list('Bundle'));
+    return (listed?.items ?? []) as readonly BundleObject[];
+  }
+
+  async close(): Promise<void> {
+    for (const { actor } of this.devices) if (actor) end(actor);
+    if (this.hubActor) end(this.hubActor);
+    await this.scheduler.as(this.person, () => undefined);
+    enter(null);
+    useLine(null);
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  // ------------------------------------------------------------------------------------------- inside
+
+  #zone(): string {
+    return ZONES[Math.floor(this.random() * ZONES.length)] ?? 'a';
+  }
+
+  #device(name: string): Device {
+    const device = new Device(name, {
+      scheduler: this.scheduler,
+      random: this.#parts,
+      folder: this.#folder,
+      now: () => this.wallNow(),
+      trace: line => this.trace(line),
+      broken: what => this.breaks(what),
+      onKilled: killed => {
+        this.broker.drop(name, false);
+        const awayMs = 500 + Math.floor(this.#parts() * 20_000);
+        this.scheduler.after(awayMs, killed.machine, () => killed.start());
+      },
+      ...{ program, execProgram },
+    });
+    for (const image of IMAGES) device.engine.registry.add(image);
+    return device;
+  }
+
+  #disk(actor: Actor, isDatabase: boolean): void {
+    const device = this.devices.find(one => one.actor === actor);
+    if (device?.isDiskFull !== true) return;
+    if (isDatabase) throw new Database.SqliteError('database or disk is full', 'SQLITE_FULL');
+    const error = new Error('ENOSPC: no space left on device, write');
+    throw Object.assign(error, { code: 'ENOSPC', syscall: 'write', errno: -28 });
+  }
+
+  #fileChanged(path: string): void {
+    if (!path.includes('/manifests/')) return;
+    this.devices.find(({ manifests }) => path.startsWith(manifests))?.onFile();
+  }
+
+  /** What an assignment that left the hub asks for may be started on its node. */
+  #published(client: string, topic: string, payload: Buffer): void {
+    const address = topics.parse(topic);
+    if (!address || !('node' in address) || payload.length === 0) return;
+    const device = this.devices.find(({ name }) => name === address.node);
+    if (address.kind === 'status' && device?.name === client) this.#claims.heard(device, payload);
+    if (client !== HUB_CLIENT || address.kind !== 'assignment') return;
+    // On the way it may be but what differs; the store has it whole.
+    void this.hub?.store.assignment(address.node).then(record => {
+      for (const { digest } of record ? assignmentOf(record).bundles : []) {
+        const content = this.revisions.get(digest);
+        for (const [pod, image] of content?.pods ?? []) device?.allowed.add(`${pod} ${image}`);
+      }
+    });
+  }
+
+  #fold(): void {
+    this.#digest = sha256Hex(this.#digest + this.#lines.join('\n'));
+    this.#lines = [];
+  }
+}
+
+function end(actor: Actor): void {
+  actor.onDeath = () => undefined;
+  actor.die();
+}
+
+export async function nodeOf(store: Store, name: string): Promise<NodeObject> {
+  const found = await store.get('Node', '', name);
+  if (!found) throw new Error(`there is no node ${name}`);
+  return found as NodeObject;
+}

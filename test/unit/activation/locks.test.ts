@@ -1,0 +1,213 @@
+/** A pod that asks not to be disturbed: what waits for it, what does not, for how long, and who ends the wait. */
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { activateNow, undo } from '../../../agent/site.js';
+import { DEFAULT_STRATEGY } from '../../../protocol/strategy.js';
+import { bundleDocument, podManifest, rootDocument, assigned } from '../../support/fleet.js';
+import { ActivationWorld, made, type Made } from '../../support/activation-world.js';
+
+const SINCE = Date.parse('2026-01-01T00:00:00Z');
+
+let it: ActivationWorld;
+beforeEach(() => (it = new ActivationWorld()));
+afterEach(() => it.close());
+
+/** Pods by name with their image; all of them may ask for time. */
+function lockable(revision: number, pods: Record<string, string>, timeout = '1h'): Made {
+  const manifests = Object.entries(pods).map(([name, image]) => {
+    const pod = podManifest(name, image) as {
+      metadata: object;
+      spec: { containers: object[] };
+    };
+    const [container] = pod.spec.containers;
+    const volumeMounts = [{ name: 'run', mountPath: '/run/app' }];
+    const annotations = {
+      'flotilla.dev/update-lock': 'run/busy',
+      'flotilla.dev/update-lock-timeout': timeout,
+    };
+    return {
+      ...pod,
+      metadata: { ...pod.metadata, annotations },
+      spec: {
+        ...pod.spec,
+        containers: [{ ...container, volumeMounts }],
+        volumes: [{ name: 'run', emptyDir: {} }],
+      },
+    };
+  });
+  const of = { name: 'shop', revision, strategy: DEFAULT_STRATEGY };
+  return { document: bundleDocument(manifests, of), pods: manifests };
+}
+
+const first = lockable(1, { web: 'web:1', till: 'till:1' });
+const second = lockable(2, { web: 'web:2', till: 'till:1' });
+
+/** Revision 1 is healthy, and this pod asks for time. */
+function busy(image: string, revision = first): void {
+  it.assign(revision);
+  it.wait(11);
+  assert.equal(it.state('shop'), 'healthy ContainersSettled');
+  it.updateLocks.set(image, SINCE);
+}
+
+const LOCKED =
+  'pod web asks not to be disturbed since 2026-01-01T00:00:00Z (run/busy; for 60 min at most)';
+
+describe('a pod that asks not to be disturbed', () => {
+  test('is not: the revision that changes it waits, staged, and says for which pod and since when', () => {
+    busy('web:1');
+    it.assign(second);
+    assert.deepEqual([it.state('shop'), it.images()], ['waiting Locked', ['till:1', 'web:1']]);
+    assert.equal(it.status('shop').message, LOCKED);
+    const conditions = it.stage.conditions(it.root);
+    assert.deepEqual(
+      conditions.map(({ type, reason, message }) => `${type} ${reason} ${message}`),
+      [`UpdatesLocked Locked bundle default/shop: ${LOCKED}`],
+    );
+    assert.equal(it.locks.againInMs(), 5_000);
+  });
+
+  test('costs one row of history, however long it asks', () => {
+    busy('web:1');
+    it.assign(second);
+    const rows = it.history().length;
+    for (let i = 0; i < 50; i++) {
+      it.wait(5);
+      it.pass();
+    }
+    assert.equal(it.history().length, rows);
+  });
+
+  test('has what waited in its place as soon as it takes the lock away', () => {
+    busy('web:1');
+    it.assign(second);
+    it.updateLocks.clear();
+    it.pass();
+    assert.deepEqual(it.images(), ['till:1', 'web:2']);
+    assert.deepEqual([it.locks.againInMs(), it.stage.conditions(it.root)], [null, []]);
+  });
+
+  test('holds nothing back where its own file stays as it is', () => {
+    busy('till:1');
+    it.assign(second);
+    assert.deepEqual(it.images(), ['till:1', 'web:2']);
+  });
+
+  test('holds other bundles back in nothing', () => {
+    busy('web:1');
+    it.assign(second, made('other', 1));
+    assert.deepEqual(it.images(), ['other:1', 'till:1', 'web:1']);
+  });
+
+  test('is waited for as long as it says at most, with an event then', () => {
+    const short = lockable(1, { web: 'web:1' }, '10m');
+    busy('web:1', short);
+    it.assign(second);
+    it.wait(599);
+    it.pass();
+    assert.deepEqual(it.images(), ['web:1']);
+    it.wait(1);
+    it.pass();
+    assert.deepEqual(it.images(), ['till:1', 'web:2']);
+    const overdue = it.journal.events(0, 20).filter(one => one.reason === 'UpdateLockOverdue');
+    assert.deepEqual(
+      overdue.map(({ message }) => message),
+      [
+        'is not held back any longer: pod web asks not to be disturbed since 2026-01-01T00:00:00Z (run/busy; for 10 min at most)',
+      ],
+    );
+  });
+
+  test('is waited for anew by another revision', () => {
+    busy('web:1', lockable(1, { web: 'web:1' }, '10m'));
+    it.assign(second);
+    it.wait(590);
+    it.pass();
+    it.assign(lockable(3, { web: 'web:3' }));
+    it.wait(590);
+    it.pass();
+    assert.deepEqual(it.images(), ['web:1']);
+  });
+
+  test('is overridden at the device, by name, and the journal and the hub hear who did', () => {
+    busy('web:1');
+    it.assign(second);
+    const wish = { bundle: null, by: 'mo', reason: 'recall' };
+    const { bundles } = activateNow(it.journal, wish, { isLocked: one => it.locks.isHeld(one) });
+    assert.equal(bundles.length, 1);
+    it.pass();
+    assert.deepEqual(it.images(), ['till:1', 'web:2']);
+    it.wait(11);
+    assert.match(
+      it.status('shop').message,
+      /; activated although a pod asks not to be disturbed, asked for by mo \(recall\)$/,
+    );
+    assert.ok(it.journal.events(0, 20).some(({ reason }) => reason === 'LockOverridden'));
+  });
+
+  test('is overridden from the hub', () => {
+    busy('web:1');
+    it.assign({ made: second, now: { by: 'admin', reason: '' } });
+    assert.deepEqual(it.images(), ['till:1', 'web:2']);
+  });
+
+  test('keeps its bundle from being removed, until it is done or somebody says so', () => {
+    busy('web:1');
+    it.assign();
+    assert.deepEqual([it.images().length, it.status('shop').state], [2, 'healthy']);
+    assert.match(it.stage.conditions(it.root)[0]?.message ?? '', /^bundle default\/shop: pod web /);
+    const wish = { bundle: 'shop', by: 'mo', reason: '' };
+    activateNow(it.journal, wish, { isLocked: one => it.locks.isHeld(one) });
+    it.pass();
+    assert.deepEqual(it.images(), []);
+    const [event] = it.journal.events(0, 20).filter(({ reason }) => reason === 'LockOverridden');
+    assert.match(event?.message ?? '', /^revision 1: removed although a pod asks not to be/);
+  });
+
+  test('does not keep what the root withdrew, where the owner wants that ended', () => {
+    it.close();
+    it = new ActivationWorld({ revokedBundles: 'stop' });
+    busy('web:1');
+    it.root = rootDocument({ denied: [assigned(first.document).digest] });
+    it.pass();
+    assert.deepEqual(it.images(), []);
+  });
+
+  test('keeps a person from undoing it, and the health gate: what runs stays, and says why', () => {
+    it.assign(first);
+    it.wait(11);
+    busy('web:2', second);
+    const wish = { bundle: 'shop', by: 'mo', reason: '', isTrial: false, from: null };
+    undo(it.journal, wish, { wayBack: record => it.stage.wayBack(record, it.root) });
+    it.pass();
+    assert.deepEqual(
+      [it.images(), it.state('shop')],
+      [['till:1', 'web:2'], 'failed UndoneAtDevice'],
+    );
+    assert.match(it.status('shop').message, /cannot go back: pod web asks not to be disturbed /);
+    it.updateLocks.clear();
+    it.pass();
+    assert.deepEqual(it.images(), ['till:1', 'web:1']);
+  });
+
+  test('is asked for when the agent was started anew, before its pods are known', () => {
+    busy('web:1');
+    it.arePodsKnown = false;
+    it.accept([assigned(second.document)]);
+    it.store(second);
+    it.restart();
+    assert.deepEqual(it.images(), ['till:1', 'web:1']);
+    it.arePodsKnown = true;
+    it.pass();
+    assert.equal(it.state('shop'), 'waiting Locked');
+  });
+
+  test('is forgotten where nobody ever tells how the pods are', () => {
+    busy('web:1');
+    it.arePodsKnown = false;
+    it.assign(second);
+    it.wait(60);
+    it.pass();
+    assert.deepEqual(it.images(), ['till:1', 'web:2']);
+  });
+});

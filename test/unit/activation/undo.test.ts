@@ -1,0 +1,252 @@
+/** A person at the device goes back: what runs in the end, what is remembered, what stands in the way. On real files and a real journal. */
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { hold, undo } from '../../../agent/site.js';
+import { readJournal } from '../../../agent/journal/reader.js';
+import { assigned, rootDocument } from '../../support/fleet.js';
+import { ActivationWorld, made, type Made } from '../../support/activation-world.js';
+
+let it: ActivationWorld;
+beforeEach(() => (it = new ActivationWorld()));
+afterEach(() => it.close());
+
+const first = made('shop', 1);
+const second = made('shop', 2);
+const third = made('shop', 3);
+const digestOf = (one: Made) => assigned(one.document).digest;
+
+/** Each of them in turn becomes healthy. */
+function rolledOut(...revisions: Made[]): void {
+  for (const revision of revisions) {
+    it.assign(revision);
+    it.wait(11);
+    assert.equal(it.state('shop'), 'healthy ContainersSettled');
+  }
+}
+
+function undone(bundle: string | null = null, isTrial = false, from: number | null = null) {
+  const wish = { bundle, by: 'mo', reason: 'leaks', isTrial, from };
+  const answer = undo(it.journal, wish, { wayBack: record => it.stage.wayBack(record, it.root) });
+  it.pass();
+  return answer;
+}
+
+describe('a person at the device who undoes', () => {
+  test('what is healthy gets the revision that was healthy before: who and why stand in the state, the journal and an event', () => {
+    rolledOut(first, second);
+    const answer = undone();
+    assert.deepEqual(answer.bundles, [
+      { namespace: 'default', name: 'shop', revision: 2, to: 1, next: null },
+    ]);
+    assert.deepEqual(it.images(), ['shop:1']);
+    const { state, reason, message, revision, failed, active } = it.status('shop');
+    assert.deepEqual(
+      [state, reason, message],
+      ['rolledBack', 'UndoneAtDevice', 'undone at the device by mo (leaks); back at revision 1'],
+    );
+    assert.deepEqual([revision, failed, active], [2, digestOf(second), digestOf(first)]);
+    const events = it.journal.events(0, 10).map(one => `${one.reason}: ${one.message}`);
+    assert.deepEqual(events.slice(2), [
+      'UndoneAtDevice: goes back to the revision that was healthy before, asked for by mo (leaks)',
+      'BundleRolledBack: revision 2 gives way to revision 1, the last healthy one',
+    ]);
+    const words = readJournal(it.dataDir).history.flatMap(({ entry }) =>
+      entry.kind === 'site' ? [`${entry.word} ${entry.name} ${entry.by} ${entry.reason}`] : [],
+    );
+    assert.deepEqual(words, ['undo shop mo leaks']);
+  });
+
+  test('is refused when what was asked about gave way meanwhile', () => {
+    rolledOut(first, second);
+    assert.throws(
+      () => undone('shop', false, 3),
+      /is at revision 2 by now, not at 3: nothing was undone/,
+    );
+    assert.equal(it.state('shop'), 'healthy ContainersSettled');
+    assert.deepEqual(undone('shop', false, 2).bundles[0]?.to, 1);
+  });
+
+  test('is not overruled by a restart, by the same assignment made anew, by pods that were ready all along', () => {
+    rolledOut(first, second);
+    undone();
+    const said = it.history().length;
+    it.restart();
+    it.wait(700);
+    it.assign(second);
+    it.wait(700);
+    assert.deepEqual([it.images(), it.status('shop').state], [['shop:1'], 'rolledBack']);
+    assert.equal(it.history().length, said);
+  });
+
+  test('has it tried again when the hub raises the attempt, and may undo it again', () => {
+    rolledOut(first, second);
+    undone();
+    it.assign({ made: second, attempt: 1 });
+    it.wait(11);
+    assert.deepEqual([it.images(), it.state('shop')], [['shop:2'], 'healthy ContainersSettled']);
+    undone('shop');
+    it.assign({ made: second, attempt: 1 });
+    assert.deepEqual([it.images(), it.status('shop').attempt], [['shop:1'], 1]);
+  });
+
+  test('gets what the hub assigns next, which goes back to the last healthy one if it fails', () => {
+    rolledOut(first, second);
+    undone();
+    it.fates.set('shop:3', 'failed');
+    it.assign(third);
+    it.wait(1);
+    assert.deepEqual([it.images(), it.state('shop')], [['shop:1'], 'rolledBack PodFailed']);
+  });
+
+  test('what is on trial gets the last healthy one, before the deadline', () => {
+    rolledOut(first);
+    it.fates.set('shop:2', 'crash');
+    it.assign(second);
+    undone('default/shop');
+    assert.deepEqual([it.images(), it.state('shop')], [['shop:1'], 'rolledBack UndoneAtDevice']);
+  });
+
+  test('what failed and stays by onFailure: keep', () => {
+    rolledOut(first);
+    it.fates.set('shop:2', 'crash');
+    it.assign(made('shop', 2, { strategy: { onFailure: 'keep' } }));
+    it.wait(600);
+    assert.deepEqual(it.images(), ['shop:2']);
+    undone();
+    assert.deepEqual(it.images(), ['shop:1']);
+  });
+
+  test('what another one gave way to: the wanted one stays given up, and says what runs in the end', () => {
+    rolledOut(first, second);
+    it.fates.set('shop:3', 'failed');
+    it.assign(third);
+    it.wait(1);
+    undone();
+    assert.deepEqual(it.images(), ['shop:1']);
+    const { state, reason, revision, message } = it.status('shop');
+    assert.deepEqual([state, reason, revision], ['rolledBack', 'PodFailed', 3]);
+    assert.match(
+      message,
+      /; back at revision 2; then undone at the device by mo \(leaks\); back at revision 1$/,
+    );
+  });
+
+  test('is told of another revision that waits and takes its place all the same', () => {
+    rolledOut(first, second);
+    const strategy = {
+      maintenanceWindows: [{ schedule: '0 3 1 1 *', duration: '1h', timeZone: 'UTC' }],
+    };
+    it.assign(made('shop', 3, { strategy }));
+    assert.equal(undone().bundles[0]?.next, 3);
+    assert.deepEqual([it.images(), it.state('shop')], [['shop:1'], 'waiting Window']);
+  });
+
+  test('is told first what would become of it, and nothing is written then', () => {
+    rolledOut(first, second);
+    const rows = it.history().length;
+    assert.equal(undone(null, true).bundles[0]?.to, 1);
+    assert.deepEqual([it.images(), it.history().length], [['shop:2'], rows]);
+  });
+
+  test('waits for images that are gone: until they are here what runs stays, and says why', () => {
+    it.close();
+    const gone = { reason: 'RegistryUnavailable', message: 'image "shop:1": no answer' };
+    let missing = false;
+    const images = {
+      hold: ({ isReturn }: { isReturn?: boolean }) => (missing && isReturn ? gone : null),
+      drop: () => undefined,
+      dropReturn: () => undefined,
+    };
+    it = new ActivationWorld({ images });
+    rolledOut(first, second);
+    missing = true;
+    undone();
+    it.wait(30);
+    assert.deepEqual([it.images(), it.state('shop')], [['shop:2'], 'failed UndoneAtDevice']);
+    assert.match(it.status('shop').message, /; cannot go back: image "shop:1": no answer$/);
+    it.restart();
+    missing = false;
+    it.pass();
+    assert.deepEqual([it.images(), it.state('shop')], [['shop:1'], 'rolledBack UndoneAtDevice']);
+  });
+});
+
+describe('there is no way back', () => {
+  const rows: readonly (readonly [string, () => void, RegExp])[] = [
+    [
+      'where nothing was healthy before',
+      () => rolledOut(first),
+      /cannot go back: no former revision that was healthy on this node is kept here$/,
+    ],
+    [
+      'twice: what was healthy before that is not kept',
+      () => {
+        rolledOut(first, second, third);
+        undone();
+      },
+      /no former revision that was healthy/,
+    ],
+    [
+      'to what the root denies',
+      () => {
+        rolledOut(first, second);
+        it.root = rootDocument({ denied: [digestOf(first)] });
+      },
+      /cannot go back: bundle default\/shop: revision 1 is denied by the root$/,
+    ],
+    [
+      "below the root's floor",
+      () => {
+        rolledOut(first, second);
+        it.root = rootDocument({ floors: { 'default/shop': 2 } });
+      },
+      /revision 1 is below the root's floor$/,
+    ],
+    [
+      'to a pod name that another bundle has by now',
+      () => {
+        rolledOut(made('shop', 1, { pods: ['till'] }), made('shop', 2, { pods: ['web'] }));
+        it.assign(made('shop', 2, { pods: ['web'] }), made('other', 1, { pods: ['till'] }));
+        it.wait(11);
+      },
+      /pod till is one of bundle default\/other already$/,
+    ],
+    [
+      'for what a person holds',
+      () => {
+        rolledOut(first, second);
+        hold(it.journal, { bundle: 'shop', by: 'jo', reason: '', node: 'edge-1' });
+      },
+      /is held by jo: flotilla-agent release$/,
+    ],
+    [
+      'where nothing of it runs',
+      () => {
+        it.accept([assigned(first.document)]);
+        it.pass();
+      },
+      /cannot go back: nothing of it runs here$/,
+    ],
+  ];
+  for (const [sentence, prepare, expected] of rows) {
+    test(sentence, () => {
+      prepare();
+      const before = [it.images(), it.history()];
+      assert.throws(() => undone('shop'), expected);
+      assert.deepEqual([it.images(), it.history()], before);
+    });
+  }
+
+  test('without a name where none or several can, and the answer names them', () => {
+    assert.throws(() => undone(), /^HttpError: no bundle of this node can go back$/);
+    const [till, more] = [made('till', 1), made('till', 2)];
+    it.assign(first, till);
+    it.wait(11);
+    assert.throws(() => undone(), /can go back: default\/shop: no former .*; default\/till: no /);
+    it.assign(second, more);
+    it.wait(11);
+    assert.throws(() => undone(), /which one\? These can go back: default\/shop, default\/till$/);
+    undone('till');
+    assert.deepEqual(it.images(), ['shop:2', 'till:1']);
+  });
+});
