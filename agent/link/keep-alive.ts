@@ -77,8 +77,8 @@ export function diedInSilence(memory: KeepAliveMemory, silentS: number): KeepAli
 
 /**
  * The other end closed the connection in a silence, before it was asked: a broker that allows less than was announced may do so without
- * a word (EMQX with `server_keepalive`, AWS IoT Core), a load balancer with an idle timeout, or one that starts anew, which costs a step
- * for as long as three answers take.
+ * a word to MQTT 3.1.1 (EMQX with `server_keepalive`), a load balancer with an idle timeout, or one that starts anew, which costs a step for
+ * as long as three answers take.
  */
 export function closedInSilence({ memory, intervalS }: KeepAlive): KeepAliveMemory {
   const failedS = STEPS_S.findLast(step => step <= intervalS) ?? STEPS_S[0];
