@@ -17,10 +17,12 @@ import { startPods } from '../../agent/pods/reconcile.js';
 import { openProbes } from '../../agent/probes/open-probes.js';
 import type { Machine } from '../../agent/time/machine.js';
 import { openFileSource } from '../../agent/sources/files.js';
+import type { MaintenanceWindow } from '../../protocol/documents/bundle.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import type { Signer } from '../../protocol/keys.js';
 import { FLEET, trustedRoot } from '../support/fleet.js';
 import type { EngineLine } from './engine-line.js';
+import type { Switched } from './switches.js';
 
 const FILE_CHECK_MS = 120_000;
 const BACK_OFF_MAX_MS = 60_000;
@@ -49,6 +51,9 @@ export interface LifeParts {
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
+  readonly maintenanceWindows: readonly MaintenanceWindow[];
+  /** Before it is written down. */
+  readonly onSwitch: (switched: Switched) => void;
 }
 
 export interface AgentLife {
@@ -66,6 +71,7 @@ export function startAgent(parts: LifeParts, onFault: (error: unknown) => void):
     Array.from({ length: 32 }, () => Math.floor(random() * 16).toString(16)).join('');
   mkdirSync(manifests, { recursive: true, mode: 0o755 });
   const journal = openJournal({ dataDir, clock, machine, randomId, node });
+  watchSwitches(journal, parts.onSwitch);
   const held: { pods: Pods | null; session: HubSession | null } = { pods: null, session: null };
   const pulls = openImagePulls({
     store: parts.engine,
@@ -89,6 +95,7 @@ export function startAgent(parts: LifeParts, onFault: (error: unknown) => void):
     containerRuntimeVersion: () => 'simulated://1.0.0',
     nodeInfo: () => NODE_INFO,
     refuses: () => null,
+    maintenanceWindows: parts.maintenanceWindows,
     pods: () => (held.pods?.areKnown() ? held.pods.reports() : null),
     conditions: () => held.pods?.conditions() ?? [],
     brokers: ['mqtt://broker:1883'],
@@ -112,6 +119,17 @@ export function startAgent(parts: LifeParts, onFault: (error: unknown) => void):
       images.close();
       journal.close();
     },
+  };
+}
+
+/** As close to the moment as one can be. */
+function watchSwitches(journal: Journal, onSwitch: LifeParts['onSwitch']): void {
+  const activate = journal.activate.bind(journal);
+  journal.activate = (to, files, by) => {
+    const record = journal.bundles().find(({ name }) => name === to.name);
+    const isThere = record?.active === to.digest;
+    onSwitch({ to, by, isThere, holds: journal.site().holds() });
+    activate(to, files, by);
   };
 }
 

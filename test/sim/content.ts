@@ -2,6 +2,7 @@
 import type { Pod } from 'kubernetes-types/core/v1.js';
 import type { BundleStrategy } from '../../protocol/documents/bundle.js';
 import type { ExecProgram, Program } from './engine.js';
+import { BUNDLE_WINDOWS, type KnownWindow } from './windows.js';
 
 /** `crash` ends at once, `never` is never ready, `gone` is in no registry. */
 export type Fate = 'good' | 'crash' | 'never' | 'gone';
@@ -12,6 +13,8 @@ export interface Content {
   readonly pods: ReadonlyMap<string, string>;
   readonly fate: Fate;
   readonly strategy: BundleStrategy;
+  /** Those of the strategy. */
+  readonly windows: readonly KnownWindow[];
   readonly nodeSelector: string;
 }
 
@@ -47,12 +50,15 @@ export function contentOf({ bundle, fate, nodeSelector, random }: Choice): Conte
     const version = Math.floor(random() * VERSIONS);
     return [name, `${name}-${i === bad ? fate : 'good'}:${version}`];
   });
+  const drawn = Math.floor(random() * BUNDLE_WINDOWS.length);
+  const windows = random() < 0.3 ? BUNDLE_WINDOWS.slice(drawn, drawn + 1) : [];
   const strategy: BundleStrategy = {
     progressDeadlineSeconds: 30 + Math.floor(random() * 60),
     minReadySeconds: Math.floor(random() * 10),
     onFailure: random() < 0.8 ? 'rollback' : 'keep',
+    ...(windows.length > 0 ? { maintenanceWindows: windows.map(({ window }) => window) } : {}),
   };
-  return { bundle, pods: new Map(pods), fate, strategy, nodeSelector };
+  return { bundle, pods: new Map(pods), fate, strategy, windows, nodeSelector };
 }
 
 export function manifestsOf({ pods }: Pick<Content, 'pods'>): Pod[] {

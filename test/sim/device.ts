@@ -13,6 +13,8 @@ import { startAgent, type AgentLife } from './agent-life.js';
 import { lineTo } from './engine-line.js';
 import { SimulatedEngine } from './engine.js';
 import { Actor, type Scheduler } from './scheduler.js';
+import type { Switched } from './switches.js';
+import type { KnownWindow } from './windows.js';
 
 export interface DeviceParts {
   readonly scheduler: Scheduler;
@@ -22,10 +24,15 @@ export interface DeviceParts {
   readonly now: () => number;
   readonly trace: (line: string) => void;
   readonly broken: (what: string) => void;
+  readonly onSwitch: (device: Device, switched: Switched) => void;
   /** Called when a life of the agent ended without a goodbye. */
   readonly onKilled: (device: Device) => void;
   readonly program: SimulatedEngine['program'];
   readonly execProgram: SimulatedEngine['execProgram'];
+  /** Of its configuration. */
+  readonly ownWindows: readonly KnownWindow[];
+  /** Its clock runs on while it is off, and is believed. */
+  readonly hasRealTimeClock: boolean;
 }
 
 /** Manifests that came or went this recently may still be acted upon. */
@@ -39,10 +46,15 @@ export class Device {
   readonly engine: SimulatedEngine;
   readonly dataDir: string;
   readonly manifests: string;
+  readonly ownWindows: readonly KnownWindow[];
+  readonly hasRealTimeClock: boolean;
   actor: Actor | null = null;
   life: AgentLife | null = null;
   /** `pod image` that an assignment for this node asked for at some time. */
   readonly allowed = new Set<string>();
+  /** Digests that somebody here did not want to wait for, and those that somebody here undid. */
+  readonly hastened = new Set<string>();
+  readonly undone = new Set<string>();
   /** What its clock says beyond the time. */
   clockOffMs = 0;
   isDiskFull = false;
@@ -64,6 +76,8 @@ export class Device {
   constructor(name: string, parts: DeviceParts) {
     this.name = name;
     this.#parts = parts;
+    this.ownWindows = parts.ownWindows;
+    this.hasRealTimeClock = parts.hasRealTimeClock;
     this.signer = signer(`simulated ${name}`);
     this.machine = new Actor(`${name} machine`);
     const { scheduler } = parts;
@@ -116,11 +130,14 @@ export class Device {
           {
             ...{ node: this.name, signer: this.signer, clock, random },
             ...{ dataDir: this.dataDir, manifests: this.manifests },
+            maintenanceWindows: this.ownWindows.map(({ window }) => window),
+            onSwitch: switched => this.#parts.onSwitch(this, switched),
             log: { info: say, warn: say, error: say },
             engine: this.#line(actor),
             machine: {
               bootId: `${this.name} ${this.#boots}`,
               uptimeMs: () => scheduler.now - this.#bootedAt,
+              hasRealTimeClock: this.hasRealTimeClock,
             },
           },
           fault,

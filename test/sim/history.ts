@@ -9,10 +9,11 @@ import { befall, beginTrouble, mendAll } from './faults.js';
 import { judgeEnd, unsettled } from './judge.js';
 import { act, first, releaseAll } from './operator.js';
 import { SimulatedFleet } from './simulated-fleet.js';
+import { OPENS_WITHIN_MS } from './windows.js';
 
 /**
  * Once faults stop, every node is where it belongs within this time. What a broker acknowledged and lost is noticed with
- * the next status, and where nothing happens that is said hourly; all else takes minutes.
+ * the next status, and where nothing happens that is said hourly; all else takes minutes. A window has to open first.
  */
 export const CONVERGES_MS = 75 * 60_000;
 const LOOK_MS = 5_000;
@@ -77,7 +78,8 @@ async function live(fleet: SimulatedFleet): Promise<number | null> {
   await pass(fleet, 30_000);
   for (const device of fleet.devices) releaseAll(fleet, device);
   let left: readonly string[] = [];
-  while (scheduler.now - since < CONVERGES_MS) {
+  const boundMs = CONVERGES_MS + (fleet.hasWindows() ? OPENS_WITHIN_MS : 0);
+  while (scheduler.now - since < boundMs) {
     await pass(fleet, Math.max(LOOK_MS, (scheduler.now - since) / 10));
     left = await unsettled(fleet);
     if (left.length > 0) continue;

@@ -2,6 +2,7 @@
 import { startIngest } from '../../hub/ingest/ingest.js';
 import { startHubLink } from '../../hub/link/link.js';
 import type { BundleWriter } from '../../hub/ports.js';
+import { activateBundleNow } from '../../hub/rollout/activate-now.js';
 import { bundleWriter } from '../../hub/rollout/apply.js';
 import { startController, type Controller } from '../../hub/rollout/controller.js';
 import { republisher } from '../../hub/rollout/republish.js';
@@ -28,6 +29,7 @@ export interface HubLife {
   readonly bundles: BundleWriter;
   readonly controller: Controller;
   retry(bundle: { namespace: string; name: string }): Promise<readonly string[]>;
+  activate(bundle: { namespace: string; name: string }): Promise<readonly string[]>;
   close(): Promise<void>;
 }
 
@@ -76,6 +78,10 @@ export async function startHub({ path, clock, random, log }: HubParts): Promise<
     bundles: bundleWriter({ store, root, releaseSigner: RELEASE, clock }),
     retry: bundle =>
       retryBundle({ store, root, hubSigner: HUB, clock }, ADMIN, { ...bundle, nodes: [] }),
+    activate: bundle => {
+      const wish = { ...bundle, nodes: [], reason: 'it is urgent' };
+      return activateBundleNow({ store, root, hubSigner: HUB, clock }, ADMIN, wish);
+    },
     close: async () => {
       await ingest.close();
       await link.close();

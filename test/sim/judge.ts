@@ -6,9 +6,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readProof } from '../../agent/journal/proof.js';
 import { verifyProof } from '../../agent/journal/verify-proof.js';
+import { HELD, WINDOW } from '../../agent/activation/table.js';
 import type { BundleObject, EventObject, NodeObject, PodObject } from '../../hub/objects.js';
 import { matches, parseSelector } from '../../hub/selectors.js';
 import { sha256Hex } from '../../protocol/canonical.js';
+import { LOCKED, UNDONE } from '../../protocol/bundle-reasons.js';
 import type { BundleStatus } from '../../protocol/documents/node.js';
 import type { Device } from './device.js';
 import type { HubLife } from './hub-life.js';
@@ -16,6 +18,8 @@ import type { SimulatedFleet } from './simulated-fleet.js';
 
 /** Ends of the road, for what is good and for what is not. */
 const SETTLED_BAD = new Set(['failed', 'rolledBack', 'waiting']);
+/** No end of anybody's road, once windows opened and nobody holds anything. */
+const PASSING: ReadonlySet<string> = new Set([WINDOW, HELD, LOCKED]);
 
 export async function unsettled(fleet: SimulatedFleet): Promise<string[]> {
   const found = await fleet.byHub(hub => allUnsettled(fleet, hub));
@@ -91,10 +95,12 @@ function bundlesOf({ fleet, device, node }: Seen): string[] {
   }
   return told.flatMap(one => {
     const content = fleet.revisions.get(one.digest);
+    const isUndone =
+      one.state === 'rolledBack' && one.reason === UNDONE && device.undone.has(one.digest);
     const isThere =
       content?.fate === 'good'
-        ? one.state === 'healthy' && one.active === one.digest
-        : SETTLED_BAD.has(one.state);
+        ? (one.state === 'healthy' && one.active === one.digest) || isUndone
+        : SETTLED_BAD.has(one.state) && !PASSING.has(one.reason);
     return isThere ? [] : [`${content?.fate} ${shownBundle(one)} ${one.reason} ${one.message}`];
   });
 }

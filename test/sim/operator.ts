@@ -1,5 +1,5 @@
 /** What people do in between: at the hub and at the devices, drawn by the history's own numbers. */
-import { hold, release } from '../../agent/site.js';
+import { activateNow, hold, release, undo as undoAt } from '../../agent/site.js';
 import { BUNDLES, contentOf, FATES, ZONES, type Content, type Fate } from './content.js';
 import type { Device } from './device.js';
 import { ADMIN } from './hub-life.js';
@@ -63,13 +63,45 @@ const holdHere: Act = fleet => {
   );
 };
 
+/** `activate --now`, and what is the newest then. */
+const hasten: Act = async fleet => {
+  const name = drawn(fleet, BUNDLES);
+  fleet.trace(`activate ${name} now`);
+  const bundle = (await fleet.bundles()).find(({ metadata }) => metadata.name === name);
+  if (bundle) fleet.switches.hasten(bundle.status.digest);
+  await fleet.byHub(hub => hub.activate({ namespace: NAMESPACE, name }));
+};
+
+const hastenHere: Act = fleet => {
+  const device = drawn(fleet, fleet.devices);
+  const bundle = fleet.random() < 0.5 ? null : drawn(fleet, BUNDLES);
+  const wish = { bundle, by: 'somebody', reason: '' };
+  atDevice(fleet, device, `activate ${bundle ?? 'all'} now`, ({ journal, session }) => {
+    const isMeant = ({ name }: { name: string }) => bundle === null || name === bundle;
+    for (const one of journal.bundles()) if (isMeant(one)) device.hastened.add(one.digest);
+    activateNow(journal, wish, { isLocked: one => session.isLocked(one) });
+  });
+};
+
+const undoHere: Act = fleet => {
+  const device = drawn(fleet, fleet.devices);
+  const bundle = drawn(fleet, BUNDLES);
+  const wish = { bundle, by: 'somebody', reason: '', isTrial: false, from: null };
+  atDevice(fleet, device, `undo ${bundle}`, ({ journal, session }) => {
+    const record = journal.bundles().find(({ name }) => name === bundle);
+    if (record?.active) device.undone.add(record.active);
+    undoAt(journal, wish, { wayBack: one => session.intake.wayBack(one) });
+  });
+};
+
 const releaseHere: Act = fleet => releaseAll(fleet, drawn(fleet, fleet.devices));
 
 const ACTS: readonly Act[] = [apply, apply, apply, apply, undo, undo, remove, retry, relabel];
-const SITE_ACTS: readonly Act[] = [holdHere, releaseHere];
+const WINDOW_ACTS: readonly Act[] = [hasten, hastenHere];
+const SITE_ACTS: readonly Act[] = [holdHere, releaseHere, undoHere];
 
 export async function act(fleet: SimulatedFleet): Promise<void> {
-  await drawn(fleet, [...ACTS, ...SITE_ACTS])(fleet);
+  await drawn(fleet, [...ACTS, ...WINDOW_ACTS, ...SITE_ACTS])(fleet);
 }
 
 /** Something good to begin with. */

@@ -7,7 +7,7 @@ import type { Store } from '../../hub/store/store.js';
 import { assignmentOf } from '../../hub/rollout/director.js';
 import { sha256Hex } from '../../protocol/canonical.js';
 import { topicsOf } from '../../protocol/topics.js';
-import { FLEET, NOW } from '../support/fleet.js';
+import { FLEET } from '../support/fleet.js';
 import { enrolled, memberRecord } from '../support/member.js';
 import { randomOf } from '../support/random.js';
 import { SimulatedBroker } from './broker.js';
@@ -18,6 +18,8 @@ import { ADMIN, startHub, type HubLife } from './hub-life.js';
 import { useLine } from './mqtt-client.js';
 import { enter } from './steps.js';
 import { Actor, Scheduler } from './scheduler.js';
+import { Switches } from './switches.js';
+import { BEGINNINGS, NODE_WINDOWS } from './windows.js';
 
 const HUB_CLIENT = 'flotilla-hub';
 const topics = topicsOf(FLEET);
@@ -45,6 +47,12 @@ export class SimulatedFleet {
   /** No fault begins any more. */
   isMended = false;
   readonly #claims = new Claims(this.revisions, what => this.breaks(what));
+  readonly switches = new Switches({
+    revisions: this.revisions,
+    wallNow: () => this.wallNow(),
+    breaks: what => this.breaks(what),
+  });
+  readonly #beganAt: number;
   #hubLives = 0;
   #digest = sha256Hex('');
   #lines: string[] = [];
@@ -57,6 +65,7 @@ export class SimulatedFleet {
     this.#onTrace = onTrace;
     this.random = randomOf(seed);
     this.#parts = randomOf(seed ^ 0x5eed);
+    this.#beganAt = BEGINNINGS[Math.floor(this.random() * BEGINNINGS.length)] ?? 0;
     mkdirSync(folder, { recursive: true, mode: 0o755 });
     this.broker = new SimulatedBroker({
       scheduler: this.scheduler,
@@ -93,7 +102,7 @@ export class SimulatedFleet {
   }
 
   wallNow(): number {
-    return NOW + this.scheduler.now;
+    return this.#beganAt + this.scheduler.now;
   }
 
   trace(line: string): void {
@@ -201,6 +210,15 @@ export class SimulatedFleet {
     });
   }
 
+  /** Something may have to wait for a window. */
+  hasWindows(): boolean {
+    const all = [...this.revisions.values()];
+    return (
+      all.some(({ windows }) => windows.length > 0) ||
+      this.devices.some(({ ownWindows }) => ownWindows.length > 0)
+    );
+  }
+
   async bundles(): Promise<readonly BundleObject[]> {
     const listed = await this.byHub(({ store }) => store.list('Bundle'));
     return (listed?.items ?? []) as readonly BundleObject[];
@@ -229,6 +247,9 @@ export class SimulatedFleet {
       now: () => this.wallNow(),
       trace: line => this.trace(line),
       broken: what => this.breaks(what),
+      onSwitch: (one, switched) => this.switches.judge(one, switched),
+      ownWindows: this.random() < 0.3 ? NODE_WINDOWS : [],
+      hasRealTimeClock: this.random() < 0.3,
       onKilled: killed => {
         this.broker.drop(name, false);
         const awayMs = 500 + Math.floor(this.#parts() * 20_000);
