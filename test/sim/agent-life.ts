@@ -10,12 +10,21 @@ import { openImagePulls, type ImagePulls } from '../../agent/images/pulls.js';
 import { openOwnedDirectory } from '../../agent/intake/owned-files.js';
 import type { Journal } from '../../agent/journal/journal.js';
 import { openJournal } from '../../agent/journal/open.js';
+import { missingObjectGate } from '../../agent/volumes/missing-objects.js';
+import type { HostMounts } from '../../agent/volumes/host-mounts.js';
+import { openPodVolumes } from '../../agent/volumes/volumes.js';
 import { openPlainSocket } from '../../agent/link/link.js';
 import type { NodeInfo } from '../../agent/node-info.js';
 import type { Pods } from '../../agent/pods/pods.js';
 import { startPods } from '../../agent/pods/reconcile.js';
 import { openProbes } from '../../agent/probes/open-probes.js';
 import type { Machine } from '../../agent/time/machine.js';
+import { admission } from '../../agent/admission/admit.js';
+import { DEFAULT_POLICY } from '../../agent/admission/policy.js';
+import { secretGate } from '../../agent/secrets/secret-gates.js';
+import { SealedSecrets } from '../../agent/secrets/sealed-secrets.js';
+import { openSealingKeys } from '../../agent/secrets/sealing-keys.js';
+import { withSealedSecrets } from '../../agent/secrets/with-sealed.js';
 import { openFileSource } from '../../agent/sources/files.js';
 import type { MaintenanceWindow } from '../../protocol/documents/bundle.js';
 import type { Clock, Log } from '../../protocol/ports.js';
@@ -48,6 +57,7 @@ export interface LifeParts {
   readonly manifests: string;
   readonly engine: EngineLine;
   readonly machine: Machine;
+  readonly hostMounts: HostMounts;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
@@ -78,14 +88,19 @@ export function startAgent(parts: LifeParts, onFault: (error: unknown) => void):
     log,
     onProgress: () => held.session?.changed(),
   });
+  const secrets = new SealedSecrets({
+    ...{ node, log, store: journal.secrets(), sealingKeys: openSealingKeys(dataDir) },
+    assignment: () => journal.accepted()?.document ?? null,
+  });
   const images = new ImagesAhead({
     ...{ store: parts.engine, pulls, clock, log },
-    objects: () => [],
+    objects: () => secrets.objects(),
     onChange: () => held.session?.intake.look(),
   });
   const session = startHubSession({
     identity: { fleet: FLEET, node, signer: parts.signer },
-    ...{ journal, clock, random, randomId, log, machine, images },
+    ...{ journal, clock, random, randomId, log, machine, images, secrets },
+    hasLocalSecret: () => false,
     directory: openOwnedDirectory(manifests),
     pinnedRoot: trustedRoot(),
     releasedAt: 0,
@@ -102,7 +117,7 @@ export function startAgent(parts: LifeParts, onFault: (error: unknown) => void):
     openSocket: openPlainSocket,
   });
   held.session = session;
-  const runner = runPods(parts, { journal, session, pulls });
+  const runner = runPods(parts, { journal, session, pulls, secrets });
   runner
     .then(({ pods }) => {
       held.pods = pods;
@@ -137,11 +152,12 @@ interface RunnerParts {
   readonly journal: Journal;
   readonly session: HubSession;
   readonly pulls: ImagePulls;
+  readonly secrets: SealedSecrets;
 }
 
 async function runPods(
-  { node, dataDir, manifests, clock, random, log, engine }: LifeParts,
-  { journal, session, pulls }: RunnerParts,
+  { node, dataDir, manifests, clock, random, log, engine, hostMounts }: LifeParts,
+  { journal, session, pulls, secrets }: RunnerParts,
 ): Promise<{ pods: Pods; close: () => Promise<void> }> {
   const files = await openFileSource({
     ...{ path: manifests, dataDir, nodeName: node, clock, log, events: journal },
@@ -151,8 +167,22 @@ async function runPods(
     onOwnedInDoubt: () => session.intake.repair(),
   });
   const probes = openProbes({ containers: engine, dataDir, clock, log, random });
+  const gates = [missingObjectGate, secretGate({ allowSecretEnv: false, mountProblem: null })];
   const pods = startPods({
-    ...{ runtime: engine, sources: [files], dataDir, events: journal, clock, log, images: pulls },
+    ...{
+      runtime: engine,
+      sources: [withSealedSecrets(files, secrets)],
+      dataDir,
+      events: journal,
+      clock,
+      log,
+      images: pulls,
+    },
+    volumes: openPodVolumes({ dataDir, clock, hostMounts }),
+    admission: admission({
+      ...{ policy: DEFAULT_POLICY, gates, editGates: gates },
+      node: { name: node, labels: {}, allocatable: NODE_INFO.allocatable },
+    }),
     node: { name: node, hostIP: '10.0.0.7' },
     prober: probes.prober,
     hooks: probes.hooks,

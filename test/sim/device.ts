@@ -8,7 +8,9 @@ import { JOURNAL_FILE } from '../../agent/journal/database.js';
 import { TWIN_FILE } from '../../agent/journal/twin.js';
 import { RuntimeError } from '../../agent/runtime/runtime.js';
 import type { BundleStatus } from '../../protocol/documents/node.js';
-import { signer } from '../support/fleet.js';
+import { readIdentityKeys, type DeviceKeys } from './device-keys.js';
+import { MemoryMounts } from './memory-mounts.js';
+import { Readers } from './readers.js';
 import { startAgent, type AgentLife } from './agent-life.js';
 import { lineTo } from './engine-line.js';
 import { SimulatedEngine } from './engine.js';
@@ -41,10 +43,11 @@ const START_AGAIN_MS = 5_000;
 
 export class Device {
   readonly name: string;
-  readonly signer;
   readonly machine: Actor;
   readonly engine: SimulatedEngine;
   readonly dataDir: string;
+  /** Of its memory. */
+  readonly mounts = new MemoryMounts();
   readonly manifests: string;
   readonly ownWindows: readonly KnownWindow[];
   readonly hasRealTimeClock: boolean;
@@ -64,6 +67,7 @@ export class Device {
   /** Since when the directory has had it. */
   readonly #wanted = new Map<string, number>();
   readonly #parts: DeviceParts;
+  readonly #readers = new Readers();
   #bootedAt = 0;
   #boots = 1;
   #lives = 0;
@@ -78,7 +82,6 @@ export class Device {
     this.#parts = parts;
     this.ownWindows = parts.ownWindows;
     this.hasRealTimeClock = parts.hasRealTimeClock;
-    this.signer = signer(`simulated ${name}`);
     this.machine = new Actor(`${name} machine`);
     const { scheduler } = parts;
     const clock = scheduler.clockOf(this.machine, {
@@ -92,6 +95,12 @@ export class Device {
     this.dataDir = join(parts.folder, name);
     this.manifests = join(this.dataDir, 'manifests');
     mkdirSync(this.manifests, { recursive: true, mode: 0o755 });
+    this.keys();
+  }
+
+  /** As they lie on its disk; made where there are none. */
+  keys(): DeviceKeys {
+    return readIdentityKeys(this.dataDir);
   }
 
   isUp(): boolean {
@@ -128,7 +137,8 @@ export class Device {
       try {
         this.life = startAgent(
           {
-            ...{ node: this.name, signer: this.signer, clock, random },
+            ...{ node: this.name, signer: this.keys().signer, clock, random },
+            hostMounts: this.mounts,
             ...{ dataDir: this.dataDir, manifests: this.manifests },
             maintenanceWindows: this.ownWindows.map(({ window }) => window),
             onSwitch: switched => this.#parts.onSwitch(this, switched),
@@ -175,6 +185,7 @@ export class Device {
     for (const { id, ready } of [...this.engine.sandboxes.values()]) {
       if (ready) this.engine.killSandbox(id);
     }
+    this.mounts.loseAll(this.dataDir);
   }
 
   /** With its twin nothing is left of what was accepted. */
@@ -242,6 +253,7 @@ export class Device {
       this.#broken(`the accepted generation fell from ${this.#generation} to ${generation}`);
     }
     this.#generation = Math.max(this.#generation, generation);
+    for (const fault of this.#readers.look(this)) this.#broken(fault);
   }
 
   #line(actor: Actor) {

@@ -1,9 +1,10 @@
 /** One life of a hub on its store, put together as `hub/main.ts` does it, without API, enrolment and broker. */
 import { startIngest } from '../../hub/ingest/ingest.js';
 import { startHubLink } from '../../hub/link/link.js';
-import type { BundleWriter } from '../../hub/ports.js';
+import type { BundleWriter, SecretWriter } from '../../hub/ports.js';
 import { activateBundleNow } from '../../hub/rollout/activate-now.js';
 import { bundleWriter } from '../../hub/rollout/apply.js';
+import { secretWriter } from '../../hub/secrets/secret-writer.js';
 import { startController, type Controller } from '../../hub/rollout/controller.js';
 import { republisher } from '../../hub/rollout/republish.js';
 import { retryBundle } from '../../hub/rollout/retry.js';
@@ -27,6 +28,7 @@ export interface HubParts {
 export interface HubLife {
   readonly store: Store;
   readonly bundles: BundleWriter;
+  readonly secrets: SecretWriter;
   readonly controller: Controller;
   retry(bundle: { namespace: string; name: string }): Promise<readonly string[]>;
   activate(bundle: { namespace: string; name: string }): Promise<readonly string[]>;
@@ -76,6 +78,7 @@ export async function startHub({ path, clock, random, log }: HubParts): Promise<
   return {
     ...{ store, controller },
     bundles: bundleWriter({ store, root, releaseSigner: RELEASE, clock }),
+    secrets: secretWriter({ store, root, hubSigner: HUB }),
     retry: bundle =>
       retryBundle({ store, root, hubSigner: HUB, clock }, ADMIN, { ...bundle, nodes: [] }),
     activate: bundle => {

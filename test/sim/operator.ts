@@ -3,6 +3,7 @@ import { activateNow, hold, release, undo as undoAt } from '../../agent/site.js'
 import { BUNDLES, contentOf, FATES, ZONES, type Content, type Fate } from './content.js';
 import type { Device } from './device.js';
 import { ADMIN } from './hub-life.js';
+import { deleteSecret, sealSecret } from './sealing.js';
 import type { SimulatedFleet } from './simulated-fleet.js';
 
 type Act = (fleet: SimulatedFleet) => Promise<void> | void;
@@ -23,7 +24,27 @@ const apply: Act = async fleet => {
   const fate = fleet.random() < 0.6 ? 'good' : drawn(fleet, FATES);
   const content = newContent(fleet, fate, drawn(fleet, BUNDLES));
   fleet.trace(`apply ${content.bundle} ${[...content.pods.values()].join(' ')}`);
+  if (content.hasSecret && fleet.random() < 0.8) await sealFor(fleet, content);
   await fleet.apply(content);
+};
+
+/** Before the bundle, as `apply` does it. */
+async function sealFor(fleet: SimulatedFleet, { bundle, nodeSelector }: Content): Promise<void> {
+  fleet.trace(`seal ${bundle}`);
+  await sealSecret(fleet, { bundle, nodeSelector, missing: false });
+}
+
+const seal: Act = async fleet => {
+  const bundle = drawn(fleet, BUNDLES);
+  const missing = fleet.random() < 0.3;
+  fleet.trace(`seal ${bundle}${missing ? ' where it is missing' : ''}`);
+  await sealSecret(fleet, { bundle, nodeSelector: null, missing });
+};
+
+const unseal: Act = async fleet => {
+  const bundle = drawn(fleet, BUNDLES);
+  fleet.trace(`delete the Secret of ${bundle}`);
+  await deleteSecret(fleet, bundle);
 };
 
 /** `rollout undo`: what was there at some time is applied again. */
@@ -97,16 +118,19 @@ const undoHere: Act = fleet => {
 const releaseHere: Act = fleet => releaseAll(fleet, drawn(fleet, fleet.devices));
 
 const ACTS: readonly Act[] = [apply, apply, apply, apply, undo, undo, remove, retry, relabel];
+const SECRET_ACTS: readonly Act[] = [seal, seal, unseal];
 const WINDOW_ACTS: readonly Act[] = [hasten, hastenHere];
 const SITE_ACTS: readonly Act[] = [holdHere, releaseHere, undoHere];
 
 export async function act(fleet: SimulatedFleet): Promise<void> {
-  await drawn(fleet, [...ACTS, ...WINDOW_ACTS, ...SITE_ACTS])(fleet);
+  await drawn(fleet, [...ACTS, ...SECRET_ACTS, ...WINDOW_ACTS, ...SITE_ACTS])(fleet);
 }
 
 /** Something good to begin with. */
 export async function first(fleet: SimulatedFleet): Promise<void> {
-  await fleet.apply(newContent(fleet, 'good', BUNDLES[0]));
+  const content = newContent(fleet, 'good', BUNDLES[0]);
+  if (content.hasSecret) await sealFor(fleet, content);
+  await fleet.apply(content);
 }
 
 export function releaseAll(fleet: SimulatedFleet, device: Device): void {

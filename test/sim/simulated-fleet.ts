@@ -18,6 +18,7 @@ import { ADMIN, startHub, type HubLife } from './hub-life.js';
 import { useLine } from './mqtt-client.js';
 import { enter } from './steps.js';
 import { Actor, Scheduler } from './scheduler.js';
+import { PLAIN } from './secret-value.js';
 import { Switches } from './switches.js';
 import { BEGINNINGS, NODE_WINDOWS } from './windows.js';
 
@@ -56,12 +57,12 @@ export class SimulatedFleet {
   #hubLives = 0;
   #digest = sha256Hex('');
   #lines: string[] = [];
-  readonly #folder: string;
+  readonly folder: string;
   readonly #parts: () => number;
   readonly #onTrace: (line: string) => void;
 
   constructor({ seed, nodes, folder, onTrace = () => undefined }: FleetOptions) {
-    this.#folder = folder;
+    this.folder = folder;
     this.#onTrace = onTrace;
     this.random = randomOf(seed);
     this.#parts = randomOf(seed ^ 0x5eed);
@@ -91,7 +92,8 @@ export class SimulatedFleet {
       for (const device of this.devices) {
         const labels = { zone: this.#zone() };
         const record = memberRecord(device.name, {
-          identityKey: device.signer.publicKey,
+          identityKey: device.keys().signer.publicKey,
+          sealingKey: device.keys().sealingKey,
           joinedAt: new Date(this.wallNow()).toISOString(),
           labels,
         });
@@ -107,6 +109,7 @@ export class SimulatedFleet {
 
   trace(line: string): void {
     const text = `${this.scheduler.now} ${line}`;
+    if (line.includes(PLAIN)) this.breaks('a value of a Secret is logged');
     this.#onTrace(text);
     this.#lines.push(text);
     if (this.#lines.length >= 256) this.#fold();
@@ -142,7 +145,7 @@ export class SimulatedFleet {
       this.trace(`${actor.name} ${message} ${JSON.stringify(fields)}`);
     scheduler.after(0, actor, () => {
       const starting = startHub({
-        path: join(this.#folder, 'hub.db'),
+        path: join(this.folder, 'hub.db'),
         clock: scheduler.clockOf(actor, {
           now: () => this.wallNow(),
           monotonic: () => scheduler.now - bornAt,
@@ -230,7 +233,7 @@ export class SimulatedFleet {
     await this.scheduler.as(this.person, () => undefined);
     enter(null);
     useLine(null);
-    rmSync(this.#folder, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true });
   }
 
   // ------------------------------------------------------------------------------------------- inside
@@ -243,7 +246,7 @@ export class SimulatedFleet {
     const device = new Device(name, {
       scheduler: this.scheduler,
       random: this.#parts,
-      folder: this.#folder,
+      folder: this.folder,
       now: () => this.wallNow(),
       trace: line => this.trace(line),
       broken: what => this.breaks(what),
