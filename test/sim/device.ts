@@ -64,14 +64,16 @@ export class Device {
   engineFails = 0;
   answersLost = 0;
   slowMs = 0;
-  /** Since when the directory has had it. */
-  readonly #wanted = new Map<string, number>();
+  /** By `pod image`: the manifest, and since when the directory has had it. */
+  readonly #wanted = new Map<string, { readonly text: string; readonly since: number }>();
   readonly #parts: DeviceParts;
   readonly #readers = new Readers();
   #bootedAt = 0;
   #boots = 1;
   #lives = 0;
   #generation = 0;
+  #epoch = 0;
+  #root = 0;
   /** Nothing is left that explains its files: they are not run until a fresh assignment came. */
   #isForgetful = false;
   /** Containers that a fault ended: their pods begin anew, and rightly. */
@@ -167,8 +169,9 @@ export class Device {
   async end(): Promise<void> {
     const { life, actor } = this;
     if (!life || !actor || actor.isDead) return;
-    actor.onDeath = () => undefined;
+    // Who dies on the way is begun again like any other.
     await life.close();
+    actor.onDeath = () => undefined;
     actor.die();
     this.life = null;
   }
@@ -196,6 +199,8 @@ export class Device {
       rmSync(join(this.dataDir, file), { force: true });
     }
     this.#generation = 0;
+    this.#epoch = 0;
+    this.#root = 0;
     this.#isForgetful = withTwin;
   }
 
@@ -214,20 +219,28 @@ export class Device {
   /** A file below the manifests' directory came or went. */
   onFile(): void {
     const { scheduler } = this.#parts;
-    const found = this.images();
+    const found = this.#manifests();
     for (const one of [...this.#wanted.keys()]) if (!found.has(one)) this.#wanted.delete(one);
-    for (const one of found) if (!this.#wanted.has(one)) this.#wanted.set(one, scheduler.now);
+    for (const [one, text] of found) {
+      if (this.#wanted.get(one)?.text === text) continue;
+      this.#wanted.set(one, { text, since: scheduler.now });
+    }
   }
 
   /** `pod image` of all owned files. */
-  images(): ReadonlySet<string> {
-    return new Set(
+  images(): string[] {
+    return [...this.#manifests().keys()];
+  }
+
+  #manifests(): ReadonlyMap<string, string> {
+    return new Map(
       readdirSync(this.manifests)
         .filter(file => file.startsWith('flotilla_'))
-        .flatMap(file => {
+        .flatMap((file): [string, string][] => {
           const text = readFileSync(join(this.manifests, file), 'utf8');
           const { kind, metadata, spec } = JSON.parse(text) as OwnedPod;
-          return kind === 'Pod' ? [`${metadata.name} ${spec.containers[0]?.image ?? ''}`] : [];
+          const image = spec.containers[0]?.image ?? '';
+          return kind === 'Pod' ? [[`${metadata.name} ${image}`, text]] : [];
         }),
     );
   }
@@ -244,15 +257,28 @@ export class Device {
     return this.life?.session.report.current().bundles ?? [];
   }
 
+  /** The one that it joined with is the first. */
+  rootVersion(): number {
+    return this.life?.journal.root()?.document.version ?? 1;
+  }
+
   /** What holds at every moment of its life. */
   look(): void {
     if (!this.life || !this.isUp()) return;
     const generation = this.life.journal.accepted()?.generation ?? 0;
     if (generation > 0) this.#isForgetful = false;
-    if (generation < this.#generation) {
-      this.#broken(`the accepted generation fell from ${this.#generation} to ${generation}`);
+    const epoch = this.life.journal.accepted()?.epoch ?? 0;
+    // A new epoch begins to count anew.
+    if (epoch > this.#epoch) this.#generation = 0;
+    if (generation < this.#generation || epoch < this.#epoch) {
+      const before = `${this.#generation} of epoch ${this.#epoch}`;
+      this.#broken(`the accepted generation fell from ${before} to ${generation} of ${epoch}`);
     }
+    this.#epoch = Math.max(this.#epoch, epoch);
     this.#generation = Math.max(this.#generation, generation);
+    const root = this.rootVersion();
+    if (root < this.#root) this.#broken(`the accepted root fell from ${this.#root} to ${root}`);
+    this.#root = root;
     for (const fault of this.#readers.look(this)) this.#broken(fault);
   }
 
@@ -297,7 +323,7 @@ export class Device {
     if (container?.state !== 'running') return;
     const what = `${podName(container.pod.name, this.name)} ${container.image}`;
     trace(`${this.name} stops ${what}`);
-    const since = this.#wanted.get(what);
+    const since = this.#wanted.get(what)?.since;
     const isWhole = this.engine.sandboxes.get(container.sandboxId)?.ready === true;
     if (since !== undefined && scheduler.now - since > RECENT_MS && this.isCalm() && isWhole) {
       this.#broken(`${what} did not change and is stopped`);

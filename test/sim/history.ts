@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { befall, beginTrouble, mendAll } from './faults.js';
 import { judgeEnd, unsettled } from './judge.js';
-import { act, first, releaseAll } from './operator.js';
+import { act, first, releaseAll, signAll } from './operator.js';
 import { sealAll } from './sealing.js';
 import { SimulatedFleet } from './simulated-fleet.js';
 import { OPENS_WITHIN_MS } from './windows.js';
@@ -78,6 +78,7 @@ async function live(fleet: SimulatedFleet): Promise<number | null> {
   // Whoever was begun anew has to be there to be spoken to.
   await pass(fleet, 30_000);
   for (const device of fleet.devices) releaseAll(fleet, device);
+  await signAll(fleet);
   await sealAll(fleet);
   let left: readonly string[] = [];
   const boundMs = CONVERGES_MS + (fleet.hasWindows() ? OPENS_WITHIN_MS : 0);

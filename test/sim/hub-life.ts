@@ -4,6 +4,7 @@ import { startHubLink } from '../../hub/link/link.js';
 import type { BundleWriter, SecretWriter } from '../../hub/ports.js';
 import { activateBundleNow } from '../../hub/rollout/activate-now.js';
 import { bundleWriter } from '../../hub/rollout/apply.js';
+import { signSecretsAnew } from '../../hub/secrets/signatures.js';
 import { secretWriter } from '../../hub/secrets/secret-writer.js';
 import { startController, type Controller } from '../../hub/rollout/controller.js';
 import { republisher } from '../../hub/rollout/republish.js';
@@ -13,7 +14,8 @@ import { openSqliteStore } from '../../hub/store/sqlite.js';
 import type { Actor as User, Store } from '../../hub/store/store.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import { topicsOf } from '../../protocol/topics.js';
-import { FLEET, HUB, RELEASE, trustedRoot } from '../support/fleet.js';
+import { FLEET, trustedRoot } from '../support/fleet.js';
+import { HubKeys, type KeyRing } from './roots.js';
 
 export const ADMIN: User = { kind: 'user', name: 'admin' };
 
@@ -23,9 +25,12 @@ export interface HubParts {
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
+  readonly ring: KeyRing;
 }
 
 export interface HubLife {
+  /** The newest root of the ring counts from now on. */
+  takeRoot(): Promise<void>;
   readonly store: Store;
   readonly bundles: BundleWriter;
   readonly secrets: SecretWriter;
@@ -47,17 +52,20 @@ export async function initHub(store: Store): Promise<void> {
   ]);
 }
 
-export async function startHub({ path, clock, random, log }: HubParts): Promise<HubLife> {
-  const pinned = trustedRoot();
-  const root = () => pinned;
+export async function startHub({ path, clock, random, log, ring }: HubParts): Promise<HubLife> {
+  const keys = new HubKeys(ring);
+  const root = () => keys.root();
+  const hubSigner = keys.hubSigner();
   const store = await openSqliteStore({ path, clock });
   if ((await store.root()) === null) await initHub(store);
-  const controller = startController({ store, root, hubSigner: HUB, clock, log });
+  await keys.catchUp(store);
+  await signSecretsAnew(store, { root: root(), hubSigner });
+  const controller = startController({ store, root, hubSigner, clock, log });
   const link = startHubLink({
     url: 'mqtt://broker:1883',
     tls: null,
     root,
-    hubSigner: HUB,
+    hubSigner,
     sealingKey: '11'.repeat(32),
     ...{ store, clock, log },
     random: size => Uint8Array.from({ length: size }, () => Math.floor(random() * 256)),
@@ -77,13 +85,26 @@ export async function startHub({ path, clock, random, log }: HubParts): Promise<
   });
   return {
     ...{ store, controller },
-    bundles: bundleWriter({ store, root, releaseSigner: RELEASE, clock }),
-    secrets: secretWriter({ store, root, hubSigner: HUB }),
+    bundles: bundleWriter({
+      ...{ store, root, clock },
+      get releaseSigner() {
+        return keys.releaseSigner();
+      },
+    }),
+    takeRoot: async () => {
+      const isOther = await keys.take(ADMIN, ring.newest(), {
+        store,
+        controller,
+        now: clock.now(),
+      });
+      if (isOther) link.renew();
+    },
+    secrets: secretWriter({ store, root, hubSigner }),
     retry: bundle =>
-      retryBundle({ store, root, hubSigner: HUB, clock }, ADMIN, { ...bundle, nodes: [] }),
+      retryBundle({ store, root, hubSigner, clock }, ADMIN, { ...bundle, nodes: [] }),
     activate: bundle => {
       const wish = { ...bundle, nodes: [], reason: 'it is urgent' };
-      return activateBundleNow({ store, root, hubSigner: HUB, clock }, ADMIN, wish);
+      return activateBundleNow({ store, root, hubSigner, clock }, ADMIN, wish);
     },
     close: async () => {
       await ingest.close();

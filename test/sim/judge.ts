@@ -66,9 +66,13 @@ interface Seen {
 }
 
 function unsettledNode(seen: Seen): string[] {
-  const { device, node, through, generation } = seen;
+  const { fleet, device, node, through, generation } = seen;
   const { life } = device;
   if (!life || !device.isUp()) return ['its agent is away'];
+  const { version } = fleet.ring.newest().document;
+  if (device.rootVersion() !== version) {
+    return [`root ${device.rootVersion()} is in force, not ${version}`];
+  }
   const accepted = life.journal.accepted()?.generation ?? 0;
   if (accepted !== generation) return [`generation ${accepted} is accepted, not ${generation}`];
   const newest = life.journal.newestEvent();
@@ -130,7 +134,7 @@ function runningOf({ fleet, device }: Seen): string[] {
   if (running.join() !== canRun.join()) {
     return [`${running.join(', ') || 'nothing'} runs, not ${canRun.join(', ') || 'nothing'}`];
   }
-  const files = [...device.images()].sort();
+  const files = device.images().sort();
   return files.join() === active.sort().join() ? [] : ['the directory is another'];
 }
 

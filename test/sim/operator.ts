@@ -4,6 +4,7 @@ import { BUNDLES, contentOf, FATES, ZONES, type Content, type Fate } from './con
 import type { Device } from './device.js';
 import { ADMIN } from './hub-life.js';
 import { deleteSecret, sealSecret } from './sealing.js';
+import { ROOT_CHANGES } from './roots.js';
 import type { SimulatedFleet } from './simulated-fleet.js';
 
 type Act = (fleet: SimulatedFleet) => Promise<void> | void;
@@ -118,12 +119,34 @@ const undoHere: Act = fleet => {
 const releaseHere: Act = fleet => releaseAll(fleet, drawn(fleet, fleet.devices));
 
 const ACTS: readonly Act[] = [apply, apply, apply, apply, undo, undo, remove, retry, relabel];
+const rotate: Act = async fleet => {
+  const change = drawn(fleet, ROOT_CHANGES);
+  fleet.trace(`root with another ${change}`);
+  await fleet.rotate(change);
+  // What the former release key signed may be begun nowhere any more.
+  if (change === 'release' && fleet.random() < 0.7) await signAnew(fleet);
+};
+
+/** Each bundle's newest content, by the keys in force. */
+async function signAnew(fleet: SimulatedFleet): Promise<void> {
+  for (const { status } of await fleet.bundles()) {
+    const content = fleet.revisions.get(status.digest);
+    if (content) await fleet.apply(content);
+  }
+}
+
+/** The newest root is in force, and what it says of keys is done. */
+export async function signAll(fleet: SimulatedFleet): Promise<void> {
+  await fleet.publishRoot();
+  if (fleet.ring.newest().document.version > 1) await signAnew(fleet);
+}
+
 const SECRET_ACTS: readonly Act[] = [seal, seal, unseal];
 const WINDOW_ACTS: readonly Act[] = [hasten, hastenHere];
 const SITE_ACTS: readonly Act[] = [holdHere, releaseHere, undoHere];
 
 export async function act(fleet: SimulatedFleet): Promise<void> {
-  await drawn(fleet, [...ACTS, ...SECRET_ACTS, ...WINDOW_ACTS, ...SITE_ACTS])(fleet);
+  await drawn(fleet, [...ACTS, rotate, ...SECRET_ACTS, ...WINDOW_ACTS, ...SITE_ACTS])(fleet);
 }
 
 /** Something good to begin with. */

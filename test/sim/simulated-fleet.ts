@@ -17,6 +17,7 @@ import { Device } from './device.js';
 import { ADMIN, startHub, type HubLife } from './hub-life.js';
 import { useLine } from './mqtt-client.js';
 import { enter } from './steps.js';
+import { KeyRing, type RootChange } from './roots.js';
 import { Actor, Scheduler } from './scheduler.js';
 import { PLAIN } from './secret-value.js';
 import { Switches } from './switches.js';
@@ -43,6 +44,7 @@ export class SimulatedFleet {
   readonly random: () => number;
   /** The operator, and whoever repairs. */
   readonly person = new Actor('person');
+  readonly ring = new KeyRing();
   hubActor: Actor | null = null;
   hub: HubLife | null = null;
   /** No fault begins any more. */
@@ -146,6 +148,7 @@ export class SimulatedFleet {
     scheduler.after(0, actor, () => {
       const starting = startHub({
         path: join(this.folder, 'hub.db'),
+        ring: this.ring,
         clock: scheduler.clockOf(actor, {
           now: () => this.wallNow(),
           monotonic: () => scheduler.now - bornAt,
@@ -199,6 +202,20 @@ export class SimulatedFleet {
     if (!applied) return false;
     this.revisions.set(applied.object.status.digest, content);
     return true;
+  }
+
+  /** The next root, which the hub takes now or, where it is away, with the next one that it is told of. */
+  async rotate(change: RootChange): Promise<void> {
+    await this.publishRoot();
+    const { version } = this.ring.newest().document;
+    const isInForce = await this.byHub(({ store }) => store.root(version));
+    if (isInForce) this.ring.keep(this.ring.next(change));
+    await this.publishRoot();
+  }
+
+  /** Again is safe. */
+  async publishRoot(): Promise<void> {
+    await this.byHub(hub => hub.takeRoot());
   }
 
   async relabel(node: string): Promise<void> {
