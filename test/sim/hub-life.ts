@@ -1,5 +1,6 @@
 /** One life of a hub on its store, put together as `hub/main.ts` does it, without API, enrolment and broker. */
 import { startIngest } from '../../hub/ingest/ingest.js';
+import type { Ingest } from '../../hub/ingest/ingest-parts.js';
 import { startHubLink } from '../../hub/link/link.js';
 import type { BundleWriter, SecretWriter } from '../../hub/ports.js';
 import { activateBundleNow } from '../../hub/rollout/activate-now.js';
@@ -12,6 +13,7 @@ import { retryBundle } from '../../hub/rollout/retry.js';
 import { manifestsOf } from '../../hub/rollout/revision-document.js';
 import { openSqliteStore } from '../../hub/store/sqlite.js';
 import type { Actor as User, Store } from '../../hub/store/store.js';
+import type { Signer } from '../../protocol/keys.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import { topicsOf } from '../../protocol/topics.js';
 import { FLEET, trustedRoot } from '../support/fleet.js';
@@ -35,6 +37,9 @@ export interface HubLife {
   readonly bundles: BundleWriter;
   readonly secrets: SecretWriter;
   readonly controller: Controller;
+  readonly ingest: Ingest;
+  /** Signs with the key in force. */
+  readonly hubSigner: Signer;
   retry(bundle: { namespace: string; name: string }): Promise<readonly string[]>;
   activate(bundle: { namespace: string; name: string }): Promise<readonly string[]>;
   close(): Promise<void>;
@@ -84,7 +89,7 @@ export async function startHub({ path, clock, random, log, ring }: HubParts): Pr
     manifestsOf: bundle => manifestsOf(store, bundle),
   });
   return {
-    ...{ store, controller },
+    ...{ store, controller, ingest, hubSigner },
     bundles: bundleWriter({
       ...{ store, root, clock },
       get releaseSigner() {

@@ -141,12 +141,33 @@ export async function signAll(fleet: SimulatedFleet): Promise<void> {
   if (fleet.ring.newest().document.version > 1) await signAnew(fleet);
 }
 
+const carryOut: Act = async fleet => {
+  const nodes = fleet.random() < 0.5 ? null : [drawn(fleet, fleet.devices).name];
+  fleet.trace(`export ${nodes?.join() ?? 'all'}`);
+  await fleet.sticks.export(nodes);
+};
+
+/** To a node that has no line, most of the time. */
+const carryIn: Act = async fleet => {
+  const device = drawn(fleet, fleet.devices);
+  if (fleet.random() < 0.7) {
+    fleet.trace(`${device.name} has no line`);
+    fleet.broker.cut(device.name, false);
+    const backMs = Math.floor(fleet.random() * 300_000);
+    fleet.scheduler.after(backMs, fleet.person, () => fleet.broker.mend(device.name));
+  }
+  const isNewest = fleet.random() < 0.7;
+  if (isNewest) await carryOut(fleet);
+  fleet.sticks.import(device, { isNewest, isTorn: fleet.random() < 0.2 });
+};
+
+const STICK_ACTS: readonly Act[] = [carryOut, carryIn, carryIn];
 const SECRET_ACTS: readonly Act[] = [seal, seal, unseal];
 const WINDOW_ACTS: readonly Act[] = [hasten, hastenHere];
 const SITE_ACTS: readonly Act[] = [holdHere, releaseHere, undoHere];
 
 export async function act(fleet: SimulatedFleet): Promise<void> {
-  await drawn(fleet, [...ACTS, rotate, ...SECRET_ACTS, ...WINDOW_ACTS, ...SITE_ACTS])(fleet);
+  await drawn(fleet, [...ACTS, rotate, ...SECRET_ACTS, ...STICK_ACTS, ...WINDOW_ACTS, ...SITE_ACTS])(fleet);
 }
 
 /** Something good to begin with. */

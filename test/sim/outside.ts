@@ -12,6 +12,7 @@ import { outside, type AnyFunction, type Holder } from './steps.js';
 import { takeDatabases } from './take-databases.js';
 import { takeFiles } from './take-files.js';
 import { takeKeys } from './take-keys.js';
+import { takeStreams } from './take-streams.js';
 import { shortenSignatures } from './signatures.js';
 
 function takeChance(): void {
@@ -66,5 +67,6 @@ shortenAborts();
 takeDatabases();
 takeChance();
 takeKeys();
+takeStreams();
 takeNetwork();
 syncBuiltinESMExports();

@@ -18,6 +18,7 @@ import { ADMIN, startHub, type HubLife } from './hub-life.js';
 import { useLine } from './mqtt-client.js';
 import { enter } from './steps.js';
 import { KeyRing, type RootChange } from './roots.js';
+import { Sticks } from './sticks.js';
 import { Actor, Scheduler } from './scheduler.js';
 import { PLAIN } from './secret-value.js';
 import { Switches } from './switches.js';
@@ -45,6 +46,7 @@ export class SimulatedFleet {
   /** The operator, and whoever repairs. */
   readonly person = new Actor('person');
   readonly ring = new KeyRing();
+  readonly sticks = new Sticks(this);
   hubActor: Actor | null = null;
   hub: HubLife | null = null;
   /** No fault begins any more. */
@@ -303,11 +305,17 @@ export class SimulatedFleet {
     if (client !== HUB_CLIENT || address.kind !== 'assignment') return;
     // On the way it may be but what differs; the store has it whole.
     void this.hub?.store.assignment(address.node).then(record => {
-      for (const { digest } of record ? assignmentOf(record).bundles : []) {
-        const content = this.revisions.get(digest);
-        for (const [pod, image] of content?.pods ?? []) device?.allowed.add(`${pod} ${image}`);
-      }
+      if (record) this.allow(address.node, assignmentOf(record).bundles);
     });
+  }
+
+  /** An assignment of that node, which left the hub, names these. */
+  allow(node: string, bundles: readonly { readonly digest: string }[]): void {
+    const device = this.devices.find(({ name }) => name === node);
+    for (const { digest } of bundles) {
+      const content = this.revisions.get(digest);
+      for (const [pod, image] of content?.pods ?? []) device?.allowed.add(`${pod} ${image}`);
+    }
   }
 
   #fold(): void {
