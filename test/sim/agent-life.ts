@@ -33,7 +33,7 @@ import { FLEET, trustedRoot } from '../support/fleet.js';
 import type { EngineLine } from './engine-line.js';
 import type { Switched } from './switches.js';
 
-const FILE_CHECK_MS = 120_000;
+const FILE_CHECK_MS = 20_000;
 const BACK_OFF_MAX_MS = 60_000;
 
 const NODE_INFO: NodeInfo = {
@@ -52,7 +52,8 @@ const NODE_INFO: NodeInfo = {
 
 export interface LifeParts {
   readonly node: string;
-  readonly signer: Signer;
+  /** As it is on the disk now. */
+  readonly signer: () => Signer;
   readonly dataDir: string;
   readonly manifests: string;
   readonly engine: EngineLine;
@@ -68,7 +69,13 @@ export interface LifeParts {
 
 export interface AgentLife {
   readonly journal: Journal;
+  /** The newest, though it may have ended. */
   readonly session: HubSession;
+  /** Its keys change: there is no conversation with the hub. */
+  isPaused(): boolean;
+  /** Between two conversations with the hub; the second begins with the keys of then. */
+  apart(work: () => Promise<void>): Promise<void>;
+  randomId(): string;
   /** Null until its sources were read. */
   readonly pods: () => Pods | null;
   close(): Promise<void>;
@@ -97,8 +104,8 @@ export function startAgent(parts: LifeParts, onFault: (error: unknown) => void):
     objects: () => secrets.objects(),
     onChange: () => held.session?.intake.look(),
   });
-  const session = startHubSession({
-    identity: { fleet: FLEET, node, signer: parts.signer },
+  const begin = () => startHubSession({
+    identity: { fleet: FLEET, node, signer: parts.signer() },
     ...{ journal, clock, random, randomId, log, machine, images, secrets },
     hasLocalSecret: () => false,
     directory: openOwnedDirectory(manifests),
@@ -116,21 +123,34 @@ export function startAgent(parts: LifeParts, onFault: (error: unknown) => void):
     brokers: ['mqtt://broker:1883'],
     openSocket: openPlainSocket,
   });
+  let session = begin();
   held.session = session;
-  const runner = runPods(parts, { journal, session, pulls, secrets });
+  const runner = runPods(parts, { journal, session: () => held.session, pulls, secrets });
   runner
     .then(({ pods }) => {
       held.pods = pods;
-      pods.onChange(() => session.changed());
-      session.changed();
+      pods.onChange(() => held.session?.changed());
+      held.session?.changed();
     })
     .catch(onFault);
   return {
-    ...{ journal, session, pods: () => held.pods },
+    ...{ journal, randomId, pods: () => held.pods },
+    get session() {
+      return session;
+    },
+    isPaused: () => held.session === null,
+    apart: async work => {
+      held.session = null;
+      await session.close();
+      await work();
+      secrets.keysChanged();
+      session = begin();
+      held.session = session;
+    },
     close: async () => {
       const { close } = await runner;
       await close();
-      await session.close();
+      await held.session?.close();
       images.close();
       journal.close();
     },
@@ -150,7 +170,8 @@ function watchSwitches(journal: Journal, onSwitch: LifeParts['onSwitch']): void 
 
 interface RunnerParts {
   readonly journal: Journal;
-  readonly session: HubSession;
+  /** Null while its keys change. */
+  readonly session: () => HubSession | null;
   readonly pulls: ImagePulls;
   readonly secrets: SealedSecrets;
 }
@@ -161,10 +182,10 @@ async function runPods(
 ): Promise<{ pods: Pods; close: () => Promise<void> }> {
   const files = await openFileSource({
     ...{ path: manifests, dataDir, nodeName: node, clock, log, events: journal },
-    explains: (file, bytes) => session.intake.explains(file, bytes),
+    explains: (file, bytes) => session()?.intake.explains(file, bytes) ?? false,
     trusted: process.getuid?.() ?? 0,
     fileCheckFrequencyMs: FILE_CHECK_MS,
-    onOwnedInDoubt: () => session.intake.repair(),
+    onOwnedInDoubt: () => session()?.intake.repair(),
   });
   const probes = openProbes({ containers: engine, dataDir, clock, log, random });
   const gates = [missingObjectGate, secretGate({ allowSecretEnv: false, mountProblem: null })];

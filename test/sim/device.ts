@@ -8,6 +8,7 @@ import { JOURNAL_FILE } from '../../agent/journal/database.js';
 import { TWIN_FILE } from '../../agent/journal/twin.js';
 import { RuntimeError } from '../../agent/runtime/runtime.js';
 import type { BundleStatus } from '../../protocol/documents/node.js';
+import { Counters } from './counters.js';
 import { readIdentityKeys, type DeviceKeys } from './device-keys.js';
 import { MemoryMounts } from './memory-mounts.js';
 import { Readers } from './readers.js';
@@ -58,6 +59,8 @@ export class Device {
   /** Digests that somebody here did not want to wait for, and those that somebody here undid. */
   readonly hastened = new Set<string>();
   readonly undone = new Set<string>();
+  /** The hub knows its keys. */
+  isMember = true;
   /** What its clock says beyond the time. */
   clockOffMs = 0;
   isDiskFull = false;
@@ -71,9 +74,7 @@ export class Device {
   #bootedAt = 0;
   #boots = 1;
   #lives = 0;
-  #generation = 0;
-  #epoch = 0;
-  #root = 0;
+  readonly #counters = new Counters();
   /** Nothing is left that explains its files: they are not run until a fresh assignment came. */
   #isForgetful = false;
   /** Containers that a fault ended: their pods begin anew, and rightly. */
@@ -139,7 +140,7 @@ export class Device {
       try {
         this.life = startAgent(
           {
-            ...{ node: this.name, signer: this.keys().signer, clock, random },
+            ...{ node: this.name, signer: () => this.keys().signer, clock, random },
             hostMounts: this.mounts,
             ...{ dataDir: this.dataDir, manifests: this.manifests },
             maintenanceWindows: this.ownWindows.map(({ window }) => window),
@@ -163,6 +164,14 @@ export class Device {
 
   kill(): void {
     this.actor?.die();
+  }
+
+  /** Killed, and begun by nobody but who says so. */
+  stop(): void {
+    if (!this.actor) return;
+    this.actor.onDeath = () => undefined;
+    this.actor.die();
+    this.life = null;
   }
 
   /** It is told to end, and does. */
@@ -198,9 +207,7 @@ export class Device {
     for (const file of [...files, ...(withTwin ? [TWIN_FILE] : [])]) {
       rmSync(join(this.dataDir, file), { force: true });
     }
-    this.#generation = 0;
-    this.#epoch = 0;
-    this.#root = 0;
+    this.#counters.forget();
     this.#isForgetful = withTwin;
   }
 
@@ -265,20 +272,8 @@ export class Device {
   /** What holds at every moment of its life. */
   look(): void {
     if (!this.life || !this.isUp()) return;
-    const generation = this.life.journal.accepted()?.generation ?? 0;
-    if (generation > 0) this.#isForgetful = false;
-    const epoch = this.life.journal.accepted()?.epoch ?? 0;
-    // A new epoch begins to count anew.
-    if (epoch > this.#epoch) this.#generation = 0;
-    if (generation < this.#generation || epoch < this.#epoch) {
-      const before = `${this.#generation} of epoch ${this.#epoch}`;
-      this.#broken(`the accepted generation fell from ${before} to ${generation} of ${epoch}`);
-    }
-    this.#epoch = Math.max(this.#epoch, epoch);
-    this.#generation = Math.max(this.#generation, generation);
-    const root = this.rootVersion();
-    if (root < this.#root) this.#broken(`the accepted root fell from ${this.#root} to ${root}`);
-    this.#root = root;
+    if (this.life.journal.accepted()) this.#isForgetful = false;
+    for (const fault of this.#counters.look(this.life.journal)) this.#broken(fault);
     for (const fault of this.#readers.look(this)) this.#broken(fault);
   }
 

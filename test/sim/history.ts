@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { befall, beginTrouble, mendAll } from './faults.js';
 import { judgeEnd, unsettled } from './judge.js';
-import { act, first, releaseAll, signAll } from './operator.js';
+import { act, first, joinAll, releaseAll, signAll } from './operator.js';
 import { sealAll } from './sealing.js';
 import { SimulatedFleet } from './simulated-fleet.js';
 import { OPENS_WITHIN_MS } from './windows.js';
@@ -76,8 +76,9 @@ async function live(fleet: SimulatedFleet): Promise<number | null> {
   mendAll(fleet);
   const since = scheduler.now;
   // Whoever was begun anew has to be there to be spoken to.
-  await pass(fleet, 30_000);
+  await pass(fleet, 40_000);
   for (const device of fleet.devices) releaseAll(fleet, device);
+  await joinAll(fleet);
   await signAll(fleet);
   await sealAll(fleet);
   let left: readonly string[] = [];

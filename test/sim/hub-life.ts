@@ -1,8 +1,9 @@
 /** One life of a hub on its store, put together as `hub/main.ts` does it, without API, enrolment and broker. */
+import { createEnrolment } from '../../hub/enrolment/enrolment.js';
 import { startIngest } from '../../hub/ingest/ingest.js';
 import type { Ingest } from '../../hub/ingest/ingest-parts.js';
 import { startHubLink } from '../../hub/link/link.js';
-import type { BundleWriter, SecretWriter } from '../../hub/ports.js';
+import type { BundleWriter, Enrolment, SecretWriter } from '../../hub/ports.js';
 import { activateBundleNow } from '../../hub/rollout/activate-now.js';
 import { bundleWriter } from '../../hub/rollout/apply.js';
 import { signSecretsAnew } from '../../hub/secrets/signatures.js';
@@ -11,6 +12,7 @@ import { startController, type Controller } from '../../hub/rollout/controller.j
 import { republisher } from '../../hub/rollout/republish.js';
 import { retryBundle } from '../../hub/rollout/retry.js';
 import { manifestsOf } from '../../hub/rollout/revision-document.js';
+import type { LoadedHub } from '../../hub/setup/load.js';
 import { openSqliteStore } from '../../hub/store/sqlite.js';
 import type { Actor as User, Store } from '../../hub/store/store.js';
 import type { Signer } from '../../protocol/keys.js';
@@ -38,6 +40,7 @@ export interface HubLife {
   readonly secrets: SecretWriter;
   readonly controller: Controller;
   readonly ingest: Ingest;
+  readonly enrolment: Pick<Enrolment, 'nonce' | 'rotate'>;
   /** Signs with the key in force. */
   readonly hubSigner: Signer;
   retry(bundle: { namespace: string; name: string }): Promise<readonly string[]>;
@@ -58,6 +61,8 @@ export async function initHub(store: Store): Promise<void> {
 }
 
 export async function startHub({ path, clock, random, log, ring }: HubParts): Promise<HubLife> {
+  const bytes = (size: number) =>
+    Uint8Array.from({ length: size }, () => Math.floor(random() * 256));
   const keys = new HubKeys(ring);
   const root = () => keys.root();
   const hubSigner = keys.hubSigner();
@@ -73,7 +78,7 @@ export async function startHub({ path, clock, random, log, ring }: HubParts): Pr
     hubSigner,
     sealingKey: '11'.repeat(32),
     ...{ store, clock, log },
-    random: size => Uint8Array.from({ length: size }, () => Math.floor(random() * 256)),
+    random: bytes,
     brokerIsFresh: false,
     onMessage: message => ingest.receive(message),
     onUp: () => ingest.linkUp(),
@@ -88,8 +93,21 @@ export async function startHub({ path, clock, random, log, ring }: HubParts): Pr
     republishRoot: version => again.root(version),
     manifestsOf: bundle => manifestsOf(store, bundle),
   });
+  // Of the hub's own files a change of keys needs no more than this.
+  const hub = {
+    ...{ hubSigner, authorities: '', ownKeys: new Set<string>() },
+    config: { advertise: { brokers: ['mqtts://broker:8883'] } },
+    get root() {
+      return root();
+    },
+  } as unknown as LoadedHub;
+  const enrolment = createEnrolment({
+    ...{ hub, store, clock, random: bytes, log, sessionsLive: false },
+    firstAssignment: joining => controller.firstAssignment(joining),
+    disconnect: () => undefined,
+  });
   return {
-    ...{ store, controller, ingest, hubSigner },
+    ...{ store, controller, ingest, hubSigner, enrolment },
     bundles: bundleWriter({
       ...{ store, root, clock },
       get releaseSigner() {

@@ -4,6 +4,8 @@ import { BUNDLES, contentOf, FATES, ZONES, type Content, type Fate } from './con
 import type { Device } from './device.js';
 import { ADMIN } from './hub-life.js';
 import { deleteSecret, sealSecret } from './sealing.js';
+import { deleteNode, joinAgain } from './membership.js';
+import { rotateKeys } from './rotation.js';
 import { ROOT_CHANGES } from './roots.js';
 import type { SimulatedFleet } from './simulated-fleet.js';
 
@@ -161,13 +163,38 @@ const carryIn: Act = async fleet => {
   fleet.sticks.import(device, { isNewest, isTorn: fleet.random() < 0.2 });
 };
 
+const otherKeys: Act = fleet => {
+  const device = drawn(fleet, fleet.devices);
+  const identity = fleet.random() < 0.5;
+  fleet.trace(`${device.name} rotates ${identity ? 'identity' : 'sealing key'}`);
+  rotateKeys(fleet, device, { identity });
+};
+
+/** And joins again: soon, or when somebody has the time. */
+const deleteMember: Act = async fleet => {
+  const device = drawn(fleet, fleet.devices);
+  fleet.trace(`delete node ${device.name}`);
+  await deleteNode(fleet, device);
+  if (fleet.random() < 0.5) await joinAll(fleet);
+};
+
+/** Who is no member. */
+export async function joinAll(fleet: SimulatedFleet): Promise<void> {
+  for (const device of fleet.devices.filter(({ isMember }) => !isMember)) {
+    const isOther = fleet.random() < 0.5;
+    fleet.trace(`${isOther ? 'another' : 'the same'} ${device.name} joins`);
+    await joinAgain(fleet, device, { isOther });
+  }
+}
+
+const MEMBER_ACTS: readonly Act[] = [otherKeys, otherKeys, deleteMember];
 const STICK_ACTS: readonly Act[] = [carryOut, carryIn, carryIn];
 const SECRET_ACTS: readonly Act[] = [seal, seal, unseal];
 const WINDOW_ACTS: readonly Act[] = [hasten, hastenHere];
 const SITE_ACTS: readonly Act[] = [holdHere, releaseHere, undoHere];
 
 export async function act(fleet: SimulatedFleet): Promise<void> {
-  await drawn(fleet, [...ACTS, rotate, ...SECRET_ACTS, ...STICK_ACTS, ...WINDOW_ACTS, ...SITE_ACTS])(fleet);
+  await drawn(fleet, [...ACTS, rotate, ...SECRET_ACTS, ...STICK_ACTS, ...MEMBER_ACTS, ...WINDOW_ACTS, ...SITE_ACTS])(fleet);
 }
 
 /** Something good to begin with. */
@@ -192,6 +219,7 @@ function atDevice(
   const { actor, life } = device;
   if (!actor || !life || !device.isUp()) return;
   fleet.scheduler.after(0, actor, () => {
+    if (life.isPaused()) return;
     fleet.trace(`${device.name} ${what}`);
     try {
       say(life);

@@ -8,7 +8,7 @@ import { assignmentOf } from '../../hub/rollout/director.js';
 import { sha256Hex } from '../../protocol/canonical.js';
 import { topicsOf } from '../../protocol/topics.js';
 import { FLEET } from '../support/fleet.js';
-import { enrolled, memberRecord } from '../support/member.js';
+import { enrolled } from '../support/member.js';
 import { randomOf } from '../support/random.js';
 import { SimulatedBroker } from './broker.js';
 import { Claims } from './claims.js';
@@ -17,6 +17,7 @@ import { Device } from './device.js';
 import { ADMIN, startHub, type HubLife } from './hub-life.js';
 import { useLine } from './mqtt-client.js';
 import { enter } from './steps.js';
+import { recordOf } from './membership.js';
 import { KeyRing, type RootChange } from './roots.js';
 import { Sticks } from './sticks.js';
 import { Actor, Scheduler } from './scheduler.js';
@@ -94,13 +95,7 @@ export class SimulatedFleet {
     await this.scheduler.run(this.scheduler.now + 100);
     await this.byHub(async ({ store }) => {
       for (const device of this.devices) {
-        const labels = { zone: this.#zone() };
-        const record = memberRecord(device.name, {
-          identityKey: device.keys().signer.publicKey,
-          sealingKey: device.keys().sealingKey,
-          joinedAt: new Date(this.wallNow()).toISOString(),
-          labels,
-        });
+        const record = recordOf(device, this.wallNow(), this.zone());
         await store.commit({ kind: 'node', name: device.name }, enrolled(record));
       }
     });
@@ -220,8 +215,12 @@ export class SimulatedFleet {
     await this.byHub(hub => hub.takeRoot());
   }
 
+  zone(): string {
+    return ZONES[Math.floor(this.random() * ZONES.length)] ?? 'a';
+  }
+
   async relabel(node: string): Promise<void> {
-    const zone = this.#zone();
+    const zone = this.zone();
     await this.byHub(async ({ store }) => {
       const { kind, metadata, spec, status } = await nodeOf(store, node);
       const { name, annotations } = metadata;
@@ -256,10 +255,6 @@ export class SimulatedFleet {
   }
 
   // ------------------------------------------------------------------------------------------- inside
-
-  #zone(): string {
-    return ZONES[Math.floor(this.random() * ZONES.length)] ?? 'a';
-  }
 
   #device(name: string): Device {
     const device = new Device(name, {

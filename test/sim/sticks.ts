@@ -73,7 +73,7 @@ export class Sticks {
   ): Promise<void> {
     const { scheduler, random } = this.#fleet;
     const { actor, life } = device;
-    if (!actor || !life) return;
+    if (!actor || !life || life.isPaused()) return;
     const { session, journal } = life;
     const identity = { fleet: FLEET, node: device.name };
     this.#fleet.trace(`${device.name} imports ${file.slice(-8)}${isTorn ? ', torn' : ''}`);
