@@ -10,9 +10,9 @@ import { assigned, bundleDocument, HUB, podManifest } from '../support/fleet.js'
 import type { KillHub } from './hub.js';
 
 /** Goes on until it is told to end; ends badly as soon as it begins; is never to be started. */
-const web = (version: number) => `flotilla.dev/web:${version}`;
-const crash = (version: number) => `flotilla.dev/crash:${version}`;
-const evil = (version: number) => `flotilla.dev/evil:${version}`;
+const web = (version: number) => `flotilla.dev/kill-web:${version}`;
+const crash = (version: number) => `flotilla.dev/kill-crash:${version}`;
+const evil = (version: number) => `flotilla.dev/kill-evil:${version}`;
 
 type Manifest = Record<string, unknown>;
 

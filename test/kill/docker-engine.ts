@@ -12,29 +12,12 @@ import { DOCKER_SOCKET, ensureTestImage, randomHex, removeOwned } from '../suppo
 import { eventually } from '../support/wait.js';
 import {
   isSandbox,
-  podOf,
-  roleOf,
   type EngineState,
-  type Labels,
   type RunningContainer,
   type WatchedEngine,
 } from './engine-port.js';
+import { ToldContainers, type EngineEvent } from './told-containers.js';
 
-/** As far as it is read here; labels are among the attributes. */
-interface EngineEvent {
-  readonly Action: string;
-  readonly Actor: { readonly ID: string; readonly Attributes: Labels };
-  readonly timeNano: number;
-}
-
-interface Known {
-  readonly labels: Labels;
-  readonly image: string;
-  isRunning: boolean;
-}
-
-/** The engine tells of an end a moment after it happened, and of a start a moment before or after. */
-const TELLING_NS = 100e6;
 const BARRIER = 'flotilla.dev/barrier';
 
 export class DockerEngine implements WatchedEngine {
@@ -42,15 +25,12 @@ export class DockerEngine implements WatchedEngine {
   readonly #docker = new Docker({ socketPath: DOCKER_SOCKET });
   readonly #owner: string;
   readonly #events: Readable;
-  readonly #containers = new Map<string, Known>();
+  readonly #told: ToldContainers;
   readonly #barriers = new Set<string>();
-  /** By role: containers that ran when another one of it was started, and when that was. */
-  #doubted: { readonly id: string; readonly role: string; readonly since: number }[] = [];
-  readonly twice: string[] = [];
-  readonly started = new Set<string>();
 
   private constructor(owner: string, events: Readable) {
     this.#owner = owner;
+    this.#told = new ToldContainers(owner);
     this.#events = events;
     createInterface({ input: events }).on('line', line =>
       this.#hear(JSON.parse(line) as EngineEvent),
@@ -70,10 +50,16 @@ export class DockerEngine implements WatchedEngine {
     (this.#events as Readable & { destroy(): void }).destroy();
   }
 
+  get twice(): readonly string[] {
+    return this.#told.twice;
+  }
+
+  get started(): ReadonlySet<string> {
+    return this.#told.started;
+  }
+
   running(): RunningContainer[] {
-    return [...this.#containers]
-      .filter(([, { labels, isRunning }]) => isRunning && !isSandbox(labels))
-      .map(([id, { labels, image }]) => ({ pod: podOf(labels), id, image }));
+    return this.#told.running();
   }
 
   /** Events come in order: what is told of a container that is made now comes after all that was before. */
@@ -86,7 +72,7 @@ export class DockerEngine implements WatchedEngine {
     });
     await eventually('the engine tells of the barrier', () => this.#barriers.delete(barrier));
     await made.remove();
-    this.#judgeDoubted(Infinity);
+    this.#told.conclude();
   }
 
   async save(): Promise<EngineState> {
@@ -111,9 +97,7 @@ export class DockerEngine implements WatchedEngine {
       await Promise.all(some.map(async one => ids.set(one.Id, await this.#make(one, ids))));
     }
     await this.settle();
-    this.#doubted = [];
-    this.twice.length = 0;
-    this.started.clear();
+    this.#told.beginAnew();
   }
 
   /** In the state that it was in. Returns its id. */
@@ -128,42 +112,10 @@ export class DockerEngine implements WatchedEngine {
     return container.id;
   }
 
-  #hear({ Action, Actor: { ID, Attributes }, timeNano }: EngineEvent): void {
-    const barrier = Attributes[BARRIER];
-    if (barrier !== undefined && Action === 'create') this.#barriers.add(barrier);
-    if (Attributes[LABEL.owner] !== this.#owner) return;
-    const image = Attributes[LABEL.image] ?? Attributes['image'] ?? '';
-    const known = this.#containers.get(ID) ?? { labels: Attributes, image, isRunning: false };
-    if (Action === 'destroy') this.#containers.delete(ID);
-    else this.#containers.set(ID, known);
-    if (Action === 'start') this.#begun(ID, known, timeNano);
-    if (Action === 'die' || Action === 'destroy') this.#ended(ID, known, timeNano);
-  }
-
-  #begun(id: string, begun: Known, since: number): void {
-    const role = roleOf(begun.labels);
-    for (const [other, { labels, isRunning }] of this.#containers) {
-      if (other !== id && isRunning && roleOf(labels) === role) {
-        this.#doubted.push({ id: other, role, since });
-      }
-    }
-    begun.isRunning = true;
-    if (!isSandbox(begun.labels)) this.started.add(`${podOf(begun.labels)} ${begun.image}`);
-  }
-
-  #ended(id: string, ended: Known, at: number): void {
-    ended.isRunning = false;
-    this.#judgeDoubted(at, id);
-  }
-
-  /** Of the one of that id, which ended at `at`; absent: of all that did not end. */
-  #judgeDoubted(at: number, id?: string): void {
-    const isJudged = (one: { readonly id: string }) => id === undefined || one.id === id;
-    const judged = this.#doubted.filter(isJudged);
-    this.#doubted = this.#doubted.filter(one => !isJudged(one));
-    for (const { role, since } of judged) {
-      if (at - since > TELLING_NS) this.twice.push(`${role} ran twice at once`);
-    }
+  #hear(event: EngineEvent): void {
+    const barrier = event.Actor.Attributes[BARRIER];
+    if (barrier !== undefined && event.Action === 'create') this.#barriers.add(barrier);
+    this.#told.hear(event);
   }
 }
 

@@ -2,7 +2,7 @@
  * `npm run test:kill [-- OPTIONS]`: the real agent, killed with SIGKILL at every point where something leaves the
  * process and stays.
  *
- * `--share N`: about N points, spread evenly; `--chapter NAME`: of that one alone; `--point 'POINT'`: that one
+ * `--share N`: about N points, spread evenly; `--chapter NAME[,NAME]`: of those alone; `--point 'POINT'`: that one
  * alone, with `--chapter`, and with the agent's log; `--workers N`: side by side (4); `--list`: the points, and no
  * kill; `--engine docker`: on the Docker Engine of this machine rather than one in memory.
  */
@@ -32,9 +32,11 @@ const say = (line: string) => void process.stdout.write(`${line}\n`);
 function chosen(): readonly Chapter[] {
   const { chapter, point } = options;
   const known = CHAPTERS.map(({ name }) => name).join(', ');
-  const found = CHAPTERS.filter(({ name }) => chapter === undefined || name === chapter);
-  if (found.length === 0) throw new Error(`--chapter ${chapter}: one of ${known}`);
-  if (point !== undefined && chapter === undefined) {
+  const wanted = chapter?.split(',');
+  const unknown = wanted?.find(name => !CHAPTERS.some(one => one.name === name));
+  if (unknown !== undefined) throw new Error(`--chapter ${unknown}: of ${known}`);
+  const found = CHAPTERS.filter(({ name }) => wanted?.includes(name) !== false);
+  if (point !== undefined && found.length !== 1) {
     throw new Error(`--point: with --chapter, one of ${known}`);
   }
   return found;
