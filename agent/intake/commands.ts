@@ -12,7 +12,7 @@ import { piecesOf } from '../../protocol/reply.js';
 import { topicsOf } from '../../protocol/topics.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
 import { openHubDocument } from '../../protocol/verify-messages.js';
-import { isDiskError } from '../journal/database.js';
+import { diskTakes } from '../journal/database.js';
 import type { Journal } from '../journal/journal.js';
 import type { Link } from '../link/link-options.js';
 import { stampOf, type NodeIdentity } from '../report/node.js';
@@ -91,12 +91,7 @@ export class Commands {
     const { identity, journal, link } = this.#options;
     const topic = topicsOf(identity.fleet).node(identity.node, 'reply', request);
     // Nothing is told of the journal that a power cut could still take from it; the hub asks again.
-    try {
-      journal.settle();
-    } catch (error) {
-      if (!isDiskError(error)) throw error;
-      return;
-    }
+    if (!diskTakes(() => journal.settle())) return;
     for (const piece of piecesOf(this.#bytesFor(ask))) {
       if (session !== this.#session) return;
       const document = {
