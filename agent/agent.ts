@@ -46,6 +46,8 @@ import { AgentError, serveLoopback, serveSocket } from './api/server.js';
 
 export interface AgentOptions {
   readonly config: AgentConfig;
+  /** As a start would read them now. Throws `ConfigError`. */
+  readonly readSettings?: () => unknown;
   /** Null: a stand-alone kubelet for Docker. */
   readonly identity: StoredIdentity | null;
   readonly clock: Clock;
@@ -257,6 +259,7 @@ interface MemberParts extends AgentOptions {
 
 function beMember({
   config,
+  readSettings,
   identity,
   dataDir,
   journal,
@@ -309,6 +312,7 @@ function beMember({
     startCheck: {
       startFaults: startFaults({
         ...{ dataDir, clock },
+        ...(readSettings === undefined ? {} : { readSettings }),
         uid: process.getuid?.() ?? 0,
         rewriteTwin: () => journal.rewriteTwin(),
       }),

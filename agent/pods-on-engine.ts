@@ -131,6 +131,7 @@ async function openSources(parts: PodsOnEngine, closings: Closings): Promise<Pod
     explains: (file, bytes) => held.session?.intake.explains(file, bytes) ?? false,
     // A member has a hub to lose; a stand-alone agent may run in a person's own folder.
     trusted: held.member === null ? null : (process.getuid?.() ?? 0),
+    ownMayDiffer: config.drift === 'report',
     fileCheckFrequencyMs: config.fileCheckFrequencyMs,
     onOwnedInDoubt: () => held.session?.intake.repair(),
   });
