@@ -154,9 +154,14 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
   keepReserve(dataDir);
   held.journal = journal;
   closings.push(() => journal.close());
+  // A member's session knows better.
+  const onChange = () => undefined;
+  const kernelClock = identity === null ? watchKernelClock({ clock, onChange }) : null;
+  closings.push(() => kernelClock?.close());
   const meter = new Meter({
     store: journal.alongside('usage'),
-    time: () => held.session?.time() ?? { at: clock.now(), isProven: identity === null },
+    time: () =>
+      held.session?.time() ?? { at: clock.now(), isProven: kernelClock?.isSynced() === true },
     clock,
     written: writtenBytes,
   });

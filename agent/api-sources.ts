@@ -18,7 +18,7 @@ import type { DiskWatch } from './disk/watch.js';
 import { HttpError } from './api/http-error.js';
 import { LOCKED } from '../protocol/bundle-reasons.js';
 import { HELD, WINDOW } from './activation/table.js';
-import { activateNow, hold, release, undo } from './site.js';
+import { activateNow, hold, redo, release, undo } from './site.js';
 import type { Member } from './member.js';
 import type { StoredIdentity } from './membership/identity.js';
 import { leaveFleet, type Left } from './membership/leave.js';
@@ -114,7 +114,11 @@ export function apiSources(
         wayBack: (record: BundleRecord) => session.intake.wayBack(record),
         isLocked: (record: BundleRecord) => session.isLocked(record),
       };
-      const answer = { activate: activateNow, hold, release, undo }[word](journal, said, facts);
+      const answer = { activate: activateNow, hold, release, undo, redo }[word](
+        journal,
+        said,
+        facts,
+      );
       session.intake.look();
       session.changed();
       return answer;

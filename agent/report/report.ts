@@ -222,7 +222,8 @@ export class Report {
       generation: accepted?.epoch === intake.root.document.epoch ? accepted.generation : 0,
       rootVersion: intake.root.document.version,
       clock,
-      clockOffset: offset === null ? null : this.#timeBase.by,
+      // Of now: what pods were told with last may be of a clock that was set since.
+      clockOffset: offset === null ? null : time.timeline().by(),
       development: intake.root.document.development,
       lastRefusal: intake.lastRefusal,
       history: journal.history(this.#knownRow ?? 0),
