@@ -21,6 +21,7 @@ import { openJournal } from './journal/open.js';
 import { tellFault } from './journal/tell-fault.js';
 import { tellReset } from './journal/tell-reset.js';
 import { keepReserve } from './journal/reserve.js';
+import { watchNodeDisks } from './disk/node.js';
 import { startMember, type Member } from './member.js';
 import { architecture, readNodeInfo } from './node-info.js';
 import { openOwnedDirectory } from './intake/owned-files.js';
@@ -46,6 +47,8 @@ import { AgentError, serveLoopback, serveSocket } from './api/server.js';
 
 export interface AgentOptions {
   readonly config: AgentConfig;
+  /** As a start would read them now. Throws `ConfigError`. */
+  readonly readSettings?: () => unknown;
   /** Null: a stand-alone kubelet for Docker. */
   readonly identity: StoredIdentity | null;
   readonly clock: Clock;
@@ -126,6 +129,7 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
     session: null,
     meter: null,
     budgets: null,
+    disks: null,
     secrets: null,
     hasLocalSecret: () => false,
     member: null,
@@ -180,6 +184,13 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
   // Where others may put a link in the place of the lock, a member makes none.
   if (isSafe || !isMember) closings.push(takeDirectory(config.staticPodPath, log));
   const isEngine = config.runtime === 'engine';
+  const disks = watchNodeDisks({
+    ...{ dataDir, staticPodPath: config.staticPodPath, clock, log },
+    engineDirectory: isEngine ? () => runtime.imageFilesystem() : null,
+    onChange: () => held.session?.changed(),
+  });
+  held.disks = disks;
+  closings.push(() => disks.stop());
   if (isEngine) {
     const engine = watchEngine(runtime, { clock, log, socket: config.engineSocket });
     held.engine = engine.version;
@@ -262,6 +273,7 @@ interface MemberParts extends AgentOptions {
 
 function beMember({
   config,
+  readSettings,
   identity,
   dataDir,
   journal,
@@ -314,6 +326,7 @@ function beMember({
     startCheck: {
       startFaults: startFaults({
         ...{ dataDir, clock },
+        ...(readSettings === undefined ? {} : { readSettings }),
         uid: process.getuid?.() ?? 0,
         rewriteTwin: () => journal.rewriteTwin(),
       }),
@@ -326,6 +339,7 @@ function beMember({
     conditions: (): readonly SourceCondition[] => [
       ...(held.pods?.conditions() ?? []),
       ...budgets.conditions(),
+      ...(held.disks?.conditions() ?? []),
     ],
     clock,
     random: () => randomBytes(4).readUInt32BE() / 2 ** 32,
