@@ -6,6 +6,7 @@ import type { Counts } from './api/metrics.js';
 import type { ApiSources } from './api/routes.js';
 import { importFile, type ImportOutcome } from './carry/import.js';
 import type { AgentConfig } from './config.js';
+import type { ToldConnection } from './connection/told.js';
 import type { HubSession } from './hub-session.js';
 import type { ImagesAhead } from './images/ahead.js';
 import { openOwnedDirectory } from './intake/owned-files.js';
@@ -49,6 +50,8 @@ export interface Held {
   journal: Journal | null;
   pods: Pods | null;
   session: HubSession | null;
+  /** What pods are told of the hub. */
+  readonly connection: ToldConnection;
   /** What the node used. */
   meter: Meter | null;
   budgets: Budgets | null;
@@ -271,6 +274,7 @@ function statusOf(options: ApiOptions, held: Held) {
     conditions: [...(pods?.conditions() ?? []), ...(held.budgets?.conditions() ?? [])],
     membership: identity?.membership ?? null,
     connected: session?.connected() ?? false,
+    connection: held.connection.status(),
     linkFault: session?.linkFault() ?? null,
     sealingKey: held.secrets?.keyId() ?? '',
     told: session?.report.current() ?? null,

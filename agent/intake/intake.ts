@@ -98,6 +98,11 @@ export class Intake {
     return how;
   }
 
+  /** True where the journal knows that no file of this name is to be in the static pod directory. */
+  isWithdrawn(file: string): boolean {
+    return this.#stage.isWithdrawn(file);
+  }
+
   /** Compares the directory with the journal and mends it: for when somebody's hand was in it. */
   repair(): void {
     this.#stage.distrustDirectory();

@@ -84,6 +84,10 @@ export class Stage {
     return this.#directory.explains(file, bytes);
   }
 
+  isWithdrawn(file: string): boolean {
+    return this.#directory.isWithdrawn(file);
+  }
+
   pass(assignment: AssignmentDocument | null, root: RootDocument | null): Lacking[] {
     this.#directory.repair();
     this.#options.locks?.beginPass();

@@ -57,6 +57,8 @@ export interface TimeKeeperOptions {
   readonly randomId: () => string;
   /** Something changed that the status says. */
   readonly onChange: () => void;
+  /** The hub said something that it cannot have said before then, in uptime. */
+  readonly onHeard?: (asOf: number) => void;
   /** The hub told the time: what was refused for it may be right. */
   readonly onLearned: () => void;
 }
@@ -226,6 +228,7 @@ export class TimeKeeper {
   /** The hub said something that it cannot have said before `asOf`, in uptime. */
   heard(asOf: number): void {
     this.#silence.heard(asOf);
+    this.#options.onHeard?.(asOf);
     this.#look();
   }
 
