@@ -39,6 +39,9 @@ import { lockDirectory } from './sources/directory-lock.js';
 import { watchOwnedFiles } from './sources/owned-watch.js';
 import { watchKernelClock } from './time/kernel-clock.js';
 import { thisMachine, type Machine } from './time/machine.js';
+import { HostPathLocks } from './volumes/host-path-locks.js';
+import { HostPathPatience } from './volumes/host-path-patience.js';
+import { reachHostPath } from './volumes/host-path-reach.js';
 import { openUpdateLocks } from './volumes/update-locks.js';
 import { Budgets } from './usage/budgets.js';
 import { Meter } from './usage/meter.js';
@@ -301,6 +304,8 @@ function beMember({
   }
   const kernel = watchKernelClock({ clock, onChange: () => held.session?.changed() });
   closings.push(() => kernel.close());
+  const patience = new HostPathPatience(clock, reachHostPath);
+  const hostPathLocks = new HostPathLocks({ clock, patience });
   return startMember({
     dataDir,
     identity,
@@ -316,7 +321,9 @@ function beMember({
     nodeInfo: readNodeInfo,
     refuses: bundleRefusal(policy),
     runtimeNone: config.runtime === 'none',
-    ...(config.runtime === 'none' ? {} : { images, readLock: openUpdateLocks(dataDir) }),
+    ...(config.runtime === 'none'
+      ? {}
+      : { images, readLock: openUpdateLocks(dataDir, hostPathLocks) }),
     ...(held.secrets === null ? {} : { secrets: held.secrets }),
     hasLocalSecret: secret => held.hasLocalSecret(secret),
     revokedBundles: config.revokedBundles,
