@@ -3,7 +3,8 @@
  * windows, or where somebody holds it, unless a person wanted it now.
  */
 import type { Transition } from '../../agent/journal/journal.js';
-import type { HoldRecord, Override } from '../../agent/journal/site.js';
+import type { HoldRecord } from '../../agent/journal/holds.js';
+import type { Override } from '../../agent/journal/overrides.js';
 import type { Content } from './content.js';
 import type { Device } from './device.js';
 import { isOpen } from './windows.js';
