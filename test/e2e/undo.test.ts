@@ -145,7 +145,10 @@ describe('undo at the device', { skip: noEngine() }, () => {
       /^bundle\/shop waits for no window and no lock on edge-1\n$/,
     );
     const back = await becomes(2, 'rolledBack', 'UndoneAtDevice');
-    assert.match(back.message, /back at revision 1 although a pod asks.*by \S+ \(recall\)$/);
+    assert.match(
+      back.message,
+      /back at revision 1 although a pod asks not to be disturbed, asked for by \S+ \(recall\)/,
+    );
     await matches('revision 1 runs', async () => commands(), /sleep 0\.1;/);
     await matches('the event is there', () => play.ok('get', 'events'), /LockOverridden/);
     assert.match(await play.ok(...ask), /it waits nowhere/);
