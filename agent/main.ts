@@ -2,7 +2,13 @@
 import { Command, CommanderError } from 'commander';
 import { CliError, EXIT } from '../protocol/cli-error.js';
 import { VERSION } from '../protocol/version.js';
-import { activateCommand, holdCommand, releaseCommand, undoCommand } from './cli/site.js';
+import {
+  activateCommand,
+  holdCommand,
+  redoCommand,
+  releaseCommand,
+  undoCommand,
+} from './cli/site.js';
 import type { CliContext } from './cli/context.js';
 import { describeCommand } from './cli/describe.js';
 import { configCommand, eventsCommand, retryCommand } from './cli/events.js';
@@ -46,6 +52,7 @@ function programOf(context: CliContext): Command {
     holdCommand,
     releaseCommand,
     undoCommand,
+    redoCommand,
     versionCommand,
   ];
   for (const command of commands) program.addCommand(command(context));

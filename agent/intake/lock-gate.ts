@@ -3,13 +3,13 @@
  * What is waited for is bounded, by a clock that nobody sets, and ended by whoever wants the revision now. Remembers since when it waits.
  */
 import type { Pod } from 'kubernetes-types/core/v1.js';
-import { LOCKED } from '../../protocol/bundle-reasons.js';
+import { LOCKED, UPDATES_LOCKED } from '../../protocol/bundle-reasons.js';
 import type { ActivateNow } from '../../protocol/documents/assignment.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import { updateLockOf, type UpdateLock } from '../../protocol/pod-update-lock.js';
 import { hasNameOf } from '../activation/standing.js';
 import type { Journal, OwnedFile } from '../journal/journal.js';
-import type { Override } from '../journal/site.js';
+import { overrideOf, type Override } from '../journal/overrides.js';
 import type { BundleName, PodReport, SourceCondition } from '../ports.js';
 import type { ReadUpdateLock } from '../volumes/update-locks.js';
 import { bundleKey } from './decide.js';
@@ -26,10 +26,11 @@ export interface LockGateParts {
 
 /** What is to change, and who may want it now. */
 export interface Disturbance extends BundleName {
+  /** Of the revision that comes, that goes back, or that is removed. */
   readonly digest: string;
   readonly attempt: number;
   readonly now?: ActivateNow;
-  /** The way back is waited for by itself. */
+  /** The way back is waited for by itself, and goes by what was said of it since the revision was given up. */
   readonly isReturn?: boolean;
   /** Pods of the bundle that run, with the files whose content goes or becomes another. */
   readonly pods: readonly { readonly pod: Pod; readonly file: OwnedFile }[];
@@ -37,6 +38,8 @@ export interface Disturbance extends BundleName {
 
 /** Its pods' files are not looked at more often. */
 const LOOK_MS = 5_000;
+/** An answer of the node's file system is awaited. */
+const ANSWER_MS = 250;
 /** Nobody tells how the pods are: then no lock is known either. */
 const UNKNOWN_MAX_MS = 60_000;
 const NAMED = 3;
@@ -54,6 +57,8 @@ interface Wait {
   readonly message: string;
   /** It waited for long enough. */
   readonly isOver: boolean;
+  /** Whether it is over will be known in a moment. */
+  readonly isAsking?: boolean;
 }
 
 export class LockGate {
@@ -87,9 +92,11 @@ export class LockGate {
       this.#waits.set(key, { of: '', message, isOver: false });
       return { hold: { reason: '', message }, by: null };
     }
-    const held = locks.flatMap(({ lock, file }) => this.#held(reports, { lock, file }) ?? []);
-    if (held.length === 0) return this.#free(key);
+    const looks = locks.map(({ lock, file }) => this.#look(reports, { lock, file }));
     const of = `${wanted.digest} ${wanted.attempt} ${wanted.isReturn === true ? 'back' : ''}`;
+    if (looks.includes('looking')) return this.#asking(key, of, before);
+    const held = looks.filter(one => one !== 'looking').filter(one => one !== null);
+    if (held.length === 0) return this.#free(key);
     const spentMs = this.#spend(key, of, at);
     const open = held.filter(({ lock }) => spentMs < lock.timeoutMs);
     if (open.length === 0) {
@@ -102,6 +109,14 @@ export class LockGate {
     const message = open.slice(0, NAMED).map(textOf).join('; ');
     this.#waits.set(key, { of, message, isOver: false });
     return { hold: { reason: LOCKED, message }, by: null };
+  }
+
+  /** What is known stands until the answer is there. */
+  #asking(key: string, of: string, before: Wait | undefined): Passage {
+    const isKnown = before?.of === of && !before.isOver;
+    const wait = before?.of === of ? before : { of: '', message: '', isOver: false };
+    this.#waits.set(key, { ...wait, isAsking: true });
+    return { hold: { reason: isKnown ? LOCKED : '', message: wait.message }, by: null };
   }
 
   /** No lock is there: the next one is waited for from its beginning. */
@@ -140,18 +155,20 @@ export class LockGate {
     if (told.length === 0) return [];
     const texts = told.map(([key, { message }]) => `bundle ${key}: ${message}`);
     const message = texts.join('; ').slice(0, 1024).toWellFormed();
-    return [{ type: 'UpdatesLocked', status: 'True', reason: LOCKED, message }];
+    return [{ type: UPDATES_LOCKED, status: 'True', reason: LOCKED, message }];
   }
 
   /** Milliseconds until it is worth asking again; null: nothing waits. */
   againInMs(): number | null {
-    return [...this.#waits.values()].some(({ isOver }) => !isOver) ? LOOK_MS : null;
+    const waits = [...this.#waits.values()];
+    if (waits.some(({ isAsking }) => isAsking)) return ANSWER_MS;
+    return waits.some(({ isOver }) => !isOver) ? LOOK_MS : null;
   }
 
-  #held(
+  #look(
     reports: readonly PodReport[],
     { lock, file }: { readonly lock: UpdateLock; readonly file: OwnedFile },
-  ): HeldLock | null {
+  ): HeldLock | 'looking' | null {
     const report = reports.find(
       one =>
         one.bundle !== null &&
@@ -160,7 +177,8 @@ export class LockGate {
         hasNameOf(one, file),
     );
     const since = report === undefined ? null : this.#parts.readLock(report, lock);
-    return since === null ? null : { pod: file.pod, lock, since };
+    if (since === null || since === 'looking') return since;
+    return { pod: file.pod, lock, since: since === 'unanswered' ? null : since };
   }
 
   /** It was waited for long enough: said, for the app may not expect it. */
@@ -173,19 +191,10 @@ export class LockGate {
   }
 
   /** The person at the device goes before the hub. */
-  #overrideOf({ namespace, name, digest, attempt, now }: Disturbance): Override | null {
-    const asked = this.#parts.journal
-      .site()
-      .overrides()
-      .find(
-        one =>
-          one.namespace === namespace &&
-          one.name === name &&
-          one.digest === digest &&
-          one.attempt === attempt &&
-          one.usedAt === null,
-      );
-    return asked ?? now ?? null;
+  #overrideOf(wanted: Disturbance): Override | null {
+    const overrides = this.#parts.journal.site().overrides();
+    const now = wanted.isReturn === true && wanted.now?.back !== true ? null : wanted.now;
+    return overrideOf(overrides, wanted, { used: false }) ?? now ?? null;
   }
 }
 
@@ -194,12 +203,18 @@ const NONE: Passage = { hold: null, by: null };
 interface HeldLock {
   readonly pod: string;
   readonly lock: UpdateLock;
-  /** Milliseconds since 1970. */
-  readonly since: number;
+  /** Milliseconds since 1970; null: the volume does not answer. */
+  readonly since: number | null;
 }
 
 function textOf({ pod, lock, since }: HeldLock): string {
+  if (since === null)
+    return `pod ${pod} may ask not to be disturbed: its volume does not answer (${whereOf(lock)})`;
   const at = `${new Date(since).toISOString().slice(0, 19)}Z`;
+  return `pod ${pod} asks not to be disturbed since ${at} (${whereOf(lock)})`;
+}
+
+function whereOf(lock: UpdateLock): string {
   const most = `${lock.timeoutMs / 60_000} min`;
-  return `pod ${pod} asks not to be disturbed since ${at} (${lock.volume}/${lock.path}; for ${most} at most)`;
+  return `${lock.volume}/${lock.path}; for ${most} at most`;
 }

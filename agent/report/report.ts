@@ -119,6 +119,7 @@ export class Report {
     const safe = ack.boot === journal.boot && ack.counter >= (this.#status?.counter ?? 0);
     if (safe) {
       this.#resend.drop(STATUS);
+      this.#options.onStatus?.confirmed();
       time.heard(this.#statusSince);
     }
     this.#pods.confirmed(ack.pods);
@@ -292,6 +293,7 @@ export class Report {
     if (!message) return this.#resend.drop(key);
     const retain = key === STATUS;
     const payload = retain ? this.#short(message.payload) : message.payload;
+    if (retain) this.#options.onStatus?.said();
     const sent = await link.publish(message.topic, payload, { retain });
     this.#resend.settled(key, version, { sent, now: clock.monotonic(), random: random() });
     if (sent) this.#resendAlarm.set(this.#resend.nextAt());

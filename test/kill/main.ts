@@ -2,18 +2,18 @@
  * `npm run test:kill [-- OPTIONS]`: the real agent, killed with SIGKILL at every point where something leaves the
  * process and stays.
  *
- * `--share N`: about N points, spread evenly; `--chapter NAME`: of that one alone; `--point 'POINT'`: that one
+ * `--share N`: about N points, spread evenly; `--chapter NAME[,NAME]`: of those alone; `--point 'POINT'`: that one
  * alone, with `--chapter`, and with the agent's log; `--workers N`: side by side (4); `--list`: the points, and no
- * kill.
+ * kill; `--engine docker`: on the Docker Engine of this machine rather than one in memory.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { CHAPTERS, type Chapter } from './chapters.js';
+import { noEngine } from '../support/docker.js';
+import { CHAPTERS, withPast, type Chapter } from './chapters.js';
+import { withScratch, type Scratch } from './scratch.js';
 import { quoted, spread } from './spread.js';
-import { live, rehearse, tryPoint, type Outcome, type Trial } from './trial.js';
-import { KillWorld, type Past } from './world.js';
+import { live, pastOf, rehearse, tryPoint, type Outcome, type Trial } from './trial.js';
+import { ENGINES, KillWorld, type EngineKind, type Past } from './world.js';
 
 const { values: options } = parseArgs({
   options: {
@@ -22,6 +22,7 @@ const { values: options } = parseArgs({
     point: { type: 'string' },
     workers: { type: 'string', default: '4' },
     list: { type: 'boolean', default: false },
+    engine: { type: 'string', default: 'memory' },
   },
 });
 
@@ -30,11 +31,21 @@ const say = (line: string) => void process.stdout.write(`${line}\n`);
 function chosen(): readonly Chapter[] {
   const { chapter, point } = options;
   const known = CHAPTERS.map(({ name }) => name).join(', ');
-  const found = CHAPTERS.filter(({ name }) => chapter === undefined || name === chapter);
-  if (found.length === 0) throw new Error(`--chapter ${chapter}: one of ${known}`);
-  if (point !== undefined && chapter === undefined) {
+  const wanted = chapter?.split(',');
+  const unknown = wanted?.find(name => !CHAPTERS.some(one => one.name === name));
+  if (unknown !== undefined) throw new Error(`--chapter ${unknown}: of ${known}`);
+  const found = CHAPTERS.filter(({ name }) => wanted?.includes(name) !== false);
+  if (point !== undefined && found.length !== 1) {
     throw new Error(`--point: with --chapter, one of ${known}`);
   }
+  return found;
+}
+
+function engineKind(): EngineKind {
+  const found = ENGINES.find(kind => kind === options.engine);
+  if (!found) throw new Error(`--engine ${options.engine}: one of ${ENGINES.join(', ')}`);
+  const missing = found === 'docker' && noEngine();
+  if (missing !== false) throw new Error(`--engine docker: ${missing}`);
   return found;
 }
 
@@ -54,7 +65,8 @@ function momentsOf(points: readonly string[]): { point: string; nth: number }[] 
 function report({ chapter, point }: Trial, broken: readonly string[]): void {
   say(`BROKEN ${chapter.name}, ${point}`);
   for (const why of broken) say(`  ${why}`);
-  say(`  replay: npm run test:kill -- --chapter ${chapter.name} --point ${quoted(point)}`);
+  const engine = options.engine === 'memory' ? '' : ` --engine ${options.engine}`;
+  say(`  replay: npm run test:kill -- --chapter ${chapter.name}${engine} --point ${quoted(point)}`);
 }
 
 /** By the name first; where the order of things was another this time, by the number. */
@@ -93,59 +105,53 @@ async function tryAll(places: readonly Place[], trials: readonly (Trial & { nth:
   return tally;
 }
 
-async function main(): Promise<number> {
+async function main(scratch: Scratch): Promise<number> {
   const chapters = chosen();
-  const scratch = mkdtempSync(join(tmpdir(), 'flk-'));
-  const worlds: KillWorld[] = [];
+  const kind = engineKind();
   const make = async (name: string) => {
-    const { world, past } = await KillWorld.make(join(scratch, name));
-    worlds.push(world);
-    return { world, past };
+    const made = await KillWorld.make(join(scratch.folder, name), kind);
+    scratch.keep(made.world);
+    return made;
   };
-  try {
-    const { world, past: joined } = await make('0');
-    const trials: (Trial & { nth: number })[] = [];
-    const pasts = new Map<string, Past>();
-    let broken = 0;
-    let past = joined;
-    const upTo = CHAPTERS.slice(0, CHAPTERS.indexOf(chapters.at(-1) as Chapter) + 1);
-    for (const chapter of upTo) {
-      pasts.set(chapter.name, past);
-      const found = await rehearse(world, chapter, past);
-      past = found.next;
-      broken += found.broken.length;
-      if (found.broken.length > 0) report({ chapter, point: 'nothing' }, found.broken);
-      if (!chapters.includes(chapter)) continue;
-      say(
-        `${chapter.name}: ${found.points.length} points, ${momentsOf(found.points).length} moments`,
-      );
-      trials.push(...momentsOf(found.points).map(moment => ({ chapter, ...moment })));
-    }
-    if (options.list) {
-      for (const { chapter, point } of trials) say(`${chapter.name}\t${point}`);
-      return 0;
-    }
-    const { point } = options;
-    const [only] = chapters;
-    const wanted =
-      point === undefined || !only
-        ? spread(trials, options.share)
-        : [{ chapter: only, point, nth: 0 }];
-    const more = Math.min(Number(options.workers), wanted.length) - 1;
-    const others = await Promise.all(
-      Array.from({ length: more }, async (_, i): Promise<Place> => {
-        const other = await make(String(i + 1));
-        return { world: other.world, pasts: await live(other.world, upTo, other.past) };
-      }),
+  const { world, past: joined } = await make('0');
+  const trials: (Trial & { nth: number })[] = [];
+  const pasts = new Map<string, Past>();
+  let broken = 0;
+  const ends = new Map<string, Past>();
+  for (const chapter of withPast(chapters)) {
+    const past = pastOf(chapter, ends, joined);
+    pasts.set(chapter.name, past);
+    const found = await rehearse(world, chapter, past);
+    ends.set(chapter.name, found.next);
+    broken += found.broken.length;
+    if (found.broken.length > 0) report({ chapter, point: 'nothing' }, found.broken);
+    if (!chapters.includes(chapter)) continue;
+    say(
+      `${chapter.name}: ${found.points.length} points, ${momentsOf(found.points).length} moments`,
     );
-    const tally = await tryAll([{ world, pasts }, ...others], wanted);
-    if (tally.unreached > 0) say(`${tally.unreached} of ${wanted.length} points were not reached`);
-    say(`${tally.tried} kill points, ${tally.broken + broken} invariants broken`);
-    return tally.broken + broken > 0 || tally.unreached > 0 ? 1 : 0;
-  } finally {
-    for (const world of worlds) await world.close();
-    rmSync(scratch, { recursive: true, force: true });
+    trials.push(...momentsOf(found.points).map(moment => ({ chapter, ...moment })));
   }
+  if (options.list) {
+    for (const { chapter, point } of trials) say(`${chapter.name}\t${point}`);
+    return 0;
+  }
+  const { point } = options;
+  const [only] = chapters;
+  const wanted =
+    point === undefined || !only
+      ? spread(trials, options.share)
+      : [{ chapter: only, point, nth: 0 }];
+  const more = Math.min(Number(options.workers), wanted.length) - 1;
+  const others = await Promise.all(
+    Array.from({ length: more }, async (_, i): Promise<Place> => {
+      const other = await make(String(i + 1));
+      return { world: other.world, pasts: await live(other.world, chapters, other.past) };
+    }),
+  );
+  const tally = await tryAll([{ world, pasts }, ...others], wanted);
+  if (tally.unreached > 0) say(`${tally.unreached} of ${wanted.length} points were not reached`);
+  say(`${tally.tried} kill points, ${tally.broken + broken} invariants broken`);
+  return tally.broken + broken > 0 || tally.unreached > 0 ? 1 : 0;
 }
 
-process.exitCode = await main();
+process.exitCode = await withScratch('flk-', main);

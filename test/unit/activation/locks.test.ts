@@ -190,6 +190,107 @@ describe('a pod that asks not to be disturbed', () => {
     assert.deepEqual(it.images(), ['till:1', 'web:1']);
   });
 
+  test('in a volume that has to be asked: nothing is touched or written until the answer is there', () => {
+    busy('web:1');
+    it.updateLocks.set('web:1', 'looking');
+    const rows = it.history().length;
+    it.assign(second);
+    assert.deepEqual([it.images(), it.history().length], [['till:1', 'web:1'], rows]);
+    assert.deepEqual([it.locks.againInMs(), it.stage.conditions(it.root)], [250, []]);
+    it.updateLocks.set('web:1', SINCE);
+    it.pass();
+    assert.deepEqual([it.status('shop').message, it.locks.againInMs()], [LOCKED, 5_000]);
+    it.updateLocks.set('web:1', 'looking');
+    it.pass();
+    assert.deepEqual([it.images(), it.state('shop')], [['till:1', 'web:1'], 'waiting Locked']);
+    assert.equal(it.stage.conditions(it.root).length, 1);
+    it.updateLocks.clear();
+    it.pass();
+    assert.deepEqual(it.images(), ['till:1', 'web:2']);
+  });
+
+  test('may do so in a volume that keeps silent: it is waited for as long as it might ask at most', () => {
+    busy('web:1', lockable(1, { web: 'web:1' }, '10m'));
+    it.updateLocks.set('web:1', 'unanswered');
+    it.assign(second);
+    assert.equal(
+      it.status('shop').message,
+      'pod web may ask not to be disturbed: its volume does not answer (run/busy; for 10 min at most)',
+    );
+    for (const seen of ['looking', 'unanswered'] as const) {
+      it.wait(300);
+      it.updateLocks.set('web:1', seen);
+      it.pass();
+    }
+    assert.deepEqual(it.images(), ['till:1', 'web:2']);
+  });
+
+  /** Revision 1 was healthy; a pod of revision 2, which is given up now, asks for time. */
+  function keptThere(): void {
+    it.assign(first);
+    it.wait(11);
+    busy('web:2', second);
+    const wish = { bundle: 'shop', by: 'mo', reason: '', isTrial: false, from: null };
+    undo(it.journal, wish, { wayBack: record => it.stage.wayBack(record, it.root) });
+    it.pass();
+    assert.deepEqual(it.images(), ['till:1', 'web:2']);
+  }
+
+  function now(bundle: string | null) {
+    const wish = { bundle, by: 'jo', reason: 'closing' };
+    return activateNow(it.journal, wish, { isLocked: one => it.locks.isHeld(one) });
+  }
+
+  const overridden = () =>
+    it.journal.events(0, 50).flatMap(({ reason, message }) => {
+      return reason === 'LockOverridden' ? [message] : [];
+    });
+
+  for (const bundle of ['shop', null]) {
+    test(`has the way back end its lock at the device (${bundle ?? 'without a name'}), once, and everybody hears who wanted that`, () => {
+      keptThere();
+      assert.deepEqual(now(bundle).bundles, [
+        { namespace: 'default', name: 'shop', revision: 2, goesBack: true },
+      ]);
+      it.pass();
+      assert.deepEqual(
+        [it.images(), it.state('shop')],
+        [['till:1', 'web:1'], 'rolledBack UndoneAtDevice'],
+      );
+      const said = 'although a pod asks not to be disturbed, asked for by jo (closing)';
+      assert.deepEqual(overridden(), [`revision 2: gone back from ${said}`]);
+      assert.equal(
+        it.status('shop').message,
+        `undone at the device by mo; back at revision 1 ${said}`,
+      );
+      const [word] = it.journal.site().overrides();
+      assert.deepEqual([word?.usedAt !== null, word?.past], [true, 'lock']);
+    });
+  }
+
+  test('has the way back end its lock from the hub, by a word that is about the way back', () => {
+    keptThere();
+    it.assign({ made: second, now: { by: 'admin', reason: 'recall' } });
+    assert.deepEqual(it.images(), ['till:1', 'web:2']);
+    it.assign({ made: second, now: { by: 'admin', reason: 'recall', back: true } });
+    assert.deepEqual(it.images(), ['till:1', 'web:1']);
+    assert.deepEqual(overridden(), [
+      'revision 2: gone back from although a pod asks not to be disturbed, asked for by admin (recall)',
+    ]);
+  });
+
+  test('is waited for on the way back although somebody wanted the revision at once before it was given up', () => {
+    it.assign(first);
+    it.wait(11);
+    it.accept([assigned(second.document)]);
+    it.pass();
+    now('shop');
+    assert.equal(it.journal.site().overrides()[0]?.usedAt, null);
+    keptThere();
+    assert.match(it.status('shop').message, /cannot go back: pod web asks/);
+    assert.deepEqual(it.journal.site().overrides(), []);
+  });
+
   test('is asked for when the agent was started anew, before its pods are known', () => {
     busy('web:1');
     it.arePodsKnown = false;
