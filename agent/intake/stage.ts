@@ -4,6 +4,7 @@
  * returns what is lacking. Each bundle waits or fails alone, its former revision running on. Asks
  * nobody for anything.
  */
+import { counted } from '../../protocol/counted.js';
 import type { AssignedBundle, AssignmentDocument } from '../../protocol/documents/assignment.js';
 import type { BundleDocument } from '../../protocol/documents/bundle.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
@@ -289,7 +290,7 @@ export class Stage {
     const next = move(phaseNow(assigned, record), 'staged');
     if (next === null) return;
     const wish = by === null ? '' : `; ${inSpiteOf(by)}`;
-    const message = `${staged.length} manifests in the static pod directory${wish}`;
+    const message = `${counted(staged.length, 'manifest')} in the static pod directory${wish}`;
     const step = { state: toldState(next.to) ?? 'activating', reason: 'FilesWritten', message };
     if (this.#switch.put(transition(assigned, step), staged, by ?? undefined)) {
       return this.#options.images?.drop(assigned);
