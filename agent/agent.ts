@@ -21,6 +21,7 @@ import { openJournal } from './journal/open.js';
 import { tellFault } from './journal/tell-fault.js';
 import { tellReset } from './journal/tell-reset.js';
 import { keepReserve } from './journal/reserve.js';
+import { watchNodeDisks } from './disk/node.js';
 import { startMember, type Member } from './member.js';
 import { architecture, readNodeInfo } from './node-info.js';
 import { openOwnedDirectory } from './intake/owned-files.js';
@@ -38,6 +39,9 @@ import { lockDirectory } from './sources/directory-lock.js';
 import { watchOwnedFiles } from './sources/owned-watch.js';
 import { watchKernelClock } from './time/kernel-clock.js';
 import { thisMachine, type Machine } from './time/machine.js';
+import { HostPathLocks } from './volumes/host-path-locks.js';
+import { HostPathPatience } from './volumes/host-path-patience.js';
+import { reachHostPath } from './volumes/host-path-reach.js';
 import { openUpdateLocks } from './volumes/update-locks.js';
 import { Budgets } from './usage/budgets.js';
 import { Meter } from './usage/meter.js';
@@ -46,6 +50,8 @@ import { AgentError, serveLoopback, serveSocket } from './api/server.js';
 
 export interface AgentOptions {
   readonly config: AgentConfig;
+  /** As a start would read them now. Throws `ConfigError`. */
+  readonly readSettings?: () => unknown;
   /** Null: a stand-alone kubelet for Docker. */
   readonly identity: StoredIdentity | null;
   readonly clock: Clock;
@@ -126,6 +132,7 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
     session: null,
     meter: null,
     budgets: null,
+    disks: null,
     secrets: null,
     hasLocalSecret: () => false,
     member: null,
@@ -180,6 +187,13 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
   // Where others may put a link in the place of the lock, a member makes none.
   if (isSafe || !isMember) closings.push(takeDirectory(config.staticPodPath, log));
   const isEngine = config.runtime === 'engine';
+  const disks = watchNodeDisks({
+    ...{ dataDir, staticPodPath: config.staticPodPath, clock, log },
+    engineDirectory: isEngine ? () => runtime.imageFilesystem() : null,
+    onChange: () => held.session?.changed(),
+  });
+  held.disks = disks;
+  closings.push(() => disks.stop());
   if (isEngine) {
     const engine = watchEngine(runtime, { clock, log, socket: config.engineSocket });
     held.engine = engine.version;
@@ -262,6 +276,7 @@ interface MemberParts extends AgentOptions {
 
 function beMember({
   config,
+  readSettings,
   identity,
   dataDir,
   journal,
@@ -289,6 +304,8 @@ function beMember({
   }
   const kernel = watchKernelClock({ clock, onChange: () => held.session?.changed() });
   closings.push(() => kernel.close());
+  const patience = new HostPathPatience(clock, reachHostPath);
+  const hostPathLocks = new HostPathLocks({ clock, patience });
   return startMember({
     dataDir,
     identity,
@@ -304,7 +321,9 @@ function beMember({
     nodeInfo: readNodeInfo,
     refuses: bundleRefusal(policy),
     runtimeNone: config.runtime === 'none',
-    ...(config.runtime === 'none' ? {} : { images, readLock: openUpdateLocks(dataDir) }),
+    ...(config.runtime === 'none'
+      ? {}
+      : { images, readLock: openUpdateLocks(dataDir, hostPathLocks) }),
     ...(held.secrets === null ? {} : { secrets: held.secrets }),
     hasLocalSecret: secret => held.hasLocalSecret(secret),
     revokedBundles: config.revokedBundles,
@@ -314,6 +333,7 @@ function beMember({
     startCheck: {
       startFaults: startFaults({
         ...{ dataDir, clock },
+        ...(readSettings === undefined ? {} : { readSettings }),
         uid: process.getuid?.() ?? 0,
         rewriteTwin: () => journal.rewriteTwin(),
       }),
@@ -326,6 +346,7 @@ function beMember({
     conditions: (): readonly SourceCondition[] => [
       ...(held.pods?.conditions() ?? []),
       ...budgets.conditions(),
+      ...(held.disks?.conditions() ?? []),
     ],
     clock,
     random: () => randomBytes(4).readUInt32BE() / 2 ** 32,

@@ -56,15 +56,17 @@ async function run(context: CliContext, options: RunOptions): Promise<void> {
   try {
     const dataDir = flags.dataDir ?? env['FLOTILLA_DATA_DIR'];
     const identity = dataDir === undefined ? null : loadIdentity(dataDir);
-    const { config, warnings } = resolveConfig({
-      flags,
-      env,
-      file: configFile === undefined ? null : { name: configFile, text: readText(configFile) },
-      hostname: hostname(),
-      joinedAs: identity?.node ?? null,
-    });
+    const readSettings = () =>
+      resolveConfig({
+        flags,
+        env,
+        file: configFile === undefined ? null : { name: configFile, text: readText(configFile) },
+        hostname: hostname(),
+        joinedAs: identity?.node ?? null,
+      });
+    const { config, warnings } = readSettings();
     for (const warning of warnings) log.warn(warning);
-    const agent = await runAgent({ config, identity, clock, log });
+    const agent = await runAgent({ config, readSettings, identity, clock, log });
     const why = await new Promise<'stop' | 'powerOff'>(done => {
       if (context.signal.aborted) return done('stop');
       context.signal.addEventListener('abort', () => done('stop'), { once: true });

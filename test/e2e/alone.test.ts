@@ -13,29 +13,13 @@ import { unmountBelow } from '../support/mounts.js';
 import { freePort } from '../support/ports.js';
 import { askAgent, Playground } from '../support/programs.js';
 import { noRegistry, startRegistry, type TestRegistry } from '../support/registry.js';
+import { Device } from '../support/told.js';
 import { eventually } from '../support/wait.js';
 
 const NODE = 'edge-1';
 const WORD = randomHex(4);
 /** Names of one image: one that goes is gone although others hold its content. */
 const [FIRST, SECOND] = [`flotilla.dev/alone-${WORD}:1`, `flotilla.dev/alone-${WORD}:2`];
-
-interface Told {
-  readonly conditions: readonly {
-    readonly type: string;
-    readonly status: string;
-    readonly reason: string;
-    readonly message: string;
-  }[];
-  readonly hub: {
-    readonly bundles: readonly {
-      readonly revision: number;
-      readonly state: string;
-      readonly reason: string;
-      readonly message: string;
-    }[];
-  };
-}
 
 function pod(name: string, image: string, spec: object = {}, container: object = {}): string {
   const script = 'trap "exit 0" TERM; while :; do sleep 0.2; done';
@@ -48,6 +32,7 @@ const SETTINGS = JSON.stringify({
   ...{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'settings' } },
   data: { word: WORD },
 });
+const SETTINGS_FILE = '# of this node\nmaxPods: 20\n';
 const SECRET = JSON.stringify({
   ...{ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'db' } },
   stringData: { password: WORD },
@@ -60,8 +45,7 @@ describe('could it boot alone now', { skip: noEngine() || noFakedClock() || noRe
   let image = '';
   let registry: TestRegistry;
 
-  const status = async () =>
-    JSON.parse(await askAgent(play.path(NODE, 'agent.sock'), '/status')) as Told;
+  const { status, becomes, apps } = new Device(play, NODE);
   const condition = async (type: string) => {
     const found = (await status()).conditions.find(one => one.type === type);
     return `${found?.status} ${found?.reason}: ${found?.message}`;
@@ -72,19 +56,8 @@ describe('could it boot alone now', { skip: noEngine() || noFakedClock() || noRe
       if (expected.test(said)) return said;
       throw new Error(said);
     });
-  const becomes = (revision: number, state: string, reason = '') =>
-    eventually(`revision ${revision} is ${state} ${reason}`, async () => {
-      const told = (await status()).hub.bundles[0];
-      const isIt = told?.revision === revision && told.state === state;
-      if (isIt && told.reason.includes(reason)) return told;
-      throw new Error(JSON.stringify(told));
-    });
   const running = () =>
-    docker(
-      ...['ps', '--filter', `label=flotilla.dev/owner=${owner}`],
-      ...['--filter', 'label=io.kubernetes.container.name=app'],
-      ...['--format', '{{.Label "io.kubernetes.pod.name"}}'],
-    )
+    apps('{{.Label "io.kubernetes.pod.name"}}')
       .split('\n')
       .filter(Boolean)
       .map(name => name.replace(`-${NODE}`, ''))
@@ -130,7 +103,7 @@ describe('could it boot alone now', { skip: noEngine() || noFakedClock() || noRe
     await play.ok('hub', 'init', '--data-dir', play.path('hub'), ...listen);
     play.startHub();
     await play.hubAnswers();
-    await play.join(NODE);
+    await play.joinWith(NODE, ['--config', play.write('agent.yaml', SETTINGS_FILE)]);
     write(FIRST);
     play.write('shop/api.json', pod('api', image));
     play.write('shop/settings.json', SETTINGS);
@@ -156,6 +129,19 @@ describe('could it boot alone now', { skip: noEngine() || noFakedClock() || noRe
     assert.match(await play.ok('describe', 'bundle', 'shop'), /require alone-ready,undo-ready/);
     const atDevice = await play.agent('status', '--data-dir', owner);
     assert.match(atDevice.stdout, /AloneReady +True +Complete/);
+  });
+
+  test('settings that somebody broke since the start are told with their line, as the start would', async () => {
+    const file = play.write('agent.yaml', `${SETTINGS_FILE}maxpods: 30\n`);
+    const why = `${file}:3: unknown setting "maxpods"`;
+    assert.ok((await condition('AloneReady')).startsWith('False SettingsRefused: '));
+    assert.ok((await condition('AloneReady')).includes(`a start would end: ${why}`));
+    const start = await play.agent('run', '--data-dir', owner, '--config', file);
+    assert.deepEqual([start.code, start.stderr.includes(why)], [2, true]);
+    rmSync(file);
+    assert.match(await condition('AloneReady'), /^False SettingsRefused: .* no such file/);
+    play.write('agent.yaml', SETTINGS_FILE);
+    await says('AloneReady', /^True Complete: /);
   });
 
   test('a node that could not come back does not set out', async () => {

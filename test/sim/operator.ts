@@ -194,7 +194,15 @@ const WINDOW_ACTS: readonly Act[] = [hasten, hastenHere];
 const SITE_ACTS: readonly Act[] = [holdHere, releaseHere, undoHere];
 
 export async function act(fleet: SimulatedFleet): Promise<void> {
-  await drawn(fleet, [...ACTS, rotate, ...SECRET_ACTS, ...STICK_ACTS, ...MEMBER_ACTS, ...WINDOW_ACTS, ...SITE_ACTS])(fleet);
+  await drawn(fleet, [
+    ...ACTS,
+    rotate,
+    ...SECRET_ACTS,
+    ...STICK_ACTS,
+    ...MEMBER_ACTS,
+    ...WINDOW_ACTS,
+    ...SITE_ACTS,
+  ])(fleet);
 }
 
 /** Something good to begin with. */
