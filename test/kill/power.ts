@@ -11,7 +11,7 @@ import { randomOf } from '../support/random.js';
 import { CHAPTERS, withPast, type Chapter } from './chapters.js';
 import { ALL, cutsOf, digestOf, Disk, writeContent, type Content } from './disk.js';
 import { withScratch, type Scratch } from './scratch.js';
-import { readTrace, straced, type FileCall } from './trace.js';
+import { onDisk, readTrace, straced, type FileCall } from './trace.js';
 import { pastOf } from './trial.js';
 import { promisedIn, wake, type Reached } from './wake.js';
 import { KillWorld, type Past } from './world.js';
@@ -113,8 +113,10 @@ async function main(scratch: Scratch): Promise<number> {
   const chapters = CHAPTERS.filter(({ name }) => wanted === undefined || name === wanted);
   for (const chapter of withPast(chapters)) {
     const past = pastOf(chapter, ends, joined);
-    const calls = await record(world, chapter, past);
-    ends.set(chapter.name, await world.keep(chapter.name));
+    const made = await record(world, chapter, past);
+    const next = await world.keep(chapter.name);
+    const calls = onDisk(made, [...past.memory.mounts, ...next.memory.mounts]);
+    ends.set(chapter.name, next);
     if (!chapters.includes(chapter)) continue;
     const found = tryChapter(join(scratch.folder, 'found'), chapter, { past, calls });
     const { cuts, folders, broken } = found;
