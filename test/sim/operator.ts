@@ -72,9 +72,9 @@ export async function act(fleet: SimulatedFleet): Promise<void> {
   await drawn(fleet, [...ACTS, ...SITE_ACTS])(fleet);
 }
 
-/** Something good to begin with. */
-export async function first(fleet: SimulatedFleet): Promise<void> {
-  await fleet.apply(newContent(fleet, 'good', BUNDLES[0]));
+/** Something good to begin with, or of this fate. */
+export async function first(fleet: SimulatedFleet, fate: Fate = 'good'): Promise<void> {
+  await fleet.apply(newContent(fleet, fate, BUNDLES[0]));
 }
 
 export function releaseAll(fleet: SimulatedFleet, device: Device): void {

@@ -16,6 +16,8 @@ import { execProgram, IMAGES, manifestsOf, program, ZONES, type Content } from '
 import { Device } from './device.js';
 import { ADMIN, startHub, type HubLife } from './hub-life.js';
 import { useLine } from './mqtt-client.js';
+import type { Phase } from './mix.js';
+import { phaseOf } from './phases.js';
 import { enter } from './steps.js';
 import { Actor, Scheduler } from './scheduler.js';
 
@@ -36,6 +38,10 @@ export class SimulatedFleet {
   readonly broken: string[] = [];
   /** By digest of the revision. */
   readonly revisions = new Map<string, Content>();
+  /** By bundle: the newest revision, where every node is to have it. */
+  readonly #everywhere = new Map<string, string>();
+  /** Faults, with the phase of whom they befell. */
+  readonly reached: string[] = [];
   /** For what the history itself chooses; what the parts draw is another row of numbers. */
   readonly random: () => number;
   /** The operator, and whoever repairs. */
@@ -186,6 +192,10 @@ export class SimulatedFleet {
     );
     if (!applied) return false;
     this.revisions.set(applied.object.status.digest, content);
+    this.#everywhere.delete(content.bundle);
+    if (content.nodeSelector === '') {
+      this.#everywhere.set(content.bundle, applied.object.status.digest);
+    }
     return true;
   }
 
@@ -204,6 +214,11 @@ export class SimulatedFleet {
   async bundles(): Promise<readonly BundleObject[]> {
     const listed = await this.byHub(({ store }) => store.list('Bundle'));
     return (listed?.items ?? []) as readonly BundleObject[];
+  }
+
+  /** How far it is. */
+  phaseOf(device: Device): Phase {
+    return phaseOf({ life: device.life, isUp: device.isUp() }, this.#everywhere.values());
   }
 
   async close(): Promise<void> {
@@ -249,7 +264,7 @@ export class SimulatedFleet {
   }
 
   #fileChanged(path: string): void {
-    if (!path.includes('/manifests/')) return;
+    if (!path.includes('/manifests/flotilla_')) return;
     this.devices.find(({ manifests }) => path.startsWith(manifests))?.onFile();
   }
 
