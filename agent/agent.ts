@@ -7,6 +7,7 @@ import { budgetOf } from '../protocol/budget.js';
 import type { Clock, Log } from '../protocol/ports.js';
 import { RELEASED_AT, VERSION } from '../protocol/version.js';
 import type { AgentConfig } from './config.js';
+import { ToldConnection } from './connection/told.js';
 import { bundleRefusal, type AdmissionPolicy } from './admission/policy.js';
 import { apiSources, type Held } from './api-sources.js';
 import { checkStaticPodPath, openDataDirectory } from './data-directory.js';
@@ -114,7 +115,12 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
     randomSuffix: () => randomBytes(4).toString('hex'),
   });
   const policy = config.admission;
+  const connection = new ToldConnection({
+    ...{ isJoined: identity !== null, clock },
+    time: () => held.session?.time().at ?? clock.now(),
+  });
   const held: Held = {
+    connection,
     journal: null,
     pods: null,
     session: null,
@@ -144,9 +150,14 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
   keepReserve(dataDir);
   held.journal = journal;
   closings.push(() => journal.close());
+  // A member's session knows better.
+  const onChange = () => undefined;
+  const kernelClock = identity === null ? watchKernelClock({ clock, onChange }) : null;
+  closings.push(() => kernelClock?.close());
   const meter = new Meter({
     store: journal.alongside('usage'),
-    time: () => held.session?.time() ?? { at: clock.now(), isProven: identity === null },
+    time: () =>
+      held.session?.time() ?? { at: clock.now(), isProven: kernelClock?.isSynced() === true },
     clock,
     written: writtenBytes,
   });
@@ -326,5 +337,6 @@ function beMember({
       keyPair: () => generateKeyPairSync('x25519'),
     },
     onSession: session => (held.session = session),
+    onConnection: reason => held.connection.set(reason),
   });
 }

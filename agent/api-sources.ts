@@ -6,6 +6,7 @@ import type { Counts } from './api/metrics.js';
 import type { ApiSources } from './api/routes.js';
 import { importFile, type ImportOutcome } from './carry/import.js';
 import type { AgentConfig } from './config.js';
+import type { ToldConnection } from './connection/told.js';
 import type { HubSession } from './hub-session.js';
 import type { ImagesAhead } from './images/ahead.js';
 import { openOwnedDirectory } from './intake/owned-files.js';
@@ -16,7 +17,7 @@ import { TWIN_FILE } from './journal/twin.js';
 import { HttpError } from './api/http-error.js';
 import { LOCKED } from '../protocol/bundle-reasons.js';
 import { HELD, WINDOW } from './activation/table.js';
-import { activateNow, hold, release, undo } from './site.js';
+import { activateNow, hold, redo, release, undo } from './site.js';
 import type { Member } from './member.js';
 import type { StoredIdentity } from './membership/identity.js';
 import { leaveFleet, type Left } from './membership/leave.js';
@@ -49,6 +50,8 @@ export interface Held {
   journal: Journal | null;
   pods: Pods | null;
   session: HubSession | null;
+  /** What pods are told of the hub. */
+  readonly connection: ToldConnection;
   /** What the node used. */
   meter: Meter | null;
   budgets: Budgets | null;
@@ -108,7 +111,11 @@ export function apiSources(
         wayBack: (record: BundleRecord) => session.intake.wayBack(record),
         isLocked: (record: BundleRecord) => session.isLocked(record),
       };
-      const answer = { activate: activateNow, hold, release, undo }[word](journal, said, facts);
+      const answer = { activate: activateNow, hold, release, undo, redo }[word](
+        journal,
+        said,
+        facts,
+      );
       session.intake.look();
       session.changed();
       return answer;
@@ -267,6 +274,7 @@ function statusOf(options: ApiOptions, held: Held) {
     conditions: [...(pods?.conditions() ?? []), ...(held.budgets?.conditions() ?? [])],
     membership: identity?.membership ?? null,
     connected: session?.connected() ?? false,
+    connection: held.connection.status(),
     linkFault: session?.linkFault() ?? null,
     sealingKey: held.secrets?.keyId() ?? '',
     told: session?.report.current() ?? null,

@@ -38,6 +38,8 @@ export interface FileSourceOptions {
   readonly events: EventSink;
   /** Whether the journal explains a file with the reserved prefix. */
   readonly explains: Explains;
+  /** Whether the journal is sure that nothing is promised under this name with the reserved prefix; left out: it never is. */
+  readonly isWithdrawn?: (fileName: string) => boolean;
   /** Of this process, where nothing may be taken that anybody else but root could have written; null: all is taken. */
   readonly trusted: number | null;
   readonly fileCheckFrequencyMs?: number;
@@ -166,6 +168,7 @@ export async function openFileSource(options: FileSourceOptions): Promise<FileSo
       known,
       again,
       moved: moves.take(),
+      isWithdrawn: options.isWithdrawn ?? (() => false),
     });
     const { state: next, changes } = applyListing(state, listing, explains);
     const { complete: wasComplete, problem: before } = state;

@@ -46,6 +46,8 @@ export interface LookHints {
   readonly again: ReadonlySet<string>;
   /** Files that seem to have come by a rename: whole, if nobody holds them open. */
   readonly moved: ReadonlySet<string>;
+  /** True for one of the agent's own that the agent itself took away: that it is not there says nothing of the directory. */
+  readonly isWithdrawn: (name: string) => boolean;
 }
 
 interface Seen {
@@ -279,12 +281,14 @@ export function openDirectoryReader(path: string, options: ReaderOptions): Direc
   function staying(
     nowIdentity: string,
     names: ReadonlySet<string>,
-    known: ReadonlySet<string>,
+    { known, isWithdrawn }: LookHints,
   ): ReadonlySet<string> {
     const isOthers = identity !== nowIdentity && !isFile;
     if (!isOthers || [...names].some(name => !isOwnName(name))) heldBack = null;
     else heldBack ??= new Set(known);
-    for (const name of names) heldBack?.delete(name);
+    for (const name of heldBack ?? []) {
+      if (names.has(name) || (isOwnName(name) && isWithdrawn(name))) heldBack?.delete(name);
+    }
     if (heldBack?.size === 0) heldBack = null;
     if (heldBack === null) identity = nowIdentity;
     return heldBack ?? new Set();
@@ -301,7 +305,7 @@ export function openDirectoryReader(path: string, options: ReaderOptions): Direc
     const isNew = lastFound !== undefined && lastFound !== nowIdentity;
     const wasKnown = identity !== null;
     lastFound = nowIdentity;
-    const stays = staying(nowIdentity, new Set(names), known);
+    const stays = staying(nowIdentity, new Set(names), hints);
     const readings: Reading[] = [...stays].map(name => ({ name, is: 'unchanged' }));
     let isWriting = false;
     const gone = new Set<string>();

@@ -267,6 +267,19 @@ function aboutPublications(sentence: Sentence): void {
       ],
     );
   });
+  sentence(
+    'since when nothing needs a topic is kept over a restart, until something does',
+    async given => {
+      const since = (topic: string, at: string | null) =>
+        ({ type: 'unneeded', topic, since: at }) as const;
+      const [one, two] = ['2026-06-01T00:00:00.000Z', '2026-06-02T00:00:00.000Z'];
+      await commit(given.store, since('a', one), since('b', one), since('c', null));
+      await commit(given.store, since('a', two), since('b', null), publish('a', '1'));
+      assert.deepEqual([...(await given.store.unneeded())], [['a', two]]);
+      const again = await given.reopen();
+      assert.deepEqual([...(await again.unneeded())], [['a', two]]);
+    },
+  );
   sentence('the numbers of publications go on after a restart', async ({ store, reopen }) => {
     await commit(store, publish('a', '1'), publish('a', '2'));
     const again = await reopen();

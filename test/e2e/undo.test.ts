@@ -155,7 +155,7 @@ describe('undo at the device', { skip: noEngine() }, () => {
       () => play.ok('describe', 'node', 'edge-1'),
       /UpdatesLocked +True +.*Locked/,
     );
-    await matches('it is counted', () => play.ok('get', 'bundles'), /Waiting on 1 node/);
+    await matches('it is counted', () => play.ok('get', 'bundles'), /Locked on 1 node/);
     assert.match(commands(), /sleep 0\.2;/);
     docker('exec', id, 'rm', '/run/app/busy');
     await becomes(3, 'healthy');

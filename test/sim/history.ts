@@ -9,20 +9,23 @@ import { FATES, type Fate } from './content.js';
 import type { Device } from './device.js';
 import { befall, beginTrouble, FAULT_NAMES, mendAll, strike } from './faults.js';
 import { judgeEnd, unsettled } from './judge.js';
-import { act, first, releaseAll } from './operator.js';
 import { planOf, type Aim, type Phase, type Plan } from './mix.js';
+import { act, first, joinAll, releaseAll, signAll } from './operator.js';
+import { sealAll } from './sealing.js';
 import { SimulatedFleet } from './simulated-fleet.js';
+import { OPENS_WITHIN_MS } from './windows.js';
 
 /**
  * Once faults stop, every node is where it belongs within this time. What a broker acknowledged and lost is noticed with
- * the next status, and where nothing happens that is said hourly; all else takes minutes.
+ * the next status, and where nothing happens that is said hourly; all else takes minutes. A window has to open first.
  */
 export const CONVERGES_MS = 75 * 60_000;
 const LOOK_MS = 5_000;
 const TURNS = 6;
 const TURN_MS = 60_000;
 const SOON_MS = 4_000;
-const SHORT_TURN_MS = 20_000;
+/** As long as a fault may last; most of the time much less. */
+const SHORT_TURN_MS = 200_000;
 /** A moment that does not come in this time is not waited for. */
 const REACHED_MS = 120_000;
 
@@ -48,7 +51,7 @@ export async function runHistory(options: HistoryOptions): Promise<Told> {
   const memory = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
   const folder = join(memory, `flotilla-sim-${process.pid}`);
   const plan = planOf(options.seed, { faults: FAULT_NAMES, nodes: options.nodes });
-  const fleet = new SimulatedFleet({ ...options, nodes: plan.nodes, folder });
+  const fleet = new SimulatedFleet({ ...options, ...plan, folder });
   const bug = (reason: unknown) => {
     if (fleet.scheduler.actor?.isDead === true) return;
     fleet.breaks(`a bug: ${reason instanceof Error ? reason.stack : String(reason)}`);
@@ -108,7 +111,7 @@ async function troubleAt(fleet: SimulatedFleet, aims: readonly Aim[]): Promise<v
     if (fleet.random() < 0.5) await pass(fleet, Math.floor(fleet.random() * SOON_MS));
     if (fleet.random() < 0.3) await act(fleet);
   }
-  await pass(fleet, Math.floor(fleet.random() * SHORT_TURN_MS));
+  await pass(fleet, Math.floor(fleet.random() ** 2 * SHORT_TURN_MS));
 }
 
 function fateFor({ random }: SimulatedFleet, phase: Phase): Fate {
@@ -138,10 +141,14 @@ async function rest(fleet: SimulatedFleet): Promise<number | null> {
   const { scheduler } = fleet;
   const since = scheduler.now;
   // Whoever was begun anew has to be there to be spoken to.
-  await pass(fleet, 30_000);
+  await pass(fleet, 40_000);
   for (const device of fleet.devices) releaseAll(fleet, device);
+  await joinAll(fleet);
+  await signAll(fleet);
+  await sealAll(fleet);
   let left: readonly string[] = [];
-  while (scheduler.now - since < CONVERGES_MS) {
+  const boundMs = CONVERGES_MS + (fleet.hasWindows() ? OPENS_WITHIN_MS : 0);
+  while (scheduler.now - since < boundMs) {
     await pass(fleet, Math.max(LOOK_MS, (scheduler.now - since) / 10));
     left = await unsettled(fleet);
     if (left.length > 0) continue;

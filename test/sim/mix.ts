@@ -25,6 +25,8 @@ export interface Aim {
 
 export interface Plan {
   readonly nodes: number;
+  /** How many bundles, and nodes, have maintenance windows: what waits for one is not short. */
+  readonly windowShare: number;
   /** Of a short history; null: faults come as they come. */
   readonly aims: readonly Aim[] | null;
 }
@@ -34,15 +36,18 @@ const FLEET_EVERY = 500;
 const USUAL_EVERY = 25;
 const FLEET_NODES = 24;
 const USUAL_NODES = 3;
+const USUAL_WINDOWS = 0.3;
+const SHORT_WINDOWS = 0.05;
 
 /** `nodes`: that many, and a history of the usual kind. */
 export function planOf(
   seed: number,
   { faults, nodes }: { readonly faults: readonly string[]; readonly nodes: number | null },
 ): Plan {
-  if (nodes !== null) return { nodes, aims: null };
-  if (seed % FLEET_EVERY === 0) return { nodes: FLEET_NODES, aims: null };
-  if (seed % USUAL_EVERY === 1) return { nodes: USUAL_NODES, aims: null };
+  const usual = { windowShare: USUAL_WINDOWS, aims: null };
+  if (nodes !== null) return { nodes, ...usual };
+  if (seed % FLEET_EVERY === 0) return { nodes: FLEET_NODES, ...usual };
+  if (seed % USUAL_EVERY === 1) return { nodes: USUAL_NODES, ...usual };
   const random = randomOf(seed ^ 0x3117);
   const round = Math.floor(seed / faults.length);
   const fault = faults[seed % faults.length] ?? '';
@@ -55,5 +60,5 @@ export function planOf(
     const other = faults[Math.floor(random() * faults.length)] ?? '';
     aims.push({ fault: other, phase: PHASES[Math.floor(random() * PHASES.length)] ?? 'healthy' });
   }
-  return { nodes: nodesDrawn, aims };
+  return { nodes: nodesDrawn, windowShare: SHORT_WINDOWS, aims };
 }
