@@ -34,6 +34,7 @@ import { transition } from './transition.js';
 import { waitingFor, type Step } from './waiting-for.js';
 import { FREE, type Passage } from './window-gate.js';
 import type { StageOptions } from './stage-options.js';
+import { JudgedContent } from './judged-content.js';
 import { Verdicts } from './verdicts.js';
 import type { SourceCondition } from '../ports.js';
 
@@ -45,6 +46,7 @@ interface Activated {
 export class Stage {
   readonly #options: StageOptions;
   readonly #verdicts: Verdicts;
+  readonly #judged: JudgedContent;
   readonly #directory: PromisedDirectory;
   readonly #switch: Switch;
   readonly #removals: Removals;
@@ -55,6 +57,7 @@ export class Stage {
     this.#directory = new PromisedDirectory(options);
     const directory = this.#directory;
     this.#verdicts = new Verdicts({ ...options, directory });
+    this.#judged = new JudgedContent(this.#verdicts);
     this.#switch = new Switch({ ...options, directory });
     this.#removals = new Removals({ ...options, switch: this.#switch });
     this.#rollBack = new RollBack({
@@ -102,6 +105,7 @@ export class Stage {
     if (!assignment || !root) return [];
     this.#removals.removeUnassigned(assignment);
     this.#options.windows?.keepOnly(assignment.bundles);
+    this.#judged.keepOnly(assignment.bundles);
     const { journal } = this.#options;
     // One bundle may wait for what another gives up in the same assignment.
     for (;;) {
@@ -159,11 +163,7 @@ export class Stage {
     if (!document) return [];
     const unsealed = this.#options.runtimeNone === true ? null : this.#unsealed(document);
     if (unsealed !== null) return settle(unsealed);
-    const staged = this.#verdicts.of(document, {
-      bundle: assigned,
-      root,
-      isActive,
-    });
+    const staged = this.#judged.of(document, { bundle: assigned, root, isActive });
     if (staged === null) {
       const again = this.#lacking(assigned, null);
       settle(waitingFor(again, this.#options.whereabouts));
@@ -293,6 +293,7 @@ export class Stage {
     const message = `${counted(staged.length, 'manifest')} in the static pod directory${wish}`;
     const step = { state: toldState(next.to) ?? 'activating', reason: 'FilesWritten', message };
     if (this.#switch.put(transition(assigned, step), staged, by ?? undefined)) {
+      this.#judged.drop(assigned);
       return this.#options.images?.drop(assigned);
     }
     const fault = this.#directory.fault();
