@@ -12,6 +12,7 @@ import type { Journal } from '../../agent/journal/journal.js';
 import { openJournal } from '../../agent/journal/open.js';
 import { missingObjectGate } from '../../agent/volumes/missing-objects.js';
 import type { HostMounts } from '../../agent/volumes/host-mounts.js';
+import { openUpdateLocks } from '../../agent/volumes/update-locks.js';
 import { openPodVolumes } from '../../agent/volumes/volumes.js';
 import { openPlainSocket } from '../../agent/link/link.js';
 import type { NodeInfo } from '../../agent/node-info.js';
@@ -104,25 +105,27 @@ export function startAgent(parts: LifeParts, onFault: (error: unknown) => void):
     objects: () => secrets.objects(),
     onChange: () => held.session?.intake.look(),
   });
-  const begin = () => startHubSession({
-    identity: { fleet: FLEET, node, signer: parts.signer() },
-    ...{ journal, clock, random, randomId, log, machine, images, secrets },
-    hasLocalSecret: () => false,
-    directory: openOwnedDirectory(manifests),
-    pinnedRoot: trustedRoot(),
-    releasedAt: 0,
-    kernelSynced: () => false,
-    arch: 'amd64',
-    agentVersion: '0.1.0',
-    containerRuntimeVersion: () => 'simulated://1.0.0',
-    nodeInfo: () => NODE_INFO,
-    refuses: () => null,
-    maintenanceWindows: parts.maintenanceWindows,
-    pods: () => (held.pods?.areKnown() ? held.pods.reports() : null),
-    conditions: () => held.pods?.conditions() ?? [],
-    brokers: ['mqtt://broker:1883'],
-    openSocket: openPlainSocket,
-  });
+  const begin = () =>
+    startHubSession({
+      identity: { fleet: FLEET, node, signer: parts.signer() },
+      ...{ journal, clock, random, randomId, log, machine, images, secrets },
+      hasLocalSecret: () => false,
+      readLock: openUpdateLocks(dataDir),
+      directory: openOwnedDirectory(manifests),
+      pinnedRoot: trustedRoot(),
+      releasedAt: 0,
+      kernelSynced: () => false,
+      arch: 'amd64',
+      agentVersion: '0.1.0',
+      containerRuntimeVersion: () => 'simulated://1.0.0',
+      nodeInfo: () => NODE_INFO,
+      refuses: () => null,
+      maintenanceWindows: parts.maintenanceWindows,
+      pods: () => (held.pods?.areKnown() ? held.pods.reports() : null),
+      conditions: () => held.pods?.conditions() ?? [],
+      brokers: ['mqtt://broker:1883'],
+      openSocket: openPlainSocket,
+    });
   let session = begin();
   held.session = session;
   const runner = runPods(parts, { journal, session: () => held.session, pulls, secrets });
@@ -162,8 +165,7 @@ function watchSwitches(journal: Journal, onSwitch: LifeParts['onSwitch']): void 
   const activate = journal.activate.bind(journal);
   journal.activate = (to, files, by) => {
     const record = journal.bundles().find(({ name }) => name === to.name);
-    const isThere = record?.active === to.digest;
-    onSwitch({ to, by, isThere, holds: journal.site().holds() });
+    onSwitch({ to, by, active: record?.active ?? null, holds: journal.site().holds() });
     activate(to, files, by);
   };
 }
