@@ -36,8 +36,9 @@ describe('a root was lost on its way', () => {
 
   test('it is looked for: the next one, at the broker and then at the hub', async () => {
     const { hub, node } = it;
-    await eventually('the question', () =>
-      hub.said.request.some(({ want, rootVersion }) => want === 'root' && rootVersion === 2),
+    await eventually(
+      'the question',
+      () => hub.said.request.some(({ want, rootVersion }) => want === 'root' && rootVersion === 2),
       { withinMs: 30_000 },
     );
     const base = chainedDocument(2);

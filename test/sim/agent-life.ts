@@ -12,6 +12,7 @@ import type { Journal } from '../../agent/journal/journal.js';
 import { openJournal } from '../../agent/journal/open.js';
 import { missingObjectGate } from '../../agent/volumes/missing-objects.js';
 import type { HostMounts } from '../../agent/volumes/host-mounts.js';
+import { openUpdateLocks } from '../../agent/volumes/update-locks.js';
 import { openPodVolumes } from '../../agent/volumes/volumes.js';
 import { openPlainSocket } from '../../agent/link/link.js';
 import type { NodeInfo } from '../../agent/node-info.js';
@@ -109,6 +110,10 @@ export function startAgent(parts: LifeParts, onFault: (error: unknown) => void):
       identity: { fleet: FLEET, node, signer: parts.signer() },
       ...{ journal, clock, random, randomId, log, machine, images, secrets },
       hasLocalSecret: () => false,
+<<<<<<< HEAD
+=======
+      readLock: openUpdateLocks(dataDir),
+>>>>>>> simwide
       directory: openOwnedDirectory(manifests),
       pinnedRoot: trustedRoot(),
       releasedAt: 0,
@@ -163,8 +168,7 @@ function watchSwitches(journal: Journal, onSwitch: LifeParts['onSwitch']): void 
   const activate = journal.activate.bind(journal);
   journal.activate = (to, files, by) => {
     const record = journal.bundles().find(({ name }) => name === to.name);
-    const isThere = record?.active === to.digest;
-    onSwitch({ to, by, isThere, holds: journal.site().holds() });
+    onSwitch({ to, by, active: record?.active ?? null, holds: journal.site().holds() });
     activate(to, files, by);
   };
 }

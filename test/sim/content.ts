@@ -1,6 +1,7 @@
 /** What is rolled out in simulated histories: pods whose image says what becomes of them. Pure. */
 import type { Pod } from 'kubernetes-types/core/v1.js';
 import type { BundleStrategy } from '../../protocol/documents/bundle.js';
+import { UPDATE_LOCK } from '../../protocol/pod-update-lock.js';
 import type { ExecProgram, Program } from './engine.js';
 import { SECRET, SECRET_PATH } from './secret-value.js';
 import { BUNDLE_WINDOWS, type KnownWindow } from './windows.js';
@@ -19,11 +20,17 @@ export interface Content {
   readonly nodeSelector: string;
   /** Each pod reads the bundle's Secret. */
   readonly hasSecret: boolean;
+  /** Each pod may ask not to be disturbed. */
+  readonly hasLock: boolean;
 }
 
 export const FATES: readonly Fate[] = ['good', 'crash', 'never', 'gone'];
 export const BUNDLES = ['shop', 'till', 'sign'] as const;
 export const ZONES = ['a', 'b'] as const;
+/** Where programs touch a file that asks for time, in containers and in their pod. */
+export const LOCK_PATH = '/run/app';
+export const LOCK_VOLUME = 'run';
+export const LOCK_FILE = 'busy';
 const PODS = 3;
 const VERSIONS = 3;
 
@@ -64,29 +71,41 @@ export function contentOf({ bundle, fate, nodeSelector, windowShare, random }: C
     ...(windows.length > 0 ? { maintenanceWindows: windows.map(({ window }) => window) } : {}),
   };
   const hasSecret = random() < 0.4;
-  return { bundle, pods: new Map(pods), fate, strategy, windows, nodeSelector, hasSecret };
+  const hasLock = random() < 0.3;
+  const chosen = { bundle, fate, strategy, windows, nodeSelector, hasSecret, hasLock };
+  return { ...chosen, pods: new Map(pods) };
 }
 
-export function manifestsOf({ pods, hasSecret }: Pick<Content, 'pods' | 'hasSecret'>): Pod[] {
-  const volumes = hasSecret ? [{ name: SECRET, secret: { secretName: SECRET } }] : [];
-  const volumeMounts = hasSecret ? [{ name: SECRET, mountPath: SECRET_PATH }] : [];
+/** The same is the same file. */
+export function manifestsOf({ pods, hasSecret, hasLock }: ManifestsOf): Pod[] {
+  const volumes = [
+    ...(hasSecret ? [{ name: SECRET, secret: { secretName: SECRET } }] : []),
+    ...(hasLock ? [{ name: LOCK_VOLUME, emptyDir: {} }] : []),
+  ];
+  const volumeMounts = [
+    ...(hasSecret ? [{ name: SECRET, mountPath: SECRET_PATH }] : []),
+    ...(hasLock ? [{ name: LOCK_VOLUME, mountPath: LOCK_PATH }] : []),
+  ];
+  const annotations = { [UPDATE_LOCK]: `${LOCK_VOLUME}/${LOCK_FILE}` };
   return [...pods].map(([name, image]) => ({
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { name, namespace: 'default' },
+    metadata: { name, namespace: 'default', ...(hasLock ? { annotations } : {}) },
     spec: {
       terminationGracePeriodSeconds: 5,
-      ...(hasSecret ? { volumes } : {}),
+      ...(volumes.length > 0 ? { volumes } : {}),
       containers: [
         {
           ...{ name: 'main', image, imagePullPolicy: 'IfNotPresent' },
-          ...(hasSecret ? { volumeMounts } : {}),
+          ...(volumes.length > 0 ? { volumeMounts } : {}),
           readinessProbe: { exec: { command: ['ready'] }, periodSeconds: 20 },
         },
       ],
     },
   }));
 }
+
+type ManifestsOf = Pick<Content, 'pods' | 'hasSecret' | 'hasLock'>;
 
 /** A container that ends does it in the moment in which it began. */
 export const program: Program = ({ image }) =>

@@ -10,6 +10,7 @@ import { RuntimeError } from '../../agent/runtime/runtime.js';
 import type { BundleStatus } from '../../protocol/documents/node.js';
 import { Counters } from './counters.js';
 import { readIdentityKeys, type DeviceKeys } from './device-keys.js';
+import { Locks } from './locks.js';
 import { MemoryMounts } from './memory-mounts.js';
 import { Readers } from './readers.js';
 import { startAgent, type AgentLife } from './agent-life.js';
@@ -49,6 +50,7 @@ export class Device {
   readonly dataDir: string;
   /** Of its memory. */
   readonly mounts = new MemoryMounts();
+  readonly locks: Locks;
   readonly manifests: string;
   readonly ownWindows: readonly KnownWindow[];
   readonly hasRealTimeClock: boolean;
@@ -96,6 +98,7 @@ export class Device {
     this.engine.program = parts.program;
     this.engine.execProgram = parts.execProgram;
     this.dataDir = join(parts.folder, name);
+    this.locks = new Locks(this, () => scheduler.now);
     this.manifests = join(this.dataDir, 'manifests');
     mkdirSync(this.manifests, { recursive: true, mode: 0o755 });
     this.keys();
@@ -217,8 +220,8 @@ export class Device {
   }
 
   /** No fault ended anything of late, and its files are explained. */
-  isCalm(): boolean {
-    return this.#parts.scheduler.now - this.#disturbedAt > RECENT_MS && !this.#isForgetful;
+  isCalm(sinceMs = RECENT_MS): boolean {
+    return this.#parts.scheduler.now - this.#disturbedAt > sinceMs && !this.#isForgetful;
   }
 
   // ------------------------------------------------------------------------------------------ what it sees

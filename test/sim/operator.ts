@@ -118,6 +118,15 @@ const undoHere: Act = fleet => {
   });
 };
 
+/** For some minutes. */
+const askForTime: Act = fleet => {
+  const device = drawn(fleet, fleet.devices);
+  fleet.trace(`pods of ${device.name} ask for time`);
+  device.locks.touch();
+  const untilMs = Math.floor(fleet.random() * 300_000);
+  fleet.scheduler.after(untilMs, device.machine, () => device.locks.clear());
+};
+
 const releaseHere: Act = fleet => releaseAll(fleet, drawn(fleet, fleet.devices));
 
 const ACTS: readonly Act[] = [apply, apply, apply, apply, undo, undo, remove, retry, relabel];
@@ -191,7 +200,7 @@ const MEMBER_ACTS: readonly Act[] = [otherKeys, otherKeys, deleteMember];
 const STICK_ACTS: readonly Act[] = [carryOut, carryIn, carryIn];
 const SECRET_ACTS: readonly Act[] = [seal, seal, unseal];
 const WINDOW_ACTS: readonly Act[] = [hasten, hastenHere];
-const SITE_ACTS: readonly Act[] = [holdHere, releaseHere, undoHere];
+const SITE_ACTS: readonly Act[] = [holdHere, releaseHere, undoHere, askForTime, askForTime];
 
 export async function act(fleet: SimulatedFleet): Promise<void> {
   await drawn(fleet, [

@@ -5,7 +5,7 @@
 import type { HoldRecord } from '../../agent/journal/holds.js';
 import type { Transition } from '../../agent/journal/journal.js';
 import type { Override } from '../../agent/journal/overrides.js';
-import type { Content } from './content.js';
+import { manifestsOf, type Content } from './content.js';
 import type { Device } from './device.js';
 import { isOpen } from './windows.js';
 
@@ -15,8 +15,8 @@ const TIME_IS_OFF_MS = 30_000;
 export interface Switched {
   readonly to: Transition;
   readonly by: Override | undefined;
-  /** Lies there already: the same again, at a higher attempt. */
-  readonly isThere: boolean;
+  /** Digest of what lies there; the same as what is switched to: again, at a higher attempt. */
+  readonly active: string | null;
   readonly holds: readonly HoldRecord[];
 }
 
@@ -41,9 +41,14 @@ export class Switches {
     this.#hastened.add(digest);
   }
 
-  judge(device: Device, { to, by, isThere, holds }: Switched): void {
-    if (isThere || to.state === 'removing') return;
+  judge(device: Device, { to, by, active, holds }: Switched): void {
     const what = `${device.name}: ${to.name}:${to.revision}`;
+    const next = to.state === 'removing' ? null : to.digest;
+    const disturbed = by === undefined ? this.#changed(active, next) : [];
+    for (const pod of device.locks.held().filter(one => disturbed.includes(one))) {
+      this.#breaks(`${what} disturbs ${pod}, which asks for time`);
+    }
+    if (active === next || next === null) return;
     if (holds.some(({ name }) => name === '' || name === to.name)) {
       this.#breaks(`${what} is switched to although it is held`);
     }
@@ -62,5 +67,16 @@ export class Switches {
     if (isIn) return;
     const at = new Date(this.#wallNow()).toISOString();
     this.#breaks(`${what} is switched to at ${at}, outside of its windows`);
+  }
+  /** Names of pods whose manifests go or become others. */
+  #changed(active: string | null, next: string | null): string[] {
+    const manifestsIn = (digest: string | null) => {
+      const content = digest === null ? undefined : this.#revisions.get(digest);
+      return content ? manifestsOf(content).map(pod => [pod, JSON.stringify(pod)] as const) : [];
+    };
+    const kept = new Set(manifestsIn(next).map(([, text]) => text));
+    return manifestsIn(active).flatMap(([{ metadata }, text]) =>
+      kept.has(text) ? [] : [metadata?.name ?? ''],
+    );
   }
 }
