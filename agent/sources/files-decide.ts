@@ -314,13 +314,10 @@ function shownName(name: string): string {
   return name.replace(/\p{Cc}/gu, '?');
 }
 
-/** Of a bundle's file: what is put back, which is nobody's edit for long. */
-const PUT_BACK: ReadonlySet<string> = new Set([FAULTS.altered[0], FAULTS.unknown[0]]);
-
 /** A bundle's pods follow their revision, unless a hand may stay in the file (`drift: report`). */
 function shownPods({ pods, problem }: FileState): readonly SourcePod[] {
   if (problem === null) return pods;
-  const isPutBack = PUT_BACK.has(problem.reason);
+  const isPutBack = problem.reason === 'Altered' || problem.reason === 'NotExplained';
   return pods.map(pod =>
     pod.bundle !== null && isPutBack ? pod : { ...pod, refusedEdit: problem },
   );
