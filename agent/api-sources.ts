@@ -14,6 +14,7 @@ import { forgetFleet } from './journal/forget.js';
 import type { BundleRecord, Journal } from './journal/journal.js';
 import { JOURNAL_FILE } from './journal/database.js';
 import { TWIN_FILE } from './journal/twin.js';
+import type { DiskWatch } from './disk/watch.js';
 import { HttpError } from './api/http-error.js';
 import { LOCKED } from '../protocol/bundle-reasons.js';
 import { HELD, WINDOW } from './activation/table.js';
@@ -55,6 +56,8 @@ export interface Held {
   /** What the node used. */
   meter: Meter | null;
   budgets: Budgets | null;
+  /** Room on the disks of the node. */
+  disks: DiskWatch | null;
   /** Of a node that joined a hub. */
   secrets: SealedSecrets | null;
   /** Whether one lies in the static pod directory. */
@@ -271,7 +274,7 @@ function statusOf(options: ApiOptions, held: Held) {
     },
     reports: pods?.reports() ?? [],
     // A node without a hub has nobody to ask for a fresh assignment.
-    conditions: [...(pods?.conditions() ?? []), ...(held.budgets?.conditions() ?? [])],
+    conditions: [pods, held.budgets, held.disks].flatMap(part => part?.conditions() ?? []),
     membership: identity?.membership ?? null,
     connected: session?.connected() ?? false,
     connection: held.connection.status(),

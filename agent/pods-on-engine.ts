@@ -132,6 +132,7 @@ async function openSources(parts: PodsOnEngine, closings: Closings): Promise<Pod
     isWithdrawn: file => held.session?.intake.isWithdrawn(file) ?? false,
     // A member has a hub to lose; a stand-alone agent may run in a person's own folder.
     trusted: held.member === null ? null : (process.getuid?.() ?? 0),
+    ownMayDiffer: config.drift === 'report',
     fileCheckFrequencyMs: config.fileCheckFrequencyMs,
     onOwnedInDoubt: () => held.session?.intake.repair(),
   });

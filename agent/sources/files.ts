@@ -42,6 +42,8 @@ export interface FileSourceOptions {
   readonly isWithdrawn?: (fileName: string) => boolean;
   /** Of this process, where nothing may be taken that anybody else but root could have written; null: all is taken. */
   readonly trusted: number | null;
+  /** The agent's own files run as a person leaves them (`drift: report`); absent: only as the journal says. */
+  readonly ownMayDiffer?: boolean;
   readonly fileCheckFrequencyMs?: number;
   /** The agent's own files in the directory may be gone or changed: whoever owns them should look. */
   readonly onOwnedInDoubt?: () => void;
@@ -90,7 +92,8 @@ export async function openFileSource(options: FileSourceOptions): Promise<FileSo
   const lastGood = openLastGood(dataDir, path);
   const remembered = await lastGood.load();
   let identity = remembered.identity;
-  const reader = openDirectoryReader(path, { clock, identity, trusted: options.trusted });
+  const { trusted, ownMayDiffer = false } = options;
+  const reader = openDirectoryReader(path, { clock, identity, trusted, ownMayDiffer });
   const listeners = new Set<() => void>();
   let isEnding = false;
   let wake = new AbortController();

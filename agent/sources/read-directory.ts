@@ -68,6 +68,8 @@ export interface ReaderOptions {
   readonly identity: string | null;
   /** Of this process: nothing is taken that anybody else but root could have written. Null: whatever is there is taken. */
   readonly trusted: number | null;
+  /** The agent's own files run as a person leaves them; else only as they were promised, whoever wrote them. */
+  readonly ownMayDiffer: boolean;
 }
 
 interface Listed {
@@ -144,7 +146,7 @@ async function absent(name: string, file: string, isKnown: boolean): Promise<Rea
 }
 
 export function openDirectoryReader(path: string, options: ReaderOptions): DirectoryReader {
-  const { clock, trusted } = options;
+  const { clock, trusted, ownMayDiffer } = options;
   const judged = new Map<string, string>();
   const writing = new Map<string, Seen>();
   const missing = new Map<string, number>();
@@ -181,9 +183,9 @@ export function openDirectoryReader(path: string, options: ReaderOptions): Direc
     return trusted === null ? null : staticPodPathFault(path, trusted);
   }
 
-  /** Bytes of the agent's own files are compared with what was promised, whoever wrote them. */
+  /** What is run only with the bytes that were promised may be anybody's. */
   function fileFault(name: string, { uid, mode }: BigIntStats): string | null {
-    if (trusted === null || isOwnName(name)) return null;
+    if (trusted === null || (isOwnName(name) && !ownMayDiffer)) return null;
     return sharedFile({ owner: Number(uid), mode: Number(mode) }, trusted);
   }
 

@@ -104,25 +104,26 @@ export function startAgent(parts: LifeParts, onFault: (error: unknown) => void):
     objects: () => secrets.objects(),
     onChange: () => held.session?.intake.look(),
   });
-  const begin = () => startHubSession({
-    identity: { fleet: FLEET, node, signer: parts.signer() },
-    ...{ journal, clock, random, randomId, log, machine, images, secrets },
-    hasLocalSecret: () => false,
-    directory: openOwnedDirectory(manifests),
-    pinnedRoot: trustedRoot(),
-    releasedAt: 0,
-    kernelSynced: () => false,
-    arch: 'amd64',
-    agentVersion: '0.1.0',
-    containerRuntimeVersion: () => 'simulated://1.0.0',
-    nodeInfo: () => NODE_INFO,
-    refuses: () => null,
-    maintenanceWindows: parts.maintenanceWindows,
-    pods: () => (held.pods?.areKnown() ? held.pods.reports() : null),
-    conditions: () => held.pods?.conditions() ?? [],
-    brokers: ['mqtt://broker:1883'],
-    openSocket: openPlainSocket,
-  });
+  const begin = () =>
+    startHubSession({
+      identity: { fleet: FLEET, node, signer: parts.signer() },
+      ...{ journal, clock, random, randomId, log, machine, images, secrets },
+      hasLocalSecret: () => false,
+      directory: openOwnedDirectory(manifests),
+      pinnedRoot: trustedRoot(),
+      releasedAt: 0,
+      kernelSynced: () => false,
+      arch: 'amd64',
+      agentVersion: '0.1.0',
+      containerRuntimeVersion: () => 'simulated://1.0.0',
+      nodeInfo: () => NODE_INFO,
+      refuses: () => null,
+      maintenanceWindows: parts.maintenanceWindows,
+      pods: () => (held.pods?.areKnown() ? held.pods.reports() : null),
+      conditions: () => held.pods?.conditions() ?? [],
+      brokers: ['mqtt://broker:1883'],
+      openSocket: openPlainSocket,
+    });
   let session = begin();
   held.session = session;
   const runner = runPods(parts, { journal, session: () => held.session, pulls, secrets });

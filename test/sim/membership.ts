@@ -27,8 +27,8 @@ export function recordOf(device: Device, joinedAt: number, zone: string): Identi
 export async function deleteNode(fleet: SimulatedFleet, device: Device): Promise<void> {
   const done = await fleet.byHub(async ({ store }) => {
     const disconnect = (node: string) => fleet.broker.drop(node, false);
-    const { remove } = nodeWriter({ store, fleet: FLEET, disconnect });
-    await remove(ADMIN, { name: device.name, dryRun: false });
+    const writer = nodeWriter({ store, fleet: FLEET, disconnect });
+    await writer.remove(ADMIN, { name: device.name, dryRun: false });
     return true;
   });
   if (done) device.isMember = false;

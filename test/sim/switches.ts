@@ -2,8 +2,8 @@
  * Held against every switch of a node in the moment in which it is written down: no revision takes the place of another outside of its
  * windows, or where somebody holds it, unless a person wanted it now.
  */
-import type { Transition } from '../../agent/journal/journal.js';
 import type { HoldRecord } from '../../agent/journal/holds.js';
+import type { Transition } from '../../agent/journal/journal.js';
 import type { Override } from '../../agent/journal/overrides.js';
 import type { Content } from './content.js';
 import type { Device } from './device.js';
