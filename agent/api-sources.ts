@@ -18,7 +18,7 @@ import type { DiskWatch } from './disk/watch.js';
 import { HttpError } from './api/http-error.js';
 import { LOCKED } from '../protocol/bundle-reasons.js';
 import { HELD, WINDOW } from './activation/table.js';
-import { activateNow, hold, redo, release, undo } from './site.js';
+import { activateNow, hold, redo, release, undo, waitsOf } from './site.js';
 import type { Member } from './member.js';
 import type { StoredIdentity } from './membership/identity.js';
 import { leaveFleet, type Left } from './membership/leave.js';
@@ -121,7 +121,7 @@ export function apiSources(
       );
       session.intake.look();
       session.changed();
-      return answer;
+      return { ...answer, waits: waitsOf(journal.bundles(), answer) };
     },
     figures: async () => ({
       nodeName: config.nodeName,

@@ -22,6 +22,21 @@ export interface SiteWish {
 
 export interface SiteAnswer {
   readonly bundles: readonly (BundleName & { readonly revision: number })[];
+  /** What stands in the way of it by now, a sentence for each bundle that waits. */
+  readonly waits?: readonly string[];
+}
+
+/** Why what was asked for is not done yet. Pure. */
+export function waitsOf(
+  records: readonly BundleRecord[],
+  { bundles }: Pick<SiteAnswer, 'bundles'>,
+): string[] {
+  return bundles.flatMap(bundle => {
+    const { state, reason, message } = records.find(one => isOf(one, bundle)) ?? {};
+    if (state === 'waiting') return [`${reason}: ${message}`];
+    const [, why] = /; cannot go back: (.*)$/s.exec(message ?? '') ?? [];
+    return state === 'failed' && why !== undefined ? [why] : [];
+  });
 }
 
 const TEXT_MAX = 256;
@@ -49,17 +64,23 @@ export function hold(journal: SiteJournal, wish: SiteWish & { readonly node: str
   return answerOf([record]);
 }
 
+export interface ReleaseAnswer extends SiteAnswer {
+  readonly released: number;
+  /** Who holds the bundle still, with all others; null: nobody does. */
+  readonly heldStill: string | null;
+}
+
 /** Without a name: all that is held. */
 export function release(
   journal: SiteJournal,
   wish: SiteWish & { readonly node: string },
-): SiteAnswer & { readonly released: number } {
+): ReleaseAnswer {
   check(wish);
   const { by, reason } = wish;
   const holds = journal.site().holds();
   if (wish.bundle === null) {
     journal.site().release({ node: wish.node }, { by, reason });
-    return { bundles: [], released: holds.length };
+    return { bundles: [], released: holds.length, heldStill: null };
   }
   const record = bundleNamed(journal.bundles(), wish.bundle);
   const { namespace, name } = record;
@@ -69,7 +90,9 @@ export function release(
   }
   if (!isHeld) throw new HttpError(409, `bundle ${namespace}/${name} is not held`);
   journal.site().release({ namespace, name }, { by, reason });
-  return { ...answerOf([record]), released: 1 };
+  const still = holdOn(journal.site().holds(), record);
+  const heldStill = still === null ? null : askedBy(still);
+  return { ...answerOf([record]), released: 1, heldStill };
 }
 
 /** What is to change without waiting any longer. */

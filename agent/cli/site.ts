@@ -1,7 +1,7 @@
 /** `flotilla-agent activate --now`, `hold`, `release`, `undo`, `redo`: a person at the device says when something changes there. */
 import { userInfo } from 'node:os';
 import { Command } from 'commander';
-import type { ActivateAnswer, RedoAnswer, SiteAnswer, UndoAnswer } from '../site.js';
+import type { ActivateAnswer, RedoAnswer, ReleaseAnswer, SiteAnswer, UndoAnswer } from '../site.js';
 import { agree, YES } from './consent.js';
 import type { CliContext } from './context.js';
 import { openSocket, readText } from './socket-client.js';
@@ -58,9 +58,14 @@ export function releaseCommand(context: CliContext): Command {
     .argument('[bundle]', `${WHICH} that is held`)
     .option(...WHY)
     .action(async (bundle: string | undefined, flags: { dataDir: string; reason: string }) => {
-      const { bundles, released } = await tell(context, { ...flags, path: '/release', bundle });
+      const wish = { ...flags, path: '/release', bundle };
+      const { bundles, released, heldStill } = await tell<ReleaseAnswer>(context, wish);
+      const still =
+        heldStill === null
+          ? 'is not held any more'
+          : `is held still, as all bundles are, by ${heldStill}: flotilla-agent release`;
       for (const { namespace, name } of bundles)
-        context.print(`bundle/${name} (${namespace}) is not held any more`);
+        context.print(`bundle/${name} (${namespace}) ${still}`);
       if (bundle !== undefined) return;
       context.print(released === 0 ? 'nothing was held' : 'nothing is held any more');
     });
@@ -87,6 +92,7 @@ export function undoCommand(context: CliContext): Command {
         const of = { bundle: `${namespace}/${name}`, from: revision };
         const done = await tell<UndoAnswer>(context, { ...wish, ...of });
         context.print(`${what} goes back from revision ${revision} to revision ${to}`);
+        tellWaits(context, done);
         const next = done.bundles[0]?.next ?? null;
         if (next === null) continue;
         const wait = 'takes its place when it may, unless you keep it: flotilla-agent hold';
@@ -115,10 +121,17 @@ export function redoCommand(context: CliContext): Command {
         await agree(`try revision ${revision} of ${what} again, which was ${why}?`, yes);
         const done = await tell<RedoAnswer>(context, { ...wish, bundle: `${namespace}/${name}` });
         const isThere = done.bundles[0]?.isThere === true;
-        const becomes = isThere ? 'stays' : 'is tried again (flotilla-agent status)';
+        const becomes = isThere ? 'stays' : 'is tried again';
         context.print(`${what} revision ${revision} ${becomes}`);
+        tellWaits(context, done);
       }
     });
+}
+
+/** It is said, and not done yet. */
+function tellWaits(context: CliContext, { waits = [] }: Pick<SiteAnswer, 'waits'>): void {
+  for (const why of waits)
+    context.print(`it waits: ${why}; flotilla-agent status says how it goes`);
 }
 
 interface UndoFlags {
@@ -128,7 +141,7 @@ interface UndoFlags {
 }
 
 /** Says it to the agent, in the name of whoever types. Throws `CliError`. */
-async function tell<A = SiteAnswer & { readonly released?: number }>(
+async function tell<A = SiteAnswer>(
   { env }: CliContext,
   wish: {
     readonly dataDir: string;

@@ -90,9 +90,12 @@ for (const [what, harm] of [
       assert.deepEqual(it.images(), ['shop:2']);
     });
 
-    test('what was released is not', () => {
+    test('what was released is not, but for what all are held by', () => {
       rolledOut();
       hold(it.journal, { ...WISH, bundle: 'shop' });
+      hold(it.journal, { ...WISH, bundle: null, by: 'jo' });
+      const { heldStill } = release(it.journal, { ...WISH, bundle: 'shop' });
+      assert.equal(heldStill, 'jo (stocktaking)');
       release(it.journal, { ...WISH, bundle: null });
       harmed(harm);
       assert.deepEqual([held(), reset().join().includes('held')], [[], false]);

@@ -1,7 +1,7 @@
 /** A pod that asks not to be disturbed: what waits for it, what does not, for how long, and who ends the wait. */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { activateNow, undo } from '../../../agent/site.js';
+import { activateNow, undo, waitsOf } from '../../../agent/site.js';
 import { DEFAULT_STRATEGY } from '../../../protocol/strategy.js';
 import { bundleDocument, podManifest, rootDocument, assigned } from '../../support/fleet.js';
 import { ActivationWorld, made, type Made } from '../../support/activation-world.js';
@@ -185,6 +185,8 @@ describe('a pod that asks not to be disturbed', () => {
       [['till:1', 'web:2'], 'failed UndoneAtDevice'],
     );
     assert.match(it.status('shop').message, /cannot go back: pod web asks not to be disturbed /);
+    const [why] = waitsOf(it.journal.bundles(), { bundles: it.journal.bundles() });
+    assert.equal(why, LOCKED);
     it.updateLocks.clear();
     it.pass();
     assert.deepEqual(it.images(), ['till:1', 'web:1']);
