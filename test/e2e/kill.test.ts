@@ -21,9 +21,9 @@ test('wherever an update is cut off by SIGKILL, the node comes to the same end a
 });
 
 test('so it does when its static pod directory is made anew and its bundle goes in the same moment', () => {
-  killed(4, '--chapter', 'replaced', '--share', '6', '--workers', '2');
+  killed(3, '--chapter', 'replaced', '--share', '5', '--workers', '1');
 });
 
 test('so it does on a real engine', { skip: noEngine() }, () => {
-  killed(4, '--chapter', 'update', '--share', '6', '--workers', '2', '--engine', 'docker');
+  killed(3, '--chapter', 'update', '--share', '5', '--workers', '1', '--engine', 'docker');
 });
