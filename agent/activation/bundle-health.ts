@@ -16,7 +16,7 @@ import type { PodReport } from '../ports.js';
 import { NOT_ALONE_READY, type Fault } from '../readiness/faults.js';
 import { withProgress, type GateMemory } from './gate.js';
 import { podsOf, standingOf, type Culprit, type Standing } from './standing.js';
-import { staysBecause } from './undo.js';
+import { staysBecause, undoneTo } from './undo.js';
 import { move, toldState, type ActivationEvent, type Phase } from './table.js';
 
 /** What is active of a bundle. */
@@ -203,6 +203,10 @@ function judged(record: BundleRecord, input: HealthInput, phase: Phase): Verdict
   const onTrial = isOnTrial(record);
   const before = onTrial ? (input.gate?.(record) ?? null) : null;
   const { strategy, standing: seen } = look(record, input, before);
+  // It goes back as soon as that can be done: pods that get ready meanwhile do not make it good.
+  if (phase === 'givenUp' && undoneTo(record, strategy) !== null) {
+    return { phase, reason: record.reason, message: record.message };
+  }
   const standing = onTrial ? withRequired(record, { standing: seen, strategy }, input) : seen;
   const gate = before === null ? null : withProgress(before, standing);
   const isRunning = gate !== null && !gate.isHeld;

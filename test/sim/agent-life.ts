@@ -12,6 +12,9 @@ import type { Journal } from '../../agent/journal/journal.js';
 import { openJournal } from '../../agent/journal/open.js';
 import { missingObjectGate } from '../../agent/volumes/missing-objects.js';
 import type { HostMounts } from '../../agent/volumes/host-mounts.js';
+import { HostPathLocks } from '../../agent/volumes/host-path-locks.js';
+import { HostPathPatience } from '../../agent/volumes/host-path-patience.js';
+import { reachHostPath } from '../../agent/volumes/host-path-reach.js';
 import { openUpdateLocks } from '../../agent/volumes/update-locks.js';
 import { openPodVolumes } from '../../agent/volumes/volumes.js';
 import { openPlainSocket } from '../../agent/link/link.js';
@@ -105,15 +108,16 @@ export function startAgent(parts: LifeParts, onFault: (error: unknown) => void):
     objects: () => secrets.objects(),
     onChange: () => held.session?.intake.look(),
   });
+  const hostPathLocks = new HostPathLocks({
+    clock,
+    patience: new HostPathPatience(clock, reachHostPath),
+  });
   const begin = () =>
     startHubSession({
       identity: { fleet: FLEET, node, signer: parts.signer() },
       ...{ journal, clock, random, randomId, log, machine, images, secrets },
       hasLocalSecret: () => false,
-<<<<<<< HEAD
-=======
-      readLock: openUpdateLocks(dataDir),
->>>>>>> simwide
+      readLock: openUpdateLocks(dataDir, hostPathLocks),
       directory: openOwnedDirectory(manifests),
       pinnedRoot: trustedRoot(),
       releasedAt: 0,

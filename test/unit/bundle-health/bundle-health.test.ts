@@ -402,6 +402,40 @@ describe('the state of a bundle', () => {
     assert.equal(wordsOf('', null), null);
   });
 
+  const AFTER_ALL: readonly (readonly [
+    string,
+    Partial<BundleRecord>,
+    'keep' | 'rollback',
+    string,
+  ])[] = [
+    ['that goes back as soon as it can is not made good by it', {}, 'rollback', 'failed'],
+    ['that is kept is healthy after all', {}, 'keep', 'healthy'],
+    ['that has nothing before it is healthy after all', { healthy: null }, 'rollback', 'healthy'],
+    ['that a person undid is not', { reason: 'UndoneAtDevice' }, 'keep', 'failed'],
+  ];
+  for (const [sentence, record, onFailure, state] of AFTER_ALL) {
+    test(`ready after it was given up: a revision ${sentence}`, () => {
+      const given = {
+        state: 'failed',
+        reason: 'PodFailed',
+        givenUp: true,
+        activeGivenUp: true,
+      } as const;
+      const { statuses } = bundleHealth({
+        records: [{ ...RECORD, ...given, ...record }],
+        files: [file('a')],
+        pods: [pod('a', [running(SETTLED_MS + 1)])],
+        now: NOW,
+        active: () => ({
+          revision: 2,
+          strategy: { ...DEFAULT_STRATEGY, onFailure },
+          bindings: new Map(),
+        }),
+      });
+      assert.equal(statuses[0]?.state, state);
+    });
+  }
+
   test('S95: a pod of the same manifest is of this revision only with the digests that it binds', () => {
     const bindings = new Map([['web:1', ['sha256:new']]]);
     const active = () => ({ revision: 2, strategy: DEFAULT_STRATEGY, bindings });
