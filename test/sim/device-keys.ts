@@ -1,5 +1,6 @@
 /** The keys of a simulated device, where the agent keeps them. */
 import { ensureNodeKeys } from '../../agent/membership/identity.js';
+import { identityPaths, KEY_TYPES, readKey } from '../../agent/membership/private-keys.js';
 import { spkiOf } from '../../agent/membership/refresh.js';
 import { rawPublicKey, signerOf, type Signer } from '../../protocol/keys.js';
 
@@ -11,8 +12,18 @@ export interface DeviceKeys {
   readonly tlsKey: string;
 }
 
-/** Makes what is missing. */
+/** Makes them where there are none; else nothing is written, for the disk may be full. */
 export function readIdentityKeys(dataDir: string): DeviceKeys {
-  const { identity, sealing, tls } = ensureNodeKeys(dataDir);
-  return { signer: signerOf(identity), sealingKey: rawPublicKey(sealing), tlsKey: spkiOf(tls) };
+  const paths = identityPaths(dataDir);
+  const [identity, sealing, tls] = [
+    readKey(paths.identityKey, KEY_TYPES.identity),
+    readKey(paths.sealingKey, KEY_TYPES.sealing),
+    readKey(paths.tlsKey, KEY_TYPES.tls),
+  ];
+  if (!identity || !sealing || !tls) {
+    ensureNodeKeys(dataDir);
+    return readIdentityKeys(dataDir);
+  }
+  const signer = signerOf(identity);
+  return { signer, sealingKey: rawPublicKey(sealing), tlsKey: spkiOf(tls) };
 }
