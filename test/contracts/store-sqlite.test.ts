@@ -100,6 +100,7 @@ test('a Secret that an older hub sealed is known to be of the device that has th
   ]);
   await before.close();
   const db = new Database(path);
+  db.exec('DROP TABLE rollout_nodes');
   db.pragma('user_version = 4');
   db.close();
   const after = await openSqliteStore({ path, clock });
