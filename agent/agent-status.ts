@@ -4,6 +4,7 @@ import type { Budget } from '../protocol/budget.js';
 import type { UsageCounts } from '../protocol/usage.js';
 import { VERSION } from '../protocol/version.js';
 import type { AgentConfig } from './config.js';
+import type { ConnectionStatus } from './connection/told.js';
 import type { PodReport, SourceCondition } from './ports.js';
 import type { Ledger } from './usage/ledger.js';
 
@@ -30,10 +31,13 @@ export interface AgentStatus {
     /** In force, in bytes; null: none. */
     readonly budget: Budget;
   };
+  /** What pods are told of the hub, and why. */
+  readonly connection: ConnectionStatus;
   /** Null: not joined. */
   readonly hub: null | {
     readonly url: string;
     readonly fleet: string;
+    /** To a broker; the hub behind it stands in `connection`. */
     readonly connected: boolean;
     /** Which broker refused and in which words; null while one is connected, and before the first try has ended. */
     readonly linkFault: string | null;
@@ -62,6 +66,7 @@ export interface AgentStatusInput {
   readonly conditions: readonly SourceCondition[];
   readonly membership: { readonly hubUrl: string; readonly fleet: string } | null;
   readonly connected: boolean;
+  readonly connection: ConnectionStatus;
   readonly linkFault: string | null;
   /** Key id; empty for a node without one. */
   readonly sealingKey: string;
@@ -92,6 +97,7 @@ export function agentStatus(input: AgentStatusInput): AgentStatus {
       bytes: usage.counts,
       budget: input.budget,
     },
+    connection: input.connection,
     hub:
       membership && told
         ? {

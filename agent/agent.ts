@@ -7,6 +7,7 @@ import { budgetOf } from '../protocol/budget.js';
 import type { Clock, Log } from '../protocol/ports.js';
 import { RELEASED_AT, VERSION } from '../protocol/version.js';
 import type { AgentConfig } from './config.js';
+import { ToldConnection } from './connection/told.js';
 import { bundleRefusal, type AdmissionPolicy } from './admission/policy.js';
 import { apiSources, type Held } from './api-sources.js';
 import { checkStaticPodPath, openDataDirectory } from './data-directory.js';
@@ -20,6 +21,7 @@ import { openJournal } from './journal/open.js';
 import { tellFault } from './journal/tell-fault.js';
 import { tellReset } from './journal/tell-reset.js';
 import { keepReserve } from './journal/reserve.js';
+import { watchNodeDisks } from './disk/node.js';
 import { startMember, type Member } from './member.js';
 import { architecture, readNodeInfo } from './node-info.js';
 import { openOwnedDirectory } from './intake/owned-files.js';
@@ -45,6 +47,8 @@ import { AgentError, serveLoopback, serveSocket } from './api/server.js';
 
 export interface AgentOptions {
   readonly config: AgentConfig;
+  /** As a start would read them now. Throws `ConfigError`. */
+  readonly readSettings?: () => unknown;
   /** Null: a stand-alone kubelet for Docker. */
   readonly identity: StoredIdentity | null;
   readonly clock: Clock;
@@ -114,12 +118,18 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
     randomSuffix: () => randomBytes(4).toString('hex'),
   });
   const policy = config.admission;
+  const connection = new ToldConnection({
+    ...{ isJoined: identity !== null, clock },
+    time: () => held.session?.time().at ?? clock.now(),
+  });
   const held: Held = {
+    connection,
     journal: null,
     pods: null,
     session: null,
     meter: null,
     budgets: null,
+    disks: null,
     secrets: null,
     hasLocalSecret: () => false,
     member: null,
@@ -144,9 +154,14 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
   keepReserve(dataDir);
   held.journal = journal;
   closings.push(() => journal.close());
+  // A member's session knows better.
+  const onChange = () => undefined;
+  const kernelClock = identity === null ? watchKernelClock({ clock, onChange }) : null;
+  closings.push(() => kernelClock?.close());
   const meter = new Meter({
     store: journal.alongside('usage'),
-    time: () => held.session?.time() ?? { at: clock.now(), isProven: identity === null },
+    time: () =>
+      held.session?.time() ?? { at: clock.now(), isProven: kernelClock?.isSynced() === true },
     clock,
     written: writtenBytes,
   });
@@ -169,6 +184,13 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
   // Where others may put a link in the place of the lock, a member makes none.
   if (isSafe || !isMember) closings.push(takeDirectory(config.staticPodPath, log));
   const isEngine = config.runtime === 'engine';
+  const disks = watchNodeDisks({
+    ...{ dataDir, staticPodPath: config.staticPodPath, clock, log },
+    engineDirectory: isEngine ? () => runtime.imageFilesystem() : null,
+    onChange: () => held.session?.changed(),
+  });
+  held.disks = disks;
+  closings.push(() => disks.stop());
   if (isEngine) {
     const engine = watchEngine(runtime, { clock, log, socket: config.engineSocket });
     held.engine = engine.version;
@@ -251,6 +273,7 @@ interface MemberParts extends AgentOptions {
 
 function beMember({
   config,
+  readSettings,
   identity,
   dataDir,
   journal,
@@ -303,6 +326,7 @@ function beMember({
     startCheck: {
       startFaults: startFaults({
         ...{ dataDir, clock },
+        ...(readSettings === undefined ? {} : { readSettings }),
         uid: process.getuid?.() ?? 0,
         rewriteTwin: () => journal.rewriteTwin(),
       }),
@@ -315,6 +339,7 @@ function beMember({
     conditions: (): readonly SourceCondition[] => [
       ...(held.pods?.conditions() ?? []),
       ...budgets.conditions(),
+      ...(held.disks?.conditions() ?? []),
     ],
     clock,
     random: () => randomBytes(4).readUInt32BE() / 2 ** 32,
@@ -326,5 +351,6 @@ function beMember({
       keyPair: () => generateKeyPairSync('x25519'),
     },
     onSession: session => (held.session = session),
+    onConnection: reason => held.connection.set(reason),
   });
 }

@@ -6,6 +6,7 @@ import type { Counts } from './api/metrics.js';
 import type { ApiSources } from './api/routes.js';
 import { importFile, type ImportOutcome } from './carry/import.js';
 import type { AgentConfig } from './config.js';
+import type { ToldConnection } from './connection/told.js';
 import type { HubSession } from './hub-session.js';
 import type { ImagesAhead } from './images/ahead.js';
 import { openOwnedDirectory } from './intake/owned-files.js';
@@ -13,10 +14,11 @@ import { forgetFleet } from './journal/forget.js';
 import type { BundleRecord, Journal } from './journal/journal.js';
 import { JOURNAL_FILE } from './journal/database.js';
 import { TWIN_FILE } from './journal/twin.js';
+import type { DiskWatch } from './disk/watch.js';
 import { HttpError } from './api/http-error.js';
 import { LOCKED } from '../protocol/bundle-reasons.js';
 import { HELD, WINDOW } from './activation/table.js';
-import { activateNow, hold, release, undo } from './site.js';
+import { activateNow, hold, redo, release, undo } from './site.js';
 import type { Member } from './member.js';
 import type { StoredIdentity } from './membership/identity.js';
 import { leaveFleet, type Left } from './membership/leave.js';
@@ -49,9 +51,13 @@ export interface Held {
   journal: Journal | null;
   pods: Pods | null;
   session: HubSession | null;
+  /** What pods are told of the hub. */
+  readonly connection: ToldConnection;
   /** What the node used. */
   meter: Meter | null;
   budgets: Budgets | null;
+  /** Room on the disks of the node. */
+  disks: DiskWatch | null;
   /** Of a node that joined a hub. */
   secrets: SealedSecrets | null;
   /** Whether one lies in the static pod directory. */
@@ -108,7 +114,11 @@ export function apiSources(
         wayBack: (record: BundleRecord) => session.intake.wayBack(record),
         isLocked: (record: BundleRecord) => session.isLocked(record),
       };
-      const answer = { activate: activateNow, hold, release, undo }[word](journal, said, facts);
+      const answer = { activate: activateNow, hold, release, undo, redo }[word](
+        journal,
+        said,
+        facts,
+      );
       session.intake.look();
       session.changed();
       return answer;
@@ -264,9 +274,10 @@ function statusOf(options: ApiOptions, held: Held) {
     },
     reports: pods?.reports() ?? [],
     // A node without a hub has nobody to ask for a fresh assignment.
-    conditions: [...(pods?.conditions() ?? []), ...(held.budgets?.conditions() ?? [])],
+    conditions: [pods, held.budgets, held.disks].flatMap(part => part?.conditions() ?? []),
     membership: identity?.membership ?? null,
     connected: session?.connected() ?? false,
+    connection: held.connection.status(),
     linkFault: session?.linkFault() ?? null,
     sealingKey: held.secrets?.keyId() ?? '',
     told: session?.report.current() ?? null,

@@ -2,10 +2,12 @@
  * The agent's data directory at its start: there, its own, and what it is taken for. It holds the node's keys, and its files are written
  * as root: whoever may write there could have anything written anywhere (S55, S75).
  */
-import { lstatSync, mkdirSync, realpathSync } from 'node:fs';
+import { lstatSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Log } from '../protocol/ports.js';
 import { AgentError } from './api/server.js';
+import { diskFault } from './disk-fault.js';
+import { makeDirectorySync } from './make-directory.js';
 import { sharedPathOrLink, staticPodPathFault } from './safe-directory.js';
 
 export interface DataDirectoryOptions {
@@ -38,10 +40,15 @@ export function checkStaticPodPath(
 export function openDataDirectory(path: string, options: DataDirectoryOptions): string {
   const { uid, tolerated } = options;
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeDirectorySync(path, 0o700);
   } catch (error) {
     const why = (error as Error).message;
-    throw new AgentError(`the data directory cannot be made: ${why}; pass another --data-dir`);
+    // A disk may be mounted, or have room again, at the next start.
+    const exit = diskFault(error) === null ? 'refused' : 'failed';
+    throw new AgentError(
+      `the data directory cannot be made: ${why}; pass another --data-dir`,
+      exit,
+    );
   }
   const shared = sharedPathOrLink(path, uid);
   if (shared !== null) {

@@ -2,8 +2,9 @@
  * Makes the static pod directory the first time that a data directory uses it, and never again: a directory that is missing
  * later may be a disk that is not mounted, and an empty one in its place would say that every pod is to go.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { makeDirectorySync } from './make-directory.js';
 
 const RECORD = 'static-pod-path';
 
@@ -40,7 +41,7 @@ function readRecord(path: string): string | null {
 /** One file may be the path too. */
 function mkdirIfMissing(path: string): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o755 });
+    makeDirectorySync(path, 0o755);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }

@@ -11,6 +11,8 @@ import { startIntake, type Intake } from './intake/intake.js';
 import type { IntakeOptions } from './intake/intake-options.js';
 import { LockGate } from './intake/lock-gate.js';
 import { WindowGate } from './intake/window-gate.js';
+import { HubConnection } from './connection/hub-connection.js';
+import type { ConnectionReason } from './connection/decide.js';
 import type { ReadUpdateLock } from './volumes/update-locks.js';
 import { startLink } from './link/link.js';
 import { Readiness, type ReadinessParts } from './readiness/readiness.js';
@@ -53,7 +55,9 @@ export interface HubSessionOptions
   readonly meter?: Meter;
   /** What the hub may be given of the pods; absent: nothing. */
   readonly remote?: RemoteOptions;
-  /** What becomes of the connection. */
+  /** Whether the hub is there; told each time that it changes. */
+  readonly onConnection?: (reason: ConnectionReason) => void;
+  /** What becomes of the link. */
   readonly onLink?: {
     readonly up: () => void;
     readonly down: () => void;
@@ -107,12 +111,19 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     unsubscribe: filters => link?.unsubscribe(filters),
   };
   let intake: Intake | null = null;
-  const time = new TimeKeeper({
+  const time: TimeKeeper = new TimeKeeper({
     ...options,
+    onHeard: asOf => connection.heard(asOf),
     link: viaLink,
     root: () => journal.root() ?? options.pinnedRoot,
     onChange: () => report?.changed(),
     onLearned: () => intake?.timeLearned(),
+  });
+  const connection = new HubConnection({
+    ...{ clock, random },
+    uptime: () => time.uptime(),
+    ask: () => time.doubt(),
+    onChange: reason => options.onConnection?.(reason),
   });
   const windows = new WindowGate({
     own: options.maintenanceWindows ?? [],
@@ -137,6 +148,7 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     ...(locks ? { locks } : {}),
     onChange: changed,
     onHub: (hub, isNew) => {
+      connection.hub(hub.online);
       report?.hub(hub, isNew);
       if (isNew) time.hubChanged();
       if (isNew || !hub.online) streams.end('the hub is gone, or came back');
@@ -155,6 +167,7 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     }),
     intake: () => begun.state(),
     onAck: ack => begun.told(ack),
+    onStatus: connection,
     keepAliveS: () => link?.keepAliveS() ?? 0,
   });
   const root = () => begun.state().root;
@@ -212,18 +225,21 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     ...(options.keepAliveMostS ? { keepAliveMostS: options.keepAliveMostS } : {}),
     presence: () => {
       const presence = makePresence();
+      connection.connecting();
       commands.begin(presence.session);
       streams.end('another session began');
       return presence;
     },
     onMessage: receive,
     onUp: () => {
+      connection.linkUp();
       options.onLink?.up();
       begun.linkUp();
       report.linkUp();
       time.linkUp();
     },
     onDown: () => {
+      connection.linkDown();
       streams.end('the link is down');
       options.onLink?.down();
     },
@@ -250,6 +266,7 @@ export function startHubSession(options: HubSessionOptions): HubSession {
       journal.onEvent = null;
       journal.onLost = null;
       journal.onRetry = null;
+      connection.close();
       streams.close();
       readiness?.close();
       begun.close();

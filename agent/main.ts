@@ -2,7 +2,13 @@
 import { Command, CommanderError } from 'commander';
 import { CliError, EXIT } from '../protocol/cli-error.js';
 import { VERSION } from '../protocol/version.js';
-import { activateCommand, holdCommand, releaseCommand, undoCommand } from './cli/site.js';
+import {
+  activateCommand,
+  holdCommand,
+  redoCommand,
+  releaseCommand,
+  undoCommand,
+} from './cli/site.js';
 import type { CliContext } from './cli/context.js';
 import { describeCommand } from './cli/describe.js';
 import { configCommand, eventsCommand, retryCommand } from './cli/events.js';
@@ -11,16 +17,18 @@ import { joinCommand } from './cli/join.js';
 import { journalCommand } from './cli/journal.js';
 import { leaveCommand } from './cli/leave.js';
 import { logsCommand } from './cli/logs.js';
+import { refuseOtherWords } from './cli/other-words.js';
 import { podsCommand } from './cli/pods.js';
 import { rotateIdentityCommand } from './cli/rotate-identity.js';
 import { runCommand } from './cli/run.js';
 import { planCommand, statusCommand } from './cli/status.js';
+import { versionCommand } from './cli/version.js';
 import { realClock } from './clock.js';
 
 function programOf(context: CliContext): Command {
   const program = new Command('flotilla-agent')
     .description("Kubernetes Pods on devices that have no Kubernetes: the node's side.")
-    .version(VERSION, '--version', 'print the version')
+    .version(VERSION, '-v, --version', 'print the version')
     .addHelpText(
       'after',
       '\nExit codes: 0 done, 1 failed, 2 refused or wrong usage, 4 a bundle failed (import).',
@@ -44,6 +52,8 @@ function programOf(context: CliContext): Command {
     holdCommand,
     releaseCommand,
     undoCommand,
+    redoCommand,
+    versionCommand,
   ];
   for (const command of commands) program.addCommand(command(context));
   return program;
@@ -91,6 +101,8 @@ async function main(): Promise<void> {
   const program = programOf(context);
   strict(program);
   try {
+    const known = program.commands.flatMap(one => [one.name(), ...one.aliases()]);
+    refuseOtherWords(known, process.argv[2] ?? '');
     await program.parseAsync(process.argv);
   } catch (error) {
     if (error instanceof CommanderError) {

@@ -65,8 +65,10 @@ export async function runPodsOnEngine(parts: PodsOnEngine, closings: Closings): 
     dataDir,
     clock,
     hostPathTargets: followedHostPaths(policy),
+    connection: () => held.connection.word(),
   });
   const mountProblem = await volumes.mountProblem();
+  if (mountProblem !== null) held.connection.onDisk();
   if (config.allowSecretEnv) {
     log.warn(`allowSecretEnv: sealed Secrets may become variables, and ${SECRET_ENV_WHY}`);
   }
@@ -76,6 +78,7 @@ export async function runPodsOnEngine(parts: PodsOnEngine, closings: Closings): 
     sources,
     dataDir,
     volumes,
+    onFilesChange: listener => held.connection.onChange(listener),
     events: journal,
     clock,
     log,
@@ -114,6 +117,7 @@ export async function runPodsOnEngine(parts: PodsOnEngine, closings: Closings): 
     }),
   });
   closings.push(() => pods.stop());
+  closings.push(() => held.connection.end());
   collectImages(parts, pods, closings);
   return pods;
 }
@@ -125,8 +129,10 @@ async function openSources(parts: PodsOnEngine, closings: Closings): Promise<Pod
     ...shared,
     path: config.staticPodPath,
     explains: (file, bytes) => held.session?.intake.explains(file, bytes) ?? false,
+    isWithdrawn: file => held.session?.intake.isWithdrawn(file) ?? false,
     // A member has a hub to lose; a stand-alone agent may run in a person's own folder.
     trusted: held.member === null ? null : (process.getuid?.() ?? 0),
+    ownMayDiffer: config.drift === 'report',
     fileCheckFrequencyMs: config.fileCheckFrequencyMs,
     onOwnedInDoubt: () => held.session?.intake.repair(),
   });

@@ -1,7 +1,7 @@
 /** Where a setting is looked up: flags, environment, configuration file, in this order. Pure. */
 import { excerpt } from '../protocol/excerpt.js';
 import { ConfigError } from './config-error.js';
-import type { ConfigFile } from './config-file.js';
+import { CRASH_LOOP, type ConfigFile } from './config-file.js';
 import type { SettingKind } from './setting-kinds.js';
 import {
   envName,
@@ -63,6 +63,14 @@ export class Lookup {
     return this.find(name)?.value ?? fallback;
   }
 
+  /** The kubelet's nested setting stands below another key. */
+  #placeOf(name: SettingName, file: ConfigFile): string {
+    const own = file.placeOf(name);
+    return own === file.name && name === 'maxContainerRestartPeriod'
+      ? file.placeOf(CRASH_LOOP)
+      : own;
+  }
+
   #written(name: SettingName): Found<unknown> | null {
     const { flags, env } = this.#input;
     const other = OTHER_FLAGS[name];
@@ -76,6 +84,6 @@ export class Lookup {
     }
     const file = this.#file;
     if (file?.values.has(name) !== true) return null;
-    return { value: file.values.get(name), origin: `${file.name}: ${name}` };
+    return { value: file.values.get(name), origin: `${this.#placeOf(name, file)}: ${name}` };
   }
 }

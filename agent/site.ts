@@ -3,10 +3,13 @@
  * follows from it is staging's to do. Throws `HttpError`, which says what to do instead.
  */
 import { HttpError } from './api/http-error.js';
+import { LOCKED, UNDONE } from '../protocol/bundle-reasons.js';
 import { WINDOW } from './activation/table.js';
+import type { FailureRecord } from './journal/failures.js';
+import { holdOn, type HoldRecord } from './journal/holds.js';
 import type { BundleRecord, Journal } from './journal/journal.js';
 import type { WayBack } from './intake/roll-back.js';
-import { askedBy, holdOn, type HoldRecord } from './journal/site.js';
+import { askedBy, type Attempted } from './journal/overrides.js';
 import type { BundleName } from './ports.js';
 
 export interface SiteWish {
@@ -26,11 +29,11 @@ const TEXT_MAX = 256;
 /** What staging knows of a bundle. */
 export interface SiteFacts {
   readonly wayBack: (record: BundleRecord) => WayBack | string;
-  /** A pod of it asks not to be disturbed. */
+  /** A pod of it asks not to be disturbed by what is to change. */
   readonly isLocked: (record: BundleRecord) => boolean;
 }
 
-type SiteJournal = Pick<Journal, 'bundles' | 'site'>;
+type SiteJournal = Pick<Journal, 'bundles' | 'site' | 'trials'>;
 
 /** Nothing of them is switched or taken away until they are released; without a name: of all, those to come too. */
 export function hold(journal: SiteJournal, wish: SiteWish & { readonly node: string }): SiteAnswer {
@@ -69,12 +72,21 @@ export function release(
   return { ...answerOf([record]), released: 1 };
 }
 
+/** What is to change without waiting any longer. */
+export interface ActivateAnswer extends SiteAnswer {
+  readonly bundles: readonly (BundleName & {
+    readonly revision: number;
+    /** It is the way back from that revision that does not wait. */
+    readonly goesBack: boolean;
+  })[];
+}
+
 /** They wait for no maintenance window and no pod that asks for time; without a name: those that wait for one. */
 export function activateNow(
   journal: SiteJournal,
   wish: SiteWish,
   { isLocked }: Pick<SiteFacts, 'isLocked'>,
-): SiteAnswer {
+): ActivateAnswer {
   check(wish);
   const holds = journal.site().holds();
   const waiting =
@@ -82,8 +94,26 @@ export function activateNow(
       ? journal.bundles().filter(record => waitsForWindow(record) || isLocked(record))
       : [toActivate(bundleNamed(journal.bundles(), wish.bundle), { holds, isLocked })];
   const { by, reason } = wish;
-  for (const record of waiting) journal.site().activateNow(record, { by, reason });
-  return answerOf(waiting);
+  const failures = journal.trials().failures();
+  const bundles = waiting.map(record => {
+    const { namespace, name } = record;
+    const given = givenUp(record, failures);
+    const { digest, attempt, revision } = given ?? record;
+    journal.site().activateNow({ namespace, name, digest, attempt }, { by, reason });
+    return { namespace, name, revision, goesBack: given !== null };
+  });
+  return { bundles };
+}
+
+/** What lies there was given up, and nothing that is to take its place waits itself; null: it is the wanted revision that is meant. */
+function givenUp(
+  record: BundleRecord,
+  failures: readonly FailureRecord[],
+): (Attempted & { readonly revision: number }) | null {
+  const { namespace, name, state, active, activeAttempt, activeGivenUp } = record;
+  if (active === null || !activeGivenUp || state === 'staged' || state === 'waiting') return null;
+  const revision = failures.find(one => one.digest === active)?.revision ?? record.revision;
+  return { namespace, name, digest: active, attempt: activeAttempt, revision };
 }
 
 export interface UndoWish extends SiteWish {
@@ -122,7 +152,11 @@ export function undo(
     throw new HttpError(409, `${what} is held by ${askedBy(held)}: flotilla-agent release`);
   }
   const way = wayBack(record);
-  if (typeof way === 'string') throw new HttpError(409, `${what} cannot go back: ${way}`);
+  if (typeof way === 'string') {
+    const failure = undoneHere(record, journal.trials().failures());
+    const hint = failure === null ? '' : `; ${tookBack(failure)}`;
+    throw new HttpError(409, `${what} cannot go back: ${way}${hint}`);
+  }
   if (wish.from !== null && wish.from !== way.fromRevision) {
     throw new HttpError(
       409,
@@ -138,6 +172,86 @@ export function undo(
   const next = isWanted || isOver(record) ? null : revision;
   const { fromRevision, toRevision: to } = way;
   return { bundles: [{ namespace, name, revision: fromRevision, to, next }] };
+}
+
+export interface RedoWish extends SiteWish {
+  /** It is only asked what would become of it. */
+  readonly isTrial: boolean;
+}
+
+export interface RedoAnswer extends SiteAnswer {
+  readonly bundles: readonly (BundleName & {
+    readonly revision: number;
+    /** Its files lie there still: it stays. */
+    readonly isThere: boolean;
+    /** `undone at the device by mo (tills print twice)`. */
+    readonly why: string;
+  })[];
+}
+
+/** Takes an undo of this device back: what the hub wants is tried again. Without a name: where exactly one bundle was undone. */
+export function redo(journal: SiteJournal, wish: RedoWish): RedoAnswer {
+  check(wish);
+  const { by, reason } = wish;
+  const failures = journal.trials().failures();
+  const records = journal.bundles();
+  const record =
+    wish.bundle === null ? onlyUndone(records, failures) : bundleNamed(records, wish.bundle);
+  const { namespace, name, revision, digest, attempt, active } = record;
+  const what = `bundle ${namespace}/${name}`;
+  const held = holdOn(journal.site().holds(), record);
+  if (held !== null) {
+    throw new HttpError(409, `${what} is held by ${askedBy(held)}: flotilla-agent release`);
+  }
+  if (record.state === 'removing') {
+    throw new HttpError(409, `${what} is being removed: the hub assigns it no more`);
+  }
+  const failure = undoneHere(record, failures);
+  if (failure === null) throw new HttpError(409, `${what}: ${nothingUndone(record, failures)}`);
+  const isThere = active === digest;
+  if (!wish.isTrial) {
+    const redone = { namespace, name, revision, digest, attempt, isThere };
+    journal.site().redo(redone, { by, reason });
+  }
+  return { bundles: [{ namespace, name, revision, isThere, why: failure.message }] };
+}
+
+/** What the hub wants was undone here, at this attempt or a later one. */
+function undoneHere(
+  { digest, givenUp: isGivenUp, ...bundle }: BundleRecord,
+  failures: readonly FailureRecord[],
+): FailureRecord | null {
+  const isIt = (one: FailureRecord) =>
+    isOf(one, bundle) && one.digest === digest && one.reason === UNDONE;
+  return isGivenUp ? (failures.find(isIt) ?? null) : null;
+}
+
+function nothingUndone(record: BundleRecord, failures: readonly FailureRecord[]): string {
+  const former = failures.find(one => isOf(one, record) && one.reason === UNDONE);
+  if (former === undefined || former.digest === record.digest) {
+    return 'nothing of it was undone at the device';
+  }
+  return `revision ${former.revision} was undone, and the hub wants revision ${record.revision} by now`;
+}
+
+function onlyUndone(
+  records: readonly BundleRecord[],
+  failures: readonly FailureRecord[],
+): BundleRecord {
+  const undone = records.filter(record => undoneHere(record, failures) !== null);
+  const [only, other] = undone;
+  if (only === undefined) throw new HttpError(409, 'nothing that the hub wants was undone here');
+  if (other === undefined) return only;
+  const names = undone.map(({ namespace, name }) => `${namespace}/${name}`).join(', ');
+  throw new HttpError(400, `which one? These were undone: ${names}`);
+}
+
+function tookBack({ revision, message }: FailureRecord): string {
+  return `revision ${revision} was ${message}: flotilla-agent redo takes that back`;
+}
+
+function isOf(one: BundleName, { namespace, name }: BundleName): boolean {
+  return one.namespace === namespace && one.name === name;
 }
 
 function isOver({ state, givenUp }: BundleRecord): boolean {
@@ -195,7 +309,7 @@ function bundleNamed(records: readonly BundleRecord[], text: string): BundleReco
 }
 
 function waitsForWindow({ state, reason }: BundleRecord): boolean {
-  return state === 'waiting' && reason === WINDOW;
+  return state === 'waiting' && (reason === WINDOW || reason === LOCKED);
 }
 
 function toActivate(
@@ -211,5 +325,5 @@ function toActivate(
   if (isLocked(record)) return record;
   if (active === digest) throw new HttpError(409, `${what} is activated already: it is ${state}`);
   if (state === 'staged' || state === 'waiting') return record;
-  throw new HttpError(409, `${what} waits for no window: it is ${state} (${reason})`);
+  throw new HttpError(409, `${what} waits for no window and no lock: it is ${state} (${reason})`);
 }

@@ -181,6 +181,10 @@ export interface BundleObjectStatus {
   };
   /** Nodes where a person at the device holds what was there before; left out: none. */
   readonly held?: number;
+  /** Nodes where it waits for a pod that asks not to be disturbed; left out: none. */
+  readonly locked?: number;
+  /** Nodes where it waits because they could not go back from it, which it requires; left out: none. */
+  readonly notUndoReady?: number;
   /** Nodes where it waits for something else: an image, a Secret, a name that another bundle has; left out: none. */
   readonly obstructed?: number;
   /** Nodes where a person went back from it, which counts as no failure; left out: none. */

@@ -3,8 +3,17 @@
 /** A person at the device went back from this revision; told in state `failed`, then `rolledBack`. */
 export const UNDONE = 'UndoneAtDevice';
 
+/** A person at the device wants it after all; told in state `staged` or `activating`, until something else is to be said. */
+export const REDONE = 'RedoneAtDevice';
+
 /** A pod asks not to be disturbed; told in state `waiting`. */
 export const LOCKED = 'Locked';
+
+/** The node could not go back from it, which its rollout requires; told in state `waiting`. */
+export const NOT_UNDO_READY = 'NotUndoReady';
+
+/** Condition of a node where a pod keeps something from being switched, removed or undone. */
+export const UPDATES_LOCKED = 'UpdatesLocked';
 
 /** Its files lie there, and nobody tells the node how their pods are; told in state `activating`. */
 export const HEALTH_UNKNOWN = 'HealthUnknown';

@@ -66,36 +66,59 @@ export interface PatchInput {
   readonly base: string;
   readonly basePayload: Uint8Array;
   readonly target: OpenedEnvelope;
-  /** What the base has not: its place among the blobs of the target, its content, and that of its counterpart. */
-  readonly blobs: readonly {
-    readonly index: number;
-    readonly content: Uint8Array;
-    readonly base: Uint8Array;
-  }[];
 }
 
-/**
- * As much as fits: the document first, then blobs in their order; those that do not fit are fetched as ever. Null when the document alone
- * does not, or its signatures are not Ed25519's.
- */
-export function patchBody(input: PatchInput, bytesMax: number): Buffer | null {
-  const signatures = writtenSignatures(input.target.signatures);
-  if (signatures === null) return null;
-  const payload = deltaOf(input.basePayload, input.target.payload);
-  const base = Buffer.from(input.base, 'hex').subarray(0, BASE_BYTES);
-  const head = Buffer.concat([base, signatures, sized(payload)]);
-  // Room for the number of blobs.
-  let room = bytesMax - head.byteLength - 2;
-  if (room < 0) return null;
-  const blobs: Buffer[] = [];
-  for (const blob of input.blobs) {
+/** Something that the base has not: its place among the blobs of the target, its content, and that of its counterpart. */
+export interface PatchedBlob {
+  readonly index: number;
+  readonly content: Uint8Array;
+  readonly base: Uint8Array;
+}
+
+/** Its place, a length, and a delta: two numbers and how the rest is told. */
+const BLOB_BYTES_MIN = 5;
+
+/** As much as fits: the document first, then blobs in their order; those that do not fit are fetched as ever. Each is compared as it comes. */
+export class PatchWriter {
+  readonly #head: Buffer;
+  readonly #blobs: Buffer[] = [];
+  #room: number;
+
+  private constructor(head: Buffer, room: number) {
+    this.#head = head;
+    this.#room = room;
+  }
+
+  /** Null when the document alone does not fit, or its signatures are not Ed25519's. */
+  static begin(input: PatchInput, bytesMax: number): PatchWriter | null {
+    const signatures = writtenSignatures(input.target.signatures);
+    if (signatures === null) return null;
+    const payload = deltaOf(input.basePayload, input.target.payload);
+    const base = Buffer.from(input.base, 'hex').subarray(0, BASE_BYTES);
+    const head = Buffer.concat([base, signatures, sized(payload)]);
+    // Room for the number of blobs.
+    const room = bytesMax - head.byteLength - 2;
+    return room < 0 ? null : new PatchWriter(head, room);
+  }
+
+  /** No blob fits any more. */
+  get isFull(): boolean {
+    return this.#room < BLOB_BYTES_MIN;
+  }
+
+  /** False: it does not fit. */
+  add(blob: PatchedBlob): boolean {
     const delta = deltaOf(blob.base, blob.content);
     const one = Buffer.concat([Buffer.from(written(blob.index)), sized(delta)]);
-    if (one.byteLength > room) continue;
-    room -= one.byteLength;
-    blobs.push(one);
+    if (one.byteLength > this.#room) return false;
+    this.#room -= one.byteLength;
+    this.#blobs.push(one);
+    return true;
   }
-  return Buffer.concat([head, Buffer.from(written(blobs.length)), ...blobs]);
+
+  body(): Buffer {
+    return Buffer.concat([this.#head, Buffer.from(written(this.#blobs.length)), ...this.#blobs]);
+  }
 }
 
 /** As it travels. Without patches it is the envelope alone. */

@@ -13,6 +13,7 @@ import {
   type FileKeySelector,
   type Volume,
 } from './pod.js';
+import { checkConnectedVariable } from './pod-connected.js';
 import { checkFieldPath, checkResourceField } from './pod-field-paths.js';
 import { GRAMMARS } from './pod-grammar.js';
 import { checkVolumePath } from './pod-volume-paths.js';
@@ -92,6 +93,7 @@ function checkVariable(variable: EnvVar, at: string, place: EnvPlace): FieldErro
   return [
     ...errors,
     ...checkFieldPath(fieldRef?.fieldPath ?? '', 'env', `${path}.fieldRef`),
+    ...checkConnectedVariable(fieldRef?.fieldPath ?? '', `${path}.fieldRef`),
     ...(resourceFieldRef === undefined
       ? []
       : checkResourceField(resourceFieldRef, 'env', {

@@ -9,6 +9,7 @@
 import { invalid, required, type FieldError } from './field-error.js';
 import { childPath } from './manifest-positions.js';
 import { allContainers, type Container, type Pod } from './pod.js';
+import { checkConnectedAnnotations } from './pod-connected.js';
 import { checkEnv } from './pod-env-rules.js';
 import { GRAMMARS } from './pod-grammar.js';
 import { parseImageReference } from './pod-image.js';
@@ -52,7 +53,7 @@ function checkMetadata(pod: Pod): FieldError[] {
     const message = `${size} bytes of annotations are more than ${MAX_ANNOTATIONS_BYTES}`;
     errors.push(invalid('metadata.annotations', {}, message));
   }
-  return errors;
+  return [...errors, ...checkConnectedAnnotations(annotations)];
 }
 
 function checkContainer(container: Container, at: string, pod: Pod): FieldError[] {

@@ -22,7 +22,11 @@ export function containerSupport(list: string): readonly SupportRow[] {
     [`${at}.env[].valueFrom.configMapKeyRef.optional`, 'supported', ''],
     [`${at}.env[].valueFrom.fieldRef`, 'supported', ''],
     [`${at}.env[].valueFrom.fieldRef.apiVersion`, 'default', 'only v1', ['', 'v1']],
-    [`${at}.env[].valueFrom.fieldRef.fieldPath`, 'supported', ''],
+    [
+      `${at}.env[].valueFrom.fieldRef.fieldPath`,
+      'supported',
+      'not `flotilla.dev/connected`, which changes: it is for volumes',
+    ],
     [`${at}.env[].valueFrom.fileKeyRef`, 'supported', ''],
     [`${at}.env[].valueFrom.fileKeyRef.key`, 'supported', ''],
     [`${at}.env[].valueFrom.fileKeyRef.optional`, 'supported', ''],

@@ -7,6 +7,9 @@ const NO_NETWORK =
   'not on this engine: mount it on the node and use a hostPath, so that a lost server ends no pod';
 const NO_CLOUD = 'not on this engine: there is no cloud to attach it';
 
+const CONNECTION =
+  'of `flotilla.dev/connected` and `flotilla.dev/connected-since` the agent has the word';
+
 /** Rows of one list of files by key. */
 function items(at: string): readonly SupportRow[] {
   return [
@@ -23,7 +26,7 @@ function files(at: string): readonly SupportRow[] {
     [`${at}.items`, 'supported', ''],
     [`${at}.items[].fieldRef`, 'supported', ''],
     [`${at}.items[].fieldRef.apiVersion`, 'default', 'only v1', ['', 'v1']],
-    [`${at}.items[].fieldRef.fieldPath`, 'supported', ''],
+    [`${at}.items[].fieldRef.fieldPath`, 'supported', CONNECTION],
     [`${at}.items[].mode`, 'supported', ''],
     [`${at}.items[].path`, 'supported', ''],
     [`${at}.items[].resourceFieldRef`, 'supported', ''],

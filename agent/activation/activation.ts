@@ -9,7 +9,7 @@ import type { Clock, Log } from '../../protocol/ports.js';
 import { DEFAULT_STRATEGY } from '../../protocol/strategy.js';
 import { bundleKey } from '../intake/decide.js';
 import type { BundleRecord, Journal } from '../journal/journal.js';
-import { inSpiteOf, overrideOf } from '../journal/site.js';
+import { inSpiteOf, overrideOf } from '../journal/overrides.js';
 import type { ImageHold } from '../images/ahead.js';
 import { PULLING } from '../pods/image-hold.js';
 import type { BundleName, NewEvent, PodReport, SourceCondition } from '../ports.js';

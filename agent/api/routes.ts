@@ -33,7 +33,10 @@ export interface ApiSources extends LogSources {
   /** Takes this node out of its fleet. */
   readonly leave: () => Promise<unknown>;
   /** What a person at the device says of bundles; throws `HttpError`. */
-  readonly site: (word: 'activate' | 'hold' | 'release' | 'undo', wish: UndoWish) => SiteAnswer;
+  readonly site: (
+    word: 'activate' | 'hold' | 'release' | 'undo' | 'redo',
+    wish: UndoWish,
+  ) => SiteAnswer;
   /** What goes back to the hub in a file. */
   readonly receipt: () => unknown;
 }
@@ -99,6 +102,9 @@ const CHANGE: Readonly<Record<string, Handler>> = {
   },
   '/undo': ({ response }, { searchParams }, sources) => {
     json(response, sources.site('undo', wishOf(searchParams)));
+  },
+  '/redo': ({ response }, { searchParams }, sources) => {
+    json(response, sources.site('redo', wishOf(searchParams)));
   },
   '/receipt': ({ response }, _url, sources) => json(response, sources.receipt()),
 };

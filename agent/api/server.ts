@@ -19,6 +19,12 @@ export interface ApiServer {
 /** Why an agent cannot start, for a person. */
 export class AgentError extends Error {
   override readonly name = 'AgentError';
+  /** `failed`: another start may find it otherwise. */
+  readonly exit: 'refused' | 'failed';
+  constructor(message: string, exit: 'refused' | 'failed' = 'refused') {
+    super(message);
+    this.exit = exit;
+  }
 }
 
 /** Throws a sentence when the path is too long or another agent answers on it. A socket left by a crash is replaced. */
@@ -47,7 +53,7 @@ export async function serveLoopback(
     await listening(server, () => server.listen(port, host));
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? String(error);
-    throw new AgentError(`apiListen: cannot listen on ${host}:${port} (${code})`);
+    throw new AgentError(`apiListen: cannot listen on ${host}:${port} (${code})`, 'failed');
   }
   return closable(server);
 }

@@ -29,7 +29,7 @@ export function joinCommand(context: CliContext): Command {
     .summary('join a hub')
     .description(
       'Makes the keys of this node (they never leave it), pins the hub by the hash in the join line before anything secret ' +
-        'is sent, and stores what the hub signed. The token file is removed afterwards.',
+        'is sent, and stores what the hub signed. The token file is removed once the token lets in nobody more.',
     )
     .requiredOption('--token-file <file>', 'the join line of `flotilla token create`; - for stdin')
     .option('--hub <url>', 'https://host:port (default: the one in the join line)')
@@ -40,13 +40,17 @@ export function joinCommand(context: CliContext): Command {
     .action((options: JoinOptions) => join(context, options));
 }
 
-/** What the token is still good for. */
-function tokenText(token: TokenCount | null): string {
-  if (token === null) return 'this device needs the token no more';
+/** How many devices the token still lets in, and what it is still good for. Null: the hub did not say. Pure. */
+export function tokenLeft(token: TokenCount | null): {
+  readonly left: number;
+  readonly text: string;
+} {
+  if (token === null) return { left: 0, text: 'this device needs the token no more' };
   const { used, uses } = token;
-  const left = uses - used;
-  if (left <= 0) return `the token is used up (${used} of ${uses} devices joined with it)`;
-  return `the token lets in ${left} more (${used} of ${uses} devices joined with it)`;
+  const left = Math.max(0, uses - used);
+  const so = `(${used} of ${uses} devices joined with it)`;
+  const text = left === 0 ? `the token is used up ${so}` : `the token lets in ${left} more ${so}`;
+  return { left, text };
 }
 
 /** The agent that runs on the directory, as it says of itself. */
@@ -128,10 +132,16 @@ async function join(context: CliContext, options: JoinOptions): Promise<void> {
       context.print('Have an operator compare the key and run: flotilla node approve ' + node);
     }
     if (tokenFile !== '-') {
-      const what = removeTokenFile(tokenFile)
-        ? `Removed ${tokenFile}`
-        : `${tokenFile} could not be removed`;
-      context.print(`${what}: ${tokenText(result.token)}.`);
+      const { left, text } = tokenLeft(result.token);
+      // Whoever joins several devices with one file needs it for the next.
+      const what =
+        left > 0
+          ? `Kept ${tokenFile}`
+          : removeTokenFile(tokenFile)
+            ? `Removed ${tokenFile}`
+            : `${tokenFile} could not be removed`;
+      const then = left > 0 ? '; remove it when this is the last device that needs it' : '';
+      context.print(`${what}: ${text}${then}.`);
     }
     for (const line of nextLines(dataDir, { node, running, isWaiting })) context.print(line);
   } catch (error) {

@@ -4,11 +4,14 @@ import { hostname } from 'node:os';
 import { Command } from 'commander';
 import { CliError, EXIT } from '../../protocol/cli-error.js';
 import { runAgent } from '../agent.js';
+import { AgentError } from '../api/server.js';
 import { diskFault } from '../disk-fault.js';
 import { ConfigError } from '../config-error.js';
 import { resolveConfig } from '../config.js';
 import type { ConfigInput } from '../setting-lookup.js';
+import { JournalError } from '../journal/database.js';
 import { loadIdentity } from '../membership/identity.js';
+import { IdentityError } from '../membership/private-keys.js';
 import { logTo } from '../log.js';
 import type { CliContext } from './context.js';
 
@@ -53,15 +56,17 @@ async function run(context: CliContext, options: RunOptions): Promise<void> {
   try {
     const dataDir = flags.dataDir ?? env['FLOTILLA_DATA_DIR'];
     const identity = dataDir === undefined ? null : loadIdentity(dataDir);
-    const { config, warnings } = resolveConfig({
-      flags,
-      env,
-      file: configFile === undefined ? null : { name: configFile, text: readText(configFile) },
-      hostname: hostname(),
-      joinedAs: identity?.node ?? null,
-    });
+    const readSettings = () =>
+      resolveConfig({
+        flags,
+        env,
+        file: configFile === undefined ? null : { name: configFile, text: readText(configFile) },
+        hostname: hostname(),
+        joinedAs: identity?.node ?? null,
+      });
+    const { config, warnings } = readSettings();
     for (const warning of warnings) log.warn(warning);
-    const agent = await runAgent({ config, identity, clock, log });
+    const agent = await runAgent({ config, readSettings, identity, clock, log });
     const why = await new Promise<'stop' | 'powerOff'>(done => {
       if (context.signal.aborted) return done('stop');
       context.signal.addEventListener('abort', () => done('stop'), { once: true });
@@ -76,15 +81,26 @@ async function run(context: CliContext, options: RunOptions): Promise<void> {
     // A container that takes its time to end does not hold up who stops the agent; the next start goes on with it (row 82).
     context.exit(EXIT.done);
   } catch (error) {
-    if (error instanceof ConfigError) throw new CliError('refused', error.message);
-    if (['IdentityError', 'JournalError', 'AgentError'].includes((error as Error).name)) {
-      throw new CliError('failed', (error as Error).message);
-    }
-    const fault = diskFault(error);
-    if (fault === null) throw error;
-    const what = (error as Error).message;
-    throw new CliError('failed', `${what}: ${fault} and start again; pods that run go on`);
+    throw startFault(error) ?? error;
   }
+}
+
+/**
+ * Why an agent did not start: what would be so again at the next start is refused, what the world does may pass. Null for a bug, which
+ * keeps its stack. Pure.
+ */
+export function startFault(error: unknown): CliError | null {
+  if (error instanceof AgentError) return new CliError(error.exit, error.message);
+  if (error instanceof ConfigError || error instanceof IdentityError) {
+    return new CliError('refused', error.message);
+  }
+  if (error instanceof JournalError) {
+    return new CliError(error.code === 'Unusable' ? 'failed' : 'refused', error.message);
+  }
+  const fault = diskFault(error);
+  if (fault === null) return null;
+  const what = (error as Error).message;
+  return new CliError('failed', `${what}: ${fault} and start again; pods that run go on`);
 }
 
 function readText(path: string): string {

@@ -1,7 +1,7 @@
-/** `flotilla-agent activate --now`, `hold`, `release`, `undo`: a person at the device says when something changes there. */
+/** `flotilla-agent activate --now`, `hold`, `release`, `undo`, `redo`: a person at the device says when something changes there. */
 import { userInfo } from 'node:os';
 import { Command } from 'commander';
-import type { SiteAnswer, UndoAnswer } from '../site.js';
+import type { ActivateAnswer, RedoAnswer, SiteAnswer, UndoAnswer } from '../site.js';
 import { agree, YES } from './consent.js';
 import type { CliContext } from './context.js';
 import { openSocket, readText } from './socket-client.js';
@@ -9,19 +9,22 @@ import { openSocket, readText } from './socket-client.js';
 export function activateCommand(context: CliContext): Command {
   return context
     .withDataDir(new Command('activate'))
-    .summary('switch to what waits for its maintenance window')
+    .summary('wait no longer for a maintenance window or for a pod that asks for time')
     .description(
-      'Has the agent switch to a revision although its maintenance windows, or those of this node, are closed. It counts for that ' +
-        'revision alone, and stands in the journal with who said so, and why. What waits for something else goes on waiting for that.',
+      'Has the agent switch to a revision, remove one or go back from one although its maintenance windows, or those of this node, are ' +
+        'closed, or a pod asks not to be disturbed. It counts for that revision alone, and stands in the journal with who said so, and ' +
+        'why. What waits for something else goes on waiting for that.',
     )
-    .argument('[bundle]', 'NAME or NAMESPACE/NAME; left out: all that wait for a window')
-    .requiredOption('--now', 'outside the maintenance windows')
+    .argument('[bundle]', 'NAME or NAMESPACE/NAME; left out: all that wait for a window or a pod')
+    .requiredOption('--now', 'outside the maintenance windows, and whatever lock a pod holds')
     .option('--reason <text>', 'told in the journal and to the hub', '')
     .action(async (bundle: string | undefined, flags: { dataDir: string; reason: string }) => {
-      const { bundles } = await tell(context, { ...flags, path: '/activate', bundle });
-      if (bundles.length === 0) context.print('nothing waits for a maintenance window');
-      for (const { namespace, name, revision } of bundles) {
-        context.print(`bundle/${name} (${namespace}) revision ${revision} waits for no window`);
+      const wish = { ...flags, path: '/activate', bundle };
+      const { bundles } = await tell<ActivateAnswer>(context, wish);
+      if (bundles.length === 0) context.print('nothing waits for a maintenance window or a lock');
+      for (const { namespace, name, revision, goesBack } of bundles) {
+        const what = goesBack ? `the way back from revision ${revision}` : `revision ${revision}`;
+        context.print(`bundle/${name} (${namespace}) ${what} waits for no window and no lock`);
       }
     });
 }
@@ -69,7 +72,7 @@ export function undoCommand(context: CliContext): Command {
     .summary('go back to the revision that was healthy before')
     .description(
       'Puts the revision that was healthy on this node before what runs now in its place, hub or no hub, from what the node keeps. What ' +
-        'is gone back from is not tried again until the hub assigns another revision, or this one with `flotilla rollout retry`.',
+        'is gone back from is not tried again until the hub assigns another revision, or this one with `flotilla rollout retry`, or `redo` takes it back.',
     )
     .argument('[bundle]', 'NAME or NAMESPACE/NAME; left out: the only one that can go back')
     .option(...WHY)
@@ -88,6 +91,32 @@ export function undoCommand(context: CliContext): Command {
         if (next === null) continue;
         const wait = 'takes its place when it may, unless you keep it: flotilla-agent hold';
         context.print(`revision ${next}, which waits here, ${wait} ${name}`);
+      }
+    });
+}
+
+export function redoCommand(context: CliContext): Command {
+  return context
+    .withDataDir(new Command('redo'))
+    .summary('take an undo back: try what was undone again')
+    .description(
+      'Has the agent try the revision again that the hub wants and that was undone at this device. It is on trial as for the first time, ' +
+        'and goes by its maintenance windows, holds and the locks of pods.',
+    )
+    .argument('[bundle]', 'NAME or NAMESPACE/NAME; left out: the only one that was undone')
+    .option(...WHY)
+    .option(...YES)
+    .action(async (bundle: string | undefined, flags: UndoFlags) => {
+      const { dataDir, reason, yes = false } = flags;
+      const wish = { dataDir, reason, path: '/redo' };
+      const { bundles } = await tell<RedoAnswer>(context, { ...wish, bundle, isTrial: true });
+      for (const { namespace, name, revision, why } of bundles) {
+        const what = `bundle/${name} (${namespace})`;
+        await agree(`try revision ${revision} of ${what} again, which was ${why}?`, yes);
+        const done = await tell<RedoAnswer>(context, { ...wish, bundle: `${namespace}/${name}` });
+        const isThere = done.bundles[0]?.isThere === true;
+        const becomes = isThere ? 'stays' : 'is tried again (flotilla-agent status)';
+        context.print(`${what} revision ${revision} ${becomes}`);
       }
     });
 }

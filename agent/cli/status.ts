@@ -52,6 +52,7 @@ export function statusLines(
     ['Pods:', `${status.pods.total}, ${status.pods.ready} ready`],
     ['Events:', `${journal.unconfirmedEvents} ${hub ? 'not confirmed by the hub' : 'kept'}`],
     ['Hub:', hub ? `${hub.url}, ${linkText(hub)}` : isMember ? JOINED_SINCE : 'none; not joined'],
+    ['Told to pods:', connectionText(status.connection, now)],
     ...(hub ? hubRows(hub) : []),
   ];
   const lines = layOut(rows);
@@ -101,8 +102,13 @@ function hubRows(hub: NonNullable<AgentStatus['hub']>): string[][] {
 }
 
 function linkText({ connected, linkFault }: NonNullable<AgentStatus['hub']>): string {
-  if (connected) return 'connected';
+  if (connected) return 'connected to a broker';
   return linkFault === null ? 'not connected' : `not connected (${linkFault})`;
+}
+
+function connectionText({ connected, since, message }: AgentStatus['connection'], now: number) {
+  const word = connected ? 'connected' : 'not connected';
+  return `${word} for ${ageText(now - Date.parse(since))}: ${message}`;
 }
 
 function clockText({ clock, clockOffset }: NonNullable<AgentStatus['hub']>): string {

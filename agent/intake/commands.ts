@@ -7,12 +7,12 @@ import { canonicalJson } from '../../protocol/canonical.js';
 import type { CommandDocument, KeptAsk } from '../../protocol/documents/command.js';
 import type { KnownRevision, StandingDocument } from '../../protocol/documents/node.js';
 import { sealPacked } from '../../protocol/envelope.js';
+import type { Log } from '../../protocol/ports.js';
 import { refuse, type Refusal } from '../../protocol/refusal.js';
 import { piecesOf } from '../../protocol/reply.js';
 import { topicsOf } from '../../protocol/topics.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
 import { openHubDocument } from '../../protocol/verify-messages.js';
-import { isDiskError } from '../journal/database.js';
 import type { Journal } from '../journal/journal.js';
 import type { Link } from '../link/link-options.js';
 import { stampOf, type NodeIdentity } from '../report/node.js';
@@ -33,6 +33,7 @@ export interface CommandsOptions {
     'id' | 'boot' | 'nextCounter' | 'accepted' | 'content' | 'settle'
   >;
   readonly link: Pick<Link, 'publish'>;
+  readonly log: Pick<Log, 'warn'>;
   readonly root: () => TrustedRoot;
   readonly secrets?: Pick<SealedSecrets, 'publicKey'>;
   readonly streams: Pick<Streams, 'open'>;
@@ -77,8 +78,13 @@ export class Commands {
     // The hub asks again for what does not come.
     if (this.#waiting >= WAITING_MAX) return null;
     this.#waiting++;
+    const question = { session: command.session, request, ask };
     this.#last = this.#last
-      .then(() => this.#answer({ session: command.session, request, ask }))
+      .then(() => this.#answer(question))
+      // A disk that refuses answers nothing, and does not keep later questions from their answers; the hub asks again.
+      .catch((error: unknown) =>
+        this.#options.log.warn('a question of the hub was not answered', { want: ask.want, error }),
+      )
       .finally(() => this.#waiting--);
     return null;
   }
@@ -90,13 +96,8 @@ export class Commands {
     const { session, request, ask } = question;
     const { identity, journal, link } = this.#options;
     const topic = topicsOf(identity.fleet).node(identity.node, 'reply', request);
-    // Nothing is told of the journal that a power cut could still take from it; the hub asks again.
-    try {
-      journal.settle();
-    } catch (error) {
-      if (!isDiskError(error)) throw error;
-      return;
-    }
+    // Nothing is told of the journal that a power cut could still take from it.
+    journal.settle();
     for (const piece of piecesOf(this.#bytesFor(ask))) {
       if (session !== this.#session) return;
       const document = {

@@ -126,6 +126,15 @@ export class PromisedDirectory {
     return 'foreign';
   }
 
+  /** Nothing is promised under this name, and the journal can be trusted to know. */
+  isWithdrawn(file: string): boolean {
+    return !this.#journal.files().has(file) && this.#knows();
+  }
+
+  #knows(): boolean {
+    return this.#journal.accepted() !== null && this.#journal.freshNonce() === null;
+  }
+
   /** Once for each fault. */
   #tell(before: DirectoryError | null, { fault: reason, message: detail }: DirectoryError): void {
     if (before?.message === detail || this.#told === detail) return;
@@ -210,7 +219,7 @@ export class PromisedDirectory {
    */
   #strangers(found: readonly FoundFile[]): string[] {
     const strange = found.filter(({ file }) => !this.#journal.files().has(file));
-    const knows = this.#journal.accepted() !== null && this.#journal.freshNonce() === null;
+    const knows = this.#knows();
     const ours = strange.filter(
       ({ file, bytes }) => knows && bytes !== null && isOfOurMaking(file, bytes),
     );

@@ -20,7 +20,7 @@ import { Stage } from './stage.js';
 import { SlowRetrievals } from './troubles.js';
 import { Withheld, type AssignmentNumber } from './withheld.js';
 import { Supply } from './supply.js';
-import { isDiskError } from '../journal/database.js';
+import { diskTakes } from '../journal/database.js';
 import type { BundleRecord } from '../journal/journal.js';
 import type { Message } from '../report/messages.js';
 
@@ -96,6 +96,11 @@ export class Intake {
     const how = this.#stage.explains(file, bytes);
     if (this.#stage.needsRetry()) this.#retryAlarm.setBefore(this.#options.clock.monotonic());
     return how;
+  }
+
+  /** True where the journal knows that no file of this name is to be in the static pod directory. */
+  isWithdrawn(file: string): boolean {
+    return this.#stage.isWithdrawn(file);
   }
 
   /** Compares the directory with the journal and mends it: for when somebody's hand was in it. */
@@ -190,7 +195,7 @@ export class Intake {
     // An empty payload is how a retained message is cleared.
     if (payload.byteLength === 0) return;
     this.#unwritten.delete(topic);
-    const isWritten = this.#attempt(() => this.#dispatch(address, topic, payload));
+    const isWritten = diskTakes(() => this.#dispatch(address, topic, payload));
     // Content is fetched again; what the hub says once may not come again.
     if (isWritten || address.kind === 'blob') return;
     this.#unwritten.set(topic, { address, payload });
@@ -264,7 +269,7 @@ export class Intake {
 
   /** The hub told the time: a window may be open. */
   timeLearned(): void {
-    this.#attempt(() => this.#assignments.timeLearned());
+    diskTakes(() => this.#assignments.timeLearned());
     this.#work();
   }
 
@@ -301,7 +306,8 @@ export class Intake {
     const { journal, clock } = this.#options;
     const before = journal.history().head;
     const troubledBefore = this.#stage.needsRetry();
-    this.#attempt(() => {
+    // A disk that refuses the journal is a condition, which the journal tells, and not an end.
+    diskTakes(() => {
       this.#pin();
       for (let again = true; again;) {
         const assignment = journal.accepted()?.document ?? null;
@@ -327,17 +333,6 @@ export class Intake {
     const isOfFleet = known?.fleet === pinnedRoot.document.fleet;
     if (isOfFleet && known.version >= pinnedRoot.document.version) return;
     journal.acceptRoot(pinnedRoot);
-  }
-
-  /** A disk that refuses the journal is a condition, which the journal tells, and not an end. True: nothing was refused. */
-  #attempt(work: () => void): boolean {
-    try {
-      work();
-      return true;
-    } catch (error) {
-      if (!isDiskError(error)) throw error;
-      return false;
-    }
   }
 
   #root(): TrustedRoot {

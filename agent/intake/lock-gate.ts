@@ -3,13 +3,13 @@
  * What is waited for is bounded, by a clock that nobody sets, and ended by whoever wants the revision now. Remembers since when it waits.
  */
 import type { Pod } from 'kubernetes-types/core/v1.js';
-import { LOCKED } from '../../protocol/bundle-reasons.js';
+import { LOCKED, UPDATES_LOCKED } from '../../protocol/bundle-reasons.js';
 import type { ActivateNow } from '../../protocol/documents/assignment.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import { updateLockOf, type UpdateLock } from '../../protocol/pod-update-lock.js';
 import { hasNameOf } from '../activation/standing.js';
 import type { Journal, OwnedFile } from '../journal/journal.js';
-import type { Override } from '../journal/site.js';
+import { overrideOf, type Override } from '../journal/overrides.js';
 import type { BundleName, PodReport, SourceCondition } from '../ports.js';
 import type { ReadUpdateLock } from '../volumes/update-locks.js';
 import { bundleKey } from './decide.js';
@@ -26,10 +26,11 @@ export interface LockGateParts {
 
 /** What is to change, and who may want it now. */
 export interface Disturbance extends BundleName {
+  /** Of the revision that comes, that goes back, or that is removed. */
   readonly digest: string;
   readonly attempt: number;
   readonly now?: ActivateNow;
-  /** The way back is waited for by itself. */
+  /** The way back is waited for by itself, and goes by what was said of it since the revision was given up. */
   readonly isReturn?: boolean;
   /** Pods of the bundle that run, with the files whose content goes or becomes another. */
   readonly pods: readonly { readonly pod: Pod; readonly file: OwnedFile }[];
@@ -140,7 +141,7 @@ export class LockGate {
     if (told.length === 0) return [];
     const texts = told.map(([key, { message }]) => `bundle ${key}: ${message}`);
     const message = texts.join('; ').slice(0, 1024).toWellFormed();
-    return [{ type: 'UpdatesLocked', status: 'True', reason: LOCKED, message }];
+    return [{ type: UPDATES_LOCKED, status: 'True', reason: LOCKED, message }];
   }
 
   /** Milliseconds until it is worth asking again; null: nothing waits. */
@@ -173,19 +174,10 @@ export class LockGate {
   }
 
   /** The person at the device goes before the hub. */
-  #overrideOf({ namespace, name, digest, attempt, now }: Disturbance): Override | null {
-    const asked = this.#parts.journal
-      .site()
-      .overrides()
-      .find(
-        one =>
-          one.namespace === namespace &&
-          one.name === name &&
-          one.digest === digest &&
-          one.attempt === attempt &&
-          one.usedAt === null,
-      );
-    return asked ?? now ?? null;
+  #overrideOf(wanted: Disturbance): Override | null {
+    const overrides = this.#parts.journal.site().overrides();
+    const now = wanted.isReturn === true && wanted.now?.back !== true ? null : wanted.now;
+    return overrideOf(overrides, wanted, { used: false }) ?? now ?? null;
   }
 }
 

@@ -3,7 +3,11 @@
  * anything that begins: the root's denials and floors, signatures, policy, what other bundles occupy. What stands in the way
  * is said, and tried again with the next pass.
  */
-import type { AssignedBundle } from '../../protocol/documents/assignment.js';
+import type {
+  ActivateNow,
+  AssignedBundle,
+  AssignmentDocument,
+} from '../../protocol/documents/assignment.js';
 import type { BundleDocument, BundleStrategy } from '../../protocol/documents/bundle.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
 import { UNDONE } from '../../protocol/bundle-reasons.js';
@@ -14,8 +18,14 @@ import { mayNotUndo, undoneTo } from '../activation/undo.js';
 import type { ImagesAhead } from '../images/ahead.js';
 import type { FailureRecord } from '../journal/failures.js';
 import type { BundleRecord, Journal, Transition } from '../journal/journal.js';
-import { inSpiteOf } from '../journal/site.js';
-import { conflictWith, memoryAllows, rootAllows, type StagedManifest } from './decide.js';
+import { inSpiteOf } from '../journal/overrides.js';
+import {
+  bundleKey,
+  conflictWith,
+  memoryAllows,
+  rootAllows,
+  type StagedManifest,
+} from './decide.js';
 import type { Lacking } from './lacking.js';
 import type { Switch } from './switch.js';
 import { transition } from './transition.js';
@@ -49,6 +59,11 @@ interface Way {
   readonly pods: readonly ValidPod[];
 }
 
+interface Wished {
+  /** Whoever at the hub wants it without waiting; null: nobody. */
+  readonly now: ActivateNow | null;
+}
+
 interface Obstacle {
   readonly why: string;
   readonly lacking: Lacking[];
@@ -62,7 +77,10 @@ export class RollBack {
   }
 
   /** Does nothing when nothing is to be undone. What it lacks for it. */
-  attempt(record: BundleRecord, root: RootDocument): Lacking[] {
+  attempt(
+    record: BundleRecord,
+    { root, assignment }: { root: RootDocument; assignment: Pick<AssignmentDocument, 'bundles'> },
+  ): Lacking[] {
     const digest = undoneTo(record, this.#strategyOf(record));
     if (digest === null) {
       this.#parts.images?.dropReturn(record);
@@ -75,7 +93,7 @@ export class RollBack {
       this.#blocked(record, way.why);
       return way.lacking;
     }
-    this.#putBack(record, way);
+    this.#putBack(record, { ...way, now: nowOf(record, assignment) });
     return [];
   }
 
@@ -140,7 +158,7 @@ export class RollBack {
     return { digest, target, staged: staged.value, pods };
   }
 
-  #putBack(record: BundleRecord, { digest, target, staged, pods }: Way): void {
+  #putBack(record: BundleRecord, { digest, target, staged, pods, now }: Way & Wished): void {
     const failure = this.#failureOf(record.active);
     const from = failure?.revision ?? record.revision;
     const { namespace, name, revision } = target;
@@ -151,19 +169,22 @@ export class RollBack {
     });
     if (held) return void (held.reason === '' || this.#blocked(record, held.message));
     const disturbed = this.#parts.switch.disturbed(record, staged);
+    const going = { namespace, name, digest: record.active ?? '', attempt: record.activeAttempt };
     const passage =
-      this.#parts.locks?.judge({ ...record, pods: disturbed, isReturn: true }) ?? FREE;
+      this.#parts.locks?.judge({
+        ...{ ...going, pods: disturbed, isReturn: true },
+        ...(now === null ? {} : { now }),
+      }) ?? FREE;
     const { hold: lock, by } = passage;
     if (lock) return void (lock.reason === '' || this.#blocked(record, lock.message));
     const wish = by === null ? '' : ` ${inSpiteOf(by)}`;
     const step = {
-      ...{ namespace, name, revision: from, digest: record.active ?? '' },
-      attempt: record.activeAttempt,
+      ...{ ...going, revision: from },
       state: 'rolledBack' as const,
       reason: failure?.reason ?? record.reason,
       message: `${failure?.message ?? record.message}; back at revision ${revision}${wish}`,
     };
-    if (!this.#parts.switch.putBack(step, { digest, revision }, staged)) return;
+    if (!this.#parts.switch.putBack(step, { digest, revision, by }, staged)) return;
     this.#parts.images?.dropReturn(record);
     this.#furtherBack(record, step);
   }
@@ -190,6 +211,16 @@ export class RollBack {
     journal.recordTransition({ ...step, state: 'failed' });
     return [];
   }
+}
+
+/** What the hub says of the revision that lies there. */
+function nowOf(
+  record: BundleRecord,
+  { bundles }: Pick<AssignmentDocument, 'bundles'>,
+): ActivateNow | null {
+  const assigned = bundles.find(one => bundleKey(one) === bundleKey(record));
+  const isOfIt = assigned?.digest === record.active && assigned.attempt === record.activeAttempt;
+  return isOfIt ? (assigned.now ?? null) : null;
 }
 
 function withoutTimes(text: string): string {

@@ -7,6 +7,7 @@
 import type { AssignedBundle, AssignmentDocument } from '../../protocol/documents/assignment.js';
 import type { BundleDocument } from '../../protocol/documents/bundle.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
+import { NOT_UNDO_READY } from '../../protocol/bundle-reasons.js';
 import { bindingsOf } from '../../protocol/image-binding.js';
 import type { Refusal, Result } from '../../protocol/refusal.js';
 import { phaseNow } from '../activation/bundle-health.js';
@@ -22,11 +23,10 @@ import { PromisedDirectory } from './directory.js';
 import { blobsOf } from '../journal/content.js';
 import type { FailureRecord } from '../journal/failures.js';
 import type { BundleRecord } from '../journal/journal.js';
-import { inSpiteOf } from '../journal/site.js';
+import { inSpiteOf } from '../journal/overrides.js';
 import { signedAnew, type Lacking } from './lacking.js';
 import { Removals } from './removals.js';
 import { RollBack, type WayBack } from './roll-back.js';
-import { NOT_UNDO_READY } from '../readiness/faults.js';
 import { revokedBundles, revokedConditions } from './revoked.js';
 import { Switch } from './switch.js';
 import { transition } from './transition.js';
@@ -84,6 +84,10 @@ export class Stage {
     return this.#directory.explains(file, bytes);
   }
 
+  isWithdrawn(file: string): boolean {
+    return this.#directory.isWithdrawn(file);
+  }
+
   pass(assignment: AssignmentDocument | null, root: RootDocument | null): Lacking[] {
     this.#directory.repair();
     this.#options.locks?.beginPass();
@@ -103,7 +107,8 @@ export class Stage {
       const before = journal.files();
       const lacking = assignment.bundles.flatMap(assigned => this.#advance(assigned, root));
       // After what the newest assignment wants instead: then there is nothing to undo.
-      lacking.push(...journal.bundles().flatMap(record => this.#rollBack.attempt(record, root)));
+      const context = { root, assignment };
+      lacking.push(...journal.bundles().flatMap(one => this.#rollBack.attempt(one, context)));
       if (journal.files() === before) return [...lacking, ...this.#lackingSecrets()];
     }
   }

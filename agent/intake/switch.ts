@@ -6,7 +6,7 @@ import type { Pod } from 'kubernetes-types/core/v1.js';
 import { isPodKey } from '../../protocol/bundle-manifest.js';
 import type { Log } from '../../protocol/ports.js';
 import type { Journal, OwnedFile, Transition } from '../journal/journal.js';
-import type { Override } from '../journal/site.js';
+import type { Override } from '../journal/overrides.js';
 import type { BundleName } from '../ports.js';
 import { bundleKey, type Occupied, type StagedManifest } from './decide.js';
 import { configFirst, type PromisedDirectory } from './directory.js';
@@ -68,18 +68,18 @@ export class Switch {
     return done;
   }
 
-  /** The last healthy revision, in place of one that was given up. As `put`. */
+  /** The last healthy revision, in place of one that was given up. As `put`; `by`: whoever wanted it although a pod asks for time. */
   putBack(
     step: Transition,
-    target: { readonly digest: string; readonly revision: number },
+    target: { readonly digest: string; readonly revision: number; readonly by: Override | null },
     staged: readonly StagedManifest[],
   ): boolean {
-    const { digest, revision } = target;
+    const { digest, revision, by } = target;
     const { namespace, name } = step;
     const done = this.#change(step, staged, files =>
       this.#journal.trials().rollBack(
         step,
-        { digest, files },
+        { digest, files, by },
         {
           type: 'Warning',
           reason: 'BundleRolledBack',

@@ -7,7 +7,8 @@ import type { BundleDocument, MaintenanceWindow } from '../../protocol/documents
 import { HELD, WINDOW } from '../activation/table.js';
 import { windowHold, type WindowHold, type WindowTime } from '../activation/windows.js';
 import type { Journal } from '../journal/journal.js';
-import { askedBy, holdOn, overrideOf, type HoldRecord, type Override } from '../journal/site.js';
+import { heldName, holdOn, type HoldRecord } from '../journal/holds.js';
+import { askedBy, overrideOf, type Override } from '../journal/overrides.js';
 import type { BundleName, SourceCondition } from '../ports.js';
 import { bundleKey } from './decide.js';
 
@@ -74,10 +75,7 @@ export class WindowGate {
   conditions(): SourceCondition[] {
     const holds = this.#parts.journal.site().holds();
     if (holds.length === 0) return [];
-    const texts = holds.map(one => {
-      const what = one.name === '' ? 'all bundles' : `bundle ${bundleKey(one)}`;
-      return `${what}: ${heldText(one)}`;
-    });
+    const texts = holds.map(one => `${heldName(one)}: ${heldText(one)}`);
     const message = texts.join('; ').slice(0, MESSAGE_MAX).toWellFormed();
     return [{ type: 'BundlesHeld', status: 'True', reason: 'HeldAtDevice', message }];
   }

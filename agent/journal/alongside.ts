@@ -2,7 +2,7 @@
  * Single values that go along with transactions that are made anyway: losing what changed since the last one costs nothing that a
  * transaction of its own would be worth. What the node used, and how long the path to a broker holds.
  */
-import { isDiskError, type Connection } from './database.js';
+import { diskTakes, type Connection } from './database.js';
 import { getMeta, setMeta } from './meta.js';
 import type { Writer } from './writer.js';
 
@@ -25,12 +25,6 @@ export function alongside(db: Connection, writer: Writer, name: AlongsideName): 
         if (text !== null) setMeta(db, name, text);
       });
     },
-    save: text => {
-      try {
-        writer.durably(() => setMeta(db, name, text));
-      } catch (error) {
-        if (!isDiskError(error)) throw error;
-      }
-    },
+    save: text => void diskTakes(() => writer.durably(() => setMeta(db, name, text))),
   };
 }

@@ -4,7 +4,7 @@
  * S33, S74).
  */
 import { closeSync, openSync, rmSync } from 'node:fs';
-import { adoptContent } from './content.js';
+import { adopt } from './adoption.js';
 import type { Connection } from './database.js';
 import { appendHistory, firstBrokenRow } from './history.js';
 import { getMeta, setMeta } from './meta.js';
@@ -16,9 +16,9 @@ import { isPutBack, type Twin } from './twin.js';
 export type ResetReason = 'Created' | 'Lost' | 'PutBack' | 'Damaged';
 
 /** Null for a file that goes on as it is. */
-function resetReason(db: Connection, twin: Twin | null): ResetReason | null {
+function resetReason(db: Connection, { twin, isReplaced }: Former): ResetReason | null {
   const journal = getMeta(db, 'journal');
-  if (journal === null) return twin === null ? 'Created' : 'Lost';
+  if (journal === null) return twin === null && !isReplaced ? 'Created' : 'Lost';
   const accepted = trust.newestAssignment(db);
   if (accepted === 'damaged' || firstBrokenRow(db) !== null) return 'Damaged';
   if (twin === null) return null;
@@ -56,15 +56,20 @@ export function keptEvidence(
   }
 }
 
-export interface Beginning {
-  readonly randomId: () => string;
+interface Former {
   readonly twin: Twin | null;
+  /** A file that did not read back was set aside. */
+  readonly isReplaced: boolean;
+}
+
+export interface Beginning extends Former {
+  readonly randomId: () => string;
 }
 
 /** One more start of an agent on this file, which begins anew where it has to. Within a transaction. */
-export function beginBoot(db: Connection, at: number, { twin, randomId }: Beginning): void {
-  const reason = resetReason(db, twin);
-  if (reason) begin(db, at, { reason, randomId, twin });
+export function beginBoot(db: Connection, at: number, beginning: Beginning): void {
+  const reason = resetReason(db, beginning);
+  if (reason) begin(db, at, { ...beginning, reason });
   setMeta(db, 'boot', String(Number(getMeta(db, 'boot') ?? 0) + 1));
 }
 
@@ -72,7 +77,7 @@ export function beginBoot(db: Connection, at: number, { twin, randomId }: Beginn
 function begin(
   db: Connection,
   at: number,
-  { reason, randomId, twin }: Beginning & { readonly reason: ResetReason },
+  { reason, randomId, twin }: Omit<Beginning, 'isReplaced'> & { readonly reason: ResetReason },
 ): void {
   if (reason === 'Damaged') {
     db.exec('DELETE FROM history');
@@ -82,7 +87,9 @@ function begin(
   setMeta(db, 'boot', '0');
   setMeta(db, 'fresh', reason);
   setMeta(db, 'nonce', randomId());
-  if (twin?.kept) adoptContent(db, at, twin.kept);
   outbox.renumber(db);
   appendHistory(db, at, { kind: 'journal', why: reason });
+  if (twin?.kept) adopt(db, at, twin.kept);
+  const isForgotten = reason === 'Lost' && twin?.kept?.holds === undefined;
+  setMeta(db, 'holds-forgotten', isForgotten ? 'yes' : null);
 }

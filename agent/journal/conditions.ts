@@ -2,6 +2,7 @@
 import { diskFault } from '../disk-fault.js';
 import type { SourceCondition } from '../ports.js';
 import type { ResetReason } from './begin.js';
+import { heldName, type HoldRecord } from './holds.js';
 
 /** What a person is told; a journal that was just made is nothing to tell. */
 const RESET_MESSAGES: Record<Exclude<ResetReason, 'Created'>, string> = {
@@ -11,10 +12,22 @@ const RESET_MESSAGES: Record<Exclude<ResetReason, 'Created'>, string> = {
 };
 
 /** While only a fresh assignment is accepted. */
-function resetConditions(reason: ResetReason | undefined): SourceCondition[] {
+function resetConditions(
+  reason: ResetReason | undefined,
+  holds: readonly HoldRecord[] | null,
+): SourceCondition[] {
   // A journal that was just made is no cause for worry; one that took another's place is.
   if (reason === undefined || reason === 'Created') return [];
-  return [{ type: 'JournalReset', status: 'True', reason, message: RESET_MESSAGES[reason] }];
+  const message = `${RESET_MESSAGES[reason]}${heldText(holds)}`.slice(0, 1024).toWellFormed();
+  return [{ type: 'JournalReset', status: 'True', reason, message }];
+}
+
+/** Whoever held something has to know whether it is. */
+function heldText(holds: readonly HoldRecord[] | null): string {
+  if (holds === null) {
+    return '; what a person at the device held or undid is not known any more: hold it again (flotilla-agent hold)';
+  }
+  return holds.length === 0 ? '' : `; held at the device still: ${holds.map(heldName).join(', ')}`;
 }
 
 /** What the disk says, and what can be done. */
@@ -28,6 +41,7 @@ export function journalConditions({
   fault: refused,
   unsaved,
   twinFault,
+  holds,
 }: {
   /** Why only a fresh assignment is accepted. */
   readonly reason: ResetReason | undefined;
@@ -37,8 +51,10 @@ export function journalConditions({
   readonly unsaved: number;
   /** What is wrong with the twin. */
   readonly twinFault: string | null;
+  /** What a person at the device holds; null: nobody knows. */
+  readonly holds: readonly HoldRecord[] | null;
 }): SourceCondition[] {
-  const conditions = resetConditions(reason);
+  const conditions = resetConditions(reason, holds);
   const waiting = unsaved > 0 ? [`${unsaved} events wait in memory`] : [];
   const faults = [refused === null ? [] : refusedMessage(refused), waiting, twinFault ?? []].flat();
   if (faults.length === 0) return conditions;

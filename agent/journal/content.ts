@@ -13,7 +13,6 @@ import type { Connection } from './database.js';
 import { dropFailure } from './failures.js';
 import { appendHistory, plainStep, type Transition } from './history.js';
 import { readBack } from './trust.js';
-import type { Kept } from './twin.js';
 
 /** Digests of old revisions that are remembered for each bundle. */
 const REVISIONS_KEPT = 100;
@@ -282,44 +281,3 @@ export function prune(db: Connection, assigned: readonly string[]): void {
 }
 
 const EMPTY = { manifests: [] } as unknown as BundleDocument;
-
-/** What runs, and what must never run again: kept beside the journal too. */
-export function keptContent(db: Connection): Kept {
-  const floors = db.prepare('SELECT namespace, name, floor FROM floors WHERE floor > 0').all();
-  const running = listBundles(db).flatMap(
-    ({ namespace, name, revision, digest, attempt, active }) => {
-      if (active === null) return [];
-      if (active === digest) return [{ namespace, name, revision, digest, attempt }];
-      const known = listRevisions(db).find(one => one.digest === active);
-      return [{ namespace, name, revision: known?.revision ?? 0, digest: active, attempt: 0 }];
-    },
-  );
-  return { bundles: running, files: listFiles(db), floors: floors as Kept['floors'] };
-}
-
-/**
- * After the journal was lost or an older one put back: the files that were written last stay
- * explained, so that their pods run on; floors do not fall. Which revision is meant the next
- * assignment says.
- */
-export function adoptContent(db: Connection, at: number, kept: Kept): void {
-  db.exec('DELETE FROM files; UPDATE bundles SET active_digest = NULL');
-  const bundle = db.prepare(
-    `INSERT INTO bundles (namespace, name, revision, digest, attempt, state, reason, message, since,
-     active_digest, active_attempt) VALUES (@namespace, @name, @revision, @digest, @attempt, 'activating',
-     'JournalReset', '', @at, @digest, @attempt)
-     ON CONFLICT (namespace, name) DO UPDATE SET revision = @revision, digest = @digest,
-     attempt = @attempt, state = 'activating', reason = 'JournalReset', message = '', since = @at,
-     active_digest = @digest, active_attempt = @attempt, gate = NULL`,
-  );
-  for (const one of kept.bundles) bundle.run({ ...one, at });
-  const file = db.prepare(
-    'INSERT INTO files VALUES (@file, @namespace, @name, @pod, @manifest, @content)',
-  );
-  for (const one of kept.files) file.run(one);
-  const floor = db.prepare(
-    `INSERT INTO floors VALUES (@namespace, @name, @floor) ON CONFLICT (namespace, name)
-     DO UPDATE SET floor = max(floor, excluded.floor)`,
-  );
-  for (const one of kept.floors) floor.run(one);
-}

@@ -142,11 +142,7 @@ const FREE_PAGES = { most: 1024, left: 256 } as const;
 export function giveBackSpace(connection: Connection): void {
   const free = connection.pragma('freelist_count', { simple: true }) as number;
   if (free < FREE_PAGES.most) return;
-  try {
-    connection.pragma(`incremental_vacuum(${free - FREE_PAGES.left})`);
-  } catch (error) {
-    if (!isDiskError(error)) throw error;
-  }
+  diskTakes(() => connection.pragma(`incremental_vacuum(${free - FREE_PAGES.left})`));
 }
 
 /** A second, reading connection beside a running agent. @throws JournalError */

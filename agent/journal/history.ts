@@ -29,7 +29,7 @@ export type HistoryEntry =
 
 /** What a person at the device said of a bundle. */
 export interface SiteWord {
-  readonly word: 'activateNow' | 'hold' | 'release' | 'undo';
+  readonly word: 'activateNow' | 'hold' | 'release' | 'undo' | 'redo';
   /** With the name empty: all bundles. */
   readonly namespace: string;
   readonly name: string;

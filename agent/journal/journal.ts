@@ -21,6 +21,7 @@ import { diskTakes, type Connection } from './database.js';
 import { historyStanding, type Transition } from './history.js';
 import { getMeta, setMeta } from './meta.js';
 import { HeldContent } from './held-content.js';
+import { listHolds } from './holds.js';
 import type { JournalOptions } from './journal-options.js';
 import * as outbox from './outbox.js';
 import { secretStore, type SecretStore } from './secrets.js';
@@ -28,7 +29,8 @@ import { DEFAULT_RETENTION } from './retention.js';
 import { Retainer } from './retainer.js';
 import { timeMemory, type TimeMemory } from './time-memory.js';
 import * as trust from './trust.js';
-import { siteStore, type Override, type SiteStore } from './site.js';
+import type { Override } from './overrides.js';
+import { siteStore, type SiteStore } from './site.js';
 import { activate, trialStore, type TrialHooks, type TrialStore } from './trials.js';
 import { UnsavedEvents } from './unsaved-events.js';
 import { readTwin, TWIN_FILE } from './twin.js';
@@ -81,9 +83,8 @@ export class Journal implements EventSink {
     });
     this.content = new HeldContent(db, this.#writer, options.clock);
     const twinFile = join(options.dataDir, TWIN_FILE);
-    this.#writer.durably(() =>
-      beginBoot(db, this.#now(), { ...options, twin: readTwin(twinFile) }),
-    );
+    const former = { twin: readTwin(twinFile), isReplaced: setAside !== null };
+    this.#writer.durably(() => beginBoot(db, this.#now(), { ...options, ...former }));
     this.id = getMeta(db, 'journal') ?? '';
     this.boot = Number(getMeta(db, 'boot'));
     this.#root = trust.newestRoot(db);
@@ -129,7 +130,9 @@ export class Journal implements EventSink {
   conditions(): SourceCondition[] {
     const [fault, twinFault] = [this.#writer.fault(), this.#twin.fault()];
     const unsaved = this.#unsaved.refused;
-    return journalConditions({ reason: this.#fresh?.reason, fault, unsaved, twinFault });
+    const areForgotten = getMeta(this.#db, 'holds-forgotten') !== null;
+    const holds = areForgotten ? null : listHolds(this.#db);
+    return journalConditions({ reason: this.#fresh?.reason, fault, unsaved, twinFault, holds });
   }
 
   root(): TrustedRoot | null {
@@ -207,7 +210,7 @@ export class Journal implements EventSink {
       moment: () => outbox.momentOf(this.#now(), this.#machine),
       prune: () => content.prune(this.#db, content.digestsOf(this.#accepted?.document)),
       onFiles: () => this.#filesChanged(),
-      onFloor: () => this.#twin.keep(),
+      onKept: () => this.#twin.keep(),
       onEvent: () => this.onEvent?.(),
     };
   }

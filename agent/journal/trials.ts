@@ -11,7 +11,7 @@ import * as failures from './failures.js';
 import { appendHistory, plainStep, type Transition } from './history.js';
 import { appendEvent, type Moment } from './outbox.js';
 import { previousHealthy } from './previous.js';
-import { useOverride, type Override } from './site.js';
+import { dropOverride, useOverride, type Override } from './overrides.js';
 import type { Writer } from './writer.js';
 
 export interface TrialStore {
@@ -31,6 +31,8 @@ export interface TrialStore {
 export interface RollBackTarget {
   readonly digest: string;
   readonly files: readonly content.OwnedFile[];
+  /** Whoever wanted it although a pod asks for time; null: nothing stood in the way. */
+  readonly by: Override | null;
 }
 
 export interface TrialHooks {
@@ -39,7 +41,8 @@ export interface TrialHooks {
   /** Within the transaction. */
   readonly prune: () => void;
   readonly onFiles: () => void;
-  readonly onFloor: () => void;
+  /** What outlives the journal is another. */
+  readonly onKept: () => void;
   readonly onEvent: () => void;
 }
 
@@ -67,24 +70,30 @@ export function activate(
 }
 
 export function trialStore(db: Connection, hooks: TrialHooks): TrialStore {
-  const step = (to: Transition, event: NewEvent, work: (at: number) => void) => {
+  const step = (to: Transition, event: NewEvent, work: (at: number, moment: Moment) => void) => {
     const moment = hooks.moment();
     hooks.writer.durably(() => {
       if (content.isOfWanted(db, to)) content.applyTransition(db, moment.at, to);
       else appendHistory(db, moment.at, { kind: 'bundle', ...plainStep(to) });
-      work(moment.at);
+      work(moment.at, moment);
       appendEvent(db, moment, event);
     });
     hooks.onEvent();
   };
   return {
-    giveUp: (failed, event) => step(failed, event, at => failures.insertFailure(db, at, failed)),
+    giveUp: (failed, event) => {
+      step(failed, event, at => {
+        failures.insertFailure(db, at, failed);
+        dropOverride(db, failed);
+      });
+    },
     prove: (healthy, event) => {
       step(healthy, event, at => content.markHealthy(db, at, healthy));
-      hooks.onFloor();
+      hooks.onKept();
     },
-    rollBack: (failed, { digest, files }, event) => {
-      step(failed, event, () => {
+    rollBack: (failed, { digest, files, by }, event) => {
+      step(failed, event, (_at, moment) => {
+        if (by !== null) useOverride(db, moment, { to: failed, by });
         content.replaceFiles(db, failed, { digest, attempt: 0, files });
         hooks.prune();
       });

@@ -3,7 +3,7 @@
  * be written must not undo what was promised.
  */
 import type { TrustedRoot } from '../../protocol/verified.js';
-import { keptContent } from './content.js';
+import { keptOf } from './adoption.js';
 import type { Connection } from './database.js';
 import type { AcceptedAssignment } from './trust.js';
 import { tryToWriteTwin, type Twin } from './twin.js';
@@ -20,7 +20,7 @@ export function twinOf(db: Connection, journal: Twinned): Twin {
   const { epoch = 0, generation = 0 } = journal.accepted() ?? {};
   const rootVersion = journal.root()?.document.version ?? 0;
   const { id, boot } = journal;
-  return { journal: id, boot, rootVersion, epoch, generation, kept: keptContent(db) };
+  return { journal: id, boot, rootVersion, epoch, generation, kept: keptOf(db) };
 }
 
 export class TwinKeeper {

@@ -1,12 +1,13 @@
 /**
  * A second, small copy of the journal's counters beside it. A journal that says less than its twin
  * was put back from an older copy: then its counters must not be trusted (security S33). Written by
- * temp file, fsync and rename after the journal's own commit, so it can only ever be behind. It also names the files of
- * the bundles that run and the floors that they set, so that pods run on when the journal is lost.
+ * temp file, fsync and rename after the journal's own commit, so it can only ever be behind. It also has what must outlive the journal:
+ * the files of the bundles that run and the floors that they set, what a person at the device holds, and what was undone there.
  */
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { OwnedFile } from './content.js';
+import type { HoldRecord } from './holds.js';
 
 export const TWIN_FILE = 'journal.floors.json';
 
@@ -35,6 +36,22 @@ export interface Kept {
     readonly name: string;
     readonly floor: number;
   }[];
+  /** Left out: nobody knows. */
+  readonly holds?: readonly HoldRecord[];
+  /** Newest revision of a bundle first; left out: nobody knows. */
+  readonly undone?: readonly UndoneRecord[];
+}
+
+/** A revision that a person went back from. */
+export interface UndoneRecord {
+  readonly namespace: string;
+  readonly name: string;
+  readonly revision: number;
+  readonly digest: string;
+  readonly attempt: number;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly message: string;
 }
 
 const NUMBERS = ['boot', 'rootVersion', 'epoch', 'generation'] as const;
@@ -51,7 +68,7 @@ export function readTwin(file: string): Twin | null {
     if (typeof record['journal'] !== 'string') return null;
     if (!NUMBERS.every(key => Number.isSafeInteger(record[key]))) return null;
     const { kept, ...counters } = record;
-    return { ...counters, ...(isKept(kept) ? { kept } : {}) } as unknown as Twin;
+    return { ...counters, ...keptIn(kept) } as unknown as Twin;
   } catch {
     return null;
   }
@@ -76,7 +93,9 @@ function writeTwin(file: string, twin: Twin): void {
   }
 }
 
-const KEPT: Readonly<Record<keyof Kept, readonly [texts: string[], numbers: string[]]>> = {
+type Fields = readonly [texts: string[], numbers: string[]];
+
+const KEPT: Readonly<Record<'bundles' | 'files' | 'floors', Fields>> = {
   bundles: [
     ['namespace', 'name', 'digest'],
     ['revision', 'attempt'],
@@ -85,15 +104,41 @@ const KEPT: Readonly<Record<keyof Kept, readonly [texts: string[], numbers: stri
   floors: [['namespace', 'name'], ['floor']],
 };
 
-function isKept(value: unknown): value is Kept {
-  if (typeof value !== 'object' || value === null) return false;
-  return Object.entries(KEPT).every(([list, [texts, numbers]]) => {
-    const rows = (value as Record<string, unknown>)[list];
-    if (!Array.isArray(rows)) return false;
-    return (rows as Record<string, unknown>[]).every(
-      row =>
-        texts.every(key => typeof row[key] === 'string') &&
-        numbers.every(key => Number.isSafeInteger(row[key])),
+/** Of versions that knew them. */
+const KNOWN_LATER: Readonly<Record<'holds' | 'undone', Fields>> = {
+  holds: [['namespace', 'name', 'by', 'reason'], ['at']],
+  undone: [
+    ['namespace', 'name', 'digest', 'message'],
+    ['revision', 'attempt', 'at'],
+  ],
+};
+
+/** Nothing where a list that must be there is not sound; one that may be missing is left out then. */
+function keptIn(value: unknown): Pick<Twin, 'kept'> {
+  if (typeof value !== 'object' || value === null) return {};
+  const lists = value as Record<string, unknown>;
+  const areSound = Object.entries(KEPT).every(([list, fields]) => isListOf(lists[list], fields));
+  if (!areSound) return {};
+  const { bundles, files, floors } = lists;
+  const later = Object.entries(KNOWN_LATER).filter(([list, fields]) =>
+    isListOf(lists[list], fields),
+  );
+  const kept = { bundles, files, floors, ...pick(lists, later) };
+  return { kept: kept as unknown as Kept };
+}
+
+function pick(lists: Record<string, unknown>, some: readonly (readonly [string, Fields])[]) {
+  return Object.fromEntries(some.map(([list]) => [list, lists[list]]));
+}
+
+function isListOf(rows: unknown, [texts, numbers]: Fields): boolean {
+  if (!Array.isArray(rows)) return false;
+  return (rows as unknown[]).every(row => {
+    if (typeof row !== 'object' || row === null) return false;
+    const fields = row as Record<string, unknown>;
+    return (
+      texts.every(key => typeof fields[key] === 'string') &&
+      numbers.every(key => Number.isSafeInteger(fields[key]))
     );
   });
 }

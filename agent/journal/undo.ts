@@ -1,13 +1,14 @@
 /**
  * A revision that a person at the device goes back from: remembered as one that was given up, so that nothing tries it again on its
- * own, and no longer the last healthy one. Runs inside the caller's transaction.
+ * own, and no longer the last healthy one; until a person there wants it after all. Runs inside the caller's transaction.
  */
-import { UNDONE } from '../../protocol/bundle-reasons.js';
+import { REDONE, UNDONE } from '../../protocol/bundle-reasons.js';
 import type { BundleName } from '../ports.js';
 import { applyTransition, isOfWanted } from './content.js';
 import type { Connection } from './database.js';
-import { insertFailure } from './failures.js';
+import { dropFailure, insertFailure } from './failures.js';
 import { appendHistory, plainStep } from './history.js';
+import { dropOverride } from './overrides.js';
 
 export interface Undone extends BundleName {
   readonly revision: number;
@@ -24,10 +25,28 @@ export function undoInJournal(db: Connection, at: number, undone: Undone, messag
   if (isOfWanted(db, step)) applyTransition(db, at, step);
   else appendHistory(db, at, { kind: 'bundle', ...plainStep(step) });
   insertFailure(db, at, { ...step, lastWords: null });
+  dropOverride(db, step);
   const { namespace, name } = undone;
   db.prepare(
     `UPDATE bundles SET healthy_digest = @to, gate = NULL,
      previous_digest = CASE WHEN previous_digest <> @to THEN previous_digest END
      WHERE namespace = @namespace AND name = @name`,
   ).run({ namespace, name, to });
+}
+
+/** What the hub wants and a person undid. */
+export interface Redone extends BundleName {
+  readonly revision: number;
+  readonly digest: string;
+  readonly attempt: number;
+  /** Its files lie there still: the way back was waited for. */
+  readonly isThere: boolean;
+}
+
+/** It is on trial again, with the revision that was gone back to as the last healthy one. */
+export function redoInJournal(db: Connection, at: number, redone: Redone, message: string): void {
+  const { isThere, ...revision } = redone;
+  dropFailure(db, redone, redone.digest);
+  const state = isThere ? 'activating' : 'staged';
+  applyTransition(db, at, { ...revision, state, reason: REDONE, message });
 }

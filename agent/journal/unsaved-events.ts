@@ -5,7 +5,7 @@
 import type { Clock } from '../../protocol/ports.js';
 import { Alarm } from '../intake/alarm.js';
 import type { NewEvent } from '../ports.js';
-import { isDiskError, type Connection } from './database.js';
+import { diskTakes, type Connection } from './database.js';
 import { droppedEvent, withDropped, type DroppedEvents } from './dropped-events.js';
 import { appendEvent, type Moment } from './outbox.js';
 import type { Writer } from './writer.js';
@@ -93,16 +93,10 @@ export class UnsavedEvents {
       }
       for (const { moment, event } of this.#events) appendEvent(this.#db, moment, event);
     };
-    try {
-      this.#writer.durably(save);
-      this.#events = [];
-      this.#dropped = null;
-      this.#isRefused = false;
-    } catch (error) {
-      if (!isDiskError(error)) throw error;
-      this.#isRefused = true;
-      this.#drop();
-    }
+    this.#isRefused = !diskTakes(() => this.#writer.durably(save));
+    if (this.#isRefused) return this.#drop();
+    this.#events = [];
+    this.#dropped = null;
   }
 
   #drop(): void {

@@ -6,7 +6,7 @@
  */
 import type { Clock } from '../../protocol/ports.js';
 import { Alarm } from '../intake/alarm.js';
-import { giveBackSpace, isDiskError, type Connection } from './database.js';
+import { diskTakes, giveBackSpace, isDiskError, type Connection } from './database.js';
 import { setMeta } from './meta.js';
 import type { Retainer } from './retainer.js';
 
@@ -112,11 +112,7 @@ export class Writer {
   }
 
   #settleOrLose(): void {
-    try {
-      this.settle();
-    } catch (error) {
-      if (!isDiskError(error)) throw error;
-    }
+    diskTakes(() => this.settle());
   }
 
   /** A failure takes back this work alone, unless the disk failed: then SQLite may have taken back all. */
@@ -161,11 +157,8 @@ export class Writer {
     this.#attempts = 0;
     this.#options.onRetry();
     if (this.#attempts > 0 || this.#fault === null) return;
-    try {
-      this.durably(() => setMeta(this.#db, 'disk', String(this.#options.clock.now())));
-    } catch (error) {
-      if (!isDiskError(error)) throw error;
-    }
+    const now = String(this.#options.clock.now());
+    diskTakes(() => this.durably(() => setMeta(this.#db, 'disk', now)));
   }
 
   #retain(): void {

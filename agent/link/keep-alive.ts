@@ -75,9 +75,20 @@ export function diedInSilence(memory: KeepAliveMemory, silentS: number): KeepAli
   return { holdsS, failedS: step, times: memory.failedS === step ? memory.times + 1 : 1 };
 }
 
-/** The broker refused a CONNECT, maybe for what it announced: what to announce next. */
-export function announcedLess(announcedS: number): number {
-  return Math.max(SAFE_S, stepBelow(announcedS));
+/**
+ * The other end closed the connection in a silence, before it was asked: a broker that allows less than was announced may do so without
+ * a word to MQTT 3.1.1 (EMQX with `server_keepalive`), a load balancer with an idle timeout, or one that starts anew, which costs a step for
+ * as long as three answers take.
+ */
+export function closedInSilence({ memory, intervalS }: KeepAlive): KeepAliveMemory {
+  const failedS = STEPS_S.findLast(step => step <= intervalS) ?? STEPS_S[0];
+  const times = memory.failedS === failedS ? memory.times + 1 : 1;
+  return { holdsS: Math.min(memory.holdsS, stepBelow(failedS)), failedS, times };
+}
+
+/** The broker refused a CONNECT, maybe for what it announced: what to announce next. Null: it is something else that it refuses. */
+export function announcedLess(announcedS: number): number | null {
+  return announcedS > STEPS_S[0] ? stepBelow(announcedS) : null;
 }
 
 function patienceFor({ failedS, times }: KeepAliveMemory, next: number): number {

@@ -6,13 +6,14 @@
  */
 import { MqttClient, type IClientOptions } from 'mqtt';
 import { connect as connectPlain, type Socket } from 'node:net';
-import { backOffMs } from './back-off.js';
+import { backOffMs, isForAll } from './back-off.js';
 import { FailureLog } from './failure-log.js';
 import type { Link, LinkOptions, Presence } from './link-options.js';
 import { meterClient, meterSocket } from './metered.js';
 import { limitPackets } from './packet-limit.js';
 import { Paths } from './paths.js';
 import { Pinger } from './pinger.js';
+import { Unacknowledged } from './unacknowledged.js';
 
 /** Without one acknowledgement of what waits for it. Longer than a largest message in front of it may take (packet-limit.ts). */
 const STALL_MS = 120_000;
@@ -49,7 +50,7 @@ interface Connecting {
 class MqttLink implements Link {
   readonly #options: LinkOptions;
   readonly #stop = new AbortController();
-  readonly #pending = new Set<(acknowledged: boolean) => void>();
+  readonly #waiting = new Unacknowledged();
   readonly #done: Promise<void>;
   #client: MqttClient | null = null;
   #presence: Presence | null = null;
@@ -60,8 +61,6 @@ class MqttLink implements Link {
   #fault: string | null = null;
   #leaving = false;
   #announcedAt = 0;
-  /** How often the broker acknowledged something. */
-  #acknowledged = 0;
 
   constructor(options: LinkOptions) {
     this.#options = options;
@@ -86,13 +85,7 @@ class MqttLink implements Link {
   publish(topic: string, payload: Buffer, { retain }: { retain: boolean }): Promise<boolean> {
     const client = this.#client;
     if (!client?.connected) return Promise.resolve(false);
-    return new Promise(resolve => {
-      const settle = (acknowledged: boolean) => {
-        this.#pending.delete(settle);
-        this.#acknowledged++;
-        resolve(acknowledged);
-      };
-      this.#pending.add(settle);
+    return this.#waiting.wait(payload.byteLength, settle => {
       client.publish(topic, payload, { qos: 1, retain }, error => settle(!error));
     });
   }
@@ -128,32 +121,40 @@ class MqttLink implements Link {
 
   async #run(): Promise<void> {
     const { brokers, clock, random } = this.#options;
-    for (let turn = 0, attempt = 0; !this.#stop.signal.aborted; turn++) {
+    let [attempt, forAll] = [0, false];
+    for (let turn = 0; !this.#stop.signal.aborted; turn++) {
       const broker = brokers[turn % brokers.length] ?? '';
-      const { upMs, reason } = await this.#session(new URL(broker));
+      const { upMs, reason, ...ended } = await this.#session(new URL(broker));
       if (this.#stop.signal.aborted) return;
       this.#fault = `${broker}: ${reason}`;
       if (upMs === 0) this.#options.onFailure?.(reason);
       attempt = upMs >= SETTLED_MS ? 0 : attempt;
+      // What follows until it is up again belongs to that end.
+      if (upMs > 0) forAll = ended.forAll;
       // The next broker is tried at once; a full round without success is a failure.
       const lastOfRound = (turn + 1) % brokers.length === 0;
-      const delayMs = lastOfRound || upMs > 0 ? backOffMs(attempt++, random()) : 0;
+      const delayMs = lastOfRound || upMs > 0 ? backOffMs(attempt++, random(), forAll) : 0;
       this.#failures.failed({ broker, reason, retryInMs: delayMs });
       await clock.sleep(delayMs, this.#stop.signal);
     }
   }
 
   /** One connection, from CONNECT to its end. */
-  async #session(broker: URL): Promise<{ upMs: number; reason: string }> {
+  async #session(broker: URL): Promise<{ upMs: number; reason: string; forAll: boolean }> {
     const { clock, log } = this.#options;
     const over = new AbortController();
     let upAt: number | null = null;
+    const ending: { isCut: boolean; code: string | null } = { isCut: false, code: null };
     const path = this.#paths.to(broker.href);
     let cut: (because: string) => void = () => undefined;
     const pinger = new Pinger({
       clock,
       intervalMs: () => path.intervalMs(),
       onAnswer: silentMs => path.answered(silentMs),
+      onItsWay: () => ({
+        queued: this.#client?.stream.writableLength ?? 0,
+        unacknowledged: this.#waiting.bytes,
+      }),
       onSilence: () => cut('the broker does not answer any more'),
     });
     const reason = await new Promise<string>(resolve => {
@@ -164,6 +165,7 @@ class MqttLink implements Link {
           ...{ pinger, keepAliveS: path.mostS, over: over.signal },
           onError: error => {
             why = messageOf(error);
+            ending.code = (error as NodeJS.ErrnoException).code ?? 'UNKNOWN';
           },
         });
       } catch (error) {
@@ -172,6 +174,8 @@ class MqttLink implements Link {
       }
       cut = because => {
         why = because;
+        // MQTT.js says what the socket said, too.
+        ending.isCut ||= ending.code === null;
         client.end(true);
         resolve(why);
       };
@@ -202,21 +206,25 @@ class MqttLink implements Link {
     });
     over.abort();
     const silentMs = pinger.diedAfterMs();
-    if (silentMs !== null && !this.#stop.signal.aborted) path.died(silentMs);
+    const forAll = isForAll({ ...ending, isForgotten: silentMs !== null });
     const upMs = upAt === null ? 0 : Math.max(1, clock.monotonic() - upAt);
+    if (!this.#stop.signal.aborted) {
+      if (silentMs !== null) path.died(silentMs);
+      else if (upMs > 0 && forAll && pinger.silentMs() !== null) path.closedInSilence();
+    }
     this.#lost();
-    return { upMs, reason };
+    return { upMs, reason, forAll };
   }
 
   /** A broker that still answers keep-alives, and nothing else, is as good as gone. */
   async #loseWhenDeaf(over: AbortSignal, cut: (reason: string) => void): Promise<void> {
-    const isWaiting = () => !this.#up || this.#pending.size > 0;
+    const isWaiting = () => !this.#up || this.#waiting.count > 0;
     for (;;) {
-      const before = this.#acknowledged;
+      const before = this.#waiting.answers;
       const hadToWait = isWaiting();
       await this.#options.clock.sleep(STALL_MS, over);
       if (over.aborted) return;
-      if (hadToWait && isWaiting() && this.#acknowledged === before) {
+      if (hadToWait && isWaiting() && this.#waiting.answers === before) {
         return cut(`the broker acknowledged nothing for ${STALL_MS / 1000} s`);
       }
     }
@@ -279,20 +287,14 @@ class MqttLink implements Link {
     let refused = 0;
     for (let i = 0; i < topics.length; i += FILTERS_MAX) {
       const filters = topics.slice(i, i + FILTERS_MAX);
-      await new Promise<void>(resolve => {
-        const settle = () => {
-          this.#pending.delete(settle);
-          this.#acknowledged++;
-          resolve();
-        };
-        this.#pending.add(settle);
+      await this.#waiting.wait(0, settle => {
         client.subscribe(filters, { qos: 1 }, error => {
           if (error && client.connected) {
             const { message: reason } = error;
             refused += refusedIn(error);
             this.#options.log.warn('the broker refuses a subscription', { reason });
           }
-          settle();
+          settle(!error);
         });
       });
     }
@@ -333,8 +335,7 @@ class MqttLink implements Link {
     const wasUp = this.#up;
     this.#up = false;
     this.#client = null;
-    for (const settle of [...this.#pending]) settle(false);
-    this.#pending.clear();
+    this.#waiting.lose();
     if (wasUp) this.#options.onDown();
   }
 }

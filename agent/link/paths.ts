@@ -4,6 +4,7 @@ import {
   announcedLess,
   answered,
   begunKeepAlive,
+  closedInSilence,
   DEFAULT_MOST_S,
   diedInSilence,
   readMemories,
@@ -25,6 +26,7 @@ export interface Path {
   intervalMs(): number;
   answered(silentMs: number): void;
   died(silentMs: number): void;
+  closedInSilence(): void;
   /** The broker refused the CONNECT, maybe for what it announced. */
   refused(): void;
 }
@@ -60,7 +62,12 @@ export class Paths {
         if (holdsS !== before.holdsS || failedS !== before.failedS) learn(now.memory);
       },
       died: silentMs => learn(diedInSilence(now.memory, silentMs / 1000)),
-      refused: () => void this.#accepted.set(broker, announcedLess(mostS)),
+      closedInSilence: () => learn(closedInSilence(now)),
+      refused: () => {
+        const less = announcedLess(mostS);
+        if (less === null) this.#accepted.delete(broker);
+        else this.#accepted.set(broker, less);
+      },
     };
   }
 

@@ -5,9 +5,8 @@
 import type { MqttClient } from 'mqtt';
 import type { Socket } from 'node:net';
 import type { Clock } from '../../protocol/ports.js';
+import { asked, LOOK_MS, looked, patienceLeftMs, type OnItsWay } from './patience.js';
 
-/** For an answer to a PINGREQ: nothing is before it on a silent link. */
-export const ANSWER_MS = 45_000;
 /** A shorter silence is none. */
 const SILENCE_MS = 25_000;
 
@@ -17,6 +16,8 @@ export interface PingerOptions {
   readonly intervalMs: () => number;
   /** An answer came after so much silence in both directions. */
   readonly onAnswer: (silentMs: number) => void;
+  /** What was said and has not come yet, as far as is known here. */
+  readonly onItsWay: () => OnItsWay;
   /** None came. */
   readonly onSilence: () => void;
 }
@@ -56,13 +57,15 @@ export class Pinger {
     return this.#unansweredAfterMs;
   }
 
+  /** For so long nothing crossed it in either direction; null: that is no silence. */
+  silentMs(): number | null {
+    const silentMs = this.#options.clock.monotonic() - Math.max(this.#sentAt, this.#heardAt);
+    return silentMs < SILENCE_MS ? null : silentMs;
+  }
+
   #noteSent(): void {
-    const now = this.#options.clock.monotonic();
-    const silentMs = now - Math.max(this.#sentAt, this.#heardAt);
-    if (silentMs >= SILENCE_MS && this.#unansweredAfterMs === null) {
-      this.#unansweredAfterMs = silentMs;
-    }
-    this.#sentAt = now;
+    this.#unansweredAfterMs ??= this.silentMs();
+    this.#sentAt = this.#options.clock.monotonic();
   }
 
   async #run(client: MqttClient, over: AbortSignal): Promise<void> {
@@ -76,10 +79,23 @@ export class Pinger {
       const askedAt = clock.monotonic();
       const silentMs = askedAt - Math.max(this.#sentAt, this.#heardAt);
       client.sendPing();
-      await clock.sleep(ANSWER_MS, over);
+      const isThere = await this.#isAnswered(askedAt, over);
       if (over.aborted) return;
-      if (this.#heardAt < askedAt) return onSilence();
+      if (!isThere) return onSilence();
       onAnswer(silentMs);
+    }
+  }
+
+  /** Whatever comes is an answer. */
+  async #isAnswered(askedAt: number, over: AbortSignal): Promise<boolean> {
+    const { clock, onItsWay } = this.#options;
+    let patience = asked(askedAt, onItsWay());
+    for (;;) {
+      const leftMs = patienceLeftMs(patience, clock.monotonic());
+      if (leftMs === 0) return false;
+      await clock.sleep(Math.min(LOOK_MS, leftMs), over);
+      if (over.aborted || this.#heardAt >= askedAt) return !over.aborted;
+      patience = looked(patience, clock.monotonic(), onItsWay().queued);
     }
   }
 }

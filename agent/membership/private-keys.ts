@@ -8,7 +8,6 @@ import {
   closeSync,
   fchmodSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -17,6 +16,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { makeDirectorySync } from '../make-directory.js';
 
 export type IdentityErrorCode =
   | 'Missing'
@@ -66,7 +66,7 @@ export function syncDirectory(path: string): void {
 }
 
 export function makePrivateDirectory(path: string): void {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+  makeDirectorySync(path, 0o700);
   chmodSync(path, 0o700);
   syncDirectory(dirname(path));
 }

@@ -1,6 +1,6 @@
 /**
  * The join line comes from a file or from standard input, never from the command line or the
- * environment, where other users could read it (S77). The file goes once it has done its work.
+ * environment, where other users could read it (S77). The file goes once its token lets in nobody more.
  */
 import { createReadStream, rmSync, statSync } from 'node:fs';
 import type { Readable } from 'node:stream';

@@ -46,6 +46,8 @@ export interface PodsOptions {
   readonly settings?: PodSettings;
   /** Absent: below `dataDir`. */
   readonly volumes?: PodVolumes;
+  /** Tells when files of pods change that no source brings; the returned function ends it. */
+  readonly onFilesChange?: (listener: () => void) => () => void;
   /** Decides which pods may begin; absent: all. */
   readonly admission?: Admission;
   /** Files of pods are kept under `<dataDir>/pods/`. */

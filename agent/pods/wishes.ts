@@ -68,6 +68,7 @@ export class Wishes {
   readonly #objects: ObjectMemory;
   #conflicts: ReadonlySet<string> = new Set();
   #wasBlind = true;
+  readonly #unsubscribe: () => void;
 
   constructor(options: PodsOptions, { events, volumes, completions, onChange }: WishesTools) {
     this.#options = options;
@@ -79,6 +80,7 @@ export class Wishes {
     this.#hostFiles = new HostFiles({ clock, log, onChange });
     const keeping = { evictions, completions };
     this.#upkeep = new VolumeUpkeep({ volumes, ...keeping, clock, log, tell, onChange });
+    this.#unsubscribe = options.onFilesChange?.(() => this.#upkeep.freshen()) ?? (() => undefined);
   }
 
   get now(): Desired {
@@ -153,6 +155,7 @@ export class Wishes {
 
   /** Ends what goes on beside the wishes. */
   async close(): Promise<void> {
+    this.#unsubscribe();
     await Promise.all([this.#upkeep.close(), this.#hostFiles.close()]);
   }
 

@@ -6,9 +6,8 @@ import type { BundleName, SourceCondition } from '../ports.js';
 
 export const ALONE_READY = 'AloneReady';
 export const UNDO_READY = 'UndoReady';
-/** Reasons of a bundle whose rollout requires the one or the other. */
+/** Reason of a bundle on trial whose rollout requires the first; of the other see `bundle-reasons`. */
 export const NOT_ALONE_READY = 'NotAloneReady';
-export const NOT_UNDO_READY = 'NotUndoReady';
 
 /** A reason in one word, and what it is about. Both are told to the hub: nothing secret. */
 export interface Fault {

@@ -41,6 +41,8 @@ export interface ReportOptions {
   >;
   readonly random: () => number;
   readonly log: Log;
+  /** A status goes out; the newest is safe at the hub. */
+  readonly onStatus?: { readonly said: () => void; readonly confirmed: () => void };
   /** A genuine acknowledgement. */
   readonly onAck?: (ack: AckDocument) => void;
 }

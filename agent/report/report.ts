@@ -119,6 +119,7 @@ export class Report {
     const safe = ack.boot === journal.boot && ack.counter >= (this.#status?.counter ?? 0);
     if (safe) {
       this.#resend.drop(STATUS);
+      this.#options.onStatus?.confirmed();
       time.heard(this.#statusSince);
     }
     this.#pods.confirmed(ack.pods);
@@ -221,7 +222,8 @@ export class Report {
       generation: accepted?.epoch === intake.root.document.epoch ? accepted.generation : 0,
       rootVersion: intake.root.document.version,
       clock,
-      clockOffset: offset === null ? null : this.#timeBase.by,
+      // Of now: what pods were told with last may be of a clock that was set since.
+      clockOffset: offset === null ? null : time.timeline().by(),
       development: intake.root.document.development,
       lastRefusal: intake.lastRefusal,
       history: journal.history(this.#knownRow ?? 0),
@@ -291,6 +293,7 @@ export class Report {
     if (!message) return this.#resend.drop(key);
     const retain = key === STATUS;
     const payload = retain ? this.#short(message.payload) : message.payload;
+    if (retain) this.#options.onStatus?.said();
     const sent = await link.publish(message.topic, payload, { retain });
     this.#resend.settled(key, version, { sent, now: clock.monotonic(), random: random() });
     if (sent) this.#resendAlarm.set(this.#resend.nextAt());

@@ -314,10 +314,16 @@ function shownName(name: string): string {
   return name.replace(/\p{Cc}/gu, '?');
 }
 
-/** A bundle's pods follow their revision, whatever hand was in the file. */
+/** Of a bundle's file: what is put back, which is nobody's edit for long. */
+const PUT_BACK: ReadonlySet<string> = new Set([FAULTS.altered[0], FAULTS.unknown[0]]);
+
+/** A bundle's pods follow their revision, unless a hand may stay in the file (`drift: report`). */
 function shownPods({ pods, problem }: FileState): readonly SourcePod[] {
   if (problem === null) return pods;
-  return pods.map(pod => (pod.bundle === null ? { ...pod, refusedEdit: problem } : pod));
+  const isPutBack = PUT_BACK.has(problem.reason);
+  return pods.map(pod =>
+    pod.bundle !== null && isPutBack ? pod : { ...pod, refusedEdit: problem },
+  );
 }
 
 /** State as the merge takes it: byte order of names, one condition per thing that is wrong. */

@@ -38,8 +38,12 @@ export interface FileSourceOptions {
   readonly events: EventSink;
   /** Whether the journal explains a file with the reserved prefix. */
   readonly explains: Explains;
+  /** Whether the journal is sure that nothing is promised under this name with the reserved prefix; left out: it never is. */
+  readonly isWithdrawn?: (fileName: string) => boolean;
   /** Of this process, where nothing may be taken that anybody else but root could have written; null: all is taken. */
   readonly trusted: number | null;
+  /** The agent's own files run as a person leaves them (`drift: report`); absent: only as the journal says. */
+  readonly ownMayDiffer?: boolean;
   readonly fileCheckFrequencyMs?: number;
   /** The agent's own files in the directory may be gone or changed: whoever owns them should look. */
   readonly onOwnedInDoubt?: () => void;
@@ -88,7 +92,8 @@ export async function openFileSource(options: FileSourceOptions): Promise<FileSo
   const lastGood = openLastGood(dataDir, path);
   const remembered = await lastGood.load();
   let identity = remembered.identity;
-  const reader = openDirectoryReader(path, { clock, identity, trusted: options.trusted });
+  const { trusted, ownMayDiffer = false } = options;
+  const reader = openDirectoryReader(path, { clock, identity, trusted, ownMayDiffer });
   const listeners = new Set<() => void>();
   let isEnding = false;
   let wake = new AbortController();
@@ -166,6 +171,7 @@ export async function openFileSource(options: FileSourceOptions): Promise<FileSo
       known,
       again,
       moved: moves.take(),
+      isWithdrawn: options.isWithdrawn ?? (() => false),
     });
     const { state: next, changes } = applyListing(state, listing, explains);
     const { complete: wasComplete, problem: before } = state;

@@ -46,6 +46,8 @@ export interface LookHints {
   readonly again: ReadonlySet<string>;
   /** Files that seem to have come by a rename: whole, if nobody holds them open. */
   readonly moved: ReadonlySet<string>;
+  /** True for one of the agent's own that the agent itself took away: that it is not there says nothing of the directory. */
+  readonly isWithdrawn: (name: string) => boolean;
 }
 
 interface Seen {
@@ -66,6 +68,8 @@ export interface ReaderOptions {
   readonly identity: string | null;
   /** Of this process: nothing is taken that anybody else but root could have written. Null: whatever is there is taken. */
   readonly trusted: number | null;
+  /** The agent's own files run as a person leaves them; else only as they were promised, whoever wrote them. */
+  readonly ownMayDiffer: boolean;
 }
 
 interface Listed {
@@ -142,7 +146,7 @@ async function absent(name: string, file: string, isKnown: boolean): Promise<Rea
 }
 
 export function openDirectoryReader(path: string, options: ReaderOptions): DirectoryReader {
-  const { clock, trusted } = options;
+  const { clock, trusted, ownMayDiffer } = options;
   const judged = new Map<string, string>();
   const writing = new Map<string, Seen>();
   const missing = new Map<string, number>();
@@ -179,9 +183,9 @@ export function openDirectoryReader(path: string, options: ReaderOptions): Direc
     return trusted === null ? null : staticPodPathFault(path, trusted);
   }
 
-  /** Bytes of the agent's own files are compared with what was promised, whoever wrote them. */
+  /** What is run only with the bytes that were promised may be anybody's. */
   function fileFault(name: string, { uid, mode }: BigIntStats): string | null {
-    if (trusted === null || isOwnName(name)) return null;
+    if (trusted === null || (isOwnName(name) && !ownMayDiffer)) return null;
     return sharedFile({ owner: Number(uid), mode: Number(mode) }, trusted);
   }
 
@@ -279,12 +283,14 @@ export function openDirectoryReader(path: string, options: ReaderOptions): Direc
   function staying(
     nowIdentity: string,
     names: ReadonlySet<string>,
-    known: ReadonlySet<string>,
+    { known, isWithdrawn }: LookHints,
   ): ReadonlySet<string> {
     const isOthers = identity !== nowIdentity && !isFile;
     if (!isOthers || [...names].some(name => !isOwnName(name))) heldBack = null;
     else heldBack ??= new Set(known);
-    for (const name of names) heldBack?.delete(name);
+    for (const name of heldBack ?? []) {
+      if (names.has(name) || (isOwnName(name) && isWithdrawn(name))) heldBack?.delete(name);
+    }
     if (heldBack?.size === 0) heldBack = null;
     if (heldBack === null) identity = nowIdentity;
     return heldBack ?? new Set();
@@ -301,7 +307,7 @@ export function openDirectoryReader(path: string, options: ReaderOptions): Direc
     const isNew = lastFound !== undefined && lastFound !== nowIdentity;
     const wasKnown = identity !== null;
     lastFound = nowIdentity;
-    const stays = staying(nowIdentity, new Set(names), known);
+    const stays = staying(nowIdentity, new Set(names), hints);
     const readings: Reading[] = [...stays].map(name => ({ name, is: 'unchanged' }));
     let isWriting = false;
     const gone = new Set<string>();

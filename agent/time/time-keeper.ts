@@ -11,7 +11,7 @@ import { topicsOf } from '../../protocol/topics.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
 import { openHubDocument } from '../../protocol/verify-messages.js';
 import { Alarm } from '../intake/alarm.js';
-import { isDiskError } from '../journal/database.js';
+import { diskTakes } from '../journal/database.js';
 import type { Journal } from '../journal/journal.js';
 import type { Moment } from '../journal/outbox.js';
 import type { Link } from '../link/link-options.js';
@@ -57,6 +57,8 @@ export interface TimeKeeperOptions {
   readonly randomId: () => string;
   /** Something changed that the status says. */
   readonly onChange: () => void;
+  /** The hub said something that it cannot have said before then, in uptime. */
+  readonly onHeard?: (asOf: number) => void;
   /** The hub told the time: what was refused for it may be right. */
   readonly onLearned: () => void;
 }
@@ -226,6 +228,7 @@ export class TimeKeeper {
   /** The hub said something that it cannot have said before `asOf`, in uptime. */
   heard(asOf: number): void {
     this.#silence.heard(asOf);
+    this.#options.onHeard?.(asOf);
     this.#look();
   }
 
@@ -264,7 +267,7 @@ export class TimeKeeper {
     const known = memory.hubFloor();
     const isSame = known?.epoch === epoch;
     if (isSame && time >= known.time && time - known.time < DAY_MS) return;
-    this.#attempt(() => memory.save({ hubFloor: { epoch, time } }));
+    diskTakes(() => memory.save({ hubFloor: { epoch, time } }));
   }
 
   #look(): void {
@@ -285,17 +288,9 @@ export class TimeKeeper {
     onChange();
   }
 
+  /** What a full disk refuses is said by the journal, and costs at most a day of counting. */
   #saveSilence(leastMs?: number): void {
     const ms = this.#silence.toSave(this.#options.machine.uptimeMs(), leastMs);
-    if (ms !== null) this.#attempt(() => this.#options.journal.time().save({ silentMs: ms }));
-  }
-
-  /** What a full disk refuses is said by the journal, and costs at most a day of counting. */
-  #attempt(work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      if (!isDiskError(error)) throw error;
-    }
+    if (ms !== null) diskTakes(() => this.#options.journal.time().save({ silentMs: ms }));
   }
 }

@@ -7,6 +7,11 @@
 import { MountError } from './mount-error.js';
 import type { ConfigObject, ConfigObjects } from '../pods/config-objects.js';
 import { metadataValue, resourceValue, type NodeCapacity } from '../pods/field-values.js';
+import {
+  connectedValue,
+  tellsConnected,
+  type ConnectedWord,
+} from '../../protocol/pod-connected.js';
 import { sha256Hex } from '../../protocol/canonical.js';
 import type { DownwardAPIVolumeFile, KeyToPath, ValidPod, Volume } from '../../protocol/pod.js';
 
@@ -26,6 +31,7 @@ export interface ContentFacts {
   readonly pod: ValidPod;
   readonly objects: ConfigObjects;
   readonly node: NodeCapacity;
+  readonly connection: ConnectedWord;
 }
 
 const DEFAULT_MODE = 0o644;
@@ -40,10 +46,13 @@ export function isWritten(volume: Volume): boolean {
   );
 }
 
-/** True when something of it belongs in memory only. */
-export function holdsSecrets({ secret, projected }: Volume): boolean {
+/** True when something of it belongs in memory: what is secret, and what changes as often as a link does. */
+export function belongsInMemory(volume: Volume): boolean {
+  const { secret, projected } = volume;
   return (
-    secret !== undefined || (projected?.sources ?? []).some(source => source.secret !== undefined)
+    secret !== undefined ||
+    (projected?.sources ?? []).some(source => source.secret !== undefined) ||
+    tellsConnected(volume)
   );
 }
 
@@ -119,12 +128,12 @@ function keyFiles(source: KeySource, { pod, objects }: ContentFacts): [string, V
 function fieldFiles(
   items: readonly DownwardAPIVolumeFile[] | undefined,
   defaultMode: number,
-  { pod, node }: ContentFacts,
+  { pod, node, connection }: ContentFacts,
 ): [string, VolumeFile][] {
   return (items ?? []).map(({ path, mode = defaultMode, fieldRef, resourceFieldRef }) => {
     const text =
       fieldRef !== undefined
-        ? metadataValue(fieldRef.fieldPath, pod)
+        ? (connectedValue(fieldRef.fieldPath, connection) ?? metadataValue(fieldRef.fieldPath, pod))
         : resourceFieldRef !== undefined
           ? resourceValue(resourceFieldRef, { pod, own: null, node })
           : null;

@@ -5,7 +5,7 @@
 import { chmod, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { writeAtomically } from './atomic-writer.js';
-import { filesDigest, holdsSealed, holdsSecrets, isWritten, volumeFiles } from './content.js';
+import { belongsInMemory, filesDigest, holdsSealed, isWritten, volumeFiles } from './content.js';
 import { checkHostPath } from './host-path.js';
 import type { HostPathPatience } from './host-path-patience.js';
 import type { HostMounts } from './host-mounts.js';
@@ -16,6 +16,7 @@ import type { PodPaths } from './pod-paths.js';
 import type { DesiredPod } from '../pods/desired.js';
 import type { NodeCapacity } from '../pods/field-values.js';
 import type { Volume } from '../../protocol/pod.js';
+import type { ConnectedWord } from '../../protocol/pod-connected.js';
 import type { Clock } from '../../protocol/ports.js';
 import { makeDirectory } from '../make-directory.js';
 
@@ -32,6 +33,8 @@ export interface SetUpTools {
   readonly hostPathTargets: HostPathTargets;
   /** One for the whole node. */
   readonly hostPathPatience: HostPathPatience;
+  /** What pods are told of the hub. */
+  readonly connection: () => ConnectedWord;
   /** Why the agent may not mount; null when it may. */
   readonly mountProblem: () => Promise<string | null>;
 }
@@ -102,13 +105,13 @@ async function setUpWritten(
   { node, ...tools }: SetUpTools & { readonly node: NodeCapacity },
 ): Promise<string> {
   const { uid, pod, objects } = desired;
-  const files = volumeFiles(volume, { pod, objects, node });
+  const files = volumeFiles(volume, { pod, objects, node, connection: tools.connection() });
   const path = tools.paths.volume(uid, volume);
-  const problem = holdsSecrets(volume) ? await tools.mountProblem() : null;
+  const problem = belongsInMemory(volume) ? await tools.mountProblem() : null;
   if (problem !== null && holdsSealed(volume, desired)) {
     throw new MountError(`a sealed Secret is kept in memory only: ${problem}`);
   }
-  const inMemory = holdsSecrets(volume) && problem === null;
+  const inMemory = belongsInMemory(volume) && problem === null;
   if (inMemory) await makeMemory(path, 0, tools);
   else await makeOpen(path);
   const fsGroup = groupOf(desired);

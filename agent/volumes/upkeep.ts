@@ -1,5 +1,5 @@
 /**
- * What volumes need while their pods run: files that follow labels, ConfigMaps and Secrets (kubelet behaviour row 135,
+ * What volumes need while their pods run: files that follow labels, ConfigMaps, Secrets and the connection (kubelet behaviour row 135,
  * within seconds), and emptyDirs held to their sizeLimit (row 134, pain P22). Order of calls only.
  */
 import {
@@ -59,6 +59,7 @@ export class VolumeUpkeep {
   readonly #problems = new Map<string, string>();
   /** Those whose volumes are set up. */
   #living: readonly DesiredPod[] = [];
+  #node: NodeCapacity | null = null;
   #refreshing: Promise<void> | null = null;
   /** A look came after the refresh began that goes on now. */
   #isStale = false;
@@ -108,12 +109,20 @@ export class VolumeUpkeep {
   /** Starts what is to be done for these pods and returns at once. */
   look(desired: Desired, prepared: ReadonlySet<string>, node: NodeCapacity): void {
     this.#living = desired.pods.filter(({ uid }) => prepared.has(uid));
-    this.#isStale = true;
-    this.#refreshing ??= this.#keepFresh(node);
+    this.#node = node;
+    this.freshen();
     if (this.#measuring !== null || !this.#living.some(hasLimit)) return;
     this.#measuring = this.#measure().finally(() => (this.#measuring = null));
   }
 
+  /** Something changed that no look brings: the files of those that were looked at last are brought up to date. Returns at once. */
+  freshen(): void {
+    if (this.#node === null) return;
+    this.#isStale = true;
+    this.#refreshing ??= this.#keepFresh(this.#node);
+  }
+
+  /** What was found stale is brought up to date before. */
   async close(): Promise<void> {
     this.#ending.abort();
     await Promise.all([this.#refreshing, this.#measuring]);
@@ -122,7 +131,7 @@ export class VolumeUpkeep {
   /** What is wanted may become another while a refresh goes on: it is done again then, and not with the next look. */
   async #keepFresh(node: NodeCapacity): Promise<void> {
     try {
-      while (this.#isStale && !this.#ending.signal.aborted) {
+      while (this.#isStale) {
         this.#isStale = false;
         await this.#refresh(node);
       }

@@ -23,6 +23,7 @@ import { usedVolumes } from './used-volumes.js';
 import type { DesiredPod } from '../pods/desired.js';
 import type { NodeCapacity } from '../pods/field-values.js';
 import { envFileKey } from '../pods/pod-env.js';
+import { NEVER_CONNECTED, type ConnectedWord } from '../../protocol/pod-connected.js';
 import { fileKeyRef, type Container, type Volume } from '../../protocol/pod.js';
 import type { Clock } from '../../protocol/ports.js';
 import { parseQuantityWhole } from '../../protocol/quantity.js';
@@ -77,6 +78,8 @@ export interface PodVolumesOptions {
   readonly clock: Clock;
   /** As `SetUpTools`; absent: the node's owner lists none, and each path is taken as it is. */
   readonly hostPathTargets?: HostPathTargets;
+  /** What pods are told of the hub; absent: that there is none. */
+  readonly connection?: () => ConnectedWord;
   /** Absent: those of the node. */
   readonly hostMounts?: HostMounts;
 }
@@ -124,6 +127,7 @@ class PodVolumesOnDisk implements PodVolumes {
 
   constructor(options: PodVolumesOptions) {
     const { dataDir, clock, hostMounts = openHostMounts() } = options;
+    const { connection = () => NEVER_CONNECTED } = options;
     const { hostPathTargets = () => Promise.resolve(new Map<string, string>()) } = options;
     this.#paths = new PodPaths(dataDir);
     this.#hostMounts = hostMounts;
@@ -133,6 +137,7 @@ class PodVolumesOnDisk implements PodVolumes {
       hostMounts,
       clock,
       hostPathTargets,
+      connection,
       hostPathPatience: new HostPathPatience(clock, reachHostPath),
       mountProblem,
     };
@@ -193,7 +198,9 @@ class PodVolumesOnDisk implements PodVolumes {
       const isSetUp = () => isThere(this.#paths.volume(uid, volume));
       try {
         if (written === undefined && !(await isSetUp())) continue;
-        const digest = filesDigest(volumeFiles(volume, { pod, objects, node }));
+        const digest = filesDigest(
+          volumeFiles(volume, { pod, objects, node, connection: this.#tools.connection() }),
+        );
         if (written === digest) continue;
         await this.#inTurn(uid, async () => {
           if (await isSetUp()) await this.#setUp(volume, desired, node);

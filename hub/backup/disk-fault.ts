@@ -19,7 +19,11 @@ export function isDiskError(error: unknown): error is NodeJS.ErrnoException {
 }
 
 /** `place`: where no error says it. Any other error comes back as it is. */
-export function diskFault(error: unknown, doing: 'read' | 'write', place: string): unknown {
+export function diskFault(
+  error: unknown,
+  doing: 'read' | 'write' | 'read or write',
+  place: string,
+): unknown {
   if (!isDiskError(error)) return error;
   const { code = '', path = place, message } = error;
   const why = Object.hasOwn(WORDS, code) ? WORDS[code] : message;

@@ -72,11 +72,24 @@ export async function secretsToSeal(
   };
 }
 
-/** One line for each Secret of the input that differs from what is sealed; no value is in it. */
-export async function secretDifferences(
+interface DifferingSecret {
+  readonly name: string;
+  /** What it would be. */
+  readonly version: number;
+  readonly why: string;
+}
+
+interface OfBundle {
+  readonly namespace: string;
+  readonly bundle: string;
+  readonly input: Pick<BundleInput, 'secrets'>;
+}
+
+/** The Secrets of the input that are not what is sealed, as far as can be told here. */
+export async function differingSecrets(
   hub: Connected,
-  { namespace, bundle, input }: Pick<ApplySecrets, 'namespace' | 'bundle' | 'input'>,
-): Promise<string[]> {
+  { namespace, bundle, input }: OfBundle,
+): Promise<DifferingSecret[]> {
   if (input.secrets.length === 0) return [];
   const options = { namespace, bundle, nodeSelector: '' };
   const sealing = await sealingOf(hub, options);
@@ -90,6 +103,14 @@ export async function secretDifferences(
         : known.fingerprint === null
           ? `cannot be compared with version ${known.version}`
           : `differs from version ${known.version}, as far as can be told here`;
-    return [`secret/${secret.name}: ${why} (would be version ${version}; values are not shown)\n`];
+    return [{ name: secret.name, version, why }];
   });
+}
+
+/** One line for each Secret of the input that differs from what is sealed; no value is in it. */
+export async function secretDifferences(hub: Connected, of: OfBundle): Promise<string[]> {
+  return (await differingSecrets(hub, of)).map(
+    ({ name, version, why }) =>
+      `secret/${name}: ${why} (would be version ${version}; values are not shown)\n`,
+  );
 }

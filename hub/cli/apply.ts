@@ -4,7 +4,13 @@ import { parseSelector, SelectorError } from '../selectors.js';
 import { SIGNATURES_FIELD } from '../rollout/release-here.js';
 import { secretDifferences, secretsToSeal } from './apply-secrets.js';
 import { bundlePath, writeBundle, type BundleApiObject } from './bundle-write.js';
-import { aloneWarnings, bundleWarnings, graceWarnings, windowWarnings } from './bundle-warnings.js';
+import {
+  aloneWarnings,
+  bundleWarnings,
+  graceWarnings,
+  runningOf,
+  windowWarnings,
+} from './bundle-warnings.js';
 import { inputOptions, readSource, type BundleSource, type InputOptions } from './bundle-source.js';
 import { ApiError } from './client.js';
 import { connected, type Connected, type Context } from './context.js';
@@ -173,9 +179,10 @@ function dryRunMode(option: string | boolean | undefined): 'none' | 'client' | '
 async function apply(context: Context, hub: Connected, options: ApplyOptions): Promise<void> {
   const source = await sourceOf(context, hub, options);
   const { namespace, name, manifests, pods } = source;
-  for (const warning of bundleWarnings(pods)) context.terminal.warn(warning);
   const mode = dryRunMode(options.dryRun);
   const current = await currentBundle(hub, source);
+  for (const warning of bundleWarnings(pods, current && runningOf(current)))
+    context.terminal.warn(warning);
   const selector = selectorAfter(options, current?.spec.nodeSelector ?? null);
   const former = current?.spec.strategy ?? DEFAULT_STRATEGY;
   const strategy = source.built?.document.strategy ?? strategyAfter(options, former);

@@ -9,7 +9,6 @@ import type { ValidPod } from '../../protocol/pod.js';
 import { outOfScope } from '../../protocol/release-scope.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
 import { releaseRoleOf } from '../../protocol/verify-bundle.js';
-import type { BundleSpec } from '../objects.js';
 import { checkManifests } from '../rollout/check-manifests.js';
 import {
   BundleTooLarge,
@@ -18,10 +17,12 @@ import {
   type Draft,
 } from '../rollout/revise.js';
 import type { BundleFile } from '../signing/bundle-file.js';
+import { differingSecrets } from './apply-secrets.js';
 import { signersText } from './bundle-text.js';
 import { isBundlePath, readBundlePath, writeBundlePath } from './bundle-path.js';
 import { inputOptions, readSource, type BundleSource, type InputOptions } from './bundle-source.js';
-import { aloneWarnings, bundleWarnings } from './bundle-warnings.js';
+import { aloneWarnings, bundleWarnings, runningOf } from './bundle-warnings.js';
+import { bundlePath, type BundleApiObject } from './bundle-write.js';
 import type { ApiClient, ApiList } from './client.js';
 import { connected, type Connected, type Context } from './context.js';
 import { pinImages, pinLines, PIN_HELP } from './pin-images.js';
@@ -126,8 +127,13 @@ async function buildWith(
       'Warning: no hub was asked: what the options do not say of deadline, min ready, failure, windows and requirements is as in a new bundle',
     );
   }
-  for (const warning of bundleWarnings(source.pods)) context.terminal.warn(warning);
-  for (const { name } of source.secrets) {
+  const bundle = (await hub?.client.get<BundleApiObject>(bundlePath(source))) ?? null;
+  const running = bundle && runningOf(bundle);
+  for (const warning of bundleWarnings(source.pods, running)) context.terminal.warn(warning);
+  const ofBundle = { namespace, bundle: source.name, input: source };
+  // What is sealed already needs nothing to be done.
+  const unsealed = hub === null ? source.secrets : await differingSecrets(hub, ofBundle);
+  for (const { name } of unsealed) {
     context.terminal.warn(
       `Warning: secret "${name}" is no part of the file; once it is applied: flotilla secret seal -f FILE --bundle ${source.name} -n ${namespace}`,
     );
@@ -139,9 +145,6 @@ async function buildWith(
   const images = options.pin ? await pinImages(context, source) : [];
   for (const line of pinLines([], images)) context.terminal.print(line);
   const issued = issuedAt(context);
-  const bundle = await hub?.client.get<{ spec: BundleSpec }>(
-    pathOf(resourceOf('bundles'), namespace, source.name),
-  );
   const strategy = strategyAfter(options, bundle?.spec.strategy ?? null);
   for (const warning of aloneWarnings(source.pods, strategy, images))
     context.terminal.warn(warning);

@@ -15,6 +15,7 @@ import { allContainers, type ValidPod } from '../../protocol/pod.js';
 import type { BundleStrategy, ImageEntry } from '../../protocol/documents/bundle.js';
 import { parseLongDurationMs } from '../../protocol/duration.js';
 import { windowText } from '../../protocol/maintenance-window.js';
+import type { BundleObjectStatus, BundleSpec } from '../objects.js';
 import { isPod, type BundleManifest } from '../../protocol/bundle-manifest.js';
 
 /** One line for each pod that breaks the policy that nodes have by default. */
@@ -96,7 +97,31 @@ export function aloneWarnings(
   );
 }
 
-/** All that a person is to know before nodes say it. */
-export function bundleWarnings(pods: readonly ValidPod[]): string[] {
-  return [...podSecurityWarnings(pods), ...secretEnvWarnings(pods)];
+/** What runs: the same warning of it would say nothing new. */
+interface Running {
+  readonly manifests: readonly BundleManifest[];
+  /** Nodes where it is healthy: their owners allow it. */
+  readonly healthy: number;
+}
+
+/** Pure. */
+export function runningOf({
+  spec,
+  status,
+}: {
+  readonly spec: Pick<BundleSpec, 'manifests'>;
+  readonly status?: Pick<BundleObjectStatus, 'nodes'>;
+}): Running {
+  return { manifests: spec.manifests, healthy: status?.nodes.healthy ?? 0 };
+}
+
+/** All that a person is to know before nodes say it; not again what nodes showed by running it. `running`: null for a new bundle. */
+export function bundleWarnings(
+  pods: readonly ValidPod[],
+  running: Running | null = null,
+): string[] {
+  const all = (of: readonly ValidPod[]) => [...podSecurityWarnings(of), ...secretEnvWarnings(of)];
+  const isShown = running !== null && running.healthy > 0;
+  const known = new Set(isShown ? all(running.manifests.filter(isPod)) : []);
+  return all(pods).filter(warning => !known.has(warning));
 }

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { isMember } from '../enrolment/standing-conditions.js';
 import type { BundleObject, NodeObject, SecretSpec } from '../objects.js';
+import { defaultBundleName } from './bundle-input.js';
 import { counted } from './counted-names.js';
 import type { ApiObject } from './client.js';
 import { agree, YES } from './consent.js';
@@ -18,6 +19,7 @@ import { pathOf, targetsOf, type Resource } from './resources.js';
 import { warnOfUse } from './secret-use.js';
 
 interface DeleteOptions extends ConnectionOptions {
+  filename?: string[];
   yes?: boolean;
   dryRun?: string | boolean;
 }
@@ -47,13 +49,15 @@ export function deleteCommand(context: Context): Command {
       'Deleting a bundle has its pods leave the nodes. On a terminal it says what goes, and asks; elsewhere it wants --yes.',
     )
     .argument(
-      '<kind...>',
+      '[kind...]',
       'bundle NAME…, secret BUNDLE.NAME…, node NAME…, token NAME…; or KIND/NAME',
     )
+    .option('-f, --filename <path...>', 'said of a whole bundle alone: see bundle NAME')
     .option(...YES)
     .option('--dry-run [mode]', 'server: let the hub check; delete nothing')
     .action((words: string[], options: DeleteOptions) =>
       connected(context, options, async hub => {
+        if (options.filename !== undefined) throw byFile(options.filename);
         const { resource, names } = targetsOf(words);
         const dryRun = options.dryRun !== undefined && options.dryRun !== 'none';
         if (resource.kind === 'Secret') await warnOfUse(context, hub, names);
@@ -69,6 +73,16 @@ export function deleteCommand(context: Context): Command {
         }
       }),
     );
+}
+
+/** kubectl deletes what a file names; here a bundle goes as a whole, or is applied without one of its pods. Pure. */
+export function byFile(paths: readonly string[]): CliError {
+  const name = defaultBundleName(paths) ?? 'NAME';
+  return new CliError(
+    'refused',
+    'a bundle is deleted by its name, not by its files',
+    `flotilla delete bundle ${name}; one pod of it goes when the rest is applied without it: flotilla apply -f FOLDER --prune`,
+  );
 }
 
 /** Throws `CliError` for what cannot be deleted or is not there: nothing was deleted then. */

@@ -5,6 +5,7 @@ import type { Context } from './context.js';
 import { CliError, EXIT } from '../../protocol/cli-error.js';
 import { terminalOf } from './terminal.js';
 import { behindTheCommand } from './leading-options.js';
+import { refuseOtherWords } from './other-words.js';
 import { programOf } from './program.js';
 
 async function main(): Promise<void> {
@@ -33,6 +34,7 @@ async function main(): Promise<void> {
   const args = behindTheCommand(process.argv.slice(2));
   const program = await programOf(context, args[0]);
   try {
+    refuseOtherWords(program, args);
     await program.parseAsync(args, { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) {

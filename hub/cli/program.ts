@@ -32,13 +32,14 @@ const COMMANDS: Readonly<Record<string, Maker>> = {
     return keyCommand(context).addCommand(keyRotateCommand(context));
   },
   bundle: async context => (await import('./bundle.js')).bundleCommand(context),
+  version: async context => (await import('./version.js')).versionCommand(context),
 };
 
 /** `named`: the first word of the command line; where it is no command, all of them are there, for help and for hints. */
 export async function programOf(context: Context, named = ''): Promise<Command> {
   const program = new Command('flotilla')
     .description("Kubernetes Pods on devices that have no Kubernetes: the operator's side.")
-    .version(VERSION, '--version', 'print the version')
+    .version(VERSION, '-v, --version', 'print the version')
     .addHelpText(
       'after',
       '\nExit codes: 0 done, 1 failed, 2 refused or wrong usage, 3 timed out waiting, ' +

@@ -1,5 +1,6 @@
 /** The resources that the CLI names, with kubectl's aliases, and where the API serves them. Pure. */
 import { CliError } from '../../protocol/cli-error.js';
+import { insteadOfKind } from './other-words.js';
 
 export interface Resource {
   readonly kind: string;
@@ -84,7 +85,11 @@ export function resourceOf(word: string): Resource {
   );
   if (found) return found;
   const known = RESOURCES.map(r => r.plural).join(', ');
-  throw new CliError('refused', `no resource "${word}" at the hub; it has: ${known}`);
+  throw new CliError(
+    'refused',
+    `no resource "${word}" at the hub; it has: ${known}`,
+    insteadOfKind(word),
+  );
 }
 
 /** The path of a collection, or of one object in it; a namespace of null means all. */

@@ -64,13 +64,17 @@ export function rolloutCommand(context: Context): Command {
 
 function activateCommand(context: Context): Command {
   return withConnection(new Command('activate'))
-    .summary('let nodes switch to a revision now that waits for its maintenance window')
+    .summary('let nodes wait no longer for a maintenance window or for a pod that asks for time')
     .description(
-      'Says in the assignment of each node where the newest revision does not run yet that it does not wait for a maintenance window, ' +
-        'and who wants that and why; a node that is away finds it when it comes back. It counts for this revision alone.',
+      'Says in the assignment of each node where the newest revision does not run yet that it waits for no maintenance window and no ' +
+        'lock of a pod, and who wants that and why; a node that is away finds it when it comes back. Where the revision was given up and ' +
+        'a lock keeps it there, it is the way back that does not wait. It counts for this revision alone.',
     )
     .argument('<bundle>', 'bundle/NAME')
-    .requiredOption('--now', 'outside its maintenance windows, and those of the nodes')
+    .requiredOption(
+      '--now',
+      'outside its maintenance windows and those of the nodes, whatever lock a pod holds',
+    )
     .option('--node <name>', 'only this node; may be given again', collect)
     .option('--reason <text>', "told in the nodes' journals and events", '')
     .action((target: string, options: ConnectionOptions & { node?: string[]; reason: string }) =>
@@ -83,7 +87,8 @@ function activateCommand(context: Context): Command {
         });
         const { terminal } = context;
         if (nodes.length === 0) terminal.print(`bundle/${name}: it waits nowhere`);
-        else terminal.print(`bundle/${name} waits for no window on ${nodes.join(', ')}`);
+        else
+          terminal.print(`bundle/${name} waits for no window and no lock on ${nodes.join(', ')}`);
       }),
     );
 }

@@ -15,7 +15,7 @@ export interface Restored {
 
 /**
  * Members are unheard; what the backup says of them is as old as it is, so it is shown as unknown. Tokens are void: one
- * that the backup shows as open may have been used since.
+ * that the backup shows as open may have been used since. What nothing needed then may be needed by what the fleet runs now.
  */
 export async function restoredMutations(
   store: Store,
@@ -24,6 +24,7 @@ export async function restoredMutations(
   const members = (await store.identities()).filter(({ state }) => state !== 'revoked');
   const nodes = members.map(({ node }) => node);
   const [objects, tokens] = await Promise.all([store.list('Node'), store.list('Token')]);
+  const unneeded = await store.unneeded();
   const mutations: Mutation[] = [
     { type: 'recovery', record: { ...made, learning: nodes.length > 0 } },
     ...nodes.map((node): Mutation => ({ type: 'unheard', node })),
@@ -33,6 +34,7 @@ export async function restoredMutations(
     ...tokens.items.map(({ metadata }): Mutation => {
       return { type: 'delete', kind: 'Token', namespace: '', name: metadata.name };
     }),
+    ...[...unneeded.keys()].map((topic): Mutation => ({ type: 'unneeded', topic, since: null })),
   ];
   return { mutations, nodes, voidTokens: tokens.items.length };
 }

@@ -1,7 +1,11 @@
 /**
- * The newest revision of a bundle does not wait for its maintenance windows any more, on the nodes where it does not run yet: said in
- * their assignments, with who wants it and why, so that a node which is away finds it there.
+ * The newest revision of a bundle waits for no maintenance window and no pod any more, on the nodes where it does not run yet; nor does the
+ * way back from it, where it was given up and a pod keeps it there. Said in their assignments, with who wants it and why, so that a node
+ * which is away finds it there.
  */
+import { UPDATES_LOCKED } from '../../protocol/bundle-reasons.js';
+import type { AssignedBundle } from '../../protocol/documents/assignment.js';
+import type { NodeObject } from '../objects.js';
 import type { Actor } from '../store/store.js';
 import { reassign, wishedFor, type BundleWish, type ReassignParts } from './reassign.js';
 
@@ -13,7 +17,7 @@ export interface ActivateWish extends BundleWish {
   readonly reason: string;
 }
 
-/** Names of the nodes, sorted. Throws as `wishedFor`. */
+/** Names of the nodes, sorted; a node is told each of the two once. Throws as `wishedFor`. */
 export async function activateBundleNow(
   parts: ReassignParts,
   actor: Actor,
@@ -21,14 +25,33 @@ export async function activateBundleNow(
 ): Promise<string[]> {
   const { digest, nodes } = await wishedFor(parts.store, wish);
   const { namespace, name, reason } = wish;
-  const waiting = nodes.filter(({ status }) => {
-    const said = status.flotilla.bundles.find(b => b.namespace === namespace && b.name === name);
+  const saidBy = ({ status }: NodeObject) =>
+    status.flotilla.bundles.find(b => b.namespace === namespace && b.name === name);
+  const isWaiting = (node: NodeObject) => {
+    const said = saidBy(node);
     return said?.active !== digest && said?.failed !== digest;
-  });
+  };
+  const isKept = (node: NodeObject) => {
+    const said = saidBy(node);
+    const isLocked = node.status.conditions?.some(
+      c => c.type === UPDATES_LOCKED && c.status === 'True',
+    );
+    return said?.active === digest && said.failed === digest && isLocked === true;
+  };
   const now = { by: actor.name.slice(0, BY_MAX), reason };
-  return reassign(parts, actor, {
-    ...{ namespace, name, digest },
-    nodes: waiting.map(({ metadata }) => metadata.name),
-    change: bundle => (bundle.now === undefined ? { ...bundle, now } : bundle),
-  });
+  const say = (
+    to: (node: NodeObject) => boolean,
+    change: (bundle: AssignedBundle) => AssignedBundle,
+  ) =>
+    reassign(parts, actor, {
+      ...{ namespace, name, digest, change },
+      nodes: nodes.filter(to).map(({ metadata }) => metadata.name),
+    });
+  const onward = await say(isWaiting, bundle =>
+    bundle.now === undefined ? { ...bundle, now } : bundle,
+  );
+  const back = await say(isKept, bundle =>
+    bundle.now?.back === true ? bundle : { ...bundle, now: { ...now, back: true } },
+  );
+  return [...onward, ...back].sort();
 }

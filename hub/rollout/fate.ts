@@ -1,5 +1,5 @@
 /** What a node's word on the wanted revision comes to, in counts and sentences alike. Pure. */
-import { HEALTH_UNKNOWN, UNDONE } from '../../protocol/bundle-reasons.js';
+import { HEALTH_UNKNOWN, LOCKED, NOT_UNDO_READY, UNDONE } from '../../protocol/bundle-reasons.js';
 import type { BundleStatus } from '../../protocol/documents/node.js';
 
 export type Fate =
@@ -11,6 +11,10 @@ export type Fate =
   | 'held'
   /** It waits for a maintenance window. */
   | 'window'
+  /** A pod there asks not to be disturbed. */
+  | 'locked'
+  /** The node could not go back from it, which its rollout requires. */
+  | 'notUndoReady'
   /** It waits for something else. */
   | 'obstructed'
   /** Its files lie there, and nobody tells the node how their pods are. */
@@ -23,5 +27,7 @@ export function fateOf({ state, reason }: Pick<BundleStatus, 'state' | 'reason'>
   if (state === 'activating' && reason === HEALTH_UNKNOWN) return 'unknown';
   if (state !== 'waiting') return 'underWay';
   if (reason === 'Held') return 'held';
+  if (reason === LOCKED) return 'locked';
+  if (reason === NOT_UNDO_READY) return 'notUndoReady';
   return reason === 'Window' ? 'window' : 'obstructed';
 }

@@ -3,10 +3,11 @@
  * of that one. Made once for each two revisions in a pass, however many nodes go from one to the other. Where a revision is not recorded
  * any more, or a change is large, nothing travels, and nodes fetch the blobs, which are published in any case.
  */
+import { setImmediate } from 'node:timers/promises';
 import type { BundleDocument } from '../../protocol/documents/bundle.js';
 import { openEnvelope } from '../../protocol/envelope.js';
 import { BUNDLE_BYTES_MAX } from '../../protocol/limits.js';
-import { counterpart, namedBlobs, patchBody, withPatches } from '../../protocol/patches.js';
+import { counterpart, namedBlobs, PatchWriter, withPatches } from '../../protocol/patches.js';
 import type { NodeObject } from '../objects.js';
 import type { RevisionRecord, Store } from '../store/store.js';
 import type { SignedAssignment } from './director.js';
@@ -16,6 +17,12 @@ import { bundleDocumentOf } from './revision-document.js';
 const BYTES_MAX = 4096;
 /** Each costs a reading of both revisions. A fleet stands at few of them. */
 const PAIRS_MAX = 64;
+/** Signatures, and what names the base. */
+const PATCH_BYTES_MIN = 110;
+/** What is larger, or was, is fetched: comparing takes a tenth of a second in which the hub does nothing else. */
+const COMPARED_BYTES_MAX = 256 * 1024;
+/** So many blobs of a revision that did not fit, and the rest is not compared any more. */
+const MISSES_MAX = 3;
 
 type PatchStore = Pick<Store, 'blob' | 'revisionByDigest'>;
 
@@ -36,6 +43,7 @@ export class PatchBook {
     let room = BYTES_MAX;
     for (const [bundle, { namespace, name, digest }] of signed.document.bundles.entries()) {
       const base = active.get(`${namespace}/${name}`)?.active ?? null;
+      if (room < PATCH_BYTES_MIN) break;
       if (base === null || base === digest) continue;
       const body = await this.#body(base, digest);
       if (body === null || body.byteLength > room) continue;
@@ -71,15 +79,22 @@ export class PatchBook {
     if (!from || !to || !opened || !basePayload) return null;
     const former = bundleDocumentOf(from);
     const has = new Set(namedBlobs(former).map(blob => blob.digest));
-    const blobs = [];
+    const writer = PatchWriter.begin({ base, basePayload, target: opened }, BYTES_MAX);
+    if (writer === null) return null;
+    let misses = 0;
     for (const [index, blob] of namedBlobs(bundleDocumentOf(to)).entries()) {
-      if (has.has(blob.digest)) continue;
-      const record = await this.#store.blob(blob.digest);
+      if (writer.isFull || misses === MISSES_MAX) break;
       const entry = counterpart(blob, former);
+      const isLarge = Math.max(blob.manifest.size, entry?.size ?? 0) > COMPARED_BYTES_MAX;
+      if (has.has(blob.digest) || isLarge) continue;
+      const record = await this.#store.blob(blob.digest);
       const beside = entry ? await this.#content(entry) : Buffer.alloc(0);
-      if (record && beside) blobs.push({ index, content: record.content, base: beside });
+      if (!record || !beside) continue;
+      // Whoever waits for the hub comes between two comparisons.
+      await setImmediate();
+      if (!writer.add({ index, content: record.content, base: beside })) misses++;
     }
-    return patchBody({ base, basePayload, target: opened, blobs }, BYTES_MAX);
+    return writer.body();
   }
 
   async #content(entry: BundleDocument['manifests'][number]): Promise<Buffer | null> {

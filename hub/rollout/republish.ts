@@ -73,27 +73,32 @@ export function republisher({ store, fleet, clock }: RepublishParts): Republishe
   };
 }
 
-/** Remembers since when a blob is not needed; a restart of the hub starts the day anew. */
+/** Gives how many were cleared. The store remembers since when a blob is not needed; a clock that was set back begins the day anew. */
 export function blobSweeper(store: Store, fleet: string, clock: Clock): () => Promise<number> {
-  const since = new Map<string, number>();
   const prefix = topicsOf(fleet).blob('');
   return async () => {
     const needed = await neededBlobs(store);
-    const clears: Mutation[] = [];
+    const known = await store.unneeded();
+    const nowMs = clock.now();
+    const mutations: Mutation[] = [];
+    let cleared = 0;
     for await (const { topic, payload } of publications(store)) {
-      if (payload === null || !topic.startsWith(prefix)) continue;
-      if (needed.has(topic.slice(prefix.length))) {
-        since.delete(topic);
-        continue;
+      if (!topic.startsWith(prefix)) continue;
+      const since = known.get(topic);
+      const isNeeded = payload === null || needed.has(topic.slice(prefix.length));
+      const sinceMs = Date.parse(since ?? '');
+      if (isNeeded) {
+        if (since !== undefined) mutations.push({ type: 'unneeded', topic, since: null });
+      } else if (!(sinceMs <= nowMs)) {
+        mutations.push({ type: 'unneeded', topic, since: new Date(nowMs).toISOString() });
+      } else if (nowMs - sinceMs >= UNNEEDED_MS) {
+        mutations.push({ type: 'publish', topic, payload: null });
+        mutations.push({ type: 'unneeded', topic, since: null });
+        cleared++;
       }
-      const first = since.get(topic) ?? clock.now();
-      since.set(topic, first);
-      if (clock.now() - first < UNNEEDED_MS) continue;
-      clears.push({ type: 'publish', topic, payload: null });
-      since.delete(topic);
     }
-    if (clears.length > 0) await store.commit(ACTOR, clears);
-    return clears.length;
+    if (mutations.length > 0) await store.commit(ACTOR, mutations);
+    return cleared;
   };
 }
 

@@ -99,13 +99,18 @@ export function isOnline(node: NodeObject): boolean {
   return node.status.conditions?.some(c => c.type === 'Ready' && c.status !== 'Unknown') ?? false;
 }
 
+/** Counted by themselves, where there are any. */
+const TOLD_FATES = [
+  ...(['held', 'locked', 'notUndoReady', 'obstructed', 'undone', 'unknown'] as const),
+] as const satisfies readonly Fate[];
+
 /** Counted by what the members that it selects themselves say of exactly the newest revision. */
 export function rollUp(
   bundle: BundleObject,
   nodes: readonly NodeObject[],
 ): Pick<
   BundleObjectStatus,
-  'revision' | 'digest' | 'nodes' | 'waiting' | 'held' | 'obstructed' | 'undone' | 'unknown'
+  'revision' | 'digest' | 'nodes' | 'waiting' | (typeof TOLD_FATES)[number]
 > {
   const requirements = parseSelector(bundle.spec.nodeSelector);
   const { revision, digest } = bundle.status;
@@ -134,9 +139,7 @@ export function rollUp(
       offline: selected.filter(node => !isOnline(node)).length,
     },
     ...Object.fromEntries(
-      (['held', 'obstructed', 'undone', 'unknown'] as const).flatMap(fate =>
-        count(fate) === 0 ? [] : [[fate, count(fate)]],
-      ),
+      TOLD_FATES.flatMap(fate => (count(fate) === 0 ? [] : [[fate, count(fate)]])),
     ),
     ...(waiting.length === 0 ? {} : { waiting: { nodes: waiting.length, opensAt } }),
   };

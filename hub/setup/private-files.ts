@@ -18,10 +18,29 @@ import {
 import { dirname } from 'node:path';
 import { SetupError } from './setup-error.js';
 
-/** Makes the directory and its parents if need be; the last one gets mode 0700. */
+/** Makes the directory and its parents if need be; the last one gets mode 0700. Throws what the disk says. */
 export function makePrivateDirectory(path: string): void {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+  makeDirectory(path);
   chmodSync(path, 0o700);
+}
+
+/** Node's own (`recursive: true`) never ends where a file system that is there takes no directory (`/proc`). */
+function makeDirectory(path: string): void {
+  const make = () => {
+    try {
+      mkdirSync(path, { mode: 0o700 });
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'EEXIST' || !statSync(path).isDirectory()) throw error;
+    }
+  };
+  try {
+    make();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    makeDirectory(dirname(path));
+    make();
+  }
 }
 
 export function syncDirectory(path: string): void {

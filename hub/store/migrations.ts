@@ -188,8 +188,18 @@ WHERE kind = 'SealedSecret' AND json_extract(spec, '$.device') IS NULL;
 `,
   },
   {
-    // A program that knows no rollouts would give every node the newest revision at once: it is not to open this file.
+    // A hub that is started anew every day clears blobs all the same.
     version: 6,
+    sql: `
+CREATE TABLE unneeded (
+  topic TEXT NOT NULL PRIMARY KEY,
+  since TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+`,
+  },
+  {
+    // A program that knows no rollouts would give every node the newest revision at once: it is not to open this file.
+    version: 7,
     sql: `
 CREATE TABLE rollout_nodes (
   namespace TEXT NOT NULL,

@@ -1,6 +1,6 @@
 /**
  * What lies behind the objects, in SQLite: revisions, blobs, roots (immutable), assignments (only
- * forwards), identities, reporters, publications. Runs inside the caller's transaction and takes no
+ * forwards), identities, reporters, publications and since when they are not needed. Runs inside the caller's transaction and takes no
  * decision but those that the mutations name.
  */
 import type { Database } from 'better-sqlite3';
@@ -73,6 +73,7 @@ function prepareReads(db: Database) {
     publication: db.prepare<[string], Publication>(
       'SELECT number, topic, payload FROM publications WHERE topic = ?',
     ),
+    unneeded: db.prepare<[], { topic: string; since: string }>('SELECT * FROM unneeded'),
   };
 }
 
@@ -109,6 +110,8 @@ function prepareWrites(db: Database) {
       `INSERT INTO publications VALUES (@topic, @number, @payload)
         ON CONFLICT (topic) DO UPDATE SET number = excluded.number, payload = excluded.payload`,
     ),
+    unneeded: db.prepare<[string, string]>('INSERT OR REPLACE INTO unneeded VALUES (?, ?)'),
+    needed: db.prepare<[string]>('DELETE FROM unneeded WHERE topic = ?'),
   };
 }
 
@@ -151,6 +154,8 @@ export class RecordTables {
         return this.#write.dropReporters.run(mutation.node).changes > 0;
       case 'publish':
         return this.#publish(write, mutation.topic, mutation.payload);
+      case 'unneeded':
+        return this.#need(mutation.topic, mutation.since);
     }
   }
 
@@ -236,6 +241,11 @@ export class RecordTables {
     return true;
   }
 
+  #need(topic: string, since: string | null): boolean {
+    if (since === null) return this.#write.needed.run(topic).changes > 0;
+    return this.#write.unneeded.run(topic, since).changes > 0;
+  }
+
   revisions(namespace: string, bundle: string): readonly RevisionRecord[] {
     return this.#read.revisions.all(namespace, bundle).map(withPlainEnvelope);
   }
@@ -293,6 +303,10 @@ export class RecordTables {
   publication(topic: string): Publication | null {
     const row = this.#read.publication.get(topic);
     return row ? withPlainPayload(row) : null;
+  }
+
+  unneeded(): ReadonlyMap<string, string> {
+    return new Map(this.#read.unneeded.all().map(({ topic, since }) => [topic, since]));
   }
 }
 

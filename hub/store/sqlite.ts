@@ -166,6 +166,10 @@ class SqliteStore implements Store {
     return this.#read(() => this.#records.publication(topic));
   }
 
+  async unneeded() {
+    return this.#read(() => this.#records.unneeded());
+  }
+
   async lastPublication() {
     return this.#read(() => this.#commits.counters.publication);
   }

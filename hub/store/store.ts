@@ -204,9 +204,9 @@ export type Mutation =
       readonly expect?: { readonly resourceVersion: string };
     }
   /**
-   * If a revision with this number and digest is recorded, its envelope is replaced (the same content,
-   * signed by others) and nothing else; Conflict if one with another digest is. Revisions outlive their bundle, so that one made anew under the same name
-   * goes on counting (nodes refuse to go back).
+   * If a revision with this number and digest is recorded, its envelope is replaced (the same content, signed by others) and nothing
+   * else; Conflict if one with another digest is. Revisions outlive their bundle, so that one made anew under the same name goes on
+   * counting (nodes refuse to go back).
    */
   | { readonly type: 'revision'; readonly record: RevisionRecord }
   /** Nothing happens if these bytes are recorded; Conflict if others are under this digest. */
@@ -231,6 +231,8 @@ export type Mutation =
   | { readonly type: 'dropReporters'; readonly node: string }
   /** Keeps the topic's number if it holds these bytes already. */
   | { readonly type: 'publish'; readonly topic: string; readonly payload: Uint8Array | null }
+  /** Since when (RFC 3339) nothing needs what the topic holds; null: something does. */
+  | { readonly type: 'unneeded'; readonly topic: string; readonly since: string | null }
   /** A line of the audit log alone. */
   | {
       readonly type: 'use';
@@ -243,9 +245,7 @@ export type Mutation =
   | RecoveryMutation
   | RolloutMutation;
 
-/**
- * What a commit changed: for `put` and `delete` the kind of object, else the type of the mutation.
- */
+/** What a commit changed: for `put` and `delete` the kind of object, else the type of the mutation. */
 export type Touched = ObjectKind | Exclude<Mutation['type'], 'put' | 'delete' | 'use'>;
 
 export interface Committed {
@@ -340,6 +340,8 @@ export interface Store extends RecoveryReads, RolloutReads {
   /** Publications with a number above `after`, ascending, at most `limit`. */
   publications(after: number, limit: number): Promise<readonly Publication[]>;
   publication(topic: string): Promise<Publication | null>;
+  /** By topic, since when nothing needs it. */
+  unneeded(): Promise<ReadonlyMap<string, string>>;
   /** Highest number given out. */
   lastPublication(): Promise<number>;
   /** Lines with a number above `after`, ascending, at most `limit`. */

@@ -37,6 +37,8 @@ export interface ActivateNow {
   by: string;
   /** @maxLength 256 */
   reason: string;
+  /** Said of a revision that was given up: nor does the way back from it wait for a pod; left out: it does. */
+  back?: true;
 }
 
 export interface AssignedSecret {

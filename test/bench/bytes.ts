@@ -22,12 +22,15 @@ export async function bytes(): Promise<readonly Figure[]> {
     world.pods(PODS, n => `word ${n}`);
     await world.apply();
     await world.quiet();
+    const without = await world.reconnected();
     const first = world.cable.bytes();
     const changed = world.pod(7, 'another word');
     await world.apply();
     await world.quiet();
     const ours = world.cable.bytes() - first;
     const compressed = gzipSync(changed).byteLength;
+    // What travels behind the assignment is read again with it.
+    const withPatch = await world.reconnected();
 
     const idle = await idleMonth(world);
     return [
@@ -38,6 +41,13 @@ export async function bytes(): Promise<readonly Figure[]> {
         yardstick: (1.5 * compressed + KIB) / KIB,
         unit: 'KiB',
         target: 1,
+      },
+      {
+        name: 'bytes, a reconnect after that change, beside one before it',
+        ours: withPatch / KIB,
+        yardstick: without / KIB,
+        unit: 'KiB',
+        target: null,
       },
       ...(idle === null ? [] : [idle]),
     ];

@@ -10,6 +10,8 @@ import { cableTo, HUB_PROGRAM, Playground, type Cable } from '../support/program
 import { eventually } from '../support/wait.js';
 
 const NODE = 'edge-1';
+/** Less than any. */
+const HANDSHAKE_BYTES = 1_000;
 
 interface NodeSays {
   readonly status: {
@@ -94,6 +96,16 @@ export class Delivered {
       before = this.cable.bytes();
       await delay(3000);
     }
+  }
+
+  /** What it costs that the cable is cut once and the node comes back: handshake, subscriptions, announcement, status, what is retained. */
+  async reconnected(): Promise<number> {
+    const before = this.cable.bytes();
+    this.cable.pull();
+    this.cable.mend();
+    await eventually('the node is back', () => this.cable.bytes() > before + HANDSHAKE_BYTES);
+    await this.quiet();
+    return this.cable.bytes() - before;
   }
 
   /** By the agent's own count. */

@@ -100,7 +100,7 @@ test('a Secret that an older hub sealed is known to be of the device that has th
   ]);
   await before.close();
   const db = new Database(path);
-  db.exec('DROP TABLE rollout_nodes');
+  db.exec('DROP TABLE unneeded; DROP TABLE rollout_nodes');
   db.pragma('user_version = 4');
   db.close();
   const after = await openSqliteStore({ path, clock });
@@ -112,6 +112,21 @@ test('a Secret that an older hub sealed is known to be of the device that has th
       { ...spec, node: 'gone', device: '' },
     ],
   );
+  await after.close();
+});
+
+test('the store of an older hub opens, and knows of nothing that is not needed', async () => {
+  const path = freshPath();
+  const before = await openSqliteStore({ path, clock });
+  await before.commit(HUB, [{ type: 'publish', topic: 'a', payload: bytes('1') }]);
+  await before.close();
+  const db = new Database(path);
+  db.exec('DROP TABLE unneeded; DROP TABLE rollout_nodes');
+  db.pragma('user_version = 5');
+  db.close();
+  const after = await openSqliteStore({ path, clock });
+  assert.equal((await after.unneeded()).size, 0);
+  assert.deepEqual((await after.publication('a'))?.payload, bytes('1'));
   await after.close();
 });
 

@@ -48,6 +48,7 @@ const SETTINGS = JSON.stringify({
   ...{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'settings' } },
   data: { word: WORD },
 });
+const SETTINGS_FILE = '# of this node\nmaxPods: 20\n';
 const SECRET = JSON.stringify({
   ...{ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'db' } },
   stringData: { password: WORD },
@@ -130,7 +131,7 @@ describe('could it boot alone now', { skip: noEngine() || noFakedClock() || noRe
     await play.ok('hub', 'init', '--data-dir', play.path('hub'), ...listen);
     play.startHub();
     await play.hubAnswers();
-    await play.join(NODE);
+    await play.joinWith(NODE, ['--config', play.write('agent.yaml', SETTINGS_FILE)]);
     write(FIRST);
     play.write('shop/api.json', pod('api', image));
     play.write('shop/settings.json', SETTINGS);
@@ -156,6 +157,19 @@ describe('could it boot alone now', { skip: noEngine() || noFakedClock() || noRe
     assert.match(await play.ok('describe', 'bundle', 'shop'), /require alone-ready,undo-ready/);
     const atDevice = await play.agent('status', '--data-dir', owner);
     assert.match(atDevice.stdout, /AloneReady +True +Complete/);
+  });
+
+  test('settings that somebody broke since the start are told with their line, as the start would', async () => {
+    const file = play.write('agent.yaml', `${SETTINGS_FILE}maxpods: 30\n`);
+    const why = `${file}:3: unknown setting "maxpods"`;
+    assert.ok((await condition('AloneReady')).startsWith('False SettingsRefused: '));
+    assert.ok((await condition('AloneReady')).includes(`a start would end: ${why}`));
+    const start = await play.agent('run', '--data-dir', owner, '--config', file);
+    assert.deepEqual([start.code, start.stderr.includes(why)], [2, true]);
+    rmSync(file);
+    assert.match(await condition('AloneReady'), /^False SettingsRefused: .* no such file/);
+    play.write('agent.yaml', SETTINGS_FILE);
+    await says('AloneReady', /^True Complete: /);
   });
 
   test('a node that could not come back does not set out', async () => {

@@ -9,6 +9,8 @@ import {
   readdirSync,
   rmdirSync,
   rmSync,
+  statfsSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,8 +18,10 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import Database from 'better-sqlite3';
 import { PIECES } from '../../agent/journal/reserve.js';
+import type { SourceCondition } from '../../agent/ports.js';
 import { AGENT, BlackBox, container, NODE, pod } from '../support/black-box.js';
 import { docker, noEngine } from '../support/docker.js';
+import { askAgent } from '../support/programs.js';
 import { eventually } from '../support/wait.js';
 
 const disk = mkdtempSync(join(tmpdir(), 'fl-full-'));
@@ -74,6 +78,26 @@ describe('on a full disk', { skip: why }, () => {
     await box.close();
     spawnSync('umount', ['--lazy', disk]);
     rmdirSync(disk);
+  });
+
+  test('a disk that fills while nobody writes is noticed, and so is its end', async () => {
+    const said = async () => {
+      const status = await askAgent(join(box.dir, 'agent.sock'), '/status');
+      const { conditions } = JSON.parse(status) as { conditions: SourceCondition[] };
+      return conditions.find(({ type }) => type === 'DiskPressure')?.message ?? null;
+    };
+    assert.equal(await said(), null);
+    // Short of the last MiB: what the agent writes still finds room.
+    const { bavail, bsize } = statfsSync(disk);
+    writeFileSync(join(disk, 'filler'), Buffer.alloc(bavail * bsize - 1024 * 1024));
+    const minute = { withinMs: 90_000, everyMs: 500 };
+    const message = await eventually('it is said', said, minute);
+    assert.match(
+      message,
+      /^the journal and the files of pods \(.*less than 1\.3 MiB of 64\.0 MiB is left$/,
+    );
+    rmSync(join(disk, 'filler'));
+    await eventually('it is over', async () => (await said()) === null, minute);
   });
 
   test('the agent starts again and again, and touches nothing that runs', async () => {

@@ -47,7 +47,7 @@ describe('a device that ran alone', { skip: noEngine() }, () => {
     await play.kill(agent, 'SIGTERM');
     play.startAgent(agent);
     await eventually('it is connected', async () =>
-      /^Hub: .*, connected$/m.test(await status(agent)),
+      /^Hub: .*, connected to a broker$/m.test(await status(agent)),
     );
   };
 

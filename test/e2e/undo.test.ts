@@ -41,12 +41,14 @@ describe('undo at the device', { skip: noEngine() }, () => {
       if (isIt && (reason === undefined || told.reason === reason)) return told;
       throw new Error(JSON.stringify(told));
     });
-  const commands = () =>
+  const apps = (format: string) =>
     docker(
-      ...['ps', '--no-trunc', '--format', '{{.Command}}'],
+      ...['ps', '--no-trunc', '--format', format],
       ...['--filter', `label=flotilla.dev/owner=${play.path('edge-1')}`],
       ...['--filter', 'label=io.kubernetes.container.name=app'],
     );
+  const commands = () => apps('{{.Command}}');
+  const ids = () => apps('{{.ID}}');
   const apply = (revision: number, ...args: string[]) => {
     const command = ['sh', '-c', `trap "exit 0" TERM; while :; do sleep 0.${revision}; done`];
     const volumeMounts = [{ name: 'run', mountPath: '/run/app' }];
@@ -155,7 +157,7 @@ describe('undo at the device', { skip: noEngine() }, () => {
       () => play.ok('describe', 'node', 'edge-1'),
       /UpdatesLocked +True +.*Locked/,
     );
-    await matches('it is counted', () => play.ok('get', 'bundles'), /Waiting on 1 node/);
+    await matches('it is counted', () => play.ok('get', 'bundles'), /Locked on 1 node/);
     assert.match(commands(), /sleep 0\.2;/);
     docker('exec', id, 'rm', '/run/app/busy');
     await becomes(3, 'healthy');
@@ -188,6 +190,37 @@ describe('undo at the device', { skip: noEngine() }, () => {
       /by-hand-edge-1 .* local \(file\)\n.*web-edge-1 .* bundle\/shop\n/,
     );
     assert.equal(readFileSync(file, 'utf8'), edited);
+    const before = ids();
+    const broken: readonly (readonly [string, () => void, RegExp])[] = [
+      [
+        'no valid Pod',
+        () =>
+          writeFileSync(
+            file,
+            edited.replace('sleep 0.7', 'sleep 0.9').replace('"image":"', '"image":5,"was":"'),
+          ),
+        /ManifestRefused +True +.* (WrongType|UnknownField) +flotilla_shop_.* the last good pods of this file stay/,
+      ],
+      [
+        'cut off',
+        () => writeFileSync(file, edited.slice(0, 60)),
+        /ManifestRefused +True +.* Foreign +flotilla_shop_.* the last good pods of this file stay/,
+      ],
+      [
+        'a file that others may write',
+        () => (
+          writeFileSync(file, edited.replace('sleep 0.7', 'sleep 0.9')),
+          chmodSync(file, 0o666)
+        ),
+        /ManifestRefused +True +.* UnsafeFile +flotilla_shop_.* others may write to it.*; the last good pods of this file stay/,
+      ],
+    ];
+    for (const [what, spoil, said] of broken) {
+      spoil();
+      await matches(`${what}: the hub says so`, () => play.ok('describe', 'node', 'edge-1'), said);
+    }
+    assert.match(commands(), /sleep 0\.7;/);
+    assert.equal(ids(), before, 'what ran runs on');
     await apply(4);
     await becomes(4, 'healthy');
     assert.match(commands(), /sleep 0\.4;/);

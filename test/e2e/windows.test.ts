@@ -132,14 +132,14 @@ describe('a maintenance window', { skip: noEngine() || noFakedClock() }, () => {
     assert.equal(nobody.code, 2);
     assert.match(nobody.stderr, /no bundle "till" on this node; there are: default\/shop/);
     const done = await device('activate', '--now', 'shop', '--reason', 'opening day');
-    assert.equal(done.stdout, 'bundle/shop (default) revision 2 waits for no window\n');
+    assert.equal(done.stdout, 'bundle/shop (default) revision 2 waits for no window and no lock\n');
     const told = await becomes(2, 'healthy');
     assert.match(told.message, /activated outside its maintenance window, .* \(opening day\)$/);
     const again = await device('activate', '--now', 'shop');
     assert.deepEqual([again.code, /is activated already/.test(again.stderr)], [2, true]);
     assert.equal(
       (await device('activate', '--now')).stdout,
-      'nothing waits for a maintenance window\n',
+      'nothing waits for a maintenance window or a lock\n',
     );
     const { stdout } = await device('journal');
     assert.match(stdout, /bundle default\/shop +activateNow +by \S+: opening day/);
@@ -167,7 +167,7 @@ describe('a maintenance window', { skip: noEngine() || noFakedClock() }, () => {
     );
     assert.match(nobody.stderr, /nodes "x" not found/);
     const ask = ['rollout', 'activate', 'bundle/shop', '--now', '--reason', 'recall'];
-    assert.equal(await play.ok(...ask), 'bundle/shop waits for no window on edge-1\n');
+    assert.equal(await play.ok(...ask), 'bundle/shop waits for no window and no lock on edge-1\n');
     play.startAgent('edge-1');
     await becomes(3, 'healthy');
     await matches(

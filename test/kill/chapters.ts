@@ -9,6 +9,11 @@ import type { BundleDocument } from '../../protocol/documents/bundle.js';
 import { assigned, bundleDocument, HUB, podManifest } from '../support/fleet.js';
 import type { KillHub } from './hub.js';
 
+/** Goes on until it is told to end; ends badly as soon as it begins; is never to be started. */
+const web = (version: number) => `flotilla.dev/kill-web:${version}`;
+const crash = (version: number) => `flotilla.dev/kill-crash:${version}`;
+const evil = (version: number) => `flotilla.dev/kill-evil:${version}`;
+
 type Manifest = Record<string, unknown>;
 
 export interface RevisionOf {
@@ -21,6 +26,10 @@ export interface Chapter {
   /** The hub says it; for one that is carried, nobody hears it until it is over. */
   readonly begin: (hub: KillHub) => void | Promise<void>;
   readonly isCarried?: boolean;
+  /** Before the hub says it, and when the node is at rest: somebody takes the static pod directory away, and makes it anew. */
+  readonly isReplaced?: boolean;
+  /** Name of the chapter whose end it begins with; absent: the one before it. */
+  readonly after?: string;
   /** What the hub hears of the bundle; null: nothing, it is gone. */
   readonly state: { readonly state: string; readonly revision: number } | null;
   /** Image by pod. */
@@ -47,7 +56,7 @@ function settings(value: string): Manifest {
 const WITH_SETTINGS = {
   containers: [
     {
-      ...{ name: 'main', image: 'web:1' },
+      ...{ name: 'main', image: web(1) },
       volumeMounts: [{ name: 'settings', mountPath: '/etc/app' }],
     },
   ],
@@ -70,30 +79,30 @@ function revision(
 
 const FIRST = revision(1, [
   settings('one'),
-  pod('stays', 'web:1'),
-  pod('changes', 'web:1'),
-  pod('goes', 'web:1', WITH_SETTINGS),
+  pod('stays', web(1)),
+  pod('changes', web(1)),
+  pod('goes', web(1), WITH_SETTINGS),
 ]);
-const SECOND = revision(2, [pod('stays', 'web:1'), pod('changes', 'web:2'), pod('comes', 'web:1')]);
+const SECOND = revision(2, [pod('stays', web(1)), pod('changes', web(2)), pod('comes', web(1))]);
 const CRASHING = revision(
   3,
-  [pod('stays', 'web:1'), pod('changes', 'crash:3'), pod('comes', 'web:1')],
+  [pod('stays', web(1)), pod('changes', crash(3)), pod('comes', web(1))],
   HASTY_S,
 );
-const FORGED = revision(4, [pod('stays', 'evil:1'), pod('comes', 'evil:1')]);
-const CARRIED = revision(5, [pod('stays', 'web:1'), pod('changes', 'web:5'), settings('five')]);
+const FORGED = revision(4, [pod('stays', evil(1)), pod('comes', evil(1))]);
+const CARRIED = revision(5, [pod('stays', web(1)), pod('changes', web(5)), settings('five')]);
 
-const REKEYED = revision(6, [pod('stays', 'web:1'), pod('changes', 'web:1'), settings('five')]);
+const REKEYED = revision(6, [pod('stays', web(1)), pod('changes', web(1)), settings('five')]);
 const WITH_SECRET = {
   containers: [
-    { ...{ name: 'main', image: 'web:1' }, volumeMounts: [{ name: 'db', mountPath: '/etc/db' }] },
+    { ...{ name: 'main', image: web(1) }, volumeMounts: [{ name: 'db', mountPath: '/etc/db' }] },
   ],
   volumes: [{ name: 'db', secret: { secretName: 'db' } }],
 };
 const SECRET = revision(7, [
-  pod('stays', 'web:1'),
-  pod('changes', 'web:1'),
-  pod('keeps', 'web:1', WITH_SECRET),
+  pod('stays', web(1)),
+  pod('changes', web(1)),
+  pod('keeps', web(1), WITH_SECRET),
 ]);
 const FIRST_PASSWORD = 'correct-horse-battery-staple';
 const NEXT_PASSWORD = 'troubador-and-three-of-four';
@@ -101,15 +110,15 @@ const NEXT_PASSWORD = 'troubador-and-three-of-four';
 export const PASSWORDS = [FIRST_PASSWORD, NEXT_PASSWORD];
 
 /** All that the engine has. */
-export const IMAGES = ['web:1', 'web:2', 'web:5', 'crash:3', 'evil:1'];
+export const IMAGES = [web(1), web(2), web(5), crash(3), evil(1)];
 
 const one = ({ document }: RevisionOf): AssignedBundle[] => [assigned(document)];
-const AFTER_SECOND = { stays: 'web:1', changes: 'web:2', comes: 'web:1' };
+const AFTER_SECOND = { stays: web(1), changes: web(2), comes: web(1) };
 const ROLLED_BACK = ['BundleHealthy 1', 'BundleHealthy 2', 'BundleFailed 3', 'BundleRolledBack 3'];
 
 const REKEYED_EVENTS = [...ROLLED_BACK, 'BundleHealthy 5', 'BundleHealthy 6'];
 const SECRET_EVENTS = [...REKEYED_EVENTS, 'BundleHealthy 7'];
-const WITH_PASSWORD = { stays: 'web:1', changes: 'web:1', keeps: 'web:1' };
+const WITH_PASSWORD = { stays: web(1), changes: web(1), keeps: web(1) };
 
 /** The same bundle, with this version of its Secret. */
 function sealed(version: number, password: string) {
@@ -132,8 +141,8 @@ export const CHAPTERS: readonly Chapter[] = [
     name: 'install',
     begin: ordered(FIRST),
     state: { state: 'healthy', revision: 1 },
-    runs: { stays: 'web:1', changes: 'web:1', goes: 'web:1' },
-    mayStart: ['stays web:1', 'changes web:1', 'goes web:1'],
+    runs: { stays: web(1), changes: web(1), goes: web(1) },
+    mayStart: [`stays ${web(1)}`, `changes ${web(1)}`, `goes ${web(1)}`],
     events: ['BundleHealthy 1'],
   },
   {
@@ -141,7 +150,7 @@ export const CHAPTERS: readonly Chapter[] = [
     begin: ordered(SECOND),
     state: { state: 'healthy', revision: 2 },
     runs: AFTER_SECOND,
-    mayStart: ['changes web:2', 'comes web:1'],
+    mayStart: [`changes ${web(2)}`, `comes ${web(1)}`],
     events: ['BundleHealthy 1', 'BundleHealthy 2'],
   },
   {
@@ -149,7 +158,7 @@ export const CHAPTERS: readonly Chapter[] = [
     begin: ordered(CRASHING),
     state: { state: 'rolledBack', revision: 3 },
     runs: AFTER_SECOND,
-    mayStart: ['changes crash:3', 'changes web:2'],
+    mayStart: [`changes ${crash(3)}`, `changes ${web(2)}`],
     events: ROLLED_BACK,
   },
   {
@@ -169,8 +178,8 @@ export const CHAPTERS: readonly Chapter[] = [
     begin: ordered(CARRIED),
     isCarried: true,
     state: { state: 'healthy', revision: 5 },
-    runs: { stays: 'web:1', changes: 'web:5' },
-    mayStart: ['changes web:5'],
+    runs: { stays: web(1), changes: web(5) },
+    mayStart: [`changes ${web(5)}`],
     events: [...ROLLED_BACK, 'BundleHealthy 5'],
   },
   {
@@ -180,8 +189,8 @@ export const CHAPTERS: readonly Chapter[] = [
       ordered(REKEYED)(hub);
     },
     state: { state: 'healthy', revision: 6 },
-    runs: { stays: 'web:1', changes: 'web:1' },
-    mayStart: ['changes web:1'],
+    runs: { stays: web(1), changes: web(1) },
+    mayStart: [`changes ${web(1)}`],
     events: REKEYED_EVENTS,
   },
   {
@@ -189,7 +198,7 @@ export const CHAPTERS: readonly Chapter[] = [
     begin: sealed(1, FIRST_PASSWORD),
     state: { state: 'healthy', revision: 7 },
     runs: WITH_PASSWORD,
-    mayStart: ['keeps web:1'],
+    mayStart: [`keeps ${web(1)}`],
     password: FIRST_PASSWORD,
     events: SECRET_EVENTS,
   },
@@ -210,4 +219,30 @@ export const CHAPTERS: readonly Chapter[] = [
     mayStart: [],
     events: SECRET_EVENTS,
   },
+  {
+    name: 'replaced',
+    after: 'password',
+    isReplaced: true,
+    begin: hub => void hub.assign({ bundles: [] }),
+    state: null,
+    runs: {},
+    mayStart: [],
+    events: SECRET_EVENTS,
+  },
 ];
+
+/** Null: it begins with a node that has joined, and knows of nothing. */
+export function chapterBefore({ name, after }: Chapter): Chapter | null {
+  const own = CHAPTERS.findIndex(one => one.name === name);
+  const found = CHAPTERS.findIndex(one => one.name === after);
+  return CHAPTERS[after === undefined ? own - 1 : found] ?? null;
+}
+
+/** These, and what has to be lived through before them; in order. */
+export function withPast(wanted: readonly Chapter[]): Chapter[] {
+  const needed = new Set<Chapter>();
+  for (const one of wanted) {
+    for (let at: Chapter | null = one; at; at = chapterBefore(at)) needed.add(at);
+  }
+  return CHAPTERS.filter(chapter => needed.has(chapter));
+}

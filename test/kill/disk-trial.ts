@@ -170,7 +170,7 @@ async function passage(
     const why = typeof second === 'object' ? second.never : second;
     if (second !== 'over') return end([`it never came to rest when started again: ${why}`]);
   }
-  return end(judge(world, chapter, before));
+  return end(await judge(world, chapter, before));
 }
 
 const healed = (world: KillWorld) => () => complaints(world.hub.status).join();

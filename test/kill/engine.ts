@@ -9,14 +9,21 @@ import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { pauseImageName } from '../../agent/runtime/pause-image.js';
-
-type Labels = Record<string, string>;
+import {
+  isSandbox,
+  podOf,
+  roleOf,
+  type EngineState,
+  type Labels,
+  type RunningContainer,
+  type WatchedEngine,
+} from './engine-port.js';
 
 export interface EngineContainer {
   readonly Id: string;
   readonly Name: string;
   readonly Created: string;
-  readonly Config: { readonly Image: string; Labels: Labels } & Record<string, unknown>;
+  readonly Config: { readonly Image: string; readonly Labels: Labels } & Record<string, unknown>;
   readonly HostConfig: Record<string, unknown>;
   readonly State: {
     Status: 'created' | 'running' | 'exited' | 'removing' | 'dead';
@@ -26,9 +33,6 @@ export interface EngineContainer {
     FinishedAt: string;
   };
 }
-
-/** As text: what a copy of the node starts from. */
-export type EngineState = string;
 
 interface Answer {
   readonly code: number;
@@ -47,23 +51,21 @@ const noSuch = (what: string, name: string): Answer => ({
   body: { message: `No such ${what}: ${name}` },
 });
 
-export class KillEngine {
+export class KillEngine implements WatchedEngine {
   readonly #server: Server;
   readonly #watchers = new Set<{ response: ServerResponse; label: string }>();
   #containers = new Map<string, EngineContainer>();
-  /** Broken promises: a container of a pod that ran twice at once. */
   readonly twice: string[] = [];
-  /** `pod image` of whatever was started. */
   readonly started = new Set<string>();
-  /** The same, each time and in order. */
+  /** What was started, each time and in order. */
   readonly starts: string[] = [];
   /** Images that it was asked to pull. */
   readonly pulls: string[] = [];
-  readonly #socketPath: string;
+  readonly socketPath: string;
   readonly #images: ReadonlySet<string>;
 
   private constructor(socketPath: string, images: readonly string[]) {
-    this.#socketPath = socketPath;
+    this.socketPath = socketPath;
     this.#images = new Set([...images, pauseImageName(process.arch)]);
     this.#server = createServer((request, response) => void this.#serve(request, response));
     // As dockerd, it ends no connection by itself.
@@ -83,23 +85,33 @@ export class KillEngine {
     this.#server.closeAllConnections();
     this.#server.close();
     await once(this.#server, 'close');
-    rmSync(this.#socketPath, { force: true });
+    rmSync(this.socketPath, { force: true });
   }
 
-  save(): EngineState {
-    return JSON.stringify([...this.#containers.values()]);
+  /** What it does is done at once. */
+  settle(): Promise<void> {
+    return Promise.resolve();
   }
 
-  restore(state: EngineState): void {
+  save(): Promise<EngineState> {
+    return Promise.resolve(JSON.stringify([...this.#containers.values()]));
+  }
+
+  empty(): Promise<void> {
+    this.forget();
+    return Promise.resolve();
+  }
+
+  restore(state: EngineState): Promise<void> {
     const containers = JSON.parse(state) as EngineContainer[];
     this.#containers = new Map(containers.map(one => [one.Id, one]));
     this.twice.length = 0;
     this.started.clear();
     this.starts.length = 0;
+    return Promise.resolve();
   }
 
-  /** Application containers that run: `pod` (without the node's suffix) → container id and image. */
-  running(): { pod: string; id: string; image: string }[] {
+  running(): RunningContainer[] {
     return [...this.#containers.values()]
       .filter(({ State, Config }) => State.Running && !isSandbox(Config.Labels))
       .map(({ Id, Config }) => ({ pod: podOf(Config.Labels), id: Id, image: Config.Image }));
@@ -244,9 +256,9 @@ export class KillEngine {
   #start(container: EngineContainer): Answer {
     const { State, Config, Id } = container;
     if (State.Running) return { code: 304 };
-    const role = nameOf(Config.Labels);
+    const role = roleOf(Config.Labels);
     const same = [...this.#containers.values()].filter(
-      one => one.Id !== Id && one.State.Running && nameOf(one.Config.Labels) === role,
+      one => one.Id !== Id && one.State.Running && roleOf(one.Config.Labels) === role,
     );
     if (same.length > 0) this.twice.push(`${role} ran twice at once`);
     if (!isSandbox(Config.Labels)) {
@@ -302,17 +314,6 @@ const INFO = {
 function bears(labels: Labels, filter: string): boolean {
   const [key = '', ...value] = filter.split('=');
   return labels[key] === value.join('=');
-}
-
-const isSandbox = (labels: Labels) => labels['io.kubernetes.docker.type'] === 'podsandbox';
-
-function podOf(labels: Labels): string {
-  return (labels['io.kubernetes.pod.name'] ?? '').replace(/-edge-1$/, '');
-}
-
-function nameOf(labels: Labels): string {
-  const container = labels['io.kubernetes.container.name'] ?? '';
-  return `${labels['io.kubernetes.pod.namespace']}/${podOf(labels)}/${container}`;
 }
 
 function idOfImage(name: string): string {

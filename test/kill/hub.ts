@@ -20,7 +20,7 @@ import type { Signer } from '../../protocol/keys.js';
 import { topicsOf } from '../../protocol/topics.js';
 import { openNodeDocument } from '../../protocol/verify-messages.js';
 import { KnownStatuses } from '../../hub/ingest/known-statuses.js';
-import { assignmentDocument, FLEET, NODE_NAME, RELEASE } from '../support/fleet.js';
+import { assignmentDocument, FLEET, RELEASE } from '../support/fleet.js';
 import { sealedSecret } from '../support/sealed.js';
 import type { RevisionOf } from './chapters.js';
 import type { Pki } from './pki.js';
@@ -41,7 +41,6 @@ export type HubState = string;
 
 const NOTHING: Kept = { assignment: null, journal: null, generation: 0, root: 1, events: [] };
 const topics = topicsOf(FLEET);
-const own = (kind: 'assignment' | 'ack' | 'answer' | 'time') => topics.node(NODE_NAME, kind);
 
 export class KillHub {
   readonly #pki: Pki;
@@ -130,6 +129,10 @@ export class KillHub {
     this.#retain(topics.blob(digest), seal('bundle', document, signers));
   }
 
+  #own(kind: 'assignment' | 'ack' | 'answer' | 'time'): string {
+    return topics.node(this.#pki.node, kind);
+  }
+
   /** The next root is in force from now on: other keys of every kind. */
   rotate(): void {
     this.#kept.root++;
@@ -140,7 +143,8 @@ export class KillHub {
   /** A Secret of the bundle `shop`, sealed for the node; what an assignment lists. */
   async sealSecret(version: number, data: Readonly<Record<string, string>>) {
     const { sealing: to } = this.#pki;
-    const context = { context: { version }, data, to, signer: this.#keys().hub };
+    const { node } = this.#pki;
+    const context = { context: { node, version }, data, to, signer: this.#keys().hub };
     const { envelope, assigned } = await sealedSecret(context);
     this.#retain(topics.blob(assigned.digest), envelope);
     return assigned;
@@ -153,9 +157,9 @@ export class KillHub {
     const generation = (this.#kept.assignment?.generation ?? 0) + 1;
     const issued = new Date().toISOString();
     const notAfter = '2036-01-01T00:00:00.000Z';
-    const { nodeKey } = this.#pki;
+    const { node, nodeKey } = this.#pki;
     this.#kept.assignment = assignmentDocument({
-      ...{ ...change, generation, issued, notAfter, nodeKey, nonce: null },
+      ...{ ...change, node, generation, issued, notAfter, nodeKey, nonce: null },
       rootVersion: this.#kept.root,
     });
     this.#assign(this.#kept.assignment);
@@ -167,7 +171,7 @@ export class KillHub {
     const from = this.#kept.assignment;
     if (!from) throw new Error('nothing was assigned yet');
     const forged = { ...from, generation: from.generation + 100, bundles };
-    this.#retain(own('assignment'), seal('assignment', forged, [RELEASE]));
+    this.#retain(this.#own('assignment'), seal('assignment', forged, [RELEASE]));
   }
 
   assignment(): AssignmentDocument | null {
@@ -177,7 +181,7 @@ export class KillHub {
   /** What a person would carry to a node without a network, in reading order. */
   carried(): { topic: string; payload: Buffer }[] {
     const envelopes = this.#kept.assignment?.bundles.map(({ digest }) => topics.blob(digest)) ?? [];
-    const order = [topics.root(), own('assignment'), ...envelopes];
+    const order = [topics.root(), this.#own('assignment'), ...envelopes];
     const placeOf = (topic: string) =>
       order.includes(topic) ? order.indexOf(topic) : order.length;
     return [...this.#retained]
@@ -191,7 +195,7 @@ export class KillHub {
   }
 
   #assign(document: AssignmentDocument): void {
-    this.#retain(own('assignment'), seal('assignment', document, [this.#keys().hub]));
+    this.#retain(this.#own('assignment'), seal('assignment', document, [this.#keys().hub]));
   }
 
   #keys(): FleetKeys {
@@ -223,13 +227,18 @@ export class KillHub {
     const kind = topics.parse(topic)?.kind as DocumentKind | undefined;
     const bytes = Buffer.from(payload);
     if (bytes.byteLength === 0) return;
-    const context = { fleet: FLEET, node: NODE_NAME, identityKey: this.#pki.identity.publicKey };
+    const context = {
+      fleet: FLEET,
+      node: this.#pki.node,
+      identityKey: this.#pki.identity.publicKey,
+    };
     if (kind !== 'event' && kind !== 'status' && kind !== 'pod' && kind !== 'request') return;
-    const whole = kind === 'status' ? this.#statuses.whole(NODE_NAME, bytes) : bytes;
+    const whole = kind === 'status' ? this.#statuses.whole(this.#pki.node, bytes) : bytes;
     // As the real one: not acknowledged it comes again, whole.
     if (whole === null) return;
     const opened = openNodeDocument(kind, whole, context);
-    if (opened.ok && kind === 'status') this.#statuses.remember(NODE_NAME, opened.value.envelope);
+    if (opened.ok && kind === 'status')
+      this.#statuses.remember(this.#pki.node, opened.value.envelope);
     if (!opened.ok) {
       this.broken.push(`the node said what is not its own: ${kind} ${opened.refusal.detail}`);
       return;
@@ -281,12 +290,12 @@ export class KillHub {
     const { assignment, events } = this.#kept;
     const { journal, boot, counter } = status;
     const document = {
-      ...{ fleet: FLEET, node: NODE_NAME, journal, boot, counter },
+      ...{ fleet: FLEET, node: this.#pki.node, journal, boot, counter },
       ...{ through: events.length, row: status.history.row },
       pods: Object.fromEntries(this.#pods),
       ...{ epoch: assignment?.epoch ?? 0, generation: assignment?.generation ?? 0 },
     };
-    this.#publish(own('ack'), seal('ack', document, [this.#keys().hub]), false);
+    this.#publish(this.#own('ack'), seal('ack', document, [this.#keys().hub]), false);
   }
 
   #answer({ want, nonce, digests }: RequestDocument): void {
@@ -301,11 +310,11 @@ export class KillHub {
       );
     }
     const document = {
-      ...{ fleet: FLEET, node: NODE_NAME, nonce },
+      ...{ fleet: FLEET, node: this.#pki.node, nonce },
       published: digests.filter(isHere),
       absent: digests.filter(digest => !isHere(digest)),
     };
-    this.#publish(own('answer'), seal('answer', document, [this.#keys().hub]), false);
+    this.#publish(this.#own('answer'), seal('answer', document, [this.#keys().hub]), false);
   }
 }
 

@@ -20,7 +20,12 @@ export function runningIn(world: KillWorld): Running {
 }
 
 /** `before`: what ran when the chapter began. */
-export function judge(world: KillWorld, chapter: Chapter, before: Running): string[] {
+export async function judge(
+  world: KillWorld,
+  chapter: Chapter,
+  before: Running,
+): Promise<string[]> {
+  await world.engine.settle();
   return [
     ...world.hub.broken,
     ...world.engine.twice,

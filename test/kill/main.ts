@@ -2,18 +2,19 @@
  * `npm run test:kill [-- OPTIONS]`: the real agent, killed with SIGKILL at every point where something leaves the
  * process and stays.
  *
- * `--share N`: about N points, spread evenly; `--chapter NAME`: of that one alone; `--point 'POINT'`: that one
+ * `--share N`: about N points, spread evenly; `--chapter NAME[,NAME]`: of those alone; `--point 'POINT'`: that one
  * alone, with `--chapter`, and with the agent's log; `--workers N`: side by side (4); `--list`: the points, and no
- * kill.
+ * kill; `--engine docker`: on the Docker Engine of this machine rather than one in memory.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { CHAPTERS, type Chapter } from './chapters.js';
+import { noEngine } from '../support/docker.js';
+import { CHAPTERS, withPast, type Chapter } from './chapters.js';
 import { quoted, spread } from './spread.js';
-import { live, rehearse, tryPoint, type Outcome, type Trial } from './trial.js';
-import { KillWorld, type Past } from './world.js';
+import { live, pastOf, rehearse, tryPoint, type Outcome, type Trial } from './trial.js';
+import { ENGINES, KillWorld, type EngineKind, type Past } from './world.js';
 
 const { values: options } = parseArgs({
   options: {
@@ -22,6 +23,7 @@ const { values: options } = parseArgs({
     point: { type: 'string' },
     workers: { type: 'string', default: '4' },
     list: { type: 'boolean', default: false },
+    engine: { type: 'string', default: 'memory' },
   },
 });
 
@@ -30,11 +32,21 @@ const say = (line: string) => void process.stdout.write(`${line}\n`);
 function chosen(): readonly Chapter[] {
   const { chapter, point } = options;
   const known = CHAPTERS.map(({ name }) => name).join(', ');
-  const found = CHAPTERS.filter(({ name }) => chapter === undefined || name === chapter);
-  if (found.length === 0) throw new Error(`--chapter ${chapter}: one of ${known}`);
-  if (point !== undefined && chapter === undefined) {
+  const wanted = chapter?.split(',');
+  const unknown = wanted?.find(name => !CHAPTERS.some(one => one.name === name));
+  if (unknown !== undefined) throw new Error(`--chapter ${unknown}: of ${known}`);
+  const found = CHAPTERS.filter(({ name }) => wanted?.includes(name) !== false);
+  if (point !== undefined && found.length !== 1) {
     throw new Error(`--point: with --chapter, one of ${known}`);
   }
+  return found;
+}
+
+function engineKind(): EngineKind {
+  const found = ENGINES.find(kind => kind === options.engine);
+  if (!found) throw new Error(`--engine ${options.engine}: one of ${ENGINES.join(', ')}`);
+  const missing = found === 'docker' && noEngine();
+  if (missing !== false) throw new Error(`--engine docker: ${missing}`);
   return found;
 }
 
@@ -54,7 +66,8 @@ function momentsOf(points: readonly string[]): { point: string; nth: number }[] 
 function report({ chapter, point }: Trial, broken: readonly string[]): void {
   say(`BROKEN ${chapter.name}, ${point}`);
   for (const why of broken) say(`  ${why}`);
-  say(`  replay: npm run test:kill -- --chapter ${chapter.name} --point ${quoted(point)}`);
+  const engine = options.engine === 'memory' ? '' : ` --engine ${options.engine}`;
+  say(`  replay: npm run test:kill -- --chapter ${chapter.name}${engine} --point ${quoted(point)}`);
 }
 
 /** By the name first; where the order of things was another this time, by the number. */
@@ -95,10 +108,11 @@ async function tryAll(places: readonly Place[], trials: readonly (Trial & { nth:
 
 async function main(): Promise<number> {
   const chapters = chosen();
+  const kind = engineKind();
   const scratch = mkdtempSync(join(tmpdir(), 'flk-'));
   const worlds: KillWorld[] = [];
   const make = async (name: string) => {
-    const { world, past } = await KillWorld.make(join(scratch, name));
+    const { world, past } = await KillWorld.make(join(scratch, name), kind);
     worlds.push(world);
     return { world, past };
   };
@@ -107,12 +121,12 @@ async function main(): Promise<number> {
     const trials: (Trial & { nth: number })[] = [];
     const pasts = new Map<string, Past>();
     let broken = 0;
-    let past = joined;
-    const upTo = CHAPTERS.slice(0, CHAPTERS.indexOf(chapters.at(-1) as Chapter) + 1);
-    for (const chapter of upTo) {
+    const ends = new Map<string, Past>();
+    for (const chapter of withPast(chapters)) {
+      const past = pastOf(chapter, ends, joined);
       pasts.set(chapter.name, past);
       const found = await rehearse(world, chapter, past);
-      past = found.next;
+      ends.set(chapter.name, found.next);
       broken += found.broken.length;
       if (found.broken.length > 0) report({ chapter, point: 'nothing' }, found.broken);
       if (!chapters.includes(chapter)) continue;
@@ -135,7 +149,7 @@ async function main(): Promise<number> {
     const others = await Promise.all(
       Array.from({ length: more }, async (_, i): Promise<Place> => {
         const other = await make(String(i + 1));
-        return { world: other.world, pasts: await live(other.world, upTo, other.past) };
+        return { world: other.world, pasts: await live(other.world, chapters, other.past) };
       }),
     );
     const tally = await tryAll([{ world, pasts }, ...others], wanted);

@@ -15,11 +15,13 @@ import { canonicalJson, sha256Hex } from '../../protocol/canonical.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
 import { seal } from '../../protocol/envelope.js';
 import { keyId, rawPublicKey, signerOf, type Signer } from '../../protocol/keys.js';
-import { FLEET, NODE_NAME, ROOT, rootDocument } from '../support/fleet.js';
+import { FLEET, ROOT, rootDocument } from '../support/fleet.js';
 import type { SealingKey } from '../support/sealed.js';
 
 /** All PEM but what says otherwise. */
 export interface Pki {
+  /** The node's name. */
+  readonly node: string;
   readonly key: string;
   readonly cert: string;
   readonly ca: string;
@@ -33,8 +35,8 @@ export interface Pki {
 
 const newKey = () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
 
-/** Makes `dataDir` that of a member; where its broker is is said by `atBroker`. */
-export async function makeMember(dataDir: string): Promise<Pki> {
+/** Makes `dataDir` that of a member of that name; where its broker is is said by `atBroker`. */
+export async function makeMember(dataDir: string, node: string): Promise<Pki> {
   const options = { fleet: FLEET, random: randomBytes };
   const authority = await createAuthority(newKey(), options);
   const serverKey = newKey();
@@ -46,18 +48,19 @@ export async function makeMember(dataDir: string): Promise<Pki> {
   });
   const keys = ensureNodeKeys(dataDir);
   const certificate = await issue({
-    ...{ commonName: NODE_NAME, organisation: 'flotilla:nodes', publicKey: spkiOf(keys.tls) },
+    ...{ commonName: node, organisation: 'flotilla:nodes', publicKey: spkiOf(keys.tls) },
     ...{ use: 'client', notAfter: NO_EXPIRY },
   });
   const identity = signerOf(keys.identity);
   const root = rootDocument({ tls: [pinOf(authority.certificate)] });
   const pki: Pki = {
+    node,
     ...{ key: serverKey.export({ type: 'pkcs8', format: 'pem' }).toString(), cert },
     ...{ ca: authority.certificate, root, identity, nodeKey: keyId(identity.publicKey) },
     sealing: { key: keys.sealing, publicKey: rawPublicKey(keys.sealing) },
   };
   const membership = {
-    ...{ fleet: FLEET, node: NODE_NAME, hubUrl: 'https://127.0.0.1:1', labels: {} },
+    ...{ fleet: FLEET, node, hubUrl: 'https://127.0.0.1:1', labels: {} },
     brokers: ['mqtts://127.0.0.1:1'],
     root: seal('root', root, [ROOT]).toString(),
     rootDigest: sha256Hex(canonicalJson(root)),

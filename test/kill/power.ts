@@ -9,9 +9,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { randomOf } from '../support/random.js';
-import { CHAPTERS, type Chapter } from './chapters.js';
+import { CHAPTERS, withPast, type Chapter } from './chapters.js';
 import { ALL, cutsOf, digestOf, Disk, writeContent, type Content } from './disk.js';
 import { readTrace, straced, type FileCall } from './trace.js';
+import { pastOf } from './trial.js';
 import { promisedIn, wake, type Reached } from './wake.js';
 import { KillWorld, type Past } from './world.js';
 
@@ -110,11 +111,13 @@ async function main(): Promise<number> {
   const { world } = made;
   const total: Tally = { cuts: 0, folders: 0, broken: 0 };
   try {
-    let { past } = made;
-    for (const chapter of CHAPTERS) {
+    const ends = new Map<string, Past>();
+    const chapters = CHAPTERS.filter(({ name }) => wanted === undefined || name === wanted);
+    for (const chapter of withPast(chapters)) {
+      const past = pastOf(chapter, ends, made.past);
       const calls = await record(world, chapter, past);
-      const next = world.keep(chapter.name);
-      if (wanted === undefined || wanted === chapter.name) {
+      ends.set(chapter.name, await world.keep(chapter.name));
+      if (chapters.includes(chapter)) {
         const { cuts, folders, broken } = tryChapter(join(scratch, 'found'), chapter, {
           past,
           calls,
@@ -124,7 +127,6 @@ async function main(): Promise<number> {
         total.folders += folders;
         total.broken += broken;
       }
-      past = next;
     }
     say(`${total.cuts} power cuts, ${total.broken} invariants broken`);
     return total.broken > 0 ? 1 : 0;

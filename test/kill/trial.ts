@@ -5,7 +5,7 @@
  */
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Chapter } from './chapters.js';
+import { chapterBefore, withPast, type Chapter } from './chapters.js';
 import { judge, runningIn } from './judge.js';
 import type { KillWorld, Past } from './world.js';
 
@@ -38,25 +38,34 @@ export async function rehearse(
     throw new Error(`chapter ${chapter.name} did not end: ${why}\n${world.log()}`);
   }
   await world.hub.close();
-  const next = world.keep(chapter.name);
-  const broken = judge(world, chapter, before);
+  const next = await world.keep(chapter.name);
+  const broken = await judge(world, chapter, before);
   const points = readFileSync(trace, 'utf8').trimEnd().split('\n');
   return { points, next, broken };
 }
 
-/** The past of each chapter, lived through in this world. */
+/** What a chapter begins with. `ends`: what those before it left, by name. */
+export function pastOf(chapter: Chapter, ends: ReadonlyMap<string, Past>, joined: Past): Past {
+  const before = chapterBefore(chapter);
+  const past = before === null ? joined : ends.get(before.name);
+  if (!past) throw new Error(`nobody has lived through what comes before ${chapter.name}`);
+  return past;
+}
+
+/** The past of each of these chapters, lived through in this world. */
 export async function live(
   world: KillWorld,
-  chapters: readonly Chapter[],
+  wanted: readonly Chapter[],
   joined: Past,
 ): Promise<Map<string, Past>> {
   const pasts = new Map<string, Past>();
-  let past = joined;
-  const last = chapters.at(-1);
+  const ends = new Map<string, Past>();
+  const chapters = withPast(wanted);
   for (const chapter of chapters) {
+    const past = pastOf(chapter, ends, joined);
     pasts.set(chapter.name, past);
-    if (chapter === last) break;
-    past = (await rehearse(world, chapter, past)).next;
+    if (!chapters.some(one => chapterBefore(one) === chapter)) continue;
+    ends.set(chapter.name, (await rehearse(world, chapter, past)).next);
   }
   return pasts;
 }
@@ -79,5 +88,5 @@ export async function tryPoint(
     const why = typeof second === 'object' ? second.never : 'it was killed by somebody else';
     return { wasReached: true, broken: [`it never came to rest: ${why}`] };
   }
-  return { wasReached: true, broken: judge(world, chapter, before) };
+  return { wasReached: true, broken: await judge(world, chapter, before) };
 }

@@ -24,9 +24,12 @@ import { identityPaths } from '../../agent/membership/private-keys.js';
 import { packCarried } from '../../protocol/carried.js';
 import { topicsOf } from '../../protocol/topics.js';
 import { FLEET } from '../support/fleet.js';
+import { randomHex } from '../support/docker.js';
 import { mountMemory, mountsBelow, unmountBelow } from '../support/mounts.js';
 import { IMAGES, type Chapter } from './chapters.js';
-import { KillEngine, type EngineState } from './engine.js';
+import { DockerEngine, ensureImages } from './docker-engine.js';
+import type { EngineState, WatchedEngine } from './engine-port.js';
+import { KillEngine } from './engine.js';
 import { KillHub, type HubState } from './hub.js';
 import { passwordsIn } from './passwords.js';
 import { makeMember } from './pki.js';
@@ -38,6 +41,10 @@ const PATIENCE_MS = 60_000;
 const LOOK_MS = 15;
 const MANIFESTS = 'manifests';
 const EXACTLY = { recursive: true, preserveTimestamps: true, verbatimSymlinks: true } as const;
+
+/** One in memory, or that of this machine. */
+export const ENGINES = ['memory', 'docker'] as const;
+export type EngineKind = (typeof ENGINES)[number];
 
 export interface Past {
   /** A copy of the data directory, without what lay in memory. */
@@ -68,28 +75,33 @@ export interface RunOptions {
 export class KillWorld {
   readonly folder: string;
   readonly dataDir: string;
-  readonly engine: KillEngine;
+  readonly engine: WatchedEngine;
   readonly hub: KillHub;
   #agent: ChildProcess | null = null;
   #port = 0;
   /** What the hub says is carried there, and nobody answers. */
   #isDark = false;
+  /** Somebody is still to take the static pod directory away. */
+  #isHandDue = false;
 
-  private constructor(folder: string, engine: KillEngine, hub: KillHub) {
+  private constructor(folder: string, engine: WatchedEngine, hub: KillHub) {
     this.folder = folder;
     this.dataDir = join(folder, 'node');
     this.engine = engine;
     this.hub = hub;
   }
 
-  /** `folder`: short, for sockets lie in it. The node has joined, and knows of nothing. */
-  static async make(folder: string): Promise<{ world: KillWorld; past: Past }> {
+  /** `folder`: short, for sockets lie in it. The node has joined, and knows of nothing. Its name is nobody else's. */
+  static async make(
+    folder: string,
+    engineKind: EngineKind = 'memory',
+  ): Promise<{ world: KillWorld; past: Past }> {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const real = realpathSync(folder);
     const dataDir = join(real, 'node');
     mkdirSync(dataDir, { mode: 0o700 });
-    const pki = await makeMember(dataDir);
-    const engine = await KillEngine.listen(join(real, 'engine.sock'), IMAGES);
+    const pki = await makeMember(dataDir, `edge-${randomHex(6)}`);
+    const engine = await openEngine(engineKind, real, dataDir);
     const hub = new KillHub(pki);
     hub.restore(null);
     await hub.open();
@@ -99,17 +111,17 @@ export class KillWorld {
     const { join: file } = identityPaths(dataDir);
     const broker = `mqtts://127.0.0.1:${hub.port}`;
     writeFileSync(file, readFileSync(file, 'utf8').replace('mqtts://127.0.0.1:1', broker));
-    return { world, past: { ...world.keep('joined'), hub: null } };
+    return { world, past: { ...(await world.keep('joined')), hub: null } };
   }
 
   /** What is here now, as the beginning of what comes; nothing is mounted any more then. */
-  keep(name: string): Past {
+  async keep(name: string): Promise<Past> {
     const memory = this.#keepMemory(name);
     unmountBelow(this.dataDir);
     const folder = join(this.folder, `past-${name}`);
     rmSync(folder, { recursive: true, force: true });
     cpSync(this.dataDir, folder, { ...EXACTLY, filter: isKept });
-    return { folder, memory, engine: this.engine.save(), hub: this.hub.save() };
+    return { folder, memory, engine: await this.engine.save(), hub: this.hub.save() };
   }
 
   #keepMemory(name: string): Past['memory'] {
@@ -122,6 +134,7 @@ export class KillWorld {
 
   async bringBack(past: Past): Promise<void> {
     await this.hub.close();
+    await this.engine.empty();
     unmountBelow(this.dataDir);
     this.#clear(existsSync(join(past.folder, MANIFESTS)));
     cpSync(past.folder, this.dataDir, EXACTLY);
@@ -130,7 +143,7 @@ export class KillWorld {
       mountMemory(join(this.dataDir, mount));
       cpSync(join(folder, mount), join(this.dataDir, mount), EXACTLY);
     }
-    this.engine.restore(past.engine);
+    await this.engine.restore(past.engine);
     this.hub.restore(past.hub);
   }
 
@@ -153,9 +166,10 @@ export class KillWorld {
     for (const name of readdirSync(manifests)) rmSync(join(manifests, name), { recursive: true });
   }
 
-  /** The hub speaks, or what it would say lies on the stick. */
+  /** The hub speaks, or what it would say lies on the stick, or it is there and speaks later. */
   async begin(chapter: Chapter): Promise<void> {
-    await chapter.begin(this.hub);
+    this.#isHandDue = chapter.isReplaced === true;
+    if (!this.#isHandDue) await chapter.begin(this.hub);
     this.#isDark = chapter.isCarried === true;
     if (!this.#isDark) return this.hub.open(this.#port);
     const chunks: Buffer[] = [];
@@ -186,6 +200,7 @@ export class KillWorld {
         isCarried ||= await this.#carry();
         if (isCarried && runsAll(this.engine, chapter)) await this.#light();
       }
+      if (this.#isHandDue && this.#isAtRest()) await this.#replace(chapter);
       const also = options.meanwhile?.() ?? '';
       why = this.lacks(chapter) || also;
       if (why === '') break;
@@ -204,6 +219,7 @@ export class KillWorld {
 
   /** Empty: the chapter is over, and the hub knows it. */
   lacks(chapter: Chapter): string {
+    if (this.#isHandDue) return 'the static pod directory is still the one that it was';
     const { status } = this.hub;
     const wanted = this.hub.assignment()?.generation;
     if (status?.generation !== wanted) return `generation ${status?.generation} of ${wanted}`;
@@ -221,6 +237,21 @@ export class KillWorld {
     const last = chapter.events.at(-1);
     if (!events.includes(last ?? '')) return `the hub has not heard ${last}`;
     return '';
+  }
+
+  /** It runs, and knows what the hub wants. */
+  #isAtRest(): boolean {
+    return this.hub.status?.generation === this.hub.assignment()?.generation;
+  }
+
+  /** As `rm -r` does it, the files first; the hub speaks at the same moment. `bringBack` finds what it was aside. */
+  async #replace(chapter: Chapter): Promise<void> {
+    this.#isHandDue = false;
+    const manifests = join(this.dataDir, MANIFESTS);
+    for (const name of readdirSync(manifests)) rmSync(join(manifests, name), { recursive: true });
+    renameSync(manifests, join(this.folder, MANIFESTS));
+    mkdirSync(manifests, { mode: 0o755 });
+    await chapter.begin(this.hub);
   }
 
   async stop(): Promise<void> {
@@ -248,7 +279,7 @@ export class KillWorld {
   #start({ recorder, under = [], env: more, flags = [] }: RunOptions): ChildProcess {
     const log = openSync(join(this.folder, 'agent.log'), 'w');
     const preload = recorder ? ['--import', RECORDER] : [];
-    const where = ['--data-dir', this.dataDir, '--engine-socket', join(this.folder, 'engine.sock')];
+    const where = ['--data-dir', this.dataDir, '--engine-socket', this.engine.socketPath];
     const args = [...preload, AGENT, 'run', ...where, '--file-check-frequency', '2s', ...flags];
     const env = { ...process.env, ...recorder, ...more, FLOTILLA_KILL_ROOT: this.dataDir };
     const [program = '', ...rest] = [...under, process.execPath, ...args];
@@ -274,6 +305,12 @@ export class KillWorld {
   }
 }
 
+async function openEngine(kind: EngineKind, folder: string, owner: string): Promise<WatchedEngine> {
+  if (kind === 'memory') return KillEngine.listen(join(folder, 'engine.sock'), IMAGES);
+  ensureImages(IMAGES);
+  return DockerEngine.open(owner);
+}
+
 /** Sockets cannot be copied. */
 const isKept = (path: string) => !path.endsWith('.sock');
 
@@ -291,7 +328,7 @@ function shown(running: readonly { pod: string; image: string }[]): string {
   );
 }
 
-export function runsAll(engine: KillEngine, { runs }: Chapter): boolean {
+export function runsAll(engine: WatchedEngine, { runs }: Chapter): boolean {
   const wanted = Object.entries(runs).map(([pod, image]) => ({ pod, image }));
   return shown(engine.running()) === shown(wanted);
 }

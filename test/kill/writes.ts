@@ -124,8 +124,7 @@ async function tryRooms(folder: string, chapters: readonly Chapter[]) {
   try {
     const { world, past: joined } = await KillWorld.make(folder);
     try {
-      const upTo = CHAPTERS.slice(0, CHAPTERS.indexOf(chapters.at(-1) as Chapter) + 1);
-      const pasts = await live(world, upTo, joined);
+      const pasts = await live(world, chapters, joined);
       for (const chapter of chapters) {
         for (const room of ROOMS) {
           const past = pasts.get(chapter.name);
@@ -156,14 +155,13 @@ async function main(): Promise<number> {
     CHAPTERS.map(({ name }) => name),
   );
   const chapters = CHAPTERS.filter(({ name }) => names.includes(name));
-  const upTo = CHAPTERS.slice(0, CHAPTERS.indexOf(chapters.at(-1) as Chapter) + 1);
   const scratch = mkdtempSync(join(tmpdir(), 'fld-'));
   const worlds: KillWorld[] = [];
   const library = buildLibrary(scratch);
   const make = async (name: string): Promise<Place> => {
     const { world, past } = await KillWorld.make(join(scratch, name));
     worlds.push(world);
-    const pasts = await live(world, upTo, past);
+    const pasts = await live(world, chapters, past);
     return { world, pasts, disk: new FailingDisk(library, world.folder) };
   };
   try {

@@ -2,6 +2,8 @@
 import type { Pod } from 'kubernetes-types/core/v1.js';
 import type { BundleStrategy } from '../../protocol/documents/bundle.js';
 import type { ExecProgram, Program } from './engine.js';
+import { SECRET, SECRET_PATH } from './secret-value.js';
+import { BUNDLE_WINDOWS, type KnownWindow } from './windows.js';
 
 /** `crash` ends at once, `never` is never ready, `gone` is in no registry. */
 export type Fate = 'good' | 'crash' | 'never' | 'gone';
@@ -12,7 +14,11 @@ export interface Content {
   readonly pods: ReadonlyMap<string, string>;
   readonly fate: Fate;
   readonly strategy: BundleStrategy;
+  /** Those of the strategy. */
+  readonly windows: readonly KnownWindow[];
   readonly nodeSelector: string;
+  /** Each pod reads the bundle's Secret. */
+  readonly hasSecret: boolean;
 }
 
 export const FATES: readonly Fate[] = ['good', 'crash', 'never', 'gone'];
@@ -47,24 +53,32 @@ export function contentOf({ bundle, fate, nodeSelector, random }: Choice): Conte
     const version = Math.floor(random() * VERSIONS);
     return [name, `${name}-${i === bad ? fate : 'good'}:${version}`];
   });
+  const drawn = Math.floor(random() * BUNDLE_WINDOWS.length);
+  const windows = random() < 0.3 ? BUNDLE_WINDOWS.slice(drawn, drawn + 1) : [];
   const strategy: BundleStrategy = {
     progressDeadlineSeconds: 30 + Math.floor(random() * 60),
     minReadySeconds: Math.floor(random() * 10),
     onFailure: random() < 0.8 ? 'rollback' : 'keep',
+    ...(windows.length > 0 ? { maintenanceWindows: windows.map(({ window }) => window) } : {}),
   };
-  return { bundle, pods: new Map(pods), fate, strategy, nodeSelector };
+  const hasSecret = random() < 0.4;
+  return { bundle, pods: new Map(pods), fate, strategy, windows, nodeSelector, hasSecret };
 }
 
-export function manifestsOf({ pods }: Pick<Content, 'pods'>): Pod[] {
+export function manifestsOf({ pods, hasSecret }: Pick<Content, 'pods' | 'hasSecret'>): Pod[] {
+  const volumes = hasSecret ? [{ name: SECRET, secret: { secretName: SECRET } }] : [];
+  const volumeMounts = hasSecret ? [{ name: SECRET, mountPath: SECRET_PATH }] : [];
   return [...pods].map(([name, image]) => ({
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name, namespace: 'default' },
     spec: {
       terminationGracePeriodSeconds: 5,
+      ...(hasSecret ? { volumes } : {}),
       containers: [
         {
           ...{ name: 'main', image, imagePullPolicy: 'IfNotPresent' },
+          ...(hasSecret ? { volumeMounts } : {}),
           readinessProbe: { exec: { command: ['ready'] }, periodSeconds: 20 },
         },
       ],

@@ -8,11 +8,16 @@ import { JOURNAL_FILE } from '../../agent/journal/database.js';
 import { TWIN_FILE } from '../../agent/journal/twin.js';
 import { RuntimeError } from '../../agent/runtime/runtime.js';
 import type { BundleStatus } from '../../protocol/documents/node.js';
-import { signer } from '../support/fleet.js';
+import { Counters } from './counters.js';
+import { readIdentityKeys, type DeviceKeys } from './device-keys.js';
+import { MemoryMounts } from './memory-mounts.js';
+import { Readers } from './readers.js';
 import { startAgent, type AgentLife } from './agent-life.js';
 import { lineTo } from './engine-line.js';
 import { SimulatedEngine } from './engine.js';
 import { Actor, type Scheduler } from './scheduler.js';
+import type { Switched } from './switches.js';
+import type { KnownWindow } from './windows.js';
 
 export interface DeviceParts {
   readonly scheduler: Scheduler;
@@ -22,10 +27,15 @@ export interface DeviceParts {
   readonly now: () => number;
   readonly trace: (line: string) => void;
   readonly broken: (what: string) => void;
+  readonly onSwitch: (device: Device, switched: Switched) => void;
   /** Called when a life of the agent ended without a goodbye. */
   readonly onKilled: (device: Device) => void;
   readonly program: SimulatedEngine['program'];
   readonly execProgram: SimulatedEngine['execProgram'];
+  /** Of its configuration. */
+  readonly ownWindows: readonly KnownWindow[];
+  /** Its clock runs on while it is off, and is believed. */
+  readonly hasRealTimeClock: boolean;
 }
 
 /** Manifests that came or went this recently may still be acted upon. */
@@ -34,28 +44,37 @@ const START_AGAIN_MS = 5_000;
 
 export class Device {
   readonly name: string;
-  readonly signer;
   readonly machine: Actor;
   readonly engine: SimulatedEngine;
   readonly dataDir: string;
+  /** Of its memory. */
+  readonly mounts = new MemoryMounts();
   readonly manifests: string;
+  readonly ownWindows: readonly KnownWindow[];
+  readonly hasRealTimeClock: boolean;
   actor: Actor | null = null;
   life: AgentLife | null = null;
   /** `pod image` that an assignment for this node asked for at some time. */
   readonly allowed = new Set<string>();
+  /** Digests that somebody here did not want to wait for, and those that somebody here undid. */
+  readonly hastened = new Set<string>();
+  readonly undone = new Set<string>();
+  /** The hub knows its keys. */
+  isMember = true;
   /** What its clock says beyond the time. */
   clockOffMs = 0;
   isDiskFull = false;
   engineFails = 0;
   answersLost = 0;
   slowMs = 0;
-  /** Since when the directory has had it. */
-  readonly #wanted = new Map<string, number>();
+  /** By `pod image`: the manifest, and since when the directory has had it. */
+  readonly #wanted = new Map<string, { readonly text: string; readonly since: number }>();
   readonly #parts: DeviceParts;
+  readonly #readers = new Readers();
   #bootedAt = 0;
   #boots = 1;
   #lives = 0;
-  #generation = 0;
+  readonly #counters = new Counters();
   /** Nothing is left that explains its files: they are not run until a fresh assignment came. */
   #isForgetful = false;
   /** Containers that a fault ended: their pods begin anew, and rightly. */
@@ -64,7 +83,8 @@ export class Device {
   constructor(name: string, parts: DeviceParts) {
     this.name = name;
     this.#parts = parts;
-    this.signer = signer(`simulated ${name}`);
+    this.ownWindows = parts.ownWindows;
+    this.hasRealTimeClock = parts.hasRealTimeClock;
     this.machine = new Actor(`${name} machine`);
     const { scheduler } = parts;
     const clock = scheduler.clockOf(this.machine, {
@@ -78,6 +98,12 @@ export class Device {
     this.dataDir = join(parts.folder, name);
     this.manifests = join(this.dataDir, 'manifests');
     mkdirSync(this.manifests, { recursive: true, mode: 0o755 });
+    this.keys();
+  }
+
+  /** As they lie on its disk; made where there are none. */
+  keys(): DeviceKeys {
+    return readIdentityKeys(this.dataDir);
   }
 
   isUp(): boolean {
@@ -114,13 +140,17 @@ export class Device {
       try {
         this.life = startAgent(
           {
-            ...{ node: this.name, signer: this.signer, clock, random },
+            ...{ node: this.name, signer: () => this.keys().signer, clock, random },
+            hostMounts: this.mounts,
             ...{ dataDir: this.dataDir, manifests: this.manifests },
+            maintenanceWindows: this.ownWindows.map(({ window }) => window),
+            onSwitch: switched => this.#parts.onSwitch(this, switched),
             log: { info: say, warn: say, error: say },
             engine: this.#line(actor),
             machine: {
               bootId: `${this.name} ${this.#boots}`,
               uptimeMs: () => scheduler.now - this.#bootedAt,
+              hasRealTimeClock: this.hasRealTimeClock,
             },
           },
           fault,
@@ -136,12 +166,21 @@ export class Device {
     this.actor?.die();
   }
 
+  /** Killed, and begun by nobody but who says so. */
+  stop(): void {
+    if (!this.actor) return;
+    this.actor.onDeath = () => undefined;
+    this.actor.die();
+    this.life = null;
+  }
+
   /** It is told to end, and does. */
   async end(): Promise<void> {
     const { life, actor } = this;
     if (!life || !actor || actor.isDead) return;
-    actor.onDeath = () => undefined;
+    // Who dies on the way is begun again like any other.
     await life.close();
+    actor.onDeath = () => undefined;
     actor.die();
     this.life = null;
   }
@@ -158,6 +197,7 @@ export class Device {
     for (const { id, ready } of [...this.engine.sandboxes.values()]) {
       if (ready) this.engine.killSandbox(id);
     }
+    this.mounts.loseAll(this.dataDir);
   }
 
   /** With its twin nothing is left of what was accepted. */
@@ -167,7 +207,7 @@ export class Device {
     for (const file of [...files, ...(withTwin ? [TWIN_FILE] : [])]) {
       rmSync(join(this.dataDir, file), { force: true });
     }
-    this.#generation = 0;
+    this.#counters.forget();
     this.#isForgetful = withTwin;
   }
 
@@ -186,20 +226,28 @@ export class Device {
   /** A file below the manifests' directory came or went. */
   onFile(): void {
     const { scheduler } = this.#parts;
-    const found = this.images();
+    const found = this.#manifests();
     for (const one of [...this.#wanted.keys()]) if (!found.has(one)) this.#wanted.delete(one);
-    for (const one of found) if (!this.#wanted.has(one)) this.#wanted.set(one, scheduler.now);
+    for (const [one, text] of found) {
+      if (this.#wanted.get(one)?.text === text) continue;
+      this.#wanted.set(one, { text, since: scheduler.now });
+    }
   }
 
   /** `pod image` of all owned files. */
-  images(): ReadonlySet<string> {
-    return new Set(
+  images(): string[] {
+    return [...this.#manifests().keys()];
+  }
+
+  #manifests(): ReadonlyMap<string, string> {
+    return new Map(
       readdirSync(this.manifests)
         .filter(file => file.startsWith('flotilla_'))
-        .flatMap(file => {
+        .flatMap((file): [string, string][] => {
           const text = readFileSync(join(this.manifests, file), 'utf8');
           const { kind, metadata, spec } = JSON.parse(text) as OwnedPod;
-          return kind === 'Pod' ? [`${metadata.name} ${spec.containers[0]?.image ?? ''}`] : [];
+          const image = spec.containers[0]?.image ?? '';
+          return kind === 'Pod' ? [[`${metadata.name} ${image}`, text]] : [];
         }),
     );
   }
@@ -216,15 +264,17 @@ export class Device {
     return this.life?.session.report.current().bundles ?? [];
   }
 
+  /** The one that it joined with is the first. */
+  rootVersion(): number {
+    return this.life?.journal.root()?.document.version ?? 1;
+  }
+
   /** What holds at every moment of its life. */
   look(): void {
     if (!this.life || !this.isUp()) return;
-    const generation = this.life.journal.accepted()?.generation ?? 0;
-    if (generation > 0) this.#isForgetful = false;
-    if (generation < this.#generation) {
-      this.#broken(`the accepted generation fell from ${this.#generation} to ${generation}`);
-    }
-    this.#generation = Math.max(this.#generation, generation);
+    if (this.life.journal.accepted()) this.#isForgetful = false;
+    for (const fault of this.#counters.look(this.life.journal)) this.#broken(fault);
+    for (const fault of this.#readers.look(this)) this.#broken(fault);
   }
 
   #line(actor: Actor) {
@@ -268,7 +318,7 @@ export class Device {
     if (container?.state !== 'running') return;
     const what = `${podName(container.pod.name, this.name)} ${container.image}`;
     trace(`${this.name} stops ${what}`);
-    const since = this.#wanted.get(what);
+    const since = this.#wanted.get(what)?.since;
     const isWhole = this.engine.sandboxes.get(container.sandboxId)?.ready === true;
     if (since !== undefined && scheduler.now - since > RECENT_MS && this.isCalm() && isWhole) {
       this.#broken(`${what} did not change and is stopped`);

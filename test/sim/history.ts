@@ -7,12 +7,14 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { befall, beginTrouble, mendAll } from './faults.js';
 import { judgeEnd, unsettled } from './judge.js';
-import { act, first, releaseAll } from './operator.js';
+import { act, first, joinAll, releaseAll, signAll } from './operator.js';
+import { sealAll } from './sealing.js';
 import { SimulatedFleet } from './simulated-fleet.js';
+import { OPENS_WITHIN_MS } from './windows.js';
 
 /**
  * Once faults stop, every node is where it belongs within this time. What a broker acknowledged and lost is noticed with
- * the next status, and where nothing happens that is said hourly; all else takes minutes.
+ * the next status, and where nothing happens that is said hourly; all else takes minutes. A window has to open first.
  */
 export const CONVERGES_MS = 75 * 60_000;
 const LOOK_MS = 5_000;
@@ -74,10 +76,14 @@ async function live(fleet: SimulatedFleet): Promise<number | null> {
   mendAll(fleet);
   const since = scheduler.now;
   // Whoever was begun anew has to be there to be spoken to.
-  await pass(fleet, 30_000);
+  await pass(fleet, 40_000);
   for (const device of fleet.devices) releaseAll(fleet, device);
+  await joinAll(fleet);
+  await signAll(fleet);
+  await sealAll(fleet);
   let left: readonly string[] = [];
-  while (scheduler.now - since < CONVERGES_MS) {
+  const boundMs = CONVERGES_MS + (fleet.hasWindows() ? OPENS_WITHIN_MS : 0);
+  while (scheduler.now - since < boundMs) {
     await pass(fleet, Math.max(LOOK_MS, (scheduler.now - since) / 10));
     left = await unsettled(fleet);
     if (left.length > 0) continue;

@@ -1,17 +1,25 @@
 /** One life of a hub on its store, put together as `hub/main.ts` does it, without API, enrolment and broker. */
+import { createEnrolment } from '../../hub/enrolment/enrolment.js';
 import { startIngest } from '../../hub/ingest/ingest.js';
+import type { Ingest } from '../../hub/ingest/ingest-parts.js';
 import { startHubLink } from '../../hub/link/link.js';
-import type { BundleWriter } from '../../hub/ports.js';
+import type { BundleWriter, Enrolment, SecretWriter } from '../../hub/ports.js';
+import { activateBundleNow } from '../../hub/rollout/activate-now.js';
 import { bundleWriter } from '../../hub/rollout/apply.js';
+import { signSecretsAnew } from '../../hub/secrets/signatures.js';
+import { secretWriter } from '../../hub/secrets/secret-writer.js';
 import { startController, type Controller } from '../../hub/rollout/controller.js';
 import { republisher } from '../../hub/rollout/republish.js';
 import { retryBundle } from '../../hub/rollout/retry.js';
 import { manifestsOf } from '../../hub/rollout/revision-document.js';
+import type { LoadedHub } from '../../hub/setup/load.js';
 import { openSqliteStore } from '../../hub/store/sqlite.js';
 import type { Actor as User, Store } from '../../hub/store/store.js';
+import type { Signer } from '../../protocol/keys.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import { topicsOf } from '../../protocol/topics.js';
-import { FLEET, HUB, RELEASE, trustedRoot } from '../support/fleet.js';
+import { FLEET, trustedRoot } from '../support/fleet.js';
+import { HubKeys, type KeyRing } from './roots.js';
 
 export const ADMIN: User = { kind: 'user', name: 'admin' };
 
@@ -21,13 +29,22 @@ export interface HubParts {
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
+  readonly ring: KeyRing;
 }
 
 export interface HubLife {
+  /** The newest root of the ring counts from now on. */
+  takeRoot(): Promise<void>;
   readonly store: Store;
   readonly bundles: BundleWriter;
+  readonly secrets: SecretWriter;
   readonly controller: Controller;
+  readonly ingest: Ingest;
+  readonly enrolment: Pick<Enrolment, 'nonce' | 'rotate'>;
+  /** Signs with the key in force. */
+  readonly hubSigner: Signer;
   retry(bundle: { namespace: string; name: string }): Promise<readonly string[]>;
+  activate(bundle: { namespace: string; name: string }): Promise<readonly string[]>;
   close(): Promise<void>;
 }
 
@@ -43,20 +60,25 @@ export async function initHub(store: Store): Promise<void> {
   ]);
 }
 
-export async function startHub({ path, clock, random, log }: HubParts): Promise<HubLife> {
-  const pinned = trustedRoot();
-  const root = () => pinned;
+export async function startHub({ path, clock, random, log, ring }: HubParts): Promise<HubLife> {
+  const bytes = (size: number) =>
+    Uint8Array.from({ length: size }, () => Math.floor(random() * 256));
+  const keys = new HubKeys(ring);
+  const root = () => keys.root();
+  const hubSigner = keys.hubSigner();
   const store = await openSqliteStore({ path, clock });
   if ((await store.root()) === null) await initHub(store);
-  const controller = startController({ store, root, hubSigner: HUB, clock, log });
+  await keys.catchUp(store);
+  await signSecretsAnew(store, { root: root(), hubSigner });
+  const controller = startController({ store, root, hubSigner, clock, log });
   const link = startHubLink({
     url: 'mqtt://broker:1883',
     tls: null,
     root,
-    hubSigner: HUB,
+    hubSigner,
     sealingKey: '11'.repeat(32),
     ...{ store, clock, log },
-    random: size => Uint8Array.from({ length: size }, () => Math.floor(random() * 256)),
+    random: bytes,
     brokerIsFresh: false,
     onMessage: message => ingest.receive(message),
     onUp: () => ingest.linkUp(),
@@ -71,11 +93,42 @@ export async function startHub({ path, clock, random, log }: HubParts): Promise<
     republishRoot: version => again.root(version),
     manifestsOf: bundle => manifestsOf(store, bundle),
   });
+  // Of the hub's own files a change of keys needs no more than this.
+  const hub = {
+    ...{ hubSigner, authorities: '', ownKeys: new Set<string>() },
+    config: { advertise: { brokers: ['mqtts://broker:8883'] } },
+    get root() {
+      return root();
+    },
+  } as unknown as LoadedHub;
+  const enrolment = createEnrolment({
+    ...{ hub, store, clock, random: bytes, log, sessionsLive: false },
+    firstAssignment: joining => controller.firstAssignment(joining),
+    disconnect: () => undefined,
+  });
   return {
-    ...{ store, controller },
-    bundles: bundleWriter({ store, root, releaseSigner: RELEASE, clock }),
+    ...{ store, controller, ingest, hubSigner, enrolment },
+    bundles: bundleWriter({
+      ...{ store, root, clock },
+      get releaseSigner() {
+        return keys.releaseSigner();
+      },
+    }),
+    takeRoot: async () => {
+      const isOther = await keys.take(ADMIN, ring.newest(), {
+        store,
+        controller,
+        now: clock.now(),
+      });
+      if (isOther) link.renew();
+    },
+    secrets: secretWriter({ store, root, hubSigner }),
     retry: bundle =>
-      retryBundle({ store, root, hubSigner: HUB, clock }, ADMIN, { ...bundle, nodes: [] }),
+      retryBundle({ store, root, hubSigner, clock }, ADMIN, { ...bundle, nodes: [] }),
+    activate: bundle => {
+      const wish = { ...bundle, nodes: [], reason: 'it is urgent' };
+      return activateBundleNow({ store, root, hubSigner, clock }, ADMIN, wish);
+    },
     close: async () => {
       await ingest.close();
       await link.close();

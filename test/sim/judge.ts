@@ -6,16 +6,27 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readProof } from '../../agent/journal/proof.js';
 import { verifyProof } from '../../agent/journal/verify-proof.js';
-import type { BundleObject, EventObject, NodeObject, PodObject } from '../../hub/objects.js';
+import { HELD, WINDOW } from '../../agent/activation/table.js';
+import type {
+  BundleObject,
+  EventObject,
+  NodeObject,
+  PodObject,
+  SecretObject,
+} from '../../hub/objects.js';
 import { matches, parseSelector } from '../../hub/selectors.js';
 import { sha256Hex } from '../../protocol/canonical.js';
+import { LOCKED, UNDONE } from '../../protocol/bundle-reasons.js';
 import type { BundleStatus } from '../../protocol/documents/node.js';
 import type { Device } from './device.js';
 import type { HubLife } from './hub-life.js';
+import { outdated, plainFiles } from './readers.js';
 import type { SimulatedFleet } from './simulated-fleet.js';
 
 /** Ends of the road, for what is good and for what is not. */
 const SETTLED_BAD = new Set(['failed', 'rolledBack', 'waiting']);
+/** No end of anybody's road, once windows opened and nobody holds anything. */
+const PASSING: ReadonlySet<string> = new Set([WINDOW, HELD, LOCKED]);
 
 export async function unsettled(fleet: SimulatedFleet): Promise<string[]> {
   const found = await fleet.byHub(hub => allUnsettled(fleet, hub));
@@ -25,6 +36,7 @@ export async function unsettled(fleet: SimulatedFleet): Promise<string[]> {
 async function allUnsettled(fleet: SimulatedFleet, hub: HubLife): Promise<string[]> {
   const bundles = (await hub.store.list('Bundle')).items as readonly BundleObject[];
   const pods = (await hub.store.list('Pod')).items as readonly PodObject[];
+  const secrets = (await hub.store.list('Secret')).items as readonly SecretObject[];
   const found: string[] = [];
   for (const device of fleet.devices) {
     const node = (await hub.store.get('Node', '', device.name)) as NodeObject;
@@ -32,7 +44,7 @@ async function allUnsettled(fleet: SimulatedFleet, hub: HubLife): Promise<string
     const through = reporters.find(({ current }) => current)?.through ?? 0;
     const assignment = await hub.store.assignment(device.name);
     const seen: Seen = {
-      ...{ fleet, device, node, bundles, pods, through },
+      ...{ fleet, device, node, bundles, pods, secrets, through },
       generation: assignment?.generation ?? 0,
     };
     const [first] = unsettledNode(seen);
@@ -47,15 +59,20 @@ interface Seen {
   readonly node: NodeObject;
   readonly bundles: readonly BundleObject[];
   readonly pods: readonly PodObject[];
+  readonly secrets: readonly SecretObject[];
   /** Events up to here are at the hub. */
   readonly through: number;
   readonly generation: number;
 }
 
 function unsettledNode(seen: Seen): string[] {
-  const { device, node, through, generation } = seen;
+  const { fleet, device, node, through, generation } = seen;
   const { life } = device;
   if (!life || !device.isUp()) return ['its agent is away'];
+  const { version } = fleet.ring.newest().document;
+  if (device.rootVersion() !== version) {
+    return [`root ${device.rootVersion()} is in force, not ${version}`];
+  }
   const accepted = life.journal.accepted()?.generation ?? 0;
   if (accepted !== generation) return [`generation ${accepted} is accepted, not ${generation}`];
   const newest = life.journal.newestEvent();
@@ -63,6 +80,7 @@ function unsettledNode(seen: Seen): string[] {
     ...unwanted(seen),
     ...bundlesOf(seen),
     ...runningOf(seen),
+    ...outdated(device, seen.secrets),
     ...mirrorOf(seen),
     ...(through < newest ? [`the hub has ${through} of ${newest} events`] : []),
     ...(node.status.flotilla.generation === generation ? [] : ['the hub knows another generation']),
@@ -91,10 +109,12 @@ function bundlesOf({ fleet, device, node }: Seen): string[] {
   }
   return told.flatMap(one => {
     const content = fleet.revisions.get(one.digest);
+    const isUndone =
+      one.state === 'rolledBack' && one.reason === UNDONE && device.undone.has(one.digest);
     const isThere =
       content?.fate === 'good'
-        ? one.state === 'healthy' && one.active === one.digest
-        : SETTLED_BAD.has(one.state);
+        ? (one.state === 'healthy' && one.active === one.digest) || isUndone
+        : SETTLED_BAD.has(one.state) && !PASSING.has(one.reason);
     return isThere ? [] : [`${content?.fate} ${shownBundle(one)} ${one.reason} ${one.message}`];
   });
 }
@@ -114,7 +134,7 @@ function runningOf({ fleet, device }: Seen): string[] {
   if (running.join() !== canRun.join()) {
     return [`${running.join(', ') || 'nothing'} runs, not ${canRun.join(', ') || 'nothing'}`];
   }
-  const files = [...device.images()].sort();
+  const files = device.images().sort();
   return files.join() === active.sort().join() ? [] : ['the directory is another'];
 }
 
@@ -140,6 +160,10 @@ export async function judgeEnd(fleet: SimulatedFleet): Promise<void> {
     for (const fault of directoryFaults(device, proof.files)) {
       fleet.breaks(`${device.name}: ${fault}`);
     }
+  }
+  const isMemory = (path: string) => fleet.devices.some(({ mounts }) => mounts.isMounted(path));
+  for (const file of plainFiles(fleet.folder, isMemory)) {
+    fleet.breaks(`a value of a Secret lies in ${file}`);
   }
   const events = await fleet.byHub(({ store }) => store.list('Event'));
   for (const device of fleet.devices) {

@@ -1,8 +1,12 @@
 /** What people do in between: at the hub and at the devices, drawn by the history's own numbers. */
-import { hold, release } from '../../agent/site.js';
+import { activateNow, hold, release, undo as undoAt } from '../../agent/site.js';
 import { BUNDLES, contentOf, FATES, ZONES, type Content, type Fate } from './content.js';
 import type { Device } from './device.js';
 import { ADMIN } from './hub-life.js';
+import { deleteSecret, sealSecret } from './sealing.js';
+import { deleteNode, joinAgain } from './membership.js';
+import { rotateKeys } from './rotation.js';
+import { ROOT_CHANGES } from './roots.js';
 import type { SimulatedFleet } from './simulated-fleet.js';
 
 type Act = (fleet: SimulatedFleet) => Promise<void> | void;
@@ -23,7 +27,27 @@ const apply: Act = async fleet => {
   const fate = fleet.random() < 0.6 ? 'good' : drawn(fleet, FATES);
   const content = newContent(fleet, fate, drawn(fleet, BUNDLES));
   fleet.trace(`apply ${content.bundle} ${[...content.pods.values()].join(' ')}`);
+  if (content.hasSecret && fleet.random() < 0.8) await sealFor(fleet, content);
   await fleet.apply(content);
+};
+
+/** Before the bundle, as `apply` does it. */
+async function sealFor(fleet: SimulatedFleet, { bundle, nodeSelector }: Content): Promise<void> {
+  fleet.trace(`seal ${bundle}`);
+  await sealSecret(fleet, { bundle, nodeSelector, missing: false });
+}
+
+const seal: Act = async fleet => {
+  const bundle = drawn(fleet, BUNDLES);
+  const missing = fleet.random() < 0.3;
+  fleet.trace(`seal ${bundle}${missing ? ' where it is missing' : ''}`);
+  await sealSecret(fleet, { bundle, nodeSelector: null, missing });
+};
+
+const unseal: Act = async fleet => {
+  const bundle = drawn(fleet, BUNDLES);
+  fleet.trace(`delete the Secret of ${bundle}`);
+  await deleteSecret(fleet, bundle);
 };
 
 /** `rollout undo`: what was there at some time is applied again. */
@@ -63,18 +87,129 @@ const holdHere: Act = fleet => {
   );
 };
 
+/** `activate --now`, and what is the newest then. */
+const hasten: Act = async fleet => {
+  const name = drawn(fleet, BUNDLES);
+  fleet.trace(`activate ${name} now`);
+  const bundle = (await fleet.bundles()).find(({ metadata }) => metadata.name === name);
+  if (bundle) fleet.switches.hasten(bundle.status.digest);
+  await fleet.byHub(hub => hub.activate({ namespace: NAMESPACE, name }));
+};
+
+const hastenHere: Act = fleet => {
+  const device = drawn(fleet, fleet.devices);
+  const bundle = fleet.random() < 0.5 ? null : drawn(fleet, BUNDLES);
+  const wish = { bundle, by: 'somebody', reason: '' };
+  atDevice(fleet, device, `activate ${bundle ?? 'all'} now`, ({ journal, session }) => {
+    const isMeant = ({ name }: { name: string }) => bundle === null || name === bundle;
+    for (const one of journal.bundles()) if (isMeant(one)) device.hastened.add(one.digest);
+    activateNow(journal, wish, { isLocked: one => session.isLocked(one) });
+  });
+};
+
+const undoHere: Act = fleet => {
+  const device = drawn(fleet, fleet.devices);
+  const bundle = drawn(fleet, BUNDLES);
+  const wish = { bundle, by: 'somebody', reason: '', isTrial: false, from: null };
+  atDevice(fleet, device, `undo ${bundle}`, ({ journal, session }) => {
+    const record = journal.bundles().find(({ name }) => name === bundle);
+    if (record?.active) device.undone.add(record.active);
+    undoAt(journal, wish, { wayBack: one => session.intake.wayBack(one) });
+  });
+};
+
 const releaseHere: Act = fleet => releaseAll(fleet, drawn(fleet, fleet.devices));
 
 const ACTS: readonly Act[] = [apply, apply, apply, apply, undo, undo, remove, retry, relabel];
-const SITE_ACTS: readonly Act[] = [holdHere, releaseHere];
+const rotate: Act = async fleet => {
+  const change = drawn(fleet, ROOT_CHANGES);
+  fleet.trace(`root with another ${change}`);
+  await fleet.rotate(change);
+  // What the former release key signed may be begun nowhere any more.
+  if (change === 'release' && fleet.random() < 0.7) await signAnew(fleet);
+};
+
+/** Each bundle's newest content, by the keys in force. */
+async function signAnew(fleet: SimulatedFleet): Promise<void> {
+  for (const { status } of await fleet.bundles()) {
+    const content = fleet.revisions.get(status.digest);
+    if (content) await fleet.apply(content);
+  }
+}
+
+/** The newest root is in force, and what it says of keys is done. */
+export async function signAll(fleet: SimulatedFleet): Promise<void> {
+  await fleet.publishRoot();
+  if (fleet.ring.newest().document.version > 1) await signAnew(fleet);
+}
+
+const carryOut: Act = async fleet => {
+  const nodes = fleet.random() < 0.5 ? null : [drawn(fleet, fleet.devices).name];
+  fleet.trace(`export ${nodes?.join() ?? 'all'}`);
+  await fleet.sticks.export(nodes);
+};
+
+/** To a node that has no line, most of the time. */
+const carryIn: Act = async fleet => {
+  const device = drawn(fleet, fleet.devices);
+  if (fleet.random() < 0.7) {
+    fleet.trace(`${device.name} has no line`);
+    fleet.broker.cut(device.name, false);
+    const backMs = Math.floor(fleet.random() * 300_000);
+    fleet.scheduler.after(backMs, fleet.person, () => fleet.broker.mend(device.name));
+  }
+  const isNewest = fleet.random() < 0.7;
+  if (isNewest) await carryOut(fleet);
+  fleet.sticks.import(device, { isNewest, isTorn: fleet.random() < 0.2 });
+};
+
+const otherKeys: Act = fleet => {
+  const device = drawn(fleet, fleet.devices);
+  const identity = fleet.random() < 0.5;
+  fleet.trace(`${device.name} rotates ${identity ? 'identity' : 'sealing key'}`);
+  rotateKeys(fleet, device, { identity });
+};
+
+/** And joins again: soon, or when somebody has the time. */
+const deleteMember: Act = async fleet => {
+  const device = drawn(fleet, fleet.devices);
+  fleet.trace(`delete node ${device.name}`);
+  await deleteNode(fleet, device);
+  if (fleet.random() < 0.5) await joinAll(fleet);
+};
+
+/** Who is no member. */
+export async function joinAll(fleet: SimulatedFleet): Promise<void> {
+  for (const device of fleet.devices.filter(({ isMember }) => !isMember)) {
+    const isOther = fleet.random() < 0.5;
+    fleet.trace(`${isOther ? 'another' : 'the same'} ${device.name} joins`);
+    await joinAgain(fleet, device, { isOther });
+  }
+}
+
+const MEMBER_ACTS: readonly Act[] = [otherKeys, otherKeys, deleteMember];
+const STICK_ACTS: readonly Act[] = [carryOut, carryIn, carryIn];
+const SECRET_ACTS: readonly Act[] = [seal, seal, unseal];
+const WINDOW_ACTS: readonly Act[] = [hasten, hastenHere];
+const SITE_ACTS: readonly Act[] = [holdHere, releaseHere, undoHere];
 
 export async function act(fleet: SimulatedFleet): Promise<void> {
-  await drawn(fleet, [...ACTS, ...SITE_ACTS])(fleet);
+  await drawn(fleet, [
+    ...ACTS,
+    rotate,
+    ...SECRET_ACTS,
+    ...STICK_ACTS,
+    ...MEMBER_ACTS,
+    ...WINDOW_ACTS,
+    ...SITE_ACTS,
+  ])(fleet);
 }
 
 /** Something good to begin with. */
 export async function first(fleet: SimulatedFleet): Promise<void> {
-  await fleet.apply(newContent(fleet, 'good', BUNDLES[0]));
+  const content = newContent(fleet, 'good', BUNDLES[0]);
+  if (content.hasSecret) await sealFor(fleet, content);
+  await fleet.apply(content);
 }
 
 export function releaseAll(fleet: SimulatedFleet, device: Device): void {
@@ -92,6 +227,7 @@ function atDevice(
   const { actor, life } = device;
   if (!actor || !life || !device.isUp()) return;
   fleet.scheduler.after(0, actor, () => {
+    if (life.isPaused()) return;
     fleet.trace(`${device.name} ${what}`);
     try {
       say(life);

@@ -11,6 +11,8 @@ import { SimulatedClient } from './mqtt-client.js';
 import { outside, type AnyFunction, type Holder } from './steps.js';
 import { takeDatabases } from './take-databases.js';
 import { takeFiles } from './take-files.js';
+import { takeKeys } from './take-keys.js';
+import { takeStreams } from './take-streams.js';
 import { shortenSignatures } from './signatures.js';
 
 function takeChance(): void {
@@ -64,5 +66,7 @@ shortenSignatures();
 shortenAborts();
 takeDatabases();
 takeChance();
+takeKeys();
+takeStreams();
 takeNetwork();
 syncBuiltinESMExports();

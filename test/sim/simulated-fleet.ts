@@ -7,8 +7,8 @@ import type { Store } from '../../hub/store/store.js';
 import { assignmentOf } from '../../hub/rollout/director.js';
 import { sha256Hex } from '../../protocol/canonical.js';
 import { topicsOf } from '../../protocol/topics.js';
-import { FLEET, NOW } from '../support/fleet.js';
-import { enrolled, memberRecord } from '../support/member.js';
+import { FLEET } from '../support/fleet.js';
+import { enrolled } from '../support/member.js';
 import { randomOf } from '../support/random.js';
 import { SimulatedBroker } from './broker.js';
 import { Claims } from './claims.js';
@@ -17,7 +17,13 @@ import { Device } from './device.js';
 import { ADMIN, startHub, type HubLife } from './hub-life.js';
 import { useLine } from './mqtt-client.js';
 import { enter } from './steps.js';
+import { recordOf } from './membership.js';
+import { KeyRing, type RootChange } from './roots.js';
+import { Sticks } from './sticks.js';
 import { Actor, Scheduler } from './scheduler.js';
+import { PLAIN } from './secret-value.js';
+import { Switches } from './switches.js';
+import { BEGINNINGS, NODE_WINDOWS } from './windows.js';
 
 const HUB_CLIENT = 'flotilla-hub';
 const topics = topicsOf(FLEET);
@@ -40,23 +46,32 @@ export class SimulatedFleet {
   readonly random: () => number;
   /** The operator, and whoever repairs. */
   readonly person = new Actor('person');
+  readonly ring = new KeyRing();
+  readonly sticks = new Sticks(this);
   hubActor: Actor | null = null;
   hub: HubLife | null = null;
   /** No fault begins any more. */
   isMended = false;
   readonly #claims = new Claims(this.revisions, what => this.breaks(what));
+  readonly switches = new Switches({
+    revisions: this.revisions,
+    wallNow: () => this.wallNow(),
+    breaks: what => this.breaks(what),
+  });
+  readonly #beganAt: number;
   #hubLives = 0;
   #digest = sha256Hex('');
   #lines: string[] = [];
-  readonly #folder: string;
+  readonly folder: string;
   readonly #parts: () => number;
   readonly #onTrace: (line: string) => void;
 
   constructor({ seed, nodes, folder, onTrace = () => undefined }: FleetOptions) {
-    this.#folder = folder;
+    this.folder = folder;
     this.#onTrace = onTrace;
     this.random = randomOf(seed);
     this.#parts = randomOf(seed ^ 0x5eed);
+    this.#beganAt = BEGINNINGS[Math.floor(this.random() * BEGINNINGS.length)] ?? 0;
     mkdirSync(folder, { recursive: true, mode: 0o755 });
     this.broker = new SimulatedBroker({
       scheduler: this.scheduler,
@@ -80,12 +95,7 @@ export class SimulatedFleet {
     await this.scheduler.run(this.scheduler.now + 100);
     await this.byHub(async ({ store }) => {
       for (const device of this.devices) {
-        const labels = { zone: this.#zone() };
-        const record = memberRecord(device.name, {
-          identityKey: device.signer.publicKey,
-          joinedAt: new Date(this.wallNow()).toISOString(),
-          labels,
-        });
+        const record = recordOf(device, this.wallNow(), this.zone());
         await store.commit({ kind: 'node', name: device.name }, enrolled(record));
       }
     });
@@ -93,11 +103,12 @@ export class SimulatedFleet {
   }
 
   wallNow(): number {
-    return NOW + this.scheduler.now;
+    return this.#beganAt + this.scheduler.now;
   }
 
   trace(line: string): void {
     const text = `${this.scheduler.now} ${line}`;
+    if (line.includes(PLAIN)) this.breaks('a value of a Secret is logged');
     this.#onTrace(text);
     this.#lines.push(text);
     if (this.#lines.length >= 256) this.#fold();
@@ -133,7 +144,8 @@ export class SimulatedFleet {
       this.trace(`${actor.name} ${message} ${JSON.stringify(fields)}`);
     scheduler.after(0, actor, () => {
       const starting = startHub({
-        path: join(this.#folder, 'hub.db'),
+        path: join(this.folder, 'hub.db'),
+        ring: this.ring,
         clock: scheduler.clockOf(actor, {
           now: () => this.wallNow(),
           monotonic: () => scheduler.now - bornAt,
@@ -189,8 +201,26 @@ export class SimulatedFleet {
     return true;
   }
 
+  /** The next root, which the hub takes now or, where it is away, with the next one that it is told of. */
+  async rotate(change: RootChange): Promise<void> {
+    await this.publishRoot();
+    const { version } = this.ring.newest().document;
+    const isInForce = await this.byHub(({ store }) => store.root(version));
+    if (isInForce) this.ring.keep(this.ring.next(change));
+    await this.publishRoot();
+  }
+
+  /** Again is safe. */
+  async publishRoot(): Promise<void> {
+    await this.byHub(hub => hub.takeRoot());
+  }
+
+  zone(): string {
+    return ZONES[Math.floor(this.random() * ZONES.length)] ?? 'a';
+  }
+
   async relabel(node: string): Promise<void> {
-    const zone = this.#zone();
+    const zone = this.zone();
     await this.byHub(async ({ store }) => {
       const { kind, metadata, spec, status } = await nodeOf(store, node);
       const { name, annotations } = metadata;
@@ -199,6 +229,15 @@ export class SimulatedFleet {
       const expect = { resourceVersion: metadata.resourceVersion };
       await store.commit(ADMIN, [{ type: 'put', object, expect }]);
     });
+  }
+
+  /** Something may have to wait for a window. */
+  hasWindows(): boolean {
+    const all = [...this.revisions.values()];
+    return (
+      all.some(({ windows }) => windows.length > 0) ||
+      this.devices.some(({ ownWindows }) => ownWindows.length > 0)
+    );
   }
 
   async bundles(): Promise<readonly BundleObject[]> {
@@ -212,23 +251,22 @@ export class SimulatedFleet {
     await this.scheduler.as(this.person, () => undefined);
     enter(null);
     useLine(null);
-    rmSync(this.#folder, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true });
   }
 
   // ------------------------------------------------------------------------------------------- inside
-
-  #zone(): string {
-    return ZONES[Math.floor(this.random() * ZONES.length)] ?? 'a';
-  }
 
   #device(name: string): Device {
     const device = new Device(name, {
       scheduler: this.scheduler,
       random: this.#parts,
-      folder: this.#folder,
+      folder: this.folder,
       now: () => this.wallNow(),
       trace: line => this.trace(line),
       broken: what => this.breaks(what),
+      onSwitch: (one, switched) => this.switches.judge(one, switched),
+      ownWindows: this.random() < 0.3 ? NODE_WINDOWS : [],
+      hasRealTimeClock: this.random() < 0.3,
       onKilled: killed => {
         this.broker.drop(name, false);
         const awayMs = 500 + Math.floor(this.#parts() * 20_000);
@@ -262,11 +300,17 @@ export class SimulatedFleet {
     if (client !== HUB_CLIENT || address.kind !== 'assignment') return;
     // On the way it may be but what differs; the store has it whole.
     void this.hub?.store.assignment(address.node).then(record => {
-      for (const { digest } of record ? assignmentOf(record).bundles : []) {
-        const content = this.revisions.get(digest);
-        for (const [pod, image] of content?.pods ?? []) device?.allowed.add(`${pod} ${image}`);
-      }
+      if (record) this.allow(address.node, assignmentOf(record).bundles);
     });
+  }
+
+  /** An assignment of that node, which left the hub, names these. */
+  allow(node: string, bundles: readonly { readonly digest: string }[]): void {
+    const device = this.devices.find(({ name }) => name === node);
+    for (const { digest } of bundles) {
+      const content = this.revisions.get(digest);
+      for (const [pod, image] of content?.pods ?? []) device?.allowed.add(`${pod} ${image}`);
+    }
   }
 
   #fold(): void {

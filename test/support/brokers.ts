@@ -113,11 +113,12 @@ function plainConfig(port: number, directory: string): string {
   return `${mosquittoConfig(settings).replace(rules, '')}allow_anonymous true\n`;
 }
 
-async function startMosquitto(): Promise<TestBroker> {
+/** `more`: lines of its configuration. */
+export async function startMosquitto(more = ''): Promise<TestBroker> {
   const port = await freePort();
   const dir = mkdtempSync(join(tmpdir(), 'flotilla-mosquitto-'));
   const config = join(dir, 'mosquitto.conf');
-  writeFileSync(config, plainConfig(port, dir));
+  writeFileSync(config, plainConfig(port, dir) + more);
   let process = await run(config, port);
   return {
     port,

@@ -39,8 +39,8 @@ export function testImageRoot(): string {
   return root;
 }
 
-/** `flotilla.dev/test:1`: busybox with its applets on PATH. Made once per machine. */
-export function ensureTestImage(name = TEST_IMAGE): string {
+/** `flotilla.dev/test:1`: busybox with its applets on PATH. Made once per machine. `script`: what it does when nobody says. */
+export function ensureTestImage(name = TEST_IMAGE, script?: string): string {
   try {
     docker('image', 'inspect', name);
     return name;
@@ -48,9 +48,10 @@ export function ensureTestImage(name = TEST_IMAGE): string {
     const root = testImageRoot();
     try {
       const tar = execFileSync('tar', ['-C', root, '-c', '.'], { maxBuffer: 64 * 1024 * 1024 });
+      const command = JSON.stringify(script === undefined ? ['sh'] : ['sh', '-c', script]);
       execFileSync(
         'docker',
-        ['import', '--change', 'ENV PATH=/bin', '--change', 'CMD ["sh"]', '-', name],
+        ['import', '--change', 'ENV PATH=/bin', '--change', `CMD ${command}`, '-', name],
         {
           input: tar,
           stdio: ['pipe', 'ignore', 'pipe'],

@@ -3,7 +3,7 @@ import { canonicalJson, sha256Hex } from '../../protocol/canonical.js';
 import type { BundleDocument } from '../../protocol/documents/bundle.js';
 import { openEnvelope, seal } from '../../protocol/envelope.js';
 import type { Signer } from '../../protocol/keys.js';
-import { counterpart, namedBlobs, patchBody } from '../../protocol/patches.js';
+import { counterpart, namedBlobs, PatchWriter } from '../../protocol/patches.js';
 import { RELEASE } from './fleet.js';
 
 export interface MadeRevision {
@@ -40,7 +40,8 @@ export function patchFrom(
   const base = sha256Hex(basePayload);
   const signatures = signers.length > 0 ? opened.value.signatures : [];
   const target = { ...opened.value, signatures };
-  const body = patchBody({ base, basePayload, target, blobs }, bytesMax);
-  if (body === null) throw new Error('no patch');
-  return body;
+  const writer = PatchWriter.begin({ base, basePayload, target }, bytesMax);
+  if (writer === null) throw new Error('no patch');
+  for (const blob of blobs) writer.add(blob);
+  return writer.body();
 }

@@ -26,13 +26,24 @@ function toRevision(record: RevisionRecord): {
   };
 }
 
+/** What the store gives back is not what was put there: a disk, or a hand. */
+function damaged(what: string): RequestError {
+  return new RequestError(
+    'InternalError',
+    `${what} is damaged in the hub's store: restore a backup (flotilla hub restore), or apply the bundle anew as another revision`,
+  );
+}
+
 function documentOf(record: RevisionRecord): BundleDocument {
-  const envelope = JSON.parse(Buffer.from(record.envelope).toString()) as Envelope;
-  const payload = Buffer.from(envelope.payload, 'base64');
-  if (sha256Hex(payload) !== record.digest) {
-    throw new Error(`revision ${record.bundle}/${record.revision}: its digest does not match`);
+  const what = `revision ${record.revision} of bundle "${record.bundle}"`;
+  try {
+    const envelope = JSON.parse(Buffer.from(record.envelope).toString()) as Envelope;
+    const payload = Buffer.from(envelope.payload, 'base64');
+    if (sha256Hex(payload) !== record.digest) throw damaged(what);
+    return JSON.parse(payload.toString()) as BundleDocument;
+  } catch (error) {
+    throw error instanceof RequestError ? error : damaged(what);
   }
-  return JSON.parse(payload.toString()) as BundleDocument;
 }
 
 async function content(store: Store, entry: ManifestEntry): Promise<unknown> {
@@ -48,7 +59,10 @@ async function content(store: Store, entry: ManifestEntry): Promise<unknown> {
     }
     pieces.push(blob.content);
   }
-  return JSON.parse(Buffer.concat(pieces).toString()) as unknown;
+  const bytes = Buffer.concat(pieces);
+  // Shown is what was signed.
+  if (sha256Hex(bytes) !== entry.digest) throw damaged(`the content of manifest "${entry.name}"`);
+  return JSON.parse(bytes.toString()) as unknown;
 }
 
 function list(store: Store) {

@@ -19,8 +19,18 @@ function bundleState({ metadata, status }: ApiObject, nowMs: number): string {
   const { conditions = [], waiting, nodes, ...counts } = status as BundleObjectStatus;
   if (conditions.some(({ type }) => type === 'Withdrawn')) return 'Withdrawn';
   if (Object.hasOwn(metadata.annotations ?? {}, HELD_ANNOTATION)) return 'Held';
-  const { undone = 0, held = 0, obstructed = 0, unknown = 0 } = counts;
-  const parts = Object.entries({ failed: nodes.failed, undone, held, waiting: obstructed, unknown })
+  const {
+    undone = 0,
+    held = 0,
+    locked = 0,
+    notUndoReady = 0,
+    obstructed = 0,
+    unknown = 0,
+  } = counts;
+  const people = { failed: nodes.failed, undone, held, locked, 'not undo-ready': notUndoReady };
+  const others = Object.entries({ ...people, waiting: obstructed, unknown });
+  const isAlone = others.every(([, n]) => n === 0);
+  const parts = [...others, ...(isAlone ? [] : [['window', waiting?.nodes ?? 0] as const])]
     .filter(([, n]) => n > 0)
     .map(([what, n]) => `${what} on ${n} ${n === 1 ? 'node' : 'nodes'}`)
     .join(', ');
@@ -42,7 +52,7 @@ export const BUNDLE_TABLE: TableShape = {
     integerColumn('Offline', 'Nodes that are not connected'),
     column(
       'Status',
-      'Active; or Withdrawn by the root, Held after a restore: nobody begins with it; on how many nodes it failed, was undone or is held by people there, waits, or is in a state that nobody knows; Window: nodes wait for one',
+      'Active; or Withdrawn by the root, Held after a restore: nobody begins with it; on how many nodes it failed, was undone or is held by people there, is kept waiting by a pod (locked), could not be undone where it has to be, waits, or is in a state that nobody knows; Window: nodes wait for one',
     ),
     column('Age', 'Time since the bundle was made'),
     wideColumn('Selector', 'Nodes that are to run it'),

@@ -50,6 +50,8 @@ const STANDS: Readonly<Record<Fate, Stand>> = {
   undone: 'aside',
   held: 'aside',
   window: 'window',
+  locked: 'obstructed',
+  notUndoReady: 'obstructed',
   obstructed: 'obstructed',
   unknown: 'unknown',
   underWay: 'underWay',

@@ -190,6 +190,72 @@ describe('a pod that asks not to be disturbed', () => {
     assert.deepEqual(it.images(), ['till:1', 'web:1']);
   });
 
+  /** Revision 1 was healthy; a pod of revision 2, which is given up now, asks for time. */
+  function keptThere(): void {
+    it.assign(first);
+    it.wait(11);
+    busy('web:2', second);
+    const wish = { bundle: 'shop', by: 'mo', reason: '', isTrial: false, from: null };
+    undo(it.journal, wish, { wayBack: record => it.stage.wayBack(record, it.root) });
+    it.pass();
+    assert.deepEqual(it.images(), ['till:1', 'web:2']);
+  }
+
+  function now(bundle: string | null) {
+    const wish = { bundle, by: 'jo', reason: 'closing' };
+    return activateNow(it.journal, wish, { isLocked: one => it.locks.isHeld(one) });
+  }
+
+  const overridden = () =>
+    it.journal.events(0, 50).flatMap(({ reason, message }) => {
+      return reason === 'LockOverridden' ? [message] : [];
+    });
+
+  for (const bundle of ['shop', null]) {
+    test(`has the way back end its lock at the device (${bundle ?? 'without a name'}), once, and everybody hears who wanted that`, () => {
+      keptThere();
+      assert.deepEqual(now(bundle).bundles, [
+        { namespace: 'default', name: 'shop', revision: 2, goesBack: true },
+      ]);
+      it.pass();
+      assert.deepEqual(
+        [it.images(), it.state('shop')],
+        [['till:1', 'web:1'], 'rolledBack UndoneAtDevice'],
+      );
+      const said = 'although a pod asks not to be disturbed, asked for by jo (closing)';
+      assert.deepEqual(overridden(), [`revision 2: gone back from ${said}`]);
+      assert.equal(
+        it.status('shop').message,
+        `undone at the device by mo; back at revision 1 ${said}`,
+      );
+      const [word] = it.journal.site().overrides();
+      assert.deepEqual([word?.usedAt !== null, word?.past], [true, 'lock']);
+    });
+  }
+
+  test('has the way back end its lock from the hub, by a word that is about the way back', () => {
+    keptThere();
+    it.assign({ made: second, now: { by: 'admin', reason: 'recall' } });
+    assert.deepEqual(it.images(), ['till:1', 'web:2']);
+    it.assign({ made: second, now: { by: 'admin', reason: 'recall', back: true } });
+    assert.deepEqual(it.images(), ['till:1', 'web:1']);
+    assert.deepEqual(overridden(), [
+      'revision 2: gone back from although a pod asks not to be disturbed, asked for by admin (recall)',
+    ]);
+  });
+
+  test('is waited for on the way back although somebody wanted the revision at once before it was given up', () => {
+    it.assign(first);
+    it.wait(11);
+    it.accept([assigned(second.document)]);
+    it.pass();
+    now('shop');
+    assert.equal(it.journal.site().overrides()[0]?.usedAt, null);
+    keptThere();
+    assert.match(it.status('shop').message, /cannot go back: pod web asks/);
+    assert.deepEqual(it.journal.site().overrides(), []);
+  });
+
   test('is asked for when the agent was started anew, before its pods are known', () => {
     busy('web:1');
     it.arePodsKnown = false;

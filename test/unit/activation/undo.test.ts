@@ -1,7 +1,7 @@
 /** A person at the device goes back: what runs in the end, what is remembered, what stands in the way. On real files and a real journal. */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { hold, undo } from '../../../agent/site.js';
+import { activateNow, hold, redo, undo } from '../../../agent/site.js';
 import { readJournal } from '../../../agent/journal/reader.js';
 import { assigned, rootDocument } from '../../support/fleet.js';
 import { ActivationWorld, made, type Made } from '../../support/activation-world.js';
@@ -168,6 +168,180 @@ describe('a person at the device who undoes', () => {
     missing = false;
     it.pass();
     assert.deepEqual([it.images(), it.state('shop')], [['shop:1'], 'rolledBack UndoneAtDevice']);
+  });
+});
+
+function redone(bundle: string | null = null, isTrial = false) {
+  const answer = redo(it.journal, { bundle, by: 'jo', reason: 'mended', isTrial });
+  it.pass();
+  return answer;
+}
+
+describe('a person at the device who takes an undo back', () => {
+  test('has what was undone tried again, by the rules for what begins: who and why stand in the journal and an event', () => {
+    rolledOut(first, second);
+    undone();
+    assert.deepEqual(redone().bundles, [
+      {
+        ...{ namespace: 'default', name: 'shop', revision: 2, isThere: false },
+        why: 'undone at the device by mo (leaks)',
+      },
+    ]);
+    const { failed, attempt } = it.status('shop');
+    assert.deepEqual([it.images(), failed, attempt], [['shop:2'], null, 0]);
+    it.wait(11);
+    assert.equal(it.state('shop'), 'healthy ContainersSettled');
+    const event = it.journal.events(0, 20).find(({ reason }) => reason === 'RedoneAtDevice');
+    assert.equal(event?.message, 'what was undone is tried again, asked for by jo (mended)');
+    const words = readJournal(it.dataDir).history.flatMap(({ entry }) =>
+      entry.kind === 'site' ? [`${entry.word} ${entry.by} ${entry.reason}`] : [],
+    );
+    assert.deepEqual(words, ['undo mo leaks', 'redo jo mended']);
+  });
+
+  test('may undo it again, and take that back again', () => {
+    rolledOut(first, second);
+    for (let i = 0; i < 3; i++) {
+      undone('shop');
+      assert.deepEqual(it.images(), ['shop:1']);
+      redone('shop');
+      it.wait(11);
+      assert.deepEqual([it.images(), it.state('shop')], [['shop:2'], 'healthy ContainersSettled']);
+    }
+  });
+
+  test('has it on trial: what fails then goes back to the one that was gone back to', () => {
+    rolledOut(first, second);
+    undone();
+    it.fates.set('shop:2', 'failed');
+    redone();
+    it.wait(1);
+    assert.deepEqual([it.images(), it.state('shop')], [['shop:1'], 'rolledBack PodFailed']);
+    assert.throws(() => redone(), /nothing that the hub wants was undone here/);
+  });
+
+  test('waits for its maintenance window like any other, until somebody does not', () => {
+    const strategy = {
+      maintenanceWindows: [{ schedule: '0 3 1 1 *', duration: '1h', timeZone: 'UTC' }],
+    };
+    const narrow = made('shop', 2, { strategy });
+    rolledOut(first);
+    it.assign({ made: narrow, now: { by: 'admin', reason: '' } });
+    it.wait(11);
+    undone();
+    it.assign(narrow);
+    redone();
+    assert.deepEqual([it.images(), it.state('shop')], [['shop:1'], 'waiting Window']);
+    activateNow(it.journal, { bundle: 'shop', by: 'jo', reason: '' }, { isLocked: () => false });
+    it.pass();
+    assert.deepEqual(it.images(), ['shop:2']);
+  });
+
+  test('before anything went back: it stays, and is healthy when it is proven', () => {
+    it.close();
+    let missing = false;
+    const gone = { reason: 'RegistryUnavailable', message: 'image "shop:1": no answer' };
+    const images = {
+      hold: ({ isReturn }: { isReturn?: boolean }) => (missing && isReturn ? gone : null),
+      drop: () => undefined,
+      dropReturn: () => undefined,
+    };
+    it = new ActivationWorld({ images });
+    rolledOut(first, second);
+    missing = true;
+    undone();
+    assert.equal(redone().bundles[0]?.isThere, true);
+    missing = false;
+    it.restart();
+    it.wait(11);
+    assert.deepEqual([it.images(), it.state('shop')], [['shop:2'], 'healthy ContainersSettled']);
+    undone();
+    assert.deepEqual(it.images(), ['shop:1']);
+  });
+
+  test('is told first what would become of it, and nothing is written then', () => {
+    rolledOut(first, second);
+    undone();
+    const rows = it.history().length;
+    redone(null, true);
+    assert.deepEqual([it.images(), it.history().length], [['shop:1'], rows]);
+  });
+
+  test('is named where somebody undoes twice', () => {
+    rolledOut(first, second);
+    undone();
+    assert.throws(
+      () => undone('shop'),
+      /is kept here; revision 2 was undone at the device by mo \(leaks\): flotilla-agent redo takes that back$/,
+    );
+  });
+});
+
+describe('there is nothing to take back', () => {
+  const rows: readonly (readonly [string, () => void, string | null, RegExp])[] = [
+    [
+      'where nothing was undone',
+      () => rolledOut(first, second),
+      'shop',
+      /^HttpError: bundle default\/shop: nothing of it was undone at the device$/,
+    ],
+    [
+      'where nothing was undone, without a name',
+      () => rolledOut(first),
+      null,
+      /nothing that the hub/,
+    ],
+    [
+      'where the hub wants another revision by now',
+      () => {
+        rolledOut(first, second);
+        undone();
+        it.assign(third);
+      },
+      'shop',
+      /revision 2 was undone, and the hub wants revision 3 by now$/,
+    ],
+    [
+      'where the hub raised the attempt: it was tried again already',
+      () => {
+        rolledOut(first, second);
+        undone();
+        it.assign({ made: second, attempt: 1 });
+      },
+      'shop',
+      /nothing of it was undone/,
+    ],
+    [
+      'for what somebody holds',
+      () => {
+        rolledOut(first, second);
+        undone();
+        hold(it.journal, { bundle: 'shop', by: 'al', reason: '', node: 'edge-1' });
+      },
+      'shop',
+      /is held by al: flotilla-agent release$/,
+    ],
+    ['for a bundle that is not there', () => rolledOut(first), 'till', /no bundle "till"/],
+  ];
+  for (const [sentence, prepare, bundle, expected] of rows) {
+    test(sentence, () => {
+      prepare();
+      const before = [it.images(), it.history()];
+      assert.throws(() => redone(bundle), expected);
+      assert.deepEqual([it.images(), it.history()], before);
+    });
+  }
+
+  test('without a name where several were undone, and the answer names them', () => {
+    it.assign(first, made('till', 1));
+    it.wait(11);
+    it.assign(second, made('till', 2));
+    it.wait(11);
+    undone('shop');
+    undone('till');
+    assert.throws(() => redone(), /which one\? These were undone: default\/shop, default\/till$/);
+    redone('till');
+    assert.deepEqual(it.images(), ['shop:1', 'till:2']);
   });
 });
 

@@ -167,6 +167,48 @@ describe('bundles', () => {
     isStatus(await call(`${BUNDLES}/kept/revisions/x`), 404, 'NotFound');
     isStatus(await call(`${BUNDLES}/unheard-of/revisions`), 404, 'NotFound');
   });
+
+  const damage: readonly (readonly [string, string])[] = [
+    ['an envelope that is none', 'not JSON'],
+    ['an envelope of other content', '{"payload":"e30="}'],
+    ['an envelope without content', 'null'],
+  ];
+  for (const [what, envelope] of damage) {
+    test(`a revision with ${what} is said to be damaged, and what to do`, async () => {
+      const name = `damaged-${damage.findIndex(row => row[0] === what)}`;
+      const record = {
+        ...{ namespace: 'default', bundle: name, revision: 1, digest: sha256Hex('other') },
+        ...{ size: 2, createdBy: 'ada', createdAt: '2026-01-01T00:00:00Z' },
+        envelope: Buffer.from(envelope),
+      };
+      await fixture.store.commit(HUB, [{ type: 'revision', record }]);
+      const reply = await call(`${BUNDLES}/${name}/revisions/1`);
+      isStatus(reply, 500, 'InternalError');
+      assert.match(
+        String(at(reply.body, 'message')),
+        /revision 1 of bundle "damaged-.*restore a backup/,
+      );
+    });
+  }
+
+  test('a manifest that is not what its name says is not shown', async () => {
+    const entry = { kind: 'Pod', name: 'web', digest: sha256Hex('signed'), size: 6, parts: [] };
+    const digest = sha256Hex('{');
+    const parts = [{ digest, size: 1 }];
+    const payload = Buffer.from(canonicalJson({ manifests: [{ ...entry, parts }] }));
+    const envelope = Buffer.from(canonicalJson({ payload: payload.toString('base64') }));
+    const record = {
+      ...{ namespace: 'default', bundle: 'half', revision: 1, digest: sha256Hex(payload) },
+      ...{ size: payload.length, envelope, createdBy: 'ada', createdAt: '2026-01-01T00:00:00Z' },
+    };
+    await fixture.store.commit(HUB, [
+      { type: 'revision', record },
+      { type: 'blob', record: { digest, content: Buffer.from('{') } },
+    ]);
+    const reply = await call(`${BUNDLES}/half/revisions/1`);
+    isStatus(reply, 500, 'InternalError');
+    assert.match(String(at(reply.body, 'message')), /manifest "web" is damaged/);
+  });
 });
 
 describe('tokens', () => {

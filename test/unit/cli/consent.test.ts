@@ -45,6 +45,7 @@ const OPTION: Readonly<Record<string, string | null>> = {
   'rollout activate': null,
   'rollout retry': null,
   'rollout status': null,
+  version: null,
   'root create': null,
   'root edit': null,
   'root fetch': null,

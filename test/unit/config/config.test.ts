@@ -149,7 +149,7 @@ describe('a mistake says what, where, and what to do', () => {
     [
       'an unknown setting',
       { text: 'nodename: x' },
-      /agent\.yaml: unknown setting "nodename" \(did you mean "nodeName"\?\)/,
+      /agent\.yaml:\d+: unknown setting "nodename" \(did you mean "nodeName"\?\)/,
     ],
     [
       'a setting of ours in the kubelet’s file',
@@ -166,17 +166,17 @@ describe('a mistake says what, where, and what to do', () => {
     [
       'a window without a zone',
       { text: 'maintenanceWindows: [{schedule: "0 2 * * *", duration: 1h}]' },
-      /^agent\.yaml: maintenanceWindows\[0\]\.timeZone: must be a string/,
+      /^agent\.yaml:\d+: maintenanceWindows\[0\]\.timeZone: must be a string/,
     ],
     [
       'a window that never opens',
       { text: 'maintenanceWindows: [{schedule: "0 2 31 2 *", duration: 1h, timeZone: UTC}]' },
-      /^agent\.yaml: maintenanceWindows\[0\]\.schedule: "0 2 31 2 \*" has no valid day of month/,
+      /^agent\.yaml:\d+: maintenanceWindows\[0\]\.schedule: "0 2 31 2 \*" has no valid day of month/,
     ],
     [
       'a policy that does not exist',
       { text: 'admission: {bundle: {podSecurity: strict}}' },
-      /^agent\.yaml: admission\.bundle\.podSecurity: must be one of privileged, baseline/,
+      /^agent\.yaml:\d+: admission\.bundle\.podSecurity: must be one of privileged, baseline/,
     ],
     [
       'a label that no node can have',
@@ -187,7 +187,7 @@ describe('a mistake says what, where, and what to do', () => {
     [
       'a setting whose name has no end',
       { text: `${'x'.repeat(900)}: 1` },
-      /^agent\.yaml: unknown setting "x{255}…"; known: /,
+      /^agent\.yaml:\d+: unknown setting "x{255}…"; known: /,
     ],
     [
       'an access that does not exist',
@@ -195,7 +195,23 @@ describe('a mistake says what, where, and what to do', () => {
       /^--remote-access: "logs,shell" is not a list of logs, exec, attach, portForward, or none/,
     ],
     ['a list', { text: '- a' }, /expected a mapping of settings/],
-    ['a number for a text', { text: 'nodeName: 5' }, /agent\.yaml: nodeName: "5" is not a string/],
+    [
+      'a number for a text',
+      { text: 'nodeName: 5' },
+      /agent\.yaml:1: nodeName: "5" is not a string/,
+    ],
+    [
+      'a mistake below others, by its line',
+      { text: 'nodeName: a\n# a comment\n\nmaxPods: many\n' },
+      /^agent\.yaml:4: maxPods: "many" is not /,
+    ],
+    [
+      'the nested setting of a kubelet, by its line',
+      {
+        text: 'kind: KubeletConfiguration\ncrashLoopBackOff:\n  maxContainerRestartPeriod: 400s\n',
+      },
+      /^agent\.yaml:2: maxContainerRestartPeriod: at most 300s/,
+    ],
     [
       'a duration without a unit',
       { flags: { dataDir: '/d', fileCheckFrequency: '20' } },

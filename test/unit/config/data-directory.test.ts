@@ -1,5 +1,6 @@
 /** S55, S75: a data directory that others can change is none to keep keys in. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -101,5 +102,16 @@ describe('the data directory', () => {
     mkdirSync(path, { mode: 0o700 });
     symlinkSync(base, join(path, 'pods'));
     assert.throws(alone, /data\/pods is a symbolic link.*mount that disk there/);
+  });
+
+  test('one that no file system can hold is refused, and at once', () => {
+    // A program of its own: it would hold up this one for ever.
+    const module = new URL('../../../agent/data-directory.js', import.meta.url).href;
+    const script = `import('${module}').then(m => m.openDataDirectory('/proc/x', { uid: 0, tolerated: null }))`;
+    const { status, stderr } = spawnSync(process.execPath, ['-e', script], {
+      ...{ timeout: 60_000, killSignal: 'SIGKILL', encoding: 'utf8' },
+    });
+    assert.equal(status, 1);
+    assert.match(stderr, /the data directory cannot be made: .*\/proc\/x/);
   });
 });

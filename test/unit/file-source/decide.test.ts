@@ -365,6 +365,24 @@ describe('a file with the reserved prefix', () => {
     );
   });
 
+  for (const [what, content, reason] of [
+    ['breaks a field', JSON.stringify({ ...pod, spec: { containers: 5 } }), 'WrongType'],
+    ['is cut off', JSON.stringify(pod).slice(0, 40), 'Foreign'],
+  ] as const) {
+    test(`drift: report: an edit that ${what} is said of file and pod, and the last good pods stay, over a restart`, () => {
+      const { state } = applyListing(emptyDirectory('/m'), listing(owned), trusting);
+      const explains = (_: string, bytes: Uint8Array) =>
+        bytes.byteLength === 40 ? ('foreign' as const) : true;
+      const next = applyListing(state, listing(file(name, content)), explains);
+      const seen = snapshotOf(next.state);
+      assert.equal(seen.pods[0]?.manifest.spec.containers[0]?.image, 'x');
+      assert.equal(seen.pods[0]?.refusedEdit?.reason, reason);
+      assert.match(seen.conditions[1]?.message ?? '', /the last good pods of this file stay$/);
+      assert.equal(next.changes[0]?.warning?.reason, reason);
+      assert.equal(next.changes[0]?.keep, null, 'the good copy is not overwritten');
+    });
+  }
+
   test('the same annotations in a person’s file make no bundle', () => {
     const { state } = applyListing(
       emptyDirectory('/m'),

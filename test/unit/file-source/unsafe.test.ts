@@ -1,11 +1,12 @@
 /** A static pod directory that others come to be able to write to while it is read: nothing new is taken, nothing ends. */
 import assert from 'node:assert/strict';
-import { appendFileSync, chmodSync, chownSync, rmSync } from 'node:fs';
+import { appendFileSync, chmodSync, chownSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, test } from 'node:test';
 import type { FileSource } from '../../../agent/sources/files.js';
 import { REAL_CLOCK } from '../../support/clock.js';
 import { eventually } from '../../support/wait.js';
+import { ownedFileName } from '../../../protocol/names.js';
 import { fileBench } from './bench.js';
 
 const cleanups: (() => void | Promise<void>)[] = [];
@@ -97,4 +98,46 @@ describe('a file that others may write', () => {
       await eventually('read again', () => names(source).join() === 'a,evil,b');
     });
   }
+});
+
+describe("an agent's own file that others may write", { skip: notRoot }, () => {
+  const name = ownedFileName({ namespace: 'default', name: 'shop' }, 'web');
+  const content = (image: string) =>
+    JSON.stringify({
+      ...{ apiVersion: 'v1', kind: 'Pod' },
+      metadata: { name: 'web', annotations: { 'flotilla.dev/bundle': 'default/shop' } },
+      spec: { containers: [{ name: 'c', image }] },
+    });
+  const images = (source: FileSource) =>
+    source.snapshot().pods.map(pod => pod.manifest.spec.containers[0]?.image);
+
+  test('is refused where an edit would run, and what it said last stays, over a restart too', async () => {
+    const bench = fileBench(cleanups);
+    bench.put(name, content('good'));
+    const options = { trusted: own, ownMayDiffer: true, explains: () => true };
+    const source = await bench.open({ ...options, fileCheckFrequencyMs: 100 });
+    await eventually('it is there', () => images(source).join() === 'good');
+    chmodSync(join(bench.dir, name), 0o666);
+    writeFileSync(join(bench.dir, name), content('evil'));
+    await eventually('said', () => refused(source)?.reason === 'UnsafeFile');
+    assert.match(refused(source)?.message ?? '', /others may write .*; the last good pods of this/);
+    assert.equal(source.snapshot().pods[0]?.refusedEdit?.reason, 'UnsafeFile');
+    assert.deepEqual(images(source), ['good']);
+    await source.stop();
+    const next = await bench.open(options);
+    assert.deepEqual(images(next), ['good']);
+  });
+
+  test('is no danger where only what was promised runs', async () => {
+    const bench = fileBench(cleanups);
+    bench.put(name, content('good'));
+    const promised = content('good');
+    const explains = (_: string, bytes: Uint8Array) =>
+      Buffer.from(bytes).toString() === promised ? true : 'altered';
+    const source = await bench.open({ trusted: own, explains, fileCheckFrequencyMs: 100 });
+    chmodSync(join(bench.dir, name), 0o666);
+    writeFileSync(join(bench.dir, name), content('evil'));
+    await eventually('said', () => refused(source)?.reason === 'Altered');
+    assert.deepEqual(images(source), ['good']);
+  });
 });

@@ -335,6 +335,32 @@ describe('the agent’s own files', () => {
     await eventually('a person spoke', () => names(source).join() === 'own');
   });
 
+  test('one that the agent takes away goes, also in an empty directory that came meanwhile', async () => {
+    const places = bench();
+    const { dir, put } = places;
+    const { mend } = withOwner(places);
+    mend();
+    put('web.yaml', yaml('x:1'));
+    let isPromised = true;
+    const source = await places.open({
+      explains: () => true,
+      isWithdrawn: name => name === own && !isPromised,
+    });
+    await eventually('both', () => names(source).join() === 'own,web');
+    rmSync(dir, { recursive: true });
+    await eventually('missing', () =>
+      source.snapshot().conditions.some(({ reason }) => reason === 'Missing'),
+    );
+    mkdirSync(dir);
+    await eventually('replaced', () =>
+      source.snapshot().conditions.some(({ reason }) => reason === 'Replaced'),
+    );
+    await REAL_CLOCK.sleep(1_500);
+    assert.equal(names(source).join(), 'own,web', 'while it is promised it may come back');
+    isPromised = false;
+    await eventually('what was taken away ended', () => names(source).join() === 'web');
+  });
+
   test('one that somebody removes or edits is asked for before its pod is touched', async () => {
     const places = bench();
     const { mended, mend } = withOwner(places);

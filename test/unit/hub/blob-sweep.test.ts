@@ -95,6 +95,37 @@ describe('a blob', () => {
     assert.equal(await sweep(), 0);
   });
 
+  test('goes a day after nothing named it, however often the hub is started anew in between', async () => {
+    const one = await applied(0);
+    await applied(1);
+    const startedAnew = async () => {
+      await store.close();
+      store = await openSqliteStore({ path: join(directory, 'hub.db'), clock });
+      return blobSweeper(store, FLEET, clock)();
+    };
+    const cleared: number[] = [];
+    for (let hour = 0; hour <= 30; hour += 6) {
+      cleared.push(await startedAnew());
+      clock.forward(6 * HOUR_MS);
+    }
+    assert.deepEqual(cleared, [0, 0, 0, 0, 2, 0]);
+    assert.equal(await lies(one.digest), false);
+    assert.equal((await store.unneeded()).size, 0);
+  });
+
+  test('has its day anew when the clock was set back to before nothing named it', async () => {
+    await applied(0);
+    await applied(1);
+    const sweep = blobSweeper(store, FLEET, clock);
+    assert.equal(await sweep(), 0);
+    clock.forward(-72 * HOUR_MS);
+    assert.equal(await sweep(), 0);
+    clock.forward(23 * HOUR_MS);
+    assert.equal(await sweep(), 0);
+    clock.forward(2 * HOUR_MS);
+    assert.equal(await sweep(), 2);
+  });
+
   test('that a node is assigned stays however old it is, and goes a day after the node', async () => {
     const sweep = blobSweeper(store, FLEET, clock);
     await enrolled();

@@ -1,6 +1,6 @@
 /** What `flotilla apply` says of pods that nodes refuse by default. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import {
   aloneWarnings,
   bundleWarnings,
@@ -41,6 +41,19 @@ test('a Secret as an environment variable is, with field, reason and what to do'
     /spec\.containers\[0\]\.env\[0\]\.valueFrom\.secretKeyRef: .*"db".*in clear on its disk.*allowSecretEnv: true/,
   );
   assert.deepEqual(more, []);
+});
+
+describe('of what runs already', () => {
+  const asks = (healthy: number) => ({ manifests: [manifest('plain'), onPort(80)], healthy });
+  test('nothing is said again where a node showed that it takes it', () => {
+    assert.deepEqual(bundleWarnings([onPort(80)], asks(1)), []);
+  });
+  test('it is said again while no node runs it', () => {
+    assert.equal(bundleWarnings([onPort(80)], asks(0)).length, 1);
+  });
+  test('what is new in it is said', () => {
+    assert.match(bundleWarnings([onPort(81)], asks(1)).join(), /hostPort 81/);
+  });
 });
 
 test('what runs now and may take as long to end as its successor has to begin is mentioned', () => {

@@ -69,6 +69,21 @@ const ROWS: readonly {
     ...{ status: 'Waiting on 2 nodes', failed: 0, verdict: 'waiting' },
   },
   {
+    sentence: 'kept waiting by a pod: as long as that asks for time',
+    said: ['waiting Locked', 'healthy ContainersSettled'],
+    ...{ status: 'Locked on 1 node', failed: 0, verdict: 'waiting' },
+  },
+  {
+    sentence: 'not begun with because a node could not go back: until it can',
+    said: ['waiting NotUndoReady', 'waiting NotUndoReady'],
+    ...{ status: 'Not undo-ready on 2 nodes', failed: 0, verdict: 'waiting' },
+  },
+  {
+    sentence: 'kept waiting by a window here and by a person there: both are counted',
+    said: ['waiting Window', 'waiting Held'],
+    ...{ status: 'Held on 1 node, window on 1 node', failed: 0, verdict: 'waiting' },
+  },
+  {
     sentence: 'several at once: each with its count',
     said: ['failed Policy', 'waiting Held', 'waiting ErrImagePull', 'rolledBack UndoneAtDevice'],
     status: 'Failed on 1 node, undone on 1 node, held on 1 node, waiting on 1 node',

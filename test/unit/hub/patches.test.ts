@@ -35,13 +35,22 @@ async function record(
   const pods = Array.from({ length: 50 }, (_, n) =>
     podManifest(`app-${n}`, n === 7 ? image : 'web:1'),
   );
-  const noisy = {
-    ...podManifest('noisy'),
-    metadata: { name: 'noisy', namespace: 'default', annotations: { 'a/b': extra } },
-  };
+  return recorded(name, lastRevision, [...pods, annotated('noisy', extra)]);
+}
+
+function annotated(name: string, text: string) {
+  const metadata = { name, namespace: 'default', annotations: { 'a/b': text } };
+  return { ...podManifest(name), metadata };
+}
+
+async function recorded(
+  name: string,
+  lastRevision: number,
+  manifests: Parameters<typeof revise>[0]['manifests'],
+): Promise<Revised> {
   const revised = revise({
     ...{ fleet: FLEET, topics: TOPICS, namespace: 'default', name, lastRevision },
-    manifests: [...pods, noisy],
+    manifests,
     images: [],
     ...{ strategy: DEFAULT_STRATEGY, lastRollbackFloor: 0, issued: '2026-06-01T00:00:00.000Z' },
     ...{ createdBy: 'test', signer: RELEASE },
@@ -65,15 +74,24 @@ after(async () => {
 });
 
 /** What nothing can be made of that was there before: 6 KB, deflated. */
-function noise(seed: number): string {
-  return Array.from({ length: 200 }, (_, n) => sha256Hex(`${seed} ${n}`)).join('');
+function noise(seed: number, times = 200): string {
+  return Array.from({ length: times }, (_, n) => sha256Hex(`${seed} ${n}`)).join('');
 }
+
+const littleOf = (pod: number, revision: number) => sha256Hex(`${pod} ${revision}`).slice(0, 40);
+const noiseOf = (pod: number, revision: number) => noise(pod * 10 + revision);
+/** A little of it changed; 300 KiB. */
+const largeOf = (pod: number, revision: number) => `${revision} ${noise(pod, 4_800)}`;
 
 const digestOf = (number: number) => revisions[number - 1]?.digest ?? '';
 
 /** What is published for a node that runs `active` of `shop` and is assigned `wanted`. */
 async function published(wanted: number, active: string | null, book = new PatchBook(store)) {
-  const { digest = '', revision = 0 } = revisions[wanted - 1] ?? {};
+  return publishedOf(revisions[wanted - 1], active, book);
+}
+
+async function publishedOf(wanted: Revised | undefined, active: string | null, book: PatchBook) {
+  const { digest = '', revision = 0 } = wanted ?? {};
   const named = { namespace: 'default', name: 'shop', revision, digest, size: 1, attempt: 0 };
   const signed = signAssignment(assignmentDocument({ bundles: [named] }), HUB, TOPICS);
   const bundles = active === null ? [] : [{ namespace: 'default', name: 'shop', active }];
@@ -126,4 +144,46 @@ describe('with the assignment of a node travels', () => {
     for (let n = 0; n < 5; n++) await published(2, digestOf(1), counting);
     assert.equal(read, 2);
   });
+
+  const POSSIBLE: readonly [
+    sentence: string,
+    textOf: (pod: number, revision: number) => string,
+    pods: number,
+    atLeast: number,
+    comparedMost: number,
+  ][] = [
+    ['what fits where much changed a little: the rest is not compared', littleOf, 60, 20, 50],
+    ['nothing of what does not fit: the third is the last to be compared', noiseOf, 30, 0, 3],
+    ['nothing of manifests above 256 KiB, which are not even read', largeOf, 2, 0, 0],
+  ];
+  for (const [sentence, textOf, count, atLeast, comparedMost] of POSSIBLE) {
+    test(sentence, async () => {
+      const name = `bundle-${count}`;
+      const podsOf = (revision: number) =>
+        Array.from({ length: count }, (_, n) => annotated(`app-${n}`, textOf(n, revision)));
+      const former = await recorded(name, 0, podsOf(1));
+      const next = await recorded(name, 1, podsOf(2));
+      let read = 0;
+      const book = new PatchBook({
+        blob: digest => {
+          read++;
+          return store.blob(digest);
+        },
+        revisionByDigest: digest => store.revisionByDigest(digest),
+      });
+      let [turns, isDone] = [0, false];
+      const turn = () => {
+        turns++;
+        if (!isDone) setImmediate(turn);
+      };
+      turn();
+      const { patches, bytes } = await publishedOf(next, former.digest, book);
+      isDone = true;
+      const blobs = patches[0]?.blobs.length ?? 0;
+      assert.ok(blobs >= atLeast && bytes <= 4096, `${blobs} blobs, ${bytes} bytes`);
+      // Of each the new content and the former one.
+      assert.ok(read <= 2 * comparedMost, `${read} contents read`);
+      assert.ok(turns > read / 2, `others had ${turns} turns`);
+    });
+  }
 });

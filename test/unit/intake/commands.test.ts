@@ -19,6 +19,7 @@ let dir = '';
 let journal: Journal;
 /** Revisions that another process finds in the file, at each message that went out. */
 let durable: number[] = [];
+let warnings: string[] = [];
 
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'fl-commands-'));
@@ -28,6 +29,7 @@ beforeEach(() => {
     randomId: () => '1'.repeat(32),
   });
   durable = [];
+  warnings = [];
 });
 afterEach(() => {
   journal.close();
@@ -43,12 +45,14 @@ function revisionsInFile(): number {
   return count;
 }
 
-async function ask(settle: () => void): Promise<void> {
+/** Asks once for each; `settle` of the n-th question. */
+async function ask(...settles: (() => void)[]): Promise<void> {
+  let asked = 0;
   const commands = new Commands({
     identity: { fleet: fleet.FLEET, node: fleet.NODE_NAME, signer: fleet.NODE },
     journal: new Proxy(journal, {
       get: (target, name) => {
-        if (name === 'settle') return settle;
+        if (name === 'settle') return () => settles[asked++]?.();
         const value: unknown = Reflect.get(target, name, target);
         return typeof value === 'function' ? (value.bind(target) as unknown) : value;
       },
@@ -59,16 +63,20 @@ async function ask(settle: () => void): Promise<void> {
         return true;
       },
     },
+    log: { warn: text => void warnings.push(text) },
     root: () => fleet.trustedRoot(),
     streams: { open: () => undefined },
   });
   commands.begin(SESSION);
   const kept = { kind: 'kept', want: 'standing', digest: null, rootVersion: 0 } as const;
   const command = {
-    ...{ fleet: fleet.FLEET, node: fleet.NODE_NAME, epoch: 1, session: SESSION, n: 1 },
+    ...{ fleet: fleet.FLEET, node: fleet.NODE_NAME, epoch: 1, session: SESSION },
     ...{ request: '3'.repeat(32), ask: kept },
   };
-  assert.equal(commands.receive(seal('command', command, [fleet.HUB])), null);
+  for (const n of settles.keys()) {
+    const envelope = seal('command', { ...command, n: n + 1 }, [fleet.HUB]);
+    assert.equal(commands.receive(envelope), null);
+  }
   await new Promise(resolve => setImmediate(resolve));
 }
 
@@ -90,4 +98,16 @@ test('a disk that refuses is no answer, and no end of the agent', async () => {
     throw new Database.SqliteError('disk full', 'SQLITE_FULL');
   });
   assert.deepEqual(durable, []);
+});
+
+test('a question that failed does not keep the next from its answer, and is told', async () => {
+  fetched();
+  await ask(
+    () => {
+      throw new Error('a row that does not read back');
+    },
+    () => journal.settle(),
+  );
+  assert.deepEqual(durable, [1]);
+  assert.deepEqual(warnings, ['a question of the hub was not answered']);
 });

@@ -394,7 +394,7 @@ describe('content', () => {
       assert.equal(previous(journal), 2);
       const failed = { ...step(3, digests[3] ?? '', 'failed'), lastWords: null };
       journal.trials().giveUp(failed, EVENT);
-      const target = { digest: digests[2] ?? '', files: [] };
+      const target = { digest: digests[2] ?? '', files: [], by: null };
       journal.trials().rollBack(step(3, digests[3] ?? '', 'rolledBack'), target, EVENT);
       // Before it is proven anew, and after: the one that was given up is nothing to go back to.
       assert.equal(previous(journal), null);

@@ -5,6 +5,7 @@ import {
   announcedLess,
   answered,
   begunKeepAlive,
+  closedInSilence,
   diedInSilence,
   readMemories,
   STEPS_S,
@@ -116,11 +117,24 @@ describe('the keep-alive', () => {
     });
   }
 
-  test('what a broker refuses is announced less and less, down to a minute', () => {
-    const seen = [1200];
-    while (seen.at(-1) !== 60) seen.push(announcedLess(seen.at(-1) ?? 0));
-    assert.deepEqual(seen, [1200, 720, 480, 300, 240, 180, 120, 90, 60]);
-    assert.equal(announcedLess(60), 60);
+  const CLOSED: [sentence: string, KeepAliveMemory, intervalS: number, KeepAliveMemory][] = [
+    ['before the first question takes half a minute', UNKNOWN_PATH, 60, path(30, 60, 1)],
+    ['that was tried for the first time goes back to what held', path(120), 180, path(120, 180, 1)],
+    ['that was tried again is left alone for long', path(120, 180, 1), 180, path(120, 180, 2)],
+    ['that held is a step less', path(300), 300, path(240, 300, 1)],
+    ['that is no step is the step below it', path(180), 200, path(120, 180, 1)],
+    ['of half a minute cannot be less', path(30), 30, path(30, 30, 1)],
+  ];
+  for (const [sentence, memory, intervalS, after] of CLOSED) {
+    test(`a connection that the broker closed in a silence ${sentence}`, () => {
+      assert.deepEqual(closedInSilence({ memory, intervalS, answers: 1 }), after);
+    });
+  }
+
+  test('what a broker refuses is announced less and less, down to half a minute; then it is something else', () => {
+    const seen: number[] = [];
+    for (let next: number | null = 1200; next !== null; next = announcedLess(next)) seen.push(next);
+    assert.deepEqual(seen, [1200, 720, 480, 300, 240, 180, 120, 90, 60, 30]);
   });
 
   test('reads what it wrote, and nothing else', () => {

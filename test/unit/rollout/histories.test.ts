@@ -156,7 +156,8 @@ class World {
   rows = new Map<string, RolloutNode>();
   seconds = 0;
   newest = 2;
-  readonly aborted = new Set<string>();
+  /** Of revisions that were aborted, or another took their place before they completed: as of the hub's next look nobody begins with one. */
+  readonly over = new Set<string>();
 
   private readonly history: History;
 
@@ -220,7 +221,8 @@ class World {
       if (action !== 'keep') device.wasDisturbed = !device.online || device.isDisturbed();
       device.assigned = offer;
     }
-    if (status.phase === 'aborted') this.aborted.add(this.rollout.spec.to.digest);
+    if (status.phase === 'aborted') this.over.add(this.rollout.spec.to.digest);
+    for (const digest of this.rollout.spec.unproven) this.over.add(digest);
     this.budgetHolds();
   }
 
@@ -256,12 +258,12 @@ class World {
     }
     if (event?.type === 'abort') this.abort();
     if (event?.type === 'apply') this.apply();
-    const wasAborted = new Map(this.devices.map(d => [d.name, d.begun.length]));
+    const begunBefore = new Map(this.devices.map(d => [d.name, d.begun.length]));
     for (const device of this.devices) {
       device.live();
       if (device.online && event?.type !== 'deaf') device.heard = device.word();
-      for (const digest of device.begun.slice(wasAborted.get(device.name))) {
-        assert.ok(!this.aborted.has(digest), `${device.name} begins with an aborted revision`);
+      for (const digest of device.begun.slice(begunBefore.get(device.name))) {
+        assert.ok(!this.over.has(digest), `${device.name} begins with a revision that is over`);
       }
     }
     this.look(event?.type === 'killed');

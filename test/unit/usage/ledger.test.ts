@@ -74,6 +74,72 @@ describe('a ledger', () => {
     });
   }
 
+  const proven = (text: string) => ({ at: at(text), isProven: true });
+  const merelySaid = (text: string) => ({ at: at(text), isProven: false });
+  const JUMPS: [sentence: string, times: LedgerTime[], day: string, row: number[]][] = [
+    [
+      'a year that nobody vouches for, put right on the day that it was: what came between is of that day',
+      [merelySaid('2031-05-01T00:00:00'), proven('2026-11-22T09:00:00')],
+      '2026-11-22',
+      [6, 16, 16],
+    ],
+    [
+      'put right on a later day of the month',
+      [merelySaid('2031-05-01T00:00:00'), proven('2026-11-25T09:00:00')],
+      '2026-11-25',
+      [1, 16, 16],
+    ],
+    [
+      'put right in the month after: that one began at zero',
+      [merelySaid('2031-05-01T00:00:00'), proven('2026-12-02T09:00:00')],
+      '2026-12-02',
+      [1, 1, 16],
+    ],
+    [
+      'put right before anything was counted at all',
+      [merelySaid('2031-05-01T00:00:00'), proven('2026-11-01T09:00:00')],
+      '2026-11-01',
+      [6, 16, 16],
+    ],
+    [
+      'jumps that follow each other count as one',
+      [
+        merelySaid('2031-05-01T00:00:00'),
+        merelySaid('2035-05-01T00:00:00'),
+        proven('2026-11-22T09:00:00'),
+      ],
+      '2026-11-22',
+      [7, 17, 17],
+    ],
+    [
+      'what nobody vouched for turns out to be so: it stands',
+      [merelySaid('2026-12-01T00:00:00'), proven('2026-12-01T09:00:00')],
+      '2026-12-01',
+      [1, 1, 16],
+    ],
+  ];
+  for (const [sentence, times, day, row] of JUMPS) {
+    test(sentence, () => {
+      let it = ledger();
+      // One byte after each jump; the node may be started anew in between.
+      for (const time of times) {
+        it = rolledTo(readLedger(JSON.stringify(it)) ?? assert.fail(), time);
+        if (!time.isProven) it = counted(it, 'in', 1);
+      }
+      assert.deepEqual([it.day, it.counts.in, it.sure], [day, row, undefined]);
+      assert.equal(it.since <= BEGUN, true);
+    });
+  }
+
+  test('a clock that begins at 1970 at each start and is put right then takes nothing away', () => {
+    let it = ledger();
+    for (let i = 0; i < 3; i++) {
+      it = rolledTo(it, merelySaid('1970-01-01T00:00:10'));
+      it = rolledTo(it, proven('2026-11-22T10:00:00'));
+    }
+    assert.deepEqual([it.day, it.counts.in], ['2026-11-22', [5, 15, 15]]);
+  });
+
   test('a clock that was ahead for ever does not stand still: the proven time goes on from there', () => {
     const ahead = counted(newLedger({ at: at('2099-01-01T00:00:00') }), 'out', 7);
     const right = rolledTo(ahead, { at: BEGUN, isProven: true });

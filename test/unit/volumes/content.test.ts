@@ -15,6 +15,8 @@ const objects = configObjects({
   secrets: { sec: { password: 'hunter2' } },
 });
 
+const CONNECTION = { connected: true, since: '2026-01-01T00:00:00Z' };
+
 type Source = Omit<Volume, 'name'>;
 
 function filesOf(source: Source): Record<string, string> {
@@ -27,7 +29,7 @@ function filesOf(source: Source): Record<string, string> {
   );
   const [volume] = pod.spec.volumes ?? [];
   assert.ok(volume !== undefined);
-  const files = volumeFiles(volume, { pod, objects, node: nodeFactsOf() });
+  const files = volumeFiles(volume, { pod, objects, node: nodeFactsOf(), connection: CONNECTION });
   return Object.fromEntries(
     [...files].map(([path, { bytes, mode }]) => [
       path,
@@ -37,6 +39,20 @@ function filesOf(source: Source): Record<string, string> {
 }
 
 const contents: readonly [string, Source, Record<string, string>][] = [
+  [
+    "the agent's word on the connection",
+    {
+      downwardAPI: {
+        items: [
+          ...[
+            ['connected', "metadata.annotations['flotilla.dev/connected']"],
+            ['since', "metadata.annotations['flotilla.dev/connected-since']"],
+          ].map(([path = '', fieldPath = '']) => ({ path, fieldRef: { fieldPath } })),
+        ],
+      },
+    },
+    { connected: '644 true', since: '644 2026-01-01T00:00:00Z' },
+  ],
   [
     'every key of a ConfigMap, 0644',
     { configMap: { name: 'conf' } },

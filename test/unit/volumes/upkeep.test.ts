@@ -104,6 +104,26 @@ describe('the upkeep of volumes', () => {
     await upkeep.close();
   });
 
+  test('what no look brings is written at once, and before the upkeep ends', async () => {
+    const world = newWorld();
+    const { upkeep } = upkeepOf(world);
+    upkeep.freshen();
+    await settled();
+    assert.deepEqual(world.refreshed, [], 'nothing was looked at yet');
+    const desired = wishes([manifest('web')]);
+    upkeep.look(desired, allOf(desired), NODE);
+    await settled();
+    let open: () => void = () => undefined;
+    world.gate = new Promise(resolve => (open = resolve));
+    upkeep.freshen();
+    await settled();
+    upkeep.freshen();
+    const closing = upkeep.close();
+    open();
+    await closing;
+    assert.equal(world.refreshed.length, 3, 'the one that went on had begun too early');
+  });
+
   test('row 135: what becomes wanted while a refresh goes on is refreshed after it, and not a minute later', async () => {
     const world = newWorld();
     const { upkeep } = upkeepOf(world);

@@ -1,0 +1,92 @@
+/**
+ * What outlives the journal, as its twin has it beside it: which files run, the floors that must not fall, and what a person at the device
+ * said that keeps something from happening: holds, and revisions that were undone. Who wanted something at once is not among it: without
+ * that word what waits goes on waiting. Runs inside the caller's transaction.
+ */
+import { UNDONE } from '../../protocol/bundle-reasons.js';
+import { listBundles, listFiles, listRevisions } from './content.js';
+import type { Connection } from './database.js';
+import { insertFailure, listFailures } from './failures.js';
+import { appendHistory } from './history.js';
+import { listHolds, putHold } from './holds.js';
+import type { Kept } from './twin.js';
+
+/** Undone revisions that outlive the journal, of each bundle the newest. */
+const UNDONE_MAX = 10;
+
+export function keptOf(db: Connection): Required<Kept> {
+  const floors = db.prepare('SELECT namespace, name, floor FROM floors WHERE floor > 0').all();
+  const running = listBundles(db).flatMap(
+    ({ namespace, name, revision, digest, attempt, active }) => {
+      if (active === null) return [];
+      if (active === digest) return [{ namespace, name, revision, digest, attempt }];
+      const known = listRevisions(db).find(one => one.digest === active);
+      return [{ namespace, name, revision: known?.revision ?? 0, digest: active, attempt: 0 }];
+    },
+  );
+  return {
+    bundles: running,
+    files: listFiles(db),
+    floors: floors as Kept['floors'],
+    holds: listHolds(db),
+    undone: listUndone(db),
+  };
+}
+
+function listUndone(db: Connection): Required<Kept>['undone'] {
+  const seen = new Map<string, number>();
+  return listFailures(db).flatMap(failure => {
+    const { namespace, name, revision, digest, attempt, at, reason, message } = failure;
+    if (reason !== UNDONE) return [];
+    const before = seen.get(`${namespace}/${name}`) ?? 0;
+    seen.set(`${namespace}/${name}`, before + 1);
+    return before < UNDONE_MAX ? [{ namespace, name, revision, digest, attempt, at, message }] : [];
+  });
+}
+
+/**
+ * After the journal was lost or an older one put back: the files that were written last stay explained, so that their pods run on; floors
+ * do not fall; what is held and what was undone is so still, with a row of history for each hold that the journal did not know. Which
+ * revision is meant the next assignment says.
+ */
+export function adopt(db: Connection, at: number, kept: Kept): void {
+  db.exec('DELETE FROM files; UPDATE bundles SET active_digest = NULL');
+  const bundle = db.prepare(
+    `INSERT INTO bundles (namespace, name, revision, digest, attempt, state, reason, message, since,
+     active_digest, active_attempt) VALUES (@namespace, @name, @revision, @digest, @attempt, 'activating',
+     'JournalReset', '', @at, @digest, @attempt)
+     ON CONFLICT (namespace, name) DO UPDATE SET revision = @revision, digest = @digest,
+     attempt = @attempt, state = 'activating', reason = 'JournalReset', message = '', since = @at,
+     active_digest = @digest, active_attempt = @attempt, gate = NULL`,
+  );
+  for (const one of kept.bundles) bundle.run({ ...one, at });
+  const file = db.prepare(
+    'INSERT INTO files VALUES (@file, @namespace, @name, @pod, @manifest, @content)',
+  );
+  for (const one of kept.files) file.run(one);
+  const floor = db.prepare(
+    `INSERT INTO floors VALUES (@namespace, @name, @floor) ON CONFLICT (namespace, name)
+     DO UPDATE SET floor = max(floor, excluded.floor)`,
+  );
+  for (const one of kept.floors) floor.run(one);
+  if (kept.holds !== undefined) adoptHolds(db, at, kept.holds);
+  if (kept.undone !== undefined) adoptUndone(db, kept.undone);
+}
+
+function adoptHolds(db: Connection, at: number, holds: Required<Kept>['holds']): void {
+  const known = new Set(listHolds(db).map(one => JSON.stringify(one)));
+  db.exec('DELETE FROM holds');
+  for (const hold of holds) {
+    const { namespace, name, by, reason } = hold;
+    putHold(db, hold);
+    const isNews = !known.has(JSON.stringify({ namespace, name, by, reason, at: hold.at }));
+    if (isNews) appendHistory(db, at, { kind: 'site', word: 'hold', namespace, name, by, reason });
+  }
+}
+
+function adoptUndone(db: Connection, undone: Required<Kept>['undone']): void {
+  db.prepare('DELETE FROM failures WHERE reason = ?').run(UNDONE);
+  for (const { at, ...one } of undone) {
+    insertFailure(db, at, { ...one, state: 'failed', reason: UNDONE, lastWords: null });
+  }
+}
