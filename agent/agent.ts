@@ -2,44 +2,36 @@
  * Builds a running agent from its parts, in order, and takes it down in the reverse order; what runs on the engine goes on.
  * Nothing is decided here.
  */
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { budgetOf } from '../protocol/budget.js';
 import type { Clock, Log } from '../protocol/ports.js';
-import { RELEASED_AT, VERSION } from '../protocol/version.js';
 import type { AgentConfig } from './config.js';
 import { ToldConnection } from './connection/told.js';
-import { bundleRefusal, type AdmissionPolicy } from './admission/policy.js';
 import { apiSources, type Held } from './api-sources.js';
 import { checkStaticPodPath, openDataDirectory } from './data-directory.js';
 import { makeOnFirstUse } from './first-use.js';
 import type { StoredIdentity } from './membership/identity.js';
-import { ImagesAhead } from './images/ahead.js';
-import { openImagePulls, type ImagePulls } from './images/pulls.js';
+import { openImagePulls } from './images/pulls.js';
 import { registrySize } from './images/registry-size.js';
-import type { Journal } from './journal/journal.js';
 import { openJournal } from './journal/open.js';
 import { tellFault } from './journal/tell-fault.js';
 import { tellReset } from './journal/tell-reset.js';
 import { keepReserve } from './journal/reserve.js';
 import { watchNodeDisks } from './disk/node.js';
-import { startMember, type Member } from './member.js';
-import { architecture, readNodeInfo } from './node-info.js';
-import { openOwnedDirectory } from './intake/owned-files.js';
-import type { SourceCondition } from './ports.js';
+import { beMember } from './machine-member.js';
+import { architecture } from './node-info.js';
 import { watchKubelet } from './pods/kubelet-pods.js';
 import { shutdownPeriods } from './pods/node-shutdown.js';
 import type { Pods } from './pods/pods.js';
 import { runPodsOnEngine } from './pods-on-engine.js';
-import { startFaults, writeFault } from './readiness/start-faults.js';
-import { watchEngine, watchImages } from './engine-watches.js';
+import { watchEngine } from './engine-watches.js';
 import { DockerRuntime } from './runtime/docker.js';
 import { SealedSecrets } from './secrets/sealed-secrets.js';
 import { openSealingKeys } from './secrets/sealing-keys.js';
 import { lockDirectory } from './sources/directory-lock.js';
 import { watchOwnedFiles } from './sources/owned-watch.js';
 import { watchKernelClock } from './time/kernel-clock.js';
-import { thisMachine, type Machine } from './time/machine.js';
-import { openUpdateLocks } from './volumes/update-locks.js';
+import { thisMachine } from './time/machine.js';
 import { Budgets } from './usage/budgets.js';
 import { Meter } from './usage/meter.js';
 import { writtenBytes } from './usage/process-io.js';
@@ -255,102 +247,4 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
     boot: journal.boot,
   });
   return pods;
-}
-
-interface MemberParts extends AgentOptions {
-  readonly identity: StoredIdentity;
-  readonly dataDir: string;
-  readonly journal: Journal;
-  readonly held: Held;
-  readonly policy: AdmissionPolicy;
-  readonly machine: Machine;
-  readonly runtime: DockerRuntime;
-  readonly pulls: ImagePulls;
-  readonly meter: Meter;
-  readonly budgets: Budgets;
-  readonly closings: Closing[];
-}
-
-function beMember({
-  config,
-  readSettings,
-  identity,
-  dataDir,
-  journal,
-  clock,
-  log,
-  held,
-  policy,
-  machine,
-  runtime,
-  pulls,
-  meter,
-  budgets,
-  closings,
-}: MemberParts): Member {
-  const images = new ImagesAhead({
-    ...{ store: runtime, pulls, clock, log },
-    objects: () => held.secrets?.objects() ?? [],
-    onChange: () => held.session?.intake.look(),
-  });
-  held.images = images;
-  closings.push(() => images.close());
-  if (config.runtime === 'engine') {
-    const onChange = () => held.session?.readiness?.imagesChanged();
-    closings.push(watchImages(runtime, { clock, log, onChange }));
-  }
-  const kernel = watchKernelClock({ clock, onChange: () => held.session?.changed() });
-  closings.push(() => kernel.close());
-  return startMember({
-    dataDir,
-    identity,
-    journal,
-    directory: openOwnedDirectory(config.staticPodPath),
-    arch: architecture(),
-    meter,
-    budgets,
-    agentVersion: VERSION,
-    releasedAt: RELEASED_AT,
-    machine,
-    kernelSynced: () => kernel.isSynced(),
-    nodeInfo: readNodeInfo,
-    refuses: bundleRefusal(policy),
-    runtimeNone: config.runtime === 'none',
-    ...(config.runtime === 'none' ? {} : { images, readLock: openUpdateLocks(dataDir) }),
-    ...(held.secrets === null ? {} : { secrets: held.secrets }),
-    hasLocalSecret: secret => held.hasLocalSecret(secret),
-    revokedBundles: config.revokedBundles,
-    drift: config.drift,
-    keepAliveMostS: Math.floor(config.keepAliveMaxMs / 1000),
-    maintenanceWindows: config.maintenanceWindows,
-    startCheck: {
-      startFaults: startFaults({
-        ...{ dataDir, clock },
-        ...(readSettings === undefined ? {} : { readSettings }),
-        uid: process.getuid?.() ?? 0,
-        rewriteTwin: () => journal.rewriteTwin(),
-      }),
-      writeFault: () => writeFault(config.staticPodPath),
-      ...(config.runtime === 'none' ? {} : { engineImages: runtime }),
-    },
-    containerRuntimeVersion: () => held.engine(),
-    pods: () => (held.pods?.areKnown() ? held.pods.reports() : null),
-    podsAreNeverTold: config.runtime === 'none' && config.kubeletPods === null,
-    conditions: (): readonly SourceCondition[] => [
-      ...(held.pods?.conditions() ?? []),
-      ...budgets.conditions(),
-      ...(held.disks?.conditions() ?? []),
-    ],
-    clock,
-    random: () => randomBytes(4).readUInt32BE() / 2 ** 32,
-    randomId: () => randomBytes(16).toString('hex'),
-    log,
-    remote: {
-      access: config.remoteAccess,
-      runtime: config.runtime === 'none' ? null : runtime,
-      keyPair: () => generateKeyPairSync('x25519'),
-    },
-    onSession: session => (held.session = session),
-    onConnection: reason => held.connection.set(reason),
-  });
 }

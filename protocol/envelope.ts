@@ -6,7 +6,7 @@ import { canonicalJson, parseCanonical } from './canonical.js';
 import type { Envelope, EnvelopeSignature } from './documents/envelope.js';
 import { validateEnvelope } from './generated/validators.js';
 import { keyId, verifySignature, type Signer } from './keys.js';
-import { isPacked, packParts, unpackParts } from './packed-envelope.js';
+import { isPacked, packParts, unpackParts, type EnvelopeParts } from './packed-envelope.js';
 import { accept, refuse, type Result } from './refusal.js';
 
 export const DOCUMENT_KINDS = [
@@ -55,12 +55,28 @@ export function sealBytes(
   payload: Uint8Array,
   signers: readonly Signer[],
 ): Buffer {
+  return envelopeOf(kind, payload, written(signaturesOf(kind, payload, signers)));
+}
+
+interface Signature {
+  readonly keyid: string;
+  readonly sig: Buffer;
+}
+
+function signaturesOf(
+  kind: DocumentKind,
+  payload: Uint8Array,
+  signers: readonly Signer[],
+): Signature[] {
   const message = preAuthEncoding(payloadType(kind), payload);
-  const signatures = signers.map(signer => ({
+  return signers.map(signer => ({
     keyid: keyId(signer.publicKey),
-    sig: Buffer.from(signer.sign(message)).toString('base64'),
+    sig: Buffer.from(signer.sign(message)),
   }));
-  return envelopeOf(kind, payload, signatures);
+}
+
+function written(signatures: readonly { keyid: string; sig: Uint8Array }[]): EnvelopeSignature[] {
+  return signatures.map(({ keyid, sig }) => ({ keyid, sig: Buffer.from(sig).toString('base64') }));
 }
 
 /** Payload and signatures that were made elsewhere, one by one, put together; nothing is checked here. */
@@ -69,18 +85,29 @@ export function envelopeOf(
   payload: Uint8Array,
   signatures: readonly EnvelopeSignature[],
 ): Buffer {
-  const envelope: Envelope = {
+  return Buffer.from(canonicalJson(envelopeWith(kind, payload, signatures)));
+}
+
+function envelopeWith(
+  kind: DocumentKind,
+  payload: Uint8Array,
+  signatures: readonly EnvelopeSignature[],
+): Envelope {
+  return {
     payload: Buffer.from(payload).toString('base64'),
     payloadType: payloadType(kind),
     signatures: [...signatures],
   };
-  return Buffer.from(canonicalJson(envelope));
 }
 
 /** An envelope as it travels: packed where that is shorter. What is no envelope of that kind stays as it is. */
 export function packed(kind: DocumentKind, envelope: Uint8Array): Buffer {
   const opened = openEnvelope(envelope, { kind, bytesMax: envelope.byteLength });
-  const short = opened.ok ? packParts({ kind, ...opened.value }) : null;
+  return opened.ok ? shorter(envelope, { kind, ...opened.value }) : Buffer.from(envelope);
+}
+
+function shorter(envelope: Uint8Array, parts: EnvelopeParts): Buffer {
+  const short = packParts(parts);
   return short !== null && short.byteLength < envelope.byteLength ? short : Buffer.from(envelope);
 }
 
@@ -90,12 +117,15 @@ export function sealPacked(
   document: object,
   signers: readonly Signer[],
 ): Buffer {
-  return packed(kind, seal(kind, document, signers));
+  const payload = Buffer.from(canonicalJson(document));
+  const signatures = signaturesOf(kind, payload, signers);
+  const envelope = envelopeOf(kind, payload, written(signatures));
+  return shorter(envelope, { kind, payload, signatures });
 }
 
 export interface OpenedEnvelope {
   readonly payload: Buffer;
-  readonly signatures: readonly { readonly keyid: string; readonly sig: Buffer }[];
+  readonly signatures: readonly Signature[];
 }
 
 export interface ReceivedEnvelope extends OpenedEnvelope {
@@ -108,12 +138,13 @@ function strictBase64(text: string): Buffer | null {
   return bytes.toString('base64') === text ? bytes : null;
 }
 
-/** What was packed as JSON again: one form for all that checks. */
-function unpacked(
-  bytes: Uint8Array,
-  { kind, bytesMax }: { kind: DocumentKind; bytesMax: number },
-): Result<Uint8Array> {
-  if (!isPacked(bytes)) return accept(bytes);
+interface Expected {
+  readonly kind: DocumentKind;
+  readonly bytesMax: number;
+}
+
+/** What was packed, as its JSON would be read: one form for all that checks. */
+function unpacked(bytes: Uint8Array, { kind, bytesMax }: Expected): Result<ReceivedEnvelope> {
   const what = `${kind} envelope`;
   if (bytes.byteLength > bytesMax) return refuse('TooLarge', `${what}: ${bytes.byteLength} bytes`);
   const parts = unpackParts(bytes, Math.floor((bytesMax / 4) * 3));
@@ -121,37 +152,41 @@ function unpacked(
   const known = DOCUMENT_KINDS.find(one => one === parts?.kind);
   if (parts === null || known === undefined)
     return refuse('Malformed', `${what}: not packed as envelopes are`);
-  const signatures = parts.signatures.map(({ keyid, sig }) => ({
-    keyid,
-    sig: Buffer.from(sig).toString('base64'),
-  }));
-  return accept(envelopeOf(known, parts.payload, signatures));
+  const signatures = parts.signatures.map(({ keyid, sig }) => ({ keyid, sig: Buffer.from(sig) }));
+  const payload = Buffer.from(parts.payload);
+  const envelope = envelopeWith(known, payload, written(signatures));
+  const json = Buffer.from(canonicalJson(envelope));
+  if (json.byteLength > bytesMax) {
+    return refuse('TooLarge', `${what}: ${json.byteLength} bytes, the limit is ${bytesMax}`);
+  }
+  if (!validateEnvelope(envelope)) return refuse('Malformed', `${what}: not a DSSE envelope`);
+  if (known !== kind) return refuse('WrongType', `${what}: its type says something else`);
+  return accept({ envelope: json, payload, signatures });
 }
 
-/** Form and type of an envelope, packed or not; no signature is checked yet and the payload is not parsed. */
-export function openEnvelope(
-  bytes: Uint8Array,
-  expected: { kind: DocumentKind; bytesMax: number },
-): Result<ReceivedEnvelope> {
-  const what = `${expected.kind} envelope`;
-  const plain = unpacked(bytes, expected);
-  if (!plain.ok) return plain;
-  const parsed = parseCanonical(plain.value, { bytesMax: expected.bytesMax, what, depthMax: 4 });
+function readJson(bytes: Uint8Array, { kind, bytesMax }: Expected): Result<ReceivedEnvelope> {
+  const what = `${kind} envelope`;
+  const parsed = parseCanonical(bytes, { bytesMax, what, depthMax: 4 });
   if (!parsed.ok) return parsed;
   if (!validateEnvelope(parsed.value)) return refuse('Malformed', `${what}: not a DSSE envelope`);
   const envelope = parsed.value;
-  if (envelope.payloadType !== payloadType(expected.kind)) {
+  if (envelope.payloadType !== payloadType(kind)) {
     return refuse('WrongType', `${what}: its type says something else`);
   }
   const payload = strictBase64(envelope.payload);
   if (payload === null) return refuse('Malformed', `${what}: payload is not strict base64`);
-  const signatures: { keyid: string; sig: Buffer }[] = [];
+  const signatures: Signature[] = [];
   for (const { keyid, sig } of envelope.signatures) {
     const decoded = strictBase64(sig);
     if (decoded === null) return refuse('Malformed', `${what}: a signature is not strict base64`);
     signatures.push({ keyid, sig: decoded });
   }
-  return accept({ envelope: Buffer.from(plain.value), payload, signatures });
+  return accept({ envelope: Buffer.from(bytes), payload, signatures });
+}
+
+/** Form and type of an envelope, packed or not; no signature is checked yet and the payload is not parsed. */
+export function openEnvelope(bytes: Uint8Array, expected: Expected): Result<ReceivedEnvelope> {
+  return isPacked(bytes) ? unpacked(bytes, expected) : readJson(bytes, expected);
 }
 
 /**

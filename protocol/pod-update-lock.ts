@@ -1,11 +1,11 @@
 /**
- * The annotation `flotilla.dev/update-lock: VOLUME/PATH`: as long as something lies there in an emptyDir of the pod, the pod is not
- * disturbed by another revision of its bundle, by its removal or by the way back, but for `flotilla.dev/update-lock-timeout` at most (an
+ * The annotation `flotilla.dev/update-lock: VOLUME/PATH`: as long as something lies there in an emptyDir of the pod, or in a directory of
+ * the node that it has as hostPath, the pod is not disturbed by another revision of its bundle, by its removal or by the way back, but for `flotilla.dev/update-lock-timeout` at most (an
  * hour unless said otherwise). What balena's `/tmp/balena/updates.lock` is. Pure.
  */
 import { parseDurationMs } from './duration.js';
 import { invalid, type FieldError } from './field-error.js';
-import { allContainers, type Pod } from './pod.js';
+import { allContainers, type Pod, type Volume } from './pod.js';
 
 export const UPDATE_LOCK = 'flotilla.dev/update-lock';
 export const UPDATE_LOCK_TIMEOUT = 'flotilla.dev/update-lock-timeout';
@@ -16,8 +16,10 @@ const TIMEOUT_MS = 3_600_000;
 const TIMEOUT_MAX_MS = 7 * 24 * 3_600_000;
 
 export interface UpdateLock {
-  /** Name of an emptyDir of the pod. */
+  /** Name of an emptyDir or hostPath volume of the pod: of those that a container can write to. */
   readonly volume: string;
+  /** Of a hostPath: the directory of the node; left out: it is an emptyDir. */
+  readonly hostPath?: string;
   /** Below it; one step at least, none of them `.` or `..`. */
   readonly path: string;
   readonly timeoutMs: number;
@@ -39,10 +41,18 @@ function timeoutOf(text: string | undefined): number | null {
 export function updateLockOf(pod: Pick<Pod, 'metadata' | 'spec'>): UpdateLock | null {
   const { [UPDATE_LOCK]: text, [UPDATE_LOCK_TIMEOUT]: timeout } = pod.metadata?.annotations ?? {};
   const found = text === undefined ? null : read(text);
-  const volumes = pod.spec?.volumes ?? [];
-  if (found === null || !volumes.some(one => one.name === found.volume && one.emptyDir))
-    return null;
-  return { ...found, timeoutMs: timeoutOf(timeout) ?? TIMEOUT_MS };
+  const volume = (pod.spec?.volumes ?? []).find(one => one.name === found?.volume);
+  if (found === null || volume === undefined || !isDirectory(volume)) return null;
+  const { hostPath } = volume;
+  const of = hostPath === undefined ? {} : { hostPath: hostPath.path };
+  return { ...found, ...of, timeoutMs: timeoutOf(timeout) ?? TIMEOUT_MS };
+}
+
+/** Without a type it may be a file; then nothing ever lies below it. */
+const DIRECTORIES: ReadonlySet<string> = new Set(['', 'Directory', 'DirectoryOrCreate']);
+
+function isDirectory({ emptyDir, hostPath }: Volume): boolean {
+  return emptyDir !== undefined || (hostPath !== undefined && DIRECTORIES.has(hostPath.type ?? ''));
 }
 
 export function checkUpdateLock(pod: Pod): FieldError[] {
@@ -62,7 +72,9 @@ export function checkUpdateLock(pod: Pod): FieldError[] {
   if (found === null)
     return refuse('must be VOLUME/PATH, such as run/update.lock, without . and ..');
   const volume = (pod.spec?.volumes ?? []).find(one => one.name === found.volume);
-  if (!volume?.emptyDir) return refuse(`"${found.volume}" must be an emptyDir volume of this pod`);
+  if (volume === undefined || !isDirectory(volume)) {
+    return refuse(`"${found.volume}" must be an emptyDir, or a directory as hostPath, of this pod`);
+  }
   const isMounted = allContainers(pod).some(({ volumeMounts = [] }) =>
     volumeMounts.some(mount => mount.name === found.volume && mount.readOnly !== true),
   );

@@ -24,8 +24,16 @@ export function rootLifeCondition(root: RootDocument, now: number) {
   if (life === 'good') return null;
   const message =
     life === 'over'
-      ? `root ${root.version} ended at ${root.expires}: nothing but the next root is accepted; pods run on`
-      : `root ${root.version} ends at ${root.expires}: make and publish the next one`;
+      ? `root ${root.version} ended at ${root.expires}: nothing but the next root is accepted; pods run on. ${nextRoot(root)}`
+      : `root ${root.version} ends at ${root.expires}. ${nextRoot(root)}`;
   const reason = life === 'over' ? 'Expired' : 'NearEnd';
   return { type: 'RootExpiring', status: 'True', reason, message } as const;
+}
+
+/** What an operator types. */
+function nextRoot({ development, version }: RootDocument): string {
+  if (development) return 'At the hub, which holds its keys: flotilla key rotate root';
+  const file = (n: number) => `root-${n}.json`;
+  const next = file(version + 1);
+  return `By those who hold its keys: flotilla root edit --from ${file(version)}, root sign ${next}, root publish ${next}`;
 }

@@ -3,6 +3,7 @@
  * of the revision is there, progressing until every container has been ready (or is completed) for long enough, then healthy;
  * or given up. Pure.
  */
+import { counted } from '../../protocol/counted.js';
 import type { AssignedBundle } from '../../protocol/documents/assignment.js';
 import type { BundleStrategy } from '../../protocol/documents/bundle.js';
 import type { BundleStatus } from '../../protocol/documents/node.js';
@@ -128,7 +129,7 @@ function verdictOn(record: BundleRecord, input: HealthInput): Verdict {
   if (input.pods === null) return input.podsAreNeverTold === true ? untold(record) : asRecorded;
   if (record.state === 'removing') {
     const { length } = podsOf(record, input.pods);
-    if (length > 0) return { ...asRecorded, message: `${length} pods to stop` };
+    if (length > 0) return { ...asRecorded, message: `${counted(length, 'pod')} to stop` };
     return { phase: move('removing', 'gone')?.to ?? phase, reason: 'PodsGone', message: '' };
   }
   if (record.state === 'rolledBack' && record.active !== null) {

@@ -2,6 +2,7 @@
  * How far the pods of a revision are, from the pods as they are: all there, all ready or completed for long enough, or one of
  * them failed for good. Pure; an agent's restart changes nothing. Never repeats container output.
  */
+import { counted } from '../../protocol/counted.js';
 import type { ContainerStatus } from 'kubernetes-types/core/v1.js';
 import { isPodKey } from '../../protocol/bundle-manifest.js';
 import {
@@ -181,7 +182,7 @@ function settling(
       (restarts === '' ? '' : `; ${restarts}`);
     return { is: 'made', reason: 'Settling', message, againAt, steady, culprit: culpritOf(young) };
   }
-  const message = `${pods.length} pods`;
+  const message = counted(pods.length, 'pod');
   return { is: 'ready', reason: 'ContainersSettled', message, steady, culprit: null };
 }
 

@@ -14,6 +14,7 @@ import type { TokenCount } from '../../protocol/documents/enrolment.js';
 import { readTokenFile, removeTokenFile, tokenFileMode } from '../membership/token-file.js';
 import type { AgentStatus } from '../agent-status.js';
 import type { CliContext } from './context.js';
+import { startFault } from './run.js';
 import { getJson } from './socket-client.js';
 
 interface JoinOptions {
@@ -82,6 +83,17 @@ export function nextLines(
   ];
 }
 
+/** Why a device did not join, as `startFault` says why an agent did not start. Pure. */
+export function joinFault(error: unknown): CliError | null {
+  if (!(error instanceof JoinError)) return startFault(error, 'join again');
+  const { code, message } = error;
+  if (code !== 'Unreachable') {
+    return new CliError(code === 'Local' ? 'failed' : 'refused', message);
+  }
+  const hint = 'is the hub running, and is its port open to this device?';
+  return new CliError('failed', message, hint);
+}
+
 async function join(context: CliContext, options: JoinOptions): Promise<void> {
   const { dataDir, tokenFile } = options;
   const { clock } = context;
@@ -145,15 +157,6 @@ async function join(context: CliContext, options: JoinOptions): Promise<void> {
     }
     for (const line of nextLines(dataDir, { node, running, isWaiting })) context.print(line);
   } catch (error) {
-    const { name, message } = error as Error;
-    if (error instanceof JoinError && error.code === 'Unreachable')
-      throw new CliError(
-        'failed',
-        message,
-        'is the hub running, and is its port open to this device?',
-      );
-    if (['JoinError', 'IdentityError', 'JournalError', 'AgentError'].includes(name))
-      throw new CliError('refused', message);
-    throw error;
+    throw joinFault(error) ?? error;
   }
 }

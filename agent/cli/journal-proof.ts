@@ -1,4 +1,5 @@
 /** `flotilla-agent journal verify` and `journal export`: that what the journal says is what was signed, here or on another machine. */
+import { counted } from '../../protocol/counted.js';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { CliError } from '../../protocol/cli-error.js';
@@ -77,7 +78,7 @@ export function summaryLines(proof: JournalProof, head: string | null): string[]
     `journal ${proof.journal}, start ${proof.boot}: verified`,
     `history: ${rows}, head ${head ?? 'none'}`,
     ...prunedLines(proof),
-    `signed: ${roots.length} roots, ${assignments.length} assignments, ${revisions.length} revisions`,
+    `signed: ${counted(roots.length, 'root')}, ${counted(assignments.length, 'assignment')}, ${counted(revisions.length, 'revision')}`,
   ];
 }
 
@@ -108,6 +109,6 @@ export function exportCommand(context: CliContext): Command {
       } catch (error) {
         throw new CliError('failed', `${file}: ${(error as Error).message}`);
       }
-      context.tell(`${file}: ${proof.history.length} rows of history`);
+      context.tell(`${file}: ${counted(proof.history.length, 'row')} of history`);
     });
 }

@@ -87,9 +87,12 @@ async function run(context: CliContext, options: RunOptions): Promise<void> {
 
 /**
  * Why an agent did not start: what would be so again at the next start is refused, what the world does may pass. Null for a bug, which
- * keeps its stack. Pure.
+ * keeps its stack. `again`: what to do when the disk is well. Pure.
  */
-export function startFault(error: unknown): CliError | null {
+export function startFault(
+  error: unknown,
+  again = 'start again; pods that run go on',
+): CliError | null {
   if (error instanceof AgentError) return new CliError(error.exit, error.message);
   if (error instanceof ConfigError || error instanceof IdentityError) {
     return new CliError('refused', error.message);
@@ -100,7 +103,7 @@ export function startFault(error: unknown): CliError | null {
   const fault = diskFault(error);
   if (fault === null) return null;
   const what = (error as Error).message;
-  return new CliError('failed', `${what}: ${fault} and start again; pods that run go on`);
+  return new CliError('failed', `${what}: ${fault} and ${again}`);
 }
 
 function readText(path: string): string {

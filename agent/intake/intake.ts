@@ -33,6 +33,11 @@ export function startIntake(options: IntakeOptions): Intake {
   return new Intake(options);
 }
 
+/** Signed by the key that the root names for the hub. */
+const OF_THE_HUB: ReadonlySet<Address['kind']> = new Set([
+  ...(['hub', 'assignment', 'answer', 'ack', 'time', 'command'] as const),
+]);
+
 export class Intake {
   readonly #options: IntakeOptions;
   readonly #topics: Topics;
@@ -298,7 +303,12 @@ export class Intake {
 
   /** A document that is not this one's to read was refused: said all the same. */
   refused(refusal: Refusal, payload: Buffer, topic: string): void {
-    if (this.#refusals.note(refusal, payload, topic)) this.#options.onChange();
+    const isNew = this.#refusals.note(refusal, payload, topic);
+    const kind = this.#topics.parse(topic)?.kind ?? 'blob';
+    // A status about an acknowledgement would be acknowledged, and so on: this is told with the next.
+    if (isNew && kind !== 'ack') this.#options.onChange();
+    if (refusal.code !== 'BadSignature' || !OF_THE_HUB.has(kind)) return;
+    if (this.#roots.suspect(this.#root(), this.#options.clock.monotonic())) this.#work();
   }
 
   /** Brings everything as far as it can go now; does nothing when nothing is to be done. */

@@ -38,6 +38,8 @@ export interface Disturbance extends BundleName {
 
 /** Its pods' files are not looked at more often. */
 const LOOK_MS = 5_000;
+/** An answer of the node's file system is awaited. */
+const ANSWER_MS = 250;
 /** Nobody tells how the pods are: then no lock is known either. */
 const UNKNOWN_MAX_MS = 60_000;
 const NAMED = 3;
@@ -55,6 +57,8 @@ interface Wait {
   readonly message: string;
   /** It waited for long enough. */
   readonly isOver: boolean;
+  /** Whether it is over will be known in a moment. */
+  readonly isAsking?: boolean;
 }
 
 export class LockGate {
@@ -88,9 +92,11 @@ export class LockGate {
       this.#waits.set(key, { of: '', message, isOver: false });
       return { hold: { reason: '', message }, by: null };
     }
-    const held = locks.flatMap(({ lock, file }) => this.#held(reports, { lock, file }) ?? []);
-    if (held.length === 0) return this.#free(key);
+    const looks = locks.map(({ lock, file }) => this.#look(reports, { lock, file }));
     const of = `${wanted.digest} ${wanted.attempt} ${wanted.isReturn === true ? 'back' : ''}`;
+    if (looks.includes('looking')) return this.#asking(key, of, before);
+    const held = looks.filter(one => one !== 'looking').filter(one => one !== null);
+    if (held.length === 0) return this.#free(key);
     const spentMs = this.#spend(key, of, at);
     const open = held.filter(({ lock }) => spentMs < lock.timeoutMs);
     if (open.length === 0) {
@@ -103,6 +109,14 @@ export class LockGate {
     const message = open.slice(0, NAMED).map(textOf).join('; ');
     this.#waits.set(key, { of, message, isOver: false });
     return { hold: { reason: LOCKED, message }, by: null };
+  }
+
+  /** What is known stands until the answer is there. */
+  #asking(key: string, of: string, before: Wait | undefined): Passage {
+    const isKnown = before?.of === of && !before.isOver;
+    const wait = before?.of === of ? before : { of: '', message: '', isOver: false };
+    this.#waits.set(key, { ...wait, isAsking: true });
+    return { hold: { reason: isKnown ? LOCKED : '', message: wait.message }, by: null };
   }
 
   /** No lock is there: the next one is waited for from its beginning. */
@@ -146,13 +160,15 @@ export class LockGate {
 
   /** Milliseconds until it is worth asking again; null: nothing waits. */
   againInMs(): number | null {
-    return [...this.#waits.values()].some(({ isOver }) => !isOver) ? LOOK_MS : null;
+    const waits = [...this.#waits.values()];
+    if (waits.some(({ isAsking }) => isAsking)) return ANSWER_MS;
+    return waits.some(({ isOver }) => !isOver) ? LOOK_MS : null;
   }
 
-  #held(
+  #look(
     reports: readonly PodReport[],
     { lock, file }: { readonly lock: UpdateLock; readonly file: OwnedFile },
-  ): HeldLock | null {
+  ): HeldLock | 'looking' | null {
     const report = reports.find(
       one =>
         one.bundle !== null &&
@@ -161,7 +177,8 @@ export class LockGate {
         hasNameOf(one, file),
     );
     const since = report === undefined ? null : this.#parts.readLock(report, lock);
-    return since === null ? null : { pod: file.pod, lock, since };
+    if (since === null || since === 'looking') return since;
+    return { pod: file.pod, lock, since: since === 'unanswered' ? null : since };
   }
 
   /** It was waited for long enough: said, for the app may not expect it. */
@@ -186,12 +203,18 @@ const NONE: Passage = { hold: null, by: null };
 interface HeldLock {
   readonly pod: string;
   readonly lock: UpdateLock;
-  /** Milliseconds since 1970. */
-  readonly since: number;
+  /** Milliseconds since 1970; null: the volume does not answer. */
+  readonly since: number | null;
 }
 
 function textOf({ pod, lock, since }: HeldLock): string {
+  if (since === null)
+    return `pod ${pod} may ask not to be disturbed: its volume does not answer (${whereOf(lock)})`;
   const at = `${new Date(since).toISOString().slice(0, 19)}Z`;
+  return `pod ${pod} asks not to be disturbed since ${at} (${whereOf(lock)})`;
+}
+
+function whereOf(lock: UpdateLock): string {
   const most = `${lock.timeoutMs / 60_000} min`;
-  return `pod ${pod} asks not to be disturbed since ${at} (${lock.volume}/${lock.path}; for ${most} at most)`;
+  return `${lock.volume}/${lock.path}; for ${most} at most`;
 }

@@ -36,6 +36,9 @@ interface Waiting {
 /** How often a root that nobody vouches for makes the node ask for the one before it. */
 const ASKS_MAX = 3;
 
+/** Between two looks for a root that nothing but foreign signatures speaks for: anybody can make those. */
+const SUSPECT_MS = { first: 120_000, most: 3_600_000 };
+
 export class RootWalk {
   readonly #topics: Topics;
   readonly #node: string;
@@ -46,6 +49,10 @@ export class RootWalk {
   #assignment: Waiting | null = null;
   #hub: Buffer | null = null;
   #steps = 0;
+  /** Looks for a root that only a foreign signature spoke for, since one came. */
+  #suspicions = 0;
+  /** Monotonic, milliseconds. */
+  #suspectedUntil = Number.NEGATIVE_INFINITY;
 
   constructor(topics: Topics, node: string) {
     this.#topics = topics;
@@ -67,6 +74,8 @@ export class RootWalk {
     if (opened.ok) {
       if (opened.value.digest === current.digest) return { is: 'known' };
       this.#next = null;
+      this.#suspicions = 0;
+      this.#suspectedUntil = Number.NEGATIVE_INFINITY;
       this.#steps++;
       return { is: 'accepted', root: opened.value };
     }
@@ -116,6 +125,19 @@ export class RootWalk {
   holdHub(payload: Buffer): boolean {
     this.#hub = payload;
     return this.#next !== null;
+  }
+
+  /**
+   * Something that only the hub says is signed by a key that the root in force does not name: a root may have been lost on its way.
+   * True: the next one is to be looked for now, as one that nobody vouches for; `now` monotonic, in milliseconds.
+   */
+  suspect(current: TrustedRoot, now: number): boolean {
+    if (this.#next !== null || now < this.#suspectedUntil) return false;
+    const pauseMs = SUSPECT_MS.first * 2 ** Math.min(this.#suspicions++, 9);
+    this.#suspectedUntil = now + Math.min(SUSPECT_MS.most, pauseMs);
+    this.#asks = 0;
+    this.#next = current.document.version + 1;
+    return true;
   }
 
   /**

@@ -4,6 +4,7 @@
  * returns what is lacking. Each bundle waits or fails alone, its former revision running on. Asks
  * nobody for anything.
  */
+import { counted } from '../../protocol/counted.js';
 import type { AssignedBundle, AssignmentDocument } from '../../protocol/documents/assignment.js';
 import type { BundleDocument } from '../../protocol/documents/bundle.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
@@ -33,6 +34,7 @@ import { transition } from './transition.js';
 import { waitingFor, type Step } from './waiting-for.js';
 import { FREE, type Passage } from './window-gate.js';
 import type { StageOptions } from './stage-options.js';
+import { JudgedContent } from './judged-content.js';
 import { Verdicts } from './verdicts.js';
 import type { SourceCondition } from '../ports.js';
 
@@ -44,6 +46,7 @@ interface Activated {
 export class Stage {
   readonly #options: StageOptions;
   readonly #verdicts: Verdicts;
+  readonly #judged: JudgedContent;
   readonly #directory: PromisedDirectory;
   readonly #switch: Switch;
   readonly #removals: Removals;
@@ -54,6 +57,7 @@ export class Stage {
     this.#directory = new PromisedDirectory(options);
     const directory = this.#directory;
     this.#verdicts = new Verdicts({ ...options, directory });
+    this.#judged = new JudgedContent(this.#verdicts);
     this.#switch = new Switch({ ...options, directory });
     this.#removals = new Removals({ ...options, switch: this.#switch });
     this.#rollBack = new RollBack({
@@ -101,6 +105,7 @@ export class Stage {
     if (!assignment || !root) return [];
     this.#removals.removeUnassigned(assignment);
     this.#options.windows?.keepOnly(assignment.bundles);
+    this.#judged.keepOnly(assignment.bundles);
     const { journal } = this.#options;
     // One bundle may wait for what another gives up in the same assignment.
     for (;;) {
@@ -158,11 +163,7 @@ export class Stage {
     if (!document) return [];
     const unsealed = this.#options.runtimeNone === true ? null : this.#unsealed(document);
     if (unsealed !== null) return settle(unsealed);
-    const staged = this.#verdicts.of(document, {
-      bundle: assigned,
-      root,
-      isActive,
-    });
+    const staged = this.#judged.of(document, { bundle: assigned, root, isActive });
     if (staged === null) {
       const again = this.#lacking(assigned, null);
       settle(waitingFor(again, this.#options.whereabouts));
@@ -289,9 +290,10 @@ export class Stage {
     const next = move(phaseNow(assigned, record), 'staged');
     if (next === null) return;
     const wish = by === null ? '' : `; ${inSpiteOf(by)}`;
-    const message = `${staged.length} manifests in the static pod directory${wish}`;
+    const message = `${counted(staged.length, 'manifest')} in the static pod directory${wish}`;
     const step = { state: toldState(next.to) ?? 'activating', reason: 'FilesWritten', message };
     if (this.#switch.put(transition(assigned, step), staged, by ?? undefined)) {
+      this.#judged.drop(assigned);
       return this.#options.images?.drop(assigned);
     }
     const fault = this.#directory.fault();

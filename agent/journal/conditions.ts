@@ -1,4 +1,5 @@
 /** What the journal has to say of itself in the node's status. Pure. */
+import { counted } from '../../protocol/counted.js';
 import { diskFault } from '../disk-fault.js';
 import type { SourceCondition } from '../ports.js';
 import type { ResetReason } from './begin.js';
@@ -55,7 +56,10 @@ export function journalConditions({
   readonly holds: readonly HoldRecord[] | null;
 }): SourceCondition[] {
   const conditions = resetConditions(reason, holds);
-  const waiting = unsaved > 0 ? [`${unsaved} events wait in memory`] : [];
+  const waiting =
+    unsaved > 0
+      ? [`${counted(unsaved, 'event')} ${unsaved === 1 ? 'waits' : 'wait'} in memory`]
+      : [];
   const faults = [refused === null ? [] : refusedMessage(refused), waiting, twinFault ?? []].flat();
   if (faults.length === 0) return conditions;
   const message = faults.join('; ');

@@ -76,7 +76,8 @@ export function insertRevision(db: Connection, at: number, bundle: Verified<Bund
   ).run(namespace, name, namespace, name, REVISIONS_KEPT);
 }
 
-function storedEnvelope(db: Connection, digest: string): Buffer | null {
+/** As it lies there; null when it is not kept. */
+export function storedEnvelope(db: Connection, digest: string): Buffer | null {
   const row = db
     .prepare('SELECT envelope FROM revisions WHERE digest = ? AND envelope IS NOT NULL')
     .get(digest) as { envelope: Buffer } | undefined;

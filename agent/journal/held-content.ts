@@ -1,4 +1,5 @@
 /** Signed bundles and the blobs that they name, as the journal holds them: each by its digest. */
+import { sha256Hex } from '../../protocol/canonical.js';
 import type { BundleDocument } from '../../protocol/documents/bundle.js';
 import type { Clock } from '../../protocol/ports.js';
 import type { Verified } from '../../protocol/verified.js';
@@ -6,6 +7,7 @@ import type { BundleName } from '../ports.js';
 import * as content from './content.js';
 import type { Connection } from './database.js';
 import { keptContent, type KeptContent } from './kept-content.js';
+import { readBack } from './trust.js';
 import type { Writer } from './writer.js';
 
 export class HeldContent {
@@ -13,6 +15,8 @@ export class HeldContent {
   readonly #writer: Writer;
   readonly #clock: Clock;
   readonly #documents = new Map<string, BundleDocument>();
+  /** SHA-256 of the envelopes that read back, by the bundle's digest: the same bytes do so again. */
+  readonly #sound = new Map<string, string>();
 
   constructor(db: Connection, writer: Writer, clock: Clock) {
     this.#db = db;
@@ -23,6 +27,7 @@ export class HeldContent {
   /** What was read may be gone: it is read again. */
   forget(): void {
     this.#documents.clear();
+    this.#sound.clear();
   }
 
   kept(): KeptContent {
@@ -50,9 +55,15 @@ export class HeldContent {
     return document;
   }
 
-  /** The bundle as it was signed; null when it is not here any more. */
+  /** The bundle as it was signed; null when it is not here any more, or carries other content by now. */
   bundleEnvelope(digest: string): Buffer | null {
-    return content.readEnvelope(this.#db, digest);
+    const envelope = content.storedEnvelope(this.#db, digest);
+    if (envelope === null) return null;
+    const hash = sha256Hex(envelope);
+    if (this.#sound.get(digest) === hash) return envelope;
+    if (readBack('bundle', envelope, digest) === null) return null;
+    this.#sound.set(digest, hash);
+    return envelope;
   }
 
   hasBlob(digest: string): boolean {

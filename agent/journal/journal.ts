@@ -63,6 +63,7 @@ export class Journal implements EventSink {
   #files: Map<string, content.OwnedFile>;
   readonly #unsaved: UnsavedEvents;
   readonly #writer: Writer;
+  #bundles: { changes: number; records: readonly content.BundleRecord[] } | null = null;
   #counter = 0;
 
   constructor(db: Connection, options: JournalOptions, setAside: string | null) {
@@ -176,8 +177,13 @@ export class Journal implements EventSink {
     this.#twin.soon();
   }
 
-  bundles(): content.BundleRecord[] {
-    return content.listBundles(this.#db);
+  /** Read anew only after something was written. */
+  bundles(): readonly content.BundleRecord[] {
+    const changes = this.#writer.changes();
+    if (this.#bundles?.changes !== changes) {
+      this.#bundles = { changes, records: content.listBundles(this.#db) };
+    }
+    return this.#bundles.records;
   }
 
   /** Gathered while the directory is not touched; else durable when it returns. */

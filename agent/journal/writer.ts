@@ -38,6 +38,7 @@ export class Writer {
   #refused = 0;
   /** Transactions since the disk was last tried. */
   #attempts = 0;
+  #changes = 0;
 
   constructor(db: Connection, options: WriterOptions) {
     this.#db = db;
@@ -56,6 +57,11 @@ export class Writer {
     return this.#refused;
   }
 
+  /** Another number after whatever may have changed what the journal says, and the same until then. */
+  changes(): number {
+    return this.#changes;
+  }
+
   /** With all that was gathered. Throws what `work` throws, and what the disk refuses; then nothing of it happened. */
   durably(work: () => void): void {
     const whole = () => {
@@ -66,6 +72,7 @@ export class Writer {
       this.#within(whole);
       return this.settle();
     }
+    this.#changes++;
     this.#judged(() => this.#db.transaction(whole).immediate());
     giveBackSpace(this.#db);
   }
@@ -86,6 +93,7 @@ export class Writer {
   settle(): void {
     if (!this.#isGathering) return;
     try {
+      this.#changes++;
       this.#judged(() => {
         this.#retain();
         this.#db.exec('COMMIT');
@@ -117,6 +125,7 @@ export class Writer {
 
   /** A failure takes back this work alone, unless the disk failed: then SQLite may have taken back all. */
   #within(work: () => void): void {
+    this.#changes++;
     try {
       this.#db.transaction(work)();
     } catch (error) {
@@ -172,6 +181,7 @@ export class Writer {
   }
 
   #lose(): void {
+    this.#changes++;
     if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
     this.#end();
     this.#options.onLost();

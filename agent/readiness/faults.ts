@@ -2,6 +2,7 @@
  * What a node is told to lack for a start without network, clock and hub, and for the way back: by node, by bundle, and as conditions of
  * the node. Pure.
  */
+import { counted } from '../../protocol/counted.js';
 import type { BundleName, SourceCondition } from '../ports.js';
 
 export const ALONE_READY = 'AloneReady';
@@ -44,10 +45,6 @@ export interface WayBack {
   readonly bundle: BundleName;
   readonly revision: number | null;
   readonly fault: Fault | null;
-}
-
-function counted(count: number, word: string): string {
-  return `${count} ${word}${count === 1 ? '' : 's'}`;
 }
 
 const MESSAGE_MAX = 1024;

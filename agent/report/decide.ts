@@ -38,8 +38,9 @@ export const READS: StatusDocument['reads'] = {
 
 type Json = Record<string, unknown>;
 
+/** In whatever order the keys stand. */
 function bytesOf(value: unknown): number {
-  return Buffer.byteLength(canonicalJson(value));
+  return Buffer.byteLength(JSON.stringify(value));
 }
 
 // ----------------------------------------------------------------------------------------------
@@ -83,17 +84,25 @@ function fittedPod({ pod, bundle }: PodReport): Json {
     { ...base, metadata: { ...bare, labels }, status },
     { ...base, metadata: bare, status: shortStatus(pod) },
   ];
-  const plain = forms.map(wellFormed);
-  const fits = plain.find(form => bytesOf(form) <= CONTENT_BYTES_MAX);
-  return fits ?? wellFormed({ ...base, metadata: bare, status: { phase: pod.status?.phase } });
+  for (const form of forms) {
+    const plain = wellFormed(form);
+    if (bytesOf(plain) <= CONTENT_BYTES_MAX) return plain;
+  }
+  return wellFormed({ ...base, metadata: bare, status: { phase: pod.status?.phase } });
 }
+
+/** Lone surrogates, as `JSON.stringify` writes them; what a string itself says so is looked at for nothing. */
+const LONE_SURROGATE = /\\ud[89a-f]/;
 
 /** Plain JSON without lone surrogates: the wire refuses those. */
 function wellFormed(value: Json): Json {
-  const text = JSON.stringify(value, (_, member: unknown) =>
-    typeof member === 'string' ? member.toWellFormed() : member,
-  );
-  return JSON.parse(text) as Json;
+  const text = JSON.stringify(value);
+  if (!LONE_SURROGATE.test(text)) return JSON.parse(text) as Json;
+  return JSON.parse(
+    JSON.stringify(value, (_, member: unknown) =>
+      typeof member === 'string' ? member.toWellFormed() : member,
+    ),
+  ) as Json;
 }
 
 function redactedSpec({ spec }: Pod): Json | undefined {

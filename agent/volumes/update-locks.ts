@@ -1,26 +1,33 @@
 /**
  * Looks for the file with which a pod asks not to be disturbed (protocol/pod-update-lock.ts). Whether it is there, and since when:
- * nothing of it is read, and no link is followed, for a container writes there. Remembers nothing.
+ * nothing of it is read, and no link is followed, for a container writes there. Below a hostPath it is not waited for.
  */
 import { lstatSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import type { UpdateLock } from '../../protocol/pod-update-lock.js';
 import type { PodReport } from '../ports.js';
+import type { HostPathLocks, LockLook } from './host-path-locks.js';
 import { PodPaths } from './pod-paths.js';
 
-/** Since when, milliseconds since 1970; null: nothing lies there, or it is of containers that ended. */
-export type ReadUpdateLock = (report: PodReport, lock: UpdateLock) => number | null;
+/** Since when, milliseconds since 1970; null: nothing lies there, or it is of containers that ended; else nobody knows yet. */
+export type ReadUpdateLock = (report: PodReport, lock: UpdateLock) => LockLook;
 
-export function openUpdateLocks(dataDir: string): ReadUpdateLock {
+export function openUpdateLocks(
+  dataDir: string,
+  hostPaths: Pick<HostPathLocks, 'look'>,
+): ReadUpdateLock {
   const paths = new PodPaths(dataDir);
   return ({ pod }, lock) => {
-    const { volume: name, path } = lock;
+    const { volume: name, path, hostPath } = lock;
     const uid = pod.metadata?.uid;
     const began = runningSince(pod, name);
     if (uid === undefined || began === null) return null;
-    const root = paths.volume(uid, { name, emptyDir: {} });
-    const at = foundAt(root, path.split('/'));
-    return at !== null && at >= began ? at : null;
+    const steps = path.split('/');
+    const at =
+      hostPath === undefined
+        ? foundAt(paths.volume(uid, { name, emptyDir: {} }), steps)
+        : hostPaths.look(hostPath, steps);
+    return typeof at === 'number' && at < began ? null : at;
   };
 }
 

@@ -1,4 +1,5 @@
 /** What an apply takes from nodes: manifests that the input lacks, and nodes that the selector no longer finds. Said, then asked. */
+import { counted } from '../../protocol/counted.js';
 import { matches, parseSelector } from '../selectors.js';
 import type { BundleApiObject } from './bundle-write.js';
 import type { ApiList } from './client.js';
@@ -6,7 +7,7 @@ import { agree } from './consent.js';
 import type { Connected, Context } from './context.js';
 import { pathOf, resourceOf } from './resources.js';
 import { nodeViewOf, type NodeView } from './rollout-progress.js';
-import { counted, namedUpTo } from './counted-names.js';
+import { namedUpTo } from './counted-names.js';
 
 export interface Removal {
   /** `pod/web`, `configmap/settings`. */

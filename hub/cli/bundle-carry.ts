@@ -1,4 +1,5 @@
 /** `flotilla bundle export` and `import`: to nodes that no network reaches, and back, by a file on a stick. */
+import { counted } from '../../protocol/counted.js';
 import { Command } from 'commander';
 import { CliError } from '../../protocol/cli-error.js';
 import type { CarriedMessage } from '../../protocol/carried.js';
@@ -74,9 +75,9 @@ async function exportTo(context: Context, flags: ExportFlags): Promise<void> {
       : undefined;
     const bytes = await writeCarried(output, { fleet: spec.fleet, messages, images });
     const what = [
-      `${spec.nodes.length} node${spec.nodes.length === 1 ? '' : 's'}`,
-      `${messages.length} messages`,
-      ...(images ? [`${images.names.length} image${images.names.length === 1 ? '' : 's'}`] : []),
+      counted(spec.nodes.length, 'node'),
+      counted(messages.length, 'message'),
+      ...(images ? [counted(images.names.length, 'image')] : []),
     ];
     context.terminal.print(`${output}: ${what.join(', ')}, ${Math.ceil(bytes / 1024)} KiB`);
     context.terminal.print('At the node:  flotilla-agent import FILE --data-dir DIR');

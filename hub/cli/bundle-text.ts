@@ -1,4 +1,5 @@
 /** What a person reads before signing: everything in a bundle that can do harm, and what changed. Pure. */
+import { counted } from '../../protocol/counted.js';
 import { isConfigMap, isPod } from '../../protocol/bundle-manifest.js';
 import type { ReleaseRole, ReleaseScope } from '../../protocol/documents/root.js';
 import { describeHostPort, hostPortsOf } from '../../protocol/host-ports.js';
@@ -65,7 +66,7 @@ function describe(file: BundleFile): string[] {
     field('Undo down to:', `revision ${document.rollbackFloor}`),
     field('Nodes:', needs.join('; ')),
     field('Judged by:', strategyText(document.strategy)),
-    field('Content:', `${document.manifests.length} manifests, ${bytes} bytes`),
+    field('Content:', `${counted(document.manifests.length, 'manifest')}, ${bytes} bytes`),
     ...(document.secrets.length === 0 ? [] : [field('Secrets:', document.secrets.join(', '))]),
     ...file.manifests.filter(isPod).flatMap(pod => describePod(pod, bindings)),
     ...maps.flatMap(map => [
@@ -146,7 +147,7 @@ export function scopeText(scope: ReleaseScope): string {
     ...(Object.keys(nodeLabels).length === 0
       ? []
       : [`nodes enrolled with ${labelText(nodeLabels)}`]),
-    ...(maxNodes === null ? [] : [`at most ${maxNodes} nodes`]),
+    ...(maxNodes === null ? [] : [`at most ${counted(maxNodes, 'node')}`]),
     `${threshold} of ${keys.length} keys`,
   ].join('; ');
 }

@@ -1,9 +1,9 @@
 /** `flotilla delete`: bundles, secrets, nodes, tokens. Says what goes with them before it asks. */
+import { counted } from '../../protocol/counted.js';
 import { Command } from 'commander';
 import { isMember } from '../enrolment/standing-conditions.js';
 import type { BundleObject, NodeObject, SecretSpec } from '../objects.js';
 import { defaultBundleName } from './bundle-input.js';
-import { counted } from './counted-names.js';
 import type { ApiObject } from './client.js';
 import { agree, YES } from './consent.js';
 import {

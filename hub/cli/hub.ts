@@ -1,4 +1,5 @@
 /** `flotilla hub init` and `flotilla hub run`: the server's side, on the machine that holds the data directory. */
+import { counted } from '../../protocol/counted.js';
 import { randomBytes } from 'node:crypto';
 import { Command, Option } from 'commander';
 import { CliError, EXIT } from '../../protocol/cli-error.js';
@@ -205,7 +206,7 @@ function recoverCommand(context: Context): Command {
         await agree(context, `Take ${root} (${what})?`, { given: options.yes });
         const done = await setUp(() => completeRecovery({ dataDir, rootPath: root, clock, log }));
         print(
-          `root ${done.version} is in force, epoch ${done.epoch}: ${done.assignments} nodes get fresh assignments`,
+          `root ${done.version} is in force, epoch ${done.epoch}: ${counted(done.assignments, 'node')} assigned anew`,
         );
         const { settingsOf } = await import('../setup/load.js');
         if (settingsOf(dataDir).broker !== 'embedded') {

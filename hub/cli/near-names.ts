@@ -7,6 +7,12 @@ import { CliError } from '../../protocol/cli-error.js';
 import { ApiError, type ApiList, type ApiObject } from './client.js';
 import type { Connected } from './context.js';
 import { pathOf, type Resource } from './resources.js';
+import {
+  isUnsealedNamed,
+  unsealedHint,
+  unsealedLine,
+  unsealedSecrets,
+} from './unsealed-secrets.js';
 
 const SHOWN = 5;
 
@@ -52,6 +58,11 @@ export async function named<T>(hub: Connected, of: Named, ask: () => Promise<T>)
   } catch (error) {
     if (!(error instanceof ApiError) || error.reason !== 'NotFound' || !of.resource.namespaced) {
       throw error;
+    }
+    const wanted = of.resource.kind === 'Secret' ? await unsealedSecrets(hub, hub.namespace) : [];
+    const unsealed = wanted.find(one => isUnsealedNamed(one, of.name));
+    if (unsealed) {
+      throw new CliError('refused', unsealedLine(unsealed), unsealedHint(unsealed, hub.namespace));
     }
     const { items } = await hub.client.call<ApiList>({ path: pathOf(of.resource, null) });
     const hint = nearHint(of, items, hub.namespace);

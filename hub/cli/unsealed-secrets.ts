@@ -17,6 +17,11 @@ export async function unsealedSecrets(
   return status.secrets;
 }
 
+/** As `get secrets` lists it. Pure. */
+export function isUnsealedNamed({ bundle, secret }: UnsealedSecret, name: string): boolean {
+  return name === `${bundle}.${secret}`;
+}
+
 /** Pure. */
 export function unsealedLine(unsealed: UnsealedSecret): string {
   const { bundle, secret, field, isDeleted, nodes } = unsealed;

@@ -2,6 +2,7 @@
  * What a node's turn changes in the store: reporter records, its Node, mirror pods, events. Reads what it needs there,
  * writes nothing.
  */
+import { counted } from '../../protocol/counted.js';
 import type { BundleManifest } from '../../protocol/bundle-manifest.js';
 import type { EventRecord, PodDocument } from '../../protocol/documents/node.js';
 import type { NodeObject, PodObject } from '../objects.js';
@@ -185,7 +186,7 @@ function hubEvents(turn: NodeTurn, ahead: string | null): Mutation[] {
   if (ahead !== null && wasAhead !== true)
     events.push(event('Warning', AHEAD_OF_HUB, `This node is ahead of the hub: ${ahead}`));
   if (state.lostEvents > 0) {
-    const message = `${state.lostEvents} events of this node were dropped there before they arrived`;
+    const message = `${counted(state.lostEvents, 'event')} of this node ${state.lostEvents === 1 ? 'was' : 'were'} dropped there before they arrived`;
     events.push(event('Warning', 'EventsLost', message));
   }
   return events;

@@ -2,6 +2,7 @@
  * The places of all bundles whose number of nodes is limited, as the recorded assignments take
  * them, and what is said when there are not enough. Reads the store, and writes that one event.
  */
+import { counted } from '../../protocol/counted.js';
 import type { Mutation, Store } from '../store/store.js';
 import type { BundleObject, EventObject } from '../objects.js';
 import { hubEventDraft } from '../ingest/mirror.js';
@@ -98,7 +99,7 @@ export async function tellReach(
   const mutations: Mutation[] = [];
   for (const { namespace, name, nodes } of places.refused()) {
     const message =
-      `${nodes.length} nodes that the bundle selects do not get it: the release keys that signed ` +
+      `${counted(nodes.length, 'node')} that the bundle selects ${nodes.length === 1 ? 'does' : 'do'} not get it: the release keys that signed ` +
       `it reach no more; first of them: ${nodes[0]}`;
     const eventName = `${name}.beyondreach`;
     const before = (await store.get('Event', namespace, eventName)) as EventObject | null;

@@ -3,6 +3,7 @@
  * keys hold, and on how many together. Nodes judge the first again and cannot see the second, so
  * that is the hub's to keep: at apply, and whenever a node would become one more. Pure.
  */
+import { counted } from '../../protocol/counted.js';
 import type { ReleaseRole, ReleaseScope } from '../../protocol/documents/root.js';
 import type { ValidPod } from '../../protocol/pod.js';
 import { grantsOn, holdsOn, labelText, outOfScope } from '../../protocol/release-scope.js';
@@ -35,7 +36,7 @@ export function reachFault(
   if (wide.length === 0) {
     const most = Math.max(...scopes.map(({ maxNodes }) => maxNodes ?? 0));
     return (
-      `it would reach ${count} nodes, and the release keys that sign it reach at most ${most}: ` +
+      `it would reach ${counted(count, 'node')}, and the release keys that sign it reach at most ${most}: ` +
       `select fewer nodes, or ${widerOf(role, scopes, count)}`
     );
   }
@@ -83,7 +84,7 @@ function widerOf(
   const wider = scopes.filter(scope => !own.includes(scope) && reaches(scope, count));
   if (wider.length === 0) return 'give its keys a wider scope in the root';
   const said = wider.map(({ threshold, keys, nodeLabels, maxNodes }) => {
-    const many = maxNodes === null ? 'any number of nodes' : `${maxNodes} nodes`;
+    const many = maxNodes === null ? 'any number of nodes' : counted(maxNodes, 'node');
     const where = labelText(nodeLabels);
     const names = keys.map(key => key.slice(0, 8)).join(', ');
     return `${many}${where === '' ? '' : ` with ${where}`} (${threshold} of the keys ${names})`;

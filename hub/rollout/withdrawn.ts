@@ -38,7 +38,11 @@ export function isDenied(
 type Kept = Pick<RevisionRecord, 'namespace' | 'bundle' | 'revision' | 'digest' | 'envelope'>;
 
 /** Null: the root lets nodes begin with it. */
-export function withdrawalOf(root: RootDocument, record: Kept): Withdrawal | null {
+export function withdrawalOf(
+  root: RootDocument,
+  record: Kept,
+  count: () => SignatureCount = () => countOf(root, record),
+): Withdrawal | null {
   const { namespace, bundle: name, revision, digest } = record;
   const denied = isDenied(root, { namespace, name, revision, digest });
   if (denied === 'Denied') {
@@ -48,7 +52,7 @@ export function withdrawalOf(root: RootDocument, record: Kept): Withdrawal | nul
     const floor = root.floors[`${namespace}/${name}`] ?? 0;
     return { reason: denied, message: `it lies below ${floor}, the floor of root ${root.version}` };
   }
-  const { role, have, need } = countOf(root, record);
+  const { role, have, need } = count();
   if (role !== null && have >= need) return null;
   const why =
     role === null
@@ -56,6 +60,8 @@ export function withdrawalOf(root: RootDocument, record: Kept): Withdrawal | nul
       : `${have} of the ${need} signatures by release keys that root ${root.version} wants`;
   return { reason: 'NotSigned', message: why };
 }
+
+type SignatureCount = ReturnType<typeof countOf>;
 
 function countOf(root: RootDocument, { namespace, bundle: name, envelope }: Kept) {
   const bytesMax = envelopeBytesMax(BUNDLE_BYTES_MAX);
@@ -88,11 +94,12 @@ export function standingOf(
   record: Kept,
   { former, now }: { readonly former: BundleObjectStatus | null; readonly now: number },
 ): Required<Pick<BundleObjectStatus, 'conditions' | 'signedBy'>> {
-  const signedBy = countOf(root, record)
-    .verdicts.filter(({ verdict }) => verdict === 'good')
+  const count = countOf(root, record);
+  const signedBy = count.verdicts
+    .filter(({ verdict }) => verdict === 'good')
     .map(({ keyid }) => keyid)
     .sort();
-  const withdrawal = withdrawalOf(root, record);
+  const withdrawal = withdrawalOf(root, record, () => count);
   if (withdrawal === null) return { conditions: [], signedBy };
   const { reason } = withdrawal;
   const message = `${withdrawal.message}; ${remedyOf(withdrawal, record)}`;

@@ -7,21 +7,11 @@ import { after, before, describe, test } from 'node:test';
 import { execFileSync } from 'node:child_process';
 import { docker, ensureTestImage, noEngine, randomHex, TEST_IMAGE } from '../support/docker.js';
 import { freePort } from '../support/ports.js';
-import { askAgent, Playground } from '../support/programs.js';
+import { Playground } from '../support/programs.js';
+import { Device } from '../support/told.js';
 import { eventually } from '../support/wait.js';
 
 const RUNS = 'trap "exit 0" TERM; while :; do sleep 0.2; done';
-
-interface Told {
-  readonly hub: {
-    readonly bundles: readonly {
-      readonly revision: number;
-      readonly state: string;
-      readonly reason: string;
-      readonly message: string;
-    }[];
-  };
-}
 
 function pod(name: string, command: readonly string[], image = TEST_IMAGE): string {
   const container = { name: 'app', image, command };
@@ -37,16 +27,7 @@ describe('a revision that is bad', { skip: noEngine() }, () => {
       ...['--filter', `label=io.kubernetes.pod.name=${name}-edge-1`],
       ...['--filter', 'label=io.kubernetes.container.name=app'],
     );
-  const bundle = async () => {
-    const status = await askAgent(play.path('edge-1', 'agent.sock'), '/status');
-    return (JSON.parse(status) as Told).hub.bundles[0];
-  };
-  const becomes = (revision: number, ...states: string[]) =>
-    eventually(`revision ${revision} is ${states.join(' or ')}`, async () => {
-      const told = await bundle();
-      if (told?.revision === revision && states.includes(told.state)) return told;
-      throw new Error(JSON.stringify(told));
-    });
+  const { becomes, passes } = new Device(play);
   const web = (script: string) => play.write('shop/web.json', pod('web', ['sh', '-c', script]));
   const apply = (...args: string[]) => play.flotilla('apply', '-f', play.path('shop'), ...args);
   const made: string[] = [];
@@ -97,7 +78,7 @@ describe('a revision that is bad', { skip: noEngine() }, () => {
   test('hub and agent killed while it is on trial: undone all the same, and the hub hears of it', async () => {
     web('echo no such table: orders >&2; exit 9');
     assert.equal((await apply('--progress-deadline', '9s')).code, 0);
-    await becomes(3, 'activating', 'progressing');
+    await passes(3, 'activating', 'progressing');
     await play.kill('hub', 'SIGKILL');
     await play.kill('edge-1', 'SIGKILL');
     play.startAgent('edge-1');
@@ -124,7 +105,7 @@ describe('a revision that is bad', { skip: noEngine() }, () => {
   test('a newer revision supersedes it while it is on trial', async () => {
     web('exit 3');
     assert.equal((await apply('--progress-deadline', '10m')).code, 0);
-    await becomes(4, 'activating', 'progressing');
+    await passes(4, 'activating', 'progressing');
     web(`: five; ${RUNS}`);
     const { code, stderr } = await apply('--progress-deadline', '60s', '--wait');
     assert.equal(code, 0, stderr);

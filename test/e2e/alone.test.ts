@@ -13,29 +13,13 @@ import { unmountBelow } from '../support/mounts.js';
 import { freePort } from '../support/ports.js';
 import { askAgent, Playground } from '../support/programs.js';
 import { noRegistry, startRegistry, type TestRegistry } from '../support/registry.js';
+import { Device } from '../support/told.js';
 import { eventually } from '../support/wait.js';
 
 const NODE = 'edge-1';
 const WORD = randomHex(4);
 /** Names of one image: one that goes is gone although others hold its content. */
 const [FIRST, SECOND] = [`flotilla.dev/alone-${WORD}:1`, `flotilla.dev/alone-${WORD}:2`];
-
-interface Told {
-  readonly conditions: readonly {
-    readonly type: string;
-    readonly status: string;
-    readonly reason: string;
-    readonly message: string;
-  }[];
-  readonly hub: {
-    readonly bundles: readonly {
-      readonly revision: number;
-      readonly state: string;
-      readonly reason: string;
-      readonly message: string;
-    }[];
-  };
-}
 
 function pod(name: string, image: string, spec: object = {}, container: object = {}): string {
   const script = 'trap "exit 0" TERM; while :; do sleep 0.2; done';
@@ -61,8 +45,7 @@ describe('could it boot alone now', { skip: noEngine() || noFakedClock() || noRe
   let image = '';
   let registry: TestRegistry;
 
-  const status = async () =>
-    JSON.parse(await askAgent(play.path(NODE, 'agent.sock'), '/status')) as Told;
+  const { status, becomes, apps } = new Device(play, NODE);
   const condition = async (type: string) => {
     const found = (await status()).conditions.find(one => one.type === type);
     return `${found?.status} ${found?.reason}: ${found?.message}`;
@@ -73,19 +56,8 @@ describe('could it boot alone now', { skip: noEngine() || noFakedClock() || noRe
       if (expected.test(said)) return said;
       throw new Error(said);
     });
-  const becomes = (revision: number, state: string, reason = '') =>
-    eventually(`revision ${revision} is ${state} ${reason}`, async () => {
-      const told = (await status()).hub.bundles[0];
-      const isIt = told?.revision === revision && told.state === state;
-      if (isIt && told.reason.includes(reason)) return told;
-      throw new Error(JSON.stringify(told));
-    });
   const running = () =>
-    docker(
-      ...['ps', '--filter', `label=flotilla.dev/owner=${owner}`],
-      ...['--filter', 'label=io.kubernetes.container.name=app'],
-      ...['--format', '{{.Label "io.kubernetes.pod.name"}}'],
-    )
+    apps('{{.Label "io.kubernetes.pod.name"}}')
       .split('\n')
       .filter(Boolean)
       .map(name => name.replace(`-${NODE}`, ''))

@@ -8,45 +8,12 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { docker, ensureTestImage, noEngine, TEST_IMAGE } from '../support/docker.js';
 import { freePort } from '../support/ports.js';
-import { askAgent, HUB_PROGRAM, Playground } from '../support/programs.js';
-import { eventually } from '../support/wait.js';
-
-interface Told {
-  readonly hub: {
-    readonly bundles: readonly {
-      readonly revision: number;
-      readonly state: string;
-      readonly reason: string;
-      readonly message: string;
-    }[];
-  };
-}
-
-/** Waits until it matches. */
-const matches = (what: string, text: () => Promise<string>, pattern: RegExp) =>
-  eventually(what, async () => {
-    const said = await text();
-    if (pattern.test(said)) return true;
-    throw new Error(said);
-  });
+import { Playground } from '../support/programs.js';
+import { Device, matches } from '../support/told.js';
 
 describe('undo at the device', { skip: noEngine() }, () => {
   const play = new Playground();
-  const device = (...args: string[]) => play.agent(...args, '--data-dir', play.path('edge-1'));
-  const becomes = (revision: number, state: string, reason?: string) =>
-    eventually(`revision ${revision} is ${state}`, async () => {
-      const text = await askAgent(play.path('edge-1', 'agent.sock'), '/status');
-      const told = (JSON.parse(text) as Told).hub.bundles[0];
-      const isIt = told?.revision === revision && told.state === state;
-      if (isIt && (reason === undefined || told.reason === reason)) return told;
-      throw new Error(JSON.stringify(told));
-    });
-  const apps = (format: string) =>
-    docker(
-      ...['ps', '--no-trunc', '--format', format],
-      ...['--filter', `label=flotilla.dev/owner=${play.path('edge-1')}`],
-      ...['--filter', 'label=io.kubernetes.container.name=app'],
-    );
+  const { run: device, becomes, apps } = new Device(play);
   const commands = () => apps('{{.Command}}');
   const ids = () => apps('{{.ID}}');
   const apply = (revision: number, ...args: string[]) => {
@@ -60,21 +27,13 @@ describe('undo at the device', { skip: noEngine() }, () => {
     play.write('shop/web.json', JSON.stringify(pod));
     return play.ok('apply', '-f', play.path('shop'), '--min-ready', '1s', ...args);
   };
-  const startHub = () =>
-    play.start('hub', process.execPath, [
-      HUB_PROGRAM,
-      'hub',
-      'run',
-      '--data-dir',
-      play.path('hub'),
-    ]);
 
   before(async () => {
     ensureTestImage();
     const [api, mqtt] = [await freePort(), await freePort()];
     const listen = ['--listen', `127.0.0.1:${api}`, '--mqtt-listen', `127.0.0.1:${mqtt}`];
     await play.ok('hub', 'init', '--data-dir', play.path('hub'), ...listen);
-    startHub();
+    play.startHub();
     await play.hubAnswers();
     await play.join('edge-1');
     await apply(1, '--all-nodes', '--wait');
@@ -113,7 +72,7 @@ describe('undo at the device', { skip: noEngine() }, () => {
     assert.equal((await device('journal', 'verify')).code, 0);
     await play.kill('edge-1', 'SIGKILL');
     play.startAgent('edge-1');
-    startHub();
+    play.startHub();
     await play.hubAnswers();
     await matches(
       'the hub counts it',
@@ -142,11 +101,63 @@ describe('undo at the device', { skip: noEngine() }, () => {
     assert.match(commands(), /sleep 0\.2;/);
   });
 
+  test('may be taken back at the device, and be done again', async () => {
+    const from = await device('undo', '--yes');
+    assert.match(from.stdout, /goes back from revision 2 to revision 1$/m, from.stderr);
+    await becomes(2, 'rolledBack', 'UndoneAtDevice');
+    const unasked = await device('redo');
+    assert.equal(unasked.code, 2);
+    assert.match(
+      unasked.stderr,
+      /try revision 2 of bundle\/shop \(default\) again, which was undone at the device by \S+\?/,
+    );
+    const done = await device('redo', '--yes', '--reason', 'it was the printer');
+    assert.equal(
+      done.stdout,
+      'bundle/shop (default) revision 2 is tried again (flotilla-agent status)\n',
+      done.stderr,
+    );
+    await becomes(2, 'healthy');
+    await matches('revision 2 runs', async () => commands(), /sleep 0\.2;/);
+    const { stdout } = await device('journal');
+    assert.match(stdout, /bundle default\/shop +redo +by \S+: it was the printer/);
+    assert.equal((await device('journal', 'verify')).code, 0);
+    await matches('the event is there', () => play.ok('get', 'events'), /RedoneAtDevice/);
+    await matches(
+      'it counts no more',
+      () => play.ok('get', 'bundles'),
+      /shop +2 +1 +1 +1 .*Active/,
+    );
+  });
+
+  test('a lock keeps it from going back, until the hub says that it does not count', async () => {
+    const busy = () =>
+      docker('exec', apps('{{.ID}}').split('\n')[0] ?? '', 'touch', '/run/app/busy');
+    busy();
+    assert.equal((await device('undo', '--yes')).code, 0);
+    const { message } = await becomes(2, 'failed', 'UndoneAtDevice');
+    assert.match(message, /cannot go back: pod web asks not to be disturbed since/);
+    assert.match(commands(), /sleep 0\.2;/);
+    const ask = ['rollout', 'activate', 'bundle/shop', '--now', '--reason', 'recall'];
+    await matches(
+      'the hub knows of the lock',
+      () => play.ok(...ask),
+      /^bundle\/shop waits for no window and no lock on edge-1\n$/,
+    );
+    const back = await becomes(2, 'rolledBack', 'UndoneAtDevice');
+    assert.match(
+      back.message,
+      /back at revision 1 although a pod asks not to be disturbed, asked for by \S+ \(recall\)/,
+    );
+    await matches('revision 1 runs', async () => commands(), /sleep 0\.1;/);
+    await matches('the event is there', () => play.ok('get', 'events'), /LockOverridden/);
+    assert.match(await play.ok(...ask), /it waits nowhere/);
+    assert.equal((await device('redo', '--yes')).code, 0);
+    await becomes(2, 'healthy');
+  });
+
   test('a pod that asks not to be disturbed is not, until it is done', async () => {
-    const [id = ''] = docker(
-      ...['ps', '-q', '--filter', `label=flotilla.dev/owner=${play.path('edge-1')}`],
-      ...['--filter', 'label=io.kubernetes.container.name=app'],
-    ).split('\n');
+    const [id = ''] = apps('{{.ID}}').split('\n');
     docker('exec', id, 'touch', '/run/app/busy');
     await apply(3);
     const { message } = await becomes(3, 'waiting', 'Locked');

@@ -4,25 +4,13 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { docker, ensureTestImage, noEngine, TEST_IMAGE } from '../support/docker.js';
+import { ensureTestImage, noEngine, TEST_IMAGE } from '../support/docker.js';
 import { fakedClock, noFakedClock } from '../support/faked-clock.js';
 import { freePort } from '../support/ports.js';
-import { askAgent, HUB_PROGRAM, Playground } from '../support/programs.js';
-import { eventually } from '../support/wait.js';
+import { HUB_PROGRAM, Playground } from '../support/programs.js';
+import { Device, matches } from '../support/told.js';
 
 const HOUR_MS = 3_600_000;
-
-interface Told {
-  readonly hub: {
-    readonly bundles: readonly {
-      readonly revision: number;
-      readonly state: string;
-      readonly reason: string;
-      readonly message: string;
-      readonly opensAt?: string;
-    }[];
-  };
-}
 
 /** Opens at that time of every day, for an hour. */
 function windowAt(time: number): string {
@@ -30,35 +18,12 @@ function windowAt(time: number): string {
   return `${at.getUTCMinutes()} ${at.getUTCHours()} * * * for 1h in UTC`;
 }
 
-/** Waits until it matches. */
-const matches = (what: string, text: () => Promise<string>, pattern: RegExp) =>
-  eventually(what, async () => {
-    const said = await text();
-    if (pattern.test(said)) return true;
-    throw new Error(said);
-  });
-
 describe('a maintenance window', { skip: noEngine() || noFakedClock() }, () => {
   const play = new Playground();
   const clock = fakedClock(play.path('clock'), null);
   const opens = windowAt(Date.now() + 2 * HOUR_MS);
-  const device = (...args: string[]) => play.agent(...args, '--data-dir', play.path('edge-1'));
-  const said = async () => {
-    const status = await askAgent(play.path('edge-1', 'agent.sock'), '/status');
-    return (JSON.parse(status) as Told).hub.bundles[0];
-  };
-  const becomes = (revision: number, state: string, reason?: string) =>
-    eventually(`revision ${revision} is ${state}`, async () => {
-      const told = await said();
-      const isIt = told?.revision === revision && told.state === state;
-      if (isIt && (reason === undefined || told.reason === reason)) return told;
-      throw new Error(JSON.stringify(told));
-    });
-  const running = () =>
-    docker(
-      ...['ps', '-q', '--filter', `label=flotilla.dev/owner=${play.path('edge-1')}`],
-      ...['--filter', 'label=io.kubernetes.container.name=app'],
-    );
+  const { run: device, becomes, apps } = new Device(play);
+  const running = () => apps('{{.ID}}');
   const apply = async (revision: number, ...args: string[]) => {
     const command = ['sh', '-c', `trap "exit 0" TERM; while :; do sleep 0.${revision}; done`];
     const containers = [{ name: 'app', image: TEST_IMAGE, command }];

@@ -9,7 +9,7 @@ import type { BundleDocument } from '../../protocol/documents/bundle.js';
 import { assigned, bundleDocument, HUB, podManifest } from '../support/fleet.js';
 import type { KillHub } from './hub.js';
 
-/** Goes on until it is told to end; ends badly as soon as it begins; is never to be started. */
+/** Goes on until it is told to end; is never seen ready; is never to be started. */
 const web = (version: number) => `flotilla.dev/kill-web:${version}`;
 const crash = (version: number) => `flotilla.dev/kill-crash:${version}`;
 const evil = (version: number) => `flotilla.dev/kill-evil:${version}`;

@@ -133,11 +133,14 @@ function asNew(
   return JSON.parse(text) as ContainerCreateOptions;
 }
 
-/** The images of the chapters, by what their programs do; made once per machine. */
+/** Ends when it is told to. */
+const GOES_ON = ['sh', '-c', "trap 'exit 0' TERM; sleep 2147483647 & wait"];
+/** Nobody is ever to see it ready, and a program that ends at once may be seen before it does. */
+const NEVER_BEGINS = ['/no-such-program'];
+
+/** The images of the chapters; made once per machine. */
 export function ensureImages(images: readonly string[]): void {
   for (const image of images) {
-    ensureTestImage(image, image.includes('crash') ? 'exit 3' : UNTIL_TERM);
+    ensureTestImage(image, image.includes('crash') ? NEVER_BEGINS : GOES_ON);
   }
 }
-
-const UNTIL_TERM = "trap 'exit 0' TERM; sleep 2147483647 & wait";

@@ -6,12 +6,11 @@
  * alone, with `--chapter`, and with the agent's log; `--workers N`: side by side (4); `--list`: the points, and no
  * kill; `--engine docker`: on the Docker Engine of this machine rather than one in memory.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { noEngine } from '../support/docker.js';
 import { CHAPTERS, withPast, type Chapter } from './chapters.js';
+import { withScratch, type Scratch } from './scratch.js';
 import { quoted, spread } from './spread.js';
 import { live, pastOf, rehearse, tryPoint, type Outcome, type Trial } from './trial.js';
 import { ENGINES, KillWorld, type EngineKind, type Past } from './world.js';
@@ -106,60 +105,53 @@ async function tryAll(places: readonly Place[], trials: readonly (Trial & { nth:
   return tally;
 }
 
-async function main(): Promise<number> {
+async function main(scratch: Scratch): Promise<number> {
   const chapters = chosen();
   const kind = engineKind();
-  const scratch = mkdtempSync(join(tmpdir(), 'flk-'));
-  const worlds: KillWorld[] = [];
   const make = async (name: string) => {
-    const { world, past } = await KillWorld.make(join(scratch, name), kind);
-    worlds.push(world);
-    return { world, past };
+    const made = await KillWorld.make(join(scratch.folder, name), kind);
+    scratch.keep(made.world);
+    return made;
   };
-  try {
-    const { world, past: joined } = await make('0');
-    const trials: (Trial & { nth: number })[] = [];
-    const pasts = new Map<string, Past>();
-    let broken = 0;
-    const ends = new Map<string, Past>();
-    for (const chapter of withPast(chapters)) {
-      const past = pastOf(chapter, ends, joined);
-      pasts.set(chapter.name, past);
-      const found = await rehearse(world, chapter, past);
-      ends.set(chapter.name, found.next);
-      broken += found.broken.length;
-      if (found.broken.length > 0) report({ chapter, point: 'nothing' }, found.broken);
-      if (!chapters.includes(chapter)) continue;
-      say(
-        `${chapter.name}: ${found.points.length} points, ${momentsOf(found.points).length} moments`,
-      );
-      trials.push(...momentsOf(found.points).map(moment => ({ chapter, ...moment })));
-    }
-    if (options.list) {
-      for (const { chapter, point } of trials) say(`${chapter.name}\t${point}`);
-      return 0;
-    }
-    const { point } = options;
-    const [only] = chapters;
-    const wanted =
-      point === undefined || !only
-        ? spread(trials, options.share)
-        : [{ chapter: only, point, nth: 0 }];
-    const more = Math.min(Number(options.workers), wanted.length) - 1;
-    const others = await Promise.all(
-      Array.from({ length: more }, async (_, i): Promise<Place> => {
-        const other = await make(String(i + 1));
-        return { world: other.world, pasts: await live(other.world, chapters, other.past) };
-      }),
+  const { world, past: joined } = await make('0');
+  const trials: (Trial & { nth: number })[] = [];
+  const pasts = new Map<string, Past>();
+  let broken = 0;
+  const ends = new Map<string, Past>();
+  for (const chapter of withPast(chapters)) {
+    const past = pastOf(chapter, ends, joined);
+    pasts.set(chapter.name, past);
+    const found = await rehearse(world, chapter, past);
+    ends.set(chapter.name, found.next);
+    broken += found.broken.length;
+    if (found.broken.length > 0) report({ chapter, point: 'nothing' }, found.broken);
+    if (!chapters.includes(chapter)) continue;
+    say(
+      `${chapter.name}: ${found.points.length} points, ${momentsOf(found.points).length} moments`,
     );
-    const tally = await tryAll([{ world, pasts }, ...others], wanted);
-    if (tally.unreached > 0) say(`${tally.unreached} of ${wanted.length} points were not reached`);
-    say(`${tally.tried} kill points, ${tally.broken + broken} invariants broken`);
-    return tally.broken + broken > 0 || tally.unreached > 0 ? 1 : 0;
-  } finally {
-    for (const world of worlds) await world.close();
-    rmSync(scratch, { recursive: true, force: true });
+    trials.push(...momentsOf(found.points).map(moment => ({ chapter, ...moment })));
   }
+  if (options.list) {
+    for (const { chapter, point } of trials) say(`${chapter.name}\t${point}`);
+    return 0;
+  }
+  const { point } = options;
+  const [only] = chapters;
+  const wanted =
+    point === undefined || !only
+      ? spread(trials, options.share)
+      : [{ chapter: only, point, nth: 0 }];
+  const more = Math.min(Number(options.workers), wanted.length) - 1;
+  const others = await Promise.all(
+    Array.from({ length: more }, async (_, i): Promise<Place> => {
+      const other = await make(String(i + 1));
+      return { world: other.world, pasts: await live(other.world, chapters, other.past) };
+    }),
+  );
+  const tally = await tryAll([{ world, pasts }, ...others], wanted);
+  if (tally.unreached > 0) say(`${tally.unreached} of ${wanted.length} points were not reached`);
+  say(`${tally.tried} kill points, ${tally.broken + broken} invariants broken`);
+  return tally.broken + broken > 0 || tally.unreached > 0 ? 1 : 0;
 }
 
-process.exitCode = await main();
+process.exitCode = await withScratch('flk-', main);

@@ -4,14 +4,14 @@
  * synced by then is kept, lost, torn, or a part of it is there. From each directory that may be found afterwards
  * the agent's start must come to what was promised.
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { randomOf } from '../support/random.js';
 import { CHAPTERS, withPast, type Chapter } from './chapters.js';
 import { ALL, cutsOf, digestOf, Disk, writeContent, type Content } from './disk.js';
-import { readTrace, straced, type FileCall } from './trace.js';
+import { withScratch, type Scratch } from './scratch.js';
+import { onDisk, readTrace, straced, type FileCall } from './trace.js';
 import { pastOf } from './trial.js';
 import { promisedIn, wake, type Reached } from './wake.js';
 import { KillWorld, type Past } from './world.js';
@@ -104,36 +104,29 @@ function tryChapter(
   return tally;
 }
 
-async function main(): Promise<number> {
+async function main(scratch: Scratch): Promise<number> {
   const wanted = options.chapter ?? options.cut?.split(' ')[0];
-  const scratch = mkdtempSync(join(tmpdir(), 'flp-'));
-  const made = await KillWorld.make(join(scratch, '0'));
-  const { world } = made;
+  const { world, past: joined } = await KillWorld.make(join(scratch.folder, '0'));
+  scratch.keep(world);
   const total: Tally = { cuts: 0, folders: 0, broken: 0 };
-  try {
-    const ends = new Map<string, Past>();
-    const chapters = CHAPTERS.filter(({ name }) => wanted === undefined || name === wanted);
-    for (const chapter of withPast(chapters)) {
-      const past = pastOf(chapter, ends, made.past);
-      const calls = await record(world, chapter, past);
-      ends.set(chapter.name, await world.keep(chapter.name));
-      if (chapters.includes(chapter)) {
-        const { cuts, folders, broken } = tryChapter(join(scratch, 'found'), chapter, {
-          past,
-          calls,
-        });
-        say(`${chapter.name}: ${calls.length} calls, ${cuts} power cuts, ${folders} folders tried`);
-        total.cuts += cuts;
-        total.folders += folders;
-        total.broken += broken;
-      }
-    }
-    say(`${total.cuts} power cuts, ${total.broken} invariants broken`);
-    return total.broken > 0 ? 1 : 0;
-  } finally {
-    await world.close();
-    rmSync(scratch, { recursive: true, force: true });
+  const ends = new Map<string, Past>();
+  const chapters = CHAPTERS.filter(({ name }) => wanted === undefined || name === wanted);
+  for (const chapter of withPast(chapters)) {
+    const past = pastOf(chapter, ends, joined);
+    const made = await record(world, chapter, past);
+    const next = await world.keep(chapter.name);
+    const calls = onDisk(made, [...past.memory.mounts, ...next.memory.mounts]);
+    ends.set(chapter.name, next);
+    if (!chapters.includes(chapter)) continue;
+    const found = tryChapter(join(scratch.folder, 'found'), chapter, { past, calls });
+    const { cuts, folders, broken } = found;
+    say(`${chapter.name}: ${calls.length} calls, ${cuts} power cuts, ${folders} folders tried`);
+    total.cuts += cuts;
+    total.folders += folders;
+    total.broken += broken;
   }
+  say(`${total.cuts} power cuts, ${total.broken} invariants broken`);
+  return total.broken > 0 ? 1 : 0;
 }
 
-process.exitCode = await main();
+process.exitCode = await withScratch('flp-', main);

@@ -148,3 +148,8 @@ export function readTrace(file: string, root: string): FileCall[] {
   }
   return calls;
 }
+
+/** Without what lay in memory, mounted at these paths: that goes with the power, and no past has it. A mount point itself lies on the disk. */
+export function onDisk(calls: readonly FileCall[], mounts: readonly string[]): FileCall[] {
+  return calls.filter(({ path }) => !mounts.some(mount => path.startsWith(`${mount}/`)));
+}

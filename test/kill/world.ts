@@ -37,7 +37,7 @@ import { makeMember } from './pki.js';
 const RECORDER = join(import.meta.dirname, 'recorder.js');
 const AGENT = join(import.meta.dirname, '../../../agent/bin/flotilla-agent.js');
 /** What a chapter takes at the very most, on a machine that is busy. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 240_000;
 const LOOK_MS = 15;
 const MANIFESTS = 'manifests';
 const EXACTLY = { recursive: true, preserveTimestamps: true, verbatimSymlinks: true } as const;
@@ -83,6 +83,7 @@ export class KillWorld {
   #isDark = false;
   /** Somebody is still to take the static pod directory away. */
   #isHandDue = false;
+  #isClosed = false;
 
   private constructor(folder: string, engine: WatchedEngine, hub: KillHub) {
     this.folder = folder;
@@ -263,11 +264,17 @@ export class KillWorld {
     await ended;
   }
 
-  async close(): Promise<void> {
+  /** Nothing of it runs, nor can begin any more. Its folder stays. */
+  async quit(): Promise<void> {
+    this.#isClosed = true;
     await this.stop();
     await this.hub.close();
     await this.engine.close();
     unmountBelow(this.dataDir);
+  }
+
+  async close(): Promise<void> {
+    await this.quit();
     rmSync(this.folder, { recursive: true, force: true });
   }
 
@@ -277,6 +284,7 @@ export class KillWorld {
   }
 
   #start({ recorder, under = [], env: more, flags = [] }: RunOptions): ChildProcess {
+    if (this.#isClosed) throw new Error('this world is closed');
     const log = openSync(join(this.folder, 'agent.log'), 'w');
     const preload = recorder ? ['--import', RECORDER] : [];
     const where = ['--data-dir', this.dataDir, '--engine-socket', this.engine.socketPath];

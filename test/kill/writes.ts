@@ -7,13 +7,12 @@
  * `--nth N`: that write alone, with the agent's log; `--workers N`: side by side (8); `--list`: the writes, and none
  * of them fails.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CHAPTERS, type Chapter } from './chapters.js';
 import { rootsOf, tryDisk, tryRoom, WHERE, type DiskTrial, type Where } from './disk-trial.js';
 import { buildLibrary, FailingDisk, FAULTS, type FaultName } from './failing-disk.js';
+import { withScratch, type Scratch } from './scratch.js';
 import { SmallDisk } from './small-disk.js';
 import { spread } from './spread.js';
 import { live } from './trial.js';
@@ -114,92 +113,76 @@ async function tryAll(places: readonly Place[], trials: readonly (DiskTrial & { 
 const ROOMS = [0, 4, 12, 24, 40, 64, 96, 144, 208, 320, 480, 720];
 
 /** On a disk that is nothing but small. */
-async function tryRooms(folder: string, chapters: readonly Chapter[]) {
+async function tryRooms(scratch: Scratch, chapters: readonly Chapter[]) {
   const tally = { tried: 0, broken: 0 };
+  const folder = join(scratch.folder, 'small');
   const disk = SmallDisk.mount(folder);
   if (disk === null) {
     say('no small disk: needs the right to mount');
     return tally;
   }
-  try {
-    const { world, past: joined } = await KillWorld.make(folder);
-    try {
-      const pasts = await live(world, chapters, joined);
-      for (const chapter of chapters) {
-        for (const room of ROOMS) {
-          const past = pasts.get(chapter.name);
-          if (!past) throw new Error(`no past of ${chapter.name}`);
-          const outcome = await tryRoom(world, disk, { chapter, room: room * 1024, past });
-          if (outcome.wasReached) tally.tried++;
-          tally.broken += outcome.broken.length;
-          if (outcome.broken.length === 0) continue;
-          say(`BROKEN ${chapter.name}, ${room} KiB left`);
-          for (const one of outcome.broken) say(`  ${one}`);
-          say(outcome.log);
-        }
-      }
-    } finally {
-      await world.stop();
-      await world.hub.close();
-      await world.engine.close();
+  scratch.keep(disk);
+  const { world, past: joined } = await KillWorld.make(folder);
+  scratch.keep({ close: () => world.quit() });
+  const pasts = await live(world, chapters, joined);
+  for (const chapter of chapters) {
+    for (const room of ROOMS) {
+      const past = pasts.get(chapter.name);
+      if (!past) throw new Error(`no past of ${chapter.name}`);
+      const outcome = await tryRoom(world, disk, { chapter, room: room * 1024, past });
+      if (outcome.wasReached) tally.tried++;
+      tally.broken += outcome.broken.length;
+      if (outcome.broken.length === 0) continue;
+      say(`BROKEN ${chapter.name}, ${room} KiB left`);
+      for (const one of outcome.broken) say(`  ${one}`);
+      say(outcome.log);
     }
-  } finally {
-    disk.close();
   }
   return tally;
 }
 
-async function main(): Promise<number> {
+async function main(scratch: Scratch): Promise<number> {
   const names = chosen(
     'chapter',
     CHAPTERS.map(({ name }) => name),
   );
   const chapters = CHAPTERS.filter(({ name }) => names.includes(name));
-  const scratch = mkdtempSync(join(tmpdir(), 'fld-'));
-  const worlds: KillWorld[] = [];
-  const library = buildLibrary(scratch);
+  const library = buildLibrary(scratch.folder);
   const make = async (name: string): Promise<Place> => {
-    const { world, past } = await KillWorld.make(join(scratch, name));
-    worlds.push(world);
+    const { world, past } = await KillWorld.make(join(scratch.folder, name));
+    scratch.keep(world);
     const pasts = await live(world, chapters, past);
     return { world, pasts, disk: new FailingDisk(library, world.folder) };
   };
-  try {
-    const first = await make('0');
-    const writes: Writes[] = [];
-    const wheres: readonly string[] = chosen('where', [...WHERE, 'small']);
-    for (const chapter of chapters) {
-      for (const where of WHERE.filter(one => wheres.includes(one)))
-        writes.push(await count(first, chapter, where));
-    }
-    for (const { chapter, where, calls } of writes) {
-      say(`${chapter.name}: ${calls.length} writes ${where}`);
-      if (options.list) for (const [i, call] of calls.entries()) say(`${i + 1}\t${call}`);
-    }
-    if (options.list) return 0;
-    const all = writes.flatMap(trialsOf);
-    const nth = options.nth === undefined ? null : Number(options.nth);
-    const trials = spread(
-      all.filter(trial => nth === null || trial.nth === nth),
-      options.share,
-    );
-    const more = Math.min(Number(options.workers), trials.length) - 1;
-    const others = Array.from({ length: more }, (_, i) => make(String(i + 1)));
-    const tally = await tryAll([first, ...(await Promise.all(others))], trials);
-    const isPart = nth !== null || options.share !== undefined || options.fault !== undefined;
-    const isWhole = wheres.includes('small') && !isPart;
-    const rooms = isWhole
-      ? await tryRooms(join(scratch, 'small'), chapters)
-      : { tried: 0, broken: 0 };
-    if (isWhole) say(`${rooms.tried} passages on a small disk that was full`);
-    tally.broken += rooms.broken;
-    if (tally.unreached > 0) say(`${tally.unreached} of ${trials.length} were not reached`);
-    say(`${tally.tried} failing writes, ${tally.broken} invariants broken`);
-    return tally.broken > 0 || tally.tried + rooms.tried === 0 ? 1 : 0;
-  } finally {
-    for (const world of worlds) await world.close();
-    rmSync(scratch, { recursive: true, force: true });
+  const first = await make('0');
+  const writes: Writes[] = [];
+  const wheres: readonly string[] = chosen('where', [...WHERE, 'small']);
+  for (const chapter of chapters) {
+    for (const where of WHERE.filter(one => wheres.includes(one)))
+      writes.push(await count(first, chapter, where));
   }
+  for (const { chapter, where, calls } of writes) {
+    say(`${chapter.name}: ${calls.length} writes ${where}`);
+    if (options.list) for (const [i, call] of calls.entries()) say(`${i + 1}\t${call}`);
+  }
+  if (options.list) return 0;
+  const all = writes.flatMap(trialsOf);
+  const nth = options.nth === undefined ? null : Number(options.nth);
+  const trials = spread(
+    all.filter(trial => nth === null || trial.nth === nth),
+    options.share,
+  );
+  const more = Math.min(Number(options.workers), trials.length) - 1;
+  const others = Array.from({ length: more }, (_, i) => make(String(i + 1)));
+  const tally = await tryAll([first, ...(await Promise.all(others))], trials);
+  const isPart = nth !== null || options.share !== undefined || options.fault !== undefined;
+  const isWhole = wheres.includes('small') && !isPart;
+  const rooms = isWhole ? await tryRooms(scratch, chapters) : { tried: 0, broken: 0 };
+  if (isWhole) say(`${rooms.tried} passages on a small disk that was full`);
+  tally.broken += rooms.broken;
+  if (tally.unreached > 0) say(`${tally.unreached} of ${trials.length} were not reached`);
+  say(`${tally.tried} failing writes, ${tally.broken} invariants broken`);
+  return tally.broken > 0 || tally.tried + rooms.tried === 0 ? 1 : 0;
 }
 
-process.exitCode = await main();
+process.exitCode = await withScratch('fld-', main);

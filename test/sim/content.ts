@@ -40,11 +40,13 @@ export interface Choice {
   readonly bundle: string;
   readonly fate: Fate;
   readonly nodeSelector: string;
+  /** How many of them have a maintenance window, from 0 to 1. */
+  readonly windowShare: number;
   readonly random: () => number;
 }
 
 /** One pod at least; of one that is bad, one pod is. */
-export function contentOf({ bundle, fate, nodeSelector, random }: Choice): Content {
+export function contentOf({ bundle, fate, nodeSelector, windowShare, random }: Choice): Content {
   const count = 1 + Math.floor(random() * PODS);
   const first = Math.floor(random() * PODS);
   const names = Array.from({ length: count }, (_, i) => `${bundle}-${(first + i) % PODS}`);
@@ -54,7 +56,7 @@ export function contentOf({ bundle, fate, nodeSelector, random }: Choice): Conte
     return [name, `${name}-${i === bad ? fate : 'good'}:${version}`];
   });
   const drawn = Math.floor(random() * BUNDLE_WINDOWS.length);
-  const windows = random() < 0.3 ? BUNDLE_WINDOWS.slice(drawn, drawn + 1) : [];
+  const windows = random() < windowShare ? BUNDLE_WINDOWS.slice(drawn, drawn + 1) : [];
   const strategy: BundleStrategy = {
     progressDeadlineSeconds: 30 + Math.floor(random() * 60),
     minReadySeconds: Math.floor(random() * 10),

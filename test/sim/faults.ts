@@ -111,14 +111,19 @@ const FAULTS: Readonly<Record<string, Fault>> = {
 
 export const FAULT_NAMES = Object.keys(FAULTS);
 
-/** Half of the networks are bad ones from the beginning. */
-export function beginTrouble(fleet: SimulatedFleet): void {
-  if (fleet.random() < 0.5) fleet.broker.trouble = AMBIENT;
+/** This share of the networks are bad ones from the beginning. */
+export function beginTrouble(fleet: SimulatedFleet, share = 0.5): void {
+  if (fleet.random() < share) fleet.broker.trouble = AMBIENT;
 }
 
 export function befall(fleet: SimulatedFleet): void {
   const name = drawn(fleet, FAULT_NAMES);
-  const device = drawn(fleet, fleet.devices);
+  strike(fleet, name, drawn(fleet, fleet.devices));
+}
+
+/** This fault, this node. Of what befalls hub and broker the node tells how far the rollout is. */
+export function strike(fleet: SimulatedFleet, name: string, device: Device): void {
+  fleet.reached.push(`${name} ${fleet.phaseOf(device)}`);
   fleet.trace(`fault ${name} ${device.name}`);
   FAULTS[name]?.(fleet, device);
 }

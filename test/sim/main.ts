@@ -1,15 +1,18 @@
 /**
- * `npm run sim -- [--seed N] [--histories N] [--nodes N] [--seconds N] [--trace]`: simulated histories from a seed
- * on (a fresh one unless it is given), as many as begin within that time. Ends with `N histories, M invariants broken`, and with 1 if M is not 0; prints for each history
- * that broke one the command that runs it again.
+ * `npm run sim -- [--seed N] [--histories N] [--nodes N] [--seconds N] [--workers N] [--coverage] [--trace]`: simulated histories from a
+ * seed on (a fresh one unless it is given), as many as begin within that time. Ends with `N histories, M invariants broken`, and with 1 if
+ * M is not 0; prints for each history that broke one the command that runs it again.
  */
 import './outside.js';
 import { createHash, randomInt } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { liveTogether, usualWorkers, type Lived } from './crew.js';
+import { FAULT_NAMES } from './faults.js';
 import { runHistory } from './history.js';
+import { coverageTable } from './phases.js';
 
 const SEED_MAX = 2 ** 31;
-const NODES = 3;
 
 function numberOf(text: string | undefined, otherwise: number): number {
   if (text === undefined) return otherwise;
@@ -24,36 +27,75 @@ const { values } = parseArgs({
     histories: { type: 'string' },
     nodes: { type: 'string' },
     seconds: { type: 'string' },
+    workers: { type: 'string' },
+    coverage: { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
   },
 });
-const first = numberOf(values.seed, randomInt(SEED_MAX));
-const histories = numberOf(values.histories, values.seed === undefined ? 100 : 1);
-const nodes = numberOf(values.nodes, NODES);
-const endsAt = performance.now() + 1000 * numberOf(values.seconds, Infinity);
-let broken = 0;
-let slowestMs = 0;
-let events = 0;
-const digest = createHash('sha256');
-let lived = 0;
-for (let seed = first; seed < first + histories; seed++) {
-  if (lived > 0 && performance.now() > endsAt) break;
-  lived++;
+const nodes = values.nodes === undefined ? null : numberOf(values.nodes, 0);
+
+async function live(seed: number): Promise<Lived> {
+  const before = process.cpuUsage();
   const onTrace = values.trace ? { onTrace: (line: string) => console.log(line) } : {};
   const told = await runHistory({ seed, nodes, ...onTrace });
-  slowestMs = Math.max(slowestMs, told.convergedMs ?? 0);
-  events += told.events;
-  digest.update(told.digest);
-  if (told.broken.length === 0) continue;
-  broken += told.broken.length;
-  console.log(`seed ${seed}: npm run sim -- --seed ${seed} --nodes ${nodes} --trace`);
-  for (const one of told.broken) console.log(`  ${one}`);
+  const { user, system } = process.cpuUsage(before);
+  return { ...told, seed, cpuSeconds: (user + system) / 1e6 };
 }
-const { user, system } = process.cpuUsage();
-const seconds = (user + system) / 1e6;
-console.log(
-  `${(lived / seconds).toFixed(1)} histories a second of CPU, ${events} events; at rest at the latest ` +
-    `${Math.round(slowestMs / 1000)} s after the last fault; traced ${digest.digest('hex').slice(0, 16)}`,
-);
-console.log(`${lived} histories, ${broken} invariants broken`);
-process.exitCode = broken > 0 ? 1 : 0;
+
+/** One of several processes: whoever started it sends seeds. */
+function serve(): void {
+  process.on('message', seed => {
+    void live(seed as number).then(lived => process.send?.(lived));
+  });
+}
+
+async function command(): Promise<void> {
+  const first = numberOf(values.seed, randomInt(SEED_MAX));
+  const histories = numberOf(values.histories, values.seed === undefined ? 1000 : 1);
+  const endsAt = performance.now() + 1000 * numberOf(values.seconds, Infinity);
+  const most = values.trace ? 1 : numberOf(values.workers, usualWorkers());
+  const all: Lived[] = [];
+  let seed = first;
+  const next = () => {
+    const isOver = seed >= first + histories || (seed > first && performance.now() > endsAt);
+    return isOver ? null : seed++;
+  };
+  const onLived = (lived: Lived) => {
+    all.push(lived);
+    if (lived.broken.length === 0) return;
+    const sized = nodes === null ? '' : ` --nodes ${nodes}`;
+    console.log(`seed ${lived.seed}: npm run sim -- --seed ${lived.seed}${sized} --trace`);
+    for (const one of lived.broken) console.log(`  ${one}`);
+  };
+  const workers = Math.min(most, histories);
+  if (workers <= 1) for (let one = next(); one !== null; one = next()) onLived(await live(one));
+  else {
+    const program = fileURLToPath(import.meta.url);
+    const args = nodes === null ? [] : ['--nodes', String(nodes)];
+    await liveTogether({ program, args, workers, next, onLived });
+  }
+  conclude(all);
+}
+
+function conclude(lived: readonly Lived[]): void {
+  const all = [...lived].sort((a, b) => a.seed - b.seed);
+  const sum = (of: (one: Lived) => number) => all.reduce((total, one) => total + of(one), 0);
+  const digest = createHash('sha256');
+  const reached = new Map<string, number>();
+  for (const one of all) {
+    digest.update(one.digest);
+    for (const pair of one.reached) reached.set(pair, (reached.get(pair) ?? 0) + 1);
+  }
+  if (values.coverage) for (const line of coverageTable(reached, FAULT_NAMES)) console.log(line);
+  const slowestMs = Math.max(0, ...all.map(({ convergedMs }) => convergedMs ?? 0));
+  const broken = sum(one => one.broken.length);
+  console.log(
+    `${(all.length / sum(one => one.cpuSeconds)).toFixed(1)} histories a second of CPU, ${sum(one => one.events)} events; ` +
+      `at rest at the latest ${Math.round(slowestMs / 1000)} s after the last fault; traced ${digest.digest('hex').slice(0, 16)}`,
+  );
+  console.log(`${all.length} histories, ${broken} invariants broken`);
+  process.exitCode = broken > 0 ? 1 : 0;
+}
+
+if (process.send) serve();
+else await command();

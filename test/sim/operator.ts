@@ -18,9 +18,9 @@ function drawn<T>(fleet: SimulatedFleet, from: readonly T[]): T {
 }
 
 function newContent(fleet: SimulatedFleet, fate: Fate, bundle: string): Content {
-  const { random } = fleet;
+  const { random, windowShare } = fleet;
   const nodeSelector = random() < 0.7 ? '' : `zone=${drawn(fleet, ZONES)}`;
-  return contentOf({ bundle, fate, nodeSelector, random });
+  return contentOf({ bundle, fate, nodeSelector, windowShare, random });
 }
 
 const apply: Act = async fleet => {
@@ -205,9 +205,9 @@ export async function act(fleet: SimulatedFleet): Promise<void> {
   ])(fleet);
 }
 
-/** Something good to begin with. */
-export async function first(fleet: SimulatedFleet): Promise<void> {
-  const content = newContent(fleet, 'good', BUNDLES[0]);
+/** Something good to begin with, or of this fate. */
+export async function first(fleet: SimulatedFleet, fate: Fate = 'good'): Promise<void> {
+  const content = newContent(fleet, fate, BUNDLES[0]);
   if (content.hasSecret) await sealFor(fleet, content);
   await fleet.apply(content);
 }

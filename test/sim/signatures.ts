@@ -2,7 +2,7 @@
 import crypto from 'node:crypto';
 import type { Holder } from './steps.js';
 
-const SIGNED_MAX = 20_000;
+const SIGNED_MAX = 2_000;
 
 /**
  * Ed25519 is most of what a history costs. What was signed here a moment ago, these bytes by this key, needs no second

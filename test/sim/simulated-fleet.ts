@@ -16,6 +16,8 @@ import { execProgram, IMAGES, manifestsOf, program, ZONES, type Content } from '
 import { Device } from './device.js';
 import { ADMIN, startHub, type HubLife } from './hub-life.js';
 import { useLine } from './mqtt-client.js';
+import type { Phase } from './mix.js';
+import { phaseOf } from './phases.js';
 import { enter } from './steps.js';
 import { recordOf } from './membership.js';
 import { KeyRing, type RootChange } from './roots.js';
@@ -32,6 +34,8 @@ export interface FleetOptions {
   readonly seed: number;
   readonly nodes: number;
   readonly folder: string;
+  /** How many bundles, and nodes, have maintenance windows, from 0 to 1. */
+  readonly windowShare: number;
   readonly onTrace?: (line: string) => void;
 }
 
@@ -42,6 +46,10 @@ export class SimulatedFleet {
   readonly broken: string[] = [];
   /** By digest of the revision. */
   readonly revisions = new Map<string, Content>();
+  /** By bundle: the newest revision, where every node is to have it. */
+  readonly #everywhere = new Map<string, string>();
+  /** Faults, with the phase of whom they befell. */
+  readonly reached: string[] = [];
   /** For what the history itself chooses; what the parts draw is another row of numbers. */
   readonly random: () => number;
   /** The operator, and whoever repairs. */
@@ -63,11 +71,13 @@ export class SimulatedFleet {
   #digest = sha256Hex('');
   #lines: string[] = [];
   readonly folder: string;
+  readonly windowShare: number;
   readonly #parts: () => number;
   readonly #onTrace: (line: string) => void;
 
-  constructor({ seed, nodes, folder, onTrace = () => undefined }: FleetOptions) {
+  constructor({ seed, nodes, folder, windowShare, onTrace = () => undefined }: FleetOptions) {
     this.folder = folder;
+    this.windowShare = windowShare;
     this.#onTrace = onTrace;
     this.random = randomOf(seed);
     this.#parts = randomOf(seed ^ 0x5eed);
@@ -198,6 +208,10 @@ export class SimulatedFleet {
     );
     if (!applied) return false;
     this.revisions.set(applied.object.status.digest, content);
+    this.#everywhere.delete(content.bundle);
+    if (content.nodeSelector === '') {
+      this.#everywhere.set(content.bundle, applied.object.status.digest);
+    }
     return true;
   }
 
@@ -245,6 +259,11 @@ export class SimulatedFleet {
     return (listed?.items ?? []) as readonly BundleObject[];
   }
 
+  /** How far it is. */
+  phaseOf(device: Device): Phase {
+    return phaseOf({ life: device.life, isUp: device.isUp() }, this.#everywhere.values());
+  }
+
   async close(): Promise<void> {
     for (const { actor } of this.devices) if (actor) end(actor);
     if (this.hubActor) end(this.hubActor);
@@ -265,7 +284,7 @@ export class SimulatedFleet {
       trace: line => this.trace(line),
       broken: what => this.breaks(what),
       onSwitch: (one, switched) => this.switches.judge(one, switched),
-      ownWindows: this.random() < 0.3 ? NODE_WINDOWS : [],
+      ownWindows: this.random() < this.windowShare ? NODE_WINDOWS : [],
       hasRealTimeClock: this.random() < 0.3,
       onKilled: killed => {
         this.broker.drop(name, false);
@@ -287,7 +306,7 @@ export class SimulatedFleet {
   }
 
   #fileChanged(path: string): void {
-    if (!path.includes('/manifests/')) return;
+    if (!path.includes('/manifests/flotilla_')) return;
     this.devices.find(({ manifests }) => path.startsWith(manifests))?.onFile();
   }
 

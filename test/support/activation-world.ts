@@ -76,7 +76,7 @@ export class ActivationWorld {
   windows!: WindowGate;
   locks!: LockGate;
   /** Since when, by image of the pod: milliseconds since 1970. */
-  readonly updateLocks = new Map<string, number>();
+  readonly updateLocks = new Map<string, number | 'looking' | 'unanswered'>();
   /** Why it could not start what lies there alone, and not come back from another. */
   readonly lacks: { alone: Fault | null; undo: Fault | null } = { alone: null, undo: null };
   /** How often the time changed that something waits for. */

@@ -39,8 +39,8 @@ export function testImageRoot(): string {
   return root;
 }
 
-/** `flotilla.dev/test:1`: busybox with its applets on PATH. Made once per machine. `script`: what it does when nobody says. */
-export function ensureTestImage(name = TEST_IMAGE, script?: string): string {
+/** `flotilla.dev/test:1`: busybox with its applets on PATH. Made once per machine. `command`: what it runs when nobody says. */
+export function ensureTestImage(name = TEST_IMAGE, command: readonly string[] = ['sh']): string {
   try {
     docker('image', 'inspect', name);
     return name;
@@ -48,15 +48,11 @@ export function ensureTestImage(name = TEST_IMAGE, script?: string): string {
     const root = testImageRoot();
     try {
       const tar = execFileSync('tar', ['-C', root, '-c', '.'], { maxBuffer: 64 * 1024 * 1024 });
-      const command = JSON.stringify(script === undefined ? ['sh'] : ['sh', '-c', script]);
-      execFileSync(
-        'docker',
-        ['import', '--change', 'ENV PATH=/bin', '--change', `CMD ${command}`, '-', name],
-        {
-          input: tar,
-          stdio: ['pipe', 'ignore', 'pipe'],
-        },
-      );
+      const ends = `CMD ${JSON.stringify(command)}`;
+      execFileSync('docker', ['import', '--change', 'ENV PATH=/bin', '--change', ends, '-', name], {
+        input: tar,
+        stdio: ['pipe', 'ignore', 'pipe'],
+      });
       return name;
     } finally {
       rmSync(root, { recursive: true, force: true });

@@ -190,6 +190,41 @@ describe('a pod that asks not to be disturbed', () => {
     assert.deepEqual(it.images(), ['till:1', 'web:1']);
   });
 
+  test('in a volume that has to be asked: nothing is touched or written until the answer is there', () => {
+    busy('web:1');
+    it.updateLocks.set('web:1', 'looking');
+    const rows = it.history().length;
+    it.assign(second);
+    assert.deepEqual([it.images(), it.history().length], [['till:1', 'web:1'], rows]);
+    assert.deepEqual([it.locks.againInMs(), it.stage.conditions(it.root)], [250, []]);
+    it.updateLocks.set('web:1', SINCE);
+    it.pass();
+    assert.deepEqual([it.status('shop').message, it.locks.againInMs()], [LOCKED, 5_000]);
+    it.updateLocks.set('web:1', 'looking');
+    it.pass();
+    assert.deepEqual([it.images(), it.state('shop')], [['till:1', 'web:1'], 'waiting Locked']);
+    assert.equal(it.stage.conditions(it.root).length, 1);
+    it.updateLocks.clear();
+    it.pass();
+    assert.deepEqual(it.images(), ['till:1', 'web:2']);
+  });
+
+  test('may do so in a volume that keeps silent: it is waited for as long as it might ask at most', () => {
+    busy('web:1', lockable(1, { web: 'web:1' }, '10m'));
+    it.updateLocks.set('web:1', 'unanswered');
+    it.assign(second);
+    assert.equal(
+      it.status('shop').message,
+      'pod web may ask not to be disturbed: its volume does not answer (run/busy; for 10 min at most)',
+    );
+    for (const seen of ['looking', 'unanswered'] as const) {
+      it.wait(300);
+      it.updateLocks.set('web:1', seen);
+      it.pass();
+    }
+    assert.deepEqual(it.images(), ['till:1', 'web:2']);
+  });
+
   /** Revision 1 was healthy; a pod of revision 2, which is given up now, asks for time. */
   function keptThere(): void {
     it.assign(first);

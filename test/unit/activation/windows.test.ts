@@ -364,7 +364,7 @@ describe('activated now', () => {
     const row = readJournal(it.dataDir).history.at(-2)?.entry;
     assert.equal(
       row?.kind === 'bundle' ? row.message : '',
-      '1 manifests in the static pod directory; outside its maintenance window, asked for by admin (the till is down)',
+      '1 manifest in the static pod directory; outside its maintenance window, asked for by admin (the till is down)',
     );
     assert.ok(
       events().includes(

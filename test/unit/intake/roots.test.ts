@@ -69,6 +69,24 @@ describe('the walk along the chain of roots', () => {
     );
   });
 
+  test('a foreign signature has the next root looked for: at once, then after two minutes, four, and so on up to an hour', () => {
+    const MINUTE = 60_000;
+    const roots = walk();
+    const giveUp = () => [1, 2, 3].forEach(() => roots.overdue());
+    let now = 0;
+    for (const pause of [2, 4, 8, 16, 32, 60, 60]) {
+      assert.equal(roots.suspect(trustedRoot(), now), true, `minute ${now / MINUTE}`);
+      assert.equal(roots.next(), 2);
+      assert.equal(roots.suspect(trustedRoot(), now), false, 'it is looked for already');
+      giveUp();
+      assert.equal(roots.next(), null, 'nobody vouches for it');
+      assert.equal(roots.suspect(trustedRoot(), now + pause * MINUTE - 1), false);
+      now += pause * MINUTE;
+    }
+    assert.equal(roots.offer(chainedRoot(2), trustedRoot()).is, 'accepted');
+    assert.equal(roots.suspect(trustedRoot(), now), true, 'there was one');
+  });
+
   test('S14: ends after 1,024 steps, and goes on with the next connection', () => {
     const roots = walk();
     let current = trustedRoot();

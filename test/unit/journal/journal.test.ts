@@ -360,6 +360,21 @@ describe('content', () => {
     assert.equal(journal.content.knownDigest(SHOP, 1), digests[1]);
   });
 
+  test('what stands of bundles is read anew after each write, gathered or durable, and after one that failed', () => {
+    const journal = start();
+    const states = () => journal.bundles().map(({ state }) => state);
+    assert.deepEqual(states(), []);
+    const [, digest = ''] = run(journal, [1], []);
+    assert.deepEqual(states(), ['activating']);
+    assert.equal(journal.bundles(), journal.bundles());
+    for (const state of ['waiting', 'failed', 'staged', 'healthy'] as const) {
+      journal.recordTransition(step(1, digest, state));
+      assert.deepEqual(states(), [state]);
+    }
+    journal.settle();
+    assert.deepEqual(states(), ['healthy']);
+  });
+
   describe('the previous healthy revision', () => {
     const previous = (journal: Journal) => journal.trials().previousHealthy(SHOP)?.revision ?? null;
 

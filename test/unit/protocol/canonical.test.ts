@@ -1,6 +1,7 @@
 /** Canonical form: what `parseCanonical` refuses, and that it accepts what `canonicalJson` writes. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { randomOf } from '../../support/random.js';
 import {
   canonicalJson,
   nestingDepth,
@@ -31,6 +32,46 @@ describe('parseCanonical accepts what canonicalJson writes', () => {
       assert.equal(canonicalJson(result.value), canonicalJson(value));
     });
   }
+});
+
+describe('canonicalJson', () => {
+  /** The rule itself, with a copy of everything. */
+  function copied(value: unknown): unknown {
+    if (Array.isArray(value)) return value.map(copied);
+    if (value === null || typeof value !== 'object') return value;
+    const members = value as Record<string, unknown>;
+    const keys = Object.keys(members).sort();
+    return Object.fromEntries(keys.map(key => [key, copied(members[key])]));
+  }
+
+  const random = randomOf(7);
+  const drawn = <T>(from: readonly T[]) => from[Math.floor(random() * from.length)] as T;
+  const KEYS = ['a', 'b', 'B', 'aa', '0', '1', '10', '9', '01', '-1', '4294967294', '4294967295'];
+  const made = (depth: number): unknown => {
+    const kind = random();
+    if (depth === 0 || kind < 0.3) return drawn([1, 'x', null, true, undefined, -0.5]);
+    const count = Math.floor(random() * 5);
+    if (kind < 0.5) return Array.from({ length: count }, () => made(depth - 1));
+    return Object.fromEntries(
+      Array.from({ length: count }, () => [drawn(KEYS), made(depth - 1)] as const),
+    );
+  };
+
+  test('writes whatever order the keys came in as if all were copied in order', () => {
+    for (let i = 0; i < 2000; i++) {
+      const value = { of: made(4) };
+      const before = JSON.stringify(value);
+      const text = canonicalJson(value);
+      assert.equal(text, JSON.stringify(copied(value)));
+      assert.equal(JSON.stringify(value), before, 'what was given is not changed');
+      assert.ok(parse(text, 100_000).ok, text);
+      assert.equal(parse(before, 100_000).ok, before === text, before);
+    }
+  });
+
+  test('writes members, whatever an object would say of itself', () => {
+    assert.equal(canonicalJson({ b: new Date(0), a: Buffer.from('x') }), '{"a":{"0":120},"b":{}}');
+  });
 });
 
 describe('parseCanonical refuses', () => {
