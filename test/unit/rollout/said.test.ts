@@ -7,7 +7,7 @@ import { parseBundle } from '../../../hub/api/bundle-body.js';
 import { DEFAULT_PLAN, plainPlan } from '../../../hub/rollout/waves/plan.js';
 import { viewOf } from '../../../hub/rollout/waves/view.js';
 import { answer, type Verb } from '../../../hub/rollout/waves/verbs.js';
-import { RequestError } from '../../../hub/ports.js';
+import type { RequestError } from '../../../hub/ports.js';
 import { at, BEGUN, NEW, node, row, specOf, T0 } from '../../support/rollout-values.js';
 
 describe('the flags of a plan', () => {
