@@ -14,6 +14,7 @@ import { setNodeBudget } from './rollout/node-budget.js';
 import { activateBundleNow, type ActivateWish } from './rollout/activate-now.js';
 import type { BundleWish } from './rollout/reassign.js';
 import { retryBundle } from './rollout/retry.js';
+import { rolloutDesk } from './rollout/say.js';
 import { createEnrolment, nodeStanding } from './enrolment/enrolment.js';
 import { exportFor } from './carry/export.js';
 import { receiveCarried } from './carry/receive.js';
@@ -213,6 +214,7 @@ async function assemble(
       (actor, bundle) => activateBundleNow({ store, root, hubSigner, clock }, actor, bundle),
       store,
     ),
+    rollouts: rolloutDesk({ store, root, clock }),
     secrets: gatedSecrets(secretWriter({ store, root, hubSigner }), store),
     nodes: nodeWriter({ store, fleet, disconnect }),
     nodeBudget: (actor, of) => setNodeBudget({ store, root, hubSigner, clock }, actor, of),

@@ -13,6 +13,7 @@ import type {
 } from 'kubernetes-types/core/v1.js';
 import type { BundleStrategy, ImageEntry } from '../protocol/documents/bundle.js';
 import type { BundleStatus, StatusDocument } from '../protocol/documents/node.js';
+import type { RolloutPlan } from './rollout/waves/plan.js';
 import type { StoredObject } from './store/store.js';
 
 export const API_VERSION = {
@@ -25,6 +26,7 @@ export const API_VERSION = {
   SealedSecret: 'flotilla.dev/v1',
   SecretVersion: 'flotilla.dev/v1',
   SecretTrace: 'flotilla.dev/v1',
+  Rollout: 'flotilla.dev/v1',
   Root: 'flotilla.dev/v1',
 } as const;
 
@@ -153,6 +155,8 @@ export interface BundleSpec {
   readonly images?: readonly ImageEntry[];
   /** Left out: the defaults (protocol/strategy.ts). */
   readonly strategy?: BundleStrategy;
+  /** How its next revisions go through the fleet; left out: to all nodes at once. */
+  readonly rollout?: RolloutPlan;
 }
 
 export interface BundleObjectStatus {

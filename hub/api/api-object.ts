@@ -73,6 +73,7 @@ function convert(stored: StoredObject): ApiObject {
     case 'SealedSecret':
     case 'SecretVersion':
     case 'SecretTrace':
+    case 'Rollout':
     case 'Node':
     case 'Pod':
     case 'Bundle':

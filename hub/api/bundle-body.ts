@@ -16,6 +16,13 @@ import {
   strategyFault,
 } from '../../protocol/strategy.js';
 import { API_VERSION } from '../objects.js';
+import {
+  DEFAULT_PLAN,
+  PLAN_FIELDS,
+  plainPlan,
+  planFault,
+  type RolloutPlan,
+} from '../rollout/waves/plan.js';
 import { RequestError, type ApplyRequest } from '../ports.js';
 import { parseSelector, SelectorError } from '../selectors.js';
 import {
@@ -165,6 +172,19 @@ function readStrategy(spec: Fields, causes: Cause[]): { readonly strategy?: Bund
   return sameStrategy(strategy, DEFAULT_STRATEGY) ? {} : { strategy: plainStrategy(strategy) };
 }
 
+/** What is left out is the default; without a plan a revision goes to all nodes at once. Faults are added to `causes`. */
+export function readPlan(value: unknown, causes: Cause[]): { readonly rollout?: RolloutPlan } {
+  if (value === undefined || value === null) return {};
+  const field = 'spec.rollout';
+  const given = fieldsAt(value, field);
+  refuseUnknown(given, PLAN_FIELDS, field);
+  const plan = { ...DEFAULT_PLAN, ...given };
+  const fault = planFault(plan);
+  if (fault === null) return { rollout: plainPlan(plan) };
+  causes.push({ field: `${field}.${fault.field}${fault.at}`, message: fault.message });
+  return {};
+}
+
 /** Throws BadRequest (unknown fields, names that do not match the path) and Invalid (with all causes). */
 export function parseBundle(
   value: unknown,
@@ -176,7 +196,7 @@ export function parseBundle(
   const spec = fieldsAt(body['spec'], 'spec');
   refuseUnknown(body, BODY_FIELDS, '');
   refuseUnknown(metadata, META_FIELDS, 'metadata');
-  refuseUnknown(spec, ['nodeSelector', 'manifests', 'images', 'strategy'], 'spec');
+  refuseUnknown(spec, ['nodeSelector', 'manifests', 'images', 'strategy', 'rollout'], 'spec');
   const causes: Cause[] = [];
   const name = readName(metadata, path, causes);
   checkNamespace(metadata, path.namespace, causes);
@@ -186,13 +206,20 @@ export function parseBundle(
   const manifests = readManifests(spec, causes);
   const images = readImages(spec, causes);
   const strategy = readStrategy(spec, causes);
+  const rollout = readPlan(spec['rollout'], causes);
   refuseCauses(`Bundle.flotilla.dev "${name}"`, causes);
   return {
     namespace: path.namespace,
     name,
     labels,
     annotations,
-    spec: { nodeSelector, manifests, ...(images.length > 0 ? { images } : {}), ...strategy },
+    spec: {
+      nodeSelector,
+      manifests,
+      ...(images.length > 0 ? { images } : {}),
+      ...strategy,
+      ...rollout,
+    },
     resourceVersion: optionalText(metadata, 'resourceVersion'),
     uid: optionalText(metadata, 'uid'),
   };

@@ -21,6 +21,7 @@ import {
   type RootWriter,
   type SecretWriter,
 } from '../ports.js';
+import type { RolloutDesk } from '../rollout/desk.js';
 import type { Recovery } from '../recovery/recovery.js';
 import type { NodeStreams } from '../streams/streams.js';
 import type { Store } from '../store/store.js';
@@ -39,6 +40,7 @@ import { podStreamRoutes } from './routes/pod-streams.js';
 import { podRoutes } from './routes/pods.js';
 import { recoveryRoutes } from './routes/recovery.js';
 import { revisionRoutes } from './routes/revisions.js';
+import { rolloutRoutes } from './routes/rollouts.js';
 import { rootRoutes } from './routes/root.js';
 import { secretRoutes } from './routes/secrets.js';
 import { nodeBudgetRoutes } from './routes/node-budget.js';
@@ -62,6 +64,7 @@ export interface ApiParts {
   readonly bundles: BundleWriter;
   readonly retry: BundleRetry;
   readonly activate: BundleActivate;
+  readonly rollouts: RolloutDesk;
   readonly nodes: NodeWriter;
   readonly nodeBudget: SetNodeBudget;
   readonly secrets: SecretWriter;
@@ -116,6 +119,7 @@ export function buildRoutes(parts: ApiParts): Router {
     ...nodeRoutes(parts),
     ...bundleRoutes(parts),
     ...revisionRoutes(parts.store),
+    ...rolloutRoutes(parts),
     ...secretRoutes(parts),
     ...tokenRoutes(parts),
     ...standingRoutes(parts),

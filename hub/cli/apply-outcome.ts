@@ -7,6 +7,7 @@ import type { BundleApiObject } from './bundle-write.js';
 import type { ApiList, Table } from './client.js';
 import type { Connected } from './context.js';
 import { pathOf, resourceOf } from './resources.js';
+import type { RolloutView } from './rollout-view.js';
 import { nowhereText, retryHint } from './rollout-progress.js';
 import { namedUpTo } from './counted-names.js';
 
@@ -59,6 +60,8 @@ export async function outcomeWarnings(
   const brief = { ...call, query: { ...call.query, includeObject: 'None' }, table: true };
   // What was applied is applied, whether or not this is answered.
   const nodes = await client.call<Table>(brief).catch(() => null);
+  const path = `${pathOf(resourceOf('bundles'), namespace, name)}/rollout`;
+  const rollout = await client.get<RolloutView>(path).catch(() => null);
   const isFailing = (status?.nodes.failed ?? 0) > 0;
   const whole = isFailing ? await client.call<ApiList>(call).catch(() => null) : null;
   const gaveUp = namesOfFailed((whole?.items ?? []) as unknown as NodeObject[], {
@@ -69,7 +72,12 @@ export async function outcomeWarnings(
     ...(withdrawn === undefined
       ? []
       : [`warning: bundle/${name}: no node begins with it: ${withdrawn.message}`]),
-    ...(gaveUp === null || withdrawn !== undefined
+    ...(rollout?.status.phase === 'aborted'
+      ? [
+          `warning: bundle/${name} revision ${rollout.spec.to.revision} was aborted and is not rolled out again: apply another`,
+        ]
+      : []),
+    ...(gaveUp === null || withdrawn !== undefined || rollout !== null
       ? []
       : [
           `warning: bundle/${name} revision ${status?.revision ?? 0} was given up on ${gaveUp}: ${retryHint(name, namespace)}`,

@@ -30,8 +30,10 @@ import {
   type StrategyOptions,
 } from './strategy-options.js';
 import { DEFAULT_STRATEGY, sameStrategy } from '../../protocol/strategy.js';
+import { samePlan } from '../rollout/waves/plan.js';
+import { planAfter, planOptions, planText, type PlanOptions } from './plan-options.js';
 
-interface ApplyOptions extends InputOptions, StrategyOptions {
+interface ApplyOptions extends InputOptions, StrategyOptions, PlanOptions {
   nodes?: string;
   allNodes?: boolean;
   dryRun?: string | boolean;
@@ -46,7 +48,7 @@ interface ApplyOptions extends InputOptions, StrategyOptions {
 }
 
 export function applyCommand(context: Context): Command {
-  return strategyOptions(inputOptions(new Command('apply')))
+  return planOptions(strategyOptions(inputOptions(new Command('apply'))))
     .summary('make manifests the next revision of a bundle and roll it out')
     .description(
       'Makes the Pods that -f names, and the ConfigMaps that they use, the whole content of a bundle. Each change is a ' +
@@ -185,6 +187,8 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
   const former = current?.spec.strategy ?? DEFAULT_STRATEGY;
   const strategy = source.built?.document.strategy ?? strategyAfter(options, former);
   refuseStrategyOfBuilt(options, source);
+  const plan = planAfter(options, current?.spec.rollout ?? null);
+  const isPlannedAlike = samePlan(current?.spec.rollout, plan ?? undefined);
   const graces = graceWarnings(current?.spec.manifests ?? [], strategy);
   for (const warning of [...graces, ...windowWarnings(strategy)]) context.terminal.warn(warning);
   const changes = changesBetween(current?.spec.manifests ?? [], manifests);
@@ -198,6 +202,7 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
     for (const line of removalLines(removal, true)) context.terminal.print(line);
     const was = sameStrategy(former, strategy) ? '' : ` (was: ${strategyText(former)})`;
     context.terminal.print(`judged by ${strategyText(strategy)}${current === null ? '' : was}`);
+    context.terminal.print(`rolled out: ${planText(plan)}`);
   }
   const toSeal = await secretsToSeal(context, hub, {
     ...{ namespace, bundle: name, nodeSelector: selector },
@@ -209,7 +214,8 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
       current !== null &&
       changes.added.length + changes.changed.length + changes.removed.length + pins.length > 0;
     const isJudgedAlike = sameStrategy(former, strategy);
-    const same = current?.spec.nodeSelector === selector && isJudgedAlike && !changed;
+    const isAlike = isJudgedAlike && isPlannedAlike;
+    const same = current?.spec.nodeSelector === selector && isAlike && !changed;
     context.terminal.print(
       `bundle/${name} ${current === null ? 'created' : same ? 'unchanged' : 'configured'} (dry run)`,
     );
@@ -218,7 +224,7 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
   const dryRun = mode === 'server';
   const put = (isDry: boolean) =>
     writeBundle(hub.client, source, {
-      ...{ current, selector, images, strategy, dryRun: isDry },
+      ...{ current, selector, images, strategy, plan, dryRun: isDry },
     }).catch(unsigned(options, source));
   if (dryRun) toSeal.tell('server dry run');
   else {
@@ -229,6 +235,9 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
   const after = await put(dryRun);
   context.terminal.print(outcomeLine(current, after, dryRun));
   for (const line of await outcomeWarnings(hub, after)) context.terminal.warn(line);
+  if (!isPlannedAlike && current?.status?.digest === after.status?.digest) {
+    context.terminal.warn('the plan counts from the next revision on');
+  }
   if (options.wait && mode === 'none') {
     const { client } = hub;
     const timeout = options.timeout ?? '5m';

@@ -9,6 +9,7 @@ import { ARCHIVE_TYPE } from '../signing/archive.js';
 import { packBundleFile } from '../signing/bundle-file.js';
 import type { BundleSource } from './bundle-source.js';
 import { ApiError, type ApiClient, type ApiObject } from './client.js';
+import type { RolloutPlan } from '../rollout/waves/plan.js';
 import { pathOf, resourceOf } from './resources.js';
 
 export type BundleApiObject = ApiObject & { spec: BundleSpec; status?: BundleObjectStatus };
@@ -19,6 +20,8 @@ export interface WriteOptions {
   readonly selector: string;
   readonly images: readonly ImageEntry[];
   readonly strategy: BundleStrategy;
+  /** Null: to all nodes at once. */
+  readonly plan: RolloutPlan | null;
   readonly dryRun: boolean;
 }
 
@@ -58,7 +61,7 @@ function wanted({ metadata }: BundleApiObject): string {
 async function writeOnce(
   client: Pick<ApiClient, 'call'>,
   source: BundleSource,
-  { current, selector, images, strategy, dryRun }: WriteOptions,
+  { current, selector, images, strategy, plan, dryRun }: WriteOptions,
 ): Promise<BundleApiObject> {
   const query = { dryRun: dryRun ? 'All' : undefined };
   const resourceVersion = current?.metadata.resourceVersion;
@@ -66,7 +69,7 @@ async function writeOnce(
     return client.call<BundleApiObject>({
       method: 'POST',
       path: `${bundlePath(source)}/revisions`,
-      query: { ...query, nodeSelector: selector, resourceVersion },
+      query: { ...query, nodeSelector: selector, rollout: JSON.stringify(plan), resourceVersion },
       bytes: { content: await packBundleFile(source.built), type: ARCHIVE_TYPE },
     });
   }
@@ -79,7 +82,8 @@ async function writeOnce(
     ...(resourceVersion === undefined ? {} : { resourceVersion }),
   };
   const bound = images.length > 0 ? { images } : {};
-  const spec: BundleSpec = { nodeSelector: selector, manifests, ...bound, strategy };
+  const rollout = plan === null ? {} : { rollout: plan };
+  const spec: BundleSpec = { nodeSelector: selector, manifests, ...bound, strategy, ...rollout };
   return client.call<BundleApiObject>({
     method: current ? 'PUT' : 'POST',
     path: current ? bundlePath(source) : pathOf(resourceOf('bundles'), namespace),

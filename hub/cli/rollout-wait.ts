@@ -5,6 +5,7 @@ import { HubUnreachable, type ApiList } from './client.js';
 import type { Connected, Context } from './context.js';
 import { CliError } from '../../protocol/cli-error.js';
 import { pathOf, resourceOf } from './resources.js';
+import { countsText, phaseText, reasonLines, waveLines, type RolloutView } from './rollout-view.js';
 import {
   isCounted,
   nodeViewOf,
@@ -17,6 +18,7 @@ import {
   retryHint,
   verdictOf,
   type RolloutProgress,
+  type Verdict,
 } from './rollout-progress.js';
 
 export interface WaitRequest {
@@ -36,17 +38,21 @@ const COUNT_MS = 5_000;
 const COUNT_LOOK_MS = 200;
 
 interface Seen {
+  /** Null: the newest revision went to all nodes at once. */
+  readonly rollout: RolloutView | null;
   readonly progress: RolloutProgress;
   readonly isCounted: boolean;
 }
 
 async function look(hub: Connected, name: string): Promise<Seen> {
-  const [bundle, nodes] = await Promise.all([
-    hub.client.call<BundleApiObject>({ path: pathOf(resourceOf('bundles'), hub.namespace, name) }),
+  const path = pathOf(resourceOf('bundles'), hub.namespace, name);
+  const [bundle, nodes, rollout] = await Promise.all([
+    hub.client.call<BundleApiObject>({ path }),
     hub.client.call<ApiList>({ path: pathOf(resourceOf('nodes'), null) }),
+    hub.client.get<RolloutView>(`${path}/rollout`),
   ]);
   const progress = progressOf(bundle, nodes.items.map(nodeViewOf));
-  return { progress, isCounted: isCounted(bundle.status, progress) };
+  return { progress, rollout, isCounted: isCounted(bundle.status, progress) };
 }
 
 /** Looks again; null while a hub that answered before is away, for the rollout goes on meanwhile. */
@@ -71,19 +77,23 @@ function patientLook(
 }
 
 /** Says how it stands, if that is news: live on a terminal. */
-function teller({ terminal }: Context, request: WaitRequest): (progress: RolloutProgress) => void {
+function teller({ terminal }: Context, request: WaitRequest): (seen: Seen) => void {
   let said = '';
   const reasons = new Set<string>();
-  return progress => {
-    const verdict = verdictOf(progress);
-    const line = progressLine(request.name, progress);
+  return seen => {
+    const { progress, rollout } = seen;
+    const verdict = verdictNow(seen);
+    const phase = rollout === null ? '' : `; ${phaseText(rollout)}`;
+    const line = `${progressLine(request.name, progress)}${phase}`;
     if (request.output === 'json') {
-      const text = JSON.stringify({ bundle: request.name, verdict, ...progress });
+      const waves = rollout === null ? {} : { rollout: eventOf(rollout) };
+      const text = JSON.stringify({ bundle: request.name, verdict, ...progress, ...waves });
       if (text !== said) terminal.print(text);
       said = text;
     } else if (terminal.interactive && verdict === 'waiting' && request.watch !== false) {
       const obstacles = obstacleLines(progress).slice(0, 5);
-      terminal.progress([line, progressBar(progress, terminal.width), ...obstacles]);
+      const waves = rollout === null ? [] : waveLines(rollout);
+      terminal.progress([line, progressBar(progress, terminal.width), ...waves, ...obstacles]);
     } else {
       if (line !== said) terminal.print(line);
       said = line;
@@ -117,10 +127,10 @@ export async function waitForRollout(
   for (;;) {
     const seen = await lookAgain();
     const progress = seen?.progress;
-    const obstacles = progress ? obstacleLines(progress) : ['  the hub does not answer'];
+    const obstacles = seen ? linesOf(seen) : ['  the hub does not answer'];
     if (progress) {
-      tell(progress);
-      const said = verdictOf(progress);
+      tell(seen);
+      const said = verdictNow(seen);
       const verdict = said === 'unknown' && request.allowUnknown === true ? 'healthy' : said;
       endedAt = verdict === 'waiting' ? null : (endedAt ?? clock.monotonic());
       const isLate = endedAt !== null && clock.monotonic() - endedAt >= COUNT_MS;
@@ -129,13 +139,14 @@ export async function waitForRollout(
         if (!signal.aborted) continue;
       }
       if (verdict === 'healthy') {
-        if (request.output === 'text') terminal.print(doneLine(request.name, progress));
+        if (request.output === 'text') terminal.print(doneLine(request.name, seen));
         for (const line of warningLines(request.name, progress)) terminal.warn(line);
         return;
       }
       if (verdict === 'failed' || verdict === 'unknown') {
-        const text = [`bundle/${request.name} ${endOf(progress)}`, ...obstacles].join('\n');
-        const hint = verdict === 'unknown' ? UNKNOWN_HINT : retryHint(request.name, hub.namespace);
+        const text = [`bundle/${request.name} ${endOf(seen)}`, ...obstacles].join('\n');
+        const hint =
+          verdict === 'unknown' ? UNKNOWN_HINT : hintOf(seen, request.name, hub.namespace);
         throw new CliError('rolloutFailed', text, progress.withdrawn === null ? hint : null);
       }
       if (request.watch === false) return obstacles.forEach(line => terminal.print(line));
@@ -155,8 +166,37 @@ export async function waitForRollout(
 const UNKNOWN_HINT =
   'set kubeletPods on these nodes (docs/node.md), or count them as done: --allow-unknown';
 
-function endOf({ withdrawn, failed, undone }: RolloutProgress): string {
+/** A rollout in waves is over when its phase says so; until then what nodes lack is to come. */
+function verdictNow({ progress, rollout }: Seen): Verdict {
+  if (rollout === null || progress.withdrawn !== null) return verdictOf(progress);
+  const { phase } = rollout.status;
+  return phase === 'completed' ? 'healthy' : phase === 'progressing' ? 'waiting' : 'failed';
+}
+
+function linesOf({ progress, rollout }: Seen): string[] {
+  if (rollout === null || progress.withdrawn !== null) return obstacleLines(progress);
+  const failures = obstacleLines({ ...progress, open: [] });
+  return [...waveLines(rollout), ...failures, ...reasonLines(rollout)];
+}
+
+function hintOf({ rollout }: Seen, name: string, namespace: string): string {
+  const what = `bundle/${name} -n ${namespace}`;
+  if (rollout?.status.phase === 'paused') {
+    return `go on with \`flotilla rollout resume ${what}\`, or go back with \`flotilla rollout abort ${what}\``;
+  }
+  if (rollout !== null) return 'it never goes on; apply a mended revision';
+  return retryHint(name, namespace);
+}
+
+function eventOf({ status, waves, total }: RolloutView): object {
+  const { phase, reason, message } = status;
+  return { phase, reason, message, waves, total };
+}
+
+function endOf({ progress, rollout }: Seen): string {
+  const { withdrawn, failed, undone, revision } = progress;
   if (withdrawn !== null) return 'is withdrawn by the root';
+  if (rollout !== null) return `revision ${revision} ${phaseText(rollout)}`;
   if (failed > 0) return 'failed';
   return undone > 0 ? 'was undone' : 'may be healthy or not: nobody knows';
 }
@@ -172,7 +212,9 @@ function warningLines(name: string, progress: RolloutProgress): string[] {
   ];
 }
 
-function doneLine(name: string, progress: RolloutProgress): string {
+function doneLine(name: string, { progress, rollout }: Seen): string {
   if (progress.desired === 0) return `bundle/${name}: no node matches its selector yet`;
-  return `bundle/${name} revision ${progress.revision} successfully rolled out`;
+  const isWhole = rollout === null || rollout.total.healthy === rollout.total.nodes;
+  const rest = isWhole ? '' : `: ${countsText(rollout.total)}`;
+  return `bundle/${name} revision ${progress.revision} successfully rolled out${rest}`;
 }

@@ -3,6 +3,8 @@ import { Command } from 'commander';
 import { connected, withConnection, type ConnectionOptions, type Context } from './context.js';
 import { CliError } from '../../protocol/cli-error.js';
 import { pathOf, resourceOf, targetsOf } from './resources.js';
+import { VERBS } from '../rollout/waves/verbs.js';
+import { printWhy, verbCommand } from './rollout-verbs.js';
 import { waitForRollout } from './rollout-wait.js';
 
 interface StatusOptions extends ConnectionOptions {
@@ -10,6 +12,7 @@ interface StatusOptions extends ConnectionOptions {
   allowUnknown?: boolean;
   watch: boolean;
   output?: string;
+  why?: string;
 }
 
 function bundleOf(target: string): string {
@@ -25,8 +28,9 @@ export function rolloutCommand(context: Context): Command {
   const status = withConnection(new Command('status'))
     .summary('wait until a bundle is healthy on its nodes')
     .description(
-      'Waits until every node that the bundle selects says that the newest revision is healthy there.\n' +
-        'Exit code: 0 healthy, 3 timed out, 4 failed or undone on a node, or not known, and nothing is left to wait for; or withdrawn by the root.',
+      'Waits until every node that the bundle selects says that the newest revision is healthy there; in waves, until the rollout is complete.\n' +
+        'Exit code: 0 healthy or complete, 3 timed out, 4 failed or undone on a node, or not known, and nothing is left to wait for; paused, ' +
+        'aborted, or withdrawn by the root.',
     )
     .argument('<bundle>', 'bundle/NAME')
     .option('--timeout <duration>', 'how long to wait; 0 = for ever', '5m')
@@ -34,25 +38,28 @@ export function rolloutCommand(context: Context): Command {
     .option('--no-watch')
     .option('--allow-unknown', 'nodes that cannot know how their pods are count as done')
     .option('-o, --output <format>', 'json: one event per change')
+    .option('--why <node>', 'say why this node has what it has, and leave')
     .action((target: string, options: StatusOptions) =>
       connected(context, options, hub => {
         if (options.output !== undefined && options.output !== 'json') {
           throw new CliError('refused', `-o ${options.output}: only json`);
         }
+        const name = bundleOf(target);
+        const output = options.output === 'json' ? 'json' : 'text';
+        if (options.why !== undefined) {
+          return printWhy(context, hub, { name, node: options.why, output });
+        }
         return waitForRollout(context, hub, {
-          name: bundleOf(target),
+          ...{ name, output },
           timeout: options.timeout,
-          output: options.output === 'json' ? 'json' : 'text',
           watch: options.watch,
           allowUnknown: options.allowUnknown === true,
         });
       }),
     );
-  return new Command('rollout')
-    .summary('follow rollouts')
-    .addCommand(status)
-    .addCommand(retryCommand(context))
-    .addCommand(activateCommand(context));
+  const rollout = new Command('rollout').summary('follow rollouts').addCommand(status);
+  for (const verb of VERBS) rollout.addCommand(verbCommand(context, verb, bundleOf));
+  return rollout.addCommand(retryCommand(context)).addCommand(activateCommand(context));
 }
 
 function activateCommand(context: Context): Command {

@@ -23,7 +23,9 @@ import {
   type RevisionRecord,
   type Store,
 } from '../store/store.js';
+import { rolloutRemoval, rolloutWrites } from './begin-rollout.js';
 import { madeRevision, refuseReach } from './reach-check.js';
+import { plainPlan, samePlan } from './waves/plan.js';
 import { beyondScope, signerFor, signsHere } from './release-here.js';
 import { rollbackFloorOf } from './revision-document.js';
 import { signedRevision } from './signed-revision.js';
@@ -61,7 +63,10 @@ export function bundleWriter(parts: ApplyParts): BundleWriter {
         const { fleet } = parts.root().document;
         const secrets = await withoutSecrets(parts.store, { fleet, namespace, bundle: name });
         const bundle: Mutation = { type: 'delete', kind: 'Bundle', namespace, name };
-        await commit(parts, actor, [bundle, ...secrets]);
+        const rollout = (await parts.store.get('Rollout', namespace, name))
+          ? rolloutRemoval({ namespace, name })
+          : [];
+        await commit(parts, actor, [bundle, ...rollout, ...secrets]);
       }
       return found as BundleObject;
     },
@@ -98,7 +103,7 @@ async function apply(
       ? null
       : await nextRevision(parts, actor, { request, manifests });
   const same = !revised || current?.status.digest === revised.digest;
-  const { nodeSelector, images = [], strategy } = request.spec;
+  const { nodeSelector, images = [], strategy, rollout } = request.spec;
   await refuseReach(parts.store, parts.root().document, {
     ...{ namespace, name, nodeSelector, manifests },
     mutations: revised?.mutations ?? [],
@@ -108,9 +113,11 @@ async function apply(
     ...{ nodeSelector, manifests },
     ...(images.length > 0 ? { images } : {}),
     ...(strategy === undefined ? {} : { strategy }),
+    ...(rollout === undefined ? {} : { rollout: plainPlan(rollout) }),
   };
   const counted = same && current ? current.status : freshStatus(revised as Revised, current);
-  const record = madeRevision(revised?.mutations ?? []) ?? known;
+  const made = madeRevision(revised?.mutations ?? []);
+  const record = made ?? known;
   const look = { former: same && current ? current.status : null, now: parts.clock.now() };
   const status: BundleObjectStatus = {
     ...counted,
@@ -126,9 +133,12 @@ async function apply(
   const expect = current
     ? { resourceVersion: current.metadata.resourceVersion }
     : ('absent' as const);
+  const now = parts.clock.now();
+  const begun = { namespace, name, plan: spec.rollout ?? null, known, actor, now };
   const mutations: Mutation[] = [
     ...(revised?.mutations ?? []),
     { type: 'put', object: draft, expect },
+    ...(same || made === null ? [] : await rolloutWrites(parts, { ...begun, made })),
   ];
   const { objects } = await commit(parts, actor, mutations);
   const object = objects[0] as BundleObject;
@@ -172,7 +182,10 @@ function dryRun(
   current: BundleObject | null,
   { draft, changed }: { draft: Draft; changed: boolean },
 ): Awaited<ReturnType<BundleWriter['apply']>> {
-  const respecified = changed || current?.spec.nodeSelector !== draft.spec.nodeSelector;
+  const respecified =
+    changed ||
+    current?.spec.nodeSelector !== draft.spec.nodeSelector ||
+    !samePlan(current.spec.rollout, draft.spec.rollout);
   const told = (of: Pick<BundleObject['metadata'], 'labels' | 'annotations'> | undefined) =>
     canonicalJson([of?.labels, of?.annotations]);
   const configured = respecified || told(current?.metadata) !== told(draft.metadata);

@@ -2,32 +2,26 @@
  * The hub's loop: fleet → decide → compose → sign → one transaction. Level-triggered: it looks at what is and writes what
  * should be, so a restart, a crash or a change it did not see repeats and skips nothing. Decides nothing by itself.
  */
-import type { AssignedBundle, AssignedSecret } from '../../protocol/documents/assignment.js';
+import type { AssignedBundle } from '../../protocol/documents/assignment.js';
 import { keyId } from '../../protocol/keys.js';
 import type { Signer } from '../../protocol/keys.js';
 import type { Clock, Log } from '../../protocol/ports.js';
-import { topicsOf } from '../../protocol/topics.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
 import { countLoop } from './count-nodes.js';
-import {
-  assignmentFault,
-  assignmentOf,
-  compose,
-  signAssignment,
-  type SignedAssignment,
-} from './director.js';
-import type { BundleObject, NodeObject, SealedSecretObject } from '../objects.js';
+import { assignmentOf, type SignedAssignment } from './director.js';
+import { next, UnfitAssignment } from './next-assignment.js';
+import { candidates } from './candidates.js';
+import type { NodeObject, SealedSecretObject } from '../objects.js';
 import { heldNodes } from '../recovery/held-nodes.js';
 import { assignedSecrets, sealedByNode } from '../secrets/needs.js';
-import { candidateOf, decide, runningOn, type Candidate } from './rollout.js';
+import { decide, runningOn, type Candidate } from './rollout.js';
+import { lookAt, membersOf, openRollouts, standingOffers, type Look } from './rollouts.js';
 import { PatchBook } from './patches.js';
 import { placesIn, tellReach, type FleetPlaces } from './places.js';
-import { limitOfBundle } from './reach-check.js';
 import { retried } from '../store/retry.js';
 import {
   StoreError,
   type Actor,
-  type AssignmentRecord,
   type IdentityRecord,
   type Mutation,
   type Store,
@@ -42,6 +36,8 @@ const MUTATIONS_EACH = 2;
 /** Assignments are signed anew long before they expire: looked at this often. */
 const TICK_MS = 3_600_000;
 const RETRY_MS = 1000;
+/** Between two looks at rollouts that nodes' words move: many words are one look. */
+const STEP_MS = 200;
 
 export interface ControllerParts {
   readonly store: Store;
@@ -77,21 +73,26 @@ export interface Controller {
 
 export function startController(parts: ControllerParts): Controller {
   const stop = new AbortController();
+  const steps = { isOpen: false, wakeAt: null as number | null };
   const fleet = watchFleet(parts.store, {
     clock: parts.clock,
     log: parts.log,
     signal: stop.signal,
+    isStepping: () => steps.isOpen,
   });
-  const loops = [assignLoop(parts, fleet, stop.signal), countLoop(parts, fleet, stop.signal)];
+  const looks = { fleet, steps };
+  const loops = [assignLoop(parts, looks, stop.signal), countLoop(parts, fleet, stop.signal)];
   return {
     firstAssignment: async joining => {
       const current = await parts.store.assignment(joining.node);
       const { node, labels, enrolled, keepsSecrets } = joining;
       const offered = await candidates(parts);
       const places = await placesIn(parts.store, offered);
-      const bundles = decide(offered, {
+      const assigned = current ? assignmentOf(current).bundles : [];
+      const offers = await offersBetweenLooks(parts, offered, { node, labels, assigned });
+      const bundles = decide(offers, {
         labels,
-        assigned: current ? assignmentOf(current).bundles : [],
+        assigned,
         hasPlace: candidate => places.take(candidate, { node, labels: enrolled }),
       });
       const sealed = keepsSecrets ? await sealedSecrets(parts.store) : null;
@@ -103,7 +104,10 @@ export function startController(parts: ControllerParts): Controller {
     freshAssignment: (node, nonce) => freshAssignment(parts, node, nonce),
     assignmentsUnder: (root, hubSigner) =>
       assignmentsUnder({ ...parts, root: () => root, hubSigner }),
-    settle: async () => void (await retried(() => assignAll(parts))),
+    settle: async () => {
+      const { look } = await retried(() => assignAll(parts));
+      Object.assign(steps, { isOpen: look.isOpen, wakeAt: look.wakeAt });
+    },
     look: () => {
       fleet.assignments.mark();
       fleet.rollUp.mark();
@@ -117,60 +121,21 @@ export function startController(parts: ControllerParts): Controller {
 
 type AssigningParts = Pick<ControllerParts, 'store' | 'root' | 'hubSigner' | 'clock'>;
 
-async function candidates({
-  store,
-  root,
-}: Pick<ControllerParts, 'store' | 'root'>): Promise<Candidate[]> {
-  const { items } = await store.list('Bundle');
-  const found: Candidate[] = [];
-  for (const bundle of items as readonly BundleObject[]) {
-    const record = await store.revisionByDigest(bundle.status.digest);
-    if (!record) continue;
-    const limit = limitOfBundle(bundle, record, root().document);
-    found.push(candidateOf(bundle, { size: record.size, limit, root: root().document }));
-  }
-  return found;
-}
-
-/** More is meant for a node than an assignment holds; it keeps the one that it has. */
-class UnfitAssignment extends Error {
-  override readonly name = 'UnfitAssignment';
-}
-
-interface NextOf {
-  readonly node: string;
-  readonly nodeKey: string;
-  readonly nonce: string | null;
-  readonly bundles: readonly AssignedBundle[];
-  readonly secrets: readonly AssignedSecret[];
-  readonly current: AssignmentRecord | null;
-}
-
-/** Null when the node's assignment says the same already. Throws when none can be made. */
-function next({ root, hubSigner, clock }: AssigningParts, of: NextOf): SignedAssignment | null {
-  const { fleet, epoch, version } = root().document;
-  const current = of.current ? assignmentOf(of.current) : null;
-  if (current && current.rootVersion > version) {
-    // A root came into force while this was thought out.
-    throw new StoreError('Conflict', `node ${of.node} has an assignment of a newer root`);
-  }
-  const document = compose({
-    fleet,
-    epoch,
-    rootVersion: version,
-    node: of.node,
-    nodeKey: of.nodeKey,
-    bundles: of.bundles,
-    secrets: of.secrets,
-    current,
-    generationFloor: of.current?.generation ?? 0,
-    nonce: of.nonce,
-    now: clock.now(),
-  });
-  if (!document) return null;
-  const fault = assignmentFault(document);
-  if (fault !== null) throw new UnfitAssignment(`node ${of.node}: ${fault}`);
-  return signAssignment(document, hubSigner, topicsOf(fleet));
+/** What a node is offered by rollouts though nothing is decided: the controller's next look does that. */
+async function offersBetweenLooks(
+  { store, root }: AssigningParts,
+  offered: readonly Candidate[],
+  of: {
+    readonly node: string;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly assigned: readonly AssignedBundle[];
+  },
+): Promise<Candidate[]> {
+  const rollouts = await openRollouts(store, offered);
+  if (rollouts.length === 0) return [...offered];
+  const object = (await store.get('Node', '', of.node)) as NodeObject | null;
+  const member = { ...of, name: of.node, object, barrier: null };
+  return standingOffers(rollouts, member, root().document)(offered);
 }
 
 async function bundlesFor(
@@ -187,7 +152,8 @@ async function bundlesFor(
   const places = await placesIn(parts.store, offered);
   const hasPlace = (candidate: Candidate) =>
     places.take(candidate, { node: name, labels: identity.labels });
-  return decide(offered, { labels, assigned, running: runningOn(node), hasPlace });
+  const offers = await offersBetweenLooks(parts, offered, { node: name, labels, assigned });
+  return decide(offers, { labels, assigned, running: runningOn(node), hasPlace });
 }
 
 async function freshAssignment(parts: ControllerParts, node: string, nonce: string): Promise<void> {
@@ -217,18 +183,27 @@ async function freshAssignment(parts: ControllerParts, node: string, nonce: stri
   }
 }
 
+interface Looks {
+  readonly fleet: Fleet;
+  /** Whether some rollout goes on, and when time alone may move it. */
+  readonly steps: { isOpen: boolean; wakeAt: number | null };
+}
+
 async function assignLoop(
   parts: ControllerParts,
-  fleet: Fleet,
+  { fleet, steps }: Looks,
   signal: AbortSignal,
 ): Promise<void> {
   const { clock, log } = parts;
   for (;;) {
-    await fleet.assignments.next(clock, TICK_MS, signal);
+    const untilStep = steps.wakeAt === null ? TICK_MS : steps.wakeAt - clock.now();
+    await fleet.assignments.next(clock, Math.max(1, Math.min(TICK_MS, untilStep)), signal);
     if (signal.aborted) return;
     try {
-      const written = await assignAll(parts);
+      const { written, look } = await assignAll(parts);
+      Object.assign(steps, { isOpen: look.isOpen, wakeAt: look.wakeAt });
       if (written > 0) log.info('assignments published', { nodes: written });
+      if (look.isOpen) await clock.sleep(STEP_MS, signal);
     } catch (error) {
       // A join or a fresh assignment came between: the next look sees it.
       const conflict = error instanceof StoreError && error.code === 'Conflict';
@@ -247,16 +222,16 @@ export async function assignmentsUnder(
   return { mutations, written: assignmentsIn(mutations) };
 }
 
-/** How many assignments were written. */
-async function assignAll(parts: ControllerParts): Promise<number> {
+/** `written`: how many assignments. */
+async function assignAll(parts: ControllerParts): Promise<{ written: number; look: Look }> {
   const { store, log } = parts;
-  const { batches, unfit, places } = await nextAssignments(parts);
+  const { batches, unfit, places, look } = await nextAssignments(parts);
   for (const batch of batches) await store.commit(ACTOR, batch);
   await tellReach(parts, places);
   if (unfit.length > 0) {
     log.error('too much is meant for some nodes', { nodes: unfit.length, first: unfit[0] });
   }
-  return assignmentsIn(batches.flat());
+  return { written: assignmentsIn(batches.flat()), look };
 }
 
 function assignmentsIn(mutations: readonly Mutation[]): number {
@@ -268,10 +243,13 @@ async function nextAssignments(parts: AssigningParts): Promise<{
   readonly batches: readonly Mutation[][];
   readonly unfit: readonly string[];
   readonly places: FleetPlaces;
+  readonly look: Look;
 }> {
   const { store } = parts;
+  const at = { root: parts.root().document, now: parts.clock.now() };
   if ((await store.recovery())?.learning) {
-    return { batches: [], unfit: [], places: await placesIn(store, []) };
+    const nothing = { batches: [], unfit: [], places: await placesIn(store, []) };
+    return { ...nothing, look: lookAt([], [], at) };
   }
   const unheard = await heldNodes(store, parts.root().document.epoch);
   const offered = await candidates(parts);
@@ -287,17 +265,31 @@ async function nextAssignments(parts: AssigningParts): Promise<{
   const patches = new PatchBook(store);
   const records = new Map(assignments.map(record => [record.node, record]));
   const places = await placesIn(store, offered);
+  const assignedTo = (node: string) => {
+    const record = records.get(node);
+    return record ? assignmentOf(record).bundles : [];
+  };
+  const rollouts = await openRollouts(store, offered);
+  const members =
+    rollouts.length === 0 ? [] : membersOf(identities, { byName, unheard, assignedTo });
+  const enrolledOf = new Map(identities.map(({ node, labels }) => [node, labels]));
+  const look = lookAt(rollouts, members, {
+    ...at,
+    hasPlace: (candidate, node) =>
+      places.take(candidate, { node, labels: enrolledOf.get(node) ?? {} }),
+  });
   const batches: Mutation[][] = [];
   const unfit: string[] = [];
   let batch: Mutation[] = [];
-  /** Of nodes that take a place: all in one transaction, with what makes sure of it. */
+  /** Of nodes that take a place or that a rollout moves: all in one transaction, with what makes sure of it. */
   const placed: Mutation[] = [];
+  const moved = new Set<string>();
   for (const { node, identityKey, state, suspectedAt, labels: enrolled } of identities) {
     const object = byName.get(node);
     if (state !== 'active' || suspectedAt !== null || !object || unheard.has(node)) continue;
     const current = records.get(node) ?? null;
-    const assigned = current ? assignmentOf(current).bundles : [];
-    const bundles = decide(offered, {
+    const assigned = assignedTo(node);
+    const bundles = decide(look.offers(offered, node), {
       ...{ labels: object.metadata.labels, assigned, running: runningOn(object) },
       hasPlace: candidate => places.take(candidate, { node, labels: enrolled }),
     });
@@ -312,7 +304,8 @@ async function nextAssignments(parts: AssigningParts): Promise<{
       unfit.push(error.message);
     }
     if (!signed) continue;
-    if (places.isNew(node)) {
+    if (look.isMoved(node)) moved.add(node);
+    if (places.isNew(node) || look.isMoved(node)) {
       placed.push(...signed.mutations);
       continue;
     }
@@ -321,8 +314,10 @@ async function nextAssignments(parts: AssigningParts): Promise<{
     if (batch.length >= BATCH * MUTATIONS_EACH) batch = [];
   }
   const now = new Date(parts.clock.now()).toISOString();
-  if (placed.length > 0) batches.unshift([...placed, ...places.claims(now)]);
-  return { batches, unfit, places };
+  const together = [...placed, ...(placed.length > 0 ? places.claims(now) : [])];
+  const first = [...look.mutations(moved), ...together];
+  if (first.length > 0) batches.unshift(first);
+  return { batches, unfit, places, look };
 }
 
 async function sealedSecrets(store: Store) {

@@ -7,6 +7,7 @@ import type { BundleObject, SealedSecretObject } from '../objects.js';
 import { asBlob } from './revise.js';
 import { blobsOf } from './revision-document.js';
 import type { Actor, Mutation, Store } from '../store/store.js';
+import type { RolloutObject } from './waves/rollout-object.js';
 
 const ACTOR: Actor = { kind: 'hub', name: 'blobs' };
 /** A blob that nothing names is cleared from the broker after this (design: a day). */
@@ -112,10 +113,14 @@ async function* publications(store: Store) {
   }
 }
 
-/** Of sealed secrets, of the newest revision of every bundle and of everything that is assigned to a member. */
+/** Of sealed secrets, of the newest revision of every bundle, the one before its rollout, and of everything that is assigned to a member. */
 async function neededBlobs(store: Store): Promise<Set<string>> {
   const { items } = await store.list('Bundle');
   const digests = new Set((items as readonly BundleObject[]).map(bundle => bundle.status.digest));
+  for (const { spec } of (await store.list('Rollout')).items as readonly RolloutObject[]) {
+    // What a node gets that joins before it is its turn.
+    if (spec.base) digests.add(spec.base.digest);
+  }
   // A bundle that comes back finds what was sealed for its nodes.
   const sealed = (await store.list('SealedSecret')).items as readonly SealedSecretObject[];
   const secrets = new Set(sealed.map(({ spec }) => spec.digest));

@@ -95,7 +95,7 @@ export function decide(
 }
 
 /** Its agent is connected; whether its engine answers is another question. */
-function isOnline(node: NodeObject): boolean {
+export function isOnline(node: NodeObject): boolean {
   return node.status.conditions?.some(c => c.type === 'Ready' && c.status !== 'Unknown') ?? false;
 }
 

@@ -45,6 +45,8 @@ export interface WatchOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly signal: AbortSignal;
+  /** Some rollout goes on: what nodes say of it may move it. Absent: none ever does. */
+  readonly isStepping?: () => boolean;
 }
 
 /** Both flags start marked: a new hub looks at everything once. */
@@ -56,7 +58,7 @@ export function watchFleet(store: Store, options: WatchOptions): Fleet {
     if (touched.has('identity')) fleet.rollUp.mark();
   });
   options.signal.addEventListener('abort', end, { once: true });
-  for (const kind of ['Node', 'Bundle', 'Secret', 'SealedSecret'] as const) {
+  for (const kind of ['Node', 'Bundle', 'Rollout', 'Secret', 'SealedSecret'] as const) {
     follow(store, kind, { fleet, ...options }).catch((error: unknown) => {
       options.log.error('the controller no longer sees changes', { kind, error });
     });
@@ -67,14 +69,16 @@ export function watchFleet(store: Store, options: WatchOptions): Fleet {
 const CONSEQUENCES = {
   Node: nodeChange,
   Bundle: bundleChange,
-  Secret: secretChange,
-  SealedSecret: secretChange,
+  // Its status is the controller's own.
+  Rollout: ownedChange,
+  Secret: ownedChange,
+  SealedSecret: ownedChange,
 } as const;
 
 async function follow(
   store: Store,
   kind: keyof typeof CONSEQUENCES,
-  { fleet, clock, log, signal }: WatchOptions & { fleet: Fleet },
+  { fleet, clock, log, signal, isStepping }: WatchOptions & { fleet: Fleet },
 ): Promise<void> {
   while (!signal.aborted) {
     try {
@@ -84,7 +88,7 @@ async function follow(
       fleet.rollUp.mark();
       for await (const change of store.watch(kind, resourceVersion, signal)) {
         const { assigns, rolls } = CONSEQUENCES[kind](change);
-        if (assigns) fleet.assignments.mark();
+        if (assigns || (rolls && isStepping?.() === true)) fleet.assignments.mark();
         if (rolls) fleet.rollUp.mark();
       }
     } catch (error) {
@@ -136,7 +140,7 @@ export function bundleChange(change: Change): Consequence {
 }
 
 /** As above. Pure. */
-export function secretChange(change: Change): Consequence {
+export function ownedChange(change: Change): Consequence {
   const isOwn =
     change.type === 'MODIFIED' &&
     change.previous?.metadata.generation === change.object.metadata.generation;

@@ -197,6 +197,22 @@ CREATE TABLE unneeded (
 ) STRICT, WITHOUT ROWID;
 `,
   },
+  {
+    // A program that knows no rollouts would give every node the newest revision at once: it is not to open this file.
+    version: 7,
+    sql: `
+CREATE TABLE rollout_nodes (
+  namespace TEXT NOT NULL,
+  bundle TEXT NOT NULL,
+  node TEXT NOT NULL,
+  wave INTEGER NOT NULL,
+  told_at TEXT,
+  is_back INTEGER NOT NULL CHECK (is_back IN (0, 1)),
+  is_excused INTEGER NOT NULL CHECK (is_excused IN (0, 1)),
+  PRIMARY KEY (namespace, bundle, node)
+) STRICT, WITHOUT ROWID;
+`,
+  },
 ];
 
 /** The schema that this program writes. */

@@ -29,6 +29,15 @@ export type RecoveryMutation =
       readonly revision: number;
     };
 
+export interface RecoveryReads {
+  /** Null for a store that was never restored. */
+  recovery(): Promise<RecoveryRecord | null>;
+  /** Nodes that the restored hub has not heard, by name: nothing is sent to them. */
+  unheard(): Promise<readonly string[]>;
+  /** Of a bundle's revisions that are known to exist somewhere, recorded here or not; 0 for none. */
+  highestRevision(namespace: string, bundle: string): Promise<number>;
+}
+
 const TYPES: ReadonlySet<string> = new Set<RecoveryMutation['type']>([
   'recovery',
   'unheard',

@@ -17,11 +17,12 @@ import {
   StoreError,
 } from './store.js';
 import type { RecoveryMutation } from './recovery-records.js';
+import type { RolloutMutation } from './rollout-records.js';
 import type { Write } from './write.js';
 
 export type RecordMutation = Exclude<
   Mutation,
-  { type: 'put' | 'delete' | 'use' } | RecoveryMutation
+  { type: 'put' | 'delete' | 'use' } | RecoveryMutation | RolloutMutation
 >;
 
 /** As SQLite gives it back: booleans are 0 and 1. */

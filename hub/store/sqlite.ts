@@ -12,6 +12,8 @@ import { isRecoveryMutation } from './recovery-records.js';
 import { ObjectTable, type ObjectRow, toObject } from './sqlite-objects.js';
 import { RecordTables } from './sqlite-records.js';
 import { RecoveryTables } from './sqlite-recovery.js';
+import { isRolloutMutation } from './rollout-records.js';
+import { RolloutTable } from './sqlite-rollouts.js';
 import {
   type Actor,
   type Committed,
@@ -50,6 +52,7 @@ class SqliteStore implements Store {
   readonly #objects: ObjectTable;
   readonly #records: RecordTables;
   readonly #recovery: RecoveryTables;
+  readonly #rollouts: RolloutTable;
   readonly #commits: GroupCommit;
   readonly #history: History;
   readonly #listeners = new Set<(touched: ReadonlySet<Touched>) => void>();
@@ -61,6 +64,7 @@ class SqliteStore implements Store {
     this.#objects = new ObjectTable(db);
     this.#records = new RecordTables(db);
     this.#recovery = new RecoveryTables(db);
+    this.#rollouts = new RolloutTable(db);
     this.#commits = new GroupCommit({ db, clock, committed: writes => this.#committed(writes) });
     this.#history = new History(this.#commits.counters.resourceVersion);
   }
@@ -100,6 +104,7 @@ class SqliteStore implements Store {
         else if (mutation.type === 'delete') this.#objects.delete(write, mutation);
         else if (mutation.type === 'use') this.#objects.use(write, mutation);
         else if (isRecoveryMutation(mutation)) this.#recovery.apply(write, mutation);
+        else if (isRolloutMutation(mutation)) this.#rollouts.apply(write, mutation);
         else {
           if (mutation.type === 'dropIdentity') this.#recovery.forget(write, mutation.node);
           this.#records.apply(write, mutation);
@@ -179,6 +184,10 @@ class SqliteStore implements Store {
 
   async highestRevision(namespace: string, bundle: string) {
     return this.#read(() => this.#recovery.highestRevision(namespace, bundle));
+  }
+
+  async rolloutNodes(namespace: string, bundle: string) {
+    return this.#read(() => this.#rollouts.nodes(namespace, bundle));
   }
 
   async audit(after: number, limit: number) {

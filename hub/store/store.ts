@@ -4,7 +4,8 @@
  * Implementations (SQLite now) pass `test/contracts/store.contract.ts`; no decision is taken here.
  */
 
-import type { RecoveryMutation, RecoveryRecord } from './recovery-records.js';
+import type { RecoveryMutation, RecoveryReads } from './recovery-records.js';
+import type { RolloutMutation, RolloutReads } from './rollout-records.js';
 
 export type ObjectKind =
   | 'Node'
@@ -17,7 +18,9 @@ export type ObjectKind =
   | 'SealedSecret'
   | 'SecretVersion'
   /** Not served: what a device could open besides what is sealed for it now. */
-  | 'SecretTrace';
+  | 'SecretTrace'
+  /** The way of a bundle's newest revision through the fleet; named like the bundle. */
+  | 'Rollout';
 
 export interface ObjectMeta {
   /** Empty for kinds without a namespace (Node, Token). */
@@ -239,7 +242,8 @@ export type Mutation =
       readonly name: string;
       readonly detail: string;
     }
-  | RecoveryMutation;
+  | RecoveryMutation
+  | RolloutMutation;
 
 /** What a commit changed: for `put` and `delete` the kind of object, else the type of the mutation. */
 export type Touched = ObjectKind | Exclude<Mutation['type'], 'put' | 'delete' | 'use'>;
@@ -286,7 +290,7 @@ export interface ListOptions {
   readonly namespace?: string;
 }
 
-export interface Store {
+export interface Store extends RecoveryReads, RolloutReads {
   /** Random, made at init and anew at restore: 32 hex digits. */
   id(): Promise<string>;
 
@@ -340,12 +344,6 @@ export interface Store {
   unneeded(): Promise<ReadonlyMap<string, string>>;
   /** Highest number given out. */
   lastPublication(): Promise<number>;
-  /** Null for a store that was never restored. */
-  recovery(): Promise<RecoveryRecord | null>;
-  /** Nodes that the restored hub has not heard, by name: nothing is sent to them. */
-  unheard(): Promise<readonly string[]>;
-  /** Of a bundle's revisions that are known to exist somewhere, recorded here or not; 0 for none. */
-  highestRevision(namespace: string, bundle: string): Promise<number>;
   /** Lines with a number above `after`, ascending, at most `limit`. */
   audit(after: number, limit: number): Promise<readonly AuditRecord[]>;
 

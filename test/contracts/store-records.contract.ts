@@ -8,6 +8,7 @@ import type {
   RevisionRecord,
   Store,
 } from '../../hub/store/store.js';
+import type { RolloutNode } from '../../hub/store/rollout-records.js';
 import { bytes, draft, HUB, put, type Sentence } from './store-case.js';
 
 function revision(number: number, digest: string, more: Partial<RevisionRecord> = {}) {
@@ -77,6 +78,7 @@ export function recordContract(sentence: Sentence): void {
   aboutPublications(sentence);
   aboutListeners(sentence);
   aboutRecovery(sentence);
+  aboutRollouts(sentence);
 }
 
 function aboutRevisions(sentence: Sentence): void {
@@ -345,6 +347,33 @@ function aboutRecovery(sentence: Sentence): void {
     for (const revision of [3, 7, 5]) await commit(store, raise(revision));
     assert.equal(await store.highestRevision('default', 'web'), 7);
     assert.equal(await store.highestRevision('other', 'web'), 0);
+  });
+}
+
+function aboutRollouts(sentence: Sentence): void {
+  const row = (node: string, more: Partial<RolloutNode> = {}): Mutation => {
+    const record = { node, wave: 0, toldAt: null, isBack: false, isExcused: false, ...more };
+    return { type: 'rolloutNode', namespace: 'default', bundle: 'web', record };
+  };
+  sentence('what a rollout did with a node is kept by bundle and node', async ({ store }) => {
+    const toldAt = '2026-01-02T03:04:05.678Z';
+    await commit(store, row('b'), row('a'), row('b', { wave: 1, toldAt, isExcused: true }));
+    const kept = await store.rolloutNodes('default', 'web');
+    assert.deepEqual(kept, [
+      { node: 'a', wave: 0, toldAt: null, isBack: false, isExcused: false },
+      { node: 'b', wave: 1, toldAt, isBack: false, isExcused: true },
+    ]);
+    assert.deepEqual(await store.rolloutNodes('other', 'web'), []);
+    await commit(store, { type: 'dropRolloutNodes', namespace: 'default', bundle: 'bar' });
+    assert.equal((await store.rolloutNodes('default', 'web')).length, 2);
+    await commit(store, { type: 'dropRolloutNodes', namespace: 'default', bundle: 'web' });
+    assert.deepEqual(await store.rolloutNodes('default', 'web'), []);
+  });
+  sentence('a row is written with all of its transaction, or not at all', async ({ store }) => {
+    const stale: Mutation = { type: 'assignment', record: assignment(1, 1, 'x') };
+    await commit(store, stale);
+    await assert.rejects(store.commit(HUB, [row('a'), stale]), { code: 'Conflict' });
+    assert.deepEqual(await store.rolloutNodes('default', 'web'), []);
   });
 }
 

@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { startApi, type Api, type ApiParts } from '../../hub/api/server.js';
 import { secretWriter } from '../../hub/secrets/secret-writer.js';
 import { HUB, trustedRoot } from './fleet.js';
+import { rolloutDesk } from '../../hub/rollout/say.js';
 import type { BundleObject, TokenObject } from '../../hub/objects.js';
 import {
   RequestError,
@@ -258,6 +259,7 @@ export async function startFixture(
     bundles: bundleWriter(store, actors),
     retry: async () => [],
     activate: () => Promise.resolve([]),
+    rollouts: rolloutDesk({ store, root: () => trustedRoot(), clock }),
     nodes: nodeWriter(store),
     nodeBudget: () => Promise.resolve({}),
     secrets: secretWriter({ store, root: () => trustedRoot(), hubSigner: HUB }),

@@ -175,6 +175,7 @@ describe('imports point down', () => {
 const DECISIONS = matching([
   /^protocol\//,
   /^hub\/rollout\/(revise|rollout|director)\.ts$/,
+  /^hub\/rollout\/waves\//,
   /^hub\/ingest\/(node-state|mirror|starts)\.ts$/,
   /^agent\/time\/(conditions|node-time|silence|timeline)\.ts$/,
   /^hub\/link\/publisher-decide\.ts$/,

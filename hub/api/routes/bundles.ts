@@ -8,8 +8,8 @@ import { ARCHIVE_BYTES_MAX, ARCHIVE_TYPE } from '../../signing/archive.js';
 import { readBundleFile } from '../../signing/bundle-file.js';
 import type { Store } from '../../store/store.js';
 import { toApiObject } from '../api-object.js';
-import { fieldsAt, refuseUnknown, type Fields } from '../body-fields.js';
-import { parseBundle, type BundleBody } from '../bundle-body.js';
+import { fieldsAt, refuseCauses, refuseUnknown, type Cause, type Fields } from '../body-fields.js';
+import { parseBundle, readPlan, type BundleBody } from '../bundle-body.js';
 import { json, param, type Answer, type ApiRequest, type Route } from '../request.js';
 import { BUNDLES, groupPath } from '../resources.js';
 import { notFound, success } from '../status.js';
@@ -76,7 +76,7 @@ function update(parts: BundleParts) {
 
 /**
  * A bundle file becomes the next revision. What the body cannot say stands in the query: `nodeSelector` (absent: as it is),
- * `resourceVersion` of the object that the client saw, `dryRun`.
+ * `rollout` as JSON (absent: as it is; null: none), `resourceVersion` of the object that the client saw, `dryRun`.
  */
 function importSigned(parts: BundleParts) {
   return async (request: ApiRequest) => {
@@ -104,6 +104,11 @@ function importSigned(parts: BundleParts) {
       throw new RequestError('Invalid', `bundle "${name}" is new: nodeSelector is required`);
     }
     const resourceVersion = request.query.get('resourceVersion');
+    const causes: Cause[] = [];
+    const asked = request.query.get('rollout');
+    const plan = asked === null ? current?.spec.rollout : jsonOf(asked);
+    const rollout = readPlan(plan, causes);
+    refuseCauses(`Bundle.flotilla.dev "${name}"`, causes);
     const { object, outcome } = await parts.bundles.apply(request.actor, {
       namespace,
       name,
@@ -114,6 +119,7 @@ function importSigned(parts: BundleParts) {
         ...(sameStrategy(document.strategy, DEFAULT_STRATEGY)
           ? {}
           : { strategy: document.strategy }),
+        ...rollout,
       },
       signed: read.value,
       expect: resourceVersion === null ? 'any' : { resourceVersion },
@@ -121,6 +127,14 @@ function importSigned(parts: BundleParts) {
     });
     return json(toApiObject(object), outcome === 'created' ? 201 : 200);
   };
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new RequestError('BadRequest', 'rollout: must be JSON');
+  }
 }
 
 function remove(parts: BundleParts) {

@@ -50,7 +50,14 @@ function writeAfter(hub: OneBundle, between: () => void) {
   const current = hub.object();
   between();
   return writeBundle(hub, SOURCE, {
-    ...{ current, selector: 'a=b', images: [], strategy: DEFAULT_STRATEGY, dryRun: false },
+    ...{
+      current,
+      selector: 'a=b',
+      images: [],
+      strategy: DEFAULT_STRATEGY,
+      plan: null,
+      dryRun: false,
+    },
   });
 }
 

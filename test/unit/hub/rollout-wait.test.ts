@@ -39,7 +39,7 @@ async function waitedMs(countedAfterMs: number): Promise<number> {
     path.endsWith('/nodes') ? { items: [NODE] } : bundleWith(now < countedAfterMs ? NOBODY : ALL);
   const terminal = { print: () => undefined, interactive: false };
   const context = { clock, terminal, signal: new AbortController().signal };
-  const hub = { client: { call }, namespace: 'default' };
+  const hub = { client: { call, get: async () => null }, namespace: 'default' };
   await waitForRollout(context as unknown as Context, hub as unknown as Connected, {
     ...{ name: 'shop', timeout: '1s', output: 'text' },
   });
@@ -70,7 +70,7 @@ describe('waiting for a rollout', () => {
     const printed: string[] = [];
     const terminal = { print: (line: string) => printed.push(line), interactive: false };
     const context = { clock, terminal, signal: new AbortController().signal };
-    const hub = { client: { call }, namespace: 'default' };
+    const hub = { client: { call, get: async () => null }, namespace: 'default' };
     await waitForRollout(context as unknown as Context, hub as unknown as Connected, {
       ...{ name: 'shop', timeout: '10s', output: 'text' },
     });

@@ -1,0 +1,86 @@
+/** `flotilla rollout pause|resume|promote|abort`: a person's word on a rollout in waves; and why a node has what it has. */
+import { Command } from 'commander';
+import type { RolloutView } from '../rollout/waves/view.js';
+import type { Verb } from '../rollout/waves/verbs.js';
+import {
+  connected,
+  withConnection,
+  type Connected,
+  type ConnectionOptions,
+  type Context,
+} from './context.js';
+import { pathOf, resourceOf } from './resources.js';
+
+interface Words {
+  readonly summary: string;
+  readonly description: string;
+}
+
+const WORDS: Readonly<Record<Verb, Words>> = {
+  pause: {
+    summary: 'tell no further node of the newest revision',
+    description: 'Nodes that were told go on; no other is told until `flotilla rollout resume`.',
+  },
+  resume: {
+    summary: 'go on with a paused rollout',
+    description:
+      'Goes on where it was paused, by a person or because too many nodes failed. Failures that are known by then count no more; new ones do.',
+  },
+  promote: {
+    summary: 'let the wave under way pass',
+    description:
+      'Where waves are promoted by hand (--promotion manual): lets the one under way pass as soon as its nodes are well.',
+  },
+  abort: {
+    summary: 'give the newest revision up and take nodes back',
+    description:
+      'Nodes go back to the last revision whose rollout was complete: at once where the newest is not healthy, else as many at once as ' +
+      '--max-unavailable says. Without such a revision the bundle leaves them. No node begins with the aborted one again.',
+  },
+};
+
+function rolloutPath(hub: Connected, name: string): string {
+  return `${pathOf(resourceOf('bundles'), hub.namespace, name)}/rollout`;
+}
+
+/** `bundleOf`: the name of what was typed. */
+export function verbCommand(
+  context: Context,
+  verb: Verb,
+  bundleOf: (target: string) => string,
+): Command {
+  const { summary, description } = WORDS[verb];
+  const command = withConnection(new Command(verb))
+    .summary(summary)
+    .description(description)
+    .argument('<bundle>', 'bundle/NAME')
+    .option('--reason <text>', 'kept with the rollout', '');
+  if (verb === 'promote') command.option('--force', 'at once, whatever its nodes say');
+  return command.action(
+    (target: string, options: ConnectionOptions & { reason: string; force?: boolean }) =>
+      connected(context, options, async hub => {
+        const name = bundleOf(target);
+        const force = options.force === true ? { force: true } : {};
+        const { message } = await hub.client.call<{ message: string }>({
+          method: 'POST',
+          path: `${rolloutPath(hub, name)}/${verb}`,
+          body: { reason: options.reason, ...force },
+        });
+        context.terminal.print(`bundle/${name}: ${message}`);
+      }),
+  );
+}
+
+/** Prints why the node has what it has of the bundle. */
+export async function printWhy(
+  context: Context,
+  hub: Connected,
+  of: { readonly name: string; readonly node: string; readonly output: 'text' | 'json' },
+): Promise<void> {
+  const query = { node: of.node };
+  const { node } = await hub.client.call<RolloutView>({ path: rolloutPath(hub, of.name), query });
+  if (node === null) return;
+  const { terminal } = context;
+  if (of.output === 'json') terminal.print(JSON.stringify({ bundle: of.name, ...node }));
+  else terminal.print(`${node.node}: ${node.reason}`);
+}

@@ -1,0 +1,82 @@
+/** A rollout in waves, as it is said to people. Pure. */
+import { namedUpTo } from './counted-names.js';
+import type { RolloutView, StandCounts, WaveView } from '../rollout/waves/view.js';
+
+export type { RolloutView };
+
+/** What is waited for, by the reason why the rollout stands as it does. */
+const WAITS = {
+  Nodes: 'waits for its nodes',
+  NotProven: 'no node has shown yet that the revision is healthy',
+  Bake: 'its nodes are well, and it bakes',
+  Promotion: 'its nodes are well; it waits for `flotilla rollout promote`',
+} as const;
+
+/** `progressing, wave 2 of 3 (25%): waits for its nodes`. */
+export function phaseText({ spec, status }: Pick<RolloutView, 'spec' | 'status'>): string {
+  const { phase, reason, message, waves } = status;
+  switch (phase) {
+    case 'completed':
+      return 'completed';
+    case 'paused':
+      return `paused ${reason === 'Person' ? saidText(spec.paused) : `(${message})`}`.trim();
+    case 'aborted': {
+      const why = reason === 'Person' ? saidText(spec.aborted) : `(${message})`;
+      const { base } = spec;
+      const back = base === null ? 'the bundle leaves them' : `they go back to ${base.revision}`;
+      return `aborted ${why}; nodes that have it: ${back}`;
+    }
+    case 'progressing': {
+      const name = `wave ${Math.max(1, waves.length)} of ${spec.plan.waves.length}`;
+      const waits = reason in WAITS ? WAITS[reason as keyof typeof WAITS] : reason;
+      return `progressing, ${name}: ${waits}`;
+    }
+  }
+}
+
+function saidText(said: RolloutView['spec']['paused']): string {
+  if (said === null) return '';
+  return `by ${said.by}${said.reason === '' ? '' : ` (${said.reason})`}`;
+}
+
+const COUNTS: readonly [keyof StandCounts, string][] = [
+  ['failed', 'failed'],
+  ['underWay', 'under way'],
+  ['window', 'waiting for a window'],
+  ['obstructed', 'obstructed'],
+  ['unknown', 'unknown'],
+  ['silent', 'silent'],
+  ['aside', 'set aside at the device'],
+  ['waiting', 'to be told'],
+  ['away', 'away'],
+];
+
+/** `3 of 5 healthy, 1 failed, 1 away`. */
+export function countsText(counts: StandCounts): string {
+  const rest = COUNTS.flatMap(([name, text]) =>
+    counts[name] === 0 ? [] : [`${counts[name]} ${text}`],
+  );
+  return [`${counts.healthy} of ${counts.nodes} healthy`, ...rest].join(', ');
+}
+
+/** A line for each wave. */
+export function waveLines({ waves }: Pick<RolloutView, 'waves'>): string[] {
+  return waves.map((wave, i) => {
+    const name = `wave ${i + 1} of ${waves.length} (${wave.of})`;
+    return `  ${name}: ${stateOf(wave)}`;
+  });
+}
+
+function stateOf(wave: WaveView): string {
+  if (wave.began === null) return 'has not begun';
+  return `${wave.began.passedAt === null ? 'under way' : 'passed'}; ${countsText(wave)}`;
+}
+
+/** Why nodes do not have it healthy, a line per reason; long lists of nodes are cut. */
+export function reasonLines({ reasons }: Pick<RolloutView, 'reasons'>): string[] {
+  return reasons.map(({ reason, count, nodes }) => {
+    const names = namedUpTo(nodes, nodes.length);
+    const more = count > nodes.length ? ` and ${count - nodes.length} more` : '';
+    return `  ${names}${more}: ${reason}`;
+  });
+}

@@ -1,0 +1,66 @@
+/** A person's word on a rollout, and the answer how far it is. One transaction for each word. */
+import type { TrustedRoot } from '../../protocol/verified.js';
+import type { Clock } from '../../protocol/ports.js';
+import { RequestError } from '../ports.js';
+import type { RolloutDesk } from './desk.js';
+import { retried } from '../store/retry.js';
+import type { Mutation, Store } from '../store/store.js';
+import { readRollout, type ReadRollout } from './read-rollout.js';
+import { answer } from './waves/verbs.js';
+import { viewOf } from './waves/view.js';
+
+export interface RolloutParts {
+  readonly store: Store;
+  readonly root: () => TrustedRoot;
+  readonly clock: Clock;
+}
+
+/** Implements `RolloutDesk`. */
+export function rolloutDesk(parts: RolloutParts): RolloutDesk {
+  const { store, clock } = parts;
+  return {
+    say: (actor, { namespace, name, verb, reason, isForced }) =>
+      retried(async () => {
+        const read = await found(parts, { namespace, name });
+        const said = { by: actor.name, at: new Date(clock.now()).toISOString(), reason };
+        const answered = answer(read.object, { verb, said, isForced }, read);
+        if (!answered.ok)
+          throw new RequestError('Conflict', `bundle "${name}": ${answered.refusal}`);
+        const { spec, status, rows, text } = answered;
+        const { labels, annotations, resourceVersion } = read.object.metadata;
+        const metadata = { namespace, name, labels, annotations };
+        await store.commit(actor, [
+          {
+            type: 'put',
+            object: { kind: 'Rollout', metadata, spec, status },
+            expect: { resourceVersion },
+          },
+          ...rows.map((record): Mutation => {
+            return { type: 'rolloutNode', namespace, bundle: name, record };
+          }),
+        ]);
+        return text;
+      }),
+    view: async ({ namespace, name, node }) => {
+      const read = await found(parts, { namespace, name });
+      const view = viewOf(read.object, read, { now: clock.now(), node });
+      if (node === null || view.node !== null) return view;
+      const selector = read.bundle.spec.nodeSelector;
+      const why =
+        selector === '' ? 'it is no member of the fleet' : `it does not match ${selector}`;
+      throw new RequestError('NotFound', `bundle "${name}" is not for node "${node}": ${why}`);
+    },
+  };
+}
+
+async function found(
+  parts: RolloutParts,
+  of: { readonly namespace: string; readonly name: string },
+): Promise<ReadRollout> {
+  const read = await readRollout(parts, of);
+  if (read) return read;
+  const what = (await parts.store.get('Bundle', of.namespace, of.name))
+    ? `bundle "${of.name}" has no rollout: its newest revision went to all its nodes at once`
+    : `bundles.flotilla.dev "${of.name}" not found`;
+  throw new RequestError('NotFound', what);
+}

@@ -1,0 +1,268 @@
+/**
+ * What happens next in a rollout, and why, for every node: membership, gate, budget and pace together. Pure, and asked again at every
+ * change: the same values give the same answer, so that a restart, a duplicate or a late word repeats and skips nothing.
+ */
+import { budgetOf, isDisturbed } from './budget.js';
+import { gateOf, isQuiet, onlyFailures, tooManyFailures } from './gate.js';
+import { memberOf, type Member } from './member.js';
+import { membersOf } from './membership.js';
+import { paceOf } from './pace.js';
+import type {
+  PhaseReason,
+  RevisionName,
+  RolloutNode,
+  RolloutObject,
+  RolloutStatus,
+} from './rollout-object.js';
+import { reasonFor, type Turn } from './reasons.js';
+import { hasInPlace, isReachable, type FleetNode } from './stand.js';
+
+export type Rollout = Pick<RolloutObject, 'spec' | 'status'>;
+
+export interface Decision {
+  readonly member: Member;
+  /** `tell`: it is given the revision now; `back`: the former one again; `keep`: nothing changes for it. */
+  readonly action: 'tell' | 'back' | 'keep';
+  /** What its assignment is to name; null: nothing of this bundle. */
+  readonly offer: RevisionName | null;
+  readonly reason: string;
+}
+
+export interface Outcome {
+  readonly status: RolloutStatus;
+  /** Of every node that the bundle selects, in the order of the fleet. */
+  readonly decisions: readonly Decision[];
+  /** To be written. */
+  readonly rows: readonly RolloutNode[];
+  /** When time alone may change the answer, milliseconds since 1970; null: it does not. */
+  readonly wakeAt: number | null;
+}
+
+/** `rows`: what was done with the nodes so far, by name. `now`: milliseconds since 1970. */
+export function decide(
+  rollout: Rollout,
+  { fleet, rows }: { readonly fleet: readonly FleetNode[]; readonly rows: Rows },
+  now: number,
+): Outcome {
+  const known = new Map(rows);
+  const status = statusNow(rollout, { fleet, rows: known, now });
+  const current = { spec: rollout.spec, status };
+  const members = fleet.map(node => memberOf(current, node, { row: known.get(node.name), now }));
+  const turns =
+    status.phase === 'aborted'
+      ? backwards(current, members, now)
+      : forwards(current, { members, rows: known, now });
+  const decisions = members.map((member): Decision => {
+    const turn = turns.of.get(member.node.name) ?? 'none';
+    const action = turn === 'tell' || turn === 'back' ? turn : 'keep';
+    return {
+      member,
+      action,
+      offer: offerOf(current, member, action),
+      reason: reasonFor(current, member, turn),
+    };
+  });
+  for (const { member, action } of decisions) {
+    if (action !== 'keep') known.set(member.node.name, rowAfter(current, member, { action, now }));
+  }
+  const changed = [...known.values()].filter(row => rows.get(row.node) !== row);
+  return { status, decisions, rows: changed, wakeAt: turns.wakeAt };
+}
+
+type Rows = ReadonlyMap<string, RolloutNode>;
+
+interface Look {
+  readonly fleet: readonly FleetNode[];
+  /** Gets the rows of nodes whose wave begins. */
+  readonly rows: Map<string, RolloutNode>;
+  readonly now: number;
+}
+
+/** How the rollout stands once the waves passed that may, and those began that then could. */
+function statusNow({ spec, status: before }: Rollout, look: Look): RolloutStatus {
+  const { fleet, rows, now } = look;
+  const at = new Date(now).toISOString();
+  let status = before;
+  const becomes = (to: Pick<RolloutStatus, 'phase' | 'reason' | 'message'>): RolloutStatus => ({
+    ...status,
+    ...to,
+    since: status.phase === to.phase ? status.since : at,
+  });
+  if (before.phase === 'completed' || before.phase === 'aborted') return before;
+  if (spec.aborted) return becomes({ phase: 'aborted', reason: 'Person', message: '' });
+  if (before.phase === 'paused') return before;
+  if (spec.paused) return becomes({ phase: 'paused', reason: 'Person', message: '' });
+  for (;;) {
+    const wave = status.waves.length - 1;
+    const current = { spec, status };
+    const members = fleet.map(node => memberOf(current, node, { row: rows.get(node.name), now }));
+    const fails = (message: string) => {
+      const phase = spec.plan.onMaxFailures === 'pause' ? 'paused' : 'aborted';
+      return becomes({ phase, reason: 'TooManyFailures', message });
+    };
+    const failure = tooManyFailures(current, members);
+    if (failure !== null) return fails(failure);
+    const under = status.waves[wave];
+    if (under !== undefined) {
+      const settledAt = isQuiet(current, members) ? (under.settledAt ?? at) : null;
+      const gate = gateOf(current, members, { now, settledAt: Date.parse(settledAt ?? at) });
+      const passedAt = gate.isOpen ? at : null;
+      const waves = [...status.waves.slice(0, -1), { ...under, settledAt, passedAt }];
+      status = { ...status, waves };
+      const reason: PhaseReason = gate.isOpen ? 'Nodes' : gate.reason;
+      status = becomes({ phase: 'progressing', reason, message: '' });
+      const only = reason === 'NotProven' ? onlyFailures(members) : null;
+      if (only !== null) return fails(only);
+      if (!gate.isOpen) return status;
+    }
+    const next = spec.plan.waves[wave + 1];
+    if (next === undefined) return becomes({ phase: 'completed', reason: 'Done', message: '' });
+    begin(next, { look, spec, wave: wave + 1 });
+    const began = { startedAt: at, settledAt: null, passedAt: null };
+    status = { ...status, waves: [...status.waves, began] };
+  }
+}
+
+/** The last wave's members are all that are in no other. */
+function begin(
+  wave: Rollout['spec']['plan']['waves'][number],
+  { look, spec, wave: index }: { look: Look; spec: Rollout['spec']; wave: number },
+): void {
+  if (index === spec.plan.waves.length - 1) return;
+  const { fleet, rows } = look;
+  const taken = new Set(
+    fleet.map(({ name }) => name).filter(name => (rows.get(name)?.wave ?? -1) >= 0),
+  );
+  for (const node of membersOf(wave, fleet, { taken, digest: spec.to.digest })) {
+    const { toldAt = null, isBack = false } = rows.get(node) ?? {};
+    rows.set(node, { node, wave: index, toldAt, isBack, isExcused: false });
+  }
+}
+
+interface Turns {
+  readonly of: ReadonlyMap<string, Turn>;
+  readonly wakeAt: number | null;
+}
+
+/** Whose turn it is: those of earlier waves first, then by name. */
+function forwards(
+  current: Rollout,
+  of: { readonly members: readonly Member[]; readonly rows: Rows; readonly now: number },
+): Turns {
+  const { spec, status } = current;
+  const { members, rows, now } = of;
+  const turns = new Map<string, Turn>();
+  if (status.phase === 'completed') {
+    for (const { node, stand } of members) if (stand === 'waiting') turns.set(node.name, 'tell');
+    return { of: turns, wakeAt: null };
+  }
+  if (status.phase === 'paused') return { of: turns, wakeAt: null };
+  const { plan } = spec;
+  const free = { now, deadlineMs: plan.offlineDeadlineSeconds * 1000 };
+  const pace = paceOf(rows.values(), { nodesPerMinute: plan.nodesPerMinute, now });
+  let budget = budgetOf(members, { plan, now });
+  let room = pace.room;
+  const waiting = members
+    .filter(({ node, wave, stand }) => wave !== null && stand === 'waiting' && isReachable(node))
+    .sort((a, b) => (a.wave ?? 0) - (b.wave ?? 0) || (a.node.name < b.node.name ? -1 : 1));
+  for (const member of waiting) {
+    // Who is on the way anyway is disturbed already.
+    const cost = isDisturbed(member, free) ? 0 : 1;
+    if (budget < cost) turns.set(member.node.name, 'budget');
+    else if (room < 1) turns.set(member.node.name, 'pace');
+    else {
+      turns.set(member.node.name, 'tell');
+      budget -= cost;
+      room--;
+    }
+  }
+  const gate = gateOf(current, members, {
+    now,
+    settledAt: Date.parse(status.waves[status.waves.length - 1]?.settledAt ?? spec.begun.at),
+  });
+  const isPaced = [...turns.values()].includes('pace');
+  const times = [
+    gate.isOpen ? null : gate.at,
+    isPaced ? (pace.nextAt ?? now + 60_000) : null,
+    ...deadlines(members, free),
+  ];
+  return { of: turns, wakeAt: earliest(times) };
+}
+
+/**
+ * Whoever has not shown it to be healthy goes back at once, so that nobody begins with it; where it runs well the way back is one more
+ * disturbance, and takes its turn.
+ */
+function backwards({ spec }: Rollout, members: readonly Member[], now: number): Turns {
+  const { plan } = spec;
+  const of = { now, deadlineMs: plan.offlineDeadlineSeconds * 1000 };
+  let budget = budgetOf(members, { plan, now });
+  const turns = new Map<string, Turn>();
+  for (const { node, stand } of members) {
+    if (stand === 'waiting') continue;
+    const runsThere = (stand === 'healthy' || stand === 'unknown') && isReachable(node);
+    if (runsThere && budget < 1) turns.set(node.name, 'budget');
+    else {
+      turns.set(node.name, 'back');
+      if (runsThere) budget--;
+    }
+  }
+  return { of: turns, wakeAt: earliest(deadlines(members, of)) };
+}
+
+/** When silent nodes are believed to be on their way no more. */
+function deadlines(
+  members: readonly Member[],
+  of: { readonly now: number; readonly deadlineMs: number },
+): (number | null)[] {
+  return members.map(member => {
+    const { node, row, stand, waitedUntil } = member;
+    if (waitedUntil !== null && Number.isFinite(waitedUntil)) return waitedUntil;
+    const isBack = stand === 'waiting' && !isReachable(node) && isDisturbed(member, of);
+    return isBack && row?.toldAt ? Date.parse(row.toldAt) + of.deadlineMs : null;
+  });
+}
+
+function earliest(times: readonly (number | null)[]): number | null {
+  return times.reduce((a, b) => (a === null ? b : b === null ? a : Math.min(a, b)), null);
+}
+
+function offerOf(
+  { spec, status }: Rollout,
+  { node, stand }: Member,
+  action: Decision['action'],
+): RevisionName | null {
+  if (action === 'tell' || status.phase === 'completed') return spec.to;
+  if (action === 'back') return spec.base;
+  return stand === 'waiting' ? heldBack(spec, node) : spec.to;
+}
+
+/**
+ * What a node has whose turn has not come: what runs there, else the last revision that completed. What never completed is not begun
+ * with, and who is away finds the completed one.
+ */
+export function heldBack(
+  { base, unproven }: Pick<Rollout['spec'], 'base' | 'unproven'>,
+  node: FleetNode,
+): RevisionName | null {
+  const { assigned } = node;
+  if (assigned === null || assigned.digest === base?.digest) return base;
+  const isUnproven = unproven.includes(assigned.digest);
+  if (hasInPlace(node, assigned.digest)) return isUnproven || isReachable(node) ? assigned : base;
+  return isUnproven || !isReachable(node) ? base : assigned;
+}
+
+/** Who could not be reached was away anyway: that it comes back to something else disturbs nobody. */
+function rowAfter(
+  { spec }: Rollout,
+  { node, row, wave }: Member,
+  { action, now }: { readonly action: Decision['action']; readonly now: number },
+): RolloutNode {
+  return {
+    node: node.name,
+    wave: wave ?? spec.plan.waves.length - 1,
+    toldAt: isReachable(node) ? new Date(now).toISOString() : null,
+    isBack: action === 'back',
+    isExcused: row?.isExcused ?? false,
+  };
+}

@@ -1,0 +1,88 @@
+/** Whether a wave may pass, by what its nodes themselves say; and whether so many failed that the rollout ends. Pure. */
+import type { Member } from './member.js';
+import type { PhaseReason, RolloutObject } from './rollout-object.js';
+import { sharedDown } from './share.js';
+
+type Rollout = Pick<RolloutObject, 'spec' | 'status'>;
+
+/** A sentence where more nodes failed than the plan lets; null: not so many. A failure that was known at a resume is forgiven. */
+export function tooManyFailures({ spec }: Rollout, members: readonly Member[]): string | null {
+  const begun = members.filter(({ wave }) => wave !== null);
+  const failed = failedOf(begun);
+  const { maxFailures } = spec.plan;
+  const limit = sharedDown(maxFailures, begun.length);
+  if (failed.length <= limit) return null;
+  const of = typeof maxFailures === 'string' ? ` (${maxFailures} of ${begun.length})` : '';
+  const first = failed.map(({ node }) => node.name).sort()[0] ?? '';
+  return `${failed.length} failed, ${limit}${of} may: first of them ${first}`;
+}
+
+/** The same where nobody is left to show that the revision is healthy anywhere, and some failed; null: none did. */
+export function onlyFailures(members: readonly Member[]): string | null {
+  const failed = failedOf(members);
+  return failed.length === 0 ? null : `${failed.length} failed, and it is healthy nowhere`;
+}
+
+function failedOf(members: readonly Member[]): Member[] {
+  return members.filter(({ stand, row }) => stand === 'failed' && row?.isExcused !== true);
+}
+
+export type Gate =
+  | { readonly isOpen: true }
+  | {
+      readonly isOpen: false;
+      readonly reason: Extract<PhaseReason, 'Nodes' | 'NotProven' | 'Bake' | 'Promotion'>;
+      /** When time alone may change it, milliseconds since 1970; null: it does not. */
+      readonly at: number | null;
+    };
+
+const OPEN: Gate = { isOpen: true };
+
+/**
+ * Of the wave under way. The last looks at the nodes of all: with it the revision is complete. A wave without nodes is open; one of
+ * whose nodes none could be reached passes on what those before it showed. `settledAt`: since when nobody is waited for.
+ */
+export function gateOf(
+  { spec, status }: Rollout,
+  members: readonly Member[],
+  { now, settledAt }: { readonly now: number; readonly settledAt: number },
+): Gate {
+  const wave = status.waves.length - 1;
+  if (wave < spec.forced) return OPEN;
+  const isLast = wave === spec.plan.waves.length - 1;
+  const own = members.filter(member => (isLast ? member.wave !== null : member.wave === wave));
+  if (own.length === 0) return OPEN;
+  const until = waitedUntil(own);
+  if (until !== null) return { isOpen: false, reason: 'Nodes', at: finite(until) };
+  if (!members.some(member => isProof(member, spec.plan.allowUnknown))) {
+    return { isOpen: false, reason: 'NotProven', at: null };
+  }
+  if (isLast) return OPEN;
+  const bakedAt = settledAt + spec.plan.bakeSeconds * 1000;
+  if (now < bakedAt) return { isOpen: false, reason: 'Bake', at: bakedAt };
+  if (spec.plan.promotion === 'manual' && wave >= spec.promoted) {
+    return { isOpen: false, reason: 'Promotion', at: null };
+  }
+  return OPEN;
+}
+
+/** The wave under way waits for nobody; by this its bake time begins. */
+export function isQuiet({ spec, status }: Rollout, members: readonly Member[]): boolean {
+  const wave = status.waves.length - 1;
+  const isLast = wave === spec.plan.waves.length - 1;
+  return waitedUntil(members.filter(member => isLast || member.wave === wave)) === null;
+}
+
+function isProof({ stand }: Member, allowUnknown: boolean): boolean {
+  return stand === 'healthy' || (allowUnknown && stand === 'unknown');
+}
+
+/** The first time at which one of them is waited for no more; null: none is. */
+function waitedUntil(members: readonly Member[]): number | null {
+  const times = members.flatMap(({ waitedUntil: until }) => until ?? []);
+  return times.length === 0 ? null : times.reduce((a, b) => Math.min(a, b));
+}
+
+function finite(at: number): number | null {
+  return Number.isFinite(at) ? at : null;
+}

@@ -1,0 +1,67 @@
+/** Why a node has what it has, in a sentence: what `rollout status --why` prints. Pure. */
+import type { Member } from './member.js';
+import { waveText } from './plan.js';
+import type { RolloutObject } from './rollout-object.js';
+import { isReachable } from './stand.js';
+
+/** What was decided about a node; `budget` and `pace`: it is its turn, but for that. */
+export type Turn = 'tell' | 'back' | 'budget' | 'pace' | 'none';
+
+type Rollout = Pick<RolloutObject, 'spec' | 'status'>;
+
+export function reasonFor(rollout: Rollout, member: Member, turn: Turn): string {
+  const { spec, status } = rollout;
+  const { plan, to, base } = spec;
+  const former = base === null ? 'has nothing of the bundle' : `gets revision ${base.revision}`;
+  const place = member.wave === null ? '' : `wave ${waveOf(rollout, member.wave)}: `;
+  switch (turn) {
+    case 'tell':
+      return `${place}gets revision ${to.revision} now`;
+    case 'back':
+      return `revision ${to.revision} was aborted: ${former} again`;
+    case 'pace':
+      return `${place}waits for its turn: at most ${plan.nodesPerMinute} nodes a minute`;
+    case 'budget':
+      return `${place}waits for its turn: at most ${plan.maxUnavailable} may be on the way at once`;
+    case 'none':
+      break;
+  }
+  if (member.stand !== 'waiting') return `${place}${standText(rollout, member)}`;
+  if (status.phase === 'aborted') return `revision ${to.revision} was aborted: ${former}`;
+  if (!isReachable(member.node)) {
+    return `${place}${member.node.barrier ?? 'offline'}; its turn comes when it can be reached`;
+  }
+  if (status.phase === 'paused') return `${place}the rollout is paused`;
+  const under = waveOf(rollout, status.waves.length - 1);
+  return `its wave has not begun: wave ${under} is under way`;
+}
+
+function standText({ spec }: Rollout, { node, stand, row, waitedUntil }: Member): string {
+  const what = `revision ${spec.to.revision}`;
+  const away = node.barrier ?? 'offline';
+  const isLetGo = waitedUntil === null ? '; it is not waited for' : '';
+  switch (stand) {
+    case 'healthy':
+      return `${what} is healthy there`;
+    case 'failed':
+      return `${what} failed there${row?.isExcused === true ? ', which was known when the rollout was resumed' : ''}`;
+    case 'aside':
+      return `a person at the device keeps or restored what was there before; it is not waited for`;
+    case 'unknown':
+      return `has ${what} and cannot know how its pods are${isLetGo}`;
+    case 'window':
+      return `waits for its maintenance window${isLetGo}`;
+    case 'obstructed':
+      return `something is in its way${isLetGo}`;
+    case 'silent':
+      return `was told of ${what} and has not answered: ${away}${isLetGo}`;
+    default:
+      return `on the way to ${what}`;
+  }
+}
+
+function waveOf({ spec }: Rollout, wave: number): string {
+  const { waves } = spec.plan;
+  const one = waves[wave];
+  return `${wave + 1} of ${waves.length}${one === undefined ? '' : ` (${waveText(one)})`}`;
+}

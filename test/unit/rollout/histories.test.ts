@@ -1,0 +1,314 @@
+/**
+ * Random fleets that live through a rollout: nodes come and go, are slow, fail, and are told things late, twice and in any order, by a hub
+ * that is killed between any two looks. What must hold at every step and at the end.
+ */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { beginRollout, carriedRows } from '../../../hub/rollout/waves/begin.js';
+import { decide, type Rollout } from '../../../hub/rollout/waves/decide.js';
+import { DEFAULT_PLAN, plainPlan, type RolloutPlan } from '../../../hub/rollout/waves/plan.js';
+import type {
+  RevisionName,
+  RolloutNode,
+  RolloutSpec,
+} from '../../../hub/rollout/waves/rollout-object.js';
+import { sharedUp } from '../../../hub/rollout/waves/share.js';
+import type { FleetNode, Word } from '../../../hub/rollout/waves/stand.js';
+import type { Fate } from '../../../hub/rollout/fate.js';
+import { fc } from '../../support/properties.js';
+import { at, named, T0 } from '../../support/rollout-values.js';
+
+const STEP_S = 10;
+
+/** How a device is, and what the hub knows of it. */
+class Device {
+  online: boolean;
+  /** In the assignment that lies at the broker. */
+  assigned: RevisionName | null = named(1);
+  /** What it runs and is healthy with, or fell back to. */
+  runs: RevisionName = named(1);
+  /** What it is on the way to, and for how many steps still. */
+  way: { readonly to: RevisionName; left: number } | null = null;
+  readonly gaveUp = new Set<string>();
+  readonly begun: string[] = [];
+  /** What reached the hub. */
+  heard: Word = {
+    digest: named(1).digest,
+    active: named(1).digest,
+    fate: 'healthy',
+    isFormer: false,
+  };
+
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly of: { readonly slow: number; readonly fails: ReadonlySet<string> };
+
+  constructor({ name, labels, of, online }: Pick<Device, 'name' | 'labels' | 'of' | 'online'>) {
+    this.name = name;
+    this.labels = labels;
+    this.of = of;
+    this.online = online;
+  }
+
+  /** It was on its way, or away, when it was told last. */
+  wasDisturbed = false;
+
+  isDisturbed(): boolean {
+    const { assigned, runs, way, gaveUp } = this;
+    const isThere = assigned === null || runs.digest === assigned.digest;
+    return way !== null || !(isThere || gaveUp.has(assigned.digest));
+  }
+
+  live(): void {
+    if (this.online && this.assigned !== null) this.take(this.assigned);
+    if (this.way === null || --this.way.left > 0) return;
+    const { to } = this.way;
+    this.way = null;
+    if (this.of.fails.has(to.digest)) this.gaveUp.add(to.digest);
+    else this.runs = to;
+  }
+
+  private take(to: RevisionName): void {
+    if (this.way?.to.digest === to.digest || this.gaveUp.has(to.digest)) return;
+    if (this.runs.digest === to.digest) this.way = null;
+    else {
+      this.way = { to, left: this.of.slow };
+      this.begun.push(to.digest);
+    }
+  }
+
+  word(): Word {
+    const digest = this.assigned?.digest ?? '';
+    const wanted = this.way?.to.digest ?? digest;
+    const fate: Fate =
+      this.way !== null ? 'underWay' : this.gaveUp.has(wanted) ? 'failed' : 'healthy';
+    const spoken = this.way !== null || this.gaveUp.has(wanted) ? wanted : this.runs.digest;
+    return { digest: spoken, active: this.runs.digest, fate, isFormer: false };
+  }
+
+  seen(): FleetNode {
+    const { name, labels, online: isOnline, assigned, heard: word } = this;
+    return { name, labels, isOnline, barrier: null, assigned, word };
+  }
+}
+
+const plans: fc.Arbitrary<RolloutPlan> = fc
+  .record({
+    maxUnavailable: fc.oneof(fc.integer({ min: 1, max: 4 }), fc.constantFrom('10%', '50%')),
+    maxFailures: fc.oneof(fc.integer({ min: 0, max: 3 }), fc.constantFrom('0%', '30%')),
+    waves: fc.constantFrom<RolloutPlan['waves']>(
+      [{ nodes: '100%' }],
+      [{ nodes: 1 }],
+      [{ nodes: 1 }, { nodes: '25%' }, { nodes: '50%' }],
+      [{ selector: 'site=n' }, { selector: 'site=s' }],
+      [{ selector: 'site=nowhere' }, { nodes: 2 }],
+    ),
+    bakeSeconds: fc.constantFrom(0, 25),
+    offlinePolicy: fc.constantFrom('wait' as const, 'skip' as const),
+    // Longer than any history: who was told is never given up, so the count is exact.
+    offlineDeadlineSeconds: fc.constant(1_000_000),
+    onMaxFailures: fc.constantFrom('pause' as const, 'rollback' as const),
+    nodesPerMinute: fc.constantFrom(0, 0, 3),
+  })
+  .map(plan => plainPlan({ ...DEFAULT_PLAN, ...plan }));
+
+const devices = fc.array(
+  fc.record({
+    site: fc.constantFrom('n', 's', 'e'),
+    slow: fc.integer({ min: 1, max: 4 }),
+    online: fc.boolean(),
+    fails: fc.integer({ min: 0, max: 9 }).map(n => n === 0),
+  }),
+  { minLength: 1, maxLength: 14 },
+);
+
+/** What happens between two looks; `who` is taken modulo the fleet. */
+type Event =
+  | { readonly type: 'flip'; readonly who: number }
+  | { readonly type: 'deaf' }
+  | { readonly type: 'killed' }
+  | { readonly type: 'abort' }
+  | { readonly type: 'apply' };
+
+const events: fc.Arbitrary<Event> = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ type: fc.constant('flip' as const), who: fc.nat(13) }) },
+  { weight: 3, arbitrary: fc.constant({ type: 'deaf' as const }) },
+  { weight: 2, arbitrary: fc.constant({ type: 'killed' as const }) },
+  { weight: 1, arbitrary: fc.constant({ type: 'abort' as const }) },
+  { weight: 1, arbitrary: fc.constant({ type: 'apply' as const }) },
+);
+
+interface History {
+  readonly plan: RolloutPlan;
+  readonly fleet: readonly {
+    readonly site: string;
+    readonly slow: number;
+    readonly online: boolean;
+    readonly fails: boolean;
+  }[];
+  readonly events: readonly Event[];
+}
+
+/** The hub's store and the devices. */
+class World {
+  readonly devices: readonly Device[];
+  rollout: Rollout;
+  rows = new Map<string, RolloutNode>();
+  seconds = 0;
+  newest = 2;
+  /** Of revisions that were aborted, or another took their place before they completed: as of the hub's next look nobody begins with one. */
+  readonly over = new Set<string>();
+
+  private readonly history: History;
+
+  constructor(history: History) {
+    this.history = history;
+    this.devices = history.fleet.map(({ site, slow, online, fails }, i) => {
+      const bad = new Set(fails ? [2, 3, 4, 5, 6, 7, 8].map(n => named(n).digest) : []);
+      const name = `n${String(i).padStart(2, '0')}`;
+      return new Device({ name, labels: { site }, of: { slow, fails: bad }, online });
+    });
+    this.rollout = this.began(named(2), null, named(1));
+  }
+
+  private began(to: RevisionName, rollout: Rollout | null, former: RevisionName): Rollout {
+    const { plan } = this.history;
+    const names = { namespace: 'default', name: 'shop' };
+    const by = { by: 'ann', at: at(this.seconds) };
+    const { spec, status } = beginRollout({ ...names, plan, to, former, rollout, ...by });
+    return { spec, status };
+  }
+
+  apply(): void {
+    if (this.newest >= 8) return;
+    const { to } = this.rollout.spec;
+    this.newest++;
+    const now = T0 + this.seconds * 1000;
+    const fleet = this.devices.map(device => device.seen());
+    const carried = carriedRows(this.rollout, { fleet, rows: this.rows, now });
+    this.rollout = this.began(named(this.newest), this.rollout, to);
+    this.rows = new Map(carried.map(row => [row.node, row]));
+  }
+
+  abort(): void {
+    const { phase } = this.rollout.status;
+    if (phase === 'completed' || phase === 'aborted') return;
+    const aborted = { by: 'ann', at: at(this.seconds), reason: '' };
+    this.change({ aborted });
+  }
+
+  change(change: Partial<RolloutSpec>): void {
+    this.rollout = { ...this.rollout, spec: { ...this.rollout.spec, ...change } };
+  }
+
+  /** One look of the hub; killed before its commit it leaves nothing, and the next one is the same. */
+  look(isKilled: boolean): void {
+    const now = T0 + this.seconds * 1000;
+    const fleet = this.devices.map(device => device.seen());
+    const outcome = decide(this.rollout, { fleet, rows: this.rows }, now);
+    if (isKilled) {
+      assert.deepEqual(decide(this.rollout, { fleet, rows: this.rows }, now), outcome);
+      return;
+    }
+    const before = this.rollout.status;
+    const { status } = outcome;
+    this.gatesHold(before.waves.length, outcome.decisions.length === 0 ? 0 : status.waves.length);
+    this.rollout = { ...this.rollout, status };
+    for (const row of outcome.rows) this.rows.set(row.node, row);
+    for (const { member, offer, action } of outcome.decisions) {
+      const device = this.devices.find(one => one.name === member.node.name);
+      if (!device) continue;
+      if (action !== 'keep') device.wasDisturbed = !device.online || device.isDisturbed();
+      device.assigned = offer;
+    }
+    if (status.phase === 'aborted') this.over.add(this.rollout.spec.to.digest);
+    for (const digest of this.rollout.spec.unproven) this.over.add(digest);
+    this.budgetHolds();
+  }
+
+  /** A wave that began left none behind that could be reached and had not got there. */
+  private gatesHold(before: number, after: number): void {
+    if (after <= Math.max(1, before)) return;
+    for (const device of this.devices) {
+      const row = this.rows.get(device.name);
+      if (!row || row.wave < 0 || row.wave >= after - 1 || !device.online) continue;
+      const { digest } = this.rollout.spec.to;
+      const isThere = device.heard.digest === digest && device.heard.fate !== 'underWay';
+      assert.ok(
+        isThere,
+        `wave ${after} began before ${device.name} of wave ${row.wave + 1} was done`,
+      );
+    }
+  }
+
+  /** Of those that ran well and were connected when they were told: on the way in truth, whatever the hub heard. */
+  private budgetHolds(): void {
+    if (this.rollout.status.phase === 'completed') return;
+    const most = Math.max(1, sharedUp(this.history.plan.maxUnavailable, this.devices.length));
+    const disturbed = this.devices.filter(one => !one.wasDisturbed && one.isDisturbed());
+    const names = disturbed.map(one => one.name).join();
+    assert.ok(disturbed.length <= most, `${disturbed.length} on the way, ${most} may: ${names}`);
+  }
+
+  step(event: Event | null): void {
+    this.seconds += STEP_S;
+    if (event?.type === 'flip') {
+      const device = this.devices[event.who % this.devices.length];
+      if (device) device.online = !device.online;
+    }
+    if (event?.type === 'abort') this.abort();
+    if (event?.type === 'apply') this.apply();
+    const begunBefore = new Map(this.devices.map(d => [d.name, d.begun.length]));
+    for (const device of this.devices) {
+      device.live();
+      if (device.online && event?.type !== 'deaf') device.heard = device.word();
+      for (const digest of device.begun.slice(begunBefore.get(device.name))) {
+        assert.ok(!this.over.has(digest), `${device.name} begins with a revision that is over`);
+      }
+    }
+    this.look(event?.type === 'killed');
+  }
+}
+
+const histories: fc.Arbitrary<History> = fc.record({
+  plan: plans,
+  fleet: devices,
+  events: fc.array(events, { maxLength: 40 }),
+});
+
+describe('whatever happens to a fleet', () => {
+  test('never more on the way than may be, no wave before its gate, no aborted revision begun, always an end', () => {
+    let [completed, aborted, paused] = [0, 0, 0];
+    fc.assert(
+      fc.property(histories, history => {
+        const world = new World(history);
+        for (const event of history.events) world.step(event);
+        // All nodes answer from now on.
+        for (const device of world.devices) device.online = true;
+        const isOver = () => {
+          const { phase } = world.rollout.status;
+          const isBack = world.devices.every(
+            d => d.assigned?.digest !== world.rollout.spec.to.digest,
+          );
+          return phase === 'completed' || phase === 'paused' || (phase === 'aborted' && isBack);
+        };
+        for (let i = 0; i < 400 && !isOver(); i++) world.step(null);
+        const { phase, reason } = world.rollout.status;
+        assert.ok(isOver(), `no end: ${phase} ${reason}`);
+        for (let i = 0; i < 10; i++) world.step(null);
+        const { spec } = world.rollout;
+        for (const device of world.devices) {
+          if (phase === 'completed') assert.equal(device.assigned?.digest, spec.to.digest);
+          if (phase === 'aborted') assert.notEqual(device.runs.digest, spec.to.digest);
+        }
+        if (phase === 'completed') completed++;
+        if (phase === 'aborted') aborted++;
+        if (phase === 'paused') paused++;
+      }),
+      { numRuns: 400, includeErrorInReport: true },
+    );
+    // Each kind of end was seen: the histories are not all alike.
+    for (const seen of [completed, aborted, paused])
+      assert.ok(seen > 20, `${completed} ${aborted} ${paused}`);
+  });
+});

@@ -1,0 +1,140 @@
+/** Rollouts as people type them and read them. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { planAfter, planText, type PlanOptions } from '../../../hub/cli/plan-options.js';
+import { countsText, phaseText, reasonLines, waveLines } from '../../../hub/cli/rollout-view.js';
+import { parseBundle } from '../../../hub/api/bundle-body.js';
+import { DEFAULT_PLAN, plainPlan } from '../../../hub/rollout/waves/plan.js';
+import { viewOf } from '../../../hub/rollout/waves/view.js';
+import { answer, type Verb } from '../../../hub/rollout/waves/verbs.js';
+import type { RequestError } from '../../../hub/ports.js';
+import { at, BEGUN, NEW, node, row, specOf, T0 } from '../../support/rollout-values.js';
+
+describe('the flags of a plan', () => {
+  test('that are left out keep what the bundle has, and none means at once', () => {
+    assert.equal(planAfter({}, null), null);
+    const had = plainPlan({ ...DEFAULT_PLAN, waves: [{ nodes: 1 }] });
+    assert.equal(planAfter({}, had), had);
+    assert.deepEqual(planAfter({ maxFailures: '5%' }, had), { ...had, maxFailures: '5%' });
+    assert.equal(planAfter({ atOnce: true }, had), null);
+  });
+
+  test('become a plan, and its words', () => {
+    const options: PlanOptions = {
+      ...{ wave: ['1', '25%', 'region in (north,south)'], maxUnavailable: '10%', bake: '10m' },
+      ...{ promotion: 'manual', offline: 'wait', offlineDeadline: '1d', pace: '100' },
+      ...{ onMaxFailures: 'rollback', maxFailures: '2', gateUnknown: 'allow' },
+    };
+    const plan = planAfter(options, null);
+    assert.deepEqual(plan?.waves, [
+      { nodes: 1 },
+      { nodes: '25%' },
+      { selector: 'region in (north,south)' },
+      { nodes: '100%' },
+    ]);
+    assert.equal(
+      planText(plan),
+      'waves 1 node, 25%, region in (north,south), 100%; max unavailable 10%; max failures 2, then rollback; bake 10m0s; ' +
+        'promotion manual; offline wait, deadline 24h0m0s; unknown counts as healthy; 100 nodes a minute',
+    );
+  });
+
+  const WRONG: readonly [PlanOptions, RegExp][] = [
+    [{ wave: ['1', '0.5%'] }, /^--wave \(number 2\): "0.5%" must be a whole number/],
+    [{ wave: ['a in'] }, /^--wave \(number 1\): selector "a in": expected "\("/],
+    [{ maxFailures: '-1' }, /^--max-failures: "-1" must be a whole number from 0/],
+    [{ pace: 'fast' }, /^--pace: "fast" must be a whole number of nodes/],
+    [{ promotion: 'never' }, /^--promotion: "never" must be automatic or manual/],
+    [{ gateUnknown: 'yes' }, /^--gate-unknown yes: use allow or refuse/],
+    [{ bake: '1.5ms' }, /^--bake 1.5ms: whole seconds/],
+    [{ atOnce: true, wave: ['1'] }, /^either --at-once, which is no plan, or --wave/],
+  ];
+  for (const [options, message] of WRONG) {
+    test(`are refused where they say ${JSON.stringify(options)}`, () => {
+      assert.throws(() => planAfter(options, null), { message });
+    });
+  }
+});
+
+describe('a plan in a Bundle', () => {
+  const body = (rollout: unknown) => ({ spec: { nodeSelector: '', manifests: [], rollout } });
+  const parsed = (rollout: unknown) =>
+    parseBundle(body(rollout), { namespace: 'default', name: 'shop' }).spec.rollout;
+
+  test('is filled up with the defaults, and left out when it is', () => {
+    assert.deepEqual(parsed({ maxFailures: 2 }), { ...DEFAULT_PLAN, maxFailures: 2 });
+    assert.equal(parsed(undefined), undefined);
+    assert.equal(parsed(null), undefined);
+  });
+
+  test('that is wrong is refused with the path of the field', () => {
+    assert.throws(
+      () => parsed({ waves: [{ nodes: 1 }, { nodes: 0 }] }),
+      (error: RequestError) =>
+        error.reason === 'Invalid' && error.causes[0]?.field === 'spec.rollout.waves[1].nodes',
+    );
+    assert.throws(() => parsed({ wave: 1 }), /unknown field "spec.rollout.wave"/);
+  });
+});
+
+describe('how far a rollout is', () => {
+  const waves = [{ startedAt: at(0), settledAt: null, passedAt: null }];
+  const rollout = { spec: specOf({ waves: [{ nodes: 2 }] }), status: { ...BEGUN, waves } };
+  const fleet = [
+    node('a', { has: NEW }),
+    node('b', { has: NEW, says: 'underWay' }),
+    node('c', { offline: true }),
+  ];
+  const rows = new Map([row('a'), row('b', { toldAt: at(0) })].map(one => [one.node, one]));
+  const view = viewOf(rollout, { fleet, rows }, { now: T0, node: 'b' });
+
+  test('is said in phases, waves, counts and reasons', () => {
+    assert.equal(phaseText(view), 'progressing, wave 1 of 2: waits for its nodes');
+    assert.deepEqual(waveLines(view), [
+      '  wave 1 of 2 (2 nodes): under way; 1 of 2 healthy, 1 under way',
+      '  wave 2 of 2 (100%): has not begun',
+    ]);
+    assert.equal(countsText(view.total), '1 of 3 healthy, 1 under way, 1 away');
+    assert.deepEqual(reasonLines(view), [
+      '  b: wave 1 of 2 (2 nodes): on the way to revision 2',
+      '  c: offline; its turn comes when it can be reached',
+    ]);
+    assert.deepEqual([view.node?.wave, view.node?.stand], [1, 'underWay']);
+  });
+});
+
+describe('a word on a rollout', () => {
+  const said = { by: 'ann', at: at(9), reason: '' };
+  const wave = { startedAt: at(0), settledAt: null, passedAt: null };
+  const under = { ...BEGUN, waves: [wave] };
+  const tell = (
+    verb: Verb,
+    change = {},
+    phase: 'progressing' | 'paused' | 'completed' = 'progressing',
+  ) =>
+    answer(
+      { spec: specOf({}, change), status: { ...under, phase } },
+      { verb, said, isForced: false },
+      { fleet: [], rows: new Map() },
+    );
+  const SAME: readonly [Verb, object, string][] = [
+    ['pause', { paused: said }, 'revision 2 is paused already'],
+    ['resume', {}, 'revision 2 is not paused'],
+    ['promote', { promoted: 1 }, 'wave 1 of 1 is promoted already'],
+    ['abort', { aborted: said }, 'revision 2 was aborted already'],
+  ];
+  for (const [verb, change, text] of SAME) {
+    test(`${verb}, said twice, changes nothing`, () => {
+      const answered = tell(verb, change);
+      assert.ok(answered.ok);
+      assert.deepEqual([answered.text, answered.spec], [text, specOf({}, change)]);
+    });
+  }
+
+  test('is refused where nothing can follow from it, with what to do', () => {
+    const refusalOf = (answered: ReturnType<typeof tell>) => (answered.ok ? '' : answered.refusal);
+    assert.match(refusalOf(tell('abort', {}, 'completed')), /is complete; apply another revision/);
+    assert.match(refusalOf(tell('pause', { aborted: said })), /was aborted, and never goes on/);
+    assert.match(refusalOf(tell('promote', {}, 'paused')), /is paused; resume it first/);
+  });
+});
