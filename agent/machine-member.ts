@@ -17,7 +17,9 @@ import { openOwnedDirectory } from './intake/owned-files.js';
 import type { SourceCondition } from './ports.js';
 import { startFaults, writeFault } from './readiness/start-faults.js';
 import { watchImages } from './engine-watches.js';
-import type { DockerRuntime } from './runtime/docker.js';
+import type { ContainerAttach } from './runtime/attach.js';
+import type { ImageStore } from './runtime/images.js';
+import type { ContainerRuntime } from './runtime/runtime.js';
 import { watchKernelClock } from './time/kernel-clock.js';
 import type { Machine } from './time/machine.js';
 import { HostPathLocks } from './volumes/host-path-locks.js';
@@ -39,7 +41,10 @@ export interface MemberParts {
   readonly held: Held;
   readonly policy: AdmissionPolicy;
   readonly machine: Machine;
-  readonly runtime: DockerRuntime;
+  readonly runtime: ContainerRuntime &
+    ContainerAttach &
+    ImageStore &
+    Parameters<typeof watchImages>[0];
   readonly pulls: ImagePulls;
   readonly meter: Meter;
   readonly budgets: Budgets;
