@@ -15,6 +15,7 @@ export interface ReadRollout {
   readonly object: RolloutObject;
   readonly fleet: readonly FleetNode[];
   readonly rows: ReadonlyMap<string, RolloutNode>;
+  readonly isWithdrawn: boolean;
 }
 
 /** Null: there is no such bundle, or its newest revision went to all nodes at once. */
@@ -50,5 +51,6 @@ export async function readRollout(
     object,
     fleet: fleetOf(candidate, members),
     rows: await rowsOf(store, candidate),
+    isWithdrawn: candidate.isWithdrawn,
   };
 }

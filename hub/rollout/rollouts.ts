@@ -12,7 +12,7 @@ import { matches } from '../selectors.js';
 import type { IdentityRecord, Mutation, Store } from '../store/store.js';
 import { fateOf } from './fate.js';
 import { isRetried } from './retried.js';
-import { isOnline, runningOn, type Candidate } from './rollout.js';
+import { isOnline, type Candidate } from './rollout.js';
 import { decide, heldBack, type Outcome } from './waves/decide.js';
 import type { RevisionName, RolloutNode, RolloutObject } from './waves/rollout-object.js';
 import { hasInPlace, type FleetNode } from './waves/stand.js';
@@ -84,26 +84,21 @@ export function membersOf(
 
 /** The node as the bundle's rollout sees it. */
 export function fleetNodeOf(
-  candidate: Pick<Candidate, 'namespace' | 'name' | 'digest' | 'isWithdrawn'>,
+  candidate: Pick<Candidate, 'namespace' | 'name'>,
   { name: node, labels, object, assigned, barrier }: MemberNode,
 ): FleetNode {
-  const { namespace, name, digest } = candidate;
+  const { namespace, name } = candidate;
   const { flotilla, conditions } = object?.status ?? {};
   const isOf = (b: { readonly namespace: string; readonly name: string }) =>
     b.namespace === namespace && b.name === name;
   const has = assigned.find(isOf);
   const said = flotilla?.bundles.find(isOf);
   const isAhead = conditions?.some(c => c.type === AHEAD_OF_HUB && c.status === 'True') ?? false;
-  const isBarred =
-    candidate.isWithdrawn && !(object !== null && runningOn(object).includes(digest));
   return {
     name: node,
     labels,
     isOnline: object !== null && isOnline(object),
-    barrier:
-      barrier ??
-      (isAhead ? `${AHEAD_OF_HUB}: it refuses what this hub says` : null) ??
-      (isBarred ? 'the root withdraws the revision' : null),
+    barrier: barrier ?? (isAhead ? `${AHEAD_OF_HUB}: it refuses what this hub says` : null),
     assigned: has ? { revision: has.revision, digest: has.digest, size: has.size } : null,
     word: said
       ? {
@@ -133,11 +128,12 @@ export function fleetOf(
 }
 
 /** What a node is offered while nothing new is decided: what it has, or what stands for it. */
-function standingOffer({ object }: OpenRollout, node: FleetNode): RevisionName | null {
+function standingOffer({ candidate, object }: OpenRollout, node: FleetNode): RevisionName | null {
   const { spec, status } = object;
   const { to, base } = spec;
   if (node.assigned?.digest !== to.digest) return heldBack(spec, node);
-  return status.phase === 'aborted' && !hasInPlace(node, to.digest) ? base : to;
+  const isOver = status.phase === 'aborted' || candidate.isWithdrawn;
+  return isOver && !hasInPlace(node, to.digest) ? base : to;
 }
 
 /** The bundle at that revision. */
@@ -197,7 +193,7 @@ export function lookAt(
   const looked = rollouts.map(rollout => {
     const { candidate, object, rows } = rollout;
     const fleet = fleetOf(candidate, members, hasPlace);
-    const outcome = decide(object, { fleet, rows }, now);
+    const outcome = decide(object, { fleet, rows, isWithdrawn: candidate.isWithdrawn }, now);
     const byNode = new Map(outcome.decisions.map(one => [one.member.node.name, one]));
     return { rollout, outcome, byNode };
   });

@@ -38,20 +38,26 @@ export interface Outcome {
   readonly wakeAt: number | null;
 }
 
-/** `rows`: what was done with the nodes so far, by name. `now`: milliseconds since 1970. */
-export function decide(
-  rollout: Rollout,
-  { fleet, rows }: { readonly fleet: readonly FleetNode[]; readonly rows: Rows },
-  now: number,
-): Outcome {
+export interface Seen {
+  readonly fleet: readonly FleetNode[];
+  /** What was done with the nodes so far, by name. */
+  readonly rows: Rows;
+  /** The root withdraws the revision: whoever runs it may keep it, nobody begins with it. */
+  readonly isWithdrawn: boolean;
+}
+
+/** `now`: milliseconds since 1970. */
+export function decide(rollout: Rollout, { fleet, rows, isWithdrawn }: Seen, now: number): Outcome {
   const known = new Map(rows);
-  const status = statusNow(rollout, { fleet, rows: known, now });
+  const status = statusNow(rollout, { fleet, rows: known, now, isWithdrawn });
   const current = { spec: rollout.spec, status };
   const members = fleet.map(node => memberOf(current, node, { row: known.get(node.name), now }));
   const turns =
     status.phase === 'aborted'
       ? backwards(current, members, now)
-      : forwards(current, { members, rows: known, now });
+      : isWithdrawn
+        ? withdrawn(members)
+        : forwards(current, { members, rows: known, now });
   const decisions = members.map((member): Decision => {
     const turn = turns.of.get(member.node.name) ?? 'none';
     const action = turn === 'tell' || turn === 'back' ? turn : 'keep';
@@ -76,11 +82,12 @@ interface Look {
   /** Gets the rows of nodes whose wave begins. */
   readonly rows: Map<string, RolloutNode>;
   readonly now: number;
+  readonly isWithdrawn: boolean;
 }
 
 /** How the rollout stands once the waves passed that may, and those began that then could. */
 function statusNow({ spec, status: before }: Rollout, look: Look): RolloutStatus {
-  const { fleet, rows, now } = look;
+  const { fleet, rows, now, isWithdrawn } = look;
   const at = new Date(now).toISOString();
   let status = before;
   const becomes = (to: Pick<RolloutStatus, 'phase' | 'reason' | 'message'>): RolloutStatus => ({
@@ -90,6 +97,10 @@ function statusNow({ spec, status: before }: Rollout, look: Look): RolloutStatus
   });
   if (before.phase === 'completed' || before.phase === 'aborted') return before;
   if (spec.aborted) return becomes({ phase: 'aborted', reason: 'Person', message: '' });
+  if (isWithdrawn) {
+    const message = 'the root withdraws it: nobody begins with it; apply another revision';
+    return becomes({ phase: 'paused', reason: 'Withdrawn', message });
+  }
   if (before.phase === 'paused') return before;
   if (spec.paused) return becomes({ phase: 'paused', reason: 'Person', message: '' });
   for (;;) {
@@ -189,6 +200,14 @@ function forwards(
   return { of: turns, wakeAt: earliest(times) };
 }
 
+/** In whose directory it does not lie gets the former one again; who runs it keeps it (S19). */
+function withdrawn(members: readonly Member[]): Turns {
+  const back = members.filter(({ node, stand }) => {
+    return stand !== 'waiting' && node.assigned !== null && !hasInPlace(node, node.assigned.digest);
+  });
+  return { of: new Map(back.map(({ node }) => [node.name, 'back'])), wakeAt: null };
+}
+
 /**
  * Whoever has not shown it to be healthy goes back at once, so that nobody begins with it; where it runs well the way back is one more
  * disturbance, and takes its turn.
@@ -232,8 +251,8 @@ function offerOf(
   { node, stand }: Member,
   action: Decision['action'],
 ): RevisionName | null {
-  if (action === 'tell' || status.phase === 'completed') return spec.to;
   if (action === 'back') return spec.base;
+  if (action === 'tell' || status.phase === 'completed') return spec.to;
   return stand === 'waiting' ? heldBack(spec, node) : spec.to;
 }
 

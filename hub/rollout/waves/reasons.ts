@@ -18,7 +18,7 @@ export function reasonFor(rollout: Rollout, member: Member, turn: Turn): string 
     case 'tell':
       return `${place}gets revision ${to.revision} now`;
     case 'back':
-      return `revision ${to.revision} was aborted: ${former} again`;
+      return `${overText(rollout)}: ${former} again`;
     case 'pace':
       return `${place}waits for its turn: at most ${plan.nodesPerMinute} nodes a minute`;
     case 'budget':
@@ -27,13 +27,22 @@ export function reasonFor(rollout: Rollout, member: Member, turn: Turn): string 
       break;
   }
   if (member.stand !== 'waiting') return `${place}${standText(rollout, member)}`;
-  if (status.phase === 'aborted') return `revision ${to.revision} was aborted: ${former}`;
+  if (status.phase === 'aborted' || status.reason === 'Withdrawn') {
+    return `${overText(rollout)}: ${former}`;
+  }
   if (!isReachable(member.node)) {
     return `${place}${member.node.barrier ?? 'offline'}; its turn comes when it can be reached`;
   }
   if (status.phase === 'paused') return `${place}the rollout is paused`;
   const under = waveOf(rollout, status.waves.length - 1);
   return `its wave has not begun: wave ${under} is under way`;
+}
+
+function overText({ spec: { to }, status }: Rollout): string {
+  const isAborted = status.phase === 'aborted';
+  return isAborted
+    ? `revision ${to.revision} was aborted`
+    : `the root withdraws revision ${to.revision}`;
 }
 
 function standText({ spec }: Rollout, { node, stand, row, waitedUntil }: Member): string {

@@ -52,6 +52,8 @@ export type PhaseReason =
   /** A person is to promote the wave. */
   | 'Promotion'
   | 'Person'
+  /** The root withdraws the revision: for good. */
+  | 'Withdrawn'
   | 'TooManyFailures'
   | 'Done';
 

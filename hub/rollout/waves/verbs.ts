@@ -47,6 +47,9 @@ export function answer(
     if (wish.verb === 'abort') return same(rollout, `${what} was aborted already`);
     return refused(`the rollout of ${what} was aborted, and never goes on; apply another revision`);
   }
+  if (status.reason === 'Withdrawn' && wish.verb !== 'abort') {
+    return refused(`the root withdraws ${what}: nobody begins with it; apply another revision`);
+  }
   switch (wish.verb) {
     case 'pause':
       if (spec.paused !== null) return same(rollout, `${what} is paused already`);

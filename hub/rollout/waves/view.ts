@@ -1,14 +1,8 @@
 /** How far a rollout is, in counts that keep apart what is not the same, and in reasons. Pure. */
-import { decide, type Decision } from './decide.js';
+import { decide, type Decision, type Seen } from './decide.js';
 import { waveText } from './plan.js';
-import type {
-  RolloutNode,
-  RolloutObject,
-  RolloutSpec,
-  RolloutStatus,
-  WaveStatus,
-} from './rollout-object.js';
-import { isReachable, type FleetNode, type Stand } from './stand.js';
+import type { RolloutObject, RolloutSpec, RolloutStatus, WaveStatus } from './rollout-object.js';
+import { isReachable, type Stand } from './stand.js';
 
 /** Nodes by how they stand; together they are `nodes`. */
 export interface StandCounts {
@@ -68,7 +62,7 @@ const REASONS_SHOWN = 20;
 
 export function viewOf(
   rollout: Pick<RolloutObject, 'spec' | 'status'>,
-  of: { readonly fleet: readonly FleetNode[]; readonly rows: ReadonlyMap<string, RolloutNode> },
+  of: Seen,
   asked: { readonly now: number; readonly node: string | null },
 ): RolloutView {
   const { status, decisions } = decide(rollout, of, asked.now);

@@ -19,12 +19,14 @@ interface Case {
   readonly rows?: readonly RolloutNode[];
   /** Seconds after it began. */
   readonly after?: number;
+  readonly isWithdrawn?: boolean;
 }
 
-function outcomeOf({ plan, spec, status, fleet, rows = [], after = 0 }: Case): Outcome {
+function outcomeOf(of: Case): Outcome {
+  const { plan, spec, status, fleet, rows = [], after = 0, isWithdrawn = false } = of;
   const rollout = { spec: specOf(plan, spec), status: { ...BEGUN, ...status } };
   const known = new Map(rows.map(one => [one.node, one]));
-  return decide(rollout, { fleet, rows: known }, T0 + after * 1000);
+  return decide(rollout, { fleet, rows: known, isWithdrawn }, T0 + after * 1000);
 }
 
 const acted = (outcome: Outcome, action: 'tell' | 'back') =>
@@ -362,6 +364,45 @@ describe('a pause', () => {
     assert.deepEqual([outcome.status.phase, told(outcome)], ['paused', []]);
     assert.deepEqual([offerOf(outcome, 'a'), offerOf(outcome, 'b')], [2, 1]);
     assert.match(whyOf(outcome, 'b'), /the rollout is paused/);
+  });
+});
+
+describe('a revision that the root withdraws', () => {
+  const fleet = [
+    node('a', { has: NEW }),
+    node('b'),
+    node('c', { has: NEW, says: 'underWay' }),
+    node('d', { offline: true }),
+  ];
+  const rows = [row('a', { toldAt: at(0) }), row('c', { toldAt: at(0) })];
+  const withdrawn = (more: Partial<Case> = {}) =>
+    outcomeOf({ fleet, rows, status: waves(0), after: 5, isWithdrawn: true, ...more });
+
+  test('ends no rollout as if it were complete, and tells nobody', () => {
+    const { status } = withdrawn({ fleet: [node('a', { has: NEW }), node('b')] });
+    assert.deepEqual([status.phase, status.reason], ['paused', 'Withdrawn']);
+    assert.deepEqual(told(withdrawn()), []);
+  });
+
+  test('stays where it runs; everybody else has the last completed one', () => {
+    const outcome = withdrawn();
+    assert.deepEqual(
+      abc.map(name => offerOf(outcome, name)),
+      [2, 1, 1, 1],
+    );
+    assert.deepEqual(acted(outcome, 'back'), ['c']);
+    assert.match(whyOf(outcome, 'b'), /the root withdraws revision 2: gets revision 1/);
+  });
+
+  test('opens no gate, not by force', () => {
+    const outcome = withdrawn({ plan: CANARY, spec: { forced: 1, promoted: 1 } });
+    assert.equal(outcome.status.waves.length, 1);
+  });
+
+  test('that a person aborts is taken from those too where it runs, in their turn', () => {
+    const aborted = { by: 'ann', at: at(1), reason: '' };
+    const outcome = withdrawn({ plan: { maxUnavailable: 2 }, spec: { aborted } });
+    assert.deepEqual(acted(outcome, 'back'), ['a', 'c']);
   });
 });
 

@@ -205,9 +205,10 @@ class World {
   look(isKilled: boolean): void {
     const now = T0 + this.seconds * 1000;
     const fleet = this.devices.map(device => device.seen());
-    const outcome = decide(this.rollout, { fleet, rows: this.rows }, now);
+    const seen = { fleet, rows: this.rows, isWithdrawn: false };
+    const outcome = decide(this.rollout, seen, now);
     if (isKilled) {
-      assert.deepEqual(decide(this.rollout, { fleet, rows: this.rows }, now), outcome);
+      assert.deepEqual(decide(this.rollout, seen, now), outcome);
       return;
     }
     const before = this.rollout.status;

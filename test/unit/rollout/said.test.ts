@@ -86,7 +86,7 @@ describe('how far a rollout is', () => {
     node('c', { offline: true }),
   ];
   const rows = new Map([row('a'), row('b', { toldAt: at(0) })].map(one => [one.node, one]));
-  const view = viewOf(rollout, { fleet, rows }, { now: T0, node: 'b' });
+  const view = viewOf(rollout, { fleet, rows, isWithdrawn: false }, { now: T0, node: 'b' });
 
   test('is said in phases, waves, counts and reasons', () => {
     assert.equal(phaseText(view), 'progressing, wave 1 of 2: waits for its nodes');
