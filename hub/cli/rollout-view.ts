@@ -8,6 +8,7 @@ export type { RolloutView };
 const WAITS = {
   Nodes: 'waits for its nodes',
   NotProven: 'no node has shown yet that the revision is healthy',
+  Away: 'none of its nodes can be reached; it passes when one has shown the revision, or with `flotilla rollout promote --force`',
   Bake: 'its nodes are well, and it bakes',
   Promotion: 'its nodes are well; it waits for `flotilla rollout promote`',
 } as const;

@@ -31,7 +31,7 @@ export type Gate =
   | { readonly isOpen: true }
   | {
       readonly isOpen: false;
-      readonly reason: Extract<PhaseReason, 'Nodes' | 'NotProven' | 'Bake' | 'Promotion'>;
+      readonly reason: Extract<PhaseReason, 'Nodes' | 'NotProven' | 'Away' | 'Bake' | 'Promotion'>;
       /** When time alone may change it, milliseconds since 1970; null: it does not. */
       readonly at: number | null;
     };
@@ -39,8 +39,9 @@ export type Gate =
 const OPEN: Gate = { isOpen: true };
 
 /**
- * Of the wave under way. The last looks at the nodes of all: with it the revision is complete. A wave without nodes is open; one of
- * whose nodes none could be reached passes on what those before it showed. `settledAt`: since when nobody is waited for.
+ * Of the wave under way. The last looks at the nodes of all: with it the revision is complete. A wave without nodes is open. One of
+ * whose own nodes none has shown anything stays shut, whatever those before it showed: else a cut of the hub's own line, when everybody is
+ * away, would let all waves pass, and all nodes begin at once when it ends. `settledAt`: since when nobody is waited for.
  */
 export function gateOf(
   { spec, status }: Rollout,
@@ -57,6 +58,14 @@ export function gateOf(
   if (!members.some(member => isProof(member, spec.plan.allowUnknown))) {
     return { isOpen: false, reason: 'NotProven', at: null };
   }
+  if (
+    isAway(
+      members.filter(member => member.wave === wave),
+      spec.plan.allowUnknown,
+    )
+  ) {
+    return { isOpen: false, reason: 'Away', at: null };
+  }
   if (isLast) return OPEN;
   const bakedAt = settledAt + spec.plan.bakeSeconds * 1000;
   if (now < bakedAt) return { isOpen: false, reason: 'Bake', at: bakedAt };
@@ -71,6 +80,13 @@ export function isQuiet({ spec, status }: Rollout, members: readonly Member[]): 
   const wave = status.waves.length - 1;
   const isLast = wave === spec.plan.waves.length - 1;
   return waitedUntil(members.filter(member => isLast || member.wave === wave)) === null;
+}
+
+/** Of those who are not waited for: there are some, and not one has a verdict. */
+function isAway(own: readonly Member[], allowUnknown: boolean): boolean {
+  const hasVerdict = (member: Member) =>
+    member.stand === 'failed' || member.stand === 'aside' || isProof(member, allowUnknown);
+  return own.length > 0 && !own.some(hasVerdict);
 }
 
 function isProof({ stand }: Member, allowUnknown: boolean): boolean {

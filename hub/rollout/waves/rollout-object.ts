@@ -48,6 +48,8 @@ export type PhaseReason =
   | 'Nodes'
   /** No node has shown yet that the revision is healthy anywhere. */
   | 'NotProven'
+  /** None of the wave's nodes can be reached, and none has shown anything. */
+  | 'Away'
   | 'Bake'
   /** A person is to promote the wave. */
   | 'Promotion'

@@ -244,17 +244,48 @@ describe('the gate', () => {
   const south = { selector: 'site=south' };
   const away = node('b', { labels: { site: 'south' }, offline: true });
   const TWO = { waves: [{ nodes: 1 }, south], maxUnavailable: 4 };
-  test('skips a wave that is away, on the word of those before it', () => {
-    const fleet = [node('a', { has: NEW }), away, node('c')];
-    const both = [...rows, row('b', { wave: 1 })];
-    const outcome = outcomeOf({ plan: TWO, fleet, rows: both, status: waves(0, 1), after: 5 });
+  const both = [...rows, row('b', { wave: 1 })];
+  test('skips a node that is away, on the word of those of its wave that can be reached', () => {
+    const there = node('d', { labels: { site: 'south' }, has: NEW });
+    const fleet = [node('a', { has: NEW }), away, node('c'), there];
+    const all = [...both, row('d', { wave: 1 })];
+    const outcome = outcomeOf({ plan: TWO, fleet, rows: all, status: waves(0, 1), after: 5 });
     assert.deepEqual(told(outcome), ['c']);
   });
 
-  test('waits for a wave that is away until the deadline, where the plan says wait', () => {
-    const plan = { ...TWO, offlinePolicy: 'wait', offlineDeadlineSeconds: 60 } as const;
+  test('is shut while the whole wave is away, whatever those before it showed, but for force', () => {
     const fleet = [node('a', { has: NEW }), away, node('c')];
-    const look = { plan, fleet, rows: [...rows, row('b', { wave: 1 })], status: waves(0, 1) };
+    const look = { plan: TWO, fleet, rows: both, status: waves(0, 1), after: 5 };
+    const outcome = outcomeOf(look);
+    assert.deepEqual([told(outcome), outcome.status.reason], [[], 'Away']);
+    assert.deepEqual(told(outcomeOf({ ...look, spec: { forced: 2 } })), ['c']);
+  });
+
+  test('lets nothing pass while the line of the hub is cut and everybody is away', () => {
+    const cut = { offline: true };
+    const fleet = [node('a', { has: NEW, ...cut }), ...['b', 'c', 'd'].map(one => node(one, cut))];
+    const plan = { ...CANARY, waves: [{ nodes: 1 }, { nodes: 2 }] };
+    const { status, rows: begun } = outcomeOf({ plan, fleet, rows, status: waves(0), after: 5 });
+    assert.deepEqual(
+      [status.phase, status.reason, status.waves.length],
+      ['progressing', 'Away', 2],
+    );
+    const back = fleet.map(one => ({ ...one, isOnline: true }));
+    const later = outcomeOf({ plan, fleet: back, rows: [...rows, ...begun], status, after: 99 });
+    assert.equal(told(later).length, 1);
+  });
+
+  test('of the last wave is shut while it is away: the rollout is not complete', () => {
+    const fleet = [node('a', { has: NEW }), node('b', { offline: true })];
+    const outcome = outcomeOf({ plan: CANARY, fleet, rows, status: waves(0, 1), after: 5 });
+    assert.deepEqual([outcome.status.phase, outcome.status.reason], ['progressing', 'Away']);
+  });
+
+  test('waits for a node that is away until the deadline, where the plan says wait', () => {
+    const plan = { ...TWO, offlinePolicy: 'wait', offlineDeadlineSeconds: 60 } as const;
+    const there = node('d', { labels: { site: 'south' }, has: NEW });
+    const fleet = [node('a', { has: NEW }), away, node('c'), there];
+    const look = { plan, fleet, rows: [...both, row('d', { wave: 1 })], status: waves(0, 1) };
     const before = outcomeOf({ ...look, after: 60 });
     assert.deepEqual([told(before), before.wakeAt], [[], T0 + 61_000]);
     assert.deepEqual(told(outcomeOf({ ...look, after: 61 })), ['c']);
