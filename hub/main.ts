@@ -25,7 +25,13 @@ import { goneNodes } from './link/gone-nodes.js';
 import { startHubLink } from './link/link.js';
 import { brokerFault, linkTls } from './link/broker-trust.js';
 import { ownTopics } from './link/own-topics.js';
-import { gatedBundles, gatedByBundle, gatedEnrolment, gatedSecrets } from './recovery/gate.js';
+import {
+  gatedBundles,
+  gatedByBundle,
+  gatedEnrolment,
+  gatedRollouts,
+  gatedSecrets,
+} from './recovery/gate.js';
 import { recoveryState, startRecovery } from './recovery/recovery.js';
 import { loadHub, type LoadedHub } from './setup/load.js';
 import { settleTls } from './setup/next-tls.js';
@@ -214,7 +220,7 @@ async function assemble(
       (actor, bundle) => activateBundleNow({ store, root, hubSigner, clock }, actor, bundle),
       store,
     ),
-    rollouts: rolloutDesk({ store, root, clock }),
+    rollouts: gatedRollouts(rolloutDesk({ store, root, clock }), store),
     secrets: gatedSecrets(secretWriter({ store, root, hubSigner }), store),
     nodes: nodeWriter({ store, fleet, disconnect }),
     nodeBudget: (actor, of) => setNodeBudget({ store, root, hubSigner, clock }, actor, of),

@@ -1,5 +1,6 @@
 /** What waits while a restored hub learns: bundles and members are changed only by a hub that knows the newest of them. */
 import { RequestError, type BundleWriter, type Enrolment, type SecretWriter } from '../ports.js';
+import type { RolloutDesk } from '../rollout/desk.js';
 import type { Actor, Store } from '../store/store.js';
 import { recoveryState } from './recovery.js';
 
@@ -39,6 +40,17 @@ export function gatedByBundle<Asked>(
   return async (actor, bundle) => {
     await refuseWhileLearning(store);
     return change(actor, bundle);
+  };
+}
+
+/** Looking is free. */
+export function gatedRollouts(desk: RolloutDesk, store: Store): RolloutDesk {
+  return {
+    ...desk,
+    say: async (actor, word) => {
+      await refuseWhileLearning(store);
+      return desk.say(actor, word);
+    },
   };
 }
 

@@ -15,7 +15,14 @@ import type { NodeObject, SealedSecretObject } from '../objects.js';
 import { heldNodes } from '../recovery/held-nodes.js';
 import { assignedSecrets, sealedByNode } from '../secrets/needs.js';
 import { decide, runningOn, type Candidate } from './rollout.js';
-import { lookAt, membersOf, openRollouts, standingOffers, type Look } from './rollouts.js';
+import {
+  isMoving,
+  lookAt,
+  membersOf,
+  openRollouts,
+  standingOffers,
+  type Look,
+} from './rollouts.js';
 import { PatchBook } from './patches.js';
 import { placesIn, tellReach, type FleetPlaces } from './places.js';
 import { retried } from '../store/retry.js';
@@ -73,7 +80,8 @@ export interface Controller {
 
 export function startController(parts: ControllerParts): Controller {
   const stop = new AbortController();
-  const steps = { isOpen: false, wakeAt: null as number | null };
+  // Until the first look says otherwise.
+  const steps = { isOpen: true, wakeAt: null as number | null };
   const fleet = watchFleet(parts.store, {
     clock: parts.clock,
     log: parts.log,
@@ -105,8 +113,9 @@ export function startController(parts: ControllerParts): Controller {
     assignmentsUnder: (root, hubSigner) =>
       assignmentsUnder({ ...parts, root: () => root, hubSigner }),
     settle: async () => {
-      const { look } = await retried(() => assignAll(parts));
-      Object.assign(steps, { isOpen: look.isOpen, wakeAt: look.wakeAt });
+      const { look } = await retried(() => assignAll(parts, () => (steps.isOpen = true)));
+      // The loop may have seen more since.
+      if (look.isOpen) fleet.assignments.mark();
     },
     look: () => {
       fleet.assignments.mark();
@@ -200,7 +209,7 @@ async function assignLoop(
     await fleet.assignments.next(clock, Math.max(1, Math.min(TICK_MS, untilStep)), signal);
     if (signal.aborted) return;
     try {
-      const { written, look } = await assignAll(parts);
+      const { written, look } = await assignAll(parts, () => (steps.isOpen = true));
       Object.assign(steps, { isOpen: look.isOpen, wakeAt: look.wakeAt });
       if (written > 0) log.info('assignments published', { nodes: written });
       if (look.isOpen) await clock.sleep(STEP_MS, signal);
@@ -222,10 +231,13 @@ export async function assignmentsUnder(
   return { mutations, written: assignmentsIn(mutations) };
 }
 
-/** `written`: how many assignments. */
-async function assignAll(parts: ControllerParts): Promise<{ written: number; look: Look }> {
+/** `written`: how many assignments. `onOpen` as below. */
+async function assignAll(
+  parts: ControllerParts,
+  onOpen: () => void,
+): Promise<{ written: number; look: Look }> {
   const { store, log } = parts;
-  const { batches, unfit, places, look } = await nextAssignments(parts);
+  const { batches, unfit, places, look } = await nextAssignments(parts, onOpen);
   for (const batch of batches) await store.commit(ACTOR, batch);
   await tellReach(parts, places);
   if (unfit.length > 0) {
@@ -238,8 +250,14 @@ function assignmentsIn(mutations: readonly Mutation[]): number {
   return mutations.filter(({ type }) => type === 'assignment').length;
 }
 
-/** Those that say something new, in batches for one transaction each. */
-async function nextAssignments(parts: AssigningParts): Promise<{
+/**
+ * Those that say something new, in batches for one transaction each. `onOpen`: a rollout may move; told before nodes are read, so that a
+ * word that comes meanwhile is looked at next.
+ */
+async function nextAssignments(
+  parts: AssigningParts,
+  onOpen: () => void = () => undefined,
+): Promise<{
   readonly batches: readonly Mutation[][];
   readonly unfit: readonly string[];
   readonly places: FleetPlaces;
@@ -253,6 +271,8 @@ async function nextAssignments(parts: AssigningParts): Promise<{
   }
   const unheard = await heldNodes(store, parts.root().document.epoch);
   const offered = await candidates(parts);
+  const rollouts = await openRollouts(store, offered);
+  if (rollouts.some(isMoving)) onOpen();
   const [nodes, identities, assignments, sealed] = await Promise.all([
     store.list('Node'),
     store.identities(),
@@ -269,7 +289,6 @@ async function nextAssignments(parts: AssigningParts): Promise<{
     const record = records.get(node);
     return record ? assignmentOf(record).bundles : [];
   };
-  const rollouts = await openRollouts(store, offered);
   const members =
     rollouts.length === 0 ? [] : membersOf(identities, { byName, unheard, assignedTo });
   const enrolledOf = new Map(identities.map(({ node, labels }) => [node, labels]));

@@ -174,7 +174,7 @@ export interface Look {
   mutations(written: ReadonlySet<string>): Mutation[];
   /** When to look again though nothing changed, milliseconds since 1970; null: need not be. */
   readonly wakeAt: number | null;
-  /** Some rollout goes on. */
+  /** What nodes say may move some rollout: it goes on, or something is still to go back. */
   readonly isOpen: boolean;
 }
 
@@ -215,8 +215,18 @@ export function lookAt(
     mutations: written =>
       looked.flatMap(({ rollout, outcome }) => rolloutMutations(rollout, outcome, written)),
     wakeAt: times.length === 0 ? null : Math.min(...times),
-    isOpen: rollouts.length > 0,
+    isOpen: looked.some(({ outcome }) => isMovable(outcome)),
   };
+}
+
+function isMovable({ status: { phase }, decisions }: Outcome): boolean {
+  const isGoingBack = () => decisions.some(({ member }) => member.stand !== 'waiting');
+  return phase === 'progressing' || (phase === 'aborted' && isGoingBack());
+}
+
+/** As it stands before a look: that may move nodes by what they say. One that is aborted already was looked at. */
+export function isMoving({ object: { spec, status } }: Pick<OpenRollout, 'object'>): boolean {
+  return status.phase === 'progressing' || (spec.aborted !== null && status.phase !== 'aborted');
 }
 
 /** The object is always among them, so that a person's word that came meanwhile is a Conflict. */

@@ -6,6 +6,7 @@ import type { RolloutDesk } from './desk.js';
 import { retried } from '../store/retry.js';
 import type { Mutation, Store } from '../store/store.js';
 import { readRollout, type ReadRollout } from './read-rollout.js';
+import { isHeld } from './rollout.js';
 import { answer } from './waves/verbs.js';
 import { viewOf } from './waves/view.js';
 
@@ -22,6 +23,10 @@ export function rolloutDesk(parts: RolloutParts): RolloutDesk {
     say: (actor, { namespace, name, verb, reason, isForced }) =>
       retried(async () => {
         const read = await found(parts, { namespace, name });
+        if (isHeld(read.bundle)) {
+          const why = `it is held since the hub was restored; apply it again: flotilla apply`;
+          throw new RequestError('Conflict', `bundle "${name}" has no rollout: ${why}`);
+        }
         const said = { by: actor.name, at: new Date(clock.now()).toISOString(), reason };
         const answered = answer(read.object, { verb, said, isForced }, read);
         if (!answered.ok)
