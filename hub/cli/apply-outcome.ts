@@ -77,7 +77,9 @@ export async function outcomeWarnings(
           `warning: bundle/${name} revision ${rollout.spec.to.revision} was aborted and is not rolled out again: apply another`,
         ]
       : []),
-    ...(gaveUp === null || withdrawn !== undefined || rollout !== null
+    ...(gaveUp === null ||
+    withdrawn !== undefined ||
+    (rollout !== null && rollout.status.phase !== 'completed')
       ? []
       : [
           `warning: bundle/${name} revision ${status?.revision ?? 0} was given up on ${gaveUp}: ${retryHint(name, namespace)}`,

@@ -95,8 +95,6 @@ const INSTEAD: Readonly<Record<string, string>> = {
 const BELOW: Readonly<Record<string, string>> = {
   'rollout history':
     'flotilla describe bundle NAME; flotilla get events shows each revision that was made',
-  'rollout pause': 'flotilla-agent hold, at the device, keeps what runs there',
-  'rollout resume': 'flotilla-agent unhold, at the device, lets go of what is held there',
   'rollout restart': RESTART,
   'rollout undo': 'apply the former manifests again; at the device: flotilla-agent undo',
   'hub start': 'flotilla hub run --data-dir DIR',

@@ -1,5 +1,6 @@
 /** `flotilla rollout pause|resume|promote|abort`: a person's word on a rollout in waves; and why a node has what it has. */
 import { Command } from 'commander';
+import { CliError } from '../../protocol/cli-error.js';
 import type { RolloutView } from '../rollout/waves/view.js';
 import type { Verb } from '../rollout/waves/verbs.js';
 import {
@@ -55,20 +56,43 @@ export function verbCommand(
     .description(description)
     .argument('<bundle>', 'bundle/NAME')
     .option('--reason <text>', 'kept with the rollout', '');
-  if (verb === 'promote') command.option('--force', 'at once, whatever its nodes say');
+  if (verb === 'promote') {
+    command
+      .option('--wave <n>', 'only if that wave is under way; without it, the one under way now')
+      .option('--force', 'at once, whatever those of its nodes say that were told');
+  }
   return command.action(
-    (target: string, options: ConnectionOptions & { reason: string; force?: boolean }) =>
+    (
+      target: string,
+      options: ConnectionOptions & { reason: string; force?: boolean; wave?: string },
+    ) =>
       connected(context, options, async hub => {
         const name = bundleOf(target);
+        const wave = options.wave === undefined ? null : waveIn(options.wave);
+        const seen = verb === 'promote' ? { seen: await seenOf(hub, { name, wave }) } : {};
         const force = options.force === true ? { force: true } : {};
         const { message } = await hub.client.call<{ message: string }>({
           method: 'POST',
           path: `${rolloutPath(hub, name)}/${verb}`,
-          body: { reason: options.reason, ...force },
+          body: { reason: options.reason, ...force, ...seen },
         });
         context.terminal.print(`bundle/${name}: ${message}`);
       }),
   );
+}
+
+function waveIn(text: string): number {
+  if (/^[1-9]\d{0,2}$/.test(text)) return Number(text);
+  throw new CliError('refused', `--wave ${text}: must be the number of a wave, from 1`);
+}
+
+/** What is under way as it is promoted: the hub refuses when it moved on. */
+async function seenOf(
+  hub: Connected,
+  { name, wave }: { readonly name: string; readonly wave: number | null },
+): Promise<{ revision: number; wave: number }> {
+  const { spec, status } = await hub.client.call<RolloutView>({ path: rolloutPath(hub, name) });
+  return { revision: spec.to.revision, wave: wave ?? Math.max(1, status.waves.length) };
 }
 
 /** Prints why the node has what it has of the bundle. */

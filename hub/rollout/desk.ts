@@ -16,6 +16,8 @@ export interface RolloutDesk {
       readonly reason: string;
       /** Of promote: whatever stands in the way. */
       readonly isForced: boolean;
+      /** Of promote: what that person saw; another wave is not promoted. Null: not said. */
+      readonly seen: { readonly revision: number; readonly wave: number } | null;
     },
   ): Promise<string>;
   /** `node`: to be told why of this one; null: of none. Throws NotFound. */

@@ -232,13 +232,14 @@ export function isMoving({ object: { spec, status } }: Pick<OpenRollout, 'object
 /** The object is always among them, so that a person's word that came meanwhile is a Conflict. */
 function rolloutMutations(
   { object }: OpenRollout,
-  { status, decisions, rows }: Outcome,
+  { status, decisions, rows, rowsUnacted }: Outcome,
   written: ReadonlySet<string>,
 ): Mutation[] {
   const acted = new Set(
     decisions.filter(d => d.action !== 'keep').map(({ member }) => member.node.name),
   );
-  const kept = rows.filter(({ node }) => !acted.has(node) || written.has(node));
+  const isLost = ({ node }: RolloutNode) => acted.has(node) && !written.has(node);
+  const kept = [...rows.filter(row => !isLost(row)), ...rowsUnacted.filter(isLost)];
   if (kept.length === 0 && canonicalJson(status) === canonicalJson(object.status)) return [];
   const { namespace, name, labels, annotations, resourceVersion } = object.metadata;
   const draft = { kind: object.kind, metadata: { namespace, name, labels, annotations } };

@@ -20,7 +20,7 @@ export interface RolloutParts {
 export function rolloutDesk(parts: RolloutParts): RolloutDesk {
   const { store, clock } = parts;
   return {
-    say: (actor, { namespace, name, verb, reason, isForced }) =>
+    say: (actor, { namespace, name, verb, reason, isForced, seen }) =>
       retried(async () => {
         const read = await found(parts, { namespace, name });
         if (isHeld(read.bundle)) {
@@ -28,7 +28,7 @@ export function rolloutDesk(parts: RolloutParts): RolloutDesk {
           throw new RequestError('Conflict', `bundle "${name}" has no rollout: ${why}`);
         }
         const said = { by: actor.name, at: new Date(clock.now()).toISOString(), reason };
-        const answered = answer(read.object, { verb, said, isForced }, read);
+        const answered = answer(read.object, { verb, said, isForced, seen }, read);
         if (!answered.ok)
           throw new RequestError('Conflict', `bundle "${name}": ${answered.refusal}`);
         const { spec, status, rows, text } = answered;

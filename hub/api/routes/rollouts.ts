@@ -24,11 +24,22 @@ function view({ rollouts }: RolloutRouteParts) {
   };
 }
 
+/** Of promote: `{revision, wave}`, so that what moved on meanwhile is not promoted unseen; absent: whatever is under way. */
+function seenIn(value: unknown): { readonly revision: number; readonly wave: number } | null {
+  if (value === undefined) return null;
+  const seen = fieldsAt(value, 'seen');
+  refuseUnknown(seen, ['revision', 'wave'], 'seen');
+  const { revision, wave } = seen;
+  const isCount = (n: unknown): n is number => Number.isSafeInteger(n) && Number(n) > 0;
+  if (isCount(revision) && isCount(wave)) return { revision, wave };
+  throw new RequestError('BadRequest', 'seen: revision and wave must be whole numbers from 1');
+}
+
 function say({ rollouts }: RolloutRouteParts, verb: Verb) {
   return async (request: ApiRequest) => {
     const [namespace, name] = [param(request, 'namespace'), param(request, 'name')];
     const body = fieldsAt((await request.json()) ?? {}, '');
-    refuseUnknown(body, verb === 'promote' ? ['reason', 'force'] : ['reason'], '');
+    refuseUnknown(body, verb === 'promote' ? ['reason', 'force', 'seen'] : ['reason'], '');
     const { reason = '', force = false } = body;
     if (typeof reason !== 'string' || reason.length > REASON_MAX || /\p{Cc}/u.test(reason)) {
       const message = `reason: must be a line of at most ${REASON_MAX} characters`;
@@ -37,7 +48,7 @@ function say({ rollouts }: RolloutRouteParts, verb: Verb) {
     if (typeof force !== 'boolean') {
       throw new RequestError('BadRequest', 'force: must be true or false');
     }
-    const wish = { namespace, name, verb, reason, isForced: force };
+    const wish = { namespace, name, verb, reason, isForced: force, seen: seenIn(body['seen']) };
     const message = await rollouts.say(request.actor, wish);
     return json({ kind: 'RolloutAnswer', apiVersion: API_VERSION.Rollout, message });
   };

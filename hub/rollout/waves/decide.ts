@@ -34,6 +34,8 @@ export interface Outcome {
   readonly decisions: readonly Decision[];
   /** To be written. */
   readonly rows: readonly RolloutNode[];
+  /** Instead, where what was decided of the node could not be written: its membership alone. */
+  readonly rowsUnacted: readonly RolloutNode[];
   /** When time alone may change the answer, milliseconds since 1970; null: it does not. */
   readonly wakeAt: number | null;
 }
@@ -58,6 +60,12 @@ export function decide(rollout: Rollout, { fleet, rows, isWithdrawn }: Seen, now
       : isWithdrawn
         ? withdrawn(members)
         : forwards(current, { members, rows: known, now });
+  for (const { stand, row } of members) {
+    // What was forgiven is over: the next failure counts.
+    if (row?.isExcused === true && stand !== 'failed') {
+      known.set(row.node, { ...row, isExcused: false });
+    }
+  }
   const decisions = members.map((member): Decision => {
     const turn = turns.of.get(member.node.name) ?? 'none';
     const action = turn === 'tell' || turn === 'back' ? turn : 'keep';
@@ -68,11 +76,16 @@ export function decide(rollout: Rollout, { fleet, rows, isWithdrawn }: Seen, now
       reason: reasonFor(current, member, turn),
     };
   });
+  const rowsUnacted = [...known.values()].filter(row => rows.get(row.node) !== row);
   for (const { member, action } of decisions) {
-    if (action !== 'keep') known.set(member.node.name, rowAfter(current, member, { action, now }));
+    if (action !== 'keep')
+      known.set(
+        member.node.name,
+        rowAfter(current, { ...member, row: known.get(member.node.name) }, { action, now }),
+      );
   }
   const changed = [...known.values()].filter(row => rows.get(row.node) !== row);
-  return { status, decisions, rows: changed, wakeAt: turns.wakeAt };
+  return { status, decisions, rows: changed, rowsUnacted, wakeAt: turns.wakeAt };
 }
 
 type Rows = ReadonlyMap<string, RolloutNode>;

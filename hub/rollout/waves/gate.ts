@@ -1,6 +1,7 @@
 /** Whether a wave may pass, by what its nodes themselves say; and whether so many failed that the rollout ends. Pure. */
 import type { Member } from './member.js';
 import type { PhaseReason, RolloutObject } from './rollout-object.js';
+import { isReachable } from './stand.js';
 import { sharedDown } from './share.js';
 
 type Rollout = Pick<RolloutObject, 'spec' | 'status'>;
@@ -49,7 +50,12 @@ export function gateOf(
   { now, settledAt }: { readonly now: number; readonly settledAt: number },
 ): Gate {
   const wave = status.waves.length - 1;
-  if (wave < spec.forced) return OPEN;
+  if (wave < spec.forced) {
+    // Whom it could tell and did not yet is not skipped.
+    const isToBeTold = ({ wave: own, stand, node }: Member) =>
+      own === wave && stand === 'waiting' && isReachable(node);
+    return members.some(isToBeTold) ? { isOpen: false, reason: 'Nodes', at: null } : OPEN;
+  }
   const isLast = wave === spec.plan.waves.length - 1;
   const own = members.filter(member => (isLast ? member.wave !== null : member.wave === wave));
   if (own.length === 0) return OPEN;

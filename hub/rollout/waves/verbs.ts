@@ -17,6 +17,8 @@ export interface Wish {
   readonly said: Said;
   /** Of promote: whatever stands in the way. */
   readonly isForced: boolean;
+  /** Of promote, what that person saw: the revision, and the wave under way counted from 1. Null: not said. */
+  readonly seen: { readonly revision: number; readonly wave: number } | null;
 }
 
 export type Answer =
@@ -94,13 +96,18 @@ function resumed(
   };
 }
 
-function promoted(rollout: Rollout, { isForced }: Wish): Answer {
+function promoted(rollout: Rollout, { isForced, seen }: Wish): Answer {
   const { spec, status } = rollout;
   if (spec.paused !== null || status.phase === 'paused') {
     return refused(`the rollout of revision ${spec.to.revision} is paused; resume it first`);
   }
   const wave = Math.max(1, status.waves.length);
   const name = `wave ${wave} of ${spec.plan.waves.length}`;
+  if (seen !== null && (seen.revision !== spec.to.revision || seen.wave !== wave)) {
+    return refused(
+      `revision ${spec.to.revision}, ${name} is under way, not revision ${seen.revision}, wave ${seen.wave}; look at it first`,
+    );
+  }
   if (isForced) {
     if (spec.forced >= wave) return same(rollout, `${name} passes already`);
     return changed(rollout, { forced: wave }, `${name} passes, whatever its nodes say`);

@@ -163,7 +163,14 @@ class Hub {
   }
 
   say(verb: Verb, isForced = false): Promise<string> {
-    const word = { namespace: 'default', name: 'shop', verb, reason: 'a test', isForced };
+    const word = {
+      namespace: 'default',
+      name: 'shop',
+      verb,
+      reason: 'a test',
+      isForced,
+      seen: null,
+    };
     return this.desk.say(ADMIN, word);
   }
 }

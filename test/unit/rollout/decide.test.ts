@@ -235,6 +235,14 @@ describe('the gate', () => {
     assert.deepEqual(told(canaryThat('underWay', { spec: { forced: 1 } })), ['b']);
   });
 
+  test('is opened by force only when everybody of the wave was told who can be', () => {
+    const plan = { waves: [{ nodes: 2 }], maxUnavailable: 1 };
+    const fleet = [node('a', { has: NEW, says: 'underWay' }), node('b'), node('c')];
+    const two = [...rows, row('b')];
+    const look = { plan, spec: { forced: 1 }, fleet, rows: two, status: waves(0), after: 5 };
+    assert.equal(outcomeOf(look).status.waves.length, 1);
+  });
+
   test('is shut while no node has shown that the revision is healthy anywhere', () => {
     const fleet = [node('a', { has: NEW, says: 'held' }), node('b')];
     const outcome = outcomeOf({ plan: CANARY, fleet, rows, status: waves(0) });
@@ -378,6 +386,13 @@ describe('too many failures', () => {
     const excused = rows.map(one => ({ ...one, isExcused: one.node === 'a' }));
     const outcome = outcomeOf({ fleet: failing, rows: excused, status, after: 5 });
     assert.deepEqual([outcome.status.phase, told(outcome)], ['progressing', ['b']]);
+  });
+
+  test('that were forgiven and are over count again when they come back', () => {
+    const excused = [row('a', { toldAt: at(0), isExcused: true })];
+    const fleet = [node('a', { has: NEW, says: 'underWay' }), node('b')];
+    const outcome = outcomeOf({ fleet, rows: excused, status, after: 5 });
+    assert.equal(outcome.rows.find(one => one.node === 'a')?.isExcused, false);
   });
 
   test('are none that a node reports of an attempt before, or of another revision', () => {

@@ -61,6 +61,25 @@ describe('the hub looks at the fleet for each word of a node', () => {
   });
 });
 
+describe('a node whose assignment could not be written', () => {
+  test('keeps its membership, and was not told', () => {
+    const open = openAs({ waves: [] });
+    const plan = specOf({ waves: [{ nodes: 1 }] });
+    const rollout = { ...open, object: { ...open.object, spec: plan } };
+    const look = lookAt([rollout], [member('a', OLD), member('b', OLD)], { root: ROOT, now: T0 });
+    const rowsOf = (written: string[]) =>
+      look
+        .mutations(new Set(written))
+        .flatMap(one => (one.type === 'rolloutNode' ? [one.record] : []));
+    assert.deepEqual(
+      rowsOf([]).map(({ wave, toldAt }) => [wave, toldAt]),
+      [[0, null]],
+    );
+    const [told] = rowsOf(['a', 'b']);
+    assert.ok(told?.toldAt);
+  });
+});
+
 describe('between two looks', () => {
   test('a node that does not run a withdrawn revision is offered the former one', () => {
     const rollout = openAs({}, true);
@@ -81,7 +100,10 @@ describe('a word on a rollout', () => {
     const gated = gatedRollouts(desk, store);
     const word = { namespace: 'default', name: 'shop', verb: 'pause', reason: '' } as const;
     const actor = { kind: 'user', name: 'ann' } as const;
-    await assert.rejects(gated.say(actor, { ...word, isForced: false }), /still learns what/);
+    await assert.rejects(
+      gated.say(actor, { ...word, isForced: false, seen: null }),
+      /still learns what/,
+    );
     assert.equal(await gated.view({ namespace: 'default', name: 'shop', node: null }), 'seen');
   });
 });

@@ -6,7 +6,7 @@ import { countsText, phaseText, reasonLines, waveLines } from '../../../hub/cli/
 import { parseBundle } from '../../../hub/api/bundle-body.js';
 import { DEFAULT_PLAN, plainPlan } from '../../../hub/rollout/waves/plan.js';
 import { viewOf } from '../../../hub/rollout/waves/view.js';
-import { answer, type Verb } from '../../../hub/rollout/waves/verbs.js';
+import { answer, type Verb, type Wish } from '../../../hub/rollout/waves/verbs.js';
 import type { RequestError } from '../../../hub/ports.js';
 import { at, BEGUN, NEW, node, row, specOf, T0 } from '../../support/rollout-values.js';
 
@@ -111,10 +111,11 @@ describe('a word on a rollout', () => {
     verb: Verb,
     change = {},
     phase: 'progressing' | 'paused' | 'completed' = 'progressing',
+    seen: Wish['seen'] = null,
   ) =>
     answer(
       { spec: specOf({}, change), status: { ...under, phase } },
-      { verb, said, isForced: false },
+      { verb, said, isForced: false, seen },
       { fleet: [], rows: new Map() },
     );
   const SAME: readonly [Verb, object, string][] = [
@@ -135,6 +136,16 @@ describe('a word on a rollout', () => {
     const refusalOf = (answered: ReturnType<typeof tell>) => (answered.ok ? '' : answered.refusal);
     assert.match(refusalOf(tell('abort', {}, 'completed')), /is complete; apply another revision/);
     assert.match(refusalOf(tell('pause', { aborted: said })), /was aborted, and never goes on/);
+    const former = { revision: 1, wave: 1 };
+    assert.match(
+      refusalOf(tell('promote', {}, 'progressing', former)),
+      /revision 2, wave 1 of 1 is under way, not revision 1, wave 1; look at it first/,
+    );
+    assert.match(
+      refusalOf(tell('promote', {}, 'progressing', { revision: 2, wave: 2 })),
+      /not revision 2, wave 2/,
+    );
+    assert.ok(tell('promote', {}, 'progressing', { revision: 2, wave: 1 }).ok);
     assert.match(refusalOf(tell('promote', {}, 'paused')), /is paused; resume it first/);
   });
 });
