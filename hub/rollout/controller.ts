@@ -140,7 +140,7 @@ async function offersBetweenLooks(
     readonly assigned: readonly AssignedBundle[];
   },
 ): Promise<Candidate[]> {
-  const rollouts = await openRollouts(store, offered);
+  const rollouts = await openRollouts(store, offered, root().document);
   if (rollouts.length === 0) return [...offered];
   const object = (await store.get('Node', '', of.node)) as NodeObject | null;
   const member = { ...of, name: of.node, object, barrier: null };
@@ -271,7 +271,7 @@ async function nextAssignments(
   }
   const unheard = await heldNodes(store, parts.root().document.epoch);
   const offered = await candidates(parts);
-  const rollouts = await openRollouts(store, offered);
+  const rollouts = await openRollouts(store, offered, at.root);
   if (rollouts.some(isMoving)) onOpen();
   const [nodes, identities, assignments, sealed] = await Promise.all([
     store.list('Node'),

@@ -11,6 +11,7 @@ import type { NodeObject } from '../objects.js';
 import { matches } from '../selectors.js';
 import type { IdentityRecord, Mutation, Store } from '../store/store.js';
 import { fateOf } from './fate.js';
+import { limitOfBundle } from './reach-check.js';
 import { isRetried } from './retried.js';
 import { isOnline, type Candidate } from './rollout.js';
 import { decide, heldBack, type Outcome } from './waves/decide.js';
@@ -22,6 +23,8 @@ export interface OpenRollout {
   readonly candidate: Candidate;
   readonly object: RolloutObject;
   readonly rows: ReadonlyMap<string, RolloutNode>;
+  /** On the number of nodes of the last completed revision; null: none. */
+  readonly baseLimit: Candidate['limit'];
 }
 
 /** A member of the fleet. */
@@ -39,6 +42,7 @@ export interface MemberNode {
 export async function openRollouts(
   store: Store,
   candidates: readonly Candidate[],
+  root: RootDocument,
 ): Promise<OpenRollout[]> {
   const { items } = await store.list('Rollout');
   const open: OpenRollout[] = [];
@@ -47,7 +51,11 @@ export async function openRollouts(
     const candidate = candidates.find(c => c.namespace === namespace && c.name === name);
     if (!candidate || candidate.held || object.status.phase === 'completed') continue;
     if (candidate.digest !== object.spec.to.digest) continue;
-    open.push({ candidate, object, rows: await rowsOf(store, candidate) });
+    const { base } = object.spec;
+    const record = base ? await store.revisionByDigest(base.digest) : null;
+    const baseLimit =
+      record && candidate.object ? limitOfBundle(candidate.object, record, root) : null;
+    open.push({ candidate, object, rows: await rowsOf(store, candidate), baseLimit });
   }
   return open;
 }
@@ -136,9 +144,9 @@ function standingOffer({ candidate, object }: OpenRollout, node: FleetNode): Rev
   return isOver && !hasInPlace(node, to.digest) ? base : to;
 }
 
-/** The bundle at that revision. */
+/** The bundle at that revision, with the limit of that revision. */
 function candidateAt(
-  candidate: Candidate,
+  { candidate, object, baseLimit }: OpenRollout,
   offer: RevisionName | null,
   root: Pick<RootDocument, 'denied' | 'floors'>,
 ): Candidate[] {
@@ -146,7 +154,8 @@ function candidateAt(
   if (offer.digest === candidate.digest) return [candidate];
   const { namespace, name } = candidate;
   const isWithdrawn = isDenied(root, { namespace, name, ...offer }) !== null;
-  return [{ ...candidate, ...offer, isWithdrawn }];
+  const limit = offer.digest === object.spec.base?.digest ? baseLimit : candidate.limit;
+  return [{ ...candidate, ...offer, limit, isWithdrawn }];
 }
 
 export type Offers = (candidates: readonly Candidate[], node: string) => Candidate[];
@@ -162,7 +171,7 @@ export function standingOffers(
       const rollout = rollouts.find(one => one.candidate === candidate);
       if (!rollout) return candidate;
       const offer = standingOffer(rollout, fleetNodeOf(candidate, member));
-      return candidateAt(candidate, offer, root);
+      return candidateAt(rollout, offer, root);
     });
 }
 
@@ -209,7 +218,7 @@ export function lookAt(
         const one = looked.find(({ rollout }) => rollout.candidate === candidate);
         const decision = one?.byNode.get(node);
         if (!one) return candidate;
-        return decision ? candidateAt(candidate, decision.offer, root) : [];
+        return decision ? candidateAt(one.rollout, decision.offer, root) : [];
       }),
     isMoved: node => moved.has(node),
     mutations: written =>

@@ -29,7 +29,7 @@ function openAs(change: Partial<RolloutStatus>, isWithdrawn = false): OpenRollou
     spec: specOf(),
     status: { ...BEGUN, waves: [WAVE], ...change },
   } as unknown as RolloutObject;
-  return { candidate, object, rows: new Map() };
+  return { candidate, object, rows: new Map(), baseLimit: null };
 }
 
 /** It runs what it is assigned, and is healthy. */
@@ -87,6 +87,15 @@ describe('between two looks', () => {
       standingOffers([rollout], one, ROOT)([rollout.candidate]).map(c => c.revision);
     const waiting = { ...member('a', OLD), assigned: member('a', NEW).assigned };
     assert.deepEqual([offered(waiting), offered(member('b', NEW))], [[1], [2]]);
+  });
+});
+
+describe('the former revision', () => {
+  test('is not bound by the number of nodes that the newest may reach', () => {
+    const open = openAs({});
+    const candidate = { ...open.candidate, limit: {} as Candidate['limit'] };
+    const [offer] = standingOffers([{ ...open, candidate }], member('a', OLD), ROOT)([candidate]);
+    assert.deepEqual([offer?.revision, offer?.limit], [1, null]);
   });
 });
 
