@@ -55,6 +55,7 @@ export function watchDisks(options: DiskWatchOptions): DiskWatch {
   const short = new Map<string, ReadonlySet<Shortage>>();
   /** By path: a question that was not answered in time is not asked again meanwhile. */
   const asking = new Map<string, Promise<Measured | null>>();
+  const last = new Map<string, Measured>();
   let conditions: readonly SourceCondition[] = [];
 
   async function ask(path: string): Promise<Measured | null> {
@@ -74,8 +75,10 @@ export function watchDisks(options: DiskWatchOptions): DiskWatch {
   async function look(): Promise<void> {
     const found = new Map<string, ShortPlace>();
     for (const place of places()) {
-      const measured = await ask(place.path);
-      if (measured === null) continue;
+      // One that does not answer is taken for what it was when it did.
+      const measured = (await ask(place.path)) ?? last.get(place.path);
+      if (measured === undefined) continue;
+      last.set(place.path, measured);
       const { id, room } = measured;
       const before = found.get(id);
       found.set(id, {

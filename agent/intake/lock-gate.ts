@@ -75,7 +75,7 @@ export class LockGate {
 
   /** `by`: it may although a lock is there. */
   judge(wanted: Disturbance): Passage {
-    const key = bundleKey(wanted);
+    const key = waitKey(wanted, wanted.isReturn === true);
     const before = this.#waits.get(key);
     this.#waits.delete(key);
     this.#asked.add(key);
@@ -93,7 +93,7 @@ export class LockGate {
       return { hold: { reason: '', message }, by: null };
     }
     const looks = locks.map(({ lock, file }) => this.#look(reports, { lock, file }));
-    const of = `${wanted.digest} ${wanted.attempt} ${wanted.isReturn === true ? 'back' : ''}`;
+    const of = `${wanted.digest} ${wanted.attempt}`;
     if (looks.includes('looking')) return this.#asking(key, of, before);
     const held = looks.filter(one => one !== 'looking').filter(one => one !== null);
     if (held.length === 0) return this.#free(key);
@@ -134,7 +134,9 @@ export class LockGate {
 
   /** Whether something of it waits for a lock. */
   isHeld(bundle: BundleName): boolean {
-    return this.#waits.get(bundleKey(bundle))?.isOver === false;
+    return [false, true].some(
+      isReturn => this.#waits.get(waitKey(bundle, isReturn))?.isOver === false,
+    );
   }
 
   /** Everything that is to change is asked about between this and `endPass`. */
@@ -153,7 +155,7 @@ export class LockGate {
   conditions(): SourceCondition[] {
     const told = [...this.#waits].filter(([, { of, isOver }]) => of !== '' && !isOver);
     if (told.length === 0) return [];
-    const texts = told.map(([key, { message }]) => `bundle ${key}: ${message}`);
+    const texts = told.map(([key, { message }]) => `bundle ${key.split(' ')[0] ?? ''}: ${message}`);
     const message = texts.join('; ').slice(0, 1024).toWellFormed();
     return [{ type: UPDATES_LOCKED, status: 'True', reason: LOCKED, message }];
   }
@@ -199,6 +201,11 @@ export class LockGate {
 }
 
 const NONE: Passage = { hold: null, by: null };
+
+/** What comes and the way back wait side by side, each for its own time. */
+function waitKey(bundle: BundleName, isReturn: boolean): string {
+  return `${bundleKey(bundle)}${isReturn ? ' back' : ''}`;
+}
 
 interface HeldLock {
   readonly pod: string;

@@ -93,7 +93,8 @@ export function trialStore(db: Connection, hooks: TrialHooks): TrialStore {
     },
     rollBack: (failed, { digest, files, by }, event) => {
       step(failed, event, (_at, moment) => {
-        if (by !== null) useOverride(db, moment, { to: failed, by });
+        if (by === null) dropOverride(db, failed);
+        else useOverride(db, moment, { to: failed, by });
         content.replaceFiles(db, failed, { digest, attempt: 0, files });
         hooks.prune();
       });

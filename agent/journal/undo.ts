@@ -47,6 +47,8 @@ export interface Redone extends BundleName {
 export function redoInJournal(db: Connection, at: number, redone: Redone, message: string): void {
   const { isThere, ...revision } = redone;
   dropFailure(db, redone, redone.digest);
+  // What was said of the way back does not open a window for what comes again.
+  dropOverride(db, redone);
   const state = isThere ? 'activating' : 'staged';
   applyTransition(db, at, { ...revision, state, reason: REDONE, message });
 }

@@ -56,12 +56,20 @@ export class HostPathLocks {
   }
 }
 
+/** Anything else is no answer: a file server that is away says nothing of the lock. */
+const NOTHING_THERE: ReadonlySet<unknown> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
+
+function nothingThere(error: NodeJS.ErrnoException): null {
+  if (NOTHING_THERE.has(error.code)) return null;
+  throw error;
+}
+
 async function foundAt(root: string, steps: readonly string[]): Promise<LockFound> {
   let path = root;
   let found: Stats | null = null;
   for (const step of steps) {
     path = join(path, step);
-    found = await lstat(path).catch(() => null);
+    found = await lstat(path).catch(nothingThere);
     if (found === null || found.isSymbolicLink()) return null;
   }
   return found?.mtimeMs ?? null;

@@ -129,6 +129,23 @@ describe('a pod that asks not to be disturbed', () => {
     assert.deepEqual(it.images(), ['web:1']);
   });
 
+  test('is waited for as long as it says at most where a new revision and the way back wait side by side', () => {
+    const trial = lockable(2, { web: 'web:2' }, '10m');
+    it.assign(lockable(1, { web: 'web:1' }, '10m'));
+    it.wait(11);
+    busy('web:2', trial);
+    const wish = { bundle: 'shop', by: 'mo', reason: '', isTrial: false, from: null };
+    undo(it.journal, wish, { wayBack: record => it.stage.wayBack(record, it.root) });
+    it.assign(lockable(3, { web: 'web:3' }));
+    it.pass();
+    assert.deepEqual(it.images(), ['web:2']);
+    for (let minute = 0; minute < 11; minute++) {
+      it.wait(60);
+      it.pass();
+    }
+    assert.deepEqual(it.images(), ['web:3']);
+  });
+
   test('is overridden at the device, by name, and the journal and the hub hear who did', () => {
     busy('web:1');
     it.assign(second);

@@ -137,6 +137,22 @@ describe('the look at the disks', () => {
     watch.stop();
   });
 
+  test('one that was nearly full and does not answer any more is not taken for one with room', async () => {
+    const { clock, wake } = stepClock();
+    let isWell = true;
+    const watch = watchDisks({
+      places: () => [{ what: '/data', path: '/data' }],
+      ...{ clock, log: LOG, onChange: () => undefined },
+      measure: () => (isWell ? Promise.resolve(disk('a', 0)) : Promise.reject(new Error('EIO'))),
+    });
+    await wake(0);
+    assert.equal(watch.conditions().length, 1);
+    isWell = false;
+    await wake(LOOK_EVERY_MS);
+    assert.equal(watch.conditions().length, 1);
+    watch.stop();
+  });
+
   test('the engine is asked for its directory until it answers', async () => {
     let asked = 0;
     const engineDirectory = () =>

@@ -193,6 +193,16 @@ describe('an update lock below a hostPath', () => {
     assert.equal(await look(), null);
   });
 
+  test('below a directory that cannot be looked into may be one: nobody knows', async () => {
+    const read = opened((path, question) => real.ask(path, question));
+    const unreadable = { ...lock, path: `${'x'.repeat(300)}/busy` };
+    await eventually('an answer', () =>
+      read(report, unreadable) === 'unanswered'
+        ? Promise.resolve(true)
+        : Promise.reject(new Error('not yet')),
+    );
+  });
+
   test('behind a link is none, on the way to it or in its place', async () => {
     rmSync(join(root, 'sub'), { recursive: true });
     mkdirSync(join(root, 'elsewhere'));
