@@ -27,7 +27,7 @@ const tracedIn = (output: string) => /traced ([0-9a-f]{16})$/m.exec(output)?.[1]
 const NONE_BROKEN = /^[1-9]\d* histories, 0 invariants broken$/m;
 
 test('fleets come to rest after whatever befell them, and no invariant is broken', async () => {
-  const many = ['--histories', '2000', '--seconds', '150', '--coverage'];
+  const many = ['--histories', '2000', '--seconds', '60', '--coverage'];
   const output = await simulate('--seed', '10000', '--workers', '2', ...many);
   assert.match(output, NONE_BROKEN);
 });
