@@ -304,7 +304,7 @@ describe('release keys that reach labelled nodes, and few of them', { skip: noEn
       const { items } = await play.ask<{ items: { reason: string; message: string }[] }>(
         '/api/v1/events',
       );
-      return items.some(e => e.reason === 'BeyondReach' && /^1 nodes .*h4$/.test(e.message));
+      return items.some(e => e.reason === 'BeyondReach' && /^1 node .*h4$/.test(e.message));
     });
     assert.deepEqual(play.manifests('h4'), []);
   });
