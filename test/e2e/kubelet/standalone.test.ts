@@ -307,7 +307,7 @@ describe('stand-alone, with restarts', { skip: noEngine() }, () => {
         [AGENT, 'run', ...args, '--config', config],
         { encoding: 'utf8', timeout: 60_000 },
       );
-      assert.equal(status, 1);
+      assert.equal(status, 2);
       assert.match(stderr, /another agent works on this static pod directory \(process \d+\)/);
       assert.match(stderr, /--static-pod-path/);
     }
