@@ -205,12 +205,12 @@ class MqttLink implements Link {
       });
     });
     over.abort();
-    const silentMs = pinger.diedAfterMs();
-    const forAll = isForAll({ ...ending, isForgotten: silentMs !== null });
+    const [diedAfterMs, silentMs] = [pinger.diedAfterMs(), pinger.silentMs()];
+    const forAll = isForAll({ ...ending, isForgotten: diedAfterMs !== null });
     const upMs = upAt === null ? 0 : Math.max(1, clock.monotonic() - upAt);
     if (!this.#stop.signal.aborted) {
-      if (silentMs !== null) path.died(silentMs);
-      else if (upMs > 0 && forAll && pinger.silentMs() !== null) path.closedInSilence();
+      if (diedAfterMs !== null) path.died(diedAfterMs);
+      else if (upMs > 0 && forAll && silentMs !== null) path.closedInSilence(silentMs);
     }
     this.#lost();
     return { upMs, reason, forAll };
