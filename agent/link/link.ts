@@ -6,13 +6,13 @@
  */
 import { MqttClient, type IClientOptions } from 'mqtt';
 import { connect as connectPlain, type Socket } from 'node:net';
+import { Pinger } from '../../protocol/pinger.js';
 import { backOffMs, isForAll } from './back-off.js';
 import { FailureLog } from './failure-log.js';
 import type { Link, LinkOptions, Presence } from './link-options.js';
 import { meterClient, meterSocket } from './metered.js';
 import { limitPackets } from './packet-limit.js';
 import { Paths } from './paths.js';
-import { Pinger } from './pinger.js';
 import { Unacknowledged } from './unacknowledged.js';
 
 /** Without one acknowledgement of what waits for it. Longer than a largest message in front of it may take (packet-limit.ts). */

@@ -4,8 +4,8 @@ import { describe, test } from 'node:test';
 import type { MqttClient } from 'mqtt';
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
-import type { OnItsWay } from '../../../agent/link/patience.js';
-import { Pinger } from '../../../agent/link/pinger.js';
+import type { OnItsWay } from '../../../protocol/patience.js';
+import { Pinger } from '../../../protocol/pinger.js';
 
 const NOTHING: OnItsWay = { queued: 0, unacknowledged: 0 };
 const KIB = 1024;
