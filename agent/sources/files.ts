@@ -212,10 +212,11 @@ export async function openFileSource(options: FileSourceOptions): Promise<FileSo
     },
     async stop() {
       isEnding = true;
+      wake.abort();
+      // A look that is under way may still make a watch.
+      await running;
       watching.close();
       linkWatch.close();
-      wake.abort();
-      await running;
     },
   };
 }

@@ -184,9 +184,12 @@ export function openDirectoryReader(path: string, options: ReaderOptions): Direc
   }
 
   /** What is run only with the bytes that were promised may be anybody's. */
-  function fileFault(name: string, { uid, mode }: BigIntStats): string | null {
+  function unsafeFile(name: string, file: string, { uid, mode }: BigIntStats): Reading | null {
     if (trusted === null || (isOwnName(name) && !ownMayDiffer)) return null;
-    return sharedFile({ owner: Number(uid), mode: Number(mode) }, trusted);
+    const fault = sharedFile({ owner: Number(uid), mode: Number(mode) }, trusted);
+    if (fault === null) return null;
+    const message = `${fault}, who could have anything run as root; chown root ${file}; chmod go-w ${file}`;
+    return { name, is: 'unreadable', reason: 'UnsafeFile', message };
   }
 
   async function readOne(
@@ -209,13 +212,13 @@ export function openDirectoryReader(path: string, options: ReaderOptions): Direc
     }
     if (judged.get(name) === stampOf(found) && !hints.again.has(name))
       return { name, is: 'unchanged' };
-    const fault = fileFault(name, found);
-    if (fault !== null) {
-      const message = `${fault}, who could have anything run as root; chown root ${file}; chmod go-w ${file}`;
-      return { name, is: 'unreadable', reason: 'UnsafeFile', message };
-    }
+    const unsafe = unsafeFile(name, file, found);
+    if (unsafe !== null) return unsafe;
     try {
       const { bytes, found: read } = await readWhole(file);
+      // Of the file that was read: its mode may have changed since the look above.
+      const unsafeNow = unsafeFile(name, file, read);
+      if (unsafeNow !== null) return unsafeNow;
       const isMoved = hints.moved.has(name);
       if (!(await isComplete(file, read, { bytes, isMoved }))) return 'writing';
       const after = await stat(file, { bigint: true });

@@ -53,6 +53,26 @@ describe('the directory source', () => {
     await seen(source, 'b');
   });
 
+  test('stopped in the middle of a look it watches nothing any more', async () => {
+    const { put, open } = bench();
+    const watches = () =>
+      process.getActiveResourcesInfo().filter(one => one === 'FSEventWrap').length;
+    await eventually('none of another test', () => watches() === 0);
+    const stops: Promise<void>[] = [];
+    let isLooking = false;
+    const source = await open({
+      explains: () => {
+        if (isLooking && stops.length === 0) stops.push(source.stop());
+        return false;
+      },
+    });
+    isLooking = true;
+    put('a.yaml', yaml('a'));
+    await eventually('a look', () => stops.length === 1);
+    await stops[0];
+    await eventually('no watch', () => watches() === 0, { withinMs: 5_000 });
+  });
+
   test('a symlink is followed; sub-directories, pipes, dangling links and backups are skipped', async () => {
     const { root, dir, put, open } = bench();
     writeFileSync(join(root, 'target'), yaml('linked'));

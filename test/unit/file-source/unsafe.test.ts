@@ -4,6 +4,7 @@ import { appendFileSync, chmodSync, chownSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { afterEach, describe, test } from 'node:test';
 import type { FileSource } from '../../../agent/sources/files.js';
+import { openDirectoryReader } from '../../../agent/sources/read-directory.js';
 import { REAL_CLOCK } from '../../support/clock.js';
 import { eventually } from '../../support/wait.js';
 import { ownedFileName } from '../../../protocol/names.js';
@@ -140,4 +141,23 @@ describe("an agent's own file that others may write", { skip: notRoot }, () => {
     await eventually('said', () => refused(source)?.reason === 'Altered');
     assert.deepEqual(images(source), ['good']);
   });
+});
+
+test('a file that others may write to since some moment of a look is refused at the next', async () => {
+  const { dir, put } = fileBench(cleanups);
+  const none = new Set<string>();
+  const hints = { known: none, again: none, moved: none, isWithdrawn: () => false };
+  for (let moment = 0; moment < 400; moment++) {
+    put('a.json', JSON.stringify({ moment }));
+    const reader = openDirectoryReader(dir, {
+      ...{ clock: REAL_CLOCK, identity: null, trusted: own, ownMayDiffer: false },
+    });
+    const look = reader.look(hints);
+    for (let turn = 0; turn < moment % 20; turn++) await new Promise(setImmediate);
+    chmodSync(join(dir, 'a.json'), 0o666);
+    await look;
+    const { listing } = await reader.look(hints);
+    const [reading] = listing.ok ? listing.readings : [];
+    assert.equal(reading?.is, 'unreadable', `after ${moment % 20} turns`);
+  }
 });
