@@ -30,22 +30,27 @@ const NONE_BROKEN = /^[1-9]\d* histories, 0 invariants broken$/m;
 const SHARE = ['--histories', '600', '--seconds', '45'] as const;
 
 test('fleets come to rest after whatever befell them, and no invariant is broken', async () => {
-  const output = await simulate('--seed', '10000', '--workers', '2', ...SHARE);
+  const output = await simulate('--seed', '10001', '--workers', '2', ...SHARE);
   assert.match(output, NONE_BROKEN);
 });
 
-/** A few that are aimed at each promise: the first of them find it out when the promise is broken. */
-for (const [scene, promise] of [
-  ['told', 'a node says nothing that a power cut could still take from it'],
-  ['stick', 'a stick brings a node without a line all that it says, and its receipt brings all back'],
-  ['lock', 'pods that ask for time are left alone'],
-  ['keys', 'a node whose keys change reads what was sealed before'],
-  ['rejoin', 'a node that was deleted is shown nowhere until it joins again'],
-  ['time', 'a clock that nothing vouches for opens no window'],
-  ['silence', 'a node without a line sleeps; what the hub lost of its pods is said again'],
+/** Aimed at a promise each, from a seed on that finds out that it is broken: two of them. */
+for (const [scene, seed, promise] of [
+  ['told', '20000', 'a node says nothing that a power cut could still take from it'],
+  [
+    'stick',
+    '20000',
+    'a stick brings a node without a line all that it says; its receipt brings all back',
+  ],
+  ['lock', '20000', 'pods that ask for time are left alone'],
+  ['keys', '20000', 'a node whose keys change reads what was sealed before'],
+  ['rejoin', '20000', 'a node that was deleted is shown nowhere until it joins again'],
+  ['time', '20000', 'a clock that nothing vouches for opens no window'],
+  ['silence', '20000', "a node whom the hub's presence did not reach says a lost pod again"],
+  ['silence', '20007', 'a node without a line sleeps, whatever it has still to say'],
 ] as const) {
   test(promise, async () => {
-    assert.match(await simulate('--scene', scene, '--seed', '20000', '--histories', '3'), NONE_BROKEN);
+    assert.match(await simulate('--scene', scene, '--seed', seed, '--histories', '2'), NONE_BROKEN);
   });
 }
 
