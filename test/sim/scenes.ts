@@ -16,6 +16,7 @@ export interface Scene {
 }
 
 const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
 
 function drawn<T>(fleet: SimulatedFleet, from: readonly T[]): T {
   return from[Math.floor(fleet.random() * from.length)] as T;
@@ -133,6 +134,8 @@ async function time(fleet: SimulatedFleet): Promise<void> {
     if (isDrawn(fleet, 0.5)) strike(fleet, 'machineRestarts', device);
     else {
       strike(fleet, 'clockJumps', device);
+      // Possible, and most of the time not so.
+      if (isDrawn(fleet, 0.7)) device.clockOffMs = Math.floor(fleet.random() * 300 * DAY_MS);
       device.kill();
     }
     await fleet.pass(8 * MINUTE_MS);
