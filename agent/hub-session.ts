@@ -163,6 +163,7 @@ export function startHubSession(options: HubSessionOptions): HubSession {
       pulling: bundle => options.images?.pulling(bundle) ?? null,
       windowOf: bundle => windows.holdOf(bundle),
       ...(readiness === null ? {} : { readiness }),
+      cannotReturn: record => begun.cannotReturn(record),
       onGivenUp: () => begun.look(),
     }),
     intake: () => begun.state(),

@@ -1,71 +1,10 @@
 /** Entry of `flotilla-agent`: builds the commands, maps errors to exit codes. Nothing is decided here. */
-import { Command, CommanderError } from 'commander';
+import { CommanderError } from 'commander';
 import { CliError, EXIT } from '../protocol/cli-error.js';
-import { VERSION } from '../protocol/version.js';
-import {
-  activateCommand,
-  holdCommand,
-  redoCommand,
-  releaseCommand,
-  undoCommand,
-} from './cli/site.js';
 import type { CliContext } from './cli/context.js';
-import { describeCommand } from './cli/describe.js';
-import { configCommand, eventsCommand, retryCommand } from './cli/events.js';
-import { importCommand } from './cli/import.js';
-import { joinCommand } from './cli/join.js';
-import { journalCommand } from './cli/journal.js';
-import { leaveCommand } from './cli/leave.js';
-import { logsCommand } from './cli/logs.js';
 import { refuseOtherWords } from './cli/other-words.js';
-import { podsCommand } from './cli/pods.js';
-import { rotateIdentityCommand } from './cli/rotate-identity.js';
-import { runCommand } from './cli/run.js';
-import { planCommand, statusCommand } from './cli/status.js';
-import { versionCommand } from './cli/version.js';
+import { programOf } from './cli/program.js';
 import { realClock } from './clock.js';
-
-function programOf(context: CliContext): Command {
-  const program = new Command('flotilla-agent')
-    .description("Kubernetes Pods on devices that have no Kubernetes: the node's side.")
-    .version(VERSION, '-v, --version', 'print the version')
-    .addHelpText(
-      'after',
-      '\nExit codes: 0 done, 1 failed, 2 refused or wrong usage, 4 a bundle failed (import).',
-    );
-  const commands = [
-    joinCommand,
-    leaveCommand,
-    runCommand,
-    podsCommand,
-    describeCommand,
-    statusCommand,
-    logsCommand,
-    eventsCommand,
-    retryCommand,
-    journalCommand,
-    planCommand,
-    configCommand,
-    rotateIdentityCommand,
-    importCommand,
-    activateCommand,
-    holdCommand,
-    releaseCommand,
-    undoCommand,
-    redoCommand,
-    versionCommand,
-  ];
-  for (const command of commands) program.addCommand(command(context));
-  return program;
-}
-
-function strict(command: Command): void {
-  command
-    .exitOverride()
-    .showHelpAfterError('(--help shows what there is)')
-    .allowExcessArguments(false);
-  for (const child of command.commands) strict(child);
-}
 
 async function main(): Promise<void> {
   const interrupt = new AbortController();
@@ -98,11 +37,11 @@ async function main(): Promise<void> {
         : command.option('--data-dir <dir>', text, fromEnv);
     },
   };
-  const program = programOf(context);
-  strict(program);
+  const named = process.argv[2] ?? '';
+  const program = await programOf(context, named);
   try {
     const known = program.commands.flatMap(one => [one.name(), ...one.aliases()]);
-    refuseOtherWords(known, process.argv[2] ?? '');
+    refuseOtherWords(known, named);
     await program.parseAsync(process.argv);
   } catch (error) {
     if (error instanceof CommanderError) {

@@ -8,6 +8,7 @@ import { WINDOW } from './activation/table.js';
 import type { FailureRecord } from './journal/failures.js';
 import { holdOn, type HoldRecord } from './journal/holds.js';
 import type { BundleRecord, Journal } from './journal/journal.js';
+import { whatGoes } from './intake/removals.js';
 import type { WayBack } from './intake/roll-back.js';
 import { askedBy, type Attempted } from './journal/overrides.js';
 import type { BundleName } from './ports.js';
@@ -48,7 +49,7 @@ export interface SiteFacts {
   readonly isLocked: (record: BundleRecord) => boolean;
 }
 
-type SiteJournal = Pick<Journal, 'bundles' | 'site' | 'trials'>;
+type SiteJournal = Pick<Journal, 'accepted' | 'bundles' | 'site' | 'trials'>;
 
 /** Nothing of them is switched or taken away until they are released; without a name: of all, those to come too. */
 export function hold(journal: SiteJournal, wish: SiteWish & { readonly node: string }): SiteAnswer {
@@ -118,10 +119,13 @@ export function activateNow(
       : [toActivate(bundleNamed(journal.bundles(), wish.bundle), { holds, isLocked })];
   const { by, reason } = wish;
   const failures = journal.trials().failures();
+  const assigned = journal.accepted()?.document.bundles ?? [];
   const bundles = waiting.map(record => {
     const { namespace, name } = record;
-    const given = givenUp(record, failures);
-    const { digest, attempt, revision } = given ?? record;
+    const isRemoval = !assigned.some(one => isOf(one, record));
+    const given = isRemoval ? null : givenUp(record, failures);
+    const { revision } = given ?? record;
+    const { digest, attempt } = given ?? (isRemoval ? whatGoes(record) : record);
     journal.site().activateNow({ namespace, name, digest, attempt }, { by, reason });
     return { namespace, name, revision, goesBack: given !== null };
   });

@@ -147,7 +147,7 @@ async function assemble(
   let api: Api | null = null;
   const roots = new Roots({
     ...{ store, live, controller, clock, log, random },
-    brokerFault: which => brokerFault(live.now(), which),
+    brokerFault: which => brokerFault(live.now(), which, clock),
     onKeysChanged: () => {
       api?.useTls(serverTls(hub));
       broker?.useTls(serverTls(hub), mqttKey(hub));

@@ -35,6 +35,8 @@ export interface ActivationParts {
   readonly windowOf?: (bundle: BundleName) => WindowHold | null;
   /** Whether what lies there could be started alone; left out: no revision is asked to. */
   readonly readiness?: Pick<Readiness, 'aloneFault'>;
+  /** Whether what was given up can never give way to the last healthy revision; left out: it can. */
+  readonly cannotReturn?: (record: BundleRecord) => boolean;
   /** A revision was given up: the journal says so already. */
   readonly onGivenUp: () => void;
 }
@@ -142,6 +144,7 @@ export class Activation {
         record.active === null
           ? null
           : (this.#parts.readiness?.aloneFault(record, record.active) ?? null),
+      cannotReturn: record => this.#parts.cannotReturn?.(record) ?? false,
       pods: this.#pods(),
       podsAreNeverTold,
       now: clock.now(),

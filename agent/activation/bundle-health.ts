@@ -35,6 +35,8 @@ export interface HealthInput {
   readonly gate?: (record: BundleRecord) => GateMemory;
   /** Why what is active could not be started alone; null: it could. Left out: nobody knows of anything. */
   readonly aloneFault?: (record: BundleRecord) => Fault | null;
+  /** What was given up can never give way to the last healthy revision, as far as anybody can say now. Left out: it can. */
+  readonly cannotReturn?: (record: BundleRecord) => boolean;
   /** Null while the pods are not known yet: then everything stays as it is recorded. */
   readonly pods: readonly PodReport[] | null;
   /** They never will be: whoever runs them is not asked. */
@@ -203,11 +205,14 @@ function judged(record: BundleRecord, input: HealthInput, phase: Phase): Verdict
   const onTrial = isOnTrial(record);
   const before = onTrial ? (input.gate?.(record) ?? null) : null;
   const { strategy, standing: seen } = look(record, input, before);
-  // It goes back as soon as that can be done: pods that get ready meanwhile do not make it good.
-  if (phase === 'givenUp' && undoneTo(record, strategy) !== null) {
-    return { phase, reason: record.reason, message: record.message };
+  const isGivenUp = phase === 'givenUp';
+  const isUnproven = onTrial || isGivenUp;
+  const standing = isUnproven ? withRequired(record, { standing: seen, strategy }, input) : seen;
+  // It goes back as soon as that can be done: pods that get ready meanwhile do not make it good, unless no way back is left.
+  if (isGivenUp && undoneTo(record, strategy) !== null) {
+    const stays = standing.is === 'ready' && input.cannotReturn?.(record) === true;
+    if (!stays) return { phase, reason: record.reason, message: record.message };
   }
-  const standing = onTrial ? withRequired(record, { standing: seen, strategy }, input) : seen;
   const gate = before === null ? null : withProgress(before, standing);
   const isRunning = gate !== null && !gate.isHeld;
   const leftMs = isRunning ? strategy.progressDeadlineSeconds * 1000 - gate.stalledMs : Infinity;

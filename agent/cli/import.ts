@@ -2,6 +2,7 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { Command } from 'commander';
+import { bundleStateText } from '../../protocol/bundle-state-text.js';
 import { packCarried } from '../../protocol/carried.js';
 import { CliError } from '../../protocol/cli-error.js';
 import { parseDurationMs } from '../../protocol/duration.js';
@@ -116,7 +117,8 @@ export function problemOf(outcome: ImportOutcome): CliError | null {
 export function failureOf(bundles: Bundles): CliError | null {
   const failed = bundles.filter(({ state }) => state === 'failed' || state === 'rolledBack');
   const told = failed.map(({ name, revision, state, reason, message }) => {
-    return `bundle/${name} revision ${revision} ${state}: ${[reason, message].filter(Boolean).join(': ')}`;
+    const word = bundleStateText({ state, reason });
+    return `bundle/${name} revision ${revision} ${word}: ${[reason, message].filter(Boolean).join(': ')}`;
   });
   return told.length === 0 ? null : new CliError('rolloutFailed', told.join('\n'));
 }

@@ -14,7 +14,7 @@ import type { TokenCount } from '../../protocol/documents/enrolment.js';
 import { readTokenFile, removeTokenFile, tokenFileMode } from '../membership/token-file.js';
 import type { AgentStatus } from '../agent-status.js';
 import type { CliContext } from './context.js';
-import { startFault } from './run.js';
+import { startFault } from './start-fault.js';
 import { getJson } from './socket-client.js';
 
 interface JoinOptions {

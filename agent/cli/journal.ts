@@ -1,5 +1,6 @@
 /** `flotilla-agent journal`: what this node accepted, did and has still to report; reads the file, agent or no agent. */
 import { Command } from 'commander';
+import { bundleStateText } from '../../protocol/bundle-state-text.js';
 import { CliError } from '../../protocol/cli-error.js';
 import { layOut } from '../../protocol/columns.js';
 import { parseDurationMs } from '../../protocol/duration.js';
@@ -129,7 +130,7 @@ function entryCells(entry: HistoryEntry): [string, string, string] {
       const why = [entry.reason, entry.message].filter(text => text !== '').join(': ');
       return [
         `bundle ${entry.namespace}/${entry.name} revision ${entry.revision}`,
-        entry.state,
+        bundleStateText(entry),
         why,
       ];
     }

@@ -2,18 +2,15 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { Command } from 'commander';
-import { CliError, EXIT } from '../../protocol/cli-error.js';
+import { EXIT } from '../../protocol/cli-error.js';
 import { runAgent } from '../agent.js';
-import { AgentError } from '../api/server.js';
-import { diskFault } from '../disk-fault.js';
 import { ConfigError } from '../config-error.js';
 import { resolveConfig } from '../config.js';
 import type { ConfigInput } from '../setting-lookup.js';
-import { JournalError } from '../journal/database.js';
 import { loadIdentity } from '../membership/identity.js';
-import { IdentityError } from '../membership/private-keys.js';
 import { logTo } from '../log.js';
 import type { CliContext } from './context.js';
+import { startFault } from './start-fault.js';
 
 type RunOptions = ConfigInput['flags'] & { config?: string };
 
@@ -83,27 +80,6 @@ async function run(context: CliContext, options: RunOptions): Promise<void> {
   } catch (error) {
     throw startFault(error) ?? error;
   }
-}
-
-/**
- * Why an agent did not start: what would be so again at the next start is refused, what the world does may pass. Null for a bug, which
- * keeps its stack. `again`: what to do when the disk is well. Pure.
- */
-export function startFault(
-  error: unknown,
-  again = 'start again; pods that run go on',
-): CliError | null {
-  if (error instanceof AgentError) return new CliError(error.exit, error.message);
-  if (error instanceof ConfigError || error instanceof IdentityError) {
-    return new CliError('refused', error.message);
-  }
-  if (error instanceof JournalError) {
-    return new CliError(error.code === 'Unusable' ? 'failed' : 'refused', error.message);
-  }
-  const fault = diskFault(error);
-  if (fault === null) return null;
-  const what = (error as Error).message;
-  return new CliError('failed', `${what}: ${fault} and ${again}`);
 }
 
 function readText(path: string): string {

@@ -1,5 +1,6 @@
 /** `flotilla-agent status` and `plan`: what the agent knows and does, hub or no hub. */
 import { Command } from 'commander';
+import { bundleStateText } from '../../protocol/bundle-state-text.js';
 import { CliError } from '../../protocol/cli-error.js';
 import { ageText, layOut } from '../../protocol/columns.js';
 import { budgetLines } from '../../protocol/budget.js';
@@ -62,7 +63,7 @@ export function statusLines(
       `${b.namespace}/${b.name}`,
       String(b.revision),
       b.active === null ? '-' : b.active === b.digest ? 'this' : b.active.slice(0, 12),
-      b.state,
+      bundleStateText(b),
       ageText(now - Date.parse(b.since)),
       [b.reason, b.message].filter(text => text !== '').join(': '),
     ]);

@@ -4,6 +4,7 @@
  */
 import { Alarm } from '../intake/alarm.js';
 import { ANSWER_WITHIN_MS, connectionReason, type ConnectionReason } from './decide.js';
+import { Unconfirmed } from './unconfirmed.js';
 import type { Clock } from '../../protocol/ports.js';
 
 export interface HubConnectionOptions {
@@ -28,12 +29,12 @@ export class HubConnection {
   readonly #answerAlarm: Alarm;
   readonly #askAlarm: Alarm;
   #isLinkUp = false;
-  /** Uptime of the newest CONNECT. */
-  #connectedAt = 0;
+  /** Uptime of the newest CONNECT, or of the hub's end since: what was said before proves nothing now. */
+  #since = 0;
   #hubOnline: boolean | null = null;
   #isHeard = false;
-  /** Monotonic; of the first status since the newest confirmation. */
-  #saidAt: number | null = null;
+  /** Monotonic times. */
+  readonly #unconfirmed = new Unconfirmed();
   #reason: ConnectionReason = 'LinkDown';
 
   constructor(options: HubConnectionOptions) {
@@ -44,7 +45,7 @@ export class HubConnection {
 
   /** A CONNECT is made: nothing that was known of the hub holds any more. */
   connecting(): void {
-    this.#connectedAt = this.#options.uptime();
+    this.#since = this.#options.uptime();
     this.#hubOnline = null;
     this.#forget();
     this.#isLinkUp = false;
@@ -65,26 +66,29 @@ export class HubConnection {
   /** By its presence. */
   hub(online: boolean): void {
     this.#hubOnline = online;
-    if (!online) this.#forget();
+    if (!online) {
+      this.#since = this.#options.uptime();
+      this.#forget();
+    }
     this.#look();
   }
 
   /** It spoke, and cannot have spoken before `asOf`, in uptime. */
   heard(asOf: number): void {
-    if (asOf < this.#connectedAt) return;
+    if (asOf < this.#since) return;
     this.#isHeard = true;
     this.#look();
   }
 
-  /** A status goes out that the hub has to confirm. */
-  said(): void {
-    this.#saidAt ??= this.#options.clock.monotonic();
+  /** The status of this number goes out, which the hub has to confirm. */
+  said(counter: number): void {
+    this.#unconfirmed.said(counter, this.#options.clock.monotonic());
     this.#look();
   }
 
-  /** The newest status is safe at the hub. */
-  confirmed(): void {
-    this.#saidAt = null;
+  /** The status of this number is safe at the hub, or a newer one than any before it. */
+  confirmed(counter: number): void {
+    this.#unconfirmed.confirmed(counter);
     this.#look();
   }
 
@@ -97,7 +101,7 @@ export class HubConnection {
 
   #forget(): void {
     this.#isHeard = false;
-    this.#saidAt = null;
+    this.#unconfirmed.clear();
   }
 
   #ask(): void {
@@ -107,7 +111,7 @@ export class HubConnection {
   #look(): void {
     const { clock, random, onChange } = this.#options;
     const now = clock.monotonic();
-    const said = this.#saidAt;
+    const said = this.#unconfirmed.oldest();
     const reason = connectionReason({
       isLinkUp: this.#isLinkUp,
       hubOnline: this.#hubOnline,

@@ -124,6 +124,11 @@ export class Intake {
     return this.#stage.wayBack(record, this.#root().document);
   }
 
+  /** What was given up there stays, and no waiting would change that. */
+  cannotReturn(record: BundleRecord): boolean {
+    return this.#stage.cannotReturn(record, this.#root().document);
+  }
+
   /** What lies in the static pod directory or the node's keys changed: what waited for a Secret may go on. */
   secretsChanged(): void {
     this.#work();

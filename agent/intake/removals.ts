@@ -6,7 +6,8 @@ import type { AssignmentDocument } from '../../protocol/documents/assignment.js'
 import type { RootDocument } from '../../protocol/documents/root.js';
 import type { Log } from '../../protocol/ports.js';
 import type { ImagesAhead } from '../images/ahead.js';
-import type { Journal } from '../journal/journal.js';
+import type { BundleRecord, Journal } from '../journal/journal.js';
+import type { Attempted } from '../journal/overrides.js';
 import { bundleKey } from './decide.js';
 import { revokedBundles } from './revoked.js';
 import type { Switch } from './switch.js';
@@ -50,7 +51,9 @@ export class Removals {
       if (assigned.has(bundleKey(record)) || record.state === 'removing') continue;
       if (this.#parts.windows?.holdOn(record)) continue;
       const pods = this.#parts.switch.disturbed(record, []);
-      const passage = this.#parts.locks?.judge({ ...record, pods }) ?? FREE;
+      const { namespace, name } = record;
+      const wanted = { namespace, name, ...whatGoes(record), pods };
+      const passage = this.#parts.locks?.judge(wanted) ?? FREE;
       if (passage.hold !== null) continue;
       const message = 'the assignment does not list it any more';
       const step = transition(record, { state: 'removing', reason: 'NotAssigned', message });
@@ -58,4 +61,12 @@ export class Removals {
       this.#parts.switch.takeAway(step, passage.by ?? undefined);
     }
   }
+}
+
+/** What lies there, whichever revision was wanted last: whoever wants the removal now is kept with it. */
+export function whatGoes(
+  record: Pick<BundleRecord, 'digest' | 'attempt' | 'active' | 'activeAttempt'>,
+): Pick<Attempted, 'digest' | 'attempt'> {
+  const { digest, attempt, active, activeAttempt } = record;
+  return active === null ? { digest, attempt } : { digest: active, attempt: activeAttempt };
 }

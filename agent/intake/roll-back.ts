@@ -66,6 +66,8 @@ interface Wished {
 
 interface Obstacle {
   readonly why: string;
+  /** The root, this node's memory or its rules refuse what is kept, or nothing is: waiting for it would be in vain. */
+  readonly isForGood: boolean;
   readonly lacking: Lacking[];
 }
 
@@ -95,6 +97,13 @@ export class RollBack {
     }
     this.#putBack(record, { ...way, now: nowOf(record, assignment) });
     return [];
+  }
+
+  /** What was given up stays, and no waiting would change that; it may where a newer root or other rules of the owner allow more. */
+  cannotReturn(record: BundleRecord, root: RootDocument): boolean {
+    const digest = undoneTo(record, this.#strategyOf(record));
+    const way = digest === null ? null : this.#wayTo(record, digest, root);
+    return way !== null && 'why' in way && way.isForGood;
   }
 
   /** Of what lies in the directory. A person's word counts whatever the revision says of its failures. */
@@ -133,10 +142,11 @@ export class RollBack {
   #wayTo(record: BundleRecord, digest: string, root: RootDocument): Way | Obstacle | null {
     const { journal, lackingOf, verdicts } = this.#parts;
     const target = journal.content.bundleDocument(digest);
-    if (target === null) return { why: 'it is not kept here any more', lacking: [] };
+    if (target === null) return refused('it is not kept here any more');
     const lacking = lackingOf(target);
     if (lacking.length > 0) {
-      return { why: `content of revision ${target.revision} is missing`, lacking };
+      const why = `content of revision ${target.revision} is missing`;
+      return { why, isForGood: false, lacking };
     }
     const { namespace, name, revision } = target;
     const bundle: AssignedBundle = { namespace, name, revision, digest, size: 0, attempt: 0 };
@@ -147,14 +157,14 @@ export class RollBack {
         rollbackFloor: journal.content.rollbackFloor(bundle),
       }),
     ]) {
-      if (!allowed.ok) return { why: allowed.refusal.detail, lacking: [] };
+      if (!allowed.ok) return refused(allowed.refusal.detail);
     }
     const staged = verdicts.of(target, { bundle, root, isActive: false });
     if (staged === null) return null;
-    if (!staged.ok) return { why: staged.refusal.detail, lacking: [] };
+    if (!staged.ok) return refused(staged.refusal.detail);
     const pods = staged.value.flatMap(({ pod }) => pod ?? []);
     const conflict = conflictWith({ bundle: record, pods }, this.#parts.switch.occupied());
-    if (conflict !== null) return { why: conflict, lacking: [] };
+    if (conflict !== null) return { why: conflict, isForGood: false, lacking: [] };
     return { digest, target, staged: staged.value, pods };
   }
 
@@ -211,6 +221,10 @@ export class RollBack {
     journal.recordTransition({ ...step, state: 'failed' });
     return [];
   }
+}
+
+function refused(why: string): Obstacle {
+  return { why, isForGood: true, lacking: [] };
 }
 
 /** What the hub says of the revision that lies there. */

@@ -132,6 +132,11 @@ export class Stage {
     return this.#rollBack.wayBack(record, root);
   }
 
+  /** What was given up there stays, as `RollBack.cannotReturn` has it. */
+  cannotReturn(record: BundleRecord, root: RootDocument): boolean {
+    return this.#rollBack.cannotReturn(record, root);
+  }
+
   // --- one bundle
 
   #advance(assigned: AssignedBundle, root: RootDocument): Lacking[] {

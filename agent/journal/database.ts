@@ -4,7 +4,8 @@
  * left alone. Holds no knowledge of what the tables mean.
  */
 import Database from 'better-sqlite3';
-import { chmodSync, closeSync, existsSync, openSync, renameSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, openSync, renameSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { MIGRATIONS, SCHEMA_VERSION } from './schema.js';
 
 export const JOURNAL_FILE = 'journal.db';
@@ -147,6 +148,8 @@ export function giveBackSpace(connection: Connection): void {
 
 /** A second, reading connection beside a running agent. @throws JournalError */
 export function openForReading(file: string): Connection {
+  const fault = readFault(file);
+  if (fault !== null) throw new JournalError('Unusable', fault);
   try {
     const connection = new Database(file, { readonly: true, fileMustExist: true });
     const version = connection.pragma('user_version', { simple: true }) as number;
@@ -159,6 +162,41 @@ export function openForReading(file: string): Connection {
   } catch (error) {
     throw unusable(file, error);
   }
+}
+
+/** What SQLite has one sentence for: it is not there, or another user's. Null: it can be read, or SQLite says why not. */
+function readFault(file: string): string | null {
+  try {
+    closeSync(openSync(file, 'r'));
+    return null;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') {
+      return `${file}: there is no journal: say where the agent of this node keeps its data (--data-dir)`;
+    }
+    if (code !== 'EACCES') return null;
+  }
+  const owner = ownerOf(file);
+  const whose = owner === null ? '' : `; ${owner.path} belongs to ${userText(owner.uid)}`;
+  const instead =
+    owner === null || owner.uid === 0
+      ? 'root'
+      : `root or ${userText(owner.uid)}, who runs the agent`;
+  const who = userText(process.geteuid?.() ?? 0);
+  return `${file}: ${who} may not read the journal${whose}: run this command as ${instead}`;
+}
+
+/** Of the file, or of the innermost directory above it that shows its owner. */
+function ownerOf(path: string): { readonly path: string; readonly uid: number } | null {
+  try {
+    return { path, uid: statSync(path).uid };
+  } catch {
+    return dirname(path) === path ? null : ownerOf(dirname(path));
+  }
+}
+
+function userText(uid: number): string {
+  return uid === 0 ? 'root' : `the user with id ${uid}`;
 }
 
 export function unusable(file: string, error: unknown): JournalError {

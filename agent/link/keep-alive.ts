@@ -76,14 +76,22 @@ export function diedInSilence(memory: KeepAliveMemory, silentS: number): KeepAli
 }
 
 /**
- * The other end closed the connection in a silence, before it was asked: a broker that allows less than was announced may do so without
- * a word to MQTT 3.1.1 (EMQX with `server_keepalive`), a load balancer with an idle timeout, or one that starts anew, which costs a step for
- * as long as three answers take.
+ * The other end closed the connection after `silentS` in which nothing crossed it, before it was asked: a load balancer with an idle timeout,
+ * a broker that allows less than was announced and has no word for it in MQTT 3.1.1, or one that starts anew, which costs a step for as long
+ * as three answers take. What failed is the first step that is no shorter than that silence, and none that is longer than the interval.
  */
-export function closedInSilence({ memory, intervalS }: KeepAlive): KeepAliveMemory {
-  const failedS = STEPS_S.findLast(step => step <= intervalS) ?? STEPS_S[0];
+export function closedInSilence(
+  { memory, intervalS }: KeepAlive,
+  silentS: number,
+): KeepAliveMemory {
+  if (silentS < STEPS_S[0] * NEARLY) return memory;
+  const tried = STEPS_S.findLast(step => step <= intervalS) ?? STEPS_S[0];
+  const failedS = Math.min(STEPS_S.find(step => step >= silentS) ?? MOST_S, tried);
   const times = memory.failedS === failedS ? memory.times + 1 : 1;
-  return { holdsS: Math.min(memory.holdsS, stepBelow(failedS)), failedS, times };
+  // The path was seen to hold longer: once it may have been a broker that started anew, in a row it is a limit that is new.
+  const isProven = failedS < memory.holdsS && times < 2;
+  const holdsS = isProven ? memory.holdsS : Math.min(memory.holdsS, stepBelow(failedS));
+  return { holdsS, failedS, times };
 }
 
 /** The broker refused a CONNECT, maybe for what it announced: what to announce next. Null: it is something else that it refuses. */

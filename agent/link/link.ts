@@ -6,13 +6,13 @@
  */
 import { MqttClient, type IClientOptions } from 'mqtt';
 import { connect as connectPlain, type Socket } from 'node:net';
+import { Pinger } from '../../protocol/pinger.js';
 import { backOffMs, isForAll } from './back-off.js';
 import { FailureLog } from './failure-log.js';
 import type { Link, LinkOptions, Presence } from './link-options.js';
 import { meterClient, meterSocket } from './metered.js';
 import { limitPackets } from './packet-limit.js';
 import { Paths } from './paths.js';
-import { Pinger } from './pinger.js';
 import { Unacknowledged } from './unacknowledged.js';
 
 /** Without one acknowledgement of what waits for it. Longer than a largest message in front of it may take (packet-limit.ts). */
@@ -205,12 +205,12 @@ class MqttLink implements Link {
       });
     });
     over.abort();
-    const silentMs = pinger.diedAfterMs();
-    const forAll = isForAll({ ...ending, isForgotten: silentMs !== null });
+    const [diedAfterMs, silentMs] = [pinger.diedAfterMs(), pinger.silentMs()];
+    const forAll = isForAll({ ...ending, isForgotten: diedAfterMs !== null });
     const upMs = upAt === null ? 0 : Math.max(1, clock.monotonic() - upAt);
     if (!this.#stop.signal.aborted) {
-      if (silentMs !== null) path.died(silentMs);
-      else if (upMs > 0 && forAll && pinger.silentMs() !== null) path.closedInSilence();
+      if (diedAfterMs !== null) path.died(diedAfterMs);
+      else if (upMs > 0 && forAll && silentMs !== null) path.closedInSilence(silentMs);
     }
     this.#lost();
     return { upMs, reason, forAll };

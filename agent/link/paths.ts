@@ -26,7 +26,7 @@ export interface Path {
   intervalMs(): number;
   answered(silentMs: number): void;
   died(silentMs: number): void;
-  closedInSilence(): void;
+  closedInSilence(silentMs: number): void;
   /** The broker refused the CONNECT, maybe for what it announced. */
   refused(): void;
 }
@@ -62,7 +62,7 @@ export class Paths {
         if (holdsS !== before.holdsS || failedS !== before.failedS) learn(now.memory);
       },
       died: silentMs => learn(diedInSilence(now.memory, silentMs / 1000)),
-      closedInSilence: () => learn(closedInSilence(now)),
+      closedInSilence: silentMs => learn(closedInSilence(now, silentMs / 1000)),
       refused: () => {
         const less = announcedLess(mostS);
         if (less === null) this.#accepted.delete(broker);

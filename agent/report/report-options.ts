@@ -41,8 +41,8 @@ export interface ReportOptions {
   >;
   readonly random: () => number;
   readonly log: Log;
-  /** A status goes out; the newest is safe at the hub. */
-  readonly onStatus?: { readonly said: () => void; readonly confirmed: () => void };
+  /** A status of this number goes out; that of this number, and all before it, are safe at the hub. */
+  readonly onStatus?: Readonly<Record<'said' | 'confirmed', (counter: number) => void>>;
   /** A genuine acknowledgement. */
   readonly onAck?: (ack: AckDocument) => void;
 }

@@ -10,6 +10,7 @@ import { openHubDocument } from '../../protocol/verify-messages.js';
 import { Alarm } from '../intake/alarm.js';
 import { diskTakes } from '../journal/database.js';
 import { UNLIMITED } from '../usage/budgets.js';
+import { Unconfirmed } from '../connection/unconfirmed.js';
 import {
   conditionsSince,
   eventBatch,
@@ -50,8 +51,8 @@ export class Report {
   #conditions: readonly Condition[] = [];
   /** Of history, as the hub's newest ack names it; null: none came in this run. */
   #knownRow: number | null = null;
-  /** Uptime of the newest status: its ack proves that the hub lives. */
-  #statusSince = 0;
+  /** Uptimes of statuses: the ack of one proves that the hub lived after that. */
+  readonly #unconfirmed = new Unconfirmed();
   readonly #pods: SeenPods;
   /** Events up to here are in a batch. */
   #batched: number;
@@ -115,12 +116,12 @@ export class Report {
       if (key.startsWith('event/') && Number(key.slice(6)) <= ack.through) this.#resend.drop(key);
     }
     this.#showRow(ack.row);
-    if (ack.boot === journal.boot) this.#statusBase.confirmed(ack.counter);
-    const safe = ack.boot === journal.boot && ack.counter >= (this.#status?.counter ?? 0);
-    if (safe) {
-      this.#resend.drop(STATUS);
-      this.#options.onStatus?.confirmed();
-      time.heard(this.#statusSince);
+    if (ack.boot === journal.boot) {
+      this.#statusBase.confirmed(ack.counter);
+      if (ack.counter >= (this.#status?.counter ?? 0)) this.#resend.drop(STATUS);
+      this.#options.onStatus?.confirmed(ack.counter);
+      const since = this.#unconfirmed.confirmed(ack.counter);
+      if (since !== null) time.heard(since);
     }
     this.#pods.confirmed(ack.pods);
     this.#send();
@@ -251,7 +252,7 @@ export class Report {
     this.#status = { ...status, counter: journal.nextCounter() };
     this.#conditions = status.conditions;
     this.#statusVersion = version;
-    this.#statusSince = time.uptime();
+    this.#unconfirmed.said(this.#status.counter, time.uptime());
     this.#resend.put(STATUS, String(this.#status.counter));
     this.#hourAlarm.set(clock.monotonic() + budgets.pace().statusEveryMs);
   }
@@ -293,7 +294,7 @@ export class Report {
     if (!message) return this.#resend.drop(key);
     const retain = key === STATUS;
     const payload = retain ? this.#short(message.payload) : message.payload;
-    if (retain) this.#options.onStatus?.said();
+    if (retain) this.#options.onStatus?.said(Number(version));
     const sent = await link.publish(message.topic, payload, { retain });
     this.#resend.settled(key, version, { sent, now: clock.monotonic(), random: random() });
     if (sent) this.#resendAlarm.set(this.#resend.nextAt());

@@ -1,4 +1,5 @@
 /** `flotilla bundle export` and `import`: to nodes that no network reaches, and back, by a file on a stick. */
+import { bundleStateText } from '../../protocol/bundle-state-text.js';
 import { counted } from '../../protocol/counted.js';
 import { Command } from 'commander';
 import { CliError } from '../../protocol/cli-error.js';
@@ -124,7 +125,9 @@ export function importCommand(context: Context): Command {
 function recordedLine(node: string, found: NodeObject | null): string {
   const told = found?.status.flotilla;
   if (!told) return `node/${node}: not a member`;
-  const bundles = told.bundles.map(b => `${b.namespace}/${b.name} ${b.revision} ${b.state}`);
+  const bundles = told.bundles.map(
+    b => `${b.namespace}/${b.name} ${b.revision} ${bundleStateText(b)}`,
+  );
   const running = bundles.length === 0 ? 'no bundle' : bundles.join(', ');
   return `node/${node} recorded: generation ${told.generation}, ${running}`;
 }

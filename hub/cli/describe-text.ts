@@ -10,6 +10,7 @@ import type {
   TokenStatus,
 } from '../objects.js';
 import { isConfigMap, isPod, type BundleManifest } from '../../protocol/bundle-manifest.js';
+import { bundleStateText } from '../../protocol/bundle-state-text.js';
 import { keyId } from '../../protocol/keys.js';
 import type { ApiObject } from './client.js';
 import { localText } from '../pod-source.js';
@@ -122,7 +123,7 @@ function nodeLines({ object, fleetRoot, now }: Described): string[] {
     `${b.namespace}/${b.name}`,
     String(b.revision),
     activeText(b),
-    b.state,
+    bundleStateText(b),
     b.since,
     `${b.reason}${b.message ? `: ${b.message}` : ''}`,
   ]);

@@ -1,14 +1,18 @@
 /**
  * One MQTT connection of the hub, from CONNECT to its end: 3.1.1, clean session. It is never
  * reused: the will is signed for one CONNECT alone. Decides nothing and queues nothing; whoever
- * waits for an acknowledgement is told false when the connection ends.
+ * waits for an acknowledgement is told false when the connection ends. A silent broker is asked
+ * whether it is there, and waited for as long as an upload before the question may take.
  */
 import { MqttClient } from 'mqtt';
 import { connect as connectPlain, isIP, type Socket } from 'node:net';
 import { checkServerIdentity, connect as connectTls, type PeerCertificate } from 'node:tls';
 import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
 import { PacketGuard } from '../../protocol/packet-guard.js';
+import { Pinger } from '../../protocol/pinger.js';
+import type { Clock } from '../../protocol/ports.js';
 
+/** Announced, and from the last packet that was sent to the next question. */
 const KEEPALIVE_S = 30;
 /** NATS clusters take more than ten seconds to answer. */
 const CONNECT_TIMEOUT_MS = 30_000;
@@ -38,6 +42,7 @@ export interface BrokerConnectionOptions {
   /** Payloads above the message limit do not get here. */
   readonly onMessage: (topic: string, payload: Buffer, retained: boolean) => void;
   readonly onOversized: (topic: string, bytes: number) => void;
+  readonly clock: Clock;
 }
 
 export class BrokerConnection {
@@ -47,15 +52,28 @@ export class BrokerConnection {
   readonly over: Promise<string>;
   readonly #ended = new AbortController();
   readonly #client: MqttClient;
+  readonly #pinger: Pinger;
+  /** Of payloads that the broker has not acknowledged. */
+  #unacknowledged = 0;
   readonly #pending = new Set<(done: boolean) => void>();
   #reason = 'closed by the broker';
   #finish: (reason: string) => void = () => undefined;
 
   /** Throws for a URL that is none, or `mqtts:` without TLS material. */
   constructor(options: BrokerConnectionOptions) {
-    const { clientId, will, onMessage, onOversized } = options;
+    const { clientId, will, onMessage, onOversized, clock } = options;
     const openSocket = socketOpener(options);
     this.over = new Promise(resolve => (this.#finish = resolve));
+    this.#pinger = new Pinger({
+      clock,
+      intervalMs: () => KEEPALIVE_S * 1000,
+      onAnswer: () => undefined,
+      onItsWay: () => ({
+        queued: this.#client.stream.writableLength,
+        unacknowledged: this.#unacknowledged,
+      }),
+      onSilence: () => this.cut('the broker does not answer any more'),
+    });
     this.#client = new MqttClient(() => this.#guarded(openSocket()), {
       clientId,
       protocolVersion: 4,
@@ -67,6 +85,7 @@ export class BrokerConnection {
       queueQoSZero: false,
       ...(will ? { will: { ...will, qos: 1, retain: true } as const } : {}),
     });
+    this.#pinger.drive(this.#client, this.#ended.signal);
     this.#client.on('error', error => this.cut(error.message));
     this.#client.on('close', () => this.cut(this.#reason));
     this.#client.on('message', (topic, payload, { retain }) => {
@@ -90,7 +109,7 @@ export class BrokerConnection {
 
   /** QoS 1. True at the PUBACK, false when there is no connection or it broke before. */
   publish(topic: string, payload: Uint8Array, { retain }: { retain: boolean }): Promise<boolean> {
-    return this.#answered(settle => {
+    return this.#answered(payload.byteLength, settle => {
       const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
       this.#client.publish(topic, bytes, { qos: 1, retain }, error => settle(!error));
     });
@@ -98,7 +117,7 @@ export class BrokerConnection {
 
   /** True when the broker grants all filters. At most eight (AWS IoT Core). */
   subscribe(filters: readonly string[]): Promise<boolean> {
-    return this.#answered(settle => {
+    return this.#answered(0, settle => {
       this.#client.subscribe([...filters], { qos: 1 }, (error, granted) => {
         settle(!error && (granted ?? []).every(({ qos }) => qos < 128));
       });
@@ -106,7 +125,7 @@ export class BrokerConnection {
   }
 
   unsubscribe(filter: string): Promise<boolean> {
-    return this.#answered(settle => this.#client.unsubscribe(filter, error => settle(!error)));
+    return this.#answered(0, settle => this.#client.unsubscribe(filter, error => settle(!error)));
   }
 
   /** Ends it at once, without DISCONNECT: the broker publishes the will. Later calls do nothing. */
@@ -128,14 +147,16 @@ export class BrokerConnection {
     this.#finish(reason);
   }
 
-  #answered(ask: (settle: (done: boolean) => void) => void): Promise<boolean> {
+  /** `bytes`: of the payload that is said. */
+  #answered(bytes: number, ask: (settle: (done: boolean) => void) => void): Promise<boolean> {
     if (!this.connected()) return Promise.resolve(false);
     return new Promise(resolve => {
       const settle = (done: boolean) => {
-        this.#pending.delete(settle);
+        if (this.#pending.delete(settle)) this.#unacknowledged -= bytes;
         resolve(done);
       };
       this.#pending.add(settle);
+      this.#unacknowledged += bytes;
       ask(settle);
     });
   }
@@ -143,6 +164,7 @@ export class BrokerConnection {
   /** MQTT.js gathers a packet whole before it looks at its length: this looks at each header. */
   #guarded(socket: Socket): Socket {
     const packets = new PacketGuard(PACKET_BYTES_MAX);
+    this.#pinger.listen(socket);
     socket.on('error', error => (this.#reason = error.message));
     socket.on('data', (chunk: Buffer) => {
       if (packets.admits(chunk)) return;

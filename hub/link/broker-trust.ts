@@ -2,6 +2,7 @@
  * How the hub and a broker know each other: the hub's own certificate, the authorities that the root pins. Before an authority is
  * replaced the hub tries whether a broker of one's own is ready for it: it connects once, as itself, and says nothing.
  */
+import type { Clock } from '../../protocol/ports.js';
 import type { LoadedHub } from '../setup/load.js';
 import { BROKER_NAME, HUB_NAME } from '../setup/pki.js';
 import { BrokerConnection, type BrokerTls } from './broker-connection.js';
@@ -25,6 +26,7 @@ function brokerNames({ config }: LoadedHub): string[] {
 export async function brokerFault(
   hub: LoadedHub,
   which: 'next' | 'current',
+  clock: Clock,
 ): Promise<string | null> {
   const { config, nextTls, authority, authorities } = hub;
   if (config.broker === 'embedded') return null;
@@ -43,6 +45,7 @@ export async function brokerFault(
     },
     clientId: CLIENT_ID,
     will: null,
+    clock,
     onMessage: () => undefined,
     onOversized: () => undefined,
   });

@@ -23,8 +23,8 @@ const NODE_KINDS = ['presence', 'request', 'status', 'pod', 'event', 'reply'] as
 const SETTLED_MS = 30_000;
 const MARK_WAIT_MS = 5_000;
 const WINDOW = 100;
-/** A broker that acknowledges nothing this long is given up. */
-const STALL_MS = 60_000;
+/** A broker that acknowledges nothing this long is given up. As for a node: longer than a largest message may take at 2 kB/s. */
+const STALL_MS = 120_000;
 const MESSAGES_MAX = 1_000;
 const ANNOUNCE_AGAIN_MS = 5_000;
 const GOODBYE_MS = 2_000;
@@ -135,14 +135,13 @@ class MqttHubLink implements HubLink {
   }
 
   #open(): Session {
-    const { url, tls, random, log } = this.#options;
+    const { url, tls, random, log, clock } = this.#options;
     const id = Buffer.from(random(16)).toString('hex');
     const will = this.#presence(id, false);
     let readMark: (payload: Buffer) => void = () => undefined;
     const mark = new Promise<Buffer>(resolve => (readMark = resolve));
     const connection = new BrokerConnection({
-      url,
-      tls,
+      ...{ url, tls, clock },
       clientId: CLIENT_ID,
       will: { topic: this.#topics.hub(), payload: will },
       onMessage: (topic, payload, retained) => this.#receive(session, { topic, payload, retained }),

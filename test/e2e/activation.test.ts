@@ -65,14 +65,14 @@ describe('a revision that is bad', { skip: noEngine() }, () => {
       assert.equal(status.code, 4);
       return /web-edge-1 \(app: .*back at revision 1/.test(status.stderr);
     });
-    assert.match(await play.ok('describe', 'node', 'edge-1'), /shop +2 +[0-9a-f]{12} +rolledBack/);
+    assert.match(await play.ok('describe', 'node', 'edge-1'), /shop +2 +[0-9a-f]{12} +rolled back/);
     await eventually('the event', async () =>
       (await play.ok('get', 'events')).includes('BundleRolledBack'),
     );
     await eventually('revision 1 runs', () => idOf('web') !== '');
     assert.equal(idOf('still'), still, 'a pod that both have was touched');
     const journal = await play.agent('journal', '--data-dir', play.path('edge-1'));
-    assert.match(journal.stdout, /revision 2 +rolledBack +ProgressDeadlineExceeded/);
+    assert.match(journal.stdout, /revision 2 +rolled back +ProgressDeadlineExceeded/);
   });
 
   test('hub and agent killed while it is on trial: undone all the same, and the hub hears of it', async () => {

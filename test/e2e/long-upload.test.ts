@@ -1,9 +1,10 @@
-/** A node that says much over a link of 2 kB/s: what it asks the broker stands behind that, and is no silence. */
+/** A node, or a hub, that says much over a link of 2 kB/s: what it asks the broker stands behind that, and is no silence. */
 import assert from 'node:assert/strict';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { test, type TestContext } from 'node:test';
 import { openPlainSocket, startLink } from '../../agent/link/link.js';
+import { BrokerConnection } from '../../hub/link/broker-connection.js';
 import { startBroker } from '../support/brokers.js';
 import { fastClock } from '../support/fast-clock.js';
 import { eventually } from '../support/wait.js';
@@ -105,4 +106,39 @@ test('a link that dies in the middle of it is given up all the same', async t =>
   await eventually('it says why', () =>
     lines.some(line => /does not answer any more|acknowledged nothing/.test(line)),
   );
+});
+
+async function hubsWorld(t: TestContext) {
+  const broker = await startBroker('mosquitto');
+  const way = await thinWayTo(broker.port, t);
+  const connection = new BrokerConnection({
+    ...{ url: `mqtt://127.0.0.1:${way.port}`, tls: null, clientId: 'flotilla-hub', will: null },
+    ...{ onMessage: () => undefined, onOversized: () => undefined, clock: fastClock(0, SPEED) },
+  });
+  t.after(async () => {
+    connection.cut('the test is over');
+    await broker.stop();
+  });
+  assert.equal(await connection.accepted, true);
+  const upload = () =>
+    Promise.all(
+      Array.from({ length: MESSAGES }, () =>
+        connection.publish('up', Buffer.alloc(MESSAGE_BYTES), { retain: false }),
+      ),
+    );
+  return { connection, way, upload };
+}
+
+test('three minutes of upload of a hub are acknowledged, on one connection', async t => {
+  const { upload, connection } = await hubsWorld(t);
+  assert.deepEqual(await upload(), [true, true, true]);
+  assert.equal(connection.connected(), true);
+});
+
+test('a hub whose link dies in the middle of it gives it up all the same', async t => {
+  const { upload, way, connection } = await hubsWorld(t);
+  const sent = upload();
+  way.swallow();
+  assert.equal(await connection.over, 'the broker does not answer any more');
+  assert.deepEqual(await sent, [false, false, false]);
 });

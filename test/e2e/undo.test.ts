@@ -88,7 +88,7 @@ describe('undo at the device', { skip: noEngine() }, () => {
     await matches(
       'whoever looks at the node sees it',
       () => play.ok('describe', 'node', 'edge-1'),
-      /rolledBack +\S+ +UndoneAtDevice: undone at the device by \S+ \(tills print twice\); back at revision 1\n/,
+      /undone +\S+ +UndoneAtDevice: undone at the device by \S+ \(tills print twice\); back at revision 1\n/,
     );
     assert.match(await play.ok('describe', 'bundle', 'shop'), /undone on edge-1: UndoneAtDevice/);
     await matches('the event is there', () => play.ok('get', 'events'), /UndoneAtDevice/);

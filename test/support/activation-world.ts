@@ -232,6 +232,7 @@ export class ActivationWorld {
       onGivenUp,
       windowOf,
       readiness,
+      cannotReturn: record => stage.cannotReturn(record, this.root),
     });
     return [journal, stage, activation];
   }

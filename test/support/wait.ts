@@ -10,7 +10,13 @@ export function whenNever(witness: () => string): () => void {
   return () => witnesses.delete(witness);
 }
 
-/** The first value that is neither false, null nor undefined. Throws `what` after the deadline. */
+/** Between two looks, whatever a look costs. */
+const LONGEST_PAUSE_MS = 1000;
+
+/**
+ * The first value that is neither false, null nor undefined. Throws `what` after the deadline. A look that starts a program is followed by a
+ * pause of twice its length: else whoever waits takes the processor from what is waited for.
+ */
 export async function eventually<T>(
   what: string,
   look: () => T | Promise<T>,
@@ -19,6 +25,7 @@ export async function eventually<T>(
   const deadline = performance.now() + (options.withinMs ?? 60_000);
   let last: unknown;
   for (;;) {
+    const begun = performance.now();
     try {
       last = await look();
       if (last !== false && last !== null && last !== undefined)
@@ -31,6 +38,7 @@ export async function eventually<T>(
       const told = [...witnesses].map(witness => witness()).filter(text => text !== '');
       throw new Error([`never: ${what} (last seen: ${seen})`, ...told].join('\n'));
     }
-    await delay(options.everyMs ?? 50);
+    const rest = Math.min(2 * (performance.now() - begun), LONGEST_PAUSE_MS);
+    await delay(Math.max(options.everyMs ?? 50, rest));
   }
 }

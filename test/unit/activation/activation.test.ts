@@ -307,6 +307,35 @@ describe('a newer assignment', () => {
 });
 
 describe('the way back', () => {
+  test('is closed for good by the root: what becomes ready after all is healthy', () => {
+    crashing();
+    it.root = rootDocument({ denied: [digestOf(first)] });
+    it.wait(600);
+    it.pass();
+    assert.equal(it.state('shop'), 'failed ProgressDeadlineExceeded');
+    it.fates.set('shop:2', 'ready');
+    it.pass();
+    assert.deepEqual([it.state('shop'), it.images()], ['healthy ContainersSettled', ['shop:2']]);
+    it.root = rootDocument();
+    it.pass();
+    assert.deepEqual([it.state('shop'), it.images()], ['healthy ContainersSettled', ['shop:2']]);
+  });
+
+  test('is open where another bundle stands in it: what becomes ready meanwhile is not healthy', () => {
+    it.fates.set('shop:2', 'crash');
+    it.assign(made('shop', 1, { pods: ['web', 'tool'] }));
+    it.wait(11);
+    it.assign(made('shop', 2, { pods: ['web'] }), made('other', 1, { pods: ['tool'] }));
+    it.wait(600);
+    it.fates.set('shop:2', 'ready');
+    it.pass();
+    it.wait(30);
+    assert.deepEqual(
+      [it.state('shop'), it.images()],
+      ['failed ProgressDeadlineExceeded', ['other:1', 'shop:2']],
+    );
+  });
+
   test('is not taken to what the root denies by now: the failed one stays, and why is said', () => {
     crashing();
     it.root = rootDocument({ denied: [digestOf(first)] });

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { hold, redo, release, undo } from '../../../agent/site.js';
 import { readJournal } from '../../../agent/journal/reader.js';
+import { assigned } from '../../support/fleet.js';
 import { ActivationWorld, made } from '../../support/activation-world.js';
 
 let it: ActivationWorld;
@@ -113,6 +114,20 @@ for (const [what, harm] of [
       it.pass();
       it.wait(11);
       assert.deepEqual([it.images(), it.state('shop')], [['shop:2'], 'healthy ContainersSettled']);
+    });
+
+    test('what was gone back to runs on from its files, and nothing of it is asked for: the hub names it no more', () => {
+      rolledOut();
+      undone();
+      harmed(harm);
+      it.assign(second);
+      const lacking = () =>
+        it.stage.pass(it.journal.accepted()?.document ?? null, it.root).map(one => one.digest);
+      const { digest } = assigned(first.document);
+      assert.deepEqual([it.images(), lacking()], [['shop:1'], []]);
+      assert.equal(it.journal.content.bundleDocument(digest), null);
+      it.accept([assigned(first.document)]);
+      assert.deepEqual([it.images(), lacking()], [['shop:1'], [digest]], 'what is named is');
     });
 
     test('what was undone and taken back is not undone', () => {

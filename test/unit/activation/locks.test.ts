@@ -181,6 +181,44 @@ describe('a pod that asks not to be disturbed', () => {
     assert.match(event?.message ?? '', /^revision 1: removed although a pod asks not to be/);
   });
 
+  test('is removed now where another revision was wanted last: one that was given up before, or one that waits', () => {
+    const third = assigned(lockable(3, { web: 'web:3' }).document);
+    const last: readonly (readonly [string, () => void])[] = [
+      [
+        'what lies there is healthy, and the next one waits',
+        () => {
+          busy('web:1');
+          it.assign(second);
+        },
+      ],
+      [
+        'what lies there was given up, and the next one was refused',
+        () => {
+          keptThere();
+          it.root = rootDocument({ denied: [third.digest] });
+          it.accept([third]);
+          it.pass();
+          assert.equal(it.state('shop'), 'failed Denied');
+        },
+      ],
+    ];
+    for (const [what, begin] of last) {
+      it.close();
+      it = new ActivationWorld();
+      begin();
+      it.accept([]);
+      it.pass();
+      assert.equal(it.images().length, 2, what);
+      assert.deepEqual(
+        now('shop').bundles.map(({ goesBack }) => goesBack),
+        [false],
+        what,
+      );
+      it.pass();
+      assert.deepEqual(it.images(), [], what);
+    }
+  });
+
   test('does not keep what the root withdrew, where the owner wants that ended', () => {
     it.close();
     it = new ActivationWorld({ revokedBundles: 'stop' });

@@ -407,13 +407,35 @@ describe('the state of a bundle', () => {
     Partial<BundleRecord>,
     'keep' | 'rollback',
     string,
+    Partial<Parameters<typeof bundleHealth>[0]>?,
   ])[] = [
     ['that goes back as soon as it can is not made good by it', {}, 'rollback', 'failed'],
+    [
+      'that can never go back is healthy after all',
+      {},
+      'rollback',
+      'healthy',
+      { cannotReturn: () => true },
+    ],
+    [
+      'that a person undid is not, whether it can go back or not',
+      { reason: 'UndoneAtDevice' },
+      'rollback',
+      'failed',
+      { cannotReturn: () => true },
+    ],
+    [
+      'that its rollout wants to start alone is not while it could not',
+      {},
+      'keep',
+      'failed',
+      { aloneFault: () => ({ reason: 'ImageMissing', message: 'web:1' }) },
+    ],
     ['that is kept is healthy after all', {}, 'keep', 'healthy'],
     ['that has nothing before it is healthy after all', { healthy: null }, 'rollback', 'healthy'],
     ['that a person undid is not', { reason: 'UndoneAtDevice' }, 'keep', 'failed'],
   ];
-  for (const [sentence, record, onFailure, state] of AFTER_ALL) {
+  for (const [sentence, record, onFailure, state, more] of AFTER_ALL) {
     test(`ready after it was given up: a revision ${sentence}`, () => {
       const given = {
         state: 'failed',
@@ -428,9 +450,10 @@ describe('the state of a bundle', () => {
         now: NOW,
         active: () => ({
           revision: 2,
-          strategy: { ...DEFAULT_STRATEGY, onFailure },
+          strategy: { ...DEFAULT_STRATEGY, onFailure, require: ['aloneReady'] },
           bindings: new Map(),
         }),
+        ...more,
       });
       assert.equal(statuses[0]?.state, state);
     });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { AgentError } from '../../../agent/api/server.js';
-import { startFault } from '../../../agent/cli/run.js';
+import { startFault } from '../../../agent/cli/start-fault.js';
 import { tokenLeft } from '../../../agent/cli/join.js';
 import { ConfigError } from '../../../agent/config-error.js';
 import { JournalError } from '../../../agent/journal/database.js';

@@ -78,9 +78,9 @@ function conversation() {
     connection.connecting();
     connection.hub(true);
     connection.linkUp();
-    connection.said();
+    connection.said(1);
     connection.heard(clock.monotonic());
-    connection.confirmed();
+    connection.confirmed(1);
   };
   return { connection, clock, pass, said, begin, asked: () => asked };
 }
@@ -130,16 +130,44 @@ describe('a conversation with the hub', () => {
     assert.equal(said.at(-1), 'Connected');
   });
 
+  test('what was asked before the hub ended is no answer of the one that came back', async () => {
+    const { connection, pass, said, begin } = conversation();
+    begin();
+    await pass(1_000);
+    connection.hub(false);
+    connection.heard(999);
+    connection.hub(true);
+    assert.equal(said.at(-1), 'NotHeard');
+    connection.heard(999);
+    assert.equal(said.at(-1), 'NotHeard');
+    connection.heard(1_000);
+    assert.equal(said.at(-1), 'Connected');
+  });
+
+  test('each status is waited for by its own time, and a confirmation counts for those before it', async () => {
+    const { connection, pass, said, begin } = conversation();
+    begin();
+    for (let status = 2; status <= 20; status++) {
+      connection.said(status);
+      await pass(60_000);
+      // A link on which each takes a minute.
+      connection.confirmed(status - 1);
+    }
+    assert.equal(said.at(-1), 'Connected');
+    await pass(ANSWER_WITHIN_MS - 60_000);
+    assert.equal(said.at(-1), 'NoAnswer');
+  });
+
   test('a hub that confirms no status within two minutes is gone, and back when it does', async () => {
     const { connection, pass, said, begin } = conversation();
     begin();
-    connection.said();
+    connection.said(2);
     await pass(ANSWER_WITHIN_MS - 1);
-    connection.said();
+    connection.said(2);
     assert.equal(said.at(-1), 'Connected');
     await pass(1);
     assert.equal(said.at(-1), 'NoAnswer', 'saying it again does not begin the time anew');
-    connection.confirmed();
+    connection.confirmed(2);
     assert.equal(said.at(-1), 'Connected');
     await pass(10 * ANSWER_WITHIN_MS);
     assert.equal(said.at(-1), 'Connected');

@@ -5,6 +5,8 @@
 import assert from 'node:assert/strict';
 import Database from 'better-sqlite3';
 import {
+  chmodSync,
+  chownSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -452,4 +454,51 @@ test('the history is a chain of hashes that a reader sees beside the running age
   );
   assert.equal(view.history[2]?.hash, journal.history().head);
   assert.equal(view.journal, journal.id);
+});
+
+describe('a journal that somebody reads', () => {
+  const read = () => {
+    try {
+      readJournal(dataDir);
+      return '';
+    } catch (error) {
+      assert.ok(error instanceof JournalError);
+      return error.message.replaceAll(dataDir, 'DIR');
+    }
+  };
+
+  test('where there is none: that, and what to say', () => {
+    assert.equal(
+      read(),
+      'DIR/journal.db: there is no journal: say where the agent of this node keeps its data (--data-dir)',
+    );
+  });
+
+  const isRoot = process.geteuid?.() === 0;
+  test('as another user: whose it is, and as whom to read it', { skip: !isRoot }, () => {
+    start();
+    assert.equal(read(), '');
+    const NOBODY = 65_534;
+    for (const [owner, mode, words] of [
+      [0, 0o700, 'DIR belongs to root: run this command as root'],
+      [
+        1234,
+        0o755,
+        'DIR/journal.db belongs to the user with id 1234: run this command as root or the user with id 1234, who runs the agent',
+      ],
+    ] as const) {
+      chownSync(dataDir, owner, owner);
+      chownSync(join(dataDir, 'journal.db'), owner, owner);
+      chmodSync(dataDir, mode);
+      process.seteuid?.(NOBODY);
+      try {
+        assert.equal(
+          read(),
+          `DIR/journal.db: the user with id ${NOBODY} may not read the journal; ${words}`,
+        );
+      } finally {
+        process.seteuid?.(0);
+      }
+    }
+  });
 });

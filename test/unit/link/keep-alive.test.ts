@@ -117,17 +117,58 @@ describe('the keep-alive', () => {
     });
   }
 
-  const CLOSED: [sentence: string, KeepAliveMemory, intervalS: number, KeepAliveMemory][] = [
-    ['before the first question takes half a minute', UNKNOWN_PATH, 60, path(30, 60, 1)],
-    ['that was tried for the first time goes back to what held', path(120), 180, path(120, 180, 1)],
-    ['that was tried again is left alone for long', path(120, 180, 1), 180, path(120, 180, 2)],
-    ['that held is a step less', path(300), 300, path(240, 300, 1)],
-    ['that is no step is the step below it', path(180), 200, path(120, 180, 1)],
-    ['of half a minute cannot be less', path(30), 30, path(30, 30, 1)],
+  const CLOSED: [
+    sentence: string,
+    KeepAliveMemory,
+    [intervalS: number, silentS: number],
+    KeepAliveMemory,
+  ][] = [
+    ['before the first question takes half a minute', UNKNOWN_PATH, [60, 45], path(30, 60, 1)],
+    ['of a moment teaches nothing', UNKNOWN_PATH, [60, 3], UNKNOWN_PATH],
+    ['shorter than any step teaches nothing', path(300), [300, 26], path(300)],
+    [
+      'that was tried for the first time goes back to what held',
+      path(120),
+      [180, 170],
+      path(120, 180, 1),
+    ],
+    [
+      'that was tried again is left alone for long',
+      path(120, 180, 1),
+      [180, 150],
+      path(120, 180, 2),
+    ],
+    ['that held is a step less', path(300), [300, 299], path(240, 300, 1)],
+    ['that is no step is the step below it', path(180), [200, 190], path(120, 180, 1)],
+    ['of half a minute cannot be less', path(30), [30, 30], path(30, 30, 1)],
+    [
+      'much shorter than the one that is tried says nothing of that one',
+      path(120),
+      [180, 100],
+      path(90, 120, 1),
+    ],
+    [
+      'much shorter than what held may be a broker that starts anew',
+      path(300),
+      [300, 75],
+      path(300, 90, 1),
+    ],
+    [
+      'much shorter than what held, again, is a limit that is new',
+      path(300, 90, 1),
+      [300, 70],
+      path(60, 90, 2),
+    ],
+    [
+      'much shorter than what held, at another time, may be one that starts anew again',
+      path(300, 90, 1),
+      [300, 130],
+      path(300, 180, 1),
+    ],
   ];
-  for (const [sentence, memory, intervalS, after] of CLOSED) {
+  for (const [sentence, memory, [intervalS, silentS], after] of CLOSED) {
     test(`a connection that the broker closed in a silence ${sentence}`, () => {
-      assert.deepEqual(closedInSilence({ memory, intervalS, answers: 1 }), after);
+      assert.deepEqual(closedInSilence({ memory, intervalS, answers: 1 }, silentS), after);
     });
   }
 

@@ -1,11 +1,9 @@
 /** How long a broker that was asked is waited for: longer while what was said before the question is on its way. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { MqttClient } from 'mqtt';
 import { EventEmitter } from 'node:events';
-import type { Socket } from 'node:net';
-import type { OnItsWay } from '../../../agent/link/patience.js';
-import { Pinger } from '../../../agent/link/pinger.js';
+import type { OnItsWay } from '../../../protocol/patience.js';
+import { Pinger } from '../../../protocol/pinger.js';
 
 const NOTHING: OnItsWay = { queued: 0, unacknowledged: 0 };
 const KIB = 1024;
@@ -57,8 +55,8 @@ async function told({ intervalS, onItsWay, answersAfterS, untilS }: Story) {
         done();
       },
     });
-    pinger.listen(socket as unknown as Socket);
-    pinger.drive(client as unknown as MqttClient, over.signal);
+    pinger.listen(socket);
+    pinger.drive(client, over.signal);
     client.emit('packetsend', { cmd: 'connect' });
     client.emit('connect');
   });

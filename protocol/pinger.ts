@@ -1,14 +1,26 @@
 /**
  * Asks a silent broker whether it is there, instead of MQTT.js, whose interval cannot change while it is connected; and tells whether
- * what was said after a silence was ever answered. Decides no interval.
+ * what was said after a silence was ever answered. Nodes and their hub ask by it alike. Decides no interval.
  */
-import type { MqttClient } from 'mqtt';
-import type { Socket } from 'node:net';
-import type { Clock } from '../../protocol/ports.js';
+import type { Clock } from './ports.js';
 import { asked, LOOK_MS, looked, patienceLeftMs, type OnItsWay } from './patience.js';
 
 /** A shorter silence is none. */
 const SILENCE_MS = 25_000;
+
+/** As much of an MQTT.js client as asking takes. */
+export interface AskingClient {
+  /** Seconds. */
+  readonly options: { keepalive?: number };
+  on(event: 'packetsend', listener: (packet: { readonly cmd?: string }) => void): unknown;
+  once(event: 'connect', listener: () => void): unknown;
+  sendPing(): void;
+}
+
+/** As much of its socket. */
+export interface HeardSocket {
+  on(event: 'data', listener: () => void): unknown;
+}
 
 export interface PingerOptions {
   readonly clock: Clock;
@@ -35,7 +47,7 @@ export class Pinger {
   }
 
   /** Call it in the turn in which the socket is made: listening starts the flow. */
-  listen(socket: Socket): void {
+  listen(socket: HeardSocket): void {
     socket.on('data', () => {
       this.#heardAt = this.#options.clock.monotonic();
       this.#unansweredAfterMs = null;
@@ -43,7 +55,7 @@ export class Pinger {
   }
 
   /** Call it before the CONNECT is sent. */
-  drive(client: MqttClient, over: AbortSignal): void {
+  drive(client: AskingClient, over: AbortSignal): void {
     client.on('packetsend', ({ cmd }) => {
       this.#noteSent();
       // The CONNECT has announced it; MQTT.js sets no timer of its own without it.
@@ -68,7 +80,7 @@ export class Pinger {
     this.#sentAt = this.#options.clock.monotonic();
   }
 
-  async #run(client: MqttClient, over: AbortSignal): Promise<void> {
+  async #run(client: AskingClient, over: AbortSignal): Promise<void> {
     const { clock, intervalMs, onAnswer, onSilence } = this.#options;
     while (!over.aborted) {
       const leftMs = this.#sentAt + intervalMs() - clock.monotonic();

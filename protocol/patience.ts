@@ -1,5 +1,5 @@
 /**
- * How long the node waits for a broker that it asked whether it is there. On a thin link the question stands behind what was said
+ * How long a node, or its hub, waits for a broker that it asked whether it is there. On a thin link the question stands behind what was said
  * before it: as long as that gets less, or a link of 2 kB/s could still be busy with it, silence proves nothing. Pure.
  */
 
@@ -7,10 +7,10 @@
 export const ANSWER_MS = 45_000;
 /** How often it is looked. */
 export const LOOK_MS = 5_000;
-/** The thinnest link that is made for: as for what comes (packet-limit.ts). */
+/** The thinnest link that is made for: as for what comes (agent/link/packet-limit.ts). */
 const BYTES_PER_MS = 2;
 
-/** What stands between the node and the broker. */
+/** What stands between it and the broker. */
 export interface OnItsWay {
   /** Bytes that the process has not handed to the system yet. */
   readonly queued: number;
