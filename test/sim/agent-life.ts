@@ -36,6 +36,7 @@ import type { Signer } from '../../protocol/keys.js';
 import { FLEET, trustedRoot } from '../support/fleet.js';
 import type { EngineLine } from './engine-line.js';
 import type { Switched } from './switches.js';
+import { watchWords } from './words.js';
 
 const FILE_CHECK_MS = 20_000;
 const BACK_OFF_MAX_MS = 60_000;
@@ -69,6 +70,8 @@ export interface LifeParts {
   readonly maintenanceWindows: readonly MaintenanceWindow[];
   /** Before it is written down. */
   readonly onSwitch: (switched: Switched) => void;
+  /** It makes a status. */
+  readonly onWord: (journal: Journal) => void;
 }
 
 export interface AgentLife {
@@ -93,6 +96,7 @@ export function startAgent(parts: LifeParts, onFault: (error: unknown) => void):
   mkdirSync(manifests, { recursive: true, mode: 0o755 });
   const journal = openJournal({ dataDir, clock, machine, randomId, node });
   watchSwitches(journal, parts.onSwitch);
+  watchWords(journal, () => parts.onWord(journal));
   const held: { pods: Pods | null; session: HubSession | null } = { pods: null, session: null };
   const pulls = openImagePulls({
     store: parts.engine,

@@ -8,6 +8,7 @@ import { JOURNAL_FILE } from '../../agent/journal/database.js';
 import { TWIN_FILE } from '../../agent/journal/twin.js';
 import { RuntimeError } from '../../agent/runtime/runtime.js';
 import type { BundleStatus } from '../../protocol/documents/node.js';
+import type { Journal } from '../../agent/journal/journal.js';
 import { Counters } from './counters.js';
 import { readIdentityKeys, type DeviceKeys } from './device-keys.js';
 import { Locks } from './locks.js';
@@ -18,6 +19,7 @@ import { lineTo } from './engine-line.js';
 import { SimulatedEngine } from './engine.js';
 import { Actor, type Scheduler } from './scheduler.js';
 import type { Switched } from './switches.js';
+import { unwritten } from './words.js';
 import type { KnownWindow } from './windows.js';
 
 export interface DeviceParts {
@@ -61,6 +63,8 @@ export class Device {
   /** Digests that somebody here did not want to wait for, and those that somebody here undid. */
   readonly hastened = new Set<string>();
   readonly undone = new Set<string>();
+  /** How many statuses it made. */
+  words = 0;
   /** The hub knows its keys. */
   isMember = true;
   /** What its clock says beyond the time. */
@@ -148,6 +152,7 @@ export class Device {
             ...{ dataDir: this.dataDir, manifests: this.manifests },
             maintenanceWindows: this.ownWindows.map(({ window }) => window),
             onSwitch: switched => this.#parts.onSwitch(this, switched),
+            onWord: journal => this.#says(journal, actor),
             log: { info: say, warn: say, error: say },
             engine: this.#line(actor),
             machine: {
@@ -278,6 +283,12 @@ export class Device {
     if (this.life.journal.accepted()) this.#isForgetful = false;
     for (const fault of this.#counters.look(this.life.journal)) this.#broken(fault);
     for (const fault of this.#readers.look(this)) this.#broken(fault);
+  }
+
+  #says(journal: Journal, actor: Actor): void {
+    this.words++;
+    if (actor.isDead || this.#parts.scheduler.actor !== actor) return;
+    for (const fault of unwritten(journal, actor, this.dataDir)) this.#broken(fault);
   }
 
   #line(actor: Actor) {

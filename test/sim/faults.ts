@@ -72,8 +72,8 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     device.loseJournal(fleet.random() < 0.5);
   },
   clockJumps(fleet, device) {
-    const days = Math.floor((fleet.random() - 0.5) * 2_000);
-    device.clockOffMs = fleet.random() < 0.3 ? -fleet.wallNow() : days * DAY_MS;
+    const offMs = Math.floor((fleet.random() - 0.5) * 2_000 * DAY_MS);
+    device.clockOffMs = fleet.random() < 0.3 ? -fleet.wallNow() : offMs;
   },
   engineFails(fleet, device) {
     device.disturbed();

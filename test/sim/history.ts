@@ -11,6 +11,7 @@ import { befall, beginTrouble, FAULT_NAMES, mendAll, strike } from './faults.js'
 import { judgeEnd, unsettled } from './judge.js';
 import { planOf, type Aim, type Phase, type Plan } from './mix.js';
 import { act, first, joinAll, releaseAll, signAll } from './operator.js';
+import { SCENES, type Scene } from './scenes.js';
 import { sealAll } from './sealing.js';
 import { SimulatedFleet } from './simulated-fleet.js';
 import { OPENS_WITHIN_MS } from './windows.js';
@@ -33,6 +34,8 @@ export interface HistoryOptions {
   readonly seed: number;
   /** Null: as the seed says, and the kind of the history too. */
   readonly nodes: number | null;
+  /** Aimed at this promise; left out: as the seed says. */
+  readonly scene?: string | null;
   readonly onTrace?: (line: string) => void;
 }
 
@@ -50,8 +53,11 @@ export interface Told {
 export async function runHistory(options: HistoryOptions): Promise<Told> {
   const memory = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
   const folder = join(memory, `flotilla-sim-${process.pid}`);
-  const plan = planOf(options.seed, { faults: FAULT_NAMES, nodes: options.nodes });
-  const fleet = new SimulatedFleet({ ...options, ...plan, folder });
+  const scenes = Object.keys(SCENES);
+  const plan = planOf(options.seed, { ...options, faults: FAULT_NAMES, scenes });
+  const scene = plan.scene === null ? null : (SCENES[plan.scene] ?? null);
+  const { windowShare } = scene ?? plan;
+  const fleet = new SimulatedFleet({ ...options, ...plan, windowShare, folder });
   const bug = (reason: unknown) => {
     if (fleet.scheduler.actor?.isDead === true) return;
     fleet.breaks(`a bug: ${reason instanceof Error ? reason.stack : String(reason)}`);
@@ -60,7 +66,7 @@ export async function runHistory(options: HistoryOptions): Promise<Told> {
   process.on('unhandledRejection', bug);
   process.on('uncaughtException', bug);
   try {
-    const convergedMs = await live(fleet, plan);
+    const convergedMs = await live(fleet, { ...plan, live: scene?.live ?? null });
     const { events } = fleet.scheduler;
     const { broken, reached } = fleet;
     return { broken, digest: fleet.digest(), convergedMs, events, reached };
@@ -71,9 +77,12 @@ export async function runHistory(options: HistoryOptions): Promise<Told> {
   }
 }
 
-async function live(fleet: SimulatedFleet, { aims }: Plan): Promise<number | null> {
+type Lived = Pick<Plan, 'aims'> & { readonly live: Scene['live'] | null };
+
+async function live(fleet: SimulatedFleet, { aims, live: scene }: Lived): Promise<number | null> {
   await fleet.begin();
-  if (aims === null) await trouble(fleet);
+  if (scene !== null) await scene(fleet);
+  else if (aims === null) await trouble(fleet);
   else await troubleAt(fleet, aims);
   mendAll(fleet);
   return rest(fleet);
@@ -84,14 +93,14 @@ async function trouble(fleet: SimulatedFleet): Promise<void> {
   beginTrouble(fleet);
   await first(fleet);
   for (let turn = 0; turn < TURNS; turn++) {
-    await pass(fleet, Math.floor(fleet.random() * TURN_MS));
+    await fleet.pass(Math.floor(fleet.random() * TURN_MS));
     if (fleet.random() < 0.3) fleet.broker.save();
     if (fleet.random() < 0.6) await act(fleet);
     // Most of what can go wrong does so while a rollout is on its way.
-    if (fleet.random() < 0.5) await pass(fleet, Math.floor(fleet.random() * SOON_MS));
+    if (fleet.random() < 0.5) await fleet.pass(Math.floor(fleet.random() * SOON_MS));
     if (fleet.random() < 0.7) befall(fleet);
   }
-  await pass(fleet, Math.floor(fleet.random() * TURN_MS));
+  await fleet.pass(Math.floor(fleet.random() * TURN_MS));
 }
 
 /** A rollout, and what befalls it at these moments. */
@@ -108,10 +117,10 @@ async function troubleAt(fleet: SimulatedFleet, aims: readonly Aim[]): Promise<v
     if (isFirst || fleet.random() < 0.4) await first(fleet, fateFor(fleet, phase));
     const device = await reach(fleet, phase);
     strike(fleet, fault, device);
-    if (fleet.random() < 0.5) await pass(fleet, Math.floor(fleet.random() * SOON_MS));
+    if (fleet.random() < 0.5) await fleet.pass(Math.floor(fleet.random() * SOON_MS));
     if (fleet.random() < 0.3) await act(fleet);
   }
-  await pass(fleet, Math.floor(fleet.random() ** 2 * SHORT_TURN_MS));
+  await fleet.pass(Math.floor(fleet.random() ** 2 * SHORT_TURN_MS));
 }
 
 function fateFor({ random }: SimulatedFleet, phase: Phase): Fate {
@@ -141,7 +150,7 @@ async function rest(fleet: SimulatedFleet): Promise<number | null> {
   const { scheduler } = fleet;
   const since = scheduler.now;
   // Whoever was begun anew has to be there to be spoken to.
-  await pass(fleet, 40_000);
+  await fleet.pass(40_000);
   for (const device of fleet.devices) releaseAll(fleet, device);
   await joinAll(fleet);
   await signAll(fleet);
@@ -149,7 +158,7 @@ async function rest(fleet: SimulatedFleet): Promise<number | null> {
   let left: readonly string[] = [];
   const boundMs = CONVERGES_MS + (fleet.hasWindows() ? OPENS_WITHIN_MS : 0);
   while (scheduler.now - since < boundMs) {
-    await pass(fleet, Math.max(LOOK_MS, (scheduler.now - since) / 10));
+    await fleet.pass(Math.max(LOOK_MS, (scheduler.now - since) / 10));
     left = await unsettled(fleet);
     if (left.length > 0) continue;
     const convergedMs = scheduler.now - since;
@@ -158,10 +167,4 @@ async function rest(fleet: SimulatedFleet): Promise<number | null> {
   }
   for (const one of left) fleet.breaks(`never at rest: ${one}`);
   return null;
-}
-
-async function pass(fleet: SimulatedFleet, ms: number): Promise<void> {
-  const { scheduler } = fleet;
-  await scheduler.run(scheduler.now + ms);
-  for (const device of fleet.devices) device.look();
 }

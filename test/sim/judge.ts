@@ -2,6 +2,7 @@
  * What must be true of a fleet that has come to rest: each node is where the hub wants it, says so, and what it says is
  * so. Each thing that is not is a sentence; none: it has come to rest.
  */
+import type { PodStatus } from 'kubernetes-types/core/v1.js';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readProof } from '../../agent/journal/proof.js';
@@ -29,6 +30,9 @@ const SETTLED_BAD = new Set(['failed', 'rolledBack', 'waiting']);
 const PASSING: ReadonlySet<string> = new Set([WINDOW, HELD, LOCKED]);
 
 export async function unsettled(fleet: SimulatedFleet): Promise<string[]> {
+  // Nobody has to be asked for that.
+  const away = fleet.devices.filter(device => !device.isUp());
+  if (away.length > 0) return away.map(({ name }) => `${name}: its agent is away`);
   const found = await fleet.byHub(hub => allUnsettled(fleet, hub));
   return found ?? ['the hub is away'];
 }
@@ -142,13 +146,39 @@ function runningOf({ fleet, device }: Seen): string[] {
 function mirrorOf({ device, pods }: Seen): string[] {
   const mirrored = pods
     .filter(({ spec }) => spec.nodeName === device.name)
-    .map(({ metadata }) => metadata.name)
+    .map(({ metadata, status }) => shownPod(metadata.name, status))
     .sort();
   const reports = device.life?.pods()?.reports() ?? [];
-  const there = reports.map(({ pod }) => pod.metadata?.name ?? '').sort();
+  const there = reports.map(({ pod }) => shownPod(pod.metadata?.name ?? '', pod.status)).sort();
   return mirrored.join() === there.join()
     ? []
     : [`the hub shows ${mirrored.join()}, there are ${there.join()}`];
+}
+
+/** What does not depend on anybody's clock. */
+function shownPod(name: string, { phase, containerStatuses = [] }: PodStatus = {}): string {
+  const containers = containerStatuses.map(({ state, restartCount, ready, containerID = '-' }) => {
+    const now = Object.keys(state ?? {}).join();
+    return `${now} ${ready ? 'ready' : 'not ready'} ${restartCount} ${containerID.slice(-8)}`;
+  });
+  return `${name} ${phase} (${containers.join(', ')})`;
+}
+
+/** Who is no member is shown nowhere, whatever it says. */
+export async function strangers(fleet: SimulatedFleet): Promise<void> {
+  const names = fleet.devices.flatMap(({ name, isMember }) => (isMember ? [] : [name]));
+  if (names.length === 0) return;
+  const shown = await fleet.byHub(async ({ store }) => {
+    const pods = (await store.list('Pod')).items as readonly PodObject[];
+    const nodes = (await store.list('Node')).items as readonly NodeObject[];
+    return [
+      ...nodes.map(({ metadata }) => metadata.name),
+      ...pods.map(({ spec }) => spec.nodeName),
+    ];
+  });
+  for (const name of names.filter(one => shown?.includes(one))) {
+    fleet.breaks(`${name} was deleted and the hub shows it`);
+  }
 }
 
 /** What the disks and the hub's events say in the end. Breaks what is not true. */

@@ -1,5 +1,5 @@
 /**
- * `npm run sim -- [--seed N] [--histories N] [--nodes N] [--seconds N] [--workers N] [--coverage] [--trace]`: simulated histories from a
+ * `npm run sim -- [--seed N] [--histories N] [--nodes N] [--scene NAME] [--seconds N] [--workers N] [--coverage] [--trace]`: simulated histories from a
  * seed on (a fresh one unless it is given), as many as begin within that time. Ends with `N histories, M invariants broken`, and with 1 if
  * M is not 0; prints for each history that broke one the command that runs it again.
  */
@@ -11,6 +11,7 @@ import { liveTogether, usualWorkers, type Lived } from './crew.js';
 import { FAULT_NAMES } from './faults.js';
 import { runHistory } from './history.js';
 import { coverageTable } from './phases.js';
+import { SCENES } from './scenes.js';
 
 const SEED_MAX = 2 ** 31;
 
@@ -26,6 +27,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     histories: { type: 'string' },
     nodes: { type: 'string' },
+    scene: { type: 'string' },
     seconds: { type: 'string' },
     workers: { type: 'string' },
     coverage: { type: 'boolean', default: false },
@@ -33,11 +35,21 @@ const { values } = parseArgs({
   },
 });
 const nodes = values.nodes === undefined ? null : numberOf(values.nodes, 0);
+const scene = values.scene ?? null;
+if (scene !== null && !(scene in SCENES)) {
+  console.error(`no such scene: ${scene}; there are ${Object.keys(SCENES).join(', ')}`);
+  process.exit(2);
+}
+/** What kind of histories, as the command says it. */
+const kind = [
+  ...(nodes === null ? [] : ['--nodes', String(nodes)]),
+  ...(scene === null ? [] : ['--scene', scene]),
+];
 
 async function live(seed: number): Promise<Lived> {
   const before = process.cpuUsage();
   const onTrace = values.trace ? { onTrace: (line: string) => console.log(line) } : {};
-  const told = await runHistory({ seed, nodes, ...onTrace });
+  const told = await runHistory({ seed, nodes, scene, ...onTrace });
   const { user, system } = process.cpuUsage(before);
   return { ...told, seed, cpuSeconds: (user + system) / 1e6 };
 }
@@ -63,16 +75,15 @@ async function command(): Promise<void> {
   const onLived = (lived: Lived) => {
     all.push(lived);
     if (lived.broken.length === 0) return;
-    const sized = nodes === null ? '' : ` --nodes ${nodes}`;
-    console.log(`seed ${lived.seed}: npm run sim -- --seed ${lived.seed}${sized} --trace`);
+    const said = ['--seed', lived.seed, ...kind, '--trace'].join(' ');
+    console.log(`seed ${lived.seed}: npm run sim -- ${said}`);
     for (const one of lived.broken) console.log(`  ${one}`);
   };
   const workers = Math.min(most, histories);
   if (workers <= 1) for (let one = next(); one !== null; one = next()) onLived(await live(one));
   else {
     const program = fileURLToPath(import.meta.url);
-    const args = nodes === null ? [] : ['--nodes', String(nodes)];
-    await liveTogether({ program, args, workers, next, onLived });
+    await liveTogether({ program, args: kind, workers, next, onLived });
   }
   conclude(all);
 }

@@ -1,12 +1,13 @@
 /**
  * A simulated node is deleted at the hub and joins again under the same name: the same device with new keys, as a person does it
- * who removes its identity folder, or another one in its place, on which nothing is.
+ * who removes its identity folder, or another one in its place, on which nothing is. And what it is labelled as.
  */
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { identityPaths } from '../../agent/membership/private-keys.js';
 import { nodeWriter } from '../../hub/rollout/remove-node.js';
-import type { IdentityRecord } from '../../hub/store/store.js';
+import type { NodeObject } from '../../hub/objects.js';
+import type { IdentityRecord, Store } from '../../hub/store/store.js';
 import { FLEET } from '../support/fleet.js';
 import { enrolMember, memberRecord } from '../support/member.js';
 import { CERTIFICATE } from './certificate.js';
@@ -64,4 +65,23 @@ function wipe(device: Device): void {
   for (const name of readdirSync(dataDir)) {
     if (name !== 'manifests') rmSync(join(dataDir, name), { recursive: true, force: true });
   }
+}
+
+/** Another zone, drawn. */
+export async function relabel(fleet: SimulatedFleet, node: string): Promise<void> {
+  const zone = fleet.zone();
+  await fleet.byHub(async ({ store }) => {
+    const { kind, metadata, spec, status } = await nodeOf(store, node);
+    const { name, annotations } = metadata;
+    const labels = { ...metadata.labels, zone };
+    const object = { kind, metadata: { namespace: '', name, labels, annotations }, spec, status };
+    const expect = { resourceVersion: metadata.resourceVersion };
+    await store.commit(ADMIN, [{ type: 'put', object, expect }]);
+  });
+}
+
+async function nodeOf(store: Store, name: string): Promise<NodeObject> {
+  const found = await store.get('Node', '', name);
+  if (!found) throw new Error(`there is no node ${name}`);
+  return found as NodeObject;
 }

@@ -4,7 +4,7 @@ import { BUNDLES, contentOf, FATES, ZONES, type Content, type Fate } from './con
 import type { Device } from './device.js';
 import { ADMIN } from './hub-life.js';
 import { deleteSecret, sealSecret } from './sealing.js';
-import { deleteNode, joinAgain } from './membership.js';
+import { deleteNode, joinAgain, relabel } from './membership.js';
 import { rotateKeys } from './rotation.js';
 import { ROOT_CHANGES } from './roots.js';
 import type { SimulatedFleet } from './simulated-fleet.js';
@@ -17,15 +17,21 @@ function drawn<T>(fleet: SimulatedFleet, from: readonly T[]): T {
   return from[Math.floor(fleet.random() * from.length)] as T;
 }
 
-function newContent(fleet: SimulatedFleet, fate: Fate, bundle: string): Content {
+/** What it has for certain, whatever is drawn. */
+export type Having = Partial<Pick<Content, 'hasSecret' | 'hasLock' | 'nodeSelector'>>;
+
+function newContent(
+  fleet: SimulatedFleet,
+  { fate, bundle, ...having }: Having & { readonly fate: Fate; readonly bundle: string },
+): Content {
   const { random, windowShare } = fleet;
   const nodeSelector = random() < 0.7 ? '' : `zone=${drawn(fleet, ZONES)}`;
-  return contentOf({ bundle, fate, nodeSelector, windowShare, random });
+  return { ...contentOf({ bundle, fate, nodeSelector, windowShare, random }), ...having };
 }
 
 const apply: Act = async fleet => {
   const fate = fleet.random() < 0.6 ? 'good' : drawn(fleet, FATES);
-  const content = newContent(fleet, fate, drawn(fleet, BUNDLES));
+  const content = newContent(fleet, { fate, bundle: drawn(fleet, BUNDLES) });
   fleet.trace(`apply ${content.bundle} ${[...content.pods.values()].join(' ')}`);
   if (content.hasSecret && fleet.random() < 0.8) await sealFor(fleet, content);
   await fleet.apply(content);
@@ -73,10 +79,10 @@ const retry: Act = async fleet => {
   await fleet.byHub(hub => hub.retry({ namespace: NAMESPACE, name }));
 };
 
-const relabel: Act = async fleet => {
+const relabelOne: Act = async fleet => {
   const { name } = drawn(fleet, fleet.devices);
   fleet.trace(`label ${name}`);
-  await fleet.relabel(name);
+  await relabel(fleet, name);
 };
 
 const holdHere: Act = fleet => {
@@ -129,7 +135,7 @@ const askForTime: Act = fleet => {
 
 const releaseHere: Act = fleet => releaseAll(fleet, drawn(fleet, fleet.devices));
 
-const ACTS: readonly Act[] = [apply, apply, apply, apply, undo, undo, remove, retry, relabel];
+const ACTS: readonly Act[] = [apply, apply, apply, apply, undo, undo, remove, retry, relabelOne];
 const rotate: Act = async fleet => {
   const change = drawn(fleet, ROOT_CHANGES);
   fleet.trace(`root with another ${change}`);
@@ -172,20 +178,25 @@ const carryIn: Act = async fleet => {
   fleet.sticks.import(device, { isNewest, isTorn: fleet.random() < 0.2 });
 };
 
-const otherKeys: Act = fleet => {
-  const device = drawn(fleet, fleet.devices);
+const otherKeysOfOne: Act = fleet => otherKeys(fleet, drawn(fleet, fleet.devices));
+
+export function otherKeys(fleet: SimulatedFleet, device: Device): void {
   const identity = fleet.random() < 0.5;
   fleet.trace(`${device.name} rotates ${identity ? 'identity' : 'sealing key'}`);
   rotateKeys(fleet, device, { identity });
-};
+}
 
 /** And joins again: soon, or when somebody has the time. */
-const deleteMember: Act = async fleet => {
+const deleteMemberOrSo: Act = async fleet => {
+  await deleteMember(fleet);
+  if (fleet.random() < 0.5) await joinAll(fleet);
+};
+
+export async function deleteMember(fleet: SimulatedFleet): Promise<void> {
   const device = drawn(fleet, fleet.devices);
   fleet.trace(`delete node ${device.name}`);
   await deleteNode(fleet, device);
-  if (fleet.random() < 0.5) await joinAll(fleet);
-};
+}
 
 /** Who is no member. */
 export async function joinAll(fleet: SimulatedFleet): Promise<void> {
@@ -196,7 +207,7 @@ export async function joinAll(fleet: SimulatedFleet): Promise<void> {
   }
 }
 
-const MEMBER_ACTS: readonly Act[] = [otherKeys, otherKeys, deleteMember];
+const MEMBER_ACTS: readonly Act[] = [otherKeysOfOne, otherKeysOfOne, deleteMemberOrSo];
 const STICK_ACTS: readonly Act[] = [carryOut, carryIn, carryIn];
 const SECRET_ACTS: readonly Act[] = [seal, seal, unseal];
 const WINDOW_ACTS: readonly Act[] = [hasten, hastenHere];
@@ -214,9 +225,14 @@ export async function act(fleet: SimulatedFleet): Promise<void> {
   ])(fleet);
 }
 
-/** Something good to begin with, or of this fate. */
-export async function first(fleet: SimulatedFleet, fate: Fate = 'good'): Promise<void> {
-  const content = newContent(fleet, fate, BUNDLES[0]);
+/** Something good to begin with, or of this fate; again: what takes its place. */
+export async function first(
+  fleet: SimulatedFleet,
+  fate: Fate = 'good',
+  having: Having = {},
+): Promise<void> {
+  const content = newContent(fleet, { ...having, fate, bundle: BUNDLES[0] });
+  fleet.trace(`apply ${content.bundle} ${[...content.pods.values()].join(' ')}`);
   if (content.hasSecret) await sealFor(fleet, content);
   await fleet.apply(content);
 }

@@ -9,6 +9,7 @@ import { createRequire, syncBuiltinESMExports } from 'node:module';
 import net from 'node:net';
 import { SimulatedClient } from './mqtt-client.js';
 import { outside, type AnyFunction, type Holder } from './steps.js';
+import { shortenInflating } from './deflated.js';
 import { takeDatabases } from './take-databases.js';
 import { takeFiles } from './take-files.js';
 import { takeKeys } from './take-keys.js';
@@ -63,6 +64,7 @@ function shortenAborts(): void {
 
 takeFiles();
 shortenSignatures();
+shortenInflating();
 shortenAborts();
 takeDatabases();
 takeChance();

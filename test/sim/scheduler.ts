@@ -18,6 +18,8 @@ const TIMEOUT_MAX_MS = 2 ** 31 - 1;
 export class Actor {
   readonly name: string;
   isDead = false;
+  /** Events of it that have run. */
+  events = 0;
   /** Steps that leave something behind, so far. */
   steps = 0;
   /** It dies at this step; with `.5`, right after it. */
@@ -96,6 +98,7 @@ export class Scheduler {
   async as(actor: Actor, work: () => void): Promise<void> {
     this.actor = actor;
     this.events++;
+    actor.events++;
     try {
       work();
     } catch (error) {

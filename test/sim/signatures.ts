@@ -1,8 +1,9 @@
-/** Signatures of a simulated fleet are real, and computed once. */
+/** Signatures of a simulated fleet are real, and computed once; keys are read once, however often their files are. */
 import crypto from 'node:crypto';
 import type { Holder } from './steps.js';
 
 const SIGNED_MAX = 2_000;
+const KEYS_MAX = 500;
 
 /**
  * Ed25519 is most of what a history costs. What was signed here a moment ago, these bytes by this key, needs no second
@@ -28,7 +29,17 @@ export function shortenSignatures(): void {
     }
     return found;
   };
+  const createPrivateKey = crypto.createPrivateKey.bind(crypto);
+  const privateKeys = new Map<string, crypto.KeyObject>();
+  calls['createPrivateKey'] = (input: unknown) => {
+    if (typeof input !== 'string') return createPrivateKey(input as never);
+    const found = privateKeys.get(input) ?? createPrivateKey(input);
+    if (privateKeys.size >= KEYS_MAX) privateKeys.clear();
+    privateKeys.set(input, found);
+    return found;
+  };
   calls['createPublicKey'] = (input: unknown) => {
+    if (input instanceof crypto.KeyObject) return publicOf(input);
     const { key, format } = input as { key?: unknown; format?: unknown };
     if (!Buffer.isBuffer(key) || format !== 'der') return createPublicKey(input as never);
     const id = key.toString('latin1');

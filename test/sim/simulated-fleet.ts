@@ -2,8 +2,7 @@
 import Database from 'better-sqlite3';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { BundleObject, NodeObject } from '../../hub/objects.js';
-import type { Store } from '../../hub/store/store.js';
+import type { BundleObject } from '../../hub/objects.js';
 import { assignmentOf } from '../../hub/rollout/director.js';
 import { sha256Hex } from '../../protocol/canonical.js';
 import { topicsOf } from '../../protocol/topics.js';
@@ -15,6 +14,7 @@ import { Claims } from './claims.js';
 import { execProgram, IMAGES, manifestsOf, program, ZONES, type Content } from './content.js';
 import { Device } from './device.js';
 import { ADMIN, startHub, type HubLife } from './hub-life.js';
+import { strangers } from './judge.js';
 import { useLine } from './mqtt-client.js';
 import type { Phase } from './mix.js';
 import { phaseOf } from './phases.js';
@@ -25,6 +25,7 @@ import { Sticks } from './sticks.js';
 import { Actor, Scheduler } from './scheduler.js';
 import { PLAIN } from './secret-value.js';
 import { Switches } from './switches.js';
+import { newJournal, newStore } from './templates.js';
 import { BEGINNINGS, NODE_WINDOWS } from './windows.js';
 
 const HUB_CLIENT = 'flotilla-hub';
@@ -83,6 +84,7 @@ export class SimulatedFleet {
     this.#parts = randomOf(seed ^ 0x5eed);
     this.#beganAt = BEGINNINGS[Math.floor(this.random() * BEGINNINGS.length)] ?? 0;
     mkdirSync(folder, { recursive: true, mode: 0o755 });
+    newStore(this.#store());
     this.broker = new SimulatedBroker({
       scheduler: this.scheduler,
       random: this.#parts,
@@ -154,7 +156,7 @@ export class SimulatedFleet {
       this.trace(`${actor.name} ${message} ${JSON.stringify(fields)}`);
     scheduler.after(0, actor, () => {
       const starting = startHub({
-        path: join(this.folder, 'hub.db'),
+        path: this.#store(),
         ring: this.ring,
         clock: scheduler.clockOf(actor, {
           now: () => this.wallNow(),
@@ -233,18 +235,6 @@ export class SimulatedFleet {
     return ZONES[Math.floor(this.random() * ZONES.length)] ?? 'a';
   }
 
-  async relabel(node: string): Promise<void> {
-    const zone = this.zone();
-    await this.byHub(async ({ store }) => {
-      const { kind, metadata, spec, status } = await nodeOf(store, node);
-      const { name, annotations } = metadata;
-      const labels = { ...metadata.labels, zone };
-      const object = { kind, metadata: { namespace: '', name, labels, annotations }, spec, status };
-      const expect = { resourceVersion: metadata.resourceVersion };
-      await store.commit(ADMIN, [{ type: 'put', object, expect }]);
-    });
-  }
-
   /** Something may have to wait for a window. */
   hasWindows(): boolean {
     const all = [...this.revisions.values()];
@@ -252,6 +242,13 @@ export class SimulatedFleet {
       all.some(({ windows }) => windows.length > 0) ||
       this.devices.some(({ ownWindows }) => ownWindows.length > 0)
     );
+  }
+
+  /** Time passes; then everybody is looked at. */
+  async pass(ms: number): Promise<void> {
+    await this.scheduler.run(this.scheduler.now + ms);
+    for (const device of this.devices) device.look();
+    await strangers(this);
   }
 
   async bundles(): Promise<readonly BundleObject[]> {
@@ -275,6 +272,10 @@ export class SimulatedFleet {
 
   // ------------------------------------------------------------------------------------------- inside
 
+  #store(): string {
+    return join(this.folder, 'hub.db');
+  }
+
   #device(name: string): Device {
     const device = new Device(name, {
       scheduler: this.scheduler,
@@ -293,6 +294,7 @@ export class SimulatedFleet {
       },
       ...{ program, execProgram },
     });
+    newJournal(device.dataDir);
     for (const image of IMAGES) device.engine.registry.add(image);
     return device;
   }
@@ -341,10 +343,4 @@ export class SimulatedFleet {
 function end(actor: Actor): void {
   actor.onDeath = () => undefined;
   actor.die();
-}
-
-export async function nodeOf(store: Store, name: string): Promise<NodeObject> {
-  const found = await store.get('Node', '', name);
-  if (!found) throw new Error(`there is no node ${name}`);
-  return found as NodeObject;
 }

@@ -14,6 +14,7 @@ import { packCarried } from '../../protocol/carried.js';
 import { topicsOf } from '../../protocol/topics.js';
 import { FLEET } from '../support/fleet.js';
 import type { Device } from './device.js';
+import type { HubLife } from './hub-life.js';
 import type { SimulatedFleet } from './simulated-fleet.js';
 
 /** As `flotilla bundle export` wrote it. */
@@ -22,6 +23,16 @@ interface Stick {
   /** By node: what its assignment said then. */
   readonly says: ReadonlyMap<string, { readonly epoch: number; readonly generation: number }>;
 }
+
+/** What a node answers in a file. */
+interface Receipt {
+  readonly messages: readonly Message[];
+  /** Of the node then, with the number of its newest event. */
+  readonly journal: string;
+  readonly through: number;
+}
+
+const BRINGS_WITHIN_MS = 8 * 60_000;
 
 export class Sticks {
   readonly #fleet: SimulatedFleet;
@@ -67,6 +78,26 @@ export class Sticks {
     scheduler.after(0, actor, () => void this.#importHere(device, { file, stick, isTorn }));
   }
 
+  /** The newest, to a node without a line whom nothing befalls: it accepts what it says, and what is good of that runs. */
+  async bringsAll(device: Device): Promise<void> {
+    const fleet = this.#fleet;
+    const said = this.#drawer.at(-1)?.says.get(device.name);
+    if (said === undefined || !device.isUp()) return;
+    this.import(device, { isNewest: true, isTorn: false });
+    await fleet.pass(BRINGS_WITHIN_MS);
+    const { epoch = 0, generation = 0, document } = device.life?.journal.accepted() ?? {};
+    if (epoch !== said.epoch || generation < said.generation) {
+      const found = `generation ${generation} of epoch ${epoch} is accepted`;
+      this.#breaks(device, `a stick brought generation ${said.generation}, and ${found}`);
+    }
+    const states = new Map(device.statuses().map(one => [one.digest, one.state]));
+    for (const { name, digest } of document?.bundles ?? []) {
+      const state = states.get(digest);
+      if (fleet.revisions.get(digest)?.fate !== 'good' || state === 'healthy') continue;
+      this.#breaks(device, `a stick brought ${name}, which is ${state ?? 'nowhere'}`);
+    }
+  }
+
   async #importHere(
     device: Device,
     { file, stick, isTorn }: { file: string; stick: Stick; isTorn: boolean },
@@ -92,6 +123,8 @@ export class Sticks {
         this.#breaks(device, "took another node's assignment from a stick");
       }
     } catch (error) {
+      // Who died on the way takes nothing more from it.
+      if (actor.isDead) return;
       if (!(error instanceof HttpError)) throw error;
       this.#fleet.trace(`refused: ${error.message.slice(file.length)}`);
       const isDisk = error.code === 507;
@@ -100,23 +133,37 @@ export class Sticks {
     // Until the bundles are where they go, or somebody has no more patience.
     scheduler.after(Math.floor(random() * 60_000), actor, () => {
       const letters = session.letters();
+      const receipt = { messages: letters, journal: journal.id, through: journal.newestEvent() };
       const awayMs = Math.floor(random() * 120_000);
-      scheduler.after(awayMs, this.#fleet.person, () => this.#bringBack(device, letters));
+      scheduler.after(awayMs, this.#fleet.person, () => this.#bringBack(device, receipt));
     });
   }
 
   /** Who finds the hub away has walked in vain. */
-  #bringBack({ name }: Device, messages: readonly Message[]): void {
+  #bringBack(device: Device, { messages, ...said }: Receipt): void {
+    const { name } = device;
     const { hub, hubActor, scheduler } = this.#fleet;
     if (!hub || !hubActor || messages.length === 0) return;
     this.#fleet.trace(`the receipt of ${name} is brought to the hub`);
     scheduler.after(0, hubActor, () => {
       const { ingest } = hub;
       const receipt = { fleet: FLEET, messages };
-      receiveCarried({ fleet: FLEET, ingest }, receipt).catch((error: unknown) => {
-        if (!hubActor.isDead) this.#fleet.trace(`refused: ${String(error)}`);
-      });
+      receiveCarried({ fleet: FLEET, ingest }, receipt)
+        .then(() => this.#isThere(device, hub, said))
+        .catch((error: unknown) => {
+          if (!hubActor.isDead) this.#fleet.trace(`refused: ${String(error)}`);
+        });
     });
+  }
+
+  /** Who joined anew since then, or began another journal, is believed nothing of before. */
+  async #isThere(device: Device, { store }: HubLife, said: Omit<Receipt, 'messages'>) {
+    const reporters = await store.reporters(device.name);
+    const reporter = reporters.find(({ current }) => current);
+    if (!device.isMember || reporter?.journal !== said.journal) return;
+    if (reporter.through >= said.through) return;
+    const found = `${reporter.through} of ${said.through} events are at the hub`;
+    this.#breaks(device, `a receipt was brought, and ${found}`);
   }
 
   #breaks({ name }: Device, what: string): void {

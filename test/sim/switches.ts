@@ -5,9 +5,22 @@
 import type { HoldRecord } from '../../agent/journal/holds.js';
 import type { Transition } from '../../agent/journal/journal.js';
 import type { Override } from '../../agent/journal/overrides.js';
+import { rootDocument } from '../support/fleet.js';
 import { manifestsOf, type Content } from './content.js';
 import type { Device } from './device.js';
 import { isOpen } from './windows.js';
+
+/** Within what the root of a simulated fleet says of time; else it is no time at all. */
+const [ISSUED, EXPIRES] = [rootDocument().issued, rootDocument().expires].map(Date.parse) as [
+  number,
+  number,
+];
+
+/** A clock that is wrong is believed where it runs on without power and what it says is possible. */
+function clockOf({ hasRealTimeClock, clockOffMs }: Device, wallNow: number): number[] {
+  const clock = wallNow + clockOffMs;
+  return hasRealTimeClock && clock >= ISSUED && clock <= EXPIRES ? [clock] : [];
+}
 
 /** What a node knows of the time it measured on the way to its hub and back, in a minute at the most. */
 const TIME_IS_OFF_MS = 30_000;
@@ -58,8 +71,7 @@ export class Switches {
       return;
     }
     const { windows = [] } = this.#revisions.get(to.digest) ?? {};
-    const clock = this.#wallNow() + (device.hasRealTimeClock ? device.clockOffMs : 0);
-    const isIn = [this.#wallNow(), clock].some(time =>
+    const isIn = [this.#wallNow(), ...clockOf(device, this.#wallNow())].some(time =>
       [-TIME_IS_OFF_MS, 0, TIME_IS_OFF_MS].some(
         off => isOpen(windows, time + off) && isOpen(device.ownWindows, time + off),
       ),
