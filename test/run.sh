@@ -119,8 +119,8 @@ if [ $# -eq 0 ]; then
 fi
 for name in "$@"; do
   case "$name" in
-    unit) suite unit 2 ;;
+    unit) suite unit 3 ;;
     # Mostly waiting for engines and clocks; each file has its own directories, ports and containers.
-    *) suite "$name" 3 ;;
+    *) suite "$name" 5 ;;
   esac
 done
