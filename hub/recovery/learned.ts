@@ -11,7 +11,7 @@ import { topicsOf } from '../../protocol/topics.js';
 import { isSoundSealingKey } from '../enrolment/joining-keys.js';
 import type { BundleObject, NodeObject } from '../objects.js';
 import { assignmentOf } from '../rollout/director.js';
-import { manifestsOf } from '../rollout/revision-document.js';
+import { bundleDocumentOf, declaredIn, manifestsOf } from '../rollout/revision-document.js';
 import { matches, parseSelector } from '../selectors.js';
 import type { AssignmentRecord, Mutation, ObjectMeta, Store } from '../store/store.js';
 import {
@@ -99,7 +99,8 @@ async function adoptions(store: Store, lesson: Lesson): Promise<Mutation[]> {
     // Of a bundle that was deleted the numbers stay known: only what came back from the fleet makes it anew.
     const isNews = returned.has(digest) || (isLearning && record.createdBy === 'fleet');
     if (current ? revision > current.status.revision : isNews) {
-      const object = adoptedBundle({ current, revision: assigned, manifests, node, now });
+      const declared = declaredIn(bundleDocumentOf(record));
+      const object = adoptedBundle({ current, revision: assigned, manifests, declared, node, now });
       mutations.push({ type: 'put', object, expect });
       continue;
     }

@@ -16,7 +16,7 @@ import {
 import { ASSIGNMENT_BYTES_MAX, BUNDLE_BYTES_MAX } from '../../protocol/limits.js';
 import { scopesOf } from '../../protocol/verify-bundle.js';
 import { readPayload } from '../../protocol/verified.js';
-import type { BundleObject } from '../objects.js';
+import type { BundleObject, BundleSpec } from '../objects.js';
 import type { AssignmentRecord, Mutation, ObjectDraft } from '../store/store.js';
 import { HELD_ANNOTATION } from './held-annotation.js';
 
@@ -118,17 +118,20 @@ export interface Adoption {
   readonly current: BundleObject | null;
   readonly revision: Pick<AssignedBundle, 'namespace' | 'name' | 'revision' | 'digest'>;
   readonly manifests: readonly BundleManifest[];
+  readonly declared: Pick<BundleSpec, 'images' | 'strategy'>;
   readonly node: string;
   /** RFC 3339. */
   readonly now: string;
 }
 
 /**
- * The bundle with a revision that its hub did not know: held, so that nothing moves until somebody applies it. One that
- * the backup did not have selects the nodes that run it, by name: which labels chose them nobody knows any more.
+ * The bundle with a revision that its hub did not know: held, so that nothing moves until somebody applies it. What the revision declares
+ * comes with it; whom it is for and how it goes through the fleet no revision says: that stays as the backup had it. One that the backup
+ * did not have selects the nodes that run it, by name: which labels chose them nobody knows any more.
  */
 export function adoptedBundle(adoption: Adoption): ObjectDraft {
-  const { current, revision, manifests, node, now } = adoption;
+  const { current, revision, manifests, declared, node, now } = adoption;
+  const plan = current?.spec.rollout;
   const { namespace, name } = revision;
   const { labels = {}, annotations = {} } = current?.metadata ?? {};
   const nodes = current?.status.nodes ?? {
@@ -144,6 +147,8 @@ export function adoptedBundle(adoption: Adoption): ObjectDraft {
     spec: {
       nodeSelector: current?.spec.nodeSelector ?? `${HOSTNAME} in (${node})`,
       manifests,
+      ...declared,
+      ...(plan === undefined ? {} : { rollout: plan }),
     },
     status: { revision: revision.revision, digest: revision.digest, nodes },
   };

@@ -23,7 +23,7 @@ import {
   type RevisionRecord,
   type Store,
 } from '../store/store.js';
-import { rolloutRemoval, rolloutWrites } from './begin-rollout.js';
+import { released, rolloutRemoval, rolloutWrites } from './begin-rollout.js';
 import { madeRevision, refuseReach } from './reach-check.js';
 import { plainPlan, samePlan } from './waves/plan.js';
 import { beyondScope, signerFor, signsHere } from './release-here.js';
@@ -134,11 +134,13 @@ async function apply(
     ? { resourceVersion: current.metadata.resourceVersion }
     : ('absent' as const);
   const now = parts.clock.now();
-  const begun = { namespace, name, plan: spec.rollout ?? null, known, actor, now };
+  const begun = { namespace, name, plan: spec.rollout ?? null, actor, now };
+  const begins =
+    made !== null && !same ? { made, known } : await released(parts.store, current, known);
   const mutations: Mutation[] = [
     ...(revised?.mutations ?? []),
     { type: 'put', object: draft, expect },
-    ...(same || made === null ? [] : await rolloutWrites(parts, { ...begun, made })),
+    ...(begins === null ? [] : await rolloutWrites(parts, { ...begun, ...begins })),
   ];
   const { objects } = await commit(parts, actor, mutations);
   const object = objects[0] as BundleObject;

@@ -1,7 +1,9 @@
-/** What an apply writes of rollouts, in its own transaction: a new revision takes the place of the one before. */
+/** What an apply writes of rollouts, in its own transaction: a new revision takes the place of the one before, or one that was held goes on. */
 import type { TrustedRoot } from '../../protocol/verified.js';
+import type { BundleObject } from '../objects.js';
 import type { Actor, Mutation, RevisionRecord, Store } from '../store/store.js';
 import { readRollout } from './read-rollout.js';
+import { isHeld } from './rollout.js';
 import { beginRollout, carriedRows } from './waves/begin.js';
 import type { RolloutPlan } from './waves/plan.js';
 import type { RevisionName, RolloutObject } from './waves/rollout-object.js';
@@ -49,6 +51,29 @@ export async function rolloutWrites(
       record,
     })),
   ];
+}
+
+/**
+ * What a bundle that a restore held goes on with: a revision that this hub learned from its fleet was on its way, how far nobody knows
+ * any more. Null for any other bundle, and for one whose rollout the backup brought.
+ */
+export async function released(
+  store: Store,
+  current: BundleObject | null,
+  newest: RevisionRecord | null,
+): Promise<Pick<BeginWrite, 'made' | 'known'> | null> {
+  if (!current || !newest || !isHeld(current)) return null;
+  const { namespace, name } = current.metadata;
+  const rollout = (await store.get('Rollout', namespace, name)) as RolloutObject | null;
+  if (rollout?.spec.to.digest === newest.digest) return null;
+  const older = (await store.revisions(namespace, name)).filter(
+    ({ revision }) => revision < newest.revision,
+  );
+  const known = older.reduce<RevisionRecord | null>(
+    (best, one) => (best === null || one.revision > best.revision ? one : best),
+    null,
+  );
+  return { made: newest, known };
 }
 
 /** Of a bundle that has one. */

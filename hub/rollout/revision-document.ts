@@ -1,9 +1,12 @@
-/** Reads the hub's own revisions back: their documents and manifests. No decisions; throws on a damaged store. */
+/** Reads the hub's own revisions back: their documents, what these declare, manifests. No decisions; throws on a damaged store. */
 import type { BundleManifest } from '../../protocol/bundle-manifest.js';
 import { parseCanonical } from '../../protocol/canonical.js';
 import type { BundleDocument } from '../../protocol/documents/bundle.js';
 import { openEnvelope } from '../../protocol/envelope.js';
+import { boundImages } from '../../protocol/image-binding.js';
 import { BUNDLE_BYTES_MAX } from '../../protocol/limits.js';
+import { DEFAULT_STRATEGY, sameStrategy } from '../../protocol/strategy.js';
+import type { BundleSpec } from '../objects.js';
 import type { RevisionRecord, Store } from '../store/store.js';
 
 export function bundleDocumentOf(record: RevisionRecord): BundleDocument {
@@ -17,6 +20,18 @@ export function bundleDocumentOf(record: RevisionRecord): BundleDocument {
     );
   }
   return parsed.value as BundleDocument;
+}
+
+/** What a Bundle says of a revision beside its manifests: what images are bound to and how it is judged, where that is not the usual. */
+export function declaredIn(
+  document: Pick<BundleDocument, 'images' | 'strategy'>,
+): Pick<BundleSpec, 'images' | 'strategy'> {
+  const images = boundImages(document.images);
+  const { strategy } = document;
+  return {
+    ...(images.length > 0 ? { images } : {}),
+    ...(sameStrategy(strategy, DEFAULT_STRATEGY) ? {} : { strategy }),
+  };
 }
 
 export function rollbackFloorOf(record: RevisionRecord): number {

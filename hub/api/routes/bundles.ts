@@ -1,8 +1,7 @@
 /** Writes of bundles: the request is read here, what it means is the bundle writer's. */
-import { boundImages } from '../../../protocol/image-binding.js';
-import { DEFAULT_STRATEGY, sameStrategy } from '../../../protocol/strategy.js';
 import type { BundleActivate, BundleRetry, BundleWriter } from '../../ports.js';
 import { RequestError, type ApplyRequest } from '../../ports.js';
+import { declaredIn } from '../../rollout/revision-document.js';
 import type { BundleObject } from '../../objects.js';
 import { ARCHIVE_BYTES_MAX, ARCHIVE_TYPE } from '../../signing/archive.js';
 import { readBundleFile } from '../../signing/bundle-file.js';
@@ -115,10 +114,8 @@ function importSigned(parts: BundleParts) {
       labels: current?.metadata.labels ?? {},
       annotations: current?.metadata.annotations ?? {},
       spec: {
-        ...{ nodeSelector, manifests, images: boundImages(document.images) },
-        ...(sameStrategy(document.strategy, DEFAULT_STRATEGY)
-          ? {}
-          : { strategy: document.strategy }),
+        ...{ nodeSelector, manifests },
+        ...declaredIn(document),
         ...rollout,
       },
       signed: read.value,

@@ -11,11 +11,14 @@ import {
   returnedEnvelope,
 } from '../../../hub/recovery/lessons.js';
 import { HELD_ANNOTATION } from '../../../hub/recovery/held-annotation.js';
+import { declaredIn } from '../../../hub/rollout/revision-document.js';
 import { decide, type Candidate } from '../../../hub/rollout/rollout.js';
+import { DEFAULT_PLAN, plainPlan } from '../../../hub/rollout/waves/plan.js';
 import { parseSelector } from '../../../hub/selectors.js';
 import type { AssignmentRecord } from '../../../hub/store/store.js';
 import type { StandingDocument } from '../../../protocol/documents/node.js';
 import { seal } from '../../../protocol/envelope.js';
+import { DEFAULT_STRATEGY } from '../../../protocol/strategy.js';
 import {
   assigned,
   assignmentDocument,
@@ -93,13 +96,49 @@ describe('a bundle that comes back', () => {
 
   test('is held; one that nobody knew selects the node that runs it, then the next one too', () => {
     const now = '2026-01-02T03:04:05.678Z';
-    const fresh = adoptedBundle({ current: null, revision: named, manifests: [], node: 'b', now });
+    const fresh = adoptedBundle({
+      current: null,
+      revision: named,
+      manifests: [],
+      declared: {},
+      node: 'b',
+      now,
+    });
     assert.equal(fresh.metadata.annotations?.[HELD_ANNOTATION], now);
     const { nodeSelector } = fresh.spec as BundleObject['spec'];
     assert.equal(nodeSelector, 'kubernetes.io/hostname in (b)');
     assert.equal(namingAlso(nodeSelector, 'a'), 'kubernetes.io/hostname in (a,b)');
     assert.equal(namingAlso(nodeSelector, 'b'), null);
     assert.equal(namingAlso('site=harbour', 'a'), null);
+  });
+
+  test('brings what it declares; the plan of its rollouts stays as the backup had it', () => {
+    const strategy = { ...DEFAULT_STRATEGY, progressDeadlineSeconds: 7 };
+    const digests = [`sha256:${'1'.repeat(64)}`];
+    const declared = declaredIn({
+      strategy,
+      images: [
+        { image: 'web:2', digests },
+        { image: 'tag:1', digests: [] },
+      ],
+    });
+    const rollout = plainPlan({ ...DEFAULT_PLAN, waves: [{ nodes: 1 }, { nodes: '100%' }] });
+    const former = {
+      ...{ nodeSelector: 'site=harbour', manifests: [], rollout },
+      ...{ strategy: { ...DEFAULT_STRATEGY, minReadySeconds: 3 }, images: [] },
+    };
+    const current = {
+      metadata: { labels: {}, annotations: {} },
+      ...{ spec: former, status: { revision: 1, digest: '', nodes: {} } },
+    } as unknown as BundleObject;
+    const now = '2026-01-02T03:04:05.678Z';
+    const { spec } = adoptedBundle({
+      ...{ current, revision: named, manifests: [], declared, node: 'b', now },
+    });
+    assert.deepEqual(spec, {
+      ...{ nodeSelector: 'site=harbour', manifests: [], strategy, rollout },
+      images: [{ image: 'web:2', digests }],
+    });
   });
 });
 

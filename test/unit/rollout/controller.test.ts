@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { BundleObject, NodeObject } from '../../../hub/objects.js';
+import { HELD_ANNOTATION } from '../../../hub/recovery/held-annotation.js';
 import { bundleWriter } from '../../../hub/rollout/apply.js';
 import { startController, type Controller } from '../../../hub/rollout/controller.js';
 import type { RolloutDesk } from '../../../hub/rollout/desk.js';
@@ -206,6 +207,34 @@ describe('a rollout in waves on the store', () => {
     await hub.says('b', 'healthy');
     await hub.says('c', 'healthy');
     await hub.phase('completed');
+  });
+
+  test('of a revision that a restored hub learned from its canary begins again with the waves', async () => {
+    await hub.apply('web:2', CANARY);
+    await hub.has(2, 1, 1);
+    const { kind, metadata, spec, status } = (await hub.store.get(
+      'Bundle',
+      'default',
+      'shop',
+    )) as BundleObject;
+    const { namespace, name, labels } = metadata;
+    const annotations = { [HELD_ANNOTATION]: '2026-08-01T12:00:00.000Z' };
+    await hub.store.commit(ADMIN, [
+      { type: 'delete', kind: 'Rollout', namespace, name },
+      { type: 'dropRolloutNodes', namespace, bundle: name },
+      {
+        type: 'put',
+        object: { kind, metadata: { namespace, name, labels, annotations }, spec, status },
+        expect: 'any',
+      },
+    ]);
+    await hub.apply('web:2', CANARY);
+    await hub.phase('progressing');
+    assert.equal((await hub.rollout())?.spec.base?.revision, 1);
+    await hub.has(2, 1, 1);
+    await hub.says('a', 'healthy');
+    await hub.has(2, 2, 2);
+    assert.equal((await hub.rollout())?.spec.to.revision, 2, 'no new revision');
   });
 
   test('writes the row, the assignment and the message of a node in one transaction', async () => {
