@@ -1,6 +1,6 @@
 /**
- * Takes a node out of the fleet in one transaction: its identity, so that it has to join anew, its Node, pods and what the
- * broker holds for it. Counters stay: should the same device join again, its journal knows how far it was; an assignment
+ * Takes a node out of the fleet in one transaction: its identity, so that it has to join anew, its Node, pods, its place in rollouts and
+ * what the broker holds for it. Counters stay: should the same device join again, its journal knows how far it was; an assignment
  * that began at generation 1 would be a rollback there, and its events would look lost. Implements `NodeWriter`.
  */
 import { topicsOf } from '../../protocol/topics.js';
@@ -29,6 +29,7 @@ export function nodeWriter({ store, fleet, disconnect }: RemoveNodeParts): NodeW
         const mutations: Mutation[] = [
           { type: 'delete', kind: 'Node', namespace: '', name },
           { type: 'dropIdentity', node: name },
+          { type: 'dropRolloutNode', node: name },
           ...reporters.map((record): Mutation => {
             return { type: 'reporter', record: { ...record, online: false } };
           }),

@@ -23,13 +23,21 @@ export type RolloutMutation =
       readonly record: RolloutNode;
     }
   /** Of all nodes; none there is no error. */
-  | { readonly type: 'dropRolloutNodes'; readonly namespace: string; readonly bundle: string };
+  | { readonly type: 'dropRolloutNodes'; readonly namespace: string; readonly bundle: string }
+  /** Of one node in all rollouts; none there is no error. */
+  | { readonly type: 'dropRolloutNode'; readonly node: string };
 
 export interface RolloutReads {
   /** By node. */
   rolloutNodes(namespace: string, bundle: string): Promise<readonly RolloutNode[]>;
 }
 
+const ROLLOUT_MUTATIONS: ReadonlySet<string> = new Set<RolloutMutation['type']>([
+  'rolloutNode',
+  'dropRolloutNodes',
+  'dropRolloutNode',
+]);
+
 export function isRolloutMutation(mutation: Mutation): mutation is RolloutMutation {
-  return mutation.type === 'rolloutNode' || mutation.type === 'dropRolloutNodes';
+  return ROLLOUT_MUTATIONS.has(mutation.type);
 }

@@ -24,6 +24,7 @@ function prepare(db: Database) {
     drop: db.prepare<[string, string]>(
       'DELETE FROM rollout_nodes WHERE namespace = ? AND bundle = ?',
     ),
+    dropNode: db.prepare<[string]>('DELETE FROM rollout_nodes WHERE node = ?'),
   };
 }
 
@@ -35,13 +36,16 @@ export class RolloutTable {
   }
 
   apply(write: Write, mutation: RolloutMutation): void {
+    if (this.#changes(mutation) > 0) write.touched.add(mutation.type);
+  }
+
+  #changes(mutation: RolloutMutation): number {
+    if (mutation.type === 'dropRolloutNode') return this.#sql.dropNode.run(mutation.node).changes;
     const { namespace, bundle } = mutation;
-    if (mutation.type === 'rolloutNode') {
-      const { isBack, isExcused, ...record } = mutation.record;
-      const flags = { isBack: Number(isBack), isExcused: Number(isExcused) };
-      this.#sql.keep.run({ namespace, bundle, ...record, ...flags });
-    } else if (this.#sql.drop.run(namespace, bundle).changes === 0) return;
-    write.touched.add(mutation.type);
+    if (mutation.type === 'dropRolloutNodes') return this.#sql.drop.run(namespace, bundle).changes;
+    const { isBack, isExcused, ...record } = mutation.record;
+    const flags = { isBack: Number(isBack), isExcused: Number(isExcused) };
+    return this.#sql.keep.run({ namespace, bundle, ...record, ...flags }).changes;
   }
 
   nodes(namespace: string, bundle: string): readonly RolloutNode[] {

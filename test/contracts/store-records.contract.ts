@@ -369,6 +369,21 @@ function aboutRollouts(sentence: Sentence): void {
     await commit(store, { type: 'dropRolloutNodes', namespace: 'default', bundle: 'web' });
     assert.deepEqual(await store.rolloutNodes('default', 'web'), []);
   });
+  sentence(
+    'a node that goes leaves its row in no rollout; others keep theirs',
+    async ({ store }) => {
+      const record = { node: 'a', wave: 0, toldAt: null, isBack: false, isExcused: false };
+      const other: Mutation = { type: 'rolloutNode', namespace: 'default', bundle: 'bar', record };
+      await commit(store, row('a'), row('b'), other);
+      await commit(store, { type: 'dropRolloutNode', node: 'a' });
+      assert.deepEqual(await store.rolloutNodes('default', 'bar'), []);
+      const left = await store.rolloutNodes('default', 'web');
+      assert.deepEqual(
+        left.map(({ node }) => node),
+        ['b'],
+      );
+    },
+  );
   sentence('a row is written with all of its transaction, or not at all', async ({ store }) => {
     const stale: Mutation = { type: 'assignment', record: assignment(1, 1, 'x') };
     await commit(store, stale);

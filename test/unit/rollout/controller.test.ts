@@ -13,6 +13,7 @@ import { bundleWriter } from '../../../hub/rollout/apply.js';
 import { startController, type Controller } from '../../../hub/rollout/controller.js';
 import type { RolloutDesk } from '../../../hub/rollout/desk.js';
 import { assignmentOf } from '../../../hub/rollout/director.js';
+import { nodeWriter } from '../../../hub/rollout/remove-node.js';
 import { rolloutDesk } from '../../../hub/rollout/say.js';
 import { DEFAULT_PLAN, plainPlan, type RolloutPlan } from '../../../hub/rollout/waves/plan.js';
 import type { RolloutObject } from '../../../hub/rollout/waves/rollout-object.js';
@@ -21,7 +22,7 @@ import { openSqliteStore } from '../../../hub/store/sqlite.js';
 import type { Actor, Mutation, Store } from '../../../hub/store/store.js';
 import type { BundleStatus } from '../../../protocol/documents/node.js';
 import { REAL_CLOCK } from '../../support/clock.js';
-import { HUB, RELEASE, trustedRoot } from '../../support/fleet.js';
+import { FLEET, HUB, RELEASE, trustedRoot } from '../../support/fleet.js';
 import { enrolMember, memberRecord } from '../../support/member.js';
 import { eventually } from '../../support/wait.js';
 
@@ -235,6 +236,15 @@ describe('a rollout in waves on the store', () => {
     await hub.says('a', 'healthy');
     await hub.has(2, 2, 2);
     assert.equal((await hub.rollout())?.spec.to.revision, 2, 'no new revision');
+  });
+
+  test('a node that is removed has no place in it any more', async () => {
+    await hub.apply('web:2', CANARY);
+    await hub.has(2, 1, 1);
+    const { store } = hub;
+    const writer = nodeWriter({ store, fleet: FLEET, disconnect: () => undefined });
+    await writer.remove(ADMIN, { name: 'a', dryRun: false });
+    assert.deepEqual(await store.rolloutNodes('default', 'shop'), []);
   });
 
   test('writes the row, the assignment and the message of a node in one transaction', async () => {
