@@ -73,6 +73,13 @@ function stateOf(wave: WaveView): string {
   return `${wave.began.passedAt === null ? 'under way' : 'passed'}; ${countsText(wave)}`;
 }
 
+/** What people said of it, a line each, the newest last. */
+export function wordLines({ spec }: Pick<RolloutView, 'spec'>): string[] {
+  return (spec.words ?? []).map(({ verb, at, ...said }) => {
+    return `  ${at.slice(0, 19)}Z ${verb} ${saidText({ at, ...said })}`;
+  });
+}
+
 /** Why nodes do not have it healthy, a line per reason; long lists of nodes are cut. */
 export function reasonLines({ reasons }: Pick<RolloutView, 'reasons'>): string[] {
   return reasons.map(({ reason, count, nodes }) => {

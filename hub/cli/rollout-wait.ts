@@ -5,7 +5,14 @@ import { HubUnreachable, type ApiList } from './client.js';
 import type { Connected, Context } from './context.js';
 import { CliError } from '../../protocol/cli-error.js';
 import { pathOf, resourceOf } from './resources.js';
-import { countsText, phaseText, reasonLines, waveLines, type RolloutView } from './rollout-view.js';
+import {
+  countsText,
+  phaseText,
+  reasonLines,
+  waveLines,
+  wordLines,
+  type RolloutView,
+} from './rollout-view.js';
 import {
   isCounted,
   nodeViewOf,
@@ -176,7 +183,7 @@ function verdictNow({ progress, rollout }: Seen): Verdict {
 function linesOf({ progress, rollout }: Seen): string[] {
   if (rollout === null || progress.withdrawn !== null) return obstacleLines(progress);
   const failures = obstacleLines({ ...progress, open: [] });
-  return [...waveLines(rollout), ...failures, ...reasonLines(rollout)];
+  return [...waveLines(rollout), ...wordLines(rollout), ...failures, ...reasonLines(rollout)];
 }
 
 function hintOf({ rollout }: Seen, name: string, namespace: string): string {
@@ -188,9 +195,9 @@ function hintOf({ rollout }: Seen, name: string, namespace: string): string {
   return retryHint(name, namespace);
 }
 
-function eventOf({ status, waves, total }: RolloutView): object {
+function eventOf({ spec, status, waves, total }: RolloutView): object {
   const { phase, reason, message } = status;
-  return { phase, reason, message, waves, total };
+  return { phase, reason, message, waves, total, words: spec.words ?? [] };
 }
 
 function endOf({ progress, rollout }: Seen): string {

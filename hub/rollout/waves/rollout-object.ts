@@ -20,6 +20,10 @@ export interface Said {
   readonly reason: string;
 }
 
+export interface SaidWord extends Said {
+  readonly verb: string;
+}
+
 export interface RolloutSpec {
   /** As it was when the revision was applied. */
   readonly plan: RolloutPlan;
@@ -31,6 +35,8 @@ export interface RolloutSpec {
   readonly begun: Said;
   readonly paused: Said | null;
   readonly aborted: Said | null;
+  /** What people said that changed something, the newest last; older ones are in the audit log. Left out: nothing. */
+  readonly words?: readonly SaidWord[];
   /** How often it was resumed. */
   readonly resumed: number;
   /** A person lets so many waves pass: as soon as nothing else stands in the way. */

@@ -33,13 +33,26 @@ export type Answer =
   /** What to do instead, in a sentence. */
   | { readonly ok: false; readonly refusal: string };
 
+/** Kept with the rollout. */
+const WORDS_MAX = 20;
+
 type Rollout = Pick<RolloutObject, 'spec' | 'status'>;
 
-export function answer(
-  rollout: Rollout,
-  wish: Wish,
-  of: { readonly fleet: readonly FleetNode[]; readonly rows: ReadonlyMap<string, RolloutNode> },
-): Answer {
+interface Known {
+  readonly fleet: readonly FleetNode[];
+  readonly rows: ReadonlyMap<string, RolloutNode>;
+}
+
+/** What changes something is kept among the words, with who said it and why. */
+export function answer(rollout: Rollout, wish: Wish, of: Known): Answer {
+  const answered = answerTo(rollout, wish, of);
+  if (!answered.ok || answered.spec === rollout.spec) return answered;
+  const verb = wish.isForced ? `${wish.verb} --force` : wish.verb;
+  const words = [...(rollout.spec.words ?? []), { verb, ...wish.said }].slice(-WORDS_MAX);
+  return { ...answered, spec: { ...answered.spec, words } };
+}
+
+function answerTo(rollout: Rollout, wish: Wish, of: Known): Answer {
   const { spec, status } = rollout;
   const what = `revision ${spec.to.revision}`;
   if (status.phase === 'completed') {
@@ -72,11 +85,7 @@ function abortedText({ spec: { to, base } }: Rollout): string {
 }
 
 /** Failures that are known now are forgiven; new ones count. */
-function resumed(
-  { spec, status }: Rollout,
-  { said }: Wish,
-  { fleet, rows }: Parameters<typeof answer>[2],
-): Answer {
+function resumed({ spec, status }: Rollout, { said }: Wish, { fleet, rows }: Known): Answer {
   const what = `revision ${spec.to.revision}`;
   if (spec.paused === null && status.phase !== 'paused') {
     return same({ spec, status }, `${what} is not paused`);
@@ -121,8 +130,8 @@ function changed({ spec, status }: Rollout, change: Partial<RolloutSpec>, text: 
   return { ok: true, spec: { ...spec, ...change }, status, rows: [], text };
 }
 
-function same(rollout: Rollout, text: string): Answer {
-  return changed(rollout, {}, text);
+function same({ spec, status }: Rollout, text: string): Answer {
+  return { ok: true, spec, status, rows: [], text };
 }
 
 function refused(refusal: string): Answer {

@@ -2,7 +2,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { planAfter, planText, type PlanOptions } from '../../../hub/cli/plan-options.js';
-import { countsText, phaseText, reasonLines, waveLines } from '../../../hub/cli/rollout-view.js';
+import {
+  countsText,
+  phaseText,
+  reasonLines,
+  waveLines,
+  wordLines,
+} from '../../../hub/cli/rollout-view.js';
 import { parseBundle } from '../../../hub/api/bundle-body.js';
 import { DEFAULT_PLAN, plainPlan } from '../../../hub/rollout/waves/plan.js';
 import { viewOf } from '../../../hub/rollout/waves/view.js';
@@ -131,6 +137,23 @@ describe('a word on a rollout', () => {
       assert.deepEqual([answered.text, answered.spec], [text, specOf({}, change)]);
     });
   }
+
+  test('that changes something is kept with who said it and why, for whoever looks', () => {
+    const rollout = { spec: specOf(), status: under };
+    const of = { fleet: [], rows: new Map() };
+    const why = { ...said, reason: 'the disk was bad' };
+    const paused = answer(rollout, { verb: 'pause', said: why, isForced: false, seen: null }, of);
+    assert.ok(paused.ok);
+    const resumed = answer(paused, { verb: 'resume', said, isForced: false, seen: null }, of);
+    assert.ok(resumed.ok);
+    const forced = answer(resumed, { verb: 'promote', said, isForced: true, seen: null }, of);
+    assert.ok(forced.ok);
+    assert.deepEqual(wordLines(forced), [
+      '  2026-06-01T00:00:09Z pause by ann (the disk was bad)',
+      '  2026-06-01T00:00:09Z resume by ann',
+      '  2026-06-01T00:00:09Z promote --force by ann',
+    ]);
+  });
 
   test('is refused where nothing can follow from it, with what to do', () => {
     const refusalOf = (answered: ReturnType<typeof tell>) => (answered.ok ? '' : answered.refusal);
