@@ -4,12 +4,14 @@
  */
 import type { PodSpec, PodStatus } from 'kubernetes-types/core/v1.js';
 import type { EventSpec, SecretSpec } from '../objects.js';
+import type { RolloutStatus } from '../rollout/waves/rollout-object.js';
 import type { ObjectKind } from '../store/store.js';
 import type { ApiObject } from './api-object.js';
 import { EVENT_TABLE } from './tables/events.js';
 import { NODE_TABLE } from './tables/nodes.js';
 import { BUNDLE_TABLE, NAMESPACE_TABLE, SECRET_TABLE, TOKEN_TABLE } from './tables/own-kinds.js';
 import { POD_TABLE } from './tables/pods.js';
+import { ROLLOUT_TABLE } from './tables/rollouts.js';
 import type { TableShape } from './tables/table.js';
 
 export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'delete';
@@ -131,6 +133,20 @@ export const BUNDLES: StoredResource = {
   fields: noFields,
 };
 
+/** Named like its bundle; made by an apply with a plan, changed by `rollout pause` and its like. */
+export const ROLLOUTS: StoredResource = {
+  kind: 'Rollout',
+  name: 'rollouts',
+  singular: 'rollout',
+  group: GROUP,
+  namespaced: true,
+  shortNames: [],
+  categories: [],
+  verbs: ['get', 'list', 'watch'],
+  table: ROLLOUT_TABLE,
+  fields: object => ({ 'status.phase': (object['status'] as RolloutStatus).phase }),
+};
+
 export const TOKENS: StoredResource = {
   kind: 'Token',
   name: 'tokens',
@@ -162,6 +178,7 @@ export const STORED_RESOURCES: readonly StoredResource[] = [
   PODS,
   EVENTS,
   BUNDLES,
+  ROLLOUTS,
   TOKENS,
   SECRETS,
 ];

@@ -43,10 +43,10 @@ const FORMATS = ['wide', 'json', 'yaml', 'name'];
 
 export function getCommand(context: Context): Command {
   return withConnection(new Command('get'))
-    .summary('list nodes, pods, bundles, secrets, events or tokens')
+    .summary('list nodes, pods, bundles, rollouts, secrets, events or tokens')
     .argument(
       '<kind...>',
-      'nodes | pods | bundles | secrets | events | tokens, then names; KIND/NAME; several: pods,nodes; all = pods,bundles',
+      'nodes | pods | bundles | rollouts | secrets | events | tokens, then names; KIND/NAME; several: pods,nodes; all = pods,bundles',
     )
     .option('-A, --all-namespaces', 'all namespaces')
     .option('-o, --output <format>', FORMATS.join(' | '))

@@ -19,7 +19,7 @@ const INSTEAD: Readonly<Record<string, string>> = {
   annotate:
     'annotations of pods stand in their manifests: change them there and flotilla apply -f them',
   'api-resources':
-    'flotilla get knows nodes, pods, events, bundles, secrets, tokens; kubectl api-resources asks the hub itself',
+    'flotilla get knows nodes, pods, events, bundles, rollouts, secrets, tokens; kubectl api-resources asks the hub itself',
   'api-versions': 'the hub serves v1 and flotilla.dev/v1; kubectl api-versions asks it',
   approve: 'flotilla node approve NAME',
   auth: 'whoever has the admin.kubeconfig of the hub may do everything; kubectl auth works against it',
@@ -54,10 +54,10 @@ const INSTEAD: Readonly<Record<string, string>> = {
   label:
     'labels are given as a device joins: flotilla token create --label KEY=VALUE; those of a pod stand in its manifest',
   leave: `${AT_DEVICE} leave`,
-  list: 'flotilla get nodes, pods, bundles, secrets, events or tokens',
+  list: 'flotilla get nodes, pods, bundles, rollouts, secrets, events or tokens',
   login:
     'flotilla takes the connection from a kubeconfig: hub init wrote admin.kubeconfig; export KUBECONFIG=FILE',
-  ls: 'flotilla get nodes, pods, bundles, secrets, events or tokens',
+  ls: 'flotilla get nodes, pods, bundles, rollouts, secrets, events or tokens',
   nodes: 'flotilla get nodes',
   patch: EDIT,
   pods: 'flotilla get pods',
@@ -138,7 +138,6 @@ const KINDS: readonly (readonly [names: string, instead: string])[] = [
   ['container containers', 'flotilla describe pod NAME shows the containers of a pod'],
   ['image images', 'flotilla describe pod NAME shows the images of a pod'],
   ['revision revisions', 'flotilla describe bundle NAME'],
-  ['rollout rollouts', 'flotilla get bundles, flotilla rollout status bundle/NAME'],
   ['root roots', 'flotilla root show'],
 ];
 

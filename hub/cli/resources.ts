@@ -46,6 +46,14 @@ export const RESOURCES: readonly Resource[] = [
     aliases: ['bd'],
   },
   {
+    kind: 'Rollout',
+    plural: 'rollouts',
+    singular: 'rollout',
+    namespaced: true,
+    group: '/apis/flotilla.dev/v1',
+    aliases: [],
+  },
+  {
     kind: 'Secret',
     plural: 'secrets',
     singular: 'secret',

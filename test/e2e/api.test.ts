@@ -67,7 +67,15 @@ describe('real kubectl', { skip: KUBECTLS.length === 0 ? 'no kubectl here' : fal
     describe(`${kubectl} (1.${minor})`, () => {
       test('api-resources lists what is served', async () => {
         const out = await ok('api-resources', '--no-headers');
-        for (const name of ['nodes', 'pods', 'events', 'namespaces', 'bundles', 'tokens']) {
+        for (const name of [
+          'nodes',
+          'pods',
+          'events',
+          'namespaces',
+          'bundles',
+          'rollouts',
+          'tokens',
+        ]) {
           assert.match(out, new RegExp(`^${name}\\s`, 'm'));
         }
         assert.match(await ok('api-versions'), /^flotilla\.dev\/v1$/m);

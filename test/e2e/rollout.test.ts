@@ -131,13 +131,15 @@ describe('a rollout in waves', { skip: noEngine() }, () => {
     await letBeReady(CANARY);
     const onItsWay = /^edge-2: wave 2 of 2 \(100%\): on the way to revision 4/;
     await matches('the second wave has begun', () => why('edge-2'), onItsWay);
-    await play.ok('rollout', 'pause', BUNDLE);
+    await play.ok('rollout', 'pause', BUNDLE, '--reason', 'lunch');
     await play.kill('hub', 'SIGKILL');
     play.startHub();
     await play.hubAnswers();
     const paused = await rollout('status', BUNDLE, '--no-watch');
     assert.equal(paused.code, 4);
     assert.match(paused.stderr, /revision 4 paused by /);
+    assert.match(paused.stderr, /^ {2}\S+Z pause by \S+ \(lunch\)$/m);
+    assert.match(await play.ok('get', 'rollouts'), /^shop +4 +2\/2 +paused +Person /m);
     // Who was told goes on, and nobody else is told though there is room again.
     await letBeReady('edge-2');
     await matches('the one that was told is there', () => why('edge-2'), /healthy there/);
