@@ -231,22 +231,22 @@ export function ownedContent(
 }
 
 /**
- * True when a file was written by this agent or a former life of it: its own content leads to its
- * own name. Such a file may be removed when nothing explains it; anything else under the prefix
- * belongs to somebody.
+ * The bundle of a file that was written by this agent or a former life of it: its own content leads to its own name. Such a file may be
+ * removed when nothing explains it; anything else under the prefix belongs to somebody: null.
  */
-export function isOfOurMaking(file: string, bytes: Uint8Array): boolean {
+export function makerOf(file: string, bytes: Uint8Array): BundleName | null {
   let manifest: BundleManifest;
   try {
     manifest = JSON.parse(Buffer.from(bytes).toString('utf8')) as BundleManifest;
   } catch {
-    return false;
+    return null;
   }
   const of = manifest?.metadata?.annotations?.[BUNDLE_ANNOTATION];
-  if (typeof of !== 'string' || typeof manifest.metadata?.name !== 'string') return false;
-  const [namespace, bundle, ...rest] = of.split('/');
-  if (!namespace || !bundle || rest.length > 0) return false;
-  return ownedFileName({ namespace, name: bundle }, keyOfManifest(manifest)) === file;
+  if (typeof of !== 'string' || typeof manifest.metadata?.name !== 'string') return null;
+  const [namespace, name, ...rest] = of.split('/');
+  if (!namespace || !name || rest.length > 0) return null;
+  const bundle = { namespace, name };
+  return ownedFileName(bundle, keyOfManifest(manifest)) === file ? bundle : null;
 }
 
 // -----------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import { sha256Hex } from '../../protocol/canonical.js';
 import type { ManifestEntry } from '../../protocol/documents/bundle.js';
 import { bindingsOf } from '../../protocol/image-binding.js';
 import type { Clock, Log } from '../../protocol/ports.js';
-import { bundleKey, isOfOurMaking, ownedContent } from './decide.js';
+import { bundleKey, makerOf, ownedContent } from './decide.js';
 import { keptManifest } from './kept-manifest.js';
 import type { Journal, OwnedFile } from '../journal/journal.js';
 import { Drift } from './drift.js';
@@ -23,6 +23,8 @@ export class PromisedDirectory {
   /** Active bundles whose content has to be fetched again. */
   readonly #broken = new Set<string>();
   #unexplained: readonly string[] = [];
+  /** Of our making, from before the journal began anew. */
+  #forgotten: readonly string[] = [];
   #fault: DirectoryError | null = null;
   /** The fault that the log has. */
   #told: string | null = null;
@@ -114,15 +116,15 @@ export class PromisedDirectory {
 
   /**
    * `altered`: other bytes than the bundle's, which are put back; `foreign`: they stay, and do not say of which bundle and pod they
-   * are.
+   * are; `forgotten`: of our making, and this journal, which began anew, cannot know yet what for.
    */
-  explains(file: string, bytes: Uint8Array): boolean | 'altered' | 'foreign' {
+  explains(file: string, bytes: Uint8Array): boolean | 'altered' | 'foreign' | 'forgotten' {
     const promised = this.#journal.files().get(file);
-    if (promised === undefined) return false;
+    if (promised === undefined) return this.#isForgotten(file, bytes) ? 'forgotten' : false;
     const digest = sha256Hex(bytes);
     if (this.#drift === null) return promised.content === digest ? true : 'altered';
     if (this.#drift.isNews(promised, digest)) this.#dirty = true;
-    if (promised.content === digest || isOfOurMaking(file, bytes)) return true;
+    if (promised.content === digest || makerOf(file, bytes) !== null) return true;
     return 'foreign';
   }
 
@@ -133,6 +135,23 @@ export class PromisedDirectory {
 
   #knows(): boolean {
     return this.#journal.accepted() !== null && this.#journal.freshNonce() === null;
+  }
+
+  /**
+   * Until a fresh assignment says what is to run, and for a bundle that it names until its content is here: then what is promised takes
+   * the place of what lies there.
+   */
+  #isForgotten(file: string, bytes: Uint8Array): boolean {
+    const bundle = makerOf(file, bytes);
+    if (bundle === null) return false;
+    if (!this.#knows()) return true;
+    const key = bundleKey(bundle);
+    const isAssigned = this.#journal.accepted()?.document.bundles.some(b => bundleKey(b) === key);
+    return isAssigned === true && !this.#isActive(key);
+  }
+
+  #isActive(key: string): boolean {
+    return this.#journal.bundles().some(one => bundleKey(one) === key && one.active !== null);
   }
 
   /** Once for each fault. */
@@ -205,6 +224,15 @@ export class PromisedDirectory {
       const reason = 'ReservedPrefix';
       conditions.push({ type: 'UnexplainedFiles', status: 'True', reason, message });
     }
+    // Since then a bundle may have taken them over.
+    const forgotten = this.#forgotten.filter(file => !this.#journal.files().has(file));
+    if (forgotten.length > 0) {
+      const names = forgotten.slice(0, 8).join(', ');
+      const message =
+        `the journal began anew and does not know what ${names} in ${this.#directory.path} were promised for: ` +
+        'what runs goes on, and nothing is begun with them, until the hub has said what is to run';
+      conditions.push({ type: 'UnexplainedFiles', status: 'True', reason: 'Forgotten', message });
+    }
     return [...conditions, ...(this.#drift?.conditions() ?? [])];
   }
 
@@ -219,12 +247,13 @@ export class PromisedDirectory {
    */
   #strangers(found: readonly FoundFile[]): string[] {
     const strange = found.filter(({ file }) => !this.#journal.files().has(file));
-    const knows = this.#knows();
     const ours = strange.filter(
-      ({ file, bytes }) => knows && bytes !== null && isOfOurMaking(file, bytes),
+      ({ file, bytes }) => bytes !== null && makerOf(file, bytes) !== null,
     );
+    const stays = ours.filter(({ file, bytes }) => bytes && this.#isForgotten(file, bytes));
+    this.#forgotten = stays.map(({ file }) => file);
     this.#unexplained = strange.filter(file => !ours.includes(file)).map(({ file }) => file);
-    return ours.map(({ file }) => file);
+    return ours.filter(file => !stays.includes(file)).map(({ file }) => file);
   }
 
   #bytesOf(file: OwnedFile): Buffer | null {

@@ -137,10 +137,13 @@ export class Gather {
   #directoryFaults(): Fault[] {
     const { directory, journal, writeFault } = this.#parts;
     const files = [...journal.files().values()];
-    if (files.length === 0) return [];
+    const isNew = journal.freshNonce() !== null;
+    if (files.length === 0 && !isNew) return [];
     try {
       directory.assertSafe();
       const found = new Map(directory.list().map(({ file, bytes }) => [file, bytes]));
+      const forgotten = [...found.keys()].filter(file => !journal.files().has(file));
+      if (isNew && forgotten.length > 0) return [journalForgot(forgotten)];
       const lost = files.filter(({ file, content }) => {
         const bytes = found.get(file) ?? null;
         return bytes === null || sha256Hex(bytes) !== content;
@@ -184,4 +187,10 @@ export class Gather {
   #localImages(): readonly NeededImage[] {
     return neededImages({ pods: this.#localPods(), bindings: NO_BINDINGS });
   }
+}
+
+/** What lies there may run, and a start would not begin it. */
+function journalForgot(files: readonly string[]): Fault {
+  const message = `the journal began anew and does not know what ${files.slice(0, 8).join(', ')} were promised for; the hub has to say what is to run`;
+  return { reason: 'JournalForgot', message };
 }

@@ -11,14 +11,9 @@ import type { ConfigObject } from '../pods/config-objects.js';
 import { sha256Hex } from '../../protocol/canonical.js';
 import { podNamespace } from '../../protocol/pod.js';
 import { OWNED_FILE_PREFIX } from '../../protocol/names.js';
+import { FORGOTTEN, unexplained, type Explains } from './explained.js';
 import { immutableFault } from './immutable-objects.js';
 import { parseManifests, type Parsed } from './parse-manifests.js';
-
-/**
- * True when an accepted bundle of the journal explains these bytes under this name; `altered`: it has a file of this name with other
- * bytes, which who owns it puts back and tells of; `foreign`: as above, and they stay, though they do not say whose they are.
- */
-export type Explains = (fileName: string, bytes: Uint8Array) => boolean | 'altered' | 'foreign';
 
 /** What came of looking at one name of the directory. */
 export type Reading =
@@ -113,16 +108,6 @@ function lastGoodStays(before: FileState | undefined): string {
 /** The copies are the agent's own, readable by nobody else. */
 const LAST_GOOD_MODE = 0o600;
 
-const ALTERED = 'it is not what its bundle says, and the agent puts it back';
-
-const FOREIGN =
-  'it stays as somebody made it (drift: report), and is not run, because it does not say of which bundle and pod it is: keep ' +
-  'metadata.name and the annotation flotilla.dev/bundle, and JSON';
-
-const NOT_EXPLAINED =
-  'no accepted bundle explains this file, whose name is reserved for the agent; ' +
-  'give a manifest of your own another name';
-
 /**
  * The state that an agent starts with: the last good content of each file, so that one that is bad now keeps its
  * pods over a restart. What no longer parses or is no longer explained is left out.
@@ -156,18 +141,6 @@ function withoutImmutableEdits(
   return { ok: false, reason: 'Immutable', message: `${name}: ${fault}`, refused: [] };
 }
 
-const FAULTS = {
-  altered: ['Altered', ALTERED],
-  foreign: ['Foreign', FOREIGN],
-  unknown: ['NotExplained', NOT_EXPLAINED],
-} as const;
-
-function unexplained(name: string, how: ReturnType<Explains>): Parsed | null {
-  if (how === true || !name.startsWith(OWNED_FILE_PREFIX)) return null;
-  const [reason, why] = FAULTS[how === false ? 'unknown' : how];
-  return { ok: false, reason, message: `${name}: ${why}`, refused: [] };
-}
-
 function judgeBytes(
   before: FileState | undefined,
   reading: Reading & { is: 'bytes' },
@@ -175,8 +148,9 @@ function judgeBytes(
 ): { state: FileState; change: FileChange } {
   const { name, bytes } = reading;
   const digest = sha256Hex(bytes);
-  const parsed =
-    unexplained(name, explains(name, bytes)) ??
+  const fault = unexplained(name, explains(name, bytes));
+  const parsed: Parsed =
+    (fault && { ok: false, ...fault, refused: [] }) ??
     withoutImmutableEdits(name, parseFile(name, bytes, reading.mode), before);
   if (parsed.ok) {
     const { pods, objects } = parsed;
@@ -350,7 +324,7 @@ export function snapshotOf(state: DirectoryState): SourceSnapshot {
   }
   return {
     kind: 'file',
-    complete: state.complete,
+    complete: state.complete && !files.some(({ problem }) => problem?.reason === FORGOTTEN),
     pods: files.flatMap(shownPods),
     refused: files.flatMap(file => file.refused),
     conditions,

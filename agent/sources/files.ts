@@ -15,10 +15,10 @@ import {
   snapshotOf,
   withLastGood,
   type DirectoryState,
-  type Explains,
   type FileChange,
   type FileState,
 } from './files-decide.js';
+import { FORGOTTEN, type Explains } from './explained.js';
 import { openLinkWatch } from './link-watch.js';
 import { openLastGood } from './last-good.js';
 import { openDirectoryReader } from './read-directory.js';
@@ -55,11 +55,17 @@ export interface FileSource extends PodSource {
 }
 
 /** Problems that can go away without the file changing. */
-const LOOK_AGAIN: ReadonlySet<string> = new Set(['NotExplained', 'Altered', 'Unreadable']);
+const LOOK_AGAIN: ReadonlySet<string> = new Set([
+  'NotExplained',
+  FORGOTTEN,
+  'Altered',
+  'Unreadable',
+]);
 
 /** Said at each look, not once: who writes the same over a mended file again changes nothing that was known. */
 function isUnexplained({ problem }: FileState): boolean {
-  return problem?.reason === 'NotExplained' || problem?.reason === 'Altered';
+  const { reason } = problem ?? {};
+  return reason === 'NotExplained' || reason === FORGOTTEN || reason === 'Altered';
 }
 
 /**

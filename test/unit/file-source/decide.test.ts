@@ -345,6 +345,15 @@ describe('a file with the reserved prefix', () => {
     assert.equal(snapshotOf(state).conditions[1]?.reason, 'NotExplained');
   });
 
+  test('is not run, and ends nothing that runs, while the journal cannot know what it was promised for', () => {
+    const look = applyListing(emptyDirectory('/m'), listing(owned), () => 'forgotten');
+    const { complete, pods, conditions } = snapshotOf(look.state);
+    assert.deepEqual([complete, pods, conditions[1]?.reason], [false, [], 'Forgotten']);
+    const known = applyListing(look.state, listing(owned), trusting);
+    assert.equal(snapshotOf(known.state).complete, true);
+    assert.equal(snapshotOf(known.state).pods.length, 1);
+  });
+
   test('keeps its last explained pods when somebody tampers with it', () => {
     const { state } = applyListing(emptyDirectory('/m'), listing(owned), trusting);
     const tampered = file(

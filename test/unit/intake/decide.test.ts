@@ -5,7 +5,7 @@ import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { unpackBlob } from '../../../agent/intake/blobs.js';
 import {
   conflictWith,
-  isOfOurMaking,
+  makerOf,
   mayLogRefusal,
   memoryAllows,
   ownedContent,
@@ -141,9 +141,9 @@ describe('a manifest of a bundle', () => {
     const { owned, bytes } = staged.value;
     assert.equal(owned.file, ownedFileName(SHOP, 'web'));
     assert.equal(owned.content, sha256Hex(bytes));
-    assert.equal(isOfOurMaking(owned.file, bytes), true);
-    assert.equal(isOfOurMaking(ownedFileName(SHOP, 'other'), bytes), false);
-    assert.equal(isOfOurMaking(owned.file, Buffer.from('not json')), false);
+    assert.deepEqual(makerOf(owned.file, bytes), SHOP);
+    assert.equal(makerOf(ownedFileName(SHOP, 'other'), bytes), null);
+    assert.equal(makerOf(owned.file, Buffer.from('not json')), null);
     const written = JSON.parse(bytes.toString()) as { metadata: { annotations: object } };
     assert.deepEqual(written.metadata.annotations, {
       'flotilla.dev/bundle': 'default/shop',

@@ -165,16 +165,31 @@ describe('the directory', () => {
     assert.deepEqual(world.files(), []);
   });
 
-  test("S33: with the twin lost too, a former life's files are neither run nor removed, then go", () => {
+  test("S33: with the twin lost too, a former life's files begin nothing and end nothing, then go", () => {
     world.activate('shop', 'web');
     const text = fs.readFileSync(join(world.manifests, own));
     loseJournal('journal.');
     assert.deepEqual(fs.readFileSync(join(world.manifests, own)), text);
-    assert.equal(world.stage.explains(own, text), false);
-    assert.equal(world.stage.conditions(rootDocument())[0]?.type, 'UnexplainedFiles');
+    assert.equal(world.stage.explains(own, text), 'forgotten');
+    const [told] = world.stage.conditions(rootDocument());
+    assert.deepEqual([told?.type, told?.reason], ['UnexplainedFiles', 'Forgotten']);
     world.stage.distrustDirectory();
     world.assign([]);
     assert.deepEqual(world.files(), []);
+  });
+
+  test('a bundle that is assigned anew keeps the file of its former life until its content is here', () => {
+    const { document, pods } = world.activate('shop', 'web');
+    const text = fs.readFileSync(join(world.manifests, own));
+    loseJournal('journal.');
+    world.stage.distrustDirectory();
+    world.assign([document]);
+    assert.deepEqual(fs.readFileSync(join(world.manifests, own)), text);
+    assert.equal(world.stage.explains(own, text), 'forgotten');
+    world.store(document, pods);
+    world.pass();
+    assert.equal(world.stage.explains(own, text), true);
+    assert.deepEqual(world.stage.conditions(rootDocument()), []);
   });
 
   test('that others may write to gets nothing; the bundle waits until it is mended (S55)', () => {
