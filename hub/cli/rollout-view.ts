@@ -7,6 +7,8 @@ export type { RolloutView };
 /** What is waited for, by the reason why the rollout stands as it does. */
 const WAITS = {
   Nodes: 'waits for its nodes',
+  NoSuchNode:
+    'no node has these labels: apply with others, or let it pass with `flotilla rollout promote`',
   NotProven: 'no node has shown yet that the revision is healthy',
   Away: 'none of its nodes can be reached; it passes when one has shown the revision, or with `flotilla rollout promote --force`',
   Bake: 'its nodes are well, and it bakes',

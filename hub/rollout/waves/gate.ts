@@ -1,5 +1,7 @@
 /** Whether a wave may pass, by what its nodes themselves say; and whether so many failed that the rollout ends. Pure. */
+import { matches, parseSelector } from '../../selectors.js';
 import type { Member } from './member.js';
+import type { Wave } from './plan.js';
 import type { PhaseReason, RolloutObject } from './rollout-object.js';
 import { isReachable } from './stand.js';
 import { sharedDown } from './share.js';
@@ -32,7 +34,10 @@ export type Gate =
   | { readonly isOpen: true }
   | {
       readonly isOpen: false;
-      readonly reason: Extract<PhaseReason, 'Nodes' | 'NotProven' | 'Away' | 'Bake' | 'Promotion'>;
+      readonly reason: Extract<
+        PhaseReason,
+        'Nodes' | 'NoSuchNode' | 'NotProven' | 'Away' | 'Bake' | 'Promotion'
+      >;
       /** When time alone may change it, milliseconds since 1970; null: it does not. */
       readonly at: number | null;
     };
@@ -40,8 +45,8 @@ export type Gate =
 const OPEN: Gate = { isOpen: true };
 
 /**
- * Of the wave under way. The last looks at the nodes of all: with it the revision is complete. A wave without nodes is open. One of
- * whose own nodes none has shown anything stays shut, whatever those before it showed: else a cut of the hub's own line, when everybody is
+ * Of the wave under way. The last looks at the nodes of all: with it the revision is complete. A wave whose nodes were all in waves before
+ * it is open; one whose selector no node of the fleet matches is a mistyped label until a person promotes it. One of whose own nodes none has shown anything stays shut, whatever those before it showed: else a cut of the hub's own line, when everybody is
  * away, would let all waves pass, and all nodes begin at once when it ends. `settledAt`: since when nobody is waited for.
  */
 export function gateOf(
@@ -58,7 +63,11 @@ export function gateOf(
   }
   const isLast = wave === spec.plan.waves.length - 1;
   const own = members.filter(member => (isLast ? member.wave !== null : member.wave === wave));
-  if (own.length === 0) return OPEN;
+  if (own.length === 0) {
+    const isPromoted = wave < spec.promoted;
+    if (isLast || isPromoted || !isUnknownSelector(spec.plan.waves[wave], members)) return OPEN;
+    return { isOpen: false, reason: 'NoSuchNode', at: null };
+  }
   const until = waitedUntil(own);
   if (until !== null) return { isOpen: false, reason: 'Nodes', at: finite(until) };
   if (!members.some(member => isProof(member, spec.plan.allowUnknown))) {
@@ -79,6 +88,12 @@ export function gateOf(
     return { isOpen: false, reason: 'Promotion', at: null };
   }
   return OPEN;
+}
+
+function isUnknownSelector(wave: Wave | undefined, members: readonly Member[]): boolean {
+  if (wave === undefined || !('selector' in wave)) return false;
+  const requirements = parseSelector(wave.selector);
+  return !members.some(({ node }) => matches(requirements, node.labels));
 }
 
 /** The wave under way waits for nobody; by this its bake time begins. */

@@ -52,6 +52,8 @@ export type Phase = 'progressing' | 'paused' | 'completed' | 'aborted';
 export type PhaseReason =
   /** Nodes of the wave are to be told, or have not said how they are. */
   | 'Nodes'
+  /** No node has the labels that the wave selects; a person is to promote it, or to apply again. */
+  | 'NoSuchNode'
   /** No node has shown yet that the revision is healthy anywhere. */
   | 'NotProven'
   /** None of the wave's nodes can be reached, and none has shown anything. */

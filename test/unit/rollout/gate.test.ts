@@ -1,7 +1,16 @@
 /** When the gate of a wave opens, as sentences, and why it stays shut. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type Case, outcomeOf, told, whyOf, waves, CANARY } from '../../support/rollout-outcome.js';
+import {
+  abc,
+  type Case,
+  fleetOf,
+  outcomeOf,
+  told,
+  whyOf,
+  waves,
+  CANARY,
+} from '../../support/rollout-outcome.js';
 import { at, NEW, node, row, T0 } from '../../support/rollout-values.js';
 
 describe('the gate', () => {
@@ -30,6 +39,19 @@ describe('the gate', () => {
       whyOf(outcome, 'b'),
       /its wave has not begun: wave 1 of 2 \(1 node\) is under way/,
     );
+  });
+
+  test('of a selector that no node has is shut until a person promotes it; of nodes that went before it is open', () => {
+    const plan = { waves: [{ selector: 'canry=yes' }], maxUnavailable: 4 };
+    const typo = outcomeOf({ plan, fleet: fleetOf() });
+    assert.deepEqual([told(typo), typo.status.reason], [[], 'NoSuchNode']);
+    const promoted = outcomeOf({ plan, spec: { promoted: 1 }, fleet: fleetOf() });
+    assert.deepEqual(told(promoted), abc);
+    const twice = { ...plan, waves: [{ selector: 'canary=yes' }, { selector: 'site=north' }] };
+    const labels = { canary: 'yes', site: 'north' };
+    const fleet = [node('a', { has: NEW, labels }), node('b'), node('c')];
+    const status = waves(0);
+    assert.deepEqual(told(outcomeOf({ plan: twice, status, fleet, rows: [row('a')] })), ['b', 'c']);
   });
 
   test('is shut while nobody knows how the canary is, unless the plan allows that', () => {
@@ -120,11 +142,6 @@ describe('the gate', () => {
     const before = outcomeOf({ ...look, after: 60 });
     assert.deepEqual([told(before), before.wakeAt], [[], T0 + 61_000]);
     assert.deepEqual(told(outcomeOf({ ...look, after: 61 })), ['c']);
-  });
-
-  test('of a wave that takes no node is open', () => {
-    const plan = { maxUnavailable: 4, waves: [{ selector: 'site=nowhere' }] };
-    assert.deepEqual(told(outcomeOf({ plan, fleet: [node('a')] })), ['a']);
   });
 
   test('that was passed is not shut again by a late word', () => {
