@@ -45,7 +45,7 @@ export interface HubSessionOptions
   /** How pods ask for time; absent: they have no way. */
   readonly readLock?: ReadUpdateLock;
   /** For judging whether the node could start alone and go back; absent: nobody asks. */
-  readonly startCheck?: Pick<ReadinessParts, 'startFaults' | 'writeFault'> & {
+  readonly startCheck?: Pick<ReadinessParts, 'startFaults' | 'writeFault' | 'leavesDrift'> & {
     /** Left out where somebody else runs the pods. */
     readonly engineImages?: ReadinessParts['images'];
   };

@@ -117,6 +117,7 @@ export function beMember({
         rewriteTwin: () => journal.rewriteTwin(),
       }),
       writeFault: () => writeFault(config.staticPodPath),
+      leavesDrift: config.drift === 'report',
       ...(config.runtime === 'none' ? {} : { engineImages: runtime }),
     },
     containerRuntimeVersion: () => held.engine(),

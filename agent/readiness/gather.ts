@@ -27,6 +27,8 @@ export interface GatherParts extends RevisionParts {
   readonly startFaults: () => readonly Fault[];
   /** Why nothing can be written into the static pod directory; null: it can. */
   readonly writeFault: () => string | null;
+  /** A file that a person removed stays away (drift: report); left out: it is put back. */
+  readonly leavesDrift?: boolean;
   /** Null until the pods of this start are known. */
   readonly pods: () => readonly PodReport[] | null;
 }
@@ -135,7 +137,7 @@ export class Gather {
 
   /** Files that are not as they should be are written from the journal at a start, if the directory can be written to. */
   #directoryFaults(): Fault[] {
-    const { directory, journal, writeFault } = this.#parts;
+    const { directory, journal, writeFault, leavesDrift } = this.#parts;
     const files = [...journal.files().values()];
     const isNew = journal.freshNonce() !== null;
     if (files.length === 0 && !isNew) return [];
@@ -149,10 +151,12 @@ export class Gather {
         return bytes === null || sha256Hex(bytes) !== content;
       });
       const why = lost.length === 0 ? null : writeFault();
-      if (why === null) return [];
-      return lost.map(file => {
-        const message = `bundle ${bundleKey(file)}, pod ${file.pod}: ${file.file} is not as it should be, and ${why}`;
-        return { reason: 'FileMissing', message };
+      return lost.flatMap(({ file, pod, ...bundle }) => {
+        const isLeft = leavesDrift === true && !found.has(file);
+        const fault = isLeft ? 'was removed by hand and stays so (drift: report)' : null;
+        const told = fault ?? (why === null ? null : `is not as it should be, and ${why}`);
+        const message = `bundle ${bundleKey(bundle)}, pod ${pod}: ${file} ${told ?? ''}`;
+        return told === null ? [] : [{ reason: 'FileMissing', message }];
       });
     } catch (error) {
       if (!(error instanceof DirectoryError)) throw error;

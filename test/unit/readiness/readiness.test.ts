@@ -172,6 +172,14 @@ describe('alone-ready', () => {
       /^False FileMissing: bundle default\/shop, pod shop: flotilla_.*\.json is not as it should be, and the directory is read-only$/,
     ],
     [
+      'a person removed a file where that is left so',
+      () => {
+        rmSync(ownFile());
+        again({ leavesDrift: true });
+      },
+      /^False FileMissing: bundle default\/shop, pod shop: flotilla_.*\.json was removed by hand and stays so \(drift: report\)$/,
+    ],
+    [
       'the directory went',
       () => rmSync(it.manifests, { recursive: true }),
       /^False DirectoryUnavailable: /,
