@@ -26,7 +26,7 @@ export async function savedImages(
     throw new CliError(
       'refused',
       'no bundle of these nodes binds its images, and a node takes only bound ones from a stick',
-      'apply them with --pin first',
+      'name them by tag and apply with --pin; one whose name has a digest cannot travel: loaded from a file it has none',
     );
   }
   for (const { image, digests } of images) await check(socketPath, image, digests);
