@@ -83,24 +83,30 @@ export class Journal implements EventSink {
       },
     });
     this.content = new HeldContent(db, this.#writer, options.clock);
-    const twinFile = join(options.dataDir, TWIN_FILE);
-    const former = { twin: readTwin(twinFile), isReplaced: setAside !== null };
-    this.#writer.durably(() => beginBoot(db, this.#now(), { ...options, ...former }));
-    this.id = getMeta(db, 'journal') ?? '';
-    this.boot = Number(getMeta(db, 'boot'));
-    this.#root = trust.newestRoot(db);
-    const accepted = trust.newestAssignment(db);
-    this.#accepted = accepted === 'damaged' ? null : accepted;
-    const reason = getMeta(db, 'fresh') as ResetReason | null;
-    this.#fresh = reason && { reason, nonce: getMeta(db, 'nonce') ?? '' };
-    this.#files = content.filesByName(this.#db);
-    this.#unsaved = new UnsavedEvents(db, this.#writer, {
-      ...{ node, clock: options.clock, gatherMs },
-      onLate: () => this.onEvent?.(),
-    });
-    const onFault = () => this.#writer.tryAgain();
-    this.#twin = new TwinKeeper(twinFile, { twin: () => twinOf(db, this), onFault });
-    this.#twin.keep();
+    try {
+      const twinFile = join(options.dataDir, TWIN_FILE);
+      const former = { twin: readTwin(twinFile), isReplaced: setAside !== null };
+      this.#writer.durably(() => beginBoot(db, this.#now(), { ...options, ...former }));
+      this.id = getMeta(db, 'journal') ?? '';
+      this.boot = Number(getMeta(db, 'boot'));
+      this.#root = trust.newestRoot(db);
+      const accepted = trust.newestAssignment(db);
+      this.#accepted = accepted === 'damaged' ? null : accepted;
+      const reason = getMeta(db, 'fresh') as ResetReason | null;
+      this.#fresh = reason && { reason, nonce: getMeta(db, 'nonce') ?? '' };
+      this.#files = content.filesByName(this.#db);
+      this.#unsaved = new UnsavedEvents(db, this.#writer, {
+        ...{ node, clock: options.clock, gatherMs },
+        onLate: () => this.onEvent?.(),
+      });
+      const onFault = () => this.#writer.tryAgain();
+      this.#twin = new TwinKeeper(twinFile, { twin: () => twinOf(db, this), onFault });
+      this.#twin.keep();
+    } catch (error) {
+      // Nobody has this journal: its alarms must not ring.
+      this.#writer.close();
+      throw error;
+    }
   }
 
   /** Grows with each call within a boot; with `boot` before it, it needs no disk. */
