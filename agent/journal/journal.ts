@@ -51,7 +51,7 @@ export class Journal implements EventSink {
   readonly boot: number;
   /** Bundles and blobs, by digest. */
   readonly content: HeldContent;
-  /** Where a damaged file was put at this start. */
+  /** Where a damaged file, or a copy of it, was put at this start. */
   readonly setAside: string | null;
   readonly #db: Connection;
   readonly #clock: Clock;
@@ -85,7 +85,7 @@ export class Journal implements EventSink {
     this.content = new HeldContent(db, this.#writer, options.clock);
     try {
       const twinFile = join(options.dataDir, TWIN_FILE);
-      const former = { twin: readTwin(twinFile), isReplaced: setAside !== null };
+      const former = { twin: readTwin(twinFile), setAside };
       this.#writer.durably(() => beginBoot(db, this.#now(), { ...options, ...former }));
       this.id = getMeta(db, 'journal') ?? '';
       this.boot = Number(getMeta(db, 'boot'));
@@ -139,7 +139,8 @@ export class Journal implements EventSink {
     const unsaved = this.#unsaved.refused;
     const areForgotten = getMeta(this.#db, 'holds-forgotten') !== null;
     const holds = areForgotten ? null : listHolds(this.#db);
-    return journalConditions({ reason: this.#fresh?.reason, fault, unsaved, twinFault, holds });
+    const reset = { reason: this.#fresh?.reason, setAside: getMeta(this.#db, 'set-aside') };
+    return journalConditions({ ...reset, fault, unsaved, twinFault, holds });
   }
 
   root(): TrustedRoot | null {
