@@ -75,6 +75,7 @@ export class Journal implements EventSink {
     this.#writer = new Writer(db, {
       clock: options.clock,
       retainer: new Retainer(db, retention, node),
+      stamp: () => this.#now(),
       onLost: () => this.#lost(),
       onFault: fault => this.onFault?.(fault),
       onRetry: () => {
@@ -133,6 +134,9 @@ export class Journal implements EventSink {
 
   /** Called again and again while it refuses them: what was refused may be tried again. */
   onRetry: (() => void) | null = null;
+
+  /** The date of rows, milliseconds since 1970, once somebody knows the time; null: the system clock's. */
+  stamp: (() => number) | null = null;
 
   conditions(): SourceCondition[] {
     const [fault, twinFault] = [this.#writer.fault(), this.#twin.fault()];
@@ -220,7 +224,7 @@ export class Journal implements EventSink {
   #hooks(): TrialHooks {
     return {
       writer: this.#writer,
-      moment: () => outbox.momentOf(this.#now(), this.#machine),
+      moment: () => ({ ...this.#moment(), stamp: this.#now() }),
       prune: () => content.prune(this.#db, content.digestsOf(this.#accepted?.document)),
       onFiles: () => this.#filesChanged(),
       onKept: () => this.#twin.keep(),
@@ -244,7 +248,7 @@ export class Journal implements EventSink {
    * `JournalWritable` says so, and the next call tries again. Never throws for the disk's sake.
    */
   record(event: NewEvent): void {
-    this.#unsaved.add(outbox.momentOf(this.#now(), this.#machine), event);
+    this.#unsaved.add(this.#moment(), event);
     this.flush();
     this.onEvent?.();
   }
@@ -323,7 +327,13 @@ export class Journal implements EventSink {
     this.onLost?.();
   }
 
+  /** Of rows. */
   #now(): number {
-    return this.#clock.now();
+    return this.stamp?.() ?? this.#clock.now();
+  }
+
+  /** Of events, whose times are put right when they are told. */
+  #moment(): outbox.Moment {
+    return outbox.momentOf(this.#clock.now(), this.#machine);
   }
 }
