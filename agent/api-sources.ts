@@ -19,6 +19,7 @@ import { HttpError } from './api/http-error.js';
 import { LOCKED } from '../protocol/bundle-reasons.js';
 import { HELD, WINDOW } from './activation/table.js';
 import { activateNow, hold, redo, release, undo, waitsOf } from './site.js';
+import { onDisk } from './site-on-disk.js';
 import type { Member } from './member.js';
 import type { StoredIdentity } from './membership/identity.js';
 import { leaveFleet, type Left } from './membership/leave.js';
@@ -114,11 +115,9 @@ export function apiSources(
         wayBack: (record: BundleRecord) => session.intake.wayBack(record),
         isLocked: (record: BundleRecord) => session.isLocked(record),
       };
-      const answer = { activate: activateNow, hold, release, undo, redo }[word](
-        journal,
-        said,
-        facts,
-      );
+      const does = { activate: activateNow, hold, release, undo, redo }[word];
+      const asked = { word, bundle: wish.bundle, dataDir: config.dataDir };
+      const answer = onDisk(asked, () => does(journal, said, facts));
       session.intake.look();
       session.changed();
       return { ...answer, waits: waitsOf(journal.bundles(), answer) };

@@ -119,6 +119,7 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     onChange: () => report?.changed(),
     onLearned: () => intake?.timeLearned(),
   });
+  journal.stamp = time.stamp;
   const connection = new HubConnection({
     ...{ clock, random },
     uptime: () => time.uptime(),
@@ -267,6 +268,7 @@ export function startHubSession(options: HubSessionOptions): HubSession {
       journal.onEvent = null;
       journal.onLost = null;
       journal.onRetry = null;
+      journal.stamp = null;
       connection.close();
       streams.close();
       readiness?.close();

@@ -63,8 +63,10 @@ function choiceOf({ tail, since }: JournalOptions, now: number): Choice {
   const ageMs = since === undefined ? null : parseDurationMs(since);
   if (since !== undefined && ageMs === null)
     throw new CliError('refused', `--since ${since}: not a duration such as 5m, 3h, 168h`);
-  const oldest = ageMs === null ? -Infinity : now - ageMs;
   return rows => {
+    // The node's time, where the clock of this machine is years behind it.
+    const newest = Math.max(now, rows.at(-1)?.at ?? now);
+    const oldest = ageMs === null ? -Infinity : newest - ageMs;
     const recent = rows.filter(({ at }) => at >= oldest);
     return tail === undefined
       ? recent

@@ -5,7 +5,7 @@
  */
 import { closeSync, openSync, rmSync } from 'node:fs';
 import { adopt } from './adoption.js';
-import type { Connection } from './database.js';
+import { damagedName, type Connection } from './database.js';
 import { appendHistory, firstBrokenRow } from './history.js';
 import { getMeta, setMeta } from './meta.js';
 import * as outbox from './outbox.js';
@@ -16,9 +16,12 @@ import { isPutBack, type Twin } from './twin.js';
 export type ResetReason = 'Created' | 'Lost' | 'PutBack' | 'Damaged';
 
 /** Null for a file that goes on as it is. */
-function resetReason(db: Connection, { twin, isReplaced }: Former): ResetReason | null {
+function resetReason(db: Connection, { twin, setAside }: Former): ResetReason | null {
   const journal = getMeta(db, 'journal');
-  if (journal === null) return twin === null && !isReplaced ? 'Created' : 'Lost';
+  if (journal === null) {
+    if (setAside !== null) return 'Damaged';
+    return twin === null ? 'Created' : 'Lost';
+  }
   const accepted = trust.newestAssignment(db);
   if (accepted === 'damaged' || firstBrokenRow(db) !== null) return 'Damaged';
   if (twin === null) return null;
@@ -45,7 +48,7 @@ export function keptEvidence(
   { file, at }: { readonly file: string; readonly at: number },
 ): string | null {
   if (getMeta(db, 'journal') === null || !isDamaged(db)) return null;
-  const copy = `${file}.damaged-${new Date(at).toISOString().replaceAll(':', '-')}`;
+  const copy = damagedName(file, at);
   try {
     closeSync(openSync(copy, 'wx', 0o600));
     db.prepare('VACUUM INTO ?').run(copy);
@@ -58,8 +61,8 @@ export function keptEvidence(
 
 interface Former {
   readonly twin: Twin | null;
-  /** A file that did not read back was set aside. */
-  readonly isReplaced: boolean;
+  /** Where the file that did not read back, or its copy, is kept. */
+  readonly setAside: string | null;
 }
 
 export interface Beginning extends Former {
@@ -77,8 +80,9 @@ export function beginBoot(db: Connection, at: number, beginning: Beginning): voi
 function begin(
   db: Connection,
   at: number,
-  { reason, randomId, twin }: Omit<Beginning, 'isReplaced'> & { readonly reason: ResetReason },
+  { reason, randomId, twin, setAside }: Beginning & { readonly reason: ResetReason },
 ): void {
+  const isEmpty = getMeta(db, 'journal') === null;
   if (reason === 'Damaged') {
     db.exec('DELETE FROM history');
     trust.dropDamagedAssignments(db);
@@ -87,9 +91,10 @@ function begin(
   setMeta(db, 'boot', '0');
   setMeta(db, 'fresh', reason);
   setMeta(db, 'nonce', randomId());
+  setMeta(db, 'set-aside', setAside);
   outbox.renumber(db);
   appendHistory(db, at, { kind: 'journal', why: reason });
   if (twin?.kept) adopt(db, at, twin.kept);
-  const isForgotten = reason === 'Lost' && twin?.kept?.holds === undefined;
+  const isForgotten = isEmpty && reason !== 'Created' && twin?.kept?.holds === undefined;
   setMeta(db, 'holds-forgotten', isForgotten ? 'yes' : null);
 }

@@ -13,13 +13,17 @@ const RESET_MESSAGES: Record<Exclude<ResetReason, 'Created'>, string> = {
 };
 
 /** While only a fresh assignment is accepted. */
-function resetConditions(
-  reason: ResetReason | undefined,
-  holds: readonly HoldRecord[] | null,
-): SourceCondition[] {
+function resetConditions({
+  reason,
+  setAside,
+  holds,
+}: Pick<JournalFacts, 'reason' | 'setAside' | 'holds'>): SourceCondition[] {
   // A journal that was just made is no cause for worry; one that took another's place is.
   if (reason === undefined || reason === 'Created') return [];
-  const message = `${RESET_MESSAGES[reason]}${heldText(holds)}`.slice(0, 1024).toWellFormed();
+  const kept = setAside === null ? '' : `; it is kept as ${setAside}`;
+  const message = `${RESET_MESSAGES[reason]}${kept}${heldText(holds)}`
+    .slice(0, 1024)
+    .toWellFormed();
   return [{ type: 'JournalReset', status: 'True', reason, message }];
 }
 
@@ -33,19 +37,14 @@ function heldText(holds: readonly HoldRecord[] | null): string {
 
 /** What the disk says, and what can be done. */
 export function refusedMessage(fault: Error): string {
-  const words = diskFault(fault);
-  return `the disk refuses writes (${fault.message})${words === null ? '' : `: ${words}`}`;
+  return `the journal is not written: ${diskFault(fault) ?? fault.message}`;
 }
 
-export function journalConditions({
-  reason,
-  fault: refused,
-  unsaved,
-  twinFault,
-  holds,
-}: {
+export interface JournalFacts {
   /** Why only a fresh assignment is accepted. */
   readonly reason: ResetReason | undefined;
+  /** Where the damaged file is kept; null: nothing is. */
+  readonly setAside: string | null;
   /** What the disk says to transactions; null: they are written. */
   readonly fault: Error | null;
   /** Events that wait in memory. */
@@ -54,8 +53,11 @@ export function journalConditions({
   readonly twinFault: string | null;
   /** What a person at the device holds; null: nobody knows. */
   readonly holds: readonly HoldRecord[] | null;
-}): SourceCondition[] {
-  const conditions = resetConditions(reason, holds);
+}
+
+export function journalConditions(facts: JournalFacts): SourceCondition[] {
+  const { fault: refused, unsaved, twinFault } = facts;
+  const conditions = resetConditions(facts);
   const waiting =
     unsaved > 0
       ? [`${counted(unsaved, 'event')} ${unsaved === 1 ? 'waits' : 'wait'} in memory`]

@@ -104,10 +104,14 @@ function migrate(connection: Connection, file: string): void {
   });
 }
 
+/** What a damaged journal is kept as. */
+export function damagedName(file: string, now: number): string {
+  return `${file}.damaged-${new Date(now).toISOString().replaceAll(':', '-')}`;
+}
+
 /** The log goes with its file: left behind it would be read into the new one. */
 function setAside(file: string, now: number): string {
-  const stamp = new Date(now).toISOString().replaceAll(':', '-');
-  const target = `${file}.corrupt-${stamp}`;
+  const target = damagedName(file, now);
   for (const suffix of ['-wal', '-shm', '']) {
     if (existsSync(`${file}${suffix}`)) renameSync(`${file}${suffix}`, `${target}${suffix}`);
   }

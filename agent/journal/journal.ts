@@ -51,7 +51,7 @@ export class Journal implements EventSink {
   readonly boot: number;
   /** Bundles and blobs, by digest. */
   readonly content: HeldContent;
-  /** Where a damaged file was put at this start. */
+  /** Where a damaged file, or a copy of it, was put at this start. */
   readonly setAside: string | null;
   readonly #db: Connection;
   readonly #clock: Clock;
@@ -75,6 +75,7 @@ export class Journal implements EventSink {
     this.#writer = new Writer(db, {
       clock: options.clock,
       retainer: new Retainer(db, retention, node),
+      stamp: () => this.#now(),
       onLost: () => this.#lost(),
       onFault: fault => this.onFault?.(fault),
       onRetry: () => {
@@ -83,24 +84,30 @@ export class Journal implements EventSink {
       },
     });
     this.content = new HeldContent(db, this.#writer, options.clock);
-    const twinFile = join(options.dataDir, TWIN_FILE);
-    const former = { twin: readTwin(twinFile), isReplaced: setAside !== null };
-    this.#writer.durably(() => beginBoot(db, this.#now(), { ...options, ...former }));
-    this.id = getMeta(db, 'journal') ?? '';
-    this.boot = Number(getMeta(db, 'boot'));
-    this.#root = trust.newestRoot(db);
-    const accepted = trust.newestAssignment(db);
-    this.#accepted = accepted === 'damaged' ? null : accepted;
-    const reason = getMeta(db, 'fresh') as ResetReason | null;
-    this.#fresh = reason && { reason, nonce: getMeta(db, 'nonce') ?? '' };
-    this.#files = content.filesByName(this.#db);
-    this.#unsaved = new UnsavedEvents(db, this.#writer, {
-      ...{ node, clock: options.clock, gatherMs },
-      onLate: () => this.onEvent?.(),
-    });
-    const onFault = () => this.#writer.tryAgain();
-    this.#twin = new TwinKeeper(twinFile, { twin: () => twinOf(db, this), onFault });
-    this.#twin.keep();
+    try {
+      const twinFile = join(options.dataDir, TWIN_FILE);
+      const former = { twin: readTwin(twinFile), setAside };
+      this.#writer.durably(() => beginBoot(db, this.#now(), { ...options, ...former }));
+      this.id = getMeta(db, 'journal') ?? '';
+      this.boot = Number(getMeta(db, 'boot'));
+      this.#root = trust.newestRoot(db);
+      const accepted = trust.newestAssignment(db);
+      this.#accepted = accepted === 'damaged' ? null : accepted;
+      const reason = getMeta(db, 'fresh') as ResetReason | null;
+      this.#fresh = reason && { reason, nonce: getMeta(db, 'nonce') ?? '' };
+      this.#files = content.filesByName(this.#db);
+      this.#unsaved = new UnsavedEvents(db, this.#writer, {
+        ...{ node, clock: options.clock, gatherMs },
+        onLate: () => this.onEvent?.(),
+      });
+      const onFault = () => this.#writer.tryAgain();
+      this.#twin = new TwinKeeper(twinFile, { twin: () => twinOf(db, this), onFault });
+      this.#twin.keep();
+    } catch (error) {
+      // Nobody has this journal: its alarms must not ring.
+      this.#writer.close();
+      throw error;
+    }
   }
 
   /** Grows with each call within a boot; with `boot` before it, it needs no disk. */
@@ -128,12 +135,16 @@ export class Journal implements EventSink {
   /** Called again and again while it refuses them: what was refused may be tried again. */
   onRetry: (() => void) | null = null;
 
+  /** The date of rows, milliseconds since 1970, once somebody knows the time; null: the system clock's. */
+  stamp: (() => number) | null = null;
+
   conditions(): SourceCondition[] {
     const [fault, twinFault] = [this.#writer.fault(), this.#twin.fault()];
     const unsaved = this.#unsaved.refused;
     const areForgotten = getMeta(this.#db, 'holds-forgotten') !== null;
     const holds = areForgotten ? null : listHolds(this.#db);
-    return journalConditions({ reason: this.#fresh?.reason, fault, unsaved, twinFault, holds });
+    const reset = { reason: this.#fresh?.reason, setAside: getMeta(this.#db, 'set-aside') };
+    return journalConditions({ ...reset, fault, unsaved, twinFault, holds });
   }
 
   root(): TrustedRoot | null {
@@ -213,7 +224,7 @@ export class Journal implements EventSink {
   #hooks(): TrialHooks {
     return {
       writer: this.#writer,
-      moment: () => outbox.momentOf(this.#now(), this.#machine),
+      moment: () => ({ ...this.#moment(), stamp: this.#now() }),
       prune: () => content.prune(this.#db, content.digestsOf(this.#accepted?.document)),
       onFiles: () => this.#filesChanged(),
       onKept: () => this.#twin.keep(),
@@ -237,7 +248,7 @@ export class Journal implements EventSink {
    * `JournalWritable` says so, and the next call tries again. Never throws for the disk's sake.
    */
   record(event: NewEvent): void {
-    this.#unsaved.add(outbox.momentOf(this.#now(), this.#machine), event);
+    this.#unsaved.add(this.#moment(), event);
     this.flush();
     this.onEvent?.();
   }
@@ -316,7 +327,13 @@ export class Journal implements EventSink {
     this.onLost?.();
   }
 
+  /** Of rows. */
   #now(): number {
-    return this.#clock.now();
+    return this.stamp?.() ?? this.#clock.now();
+  }
+
+  /** Of events, whose times are put right when they are told. */
+  #moment(): outbox.Moment {
+    return outbox.momentOf(this.#clock.now(), this.#machine);
   }
 }

@@ -12,16 +12,27 @@ import { onReserve } from './reserve.js';
  * @throws JournalError `NewerSchema` or `Unusable`
  */
 export function openJournal(options: JournalOptions): Journal {
-  return onReserve(options.dataDir, () => openOnce(options));
+  let setAside: string | null = null;
+  // What one try set aside is why the next one begins anew.
+  const onSetAside = (path: string) => (setAside = path);
+  return onReserve(options.dataDir, () => openOnce(options, { setAside, onSetAside }));
 }
 
-function openOnce(options: JournalOptions): Journal {
+interface Aside {
+  /** Where an earlier try put the damaged file. */
+  readonly setAside: string | null;
+  readonly onSetAside: (path: string) => void;
+}
+
+function openOnce(options: JournalOptions, { setAside, onSetAside }: Aside): Journal {
   const file = join(options.dataDir, JOURNAL_FILE);
   const opened = openDatabase(file, options.clock.now());
   try {
-    const { connection, setAside } = opened;
-    const evidence = keptEvidence(connection, { file, at: options.clock.now() });
-    return new Journal(connection, options, setAside ?? evidence);
+    const { connection } = opened;
+    const kept =
+      opened.setAside ?? setAside ?? keptEvidence(connection, { file, at: options.clock.now() });
+    if (kept !== null) onSetAside(kept);
+    return new Journal(connection, options, kept);
   } catch (error) {
     opened.connection.close();
     throw isDiskError(error) ? unusable(file, error) : error;

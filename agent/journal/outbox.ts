@@ -49,6 +49,12 @@ export interface Moment {
   readonly uptime: number | null;
 }
 
+/** With the date of the rows that are written with it. */
+export interface Stamped extends Moment {
+  /** Milliseconds since 1970. */
+  readonly stamp: number;
+}
+
 export function momentOf(at: number, machine: Machine | null): Moment {
   return { at, machine: machine?.bootId ?? null, uptime: machine?.uptimeMs() ?? null };
 }

@@ -9,7 +9,7 @@ import type { Connection } from './database.js';
 import { driftStore, type DriftStore } from './drifts.js';
 import { appendHistory, type SiteWord } from './history.js';
 import { dropHold, listHolds, putHold, type HoldRecord } from './holds.js';
-import { appendEvent, type Moment } from './outbox.js';
+import { appendEvent, type Stamped } from './outbox.js';
 import {
   askedBy,
   bundleEvent,
@@ -44,7 +44,7 @@ export interface SiteStore {
 
 export interface SiteHooks {
   readonly writer: Pick<Writer, 'durably'>;
-  readonly moment: () => Moment;
+  readonly moment: () => Stamped;
   /** After the transaction: what outlives the journal is another. */
   readonly onKept: () => void;
   readonly onEvent: () => void;
@@ -59,8 +59,15 @@ export function siteStore(db: Connection, hooks: SiteHooks): SiteStore {
     const moment = hooks.moment();
     hooks.writer.durably(() => {
       const { word: said, namespace, name, by, reason: why } = word;
-      appendHistory(db, moment.at, { kind: 'site', word: said, namespace, name, by, reason: why });
-      work(moment.at);
+      appendHistory(db, moment.stamp, {
+        kind: 'site',
+        word: said,
+        namespace,
+        name,
+        by,
+        reason: why,
+      });
+      work(moment.stamp);
       const message = `${SENTENCES[said]} ${askedBy(word)}`;
       appendEvent(db, moment, eventAbout(event.about, event.reason, message));
     });

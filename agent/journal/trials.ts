@@ -9,7 +9,7 @@ import * as content from './content.js';
 import type { Connection } from './database.js';
 import * as failures from './failures.js';
 import { appendHistory, plainStep, type Transition } from './history.js';
-import { appendEvent, type Moment } from './outbox.js';
+import { appendEvent, type Moment, type Stamped } from './outbox.js';
 import { previousHealthy } from './previous.js';
 import { dropOverride, useOverride, type Override } from './overrides.js';
 import type { Writer } from './writer.js';
@@ -37,7 +37,7 @@ export interface RollBackTarget {
 
 export interface TrialHooks {
   readonly writer: Pick<Writer, 'durably'>;
-  readonly moment: () => Moment;
+  readonly moment: () => Stamped;
   /** Within the transaction. */
   readonly prune: () => void;
   readonly onFiles: () => void;
@@ -59,7 +59,7 @@ export function activate(
   const { to, files, by } = next;
   const moment = hooks.moment();
   hooks.writer.durably(() => {
-    content.applyTransition(db, moment.at, to);
+    content.applyTransition(db, moment.stamp, to);
     const digest = ['removing', 'failed'].includes(to.state) ? null : to.digest;
     content.replaceFiles(db, to, { digest, attempt: to.attempt, files });
     if (by) useOverride(db, moment, { to, by });
@@ -73,9 +73,9 @@ export function trialStore(db: Connection, hooks: TrialHooks): TrialStore {
   const step = (to: Transition, event: NewEvent, work: (at: number, moment: Moment) => void) => {
     const moment = hooks.moment();
     hooks.writer.durably(() => {
-      if (content.isOfWanted(db, to)) content.applyTransition(db, moment.at, to);
-      else appendHistory(db, moment.at, { kind: 'bundle', ...plainStep(to) });
-      work(moment.at, moment);
+      if (content.isOfWanted(db, to)) content.applyTransition(db, moment.stamp, to);
+      else appendHistory(db, moment.stamp, { kind: 'bundle', ...plainStep(to) });
+      work(moment.stamp, moment);
       appendEvent(db, moment, event);
     });
     hooks.onEvent();

@@ -17,6 +17,8 @@ const RETRY_MS = { first: 1_000, most: 15_000 } as const;
 export interface WriterOptions {
   readonly retainer: Retainer;
   readonly clock: Clock;
+  /** Milliseconds since 1970, of rows. */
+  readonly stamp: () => number;
   /** What was gathered is gone: the disk refused it. */
   readonly onLost: () => void;
   /** What the disk says; null: it writes again. */
@@ -172,7 +174,7 @@ export class Writer {
 
   #retain(): void {
     for (const write of this.alongside.values()) write();
-    this.#options.retainer.look(this.#options.clock.now());
+    this.#options.retainer.look(this.#options.stamp());
   }
 
   #end(): void {

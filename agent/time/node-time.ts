@@ -100,6 +100,23 @@ export function correctedAt(at: number, { by, now, floor }: Correction): number 
   return Math.min(at + by, now);
 }
 
+/**
+ * The date of a row that is kept: of the system clock, unless the node's time is proven and a day or more away from it. Such a date is
+ * possible as it stands: `correctedAt` leaves it alone, and it is right still when the system clock is.
+ */
+export function stampedAt({ clock, told, by, isProven }: Stamping): number {
+  return isProven && Math.abs(by) >= DAY_MS ? told : clock;
+}
+
+export interface Stamping {
+  /** The system clock and the node's time as it is told, milliseconds since 1970. */
+  readonly clock: number;
+  readonly told: number;
+  /** What is added to times of the system clock. */
+  readonly by: number;
+  readonly isProven: boolean;
+}
+
 export interface Correction {
   readonly by: number;
   /** The node's time. */

@@ -21,6 +21,7 @@ import { clockConditions, silenceCondition } from './conditions.js';
 import type { Machine } from './machine.js';
 import {
   correctedAt,
+  stampedAt,
   isTimeKnown,
   nodeTime,
   rootFloor,
@@ -148,6 +149,14 @@ export class TimeKeeper {
     const floor = rootFloor({ releasedAt, root: root().document });
     return correctedAt(at, { by: this.timeline().by(), now: this.told(), floor });
   }
+
+  /** Milliseconds since 1970, now, for rows that are kept. */
+  readonly stamp = (): number => {
+    const isProven = this.now().clock === 'synced';
+    const told = this.told();
+    const by = this.timeline().by();
+    return stampedAt({ clock: this.#options.clock.now(), told, by, isProven });
+  };
 
   conditions(): SourceCondition[] {
     const { clock, machine, root } = this.#options;

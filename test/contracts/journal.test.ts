@@ -101,7 +101,9 @@ describe('on a full disk', () => {
       assert.equal(journal.refused(), 1);
       assert.match(told.join(), /^(database or disk is full|disk I\/O error)$/);
       const [condition] = journal.conditions().filter(({ type }) => type === 'JournalWritable');
-      assert.match(condition?.message ?? '', /^the disk refuses writes \(.+\): the disk /);
+      const said =
+        /^the journal is not written: the disk (is full: free some space|fails to [^:]+: look at the kernel log)$/;
+      assert.match(condition?.message ?? '', said);
       // While the disk refuses, nothing is gathered: whoever writes knows at once.
       assert.throws(
         () => journal?.content.storeBlob('large', bytes),

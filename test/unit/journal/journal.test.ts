@@ -69,6 +69,7 @@ function stop(journal: Journal): void {
   open = open.filter(other => other !== journal);
 }
 
+const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const FILE = () => join(dataDir, 'journal.db');
 const EVENT = {
   type: 'Normal' as const,
@@ -149,11 +150,20 @@ describe('the file', () => {
     stop(first);
     writeFileSync(FILE(), Buffer.alloc(8192, 0x61));
     const journal = start();
-    assert.match(journal.setAside ?? '', /journal\.db\.corrupt-/);
-    assert.ok(existsSync(journal.setAside ?? ''));
+    const kept = journal.setAside ?? '';
+    assert.match(kept, /journal\.db\.damaged-/);
+    assert.deepEqual(readFileSync(kept), Buffer.alloc(8192, 0x61));
     assert.notEqual(journal.id, id);
     assert.equal(journal.accepted(), null);
-    assert.equal(journal.conditions()[0]?.reason, 'Lost');
+    const [reset] = journal.conditions();
+    assert.equal(reset?.reason, 'Damaged');
+    const said = `the journal did not read back as written: counters are not trusted; it is kept as ${kept}`;
+    assert.equal(reset.message, said);
+    tellReset(journal, { node: 'edge-1', log: SILENT });
+    assert.equal(journal.recentEvents()[0]?.message, `Damaged: ${said}`);
+    // Until the fresh assignment, over restarts too.
+    stop(journal);
+    assert.equal(start().conditions()[0]?.message, said);
   });
 
   test('whose twin cannot be written keeps its promises, says so, and catches up', () => {
@@ -212,15 +222,16 @@ describe('the file', () => {
     const journal = start();
     assert.equal(journal.conditions()[0]?.reason, 'Damaged');
     assert.equal(journal.accepted()?.generation, 8);
-    const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
     const told = (of: Journal) => {
-      tellReset(of, { node: 'edge-1', log });
+      tellReset(of, { node: 'edge-1', log: SILENT });
       return of.recentEvents().filter(({ reason }) => reason === 'JournalReset');
     };
-    assert.match(told(journal)[0]?.message ?? '', /^Damaged: the journal did not read back/);
+    const [event] = told(journal);
+    assert.match(event?.message ?? '', /^Damaged: the journal did not read back/);
     // What was found is kept as it was, for its owner alone.
     const evidence = journal.setAside ?? '';
     assert.match(evidence, /journal\.db\.damaged-/);
+    assert.ok(event?.message.endsWith(`; it is kept as ${evidence}`));
     assert.equal(statSync(evidence).mode & 0o777, 0o600);
     const kept = new Database(evidence, { readonly: true });
     assert.match(JSON.stringify(kept.prepare('SELECT entry FROM history WHERE n = 3').get()), /:9/);

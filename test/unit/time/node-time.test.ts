@@ -1,7 +1,7 @@
 /** What time it is for a node: sentence → facts → time. The table of security.md 1.6. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { correctedAt, nodeTime, type TimeFacts } from '../../../agent/time/node-time.js';
+import { correctedAt, nodeTime, stampedAt, type TimeFacts } from '../../../agent/time/node-time.js';
 import { Silence, SILENT_MS } from '../../../agent/time/silence.js';
 import { Timeline } from '../../../agent/time/timeline.js';
 import { rootDocument } from '../../support/fleet.js';
@@ -204,4 +204,28 @@ describe('S22: a silent hub', () => {
     silence.heard(999_999);
     assert.equal(silence.ms(1_000_500), 500);
   });
+});
+
+describe('a row that is kept is dated', () => {
+  const HOUR = 3_600_000;
+  const told = Date.parse('2026-06-01T00:00:00Z');
+  const rows: readonly (readonly [
+    sentence: string,
+    by: number,
+    isProven: boolean,
+    byNode: boolean,
+  ])[] = [
+    ["by the node's time where the clock is years behind it", 56 * 365 * 24 * HOUR, true, true],
+    ["by the node's time where the clock is years ahead of it", -10 * 365 * 24 * HOUR, true, true],
+    ["by the node's time from a day on", 24 * HOUR, true, true],
+    ['by the clock that is hours off: that is put right when it is told', 23 * HOUR, true, false],
+    ['by the clock that nobody proved wrong', 56 * 365 * 24 * HOUR, false, false],
+    ['by the clock that is right', 0, true, false],
+  ];
+  for (const [sentence, by, isProven, byNode] of rows) {
+    test(sentence, () => {
+      const clock = told - by;
+      assert.equal(stampedAt({ clock, told, by, isProven }), byNode ? told : clock);
+    });
+  }
 });

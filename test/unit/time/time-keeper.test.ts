@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { Journal } from '../../../agent/journal/journal.js';
 import { openJournal } from '../../../agent/journal/open.js';
+import { readJournal } from '../../../agent/journal/reader.js';
 import { SILENT_MS } from '../../../agent/time/silence.js';
 import type { TimeKeeper } from '../../../agent/time/time-keeper.js';
 import { canonicalJson } from '../../../protocol/canonical.js';
@@ -88,6 +89,54 @@ async function pass(ms: number): Promise<void> {
 
 const iso = (ms: number) => new Date(ms).toISOString();
 const codeOf = (payload: Buffer) => keeper.answer(payload)?.code ?? 'accepted';
+
+describe('what is written down under a clock at 1970', () => {
+  const step = (state: 'staged' | 'activating') => {
+    const of = { namespace: 'default', name: 'shop', revision: 1, digest: 'a'.repeat(64) };
+    journal.recordTransition({ ...of, attempt: 0, state, reason: 'Test', message: '' });
+    const [bundle] = journal.bundles();
+    return bundle?.since ?? 0;
+  };
+  const newest = () => {
+    journal.settle();
+    return readJournal(dataDir).history.at(-1)?.at ?? 0;
+  };
+  const underClock = (at: number) => {
+    keeper.close();
+    journal.close();
+    clock = new SimulatedClock(at);
+    begin();
+    journal.stamp = keeper.stamp;
+  };
+
+  test("bears the node's time once the hub told it, and is told as it stands, when the clock is right again too", async () => {
+    underClock(DAY);
+    assert.equal(step('staged'), DAY);
+    assert.equal(newest(), DAY);
+    keeper.linkUp();
+    assert.equal(codeOf(time()), 'accepted');
+    await pass(MINUTE);
+    const since = step('activating');
+    assert.equal(iso(since), iso(NOW + MINUTE));
+    assert.equal(newest(), since);
+    assert.equal(keeper.correct(since), since);
+    await pass(MINUTE);
+    assert.equal(keeper.correct(since), since);
+    underClock(NOW + DAY);
+    assert.equal(journal.bundles()[0]?.since, since);
+    assert.equal(keeper.correct(since), since);
+  });
+
+  test('events keep the word of the clock, which is put right when they are told', () => {
+    underClock(DAY);
+    keeper.linkUp();
+    assert.equal(codeOf(time()), 'accepted');
+    const involved = { kind: 'Node' as const, namespace: '', name: 'n', uid: '', fieldPath: '' };
+    journal.record({ type: 'Normal', reason: 'Test', message: '', involved });
+    assert.equal(journal.events(0, 1)[0]?.at, iso(DAY));
+    assert.equal(journal.events(0, 1, keeper.timeOf)[0]?.at, iso(NOW));
+  });
+});
 
 describe('an answer of the hub to the question for the time', () => {
   const rows: [string, () => Buffer, string][] = [
