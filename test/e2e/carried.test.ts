@@ -161,6 +161,9 @@ describe('by stick', { skip: noEngine() || noRegistry() }, () => {
     const at = flipped.indexOf('"payload":"') + 40;
     flipped[at] = flipped[at] === 65 ? 66 : 65;
     writeFileSync(stick('flipped.flotilla'), flipped);
+    const wrongWay = await play.flotilla('bundle', 'import', stick('b.flotilla'));
+    assert.equal(wrongWay.code, 2);
+    assert.match(wrongWay.stderr, /it is an export for nodes[^]*flotilla-agent import/);
     const missing = await play.flotilla('bundle', 'export', '--node', 'edge-9', '-o', stick('x'));
     assert.equal(missing.code, 2);
     assert.match(missing.stderr, /"edge-9" not found among the members/);
