@@ -166,6 +166,11 @@ describe('a mistake says what, where, and what to do', () => {
     [
       'a window without a zone',
       { text: 'maintenanceWindows: [{schedule: "0 2 * * *", duration: 1h}]' },
+      /^agent\.yaml:\d+: maintenanceWindows\[0\]\.timeZone: is missing, such as Europe\/Berlin or UTC/,
+    ],
+    [
+      'a window with a zone that is none',
+      { text: 'maintenanceWindows: [{schedule: "0 2 * * *", duration: 1h, timeZone: 1}]' },
       /^agent\.yaml:\d+: maintenanceWindows\[0\]\.timeZone: must be a string/,
     ],
     [
