@@ -2,13 +2,15 @@
  * How the value of a setting is read, by kind: from YAML as its own type, from a flag or the environment as text.
  * Pure. Every mistake is a sentence that says what is expected; the caller says where it stood.
  */
-import { budgetForm, readBudget, type BudgetName } from '../protocol/budget.js';
+import { budgetFault, budgetForm, readBudget, type BudgetName } from '../protocol/budget.js';
 import { parseDurationMs } from '../protocol/duration.js';
 
 /** Null = the value does not fit. */
 export interface SettingKind<T> {
   readonly expects: string;
   readonly read: (value: unknown) => T | null;
+  /** Of a value that does not fit: the end of a sentence that begins with it, where more is known than what is expected. */
+  readonly fault?: (value: unknown) => string | null;
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -69,12 +71,14 @@ export function duration(atLeast: DurationBound, atMost?: DurationBound): Settin
 
 /** In bytes. A bare number is one, too. */
 export function budget(name: BudgetName): SettingKind<number> {
+  const isText = (value: unknown): value is string | number =>
+    typeof value === 'string' || typeof value === 'number';
+  const fault = (value: unknown) => (isText(value) ? budgetFault(name, String(value)) : null);
   return {
     expects: budgetForm(name),
     read: value =>
-      typeof value === 'string' || typeof value === 'number'
-        ? readBudget(name, String(value))
-        : null,
+      isText(value) && fault(value) === null ? readBudget(name, String(value)) : null,
+    fault,
   };
 }
 

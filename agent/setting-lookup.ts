@@ -54,8 +54,9 @@ export class Lookup {
       typeof written.value === 'object'
         ? ''
         : `"${excerpt(JSON.stringify(written.value).replace(/^"|"$/g, ''))}" is `;
+    const why = kind.fault?.(written.value) ?? `not ${kind.expects}`;
     throw new ConfigError(
-      `${written.origin}: ${shown === '' ? 'expected' : `${shown}not`} ${kind.expects}`,
+      `${written.origin}: ${shown === '' ? `expected ${kind.expects}` : `${shown}${why}`}`,
     );
   }
 

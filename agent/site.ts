@@ -5,6 +5,7 @@
 import { HttpError } from './api/http-error.js';
 import { LOCKED, UNDONE } from '../protocol/bundle-reasons.js';
 import { WINDOW } from './activation/table.js';
+import { heldHere, type HeldHere } from './held-here.js';
 import type { FailureRecord } from './journal/failures.js';
 import { holdOn, type HoldRecord } from './journal/holds.js';
 import type { BundleRecord, Journal } from './journal/journal.js';
@@ -49,10 +50,11 @@ export interface SiteFacts {
   readonly isLocked: (record: BundleRecord) => boolean;
 }
 
-type SiteJournal = Pick<Journal, 'accepted' | 'bundles' | 'site' | 'trials'>;
+type SiteJournal = Pick<Journal, 'accepted' | 'bundles' | 'content' | 'site' | 'trials'>;
+export type HoldAnswer = SiteAnswer & { readonly bundles: readonly HeldHere[] };
 
 /** Nothing of them is switched or taken away until they are released; without a name: of all, those to come too. */
-export function hold(journal: SiteJournal, wish: SiteWish & { readonly node: string }): SiteAnswer {
+export function hold(journal: SiteJournal, wish: SiteWish & { readonly node: string }): HoldAnswer {
   check(wish);
   const { by, reason } = wish;
   if (wish.bundle === null) {
@@ -62,7 +64,7 @@ export function hold(journal: SiteJournal, wish: SiteWish & { readonly node: str
   const record = bundleNamed(journal.bundles(), wish.bundle);
   const { namespace, name } = record;
   journal.site().hold({ namespace, name }, { by, reason });
-  return answerOf([record]);
+  return { bundles: [heldHere(record, journal.content)] };
 }
 
 export interface ReleaseAnswer extends SiteAnswer {

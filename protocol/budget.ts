@@ -46,6 +46,18 @@ export function readBudget(name: BudgetName, text: string): number | null {
   }
 }
 
+const LEAST_BYTES = 64 * 1024;
+
+/** Of what a person says: less than 64Ki is a unit that was forgotten. The end of a sentence that begins with the text; null: none. Pure. */
+export function budgetFault(name: BudgetName, text: string): string | null {
+  const bytes = readBudget(name, text);
+  if (bytes === null) return `not ${budgetForm(name)}`;
+  if (bytes >= LEAST_BYTES) return null;
+  const [quantity = ''] = text.split('/');
+  const meant = /^\d{1,4}$/.test(quantity) ? `: did you mean ${quantity}Mi?` : '';
+  return `less than 64Ki a ${PERIOD[name]}${meant}`;
+}
+
 /** What does not read is no budget: a node never stands still for it. */
 export function budgetOf(parameters: Readonly<Record<string, string>>): Budget {
   const of = (name: BudgetName) => {

@@ -6,7 +6,7 @@
 import { pack, type Pack } from 'tar-stream';
 import { canonicalJson } from './canonical.js';
 import { MESSAGE_BYTES_MAX } from './limits.js';
-import { tarEntries, wholeEntry, type TarEntry } from './tar-entries.js';
+import { TarCutOff, tarEntries, wholeEntry, type TarEntry } from './tar-entries.js';
 import type { Topics } from './topics.js';
 
 /** Name of the first entry. */
@@ -92,8 +92,16 @@ async function copy(
 /** Entry by entry, the mark first. Throws `CarriedError`, and what the reader of the bytes throws. */
 export async function* readCarried(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<CarriedEntry> {
   let isMarked = false;
+  let head: Buffer = Buffer.alloc(0);
+  const watched = async function* () {
+    for await (const chunk of bytes) {
+      const missing = MARK.length - head.byteLength;
+      if (missing > 0) head = Buffer.concat([head, chunk.subarray(0, missing)]);
+      yield chunk;
+    }
+  };
   try {
-    for await (const entry of tarEntries(bytes)) {
+    for await (const entry of tarEntries(watched())) {
       if (isMarked) yield await entryOf(entry);
       else yield { is: 'mark', fleet: await fleetOf(entry) };
       isMarked = true;
@@ -103,8 +111,11 @@ export async function* readCarried(bytes: AsyncIterable<Uint8Array>): AsyncGener
     if (error instanceof CarriedError || typeof (error as { code?: unknown }).code === 'string') {
       throw error;
     }
+    // The name of the first entry is the first that is written.
+    if (!isMarked && head.toString('latin1') !== MARK) throw new CarriedError(NOT_CARRIED);
+    const isCut = error instanceof TarCutOff;
     const why = error instanceof Error ? error.message : String(error);
-    throw new CarriedError(isMarked ? `cut off or damaged (${why}); copy it again` : NOT_CARRIED);
+    throw new CarriedError(`${isCut ? 'cut off' : `cut off or damaged (${why})`}; copy it again`);
   }
   if (!isMarked) throw new CarriedError(NOT_CARRIED);
 }

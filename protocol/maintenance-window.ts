@@ -10,6 +10,12 @@ import { DAY_MS, instantsOfDay, isTimeZone, localDay } from './zone-time.js';
 
 const WINDOWS_MAX = 16;
 const FIELDS = ['schedule', 'duration', 'timeZone'] as const;
+/** For whoever left it out. */
+const EXAMPLES: Readonly<Record<(typeof FIELDS)[number], string>> = {
+  schedule: 'such as "0 2 * * sun"',
+  duration: 'such as 4h',
+  timeZone: 'such as Europe/Berlin or UTC',
+};
 const DURATION_MIN_MS = 60_000;
 const DURATION_MAX_MS = 31 * DAY_MS;
 /** Two leap days are at most eight years apart. */
@@ -18,6 +24,9 @@ const AHEAD_DAYS = 9 * 366;
 const TRIES_MAX = 800;
 /** The same few days are asked about again and again. */
 const DAYS_KEPT = 40;
+
+/** What a node says whose windows leave no hour; the hub goes by it. */
+export const NEVER_OPEN = 'the maintenance windows are never open together';
 
 /** Ready to be asked. */
 export interface Window {
@@ -67,7 +76,11 @@ export function windowsFault(
     const other = Object.keys(given).find(name => !FIELDS.some(field => field === name));
     if (other !== undefined) return { at: `[${i}]`, message: `has only ${FIELDS.join(', ')}` };
     const wrong = FIELDS.find(name => typeof given[name] !== 'string');
-    if (wrong !== undefined) return { at: `[${i}].${wrong}`, message: 'must be a string' };
+    if (wrong !== undefined) {
+      const message =
+        given[wrong] === undefined ? `is missing, ${EXAMPLES[wrong]}` : 'must be a string';
+      return { at: `[${i}].${wrong}`, message };
+    }
     const fault = windowFault(given as MaintenanceWindow);
     if (fault) return { at: `[${i}].${fault.field}`, message: fault.message };
   }

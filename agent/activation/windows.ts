@@ -3,7 +3,7 @@
  * node that does not know the time has no window open: whoever stands at it may say otherwise. Pure.
  */
 import type { MaintenanceWindow } from '../../protocol/documents/bundle.js';
-import { openAt, readWindows, windowText } from '../../protocol/maintenance-window.js';
+import { NEVER_OPEN, openAt, readWindows, windowText } from '../../protocol/maintenance-window.js';
 import { zonedText } from '../../protocol/zone-time.js';
 
 export interface WindowTime {
@@ -43,7 +43,7 @@ export function windowHold({ bundle, own }: WindowLists, time: WindowTime): Wind
   const zone = (bundle[0] ?? own[0])?.timeZone ?? 'UTC';
   const message =
     opensAt === null
-      ? `the maintenance windows are never open together (${which})`
+      ? `${NEVER_OPEN} (${which})`
       : `its maintenance window opens at ${zonedText(zone, opensAt)} (${which})`;
   return { message, opensAt };
 }

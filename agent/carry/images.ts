@@ -6,7 +6,7 @@
 import { sha256Hex } from '../../protocol/canonical.js';
 import type { ImageEntry } from '../../protocol/documents/bundle.js';
 import { completeImageName, parseImageReference } from '../../protocol/pod-image.js';
-import { tarEntries, wholeEntry } from '../../protocol/tar-entries.js';
+import { TarCutOff, tarEntries, wholeEntry } from '../../protocol/tar-entries.js';
 
 /** Configurations and lists of images are smaller; layers are not looked at: the engine compares them with the configuration. */
 const SMALL_BYTES = 1024 * 1024;
@@ -19,7 +19,10 @@ export async function whyNotLoad(
   archive: AsyncIterable<Uint8Array>,
   bound: readonly ImageEntry[],
 ): Promise<string | null> {
-  const read = await smallFiles(archive);
+  const read = await smallFiles(archive).catch((error: unknown) => {
+    if (error instanceof TarCutOff) return 'it is cut off';
+    throw error;
+  });
   if (typeof read === 'string') return read;
   const listed = jsonOf(read.get('manifest.json')?.text);
   if (!Array.isArray(listed) || listed.length === 0) return 'it has no manifest.json of images';

@@ -2,6 +2,7 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { Command } from 'commander';
+import { HEALTH_UNKNOWN, LOCKED, NOT_UNDO_READY } from '../../protocol/bundle-reasons.js';
 import { bundleStateText } from '../../protocol/bundle-state-text.js';
 import { packCarried } from '../../protocol/carried.js';
 import { CliError } from '../../protocol/cli-error.js';
@@ -28,6 +29,8 @@ interface Letters {
 
 const LOOK_MS = 300;
 const SETTLED: ReadonlySet<string> = new Set(['healthy', 'failed', 'rolledBack']);
+/** Time alone, a person or a pod ends such a wait; no file has to come for it. */
+const SETTLED_WAITS: ReadonlySet<string> = new Set([WINDOW, HELD, LOCKED, NOT_UNDO_READY]);
 
 export function importCommand(context: CliContext): Command {
   return context
@@ -35,7 +38,9 @@ export function importCommand(context: CliContext): Command {
     .summary('take what was carried here in a file')
     .description(
       'Gives the running agent a file of `flotilla bundle export`: it checks it as it checks what comes over the network. Waits ' +
-        'for the bundles, then writes a signed receipt beside the file; the hub takes it with `flotilla bundle import`.',
+        'for the bundles, then writes a signed receipt beside the file; the hub takes it with `flotilla bundle import`. A bundle that ' +
+        'waits for a maintenance window, a hold or the lock of a pod is not waited for.\n' +
+        'Exit code: 0 all of it was taken, 2 not all of it was, 3 the time is over while a bundle is under way or lacks something, 4 a bundle failed.',
     )
     .argument('<file>', 'what the hub exported')
     .option('--receipt <file>', 'where the receipt goes (default: NODE.receipt beside the file)')
@@ -68,7 +73,10 @@ async function importFrom(context: CliContext, file: string, flags: ImportFlags)
   ) as Letters;
   await write(receipt, letters);
   context.print(`${receipt}: for the hub (flotilla bundle import)`);
-  const problem = problemOf(outcome) ?? failureOf(bundles);
+  const late = lateOf(bundles, flags.timeout);
+  const interrupted = new CliError('failed', 'interrupted; the node goes on by itself');
+  const unsettled = late !== null && context.signal.aborted ? interrupted : late;
+  const problem = problemOf(outcome) ?? failureOf(bundles) ?? unsettled;
   if (problem) throw problem;
 }
 
@@ -123,6 +131,23 @@ export function failureOf(bundles: Bundles): CliError | null {
   return told.length === 0 ? null : new CliError('rolloutFailed', told.join('\n'));
 }
 
+/** Pure. Null: none is under way, or lacks what it waits for. Where nobody tells how the pods are, nothing more is to come. */
+export function lateOf(bundles: Bundles, timeout: string): CliError | null {
+  const late = bundles.filter(one => !isSettled(one) && one.reason !== HEALTH_UNKNOWN);
+  if (late.length === 0) return null;
+  const told = late.map(({ name, revision, state, reason, message }) => {
+    const why = [reason, message].filter(Boolean).join(': ');
+    return `bundle/${name} revision ${revision} is not healthy after ${timeout}: ${state} (${why})`;
+  });
+  const how =
+    'it goes on by itself: flotilla-agent status; import again to wait longer, and for a newer receipt';
+  return new CliError('timedOut', told.join('\n'), how);
+}
+
+function isSettled({ state, reason }: Pick<Bundles[number], 'state' | 'reason'>): boolean {
+  return SETTLED.has(state) || (state === 'waiting' && SETTLED_WAITS.has(reason));
+}
+
 type Bundles = NonNullable<AgentStatus['hub']>['bundles'];
 
 /** Until each has come to something, or the time is over. */
@@ -132,11 +157,7 @@ async function settled(context: CliContext, dataDir: string, limitMs: number): P
   for (;;) {
     const { hub } = await getJson<AgentStatus>(dataDir, '/status');
     const bundles = hub?.bundles ?? [];
-    const isSettled = bundles.every(
-      ({ state, reason }) =>
-        SETTLED.has(state) || (state === 'waiting' && (reason === WINDOW || reason === HELD)),
-    );
-    if (isSettled || signal.aborted || clock.monotonic() >= end) return bundles;
+    if (bundles.every(isSettled) || signal.aborted || clock.monotonic() >= end) return bundles;
     await clock.sleep(LOOK_MS, signal);
   }
 }

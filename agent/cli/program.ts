@@ -40,7 +40,7 @@ export async function programOf(context: CliContext, named = ''): Promise<Comman
     .version(VERSION, '-v, --version', 'print the version')
     .addHelpText(
       'after',
-      '\nExit codes: 0 done, 1 failed, 2 refused or wrong usage, 4 a bundle failed (import).',
+      '\nExit codes: 0 done, 1 failed, 2 refused or wrong usage, 3 timed out (import), 4 a bundle failed (import).',
     );
   const one = Object.hasOwn(COMMANDS, named) ? COMMANDS[named] : undefined;
   for (const make of one ? [one] : Object.values(COMMANDS)) program.addCommand(await make(context));

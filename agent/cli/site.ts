@@ -1,7 +1,15 @@
 /** `flotilla-agent activate --now`, `hold`, `release`, `undo`, `redo`: a person at the device says when something changes there. */
 import { userInfo } from 'node:os';
 import { Command } from 'commander';
-import type { ActivateAnswer, RedoAnswer, ReleaseAnswer, SiteAnswer, UndoAnswer } from '../site.js';
+import { heldHereText } from '../held-here.js';
+import type {
+  ActivateAnswer,
+  HoldAnswer,
+  RedoAnswer,
+  ReleaseAnswer,
+  SiteAnswer,
+  UndoAnswer,
+} from '../site.js';
 import { agree, YES } from './consent.js';
 import type { CliContext } from './context.js';
 import { openSocket, readText } from './socket-client.js';
@@ -43,9 +51,9 @@ export function holdCommand(context: CliContext): Command {
     .argument('[bundle]', `${WHICH}, those to come too`)
     .option(...WHY)
     .action(async (bundle: string | undefined, flags: { dataDir: string; reason: string }) => {
-      const { bundles } = await tell(context, { ...flags, path: '/hold', bundle });
-      for (const { namespace, name, revision } of bundles)
-        context.print(`bundle/${name} (${namespace}) revision ${revision} is held`);
+      const { bundles } = await tell<HoldAnswer>(context, { ...flags, path: '/hold', bundle });
+      for (const held of bundles)
+        context.print(`bundle/${held.name} (${held.namespace}) is held: ${heldHereText(held)}`);
       if (bundle === undefined) context.print('all bundles are held');
     });
 }
@@ -120,12 +128,18 @@ export function redoCommand(context: CliContext): Command {
         const what = `bundle/${name} (${namespace})`;
         await agree(`try revision ${revision} of ${what} again, which was ${why}?`, yes);
         const done = await tell<RedoAnswer>(context, { ...wish, bundle: `${namespace}/${name}` });
-        const isThere = done.bundles[0]?.isThere === true;
-        const becomes = isThere ? 'stays' : 'is tried again';
-        context.print(`${what} revision ${revision} ${becomes}`);
+        context.print(`${what} revision ${revision} ${redoneText(done)}`);
         tellWaits(context, done);
       }
     });
+}
+
+/** Pure. What becomes of it, as far as that is known by now. */
+export function redoneText({ bundles, waits = [] }: RedoAnswer): string {
+  if (bundles[0]?.isThere === true) return 'stays';
+  return waits.length === 0
+    ? 'is tried again'
+    : 'is tried again as soon as nothing keeps it waiting (flotilla-agent status)';
 }
 
 /** It is said, and not done yet. */

@@ -1,6 +1,6 @@
 /** `flotilla node budget`: what a node may use of its link in a month, and write in a day. */
 import { Command } from 'commander';
-import { BUDGET_NAMES, budgetForm, readBudget, type BudgetName } from '../../protocol/budget.js';
+import { BUDGET_NAMES, budgetFault, budgetForm, type BudgetName } from '../../protocol/budget.js';
 import { CliError } from '../../protocol/cli-error.js';
 import { connected, withConnection, type ConnectionOptions, type Context } from './context.js';
 
@@ -27,8 +27,8 @@ export function budgetCommand(context: Context): Command {
         'what is used, and what to expect. Without options: what was said here.',
     )
     .argument('<name>', 'the node')
-    .option('--link <bytes>', `${budgetForm('link')}, or none`)
-    .option('--writes <bytes>', `${budgetForm('writes')}, or none`)
+    .option('--link <bytes>', `${budgetForm('link')}, at least 64Ki, or none`)
+    .option('--writes <bytes>', `${budgetForm('writes')}, at least 64Ki, or none`)
     .addHelpText('after', EXAMPLES)
     .action((name: string, options: BudgetOptions) =>
       connected(context, options, async hub => {
@@ -45,8 +45,10 @@ export function budgetCommand(context: Context): Command {
 function wish(name: BudgetName, text: string | undefined): [string, string | null][] {
   if (text === undefined) return [];
   if (text === NONE) return [[name, null]];
-  if (readBudget(name, text) !== null) return [[name, text]];
-  throw new CliError('refused', `--${name} ${text}: not ${budgetForm(name)}, nor none`);
+  const fault = budgetFault(name, text);
+  if (fault === null) return [[name, text]];
+  const end = fault.startsWith('not ') ? ', nor none' : '';
+  throw new CliError('refused', `--${name} ${text}: ${fault}${end}`);
 }
 
 /** Pure. */

@@ -4,6 +4,8 @@ import type { BundleApiObject } from './bundle-write.js';
 import { HubUnreachable, type ApiList } from './client.js';
 import type { Connected, Context } from './context.js';
 import { CliError } from '../../protocol/cli-error.js';
+import { counted } from '../../protocol/counted.js';
+import { lateHint } from './rollout-late.js';
 import { pathOf, resourceOf } from './resources.js';
 import {
   countsText,
@@ -162,7 +164,9 @@ export async function waitForRollout(
       throw new CliError(
         'timedOut',
         [`bundle/${request.name} is not healthy after ${request.timeout}`, ...obstacles].join('\n'),
-        `it goes on by itself; look again with \`flotilla rollout status bundle/${request.name} -n ${hub.namespace}\``,
+        seen === null
+          ? AWAY_HINT
+          : lateHint({ ...seen, name: request.name, namespace: hub.namespace }),
       );
     }
     await clock.sleep(LOOK_MS, signal);
@@ -170,6 +174,7 @@ export async function waitForRollout(
   }
 }
 
+const AWAY_HINT = 'nodes go on without the hub; start it, and look again';
 const UNKNOWN_HINT =
   'set kubeletPods on these nodes (docs/node.md), or count them as done: --allow-unknown';
 
@@ -205,7 +210,9 @@ function endOf({ progress, rollout }: Seen): string {
   if (withdrawn !== null) return 'is withdrawn by the root';
   if (rollout !== null) return `revision ${revision} ${phaseText(rollout)}`;
   if (failed > 0) return 'failed';
-  return undone > 0 ? 'was undone' : 'may be healthy or not: nobody knows';
+  return undone > 0
+    ? `was undone on ${counted(undone, 'node')}`
+    : 'may be healthy or not: nobody knows';
 }
 
 /** What is well as far as it goes, and not as somebody may think. */

@@ -5,8 +5,7 @@
 import {
   BUDGET_NAMES,
   BUDGET_PARAMETER,
-  budgetForm,
-  readBudget,
+  budgetFault,
   type BudgetName,
 } from '../../protocol/budget.js';
 import { excerpt } from '../../protocol/excerpt.js';
@@ -26,9 +25,9 @@ export function withBudget(before: Texts, wish: BudgetWish): Texts {
   for (const name of BUDGET_NAMES) {
     const text = wish[name];
     if (text === undefined) continue;
-    if (text !== null && readBudget(name, text) === null) {
-      const message = `${name}: "${excerpt(text)}" is not ${budgetForm(name)}`;
-      throw new RequestError('BadRequest', message);
+    const fault = text === null ? null : budgetFault(name, text);
+    if (text !== null && fault !== null) {
+      throw new RequestError('BadRequest', `${name}: "${excerpt(text)}" is ${fault}`);
     }
     if (text === null) delete after[BUDGET_PARAMETER[name]];
     else after[BUDGET_PARAMETER[name]] = text;

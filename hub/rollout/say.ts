@@ -65,7 +65,7 @@ async function found(
   const read = await readRollout(parts, of);
   if (read) return read;
   const what = (await parts.store.get('Bundle', of.namespace, of.name))
-    ? `bundle "${of.name}" has no rollout: its newest revision went to all its nodes at once`
+    ? `bundle "${of.name}" has no rollout: its newest revision went to all its nodes at once; a rollout needs a plan: flotilla apply --wave 1 --wave 25% …`
     : `bundles.flotilla.dev "${of.name}" not found`;
   throw new RequestError('NotFound', what);
 }

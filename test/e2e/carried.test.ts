@@ -130,6 +130,10 @@ describe('by stick', { skip: noEngine() || noRegistry() }, () => {
           .unconfirmedEvents;
       };
       const many = await unconfirmed();
+      const early = await take('b.flotilla', '--timeout', '100ms');
+      assert.equal(early.code, 3, early.stdout + early.stderr);
+      assert.match(early.stderr, /bundle\/web revision 2 is not healthy after 100ms/);
+      assert.match(early.stdout, /edge-1\.receipt: for the hub/);
       const { code, stdout, stderr } = await take('b.flotilla');
       assert.equal(code, 0, stdout + stderr);
       assert.match(stdout, /revision 2: healthy/);
@@ -149,12 +153,17 @@ describe('by stick', { skip: noEngine() || noRegistry() }, () => {
     await play.ok('bundle', 'export', '--node', 'edge-2', '-o', stick('other.flotilla'));
     const bytes = readFileSync(stick('b.flotilla'));
     writeFileSync(stick('cut.flotilla'), bytes.subarray(0, bytes.length / 3));
+    writeFileSync(stick('endless.flotilla'), bytes.subarray(0, -1024));
+    writeFileSync(stick('begun.flotilla'), bytes.subarray(0, 300));
     writeFileSync(stick('text.flotilla'), 'hello');
     writeFileSync(stick('pod.yaml'), 'apiVersion: v1\nkind: Pod\n');
     const flipped = Buffer.from(bytes);
     const at = flipped.indexOf('"payload":"') + 40;
     flipped[at] = flipped[at] === 65 ? 66 : 65;
     writeFileSync(stick('flipped.flotilla'), flipped);
+    const wrongWay = await play.flotilla('bundle', 'import', stick('b.flotilla'));
+    assert.equal(wrongWay.code, 2);
+    assert.match(wrongWay.stderr, /it is an export for nodes[^]*flotilla-agent import/);
     const missing = await play.flotilla('bundle', 'export', '--node', 'edge-9', '-o', stick('x'));
     assert.equal(missing.code, 2);
     assert.match(missing.stderr, /"edge-9" not found among the members/);
@@ -168,6 +177,8 @@ describe('by stick', { skip: noEngine() || noRegistry() }, () => {
           /holds nothing for edge-1: it is for edge-2\n[\s\S]*export --node edge-1/,
         ],
         ['cut.flotilla', /cut off or damaged/],
+        ['endless.flotilla', /endless\.flotilla: cut off; copy it again/],
+        ['begun.flotilla', /cut off or damaged/],
         ['text.flotilla', /not a file that Flotilla wrote/],
         ['none.flotilla', /no such file/],
         [

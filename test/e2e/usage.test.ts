@@ -1,5 +1,6 @@
 /** What a node uses of its link, told by agent and hub as processes, and counted beside them by the cable between the two. */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -85,17 +86,25 @@ describe('what a node uses of its link', () => {
     assert.match(refused.stderr, /--link 20MB: not bytes per month, such as 20Mi or 20Mi\/month/);
     assert.equal((await play.flotilla('node', 'budget', 'nobody')).code, 2);
 
-    const said = await play.ok('node', 'budget', NODE, '--link', '8Ki/month', '--writes', '1Gi');
-    assert.equal(said, `node/${NODE}: link 8Ki/month, writes 1Gi/day\n`);
+    const small = await play.flotilla('node', 'budget', NODE, '--link', '20');
+    assert.equal(small.code, 2);
+    assert.match(small.stderr, /--link 20: less than 64Ki a month: did you mean 20Mi\?/);
+
+    // Nothing that a compression makes smaller: more than the least budget goes over the link.
+    for (const n of [0, 2]) world.pod(n, randomBytes(40_000).toString('base64'));
+    await world.apply();
+    await world.quiet();
+    const said = await play.ok('node', 'budget', NODE, '--link', '64Ki/month', '--writes', '1Gi');
+    assert.equal(said, `node/${NODE}: link 64Ki/month, writes 1Gi/day\n`);
     assert.equal(await play.ok('node', 'budget', NODE), said);
     await eventually('the hub shows that it is used up', async () => {
       const text = await play.ok('describe', 'node', NODE);
       return (
-        /LinkBudgetLow +True +\S+ +BudgetExceeded +all of 8.0 KiB a month is used/.test(text) &&
-        /^Link budget: [\d.]+ KiB of 8.0 KiB used this month \(\d+ %\), [\d.]+ \wiB expected$/m.test(
+        /LinkBudgetLow +True +\S+ +BudgetExceeded +all of 64.0 KiB a month is used/.test(text) &&
+        /^Link budget: [\d.]+ KiB of 64.0 KiB used this month \(\d+ %\), [\d.]+ \wiB expected$/m.test(
           text,
         ) &&
-        /flotilla.dev\/link-budget=8Ki\/month/.test(text)
+        /flotilla.dev\/link-budget=64Ki\/month/.test(text)
       );
     });
 
@@ -112,7 +121,7 @@ describe('what a node uses of its link', () => {
     await world.quiet();
     const isTold = async () => {
       const text = await play.ok('describe', 'node', NODE);
-      return /^ {2}default\/bench +2 +this /m.test(text);
+      return /^ {2}default\/bench +3 +this /m.test(text);
     };
     assert.equal(await isTold(), false, 'what became of it waits');
     const lifted = await play.ok('node', 'budget', NODE, '--link', 'none');

@@ -160,9 +160,11 @@ describe('a maintenance window', { skip: noEngine() || noFakedClock() }, () => {
 
   test('or not: a person at the device holds what runs, and the hub says so', async () => {
     const held = await device('hold', 'shop', '--reason', 'stocktaking');
-    assert.equal(held.stdout, 'bundle/shop (default) revision 4 is held\n');
+    assert.equal(held.stdout, 'bundle/shop (default) is held: it stays at revision 4\n');
     await apply(5, '--window', 'none');
     assert.match((await becomes(5, 'waiting', 'Held')).message, / by \S+ \(stocktaking\)$/);
+    const again = await device('hold', 'shop', '--reason', 'stocktaking');
+    assert.match(again.stdout, /is held: it stays at revision 4; revision 5 waits\n$/);
     const forced = await device('activate', '--now', 'shop');
     await matches(
       'rollout status says it',

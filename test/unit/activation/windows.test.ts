@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { windowHold } from '../../../agent/activation/windows.js';
+import { heldHereText } from '../../../agent/held-here.js';
 import { readJournal } from '../../../agent/journal/reader.js';
 import { activateNow, hold, release } from '../../../agent/site.js';
 import { isTimeKnown } from '../../../agent/time/node-time.js';
@@ -336,6 +337,28 @@ describe('held at the device', () => {
       assert.throws(ask, { message });
     });
   }
+
+  const heldText = () => hold(it.journal, wish('shop')).bundles.map(heldHereText);
+
+  test('says what stays, and what waits', () => {
+    running();
+    assert.deepEqual(heldText(), ['it stays at revision 1']);
+    it.assign(made('shop', 2));
+    assert.deepEqual(heldText(), ['it stays at revision 1; revision 2 waits']);
+  });
+
+  test('says that nothing lies there where a first revision waits', () => {
+    it.assign(night(1));
+    assert.deepEqual(heldText(), ['nothing of it lies here; revision 1 waits']);
+  });
+
+  test('says nothing waits where the next one was given up', () => {
+    running();
+    it.fates.set('shop:2', 'crash');
+    it.assign(made('shop', 2));
+    it.wait(600);
+    assert.deepEqual(heldText(), ['it stays at revision 1']);
+  });
 
   test('release of one while all are held says what to do', () => {
     running();

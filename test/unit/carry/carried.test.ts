@@ -50,6 +50,15 @@ async function tarOf(files: Readonly<Record<string, string>>): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
+async function cutTo(bytes: number): Promise<Buffer> {
+  return (await written()).subarray(0, bytes);
+}
+
+async function cutBy(bytes: number): Promise<Buffer> {
+  return (await written()).subarray(0, -bytes);
+}
+
+const MARKED = 'flotilla-carried';
 const MARK = JSON.stringify({ fleet: FLEET, format: 1 });
 
 describe('a file of messages', () => {
@@ -116,6 +125,18 @@ describe('a file of messages', () => {
     'no fleet': [() => tarOf({ 'flotilla-carried': '{"format":1}' }), /names no fleet/],
     'a mark that is no JSON': [() => tarOf({ 'flotilla-carried': '{' }), /not a file/],
     'one that was cut off': [async () => (await written()).subarray(0, 60_000), /cut off/],
+    'one that ends behind its mark': [() => cutTo(1024), /^cut off; copy it again$/],
+    'one that ends between two messages': [() => cutTo(2048), /^cut off; copy it again$/],
+    'one that lacks its end alone': [() => cutBy(1024), /^cut off; copy it again$/],
+    'one that lacks half of its end': [() => cutBy(512), /^cut off; copy it again$/],
+    'one that ends with a message of zeros': [
+      async () =>
+        (await tarOf({ [MARKED]: MARK, '000001/root/1': '\0'.repeat(2048) })).subarray(0, -1024),
+      /^cut off; copy it again$/,
+    ],
+    'one that ends within the header of its mark': [() => cutTo(300), /^cut off or damaged/],
+    'one of which hardly its name is left': [() => cutTo(20), /^cut off or damaged/],
+    'one that ends within its mark': [() => cutTo(530), /^cut off or damaged/],
   };
   for (const [what, [bytes, message]] of Object.entries(broken)) {
     test(`refuses ${what}`, async () => {
@@ -126,6 +147,12 @@ describe('a file of messages', () => {
       });
     });
   }
+
+  test('what is whole in more zeros than an end needs is whole', async () => {
+    const [mark, ...messages] = await read(Buffer.concat([await written(), Buffer.alloc(8192)]));
+    assert.equal(mark?.is, 'mark');
+    assert.equal(messages.length, MESSAGES.length);
+  });
 
   test('an error of the disk stays one', async () => {
     const failing = async function* (): AsyncGenerator<Buffer> {

@@ -98,6 +98,15 @@ describe('images that are carried', () => {
     });
   }
 
+  test('an archive that ends between two of its entries is refused', async () => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of archive([config, web])) chunks.push(chunk);
+    const cut = async function* (): AsyncGenerator<Buffer> {
+      yield Buffer.concat(chunks).subarray(0, -1024);
+    };
+    assert.equal(await whyNotLoad(cut(), BOUND), 'it is cut off');
+  });
+
   test('nothing is taken where no bundle binds anything', async () => {
     assert.match((await whyNotLoad(archive([layer, config, web]), [])) ?? '', /by no bundle/);
   });

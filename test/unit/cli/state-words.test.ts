@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { failureOf } from '../../../agent/cli/import.js';
 import { historyLines } from '../../../agent/cli/journal.js';
+import { redoneText } from '../../../agent/cli/site.js';
 import { fateOf } from '../../../hub/rollout/fate.js';
 import { bundleStateText } from '../../../protocol/bundle-state-text.js';
 import type { BundleState, BundleStatus } from '../../../protocol/documents/node.js';
@@ -16,6 +17,22 @@ const ROWS: readonly (readonly [sentence: string, BundleState, reason: string, w
   ['and so was what waits to go back', 'failed', 'UndoneAtDevice', 'undone'],
   ['what a person took back is on its way', 'activating', 'RedoneAtDevice', 'activating'],
 ];
+
+const redone = (isThere: boolean, waits: string[]) => {
+  const of = { namespace: 'default', name: 'shop', revision: 2, isThere, why: 'undone' };
+  return redoneText({ bundles: [of], waits });
+};
+
+describe('what was undone and is taken back', () => {
+  test('is tried again at once', () => assert.equal(redone(false, []), 'is tried again'));
+  test('stays where it lies there still', () => assert.equal(redone(true, []), 'stays'));
+  test('is tried again when its window opens, and not before', () => {
+    assert.equal(
+      redone(false, ['Window: it opens at 3']),
+      'is tried again as soon as nothing keeps it waiting (flotilla-agent status)',
+    );
+  });
+});
 
 describe('a bundle on a node', () => {
   for (const [sentence, state, reason, words] of ROWS) {

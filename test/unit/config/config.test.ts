@@ -166,6 +166,21 @@ describe('a mistake says what, where, and what to do', () => {
     [
       'a window without a zone',
       { text: 'maintenanceWindows: [{schedule: "0 2 * * *", duration: 1h}]' },
+      /^agent\.yaml:\d+: maintenanceWindows\[0\]\.timeZone: is missing, such as Europe\/Berlin or UTC/,
+    ],
+    [
+      'a budget of a few bytes',
+      { text: 'linkBudget: 20' },
+      /^agent\.yaml:1: linkBudget: "20" is less than 64Ki a month: did you mean 20Mi\?$/,
+    ],
+    [
+      'a budget that is none',
+      { text: 'writeBudget: 2Mi/month' },
+      /^agent\.yaml:1: writeBudget: "2Mi\/month" is not bytes per day, such as 2Mi or 2Mi\/day$/,
+    ],
+    [
+      'a window with a zone that is none',
+      { text: 'maintenanceWindows: [{schedule: "0 2 * * *", duration: 1h, timeZone: 1}]' },
       /^agent\.yaml:\d+: maintenanceWindows\[0\]\.timeZone: must be a string/,
     ],
     [

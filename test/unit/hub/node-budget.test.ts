@@ -29,6 +29,21 @@ describe('the budget of a node at the hub', () => {
     );
   });
 
+  const SMALL: readonly (readonly [BudgetWish, string])[] = [
+    [{ link: '20' }, 'link: "20" is less than 64Ki a month: did you mean 20Mi?'],
+    [{ writes: '2/day' }, 'writes: "2/day" is less than 64Ki a day: did you mean 2Mi?'],
+    [{ link: '63Ki' }, 'link: "63Ki" is less than 64Ki a month'],
+  ];
+  for (const [wish, message] of SMALL) {
+    test(`with a unit that was forgotten is refused: ${message}`, () => {
+      assert.throws(() => withBudget(BEFORE, wish), { message });
+    });
+  }
+
+  test('of 64Ki is one', () => {
+    assert.equal(withBudget(BEFORE, { link: '64Ki' })[LINK], '64Ki');
+  });
+
   test('is shown with its periods', () => {
     assert.equal(budgetText('a', {}), 'node/a: no budget');
     assert.equal(

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Connected, Context } from '../../../hub/cli/context.js';
 import { isCounted, nodeViewOf, progressOf } from '../../../hub/cli/rollout-progress.js';
+import { CliError } from '../../../protocol/cli-error.js';
+import { NEVER_OPEN } from '../../../protocol/maintenance-window.js';
 import { waitForRollout } from '../../../hub/cli/rollout-wait.js';
 
 const DIGEST = 'd'.repeat(64);
@@ -133,6 +135,40 @@ describe('waiting for a rollout', () => {
       assert.deepEqual(open, [{ node: 'edge-1', text: expected }]);
     });
   }
+
+  /** How the wait ends where the node stands so. */
+  async function ended(stand: object, rollout: object | null = null): Promise<CliError> {
+    let now = 0;
+    const clock = { monotonic: () => now, sleep: async (ms: number) => void (now += ms) };
+    const [healthy] = NODE.status.flotilla.bundles;
+    const flotilla = { bundles: [{ ...healthy, ...stand }] };
+    const node = { ...NODE, status: { ...NODE.status, flotilla } };
+    const call = async ({ path }: { path: string }) =>
+      path.endsWith('/nodes') ? { items: [node] } : bundleWith(NOBODY);
+    const terminal = { print: () => undefined, interactive: false };
+    const context = { clock, terminal, signal: new AbortController().signal };
+    const hub = { client: { call, get: async () => rollout }, namespace: 'default' };
+    const wait = waitForRollout(context as unknown as Context, hub as unknown as Connected, {
+      ...{ name: 'shop', timeout: '10s', output: 'text' },
+    });
+    return wait.then(
+      () => assert.fail('it ended well'),
+      (error: unknown) => (error instanceof CliError ? error : assert.fail(String(error))),
+    );
+  }
+
+  test('says on how many nodes it was undone', async () => {
+    const { exit, message } = await ended({ state: 'rolledBack', reason: 'UndoneAtDevice' });
+    assert.equal(exit, 'rolloutFailed');
+    assert.match(message, /^bundle\/shop was undone on 1 node\n/);
+  });
+
+  test('says what to do when the windows leave no hour', async () => {
+    const message = `${NEVER_OPEN} (…)`;
+    const { exit, hint } = await ended({ state: 'waiting', reason: 'Window', message });
+    assert.equal(exit, 'timedOut');
+    assert.match(hint ?? '', /`flotilla rollout activate bundle\/shop -n default --now`$/);
+  });
 
   test('each count counts', () => {
     const view = {

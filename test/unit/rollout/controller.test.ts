@@ -378,7 +378,10 @@ describe('a rollout in waves on the store', () => {
     await hub.apply('web:3');
     await hub.has(3, 3, 3);
     assert.equal(await hub.rollout(), null);
-    await assert.rejects(hub.say('pause'), /has no rollout: its newest revision went to all/);
+    await assert.rejects(
+      hub.say('pause'),
+      /went to all its nodes at once; a rollout needs a plan: flotilla apply --wave/,
+    );
     await hub.apply('web:4', CANARY);
     await hub.has(4, 3, 3);
     const { store } = hub;

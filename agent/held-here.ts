@@ -1,0 +1,34 @@
+/** What a hold keeps as it is, and what it keeps waiting. Pure. */
+import type { BundleRecord, Journal } from './journal/journal.js';
+import type { BundleName } from './ports.js';
+
+export interface HeldHere extends BundleName {
+  /** The one that the hub wants. */
+  readonly revision: number;
+  /** The one whose files lie there; null: none does. */
+  readonly active: number | null;
+  /** The hub wants another one than lies there, and it was not given up: it waits. */
+  readonly isNextWaiting: boolean;
+}
+
+/** `content` knows the document of what lies there. */
+export function heldHere(
+  record: BundleRecord,
+  content: Pick<Journal['content'], 'bundleDocument'>,
+): HeldHere {
+  const { namespace, name, revision, digest, active, state, givenUp } = record;
+  const isWanted = active === digest;
+  const former = active === null || isWanted ? null : content.bundleDocument(active);
+  const isOver = state === 'rolledBack' || state === 'removing' || givenUp;
+  return {
+    ...{ namespace, name, revision },
+    active: isWanted ? revision : (former?.revision ?? null),
+    isNextWaiting: !isWanted && !isOver,
+  };
+}
+
+/** `stays at revision 1; revision 2 waits`. */
+export function heldHereText({ revision, active, isNextWaiting }: HeldHere): string {
+  const kept = active === null ? 'nothing of it lies here' : `it stays at revision ${active}`;
+  return isNextWaiting ? `${kept}; revision ${revision} waits` : kept;
+}
