@@ -83,7 +83,7 @@ describe('undo at the device', { skip: noEngine() }, () => {
     assert.equal(status.code, 4, status.stdout);
     assert.match(
       status.stderr,
-      /bundle\/shop was undone\n +undone on edge-1: UndoneAtDevice: undone at the device by \S+ \(tills/,
+      /bundle\/shop was undone on 1 node\n +undone on edge-1: UndoneAtDevice: undone at the device by \S+ \(tills/,
     );
     await matches(
       'whoever looks at the node sees it',
