@@ -83,6 +83,8 @@ export class Device {
   readonly #counters = new Counters();
   /** Nothing is left that explains its files: they are not run until a fresh assignment came. */
   #isForgetful = false;
+  /** Journal and twin were lost once. */
+  hasForgotten = false;
   /** Containers that a fault ended: their pods begin anew, and rightly. */
   #disturbedAt = Number.NEGATIVE_INFINITY;
 
@@ -217,6 +219,7 @@ export class Device {
     }
     this.#counters.forget();
     this.#isForgetful = withTwin;
+    this.hasForgotten ||= withTwin;
   }
 
   /** A fault ended containers, or may have. */

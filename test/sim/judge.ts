@@ -16,6 +16,8 @@ import type {
   SecretObject,
 } from '../../hub/objects.js';
 import { matches, parseSelector } from '../../hub/selectors.js';
+import { bundleKey, makerOf } from '../../agent/intake/decide.js';
+import type { BundleName } from '../../agent/ports.js';
 import { sha256Hex } from '../../protocol/canonical.js';
 import { LOCKED, UNDONE } from '../../protocol/bundle-reasons.js';
 import type { BundleStatus } from '../../protocol/documents/node.js';
@@ -127,18 +129,24 @@ function shownBundle({ name, revision, state, active }: BundleStatus): string {
   return `${name}:${revision} ${state} ${active?.slice(0, 8) ?? '-'}`;
 }
 
-/** Exactly the pods of what is active run; of what is bad, what can. */
+/**
+ * Exactly the pods of what is active run; of what is bad, what can. Where journal and twin were lost, what ran of a bundle goes on until a
+ * revision of it is active.
+ */
 function runningOf({ fleet, device }: Seen): string[] {
-  const active = device.statuses().flatMap(({ active: digest }) => {
+  const told = device.statuses();
+  const forgotten = device.hasForgotten ? told.filter(one => one.active === null) : [];
+  const isKnown = (line: string) => !forgotten.some(({ name }) => line.startsWith(`${name}-`));
+  const active = told.flatMap(({ active: digest }) => {
     const content = digest === null ? undefined : fleet.revisions.get(digest);
     return [...(content?.pods ?? [])].map(([pod, image]) => `${pod} ${image}`);
   });
   const canRun = active.filter(one => !one.includes('-crash:') && !one.includes('-gone:')).sort();
-  const running = device.running();
+  const running = device.running().filter(isKnown);
   if (running.join() !== canRun.join()) {
     return [`${running.join(', ') || 'nothing'} runs, not ${canRun.join(', ') || 'nothing'}`];
   }
-  const files = device.images().sort();
+  const files = device.images().filter(isKnown).sort();
   return files.join() === active.sort().join() ? [] : ['the directory is another'];
 }
 
@@ -220,15 +228,22 @@ function eventFaults({ life, dataDir }: Device, events: readonly EventObject[]):
   });
 }
 
+/** What was promised by a journal that was lost with its twin stays until a revision of its bundle is active. */
 function directoryFaults(
-  { manifests }: Device,
-  files: readonly { readonly file: string; readonly content: string }[],
+  { manifests, hasForgotten }: Device,
+  files: readonly (BundleName & { readonly file: string; readonly content: string })[],
 ): string[] {
+  const active = new Set(files.map(bundleKey));
+  const isLeft = (file: string) => {
+    const maker = hasForgotten ? makerOf(file, readFileSync(join(manifests, file))) : null;
+    return maker !== null && !active.has(bundleKey(maker));
+  };
   const found = readdirSync(manifests).filter(file => /^\.?flotilla_/.test(file));
   const promised = new Map(files.map(({ file, content }) => [file, content]));
   return [
     ...found
       .filter(file => sha256Hex(readFileSync(join(manifests, file))) !== promised.get(file))
+      .filter(file => !isLeft(file))
       .map(file => `${file} is not what the journal promises`),
     ...[...promised.keys()]
       .filter(file => !found.includes(file))
