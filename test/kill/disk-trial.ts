@@ -30,7 +30,7 @@ export interface DiskOutcome {
 
 /** What a person reads, of a disk that is full or fails; never a stack of calls. */
 const TELLS =
-  /ENOSPC|EIO|no space|disk is full|disk I\/O error|i\/o error|unable to open database/i;
+  /ENOSPC|EIO|no space|disk is full|disk fails|disk I\/O error|i\/o error|unable to open database/i;
 const STACK = /^\s+at .*:\d+:\d+\)?$/m;
 const ENDS_CLEARLY = /^error: .*/m;
 /** As long as it suffers at least, and at most while nobody says why. */
