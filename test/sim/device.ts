@@ -16,6 +16,7 @@ import { MemoryMounts } from './memory-mounts.js';
 import { Readers } from './readers.js';
 import { startAgent, type AgentLife } from './agent-life.js';
 import { lineTo } from './engine-line.js';
+import { lineOfContainer, lineOfFile } from './lines.js';
 import { SimulatedEngine } from './engine.js';
 import { Actor, type Scheduler } from './scheduler.js';
 import type { Switched } from './switches.js';
@@ -58,7 +59,7 @@ export class Device {
   readonly hasRealTimeClock: boolean;
   actor: Actor | null = null;
   life: AgentLife | null = null;
-  /** `pod image` that an assignment for this node asked for at some time. */
+  /** Lines of pods that an assignment for this node asked for at some time. */
   readonly allowed = new Set<string>();
   /** Digests that somebody here did not want to wait for, and those that somebody here undid. */
   readonly hastened = new Set<string>();
@@ -73,7 +74,7 @@ export class Device {
   engineFails = 0;
   answersLost = 0;
   slowMs = 0;
-  /** By `pod image`: the manifest, and since when the directory has had it. */
+  /** By the pod's line: the manifest, and since when the directory has had it. */
   readonly #wanted = new Map<string, { readonly text: string; readonly since: number }>();
   readonly #parts: DeviceParts;
   readonly #readers = new Readers();
@@ -245,8 +246,8 @@ export class Device {
     }
   }
 
-  /** `pod image` of all owned files. */
-  images(): string[] {
+  /** Of all pods' files. */
+  promised(): string[] {
     return [...this.#manifests().keys()];
   }
 
@@ -256,18 +257,17 @@ export class Device {
         .filter(file => file.startsWith('flotilla_'))
         .flatMap((file): [string, string][] => {
           const text = readFileSync(join(this.manifests, file), 'utf8');
-          const { kind, metadata, spec } = JSON.parse(text) as OwnedPod;
-          const image = spec.containers[0]?.image ?? '';
-          return kind === 'Pod' ? [[`${metadata.name} ${image}`, text]] : [];
+          const line = lineOfFile(text);
+          return line === null ? [] : [[line, text]];
         }),
     );
   }
 
-  /** `pod image` of what runs, sorted. */
+  /** Of the pods that run, sorted. */
   running(): string[] {
     return [...this.engine.containers.values()]
       .filter(({ state }) => state === 'running')
-      .map(({ pod, image }) => `${podName(pod.name, this.name)} ${image}`)
+      .map(one => lineOfContainer(one, this.name))
       .sort();
   }
 
@@ -313,8 +313,7 @@ export class Device {
   #starts(id: string): void {
     const container = this.engine.containers.get(id);
     if (!container || container.state === 'running') return;
-    const name = podName(container.pod.name, this.name);
-    const what = `${name} ${container.image}`;
+    const what = lineOfContainer(container, this.name);
     this.#parts.trace(`${this.name} starts ${what}`);
     if (!this.allowed.has(what)) {
       this.#broken(`${what} is started, which no assignment ever asked for`);
@@ -333,7 +332,7 @@ export class Device {
     const { scheduler, trace } = this.#parts;
     const container = this.engine.containers.get(id);
     if (container?.state !== 'running') return;
-    const what = `${podName(container.pod.name, this.name)} ${container.image}`;
+    const what = lineOfContainer(container, this.name);
     trace(`${this.name} stops ${what}`);
     const since = this.#wanted.get(what)?.since;
     const isWhole = this.engine.sandboxes.get(container.sandboxId)?.ready === true;
@@ -345,15 +344,4 @@ export class Device {
   #broken(what: string): void {
     this.#parts.broken(`${this.name}: ${what}`);
   }
-}
-
-interface OwnedPod {
-  readonly kind: string;
-  readonly metadata: { readonly name: string };
-  readonly spec: { readonly containers: readonly { readonly image: string }[] };
-}
-
-/** Without the node's suffix. */
-function podName(name: string, node: string): string {
-  return name.endsWith(`-${node}`) ? name.slice(0, -node.length - 1) : name;
 }

@@ -165,6 +165,17 @@ async function silence(fleet: SimulatedFleet): Promise<void> {
   await wait(fleet, MINUTE_MS);
 }
 
+/** The hub dies at a step of what it is told to do: what it wrote down it does, and of the rest nothing. */
+async function heard(fleet: SimulatedFleet): Promise<void> {
+  await begin(fleet);
+  for (let i = 0; i < 4; i++) {
+    const { hubActor } = fleet;
+    if (hubActor) hubActor.diesAt = hubActor.steps + 1 + Math.floor(fleet.random() * 8) / 2;
+    await first(fleet, someFate(fleet), { hasSecret: false });
+    await wait(fleet, MINUTE_MS);
+  }
+}
+
 export const SCENES: Readonly<Record<string, Scene>> = {
   told: { windowShare: 0, live: told },
   stick: { windowShare: 0, live: stick },
@@ -173,4 +184,5 @@ export const SCENES: Readonly<Record<string, Scene>> = {
   rejoin: { windowShare: 0, live: rejoin },
   time: { windowShare: 1, live: time },
   silence: { windowShare: 0, live: silence },
+  heard: { windowShare: 0, live: heard },
 };
