@@ -292,6 +292,7 @@ export class Device {
     this.words++;
     if (actor.isDead || this.#parts.scheduler.actor !== actor) return;
     for (const fault of unwritten(journal, actor, this.dataDir)) this.#broken(fault);
+    for (const fault of this.#counters.look(journal)) this.#broken(fault);
   }
 
   #line(actor: Actor) {
