@@ -11,6 +11,7 @@ import type { BundleStatus } from '../../protocol/documents/node.js';
 import type { Journal } from '../../agent/journal/journal.js';
 import { Counters } from './counters.js';
 import { readIdentityKeys, type DeviceKeys } from './device-keys.js';
+import { Holds } from './holds.js';
 import { Locks } from './locks.js';
 import { MemoryMounts } from './memory-mounts.js';
 import { Readers } from './readers.js';
@@ -19,6 +20,7 @@ import { lineTo } from './engine-line.js';
 import { lineOfContainer, lineOfFile } from './lines.js';
 import { SimulatedEngine } from './engine.js';
 import { Actor, type Scheduler } from './scheduler.js';
+import { SaidEvents } from './said-events.js';
 import type { Switched } from './switches.js';
 import { unwritten } from './words.js';
 import type { KnownWindow } from './windows.js';
@@ -54,6 +56,7 @@ export class Device {
   /** Of its memory. */
   readonly mounts = new MemoryMounts();
   readonly locks: Locks;
+  readonly holds = new Holds();
   readonly manifests: string;
   readonly ownWindows: readonly KnownWindow[];
   readonly hasRealTimeClock: boolean;
@@ -74,8 +77,9 @@ export class Device {
   engineFails = 0;
   answersLost = 0;
   slowMs = 0;
-  /** By the pod's line: the manifest, and since when the directory has had it. */
-  readonly #wanted = new Map<string, { readonly text: string; readonly since: number }>();
+  /** By the pod's line: since when the directory has had it, whatever else its file says. */
+  readonly #wanted = new Map<string, number>();
+  readonly #said = new SaidEvents();
   readonly #parts: DeviceParts;
   readonly #readers = new Readers();
   #bootedAt = 0;
@@ -166,6 +170,7 @@ export class Device {
           },
           fault,
         );
+        this.#said.begin(this.life.journal);
         this.look();
       } catch (error) {
         fault(error);
@@ -221,6 +226,7 @@ export class Device {
     this.#counters.forget();
     this.#isForgetful = withTwin;
     this.hasForgotten ||= withTwin;
+    if (withTwin) this.holds.clear();
   }
 
   /** A fault ended containers, or may have. */
@@ -238,29 +244,16 @@ export class Device {
   /** A file below the manifests' directory came or went. */
   onFile(): void {
     const { scheduler } = this.#parts;
-    const found = this.#manifests();
-    for (const one of [...this.#wanted.keys()]) if (!found.has(one)) this.#wanted.delete(one);
-    for (const [one, text] of found) {
-      if (this.#wanted.get(one)?.text === text) continue;
-      this.#wanted.set(one, { text, since: scheduler.now });
-    }
+    const found = this.promised();
+    for (const one of [...this.#wanted.keys()]) if (!found.includes(one)) this.#wanted.delete(one);
+    for (const one of found) if (!this.#wanted.has(one)) this.#wanted.set(one, scheduler.now);
   }
 
   /** Of all pods' files. */
   promised(): string[] {
-    return [...this.#manifests().keys()];
-  }
-
-  #manifests(): ReadonlyMap<string, string> {
-    return new Map(
-      readdirSync(this.manifests)
-        .filter(file => file.startsWith('flotilla_'))
-        .flatMap((file): [string, string][] => {
-          const text = readFileSync(join(this.manifests, file), 'utf8');
-          const line = lineOfFile(text);
-          return line === null ? [] : [[line, text]];
-        }),
-    );
+    return readdirSync(this.manifests)
+      .filter(file => file.startsWith('flotilla_'))
+      .flatMap(file => lineOfFile(readFileSync(join(this.manifests, file), 'utf8')) ?? []);
   }
 
   /** Of the pods that run, sorted. */
@@ -269,6 +262,11 @@ export class Device {
       .filter(({ state }) => state === 'running')
       .map(one => lineOfContainer(one, this.name))
       .sort();
+  }
+
+  /** Of what this life told its journal, what is not there: each is a sentence. */
+  lostEvents(): string[] {
+    return this.#said.lost(this.dataDir);
   }
 
   statuses(): readonly BundleStatus[] {
@@ -335,7 +333,7 @@ export class Device {
     if (container?.state !== 'running') return;
     const what = lineOfContainer(container, this.name);
     trace(`${this.name} stops ${what}`);
-    const since = this.#wanted.get(what)?.since;
+    const since = this.#wanted.get(what);
     const isWhole = this.engine.sandboxes.get(container.sandboxId)?.ready === true;
     if (since !== undefined && scheduler.now - since > RECENT_MS && this.isCalm() && isWhole) {
       this.#broken(`${what} did not change and is stopped`);

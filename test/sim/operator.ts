@@ -86,12 +86,17 @@ const relabelOne: Act = async fleet => {
 };
 
 const holdHere: Act = fleet => {
-  const device = drawn(fleet, fleet.devices);
   const bundle = fleet.random() < 0.5 ? null : drawn(fleet, BUNDLES);
-  atDevice(fleet, device, `hold ${bundle ?? 'all'}`, ({ journal }) =>
-    hold(journal, { node: device.name, bundle, by: 'somebody', reason: 'stocktaking' }),
-  );
+  holdAt(fleet, drawn(fleet, fleet.devices), bundle);
 };
+
+/** Null: all. */
+export function holdAt(fleet: SimulatedFleet, device: Device, bundle: string | null): void {
+  atDevice(fleet, device, `hold ${bundle ?? 'all'}`, ({ journal }) => {
+    hold(journal, { node: device.name, bundle, by: 'somebody', reason: 'stocktaking' });
+    if (!device.isDiskFull) device.holds.add(bundle);
+  });
+}
 
 /** `activate --now`, and what is the newest then. */
 const hasten: Act = async fleet => {
@@ -238,9 +243,10 @@ export async function first(
 }
 
 export function releaseAll(fleet: SimulatedFleet, device: Device): void {
-  atDevice(fleet, device, 'release', ({ journal }) =>
-    release(journal, { node: device.name, bundle: null, by: 'somebody', reason: '' }),
-  );
+  atDevice(fleet, device, 'release', ({ journal }) => {
+    device.holds.clear();
+    release(journal, { node: device.name, bundle: null, by: 'somebody', reason: '' });
+  });
 }
 
 function atDevice(

@@ -2,10 +2,18 @@
  * Histories that are aimed at one promise each, which chance alone seldom puts to the test: who is in it, and what is done to it at which
  * moment. Everything else about them, faults and rest and what must hold, is as in all histories.
  */
-import type { Fate } from './content.js';
+import { BUNDLES, type Fate } from './content.js';
 import type { Device } from './device.js';
 import { strike } from './faults.js';
-import { deleteMember, first, joinAll, otherKeys, type Having } from './operator.js';
+import {
+  deleteMember,
+  first,
+  holdAt,
+  joinAll,
+  otherKeys,
+  releaseAll,
+  type Having,
+} from './operator.js';
 import { judgeQuiet } from './quiet.js';
 import type { SimulatedFleet } from './simulated-fleet.js';
 
@@ -176,6 +184,22 @@ async function heard(fleet: SimulatedFleet): Promise<void> {
   }
 }
 
+/** Somebody at the device holds what runs, and something else is rolled out; the agent begins anew meanwhile, or its journal does. */
+async function hold(fleet: SimulatedFleet): Promise<void> {
+  const device = await begin(fleet);
+  for (let i = 0; i < 3; i++) {
+    holdAt(fleet, device, isDrawn(fleet, 0.5) ? null : BUNDLES[0]);
+    await wait(fleet, 5_000);
+    await first(fleet, someFate(fleet));
+    await wait(fleet, 15_000);
+    const faults = ['agentDies', 'agentDiesAtStep', 'machineRestarts', 'journalIsLost'] as const;
+    if (isDrawn(fleet, 0.7)) strike(fleet, drawn(fleet, faults), device);
+    await fleet.pass(MINUTE_MS);
+    if (isDrawn(fleet, 0.7)) releaseAll(fleet, device);
+    await wait(fleet, MINUTE_MS);
+  }
+}
+
 export const SCENES: Readonly<Record<string, Scene>> = {
   told: { windowShare: 0, live: told },
   stick: { windowShare: 0, live: stick },
@@ -185,4 +209,5 @@ export const SCENES: Readonly<Record<string, Scene>> = {
   time: { windowShare: 1, live: time },
   silence: { windowShare: 0, live: silence },
   heard: { windowShare: 0, live: heard },
+  hold: { windowShare: 0, live: hold },
 };
