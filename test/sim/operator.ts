@@ -1,6 +1,14 @@
 /** What people do in between: at the hub and at the devices, drawn by the history's own numbers. */
 import { activateNow, hold, release, undo as undoAt } from '../../agent/site.js';
-import { BUNDLES, contentOf, FATES, ZONES, type Content, type Fate } from './content.js';
+import {
+  BUNDLES,
+  changedFrom,
+  contentOf,
+  FATES,
+  ZONES,
+  type Content,
+  type Fate,
+} from './content.js';
 import type { Device } from './device.js';
 import { ADMIN } from './hub-life.js';
 import { deleteSecret, sealSecret } from './sealing.js';
@@ -26,7 +34,10 @@ function newContent(
 ): Content {
   const { random, windowShare } = fleet;
   const nodeSelector = random() < 0.7 ? '' : `zone=${drawn(fleet, ZONES)}`;
-  return { ...contentOf({ bundle, fate, nodeSelector, windowShare, random }), ...having };
+  const content = contentOf({ bundle, fate, nodeSelector, windowShare, random });
+  const former = [...fleet.revisions.values()].filter(one => one.bundle === bundle).at(-1);
+  const isChange = former !== undefined && random() < 0.5;
+  return { ...(isChange ? changedFrom(former, content, random) : content), ...having };
 }
 
 const apply: Act = async fleet => {

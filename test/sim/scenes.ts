@@ -200,6 +200,26 @@ async function hold(fleet: SimulatedFleet): Promise<void> {
   }
 }
 
+/** What was said once comes again: a broker that begins with what it kept some time ago, a stick that lay in the drawer; the hub is away. */
+async function stale(fleet: SimulatedFleet): Promise<void> {
+  const device = await begin(fleet);
+  for (let i = 0; i < 3; i++) {
+    fleet.broker.save();
+    await fleet.sticks.export(null);
+    await first(fleet, someFate(fleet));
+    await wait(fleet, MINUTE_MS);
+    fleet.broker.cut('flotilla-hub', false);
+    fleet.broker.stop({ forgets: 'unsaved' });
+    await wait(fleet, 10_000);
+    fleet.broker.start();
+    if (isDrawn(fleet, 0.5)) fleet.sticks.import(device, { isNewest: false, isTorn: false });
+    if (isDrawn(fleet, 0.4)) device.kill();
+    await wait(fleet, MINUTE_MS);
+    if (isDrawn(fleet, 0.7)) fleet.broker.mend('flotilla-hub');
+    await wait(fleet, MINUTE_MS);
+  }
+}
+
 export const SCENES: Readonly<Record<string, Scene>> = {
   told: { windowShare: 0, live: told },
   stick: { windowShare: 0, live: stick },
@@ -210,4 +230,5 @@ export const SCENES: Readonly<Record<string, Scene>> = {
   silence: { windowShare: 0, live: silence },
   heard: { windowShare: 0, live: heard },
   hold: { windowShare: 0, live: hold },
+  stale: { windowShare: 0, live: stale },
 };
