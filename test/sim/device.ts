@@ -74,6 +74,8 @@ export class Device {
   /** What its clock says beyond the time. */
   clockOffMs = 0;
   isDiskFull = false;
+  /** So many steps after its next switch is written down it dies; null: it does not. */
+  diesAfterSwitch: number | null = null;
   engineFails = 0;
   answersLost = 0;
   slowMs = 0;
@@ -158,7 +160,7 @@ export class Device {
             hostMounts: this.mounts,
             ...{ dataDir: this.dataDir, manifests: this.manifests },
             maintenanceWindows: this.ownWindows.map(({ window }) => window),
-            onSwitch: switched => this.#parts.onSwitch(this, switched),
+            onSwitch: switched => this.#switches(switched, actor),
             onWord: journal => this.#says(journal, actor),
             log: { info: say, warn: say, error: say },
             engine: this.#line(actor),
@@ -264,11 +266,6 @@ export class Device {
       .sort();
   }
 
-  /** Of what this life told its journal, what is not there: each is a sentence. */
-  lostEvents(): string[] {
-    return this.#said.lost(this.dataDir);
-  }
-
   statuses(): readonly BundleStatus[] {
     return this.life?.session.report.current().bundles ?? [];
   }
@@ -284,6 +281,13 @@ export class Device {
     if (this.life.journal.accepted()) this.#isForgetful = false;
     for (const fault of this.#counters.look(this.life.journal)) this.#broken(fault);
     for (const fault of this.#readers.look(this)) this.#broken(fault);
+    for (const fault of this.#said.lost(this.life.journal)) this.#broken(fault);
+  }
+
+  #switches(switched: Switched, actor: Actor): void {
+    this.#parts.onSwitch(this, switched);
+    if (this.diesAfterSwitch !== null) actor.diesAt = actor.steps + this.diesAfterSwitch;
+    this.diesAfterSwitch = null;
   }
 
   #says(journal: Journal, actor: Actor): void {

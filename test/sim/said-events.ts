@@ -1,12 +1,12 @@
-/** What one life of an agent tells its journal, held against what the journal has of it once the disk is well. */
+/** What one life of an agent tells its journal, held against what the journal has of it while its disk is well. */
 import type { Journal } from '../../agent/journal/journal.js';
-import { readProof } from '../../agent/journal/proof.js';
+import type { NewEvent } from '../../agent/ports.js';
 
 /** Longer messages are cut. */
 const COMPARED = 200;
 
-const known = (event: { readonly reason: string; readonly message: string }) =>
-  `${event.reason}: ${event.message.slice(0, COMPARED)}`;
+const known = ({ reason, message }: Pick<NewEvent, 'reason' | 'message'>) =>
+  `${reason}: ${message.slice(0, COMPARED)}`;
 
 export class SaidEvents {
   #said: string[] = [];
@@ -23,9 +23,11 @@ export class SaidEvents {
   }
 
   /** Each is a sentence. */
-  lost(dataDir: string): string[] {
+  lost(journal: Journal): string[] {
+    // What the disk refused waits in memory, and is said to.
+    if (journal.conditions().some(({ type }) => type === 'JournalWritable')) return [];
     const left = new Map<string, number>();
-    for (const event of readProof(dataDir).events) {
+    for (const event of journal.recentEvents()) {
       left.set(known(event), (left.get(known(event)) ?? 0) + 1);
     }
     return this.#said.flatMap(one => {

@@ -220,6 +220,39 @@ async function stale(fleet: SimulatedFleet): Promise<void> {
   }
 }
 
+/** The agent dies in the middle of a switch: whoever begins next has what was before, or ends what was begun. */
+async function half(fleet: SimulatedFleet): Promise<void> {
+  const device = await begin(fleet);
+  for (let i = 0; i < 3; i++) {
+    device.diesAfterSwitch = 1 + Math.floor(fleet.random() * 24) / 2;
+    await first(fleet, someFate(fleet), { nodeSelector: '' });
+    await fleet.pass(20_000);
+    if (isDrawn(fleet, 0.3)) strike(fleet, drawn(fleet, ['diskIsFull', 'journalIsLost']), device);
+    await wait(fleet, 2 * MINUTE_MS);
+  }
+}
+
+const generationOf = ({ life }: Device) => life?.journal.accepted()?.generation;
+
+/** The disk is full while there is something to tell, and to write; and well again. */
+async function full(fleet: SimulatedFleet): Promise<void> {
+  const device = await begin(fleet);
+  for (let i = 0; i < 3; i++) {
+    const before = generationOf(device);
+    if (isDrawn(fleet, 0.7)) await first(fleet, someFate(fleet), { nodeSelector: '' });
+    // Often in the moment in which it accepted what is new, and nothing follows from that yet.
+    const isNew = () => generationOf(device) !== before;
+    if (isDrawn(fleet, 0.6)) await fleet.scheduler.run(fleet.scheduler.now + 20_000, isNew);
+    else await wait(fleet, 3_000);
+    strike(fleet, 'diskIsFull', device);
+    if (isDrawn(fleet, 0.7)) strike(fleet, 'containerEnds', device);
+    await wait(fleet, 5_000);
+    if (isDrawn(fleet, 0.5)) await first(fleet, someFate(fleet));
+    if (isDrawn(fleet, 0.2)) device.kill();
+    await wait(fleet, 2 * MINUTE_MS);
+  }
+}
+
 export const SCENES: Readonly<Record<string, Scene>> = {
   told: { windowShare: 0, live: told },
   stick: { windowShare: 0, live: stick },
@@ -231,4 +264,6 @@ export const SCENES: Readonly<Record<string, Scene>> = {
   heard: { windowShare: 0, live: heard },
   hold: { windowShare: 0, live: hold },
   stale: { windowShare: 0, live: stale },
+  half: { windowShare: 0, live: half },
+  full: { windowShare: 0, live: full },
 };
