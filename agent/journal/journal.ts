@@ -120,10 +120,16 @@ export class Journal implements EventSink {
     return historyStanding(this.#db, known);
   }
 
-  /** What was gathered is durable when it returns: nothing of it is told before. @throws what the disk throws: then it is gone */
+  /**
+   * What was gathered is durable when it returns: nothing of it is told before. @throws what the disk throws: then it is gone. What was
+   * durable before is told all the same, so the twin is written, or known to be behind, in any case.
+   */
   settle(): void {
-    this.#writer.settle();
-    this.#twin.settle();
+    try {
+      this.#writer.settle();
+    } finally {
+      this.#twin.settle();
+    }
   }
 
   /** Called when the disk refused what was gathered: it has to be done again. */

@@ -8,6 +8,7 @@ import { openEnvelope } from '../../protocol/envelope.js';
 import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
 import type { Content } from './content.js';
 import type { Device } from './device.js';
+import { linesOf } from './lines.js';
 
 export class Claims {
   /** By node and bundle: the revision that was healthy when it was last spoken of. */
@@ -39,9 +40,9 @@ export class Claims {
     if (state !== 'healthy') return void this.#healthy.delete(key);
     if (this.#healthy.get(key) === said) return;
     this.#healthy.set(key, said);
-    const pods = [...(this.#revisions.get(active ?? '')?.pods ?? [])];
+    const content = this.#revisions.get(active ?? '');
     const running = device.running();
-    const missing = pods.map(one => one.join(' ')).filter(one => !running.includes(one));
+    const missing = content ? linesOf(content).filter(one => !running.includes(one)) : [];
     if (digest !== active || (missing.length > 0 && device.isCalm())) {
       const what = missing.length > 0 ? `${missing.join(', ')} does not run` : 'another is active';
       this.#breaks(`${key} is said to be healthy and ${what}`);

@@ -33,6 +33,7 @@ export const LOCK_VOLUME = 'run';
 export const LOCK_FILE = 'busy';
 const PODS = 3;
 const VERSIONS = 3;
+const KEPT_SHARE = 0.7;
 
 /** All images that a registry may have. */
 export const IMAGES: readonly string[] = BUNDLES.flatMap(bundle =>
@@ -74,6 +75,16 @@ export function contentOf({ bundle, fate, nodeSelector, windowShare, random }: C
   const hasLock = random() < 0.3;
   const chosen = { bundle, fate, strategy, windows, nodeSelector, hasSecret, hasLock };
   return { ...chosen, pods: new Map(pods) };
+}
+
+/** What takes the place of something, and changes a part of it: most of the pods that were good stay as they are. */
+export function changedFrom(former: Content, next: Content, random: () => number): Content {
+  const { hasSecret, hasLock } = former;
+  const isGood = (image: string) => image.includes('-good:');
+  const kept = [...former.pods].filter(
+    ([pod, image]) => isGood(image) && isGood(next.pods.get(pod) ?? image) && random() < KEPT_SHARE,
+  );
+  return { ...next, pods: new Map([...next.pods, ...kept]), hasSecret, hasLock };
 }
 
 /** The same is the same file. */

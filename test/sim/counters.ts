@@ -1,10 +1,17 @@
-/** What only grows at a node, as long as its journal is the same: the epoch, the generation within it, the root. */
+/** What only grows at a node, as long as its journal is the same: the epoch, and within it the generation and the proven time; the root. */
 import type { Journal } from '../../agent/journal/journal.js';
+
+/** Answers of the hub may overtake each other, and are taken within this time. */
+const OVERTAKES_MS = 60_000;
+
+const NONE = { epoch: 0, time: 0 };
 
 export class Counters {
   #generation = 0;
   #epoch = 0;
   #root = 0;
+  /** The highest that was proven. */
+  #proven = NONE;
 
   /** Each that fell is a sentence. */
   look(journal: Journal): string[] {
@@ -21,7 +28,17 @@ export class Counters {
     this.#epoch = Math.max(this.#epoch, epoch);
     this.#generation = Math.max(this.#generation, generation);
     this.#root = Math.max(this.#root, root);
-    return found;
+    return [...found, ...this.#lookAtTime(journal)];
+  }
+
+  #lookAtTime(journal: Journal): string[] {
+    const proven = journal.time().hubFloor() ?? NONE;
+    const before = this.#proven;
+    if (proven.epoch > before.epoch || proven.time > before.time) this.#proven = proven;
+    const hasFallen = proven.epoch < before.epoch || proven.time < before.time - OVERTAKES_MS;
+    return hasFallen && proven.epoch <= before.epoch
+      ? [`the proven time fell from ${shown(before)} to ${shown(proven)}`]
+      : [];
   }
 
   /** The journal is another one. */
@@ -29,5 +46,10 @@ export class Counters {
     this.#generation = 0;
     this.#epoch = 0;
     this.#root = 0;
+    this.#proven = NONE;
   }
+}
+
+function shown({ epoch, time }: typeof NONE): string {
+  return `${new Date(time).toISOString()} of epoch ${epoch}`;
 }

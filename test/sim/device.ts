@@ -11,13 +11,16 @@ import type { BundleStatus } from '../../protocol/documents/node.js';
 import type { Journal } from '../../agent/journal/journal.js';
 import { Counters } from './counters.js';
 import { readIdentityKeys, type DeviceKeys } from './device-keys.js';
+import { Holds } from './holds.js';
 import { Locks } from './locks.js';
 import { MemoryMounts } from './memory-mounts.js';
 import { Readers } from './readers.js';
 import { startAgent, type AgentLife } from './agent-life.js';
 import { lineTo } from './engine-line.js';
+import { lineOfContainer, lineOfFile } from './lines.js';
 import { SimulatedEngine } from './engine.js';
 import { Actor, type Scheduler } from './scheduler.js';
+import { SaidEvents } from './said-events.js';
 import type { Switched } from './switches.js';
 import { unwritten } from './words.js';
 import type { KnownWindow } from './windows.js';
@@ -53,12 +56,13 @@ export class Device {
   /** Of its memory. */
   readonly mounts = new MemoryMounts();
   readonly locks: Locks;
+  readonly holds = new Holds();
   readonly manifests: string;
   readonly ownWindows: readonly KnownWindow[];
   readonly hasRealTimeClock: boolean;
   actor: Actor | null = null;
   life: AgentLife | null = null;
-  /** `pod image` that an assignment for this node asked for at some time. */
+  /** Lines of pods that an assignment for this node asked for at some time. */
   readonly allowed = new Set<string>();
   /** Digests that somebody here did not want to wait for, and those that somebody here undid. */
   readonly hastened = new Set<string>();
@@ -70,11 +74,14 @@ export class Device {
   /** What its clock says beyond the time. */
   clockOffMs = 0;
   isDiskFull = false;
+  /** So many steps after its next switch is written down it dies; null: it does not. */
+  diesAfterSwitch: number | null = null;
   engineFails = 0;
   answersLost = 0;
   slowMs = 0;
-  /** By `pod image`: the manifest, and since when the directory has had it. */
-  readonly #wanted = new Map<string, { readonly text: string; readonly since: number }>();
+  /** By the pod's line: since when the directory has had it, whatever else its file says. */
+  readonly #wanted = new Map<string, number>();
+  readonly #said = new SaidEvents();
   readonly #parts: DeviceParts;
   readonly #readers = new Readers();
   #bootedAt = 0;
@@ -153,7 +160,7 @@ export class Device {
             hostMounts: this.mounts,
             ...{ dataDir: this.dataDir, manifests: this.manifests },
             maintenanceWindows: this.ownWindows.map(({ window }) => window),
-            onSwitch: switched => this.#parts.onSwitch(this, switched),
+            onSwitch: switched => this.#switches(switched, actor),
             onWord: journal => this.#says(journal, actor),
             log: { info: say, warn: say, error: say },
             engine: this.#line(actor),
@@ -165,6 +172,7 @@ export class Device {
           },
           fault,
         );
+        this.#said.begin(this.life.journal);
         this.look();
       } catch (error) {
         fault(error);
@@ -220,6 +228,7 @@ export class Device {
     this.#counters.forget();
     this.#isForgetful = withTwin;
     this.hasForgotten ||= withTwin;
+    if (withTwin) this.holds.clear();
   }
 
   /** A fault ended containers, or may have. */
@@ -237,37 +246,23 @@ export class Device {
   /** A file below the manifests' directory came or went. */
   onFile(): void {
     const { scheduler } = this.#parts;
-    const found = this.#manifests();
-    for (const one of [...this.#wanted.keys()]) if (!found.has(one)) this.#wanted.delete(one);
-    for (const [one, text] of found) {
-      if (this.#wanted.get(one)?.text === text) continue;
-      this.#wanted.set(one, { text, since: scheduler.now });
-    }
+    const found = this.promised();
+    for (const one of [...this.#wanted.keys()]) if (!found.includes(one)) this.#wanted.delete(one);
+    for (const one of found) if (!this.#wanted.has(one)) this.#wanted.set(one, scheduler.now);
   }
 
-  /** `pod image` of all owned files. */
-  images(): string[] {
-    return [...this.#manifests().keys()];
+  /** Of all pods' files. */
+  promised(): string[] {
+    return readdirSync(this.manifests)
+      .filter(file => file.startsWith('flotilla_'))
+      .flatMap(file => lineOfFile(readFileSync(join(this.manifests, file), 'utf8')) ?? []);
   }
 
-  #manifests(): ReadonlyMap<string, string> {
-    return new Map(
-      readdirSync(this.manifests)
-        .filter(file => file.startsWith('flotilla_'))
-        .flatMap((file): [string, string][] => {
-          const text = readFileSync(join(this.manifests, file), 'utf8');
-          const { kind, metadata, spec } = JSON.parse(text) as OwnedPod;
-          const image = spec.containers[0]?.image ?? '';
-          return kind === 'Pod' ? [[`${metadata.name} ${image}`, text]] : [];
-        }),
-    );
-  }
-
-  /** `pod image` of what runs, sorted. */
+  /** Of the pods that run, sorted. */
   running(): string[] {
     return [...this.engine.containers.values()]
       .filter(({ state }) => state === 'running')
-      .map(({ pod, image }) => `${podName(pod.name, this.name)} ${image}`)
+      .map(one => lineOfContainer(one, this.name))
       .sort();
   }
 
@@ -286,12 +281,20 @@ export class Device {
     if (this.life.journal.accepted()) this.#isForgetful = false;
     for (const fault of this.#counters.look(this.life.journal)) this.#broken(fault);
     for (const fault of this.#readers.look(this)) this.#broken(fault);
+    for (const fault of this.#said.lost(this.life.journal)) this.#broken(fault);
+  }
+
+  #switches(switched: Switched, actor: Actor): void {
+    this.#parts.onSwitch(this, switched);
+    if (this.diesAfterSwitch !== null) actor.diesAt = actor.steps + this.diesAfterSwitch;
+    this.diesAfterSwitch = null;
   }
 
   #says(journal: Journal, actor: Actor): void {
     this.words++;
     if (actor.isDead || this.#parts.scheduler.actor !== actor) return;
     for (const fault of unwritten(journal, actor, this.dataDir)) this.#broken(fault);
+    for (const fault of this.#counters.look(journal)) this.#broken(fault);
   }
 
   #line(actor: Actor) {
@@ -313,8 +316,7 @@ export class Device {
   #starts(id: string): void {
     const container = this.engine.containers.get(id);
     if (!container || container.state === 'running') return;
-    const name = podName(container.pod.name, this.name);
-    const what = `${name} ${container.image}`;
+    const what = lineOfContainer(container, this.name);
     this.#parts.trace(`${this.name} starts ${what}`);
     if (!this.allowed.has(what)) {
       this.#broken(`${what} is started, which no assignment ever asked for`);
@@ -333,9 +335,9 @@ export class Device {
     const { scheduler, trace } = this.#parts;
     const container = this.engine.containers.get(id);
     if (container?.state !== 'running') return;
-    const what = `${podName(container.pod.name, this.name)} ${container.image}`;
+    const what = lineOfContainer(container, this.name);
     trace(`${this.name} stops ${what}`);
-    const since = this.#wanted.get(what)?.since;
+    const since = this.#wanted.get(what);
     const isWhole = this.engine.sandboxes.get(container.sandboxId)?.ready === true;
     if (since !== undefined && scheduler.now - since > RECENT_MS && this.isCalm() && isWhole) {
       this.#broken(`${what} did not change and is stopped`);
@@ -345,15 +347,4 @@ export class Device {
   #broken(what: string): void {
     this.#parts.broken(`${this.name}: ${what}`);
   }
-}
-
-interface OwnedPod {
-  readonly kind: string;
-  readonly metadata: { readonly name: string };
-  readonly spec: { readonly containers: readonly { readonly image: string }[] };
-}
-
-/** Without the node's suffix. */
-function podName(name: string, node: string): string {
-  return name.endsWith(`-${node}`) ? name.slice(0, -node.length - 1) : name;
 }

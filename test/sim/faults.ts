@@ -142,6 +142,7 @@ export function mendAll(fleet: SimulatedFleet): void {
     device.engine.up = true;
     calmEngine(device);
     fillRegistry(device);
+    device.diesAfterSwitch = null;
     if (device.actor) device.actor.diesAt = null;
   }
 }

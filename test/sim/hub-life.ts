@@ -3,6 +3,7 @@ import { createEnrolment } from '../../hub/enrolment/enrolment.js';
 import { startIngest } from '../../hub/ingest/ingest.js';
 import type { Ingest } from '../../hub/ingest/ingest-parts.js';
 import { startHubLink } from '../../hub/link/link.js';
+import type { BundleObject } from '../../hub/objects.js';
 import type { BundleWriter, Enrolment, SecretWriter } from '../../hub/ports.js';
 import { activateBundleNow } from '../../hub/rollout/activate-now.js';
 import { bundleWriter } from '../../hub/rollout/apply.js';
@@ -30,6 +31,8 @@ export interface HubParts {
   readonly random: () => number;
   readonly log: Log;
   readonly ring: KeyRing;
+  /** A bundle's revision is about to be written down. */
+  readonly onRevision: (revision: { readonly bundle: string; readonly digest: string }) => void;
 }
 
 export interface HubLife {
@@ -60,13 +63,15 @@ export async function initHub(store: Store): Promise<void> {
   ]);
 }
 
-export async function startHub({ path, clock, random, log, ring }: HubParts): Promise<HubLife> {
+export async function startHub(parts: HubParts): Promise<HubLife> {
+  const { path, clock, random, log, ring } = parts;
   const bytes = (size: number) =>
     Uint8Array.from({ length: size }, () => Math.floor(random() * 256));
   const keys = new HubKeys(ring);
   const root = () => keys.root();
   const hubSigner = keys.hubSigner();
   const store = await openSqliteStore({ path, clock });
+  watchRevisions(store, parts.onRevision);
   if ((await store.root()) === null) await initHub(store);
   await keys.catchUp(store);
   await signSecretsAnew(store, { root: root(), hubSigner });
@@ -135,5 +140,18 @@ export async function startHub({ path, clock, random, log, ring }: HubParts): Pr
       await controller.close();
       await store.close();
     },
+  };
+}
+
+/** As close to the moment as one can be: who dies with a commit may have made it, and nobody hears of it. */
+function watchRevisions(store: Store, onRevision: HubParts['onRevision']): void {
+  const commit = store.commit.bind(store);
+  store.commit = (actor, mutations) => {
+    for (const mutation of mutations) {
+      if (mutation.type !== 'put' || mutation.object.kind !== 'Bundle') continue;
+      const { metadata, status } = mutation.object as BundleObject;
+      onRevision({ bundle: metadata.name, digest: status.digest });
+    }
+    return commit(actor, mutations);
   };
 }

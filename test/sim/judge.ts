@@ -23,6 +23,7 @@ import { LOCKED, UNDONE } from '../../protocol/bundle-reasons.js';
 import type { BundleStatus } from '../../protocol/documents/node.js';
 import type { Device } from './device.js';
 import type { HubLife } from './hub-life.js';
+import { linesOf } from './lines.js';
 import { outdated, plainFiles } from './readers.js';
 import type { SimulatedFleet } from './simulated-fleet.js';
 
@@ -139,14 +140,14 @@ function runningOf({ fleet, device }: Seen): string[] {
   const isKnown = (line: string) => !forgotten.some(({ name }) => line.startsWith(`${name}-`));
   const active = told.flatMap(({ active: digest }) => {
     const content = digest === null ? undefined : fleet.revisions.get(digest);
-    return [...(content?.pods ?? [])].map(([pod, image]) => `${pod} ${image}`);
+    return content ? linesOf(content) : [];
   });
   const canRun = active.filter(one => !one.includes('-crash:') && !one.includes('-gone:')).sort();
   const running = device.running().filter(isKnown);
   if (running.join() !== canRun.join()) {
     return [`${running.join(', ') || 'nothing'} runs, not ${canRun.join(', ') || 'nothing'}`];
   }
-  const files = device.images().filter(isKnown).sort();
+  const files = device.promised().filter(isKnown).sort();
   return files.join() === active.sort().join() ? [] : ['the directory is another'];
 }
 

@@ -1,6 +1,14 @@
 /** What people do in between: at the hub and at the devices, drawn by the history's own numbers. */
 import { activateNow, hold, release, undo as undoAt } from '../../agent/site.js';
-import { BUNDLES, contentOf, FATES, ZONES, type Content, type Fate } from './content.js';
+import {
+  BUNDLES,
+  changedFrom,
+  contentOf,
+  FATES,
+  ZONES,
+  type Content,
+  type Fate,
+} from './content.js';
 import type { Device } from './device.js';
 import { ADMIN } from './hub-life.js';
 import { deleteSecret, sealSecret } from './sealing.js';
@@ -26,7 +34,10 @@ function newContent(
 ): Content {
   const { random, windowShare } = fleet;
   const nodeSelector = random() < 0.7 ? '' : `zone=${drawn(fleet, ZONES)}`;
-  return { ...contentOf({ bundle, fate, nodeSelector, windowShare, random }), ...having };
+  const content = contentOf({ bundle, fate, nodeSelector, windowShare, random });
+  const former = [...fleet.revisions.values()].filter(one => one.bundle === bundle).at(-1);
+  const isChange = former !== undefined && random() < 0.5;
+  return { ...(isChange ? changedFrom(former, content, random) : content), ...having };
 }
 
 const apply: Act = async fleet => {
@@ -86,12 +97,17 @@ const relabelOne: Act = async fleet => {
 };
 
 const holdHere: Act = fleet => {
-  const device = drawn(fleet, fleet.devices);
   const bundle = fleet.random() < 0.5 ? null : drawn(fleet, BUNDLES);
-  atDevice(fleet, device, `hold ${bundle ?? 'all'}`, ({ journal }) =>
-    hold(journal, { node: device.name, bundle, by: 'somebody', reason: 'stocktaking' }),
-  );
+  holdAt(fleet, drawn(fleet, fleet.devices), bundle);
 };
+
+/** Null: all. */
+export function holdAt(fleet: SimulatedFleet, device: Device, bundle: string | null): void {
+  atDevice(fleet, device, `hold ${bundle ?? 'all'}`, ({ journal }) => {
+    hold(journal, { node: device.name, bundle, by: 'somebody', reason: 'stocktaking' });
+    if (!device.isDiskFull) device.holds.add(bundle);
+  });
+}
 
 /** `activate --now`, and what is the newest then. */
 const hasten: Act = async fleet => {
@@ -238,9 +254,10 @@ export async function first(
 }
 
 export function releaseAll(fleet: SimulatedFleet, device: Device): void {
-  atDevice(fleet, device, 'release', ({ journal }) =>
-    release(journal, { node: device.name, bundle: null, by: 'somebody', reason: '' }),
-  );
+  atDevice(fleet, device, 'release', ({ journal }) => {
+    device.holds.clear();
+    release(journal, { node: device.name, bundle: null, by: 'somebody', reason: '' });
+  });
 }
 
 function atDevice(

@@ -2,10 +2,18 @@
  * Histories that are aimed at one promise each, which chance alone seldom puts to the test: who is in it, and what is done to it at which
  * moment. Everything else about them, faults and rest and what must hold, is as in all histories.
  */
-import type { Fate } from './content.js';
+import { BUNDLES, type Fate } from './content.js';
 import type { Device } from './device.js';
 import { strike } from './faults.js';
-import { deleteMember, first, joinAll, otherKeys, type Having } from './operator.js';
+import {
+  deleteMember,
+  first,
+  holdAt,
+  joinAll,
+  otherKeys,
+  releaseAll,
+  type Having,
+} from './operator.js';
 import { judgeQuiet } from './quiet.js';
 import type { SimulatedFleet } from './simulated-fleet.js';
 
@@ -165,6 +173,86 @@ async function silence(fleet: SimulatedFleet): Promise<void> {
   await wait(fleet, MINUTE_MS);
 }
 
+/** The hub dies at a step of what it is told to do: what it wrote down it does, and of the rest nothing. */
+async function heard(fleet: SimulatedFleet): Promise<void> {
+  await begin(fleet);
+  for (let i = 0; i < 4; i++) {
+    const { hubActor } = fleet;
+    if (hubActor) hubActor.diesAt = hubActor.steps + 1 + Math.floor(fleet.random() * 8) / 2;
+    await first(fleet, someFate(fleet), { hasSecret: false });
+    await wait(fleet, MINUTE_MS);
+  }
+}
+
+/** Somebody at the device holds what runs, and something else is rolled out; the agent begins anew meanwhile, or its journal does. */
+async function hold(fleet: SimulatedFleet): Promise<void> {
+  const device = await begin(fleet);
+  for (let i = 0; i < 3; i++) {
+    holdAt(fleet, device, isDrawn(fleet, 0.5) ? null : BUNDLES[0]);
+    await wait(fleet, 5_000);
+    await first(fleet, someFate(fleet));
+    await wait(fleet, 15_000);
+    const faults = ['agentDies', 'agentDiesAtStep', 'machineRestarts', 'journalIsLost'] as const;
+    if (isDrawn(fleet, 0.7)) strike(fleet, drawn(fleet, faults), device);
+    await fleet.pass(MINUTE_MS);
+    if (isDrawn(fleet, 0.7)) releaseAll(fleet, device);
+    await wait(fleet, MINUTE_MS);
+  }
+}
+
+/** What was said once comes again: a broker that begins with what it kept some time ago, a stick that lay in the drawer; the hub is away. */
+async function stale(fleet: SimulatedFleet): Promise<void> {
+  const device = await begin(fleet);
+  for (let i = 0; i < 3; i++) {
+    fleet.broker.save();
+    await fleet.sticks.export(null);
+    await first(fleet, someFate(fleet));
+    await wait(fleet, MINUTE_MS);
+    fleet.broker.cut('flotilla-hub', false);
+    fleet.broker.stop({ forgets: 'unsaved' });
+    await wait(fleet, 10_000);
+    fleet.broker.start();
+    if (isDrawn(fleet, 0.5)) fleet.sticks.import(device, { isNewest: false, isTorn: false });
+    if (isDrawn(fleet, 0.4)) device.kill();
+    await wait(fleet, MINUTE_MS);
+    if (isDrawn(fleet, 0.7)) fleet.broker.mend('flotilla-hub');
+    await wait(fleet, MINUTE_MS);
+  }
+}
+
+/** The agent dies in the middle of a switch: whoever begins next has what was before, or ends what was begun. */
+async function half(fleet: SimulatedFleet): Promise<void> {
+  const device = await begin(fleet);
+  for (let i = 0; i < 3; i++) {
+    device.diesAfterSwitch = 1 + Math.floor(fleet.random() * 24) / 2;
+    await first(fleet, someFate(fleet), { nodeSelector: '' });
+    await fleet.pass(20_000);
+    if (isDrawn(fleet, 0.3)) strike(fleet, drawn(fleet, ['diskIsFull', 'journalIsLost']), device);
+    await wait(fleet, 2 * MINUTE_MS);
+  }
+}
+
+const generationOf = ({ life }: Device) => life?.journal.accepted()?.generation;
+
+/** The disk is full while there is something to tell, and to write; and well again. */
+async function full(fleet: SimulatedFleet): Promise<void> {
+  const device = await begin(fleet);
+  for (let i = 0; i < 3; i++) {
+    const before = generationOf(device);
+    if (isDrawn(fleet, 0.7)) await first(fleet, someFate(fleet), { nodeSelector: '' });
+    // Often in the moment in which it accepted what is new, and nothing follows from that yet.
+    const isNew = () => generationOf(device) !== before;
+    if (isDrawn(fleet, 0.6)) await fleet.scheduler.run(fleet.scheduler.now + 20_000, isNew);
+    else await wait(fleet, 3_000);
+    strike(fleet, 'diskIsFull', device);
+    if (isDrawn(fleet, 0.7)) strike(fleet, 'containerEnds', device);
+    await wait(fleet, 5_000);
+    if (isDrawn(fleet, 0.5)) await first(fleet, someFate(fleet));
+    if (isDrawn(fleet, 0.2)) device.kill();
+    await wait(fleet, 2 * MINUTE_MS);
+  }
+}
+
 export const SCENES: Readonly<Record<string, Scene>> = {
   told: { windowShare: 0, live: told },
   stick: { windowShare: 0, live: stick },
@@ -173,4 +261,9 @@ export const SCENES: Readonly<Record<string, Scene>> = {
   rejoin: { windowShare: 0, live: rejoin },
   time: { windowShare: 1, live: time },
   silence: { windowShare: 0, live: silence },
+  heard: { windowShare: 0, live: heard },
+  hold: { windowShare: 0, live: hold },
+  stale: { windowShare: 0, live: stale },
+  half: { windowShare: 0, live: half },
+  full: { windowShare: 0, live: full },
 };

@@ -15,6 +15,7 @@ import { execProgram, IMAGES, manifestsOf, program, ZONES, type Content } from '
 import { Device } from './device.js';
 import { ADMIN, startHub, type HubLife } from './hub-life.js';
 import { strangers } from './judge.js';
+import { linesOf } from './lines.js';
 import { useLine } from './mqtt-client.js';
 import type { Phase } from './mix.js';
 import { phaseOf } from './phases.js';
@@ -49,6 +50,8 @@ export class SimulatedFleet {
   readonly revisions = new Map<string, Content>();
   /** By bundle: the newest revision, where every node is to have it. */
   readonly #everywhere = new Map<string, string>();
+  /** What the hub was asked to apply last. */
+  #applied: Content | null = null;
   /** Faults, with the phase of whom they befell. */
   readonly reached: string[] = [];
   /** For what the history itself chooses; what the parts draw is another row of numbers. */
@@ -164,6 +167,7 @@ export class SimulatedFleet {
         }),
         random: this.#parts,
         log: { info: say, warn: say, error: say },
+        onRevision: revision => this.#isMade(revision),
       });
       starting.then(
         hub => (this.hub = hub),
@@ -197,6 +201,8 @@ export class SimulatedFleet {
   }
 
   async apply(content: Content): Promise<boolean> {
+    this.#applied = content;
+    this.#everywhere.delete(content.bundle);
     const applied = await this.byHub(({ bundles }) =>
       bundles.apply(ADMIN, {
         ...{ namespace: 'default', name: content.bundle, labels: {}, annotations: {} },
@@ -210,11 +216,17 @@ export class SimulatedFleet {
     );
     if (!applied) return false;
     this.revisions.set(applied.object.status.digest, content);
-    this.#everywhere.delete(content.bundle);
     if (content.nodeSelector === '') {
       this.#everywhere.set(content.bundle, applied.object.status.digest);
     }
     return true;
+  }
+
+  /** Known before it is written down: a hub that dies in that moment tells nobody, and rolls it out when it is back. */
+  #isMade({ bundle, digest }: { readonly bundle: string; readonly digest: string }): void {
+    const content = this.#applied;
+    if (content?.bundle !== bundle || this.revisions.has(digest)) return;
+    this.revisions.set(digest, content);
   }
 
   /** The next root, which the hub takes now or, where it is away, with the next one that it is told of. */
@@ -330,7 +342,7 @@ export class SimulatedFleet {
     const device = this.devices.find(({ name }) => name === node);
     for (const { digest } of bundles) {
       const content = this.revisions.get(digest);
-      for (const [pod, image] of content?.pods ?? []) device?.allowed.add(`${pod} ${image}`);
+      for (const line of content ? linesOf(content) : []) device?.allowed.add(line);
     }
   }
 

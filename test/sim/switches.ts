@@ -61,10 +61,12 @@ export class Switches {
     for (const pod of device.locks.held().filter(one => disturbed.includes(one))) {
       this.#breaks(`${what} disturbs ${pod}, which asks for time`);
     }
-    if (active === next || next === null) return;
-    if (holds.some(({ name }) => name === '' || name === to.name)) {
+    if (active === next) return;
+    const isHeld = holds.some(({ name }) => name === '' || name === to.name);
+    if (isHeld || device.holds.has(to.name)) {
       this.#breaks(`${what} is switched to although it is held`);
     }
+    if (next === null) return;
     if (by !== undefined) {
       const isWanted = this.#hastened.has(to.digest) || device.hastened.has(to.digest);
       if (!isWanted) this.#breaks(`${what} is switched to at once, which nobody asked for`);

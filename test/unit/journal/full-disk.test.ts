@@ -1,15 +1,26 @@
 /** A full disk: what the journal says of it, and what a person at the device is told who wants something. On a real file that may not grow. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { apiSources, type ApiOptions, type Held } from '../../../agent/api-sources.js';
 import { openDatabase, type Connection } from '../../../agent/journal/database.js';
 import { Journal } from '../../../agent/journal/journal.js';
+import { readTwin, TWIN_FILE } from '../../../agent/journal/twin.js';
 import { onDisk } from '../../../agent/site-on-disk.js';
+import { seal } from '../../../protocol/envelope.js';
+import { openAssignment } from '../../../protocol/verify-assignment.js';
 import { fastClock } from '../../support/fast-clock.js';
-import { NODE_NAME, NOW } from '../../support/fleet.js';
+import {
+  assignmentDocument,
+  HUB,
+  idOf,
+  NODE,
+  NODE_NAME,
+  NOW,
+  trustedRoot,
+} from '../../support/fleet.js';
 
 let dataDir = '';
 let connection: Connection;
@@ -78,6 +89,46 @@ describe('a hold on a full disk', () => {
       condition?.message,
       'the journal is not written: the disk is full: free some space',
     );
+  });
+});
+
+describe('what was gathered when the disk filled', () => {
+  /** As a status does it, just before it is told. */
+  function settleRefused(): void {
+    journal.alongside('usage').alongside(() => 'x'.repeat(100_000));
+    mayGrow(false);
+    assert.throws(() => journal.settle(), { code: 'SQLITE_FULL' });
+  }
+
+  function acceptThenGather(): void {
+    const document = assignmentDocument({ generation: 7 });
+    const opened = openAssignment(seal('assignment', document, [HUB]), {
+      ...{ root: trustedRoot(), node: NODE_NAME, nodeKey: idOf(NODE), accepted: null },
+      ...{ nonce: null, freshOnly: false, now: NOW },
+    });
+    assert.ok(opened.ok);
+    journal.acceptAssignment(opened.value);
+    const shop = { namespace: 'default', name: 'shop', revision: 1, digest: 'd1', attempt: 0 };
+    journal.recordTransition({ ...shop, state: 'staged', reason: 'Fetching', message: '' });
+  }
+
+  const twin = () => readTwin(join(dataDir, TWIN_FILE))?.generation;
+
+  test('is gone, and the assignment that was accepted before is in the twin all the same', () => {
+    acceptThenGather();
+    settleRefused();
+    assert.deepEqual(journal.bundles(), []);
+    assert.equal(journal.accepted()?.generation, 7);
+    assert.equal(twin(), 7);
+  });
+
+  test('is gone, and a twin that the same disk refuses is said to be behind', () => {
+    acceptThenGather();
+    mkdirSync(join(dataDir, `${TWIN_FILE}.new`));
+    settleRefused();
+    const [condition] = journal.conditions().filter(({ type }) => type === 'JournalWritable');
+    assert.match(condition?.message ?? '', /the disk is full.*; .*is behind the journal/);
+    assert.notEqual(twin(), 7);
   });
 });
 

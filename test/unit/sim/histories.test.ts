@@ -27,7 +27,7 @@ const tracedIn = (output: string) => /traced ([0-9a-f]{16})$/m.exec(output)?.[1]
 const NONE_BROKEN = /^[1-9]\d* histories, 0 invariants broken$/m;
 
 /** Of the suite; the whole is `npm run sim`. Where the machine is slow fewer of them are lived, and said to be. */
-const SHARE = ['--histories', '160', '--seconds', '45'] as const;
+const SHARE = ['--histories', '175', '--seconds', '45'] as const;
 
 test('fleets come to rest after whatever befell them, and no invariant is broken', async () => {
   const output = await simulate('--seed', '10001', '--workers', '2', ...SHARE);
@@ -48,6 +48,11 @@ for (const [scene, seed, promise] of [
   ['time', '20000', 'a clock that nothing vouches for opens no window'],
   ['silence', '20000', "a node whom the hub's presence did not reach says a lost pod again"],
   ['silence', '20007', 'a node without a line sleeps, whatever it has still to say'],
+  ['heard', '20000', 'a hub that dies at what it is told does what it wrote down'],
+  ['hold', '20000', 'what is held at the device stays, whatever becomes of agent and journal'],
+  ['stale', '20000', 'what was said once and comes again changes nothing'],
+  ['half', '20000', 'a switch that was cut off is ended, or never was'],
+  ['full', '20009', 'a disk that is full loses no event, and a status says what its twin lacks'],
 ] as const) {
   test(promise, async () => {
     assert.match(await simulate('--scene', scene, '--seed', seed, '--histories', '2'), NONE_BROKEN);
