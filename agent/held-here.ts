@@ -1,5 +1,8 @@
-/** What a hold keeps as it is, and what it keeps waiting. Pure. */
+/** What a hold keeps as it is, what it keeps waiting, and who is to be asked. Pure. */
+import { HttpError } from './api/http-error.js';
+import { holdOn, type HoldRecord } from './journal/holds.js';
 import type { BundleRecord, Journal } from './journal/journal.js';
+import { askedBy } from './journal/overrides.js';
 import type { BundleName } from './ports.js';
 
 export interface HeldHere extends BundleName {
@@ -31,4 +34,16 @@ export function heldHere(
 export function heldHereText({ revision, active, isNextWaiting }: HeldHere): string {
   const kept = active === null ? 'nothing of it lies here' : `it stays at revision ${active}`;
   return isNextWaiting ? `${kept}; revision ${revision} waits` : kept;
+}
+
+/** `bundle default/shop is held by mo (stocktaking)`; null: nobody holds it. */
+export function heldText(of: BundleName, holds: readonly HoldRecord[]): string | null {
+  const held = holdOn(holds, of);
+  return held === null ? null : `bundle ${of.namespace}/${of.name} is held by ${askedBy(held)}`;
+}
+
+/** Throws `HttpError` 409, with what to do. */
+export function assertNotHeld(of: BundleName, holds: readonly HoldRecord[]): void {
+  const held = heldText(of, holds);
+  if (held !== null) throw new HttpError(409, `${held}: flotilla-agent release`);
 }

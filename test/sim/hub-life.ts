@@ -127,7 +127,9 @@ export async function startHub({ path, clock, random, log, ring }: HubParts): Pr
       retryBundle({ store, root, hubSigner, clock }, ADMIN, { ...bundle, nodes: [] }),
     activate: bundle => {
       const wish = { ...bundle, nodes: [], reason: 'it is urgent' };
-      return activateBundleNow({ store, root, hubSigner, clock }, ADMIN, wish);
+      return activateBundleNow({ store, root, hubSigner, clock }, ADMIN, wish).then(
+        ({ nodes }) => nodes,
+      );
     },
     close: async () => {
       await ingest.close();
