@@ -12,6 +12,8 @@ export interface HeldHere extends BundleName {
   readonly active: number | null;
   /** The hub wants another one than lies there, and it was not given up: it waits. */
   readonly isNextWaiting: boolean;
+  /** Its files are gone, and its pods end. */
+  readonly isGoing: boolean;
 }
 
 /** `content` knows the document of what lies there. */
@@ -27,11 +29,14 @@ export function heldHere(
     ...{ namespace, name, revision },
     active: isWanted ? revision : (former?.revision ?? null),
     isNextWaiting: !isWanted && !isOver,
+    isGoing: state === 'removing',
   };
 }
 
 /** `stays at revision 1; revision 2 waits`. */
-export function heldHereText({ revision, active, isNextWaiting }: HeldHere): string {
+export function heldHereText({ revision, active, isNextWaiting, isGoing }: HeldHere): string {
+  if (isGoing)
+    return 'too late for what ran: its files are gone and its pods end; what comes under this name waits';
   const kept = active === null ? 'nothing of it lies here' : `it stays at revision ${active}`;
   return isNextWaiting ? `${kept}; revision ${revision} waits` : kept;
 }

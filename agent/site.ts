@@ -104,6 +104,8 @@ export interface ActivateAnswer extends SiteAnswer {
     readonly revision: number;
     /** It is the way back from that revision that does not wait. */
     readonly goesBack: boolean;
+    /** It is its removal that does not wait. */
+    readonly isRemoval: boolean;
   })[];
   /** `bundle default/shop is held by mo (stocktaking)`, of each that waits and was left as it is for that. */
   readonly held: readonly string[];
@@ -137,7 +139,7 @@ export function activateNow(
     const { revision } = given ?? record;
     const { digest, attempt } = given ?? (isRemoval ? whatGoes(record) : record);
     journal.site().activateNow({ namespace, name, digest, attempt }, { by, reason });
-    return { namespace, name, revision, goesBack: given !== null };
+    return { namespace, name, revision, goesBack: given !== null, isRemoval };
   });
   return { bundles, held };
 }
