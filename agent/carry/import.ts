@@ -137,7 +137,7 @@ function refusedSince(
     const added = count - (before.get(code) ?? 0);
     return added > 0 ? [[code, added]] : [];
   });
-  const { lastRefusal } = session.intake.state();
+  const { newestRefusal: lastRefusal } = session.intake.state();
   return {
     refused: Object.fromEntries(more),
     detail: more.length > 0 && lastRefusal ? `${lastRefusal.topic}: ${lastRefusal.detail}` : null,
