@@ -9,6 +9,8 @@ import type { PodReport, SourceCondition } from './ports.js';
 import type { Ledger } from './usage/ledger.js';
 
 export interface AgentStatus {
+  /** The node's time when this was said, RFC 3339: by it every other time here is meant. */
+  readonly at: string;
   readonly version: string;
   readonly node: string;
   readonly dataDir: string;
@@ -83,6 +85,7 @@ export function agentStatus(input: AgentStatusInput): AgentStatus {
   const isReady = (report: PodReport) =>
     report.pod.status?.conditions?.some(c => c.type === 'Ready' && c.status === 'True') ?? false;
   return {
+    at: new Date(input.now).toISOString(),
     version: VERSION,
     node: config.nodeName,
     dataDir: config.dataDir,

@@ -101,5 +101,10 @@ function hint(key: string, isKubelets: boolean): string {
   const all = Object.keys(SETTINGS) as SettingName[];
   const names = isKubelets ? all.filter(isKubeletSetting) : all;
   const near = nearestName(key, names);
-  return near === undefined ? `; known: ${names.join(', ')}` : ` (did you mean "${near}"?)`;
+  if (near !== undefined) return ` (did you mean "${near}"?)`;
+  const shown = names.slice(0, SHOWN).join(', ');
+  return `; known: ${shown} and ${names.length - SHOWN} more: flotilla-agent config --example has them all`;
 }
+
+/** This goes into a condition that the hub shows. */
+const SHOWN = 3;

@@ -163,6 +163,7 @@ export function startHubSession(options: HubSessionOptions): HubSession {
       ...options,
       pulling: bundle => options.images?.pulling(bundle) ?? null,
       windowOf: bundle => windows.holdOf(bundle),
+      lockOf: bundle => locks?.lockOn(bundle) ?? null,
       ...(readiness === null ? {} : { readiness }),
       cannotReturn: record => begun.cannotReturn(record),
       onGivenUp: () => begun.look(),

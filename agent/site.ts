@@ -4,8 +4,8 @@
  */
 import { HttpError } from './api/http-error.js';
 import { LOCKED, UNDONE } from '../protocol/bundle-reasons.js';
-import { WINDOW } from './activation/table.js';
-import { heldHere, type HeldHere } from './held-here.js';
+import { HELD, WINDOW } from './activation/table.js';
+import { assertNotHeld, heldHere, heldText, type HeldHere } from './held-here.js';
 import type { FailureRecord } from './journal/failures.js';
 import { holdOn, type HoldRecord } from './journal/holds.js';
 import type { BundleRecord, Journal } from './journal/journal.js';
@@ -104,7 +104,11 @@ export interface ActivateAnswer extends SiteAnswer {
     readonly revision: number;
     /** It is the way back from that revision that does not wait. */
     readonly goesBack: boolean;
+    /** It is its removal that does not wait. */
+    readonly isRemoval: boolean;
   })[];
+  /** `bundle default/shop is held by mo (stocktaking)`, of each that waits and was left as it is for that. */
+  readonly held: readonly string[];
 }
 
 /** They wait for no maintenance window and no pod that asks for time; without a name: those that wait for one. */
@@ -115,10 +119,16 @@ export function activateNow(
 ): ActivateAnswer {
   check(wish);
   const holds = journal.site().holds();
+  const isWaiting = (record: BundleRecord) => waitsForPeople(record) || isLocked(record);
+  const all = wish.bundle === null ? journal.bundles().filter(isWaiting) : [];
+  const held = all.flatMap(record => heldText(record, holds) ?? []);
   const waiting =
     wish.bundle === null
-      ? journal.bundles().filter(record => waitsForWindow(record) || isLocked(record))
+      ? all.filter(record => heldText(record, holds) === null)
       : [toActivate(bundleNamed(journal.bundles(), wish.bundle), { holds, isLocked })];
+  if (waiting.length === 0 && held.length > 0) {
+    throw new HttpError(409, `${held.join('; ')}: flotilla-agent release`);
+  }
   const { by, reason } = wish;
   const failures = journal.trials().failures();
   const assigned = journal.accepted()?.document.bundles ?? [];
@@ -129,9 +139,9 @@ export function activateNow(
     const { revision } = given ?? record;
     const { digest, attempt } = given ?? (isRemoval ? whatGoes(record) : record);
     journal.site().activateNow({ namespace, name, digest, attempt }, { by, reason });
-    return { namespace, name, revision, goesBack: given !== null };
+    return { namespace, name, revision, goesBack: given !== null, isRemoval };
   });
-  return { bundles };
+  return { bundles, held };
 }
 
 /** What lies there was given up, and nothing that is to take its place waits itself; null: it is the wanted revision that is meant. */
@@ -176,10 +186,7 @@ export function undo(
   const record = toUndo(journal.bundles(), wish.bundle, wayBack);
   const { namespace, name, revision, digest, attempt, active, activeAttempt } = record;
   const what = `bundle ${namespace}/${name}`;
-  const held = holdOn(journal.site().holds(), record);
-  if (held !== null) {
-    throw new HttpError(409, `${what} is held by ${askedBy(held)}: flotilla-agent release`);
-  }
+  assertNotHeld(record, journal.site().holds());
   const way = wayBack(record);
   if (typeof way === 'string') {
     const failure = undoneHere(record, journal.trials().failures());
@@ -228,10 +235,7 @@ export function redo(journal: SiteJournal, wish: RedoWish): RedoAnswer {
     wish.bundle === null ? onlyUndone(records, failures) : bundleNamed(records, wish.bundle);
   const { namespace, name, revision, digest, attempt, active } = record;
   const what = `bundle ${namespace}/${name}`;
-  const held = holdOn(journal.site().holds(), record);
-  if (held !== null) {
-    throw new HttpError(409, `${what} is held by ${askedBy(held)}: flotilla-agent release`);
-  }
+  assertNotHeld(record, journal.site().holds());
   if (record.state === 'removing') {
     throw new HttpError(409, `${what} is being removed: the hub assigns it no more`);
   }
@@ -337,8 +341,8 @@ function bundleNamed(records: readonly BundleRecord[], text: string): BundleReco
   return record;
 }
 
-function waitsForWindow({ state, reason }: BundleRecord): boolean {
-  return state === 'waiting' && (reason === WINDOW || reason === LOCKED);
+function waitsForPeople({ state, reason }: BundleRecord): boolean {
+  return state === 'waiting' && (reason === WINDOW || reason === LOCKED || reason === HELD);
 }
 
 function toActivate(
@@ -347,10 +351,7 @@ function toActivate(
 ): BundleRecord {
   const { namespace, name, revision, digest, active, state, reason } = record;
   const what = `bundle ${namespace}/${name} revision ${revision}`;
-  const held = holdOn(holds, record);
-  if (held !== null) {
-    throw new HttpError(409, `${what} is held by ${askedBy(held)}: flotilla-agent release`);
-  }
+  assertNotHeld(record, holds);
   if (isLocked(record)) return record;
   if (active === digest) throw new HttpError(409, `${what} is activated already: it is ${state}`);
   if (state === 'staged' || state === 'waiting') return record;

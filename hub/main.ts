@@ -212,12 +212,13 @@ async function assemble(
       }),
       store,
     ),
-    retry: gatedByBundle<BundleWish>(
-      (actor, bundle) => retryBundle({ store, root, hubSigner, clock }, actor, bundle),
+    retry: gatedByBundle(
+      (actor, bundle: BundleWish) => retryBundle({ store, root, hubSigner, clock }, actor, bundle),
       store,
     ),
-    activate: gatedByBundle<ActivateWish>(
-      (actor, bundle) => activateBundleNow({ store, root, hubSigner, clock }, actor, bundle),
+    activate: gatedByBundle(
+      (actor, bundle: ActivateWish) =>
+        activateBundleNow({ store, root, hubSigner, clock }, actor, bundle),
       store,
     ),
     rollouts: gatedRollouts(rolloutDesk({ store, root, clock }), store),

@@ -86,9 +86,16 @@ export type BundleRetry = (
   bundle: { readonly namespace: string; readonly name: string; readonly nodes: readonly string[] },
 ) => Promise<readonly string[]>;
 
+export interface Activated {
+  /** Who was told, sorted; a node is told once of the switch, and once of the way back. */
+  readonly nodes: readonly string[];
+  /** Where a person keeps what runs, as far as the node said: told or not, nothing changes there until it is released. */
+  readonly held: readonly { readonly node: string; readonly message: string }[];
+}
+
 /**
  * Nodes that the newest revision is assigned to and where it does not run yet take it up without waiting for a maintenance window; only
- * these if any are named. Their names. Throws NotFound, for a node that is not there too.
+ * these if any are named. Throws NotFound, for a node that is not there too.
  */
 export type BundleActivate = (
   actor: Actor,
@@ -99,7 +106,7 @@ export type BundleActivate = (
     /** Told on the nodes; may be empty. */
     readonly reason: string;
   },
-) => Promise<readonly string[]>;
+) => Promise<Activated>;
 
 /** As people write it (`20Mi`); null: none any more; left out: as it is. */
 export type BudgetWish = Readonly<Partial<Record<BudgetName, string | null>>>;

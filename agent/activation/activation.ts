@@ -4,18 +4,20 @@
  * by itself.
  */
 import type { BundleStatus } from '../../protocol/documents/node.js';
+import { LOCKED } from '../../protocol/bundle-reasons.js';
 import { bindingsOf } from '../../protocol/image-binding.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import { DEFAULT_STRATEGY } from '../../protocol/strategy.js';
 import { bundleKey } from '../intake/decide.js';
 import type { BundleRecord, Journal } from '../journal/journal.js';
-import { inSpiteOf, overrideOf } from '../journal/overrides.js';
+import { holdOn } from '../journal/holds.js';
+import { askedBy, inSpiteOf, overrideOf } from '../journal/overrides.js';
 import type { ImageHold } from '../images/ahead.js';
 import { PULLING } from '../pods/image-hold.js';
 import type { BundleName, NewEvent, PodReport, SourceCondition } from '../ports.js';
 import { bundleHealth, isOnTrial, type Health, type Judged } from './bundle-health.js';
 import type { Readiness } from '../readiness/readiness.js';
-import { WINDOW } from './table.js';
+import { HELD, WINDOW } from './table.js';
 import type { WindowHold } from './windows.js';
 import { afterRestart, JUST_OPENED, passed, saveEveryMs, type GateMemory } from './gate.js';
 
@@ -33,6 +35,8 @@ export interface ActivationParts {
   readonly pulling?: (bundle: BundleName) => ImageHold | null;
   /** Which window a bundle waits for. */
   readonly windowOf?: (bundle: BundleName) => WindowHold | null;
+  /** What a pod of it says that asks for time. */
+  readonly lockOf?: (bundle: BundleName) => string | null;
   /** Whether what lies there could be started alone; left out: no revision is asked to. */
   readonly readiness?: Pick<Readiness, 'aloneFault'>;
   /** Whether what was given up can never give way to the last healthy revision; left out: it can. */
@@ -69,7 +73,26 @@ export class Activation {
 
   /** As it stands now; records nothing. */
   statuses(): readonly BundleStatus[] {
-    return this.#health().statuses.map(status => this.#withProgress(status));
+    const told = this.#health().statuses.map(status => this.#withRemoval(status));
+    return told.map(status => {
+      const edits = status.active === status.digest ? this.#editsOf(status) : '';
+      const message = `${status.message.slice(0, 700)}${edits}`.slice(0, 1024).toWellFormed();
+      return this.#withProgress(edits === '' ? status : { ...status, message });
+    });
+  }
+
+  /** Not assigned any more, and still there: a person holds it, or a pod asks for time. */
+  #withRemoval(status: BundleStatus): BundleStatus {
+    const { journal, lockOf } = this.#parts;
+    const assigned = journal.accepted()?.document.bundles;
+    const isAssigned = assigned?.some(one => bundleKey(one) === bundleKey(status)) ?? true;
+    if (isAssigned || status.state === 'removing') return status;
+    const held = holdOn(journal.site().holds(), status);
+    const lock = lockOf?.(status) ?? null;
+    if (held === null && lock === null) return status;
+    const why = held === null ? lock : `held at the device by ${askedBy(held)}`;
+    const message = `not assigned any more, and stays until it may go: ${why ?? ''}`.slice(0, 1024);
+    return { ...status, state: 'removing', reason: held === null ? LOCKED : HELD, message };
   }
 
   /** How far a pull is, and when the next window opens, costs no write: it is told, not recorded. */
@@ -107,8 +130,9 @@ export class Activation {
     const health = this.#health();
     const trials = journal.trials();
     let isGivenUp = false;
-    for (const judged of health.transitions) {
-      if (judged.phase === 'givenUp') {
+    for (const judged of health.transitions.map(one => this.#withEdits(one))) {
+      if (judged.isOfHand) journal.recordTransition(judged);
+      else if (judged.phase === 'givenUp') {
         const lastWords = judged.culprit?.lastWords ?? null;
         trials.giveUp({ ...judged, lastWords }, eventOf(judged, 'BundleFailed'));
         log.warn('bundle given up', { bundle: bundleKey(judged), reason: judged.reason });
@@ -124,6 +148,25 @@ export class Activation {
     if (isGivenUp) onGivenUp();
     if (health.againAt === null) return null;
     return Math.min(LOOK_MS, Math.max(0, health.againAt - clock.now()));
+  }
+
+  /** Under `drift: report` what a person made of a healthy revision is told as that, and neither makes nor unmakes the revision. */
+  #withEdits(judged: Judged): Judged & { readonly isOfHand: boolean } {
+    const edits = this.#editsOf(judged);
+    const record = this.#parts.journal.bundles().find(one => bundleKey(one) === bundleKey(judged));
+    const isProven = record?.healthy === judged.digest && record.active === judged.digest;
+    const isOfHand = edits !== '' && isProven && judged.phase !== 'givenUp';
+    return { ...judged, message: `${judged.message}${edits}`, isOfHand };
+  }
+
+  /** Empty: all of it lies there as it was signed. */
+  #editsOf(bundle: BundleName): string {
+    const { journal } = this.#parts;
+    const files = journal.files();
+    const edited = journal.site().drifts().list();
+    const own = edited.filter(one => bundleKey(one) === bundleKey(bundle) && files.has(one.file));
+    const names = own.map(one => files.get(one.file)?.pod ?? one.file).join(', ');
+    return own.length === 0 ? '' : `; not as signed: ${names} was changed on this node`;
   }
 
   #health(): Health {

@@ -4,6 +4,7 @@
  * archive's bytes, which are read once.
  */
 import { sha256Hex } from '../../protocol/canonical.js';
+import { CarriedError } from '../../protocol/carried.js';
 import type { ImageEntry } from '../../protocol/documents/bundle.js';
 import { completeImageName, parseImageReference } from '../../protocol/pod-image.js';
 import { TarCutOff, tarEntries, wholeEntry } from '../../protocol/tar-entries.js';
@@ -21,7 +22,11 @@ export async function whyNotLoad(
 ): Promise<string | null> {
   const read = await smallFiles(archive).catch((error: unknown) => {
     if (error instanceof TarCutOff) return 'it is cut off';
-    throw error;
+    // The disk's own errors have a code; the file that the archive lies in tells of itself.
+    if (error instanceof CarriedError || typeof (error as { code?: unknown }).code === 'string') {
+      throw error;
+    }
+    return `it is damaged (${error instanceof Error ? error.message : String(error)}): copy it again`;
   });
   if (typeof read === 'string') return read;
   const listed = jsonOf(read.get('manifest.json')?.text);

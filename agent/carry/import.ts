@@ -10,6 +10,7 @@ import { boundImages } from '../../protocol/image-binding.js';
 import { topicsOf, type Address } from '../../protocol/topics.js';
 import { HttpError } from '../api/http-error.js';
 import { diskFault } from '../disk-fault.js';
+import { RuntimeError } from '../runtime/runtime.js';
 import type { HubSession } from '../hub-session.js';
 import type { Journal } from '../journal/journal.js';
 import type { NodeIdentity } from '../report/node.js';
@@ -137,7 +138,7 @@ function refusedSince(
     const added = count - (before.get(code) ?? 0);
     return added > 0 ? [[code, added]] : [];
   });
-  const { lastRefusal } = session.intake.state();
+  const { newestRefusal: lastRefusal } = session.intake.state();
   return {
     refused: Object.fromEntries(more),
     detail: more.length > 0 && lastRefusal ? `${lastRefusal.topic}: ${lastRefusal.detail}` : null,
@@ -155,7 +156,12 @@ async function imagesOf(file: string, parts: ImportParts): Promise<ImportOutcome
   return reading(file, async () => {
     const why = await whyNotLoad(imagesIn(file), bound);
     if (why !== null) return { refused: why };
-    await loadImages(imagesIn(file));
+    try {
+      await loadImages(imagesIn(file));
+    } catch (error) {
+      if (!(error instanceof RuntimeError) || error.code === 'EngineUnavailable') throw error;
+      return { refused: `the engine does not take them: ${error.message}; copy the file again` };
+    }
     return 'loaded';
   });
 }

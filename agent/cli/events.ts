@@ -1,10 +1,12 @@
 /** `flotilla-agent events`, `retry` and `config`: what happened here, what is to be tried now, what is set. */
+import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import type { Event } from 'kubernetes-types/core/v1.js';
 import { stringify } from 'yaml';
 import { CliError } from '../../protocol/cli-error.js';
 import { ageText, layOut } from '../../protocol/columns.js';
 import type { CliContext } from './context.js';
+import { dataDirOf } from './journal-proof.js';
 import { getJson, openSocket, readText } from './socket-client.js';
 
 export function eventsCommand(context: CliContext): Command {
@@ -61,6 +63,9 @@ export function retryCommand(context: CliContext): Command {
     });
 }
 
+/** As documented, in the checkout that this program was built from. */
+const EXAMPLE = new URL('../../../docs/agent.yaml', import.meta.url);
+
 interface Configz {
   /** As a configuration file would say it. */
   readonly agentconfig: unknown;
@@ -69,13 +74,16 @@ interface Configz {
 
 export function configCommand(context: CliContext): Command {
   return context
-    .withDataDir(new Command('config'))
+    .withDataDir(new Command('config'), { optional: true })
     .summary('show the settings in force, as a configuration file')
     .option('-o, --output <format>', 'yaml | json', 'yaml')
-    .action(async (options: { dataDir: string; output: string }) => {
+    .option('--example', 'every setting there is, as a file to begin with; needs no agent')
+    .action(async (options: { dataDir?: string; output: string; example?: boolean }) => {
+      if (options.example) return context.print(readFileSync(EXAMPLE, 'utf8').trimEnd());
+      const dataDir = dataDirOf(options);
       if (!['yaml', 'json'].includes(options.output))
         throw new CliError('refused', `-o ${options.output}: not one of yaml, json`);
-      const { agentconfig, environment } = await getJson<Configz>(options.dataDir, '/configz');
+      const { agentconfig, environment } = await getJson<Configz>(dataDir, '/configz');
       if (options.output === 'json') return context.print(JSON.stringify(agentconfig, null, 4));
       context.print(stringify(agentconfig).trimEnd());
       for (const [name, value] of Object.entries(environment)) {

@@ -145,7 +145,8 @@ export function lateOf(bundles: Bundles, timeout: string): CliError | null {
 }
 
 function isSettled({ state, reason }: Pick<Bundles[number], 'state' | 'reason'>): boolean {
-  return SETTLED.has(state) || (state === 'waiting' && SETTLED_WAITS.has(reason));
+  const waits = state === 'waiting' || state === 'removing';
+  return SETTLED.has(state) || (waits && SETTLED_WAITS.has(reason));
 }
 
 type Bundles = NonNullable<AgentStatus['hub']>['bundles'];

@@ -1,10 +1,11 @@
 /** `flotilla-agent journal`: what this node accepted, did and has still to report; reads the file, agent or no agent. */
 import { Command } from 'commander';
+import { UNDONE } from '../../protocol/bundle-reasons.js';
 import { bundleStateText } from '../../protocol/bundle-state-text.js';
 import { CliError } from '../../protocol/cli-error.js';
 import { layOut } from '../../protocol/columns.js';
 import { parseDurationMs } from '../../protocol/duration.js';
-import type { HistoryEntry, HistoryRow } from '../journal/history.js';
+import type { HistoryEntry, HistoryRow, Transition } from '../journal/history.js';
 import { readJournal, type JournalView } from '../journal/reader.js';
 import type { CutReason } from '../journal/retention.js';
 import type { CliContext } from './context.js';
@@ -132,7 +133,7 @@ function entryCells(entry: HistoryEntry): [string, string, string] {
       const why = [entry.reason, entry.message].filter(text => text !== '').join(': ');
       return [
         `bundle ${entry.namespace}/${entry.name} revision ${entry.revision}`,
-        bundleStateText(entry),
+        isBeingUndone(entry) ? 'going back' : bundleStateText(entry),
         why,
       ];
     }
@@ -142,6 +143,11 @@ function entryCells(entry: HistoryEntry): [string, string, string] {
       return [what, entry.word, `by ${entry.by}${why}`];
     }
   }
+}
+
+/** A person's word, of which the row after it says what came of it. */
+function isBeingUndone({ state, reason }: Pick<Transition, 'state' | 'reason'>): boolean {
+  return state === 'failed' && reason === UNDONE;
 }
 
 /** What of it was too much. */

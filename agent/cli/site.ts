@@ -28,13 +28,22 @@ export function activateCommand(context: CliContext): Command {
     .option('--reason <text>', 'told in the journal and to the hub', '')
     .action(async (bundle: string | undefined, flags: { dataDir: string; reason: string }) => {
       const wish = { ...flags, path: '/activate', bundle };
-      const { bundles } = await tell<ActivateAnswer>(context, wish);
+      const { bundles, held } = await tell<ActivateAnswer>(context, wish);
       if (bundles.length === 0) context.print('nothing waits for a maintenance window or a lock');
-      for (const { namespace, name, revision, goesBack } of bundles) {
-        const what = goesBack ? `the way back from revision ${revision}` : `revision ${revision}`;
-        context.print(`bundle/${name} (${namespace}) ${what} waits for no window and no lock`);
-      }
+      for (const one of bundles) context.print(activatedText(one));
+      for (const one of held) context.print(`${one}, and stays as it is: flotilla-agent release`);
     });
+}
+
+/** Pure. */
+export function activatedText(one: ActivateAnswer['bundles'][number]): string {
+  const { namespace, name, revision, goesBack, isRemoval } = one;
+  const what = isRemoval
+    ? 'its removal'
+    : goesBack
+      ? `the way back from revision ${revision}`
+      : `revision ${revision}`;
+  return `bundle/${name} (${namespace}) ${what} waits for no window and no lock`;
 }
 
 const WHY = ['--reason <text>', 'told in the journal and to the hub', ''] as const;

@@ -24,8 +24,7 @@ export function statusCommand(context: CliContext): Command {
       if (options.output !== undefined)
         throw new CliError('refused', `-o ${options.output}: only json`);
       const isMember = status.hub !== null || isJoined(options.dataDir);
-      for (const line of statusLines(status, { now: context.clock.now(), isMember }))
-        context.print(line);
+      for (const line of statusLines(status, { isMember })) context.print(line);
     });
 }
 
@@ -42,9 +41,11 @@ export function planCommand(context: CliContext): Command {
 /** Pure. `isMember`: as the data directory says, which an agent reads when it starts. */
 export function statusLines(
   status: AgentStatus,
-  { now, isMember }: { readonly now: number; readonly isMember: boolean },
+  { isMember }: { readonly isMember: boolean },
 ): string[] {
   const { hub, journal } = status;
+  // The clock of whoever asks may stand at 1970.
+  const now = Date.parse(status.at);
   const rows = [
     ['Node:', status.node],
     ['Agent:', `${status.version}, start ${journal.boot} on ${status.dataDir}`],

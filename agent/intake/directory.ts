@@ -101,10 +101,13 @@ export class PromisedDirectory {
 
   /** What is not as it is to be, but for what stays as a person made it. */
   #toWrite(found: ReadonlyMap<string, FoundFile>, interrupted: readonly string[]): OwnedFile[] {
-    const differing = configFirst([...this.#journal.files().values()]).filter(
-      file => !holds(found.get(file.file), file),
-    );
-    if (this.#drift === null) return differing;
+    const promised = configFirst([...this.#journal.files().values()]);
+    if (this.#drift === null) {
+      // Whoever may write to it is as good as whoever wrote to it.
+      const isShared = ({ file }: OwnedFile) => found.get(file)?.isShared === true;
+      return promised.filter(file => !holds(found.get(file.file), file) || isShared(file));
+    }
+    const differing = promised.filter(file => !holds(found.get(file.file), file));
     const identity = this.#directory.identity();
     const isByHand = ({ file }: OwnedFile) =>
       this.#drift?.isKnown(identity) === true && !interrupted.includes(file);
@@ -122,7 +125,10 @@ export class PromisedDirectory {
     const promised = this.#journal.files().get(file);
     if (promised === undefined) return this.#isForgotten(file, bytes) ? 'forgotten' : false;
     const digest = sha256Hex(bytes);
-    if (this.#drift === null) return promised.content === digest ? true : 'altered';
+    if (this.#drift === null) {
+      if (this.#directory.isShared(file)) this.#dirty = true;
+      return promised.content === digest ? true : 'altered';
+    }
     if (this.#drift.isNews(promised, digest)) this.#dirty = true;
     if (promised.content === digest || makerOf(file, bytes) !== null) return true;
     return 'foreign';

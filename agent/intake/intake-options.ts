@@ -59,5 +59,7 @@ export interface IntakeOptions {
 export interface IntakeState {
   readonly root: TrustedRoot;
   readonly lastRefusal: StatusDocument['lastRefusal'];
+  /** The same, whatever was accepted since. */
+  readonly newestRefusal: StatusDocument['lastRefusal'];
   readonly conditions: readonly SourceCondition[];
 }

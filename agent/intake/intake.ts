@@ -17,7 +17,7 @@ import { Requests } from './requests.js';
 import { RootWalk } from './roots.js';
 import type { WayBack } from './roll-back.js';
 import { Stage } from './stage.js';
-import { SlowRetrievals } from './troubles.js';
+import { roomCondition, SlowRetrievals } from './troubles.js';
 import { Withheld, type AssignmentNumber } from './withheld.js';
 import { Supply } from './supply.js';
 import { diskTakes } from '../journal/database.js';
@@ -140,13 +140,15 @@ export class Intake {
     return {
       root,
       lastRefusal: this.#refusals.last(),
+      newestRefusal: this.#refusals.newest(),
       conditions: [
         ...journal.conditions(),
         ...this.#stage.conditions(root.document),
         ...(this.#options.secrets?.conditions() ?? []),
         ...rootConditions(root.document, this.#options.time.now().now, this.#options.agentVersion),
-        // What is here and cannot be written down is not held back by anybody.
-        ...(this.#unwritten.size > 0 ? [] : this.#withheld.conditions()),
+        ...(this.#unwritten.size > 0
+          ? roomCondition(this.#unwritten.values())
+          : this.#withheld.conditions()),
         ...this.#slow.conditions(this.#options.clock.monotonic()),
       ],
     };
@@ -256,6 +258,7 @@ export class Intake {
     if (outcome.is === 'refused') return this.refused(outcome.refusal, payload, topic);
     if (outcome.is === 'accepted') {
       this.#options.journal.acceptRoot(outcome.root);
+      this.#refusals.accepted();
       this.#options.log.info('root accepted', { version: outcome.root.document.version });
       // What a former root's keys did not cover may be right under this one.
       this.#supply.hubChanged();
@@ -270,6 +273,7 @@ export class Intake {
   }
 
   #assigned(): void {
+    this.#refusals.accepted();
     this.#withheld.came();
     this.#supply.hubChanged();
     this.#stage.distrustDirectory();

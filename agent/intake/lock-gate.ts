@@ -139,6 +139,12 @@ export class LockGate {
     );
   }
 
+  /** What keeps it from being switched or removed, as its pods say; null: nothing does. */
+  lockOn(bundle: BundleName): string | null {
+    const { of, message, isOver } = this.#waits.get(waitKey(bundle, false)) ?? {};
+    return of === undefined || of === '' || isOver === true ? null : (message ?? null);
+  }
+
   /** Everything that is to change is asked about between this and `endPass`. */
   beginPass(): void {
     this.#asked = new Set();

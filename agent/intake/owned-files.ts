@@ -8,7 +8,7 @@
 import * as fs from 'node:fs';
 import { join, resolve } from 'node:path';
 import { sha256Hex } from '../../protocol/canonical.js';
-import { sharedPath } from '../safe-directory.js';
+import { sharedFile, sharedPath } from '../safe-directory.js';
 import { isOwnedFileName, OWNED_FILE_PREFIX } from '../../protocol/names.js';
 
 const TEMPORARY_PREFIX = `.${OWNED_FILE_PREFIX}`;
@@ -34,6 +34,8 @@ export interface FoundFile {
    * link.
    */
   readonly bytes: Buffer | null;
+  /** Another user may write to it, or owns it. */
+  readonly isShared?: boolean;
 }
 
 export interface DirectoryChange {
@@ -52,6 +54,8 @@ export interface OwnedDirectory {
   identity(): string;
   /** Everything that bears the prefix. @throws DirectoryError */
   list(): FoundFile[];
+  /** Whether another user may write to this file, or owns it; false for one that is not there. */
+  isShared(file: string): boolean;
   /** Names that an interrupted change was about to write. @throws DirectoryError */
   leftovers(): string[];
   /** Removes what interrupted changes left behind. @throws DirectoryError */
@@ -70,14 +74,15 @@ export function openOwnedDirectory(path: string, uid = process.getuid?.() ?? 0):
     path: directory,
     assertSafe: () => guarded('DirectoryUnavailable', () => assertSafe(directory, uid)),
     identity: () => guarded('DirectoryUnavailable', () => identityOf(directory)),
-    list: () => guarded('DirectoryUnavailable', () => listFiles(directory)),
+    list: () => guarded('DirectoryUnavailable', () => listFiles(directory, uid)),
+    isShared: file => isShared(join(directory, file), uid),
     leftovers: () =>
       guarded('DirectoryUnavailable', () => leftoversIn(directory).map(name => name.slice(1))),
     removeLeftovers: () => guarded('WriteFailed', () => removeLeftovers(directory)),
     apply: change =>
       guarded('WriteFailed', () => {
         assertSafe(directory, uid);
-        applyChange(directory, change);
+        applyChange(directory, change, uid);
       }),
   };
 }
@@ -127,12 +132,21 @@ function assertSafe(directory: string, uid: number): void {
   );
 }
 
-function listFiles(directory: string): FoundFile[] {
+function listFiles(directory: string, uid: number): FoundFile[] {
   return fs
     .readdirSync(directory)
     .filter(file => file.startsWith(OWNED_FILE_PREFIX))
     .sort()
-    .map(file => ({ file, bytes: readPlain(join(directory, file)) }));
+    .map(file => {
+      const path = join(directory, file);
+      return { file, bytes: readPlain(path), isShared: isShared(path, uid) };
+    });
+}
+
+function isShared(path: string, uid: number): boolean {
+  const found = fs.lstatSync(path, { throwIfNoEntry: false });
+  if (found?.isFile() !== true) return false;
+  return sharedFile({ owner: found.uid, mode: found.mode }, uid) !== null;
 }
 
 function readPlain(path: string): Buffer | null {
@@ -162,12 +176,17 @@ function removeLeftovers(directory: string): void {
   for (const name of leftoversIn(directory)) fs.rmSync(join(directory, name), { recursive: true });
 }
 
-function applyChange(directory: string, { write, remove, commit }: DirectoryChange): void {
+function applyChange(
+  directory: string,
+  { write, remove, commit }: DirectoryChange,
+  uid: number,
+): void {
   for (const { file } of write) assertOwned(file);
   for (const file of remove) assertOwned(file);
   const changed = write.filter(({ file, bytes }) => {
-    const found = readPlain(join(directory, file));
-    return found === null || sha256Hex(found) !== sha256Hex(bytes);
+    const path = join(directory, file);
+    const found = readPlain(path);
+    return found === null || sha256Hex(found) !== sha256Hex(bytes) || isShared(path, uid);
   });
   const staged = changed.map(({ file }) => ({ file, temporary: join(directory, `.${file}`) }));
   try {

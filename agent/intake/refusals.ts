@@ -13,6 +13,8 @@ type LastRefusal = NonNullable<StatusDocument['lastRefusal']>;
 
 const TOPIC_LENGTH_MAX = 256;
 const DETAIL_LENGTH_MAX = 512;
+/** However soon all is well again, whoever looks now and then sees it. */
+const TOLD_MS = 60_000;
 
 type RefusalTime = Pick<TimeKeeper, 'timeline' | 'uptime'>;
 
@@ -24,6 +26,7 @@ export class Refusals {
   readonly #logged = new Map<string, number>();
   readonly #counts = new Map<string, number>();
   #last: (Omit<LastRefusal, 'at'> & { readonly uptime: number }) | null = null;
+  #isPast = false;
 
   /** `prefix`: of the fleet's topics, cut off from what is said. */
   constructor(options: { clock: Clock; time: RefusalTime; log: Log; prefix: string }) {
@@ -33,7 +36,19 @@ export class Refusals {
     this.#prefix = options.prefix;
   }
 
+  /** For the status: what was accepted since puts an end to it, once it was told. */
   last(): LastRefusal | null {
+    const isOver =
+      this.#isPast && this.#last !== null && this.#time.uptime() - this.#last.uptime >= TOLD_MS;
+    return isOver ? null : this.newest();
+  }
+
+  /** A newer root or assignment was accepted. */
+  accepted(): void {
+    this.#isPast = true;
+  }
+
+  newest(): LastRefusal | null {
     if (this.#last === null) return null;
     const { uptime, ...last } = this.#last;
     return { ...last, at: new Date(this.#time.timeline().at(uptime)).toISOString() };
@@ -55,6 +70,7 @@ export class Refusals {
     const uptime = this.#time.uptime();
     const said = detail.slice(0, DETAIL_LENGTH_MAX).toWellFormed();
     this.#last = { code, digest, topic: below.slice(0, TOPIC_LENGTH_MAX), detail: said, uptime };
+    this.#isPast = false;
     this.#log.warn('refused', { code, detail, topic: below, digest });
     return true;
   }

@@ -2,6 +2,7 @@
  * Tells of files of a bundle that somebody edited or deleted on the node and that were put back: which, what was found, and how a
  * change is made that lasts. What repeats itself is told with growing pauses. Touches no file.
  */
+import { sha256Hex } from '../../protocol/canonical.js';
 import type { Clock } from '../../protocol/ports.js';
 import { EventCorrelator } from '../pods/event-correlator.js';
 import type { Journal } from '../journal/journal.js';
@@ -22,9 +23,13 @@ export class Restorations {
     const promised = this.#journal.files().get(file);
     if (promised === undefined) return;
     const { namespace, name } = promised;
-    const message =
-      `${file} was ${findingOf(found)} on this node, and is put back as the bundle says. For a change that lasts: edit ` +
-      `the manifest that the bundle was made from and flotilla apply -f it --bundle ${name} -n ${namespace}`;
+    const bytes = found?.bytes ?? null;
+    const isAsSigned = bytes !== null && sha256Hex(bytes) === promised.content;
+    const message = isAsSigned
+      ? `${file} was made writable for others on this node, or given to one of them, and is put back: whoever writes there says what ` +
+        'runs in the bundle’s name'
+      : `${file} was ${findingOf(found)} on this node, and is put back as the bundle says. For a change that lasts: edit ` +
+        `the manifest that the bundle was made from and flotilla apply -f it --bundle ${name} -n ${namespace}`;
     const involved = { kind: 'Bundle', namespace, name, uid: '', fieldPath: '' } as const;
     const event = { type: 'Warning', reason: 'FileRestored', message, involved } as const;
     const told = this.#correlator.note(event, this.#clock.monotonic());

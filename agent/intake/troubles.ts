@@ -1,6 +1,6 @@
-/** What the status says when the way in is troubled: a broker that delivers a byte a second. Pure. */
+/** What the status says when the way in is troubled: a broker that delivers a byte a second, a disk without room. Pure. */
 import type { PacketOnItsWay } from '../../protocol/packet-guard.js';
-import type { Topics } from '../../protocol/topics.js';
+import type { Address, Topics } from '../../protocol/topics.js';
 import type { SourceCondition } from '../ports.js';
 
 const TOLD_MS = 3_600_000;
@@ -35,4 +35,19 @@ export class SlowRetrievals {
     const { message } = this.#last;
     return [{ type: 'SlowRetrieval', status: 'True', reason: 'MessageTooSlow', message }];
   }
+}
+
+/** Of what came and is known only in memory, because the disk refuses it. */
+export function roomCondition(
+  unwritten: Iterable<{ readonly address: Pick<Address, 'kind'> }>,
+): SourceCondition[] {
+  const kinds = new Set([...unwritten].map(({ address }) => address.kind));
+  const what = kinds.has('assignment')
+    ? 'a newer assignment'
+    : kinds.has('root')
+      ? 'a newer root'
+      : null;
+  if (what === null) return [];
+  const message = `${what} came and waits in memory for room on the disk (JournalWritable says what the disk says); until then what was accepted before counts`;
+  return [{ type: 'NewerWaiting', status: 'True', reason: 'DiskError', message }];
 }

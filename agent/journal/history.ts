@@ -150,6 +150,23 @@ function bytesOf(db: Connection): number {
   return (row as { bytes: number }).bytes;
 }
 
+export interface Beginning {
+  readonly why: Extract<HistoryEntry, { kind: 'journal' }>['why'];
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
+/** The last time that this history began anew, as far as it is kept; null: it did not, or nobody knows any more. */
+export function lastBeginning(db: Connection): Beginning | null {
+  const found = db
+    .prepare(
+      `SELECT at, entry FROM history WHERE entry LIKE '%"kind":"journal"%' ORDER BY n DESC LIMIT 1`,
+    )
+    .get() as { at: number; entry: string } | undefined;
+  const entry = found && (JSON.parse(found.entry) as HistoryEntry);
+  return found && entry?.kind === 'journal' ? { why: entry.why, at: found.at } : null;
+}
+
 /** Oldest first. */
 export function readHistory(db: Connection): HistoryRow[] {
   return chainedRows(db).map(({ n, at, entry, hash }) => ({

@@ -18,7 +18,7 @@ import { beginBoot, type ResetReason } from './begin.js';
 import { journalConditions } from './conditions.js';
 import * as content from './content.js';
 import { diskTakes, type Connection } from './database.js';
-import { historyStanding, type Transition } from './history.js';
+import { historyStanding, lastBeginning, type Beginning, type Transition } from './history.js';
 import { getMeta, setMeta } from './meta.js';
 import { HeldContent } from './held-content.js';
 import { listHolds } from './holds.js';
@@ -151,6 +151,11 @@ export class Journal implements EventSink {
     const holds = areForgotten ? null : listHolds(this.#db);
     const reset = { reason: this.#fresh?.reason, setAside: getMeta(this.#db, 'set-aside') };
     return journalConditions({ ...reset, fault, unsaved, twinFault, holds });
+  }
+
+  /** When and why it was begun, the last time. */
+  begun(): Beginning | null {
+    return lastBeginning(this.#db);
   }
 
   root(): TrustedRoot | null {

@@ -3,7 +3,8 @@
  * and which run of each container was seen last.
  *
  * The engine's labels say how often a container was restarted as long as one of its runs is there; with what is
- * remembered the count never falls when they were removed by hand. Kubelet behaviour rows 75, 90, 193. Pure.
+ * remembered the count never falls when they were removed by hand. A container that was edited counts from 0, as an edited static pod
+ * is a new pod to a kubelet. Kubelet behaviour rows 75, 90, 193. Pure.
  */
 import { newestFirst } from './back-off.js';
 import type { ObservedContainer } from '../runtime/runtime.js';
@@ -16,6 +17,8 @@ export interface KnownRun {
   readonly createdAt: number;
   /** The restart count as it was shown for it. */
   readonly restarts: number;
+  /** Of what it was made from; memories of older agents have none. */
+  readonly hash?: string;
 }
 
 /** By container name. */
@@ -26,7 +29,7 @@ export interface RememberedStatus {
   readonly runs: KnownRuns;
 }
 
-type Run = Pick<ObservedContainer, 'id' | 'attempt' | 'createdAt'>;
+type Run = Pick<ObservedContainer, 'id' | 'attempt' | 'createdAt' | 'hash'>;
 
 function follows(run: Run, known: KnownRun): boolean {
   if (run.id === known.id) return false;
@@ -38,6 +41,7 @@ function follows(run: Run, known: KnownRun): boolean {
 export function restartsOf(run: Run, known: KnownRun | undefined): number {
   if (known === undefined) return run.attempt;
   if (!follows(run, known)) return known.restarts;
+  if (known.hash !== undefined && known.hash !== run.hash) return 0;
   return known.restarts + Math.max(1, run.attempt - known.attempt);
 }
 
@@ -51,9 +55,9 @@ export function noteRuns(known: KnownRuns, containers: readonly ObservedContaine
     if (seen.has(run.name)) continue;
     seen.add(run.name);
     if (before !== undefined && !follows(run, before)) continue;
-    const { id, attempt } = run;
+    const { id, attempt, hash } = run;
     const createdAt = run.createdAt.getTime();
-    next[run.name] = { id, attempt, createdAt, restarts: restartsOf(run, before) };
+    next[run.name] = { id, attempt, createdAt, hash, restarts: restartsOf(run, before) };
   }
   return next;
 }

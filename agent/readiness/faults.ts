@@ -2,6 +2,7 @@
  * What a node is told to lack for a start without network, clock and hub, and for the way back: by node, by bundle, and as conditions of
  * the node. Pure.
  */
+import type { Beginning } from '../journal/history.js';
 import { counted } from '../../protocol/counted.js';
 import type { BundleName, SourceCondition } from '../ports.js';
 
@@ -78,7 +79,10 @@ export function aloneCondition(found: AloneFindings | Unknown): SourceCondition 
 }
 
 /** What nothing older was healthy of here is no fault: there is nothing to go back to. */
-export function undoCondition(found: readonly WayBack[] | Unknown): SourceCondition {
+export function undoCondition(
+  found: readonly WayBack[] | Unknown,
+  begun: Beginning | null = null,
+): SourceCondition {
   if (isUnknown(found)) return condition(UNDO_READY, 'Unknown', found.unknown);
   const faults = found.flatMap(({ fault }) => fault ?? []);
   if (faults.length > 0) return condition(UNDO_READY, 'False', allOf(faults));
@@ -86,13 +90,27 @@ export function undoCondition(found: readonly WayBack[] | Unknown): SourceCondit
     revision === null ? [] : `bundle ${nameOf(bundle)} to revision ${revision}`,
   );
   if (ways.length === 0) {
-    const message = 'no bundle has an older healthy revision here';
+    const message = `no bundle has an older healthy revision here${forgottenText(begun)}`;
     return condition(UNDO_READY, 'True', { reason: 'NothingToUndo', message });
   }
   const more = ways.length - NAMED_MAX;
   const named = [...ways.slice(0, NAMED_MAX), ...(more > 0 ? [`and ${more} more`] : [])];
   return condition(UNDO_READY, 'True', { reason: 'Complete', message: named.join('; ') });
 }
+
+/** Whoever saw one before asks where it is. */
+function forgottenText(begun: Beginning | null): string {
+  const what = begun === null ? undefined : BEGUN_ANEW[begun.why];
+  if (begun === null || what === undefined) return '';
+  const at = `${new Date(begun.at).toISOString().slice(0, 19)}Z`;
+  return `: the journal ${what} at ${at}, and what was healthy before that is not known any more`;
+}
+
+const BEGUN_ANEW: Readonly<Partial<Record<Beginning['why'], string>>> = {
+  Lost: 'was lost and began anew',
+  PutBack: 'was put back to an older state and began anew',
+  Damaged: 'was damaged and began anew',
+};
 
 export function nameOf({ namespace, name }: BundleName): string {
   return `${namespace}/${name}`;

@@ -9,6 +9,7 @@ import type { ValidPod } from '../../protocol/pod.js';
 import { neededImages, type NeededImage } from '../images/needed.js';
 import { bundleKey } from '../intake/decide.js';
 import { DirectoryError, type OwnedDirectory } from '../intake/owned-files.js';
+import type { Beginning } from '../journal/history.js';
 import type { Journal } from '../journal/journal.js';
 import { previousDigest } from '../journal/previous.js';
 import type { BundleName, PodReport } from '../ports.js';
@@ -39,6 +40,8 @@ export interface Found {
   /** Digests that were looked at, with why they are not complete. */
   readonly revisions: ReadonlyMap<string, readonly Fault[]>;
   readonly undo: readonly WayBack[] | Unknown;
+  /** When and why the journal was begun; null: nobody knows. */
+  readonly begun: Beginning | null;
 }
 
 const BY_A_KUBELET: Unknown = {
@@ -84,7 +87,7 @@ export class Gather {
     });
     const isFaulty = [node, local, ...bundles.map(one => one.faults)].some(one => one.length > 0);
     if (images === undefined && !isFaulty) {
-      return { alone: BY_A_KUBELET, revisions, undo: BY_A_KUBELET };
+      return { alone: BY_A_KUBELET, revisions, undo: BY_A_KUBELET, begun: null };
     }
     const pods = [...kept.values()].reduce(
       (sum, one) =>
@@ -92,7 +95,7 @@ export class Gather {
       this.#localPods().length,
     );
     const undo = this.#waysBack(kept, revisions);
-    return { alone: { node, local, bundles, pods }, revisions, undo };
+    return { alone: { node, local, bundles, pods }, revisions, undo, begun: journal.begun() };
   }
 
   #waysBack(

@@ -38,7 +38,7 @@ export class Readiness {
   readonly #parts: ReadinessParts;
   readonly #gather: Gather;
   readonly #alarm: Alarm;
-  #found: Found = { alone: NOT_YET, revisions: new Map(), undo: NOT_YET };
+  #found: Found = { alone: NOT_YET, revisions: new Map(), undo: NOT_YET, begun: null };
   #seen = '';
   #looking: Promise<void> | null = null;
   #next: Promise<void> | null = null;
@@ -54,7 +54,7 @@ export class Readiness {
   }
 
   conditions(): SourceCondition[] {
-    return [aloneCondition(this.#found.alone), undoCondition(this.#found.undo)];
+    return [aloneCondition(this.#found.alone), undoCondition(this.#found.undo, this.#found.begun)];
   }
 
   /** Why the revision that lies there could not be started alone; null: it could. Of other bundles nothing counts. */
@@ -127,7 +127,7 @@ export class Readiness {
       const { message } = error as Error;
       const reason = known ? error.code : 'InternalError';
       const unknown: Unknown = { unknown: { reason, message } };
-      this.#found = { alone: unknown, revisions: new Map(), undo: unknown };
+      this.#found = { alone: unknown, revisions: new Map(), undo: unknown, begun: null };
     }
     if (this.#isClosed) return;
     const isWell = this.conditions().every(({ status }) => status === 'True');

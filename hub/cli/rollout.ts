@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { connected, withConnection, type ConnectionOptions, type Context } from './context.js';
 import { CliError } from '../../protocol/cli-error.js';
 import { pathOf, resourceOf, targetsOf } from './resources.js';
+import type { Activated } from '../ports.js';
 import { VERBS } from '../rollout/waves/verbs.js';
 import { printWhy, verbCommand } from './rollout-verbs.js';
 import { waitForRollout } from './rollout-wait.js';
@@ -82,15 +83,28 @@ function activateCommand(context: Context): Command {
         const name = bundleOf(target);
         const path = `${pathOf(resourceOf('bundles'), hub.namespace, name)}/activate`;
         const body = { nodes: options.node ?? [], reason: options.reason };
-        const { nodes } = await hub.client.call<{ nodes: string[] }>({
+        const answer = await hub.client.call<Activated>({
           ...{ method: 'POST', path, body },
         });
-        const { terminal } = context;
-        if (nodes.length === 0) terminal.print(`bundle/${name}: it waits nowhere`);
-        else
-          terminal.print(`bundle/${name} waits for no window and no lock on ${nodes.join(', ')}`);
+        for (const line of activatedLines(name, answer)) context.terminal.print(line);
+        const { nodes, held } = answer;
+        if (held.length === 0 || nodes.some(node => held.every(one => one.node !== node))) return;
+        const hint = 'at the device: flotilla-agent release; what was said counts from then on';
+        throw new CliError('failed', `bundle/${name}: held wherever it waits`, hint);
       }),
     );
+}
+
+/** Who was told, and where it changes nothing yet. Pure. */
+export function activatedLines(bundle: string, { nodes, held }: Activated): string[] {
+  const told =
+    nodes.length > 0
+      ? [`bundle/${bundle} waits for no window and no lock on ${nodes.join(', ')}`]
+      : held.length > 0
+        ? []
+        : [`bundle/${bundle}: it waits nowhere`];
+  const kept = held.map(({ node, message }) => `${node} keeps what runs: ${message}`);
+  return [...told, ...kept];
 }
 
 function retryCommand(context: Context): Command {

@@ -33,8 +33,8 @@ export function gatedBundles(writer: BundleWriter, store: Store): BundleWriter {
 }
 
 /** Of what changes the assignments of some nodes. */
-export function gatedByBundle<Asked>(
-  change: (actor: Actor, bundle: Asked) => Promise<readonly string[]>,
+export function gatedByBundle<Asked, Changed>(
+  change: (actor: Actor, bundle: Asked) => Promise<Changed>,
   store: Store,
 ): typeof change {
   return async (actor, bundle) => {

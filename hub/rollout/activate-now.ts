@@ -6,7 +6,9 @@
 import { UPDATES_LOCKED } from '../../protocol/bundle-reasons.js';
 import type { AssignedBundle } from '../../protocol/documents/assignment.js';
 import type { NodeObject } from '../objects.js';
+import type { Activated } from '../ports.js';
 import type { Actor } from '../store/store.js';
+import { fateOf } from './fate.js';
 import { reassign, wishedFor, type BundleWish, type ReassignParts } from './reassign.js';
 
 /** Limit of the document. */
@@ -17,12 +19,12 @@ export interface ActivateWish extends BundleWish {
   readonly reason: string;
 }
 
-/** Names of the nodes, sorted; a node is told each of the two once. Throws as `wishedFor`. */
+/** Throws as `wishedFor`. */
 export async function activateBundleNow(
   parts: ReassignParts,
   actor: Actor,
   wish: ActivateWish,
-): Promise<string[]> {
+): Promise<Activated> {
   const { digest, nodes } = await wishedFor(parts.store, wish);
   const { namespace, name, reason } = wish;
   const saidBy = ({ status }: NodeObject) =>
@@ -53,5 +55,10 @@ export async function activateBundleNow(
   const back = await say(isKept, bundle =>
     bundle.now?.back === true ? bundle : { ...bundle, now: { ...now, back: true } },
   );
-  return [...onward, ...back].sort();
+  const held = nodes.flatMap(node => {
+    const said = saidBy(node);
+    if (said?.digest !== digest || fateOf(said) !== 'held') return [];
+    return [{ node: node.metadata.name, message: said.message }];
+  });
+  return { nodes: [...onward, ...back].sort(), held };
 }

@@ -62,7 +62,12 @@ class Agent {
           return true;
         },
       },
-      intake: () => ({ root: trustedRoot(), lastRefusal: null, conditions: [] }),
+      intake: () => ({
+        root: trustedRoot(),
+        lastRefusal: null,
+        newestRefusal: null,
+        conditions: [],
+      }),
       nodeInfo: readNodeInfo,
       agentVersion: '0.1.0',
       containerRuntimeVersion: () => 'docker://28.2.2',

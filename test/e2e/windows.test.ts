@@ -178,6 +178,9 @@ describe('a maintenance window', { skip: noEngine() || noFakedClock() }, () => {
     );
     assert.match(forced.stderr, /is held by \S+ \(stocktaking\): flotilla-agent release/);
     await matches('the hub counts it', () => play.ok('get', 'bundles'), /Held on 1 node/);
+    const fromAfar = await play.flotilla('rollout', 'activate', 'bundle/shop', '--now');
+    assert.deepEqual([fromAfar.code, /held wherever it waits/.test(fromAfar.stderr)], [1, true]);
+    assert.match(fromAfar.stdout, /edge-1 keeps what runs: held at the device since .*stocktaking/);
     assert.equal((await device('release')).stdout, 'nothing is held any more\n');
     await becomes(5, 'healthy');
   });

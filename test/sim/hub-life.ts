@@ -132,7 +132,9 @@ export async function startHub(parts: HubParts): Promise<HubLife> {
       retryBundle({ store, root, hubSigner, clock }, ADMIN, { ...bundle, nodes: [] }),
     activate: bundle => {
       const wish = { ...bundle, nodes: [], reason: 'it is urgent' };
-      return activateBundleNow({ store, root, hubSigner, clock }, ADMIN, wish);
+      return activateBundleNow({ store, root, hubSigner, clock }, ADMIN, wish).then(
+        ({ nodes }) => nodes,
+      );
     },
     close: async () => {
       await ingest.close();

@@ -90,6 +90,7 @@ export class ActivationWorld {
   #nowMs = 0;
   #ids = 0;
   #generation = 0;
+  readonly #lingering: PodReport[] = [];
   readonly #more: Partial<StageOptions>;
 
   /** `dataDir`: of a node that was there before. */
@@ -245,6 +246,7 @@ export class ActivationWorld {
       log,
       onGivenUp,
       windowOf,
+      lockOf: bundle => this.locks.lockOn(bundle),
       readiness,
       cannotReturn: record => stage.cannotReturn(record, this.root),
     });
@@ -266,7 +268,20 @@ export class ActivationWorld {
       });
   }
 
+  pods(): readonly PodReport[] {
+    return this.#reports();
+  }
+
+  /** Its file is gone, and it is there still. */
+  linger(pod: PodReport): void {
+    this.#lingering.push(pod);
+  }
+
   #reports(): PodReport[] {
+    return [...this.#lingering, ...this.#fromFiles()];
+  }
+
+  #fromFiles(): PodReport[] {
     return this.#files().flatMap(({ name, annotations, image }) => {
       const fate = this.fates.get(image) ?? 'ready';
       if (fate === 'absent') return [];

@@ -258,7 +258,7 @@ export async function startFixture(
     store,
     bundles: bundleWriter(store, actors),
     retry: async () => [],
-    activate: () => Promise.resolve([]),
+    activate: () => Promise.resolve({ nodes: [], held: [] }),
     rollouts: rolloutDesk({ store, root: () => trustedRoot(), clock }),
     nodes: nodeWriter(store),
     nodeBudget: () => Promise.resolve({}),

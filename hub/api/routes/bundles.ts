@@ -168,8 +168,8 @@ function activate(parts: BundleParts) {
       throw new RequestError('BadRequest', message);
     }
     const wish = { namespace, name, nodes: nodesOf(body), reason };
-    const nodes = await parts.activate(request.actor, wish);
-    return json({ kind: 'BundleActivate', apiVersion: 'flotilla.dev/v1', nodes });
+    const activated = await parts.activate(request.actor, wish);
+    return json({ kind: 'BundleActivate', apiVersion: 'flotilla.dev/v1', ...activated });
   };
 }
 

@@ -171,7 +171,7 @@ describe('a pod that asks not to be disturbed', () => {
   test('keeps its bundle from being removed, until it is done or somebody says so', () => {
     busy('web:1');
     it.assign();
-    assert.deepEqual([it.images().length, it.status('shop').state], [2, 'healthy']);
+    assert.deepEqual([it.images().length, it.status('shop').state], [2, 'removing']);
     assert.match(it.stage.conditions(it.root)[0]?.message ?? '', /^bundle default\/shop: pod web /);
     const wish = { bundle: 'shop', by: 'mo', reason: '' };
     activateNow(it.journal, wish, { isLocked: one => it.locks.isHeld(one) });
@@ -307,7 +307,7 @@ describe('a pod that asks not to be disturbed', () => {
     test(`has the way back end its lock at the device (${bundle ?? 'without a name'}), once, and everybody hears who wanted that`, () => {
       keptThere();
       assert.deepEqual(now(bundle).bundles, [
-        { namespace: 'default', name: 'shop', revision: 2, goesBack: true },
+        { namespace: 'default', name: 'shop', revision: 2, goesBack: true, isRemoval: false },
       ]);
       it.pass();
       assert.deepEqual(

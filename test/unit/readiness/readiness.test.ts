@@ -332,6 +332,22 @@ describe('undo-ready', () => {
     assert.equal(readiness.undoFault(SHOP, 'another'), null);
   });
 
+  test('and after a lost journal it is said why there is nothing', async () => {
+    healthy(made('shop', 1));
+    healthy(made('shop', 2));
+    assert.match(await undo(), /^True Complete/);
+    readiness.close();
+    it.journal.close();
+    for (const name of readdirSync(it.dataDir).filter(one => /^journal\.db/.test(one)))
+      rmSync(join(it.dataDir, name));
+    it.restart();
+    again();
+    assert.match(
+      await undo(),
+      /^True NothingToUndo: no bundle has an older healthy revision here: the journal was lost and began anew at \d{4}-\S+Z, and what was/,
+    );
+  });
+
   test('the previous healthy revision is whole', async () => {
     healthy(made('shop', 1));
     healthy(made('shop', 2));

@@ -42,7 +42,7 @@ function node(t: TestContext) {
     activation: new Activation({ journal, pods: () => [], clock, log, onGivenUp: quiet }),
     time: testTime({ identity, journal, clock }, { onHeard: asOf => connection.heard(asOf) }),
     link: { connected: () => true, publish: async () => true },
-    intake: () => ({ root: trustedRoot(), lastRefusal: null, conditions: [] }),
+    intake: () => ({ root: trustedRoot(), lastRefusal: null, newestRefusal: null, conditions: [] }),
     ...{ containerRuntimeVersion: () => '', pods: () => [], conditions: () => [], random: () => 0 },
     onStatus: connection,
   });
