@@ -118,7 +118,7 @@ export function buildRoutes(parts: ApiParts): Router {
     ...podStreamRoutes(parts),
     ...nodeRoutes(parts),
     ...bundleRoutes(parts),
-    ...revisionRoutes(parts.store),
+    ...revisionRoutes(parts),
     ...rolloutRoutes(parts),
     ...secretRoutes(parts),
     ...tokenRoutes(parts),

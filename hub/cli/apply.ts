@@ -39,6 +39,7 @@ interface ApplyOptions extends InputOptions, StrategyOptions, PlanOptions {
   dryRun?: string | boolean;
   prune?: boolean;
   pin?: boolean;
+  changeCause?: string;
   wait?: boolean;
   timeout?: string;
   allowUnknown?: boolean;
@@ -73,6 +74,10 @@ export function applyCommand(context: Context): Command {
     )
     .option('--passphrase-file <file>', 'passphrase of that key, where nobody can type it')
     .option('--accept-new-keys', 'other sealing keys of nodes than before are right')
+    .option(
+      '--change-cause <text>',
+      'why, kept with the revision: flotilla rollout history shows it',
+    )
     .option('--wait', 'wait until every node is healthy')
     .option('--timeout <duration>', 'with --wait: how long', '5m')
     .option(
@@ -225,6 +230,7 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
   const put = (isDry: boolean) =>
     writeBundle(hub.client, source, {
       ...{ current, selector, images, strategy, plan, dryRun: isDry },
+      changeCause: options.changeCause ?? '',
     }).catch(unsigned(options, source));
   if (dryRun) toSeal.tell('server dry run');
   else {

@@ -93,8 +93,6 @@ const INSTEAD: Readonly<Record<string, string>> = {
 
 /** Below a command of ours. */
 const BELOW: Readonly<Record<string, string>> = {
-  'rollout history':
-    'flotilla describe bundle NAME; flotilla get events shows each revision that was made',
   'rollout restart': RESTART,
   'rollout undo': 'apply the former manifests again; at the device: flotilla-agent undo',
   'hub start': 'flotilla hub run --data-dir DIR',
@@ -137,7 +135,7 @@ const KINDS: readonly (readonly [names: string, instead: string])[] = [
   ],
   ['container containers', 'flotilla describe pod NAME shows the containers of a pod'],
   ['image images', 'flotilla describe pod NAME shows the images of a pod'],
-  ['revision revisions', 'flotilla describe bundle NAME'],
+  ['revision revisions', 'flotilla rollout history bundle/NAME'],
   ['root roots', 'flotilla root show'],
 ];
 

@@ -2,8 +2,10 @@
 import { Command } from 'commander';
 import { connected, withConnection, type ConnectionOptions, type Context } from './context.js';
 import { CliError } from '../../protocol/cli-error.js';
-import { pathOf, resourceOf, targetsOf } from './resources.js';
+import { pathOf, resourceOf } from './resources.js';
 import { VERBS } from '../rollout/waves/verbs.js';
+import { bundleOf } from './bundle-target.js';
+import { historyCommand } from './rollout-history.js';
 import { printWhy, verbCommand } from './rollout-verbs.js';
 import { waitForRollout } from './rollout-wait.js';
 
@@ -13,15 +15,6 @@ interface StatusOptions extends ConnectionOptions {
   watch: boolean;
   output?: string;
   why?: string;
-}
-
-function bundleOf(target: string): string {
-  if (!target.includes('/')) return target;
-  const { resource, names } = targetsOf([target]);
-  if (resource.kind !== 'Bundle' || names[0] === undefined) {
-    throw new CliError('refused', `"${target}" is not a bundle; say bundle/NAME`);
-  }
-  return names[0];
 }
 
 export function rolloutCommand(context: Context): Command {
@@ -57,8 +50,11 @@ export function rolloutCommand(context: Context): Command {
         });
       }),
     );
-  const rollout = new Command('rollout').summary('follow rollouts').addCommand(status);
-  for (const verb of VERBS) rollout.addCommand(verbCommand(context, verb, bundleOf));
+  const rollout = new Command('rollout')
+    .summary('follow rollouts')
+    .addCommand(status)
+    .addCommand(historyCommand(context));
+  for (const verb of VERBS) rollout.addCommand(verbCommand(context, verb));
   return rollout.addCommand(retryCommand(context)).addCommand(activateCommand(context));
 }
 

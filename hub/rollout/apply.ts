@@ -23,7 +23,8 @@ import {
   type RevisionRecord,
   type Store,
 } from '../store/store.js';
-import { released, rolloutRemoval, rolloutWrites } from './begin-rollout.js';
+import { annotationsAfter, CHANGE_CAUSE, changeCauseFault, changeCauseOf } from './change-cause.js';
+import { released, rolloutsEnd, rolloutWrites } from './begin-rollout.js';
 import { madeRevision, refuseReach } from './reach-check.js';
 import { plainPlan, samePlan } from './waves/plan.js';
 import { beyondScope, signerFor, signsHere } from './release-here.js';
@@ -63,9 +64,8 @@ export function bundleWriter(parts: ApplyParts): BundleWriter {
         const { fleet } = parts.root().document;
         const secrets = await withoutSecrets(parts.store, { fleet, namespace, bundle: name });
         const bundle: Mutation = { type: 'delete', kind: 'Bundle', namespace, name };
-        const rollout = (await parts.store.get('Rollout', namespace, name))
-          ? rolloutRemoval({ namespace, name })
-          : [];
+        const at = { actor, now: parts.clock.now() };
+        const rollout = await rolloutsEnd(parts.store, found as BundleObject, at);
         await commit(parts, actor, [bundle, ...rollout, ...secrets]);
       }
       return found as BundleObject;
@@ -123,9 +123,11 @@ async function apply(
     ...counted,
     ...(record ? standingOf(parts.root().document, record, look) : {}),
   };
+  const asked = unheld(request.annotations);
+  const annotations = annotationsAfter(asked, same ? (current?.metadata.annotations ?? {}) : null);
   const draft = {
     kind: 'Bundle' as const,
-    metadata: { namespace, name, labels: request.labels, annotations: unheld(request.annotations) },
+    metadata: { namespace, name, labels: request.labels, annotations },
     spec,
     status,
   };
@@ -134,7 +136,7 @@ async function apply(
     ? { resourceVersion: current.metadata.resourceVersion }
     : ('absent' as const);
   const now = parts.clock.now();
-  const begun = { namespace, name, plan: spec.rollout ?? null, actor, now };
+  const begun = { namespace, name, plan: spec.rollout ?? null, bundle: current, actor, now };
   const begins =
     made !== null && !same ? { made, known } : await released(parts.store, current, known);
   const mutations: Mutation[] = [
@@ -302,6 +304,11 @@ function nameCauses(request: ApplyRequest): Cause[] {
       field: 'metadata.namespace',
       message: `"${request.namespace}" is not a namespace: ${grammar}`,
     });
+  }
+  const fault = changeCauseFault(changeCauseOf(request.annotations));
+  if (fault !== null) {
+    const message = `${CHANGE_CAUSE}: ${fault}`;
+    causes.push({ field: 'metadata.annotations', message });
   }
   try {
     parseSelector(request.spec.nodeSelector);

@@ -213,6 +213,25 @@ CREATE TABLE rollout_nodes (
 ) STRICT, WITHOUT ROWID;
 `,
   },
+  {
+    // Of what was before nothing is known.
+    version: 8,
+    sql: `
+CREATE TABLE past_rollouts (
+  namespace TEXT NOT NULL,
+  bundle TEXT NOT NULL,
+  revision INTEGER NOT NULL,
+  digest TEXT NOT NULL,
+  change_cause TEXT NOT NULL,
+  node_selector TEXT NOT NULL,
+  rollout TEXT,
+  ended_at TEXT NOT NULL,
+  ended_by TEXT NOT NULL,
+  next INTEGER,
+  PRIMARY KEY (namespace, bundle, revision)
+) STRICT, WITHOUT ROWID;
+`,
+  },
 ];
 
 /** The schema that this program writes. */

@@ -190,6 +190,10 @@ class SqliteStore implements Store {
     return this.#read(() => this.#rollouts.nodes(namespace, bundle));
   }
 
+  async pastRollouts(namespace: string, bundle: string) {
+    return this.#read(() => this.#rollouts.past(namespace, bundle));
+  }
+
   async audit(after: number, limit: number) {
     return this.#read(() => this.#objects.audit(after, limit));
   }

@@ -44,6 +44,7 @@ const OPTION: Readonly<Record<string, string | null>> = {
   'port-forward': null,
   'rollout abort': null,
   'rollout activate': null,
+  'rollout history': null,
   'rollout pause': null,
   'rollout promote': null,
   'rollout resume': null,
