@@ -21,6 +21,7 @@ import {
   type RootWriter,
   type SecretWriter,
 } from '../ports.js';
+import type { RevisionAgain } from '../rollout/again.js';
 import type { RolloutDesk } from '../rollout/desk.js';
 import type { Recovery } from '../recovery/recovery.js';
 import type { NodeStreams } from '../streams/streams.js';
@@ -39,6 +40,7 @@ import { objectRoutes } from './routes/objects.js';
 import { podStreamRoutes } from './routes/pod-streams.js';
 import { podRoutes } from './routes/pods.js';
 import { recoveryRoutes } from './routes/recovery.js';
+import { revisionAgainRoutes } from './routes/revision-again.js';
 import { revisionRoutes } from './routes/revisions.js';
 import { rolloutRoutes } from './routes/rollouts.js';
 import { rootRoutes } from './routes/root.js';
@@ -65,6 +67,7 @@ export interface ApiParts {
   readonly retry: BundleRetry;
   readonly activate: BundleActivate;
   readonly rollouts: RolloutDesk;
+  readonly again: RevisionAgain;
   readonly nodes: NodeWriter;
   readonly nodeBudget: SetNodeBudget;
   readonly secrets: SecretWriter;
@@ -120,6 +123,7 @@ export function buildRoutes(parts: ApiParts): Router {
     ...bundleRoutes(parts),
     ...revisionRoutes(parts),
     ...rolloutRoutes(parts),
+    ...revisionAgainRoutes(parts),
     ...secretRoutes(parts),
     ...tokenRoutes(parts),
     ...standingRoutes(parts),

@@ -5,6 +5,7 @@ import { CliError } from '../../protocol/cli-error.js';
 import { pathOf, resourceOf } from './resources.js';
 import { VERBS } from '../rollout/waves/verbs.js';
 import { bundleOf } from './bundle-target.js';
+import { restartCommand, undoCommand } from './rollout-again.js';
 import { historyCommand } from './rollout-history.js';
 import { printWhy, verbCommand } from './rollout-verbs.js';
 import { waitForRollout } from './rollout-wait.js';
@@ -53,7 +54,9 @@ export function rolloutCommand(context: Context): Command {
   const rollout = new Command('rollout')
     .summary('follow rollouts')
     .addCommand(status)
-    .addCommand(historyCommand(context));
+    .addCommand(historyCommand(context))
+    .addCommand(undoCommand(context))
+    .addCommand(restartCommand(context));
   for (const verb of VERBS) rollout.addCommand(verbCommand(context, verb));
   return rollout.addCommand(retryCommand(context)).addCommand(activateCommand(context));
 }
