@@ -26,7 +26,7 @@ import {
 import { annotationsAfter, CHANGE_CAUSE, changeCauseFault, changeCauseOf } from './change-cause.js';
 import { released, rolloutsEnd, rolloutWrites } from './begin-rollout.js';
 import { madeRevision, refuseReach } from './reach-check.js';
-import { plainPlan, samePlan } from './waves/plan.js';
+import { plainPlan, samePlan, type RolloutPlan } from './waves/plan.js';
 import { beyondScope, signerFor, signsHere } from './release-here.js';
 import { rollbackFloorOf } from './revision-document.js';
 import { signedRevision } from './signed-revision.js';
@@ -115,7 +115,8 @@ async function apply(
     ...(strategy === undefined ? {} : { strategy }),
     ...(rollout === undefined ? {} : { rollout: plainPlan(rollout) }),
   };
-  const counted = same && current ? current.status : freshStatus(revised as Revised, current);
+  const counted =
+    same && current ? current.status : freshStatus(revised as Revised, current, spec.rollout);
   const made = madeRevision(revised?.mutations ?? []);
   const record = made ?? known;
   const look = { former: same && current ? current.status : null, now: parts.clock.now() };
@@ -217,10 +218,18 @@ function strategyOf({ strategy }: BundleSpec): BundleStrategy {
 }
 
 /** Nobody has the new revision yet; whom it is for does not depend on it. */
-function freshStatus(revised: Revised, current: BundleObject | null): BundleObjectStatus {
+function freshStatus(
+  revised: Revised,
+  current: BundleObject | null,
+  plan: RolloutPlan | undefined,
+): BundleObjectStatus {
   const { desired = 0, offline = 0 } = current?.status.nodes ?? {};
   const nodes = { desired, updated: 0, healthy: 0, failed: 0, offline };
-  return { revision: revised.revision, digest: revised.digest, nodes };
+  const { revision, digest } = revised;
+  if (plan === undefined) return { revision, digest, nodes };
+  const waves = plan.waves.length;
+  const rollout = { phase: 'progressing', reason: 'Nodes', wave: 0, waves } as const;
+  return { revision, digest, nodes, rollout };
 }
 
 async function nextRevision(
