@@ -28,6 +28,7 @@ import type { NodeStreams } from '../streams/streams.js';
 import type { Store } from '../store/store.js';
 import { dispatch } from './dispatch.js';
 import { buildRouter, type Router } from './router.js';
+import { auditRoutes } from './routes/audit.js';
 import { bundleRoutes } from './routes/bundles.js';
 import { carriedRoutes } from './routes/carried.js';
 import { discoveryRoutes } from './routes/discovery.js';
@@ -129,6 +130,7 @@ export function buildRoutes(parts: ApiParts): Router {
     ...standingRoutes(parts),
     ...nodeBudgetRoutes(parts),
     ...recoveryRoutes(parts),
+    ...auditRoutes(parts.store),
     ...rootRoutes(parts.roots),
     ...carriedRoutes(parts.carrier),
   ]);

@@ -25,6 +25,7 @@ const COMMANDS: Readonly<Record<string, Maker>> = {
   'port-forward': async context => (await import('./port-forward.js')).portForwardCommand(context),
   cp: async context => (await import('./cp.js')).cpCommand(context),
   rollout: async context => (await import('./rollout.js')).rolloutCommand(context),
+  audit: async context => (await import('./audit.js')).auditCommand(context),
   delete: async context => (await import('./delete.js')).deleteCommand(context),
   key: async context => {
     const { keyCommand } = await import('./key.js');

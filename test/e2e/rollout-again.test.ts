@@ -105,6 +105,16 @@ describe('what was a revision', { skip: noEngine() }, () => {
     const back = ['diff', '-f', play.path('again.yaml'), '--bundle', 'shop'];
     assert.equal((await play.flotilla(...back)).code, 1);
 
+    const audit = await play.ok('audit', BUNDLE);
+    assert.match(
+      audit,
+      / 127\.0\.0\.1 +update +bundle\/default\/shop +[0-9a-f]{12} +[0-9a-f]{12}$/m,
+    );
+    assert.match(
+      audit,
+      / hub:controller +- +decide +rollout\/default\/shop +- +- +revision 3: wave 2 of 2 \(100%\) passed$/m,
+    );
+
     const diff = (...args: string[]) => play.flotilla('diff', BUNDLE, ...args);
     const changed = await diff('--revision', '1', '--to-revision', '2');
     assert.equal(changed.code, 1, changed.stderr);

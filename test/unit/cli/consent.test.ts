@@ -13,6 +13,7 @@ import { CliError } from '../../../protocol/cli-error.js';
 const OPTION: Readonly<Record<string, string | null>> = {
   apply: '--prune',
   attach: null,
+  audit: null,
   'bundle build': null,
   'bundle export': null,
   'bundle import': null,
