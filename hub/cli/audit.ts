@@ -76,7 +76,10 @@ export function auditCommand(context: Context): Command {
         if (!/^(-1|\d{1,9})$/.test(tail))
           throw new CliError('refused', `--tail ${tail}: a number of lines, or -1`);
         const filter = filterOf(context, hub, target, options.since);
-        const found = (await all(hub)).filter(line => isAsked(line, filter));
+        const isWhole = target === undefined && options.since === undefined;
+        const enough = isWhole && tail !== '-1' ? Math.min(PAGE, Number(tail)) : PAGE;
+        const read = enough < PAGE ? await newest(hub, enough) : await all(hub);
+        const found = read.filter(line => isAsked(line, filter));
         const lines = tail === '-1' ? found : found.slice(Math.max(0, found.length - Number(tail)));
         const text =
           output === 'json' ? lines.map(line => JSON.stringify(line)) : auditLines(lines);
@@ -100,6 +103,11 @@ function filterOf(
   if (!target.includes('/')) throw new CliError('refused', `"${target}" is not KIND/NAME`);
   const { resource, names } = targetsOf([target]);
   return { kind: resource.kind, name: names[0] ?? null, ...at };
+}
+
+async function newest({ client }: Connected, count: number): Promise<AuditRecord[]> {
+  const query = { limit: String(count) };
+  return (await client.call<{ items: AuditRecord[] }>({ path: PATH, query })).items;
 }
 
 /** In pages, from the first line on. */
