@@ -4,6 +4,7 @@ import { rawPublicKey } from '../protocol/keys.js';
 import type { Clock, Log } from '../protocol/ports.js';
 import { topicsOf } from '../protocol/topics.js';
 import { VERSION } from '../protocol/version.js';
+import { revisionAgain } from './rollout/again.js';
 import { bundleWriter } from './rollout/apply.js';
 import { startScheduledBackups } from './backup/scheduled.js';
 import { startApi, type Api } from './api/server.js';
@@ -197,21 +198,23 @@ async function assemble(
   closings.push(startSweeping(blobSweeper(store, fleet, clock), options));
 
   closings.push(startRootWatch(roots, options));
+  const bundles = gatedBundles(
+    bundleWriter({
+      ...{ store, root, clock },
+      get releaseSigner() {
+        return live.now().releaseSigner;
+      },
+    }),
+    store,
+  );
   api = await startApi({
     listen: hub.config.listen,
     tls: serverTls(hub),
     store,
     recovery,
     streams,
-    bundles: gatedBundles(
-      bundleWriter({
-        ...{ store, root, clock },
-        get releaseSigner() {
-          return live.now().releaseSigner;
-        },
-      }),
-      store,
-    ),
+    bundles,
+    again: revisionAgain({ store, root, clock, bundles }),
     retry: gatedByBundle(
       (actor, bundle: BundleWish) => retryBundle({ store, root, hubSigner, clock }, actor, bundle),
       store,

@@ -14,6 +14,7 @@ import type {
 import type { BundleStrategy, ImageEntry } from '../protocol/documents/bundle.js';
 import type { BundleStatus, StatusDocument } from '../protocol/documents/node.js';
 import type { RolloutPlan } from './rollout/waves/plan.js';
+import type { Phase, PhaseReason } from './rollout/waves/rollout-object.js';
 import type { StoredObject } from './store/store.js';
 
 export const API_VERSION = {
@@ -159,6 +160,18 @@ export interface BundleSpec {
   readonly rollout?: RolloutPlan;
 }
 
+/** How the newest revision goes through the fleet. */
+export interface BundleRollout {
+  readonly phase: Phase;
+  readonly reason: PhaseReason;
+  /** Under way, counted from 1; 0: none has begun. */
+  readonly wave: number;
+  /** Of how many. */
+  readonly waves: number;
+  /** Of one that was aborted: connected nodes that still say something of it; left out: none. */
+  readonly goingBack?: number;
+}
+
 export interface BundleObjectStatus {
   /** Newest revision and the digest of its document. */
   readonly revision: number;
@@ -191,6 +204,8 @@ export interface BundleObjectStatus {
   readonly undone?: number;
   /** Nodes that cannot know how it is: a kubelet runs its pods and is not asked; left out: none. */
   readonly unknown?: number;
+  /** Left out: the newest revision went to all nodes at once. */
+  readonly rollout?: BundleRollout;
   /** `Withdrawn`, while the root in force lets no node begin with the newest revision. Left out: not looked at yet. */
   readonly conditions?: readonly BundleCondition[];
   /** Ids of the release keys in force whose signatures the newest revision bears, sorted. Left out as above. */

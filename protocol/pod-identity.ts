@@ -15,7 +15,7 @@ const CONFIG_HASH_VERSION = 'flotilla/config-hash/v1';
 
 const DIGITS = 32;
 
-const RESTARTED_AT = 'kubectl.kubernetes.io/restartedAt';
+export const RESTARTED_AT = 'kubectl.kubernetes.io/restartedAt';
 const CHECKSUM_PREFIX = 'checksum/';
 
 export interface PodOrigin {

@@ -21,12 +21,14 @@ import {
   type RootWriter,
   type SecretWriter,
 } from '../ports.js';
+import type { RevisionAgain } from '../rollout/again.js';
 import type { RolloutDesk } from '../rollout/desk.js';
 import type { Recovery } from '../recovery/recovery.js';
 import type { NodeStreams } from '../streams/streams.js';
 import type { Store } from '../store/store.js';
 import { dispatch } from './dispatch.js';
 import { buildRouter, type Router } from './router.js';
+import { auditRoutes } from './routes/audit.js';
 import { bundleRoutes } from './routes/bundles.js';
 import { carriedRoutes } from './routes/carried.js';
 import { discoveryRoutes } from './routes/discovery.js';
@@ -39,6 +41,7 @@ import { objectRoutes } from './routes/objects.js';
 import { podStreamRoutes } from './routes/pod-streams.js';
 import { podRoutes } from './routes/pods.js';
 import { recoveryRoutes } from './routes/recovery.js';
+import { revisionAgainRoutes } from './routes/revision-again.js';
 import { revisionRoutes } from './routes/revisions.js';
 import { rolloutRoutes } from './routes/rollouts.js';
 import { rootRoutes } from './routes/root.js';
@@ -65,6 +68,7 @@ export interface ApiParts {
   readonly retry: BundleRetry;
   readonly activate: BundleActivate;
   readonly rollouts: RolloutDesk;
+  readonly again: RevisionAgain;
   readonly nodes: NodeWriter;
   readonly nodeBudget: SetNodeBudget;
   readonly secrets: SecretWriter;
@@ -118,13 +122,15 @@ export function buildRoutes(parts: ApiParts): Router {
     ...podStreamRoutes(parts),
     ...nodeRoutes(parts),
     ...bundleRoutes(parts),
-    ...revisionRoutes(parts.store),
+    ...revisionRoutes(parts),
     ...rolloutRoutes(parts),
+    ...revisionAgainRoutes(parts),
     ...secretRoutes(parts),
     ...tokenRoutes(parts),
     ...standingRoutes(parts),
     ...nodeBudgetRoutes(parts),
     ...recoveryRoutes(parts),
+    ...auditRoutes(parts.store),
     ...rootRoutes(parts.roots),
     ...carriedRoutes(parts.carrier),
   ]);

@@ -1,8 +1,8 @@
-/** `flotilla apply` and `flotilla diff`: a folder of manifests becomes the next revision of a bundle. */
+/** `flotilla apply`: a folder of manifests becomes the next revision of a bundle. */
 import { Command } from 'commander';
 import { parseSelector, SelectorError } from '../selectors.js';
 import { SIGNATURES_FIELD } from '../rollout/release-here.js';
-import { secretDifferences, secretsToSeal } from './apply-secrets.js';
+import { secretsToSeal } from './apply-secrets.js';
 import { bundlePath, writeBundle, type BundleApiObject } from './bundle-write.js';
 import {
   aloneWarnings,
@@ -18,6 +18,7 @@ import type { ImageEntry } from '../../protocol/documents/bundle.js';
 import { boundImages } from '../../protocol/image-binding.js';
 import { CliError } from '../../protocol/cli-error.js';
 import { changesBetween } from './manifest-changes.js';
+import { withRestarts } from './kept-restarts.js';
 import { outcomeLine, outcomeWarnings } from './apply-outcome.js';
 import { mayRemove, removalLines, removalOf } from './apply-removal.js';
 import { pinImages, pinLines, PIN_HELP } from './pin-images.js';
@@ -31,6 +32,7 @@ import {
 } from './strategy-options.js';
 import { DEFAULT_STRATEGY, sameStrategy } from '../../protocol/strategy.js';
 import { samePlan } from '../rollout/waves/plan.js';
+import { planWarnings } from './plan-warnings.js';
 import { planAfter, planOptions, planText, type PlanOptions } from './plan-options.js';
 
 interface ApplyOptions extends InputOptions, StrategyOptions, PlanOptions {
@@ -39,6 +41,7 @@ interface ApplyOptions extends InputOptions, StrategyOptions, PlanOptions {
   dryRun?: string | boolean;
   prune?: boolean;
   pin?: boolean;
+  changeCause?: string;
   wait?: boolean;
   timeout?: string;
   allowUnknown?: boolean;
@@ -73,6 +76,10 @@ export function applyCommand(context: Context): Command {
     )
     .option('--passphrase-file <file>', 'passphrase of that key, where nobody can type it')
     .option('--accept-new-keys', 'other sealing keys of nodes than before are right')
+    .option(
+      '--change-cause <text>',
+      'why, kept with the revision: flotilla rollout history shows it',
+    )
     .option('--wait', 'wait until every node is healthy')
     .option('--timeout <duration>', 'with --wait: how long', '5m')
     .option(
@@ -89,47 +96,18 @@ export function applyCommand(context: Context): Command {
     );
 }
 
-export function diffCommand(context: Context): Command {
-  return inputOptions(new Command('diff'))
-    .summary('show what apply would change')
-    .description(
-      'Prints what differs between a bundle at the hub and the input. Exit code: 0 same, 1 differs.',
-    )
-    .option('--pin', PIN_HELP)
-    .action((options: InputOptions & { pin?: boolean }) =>
-      connected(context, options, async hub => {
-        const source = await sourceOf(context, hub, options);
-        const current = await currentBundle(hub, source);
-        const { namespace, name: bundle } = source;
-        const images = await imagesAfter(context, source, options.pin === true);
-        const pins = pinLines(current?.spec.images ?? [], images).map(line => `${line}\n`);
-        const secrets = await secretDifferences(hub, { namespace, bundle, input: source });
-        const { renderDiff, renderStrategyDiff } = await import('./bundle-diff.js');
-        const manifests = renderDiff(current?.spec.manifests ?? [], source.manifests);
-        const { strategy } = source.built?.document ?? {};
-        const judged = current?.spec.strategy ?? DEFAULT_STRATEGY;
-        const passage = strategy && current ? renderStrategyDiff(judged, strategy) : '';
-        const text = [manifests, passage, ...pins, ...secrets].join('');
-        if (text === '') return;
-        context.terminal.write(text);
-        context.exit(1);
-      }).catch((error: unknown) => {
-        // 1 says "differs": whatever goes wrong must be more.
-        if (error instanceof CliError && error.exit === 'failed') {
-          throw new CliError('refused', error.message, error.hint);
-        }
-        throw error;
-      }),
-    );
-}
-
-function sourceOf(context: Context, hub: Connected, options: InputOptions): Promise<BundleSource> {
+/** What `-f` names. Throws `CliError`. */
+export function sourceOf(
+  context: Context,
+  hub: Connected,
+  options: InputOptions,
+): Promise<BundleSource> {
   const { namespace } = hub;
   return readSource(options, { stdin: context.terminal.stdin, namespace });
 }
 
 /** What the images of this input are bound to: those of a built bundle as it says. */
-async function imagesAfter(
+export async function imagesAfter(
   context: Context,
   source: BundleSource,
   isPinned: boolean,
@@ -138,7 +116,11 @@ async function imagesAfter(
   return boundImages(source.built?.document.images ?? []);
 }
 
-function currentBundle(hub: Connected, source: BundleSource): Promise<BundleApiObject | null> {
+/** Null: it is not there. */
+export function currentBundle(
+  hub: Connected,
+  source: BundleSource,
+): Promise<BundleApiObject | null> {
   return hub.client.get<BundleApiObject>(bundlePath(source));
 }
 
@@ -177,10 +159,11 @@ function dryRunMode(option: string | boolean | undefined): 'none' | 'client' | '
 }
 
 async function apply(context: Context, hub: Connected, options: ApplyOptions): Promise<void> {
-  const source = await sourceOf(context, hub, options);
-  const { namespace, name, manifests, pods } = source;
+  const input = await sourceOf(context, hub, options);
   const mode = dryRunMode(options.dryRun);
-  const current = await currentBundle(hub, source);
+  const current = await currentBundle(hub, input);
+  const source = withRestarts(input, current?.spec.manifests ?? []);
+  const { namespace, name, manifests, pods } = source;
   for (const warning of bundleWarnings(pods, current && runningOf(current)))
     context.terminal.warn(warning);
   const selector = selectorAfter(options, current?.spec.nodeSelector ?? null);
@@ -191,6 +174,7 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
   const isPlannedAlike = samePlan(current?.spec.rollout, plan ?? undefined);
   const graces = graceWarnings(current?.spec.manifests ?? [], strategy);
   for (const warning of [...graces, ...windowWarnings(strategy)]) context.terminal.warn(warning);
+  for (const warning of await planWarnings(hub, plan, selector)) context.terminal.warn(warning);
   const changes = changesBetween(current?.spec.manifests ?? [], manifests);
   const images = await imagesAfter(context, source, options.pin === true);
   for (const warning of aloneWarnings(pods, strategy, images)) context.terminal.warn(warning);
@@ -225,6 +209,7 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
   const put = (isDry: boolean) =>
     writeBundle(hub.client, source, {
       ...{ current, selector, images, strategy, plan, dryRun: isDry },
+      changeCause: options.changeCause ?? '',
     }).catch(unsigned(options, source));
   if (dryRun) toSeal.tell('server dry run');
   else {
@@ -234,8 +219,12 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
   }
   const after = await put(dryRun);
   context.terminal.print(outcomeLine(current, after, dryRun));
+  const isNew = current?.status?.digest !== after.status?.digest;
+  if (mode === 'none' && plan !== null && isNew) {
+    context.terminal.print(`rolled out: ${planText(plan)}`);
+  }
   for (const line of await outcomeWarnings(hub, after)) context.terminal.warn(line);
-  if (!isPlannedAlike && current?.status?.digest === after.status?.digest) {
+  if (!isPlannedAlike && !isNew) {
     context.terminal.warn('the plan counts from the next revision on');
   }
   if (options.wait && mode === 'none') {

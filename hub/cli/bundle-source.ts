@@ -2,7 +2,7 @@
  * What `-f` means to apply, diff and build: manifests, or one file of a bundle that was built before. Options, and the way from
  * them to manifests.
  */
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { isPod, type BundleManifest } from '../../protocol/bundle-manifest.js';
@@ -23,13 +23,16 @@ export interface InputOptions extends ConnectionOptions {
 
 const collect = (value: string, previous: string[] | undefined) => [...(previous ?? []), value];
 
-export function inputOptions(command: Command): Command {
+export function inputOptions(
+  command: Command,
+  filename: 'required' | 'optional' = 'required',
+): Command {
+  const path = new Option(
+    '-f, --filename <path>',
+    'file, folder or - for stdin, may be given again; or one bundle file to apply or diff',
+  );
   return withConnection(command)
-    .requiredOption(
-      '-f, --filename <path>',
-      'file, folder or - for stdin, may be given again; or one bundle file to apply or diff',
-      collect,
-    )
+    .addOption(path.argParser(collect).makeOptionMandatory(filename === 'required'))
     .option('-R, --recursive', 'read folders below the folder too')
     .option('--bundle <name>', "name of the bundle (default: the folder's or file's)");
 }

@@ -76,7 +76,8 @@ function describe(file: BundleFile): string[] {
   ];
 }
 
-function describePod(pod: ValidPod, bindings: ImageBindings): string[] {
+/** What a pod asks for that can do harm, and what its images are bound to; not yet `harmless`. */
+export function describePod(pod: ValidPod, bindings: ImageBindings): string[] {
   const whole = withDefaults(pod);
   const images = locatedContainers(pod).map(({ container }) => {
     const image = container.image ?? '';

@@ -9,6 +9,7 @@ import { ARCHIVE_TYPE } from '../signing/archive.js';
 import { packBundleFile } from '../signing/bundle-file.js';
 import type { BundleSource } from './bundle-source.js';
 import { ApiError, type ApiClient, type ApiObject } from './client.js';
+import { withChangeCause } from '../rollout/change-cause.js';
 import type { RolloutPlan } from '../rollout/waves/plan.js';
 import { pathOf, resourceOf } from './resources.js';
 
@@ -22,6 +23,8 @@ export interface WriteOptions {
   readonly strategy: BundleStrategy;
   /** Null: to all nodes at once. */
   readonly plan: RolloutPlan | null;
+  /** Why; empty: none is given. */
+  readonly changeCause: string;
   readonly dryRun: boolean;
 }
 
@@ -61,7 +64,7 @@ function wanted({ metadata }: BundleApiObject): string {
 async function writeOnce(
   client: Pick<ApiClient, 'call'>,
   source: BundleSource,
-  { current, selector, images, strategy, plan, dryRun }: WriteOptions,
+  { current, selector, images, strategy, plan, changeCause, dryRun }: WriteOptions,
 ): Promise<BundleApiObject> {
   const query = { dryRun: dryRun ? 'All' : undefined };
   const resourceVersion = current?.metadata.resourceVersion;
@@ -69,14 +72,20 @@ async function writeOnce(
     return client.call<BundleApiObject>({
       method: 'POST',
       path: `${bundlePath(source)}/revisions`,
-      query: { ...query, nodeSelector: selector, rollout: JSON.stringify(plan), resourceVersion },
+      query: {
+        ...query,
+        nodeSelector: selector,
+        rollout: JSON.stringify(plan),
+        ...(changeCause === '' ? {} : { changeCause }),
+        resourceVersion,
+      },
       bytes: { content: await packBundleFile(source.built), type: ARCHIVE_TYPE },
     });
   }
   const { namespace, name, manifests } = source;
   const metadata = {
     ...(current?.metadata.labels ? { labels: current.metadata.labels } : {}),
-    ...(current?.metadata.annotations ? { annotations: current.metadata.annotations } : {}),
+    annotations: withChangeCause(current?.metadata.annotations ?? {}, changeCause),
     name,
     namespace,
     ...(resourceVersion === undefined ? {} : { resourceVersion }),

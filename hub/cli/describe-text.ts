@@ -14,6 +14,8 @@ import { bundleStateText } from '../../protocol/bundle-state-text.js';
 import { keyId } from '../../protocol/keys.js';
 import type { ApiObject } from './client.js';
 import { localText } from '../pod-source.js';
+import { planText } from './plan-options.js';
+import { phaseText, waveLines, wordLines, type RolloutView } from './rollout-view.js';
 import { nodeViewOf, obstacleLines, progressLine, progressOf } from './rollout-progress.js';
 import { ageText, layOut } from '../../protocol/columns.js';
 import { reportedCounts, usageLines } from '../../protocol/usage.js';
@@ -37,6 +39,8 @@ interface Described {
   readonly events: readonly ApiObject[];
   /** For a bundle: every node. */
   readonly nodes: readonly ApiObject[];
+  /** For a bundle that has one. */
+  readonly rollout: RolloutView | null;
   /** For a node: the version in force in the fleet. */
   readonly fleetRoot: number | null;
   /** Milliseconds since 1970. */
@@ -204,7 +208,7 @@ function namesOf(manifests: readonly BundleManifest[]): string {
   return manifests.map(({ metadata }) => metadata?.name ?? '').join('\n');
 }
 
-function bundleLines({ object, nodes }: Described): string[] {
+function bundleLines({ object, nodes, rollout }: Described): string[] {
   const bundle = object as ApiObject & { spec: BundleSpec; status?: BundleObjectStatus };
   const progress = progressOf(bundle, nodes.map(nodeViewOf));
   const configMaps = namesOf(bundle.spec.manifests.filter(isConfigMap));
@@ -221,8 +225,11 @@ function bundleLines({ object, nodes }: Described): string[] {
       ['Pods', namesOf(bundle.spec.manifests.filter(isPod)) || '<none>'],
       ...(configMaps === '' ? [] : [['ConfigMaps', configMaps] as const]),
       ['Judged by', strategyText(bundle.spec.strategy ?? DEFAULT_STRATEGY)],
+      ['Rolled out', planText(bundle.spec.rollout ?? null)],
       ['Rollout', progressLine(object.metadata.name, progress)],
+      ...(rollout === null ? [] : [['Phase', phaseText(rollout)] as const]),
     ]),
+    ...(rollout === null ? [] : [...waveLines(rollout), ...wordLines(rollout)]),
     ...obstacleLines(progress),
   ];
 }

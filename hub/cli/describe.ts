@@ -6,6 +6,7 @@ import { describeObject } from './describe-text.js';
 import { CliError } from '../../protocol/cli-error.js';
 import { ROOT_PATH, type RootObject } from './root-hub.js';
 import { named } from './near-names.js';
+import type { RolloutView } from './rollout-view.js';
 import { pathOf, resourceOf, targetsOf, type Resource } from './resources.js';
 
 function eventFields(resource: Resource, object: ApiObject): string {
@@ -50,6 +51,12 @@ export function describeCommand(context: Context): Command {
             resource.kind === 'Bundle'
               ? (await client.call<ApiList>({ path: pathOf(resourceOf('nodes'), null) })).items
               : [];
+          const rollout =
+            resource.kind === 'Bundle'
+              ? await client.get<RolloutView>(
+                  `${pathOf(resource, namespace, object.metadata.name)}/rollout`,
+                )
+              : null;
           const fleetRoot =
             resource.kind === 'Node'
               ? (await client.call<RootObject>({ path: ROOT_PATH })).spec.version
@@ -59,6 +66,7 @@ export function describeCommand(context: Context): Command {
             object,
             events: events.items,
             nodes,
+            rollout,
             fleetRoot,
             now: context.clock.now(),
           });

@@ -11,8 +11,7 @@ const NO_SERVICE =
   'there are no Services: a pod is reached by hostPort on its node, or by flotilla port-forward POD';
 const HOLD =
   'a node is taken out of a bundle by its selector (flotilla apply -f FILE --nodes SELECTOR); what runs is kept as it is by flotilla-agent hold at the device';
-const RESTART =
-  'another value of the annotation kubectl.kubernetes.io/restartedAt in the manifest has its pod made anew: flotilla apply -f it';
+const UNDO = 'flotilla rollout undo bundle/NAME; at the device: flotilla-agent undo';
 const AT_DEVICE = 'that is for who stands at the device: flotilla-agent';
 
 const INSTEAD: Readonly<Record<string, string>> = {
@@ -65,11 +64,11 @@ const INSTEAD: Readonly<Record<string, string>> = {
     'flotilla port-forward POD LOCAL:PORT; the API answers clients with the certificate of the kubeconfig',
   ps: 'flotilla get pods -o wide; on the device: flotilla-agent pods',
   replace: 'flotilla apply -f FILE replaces a bundle as a whole',
-  restart: RESTART,
+  restart: 'flotilla rollout restart bundle/NAME',
   restore: 'flotilla hub restore',
   revoke: 'flotilla node revoke NAME',
   rm: 'flotilla delete bundle, secret, node or token NAME',
-  rollback: 'apply the former manifests again; at the device: flotilla-agent undo',
+  rollback: UNDO,
   run: 'kubectl run NAME --image IMAGE --dry-run=client -o yaml | flotilla apply -f - --bundle NAME --nodes SELECTOR; the hub: flotilla hub run; a node: flotilla-agent run',
   scale: NOT_BY_NUMBER,
   secrets: 'flotilla get secrets',
@@ -85,7 +84,7 @@ const INSTEAD: Readonly<Record<string, string>> = {
   tokens: 'flotilla get tokens',
   top: 'flotilla describe node NAME shows what link and disk were used for; on the device docker stats shows CPU and memory',
   uncordon: HOLD,
-  undo: 'apply the former manifests again; at the device: flotilla-agent undo',
+  undo: UNDO,
   uninstall: 'flotilla delete bundle NAME has its pods leave the nodes',
   verify: 'flotilla bundle verify FILE; a root: flotilla root verify FILE',
   wait: 'flotilla rollout status bundle/NAME waits, and so does flotilla apply --wait',
@@ -93,10 +92,6 @@ const INSTEAD: Readonly<Record<string, string>> = {
 
 /** Below a command of ours. */
 const BELOW: Readonly<Record<string, string>> = {
-  'rollout history':
-    'flotilla describe bundle NAME; flotilla get events shows each revision that was made',
-  'rollout restart': RESTART,
-  'rollout undo': 'apply the former manifests again; at the device: flotilla-agent undo',
   'hub start': 'flotilla hub run --data-dir DIR',
   'hub stop': 'stop the process of flotilla hub run (Ctrl-C, or systemctl stop)',
   'token list': 'flotilla get tokens',
@@ -137,7 +132,7 @@ const KINDS: readonly (readonly [names: string, instead: string])[] = [
   ],
   ['container containers', 'flotilla describe pod NAME shows the containers of a pod'],
   ['image images', 'flotilla describe pod NAME shows the images of a pod'],
-  ['revision revisions', 'flotilla describe bundle NAME'],
+  ['revision revisions', 'flotilla rollout history bundle/NAME'],
   ['root roots', 'flotilla root show'],
 ];
 

@@ -9,6 +9,7 @@ import { fateOf } from '../rollout/fate.js';
 import { isRetried } from '../rollout/retried.js';
 import type { ApiObject } from './client.js';
 import { namedUpTo } from './counted-names.js';
+import { barOf } from './progress-bar.js';
 
 export interface NodeView {
   readonly name: string;
@@ -203,11 +204,8 @@ export function retryHint(name: string, namespace: string): string {
 
 export function progressBar(p: RolloutProgress, width: number): string {
   const room = Math.max(10, Math.min(40, width - 30));
-  const part = (n: number) => (p.desired === 0 ? 0 : Math.round((n / p.desired) * room));
-  const done = part(p.healthy);
-  const failed = Math.min(room - done, part(p.failed));
-  const moving = Math.max(0, Math.min(room - done - failed, part(p.updated) - done - failed));
-  return `[${'#'.repeat(done)}${'x'.repeat(failed)}${'-'.repeat(moving)}${' '.repeat(room - done - failed - moving)}] ${p.healthy}/${p.desired}`;
+  const { healthy: done, failed, updated, desired: of } = p;
+  return `${barOf({ done, failed, moving: updated - done - failed, of }, room)} ${done}/${of}`;
 }
 
 /** What waits for something that may never come, as `obstacleLines` has it, with the reason. */

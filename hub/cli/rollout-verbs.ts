@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { CliError } from '../../protocol/cli-error.js';
 import type { RolloutView } from '../rollout/waves/view.js';
 import type { Verb } from '../rollout/waves/verbs.js';
+import { bundleOf } from './bundle-target.js';
 import {
   connected,
   withConnection,
@@ -44,12 +45,7 @@ function rolloutPath(hub: Connected, name: string): string {
   return `${pathOf(resourceOf('bundles'), hub.namespace, name)}/rollout`;
 }
 
-/** `bundleOf`: the name of what was typed. */
-export function verbCommand(
-  context: Context,
-  verb: Verb,
-  bundleOf: (target: string) => string,
-): Command {
+export function verbCommand(context: Context, verb: Verb): Command {
   const { summary, description } = WORDS[verb];
   const command = withConnection(new Command(verb))
     .summary(summary)

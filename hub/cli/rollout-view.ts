@@ -1,4 +1,5 @@
 /** A rollout in waves, as it is said to people. Pure. */
+import { barOf } from './progress-bar.js';
 import { namedUpTo } from './counted-names.js';
 import type { RolloutView, StandCounts, WaveView } from '../rollout/waves/view.js';
 
@@ -54,25 +55,44 @@ const COUNTS: readonly [keyof StandCounts, string][] = [
   ['away', 'away'],
 ];
 
-/** `3 of 5 healthy, 1 failed, 1 away`. */
-export function countsText(counts: StandCounts): string {
-  const rest = COUNTS.flatMap(([name, text]) =>
-    counts[name] === 0 ? [] : [`${counts[name]} ${text}`],
-  );
+/** `3 of 5 healthy, 1 failed, 1 away`. `isOver`: it was aborted, and nobody else is told. */
+export function countsText(counts: StandCounts, isOver = false): string {
+  const rest = COUNTS.flatMap(([name, text]) => {
+    const what = isOver && name === 'waiting' ? 'without it' : text;
+    return counts[name] === 0 ? [] : [`${counts[name]} ${what}`];
+  });
   return [`${counts.healthy} of ${counts.nodes} healthy`, ...rest].join(', ');
 }
 
 /** A line for each wave. */
-export function waveLines({ waves }: Pick<RolloutView, 'waves'>): string[] {
+export function waveLines({ waves, status }: Pick<RolloutView, 'waves' | 'status'>): string[] {
+  const isOver = status.phase === 'aborted';
   return waves.map((wave, i) => {
     const name = `wave ${i + 1} of ${waves.length} (${wave.of})`;
-    return `  ${name}: ${stateOf(wave)}`;
+    return `  ${name}: ${isOver ? stateAfter(wave) : stateOf(wave)}`;
   });
 }
 
 function stateOf(wave: WaveView): string {
   if (wave.began === null) return 'has not begun';
   return `${wave.began.passedAt === null ? 'under way' : 'passed'}; ${countsText(wave)}`;
+}
+
+/** Of a rollout that was aborted: by what its nodes are assigned. */
+function stateAfter(wave: WaveView): string {
+  if (wave.began === null) return 'did not begin';
+  const isGoing = wave.nodes > wave.waiting + wave.away;
+  return `${isGoing ? 'going back' : 'sent back'}; ${countsText(wave, true)}`;
+}
+
+const BAR_ROOM = 10;
+
+/** As `waveLines`, each with a bar of its nodes: for a terminal. */
+export function waveBars(view: Pick<RolloutView, 'waves' | 'status'>): string[] {
+  const bars = view.waves.map(({ nodes: of, healthy: done, failed, waiting, away }) => {
+    return barOf({ done, failed, moving: of - done - failed - waiting - away, of }, BAR_ROOM);
+  });
+  return waveLines(view).map((line, i) => `  ${bars[i] ?? ''} ${line.trimStart()}`);
 }
 
 /** What people said of it, a line each, the newest last. */

@@ -11,10 +11,12 @@ import {
   countsText,
   phaseText,
   reasonLines,
+  waveBars,
   waveLines,
   wordLines,
   type RolloutView,
 } from './rollout-view.js';
+import { timeLeftText } from './time-left.js';
 import {
   isCounted,
   nodeViewOf,
@@ -86,7 +88,7 @@ function patientLook(
 }
 
 /** Says how it stands, if that is news: live on a terminal. */
-function teller({ terminal }: Context, request: WaitRequest): (seen: Seen) => void {
+function teller({ terminal, clock }: Context, request: WaitRequest): (seen: Seen) => void {
   let said = '';
   const reasons = new Set<string>();
   return seen => {
@@ -101,11 +103,15 @@ function teller({ terminal }: Context, request: WaitRequest): (seen: Seen) => vo
       said = text;
     } else if (terminal.interactive && verdict === 'waiting' && request.watch !== false) {
       const obstacles = obstacleLines(progress).slice(0, 5);
-      const waves = rollout === null ? [] : waveLines(rollout);
-      terminal.progress([line, progressBar(progress, terminal.width), ...waves, ...obstacles]);
+      const left = rollout === null ? '' : timeLeftText(rollout, clock.now());
+      const waves = rollout === null ? [] : waveBars(rollout);
+      const bar = `${progressBar(progress, terminal.width)}${left === '' ? '' : `  ${left}`}`;
+      terminal.progress([line, bar, ...waves, ...obstacles]);
     } else {
       if (line !== said) terminal.print(line);
       said = line;
+      const left = rollout === null ? '' : timeLeftText(rollout, clock.now());
+      if (request.watch === false && left !== '') terminal.print(left);
       if (verdict !== 'waiting' || request.watch === false) return;
       for (const { reason, text } of standstills(progress)) {
         if (!reasons.has(reason)) terminal.print(text);

@@ -2,9 +2,12 @@
 import { Command } from 'commander';
 import { connected, withConnection, type ConnectionOptions, type Context } from './context.js';
 import { CliError } from '../../protocol/cli-error.js';
-import { pathOf, resourceOf, targetsOf } from './resources.js';
+import { pathOf, resourceOf } from './resources.js';
 import type { Activated } from '../ports.js';
 import { VERBS } from '../rollout/waves/verbs.js';
+import { bundleOf } from './bundle-target.js';
+import { restartCommand, undoCommand } from './rollout-again.js';
+import { historyCommand } from './rollout-history.js';
 import { printWhy, verbCommand } from './rollout-verbs.js';
 import { waitForRollout } from './rollout-wait.js';
 
@@ -14,15 +17,6 @@ interface StatusOptions extends ConnectionOptions {
   watch: boolean;
   output?: string;
   why?: string;
-}
-
-function bundleOf(target: string): string {
-  if (!target.includes('/')) return target;
-  const { resource, names } = targetsOf([target]);
-  if (resource.kind !== 'Bundle' || names[0] === undefined) {
-    throw new CliError('refused', `"${target}" is not a bundle; say bundle/NAME`);
-  }
-  return names[0];
 }
 
 export function rolloutCommand(context: Context): Command {
@@ -58,8 +52,13 @@ export function rolloutCommand(context: Context): Command {
         });
       }),
     );
-  const rollout = new Command('rollout').summary('follow rollouts').addCommand(status);
-  for (const verb of VERBS) rollout.addCommand(verbCommand(context, verb, bundleOf));
+  const rollout = new Command('rollout')
+    .summary('follow rollouts')
+    .addCommand(status)
+    .addCommand(historyCommand(context))
+    .addCommand(undoCommand(context))
+    .addCommand(restartCommand(context));
+  for (const verb of VERBS) rollout.addCommand(verbCommand(context, verb));
   return rollout.addCommand(retryCommand(context)).addCommand(activateCommand(context));
 }
 

@@ -23,9 +23,10 @@ import {
   type RevisionRecord,
   type Store,
 } from '../store/store.js';
-import { released, rolloutRemoval, rolloutWrites } from './begin-rollout.js';
+import { annotationsAfter, CHANGE_CAUSE, changeCauseFault, changeCauseOf } from './change-cause.js';
+import { released, rolloutsEnd, rolloutWrites } from './begin-rollout.js';
 import { madeRevision, refuseReach } from './reach-check.js';
-import { plainPlan, samePlan } from './waves/plan.js';
+import { plainPlan, samePlan, type RolloutPlan } from './waves/plan.js';
 import { beyondScope, signerFor, signsHere } from './release-here.js';
 import { rollbackFloorOf } from './revision-document.js';
 import { signedRevision } from './signed-revision.js';
@@ -63,9 +64,8 @@ export function bundleWriter(parts: ApplyParts): BundleWriter {
         const { fleet } = parts.root().document;
         const secrets = await withoutSecrets(parts.store, { fleet, namespace, bundle: name });
         const bundle: Mutation = { type: 'delete', kind: 'Bundle', namespace, name };
-        const rollout = (await parts.store.get('Rollout', namespace, name))
-          ? rolloutRemoval({ namespace, name })
-          : [];
+        const at = { actor, now: parts.clock.now() };
+        const rollout = await rolloutsEnd(parts.store, found as BundleObject, at);
         await commit(parts, actor, [bundle, ...rollout, ...secrets]);
       }
       return found as BundleObject;
@@ -115,7 +115,8 @@ async function apply(
     ...(strategy === undefined ? {} : { strategy }),
     ...(rollout === undefined ? {} : { rollout: plainPlan(rollout) }),
   };
-  const counted = same && current ? current.status : freshStatus(revised as Revised, current);
+  const counted =
+    same && current ? current.status : freshStatus(revised as Revised, current, spec.rollout);
   const made = madeRevision(revised?.mutations ?? []);
   const record = made ?? known;
   const look = { former: same && current ? current.status : null, now: parts.clock.now() };
@@ -123,9 +124,11 @@ async function apply(
     ...counted,
     ...(record ? standingOf(parts.root().document, record, look) : {}),
   };
+  const asked = unheld(request.annotations);
+  const annotations = annotationsAfter(asked, same ? (current?.metadata.annotations ?? {}) : null);
   const draft = {
     kind: 'Bundle' as const,
-    metadata: { namespace, name, labels: request.labels, annotations: unheld(request.annotations) },
+    metadata: { namespace, name, labels: request.labels, annotations },
     spec,
     status,
   };
@@ -134,7 +137,7 @@ async function apply(
     ? { resourceVersion: current.metadata.resourceVersion }
     : ('absent' as const);
   const now = parts.clock.now();
-  const begun = { namespace, name, plan: spec.rollout ?? null, actor, now };
+  const begun = { namespace, name, plan: spec.rollout ?? null, bundle: current, actor, now };
   const begins =
     made !== null && !same ? { made, known } : await released(parts.store, current, known);
   const mutations: Mutation[] = [
@@ -215,10 +218,18 @@ function strategyOf({ strategy }: BundleSpec): BundleStrategy {
 }
 
 /** Nobody has the new revision yet; whom it is for does not depend on it. */
-function freshStatus(revised: Revised, current: BundleObject | null): BundleObjectStatus {
+function freshStatus(
+  revised: Revised,
+  current: BundleObject | null,
+  plan: RolloutPlan | undefined,
+): BundleObjectStatus {
   const { desired = 0, offline = 0 } = current?.status.nodes ?? {};
   const nodes = { desired, updated: 0, healthy: 0, failed: 0, offline };
-  return { revision: revised.revision, digest: revised.digest, nodes };
+  const { revision, digest } = revised;
+  if (plan === undefined) return { revision, digest, nodes };
+  const waves = plan.waves.length;
+  const rollout = { phase: 'progressing', reason: 'Nodes', wave: 0, waves } as const;
+  return { revision, digest, nodes, rollout };
 }
 
 async function nextRevision(
@@ -302,6 +313,11 @@ function nameCauses(request: ApplyRequest): Cause[] {
       field: 'metadata.namespace',
       message: `"${request.namespace}" is not a namespace: ${grammar}`,
     });
+  }
+  const fault = changeCauseFault(changeCauseOf(request.annotations));
+  if (fault !== null) {
+    const message = `${CHANGE_CAUSE}: ${fault}`;
+    causes.push({ field: 'metadata.annotations', message });
   }
   try {
     parseSelector(request.spec.nodeSelector);

@@ -1,7 +1,11 @@
-/** What an apply writes of rollouts, in its own transaction: a new revision takes the place of the one before, or one that was held goes on. */
+/**
+ * What an apply or a removal writes of rollouts, in its own transaction: a new revision takes the place of the one before, which becomes
+ * history, or one that was held goes on.
+ */
 import type { TrustedRoot } from '../../protocol/verified.js';
 import type { BundleObject } from '../objects.js';
 import type { Actor, Mutation, RevisionRecord, Store } from '../store/store.js';
+import { pastOf, type Ending } from './history.js';
 import { readRollout } from './read-rollout.js';
 import { isHeld } from './rollout.js';
 import { beginRollout, carriedRows } from './waves/begin.js';
@@ -17,6 +21,8 @@ export interface BeginWrite {
   readonly made: RevisionRecord;
   /** The newest until now; null: the bundle is new. */
   readonly known: RevisionRecord | null;
+  /** As it is until now; null: it is new. */
+  readonly bundle: BundleObject | null;
   readonly actor: Actor;
   /** Milliseconds since 1970. */
   readonly now: number;
@@ -24,10 +30,18 @@ export interface BeginWrite {
 
 export async function rolloutWrites(
   parts: { readonly store: Store; readonly root: () => TrustedRoot },
-  { namespace, name, plan, made, known, actor, now }: BeginWrite,
+  { namespace, name, plan, made, known, bundle, actor, now }: BeginWrite,
 ): Promise<Mutation[]> {
   const existing = (await parts.store.get('Rollout', namespace, name)) as RolloutObject | null;
-  if (plan === null) return existing ? rolloutRemoval({ namespace, name }) : [];
+  const at = new Date(now).toISOString();
+  const past =
+    bundle === null || bundle.status.digest === made.digest
+      ? []
+      : pastWrites(bundle, {
+          ...{ record: known, rollout: existing, by: actor.name, at },
+          next: made.revision,
+        });
+  if (plan === null) return [...past, ...(existing ? rolloutRemoval(existing) : [])];
   const former = await readRollout(parts, { namespace, name });
   const object = beginRollout({
     ...{ namespace, name, plan },
@@ -35,13 +49,14 @@ export async function rolloutWrites(
     former: known ? nameOf(known) : null,
     rollout: existing,
     by: actor.name,
-    at: new Date(now).toISOString(),
+    at,
   });
   const carried = former ? carriedRows(former.object, { ...former, now }) : [];
   const expect = existing
     ? { resourceVersion: existing.metadata.resourceVersion }
     : ('absent' as const);
   return [
+    ...past,
     { type: 'put', object, expect },
     { type: 'dropRolloutNodes', namespace, bundle: name },
     ...carried.map((record): Mutation => ({
@@ -76,13 +91,30 @@ export async function released(
   return { made: newest, known };
 }
 
-/** Of a bundle that has one. */
-export function rolloutRemoval({
-  namespace,
-  name,
-}: Pick<BeginWrite, 'namespace' | 'name'>): Mutation[] {
+function pastWrites(bundle: BundleObject, of: Omit<Ending, 'bundle'>): Mutation[] {
+  const record = pastOf({ bundle, ...of });
+  const { namespace, name } = bundle.metadata;
+  return record === null ? [] : [{ type: 'pastRollout', namespace, bundle: name, record }];
+}
+
+/** Of a bundle that is deleted. */
+export async function rolloutsEnd(
+  store: Store,
+  bundle: BundleObject,
+  { actor, now }: Pick<BeginWrite, 'actor' | 'now'>,
+): Promise<Mutation[]> {
+  const { namespace, name } = bundle.metadata;
+  const rollout = (await store.get('Rollout', namespace, name)) as RolloutObject | null;
+  const record = await store.revisionByDigest(bundle.status.digest);
+  const ending = { record, rollout, by: actor.name, at: new Date(now).toISOString(), next: null };
+  const removal = rollout ? rolloutRemoval(rollout) : [];
+  return [...pastWrites(bundle, ending), ...removal];
+}
+
+function rolloutRemoval({ metadata }: RolloutObject): Mutation[] {
+  const { namespace, name, resourceVersion } = metadata;
   return [
-    { type: 'delete', kind: 'Rollout', namespace, name },
+    { type: 'delete', kind: 'Rollout', namespace, name, expect: { resourceVersion } },
     { type: 'dropRolloutNodes', namespace, bundle: name },
   ];
 }

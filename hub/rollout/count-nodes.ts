@@ -1,5 +1,5 @@
 /**
- * How many nodes have a bundle, how its newest revision stands under the root, and how many nodes lack a Secret: counted anew whenever
+ * How many nodes have a bundle, how its newest revision stands under the root and on its way, and how many nodes lack a Secret: counted anew whenever
  * something changed, at most once a second.
  */
 import { canonicalJson } from '../../protocol/canonical.js';
@@ -12,6 +12,7 @@ import { isRace } from '../store/retry.js';
 import type { Actor, Store } from '../store/store.js';
 import { rollUp } from './rollout.js';
 import type { Fleet } from './watch-fleet.js';
+import type { RolloutObject } from './waves/rollout-object.js';
 import { standingOf } from './withdrawn.js';
 
 const ACTOR: Actor = { kind: 'hub', name: 'controller' };
@@ -48,12 +49,20 @@ export async function countLoop(
 }
 
 async function rollUpAll({ store, root, clock }: CountParts): Promise<void> {
-  const [bundles, nodes] = await Promise.all([store.list('Bundle'), store.list('Node')]);
+  const [bundles, nodes, rollouts] = await Promise.all([
+    store.list('Bundle'),
+    store.list('Node'),
+    store.list('Rollout'),
+  ]);
+  const rolloutOf = ({ metadata: { namespace, name } }: BundleObject) =>
+    (rollouts.items as readonly RolloutObject[]).find(
+      ({ metadata }) => metadata.namespace === namespace && metadata.name === name,
+    ) ?? null;
   for (const bundle of bundles.items as readonly BundleObject[]) {
     const record = await store.revisionByDigest(bundle.status.digest);
     const look = { former: bundle.status, now: clock.now() };
     const status: BundleObjectStatus = {
-      ...rollUp(bundle, nodes.items as readonly NodeObject[]),
+      ...rollUp(bundle, nodes.items as readonly NodeObject[], rolloutOf(bundle)),
       ...(record ? standingOf(root().document, record, look) : {}),
     };
     if (canonicalJson(status) === canonicalJson(bundle.status)) continue;

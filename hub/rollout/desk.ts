@@ -1,5 +1,6 @@
 /** The port at which people ask about rollouts and say what they want of them: types only. */
 import type { Actor } from '../store/store.js';
+import type { RevisionEntry } from './read-history.js';
 import type { Verb } from './waves/verbs.js';
 import type { RolloutView } from './waves/view.js';
 
@@ -20,6 +21,11 @@ export interface RolloutDesk {
       readonly seen: { readonly revision: number; readonly wave: number } | null;
     },
   ): Promise<string>;
+  /** Every revision of the bundle, ascending; of one that was deleted too. Empty: there was none of that name. */
+  history(of: {
+    readonly namespace: string;
+    readonly name: string;
+  }): Promise<readonly RevisionEntry[]>;
   /** `node`: to be told why of this one; null: of none. Throws NotFound. */
   view(of: {
     readonly namespace: string;

@@ -3,13 +3,14 @@
  */
 import type { AssignedBundle } from '../../protocol/documents/assignment.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
-import type { BundleObject, BundleObjectStatus, NodeObject } from '../objects.js';
+import type { BundleObject, BundleObjectStatus, BundleRollout, NodeObject } from '../objects.js';
 import { isMember } from '../enrolment/standing-conditions.js';
 import { HELD_ANNOTATION } from '../recovery/held-annotation.js';
 import type { Limit } from './reach.js';
 import { fateOf, type Fate } from './fate.js';
 import { matches, parseSelector, type Requirement } from '../selectors.js';
 import { isRetried } from './retried.js';
+import type { RolloutObject } from './waves/rollout-object.js';
 import { isDenied } from './withdrawn.js';
 
 /** A bundle with what its newest revision is called in assignments. */
@@ -104,13 +105,16 @@ const TOLD_FATES = [
   ...(['held', 'locked', 'notUndoReady', 'obstructed', 'undone', 'unknown'] as const),
 ] as const satisfies readonly Fate[];
 
+type Rollout = Pick<RolloutObject, 'spec' | 'status'>;
+
 /** Counted by what the members that it selects themselves say of exactly the newest revision. */
 export function rollUp(
   bundle: BundleObject,
   nodes: readonly NodeObject[],
+  rollout: Rollout | null = null,
 ): Pick<
   BundleObjectStatus,
-  'revision' | 'digest' | 'nodes' | 'waiting' | (typeof TOLD_FATES)[number]
+  'revision' | 'digest' | 'nodes' | 'waiting' | 'rollout' | (typeof TOLD_FATES)[number]
 > {
   const requirements = parseSelector(bundle.spec.nodeSelector);
   const { revision, digest } = bundle.status;
@@ -118,10 +122,15 @@ export function rollUp(
     ({ metadata, status }) => isMember(status.conditions) && matches(requirements, metadata.labels),
   );
   const { namespace, name } = bundle.metadata;
-  const said = selected.flatMap(({ status: { flotilla } }) => {
+  const said = selected.flatMap(node => {
+    const { flotilla } = node.status;
     const found = flotilla.bundles.find(b => b.namespace === namespace && b.name === name);
     if (!found) return [];
-    return { ...found, isOfNow: !isRetried(flotilla.retried, { namespace, name, digest }) };
+    return {
+      ...found,
+      isOnline: isOnline(node),
+      isOfNow: !isRetried(flotilla.retried, { namespace, name, digest }),
+    };
   });
   const ofNow = said.filter(b => b.digest === digest && b.isOfNow);
   const fates = ofNow.map(fateOf);
@@ -142,6 +151,19 @@ export function rollUp(
       TOLD_FATES.flatMap(fate => (count(fate) === 0 ? [] : [[fate, count(fate)]])),
     ),
     ...(waiting.length === 0 ? {} : { waiting: { nodes: waiting.length, opensAt } }),
+    ...(rollout?.spec.to.digest === digest
+      ? { rollout: standingOfRollout(rollout, ofNow.filter(b => b.isOnline).length) }
+      : {}),
+  };
+}
+
+/** `saying`: connected nodes whose newest word is of the revision. */
+export function standingOfRollout({ spec, status }: Rollout, saying: number): BundleRollout {
+  const { phase, reason, waves } = status;
+  const isGoingBack = phase === 'aborted' && saying > 0;
+  return {
+    ...{ phase, reason, wave: waves.length, waves: spec.plan.waves.length },
+    ...(isGoingBack ? { goingBack: saying } : {}),
   };
 }
 

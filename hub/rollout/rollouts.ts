@@ -10,6 +10,7 @@ import { AHEAD_OF_HUB } from '../ingest/ahead-of-hub.js';
 import type { NodeObject } from '../objects.js';
 import { matches } from '../selectors.js';
 import type { IdentityRecord, Mutation, Store } from '../store/store.js';
+import { decisionsBetween } from './decisions.js';
 import { fateOf } from './fate.js';
 import { limitOfBundle } from './reach-check.js';
 import { isRetried } from './retried.js';
@@ -259,5 +260,8 @@ function rolloutMutations(
       expect: { resourceVersion },
     },
     ...kept.map((record): Mutation => ({ type: 'rolloutNode', namespace, bundle: name, record })),
+    ...decisionsBetween(object.spec, object.status, status).map((detail): Mutation => {
+      return { type: 'decision', kind: 'Rollout', namespace, name, detail };
+    }),
   ];
 }

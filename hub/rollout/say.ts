@@ -1,10 +1,11 @@
-/** A person's word on a rollout, and the answer how far it is. One transaction for each word. */
+/** A person's word on a rollout, the answer how far it is, and how former ones ended. One transaction for each word. */
 import type { TrustedRoot } from '../../protocol/verified.js';
 import type { Clock } from '../../protocol/ports.js';
 import { RequestError } from '../ports.js';
 import type { RolloutDesk } from './desk.js';
 import { retried } from '../store/retry.js';
 import type { Mutation, Store } from '../store/store.js';
+import { revisionEntries } from './read-history.js';
 import { readRollout, type ReadRollout } from './read-rollout.js';
 import { isHeld } from './rollout.js';
 import { answer } from './waves/verbs.js';
@@ -46,6 +47,7 @@ export function rolloutDesk(parts: RolloutParts): RolloutDesk {
         ]);
         return text;
       }),
+    history: of => revisionEntries(parts, of),
     view: async ({ namespace, name, node }) => {
       const read = await found(parts, { namespace, name });
       const view = viewOf(read.object, read, { now: clock.now(), node });

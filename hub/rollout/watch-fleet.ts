@@ -55,7 +55,7 @@ export function watchFleet(store: Store, options: WatchOptions): Fleet {
   // A node's keys are no object: a new sealing key makes it lack what was sealed for the former one.
   const end = store.onCommit(touched => {
     if (touched.has('recovery') || touched.has('heard')) fleet.assignments.mark();
-    if (touched.has('identity')) fleet.rollUp.mark();
+    if (touched.has('identity') || touched.has('Rollout')) fleet.rollUp.mark();
   });
   options.signal.addEventListener('abort', end, { once: true });
   for (const kind of ['Node', 'Bundle', 'Rollout', 'Secret', 'SealedSecret'] as const) {

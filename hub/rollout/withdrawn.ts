@@ -41,7 +41,7 @@ type Kept = Pick<RevisionRecord, 'namespace' | 'bundle' | 'revision' | 'digest' 
 export function withdrawalOf(
   root: RootDocument,
   record: Kept,
-  count: () => SignatureCount = () => countOf(root, record),
+  count: () => SignatureCount = () => signaturesOn(root, record),
 ): Withdrawal | null {
   const { namespace, bundle: name, revision, digest } = record;
   const denied = isDenied(root, { namespace, name, revision, digest });
@@ -61,9 +61,10 @@ export function withdrawalOf(
   return { reason: 'NotSigned', message: why };
 }
 
-type SignatureCount = ReturnType<typeof countOf>;
+type SignatureCount = ReturnType<typeof signaturesOn>;
 
-function countOf(root: RootDocument, { namespace, bundle: name, envelope }: Kept) {
+/** Whose signatures a revision bears, seen from a root; damaged in the store: nobody's. */
+export function signaturesOn(root: RootDocument, { namespace, bundle: name, envelope }: Kept) {
   const bytesMax = envelopeBytesMax(BUNDLE_BYTES_MAX);
   const opened = openEnvelope(envelope, { kind: 'bundle', bytesMax });
   const { payload, signatures } = opened.ok
@@ -94,7 +95,7 @@ export function standingOf(
   record: Kept,
   { former, now }: { readonly former: BundleObjectStatus | null; readonly now: number },
 ): Required<Pick<BundleObjectStatus, 'conditions' | 'signedBy'>> {
-  const count = countOf(root, record);
+  const count = signaturesOn(root, record);
   const signedBy = count.verdicts
     .filter(({ verdict }) => verdict === 'good')
     .map(({ keyid }) => keyid)

@@ -213,6 +213,53 @@ CREATE TABLE rollout_nodes (
 ) STRICT, WITHOUT ROWID;
 `,
   },
+  {
+    // Of what was before nothing is known.
+    version: 8,
+    sql: `
+CREATE TABLE past_rollouts (
+  namespace TEXT NOT NULL,
+  bundle TEXT NOT NULL,
+  revision INTEGER NOT NULL,
+  digest TEXT NOT NULL,
+  change_cause TEXT NOT NULL,
+  node_selector TEXT NOT NULL,
+  rollout TEXT,
+  ended_at TEXT NOT NULL,
+  ended_by TEXT NOT NULL,
+  next INTEGER,
+  PRIMARY KEY (namespace, bundle, revision)
+) STRICT, WITHOUT ROWID;
+`,
+  },
+  {
+    // Also what the hub decides: a CHECK cannot be altered, so the table is made anew.
+    version: 9,
+    sql: `
+CREATE TABLE audit_with_decisions (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  at TEXT NOT NULL,
+  actor_kind TEXT NOT NULL CHECK (actor_kind IN ('user', 'node', 'hub')),
+  actor_name TEXT NOT NULL,
+  address TEXT,
+  verb TEXT NOT NULL CHECK (verb IN ('create', 'update', 'delete', 'decide', 'logs', 'exec', 'attach', 'portforward')),
+  kind TEXT NOT NULL,
+  namespace TEXT NOT NULL,
+  name TEXT NOT NULL,
+  before TEXT,
+  after TEXT,
+  detail TEXT
+) STRICT;
+INSERT INTO audit_with_decisions SELECT number, at, 'user', actor_name, address, verb, kind, namespace,
+  name, before, after, detail FROM audit;
+DROP TABLE audit;
+ALTER TABLE audit_with_decisions RENAME TO audit;
+CREATE TRIGGER audit_is_not_updated BEFORE UPDATE ON audit
+BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit
+BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+`,
+  },
 ];
 
 /** The schema that this program writes. */

@@ -1,4 +1,7 @@
-/** What was done with each node in the rollout that a bundle has: types and the names of the mutations. The rules are in `hub/rollout/waves/`. */
+/**
+ * What was done with each node in the rollout that a bundle has, and how former rollouts ended: types and the names of the mutations. The
+ * rules are in `hub/rollout/`.
+ */
 import type { Mutation } from './store.js';
 
 /** One for each bundle and node. */
@@ -14,7 +17,34 @@ export interface RolloutNode {
   readonly isExcused: boolean;
 }
 
+/** How far a revision was when another took its place or its bundle was deleted; one for each revision. */
+export interface PastRollout {
+  readonly revision: number;
+  readonly digest: string;
+  /** Empty: none was given. */
+  readonly changeCause: string;
+  /** Of the bundle, as it was last. */
+  readonly nodeSelector: string;
+  /** Of its Rollout what hub/rollout/history.ts keeps; null: it went to all nodes at once. */
+  readonly rollout: unknown;
+  /** RFC 3339 with milliseconds. */
+  readonly endedAt: string;
+  readonly endedBy: string;
+  /** The revision that took its place; null: the bundle was deleted. */
+  readonly next: number | null;
+}
+
+/** Of one bundle, the newest; of older revisions nobody knows any more how they ended. */
+export const PAST_ROLLOUTS_KEPT = 500;
+
 export type RolloutMutation =
+  /** Replaces what is known of that revision. */
+  | {
+      readonly type: 'pastRollout';
+      readonly namespace: string;
+      readonly bundle: string;
+      readonly record: PastRollout;
+    }
   /** Replaces the former. */
   | {
       readonly type: 'rolloutNode';
@@ -30,9 +60,12 @@ export type RolloutMutation =
 export interface RolloutReads {
   /** By node. */
   rolloutNodes(namespace: string, bundle: string): Promise<readonly RolloutNode[]>;
+  /** Ascending by revision, at most `PAST_ROLLOUTS_KEPT`; those of a bundle that was deleted too. */
+  pastRollouts(namespace: string, bundle: string): Promise<readonly PastRollout[]>;
 }
 
 const ROLLOUT_MUTATIONS: ReadonlySet<string> = new Set<RolloutMutation['type']>([
+  'pastRollout',
   'rolloutNode',
   'dropRolloutNodes',
   'dropRolloutNode',

@@ -8,13 +8,14 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Database } from 'better-sqlite3';
 import { canonicalJson, sha256Hex } from '../../protocol/canonical.js';
 import {
-  type AuditRecord,
+  type Actor,
   type Change,
   type Mutation,
   type ObjectKind,
   type StoredObject,
   StoreError,
 } from './store.js';
+import type { AuditMutation, AuditRecord } from './audit-records.js';
 import type { Write } from './write.js';
 
 /** An object as it is stored: JSON as text. */
@@ -34,7 +35,6 @@ export interface ObjectRow {
 
 type Put = Extract<Mutation, { type: 'put' }>;
 type Delete = Extract<Mutation, { type: 'delete' }>;
-type Use = Extract<Mutation, { type: 'use' }>;
 type Key = Pick<ObjectRow, 'kind' | 'namespace' | 'name'>;
 type Parts = Pick<ObjectRow, 'labels' | 'annotations' | 'spec' | 'status'>;
 
@@ -69,17 +69,20 @@ function prepare(db: Database) {
         ORDER BY resource_version DESC LIMIT -1 OFFSET ?`,
     ),
     audit: db.prepare(
-      `INSERT INTO audit (at, actor_name, address, verb, kind, namespace, name, before, after, detail)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO audit (at, actor_kind, actor_name, address, verb, kind, namespace, name, before,
+        after, detail) VALUES (@at, @actorKind, @actorName, @address, @verb, @kind, @namespace, @name,
+        @before, @after, @detail)`,
     ),
     audited: db.prepare<[number, number], AuditRow>(
       'SELECT * FROM audit WHERE number > ? ORDER BY number LIMIT ?',
     ),
+    lastAudit: db.prepare<[], number | null>('SELECT max(number) FROM audit').pluck(),
   };
 }
 
 interface AuditRow extends Omit<AuditRecord, 'actor' | 'detail'> {
   readonly detail: string | null;
+  readonly actor_kind: Actor['kind'];
   readonly actor_name: string;
   readonly address: string | null;
 }
@@ -148,16 +151,27 @@ export class ObjectTable {
 
   audit(after: number, limit: number): readonly AuditRecord[] {
     const rows = this.#sql.audited.all(after, limit);
-    return rows.map(({ actor_name: name, address, detail, ...line }) => ({
+    return rows.map(({ actor_kind: kind, actor_name: name, address, detail, ...line }) => ({
       ...line,
-      actor: { kind: 'user', name, ...(address === null ? {} : { address }) },
+      actor: { kind, name, ...(address === null ? {} : { address }) },
       ...(detail === null ? {} : { detail }),
     }));
   }
 
-  use({ at, actor }: Write, { verb, kind, namespace, name, detail }: Use): void {
-    const who = [at, actor.name, actor.address ?? null] as const;
-    this.#sql.audit.run(...who, verb, kind, namespace, name, null, null, detail);
+  lastAudit(): number {
+    return this.#sql.lastAudit.get() ?? 0;
+  }
+
+  note(write: Write, mutation: AuditMutation): void {
+    const verb = mutation.type === 'use' ? mutation.verb : 'decide';
+    const { kind, namespace, name, detail } = mutation;
+    this.line(write, { verb, kind, namespace, name, before: null, after: null, detail });
+  }
+
+  /** Of the audit log. */
+  line({ at, actor }: Write, line: Omit<AuditRecord, 'number' | 'at' | 'actor'>): void {
+    const who = { actorKind: actor.kind, actorName: actor.name, address: actor.address ?? null };
+    this.#sql.audit.run({ at, ...who, detail: null, ...line });
   }
 
   #update(write: Write, row: ObjectRow, parts: Parts): ObjectRow {
@@ -210,18 +224,10 @@ export class ObjectTable {
     });
     write.touched.add(row.kind);
     if (write.actor.kind !== 'user') return;
-    this.#sql.audit.run(
-      write.at,
-      write.actor.name,
-      write.actor.address ?? null,
-      VERBS[type],
-      row.kind,
-      row.namespace,
-      row.name,
-      previous && specHash(previous),
-      type === 'DELETED' ? null : specHash(row),
-      null,
-    );
+    const { kind, namespace, name } = row;
+    const before = previous && specHash(previous);
+    const after = type === 'DELETED' ? null : specHash(row);
+    this.line(write, { verb: VERBS[type], kind, namespace, name, before, after });
   }
 }
 

@@ -16,13 +16,14 @@ import {
   type RootRecord,
   StoreError,
 } from './store.js';
+import type { AuditMutation } from './audit-records.js';
 import type { RecoveryMutation } from './recovery-records.js';
 import type { RolloutMutation } from './rollout-records.js';
 import type { Write } from './write.js';
 
 export type RecordMutation = Exclude<
   Mutation,
-  { type: 'put' | 'delete' | 'use' } | RecoveryMutation | RolloutMutation
+  { type: 'put' | 'delete' } | AuditMutation | RecoveryMutation | RolloutMutation
 >;
 
 /** As SQLite gives it back: booleans are 0 and 1. */

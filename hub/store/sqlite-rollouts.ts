@@ -1,6 +1,14 @@
-/** The table of what was done with each node in a rollout, in SQLite. Runs inside the caller's transaction and takes no decision. */
+/**
+ * The tables of what was done with each node in a rollout and of how former rollouts ended, in SQLite. Runs inside the caller's transaction
+ * and takes no decision.
+ */
 import type { Database } from 'better-sqlite3';
-import type { RolloutMutation, RolloutNode } from './rollout-records.js';
+import {
+  PAST_ROLLOUTS_KEPT,
+  type PastRollout,
+  type RolloutMutation,
+  type RolloutNode,
+} from './rollout-records.js';
 import type { Write } from './write.js';
 
 interface Row {
@@ -11,8 +19,25 @@ interface Row {
   readonly isExcused: number;
 }
 
+/** The Rollout as JSON. */
+type PastRow = Omit<PastRollout, 'rollout'> & { readonly rollout: string | null };
+
 function prepare(db: Database) {
   return {
+    past: db.prepare<[string, string], PastRow>(
+      `SELECT revision, digest, change_cause AS changeCause, node_selector AS nodeSelector, rollout,
+        ended_at AS endedAt, ended_by AS endedBy, next
+        FROM past_rollouts WHERE namespace = ? AND bundle = ? ORDER BY revision`,
+    ),
+    keepPast: db.prepare(
+      `INSERT OR REPLACE INTO past_rollouts VALUES (@namespace, @bundle, @revision, @digest,
+        @changeCause, @nodeSelector, @rollout, @endedAt, @endedBy, @next)`,
+    ),
+    prunePast: db.prepare<[string, string, string, string, number]>(
+      `DELETE FROM past_rollouts WHERE namespace = ? AND bundle = ? AND revision <=
+        (SELECT revision FROM past_rollouts WHERE namespace = ? AND bundle = ?
+          ORDER BY revision DESC LIMIT 1 OFFSET ?)`,
+    ),
     nodes: db.prepare<[string, string], Row>(
       `SELECT node, wave, told_at AS toldAt, is_back AS isBack, is_excused AS isExcused
         FROM rollout_nodes WHERE namespace = ? AND bundle = ? ORDER BY node`,
@@ -40,12 +65,27 @@ export class RolloutTable {
   }
 
   #changes(mutation: RolloutMutation): number {
+    if (mutation.type === 'pastRollout') return this.#keepPast(mutation);
     if (mutation.type === 'dropRolloutNode') return this.#sql.dropNode.run(mutation.node).changes;
     const { namespace, bundle } = mutation;
     if (mutation.type === 'dropRolloutNodes') return this.#sql.drop.run(namespace, bundle).changes;
     const { isBack, isExcused, ...record } = mutation.record;
     const flags = { isBack: Number(isBack), isExcused: Number(isExcused) };
     return this.#sql.keep.run({ namespace, bundle, ...record, ...flags }).changes;
+  }
+
+  #keepPast(of: Extract<RolloutMutation, { type: 'pastRollout' }>): number {
+    const { namespace, bundle, record } = of;
+    const rollout = record.rollout === null ? null : JSON.stringify(record.rollout);
+    const { changes } = this.#sql.keepPast.run({ namespace, bundle, ...record, rollout });
+    this.#sql.prunePast.run(namespace, bundle, namespace, bundle, PAST_ROLLOUTS_KEPT);
+    return changes;
+  }
+
+  past(namespace: string, bundle: string): readonly PastRollout[] {
+    return this.#sql.past.all(namespace, bundle).map(({ rollout, ...row }) => {
+      return { ...row, rollout: rollout === null ? null : (JSON.parse(rollout) as unknown) };
+    });
   }
 
   nodes(namespace: string, bundle: string): readonly RolloutNode[] {

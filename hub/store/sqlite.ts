@@ -5,12 +5,13 @@
  * never half of a commit.
  */
 import type { Clock } from '../../protocol/ports.js';
+import { isAuditMutation } from './audit-records.js';
 import { GroupCommit } from './group-commit.js';
 import { History } from './history.js';
 import { asStoreError, openStoreFile, type StoreFile } from './sqlite-file.js';
 import { isRecoveryMutation } from './recovery-records.js';
 import { ObjectTable, type ObjectRow, toObject } from './sqlite-objects.js';
-import { RecordTables } from './sqlite-records.js';
+import { RecordTables, type RecordMutation } from './sqlite-records.js';
 import { RecoveryTables } from './sqlite-recovery.js';
 import { isRolloutMutation } from './rollout-records.js';
 import { RolloutTable } from './sqlite-rollouts.js';
@@ -102,16 +103,36 @@ class SqliteStore implements Store {
       for (const mutation of mutations) {
         if (mutation.type === 'put') rows.push(this.#objects.put(write, mutation));
         else if (mutation.type === 'delete') this.#objects.delete(write, mutation);
-        else if (mutation.type === 'use') this.#objects.use(write, mutation);
+        else if (isAuditMutation(mutation)) this.#objects.note(write, mutation);
         else if (isRecoveryMutation(mutation)) this.#recovery.apply(write, mutation);
         else if (isRolloutMutation(mutation)) this.#rollouts.apply(write, mutation);
         else {
           if (mutation.type === 'dropIdentity') this.#recovery.forget(write, mutation.node);
+          this.#audited(write, mutations, mutation);
           this.#records.apply(write, mutation);
         }
       }
       return committed(String(write.counters.resourceVersion), rows);
     });
+  }
+
+  /** What a user changes that is no object. A new root has every assignment signed anew, which is no wish about a node. */
+  #audited(write: Write, all: readonly Mutation[], mutation: RecordMutation): void {
+    if (write.actor.kind !== 'user') return;
+    if (mutation.type === 'root') {
+      const { version, digest } = mutation.record;
+      if (this.#records.root(version)) return;
+      const before = this.#records.root(undefined)?.digest ?? null;
+      const line = { kind: 'Root', namespace: '', name: String(version) } as const;
+      this.#objects.line(write, { verb: 'create', ...line, before, after: digest });
+    }
+    if (mutation.type === 'assignment' && !all.some(({ type }) => type === 'root')) {
+      const { node, digest } = mutation.record;
+      const before = this.#records.assignment(node)?.digest ?? null;
+      const line = { kind: 'Assignment', namespace: '', name: node } as const;
+      const verb = before === null ? 'create' : 'update';
+      this.#objects.line(write, { verb, ...line, before, after: digest });
+    }
   }
 
   async revisions(namespace: string, bundle: string) {
@@ -194,8 +215,16 @@ class SqliteStore implements Store {
     return this.#read(() => this.#rollouts.nodes(namespace, bundle));
   }
 
+  async pastRollouts(namespace: string, bundle: string) {
+    return this.#read(() => this.#rollouts.past(namespace, bundle));
+  }
+
   async audit(after: number, limit: number) {
     return this.#read(() => this.#objects.audit(after, limit));
+  }
+
+  async lastAudit() {
+    return this.#read(() => this.#objects.lastAudit());
   }
 
   async pruneEvents(keep: number) {

@@ -4,6 +4,7 @@
  * Implementations (SQLite now) pass `test/contracts/store.contract.ts`; no decision is taken here.
  */
 
+import type { AuditMutation, AuditRecord } from './audit-records.js';
 import type { RecoveryMutation, RecoveryReads } from './recovery-records.js';
 import type { RolloutMutation, RolloutReads } from './rollout-records.js';
 
@@ -159,28 +160,7 @@ export interface Publication {
   readonly payload: Uint8Array | null;
 }
 
-/** What a user did with an object that changes nothing of it. */
-export type UseVerb = 'logs' | 'exec' | 'attach' | 'portforward';
-
-/**
- * One line of the audit log, append-only: every change of an object by an actor of kind `user`, and
- * every use of a running pod. A put that changes nothing leaves none; one that replaces an object
- * (another uid) leaves a delete and a create.
- */
-export interface AuditRecord {
-  readonly number: number;
-  readonly at: string;
-  readonly actor: Actor;
-  readonly verb: 'create' | 'update' | 'delete' | UseVerb;
-  readonly kind: ObjectKind;
-  readonly namespace: string;
-  readonly name: string;
-  /** SHA-256 of the object's spec before and after; null where there was or is none. */
-  readonly before: string | null;
-  readonly after: string | null;
-  /** Of a use: what was used of the object. Never an argument, never what went through. */
-  readonly detail?: string;
-}
+export type { AuditRecord, UseVerb } from './audit-records.js';
 
 // ----------------------------------------------------------------------------------------- mutations
 
@@ -233,20 +213,13 @@ export type Mutation =
   | { readonly type: 'publish'; readonly topic: string; readonly payload: Uint8Array | null }
   /** Since when (RFC 3339) nothing needs what the topic holds; null: something does. */
   | { readonly type: 'unneeded'; readonly topic: string; readonly since: string | null }
-  /** A line of the audit log alone. */
-  | {
-      readonly type: 'use';
-      readonly verb: UseVerb;
-      readonly kind: ObjectKind;
-      readonly namespace: string;
-      readonly name: string;
-      readonly detail: string;
-    }
+  | AuditMutation
   | RecoveryMutation
   | RolloutMutation;
 
 /** What a commit changed: for `put` and `delete` the kind of object, else the type of the mutation. */
-export type Touched = ObjectKind | Exclude<Mutation['type'], 'put' | 'delete' | 'use'>;
+export type Touched =
+  ObjectKind | Exclude<Mutation['type'], 'put' | 'delete' | AuditMutation['type']>;
 
 export interface Committed {
   /** Of the store after the transaction. */
@@ -348,6 +321,8 @@ export interface Store extends RecoveryReads, RolloutReads {
   lastPublication(): Promise<number>;
   /** Lines with a number above `after`, ascending, at most `limit`. */
   audit(after: number, limit: number): Promise<readonly AuditRecord[]>;
+  /** Number of the newest line; 0: there is none. */
+  lastAudit(): Promise<number>;
 
   /**
    * Deletes all but the `keep` events that changed last; watchers see it. Returns how many went.

@@ -1,7 +1,7 @@
 /** Store contract: what a commit is, the audit log, what outlives a restart. */
 import assert from 'node:assert/strict';
 import { canonicalJson, sha256Hex } from '../../protocol/canonical.js';
-import type { Store } from '../../hub/store/store.js';
+import type { Mutation, Store } from '../../hub/store/store.js';
 import {
   ANN,
   bytes,
@@ -136,6 +136,41 @@ function aboutAudit(sentence: Sentence): void {
     await store.commit(ANN, [put(draft('Bundle', 'web'))]);
     await store.pruneEvents(0);
     assert.deepEqual(await store.audit(0, 10), []);
+  });
+  sentence('a decision of the hub is a line, with who decided and in which words', async given => {
+    const detail = 'revision 2: paused (TooManyFailures): 1 failed';
+    const of = { kind: 'Rollout', namespace: 'default', name: 'web' } as const;
+    assert.equal(await given.store.lastAudit(), 0);
+    await given.store.commit(HUB, [{ type: 'decision', ...of, detail }]);
+    const store = await given.reopen();
+    assert.deepEqual(await store.audit(0, 10), [
+      {
+        ...{ number: 1, at: START, ...of, actor: HUB, verb: 'decide', before: null, after: null },
+        detail,
+      },
+    ]);
+    assert.equal(await store.lastAudit(), 1);
+  });
+  sentence('a root and an assignment of a user are lines by their digests', async ({ store }) => {
+    const envelope = bytes('e');
+    const assigned = (generation: number): Mutation => {
+      const record = { node: 'n', epoch: 1, generation, digest: `d${generation}`, envelope };
+      return { type: 'assignment', record };
+    };
+    const root = (version: number): Mutation => {
+      return { type: 'root', record: { version, digest: `r${version}`, envelope } };
+    };
+    await store.commit(HUB, [root(1), assigned(1)]);
+    await store.commit(ANN, [assigned(2)]);
+    await store.commit(ANN, [root(2), assigned(3)]);
+    const lines = await store.audit(0, 10);
+    assert.deepEqual(
+      lines.map(({ verb, kind, name, before, after }) => [verb, kind, name, before, after]),
+      [
+        ['update', 'Assignment', 'n', 'd1', 'd2'],
+        ['create', 'Root', '2', 'r1', 'r2'],
+      ],
+    );
   });
   sentence('a user who replaces an object leaves a delete and a create', async ({ store }) => {
     await store.commit(ANN, [put(draft('Pod', 'a', { metadata: { uid: 'one' } }))]);

@@ -8,7 +8,11 @@ import type {
   RevisionRecord,
   Store,
 } from '../../hub/store/store.js';
-import type { RolloutNode } from '../../hub/store/rollout-records.js';
+import {
+  PAST_ROLLOUTS_KEPT,
+  type PastRollout,
+  type RolloutNode,
+} from '../../hub/store/rollout-records.js';
 import { bytes, draft, HUB, put, type Sentence } from './store-case.js';
 
 function revision(number: number, digest: string, more: Partial<RevisionRecord> = {}) {
@@ -400,6 +404,36 @@ function aboutRollouts(sentence: Sentence): void {
       );
     },
   );
+  const past = (revision: number, more: Partial<PastRollout> = {}, bundle = 'web'): Mutation => {
+    const record: PastRollout = {
+      ...{ revision, digest: `d${revision}`, changeCause: 'why', nodeSelector: 'a=b' },
+      ...{ rollout: null, endedAt: '2026-01-02T03:04:05.678Z', endedBy: 'ann', next: null },
+      ...more,
+    };
+    return { type: 'pastRollout', namespace: 'default', bundle, record };
+  };
+  sentence('how a revision ended is kept by bundle and revision', async ({ store, reopen }) => {
+    const rollout = { status: { phase: 'completed' } };
+    await commit(store, past(2, { rollout, next: 3 }), past(1), past(1, { changeCause: '' }));
+    await commit(store, past(7, {}, 'bar'));
+    const kept = await (await reopen()).pastRollouts('default', 'web');
+    assert.deepEqual(
+      kept.map(one => [one.revision, one.changeCause, one.rollout, one.next]),
+      [
+        [1, '', null, null],
+        [2, 'why', rollout, 3],
+      ],
+    );
+  });
+  sentence('of how revisions ended only the newest are kept, of each bundle', async ({ store }) => {
+    await commit(store, past(1, {}, 'bar'));
+    const many = Array.from({ length: PAST_ROLLOUTS_KEPT + 2 }, (_, i) => past(i + 1));
+    await commit(store, ...many);
+    const kept = await store.pastRollouts('default', 'web');
+    assert.equal(kept.length, PAST_ROLLOUTS_KEPT);
+    assert.equal(kept[0]?.revision, 3);
+    assert.equal((await store.pastRollouts('default', 'bar')).length, 1);
+  });
   sentence('a row is written with all of its transaction, or not at all', async ({ store }) => {
     const stale: Mutation = { type: 'assignment', record: assignment(1, 1, 'x') };
     await commit(store, stale);

@@ -100,7 +100,7 @@ test('a Secret that an older hub sealed is known to be of the device that has th
   ]);
   await before.close();
   const db = new Database(path);
-  db.exec('DROP TABLE unneeded; DROP TABLE rollout_nodes');
+  db.exec('DROP TABLE unneeded; DROP TABLE rollout_nodes; DROP TABLE past_rollouts');
   db.pragma('user_version = 4');
   db.close();
   const after = await openSqliteStore({ path, clock });
@@ -121,7 +121,7 @@ test('the store of an older hub opens, and knows of nothing that is not needed',
   await before.commit(HUB, [{ type: 'publish', topic: 'a', payload: bytes('1') }]);
   await before.close();
   const db = new Database(path);
-  db.exec('DROP TABLE unneeded; DROP TABLE rollout_nodes');
+  db.exec('DROP TABLE unneeded; DROP TABLE rollout_nodes; DROP TABLE past_rollouts');
   db.pragma('user_version = 5');
   db.close();
   const after = await openSqliteStore({ path, clock });

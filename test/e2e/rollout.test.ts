@@ -78,6 +78,9 @@ describe('a rollout in waves', { skip: noEngine() }, () => {
       /^edge-1: wave 1 of 2 \(canary=yes\): revision 2 failed there/,
     );
     assert.match(await why('edge-2'), /^edge-2: the rollout is paused/);
+    const bundles = () => play.ok('get', 'bundles');
+    await matches('the list says so', bundles, /Paused \(wave 1\/2\), failed on 1 node/);
+    assert.match(await play.ok('describe', 'bundle', 'shop'), /^Phase: +paused \(1 failed, 0 may/m);
     assert.equal((await rollout('status', BUNDLE, '--no-watch')).code, 4);
   });
 
@@ -87,6 +90,7 @@ describe('a rollout in waves', { skip: noEngine() }, () => {
     assert.match(aborted, /revision 2 is aborted: where it is, they go back to revision 1/);
     await matches('the canary is back', () => why('edge-1'), /was aborted: gets revision 1/);
     await eventually('revision 1 runs on the canary', () => runningOn(CANARY) !== '');
+    await matches('the list says so', () => play.ok('get', 'bundles'), / Aborted +\w+$/m);
     const resumed = await rollout('resume', BUNDLE);
     assert.equal(resumed.code, 2);
     assert.match(resumed.stderr, /was aborted, and never goes on; apply another revision/);

@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { startApi, type Api, type ApiParts } from '../../hub/api/server.js';
 import { secretWriter } from '../../hub/secrets/secret-writer.js';
 import { HUB, trustedRoot } from './fleet.js';
+import { revisionAgain } from '../../hub/rollout/again.js';
 import { rolloutDesk } from '../../hub/rollout/say.js';
 import type { BundleObject, TokenObject } from '../../hub/objects.js';
 import {
@@ -259,6 +260,10 @@ export async function startFixture(
     bundles: bundleWriter(store, actors),
     retry: async () => [],
     activate: () => Promise.resolve({ nodes: [], held: [] }),
+    again: revisionAgain({
+      ...{ store, root: () => trustedRoot(), clock },
+      bundles: bundleWriter(store, actors),
+    }),
     rollouts: rolloutDesk({ store, root: () => trustedRoot(), clock }),
     nodes: nodeWriter(store),
     nodeBudget: () => Promise.resolve({}),

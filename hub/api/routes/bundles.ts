@@ -1,6 +1,7 @@
 /** Writes of bundles: the request is read here, what it means is the bundle writer's. */
 import type { BundleActivate, BundleRetry, BundleWriter } from '../../ports.js';
 import { RequestError, type ApplyRequest } from '../../ports.js';
+import { withChangeCause } from '../../rollout/change-cause.js';
 import { declaredIn } from '../../rollout/revision-document.js';
 import type { BundleObject } from '../../objects.js';
 import { ARCHIVE_BYTES_MAX, ARCHIVE_TYPE } from '../../signing/archive.js';
@@ -75,7 +76,7 @@ function update(parts: BundleParts) {
 
 /**
  * A bundle file becomes the next revision. What the body cannot say stands in the query: `nodeSelector` (absent: as it is),
- * `rollout` as JSON (absent: as it is; null: none), `resourceVersion` of the object that the client saw, `dryRun`.
+ * `rollout` as JSON (absent: as it is; null: none), `changeCause`, `resourceVersion` of the object that the client saw, `dryRun`.
  */
 function importSigned(parts: BundleParts) {
   return async (request: ApiRequest) => {
@@ -112,7 +113,10 @@ function importSigned(parts: BundleParts) {
       namespace,
       name,
       labels: current?.metadata.labels ?? {},
-      annotations: current?.metadata.annotations ?? {},
+      annotations: withChangeCause(
+        current?.metadata.annotations ?? {},
+        request.query.get('changeCause') ?? '',
+      ),
       spec: {
         ...{ nodeSelector, manifests },
         ...declaredIn(document),

@@ -1,12 +1,15 @@
 /**
- * The revisions of a bundle: a list of what was signed, and one of them with its manifests, put together from the
- * blobs that its signed document names.
+ * The revisions of a bundle: a list of what was signed, with why, by whom and how its rollout ended, and one of them with its manifests, put
+ * together from the blobs that its signed document names.
  */
 import { sha256Hex } from '../../../protocol/canonical.js';
 import type { BundleDocument, ManifestEntry } from '../../../protocol/documents/bundle.js';
 import type { Envelope } from '../../../protocol/documents/envelope.js';
 import { API_VERSION } from '../../objects.js';
 import { RequestError } from '../../ports.js';
+import { CHANGE_CAUSE } from '../../rollout/change-cause.js';
+import type { RolloutDesk } from '../../rollout/desk.js';
+import type { RevisionEntry } from '../../rollout/read-history.js';
 import type { RevisionRecord, Store } from '../../store/store.js';
 import { json, param, type ApiRequest, type Route } from '../request.js';
 import { BUNDLES, groupPath } from '../resources.js';
@@ -15,14 +18,20 @@ import { notFound } from '../status.js';
 const SUBJECT = { group: BUNDLES.group, resource: BUNDLES.name };
 const KIND = 'BundleRevision';
 
-function toRevision(record: RevisionRecord): {
-  metadata: object;
-  spec: Readonly<Record<string, unknown>>;
-} {
+export interface RevisionParts {
+  readonly store: Store;
+  readonly rollouts: Pick<RolloutDesk, 'history'>;
+}
+
+function toRevision({ record, isNewest, signatures, withdrawal, history }: RevisionEntry) {
   const { namespace, bundle, revision, digest, size, createdBy, createdAt } = record;
+  const { changeCause, ...status } = history;
+  const annotations = changeCause === '' ? {} : { annotations: { [CHANGE_CAUSE]: changeCause } };
+  const name = `${bundle}-${revision}`;
   return {
-    metadata: { name: `${bundle}-${revision}`, namespace, creationTimestamp: createdAt },
+    metadata: { name, namespace, creationTimestamp: createdAt, ...annotations },
     spec: { revision, digest, size, createdBy },
+    status: { isNewest, ...status, signatures, withdrawn: withdrawal },
   };
 }
 
@@ -65,48 +74,52 @@ async function content(store: Store, entry: ManifestEntry): Promise<unknown> {
   return JSON.parse(bytes.toString()) as unknown;
 }
 
-function list(store: Store) {
+function list({ store, rollouts }: RevisionParts) {
   return async (request: ApiRequest) => {
     const namespace = param(request, 'namespace');
     const name = param(request, 'name');
     const bundle = await store.get('Bundle', namespace, name);
-    const records = await store.revisions(namespace, name);
-    if (!bundle && records.length === 0) throw notFound({ ...SUBJECT, name });
+    const entries = await rollouts.history({ namespace, name });
+    if (!bundle && entries.length === 0) throw notFound({ ...SUBJECT, name });
     return json({
       kind: `${KIND}List`,
       apiVersion: API_VERSION.Bundle,
       metadata: {},
-      items: records.map(toRevision),
+      items: entries.map(toRevision),
     });
   };
 }
 
-function get(store: Store) {
+function get({ store, rollouts }: RevisionParts) {
   return async (request: ApiRequest) => {
     const namespace = param(request, 'namespace');
     const name = param(request, 'name');
     const number = param(request, 'revision');
     const revision = /^[1-9]\d{0,14}$/.test(number) ? Number(number) : 0;
-    const record = revision === 0 ? null : await store.revision(namespace, name, revision);
-    if (!record) {
+    const entries = await rollouts.history({ namespace, name });
+    const entry = entries.find(({ record }) => record.revision === revision);
+    if (!entry) {
       throw new RequestError(
         'NotFound',
         `bundles.flotilla.dev "${name}" has no revision ${number}`,
       );
     }
     const manifests: unknown[] = [];
-    for (const entry of documentOf(record).manifests) manifests.push(await content(store, entry));
-    const { metadata, spec } = toRevision(record);
+    const document = documentOf(entry.record);
+    for (const manifest of document.manifests) manifests.push(await content(store, manifest));
+    const { metadata, spec, status } = toRevision(entry);
+    const { images, strategy, requires, rollbackFloor, secrets } = document;
     const head = { kind: KIND, apiVersion: API_VERSION.Bundle };
-    return json({ ...head, metadata, spec: { ...spec, manifests } });
+    const signed = { images, strategy, requires, rollbackFloor, secrets, manifests };
+    return json({ ...head, metadata, spec: { ...spec, ...signed }, status });
   };
 }
 
-export function revisionRoutes(store: Store): readonly Route[] {
+export function revisionRoutes(parts: RevisionParts): readonly Route[] {
   const path = `${groupPath(BUNDLES.group)}/namespaces/:namespace/bundles/:name/revisions`;
   const common = { method: 'GET', access: 'admin', subject: SUBJECT } as const;
   return [
-    { ...common, path, handle: list(store) },
-    { ...common, path: `${path}/:revision`, handle: get(store) },
+    { ...common, path, handle: list(parts) },
+    { ...common, path: `${path}/:revision`, handle: get(parts) },
   ];
 }

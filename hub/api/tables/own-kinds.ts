@@ -1,6 +1,7 @@
 /** The Tables of Flotilla's own kinds, bundles and tokens, and of the derived namespaces. */
 import type {
   BundleObjectStatus,
+  BundleRollout,
   BundleSpec,
   SecretSpec,
   SecretStatus,
@@ -14,9 +15,20 @@ import { column, integerColumn, nameColumn, orNone, wideColumn, type TableShape 
 
 const DIGEST_SHOWN = 12;
 
-/** A word; reasons stand in the conditions, and in what each node says. */
+/** `Progressing (wave 2/3)`; of a bundle whose newest revision went at once: null. */
+function phaseOf(rollout: BundleRollout | undefined): string | null {
+  if (rollout === undefined) return null;
+  const { phase, reason, wave, waves, goingBack = 0 } = rollout;
+  const at = `wave ${Math.max(1, wave)}/${waves}`;
+  if (phase === 'completed') return 'Complete';
+  if (phase === 'aborted') return goingBack > 0 ? 'RollingBack' : 'Aborted';
+  if (phase === 'paused') return `Paused (${at})`;
+  return `Progressing (${at}${reason === 'Promotion' ? ', to be promoted' : ''})`;
+}
+
+/** Its rollout's phase, and what is not as it should be; reasons stand in the conditions, and in what each node says. */
 function bundleState({ metadata, status }: ApiObject, nowMs: number): string {
-  const { conditions = [], waiting, nodes, ...counts } = status as BundleObjectStatus;
+  const { conditions = [], waiting, nodes, rollout, ...counts } = status as BundleObjectStatus;
   if (conditions.some(({ type }) => type === 'Withdrawn')) return 'Withdrawn';
   if (Object.hasOwn(metadata.annotations ?? {}, HELD_ANNOTATION)) return 'Held';
   const {
@@ -34,11 +46,15 @@ function bundleState({ metadata, status }: ApiObject, nowMs: number): string {
     .filter(([, n]) => n > 0)
     .map(([what, n]) => `${what} on ${n} ${n === 1 ? 'node' : 'nodes'}`)
     .join(', ');
-  if (parts !== '') return `${parts.charAt(0).toUpperCase()}${parts.slice(1)}`;
-  if (waiting === undefined) return 'Active';
-  const leftMs = waiting.opensAt === null ? null : Date.parse(waiting.opensAt) - nowMs;
-  if (leftMs === null) return 'Window';
-  return `Window (opens in ${humanDuration(Math.max(0, leftMs))})`;
+  const phase = phaseOf(rollout);
+  const more = parts === '' && waiting !== undefined ? windowText(waiting, nowMs) : parts;
+  if (phase !== null) return more === '' ? phase : `${phase}, ${more}`;
+  return more === '' ? 'Active' : `${more.charAt(0).toUpperCase()}${more.slice(1)}`;
+}
+
+function windowText({ opensAt }: { readonly opensAt: string | null }, nowMs: number): string {
+  if (opensAt === null) return 'window';
+  return `window (opens in ${humanDuration(Math.max(0, Date.parse(opensAt) - nowMs))})`;
 }
 
 export const BUNDLE_TABLE: TableShape = {
@@ -52,7 +68,7 @@ export const BUNDLE_TABLE: TableShape = {
     integerColumn('Offline', 'Nodes that are not connected'),
     column(
       'Status',
-      'Active; or Withdrawn by the root, Held after a restore: nobody begins with it; on how many nodes it failed, was undone or is held by people there, is kept waiting by a pod (locked), could not be undone where it has to be, waits, or is in a state that nobody knows; Window: nodes wait for one',
+      'Active: it went to all nodes at once; of a rollout Progressing, Paused, RollingBack, Aborted or Complete; or Withdrawn by the root, Held after a restore: nobody begins with it; on how many nodes it failed, was undone or is held by people there, is kept waiting by a pod (locked), could not be undone where it has to be, waits, or is in a state that nobody knows; Window: nodes wait for one',
     ),
     column('Age', 'Time since the bundle was made'),
     wideColumn('Selector', 'Nodes that are to run it'),

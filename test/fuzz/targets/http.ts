@@ -196,6 +196,11 @@ const HUB_SEEDS: readonly object[] = [
   },
   { method: 'GET', path: `${bundles}/shop/revisions` },
   {
+    ...{ method: 'POST', path: `${bundles}/shop/undo?dryRun=All`, type: json },
+    body: { toRevision: 1, seen: 2, reason: 'smells' },
+  },
+  { method: 'POST', path: `${bundles}/shop/restart`, type: json, body: { reason: 'leak' } },
+  {
     ...{ method: 'POST', path: '/apis/flotilla.dev/v1/tokens', type: json },
     body: { spec: { ttlSeconds: 3600, labels: { site: 'a' }, nodes: ['edge-*'], uses: 2 } },
   },

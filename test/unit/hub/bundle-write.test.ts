@@ -56,6 +56,7 @@ function writeAfter(hub: OneBundle, between: () => void) {
       images: [],
       strategy: DEFAULT_STRATEGY,
       plan: null,
+      changeCause: '',
       dryRun: false,
     },
   });

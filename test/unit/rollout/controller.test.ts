@@ -264,7 +264,7 @@ describe('a rollout in waves on the store', () => {
     await hub.apply('web:2', CANARY);
     await hub.has(2, 1, 1);
     const told = commits.filter(types => types.includes('rolloutNode'));
-    assert.deepEqual(told, [['Rollout', 'rolloutNode', 'assignment', 'publish']]);
+    assert.deepEqual(told, [['Rollout', 'rolloutNode', 'decision', 'assignment', 'publish']]);
     const [row] = await hub.store.rolloutNodes('default', 'shop');
     assert.deepEqual([row?.node, row?.wave, row?.isBack], ['a', 0, false]);
     assert.ok(row?.toldAt);
@@ -394,11 +394,18 @@ describe('a rollout in waves on the store', () => {
 
   test('is in the audit log with every word of a person', async () => {
     await hub.apply('web:2', CANARY);
+    await hub.has(2, 1, 1);
     await hub.say('pause');
     await hub.say('resume');
     const lines = (await hub.store.audit(0, 1000)).filter(one => one.kind === 'Rollout');
+    const [said, decided] = [true, false].map(isPerson =>
+      lines.filter(({ actor }) => (actor.kind === 'user') === isPerson),
+    );
+    // What the hub made of it by itself.
+    assert.match(decided?.[0]?.detail ?? '', /^revision 2: wave 1 of 2 \(.*\) began$/);
+    assert.deepEqual([decided?.[0]?.verb, decided?.[0]?.actor.name], ['decide', 'controller']);
     assert.deepEqual(
-      lines.map(({ verb, actor }) => [verb, actor.name]),
+      said?.map(({ verb, actor }) => [verb, actor.name]),
       [
         ['create', 'ann'],
         ['update', 'ann'],

@@ -1,6 +1,7 @@
 /** Rollouts as people type them and read them. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { emptyWaves } from '../../../hub/cli/plan-warnings.js';
 import { planAfter, planText, type PlanOptions } from '../../../hub/cli/plan-options.js';
 import {
   countsText,
@@ -58,6 +59,45 @@ describe('the flags of a plan', () => {
   for (const [options, message] of WRONG) {
     test(`are refused where they say ${JSON.stringify(options)}`, () => {
       assert.throws(() => planAfter(options, null), { message });
+    });
+  }
+});
+
+describe('a wave by labels that nobody has', () => {
+  const member = (labels: Record<string, string>, isMember = true) => ({
+    labels,
+    member: isMember,
+  });
+  const plan = planAfter({ wave: ['1', 'region=north'] }, null) ?? DEFAULT_PLAN;
+  const ROWS: readonly [string, string, ReturnType<typeof member>[], number][] = [
+    ['is warned of', '', [member({ region: 'south' })], 1],
+    ['is warned of in a fleet of nobody', '', [], 1],
+    [
+      'is fine once a node has them',
+      '',
+      [member({ region: 'south' }), member({ region: 'north' })],
+      0,
+    ],
+    [
+      'is warned of where the bundle selects none of those',
+      'app=web',
+      [member({ region: 'north' })],
+      1,
+    ],
+    ['is fine where it selects one', 'app=web', [member({ region: 'north', app: 'web' })], 0],
+    [
+      'is warned of where only a node has them that was shut out',
+      '',
+      [member({ region: 'north' }, false)],
+      1,
+    ],
+  ];
+  for (const [sentence, selector, nodes, count] of ROWS) {
+    test(sentence, () => {
+      const lines = emptyWaves(plan, selector, nodes);
+      assert.equal(lines.length, count);
+      for (const line of lines)
+        assert.match(line, /^Warning: wave 2 of 3 \(region=north\): no node/);
     });
   }
 });

@@ -1,0 +1,85 @@
+/** `flotilla diff`: what an apply would change, or what differs between revisions. */
+import { Command } from 'commander';
+import { CliError } from '../../protocol/cli-error.js';
+import { DEFAULT_STRATEGY } from '../../protocol/strategy.js';
+import { currentBundle, imagesAfter, sourceOf } from './apply.js';
+import { secretDifferences } from './apply-secrets.js';
+import { inputOptions, type InputOptions } from './bundle-source.js';
+import { connected, type Connected, type Context } from './context.js';
+import { revisionDiff, type RevisionDiffOptions } from './diff-revisions.js';
+import { withRestarts } from './kept-restarts.js';
+import { pinLines, PIN_HELP } from './pin-images.js';
+
+interface DiffOptions extends Partial<InputOptions>, RevisionDiffOptions {
+  pin?: boolean;
+}
+
+type InputDiff = InputOptions & Pick<DiffOptions, 'pin'>;
+
+export function diffCommand(context: Context): Command {
+  return inputOptions(new Command('diff'), 'optional')
+    .summary('show what apply would change, or what differs between revisions')
+    .description(
+      'With -f prints what differs between a bundle at the hub and the input; with bundle/NAME, between two of its revisions, or between what ' +
+        'a node runs and a revision. Exit code: 0 same, 1 differs, more is an error.',
+    )
+    .argument('[bundle]', 'bundle/NAME: two of its revisions, instead of -f')
+    .option('--pin', PIN_HELP)
+    .option('--revision <n>', 'from this revision (default: the one before the other)')
+    .option('--to-revision <n>', 'to this revision (default: the newest)')
+    .option('--node <name>', 'from what this node runs')
+    .action((target: string | undefined, options: DiffOptions) =>
+      connected(context, options, async hub => {
+        const text =
+          target === undefined
+            ? await inputDiff(context, hub, withInput(options))
+            : await revisionDiff(hub, target, alone(options));
+        if (text === '') return;
+        context.terminal.write(text);
+        context.exit(1);
+      }).catch((error: unknown) => {
+        // 1 says "differs": whatever goes wrong must be more.
+        if (error instanceof CliError && error.exit === 'failed') {
+          throw new CliError('refused', error.message, error.hint);
+        }
+        throw error;
+      }),
+    );
+}
+
+/** The options of a diff of two revisions; throws for those of an input. */
+function alone(options: DiffOptions): RevisionDiffOptions {
+  const { filename, pin, bundle, recursive } = options;
+  const isOfInput = [filename, pin, bundle, recursive].some(one => one !== undefined);
+  if (!isOfInput) return options;
+  throw new CliError('refused', 'either bundle/NAME, or -f with its options');
+}
+
+function withInput(options: DiffOptions): InputDiff {
+  const { filename, revision, toRevision, node } = options;
+  if ([revision, toRevision, node].some(one => one !== undefined)) {
+    throw new CliError(
+      'refused',
+      '--revision, --to-revision and --node are of a bundle: flotilla diff bundle/NAME',
+    );
+  }
+  if (filename !== undefined) return { ...options, filename };
+  throw new CliError('refused', 'what is to be compared? -f PATH, or bundle/NAME');
+}
+
+/** Empty: an apply would change nothing. */
+async function inputDiff(context: Context, hub: Connected, options: InputDiff): Promise<string> {
+  const input = await sourceOf(context, hub, options);
+  const current = await currentBundle(hub, input);
+  const source = withRestarts(input, current?.spec.manifests ?? []);
+  const { namespace, name: bundle } = source;
+  const images = await imagesAfter(context, source, options.pin === true);
+  const pins = pinLines(current?.spec.images ?? [], images).map(line => `${line}\n`);
+  const secrets = await secretDifferences(hub, { namespace, bundle, input: source });
+  const { renderDiff, renderStrategyDiff } = await import('./bundle-diff.js');
+  const manifests = renderDiff(current?.spec.manifests ?? [], source.manifests);
+  const { strategy } = source.built?.document ?? {};
+  const judged = current?.spec.strategy ?? DEFAULT_STRATEGY;
+  const passage = strategy && current ? renderStrategyDiff(judged, strategy) : '';
+  return [manifests, passage, ...pins, ...secrets].join('');
+}
