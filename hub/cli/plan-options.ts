@@ -2,11 +2,12 @@
 import type { Command } from 'commander';
 import { CliError } from '../../protocol/cli-error.js';
 import { formatDuration, parseLongDurationMs } from '../../protocol/duration.js';
+import { parseWindowText } from '../../protocol/maintenance-window.js';
 import {
   DEFAULT_PLAN,
   plainPlan,
   planFault,
-  waveText,
+  waveWords,
   type RolloutPlan,
   type Wave,
 } from '../rollout/waves/plan.js';
@@ -45,7 +46,8 @@ export function planOptions(command: Command): Command {
     .option(
       '--wave <nodes>',
       'roll out in waves: until so many nodes have it (1, 25%), or those of a selector (region=north); may be given again; ' +
-        'the rest follows',
+        "the rest follows. During a window ('25% during 0 2 * * sun for 4h in Europe/Berlin') a wave begins, and takes nodes, " +
+        'only then',
       (value: string, former: string[] | undefined) => [...(former ?? []), value],
     )
     .option(
@@ -109,8 +111,9 @@ export function planAfter(options: PlanOptions, current: RolloutPlan | null): Ro
   const plan = { ...(current ?? DEFAULT_PLAN), ...change };
   const fault = planFault(plan);
   if (fault) {
-    const nth = /^\[(\d+)\]/.exec(fault.at)?.[1];
-    const where = nth === undefined ? '' : ` (number ${Number(nth) + 1})`;
+    const [, nth, part] = /^\[(\d+)\](?:.*\.(schedule|duration|timeZone))?/.exec(fault.at) ?? [];
+    const at = part === undefined ? '' : `: ${part}`;
+    const where = nth === undefined ? '' : ` (number ${Number(nth) + 1})${at}`;
     throw new CliError('refused', `${FLAGS[fault.field]}${where}: ${fault.message}`);
   }
   return plainPlan(plan as RolloutPlan);
@@ -120,7 +123,7 @@ export function planAfter(options: PlanOptions, current: RolloutPlan | null): Ro
 export function planText(plan: RolloutPlan | null): string {
   if (plan === null) return 'to all nodes at once';
   const parts = [
-    `waves ${plan.waves.map(waveText).join(', ')}`,
+    `waves ${plan.waves.map(waveWords).join(', ')}`,
     `max unavailable ${plan.maxUnavailable}`,
     `max failures ${plan.maxFailures}, then ${plan.onMaxFailures}`,
     ...(plan.bakeSeconds > 0 ? [`bake ${formatDuration(plan.bakeSeconds * 1000)}`] : []),
@@ -137,8 +140,19 @@ function shareOf(text: string): Share {
   return /^\d+$/.test(text) ? Number(text) : text;
 }
 
+/** `NODES during WINDOW`, with `during` again for another window. Throws `CliError`. */
 function waveOf(text: string): Wave {
-  return /^[\d.]+%?$/.test(text) ? { nodes: shareOf(text) } : { selector: text };
+  const [nodes = '', ...texts] = text.split(/\s+during\s+/);
+  const wave = /^[\d.]+%?$/.test(nodes) ? { nodes: shareOf(nodes) } : { selector: nodes };
+  if (texts.length === 0) return wave;
+  const windows = texts.map(one => {
+    const window = parseWindowText(one);
+    if (window !== null) return window;
+    const form = '"NODES during CRON for DURATION in ZONE"';
+    const example = '"25% during 0 2 * * sun for 4h in Europe/Berlin"';
+    throw new CliError('refused', `--wave ${text}: use ${form}, such as ${example}`);
+  });
+  return { ...wave, windows };
 }
 
 function isAllowed(text: string): boolean {

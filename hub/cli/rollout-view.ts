@@ -31,6 +31,7 @@ export function phaseText({ spec, status }: Pick<RolloutView, 'spec' | 'status'>
     }
     case 'progressing': {
       const name = `wave ${Math.max(1, waves.length)} of ${spec.plan.waves.length}`;
+      if (reason === 'Window') return `progressing: ${message}`;
       const waits = reason in WAITS ? WAITS[reason as keyof typeof WAITS] : reason;
       return `progressing, ${name}: ${waits}`;
     }

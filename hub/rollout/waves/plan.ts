@@ -4,12 +4,17 @@
  * one. Pure.
  */
 import { canonicalJson } from '../../../protocol/canonical.js';
+import type { MaintenanceWindow } from '../../../protocol/documents/bundle.js';
 import { excerpt } from '../../../protocol/excerpt.js';
+import { windowsFault, windowText } from '../../../protocol/maintenance-window.js';
 import { parseSelector, SelectorError } from '../../selectors.js';
 import { shareFault, type Share } from './share.js';
 
 /** Either until so many nodes of all have it, those of earlier waves counted, or all whose labels match. */
-export type Wave = { readonly nodes: Share } | { readonly selector: string };
+export type Wave = ({ readonly nodes: Share } | { readonly selector: string }) & {
+  /** It begins, and takes nodes, only while one of them is open; left out: at any time. */
+  readonly windows?: readonly MaintenanceWindow[];
+};
 
 export interface RolloutPlan {
   /** Nodes on the way to the revision at once, of those that the bundle selects; rounded up, at least one. */
@@ -115,11 +120,15 @@ function wavesFaults(waves: unknown): PlanFault[] {
     const fault = (message: string, at = ''): PlanFault[] => [
       { field, at: `[${i}]${at}`, message },
     ];
-    const { nodes, selector, ...more } = (wave ?? {}) as Readonly<Record<string, unknown>>;
+    const { nodes, selector, windows, ...more } = (wave ?? {}) as Readonly<Record<string, unknown>>;
     const isOne = (nodes === undefined) !== (selector === undefined);
     if (!isOne || Object.keys(more).length > 0) {
-      return fault(`${shown(wave)} must have either nodes or selector, and nothing else`);
+      return fault(
+        `${shown(wave)} must have either nodes or selector, windows at most, and nothing else`,
+      );
     }
+    const shut = windowsFault((windows ?? []) as readonly MaintenanceWindow[]);
+    if (shut !== null) return fault(shut.message, `.windows${shut.at}`);
     if (nodes === undefined) {
       const wrong = selectorFault(selector);
       if (wrong !== null) return fault(wrong, '.selector');
@@ -153,9 +162,13 @@ function shown(value: unknown): string {
   return excerpt(JSON.stringify(value) ?? 'nothing');
 }
 
-/** With a last wave for all that are left, which people need not write. */
+/** With a last wave for all that are left, which people need not write; an empty list of windows is left out. */
 export function plainPlan(plan: RolloutPlan): RolloutPlan {
-  return { ...plan, waves: wavesOf(plan.waves) };
+  return { ...plan, waves: wavesOf(plan.waves).map(plainWave) };
+}
+
+function plainWave({ windows = [], ...wave }: Wave): Wave {
+  return windows.length === 0 ? wave : { ...wave, windows };
 }
 
 function wavesOf(waves: readonly Wave[]): readonly Wave[] {
@@ -173,4 +186,9 @@ export function waveText(wave: Wave): string {
   return typeof wave.nodes === 'string'
     ? wave.nodes
     : `${wave.nodes} node${wave.nodes === 1 ? '' : 's'}`;
+}
+
+/** As `--wave` takes it: `25% during 0 2 * * sun for 4h in Europe/Berlin`, with `during` again for another window. */
+export function waveWords(wave: Wave): string {
+  return [waveText(wave), ...(wave.windows ?? []).map(windowText)].join(' during ');
 }

@@ -59,6 +59,8 @@ export type PhaseReason =
   /** None of the wave's nodes can be reached, and none has shown anything. */
   | 'Away'
   | 'Bake'
+  /** The next wave, or the nodes of the one under way that are to be told, wait for its window. */
+  | 'Window'
   /** A person is to promote the wave. */
   | 'Promotion'
   | 'Person'

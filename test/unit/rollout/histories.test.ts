@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { beginRollout, carriedRows } from '../../../hub/rollout/waves/begin.js';
-import { decide, type Rollout } from '../../../hub/rollout/waves/decide.js';
+import { decide, type Outcome, type Rollout } from '../../../hub/rollout/waves/decide.js';
 import { DEFAULT_PLAN, plainPlan, type RolloutPlan } from '../../../hub/rollout/waves/plan.js';
 import type {
   RevisionName,
@@ -92,6 +92,9 @@ class Device {
   }
 }
 
+/** Open in minute 0, 2, 4 … of the history. */
+const EVEN_MINUTES = [{ schedule: '*/2 * * * *', duration: '1m', timeZone: 'UTC' }];
+
 const plans: fc.Arbitrary<RolloutPlan> = fc
   .record({
     maxUnavailable: fc.oneof(fc.integer({ min: 1, max: 4 }), fc.constantFrom('10%', '50%')),
@@ -102,6 +105,11 @@ const plans: fc.Arbitrary<RolloutPlan> = fc
       [{ nodes: 1 }, { nodes: '25%' }, { nodes: '50%' }],
       [{ selector: 'site=n' }, { selector: 'site=s' }],
       [{ selector: 'site=nowhere' }, { nodes: 2 }],
+      [{ nodes: 1 }, { nodes: '50%', windows: EVEN_MINUTES }, { nodes: '100%' }],
+      [
+        { nodes: 2, windows: EVEN_MINUTES },
+        { nodes: '100%', windows: EVEN_MINUTES },
+      ],
     ),
     bakeSeconds: fc.constantFrom(0, 25),
     offlinePolicy: fc.constantFrom('wait' as const, 'skip' as const),
@@ -215,6 +223,7 @@ class World {
     const { status } = outcome;
     this.gatesHold(before.waves.length, outcome.decisions.length === 0 ? 0 : status.waves.length);
     this.rollout = { ...this.rollout, status };
+    this.windowsHold(before.waves.length, outcome);
     for (const row of outcome.rows) this.rows.set(row.node, row);
     for (const { member, offer, action } of outcome.decisions) {
       const device = this.devices.find(one => one.name === member.node.name);
@@ -240,6 +249,21 @@ class World {
         `wave ${after} began before ${device.name} of wave ${row.wave + 1} was done`,
       );
     }
+  }
+
+  /** Nobody is told, and no wave begins, while the wave has windows that are shut. */
+  private windowsHold(before: number, { status, decisions }: Outcome): void {
+    if (status.phase !== 'progressing' || Math.floor(this.seconds / 60) % 2 === 0) return;
+    const { waves } = this.history.plan;
+    for (const { member, action } of decisions) {
+      const isShut = waves[member.wave ?? 0]?.windows !== undefined;
+      assert.ok(action !== 'tell' || !isShut, `${member.node.name} is told in an odd minute`);
+    }
+    const begun = waves.slice(before, status.waves.length);
+    assert.ok(
+      begun.every(one => one.windows === undefined),
+      'a wave begins in an odd minute',
+    );
   }
 
   /** Of those that ran well and were connected when they were told: on the way in truth, whatever the hub heard. */
