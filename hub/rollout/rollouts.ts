@@ -119,7 +119,7 @@ export function fleetNodeOf(
   };
 }
 
-/** Those of the members that the bundle selects, by name. */
+/** Those of the members that the bundle selects, by name. Who gets nothing anyway is asked for no place: it would be another's. */
 export function fleetOf(
   candidate: Candidate,
   members: readonly MemberNode[],
@@ -129,7 +129,8 @@ export function fleetOf(
     .filter(({ labels }) => matches(candidate.requirements, labels))
     .map(member => {
       const node = fleetNodeOf(candidate, member);
-      if (candidate.limit === null || hasPlace(candidate, node.name)) return node;
+      const isOut = candidate.limit === null || node.barrier !== null;
+      if (isOut || hasPlace(candidate, node.name)) return node;
       return { ...node, barrier: 'the release keys that signed it reach no more nodes' };
     })
     .sort((a, b) => (a.name < b.name ? -1 : 1));
