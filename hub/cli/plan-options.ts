@@ -18,6 +18,7 @@ export interface PlanOptions {
   wave?: readonly string[];
   maxUnavailable?: string;
   maxFailures?: string;
+  minSample?: string;
   bake?: string;
   promotion?: string;
   offline?: string;
@@ -31,6 +32,7 @@ const FLAGS: Readonly<Record<keyof RolloutPlan, string>> = {
   waves: '--wave',
   maxUnavailable: '--max-unavailable',
   maxFailures: '--max-failures',
+  minSample: '--min-sample',
   bakeSeconds: '--bake',
   promotion: '--promotion',
   offlinePolicy: '--offline',
@@ -62,6 +64,11 @@ export function planOptions(command: Command): Command {
       '--on-max-failures <what>',
       'then pause the rollout, or rollback all nodes (new plan: pause)',
     )
+    .option(
+      '--min-sample <nodes>',
+      'of each wave but the last so many nodes must have shown how the revision is there, 3 or 50%; auto: half of them, at most 3 ' +
+        '(new plan: auto)',
+    )
     .option('--bake <duration>', 'between a wave that is well and the next')
     .option(
       '--promotion <how>',
@@ -85,12 +92,13 @@ export function planOptions(command: Command): Command {
 
 /** What the options do not say stays as the bundle has it; null: to all nodes at once. Throws `CliError`. */
 export function planAfter(options: PlanOptions, current: RolloutPlan | null): RolloutPlan | null {
-  const { atOnce, wave, maxUnavailable, maxFailures, bake, promotion } = options;
+  const { atOnce, wave, maxUnavailable, maxFailures, minSample, bake, promotion } = options;
   const { offline, offlineDeadline, onMaxFailures, gateUnknown, pace } = options;
   const change: Partial<Record<keyof RolloutPlan, unknown>> = {
     ...(wave === undefined ? {} : { waves: wave.map(waveOf) }),
     ...(maxUnavailable === undefined ? {} : { maxUnavailable: shareOf(maxUnavailable) }),
     ...(maxFailures === undefined ? {} : { maxFailures: shareOf(maxFailures) }),
+    ...(minSample === undefined ? {} : { minSample: shareOf(minSample) }),
     ...(bake === undefined ? {} : { bakeSeconds: seconds('--bake', bake) }),
     ...(promotion === undefined ? {} : { promotion }),
     ...(offline === undefined ? {} : { offlinePolicy: offline }),
@@ -108,7 +116,7 @@ export function planAfter(options: PlanOptions, current: RolloutPlan | null): Ro
     throw new CliError('refused', `either --at-once, which is no plan, or ${FLAGS[first]}`);
   }
   if (given.length === 0) return current;
-  const plan = { ...(current ?? DEFAULT_PLAN), ...change };
+  const plan = { ...DEFAULT_PLAN, ...current, ...change };
   const fault = planFault(plan);
   if (fault) {
     const [, nth, part] = /^\[(\d+)\](?:.*\.(schedule|duration|timeZone))?/.exec(fault.at) ?? [];
@@ -122,10 +130,13 @@ export function planAfter(options: PlanOptions, current: RolloutPlan | null): Ro
 /** In the words of the flags. */
 export function planText(plan: RolloutPlan | null): string {
   if (plan === null) return 'to all nodes at once';
+  // A plan of a program that did not know it has none.
+  const { minSample = 'auto' } = plan as Partial<RolloutPlan>;
   const parts = [
     `waves ${plan.waves.map(waveWords).join(', ')}`,
     `max unavailable ${plan.maxUnavailable}`,
     `max failures ${plan.maxFailures}, then ${plan.onMaxFailures}`,
+    ...(minSample === 'auto' ? [] : [`min sample ${minSample}`]),
     ...(plan.bakeSeconds > 0 ? [`bake ${formatDuration(plan.bakeSeconds * 1000)}`] : []),
     `promotion ${plan.promotion}`,
     `offline ${plan.offlinePolicy}, deadline ${formatDuration(plan.offlineDeadlineSeconds * 1000)}`,

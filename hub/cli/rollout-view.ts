@@ -15,6 +15,9 @@ const WAITS = {
   Promotion: 'its nodes are well; it waits for `flotilla rollout promote`',
 } as const;
 
+const SAMPLE =
+  'the others cannot be reached; it passes when enough did, or with `flotilla rollout promote --force`';
+
 /** `progressing, wave 2 of 3 (25%): waits for its nodes`. */
 export function phaseText({ spec, status }: Pick<RolloutView, 'spec' | 'status'>): string {
   const { phase, reason, message, waves } = status;
@@ -32,6 +35,7 @@ export function phaseText({ spec, status }: Pick<RolloutView, 'spec' | 'status'>
     case 'progressing': {
       const name = `wave ${Math.max(1, waves.length)} of ${spec.plan.waves.length}`;
       if (reason === 'Window') return `progressing: ${message}`;
+      if (reason === 'Sample') return `progressing, ${name}: ${message}; ${SAMPLE}`;
       const waits = reason in WAITS ? WAITS[reason as keyof typeof WAITS] : reason;
       return `progressing, ${name}: ${waits}`;
     }

@@ -54,7 +54,8 @@ export function statusNow({ spec, status: before }: Rollout, look: Look): Rollou
       status = { ...status, waves };
       if (opens !== now) return becomes(waits(spec, wave + 1, opens));
       const reason: PhaseReason = gate.isOpen ? 'Nodes' : gate.reason;
-      status = becomes({ phase: 'progressing', reason, message: '' });
+      const message = gate.isOpen ? '' : (gate.message ?? '');
+      status = becomes({ phase: 'progressing', reason, message });
       const only = reason === 'NotProven' ? onlyFailures(members) : null;
       if (only !== null) return fails(only);
       const shut = gate.isOpen ? null : shutOut(current, members, now);

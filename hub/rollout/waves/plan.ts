@@ -23,6 +23,11 @@ export interface RolloutPlan {
   readonly maxFailures: Share;
   /** In order; the last takes all that are left. */
   readonly waves: readonly Wave[];
+  /**
+   * Nodes of a wave that must have shown how the revision is there before it passes; of the wave's own, rounded up, and no more than it has.
+   * `auto`: half of them, but at most three. The last wave needs one. Left out, by a program that did not know it: auto.
+   */
+  readonly minSample: Share;
   /** Between the last word of a wave's nodes and the next wave. */
   readonly bakeSeconds: number;
   /** `manual`: a person lets each wave but the last pass. */
@@ -43,6 +48,7 @@ export const DEFAULT_PLAN: RolloutPlan = {
   maxUnavailable: 1,
   maxFailures: 0,
   waves: [{ nodes: '100%' }],
+  minSample: 'auto',
   bakeSeconds: 0,
   promotion: 'automatic',
   offlinePolicy: 'skip',
@@ -88,6 +94,7 @@ export function planFault(plan: Readonly<Record<keyof RolloutPlan, unknown>>): P
     ...fault('maxUnavailable', shareFault(plan.maxUnavailable, { least: 1 })),
     ...fault('maxFailures', shareFault(plan.maxFailures, { least: 0 })),
     ...wavesFaults(plan.waves),
+    ...fault('minSample', sampleFault(plan.minSample)),
     ...Object.entries(NUMBERS).flatMap(([name, { most, what }]) => {
       const field = name as keyof typeof NUMBERS;
       const value = plan[field];
@@ -145,6 +152,11 @@ function wavesFaults(waves: unknown): PlanFault[] {
     else percent = size;
   }
   return [];
+}
+
+function sampleFault(value: unknown): string | null {
+  const wrong = value === 'auto' ? null : shareFault(value, { least: 1 });
+  return wrong === null ? null : `${wrong}, or auto`;
 }
 
 function selectorFault(selector: unknown): string | null {

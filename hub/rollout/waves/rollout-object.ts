@@ -58,6 +58,8 @@ export type PhaseReason =
   | 'NotProven'
   /** None of the wave's nodes can be reached, and none has shown anything. */
   | 'Away'
+  /** Fewer of the wave's nodes have shown anything than the plan wants. */
+  | 'Sample'
   | 'Bake'
   /** The next wave, or the nodes of the one under way that are to be told, wait for its window. */
   | 'Window'

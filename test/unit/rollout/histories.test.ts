@@ -111,6 +111,7 @@ const plans: fc.Arbitrary<RolloutPlan> = fc
         { nodes: '100%', windows: EVEN_MINUTES },
       ],
     ),
+    minSample: fc.constantFrom('auto', 1, 2, '100%'),
     bakeSeconds: fc.constantFrom(0, 25),
     offlinePolicy: fc.constantFrom('wait' as const, 'skip' as const),
     // Longer than any history: who was told is never given up, so the count is exact.
@@ -236,9 +237,10 @@ class World {
     this.budgetHolds();
   }
 
-  /** A wave that began left none behind that could be reached and had not got there. */
+  /** A wave that began left none behind that could be reached and had not got there, and enough that had spoken. */
   private gatesHold(before: number, after: number): void {
     if (after <= Math.max(1, before)) return;
+    for (let wave = Math.max(0, before - 1); wave < after - 1; wave++) this.sampleHolds(wave);
     for (const device of this.devices) {
       const row = this.rows.get(device.name);
       if (!row || row.wave < 0 || row.wave >= after - 1 || !device.online) continue;
@@ -249,6 +251,15 @@ class World {
         `wave ${after} began before ${device.name} of wave ${row.wave + 1} was done`,
       );
     }
+  }
+
+  private sampleHolds(wave: number): void {
+    const own = this.devices.filter(({ name }) => this.rows.get(name)?.wave === wave);
+    const { digest } = this.rollout.spec.to;
+    const spoke = own.filter(({ heard }) => heard.digest === digest && heard.fate !== 'underWay');
+    const { minSample } = this.history.plan;
+    const least = Math.min(own.length, minSample === 'auto' ? 1 : sharedUp(minSample, own.length));
+    assert.ok(spoke.length >= least, `wave ${wave + 1} passed on ${spoke.length} of ${own.length}`);
   }
 
   /** Nobody is told, and no wave begins, while the wave has windows that are shut. */
@@ -308,6 +319,8 @@ describe('whatever happens to a fleet', () => {
       fc.property(histories, history => {
         const world = new World(history);
         for (const event of history.events) world.step(event);
+        // Whoever is away stays so for a while.
+        for (let i = 0; i < 30; i++) world.step(null);
         // All nodes answer from now on.
         for (const device of world.devices) device.online = true;
         const isOver = () => {

@@ -15,6 +15,7 @@ const FAULTS: readonly [string, Readonly<Record<string, unknown>>, string, RegEx
   ['no node at once', { maxUnavailable: 0 }, 'maxUnavailable', /^0 must be a whole number from 1/],
   ['no percent at once', { maxUnavailable: '0%' }, 'maxUnavailable', /^"0%" must be .* 1% to 100%/],
   ['more than all', { maxUnavailable: '101%' }, 'maxUnavailable', /^"101%" must be/],
+  ['no sample', { minSample: 0 }, 'minSample', /^0 must be a whole number from 1 .*, or auto$/],
   ['half a node', { maxFailures: 0.5 }, 'maxFailures', /^0.5 must be a whole number from 0/],
   ['a count as text', { maxFailures: '3' }, 'maxFailures', /^"3" must be/],
   ['no list of waves', { waves: '5%' }, 'waves', /must be a list of 1 to 32 waves/],

@@ -22,6 +22,9 @@ describe('the flags of a plan', () => {
     const had = plainPlan({ ...DEFAULT_PLAN, waves: [{ nodes: 1 }] });
     assert.equal(planAfter({}, had), had);
     assert.deepEqual(planAfter({ maxFailures: '5%' }, had), { ...had, maxFailures: '5%' });
+    const { minSample: _, ...older } = had;
+    assert.deepEqual(planAfter({ minSample: '2' }, older as typeof had), { ...had, minSample: 2 });
+    assert.equal(planText(older as typeof had), planText(had));
     assert.equal(planAfter({ atOnce: true }, had), null);
   });
 
@@ -66,6 +69,7 @@ describe('the flags of a plan', () => {
       { wave: ['1', '5% during 0 2 * * * for 9d in Mars'] },
       /^--wave \(number 2\): timeZone: "Mars" is not a time zone/,
     ],
+    [{ minSample: 'none' }, /^--min-sample: "none" must be a whole number from 1 .*, or auto/],
     [{ maxFailures: '-1' }, /^--max-failures: "-1" must be a whole number from 0/],
     [{ pace: 'fast' }, /^--pace: "fast" must be a whole number of nodes/],
     [{ promotion: 'never' }, /^--promotion: "never" must be automatic or manual/],
