@@ -213,6 +213,12 @@ CREATE TABLE rollout_nodes (
 ) STRICT, WITHOUT ROWID;
 `,
   },
+  {
+    version: 8,
+    sql: `
+ALTER TABLE rollout_nodes ADD COLUMN obstacle TEXT;
+`,
+  },
 ];
 
 /** The schema that this program writes. */

@@ -9,17 +9,18 @@ interface Row {
   readonly toldAt: string | null;
   readonly isBack: number;
   readonly isExcused: number;
+  readonly obstacle: string | null;
 }
 
 function prepare(db: Database) {
   return {
     nodes: db.prepare<[string, string], Row>(
-      `SELECT node, wave, told_at AS toldAt, is_back AS isBack, is_excused AS isExcused
+      `SELECT node, wave, told_at AS toldAt, is_back AS isBack, is_excused AS isExcused, obstacle
         FROM rollout_nodes WHERE namespace = ? AND bundle = ? ORDER BY node`,
     ),
     keep: db.prepare(
       `INSERT OR REPLACE INTO rollout_nodes
-        VALUES (@namespace, @bundle, @node, @wave, @toldAt, @isBack, @isExcused)`,
+        VALUES (@namespace, @bundle, @node, @wave, @toldAt, @isBack, @isExcused, @obstacle)`,
     ),
     drop: db.prepare<[string, string]>(
       'DELETE FROM rollout_nodes WHERE namespace = ? AND bundle = ?',

@@ -90,7 +90,7 @@ interface Turns {
   readonly wakeAt: number | null;
 }
 
-/** Whose turn it is: those of earlier waves first, then by name. */
+/** Whose turn it is: those of earlier waves first, then by name. What could not be told is tried again when nobody else is left. */
 function forwards(
   current: Rollout,
   of: { readonly members: readonly Member[]; readonly rows: Rows; readonly now: number },
@@ -110,7 +110,10 @@ function forwards(
   let room = pace.room;
   const waiting = members
     .filter(({ node, wave, stand }) => wave !== null && stand === 'waiting' && isReachable(node))
-    .sort((a, b) => (a.wave ?? 0) - (b.wave ?? 0) || (a.node.name < b.node.name ? -1 : 1));
+    .sort((a, b) => {
+      const isLater = Number(a.obstacle !== null) - Number(b.obstacle !== null);
+      return isLater || (a.wave ?? 0) - (b.wave ?? 0) || (a.node.name < b.node.name ? -1 : 1);
+    });
   const openings = new Map<number, number | null>();
   const opensFor = (wave: number) => {
     const at = openings.has(wave) ? (openings.get(wave) ?? null) : opensAt(spec, wave, now);
@@ -231,5 +234,6 @@ function rowAfter(
     toldAt: isReachable(node) ? new Date(now).toISOString() : null,
     isBack: action === 'back',
     isExcused: row?.isExcused ?? false,
+    obstacle: null,
   };
 }

@@ -61,8 +61,8 @@ export function gateOf(
   const wave = status.waves.length - 1;
   if (wave < spec.forced) {
     // Whom it could tell and did not yet is not skipped.
-    const isToBeTold = ({ wave: own, stand, node }: Member) =>
-      own === wave && stand === 'waiting' && isReachable(node);
+    const isToBeTold = ({ wave: own, stand, node, obstacle }: Member) =>
+      own === wave && stand === 'waiting' && isReachable(node) && obstacle === null;
     return members.some(isToBeTold) ? { isOpen: false, reason: 'Nodes', at: null } : OPEN;
   }
   const isLast = wave === spec.plan.waves.length - 1;

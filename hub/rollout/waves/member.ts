@@ -8,6 +8,8 @@ export interface Member {
   /** Null: its wave has not begun. */
   readonly wave: number | null;
   readonly stand: Stand;
+  /** It is to be told and can be reached, and no assignment could be made that says it: why. Null: nothing is in its way. */
+  readonly obstacle: string | null;
   /** It is connected or not said to be gone for good; until then, milliseconds since 1970; null: not waited for. */
   readonly waitedUntil: number | null;
 }
@@ -28,7 +30,8 @@ export function memberOf(
   const begun = status.waves.length - 1;
   const own = row === undefined || row.wave < 0 ? null : row.wave;
   const wave = own ?? (begun === last || (begun >= 0 && stand !== 'waiting') ? begun : null);
-  const member = { node, row, wave, stand };
+  const isToBeTold = stand === 'waiting' && isReachable(node);
+  const member = { node, row, wave, stand, obstacle: isToBeTold ? (row?.obstacle ?? null) : null };
   if (wave === null) return { ...member, waitedUntil: null };
   const until = waitedUntil({ spec, status }, { ...member, wave });
   return { ...member, waitedUntil: until !== null && now < until ? until : null };
@@ -38,7 +41,7 @@ const ALWAYS = Number.POSITIVE_INFINITY;
 
 function waitedUntil(
   { spec, status }: Pick<RolloutObject, 'spec' | 'status'>,
-  { node, row, wave, stand }: Omit<Member, 'waitedUntil'> & { readonly wave: number },
+  { node, row, wave, stand, obstacle }: Omit<Member, 'waitedUntil'> & { readonly wave: number },
 ): number | null {
   const { allowUnknown, offlinePolicy, offlineDeadlineSeconds } = spec.plan;
   const isForced = wave < spec.forced;
@@ -59,6 +62,7 @@ function waitedUntil(
     case 'silent':
       return isForced ? null : deadline(row?.toldAt ? Date.parse(row.toldAt) : startedAt);
     case 'waiting':
+      if (obstacle !== null) return isForced ? null : deadline(startedAt);
       if (isReachable(node)) return ALWAYS;
       return offlinePolicy === 'wait' && !isForced ? deadline(startedAt) : null;
   }

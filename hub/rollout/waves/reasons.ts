@@ -15,6 +15,10 @@ export function reasonFor(rollout: Rollout, member: Member, turn: Turn): string 
   const { plan, to, base } = spec;
   const former = base === null ? 'has nothing of the bundle' : `gets revision ${base.revision}`;
   const place = member.wave === null ? '' : `wave ${placeText(spec, member.wave)}: `;
+  if (member.obstacle !== null) {
+    const isLetGo = member.waitedUntil === null ? '; it is not waited for' : '';
+    return `${place}more is meant for it than an assignment holds: ${member.obstacle}; it keeps what it has${isLetGo}`;
+  }
   if (typeof turn === 'object') {
     const wave = member.wave ?? 0;
     return `waits for its turn: ${opensText(spec, wave, turn.opensAt)}`;

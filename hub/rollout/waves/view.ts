@@ -16,7 +16,7 @@ export interface StandCounts {
   readonly underWay: number;
   /** Wait for a maintenance window. */
   readonly window: number;
-  /** Something is in their way. */
+  /** Something is in their way: there, or more is meant for them than an assignment holds. */
   readonly obstructed: number;
   /** Were told, and cannot be reached. */
   readonly silent: number;
@@ -83,6 +83,7 @@ function countsOf(decisions: readonly Decision[]): StandCounts {
   const away = decisions.filter(
     ({ member }) => member.stand === 'waiting' && !isReachable(member.node),
   ).length;
+  const full = decisions.filter(({ member }) => member.obstacle !== null).length;
   return {
     nodes: decisions.length,
     healthy: count('healthy'),
@@ -91,9 +92,9 @@ function countsOf(decisions: readonly Decision[]): StandCounts {
     aside: count('aside'),
     underWay: count('underWay'),
     window: count('window'),
-    obstructed: count('obstructed'),
+    obstructed: count('obstructed') + full,
     silent: count('silent'),
-    waiting: count('waiting') - away,
+    waiting: count('waiting') - away - full,
     away,
   };
 }

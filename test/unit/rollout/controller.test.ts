@@ -12,7 +12,7 @@ import { HELD_ANNOTATION } from '../../../hub/recovery/held-annotation.js';
 import { bundleWriter } from '../../../hub/rollout/apply.js';
 import { startController, type Controller } from '../../../hub/rollout/controller.js';
 import type { RolloutDesk } from '../../../hub/rollout/desk.js';
-import { assignmentOf } from '../../../hub/rollout/director.js';
+import { assignmentOf, BUNDLES_MAX } from '../../../hub/rollout/director.js';
 import { nodeWriter } from '../../../hub/rollout/remove-node.js';
 import { rolloutDesk } from '../../../hub/rollout/say.js';
 import { DEFAULT_PLAN, plainPlan, type RolloutPlan } from '../../../hub/rollout/waves/plan.js';
@@ -20,7 +20,9 @@ import type { RolloutObject } from '../../../hub/rollout/waves/rollout-object.js
 import type { Verb } from '../../../hub/rollout/waves/verbs.js';
 import { openSqliteStore } from '../../../hub/store/sqlite.js';
 import type { Actor, Mutation, Store } from '../../../hub/store/store.js';
+import type { BundleManifest } from '../../../protocol/bundle-manifest.js';
 import type { BundleStatus } from '../../../protocol/documents/node.js';
+
 import { REAL_CLOCK } from '../../support/clock.js';
 import { FLEET, HUB, RELEASE, trustedRoot } from '../../support/fleet.js';
 import { enrolMember, memberRecord } from '../../support/member.js';
@@ -151,12 +153,7 @@ class Hub {
       ...{ namespace: 'default', name: 'shop', labels: {}, annotations: {} },
       spec: {
         nodeSelector: '',
-        manifests: [
-          {
-            ...{ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web' } },
-            spec: { containers: [{ name: 'main', image }] },
-          },
-        ],
+        manifests: [podOf('web', image)],
         ...(rollout ? { rollout } : {}),
       },
       ...{ expect: 'any', dryRun: false },
@@ -176,6 +173,11 @@ class Hub {
     return this.desk.say(ADMIN, word);
   }
 }
+
+const podOf = (name: string, image: string): BundleManifest => ({
+  ...{ apiVersion: 'v1' as const, kind: 'Pod' as const, metadata: { name } },
+  spec: { containers: [{ name: 'main', image }] },
+});
 
 function ready(
   { conditions = [] }: NodeObject['status'],
@@ -300,6 +302,33 @@ describe('a rollout in waves on the store', () => {
     await hub.apply('web:2', { ...CANARY, onMaxFailures: 'rollback' });
     await hub.controller?.settle();
     assert.deepEqual(await hub.revisions(), [1, 1, 1]);
+  });
+
+  test('passes over a node that is meant to have more than an assignment holds, says so, and tries again', async () => {
+    const { store } = hub;
+    const root = () => trustedRoot();
+    const writer = bundleWriter({ store, root, releaseSigner: RELEASE, clock: REAL_CLOCK });
+    const other = (i: number) => `other-${i}`;
+    for (let i = 0; i < BUNDLES_MAX; i++) {
+      const spec = { nodeSelector: 'canary=yes', manifests: [podOf(`p${i}`, 'other:1')] };
+      const names = { namespace: 'default', name: other(i), labels: {}, annotations: {} };
+      await writer.apply(ADMIN, { ...names, spec, expect: 'any', dryRun: false });
+    }
+    await hub.apply('web:2', { ...CANARY, waves: [{ nodes: '100%' }], maxUnavailable: 1 });
+    await hub.has(1, 2, 1);
+    await hub.says('b', 'healthy');
+    await hub.has(1, 2, 2);
+    const view = await hub.desk.view({ namespace: 'default', name: 'shop', node: 'a' });
+    assert.deepEqual([view.total.obstructed, view.total.failed], [1, 0]);
+    assert.match(
+      view.node?.reason ?? '',
+      /more is meant for it than an assignment holds: 129 bundles/,
+    );
+    await hub.says('c', 'healthy');
+    await writer.remove(ADMIN, { namespace: 'default', name: other(0), dryRun: false });
+    await hub.has(2, 2, 2);
+    const rows = await store.rolloutNodes('default', 'shop');
+    assert.equal(rows.find(({ node }) => node === 'a')?.obstacle, null);
   });
 
   test('goes on where it was when the hub was killed, and tells nobody twice', async () => {

@@ -50,6 +50,8 @@ class Device {
     this.online = online;
   }
 
+  /** No assignment says another revision. */
+  isFull = false;
   /** It was on its way, or away, when it was told last. */
   wasDisturbed = false;
 
@@ -134,6 +136,8 @@ const devices = fc.array(
 /** What happens between two looks; `who` is taken modulo the fleet. */
 type Event =
   | { readonly type: 'flip'; readonly who: number }
+  /** More is meant for it than an assignment holds, or no more. */
+  | { readonly type: 'full'; readonly who: number }
   | { readonly type: 'deaf' }
   | { readonly type: 'killed' }
   | { readonly type: 'abort' }
@@ -141,6 +145,7 @@ type Event =
 
 const events: fc.Arbitrary<Event> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ type: fc.constant('flip' as const), who: fc.nat(13) }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant('full' as const), who: fc.nat(13) }) },
   { weight: 3, arbitrary: fc.constant({ type: 'deaf' as const }) },
   { weight: 2, arbitrary: fc.constant({ type: 'killed' as const }) },
   { weight: 1, arbitrary: fc.constant({ type: 'abort' as const }) },
@@ -225,10 +230,15 @@ class World {
     this.gatesHold(before.waves.length, outcome.decisions.length === 0 ? 0 : status.waves.length);
     this.rollout = { ...this.rollout, status };
     this.windowsHold(before.waves.length, outcome);
-    for (const row of outcome.rows) this.rows.set(row.node, row);
+    const unacted = new Map(outcome.rowsUnacted.map(row => [row.node, row]));
+    for (const row of outcome.rows) {
+      const known = unacted.get(row.node) ?? this.rows.get(row.node) ?? { ...row, toldAt: null };
+      const isLost = this.isLost(row.node, outcome);
+      this.rows.set(row.node, isLost ? { ...known, obstacle: 'too much' } : row);
+    }
     for (const { member, offer, action } of outcome.decisions) {
       const device = this.devices.find(one => one.name === member.node.name);
-      if (!device) continue;
+      if (!device || this.isLost(device.name, outcome)) continue;
       if (action !== 'keep') device.wasDisturbed = !device.online || device.isDisturbed();
       device.assigned = offer;
     }
@@ -237,13 +247,20 @@ class World {
     this.budgetHolds();
   }
 
+  private isLost(name: string, { decisions }: Outcome): boolean {
+    const isFull = this.devices.some(device => device.name === name && device.isFull);
+    return isFull && decisions.some(one => one.member.node.name === name && one.action === 'tell');
+  }
+
   /** A wave that began left none behind that could be reached and had not got there, and enough that had spoken. */
   private gatesHold(before: number, after: number): void {
     if (after <= Math.max(1, before)) return;
     for (let wave = Math.max(0, before - 1); wave < after - 1; wave++) this.sampleHolds(wave);
     for (const device of this.devices) {
       const row = this.rows.get(device.name);
-      if (!row || row.wave < 0 || row.wave >= after - 1 || !device.online) continue;
+      // What passed before stays passed: who was away then may be on its way now.
+      const isPassed = row !== undefined && row.wave >= before - 1 && row.wave < after - 1;
+      if (!isPassed || row.wave < 0 || !device.online) continue;
       const { digest } = this.rollout.spec.to;
       const isThere = device.heard.digest === digest && device.heard.fate !== 'underWay';
       assert.ok(
@@ -292,6 +309,10 @@ class World {
       const device = this.devices[event.who % this.devices.length];
       if (device) device.online = !device.online;
     }
+    if (event?.type === 'full') {
+      const device = this.devices[event.who % this.devices.length];
+      if (device) device.isFull = !device.isFull;
+    }
     if (event?.type === 'abort') this.abort();
     if (event?.type === 'apply') this.apply();
     const begunBefore = new Map(this.devices.map(d => [d.name, d.begun.length]));
@@ -322,7 +343,7 @@ describe('whatever happens to a fleet', () => {
         // Whoever is away stays so for a while.
         for (let i = 0; i < 30; i++) world.step(null);
         // All nodes answer from now on.
-        for (const device of world.devices) device.online = true;
+        for (const device of world.devices) Object.assign(device, { online: true, isFull: false });
         const isOver = () => {
           const { phase } = world.rollout.status;
           const isBack = world.devices.every(
