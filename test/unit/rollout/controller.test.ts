@@ -90,6 +90,15 @@ class Hub {
     await this.store.commit({ kind: 'node', name: node }, [put]);
   }
 
+  async label(node: string, labels: Readonly<Record<string, string>>): Promise<void> {
+    const object = (await this.store.get('Node', '', node)) as NodeObject;
+    const { kind, spec, status } = object;
+    const { name, namespace, annotations } = object.metadata;
+    const metadata = { name, namespace, labels, annotations };
+    const put: Mutation = { type: 'put', object: { kind, metadata, spec, status }, expect: 'any' };
+    await this.store.commit(ADMIN, [put]);
+  }
+
   away(node: string): Promise<void> {
     return this.change(node, status => ({ ...status, conditions: ready(status, 'Unknown') }));
   }
@@ -145,14 +154,14 @@ class Hub {
     });
   }
 
-  async apply(image: string, rollout?: RolloutPlan): Promise<BundleObject> {
+  async apply(image: string, rollout?: RolloutPlan, nodeSelector = ''): Promise<BundleObject> {
     const { store } = this;
     const root = () => trustedRoot();
     const writer = bundleWriter({ store, root, releaseSigner: RELEASE, clock: REAL_CLOCK });
     const { object } = await writer.apply(ADMIN, {
       ...{ namespace: 'default', name: 'shop', labels: {}, annotations: {} },
       spec: {
-        nodeSelector: '',
+        nodeSelector,
         manifests: [podOf('web', image)],
         ...(rollout ? { rollout } : {}),
       },
@@ -329,6 +338,64 @@ describe('a rollout in waves on the store', () => {
     await hub.has(2, 2, 2);
     const rows = await store.rolloutNodes('default', 'shop');
     assert.equal(rows.find(({ node }) => node === 'a')?.obstacle, null);
+  });
+
+  test('pauses with the very word that passes the limit: nobody is told between', async () => {
+    await hub.apply('web:2', { ...CANARY, waves: [{ nodes: '100%' }], maxUnavailable: 2 });
+    await hub.has(2, 2, 1);
+    await hub.controller?.close();
+    // One failure, and one node well: that makes room for the third.
+    await hub.says('b', 'healthy');
+    await hub.says('a', 'failed');
+    const { store } = hub;
+    const commits: (readonly Mutation[])[] = [];
+    hub.store = new Proxy(store, {
+      get: (_, name: keyof Store) =>
+        name === 'commit'
+          ? (actor: Actor, mutations: readonly Mutation[]) => {
+              commits.push(mutations);
+              return store.commit(actor, mutations);
+            }
+          : (store[name] as () => unknown).bind(store),
+    });
+    hub.start();
+    await hub.controller?.settle();
+    const first = commits.find(all =>
+      all.some(one => one.type === 'put' && one.object.kind === 'Rollout'),
+    );
+    const [put] = first ?? [];
+    assert.ok(put?.type === 'put');
+    assert.equal((put.object.status as RolloutObject['status']).phase, 'paused');
+    assert.deepEqual(
+      commits.flat().filter(({ type }) => type === 'assignment'),
+      [],
+    );
+    assert.deepEqual(await hub.revisions(), [2, 2, 1]);
+  });
+
+  test('follows labels: who loses them loses the bundle, who gets them gets it in the last wave', async () => {
+    const onSite = (image: string) => hub.apply(image, CANARY, 'site=north');
+    const label = (node: string, labels: Readonly<Record<string, string>>) =>
+      hub.label(node, labels);
+    await label('a', { canary: 'yes', site: 'north' });
+    await label('b', { site: 'north' });
+    await onSite('web:2');
+    await hub.has(2, 1, null);
+    await label('b', {});
+    await label('c', { site: 'north' });
+    await hub.has(2, null, 1);
+    const { node } = await hub.desk.view({ namespace: 'default', name: 'shop', node: 'c' });
+    assert.equal(node?.wave, null);
+    await hub.says('a', 'healthy');
+    await hub.has(2, null, 2);
+    const last = await hub.desk.view({ namespace: 'default', name: 'shop', node: 'c' });
+    assert.equal(last.node?.wave, 2);
+    await hub.says('c', 'healthy');
+    await hub.phase('completed');
+    // Complete or not, labels decide.
+    await label('b', { site: 'north' });
+    await label('a', { canary: 'yes' });
+    await hub.has(null, 2, 2);
   });
 
   test('goes on where it was when the hub was killed, and tells nobody twice', async () => {
