@@ -19,6 +19,7 @@ export interface PlanOptions {
   maxUnavailable?: string;
   maxFailures?: string;
   minSample?: string;
+  updateStrategy?: string;
   bake?: string;
   promotion?: string;
   offline?: string;
@@ -33,6 +34,7 @@ const FLAGS: Readonly<Record<keyof RolloutPlan, string>> = {
   maxUnavailable: '--max-unavailable',
   maxFailures: '--max-failures',
   minSample: '--min-sample',
+  updateStrategy: '--update-strategy',
   bakeSeconds: '--bake',
   promotion: '--promotion',
   offlinePolicy: '--offline',
@@ -41,6 +43,8 @@ const FLAGS: Readonly<Record<keyof RolloutPlan, string>> = {
   allowUnknown: '--gate-unknown',
   nodesPerMinute: '--pace',
 };
+
+const STRATEGY_WORDS: Readonly<Record<string, string>> = { 'on-delete': 'onDelete' };
 
 export function planOptions(command: Command): Command {
   const { maxUnavailable, maxFailures, offlinePolicy } = DEFAULT_PLAN;
@@ -69,6 +73,10 @@ export function planOptions(command: Command): Command {
       'of each wave but the last so many nodes must have shown how the revision is there, 3 or 50%; auto: half of them, at most 3 ' +
         '(new plan: auto)',
     )
+    .option(
+      '--update-strategy <how>',
+      'rolling; on-delete: what runs on a node stays until a person says so: `rollout activate --now --node` (new plan: rolling)',
+    )
     .option('--bake <duration>', 'between a wave that is well and the next')
     .option(
       '--promotion <how>',
@@ -93,12 +101,16 @@ export function planOptions(command: Command): Command {
 /** What the options do not say stays as the bundle has it; null: to all nodes at once. Throws `CliError`. */
 export function planAfter(options: PlanOptions, current: RolloutPlan | null): RolloutPlan | null {
   const { atOnce, wave, maxUnavailable, maxFailures, minSample, bake, promotion } = options;
+  const { updateStrategy } = options;
   const { offline, offlineDeadline, onMaxFailures, gateUnknown, pace } = options;
   const change: Partial<Record<keyof RolloutPlan, unknown>> = {
     ...(wave === undefined ? {} : { waves: wave.map(waveOf) }),
     ...(maxUnavailable === undefined ? {} : { maxUnavailable: shareOf(maxUnavailable) }),
     ...(maxFailures === undefined ? {} : { maxFailures: shareOf(maxFailures) }),
     ...(minSample === undefined ? {} : { minSample: shareOf(minSample) }),
+    ...(updateStrategy === undefined
+      ? {}
+      : { updateStrategy: STRATEGY_WORDS[updateStrategy] ?? updateStrategy }),
     ...(bake === undefined ? {} : { bakeSeconds: seconds('--bake', bake) }),
     ...(promotion === undefined ? {} : { promotion }),
     ...(offline === undefined ? {} : { offlinePolicy: offline }),
@@ -137,6 +149,7 @@ export function planText(plan: RolloutPlan | null): string {
     `max unavailable ${plan.maxUnavailable}`,
     `max failures ${plan.maxFailures}, then ${plan.onMaxFailures}`,
     ...(minSample === 'auto' ? [] : [`min sample ${minSample}`]),
+    ...(plan.updateStrategy === 'onDelete' ? ['update strategy on-delete'] : []),
     ...(plan.bakeSeconds > 0 ? [`bake ${formatDuration(plan.bakeSeconds * 1000)}`] : []),
     `promotion ${plan.promotion}`,
     `offline ${plan.offlinePolicy}, deadline ${formatDuration(plan.offlineDeadlineSeconds * 1000)}`,

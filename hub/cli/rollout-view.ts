@@ -11,6 +11,8 @@ const WAITS = {
     'no node has these labels: apply with others, or let it pass with `flotilla rollout promote`',
   NotProven: 'no node has shown yet that the revision is healthy',
   Away: 'none of its nodes can be reached; it passes when one has shown the revision, or with `flotilla rollout promote --force`',
+  OnDelete:
+    'waits for a person: `flotilla rollout activate --now --node NODE`, or `flotilla rollout promote` for all',
   Bake: 'its nodes are well, and it bakes',
   Promotion: 'its nodes are well; it waits for `flotilla rollout promote`',
 } as const;
@@ -55,6 +57,7 @@ const COUNTS: readonly [keyof StandCounts, string][] = [
   ['unknown', 'unknown'],
   ['silent', 'silent'],
   ['aside', 'set aside at the device'],
+  ['person', 'waiting for a person'],
   ['waiting', 'to be told'],
   ['away', 'away'],
 ];

@@ -1,12 +1,13 @@
 /**
  * The newest revision of a bundle waits for no maintenance window and no pod any more, on the nodes where it does not run yet; nor does the
- * way back from it, where it was given up and a pod keeps it there. Said in their assignments, with who wants it and why, so that a node
+ * way back from it, where it was given up and a pod keeps it there. Where nodes wait for a person to let them begin, this is the word. Said in their assignments, with who wants it and why, so that a node
  * which is away finds it there.
  */
 import { UPDATES_LOCKED } from '../../protocol/bundle-reasons.js';
 import type { AssignedBundle } from '../../protocol/documents/assignment.js';
 import type { NodeObject } from '../objects.js';
 import type { Actor } from '../store/store.js';
+import { releaseNodes } from './release-nodes.js';
 import { reassign, wishedFor, type BundleWish, type ReassignParts } from './reassign.js';
 
 /** Limit of the document. */
@@ -53,5 +54,7 @@ export async function activateBundleNow(
   const back = await say(isKept, bundle =>
     bundle.now?.back === true ? bundle : { ...bundle, now: { ...now, back: true } },
   );
-  return [...onward, ...back].sort();
+  const names = nodes.map(({ metadata }) => metadata.name);
+  const released = await releaseNodes(parts, actor, { namespace, name, reason, nodes: names });
+  return [...onward, ...back, ...released].sort();
 }

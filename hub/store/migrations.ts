@@ -217,6 +217,7 @@ CREATE TABLE rollout_nodes (
     version: 8,
     sql: `
 ALTER TABLE rollout_nodes ADD COLUMN obstacle TEXT;
+ALTER TABLE rollout_nodes ADD COLUMN is_released INTEGER NOT NULL DEFAULT 0 CHECK (is_released IN (0, 1));
 `,
   },
 ];

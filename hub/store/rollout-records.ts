@@ -12,6 +12,8 @@ export interface RolloutNode {
   readonly isBack: boolean;
   /** Its failure was known when a person resumed the rollout. */
   readonly isExcused: boolean;
+  /** A person let it begin, where nodes wait for one. */
+  readonly isReleased: boolean;
   /** Why no assignment could be made that gives it what it was to be told; null: one could, or was not tried. */
   readonly obstacle: string | null;
 }

@@ -350,7 +350,14 @@ function aboutRecovery(sentence: Sentence): void {
   });
 }
 
-const UNTOLD = { wave: 0, toldAt: null, isBack: false, isExcused: false, obstacle: null };
+const UNTOLD = {
+  wave: 0,
+  toldAt: null,
+  isBack: false,
+  isExcused: false,
+  isReleased: false,
+  obstacle: null,
+};
 
 function aboutRollouts(sentence: Sentence): void {
   const row = (node: string, more: Partial<RolloutNode> = {}): Mutation => {
@@ -363,12 +370,20 @@ function aboutRollouts(sentence: Sentence): void {
       store,
       row('b'),
       row('a'),
-      row('b', { wave: 1, toldAt, isExcused: true, obstacle: 'too much' }),
+      row('b', { wave: 1, toldAt, isExcused: true, isReleased: true, obstacle: 'too much' }),
     );
     const kept = await store.rolloutNodes('default', 'web');
     assert.deepEqual(kept, [
       { ...UNTOLD, node: 'a' },
-      { ...UNTOLD, node: 'b', wave: 1, toldAt, isExcused: true, obstacle: 'too much' },
+      {
+        ...UNTOLD,
+        node: 'b',
+        wave: 1,
+        toldAt,
+        isExcused: true,
+        isReleased: true,
+        obstacle: 'too much',
+      },
     ]);
     assert.deepEqual(await store.rolloutNodes('other', 'web'), []);
     await commit(store, { type: 'dropRolloutNodes', namespace: 'default', bundle: 'bar' });

@@ -71,6 +71,12 @@ export function node(name: string, words: NodeWords = {}): FleetNode {
 }
 
 export function row(name: string, change: Partial<RolloutNode> = {}): RolloutNode {
-  const nothing = { toldAt: null, isBack: false, isExcused: false, obstacle: null };
+  const nothing = {
+    toldAt: null,
+    isBack: false,
+    isExcused: false,
+    isReleased: false,
+    obstacle: null,
+  };
   return { node: name, wave: 0, ...nothing, ...change };
 }

@@ -108,7 +108,12 @@ function begin(
     fleet.map(({ name }) => name).filter(name => (rows.get(name)?.wave ?? -1) >= 0),
   );
   for (const node of membersOf(wave, fleet, { taken, digest: spec.to.digest })) {
-    const { toldAt = null, isBack = false, obstacle = null } = rows.get(node) ?? {};
-    rows.set(node, { node, wave: index, toldAt, isBack, isExcused: false, obstacle });
+    const {
+      isReleased = false,
+      toldAt = null,
+      isBack = false,
+      obstacle = null,
+    } = rows.get(node) ?? {};
+    rows.set(node, { node, wave: index, toldAt, isBack, isExcused: false, isReleased, obstacle });
   }
 }

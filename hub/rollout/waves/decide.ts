@@ -110,6 +110,7 @@ function forwards(
   let room = pace.room;
   const waiting = members
     .filter(({ node, wave, stand }) => wave !== null && stand === 'waiting' && isReachable(node))
+    .filter(member => !member.needsPerson)
     .sort((a, b) => {
       const isLater = Number(a.obstacle !== null) - Number(b.obstacle !== null);
       return isLater || (a.wave ?? 0) - (b.wave ?? 0) || (a.node.name < b.node.name ? -1 : 1);
@@ -234,6 +235,7 @@ function rowAfter(
     toldAt: isReachable(node) ? new Date(now).toISOString() : null,
     isBack: action === 'back',
     isExcused: row?.isExcused ?? false,
+    isReleased: row?.isReleased ?? false,
     obstacle: null,
   };
 }

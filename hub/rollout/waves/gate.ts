@@ -37,7 +37,7 @@ export type Gate =
       readonly isOpen: false;
       readonly reason: Extract<
         PhaseReason,
-        'Nodes' | 'NoSuchNode' | 'NotProven' | 'Away' | 'Sample' | 'Bake' | 'Promotion'
+        'Nodes' | 'NoSuchNode' | 'NotProven' | 'Away' | 'Sample' | 'OnDelete' | 'Bake' | 'Promotion'
       >;
       /** A sentence; left out: the reason says all. */
       readonly message?: string;
@@ -74,6 +74,9 @@ export function gateOf(
   }
   const until = waitedUntil(own);
   if (until !== null) return { isOpen: false, reason: 'Nodes', at: finite(until) };
+  if (own.some(({ needsPerson }) => needsPerson)) {
+    return { isOpen: false, reason: 'OnDelete', at: null };
+  }
   if (!members.some(member => isProof(member, spec.plan.allowUnknown))) {
     return { isOpen: false, reason: 'NotProven', at: null };
   }

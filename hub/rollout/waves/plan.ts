@@ -28,6 +28,8 @@ export interface RolloutPlan {
    * `auto`: half of them, but at most three. The last wave needs one. Left out, by a program that did not know it: auto.
    */
   readonly minSample: Share;
+  /** `onDelete`: what runs on a node stays until a person says otherwise, for each node. Left out, by a program that did not know it: rolling. */
+  readonly updateStrategy: 'rolling' | 'onDelete';
   /** Between the last word of a wave's nodes and the next wave. */
   readonly bakeSeconds: number;
   /** `manual`: a person lets each wave but the last pass. */
@@ -49,6 +51,7 @@ export const DEFAULT_PLAN: RolloutPlan = {
   maxFailures: 0,
   waves: [{ nodes: '100%' }],
   minSample: 'auto',
+  updateStrategy: 'rolling',
   bakeSeconds: 0,
   promotion: 'automatic',
   offlinePolicy: 'skip',
@@ -75,6 +78,7 @@ export interface PlanFault {
 }
 
 const WORDS = {
+  updateStrategy: ['rolling', 'onDelete'],
   promotion: ['automatic', 'manual'],
   offlinePolicy: ['wait', 'skip'],
   onMaxFailures: ['pause', 'rollback'],
@@ -106,6 +110,7 @@ export function planFault(plan: Readonly<Record<keyof RolloutPlan, unknown>>): P
       const isFine = (words as readonly unknown[]).includes(plan[field]);
       return fault(field, isFine ? null : `${shown(plan[field])} must be ${words.join(' or ')}`);
     }),
+    ...fault('updateStrategy', onDeleteFault(plan)),
     ...fault(
       'allowUnknown',
       typeof plan.allowUnknown === 'boolean'
@@ -152,6 +157,14 @@ function wavesFaults(waves: unknown): PlanFault[] {
     else percent = size;
   }
   return [];
+}
+
+/** A person is its gate. */
+function onDeleteFault(plan: Readonly<Record<keyof RolloutPlan, unknown>>): string | null {
+  const isOneWave = Array.isArray(plan.waves) && wavesOf(plan.waves).length === 1;
+  if (plan.updateStrategy !== 'onDelete') return null;
+  if (isOneWave && plan.promotion === 'automatic') return null;
+  return 'has a person say when for each node: it goes with one wave of 100%, and with no manual promotion';
 }
 
 function sampleFault(value: unknown): string | null {

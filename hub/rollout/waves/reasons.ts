@@ -15,7 +15,7 @@ export function reasonFor(rollout: Rollout, member: Member, turn: Turn): string 
   const { plan, to, base } = spec;
   const former = base === null ? 'has nothing of the bundle' : `gets revision ${base.revision}`;
   const place = member.wave === null ? '' : `wave ${placeText(spec, member.wave)}: `;
-  if (member.obstacle !== null) {
+  if (member.obstacle !== null && !member.needsPerson) {
     const isLetGo = member.waitedUntil === null ? '; it is not waited for' : '';
     return `${place}more is meant for it than an assignment holds: ${member.obstacle}; it keeps what it has${isLetGo}`;
   }
@@ -38,6 +38,9 @@ export function reasonFor(rollout: Rollout, member: Member, turn: Turn): string 
   if (member.stand !== 'waiting') return `${place}${standText(rollout, member)}`;
   if (status.phase === 'aborted' || status.reason === 'Withdrawn') {
     return `${overText(rollout)}: ${former}`;
+  }
+  if (member.needsPerson) {
+    return `${place}keeps what it has until a person says otherwise: flotilla rollout activate --now --node NODE`;
   }
   if (!isReachable(member.node)) {
     return `${place}${member.node.barrier ?? 'offline'}; its turn comes when it can be reached`;

@@ -60,6 +60,8 @@ export type PhaseReason =
   | 'Away'
   /** Fewer of the wave's nodes have shown anything than the plan wants. */
   | 'Sample'
+  /** Nodes wait for a person to let them begin, each by itself; for nothing else. */
+  | 'OnDelete'
   | 'Bake'
   /** The next wave, or the nodes of the one under way that are to be told, wait for its window. */
   | 'Window'

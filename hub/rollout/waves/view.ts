@@ -20,6 +20,8 @@ export interface StandCounts {
   readonly obstructed: number;
   /** Were told, and cannot be reached. */
   readonly silent: number;
+  /** Wait for a person to let them begin, be they connected or not. */
+  readonly person: number;
   /** Not told yet. */
   readonly waiting: number;
   /** Not told, and cannot be reached. */
@@ -81,9 +83,12 @@ export function viewOf(
 function countsOf(decisions: readonly Decision[]): StandCounts {
   const count = (stand: Stand) => decisions.filter(({ member }) => member.stand === stand).length;
   const away = decisions.filter(
-    ({ member }) => member.stand === 'waiting' && !isReachable(member.node),
+    ({ member }) => member.stand === 'waiting' && !isReachable(member.node) && !member.needsPerson,
   ).length;
-  const full = decisions.filter(({ member }) => member.obstacle !== null).length;
+  const person = decisions.filter(({ member }) => member.needsPerson).length;
+  const full = decisions.filter(
+    ({ member }) => member.obstacle !== null && !member.needsPerson,
+  ).length;
   return {
     nodes: decisions.length,
     healthy: count('healthy'),
@@ -94,7 +99,8 @@ function countsOf(decisions: readonly Decision[]): StandCounts {
     window: count('window'),
     obstructed: count('obstructed') + full,
     silent: count('silent'),
-    waiting: count('waiting') - away - full,
+    person,
+    waiting: count('waiting') - away - full - person,
     away,
   };
 }

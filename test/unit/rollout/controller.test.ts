@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { BundleObject, NodeObject } from '../../../hub/objects.js';
 import { HELD_ANNOTATION } from '../../../hub/recovery/held-annotation.js';
+import { activateBundleNow } from '../../../hub/rollout/activate-now.js';
 import { bundleWriter } from '../../../hub/rollout/apply.js';
 import { startController, type Controller } from '../../../hub/rollout/controller.js';
 import type { RolloutDesk } from '../../../hub/rollout/desk.js';
@@ -396,6 +397,34 @@ describe('a rollout in waves on the store', () => {
     await label('b', { site: 'north' });
     await label('a', { canary: 'yes' });
     await hub.has(null, 2, 2);
+  });
+
+  test('where a person says when begins on the node that was named, and on no other', async () => {
+    const onDelete = plainPlan({ ...DEFAULT_PLAN, updateStrategy: 'onDelete' });
+    await hub.apply('web:2', onDelete);
+    await hub.controller?.settle();
+    assert.deepEqual(await hub.revisions(), [1, 1, 1]);
+    assert.equal((await hub.rollout())?.status.reason, 'OnDelete');
+    const { store } = hub;
+    const parts = { store, root: () => trustedRoot(), hubSigner: HUB, clock: REAL_CLOCK };
+    const wish = { namespace: 'default', name: 'shop', nodes: ['b'], reason: 'a test' };
+    assert.deepEqual(await activateBundleNow(parts, ADMIN, wish), ['b']);
+    await hub.has(1, 2, 1);
+    await hub.says('b', 'healthy');
+    await hub.controller?.settle();
+    assert.deepEqual(await hub.revisions(), [1, 2, 1]);
+    assert.deepEqual(await activateBundleNow(parts, ADMIN, wish), []);
+    const words = (await hub.rollout())?.spec.words ?? [];
+    assert.deepEqual(
+      words.map(({ verb, by, reason }) => [verb, by, reason]),
+      [['activate', 'ann', 'a test']],
+    );
+    await hub.say('promote');
+    await hub.has(2, 2, 1);
+    await hub.says('a', 'healthy');
+    await hub.has(2, 2, 2);
+    await hub.says('c', 'healthy');
+    await hub.phase('completed');
   });
 
   test('goes on where it was when the hub was killed, and tells nobody twice', async () => {

@@ -16,7 +16,7 @@ import { sharedUp } from '../../../hub/rollout/waves/share.js';
 import type { FleetNode, Word } from '../../../hub/rollout/waves/stand.js';
 import type { Fate } from '../../../hub/rollout/fate.js';
 import { fc } from '../../support/properties.js';
-import { at, named, T0 } from '../../support/rollout-values.js';
+import { at, named, row, T0 } from '../../support/rollout-values.js';
 
 const STEP_S = 10;
 
@@ -113,6 +113,7 @@ const plans: fc.Arbitrary<RolloutPlan> = fc
         { nodes: '100%', windows: EVEN_MINUTES },
       ],
     ),
+    updateStrategy: fc.constantFrom('rolling', 'rolling', 'rolling', 'onDelete'),
     minSample: fc.constantFrom('auto', 1, 2, '100%'),
     bakeSeconds: fc.constantFrom(0, 25),
     offlinePolicy: fc.constantFrom('wait' as const, 'skip' as const),
@@ -121,7 +122,11 @@ const plans: fc.Arbitrary<RolloutPlan> = fc
     onMaxFailures: fc.constantFrom('pause' as const, 'rollback' as const),
     nodesPerMinute: fc.constantFrom(0, 0, 3),
   })
-  .map(plan => plainPlan({ ...DEFAULT_PLAN, ...plan }));
+  .map(plan => {
+    const all = plainPlan({ ...DEFAULT_PLAN, ...plan });
+    // A person is its gate: it has one wave.
+    return all.updateStrategy === 'onDelete' ? { ...all, waves: DEFAULT_PLAN.waves } : all;
+  });
 
 const devices = fc.array(
   fc.record({
@@ -138,6 +143,8 @@ type Event =
   | { readonly type: 'flip'; readonly who: number }
   /** More is meant for it than an assignment holds, or no more. */
   | { readonly type: 'full'; readonly who: number }
+  /** A person lets it begin. */
+  | { readonly type: 'release'; readonly who: number }
   | { readonly type: 'deaf' }
   | { readonly type: 'killed' }
   | { readonly type: 'abort' }
@@ -146,6 +153,7 @@ type Event =
 const events: fc.Arbitrary<Event> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ type: fc.constant('flip' as const), who: fc.nat(13) }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('full' as const), who: fc.nat(13) }) },
+  { weight: 2, arbitrary: fc.record({ type: fc.constant('release' as const), who: fc.nat(13) }) },
   { weight: 3, arbitrary: fc.constant({ type: 'deaf' as const }) },
   { weight: 2, arbitrary: fc.constant({ type: 'killed' as const }) },
   { weight: 1, arbitrary: fc.constant({ type: 'abort' as const }) },
@@ -211,6 +219,12 @@ class World {
     this.change({ aborted });
   }
 
+  release(device: Device | undefined): void {
+    if (!device) return;
+    const known = this.rows.get(device.name) ?? row(device.name, { wave: -1 });
+    this.rows.set(device.name, { ...known, isReleased: true });
+  }
+
   change(change: Partial<RolloutSpec>): void {
     this.rollout = { ...this.rollout, spec: { ...this.rollout.spec, ...change } };
   }
@@ -239,6 +253,9 @@ class World {
     for (const { member, offer, action } of outcome.decisions) {
       const device = this.devices.find(one => one.name === member.node.name);
       if (!device || this.isLost(device.name, outcome)) continue;
+      const isReleased = this.rows.get(device.name)?.isReleased === true;
+      const needsPerson = this.history.plan.updateStrategy === 'onDelete' && !isReleased;
+      assert.ok(action !== 'tell' || !needsPerson, `${device.name} is told, and nobody let it go`);
       if (action !== 'keep') device.wasDisturbed = !device.online || device.isDisturbed();
       device.assigned = offer;
     }
@@ -309,6 +326,7 @@ class World {
       const device = this.devices[event.who % this.devices.length];
       if (device) device.online = !device.online;
     }
+    if (event?.type === 'release') this.release(this.devices[event.who % this.devices.length]);
     if (event?.type === 'full') {
       const device = this.devices[event.who % this.devices.length];
       if (device) device.isFull = !device.isFull;
@@ -354,6 +372,7 @@ describe('whatever happens to a fleet', () => {
         for (let i = 0; i < 400 && !isOver(); i++) {
           // What waits for a person gets one.
           const { spec, status } = world.rollout;
+          if (status.reason === 'OnDelete') world.devices.forEach(device => world.release(device));
           if (status.reason === 'NoSuchNode')
             world.rollout = { status, spec: { ...spec, promoted: status.waves.length } };
           world.step(null);
