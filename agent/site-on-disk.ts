@@ -1,4 +1,4 @@
-/** What a person at the device says and the disk does not take: a sentence of what was not done, where, and what to do. Pure. */
+/** What a person at the device says and the disk does not take: a sentence of what was not done, where, and what to do. */
 import { HttpError } from './api/http-error.js';
 import { diskFault } from './disk-fault.js';
 import type { SiteWish } from './site.js';

@@ -62,11 +62,25 @@ export function verifySignature(
   message: Uint8Array,
   signature: Uint8Array,
 ): boolean {
-  if (signature.byteLength !== 64 || !isSoundPublicKey(publicKeyHex)) return false;
+  if (signature.byteLength !== 64) return false;
+  const key = readKeys.get(publicKeyHex) ?? readKey(publicKeyHex);
+  return key !== null && edVerify(null, message, key, signature);
+}
+
+/** OpenSSL takes longer to read a key than to verify with it: those that were read last are kept, about 2 KiB each. */
+const KEYS_KEPT = 16_384;
+const readKeys = new Map<string, KeyObject>();
+
+/** Null for what is no sound key. */
+function readKey(publicKeyHex: string): KeyObject | null {
+  if (!isSoundPublicKey(publicKeyHex)) return null;
   const key = createPublicKey({
     key: Buffer.concat([SPKI_PREFIX, Buffer.from(publicKeyHex, 'hex')]),
     format: 'der',
     type: 'spki',
   });
-  return edVerify(null, message, key, signature);
+  const [oldest] = readKeys.keys();
+  if (readKeys.size >= KEYS_KEPT && oldest !== undefined) readKeys.delete(oldest);
+  readKeys.set(publicKeyHex, key);
+  return key;
 }

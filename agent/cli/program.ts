@@ -3,6 +3,7 @@
  * wait for what runs pods.
  */
 import { Command } from 'commander';
+import { withCommands } from '../../protocol/cli-commands.js';
 import { VERSION } from '../../protocol/version.js';
 import type { CliContext } from './context.js';
 
@@ -42,17 +43,5 @@ export async function programOf(context: CliContext, named = ''): Promise<Comman
       'after',
       '\nExit codes: 0 done, 1 failed, 2 refused or wrong usage, 3 timed out (import), 4 a bundle failed (import).',
     );
-  const one = Object.hasOwn(COMMANDS, named) ? COMMANDS[named] : undefined;
-  for (const make of one ? [one] : Object.values(COMMANDS)) program.addCommand(await make(context));
-  strict(program);
-  return program;
-}
-
-/** Commander's own errors (unknown option …) end with 2, as kubectl's usage errors do here. */
-function strict(command: Command): void {
-  command
-    .exitOverride()
-    .showHelpAfterError('(--help shows what there is)')
-    .allowExcessArguments(false);
-  for (const child of command.commands) strict(child);
+  return withCommands(program, COMMANDS, { context, named });
 }

@@ -47,8 +47,7 @@ function wish(name: BudgetName, text: string | undefined): [string, string | nul
   if (text === NONE) return [[name, null]];
   const fault = budgetFault(name, text);
   if (fault === null) return [[name, text]];
-  const end = fault.startsWith('not ') ? ', nor none' : '';
-  throw new CliError('refused', `--${name} ${text}: ${fault}${end}`);
+  throw new CliError('refused', `--${name} ${text}: ${fault} (or none)`);
 }
 
 /** Pure. */

@@ -4,6 +4,7 @@
  */
 import { Command } from 'commander';
 import type { Context } from './context.js';
+import { withCommands } from '../../protocol/cli-commands.js';
 import { VERSION } from '../../protocol/version.js';
 
 type Maker = (context: Context) => Promise<Command>;
@@ -45,17 +46,5 @@ export async function programOf(context: Context, named = ''): Promise<Command> 
       '\nExit codes: 0 done, 1 failed, 2 refused or wrong usage, 3 timed out waiting, ' +
         "4 rollout failed; exec: the command's own.",
     );
-  const one = Object.hasOwn(COMMANDS, named) ? COMMANDS[named] : undefined;
-  for (const make of one ? [one] : Object.values(COMMANDS)) program.addCommand(await make(context));
-  strict(program);
-  return program;
-}
-
-/** Commander's own errors (unknown option …) end with 2, as kubectl's usage errors do here. */
-function strict(command: Command): void {
-  command
-    .exitOverride()
-    .showHelpAfterError('(--help shows what there is)')
-    .allowExcessArguments(false);
-  for (const child of command.commands) strict(child);
+  return withCommands(program, COMMANDS, { context, named });
 }

@@ -111,8 +111,7 @@ export class Joins {
     const { store, hub, log } = this.#options;
     const fault = joiningKeyFault(request);
     if (fault) throw new RequestError('Invalid', fault);
-    const known = { ownKeys: hub.ownKeys, identities: await store.identities() };
-    const owner = keyOwner(request, known);
+    const owner = await keyOwner(request, { ownKeys: hub.ownKeys, store });
     if (owner === null) return;
     log.error('join: a key that is in use', { node: request.node, owner, address });
     throw new RequestError('Conflict', 'a key is in use by another: remove the identity folder');

@@ -1,13 +1,14 @@
 /**
  * Whether the three public keys of a join are fit to be a node's: sound, and nobody else's (S82).
- * Compute only, but for the throw-away key that tries the sealing key.
+ * Reads the store, and makes a throw-away key that tries the sealing key.
  */
 import { createPublicKey, diffieHellman, generateKeyPairSync } from 'node:crypto';
 import type { JoinDocument } from '../../protocol/documents/enrolment.js';
 import { isSoundPublicKey } from '../../protocol/keys.js';
 import { isOfType } from '../setup/keys.js';
-import type { IdentityRecord } from '../store/store.js';
+import type { Store } from '../store/store.js';
 
+type KeyHolders = Pick<Store, 'keyHolders'>;
 type JoiningKeys = Pick<JoinDocument, 'identityKey' | 'tlsKey' | 'sealingKey' | 'node'>;
 
 /** SubjectPublicKeyInfo of X25519 up to the key (RFC 8410). */
@@ -21,8 +22,7 @@ export function joiningKeyFault(keys: JoiningKeys): string | null {
   return null;
 }
 
-/** With a point of small order the shared secret is known to all: OpenSSL refuses to compute it. */
-/** Raw X25519, hex: none of those that make every secret known. */
+/** Raw X25519, hex. With a point of small order the shared secret is known to all: OpenSSL refuses to compute it. */
 export function isSoundSealingKey(hex: string): boolean {
   try {
     const publicKey = createPublicKey({
@@ -50,21 +50,12 @@ function isTlsKey(base64: string): boolean {
 }
 
 /** Who else has one of the keys: `the hub`, a node's name, or null. */
-export function keyOwner(
+export async function keyOwner(
   keys: JoiningKeys,
-  known: {
-    readonly ownKeys: ReadonlySet<string>;
-    readonly identities: readonly IdentityRecord[];
-  },
-): string | null {
+  { ownKeys, store }: { readonly ownKeys: ReadonlySet<string>; readonly store: KeyHolders },
+): Promise<string | null> {
   const brought = [keys.identityKey, keys.tlsKey, keys.sealingKey];
-  if (brought.some(key => known.ownKeys.has(key))) return 'the hub';
-  const other = known.identities.find(
-    identity =>
-      identity.node !== keys.node &&
-      [identity.identityKey, identity.tlsKey, identity.sealingKey].some(key =>
-        brought.includes(key),
-      ),
-  );
-  return other?.node ?? null;
+  if (brought.some(key => ownKeys.has(key))) return 'the hub';
+  const holders = await store.keyHolders(brought);
+  return holders.find(({ node }) => node !== keys.node)?.node ?? null;
 }

@@ -103,8 +103,7 @@ export class Renewals {
     const { store, hub } = this.#options;
     const fault = joiningKeyFault(keys);
     if (fault) throw new RequestError('Invalid', fault);
-    const known = { ownKeys: hub.ownKeys, identities: await store.identities() };
-    if (keyOwner(keys, known) === null) return;
+    if ((await keyOwner(keys, { ownKeys: hub.ownKeys, store })) === null) return;
     throw new RequestError('Conflict', 'a key is in use by another');
   }
 

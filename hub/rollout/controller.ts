@@ -208,11 +208,14 @@ async function assignLoop(
     const untilStep = steps.wakeAt === null ? TICK_MS : steps.wakeAt - clock.now();
     await fleet.assignments.next(clock, Math.max(1, Math.min(TICK_MS, untilStep)), signal);
     if (signal.aborted) return;
+    const began = clock.monotonic();
     try {
       const { written, look } = await assignAll(parts, () => (steps.isOpen = true));
       Object.assign(steps, { isOpen: look.isOpen, wakeAt: look.wakeAt });
       if (written > 0) log.info('assignments published', { nodes: written });
-      if (look.isOpen) await clock.sleep(STEP_MS, signal);
+      // Of a large fleet a look takes long: nodes that join one after the other are not looked at one after the other.
+      const tookMs = clock.monotonic() - began;
+      await clock.sleep(Math.max(look.isOpen ? STEP_MS : 0, tookMs), signal);
     } catch (error) {
       // A join or a fresh assignment came between: the next look sees it.
       const conflict = error instanceof StoreError && error.code === 'Conflict';

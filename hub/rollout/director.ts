@@ -128,8 +128,22 @@ export function signAssignment(
   };
 }
 
-/** The document of the hub's own record. Throws when the store does not hold what the hub once wrote. */
+/** Documents that were read last, by digest: each look at a fleet wants those of all its nodes. About 1 KiB each. */
+const READ_KEPT = 16_384;
+const read = new Map<string, AssignmentDocument>();
+
+/** The document of the hub's own record; not to be changed. Throws when the store does not hold what the hub once wrote. */
 export function assignmentOf(record: AssignmentRecord): AssignmentDocument {
+  const known = read.get(record.digest);
+  if (known) return known;
+  const document = readAssignment(record);
+  const [oldest] = read.keys();
+  if (read.size >= READ_KEPT && oldest !== undefined) read.delete(oldest);
+  read.set(record.digest, document);
+  return document;
+}
+
+function readAssignment(record: AssignmentRecord): AssignmentDocument {
   const opened = openEnvelope(record.envelope, {
     kind: 'assignment',
     bytesMax: 2 * ASSIGNMENT_BYTES_MAX,

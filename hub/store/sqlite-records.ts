@@ -63,6 +63,10 @@ function prepareReads(db: Database) {
     ),
     identity: db.prepare<[string], IdentityRow>(`${IDENTITY} WHERE node = ?`),
     identities: db.prepare<[], IdentityRow>(`${IDENTITY} ORDER BY node`),
+    keyHolders: db.prepare<[{ readonly keys: string }], IdentityRow>(
+      `${IDENTITY} WHERE identity_key IN (SELECT value FROM json_each(@keys)) OR tls_key IN (SELECT value FROM json_each(@keys))
+        OR sealing_key IN (SELECT value FROM json_each(@keys)) ORDER BY node`,
+    ),
     reporter: db.prepare<[string, string], ReporterRow>(
       `${REPORTER} WHERE node = ? AND journal = ?`,
     ),
@@ -284,6 +288,10 @@ export class RecordTables {
   identity(node: string): IdentityRecord | null {
     const row = this.#read.identity.get(node);
     return row ? identityOf(row) : null;
+  }
+
+  keyHolders(keys: readonly string[]): readonly IdentityRecord[] {
+    return this.#read.keyHolders.all({ keys: JSON.stringify(keys) }).map(identityOf);
   }
 
   identities(): readonly IdentityRecord[] {

@@ -150,6 +150,10 @@ class SqliteStore implements Store {
     return this.#read(() => this.#records.identity(node));
   }
 
+  async keyHolders(keys: readonly string[]) {
+    return this.#read(() => this.#records.keyHolders(keys));
+  }
+
   async identities() {
     return this.#read(() => this.#records.identities());
   }

@@ -333,6 +333,8 @@ export interface Store extends RecoveryReads, RolloutReads {
   root(version?: number): Promise<RootRecord | null>;
   rootByDigest(digest: string): Promise<RootRecord | null>;
   identity(node: string): Promise<IdentityRecord | null>;
+  /** Those with one of these public keys, whichever of their three it is; by node. */
+  keyHolders(keys: readonly string[]): Promise<readonly IdentityRecord[]>;
   /** By node. */
   identities(): Promise<readonly IdentityRecord[]>;
   /** All journals of a node, by journal id. */

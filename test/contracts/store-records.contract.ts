@@ -217,6 +217,22 @@ function aboutNodes(sentence: Sentence): void {
     assert.equal(await store.identity('a'), null);
     await commit(store, { type: 'identity', record: identity('a'), expect: 'absent' });
   });
+  sentence(
+    'whoever has one of some keys is found, whichever of the three it is',
+    async ({ store }) => {
+      for (const node of ['b', 'a', 'c']) {
+        const keys = { identityKey: `${node}1`, tlsKey: `${node}2`, sealingKey: `${node}3` };
+        const record = { ...identity(node), ...keys };
+        await commit(store, { type: 'identity', record, expect: 'absent' });
+      }
+      const holders = async (...keys: string[]) =>
+        (await store.keyHolders(keys)).map(({ node }) => node);
+      assert.deepEqual(await holders('a1'), ['a']);
+      assert.deepEqual(await holders('c3', 'b2'), ['b', 'c']);
+      assert.deepEqual(await holders('a', 'x'), []);
+      assert.deepEqual(await holders(), []);
+    },
+  );
   sentence('a reporter is kept per node and journal, listed by journal', async ({ store }) => {
     const add = (record: ReporterRecord): Mutation => ({ type: 'reporter', record });
     await commit(store, add(reporter('j2')), add(reporter('j1')));

@@ -5,7 +5,14 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { execFileSync } from 'node:child_process';
-import { docker, ensureTestImage, noEngine, randomHex, TEST_IMAGE } from '../support/docker.js';
+import {
+  docker,
+  ensureTestImage,
+  noEngine,
+  randomHex,
+  TEST_IMAGE,
+  runningOf,
+} from '../support/docker.js';
 import { freePort } from '../support/ports.js';
 import { Playground } from '../support/programs.js';
 import { Device } from '../support/told.js';
@@ -22,11 +29,7 @@ function pod(name: string, command: readonly string[], image = TEST_IMAGE): stri
 describe('a revision that is bad', { skip: noEngine() }, () => {
   const play = new Playground();
   const idOf = (name: string) =>
-    docker(
-      ...['ps', '-q', '--filter', `label=flotilla.dev/owner=${play.path('edge-1')}`],
-      ...['--filter', `label=io.kubernetes.pod.name=${name}-edge-1`],
-      ...['--filter', 'label=io.kubernetes.container.name=app'],
-    );
+    runningOf(play.path('edge-1'), { pod: `${name}-edge-1`, container: 'app' });
   const { becomes, passes } = new Device(play);
   const web = (script: string) => play.write('shop/web.json', pod('web', ['sh', '-c', script]));
   const apply = (...args: string[]) => play.flotilla('apply', '-f', play.path('shop'), ...args);

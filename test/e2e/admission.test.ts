@@ -23,6 +23,7 @@ import {
   randomHex,
   removeOwned,
   TEST_IMAGE,
+  runningOf,
 } from '../support/docker.js';
 import { freePort } from '../support/ports.js';
 import { eventually } from '../support/wait.js';
@@ -125,28 +126,13 @@ class Agent {
   }
 
   ids(name: string): string {
-    return docker(
-      'ps',
-      '-q',
-      '--no-trunc',
-      '--filter',
-      `label=flotilla.dev/owner=${this.root}`,
-      '--filter',
-      `label=io.kubernetes.pod.name=${name}-${NODE}`,
-    );
+    return runningOf(this.root, { pod: `${name}-${NODE}` });
   }
 
   startedAt(name: string): string {
-    const [id = ''] = docker(
-      'ps',
-      '-q',
-      '--filter',
-      `label=flotilla.dev/owner=${this.root}`,
-      '--filter',
-      `label=io.kubernetes.pod.name=${name}-${NODE}`,
-      '--filter',
-      'label=io.kubernetes.container.name=app',
-    ).split('\n');
+    const [id = ''] = runningOf(this.root, { pod: `${name}-${NODE}`, container: 'app' }).split(
+      '\n',
+    );
     return docker('inspect', '--format', '{{.State.StartedAt}}', id);
   }
 

@@ -7,7 +7,14 @@ import assert from 'node:assert/strict';
 import Database from 'better-sqlite3';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { docker, ensureTestImage, noEngine, randomHex, removeOwned } from '../support/docker.js';
+import {
+  docker,
+  ensureTestImage,
+  noEngine,
+  randomHex,
+  removeOwned,
+  runningOf,
+} from '../support/docker.js';
 import { fakedClock, noFakedClock } from '../support/faked-clock.js';
 import { unmountBelow } from '../support/mounts.js';
 import { freePort } from '../support/ports.js';
@@ -176,11 +183,7 @@ describe('could it boot alone now', { skip: noEngine() || noFakedClock() || noRe
     start();
     await runs('api hand web');
     await says('AloneReady', /^True /);
-    const id = docker(
-      ...['ps', '-q', '--filter', `label=flotilla.dev/owner=${owner}`],
-      ...['--filter', `label=io.kubernetes.pod.name=web-${NODE}`],
-      ...['--filter', 'label=io.kubernetes.container.name=app'],
-    );
+    const id = runningOf(owner, { pod: `web-${NODE}`, container: 'app' });
     assert.equal(docker('exec', id, 'cat', '/settings/word', '/db/password'), WORD + WORD);
     registry.resume();
   });

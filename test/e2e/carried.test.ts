@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { docker, ensureTestImage, noEngine, randomHex } from '../support/docker.js';
+import { docker, ensureTestImage, noEngine, randomHex, runningOf } from '../support/docker.js';
 import { freePort } from '../support/ports.js';
 import { Playground } from '../support/programs.js';
 import { noRegistry, startRegistry, type TestRegistry } from '../support/registry.js';
@@ -38,10 +38,7 @@ describe('by stick', { skip: noEngine() || noRegistry() }, () => {
   };
   const apply = async (...more: string[]) =>
     play.ok('apply', '-f', play.path('web'), '--all-nodes', '--min-ready', '1s', ...more);
-  const running = () => {
-    const of = ['--filter', `label=flotilla.dev/owner=${play.path(NODE)}`];
-    return docker('ps', '-q', ...of, '--filter', 'label=io.kubernetes.container.name=app');
-  };
+  const running = () => runningOf(play.path(NODE), { container: 'app' });
   const word = () => docker('exec', running(), 'sh', '-c', 'echo $WORD');
   const take = (file: string, ...more: string[]) =>
     play.agent('import', stick(file), '--data-dir', play.path(NODE), ...more);

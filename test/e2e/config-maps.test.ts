@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { docker, ensureTestImage, noEngine, TEST_IMAGE } from '../support/docker.js';
+import { docker, ensureTestImage, noEngine, TEST_IMAGE, runningOf } from '../support/docker.js';
 import { freePort } from '../support/ports.js';
 import { Playground } from '../support/programs.js';
 import { eventually } from '../support/wait.js';
@@ -46,11 +46,7 @@ describe('ConfigMaps in bundles', { skip: noEngine() }, () => {
   const play = new Playground();
   const manifests = () => play.path(NODE, 'manifests');
   const owned = () => readdirSync(manifests()).filter(file => file.startsWith('flotilla_'));
-  const container = () =>
-    docker(
-      ...['ps', '-q', '--filter', `label=flotilla.dev/owner=${play.path(NODE)}`],
-      ...['--filter', 'label=io.kubernetes.container.name=app'],
-    );
+  const container = () => runningOf(play.path(NODE), { container: 'app' });
   const apply = (...args: string[]) =>
     play.flotilla('apply', '-f', play.path('shop'), '--all-nodes', '--min-ready', '1s', ...args);
 

@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { docker, ensureTestImage, noEngine, TEST_IMAGE } from '../support/docker.js';
+import { docker, ensureTestImage, noEngine, TEST_IMAGE, runningOf } from '../support/docker.js';
 import { freePort } from '../support/ports.js';
 import { askAgent, cableTo, Playground, writeMosquitto, type Cable } from '../support/programs.js';
 import { eventually } from '../support/wait.js';
@@ -43,11 +43,7 @@ describe('a pod that wants to know', { skip: noEngine() || isMissing }, () => {
   let container = '';
 
   const appOf = (name: string, agent: string) =>
-    docker(
-      ...['ps', '-q', '--no-trunc', '--filter', `label=flotilla.dev/owner=${play.path(agent)}`],
-      ...['--filter', 'label=io.kubernetes.container.name=app'],
-      ...['--filter', `label=io.kubernetes.pod.name=${name}`],
-    );
+    runningOf(play.path(agent), { container: 'app', pod: name });
   const read = (path: string) => docker('exec', container, 'cat', `/hub/${path}`);
   const reads = (word: string, how = SOON) =>
     eventually(

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { ApiClient } from '../../hub/cli/client.js';
 import { loadKubeconfig } from '../../hub/cli/kubeconfig.js';
-import { docker, ensureTestImage, noEngine } from '../support/docker.js';
+import { ensureTestImage, noEngine, runningOf } from '../support/docker.js';
 import { changeHubKeys, noFaketime, startHubInThePast } from '../support/hub-years.js';
 import { freePort } from '../support/ports.js';
 import { Playground } from '../support/programs.js';
@@ -316,12 +316,7 @@ describe(
   () => {
     const play = new Fleet();
     after(() => play.close());
-    const web = () => {
-      const owner = `label=flotilla.dev/owner=${play.path('far')}`;
-      const labels = [owner, 'label=io.kubernetes.pod.name=web-far'];
-      const app = 'label=io.kubernetes.container.name=app';
-      return docker('ps', '-q', ...[...labels, app].flatMap(one => ['--filter', one]));
-    };
+    const web = () => runningOf(play.path('far'), { pod: 'web-far', container: 'app' });
 
     test('complaint 15: comes back unattended: four roots, another hub key, another authority, expired certificate (S84); its pod never stops', async () => {
       await play.init();

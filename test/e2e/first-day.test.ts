@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { after, before, describe, test } from 'node:test';
-import { docker, ensureTestImage, noEngine, TEST_IMAGE } from '../support/docker.js';
+import { ensureTestImage, noEngine, TEST_IMAGE, runningOf } from '../support/docker.js';
 import { freePort } from '../support/ports.js';
 import { Playground } from '../support/programs.js';
 import { eventually } from '../support/wait.js';
@@ -29,11 +29,7 @@ describe("an operator's first day", { skip: noEngine() }, () => {
   const shop = () => play.path('shop');
   const apply = (...args: string[]) => play.flotilla('apply', '-f', shop(), ...args);
   const idOf = (node: string, podName: string, name: string) =>
-    docker(
-      ...['ps', '-q', '--filter', `label=flotilla.dev/owner=${play.path(node)}`],
-      ...['--filter', `label=io.kubernetes.pod.name=${podName}-${node}`],
-      ...['--filter', `label=io.kubernetes.container.name=${name}`],
-    ) || null;
+    runningOf(play.path(node), { pod: `${podName}-${node}`, container: name }) || null;
   const ownFiles = (node: string) =>
     readdirSync(play.path(node, 'manifests')).filter(file => file.startsWith('flotilla_'));
 
@@ -112,18 +108,10 @@ describe("an operator's first day", { skip: noEngine() }, () => {
   });
 
   test('the same again is no new revision and touches no container', async () => {
-    const before = docker(
-      'ps',
-      '-q',
-      '--filter',
-      `label=flotilla.dev/owner=${play.path('edge-1')}`,
-    );
+    const before = runningOf(play.path('edge-1'));
     assert.match((await apply()).stdout, /unchanged \(revision 1\)/);
     assert.equal((await play.flotilla('diff', '-f', shop())).code, 0);
-    assert.equal(
-      docker('ps', '-q', '--filter', `label=flotilla.dev/owner=${play.path('edge-1')}`),
-      before,
-    );
+    assert.equal(runningOf(play.path('edge-1')), before);
   });
 
   test('an edit of one container restarts that one alone', async () => {
@@ -216,10 +204,7 @@ describe("an operator's first day", { skip: noEngine() }, () => {
           items: { metadata: { name: string }; status: { flotilla: { generation: number } } }[];
         }>('get', 'nodes')
       ).items.map(n => [n.metadata.name, n.status.flotilla.generation]);
-    const running = () =>
-      ['edge-1', 'edge-2'].map(name =>
-        docker('ps', '-q', '--filter', `label=flotilla.dev/owner=${play.path(name)}`),
-      );
+    const running = () => ['edge-1', 'edge-2'].map(name => runningOf(play.path(name)));
     const [before, containers] = [await generation(), running()];
     await play.kill('hub', 'SIGKILL');
     play.startHub();

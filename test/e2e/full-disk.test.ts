@@ -20,7 +20,7 @@ import Database from 'better-sqlite3';
 import { PIECES } from '../../agent/journal/reserve.js';
 import type { SourceCondition } from '../../agent/ports.js';
 import { AGENT, BlackBox, container, NODE, pod } from '../support/black-box.js';
-import { docker, noEngine } from '../support/docker.js';
+import { docker, noEngine, runningOf } from '../support/docker.js';
 import { askAgent } from '../support/programs.js';
 import { eventually } from '../support/wait.js';
 
@@ -30,8 +30,7 @@ const why = noEngine() || (isMounted ? false : 'needs the right to mount');
 
 describe('on a full disk', { skip: why }, () => {
   let box: BlackBox;
-  const ids = () =>
-    docker('ps', '-q', '--no-trunc', '--filter', `label=flotilla.dev/owner=${box.dir}`).split('\n');
+  const ids = () => runningOf(box.dir).split('\n');
   const reserve = () => readdirSync(box.dir).filter(name => name.startsWith('journal.reserve-'));
 
   const writeUntilFull = (file: number, size: number) => {
@@ -113,11 +112,11 @@ describe('on a full disk', { skip: why }, () => {
 
   test('what dies is started again', async () => {
     fill();
-    const of = ['--filter', `label=flotilla.dev/owner=${box.dir}`];
-    const app = docker('ps', '-q', ...of, '--filter', 'label=io.kubernetes.container.name=app');
+    const running = () => runningOf(box.dir, { container: 'app' });
+    const app = running();
     docker('kill', app);
     await eventually('another one runs', () => {
-      const now = docker('ps', '-q', ...of, '--filter', 'label=io.kubernetes.container.name=app');
+      const now = running();
       return now !== '' && now !== app;
     });
   });

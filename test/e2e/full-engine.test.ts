@@ -14,6 +14,7 @@ import {
   randomHex,
   TEST_IMAGE,
   testImageRoot,
+  runningOf,
 } from '../support/docker.js';
 import { noOwnEngine, OwnEngine } from '../support/own-engine.js';
 import { freePort } from '../support/ports.js';
@@ -69,8 +70,7 @@ describe('the engine’s disk fills during a pull', { skip: why }, () => {
   const filler = join(engine.dataRoot, 'filler');
   let large = '';
 
-  const ids = () =>
-    docker('ps', '-q', '--no-trunc', '--filter', `label=flotilla.dev/owner=${play.path('edge-1')}`);
+  const ids = () => runningOf(play.path('edge-1'));
   const bundle = async () => {
     const status = await askAgent(play.path('edge-1', 'agent.sock'), '/status');
     return (JSON.parse(status) as Told).hub.bundles[0];

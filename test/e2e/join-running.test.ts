@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { docker, ensureTestImage, noEngine, TEST_IMAGE } from '../support/docker.js';
+import { ensureTestImage, noEngine, TEST_IMAGE, runningOf } from '../support/docker.js';
 import { freePort } from '../support/ports.js';
 import { AGENT_PROGRAM, HUB_PROGRAM, Playground } from '../support/programs.js';
 import { onTerminal } from '../support/terminal.js';
@@ -22,13 +22,10 @@ const local = (name: string) =>
 describe('a device that ran alone', { skip: noEngine() }, () => {
   const play = new Playground();
   /** Ids of its app containers, whatever became of them. */
-  const containers = (agent: string): string[] => {
-    const owner = `label=flotilla.dev/owner=${play.path(agent)}`;
-    const app = 'label=io.kubernetes.container.name=app';
-    return docker('ps', '-q', '--no-trunc', '--filter', owner, '--filter', app)
+  const containers = (agent: string): string[] =>
+    runningOf(play.path(agent), { container: 'app' })
       .split('\n')
       .filter(id => id !== '');
-  };
   const oneOf = (agent: string) =>
     eventually(`a container of ${agent}`, () => {
       const ids = containers(agent);

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, rmSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { docker, ensureTestImage, noEngine, TEST_IMAGE } from '../support/docker.js';
+import { ensureTestImage, noEngine, TEST_IMAGE, runningOf } from '../support/docker.js';
 import { freePort } from '../support/ports.js';
 import { Playground } from '../support/programs.js';
 import { eventually } from '../support/wait.js';
@@ -14,11 +14,7 @@ const NODE = 'edge-1';
 
 describe('a device whose journal is gone', { skip: noEngine() }, () => {
   const play = new Playground();
-  const running = () =>
-    docker(
-      ...['ps', '-q', '--no-trunc', '--filter', `label=flotilla.dev/owner=${play.path(NODE)}`],
-      ...['--filter', 'label=io.kubernetes.container.name=app'],
-    );
+  const running = () => runningOf(play.path(NODE), { container: 'app' });
   const says = async () => (await play.agent('status', '--data-dir', play.path(NODE))).stdout;
 
   before(async () => {

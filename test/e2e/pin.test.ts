@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import { docker, ensureTestImage, noEngine, randomHex } from '../support/docker.js';
+import { docker, ensureTestImage, noEngine, randomHex, runningOf } from '../support/docker.js';
 import { freePort } from '../support/ports.js';
 import { Playground } from '../support/programs.js';
 import {
@@ -80,12 +80,7 @@ describe('images pinned at apply', { skip: noEngine() || noRegistry() }, () => {
   const apply = (name: string, of: string, ...more: string[]) =>
     flotilla('apply', name, of, '--all-nodes', ...more);
   const runs = (name: string) => {
-    const label = (key: string, value: string) => ['--filter', `label=${key}=${value}`];
-    const id = docker(
-      ...['ps', '-q', ...label('flotilla.dev/owner', play.path(NODE))],
-      ...label('io.kubernetes.pod.name', `${name}-${NODE}`),
-      ...label('io.kubernetes.container.name', 'app'),
-    );
+    const id = runningOf(play.path(NODE), { pod: `${name}-${NODE}`, container: 'app' });
     return id === '' ? '' : docker('inspect', '--format', '{{.Image}}', id);
   };
   const said = async (pattern: RegExp) =>

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { ensureTestImage, docker, noEngine, TEST_IMAGE } from '../support/docker.js';
+import { ensureTestImage, noEngine, TEST_IMAGE, runningOf } from '../support/docker.js';
 import { freePort } from '../support/ports.js';
 import { Playground } from '../support/programs.js';
 import { eventually } from '../support/wait.js';
@@ -30,11 +30,7 @@ describe('the scope of the release keys and the policy of the node', { skip: noE
   const apply = (bundle: string) =>
     play.flotilla('apply', '-f', play.path(bundle), '--bundle', bundle, '--all-nodes');
   const running = (name: string) =>
-    docker(
-      ...['ps', '-q', '--filter', `label=flotilla.dev/owner=${play.path(NODE)}`],
-      ...['--filter', `label=io.kubernetes.pod.name=${name}-${NODE}`],
-      ...['--filter', 'label=io.kubernetes.container.name=app'],
-    ).trim();
+    runningOf(play.path(NODE), { pod: `${name}-${NODE}`, container: 'app' });
 
   before(async () => {
     ensureTestImage();

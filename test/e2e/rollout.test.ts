@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { docker, ensureTestImage, noEngine, TEST_IMAGE } from '../support/docker.js';
+import { docker, ensureTestImage, noEngine, TEST_IMAGE, runningOf } from '../support/docker.js';
 import { freePort } from '../support/ports.js';
 import { Playground } from '../support/programs.js';
 import { eventually } from '../support/wait.js';
@@ -31,11 +31,7 @@ interface Event {
 
 describe('a rollout in waves', { skip: noEngine() }, () => {
   const play = new Playground();
-  const runningOn = (node: string) =>
-    docker(
-      ...['ps', '-q', '--filter', `label=flotilla.dev/owner=${play.path(node)}`],
-      ...['--filter', 'label=io.kubernetes.container.name=app'],
-    );
+  const runningOn = (node: string) => runningOf(play.path(node), { container: 'app' });
   const running = () => NODES.map(runningOn);
   const web = (script: string) => play.write('shop/web.json', pod(script));
   const apply = (...args: string[]) => play.flotilla('apply', '-f', play.path('shop'), ...args);

@@ -11,7 +11,7 @@ import type { AssignmentDocument } from '../../protocol/documents/assignment.js'
 import { seal } from '../../protocol/envelope.js';
 import { keyId, rawPublicKey, signerOf, type Signer } from '../../protocol/keys.js';
 import { topicsOf } from '../../protocol/topics.js';
-import { docker, ensureTestImage, noEngine, TEST_IMAGE } from '../support/docker.js';
+import { ensureTestImage, noEngine, TEST_IMAGE, runningOf } from '../support/docker.js';
 import { ApiClient } from '../../hub/cli/client.js';
 import { loadKubeconfig } from '../../hub/cli/kubeconfig.js';
 import { generatePrivateKey, privatePem } from '../../hub/setup/keys.js';
@@ -77,11 +77,7 @@ describe('roots on a running fleet', { skip: noEngine() }, () => {
     );
   const publish = (version: number) =>
     play.flotilla('root', 'publish', file(`root-${version}.json`), '--yes');
-  const container = (name: string) =>
-    docker(
-      ...['ps', '-q', '--no-trunc', '--filter', `label=flotilla.dev/owner=${play.path(name)}`],
-      ...['--filter', 'label=io.kubernetes.container.name=app'],
-    ).trim();
+  const container = (name: string) => runningOf(play.path(name), { container: 'app' });
   const strayed = async (name: string) =>
     (await node(name)).status.conditions.some(({ type }) => type === 'AheadOfHub');
   const has = (name: string, version: number) =>

@@ -5,7 +5,14 @@
 import assert from 'node:assert/strict';
 import { cpSync, rmSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { docker, ensureTestImage, noEngine, removeOwned, TEST_IMAGE } from '../support/docker.js';
+import {
+  docker,
+  ensureTestImage,
+  noEngine,
+  removeOwned,
+  TEST_IMAGE,
+  runningOf,
+} from '../support/docker.js';
 import { freePort } from '../support/ports.js';
 import { Playground, type Run } from '../support/programs.js';
 import {
@@ -59,12 +66,8 @@ const WEB = pod(
 
 describe('secrets whose keys are with people', { skip: noEngine() || noRegistry() }, () => {
   const play = new Playground();
-  const owner = `label=flotilla.dev/owner=${play.path(NODE)}`;
   const container = (name: string) =>
-    docker(
-      ...['ps', '-q', '--filter', owner, '--filter', 'label=io.kubernetes.container.name=app'],
-      ...['--filter', `label=io.kubernetes.pod.name=${name}-${NODE}`],
-    );
+    runningOf(play.path(NODE), { pod: `${name}-${NODE}`, container: 'app' });
   const has = (text: string) =>
     eventually(
       `the mounted file is ${text}`,

@@ -5,7 +5,14 @@
 import assert from 'node:assert/strict';
 import { renameSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { docker, ensureTestImage, noEngine, removeOwned, TEST_IMAGE } from '../support/docker.js';
+import {
+  docker,
+  ensureTestImage,
+  noEngine,
+  removeOwned,
+  TEST_IMAGE,
+  runningOf,
+} from '../support/docker.js';
 import { freePort } from '../support/ports.js';
 import { Playground } from '../support/programs.js';
 import { eventually } from '../support/wait.js';
@@ -41,9 +48,7 @@ const WEB = JSON.stringify({
 
 describe('secrets and a hub that was lost', { skip: noEngine() }, () => {
   const play = new Playground();
-  const owner = `label=flotilla.dev/owner=${play.path(NODE)}`;
-  const container = () =>
-    docker('ps', '-q', '--filter', owner, '--filter', 'label=io.kubernetes.container.name=app');
+  const container = () => runningOf(play.path(NODE), { container: 'app' });
   const cat = (path: string) => {
     try {
       return docker('exec', container(), 'cat', path);

@@ -8,7 +8,14 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync 
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { parseMountInfo } from '../../agent/volumes/host-mounts.js';
-import { docker, ensureTestImage, noEngine, removeOwned, TEST_IMAGE } from '../support/docker.js';
+import {
+  docker,
+  ensureTestImage,
+  noEngine,
+  removeOwned,
+  TEST_IMAGE,
+  runningOf,
+} from '../support/docker.js';
 import { freePort } from '../support/ports.js';
 import { unmountBelow } from '../support/mounts.js';
 import { Playground, writeMosquitto } from '../support/programs.js';
@@ -84,11 +91,7 @@ const why = noEngine() || (existsSync(MOSQUITTO) ? false : 'Mosquitto is not ins
 
 describe('secrets', { skip: why }, () => {
   const play = new Playground();
-  const container = (node = NODE, name = 'app') =>
-    docker(
-      ...['ps', '-q', '--filter', `label=flotilla.dev/owner=${play.path(node)}`],
-      ...['--filter', `label=io.kubernetes.container.name=${name}`],
-    );
+  const container = (node = NODE, name = 'app') => runningOf(play.path(node), { container: name });
   const cat = (path: string, node = NODE) => docker('exec', container(node), 'cat', path);
   const apply = (...args: string[]) => play.flotilla('apply', '-f', play.path('shop'), ...args);
   const applied = async (...args: string[]) => {

@@ -10,7 +10,7 @@ import { after, before, describe, test } from 'node:test';
 import { packBundleFile, readBundleFile } from '../../hub/signing/bundle-file.js';
 import { readSigner, signPayload } from '../../hub/signing/signer.js';
 import { canonicalJson, sha256Hex } from '../../protocol/canonical.js';
-import { docker, ensureTestImage, noEngine, TEST_IMAGE } from '../support/docker.js';
+import { ensureTestImage, noEngine, TEST_IMAGE, runningOf } from '../support/docker.js';
 import { freePort } from '../support/ports.js';
 import { Playground } from '../support/programs.js';
 import { onTerminal } from '../support/terminal.js';
@@ -172,8 +172,7 @@ describe('signing without the hub', { skip: noEngine() }, () => {
     const apply = ['apply', '-f', copy, '--all-nodes'];
     assert.match(await play.ok(...apply, '--dry-run=server'), /created \(revision 1, server dry/);
     assert.match(await play.ok(...apply, '--wait', '--timeout', '3m'), /created \(revision 1\)/);
-    const owner = `label=flotilla.dev/owner=${play.path(NODE)}`;
-    assert.notEqual(docker('ps', '-q', '--filter', owner).trim(), '');
+    assert.notEqual(runningOf(play.path(NODE)), '');
     assert.match(await play.ok(...apply), /bundle\/web unchanged \(revision 1\)/);
     assert.match(await play.ok('apply', '-f', copy), /unchanged/);
     assert.equal((await play.flotilla('diff', '-f', copy)).code, 0);

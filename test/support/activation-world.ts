@@ -2,6 +2,7 @@
  * One node without a hub: real journal, staging and health gate on real files, a clock by hand, pods that do what the test says
  * of their images. What runs is read from the directory, as the pod runner reads it.
  */
+import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -55,6 +56,10 @@ export function made(
   const strategy = { ...DEFAULT_STRATEGY, ...change.strategy };
   return { document: bundleDocument(pods, { name, revision, strategy }), pods };
 }
+
+export const FIRST = made('shop', 1);
+export const SECOND = made('shop', 2);
+export const THIRD = made('shop', 3);
 
 export class ActivationWorld {
   readonly dataDir: string;
@@ -112,6 +117,15 @@ export class ActivationWorld {
     this.journal.close();
     [this.journal, this.stage, this.activation] = this.#start();
     this.pass();
+  }
+
+  /** Revision 1 of shop is healthy, revision 2 (or another whose image is shop:2) is assigned and crashes. */
+  crashing(next = SECOND): void {
+    this.fates.set('shop:2', 'crash');
+    this.assign(FIRST);
+    this.wait(11);
+    assert.equal(this.state('shop'), 'healthy ContainersSettled');
+    this.assign(next);
   }
 
   store(made: Made): void {

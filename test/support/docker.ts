@@ -16,6 +16,23 @@ export function docker(...args: string[]): string {
   }).trim();
 }
 
+/**
+ * Ids of the running containers of a node, one a line, '' where there is none. `owner`: its data directory; sandboxes are among them unless
+ * a container is named. `pod`: with the node's suffix.
+ */
+export function runningOf(
+  owner: string,
+  { pod, container }: { readonly pod?: string; readonly container?: string } = {},
+): string {
+  const labels = [
+    `flotilla.dev/owner=${owner}`,
+    ...(pod === undefined ? [] : [`io.kubernetes.pod.name=${pod}`]),
+    ...(container === undefined ? [] : [`io.kubernetes.container.name=${container}`]),
+  ];
+  const filters = labels.flatMap(label => ['--filter', `label=${label}`]);
+  return docker('ps', '-q', '--no-trunc', ...filters);
+}
+
 /** False, or a reason to skip, when no engine answers. The test command starts one, so there it never skips. */
 export function noEngine(): string | false {
   try {

@@ -19,6 +19,7 @@ import { unwrapped } from '../../protocol/patches.js';
 import { topicsOf } from '../../protocol/topics.js';
 import { openHubDocument } from '../../protocol/verify-messages.js';
 import { FLEET, signer, trustedRoot } from './fleet.js';
+import { plainStatus } from './plain-status.js';
 import { eventually } from './wait.js';
 
 const topics = topicsOf(FLEET);
@@ -93,38 +94,7 @@ export class ScriptedNode {
   }
 
   async status(change: Partial<StatusDocument> = {}): Promise<StatusDocument> {
-    const at = new Date().toISOString();
-    const document: StatusDocument = {
-      ...this.stamp(),
-      counter: ++this.counter,
-      at,
-      epoch: 1,
-      generation: 1,
-      rootVersion: 1,
-      clock: 'synced',
-      clockOffset: null,
-      development: true,
-      lastRefusal: null,
-      history: { row: 0, head: null, oldest: 0, known: null },
-      reads: {},
-      conditions: [],
-      info: {
-        agentVersion: '0.1.0',
-        architecture: 'amd64',
-        operatingSystem: 'linux',
-        osImage: 'Debian',
-        kernelVersion: '6.1',
-        containerRuntimeVersion: 'docker://28.2.2',
-        bootID: 'b',
-        machineID: 'm',
-        addresses: [],
-      },
-      capacity: {},
-      allocatable: {},
-      bundles: [],
-      pods: {},
-      ...change,
-    };
+    const document = plainStatus(this.stamp(), ++this.counter, change);
     await this.publish(topics.node(this.name, 'status'), this.seal('status', document), true);
     return document;
   }

@@ -13,7 +13,7 @@ import { CHANNEL, CHUNK_BYTES, WINDOW_BYTES } from '../../../protocol/stream-fra
 import { Commander, type Tamper } from '../../support/attacks/commander.js';
 import { refuses } from '../../support/attacks/refusal.js';
 import { NODE, OTHER, payloadOf, STRANGER, Victim } from '../../support/attacks/victim.js';
-import { docker, noEngine } from '../../support/docker.js';
+import { docker, noEngine, runningOf } from '../../support/docker.js';
 import { residentBytes } from '../../support/process-memory.js';
 import { eventually } from '../../support/wait.js';
 
@@ -28,10 +28,7 @@ describe('attacks on commands and streams', { skip: noEngine() }, () => {
   let victim: Victim;
   let commander: Commander;
   const inside = (...command: string[]) => {
-    const [id = ''] = docker(
-      ...['ps', '-q', '--filter', `label=flotilla.dev/owner=${victim.play.path(NODE)}`],
-      ...['--filter', 'label=io.kubernetes.container.name=app'],
-    ).split('\n');
+    const [id = ''] = runningOf(victim.play.path(NODE), { container: 'app' }).split('\n');
     return docker('exec', id, ...command);
   };
   /** How often the proof was written. */

@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import Database from 'better-sqlite3';
-import { docker, ensureTestImage, noEngine } from '../../support/docker.js';
+import { ensureTestImage, noEngine, runningOf } from '../../support/docker.js';
 import { podText } from '../../support/attacks/victim.js';
 import { freePort } from '../../support/ports.js';
 import { Playground, type Run } from '../../support/programs.js';
@@ -17,8 +17,7 @@ const NODE = 'edge-1';
 describe('attacks on devices, by local users and at joining', { skip: noEngine() }, () => {
   const play = new Playground();
   const statusOf = async () => (await play.agent('status', '--data-dir', play.path(NODE))).stdout;
-  const containers = () =>
-    docker('ps', '-q', '--no-trunc', '--filter', `label=flotilla.dev/owner=${play.path(NODE)}`);
+  const containers = () => runningOf(play.path(NODE));
   const joinWith = (line: string, node: string): Promise<Run> => {
     const token = play.write(`${node}.token`, line);
     const dir = ['--node-name', node, '--data-dir', play.path(node)];

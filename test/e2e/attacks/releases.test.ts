@@ -1,6 +1,6 @@
 /** A properly signed revision that is simply bad: S99. The hub is gone; the node helps itself, says so, and the hub decides. */
 import assert from 'node:assert/strict';
-import { docker, TEST_IMAGE } from '../../support/docker.js';
+import { docker, TEST_IMAGE, runningOf } from '../../support/docker.js';
 import type { StatusDocument } from '../../../protocol/documents/node.js';
 import { bundle, publishBundle, type Bundle } from '../../support/attacks/make.js';
 import { attacks } from '../../support/attacks/row.js';
@@ -31,11 +31,7 @@ function said(victim: Victim, is: (bundle: StatusDocument['bundles'][number]) =>
 }
 
 const running = (victim: Victim) =>
-  docker(
-    ...['ps', '-q', '--filter', `label=flotilla.dev/owner=${victim.play.path('edge-1')}`],
-    ...['--filter', 'label=io.kubernetes.pod.name=looping-edge-1'],
-    ...['--filter', 'label=io.kubernetes.container.name=app'],
-  );
+  runningOf(victim.play.path('edge-1'), { pod: 'looping-edge-1', container: 'app' });
 
 async function crashLoop(victim: Victim): Promise<void> {
   const before = victim.current.bundles;

@@ -2,120 +2,25 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { bundleHealth } from '../../../agent/activation/bundle-health.js';
-import { JUST_OPENED } from '../../../agent/activation/gate.js';
 import type { BundleRecord, OwnedFile } from '../../../agent/journal/journal.js';
 import type { PodReport } from '../../../agent/ports.js';
-import type { ContainerStatus, PodCondition, PodStatus } from '../../../protocol/pod.js';
 import { DEFAULT_STRATEGY } from '../../../protocol/strategy.js';
 import { NOW } from '../../support/fleet.js';
-
-const SHOP = { namespace: 'default', name: 'shop' };
-
-const RECORD: BundleRecord = {
-  ...SHOP,
-  revision: 2,
-  digest: 'two',
-  attempt: 0,
-  state: 'activating',
-  reason: 'FilesWritten',
-  message: '',
-  since: NOW - 1000,
-  active: 'two',
-  activeAttempt: 0,
-  healthy: 'one',
-  previous: null,
-  gate: null,
-  givenUp: false,
-  activeGivenUp: false,
-};
-
-/** A new bundle's. */
-const SETTLED_MS = DEFAULT_STRATEGY.minReadySeconds * 1000;
-
-function file(pod: string, manifest = `m-${pod}`): OwnedFile {
-  return { ...SHOP, file: `f-${pod}`, pod, manifest, content: '' };
-}
-
-const running = (agoMs: number) => ({
-  running: { startedAt: new Date(NOW - agoMs).toISOString() },
-});
-const completed = (agoMs: number, exitCode = 0) => ({
-  terminated: { exitCode, finishedAt: new Date(NOW - agoMs).toISOString() },
-});
-
-function pod(
-  name: string,
-  states: object[],
-  change: { phase?: string; manifest?: string; reason?: string } = {},
-): PodReport {
-  return {
-    key: `default/${name}-edge-1`,
-    source: 'bundle',
-    bundle: SHOP,
-    manifestDigest: change.manifest ?? `m-${name}`,
-    pod: {
-      metadata: { name: `${name}-edge-1`, namespace: 'default' },
-      spec: { containers: states.map((_, i) => ({ name: `c${i}`, image: 'i' })) },
-      status: {
-        phase: change.phase ?? 'Running',
-        ...(change.reason && { reason: change.reason }),
-        containerStatuses: states.map((state, i) => ({
-          name: `c${i}`,
-          image: 'i',
-          imageID: '',
-          ready: true,
-          restartCount: 0,
-          state: state as never,
-        })),
-      },
-    },
-  };
-}
-
-function withStatus(report: PodReport, change: Partial<PodStatus>): PodReport {
-  const { pod: shown } = report;
-  return { ...report, pod: { ...shown, status: { ...shown.status, ...change } } };
-}
-
-const withCondition = (report: PodReport, condition: PodCondition) =>
-  withStatus(report, { conditions: [condition] });
-
-function changed(report: PodReport, change: Partial<ContainerStatus>): PodReport {
-  const containerStatuses = (report.pod.status?.containerStatuses ?? []).map(status => ({
-    ...status,
-    ...change,
-  }));
-  return withStatus(report, { containerStatuses });
-}
-
-const unready = (report: PodReport) => changed(report, { ready: false });
-const crashing = (report: PodReport) => changed(report, { lastState: completed(1, 3) });
-
-function withInit(report: PodReport, state: object, isSidecar: boolean): PodReport {
-  const { pod: shown } = report;
-  const restartPolicy = isSidecar ? { restartPolicy: 'Always' } : {};
-  const initContainers = [{ name: 'init', image: 'i', ...restartPolicy }];
-  const spec = { containers: [], ...shown.spec, initContainers };
-  const status = { name: 'init', image: 'i', imageID: '', ready: false, restartCount: 0, state };
-  return withStatus({ ...report, pod: { ...shown, spec } }, { initContainerStatuses: [status] });
-}
-
-/** A container with a grace of half a minute that is being stopped for as long. */
-const stop = (container: string, forMs: number) => ({
-  container,
-  since: NOW - forMs,
-  graceSeconds: 30,
-});
-
-function leaving(report: PodReport): PodReport {
-  const metadata = { ...report.pod.metadata, deletionTimestamp: new Date(NOW).toISOString() };
-  return { ...report, pod: { ...report.pod, metadata } };
-}
-
-function withPolicy(report: PodReport, restartPolicy: string): PodReport {
-  const spec = { containers: [], ...report.pod.spec, restartPolicy };
-  return { ...report, pod: { ...report.pod, spec } };
-}
+import {
+  completed,
+  crashing,
+  file,
+  leaving,
+  pod,
+  RECORD,
+  running,
+  SETTLED_MS,
+  stop,
+  unready,
+  withCondition,
+  withInit,
+  withPolicy,
+} from '../../support/judged-pods.js';
 
 interface Row {
   readonly sentence: string;
@@ -373,89 +278,6 @@ describe('the state of a bundle', () => {
       const world = { records: [RECORD], files: [file('a')], pods: [report], now: NOW };
       const { statuses } = bundleHealth(world);
       assert.deepEqual([statuses[0]?.state, statuses[0]?.message], [state, message]);
-    });
-  }
-
-  test('what was given up has the last words of its container: its message, else the end of its log', () => {
-    const spent = { ...JUST_OPENED, stalledMs: 1e9, made: 1, ready: 1 };
-    const wordsOf = (message: string, lines: string | null) => {
-      const ended = { exitCode: 3, ...(message === '' ? {} : { message }) };
-      const waiting = pod('a', [{ waiting: { reason: 'CrashLoopBackOff' } }]);
-      const report = changed(waiting, { ready: false, lastState: { terminated: ended } });
-      const lastLines = lines === null ? {} : { lastLines: new Map([['c0', lines]]) };
-      const pods = [{ ...report, ...lastLines }];
-      const gate = () => spent;
-      const [judged] = bundleHealth({
-        records: [RECORD],
-        files: [file('a')],
-        pods,
-        now: NOW,
-        gate,
-      }).transitions;
-      assert.equal(judged?.phase, 'givenUp');
-      assert.doesNotMatch(judged.message, /table|bye/, 'and they are nowhere else');
-      return judged.culprit?.lastWords;
-    };
-    assert.equal(wordsOf('', 'no such table'), 'no such table');
-    assert.equal(wordsOf('bye', 'no such table'), 'bye');
-    assert.equal(wordsOf('', 'x'.repeat(5000))?.length, 2048);
-    assert.equal(wordsOf('', null), null);
-  });
-
-  const AFTER_ALL: readonly (readonly [
-    string,
-    Partial<BundleRecord>,
-    'keep' | 'rollback',
-    string,
-    Partial<Parameters<typeof bundleHealth>[0]>?,
-  ])[] = [
-    ['that goes back as soon as it can is not made good by it', {}, 'rollback', 'failed'],
-    [
-      'that can never go back is healthy after all',
-      {},
-      'rollback',
-      'healthy',
-      { cannotReturn: () => true },
-    ],
-    [
-      'that a person undid is not, whether it can go back or not',
-      { reason: 'UndoneAtDevice' },
-      'rollback',
-      'failed',
-      { cannotReturn: () => true },
-    ],
-    [
-      'that its rollout wants to start alone is not while it could not',
-      {},
-      'keep',
-      'failed',
-      { aloneFault: () => ({ reason: 'ImageMissing', message: 'web:1' }) },
-    ],
-    ['that is kept is healthy after all', {}, 'keep', 'healthy'],
-    ['that has nothing before it is healthy after all', { healthy: null }, 'rollback', 'healthy'],
-    ['that a person undid is not', { reason: 'UndoneAtDevice' }, 'keep', 'failed'],
-  ];
-  for (const [sentence, record, onFailure, state, more] of AFTER_ALL) {
-    test(`ready after it was given up: a revision ${sentence}`, () => {
-      const given = {
-        state: 'failed',
-        reason: 'PodFailed',
-        givenUp: true,
-        activeGivenUp: true,
-      } as const;
-      const { statuses } = bundleHealth({
-        records: [{ ...RECORD, ...given, ...record }],
-        files: [file('a')],
-        pods: [pod('a', [running(SETTLED_MS + 1)])],
-        now: NOW,
-        active: () => ({
-          revision: 2,
-          strategy: { ...DEFAULT_STRATEGY, onFailure, require: ['aloneReady'] },
-          bindings: new Map(),
-        }),
-        ...more,
-      });
-      assert.equal(statuses[0]?.state, state);
     });
   }
 

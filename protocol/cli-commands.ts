@@ -1,0 +1,31 @@
+/** The commands of a program, loaded one at a time, and what all of them have in common: usage errors are errors. */
+
+/** What is needed of a command of the library that reads command lines. */
+interface AnyCommand {
+  readonly commands: readonly AnyCommand[];
+  exitOverride(): unknown;
+  showHelpAfterError(words: string): unknown;
+  allowExcessArguments(may: boolean): unknown;
+}
+
+/**
+ * `program` with the command that is `named`, the first word of the command line; where it is no command, with all of them, for help and for
+ * hints. Unknown options and arguments end with the error of the library, which the caller's exit code 2 belongs to.
+ */
+export async function withCommands<C extends AnyCommand, Context>(
+  program: C & { addCommand(command: C): unknown },
+  commands: Readonly<Record<string, (context: Context) => Promise<C>>>,
+  { context, named }: { readonly context: Context; readonly named: string },
+): Promise<C> {
+  const one = Object.hasOwn(commands, named) ? commands[named] : undefined;
+  for (const make of one ? [one] : Object.values(commands)) program.addCommand(await make(context));
+  strict(program);
+  return program;
+}
+
+function strict(command: AnyCommand): void {
+  command.exitOverride();
+  command.showHelpAfterError('(--help shows what there is)');
+  command.allowExcessArguments(false);
+  for (const child of command.commands) strict(child);
+}
