@@ -2,11 +2,12 @@
 import type { Command } from 'commander';
 import { CliError } from '../../protocol/cli-error.js';
 import { formatDuration, parseLongDurationMs } from '../../protocol/duration.js';
+import { parseWindowText } from '../../protocol/maintenance-window.js';
 import {
   DEFAULT_PLAN,
   plainPlan,
   planFault,
-  waveText,
+  waveWords,
   type RolloutPlan,
   type Wave,
 } from '../rollout/waves/plan.js';
@@ -17,6 +18,8 @@ export interface PlanOptions {
   wave?: readonly string[];
   maxUnavailable?: string;
   maxFailures?: string;
+  minSample?: string;
+  updateStrategy?: string;
   bake?: string;
   promotion?: string;
   offline?: string;
@@ -30,6 +33,8 @@ const FLAGS: Readonly<Record<keyof RolloutPlan, string>> = {
   waves: '--wave',
   maxUnavailable: '--max-unavailable',
   maxFailures: '--max-failures',
+  minSample: '--min-sample',
+  updateStrategy: '--update-strategy',
   bakeSeconds: '--bake',
   promotion: '--promotion',
   offlinePolicy: '--offline',
@@ -39,13 +44,16 @@ const FLAGS: Readonly<Record<keyof RolloutPlan, string>> = {
   nodesPerMinute: '--pace',
 };
 
+const STRATEGY_WORDS: Readonly<Record<string, string>> = { 'on-delete': 'onDelete' };
+
 export function planOptions(command: Command): Command {
   const { maxUnavailable, maxFailures, offlinePolicy } = DEFAULT_PLAN;
   return command
     .option(
       '--wave <nodes>',
       'roll out in waves: until so many nodes have it (1, 25%), or those of a selector (region=north); may be given again; ' +
-        'the rest follows',
+        "the rest follows. During a window ('25% during 0 2 * * sun for 4h in Europe/Berlin') a wave begins, and takes nodes, " +
+        'only then',
       (value: string, former: string[] | undefined) => [...(former ?? []), value],
     )
     .option(
@@ -59,6 +67,15 @@ export function planOptions(command: Command): Command {
     .option(
       '--on-max-failures <what>',
       'then pause the rollout, or rollback all nodes (new plan: pause)',
+    )
+    .option(
+      '--min-sample <nodes>',
+      'of each wave but the last so many nodes must have shown how the revision is there, 3 or 50%; auto: half of them, at most 3 ' +
+        '(new plan: auto)',
+    )
+    .option(
+      '--update-strategy <how>',
+      'rolling; on-delete: what runs on a node stays until a person says so: `rollout activate --now --node` (new plan: rolling)',
     )
     .option('--bake <duration>', 'between a wave that is well and the next')
     .option(
@@ -83,12 +100,17 @@ export function planOptions(command: Command): Command {
 
 /** What the options do not say stays as the bundle has it; null: to all nodes at once. Throws `CliError`. */
 export function planAfter(options: PlanOptions, current: RolloutPlan | null): RolloutPlan | null {
-  const { atOnce, wave, maxUnavailable, maxFailures, bake, promotion } = options;
+  const { atOnce, wave, maxUnavailable, maxFailures, minSample, bake, promotion } = options;
+  const { updateStrategy } = options;
   const { offline, offlineDeadline, onMaxFailures, gateUnknown, pace } = options;
   const change: Partial<Record<keyof RolloutPlan, unknown>> = {
     ...(wave === undefined ? {} : { waves: wave.map(waveOf) }),
     ...(maxUnavailable === undefined ? {} : { maxUnavailable: shareOf(maxUnavailable) }),
     ...(maxFailures === undefined ? {} : { maxFailures: shareOf(maxFailures) }),
+    ...(minSample === undefined ? {} : { minSample: shareOf(minSample) }),
+    ...(updateStrategy === undefined
+      ? {}
+      : { updateStrategy: STRATEGY_WORDS[updateStrategy] ?? updateStrategy }),
     ...(bake === undefined ? {} : { bakeSeconds: seconds('--bake', bake) }),
     ...(promotion === undefined ? {} : { promotion }),
     ...(offline === undefined ? {} : { offlinePolicy: offline }),
@@ -106,11 +128,12 @@ export function planAfter(options: PlanOptions, current: RolloutPlan | null): Ro
     throw new CliError('refused', `either --at-once, which is no plan, or ${FLAGS[first]}`);
   }
   if (given.length === 0) return current;
-  const plan = { ...(current ?? DEFAULT_PLAN), ...change };
+  const plan = { ...DEFAULT_PLAN, ...current, ...change };
   const fault = planFault(plan);
   if (fault) {
-    const nth = /^\[(\d+)\]/.exec(fault.at)?.[1];
-    const where = nth === undefined ? '' : ` (number ${Number(nth) + 1})`;
+    const [, nth, part] = /^\[(\d+)\](?:.*\.(schedule|duration|timeZone))?/.exec(fault.at) ?? [];
+    const at = part === undefined ? '' : `: ${part}`;
+    const where = nth === undefined ? '' : ` (number ${Number(nth) + 1})${at}`;
     throw new CliError('refused', `${FLAGS[fault.field]}${where}: ${fault.message}`);
   }
   return plainPlan(plan as RolloutPlan);
@@ -119,10 +142,14 @@ export function planAfter(options: PlanOptions, current: RolloutPlan | null): Ro
 /** In the words of the flags. */
 export function planText(plan: RolloutPlan | null): string {
   if (plan === null) return 'to all nodes at once';
+  // A plan of a program that did not know it has none.
+  const { minSample = 'auto' } = plan as Partial<RolloutPlan>;
   const parts = [
-    `waves ${plan.waves.map(waveText).join(', ')}`,
+    `waves ${plan.waves.map(waveWords).join(', ')}`,
     `max unavailable ${plan.maxUnavailable}`,
     `max failures ${plan.maxFailures}, then ${plan.onMaxFailures}`,
+    ...(minSample === 'auto' ? [] : [`min sample ${minSample}`]),
+    ...(plan.updateStrategy === 'onDelete' ? ['update strategy on-delete'] : []),
     ...(plan.bakeSeconds > 0 ? [`bake ${formatDuration(plan.bakeSeconds * 1000)}`] : []),
     `promotion ${plan.promotion}`,
     `offline ${plan.offlinePolicy}, deadline ${formatDuration(plan.offlineDeadlineSeconds * 1000)}`,
@@ -137,8 +164,19 @@ function shareOf(text: string): Share {
   return /^\d+$/.test(text) ? Number(text) : text;
 }
 
+/** `NODES during WINDOW`, with `during` again for another window. Throws `CliError`. */
 function waveOf(text: string): Wave {
-  return /^[\d.]+%?$/.test(text) ? { nodes: shareOf(text) } : { selector: text };
+  const [nodes = '', ...texts] = text.split(/\s+during\s+/);
+  const wave = /^[\d.]+%?$/.test(nodes) ? { nodes: shareOf(nodes) } : { selector: nodes };
+  if (texts.length === 0) return wave;
+  const windows = texts.map(one => {
+    const window = parseWindowText(one);
+    if (window !== null) return window;
+    const form = '"NODES during CRON for DURATION in ZONE"';
+    const example = '"25% during 0 2 * * sun for 4h in Europe/Berlin"';
+    throw new CliError('refused', `--wave ${text}: use ${form}, such as ${example}`);
+  });
+  return { ...wave, windows };
 }
 
 function isAllowed(text: string): boolean {

@@ -16,6 +16,9 @@ export function lateHint({ name, namespace, ...seen }: Late): string {
   if (seen.rollout?.status.phase === 'progressing' && seen.rollout.status.reason === 'Promotion') {
     return `it goes on when a person says so: \`flotilla rollout promote ${what}\``;
   }
+  if (seen.rollout?.status.phase === 'progressing' && seen.rollout.status.reason === 'OnDelete') {
+    return `each node goes on when a person says so: \`flotilla rollout activate ${what} --now --node NODE\``;
+  }
   if (isShutOutForEver(seen)) {
     return `no node goes on by itself: apply it with other windows (--window), or \`flotilla rollout activate ${what} --now\``;
   }

@@ -12,9 +12,14 @@ const WAITS = {
     'no node has these labels: apply with others, or let it pass with `flotilla rollout promote`',
   NotProven: 'no node has shown yet that the revision is healthy',
   Away: 'none of its nodes can be reached; it passes when one has shown the revision, or with `flotilla rollout promote --force`',
+  OnDelete:
+    'waits for a person: `flotilla rollout activate --now --node NODE`, or `flotilla rollout promote` for all',
   Bake: 'its nodes are well, and it bakes',
   Promotion: 'its nodes are well; it waits for `flotilla rollout promote`',
 } as const;
+
+const SAMPLE =
+  'the others cannot be reached; it passes when enough did, or with `flotilla rollout promote --force`';
 
 /** `progressing, wave 2 of 3 (25%): waits for its nodes`. */
 export function phaseText({ spec, status }: Pick<RolloutView, 'spec' | 'status'>): string {
@@ -32,6 +37,8 @@ export function phaseText({ spec, status }: Pick<RolloutView, 'spec' | 'status'>
     }
     case 'progressing': {
       const name = `wave ${Math.max(1, waves.length)} of ${spec.plan.waves.length}`;
+      if (reason === 'Window') return `progressing: ${message}`;
+      if (reason === 'Sample') return `progressing, ${name}: ${message}; ${SAMPLE}`;
       const waits = reason in WAITS ? WAITS[reason as keyof typeof WAITS] : reason;
       return `progressing, ${name}: ${waits}`;
     }
@@ -51,6 +58,7 @@ const COUNTS: readonly [keyof StandCounts, string][] = [
   ['unknown', 'unknown'],
   ['silent', 'silent'],
   ['aside', 'set aside at the device'],
+  ['person', 'waiting for a person'],
   ['waiting', 'to be told'],
   ['away', 'away'],
 ];

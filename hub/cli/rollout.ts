@@ -68,7 +68,8 @@ function activateCommand(context: Context): Command {
     .description(
       'Says in the assignment of each node where the newest revision does not run yet that it waits for no maintenance window and no ' +
         'lock of a pod, and who wants that and why; a node that is away finds it when it comes back. Where the revision was given up and ' +
-        'a lock keeps it there, it is the way back that does not wait. It counts for this revision alone.',
+        'a lock keeps it there, it is the way back that does not wait. It counts for this revision alone. ' +
+        'With the update strategy on-delete it lets nodes begin; one that then waits for its window does so until this is said again.',
     )
     .argument('<bundle>', 'bundle/NAME')
     .requiredOption(

@@ -33,8 +33,8 @@ export function timeLeftMs({ spec, status, waves, total }: Seen, now: number): n
 export function timeLeftText(seen: Seen, now: number): string {
   const ms = timeLeftMs(seen, now);
   if (ms === null) return '';
-  const { window, obstructed, silent, away } = seen.total;
-  const others = window + obstructed + silent + away;
+  const { window, obstructed, silent, away, person } = seen.total;
+  const others = window + obstructed + silent + away + person;
   const rest = others === 0 ? '' : `, without ${others} that wait or are away`;
   return `about ${humanDuration(ms)} left at the rate so far${rest}`;
 }

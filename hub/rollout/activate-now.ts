@@ -1,6 +1,6 @@
 /**
  * The newest revision of a bundle waits for no maintenance window and no pod any more, on the nodes where it does not run yet; nor does the
- * way back from it, where it was given up and a pod keeps it there. Said in their assignments, with who wants it and why, so that a node
+ * way back from it, where it was given up and a pod keeps it there. Where nodes wait for a person to let them begin, this is the word. Said in their assignments, with who wants it and why, so that a node
  * which is away finds it there.
  */
 import { UPDATES_LOCKED } from '../../protocol/bundle-reasons.js';
@@ -9,6 +9,7 @@ import type { NodeObject } from '../objects.js';
 import type { Activated } from '../ports.js';
 import type { Actor } from '../store/store.js';
 import { fateOf } from './fate.js';
+import { releaseNodes } from './release-nodes.js';
 import { reassign, wishedFor, type BundleWish, type ReassignParts } from './reassign.js';
 
 /** Limit of the document. */
@@ -55,10 +56,12 @@ export async function activateBundleNow(
   const back = await say(isKept, bundle =>
     bundle.now?.back === true ? bundle : { ...bundle, now: { ...now, back: true } },
   );
+  const names = nodes.map(({ metadata }) => metadata.name);
+  const released = await releaseNodes(parts, actor, { namespace, name, reason, nodes: names });
   const held = nodes.flatMap(node => {
     const said = saidBy(node);
     if (said?.digest !== digest || fateOf(said) !== 'held') return [];
     return [{ node: node.metadata.name, message: said.message }];
   });
-  return { nodes: [...onward, ...back].sort(), held };
+  return { nodes: [...onward, ...back, ...released].sort(), held };
 }

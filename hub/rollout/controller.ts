@@ -243,8 +243,10 @@ async function assignAll(
   const { batches, unfit, places, look } = await nextAssignments(parts, onOpen);
   for (const batch of batches) await store.commit(ACTOR, batch);
   await tellReach(parts, places);
-  if (unfit.length > 0) {
-    log.error('too much is meant for some nodes', { nodes: unfit.length, first: unfit[0] });
+  const [first] = unfit;
+  if (first !== undefined) {
+    const [node, fault] = first;
+    log.error('too much is meant for some nodes', { nodes: unfit.size, first: node, fault });
   }
   return { written: assignmentsIn(batches.flat()), look };
 }
@@ -262,14 +264,19 @@ async function nextAssignments(
   onOpen: () => void = () => undefined,
 ): Promise<{
   readonly batches: readonly Mutation[][];
-  readonly unfit: readonly string[];
+  /** What an assignment does not hold, by node. */
+  readonly unfit: ReadonlyMap<string, string>;
   readonly places: FleetPlaces;
   readonly look: Look;
 }> {
   const { store } = parts;
   const at = { root: parts.root().document, now: parts.clock.now() };
   if ((await store.recovery())?.learning) {
-    const nothing = { batches: [], unfit: [], places: await placesIn(store, []) };
+    const nothing = {
+      batches: [],
+      unfit: new Map<string, string>(),
+      places: await placesIn(store, []),
+    };
     return { ...nothing, look: lookAt([], [], at) };
   }
   const unheard = await heldNodes(store, parts.root().document.epoch);
@@ -301,7 +308,7 @@ async function nextAssignments(
       places.take(candidate, { node, labels: enrolledOf.get(node) ?? {} }),
   });
   const batches: Mutation[][] = [];
-  const unfit: string[] = [];
+  const unfit = new Map<string, string>();
   let batch: Mutation[] = [];
   /** Of nodes that take a place or that a rollout moves: all in one transaction, with what makes sure of it. */
   const placed: Mutation[] = [];
@@ -323,7 +330,7 @@ async function nextAssignments(
       if (signed) signed = await patches.with(signed, object);
     } catch (error) {
       if (!(error instanceof UnfitAssignment)) throw error;
-      unfit.push(error.message);
+      unfit.set(node, error.fault);
     }
     if (!signed) continue;
     if (look.isMoved(node)) moved.add(node);
@@ -337,7 +344,7 @@ async function nextAssignments(
   }
   const now = new Date(parts.clock.now()).toISOString();
   const together = [...placed, ...(placed.length > 0 ? places.claims(now) : [])];
-  const first = [...look.mutations(moved), ...together];
+  const first = [...look.mutations(moved, unfit), ...together];
   if (first.length > 0) batches.unshift(first);
   return { batches, unfit, places, look };
 }

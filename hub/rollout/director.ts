@@ -21,7 +21,7 @@ const LIFETIME_MS = 90 * DAY_MS;
 const RESIGN_MS = 7 * DAY_MS;
 
 /** Limit of the document's schema. */
-const BUNDLES_MAX = 128;
+export const BUNDLES_MAX = 128;
 const SECRETS_MAX = 512;
 
 export interface ComposeInput {

@@ -22,6 +22,12 @@ export interface NextParts {
 /** More is meant for a node than an assignment holds; it keeps the one that it has. */
 export class UnfitAssignment extends Error {
   override readonly name = 'UnfitAssignment';
+  readonly fault: string;
+
+  constructor(node: string, fault: string) {
+    super(`node ${node}: ${fault}`);
+    this.fault = fault;
+  }
 }
 
 export interface NextOf {
@@ -56,6 +62,6 @@ export function next({ root, hubSigner, clock }: NextParts, of: NextOf): SignedA
   });
   if (!document) return null;
   const fault = assignmentFault(document);
-  if (fault !== null) throw new UnfitAssignment(`node ${of.node}: ${fault}`);
+  if (fault !== null) throw new UnfitAssignment(of.node, fault);
   return signAssignment(document, hubSigner, topicsOf(fleet));
 }

@@ -120,7 +120,7 @@ export function fleetNodeOf(
   };
 }
 
-/** Those of the members that the bundle selects, by name. */
+/** Those of the members that the bundle selects, by name. Who gets nothing anyway is asked for no place: it would be another's. */
 export function fleetOf(
   candidate: Candidate,
   members: readonly MemberNode[],
@@ -130,7 +130,8 @@ export function fleetOf(
     .filter(({ labels }) => matches(candidate.requirements, labels))
     .map(member => {
       const node = fleetNodeOf(candidate, member);
-      if (candidate.limit === null || hasPlace(candidate, node.name)) return node;
+      const isOut = candidate.limit === null || node.barrier !== null;
+      if (isOut || hasPlace(candidate, node.name)) return node;
       return { ...node, barrier: 'the release keys that signed it reach no more nodes' };
     })
     .sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -180,8 +181,8 @@ export interface Look {
   readonly offers: Offers;
   /** Their assignments change by what was decided. */
   readonly isMoved: (node: string) => boolean;
-  /** For the transaction that writes their assignments; `written`: whose. Nothing was decided: none. */
-  mutations(written: ReadonlySet<string>): Mutation[];
+  /** For the transaction that writes their assignments; `written`: whose. `unfit`: what no assignment holds, by node. Nothing was decided: none. */
+  mutations(written: ReadonlySet<string>, unfit?: ReadonlyMap<string, string>): Mutation[];
   /** When to look again though nothing changed, milliseconds since 1970; null: need not be. */
   readonly wakeAt: number | null;
   /** What nodes say may move some rollout: it goes on, or something is still to go back. */
@@ -222,8 +223,10 @@ export function lookAt(
         return decision ? candidateAt(one.rollout, decision.offer, root) : [];
       }),
     isMoved: node => moved.has(node),
-    mutations: written =>
-      looked.flatMap(({ rollout, outcome }) => rolloutMutations(rollout, outcome, written)),
+    mutations: (written, unfit = new Map()) =>
+      looked.flatMap(({ rollout, outcome }) =>
+        rolloutMutations(rollout, outcome, { written, unfit }),
+      ),
     wakeAt: times.length === 0 ? null : Math.min(...times),
     isOpen: looked.some(({ outcome }) => isMovable(outcome)),
   };
@@ -241,15 +244,25 @@ export function isMoving({ object: { spec, status } }: Pick<OpenRollout, 'object
 
 /** The object is always among them, so that a person's word that came meanwhile is a Conflict. */
 function rolloutMutations(
-  { object }: OpenRollout,
+  { object, rows: before }: OpenRollout,
   { status, decisions, rows, rowsUnacted }: Outcome,
-  written: ReadonlySet<string>,
+  of: {
+    readonly written: ReadonlySet<string>;
+    readonly unfit: ReadonlyMap<string, string>;
+  },
 ): Mutation[] {
   const acted = new Set(
     decisions.filter(d => d.action !== 'keep').map(({ member }) => member.node.name),
   );
-  const isLost = ({ node }: RolloutNode) => acted.has(node) && !written.has(node);
-  const kept = [...rows.filter(row => !isLost(row)), ...rowsUnacted.filter(isLost)];
+  const isLost = ({ node }: RolloutNode) => acted.has(node) && !of.written.has(node);
+  const unacted = new Map(rowsUnacted.filter(isLost).map(row => [row.node, row]));
+  for (const row of rows.filter(isLost)) {
+    const obstacle = of.unfit.get(row.node) ?? null;
+    const untold = { toldAt: null, isBack: false, isExcused: false };
+    const known = unacted.get(row.node) ?? before.get(row.node) ?? { ...row, ...untold };
+    if (obstacle !== known.obstacle) unacted.set(row.node, { ...known, obstacle });
+  }
+  const kept = [...rows.filter(row => !isLost(row)), ...unacted.values()];
   if (kept.length === 0 && canonicalJson(status) === canonicalJson(object.status)) return [];
   const { namespace, name, labels, annotations, resourceVersion } = object.metadata;
   const draft = { kind: object.kind, metadata: { namespace, name, labels, annotations } };

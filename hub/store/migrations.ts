@@ -260,6 +260,13 @@ CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit
 BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
 `,
   },
+  {
+    version: 10,
+    sql: `
+ALTER TABLE rollout_nodes ADD COLUMN obstacle TEXT;
+ALTER TABLE rollout_nodes ADD COLUMN is_released INTEGER NOT NULL DEFAULT 0 CHECK (is_released IN (0, 1));
+`,
+  },
 ];
 
 /** The schema that this program writes. */

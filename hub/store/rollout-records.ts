@@ -15,6 +15,10 @@ export interface RolloutNode {
   readonly isBack: boolean;
   /** Its failure was known when a person resumed the rollout. */
   readonly isExcused: boolean;
+  /** A person let it begin, where nodes wait for one. */
+  readonly isReleased: boolean;
+  /** Why no assignment could be made that gives it what it was to be told; null: one could, or was not tried. */
+  readonly obstacle: string | null;
 }
 
 /** How far a revision was when another took its place or its bundle was deleted; one for each revision. */

@@ -17,6 +17,8 @@ interface Row {
   readonly toldAt: string | null;
   readonly isBack: number;
   readonly isExcused: number;
+  readonly obstacle: string | null;
+  readonly isReleased: number;
 }
 
 /** The Rollout as JSON. */
@@ -39,12 +41,13 @@ function prepare(db: Database) {
           ORDER BY revision DESC LIMIT 1 OFFSET ?)`,
     ),
     nodes: db.prepare<[string, string], Row>(
-      `SELECT node, wave, told_at AS toldAt, is_back AS isBack, is_excused AS isExcused
+      `SELECT node, wave, told_at AS toldAt, is_back AS isBack, is_excused AS isExcused, obstacle,
+          is_released AS isReleased
         FROM rollout_nodes WHERE namespace = ? AND bundle = ? ORDER BY node`,
     ),
     keep: db.prepare(
       `INSERT OR REPLACE INTO rollout_nodes
-        VALUES (@namespace, @bundle, @node, @wave, @toldAt, @isBack, @isExcused)`,
+        VALUES (@namespace, @bundle, @node, @wave, @toldAt, @isBack, @isExcused, @obstacle, @isReleased)`,
     ),
     drop: db.prepare<[string, string]>(
       'DELETE FROM rollout_nodes WHERE namespace = ? AND bundle = ?',
@@ -69,8 +72,11 @@ export class RolloutTable {
     if (mutation.type === 'dropRolloutNode') return this.#sql.dropNode.run(mutation.node).changes;
     const { namespace, bundle } = mutation;
     if (mutation.type === 'dropRolloutNodes') return this.#sql.drop.run(namespace, bundle).changes;
-    const { isBack, isExcused, ...record } = mutation.record;
-    const flags = { isBack: Number(isBack), isExcused: Number(isExcused) };
+    const { isBack, isExcused, isReleased, ...record } = mutation.record;
+    const flags = {
+      ...{ isBack: Number(isBack), isExcused: Number(isExcused) },
+      isReleased: Number(isReleased),
+    };
     return this.#sql.keep.run({ namespace, bundle, ...record, ...flags }).changes;
   }
 
@@ -89,8 +95,10 @@ export class RolloutTable {
   }
 
   nodes(namespace: string, bundle: string): readonly RolloutNode[] {
-    return this.#sql.nodes
-      .all(namespace, bundle)
-      .map(row => ({ ...row, isBack: row.isBack === 1, isExcused: row.isExcused === 1 }));
+    return this.#sql.nodes.all(namespace, bundle).map(row => ({
+      ...row,
+      ...{ isBack: row.isBack === 1, isExcused: row.isExcused === 1 },
+      isReleased: row.isReleased === 1,
+    }));
   }
 }

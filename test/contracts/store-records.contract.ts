@@ -370,18 +370,40 @@ function aboutRecovery(sentence: Sentence): void {
   });
 }
 
+const UNTOLD = {
+  wave: 0,
+  toldAt: null,
+  isBack: false,
+  isExcused: false,
+  isReleased: false,
+  obstacle: null,
+};
+
 function aboutRollouts(sentence: Sentence): void {
   const row = (node: string, more: Partial<RolloutNode> = {}): Mutation => {
-    const record = { node, wave: 0, toldAt: null, isBack: false, isExcused: false, ...more };
+    const record = { ...UNTOLD, node, ...more };
     return { type: 'rolloutNode', namespace: 'default', bundle: 'web', record };
   };
   sentence('what a rollout did with a node is kept by bundle and node', async ({ store }) => {
     const toldAt = '2026-01-02T03:04:05.678Z';
-    await commit(store, row('b'), row('a'), row('b', { wave: 1, toldAt, isExcused: true }));
+    await commit(
+      store,
+      row('b'),
+      row('a'),
+      row('b', { wave: 1, toldAt, isExcused: true, isReleased: true, obstacle: 'too much' }),
+    );
     const kept = await store.rolloutNodes('default', 'web');
     assert.deepEqual(kept, [
-      { node: 'a', wave: 0, toldAt: null, isBack: false, isExcused: false },
-      { node: 'b', wave: 1, toldAt, isBack: false, isExcused: true },
+      { ...UNTOLD, node: 'a' },
+      {
+        ...UNTOLD,
+        node: 'b',
+        wave: 1,
+        toldAt,
+        isExcused: true,
+        isReleased: true,
+        obstacle: 'too much',
+      },
     ]);
     assert.deepEqual(await store.rolloutNodes('other', 'web'), []);
     await commit(store, { type: 'dropRolloutNodes', namespace: 'default', bundle: 'bar' });
@@ -392,7 +414,7 @@ function aboutRollouts(sentence: Sentence): void {
   sentence(
     'a node that goes leaves its row in no rollout; others keep theirs',
     async ({ store }) => {
-      const record = { node: 'a', wave: 0, toldAt: null, isBack: false, isExcused: false };
+      const record = { ...UNTOLD, node: 'a' };
       const other: Mutation = { type: 'rolloutNode', namespace: 'default', bundle: 'bar', record };
       await commit(store, row('a'), row('b'), other);
       await commit(store, { type: 'dropRolloutNode', node: 'a' });

@@ -71,5 +71,12 @@ export function node(name: string, words: NodeWords = {}): FleetNode {
 }
 
 export function row(name: string, change: Partial<RolloutNode> = {}): RolloutNode {
-  return { node: name, wave: 0, toldAt: null, isBack: false, isExcused: false, ...change };
+  const nothing = {
+    toldAt: null,
+    isBack: false,
+    isExcused: false,
+    isReleased: false,
+    obstacle: null,
+  };
+  return { node: name, wave: 0, ...nothing, ...change };
 }

@@ -71,6 +71,8 @@ export function carriedRows(
       stand === 'waiting'
         ? isGoingBack(node, row, { now: of.now, deadlineMs })
         : waitedUntil !== null;
-    return isOnItsWay ? [{ ...row, wave: -1, isBack: true, isExcused: false }] : [];
+    return isOnItsWay
+      ? [{ ...row, wave: -1, isBack: true, isExcused: false, isReleased: false, obstacle: null }]
+      : [];
   });
 }

@@ -2,18 +2,13 @@
  * What happens next in a rollout, and why, for every node: membership, gate, budget and pace together. Pure, and asked again at every
  * change: the same values give the same answer, so that a restart, a duplicate or a late word repeats and skips nothing.
  */
+import { statusNow } from './advance.js';
 import { budgetOf, isDisturbed } from './budget.js';
-import { gateOf, isQuiet, onlyFailures, tooManyFailures } from './gate.js';
+import { gateOf } from './gate.js';
+import { opensAt } from './hours.js';
 import { memberOf, type Member } from './member.js';
-import { membersOf } from './membership.js';
 import { paceOf } from './pace.js';
-import type {
-  PhaseReason,
-  RevisionName,
-  RolloutNode,
-  RolloutObject,
-  RolloutStatus,
-} from './rollout-object.js';
+import type { RevisionName, RolloutNode, RolloutObject, RolloutStatus } from './rollout-object.js';
 import { reasonFor, type Turn } from './reasons.js';
 import { hasInPlace, isReachable, type FleetNode } from './stand.js';
 
@@ -90,85 +85,12 @@ export function decide(rollout: Rollout, { fleet, rows, isWithdrawn }: Seen, now
 
 type Rows = ReadonlyMap<string, RolloutNode>;
 
-interface Look {
-  readonly fleet: readonly FleetNode[];
-  /** Gets the rows of nodes whose wave begins. */
-  readonly rows: Map<string, RolloutNode>;
-  readonly now: number;
-  readonly isWithdrawn: boolean;
-}
-
-/** How the rollout stands once the waves passed that may, and those began that then could. */
-function statusNow({ spec, status: before }: Rollout, look: Look): RolloutStatus {
-  const { fleet, rows, now, isWithdrawn } = look;
-  const at = new Date(now).toISOString();
-  let status = before;
-  const becomes = (to: Pick<RolloutStatus, 'phase' | 'reason' | 'message'>): RolloutStatus => ({
-    ...status,
-    ...to,
-    since: status.phase === to.phase ? status.since : at,
-  });
-  if (before.phase === 'completed' || before.phase === 'aborted') return before;
-  if (spec.aborted) return becomes({ phase: 'aborted', reason: 'Person', message: '' });
-  if (isWithdrawn) {
-    const message = 'the root withdraws it: nobody begins with it; apply another revision';
-    return becomes({ phase: 'paused', reason: 'Withdrawn', message });
-  }
-  if (before.phase === 'paused') return before;
-  if (spec.paused) return becomes({ phase: 'paused', reason: 'Person', message: '' });
-  for (;;) {
-    const wave = status.waves.length - 1;
-    const current = { spec, status };
-    const members = fleet.map(node => memberOf(current, node, { row: rows.get(node.name), now }));
-    const fails = (message: string) => {
-      const phase = spec.plan.onMaxFailures === 'pause' ? 'paused' : 'aborted';
-      return becomes({ phase, reason: 'TooManyFailures', message });
-    };
-    const failure = tooManyFailures(current, members);
-    if (failure !== null) return fails(failure);
-    const under = status.waves[wave];
-    if (under !== undefined) {
-      const settledAt = isQuiet(current, members) ? (under.settledAt ?? at) : null;
-      const gate = gateOf(current, members, { now, settledAt: Date.parse(settledAt ?? at) });
-      const passedAt = gate.isOpen ? at : null;
-      const waves = [...status.waves.slice(0, -1), { ...under, settledAt, passedAt }];
-      status = { ...status, waves };
-      const reason: PhaseReason = gate.isOpen ? 'Nodes' : gate.reason;
-      status = becomes({ phase: 'progressing', reason, message: '' });
-      const only = reason === 'NotProven' ? onlyFailures(members) : null;
-      if (only !== null) return fails(only);
-      if (!gate.isOpen) return status;
-    }
-    const next = spec.plan.waves[wave + 1];
-    if (next === undefined) return becomes({ phase: 'completed', reason: 'Done', message: '' });
-    begin(next, { look, spec, wave: wave + 1 });
-    const began = { startedAt: at, settledAt: null, passedAt: null };
-    status = { ...status, waves: [...status.waves, began] };
-  }
-}
-
-/** The last wave's members are all that are in no other. */
-function begin(
-  wave: Rollout['spec']['plan']['waves'][number],
-  { look, spec, wave: index }: { look: Look; spec: Rollout['spec']; wave: number },
-): void {
-  if (index === spec.plan.waves.length - 1) return;
-  const { fleet, rows } = look;
-  const taken = new Set(
-    fleet.map(({ name }) => name).filter(name => (rows.get(name)?.wave ?? -1) >= 0),
-  );
-  for (const node of membersOf(wave, fleet, { taken, digest: spec.to.digest })) {
-    const { toldAt = null, isBack = false } = rows.get(node) ?? {};
-    rows.set(node, { node, wave: index, toldAt, isBack, isExcused: false });
-  }
-}
-
 interface Turns {
   readonly of: ReadonlyMap<string, Turn>;
   readonly wakeAt: number | null;
 }
 
-/** Whose turn it is: those of earlier waves first, then by name. */
+/** Whose turn it is: those of earlier waves first, then by name. What could not be told is tried again when nobody else is left. */
 function forwards(
   current: Rollout,
   of: { readonly members: readonly Member[]; readonly rows: Rows; readonly now: number },
@@ -188,8 +110,23 @@ function forwards(
   let room = pace.room;
   const waiting = members
     .filter(({ node, wave, stand }) => wave !== null && stand === 'waiting' && isReachable(node))
-    .sort((a, b) => (a.wave ?? 0) - (b.wave ?? 0) || (a.node.name < b.node.name ? -1 : 1));
+    .filter(member => !member.needsPerson)
+    .sort((a, b) => {
+      const isLater = Number(a.obstacle !== null) - Number(b.obstacle !== null);
+      return isLater || (a.wave ?? 0) - (b.wave ?? 0) || (a.node.name < b.node.name ? -1 : 1);
+    });
+  const openings = new Map<number, number | null>();
+  const opensFor = (wave: number) => {
+    const at = openings.has(wave) ? (openings.get(wave) ?? null) : opensAt(spec, wave, now);
+    openings.set(wave, at);
+    return at;
+  };
   for (const member of waiting) {
+    const opens = opensFor(member.wave ?? 0);
+    if (opens !== now) {
+      turns.set(member.node.name, { opensAt: opens });
+      continue;
+    }
     // Who is on the way anyway is disturbed already.
     const cost = isDisturbed(member, free) ? 0 : 1;
     if (budget < cost) turns.set(member.node.name, 'budget');
@@ -205,8 +142,10 @@ function forwards(
     settledAt: Date.parse(status.waves[status.waves.length - 1]?.settledAt ?? spec.begun.at),
   });
   const isPaced = [...turns.values()].includes('pace');
+  if (gate.isOpen || status.waves.length === 0) opensFor(status.waves.length);
   const times = [
     gate.isOpen ? null : gate.at,
+    ...[...openings.values()].filter(at => at !== now),
     isPaced ? (pace.nextAt ?? now + 60_000) : null,
     ...deadlines(members, free),
   ];
@@ -296,5 +235,7 @@ function rowAfter(
     toldAt: isReachable(node) ? new Date(now).toISOString() : null,
     isBack: action === 'back',
     isExcused: row?.isExcused ?? false,
+    isReleased: row?.isReleased ?? false,
+    obstacle: null,
   };
 }

@@ -1,10 +1,11 @@
 /** Whether a wave may pass, by what its nodes themselves say; and whether so many failed that the rollout ends. Pure. */
+import { counted } from '../../../protocol/counted.js';
 import { matches, parseSelector } from '../../selectors.js';
 import type { Member } from './member.js';
 import type { Wave } from './plan.js';
 import type { PhaseReason, RolloutObject } from './rollout-object.js';
 import { isReachable } from './stand.js';
-import { sharedDown } from './share.js';
+import { sharedDown, sharedUp, type Share } from './share.js';
 
 type Rollout = Pick<RolloutObject, 'spec' | 'status'>;
 
@@ -36,8 +37,10 @@ export type Gate =
       readonly isOpen: false;
       readonly reason: Extract<
         PhaseReason,
-        'Nodes' | 'NoSuchNode' | 'NotProven' | 'Away' | 'Bake' | 'Promotion'
+        'Nodes' | 'NoSuchNode' | 'NotProven' | 'Away' | 'Sample' | 'OnDelete' | 'Bake' | 'Promotion'
       >;
+      /** A sentence; left out: the reason says all. */
+      readonly message?: string;
       /** When time alone may change it, milliseconds since 1970; null: it does not. */
       readonly at: number | null;
     };
@@ -46,8 +49,9 @@ const OPEN: Gate = { isOpen: true };
 
 /**
  * Of the wave under way. The last looks at the nodes of all: with it the revision is complete. A wave whose nodes were all in waves before
- * it is open; one whose selector no node of the fleet matches is a mistyped label until a person promotes it. One of whose own nodes none has shown anything stays shut, whatever those before it showed: else a cut of the hub's own line, when everybody is
- * away, would let all waves pass, and all nodes begin at once when it ends. `settledAt`: since when nobody is waited for.
+ * it is open; one whose selector no node of the fleet matches is a mistyped label until a person promotes it. One of whose own nodes none, or
+ * fewer than the plan's sample, have shown anything stays shut, whatever those before it showed: else a cut of the hub's own line, when
+ * everybody is away, would let all waves pass, and all nodes begin at once when it ends. `settledAt`: since when nobody is waited for.
  */
 export function gateOf(
   { spec, status }: Rollout,
@@ -57,8 +61,8 @@ export function gateOf(
   const wave = status.waves.length - 1;
   if (wave < spec.forced) {
     // Whom it could tell and did not yet is not skipped.
-    const isToBeTold = ({ wave: own, stand, node }: Member) =>
-      own === wave && stand === 'waiting' && isReachable(node);
+    const isToBeTold = ({ wave: own, stand, node, obstacle }: Member) =>
+      own === wave && stand === 'waiting' && isReachable(node) && obstacle === null;
     return members.some(isToBeTold) ? { isOpen: false, reason: 'Nodes', at: null } : OPEN;
   }
   const isLast = wave === spec.plan.waves.length - 1;
@@ -70,16 +74,19 @@ export function gateOf(
   }
   const until = waitedUntil(own);
   if (until !== null) return { isOpen: false, reason: 'Nodes', at: finite(until) };
+  if (own.some(({ needsPerson }) => needsPerson)) {
+    return { isOpen: false, reason: 'OnDelete', at: null };
+  }
   if (!members.some(member => isProof(member, spec.plan.allowUnknown))) {
     return { isOpen: false, reason: 'NotProven', at: null };
   }
-  if (
-    isAway(
-      members.filter(member => member.wave === wave),
-      spec.plan.allowUnknown,
-    )
-  ) {
-    return { isOpen: false, reason: 'Away', at: null };
+  const sample = members.filter(member => member.wave === wave);
+  const verdicts = sample.filter(member => hasVerdict(member, spec.plan.allowUnknown)).length;
+  if (sample.length > 0 && verdicts === 0) return { isOpen: false, reason: 'Away', at: null };
+  const needed = isLast ? 0 : sampleOf(spec.plan.minSample, sample.length);
+  if (verdicts < needed) {
+    const message = `${verdicts} of ${counted(sample.length, 'node')} showed how it is there, ${needed} must`;
+    return { isOpen: false, reason: 'Sample', at: null, message };
   }
   if (isLast) return OPEN;
   const bakedAt = settledAt + spec.plan.bakeSeconds * 1000;
@@ -103,11 +110,17 @@ export function isQuiet({ spec, status }: Rollout, members: readonly Member[]): 
   return waitedUntil(members.filter(member => isLast || member.wave === wave)) === null;
 }
 
-/** Of those who are not waited for: there are some, and not one has a verdict. */
-function isAway(own: readonly Member[], allowUnknown: boolean): boolean {
-  const hasVerdict = (member: Member) =>
-    member.stand === 'failed' || member.stand === 'aside' || isProof(member, allowUnknown);
-  return own.length > 0 && !own.some(hasVerdict);
+function hasVerdict(member: Member, allowUnknown: boolean): boolean {
+  return member.stand === 'failed' || member.stand === 'aside' || isProof(member, allowUnknown);
+}
+
+/** So many of a small wave are a majority; of a large one more show no more, and a fleet that mostly sleeps could not give a share. */
+const AUTO_SAMPLE = 3;
+
+/** How many of the wave's nodes must have a verdict. */
+export function sampleOf(minSample: Share = 'auto', nodes: number): number {
+  if (minSample === 'auto') return Math.min(AUTO_SAMPLE, Math.ceil(nodes / 2));
+  return Math.min(sharedUp(minSample, nodes), nodes);
 }
 
 function isProof({ stand }: Member, allowUnknown: boolean): boolean {

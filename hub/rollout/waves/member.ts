@@ -8,6 +8,10 @@ export interface Member {
   /** Null: its wave has not begun. */
   readonly wave: number | null;
   readonly stand: Stand;
+  /** It is to be told and can be reached, and no assignment could be made that says it: why. Null: nothing is in its way. */
+  readonly obstacle: string | null;
+  /** It is not to be told before a person says so. */
+  readonly needsPerson: boolean;
   /** It is connected or not said to be gone for good; until then, milliseconds since 1970; null: not waited for. */
   readonly waitedUntil: number | null;
 }
@@ -28,17 +32,37 @@ export function memberOf(
   const begun = status.waves.length - 1;
   const own = row === undefined || row.wave < 0 ? null : row.wave;
   const wave = own ?? (begun === last || (begun >= 0 && stand !== 'waiting') ? begun : null);
-  const member = { node, row, wave, stand };
+  const isToBeTold = stand === 'waiting' && isReachable(node);
+  const obstacle = isToBeTold ? (row?.obstacle ?? null) : null;
+  const needsPerson = stand === 'waiting' && isForPerson(spec, node, row);
+  const member = { node, row, wave, stand, obstacle, needsPerson };
   if (wave === null) return { ...member, waitedUntil: null };
   const until = waitedUntil({ spec, status }, { ...member, wave });
   return { ...member, waitedUntil: until !== null && now < until ? until : null };
+}
+
+/** Where nothing of the bundle is, and nothing was before it, there is nothing that a person would have to let go. */
+function isForPerson(
+  { plan, base, promoted, forced }: RolloutObject['spec'],
+  node: FleetNode,
+  row: RolloutNode | undefined,
+): boolean {
+  if (plan.updateStrategy !== 'onDelete' || promoted + forced > 0) return false;
+  return row?.isReleased !== true && (base !== null || node.assigned !== null);
 }
 
 const ALWAYS = Number.POSITIVE_INFINITY;
 
 function waitedUntil(
   { spec, status }: Pick<RolloutObject, 'spec' | 'status'>,
-  { node, row, wave, stand }: Omit<Member, 'waitedUntil'> & { readonly wave: number },
+  {
+    node,
+    row,
+    wave,
+    stand,
+    obstacle,
+    needsPerson,
+  }: Omit<Member, 'waitedUntil'> & { readonly wave: number },
 ): number | null {
   const { allowUnknown, offlinePolicy, offlineDeadlineSeconds } = spec.plan;
   const isForced = wave < spec.forced;
@@ -59,6 +83,8 @@ function waitedUntil(
     case 'silent':
       return isForced ? null : deadline(row?.toldAt ? Date.parse(row.toldAt) : startedAt);
     case 'waiting':
+      if (needsPerson) return null;
+      if (obstacle !== null) return isForced ? null : deadline(startedAt);
       if (isReachable(node)) return ALWAYS;
       return offlinePolicy === 'wait' && !isForced ? deadline(startedAt) : null;
   }

@@ -4,12 +4,17 @@
  * one. Pure.
  */
 import { canonicalJson } from '../../../protocol/canonical.js';
+import type { MaintenanceWindow } from '../../../protocol/documents/bundle.js';
 import { excerpt } from '../../../protocol/excerpt.js';
+import { windowsFault, windowText } from '../../../protocol/maintenance-window.js';
 import { parseSelector, SelectorError } from '../../selectors.js';
 import { shareFault, type Share } from './share.js';
 
 /** Either until so many nodes of all have it, those of earlier waves counted, or all whose labels match. */
-export type Wave = { readonly nodes: Share } | { readonly selector: string };
+export type Wave = ({ readonly nodes: Share } | { readonly selector: string }) & {
+  /** It begins, and takes nodes, only while one of them is open; left out: at any time. */
+  readonly windows?: readonly MaintenanceWindow[];
+};
 
 export interface RolloutPlan {
   /** Nodes on the way to the revision at once, of those that the bundle selects; rounded up, at least one. */
@@ -18,6 +23,13 @@ export interface RolloutPlan {
   readonly maxFailures: Share;
   /** In order; the last takes all that are left. */
   readonly waves: readonly Wave[];
+  /**
+   * Nodes of a wave that must have shown how the revision is there before it passes; of the wave's own, rounded up, and no more than it has.
+   * `auto`: half of them, but at most three. The last wave needs one. Left out, by a program that did not know it: auto.
+   */
+  readonly minSample: Share;
+  /** `onDelete`: what runs on a node stays until a person says otherwise, for each node. Left out, by a program that did not know it: rolling. */
+  readonly updateStrategy: 'rolling' | 'onDelete';
   /** Between the last word of a wave's nodes and the next wave. */
   readonly bakeSeconds: number;
   /** `manual`: a person lets each wave but the last pass. */
@@ -38,6 +50,8 @@ export const DEFAULT_PLAN: RolloutPlan = {
   maxUnavailable: 1,
   maxFailures: 0,
   waves: [{ nodes: '100%' }],
+  minSample: 'auto',
+  updateStrategy: 'rolling',
   bakeSeconds: 0,
   promotion: 'automatic',
   offlinePolicy: 'skip',
@@ -64,6 +78,7 @@ export interface PlanFault {
 }
 
 const WORDS = {
+  updateStrategy: ['rolling', 'onDelete'],
   promotion: ['automatic', 'manual'],
   offlinePolicy: ['wait', 'skip'],
   onMaxFailures: ['pause', 'rollback'],
@@ -83,6 +98,7 @@ export function planFault(plan: Readonly<Record<keyof RolloutPlan, unknown>>): P
     ...fault('maxUnavailable', shareFault(plan.maxUnavailable, { least: 1 })),
     ...fault('maxFailures', shareFault(plan.maxFailures, { least: 0 })),
     ...wavesFaults(plan.waves),
+    ...fault('minSample', sampleFault(plan.minSample)),
     ...Object.entries(NUMBERS).flatMap(([name, { most, what }]) => {
       const field = name as keyof typeof NUMBERS;
       const value = plan[field];
@@ -94,6 +110,7 @@ export function planFault(plan: Readonly<Record<keyof RolloutPlan, unknown>>): P
       const isFine = (words as readonly unknown[]).includes(plan[field]);
       return fault(field, isFine ? null : `${shown(plan[field])} must be ${words.join(' or ')}`);
     }),
+    ...fault('updateStrategy', onDeleteFault(plan)),
     ...fault(
       'allowUnknown',
       typeof plan.allowUnknown === 'boolean'
@@ -115,11 +132,15 @@ function wavesFaults(waves: unknown): PlanFault[] {
     const fault = (message: string, at = ''): PlanFault[] => [
       { field, at: `[${i}]${at}`, message },
     ];
-    const { nodes, selector, ...more } = (wave ?? {}) as Readonly<Record<string, unknown>>;
+    const { nodes, selector, windows, ...more } = (wave ?? {}) as Readonly<Record<string, unknown>>;
     const isOne = (nodes === undefined) !== (selector === undefined);
     if (!isOne || Object.keys(more).length > 0) {
-      return fault(`${shown(wave)} must have either nodes or selector, and nothing else`);
+      return fault(
+        `${shown(wave)} must have either nodes or selector, windows at most, and nothing else`,
+      );
     }
+    const shut = windowsFault((windows ?? []) as readonly MaintenanceWindow[]);
+    if (shut !== null) return fault(shut.message, `.windows${shut.at}`);
     if (nodes === undefined) {
       const wrong = selectorFault(selector);
       if (wrong !== null) return fault(wrong, '.selector');
@@ -138,6 +159,19 @@ function wavesFaults(waves: unknown): PlanFault[] {
   return [];
 }
 
+/** A person is its gate. */
+function onDeleteFault(plan: Readonly<Record<keyof RolloutPlan, unknown>>): string | null {
+  const isOneWave = Array.isArray(plan.waves) && wavesOf(plan.waves).length === 1;
+  if (plan.updateStrategy !== 'onDelete') return null;
+  if (isOneWave && plan.promotion === 'automatic') return null;
+  return 'has a person say when for each node: it goes with one wave of 100%, and with no manual promotion';
+}
+
+function sampleFault(value: unknown): string | null {
+  const wrong = value === 'auto' ? null : shareFault(value, { least: 1 });
+  return wrong === null ? null : `${wrong}, or auto`;
+}
+
 function selectorFault(selector: unknown): string | null {
   if (typeof selector !== 'string') return `${shown(selector)} must be a label selector`;
   try {
@@ -153,9 +187,13 @@ function shown(value: unknown): string {
   return excerpt(JSON.stringify(value) ?? 'nothing');
 }
 
-/** With a last wave for all that are left, which people need not write. */
+/** With a last wave for all that are left, which people need not write; an empty list of windows is left out. */
 export function plainPlan(plan: RolloutPlan): RolloutPlan {
-  return { ...plan, waves: wavesOf(plan.waves) };
+  return { ...plan, waves: wavesOf(plan.waves).map(plainWave) };
+}
+
+function plainWave({ windows = [], ...wave }: Wave): Wave {
+  return windows.length === 0 ? wave : { ...wave, windows };
 }
 
 function wavesOf(waves: readonly Wave[]): readonly Wave[] {
@@ -173,4 +211,9 @@ export function waveText(wave: Wave): string {
   return typeof wave.nodes === 'string'
     ? wave.nodes
     : `${wave.nodes} node${wave.nodes === 1 ? '' : 's'}`;
+}
+
+/** As `--wave` takes it: `25% during 0 2 * * sun for 4h in Europe/Berlin`, with `during` again for another window. */
+export function waveWords(wave: Wave): string {
+  return [waveText(wave), ...(wave.windows ?? []).map(windowText)].join(' during ');
 }

@@ -1,11 +1,12 @@
 /** Why a node has what it has, in a sentence: what `rollout status --why` prints. Pure. */
+import { opensText, placeText } from './hours.js';
 import type { Member } from './member.js';
-import { waveText } from './plan.js';
 import type { RolloutObject } from './rollout-object.js';
 import { isReachable } from './stand.js';
 
-/** What was decided about a node; `budget` and `pace`: it is its turn, but for that. */
-export type Turn = 'tell' | 'back' | 'budget' | 'pace' | 'none';
+/** What was decided about a node; `budget`, `pace` and the time at which its wave takes nodes again: it is its turn, but for that. */
+export type Turn =
+  'tell' | 'back' | 'budget' | 'pace' | 'none' | { readonly opensAt: number | null };
 
 type Rollout = Pick<RolloutObject, 'spec' | 'status'>;
 
@@ -13,7 +14,15 @@ export function reasonFor(rollout: Rollout, member: Member, turn: Turn): string 
   const { spec, status } = rollout;
   const { plan, to, base } = spec;
   const former = base === null ? 'has nothing of the bundle' : `gets revision ${base.revision}`;
-  const place = member.wave === null ? '' : `wave ${waveOf(rollout, member.wave)}: `;
+  const place = member.wave === null ? '' : `wave ${placeText(spec, member.wave)}: `;
+  if (member.obstacle !== null && !member.needsPerson) {
+    const isLetGo = member.waitedUntil === null ? '; it is not waited for' : '';
+    return `${place}more is meant for it than an assignment holds: ${member.obstacle}; it keeps what it has${isLetGo}`;
+  }
+  if (typeof turn === 'object') {
+    const wave = member.wave ?? 0;
+    return `waits for its turn: ${opensText(spec, wave, turn.opensAt)}`;
+  }
   switch (turn) {
     case 'tell':
       return `${place}gets revision ${to.revision} now`;
@@ -30,11 +39,15 @@ export function reasonFor(rollout: Rollout, member: Member, turn: Turn): string 
   if (status.phase === 'aborted' || status.reason === 'Withdrawn') {
     return `${overText(rollout)}: ${former}`;
   }
+  if (member.needsPerson) {
+    return `${place}keeps what it has until a person says otherwise: flotilla rollout activate --now --node NODE`;
+  }
   if (!isReachable(member.node)) {
     return `${place}${member.node.barrier ?? 'offline'}; its turn comes when it can be reached`;
   }
   if (status.phase === 'paused') return `${place}the rollout is paused`;
-  const under = waveOf(rollout, status.waves.length - 1);
+  if (status.reason === 'Window') return `its wave has not begun: ${status.message}`;
+  const under = placeText(spec, status.waves.length - 1);
   return `its wave has not begun: wave ${under} is under way`;
 }
 
@@ -67,10 +80,4 @@ function standText({ spec }: Rollout, { node, stand, row, waitedUntil }: Member)
     default:
       return `on the way to ${what}`;
   }
-}
-
-function waveOf({ spec }: Rollout, wave: number): string {
-  const { waves } = spec.plan;
-  const one = waves[wave];
-  return `${wave + 1} of ${waves.length}${one === undefined ? '' : ` (${waveText(one)})`}`;
 }

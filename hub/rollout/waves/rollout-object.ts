@@ -58,7 +58,13 @@ export type PhaseReason =
   | 'NotProven'
   /** None of the wave's nodes can be reached, and none has shown anything. */
   | 'Away'
+  /** Fewer of the wave's nodes have shown anything than the plan wants. */
+  | 'Sample'
+  /** Nodes wait for a person to let them begin, each by itself; for nothing else. */
+  | 'OnDelete'
   | 'Bake'
+  /** The next wave, or the nodes of the one under way that are to be told, wait for its window. */
+  | 'Window'
   /** A person is to promote the wave. */
   | 'Promotion'
   | 'Person'

@@ -6,6 +6,7 @@ import type {
   RolloutSpec,
   RolloutStatus,
   Said,
+  SaidWord,
 } from './rollout-object.js';
 import type { FleetNode } from './stand.js';
 
@@ -48,8 +49,13 @@ export function answer(rollout: Rollout, wish: Wish, of: Known): Answer {
   const answered = answerTo(rollout, wish, of);
   if (!answered.ok || answered.spec === rollout.spec) return answered;
   const verb = wish.isForced ? `${wish.verb} --force` : wish.verb;
-  const words = [...(rollout.spec.words ?? []), { verb, ...wish.said }].slice(-WORDS_MAX);
+  const words = spokenOf(rollout.spec, { verb, ...wish.said });
   return { ...answered, spec: { ...answered.spec, words } };
+}
+
+/** With the newest word last. */
+export function spokenOf({ words = [] }: Pick<RolloutSpec, 'words'>, word: SaidWord): SaidWord[] {
+  return [...words, word].slice(-WORDS_MAX);
 }
 
 function answerTo(rollout: Rollout, wish: Wish, of: Known): Answer {

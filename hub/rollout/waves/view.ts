@@ -16,10 +16,12 @@ export interface StandCounts {
   readonly underWay: number;
   /** Wait for a maintenance window. */
   readonly window: number;
-  /** Something is in their way. */
+  /** Something is in their way: there, or more is meant for them than an assignment holds. */
   readonly obstructed: number;
   /** Were told, and cannot be reached. */
   readonly silent: number;
+  /** Wait for a person to let them begin, be they connected or not. */
+  readonly person: number;
   /** Not told yet. */
   readonly waiting: number;
   /** Not told, and cannot be reached. */
@@ -81,7 +83,11 @@ export function viewOf(
 function countsOf(decisions: readonly Decision[]): StandCounts {
   const count = (stand: Stand) => decisions.filter(({ member }) => member.stand === stand).length;
   const away = decisions.filter(
-    ({ member }) => member.stand === 'waiting' && !isReachable(member.node),
+    ({ member }) => member.stand === 'waiting' && !isReachable(member.node) && !member.needsPerson,
+  ).length;
+  const person = decisions.filter(({ member }) => member.needsPerson).length;
+  const full = decisions.filter(
+    ({ member }) => member.obstacle !== null && !member.needsPerson,
   ).length;
   return {
     nodes: decisions.length,
@@ -91,9 +97,10 @@ function countsOf(decisions: readonly Decision[]): StandCounts {
     aside: count('aside'),
     underWay: count('underWay'),
     window: count('window'),
-    obstructed: count('obstructed'),
+    obstructed: count('obstructed') + full,
     silent: count('silent'),
-    waiting: count('waiting') - away,
+    person,
+    waiting: count('waiting') - away - full - person,
     away,
   };
 }

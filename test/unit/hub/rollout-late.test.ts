@@ -23,7 +23,16 @@ function rolloutOf(
   }: Partial<Rollout['total']> & { phase?: 'progressing' | 'paused' },
 ): Rollout {
   const none = { healthy: 0, failed: 0, unknown: 0, aside: 0, underWay: 0, window: 0 };
-  const total = { nodes: 3, ...none, obstructed: 0, silent: 0, waiting: 0, away: 0, ...stands };
+  const total = {
+    nodes: 3,
+    ...none,
+    obstructed: 0,
+    silent: 0,
+    person: 0,
+    waiting: 0,
+    away: 0,
+    ...stands,
+  };
   return { status: { phase, reason, message: '', since: '', waves: [] }, total };
 }
 

@@ -9,10 +9,11 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { BundleObject, NodeObject } from '../../../hub/objects.js';
 import { HELD_ANNOTATION } from '../../../hub/recovery/held-annotation.js';
+import { activateBundleNow } from '../../../hub/rollout/activate-now.js';
 import { bundleWriter } from '../../../hub/rollout/apply.js';
 import { startController, type Controller } from '../../../hub/rollout/controller.js';
 import type { RolloutDesk } from '../../../hub/rollout/desk.js';
-import { assignmentOf } from '../../../hub/rollout/director.js';
+import { assignmentOf, BUNDLES_MAX } from '../../../hub/rollout/director.js';
 import { nodeWriter } from '../../../hub/rollout/remove-node.js';
 import { rolloutDesk } from '../../../hub/rollout/say.js';
 import { DEFAULT_PLAN, plainPlan, type RolloutPlan } from '../../../hub/rollout/waves/plan.js';
@@ -20,7 +21,9 @@ import type { RolloutObject } from '../../../hub/rollout/waves/rollout-object.js
 import type { Verb } from '../../../hub/rollout/waves/verbs.js';
 import { openSqliteStore } from '../../../hub/store/sqlite.js';
 import type { Actor, Mutation, Store } from '../../../hub/store/store.js';
+import type { BundleManifest } from '../../../protocol/bundle-manifest.js';
 import type { BundleStatus } from '../../../protocol/documents/node.js';
+
 import { REAL_CLOCK } from '../../support/clock.js';
 import { FLEET, HUB, RELEASE, trustedRoot } from '../../support/fleet.js';
 import { enrolMember, memberRecord } from '../../support/member.js';
@@ -88,6 +91,15 @@ class Hub {
     await this.store.commit({ kind: 'node', name: node }, [put]);
   }
 
+  async label(node: string, labels: Readonly<Record<string, string>>): Promise<void> {
+    const object = (await this.store.get('Node', '', node)) as NodeObject;
+    const { kind, spec, status } = object;
+    const { name, namespace, annotations } = object.metadata;
+    const metadata = { name, namespace, labels, annotations };
+    const put: Mutation = { type: 'put', object: { kind, metadata, spec, status }, expect: 'any' };
+    await this.store.commit(ADMIN, [put]);
+  }
+
   away(node: string): Promise<void> {
     return this.change(node, status => ({ ...status, conditions: ready(status, 'Unknown') }));
   }
@@ -143,20 +155,15 @@ class Hub {
     });
   }
 
-  async apply(image: string, rollout?: RolloutPlan): Promise<BundleObject> {
+  async apply(image: string, rollout?: RolloutPlan, nodeSelector = ''): Promise<BundleObject> {
     const { store } = this;
     const root = () => trustedRoot();
     const writer = bundleWriter({ store, root, releaseSigner: RELEASE, clock: REAL_CLOCK });
     const { object } = await writer.apply(ADMIN, {
       ...{ namespace: 'default', name: 'shop', labels: {}, annotations: {} },
       spec: {
-        nodeSelector: '',
-        manifests: [
-          {
-            ...{ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web' } },
-            spec: { containers: [{ name: 'main', image }] },
-          },
-        ],
+        nodeSelector,
+        manifests: [podOf('web', image)],
         ...(rollout ? { rollout } : {}),
       },
       ...{ expect: 'any', dryRun: false },
@@ -176,6 +183,11 @@ class Hub {
     return this.desk.say(ADMIN, word);
   }
 }
+
+const podOf = (name: string, image: string): BundleManifest => ({
+  ...{ apiVersion: 'v1' as const, kind: 'Pod' as const, metadata: { name } },
+  spec: { containers: [{ name: 'main', image }] },
+});
 
 function ready(
   { conditions = [] }: NodeObject['status'],
@@ -300,6 +312,119 @@ describe('a rollout in waves on the store', () => {
     await hub.apply('web:2', { ...CANARY, onMaxFailures: 'rollback' });
     await hub.controller?.settle();
     assert.deepEqual(await hub.revisions(), [1, 1, 1]);
+  });
+
+  test('passes over a node that is meant to have more than an assignment holds, says so, and tries again', async () => {
+    const { store } = hub;
+    const root = () => trustedRoot();
+    const writer = bundleWriter({ store, root, releaseSigner: RELEASE, clock: REAL_CLOCK });
+    const other = (i: number) => `other-${i}`;
+    for (let i = 0; i < BUNDLES_MAX; i++) {
+      const spec = { nodeSelector: 'canary=yes', manifests: [podOf(`p${i}`, 'other:1')] };
+      const names = { namespace: 'default', name: other(i), labels: {}, annotations: {} };
+      await writer.apply(ADMIN, { ...names, spec, expect: 'any', dryRun: false });
+    }
+    await hub.apply('web:2', { ...CANARY, waves: [{ nodes: '100%' }], maxUnavailable: 1 });
+    await hub.has(1, 2, 1);
+    await hub.says('b', 'healthy');
+    await hub.has(1, 2, 2);
+    const view = await hub.desk.view({ namespace: 'default', name: 'shop', node: 'a' });
+    assert.deepEqual([view.total.obstructed, view.total.failed], [1, 0]);
+    assert.match(
+      view.node?.reason ?? '',
+      /more is meant for it than an assignment holds: 129 bundles/,
+    );
+    await hub.says('c', 'healthy');
+    await writer.remove(ADMIN, { namespace: 'default', name: other(0), dryRun: false });
+    await hub.has(2, 2, 2);
+    const rows = await store.rolloutNodes('default', 'shop');
+    assert.equal(rows.find(({ node }) => node === 'a')?.obstacle, null);
+  });
+
+  test('pauses with the very word that passes the limit: nobody is told between', async () => {
+    await hub.apply('web:2', { ...CANARY, waves: [{ nodes: '100%' }], maxUnavailable: 2 });
+    await hub.has(2, 2, 1);
+    await hub.controller?.close();
+    // One failure, and one node well: that makes room for the third.
+    await hub.says('b', 'healthy');
+    await hub.says('a', 'failed');
+    const { store } = hub;
+    const commits: (readonly Mutation[])[] = [];
+    hub.store = new Proxy(store, {
+      get: (_, name: keyof Store) =>
+        name === 'commit'
+          ? (actor: Actor, mutations: readonly Mutation[]) => {
+              commits.push(mutations);
+              return store.commit(actor, mutations);
+            }
+          : (store[name] as () => unknown).bind(store),
+    });
+    hub.start();
+    await hub.controller?.settle();
+    const first = commits.find(all =>
+      all.some(one => one.type === 'put' && one.object.kind === 'Rollout'),
+    );
+    const [put] = first ?? [];
+    assert.ok(put?.type === 'put');
+    assert.equal((put.object.status as RolloutObject['status']).phase, 'paused');
+    assert.deepEqual(
+      commits.flat().filter(({ type }) => type === 'assignment'),
+      [],
+    );
+    assert.deepEqual(await hub.revisions(), [2, 2, 1]);
+  });
+
+  test('follows labels: who loses them loses the bundle, who gets them gets it in the last wave', async () => {
+    const onSite = (image: string) => hub.apply(image, CANARY, 'site=north');
+    const label = (node: string, labels: Readonly<Record<string, string>>) =>
+      hub.label(node, labels);
+    await label('a', { canary: 'yes', site: 'north' });
+    await label('b', { site: 'north' });
+    await onSite('web:2');
+    await hub.has(2, 1, null);
+    await label('b', {});
+    await label('c', { site: 'north' });
+    await hub.has(2, null, 1);
+    const { node } = await hub.desk.view({ namespace: 'default', name: 'shop', node: 'c' });
+    assert.equal(node?.wave, null);
+    await hub.says('a', 'healthy');
+    await hub.has(2, null, 2);
+    const last = await hub.desk.view({ namespace: 'default', name: 'shop', node: 'c' });
+    assert.equal(last.node?.wave, 2);
+    await hub.says('c', 'healthy');
+    await hub.phase('completed');
+    // Complete or not, labels decide.
+    await label('b', { site: 'north' });
+    await label('a', { canary: 'yes' });
+    await hub.has(null, 2, 2);
+  });
+
+  test('where a person says when begins on the node that was named, and on no other', async () => {
+    const onDelete = plainPlan({ ...DEFAULT_PLAN, updateStrategy: 'onDelete' });
+    await hub.apply('web:2', onDelete);
+    await hub.controller?.settle();
+    assert.deepEqual(await hub.revisions(), [1, 1, 1]);
+    assert.equal((await hub.rollout())?.status.reason, 'OnDelete');
+    const { store } = hub;
+    const parts = { store, root: () => trustedRoot(), hubSigner: HUB, clock: REAL_CLOCK };
+    const wish = { namespace: 'default', name: 'shop', nodes: ['b'], reason: 'a test' };
+    assert.deepEqual(await activateBundleNow(parts, ADMIN, wish), ['b']);
+    await hub.has(1, 2, 1);
+    await hub.says('b', 'healthy');
+    await hub.controller?.settle();
+    assert.deepEqual(await hub.revisions(), [1, 2, 1]);
+    assert.deepEqual(await activateBundleNow(parts, ADMIN, wish), []);
+    const words = (await hub.rollout())?.spec.words ?? [];
+    assert.deepEqual(
+      words.map(({ verb, by, reason }) => [verb, by, reason]),
+      [['activate', 'ann', 'a test']],
+    );
+    await hub.say('promote');
+    await hub.has(2, 2, 1);
+    await hub.says('a', 'healthy');
+    await hub.has(2, 2, 2);
+    await hub.says('c', 'healthy');
+    await hub.phase('completed');
   });
 
   test('goes on where it was when the hub was killed, and tells nobody twice', async () => {

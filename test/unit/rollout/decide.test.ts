@@ -12,7 +12,8 @@ import {
   fleetOf,
   CANARY,
 } from '../../support/rollout-outcome.js';
-import { at, named, NEW, node, OLD, row, T0 } from '../../support/rollout-values.js';
+import { viewOf } from '../../../hub/rollout/waves/view.js';
+import { at, BEGUN, named, NEW, node, OLD, row, specOf, T0 } from '../../support/rollout-values.js';
 
 describe('the budget', () => {
   test('tells one node at a time unless the plan says otherwise', () => {
@@ -87,6 +88,50 @@ describe('the pace', () => {
     assert.equal(before.wakeAt, T0 + 60_000);
     assert.match(whyOf(before, 'c'), /at most 2 nodes a minute/);
     assert.deepEqual(told(outcomeOf({ plan, fleet, rows, status: waves(0), after: 60 })), ['c']);
+  });
+});
+
+describe('a node that is meant to have more than an assignment holds', () => {
+  const obstacle = '129 bundles, a node takes at most 128';
+  const plan = { offlineDeadlineSeconds: 60, waves: [{ selector: 'canary=yes' }] };
+  const full = node('a', { labels: { canary: 'yes' } });
+  const rows = [row('a', { obstacle }), row('b')];
+  const canary = (has: typeof NEW, after: number) =>
+    outcomeOf({
+      plan,
+      fleet: [full, node('b', { labels: { canary: 'yes' }, has }), node('c')],
+      ...{ rows, status: waves(0), after },
+    });
+
+  test('keeps no other from its turn, and is tried again when nobody else is left', () => {
+    assert.deepEqual(told(canary(OLD, 5)), ['b']);
+    assert.deepEqual(told(canary(NEW, 5)), ['a']);
+  });
+
+  test('counts as obstructed, with the reason', () => {
+    const rollout = { spec: specOf(plan), status: { ...BEGUN, ...waves(0) } };
+    const known = new Map(rows.map(one => [one.node, one]));
+    const seen = { fleet: [full], rows: known, isWithdrawn: false };
+    const { total, node: why } = viewOf(rollout, seen, { now: T0 + 5000, node: 'a' });
+    assert.deepEqual([total.obstructed, total.waiting, total.failed], [1, 0, 0]);
+    assert.equal(
+      why?.reason,
+      `wave 1 of 2 (canary=yes): more is meant for it than an assignment holds: ${obstacle}; it keeps what it has`,
+    );
+  });
+
+  test('is waited for until the deadline, and wakes then', () => {
+    const before = canary(NEW, 59);
+    assert.deepEqual([before.status.waves.length, before.wakeAt], [1, T0 + 60_000]);
+    const after = canary(NEW, 60);
+    assert.deepEqual([after.status.waves.length, told(after)], [2, ['c']]);
+    assert.match(whyOf(after, 'a'), /it keeps what it has; it is not waited for$/);
+  });
+
+  test('does not hold a wave that a person forces', () => {
+    const fleet = [full, node('b', { labels: { canary: 'yes' }, has: NEW }), node('c')];
+    const outcome = outcomeOf({ plan, spec: { forced: 1 }, fleet, rows, status: waves(0) });
+    assert.deepEqual(told(outcome), ['c']);
   });
 });
 

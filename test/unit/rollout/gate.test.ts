@@ -1,6 +1,8 @@
 /** When the gate of a wave opens, as sentences, and why it stays shut. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { phaseText } from '../../../hub/cli/rollout-view.js';
+import { sampleOf } from '../../../hub/rollout/waves/gate.js';
 import {
   abc,
   type Case,
@@ -11,7 +13,7 @@ import {
   waves,
   CANARY,
 } from '../../support/rollout-outcome.js';
-import { at, NEW, node, row, T0 } from '../../support/rollout-values.js';
+import { at, NEW, node, row, specOf, T0 } from '../../support/rollout-values.js';
 
 describe('the gate', () => {
   const rows = [row('a', { toldAt: at(0) })];
@@ -132,6 +134,68 @@ describe('the gate', () => {
     const fleet = [node('a', { has: NEW }), node('b', { offline: true })];
     const outcome = outcomeOf({ plan: CANARY, fleet, rows, status: waves(0, 1), after: 5 });
     assert.deepEqual([outcome.status.phase, outcome.status.reason], ['progressing', 'Away']);
+  });
+
+  describe('with five canaries of which one can be reached', () => {
+    const names = ['a', 'b', 'c', 'd', 'e'];
+    const five = (healthy: number, change: Partial<Case> = {}) =>
+      outcomeOf({
+        plan: { waves: [{ nodes: 5 }], maxUnavailable: 9, ...change.plan },
+        fleet: [
+          ...names.map((name, i) => node(name, i < healthy ? { has: NEW } : { offline: true })),
+          node('z'),
+        ],
+        rows: names.map(name => row(name)),
+        ...{ status: waves(0), spec: change.spec ?? {}, after: 5 },
+      });
+
+    test('is shut on the word of that one, and says how many it needs', () => {
+      const { status } = five(1);
+      assert.equal(told(five(1)).length, 0);
+      assert.deepEqual(
+        [status.reason, status.message],
+        ['Sample', '1 of 5 nodes showed how it is there, 3 must'],
+      );
+      assert.match(
+        phaseText({ spec: specOf(), status }),
+        /^progressing, wave 1 of 1: 1 of 5 nodes showed .*; the others cannot be reached/,
+      );
+    });
+
+    test('is opened by force, by enough of them, and by a plan that wants no more', () => {
+      assert.deepEqual(told(five(1, { spec: { forced: 1 } })), ['z']);
+      assert.deepEqual(told(five(2)), []);
+      assert.deepEqual(told(five(3)), ['z']);
+      assert.deepEqual(told(five(1, { plan: { minSample: 1 } })), ['z']);
+      assert.deepEqual(told(five(1, { plan: { minSample: '20%' } })), ['z']);
+    });
+
+    test('is shut until all have spoken where the plan wants that', () => {
+      assert.deepEqual(told(five(4, { plan: { minSample: '100%' } })), []);
+      assert.deepEqual(told(five(4, { plan: { minSample: 9 } })), []);
+      assert.deepEqual(told(five(5, { plan: { minSample: 9 } })), ['z']);
+    });
+
+    test('of the last wave opens on one: nothing comes after it', () => {
+      const fleet = [
+        node('a', { has: NEW }),
+        ...names.slice(1).map(n => node(n, { offline: true })),
+      ];
+      assert.equal(outcomeOf({ fleet, status: waves(0), after: 5 }).status.phase, 'completed');
+    });
+  });
+
+  test('wants of small waves a half, and of large ones no more than three', () => {
+    const sizes = [1, 2, 3, 4, 5, 6, 2500];
+    assert.deepEqual(
+      sizes.map(size => sampleOf('auto', size)),
+      [1, 1, 2, 2, 3, 3, 3],
+    );
+    assert.deepEqual(
+      sizes.map(size => sampleOf('50%', size)),
+      [1, 1, 2, 2, 3, 3, 1250],
+    );
+    assert.equal(sampleOf(undefined, 4), 2);
   });
 
   test('waits for a node that is away until the deadline, where the plan says wait', () => {

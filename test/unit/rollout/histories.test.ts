@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { beginRollout, carriedRows } from '../../../hub/rollout/waves/begin.js';
-import { decide, type Rollout } from '../../../hub/rollout/waves/decide.js';
+import { decide, type Outcome, type Rollout } from '../../../hub/rollout/waves/decide.js';
 import { DEFAULT_PLAN, plainPlan, type RolloutPlan } from '../../../hub/rollout/waves/plan.js';
 import type {
   RevisionName,
@@ -16,7 +16,7 @@ import { sharedUp } from '../../../hub/rollout/waves/share.js';
 import type { FleetNode, Word } from '../../../hub/rollout/waves/stand.js';
 import type { Fate } from '../../../hub/rollout/fate.js';
 import { fc } from '../../support/properties.js';
-import { at, named, T0 } from '../../support/rollout-values.js';
+import { at, named, row, T0 } from '../../support/rollout-values.js';
 
 const STEP_S = 10;
 
@@ -50,6 +50,8 @@ class Device {
     this.online = online;
   }
 
+  /** No assignment says another revision. */
+  isFull = false;
   /** It was on its way, or away, when it was told last. */
   wasDisturbed = false;
 
@@ -92,6 +94,9 @@ class Device {
   }
 }
 
+/** Open in minute 0, 2, 4 … of the history. */
+const EVEN_MINUTES = [{ schedule: '*/2 * * * *', duration: '1m', timeZone: 'UTC' }];
+
 const plans: fc.Arbitrary<RolloutPlan> = fc
   .record({
     maxUnavailable: fc.oneof(fc.integer({ min: 1, max: 4 }), fc.constantFrom('10%', '50%')),
@@ -102,7 +107,14 @@ const plans: fc.Arbitrary<RolloutPlan> = fc
       [{ nodes: 1 }, { nodes: '25%' }, { nodes: '50%' }],
       [{ selector: 'site=n' }, { selector: 'site=s' }],
       [{ selector: 'site=nowhere' }, { nodes: 2 }],
+      [{ nodes: 1 }, { nodes: '50%', windows: EVEN_MINUTES }, { nodes: '100%' }],
+      [
+        { nodes: 2, windows: EVEN_MINUTES },
+        { nodes: '100%', windows: EVEN_MINUTES },
+      ],
     ),
+    updateStrategy: fc.constantFrom('rolling', 'rolling', 'rolling', 'onDelete'),
+    minSample: fc.constantFrom('auto', 1, 2, '100%'),
     bakeSeconds: fc.constantFrom(0, 25),
     offlinePolicy: fc.constantFrom('wait' as const, 'skip' as const),
     // Longer than any history: who was told is never given up, so the count is exact.
@@ -110,7 +122,11 @@ const plans: fc.Arbitrary<RolloutPlan> = fc
     onMaxFailures: fc.constantFrom('pause' as const, 'rollback' as const),
     nodesPerMinute: fc.constantFrom(0, 0, 3),
   })
-  .map(plan => plainPlan({ ...DEFAULT_PLAN, ...plan }));
+  .map(plan => {
+    const all = plainPlan({ ...DEFAULT_PLAN, ...plan });
+    // A person is its gate: it has one wave.
+    return all.updateStrategy === 'onDelete' ? { ...all, waves: DEFAULT_PLAN.waves } : all;
+  });
 
 const devices = fc.array(
   fc.record({
@@ -125,6 +141,10 @@ const devices = fc.array(
 /** What happens between two looks; `who` is taken modulo the fleet. */
 type Event =
   | { readonly type: 'flip'; readonly who: number }
+  /** More is meant for it than an assignment holds, or no more. */
+  | { readonly type: 'full'; readonly who: number }
+  /** A person lets it begin. */
+  | { readonly type: 'release'; readonly who: number }
   | { readonly type: 'deaf' }
   | { readonly type: 'killed' }
   | { readonly type: 'abort' }
@@ -132,6 +152,8 @@ type Event =
 
 const events: fc.Arbitrary<Event> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ type: fc.constant('flip' as const), who: fc.nat(13) }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant('full' as const), who: fc.nat(13) }) },
+  { weight: 2, arbitrary: fc.record({ type: fc.constant('release' as const), who: fc.nat(13) }) },
   { weight: 3, arbitrary: fc.constant({ type: 'deaf' as const }) },
   { weight: 2, arbitrary: fc.constant({ type: 'killed' as const }) },
   { weight: 1, arbitrary: fc.constant({ type: 'abort' as const }) },
@@ -197,6 +219,12 @@ class World {
     this.change({ aborted });
   }
 
+  release(device: Device | undefined): void {
+    if (!device) return;
+    const known = this.rows.get(device.name) ?? row(device.name, { wave: -1 });
+    this.rows.set(device.name, { ...known, isReleased: true });
+  }
+
   change(change: Partial<RolloutSpec>): void {
     this.rollout = { ...this.rollout, spec: { ...this.rollout.spec, ...change } };
   }
@@ -215,10 +243,19 @@ class World {
     const { status } = outcome;
     this.gatesHold(before.waves.length, outcome.decisions.length === 0 ? 0 : status.waves.length);
     this.rollout = { ...this.rollout, status };
-    for (const row of outcome.rows) this.rows.set(row.node, row);
+    this.windowsHold(before.waves.length, outcome);
+    const unacted = new Map(outcome.rowsUnacted.map(row => [row.node, row]));
+    for (const row of outcome.rows) {
+      const known = unacted.get(row.node) ?? this.rows.get(row.node) ?? { ...row, toldAt: null };
+      const isLost = this.isLost(row.node, outcome);
+      this.rows.set(row.node, isLost ? { ...known, obstacle: 'too much' } : row);
+    }
     for (const { member, offer, action } of outcome.decisions) {
       const device = this.devices.find(one => one.name === member.node.name);
-      if (!device) continue;
+      if (!device || this.isLost(device.name, outcome)) continue;
+      const isReleased = this.rows.get(device.name)?.isReleased === true;
+      const needsPerson = this.history.plan.updateStrategy === 'onDelete' && !isReleased;
+      assert.ok(action !== 'tell' || !needsPerson, `${device.name} is told, and nobody let it go`);
       if (action !== 'keep') device.wasDisturbed = !device.online || device.isDisturbed();
       device.assigned = offer;
     }
@@ -227,12 +264,20 @@ class World {
     this.budgetHolds();
   }
 
-  /** A wave that began left none behind that could be reached and had not got there. */
+  private isLost(name: string, { decisions }: Outcome): boolean {
+    const isFull = this.devices.some(device => device.name === name && device.isFull);
+    return isFull && decisions.some(one => one.member.node.name === name && one.action === 'tell');
+  }
+
+  /** A wave that began left none behind that could be reached and had not got there, and enough that had spoken. */
   private gatesHold(before: number, after: number): void {
     if (after <= Math.max(1, before)) return;
+    for (let wave = Math.max(0, before - 1); wave < after - 1; wave++) this.sampleHolds(wave);
     for (const device of this.devices) {
       const row = this.rows.get(device.name);
-      if (!row || row.wave < 0 || row.wave >= after - 1 || !device.online) continue;
+      // What passed before stays passed: who was away then may be on its way now.
+      const isPassed = row !== undefined && row.wave >= before - 1 && row.wave < after - 1;
+      if (!isPassed || row.wave < 0 || !device.online) continue;
       const { digest } = this.rollout.spec.to;
       const isThere = device.heard.digest === digest && device.heard.fate !== 'underWay';
       assert.ok(
@@ -240,6 +285,30 @@ class World {
         `wave ${after} began before ${device.name} of wave ${row.wave + 1} was done`,
       );
     }
+  }
+
+  private sampleHolds(wave: number): void {
+    const own = this.devices.filter(({ name }) => this.rows.get(name)?.wave === wave);
+    const { digest } = this.rollout.spec.to;
+    const spoke = own.filter(({ heard }) => heard.digest === digest && heard.fate !== 'underWay');
+    const { minSample } = this.history.plan;
+    const least = Math.min(own.length, minSample === 'auto' ? 1 : sharedUp(minSample, own.length));
+    assert.ok(spoke.length >= least, `wave ${wave + 1} passed on ${spoke.length} of ${own.length}`);
+  }
+
+  /** Nobody is told, and no wave begins, while the wave has windows that are shut. */
+  private windowsHold(before: number, { status, decisions }: Outcome): void {
+    if (status.phase !== 'progressing' || Math.floor(this.seconds / 60) % 2 === 0) return;
+    const { waves } = this.history.plan;
+    for (const { member, action } of decisions) {
+      const isShut = waves[member.wave ?? 0]?.windows !== undefined;
+      assert.ok(action !== 'tell' || !isShut, `${member.node.name} is told in an odd minute`);
+    }
+    const begun = waves.slice(before, status.waves.length);
+    assert.ok(
+      begun.every(one => one.windows === undefined),
+      'a wave begins in an odd minute',
+    );
   }
 
   /** Of those that ran well and were connected when they were told: on the way in truth, whatever the hub heard. */
@@ -256,6 +325,11 @@ class World {
     if (event?.type === 'flip') {
       const device = this.devices[event.who % this.devices.length];
       if (device) device.online = !device.online;
+    }
+    if (event?.type === 'release') this.release(this.devices[event.who % this.devices.length]);
+    if (event?.type === 'full') {
+      const device = this.devices[event.who % this.devices.length];
+      if (device) device.isFull = !device.isFull;
     }
     if (event?.type === 'abort') this.abort();
     if (event?.type === 'apply') this.apply();
@@ -284,8 +358,10 @@ describe('whatever happens to a fleet', () => {
       fc.property(histories, history => {
         const world = new World(history);
         for (const event of history.events) world.step(event);
+        // Whoever is away stays so for a while.
+        for (let i = 0; i < 30; i++) world.step(null);
         // All nodes answer from now on.
-        for (const device of world.devices) device.online = true;
+        for (const device of world.devices) Object.assign(device, { online: true, isFull: false });
         const isOver = () => {
           const { phase } = world.rollout.status;
           const isBack = world.devices.every(
@@ -296,6 +372,7 @@ describe('whatever happens to a fleet', () => {
         for (let i = 0; i < 400 && !isOver(); i++) {
           // What waits for a person gets one.
           const { spec, status } = world.rollout;
+          if (status.reason === 'OnDelete') world.devices.forEach(device => world.release(device));
           if (status.reason === 'NoSuchNode')
             world.rollout = { status, spec: { ...spec, promoted: status.waves.length } };
           world.step(null);

@@ -5,7 +5,9 @@ import type { NodeObject } from '../../../hub/objects.js';
 import { gatedRollouts } from '../../../hub/recovery/gate.js';
 import type { RolloutDesk } from '../../../hub/rollout/desk.js';
 import type { Candidate } from '../../../hub/rollout/rollout.js';
+import { Places } from '../../../hub/rollout/reach.js';
 import {
+  fleetOf,
   lookAt,
   standingOffers,
   type MemberNode,
@@ -96,6 +98,26 @@ describe('the former revision', () => {
     const candidate = { ...open.candidate, limit: {} as Candidate['limit'] };
     const [offer] = standingOffers([{ ...open, candidate }], member('a', OLD), ROOT)([candidate]);
     assert.deepEqual([offer?.revision, offer?.limit], [1, null]);
+  });
+});
+
+describe('a place of a bundle whose number of nodes is limited', () => {
+  test('is not taken for a node that gets nothing', () => {
+    const limit = { mostFor: () => 1 };
+    const candidate = { ...openAs({}).candidate, limit };
+    const clone = { ...member('a', OLD), barrier: 'CloneSuspected: gets nothing new' };
+    const places = new Places(limit, []);
+    const hasPlace = (_: Candidate, node: string) => places.take(node, {});
+    const fleet = fleetOf(candidate, [clone, member('b', OLD), member('c', OLD)], hasPlace);
+    assert.deepEqual(
+      fleet.map(({ name, barrier }) => [name, barrier]),
+      [
+        ['a', 'CloneSuspected: gets nothing new'],
+        ['b', null],
+        ['c', 'the release keys that signed it reach no more nodes'],
+      ],
+    );
+    assert.deepEqual(places.refused(), ['c']);
   });
 });
 

@@ -6,6 +6,7 @@ import {
   plainPlan,
   planFault,
   waveText,
+  waveWords,
   type RolloutPlan,
 } from '../../../hub/rollout/waves/plan.js';
 import { sharedDown, sharedUp } from '../../../hub/rollout/waves/share.js';
@@ -14,6 +15,7 @@ const FAULTS: readonly [string, Readonly<Record<string, unknown>>, string, RegEx
   ['no node at once', { maxUnavailable: 0 }, 'maxUnavailable', /^0 must be a whole number from 1/],
   ['no percent at once', { maxUnavailable: '0%' }, 'maxUnavailable', /^"0%" must be .* 1% to 100%/],
   ['more than all', { maxUnavailable: '101%' }, 'maxUnavailable', /^"101%" must be/],
+  ['no sample', { minSample: 0 }, 'minSample', /^0 must be a whole number from 1 .*, or auto$/],
   ['half a node', { maxFailures: 0.5 }, 'maxFailures', /^0.5 must be a whole number from 0/],
   ['a count as text', { maxFailures: '3' }, 'maxFailures', /^"3" must be/],
   ['no list of waves', { waves: '5%' }, 'waves', /must be a list of 1 to 32 waves/],
@@ -21,6 +23,20 @@ const FAULTS: readonly [string, Readonly<Record<string, unknown>>, string, RegEx
   ['a wave that is nothing', { waves: [null] }, 'waves[0]', /either nodes or selector/],
   ['a wave of both', { waves: [{ nodes: 1, selector: 'a' }] }, 'waves[0]', /either nodes or sel/],
   ['another field', { waves: [{ nodes: 1, name: 'x' }] }, 'waves[0]', /and nothing else/],
+  [
+    'a window that never opens',
+    {
+      waves: [{ nodes: 1, windows: [{ schedule: '0 2 31 2 *', duration: '4h', timeZone: 'UTC' }] }],
+    },
+    'waves[0].windows[0].schedule',
+    /^"0 2 31 2 \*" has no valid day of month/,
+  ],
+  [
+    'windows that are no list',
+    { waves: [{ nodes: 1, windows: 'night' }] },
+    'waves[0].windows',
+    /list/,
+  ],
   ['an empty selector', { waves: [{ selector: '' }] }, 'waves[0].selector', /use nodes: 100%/],
   ['a broken selector', { waves: [{ selector: 'a in' }] }, 'waves[0].selector', /expected "\("/],
   ['a wave of none', { waves: [{ nodes: 0 }] }, 'waves[0].nodes', /^0 must be/],
@@ -70,6 +86,21 @@ describe('a plan', () => {
     assert.equal(planFault({ ...plan }), null);
     assert.deepEqual(plainPlan(plan).waves.map(waveText), ['1 node', '5%', 'region=north', '100%']);
     assert.deepEqual(plainPlan(plainPlan(plan)), plainPlan(plan));
+  });
+
+  test('has a last wave with a window of its own, and none where its list is empty', () => {
+    const windows = [{ schedule: '0 2 * * *', duration: '1h', timeZone: 'UTC' }];
+    const plan = {
+      ...DEFAULT_PLAN,
+      waves: [
+        { nodes: 1, windows: [] },
+        { nodes: '100%', windows },
+      ],
+    };
+    assert.equal(planFault(plan), null);
+    const plain = plainPlan(plan);
+    assert.deepEqual(plain.waves, [{ nodes: 1 }, { nodes: '100%', windows }]);
+    assert.deepEqual(plain.waves.map(waveWords), ['1 node', '100% during 0 2 * * * for 1h in UTC']);
   });
 
   test('rounds nodes that may be on the way up, and failures down', () => {

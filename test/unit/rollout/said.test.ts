@@ -23,6 +23,9 @@ describe('the flags of a plan', () => {
     const had = plainPlan({ ...DEFAULT_PLAN, waves: [{ nodes: 1 }] });
     assert.equal(planAfter({}, had), had);
     assert.deepEqual(planAfter({ maxFailures: '5%' }, had), { ...had, maxFailures: '5%' });
+    const { minSample: _, ...older } = had;
+    assert.deepEqual(planAfter({ minSample: '2' }, older as typeof had), { ...had, minSample: 2 });
+    assert.equal(planText(older as typeof had), planText(had));
     assert.equal(planAfter({ atOnce: true }, had), null);
   });
 
@@ -46,9 +49,28 @@ describe('the flags of a plan', () => {
     );
   });
 
+  test('give a wave windows, and take them as they are told', () => {
+    const words = '25% during 0 2 * * sun for 4h in Europe/Berlin during 0 3 * * * for 1h in UTC';
+    const plan = planAfter({ wave: ['1', words, 'region in (north,south)'] }, null);
+    assert.deepEqual(plan?.waves[1], {
+      nodes: '25%',
+      windows: [
+        { schedule: '0 2 * * sun', duration: '4h', timeZone: 'Europe/Berlin' },
+        { schedule: '0 3 * * *', duration: '1h', timeZone: 'UTC' },
+      ],
+    });
+    assert.ok(planText(plan).startsWith(`waves 1 node, ${words}, region in (north,south), 100%;`));
+  });
+
   const WRONG: readonly [PlanOptions, RegExp][] = [
     [{ wave: ['1', '0.5%'] }, /^--wave \(number 2\): "0.5%" must be a whole number/],
     [{ wave: ['a in'] }, /^--wave \(number 1\): selector "a in": expected "\("/],
+    [{ wave: ['1 during night'] }, /^--wave 1 during night: use "NODES during CRON for DURATION/],
+    [
+      { wave: ['1', '5% during 0 2 * * * for 9d in Mars'] },
+      /^--wave \(number 2\): timeZone: "Mars" is not a time zone/,
+    ],
+    [{ minSample: 'none' }, /^--min-sample: "none" must be a whole number from 1 .*, or auto/],
     [{ maxFailures: '-1' }, /^--max-failures: "-1" must be a whole number from 0/],
     [{ pace: 'fast' }, /^--pace: "fast" must be a whole number of nodes/],
     [{ promotion: 'never' }, /^--promotion: "never" must be automatic or manual/],

@@ -11,7 +11,7 @@ import { at, BEGUN, specOf, T0 } from '../../support/rollout-values.js';
 
 const NOBODY: StandCounts = {
   ...{ nodes: 0, healthy: 0, failed: 0, unknown: 0, aside: 0, underWay: 0, window: 0 },
-  ...{ obstructed: 0, silent: 0, waiting: 0, away: 0 },
+  ...{ obstructed: 0, silent: 0, person: 0, waiting: 0, away: 0 },
 };
 const wave = (startedAt: number, settledAt: number | null = null) => {
   const settled = settledAt === null ? null : at(settledAt);
