@@ -210,7 +210,8 @@ async function assignLoop(
     if (signal.aborted) return;
     const began = clock.monotonic();
     try {
-      const { written, look } = await assignAll(parts, () => (steps.isOpen = true));
+      const { written, look, isUnsettled } = await assignAll(parts, () => (steps.isOpen = true));
+      if (isUnsettled) fleet.assignments.mark();
       Object.assign(steps, { isOpen: look.isOpen, wakeAt: look.wakeAt });
       if (written > 0) log.info('assignments published', { nodes: written });
       // Of a large fleet a look takes long: nodes that join one after the other are not looked at one after the other.
@@ -234,11 +235,14 @@ export async function assignmentsUnder(
   return { mutations, written: assignmentsIn(mutations) };
 }
 
-/** `written`: how many assignments. `onOpen` as below. */
+/**
+ * `written`: how many assignments. `isUnsettled`: some node did not take what was meant for it, which is written down by now: it is another's
+ * turn. `onOpen` as below.
+ */
 async function assignAll(
   parts: ControllerParts,
   onOpen: () => void,
-): Promise<{ written: number; look: Look }> {
+): Promise<{ written: number; look: Look; isUnsettled: boolean }> {
   const { store, log } = parts;
   const { batches, unfit, places, look } = await nextAssignments(parts, onOpen);
   for (const batch of batches) await store.commit(ACTOR, batch);
@@ -248,7 +252,8 @@ async function assignAll(
     const [node, fault] = first;
     log.error('too much is meant for some nodes', { nodes: unfit.size, first: node, fault });
   }
-  return { written: assignmentsIn(batches.flat()), look };
+  const isUnsettled = unfit.size > 0 && batches.length > 0;
+  return { written: assignmentsIn(batches.flat()), look, isUnsettled };
 }
 
 function assignmentsIn(mutations: readonly Mutation[]): number {

@@ -408,12 +408,12 @@ describe('a rollout in waves on the store', () => {
     const { store } = hub;
     const parts = { store, root: () => trustedRoot(), hubSigner: HUB, clock: REAL_CLOCK };
     const wish = { namespace: 'default', name: 'shop', nodes: ['b'], reason: 'a test' };
-    assert.deepEqual(await activateBundleNow(parts, ADMIN, wish), ['b']);
+    assert.deepEqual(await activateBundleNow(parts, ADMIN, wish), { nodes: ['b'], held: [] });
     await hub.has(1, 2, 1);
     await hub.says('b', 'healthy');
     await hub.controller?.settle();
     assert.deepEqual(await hub.revisions(), [1, 2, 1]);
-    assert.deepEqual(await activateBundleNow(parts, ADMIN, wish), []);
+    assert.deepEqual(await activateBundleNow(parts, ADMIN, wish), { nodes: [], held: [] });
     const words = (await hub.rollout())?.spec.words ?? [];
     assert.deepEqual(
       words.map(({ verb, by, reason }) => [verb, by, reason]),
