@@ -176,6 +176,7 @@ describe('by stick', { skip: noEngine() || noRegistry() }, () => {
         ['cut.flotilla', /cut off or damaged/],
         ['endless.flotilla', /endless\.flotilla: cut off; copy it again/],
         ['begun.flotilla', /cut off or damaged/],
+        ['flipped.flotilla', /damaged: \S+ is not what was written; copy it again/],
         ['text.flotilla', /not a file that Flotilla wrote/],
         ['none.flotilla', /no such file/],
         [
@@ -188,7 +189,6 @@ describe('by stick', { skip: noEngine() || noRegistry() }, () => {
         assert.equal(code, 2, `${file}: ${stderr}`);
         assert.match(stderr, why);
       }
-      assert.equal((await take('flipped.flotilla')).code, 0, 'root 1 is known: it is not read');
       assert.equal(running(), before);
     });
   });
