@@ -8,6 +8,7 @@ import { linkTls } from '../../hub/link/broker-trust.js';
 import type { LoadedHub } from '../../hub/setup/load.js';
 import { HUB_NAME } from '../../hub/setup/pki.js';
 import { topicsOf } from '../../protocol/topics.js';
+import { eachOf } from './fleet/at-once.js';
 import { isSigned, signedMessage } from './fleet/bare.js';
 import { nowNs } from './fleet/counts.js';
 
@@ -70,15 +71,11 @@ export class BareHub {
     if (replies > 0) await this.#client.subscribeAsync(topics.everyNode('event'), { qos: 1 });
     const plain = Buffer.alloc(assignmentBytes, 0x61);
     const beganNs = nowNs();
-    const left = nodes.values();
-    const publisher = async () => {
-      for (const { name } of left) {
-        const message = replies > 0 ? signedMessage(assignmentBytes, sign) : plain;
-        const how = { qos: 1, retain: true } as const;
-        await this.#client.publishAsync(topics.node(name, 'assignment'), message, how);
-      }
-    };
-    await Promise.all(Array.from({ length: WINDOW }, publisher));
+    await eachOf(nodes, WINDOW, ({ name }) => {
+      const message = replies > 0 ? signedMessage(assignmentBytes, sign) : plain;
+      const how = { qos: 1, retain: true } as const;
+      return this.#client.publishAsync(topics.node(name, 'assignment'), message, how);
+    });
     if (replies > 0) await over;
     return { beganNs, endedNs: nowNs() };
   }

@@ -6,6 +6,7 @@
 import { openBrokerSocket } from '../../../agent/membership/hub-tls.js';
 import { verifySignature } from '../../../protocol/keys.js';
 import { topicsOf } from '../../../protocol/topics.js';
+import { eachOf } from './at-once.js';
 import { noCounts, nowNs, type Counts } from './counts.js';
 import type { Member } from './member.js';
 import { RawClient } from './raw-client.js';
@@ -47,12 +48,8 @@ export class BareFleet {
     this.#how = how;
   }
 
-  async connect(atOnce: number): Promise<void> {
-    const left = this.#members.values();
-    const worker = async () => {
-      for (const member of left) await this.#connect(member);
-    };
-    await Promise.all(Array.from({ length: atOnce }, worker));
+  connect(atOnce: number): Promise<void> {
+    return eachOf(this.#members, atOnce, member => this.#connect(member));
   }
 
   /** Public keys by node. */

@@ -1,5 +1,6 @@
 /** Many simulated devices in one process: joined, connected so many at a time, cut, told apart by nothing but their names. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { eachOf } from './at-once.js';
 import { beginsAwake, turnMs, type Behaviour } from './behaviour.js';
 import { noCounts, type Counts } from './counts.js';
 import { LightNode } from './light-node.js';
@@ -107,17 +108,4 @@ export class Fleet {
     await delay(1_000 * this.#random());
     if (!this.#isOver && !node.isConnected) await this.#hold(node);
   }
-}
-
-/** Runs `work` on each, so many at a time. Rejects with the first failure, when those under way have ended. */
-async function eachOf<T>(
-  items: readonly T[],
-  atOnce: number,
-  work: (item: T) => Promise<void>,
-): Promise<void> {
-  const left = items.values();
-  const worker = async () => {
-    for (const item of left) await work(item);
-  };
-  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, worker));
 }

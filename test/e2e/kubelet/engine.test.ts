@@ -61,8 +61,10 @@ describe('row 82: an engine that dies and comes back', { skip: noOwnEngine() }, 
     await box.ready('comes');
     await box.gone('goes');
     await box.until('the edit runs', 'changes', ({ status }) => {
-      return status?.containerStatuses?.every(({ name, restartCount, ready }) => {
-        return ready && restartCount === (name === 'd' ? 1 : 0);
+      // An edit is a new container: it has not restarted.
+      return status?.containerStatuses?.every(({ name, restartCount, ready, lastState }) => {
+        const isAnother = lastState?.terminated !== undefined;
+        return ready && restartCount === 0 && isAnother === (name === 'd');
       });
     });
     const now = await box.pod('stays');
