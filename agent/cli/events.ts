@@ -1,10 +1,10 @@
 /** `flotilla-agent events`, `retry` and `config`: what happened here, what is to be tried now, what is set. */
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import type { Event } from 'kubernetes-types/core/v1.js';
 import { stringify } from 'yaml';
 import { CliError } from '../../protocol/cli-error.js';
 import { ageText, layOut } from '../../protocol/columns.js';
+import { CONFIG_EXAMPLE } from '../config-example.js';
 import type { CliContext } from './context.js';
 import { dataDirOf } from './journal-proof.js';
 import { getJson, openSocket, readText } from './socket-client.js';
@@ -63,9 +63,6 @@ export function retryCommand(context: CliContext): Command {
     });
 }
 
-/** As documented, in the checkout that this program was built from. */
-const EXAMPLE = new URL('../../../docs/agent.yaml', import.meta.url);
-
 interface Configz {
   /** As a configuration file would say it. */
   readonly agentconfig: unknown;
@@ -79,7 +76,7 @@ export function configCommand(context: CliContext): Command {
     .option('-o, --output <format>', 'yaml | json', 'yaml')
     .option('--example', 'every setting there is, as a file to begin with; needs no agent')
     .action(async (options: { dataDir?: string; output: string; example?: boolean }) => {
-      if (options.example) return context.print(readFileSync(EXAMPLE, 'utf8').trimEnd());
+      if (options.example) return context.print(CONFIG_EXAMPLE.trimEnd());
       const dataDir = dataDirOf(options);
       if (!['yaml', 'json'].includes(options.output))
         throw new CliError('refused', `-o ${options.output}: not one of yaml, json`);

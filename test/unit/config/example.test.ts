@@ -1,13 +1,17 @@
 /** The example of the configuration file: an agent takes it, and nothing that can be set is missing from it. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { resolveConfig } from '../../../agent/config.js';
+import { CONFIG_EXAMPLE } from '../../../agent/config-example.js';
 import { readConfigFile } from '../../../agent/config-file.js';
 import { SETTINGS } from '../../../agent/settings.js';
 
-const text = readFileSync(join(import.meta.dirname, '../../../../docs/agent.yaml'), 'utf8');
+const CHECKOUT = join(import.meta.dirname, '../../../..');
+const text = readFileSync(join(CHECKOUT, 'docs/agent.yaml'), 'utf8');
 
 describe('docs/agent.yaml', () => {
   test('is a configuration that an agent takes without a warning', () => {
@@ -21,6 +25,16 @@ describe('docs/agent.yaml', () => {
     });
     assert.deepEqual(warnings, []);
     assert.equal(config.nodeName, 'edge-1');
+  });
+
+  test('is what the program prints, wherever it lies', () => {
+    assert.equal(text, CONFIG_EXAMPLE);
+    const program = join(CHECKOUT, 'agent/bin/flotilla-agent.js');
+    const printed = execFileSync(process.execPath, [program, 'config', '--example'], {
+      cwd: tmpdir(),
+      encoding: 'utf8',
+    });
+    assert.equal(printed, text);
   });
 
   test('names every setting; the one that no other setting bears in a comment', () => {
