@@ -1,6 +1,7 @@
 /** `bundles/NAME/undo` and `restart`: what was a revision becomes the next one. The request is read here alone. */
 import { RequestError } from '../../ports.js';
 import type { AgainWish, MadeAgain, RevisionAgain } from '../../rollout/again.js';
+import { changeCauseFault } from '../../rollout/change-cause.js';
 import { toApiObject } from '../api-object.js';
 import { fieldsAt, refuseUnknown, type Fields } from '../body-fields.js';
 import { json, param, type Answer, type ApiRequest, type Route } from '../request.js';
@@ -8,7 +9,6 @@ import { BUNDLES, groupPath } from '../resources.js';
 import { parseDryRun } from '../write-options.js';
 
 const SUBJECT = { group: BUNDLES.group, resource: BUNDLES.name };
-const REASON_MAX = 256;
 
 export interface AgainRouteParts {
   readonly again: RevisionAgain;
@@ -29,9 +29,10 @@ async function wishOf(
   const body = fieldsAt((await request.json()) ?? {}, '');
   refuseUnknown(body, ['reason', 'seen', ...more], '');
   const { reason = '' } = body;
-  if (typeof reason !== 'string' || reason.length > REASON_MAX || /\p{Cc}/u.test(reason)) {
-    const message = `reason: must be a line of at most ${REASON_MAX} characters`;
-    throw new RequestError('BadRequest', message);
+  // It becomes the change cause.
+  const fault = typeof reason === 'string' ? changeCauseFault(reason) : 'must be a string';
+  if (typeof reason !== 'string' || fault !== null) {
+    throw new RequestError('BadRequest', `reason: ${fault}`);
   }
   const [namespace, name] = [param(request, 'namespace'), param(request, 'name')];
   const [seen, dryRun] = [revisionAt(body, 'seen'), parseDryRun(request.query)];

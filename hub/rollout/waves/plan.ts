@@ -139,7 +139,8 @@ function wavesFaults(waves: unknown): PlanFault[] {
         `${shown(wave)} must have either nodes or selector, windows at most, and nothing else`,
       );
     }
-    const shut = windowsFault((windows ?? []) as readonly MaintenanceWindow[]);
+    const shut =
+      windows === undefined ? null : windowsFault(windows as readonly MaintenanceWindow[]);
     if (shut !== null) return fault(shut.message, `.windows${shut.at}`);
     if (nodes === undefined) {
       const wrong = selectorFault(selector);

@@ -31,6 +31,7 @@ const FAULTS: readonly [string, Readonly<Record<string, unknown>>, string, RegEx
     'waves[0].windows[0].schedule',
     /^"0 2 31 2 \*" has no valid day of month/,
   ],
+  ['windows that are null', { waves: [{ nodes: 1, windows: null }] }, 'waves[0].windows', /a list/],
   [
     'windows that are no list',
     { waves: [{ nodes: 1, windows: 'night' }] },
