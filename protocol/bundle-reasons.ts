@@ -26,3 +26,10 @@ export const UPDATES_LOCKED = 'UpdatesLocked';
 
 /** Its files lie there, and nobody tells the node how their pods are; told in state `activating`. */
 export const HEALTH_UNKNOWN = 'HealthUnknown';
+
+/** Reasons whose sentence says what to do: when that is done and the next thing is lacking, it is told, and people see it at the hub. */
+export const SAYS_WHAT_TO_DO: ReadonlySet<string> = new Set([
+  CONFLICT,
+  MISSING_PARAMETER,
+  SECRET_NOT_SEALED,
+]);

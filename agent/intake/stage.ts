@@ -8,9 +8,13 @@ import { counted } from '../../protocol/counted.js';
 import type { AssignedBundle, AssignmentDocument } from '../../protocol/documents/assignment.js';
 import type { BundleDocument } from '../../protocol/documents/bundle.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
-import { CONFLICT, NOT_UNDO_READY, SECRET_NOT_SEALED } from '../../protocol/bundle-reasons.js';
+import {
+  CONFLICT,
+  NOT_UNDO_READY,
+  SAYS_WHAT_TO_DO,
+  SECRET_NOT_SEALED,
+} from '../../protocol/bundle-reasons.js';
 import { bindingsOf } from '../../protocol/image-binding.js';
-import type { ValidPod } from '../../protocol/pod.js';
 import type { Refusal, Result } from '../../protocol/refusal.js';
 import { phaseNow } from '../activation/bundle-health.js';
 import { move, toldState } from '../activation/table.js';
@@ -34,7 +38,7 @@ import { RollBack, type WayBack } from './roll-back.js';
 import { revokedBundles, revokedConditions } from './revoked.js';
 import { Switch } from './switch.js';
 import { transition } from './transition.js';
-import { SAID_ANEW, waitingFor, type Step } from './waiting-for.js';
+import { waitingFor, type Step } from './waiting-for.js';
 import { FREE, type Passage } from './window-gate.js';
 import type { StageOptions } from './stage-options.js';
 import { JudgedContent } from './judged-content.js';
@@ -182,7 +186,8 @@ export class Stage {
     }
     if (!staged.ok) return settle(failed(staged.refusal), signedAnew(assigned, staged.refusal));
     const wanted = { bundle: assigned, pods: staged.value.flatMap(({ pod }) => pod ?? []) };
-    const parameters = isActive ? null : this.#lackingParameter(wanted.pods, document);
+    const given = journal.accepted()?.document.parameters ?? {};
+    const parameters = isActive ? null : lackingParameter(wanted.pods, document, given);
     if (parameters !== null) return settle(parameters);
     const held = this.#options.images?.hold({
       ...{ bundle: assigned, digest: assigned.digest, pods: wanted.pods },
@@ -288,11 +293,6 @@ export class Stage {
     return null;
   }
 
-  #lackingParameter(pods: readonly ValidPod[], document: BundleDocument): Step | null {
-    const { node = '', parameters = {} } = this.#options.journal.accepted()?.document ?? {};
-    return lackingParameter(pods, document, { node, parameters });
-  }
-
   /** Where its rollout asks for it: a node that could not come back does not set out. */
   #cannotGoBack(assigned: AssignedBundle, { strategy }: BundleDocument): Step | null {
     if (!(strategy.require ?? []).includes('undoReady')) return null;
@@ -330,7 +330,7 @@ export class Stage {
     const same =
       record?.state === state &&
       record.reason === reason &&
-      (record.message === message || !SAID_ANEW.has(reason)) &&
+      (record.message === message || !SAYS_WHAT_TO_DO.has(reason)) &&
       record.digest === bundle.digest &&
       record.attempt === bundle.attempt;
     if (same) return [];

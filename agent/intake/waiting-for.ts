@@ -1,5 +1,4 @@
 /** What a bundle is told to wait for while something of it is not here. Pure. */
-import { CONFLICT, MISSING_PARAMETER, SECRET_NOT_SEALED } from '../../protocol/bundle-reasons.js';
 import type { ActivationEvent } from '../activation/table.js';
 import type { Lacking, Whereabouts } from './lacking.js';
 
@@ -9,13 +8,6 @@ export interface Step {
   readonly reason: string;
   readonly message: string;
 }
-
-/** Reasons whose sentence says what to do: when that is done and the next thing is lacking, it is told. */
-export const SAID_ANEW: ReadonlySet<string> = new Set([
-  CONFLICT,
-  MISSING_PARAMETER,
-  SECRET_NOT_SEALED,
-]);
 
 /** The worst of it. */
 export function waitingFor(

@@ -9,11 +9,11 @@ import {
 } from '../../protocol/node-parameters.js';
 import type { ValidPod } from '../../protocol/pod.js';
 
-/** Null: nothing. `parameters`: of the accepted assignment. */
+/** Null: nothing. `parameters`: of the accepted assignment. The sentence is the same on every node, so that a hub can count it. */
 export function lackingParameter(
   pods: readonly ValidPod[],
   { parameters: declared = [] }: Pick<BundleDocument, 'parameters'>,
-  { node, parameters }: { readonly node: string; readonly parameters: Parameters },
+  parameters: Parameters,
 ): { readonly event: 'obstacle'; readonly reason: string; readonly message: string } | null {
   const given = givenParameters(parameters);
   const lacking = neededParameters(pods).filter(
@@ -28,6 +28,6 @@ export function lackingParameter(
   }
   const keys = lacking.filter(({ key }) => declared.includes(key)).map(({ key }) => key);
   const rest = keys.length > 1 ? ` and ${keys.length - 1} more` : '';
-  const message = `${what}${rest}, which has no value here: ${parameterHint(node, keys)}`;
+  const message = `${what}${rest}, which has no value here: ${parameterHint('NODE', keys)}`;
   return { event: 'obstacle', reason: MISSING_PARAMETER, message };
 }

@@ -63,7 +63,7 @@ describe('parameters of a node', { skip: noEngine() }, () => {
   after(() => play.close());
 
   test('a revision whose pod needs one waits for it; apply, status and describe say which', async () => {
-    const { code, stderr } = await apply('till', '--all-nodes');
+    const { code, stderr } = await apply('till', '--all-nodes', '--wave', '1');
     assert.equal(code, 0, stderr);
     assert.match(
       stderr,
@@ -75,7 +75,7 @@ describe('parameters of a node', { skip: noEngine() }, () => {
       ),
     );
     const status = await play.ok('rollout', 'status', 'bundle/till', '--no-watch');
-    assert.match(status, /MissingParameter/);
+    assert.match(status, /wave 1 of 2 .*: MissingParameter: pod till needs the node's parameter/);
     assert.match(
       await play.ok('describe', 'node', NODE),
       /Parameters:\n +<no value> site, asked for by default\/till/,

@@ -275,7 +275,7 @@ describe('apply', () => {
       spec: { to: of(object), base: of(first.object) },
       status: { phase: 'aborted' },
     };
-    await store.commit(ADMIN, [{ type: 'put', object: rollout as never, expect: 'any' }]);
+    await store.commit(ADMIN, [{ type: 'put', object: rollout, expect: 'any' }]);
     await apply(shop);
   });
 });

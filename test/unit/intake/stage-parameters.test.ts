@@ -78,11 +78,11 @@ describe('a revision that needs parameters', () => {
     assert.deepEqual(world.states(), ['shop waiting MissingParameter']);
     assert.match(
       message(),
-      /pod web needs the node's parameter "site" \(spec\.containers\[0\]\.env\[0\].*and 1 more.*flotilla node parameters \S+ site=VALUE lane=VALUE/,
+      /pod web needs the node's parameter "site" \(spec\.containers\[0\]\.env\[0\].*and 1 more.*flotilla node parameters NODE site=VALUE lane=VALUE/,
     );
     world.parameters = { site: 'quay' };
     world.assign([document]);
-    assert.match(message(), /"lane" .* has no value here: flotilla node parameters \S+ lane=VALUE/);
+    assert.match(message(), /"lane" .* has no value here: flotilla node parameters NODE lane=VALUE/);
     assert.deepEqual(world.files(), []);
     world.parameters = { site: 'quay', lane: '' };
     world.assign([document]);
