@@ -192,10 +192,15 @@ describe('parameters of a node', { skip: noEngine() }, () => {
         await play.ok('describe', 'node', 'edge-2'),
       ),
     );
-    assert.match(
-      await play.ok('rollout', 'status', 'bundle/till', '--no-watch'),
-      /Conflict: pod till is one of bundle default\/rival already/,
-    );
+    for (const words of [
+      ['rollout', 'status', 'bundle/till', '--no-watch'],
+      ['describe', 'bundle', 'till'],
+    ]) {
+      assert.match(
+        await play.ok(...words),
+        /edge-2: .*Conflict.*: pod till is one of bundle default\/rival already/,
+      );
+    }
     const again = await apply('till');
     assert.equal(again.code, 0, again.stderr);
     assert.match(again.stderr, /Warning: .*on node edge-2: what came there first stays/);
