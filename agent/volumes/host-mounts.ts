@@ -20,7 +20,11 @@ export interface MountPoint {
 }
 
 export interface HostMounts {
-  /** Null when the agent may mount and the engine would see it; else a sentence why not. Leaves nothing behind. */
+  /**
+   * Null when the agent may mount and the engine would see it, and where nothing could be learnt of that now (a disk
+   * that is full, a node short of memory): each mount is tried when a pod needs it. Else a sentence why not, which
+   * holds for as long as the agent runs. Leaves nothing behind.
+   */
   probe(directory: string): Promise<string | null>;
   /** `sizeBytes` 0: the kernel's default. The directory must be there. */
   mountTmpfs(path: string, sizeBytes: number): Promise<void>;
@@ -37,6 +41,16 @@ const PROGRAM_MS = 10_000;
 const TMPFS_MODE = '0777';
 const PROBE = '.probe-';
 
+/** mount(8): `system error (out of memory, cannot fork, no more loop devices)`. */
+const SYSTEM_ERROR = 2;
+/** Nor could it be begun. */
+const SHORT_OF = /^(EAGAIN|ENOMEM|EMFILE|ENFILE)$/;
+
+/** Of a program's end: it may be another one the next time. */
+function isPassingEnd(code: string | number | null | undefined, isLate: boolean): boolean {
+  return isLate || code === SYSTEM_ERROR || SHORT_OF.test(String(code));
+}
+
 async function run(program: string, args: readonly string[]): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const options = { timeout: PROGRAM_MS, killSignal: 'SIGKILL' } as const;
@@ -46,7 +60,8 @@ async function run(program: string, args: readonly string[]): Promise<void> {
       const detail = isLate
         ? `no answer in ${PROGRAM_MS / 1000} s`
         : stderr.trim() || error.message;
-      reject(new MountError(`${program} failed: ${detail}`));
+      const isPassing = isPassingEnd(error.code, isLate);
+      reject(new MountError(`${program} failed: ${detail}`, isPassing));
     });
   });
 }
@@ -99,6 +114,13 @@ async function isSeen(path: string): Promise<boolean> {
   return (await mountPoints()).some(one => one.path === path && one.isShared);
 }
 
+/** It says nothing of what the agent may mount. */
+function isPassing(error: unknown): boolean {
+  if (error instanceof MountError) return error.isPassing;
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return diskFault(error) !== null || SHORT_OF.test(code);
+}
+
 export function openHostMounts(): HostMounts {
   /** Linux 6.3: what is meant for memory is never written to the disk. False once it was refused. */
   let hasNoSwap = true;
@@ -128,6 +150,7 @@ export function openHostMounts(): HostMounts {
       }
       return null;
     } catch (error) {
+      if (isPassing(error)) return null;
       return `the agent may not mount: ${error instanceof Error ? error.message : String(error)}`;
     } finally {
       await clear(place);
@@ -138,8 +161,7 @@ export function openHostMounts(): HostMounts {
       try {
         return await probeAt(directory);
       } catch (error) {
-        // A disk that is full says nothing of mounts: each is tried when a pod needs it.
-        if (diskFault(error) === null) throw error;
+        if (!isPassing(error)) throw error;
         return null;
       }
     },
@@ -151,7 +173,8 @@ export function openHostMounts(): HostMounts {
       if (hasNoSwap) {
         try {
           return await mount(',noswap');
-        } catch {
+        } catch (error) {
+          if (isPassing(error)) throw error;
           hasNoSwap = false;
         }
       }
