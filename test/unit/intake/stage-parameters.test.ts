@@ -82,7 +82,10 @@ describe('a revision that needs parameters', () => {
     );
     world.parameters = { site: 'quay' };
     world.assign([document]);
-    assert.match(message(), /"lane" .* has no value here: flotilla node parameters NODE lane=VALUE/);
+    assert.match(
+      message(),
+      /"lane" .* has no value here: flotilla node parameters NODE lane=VALUE/,
+    );
     assert.deepEqual(world.files(), []);
     world.parameters = { site: 'quay', lane: '' };
     world.assign([document]);
