@@ -5,8 +5,9 @@
  * (kubelet pain P24). Standard: mount(8) of util-linux, proc(5) mountinfo.
  */
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, open, readdir, readFile, readlink, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { engineNamespaces, namespaceOf } from './engine-namespaces.js';
 import { MountError } from './mount-error.js';
 import { diskFault } from '../disk-fault.js';
 import { makeDirectory } from '../make-directory.js';
@@ -91,26 +92,10 @@ async function mountPoints(): Promise<MountPoint[]> {
   return parseMountInfo(await readFile('/proc/self/mountinfo', 'utf8'));
 }
 
-const ENGINES: ReadonlySet<string> = new Set(['dockerd', 'containerd', 'podman']);
-
-const namespaceOf = (pid: string) => readlink(`/proc/${pid}/ns/mnt`).catch(() => '');
-
-/** The mount namespaces of the engines on this node, or of its first process; empty when none can be looked at. */
-async function engineNamespaces(): Promise<string[]> {
-  const pids = (await readdir('/proc')).filter(name => /^\d+$/.test(name));
-  const engines: string[] = [];
-  for (const pid of pids) {
-    const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '');
-    if (ENGINES.has(name.trim())) engines.push(pid);
-  }
-  const found = await Promise.all((engines.length > 0 ? engines : ['1']).map(namespaceOf));
-  return found.filter(namespace => namespace !== '');
-}
-
 /** True when the engine sees what is mounted here: it shares the namespace, or hears of the mounts. */
-async function isSeen(path: string): Promise<boolean> {
+async function isSeen(path: string, engineSocket: string | null): Promise<boolean> {
   const own = await namespaceOf('self');
-  if ((await engineNamespaces()).every(namespace => namespace === own)) return true;
+  if ((await engineNamespaces(engineSocket)).every(namespace => namespace === own)) return true;
   return (await mountPoints()).some(one => one.path === path && one.isShared);
 }
 
@@ -121,7 +106,8 @@ function isPassing(error: unknown): boolean {
   return diskFault(error) !== null || SHORT_OF.test(code);
 }
 
-export function openHostMounts(): HostMounts {
+/** `engineSocket`: where the engine listens; null: anywhere. */
+export function openHostMounts(engineSocket: string | null = null): HostMounts {
   /** Linux 6.3: what is meant for memory is never written to the disk. False once it was refused. */
   let hasNoSwap = true;
   /** Also of what an agent that was killed left behind. */
@@ -137,7 +123,7 @@ export function openHostMounts(): HostMounts {
     const place = await mkdtemp(join(directory, PROBE));
     try {
       await mounts.mountTmpfs(place, 64 * 1024);
-      if (!(await isSeen(place))) {
+      if (!(await isSeen(place, engineSocket))) {
         return 'the agent runs in a mount namespace of its own: the engine does not see its mounts';
       }
       const inside = join(place, 'bound');

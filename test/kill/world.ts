@@ -229,7 +229,9 @@ export class KillWorld {
     const told = status?.bundles.find(({ name }) => name === 'shop');
     const state = told ? `${told.state} ${told.revision}` : 'none';
     const should = chapter.state ? `${chapter.state.state} ${chapter.state.revision}` : 'none';
-    if (state !== should) return `the bundle is ${state} ${told?.reason ?? ''}, not ${should}`;
+    if (state !== should) {
+      return `the bundle is ${state} ${told?.reason ?? ''}, not ${should}: ${told?.message ?? ''}`;
+    }
     const root = this.hub.root();
     if (status?.rootVersion !== root) return `root ${status?.rootVersion} of ${root}`;
     const passwords = passwordsIn(this.dataDir).join();
