@@ -12,6 +12,7 @@ import { startBroker, type Broker } from './broker/broker.js';
 import { dynamicSecurity } from './broker/dynamic-security.js';
 import { startController } from './rollout/controller.js';
 import { setNodeBudget } from './rollout/node-budget.js';
+import { nodeParametersDesk } from './rollout/node-parameters.js';
 import { activateBundleNow, type ActivateWish } from './rollout/activate-now.js';
 import type { BundleWish } from './rollout/reassign.js';
 import { retryBundle } from './rollout/retry.js';
@@ -228,6 +229,7 @@ async function assemble(
     secrets: gatedSecrets(secretWriter({ store, root, hubSigner }), store),
     nodes: nodeWriter({ store, fleet, disconnect }),
     nodeBudget: (actor, of) => setNodeBudget({ store, root, hubSigner, clock }, actor, of),
+    nodeParameters: nodeParametersDesk({ store, root, hubSigner, clock }),
     enrolment: gatedEnrolment(
       createEnrolment({
         hub,

@@ -46,7 +46,9 @@ import { revisionRoutes } from './routes/revisions.js';
 import { rolloutRoutes } from './routes/rollouts.js';
 import { rootRoutes } from './routes/root.js';
 import { secretRoutes } from './routes/secrets.js';
+import type { NodeParametersDesk } from '../rollout/node-parameters.js';
 import { nodeBudgetRoutes } from './routes/node-budget.js';
+import { nodeParameterRoutes } from './routes/node-parameters.js';
 import { standingRoutes } from './routes/standing.js';
 import { tokenRoutes } from './routes/tokens.js';
 import { failure } from './status.js';
@@ -71,6 +73,7 @@ export interface ApiParts {
   readonly again: RevisionAgain;
   readonly nodes: NodeWriter;
   readonly nodeBudget: SetNodeBudget;
+  readonly nodeParameters: NodeParametersDesk;
   readonly secrets: SecretWriter;
   readonly enrolment: Enrolment;
   readonly recovery: Pick<Recovery, 'state' | 'finish'>;
@@ -129,6 +132,7 @@ export function buildRoutes(parts: ApiParts): Router {
     ...tokenRoutes(parts),
     ...standingRoutes(parts),
     ...nodeBudgetRoutes(parts),
+    ...nodeParameterRoutes(parts),
     ...recoveryRoutes(parts),
     ...auditRoutes(parts.store),
     ...rootRoutes(parts.roots),
