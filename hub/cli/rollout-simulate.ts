@@ -19,7 +19,7 @@ import { strategyAfter, strategyOptions, type StrategyOptions } from './strategy
 interface SimulateOptions extends Partial<InputOptions>, PlanOptions, StrategyOptions {
   nodes?: string;
   allNodes?: boolean;
-  runs: string;
+  runs?: string;
   seed: string;
   horizon: string;
   promoteAfter: string;
@@ -49,7 +49,7 @@ export function simulateCommand(context: Context): Command {
     .argument('<bundle>', 'bundle/NAME')
     .option('--nodes <selector>', 'nodes that it would be for')
     .option('--all-nodes', 'it would be for every node')
-    .option('--runs <n>', 'how often', '100')
+    .option('--runs <n>', 'how often (default: 100; of more than 200 nodes fewer, at least 10)')
     .option('--seed <n>', 'which chances', '1')
     .option('--horizon <duration>', 'how far ahead', '7d')
     .option(
@@ -80,7 +80,7 @@ async function simulate(
   if (options.output !== undefined && options.output !== 'json') {
     throw new CliError('refused', `-o ${options.output}: only json`);
   }
-  const limits = limitsOf(options);
+  const asked = limitsOf(options);
   const path = pathOf(resourceOf('bundles'), hub.namespace, name);
   const current = await hub.client.get<BundleApiObject>(path);
   const { filename } = options;
@@ -108,6 +108,7 @@ async function simulate(
       `no node matches ${selector === '' ? 'yet' : selector}: nothing to rehearse`,
     );
   }
+  const limits = { ...asked, runs: asked.runs ?? usualRuns(basis.nodes.length) };
   const strategy =
     source?.built?.document.strategy ?? strategyAfter(options, basis.strategy ?? DEFAULT_STRATEGY);
   const plan = planAfter(options, current?.spec.rollout ?? null);
@@ -151,12 +152,20 @@ function isChanged({
 /** Throws `CliError`. */
 function limitsOf(options: SimulateOptions) {
   return {
-    runs: whole('--runs', options.runs, { least: 1, most: RUNS_MAX }),
+    runs:
+      options.runs === undefined
+        ? null
+        : whole('--runs', options.runs, { least: 1, most: RUNS_MAX }),
     seed: whole('--seed', options.seed, { least: 0, most: SEED_MAX }),
     horizonMs: duration('--horizon', options.horizon),
     promoteAfterMs: duration('--promote-after', options.promoteAfter),
     failureRate: options.failureRate === undefined ? null : shareOf(options.failureRate),
   };
+}
+
+/** A run over a thousand nodes and more takes some seconds. */
+function usualRuns(nodes: number): number {
+  return Math.min(100, Math.max(10, Math.ceil(20_000 / nodes)));
 }
 
 function whole(

@@ -95,6 +95,10 @@ describe('content', () => {
       journal.trials().prove(step(2, digests[2] ?? '', 'healthy'), EVENT, null);
       assert.equal(previous(journal), null);
       assert.equal(journal.bundles()[0]?.healthy, digests[2]);
+      assert.equal(journal.bundles()[0]?.restartS, undefined);
+      journal.trials().prove(step(2, digests[2] ?? '', 'healthy'), EVENT, 4);
+      journal.trials().prove(step(2, digests[2] ?? '', 'healthy'), EVENT, null);
+      assert.equal(journal.bundles()[0]?.restartS, 4, 'what was measured last');
     });
 
     test('goes with the bundle', () => {
