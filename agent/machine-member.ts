@@ -15,6 +15,7 @@ import { startMember, type Member } from './member.js';
 import { architecture, readNodeInfo } from './node-info.js';
 import { openOwnedDirectory } from './intake/owned-files.js';
 import type { SourceCondition } from './ports.js';
+import { watchHoldings } from './report/holdings.js';
 import { startFaults, writeFault } from './readiness/start-faults.js';
 import { watchImages } from './engine-watches.js';
 import type { ContainerAttach } from './runtime/attach.js';
@@ -77,8 +78,16 @@ export function beMember({
   });
   held.images = images;
   closings.push(() => images.close());
+  const holdings = watchHoldings({
+    store: config.runtime === 'none' ? null : runtime,
+    ...{ dataDir, clock, log },
+  });
+  closings.push(() => holdings.stop());
   if (config.runtime === 'engine') {
-    const onChange = () => held.session?.readiness?.imagesChanged();
+    const onChange = () => {
+      holdings.changed();
+      held.session?.readiness?.imagesChanged();
+    };
     closings.push(watchImages(runtime, { clock, log, onChange }));
   }
   const kernel = watchKernelClock({ clock, onChange: () => held.session?.changed() });
@@ -93,6 +102,7 @@ export function beMember({
     arch: architecture(),
     meter,
     budgets,
+    holds: () => holdings.now(),
     agentVersion: VERSION,
     releasedAt: RELEASED_AT,
     machine,

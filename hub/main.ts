@@ -5,6 +5,7 @@ import type { Clock, Log } from '../protocol/ports.js';
 import { topicsOf } from '../protocol/topics.js';
 import { VERSION } from '../protocol/version.js';
 import { revisionAgain } from './rollout/again.js';
+import { foresight } from './foresight/read.js';
 import { bundleWriter } from './rollout/apply.js';
 import { startScheduledBackups } from './backup/scheduled.js';
 import { startApi, type Api } from './api/server.js';
@@ -225,6 +226,7 @@ async function assemble(
         activateBundleNow({ store, root, hubSigner, clock }, actor, bundle),
       store,
     ),
+    foresight: foresight({ store, root, clock }),
     rollouts: gatedRollouts(rolloutDesk({ store, root, clock }), store),
     secrets: gatedSecrets(secretWriter({ store, root, hubSigner }), store),
     nodes: nodeWriter({ store, fleet, disconnect }),

@@ -56,6 +56,8 @@ export interface NodeExtra {
   readonly keepAliveS?: number;
   /** What the node used, as of its newest status. */
   readonly usage?: StatusDocument['usage'];
+  /** What it holds and has room for, as of its newest status; left out: it does not say. */
+  readonly holds?: StatusDocument['holds'];
   /** Attempts that the node was given (`rollout retry`) and has not spoken of yet: what it says of these is of an earlier one. */
   readonly retried?: readonly BundleAttempt[];
   /** Of the newest status; what differs from the recorded pods is asked for. */

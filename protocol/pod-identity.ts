@@ -6,8 +6,9 @@
  * rule means a new tag and restarts every pod once. Pure.
  */
 import { canonicalJson, sha256Hex } from './canonical.js';
-import type { Container, Pod, PodSource } from './pod.js';
-import { podNamespace } from './pod.js';
+import { NO_BINDINGS, type ImageBindings } from './image-binding.js';
+import type { Container, Pod, PodSource, ValidPod } from './pod.js';
+import { allContainers, podNamespace } from './pod.js';
 
 const POD_UID_VERSION = 'flotilla/pod-uid/v1';
 const CONTAINER_HASH_VERSION = 'flotilla/container-hash/v1';
@@ -94,4 +95,23 @@ export function containerHash(container: Container, digests?: readonly string[])
 /** 32 hex digits over the whole document as written: the value of `kubernetes.io/config.hash`. */
 export function configHash(pod: Pod): string {
   return digest({ version: CONFIG_HASH_VERSION, pod });
+}
+
+/** Over all of the manifest but the app containers and what leaves the uid alone, a given uid aside: another one is another sandbox. */
+export function sandboxHash(pod: ValidPod, origin: PodOrigin): string {
+  const { uid: _uid, ...metadata } = pod.metadata;
+  return podUid({ ...pod, metadata }, origin);
+}
+
+/** By name, init containers too. */
+export function containerHashes(
+  pod: ValidPod,
+  bindings: ImageBindings = NO_BINDINGS,
+): Map<string, string> {
+  return new Map(
+    allContainers(pod).map(container => [
+      container.name,
+      containerHash(container, bindings.get(container.image ?? '')),
+    ]),
+  );
 }

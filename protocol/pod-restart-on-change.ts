@@ -5,7 +5,7 @@
  * Only for volumes that every container mounts read-only: one that writes there would restart itself without end. Pure.
  */
 import { invalid, type FieldError } from './field-error.js';
-import { allContainers, type Pod } from './pod.js';
+import { allContainers, type Container, type Pod } from './pod.js';
 
 export const RESTART_ON_CHANGE = 'flotilla.dev/restart-on-change';
 
@@ -28,6 +28,14 @@ export function watchedVolumes(pod: Pick<Pod, 'metadata' | 'spec'>): WatchedVolu
     const path = (pod.spec?.volumes ?? []).find(one => one.name === name)?.hostPath?.path;
     return path === undefined ? [] : [{ name, path }];
   });
+}
+
+/** Those of them that the container mounts: what lies there belongs to what it was made from. */
+export function watchedBy(
+  watched: readonly WatchedVolume[],
+  { volumeMounts = [] }: Pick<Container, 'volumeMounts'>,
+): readonly WatchedVolume[] {
+  return watched.filter(volume => volumeMounts.some(one => one.name === volume.name));
 }
 
 export function checkRestartOnChange(pod: Pod): FieldError[] {

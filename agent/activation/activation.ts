@@ -19,6 +19,8 @@ import { bundleHealth, isOnTrial, type Health, type Judged } from './bundle-heal
 import type { Readiness } from '../readiness/readiness.js';
 import { HELD, WINDOW } from './table.js';
 import type { WindowHold } from './windows.js';
+import { restartSeconds, type Begun } from './restart-time.js';
+import { podsOf } from './standing.js';
 import { afterRestart, JUST_OPENED, passed, saveEveryMs, type GateMemory } from './gate.js';
 
 export interface ActivationParts {
@@ -59,6 +61,7 @@ interface Trial {
   /** Monotonic. */
   at: number;
   savedAt: number;
+  readonly begun: Begun;
 }
 
 export class Activation {
@@ -138,7 +141,7 @@ export class Activation {
         log.warn('bundle given up', { bundle: bundleKey(judged), reason: judged.reason });
         isGivenUp = true;
       } else if (judged.state === 'healthy') {
-        trials.prove(judged, eventOf(judged, 'BundleHealthy'));
+        trials.prove(judged, eventOf(judged, 'BundleHealthy'), this.#restartS(judged, health));
       } else {
         journal.recordTransition(judged);
         if (judged.state === 'failed') journal.record(eventOf(judged, 'BundleFailed'));
@@ -198,7 +201,7 @@ export class Activation {
   #memoryOf(record: BundleRecord): GateMemory {
     const at = this.#parts.clock.monotonic();
     const trial = this.#trialOf(record, at);
-    if (this.#wasBlind) trial.at = at;
+    if (this.#wasBlind) Object.assign(trial, { at, begun: { ...trial.begun, isWhole: false } });
     return passed(trial.memory, at - trial.at);
   }
 
@@ -209,9 +212,19 @@ export class Activation {
     if (known?.digest === active && known.attempt === attempt) return known;
     const memory = gate === null ? JUST_OPENED : afterRestart(gate, this.#deadlineMs(active));
     const savedAt = gate === null ? at : Number.NEGATIVE_INFINITY;
-    const trial = { digest: active ?? '', attempt, memory, at, savedAt };
+    const begun = { at, now: this.#parts.clock.now(), isWhole: gate === null };
+    const trial = { digest: active ?? '', attempt, memory, at, savedAt, begun };
     this.#trials.set(key, trial);
     return trial;
+  }
+
+  /** How long the pods of what was just proven took to be ready; null: none began anew, or nobody saw all of it. */
+  #restartS(judged: Judged, { gates }: Health): number | null {
+    const key = bundleKey(judged);
+    const [trial, memory] = [this.#trials.get(key), gates.get(key)];
+    if (trial?.digest !== judged.digest || memory === undefined) return null;
+    const readyAt = this.#parts.clock.monotonic() - memory.steadyMs;
+    return restartSeconds(trial.begun, { readyAt, pods: podsOf(judged, this.#pods() ?? []) });
   }
 
   /** The clocks go on from here; they are saved now and then, so that no restart begins them anew. */

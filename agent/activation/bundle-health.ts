@@ -120,6 +120,7 @@ export function bundleHealth(input: HealthInput): Health {
       reason: reason.slice(0, 128),
       message: message.slice(0, 1024).toWellFormed(),
       since: new Date(changed ? input.now : record.since).toISOString(),
+      ...(record.restartS === undefined ? {} : { restartS: record.restartS }),
     });
   }
   return { statuses, transitions, gates, againAt: times.length > 0 ? Math.min(...times) : null };

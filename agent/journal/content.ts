@@ -46,6 +46,8 @@ export interface BundleRecord extends Omit<Transition, 'state'> {
   readonly givenUp: boolean;
   /** So was what is active. */
   readonly activeGivenUp: boolean;
+  /** Seconds from the newest switch that began containers anew until all pods were ready; left out: none was measured. */
+  readonly restartS?: number;
 }
 
 export interface RevisionRecord extends BundleName {
@@ -143,6 +145,7 @@ export function listBundles(db: Connection): BundleRecord[] {
     gate: readGate(row['gate'] as unknown as string | null),
     givenUp: row['given_up'] === 1,
     activeGivenUp: row['active_given_up'] === 1,
+    ...(row['restart_s'] === null ? {} : { restartS: row['restart_s'] as number }),
   }));
 }
 
@@ -221,6 +224,18 @@ export function replaceFiles(
     `UPDATE bundles SET gate = CASE WHEN active_digest = @digest AND active_attempt = @attempt THEN gate END,
      active_digest = @digest, active_attempt = @attempt WHERE namespace = @namespace AND name = @name`,
   ).run({ namespace, name, digest, attempt });
+}
+
+export function keepRestart(
+  db: Connection,
+  { namespace, name }: BundleName,
+  seconds: number,
+): void {
+  db.prepare('UPDATE bundles SET restart_s = ? WHERE namespace = ? AND name = ?').run(
+    seconds,
+    namespace,
+    name,
+  );
 }
 
 export function saveGate(db: Connection, bundle: BundleName, gate: GateMemory): void {

@@ -179,6 +179,10 @@ export const MIGRATIONS: readonly string[] = [
     since INTEGER NOT NULL
   ) WITHOUT ROWID;
   `,
+  `
+  -- Seconds from the newest switch that began containers anew until all pods were ready; null: none was measured.
+  ALTER TABLE bundles ADD COLUMN restart_s INTEGER;
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -17,8 +17,8 @@ import type { Writer } from './writer.js';
 export interface TrialStore {
   /** Remembered with its container's last words, and never tried again at this attempt. */
   giveUp(failed: Transition & { readonly lastWords: string | null }, event: NewEvent): void;
-  /** The one to go back to from now on. */
-  prove(healthy: Transition, event: NewEvent): void;
+  /** The one to go back to from now on. `restartS`: how long its pods took to be ready; null: none began anew, or nobody saw all of it. */
+  prove(healthy: Transition, event: NewEvent, restartS: number | null): void;
   /** The files of the last healthy revision are to lie there again, in place of those of one that was given up. */
   rollBack(failed: Transition, target: RollBackTarget, event: NewEvent): void;
   /** How long a revision has been on trial. */
@@ -87,8 +87,11 @@ export function trialStore(db: Connection, hooks: TrialHooks): TrialStore {
         dropOverride(db, failed);
       });
     },
-    prove: (healthy, event) => {
-      step(healthy, event, at => content.markHealthy(db, at, healthy));
+    prove: (healthy, event, restartS) => {
+      step(healthy, event, at => {
+        content.markHealthy(db, at, healthy);
+        if (restartS !== null) content.keepRestart(db, healthy, restartS);
+      });
       hooks.onKept();
     },
     rollBack: (failed, { digest, files, by }, event) => {

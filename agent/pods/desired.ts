@@ -11,9 +11,15 @@ import { objectsFor, type ConfigObject, type ConfigObjects } from './config-obje
 import { mergeObjects } from './merge-objects.js';
 import type { ObjectChoices } from './object-memory.js';
 import { NO_BINDINGS, type ImageBindings } from '../../protocol/image-binding.js';
-import { configHash, containerHash, podFullName, podUid } from '../../protocol/pod-identity.js';
+import {
+  configHash,
+  containerHashes,
+  podFullName,
+  podUid,
+  sandboxHash,
+} from '../../protocol/pod-identity.js';
 import { withDefaults } from '../../protocol/pod-defaults.js';
-import { allContainers, podNamespace, type ValidPod } from '../../protocol/pod.js';
+import { podNamespace, type ValidPod } from '../../protocol/pod.js';
 
 export const CONFIG_HASH = 'kubernetes.io/config.hash';
 export const CONFIG_SOURCE = 'kubernetes.io/config.source';
@@ -159,12 +165,6 @@ export interface MergeInput {
 
 const RANK = { bundle: 0, file: 1, http: 2 } as const;
 
-/** All of the manifest but the app containers and what leaves the uid alone, a given uid aside. */
-function sandboxHashOf(manifest: ValidPod, origin: { node: string; source: SourceKind }): string {
-  const { uid: _uid, ...metadata } = manifest.metadata;
-  return podUid({ ...manifest, metadata }, origin);
-}
-
 function desiredPod(
   kind: SourceKind,
   from: SourcePod,
@@ -207,14 +207,9 @@ function desiredPod(
       spec: { ...full.spec, nodeName },
     },
     namesDnsPolicy: manifest.spec.dnsPolicy !== undefined,
-    sandboxHash: sandboxHashOf(manifest, origin),
+    sandboxHash: sandboxHash(manifest, origin),
     bindings,
-    containerHashes: new Map(
-      allContainers(manifest).map(container => [
-        container.name,
-        containerHash(container, bindings.get(container.image ?? '')),
-      ]),
-    ),
+    containerHashes: containerHashes(manifest, bindings),
     rejection: null,
     ...(from.refusedEdit === undefined ? {} : { refusedEdit: from.refusedEdit }),
     objects: objectsFor(input.objects, from.bundle),

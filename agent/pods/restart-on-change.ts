@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { Desired, DesiredPod, Rejection } from './desired.js';
 import { allContainers } from '../../protocol/pod.js';
-import { watchedVolumes } from '../../protocol/pod-restart-on-change.js';
+import { watchedBy, watchedVolumes } from '../../protocol/pod-restart-on-change.js';
 
 /** By path on the host: what lies there, as far as it was read. */
 export type HostFileDigests = ReadonlyMap<string, string>;
@@ -21,8 +21,9 @@ function withDigests(pod: DesiredPod, digests: HostFileDigests): DesiredPod {
   const missing = watched.find(({ path }) => !digests.has(path));
   if (missing !== undefined) return { ...pod, rejection: pod.rejection ?? unread(missing.path) };
   const containerHashes = new Map(pod.containerHashes);
-  for (const { name, volumeMounts = [] } of allContainers(pod.pod)) {
-    const mounted = watched.filter(volume => volumeMounts.some(one => one.name === volume.name));
+  for (const container of allContainers(pod.pod)) {
+    const { name } = container;
+    const mounted = watchedBy(watched, container);
     const hash = containerHashes.get(name);
     if (hash === undefined || mounted.length === 0) continue;
     const files = mounted.map(({ name: volume, path }) => [volume, digests.get(path)]);

@@ -185,20 +185,23 @@ export function shifted(conditions: readonly Condition[], ms: number): Condition
   });
 }
 
-/** What makes one status different from another: not its number, not its time, not what was used meanwhile. */
-export function statusVersion({ usage: _usage, ...status }: StatusDocument): string {
+/** What makes one status different from another: not its number, not its time, not what was used or is held meanwhile. */
+export function statusVersion({ usage: _usage, holds: _holds, ...status }: StatusDocument): string {
   const history = { ...status.history, known: null };
   return sha256Hex(canonicalJson({ ...status, history, counter: 0, at: '' }));
 }
 
 /**
- * A status that one message holds. Long sentences go first; only then pods, which makes them vanish
+ * A status that one message holds. What the node holds goes first, then long sentences; only then pods, which makes them vanish
  * at the hub: said by a condition.
  */
 export function fittedStatus(status: StatusDocument): StatusDocument {
   if (bytesOf(status) <= CONTENT_BYTES_MAX) return status;
+  // It is told by others, too; what runs is not.
+  const { holds: _holds, ...rest } = status;
+  if (bytesOf(rest) <= CONTENT_BYTES_MAX) return rest;
   const short = {
-    ...status,
+    ...rest,
     bundles: status.bundles.map(bundle => ({ ...bundle, message: bundle.message.slice(0, 64) })),
     conditions: status.conditions.map(condition => ({
       ...condition,

@@ -1,4 +1,4 @@
-/** What a status says of the node's link: how long it may be silent, and what it used. Decides nothing. */
+/** What goes with a status and makes none: how long the node may be silent, what it used and what it holds. Decides nothing. */
 import type { StatusDocument } from '../../protocol/documents/node.js';
 import { usageReport } from '../../protocol/usage.js';
 import { UNLIMITED } from '../usage/budgets.js';
@@ -9,13 +9,16 @@ export function ofLink({
   meter,
   keepAliveS = () => 0,
   budgets = UNLIMITED,
-}: Pick<ReportOptions, 'meter' | 'keepAliveS' | 'budgets'>): Pick<
+  holds,
+}: Pick<ReportOptions, 'meter' | 'keepAliveS' | 'budgets' | 'holds'>): Pick<
   StatusDocument,
-  'usage' | 'keepAliveS'
+  'usage' | 'keepAliveS' | 'holds'
 > {
   const ledger = meter?.ledger();
+  const held = holds?.() ?? null;
   return {
     ...(keepAliveS() > 0 ? { keepAliveS: keepAliveS() } : {}),
     ...(ledger ? { usage: usageReport(iso(ledger.since), ledger.counts, budgets.inForce()) } : {}),
+    ...(held === null ? {} : { holds: held }),
   };
 }

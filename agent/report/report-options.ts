@@ -1,5 +1,6 @@
 /** What the report is handed: types only. */
 import type { Activation } from '../activation/activation.js';
+import type { HoldingsReport } from '../../protocol/documents/node.js';
 import type { AckDocument } from '../../protocol/documents/hub.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import type { IntakeState } from '../intake/intake-options.js';
@@ -27,6 +28,8 @@ export interface ReportOptions {
   readonly keepAliveS?: () => number;
   /** What the node used; absent: nobody counts. */
   readonly meter?: Pick<Meter, 'ledger'>;
+  /** What it holds and has room for; null: nobody looked yet. Absent: nobody looks. */
+  readonly holds?: () => HoldingsReport | null;
   /** How often to speak; absent: no budget. */
   readonly budgets?: Pick<Budgets, 'inForce' | 'pace'>;
   /** Null until the pods of this start are known. */

@@ -22,6 +22,7 @@ import {
   type SecretWriter,
 } from '../ports.js';
 import type { RevisionAgain } from '../rollout/again.js';
+import type { Foresight } from '../foresight/foresight.js';
 import type { RolloutDesk } from '../rollout/desk.js';
 import type { Recovery } from '../recovery/recovery.js';
 import type { NodeStreams } from '../streams/streams.js';
@@ -43,6 +44,7 @@ import { podRoutes } from './routes/pods.js';
 import { recoveryRoutes } from './routes/recovery.js';
 import { revisionAgainRoutes } from './routes/revision-again.js';
 import { revisionRoutes } from './routes/revisions.js';
+import { foresightRoutes } from './routes/foresight.js';
 import { rolloutRoutes } from './routes/rollouts.js';
 import { rootRoutes } from './routes/root.js';
 import { secretRoutes } from './routes/secrets.js';
@@ -70,6 +72,7 @@ export interface ApiParts {
   readonly retry: BundleRetry;
   readonly activate: BundleActivate;
   readonly rollouts: RolloutDesk;
+  readonly foresight: Foresight;
   readonly again: RevisionAgain;
   readonly nodes: NodeWriter;
   readonly nodeBudget: SetNodeBudget;
@@ -127,6 +130,7 @@ export function buildRoutes(parts: ApiParts): Router {
     ...bundleRoutes(parts),
     ...revisionRoutes(parts),
     ...rolloutRoutes(parts),
+    ...foresightRoutes(parts),
     ...revisionAgainRoutes(parts),
     ...secretRoutes(parts),
     ...tokenRoutes(parts),

@@ -32,6 +32,8 @@ import {
   type StrategyOptions,
 } from './strategy-options.js';
 import { DEFAULT_STRATEGY, sameStrategy } from '../../protocol/strategy.js';
+import type { ImageSizes } from '../foresight/images.js';
+import { printPrice, withoutLines } from './price.js';
 import { samePlan } from '../rollout/waves/plan.js';
 import { planWarnings } from './plan-warnings.js';
 import { planAfter, planOptions, planText, type PlanOptions } from './plan-options.js';
@@ -45,6 +47,8 @@ interface ApplyOptions extends InputOptions, StrategyOptions, PlanOptions {
   changeCause?: string;
   wait?: boolean;
   timeout?: string;
+  output?: string;
+  node?: string;
   allowUnknown?: boolean;
   secretsKey?: string;
   passphraseFile?: string;
@@ -66,6 +70,8 @@ export function applyCommand(context: Context): Command {
     )
     .option('--all-nodes', 'every node runs it, those that join later too')
     .option('--dry-run [mode]', 'client: check here; server: let the hub check; write nothing')
+    .option('-o, --output <format>', 'with --dry-run: json: what it costs each node, for programs')
+    .option('--node <name>', 'with --dry-run: what it costs this node')
     .option('--pin', PIN_HELP)
     .option(
       '--prune',
@@ -90,7 +96,9 @@ export function applyCommand(context: Context): Command {
     .addHelpText(
       'after',
       '\nExamples:\n  flotilla apply -f ./web --all-nodes --pin\n  flotilla apply -f pod.yaml --bundle web --nodes site=harbour --wait\n' +
-        '  cat *.yaml | flotilla apply -f - --bundle web --prune\n  flotilla apply -f web.bundle --all-nodes     # signed elsewhere: flotilla bundle build',
+        '  cat *.yaml | flotilla apply -f - --bundle web --prune\n  flotilla apply -f web.bundle --all-nodes     # signed elsewhere: flotilla bundle build\n' +
+        '  flotilla apply -f ./web --dry-run --pin      # which pods restart, for how long, bytes over MQTT and from registries\n' +
+        '  flotilla apply -f ./web --dry-run -o json | jq .nodes',
     )
     .action((options: ApplyOptions) =>
       connected(context, options, hub => apply(context, hub, options)),
@@ -107,14 +115,17 @@ export function sourceOf(
   return readSource(options, { stdin: context.terminal.stdin, namespace });
 }
 
-/** What the images of this input are bound to: those of a built bundle as it says. */
+/** What the images of this input are bound to, and how large they are where registries were asked: those of a built bundle as it says. */
 export async function imagesAfter(
   context: Context,
   source: BundleSource,
   isPinned: boolean,
-): Promise<readonly ImageEntry[]> {
-  if (isPinned) return pinImages(context, source);
-  return boundImages(source.built?.document.images ?? []);
+): Promise<{ readonly images: readonly ImageEntry[]; readonly sizes: ImageSizes }> {
+  if (!isPinned) {
+    return { images: boundImages(source.built?.document.images ?? []), sizes: new Map() };
+  }
+  const { entries: images, sizes } = await pinImages(context, source);
+  return { images, sizes };
 }
 
 /** Null: it is not there. */
@@ -159,9 +170,12 @@ function dryRunMode(option: string | boolean | undefined): 'none' | 'client' | '
   throw new CliError('refused', `--dry-run takes none, client or server, not "${String(option)}"`);
 }
 
-async function apply(context: Context, hub: Connected, options: ApplyOptions): Promise<void> {
-  const input = await sourceOf(context, hub, options);
+async function apply(asked: Context, hub: Connected, options: ApplyOptions): Promise<void> {
+  const input = await sourceOf(asked, hub, options);
   const mode = dryRunMode(options.dryRun);
+  refusePriceOptions(mode, options);
+  // Whoever reads JSON reads nothing else.
+  const context = options.output === undefined ? asked : withoutLines(asked);
   const current = await currentBundle(hub, input);
   const source = withRestarts(input, current?.spec.manifests ?? []);
   const { namespace, name, manifests, pods } = source;
@@ -177,7 +191,7 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
   for (const warning of [...graces, ...windowWarnings(strategy)]) context.terminal.warn(warning);
   for (const warning of await planWarnings(hub, plan, selector)) context.terminal.warn(warning);
   const changes = changesBetween(current?.spec.manifests ?? [], manifests);
-  const images = await imagesAfter(context, source, options.pin === true);
+  const { images, sizes } = await imagesAfter(context, source, options.pin === true);
   for (const warning of aloneWarnings(pods, strategy, images)) context.terminal.warn(warning);
   const pins = pinLines(current?.spec.images ?? [], images);
   for (const line of pins) context.terminal.print(line);
@@ -188,6 +202,9 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
     const was = sameStrategy(former, strategy) ? '' : ` (was: ${strategyText(former)})`;
     context.terminal.print(`judged by ${strategyText(strategy)}${current === null ? '' : was}`);
     context.terminal.print(`rolled out: ${planText(plan)}`);
+    const nodeSelector = selector;
+    const priced = { namespace, name, nodeSelector, manifests, images, strategy, sizes };
+    await printPrice(asked, hub, priced, options);
   }
   const toSeal = await secretsToSeal(context, hub, {
     ...{ namespace, bundle: name, nodeSelector: selector },
@@ -236,6 +253,18 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
     const wait = { name, timeout, allowUnknown, output: 'text' } as const;
     await waitForRollout(context, { client, namespace }, wait);
   }
+}
+
+/** Throws `CliError`. */
+function refusePriceOptions(
+  mode: ReturnType<typeof dryRunMode>,
+  { output, node }: Pick<ApplyOptions, 'output' | 'node'>,
+): void {
+  if (output !== undefined && output !== 'json') {
+    throw new CliError('refused', `-o ${output}: only json`);
+  }
+  if (mode !== 'none' || (output ?? node) === undefined) return;
+  throw new CliError('refused', '-o json and --node say what an apply would cost: with --dry-run');
 }
 
 /** It is signed with the rest. */

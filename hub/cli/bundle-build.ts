@@ -142,7 +142,7 @@ async function buildWith(
   warnOfExpiry(context, root);
   const last = hub ? await lastRevision(hub.client, source) : null;
   const revision = options.revision ?? Math.max((last ?? 0) + 1, rootFloor(root, source));
-  const images = options.pin ? await pinImages(context, source) : [];
+  const images = options.pin ? (await pinImages(context, source)).entries : [];
   for (const line of pinLines([], images)) context.terminal.print(line);
   const issued = issuedAt(context);
   const strategy = strategyAfter(options, bundle?.spec.strategy ?? null);

@@ -8,26 +8,36 @@ import { inputOptions, type InputOptions } from './bundle-source.js';
 import { connected, type Connected, type Context } from './context.js';
 import { revisionDiff, type RevisionDiffOptions } from './diff-revisions.js';
 import { withRestarts } from './kept-restarts.js';
+import { printPrice } from './price.js';
 import { pinLines, PIN_HELP } from './pin-images.js';
 
 interface DiffOptions extends Partial<InputOptions>, RevisionDiffOptions {
   pin?: boolean;
+  output?: string;
 }
 
-type InputDiff = InputOptions & Pick<DiffOptions, 'pin'>;
+type InputDiff = InputOptions & Pick<DiffOptions, 'pin' | 'node' | 'output'>;
 
 export function diffCommand(context: Context): Command {
   return inputOptions(new Command('diff'), 'optional')
     .summary('show what apply would change, or what differs between revisions')
     .description(
       'With -f prints what differs between a bundle at the hub and the input; with bundle/NAME, between two of its revisions, or between what ' +
-        'a node runs and a revision. Exit code: 0 same, 1 differs, more is an error.',
+        'a node runs and a revision. Exit code: 0 same, 1 differs, more is an error.\n' +
+        'Where -f differs it says on stderr what that costs: pods that restart and for how long, bytes over MQTT and from registries (known ' +
+        'with --pin), disk after. What was never measured is unknown.',
     )
     .argument('[bundle]', 'bundle/NAME: two of its revisions, instead of -f')
     .option('--pin', PIN_HELP)
     .option('--revision <n>', 'from this revision (default: the one before the other)')
     .option('--to-revision <n>', 'to this revision (default: the newest)')
-    .option('--node <name>', 'from what this node runs')
+    .option('--node <name>', 'from what this node runs; with -f: what it costs this node')
+    .option('-o, --output <format>', 'with -f: json: what it costs each node, instead of the diff')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  flotilla diff -f ./web --pin\n  flotilla diff -f ./web --node edge-7\n  flotilla diff -f ./web -o json | jq .nodes\n' +
+        '  flotilla diff bundle/web --to-revision 3',
+    )
     .action((target: string | undefined, options: DiffOptions) =>
       connected(context, options, async hub => {
         const text =
@@ -35,7 +45,7 @@ export function diffCommand(context: Context): Command {
             ? await inputDiff(context, hub, withInput(options))
             : await revisionDiff(hub, target, alone(options));
         if (text === '') return;
-        context.terminal.write(text);
+        if (options.output === undefined) context.terminal.write(text);
         context.exit(1);
       }).catch((error: unknown) => {
         // 1 says "differs": whatever goes wrong must be more.
@@ -49,18 +59,22 @@ export function diffCommand(context: Context): Command {
 
 /** The options of a diff of two revisions; throws for those of an input. */
 function alone(options: DiffOptions): RevisionDiffOptions {
-  const { filename, pin, bundle, recursive } = options;
-  const isOfInput = [filename, pin, bundle, recursive].some(one => one !== undefined);
+  const { filename, pin, bundle, recursive, output } = options;
+  const isOfInput = [filename, pin, bundle, recursive, output].some(one => one !== undefined);
   if (!isOfInput) return options;
   throw new CliError('refused', 'either bundle/NAME, or -f with its options');
 }
 
 function withInput(options: DiffOptions): InputDiff {
-  const { filename, revision, toRevision, node } = options;
-  if ([revision, toRevision, node].some(one => one !== undefined)) {
+  const { filename, revision, toRevision, node, output } = options;
+  if (output !== undefined && output !== 'json') {
+    throw new CliError('refused', `-o ${output}: only json`);
+  }
+  const isOfBundle = revision !== undefined || toRevision !== undefined;
+  if (isOfBundle || (node !== undefined && filename === undefined)) {
     throw new CliError(
       'refused',
-      '--revision, --to-revision and --node are of a bundle: flotilla diff bundle/NAME',
+      '--revision and --to-revision are of a bundle, and so is --node without -f: flotilla diff bundle/NAME',
     );
   }
   if (filename !== undefined) return { ...options, filename };
@@ -73,7 +87,7 @@ async function inputDiff(context: Context, hub: Connected, options: InputDiff): 
   const current = await currentBundle(hub, input);
   const source = withRestarts(input, current?.spec.manifests ?? []);
   const { namespace, name: bundle } = source;
-  const images = await imagesAfter(context, source, options.pin === true);
+  const { images, sizes } = await imagesAfter(context, source, options.pin === true);
   const pins = pinLines(current?.spec.images ?? [], images).map(line => `${line}\n`);
   const secrets = await secretDifferences(hub, { namespace, bundle, input: source });
   const { renderDiff, renderStrategyDiff } = await import('./bundle-diff.js');
@@ -81,5 +95,15 @@ async function inputDiff(context: Context, hub: Connected, options: InputDiff): 
   const { strategy } = source.built?.document ?? {};
   const judged = current?.spec.strategy ?? DEFAULT_STRATEGY;
   const passage = strategy && current ? renderStrategyDiff(judged, strategy) : '';
-  return [manifests, passage, ...pins, ...secrets].join('');
+  const text = [manifests, passage, ...pins, ...secrets].join('');
+  // A new bundle's nodes are said by an apply.
+  const nodeSelector = current?.spec.nodeSelector;
+  if (nodeSelector !== undefined && (text !== '' || options.output !== undefined)) {
+    const { manifests: after } = source;
+    const priced = { namespace, name: bundle, nodeSelector, manifests: after, images, sizes };
+    const judgedBy = { strategy: strategy ?? judged };
+    const print = (line: string) => context.terminal.warn(line);
+    await printPrice(context, hub, { ...priced, ...judgedBy }, { ...options, print });
+  }
+  return text;
 }

@@ -14,7 +14,7 @@ import {
 } from '../../protocol/registry-credentials.js';
 import { pinChanges, tagsOf } from '../registry/pin.js';
 import type { RegistryErrorCode } from '../../protocol/registry-repository.js';
-import { resolveImages } from '../registry/resolve.js';
+import { resolveImages, type Resolved } from '../registry/resolve.js';
 import type { BundleSource } from './bundle-source.js';
 import type { Context } from './context.js';
 
@@ -47,11 +47,11 @@ async function loginsOf({ env }: Context): Promise<Logins> {
   }
 }
 
-/** The images of the input that name no digest, each with its digests. Throws `CliError`. */
+/** The images of the input that name no digest, each with its digests, and how large they are. Throws `CliError`. */
 export async function pinImages(
   context: Context,
   { manifests, built }: BundleSource,
-): Promise<readonly ImageEntry[]> {
+): Promise<Pick<Resolved, 'entries' | 'sizes'>> {
   if (built !== null) {
     const hint = 'pin when it is built: flotilla bundle build --pin';
     throw new CliError(
@@ -62,8 +62,11 @@ export async function pinImages(
   }
   const { keyring, problem } = await loginsOf(context);
   const { signal } = context;
-  const { entries, unresolved } = await resolveImages(tagsOf(manifests), { keyring, signal });
-  if (unresolved.length === 0) return entries;
+  const { entries, sizes, unresolved } = await resolveImages(tagsOf(manifests), {
+    keyring,
+    signal,
+  });
+  if (unresolved.length === 0) return { entries, sizes };
   const lines = unresolved.map(({ image, error }) => `--pin: image ${image}: ${error.message}`);
   const codes = new Set(unresolved.map(({ error }) => error.code));
   const hints = [...codes].map(code => HINTS[code]);

@@ -8,6 +8,7 @@ import { VERBS } from '../rollout/waves/verbs.js';
 import { bundleOf } from './bundle-target.js';
 import { restartCommand, undoCommand } from './rollout-again.js';
 import { historyCommand } from './rollout-history.js';
+import { simulateCommand } from './rollout-simulate.js';
 import { printWhy, verbCommand } from './rollout-verbs.js';
 import { waitForRollout } from './rollout-wait.js';
 
@@ -57,7 +58,8 @@ export function rolloutCommand(context: Context): Command {
     .addCommand(status)
     .addCommand(historyCommand(context))
     .addCommand(undoCommand(context))
-    .addCommand(restartCommand(context));
+    .addCommand(restartCommand(context))
+    .addCommand(simulateCommand(context));
   for (const verb of VERBS) rollout.addCommand(verbCommand(context, verb));
   return rollout.addCommand(retryCommand(context)).addCommand(activateCommand(context));
 }

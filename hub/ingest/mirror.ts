@@ -131,6 +131,7 @@ function extraOf(
     bundles: status.bundles,
     ...(status.keepAliveS ? { keepAliveS: status.keepAliveS } : {}),
     ...(status.usage ? { usage: status.usage } : {}),
+    ...(status.holds ? { holds: status.holds } : {}),
     ...(retried.length > 0 ? { retried } : {}),
     pods: status.pods,
     recorded,

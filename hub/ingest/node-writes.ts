@@ -9,6 +9,7 @@ import type { NodeObject, PodObject } from '../objects.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
 import { RESTORING } from '../recovery/restored-store.js';
 import { StoreError, type Mutation, type ReporterRecord, type Store } from '../store/store.js';
+import { experienceWrites } from './experience.js';
 import { foundAgain } from './absent-pods.js';
 import { AHEAD_OF_HUB, aheadFault } from './ahead-of-hub.js';
 import { HISTORY_REWRITTEN, historyFault, JOURNAL_INTACT } from './history-watch.js';
@@ -57,6 +58,7 @@ export async function nodeWrites(parts: NodeWriteParts, turn: NodeTurn): Promise
     ...(await podWrites(parts, before, state)),
     ...(isHeard(turn) ? await foundAgain(parts.store, before, saidNow(state)) : []),
     ...(await eventWrites(parts.store, state)),
+    ...(await experienceWrites(parts.store, { before, state, now, isOnline: isHeard(turn) })),
     ...hubEvents(turn, ahead),
   ];
 }

@@ -56,8 +56,14 @@ function objectOf(value: unknown): Json {
 }
 
 export type Answer =
-  | { readonly is: 'index'; readonly manifests: readonly string[] }
-  | { readonly is: 'manifest'; readonly imageId: string }
+  | {
+      readonly is: 'index';
+      readonly manifests: readonly string[];
+      /** By digest, as far as the index says it: `amd64`. */
+      readonly architectures: ReadonlyMap<string, string>;
+    }
+  /** `bytes`: of its configuration and layers as they are sent; null: it does not say. */
+  | { readonly is: 'manifest'; readonly imageId: string; readonly bytes: number | null }
   | { readonly is: 'unknown'; readonly type: string };
 
 /** Attestations and the like, and what no node of a fleet runs, are no platforms. */
@@ -82,13 +88,27 @@ export function readAnswer(text: string, contentType: string): Answer {
     const entries = Array.isArray(document['manifests']) ? document['manifests'] : [];
     const manifests = entries.map(objectOf).filter(isPlatform);
     const digests = manifests.map(({ digest }) => String(digest));
-    return { is: 'index', manifests: digests.filter(digest => DIGEST.test(digest)) };
+    const architectures = manifests.flatMap(({ digest, platform }): [string, string][] => {
+      const { architecture } = objectOf(platform);
+      return typeof architecture === 'string' ? [[String(digest), architecture]] : [];
+    });
+    return {
+      ...{ is: 'index', manifests: digests.filter(digest => DIGEST.test(digest)) },
+      architectures: new Map(architectures),
+    };
   }
   const { digest } = objectOf(document['config']);
   if (isOneOf(MANIFEST_TYPES, type) && typeof digest === 'string' && DIGEST.test(digest)) {
-    return { is: 'manifest', imageId: digest };
+    return { is: 'manifest', imageId: digest, bytes: sentBytes(document) };
   }
   return { is: 'unknown', type: excerpt(type, TYPE_SHOWN) || 'no media type' };
+}
+
+function sentBytes({ config, layers }: Json): number | null {
+  if (!Array.isArray(layers)) return null;
+  const sizes = [config, ...(layers as readonly unknown[])].map(one => objectOf(one)['size']);
+  const isSize = (size: unknown): size is number => Number.isSafeInteger(size) && Number(size) >= 0;
+  return sizes.every(isSize) ? sizes.reduce((all, size) => all + size, 0) : null;
 }
 
 export interface PinChange {

@@ -28,6 +28,8 @@ export interface Unresolved {
 
 export interface Resolved {
   readonly entries: readonly ImageEntry[];
+  /** By image and architecture (empty: any), bytes as its registry sends them, as far as it says so. */
+  readonly sizes: ReadonlyMap<string, ReadonlyMap<string, number>>;
   readonly unresolved: readonly Unresolved[];
 }
 
@@ -37,28 +39,45 @@ function understood({ text, contentType }: ManifestAnswer): Exclude<Answer, { is
   throw new RegistryError('BadAnswer', `it is ${answer.type}, not an image of today's form`);
 }
 
-/** The digest of what the tag names first, then its platforms' and the image ids. */
-async function digestsOf(image: string, options: ResolveOptions): Promise<readonly string[]> {
+interface Found {
+  /** Of what the tag names first, then its platforms' and the image ids. */
+  readonly digests: readonly string[];
+  /** By architecture. */
+  readonly sizes: ReadonlyMap<string, number>;
+}
+
+async function lookUp(image: string, options: ResolveOptions): Promise<Found> {
+  const sizes = new Map<string, number>();
   const location = locationOf(image);
-  if (location === null) return [];
+  if (location === null) return { digests: [], sizes };
   const { host, repository, tag } = location;
   const { keyring, signal } = options;
   const auths = authsFor(image, [keyring]);
   const source = new Repository(host, repository, { auths, send: registrySender(signal), signal });
   const first = await source.manifest(tag);
   const answer = understood(first);
-  if (answer.is === 'manifest') return [first.digest, answer.imageId];
+  if (answer.is === 'manifest') {
+    if (answer.bytes !== null) sizes.set('', answer.bytes);
+    return { digests: [first.digest, answer.imageId], sizes };
+  }
   const platforms = new Set(answer.manifests);
   // Before each of them is asked for.
   withinLimit(1 + platforms.size);
   const ids: string[] = [];
   for (const digest of platforms) {
     const platform = understood(await source.manifest(digest));
-    if (platform.is === 'manifest') ids.push(platform.imageId);
+    if (platform.is !== 'manifest') continue;
+    ids.push(platform.imageId);
+    const architecture = answer.architectures.get(digest);
+    // Of an architecture's variants the largest.
+    const known = sizes.get(architecture ?? '') ?? 0;
+    if (architecture !== undefined && platform.bytes !== null) {
+      sizes.set(architecture, Math.max(known, platform.bytes));
+    }
   }
   const digests = [...new Set([first.digest, ...platforms, ...ids])];
   withinLimit(digests.length);
-  return digests;
+  return { digests, sizes };
 }
 
 function withinLimit(count: number): void {
@@ -73,11 +92,14 @@ export async function resolveImages(
 ): Promise<Resolved> {
   const entries: ImageEntry[] = [];
   const unresolved: Unresolved[] = [];
+  const sizes = new Map<string, ReadonlyMap<string, number>>();
   const queue = [...images];
   const worker = async () => {
     for (let image = queue.shift(); image !== undefined; image = queue.shift()) {
       try {
-        entries.push({ image, digests: [...(await digestsOf(image, options))] });
+        const found = await lookUp(image, options);
+        entries.push({ image, digests: [...found.digests] });
+        sizes.set(image, found.sizes);
       } catch (error) {
         if (!(error instanceof RegistryError)) throw error;
         unresolved.push({ image, error });
@@ -86,5 +108,5 @@ export async function resolveImages(
   };
   await Promise.all(Array.from({ length: SIDE_BY_SIDE }, worker));
   const byImage = (a: { image: string }, b: { image: string }) => (a.image < b.image ? -1 : 1);
-  return { entries: entries.sort(byImage), unresolved: unresolved.sort(byImage) };
+  return { entries: entries.sort(byImage), sizes, unresolved: unresolved.sort(byImage) };
 }

@@ -108,7 +108,8 @@ export async function rolloutsEnd(
   const record = await store.revisionByDigest(bundle.status.digest);
   const ending = { record, rollout, by: actor.name, at: new Date(now).toISOString(), next: null };
   const removal = rollout ? rolloutRemoval(rollout) : [];
-  return [...pastWrites(bundle, ending), ...removal];
+  const passages: Mutation = { type: 'dropPassages', namespace, bundle: name };
+  return [...pastWrites(bundle, ending), ...removal, passages];
 }
 
 function rolloutRemoval({ metadata }: RolloutObject): Mutation[] {

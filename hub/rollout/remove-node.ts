@@ -30,6 +30,7 @@ export function nodeWriter({ store, fleet, disconnect }: RemoveNodeParts): NodeW
           { type: 'delete', kind: 'Node', namespace: '', name },
           { type: 'dropIdentity', node: name },
           { type: 'dropRolloutNode', node: name },
+          { type: 'dropExperience', node: name },
           ...reporters.map((record): Mutation => {
             return { type: 'reporter', record: { ...record, online: false } };
           }),

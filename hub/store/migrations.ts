@@ -267,6 +267,24 @@ ALTER TABLE rollout_nodes ADD COLUMN obstacle TEXT;
 ALTER TABLE rollout_nodes ADD COLUMN is_released INTEGER NOT NULL DEFAULT 0 CHECK (is_released IN (0, 1));
 `,
   },
+  {
+    // For rehearsals; what was before nobody wrote down.
+    version: 11,
+    sql: `
+CREATE TABLE connections (
+  node TEXT NOT NULL PRIMARY KEY,
+  log BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE passages (
+  namespace TEXT NOT NULL,
+  bundle TEXT NOT NULL,
+  node TEXT NOT NULL,
+  log BLOB NOT NULL,
+  PRIMARY KEY (namespace, bundle, node)
+) STRICT, WITHOUT ROWID;
+`,
+  },
 ];
 
 /** The schema that this program writes. */

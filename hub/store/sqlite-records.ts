@@ -17,13 +17,18 @@ import {
   StoreError,
 } from './store.js';
 import type { AuditMutation } from './audit-records.js';
+import type { ExperienceMutation } from './experience-records.js';
 import type { RecoveryMutation } from './recovery-records.js';
 import type { RolloutMutation } from './rollout-records.js';
 import type { Write } from './write.js';
 
 export type RecordMutation = Exclude<
   Mutation,
-  { type: 'put' | 'delete' } | AuditMutation | RecoveryMutation | RolloutMutation
+  | { type: 'put' | 'delete' }
+  | AuditMutation
+  | RecoveryMutation
+  | RolloutMutation
+  | ExperienceMutation
 >;
 
 /** As SQLite gives it back: booleans are 0 and 1. */

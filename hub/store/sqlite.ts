@@ -13,6 +13,8 @@ import { isRecoveryMutation } from './recovery-records.js';
 import { ObjectTable, type ObjectRow, toObject } from './sqlite-objects.js';
 import { RecordTables, type RecordMutation } from './sqlite-records.js';
 import { RecoveryTables } from './sqlite-recovery.js';
+import { isExperienceMutation } from './experience-records.js';
+import { ExperienceTables } from './sqlite-experience.js';
 import { isRolloutMutation } from './rollout-records.js';
 import { RolloutTable } from './sqlite-rollouts.js';
 import {
@@ -54,6 +56,7 @@ class SqliteStore implements Store {
   readonly #records: RecordTables;
   readonly #recovery: RecoveryTables;
   readonly #rollouts: RolloutTable;
+  readonly #experience: ExperienceTables;
   readonly #commits: GroupCommit;
   readonly #history: History;
   readonly #listeners = new Set<(touched: ReadonlySet<Touched>) => void>();
@@ -66,6 +69,7 @@ class SqliteStore implements Store {
     this.#records = new RecordTables(db);
     this.#recovery = new RecoveryTables(db);
     this.#rollouts = new RolloutTable(db);
+    this.#experience = new ExperienceTables(db);
     this.#commits = new GroupCommit({ db, clock, committed: writes => this.#committed(writes) });
     this.#history = new History(this.#commits.counters.resourceVersion);
   }
@@ -106,6 +110,7 @@ class SqliteStore implements Store {
         else if (isAuditMutation(mutation)) this.#objects.note(write, mutation);
         else if (isRecoveryMutation(mutation)) this.#recovery.apply(write, mutation);
         else if (isRolloutMutation(mutation)) this.#rollouts.apply(write, mutation);
+        else if (isExperienceMutation(mutation)) this.#experience.apply(write, mutation);
         else {
           if (mutation.type === 'dropIdentity') this.#recovery.forget(write, mutation.node);
           this.#audited(write, mutations, mutation);
@@ -214,6 +219,14 @@ class SqliteStore implements Store {
 
   async rolloutNodes(namespace: string, bundle: string) {
     return this.#read(() => this.#rollouts.nodes(namespace, bundle));
+  }
+
+  async connections() {
+    return this.#read(() => this.#experience.connections());
+  }
+
+  async passages() {
+    return this.#read(() => this.#experience.passages());
   }
 
   async pastRollouts(namespace: string, bundle: string) {

@@ -5,6 +5,7 @@
  */
 
 import type { AuditMutation, AuditRecord } from './audit-records.js';
+import type { ExperienceMutation, ExperienceReads } from './experience-records.js';
 import type { RecoveryMutation, RecoveryReads } from './recovery-records.js';
 import type { RolloutMutation, RolloutReads } from './rollout-records.js';
 
@@ -215,7 +216,8 @@ export type Mutation =
   | { readonly type: 'unneeded'; readonly topic: string; readonly since: string | null }
   | AuditMutation
   | RecoveryMutation
-  | RolloutMutation;
+  | RolloutMutation
+  | ExperienceMutation;
 
 /** What a commit changed: for `put` and `delete` the kind of object, else the type of the mutation. */
 export type Touched =
@@ -263,7 +265,7 @@ export interface ListOptions {
   readonly namespace?: string;
 }
 
-export interface Store extends RecoveryReads, RolloutReads {
+export interface Store extends RecoveryReads, RolloutReads, ExperienceReads {
   /** Random, made at init and anew at restore: 32 hex digits. */
   id(): Promise<string>;
 

@@ -159,6 +159,42 @@ export interface BundleStatus {
   since: Timestamp;
   /** Of one that waits for a maintenance window, where the node knows when one opens. */
   opensAt?: Timestamp;
+  /** Seconds from the newest switch here that began containers anew until all of its pods were ready, once one was measured. */
+  restartS?: Counter;
+}
+
+/** An image on the node's engine. */
+export interface HeldImage {
+  /**
+   * `sha256:…`, as the engine has it.
+   * @maxLength 128
+   */
+  id: string;
+  /**
+   * `web:1`, `web@sha256:…`.
+   * @maxItems 8
+   */
+  names: HeldName[];
+  /** Unpacked. */
+  size: Bytes;
+}
+
+/** @maxLength 256 */
+export type HeldName = string;
+
+/** What the node has room for and holds. Changes make no status: it goes with the next one. */
+export interface HoldingsReport {
+  /** Bytes, whole MiB, free where the agent keeps content; left out: not known. */
+  dataFree?: Bytes;
+  /** As above, where the engine keeps images. */
+  imagesFree?: Bytes;
+  /**
+   * The newest images; left out: the engine does not answer, or somebody else runs the pods.
+   * @maxItems 32
+   */
+  images?: HeldImage[];
+  /** There are more images than are listed. */
+  isCut: boolean;
 }
 
 export interface PodSummary {
@@ -246,6 +282,7 @@ export interface StatusDocument extends NodeStamp {
   keepAliveS?: Counter;
   /** Changes make no status: it goes with the next one. */
   usage?: UsageReport;
+  holds?: HoldingsReport;
   /** @maxItems 128 */
   bundles: BundleStatus[];
   /** By `namespace/name`, the name as the kubelet gives it (with the node's suffix). */

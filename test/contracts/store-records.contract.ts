@@ -13,7 +13,7 @@ import {
   type PastRollout,
   type RolloutNode,
 } from '../../hub/store/rollout-records.js';
-import { bytes, draft, HUB, put, type Sentence } from './store-case.js';
+import { bytes, draft, HUB, put, type Sentence, type StoreCase } from './store-case.js';
 
 function revision(number: number, digest: string, more: Partial<RevisionRecord> = {}) {
   const record: RevisionRecord = {
@@ -456,12 +456,56 @@ function aboutRollouts(sentence: Sentence): void {
     assert.equal(kept[0]?.revision, 3);
     assert.equal((await store.pastRollouts('default', 'bar')).length, 1);
   });
+  sentence('what was lived through with a node is kept, bounded, until it goes', async store => {
+    await experienceIsKept(store);
+  });
   sentence('a row is written with all of its transaction, or not at all', async ({ store }) => {
     const stale: Mutation = { type: 'assignment', record: assignment(1, 1, 'x') };
     await commit(store, stale);
     await assert.rejects(store.commit(HUB, [row('a'), stale]), { code: 'Conflict' });
     assert.deepEqual(await store.rolloutNodes('default', 'web'), []);
   });
+}
+
+const AT = Date.parse('2026-01-02T03:04:05.000Z');
+
+const came = (node: string, seconds: number, online: boolean): Mutation => {
+  return { type: 'connection', node, change: { at: AT + seconds * 1000, online } };
+};
+
+const passage = (node: string, n: number, bundle = 'web'): Mutation => ({
+  ...{ type: 'passage', namespace: 'default', bundle, node },
+  record: { at: AT + n * 1000, isHealthy: n % 2 === 0, seconds: n === 3 ? null : n },
+});
+
+async function experienceIsKept({ store, reopen }: StoreCase): Promise<void> {
+  await commit(
+    store,
+    came('a', 0, true),
+    came('b', 0, true),
+    came('a', 5, true),
+    came('a', 9, false),
+  );
+  await commit(store, ...Array.from({ length: 10 }, (_, n) => passage('a', n)), passage('b', 3));
+  await commit(store, passage('a', 1, 'bar'));
+  const again = await reopen();
+  const changes = await again.connections();
+  assert.deepEqual(changes.get('a'), [
+    { at: AT, online: true },
+    { at: AT + 9000, online: false },
+  ]);
+  const kept = async () =>
+    (await again.passages()).map(one => [one.bundle, one.node, one.passages.map(p => p.seconds)]);
+  assert.deepEqual((await kept()).sort(), [
+    ['bar', 'a', [1]],
+    ['web', 'a', [2, null, 4, 5, 6, 7, 8, 9]],
+    ['web', 'b', [null]],
+  ]);
+  await commit(again, { type: 'dropExperience', node: 'a' });
+  assert.deepEqual([...(await again.connections()).keys()], ['b']);
+  assert.deepEqual(await kept(), [['web', 'b', [null]]]);
+  await commit(again, { type: 'dropPassages', namespace: 'default', bundle: 'web' });
+  assert.deepEqual(await kept(), []);
 }
 
 async function until(condition: () => boolean): Promise<void> {

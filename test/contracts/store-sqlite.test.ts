@@ -75,6 +75,9 @@ async function kill(child: ChildProcess): Promise<void> {
   await exit;
 }
 
+/** To a file of before version 11. */
+const NO_EXPERIENCE = 'DROP TABLE connections; DROP TABLE passages';
+
 test('a Secret that an older hub sealed is known to be of the device that has the name', async () => {
   const path = freshPath();
   const spec = { bundle: 'shop', secret: 'db', version: 1, recipient: 'r', digest: 'd' };
@@ -100,7 +103,9 @@ test('a Secret that an older hub sealed is known to be of the device that has th
   ]);
   await before.close();
   const db = new Database(path);
-  db.exec('DROP TABLE unneeded; DROP TABLE rollout_nodes; DROP TABLE past_rollouts');
+  db.exec(
+    'DROP TABLE unneeded; DROP TABLE rollout_nodes; DROP TABLE past_rollouts; ' + NO_EXPERIENCE,
+  );
   db.pragma('user_version = 4');
   db.close();
   const after = await openSqliteStore({ path, clock });
@@ -121,11 +126,29 @@ test('the store of an older hub opens, and knows of nothing that is not needed',
   await before.commit(HUB, [{ type: 'publish', topic: 'a', payload: bytes('1') }]);
   await before.close();
   const db = new Database(path);
-  db.exec('DROP TABLE unneeded; DROP TABLE rollout_nodes; DROP TABLE past_rollouts');
+  db.exec(
+    'DROP TABLE unneeded; DROP TABLE rollout_nodes; DROP TABLE past_rollouts; ' + NO_EXPERIENCE,
+  );
   db.pragma('user_version = 5');
   db.close();
   const after = await openSqliteStore({ path, clock });
   assert.equal((await after.unneeded()).size, 0);
+  assert.deepEqual((await after.publication('a'))?.payload, bytes('1'));
+  await after.close();
+});
+
+test('the store of a hub that rehearsed nothing opens, and knows of nothing that was lived through', async () => {
+  const path = freshPath();
+  const before = await openSqliteStore({ path, clock });
+  await before.commit(HUB, [{ type: 'publish', topic: 'a', payload: bytes('1') }]);
+  await before.close();
+  const db = new Database(path);
+  db.exec(NO_EXPERIENCE);
+  db.pragma('user_version = 10');
+  db.close();
+  const after = await openSqliteStore({ path, clock });
+  assert.equal((await after.connections()).size, 0);
+  assert.deepEqual(await after.passages(), []);
   assert.deepEqual((await after.publication('a'))?.payload, bytes('1'));
   await after.close();
 });

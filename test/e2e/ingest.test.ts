@@ -355,3 +355,58 @@ describe('time', () => {
     assert.equal((await hub.node('edge1')).status.flotilla.generation, 1);
   });
 });
+
+describe('what is lived through with a node', () => {
+  const bundle = (state: 'progressing' | 'healthy' | 'rolledBack', digest: string) => ({
+    ...{ namespace: 'default', name: 'shop', revision: 1, digest, attempt: 0, state },
+    ...{ active: digest, failed: null, reason: '', message: '', since: '2026-01-01T00:00:00.000Z' },
+  });
+  const d = (letter: string) => letter.repeat(64);
+
+  test('that it came and went, once each, in the transaction that says so', async () => {
+    edge.presence(true);
+    await edge.status({});
+    await edge.status({ generation: 1 });
+    await hub.acked('it is there', () => true);
+    await hub.quiet();
+    edge.presence(false);
+    await eventually('it is gone', async () => {
+      const changes = (await hub.store.connections()).get('edge1') ?? [];
+      return changes.length === 2;
+    });
+    const changes = (await hub.store.connections()).get('edge1') ?? [];
+    assert.deepEqual(
+      changes.map(({ online }) => online),
+      [true, false],
+    );
+  });
+
+  test('its verdicts, once each, of bundles that this hub has', async () => {
+    const object = {
+      ...{ kind: 'Bundle' as const, metadata: { namespace: 'default', name: 'shop' } },
+      spec: { nodeSelector: '', manifests: [] },
+      status: { revision: 1, digest: d('b'), nodes: {} },
+    };
+    await hub.store.commit(ADMIN, [{ type: 'put', object, expect: 'absent' }]);
+    edge.presence(true);
+    for (const said of [
+      bundle('progressing', d('a')),
+      bundle('healthy', d('a')),
+      bundle('healthy', d('a')),
+      bundle('rolledBack', d('b')),
+      { ...bundle('healthy', d('c')), name: 'unknown-here' },
+    ]) {
+      await edge.status({ bundles: [said] });
+      await hub.quiet();
+    }
+    await eventually('two verdicts', async () => {
+      const [one] = await hub.store.passages();
+      return one?.passages.length === 2;
+    });
+    const kept = await hub.store.passages();
+    assert.deepEqual(
+      kept.map(one => [one.bundle, one.node, one.passages.map(({ isHealthy }) => isHealthy)]),
+      [['shop', 'edge1', [true, false]]],
+    );
+  });
+});

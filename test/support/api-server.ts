@@ -13,6 +13,7 @@ import { startApi, type Api, type ApiParts } from '../../hub/api/server.js';
 import { secretWriter } from '../../hub/secrets/secret-writer.js';
 import { HUB, trustedRoot } from './fleet.js';
 import { revisionAgain } from '../../hub/rollout/again.js';
+import { foresight } from '../../hub/foresight/read.js';
 import { rolloutDesk } from '../../hub/rollout/say.js';
 import type { BundleObject, TokenObject } from '../../hub/objects.js';
 import {
@@ -264,6 +265,7 @@ export async function startFixture(
       ...{ store, root: () => trustedRoot(), clock },
       bundles: bundleWriter(store, actors),
     }),
+    foresight: foresight({ store, root: () => trustedRoot(), clock }),
     rollouts: rolloutDesk({ store, root: () => trustedRoot(), clock }),
     nodes: nodeWriter(store),
     nodeBudget: () => Promise.resolve({}),

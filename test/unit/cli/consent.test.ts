@@ -52,6 +52,7 @@ const OPTION: Readonly<Record<string, string | null>> = {
   'rollout restart': null,
   'rollout resume': null,
   'rollout retry': null,
+  'rollout simulate': null,
   'rollout status': null,
   'rollout undo': '--prune',
   version: null,

@@ -92,9 +92,13 @@ describe('content', () => {
       journal.trials().rollBack(step(3, digests[3] ?? '', 'rolledBack'), target, EVENT);
       // Before it is proven anew, and after: the one that was given up is nothing to go back to.
       assert.equal(previous(journal), null);
-      journal.trials().prove(step(2, digests[2] ?? '', 'healthy'), EVENT);
+      journal.trials().prove(step(2, digests[2] ?? '', 'healthy'), EVENT, null);
       assert.equal(previous(journal), null);
       assert.equal(journal.bundles()[0]?.healthy, digests[2]);
+      assert.equal(journal.bundles()[0]?.restartS, undefined);
+      journal.trials().prove(step(2, digests[2] ?? '', 'healthy'), EVENT, 4);
+      journal.trials().prove(step(2, digests[2] ?? '', 'healthy'), EVENT, null);
+      assert.equal(journal.bundles()[0]?.restartS, 4, 'what was measured last');
     });
 
     test('goes with the bundle', () => {

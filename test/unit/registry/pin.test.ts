@@ -32,16 +32,31 @@ describe('where an image lies', () => {
 describe('what an answer says', () => {
   test('an index: its Linux platforms, attestations and other systems left out', () => {
     const manifests = ['linux', 'windows', 'unknown'].map((os, at) => {
-      return { digest: digest(String(at)), platform: { os } };
+      return { digest: digest(String(at)), platform: { os, architecture: 'amd64' } };
     });
     const text = JSON.stringify({ mediaType: INDEX, manifests });
-    assert.deepEqual(readAnswer(text, ''), { is: 'index', manifests: [digest('0')] });
+    assert.deepEqual(readAnswer(text, ''), {
+      ...{ is: 'index', manifests: [digest('0')] },
+      architectures: new Map([[digest('0'), 'amd64']]),
+    });
   });
 
   test('a manifest: the image id; an OCI one may say its type in the header alone', () => {
     const text = JSON.stringify({ config: { digest: digest('c') } });
-    const expected = { is: 'manifest', imageId: digest('c') };
+    const expected = { is: 'manifest', imageId: digest('c'), bytes: null };
     assert.deepEqual(readAnswer(text, `${MANIFEST}; charset=utf-8`), expected);
+  });
+
+  test('a manifest: what its configuration and layers take on the way; nothing where one size is no size', () => {
+    const sized = (...sizes: unknown[]) => {
+      const config = { digest: digest('c'), size: 7 };
+      const answer = readAnswer(
+        JSON.stringify({ config, layers: sizes.map(size => ({ size })) }),
+        MANIFEST,
+      );
+      return answer.is === 'manifest' ? answer.bytes : answer;
+    };
+    assert.deepEqual([sized(), sized(100, 20), sized(1, -1), sized('1')], [7, 127, null, null]);
   });
 
   test('anything else is named by its type', () => {
@@ -71,7 +86,9 @@ describe('what an answer says', () => {
     const annotations = { sbom: JSON.stringify('{[,"\\'.repeat(60_000)) };
     const config = { digest: digest('c') };
     const text = JSON.stringify({ mediaType: MANIFEST, annotations, config });
-    assert.deepEqual(readAnswer(text, ''), { is: 'manifest', imageId: digest('c') });
+    assert.deepEqual(readAnswer(text, ''), {
+      ...{ is: 'manifest', imageId: digest('c'), bytes: null },
+    });
   });
 
   test('changes of pins: new, moved, gone', () => {
