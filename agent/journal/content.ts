@@ -12,6 +12,7 @@ import type { BundleName } from '../ports.js';
 import type { Connection } from './database.js';
 import { dropFailure } from './failures.js';
 import { appendHistory, plainStep, type Transition } from './history.js';
+import type { Stamped } from './outbox.js';
 import { readBack } from './trust.js';
 
 /** Digests of old revisions that are remembered for each bundle. */
@@ -30,8 +31,10 @@ export interface OwnedFile extends BundleName {
 
 export interface BundleRecord extends Omit<Transition, 'state'> {
   readonly state: BundleState;
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970, as the row of history has it: of a clock that may have been wrong. */
   readonly since: number;
+  /** The same by what nobody can set; left out: nothing was known of it. */
+  readonly sinceBy?: Pick<Stamped, 'machine' | 'uptime' | 'floor'>;
   /** The revision whose files lie in the directory. */
   readonly active: string | null;
   /** At which attempt it was put there. */
@@ -138,6 +141,7 @@ export function listBundles(db: Connection): BundleRecord[] {
     reason: row.reason,
     message: row.message,
     since: row.since,
+    ...sinceBy(row),
     active: row['active_digest'] as string | null,
     activeAttempt: row['active_attempt'] as number,
     healthy: row['healthy_digest'] as string | null,
@@ -149,20 +153,35 @@ export function listBundles(db: Connection): BundleRecord[] {
   }));
 }
 
+function sinceBy(row: Record<string, unknown>): Pick<BundleRecord, 'sinceBy'> {
+  const machine = row['since_machine'] as string | null;
+  const uptime = row['since_uptime'] as number | null;
+  const floor = (row['since_floor'] as number | null) ?? 0;
+  return machine === null && floor === 0 ? {} : { sinceBy: { machine, uptime, floor } };
+}
+
 /** A step of what is wanted. */
-export function applyTransition(db: Connection, at: number, to: Transition): void {
+export function applyTransition(db: Connection, moment: Stamped, to: Transition): void {
   const { namespace, name } = to;
+  const { stamp: at, machine, uptime, floor } = moment;
   appendHistory(db, at, { kind: 'bundle', ...plainStep(to) });
   if (to.state === 'removed') {
     db.prepare('DELETE FROM bundles WHERE namespace = ? AND name = ?').run(namespace, name);
     return;
   }
   db.prepare(
-    `INSERT INTO bundles (namespace, name, revision, digest, attempt, state, reason, message, since)
-     VALUES (@namespace, @name, @revision, @digest, @attempt, @state, @reason, @message, @since)
+    `INSERT INTO bundles (namespace, name, revision, digest, attempt, state, reason, message,
+     since, since_machine, since_uptime, since_floor)
+     VALUES (@namespace, @name, @revision, @digest, @attempt, @state, @reason, @message,
+     @since, @machine, @uptime, @floor)
      ON CONFLICT (namespace, name) DO UPDATE SET revision = @revision, digest = @digest,
-     attempt = @attempt, state = @state, reason = @reason, message = @message, since = @since`,
-  ).run({ ...plainStep(to), since: at });
+     attempt = @attempt, state = @state, reason = @reason, message = @message, since = @since,
+     since_machine = @machine, since_uptime = @uptime, since_floor = @floor`,
+  ).run({
+    ...plainStep(to),
+    ...{ since: at, machine, floor },
+    uptime: uptime === null ? null : Math.round(uptime),
+  });
   if (to.state === 'healthy') markHealthy(db, at, to);
 }
 

@@ -59,7 +59,7 @@ export function activate(
   const { to, files, by } = next;
   const moment = hooks.moment();
   hooks.writer.durably(() => {
-    content.applyTransition(db, moment.stamp, to);
+    content.applyTransition(db, moment, to);
     const digest = ['removing', 'failed'].includes(to.state) ? null : to.digest;
     content.replaceFiles(db, to, { digest, attempt: to.attempt, files });
     if (by) useOverride(db, moment, { to, by });
@@ -73,7 +73,7 @@ export function trialStore(db: Connection, hooks: TrialHooks): TrialStore {
   const step = (to: Transition, event: NewEvent, work: (at: number, moment: Moment) => void) => {
     const moment = hooks.moment();
     hooks.writer.durably(() => {
-      if (content.isOfWanted(db, to)) content.applyTransition(db, moment.stamp, to);
+      if (content.isOfWanted(db, to)) content.applyTransition(db, moment, to);
       else appendHistory(db, moment.stamp, { kind: 'bundle', ...plainStep(to) });
       work(moment.stamp, moment);
       appendEvent(db, moment, event);
