@@ -29,12 +29,18 @@ export interface OwnedFile extends BundleName {
   readonly content: string;
 }
 
-export interface BundleRecord extends Omit<Transition, 'state'> {
-  readonly state: BundleState;
+/** When a state began. */
+export interface Since {
   /** Milliseconds since 1970, as the row of history has it: of a clock that may have been wrong. */
   readonly since: number;
   /** The same by what nobody can set; left out: nothing was known of it. */
   readonly sinceBy?: Pick<Stamped, 'machine' | 'uptime' | 'floor'>;
+}
+
+export interface BundleRecord extends Omit<Transition, 'state'>, Since {
+  readonly state: BundleState;
+  /** It is not assigned any more and waits to go: why, and since when. Left out: it does not. */
+  readonly going?: Since & { readonly reason: string };
   /** The revision whose files lie in the directory. */
   readonly active: string | null;
   /** At which attempt it was put there. */
@@ -142,6 +148,9 @@ export function listBundles(db: Connection): BundleRecord[] {
     message: row.message,
     since: row.since,
     ...sinceBy(row),
+    ...(row['going'] === null
+      ? {}
+      : { going: JSON.parse(row['going'] as unknown as string) as Going }),
     active: row['active_digest'] as string | null,
     activeAttempt: row['active_attempt'] as number,
     healthy: row['healthy_digest'] as string | null,
@@ -151,6 +160,28 @@ export function listBundles(db: Connection): BundleRecord[] {
     activeGivenUp: row['active_given_up'] === 1,
     ...(row['restart_s'] === null ? {} : { restartS: row['restart_s'] as number }),
   }));
+}
+
+type Going = NonNullable<BundleRecord['going']>;
+
+/** It waits to go, for this reason, from now on; a row of history says so. */
+export function putGoing(db: Connection, moment: Stamped, step: Transition): void {
+  const { stamp: since, machine, uptime, floor } = moment;
+  const { namespace, name, reason } = step;
+  appendHistory(db, since, { kind: 'bundle', ...plainStep(step) });
+  const going: Going = { reason, since, sinceBy: { machine, uptime, floor } };
+  db.prepare('UPDATE bundles SET going = ? WHERE namespace = ? AND name = ?').run(
+    ...[JSON.stringify(going), namespace, name],
+  );
+}
+
+/** It was assigned again before it went; a row of history says how it stands. */
+export function dropGoing(db: Connection, at: number, step: Transition): void {
+  appendHistory(db, at, { kind: 'bundle', ...plainStep(step) });
+  const { namespace, name } = step;
+  db.prepare('UPDATE bundles SET going = NULL WHERE namespace = ? AND name = ?').run(
+    ...[namespace, name],
+  );
 }
 
 function sinceBy(row: Record<string, unknown>): Pick<BundleRecord, 'sinceBy'> {
@@ -176,6 +207,7 @@ export function applyTransition(db: Connection, moment: Stamped, to: Transition)
      @since, @machine, @uptime, @floor)
      ON CONFLICT (namespace, name) DO UPDATE SET revision = @revision, digest = @digest,
      attempt = @attempt, state = @state, reason = @reason, message = @message, since = @since,
+     going = CASE WHEN digest = @digest AND @state <> 'removing' THEN going END,
      since_machine = @machine, since_uptime = @uptime, since_floor = @floor`,
   ).run({
     ...plainStep(to),

@@ -188,6 +188,9 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE bundles ADD COLUMN since_machine TEXT;
   ALTER TABLE bundles ADD COLUMN since_uptime INTEGER;
   ALTER TABLE bundles ADD COLUMN since_floor INTEGER;
+
+  -- Why one that is not assigned any more is there still, and since when (JSON).
+  ALTER TABLE bundles ADD COLUMN going TEXT;
   `,
 ];
 

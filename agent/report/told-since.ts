@@ -23,7 +23,7 @@ export function toldSince(
     const at = Date.parse(status.since);
     const record = byKey.get(bundleKey(status));
     // What is not recorded yet is of now.
-    const by = record?.since === at ? record.sinceBy : undefined;
+    const by = [record, record?.going].find(one => one?.since === at)?.sinceBy;
     const told = by === undefined ? time.correct(at) : timeOfMoment({ at, ...by }, time);
     return { ...status, since: new Date(told).toISOString() };
   });

@@ -54,7 +54,7 @@ describe('the file', () => {
     world.stop(first);
     const db = new Database(world.file);
     const version = db.pragma('user_version', { simple: true }) as number;
-    for (const column of ['since_machine', 'since_uptime', 'since_floor'])
+    for (const column of ['since_machine', 'since_uptime', 'since_floor', 'going'])
       db.exec(`ALTER TABLE bundles DROP COLUMN ${column}`);
     db.pragma(`user_version = ${version - 1}`);
     db.close();
