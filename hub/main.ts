@@ -10,7 +10,10 @@ import { startScheduledBackups } from './backup/scheduled.js';
 import { startApi, type Api } from './api/server.js';
 import { startBroker, type Broker } from './broker/broker.js';
 import { dynamicSecurity } from './broker/dynamic-security.js';
+import { hubMetrics } from './metrics/exposition.js';
+import { watchHub } from './metrics/watch-hub.js';
 import { startController } from './rollout/controller.js';
+import { FleetCounts } from './rollout/fleet-counts.js';
 import { setNodeBudget } from './rollout/node-budget.js';
 import { activateBundleNow, type ActivateWish } from './rollout/activate-now.js';
 import type { BundleWish } from './rollout/reassign.js';
@@ -100,7 +103,10 @@ async function assemble(
 
   const hubSigner = liveSigner(live);
   await signSecretsAnew(store, { root: live.root(), hubSigner });
-  const controller = startController({ store, root, hubSigner, clock, log });
+  const metrics = hubMetrics(clock);
+  closings.push(() => metrics.close());
+  const counts = new FleetCounts();
+  const controller = startController({ store, root, hubSigner, clock, log, counts });
   closings.push(() => controller.close());
   const broker = await brokerOf(hub, store, log);
   if (broker) closings.push(() => broker.close());
@@ -180,6 +186,7 @@ async function assemble(
     },
     republishRoot: version => again.root(version),
     manifestsOf: bundle => manifestsOf(store, bundle),
+    meter: metrics.ingest,
     listener: {
       presence: document => {
         commands.presence(document);
@@ -193,7 +200,7 @@ async function assemble(
   const { backup: setting } = hub.config;
   if (setting) {
     const { dataDir } = options;
-    closings.push(startScheduledBackups({ dataDir, setting, clock, log }));
+    closings.push(startScheduledBackups({ dataDir, setting, clock, log, meter: metrics.backups }));
   }
   closings.push(startSweeping(blobSweeper(store, fleet, clock), options));
 
@@ -207,7 +214,16 @@ async function assemble(
     }),
     store,
   );
+  const watch = await watchHub({
+    ...{ metrics, store, counts, link, broker, root, clock, version: VERSION },
+    hubKey: () => hubSigner.publicKey,
+    backupDirectory: setting?.directory ?? null,
+  });
+  closings.push(() => watch.close());
   api = await startApi({
+    checks: watch.checks,
+    exposition: load => watch.exposition(load),
+    meter: metrics.requests,
     listen: hub.config.listen,
     tls: serverTls(hub),
     store,

@@ -55,6 +55,8 @@ export interface BrokerOptions {
 
 export interface Broker {
   readonly port: number;
+  /** Connections of nodes that are open now. */
+  nodeConnections(): number;
   /** For connections from now on; cuts those whose certificates would not be taken any more. */
   useTls(tls: BrokerServerTls, hubTlsKey: string): void;
   /** Cuts the node's connections; its will is published. A node without one is no error. */
@@ -131,6 +133,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   let closing: Promise<void> | null = null;
   return {
     port: (server.address() as AddressInfo).port,
+    nodeConnections: () => [...live].filter(({ client }) => client.kind === 'node').length,
     useTls: (tls, ownKey) => {
       hubTlsKey = ownKey;
       server.setSecureContext(contextOf(tls));

@@ -11,14 +11,13 @@ import { topicsOf, type Topics } from '../../protocol/topics.js';
 import { fractionOf, hubBackOffMs } from './back-off.js';
 import { BrokerConnection } from './broker-connection.js';
 import type { HubLink, HubLinkOptions, Received } from './link-options.js';
-import type { NodeMessenger } from './messages.js';
+import { NODE_KINDS, type NodeMessenger } from './messages.js';
 import { planPublications, type PublishReason } from './publisher-decide.js';
 import { startPublisher, type Publisher } from './publisher.js';
 import { SendWindow } from './send-window.js';
 
 /** Equals the common name of the hub's certificate. */
 const CLIENT_ID = 'flotilla-hub';
-const NODE_KINDS = ['presence', 'request', 'status', 'pod', 'event', 'reply'] as const;
 /** A connection that held this long starts the back-off anew. */
 const SETTLED_MS = 30_000;
 const MARK_WAIT_MS = 5_000;
@@ -61,6 +60,7 @@ class MqttHubLink implements HubLink {
   #messages = 0;
   #isRenewing = false;
   #wasUp = false;
+  #covered: number | null = null;
   #closing: Promise<void> | null = null;
 
   constructor(options: HubLinkOptions) {
@@ -77,6 +77,10 @@ class MqttHubLink implements HubLink {
 
   connected(): boolean {
     return this.#session?.up === true && this.#session.connection.connected();
+  }
+
+  covered(): number | null {
+    return (this.#covered = this.#session?.publisher?.covered() ?? this.#covered);
   }
 
   renew(): void {
@@ -181,6 +185,7 @@ class MqttHubLink implements HubLink {
       void this.#watch(session);
       void this.#announce(session).catch((error: unknown) => connection.cut(messageOf(error)));
       await connection.over;
+      this.covered();
       onDown?.();
       upMs = clock.monotonic() - since;
     }

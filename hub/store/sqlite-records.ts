@@ -75,6 +75,9 @@ function prepareReads(db: Database) {
     publications: db.prepare<[number, number], Publication>(
       'SELECT number, topic, payload FROM publications WHERE number > ? ORDER BY number LIMIT ?',
     ),
+    countPublications: db
+      .prepare<[number], number>('SELECT count(*) FROM publications WHERE number > ?')
+      .pluck(),
     publication: db.prepare<[string], Publication>(
       'SELECT number, topic, payload FROM publications WHERE topic = ?',
     ),
@@ -307,6 +310,10 @@ export class RecordTables {
 
   publications(after: number, limit: number): readonly Publication[] {
     return this.#read.publications.all(after, limit).map(withPlainPayload);
+  }
+
+  countPublications(after: number): number {
+    return this.#read.countPublications.get(after) ?? 0;
   }
 
   publication(topic: string): Publication | null {

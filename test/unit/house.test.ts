@@ -104,6 +104,7 @@ describe('imports point down', () => {
     ['ssh2', [/^hub\/signing\//]],
     ['mqtt', [/^agent\/link\//, /^hub\/link\//]],
     ['aedes', [/^hub\/broker\//]],
+    ['prom-client', [/^agent\/api\//, /^hub\/metrics\//]],
     ['ws', [/^hub\/api\//, /^hub\/cli\//]],
     [
       'better-sqlite3',
