@@ -224,6 +224,7 @@ async function assemble(
     checks: watch.checks,
     exposition: load => watch.exposition(load),
     meter: metrics.requests,
+    mqtt: broker,
     listen: hub.config.listen,
     tls: serverTls(hub),
     store,

@@ -38,6 +38,7 @@ import { enrolmentRoutes } from './routes/enrolment.js';
 import { healthRoutes, type ApiLoad, type HealthCheck } from './routes/health.js';
 import { metricsRoutes } from './routes/metrics.js';
 import { leaseRoutes } from './routes/leases.js';
+import { mqttRoutes, type WebSocketBroker } from './routes/mqtt.js';
 import { namespaceRoutes } from './routes/namespaces.js';
 import { nodeRoutes } from './routes/nodes.js';
 import { objectRoutes } from './routes/objects.js';
@@ -80,6 +81,8 @@ export interface ApiParts {
   readonly streams: NodeStreams;
   readonly roots: RootWriter;
   readonly carrier: Carrier;
+  /** Takes MQTT in the frames of WebSockets; null or absent: the broker is not part of the hub. */
+  readonly mqtt?: WebSocketBroker | null;
   /** Whether the hub can do its work. */
   readonly checks: readonly HealthCheck[];
   /** The hub's figures. */
@@ -145,6 +148,7 @@ export function buildRoutes(parts: ApiParts, load = (): Promise<ApiLoad> => NO_L
     ...auditRoutes(parts.store),
     ...rootRoutes(parts.roots),
     ...carriedRoutes(parts.carrier),
+    ...mqttRoutes(parts.mqtt ?? null),
   ]);
 }
 

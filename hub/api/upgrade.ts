@@ -6,6 +6,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { RequestError } from '../ports.js';
 import { StreamRefused } from '../streams/streams.js';
@@ -51,6 +52,11 @@ export class Upgrade {
   /** 101 was sent: what fails now can only be told in the new protocol. */
   get answered(): boolean {
     return this.#answered;
+  }
+
+  /** What it all goes through: for whoever judges the certificate himself. */
+  tls(): TLSSocket {
+    return this.#socket as TLSSocket;
   }
 
   /** In lower case. */

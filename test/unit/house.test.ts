@@ -105,7 +105,7 @@ describe('imports point down', () => {
     ['mqtt', [/^agent\/link\//, /^hub\/link\//]],
     ['aedes', [/^hub\/broker\//]],
     ['prom-client', [/^agent\/api\//, /^hub\/metrics\//]],
-    ['ws', [/^hub\/api\//, /^hub\/cli\//]],
+    ['ws', [/^agent\/link\//, /^hub\/api\//, /^hub\/cli\//]],
     [
       'better-sqlite3',
       [/^agent\/journal\//, /^agent\/sources\/directory-lock\.ts$/, /^hub\/store\//],
