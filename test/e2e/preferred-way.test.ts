@@ -7,17 +7,22 @@ import { fastClock } from '../support/fast-clock.js';
 import { eventually } from '../support/wait.js';
 
 test('after a connection that held, the way that is preferred is tried first', async () => {
-  const [first, second] = [await startBroker('aedes'), await startBroker('aedes')];
+  const [first, second, third] = [
+    await startBroker('aedes'),
+    await startBroker('aedes'),
+    await startBroker('aedes'),
+  ];
   const names = new Map([
     [first.port, 'first'],
     [second.port, 'second'],
+    [third.port, 'third'],
   ]);
   const clock = fastClock(Date.now(), 100);
   const tried: string[] = [];
   let isFirstThere = false;
   let ups = 0;
   const link = startLink({
-    brokers: [first, second].map(({ port }) => `mqtt://127.0.0.1:${port}`),
+    brokers: [first, second, third].map(({ port }) => `mqtt://127.0.0.1:${port}`),
     clientId: 'edge-1',
     topics: ['own'],
     openSocket: url => {
@@ -47,5 +52,6 @@ test('after a connection that held, the way that is preferred is tried first', a
     await link.close();
     await first.stop();
     await second.stop();
+    await third.stop();
   }
 });
