@@ -64,6 +64,7 @@ export async function runPodsOnEngine(parts: PodsOnEngine, closings: Closings): 
   const volumes = openPodVolumes({
     dataDir,
     clock,
+    engineSocket: config.engineSocket,
     hostPathTargets: followedHostPaths(policy),
     connection: () => held.connection.word(),
   });

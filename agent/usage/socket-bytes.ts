@@ -19,7 +19,8 @@ interface Counting {
  */
 export function socketBytes(socket: Socket): () => SocketBytes {
   let known: SocketBytes = { in: 0, out: 0 };
-  let under: Counting = socket;
+  // What is written before a connection stands waits in the socket, which counts it.
+  let under: Counting = {};
   const look = () => {
     const { bytesRead = 0, bytesWritten = 0 } = under;
     known = { in: Math.max(known.in, bytesRead), out: Math.max(known.out, bytesWritten) };
@@ -28,7 +29,8 @@ export function socketBytes(socket: Socket): () => SocketBytes {
   // Node's TLSWrap keeps the TCP handle below it as `_parent`; which one it is stands fast once an address answered.
   socket.once('connect', () => {
     const { _handle } = socket as { _handle?: { _parent?: Counting } };
-    if (typeof _handle?._parent?.bytesRead === 'number') under = _handle._parent;
+    const parent = _handle?._parent;
+    under = typeof parent?.bytesRead === 'number' ? parent : socket;
   });
   // The handle still knows when the socket says that it is closed, and no more in the next turn.
   socket.once('close', () => {

@@ -5,8 +5,9 @@
  * (kubelet pain P24). Standard: mount(8) of util-linux, proc(5) mountinfo.
  */
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, open, readdir, readFile, readlink, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { engineNamespaces, namespaceOf } from './engine-namespaces.js';
 import { MountError } from './mount-error.js';
 import { diskFault } from '../disk-fault.js';
 import { makeDirectory } from '../make-directory.js';
@@ -20,7 +21,11 @@ export interface MountPoint {
 }
 
 export interface HostMounts {
-  /** Null when the agent may mount and the engine would see it; else a sentence why not. Leaves nothing behind. */
+  /**
+   * Null when the agent may mount and the engine would see it, and where nothing could be learnt of that now (a disk
+   * that is full, a node short of memory): each mount is tried when a pod needs it. Else a sentence why not, which
+   * holds for as long as the agent runs. Leaves nothing behind.
+   */
   probe(directory: string): Promise<string | null>;
   /** `sizeBytes` 0: the kernel's default. The directory must be there. */
   mountTmpfs(path: string, sizeBytes: number): Promise<void>;
@@ -37,6 +42,16 @@ const PROGRAM_MS = 10_000;
 const TMPFS_MODE = '0777';
 const PROBE = '.probe-';
 
+/** mount(8): `system error (out of memory, cannot fork, no more loop devices)`. */
+const SYSTEM_ERROR = 2;
+/** Nor could it be begun. */
+const SHORT_OF = /^(EAGAIN|ENOMEM|EMFILE|ENFILE)$/;
+
+/** Of a program's end: it may be another one the next time. */
+function isPassingEnd(code: string | number | null | undefined, isLate: boolean): boolean {
+  return isLate || code === SYSTEM_ERROR || SHORT_OF.test(String(code));
+}
+
 async function run(program: string, args: readonly string[]): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const options = { timeout: PROGRAM_MS, killSignal: 'SIGKILL' } as const;
@@ -46,7 +61,8 @@ async function run(program: string, args: readonly string[]): Promise<void> {
       const detail = isLate
         ? `no answer in ${PROGRAM_MS / 1000} s`
         : stderr.trim() || error.message;
-      reject(new MountError(`${program} failed: ${detail}`));
+      const isPassing = isPassingEnd(error.code, isLate);
+      reject(new MountError(`${program} failed: ${detail}`, isPassing));
     });
   });
 }
@@ -76,30 +92,22 @@ async function mountPoints(): Promise<MountPoint[]> {
   return parseMountInfo(await readFile('/proc/self/mountinfo', 'utf8'));
 }
 
-const ENGINES: ReadonlySet<string> = new Set(['dockerd', 'containerd', 'podman']);
-
-const namespaceOf = (pid: string) => readlink(`/proc/${pid}/ns/mnt`).catch(() => '');
-
-/** The mount namespaces of the engines on this node, or of its first process; empty when none can be looked at. */
-async function engineNamespaces(): Promise<string[]> {
-  const pids = (await readdir('/proc')).filter(name => /^\d+$/.test(name));
-  const engines: string[] = [];
-  for (const pid of pids) {
-    const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '');
-    if (ENGINES.has(name.trim())) engines.push(pid);
-  }
-  const found = await Promise.all((engines.length > 0 ? engines : ['1']).map(namespaceOf));
-  return found.filter(namespace => namespace !== '');
-}
-
 /** True when the engine sees what is mounted here: it shares the namespace, or hears of the mounts. */
-async function isSeen(path: string): Promise<boolean> {
+async function isSeen(path: string, engineSocket: string | null): Promise<boolean> {
   const own = await namespaceOf('self');
-  if ((await engineNamespaces()).every(namespace => namespace === own)) return true;
+  if ((await engineNamespaces(engineSocket)).every(namespace => namespace === own)) return true;
   return (await mountPoints()).some(one => one.path === path && one.isShared);
 }
 
-export function openHostMounts(): HostMounts {
+/** It says nothing of what the agent may mount. */
+function isPassing(error: unknown): boolean {
+  if (error instanceof MountError) return error.isPassing;
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return diskFault(error) !== null || SHORT_OF.test(code);
+}
+
+/** `engineSocket`: where the engine listens; null: anywhere. */
+export function openHostMounts(engineSocket: string | null = null): HostMounts {
   /** Linux 6.3: what is meant for memory is never written to the disk. False once it was refused. */
   let hasNoSwap = true;
   /** Also of what an agent that was killed left behind. */
@@ -115,7 +123,7 @@ export function openHostMounts(): HostMounts {
     const place = await mkdtemp(join(directory, PROBE));
     try {
       await mounts.mountTmpfs(place, 64 * 1024);
-      if (!(await isSeen(place))) {
+      if (!(await isSeen(place, engineSocket))) {
         return 'the agent runs in a mount namespace of its own: the engine does not see its mounts';
       }
       const inside = join(place, 'bound');
@@ -128,6 +136,7 @@ export function openHostMounts(): HostMounts {
       }
       return null;
     } catch (error) {
+      if (isPassing(error)) return null;
       return `the agent may not mount: ${error instanceof Error ? error.message : String(error)}`;
     } finally {
       await clear(place);
@@ -138,8 +147,7 @@ export function openHostMounts(): HostMounts {
       try {
         return await probeAt(directory);
       } catch (error) {
-        // A disk that is full says nothing of mounts: each is tried when a pod needs it.
-        if (diskFault(error) === null) throw error;
+        if (!isPassing(error)) throw error;
         return null;
       }
     },
@@ -151,7 +159,8 @@ export function openHostMounts(): HostMounts {
       if (hasNoSwap) {
         try {
           return await mount(',noswap');
-        } catch {
+        } catch (error) {
+          if (isPassing(error)) throw error;
           hasNoSwap = false;
         }
       }

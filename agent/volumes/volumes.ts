@@ -80,6 +80,8 @@ export interface PodVolumesOptions {
   readonly hostPathTargets?: HostPathTargets;
   /** What pods are told of the hub; absent: that there is none. */
   readonly connection?: () => ConnectedWord;
+  /** Where the engine listens, whose word on mounts counts; absent: anywhere. */
+  readonly engineSocket?: string;
   /** Absent: those of the node. */
   readonly hostMounts?: HostMounts;
 }
@@ -126,7 +128,8 @@ class PodVolumesOnDisk implements PodVolumes {
   #problem: Promise<string | null> | null = null;
 
   constructor(options: PodVolumesOptions) {
-    const { dataDir, clock, hostMounts = openHostMounts() } = options;
+    const { dataDir, clock, engineSocket = null } = options;
+    const { hostMounts = openHostMounts(engineSocket) } = options;
     const { connection = () => NEVER_CONNECTED } = options;
     const { hostPathTargets = () => Promise.resolve(new Map<string, string>()) } = options;
     this.#paths = new PodPaths(dataDir);

@@ -69,13 +69,25 @@ function report({ chapter, point }: Trial, broken: readonly string[]): void {
   say(`  replay: npm run test:kill -- --chapter ${chapter.name}${engine} --point ${quoted(point)}`);
 }
 
+/**
+ * How often a report is told, and what is committed with it, is not the same in every passage: one that did not come
+ * to a point is lived again, and left alone for longer when it is over, so that more is told.
+ */
+const RESTS_MS = [undefined, undefined, 1_500, 3_000, 3_000, 6_000, 6_000] as const;
+
 /** By the name first; where the order of things was another this time, by the number. */
 async function attempt(place: Place, trial: Trial, nth: number): Promise<Outcome> {
   const past = place.pasts.get(trial.chapter.name);
   if (!past) throw new Error(`no past of ${trial.chapter.name}`);
-  const byName = await tryPoint(place.world, trial, past);
-  if (byName.wasReached || byName.broken.length > 0 || nth === 0) return byName;
-  return tryPoint(place.world, { ...trial, point: `#${nth}` }, past);
+  const points = nth === 0 ? [trial.point] : [trial.point, `#${nth}`];
+  for (const restMs of RESTS_MS) {
+    for (const point of points) {
+      const rest = restMs === undefined ? {} : { restMs };
+      const outcome = await tryPoint(place.world, { ...trial, ...rest, point }, past);
+      if (outcome.wasReached || outcome.broken.length > 0) return outcome;
+    }
+  }
+  return { wasReached: false, broken: [] };
 }
 
 interface Tally {

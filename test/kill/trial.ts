@@ -12,6 +12,8 @@ import type { KillWorld, Past } from './world.js';
 export interface Trial {
   readonly chapter: Chapter;
   readonly point: string;
+  /** How long the agent is left alone when the chapter is over; absent: as long as when the points were found. */
+  readonly restMs?: number;
 }
 
 export interface Outcome {
@@ -72,14 +74,15 @@ export async function live(
 
 export async function tryPoint(
   world: KillWorld,
-  { chapter, point }: Trial,
+  { chapter, point, restMs }: Trial,
   past: Past,
 ): Promise<Outcome> {
   await world.bringBack(past);
   const before = runningIn(world);
   await world.begin(chapter);
   const recorder = { FLOTILLA_KILL_AT: point };
-  const first = await world.run(chapter, { recorder, endsWell: true });
+  const rest = restMs === undefined ? {} : { restMs };
+  const first = await world.run(chapter, { recorder, endsWell: true, ...rest });
   if (first === 'over') return { wasReached: false, broken: [] };
   if (first !== 'killed') return { wasReached: false, broken: [`no end: ${first.never}`] };
   const second = await world.run(chapter);

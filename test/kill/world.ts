@@ -39,6 +39,7 @@ const AGENT = join(import.meta.dirname, '../../../agent/bin/flotilla-agent.js');
 /** What a chapter takes at the very most, on a machine that is busy. */
 const PATIENCE_MS = 240_000;
 const LOOK_MS = 15;
+const REST_MS = 400;
 const MANIFESTS = 'manifests';
 const EXACTLY = { recursive: true, preserveTimestamps: true, verbatimSymlinks: true } as const;
 
@@ -70,6 +71,8 @@ export interface RunOptions {
   readonly meanwhile?: () => string;
   /** When the chapter is over the agent is told to end, rather than killed. */
   readonly endsWell?: boolean;
+  /** How long it is left alone before that; absent: until what is said last of all is said, as a rule. */
+  readonly restMs?: number;
 }
 
 export class KillWorld {
@@ -208,8 +211,7 @@ export class KillWorld {
       await delay(LOOK_MS);
     }
     if (why === '' && options.endsWell === true) {
-      // What is said last of all is said by then.
-      await delay(400);
+      await delay(options.restMs ?? REST_MS);
       agent.kill('SIGTERM');
       await Promise.race([once(agent, 'exit'), delay(10_000)]);
       if (agent.signalCode !== null) return endingOf(agent);
@@ -227,7 +229,9 @@ export class KillWorld {
     const told = status?.bundles.find(({ name }) => name === 'shop');
     const state = told ? `${told.state} ${told.revision}` : 'none';
     const should = chapter.state ? `${chapter.state.state} ${chapter.state.revision}` : 'none';
-    if (state !== should) return `the bundle is ${state} ${told?.reason ?? ''}, not ${should}`;
+    if (state !== should) {
+      return `the bundle is ${state} ${told?.reason ?? ''}, not ${should}: ${told?.message ?? ''}`;
+    }
     const root = this.hub.root();
     if (status?.rootVersion !== root) return `root ${status?.rootVersion} of ${root}`;
     const passwords = passwordsIn(this.dataDir).join();

@@ -180,4 +180,22 @@ describe('the bytes of a socket', () => {
     await once(socket, 'close');
     assert.deepEqual(read(), { in: 5, out: 8 });
   });
+
+  for (const kind of ['TLS', 'plain'] as const) {
+    test(`of a ${kind} one that nobody took are none, whatever was to be sent`, async () => {
+      const closed = createServer();
+      closed.listen(0, '127.0.0.1');
+      await once(closed, 'listening');
+      const { port } = closed.address() as AddressInfo;
+      closed.close();
+      await once(closed, 'close');
+      const url = new URL(`mqtt://127.0.0.1:${port}`);
+      const socket = kind === 'TLS' ? connect({ port, host: '127.0.0.1' }) : openPlainSocket(url);
+      const read = socketBytes(socket);
+      socket.write('good day');
+      socket.on('error', () => undefined);
+      await new Promise(resolve => socket.once('close', resolve));
+      assert.deepEqual(read(), { in: 0, out: 0 });
+    });
+  }
 });
