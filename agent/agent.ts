@@ -26,6 +26,7 @@ import type { Pods } from './pods/pods.js';
 import { runPodsOnEngine } from './pods-on-engine.js';
 import { watchEngine } from './engine-watches.js';
 import { DockerRuntime } from './runtime/docker.js';
+import { NodeParameters } from './parameters/node-parameters.js';
 import { SealedSecrets } from './secrets/sealed-secrets.js';
 import { openSealingKeys } from './secrets/sealing-keys.js';
 import { lockDirectory } from './sources/directory-lock.js';
@@ -123,6 +124,7 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
     budgets: null,
     disks: null,
     secrets: null,
+    parameters: null,
     hasLocalSecret: () => false,
     member: null,
     images: null,
@@ -214,6 +216,7 @@ async function assemble(options: AgentOptions, closings: Closing[]): Promise<Pod
       assignment: () => journal.accepted()?.document ?? null,
       log,
     });
+    held.parameters = new NodeParameters(journal);
     const parts = { journal, held, machine, closings, runtime, pulls, meter, budgets };
     const more = { identity, dataDir, policy, ...parts };
     const member = beMember({ ...options, ...more });

@@ -32,6 +32,7 @@ import type { ImageLoader } from './runtime/images.js';
 import type { ContainerRuntime } from './runtime/runtime.js';
 import type { Budgets } from './usage/budgets.js';
 import type { Meter } from './usage/meter.js';
+import type { NodeParameters } from './parameters/node-parameters.js';
 import type { SealedSecrets } from './secrets/sealed-secrets.js';
 import { shownConfig, shownEnvironment } from './shown-config.js';
 import { NO_BUDGET } from '../protocol/budget.js';
@@ -61,6 +62,7 @@ export interface Held {
   disks: DiskWatch | null;
   /** Of a node that joined a hub. */
   secrets: SealedSecrets | null;
+  parameters: NodeParameters | null;
   /** Whether one lies in the static pod directory. */
   hasLocalSecret: (secret: { readonly namespace: string; readonly name: string }) => boolean;
   member: Member | null;

@@ -49,6 +49,8 @@ export interface HubSessionOptions
     /** Left out where somebody else runs the pods. */
     readonly engineImages?: ReadinessParts['images'];
   };
+  /** What pods see of the node's parameters: looked at with each change of the intake; absent: nothing. */
+  readonly parameters?: { readonly look: () => void };
   /** Seconds, the longest silence that is announced to a broker. */
   readonly keepAliveMostS?: number;
   /** Counts what crosses the link. */
@@ -139,6 +141,7 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     report?.changed();
   });
   const changed = () => {
+    options.parameters?.look();
     readiness?.changed();
     report?.changed();
   };

@@ -104,6 +104,7 @@ export function beMember({
       ? {}
       : { images, readLock: openUpdateLocks(dataDir, hostPathLocks) }),
     ...(held.secrets === null ? {} : { secrets: held.secrets }),
+    ...(held.parameters === null ? {} : { parameters: held.parameters }),
     hasLocalSecret: secret => held.hasLocalSecret(secret),
     revokedBundles: config.revokedBundles,
     drift: config.drift,

@@ -21,7 +21,7 @@ import { openProbes } from './probes/open-probes.js';
 import type { DockerRuntime } from './runtime/docker.js';
 import { pauseImageName } from './runtime/pause-image.js';
 import { secretGate } from './secrets/secret-gates.js';
-import { withSealedSecrets } from './secrets/with-sealed.js';
+import { withObjects } from './sources/with-objects.js';
 import { openFileSource } from './sources/files.js';
 import { openUrlSource } from './sources/url.js';
 import { followedHostPaths } from './volumes/host-path-links.js';
@@ -139,7 +139,10 @@ async function openSources(parts: PodsOnEngine, closings: Closings): Promise<Pod
   });
   closings.push(() => files.stop());
   followLocalSecrets(files, held);
-  const beside = held.secrets === null ? files : withSealedSecrets(files, held.secrets);
+  const beside = withObjects(
+    files,
+    [held.secrets, held.parameters].filter(one => one !== null),
+  );
   if (config.url === null) return [beside];
   const { url, headers, checkFrequencyMs, proxies } = config.url;
   const web = await openUrlSource({

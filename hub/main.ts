@@ -15,6 +15,7 @@ import { watchHub } from './metrics/watch-hub.js';
 import { startController } from './rollout/controller.js';
 import { FleetCounts } from './rollout/fleet-counts.js';
 import { setNodeBudget } from './rollout/node-budget.js';
+import { nodeParametersDesk } from './rollout/node-parameters.js';
 import { activateBundleNow, type ActivateWish } from './rollout/activate-now.js';
 import type { BundleWish } from './rollout/reassign.js';
 import { retryBundle } from './rollout/retry.js';
@@ -245,6 +246,7 @@ async function assemble(
     secrets: gatedSecrets(secretWriter({ store, root, hubSigner }), store),
     nodes: nodeWriter({ store, fleet, disconnect }),
     nodeBudget: (actor, of) => setNodeBudget({ store, root, hubSigner, clock }, actor, of),
+    nodeParameters: nodeParametersDesk({ store, root, hubSigner, clock }),
     enrolment: gatedEnrolment(
       createEnrolment({
         hub,

@@ -6,8 +6,9 @@
  */
 import type { ConfigMap } from 'kubernetes-types/core/v1.js';
 import { isConfigObject, validateConfigObject } from './config-object.js';
-import { tooMany, type FieldError } from './field-error.js';
+import { forbidden, tooMany, type FieldError } from './field-error.js';
 import { BUNDLE_CONTAINERS_MAX, BUNDLE_ENV_MAX } from './limits.js';
+import { checkNodeParameters, NODE_CONFIG_MAP } from './node-parameters.js';
 import { locatedContainers, type Pod, type ValidPod } from './pod.js';
 import { validatePodManifest } from './pod-validation.js';
 
@@ -58,14 +59,20 @@ export function validateBundleManifest(value: unknown, namespace?: string): Bund
     const result = validateConfigObject({ ...value }, options);
     if (!result.ok) return result;
     const { name, manifest } = result.object;
+    if (name === NODE_CONFIG_MAP) return { ok: false, errors: [OF_THE_NODE] };
     return { ok: true, kind: 'ConfigMap', name, manifest: manifest as ConfigMap };
   }
   const result = validatePodManifest(value, options);
   if (!result.ok) return result;
-  const errors = crowds(result.pod);
+  const errors = [...crowds(result.pod), ...checkNodeParameters(result.pod)];
   if (errors.length > 0) return { ok: false, errors };
   return { ok: true, kind: 'Pod', name: result.pod.metadata.name, manifest: result.pod };
 }
+
+const OF_THE_NODE = forbidden(
+  'metadata.name',
+  `each node makes the ConfigMap "${NODE_CONFIG_MAP}" of its own parameters (flotilla node parameters); give this one another name`,
+);
 
 /** Kubernetes bounds these by the size of an object alone; what comes over the network has to fit a small machine. */
 function crowds(pod: ValidPod): FieldError[] {

@@ -12,8 +12,24 @@ export const LOCKED = 'Locked';
 /** The node could not go back from it, which its rollout requires; told in state `waiting`. */
 export const NOT_UNDO_READY = 'NotUndoReady';
 
+/** The node has no value for a parameter that one of its pods needs; told in state `waiting`. */
+export const MISSING_PARAMETER = 'MissingParameter';
+
+/** Another bundle has a pod name or a host port of it there; told in state `waiting`. */
+export const CONFLICT = 'Conflict';
+
+/** Its Secret is not sealed for the node; told in state `waiting`. */
+export const SECRET_NOT_SEALED = 'SecretNotSealed';
+
 /** Condition of a node where a pod keeps something from being switched, removed or undone. */
 export const UPDATES_LOCKED = 'UpdatesLocked';
 
 /** Its files lie there, and nobody tells the node how their pods are; told in state `activating`. */
 export const HEALTH_UNKNOWN = 'HealthUnknown';
+
+/** Reasons whose sentence says what to do: when that is done and the next thing is lacking, it is told, and people see it at the hub. */
+export const SAYS_WHAT_TO_DO: ReadonlySet<string> = new Set([
+  CONFLICT,
+  MISSING_PARAMETER,
+  SECRET_NOT_SEALED,
+]);

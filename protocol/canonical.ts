@@ -11,7 +11,12 @@ import { refuse, type Result } from './refusal.js';
 /** Deepest nesting of a payload. */
 export const DEPTH_MAX = 32;
 
-const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
+/** No object of a document has them. */
+export const FORBIDDEN_KEYS: ReadonlySet<string> = new Set([
+  '__proto__',
+  'constructor',
+  'prototype',
+]);
 
 /** Array indexes: an object lists them first whatever was written first. */
 function isIndex(key: string): boolean {

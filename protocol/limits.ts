@@ -15,6 +15,8 @@ export const BLOB_BYTES_MAX = MESSAGE_BYTES_MAX;
 export const BUNDLE_CONTENT_BYTES_MAX = 8 * 1024 * 1024;
 /** `parameters` of an assignment, canonical JSON. */
 export const PARAMETERS_BYTES_MAX = 8 * 1024;
+/** Parameters of the node that one bundle may ask for. */
+export const DECLARED_PARAMETERS_MAX = 64;
 
 /** Of one pod of a bundle, init containers included. */
 export const BUNDLE_CONTAINERS_MAX = 64;

@@ -8,7 +8,12 @@ import { counted } from '../../protocol/counted.js';
 import type { AssignedBundle, AssignmentDocument } from '../../protocol/documents/assignment.js';
 import type { BundleDocument } from '../../protocol/documents/bundle.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
-import { NOT_UNDO_READY } from '../../protocol/bundle-reasons.js';
+import {
+  CONFLICT,
+  NOT_UNDO_READY,
+  SAYS_WHAT_TO_DO,
+  SECRET_NOT_SEALED,
+} from '../../protocol/bundle-reasons.js';
 import { bindingsOf } from '../../protocol/image-binding.js';
 import type { Refusal, Result } from '../../protocol/refusal.js';
 import { phaseNow } from '../activation/bundle-health.js';
@@ -18,6 +23,7 @@ import {
   conflictWith,
   memoryAllows,
   rootAllows,
+  type Occupied,
   type StagedManifest,
 } from './decide.js';
 import { PromisedDirectory } from './directory.js';
@@ -26,6 +32,7 @@ import type { FailureRecord } from '../journal/failures.js';
 import type { BundleRecord } from '../journal/journal.js';
 import { inSpiteOf } from '../journal/overrides.js';
 import { signedAnew, type Lacking } from './lacking.js';
+import { lackingParameter } from '../parameters/lacking.js';
 import { Removals } from './removals.js';
 import { RollBack, type WayBack } from './roll-back.js';
 import { revokedBundles, revokedConditions } from './revoked.js';
@@ -51,6 +58,8 @@ export class Stage {
   readonly #switch: Switch;
   readonly #removals: Removals;
   readonly #rollBack: RollBack;
+  /** Of a pass: who has all that it needs, in the order of the assignment; of two that want the same the first one gets it. */
+  #claimed: Occupied[] = [];
 
   constructor(options: StageOptions) {
     this.#options = options;
@@ -110,6 +119,7 @@ export class Stage {
     // One bundle may wait for what another gives up in the same assignment.
     for (;;) {
       const before = journal.files();
+      this.#claimed = [];
       const lacking = assignment.bundles.flatMap(assigned => this.#advance(assigned, root));
       // After what the newest assignment wants instead: then there is nothing to undo.
       const context = { root, assignment };
@@ -176,12 +186,16 @@ export class Stage {
     }
     if (!staged.ok) return settle(failed(staged.refusal), signedAnew(assigned, staged.refusal));
     const wanted = { bundle: assigned, pods: staged.value.flatMap(({ pod }) => pod ?? []) };
+    const given = journal.accepted()?.document.parameters ?? {};
+    const parameters = isActive ? null : lackingParameter(wanted.pods, document, given);
+    if (parameters !== null) return settle(parameters);
     const held = this.#options.images?.hold({
       ...{ bundle: assigned, digest: assigned.digest, pods: wanted.pods },
       bindings: bindingsOf(document.images),
     });
-    const conflict = conflictWith(wanted, this.#switch.occupied());
-    if (conflict) return settle({ event: 'obstacle', reason: 'Conflict', message: conflict });
+    const conflict = conflictWith(wanted, [...this.#switch.occupied(), ...this.#claimed]);
+    if (conflict) return settle({ event: 'obstacle', reason: CONFLICT, message: conflict });
+    this.#claimed.push(wanted);
     // Nothing to write down before it is known whether anything is missing.
     if (held) return held.reason === '' ? [] : settle({ event: 'obstacle', ...held });
     const stuck = isActive ? null : this.#cannotGoBack(assigned, document);
@@ -274,7 +288,7 @@ export class Stage {
       const { namespace } = document;
       if (secrets?.has(document, name) === true || hasLocalSecret?.({ namespace, name })) continue;
       const message = `secret "${name}" is not sealed for this node: flotilla secret seal --missing`;
-      return { event: 'obstacle', reason: 'SecretNotSealed', message };
+      return { event: 'obstacle', reason: SECRET_NOT_SEALED, message };
     }
     return null;
   }
@@ -316,6 +330,7 @@ export class Stage {
     const same =
       record?.state === state &&
       record.reason === reason &&
+      (record.message === message || !SAYS_WHAT_TO_DO.has(reason)) &&
       record.digest === bundle.digest &&
       record.attempt === bundle.attempt;
     if (same) return [];

@@ -8,6 +8,7 @@ import type { RootDocument } from '../../protocol/documents/root.js';
 import { sha256Hex } from '../../protocol/canonical.js';
 import type { ValidPod } from '../../protocol/pod.js';
 import { bindingsOf, contradiction, type ImageBindings } from '../../protocol/image-binding.js';
+import { NODE_CONFIG_MAP } from '../../protocol/node-parameters.js';
 import { accept, refuse, type Refusal, type Result } from '../../protocol/refusal.js';
 import { grantsOn, outOfScope } from '../../protocol/release-scope.js';
 import { scopesOf } from '../../protocol/verify-bundle.js';
@@ -91,6 +92,10 @@ export class Verdicts {
     }
     if (runtimeNone === true && document.secrets.length > 0) {
       const what = `${about}, Secret ${document.secrets[0] ?? ''}`;
+      return refuse('Unsupported', `${what}: ${NOT_FOR_A_KUBELET}`);
+    }
+    if (runtimeNone === true && document.parameters !== undefined) {
+      const what = `${about}, ConfigMap ${NODE_CONFIG_MAP}`;
       return refuse('Unsupported', `${what}: ${NOT_FOR_A_KUBELET}`);
     }
     const staged: StagedManifest[] = [];

@@ -7,6 +7,7 @@
 import { usedVolumes } from './used-volumes.js';
 import type { ConfigObject, ConfigObjects } from '../pods/config-objects.js';
 import type { DesiredPod, Rejection } from '../pods/desired.js';
+import { NODE_CONFIG_MAP, parameterHint } from '../../protocol/node-parameters.js';
 import { podNamespace, type Container, type ValidPod } from '../../protocol/pod.js';
 
 export interface MissingObject {
@@ -95,10 +96,16 @@ export function missingObject(pod: ValidPod, objects: ConfigObjects): MissingObj
     }
     const key = keys.find(one => !found.data.has(one));
     if (key === undefined) continue;
-    const message = `${path}: ${what} in namespace ${namespace} has no key "${key}"`;
+    const hint = name === NODE_CONFIG_MAP && kind === 'ConfigMap' ? hintOf(pod, key) : '';
+    const message = `${path}: ${what} in namespace ${namespace} has no key "${key}"${hint}`;
     return { path, message, kind };
   }
   return null;
+}
+
+/** What a bundle's pods see of the node's own parameters is given at the hub. */
+function hintOf({ spec }: ValidPod, key: string): string {
+  return `: ${parameterHint(spec.nodeName ?? 'NODE', [key])}`;
 }
 
 /** The gate of admission: the pod waits until the document appears. */

@@ -29,7 +29,13 @@ export interface ApiRequest {
 }
 
 export type Answer =
-  | { readonly type: 'json'; readonly code: number; readonly body: object }
+  | {
+      readonly type: 'json';
+      readonly code: number;
+      readonly body: object;
+      /** For the person who asked, one sentence each: kubectl prints them. */
+      readonly warnings?: readonly string[];
+    }
   | {
       readonly type: 'bytes';
       readonly code: number;

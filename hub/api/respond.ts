@@ -50,15 +50,29 @@ async function writeStream(
 
 function writeWhole(
   response: ServerResponse,
-  head: { code: number; contentType: string },
+  head: { code: number; contentType: string; warnings?: readonly string[] },
   content: Uint8Array,
 ): void {
   response.writeHead(head.code, {
     ...COMMON_HEADERS,
     'content-type': head.contentType,
     'content-length': content.byteLength,
+    ...warningHeader(head.warnings ?? []),
   });
   response.end(content);
+}
+
+/** All of them together: clients read no more headers than this. */
+const WARNINGS_BYTES_MAX = 4096;
+
+/** As an API server has it: `299 - "text"`, RFC 7234 section 5.5, of printable ASCII alone. */
+function warningHeader(warnings: readonly string[]): Readonly<Record<string, string[]>> {
+  let left = WARNINGS_BYTES_MAX;
+  const lines = warnings
+    .map(text => text.replace(/[^\x20-\x7e]/g, '?').replace(/["\\]/g, found => `\\${found}`))
+    .map(text => `299 - "${text}"`)
+    .filter(line => (left -= line.length) >= 0);
+  return lines.length === 0 ? {} : { warning: lines };
 }
 
 /** Errors of a stream that has begun can only be told by breaking it off: they are thrown on. */
@@ -70,7 +84,8 @@ export async function respond(
   switch (answer.type) {
     case 'json': {
       const content = Buffer.from(JSON.stringify(answer.body));
-      writeWhole(response, { code: answer.code, contentType: 'application/json' }, content);
+      const { code, warnings = [] } = answer;
+      writeWhole(response, { code, contentType: 'application/json', warnings }, content);
       return;
     }
     case 'bytes':

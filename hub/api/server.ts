@@ -50,7 +50,9 @@ import { revisionRoutes } from './routes/revisions.js';
 import { rolloutRoutes } from './routes/rollouts.js';
 import { rootRoutes } from './routes/root.js';
 import { secretRoutes } from './routes/secrets.js';
+import type { NodeParametersDesk } from '../rollout/node-parameters.js';
 import { nodeBudgetRoutes } from './routes/node-budget.js';
+import { nodeParameterRoutes } from './routes/node-parameters.js';
 import { standingRoutes } from './routes/standing.js';
 import { tokenRoutes } from './routes/tokens.js';
 import { failure } from './status.js';
@@ -75,6 +77,7 @@ export interface ApiParts {
   readonly again: RevisionAgain;
   readonly nodes: NodeWriter;
   readonly nodeBudget: SetNodeBudget;
+  readonly nodeParameters: NodeParametersDesk;
   readonly secrets: SecretWriter;
   readonly enrolment: Enrolment;
   readonly recovery: Pick<Recovery, 'state' | 'finish'>;
@@ -144,6 +147,7 @@ export function buildRoutes(parts: ApiParts, load = (): Promise<ApiLoad> => NO_L
     ...tokenRoutes(parts),
     ...standingRoutes(parts),
     ...nodeBudgetRoutes(parts),
+    ...nodeParameterRoutes(parts),
     ...recoveryRoutes(parts),
     ...auditRoutes(parts.store),
     ...rootRoutes(parts.roots),

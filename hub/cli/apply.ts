@@ -17,6 +17,7 @@ import { connected, type Connected, type Context } from './context.js';
 import type { ImageEntry } from '../../protocol/documents/bundle.js';
 import { boundImages } from '../../protocol/image-binding.js';
 import { CliError } from '../../protocol/cli-error.js';
+import { refuseConflict } from './conflict-preview.js';
 import { changesBetween } from './manifest-changes.js';
 import { withRestarts } from './kept-restarts.js';
 import { outcomeLine, outcomeWarnings } from './apply-outcome.js';
@@ -193,6 +194,7 @@ async function apply(context: Context, hub: Connected, options: ApplyOptions): P
     input: source,
   });
   if (mode === 'client') {
+    await refuseConflict(hub, { namespace, name, nodeSelector: selector, manifests }, current);
     toSeal.tell('dry run');
     const changed =
       current !== null &&

@@ -32,9 +32,10 @@ export interface AuditFilter {
   readonly since: number | null;
 }
 
-/** A bundle and its rollout are one thing to people. Pure. */
+/** A bundle and its rollout are one thing to people, and so are a node and its assignment. Pure. */
 export function isAsked(line: AuditRecord, { kind, namespace, name, since }: AuditFilter): boolean {
-  const kinds = kind === 'Bundle' ? ['Bundle', 'Rollout'] : [kind];
+  const also: Readonly<Record<string, string>> = { Bundle: 'Rollout', Node: 'Assignment' };
+  const kinds = [kind, also[kind ?? ''] ?? kind];
   if (kind !== null && !kinds.includes(line.kind)) return false;
   if (kind !== null && line.namespace !== '' && line.namespace !== namespace) return false;
   if (name !== null && line.name !== name) return false;

@@ -68,6 +68,9 @@ function describe(file: BundleFile): string[] {
     field('Judged by:', strategyText(document.strategy)),
     field('Content:', `${counted(document.manifests.length, 'manifest')}, ${bytes} bytes`),
     ...(document.secrets.length === 0 ? [] : [field('Secrets:', document.secrets.join(', '))]),
+    ...(document.parameters === undefined
+      ? []
+      : [field('Parameters:', document.parameters.join(', '))]),
     ...file.manifests.filter(isPod).flatMap(pod => describePod(pod, bindings)),
     ...maps.flatMap(map => [
       `ConfigMap ${map.metadata?.name ?? ''}`,

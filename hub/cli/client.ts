@@ -94,9 +94,13 @@ export interface Call {
 export class ApiClient {
   readonly connection: Connection;
   private readonly agent: Agent;
+  readonly #onWarning: (text: string) => void;
+  readonly #warned = new Set<string>();
 
-  constructor(connection: Connection) {
+  /** `onWarning`: what the hub says beside an answer, each sentence once. */
+  constructor(connection: Connection, onWarning: (text: string) => void = () => undefined) {
     this.connection = connection;
+    this.#onWarning = onWarning;
     this.agent = new Agent({ keepAlive: true, maxSockets: 8 });
   }
 
@@ -107,8 +111,15 @@ export class ApiClient {
       throw unreachable(this.connection.server, error as Error);
     });
     const code = response.statusCode ?? 0;
+    for (const text of warningsIn(response.headers.warning)) this.#warn(text);
     if (code >= 200 && code < 300) return body as T;
     throw new ApiError(asStatus(body, code), code);
+  }
+
+  #warn(text: string): void {
+    if (this.#warned.has(text)) return;
+    this.#warned.add(text);
+    this.#onWarning(text);
   }
 
   /** Null instead of NotFound. */
@@ -274,4 +285,10 @@ function asStatus(body: unknown, code: number): Status {
   const status = body as Status;
   if (body !== null && typeof body === 'object' && status.kind === 'Status') return status;
   return { kind: 'Status', message: `unexpected answer (HTTP ${code})`, code };
+}
+
+/** Of the header `Warning` (RFC 7234 section 5.5), as an API server sends it. Pure. */
+export function warningsIn(header: string | undefined): string[] {
+  const found = (header ?? '').matchAll(/\b299 \S+ "((?:[^"\\]|\\.)*)"/g);
+  return [...found].map(([, text = '']) => text.replace(/\\(.)/g, '$1'));
 }

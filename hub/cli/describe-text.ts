@@ -11,10 +11,13 @@ import type {
 } from '../objects.js';
 import { isConfigMap, isPod, type BundleManifest } from '../../protocol/bundle-manifest.js';
 import { bundleStateText } from '../../protocol/bundle-state-text.js';
+import { declaredParameters } from '../../protocol/node-parameters.js';
 import { keyId } from '../../protocol/keys.js';
 import type { ApiObject } from './client.js';
 import { localText } from '../pod-source.js';
 import { planText } from './plan-options.js';
+import type { NodeParametersView } from '../rollout/node-parameters.js';
+import { parameterText } from './node-parameters.js';
 import { phaseText, waveLines, wordLines, type RolloutView } from './rollout-view.js';
 import { nodeViewOf, obstacleLines, progressLine, progressOf } from './rollout-progress.js';
 import { ageText, layOut } from '../../protocol/columns.js';
@@ -43,6 +46,8 @@ interface Described {
   readonly rollout: RolloutView | null;
   /** For a node: the version in force in the fleet. */
   readonly fleetRoot: number | null;
+  /** For a node that was let in: what its pods may see. */
+  readonly parameters: NodeParametersView | null;
   /** Milliseconds since 1970. */
   readonly now: number;
 }
@@ -113,7 +118,20 @@ function keepAlive({ keepAliveS }: Partial<NodeExtra> = {}): [string, string][] 
   return [['Keep-alive', text]];
 }
 
-function nodeLines({ object, fleetRoot, now }: Described): string[] {
+/** What is set, and what bundles ask for that is not. */
+function parameterLines(view: NodeParametersView | null): string[] {
+  if (view === null) return [];
+  const { parameters, lacking } = view;
+  const rows = Object.entries(parameters).map(([key, value]) => `${key}=${parameterText(value)}`);
+  const asked = lacking.map(
+    ({ namespace, name, keys }) =>
+      `<no value> ${keys.join(', ')}, asked for by ${namespace}/${name}`,
+  );
+  const lines = [...rows, ...asked];
+  return ['Parameters:', ...indent(lines.length === 0 ? ['<none>'] : lines)];
+}
+
+function nodeLines({ object, fleetRoot, parameters, now }: Described): string[] {
   const status = object.status as {
     conditions?: ConditionLike[];
     nodeInfo?: Record<string, string>;
@@ -162,6 +180,7 @@ function nodeLines({ object, fleetRoot, now }: Described): string[] {
       ],
     ]),
     ...usage(extra),
+    ...parameterLines(parameters),
     'Bundles:',
     ...indent(
       bundles.length === 0
@@ -212,6 +231,9 @@ function bundleLines({ object, nodes, rollout }: Described): string[] {
   const bundle = object as ApiObject & { spec: BundleSpec; status?: BundleObjectStatus };
   const progress = progressOf(bundle, nodes.map(nodeViewOf));
   const configMaps = namesOf(bundle.spec.manifests.filter(isConfigMap));
+  const declared = declaredParameters(bundle.spec.manifests.filter(isPod)).map(
+    key => `parameter ${key} of each node`,
+  );
   const { signedBy, conditions = [] } = bundle.status ?? {};
   return [
     ...conditionLines(conditions),
@@ -224,6 +246,7 @@ function bundleLines({ object, nodes, rollout }: Described): string[] {
         : [['Signed by', signedBy.join('\n') || '<no release key in force>'] as const]),
       ['Pods', namesOf(bundle.spec.manifests.filter(isPod)) || '<none>'],
       ...(configMaps === '' ? [] : [['ConfigMaps', configMaps] as const]),
+      ...(declared.length === 0 ? [] : [['Asks for', declared.join('\n')] as const]),
       ['Judged by', strategyText(bundle.spec.strategy ?? DEFAULT_STRATEGY)],
       ['Rolled out', planText(bundle.spec.rollout ?? null)],
       ['Rollout', progressLine(object.metadata.name, progress)],

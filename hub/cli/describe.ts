@@ -1,13 +1,21 @@
 /** `flotilla describe`: one object with its conditions and events, for a person. */
 import { Command } from 'commander';
-import type { ApiList, ApiObject } from './client.js';
+import type { NodeParametersView } from '../rollout/node-parameters.js';
+import { ApiError, type ApiList, type ApiObject } from './client.js';
 import { connected, withConnection, type ConnectionOptions, type Context } from './context.js';
 import { describeObject } from './describe-text.js';
 import { CliError } from '../../protocol/cli-error.js';
 import { ROOT_PATH, type RootObject } from './root-hub.js';
 import { named } from './near-names.js';
+import { parametersPath } from './node-parameters.js';
 import type { RolloutView } from './rollout-view.js';
 import { pathOf, resourceOf, targetsOf, type Resource } from './resources.js';
+
+/** Of a node that was not let in yet nothing is known, nor by an older hub. */
+function unknown(error: unknown): null {
+  if (error instanceof ApiError && ['Conflict', 'NotFound'].includes(error.reason)) return null;
+  throw error;
+}
 
 function eventFields(resource: Resource, object: ApiObject): string {
   const fields = [
@@ -61,6 +69,12 @@ export function describeCommand(context: Context): Command {
             resource.kind === 'Node'
               ? (await client.call<RootObject>({ path: ROOT_PATH })).spec.version
               : null;
+          const parameters =
+            resource.kind === 'Node'
+              ? await client
+                  .call<NodeParametersView>({ path: parametersPath(object.metadata.name) })
+                  .catch(unknown)
+              : null;
           if (index > 0) context.terminal.print('\n');
           const text = describeObject({
             object,
@@ -68,6 +82,7 @@ export function describeCommand(context: Context): Command {
             nodes,
             rollout,
             fleetRoot,
+            parameters,
             now: context.clock.now(),
           });
           for (const line of text) context.terminal.print(line);

@@ -5,6 +5,7 @@ import type { Readable } from '../ports.js';
 import type { ApiObject } from './client.js';
 import { agree, YES } from './consent.js';
 import { budgetCommand } from './node-budget.js';
+import { parametersCommand } from './node-parameters.js';
 import { readableLine } from './readable-secrets.js';
 import {
   connected,
@@ -25,8 +26,9 @@ const KEY_ANNOTATION = 'flotilla.dev/node-key';
 
 export function nodeCommand(context: Context): Command {
   return new Command('node')
-    .summary('let devices in, shut devices out, say what they may use')
+    .summary('let devices in, shut devices out, say what they may use and what their pods are told')
     .addCommand(budgetCommand(context))
+    .addCommand(parametersCommand(context))
     .addCommand(approveCommand(context))
     .addCommand(revokeCommand(context));
 }

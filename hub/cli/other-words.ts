@@ -97,6 +97,8 @@ const BELOW: Readonly<Record<string, string>> = {
   'token list': 'flotilla get tokens',
   'token delete': 'flotilla delete token ID',
   'node list': 'flotilla get nodes',
+  'node label':
+    'labels are given as a device joins: flotilla token create --label KEY=VALUE; values for pods: flotilla node parameters NODE KEY=VALUE',
   'node delete': 'flotilla delete node NAME',
   'bundle list': 'flotilla get bundles',
   'bundle apply': 'flotilla apply -f FILE',

@@ -154,7 +154,10 @@ export async function waitForRollout(
         if (!signal.aborted) continue;
       }
       if (verdict === 'healthy') {
-        if (request.output === 'text') terminal.print(doneLine(request.name, seen));
+        if (request.output === 'text') {
+          terminal.print(doneLine(request.name, seen));
+          for (const line of stillInTheWay(seen)) terminal.print(line);
+        }
         for (const line of warningLines(request.name, progress)) terminal.warn(line);
         return;
       }
@@ -195,6 +198,11 @@ function linesOf({ progress, rollout }: Seen): string[] {
   if (rollout === null || progress.withdrawn !== null) return obstacleLines(progress);
   const failures = obstacleLines({ ...progress, open: [] });
   return [...waveLines(rollout), ...wordLines(rollout), ...failures, ...reasonLines(rollout)];
+}
+
+/** Of one that is complete: nodes that joined since, and cannot begin as they are. */
+function stillInTheWay({ rollout }: Seen): string[] {
+  return rollout !== null && rollout.total.obstructed > 0 ? reasonLines(rollout) : [];
 }
 
 function hintOf({ rollout }: Seen, name: string, namespace: string): string {

@@ -7,7 +7,7 @@ import { recoveryState } from './recovery.js';
 const NAMES_MAX = 10;
 
 /** Throws `ServiceUnavailable` with whom it waits for and how to go on without them. */
-async function refuseWhileLearning(store: Store): Promise<void> {
+export async function refuseWhileLearning(store: Store): Promise<void> {
   const { learning, unheard } = await recoveryState(store);
   if (!learning) return;
   const names = unheard.slice(0, NAMES_MAX).join(', ');

@@ -25,6 +25,7 @@ import {
 } from '../store/store.js';
 import { annotationsAfter, CHANGE_CAUSE, changeCauseFault, changeCauseOf } from './change-cause.js';
 import { released, rolloutsEnd, rolloutWrites } from './begin-rollout.js';
+import { refuseConflicts } from './conflict-check.js';
 import { madeRevision, refuseReach } from './reach-check.js';
 import { plainPlan, samePlan, type RolloutPlan } from './waves/plan.js';
 import { beyondScope, signerFor, signsHere } from './release-here.js';
@@ -109,6 +110,7 @@ async function apply(
     mutations: revised?.mutations ?? [],
     digest: current?.status.digest ?? '',
   });
+  await refuseConflicts(parts.store, { namespace, name, nodeSelector, manifests }, current);
   const spec: BundleSpec = {
     ...{ nodeSelector, manifests },
     ...(images.length > 0 ? { images } : {}),

@@ -3,11 +3,13 @@
  * same for a bundle that is signed here and for one that is built to be signed elsewhere. Pure.
  */
 import {
+  isPod,
   isPodKey,
   manifestKey,
   validateBundleManifest,
   type BundleManifest,
 } from '../../protocol/bundle-manifest.js';
+import { declarationFaults } from '../../protocol/node-parameters.js';
 import type { ImageEntry } from '../../protocol/documents/bundle.js';
 import { tagsOf } from '../registry/pin.js';
 import { sortedManifests } from './revise.js';
@@ -50,6 +52,10 @@ export function checkManifests(
       message: `more than the ${podsMax} pods that the fleet's root allows`,
     });
   }
+  for (const { pod, path, message } of declarationFaults(manifests.filter(isPod))) {
+    const index = given.findIndex(one => nameOf(one) === pod);
+    causes.push({ field: `spec.manifests[${index}].${path}`, message: `pod "${pod}": ${message}` });
+  }
   return { manifests: sortedManifests(manifests), causes };
 }
 
@@ -64,6 +70,10 @@ export function imageCauses(
     const message = `no Pod of the bundle has the image "${image}", or it names a digest itself`;
     return [{ field: `spec.images[${index}].image`, message }];
   });
+}
+
+function nameOf(manifest: unknown): unknown {
+  return (manifest as { metadata?: { name?: unknown } } | null)?.metadata?.name;
 }
 
 /** An object that leaves its namespace out takes the bundle's; anything else is for the validation to judge. */

@@ -9,12 +9,10 @@ import {
   type BudgetName,
 } from '../../protocol/budget.js';
 import { excerpt } from '../../protocol/excerpt.js';
-import { topicsOf } from '../../protocol/topics.js';
 import type { NodeObject } from '../objects.js';
 import { RequestError, type BudgetWish } from '../ports.js';
-import { retried } from '../store/retry.js';
 import type { Actor, Mutation } from '../store/store.js';
-import { assignmentOf, compose, signAssignment } from './director.js';
+import { changeParameters } from './assigned-parameters.js';
 import type { ReassignParts } from './reassign.js';
 
 type Texts = Readonly<Record<string, string>>;
@@ -35,41 +33,27 @@ export function withBudget(before: Texts, wish: BudgetWish): Texts {
   return after;
 }
 
-/** What is in force at the hub then. The same again changes nothing. Throws `RequestError` NotFound, BadRequest, Conflict. */
-export function setNodeBudget(
+/** What is in force at the hub then. The same again changes nothing. Throws `RequestError` NotFound, BadRequest, Invalid, Conflict. */
+export async function setNodeBudget(
   parts: ReassignParts,
   actor: Actor,
   { node, wish }: { readonly node: string; readonly wish: BudgetWish },
 ): Promise<Readonly<Partial<Record<BudgetName, string>>>> {
-  return retried(async () => {
-    const { store, root, hubSigner, clock } = parts;
-    const object = (await store.get('Node', '', node)) as NodeObject | null;
-    if (!object) throw new RequestError('NotFound', `nodes "${node}" not found`);
-    const record = await store.assignment(node);
-    if (!record) {
-      const message = `node "${node}" was not let in yet: it has no assignment that could say it`;
-      throw new RequestError('Conflict', message);
-    }
-    const current = assignmentOf(record);
-    const parameters = withBudget(current.parameters, wish);
-    const { fleet, epoch, version } = root().document;
-    const document = compose({
-      ...{ fleet, epoch, rootVersion: version, node, nodeKey: current.nodeKey },
-      ...{ bundles: current.bundles, secrets: current.secrets, current, parameters },
-      generationFloor: record.generation,
-      nonce: null,
-      now: clock.now(),
-    });
-    if (document !== null) {
-      const { mutations } = signAssignment(document, hubSigner, topicsOf(fleet));
-      await store.commit(actor, [...mutations, annotated(object, wish)]);
-    }
-    const shown = BUDGET_NAMES.flatMap(name => {
-      const text = parameters[BUDGET_PARAMETER[name]];
-      return text === undefined ? [] : [[name, text]];
-    });
-    return Object.fromEntries(shown) as Partial<Record<BudgetName, string>>;
+  const { after } = await changeParameters(parts, actor, {
+    node,
+    change: before => withBudget(before, wish),
+    wish: (_before, now) => `budget: ${BUDGET_NAMES.flatMap(name => textOf(now, name)).join(', ')}`,
+    beside: object => annotated(object, wish),
   });
+  const shown = BUDGET_NAMES.flatMap(name => {
+    const text = after[BUDGET_PARAMETER[name]];
+    return text === undefined ? [] : [[name, text]];
+  });
+  return Object.fromEntries(shown) as Partial<Record<BudgetName, string>>;
+}
+
+function textOf(parameters: Texts, name: BudgetName): string[] {
+  return [`${name} ${parameters[BUDGET_PARAMETER[name]] ?? 'none'}`];
 }
 
 function annotated({ kind, metadata, spec, status }: NodeObject, wish: BudgetWish): Mutation {

@@ -20,6 +20,7 @@ import {
   BUNDLE_CONTENT_BYTES_MAX,
   MANIFEST_BYTES_MAX,
 } from '../../protocol/limits.js';
+import { declaredParameters } from '../../protocol/node-parameters.js';
 import { secretNames } from '../../protocol/pod-secrets.js';
 import type { Topics } from '../../protocol/topics.js';
 import type { Mutation } from '../store/store.js';
@@ -158,6 +159,7 @@ export function draftRevision(input: DraftInput): Draft {
     manifests: contents.map(content => content.entry),
     images: imagesOf(input.manifests, input.images),
     secrets: secretsOf(input.manifests),
+    ...parametersOf(input.manifests),
   };
   const payload = Buffer.from(canonicalJson(document));
   if (payload.byteLength > BUNDLE_BYTES_MAX) {
@@ -267,6 +269,12 @@ function secretsOf(manifests: readonly BundleManifest[]): string[] {
   const names = secretNames(manifests.filter(isPod));
   if (names.length <= SECRETS_MAX) return names;
   throw new BundleTooLarge(`its pods name ${names.length} secrets, the limit is ${SECRETS_MAX}`);
+}
+
+/** Left out where no pod asks for any: such a bundle is the same as ever. */
+function parametersOf(manifests: readonly BundleManifest[]): Pick<BundleDocument, 'parameters'> {
+  const parameters = declaredParameters(manifests.filter(isPod));
+  return parameters.length === 0 ? {} : { parameters };
 }
 
 /** Each image once, with what it is bound to, or the digest that its reference pins, if it does. */

@@ -58,7 +58,8 @@ export function candidateOf(
 }
 
 /**
- * The newest revision of every bundle whose selector matches, ordered by namespace and name. A bundle that the node
+ * The newest revision of every bundle whose selector matches: those that the node has as they stand, then new ones by namespace and name, so
+ * that of two that want the same there the one that was assigned first comes first. A bundle that the node
  * has at the same digest keeps its `attempt` and its `now`. What the root withdrew stays where it runs: whether it runs on is for the
  * owner of each node to say (S19), and leaving it out would end it.
  */
@@ -79,6 +80,10 @@ export function decide(
     formerOf(candidate) !== undefined && node.running?.includes(candidate.digest) === true;
   const isOf = (bundle: AssignedBundle) => (candidate: Candidate) =>
     candidate.namespace === bundle.namespace && candidate.name === bundle.name;
+  const placeOf = ({ namespace, name }: AssignedBundle) => {
+    const at = node.assigned.findIndex(b => b.namespace === namespace && b.name === name);
+    return at === -1 ? node.assigned.length : at;
+  };
   const held = candidates.filter(candidate => candidate.held);
   const kept = node.assigned.filter(bundle => held.some(isOf(bundle)));
   return candidates
@@ -92,7 +97,11 @@ export function decide(
       return now === undefined ? assigned : { ...assigned, now };
     })
     .concat(kept)
-    .sort((a, b) => (`${a.namespace}/${a.name}` < `${b.namespace}/${b.name}` ? -1 : 1));
+    .sort(
+      (a, b) =>
+        placeOf(a) - placeOf(b) ||
+        (`${a.namespace}/${a.name}` < `${b.namespace}/${b.name}` ? -1 : 1),
+    );
 }
 
 /** Its agent is connected; whether its engine answers is another question. */

@@ -4,6 +4,8 @@
  */
 import { canonicalJson } from '../../protocol/canonical.js';
 import type { AssignedBundle } from '../../protocol/documents/assignment.js';
+import { SAYS_WHAT_TO_DO } from '../../protocol/bundle-reasons.js';
+import type { BundleStatus } from '../../protocol/documents/node.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
 import { CLONE_SUSPECTED } from '../enrolment/standing-conditions.js';
 import { AHEAD_OF_HUB } from '../ingest/ahead-of-hub.js';
@@ -18,8 +20,8 @@ import { isOnline, type Candidate } from './rollout.js';
 import type { RolloutCounts } from './fleet-counts.js';
 import { decide, heldBack, type Outcome } from './waves/decide.js';
 import type { RevisionName, RolloutNode, RolloutObject } from './waves/rollout-object.js';
-import { hasInPlace, type FleetNode } from './waves/stand.js';
 import { countsOf } from './waves/view.js';
+import { hasInPlace, type FleetNode, type Word } from './waves/stand.js';
 import { isDenied } from './withdrawn.js';
 
 export interface OpenRollout {
@@ -116,10 +118,16 @@ export function fleetNodeOf(
           digest: said.digest,
           active: said.active,
           fate: fateOf(said),
+          ...obstacleIn(said),
           isFormer: isRetried(flotilla?.retried, { namespace, name, digest: said.digest }),
         }
       : null,
   };
+}
+
+function obstacleIn({ state, reason, message }: BundleStatus): Pick<Word, 'obstacle'> {
+  const isForPeople = state === 'waiting' && SAYS_WHAT_TO_DO.has(reason);
+  return isForPeople ? { obstacle: `${reason}: ${message}` } : {};
 }
 
 /** Those of the members that the bundle selects, by name. Who gets nothing anyway is asked for no place: it would be another's. */

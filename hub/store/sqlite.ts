@@ -131,7 +131,8 @@ class SqliteStore implements Store {
       const before = this.#records.assignment(node)?.digest ?? null;
       const line = { kind: 'Assignment', namespace: '', name: node } as const;
       const verb = before === null ? 'create' : 'update';
-      this.#objects.line(write, { verb, ...line, before, after: digest });
+      const detail = mutation.wish === undefined ? {} : { detail: mutation.wish };
+      this.#objects.line(write, { verb, ...line, before, after: digest, ...detail });
     }
   }
 

@@ -192,8 +192,8 @@ export type Mutation =
   /** Nothing happens if these bytes are recorded; Conflict if others are under this digest. */
   | { readonly type: 'blob'; readonly record: BlobRecord }
   | { readonly type: 'dropBlob'; readonly digest: string }
-  /** Refused with Conflict unless (epoch, generation) grows. */
-  | { readonly type: 'assignment'; readonly record: AssignmentRecord }
+  /** Refused with Conflict unless (epoch, generation) grows. `wish`: what a person changed, in words, for the audit log. */
+  | { readonly type: 'assignment'; readonly record: AssignmentRecord; readonly wish?: string }
   | { readonly type: 'dropAssignment'; readonly node: string }
   /** As a revision: Conflict for a second digest under one version. */
   | { readonly type: 'root'; readonly record: RootRecord }

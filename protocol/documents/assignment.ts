@@ -67,6 +67,6 @@ export interface AssignmentDocument {
   bundles: AssignedBundle[];
   /** @maxItems 512 */
   secrets: AssignedSecret[];
-  /** Values of this one node, at most 8 KiB together. */
+  /** Values of this one node, at most 8 KiB together: its budgets, and what pods of bundles that ask for it see. No secrets. */
   parameters: Record<string, string>;
 }

@@ -46,6 +46,9 @@ export interface ImageEntry {
   digests: ImageDigest[];
 }
 
+/** @pattern ^[-._a-zA-Z0-9]{1,253}$ */
+export type ParameterName = string;
+
 /** @pattern ^sha256:[0-9a-f]{64}$ */
 export type ImageDigest = string;
 
@@ -144,4 +147,10 @@ export interface BundleDocument {
    * @maxItems 64
    */
   secrets: Subdomain[];
+  /**
+   * Names of the node's parameters that its pods see, sorted; left out: none.
+   * @minItems 1
+   * @maxItems 64
+   */
+  parameters?: ParameterName[];
 }

@@ -28,7 +28,7 @@ import { DEFAULT_POLICY } from '../../agent/admission/policy.js';
 import { secretGate } from '../../agent/secrets/secret-gates.js';
 import { SealedSecrets } from '../../agent/secrets/sealed-secrets.js';
 import { openSealingKeys } from '../../agent/secrets/sealing-keys.js';
-import { withSealedSecrets } from '../../agent/secrets/with-sealed.js';
+import { withObjects } from '../../agent/sources/with-objects.js';
 import { openFileSource } from '../../agent/sources/files.js';
 import type { MaintenanceWindow } from '../../protocol/documents/bundle.js';
 import type { Clock, Log } from '../../protocol/ports.js';
@@ -205,7 +205,7 @@ async function runPods(
   const pods = startPods({
     ...{
       runtime: engine,
-      sources: [withSealedSecrets(files, secrets)],
+      sources: [withObjects(files, [secrets])],
       dataDir,
       events: journal,
       clock,

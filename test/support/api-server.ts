@@ -268,6 +268,11 @@ export async function startFixture(
     rollouts: rolloutDesk({ store, root: () => trustedRoot(), clock }),
     nodes: nodeWriter(store),
     nodeBudget: () => Promise.resolve({}),
+    nodeParameters: {
+      read: node => Promise.resolve({ node, parameters: {}, lacking: [] }),
+      set: (_actor, { node }) =>
+        Promise.resolve({ node, parameters: {}, lacking: [], changed: false }),
+    },
     secrets: secretWriter({ store, root: () => trustedRoot(), hubSigner: HUB }),
     enrolment: enrolment(store),
     recovery: {

@@ -53,6 +53,8 @@ export interface NodeWords {
   /** Whereof it speaks instead. */
   readonly of?: RevisionName;
   readonly isFormer?: boolean;
+  /** What a person has to mend. */
+  readonly obstacle?: string;
 }
 
 export function node(name: string, words: NodeWords = {}): FleetNode {
@@ -66,6 +68,7 @@ export function node(name: string, words: NodeWords = {}): FleetNode {
           digest: spoken.digest,
           active: says === 'healthy' || says === 'unknown' ? spoken.digest : OLD.digest,
           ...{ fate: says, isFormer },
+          ...(words.obstacle === undefined ? {} : { obstacle: words.obstacle }),
         };
   return { name, labels, isOnline: !offline, barrier, assigned: has, word };
 }

@@ -65,10 +65,14 @@ export class StageWorld {
     storeBundle(this.journal, { document, pods });
   }
 
+  /** Of the assignments that come. */
+  parameters: Record<string, string> = {};
+
   /** Accepts an assignment of these bundles and makes a pass. */
   assign(documents: readonly BundleDocument[], root?: RootDocument) {
+    const { parameters } = this;
     const bundles = documents.map(document => assigned(document));
-    acceptAssignment(this.journal, { generation: ++this.#generation, bundles });
+    acceptAssignment(this.journal, { generation: ++this.#generation, bundles, parameters });
     return this.pass(root);
   }
 

@@ -2,6 +2,8 @@
 import type { BundleActivate, BundleRetry, BundleWriter } from '../../ports.js';
 import { RequestError, type ApplyRequest } from '../../ports.js';
 import { withChangeCause } from '../../rollout/change-cause.js';
+import { conflictWarnings } from '../../rollout/conflict-check.js';
+import { parameterWarnings } from '../../rollout/parameter-check.js';
 import { declaredIn } from '../../rollout/revision-document.js';
 import type { BundleObject } from '../../objects.js';
 import { ARCHIVE_BYTES_MAX, ARCHIVE_TYPE } from '../../signing/archive.js';
@@ -24,6 +26,20 @@ export interface BundleParts {
 
 const SUBJECT = { group: BUNDLES.group, resource: BUNDLES.name };
 
+/** With what is probably not as it was meant. */
+async function applied(
+  store: Store,
+  object: BundleObject,
+  outcome: 'created' | 'configured' | 'unchanged',
+): Promise<Answer> {
+  const warnings = [
+    ...(await parameterWarnings(store, object)),
+    ...(await conflictWarnings(store, object)),
+  ];
+  const code = outcome === 'created' ? 201 : 200;
+  return { type: 'json', code, body: toApiObject(object), warnings };
+}
+
 async function apply(
   parts: BundleParts,
   request: ApiRequest,
@@ -39,7 +55,7 @@ async function apply(
     expect: options.expect,
     dryRun: parseDryRun(request.query),
   });
-  return json(toApiObject(object), outcome === 'created' ? 201 : 200);
+  return applied(parts.store, object, outcome);
 }
 
 function create(parts: BundleParts) {
@@ -126,7 +142,7 @@ function importSigned(parts: BundleParts) {
       expect: resourceVersion === null ? 'any' : { resourceVersion },
       dryRun: parseDryRun(request.query),
     });
-    return json(toApiObject(object), outcome === 'created' ? 201 : 200);
+    return applied(parts.store, object, outcome);
   };
 }
 

@@ -74,7 +74,7 @@ function standText({ spec }: Rollout, { node, stand, row, waitedUntil }: Member)
     case 'window':
       return `waits for its maintenance window${isLetGo}`;
     case 'obstructed':
-      return `something is in its way${isLetGo}`;
+      return `${node.word?.obstacle ?? 'something is in its way'}${isLetGo}`;
     case 'silent':
       return `was told of ${what} and has not answered: ${away}${isLetGo}`;
     default:

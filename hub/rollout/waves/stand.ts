@@ -8,6 +8,8 @@ export interface Word {
   /** Of the revision that lies in its directory; null: none. */
   readonly active: string | null;
   readonly fate: Fate;
+  /** What is in its way, where that is for a person to mend; left out: nothing of the kind. */
+  readonly obstacle?: string;
   /** It was given another attempt at that revision since. */
   readonly isFormer: boolean;
 }

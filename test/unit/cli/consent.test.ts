@@ -41,6 +41,7 @@ const OPTION: Readonly<Record<string, string | null>> = {
   logs: null,
   'node approve': '--yes',
   'node budget': null,
+  'node parameters': null,
   'node revoke': '--yes',
   'port-forward': null,
   'rollout abort': null,

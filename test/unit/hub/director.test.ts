@@ -69,6 +69,16 @@ describe('a node is assigned', () => {
     });
   }
 
+  test('what a node has stands first, in the order in which it came: of two that want one port the first has it', () => {
+    const names = (assigned: readonly AssignedBundle[]) => assigned.map(({ name }) => name);
+    const first = decide([candidate('x', '')], { labels: {}, assigned: [] });
+    const all = ['b', 'x', 'a'].map(name => candidate(name, ''));
+    const then = decide(all, { labels: {}, assigned: first });
+    assert.deepEqual(names(then), ['x', 'a', 'b']);
+    const more = decide([...all, candidate('0', '')], { labels: {}, assigned: then });
+    assert.deepEqual(names(more), ['x', 'a', 'b', '0']);
+  });
+
   test('nothing of a bundle that was deleted', () => {
     const before = decide(bundles, { labels: {}, assigned: [] });
     const after = decide(bundles.slice(0, 1), { labels: {}, assigned: before });

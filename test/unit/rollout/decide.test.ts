@@ -120,6 +120,21 @@ describe('a node that is meant to have more than an assignment holds', () => {
     );
   });
 
+  test('of another kind is told in the words of the nodes, which are counted together', () => {
+    const rollout = { spec: specOf(plan), status: { ...BEGUN, ...waves(0) } };
+    const lacks = { has: NEW, says: 'obstructed', obstacle: 'MissingParameter: give it' } as const;
+    const fleet = [node('b', lacks), node('c', lacks), node('d', { ...lacks, obstacle: 'other' })];
+    const seen = { fleet, rows: new Map(), isWithdrawn: false };
+    const { reasons } = viewOf(rollout, seen, { now: T0 + 5000, node: null });
+    assert.deepEqual(
+      reasons.map(({ reason, count }) => [reason.replace(/^.*\): /, ''), count]),
+      [
+        ['MissingParameter: give it', 2],
+        ['other', 1],
+      ],
+    );
+  });
+
   test('is waited for until the deadline, and wakes then', () => {
     const before = canary(NEW, 59);
     assert.deepEqual([before.status.waves.length, before.wakeAt], [1, T0 + 60_000]);

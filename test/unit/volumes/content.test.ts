@@ -228,6 +228,20 @@ describe('P12: what a pod needs and is not there', () => {
     });
   }
 
+  test('of the node’s own parameters is told with what gives it', () => {
+    const env = [
+      { name: 'A', valueFrom: { configMapKeyRef: { name: 'flotilla-node', key: 'site' } } },
+    ];
+    const pod = manifest('web', { containers: [{ name: 'app', env }], spec: { nodeName: 'n1' } });
+    const name = { kind: 'ConfigMap', namespace: 'default', name: 'flotilla-node' } as const;
+    const empty = { ...name, type: '', data: new Map(), isImmutable: false };
+    const found = { ...empty, origin: '', bundle: null };
+    assert.match(
+      missingObject(pod, { find: () => found })?.message ?? '',
+      /has no key "site": flotilla node parameters n1 site=VALUE$/,
+    );
+  });
+
   test('holds the pod back before anything of it is made, and lets it go when it appears', () => {
     const pod = manifest('web', {
       containers: [{ name: 'app', envFrom: [{ secretRef: { name: 'sec' } }] }],
