@@ -80,6 +80,9 @@ function prepareReads(db: Database) {
     publications: db.prepare<[number, number], Publication>(
       'SELECT number, topic, payload FROM publications WHERE number > ? ORDER BY number LIMIT ?',
     ),
+    countPublications: db
+      .prepare<[number], number>('SELECT count(*) FROM publications WHERE number > ?')
+      .pluck(),
     publication: db.prepare<[string], Publication>(
       'SELECT number, topic, payload FROM publications WHERE topic = ?',
     ),
@@ -312,6 +315,10 @@ export class RecordTables {
 
   publications(after: number, limit: number): readonly Publication[] {
     return this.#read.publications.all(after, limit).map(withPlainPayload);
+  }
+
+  countPublications(after: number): number {
+    return this.#read.countPublications.get(after) ?? 0;
   }
 
   publication(topic: string): Publication | null {

@@ -193,6 +193,10 @@ class SqliteStore implements Store {
     return this.#read(() => this.#records.publications(after, limit));
   }
 
+  async countPublications(after: number) {
+    return this.#read(() => this.#records.countPublications(after));
+  }
+
   async publication(topic: string) {
     return this.#read(() => this.#records.publication(topic));
   }
