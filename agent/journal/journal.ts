@@ -238,7 +238,7 @@ export class Journal implements EventSink {
       moment: () => ({ ...this.#moment(), stamp: this.#now() }),
       prune: () => content.prune(this.#db, content.digestsOf(this.#accepted?.document)),
       onFiles: () => this.#filesChanged(),
-      onKept: () => this.#twin.keep(),
+      onKept: when => (when === 'soon' ? this.#twin.soon() : this.#twin.keep()),
       onEvent: () => this.onEvent?.(),
     };
   }
