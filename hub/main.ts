@@ -11,7 +11,10 @@ import { startScheduledBackups } from './backup/scheduled.js';
 import { startApi, type Api } from './api/server.js';
 import { startBroker, type Broker } from './broker/broker.js';
 import { dynamicSecurity } from './broker/dynamic-security.js';
+import { hubMetrics } from './metrics/exposition.js';
+import { watchHub } from './metrics/watch-hub.js';
 import { startController } from './rollout/controller.js';
+import { FleetCounts } from './rollout/fleet-counts.js';
 import { setNodeBudget } from './rollout/node-budget.js';
 import { nodeParametersDesk } from './rollout/node-parameters.js';
 import { activateBundleNow, type ActivateWish } from './rollout/activate-now.js';
@@ -102,7 +105,10 @@ async function assemble(
 
   const hubSigner = liveSigner(live);
   await signSecretsAnew(store, { root: live.root(), hubSigner });
-  const controller = startController({ store, root, hubSigner, clock, log });
+  const metrics = hubMetrics(clock);
+  closings.push(() => metrics.close());
+  const counts = new FleetCounts();
+  const controller = startController({ store, root, hubSigner, clock, log, counts });
   closings.push(() => controller.close());
   const broker = await brokerOf(hub, store, log);
   if (broker) closings.push(() => broker.close());
@@ -182,6 +188,7 @@ async function assemble(
     },
     republishRoot: version => again.root(version),
     manifestsOf: bundle => manifestsOf(store, bundle),
+    meter: metrics.ingest,
     listener: {
       presence: document => {
         commands.presence(document);
@@ -195,7 +202,7 @@ async function assemble(
   const { backup: setting } = hub.config;
   if (setting) {
     const { dataDir } = options;
-    closings.push(startScheduledBackups({ dataDir, setting, clock, log }));
+    closings.push(startScheduledBackups({ dataDir, setting, clock, log, meter: metrics.backups }));
   }
   closings.push(startSweeping(blobSweeper(store, fleet, clock), options));
 
@@ -209,7 +216,17 @@ async function assemble(
     }),
     store,
   );
+  const watch = await watchHub({
+    ...{ metrics, store, counts, link, broker, root, clock, version: VERSION },
+    hubKey: () => hubSigner.publicKey,
+    backupDirectory: setting?.directory ?? null,
+  });
+  closings.push(() => watch.close());
   api = await startApi({
+    checks: watch.checks,
+    exposition: load => watch.exposition(load),
+    meter: metrics.requests,
+    mqtt: broker,
     listen: hub.config.listen,
     tls: serverTls(hub),
     store,

@@ -1,18 +1,20 @@
 /**
  * What outlives the journal, as its twin has it beside it: which files run, the floors that must not fall, and what a person at the device
- * said that keeps something from happening: holds, and revisions that were undone. Who wanted something at once is not among it: without
- * that word what waits goes on waiting. Runs inside the caller's transaction.
+ * said that keeps something from happening: holds, and revisions that were undone; and what failed here, which is not tried again. Who
+ * wanted something at once is not among it: without that word what waits goes on waiting. Runs inside the caller's transaction.
  */
 import { UNDONE } from '../../protocol/bundle-reasons.js';
 import { listBundles, listFiles, listRevisions } from './content.js';
 import type { Connection } from './database.js';
-import { insertFailure, listFailures } from './failures.js';
+import { insertFailure, listFailures, type FailureRecord } from './failures.js';
 import { appendHistory } from './history.js';
 import { listHolds, putHold } from './holds.js';
 import type { Kept } from './twin.js';
 
-/** Undone revisions that outlive the journal, of each bundle the newest. */
-const UNDONE_MAX = 10;
+/** Revisions that were undone, and those that failed, as far as they outlive the journal: of each bundle the newest. */
+const GIVEN_UP_MAX = 10;
+/** Of a reason that does; the twin is written whole each time. */
+const MESSAGE_MAX = 300;
 
 export function keptOf(db: Connection): Required<Kept> {
   const floors = db.prepare('SELECT namespace, name, floor FROM floors WHERE floor > 0').all();
@@ -29,25 +31,38 @@ export function keptOf(db: Connection): Required<Kept> {
     files: listFiles(db),
     floors: floors as Kept['floors'],
     holds: listHolds(db),
-    undone: listUndone(db),
+    undone: listGivenUp(db, ({ reason }) => reason === UNDONE).map(withoutReason),
+    failed: listGivenUp(db, ({ reason }) => reason !== UNDONE),
   };
 }
 
-function listUndone(db: Connection): Required<Kept>['undone'] {
+function listGivenUp(
+  db: Connection,
+  is: (failure: FailureRecord) => boolean,
+): Required<Kept>['failed'] {
   const seen = new Map<string, number>();
-  return listFailures(db).flatMap(failure => {
-    const { namespace, name, revision, digest, attempt, at, reason, message } = failure;
-    if (reason !== UNDONE) return [];
-    const before = seen.get(`${namespace}/${name}`) ?? 0;
-    seen.set(`${namespace}/${name}`, before + 1);
-    return before < UNDONE_MAX ? [{ namespace, name, revision, digest, attempt, at, message }] : [];
-  });
+  return listFailures(db)
+    .filter(is)
+    .flatMap(({ namespace, name, revision, digest, attempt, at, reason, message }) => {
+      const before = seen.get(`${namespace}/${name}`) ?? 0;
+      seen.set(`${namespace}/${name}`, before + 1);
+      if (before >= GIVEN_UP_MAX) return [];
+      const words = message.slice(0, MESSAGE_MAX);
+      return [{ namespace, name, revision, digest, attempt, at, reason, message: words }];
+    });
+}
+
+function withoutReason({
+  reason: _,
+  ...undone
+}: Required<Kept>['failed'][number]): Required<Kept>['undone'][number] {
+  return undone;
 }
 
 /**
  * After the journal was lost or an older one put back: the files that were written last stay explained, so that their pods run on; floors
- * do not fall; what is held and what was undone is so still, with a row of history for each hold that the journal did not know. Which
- * revision is meant the next assignment says.
+ * do not fall; what is held, what was undone and what failed is so still, with a row of history for each hold that the journal did not
+ * know. Which revision is meant the next assignment says.
  */
 export function adopt(db: Connection, at: number, kept: Kept): void {
   db.exec('DELETE FROM files; UPDATE bundles SET active_digest = NULL');
@@ -71,6 +86,7 @@ export function adopt(db: Connection, at: number, kept: Kept): void {
   for (const one of kept.floors) floor.run(one);
   if (kept.holds !== undefined) adoptHolds(db, at, kept.holds);
   if (kept.undone !== undefined) adoptUndone(db, kept.undone);
+  adoptFailed(db, kept.failed ?? []);
 }
 
 function adoptHolds(db: Connection, at: number, holds: Required<Kept>['holds']): void {
@@ -88,5 +104,16 @@ function adoptUndone(db: Connection, undone: Required<Kept>['undone']): void {
   db.prepare('DELETE FROM failures WHERE reason = ?').run(UNDONE);
   for (const { at, ...one } of undone) {
     insertFailure(db, at, { ...one, state: 'failed', reason: UNDONE, lastWords: null });
+  }
+}
+
+/** A journal that knows of one knows the last words too. */
+function adoptFailed(db: Connection, failed: Required<Kept>['failed']): void {
+  const known = listFailures(db);
+  for (const { at, ...one } of failed) {
+    const isKnown = known.some(
+      ({ digest, attempt }) => digest === one.digest && attempt >= one.attempt,
+    );
+    if (!isKnown) insertFailure(db, at, { ...one, state: 'failed', lastWords: null });
   }
 }

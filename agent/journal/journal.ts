@@ -241,7 +241,7 @@ export class Journal implements EventSink {
       moment: () => this.#stamped(),
       prune: () => content.prune(this.#db, content.digestsOf(this.#accepted?.document)),
       onFiles: () => this.#filesChanged(),
-      onKept: () => this.#twin.keep(),
+      onKept: when => (when === 'soon' ? this.#twin.soon() : this.#twin.keep()),
       onEvent: () => this.onEvent?.(),
     };
   }

@@ -45,8 +45,8 @@ export interface TrialHooks {
   /** Within the transaction. */
   readonly prune: () => void;
   readonly onFiles: () => void;
-  /** What outlives the journal is another. */
-  readonly onKept: () => void;
+  /** What outlives the journal is another; `soon`: more of it follows as a rule. */
+  readonly onKept: (when?: 'soon') => void;
   readonly onEvent: () => void;
 }
 
@@ -90,6 +90,7 @@ export function trialStore(db: Connection, hooks: TrialHooks): TrialStore {
         failures.insertFailure(db, at, failed);
         dropOverride(db, failed);
       });
+      hooks.onKept('soon');
     },
     prove: (healthy, event, restartS) => {
       step(healthy, event, at => {

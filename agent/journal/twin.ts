@@ -2,7 +2,8 @@
  * A second, small copy of the journal's counters beside it. A journal that says less than its twin
  * was put back from an older copy: then its counters must not be trusted (security S33). Written by
  * temp file, fsync and rename after the journal's own commit, so it can only ever be behind. It also has what must outlive the journal:
- * the files of the bundles that run and the floors that they set, what a person at the device holds, and what was undone there.
+ * the files of the bundles that run and the floors that they set, what a person at the device holds, what was undone there, and what
+ * failed here.
  */
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -39,11 +40,13 @@ export interface Kept {
   /** Left out: nobody knows. */
   readonly holds?: readonly HoldRecord[];
   /** Newest revision of a bundle first; left out: nobody knows. */
-  readonly undone?: readonly UndoneRecord[];
+  readonly undone?: readonly GivenUpRecord[];
+  /** Likewise; without what its containers said last. */
+  readonly failed?: readonly (GivenUpRecord & { readonly reason: string })[];
 }
 
-/** A revision that a person went back from. */
-export interface UndoneRecord {
+/** A revision that a person went back from, or that did not become healthy here. */
+export interface GivenUpRecord {
   readonly namespace: string;
   readonly name: string;
   readonly revision: number;
@@ -105,10 +108,14 @@ const KEPT: Readonly<Record<'bundles' | 'files' | 'floors', Fields>> = {
 };
 
 /** Of versions that knew them. */
-const KNOWN_LATER: Readonly<Record<'holds' | 'undone', Fields>> = {
+const KNOWN_LATER: Readonly<Record<'holds' | 'undone' | 'failed', Fields>> = {
   holds: [['namespace', 'name', 'by', 'reason'], ['at']],
   undone: [
     ['namespace', 'name', 'digest', 'message'],
+    ['revision', 'attempt', 'at'],
+  ],
+  failed: [
+    ['namespace', 'name', 'digest', 'reason', 'message'],
     ['revision', 'attempt', 'at'],
   ],
 };

@@ -13,13 +13,16 @@ export interface Presence {
 }
 
 export interface LinkOptions {
-  /** `mqtts://host:port` or `mqtt://host:port`, in order of preference; taken in turn. */
+  /**
+   * `mqtts://host:port`, `wss://host:port/path` or `mqtt://host:port`, in order of preference; taken in turn, and from the first on after a
+   * connection that held.
+   */
   readonly brokers: readonly string[];
   /** The node's name. */
   readonly clientId: string;
   /** Subscribed on each connect, before the birth is published. */
   readonly topics: readonly string[];
-  /** The connection to one broker; must refuse a peer that it does not trust. */
+  /** The connection to one broker, TLS for `wss:` too; must refuse a peer that it does not trust. */
   readonly openSocket: (broker: URL) => Socket;
   readonly presence: () => Presence;
   /** What the path to each broker holds is remembered there; absent: while the agent runs. */

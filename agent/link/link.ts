@@ -14,6 +14,7 @@ import { meterClient, meterSocket } from './metered.js';
 import { limitPackets } from './packet-limit.js';
 import { Paths } from './paths.js';
 import { Unacknowledged } from './unacknowledged.js';
+import { isWebSocket, overWebSocket } from './websocket.js';
 
 /** Without one acknowledgement of what waits for it. Longer than a largest message in front of it may take (packet-limit.ts). */
 const STALL_MS = 120_000;
@@ -61,6 +62,8 @@ class MqttLink implements Link {
   #fault: string | null = null;
   #leaving = false;
   #announcedAt = 0;
+  /** Said of a connection that does not take the usual way. */
+  #way: { readonly over?: string } = {};
 
   constructor(options: LinkOptions) {
     this.#options = options;
@@ -136,6 +139,8 @@ class MqttLink implements Link {
       const delayMs = lastOfRound || upMs > 0 ? backOffMs(attempt++, random(), forAll) : 0;
       this.#failures.failed({ broker, reason, retryInMs: delayMs });
       await clock.sleep(delayMs, this.#stop.signal);
+      // The way that is preferred may be open again.
+      if (upMs >= SETTLED_MS) turn = -1;
     }
   }
 
@@ -249,12 +254,15 @@ class MqttLink implements Link {
       const socket = openSocket(broker);
       socket.on('error', onError);
       if (meter) meterSocket(socket, meter);
-      pinger.listen(socket);
-      limitPackets(socket, { clock, ...(onSlow ? { onSlow } : {}) });
-      return socket;
+      const stream = isWebSocket(broker) ? overWebSocket(socket, broker) : socket;
+      if (stream !== socket) stream.on('error', onError);
+      pinger.listen(stream);
+      limitPackets(stream, { clock, ...(onSlow ? { onSlow } : {}) });
+      return stream;
     }, options);
     pinger.drive(client, over);
     if (meter) meterClient(client, meter);
+    this.#way = isWebSocket(broker) ? { over: `WebSocket, ${broker.href}` } : {};
     this.#keepAliveS = keepAliveS;
     this.#client = client;
     this.#presence = made;
@@ -277,7 +285,7 @@ class MqttLink implements Link {
     this.#up = true;
     this.#fault = null;
     this.#failures.mended();
-    this.#options.log.info('connected to the broker');
+    this.#options.log.info('connected to the broker', this.#way);
     this.#options.onUp();
     return true;
   }

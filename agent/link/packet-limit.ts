@@ -3,7 +3,7 @@
  * any more. MQTT.js looks at a packet only after it has gathered all of it, so a broker could fill the memory (security S39), or hold
  * up everything behind one message by a byte a second (S26).
  */
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
 import { PacketGuard, type PacketOnItsWay } from '../../protocol/packet-guard.js';
 import type { Clock } from '../../protocol/ports.js';
@@ -30,7 +30,7 @@ export interface PacketLimits {
  * Watches what comes in on a socket, beside its reader, and destroys it at the first packet that is too large or too slow. Call it
  * in the same turn in which the reader is attached: listening starts the flow.
  */
-export function limitPackets(socket: Socket, limits: PacketLimits): void {
+export function limitPackets(socket: Duplex, limits: PacketLimits): void {
   const { clock, bytesMax = PACKET_BYTES_MAX, onSlow } = limits;
   const guard = new PacketGuard(bytesMax);
   let begun: { readonly at: number; readonly done: AbortController } | null = null;

@@ -74,7 +74,7 @@ export interface BrokerTls {
   readonly ca: string;
 }
 
-/** For MQTT over TLS to a broker of the hub; MQTT.js hands them to `tls.connect`. */
+/** For MQTT over TLS, in a WebSocket or not, to a broker of the hub; MQTT.js hands them to `tls.connect`. */
 export function brokerTlsOptions({ key, cert, ca }: BrokerTls, broker: URL) {
   const host = hostOf(broker);
   return {
@@ -96,7 +96,7 @@ export function openBrokerSocket(tls: BrokerTls): (broker: URL) => TLSSocket {
   return broker =>
     connect({
       host: hostOf(broker),
-      port: Number(broker.port || 8883),
+      port: Number(broker.port || (broker.protocol === 'wss:' ? 443 : 8883)),
       ...brokerTlsOptions(tls, broker),
     });
 }

@@ -37,7 +37,7 @@ export interface Membership {
   readonly node: string;
   /** `https://host:port` of the hub. */
   readonly hubUrl: string;
-  /** `mqtts://host:port`, best first. */
+  /** `mqtts://host:port` or `wss://host:port/path`, best first. */
   readonly brokers: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   /** Envelope of the root in force at the join, and the SHA-256 of its payload. */

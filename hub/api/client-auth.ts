@@ -1,12 +1,15 @@
 /**
  * Who is calling. A client certificate that chains to the hub's authority names the user (subject CN) and the groups
- * (subject O), as in Kubernetes; only the administrators' group may use the API. Nodes have certificates of the same
+ * (subject O), as in Kubernetes; the administrators' group may use the API, another may read the hub's figures alone. Nodes have certificates of the same
  * authority for the broker: they are known here and refused.
  */
 import type { PeerCertificate } from 'node:tls';
 import { RequestError } from '../ports.js';
+import type { Access } from './request.js';
 
 export const ADMIN_GROUP = 'flotilla:admins';
+/** As Kubernetes' `system:monitoring`. */
+export const MONITORING_GROUP = 'flotilla:monitoring';
 
 export interface User {
   readonly name: string;
@@ -47,10 +50,10 @@ export function authenticate(peer: PeerEvidence): User {
 }
 
 /** Throws Forbidden. */
-export function authorise(user: User): void {
+export function authorise(user: User, access: Access): void {
   if (user.groups.includes(ADMIN_GROUP)) return;
-  throw new RequestError(
-    'Forbidden',
-    `user "${user.name}" is not in the group ${ADMIN_GROUP}, which alone may use this API`,
-  );
+  if (access === 'monitor' && user.groups.includes(MONITORING_GROUP)) return;
+  const what = access === 'monitor' ? `${ADMIN_GROUP} or ${MONITORING_GROUP}` : ADMIN_GROUP;
+  const which = access === 'monitor' ? 'which alone may read this' : 'which alone may use this API';
+  throw new RequestError('Forbidden', `user "${user.name}" is not in the group ${what}, ${which}`);
 }

@@ -67,7 +67,8 @@ export function admit(parts: DispatchParts, exchange: Exchange): { match: Match;
     return { match: found, actor: { kind: 'user', name: ANONYMOUS, address } };
   }
   const user = authenticate(evidence(incoming.socket as TLSSocket));
-  authorise(user);
+  const isFound = found !== null && !(found instanceof RequestError);
+  authorise(user, isFound ? found.route.access : 'admin');
   if (found instanceof RequestError) throw found;
   if (found === null) {
     throw new RequestError('NotFound', 'the server could not find the requested resource');

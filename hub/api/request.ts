@@ -57,16 +57,22 @@ export function json(body: object, code = 200): Answer {
   return { type: 'json', code, body };
 }
 
-export function text(content: string, contentType = 'text/plain; charset=utf-8'): Answer {
-  return { type: 'bytes', code: 200, contentType, content: Buffer.from(content) };
+export function text(
+  content: string,
+  contentType = 'text/plain; charset=utf-8',
+  code = 200,
+): Answer {
+  return { type: 'bytes', code, contentType, content: Buffer.from(content) };
 }
+
+/** `anyone`: without a client certificate. `monitor`: administrators, and who may watch the hub and do nothing else. */
+export type Access = 'admin' | 'monitor' | 'anyone';
 
 export interface Route {
   readonly method: Method;
   /** `/api/v1/namespaces/:namespace/pods/:name`: a part that begins with a colon is a parameter. */
   readonly path: string;
-  /** `anyone`: without a client certificate. */
-  readonly access: 'admin' | 'anyone';
+  readonly access: Access;
   /** For the details of errors. */
   readonly subject?: Omit<Subject, 'name'>;
   handle(request: ApiRequest): Promise<Answer>;

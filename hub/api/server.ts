@@ -27,15 +27,19 @@ import type { RolloutDesk } from '../rollout/desk.js';
 import type { Recovery } from '../recovery/recovery.js';
 import type { NodeStreams } from '../streams/streams.js';
 import type { Store } from '../store/store.js';
+import type { Exposition } from '../metrics/exposition.js';
 import { dispatch } from './dispatch.js';
+import { meterRequest, type RequestMeter } from './request-meter.js';
 import { buildRouter, type Router } from './router.js';
 import { auditRoutes } from './routes/audit.js';
 import { bundleRoutes } from './routes/bundles.js';
 import { carriedRoutes } from './routes/carried.js';
 import { discoveryRoutes } from './routes/discovery.js';
 import { enrolmentRoutes } from './routes/enrolment.js';
-import { healthRoutes } from './routes/health.js';
+import { healthRoutes, type ApiLoad, type HealthCheck } from './routes/health.js';
+import { metricsRoutes } from './routes/metrics.js';
 import { leaseRoutes } from './routes/leases.js';
+import { mqttRoutes, type WebSocketBroker } from './routes/mqtt.js';
 import { namespaceRoutes } from './routes/namespaces.js';
 import { nodeRoutes } from './routes/nodes.js';
 import { objectRoutes } from './routes/objects.js';
@@ -83,6 +87,14 @@ export interface ApiParts {
   readonly streams: NodeStreams;
   readonly roots: RootWriter;
   readonly carrier: Carrier;
+  /** Takes MQTT in the frames of WebSockets; null or absent: the broker is not part of the hub. */
+  readonly mqtt?: WebSocketBroker | null;
+  /** Whether the hub can do its work. */
+  readonly checks: readonly HealthCheck[];
+  /** The hub's figures. */
+  readonly exposition: (api: ApiLoad) => Promise<Exposition>;
+  /** Absent: nobody counts. */
+  readonly meter?: RequestMeter;
   readonly clock: Clock;
   readonly log: Log;
   /** Of Flotilla, semver. */
@@ -115,10 +127,13 @@ const CLOSING_MS = 3_000;
 /** Of exec, attach and port-forward; as kubelets' streamingConnectionIdleTimeout. */
 const STREAM_IDLE_MS = 4 * 3_600_000;
 
+const NO_LOAD = Promise.resolve({ connections: 0, upgraded: 0 });
+
 /** All routes; those of a server are its own. */
-export function buildRoutes(parts: ApiParts): Router {
+export function buildRoutes(parts: ApiParts, load = (): Promise<ApiLoad> => NO_LOAD): Router {
   return buildRouter([
     ...healthRoutes(parts),
+    ...metricsRoutes(async () => parts.exposition(await load())),
     ...enrolmentRoutes(parts.enrolment),
     ...discoveryRoutes(),
     ...objectRoutes(parts),
@@ -141,6 +156,7 @@ export function buildRoutes(parts: ApiParts): Router {
     ...auditRoutes(parts.store),
     ...rootRoutes(parts.roots),
     ...carriedRoutes(parts.carrier),
+    ...mqttRoutes(parts.mqtt ?? null),
   ]);
 }
 
@@ -209,12 +225,19 @@ function listen(server: Server, { host, port }: ApiParts['listen']): Promise<num
 
 /** Rejects when the address cannot be listened on. */
 export async function startApi(parts: ApiParts): Promise<Api> {
-  const router = buildRoutes(parts);
-  const { clock, log } = parts;
+  const upgraded = new Set<Duplex>();
+  const router = buildRoutes(parts, async () => {
+    const connections = await new Promise<number>((resolve, reject) => {
+      server.getConnections((error, count) => (error ? reject(error) : resolve(count)));
+    });
+    return { connections, upgraded: upgraded.size };
+  });
+  const { clock, log, meter } = parts;
   const open = new Set<AbortController>();
   const server = buildServer(parts, (incoming, response) => {
     const exchange = new AbortController();
     open.add(exchange);
+    meterRequest(meter, clock, { incoming, response });
     response.once('close', () => {
       open.delete(exchange);
       exchange.abort();
@@ -224,7 +247,6 @@ export async function startApi(parts: ApiParts): Promise<Api> {
     response.on('error', error => log.warn('an answer could not be sent', { error }));
     void dispatch({ router, clock, log }, { incoming, response, signal: exchange.signal });
   });
-  const upgraded = new Set<Duplex>();
   server.on('upgrade', (incoming: IncomingMessage, socket: TLSSocket, head: Buffer) => {
     const exchange = new AbortController();
     open.add(exchange);
@@ -239,7 +261,7 @@ export async function startApi(parts: ApiParts): Promise<Api> {
     socket.setTimeout(STREAM_IDLE_MS, () => socket.destroy());
     const upgrade = new Upgrade(incoming, socket, head);
     const { signal } = exchange;
-    void dispatchUpgrade({ router, clock, log }, { incoming, upgrade, signal });
+    void dispatchUpgrade({ router, clock, log, meter }, { incoming, upgrade, signal });
   });
   let closing: Promise<void> | null = null;
   const port = await listen(server, parts.listen);

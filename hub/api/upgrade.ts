@@ -6,16 +6,19 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { RequestError } from '../ports.js';
 import { StreamRefused } from '../streams/streams.js';
 import { admit, describeFailure, parseUrl, toRequest, type DispatchParts } from './dispatch.js';
+import type { RequestMeter } from './request-meter.js';
 import type { Match } from './router.js';
 import type { Status } from './status.js';
 
 /** A message of a WebSocket; kubectl's have 32 KiB. */
 const MESSAGE_BYTES_MAX = 1024 * 1024;
 const VERSIONS = ['13', '8'];
+const SWITCHING_PROTOCOLS = 101;
 /** For a client to hang up after it was refused. */
 const FAREWELL_MS = 10_000;
 
@@ -49,6 +52,11 @@ export class Upgrade {
   /** 101 was sent: what fails now can only be told in the new protocol. */
   get answered(): boolean {
     return this.#answered;
+  }
+
+  /** What it all goes through: for whoever judges the certificate himself. */
+  tls(): TLSSocket {
+    return this.#socket as TLSSocket;
   }
 
   /** In lower case. */
@@ -131,11 +139,12 @@ function checkOrigin({ headers }: IncomingMessage): void {
 
 /** Never throws. Resolves when the request was refused, or the connection has ended. */
 export async function dispatchUpgrade(
-  parts: DispatchParts,
+  parts: DispatchParts & { readonly meter?: RequestMeter | undefined },
   request: { incoming: IncomingMessage; upgrade: Upgrade; signal: AbortSignal },
 ): Promise<void> {
   const { incoming, upgrade, signal } = request;
   let match: Match | null = null;
+  let code = SWITCHING_PROTOCOLS;
   try {
     const exchange = { incoming, url: parseUrl(incoming.url), signal };
     const admitted = admit(parts, exchange);
@@ -147,7 +156,10 @@ export async function dispatchUpgrade(
     await match.route.upgrade(toRequest(exchange, match, admitted.actor), upgrade);
   } catch (error) {
     const status = describeFailure(parts, { incoming, match, error });
+    code = status.code;
     if (upgrade.answered) upgrade.destroy();
     else upgrade.refuse(status);
   }
+  const began = upgrade.answered ? SWITCHING_PROTOCOLS : code;
+  parts.meter?.answered({ verb: 'CONNECT', code: began, seconds: 0 });
 }

@@ -11,11 +11,18 @@ import { makeBackup } from './backup.js';
 
 const NAME = /^hub-\d{8}T\d{6}Z\.flotilla-backup(\.age)?$/;
 
+export interface BackupMeter {
+  /** A backup was made, or failed. */
+  ended(isMade: boolean): void;
+}
+
 export interface ScheduledParts {
   readonly dataDir: string;
   readonly setting: BackupSetting;
   readonly clock: Clock;
   readonly log: Log;
+  /** Absent: nobody counts. */
+  readonly meter?: BackupMeter;
 }
 
 /** Returns the function that ends it. */
@@ -23,7 +30,7 @@ export function startScheduledBackups(parts: ScheduledParts): () => Promise<void
   let running: Promise<void> = Promise.resolve();
   const task = schedule(
     parts.setting.schedule,
-    () => (running = scheduledBackup(parts).then(() => undefined)),
+    () => (running = scheduledBackup(parts).then(made => parts.meter?.ended(made !== null))),
     { noOverlap: true, suppressMissedWarning: true },
   );
   return async () => {
@@ -50,6 +57,22 @@ export async function scheduledBackup(parts: ScheduledParts): Promise<string | n
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     log.error('the scheduled backup failed', { file: out, reason });
+    return null;
+  }
+}
+
+/** When the newest that lies there was made, milliseconds since 1970; null: none does, or the directory cannot be read. */
+export function newestBackup(directory: string): number | null {
+  try {
+    const newest = readdirSync(directory)
+      .filter(name => NAME.test(name))
+      .sort()
+      .at(-1);
+    const [, day, time] = /^hub-(\d{8})T(\d{6})Z/.exec(newest ?? '') ?? [];
+    if (day === undefined || time === undefined) return null;
+    const date = day.replace(/(....)(..)(..)/, '$1-$2-$3');
+    return Date.parse(`${date}T${time.replace(/(..)(..)(..)/, '$1:$2:$3')}Z`);
+  } catch {
     return null;
   }
 }

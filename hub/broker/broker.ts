@@ -7,6 +7,7 @@ import { Aedes, type Client } from 'aedes';
 import { constants } from 'node:crypto';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
 import { PacketGuard } from '../../protocol/packet-guard.js';
 import type { Log } from '../../protocol/ports.js';
@@ -55,6 +56,12 @@ export interface BrokerOptions {
 
 export interface Broker {
   readonly port: number;
+  /** Why whoever is at the other end is not let in, for a connection that came by another door; null: he is. It is logged. */
+  fault(socket: TLSSocket): string | null;
+  /** Serves who has no fault, over a stream that the socket carries. */
+  accept(socket: TLSSocket, stream: Duplex): void;
+  /** Connections of nodes that are open now. */
+  nodeConnections(): number;
   /** For connections from now on; cuts those whose certificates would not be taken any more. */
   useTls(tls: BrokerServerTls, hubTlsKey: string): void;
   /** Cuts the node's connections; its will is published. A node without one is no error. */
@@ -93,33 +100,33 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     handshakeTimeout: HANDSHAKE_MS,
   });
   server.on('tlsClientError', (error, socket) => {
-    const address = socket.remoteAddress ?? 'unknown';
-    options.log.warn('broker: TLS refused', { address, reason: error.message });
+    options.log.warn('broker: TLS refused', { address: addressOf(socket), reason: error.message });
   });
-  server.on('secureConnection', socket => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
+  const faultOf = (socket: TLSSocket): string | null => {
     const fault = socket.authorized ? null : String(socket.authorizationError);
-    if (fault !== null && fault !== EXPIRED) {
-      const address = socket.remoteAddress ?? 'unknown';
-      options.log.warn('broker: TLS refused', { address, reason: fault });
-      socket.destroy();
-      return;
-    }
+    if (fault !== null && fault !== EXPIRED) return `TLS refused: ${fault}`;
+    return identify(socket, hubTlsKey) ? null : 'the certificate is not for this broker';
+  };
+  const refused = (socket: TLSSocket, fault: string) =>
+    options.log.warn('broker: refused', { address: addressOf(socket), reason: fault });
+  const accept = (socket: TLSSocket, stream: Duplex) => {
     const connection = identify(socket, hubTlsKey);
-    if (!connection) {
-      const address = socket.remoteAddress ?? 'unknown';
-      options.log.warn('broker: certificate is not for this broker', { address });
-      socket.destroy();
-      return;
-    }
-    connections.set(socket, connection);
+    if (!connection) return void socket.destroy();
+    connections.set(stream, connection);
     live.add(connection);
     socket.once('close', () => live.delete(connection));
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEPALIVE_PROBE_MS);
-    guard(socket, connection, options.log);
-    aedes.handle(socket);
+    guard(stream, connection, options.log);
+    aedes.handle(stream);
+  };
+  server.on('secureConnection', socket => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    const fault = faultOf(socket);
+    if (fault === null) return accept(socket, socket);
+    refused(socket, fault);
+    socket.destroy();
   });
   try {
     await listening(server, options.listen);
@@ -131,6 +138,13 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   let closing: Promise<void> | null = null;
   return {
     port: (server.address() as AddressInfo).port,
+    fault: socket => {
+      const fault = faultOf(socket);
+      if (fault !== null) refused(socket, fault);
+      return fault;
+    },
+    accept,
+    nodeConnections: () => [...live].filter(({ client }) => client.kind === 'node').length,
     useTls: (tls, ownKey) => {
       hubTlsKey = ownKey;
       server.setSecureContext(contextOf(tls));
@@ -173,6 +187,10 @@ function listening(server: Server, { host, port }: BrokerOptions['listen']): Pro
   });
 }
 
+function addressOf({ remoteAddress }: TLSSocket): string {
+  return remoteAddress ?? 'unknown';
+}
+
 function identify(socket: TLSSocket, hubTlsKey: string): Connection | null {
   const certificate = socket.getPeerX509Certificate();
   const peer = certificate ? peerOf(certificate) : null;
@@ -184,10 +202,10 @@ function identify(socket: TLSSocket, hubTlsKey: string): Connection | null {
  * aedes pulls bytes with `read()` and its parser keeps a packet until it is whole: each chunk is
  * looked at before.
  */
-function guard(socket: TLSSocket, { client }: Connection, log: Log): void {
+function guard(stream: Duplex, { client, socket }: Connection, log: Log): void {
   const packets = new PacketGuard(MESSAGE_BYTES_MAX + PACKET_OVERHEAD_BYTES);
-  const read = socket.read.bind(socket) as (size?: number) => Buffer | null;
-  socket.read = (size?: number) => {
+  const read = stream.read.bind(stream) as (size?: number) => Buffer | null;
+  stream.read = (size?: number) => {
     const chunk = read(size);
     if (chunk === null || packets.admits(chunk)) return chunk;
     log.warn('broker: packet too large', { client: nameOf(client) });

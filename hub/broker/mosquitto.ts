@@ -30,6 +30,8 @@ export const MOSQUITTO_FILES = {
 export interface MosquittoSettings {
   readonly fleet: string;
   readonly listen: Endpoint;
+  /** Of a second listener, for MQTT over WebSocket; null or absent: there is none. */
+  readonly webSocketListen?: Endpoint | null;
   /** Where the files lie on the broker's machine; absolute. */
   readonly directory: string;
   /** The user that it gives up root for. */
@@ -39,22 +41,23 @@ export interface MosquittoSettings {
 }
 
 export function mosquittoConfig(settings: MosquittoSettings): string {
-  const { fleet, listen, directory, user, dynamicSecurityPlugin: plugin } = settings;
+  const {
+    fleet,
+    listen,
+    webSocketListen,
+    directory,
+    user,
+    dynamicSecurityPlugin: plugin,
+  } = settings;
   const at = (file: keyof typeof MOSQUITTO_FILES) => `${directory}/${MOSQUITTO_FILES[file]}`;
   const access =
     plugin === null
       ? [`acl_file ${at('access')}`]
       : [`plugin ${plugin}`, `plugin_opt_config_file ${at('dynamicSecurity')}`];
-  return lines([
-    `# Mosquitto 2.0 for the Flotilla fleet ${fleet}.`,
-    '# Written by `flotilla hub broker-config mosquitto`: run it again rather than edit this.',
-    '',
-    `user ${user}`,
-    `listener ${listen.port}${listen.host === null ? '' : ` ${listen.host}`}`,
-    'protocol mqtt',
+  const listener = ({ host, port }: Endpoint, protocol: 'mqtt' | 'websockets') => [
+    `listener ${port}${host === null ? '' : ` ${host}`}`,
+    `protocol ${protocol}`,
     'max_qos 1',
-    '',
-    '# Whoever has a certificate of the fleet is the user, and the client, that it names.',
     `cafile ${at('authority')}`,
     `certfile ${at('certificate')}`,
     `keyfile ${at('key')}`,
@@ -62,6 +65,17 @@ export function mosquittoConfig(settings: MosquittoSettings): string {
     'require_certificate true',
     'use_identity_as_username true',
     'use_username_as_clientid true',
+  ];
+  return lines([
+    `# Mosquitto 2.0 for the Flotilla fleet ${fleet}.`,
+    '# Written by `flotilla hub broker-config mosquitto`: run it again rather than edit this.',
+    '',
+    `user ${user}`,
+    '',
+    '# Whoever has a certificate of the fleet is the user, and the client, that it names.',
+    ...listener(listen, 'mqtt'),
+    ...(webSocketListen ? ['', ...listener(webSocketListen, 'websockets')] : []),
+    '',
     'allow_anonymous false',
     'allow_zero_length_clientid false',
     '',

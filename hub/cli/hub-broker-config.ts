@@ -9,6 +9,7 @@ interface Flags {
   out: string;
   installDir?: string;
   listen?: string;
+  websocketListen?: string;
   user: string;
   dynamicSecurity?: boolean;
   plugin?: string;
@@ -29,6 +30,10 @@ export function brokerConfigCommand(context: Context): Command {
     .requiredOption('--out <dir>', 'directory to write; what is there of a former run is replaced')
     .option('--install-dir <dir>', 'where it will lie on the broker’s machine (default: --out)')
     .option('--listen <[host]:port>', 'where Mosquitto listens (default: the port in hub.yaml)')
+    .option(
+      '--websocket-listen <[host]:port>',
+      'where it serves MQTT over WebSocket besides, for sites that let out HTTPS alone',
+    )
     .option('--user <name>', 'user that Mosquitto runs as', 'mosquitto')
     .option('--dynamic-security', 'access rules that the hub keeps in step, in place of a file')
     .option(

@@ -7,6 +7,7 @@ import type { KeyLock } from '../setup/key-lock.js';
 import type { Context } from './context.js';
 import { brokerConfigCommand } from './hub-broker-config.js';
 import { backupCommand, restoreCommand } from './hub-backup.js';
+import { monitoringCommand } from './hub-monitoring.js';
 import { recoveryCommand } from './hub-recovery.js';
 import { passphraseCommand } from './hub-passphrase.js';
 import { setUp } from './set-up.js';
@@ -39,6 +40,7 @@ export function hubCommand(context: Context): Command {
     .addCommand(runCommand(context))
     .addCommand(passphraseCommand(context))
     .addCommand(brokerConfigCommand(context))
+    .addCommand(monitoringCommand(context))
     .addCommand(backupCommand(context))
     .addCommand(restoreCommand(context))
     .addCommand(recoveryCommand(context))

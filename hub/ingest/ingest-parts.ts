@@ -1,9 +1,10 @@
-/** What the ingest is handed, and what it gives: types only. */
+/** What the ingest is handed, what it gives, and what passes within: types only. */
 import type { Clock, Log } from '../../protocol/ports.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
 import type { NodeDocuments } from '../../protocol/verify-messages.js';
 import type { NodeMessage, NodeMessenger } from '../link/messages.js';
 import type { Store } from '../store/store.js';
+import type { IngestMeter } from './ingest-meter.js';
 import type { NodeWriteParts } from './node-writes.js';
 import type { RequestParts } from './requests.js';
 
@@ -22,7 +23,21 @@ export interface IngestParts extends RequestParts, NodeWriteParts {
   readonly messenger: NodeMessenger;
   readonly clock: Clock;
   readonly log: Log;
+  /** Absent: nobody counts. */
+  readonly meter?: IngestMeter;
 }
+
+/** A message that is signed by its node, and well-formed. */
+export type Opened = {
+  [K in NodeMessage['kind']]: {
+    readonly kind: K;
+    readonly document: NodeDocuments[K];
+    /** Of the document. */
+    readonly digest: string;
+    readonly signedBy: string;
+    readonly retained: boolean;
+  };
+}[NodeMessage['kind']];
 
 export interface Ingest {
   receive(message: NodeMessage): void;

@@ -9,7 +9,7 @@ import { openNodeDocument, type NodeDocuments } from '../../protocol/verify-mess
 import type { NodeMessage } from '../link/messages.js';
 import type { NodeObject, PodObject } from '../objects.js';
 import { retried } from '../store/retry.js';
-import type { Actor, ReporterRecord } from '../store/store.js';
+import type { ReporterRecord } from '../store/store.js';
 import { nameBeside } from './mirror.js';
 import {
   outdatedPods,
@@ -24,7 +24,8 @@ import {
 } from './node-state.js';
 import { AbsentPods } from './absent-pods.js';
 import { ackOf } from './ack.js';
-import type { Ingest, IngestParts } from './ingest-parts.js';
+import { ArrivalTimes, type Recorded } from './ingest-meter.js';
+import type { Ingest, IngestParts, Opened } from './ingest-parts.js';
 import { KnownStatuses } from './known-statuses.js';
 import { nodeWrites } from './node-writes.js';
 import { PodRepair } from './pod-repair.js';
@@ -59,6 +60,7 @@ class NodeIngest implements Ingest {
   readonly #absent: AbsentPods;
   readonly #clones: CloneGuard;
   readonly #statuses = new KnownStatuses();
+  readonly #arrivals: ArrivalTimes;
   readonly #queues = new Map<string, NodeMessage[]>();
   readonly #busy = new Map<string, Promise<void>>();
   readonly #loggedAt = new Map<string, number>();
@@ -75,6 +77,7 @@ class NodeIngest implements Ingest {
   constructor(parts: IngestParts) {
     this.#parts = parts;
     this.#requests = new Requests(parts);
+    this.#arrivals = new ArrivalTimes(parts);
     this.#absent = new AbsentPods(parts);
     this.#clones = new CloneGuard(parts);
     this.#forget = parts.store.onCommit(touched => {
@@ -91,7 +94,8 @@ class NodeIngest implements Ingest {
     // An empty payload is how a retained message is cleared.
     if (this.#stop.signal.aborted || message.payload.byteLength === 0) return;
     const queue = this.#queues.get(message.node) ?? [];
-    if (queue.length >= QUEUE_MAX) queue.shift();
+    if (queue.length >= QUEUE_MAX && queue.shift()) this.#arrivals.dropped();
+    this.#arrivals.note(message);
     queue.push(message);
     this.#queues.set(message.node, queue);
     if (this.#scheduled) return;
@@ -139,9 +143,10 @@ class NodeIngest implements Ingest {
     const queue = this.#queues.get(node) ?? [];
     const batch = queue.splice(0, BATCH);
     if (queue.length === 0) this.#queues.delete(node);
+    let recorded: Recorded = null;
     try {
       const identityKey = await this.#identityOf(node);
-      if (identityKey === null) return this.#complainOfStranger(node);
+      if (identityKey === null) return this.#complainOfStranger(node, batch.length);
       const opened = batch.flatMap(message => this.#open(message, identityKey));
       if (opened.length === 0) return;
       await this.#clones.look(node, opened);
@@ -150,6 +155,7 @@ class NodeIngest implements Ingest {
         for (const one of opened) after = await this.#fold(after, one);
         return after;
       });
+      recorded = state && { opened, through: state.reporter.through };
       for (const { kind, document } of opened) {
         const isCurrent = document.journal === state?.reporter.journal;
         if (kind === 'request' && isCurrent) await this.#requests.answer(document);
@@ -158,6 +164,8 @@ class NodeIngest implements Ingest {
     } catch (error) {
       // Nothing was acknowledged: the node says it again.
       this.#parts.log.error('recording the reports of a node failed', { node, error });
+    } finally {
+      this.#arrivals.ended(node, batch, recorded);
     }
   }
 
@@ -185,19 +193,24 @@ class NodeIngest implements Ingest {
     const { fleet } = this.#parts.root().document;
     const whole = kind === 'status' ? this.#statuses.whole(node, payload) : payload;
     // Not acknowledged it comes again, whole.
-    if (whole === null) return [];
+    if (whole === null) {
+      if (!retained) this.#parts.meter?.missed('status_base');
+      return [];
+    }
     const opened = openNodeDocument(kind, whole, { fleet, node, identityKey });
     if (opened.ok) {
       if (kind === 'status') this.#statuses.remember(node, opened.value.envelope);
       const { document, digest } = opened.value as Verified<unknown>;
       return [{ kind, document, digest, signedBy: keyId(identityKey), retained } as Opened];
     }
+    this.#parts.meter?.refused();
     this.#complain(node, `${opened.refusal.code}: ${opened.refusal.detail}`);
     return [];
   }
 
   /** A node that joined after the backup, or was deleted, is to be found by its name. */
-  #complainOfStranger(node: string): void {
+  #complainOfStranger(node: string, messages: number): void {
+    this.#parts.meter?.refused(messages);
     const named = isNodeName(node)
       ? `"${node}" is not`
       : 'a name that none can have is not that of';
@@ -230,7 +243,7 @@ class NodeIngest implements Ingest {
     const state = await change(stateOf(node, reporters, { ...before.status.flotilla, connected }));
     const now = new Date(clock.now()).toISOString();
     const mutations = await nodeWrites(this.#parts, { before, reporters, state, now });
-    if (mutations.length > 0) await store.commit(actorOf(node), mutations);
+    if (mutations.length > 0) await store.commit({ kind: 'node', name: node }, mutations);
     if (state.connected) this.#connected.add(node);
     else this.#connected.delete(node);
     this.#absent.note(node, state.reporter.online);
@@ -302,6 +315,7 @@ class NodeIngest implements Ingest {
     const { clock, store } = this.#parts;
     for (const [node, keys] of this.#repair.take(clock.monotonic())) {
       if (!this.#connected.has(node)) continue;
+      this.#parts.meter?.missed('pod_digest', keys.length);
       const object = (await store.get('Node', '', node)) as NodeObject | null;
       if (!object) {
         this.#repair.note(node, new Map(), 0);
@@ -342,18 +356,3 @@ class NodeIngest implements Ingest {
 }
 
 type Change = (before: NodeState) => Promise<NodeState>;
-
-type Opened = {
-  [K in NodeMessage['kind']]: {
-    readonly kind: K;
-    readonly document: NodeDocuments[K];
-    /** Of the document. */
-    readonly digest: string;
-    readonly signedBy: string;
-    readonly retained: boolean;
-  };
-}[NodeMessage['kind']];
-
-function actorOf(node: string): Actor {
-  return { kind: 'node', name: node };
-}

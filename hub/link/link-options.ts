@@ -51,6 +51,8 @@ export interface HubLinkOptions {
 export interface HubLink {
   /** True from the PUBACK of the birth to the end of the connection. */
   connected(): boolean;
+  /** As far as was learned: the broker has every publication of the store up to this number; null: it never was connected. */
+  covered(): number | null;
   readonly messenger: NodeMessenger;
   /** One frame of a stream; they go out in the order of the calls. True at the PUBACK, false when the connection ended. */
   frame(node: string, request: string, payload: Uint8Array): Promise<boolean>;

@@ -6,26 +6,26 @@
  */
 import type { HubDocument } from '../../protocol/documents/hub.js';
 import { sealPacked } from '../../protocol/envelope.js';
-import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
 import { topicsOf, type Topics } from '../../protocol/topics.js';
 import { fractionOf, hubBackOffMs } from './back-off.js';
 import { BrokerConnection } from './broker-connection.js';
 import type { HubLink, HubLinkOptions, Received } from './link-options.js';
-import type { NodeMessenger } from './messages.js';
+import { nodeMessenger } from './messenger.js';
+import { NODE_KINDS, type NodeMessenger } from './messages.js';
 import { planPublications, type PublishReason } from './publisher-decide.js';
 import { startPublisher, type Publisher } from './publisher.js';
+
 import { SendWindow } from './send-window.js';
+import { WaitingAcks } from './waiting-acks.js';
 
 /** Equals the common name of the hub's certificate. */
 const CLIENT_ID = 'flotilla-hub';
-const NODE_KINDS = ['presence', 'request', 'status', 'pod', 'event', 'reply'] as const;
 /** A connection that held this long starts the back-off anew. */
 const SETTLED_MS = 30_000;
 const MARK_WAIT_MS = 5_000;
 const WINDOW = 100;
 /** A broker that acknowledges nothing this long is given up. As for a node: longer than a largest message may take at 2 kB/s. */
 const STALL_MS = 120_000;
-const MESSAGES_MAX = 1_000;
 const ANNOUNCE_AGAIN_MS = 5_000;
 const GOODBYE_MS = 2_000;
 
@@ -38,6 +38,7 @@ export function startHubLink(options: HubLinkOptions): HubLink {
 interface Session {
   readonly connection: BrokerConnection;
   readonly window: SendWindow;
+  readonly acks: WaitingAcks;
   readonly birth: Buffer;
   readonly will: Buffer;
   readonly readMark: (payload: Buffer) => void;
@@ -58,25 +59,28 @@ class MqttHubLink implements HubLink {
   readonly #done: Promise<void>;
   #session: Session | null = null;
   #fresh: boolean;
-  #messages = 0;
   #isRenewing = false;
   #wasUp = false;
+  #covered: number | null = null;
   #closing: Promise<void> | null = null;
 
   constructor(options: HubLinkOptions) {
     this.#options = options;
     this.#topics = topicsOf(options.root().document.fleet);
     this.#fresh = options.brokerIsFresh;
-    const say = (kind: keyof NodeMessenger) => (node: string, document: object) =>
-      this.#message(kind, node, document);
-    const [ack, answer, time, command] = [say('ack'), say('answer'), say('time'), say('command')];
-    this.messenger = { ack, answer, time, command };
+    const { log, hubSigner } = options;
+    const session = () => (this.#session?.connection.connected() ? this.#session : null);
+    this.messenger = nodeMessenger({ session, topics: this.#topics, hubSigner, log });
     const first = this.#open();
     this.#done = this.#run(first);
   }
 
   connected(): boolean {
     return this.#session?.up === true && this.#session.connection.connected();
+  }
+
+  covered(): number | null {
+    return (this.#covered = this.#session?.publisher?.covered() ?? this.#covered);
   }
 
   renew(): void {
@@ -150,6 +154,7 @@ class MqttHubLink implements HubLink {
     const session: Session = {
       connection,
       window: new SendWindow(WINDOW),
+      acks: new WaitingAcks(),
       birth: this.#presence(id, true),
       will,
       readMark,
@@ -181,6 +186,7 @@ class MqttHubLink implements HubLink {
       void this.#watch(session);
       void this.#announce(session).catch((error: unknown) => connection.cut(messageOf(error)));
       await connection.over;
+      this.covered();
       onDown?.();
       upMs = clock.monotonic() - since;
     }
@@ -321,26 +327,6 @@ class MqttHubLink implements HubLink {
     const sent = await session.connection.publish(topic, payload, { retain: false });
     session.window.release();
     return sent;
-  }
-
-  #message(kind: keyof NodeMessenger, node: string, document: object): void {
-    const session = this.#session;
-    if (!session?.connection.connected() || this.#messages >= MESSAGES_MAX) return;
-    const payload = sealPacked(kind, document, [this.#options.hubSigner]);
-    if (payload.byteLength > MESSAGE_BYTES_MAX) {
-      this.#options.log.error('message too large: not sent', { kind, node });
-      return;
-    }
-    this.#messages++;
-    void this.#sendMessage(session, this.#topics.node(node, kind), payload);
-  }
-
-  async #sendMessage({ connection, window }: Session, topic: string, payload: Buffer) {
-    if (await window.take('message')) {
-      await connection.publish(topic, payload, { retain: false });
-      window.release();
-    }
-    this.#messages--;
   }
 }
 

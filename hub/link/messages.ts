@@ -1,14 +1,16 @@
-/** What passes between the hub's link and the loops behind it: types only. */
+/** What passes between the hub's link and the loops behind it. */
 import type { CommandDocument } from '../../protocol/documents/command.js';
 import type { AckDocument, AnswerDocument, TimeDocument } from '../../protocol/documents/hub.js';
 import type { NodeTopicKind } from '../../protocol/topics.js';
 
+/** What nodes say. */
+export const NODE_KINDS = [
+  ...(['presence', 'request', 'status', 'pod', 'event', 'reply'] as const),
+] as const satisfies readonly NodeTopicKind[];
+
 /** A message of a node as it came from the broker; nothing of it is checked yet. */
 export interface NodeMessage {
-  readonly kind: Extract<
-    NodeTopicKind,
-    'presence' | 'request' | 'status' | 'pod' | 'event' | 'reply'
-  >;
+  readonly kind: (typeof NODE_KINDS)[number];
   /** As the topic names it. */
   readonly node: string;
   /** The last level of the topic: of a reply, the request. */

@@ -5,9 +5,8 @@
 import type { AssignedBundle } from '../../protocol/documents/assignment.js';
 import { keyId } from '../../protocol/keys.js';
 import type { Signer } from '../../protocol/keys.js';
-import type { Clock, Log } from '../../protocol/ports.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
-import { countLoop } from './count-nodes.js';
+import { countLoop, type CountParts } from './count-nodes.js';
 import { assignmentOf, type SignedAssignment } from './director.js';
 import { next, UnfitAssignment } from './next-assignment.js';
 import { candidates } from './candidates.js';
@@ -46,12 +45,8 @@ const RETRY_MS = 1000;
 /** Between two looks at rollouts that nodes' words move: many words are one look. */
 const STEP_MS = 200;
 
-export interface ControllerParts {
-  readonly store: Store;
-  readonly root: () => TrustedRoot;
+export interface ControllerParts extends CountParts {
   readonly hubSigner: Signer;
-  readonly clock: Clock;
-  readonly log: Log;
 }
 
 export interface Controller {
@@ -247,6 +242,7 @@ async function assignAll(
   const { batches, unfit, places, look } = await nextAssignments(parts, onOpen);
   for (const batch of batches) await store.commit(ACTOR, batch);
   await tellReach(parts, places);
+  parts.counts?.looked(look.counts());
   const [first] = unfit;
   if (first !== undefined) {
     const [node, fault] = first;

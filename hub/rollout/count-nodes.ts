@@ -10,7 +10,8 @@ import { dropForgotten } from '../secrets/forgotten.js';
 import { rollUpSecrets } from '../secrets/roll-up.js';
 import { isRace } from '../store/retry.js';
 import type { Actor, Store } from '../store/store.js';
-import { rollUp } from './rollout.js';
+import { bundleCounts, nodeCounts, type BundleCounts, type FleetCounts } from './fleet-counts.js';
+import { rollUpFates } from './rollout.js';
 import type { Fleet } from './watch-fleet.js';
 import type { RolloutObject } from './waves/rollout-object.js';
 import { standingOf } from './withdrawn.js';
@@ -26,6 +27,8 @@ export interface CountParts {
   readonly root: () => TrustedRoot;
   readonly clock: Clock;
   readonly log: Log;
+  /** Is told what was counted; absent: nobody asks. */
+  readonly counts?: FleetCounts;
 }
 
 export async function countLoop(
@@ -48,7 +51,7 @@ export async function countLoop(
   }
 }
 
-async function rollUpAll({ store, root, clock }: CountParts): Promise<void> {
+async function rollUpAll({ store, root, clock, counts }: CountParts): Promise<void> {
   const [bundles, nodes, rollouts] = await Promise.all([
     store.list('Bundle'),
     store.list('Node'),
@@ -58,11 +61,14 @@ async function rollUpAll({ store, root, clock }: CountParts): Promise<void> {
     (rollouts.items as readonly RolloutObject[]).find(
       ({ metadata }) => metadata.namespace === namespace && metadata.name === name,
     ) ?? null;
+  const counted: BundleCounts[] = [];
   for (const bundle of bundles.items as readonly BundleObject[]) {
     const record = await store.revisionByDigest(bundle.status.digest);
     const look = { former: bundle.status, now: clock.now() };
+    const rolled = rollUpFates(bundle, nodes.items as readonly NodeObject[], rolloutOf(bundle));
+    counted.push(bundleCounts(bundle, rolled));
     const status: BundleObjectStatus = {
-      ...rollUp(bundle, nodes.items as readonly NodeObject[], rolloutOf(bundle)),
+      ...rolled.status,
       ...(record ? standingOf(root().document, record, look) : {}),
     };
     if (canonicalJson(status) === canonicalJson(bundle.status)) continue;
@@ -71,6 +77,7 @@ async function rollUpAll({ store, root, clock }: CountParts): Promise<void> {
     const object = { kind, metadata: { namespace, name, labels, annotations }, spec, status };
     await store.commit(ACTOR, [{ type: 'put', object, expect: { resourceVersion } }]);
   }
+  counts?.counted({ nodes: nodeCounts(nodes.items as readonly NodeObject[]), bundles: counted });
   await rollUpSecrets(store, ACTOR, {
     bundles: bundles.items as readonly BundleObject[],
     nodes: nodes.items as readonly NodeObject[],

@@ -114,17 +114,36 @@ const TOLD_FATES = [
   ...(['held', 'locked', 'notUndoReady', 'obstructed', 'undone', 'unknown'] as const),
 ] as const satisfies readonly Fate[];
 
+const NO_FATES: Fates = {
+  ...{ healthy: 0, failed: 0, undone: 0, held: 0, window: 0, locked: 0, notUndoReady: 0 },
+  ...{ obstructed: 0, unknown: 0, underWay: 0 },
+};
+
 type Rollout = Pick<RolloutObject, 'spec' | 'status'>;
+
+type RolledUp = Pick<
+  BundleObjectStatus,
+  'revision' | 'digest' | 'nodes' | 'waiting' | 'rollout' | (typeof TOLD_FATES)[number]
+>;
+
+/** What becomes of the newest revision where it was heard of: how many nodes that is, by what they say of it. */
+export type Fates = Readonly<Record<Fate, number>>;
 
 /** Counted by what the members that it selects themselves say of exactly the newest revision. */
 export function rollUp(
   bundle: BundleObject,
   nodes: readonly NodeObject[],
   rollout: Rollout | null = null,
-): Pick<
-  BundleObjectStatus,
-  'revision' | 'digest' | 'nodes' | 'waiting' | 'rollout' | (typeof TOLD_FATES)[number]
-> {
+): RolledUp {
+  return rollUpFates(bundle, nodes, rollout).status;
+}
+
+/** The same, and every fate counted. */
+export function rollUpFates(
+  bundle: BundleObject,
+  nodes: readonly NodeObject[],
+  rollout: Rollout | null = null,
+): { readonly status: RolledUp; readonly fates: Fates } {
   const requirements = parseSelector(bundle.spec.nodeSelector);
   const { revision, digest } = bundle.status;
   const selected = nodes.filter(
@@ -142,28 +161,29 @@ export function rollUp(
     };
   });
   const ofNow = said.filter(b => b.digest === digest && b.isOfNow);
-  const fates = ofNow.map(fateOf);
-  const count = (fate: Fate) => fates.filter(one => one === fate).length;
+  const fates: Record<Fate, number> = { ...NO_FATES };
+  for (const one of ofNow) fates[fateOf(one)]++;
   const waiting = ofNow.filter(b => fateOf(b) === 'window');
   const [opensAt = null] = waiting.flatMap(b => b.opensAt ?? []).sort();
-  return {
+  const status = {
     revision,
     digest,
     nodes: {
       desired: selected.length,
       updated: said.filter(b => b.active === digest).length,
-      healthy: count('healthy'),
-      failed: count('failed'),
+      healthy: fates.healthy,
+      failed: fates.failed,
       offline: selected.filter(node => !isOnline(node)).length,
     },
     ...Object.fromEntries(
-      TOLD_FATES.flatMap(fate => (count(fate) === 0 ? [] : [[fate, count(fate)]])),
+      TOLD_FATES.flatMap(fate => (fates[fate] === 0 ? [] : [[fate, fates[fate]]])),
     ),
     ...(waiting.length === 0 ? {} : { waiting: { nodes: waiting.length, opensAt } }),
     ...(rollout?.spec.to.digest === digest
       ? { rollout: standingOfRollout(rollout, ofNow.filter(b => b.isOnline).length) }
       : {}),
   };
+  return { status, fates };
 }
 
 /** `saying`: connected nodes whose newest word is of the revision. */

@@ -17,8 +17,10 @@ import { fateOf } from './fate.js';
 import { limitOfBundle } from './reach-check.js';
 import { isRetried } from './retried.js';
 import { isOnline, type Candidate } from './rollout.js';
+import type { RolloutCounts } from './fleet-counts.js';
 import { decide, heldBack, type Outcome } from './waves/decide.js';
 import type { RevisionName, RolloutNode, RolloutObject } from './waves/rollout-object.js';
+import { countsOf } from './waves/view.js';
 import { hasInPlace, type FleetNode, type Word } from './waves/stand.js';
 import { isDenied } from './withdrawn.js';
 
@@ -195,6 +197,8 @@ export interface Look {
   readonly wakeAt: number | null;
   /** What nodes say may move some rollout: it goes on, or something is still to go back. */
   readonly isOpen: boolean;
+  /** How far each of the rollouts is. */
+  counts(): readonly RolloutCounts[];
 }
 
 /** Decides every open rollout. */
@@ -237,6 +241,11 @@ export function lookAt(
       ),
     wakeAt: times.length === 0 ? null : Math.min(...times),
     isOpen: looked.some(({ outcome }) => isMovable(outcome)),
+    counts: () =>
+      looked.map(({ rollout: { candidate }, outcome }) => {
+        const { namespace, name } = candidate;
+        return { namespace, name, stands: countsOf(outcome.decisions) };
+      }),
   };
 }
 

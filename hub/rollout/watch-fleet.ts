@@ -4,6 +4,7 @@
  */
 import { canonicalJson } from '../../protocol/canonical.js';
 import type { Clock, Log } from '../../protocol/ports.js';
+import { nodeWords } from '../enrolment/node-words.js';
 import { isStandingCondition } from '../enrolment/standing-conditions.js';
 import type { BundleObject, NodeObject } from '../objects.js';
 import { isHeld } from './rollout.js';
@@ -124,6 +125,7 @@ export function nodeChange(change: Change): Consequence {
       node.status.flotilla.generation,
       node.status.flotilla.retried ?? [],
       node.status.conditions?.find(c => c.type === 'Ready')?.status ?? null,
+      nodeWords(node.status.conditions, node.spec),
     ]);
   return { assigns: labels || stands, rolls: labels || said(before) !== said(after) };
 }

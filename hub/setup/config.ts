@@ -39,7 +39,7 @@ export interface HubConfig {
   readonly advertise: {
     /** `https://host:port`. */
     readonly hub: string;
-    /** `mqtts://host:port`, 1 to 8, in order of preference. */
+    /** `mqtts://host:port` or `wss://host:port/path`, 1 to 8, in order of preference. */
     readonly brokers: readonly string[];
   };
 }
@@ -149,6 +149,15 @@ export function parseBrokerUrl(text: string): `mqtts://${string}` | null {
   return `mqtts://${url.hostname}:${url.port === '' ? '8883' : url.port}`;
 }
 
+/** What nodes are told: that, or `wss://host[:port]/path` with the port written out, which is MQTT in the frames of a WebSocket. */
+export function parseAdvertisedBroker(text: string): string | null {
+  if (!text.startsWith('wss://') || !URL.canParse(text)) return parseBrokerUrl(text);
+  const url = new URL(text);
+  const isBare = url.search === '' && url.hash === '' && /^\/[\w./-]*$/.test(url.pathname);
+  if (!isBare || url.hostname === '' || url.username !== '' || url.password !== '') return null;
+  return `wss://${url.hostname}:${url.port === '' ? '443' : url.port}${url.pathname}`;
+}
+
 export function formatHubConfig(config: HubConfig): string {
   const head = '# Settings of the Flotilla hub. Restart it after a change: flotilla hub run\n';
   return (
@@ -205,7 +214,11 @@ export function parseHubConfig(text: string, file: string): HubConfig {
     advertise: {
       hub: reader.value(['advertise', 'hub'], parseHubUrl, 'is not a URL like https://hub:8443'),
       brokers: Array.from({ length: brokers }, (_, i) =>
-        reader.value(['advertise', 'brokers', i], parseBrokerUrl, brokerUrl),
+        reader.value(
+          ['advertise', 'brokers', i],
+          parseAdvertisedBroker,
+          `${brokerUrl} or wss://hub.example:443/mqtt`,
+        ),
       ),
     },
   };

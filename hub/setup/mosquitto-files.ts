@@ -28,6 +28,8 @@ export interface MosquittoOptions {
   readonly installDir?: string | undefined;
   /** Every address, and the port of the hub's settings, if absent. */
   readonly listen?: string | undefined;
+  /** Where MQTT over WebSocket is served besides; nowhere if absent. */
+  readonly websocketListen?: string | undefined;
   readonly user: string;
   /** As the hub's settings say if absent. */
   readonly dynamicSecurity?: boolean | undefined;
@@ -56,6 +58,11 @@ export function writeMosquittoFiles(options: MosquittoOptions): MosquittoResult 
   const { fleet } = newestRootOf(dataDir).document;
   const listen = options.listen === undefined ? listenOf(config) : parseEndpoint(options.listen);
   if (!listen) throw bad(`--listen ${options.listen}: use an address like :8883`);
+  const { websocketListen } = options;
+  const webSocketListen = websocketListen === undefined ? null : parseEndpoint(websocketListen);
+  if (websocketListen !== undefined && !webSocketListen) {
+    throw bad(`--websocket-listen ${websocketListen}: use an address like :443`);
+  }
   const isDynamic = options.dynamicSecurity ?? config.dynamicSecurity ?? false;
   const { broker, database } = hubPaths(dataDir);
   const topics = topicsOf(fleet);
@@ -63,7 +70,10 @@ export function writeMosquittoFiles(options: MosquittoOptions): MosquittoResult 
   const files = new Map([
     [
       MOSQUITTO_FILES.config,
-      mosquittoConfig({ fleet, listen, directory, user, dynamicSecurityPlugin: plugin }),
+      mosquittoConfig({
+        ...{ fleet, listen, webSocketListen, directory, user },
+        dynamicSecurityPlugin: plugin,
+      }),
     ],
     [MOSQUITTO_FILES.authority, textOf(broker.authority)],
     [MOSQUITTO_FILES.certificate, textOf(broker.certificate)],

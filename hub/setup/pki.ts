@@ -20,6 +20,7 @@ export const ORGANISATION = {
   admins: 'flotilla:admins',
   nodes: 'flotilla:nodes',
   hub: 'flotilla:hub',
+  monitoring: 'flotilla:monitoring',
 } as const;
 export type Organisation = (typeof ORGANISATION)[keyof typeof ORGANISATION];
 

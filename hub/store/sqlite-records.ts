@@ -1,7 +1,6 @@
 /**
  * What lies behind the objects, in SQLite: revisions, blobs, roots (immutable), assignments (only
- * forwards), identities, reporters, publications and since when they are not needed. Runs inside the caller's transaction and takes no
- * decision but those that the mutations name.
+ * forwards), identities, reporters. Runs inside the caller's transaction and takes no decision but those that the mutations name.
  */
 import type { Database } from 'better-sqlite3';
 import { canonicalJson } from '../../protocol/canonical.js';
@@ -10,7 +9,6 @@ import {
   type BlobRecord,
   type IdentityRecord,
   type Mutation,
-  type Publication,
   type ReporterRecord,
   type RevisionRecord,
   type RootRecord,
@@ -20,6 +18,7 @@ import type { AuditMutation } from './audit-records.js';
 import type { ExperienceMutation } from './experience-records.js';
 import type { RecoveryMutation } from './recovery-records.js';
 import type { RolloutMutation } from './rollout-records.js';
+import { plain, PublicationTable } from './sqlite-publications.js';
 import type { Write } from './write.js';
 
 export type RecordMutation = Exclude<
@@ -77,13 +76,6 @@ function prepareReads(db: Database) {
       `${REPORTER} WHERE node = ? AND journal = ?`,
     ),
     reporters: db.prepare<[string], ReporterRow>(`${REPORTER} WHERE node = ? ORDER BY journal`),
-    publications: db.prepare<[number, number], Publication>(
-      'SELECT number, topic, payload FROM publications WHERE number > ? ORDER BY number LIMIT ?',
-    ),
-    publication: db.prepare<[string], Publication>(
-      'SELECT number, topic, payload FROM publications WHERE topic = ?',
-    ),
-    unneeded: db.prepare<[], { topic: string; since: string }>('SELECT * FROM unneeded'),
   };
 }
 
@@ -116,22 +108,18 @@ function prepareWrites(db: Database) {
         @presenceBoot, @presenceN, @online, @through)`,
     ),
     dropReporters: db.prepare<[string]>('DELETE FROM reporters WHERE node = ?'),
-    publish: db.prepare(
-      `INSERT INTO publications VALUES (@topic, @number, @payload)
-        ON CONFLICT (topic) DO UPDATE SET number = excluded.number, payload = excluded.payload`,
-    ),
-    unneeded: db.prepare<[string, string]>('INSERT OR REPLACE INTO unneeded VALUES (?, ?)'),
-    needed: db.prepare<[string]>('DELETE FROM unneeded WHERE topic = ?'),
   };
 }
 
 export class RecordTables {
+  readonly publications: PublicationTable;
   readonly #read: ReturnType<typeof prepareReads>;
   readonly #write: ReturnType<typeof prepareWrites>;
 
   constructor(db: Database) {
     this.#read = prepareReads(db);
     this.#write = prepareWrites(db);
+    this.publications = new PublicationTable(db);
   }
 
   /** Throws `Conflict`, `AlreadyExists`. */
@@ -163,9 +151,9 @@ export class RecordTables {
       case 'dropReporters':
         return this.#write.dropReporters.run(mutation.node).changes > 0;
       case 'publish':
-        return this.#publish(write, mutation.topic, mutation.payload);
+        return this.publications.put(write, mutation.topic, mutation.payload);
       case 'unneeded':
-        return this.#need(mutation.topic, mutation.since);
+        return this.publications.need(mutation.topic, mutation.since);
     }
   }
 
@@ -244,18 +232,6 @@ export class RecordTables {
     return true;
   }
 
-  #publish(write: Write, topic: string, payload: Uint8Array | null): boolean {
-    const old = this.#read.publication.get(topic);
-    if (old && sameBytes(old.payload, payload)) return false;
-    this.#write.publish.run({ topic, number: ++write.counters.publication, payload });
-    return true;
-  }
-
-  #need(topic: string, since: string | null): boolean {
-    if (since === null) return this.#write.needed.run(topic).changes > 0;
-    return this.#write.unneeded.run(topic, since).changes > 0;
-  }
-
   revisions(namespace: string, bundle: string): readonly RevisionRecord[] {
     return this.#read.revisions.all(namespace, bundle).map(withPlainEnvelope);
   }
@@ -309,19 +285,6 @@ export class RecordTables {
       .all(node)
       .map(row => ({ ...row, current: row.current === 1, online: row.online === 1 }));
   }
-
-  publications(after: number, limit: number): readonly Publication[] {
-    return this.#read.publications.all(after, limit).map(withPlainPayload);
-  }
-
-  publication(topic: string): Publication | null {
-    const row = this.#read.publication.get(topic);
-    return row ? withPlainPayload(row) : null;
-  }
-
-  unneeded(): ReadonlyMap<string, string> {
-    return new Map(this.#read.unneeded.all().map(({ topic, since }) => [topic, since]));
-  }
 }
 
 function identityRow(record: IdentityRecord): IdentityRow {
@@ -332,17 +295,8 @@ function identityOf(row: IdentityRow): IdentityRecord {
   return { ...row, labels: JSON.parse(row.labels) as IdentityRecord['labels'] };
 }
 
-/** The driver gives Buffers; callers were promised no more than bytes. */
-function plain(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
 function withPlainEnvelope<R extends { readonly envelope: Uint8Array } | null>(row: R): R {
   return row === null ? row : { ...row, envelope: plain(row.envelope) };
-}
-
-function withPlainPayload(row: Publication): Publication {
-  return { ...row, payload: row.payload && plain(row.payload) };
 }
 
 function sameBytes(a: Uint8Array | null, b: Uint8Array | null): boolean {

@@ -190,15 +190,19 @@ class SqliteStore implements Store {
   }
 
   async publications(after: number, limit: number) {
-    return this.#read(() => this.#records.publications(after, limit));
+    return this.#read(() => this.#records.publications.list(after, limit));
+  }
+
+  async countPublications(after: number) {
+    return this.#read(() => this.#records.publications.count(after));
   }
 
   async publication(topic: string) {
-    return this.#read(() => this.#records.publication(topic));
+    return this.#read(() => this.#records.publications.get(topic));
   }
 
   async unneeded() {
-    return this.#read(() => this.#records.unneeded());
+    return this.#read(() => this.#records.publications.unneeded());
   }
 
   async lastPublication() {

@@ -316,6 +316,8 @@ export interface Store extends RecoveryReads, RolloutReads, ExperienceReads {
   reporters(node: string): Promise<readonly ReporterRecord[]>;
   /** Publications with a number above `after`, ascending, at most `limit`. */
   publications(after: number, limit: number): Promise<readonly Publication[]>;
+  /** How many there are with a number above `after`. */
+  countPublications(after: number): Promise<number>;
   publication(topic: string): Promise<Publication | null>;
   /** By topic, since when nothing needs it. */
   unneeded(): Promise<ReadonlyMap<string, string>>;

@@ -88,7 +88,7 @@ export interface JoinedDocument {
    */
   authorities: string;
   /**
-   * `mqtts://host:port`, in order of preference.
+   * `mqtts://host:port`, or `wss://host:port/path` for MQTT over WebSocket, in order of preference.
    * @minItems 1
    * @maxItems 8
    */

@@ -263,6 +263,9 @@ function aboutPublications(sentence: Sentence): void {
     assert.deepEqual((await store.publication('a'))?.number, 3);
     assert.equal(await store.publication('c'), null);
     assert.equal(await store.lastPublication(), 3);
+    const left = await store.publications(1, 100);
+    assert.equal(await store.countPublications(1), left.length);
+    assert.equal(await store.countPublications(3), 0);
   });
   sentence('publishing what the topic holds already keeps the number', async ({ store }) => {
     await commit(store, publish('a', '1'), publish('b', null));

@@ -74,7 +74,7 @@ describe('SQLite store: failures below a commit', () => {
     assert.equal(written.length, 1);
     await commits.run(HUB, publish('after'));
     assert.deepEqual(
-      records.publications(0, 10).map(p => [p.number, p.topic]),
+      records.publications.list(0, 10).map(p => [p.number, p.topic]),
       [
         [1, 'before'],
         [2, 'after'],

@@ -236,6 +236,47 @@ describe('who gets in', () => {
 });
 
 describe('what a node may say and read', () => {
+  test('what is kept and what is not, said at once by many, arrives whole and in order on each topic', async () => {
+    const own = await client(hub, HUB_NAME);
+    const received = inbox(own);
+    await own.subscribeAsync(
+      ['status', 'event', 'presence'].map(kind => `${topics.prefix}node/+/${kind}`),
+      {
+        qos: 1,
+      },
+    );
+    const nodes = await Promise.all([
+      client(edge1, 'edge-1').then(made => ({ made, name: 'edge-1' })),
+      client(edge2, 'edge-2').then(made => ({ made, name: 'edge-2' })),
+    ]);
+    const TIMES = 200;
+    const said = nodes.flatMap(({ made, name }) =>
+      Array.from({ length: TIMES }, async (_, n) => {
+        const status = made.publishAsync(topics.node(name, 'status'), `${n}`, {
+          qos: 1,
+          retain: true,
+        });
+        await Promise.all([
+          status,
+          made.publishAsync(topics.node(name, 'event'), `${n}`, { qos: 1 }),
+        ]);
+      }),
+    );
+    await Promise.all(said);
+    await own.publishAsync(topics.hub(), 'last', { qos: 1 });
+    await until('all of it came', () => received.length >= 2 * 2 * TIMES);
+    for (const { name } of nodes) {
+      for (const kind of ['status', 'event'] as const) {
+        const topic = topics.node(name, kind);
+        const words = Array.from({ length: TIMES }, (_, n) => `${topic} ${n}`);
+        assert.deepEqual(
+          received.filter(line => line.startsWith(`${topic} `)),
+          words,
+        );
+      }
+    }
+  });
+
   test('its own topics reach the hub; retained ones stay', async () => {
     const listener = await client(hub, `${HUB_NAME}:a`);
     const received = inbox(listener);

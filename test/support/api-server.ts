@@ -246,6 +246,7 @@ const NO_STREAMS: NodeStreams = {
 export async function startFixture(
   clock: Clock = CLOCK,
   streams: NodeStreams = NO_STREAMS,
+  watching: Partial<Pick<ApiParts, 'checks' | 'exposition' | 'meter'>> = {},
 ): Promise<Fixture> {
   const folder = await mkdtemp(join(tmpdir(), 'flotilla-api-'));
   const authority = await newAuthority();
@@ -283,6 +284,9 @@ export async function startFixture(
     roots: rootWriter(),
     streams,
     carrier: { export: () => Promise.reject(new Error('no nodes')), receive: async () => [] },
+    checks: [],
+    exposition: () => Promise.resolve({ contentType: 'text/plain', body: '' }),
+    ...watching,
     clock,
     log: recordingLog(log),
     version: '0.1.0',

@@ -25,8 +25,8 @@ export class BrokerSpy {
     });
   }
 
-  static async on(port: number): Promise<BrokerSpy> {
-    const client = connect(`mqtt://127.0.0.1:${port}`, { clientId: 'spy', reconnectPeriod: 20 });
+  static async on(port: number, clientId = 'spy'): Promise<BrokerSpy> {
+    const client = connect(`mqtt://127.0.0.1:${port}`, { clientId, reconnectPeriod: 20 });
     client.on('error', () => undefined);
     const spy = new BrokerSpy(client);
     await eventually('the spy connects', () => client.connected);

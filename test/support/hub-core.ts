@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Pod } from 'kubernetes-types/core/v1.js';
 import { startIngest } from '../../hub/ingest/ingest.js';
+import { goneNodes } from '../../hub/link/gone-nodes.js';
 import { startHubLink } from '../../hub/link/link.js';
 import type { NodeObject } from '../../hub/objects.js';
 import type { BundleWriter, NodeWriter } from '../../hub/ports.js';
@@ -87,6 +88,7 @@ export class HubCore {
       onMessage: message => ingest.receive(message),
       onUp: () => ingest.linkUp(),
       onDown: () => ingest.linkDown(),
+      guests: [goneNodes({ store, topics, clock, log })],
     });
     const again = republisher({ store, fleet: FLEET, clock });
     const ingest = startIngest({
@@ -117,6 +119,15 @@ export class HubCore {
   async kill(): Promise<void> {
     this.#line.cut({ forGood: true });
     await this.stop();
+    this.#line.mend();
+  }
+
+  /** No way to the broker, until it is plugged in again. */
+  unplug(): void {
+    this.#line.cut({ forGood: true });
+  }
+
+  plugIn(): void {
     this.#line.mend();
   }
 

@@ -61,7 +61,7 @@ runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 tmp_dir = "${at('tmp')}"
-exit_command_delay = 1
+exit_command_delay = 5
 `,
   );
   writeFileSync(

@@ -104,7 +104,8 @@ describe('imports point down', () => {
     ['ssh2', [/^hub\/signing\//]],
     ['mqtt', [/^agent\/link\//, /^hub\/link\//]],
     ['aedes', [/^hub\/broker\//]],
-    ['ws', [/^hub\/api\//, /^hub\/cli\//]],
+    ['prom-client', [/^agent\/api\//, /^hub\/metrics\//]],
+    ['ws', [/^agent\/link\//, /^hub\/api\//, /^hub\/cli\//]],
     [
       'better-sqlite3',
       [/^agent\/journal\//, /^agent\/sources\/directory-lock\.ts$/, /^hub\/store\//],

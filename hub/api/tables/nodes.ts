@@ -1,7 +1,7 @@
 /** The Table of nodes: the columns of Kubernetes' own server; wide, also how old the node's word is, and its clock. */
 import type { NodeSpec, NodeStatus } from 'kubernetes-types/core/v1.js';
 import { KEY_ANNOTATION } from '../../enrolment/node-object.js';
-import { CLONE_SUSPECTED, ENROLLED } from '../../enrolment/standing-conditions.js';
+import { nodeWords } from '../../enrolment/node-words.js';
 import type { NodeExtra } from '../../objects.js';
 import type { ApiObject } from '../api-object.js';
 import { age } from '../../../protocol/human-duration.js';
@@ -18,18 +18,9 @@ function roles(labels: Readonly<Record<string, string>>): string {
 }
 
 function statusText(object: ApiObject, status: NodeStatus): string {
-  const ready = (status.conditions ?? []).find(c => c.type === 'Ready');
-  const enrolled = (status.conditions ?? []).find(c => c.type === ENROLLED);
-  if (enrolled?.status === 'False') return enrolled.reason ?? 'NotReady';
-  const words = [ready === undefined ? 'Unknown' : ready.status === 'True' ? 'Ready' : 'NotReady'];
-  if ((object['spec'] as NodeSpec | undefined)?.unschedulable) words.push('SchedulingDisabled');
-  if (status.conditions?.some(c => c.type === CLONE_SUSPECTED && c.status === 'True')) {
-    words.push(CLONE_SUSPECTED);
-  }
-  for (const type of ['Restoring', 'AheadOfHub']) {
-    if (status.conditions?.some(c => c.type === type && c.status === 'True')) words.push(type);
-  }
-  return words.join(',');
+  const { unschedulable } = (object['spec'] as NodeSpec | undefined) ?? {};
+  const { state, remarks } = nodeWords(status.conditions, { unschedulable });
+  return [state, ...remarks].join(',');
 }
 
 function address(status: NodeStatus, type: string): string | undefined {

@@ -80,7 +80,7 @@ export function viewOf(
   };
 }
 
-function countsOf(decisions: readonly Decision[]): StandCounts {
+export function countsOf(decisions: readonly Decision[]): StandCounts {
   const count = (stand: Stand) => decisions.filter(({ member }) => member.stand === stand).length;
   const away = decisions.filter(
     ({ member }) => member.stand === 'waiting' && !isReachable(member.node) && !member.needsPerson,

@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import { hold, redo, release, undo } from '../../../agent/site.js';
 import { readJournal } from '../../../agent/journal/reader.js';
 import { assigned } from '../../support/fleet.js';
-import { ActivationWorld, made } from '../../support/activation-world.js';
+import { ActivationWorld, made, SECOND } from '../../support/activation-world.js';
 
 let it: ActivationWorld;
 beforeEach(() => (it = new ActivationWorld()));
@@ -112,6 +112,39 @@ for (const [what, harm, said] of [
       assert.match(it.status('shop').message, /undone at the device by mo \(leaks\)/);
       redo(it.journal, { bundle: 'shop', by: 'mo', reason: '', isTrial: false });
       it.pass();
+      it.wait(11);
+      assert.deepEqual([it.images(), it.state('shop')], [['shop:2'], 'healthy ContainersSettled']);
+    });
+
+    test('what failed is not tried again on its own, and is at a higher attempt', () => {
+      it.crashing();
+      it.wait(700);
+      assert.deepEqual(
+        [it.images(), it.state('shop')],
+        [['shop:1'], 'rolledBack ProgressDeadlineExceeded'],
+      );
+      harmed(harm);
+      it.assign(SECOND);
+      it.wait(700);
+      assert.deepEqual(
+        [it.images(), it.state('shop')],
+        [['shop:1'], 'failed ProgressDeadlineExceeded'],
+      );
+      assert.match(it.status('shop').message, /^given up here before, at attempt 0: no progress/);
+      it.fates.delete('shop:2');
+      it.assign({ made: SECOND, attempt: 1 });
+      it.wait(11);
+      assert.deepEqual([it.images(), it.state('shop')], [['shop:2'], 'healthy ContainersSettled']);
+    });
+
+    test('what failed and was healthy at a later attempt has not failed', () => {
+      it.crashing();
+      it.wait(700);
+      it.fates.delete('shop:2');
+      it.assign({ made: SECOND, attempt: 1 });
+      it.wait(11);
+      harmed(harm);
+      it.assign(SECOND);
       it.wait(11);
       assert.deepEqual([it.images(), it.state('shop')], [['shop:2'], 'healthy ContainersSettled']);
     });

@@ -214,7 +214,7 @@ describe('who may use the API', () => {
   });
   const enter = (evidence: PeerEvidence) => {
     const user = authenticate(evidence);
-    authorise(user);
+    authorise(user, 'admin');
     return user.name;
   };
   test('an administrator', () => {

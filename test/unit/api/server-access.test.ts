@@ -27,7 +27,9 @@ describe('who gets in', () => {
     const other = await startFixture();
     clients = {
       nobody: null,
+      admin: fixture.admin,
       node: await authority.client([{ O: ['flotilla:nodes'] }, { CN: ['edge-1'] }]),
+      monitor: await authority.client([{ O: ['flotilla:monitoring'] }, { CN: ['monitoring:p'] }]),
       expired: await authority.client([admins, { CN: ['ada'] }], { expired: true }),
       stranger: other.admin,
       server: await authority.server(),
@@ -45,6 +47,13 @@ describe('who gets in', () => {
     ['server', '/api/v1/nodes', 401],
     ['node', '/api/v1/nodes', 403],
     ['node', '/api/v1/no-such-thing', 403],
+    ['monitor', '/api/v1/nodes', 403],
+    ['monitor', '/api/v1/no-such-thing', 403],
+    ['monitor', '/metrics', 200],
+    ['admin', '/metrics', 200],
+    ['nobody', '/metrics', 401],
+    ['node', '/metrics', 403],
+    ['stranger', '/metrics', 401],
     ['nobody', '/healthz', 200],
     ['nobody', '/readyz', 200],
     ['nobody', '/livez', 200],

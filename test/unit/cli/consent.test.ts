@@ -30,6 +30,7 @@ const OPTION: Readonly<Record<string, string | null>> = {
   'hub broker-config mosquitto': null,
   'hub drop-keys': '--yes',
   'hub init': null,
+  'hub monitoring-certificate': null,
   'hub passphrase': null,
   'hub recover': '--yes',
   'hub recovery': '--yes',
