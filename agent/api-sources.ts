@@ -100,7 +100,7 @@ export function apiSources(
       agentconfig: { ...shownConfig(config), admission: describePolicy(policy) },
       environment: shownEnvironment(config),
     }),
-    events: () => held.journal?.recentEvents() ?? [],
+    events: () => held.journal?.recentEvents(held.session?.timeOf) ?? [],
     retry: pod => {
       held.images?.lookAgain();
       return held.pods?.retry(pod) ?? false;

@@ -14,6 +14,7 @@ import { WindowGate } from './intake/window-gate.js';
 import { HubConnection } from './connection/hub-connection.js';
 import type { ConnectionReason } from './connection/decide.js';
 import type { ReadUpdateLock } from './volumes/update-locks.js';
+import type { TimeOf } from './journal/outbox.js';
 import { startLink } from './link/link.js';
 import { Readiness, type ReadinessParts } from './readiness/readiness.js';
 import type { LinkMeter } from './link/metered.js';
@@ -80,6 +81,8 @@ export interface HubSession {
   connected(): boolean;
   /** As the node tells it. */
   time(): LedgerTime;
+  /** When an event happened, as the node tells it. */
+  readonly timeOf: TimeOf;
   /** Why no broker is; null while one is. */
   linkFault(): string | null;
   /** Messages that were not taken since the agent was started, by the code of the refusal. */
@@ -122,6 +125,7 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     onLearned: () => intake?.timeLearned(),
   });
   journal.stamp = time.stamp;
+  journal.floor = time.floor;
   const connection = new HubConnection({
     ...{ clock, random },
     uptime: () => time.uptime(),
@@ -263,6 +267,7 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     readiness,
     connected: () => viaLink.connected(),
     time: () => ({ at: time.told(), isProven: time.now().clock === 'synced' }),
+    timeOf: time.timeOf,
     linkFault: () => link?.fault() ?? null,
     refusals: () => new Map([...begun.refusals(), [STRAY, strays]]),
     changed,
@@ -273,6 +278,7 @@ export function startHubSession(options: HubSessionOptions): HubSession {
       journal.onLost = null;
       journal.onRetry = null;
       journal.stamp = null;
+      journal.floor = null;
       connection.close();
       streams.close();
       readiness?.close();

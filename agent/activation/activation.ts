@@ -84,18 +84,47 @@ export class Activation {
     });
   }
 
-  /** Not assigned any more, and still there: a person holds it, or a pod asks for time. */
   #withRemoval(status: BundleStatus): BundleStatus {
+    const wait = status.state === 'removing' ? null : this.#removalWait(status);
+    if (wait === null) return status;
+    const { journal, clock } = this.#parts;
+    const record = journal.bundles().find(one => bundleKey(one) === bundleKey(status));
+    const isRecorded = record?.going?.reason === wait.reason;
+    const since = isRecorded ? record.going.since : clock.now();
+    return { ...status, ...wait, since: new Date(since).toISOString() };
+  }
+
+  /** Not assigned any more, and still there: a person holds it, or a pod asks for time. Null: neither is known. */
+  #removalWait(bundle: BundleName) {
     const { journal, lockOf } = this.#parts;
-    const assigned = journal.accepted()?.document.bundles;
-    const isAssigned = assigned?.some(one => bundleKey(one) === bundleKey(status)) ?? true;
-    if (isAssigned || status.state === 'removing') return status;
-    const held = holdOn(journal.site().holds(), status);
-    const lock = lockOf?.(status) ?? null;
-    if (held === null && lock === null) return status;
+    if (this.#isAssigned(bundle) !== false) return null;
+    const held = holdOn(journal.site().holds(), bundle);
+    const lock = lockOf?.(bundle) ?? null;
+    if (held === null && lock === null) return null;
     const why = held === null ? lock : `held at the device by ${askedBy(held)}`;
     const message = `not assigned any more, and stays until it may go: ${why ?? ''}`.slice(0, 1024);
-    return { ...status, state: 'removing', reason: held === null ? LOCKED : HELD, message };
+    return { state: 'removing', reason: held === null ? LOCKED : HELD, message } as const;
+  }
+
+  /** Null: nobody knows. */
+  #isAssigned(bundle: BundleName): boolean | null {
+    const assigned = this.#parts.journal.accepted()?.document.bundles;
+    return assigned?.some(one => bundleKey(one) === bundleKey(bundle)) ?? null;
+  }
+
+  /** Each once, with its time. */
+  #recordRemovalWaits(): void {
+    const { journal } = this.#parts;
+    for (const record of journal.bundles()) {
+      if (record.state === 'removing') continue;
+      const { going } = record;
+      const wait = this.#removalWait(record);
+      if (wait !== null && wait.reason !== going?.reason) {
+        journal.trials().waitsToGo({ ...record, ...wait });
+      } else if (going !== undefined && this.#isAssigned(record) === true) {
+        journal.trials().stays({ ...record, message: `${record.message}; assigned again` });
+      }
+    }
   }
 
   /** How far a pull is, and when the next window opens, costs no write: it is told, not recorded. */
@@ -148,6 +177,7 @@ export class Activation {
       }
     }
     this.#keep(health.gates);
+    this.#recordRemovalWaits();
     if (isGivenUp) onGivenUp();
     if (health.againAt === null) return null;
     return Math.min(LOOK_MS, Math.max(0, health.againAt - clock.now()));

@@ -10,6 +10,7 @@ import {
   type DescribedPod,
 } from '../../protocol/description.js';
 import type { CliContext } from './context.js';
+import { agentNow } from './events.js';
 import { podsNamed } from './pods.js';
 import { getJson } from './socket-client.js';
 
@@ -30,7 +31,8 @@ export function describeCommand(context: CliContext): Command {
       const pods = podsNamed(items, { name, namespace });
       if (pods.length === 0) throw new CliError('refused', `no pod "${name}" on this node`);
       const events = (await getJson<{ items: Event[] }>(dataDir, '/events')).items;
-      const texts = pods.map(pod => describePod(pod, events, context.clock.now()).join('\n'));
+      const now = await agentNow(dataDir);
+      const texts = pods.map(pod => describePod(pod, events, now).join('\n'));
       context.print(texts.join('\n\n\n'));
     });
 }

@@ -12,6 +12,7 @@ import type { BundleName } from '../ports.js';
 import type { Connection } from './database.js';
 import { dropFailure } from './failures.js';
 import { appendHistory, plainStep, type Transition } from './history.js';
+import type { Stamped } from './outbox.js';
 import { readBack } from './trust.js';
 
 /** Digests of old revisions that are remembered for each bundle. */
@@ -28,10 +29,18 @@ export interface OwnedFile extends BundleName {
   readonly content: string;
 }
 
-export interface BundleRecord extends Omit<Transition, 'state'> {
-  readonly state: BundleState;
-  /** Milliseconds since 1970. */
+/** When a state began. */
+export interface Since {
+  /** Milliseconds since 1970, as the row of history has it: of a clock that may have been wrong. */
   readonly since: number;
+  /** The same by what nobody can set; left out: nothing was known of it. */
+  readonly sinceBy?: Pick<Stamped, 'machine' | 'uptime' | 'floor'>;
+}
+
+export interface BundleRecord extends Omit<Transition, 'state'>, Since {
+  readonly state: BundleState;
+  /** It is not assigned any more and waits to go: why, and since when. Left out: it does not. */
+  readonly going?: Since & { readonly reason: string };
   /** The revision whose files lie in the directory. */
   readonly active: string | null;
   /** At which attempt it was put there. */
@@ -138,6 +147,10 @@ export function listBundles(db: Connection): BundleRecord[] {
     reason: row.reason,
     message: row.message,
     since: row.since,
+    ...sinceBy(row),
+    ...(row['going'] === null
+      ? {}
+      : { going: JSON.parse(row['going'] as unknown as string) as Going }),
     active: row['active_digest'] as string | null,
     activeAttempt: row['active_attempt'] as number,
     healthy: row['healthy_digest'] as string | null,
@@ -149,20 +162,58 @@ export function listBundles(db: Connection): BundleRecord[] {
   }));
 }
 
+type Going = NonNullable<BundleRecord['going']>;
+
+/** It waits to go, for this reason, from now on; a row of history says so. */
+export function putGoing(db: Connection, moment: Stamped, step: Transition): void {
+  const { stamp: since, machine, uptime, floor } = moment;
+  const { namespace, name, reason } = step;
+  appendHistory(db, since, { kind: 'bundle', ...plainStep(step) });
+  const going: Going = { reason, since, sinceBy: { machine, uptime, floor } };
+  db.prepare('UPDATE bundles SET going = ? WHERE namespace = ? AND name = ?').run(
+    ...[JSON.stringify(going), namespace, name],
+  );
+}
+
+/** It was assigned again before it went; a row of history says how it stands. */
+export function dropGoing(db: Connection, at: number, step: Transition): void {
+  appendHistory(db, at, { kind: 'bundle', ...plainStep(step) });
+  const { namespace, name } = step;
+  db.prepare('UPDATE bundles SET going = NULL WHERE namespace = ? AND name = ?').run(
+    ...[namespace, name],
+  );
+}
+
+function sinceBy(row: Record<string, unknown>): Pick<BundleRecord, 'sinceBy'> {
+  const machine = row['since_machine'] as string | null;
+  const uptime = row['since_uptime'] as number | null;
+  const floor = (row['since_floor'] as number | null) ?? 0;
+  return machine === null && floor === 0 ? {} : { sinceBy: { machine, uptime, floor } };
+}
+
 /** A step of what is wanted. */
-export function applyTransition(db: Connection, at: number, to: Transition): void {
+export function applyTransition(db: Connection, moment: Stamped, to: Transition): void {
   const { namespace, name } = to;
+  const { stamp: at, machine, uptime, floor } = moment;
   appendHistory(db, at, { kind: 'bundle', ...plainStep(to) });
   if (to.state === 'removed') {
     db.prepare('DELETE FROM bundles WHERE namespace = ? AND name = ?').run(namespace, name);
     return;
   }
   db.prepare(
-    `INSERT INTO bundles (namespace, name, revision, digest, attempt, state, reason, message, since)
-     VALUES (@namespace, @name, @revision, @digest, @attempt, @state, @reason, @message, @since)
+    `INSERT INTO bundles (namespace, name, revision, digest, attempt, state, reason, message,
+     since, since_machine, since_uptime, since_floor)
+     VALUES (@namespace, @name, @revision, @digest, @attempt, @state, @reason, @message,
+     @since, @machine, @uptime, @floor)
      ON CONFLICT (namespace, name) DO UPDATE SET revision = @revision, digest = @digest,
-     attempt = @attempt, state = @state, reason = @reason, message = @message, since = @since`,
-  ).run({ ...plainStep(to), since: at });
+     attempt = @attempt, state = @state, reason = @reason, message = @message, since = @since,
+     going = CASE WHEN digest = @digest AND @state <> 'removing' THEN going END,
+     since_machine = @machine, since_uptime = @uptime, since_floor = @floor`,
+  ).run({
+    ...plainStep(to),
+    ...{ since: at, machine, floor },
+    uptime: uptime === null ? null : Math.round(uptime),
+  });
   if (to.state === 'healthy') markHealthy(db, at, to);
 }
 

@@ -144,6 +144,9 @@ export class Journal implements EventSink {
   /** The date of rows, milliseconds since 1970, once somebody knows the time; null: the system clock's. */
   stamp: (() => number) | null = null;
 
+  /** What the root proves to be past, milliseconds since 1970. */
+  floor: (() => number) | null = null;
+
   conditions(): SourceCondition[] {
     const [fault, twinFault] = [this.#writer.fault(), this.#twin.fault()];
     const unsaved = this.#unsaved.refused;
@@ -210,7 +213,7 @@ export class Journal implements EventSink {
 
   /** Gathered while the directory is not touched; else durable when it returns. */
   recordTransition(to: Transition): void {
-    const step = () => content.applyTransition(this.#db, this.#now(), to);
+    const step = () => content.applyTransition(this.#db, this.#stamped(), to);
     if (to.state === 'staged' || to.state === 'waiting') return this.#writer.soon(step);
     this.#writer.durably(step);
     // It may have set a floor.
@@ -235,7 +238,7 @@ export class Journal implements EventSink {
   #hooks(): TrialHooks {
     return {
       writer: this.#writer,
-      moment: () => ({ ...this.#moment(), stamp: this.#now() }),
+      moment: () => this.#stamped(),
       prune: () => content.prune(this.#db, content.digestsOf(this.#accepted?.document)),
       onFiles: () => this.#filesChanged(),
       onKept: when => (when === 'soon' ? this.#twin.soon() : this.#twin.keep()),
@@ -290,8 +293,8 @@ export class Journal implements EventSink {
   }
 
   /** The newest, oldest first, whether the hub has them or not. */
-  recentEvents(): EventRecord[] {
-    return outbox.recentEvents(this.#db);
+  recentEvents(timeOf?: outbox.TimeOf): EventRecord[] {
+    return outbox.recentEvents(this.#db, { timeOf });
   }
 
   oldestEvent(): number {
@@ -341,6 +344,10 @@ export class Journal implements EventSink {
   /** Of rows. */
   #now(): number {
     return this.stamp?.() ?? this.#clock.now();
+  }
+
+  #stamped(): outbox.Stamped {
+    return { ...this.#moment(), stamp: this.#now(), floor: this.floor?.() ?? 0 };
   }
 
   /** Of events, whose times are put right when they are told. */

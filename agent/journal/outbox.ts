@@ -53,6 +53,8 @@ export interface Moment {
 export interface Stamped extends Moment {
   /** Milliseconds since 1970. */
   readonly stamp: number;
+  /** What the root proves to be past, milliseconds since 1970; 0: nothing is known. */
+  readonly floor: number;
 }
 
 export function momentOf(at: number, machine: Machine | null): Moment {
@@ -158,8 +160,11 @@ export function dropEvents(db: Connection, through: number): void {
 }
 
 /** The newest, oldest first, whether the hub has them or not. */
-export function recentEvents(db: Connection, limit: number = EVENTS_SHOWN): EventRecord[] {
-  return readEvents(db, { after: Math.max(0, newestEvent(db) - limit), limit });
+export function recentEvents(
+  db: Connection,
+  { limit = EVENTS_SHOWN, timeOf }: Partial<Pick<EventQuery, 'limit' | 'timeOf'>> = {},
+): EventRecord[] {
+  return readEvents(db, { after: Math.max(0, newestEvent(db) - limit), limit, timeOf });
 }
 
 function confirmed(db: Connection): number {

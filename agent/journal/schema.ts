@@ -183,6 +183,15 @@ export const MIGRATIONS: readonly string[] = [
   -- Seconds from the newest switch that began containers anew until all pods were ready; null: none was measured.
   ALTER TABLE bundles ADD COLUMN restart_s INTEGER;
   `,
+  `
+  -- \`since\` of a bundle by a clock that nobody can set, as of events; and what the root proved to be past then, milliseconds since 1970.
+  ALTER TABLE bundles ADD COLUMN since_machine TEXT;
+  ALTER TABLE bundles ADD COLUMN since_uptime INTEGER;
+  ALTER TABLE bundles ADD COLUMN since_floor INTEGER;
+
+  -- Why one that is not assigned any more is there still, and since when (JSON).
+  ALTER TABLE bundles ADD COLUMN going TEXT;
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -54,7 +54,7 @@ export function siteStore(db: Connection, hooks: SiteHooks): SiteStore {
   const speak = (
     word: SiteWord,
     event: { readonly about: HoldTarget; readonly reason: string },
-    work: (at: number) => void,
+    work: (moment: Stamped) => void,
   ) => {
     const moment = hooks.moment();
     hooks.writer.durably(() => {
@@ -67,7 +67,7 @@ export function siteStore(db: Connection, hooks: SiteHooks): SiteStore {
         by,
         reason: why,
       });
-      work(moment.stamp);
+      work(moment);
       const message = `${SENTENCES[said]} ${askedBy(word)}`;
       appendEvent(db, moment, eventAbout(event.about, event.reason, message));
     });
@@ -81,7 +81,7 @@ export function siteStore(db: Connection, hooks: SiteHooks): SiteStore {
     hold: (what, by) => {
       const { namespace, name } = 'node' in what ? EVERYTHING : what;
       const event = { about: what, reason: 'HeldAtDevice' };
-      speak({ word: 'hold', namespace, name, ...by }, event, at =>
+      speak({ word: 'hold', namespace, name, ...by }, event, ({ stamp: at }) =>
         putHold(db, { namespace, name, by: by.by, reason: by.reason, at }),
       );
     },
@@ -98,22 +98,22 @@ export function siteStore(db: Connection, hooks: SiteHooks): SiteStore {
     },
     activateNow: ({ namespace, name, digest, attempt }, by) => {
       const event = { about: { namespace, name }, reason: 'ActivateNow' };
-      speak({ word: 'activateNow', namespace, name, ...by }, event, at =>
+      speak({ word: 'activateNow', namespace, name, ...by }, event, ({ stamp: at }) =>
         putOverride(db, { namespace, name, digest, attempt }, { ...by, at }),
       );
     },
     undo: (undone, by) => {
       const { namespace, name } = undone;
       const event = { about: { namespace, name }, reason: UNDONE };
-      speak({ word: 'undo', namespace, name, ...by }, event, at =>
-        undoInJournal(db, at, undone, `undone at the device by ${askedBy(by)}`),
+      speak({ word: 'undo', namespace, name, ...by }, event, moment =>
+        undoInJournal(db, moment, undone, `undone at the device by ${askedBy(by)}`),
       );
     },
     redo: (redone, by) => {
       const { namespace, name } = redone;
       const event = { about: { namespace, name }, reason: REDONE };
-      speak({ word: 'redo', namespace, name, ...by }, event, at =>
-        redoInJournal(db, at, redone, `tried again at the device, asked for by ${askedBy(by)}`),
+      speak({ word: 'redo', namespace, name, ...by }, event, moment =>
+        redoInJournal(db, moment, redone, `tried again at the device, asked for by ${askedBy(by)}`),
       );
     },
   };

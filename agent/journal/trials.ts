@@ -1,5 +1,5 @@
 /**
- * What the journal keeps of revisions that have to prove themselves: given up, proven, undone, each in one transaction with
+ * What the journal keeps of revisions that have to prove themselves, or to go: given up, proven, undone, removed later, each in one transaction with
  * the event that tells the hub. A step may be about what is wanted or about what still lies in the directory of an earlier
  * assignment.
  */
@@ -23,6 +23,10 @@ export interface TrialStore {
   rollBack(failed: Transition, target: RollBackTarget, event: NewEvent): void;
   /** How long a revision has been on trial. */
   saveGate(bundle: BundleName, gate: GateMemory): void;
+  /** Not assigned any more, and there still: with why. */
+  waitsToGo(step: Transition): void;
+  /** Assigned again before it went: as it stands. */
+  stays(step: Transition): void;
   failures(): failures.FailureRecord[];
   /** The last healthy revision before the one that lies in the directory, kept whole; null: there is none. */
   previousHealthy(bundle: BundleName): content.RevisionRecord | null;
@@ -59,7 +63,7 @@ export function activate(
   const { to, files, by } = next;
   const moment = hooks.moment();
   hooks.writer.durably(() => {
-    content.applyTransition(db, moment.stamp, to);
+    content.applyTransition(db, moment, to);
     const digest = ['removing', 'failed'].includes(to.state) ? null : to.digest;
     content.replaceFiles(db, to, { digest, attempt: to.attempt, files });
     if (by) useOverride(db, moment, { to, by });
@@ -73,7 +77,7 @@ export function trialStore(db: Connection, hooks: TrialHooks): TrialStore {
   const step = (to: Transition, event: NewEvent, work: (at: number, moment: Moment) => void) => {
     const moment = hooks.moment();
     hooks.writer.durably(() => {
-      if (content.isOfWanted(db, to)) content.applyTransition(db, moment.stamp, to);
+      if (content.isOfWanted(db, to)) content.applyTransition(db, moment, to);
       else appendHistory(db, moment.stamp, { kind: 'bundle', ...plainStep(to) });
       work(moment.stamp, moment);
       appendEvent(db, moment, event);
@@ -105,6 +109,14 @@ export function trialStore(db: Connection, hooks: TrialHooks): TrialStore {
       hooks.onFiles();
     },
     saveGate: (bundle, gate) => hooks.writer.durably(() => content.saveGate(db, bundle, gate)),
+    waitsToGo: step => {
+      const moment = hooks.moment();
+      hooks.writer.durably(() => content.putGoing(db, moment, step));
+    },
+    stays: step => {
+      const { stamp } = hooks.moment();
+      hooks.writer.durably(() => content.dropGoing(db, stamp, step));
+    },
     failures: () => failures.listFailures(db),
     previousHealthy: bundle => previousHealthy(db, bundle),
   };

@@ -8,6 +8,7 @@ import { applyTransition, isOfWanted } from './content.js';
 import type { Connection } from './database.js';
 import { dropFailure, insertFailure } from './failures.js';
 import { appendHistory, plainStep } from './history.js';
+import type { Stamped } from './outbox.js';
 import { dropOverride } from './overrides.js';
 
 export interface Undone extends BundleName {
@@ -19,10 +20,16 @@ export interface Undone extends BundleName {
 }
 
 /** Its files are put back by whoever has the directory, as after a trial that failed. */
-export function undoInJournal(db: Connection, at: number, undone: Undone, message: string): void {
+export function undoInJournal(
+  db: Connection,
+  moment: Stamped,
+  undone: Undone,
+  message: string,
+): void {
+  const { stamp: at } = moment;
   const { to, ...revision } = undone;
   const step = { ...revision, state: 'failed', reason: UNDONE, message } as const;
-  if (isOfWanted(db, step)) applyTransition(db, at, step);
+  if (isOfWanted(db, step)) applyTransition(db, moment, step);
   else appendHistory(db, at, { kind: 'bundle', ...plainStep(step) });
   insertFailure(db, at, { ...step, lastWords: null });
   dropOverride(db, step);
@@ -44,11 +51,16 @@ export interface Redone extends BundleName {
 }
 
 /** It is on trial again, with the revision that was gone back to as the last healthy one. */
-export function redoInJournal(db: Connection, at: number, redone: Redone, message: string): void {
+export function redoInJournal(
+  db: Connection,
+  moment: Stamped,
+  redone: Redone,
+  message: string,
+): void {
   const { isThere, ...revision } = redone;
   dropFailure(db, redone, redone.digest);
   // What was said of the way back does not open a window for what comes again.
   dropOverride(db, redone);
   const state = isThere ? 'activating' : 'staged';
-  applyTransition(db, at, { ...revision, state, reason: REDONE, message });
+  applyTransition(db, moment, { ...revision, state, reason: REDONE, message });
 }

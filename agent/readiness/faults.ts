@@ -32,8 +32,10 @@ export interface AloneFindings {
   /** Of pods that no bundle brought. */
   readonly local: readonly Fault[];
   readonly bundles: readonly BundleFindings[];
-  /** Pods that would be started. */
+  /** Pods of bundles that would be started. */
   readonly pods: number;
+  /** The same of those that no bundle brought. */
+  readonly localPods: number;
 }
 
 export interface BundleFindings {
@@ -70,10 +72,11 @@ function allOf(faults: readonly Fault[]): Fault {
 /** What is true of the node as a whole comes first. */
 export function aloneCondition(found: AloneFindings | Unknown): SourceCondition {
   if (isUnknown(found)) return condition(ALONE_READY, 'Unknown', found.unknown);
-  const { node, local, bundles, pods } = found;
+  const { node, local, bundles, pods, localPods } = found;
   const faults = [...node, ...bundles.flatMap(one => one.faults), ...local];
   if (faults.length > 0) return condition(ALONE_READY, 'False', allOf(faults));
-  const what = `${counted(pods, 'pod')} of ${counted(bundles.length, 'bundle')}`;
+  const own = localPods > 0 ? ` and ${localPods} of this node's own` : '';
+  const what = `${counted(pods, 'pod')} of ${counted(bundles.length, 'bundle')}${own}`;
   const message = `${what} would start without network, clock and hub`;
   return condition(ALONE_READY, 'True', { reason: 'Complete', message });
 }

@@ -92,10 +92,12 @@ export class Gather {
     const pods = [...kept.values()].reduce(
       (sum, one) =>
         sum + (records.some(({ active }) => active === one.digest) ? one.pods.length : 0),
-      this.#localPods().length,
+      0,
     );
+    const localPods = this.#localPods().length;
     const undo = this.#waysBack(kept, revisions);
-    return { alone: { node, local, bundles, pods }, revisions, undo, begun: journal.begun() };
+    const alone = { node, local, bundles, pods, localPods };
+    return { alone, revisions, undo, begun: journal.begun() };
   }
 
   #waysBack(

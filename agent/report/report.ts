@@ -28,6 +28,7 @@ import type { ReportOptions } from './report-options.js';
 import { HUB_JITTER_MS, Resend, STATUS } from './resend.js';
 import { SeenPods } from './seen-pods.js';
 import { StatusBase } from './status-base.js';
+import { toldSince } from './told-since.js';
 
 const DEBOUNCE_MS = 300;
 const EVENTS_READ = 128;
@@ -234,10 +235,9 @@ export class Report {
       capacity: { ...capacity },
       allocatable: { ...allocatable },
       ...ofLink(this.#options),
-      bundles: this.#options.activation
-        .statuses()
-        .slice(0, 128)
-        .map(one => ({ ...one, since: iso(time.correct(Date.parse(one.since))) })),
+      bundles: toldSince(this.#options.activation.statuses().slice(0, 128), {
+        ...{ records: journal.bundles(), time },
+      }),
       pods: this.#pods.summaries(),
     });
   }

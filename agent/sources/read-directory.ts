@@ -228,6 +228,8 @@ export function openDirectoryReader(path: string, options: ReaderOptions): Direc
       writing.delete(file);
       return { name, is: 'bytes', bytes, mode: Number(read.mode) & 0o7777 };
     } catch (error) {
+      // Removed while it was looked at: the next listing lacks it.
+      if (codeOf(error) === 'ENOENT') return absent(name, file, hints.known.has(name));
       return { name, is: 'unreadable', reason: 'Unreadable', message: codeOf(error) };
     }
   }

@@ -145,10 +145,15 @@ export class TimeKeeper {
 
   /** A time that the system clock gave, as it is told. */
   correct(at: number): number {
-    const { releasedAt, root } = this.#options;
-    const floor = rootFloor({ releasedAt, root: root().document });
+    const floor = this.floor();
     return correctedAt(at, { by: this.timeline().by(), now: this.told(), floor });
   }
+
+  /** What the root proves to be past, milliseconds since 1970. */
+  readonly floor = (): number => {
+    const { releasedAt, root } = this.#options;
+    return rootFloor({ releasedAt, root: root().document });
+  };
 
   /** Milliseconds since 1970, now, for rows that are kept. */
   readonly stamp = (): number => {

@@ -23,6 +23,8 @@ export interface NodeView {
   readonly ahead: boolean;
   /** What it said last of an assignment that it refused. */
   readonly refused: string | null;
+  /** What it says of its disk, where a newer assignment waits in its memory, or nothing can be written. */
+  readonly noRoom?: string | null;
   readonly bundles: readonly BundleStatus[];
   readonly retried: readonly BundleAttempt[];
 }
@@ -56,7 +58,7 @@ interface Failure {
 
 export function nodeViewOf(node: ApiObject): NodeView {
   const status = node.status as
-    { conditions?: { type: string; status: string }[]; flotilla?: Partial<NodeExtra> } | undefined;
+    { conditions?: NodeCondition[]; flotilla?: Partial<NodeExtra> } | undefined;
   return {
     name: node.metadata.name,
     labels: node.metadata.labels ?? {},
@@ -66,8 +68,26 @@ export function nodeViewOf(node: ApiObject): NodeView {
     ahead: status?.conditions?.some(c => c.type === AHEAD_OF_HUB && c.status === 'True') ?? false,
     bundles: status?.flotilla?.bundles ?? [],
     refused: refusedText(node.metadata.name, status?.flotilla?.lastRefusal ?? null),
+    noRoom: noRoomText(status?.conditions ?? []),
     retried: status?.flotilla?.retried ?? [],
   };
+}
+
+interface NodeCondition {
+  readonly type: string;
+  readonly status: string;
+  readonly reason?: string;
+  readonly message?: string;
+}
+
+/** Null: nothing of the kind. */
+function noRoomText(conditions: readonly NodeCondition[]): string | null {
+  const isTold = ({ type, status }: NodeCondition) =>
+    (type === 'NewerWaiting' && status === 'True') ||
+    (type === 'JournalWritable' && status === 'False');
+  const told = conditions.filter(isTold);
+  if (told.length === 0) return null;
+  return told.map(c => `${c.type} ${c.status} (${c.reason ?? ''}): ${c.message ?? ''}`).join('; ');
 }
 
 /** Of its assignment alone: what somebody else sent it stands in no rollout's way. */
@@ -114,7 +134,7 @@ export function progressOf(
       if (fate === 'unknown') unknown++;
       const doing = current
         ? `${current.state}${current.reason ? ` (${reasonText(current)})` : ''}`
-        : `has not reported it yet${node.refused ? `; ${node.refused}` : ''}`;
+        : ['has not reported it yet', node.refused, node.noRoom].filter(Boolean).join('; ');
       const held = current ? null : (heldText(node) ?? (isHeld ? BUNDLE_HELD : null));
       open.push({ node: node.name, text: held ?? (node.online ? doing : 'offline') });
     }

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import { activatedText } from '../../../agent/cli/site.js';
 import { heldHereText } from '../../../agent/held-here.js';
 import { activateNow, hold } from '../../../agent/site.js';
-import { bundleDocument, podManifest } from '../../support/fleet.js';
+import { bundleDocument, NOW, podManifest } from '../../support/fleet.js';
 import { DEFAULT_STRATEGY } from '../../../protocol/strategy.js';
 import { ActivationWorld, made, type Made } from '../../support/activation-world.js';
 
@@ -40,6 +40,32 @@ describe('a removal that waits', () => {
     assert.deepEqual([state, reason], ['removing', 'Locked']);
     assert.match(message, /^not assigned any more, and stays until it may go: pod web asks not to/);
     assert.deepEqual(it.images(), ['web:1']);
+  });
+
+  test('is a row of history with its time, once, and told since then, whatever waited before', () => {
+    it.updateLocks.set('web:1', Date.parse('2026-01-01T00:00:00Z'));
+    const before = it.history().length;
+    it.wait(3600);
+    it.assign();
+    const since = it.status('shop').since;
+    assert.equal(Date.parse(since), NOW + 3611 * 1000);
+    it.wait(60);
+    it.pass();
+    it.restart();
+    it.pass();
+    assert.equal(it.status('shop').since, since);
+    assert.deepEqual(it.history().slice(before), ['shop:1 removing']);
+    it.journal.site().hold({ namespace: 'default', name: 'shop' }, { by: 'mo', reason: '' });
+    it.pass();
+    assert.equal(it.state('shop'), 'removing Held');
+    assert.equal(Date.parse(it.status('shop').since), NOW + 3671 * 1000);
+    it.assign(lockable());
+    assert.equal(it.state('shop'), 'healthy ContainersSettled');
+    assert.deepEqual(it.history().slice(before), [
+      ...['shop:1 removing', 'shop:1 removing', 'shop:1 healthy'],
+    ]);
+    it.assign();
+    assert.equal(it.history().at(-1), 'shop:1 removing');
   });
 
   test('for a person is told with who holds it', () => {

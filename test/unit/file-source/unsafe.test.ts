@@ -161,3 +161,21 @@ test('a file that others may write to since some moment of a look is refused at 
     assert.equal(reading?.is, 'unreadable', `after ${moment % 20} turns`);
   }
 });
+
+test('a file that is removed while it is looked at is gone, and no bad one', async () => {
+  const { dir, put } = fileBench(cleanups);
+  const none = new Set<string>();
+  const hints = { known: none, again: none, moved: none, isWithdrawn: () => false };
+  put('a.yaml', yaml('a'));
+  const now = () => {
+    // Between the reading and the look whether all of it was written.
+    rmSync(join(dir, 'a.yaml'), { force: true });
+    return REAL_CLOCK.now() + 1_000;
+  };
+  const reader = openDirectoryReader(dir, {
+    ...{ clock: { ...REAL_CLOCK, now }, identity: null, trusted: null, ownMayDiffer: false },
+  });
+  const { listing } = await reader.look(hints);
+  assert.ok(listing.ok);
+  assert.deepEqual(listing.readings, []);
+});

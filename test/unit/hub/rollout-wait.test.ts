@@ -117,6 +117,21 @@ describe('waiting for a rollout', () => {
       'has not reported it yet',
     ],
     [
+      'its disk has no room for the assignment',
+      {
+        conditions: [
+          { type: 'JournalWritable', status: 'False', reason: 'DiskError', message: 'disk full' },
+          { type: 'NewerWaiting', status: 'True', reason: 'DiskError', message: 'one waits' },
+        ],
+      },
+      'has not reported it yet; JournalWritable False (DiskError): disk full; NewerWaiting True (DiskError): one waits',
+    ],
+    [
+      'its disk is writable',
+      { conditions: [{ type: 'JournalWritable', status: 'True', reason: 'Written' }] },
+      'has not reported it yet',
+    ],
+    [
       'it has what this hub did not make',
       { conditions: [{ type: 'AheadOfHub', status: 'True' }] },
       'AheadOfHub: `flotilla describe node edge-1` says what to do',

@@ -47,19 +47,20 @@ describe('the file', () => {
     assert.ok(existsSync(world.file));
   });
 
-  test('of the version before is read on, and nobody measured a restart in it', () => {
+  test('of the version before is read on, and nobody knows by which uptime a state began in it', () => {
     const first = start();
     accept(first, 7);
     const { id } = first;
     world.stop(first);
     const db = new Database(world.file);
     const version = db.pragma('user_version', { simple: true }) as number;
-    db.exec('ALTER TABLE bundles DROP COLUMN restart_s');
+    for (const column of ['since_machine', 'since_uptime', 'since_floor', 'going'])
+      db.exec(`ALTER TABLE bundles DROP COLUMN ${column}`);
     db.pragma(`user_version = ${version - 1}`);
     db.close();
     const journal = start();
     assert.equal(journal.id, id);
-    assert.ok(journal.bundles().every(one => one.restartS === undefined));
+    assert.ok(journal.bundles().every(one => one.sinceBy === undefined));
     const again = new Database(world.file, { readonly: true });
     assert.equal(again.pragma('user_version', { simple: true }), version);
     again.close();

@@ -292,7 +292,13 @@ describe('alone-ready', () => {
       },
     });
     reports = [report('hand', 'gone:1', 'Succeeded'), report('other', 'web:1', 'Running')];
-    assert.match(await alone(), /^True Complete: 1 pod of 0 bundles/);
+    assert.match(
+      await alone(),
+      /^True Complete: 0 pods of 0 bundles and 1 of this node's own would/,
+    );
+    healthy(made('shop', 1, { pods: ['web', 'db'] }), made('till', 1));
+    const both = /^True Complete: 3 pods of 2 bundles and 1 of this node's own would start/;
+    assert.match(await alone(), both);
     reports = [report('hand', 'gone:1', 'Running')];
     assert.match(await alone(), /^False ImageMissing: pod default\/hand, image "gone:1"/);
   });

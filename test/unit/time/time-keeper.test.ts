@@ -8,10 +8,12 @@ import type { Journal } from '../../../agent/journal/journal.js';
 import { openJournal } from '../../../agent/journal/open.js';
 import { readJournal } from '../../../agent/journal/reader.js';
 import { SILENT_MS } from '../../../agent/time/silence.js';
+import type { Machine } from '../../../agent/time/machine.js';
 import type { TimeKeeper } from '../../../agent/time/time-keeper.js';
 import { canonicalJson } from '../../../protocol/canonical.js';
 import { openEnvelope, seal } from '../../../protocol/envelope.js';
 import type { RequestDocument } from '../../../protocol/documents/node.js';
+import { toldSince } from '../../../agent/report/told-since.js';
 import type { TrustedRoot } from '../../../protocol/verified.js';
 import { openAssignment } from '../../../protocol/verify-assignment.js';
 import { SimulatedClock } from '../../sim/clock.js';
@@ -39,13 +41,14 @@ let keeper: TimeKeeper;
 let root: TrustedRoot;
 const asked: RequestDocument[] = [];
 
-function begin(): void {
+function begin(machine?: Machine): void {
   let ids = 0;
   const randomId = () => String(++ids).padStart(32, '0');
-  journal = openJournal({ dataDir, clock, randomId });
+  journal = openJournal({ dataDir, clock, randomId, ...(machine ? { machine } : {}) });
   keeper = testTime(
     { identity: { fleet: FLEET, node: NODE_NAME, signer: NODE }, journal, clock },
     {
+      ...(machine ? { machine } : {}),
       root: () => root,
       link: {
         connected: () => true,
@@ -125,6 +128,45 @@ describe('what is written down under a clock at 1970', () => {
     underClock(NOW + DAY);
     assert.equal(journal.bundles()[0]?.since, since);
     assert.equal(keeper.correct(since), since);
+  });
+
+  describe('and is told by an agent that begins with the right clock', () => {
+    /** As this agent tells the state that an agent recorded under `then`. */
+    const toldOf = (
+      then: number,
+      { passed = 3_600_000, isReboot = false }: { passed?: number; isReboot?: boolean } = {},
+    ) => {
+      const ofRun = (at: number, bootId: string, uptime: number) => {
+        keeper.close();
+        journal.close();
+        clock = new SimulatedClock(at);
+        const from = clock.monotonic();
+        begin({ bootId, uptimeMs: () => uptime + clock.monotonic() - from });
+        journal.stamp = keeper.stamp;
+        journal.floor = keeper.floor;
+      };
+      ofRun(then, 'machine-1', 60_000);
+      const since = step('activating');
+      if (isReboot) ofRun(NOW, 'machine-2', 5_000);
+      else ofRun(NOW, 'machine-1', 60_000 + passed);
+      const records = journal.bundles();
+      const told = records.map(one => ({ ...one, failed: null, since: iso(since) }));
+      return toldSince(told, { records, time: keeper })[0]?.since;
+    };
+
+    test('in the same run of the machine: by its uptime, whether it stood in 1970 or in 2099', () => {
+      const anHourAgo = iso(NOW - 3_600_000);
+      assert.equal(toldOf(DAY), anHourAgo);
+      assert.equal(toldOf(Date.parse('2099-01-01')), anHourAgo);
+      assert.equal(toldOf(NOW - 3_600_000), anHourAgo);
+    });
+
+    test('in a later one: one that cannot be right as of what was proven to be past then, a right one as it was', () => {
+      assert.equal(toldOf(DAY, { isReboot: true }), iso(keeper.floor()));
+      const future = Date.parse('2099-01-01');
+      assert.equal(toldOf(future, { isReboot: true }), iso(keeper.floor()));
+      assert.equal(toldOf(NOW - 3_600_000, { isReboot: true }), iso(NOW - 3_600_000));
+    });
   });
 
   test('events keep the word of the clock, which is put right when they are told', () => {
