@@ -1,21 +1,24 @@
-/** A hub and a node that writes manifests and runs nothing, over a cable that counts: what delivery itself costs. */
+/** A hub and a node over a cable that counts, mostly one that writes manifests and runs nothing: what delivery itself costs. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AgentStatus } from '../../agent/agent-status.js';
 import type { UsageCounts } from '../../protocol/usage.js';
 import { freePort } from '../support/ports.js';
+import { TEST_IMAGE } from '../support/docker.js';
 import { hurriedClock } from '../support/faked-clock.js';
 import { cableTo, HUB_PROGRAM, Playground, type Cable } from '../support/programs.js';
 import { eventually } from '../support/wait.js';
 
-const NODE = 'edge-1';
+export const NODE = 'edge-1';
 /** Less than any. */
 const HANDSHAKE_BYTES = 1_000;
 
 interface NodeSays {
   readonly status: {
-    readonly flotilla: { readonly bundles: readonly { digest: string; active: string | null }[] };
+    readonly flotilla: {
+      readonly bundles: readonly { digest: string; active: string | null; state: string }[];
+    };
   };
 }
 
@@ -44,9 +47,35 @@ export function benchPod(name: string, word: string): string {
   });
 }
 
+/** One that an engine runs; the word is what it prints. */
+function echoPod(name: string, word: string): string {
+  return JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name },
+    spec: {
+      terminationGracePeriodSeconds: 1,
+      containers: [
+        {
+          name: 'main',
+          image: TEST_IMAGE,
+          imagePullPolicy: 'IfNotPresent',
+          command: ['sh', '-c', `echo ${word}; exec sleep 1000000`],
+        },
+      ],
+    },
+  });
+}
+
 export class Delivered {
   readonly play = new Playground();
+  readonly #runtime: 'none' | 'engine';
   cable!: Cable;
+
+  /** With `engine` the pods run, and are healthy a second after they are ready. */
+  constructor(runtime: 'none' | 'engine' = 'none') {
+    this.#runtime = runtime;
+  }
 
   async start(): Promise<void> {
     const { play } = this;
@@ -63,7 +92,7 @@ export class Delivered {
     play.write('hub/hub.yaml', told);
     play.startHub();
     await play.hubAnswers();
-    await play.joinWith(NODE, ['--runtime', 'none']);
+    await play.joinWith(NODE, ['--runtime', this.#runtime]);
   }
 
   pods(count: number, wordOf: (n: number) => string): void {
@@ -71,19 +100,20 @@ export class Delivered {
   }
 
   pod(n: number, word: string): string {
-    const text = benchPod(`app-${n}`, word);
+    const text = (this.#runtime === 'none' ? benchPod : echoPod)(`app-${n}`, word);
     this.play.write(`bench/app-${n}.json`, text);
     return text;
   }
 
-  /** Until the files lie on the node and the hub knows. */
+  /** Until the files lie on the node, or run there, and the hub knows. */
   async apply(): Promise<void> {
-    const before = await this.#active();
-    await this.play.ok('apply', '-f', this.play.path('bench'), '--all-nodes');
+    const before = await this.#arrived();
+    const quick = this.#runtime === 'none' ? [] : ['--min-ready', '1s'];
+    await this.play.ok('apply', '-f', this.play.path('bench'), '--all-nodes', ...quick);
     await eventually(
-      'the node says that the revision lies there',
+      'the node says that the revision is there',
       async () => {
-        const now = await this.#active();
+        const now = await this.#arrived();
         return now !== null && now !== before;
       },
       { withinMs: 120_000 },
@@ -140,9 +170,10 @@ export class Delivered {
     await this.cable.close();
   }
 
-  async #active(): Promise<string | null> {
+  async #arrived(): Promise<string | null> {
     const node = await this.play.json<NodeSays>('get', 'node', NODE);
     const [bundle] = node.status.flotilla.bundles;
-    return bundle !== undefined && bundle.active === bundle.digest ? bundle.active : null;
+    if (bundle === undefined || bundle.active !== bundle.digest) return null;
+    return this.#runtime === 'none' || bundle.state === 'healthy' ? bundle.active : null;
   }
 }
