@@ -275,6 +275,9 @@ describe('what a node may say and read', () => {
         );
       }
     }
+    for (const { made, name } of nodes) {
+      await made.publishAsync(topics.node(name, 'status'), '', { qos: 1, retain: true });
+    }
   });
 
   test('its own topics reach the hub; retained ones stay', async () => {
