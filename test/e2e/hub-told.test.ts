@@ -121,7 +121,8 @@ describe('at the hub a person is told', () => {
     await play.ok('key', 'generate', play.path('anna.key'), '--no-passphrase');
     const file = play.path('shop.bundle');
     const release = ['--key', play.path('hub/keys/release.key')];
-    const build = ['bundle', 'build', '-f', play.path('web.yaml'), '--bundle', 'shop', '-o', file];
+    const shop = play.write('shop.yaml', POD.replace('name: web', 'name: shop'));
+    const build = ['bundle', 'build', '-f', shop, '--bundle', 'shop', '-o', file];
     await refused(
       /--arch x86_64: no node calls itself so; say amd64/,
       ...build,
