@@ -7,11 +7,8 @@ work=$(mktemp -d)
 passed=0
 failed=0
 own_dockerd=''
-declare -A beside_pid=()
 
 finish() {
-  local pid
-  for pid in "${beside_pid[@]}"; do kill "$pid" 2>/dev/null; done
   [ -z "$own_dockerd" ] || { kill "$own_dockerd" 2>/dev/null; wait "$own_dockerd" 2>/dev/null; }
   rm -rf "$work"
   echo "$passed passed, $failed failed"
@@ -28,39 +25,27 @@ give_up() {
   exit 1
 }
 
-# Computes beside what mostly waits for engines and clocks, with what that leaves of the processors. What it printed is shown by `join`.
-beside() {
+# One check that is not a test file: a line of its own in the count.
+check() {
   local name=$1
   shift
-  (
-    renice -n 10 -p "$BASHPID" >/dev/null
-    "$@"
-  ) >"$work/$name.out" 2>&1 &
-  beside_pid[$name]=$!
-}
-
-# Its exit code is that of what was begun.
-join() {
-  local code=0
-  wait "${beside_pid[$1]}" || code=$?
-  cat "$work/$1.out"
-  return "$code"
+  say "$name"
+  if "$@"; then passed=$((passed + 1)); else
+    failed=$((failed + 1))
+    echo "FAILED: $name" >&2
+  fi
 }
 
 # The files of one suite, run by node's own test runner.
-run_suite() {
+suite() {
   local name=$1 concurrency=$2 files
   mapfile -t files < <(find "dist/test/$name" -name '*.test.js' 2>/dev/null | sort)
-  [ "${#files[@]}" -gt 0 ] || return
+  [ "${#files[@]}" -gt 0 ] || give_up "no test file in dist/test/$name"
   say "Tests: $name (${#files[@]} files)"
   node --enable-source-maps --test --test-concurrency="$concurrency" --test-timeout=600000 \
     --test-reporter=spec --test-reporter-destination=stdout \
     --test-reporter=tap --test-reporter-destination="$work/$name.tap" "${files[@]}"
-}
-
-count() {
-  local name=$1 good bad skipped
-  [ -f "$work/$name.tap" ] || give_up "no test file in dist/test/$name"
+  local good bad skipped
   good=$(sed -n 's/^# pass //p' "$work/$name.tap" | tail -n 1)
   bad=$(($(sed -n 's/^# fail //p' "$work/$name.tap" | tail -n 1) + $(sed -n 's/^# cancelled //p' "$work/$name.tap" | tail -n 1)))
   [ -n "$good" ] || give_up "the runner of $name ended without a count"
@@ -128,35 +113,14 @@ fi
 say "Building"
 npm run --silent build || give_up "the build failed"
 
-lint() {
-  say "Format and lint"
-  npm run --silent lint
-}
-
-# Each file has its own directories, ports and containers.
-concurrency_of() {
-  case "$1" in
-    unit) echo 2 ;;
-    *) echo 5 ;;
-  esac
-}
-
-[ $# -gt 0 ] && is_part=yes || is_part=''
-[ -n "$is_part" ] || set -- unit contracts e2e
-for name in "$@"; do
-  [ "$name" != unit ] || beside unit run_suite unit "$(concurrency_of unit)"
-done
-[ -n "$is_part" ] || beside lint lint
-for name in "$@"; do
-  [ "$name" = unit ] || run_suite "$name" "$(concurrency_of "$name")"
-done
-if [ -z "$is_part" ]; then
-  if join lint; then passed=$((passed + 1)); else
-    failed=$((failed + 1))
-    echo "FAILED: format and lint" >&2
-  fi
+if [ $# -eq 0 ]; then
+  check "Format and lint" npm run --silent lint
+  set -- unit contracts e2e
 fi
 for name in "$@"; do
-  [ "$name" != unit ] || join unit
-  count "$name"
+  case "$name" in
+    unit) suite unit 3 ;;
+    # Mostly waiting for engines and clocks; each file has its own directories, ports and containers.
+    *) suite "$name" 5 ;;
+  esac
 done
