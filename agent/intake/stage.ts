@@ -38,7 +38,7 @@ import { RollBack, type WayBack } from './roll-back.js';
 import { revokedBundles, revokedConditions } from './revoked.js';
 import { Switch } from './switch.js';
 import { transition } from './transition.js';
-import { isToldOf, waitingFor, type Step } from './waiting-for.js';
+import { waitingFor, type Step } from './waiting-for.js';
 import { FREE, type Passage } from './window-gate.js';
 import type { StageOptions } from './stage-options.js';
 import { JudgedContent } from './judged-content.js';
@@ -197,8 +197,7 @@ export class Stage {
     if (conflict) return settle({ event: 'obstacle', reason: CONFLICT, message: conflict });
     this.#claimed.push(wanted);
     // Nothing to write down before it is known whether anything is missing.
-    if (held)
-      return isToldOf(held, { assigned, record }) ? [] : settle({ event: 'obstacle', ...held });
+    if (held) return held.reason === '' ? [] : settle({ event: 'obstacle', ...held });
     const stuck = isActive ? null : this.#cannotGoBack(assigned, document);
     if (stuck !== null) return settle(stuck);
     const passage = isActive ? FREE : this.#passage(assigned, { document, staged: staged.value });

@@ -1,9 +1,5 @@
 /** What a bundle is told to wait for while something of it is not here. Pure. */
 import type { ActivationEvent } from '../activation/table.js';
-import type { AssignedBundle } from '../../protocol/documents/assignment.js';
-import type { ImageHold } from '../images/ahead.js';
-import type { BundleRecord } from '../journal/journal.js';
-import { PULLING } from '../pods/image-hold.js';
 import type { Lacking, Whereabouts } from './lacking.js';
 
 /** What happened to a bundle, with the reason as it is told. */
@@ -40,19 +36,4 @@ export function waitingFor(
     return { event: 'obstacle', reason: 'BlobMissing', message };
   }
   return { event: 'fetching', reason: 'Fetching', message: 'fetching what is not here yet' };
-}
-
-/**
- * Nothing is known of the image yet, or it is pulled again after it could not be had: an agent that is started anew goes on waiting from
- * what was recorded, for each start would cost two rows of history and hide for how long it has waited.
- */
-export function isToldOf(
-  { reason, message }: ImageHold,
-  { assigned, record }: { assigned: AssignedBundle; record: BundleRecord | undefined },
-): boolean {
-  if (reason === '') return true;
-  const isSame = record?.digest === assigned.digest && record.attempt === assigned.attempt;
-  if (!isSame || record.state !== 'waiting' || reason !== PULLING) return false;
-  const image = /^image "[^"]*": /.exec(message)?.[0];
-  return image !== undefined && record.message.startsWith(image);
 }
