@@ -337,10 +337,9 @@ export class Intake {
     });
     const troubled = this.#stage.needsRetry();
     this.#troubles = troubled ? this.#troubles + 1 : 0;
-    const { windows, locks } = this.#options;
-    const againMs = [windows?.againInMs(), locks?.againInMs()].map(ms => ms ?? Infinity);
+    const againMs = this.#stage.againInMs() ?? Infinity;
     const retryMs = Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** (this.#troubles - 1));
-    const soon = Math.min(troubled ? retryMs : Infinity, ...againMs);
+    const soon = Math.min(troubled ? retryMs : Infinity, againMs);
     if (soon < Infinity) this.#retryAlarm.setBefore(clock.monotonic() + soon);
     if (journal.history().head !== before || troubled !== troubledBefore) this.#options.onChange();
   }
