@@ -48,6 +48,11 @@ export interface PodReport {
   readonly manifestDigest: string | null;
   /** True while a container of what the manifest was before still runs: what the status says is about that one. */
   readonly outdated?: boolean;
+  /**
+   * What may not take its place, when the status says that something may not: digest of the manifest, or of the file's bytes
+   * where these are refused; null: what nobody could read, or no bundle's.
+   */
+  readonly rejected?: string | null;
   /** Its containers that are being stopped; left out: none. */
   readonly stopping?: readonly StoppingContainer[];
   /**

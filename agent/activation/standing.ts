@@ -85,7 +85,6 @@ export function standingOf(bundle: BundleName, world: PodWorld): Standing {
     isBoundTo(pod, world.bindings);
   const present = wanted.flatMap(file => pods.find(pod => isOf(pod, file)) ?? []);
   const old = pods.filter(pod => !wanted.some(file => isOf(pod, file)));
-  const isMeant = (pod: PodReport) => wanted.some(file => hasNameOf(pod, file));
   const since = present.map(({ pod }) => settledSince(pod, world.now));
   const count = {
     made: present.length - old.length,
@@ -95,7 +94,7 @@ export function standingOf(bundle: BundleName, world: PodWorld): Standing {
     pod =>
       isRefused(pod) ||
       (isFailed(pod) && present.includes(pod)) ||
-      (conditionOf(pod, UPDATE_REJECTED) !== undefined && isMeant(pod)),
+      wanted.some(file => isRejected(pod, file)),
   );
   if (failed)
     return {
@@ -107,7 +106,7 @@ export function standingOf(bundle: BundleName, world: PodWorld): Standing {
     };
   if (present.length < wanted.length || old.length > 0) {
     const former = old.map(pod => {
-      const why = conditionOf(pod, UPDATE_WAITING);
+      const why = conditionOf(pod, UPDATE_WAITING) ?? conditionOf(pod, UPDATE_REJECTED);
       if (why !== undefined) return `${pod.key}: ${why.reason}: ${why.message}`;
       return formerText(pod, world.now);
     });
@@ -131,6 +130,15 @@ function isFailed({ pod }: PodReport): boolean {
 /** The pod runner took the file but not the pod: nothing of it runs, so it has no manifest. */
 function isRefused(pod: PodReport): boolean {
   return isFailed(pod) && pod.manifestDigest === null;
+}
+
+/**
+ * What may not take the pod's place is this file's content, and not what a person wrote there or what was read of the file before it
+ * was written.
+ */
+function isRejected(pod: PodReport, file: OwnedFile): boolean {
+  if (conditionOf(pod, UPDATE_REJECTED) === undefined || !hasNameOf(pod, file)) return false;
+  return pod.rejected === file.manifest || pod.rejected === file.content;
 }
 
 /** Of what was there before, and runs on while an edit may not begin. */

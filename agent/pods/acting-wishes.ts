@@ -131,7 +131,8 @@ export function actingWishes(input: ActingInput): ActingWishes {
     const { former, why = null } = byPod.get(pod) ?? {};
     if (former === undefined || why === null) return pod;
     const objects = objectsFor(desired.objects, former.bundle);
-    return { ...former, objects, rejection: null, heldEdit: why };
+    const heldEdit = { ...why, manifest: pod.manifestDigest };
+    return { ...former, objects, rejection: null, heldEdit };
   });
   return { desired: { ...desired, pods }, waiting, changing: changes.map(({ pod }) => pod) };
 }

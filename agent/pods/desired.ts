@@ -39,12 +39,17 @@ export interface SourcePod {
   /** What its bundle binds its images to; left out: nothing. */
   readonly bindings?: ImageBindings;
   /** Why what its author wrote after this is not taken; left out when this is the newest. */
-  readonly refusedEdit?: Refusal;
+  readonly refusedEdit?: RefusedEdit;
 }
 
 export interface Refusal {
   readonly reason: string;
   readonly message: string;
+}
+
+export interface RefusedEdit extends Refusal {
+  /** SHA-256 of the bytes that are refused; null: none could be read. */
+  readonly content: string | null;
 }
 
 /** A manifest that is refused but can be named. */
@@ -97,9 +102,9 @@ export interface DesiredPod {
   /** Set by admission: the pod is wanted and may not begin. */
   readonly rejection: Rejection | null;
   /** A later edit of its manifest was refused; this is the last good one. */
-  readonly refusedEdit?: Refusal;
+  readonly refusedEdit?: RefusedEdit;
   /** Its successor may not begin: this is the version that goes on in its place. */
-  readonly heldEdit?: Rejection;
+  readonly heldEdit?: HeldEdit;
   readonly objects: ConfigObjects;
 }
 
@@ -113,6 +118,11 @@ export interface Rejection {
   readonly message: string;
   /** When to ask again although nothing happens, milliseconds since 1970; null = events will tell. */
   readonly againAt: number | null;
+}
+
+export interface HeldEdit extends Rejection {
+  /** Digest of the manifest that waits; null for what no bundle owns. */
+  readonly manifest: string | null;
 }
 
 /** Two manifests for one pod: who stays, and what is said of the other. */

@@ -123,6 +123,14 @@ function lastLinesOf(uid: string, { observed, tails }: ReportsInput): Pick<PodRe
   return { lastLines: new Map(byAttempt.map(({ id, name }) => [name, tails.get(id) ?? ''])) };
 }
 
+/** In the order in which the status tells of them. */
+function rejectedBy(desired: DesiredPod): Pick<PodReport, 'rejected'> {
+  const { heldEdit, rejection, refusedEdit, manifestDigest } = desired;
+  if (heldEdit !== undefined) return { rejected: heldEdit.manifest };
+  if (rejection !== null) return { rejected: manifestDigest };
+  return refusedEdit === undefined ? {} : { rejected: refusedEdit.content };
+}
+
 function reportOf(desired: DesiredPod, status: PodStatus, input: ReportsInput): PodReport {
   const { key, source, bundle, manifestDigest } = desired;
   return {
@@ -131,6 +139,7 @@ function reportOf(desired: DesiredPod, status: PodStatus, input: ReportsInput): 
     bundle,
     manifestDigest,
     ...(runsFormer(desired, input) ? { outdated: true } : {}),
+    ...rejectedBy(desired),
     ...stoppingOf(desired.uid, input),
     ...lastLinesOf(desired.uid, input),
     pod: { apiVersion: 'v1', kind: 'Pod', ...desired.pod, status },
@@ -187,13 +196,15 @@ function refusedReport(refused: RefusedPod, nodeName: string): PodReport {
   };
 }
 
+type Held = Pick<DesiredPod, 'manifestDigest'> & { readonly rejection: Rejection };
+
 /**
  * A former version whose manifest was forgotten, and that runs on because its successor may not begin: not ending, and it
  * says why it is not the new one.
  */
 function withHeldUpdate(
   report: PodReport,
-  rejection: Rejection,
+  { rejection, manifestDigest }: Held,
   before: { readonly status: PodStatus | undefined; readonly now: number },
 ): PodReport {
   const { pod } = report;
@@ -201,7 +212,7 @@ function withHeldUpdate(
   const times = { previous: before.status?.conditions ?? [], now: iso(before.now) };
   const told = heldUpdate(rejection, times);
   const status = { ...pod.status, conditions: [...withoutHeldUpdate(conditions), told] };
-  return { ...report, pod: { ...pod, status } };
+  return { ...report, rejected: manifestDigest, pod: { ...pod, status } };
 }
 
 export function podReports(input: ReportsInput): Reports {
@@ -218,14 +229,18 @@ export function podReports(input: ReportsInput): Reports {
     if (standIn === undefined) return [show(pod)];
     return standIn.uid === pod.uid ? [show(standIn)] : [show(pod), show(standIn)];
   });
-  const rejections = new Map(desired.pods.map(({ key, rejection }) => [key, rejection]));
+  const held = new Map(
+    desired.pods.flatMap(({ key, rejection, manifestDigest }) =>
+      rejection === null ? [] : [[key, { rejection, manifestDigest }]],
+    ),
+  );
   const leaving = [...ending].flatMap(([uid, one]) => {
     const shown = one.desired === null ? orphanReport(uid, input) : show(one.desired);
     if (shown === null) return [];
-    const rejection = rejections.get(shown.key) ?? null;
-    if (rejection === null) return [withDeletion(shown, one.since)];
+    const successor = held.get(shown.key);
+    if (successor === undefined) return [withDeletion(shown, one.since)];
     const { status } = input.remembered.get(uid) ?? {};
-    const told = withHeldUpdate(shown, rejection, { status, now });
+    const told = withHeldUpdate(shown, successor, { status, now });
     const runs = remembered.get(uid)?.runs ?? {};
     if (told.pod.status !== undefined) remembered.set(uid, { status: told.pod.status, runs });
     return [told];

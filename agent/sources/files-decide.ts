@@ -5,7 +5,7 @@
  * keeps everything; only a file that is surely gone ends its pods. Kubelet behaviour rows 4 to 7, 9 to 13,
  * 16 to 24, done better where the catalogue says B. Pure.
  */
-import type { RefusedPod, SourcePod, SourceSnapshot } from '../pods/desired.js';
+import type { RefusedEdit, RefusedPod, SourcePod, SourceSnapshot } from '../pods/desired.js';
 import type { BundleName, SourceCondition } from '../ports.js';
 import type { ConfigObject } from '../pods/config-objects.js';
 import { sha256Hex } from '../../protocol/canonical.js';
@@ -54,7 +54,7 @@ export interface FileState {
   readonly digest: string | null;
   readonly pods: readonly SourcePod[];
   readonly objects: readonly ConfigObject[];
-  readonly problem: { readonly reason: string; readonly message: string } | null;
+  readonly problem: RefusedEdit | null;
   /** Pods of the bad content that can be named. */
   readonly refused: readonly RefusedPod[];
 }
@@ -160,7 +160,7 @@ function judgeBytes(
   }
   const { reason, refused } = parsed;
   const { pods = [], objects = [] } = before ?? {};
-  const problem = { reason, message: `${parsed.message}${lastGoodStays(before)}` };
+  const problem = { reason, message: `${parsed.message}${lastGoodStays(before)}`, content: digest };
   const isNews = before?.digest !== digest || before.problem?.reason !== reason;
   const warning = isNews && reason !== 'Altered' ? problem : null;
   return {
@@ -175,7 +175,7 @@ function judgeUnreadable(
 ): { state: FileState; change: FileChange } {
   const { name } = reading;
   const message = `${name}: ${reading.message}${lastGoodStays(before)}`;
-  const problem = { reason: reading.reason, message };
+  const problem = { reason: reading.reason, message, content: null };
   const isNews = before?.problem?.message !== problem.message;
   return {
     state: {
@@ -316,7 +316,9 @@ export function snapshotOf(state: DirectoryState): SourceSnapshot {
         },
   ];
   for (const { problem } of files) {
-    if (problem !== null) conditions.push({ type: 'ManifestRefused', status: 'True', ...problem });
+    if (problem === null) continue;
+    const { reason, message } = problem;
+    conditions.push({ type: 'ManifestRefused', status: 'True', reason, message });
   }
   for (const [name, message] of [...state.skipped].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const condition = { type: 'FileSkipped', status: 'True', reason: 'NotAManifest' } as const;

@@ -170,7 +170,8 @@ export function applyOutcome(state: UrlState, outcome: Outcome): Verdict {
 /** State as the merge takes it. */
 export function urlSnapshot(state: UrlState): SourceSnapshot {
   const { url, problem, objects, refused, complete, badDigest } = state;
-  const refusedEdit = badDigest === null ? null : problem;
+  const refusedEdit =
+    badDigest === null || problem === null ? null : { ...problem, content: badDigest };
   const pods = refusedEdit === null ? state.pods : state.pods.map(pod => ({ ...pod, refusedEdit }));
   const stays = pods.length > 0 ? '; the pods of its last good answer stay' : '';
   const where = problem?.message.startsWith(url) === true ? '' : `${url}: `;

@@ -29,7 +29,7 @@ export const RECORD: BundleRecord = {
 export const SETTLED_MS = DEFAULT_STRATEGY.minReadySeconds * 1000;
 
 export function file(pod: string, manifest = `m-${pod}`): OwnedFile {
-  return { ...SHOP, file: `f-${pod}`, pod, manifest, content: '' };
+  return { ...SHOP, file: `f-${pod}`, pod, manifest, content: `bytes-${pod}` };
 }
 
 export const running = (agoMs: number) => ({
@@ -86,6 +86,12 @@ export function changed(report: PodReport, change: Partial<ContainerStatus>): Po
 
 export const unready = (report: PodReport) => changed(report, { ready: false });
 export const crashing = (report: PodReport) => changed(report, { lastState: completed(1, 3) });
+
+/** An edit of the pod that runs may not begin: what this digest names. */
+export function rejecting(report: PodReport, rejected: string | null): PodReport {
+  const told = { type: 'UpdateRejected', status: 'True', reason: 'NodePorts', message: 'taken' };
+  return { ...withCondition(report, told), rejected };
+}
 
 export function withInit(report: PodReport, state: object, isSidecar: boolean): PodReport {
   const { pod: shown } = report;

@@ -13,6 +13,7 @@ import {
   leaving,
   pod,
   RECORD,
+  rejecting,
   running,
   SETTLED_MS,
   stop,
@@ -253,14 +254,36 @@ describe('the state of a bundle', () => {
     ],
     [
       'a rejected edit of a pod that runs on',
-      withCondition(pod('a', [running(60_000)]), {
-        type: 'UpdateRejected',
-        status: 'True',
-        reason: 'NodePorts',
-        message: 'taken',
-      }),
+      rejecting(pod('a', [running(60_000)]), 'm-a'),
       'failed',
       'pod default/a-edge-1 failed: NodePorts: taken',
+    ],
+    [
+      'a refusal of the very bytes that were written',
+      rejecting(pod('a', [running(60_000)], { manifest: 'of the version before' }), 'bytes-a'),
+      'failed',
+      'pod default/a-edge-1 failed: NodePorts: taken',
+    ],
+    [
+      'a refusal of what lay in the file before the revision was written',
+      rejecting(
+        pod('a', [running(60_000)], { manifest: 'of the version before' }),
+        'typed by hand',
+      ),
+      'activating',
+      '0 of 1 pods are of this revision; default/a-edge-1: NodePorts: taken',
+    ],
+    [
+      'a file that could not be read before the revision was written',
+      rejecting(pod('a', [running(60_000)], { manifest: 'of the version before' }), null),
+      'activating',
+      '0 of 1 pods are of this revision; default/a-edge-1: NodePorts: taken',
+    ],
+    [
+      "a refusal of a person's edit, while the revision's own pod runs",
+      rejecting(pod('a', [running(60_000)]), 'typed by hand'),
+      'healthy',
+      '1 pod',
     ],
     [
       'ready for less than ten seconds, though it runs for longer',
@@ -299,7 +322,8 @@ describe('the state of a bundle', () => {
   describe('an edit that may not begin while the version before runs on', () => {
     const told = (type: string, reason: string, message: string) => {
       const former = { ...pod('a', [running(60_000)]), manifestDigest: 'of the version before' };
-      const held = withCondition(former, { type, status: 'True', reason, message });
+      const report = withCondition(former, { type, status: 'True', reason, message });
+      const held = { ...report, rejected: 'm-a' };
       const world = { records: [RECORD], files: [file('a')], pods: [held], now: NOW };
       const [status] = bundleHealth(world).statuses;
       return [status?.state, status?.message];

@@ -12,6 +12,7 @@ import {
   type Reading,
 } from '../../../agent/sources/files-decide.js';
 import { skipReason } from '../../../agent/sources/manifest-names.js';
+import { sha256Hex } from '../../../protocol/canonical.js';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const yaml = (name: string, image = 'busybox:1') =>
@@ -41,6 +42,7 @@ function feed(state: DirectoryState, ...listings: Listing[]) {
     names: pods.map(pod => pod.manifest.metadata.name),
     images: pods.map(pod => pod.manifest.spec.containers[0]?.image),
     refusedEdits: pods.map(pod => pod.refusedEdit?.reason ?? null),
+    refusedContents: pods.map(pod => pod.refusedEdit?.content),
     conditions: conditions.filter(({ type }) => type !== 'StaticPodPath'),
     path: conditions.find(({ type }) => type === 'StaticPodPath'),
     refused,
@@ -237,6 +239,8 @@ describe('the directory', () => {
       assert.deepEqual(first.names, ['web']);
       assert.equal(first.conditions[0]?.type, 'ManifestRefused');
       assert.deepEqual(first.refusedEdits, [first.conditions[0].reason], 'the pod says so too');
+      const content = bad.is === 'bytes' ? sha256Hex(bad.bytes) : null;
+      assert.deepEqual(first.refusedContents, [content], 'and of which bytes');
       assert.match(first.conditions[0].message, /web\.yaml.*the last good pods of this file stay/s);
       assert.equal(first.changes.filter(({ warning }) => warning !== null).length, 1);
       const second = feed(first.state, listing(bad));

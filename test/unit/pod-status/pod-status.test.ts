@@ -374,6 +374,24 @@ describe('podReports', () => {
       assert.deepEqual([told?.reason, told?.message], [rejection.reason, rejection.message]);
     });
 
+    const rejectedIn = (pods: readonly DesiredPod[], from: typeof ending = new Map()) =>
+      podReports({ ...input, desired: { ...desired, pods }, ending: from }).reports.map(
+        ({ rejected }) => rejected,
+      );
+    const edit = { ...rejection, manifest: 'of the edit' };
+
+    test('which manifest it is about is told with both', () => {
+      const ofBundle = { ...next, manifestDigest: 'of the edit' };
+      assert.deepEqual(rejectedIn([ofBundle], ending), ['of the edit', 'of the edit']);
+    });
+
+    test('and with what goes on in its place, and of a file that is refused its bytes', () => {
+      assert.deepEqual(rejectedIn([{ ...pod, heldEdit: edit }]), ['of the edit']);
+      const refusedEdit = { reason: 'Syntax', message: 'no', content: 'of the bytes' };
+      assert.deepEqual(rejectedIn([{ ...pod, refusedEdit }]), ['of the bytes']);
+      assert.deepEqual(rejectedIn([pod]), [undefined]);
+    });
+
     test('the time of the rejection stays', () => {
       const first = podReports({ ...input, desired, ending });
       const { remembered } = first;

@@ -76,13 +76,14 @@ describe('row 179: a pod that admission rejects', () => {
   });
 
   test('row 63 better, P5: so does one whose manifest was edited and refused', () => {
-    const refusedEdit = { reason: 'Syntax', message: 'web.yaml:8:40: …' };
+    const fault = { reason: 'Syntax', message: 'web.yaml:8:40: …' };
+    const refusedEdit = { ...fault, content: 'of what was typed' };
     const status = shown({ ...plain, refusedEdit }, [containerOf(plain, 'app')]);
     assert.equal(status.phase, 'Running');
     const told = status.conditions?.find(({ type }) => type === UPDATE_REJECTED);
     assert.deepEqual(
       [told?.status, told?.reason, told?.message],
-      ['True', ...Object.values(refusedEdit)],
+      ['True', ...Object.values(fault)],
     );
   });
 });
