@@ -4,10 +4,9 @@
  * M is not 0; prints for each history that broke one the command that runs it again.
  */
 import './outside.js';
-import { createHash, randomInt } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
+import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { liveTogether, usualWorkers, type Lived } from './crew.js';
+import { commandOf, liveTogether, tracedBy, usualWorkers, type Life, type Lived } from './crew.js';
 import { FAULT_NAMES } from './faults.js';
 import { runHistory } from './history.js';
 import { coverageTable } from './phases.js';
@@ -40,24 +39,19 @@ if (scene !== null && !(scene in SCENES)) {
   console.error(`no such scene: ${scene}; there are ${Object.keys(SCENES).join(', ')}`);
   process.exit(2);
 }
-/** What kind of histories, as the command says it. */
-const kind = [
-  ...(nodes === null ? [] : ['--nodes', String(nodes)]),
-  ...(scene === null ? [] : ['--scene', scene]),
-];
 
-async function live(seed: number): Promise<Lived> {
+async function live(life: Life): Promise<Lived> {
   const before = process.cpuUsage();
   const onTrace = values.trace ? { onTrace: (line: string) => console.log(line) } : {};
-  const told = await runHistory({ seed, nodes, scene, ...onTrace });
+  const told = await runHistory({ ...life, ...onTrace });
   const { user, system } = process.cpuUsage(before);
-  return { ...told, seed, cpuSeconds: (user + system) / 1e6 };
+  return { ...told, ...life, cpuSeconds: (user + system) / 1e6 };
 }
 
-/** One of several processes: whoever started it sends seeds. */
+/** One of several processes: whoever started it sends one after the other. */
 function serve(): void {
-  process.on('message', seed => {
-    void live(seed as number).then(lived => process.send?.(lived));
+  process.on('message', life => {
+    void live(life as Life).then(lived => process.send?.(lived));
   });
 }
 
@@ -70,31 +64,24 @@ async function command(): Promise<void> {
   let seed = first;
   const next = () => {
     const isOver = seed >= first + histories || (seed > first && performance.now() > endsAt);
-    return isOver ? null : seed++;
+    return isOver ? null : { seed: seed++, nodes, scene };
   };
   const onLived = (lived: Lived) => {
     all.push(lived);
     if (lived.broken.length === 0) return;
-    const said = ['--seed', lived.seed, ...kind, '--trace'].join(' ');
-    console.log(`seed ${lived.seed}: npm run sim -- ${said}`);
+    console.log(`seed ${lived.seed}: ${commandOf(lived)}`);
     for (const one of lived.broken) console.log(`  ${one}`);
   };
   const workers = Math.min(most, histories);
   if (workers <= 1) for (let one = next(); one !== null; one = next()) onLived(await live(one));
-  else {
-    const program = fileURLToPath(import.meta.url);
-    await liveTogether({ program, args: kind, workers, next, onLived });
-  }
+  else await liveTogether({ workers, next, onLived });
   conclude(all);
 }
 
-function conclude(lived: readonly Lived[]): void {
-  const all = [...lived].sort((a, b) => a.seed - b.seed);
+function conclude(all: readonly Lived[]): void {
   const sum = (of: (one: Lived) => number) => all.reduce((total, one) => total + of(one), 0);
-  const digest = createHash('sha256');
   const reached = new Map<string, number>();
   for (const one of all) {
-    digest.update(one.digest);
     for (const pair of one.reached) reached.set(pair, (reached.get(pair) ?? 0) + 1);
   }
   if (values.coverage) for (const line of coverageTable(reached, FAULT_NAMES)) console.log(line);
@@ -102,7 +89,7 @@ function conclude(lived: readonly Lived[]): void {
   const broken = sum(one => one.broken.length);
   console.log(
     `${(all.length / sum(one => one.cpuSeconds)).toFixed(1)} histories a second of CPU, ${sum(one => one.events)} events; ` +
-      `at rest at the latest ${Math.round(slowestMs / 1000)} s after the last fault; traced ${digest.digest('hex').slice(0, 16)}`,
+      `at rest at the latest ${Math.round(slowestMs / 1000)} s after the last fault; traced ${tracedBy(all)}`,
   );
   console.log(`${all.length} histories, ${broken} invariants broken`);
   process.exitCode = broken > 0 ? 1 : 0;
