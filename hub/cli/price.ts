@@ -1,20 +1,14 @@
 /** Asks the hub what a change costs, and says it. What fails here fails nothing else: a diff is a diff without its price. */
 import { CliError } from '../../protocol/cli-error.js';
-import type { BundleManifest } from '../../protocol/bundle-manifest.js';
-import type { BundleStrategy, ImageEntry } from '../../protocol/documents/bundle.js';
 import type { NodePrice } from '../foresight/price.js';
 import type { ImageSizes } from '../foresight/images.js';
+import type { BundleContent } from '../rollout/revise.js';
 import type { Connected, Context } from './context.js';
 import { pathOf, resourceOf } from './resources.js';
 import { nodePriceLines, priceLines } from './price-text.js';
 
-export interface Priced {
-  readonly name: string;
-  readonly namespace: string;
+export interface Priced extends BundleContent {
   readonly nodeSelector: string;
-  readonly manifests: readonly BundleManifest[];
-  readonly images: readonly ImageEntry[];
-  readonly strategy: BundleStrategy;
   /** As registries said them; left out: nobody asked. */
   readonly sizes?: ImageSizes;
 }

@@ -42,9 +42,8 @@ export function sameImages(
   return canonicalJson(a ?? []) === canonicalJson(b ?? []);
 }
 
-export interface ReviseInput {
-  readonly fleet: string;
-  readonly topics: Topics;
+/** What a revision of a bundle is made of. */
+export interface BundleContent {
   readonly namespace: string;
   readonly name: string;
   /** Valid Pods and ConfigMaps, each in the bundle's namespace. */
@@ -52,6 +51,11 @@ export interface ReviseInput {
   /** What their images are bound to. */
   readonly images: readonly ImageEntry[];
   readonly strategy: BundleStrategy;
+}
+
+export interface ReviseInput extends BundleContent {
+  readonly fleet: string;
+  readonly topics: Topics;
   /** Of the newest revision ever made under this name; 0 for none. */
   readonly lastRevision: number;
   /** Those that are recorded; all up to `lastRevision` if absent. */
@@ -95,21 +99,14 @@ function oldestInReach({ formerRevisions, lastRevision }: ReviseInput): number {
   return [...formerRevisions].sort((a, b) => b - a)[ROLLBACK_WINDOW - 1] ?? 0;
 }
 
-export interface DraftInput {
+export interface DraftInput extends BundleContent {
   readonly fleet: string;
-  readonly namespace: string;
-  readonly name: string;
-  /** Valid Pods and ConfigMaps, each in the bundle's namespace. */
-  readonly manifests: readonly BundleManifest[];
-  /** What their images are bound to. */
-  readonly images: readonly ImageEntry[];
   readonly revision: number;
   /** At most `revision`. */
   readonly rollbackFloor: number;
   /** RFC 3339. */
   readonly issued: string;
   readonly requires: BundleDocument['requires'];
-  readonly strategy: BundleStrategy;
 }
 
 /** A revision that nobody signed yet. */

@@ -1,6 +1,13 @@
 /** What the sentences of the store contract share: a stopped clock, actors, drafts. */
 import type { Clock } from '../../protocol/ports.js';
-import type { Actor, Mutation, ObjectDraft, ObjectKind, Store } from '../../hub/store/store.js';
+import type {
+  Actor,
+  AssignmentRecord,
+  Mutation,
+  ObjectDraft,
+  ObjectKind,
+  Store,
+} from '../../hub/store/store.js';
 
 export interface StoreUnderTest {
   readonly store: Store;
@@ -85,4 +92,13 @@ export function removeBundle(name: string, expect?: { resourceVersion: string })
 
 export function bytes(text: string): Uint8Array {
   return new TextEncoder().encode(text);
+}
+
+export function assignment(epoch: number, generation: number, node = 'n'): AssignmentRecord {
+  const digest = `${epoch}.${generation}`;
+  return { node, epoch, generation, digest, envelope: bytes(digest) };
+}
+
+export async function commit(store: Store, ...mutations: Mutation[]): Promise<void> {
+  await store.commit(HUB, mutations);
 }

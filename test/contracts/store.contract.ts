@@ -6,6 +6,7 @@
 import { describe, test } from 'node:test';
 import { type OpenStore, type Sentence, stoppedClock } from './store-case.js';
 import { commitContract } from './store-commits.contract.js';
+import { nodeContract } from './store-nodes.contract.js';
 import { objectContract } from './store-objects.contract.js';
 import { recordContract } from './store-records.contract.js';
 import { watchContract } from './store-watch.contract.js';
@@ -26,6 +27,7 @@ export function storeContract(name: string, open: OpenStore): void {
     describe('objects', () => objectContract(sentence));
     describe('commits, audit log and restarts', () => commitContract(sentence));
     describe('records', () => recordContract(sentence));
+    describe('nodes', () => nodeContract(sentence));
     describe('watches', () => watchContract(sentence));
   });
 }

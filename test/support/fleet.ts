@@ -63,11 +63,11 @@ export function rootDocument(change: Partial<RootDocument> = {}): RootDocument {
   };
 }
 
-/** Pins and opens a root; throws when it is refused. */
-export function trustedRoot(
-  document: RootDocument = rootDocument(),
-  signers = [ROOT],
-): TrustedRoot {
+let usualRoot: TrustedRoot | null = null;
+
+/** Pins and opens a root, the usual one once; throws when it is refused. */
+export function trustedRoot(document?: RootDocument, signers = [ROOT]): TrustedRoot {
+  if (document === undefined) return (usualRoot ??= trustedRoot(rootDocument()));
   const opened = openPinnedRoot(
     seal('root', document, signers),
     sha256Hex(canonicalJson(document)),

@@ -56,6 +56,7 @@ export function parseExposition(text: string): ReadonlyMap<string, Family> {
   const families = new Map<string, Family & { samples: ParsedSample[] }>();
   let current: (Family & { samples: ParsedSample[] }) | null = null;
   let help: { readonly name: string; readonly text: string } | null = null;
+  const known = new Set<string>();
   for (const [i, line] of text.split('\n').entries()) {
     const where = `line ${i + 1}: ${line}`;
     if (line === '') continue;
@@ -78,10 +79,8 @@ export function parseExposition(text: string): ReadonlyMap<string, Family> {
       throw new Error(`${where}: outside of its group`);
     }
     const key = JSON.stringify([sample.name, Object.entries(sample.labels).sort()]);
-    const isTwice = current.samples.some(
-      one => JSON.stringify([one.name, Object.entries(one.labels).sort()]) === key,
-    );
-    if (isTwice) throw new Error(`${where}: twice`);
+    if (known.has(key)) throw new Error(`${where}: twice`);
+    known.add(key);
     current.samples.push(sample);
   }
   for (const family of families.values()) check(family);

@@ -1,9 +1,9 @@
 /** A hub's store and controller with three members, a, b and c, of which a is the canary: the test writes their words as the ingest does. */
 import assert from 'node:assert/strict';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-
+import { afterEach, beforeEach } from 'node:test';
 import type { BundleObject, NodeObject } from '../../hub/objects.js';
 import { bundleWriter } from '../../hub/rollout/apply.js';
 import { startController, type Controller } from '../../hub/rollout/controller.js';
@@ -187,4 +187,23 @@ export function ready(
   status: 'True' | 'Unknown',
 ): NonNullable<NodeObject['status']['conditions']> {
   return [...conditions.filter(c => c.type !== 'Ready'), { type: 'Ready', status }];
+}
+
+/** For each test of a `describe` another hub, whose three nodes are well with revision 1. */
+export function eachOnSettledHub(begin: (hub: RolloutHub) => void): void {
+  let hub: RolloutHub;
+  beforeEach(async () => {
+    hub = new RolloutHub();
+    await hub.open();
+    begin(hub);
+    hub.start();
+    for (const node of NODES) await hub.join(node);
+    await hub.apply('web:1');
+    await hub.has(1, 1, 1);
+    for (const node of NODES) await hub.says(node, 'healthy');
+  });
+  afterEach(async () => {
+    await hub.close();
+    rmSync(hub.directory, { recursive: true });
+  });
 }

@@ -13,7 +13,6 @@ import {
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { describe, test } from 'node:test';
-import type { BackupOptions } from '../../../hub/backup/backup.js';
 import { loadHub } from '../../../hub/setup/load.js';
 import { readableBy } from '../../../hub/secrets/readable.js';
 import { openSqliteStore } from '../../../hub/store/sqlite.js';
@@ -160,10 +159,11 @@ describe('a backup', () => {
     assert.equal((await restore()).exposed, false);
     chmodSync(file, 0o644);
     assert.equal((await restore({ dataDir: at('second') })).exposed, true);
-    const sealed = { out: at('sealed'), protection: { kind: 'passphrase', passphrase: 'p q r s' } };
-    await backup(sealed as Partial<BackupOptions>);
+    const identity = await generateX25519Identity();
+    const recipients = [await identityToRecipient(identity)];
+    await backup({ out: at('sealed'), protection: { kind: 'recipients', recipients } });
     chmodSync(at('sealed'), 0o644);
-    const opening = { passphrase: 'p q r s' };
+    const opening = { identities: [identity] };
     const third = await restore({ file: at('sealed'), dataDir: at('third'), opening });
     assert.equal(third.exposed, false);
   });

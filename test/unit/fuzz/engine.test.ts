@@ -9,7 +9,7 @@ const COUNTED = [toy('toy-parser.js')];
 
 async function fuzzed(
   targets: readonly string[],
-  { runs = 100_000, roots = COUNTED }: { runs?: number; roots?: string[] },
+  { runs = 30_000, roots = COUNTED }: { runs?: number; roots?: string[] },
 ): Promise<Map<string, Report>> {
   const reports = new Map<string, Report>();
   await fuzz({

@@ -1,16 +1,12 @@
 /** The way of a bundle into the store, on the real one: outcomes, refusals, races. */
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, test } from 'node:test';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { describe, test } from 'node:test';
 import type { Pod } from 'kubernetes-types/core/v1.js';
 import type { BundleObject } from '../../../hub/objects.js';
 import { HELD_ANNOTATION } from '../../../hub/recovery/held-annotation.js';
 import { RequestError, type ApplyRequest, type RequestReason } from '../../../hub/ports.js';
 import { bundleWriter, type ApplyParts } from '../../../hub/rollout/apply.js';
 import { bundleDocumentOf } from '../../../hub/rollout/revision-document.js';
-import { openSqliteStore } from '../../../hub/store/sqlite.js';
 import type { Actor, Store } from '../../../hub/store/store.js';
 import type { BundleManifest } from '../../../protocol/bundle-manifest.js';
 import type { RootDocument } from '../../../protocol/documents/root.js';
@@ -25,6 +21,7 @@ import {
   trustedRoot,
   releaseRole,
 } from '../../support/fleet.js';
+import { eachOnFreshStore } from '../../support/fresh-store.js';
 import { enrolled, memberRecord } from '../../support/member.js';
 
 const OTHER = signer('another release');
@@ -69,9 +66,7 @@ function refusal(reason: RequestReason, ...fields: string[]) {
 }
 
 describe('apply', () => {
-  let directory: string;
   let store: Store;
-  let files = 0;
   const parts = (
     root: Partial<RootDocument> = {},
     change: Partial<ApplyParts> = {},
@@ -84,17 +79,7 @@ describe('apply', () => {
   });
   const apply = (asked: ApplyRequest, from = parts()) => bundleWriter(from).apply(ADMIN, asked);
 
-  before(() => {
-    directory = mkdtempSync(join(tmpdir(), 'flotilla-apply-'));
-  });
-  after(async () => {
-    await store.close();
-    rmSync(directory, { recursive: true });
-  });
-  beforeEach(async () => {
-    await (store as Store | undefined)?.close();
-    store = await openSqliteStore({ path: join(directory, `${files++}.db`), clock: REAL_CLOCK });
-  });
+  eachOnFreshStore(fresh => (store = fresh));
 
   test('a ConfigMap takes the bundle’s namespace; a change of it is the next revision', async () => {
     const map = (value: string) => ({

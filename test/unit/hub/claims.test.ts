@@ -1,9 +1,6 @@
 /** What two bundles cannot both have on one node: found at apply, with nodes and both bundles; what was there before is no reason to refuse. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before, beforeEach, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import type { BundleObject } from '../../../hub/objects.js';
 import { RequestError } from '../../../hub/ports.js';
 import { bundleWriter } from '../../../hub/rollout/apply.js';
@@ -16,7 +13,6 @@ import {
   type Claimant,
 } from '../../../hub/rollout/claims.js';
 import { conflictWarnings } from '../../../hub/rollout/conflict-check.js';
-import { openSqliteStore } from '../../../hub/store/sqlite.js';
 import type { Actor, Store } from '../../../hub/store/store.js';
 import type { BundleManifest } from '../../../protocol/bundle-manifest.js';
 import { DEFAULT_GRANT } from '../../../protocol/release-scope.js';
@@ -29,6 +25,7 @@ import {
   rootDocument,
   trustedRoot,
 } from '../../support/fleet.js';
+import { eachOnFreshStore } from '../../support/fresh-store.js';
 import { enrolled, memberRecord } from '../../support/member.js';
 
 const ADMIN: Actor = { kind: 'user', name: 'admin' };
@@ -174,9 +171,7 @@ describe('a conflict of two bundles', () => {
 });
 
 describe('apply', () => {
-  let directory: string;
   let store: Store;
-  let files = 0;
   const { roles } = rootDocument();
   const scopes = [
     { threshold: 1, keys: [idOf(RELEASE)], ...DEFAULT_GRANT, podSecurity: 'privileged' as const },
@@ -200,17 +195,7 @@ describe('apply', () => {
   const web = bundle('web', [pod('a', [host(80)])]);
   const shop = bundle('shop', [pod('b', [host(80)])]);
 
-  before(() => {
-    directory = mkdtempSync(join(tmpdir(), 'flotilla-claims-'));
-  });
-  after(async () => {
-    await store.close();
-    rmSync(directory, { recursive: true });
-  });
-  beforeEach(async () => {
-    await (store as Store | undefined)?.close();
-    store = await openSqliteStore({ path: join(directory, `${files++}.db`), clock: REAL_CLOCK });
-  });
+  eachOnFreshStore(fresh => (store = fresh));
 
   test('refuses what another bundle has on some node, in a dry run too', async () => {
     await join1('edge-1');

@@ -1,13 +1,9 @@
 /** The way of a bundle that was signed elsewhere into the store, on the real one: order, refusals, more signatures. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before, beforeEach, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { RequestError, type RequestReason } from '../../../hub/ports.js';
 import { bundleWriter, type ApplyParts } from '../../../hub/rollout/apply.js';
 import type { BundleFile } from '../../../hub/signing/bundle-file.js';
-import { openSqliteStore } from '../../../hub/store/sqlite.js';
 import type { Actor, Store } from '../../../hub/store/store.js';
 import { openEnvelope, packed } from '../../../protocol/envelope.js';
 import { topicsOf } from '../../../protocol/topics.js';
@@ -25,6 +21,7 @@ import {
   signer,
   trustedRoot,
 } from '../../support/fleet.js';
+import { eachOnFreshStore } from '../../support/fresh-store.js';
 
 const ADMIN: Actor = { kind: 'user', name: 'admin' };
 const [ANNA, BEN, CARL] = [signer('anna'), signer('ben'), signer('carl')];
@@ -32,9 +29,7 @@ const PEOPLE = [ANNA, BEN, CARL];
 const NEXT = [podManifest('web', 'web:2')];
 
 describe('apply of what was signed elsewhere', () => {
-  let directory: string;
   let store: Store;
-  let files = 0;
   const root = trustedRoot(
     rootDocument({
       keys: Object.fromEntries([ROOT, HUB, ...PEOPLE].map(s => [idOf(s), s.publicKey])),
@@ -73,17 +68,7 @@ describe('apply of what was signed elsewhere', () => {
     return opened.value.signatures.map(({ keyid }) => keyid).sort();
   };
 
-  before(() => {
-    directory = mkdtempSync(join(tmpdir(), 'flotilla-signed-'));
-  });
-  after(async () => {
-    await store.close();
-    rmSync(directory, { recursive: true });
-  });
-  beforeEach(async () => {
-    await (store as Store | undefined)?.close();
-    store = await openSqliteStore({ path: join(directory, `${files++}.db`), clock: REAL_CLOCK });
-  });
+  eachOnFreshStore(fresh => (store = fresh));
 
   test('its number, its digest and its very envelope are the hub’s, and are published', async () => {
     const file = bundleFile([ANNA, BEN], { revision: 7 });

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { randomBytes, X509Certificate } from 'node:crypto';
 import {
   chmodSync,
+  cpSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -16,7 +17,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, test } from 'node:test';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { parse } from 'yaml';
 import { initHub, type InitOptions } from '../../../hub/setup/init.js';
 import { loadHub } from '../../../hub/setup/load.js';
@@ -427,9 +428,16 @@ describe('loading says what is wrong', () => {
     const path = join(dataDir, name);
     writeFileSync(path, readFileSync(path, 'utf8').replace(from, to));
   }
+  // One hub for all of them: keys and certificates take most of the time.
+  let made: string;
+  before(async () => {
+    made = mkdtempSync(join(tmpdir(), 'flotilla-init-'));
+    await init({ dataDir: join(made, 'hub') });
+  });
+  after(() => rmSync(made, { recursive: true }));
   for (const [sentence, damaged, code, text] of damage) {
-    test(sentence, async () => {
-      await init();
+    test(sentence, () => {
+      cpSync(join(made, 'hub'), dataDir, { recursive: true });
       damaged();
       assert.throws(() => loadHub(dataDir), withCode(code, text));
     });

@@ -55,40 +55,22 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
-describe('a key of the hub that a person signs with', () => {
-  const signerOf = (name: string, secret: string | null, identityFile?: string) =>
-    readSigner(join(dataDir, 'keys', name), {
-      passphrase: async what => {
-        assert.equal(what, `the keys in ${dataDir}`);
-        if (secret === null) throw new Error('nobody is asked');
-        return secret;
-      },
-      ...{ identityFile, agentSocket: undefined },
-    });
-  const refused = (text: RegExp) => (error: unknown) =>
-    error instanceof CliError && text.test(`${error.message}\n${error.hint ?? ''}`);
-
-  test('opens with the passphrase of the hub', async () => {
-    await init(lock);
-    const root = loadHub(dataDir).rootSigner;
-    forget();
-    const signer = await signerOf('root.key', 'correct horse');
-    assert.equal(signer.publicKey, root?.publicKey);
-    await assert.rejects(signerOf('root.key', 'wrong'), refused(/wrong passphrase/));
-    await assert.rejects(signerOf('mqtt.key', 'correct horse'), refused(/only Ed25519 signs/));
+/** Somebody signs with one of the hub's keys, and is asked for the passphrase; null: nobody is there to be asked. */
+const signerOf = (name: string, secret: string | null, identityFile?: string) =>
+  readSigner(join(dataDir, 'keys', name), {
+    passphrase: async what => {
+      assert.equal(what, `the keys in ${dataDir}`);
+      if (secret === null) throw new Error('nobody is asked');
+      return secret;
+    },
+    ...{ identityFile, agentSocket: undefined },
   });
+const refused = (text: RegExp) => (error: unknown) =>
+  error instanceof CliError && text.test(`${error.message}\n${error.hint ?? ''}`);
 
-  test('opens with the age key of the hub, and the refusal without it says how', async () => {
-    const identity = await generateX25519Identity();
-    await init({ kind: 'identity', identity });
-    const root = loadHub(dataDir).rootSigner;
-    forget();
-    await assert.rejects(signerOf('root.key', null), refused(/for an age key\n.*--key-file FILE/));
-    const file = join(directory, 'age.key');
-    writeFileSync(file, `${identity}\n`, { mode: 0o600 });
-    assert.equal((await signerOf('root.key', null, file)).publicKey, root?.publicKey);
-  });
-});
+/** An age key of its own: where it is not the passphrase that is told of, it saves the second that each look at one costs. */
+const ageKey = async () =>
+  ({ kind: 'identity', identity: await generateX25519Identity() }) as const;
 
 describe('keys of a hub', () => {
   test('made with a passphrase are all encrypted, TLS keys included, and open with it alone', async () => {
@@ -96,7 +78,7 @@ describe('keys of a hub', () => {
     assert.equal(areEncrypted().length, 7);
     assert.ok(areEncrypted().every(Boolean));
     assert.equal(statSync(join(dataDir, 'keys/unlock.age')).mode & 0o777, 0o600);
-    const { hubSigner } = loadHub(dataDir);
+    const { hubSigner, rootSigner } = loadHub(dataDir);
     forget();
     assert.throws(() => loadHub(dataDir), withCode('Locked', /--passphrase-file/));
     const wrong: KeyLock = { kind: 'passphrase', passphrase: 'wrong' };
@@ -106,27 +88,37 @@ describe('keys of a hub', () => {
     );
     await openKeyLock(dataDir, lock);
     assert.equal(loadHub(dataDir).hubSigner.publicKey, hubSigner.publicKey);
+    forget();
+    const signer = await signerOf('root.key', 'correct horse');
+    assert.equal(signer.publicKey, rootSigner?.publicKey, 'and whoever signs is asked for it');
+    await assert.rejects(signerOf('root.key', 'wrong'), refused(/wrong passphrase/));
   });
 
   test('open with a key file that lies elsewhere, and with no other', async () => {
-    const identity = await generateX25519Identity();
-    await init({ kind: 'identity', identity });
+    const own = await ageKey();
+    await init(own);
+    const { rootSigner } = loadHub(dataDir);
     forget();
-    const other: KeyLock = { kind: 'identity', identity: await generateX25519Identity() };
     await assert.rejects(
-      openKeyLock(dataDir, other),
+      openKeyLock(dataDir, await ageKey()),
       withCode('WrongPassphrase', /wrong key file/),
     );
-    await openKeyLock(dataDir, { kind: 'identity', identity });
+    await openKeyLock(dataDir, own);
     loadHub(dataDir);
+    forget();
+    await assert.rejects(signerOf('root.key', null), refused(/for an age key\n.*--key-file FILE/));
+    const file = join(directory, 'age.key');
+    writeFileSync(file, `${own.identity}\n`, { mode: 0o600 });
+    assert.equal((await signerOf('root.key', null, file)).publicKey, rootSigner?.publicKey);
+    await assert.rejects(signerOf('mqtt.key', null, file), refused(/only Ed25519 signs/));
   });
 
-  test('that were plain become encrypted; the passphrase changes; they become plain again', async () => {
+  test('that were plain become encrypted; what opens them changes; they become plain again', async () => {
     await init();
     const { hubSigner } = loadHub(dataDir);
     await changeKeyLock(dataDir, { from: null, to: lock });
     assert.ok(areEncrypted().every(Boolean));
-    const next: KeyLock = { kind: 'passphrase', passphrase: 'battery staple' };
+    const next = await ageKey();
     await assert.rejects(
       changeKeyLock(dataDir, { from: null, to: next }),
       withCode('Locked', /former passphrase/),
@@ -146,18 +138,20 @@ describe('keys of a hub', () => {
   test('half encrypted by a change that was cut off read well, and the change can be begun again', async () => {
     await init();
     const plain = readFileSync(join(dataDir, 'keys/hub.key'));
-    await changeKeyLock(dataDir, { from: null, to: lock });
+    const own = await ageKey();
+    await changeKeyLock(dataDir, { from: null, to: own });
     writeFileSync(join(dataDir, 'keys/hub.key'), plain);
     forget();
-    await openKeyLock(dataDir, lock);
+    await openKeyLock(dataDir, own);
     loadHub(dataDir);
-    await changeKeyLock(dataDir, { from: lock, to: lock });
+    await changeKeyLock(dataDir, { from: own, to: own });
     assert.ok(areEncrypted().every(Boolean));
   });
 
   test('with a damaged lock say so', async () => {
-    await init(lock);
+    const own = await ageKey();
+    await init(own);
     writeFileSync(join(dataDir, 'keys/unlock.age'), 'nonsense');
-    await assert.rejects(openKeyLock(dataDir, lock), withCode('Corrupt', /damaged age file/));
+    await assert.rejects(openKeyLock(dataDir, own), withCode('Corrupt', /damaged age file/));
   });
 });

@@ -59,7 +59,7 @@ class World {
 
   /** Promises that are under way come to their end. */
   async settle(): Promise<void> {
-    for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+    await new Promise(resolve => setImmediate(resolve));
   }
 
   async passes(ms: number): Promise<void> {

@@ -3,8 +3,7 @@
  * between. Nodes are what they report: the test writes their words as the ingest does.
  */
 import assert from 'node:assert/strict';
-import { rmSync } from 'node:fs';
-import { afterEach, beforeEach, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import type { BundleObject } from '../../../hub/objects.js';
 import { HELD_ANNOTATION } from '../../../hub/recovery/held-annotation.js';
 import { bundleWriter } from '../../../hub/rollout/apply.js';
@@ -13,23 +12,17 @@ import { nodeWriter } from '../../../hub/rollout/remove-node.js';
 import type { Actor, Mutation, Store } from '../../../hub/store/store.js';
 import { REAL_CLOCK } from '../../support/clock.js';
 import { FLEET, RELEASE, trustedRoot } from '../../support/fleet.js';
-import { ADMIN, NODES, CANARY, RolloutHub, podOf } from '../../support/rollout-hub.js';
+import {
+  ADMIN,
+  CANARY,
+  eachOnSettledHub,
+  type RolloutHub,
+  podOf,
+} from '../../support/rollout-hub.js';
 
 describe('a rollout in waves on the store', () => {
   let hub: RolloutHub;
-  beforeEach(async () => {
-    hub = new RolloutHub();
-    await hub.open();
-    hub.start();
-    for (const node of NODES) await hub.join(node);
-    await hub.apply('web:1');
-    await hub.has(1, 1, 1);
-    for (const node of NODES) await hub.says(node, 'healthy');
-  });
-  afterEach(async () => {
-    await hub.close();
-    rmSync(hub.directory, { recursive: true });
-  });
+  eachOnSettledHub(settled => (hub = settled));
 
   test('gives the canary the revision, then the rest, and completes', async () => {
     await hub.apply('web:2', CANARY);

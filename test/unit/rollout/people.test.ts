@@ -1,30 +1,17 @@
 /** What people and nodes say of a rollout, on the real store: who has to say it, what it changes at once, and where it stands afterwards. */
 import assert from 'node:assert/strict';
-import { rmSync } from 'node:fs';
-import { afterEach, beforeEach, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { activateBundleNow } from '../../../hub/rollout/activate-now.js';
 import { DEFAULT_PLAN, plainPlan } from '../../../hub/rollout/waves/plan.js';
 import type { RolloutObject } from '../../../hub/rollout/waves/rollout-object.js';
 import type { Actor, Mutation, Store } from '../../../hub/store/store.js';
 import { REAL_CLOCK } from '../../support/clock.js';
 import { HUB, trustedRoot } from '../../support/fleet.js';
-import { ADMIN, NODES, CANARY, RolloutHub } from '../../support/rollout-hub.js';
+import { ADMIN, CANARY, eachOnSettledHub, type RolloutHub } from '../../support/rollout-hub.js';
 
 describe('what is said of a rollout in waves', () => {
   let hub: RolloutHub;
-  beforeEach(async () => {
-    hub = new RolloutHub();
-    await hub.open();
-    hub.start();
-    for (const node of NODES) await hub.join(node);
-    await hub.apply('web:1');
-    await hub.has(1, 1, 1);
-    for (const node of NODES) await hub.says(node, 'healthy');
-  });
-  afterEach(async () => {
-    await hub.close();
-    rmSync(hub.directory, { recursive: true });
-  });
+  eachOnSettledHub(settled => (hub = settled));
 
   test('pauses with the very word that passes the limit: nobody is told between', async () => {
     await hub.apply('web:2', { ...CANARY, waves: [{ nodes: '100%' }], maxUnavailable: 2 });

@@ -3,8 +3,7 @@
  * the same order, the same end for the same reason. Nodes do what they did before, so that chance decides nothing.
  */
 import assert from 'node:assert/strict';
-import { rmSync } from 'node:fs';
-import { afterEach, beforeEach, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import type { BasisNode, RehearsalBasis } from '../../../hub/foresight/basis.js';
 import { foresight } from '../../../hub/foresight/read.js';
 import { replayOf } from '../../../hub/foresight/replay.js';
@@ -13,7 +12,7 @@ import { DEFAULT_PLAN, plainPlan, type RolloutPlan } from '../../../hub/rollout/
 import type { RolloutStatus } from '../../../hub/rollout/waves/rollout-object.js';
 import { REAL_CLOCK } from '../../support/clock.js';
 import { trustedRoot } from '../../support/fleet.js';
-import { NODES, RolloutHub } from '../../support/rollout-hub.js';
+import { NODES, eachOnSettledHub, type RolloutHub } from '../../support/rollout-hub.js';
 import { eventually } from '../../support/wait.js';
 
 interface Course {
@@ -52,19 +51,7 @@ function rehearsed(basis: RehearsalBasis, fails: readonly string[]): Course {
 
 describe('a rehearsal and the controller', () => {
   let hub: RolloutHub;
-  beforeEach(async () => {
-    hub = new RolloutHub();
-    await hub.open();
-    hub.start();
-    for (const node of NODES) await hub.join(node);
-    await hub.apply('web:1');
-    await hub.has(1, 1, 1);
-    for (const node of NODES) await hub.says(node, 'healthy');
-  });
-  afterEach(async () => {
-    await hub.close();
-    rmSync(hub.directory, { recursive: true });
-  });
+  eachOnSettledHub(settled => (hub = settled));
 
   const basis = () =>
     foresight({ store: hub.store, root: () => trustedRoot(), clock: REAL_CLOCK }).basis({
