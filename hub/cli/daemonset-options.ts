@@ -16,7 +16,7 @@ interface Options {
   readonly minReady?: string;
 }
 
-const NODES = "spec.template.spec's nodeSelector or affinity.nodeAffinity; neither: every node";
+const NODES = 'spec.template.spec.nodeSelector or affinity.nodeAffinity; neither: every node';
 const PLAN = 'spec.updateStrategy';
 
 const SAID: Readonly<Record<keyof Options, readonly [flag: string, field: string]>> = {
@@ -38,7 +38,7 @@ export function refuseSaidTwice(daemonSet: DaemonSetBundle | null, options: Opti
   throw new CliError(
     'refused',
     `${flag}: the DaemonSet "${daemonSet.name}" says that itself`,
-    `in the file it is ${field}`,
+    `change it in the file: ${field}`,
   );
 }
 

@@ -100,7 +100,10 @@ async function simulate(
   }
   if (source !== null && source.namespace !== hub.namespace) {
     const { namespace } = source;
-    throw new CliError('refused', `-f is in namespace ${namespace}, not ${hub.namespace}: pass -n`);
+    throw new CliError(
+      'refused',
+      `-f is in namespace ${namespace}, not ${hub.namespace}: pass -n ${namespace}`,
+    );
   }
   const daemonSet = source?.daemonSet ?? null;
   refuseSaidTwice(daemonSet, options);

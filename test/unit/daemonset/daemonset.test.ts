@@ -1,6 +1,9 @@
 /** A DaemonSet is the bundle that means the same, or it is refused with its field. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { matches, parseSelector, type Labels } from '../../../hub/selectors.js';
+import { nodeMismatch } from '../../../protocol/node-affinity.js';
+import type { Pod } from '../../../protocol/pod.js';
 import { bundleOfDaemonSet, type DaemonSetBundle } from '../../../hub/daemonset/daemonset.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -46,6 +49,18 @@ const affinity = (...nodeSelectorTerms: Fields[]): { pod: Fields } => ({
   },
 });
 const expressions = (...matchExpressions: Fields[]) => affinity({ matchExpressions });
+/** Every node that any of these labels makes another one. */
+const FLEET = ['edge-7', 'edge-8'].flatMap(name =>
+  [{}, { site: 'north' }, { site: 'east' }, { site: 'a' }].flatMap(site =>
+    [{}, { gpu: '' }, { gpu: '1', old: 'x' }, { arch: 'arm64' }].flatMap(gpu =>
+      [{}, { ram: '8', cores: '4' }, { ram: '4', cores: '9' }, { ram: 'much' }].map(more => ({
+        name,
+        labels: { 'kubernetes.io/hostname': name, ...site, ...gpu, ...more } as Labels,
+      })),
+    ),
+  ),
+);
+
 const where = (key: string, operator: string, ...values: string[]) => ({
   ...{ key, operator },
   ...(values.length > 0 ? { values } : {}),
@@ -184,6 +199,15 @@ describe('the nodes that its template asks for are the bundle’s selector', () 
       const { nodeSelector, pod } = accepted(given);
       assert.equal(nodeSelector, selector);
       assert.deepEqual(pod.spec, { containers: CONTAINERS }, 'the pod says it no more');
+      const asked = { spec: { containers: CONTAINERS, ...given.pod } } as Pod;
+      const { nodeName = null, ...placed } = asked.spec ?? { containers: [] };
+      for (const { name, labels } of FLEET) {
+        const suits =
+          nodeMismatch({ spec: placed }, { name, labels }) === null &&
+          (nodeName === null || nodeName === name);
+        const what = `${name} ${JSON.stringify(labels)}`;
+        assert.equal(matches(parseSelector(nodeSelector), labels), suits, what);
+      }
     });
   }
 

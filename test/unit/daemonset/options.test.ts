@@ -107,7 +107,7 @@ describe('an option beside a DaemonSet', () => {
     for (const [option, value] of Object.entries(said)) {
       assert.throws(() => refuseSaidTwice(daemonSet, { [option]: value }), {
         message: /^--[a-z-]+: the DaemonSet "web" says that itself/,
-        hint: /in the file it is spec\./,
+        hint: /change it in the file: spec\./,
       });
       refuseSaidTwice(null, { [option]: value });
     }
