@@ -34,14 +34,14 @@ export interface RuntimeSubject {
 
 /** Scripts that the simulated engine understands too. */
 export const SCRIPT = {
-  runs: 'trap "exit 143" TERM; while :; do sleep 0.1; done',
+  runs: 'trap "exit 143" TERM; while :; do sleep 3600 & wait; done',
   /** Says when it is ready to be told: process 1 does not hear a signal that it has set no trap for. */
-  obeys: 'trap "exit 143" TERM; echo ready; while :; do sleep 0.1; done',
-  ignoresTerm: 'trap "" TERM; while :; do sleep 0.1; done',
+  obeys: 'trap "exit 143" TERM; echo ready; while :; do sleep 3600 & wait; done',
+  ignoresTerm: 'trap "" TERM; while :; do sleep 3600; done',
   exits3: 'exit 3',
   exits0: 'exit 0',
   speaks:
-    'echo one; sleep 0.2; echo two >&2; sleep 0.2; echo three; trap "exit 143" TERM; while :; do sleep 0.1; done',
+    'echo one; sleep 0.2; echo two >&2; sleep 0.2; echo three; trap "exit 143" TERM; while :; do sleep 3600 & wait; done',
 } as const;
 
 let pods = 0;

@@ -284,7 +284,8 @@ export function securityContract(
     });
 
     test('the stop signal of the container is the one that is sent', async () => {
-      const script = 'trap "exit 9" USR1; trap "exit 143" TERM; while :; do sleep 0.1; done';
+      const script =
+        'trap "exit 9" USR1; trap "exit 143" TERM; while :; do sleep 3600 & wait; done';
       const { id } = await startedOn(subject, script, { container: { stopSignal: 'SIGUSR1' } });
       // The shell needs a moment to set its traps.
       await inside(id, 'until grep -q "^SigCgt:.*4[0-9a-f]*$" /proc/1/status; do sleep 0.05; done');

@@ -18,7 +18,7 @@ import { Playground } from '../support/programs.js';
 import { Device } from '../support/told.js';
 import { eventually } from '../support/wait.js';
 
-const RUNS = 'trap "exit 0" TERM; while :; do sleep 0.2; done';
+const RUNS = 'trap "exit 0" TERM; while :; do sleep 3600 & wait; done';
 
 function pod(name: string, command: readonly string[], image = TEST_IMAGE): string {
   const container = { name: 'app', image, command };

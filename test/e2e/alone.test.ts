@@ -29,7 +29,7 @@ const WORD = randomHex(4);
 const [FIRST, SECOND] = [`flotilla.dev/alone-${WORD}:1`, `flotilla.dev/alone-${WORD}:2`];
 
 function pod(name: string, image: string, spec: object = {}, container: object = {}): string {
-  const script = 'trap "exit 0" TERM; while :; do sleep 0.2; done';
+  const script = 'trap "exit 0" TERM; while :; do sleep 3600 & wait; done';
   const app = { name: 'app', image, command: ['sh', '-c', script], ...container };
   const all = { terminationGracePeriodSeconds: 1, ...spec, containers: [app] };
   return JSON.stringify({ apiVersion: 'v1', kind: 'Pod', metadata: { name }, spec: all });

@@ -30,7 +30,7 @@ describe('by stick', { skip: noEngine() || noRegistry() }, () => {
   const stick = (name: string) => play.path('stick', name);
 
   const manifest = (word: string, of = ensureTestImage()) => {
-    const command = ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.2; done'];
+    const command = ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 3600 & wait; done'];
     const app = { name: 'app', image: of, command, env: [{ name: 'WORD', value: word }] };
     const spec = { terminationGracePeriodSeconds: 1, containers: [app] };
     const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web' }, spec };

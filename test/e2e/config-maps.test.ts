@@ -29,7 +29,7 @@ const POD = JSON.stringify({
         command: [
           'sh',
           '-c',
-          'trap "exit 0" TERM; echo $LEVEL $TOKEN; while :; do sleep 0.2; done',
+          'trap "exit 0" TERM; echo $LEVEL $TOKEN; while :; do sleep 3600 & wait; done',
         ],
         env: [
           { name: 'LEVEL', valueFrom: { configMapKeyRef: { name: 'conf', key: 'level' } } },

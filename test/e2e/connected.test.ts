@@ -24,7 +24,7 @@ function pod(name: string): string {
   });
   const app = {
     ...{ name: 'app', image: TEST_IMAGE },
-    command: ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.2; done'],
+    command: ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 3600 & wait; done'],
     volumeMounts: [{ name: 'hub', mountPath: '/hub' }],
   };
   const spec = {

@@ -23,7 +23,7 @@ function manifest(name: string, word: string): string {
         {
           name: 'main',
           image: TEST_IMAGE,
-          command: ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.2; done'],
+          command: ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 3600 & wait; done'],
           env: [{ name: 'WORD', value: word }],
         },
       ],

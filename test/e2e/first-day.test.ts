@@ -11,7 +11,7 @@ import { freePort } from '../support/ports.js';
 import { Playground } from '../support/programs.js';
 import { eventually } from '../support/wait.js';
 
-const WAITS = 'trap "exit 0" TERM; while :; do sleep 0.2; done';
+const WAITS = 'trap "exit 0" TERM; while :; do sleep 3600 & wait; done';
 
 function container(name: string, script = WAITS): object {
   return { name, image: TEST_IMAGE, command: ['sh', '-c', script] };

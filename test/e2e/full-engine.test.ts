@@ -25,7 +25,7 @@ import { eventually } from '../support/wait.js';
 const MIB = 1024 * 1024;
 /** Three times the image and 64 MiB: enough when the pull begins. */
 const [DISK_MIB, IMAGE_MIB] = [200, 24];
-const RUNS = ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.2; done'];
+const RUNS = ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 3600 & wait; done'];
 
 interface Told {
   readonly hub: {

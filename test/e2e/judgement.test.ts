@@ -22,13 +22,14 @@ import {
   noRegistry,
   startRegistry,
   startSlowRegistry,
+  type SlowRegistry,
   type TestRegistry,
 } from '../support/registry.js';
 import { eventually } from '../support/wait.js';
 
-const ENDS = 'trap "exit 0" TERM; while :; do sleep 0.2; done';
+const ENDS = 'trap "exit 0" TERM; while :; do sleep 3600 & wait; done';
 /** Its whole grace has to pass. */
-const STAYS = 'trap "" TERM; while :; do sleep 0.2; done';
+const STAYS = 'trap "" TERM; while :; do sleep 3600; done';
 
 interface Told {
   readonly hub: { readonly bundles: readonly { state: string; reason: string; message: string }[] };
@@ -69,7 +70,7 @@ describe('the judgement of a revision', { skip: noEngine() }, () => {
     JSON.parse(await askAgent(play.path('edge-1', 'agent.sock'), path)) as T;
   const made: string[] = [];
   let registry: TestRegistry | null = null;
-  let slow: { readonly host: string; close(): void } | null = null;
+  let slow: SlowRegistry | null = null;
   const bundle = async () => (await ask<Told>('/status')).hub.bundles[0];
   const running = async () =>
     (await ask<Shown>('/pods')).items
@@ -199,6 +200,7 @@ describe('the judgement of a revision', { skip: noEngine() }, () => {
       });
       assert.equal((await bundle())?.reason, 'ImageTooLarge');
       await play.kill('edge-1', 'SIGTERM');
+      slow.hold();
       play.startAgent('edge-1');
       await eventually('the hub is told how far it is', async () => {
         const text = await play.ok('describe', 'bundle', 'shop');
@@ -206,6 +208,7 @@ describe('the judgement of a revision', { skip: noEngine() }, () => {
           text,
         );
       });
+      slow.release();
       assert.equal((await play.flotilla('rollout', 'status', 'bundle/shop')).code, 0);
     },
   );

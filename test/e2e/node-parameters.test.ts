@@ -29,7 +29,7 @@ function pod(name: string, spec: { env?: object[]; volumes?: boolean; annotation
       containers: [
         {
           ...{ name, image: TEST_IMAGE, imagePullPolicy: 'IfNotPresent', env },
-          command: ['sh', '-c', 'trap "exit 0" TERM; env; while :; do sleep 0.2; done'],
+          command: ['sh', '-c', 'trap "exit 0" TERM; env; while :; do sleep 3600 & wait; done'],
           ...(volumes ? { volumeMounts: [{ name: 'node', mountPath: '/node' }] } : {}),
         },
       ],

@@ -69,7 +69,7 @@ describe('images pinned at apply', { skip: noEngine() || noRegistry() }, () => {
     return reference;
   };
   const manifest = (name: string, of: string) => {
-    const command = ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.2; done'];
+    const command = ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 3600 & wait; done'];
     const app = { name: 'app', image: of, imagePullPolicy: 'Always', command };
     const spec = { terminationGracePeriodSeconds: 1, containers: [app] };
     const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name }, spec };

@@ -17,7 +17,8 @@ const PODS = ['side', 'web'];
 /** Of what was said: a revision before the last may be kept there, of which this hub does not know. */
 const MARGIN = 0.1;
 
-const script = (word: string) => `: ${word}; trap "exit 0" TERM; while :; do sleep 0.2; done`;
+const script = (word: string) =>
+  `: ${word}; trap "exit 0" TERM; while :; do sleep 3600 & wait; done`;
 function pod(name: string, word: string, image = TEST_IMAGE): string {
   const command = ['sh', '-c', script(word)];
   const volumeMounts = [{ name: 'conf', mountPath: '/conf' }];

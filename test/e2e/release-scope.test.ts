@@ -12,7 +12,7 @@ import { eventually } from '../support/wait.js';
 const NODE = 'edge-1';
 
 function pod(name: string, spec: Record<string, unknown>, volumeMounts: object[] = []): string {
-  const command = ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.2; done'];
+  const command = ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 3600 & wait; done'];
   const app = { name: 'app', image: TEST_IMAGE, imagePullPolicy: 'IfNotPresent', command };
   return JSON.stringify({
     apiVersion: 'v1',

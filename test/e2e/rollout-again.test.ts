@@ -10,7 +10,7 @@ import { Playground } from '../support/programs.js';
 
 const NODE = 'edge-1';
 const BUNDLE = 'bundle/shop';
-const runs = (word: string) => `: ${word}; trap "exit 0" TERM; while :; do sleep 0.2; done`;
+const runs = (word: string) => `: ${word}; trap "exit 0" TERM; while :; do sleep 3600 & wait; done`;
 
 function pod(name: string, script: string): string {
   const container = { name: 'app', image: TEST_IMAGE, command: ['sh', '-c', script] };

@@ -11,7 +11,7 @@ import { eventually } from '../support/wait.js';
 
 const NODES = ['edge-1', 'edge-2', 'edge-3'] as const;
 const CANARY = 'edge-1';
-const RUNS = 'trap "exit 0" TERM; while :; do sleep 0.2; done';
+const RUNS = 'trap "exit 0" TERM; while :; do sleep 3600 & wait; done';
 const BUNDLE = 'bundle/shop';
 
 const READY_WHEN_TOLD = {

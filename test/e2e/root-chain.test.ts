@@ -19,7 +19,7 @@ import { freePort } from '../support/ports.js';
 import { Playground } from '../support/programs.js';
 import { eventually } from '../support/wait.js';
 
-const SLEEP = ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.2; done'];
+const SLEEP = ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 3600 & wait; done'];
 
 interface NodeObject {
   readonly status: {

@@ -50,7 +50,7 @@ const pod = (name: string, image: string, spec: object = {}, container: object =
           name: 'app',
           image,
           imagePullPolicy: 'IfNotPresent',
-          command: ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.2; done'],
+          command: ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 3600 & wait; done'],
           ...container,
         },
       ],

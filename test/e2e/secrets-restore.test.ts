@@ -39,7 +39,7 @@ const WEB = JSON.stringify({
         name: 'app',
         image: TEST_IMAGE,
         imagePullPolicy: 'IfNotPresent',
-        command: ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.2; done'],
+        command: ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 3600 & wait; done'],
         volumeMounts: ['db', 'late'].map(name => ({ name, mountPath: `/${name}` })),
       },
     ],

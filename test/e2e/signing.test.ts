@@ -19,7 +19,11 @@ const NODE = 'edge-1';
 const FLOTILLA = [process.execPath, join(import.meta.dirname, '../../../hub/bin/flotilla.js')];
 
 function manifest(name: string, word: string): string {
-  const command = ['sh', '-c', `trap "exit 0" TERM; echo ${word}; while :; do sleep 0.2; done`];
+  const command = [
+    'sh',
+    '-c',
+    `trap "exit 0" TERM; echo ${word}; while :; do sleep 3600 & wait; done`,
+  ];
   const app = { name: 'app', image: TEST_IMAGE, imagePullPolicy: 'IfNotPresent', command };
   const spec = { terminationGracePeriodSeconds: 1, containers: [app] };
   return JSON.stringify({ apiVersion: 'v1', kind: 'Pod', metadata: { name }, spec });

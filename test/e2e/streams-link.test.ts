@@ -32,7 +32,7 @@ describe('streams over a cable', { skip: noEngine() }, () => {
       hub.play.start('mosquitto', '/usr/sbin/mosquitto', ['-c', conf]);
     });
     await hub.play.join(NODE);
-    const waits = 'trap "exit 0" TERM; while :; do sleep 0.1; done';
+    const waits = 'trap "exit 0" TERM; while :; do sleep 3600 & wait; done';
     const app = { name: 'app', image: TEST_IMAGE, command: ['sh', '-c', waits] };
     const spec = { terminationGracePeriodSeconds: 1, containers: [app] };
     const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web' }, spec };

@@ -1,5 +1,5 @@
 /**
- * `npm run sim -- [--seed N] [--histories N] [--nodes N] [--scene NAME] [--seconds N] [--workers N] [--coverage] [--trace]`: simulated histories from a
+ * `npm run sim -- [--seed N] [--histories N] [--nodes N] [--scene NAME[@SEED]]... [--seconds N] [--workers N] [--coverage] [--trace]`: simulated histories from a
  * seed on (a fresh one unless it is given), as many as begin within that time. Ends with `N histories, M invariants broken`, and with 1 if
  * M is not 0; prints for each history that broke one the command that runs it again.
  */
@@ -7,7 +7,7 @@ import './outside.js';
 import { createHash, randomInt } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { liveTogether, usualWorkers, type Lived } from './crew.js';
+import { liveTogether, usualWorkers, type Life, type Lived } from './crew.js';
 import { FAULT_NAMES } from './faults.js';
 import { runHistory } from './history.js';
 import { coverageTable } from './phases.js';
@@ -27,7 +27,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     histories: { type: 'string' },
     nodes: { type: 'string' },
-    scene: { type: 'string' },
+    scene: { type: 'string', multiple: true, default: [] },
     seconds: { type: 'string' },
     workers: { type: 'string' },
     coverage: { type: 'boolean', default: false },
@@ -35,30 +35,40 @@ const { values } = parseArgs({
   },
 });
 const nodes = values.nodes === undefined ? null : numberOf(values.nodes, 0);
-const scene = values.scene ?? null;
-if (scene !== null && !(scene in SCENES)) {
+/** What kind of histories, as the command says it. */
+const kind = nodes === null ? [] : ['--nodes', String(nodes)];
+
+/** The name and its own first seed, if it has one. */
+function sceneOf(text: string): { scene: string; seed: string | undefined } {
+  const [scene = '', seed] = text.split('@');
+  if (scene in SCENES) return { scene, seed };
   console.error(`no such scene: ${scene}; there are ${Object.keys(SCENES).join(', ')}`);
   process.exit(2);
 }
-/** What kind of histories, as the command says it. */
-const kind = [
-  ...(nodes === null ? [] : ['--nodes', String(nodes)]),
-  ...(scene === null ? [] : ['--scene', scene]),
-];
 
-async function live(seed: number): Promise<Lived> {
+async function live({ seed, scene }: Life): Promise<Lived> {
   const before = process.cpuUsage();
   const onTrace = values.trace ? { onTrace: (line: string) => console.log(line) } : {};
   const told = await runHistory({ seed, nodes, scene, ...onTrace });
   const { user, system } = process.cpuUsage(before);
-  return { ...told, seed, cpuSeconds: (user + system) / 1e6 };
+  return { ...told, seed, scene, cpuSeconds: (user + system) / 1e6 };
 }
 
-/** One of several processes: whoever started it sends seeds. */
+/** One of several processes: whoever started it sends lives. */
 function serve(): void {
-  process.on('message', seed => {
-    void live(seed as number).then(lived => process.send?.(lived));
+  process.on('message', life => {
+    void live(life as Life).then(lived => process.send?.(lived));
   });
+}
+
+/** As many of each scene; without one, of what the seeds say. */
+function* livesOf(first: number, histories: number): Generator<Life, undefined> {
+  const scenes = values.scene.map(sceneOf);
+  for (const { scene, seed } of scenes.length === 0 ? [{ scene: null, seed: undefined }] : scenes) {
+    const from = numberOf(seed, first);
+    for (let one = from; one < from + histories; one++) yield { seed: one, scene };
+  }
+  return undefined;
 }
 
 async function command(): Promise<void> {
@@ -67,15 +77,16 @@ async function command(): Promise<void> {
   const endsAt = performance.now() + 1000 * numberOf(values.seconds, Infinity);
   const most = values.trace ? 1 : numberOf(values.workers, usualWorkers());
   const all: Lived[] = [];
-  let seed = first;
+  const lives = livesOf(first, histories);
   const next = () => {
-    const isOver = seed >= first + histories || (seed > first && performance.now() > endsAt);
-    return isOver ? null : seed++;
+    const isOver = all.length > 0 && performance.now() > endsAt;
+    return isOver ? null : (lives.next().value ?? null);
   };
   const onLived = (lived: Lived) => {
     all.push(lived);
     if (lived.broken.length === 0) return;
-    const said = ['--seed', lived.seed, ...kind, '--trace'].join(' ');
+    const aim = lived.scene === null ? [] : ['--scene', lived.scene];
+    const said = ['--seed', lived.seed, ...kind, ...aim, '--trace'].join(' ');
     console.log(`seed ${lived.seed}: npm run sim -- ${said}`);
     for (const one of lived.broken) console.log(`  ${one}`);
   };
@@ -92,6 +103,7 @@ function conclude(lived: readonly Lived[]): void {
   const all = [...lived].sort((a, b) => a.seed - b.seed);
   const sum = (of: (one: Lived) => number) => all.reduce((total, one) => total + of(one), 0);
   const digest = createHash('sha256');
+  const kinds = new Set(all.map(one => one.digest));
   const reached = new Map<string, number>();
   for (const one of all) {
     digest.update(one.digest);
@@ -102,7 +114,7 @@ function conclude(lived: readonly Lived[]): void {
   const broken = sum(one => one.broken.length);
   console.log(
     `${(all.length / sum(one => one.cpuSeconds)).toFixed(1)} histories a second of CPU, ${sum(one => one.events)} events; ` +
-      `at rest at the latest ${Math.round(slowestMs / 1000)} s after the last fault; traced ${digest.digest('hex').slice(0, 16)}`,
+      `at rest at the latest ${Math.round(slowestMs / 1000)} s after the last fault; traced ${digest.digest('hex').slice(0, 16)}, ${kinds.size} different`,
   );
   console.log(`${all.length} histories, ${broken} invariants broken`);
   process.exitCode = broken > 0 ? 1 : 0;

@@ -28,7 +28,7 @@ export const AGENT = join(import.meta.dirname, '../../../agent/bin/flotilla-agen
 export const NODE = 'n1';
 
 /** Ends at once at SIGTERM; else a shell as PID 1 would wait for its child. */
-export const FOREVER = "trap 'exit 0' TERM; while :; do sleep 0.1; done";
+export const FOREVER = "trap 'exit 0' TERM; while :; do sleep 3600 & wait; done";
 
 export interface Status {
   readonly conditions: readonly {

@@ -6,6 +6,8 @@ import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { once } from 'node:events';
+import { ApiClient } from '../../hub/cli/client.js';
+import { loadKubeconfig } from '../../hub/cli/kubeconfig.js';
 import { removeOwned } from './docker.js';
 import { unmountBelow } from './mounts.js';
 import { eventually, whenNever } from './wait.js';
@@ -145,10 +147,17 @@ export class Playground {
   }
 
   async hubAnswers(): Promise<void> {
-    await eventually(
-      'the hub answers',
-      async () => (await this.flotilla('get', 'nodes')).code === 0,
-    );
+    await eventually('the hub answers', () => this.askHub('/api/v1/nodes'));
+  }
+
+  /** What the hub answers the one who made it, without a program for each question. Rejects what is no success. */
+  async askHub<T>(path: string): Promise<T> {
+    const client = new ApiClient(loadKubeconfig(this.path('hub/admin.kubeconfig'), undefined));
+    try {
+      return await client.call<T>({ path });
+    } finally {
+      client.close();
+    }
   }
 
   async close(): Promise<void> {

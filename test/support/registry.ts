@@ -80,11 +80,20 @@ export async function startRegistry(options: {
   };
 }
 
+export interface SlowRegistry {
+  readonly host: string;
+  /** From now on half of a layer is sent and no more, until `release`. */
+  hold(): void;
+  release(): void;
+  close(): void;
+}
+
 /** In front of a registry: what it sends of a layer comes in ten pieces, with a pause before each. */
 export async function startSlowRegistry(
   { host: behind }: Pick<TestRegistry, 'host'>,
   pauseMs: number,
-): Promise<{ readonly host: string; close(): void }> {
+): Promise<SlowRegistry> {
+  let isHeld = false;
   const server = createServer((request, response) => {
     void (async () => {
       const { method = 'GET', headers, url = '' } = request;
@@ -95,6 +104,7 @@ export async function startSlowRegistry(
       const piece = Math.max(64 * 1024, Math.ceil(body.length / 10));
       for (let from = 0; from < body.length; from += piece) {
         if (body.length > piece) await delay(pauseMs);
+        while (isHeld && from > body.length / 2) await delay(pauseMs);
         response.write(body.subarray(from, from + piece));
       }
       response.end();
@@ -108,7 +118,12 @@ export async function startSlowRegistry(
     server.close();
     server.closeAllConnections();
   };
-  return { host: `127.0.0.1:${port}`, close };
+  return {
+    host: `127.0.0.1:${port}`,
+    hold: () => void (isHeld = true),
+    release: () => void (isHeld = false),
+    close,
+  };
 }
 
 /** Something at the place of a registry that answers every request alike. */

@@ -32,9 +32,6 @@ export function matches(what: string, text: () => Promise<string>, pattern: RegE
   });
 }
 
-/** A program of this test asks the hub: not too often. */
-const ASK_HUB_MS = 500;
-
 /** Of a node with one bundle. */
 export class Device {
   readonly #play: Playground;
@@ -72,16 +69,14 @@ export class Device {
       as((await this.status()).hub.bundles[0], wanted),
     );
     if (!this.#play.isRunning('hub')) return told;
-    await eventually(
-      `the hub knows that ${what}`,
-      async () => as((await this.#atHub()).status.flotilla.bundles[0], wanted),
-      { everyMs: ASK_HUB_MS },
+    await eventually(`the hub knows that ${what}`, async () =>
+      as((await this.#atHub()).status.flotilla.bundles[0], wanted),
     );
     return told;
   };
 
   #atHub(): Promise<AtHub> {
-    return this.#play.json<AtHub>('get', 'nodes', this.#node);
+    return this.#play.askHub<AtHub>(`/api/v1/nodes/${this.#node}`);
   }
 
   /** What Docker says of its containers named `app`; `show`: a template of its own. */

@@ -19,7 +19,7 @@ function revision(victim: Victim, number: number, script: string): Bundle {
   return bundle(victim, change, [podText('looping', { containers })]);
 }
 
-const RUNS = 'trap "exit 0" TERM; while :; do sleep 0.2; done';
+const RUNS = 'trap "exit 0" TERM; while :; do sleep 3600 & wait; done';
 const CRASHES = 'sleep 0.3; echo hunter2; exit 7';
 
 function said(victim: Victim, is: (bundle: StatusDocument['bundles'][number]) => boolean) {

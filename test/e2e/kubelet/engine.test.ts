@@ -76,7 +76,10 @@ describe('row 82: an engine that dies and comes back', { skip: noOwnEngine() }, 
   });
 
   test('a stop that it did not live to see is finished', async () => {
-    const slow = container('slow', "trap 'sleep 3; exit 0' TERM; while :; do sleep 0.1; done");
+    const slow = container(
+      'slow',
+      "trap 'sleep 3; exit 0' TERM; while :; do sleep 3600 & wait; done",
+    );
     box.put('slow.json', pod('slow', [slow], { terminationGracePeriodSeconds: 20 }));
     await box.ready('slow');
     box.remove('slow.json');

@@ -22,7 +22,7 @@ describe('init containers, sidecars and hooks, black box', { skip: noEngine() },
   const say = (who: string, line: string) => `echo "${line}" >> /diary/${who}`;
   const runsUntilTold = (who: string, name: string, seconds = 0) =>
     `trap 'sleep ${seconds}; ${say(who, `${name} ended`)}; exit 0' TERM; ${say(who, `${name} started`)}; ` +
-    'while :; do sleep 0.1; done';
+    'while :; do sleep 3600 & wait; done';
   const linesOf = (who: string) => {
     try {
       return readFileSync(`${diary}/${who}`, 'utf8').trim().split('\n');

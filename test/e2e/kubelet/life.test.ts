@@ -111,7 +111,7 @@ describe('life of a pod, black box', { skip: noEngine() }, () => {
   });
 
   test('rows 64, 67, T3: removed and put back while it ends, it ends fully and runs again under the same uid', async () => {
-    const slow = pod('again', [container('app', "trap '' TERM; while :; do sleep 0.1; done")], {
+    const slow = pod('again', [container('app', "trap '' TERM; while :; do sleep 3600; done")], {
       terminationGracePeriodSeconds: 3,
     });
     box.put('again.yaml', slow);
@@ -130,7 +130,7 @@ describe('life of a pod, black box', { skip: noEngine() }, () => {
   });
 
   test('rows 68, 71, T8: the grace is honoured, and meanwhile the pod is shown as ending', async () => {
-    const stubborn = container('app', "trap '' TERM; while :; do sleep 0.1; done");
+    const stubborn = container('app', "trap '' TERM; while :; do sleep 3600; done");
     box.put('grace.yaml', pod('grace', [stubborn], { terminationGracePeriodSeconds: 4 }));
     await box.ready('grace');
     const from = Date.now();
@@ -147,7 +147,10 @@ describe('life of a pod, black box', { skip: noEngine() }, () => {
   });
 
   test('row 192: of a pod that is ending the exit codes, counts and logs stay until the last container has ended', async () => {
-    const quick = container('quick', "trap 'exit 3' TERM; echo hello; while :; do sleep 0.1; done");
+    const quick = container(
+      'quick',
+      "trap 'exit 3' TERM; echo hello; while :; do sleep 3600 & wait; done",
+    );
     const deaf = container('deaf', "trap '' TERM; while [ ! -e /tmp/end ]; do sleep 0.1; done");
     box.put('parts.yaml', pod('parts', [quick, deaf], { terminationGracePeriodSeconds: 60 }));
     await box.ready('parts');
@@ -219,7 +222,7 @@ describe('life of a pod, black box', { skip: noEngine() }, () => {
   });
 
   test('row 82: an agent that ends in the middle of a stop does not wait for it; the next one goes on', async () => {
-    const deaf = container('deaf', "trap '' TERM; while :; do sleep 0.1; done");
+    const deaf = container('deaf', "trap '' TERM; while :; do sleep 3600; done");
     box.put('deaf.yaml', pod('deaf', [deaf], { terminationGracePeriodSeconds: 15 }));
     await box.ready('deaf');
     const before = box.log().length;

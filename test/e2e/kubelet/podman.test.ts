@@ -95,7 +95,7 @@ describe('Podman, black box', { skip: noPodman(), concurrency: 3 }, () => {
     });
     const side = container(
       'side',
-      `trap 'echo side-ends >> /out/order; exit 0' TERM; echo side >> /out/order; while :; do sleep 0.1; done`,
+      `trap 'echo side-ends >> /out/order; exit 0' TERM; echo side >> /out/order; while :; do sleep 3600 & wait; done`,
       { ...mount, restartPolicy: 'Always' },
     );
     const volumes = [{ name: 'out', hostPath: { path: out } }];

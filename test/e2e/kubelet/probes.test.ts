@@ -154,7 +154,7 @@ describe('probes, black box', { skip: noEngine() }, () => {
       ...quick,
       terminationGracePeriodSeconds: 1,
     };
-    const script = "trap '' TERM; while :; do sleep 0.1; done";
+    const script = "trap '' TERM; while :; do sleep 3600; done";
     box.put(
       'grace.json',
       pod('grace', [container('app', script, { livenessProbe })], {

@@ -236,7 +236,7 @@ describe('stand-alone, with restarts', { skip: noEngine() }, () => {
   test('T10, row 82: while the engine is away an ending pod is known as ending; then it ends', async () => {
     box.put(
       'ending.yaml',
-      pod('ending', [container('app', 'trap "" TERM; while :; do sleep 0.1; done')], {
+      pod('ending', [container('app', 'trap "" TERM; while :; do sleep 3600; done')], {
         terminationGracePeriodSeconds: 6,
       }),
     );

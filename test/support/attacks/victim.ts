@@ -53,7 +53,7 @@ export function podText(
     spec: {
       containers: [
         {
-          command: ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.2; done'],
+          command: ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 3600 & wait; done'],
           image: TEST_IMAGE,
           name: 'app',
         },
