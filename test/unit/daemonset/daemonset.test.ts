@@ -1,7 +1,7 @@
 /** A DaemonSet is the bundle that means the same, or it is refused with its field. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { matches, parseSelector, type Labels } from '../../../hub/selectors.js';
+import { matches, parseSelector } from '../../../hub/selectors.js';
 import { nodeMismatch } from '../../../protocol/node-affinity.js';
 import type { Pod } from '../../../protocol/pod.js';
 import { bundleOfDaemonSet, type DaemonSetBundle } from '../../../hub/daemonset/daemonset.js';
@@ -55,7 +55,7 @@ const FLEET = ['edge-7', 'edge-8'].flatMap(name =>
     [{}, { gpu: '' }, { gpu: '1', old: 'x' }, { arch: 'arm64' }].flatMap(gpu =>
       [{}, { ram: '8', cores: '4' }, { ram: '4', cores: '9' }, { ram: 'much' }].map(more => ({
         name,
-        labels: { 'kubernetes.io/hostname': name, ...site, ...gpu, ...more } as Labels,
+        labels: { 'kubernetes.io/hostname': name, ...site, ...gpu, ...more },
       })),
     ),
   ),
