@@ -53,7 +53,13 @@ const expressions = (...matchExpressions: Fields[]) => affinity({ matchExpressio
 const FLEET = ['edge-7', 'edge-8'].flatMap(name =>
   [{}, { site: 'north' }, { site: 'east' }, { site: 'a' }].flatMap(site =>
     [{}, { gpu: '' }, { gpu: '1', old: 'x' }, { arch: 'arm64' }].flatMap(gpu =>
-      [{}, { ram: '8', cores: '4' }, { ram: '4', cores: '9' }, { ram: 'much' }].map(more => ({
+      [
+        {},
+        { ram: '8', cores: '4' },
+        { ram: '4', cores: '4' },
+        { ram: '8', cores: '9' },
+        { ram: 'much' },
+      ].map(more => ({
         name,
         labels: { 'kubernetes.io/hostname': name, ...site, ...gpu, ...more },
       })),
