@@ -16,8 +16,7 @@ import { JOURNAL_FILE } from './journal/database.js';
 import { TWIN_FILE } from './journal/twin.js';
 import type { DiskWatch } from './disk/watch.js';
 import { HttpError } from './api/http-error.js';
-import { LOCKED } from '../protocol/bundle-reasons.js';
-import { HELD, WINDOW } from './activation/table.js';
+import { planLines } from './plan-lines.js';
 import { activateNow, hold, redo, release, undo, waitsOf } from './site.js';
 import { onDisk } from './site-on-disk.js';
 import type { Member } from './member.js';
@@ -95,7 +94,8 @@ export function apiSources(
       enough.abort();
       return statusOf(options, held);
     },
-    plan: () => [...windowLines(held), held.pods?.planText() ?? ''].join('\n'),
+    plan: () =>
+      planLines(held.session?.report.current().bundles ?? [], held.pods?.planText() ?? ''),
     configz: () => ({
       agentconfig: { ...shownConfig(config), admission: describePolicy(policy) },
       environment: shownEnvironment(config),
@@ -214,18 +214,6 @@ async function importHere(
     held.pods?.retry(null);
   }
   return outcome;
-}
-
-const WAITS_FOR_PEOPLE: ReadonlySet<string> = new Set([WINDOW, HELD, LOCKED]);
-
-/** Bundles that wait for a maintenance window, a person, or a pod that asks for time. */
-function windowLines({ session }: Held): string[] {
-  const bundles = session?.report.current()?.bundles ?? [];
-  return bundles
-    .filter(({ state, reason }) => state === 'waiting' && WAITS_FOR_PEOPLE.has(reason))
-    .map(({ namespace, name, revision, message }) => {
-      return `bundle ${namespace}/${name}: switch to revision ${revision}: ${message}`;
-    });
 }
 
 /** What the hub has not confirmed, the payloads in base64. */

@@ -23,8 +23,8 @@ import {
 
 export interface BundleContext {
   readonly root: TrustedRoot;
-  /** How the assignment names it. */
-  readonly assigned: AssignedBundle;
+  /** How the assignment names it; a size that is null is not known, and the digest alone names the content. */
+  readonly assigned: Omit<AssignedBundle, 'size'> & { readonly size: number | null };
   /** Kubernetes' word for the node's architecture. */
   readonly arch: string;
   readonly agentVersion: string;
@@ -43,7 +43,8 @@ export function openBundle(
   });
   if (!opened.ok) return opened;
   const { payload } = opened.value;
-  if (payload.byteLength !== assigned.size || sha256Hex(payload) !== assigned.digest) {
+  const isOfSize = assigned.size === null || payload.byteLength === assigned.size;
+  if (!isOfSize || sha256Hex(payload) !== assigned.digest) {
     return refuse('MixMatch', `${what}: not the content that the assignment names`);
   }
   const role = releaseRoleOf(root.document, assigned);

@@ -63,8 +63,9 @@ async function importFrom(context: CliContext, file: string, flags: ImportFlags)
   if (!outcome.isForThisNode) throw notForThisNode(outcome);
   const bundles = await settled(context, dataDir, limitMs);
   for (const { namespace, name, revision, state, reason } of bundles) {
+    const what = state === 'removing' ? 'removal' : `revision ${revision}`;
     context.print(
-      `bundle/${name} (${namespace}) revision ${revision}: ${[state, reason].filter(Boolean).join(', ')}`,
+      `bundle/${name} (${namespace}) ${what}: ${[state, reason].filter(Boolean).join(', ')}`,
     );
   }
   const receipt = flags.receipt ?? join(dirname(file), `${outcome.node}.receipt`);
@@ -137,6 +138,7 @@ export function lateOf(bundles: Bundles, timeout: string): CliError | null {
   if (late.length === 0) return null;
   const told = late.map(({ name, revision, state, reason, message }) => {
     const why = [reason, message].filter(Boolean).join(': ');
+    if (state === 'removing') return `bundle/${name} is not removed after ${timeout}: ${why}`;
     return `bundle/${name} revision ${revision} is not healthy after ${timeout}: ${state} (${why})`;
   });
   const how =

@@ -5,7 +5,7 @@ import { bundleStateText } from '../../protocol/bundle-state-text.js';
 import { CliError } from '../../protocol/cli-error.js';
 import { layOut } from '../../protocol/columns.js';
 import { parseDurationMs } from '../../protocol/duration.js';
-import type { HistoryEntry, HistoryRow, Transition } from '../journal/history.js';
+import type { HistoryEntry, HistoryRow, SiteWord, Transition } from '../journal/history.js';
 import { readJournal, type JournalView } from '../journal/reader.js';
 import type { CutReason } from '../journal/retention.js';
 import type { CliContext } from './context.js';
@@ -85,15 +85,13 @@ async function followHistory(
 ): Promise<void> {
   const { output } = options;
   const directory = dataDirOf(options);
+  const lines = followedLines();
   const rows = () => onJournal(() => readJournal(directory)).history;
   let shown = chosen(rows());
   let last = 0;
-  let isFirst = true;
   for (;;) {
     if (output === 'json') for (const row of shown) context.print(JSON.stringify(row));
-    else if (isFirst) for (const line of historyLines({ history: shown })) context.print(line);
-    else for (const row of shown) context.print(historyCells(row).join('  '));
-    isFirst = false;
+    else for (const line of lines(shown)) context.print(line);
     last = Math.max(last, shown.at(-1)?.n ?? rows().at(-1)?.n ?? 0);
     await context.clock.sleep(LOOK_MS, context.signal);
     if (context.signal.aborted) return;
@@ -108,8 +106,21 @@ function timeText(at: number): string {
 
 /** Pure. */
 export function historyLines({ history }: Pick<JournalView, 'history'>): string[] {
-  return layOut([['N', 'WHEN', 'WHAT', 'STATE', 'WHY'], ...history.map(historyCells)]);
+  return followedLines()(history);
 }
+
+/** What came first with its head, then each row as it comes, in the same columns. */
+export function followedLines(): (rows: readonly HistoryRow[]) => string[] {
+  const widths: number[] = [];
+  let isFirst = true;
+  return rows => {
+    const head = isFirst ? [HEAD] : [];
+    isFirst = false;
+    return layOut([...head, ...rows.map(historyCells)], widths);
+  };
+}
+
+const HEAD = ['N', 'WHEN', 'WHAT', 'STATE', 'WHY'];
 
 function historyCells({ n, at, entry }: HistoryRow): string[] {
   return [String(n), timeText(at), ...entryCells(entry)];
@@ -140,10 +151,16 @@ function entryCells(entry: HistoryEntry): [string, string, string] {
     case 'site': {
       const why = entry.reason === '' ? '' : `: ${entry.reason}`;
       const what = entry.name === '' ? 'node' : `bundle ${entry.namespace}/${entry.name}`;
-      return [what, entry.word, `by ${entry.by}${why}`];
+      return [what, SAID[entry.word], `by ${entry.by}${why}`];
     }
   }
 }
+
+/** As it is typed. */
+const SAID: Readonly<Record<SiteWord['word'], string>> = {
+  activateNow: 'activate --now',
+  ...{ hold: 'hold', release: 'release', undo: 'undo', redo: 'redo' },
+};
 
 /** A person's word, of which the row after it says what came of it. */
 function isBeingUndone({ state, reason }: Pick<Transition, 'state' | 'reason'>): boolean {

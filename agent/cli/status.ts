@@ -5,6 +5,7 @@ import { CliError } from '../../protocol/cli-error.js';
 import { ageText, layOut } from '../../protocol/columns.js';
 import { budgetLines } from '../../protocol/budget.js';
 import { usageLines } from '../../protocol/usage.js';
+import type { BundleStatus } from '../../protocol/documents/node.js';
 import type { AgentStatus } from '../agent-status.js';
 import { isJoined } from '../membership/identity.js';
 import type { CliContext } from './context.js';
@@ -55,15 +56,14 @@ export function statusLines(
     ['Events:', `${journal.unconfirmedEvents} ${hub ? 'not confirmed by the hub' : 'kept'}`],
     ['Hub:', hub ? `${hub.url}, ${linkText(hub)}` : isMember ? JOINED_SINCE : 'none; not joined'],
     ['Told to pods:', connectionText(status.connection, now)],
-    ...(hub ? hubRows(hub) : []),
+    ...(hub ? hubRows(hub, now) : []),
   ];
   const lines = layOut(rows);
   if (hub && hub.bundles.length > 0) {
     const head = ['BUNDLE', 'REVISION', 'RUNS', 'STATE', 'SINCE', 'REASON'];
     const bundles = hub.bundles.map(b => [
       `${b.namespace}/${b.name}`,
-      String(b.revision),
-      b.active === null ? '-' : b.active === b.digest ? 'this' : b.active.slice(0, 12),
+      ...revisionCells(b),
       bundleStateText(b),
       ageText(now - Date.parse(b.since)),
       [b.reason, b.message].filter(text => text !== '').join(': '),
@@ -84,7 +84,14 @@ export function statusLines(
   return lines;
 }
 
-function hubRows(hub: NonNullable<AgentStatus['hub']>): string[][] {
+/** What is wanted and what runs; of what is to go nothing is wanted. */
+function revisionCells({ state, revision, digest, active }: BundleStatus): [string, string] {
+  const runs = active === null ? '-' : active.slice(0, 12);
+  if (state === 'removing') return ['-', active === digest ? `revision ${revision}` : runs];
+  return [String(revision), active === digest ? 'this' : runs];
+}
+
+function hubRows(hub: NonNullable<AgentStatus['hub']>, now: number): string[][] {
   const refusal = hub.lastRefusal;
   const development = hub.development ? ' (development: the hub holds every key)' : '';
   return [
@@ -96,7 +103,7 @@ function hubRows(hub: NonNullable<AgentStatus['hub']>): string[][] {
       ? [
           [
             'Last refusal:',
-            `${refusal.code} at ${refusal.at} on ${refusal.topic}: ${refusal.detail}`,
+            `${ageText(now - Date.parse(refusal.at))} ago (${refusal.at}), ${refusal.code} on ${refusal.topic}: ${refusal.detail}`,
           ],
         ]
       : []),

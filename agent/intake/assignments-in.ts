@@ -30,6 +30,8 @@ export interface AssignmentsInOptions {
   readonly roots: Pick<RootWalk, 'hold' | 'dropAssignment'>;
   /** Another one than before is in the journal. */
   readonly onAccepted: () => void;
+  /** The one that is accepted came again: what was refused meanwhile is past. */
+  readonly onConfirmed: () => void;
   /** What came with the accepted one; called before `onAccepted` or `onLook`. */
   readonly onPatches: (patches: readonly Patch[], document: AssignmentDocument) => void;
   /** A root has to come first, or more may be here of what the accepted one needs. */
@@ -69,6 +71,7 @@ export class AssignmentsIn {
       if (changed) this.#accept(opened.value, payload, topic);
       this.#options.onPatches(patches, document);
       if (changed) return this.#options.onAccepted();
+      this.#options.onConfirmed();
       return patches.length > 0 ? this.#options.onLook() : undefined;
     }
     if (roots.hold(opened.refusal, payload, root())) return this.#options.onLook();

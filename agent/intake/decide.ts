@@ -121,7 +121,7 @@ export function withdrawnRefusal(
 
 /** What this node's own memory says against a revision (S21, S24). */
 export function memoryAllows(
-  bundle: AssignedBundle,
+  bundle: Pick<AssignedBundle, 'namespace' | 'name' | 'revision' | 'digest'>,
   memory: { readonly knownDigest: string | null; readonly rollbackFloor: number },
 ): Result<null> {
   const key = bundleKey(bundle);

@@ -9,6 +9,7 @@ import type { ManifestEntry } from '../../protocol/documents/bundle.js';
 import { bindingsOf } from '../../protocol/image-binding.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import { bundleKey, makerOf, ownedContent } from './decide.js';
+import { FORGOTTEN, forgottenText } from '../sources/explained.js';
 import { keptManifest } from './kept-manifest.js';
 import type { Journal, OwnedFile } from '../journal/journal.js';
 import { Drift } from './drift.js';
@@ -234,10 +235,8 @@ export class PromisedDirectory {
     const forgotten = this.#forgotten.filter(file => !this.#journal.files().has(file));
     if (forgotten.length > 0) {
       const names = forgotten.slice(0, 8).join(', ');
-      const message =
-        `the journal began anew and does not know what ${names} in ${this.#directory.path} were promised for: ` +
-        'what runs goes on, and nothing is begun with them, until the hub has said what is to run';
-      conditions.push({ type: 'UnexplainedFiles', status: 'True', reason: 'Forgotten', message });
+      const message = forgottenText(`${names} in ${this.#directory.path}`);
+      conditions.push({ type: 'UnexplainedFiles', status: 'True', reason: FORGOTTEN, message });
     }
     return [...conditions, ...(this.#drift?.conditions() ?? [])];
   }

@@ -59,7 +59,7 @@ export class Intake {
   constructor(options: IntakeOptions) {
     this.#options = options;
     this.#topics = topicsOf(options.identity.fleet);
-    const { clock, log } = options;
+    const { clock } = options;
     this.#slow = new SlowRetrievals(this.#topics);
     this.#requests = new Requests({
       ...options,
@@ -68,8 +68,7 @@ export class Intake {
     });
     const root = () => this.#root();
     this.#withheld = new Withheld({ ...options, root, requests: this.#requests });
-    const { prefix } = this.#topics;
-    this.#refusals = new Refusals({ clock, log, prefix, time: options.time });
+    this.#refusals = new Refusals({ ...options, prefix: this.#topics.prefix });
     this.#roots = new RootWalk(this.#topics, options.identity.node);
     this.#assignments = new AssignmentsIn({
       ...options,
@@ -77,6 +76,7 @@ export class Intake {
       requests: this.#requests,
       roots: this.#roots,
       onAccepted: () => this.#assigned(),
+      onConfirmed: () => this.#refusals.accepted(),
       onPatches: (patches, document) => this.#supply.patches.hold(patches, document),
       onLook: () => this.#work(),
       onRefusal: (refusal, payload, topic) => this.refused(refusal, payload, topic),
@@ -87,6 +87,7 @@ export class Intake {
       requests: this.#requests,
       root,
       onRefusal: (refusal, payload, topic) => this.refused(refusal, payload, topic),
+      onTaken: topic => this.#refusals.taken(topic),
       onRootMissing: () => this.#rootDidNotCome(),
       onArrival: () => this.#work(),
     });
@@ -337,10 +338,8 @@ export class Intake {
     });
     const troubled = this.#stage.needsRetry();
     this.#troubles = troubled ? this.#troubles + 1 : 0;
-    const { windows, locks } = this.#options;
-    const againMs = [windows?.againInMs(), locks?.againInMs()].map(ms => ms ?? Infinity);
     const retryMs = Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** (this.#troubles - 1));
-    const soon = Math.min(troubled ? retryMs : Infinity, ...againMs);
+    const soon = Math.min(troubled ? retryMs : Infinity, this.#stage.againInMs() ?? Infinity);
     if (soon < Infinity) this.#retryAlarm.setBefore(clock.monotonic() + soon);
     if (journal.history().head !== before || troubled !== troubledBefore) this.#options.onChange();
   }

@@ -12,6 +12,8 @@ import { sharedFile, sharedPath } from '../safe-directory.js';
 import { isOwnedFileName, OWNED_FILE_PREFIX } from '../../protocol/names.js';
 
 const TEMPORARY_PREFIX = `.${OWNED_FILE_PREFIX}`;
+/** For group and others. */
+const READABLE = 0o044;
 /** A larger file cannot be one of ours. */
 const FILE_BYTES_MAX = 4 * 1024 * 1024;
 
@@ -34,7 +36,7 @@ export interface FoundFile {
    * link.
    */
   readonly bytes: Buffer | null;
-  /** Another user may write to it, or owns it. */
+  /** Another user may read or write it, or owns it: it is written with mode 600. */
   readonly isShared?: boolean;
 }
 
@@ -54,7 +56,7 @@ export interface OwnedDirectory {
   identity(): string;
   /** Everything that bears the prefix. @throws DirectoryError */
   list(): FoundFile[];
-  /** Whether another user may write to this file, or owns it; false for one that is not there. */
+  /** Whether another user may read or write this file, or owns it; false for one that is not there. */
   isShared(file: string): boolean;
   /** Names that an interrupted change was about to write. @throws DirectoryError */
   leftovers(): string[];
@@ -146,7 +148,8 @@ function listFiles(directory: string, uid: number): FoundFile[] {
 function isShared(path: string, uid: number): boolean {
   const found = fs.lstatSync(path, { throwIfNoEntry: false });
   if (found?.isFile() !== true) return false;
-  return sharedFile({ owner: found.uid, mode: found.mode }, uid) !== null;
+  const isOthers = sharedFile({ owner: found.uid, mode: found.mode }, uid) !== null;
+  return isOthers || (found.mode & READABLE) !== 0;
 }
 
 function readPlain(path: string): Buffer | null {

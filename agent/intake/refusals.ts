@@ -43,9 +43,19 @@ export class Refusals {
     return isOver ? null : this.newest();
   }
 
-  /** A newer root or assignment was accepted. */
+  /** A newer root or assignment was accepted, or the hub said again what was. */
   accepted(): void {
     this.#isPast = true;
+  }
+
+  /** What came on this topic now is good. */
+  taken(topic: string): void {
+    if (this.#last?.topic === this.#below(topic)) this.#isPast = true;
+  }
+
+  #below(topic: string): string {
+    const below = topic.startsWith(this.#prefix) ? topic.slice(this.#prefix.length) : topic;
+    return below.slice(0, TOPIC_LENGTH_MAX);
   }
 
   newest(): LastRefusal | null {
@@ -66,10 +76,10 @@ export class Refusals {
     const now = this.#clock.monotonic();
     if (!mayLogRefusal(this.#logged, digest, now)) return false;
     this.#logged.set(digest, now);
-    const below = topic.startsWith(this.#prefix) ? topic.slice(this.#prefix.length) : topic;
+    const below = this.#below(topic);
     const uptime = this.#time.uptime();
     const said = detail.slice(0, DETAIL_LENGTH_MAX).toWellFormed();
-    this.#last = { code, digest, topic: below.slice(0, TOPIC_LENGTH_MAX), detail: said, uptime };
+    this.#last = { code, digest, topic: below, detail: said, uptime };
     this.#isPast = false;
     this.#log.warn('refused', { code, detail, topic: below, digest });
     return true;

@@ -26,8 +26,8 @@ export class Restorations {
     const bytes = found?.bytes ?? null;
     const isAsSigned = bytes !== null && sha256Hex(bytes) === promised.content;
     const message = isAsSigned
-      ? `${file} was made writable for others on this node, or given to one of them, and is put back: whoever writes there says what ` +
-        'runs in the bundle’s name'
+      ? `${file} was made readable or writable for others on this node, or given to one of them, and is put back with mode 600: whoever ` +
+        'writes there says what runs in the bundle’s name'
       : `${file} was ${findingOf(found)} on this node, and is put back as the bundle says. For a change that lasts: edit ` +
         `the manifest that the bundle was made from and flotilla apply -f it --bundle ${name} -n ${namespace}`;
     const involved = { kind: 'Bundle', namespace, name, uid: '', fieldPath: '' } as const;

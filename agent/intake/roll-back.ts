@@ -26,7 +26,8 @@ import {
   rootAllows,
   type StagedManifest,
 } from './decide.js';
-import type { Lacking } from './lacking.js';
+import { isInVain, type Lacking, type Whereabouts } from './lacking.js';
+import type { Shortfall } from './shortfall.js';
 import type { Switch } from './switch.js';
 import { transition } from './transition.js';
 import type { LockGate } from './lock-gate.js';
@@ -37,8 +38,8 @@ export interface RollBackParts {
   readonly journal: Journal;
   readonly switch: Switch;
   readonly verdicts: Verdicts;
-  /** Blobs of a revision that are not here. */
-  readonly lackingOf: (document: BundleDocument) => Lacking[];
+  readonly shortfall: Pick<Shortfall, 'ofKnown'>;
+  readonly whereabouts: (digest: string) => Whereabouts;
   /** Left out where somebody else runs the pods. */
   readonly images?: Pick<ImagesAhead, 'hold' | 'dropReturn'> | undefined;
   readonly locks?: Pick<LockGate, 'judge'> | undefined;
@@ -140,14 +141,11 @@ export class RollBack {
 
   /** Under the rules that hold for what begins; null: content does not read back. */
   #wayTo(record: BundleRecord, digest: string, root: RootDocument): Way | Obstacle | null {
-    const { journal, lackingOf, verdicts } = this.#parts;
+    const { journal, shortfall, verdicts } = this.#parts;
     const target = journal.content.bundleDocument(digest);
+    const lacking = shortfall.ofKnown(record, digest, root);
+    if (lacking.length > 0) return this.#missing(digest, lacking);
     if (target === null) return refused('it is not kept here any more');
-    const lacking = lackingOf(target);
-    if (lacking.length > 0) {
-      const why = `content of revision ${target.revision} is missing`;
-      return { why, isForGood: false, lacking };
-    }
     const { namespace, name, revision } = target;
     const bundle: AssignedBundle = { namespace, name, revision, digest, size: 0, attempt: 0 };
     for (const allowed of [
@@ -166,6 +164,17 @@ export class RollBack {
     const conflict = conflictWith({ bundle: record, pods }, this.#parts.switch.occupied());
     if (conflict !== null) return { why: conflict, isForGood: false, lacking: [] };
     return { digest, target, staged: staged.value, pods };
+  }
+
+  #missing(digest: string, lacking: Lacking[]): Obstacle {
+    const { journal, whereabouts } = this.#parts;
+    const isForGood = lacking.some(one => isInVain(whereabouts(one.digest)));
+    const what = `content of revision ${journal.content.revisionOf(digest) ?? ''} is missing`;
+    return {
+      why: isForGood ? `${what}, and the hub has none that fits` : what,
+      isForGood,
+      lacking,
+    };
   }
 
   #putBack(record: BundleRecord, { digest, target, staged, pods, now }: Way & Wished): void {

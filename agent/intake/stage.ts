@@ -8,12 +8,7 @@ import { counted } from '../../protocol/counted.js';
 import type { AssignedBundle, AssignmentDocument } from '../../protocol/documents/assignment.js';
 import type { BundleDocument } from '../../protocol/documents/bundle.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
-import {
-  CONFLICT,
-  NOT_UNDO_READY,
-  SAYS_WHAT_TO_DO,
-  SECRET_NOT_SEALED,
-} from '../../protocol/bundle-reasons.js';
+import { CONFLICT, NOT_UNDO_READY, SAYS_WHAT_TO_DO } from '../../protocol/bundle-reasons.js';
 import { bindingsOf } from '../../protocol/image-binding.js';
 import type { Refusal, Result } from '../../protocol/refusal.js';
 import { phaseNow } from '../activation/bundle-health.js';
@@ -27,12 +22,12 @@ import {
   type StagedManifest,
 } from './decide.js';
 import { PromisedDirectory } from './directory.js';
-import { blobsOf } from '../journal/content.js';
 import type { FailureRecord } from '../journal/failures.js';
 import type { BundleRecord } from '../journal/journal.js';
 import { inSpiteOf } from '../journal/overrides.js';
 import { signedAnew, type Lacking } from './lacking.js';
 import { lackingParameter } from '../parameters/lacking.js';
+import { FormerWait } from './former-wait.js';
 import { Removals } from './removals.js';
 import { RollBack, type WayBack } from './roll-back.js';
 import { revokedBundles, revokedConditions } from './revoked.js';
@@ -42,6 +37,7 @@ import { waitingFor, type Step } from './waiting-for.js';
 import { FREE, type Passage } from './window-gate.js';
 import type { StageOptions } from './stage-options.js';
 import { JudgedContent } from './judged-content.js';
+import { Shortfall } from './shortfall.js';
 import { Verdicts } from './verdicts.js';
 import type { SourceCondition } from '../ports.js';
 
@@ -54,6 +50,8 @@ export class Stage {
   readonly #options: StageOptions;
   readonly #verdicts: Verdicts;
   readonly #judged: JudgedContent;
+  readonly #shortfall: Shortfall;
+  readonly #former: FormerWait;
   readonly #directory: PromisedDirectory;
   readonly #switch: Switch;
   readonly #removals: Removals;
@@ -67,15 +65,15 @@ export class Stage {
     const directory = this.#directory;
     this.#verdicts = new Verdicts({ ...options, directory });
     this.#judged = new JudgedContent(this.#verdicts);
+    this.#shortfall = new Shortfall({ ...options, verdicts: this.#verdicts });
+    this.#former = new FormerWait(options);
     this.#switch = new Switch({ ...options, directory });
     this.#removals = new Removals({ ...options, switch: this.#switch });
     this.#rollBack = new RollBack({
-      journal: options.journal,
+      ...options,
       switch: this.#switch,
       verdicts: this.#verdicts,
-      lackingOf: document => this.#lackingOf(document),
-      images: options.images,
-      locks: options.locks,
+      shortfall: this.#shortfall,
     });
   }
 
@@ -85,6 +83,13 @@ export class Stage {
    */
   needsRetry(): boolean {
     return this.#directory.needsRetry();
+  }
+
+  /** Milliseconds until time alone may let something go on; null: nothing waits for it. */
+  againInMs(): number | null {
+    const { windows, locks } = this.#options;
+    const times = [windows, locks, this.#former].flatMap(gate => gate?.againInMs() ?? []);
+    return times.length === 0 ? null : Math.min(...times);
   }
 
   /** The directory is compared again with the next pass. */
@@ -115,6 +120,7 @@ export class Stage {
     this.#removals.removeUnassigned(assignment);
     this.#options.windows?.keepOnly(assignment.bundles);
     this.#judged.keepOnly(assignment.bundles);
+    this.#former.keepOnly(assignment.bundles);
     const { journal } = this.#options;
     // One bundle may wait for what another gives up in the same assignment.
     for (;;) {
@@ -124,7 +130,9 @@ export class Stage {
       // After what the newest assignment wants instead: then there is nothing to undo.
       const context = { root, assignment };
       lacking.push(...journal.bundles().flatMap(one => this.#rollBack.attempt(one, context)));
-      if (journal.files() === before) return [...lacking, ...this.#lackingSecrets()];
+      if (journal.files() !== before) continue;
+      const former = journal.bundles().flatMap(one => this.#shortfall.former(one, root));
+      return [...withoutTwice(lacking, former), ...this.#shortfall.secrets()];
     }
   }
 
@@ -157,7 +165,8 @@ export class Stage {
       record.digest === assigned.digest &&
       record.attempt === assigned.attempt;
     // What the journal lost of it is fetched again, while it runs on.
-    if (settled && !this.#directory.isBroken(assigned)) return this.#lacking(assigned, null);
+    if (settled && !this.#directory.isBroken(assigned))
+      return this.#shortfall.ofAssigned(assigned, null);
     const failure = journal
       .trials()
       .failures()
@@ -169,18 +178,18 @@ export class Stage {
     const allowed = this.#allowed(assigned, root);
     if (!allowed.ok) return settle(failed(allowed.refusal));
     const isActive = record?.active === assigned.digest;
-    const lacking = this.#lacking(assigned, isActive ? null : root);
+    const lacking = this.#shortfall.ofAssigned(assigned, isActive ? null : root);
     if (lacking.length > 0) {
       settle(waitingFor(lacking, this.#options.whereabouts));
       return lacking;
     }
     const document = journal.content.bundleDocument(assigned.digest);
     if (!document) return [];
-    const unsealed = this.#options.runtimeNone === true ? null : this.#unsealed(document);
+    const unsealed = this.#options.runtimeNone === true ? null : this.#shortfall.unsealed(document);
     if (unsealed !== null) return settle(unsealed);
     const staged = this.#judged.of(document, { bundle: assigned, root, isActive });
     if (staged === null) {
-      const again = this.#lacking(assigned, null);
+      const again = this.#shortfall.ofAssigned(assigned, null);
       settle(waitingFor(again, this.#options.whereabouts));
       return again;
     }
@@ -203,6 +212,8 @@ export class Stage {
     const passage = isActive ? FREE : this.#passage(assigned, { document, staged: staged.value });
     if (passage.hold?.reason === '') return [];
     if (passage.hold !== null) return settle({ event: 'obstacle', ...passage.hold });
+    const unready = isActive ? null : this.#awaitsFormer(assigned, { record, root });
+    if (unready !== null) return settle(unready);
     this.#activate({ assigned, record, by: passage.by }, staged.value);
     return [];
   }
@@ -235,7 +246,7 @@ export class Stage {
     }
     const document = record?.active ? journal.content.bundleDocument(record.active) : null;
     if (!record || !document || !this.#directory.isBroken(record)) return [];
-    const lacking = this.#lackingOf(document);
+    const lacking = this.#shortfall.of(document);
     if (lacking.length > 0) return lacking;
     this.#directory.restored(record);
     this.#directory.distrust();
@@ -253,46 +264,6 @@ export class Stage {
     });
   }
 
-  /** `root`: of a bundle that is to begin; what its keys did not sign may have been signed anew since. */
-  #lacking(assigned: AssignedBundle, root: RootDocument | null): Lacking[] {
-    const { journal } = this.#options;
-    const isHere = journal.content.bundleEnvelope(assigned.digest) !== null;
-    const document = isHere ? journal.content.bundleDocument(assigned.digest) : null;
-    if (!document || (root && !this.#verdicts.isSigned(assigned, root))) {
-      return [{ digest: assigned.digest, size: assigned.size, envelopeOf: assigned }];
-    }
-    return this.#lackingOf(document);
-  }
-
-  #lackingOf(document: BundleDocument): Lacking[] {
-    const unique = new Map(blobsOf(document).map(blob => [blob.digest, blob]));
-    return [...unique.values()]
-      .filter(({ digest }) => !this.#options.journal.content.hasBlob(digest))
-      .map(({ digest, size }) => ({ digest, size, envelopeOf: null }));
-  }
-
-  #lackingSecrets(): Lacking[] {
-    const lacking = this.#options.secrets?.lacking() ?? [];
-    return lacking.map(secret => ({ digest: secret.digest, size: 0, envelopeOf: null, secret }));
-  }
-
-  /** What the bundle waits for: a Secret that it names and that is not sealed for this node, or has not come. */
-  #unsealed(document: BundleDocument): Step | null {
-    const { secrets, hasLocalSecret, whereabouts } = this.#options;
-    const isOwn = ({ secret }: Lacking) =>
-      secret?.namespace === document.namespace && secret.bundle === document.name;
-    const coming = this.#lackingSecrets().filter(isOwn);
-    for (const name of document.secrets) {
-      const next = coming.find(({ secret }) => secret?.name === name);
-      if (next !== undefined) return { ...waitingFor([next], whereabouts), event: 'obstacle' };
-      const { namespace } = document;
-      if (secrets?.has(document, name) === true || hasLocalSecret?.({ namespace, name })) continue;
-      const message = `secret "${name}" is not sealed for this node: flotilla secret seal --missing`;
-      return { event: 'obstacle', reason: SECRET_NOT_SEALED, message };
-    }
-    return null;
-  }
-
   /** Where its rollout asks for it: a node that could not come back does not set out. */
   #cannotGoBack(assigned: AssignedBundle, { strategy }: BundleDocument): Step | null {
     if (!(strategy.require ?? []).includes('undoReady')) return null;
@@ -300,6 +271,15 @@ export class Stage {
     if (fault === null) return null;
     const message = `this node could not go back: ${fault.reason}: ${fault.message}`;
     return { event: 'obstacle', reason: NOT_UNDO_READY, message };
+  }
+
+  /** What it would be gone back to from here on is not here, and may come: for that long the switch can wait. */
+  #awaitsFormer(
+    assigned: AssignedBundle,
+    { record, root }: { record: BundleRecord | undefined; root: RootDocument },
+  ): Step | null {
+    const lacking = record === undefined ? [] : this.#shortfall.wayBackFrom(record, assigned, root);
+    return this.#former.judge(assigned, lacking);
   }
 
   #activate(
@@ -347,6 +327,12 @@ export class Stage {
     }
     return [];
   }
+}
+
+/** What an assignment names goes by its words. */
+function withoutTwice(named: readonly Lacking[], former: readonly Lacking[]): Lacking[] {
+  const digests = new Set(named.map(({ digest }) => digest));
+  return [...named, ...former.filter(({ digest }) => !digests.has(digest))];
 }
 
 function failed({ code, detail }: Refusal): Step {

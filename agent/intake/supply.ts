@@ -36,6 +36,8 @@ export interface SupplyOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly onRefusal: (refusal: Refusal, payload: Buffer, topic: string) => void;
+  /** What was refused on this topic before is past. */
+  readonly onTaken: (topic: string) => void;
   /** The root that is needed next was waited for in vain. */
   readonly onRootMissing: () => void;
   /** Something came, or something that was awaited is missing now. */
@@ -102,6 +104,7 @@ export class Supply {
       this.#options.onRefusal(refused.refusal, payload, topic);
     } else {
       this.#refused.delete(digest);
+      this.#options.onTaken(topic);
     }
     // Wrong bytes keep their place until patience ends: then the right ones are asked for.
     if (!refused || refused.final) this.#queue.arrived(`blob/${digest}`);

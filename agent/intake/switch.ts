@@ -3,11 +3,12 @@
  * journal, then renamed, so that an interruption leaves the old set or one that the next start completes. Decides nothing.
  */
 import type { Pod } from 'kubernetes-types/core/v1.js';
+import { UNDONE } from '../../protocol/bundle-reasons.js';
 import { isPodKey } from '../../protocol/bundle-manifest.js';
 import type { Log } from '../../protocol/ports.js';
 import type { Journal, OwnedFile, Transition } from '../journal/journal.js';
 import type { Override } from '../journal/overrides.js';
-import type { BundleName } from '../ports.js';
+import type { BundleName, NewEvent } from '../ports.js';
 import { bundleKey, type Occupied, type StagedManifest } from './decide.js';
 import { configFirst, type PromisedDirectory } from './directory.js';
 
@@ -75,18 +76,8 @@ export class Switch {
     staged: readonly StagedManifest[],
   ): boolean {
     const { digest, revision, by } = target;
-    const { namespace, name } = step;
     const done = this.#change(step, staged, files =>
-      this.#journal.trials().rollBack(
-        step,
-        { digest, files, by },
-        {
-          type: 'Warning',
-          reason: 'BundleRolledBack',
-          message: `revision ${step.revision} gives way to revision ${revision}, the last healthy one`,
-          involved: { kind: 'Bundle', namespace, name, uid: '', fieldPath: '' },
-        },
-      ),
+      this.#journal.trials().rollBack(step, { digest, files, by }, rolledBackEvent(step, revision)),
     );
     const fields = { bundle: bundleKey(step), from: step.revision, to: revision };
     if (done) this.#log.warn('bundle rolled back', fields);
@@ -121,4 +112,25 @@ export class Switch {
     if (done) this.#directory.restored(bundle);
     return done;
   }
+}
+
+/** By a person's hand it is no failure, and has a word that takes it back. Pure. */
+export function rolledBackEvent(
+  {
+    namespace,
+    name,
+    revision,
+    reason,
+  }: Pick<Transition, 'namespace' | 'name' | 'revision' | 'reason'>,
+  to: number,
+): NewEvent {
+  const isUndone = reason === UNDONE;
+  const way = `revision ${revision} gives way to revision ${to}, the last healthy one`;
+  const hand = `; undone by hand at the device, where flotilla-agent redo ${name} takes that back`;
+  return {
+    type: isUndone ? 'Normal' : 'Warning',
+    reason: 'BundleRolledBack',
+    message: isUndone ? `${way}${hand}` : way,
+    involved: { kind: 'Bundle', namespace, name, uid: '', fieldPath: '' },
+  };
 }

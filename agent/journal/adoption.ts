@@ -1,5 +1,5 @@
 /**
- * What outlives the journal, as its twin has it beside it: which files run, the floors that must not fall, and what a person at the device
+ * What outlives the journal, as its twin has it beside it: which files run, which revisions were healthy last, the floors that must not fall, and what a person at the device
  * said that keeps something from happening: holds, and revisions that were undone; and what failed here, which is not tried again. Who
  * wanted something at once is not among it: without that word what waits goes on waiting. Runs inside the caller's transaction.
  */
@@ -30,10 +30,24 @@ export function keptOf(db: Connection): Required<Kept> {
     bundles: running,
     files: listFiles(db),
     floors: floors as Kept['floors'],
+    healthy: listHealthy(db),
     holds: listHolds(db),
     undone: listGivenUp(db, ({ reason }) => reason === UNDONE).map(withoutReason),
     failed: listGivenUp(db, ({ reason }) => reason !== UNDONE),
   };
+}
+
+/** Those that a bundle could be gone back to, the last healthy one first. */
+function listHealthy(db: Connection): Required<Kept>['healthy'] {
+  const revisions = new Map(listRevisions(db).map(one => [one.digest, one]));
+  return listBundles(db).flatMap(({ healthy, previous }) =>
+    [healthy, previous].flatMap(digest => {
+      const known = digest === null ? undefined : revisions.get(digest);
+      if (known === undefined) return [];
+      const { namespace, name, revision } = known;
+      return [{ namespace, name, revision, digest: known.digest }];
+    }),
+  );
 }
 
 function listGivenUp(
@@ -61,8 +75,8 @@ function withoutReason({
 
 /**
  * After the journal was lost or an older one put back: the files that were written last stay explained, so that their pods run on; floors
- * do not fall; what is held, what was undone and what failed is so still, with a row of history for each hold that the journal did not
- * know. Which revision is meant the next assignment says.
+ * do not fall; what was healthy was, and is known by its digest until its content came again; what is held, what was undone and what failed
+ * is so still, with a row of history for each hold that the journal did not know. Which revision is meant the next assignment says.
  */
 export function adopt(db: Connection, at: number, kept: Kept): void {
   db.exec('DELETE FROM files; UPDATE bundles SET active_digest = NULL');
@@ -74,7 +88,10 @@ export function adopt(db: Connection, at: number, kept: Kept): void {
      attempt = @attempt, state = 'activating', reason = 'JournalReset', message = '', since = @at,
      active_digest = @digest, active_attempt = @attempt, gate = NULL`,
   );
-  for (const one of kept.bundles) bundle.run({ ...one, at });
+  for (const one of kept.bundles) {
+    bundle.run({ ...one, at });
+    rememberRevision(db, at, one);
+  }
   const file = db.prepare(
     'INSERT INTO files VALUES (@file, @namespace, @name, @pod, @manifest, @content)',
   );
@@ -84,9 +101,37 @@ export function adopt(db: Connection, at: number, kept: Kept): void {
      DO UPDATE SET floor = max(floor, excluded.floor)`,
   );
   for (const one of kept.floors) floor.run(one);
+  if (kept.healthy !== undefined) adoptHealthy(db, at, kept.healthy);
   if (kept.holds !== undefined) adoptHolds(db, at, kept.holds);
   if (kept.undone !== undefined) adoptUndone(db, kept.undone);
   adoptFailed(db, kept.failed ?? []);
+}
+
+/** By number and digest, without content; one that is known stays as it is. A number that nobody knew is none. */
+function rememberRevision(
+  db: Connection,
+  at: number,
+  { namespace, name, revision, digest }: Required<Kept>['healthy'][number],
+): void {
+  if (revision < 1) return;
+  db.prepare(
+    `INSERT OR IGNORE INTO revisions (namespace, name, revision, digest, stored_at)
+     VALUES (?, ?, ?, ?, ?)`,
+  ).run(namespace, name, revision, digest, at);
+}
+
+function adoptHealthy(db: Connection, at: number, healthy: Required<Kept>['healthy']): void {
+  db.exec('UPDATE bundles SET healthy_digest = NULL, previous_digest = NULL');
+  // The last one first; what comes after it was healthy before.
+  const put = db.prepare(
+    `UPDATE bundles SET previous_digest = CASE WHEN healthy_digest IS NOT NULL THEN @digest END,
+     healthy_digest = coalesce(healthy_digest, @digest) WHERE namespace = @namespace AND name = @name`,
+  );
+  for (const one of healthy) {
+    const { namespace, name, digest } = one;
+    rememberRevision(db, at, one);
+    put.run({ namespace, name, digest });
+  }
 }
 
 function adoptHolds(db: Connection, at: number, holds: Required<Kept>['holds']): void {

@@ -39,6 +39,11 @@ export class HeldContent {
     return content.knownDigest(this.#db, bundle, revision);
   }
 
+  /** The number of a revision whose digest is remembered, its content kept or not. */
+  revisionOf(digest: string): number | null {
+    return content.listRevisions(this.#db).find(one => one.digest === digest)?.revision ?? null;
+  }
+
   rollbackFloor(bundle: BundleName): number {
     return content.rollbackFloor(this.#db, bundle);
   }

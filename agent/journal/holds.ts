@@ -32,9 +32,12 @@ export function listHolds(db: Connection): HoldRecord[] {
     .all() as HoldRecord[];
 }
 
-/** Again: replaces who, why and since when. */
+/** Again: replaces who and why; since when stays. */
 export function putHold(db: Connection, { namespace, name, by, reason, at }: HoldRecord): void {
-  db.prepare('INSERT OR REPLACE INTO holds VALUES (@namespace, @name, @by, @reason, @at)').run({
+  db.prepare(
+    `INSERT INTO holds (namespace, name, held_by, reason, held_at) VALUES (@namespace, @name, @by, @reason, @at)
+     ON CONFLICT (namespace, name) DO UPDATE SET held_by = @by, reason = @reason`,
+  ).run({
     ...{ namespace, name, by, reason, at },
   });
 }

@@ -28,7 +28,7 @@ export interface SiteStore {
   overrides(): OverrideRecord[];
   /** Oldest first. */
   holds(): HoldRecord[];
-  /** Of a node: all bundles. Calling it again replaces who and why. */
+  /** Of a node: all bundles. Calling it again replaces who and why; since when stays. */
   hold(what: HoldTarget, by: Override): void;
   /** Of a node: everything that is held. What is not held changes nothing. */
   release(what: HoldTarget, by: Override): void;

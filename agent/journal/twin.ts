@@ -2,7 +2,7 @@
  * A second, small copy of the journal's counters beside it. A journal that says less than its twin
  * was put back from an older copy: then its counters must not be trusted (security S33). Written by
  * temp file, fsync and rename after the journal's own commit, so it can only ever be behind. It also has what must outlive the journal:
- * the files of the bundles that run and the floors that they set, what a person at the device holds, what was undone there, and what
+ * the files of the bundles that run, which revisions were healthy last, the floors that they set, what a person at the device holds, what was undone there, and what
  * failed here.
  */
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -36,6 +36,13 @@ export interface Kept {
     readonly namespace: string;
     readonly name: string;
     readonly floor: number;
+  }[];
+  /** What could be gone back to: of each bundle the last healthy revision, then the one before it; left out: nobody knows. */
+  readonly healthy?: readonly {
+    readonly namespace: string;
+    readonly name: string;
+    readonly revision: number;
+    readonly digest: string;
   }[];
   /** Left out: nobody knows. */
   readonly holds?: readonly HoldRecord[];
@@ -108,7 +115,8 @@ const KEPT: Readonly<Record<'bundles' | 'files' | 'floors', Fields>> = {
 };
 
 /** Of versions that knew them. */
-const KNOWN_LATER: Readonly<Record<'holds' | 'undone' | 'failed', Fields>> = {
+const KNOWN_LATER: Readonly<Record<'healthy' | 'holds' | 'undone' | 'failed', Fields>> = {
+  healthy: [['namespace', 'name', 'digest'], ['revision']],
   holds: [['namespace', 'name', 'by', 'reason'], ['at']],
   undone: [
     ['namespace', 'name', 'digest', 'message'],

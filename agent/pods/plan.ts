@@ -264,6 +264,9 @@ function heldLines(pods: readonly DesiredPod[]): string[] {
   });
 }
 
+/** What `planText` says then. */
+export const NOTHING_TO_DO = 'nothing to do';
+
 /** For people: what is being done, what is to be done, what waits for its time or may not begin. */
 export function planText(
   plans: readonly PodPlan[],
@@ -283,5 +286,5 @@ export function planText(
       }),
     ...heldLines(pods),
   ];
-  return lines.length === 0 ? 'nothing to do' : lines.join('\n');
+  return lines.length === 0 ? NOTHING_TO_DO : lines.join('\n');
 }

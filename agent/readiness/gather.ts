@@ -2,7 +2,6 @@
  * One look at what a start without network, clock and hub would find, and at each way back: the node, the revisions that the journal
  * keeps, the engine's images. Asks the engine and writes nothing.
  */
-import { sha256Hex } from '../../protocol/canonical.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
 import { NO_BINDINGS } from '../../protocol/image-binding.js';
 import type { ValidPod } from '../../protocol/pod.js';
@@ -14,6 +13,7 @@ import type { Journal } from '../journal/journal.js';
 import { previousDigest } from '../journal/previous.js';
 import type { BundleName, PodReport } from '../ports.js';
 import type { ImageStore } from '../runtime/images.js';
+import { directoryFaults } from './directory-faults.js';
 import { isOver, type AloneFindings, type Fault, type Unknown, type WayBack } from './faults.js';
 import { imageLookup, roomFaults } from './images.js';
 import { Revisions, type KeptRevision, type RevisionParts } from './revisions.js';
@@ -142,27 +142,14 @@ export class Gather {
 
   /** Files that are not as they should be are written from the journal at a start, if the directory can be written to. */
   #directoryFaults(): Fault[] {
-    const { directory, journal, writeFault, leavesDrift } = this.#parts;
-    const files = [...journal.files().values()];
+    const { directory, journal, writeFault, leavesDrift = false } = this.#parts;
     const isNew = journal.freshNonce() !== null;
-    if (files.length === 0 && !isNew) return [];
+    if (journal.files().size === 0 && !isNew) return [];
     try {
       directory.assertSafe();
-      const found = new Map(directory.list().map(({ file, bytes }) => [file, bytes]));
-      const forgotten = [...found.keys()].filter(file => !journal.files().has(file));
-      if (isNew && forgotten.length > 0) return [journalForgot(forgotten)];
-      const lost = files.filter(({ file, content }) => {
-        const bytes = found.get(file) ?? null;
-        return bytes === null || sha256Hex(bytes) !== content;
-      });
-      const why = lost.length === 0 ? null : writeFault();
-      return lost.flatMap(({ file, pod, ...bundle }) => {
-        const isLeft = leavesDrift === true && !found.has(file);
-        const fault = isLeft ? 'was removed by hand and stays so (drift: report)' : null;
-        const told = fault ?? (why === null ? null : `is not as it should be, and ${why}`);
-        const message = `bundle ${bundleKey(bundle)}, pod ${pod}: ${file} ${told ?? ''}`;
-        return told === null ? [] : [{ reason: 'FileMissing', message }];
-      });
+      const found = directory.list();
+      const promised = [...journal.files().values()];
+      return directoryFaults({ promised, found, isNew, leavesDrift, writeFault: writeFault() });
     } catch (error) {
       if (!(error instanceof DirectoryError)) throw error;
       // It is not read then: what was accepted begins from the agent's own copies.
@@ -196,10 +183,4 @@ export class Gather {
   #localImages(): readonly NeededImage[] {
     return neededImages({ pods: this.#localPods(), bindings: NO_BINDINGS });
   }
-}
-
-/** What lies there may run, and a start would not begin it. */
-function journalForgot(files: readonly string[]): Fault {
-  const message = `the journal began anew and does not know what ${files.slice(0, 8).join(', ')} were promised for; the hub has to say what is to run`;
-  return { reason: 'JournalForgot', message };
 }

@@ -55,7 +55,8 @@ export class Revisions {
         ? null
         : this.#parts.journal.content.bundleDocument(digest);
     if (document === null) {
-      return { ...none, faults: [missing(`${what}: the signed document is not kept here`)] };
+      const message = `${what}: the signed document${this.#ofRevision(digest)} is not kept here; the hub is asked for it`;
+      return { ...none, faults: [missing(message)] };
     }
     const { revision } = document;
     const assigned = assignedAs(bundle, { digest, revision });
@@ -101,6 +102,11 @@ export class Revisions {
     }
     const message = conflictWith({ bundle, pods }, others);
     return message === null ? null : { reason: 'Conflict', message };
+  }
+
+  #ofRevision(digest: string): string {
+    const revision = this.#parts.journal.content.revisionOf(digest);
+    return revision === null ? '' : ` of revision ${revision}`;
   }
 
   #secretFaults(document: BundleDocument): Fault[] {

@@ -20,9 +20,13 @@ const FOREIGN =
   'it stays as somebody made it (drift: report), and is not run, because it does not say of which bundle and pod it is: keep ' +
   'metadata.name and the annotation flotilla.dev/bundle, and JSON';
 
-const NOT_KNOWN =
-  'the journal began anew and does not know what it was promised for: what runs goes on, and nothing is begun with it, until the hub ' +
-  'has said what is to run';
+/** What is told of them; `what`: their names, or a word for them. */
+export function forgottenText(what: string): string {
+  return (
+    `the journal began anew and does not know what ${what} ${what === 'it' ? 'was' : 'were'} promised for: what runs goes on, ` +
+    'and nothing is begun with it, until the hub has said what is to run'
+  );
+}
 
 const NOT_EXPLAINED =
   'no accepted bundle explains this file, whose name is reserved for the agent; ' +
@@ -31,7 +35,7 @@ const NOT_EXPLAINED =
 const FAULTS = {
   altered: ['Altered', ALTERED],
   foreign: ['Foreign', FOREIGN],
-  forgotten: [FORGOTTEN, NOT_KNOWN],
+  forgotten: [FORGOTTEN, forgottenText('it')],
   unknown: ['NotExplained', NOT_EXPLAINED],
 } as const;
 

@@ -222,6 +222,16 @@ export function retryHint(name: string, namespace: string): string {
   return `apply a mended revision, or let them try this one again: flotilla rollout retry bundle/${name} -n ${namespace}`;
 }
 
+/** What was undone by hand alone, people there take back: they know why they did it. */
+export function mendHint(
+  { failed, undone }: Pick<RolloutProgress, 'failed' | 'undone'>,
+  { name, namespace }: { readonly name: string; readonly namespace: string },
+): string {
+  const retry = retryHint(name, namespace);
+  if (failed > 0 || undone === 0) return retry;
+  return `at the device flotilla-agent redo ${name} takes it back; or ${retry}`;
+}
+
 export function progressBar(p: RolloutProgress, width: number): string {
   const room = Math.max(10, Math.min(40, width - 30));
   const { healthy: done, failed, updated, desired: of } = p;

@@ -26,7 +26,7 @@ import {
   progressBar,
   progressLine,
   progressOf,
-  retryHint,
+  mendHint,
   verdictOf,
   type RolloutProgress,
   type Verdict,
@@ -205,13 +205,13 @@ function stillInTheWay({ rollout }: Seen): string[] {
   return rollout !== null && rollout.total.obstructed > 0 ? reasonLines(rollout) : [];
 }
 
-function hintOf({ rollout }: Seen, name: string, namespace: string): string {
+function hintOf({ progress, rollout }: Seen, name: string, namespace: string): string {
   const what = `bundle/${name} -n ${namespace}`;
   if (rollout?.status.phase === 'paused') {
     return `go on with \`flotilla rollout resume ${what}\`, or go back with \`flotilla rollout abort ${what}\``;
   }
   if (rollout !== null) return 'it never goes on; apply a mended revision';
-  return retryHint(name, namespace);
+  return mendHint(progress, { name, namespace });
 }
 
 function eventOf({ spec, status, waves, total }: RolloutView): object {

@@ -105,7 +105,9 @@ export function activatedLines(bundle: string, { nodes, held }: Activated): stri
       : held.length > 0
         ? []
         : [`bundle/${bundle}: it waits nowhere`];
-  const kept = held.map(({ node, message }) => `${node} keeps what runs: ${message}`);
+  const kept = held.map(
+    ({ node, message }) => `${node} keeps what runs: ${message}; --now does not override that`,
+  );
   return [...told, ...kept];
 }
 

@@ -107,7 +107,7 @@ describe('a maintenance window', { skip: noEngine() || noFakedClock() }, () => {
       'nothing waits for a maintenance window or a lock\n',
     );
     const { stdout } = await device('journal');
-    assert.match(stdout, /bundle default\/shop +activateNow +by \S+: opening day/);
+    assert.match(stdout, /bundle default\/shop +activate --now +by \S+: opening day/);
     assert.match(stdout, /activating +FilesWritten: .*asked for by \S+ \(opening day\)/);
     assert.equal((await device('journal', 'verify')).code, 0);
     await matches(

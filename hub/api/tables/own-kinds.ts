@@ -49,7 +49,14 @@ function bundleState({ metadata, status }: ApiObject, nowMs: number): string {
   const phase = phaseOf(rollout);
   const more = parts === '' && waiting !== undefined ? windowText(waiting, nowMs) : parts;
   if (phase !== null) return more === '' ? phase : `${phase}, ${more}`;
-  return more === '' ? 'Active' : `${more.charAt(0).toUpperCase()}${more.slice(1)}`;
+  if (more === '') return plainState(nodes);
+  return `${more.charAt(0).toUpperCase()}${more.slice(1)}`;
+}
+
+/** Of one that went to all at once, and that nothing is known to stand in the way of. */
+function plainState({ desired, healthy }: BundleObjectStatus['nodes']): string {
+  if (desired === 0) return 'NoNodes';
+  return healthy >= desired ? 'Active' : 'Progressing';
 }
 
 function windowText({ opensAt }: { readonly opensAt: string | null }, nowMs: number): string {
@@ -68,7 +75,7 @@ export const BUNDLE_TABLE: TableShape = {
     integerColumn('Offline', 'Nodes that are not connected'),
     column(
       'Status',
-      'Active: it went to all nodes at once; of a rollout Progressing, Paused, RollingBack, Aborted or Complete; or Withdrawn by the root, Held after a restore: nobody begins with it; on how many nodes it failed, was undone or is held by people there, is kept waiting by a pod (locked), could not be undone where it has to be, waits, or is in a state that nobody knows; Window: nodes wait for one',
+      'Active: it is healthy on all its nodes; Progressing: not yet, or not now; NoNodes: its selector matches none; of a rollout Progressing, Paused, RollingBack, Aborted or Complete; or Withdrawn by the root, Held after a restore: nobody begins with it; on how many nodes it failed, was undone or is held by people there, is kept waiting by a pod (locked), could not be undone where it has to be, waits, or is in a state that nobody knows; Window: nodes wait for one',
     ),
     column('Age', 'Time since the bundle was made'),
     wideColumn('Selector', 'Nodes that are to run it'),

@@ -66,13 +66,15 @@ describe('rollout activate --now at the hub', () => {
       { nodes: ['edge-1', 'edge-2'], held },
       [
         'bundle/shop waits for no window and no lock on edge-1, edge-2',
-        'edge-2 keeps what runs: held at the device since 2026-06-01T00:00:00Z by mo',
+        'edge-2 keeps what runs: held at the device since 2026-06-01T00:00:00Z by mo; --now does not override that',
       ],
     ],
     [
       'says so a second time, when nobody is told anew',
       { nodes: [], held },
-      ['edge-2 keeps what runs: held at the device since 2026-06-01T00:00:00Z by mo'],
+      [
+        'edge-2 keeps what runs: held at the device since 2026-06-01T00:00:00Z by mo; --now does not override that',
+      ],
     ],
     ['says that it waits nowhere', { nodes: [], held: [] }, ['bundle/shop: it waits nowhere']],
   ];

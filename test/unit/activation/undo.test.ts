@@ -48,7 +48,7 @@ describe('a person at the device who undoes', () => {
     const events = it.journal.events(0, 10).map(one => `${one.reason}: ${one.message}`);
     assert.deepEqual(events.slice(2), [
       'UndoneAtDevice: goes back to the revision that was healthy before, asked for by mo (leaks)',
-      'BundleRolledBack: revision 2 gives way to revision 1, the last healthy one',
+      'BundleRolledBack: revision 2 gives way to revision 1, the last healthy one; undone by hand at the device, where flotilla-agent redo shop takes that back',
     ]);
     const words = readJournal(it.dataDir).history.flatMap(({ entry }) =>
       entry.kind === 'site' ? [`${entry.word} ${entry.name} ${entry.by} ${entry.reason}`] : [],

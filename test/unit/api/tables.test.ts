@@ -133,7 +133,7 @@ describe('cells', () => {
       Healthy: 1,
       Failed: 0,
       Offline: 1,
-      Status: 'Active',
+      Status: 'Progressing',
       Age: '120m',
       Selector: '<all>',
       Digest: 'ffffffffffff',

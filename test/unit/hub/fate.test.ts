@@ -2,7 +2,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { BUNDLE_TABLE } from '../../../hub/api/tables/own-kinds.js';
-import { obstacleLines, progressLine, progressOf } from '../../../hub/cli/rollout-progress.js';
+import {
+  mendHint,
+  obstacleLines,
+  progressLine,
+  progressOf,
+} from '../../../hub/cli/rollout-progress.js';
 import { nodeViewOf, verdictOf, type Verdict } from '../../../hub/cli/rollout-progress.js';
 import type { ApiObject } from '../../../hub/cli/client.js';
 import type { BundleObject, NodeObject } from '../../../hub/objects.js';
@@ -44,9 +49,19 @@ const ROWS: readonly {
     ...{ status: 'Active', failed: 0, verdict: 'healthy' },
   },
   {
-    sentence: 'on its way: Active',
+    sentence: 'on its way: Progressing',
     said: ['progressing ContainersPending', 'staged Fetching'],
-    ...{ status: 'Active', failed: 0, verdict: 'waiting' },
+    ...{ status: 'Progressing', failed: 0, verdict: 'waiting' },
+  },
+  {
+    sentence: 'healthy here and on its way there: Progressing',
+    said: ['healthy ContainersSettled', 'activating PodsPending'],
+    ...{ status: 'Progressing', failed: 0, verdict: 'waiting' },
+  },
+  {
+    sentence: 'without room for it on a node: Waiting',
+    said: ['healthy ContainersSettled', 'waiting DiskPressure'],
+    ...{ status: 'Waiting on 1 node', failed: 0, verdict: 'waiting' },
   },
   {
     sentence: 'failed, whether it gave way or not',
@@ -123,6 +138,14 @@ describe('a bundle that is', () => {
       assert.equal(progress.failed, failed);
     });
   }
+
+  test('undone by hand alone names the word that takes it back, and what failed does not', () => {
+    const hint = (failed: number, undone: number) =>
+      mendHint({ failed, undone }, { name: 'shop', namespace: 'default' });
+    assert.match(hint(0, 1), /^at the device flotilla-agent redo shop takes it back; or apply/);
+    assert.match(hint(1, 1), /^apply a mended revision, or .* rollout retry bundle\/shop/);
+    assert.match(hint(1, 0), /^apply a mended revision/);
+  });
 
   test('undone is named with who did it, apart from what failed', () => {
     const said = ['rolledBack UndoneAtDevice', 'failed Policy'];

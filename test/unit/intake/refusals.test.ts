@@ -50,6 +50,16 @@ describe('the last refusal', () => {
     assert.equal(refusals.last(), null);
   });
 
+  test('is gone when what it was about came and was good, and not for anything else', () => {
+    const { refusals, refuse, wait } = started();
+    refuse('old');
+    refusals.taken(`${PREFIX}blob/1`);
+    wait(100);
+    assert.equal(refusals.last()?.code, 'Rollback');
+    refusals.taken(`${PREFIX}node/edge-1/assignment`);
+    assert.equal(refusals.last(), null);
+  });
+
   test('of what comes after that is told anew', () => {
     const { refusals, refuse, wait } = started();
     refuse('old');

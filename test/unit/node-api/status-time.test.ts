@@ -49,4 +49,23 @@ describe('flotilla-agent status', () => {
     assert.match(lines.join('\n'), /default\/shop +2 +this +healthy +3h/);
     assert.match(lines.join('\n'), /Told to pods: +not connected for 2m/);
   });
+
+  test('says how long ago something was refused', () => {
+    const refusal = { code: 'Expired', digest, topic: 'root', detail: 'over' };
+    const lastRefusal = { ...refusal, at: '2026-06-01T03:00:00.000Z' };
+    const hub = STATUS.hub && { ...STATUS.hub, lastRefusal };
+    const lines = statusLines({ ...STATUS, hub }, { isMember: true });
+    assert.match(
+      lines.join('\n'),
+      /Last refusal: +120m ago \(2026-06-01T03:00:00.000Z\), Expired on root: over/,
+    );
+  });
+
+  test('shows a removal that waits as one, and no revision that is wanted', () => {
+    const [healthy] = STATUS.hub?.bundles ?? [];
+    const going = healthy && { ...healthy, state: 'removing' as const, reason: 'Locked' };
+    const hub = STATUS.hub && { ...STATUS.hub, bundles: going ? [going] : [] };
+    const lines = statusLines({ ...STATUS, hub }, { isMember: true });
+    assert.match(lines.join('\n'), /default\/shop +- +revision 2 +removing +3h +Locked/);
+  });
 });

@@ -9,7 +9,7 @@ import type { Result } from '../../../protocol/refusal.js';
 import { openAssignment, type AssignmentContext } from '../../../protocol/verify-assignment.js';
 import type { Signer } from '../../../protocol/keys.js';
 import { DEFAULT_GRANT } from '../../../protocol/release-scope.js';
-import { openBundle, scopesOf } from '../../../protocol/verify-bundle.js';
+import { openBundle, scopesOf, type BundleContext } from '../../../protocol/verify-bundle.js';
 import {
   assigned,
   assignmentDocument,
@@ -212,8 +212,11 @@ describe('an assignment', () => {
 
 describe('a bundle', () => {
   const document = bundleDocument();
-  const open = (bytes: Uint8Array, by = assigned(document), root = trustedRoot()) =>
-    openBundle(bytes, { root, assigned: by, arch: 'amd64', agentVersion: '1.2.3' });
+  const open = (
+    bytes: Uint8Array,
+    by: BundleContext['assigned'] = assigned(document),
+    root = trustedRoot(),
+  ) => openBundle(bytes, { root, assigned: by, arch: 'amd64', agentVersion: '1.2.3' });
   const sealed = (d = document, signers = [RELEASE]) => seal('bundle', d, signers);
   const changed = (change: Parameters<typeof bundleDocument>[1]) => {
     const other = bundleDocument([podManifest('web')], change);
@@ -225,6 +228,19 @@ describe('a bundle', () => {
     'S04 with other bytes for its digest is refused': [
       () => open(sealed(bundleDocument([podManifest('other')]))),
       'MixMatch',
+    ],
+    'is accepted by its digest alone where nobody told its size': [
+      () => open(sealed(), { ...assigned(document), size: null }),
+      'accepted',
+    ],
+    'S04 with other bytes for its digest is refused all the same': [
+      () =>
+        open(sealed(bundleDocument([podManifest('other')])), { ...assigned(document), size: null }),
+      'MixMatch',
+    ],
+    'S03 signed by the hub is refused, known by its digest alone': [
+      () => open(sealed(document, [HUB]), { ...assigned(document), size: null }),
+      'BadSignature',
     ],
     'S25 of another revision than assigned is refused': [
       () => open(sealed(), assigned(document, { revision: 2 })),

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import Database from 'better-sqlite3';
-import { chmodSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { openOwnedDirectory } from '../../../agent/intake/owned-files.js';
@@ -156,7 +156,7 @@ describe('alone-ready', () => {
     [
       'the signed document went',
       () => inJournal('UPDATE revisions SET envelope = NULL'),
-      /^False ContentMissing: bundle default\/shop: the signed document is not kept here$/,
+      /^False ContentMissing: bundle default\/shop: the signed document of revision 1 is not kept here; the hub is asked for it$/,
     ],
     [
       'the signed document does not read back',
@@ -338,20 +338,39 @@ describe('undo-ready', () => {
     assert.equal(readiness.undoFault(SHOP, 'another'), null);
   });
 
-  test('and after a lost journal it is said why there is nothing', async () => {
-    healthy(made('shop', 1));
-    healthy(made('shop', 2));
-    assert.match(await undo(), /^True Complete/);
-    readiness.close();
-    it.journal.close();
-    for (const name of readdirSync(it.dataDir).filter(one => /^journal\.db/.test(one)))
-      rmSync(join(it.dataDir, name));
-    it.restart();
-    again();
-    assert.match(
-      await undo(),
-      /^True NothingToUndo: no bundle has an older healthy revision here: the journal was lost and began anew at \d{4}-\S+Z, and what was/,
-    );
+  describe('after a lost journal', () => {
+    const lose = (alsoInTwin: (kept: Record<string, unknown>) => void = () => undefined) => {
+      healthy(made('shop', 1));
+      healthy(made('shop', 2));
+      readiness.close();
+      it.journal.close();
+      for (const name of readdirSync(it.dataDir).filter(one => /^journal\.db/.test(one)))
+        rmSync(join(it.dataDir, name));
+      const file = join(it.dataDir, 'journal.floors.json');
+      const twin = JSON.parse(readFileSync(file, 'utf8')) as { kept: Record<string, unknown> };
+      alsoInTwin(twin.kept);
+      writeFileSync(file, JSON.stringify(twin));
+      it.restart();
+      again();
+    };
+
+    test('there is no way back until what was healthy before came again, and that is said', async () => {
+      lose();
+      assert.equal(
+        await undo(),
+        'False ContentMissing: bundle default/shop: the signed document of revision 1 is not kept here; the hub is asked for it',
+      );
+      it.store(made('shop', 1));
+      assert.equal(await undo(), 'True Complete: bundle default/shop to revision 1');
+    });
+
+    test('with a twin that knew nothing of it, it is said why there is nothing', async () => {
+      lose(kept => delete kept['healthy']);
+      assert.match(
+        await undo(),
+        /^True NothingToUndo: no bundle has an older healthy revision here: the journal was lost and began anew at \d{4}-\S+Z, and what was/,
+      );
+    });
   });
 
   test('the previous healthy revision is whole', async () => {

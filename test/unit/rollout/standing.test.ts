@@ -37,7 +37,9 @@ function nodeSaying({ state = 'healthy', reason = 'ContainersSettled', of = NEW,
 }
 
 const ROWS: readonly [string, Partial<RolloutStatus> | null, Saying, string][] = [
-  ['that went to all at once', null, {}, 'Active'],
+  ['that went to all at once and is healthy', null, {}, 'Active'],
+  ['that went to all at once and is not healthy yet', null, { state: 'staged' }, 'Progressing'],
+  ['that a node has not spoken of, which has another', null, { of: OLD }, 'Progressing'],
   ['under way', {}, {}, 'Progressing (wave 1/2)'],
   ['not begun yet', { waves: [] }, { of: OLD }, 'Progressing (wave 1/2)'],
   [
