@@ -2,6 +2,8 @@
 import { isMember } from '../enrolment/standing-conditions.js';
 import type { NodeObject } from '../objects.js';
 import { HELD_ANNOTATION } from '../recovery/held-annotation.js';
+import { canonicalJson } from '../../protocol/canonical.js';
+import { CHANGE_CAUSE } from '../rollout/change-cause.js';
 import { isRetried } from '../rollout/retried.js';
 import type { BundleApiObject } from './bundle-write.js';
 import type { ApiList, Table } from './client.js';
@@ -44,8 +46,16 @@ export function outcomeLine(
 function isSame(before: BundleApiObject, after: BundleApiObject): boolean {
   return (
     before.metadata.generation === after.metadata.generation &&
-    before.status?.digest === after.status?.digest
+    before.status?.digest === after.status?.digest &&
+    saidOf(before) === saidOf(after)
   );
+}
+
+/** Labels and annotations, but for what a revision has and what the hub writes. Pure. */
+export function saidOf({ metadata }: Pick<BundleApiObject, 'metadata'>): string {
+  const { labels = {}, annotations = {} } = metadata;
+  const { [HELD_ANNOTATION]: _held, [CHANGE_CAUSE]: _cause, ...own } = annotations;
+  return canonicalJson([labels, own]);
 }
 
 /** Nothing of it is a failure: a selector may wait for nodes to come. */

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { parseSelector, SelectorError } from '../selectors.js';
 import { SIGNATURES_FIELD } from '../rollout/release-here.js';
 import { secretsToSeal } from './apply-secrets.js';
-import { bundlePath, writeBundle, type BundleApiObject } from './bundle-write.js';
+import { bundlePath, metadataAfter, writeBundle, type BundleApiObject } from './bundle-write.js';
 import {
   aloneWarnings,
   bundleWarnings,
@@ -20,7 +20,8 @@ import { CliError } from '../../protocol/cli-error.js';
 import { refuseConflict } from './conflict-preview.js';
 import { changesBetween } from './manifest-changes.js';
 import { withRestarts } from './kept-restarts.js';
-import { outcomeLine, outcomeWarnings } from './apply-outcome.js';
+import { outcomeLine, outcomeWarnings, saidOf } from './apply-outcome.js';
+import { applyFlags, daemonSetWarnings, refuseSaidTwice, strategyOf } from './daemonset-options.js';
 import { mayRemove, removalLines, removalOf } from './apply-removal.js';
 import { pinImages, pinLines, PIN_HELP } from './pin-images.js';
 import { waitForRollout } from './rollout-wait.js';
@@ -59,10 +60,10 @@ export function applyCommand(context: Context): Command {
   return planOptions(strategyOptions(inputOptions(new Command('apply'))))
     .summary('make manifests the next revision of a bundle and roll it out')
     .description(
-      'Makes the Pods that -f names, and the ConfigMaps that they use, the whole content of a bundle. Each change is a ' +
-        'new signed revision; applying the same again changes nothing. What is missing from the input leaves the nodes, and ' +
-        'the bundle leaves nodes that --nodes no longer finds: on a terminal it asks first, elsewhere it wants --prune. ' +
-        'Secrets among the input are sealed here for each node; the hub gets what it cannot read.',
+      'Makes the Pods that -f names, or the pod of a DaemonSet, and the ConfigMaps that they use, the whole content of a bundle. A ' +
+        'DaemonSet says its nodes, updateStrategy and minReadySeconds itself. Each change is a new signed revision; applying the same again ' +
+        'changes nothing. What is missing from the input leaves the nodes, and the bundle leaves nodes that are no longer ' +
+        'selected: on a terminal it asks first, elsewhere it wants --prune. Secrets among the input are sealed here for each node; the hub gets what it cannot read.',
     )
     .option(
       '--nodes <selector>',
@@ -96,6 +97,7 @@ export function applyCommand(context: Context): Command {
     .addHelpText(
       'after',
       '\nExamples:\n  flotilla apply -f ./web --all-nodes --pin\n  flotilla apply -f pod.yaml --bundle web --nodes site=harbour --wait\n' +
+        '  flotilla apply -f daemonset.yaml --wait      # nodes and maxUnavailable are in the file\n' +
         '  cat *.yaml | flotilla apply -f - --bundle web --prune\n  flotilla apply -f web.bundle --all-nodes     # signed elsewhere: flotilla bundle build\n' +
         '  flotilla apply -f ./web --dry-run --pin      # which pods restart, for how long, bytes over MQTT and from registries\n' +
         '  flotilla apply -f ./web --dry-run -o json | jq .nodes',
@@ -178,14 +180,18 @@ async function apply(asked: Context, hub: Connected, options: ApplyOptions): Pro
   const context = options.output === undefined ? asked : withoutLines(asked);
   const current = await currentBundle(hub, input);
   const source = withRestarts(input, current?.spec.manifests ?? []);
-  const { namespace, name, manifests, pods } = source;
+  const { namespace, name, manifests, pods, daemonSet } = source;
+  refuseSaidTwice(daemonSet, options);
+  for (const warning of daemonSetWarnings(daemonSet)) context.terminal.warn(warning);
   for (const warning of bundleWarnings(pods, current && runningOf(current)))
     context.terminal.warn(warning);
-  const selector = selectorAfter(options, current?.spec.nodeSelector ?? null);
+  const selector =
+    daemonSet?.nodeSelector ?? selectorAfter(options, current?.spec.nodeSelector ?? null);
   const former = current?.spec.strategy ?? DEFAULT_STRATEGY;
-  const strategy = source.built?.document.strategy ?? strategyAfter(options, former);
+  const strategy =
+    source.built?.document.strategy ?? strategyAfter(options, strategyOf(daemonSet, former));
   refuseStrategyOfBuilt(options, source);
-  const plan = planAfter(options, current?.spec.rollout ?? null);
+  const plan = planAfter(options, current?.spec.rollout ?? null, daemonSet?.plan);
   const isPlannedAlike = samePlan(current?.spec.rollout, plan ?? undefined);
   const graces = graceWarnings(current?.spec.manifests ?? [], strategy);
   for (const warning of [...graces, ...windowWarnings(strategy)]) context.terminal.warn(warning);
@@ -217,7 +223,9 @@ async function apply(asked: Context, hub: Connected, options: ApplyOptions): Pro
       current !== null &&
       changes.added.length + changes.changed.length + changes.removed.length + pins.length > 0;
     const isJudgedAlike = sameStrategy(former, strategy);
-    const isAlike = isJudgedAlike && isPlannedAlike;
+    const metadata = { name, ...metadataAfter(source, current) };
+    const isSaidAlike = current !== null && saidOf({ metadata }) === saidOf(current);
+    const isAlike = isJudgedAlike && isPlannedAlike && isSaidAlike;
     const same = current?.spec.nodeSelector === selector && isAlike && !changed;
     context.terminal.print(
       `bundle/${name} ${current === null ? 'created' : same ? 'unchanged' : 'configured'} (dry run)`,
@@ -228,7 +236,7 @@ async function apply(asked: Context, hub: Connected, options: ApplyOptions): Pro
   const put = (isDry: boolean) =>
     writeBundle(hub.client, source, {
       ...{ current, selector, images, strategy, plan, dryRun: isDry },
-      changeCause: options.changeCause ?? '',
+      changeCause: options.changeCause ?? daemonSet?.changeCause ?? '',
     }).catch(unsigned(options, source));
   if (dryRun) toSeal.tell('server dry run');
   else {
@@ -289,7 +297,14 @@ function unsigned(options: ApplyOptions, source: BundleSource) {
     const { namespace, name } = source;
     const file = `${name}.bundle`;
     const inputs = options.filename.map(path => `-f ${shellWord(path === '-' ? 'FILE' : path)}`);
-    const nodes = options.nodes === undefined ? [] : [`--nodes ${shellWord(options.nodes)}`];
+    const { nodes: selector, allNodes } = options;
+    const nodes =
+      source.daemonSet !== null
+        ? applyFlags(source.daemonSet)
+        : [
+            ...(selector === undefined ? [] : [`--nodes ${shellWord(selector)}`]),
+            ...(allNodes ? ['--all-nodes'] : []),
+          ];
     const commands = [
       ['build', ...inputs, ...(options.recursive ? ['-R'] : []), ...(options.pin ? ['--pin'] : [])]
         .concat([`--bundle ${name}`])
@@ -297,7 +312,7 @@ function unsigned(options: ApplyOptions, source: BundleSource) {
         .join(' '),
       `sign ${file} --key KEY`,
     ];
-    const apply = ['apply', `-f ${file}`, ...nodes, ...(options.allNodes ? ['--all-nodes'] : [])];
+    const apply = ['apply', `-f ${file}`, ...nodes];
     const lines = [
       'the release keys of this fleet are not at the hub. Build the bundle, let those who hold the keys sign it, apply it:',
       ...commands.map(command => `  flotilla bundle ${command}`),

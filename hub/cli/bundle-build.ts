@@ -5,8 +5,8 @@ import { isPod } from '../../protocol/bundle-manifest.js';
 import { CliError } from '../../protocol/cli-error.js';
 import type { BundleStrategy, ImageEntry } from '../../protocol/documents/bundle.js';
 import { LABEL_PATTERN } from '../../protocol/names.js';
-import type { ValidPod } from '../../protocol/pod.js';
 import { outOfScope } from '../../protocol/release-scope.js';
+import { DEFAULT_STRATEGY } from '../../protocol/strategy.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
 import { releaseRoleOf } from '../../protocol/verify-bundle.js';
 import { checkManifests } from '../rollout/check-manifests.js';
@@ -17,6 +17,7 @@ import {
   type Draft,
 } from '../rollout/revise.js';
 import type { BundleFile } from '../signing/bundle-file.js';
+import { applyFlags, daemonSetWarnings, refuseSaidTwice, strategyOf } from './daemonset-options.js';
 import { differingSecrets } from './apply-secrets.js';
 import { signersText } from './bundle-text.js';
 import { isBundlePath, readBundlePath, writeBundlePath } from './bundle-path.js';
@@ -117,10 +118,18 @@ async function buildWith(
   options: BuildOptions,
   hub: Connected | null,
 ): Promise<void> {
-  const namespace = options.namespace ?? hub?.namespace ?? 'default';
-  const source = await readSource(options, { stdin: context.terminal.stdin, namespace });
+  const usual = options.namespace ?? hub?.namespace ?? 'default';
+  const source = await readSource(options, { stdin: context.terminal.stdin, namespace: usual });
+  const { namespace, daemonSet } = source;
   if (source.built) {
     throw new CliError('refused', 'that file is a bundle already; sign it: flotilla bundle sign');
+  }
+  refuseSaidTwice(daemonSet, options);
+  for (const warning of daemonSetWarnings(daemonSet)) context.terminal.warn(warning);
+  if (Object.keys({ ...daemonSet?.labels, ...daemonSet?.annotations }).length > 0) {
+    context.terminal.warn(
+      'Warning: labels and annotations of the DaemonSet itself are no part of the file; those of its template are',
+    );
   }
   if (hub === null && (options.revision ?? 1) > 1) {
     context.terminal.warn(
@@ -145,7 +154,8 @@ async function buildWith(
   const images = options.pin ? (await pinImages(context, source)).entries : [];
   for (const line of pinLines([], images)) context.terminal.print(line);
   const issued = issuedAt(context);
-  const strategy = strategyAfter(options, bundle?.spec.strategy ?? null);
+  const former = bundle?.spec.strategy ?? DEFAULT_STRATEGY;
+  const strategy = strategyAfter(options, strategyOf(daemonSet, former));
   for (const warning of aloneWarnings(source.pods, strategy, images))
     context.terminal.warn(warning);
   const draft = draftOf(source, { root, revision, options, images, issued, strategy });
@@ -158,7 +168,7 @@ async function buildWith(
   await refuseLoss(options.output);
   await writeBundlePath(options.output, file);
   const isNew = hub ? bundle === null : revision === 1;
-  report(context, options.output, { draft, root, pods: source.pods, isNew });
+  report(context, options.output, { draft, root, source, isNew });
 }
 
 async function rootOf(spec: string | undefined, hub: Connected | null): Promise<TrustedRoot> {
@@ -262,19 +272,24 @@ async function refuseLoss(path: string): Promise<void> {
 function report(
   { terminal }: Context,
   path: string,
-  built: { draft: Draft; root: TrustedRoot; pods: readonly ValidPod[]; isNew: boolean },
+  built: { draft: Draft; root: TrustedRoot; source: BundleSource; isNew: boolean },
 ): void {
-  const { draft, root, pods, isNew } = built;
+  const { draft, root, source, isNew } = built;
   const { namespace, name, revision } = draft.document;
   const role = releaseRoleOf(root.document, draft.document);
   const word = shellWord(path);
   terminal.print(`Wrote ${path}: bundle ${namespace}/${name} revision ${revision}, unsigned`);
   terminal.print(`  digest  sha256:${draft.digest}`);
   terminal.print(`  by      ${rootText(root)}`);
-  terminal.print(`Next: ${signersText(role, pods)} sign it, in turn:`);
+  terminal.print(`Next: ${signersText(role, source.pods)} sign it, in turn:`);
   terminal.print(`  flotilla bundle sign ${word} --key KEY`);
   terminal.print('and then, where the kubeconfig is:');
-  // A bundle that the hub has keeps its nodes.
-  const nodes = isNew ? ' --nodes SELECTOR      # or --all-nodes' : '';
+  // A bundle that the hub has keeps its nodes; what a DaemonSet says of them, and of the rollout, is not signed.
+  const nodes =
+    source.daemonSet !== null
+      ? ` ${applyFlags(source.daemonSet).join(' ')}`
+      : isNew
+        ? ' --nodes SELECTOR      # or --all-nodes'
+        : '';
   terminal.print(`  flotilla apply -f ${word}${nodes}`);
 }

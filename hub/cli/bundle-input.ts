@@ -16,6 +16,7 @@ import { LABEL_PATTERN } from '../../protocol/names.js';
 import { listItems, readManifests, type ManifestDocument } from '../../protocol/manifest.js';
 import type { ValidPod } from '../../protocol/pod.js';
 import { CliError } from '../../protocol/cli-error.js';
+import { bundleOfDaemonSet, type DaemonSetBundle } from '../daemonset/daemonset.js';
 import { namedUpTo } from './counted-names.js';
 
 export interface Source {
@@ -86,10 +87,11 @@ export function defaultBundleName(paths: readonly string[]): string | null {
 }
 
 const INSTEAD: Readonly<Record<string, string>> = {
-  Deployment: 'put its pod template into a Pod; the hub runs one on each selected node',
-  ReplicaSet: 'put its pod template into a Pod; the hub runs one on each selected node',
+  Deployment:
+    'write it as a DaemonSet, without replicas: the hub runs one pod on each selected node',
+  ReplicaSet:
+    'write it as a DaemonSet, without replicas: the hub runs one pod on each selected node',
   StatefulSet: 'put its pod template into a Pod with a hostPath volume',
-  DaemonSet: 'not taken yet; put its pod template into a Pod and its node selector into --nodes',
   Job: 'put its pod template into a Pod with restartPolicy: OnFailure',
   CronJob: 'schedules are not supported',
   Service: 'publish a hostPort on the Pod',
@@ -123,7 +125,22 @@ export interface BundleInput {
   readonly pods: readonly ValidPod[];
   /** No part of the bundle: each is sealed for the nodes. */
   readonly secrets: readonly ValidConfigObject[];
+  /** Whose pod it is, and what it says of the bundle; null: the input has Pods. */
+  readonly daemonSet: DaemonSetBundle | null;
 }
+
+/** What the DaemonSets among the documents are called, as far as they say; nothing of them is judged yet. Pure. */
+export function daemonSetsIn(
+  documents: readonly ManifestDocument[],
+): { readonly name: string | null; readonly namespace: string | null }[] {
+  const word = (value: unknown) => (typeof value === 'string' && value !== '' ? value : null);
+  return documents.filter(isDaemonSet).map(({ value: { metadata } }) => {
+    const { name, namespace } = (metadata ?? {}) as Readonly<Record<string, unknown>>;
+    return { name: word(name), namespace: word(namespace) };
+  });
+}
+
+const isDaemonSet = ({ value }: ManifestDocument) => value['kind'] === 'DaemonSet';
 
 const isSecret = ({ value }: ManifestDocument) =>
   value['kind'] === 'Secret' && value['apiVersion'] === 'v1';
@@ -178,6 +195,24 @@ function namesOf(sources: readonly Pick<Source, 'name'>[]): string {
   return `${namedUpTo(names, NAMES_SHOWN)}: `;
 }
 
+/** A bundle of a DaemonSet is that of one, and of no other pods. */
+function besideDaemonSet(documents: readonly ManifestDocument[]): string[] {
+  const [first, ...others] = documents.filter(isDaemonSet);
+  if (first === undefined) return [];
+  const at = first.where('kind');
+  const pods = documents.filter(({ value }) => value['kind'] === 'Pod');
+  return [
+    ...others.map(
+      one =>
+        `${one.where('kind')}: a DaemonSet is a bundle of its own, and one stands at ${at}: apply them one after the other`,
+    ),
+    ...pods.map(
+      one =>
+        `${one.where('kind')}: a Pod is no part of the DaemonSet at ${at}: apply it as another bundle, or as a container of the template`,
+    ),
+  ];
+}
+
 /** The Pods and ConfigMaps of the documents; `sources` name them where they hold none. Throws `CliError` with all that is wrong, place by place. */
 export function manifestsOf(
   documents: readonly ManifestDocument[],
@@ -186,16 +221,32 @@ export function manifestsOf(
 ): BundleInput {
   const manifests: BundleManifest[] = [];
   const pods: ValidPod[] = [];
-  const problems: string[] = [];
+  const problems = besideDaemonSet(documents);
   const seen = new Map<string, string>();
   const { secrets } = secretsOf(documents, namespace);
+  let daemonSet: DaemonSetBundle | null = null;
   for (const document of documents.filter(one => !isSecret(one))) {
     const kind = document.value['kind'];
+    if (isDaemonSet(document)) {
+      const result = bundleOfDaemonSet(document.value);
+      if (!result.ok) {
+        problems.push(...result.errors.map(e => `${document.where(e.path)}: ${e.message}`));
+        continue;
+      }
+      daemonSet = result.bundle;
+      const { pod, name, namespace: own } = daemonSet;
+      if (own !== null && own !== namespace) {
+        problems.push(otherNamespace(document, `DaemonSet "${name}"`, { own, namespace }));
+      }
+      manifests.push(pod);
+      pods.push(pod);
+      continue;
+    }
     if (kind !== 'Pod' && kind !== 'ConfigMap') {
       const name = typeof kind === 'string' && kind !== '' ? kind : 'a document without a kind';
       const instead =
         (typeof kind === 'string' ? INSTEAD[kind] : undefined) ??
-        'a bundle takes Pods and the ConfigMaps and Secrets that they use';
+        'a bundle takes Pods or a DaemonSet, and the ConfigMaps and Secrets that they use';
       problems.push(`${document.where('kind')}: ${name} is refused: ${instead}`);
       continue;
     }
@@ -225,5 +276,5 @@ export function manifestsOf(
     const why = `${namesOf(sources)}no Pod in the input${documents.length === 0 ? ': it is empty' : ''}`;
     throw new CliError('refused', why, hint);
   }
-  return { manifests, pods, secrets };
+  return { manifests, pods, secrets, daemonSet };
 }

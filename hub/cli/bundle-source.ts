@@ -10,8 +10,15 @@ import { CliError } from '../../protocol/cli-error.js';
 import type { ValidConfigObject } from '../../protocol/config-object.js';
 import type { ValidPod } from '../../protocol/pod.js';
 import { isArchive } from '../signing/archive.js';
+import type { DaemonSetBundle } from '../daemonset/daemonset.js';
 import type { BundleFile } from '../signing/bundle-file.js';
-import { defaultBundleName, documentsOf, manifestsOf, readSources } from './bundle-input.js';
+import {
+  daemonSetsIn,
+  defaultBundleName,
+  documentsOf,
+  manifestsOf,
+  readSources,
+} from './bundle-input.js';
 import { isBundlePath, parseBundle, readBundlePath } from './bundle-path.js';
 import { withConnection, type ConnectionOptions } from './context.js';
 
@@ -34,7 +41,10 @@ export function inputOptions(
   return withConnection(command)
     .addOption(path.argParser(collect).makeOptionMandatory(filename === 'required'))
     .option('-R, --recursive', 'read folders below the folder too')
-    .option('--bundle <name>', "name of the bundle (default: the folder's or file's)");
+    .option(
+      '--bundle <name>',
+      "name of the bundle (default: the DaemonSet's, else the folder's or file's)",
+    );
 }
 
 export interface BundleSource {
@@ -44,14 +54,16 @@ export interface BundleSource {
   readonly pods: readonly ValidPod[];
   /** Beside the bundle: to be sealed for the nodes. */
   readonly secrets: readonly ValidConfigObject[];
+  /** What a DaemonSet says of nodes, plan and strategy; null: the input has none. */
+  readonly daemonSet: DaemonSetBundle | null;
   /** The file of a bundle that was built before; null for manifests. */
   readonly built: BundleFile | null;
 }
 
-/** Throws `CliError` with all that is wrong, place by place. */
+/** In `namespace`, unless -n is not given and a DaemonSet says another. Throws `CliError` with all that is wrong, place by place. */
 export async function readSource(
   options: InputOptions,
-  { stdin, namespace }: { readonly stdin: Readable; readonly namespace: string },
+  { stdin, namespace: usual }: { readonly stdin: Readable; readonly namespace: string },
 ): Promise<BundleSource> {
   const paths = options.filename;
   let input = stdin;
@@ -62,7 +74,12 @@ export async function readSource(
   }
   const built = paths.find(isBundlePath);
   if (built !== undefined) return fromBuilt(await readBundlePath(built), options);
-  const name = options.bundle ?? defaultBundleName(paths);
+  const recursive = options.recursive === true;
+  const sources = await readSources(paths, { stdin: input, recursive });
+  const documents = documentsOf(sources);
+  const [set] = daemonSetsIn(documents);
+  const namespace = options.namespace ?? set?.namespace ?? usual;
+  const name = options.bundle ?? set?.name ?? defaultBundleName(paths);
   if (name === null) {
     throw new CliError(
       'refused',
@@ -70,9 +87,7 @@ export async function readSource(
       'the name is taken from -f only when that is one folder or file',
     );
   }
-  const recursive = options.recursive === true;
-  const sources = await readSources(paths, { stdin: input, recursive });
-  return { namespace, name, ...manifestsOf(documentsOf(sources), namespace, sources), built: null };
+  return { namespace, name, ...manifestsOf(documents, namespace, sources), built: null };
 }
 
 /** Name and namespace are signed: options may say the same, nothing else. */
@@ -94,5 +109,6 @@ function fromBuilt(built: BundleFile, options: InputOptions): BundleSource {
     );
   }
   const { manifests } = built;
-  return { namespace, name, manifests, pods: manifests.filter(isPod), secrets: [], built };
+  const pods = manifests.filter(isPod);
+  return { namespace, name, manifests, pods, secrets: [], daemonSet: null, built };
 }

@@ -61,6 +61,18 @@ function wanted({ metadata }: BundleApiObject): string {
   return canonicalJson([uid ?? '', generation ?? 0, labels, annotations]);
 }
 
+/** What a DaemonSet says wins; what it does not say stays, for others may have said it. */
+export function metadataAfter(
+  { daemonSet }: Pick<BundleSource, 'daemonSet'>,
+  current: Pick<BundleApiObject, 'metadata'> | null,
+) {
+  const { labels = {}, annotations = {} } = current?.metadata ?? {};
+  return {
+    labels: { ...labels, ...daemonSet?.labels },
+    annotations: { ...annotations, ...daemonSet?.annotations },
+  };
+}
+
 async function writeOnce(
   client: Pick<ApiClient, 'call'>,
   source: BundleSource,
@@ -83,9 +95,10 @@ async function writeOnce(
     });
   }
   const { namespace, name, manifests } = source;
+  const { labels, annotations } = metadataAfter(source, current);
   const metadata = {
-    ...(current?.metadata.labels ? { labels: current.metadata.labels } : {}),
-    annotations: withChangeCause(current?.metadata.annotations ?? {}, changeCause),
+    ...(Object.keys(labels).length > 0 ? { labels } : {}),
+    annotations: withChangeCause(annotations, changeCause),
     name,
     namespace,
     ...(resourceVersion === undefined ? {} : { resourceVersion }),

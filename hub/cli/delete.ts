@@ -3,8 +3,9 @@ import { counted } from '../../protocol/counted.js';
 import { Command } from 'commander';
 import { isMember } from '../enrolment/standing-conditions.js';
 import type { BundleObject, NodeObject, SecretSpec } from '../objects.js';
-import { defaultBundleName } from './bundle-input.js';
+import { daemonSetsIn, defaultBundleName, documentsOf, readSources } from './bundle-input.js';
 import type { ApiObject } from './client.js';
+import { isBundlePath } from './bundle-path.js';
 import { agree, YES } from './consent.js';
 import {
   connected,
@@ -15,7 +16,7 @@ import {
 } from './context.js';
 import { CliError } from '../../protocol/cli-error.js';
 import { named } from './near-names.js';
-import { pathOf, targetsOf, type Resource } from './resources.js';
+import { pathOf, resourceOf, targetsOf, type Resource } from './resources.js';
 import { warnOfUse } from './secret-use.js';
 
 interface DeleteOptions extends ConnectionOptions {
@@ -52,19 +53,21 @@ export function deleteCommand(context: Context): Command {
       '[kind...]',
       'bundle NAME…, secret BUNDLE.NAME…, node NAME…, token NAME…; or KIND/NAME',
     )
-    .option('-f, --filename <path...>', 'said of a whole bundle alone: see bundle NAME')
+    .option(
+      '-f, --filename <path...>',
+      'a DaemonSet: the bundle of its name; other bundles go by their names: bundle NAME',
+    )
     .option(...YES)
     .option('--dry-run [mode]', 'server: let the hub check; delete nothing')
     .action((words: string[], options: DeleteOptions) =>
       connected(context, options, async hub => {
-        if (options.filename !== undefined) throw byFile(options.filename);
-        const { resource, names } = targetsOf(words);
+        const { resource, names, namespace } = await whatOf(context, hub, words, options);
         const dryRun = options.dryRun !== undefined && options.dryRun !== 'none';
         if (resource.kind === 'Secret') await warnOfUse(context, hub, names);
         const given = options.yes === true || dryRun;
-        await agree(context, await questionOf(hub, resource, names), { given });
+        await agree(context, await questionOf({ ...hub, namespace }, resource, names), { given });
         for (const name of names) {
-          const path = pathOf(resource, hub.namespace, name);
+          const path = pathOf(resource, namespace, name);
           const query = { dryRun: dryRun ? 'All' : undefined };
           await hub.client.call({ method: 'DELETE', path, query });
           context.terminal.print(
@@ -73,6 +76,37 @@ export function deleteCommand(context: Context): Command {
         }
       }),
     );
+}
+
+/** What is to be deleted, and where. Throws `CliError`. */
+async function whatOf(
+  { terminal }: Context,
+  { namespace }: Connected,
+  words: readonly string[],
+  options: DeleteOptions,
+): Promise<{
+  readonly resource: Resource;
+  readonly names: readonly string[];
+  readonly namespace: string;
+}> {
+  const { filename } = options;
+  if (filename === undefined) return { ...targetsOf(words), namespace };
+  if (words.length > 0) throw new CliError('refused', 'either -f or what is to be deleted');
+  if (filename.some(isBundlePath)) throw byFile(filename);
+  const sources = await readSources(filename, { stdin: terminal.stdin, recursive: false });
+  const [set, ...others] = daemonSetsIn(documentsOf(sources));
+  if (others.length > 0)
+    throw new CliError('refused', 'more than one DaemonSet: delete bundle NAME…');
+  const name = set?.name ?? null;
+  if (name === null) throw byFile(filename);
+  const own = set?.namespace ?? namespace;
+  if (options.namespace !== undefined && options.namespace !== own) {
+    throw new CliError(
+      'refused',
+      `DaemonSet "${name}" says namespace "${own}", -n says ${options.namespace}`,
+    );
+  }
+  return { resource: resourceOf('bundles'), names: [name], namespace: own };
 }
 
 /** kubectl deletes what a file names; here a bundle goes as a whole, or is applied without one of its pods. Pure. */

@@ -3,11 +3,14 @@ import { Command } from 'commander';
 import { CliError } from '../../protocol/cli-error.js';
 import { DEFAULT_STRATEGY } from '../../protocol/strategy.js';
 import { currentBundle, imagesAfter, sourceOf } from './apply.js';
+import { daemonSetWarnings, strategyOf } from './daemonset-options.js';
 import { secretDifferences } from './apply-secrets.js';
 import { inputOptions, type InputOptions } from './bundle-source.js';
+import { metadataAfter } from './bundle-write.js';
 import { connected, type Connected, type Context } from './context.js';
 import { revisionDiff, type RevisionDiffOptions } from './diff-revisions.js';
 import { withRestarts } from './kept-restarts.js';
+import { planAfter } from './plan-options.js';
 import { printPrice } from './price.js';
 import { pinLines, PIN_HELP } from './pin-images.js';
 
@@ -86,18 +89,27 @@ async function inputDiff(context: Context, hub: Connected, options: InputDiff): 
   const input = await sourceOf(context, hub, options);
   const current = await currentBundle(hub, input);
   const source = withRestarts(input, current?.spec.manifests ?? []);
-  const { namespace, name: bundle } = source;
+  const { namespace, name: bundle, daemonSet } = source;
+  for (const warning of daemonSetWarnings(daemonSet)) context.terminal.warn(warning);
   const { images, sizes } = await imagesAfter(context, source, options.pin === true);
   const pins = pinLines(current?.spec.images ?? [], images).map(line => `${line}\n`);
   const secrets = await secretDifferences(hub, { namespace, bundle, input: source });
-  const { renderDiff, renderStrategyDiff } = await import('./bundle-diff.js');
+  const { renderDiff, renderSettingsDiff, renderStrategyDiff, settingsOf } =
+    await import('./bundle-diff.js');
   const manifests = renderDiff(current?.spec.manifests ?? [], source.manifests);
-  const { strategy } = source.built?.document ?? {};
   const judged = current?.spec.strategy ?? DEFAULT_STRATEGY;
+  const strategy =
+    daemonSet === null ? source.built?.document.strategy : strategyOf(daemonSet, judged);
   const passage = strategy && current ? renderStrategyDiff(judged, strategy) : '';
-  const text = [manifests, passage, ...pins, ...secrets].join('');
-  // A new bundle's nodes are said by an apply.
-  const nodeSelector = current?.spec.nodeSelector;
+  const said = daemonSet && {
+    ...metadataAfter(source, current),
+    nodeSelector: daemonSet.nodeSelector,
+    rollout: planAfter({}, current?.spec.rollout ?? null, daemonSet.plan),
+  };
+  const settings = said && renderSettingsDiff(bundle, current && settingsOf(current), said);
+  const text = [settings ?? '', manifests, passage, ...pins, ...secrets].join('');
+  // A new bundle's nodes are said by an apply, or by a DaemonSet.
+  const nodeSelector = daemonSet?.nodeSelector ?? current?.spec.nodeSelector;
   if (nodeSelector !== undefined && (text !== '' || options.output !== undefined)) {
     const { manifests: after } = source;
     const priced = { namespace, name: bundle, nodeSelector, manifests: after, images, sizes };

@@ -113,7 +113,7 @@ const WORKLOAD =
 /** Kinds of Kubernetes that the hub does not keep, by their names, short names and plurals. */
 const KINDS: readonly (readonly [names: string, instead: string])[] = [
   [
-    'deployment deployments deploy replicaset replicasets rs statefulset statefulsets sts daemonset daemonsets ds job jobs cronjob cronjobs cj',
+    'deployment deployments deploy replicaset replicasets rs statefulset statefulsets sts job jobs cronjob cronjobs cj',
     WORKLOAD,
   ],
   [

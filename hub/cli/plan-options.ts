@@ -98,8 +98,15 @@ export function planOptions(command: Command): Command {
     .option('--at-once', 'no plan: the next revisions go to all nodes at once');
 }
 
-/** What the options do not say stays as the bundle has it; null: to all nodes at once. Throws `CliError`. */
-export function planAfter(options: PlanOptions, current: RolloutPlan | null): RolloutPlan | null {
+/**
+ * What the options do not say stays as the bundle has it; null: to all nodes at once. `said`: by a DaemonSet, where options do not.
+ * Throws `CliError`.
+ */
+export function planAfter(
+  options: PlanOptions,
+  current: RolloutPlan | null,
+  said: Partial<RolloutPlan> | null = null,
+): RolloutPlan | null {
   const { atOnce, wave, maxUnavailable, maxFailures, minSample, bake, promotion } = options;
   const { updateStrategy } = options;
   const { offline, offlineDeadline, onMaxFailures, gateUnknown, pace } = options;
@@ -127,14 +134,16 @@ export function planAfter(options: PlanOptions, current: RolloutPlan | null): Ro
     if (first === undefined) return null;
     throw new CliError('refused', `either --at-once, which is no plan, or ${FLAGS[first]}`);
   }
-  if (given.length === 0) return current;
-  const plan = { ...DEFAULT_PLAN, ...current, ...change };
+  if (given.length === 0 && said === null) return current;
+  const plan = { ...DEFAULT_PLAN, ...current, ...said, ...change };
   const fault = planFault(plan);
   if (fault) {
     const [, nth, part] = /^\[(\d+)\](?:.*\.(schedule|duration|timeZone))?/.exec(fault.at) ?? [];
     const at = part === undefined ? '' : `: ${part}`;
     const where = nth === undefined ? '' : ` (number ${Number(nth) + 1})${at}`;
-    throw new CliError('refused', `${FLAGS[fault.field]}${where}: ${fault.message}`);
+    const isSaid = said?.[fault.field] !== undefined && change[fault.field] === undefined;
+    const from = isSaid ? `spec.${fault.field}` : FLAGS[fault.field];
+    throw new CliError('refused', `${from}${where}: ${fault.message}`);
   }
   return plainPlan(plan as RolloutPlan);
 }

@@ -43,7 +43,11 @@ export const RESOURCES: readonly Resource[] = [
     singular: 'bundle',
     namespaced: true,
     group: '/apis/flotilla.dev/v1',
-    aliases: ['bd'],
+    // What kubectl calls a pod on every node; a bundle that a DaemonSet made has its name.
+    aliases: [
+      ...['bd', 'daemonset', 'daemonsets', 'ds'],
+      ...['daemonset.apps', 'daemonsets.apps', 'ds.apps'],
+    ],
   },
   {
     kind: 'Rollout',
@@ -85,7 +89,7 @@ export function kindsOf(word: string): Resource[] | null {
 }
 
 export function resourceOf(word: string): Resource {
-  const [, name = '', group] = /^([^.]*)(\.flotilla\.dev)?$/.exec(word.toLowerCase()) ?? [];
+  const [, name = '', group] = /^(.*?)(\.flotilla\.dev)?$/.exec(word.toLowerCase()) ?? [];
   const found = RESOURCES.find(
     r =>
       (r.plural === name || r.singular === name || r.aliases.includes(name)) &&

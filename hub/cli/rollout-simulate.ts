@@ -11,6 +11,7 @@ import { bundleOf } from './bundle-target.js';
 import { inputOptions, type InputOptions } from './bundle-source.js';
 import type { BundleApiObject } from './bundle-write.js';
 import { connected, type Connected, type Context } from './context.js';
+import { refuseSaidTwice, strategyOf } from './daemonset-options.js';
 import { planAfter, planOptions, planText, type PlanOptions } from './plan-options.js';
 import { rehearsalLines } from './rehearsal-text.js';
 import { pathOf, resourceOf } from './resources.js';
@@ -97,7 +98,17 @@ async function simulate(
       `there is no bundle ${name}: rehearse a new one with -f and --nodes`,
     );
   }
-  const selector = selectorAfter(options, current?.spec.nodeSelector ?? null);
+  if (source !== null && source.namespace !== hub.namespace) {
+    const { namespace } = source;
+    throw new CliError(
+      'refused',
+      `-f is in namespace ${namespace}, not ${hub.namespace}: pass -n ${namespace}`,
+    );
+  }
+  const daemonSet = source?.daemonSet ?? null;
+  refuseSaidTwice(daemonSet, options);
+  const selector =
+    daemonSet?.nodeSelector ?? selectorAfter(options, current?.spec.nodeSelector ?? null);
   const basis = await hub.client.call<RehearsalBasis>({
     path: `${path}/rehearsal`,
     query: { nodeSelector: selector },
@@ -110,8 +121,9 @@ async function simulate(
   }
   const limits = { ...asked, runs: asked.runs ?? usualRuns(basis.nodes.length) };
   const strategy =
-    source?.built?.document.strategy ?? strategyAfter(options, basis.strategy ?? DEFAULT_STRATEGY);
-  const plan = planAfter(options, current?.spec.rollout ?? null);
+    source?.built?.document.strategy ??
+    strategyAfter(options, strategyOf(daemonSet, basis.strategy ?? DEFAULT_STRATEGY));
+  const plan = planAfter(options, current?.spec.rollout ?? null, daemonSet?.plan);
   const isOn = basis.rollout?.status.phase === 'progressing' && !isChanged(options);
   const rehearsal = rehearse(
     basis,

@@ -1,5 +1,5 @@
 /**
- * ConfigMaps in bundles on real parts: applied beside the pods, written on the node, mounted, followed without a restart,
+ * ConfigMaps in bundles on real parts: applied beside the pods or a DaemonSet, written on the node, mounted, followed without a restart,
  * taken away with the bundle. A Secret in the node's own directory serves the pods of bundles.
  */
 import assert from 'node:assert/strict';
@@ -127,5 +127,48 @@ describe('ConfigMaps in bundles', { skip: noEngine() }, () => {
     await eventually('no file and no container', () => owned().length === 0 && container() === '', {
       withinMs: 60_000,
     });
+  });
+
+  test('a DaemonSet and the ConfigMap beside it are a bundle, as a person who knows kubectl would say it', async () => {
+    const { metadata: _metadata, spec } = JSON.parse(POD) as { metadata: object; spec: object };
+    const set = (maxUnavailable: number) =>
+      JSON.stringify({
+        ...{ apiVersion: 'apps/v1', kind: 'DaemonSet' },
+        metadata: {
+          ...{ name: 'collector', labels: { team: 'ops' } },
+          annotations: { 'kubernetes.io/change-cause': 'from a cluster' },
+        },
+        spec: {
+          ...{ selector: { matchLabels: { app: 'c' } }, minReadySeconds: 1 },
+          updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable } },
+          template: {
+            metadata: { labels: { app: 'c' } },
+            spec: { ...spec, nodeSelector: { 'kubernetes.io/hostname': NODE } },
+          },
+        },
+      });
+    play.write('fleet/conf.json', configMap('conf', { level: 'set' }));
+    const path = play.write('fleet/set.json', set(1));
+    const fleet = ['-f', play.path('fleet')];
+    assert.match((await play.flotilla('diff', ...fleet)).stdout, /^\+nodeSelector: .*edge-1$/m);
+    const applied = await play.ok('apply', ...fleet, '--wait');
+    assert.match(applied, /^bundle\/collector created \(revision 1\)$/m);
+    assert.match(applied, /^rolled out: waves 100%; max unavailable 1;/m);
+    const before = container();
+    assert.match(docker('inspect', '-f', '{{.Name}}', before), /_collector-edge-1_default_/);
+    assert.match(await play.ok('apply', ...fleet), /^bundle\/collector unchanged \(revision 1\)$/m);
+
+    play.write('fleet/set.json', set(2));
+    assert.match(
+      await play.ok('apply', ...fleet),
+      /^bundle\/collector configured \(revision 1\)$/m,
+    );
+    assert.equal(container(), before);
+    const told = await play.ok('get', 'ds', 'collector', '-o', 'yaml');
+    assert.match(told, /maxUnavailable: 2$/m);
+    assert.match(told, /team: ops$/m);
+    assert.match(told, /change-cause: from a cluster$/m);
+
+    assert.match(await play.ok('delete', '-f', path, '--yes'), /^bundle\/collector deleted$/m);
   });
 });

@@ -177,6 +177,7 @@ const DECISIONS = matching([
   /^protocol\//,
   /^hub\/rollout\/(revise|rollout|director)\.ts$/,
   /^hub\/rollout\/waves\//,
+  /^hub\/daemonset\//,
   /^hub\/foresight\/(price|images|random|replay|actor|temper|run|rehearse)\.ts$/,
   /^hub\/ingest\/(node-state|mirror|starts)\.ts$/,
   /^agent\/time\/(conditions|node-time|silence|timeline)\.ts$/,

@@ -5,6 +5,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { mergeSources, NOTHING_DESIRED, type SourcePod } from '../../../agent/pods/desired.js';
 import { parseManifests, type Parsed } from '../../../agent/sources/parse-manifests.js';
+import { bundleOfDaemonSet } from '../../../hub/daemonset/daemonset.js';
+import { parseSelector } from '../../../hub/selectors.js';
 import { checkManifests } from '../../../hub/rollout/check-manifests.js';
 import { validateBundleManifest } from '../../../protocol/bundle-manifest.js';
 import { canonicalJson, parseCanonical } from '../../../protocol/canonical.js';
@@ -98,6 +100,16 @@ function judged(pod: ValidPod): void {
   podSummary({ spec: pod.spec, status: {} }, NOW);
 }
 
+/** What a hub would make of it. */
+function converts(value: ManifestDocument['value']): Outcome {
+  const result = bundleOfDaemonSet(value);
+  if (!result.ok) return parsed(result.errors.map(({ message }) => message)[0] ?? '');
+  const { pod, nodeSelector } = result.bundle;
+  if (!validateBundleManifest(pod).ok) throw new BrokenPromise('its pod is no part of a bundle');
+  parseSelector(nodeSelector);
+  return ACCEPTED;
+}
+
 function readFile(input: Buffer): Outcome {
   const text = input.toString('latin1');
   const reading = readManifests(input, { source: 'web.yaml' });
@@ -110,6 +122,7 @@ function readFile(input: Buffer): Outcome {
   for (const document of reading.documents) {
     meansOne(document);
     places(document);
+    if (document.value['kind'] === 'DaemonSet') return converts(document.value);
   }
   if (!result.ok) return parsed(result.message);
   runs(result.pods);
@@ -149,6 +162,28 @@ const secret = {
   ...{ apiVersion: 'v1', kind: 'Secret', metadata: { name: 's' } },
   stringData: { password: CANARY },
 };
+const daemonSet = {
+  ...{ apiVersion: 'apps/v1', kind: 'DaemonSet', metadata: { name: 'd', labels: { a: 'b' } } },
+  spec: {
+    selector: { matchLabels: { a: 'b' }, matchExpressions: [{ key: 'a', operator: 'Exists' }] },
+    ...{ minReadySeconds: 5, updateStrategy: { rollingUpdate: { maxUnavailable: '10%' } } },
+    template: {
+      metadata: { labels: { a: 'b' } },
+      spec: {
+        ...{ containers: [{ name: 'main', image: 'web:1' }], nodeSelector: { site: 'north' } },
+        affinity: {
+          nodeAffinity: {
+            requiredDuringSchedulingIgnoredDuringExecution: {
+              nodeSelectorTerms: [
+                { matchExpressions: [{ key: 'ram', operator: 'Gt', values: ['4'] }] },
+              ],
+            },
+          },
+        },
+      },
+    },
+  },
+};
 const list = { apiVersion: 'v1', kind: 'List', items: [podManifest('a'), configMapManifest('b')] };
 
 function small(seeds: readonly Buffer[]): readonly Buffer[] {
@@ -162,7 +197,9 @@ function documents(): readonly unknown[] {
 }
 
 export function targets(): Target[] {
-  const json = [...documents().flat(), secret, list].map(one => Buffer.from(JSON.stringify(one)));
+  const json = [...documents().flat(), secret, list, daemonSet].map(one =>
+    Buffer.from(JSON.stringify(one)),
+  );
   const blobs = documents().map(one => Buffer.from(canonicalJson(one)));
   const yamlSecret = Buffer.from(
     `apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData:\n  password: ${CANARY}\n`,

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { refuseOtherWords as refuseAtDevice } from '../../../agent/cli/other-words.js';
+import { bundleOf } from '../../../hub/cli/bundle-target.js';
 import { byFile } from '../../../hub/cli/delete.js';
 import { insteadOfKind, refuseOtherWords } from '../../../hub/cli/other-words.js';
 import { programOf } from '../../../hub/cli/program.js';
@@ -72,13 +73,22 @@ describe('a kind that the hub does not keep', () => {
   test('is refused with where that is found', () => {
     assert.match(insteadOfKind('deploy') ?? '', /flotilla get bundles/);
     assert.match(insteadOfKind('Services') ?? '', /hostPort/);
-    assert.match(insteadOfKind('daemonsets.apps') ?? '', /flotilla get bundles/);
+    assert.match(insteadOfKind('statefulsets.apps') ?? '', /flotilla get bundles/);
     assert.match(refusalOf(() => resourceOf('cm'))?.hint ?? '', /part of their bundle/);
   });
   test('one that nobody is known to ask for has no hint', () => {
     assert.equal(insteadOfKind('gadgets'), null);
     assert.equal(refusalOf(() => resourceOf('gadgets'))?.hint, null);
   });
+});
+
+test('a DaemonSet is another word for the bundle of its name', () => {
+  for (const word of ['ds', 'daemonset', 'DaemonSets', 'daemonset.apps', 'ds.apps']) {
+    assert.equal(resourceOf(word).kind, 'Bundle', word);
+    assert.equal(bundleOf(`${word}/web`), 'web');
+  }
+  assert.equal(resourceOf('bundles.flotilla.dev').kind, 'Bundle');
+  assert.equal(refusalOf(() => resourceOf('pods.apps'))?.hint, null);
 });
 
 test('delete -f is answered with the name that apply -f took from the same path', () => {

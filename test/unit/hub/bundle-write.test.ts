@@ -10,6 +10,7 @@ const SOURCE = {
   manifests: [],
   pods: [],
   secrets: [],
+  daemonSet: null,
   built: null,
 };
 

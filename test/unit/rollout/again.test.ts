@@ -267,6 +267,7 @@ describe('an apply after a restart', () => {
       manifests: [one],
       pods: [one],
       secrets: [],
+      daemonSet: null,
       built: null,
     },
   });
