@@ -17,13 +17,13 @@ function killed(atLeast: number, ...args: readonly string[]): void {
 }
 
 test('wherever an update is cut off by SIGKILL, the node comes to the same end and breaks no promise', () => {
-  killed(15, '--chapter', 'update', '--share', '20', '--workers', '4');
+  killed(9, '--chapter', 'update', '--share', '12', '--workers', '4');
 });
 
 test('so it does when its static pod directory is made anew and its bundle goes in the same moment', () => {
-  killed(3, '--chapter', 'replaced', '--share', '5', '--workers', '1');
+  killed(2, '--chapter', 'replaced', '--share', '3', '--workers', '1');
 });
 
 test('so it does on a real engine', { skip: noEngine() }, () => {
-  killed(3, '--chapter', 'update', '--share', '5', '--workers', '1', '--engine', 'docker');
+  killed(2, '--chapter', 'update', '--share', '3', '--workers', '1', '--engine', 'docker');
 });
