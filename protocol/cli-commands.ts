@@ -6,6 +6,13 @@ interface AnyCommand {
   exitOverride(): unknown;
   showHelpAfterError(words: string): unknown;
   allowExcessArguments(may: boolean): unknown;
+  configureOutput(output: Output): unknown;
+}
+
+/** Where help and usage errors go. */
+export interface Output {
+  writeOut(text: string): void;
+  writeErr(text: string): void;
 }
 
 /**
@@ -15,17 +22,19 @@ interface AnyCommand {
 export async function withCommands<C extends AnyCommand, Context>(
   program: C & { addCommand(command: C): unknown },
   commands: Readonly<Record<string, (context: Context) => Promise<C>>>,
-  { context, named }: { readonly context: Context; readonly named: string },
+  parts: { readonly context: Context; readonly named: string; readonly output: Output },
 ): Promise<C> {
+  const { context, named, output } = parts;
   const one = Object.hasOwn(commands, named) ? commands[named] : undefined;
   for (const make of one ? [one] : Object.values(commands)) program.addCommand(await make(context));
-  strict(program);
+  strict(program, output);
   return program;
 }
 
-function strict(command: AnyCommand): void {
+function strict(command: AnyCommand, output: Output): void {
+  command.configureOutput(output);
   command.exitOverride();
   command.showHelpAfterError('(--help shows what there is)');
   command.allowExcessArguments(false);
-  for (const child of command.commands) strict(child);
+  for (const child of command.commands) strict(child, output);
 }

@@ -38,7 +38,7 @@ check() {
   fi
 }
 
-# Begun before the build: each of the two keeps one core busy.
+# Begun before the build, done in the middle of the unit tests: it keeps one core busy.
 end_of_lint() {
   local code=0
   wait "$lint" || code=$?
@@ -47,12 +47,14 @@ end_of_lint() {
   return "$code"
 }
 
-# The files of one suite, run by node's own test runner. Traces name dist/*.js: reading source maps would cost each of the
+# The files of one suite, or of several at once (`contracts+e2e`), run by node's own test runner. Traces name dist/*.js: reading source maps would cost each of the
 # hundreds of processes a tenth of its time; `npm run test:unit` reads them.
 suite() {
   local name=$1 concurrency=$2 files
-  mapfile -t files < <(find "dist/test/$name" -name '*.test.js' 2>/dev/null | sort)
-  [ "${#files[@]}" -gt 0 ] || give_up "no test file in dist/test/$name"
+  local folders=()
+  IFS=+ read -ra folders <<<"$name"
+  mapfile -t files < <(find "${folders[@]/#/dist/test/}" -name '*.test.js' 2>/dev/null | sort)
+  [ "${#files[@]}" -gt 0 ] || give_up "no test file in ${folders[*]/#/dist/test/}"
   say "Tests: $name (${#files[@]} files)"
   node --test --test-concurrency="$concurrency" --test-timeout=600000 \
     --test-reporter=spec --test-reporter-destination=stdout \
@@ -114,13 +116,25 @@ engine() {
   give_up "no Docker Engine answers"
 }
 
+# Their own scripts come later: npm needs nothing but node for the rest.
+node_packages() {
+  npm ci --no-audit --no-fund --ignore-scripts >"$work/npm.log" 2>&1
+}
+
+is_new=''
+if [ ! -d node_modules ] || [ -n "${CI:-}" ]; then
+  is_new=yes
+  say "Installing Node packages"
+  node_packages &
+  fetched=$!
+fi
 packages
 engine
-say "Installing Node packages"
-if [ ! -d node_modules ] || [ -n "${CI:-}" ]; then
-  npm ci --no-audit --no-fund >"$work/npm.log" 2>&1 || { tail -n 20 "$work/npm.log" >&2; give_up "npm ci failed"; }
-  # install.sh looks here for what is installed already.
-  sha256sum package-lock.json | cut -d' ' -f1 >node_modules/.flotilla-lock
+if [ -n "$is_new" ]; then
+  wait "$fetched" || { tail -n 20 "$work/npm.log" >&2; give_up "npm ci failed"; }
+  # A compiler has a minute to do, on one core; nothing but the tests waits for it.
+  npm rebuild >"$work/npm.log" 2>&1 &
+  compiled=$!
 fi
 say "Building"
 npm run --silent generate || give_up "the build failed"
@@ -129,11 +143,13 @@ if [ $# -eq 0 ]; then
   lint=$!
 fi
 npm run --silent compile || give_up "the build failed"
-
-if [ $# -eq 0 ]; then
-  check "Format and lint" end_of_lint
-  set -- unit contracts e2e
+if [ -n "$is_new" ]; then
+  wait "$compiled" || { tail -n 20 "$work/npm.log" >&2; give_up "npm rebuild failed"; }
+  # install.sh looks here for what is installed already.
+  sha256sum package-lock.json | cut -d' ' -f1 >node_modules/.flotilla-lock
 fi
+
+[ $# -gt 0 ] || set -- unit contracts+e2e
 for name in "$@"; do
   case "$name" in
     unit) suite unit 3 ;;
@@ -141,3 +157,4 @@ for name in "$@"; do
     *) suite "$name" 5 ;;
   esac
 done
+[ -z "$lint" ] || check "Format and lint" end_of_lint

@@ -43,5 +43,9 @@ export async function programOf(context: CliContext, named = ''): Promise<Comman
       'after',
       '\nExit codes: 0 done, 1 failed, 2 refused or wrong usage, 3 timed out (import), 4 a bundle failed (import).',
     );
-  return withCommands(program, COMMANDS, { context, named });
+  const output = {
+    writeOut: (text: string) => void context.stdout.write(text),
+    writeErr: (text: string) => void process.stderr.write(text),
+  };
+  return withCommands(program, COMMANDS, { context, named, output });
 }

@@ -47,5 +47,10 @@ export async function programOf(context: Context, named = ''): Promise<Command> 
       '\nExit codes: 0 done, 1 failed, 2 refused or wrong usage, 3 timed out waiting, ' +
         "4 rollout failed; exec: the command's own.",
     );
-  return withCommands(program, COMMANDS, { context, named });
+  const { terminal } = context;
+  const output = {
+    writeOut: (text: string) => terminal.write(text),
+    writeErr: (text: string) => void terminal.streams.stderr.write(text),
+  };
+  return withCommands(program, COMMANDS, { context, named, output });
 }
