@@ -136,8 +136,9 @@ describe('the directory source', () => {
       first.snapshot().conditions.some(one => one.type === 'ManifestRefused'),
     );
     assert.deepEqual(names(first), ['a']);
-    assert.equal(events.filter(event => event.type === 'Warning').length, 1);
+    // It is said after it can be seen.
     await first.stop();
+    assert.equal(events.filter(event => event.type === 'Warning').length, 1);
     const second = await open();
     assert.deepEqual(names(second), ['a']);
     assert.equal(second.snapshot().complete, true);
