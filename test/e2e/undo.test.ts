@@ -198,6 +198,7 @@ describe('undo at the device', { skip: noEngine() }, () => {
       /by-hand-edge-1 .* local \(file\)\n.*web-edge-1 .* bundle\/shop\n/,
     );
     assert.equal(readFileSync(file, 'utf8'), edited);
+    await matches('both run', async () => String(ids().split('\n').length), /^2$/);
     const before = ids();
     const broken: readonly (readonly [string, () => void, RegExp])[] = [
       [
