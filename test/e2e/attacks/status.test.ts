@@ -87,8 +87,11 @@ attacks('what a node says', [
       await recordsNext(victim);
       const { counter } = payloadOf<StatusDocument>('status', old);
       for (let times = 0; times < 3; times++) await victim.publish(topic, old, false);
-      const { status } = await recordsNext(victim);
-      assert.ok((status.flotilla.said?.counter ?? 0) > counter);
+      await recordsNext(victim);
+      const status = await eventually('a newer one is confirmed', async () => {
+        const { status: found } = await nodeOf(victim);
+        return (found.flotilla.said?.counter ?? 0) > counter && found;
+      });
       const { conditions = [] } = status;
       assert.ok(!conditions.some(({ type }) => type === 'CloneSuspected'));
     },
