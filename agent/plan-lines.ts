@@ -2,6 +2,7 @@
 import { LOCKED } from '../protocol/bundle-reasons.js';
 import type { BundleStatus } from '../protocol/documents/node.js';
 import { HELD, WINDOW } from './activation/table.js';
+import { obstacleOf } from './activation/undo.js';
 import { NOTHING_TO_DO } from './pods/plan.js';
 
 /** Their message is a sentence that needs no reason before it. */
@@ -16,8 +17,8 @@ function waitOf({ namespace, name, revision, state, reason, message }: Told): st
   if (state === 'waiting' || state === 'staged')
     return `${bundle}: switch to revision ${revision}: ${why}`;
   if (state === 'removing') return `${bundle}: removal: ${why}`;
-  const [, obstacle] = state === 'failed' ? message.split('; cannot go back: ') : [];
-  if (obstacle === undefined) return null;
+  const obstacle = obstacleOf({ state, message });
+  if (obstacle === null) return null;
   return `${bundle}: way back from revision ${revision}: ${obstacle}`;
 }
 

@@ -5,6 +5,7 @@
 import { HttpError } from './api/http-error.js';
 import { LOCKED, UNDONE } from '../protocol/bundle-reasons.js';
 import { HELD, WINDOW } from './activation/table.js';
+import { obstacleOf } from './activation/undo.js';
 import { assertNotHeld, heldHere, heldText, type HeldHere } from './held-here.js';
 import type { FailureRecord } from './journal/failures.js';
 import { holdOn, type HoldRecord } from './journal/holds.js';
@@ -34,10 +35,9 @@ export function waitsOf(
   { bundles }: Pick<SiteAnswer, 'bundles'>,
 ): string[] {
   return bundles.flatMap(bundle => {
-    const { state, reason, message } = records.find(one => isOf(one, bundle)) ?? {};
-    if (state === 'waiting') return [`${reason}: ${message}`];
-    const [, why] = /; cannot go back: (.*)$/s.exec(message ?? '') ?? [];
-    return state === 'failed' && why !== undefined ? [why] : [];
+    const record = records.find(one => isOf(one, bundle));
+    if (record?.state === 'waiting') return [`${record.reason}: ${record.message}`];
+    return (record && obstacleOf(record)) ?? [];
   });
 }
 

@@ -34,3 +34,19 @@ export function mayNotUndo(
   if (undoneTo(record, strategy) === null) return null;
   return 'what runs is given up already, and goes back by itself';
 }
+
+const OBSTACLE = '; cannot go back: ';
+
+/** The message of a failed revision with what keeps it from going back, in the place of what was said of that before. */
+export function withObstacle(message: string, why: string): string {
+  return `${message.split(OBSTACLE)[0] ?? ''}${OBSTACLE}${why}`;
+}
+
+/** What keeps it from going back; null: nothing was said of that. */
+export function obstacleOf({
+  state,
+  message,
+}: Pick<BundleRecord, 'state' | 'message'>): string | null {
+  const at = state === 'failed' ? message.indexOf(OBSTACLE) : -1;
+  return at < 0 ? null : message.slice(at + OBSTACLE.length);
+}

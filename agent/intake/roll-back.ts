@@ -14,7 +14,7 @@ import { UNDONE } from '../../protocol/bundle-reasons.js';
 import type { ValidPod } from '../../protocol/pod.js';
 import { DEFAULT_STRATEGY } from '../../protocol/strategy.js';
 import { bindingsOf } from '../../protocol/image-binding.js';
-import { mayNotUndo, undoneTo } from '../activation/undo.js';
+import { mayNotUndo, undoneTo, withObstacle } from '../activation/undo.js';
 import type { ImagesAhead } from '../images/ahead.js';
 import type { FailureRecord } from '../journal/failures.js';
 import type { BundleRecord, Journal, Transition } from '../journal/journal.js';
@@ -222,10 +222,9 @@ export class RollBack {
     const { journal } = this.#parts;
     if (record.digest !== record.active) return [];
     const { namespace, name, revision, digest, attempt, reason } = record;
-    const text = `; cannot go back: ${why}`;
+    const message = withObstacle(record.message, why);
     // An app that touches its lock while it works is no news.
-    if (withoutTimes(record.message).endsWith(withoutTimes(text))) return [];
-    const message = `${record.message.split('; cannot go back: ')[0] ?? ''}${text}`;
+    if (withoutTimes(record.message) === withoutTimes(message)) return [];
     const step = { namespace, name, revision, digest, attempt, reason, message };
     journal.recordTransition({ ...step, state: 'failed' });
     return [];
