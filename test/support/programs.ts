@@ -6,6 +6,10 @@ import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { once } from 'node:events';
+import { Readable, Writable } from 'node:stream';
+import { realClock } from '../../hub/clock.js';
+import { runCommandLine } from '../../hub/cli/command-line.js';
+import { terminalOf } from '../../hub/cli/terminal.js';
 import { ApiClient } from '../../hub/cli/client.js';
 import { loadKubeconfig } from '../../hub/cli/kubeconfig.js';
 import { removeOwned } from './docker.js';
@@ -23,6 +27,28 @@ export interface Run {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
+}
+
+/** Commands of `flotilla` that ask the hub and end. */
+const HERE: ReadonlySet<string> = new Set([
+  ...['apply', 'audit', 'delete', 'describe', 'diff', 'get', 'node', 'rollout', 'secret', 'token'],
+]);
+
+/** The program's command line in this process: on a busy machine a process costs more than what it does. */
+async function commandHere(args: readonly string[], env: Record<string, string>): Promise<Run> {
+  const said = { stdout: '', stderr: '' };
+  const into = (name: keyof typeof said) =>
+    new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        said[name] += chunk.toString('utf8');
+        done();
+      },
+    });
+  const stdin = Readable.from([]);
+  const terminal = terminalOf({ stdin, stdout: into('stdout'), stderr: into('stderr') });
+  const { signal } = new AbortController();
+  const context = { terminal, env: { ...process.env, ...env }, clock: realClock(), signal };
+  return { code: await runCommandLine(args, context), ...said };
 }
 
 /** A folder in /tmp with a short path (Unix sockets have short names), and what was started in it. */
@@ -105,8 +131,10 @@ export class Playground {
     );
   }
 
+  /** What lasts or belongs to the hub's own machine is a process; any other command runs here, as a process would. */
   flotilla(...args: string[]): Promise<Run> {
-    return this.#run(HUB_PROGRAM, args);
+    if (!HERE.has(args[0] ?? '')) return this.#run(HUB_PROGRAM, args);
+    return commandHere(args, { KUBECONFIG: this.path('hub/admin.kubeconfig') });
   }
 
   agent(...args: string[]): Promise<Run> {
