@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { wordsOf } from '../support/command-words.js';
 import type { Found, Report } from './engine.js';
 import { fuzz, judgeOne } from './session.js';
 import { headLine, reportLine, totalLine } from './table.js';
@@ -17,31 +17,15 @@ const USAGE =
   'usage: npm run fuzz -- [--runs N] [--target NAME]… [--seed N] [--seconds N] [--jobs N]\n' +
   '       npm run fuzz -- --target NAME --input FILE\n';
 
-function usage(why: string): never {
-  process.stderr.write(`fuzz: ${why}\n${USAGE}`);
-  process.exit(2);
-}
-
-function options() {
-  const text = { type: 'string' } as const;
-  try {
-    const { values } = parseArgs({
-      options: {
-        ...{ runs: text, seed: text, seconds: text, jobs: text, input: text },
-        target: { type: 'string', multiple: true },
-      },
-    });
-    return values;
-  } catch (error) {
-    return usage((error as Error).message);
-  }
-}
-
-function numberIn(text: string | undefined, name: string, fallback: number): number {
-  if (text === undefined) return fallback;
-  if (!/^\d{1,15}$/.test(text)) usage(`--${name}: "${text}" is not a whole number`);
-  return Number(text);
-}
+const text = { type: 'string' } as const;
+const {
+  values,
+  number,
+  refuse: usage,
+} = wordsOf(USAGE, {
+  ...{ runs: text, seed: text, seconds: text, jobs: text, input: text },
+  target: { type: 'string', multiple: true },
+});
 
 let folder: string | null = null;
 
@@ -60,7 +44,7 @@ function tell(target: string, finding: Found): void {
 
 async function one(target: string, file: string): Promise<number> {
   const judged = await judgeOne({ roots: ROOTS, modules: MODULES }, target, readFileSync(file));
-  if (judged === null) usage(`there is no target ${target}`);
+  if (judged === null) return usage(`there is no target ${target}`);
   const { outcome, finding } = judged;
   const told = finding === null ? outcome.message : `${finding.kind}: ${finding.detail}`;
   process.stdout.write(`${finding === null ? outcome.stage : 'FOUND'} ${told}\n`);
@@ -68,8 +52,8 @@ async function one(target: string, file: string): Promise<number> {
 }
 
 /** Those of the targets that are asked for, each with its part of the runs. */
-function planOf(values: ReturnType<typeof options>, targets: readonly NamedShare[]): TargetJob[] {
-  const runs = numberIn(values.runs, 'runs', 1_000_000);
+function planOf(targets: readonly NamedShare[]): TargetJob[] {
+  const runs = number('runs', 1_000_000);
   const wanted = targets.filter(({ name }) => values.target?.includes(name) ?? true);
   const missing = values.target?.find(name => !targets.some(one => one.name === name));
   if (missing !== undefined) {
@@ -81,10 +65,10 @@ function planOf(values: ReturnType<typeof options>, targets: readonly NamedShare
   });
 }
 
-async function all(values: ReturnType<typeof options>): Promise<number> {
-  const seed = numberIn(values.seed, 'seed', 1);
-  const limitMs = numberIn(values.seconds, 'seconds', Number.POSITIVE_INFINITY) * 1000;
-  const jobs = Math.max(1, numberIn(values.jobs, 'jobs', 1));
+async function all(): Promise<number> {
+  const seed = number('seed', 1);
+  const limitMs = number('seconds', Number.POSITIVE_INFINITY) * 1000;
+  const jobs = Math.max(1, number('jobs', 1));
   const reports: Report[] = [];
   const onReport = (report: Report) => {
     reports.push(report);
@@ -97,7 +81,7 @@ async function all(values: ReturnType<typeof options>): Promise<number> {
   const lanes = Array.from({ length: jobs }, (_, lane) =>
     fuzz({
       ...base,
-      plan: targets => planOf(values, targets).filter((_job, n) => n % jobs === lane),
+      plan: targets => planOf(targets).filter((_job, n) => n % jobs === lane),
     }),
   );
   await Promise.all(lanes);
@@ -105,10 +89,9 @@ async function all(values: ReturnType<typeof options>): Promise<number> {
   return reports.some(({ findings }) => findings.length > 0) ? 1 : 0;
 }
 
-const values = options();
 const target = values.target?.[0];
 if (values.input !== undefined && target === undefined) usage('--input wants a --target');
 process.exitCode =
   values.input === undefined || target === undefined
-    ? await all(values)
+    ? await all()
     : await one(target, values.input);

@@ -1,13 +1,6 @@
-/**
- * `npm run test:kill [-- OPTIONS]`: the real agent, killed with SIGKILL at every point where something leaves the
- * process and stays.
- *
- * `--share N`: about N points, spread evenly; `--chapter NAME[,NAME]`: of those alone; `--point 'POINT'`: that one
- * alone, with `--chapter`, and with the agent's log; `--workers N`: side by side (4); `--list`: the points, and no
- * kill; `--engine docker`: on the Docker Engine of this machine rather than one in memory.
- */
+/** `npm run test:kill`: the real agent, killed with SIGKILL at every point where something leaves the process and stays. */
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { wordsOf } from '../support/command-words.js';
 import { noEngine } from '../support/docker.js';
 import { CHAPTERS, withPast, type Chapter } from './chapters.js';
 import { withScratch, type Scratch } from './scratch.js';
@@ -15,37 +8,50 @@ import { quoted, spread } from './spread.js';
 import { live, pastOf, rehearse, tryPoint, type Outcome, type Trial } from './trial.js';
 import { ENGINES, KillWorld, type EngineKind, type Past } from './world.js';
 
-const { values: options } = parseArgs({
-  options: {
-    share: { type: 'string' },
-    chapter: { type: 'string' },
-    point: { type: 'string' },
-    workers: { type: 'string', default: '4' },
-    list: { type: 'boolean', default: false },
-    engine: { type: 'string', default: 'memory' },
-  },
+const KNOWN = CHAPTERS.map(({ name }) => name).join(', ');
+const USAGE = `usage: npm run test:kill [-- OPTIONS]
+The agent, killed at every point where something leaves it and stays. Ends with "N kill points, M invariants broken".
+
+  --share N               about N points, spread evenly (all)
+  --chapter NAME[,NAME]   of ${KNOWN} (all)
+  --point 'POINT'         that one alone, with --chapter, and with the agent's log
+  --workers N             so many side by side (4)
+  --list                  the points, and no kill
+  --engine NAME           memory, or docker: the Docker Engine of this machine (memory)
+`;
+
+const {
+  values: options,
+  number,
+  refuse,
+} = wordsOf(USAGE, {
+  share: { type: 'string' },
+  chapter: { type: 'string' },
+  point: { type: 'string' },
+  workers: { type: 'string' },
+  list: { type: 'boolean', default: false },
+  engine: { type: 'string', default: 'memory' },
 });
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
 function chosen(): readonly Chapter[] {
   const { chapter, point } = options;
-  const known = CHAPTERS.map(({ name }) => name).join(', ');
   const wanted = chapter?.split(',');
   const unknown = wanted?.find(name => !CHAPTERS.some(one => one.name === name));
-  if (unknown !== undefined) throw new Error(`--chapter ${unknown}: of ${known}`);
+  if (unknown !== undefined) refuse(`--chapter ${unknown}: use one of ${KNOWN}`);
   const found = CHAPTERS.filter(({ name }) => wanted?.includes(name) !== false);
   if (point !== undefined && found.length !== 1) {
-    throw new Error(`--point: with --chapter, one of ${known}`);
+    refuse(`--point: say its --chapter, one of ${KNOWN}`);
   }
   return found;
 }
 
 function engineKind(): EngineKind {
   const found = ENGINES.find(kind => kind === options.engine);
-  if (!found) throw new Error(`--engine ${options.engine}: one of ${ENGINES.join(', ')}`);
+  if (!found) return refuse(`--engine ${options.engine}: use one of ${ENGINES.join(', ')}`);
   const missing = found === 'docker' && noEngine();
-  if (missing !== false) throw new Error(`--engine docker: ${missing}`);
+  if (missing !== false) refuse(`--engine docker: ${missing}`);
   return found;
 }
 
@@ -151,9 +157,9 @@ async function main(scratch: Scratch): Promise<number> {
   const [only] = chapters;
   const wanted =
     point === undefined || !only
-      ? spread(trials, options.share)
+      ? spread(trials, number('share', trials.length))
       : [{ chapter: only, point, nth: 0 }];
-  const more = Math.min(Number(options.workers), wanted.length) - 1;
+  const more = Math.min(number('workers', 4), wanted.length) - 1;
   const others = await Promise.all(
     Array.from({ length: more }, async (_, i): Promise<Place> => {
       const other = await make(String(i + 1));

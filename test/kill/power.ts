@@ -1,12 +1,11 @@
 /**
- * `npm run test:power [-- --chapter NAME] [--seed N] [--every N] [--cut 'CHAPTER CALL NAME']`: the power goes at
- * every call that the agent makes to its file system, SQLite's own included, as strace saw them; what was not
- * synced by then is kept, lost, torn, or a part of it is there. From each directory that may be found afterwards
- * the agent's start must come to what was promised.
+ * `npm run test:power`: the power goes at every call that the agent makes to its file system, SQLite's own included, as
+ * strace saw them; what was not synced by then is kept, lost, torn, or a part of it is there. From each directory that may
+ * be found afterwards the agent's start must come to what was promised.
  */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { wordsOf } from '../support/command-words.js';
 import { randomOf } from '../support/random.js';
 import { CHAPTERS, withPast, type Chapter } from './chapters.js';
 import { ALL, cutsOf, digestOf, Disk, writeContent, type Content } from './disk.js';
@@ -16,16 +15,28 @@ import { pastOf } from './trial.js';
 import { promisedIn, wake, type Reached } from './wake.js';
 import { KillWorld, type Past } from './world.js';
 
-const { values: options } = parseArgs({
-  options: {
-    chapter: { type: 'string' },
-    cut: { type: 'string' },
-    seed: { type: 'string', default: '1' },
-    every: { type: 'string', default: '1' },
-  },
+const NAMES = CHAPTERS.map(({ name }) => name).join(', ');
+const USAGE = `usage: npm run test:power [-- OPTIONS]
+The power goes at every call of the agent to its disk. Ends with "N power cuts, M invariants broken".
+
+  --chapter NAME              of ${NAMES} (all)
+  --every N                   each n-th call (1)
+  --seed N                    of what a cut leaves (1)
+  --cut 'CHAPTER CALL NAME'   that cut alone
+`;
+
+const {
+  values: options,
+  number,
+  refuse,
+} = wordsOf(USAGE, {
+  chapter: { type: 'string' },
+  cut: { type: 'string' },
+  seed: { type: 'string' },
+  every: { type: 'string' },
 });
-const seed = Number(options.seed);
-const every = options.cut === undefined ? Number(options.every) : 1;
+const seed = number('seed', 1);
+const every = options.cut === undefined ? number('every', 1) : 1;
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
 interface Tally {
@@ -106,6 +117,8 @@ function tryChapter(
 
 async function main(scratch: Scratch): Promise<number> {
   const wanted = options.chapter ?? options.cut?.split(' ')[0];
+  if (wanted !== undefined && !CHAPTERS.some(({ name }) => name === wanted))
+    refuse(`there is no chapter ${wanted}; use one of ${NAMES}`);
   const { world, past: joined } = await KillWorld.make(join(scratch.folder, '0'));
   scratch.keep(world);
   const total: Tally = { cuts: 0, folders: 0, broken: 0 };

@@ -1,8 +1,7 @@
 /** Which of many are tried, and how one of them is named on a command line. Pure. */
 
-/** `wanted` of them, or all where that is absent; evenly spread. */
-export function spread<T>(all: readonly T[], wanted: string | undefined): readonly T[] {
-  const count = Number(wanted ?? all.length);
+/** So many of them, or all where there are fewer; evenly spread. */
+export function spread<T>(all: readonly T[], count: number): readonly T[] {
   const step = Math.max(1, all.length / count);
   const places = Array.from({ length: Math.min(count, all.length) }, (_, i) =>
     Math.floor(i * step),

@@ -1,14 +1,9 @@
 /**
- * `npm run test:disk [-- OPTIONS]`: the real agent on a disk that is full or fails from its n-th write on, for every n
- * of each chapter; then, where it may mount one, on a small disk with a few pages left.
- *
- * `--share N`: about N trials, spread evenly; `--chapter NAME`, `--fault NAME`, `--where NAME`: of that one alone
- * (`--where small`: the small disk);
- * `--nth N`: that write alone, with the agent's log; `--workers N`: side by side (8); `--list`: the writes, and none
- * of them fails.
+ * `npm run test:disk`: the real agent on a disk that is full or fails from its n-th write on, for every n of each chapter;
+ * then, where it may mount one, on a small disk with a few pages left.
  */
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { wordsOf } from '../support/command-words.js';
 import { CHAPTERS, type Chapter } from './chapters.js';
 import { rootsOf, tryDisk, tryRoom, WHERE, type DiskTrial, type Where } from './disk-trial.js';
 import { buildLibrary, FailingDisk, FAULTS, type FaultName } from './failing-disk.js';
@@ -18,16 +13,30 @@ import { spread } from './spread.js';
 import { live } from './trial.js';
 import { KillWorld, type Past } from './world.js';
 
-const { values: options } = parseArgs({
-  options: {
-    share: { type: 'string' },
-    chapter: { type: 'string' },
-    fault: { type: 'string' },
-    where: { type: 'string' },
-    nth: { type: 'string' },
-    workers: { type: 'string', default: '8' },
-    list: { type: 'boolean', default: false },
-  },
+const USAGE = `usage: npm run test:disk [-- OPTIONS]
+The agent on a disk that refuses from its n-th write on, for every n. Ends with "N failing writes, M invariants broken".
+
+  --share N        about N trials, spread evenly (all)
+  --chapter NAME   of ${CHAPTERS.map(({ name }) => name).join(', ')} (all)
+  --fault NAME     of ${Object.keys(FAULTS).join(', ')} (all)
+  --where NAME     of ${[...WHERE, 'small'].join(', ')}; small: a small disk that is full (all)
+  --nth N          that write alone, with the agent's log
+  --workers N      so many side by side (8)
+  --list           the writes, and none of them fails
+`;
+
+const {
+  values: options,
+  number,
+  refuse,
+} = wordsOf(USAGE, {
+  share: { type: 'string' },
+  chapter: { type: 'string' },
+  fault: { type: 'string' },
+  where: { type: 'string' },
+  nth: { type: 'string' },
+  workers: { type: 'string' },
+  list: { type: 'boolean', default: false },
 });
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
@@ -35,7 +44,7 @@ const say = (line: string) => void process.stdout.write(`${line}\n`);
 function chosen<T extends string>(option: 'chapter' | 'fault' | 'where', all: readonly T[]): T[] {
   const wanted = options[option];
   const found = all.filter(name => wanted === undefined || name === wanted);
-  if (found.length === 0) throw new Error(`--${option} ${wanted}: one of ${all.join(', ')}`);
+  if (found.length === 0) refuse(`--${option} ${wanted}: use one of ${all.join(', ')}`);
   return found;
 }
 
@@ -167,12 +176,10 @@ async function main(scratch: Scratch): Promise<number> {
   }
   if (options.list) return 0;
   const all = writes.flatMap(trialsOf);
-  const nth = options.nth === undefined ? null : Number(options.nth);
-  const trials = spread(
-    all.filter(trial => nth === null || trial.nth === nth),
-    options.share,
-  );
-  const more = Math.min(Number(options.workers), trials.length) - 1;
+  const nth = options.nth === undefined ? null : number('nth', 1);
+  const wanted = all.filter(trial => nth === null || trial.nth === nth);
+  const trials = spread(wanted, number('share', wanted.length));
+  const more = Math.min(number('workers', 8), trials.length) - 1;
   const others = Array.from({ length: more }, (_, i) => make(String(i + 1)));
   const tally = await tryAll([first, ...(await Promise.all(others))], trials);
   const isPart = nth !== null || options.share !== undefined || options.fault !== undefined;

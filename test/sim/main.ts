@@ -1,12 +1,11 @@
 /**
- * `npm run sim -- [--seed N] [--histories N] [--nodes N] [--scene NAME[@SEED]]... [--seconds N] [--workers N] [--coverage] [--trace]`: simulated histories from a
- * seed on (a fresh one unless it is given), as many as begin within that time. Ends with `N histories, M invariants broken`, and with 1 if
- * M is not 0; prints for each history that broke one the command that runs it again.
+ * `npm run sim`: simulated histories from a seed on, as many as begin within a time. Ends with 1 where one broke an invariant, and prints
+ * for it the command that runs it again.
  */
 import './outside.js';
 import { createHash, randomInt } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { wordsOf } from '../support/command-words.js';
 import { liveTogether, usualWorkers, type Life, type Lived } from './crew.js';
 import { FAULT_NAMES } from './faults.js';
 import { runHistory } from './history.js';
@@ -15,26 +14,30 @@ import { SCENES } from './scenes.js';
 
 const SEED_MAX = 2 ** 31;
 
-function numberOf(text: string | undefined, otherwise: number): number {
-  if (text === undefined) return otherwise;
-  if (/^\d{1,10}$/.test(text)) return Number(text);
-  console.error(`not a whole number: ${text}`);
-  process.exit(2);
-}
+const USAGE = `usage: npm run sim -- [OPTIONS]
+Whole fleets on simulated disks, clocks and engines. Ends with "N histories, M invariants broken".
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: 'string' },
-    histories: { type: 'string' },
-    nodes: { type: 'string' },
-    scene: { type: 'string', multiple: true, default: [] },
-    seconds: { type: 'string' },
-    workers: { type: 'string' },
-    coverage: { type: 'boolean', default: false },
-    trace: { type: 'boolean', default: false },
-  },
+  --seed N               of the first history (a fresh one)
+  --histories N          from that seed on (1000; with --seed: 1)
+  --scene NAME[@SEED]    histories of that scene, which may be said again: ${Object.keys(SCENES).join(', ')}
+  --nodes N              in each history (as the seed says)
+  --seconds N            begin none after that time
+  --workers N            processes (one fewer than cores)
+  --trace                everything that happens; one after the other
+  --coverage             what was reached, as a table
+`;
+
+const { values, number, refuse } = wordsOf(USAGE, {
+  seed: { type: 'string' },
+  histories: { type: 'string' },
+  nodes: { type: 'string' },
+  scene: { type: 'string', multiple: true, default: [] },
+  seconds: { type: 'string' },
+  workers: { type: 'string' },
+  coverage: { type: 'boolean', default: false },
+  trace: { type: 'boolean', default: false },
 });
-const nodes = values.nodes === undefined ? null : numberOf(values.nodes, 0);
+const nodes = values.nodes === undefined ? null : number('nodes', 0);
 /** What kind of histories, as the command says it. */
 const kind = nodes === null ? [] : ['--nodes', String(nodes)];
 
@@ -42,8 +45,11 @@ const kind = nodes === null ? [] : ['--nodes', String(nodes)];
 function sceneOf(text: string): { scene: string; seed: string | undefined } {
   const [scene = '', seed] = text.split('@');
   if (scene in SCENES) return { scene, seed };
-  console.error(`no such scene: ${scene}; there are ${Object.keys(SCENES).join(', ')}`);
-  process.exit(2);
+  return refuse(`--scene ${scene}: there is none; use one of ${Object.keys(SCENES).join(', ')}`);
+}
+
+function seedOf(text: string): number {
+  return /^\d{1,10}$/.test(text) ? Number(text) : refuse(`--scene …@${text}: use a whole number`);
 }
 
 async function live({ seed, scene }: Life): Promise<Lived> {
@@ -65,17 +71,17 @@ function serve(): void {
 function* livesOf(first: number, histories: number): Generator<Life, undefined> {
   const scenes = values.scene.map(sceneOf);
   for (const { scene, seed } of scenes.length === 0 ? [{ scene: null, seed: undefined }] : scenes) {
-    const from = numberOf(seed, first);
+    const from = seed === undefined ? first : seedOf(seed);
     for (let one = from; one < from + histories; one++) yield { seed: one, scene };
   }
   return undefined;
 }
 
 async function command(): Promise<void> {
-  const first = numberOf(values.seed, randomInt(SEED_MAX));
-  const histories = numberOf(values.histories, values.seed === undefined ? 1000 : 1);
-  const endsAt = performance.now() + 1000 * numberOf(values.seconds, Infinity);
-  const most = values.trace ? 1 : numberOf(values.workers, usualWorkers());
+  const first = number('seed', randomInt(SEED_MAX));
+  const histories = number('histories', values.seed === undefined ? 1000 : 1);
+  const endsAt = performance.now() + 1000 * number('seconds', Infinity);
+  const most = values.trace ? 1 : number('workers', usualWorkers());
   const all: Lived[] = [];
   const lives = livesOf(first, histories);
   const next = () => {

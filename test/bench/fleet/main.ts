@@ -1,6 +1,6 @@
 /** `npm run fleet -- --token-file FILE … --nodes N`: simulated devices for a real hub, until it is interrupted. */
 import { readFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+import { wordsOf } from '../../support/command-words.js';
 import { randomOf } from '../../support/random.js';
 import { noCounts } from './counts.js';
 import { Fleet } from './fleet.js';
@@ -21,41 +21,15 @@ Simulated devices that join a hub, speak its protocol with true keys and signatu
 Prints a line every five seconds. They are members from then on: flotilla delete node NAME removes one.
 `;
 
-function bad(message: string): never {
-  process.stderr.write(`error: ${message}\n${USAGE}`);
-  process.exit(2);
-}
-
-function options() {
-  const text = { type: 'string' } as const;
-  try {
-    return parseArgs({
-      options: {
-        ...{ 'token-file': { ...text, multiple: true }, uses: text, nodes: text, prefix: text },
-        ...{ apply: text, fail: text, sleep: text, seed: text, 'connect-at-once': text },
-        help: { type: 'boolean' },
-      },
-    }).values;
-  } catch (error) {
-    return bad(error instanceof Error ? error.message : String(error));
-  }
-}
-
-const values = options();
-if (values.help === true) {
-  process.stdout.write(USAGE);
-  process.exit(0);
-}
-
-function number(
-  name: 'uses' | 'nodes' | 'apply' | 'fail' | 'seed' | 'connect-at-once',
-  unless: number,
-) {
-  const given = values[name];
-  if (given === undefined) return unless;
-  if (!/^\d{1,9}$/.test(given)) return bad(`--${name} ${given}: use a whole number`);
-  return Number(given);
-}
+const text = { type: 'string' } as const;
+const {
+  values,
+  number,
+  refuse: bad,
+} = wordsOf(USAGE, {
+  ...{ 'token-file': { ...text, multiple: true }, uses: text, nodes: text, prefix: text },
+  ...{ apply: text, fail: text, sleep: text, seed: text, 'connect-at-once': text },
+});
 
 function sleepOf(given: string | undefined) {
   if (given === undefined) return null;
