@@ -9,6 +9,10 @@ interface AnyCommand {
   configureOutput(output: Output): unknown;
 }
 
+/** Of both programs. */
+export const VERSION_FLAGS = '-v, --version';
+const VERSION_WORDS: ReadonlySet<string> = new Set(VERSION_FLAGS.split(', '));
+
 /** Where help and usage errors go. */
 export interface Output {
   writeOut(text: string): void;
@@ -17,7 +21,7 @@ export interface Output {
 
 /**
  * `program` with the command that is `named`, the first word of the command line; where it is no command, with all of them, for help and for
- * hints. Unknown options and arguments end with the error of the library, which the caller's exit code 2 belongs to.
+ * hints, and with none where only the version is asked for. Unknown options and arguments end with the error of the library, which the caller's exit code 2 belongs to.
  */
 export async function withCommands<C extends AnyCommand, Context>(
   program: C & { addCommand(command: C): unknown },
@@ -26,7 +30,8 @@ export async function withCommands<C extends AnyCommand, Context>(
 ): Promise<C> {
   const { context, named, output } = parts;
   const one = Object.hasOwn(commands, named) ? commands[named] : undefined;
-  for (const make of one ? [one] : Object.values(commands)) program.addCommand(await make(context));
+  const needed = one ? [one] : VERSION_WORDS.has(named) ? [] : Object.values(commands);
+  for (const make of needed) program.addCommand(await make(context));
   strict(program, output);
   return program;
 }

@@ -3,7 +3,7 @@
  * wait for what runs pods.
  */
 import { Command } from 'commander';
-import { withCommands } from '../../protocol/cli-commands.js';
+import { VERSION_FLAGS, withCommands } from '../../protocol/cli-commands.js';
 import { VERSION } from '../../protocol/version.js';
 import type { CliContext } from './context.js';
 
@@ -38,7 +38,7 @@ const COMMANDS: Readonly<Record<string, Maker>> = {
 export async function programOf(context: CliContext, named = ''): Promise<Command> {
   const program = new Command('flotilla-agent')
     .description("Kubernetes Pods on devices that have no Kubernetes: the node's side.")
-    .version(VERSION, '-v, --version', 'print the version')
+    .version(VERSION, VERSION_FLAGS, 'print the version')
     .addHelpText(
       'after',
       '\nExit codes: 0 done, 1 failed, 2 refused or wrong usage, 3 timed out (import), 4 a bundle failed (import).',

@@ -4,7 +4,7 @@
  */
 import { Command } from 'commander';
 import type { Context } from './context.js';
-import { withCommands } from '../../protocol/cli-commands.js';
+import { VERSION_FLAGS, withCommands } from '../../protocol/cli-commands.js';
 import { VERSION } from '../../protocol/version.js';
 
 type Maker = (context: Context) => Promise<Command>;
@@ -41,7 +41,7 @@ const COMMANDS: Readonly<Record<string, Maker>> = {
 export async function programOf(context: Context, named = ''): Promise<Command> {
   const program = new Command('flotilla')
     .description("Kubernetes Pods on devices that have no Kubernetes: the operator's side.")
-    .version(VERSION, '-v, --version', 'print the version')
+    .version(VERSION, VERSION_FLAGS, 'print the version')
     .addHelpText(
       'after',
       '\nExit codes: 0 done, 1 failed, 2 refused or wrong usage, 3 timed out waiting, ' +
