@@ -10,7 +10,7 @@ import { connect, type MqttClient } from 'mqtt';
 import type { AgentStatus } from '../../agent/agent-status.js';
 import type { NodeObject } from '../../hub/objects.js';
 import { topicsOf, type Topics } from '../../protocol/topics.js';
-import { podText } from '../support/attacks/victim.js';
+import { podText } from '../support/attacks/documents.js';
 import { ensureTestImage, noEngine } from '../support/docker.js';
 import { freePort } from '../support/ports.js';
 import { Playground, writeMosquitto } from '../support/programs.js';

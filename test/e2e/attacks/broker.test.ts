@@ -9,7 +9,8 @@ import { signerOf } from '../../../protocol/keys.js';
 import { createPrivateKey } from 'node:crypto';
 import { endsAtTheBroker, refuses } from '../../support/attacks/refusal.js';
 import { attacks } from '../../support/attacks/row.js';
-import { NODE, OTHER, type Victim } from '../../support/attacks/victim.js';
+import { NODE, OTHER } from '../../support/attacks/cast.js';
+import type { Victim } from '../../support/attacks/victim.js';
 import { eventually } from '../../support/wait.js';
 
 const MIB = 1024 * 1024;

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import Database from 'better-sqlite3';
 import { ensureTestImage, noEngine, runningOf } from '../../support/docker.js';
-import { podText } from '../../support/attacks/victim.js';
+import { podText } from '../../support/attacks/documents.js';
 import { freePort } from '../../support/ports.js';
 import { Playground, type Run } from '../../support/programs.js';
 import { eventually } from '../../support/wait.js';

@@ -21,7 +21,9 @@ import { docker } from '../../support/docker.js';
 import { bundle, publishBundle } from '../../support/attacks/make.js';
 import { refuses, refusesBundle } from '../../support/attacks/refusal.js';
 import { attacks, type Stage } from '../../support/attacks/row.js';
-import { NODE, podText, Victim } from '../../support/attacks/victim.js';
+import { NODE } from '../../support/attacks/cast.js';
+import { podText } from '../../support/attacks/documents.js';
+import { Victim } from '../../support/attacks/victim.js';
 import { eventually } from '../../support/wait.js';
 
 const open = (run: (victim: Victim) => Promise<unknown>) => async (stage: Stage) => {

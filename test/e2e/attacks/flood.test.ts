@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { attacks } from '../../support/attacks/row.js';
-import { NODE, type Victim } from '../../support/attacks/victim.js';
+import { NODE } from '../../support/attacks/cast.js';
+import type { Victim } from '../../support/attacks/victim.js';
 import { eventually } from '../../support/wait.js';
 
 /** Two seconds of what the attack list names. */

@@ -7,7 +7,9 @@ import type { RefusalCode } from '../../../protocol/refusal.js';
 import { bundle, publishBundle, sealText, spoilt } from '../../support/attacks/make.js';
 import { refuses, refusesBundle } from '../../support/attacks/refusal.js';
 import { attacks, type Stage } from '../../support/attacks/row.js';
-import { NODE, podText, type Victim } from '../../support/attacks/victim.js';
+import { NODE } from '../../support/attacks/cast.js';
+import { podText } from '../../support/attacks/documents.js';
+import type { Victim } from '../../support/attacks/victim.js';
 
 const MIB = 1024 * 1024;
 

@@ -6,7 +6,8 @@ import { docker, TEST_IMAGE } from '../../support/docker.js';
 import { bundle, publishBundle } from '../../support/attacks/make.js';
 import { refusesBundle } from '../../support/attacks/refusal.js';
 import { attacks, type Stage } from '../../support/attacks/row.js';
-import { podText, type Victim } from '../../support/attacks/victim.js';
+import { podText } from '../../support/attacks/documents.js';
+import type { Victim } from '../../support/attacks/victim.js';
 
 type Spec = Record<string, unknown>;
 

@@ -4,7 +4,8 @@ import { docker, TEST_IMAGE, runningOf } from '../../support/docker.js';
 import type { StatusDocument } from '../../../protocol/documents/node.js';
 import { bundle, publishBundle, type Bundle } from '../../support/attacks/make.js';
 import { attacks } from '../../support/attacks/row.js';
-import { podText, type Victim } from '../../support/attacks/victim.js';
+import { podText } from '../../support/attacks/documents.js';
+import type { Victim } from '../../support/attacks/victim.js';
 import { eventually } from '../../support/wait.js';
 
 /** What is bad is given up soon, and what is good is in no hurry. */

@@ -11,7 +11,9 @@ import { eventually } from '../../support/wait.js';
 import { bundle, publishBundle, sealText } from '../../support/attacks/make.js';
 import { endsAtTheBroker, refuses } from '../../support/attacks/refusal.js';
 import { attacks } from '../../support/attacks/row.js';
-import { NODE, podText, STRANGER, type Victim } from '../../support/attacks/victim.js';
+import { NODE, STRANGER } from '../../support/attacks/cast.js';
+import { podText } from '../../support/attacks/documents.js';
+import type { Victim } from '../../support/attacks/victim.js';
 
 /** Raw Ed25519 points of small order: with one as key, signatures verify that nobody made. */
 const LOW_ORDER = [

@@ -7,7 +7,9 @@ import type { RefusalCode } from '../../../protocol/refusal.js';
 import { bundle, publishBundle, sealText, spoilt } from '../../support/attacks/make.js';
 import { refuses, refusesBundle } from '../../support/attacks/refusal.js';
 import { attacks } from '../../support/attacks/row.js';
-import { NODE, PEOPLE, podText, STRANGER, type Victim } from '../../support/attacks/victim.js';
+import { NODE, PEOPLE, STRANGER } from '../../support/attacks/cast.js';
+import { podText } from '../../support/attacks/documents.js';
+import type { Victim } from '../../support/attacks/victim.js';
 
 /** In place of the next assignment. */
 function instead(victim: Victim, code: RefusalCode | readonly RefusalCode[], bytes: Buffer) {

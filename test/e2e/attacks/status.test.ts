@@ -10,7 +10,9 @@ import type { PresenceDocument, StatusDocument } from '../../../protocol/documen
 import { seal } from '../../../protocol/envelope.js';
 import { signerOf, type Signer } from '../../../protocol/keys.js';
 import { attacks } from '../../support/attacks/row.js';
-import { NODE, OTHER, payloadOf, type Victim } from '../../support/attacks/victim.js';
+import { NODE, OTHER } from '../../support/attacks/cast.js';
+import { payloadOf } from '../../support/attacks/documents.js';
+import type { Victim } from '../../support/attacks/victim.js';
 import { eventually } from '../../support/wait.js';
 
 /** A hub that is back, with a node that it knows to be ready. */

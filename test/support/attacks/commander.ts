@@ -16,7 +16,9 @@ import { FrameSealer, isFrame, streamKeys } from '../../../protocol/stream-seal.
 import { openNodeDocument } from '../../../protocol/verify-messages.js';
 import { randomHex } from '../docker.js';
 import { eventually } from '../wait.js';
-import { NODE, payloadOf, type Victim } from './victim.js';
+import { NODE } from './cast.js';
+import { payloadOf } from './documents.js';
+import type { Victim } from './victim.js';
 
 /** Which frames are really sent in place of one; numbered from 0. */
 export type Tamper = (frame: Buffer, n: number, before: readonly Buffer[]) => readonly Buffer[];

@@ -7,7 +7,8 @@ import { preAuthEncoding, seal } from '../../../protocol/envelope.js';
 import { keyId, type Signer } from '../../../protocol/keys.js';
 import { DEFAULT_STRATEGY } from '../../../protocol/strategy.js';
 import { bundleDocument } from '../fleet.js';
-import { podText, type Victim } from './victim.js';
+import { podText } from './documents.js';
+import type { Victim } from './victim.js';
 
 type Pod = Record<string, unknown>;
 

@@ -11,7 +11,8 @@ import type { AssignedBundle, AssignedSecret } from '../../../protocol/documents
 import type { StatusDocument } from '../../../protocol/documents/node.js';
 import type { RefusalCode } from '../../../protocol/refusal.js';
 import { eventually } from '../wait.js';
-import { NODE, type Victim } from './victim.js';
+import { NODE } from './cast.js';
+import type { Victim } from './victim.js';
 
 const GROWTH_MAX = 32 * 1024 * 1024;
 

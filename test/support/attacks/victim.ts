@@ -11,22 +11,17 @@ import { canonicalJson, sha256Hex } from '../../../protocol/canonical.js';
 import type { AssignedBundle, AssignmentDocument } from '../../../protocol/documents/assignment.js';
 import type { RequestDocument, StatusDocument } from '../../../protocol/documents/node.js';
 import type { RootDocument } from '../../../protocol/documents/root.js';
-import { openEnvelope, seal } from '../../../protocol/envelope.js';
+import { seal } from '../../../protocol/envelope.js';
 import { keyId, signerOf, type Signer } from '../../../protocol/keys.js';
 import { topicsOf, type Topics } from '../../../protocol/topics.js';
 import { openNodeDocument } from '../../../protocol/verify-messages.js';
 import { KnownStatuses } from '../../../hub/ingest/known-statuses.js';
-import { docker, ensureTestImage, TEST_IMAGE } from '../docker.js';
-import { signer } from '../fleet.js';
+import { docker, ensureTestImage } from '../docker.js';
 import { freePort } from '../ports.js';
 import { askAgent, Playground, writeMosquitto, writeOpenMosquitto } from '../programs.js';
 import { eventually } from '../wait.js';
-
-export const NODE = 'edge-1';
-export const OTHER = 'edge-2';
-/** Release keys of the bundles `two/*`, of which two have to sign. */
-export const PEOPLE = ['ann', 'ben', 'cleo'].map(name => signer(`release ${name}`));
-export const STRANGER = signer('stranger');
+import { NODE, OTHER, PEOPLE } from './cast.js';
+import { payloadOf, podText } from './documents.js';
 
 interface Keys {
   readonly root: Signer;
@@ -40,35 +35,6 @@ interface AgentStatus {
     readonly generation: number;
     readonly rootVersion: number;
   };
-}
-
-export function podText(
-  name: string,
-  change: Record<string, unknown> = {},
-): Record<string, unknown> {
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name, namespace: 'default' },
-    spec: {
-      containers: [
-        {
-          command: ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 3600 & wait; done'],
-          image: TEST_IMAGE,
-          name: 'app',
-        },
-      ],
-      terminationGracePeriodSeconds: 1,
-      ...change,
-    },
-  };
-}
-
-/** Payload of an envelope, unverified: for what the attacker records. */
-export function payloadOf<T>(kind: Parameters<typeof openEnvelope>[1]['kind'], bytes: Buffer): T {
-  const opened = openEnvelope(bytes, { kind, bytesMax: 1 << 20 });
-  if (!opened.ok) throw new Error(opened.refusal.detail);
-  return JSON.parse(opened.value.payload.toString('utf8')) as T;
 }
 
 export interface Setting {
