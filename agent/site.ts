@@ -355,5 +355,5 @@ function toActivate(
   if (isLocked(record)) return record;
   if (active === digest) throw new HttpError(409, `${what} is activated already: it is ${state}`);
   if (state === 'staged' || state === 'waiting') return record;
-  throw new HttpError(409, `${what} waits for no window and no lock: it is ${state} (${reason})`);
+  throw new HttpError(409, `${what} waits for neither a window nor a lock: it is ${state} (${reason})`);
 }

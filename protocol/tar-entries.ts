@@ -1,5 +1,5 @@
 /** The entries of a tar, one after the other, from bytes that come in pieces: nothing is held but what the caller reads. */
-import { extract, type Header } from 'tar-stream';
+import { extract, type Extract, type Header } from 'tar-stream';
 
 export interface TarEntry {
   readonly name: string;
@@ -25,6 +25,19 @@ type PlacedHeader = Header & { readonly byteOffset?: number };
 
 const wholeBlocks = (bytes: number): number => Math.ceil(bytes / BLOCK_BYTES) * BLOCK_BYTES;
 
+/** Until it takes more, or is closed: then it takes nothing any more. */
+function hasRoom(tar: Extract): Promise<void> {
+  return new Promise(resolve => {
+    const done = () => {
+      tar.off('drain', done);
+      tar.off('close', done);
+      resolve();
+    };
+    tar.on('drain', done);
+    tar.on('close', done);
+  });
+}
+
 /** Throws for what is no tar or is cut off (`TarCutOff`: where an entry ends), and what the reader of the bytes throws. */
 export async function* tarEntries(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<TarEntry> {
   const tar = extract();
@@ -36,10 +49,7 @@ export async function* tarEntries(bytes: AsyncIterable<Uint8Array>): AsyncGenera
       tail = Buffer.concat([tail, chunk.subarray(-END_BYTES)]).subarray(-END_BYTES);
       if (tar.destroyed) return;
       if (tar.write(Buffer.from(chunk))) continue;
-      await new Promise<void>(done => {
-        tar.once('drain', () => done(undefined));
-        tar.once('close', () => done(undefined));
-      });
+      await hasRoom(tar);
     }
     tar.end(null);
   };

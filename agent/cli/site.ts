@@ -28,9 +28,11 @@ export function activateCommand(context: CliContext): Command {
     .option('--reason <text>', 'told in the journal and to the hub', '')
     .action(async (bundle: string | undefined, flags: { dataDir: string; reason: string }) => {
       const wish = { ...flags, path: '/activate', bundle };
-      const { bundles, held } = await tell<ActivateAnswer>(context, wish);
+      const answer = await tell<ActivateAnswer>(context, wish);
+      const { bundles, held } = answer;
       if (bundles.length === 0) context.print('nothing waits for a maintenance window or a lock');
       for (const one of bundles) context.print(activatedText(one));
+      tellWaits(context, answer);
       for (const one of held) context.print(`${one}, and stays as it is: flotilla-agent release`);
     });
 }
@@ -43,7 +45,7 @@ export function activatedText(one: ActivateAnswer['bundles'][number]): string {
     : goesBack
       ? `the way back from revision ${revision}`
       : `revision ${revision}`;
-  return `bundle/${name} (${namespace}) ${what} waits for no window and no lock`;
+  return `bundle/${name} (${namespace}) ${what} waits for windows and locks no longer`;
 }
 
 const WHY = ['--reason <text>', 'told in the journal and to the hub', ''] as const;

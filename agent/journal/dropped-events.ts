@@ -45,7 +45,7 @@ export function droppedEvent(
   return {
     type: 'Warning',
     reason: EVENTS_DROPPED,
-    message: `${events} ${span} never reached the hub, because ${why}: ${kinds.join(', ')}`,
+    message: `${events} ${span}: given up before the hub had confirmed them, because ${why}: ${kinds.join(', ')}`,
     involved: { kind: 'Node', namespace: '', name: node, uid: '', fieldPath: '' },
   };
 }

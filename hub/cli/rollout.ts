@@ -89,24 +89,22 @@ function activateCommand(context: Context): Command {
           ...{ method: 'POST', path, body },
         });
         for (const line of activatedLines(name, answer)) context.terminal.print(line);
-        const { nodes, held } = answer;
-        if (held.length === 0 || nodes.some(node => held.every(one => one.node !== node))) return;
-        const hint = 'at the device: flotilla-agent release; what was said counts from then on';
-        throw new CliError('failed', `bundle/${name}: held wherever it waits`, hint);
       }),
     );
 }
 
 /** Who was told, and where it changes nothing yet. Pure. */
 export function activatedLines(bundle: string, { nodes, held }: Activated): string[] {
+  const free = nodes.filter(node => held.every(one => one.node !== node));
   const told =
-    nodes.length > 0
-      ? [`bundle/${bundle} waits for no window and no lock on ${nodes.join(', ')}`]
+    free.length > 0
+      ? [`bundle/${bundle} waits for windows and locks no longer on ${free.join(', ')}`]
       : held.length > 0
         ? []
         : [`bundle/${bundle}: it waits nowhere`];
   const kept = held.map(
-    ({ node, message }) => `${node} keeps what runs: ${message}; --now does not override that`,
+    ({ node, message }) =>
+      `${node} keeps what runs: ${message}; --now counts once it is released there: flotilla-agent release`,
   );
   return [...told, ...kept];
 }

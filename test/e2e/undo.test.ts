@@ -139,7 +139,7 @@ describe('undo at the device', { skip: noEngine() }, () => {
     await matches(
       'the hub knows of the lock',
       () => play.ok(...ask),
-      /^bundle\/shop waits for no window and no lock on edge-1\n$/,
+      /^bundle\/shop waits for windows and locks no longer on edge-1\n$/,
     );
     const back = await becomes(2, 'rolledBack', 'UndoneAtDevice');
     assert.match(

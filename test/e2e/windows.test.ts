@@ -97,7 +97,10 @@ describe('a maintenance window', { skip: noEngine() || noFakedClock() }, () => {
     assert.equal(nobody.code, 2);
     assert.match(nobody.stderr, /no bundle "till" on this node; there are: default\/shop/);
     const done = await device('activate', '--now', 'shop', '--reason', 'opening day');
-    assert.equal(done.stdout, 'bundle/shop (default) revision 2 waits for no window and no lock\n');
+    assert.equal(
+      done.stdout,
+      'bundle/shop (default) revision 2 waits for windows and locks no longer\n',
+    );
     const told = await becomes(2, 'healthy');
     assert.match(told.message, /activated outside its maintenance window, .* \(opening day\)$/);
     const again = await device('activate', '--now', 'shop');
@@ -132,7 +135,10 @@ describe('a maintenance window', { skip: noEngine() || noFakedClock() }, () => {
     );
     assert.match(nobody.stderr, /nodes "x" not found/);
     const ask = ['rollout', 'activate', 'bundle/shop', '--now', '--reason', 'recall'];
-    assert.equal(await play.ok(...ask), 'bundle/shop waits for no window and no lock on edge-1\n');
+    assert.equal(
+      await play.ok(...ask),
+      'bundle/shop waits for windows and locks no longer on edge-1\n',
+    );
     play.startAgent('edge-1');
     await becomes(3, 'healthy');
     await matches(
@@ -179,8 +185,11 @@ describe('a maintenance window', { skip: noEngine() || noFakedClock() }, () => {
     assert.match(forced.stderr, /is held by \S+ \(stocktaking\): flotilla-agent release/);
     await matches('the hub counts it', () => play.ok('get', 'bundles'), /Held on 1 node/);
     const fromAfar = await play.flotilla('rollout', 'activate', 'bundle/shop', '--now');
-    assert.deepEqual([fromAfar.code, /held wherever it waits/.test(fromAfar.stderr)], [1, true]);
-    assert.match(fromAfar.stdout, /edge-1 keeps what runs: held at the device since .*stocktaking/);
+    assert.equal(fromAfar.code, 0);
+    assert.match(
+      fromAfar.stdout,
+      /edge-1 keeps what runs: held at the device since .*stocktaking.*counts once it is released/,
+    );
     assert.equal((await device('release')).stdout, 'nothing is held any more\n');
     await becomes(5, 'healthy');
   });

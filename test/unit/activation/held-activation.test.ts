@@ -62,18 +62,18 @@ describe('rollout activate --now at the hub', () => {
   const held = [{ node: 'edge-2', message: 'held at the device since 2026-06-01T00:00:00Z by mo' }];
   const rows: readonly [string, Parameters<typeof activatedLines>[1], readonly string[]][] = [
     [
-      'says where it is held beside where it goes on',
+      'says where it is held apart from where it goes on',
       { nodes: ['edge-1', 'edge-2'], held },
       [
-        'bundle/shop waits for no window and no lock on edge-1, edge-2',
-        'edge-2 keeps what runs: held at the device since 2026-06-01T00:00:00Z by mo; --now does not override that',
+        'bundle/shop waits for windows and locks no longer on edge-1',
+        'edge-2 keeps what runs: held at the device since 2026-06-01T00:00:00Z by mo; --now counts once it is released there: flotilla-agent release',
       ],
     ],
     [
       'says so a second time, when nobody is told anew',
       { nodes: [], held },
       [
-        'edge-2 keeps what runs: held at the device since 2026-06-01T00:00:00Z by mo; --now does not override that',
+        'edge-2 keeps what runs: held at the device since 2026-06-01T00:00:00Z by mo; --now counts once it is released there: flotilla-agent release',
       ],
     ],
     ['says that it waits nowhere', { nodes: [], held: [] }, ['bundle/shop: it waits nowhere']],
