@@ -47,8 +47,19 @@ export function heldText(of: BundleName, holds: readonly HoldRecord[]): string |
   return held === null ? null : `bundle ${of.namespace}/${of.name} is held by ${askedBy(held)}`;
 }
 
+/** What lets go of that hold and of no other. */
+export function releaseCommand({ namespace, name }: BundleName): string {
+  return name === '' ? 'flotilla-agent release' : `flotilla-agent release ${namespace}/${name}`;
+}
+
+/** `heldText` with what to do; null: nobody holds it. */
+export function heldHint(of: BundleName, holds: readonly HoldRecord[]): string | null {
+  const held = holdOn(holds, of);
+  return held === null ? null : `${heldText(of, holds)}: ${releaseCommand(held)}`;
+}
+
 /** Throws `HttpError` 409, with what to do. */
 export function assertNotHeld(of: BundleName, holds: readonly HoldRecord[]): void {
-  const held = heldText(of, holds);
-  if (held !== null) throw new HttpError(409, `${held}: flotilla-agent release`);
+  const held = heldHint(of, holds);
+  if (held !== null) throw new HttpError(409, held);
 }

@@ -1,7 +1,6 @@
 /** `flotilla-agent plan`: bundles that wait, with what for, before what is done to pods. Pure. */
-import { LOCKED } from '../protocol/bundle-reasons.js';
+import { HELD, LOCKED, WINDOW } from '../protocol/bundle-reasons.js';
 import type { BundleStatus } from '../protocol/documents/node.js';
-import { HELD, WINDOW } from './activation/table.js';
 import { obstacleOf } from './activation/undo.js';
 import { NOTHING_TO_DO } from './pods/plan.js';
 

@@ -3,12 +3,11 @@
  * follows from it is staging's to do. Throws `HttpError`, which says what to do instead.
  */
 import { HttpError } from './api/http-error.js';
-import { LOCKED, UNDONE } from '../protocol/bundle-reasons.js';
-import { HELD, WINDOW } from './activation/table.js';
+import { HELD, LOCKED, WINDOW } from '../protocol/bundle-reasons.js';
 import { obstacleOf } from './activation/undo.js';
-import { assertNotHeld, heldHere, heldText, type HeldHere } from './held-here.js';
+import { assertNotHeld, heldHere, heldHint, type HeldHere } from './held-here.js';
 import type { FailureRecord } from './journal/failures.js';
-import { holdOn, type HoldRecord } from './journal/holds.js';
+import { heldName, holdOn, type HoldRecord } from './journal/holds.js';
 import type { BundleRecord, Journal } from './journal/journal.js';
 import { whatGoes } from './intake/removals.js';
 import type { WayBack } from './intake/roll-back.js';
@@ -50,7 +49,7 @@ export interface SiteFacts {
   readonly isLocked: (record: BundleRecord) => boolean;
 }
 
-type SiteJournal = Pick<Journal, 'accepted' | 'bundles' | 'content' | 'site' | 'trials'>;
+export type SiteJournal = Pick<Journal, 'accepted' | 'bundles' | 'content' | 'site' | 'trials'>;
 export type HoldAnswer = SiteAnswer & { readonly bundles: readonly HeldHere[] };
 
 /** Nothing of them is switched or taken away until they are released; without a name: of all, those to come too. */
@@ -68,10 +67,13 @@ export function hold(journal: SiteJournal, wish: SiteWish & { readonly node: str
 }
 
 export interface ReleaseAnswer extends SiteAnswer {
-  readonly released: number;
+  /** `bundle default/shop, by mo (stocktaking)`, of each hold that was ended. */
+  readonly released: readonly string[];
   /** Who holds the bundle still, with all others; null: nobody does. */
   readonly heldStill: string | null;
 }
+
+const endedText = (hold: HoldRecord) => `${heldName(hold)}, by ${askedBy(hold)}`;
 
 /** Without a name: all that is held. */
 export function release(
@@ -83,7 +85,7 @@ export function release(
   const holds = journal.site().holds();
   if (wish.bundle === null) {
     journal.site().release({ node: wish.node }, { by, reason });
-    return { bundles: [], released: holds.length, heldStill: null };
+    return { bundles: [], released: holds.map(endedText), heldStill: null };
   }
   const record = bundleNamed(journal.bundles(), wish.bundle);
   const { namespace, name } = record;
@@ -95,7 +97,11 @@ export function release(
   journal.site().release({ namespace, name }, { by, reason });
   const still = holdOn(journal.site().holds(), record);
   const heldStill = still === null ? null : askedBy(still);
-  return { ...answerOf([record]), released: 1, heldStill };
+  return {
+    ...answerOf([record]),
+    released: holds.filter(one => isOf(one, record)).map(endedText),
+    heldStill,
+  };
 }
 
 /** What is to change without waiting any longer. */
@@ -107,7 +113,7 @@ export interface ActivateAnswer extends SiteAnswer {
     /** It is its removal that does not wait. */
     readonly isRemoval: boolean;
   })[];
-  /** `bundle default/shop is held by mo (stocktaking)`, of each that waits and was left as it is for that. */
+  /** `bundle default/shop is held by mo (stocktaking): flotilla-agent release default/shop`, of each that waits and was left as it is for that. */
   readonly held: readonly string[];
 }
 
@@ -121,13 +127,13 @@ export function activateNow(
   const holds = journal.site().holds();
   const isWaiting = (record: BundleRecord) => waitsForPeople(record) || isLocked(record);
   const all = wish.bundle === null ? journal.bundles().filter(isWaiting) : [];
-  const held = all.flatMap(record => heldText(record, holds) ?? []);
+  const held = all.flatMap(record => heldHint(record, holds) ?? []);
   const waiting =
     wish.bundle === null
-      ? all.filter(record => heldText(record, holds) === null)
+      ? all.filter(record => holdOn(holds, record) === null)
       : [toActivate(bundleNamed(journal.bundles(), wish.bundle), { holds, isLocked })];
   if (waiting.length === 0 && held.length > 0) {
-    throw new HttpError(409, `${held.join('; ')}: flotilla-agent release`);
+    throw new HttpError(409, held.join('; '));
   }
   const { by, reason } = wish;
   const failures = journal.trials().failures();
@@ -155,161 +161,8 @@ function givenUp(
   return { namespace, name, digest: active, attempt: activeAttempt, revision };
 }
 
-export interface UndoWish extends SiteWish {
-  /** It is only asked what would become of it. */
-  readonly isTrial: boolean;
-  /** The revision that is to be gone back from; null: what runs. */
-  readonly from: number | null;
-}
-
-/** What runs instead of which, and what takes its place all the same. */
-export interface UndoAnswer extends SiteAnswer {
-  readonly bundles: readonly (BundleName & {
-    readonly revision: number;
-    readonly to: number;
-    /** Another revision that the hub wants and that waits here; null: none does. */
-    readonly next: number | null;
-  })[];
-}
-
-/**
- * Goes back to the revision that was healthy before what runs. Without a name: where exactly one bundle can. `isTrial`: says what
- * would become of it, and writes nothing.
- */
-export function undo(
-  journal: SiteJournal,
-  wish: UndoWish,
-  { wayBack }: Pick<SiteFacts, 'wayBack'>,
-): UndoAnswer {
-  check(wish);
-  const { by, reason } = wish;
-  const record = toUndo(journal.bundles(), wish.bundle, wayBack);
-  const { namespace, name, revision, digest, attempt, active, activeAttempt } = record;
-  const what = `bundle ${namespace}/${name}`;
-  assertNotHeld(record, journal.site().holds());
-  const way = wayBack(record);
-  if (typeof way === 'string') {
-    const failure = undoneHere(record, journal.trials().failures());
-    const hint = failure === null ? '' : `; ${tookBack(failure)}`;
-    throw new HttpError(409, `${what} cannot go back: ${way}${hint}`);
-  }
-  if (wish.from !== null && wish.from !== way.fromRevision) {
-    throw new HttpError(
-      409,
-      `${what} is at revision ${way.fromRevision} by now, not at ${wish.from}: nothing was undone; look again`,
-    );
-  }
-  const undone = { namespace, name, revision: way.fromRevision, digest: way.from, to: way.to };
-  const isWanted = digest === active;
-  if (!wish.isTrial) {
-    const of = isWanted ? attempt : activeAttempt;
-    journal.site().undo({ ...undone, attempt: of }, { by, reason });
-  }
-  const next = isWanted || isOver(record) ? null : revision;
-  const { fromRevision, toRevision: to } = way;
-  return { bundles: [{ namespace, name, revision: fromRevision, to, next }] };
-}
-
-export interface RedoWish extends SiteWish {
-  /** It is only asked what would become of it. */
-  readonly isTrial: boolean;
-}
-
-export interface RedoAnswer extends SiteAnswer {
-  readonly bundles: readonly (BundleName & {
-    readonly revision: number;
-    /** Its files lie there still: it stays. */
-    readonly isThere: boolean;
-    /** `undone at the device by mo (tills print twice)`. */
-    readonly why: string;
-  })[];
-}
-
-/** Takes an undo of this device back: what the hub wants is tried again. Without a name: where exactly one bundle was undone. */
-export function redo(journal: SiteJournal, wish: RedoWish): RedoAnswer {
-  check(wish);
-  const { by, reason } = wish;
-  const failures = journal.trials().failures();
-  const records = journal.bundles();
-  const record =
-    wish.bundle === null ? onlyUndone(records, failures) : bundleNamed(records, wish.bundle);
-  const { namespace, name, revision, digest, attempt, active } = record;
-  const what = `bundle ${namespace}/${name}`;
-  assertNotHeld(record, journal.site().holds());
-  if (record.state === 'removing') {
-    throw new HttpError(409, `${what} is being removed: the hub assigns it no more`);
-  }
-  const failure = undoneHere(record, failures);
-  if (failure === null) throw new HttpError(409, `${what}: ${nothingUndone(record, failures)}`);
-  const isThere = active === digest;
-  if (!wish.isTrial) {
-    const redone = { namespace, name, revision, digest, attempt, isThere };
-    journal.site().redo(redone, { by, reason });
-  }
-  return { bundles: [{ namespace, name, revision, isThere, why: failure.message }] };
-}
-
-/** What the hub wants was undone here, at this attempt or a later one. */
-function undoneHere(
-  { digest, givenUp: isGivenUp, ...bundle }: BundleRecord,
-  failures: readonly FailureRecord[],
-): FailureRecord | null {
-  const isIt = (one: FailureRecord) =>
-    isOf(one, bundle) && one.digest === digest && one.reason === UNDONE;
-  return isGivenUp ? (failures.find(isIt) ?? null) : null;
-}
-
-function nothingUndone(record: BundleRecord, failures: readonly FailureRecord[]): string {
-  const former = failures.find(one => isOf(one, record) && one.reason === UNDONE);
-  if (former === undefined || former.digest === record.digest) {
-    return 'nothing of it was undone at the device';
-  }
-  return `revision ${former.revision} was undone, and the hub wants revision ${record.revision} by now`;
-}
-
-function onlyUndone(
-  records: readonly BundleRecord[],
-  failures: readonly FailureRecord[],
-): BundleRecord {
-  const undone = records.filter(record => undoneHere(record, failures) !== null);
-  const [only, other] = undone;
-  if (only === undefined) throw new HttpError(409, 'nothing that the hub wants was undone here');
-  if (other === undefined) return only;
-  const names = undone.map(({ namespace, name }) => `${namespace}/${name}`).join(', ');
-  throw new HttpError(400, `which one? These were undone: ${names}`);
-}
-
-function tookBack({ revision, message }: FailureRecord): string {
-  return `revision ${revision} was ${message}: flotilla-agent redo takes that back`;
-}
-
-function isOf(one: BundleName, { namespace, name }: BundleName): boolean {
+export function isOf(one: BundleName, { namespace, name }: BundleName): boolean {
   return one.namespace === namespace && one.name === name;
-}
-
-function isOver({ state, givenUp }: BundleRecord): boolean {
-  return state === 'rolledBack' || givenUp;
-}
-
-/** The one of that name, else the only one that can go back. */
-function toUndo(
-  records: readonly BundleRecord[],
-  name: string | null,
-  wayBack: (record: BundleRecord) => WayBack | string,
-): BundleRecord {
-  if (name !== null) return bundleNamed(records, name);
-  const ways = records.map(record => ({ record, way: wayBack(record) }));
-  const [only, other] = ways.filter(({ way }) => typeof way !== 'string');
-  const title = ({ namespace, name: own }: BundleRecord) => `${namespace}/${own}`;
-  if (only === undefined) {
-    const why = ways
-      .flatMap(({ record, way }) => (typeof way === 'string' ? `${title(record)}: ${way}` : []))
-      .join('; ');
-    throw new HttpError(409, `no bundle of this node can go back${why === '' ? '' : `: ${why}`}`);
-  }
-  if (other === undefined) return only.record;
-  const names = ways.flatMap(({ record, way }) => (typeof way === 'string' ? [] : title(record)));
-  throw new HttpError(400, `which one? These can go back: ${names.join(', ')}`);
 }
 
 function answerOf(records: readonly BundleRecord[]): SiteAnswer {
@@ -318,7 +171,7 @@ function answerOf(records: readonly BundleRecord[]): SiteAnswer {
   };
 }
 
-function check({ by, reason }: SiteWish): void {
+export function check({ by, reason }: SiteWish): void {
   for (const [what, text] of Object.entries({ by, reason })) {
     if (text.length > TEXT_MAX || /\p{Cc}/u.test(text)) {
       throw new HttpError(400, `${what}: a line of at most ${TEXT_MAX} characters`);
@@ -327,7 +180,7 @@ function check({ by, reason }: SiteWish): void {
   if (by === '') throw new HttpError(400, 'by: who says so');
 }
 
-function bundleNamed(records: readonly BundleRecord[], text: string): BundleRecord {
+export function bundleNamed(records: readonly BundleRecord[], text: string): BundleRecord {
   const found = records.filter(({ namespace, name }) =>
     text.includes('/') ? `${namespace}/${name}` === text : name === text,
   );
@@ -355,5 +208,8 @@ function toActivate(
   if (isLocked(record)) return record;
   if (active === digest) throw new HttpError(409, `${what} is activated already: it is ${state}`);
   if (state === 'staged' || state === 'waiting') return record;
-  throw new HttpError(409, `${what} waits for neither a window nor a lock: it is ${state} (${reason})`);
+  throw new HttpError(
+    409,
+    `${what} waits for neither a window nor a lock: it is ${state} (${reason})`,
+  );
 }

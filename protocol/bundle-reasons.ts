@@ -6,6 +6,12 @@ export const UNDONE = 'UndoneAtDevice';
 /** A person at the device wants it after all; told in state `staged` or `activating`, until something else is to be said. */
 export const REDONE = 'RedoneAtDevice';
 
+/** No maintenance window is open; told in state `waiting`. */
+export const WINDOW = 'Window';
+
+/** A person at the device keeps it as it is; told in states `waiting` and `removing`. */
+export const HELD = 'Held';
+
 /** A pod asks not to be disturbed; told in state `waiting`. */
 export const LOCKED = 'Locked';
 
@@ -27,9 +33,10 @@ export const UPDATES_LOCKED = 'UpdatesLocked';
 /** Its files lie there, and nobody tells the node how their pods are; told in state `activating`. */
 export const HEALTH_UNKNOWN = 'HealthUnknown';
 
-/** Reasons whose sentence says what to do: when that is done and the next thing is lacking, it is told, and people see it at the hub. */
+/** Reasons whose sentence says whom to ask or what to do: when another is to be asked, or the next thing is lacking, it is told, and people see it at the hub. */
 export const SAYS_WHAT_TO_DO: ReadonlySet<string> = new Set([
   CONFLICT,
+  HELD,
   MISSING_PARAMETER,
   SECRET_NOT_SEALED,
 ]);

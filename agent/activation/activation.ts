@@ -4,7 +4,7 @@
  * by itself.
  */
 import type { BundleStatus } from '../../protocol/documents/node.js';
-import { LOCKED } from '../../protocol/bundle-reasons.js';
+import { HELD, LOCKED, WINDOW } from '../../protocol/bundle-reasons.js';
 import { bindingsOf } from '../../protocol/image-binding.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import { DEFAULT_STRATEGY } from '../../protocol/strategy.js';
@@ -17,7 +17,6 @@ import { PULLING } from '../pods/image-hold.js';
 import type { BundleName, NewEvent, PodReport, SourceCondition } from '../ports.js';
 import { bundleHealth, isOnTrial, type Health, type Judged } from './bundle-health.js';
 import type { Readiness } from '../readiness/readiness.js';
-import { HELD, WINDOW } from './table.js';
 import type { WindowHold } from './windows.js';
 import { restartSeconds, type Begun } from './restart-time.js';
 import { podsOf } from './standing.js';

@@ -39,12 +39,6 @@ export type ActivationEvent =
   /** None of its pods is left. */
   | 'gone';
 
-/** Reason of a bundle that waits for a maintenance window. */
-export const WINDOW = 'Window';
-
-/** Of one that a person at the device holds as it is. */
-export const HELD = 'Held';
-
 export type Act =
   | 'stage'
   /** Again when something comes or changes; what runs is left alone. */

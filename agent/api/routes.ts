@@ -8,7 +8,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { EventRecord } from '../../protocol/documents/node.js';
 import type { PodReport } from '../ports.js';
 import { streamLogs, type LogSources } from './container-logs.js';
-import type { SiteAnswer, UndoWish } from '../site.js';
+import type { SiteAnswer } from '../site.js';
+import type { UndoWish } from '../site-undo.js';
 import { HttpError } from './http-error.js';
 import type { Figures } from './metrics.js';
 

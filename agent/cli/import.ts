@@ -2,7 +2,13 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { Command } from 'commander';
-import { HEALTH_UNKNOWN, LOCKED, NOT_UNDO_READY } from '../../protocol/bundle-reasons.js';
+import {
+  HEALTH_UNKNOWN,
+  HELD,
+  LOCKED,
+  NOT_UNDO_READY,
+  WINDOW,
+} from '../../protocol/bundle-reasons.js';
 import { bundleStateText } from '../../protocol/bundle-state-text.js';
 import { packCarried } from '../../protocol/carried.js';
 import { CliError } from '../../protocol/cli-error.js';
@@ -10,7 +16,6 @@ import { parseDurationMs } from '../../protocol/duration.js';
 import { topicsOf } from '../../protocol/topics.js';
 import type { AgentStatus } from '../agent-status.js';
 import type { ImportOutcome } from '../carry/import.js';
-import { HELD, WINDOW } from '../activation/table.js';
 import type { CliContext } from './context.js';
 import { getJson, openSocket, readText } from './socket-client.js';
 

@@ -2,14 +2,8 @@
 import { userInfo } from 'node:os';
 import { Command } from 'commander';
 import { heldHereText } from '../held-here.js';
-import type {
-  ActivateAnswer,
-  HoldAnswer,
-  RedoAnswer,
-  ReleaseAnswer,
-  SiteAnswer,
-  UndoAnswer,
-} from '../site.js';
+import type { ActivateAnswer, HoldAnswer, ReleaseAnswer, SiteAnswer } from '../site.js';
+import type { RedoAnswer, UndoAnswer } from '../site-undo.js';
 import { agree, YES } from './consent.js';
 import type { CliContext } from './context.js';
 import { openSocket, readText } from './socket-client.js';
@@ -33,7 +27,7 @@ export function activateCommand(context: CliContext): Command {
       if (bundles.length === 0) context.print('nothing waits for a maintenance window or a lock');
       for (const one of bundles) context.print(activatedText(one));
       tellWaits(context, answer);
-      for (const one of held) context.print(`${one}, and stays as it is: flotilla-agent release`);
+      for (const one of held) context.print(`left as it is: ${one}`);
     });
 }
 
@@ -86,7 +80,8 @@ export function releaseCommand(context: CliContext): Command {
       for (const { namespace, name } of bundles)
         context.print(`bundle/${name} (${namespace}) ${still}`);
       if (bundle !== undefined) return;
-      context.print(released === 0 ? 'nothing was held' : 'nothing is held any more');
+      for (const one of released) context.print(`no longer held: ${one}`);
+      context.print(released.length === 0 ? 'nothing was held' : 'nothing is held any more');
     });
 }
 

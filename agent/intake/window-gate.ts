@@ -2,9 +2,9 @@
  * Whether a bundle that is staged may take its place now, by its windows and by who stands at the device: asked with each pass, so that a window that opened while the machine was
  * off is as good as any, and one that closed is closed. Remembers what it said last of each bundle; decides by activation/windows.ts.
  */
+import { HELD, WINDOW } from '../../protocol/bundle-reasons.js';
 import type { AssignedBundle } from '../../protocol/documents/assignment.js';
 import type { BundleDocument, MaintenanceWindow } from '../../protocol/documents/bundle.js';
-import { HELD, WINDOW } from '../activation/table.js';
 import { windowHold, type WindowHold, type WindowTime } from '../activation/windows.js';
 import type { Journal } from '../journal/journal.js';
 import { heldName, holdOn, type HoldRecord } from '../journal/holds.js';

@@ -104,7 +104,7 @@ export function activatedLines(bundle: string, { nodes, held }: Activated): stri
         : [`bundle/${bundle}: it waits nowhere`];
   const kept = held.map(
     ({ node, message }) =>
-      `${node} keeps what runs: ${message}; --now counts once it is released there: flotilla-agent release`,
+      `${node} keeps what runs: ${message}; --now counts once it is released there`,
   );
   return [...told, ...kept];
 }

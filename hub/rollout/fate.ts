@@ -1,5 +1,12 @@
 /** What a node's word on the wanted revision comes to, in counts and sentences alike. Pure. */
-import { HEALTH_UNKNOWN, LOCKED, NOT_UNDO_READY, UNDONE } from '../../protocol/bundle-reasons.js';
+import {
+  HEALTH_UNKNOWN,
+  HELD,
+  LOCKED,
+  NOT_UNDO_READY,
+  UNDONE,
+  WINDOW,
+} from '../../protocol/bundle-reasons.js';
 import type { BundleStatus } from '../../protocol/documents/node.js';
 
 export type Fate =
@@ -26,8 +33,8 @@ export function fateOf({ state, reason }: Pick<BundleStatus, 'state' | 'reason'>
   if (state === 'failed' || state === 'rolledBack') return reason === UNDONE ? 'undone' : 'failed';
   if (state === 'activating' && reason === HEALTH_UNKNOWN) return 'unknown';
   if (state !== 'waiting') return 'underWay';
-  if (reason === 'Held') return 'held';
+  if (reason === HELD) return 'held';
   if (reason === LOCKED) return 'locked';
   if (reason === NOT_UNDO_READY) return 'notUndoReady';
-  return reason === 'Window' ? 'window' : 'obstructed';
+  return reason === WINDOW ? 'window' : 'obstructed';
 }

@@ -81,9 +81,9 @@ static enum outcome judge(const char *call, const char *path, enum need need) {
   if (from == 0 || n < from || n >= __atomic_load_n(&state->until, __ATOMIC_SEQ_CST)) return GOES_ON;
   if (need == NEEDS_DISK && state->error == ENOSPC) return GOES_ON;
   __atomic_add_fetch(&state->failed, 1, __ATOMIC_SEQ_CST);
-  if (n == from && state->torn) return IS_TORN;
+  /* What cannot be torn fails. */
   errno = (int)state->error;
-  return FAILS;
+  return n == from && state->torn ? IS_TORN : FAILS;
 }
 
 static enum outcome judge_fd(const char *call, int fd, enum need need) {

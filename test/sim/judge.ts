@@ -7,7 +7,6 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readProof } from '../../agent/journal/proof.js';
 import { verifyProof } from '../../agent/journal/verify-proof.js';
-import { HELD, WINDOW } from '../../agent/activation/table.js';
 import type {
   BundleObject,
   EventObject,
@@ -19,7 +18,7 @@ import { matches, parseSelector } from '../../hub/selectors.js';
 import { bundleKey, makerOf } from '../../agent/intake/decide.js';
 import type { BundleName } from '../../agent/ports.js';
 import { sha256Hex } from '../../protocol/canonical.js';
-import { LOCKED, UNDONE } from '../../protocol/bundle-reasons.js';
+import { HELD, LOCKED, UNDONE, WINDOW } from '../../protocol/bundle-reasons.js';
 import type { BundleStatus } from '../../protocol/documents/node.js';
 import type { Device } from './device.js';
 import type { HubLife } from './hub-life.js';

@@ -1,5 +1,6 @@
 /** What people do in between: at the hub and at the devices, drawn by the history's own numbers. */
-import { activateNow, hold, release, undo as undoAt } from '../../agent/site.js';
+import { activateNow, hold, release } from '../../agent/site.js';
+import { undo as undoAt } from '../../agent/site-undo.js';
 import {
   BUNDLES,
   changedFrom,

@@ -1,7 +1,8 @@
 /** Who stands at the device, or at the hub, and wants a held bundle to go on is told who holds it. On real files and a real journal. */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { activateNow, undo } from '../../../agent/site.js';
+import { activateNow } from '../../../agent/site.js';
+import { undo } from '../../../agent/site-undo.js';
 import { historyLines } from '../../../agent/cli/journal.js';
 import { readJournal } from '../../../agent/journal/reader.js';
 import { activatedLines } from '../../../hub/cli/rollout.js';
@@ -31,7 +32,8 @@ describe('activate --now at the device', () => {
   test('without a name, where all that waits is held: is refused, with who holds it and what to do', () => {
     it.assign(night('shop', 2), made('till', 1));
     assert.equal(it.state('shop'), 'waiting Held');
-    const message = 'bundle default/shop is held by mo (stocktaking): flotilla-agent release';
+    const message =
+      'bundle default/shop is held by mo (stocktaking): flotilla-agent release default/shop';
     assert.throws(() => activated(null), { message, code: 409 });
     assert.deepEqual(it.journal.site().overrides(), []);
   });
@@ -43,7 +45,9 @@ describe('activate --now at the device', () => {
       bundles.map(({ name }) => name),
       ['till'],
     );
-    assert.deepEqual(held, ['bundle default/shop is held by mo (stocktaking)']);
+    assert.deepEqual(held, [
+      'bundle default/shop is held by mo (stocktaking): flotilla-agent release default/shop',
+    ]);
     assert.deepEqual(
       it.journal
         .site()
@@ -66,14 +70,14 @@ describe('rollout activate --now at the hub', () => {
       { nodes: ['edge-1', 'edge-2'], held },
       [
         'bundle/shop waits for windows and locks no longer on edge-1',
-        'edge-2 keeps what runs: held at the device since 2026-06-01T00:00:00Z by mo; --now counts once it is released there: flotilla-agent release',
+        'edge-2 keeps what runs: held at the device since 2026-06-01T00:00:00Z by mo; --now counts once it is released there',
       ],
     ],
     [
       'says so a second time, when nobody is told anew',
       { nodes: [], held },
       [
-        'edge-2 keeps what runs: held at the device since 2026-06-01T00:00:00Z by mo; --now counts once it is released there: flotilla-agent release',
+        'edge-2 keeps what runs: held at the device since 2026-06-01T00:00:00Z by mo; --now counts once it is released there',
       ],
     ],
     ['says that it waits nowhere', { nodes: [], held: [] }, ['bundle/shop: it waits nowhere']],

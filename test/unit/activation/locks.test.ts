@@ -1,7 +1,8 @@
 /** A pod that asks not to be disturbed: what waits for it, what does not, for how long, and who ends the wait. */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { activateNow, undo, waitsOf } from '../../../agent/site.js';
+import { activateNow, waitsOf } from '../../../agent/site.js';
+import { undo } from '../../../agent/site-undo.js';
 import { DEFAULT_STRATEGY } from '../../../protocol/strategy.js';
 import { bundleDocument, podManifest, rootDocument, assigned } from '../../support/fleet.js';
 import { ActivationWorld, made, type Made } from '../../support/activation-world.js';

@@ -1,7 +1,8 @@
 /** A person at the device goes back: what runs in the end, what is remembered, what stands in the way. On real files and a real journal. */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { activateNow, hold, redo, undo } from '../../../agent/site.js';
+import { activateNow, hold } from '../../../agent/site.js';
+import { redo, undo } from '../../../agent/site-undo.js';
 import { readJournal } from '../../../agent/journal/reader.js';
 import { assigned, rootDocument } from '../../support/fleet.js';
 import { ActivationWorld, made, type Made } from '../../support/activation-world.js';
@@ -319,7 +320,7 @@ describe('there is nothing to take back', () => {
         hold(it.journal, { bundle: 'shop', by: 'al', reason: '', node: 'edge-1' });
       },
       'shop',
-      /is held by al: flotilla-agent release$/,
+      /is held by al: flotilla-agent release default\/shop$/,
     ],
     ['for a bundle that is not there', () => rolledOut(first), 'till', /no bundle "till"/],
   ];
@@ -391,7 +392,7 @@ describe('there is no way back', () => {
         rolledOut(first, second);
         hold(it.journal, { bundle: 'shop', by: 'jo', reason: '', node: 'edge-1' });
       },
-      /is held by jo: flotilla-agent release$/,
+      /is held by jo: flotilla-agent release default\/shop$/,
     ],
     [
       'where nothing of it runs',
