@@ -18,6 +18,7 @@ import type { TimeOf } from './journal/outbox.js';
 import { startLink } from './link/link.js';
 import { Readiness, type ReadinessParts } from './readiness/readiness.js';
 import type { LinkMeter } from './link/metered.js';
+import { hubKeyMemory } from './report/hub-key.js';
 import { presenceMaker } from './report/node.js';
 import { Commands } from './intake/commands.js';
 import type { Message } from './report/messages.js';
@@ -149,6 +150,11 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     readiness?.changed();
     report?.changed();
   };
+  const hubKey = hubKeyMemory({
+    identity,
+    kept: journal.alongside('hub-sealing-key'),
+    epoch: () => (journal.root() ?? options.pinnedRoot).document.epoch,
+  });
   const begun = intakeOf(time, {
     ...options,
     ...{ link: viaLink, time, windows },
@@ -156,6 +162,7 @@ export function startHubSession(options: HubSessionOptions): HubSession {
     ...(locks ? { locks } : {}),
     onChange: changed,
     onHub: (hub, isNew) => {
+      hubKey.heard(hub);
       connection.hub(hub.online);
       report?.hub(hub, isNew);
       if (isNew) time.hubChanged();
@@ -174,6 +181,7 @@ export function startHubSession(options: HubSessionOptions): HubSession {
       ...(readiness === null ? {} : { readiness }),
       cannotReturn: record => begun.cannotReturn(record),
       onGivenUp: () => begun.look(),
+      sealWords: (bundle, words) => hubKey.seal(bundle, words),
     }),
     intake: () => begun.state(),
     onAck: ack => begun.told(ack),

@@ -3,6 +3,7 @@
  * arguments.
  */
 import type { Pod } from 'kubernetes-types/core/v1.js';
+import type { SealedOutput } from '../protocol/documents/node.js';
 
 export interface NewEvent {
   readonly type: 'Normal' | 'Warning';
@@ -17,6 +18,8 @@ export interface NewEvent {
     readonly uid: string;
     readonly fieldPath: string;
   };
+  /** Container output, sealed to the hub. */
+  readonly output?: SealedOutput;
 }
 
 /** Where events go: the journal's outbox. A call returns after the event is durable. */

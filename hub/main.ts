@@ -20,6 +20,7 @@ import { nodeParametersDesk } from './rollout/node-parameters.js';
 import { activateBundleNow, type ActivateWish } from './rollout/activate-now.js';
 import type { BundleWish } from './rollout/reassign.js';
 import { retryBundle } from './rollout/retry.js';
+import { lastWordsReader } from './last-words/last-words.js';
 import { rolloutDesk } from './rollout/say.js';
 import { createEnrolment, nodeStanding } from './enrolment/enrolment.js';
 import { exportFor } from './carry/export.js';
@@ -243,6 +244,7 @@ async function assemble(
         activateBundleNow({ store, root, hubSigner, clock }, actor, bundle),
       store,
     ),
+    lastWords: lastWordsReader({ store, fleet, key: hub.sealingKey }),
     foresight: foresight({ store, root, clock }),
     rollouts: gatedRollouts(rolloutDesk({ store, root, clock }), store),
     secrets: gatedSecrets(secretWriter({ store, root, hubSigner }), store),

@@ -12,7 +12,7 @@ import type {
   PodStatus,
 } from 'kubernetes-types/core/v1.js';
 import type { BundleStrategy, ImageEntry } from '../protocol/documents/bundle.js';
-import type { BundleStatus, StatusDocument } from '../protocol/documents/node.js';
+import type { BundleStatus, SealedOutput, StatusDocument } from '../protocol/documents/node.js';
 import type { RolloutPlan } from './rollout/waves/plan.js';
 import type { Phase, PhaseReason } from './rollout/waves/rollout-object.js';
 import type { StoredObject } from './store/store.js';
@@ -144,7 +144,13 @@ export interface EventSpec {
   readonly lastTimestamp: string;
   readonly count: number;
   /** The node's own number and journal: without a gap or a double. */
-  readonly flotilla: { readonly node: string; readonly journal: string; readonly n: number };
+  readonly flotilla: {
+    readonly node: string;
+    readonly journal: string;
+    readonly n: number;
+    /** As the node sealed it: opened when it is read (hub/last-words). */
+    readonly output?: SealedOutput;
+  };
 }
 
 export type EventObject = StoredObject<EventSpec, null>;

@@ -3,9 +3,10 @@
  * it, keeps the clocks of those on trial. What was given up is undone by whoever has the static pod directory. Decides nothing
  * by itself.
  */
-import type { BundleStatus } from '../../protocol/documents/node.js';
+import type { BundleStatus, SealedOutput } from '../../protocol/documents/node.js';
 import { HELD, LOCKED, WINDOW } from '../../protocol/bundle-reasons.js';
 import { bindingsOf } from '../../protocol/image-binding.js';
+import type { LastWords } from '../../protocol/last-words.js';
 import type { Clock, Log } from '../../protocol/ports.js';
 import { DEFAULT_STRATEGY } from '../../protocol/strategy.js';
 import { bundleKey } from '../intake/decide.js';
@@ -44,6 +45,8 @@ export interface ActivationParts {
   readonly cannotReturn?: (record: BundleRecord) => boolean;
   /** A revision was given up: the journal says so already. */
   readonly onGivenUp: () => void;
+  /** Last words of a revision's container, for the hub's eyes; null: its key is not known. Left out: none go there. */
+  readonly sealWords?: (bundle: BundleName, words: LastWords) => SealedOutput | null;
 }
 
 /** Conditions that say whether whoever runs the pods answers. */
@@ -165,7 +168,9 @@ export class Activation {
       if (judged.isOfHand) journal.recordTransition(judged);
       else if (judged.phase === 'givenUp') {
         const lastWords = judged.culprit?.lastWords ?? null;
-        trials.giveUp({ ...judged, lastWords }, eventOf(judged, 'BundleFailed'));
+        const event = eventOf(judged, 'BundleFailed');
+        const output = this.#sealed(judged);
+        trials.giveUp({ ...judged, lastWords }, output === null ? event : { ...event, output });
         log.warn('bundle given up', { bundle: bundleKey(judged), reason: judged.reason });
         isGivenUp = true;
       } else if (judged.state === 'healthy') {
@@ -284,6 +289,13 @@ export class Activation {
     const { pods, conditions } = this.#parts;
     const isSilent = conditions?.().some(one => TELLERS.has(one.type) && one.status === 'False');
     return isSilent === true ? null : pods();
+  }
+
+  #sealed({ culprit, digest, ...bundle }: Judged): SealedOutput | null {
+    const { sealWords } = this.#parts;
+    if (!culprit || culprit.lastWords === null || !sealWords) return null;
+    const { pod, container, lastWords: text } = culprit;
+    return sealWords(bundle, { digest, pod, container, text });
   }
 
   #deadlineMs(digest: string | null): number {

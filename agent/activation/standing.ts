@@ -3,6 +3,7 @@
  * them failed for good. Pure; an agent's restart changes nothing. Never repeats container output.
  */
 import { counted } from '../../protocol/counted.js';
+import { LAST_WORDS_MAX } from '../../protocol/last-words.js';
 import type { ContainerStatus } from 'kubernetes-types/core/v1.js';
 import { isPodKey } from '../../protocol/bundle-manifest.js';
 import {
@@ -44,12 +45,9 @@ export interface Culprit {
   /** `namespace/name`. */
   readonly pod: string;
   readonly container: string;
-  /** Its termination message, else the end of its log: container output, which stays on the node. Null: there is none. */
+  /** Its termination message, else the end of its log: container output, which leaves the node sealed or not at all. Null: there is none. */
   readonly lastWords: string | null;
 }
-
-/** Characters, of the end: as much as a log's end may be. */
-const LAST_WORDS_MAX = 2048;
 
 export interface PodWorld {
   /** Those that are to lie in the directory. */

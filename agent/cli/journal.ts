@@ -5,6 +5,7 @@ import { bundleStateText } from '../../protocol/bundle-state-text.js';
 import { CliError } from '../../protocol/cli-error.js';
 import { layOut } from '../../protocol/columns.js';
 import { parseDurationMs } from '../../protocol/duration.js';
+import { quotedLines } from '../../protocol/last-words.js';
 import type { HistoryEntry, HistoryRow, SiteWord, Transition } from '../journal/history.js';
 import { readJournal, type JournalView } from '../journal/reader.js';
 import type { CutReason } from '../journal/retention.js';
@@ -193,13 +194,10 @@ export function failureLines(view: JournalView): string[] {
   if (view.failures.length === 0) return ['No revision was given up.'];
   return view.failures.flatMap(failure => {
     const { namespace, name, revision, attempt, at, reason, message, lastWords } = failure;
-    const words = (lastWords ?? '').split('\n').filter(line => line !== '');
     return [
       `bundle ${namespace}/${name} revision ${revision}, attempt ${attempt}, ${timeText(at)}`,
       `  ${reason}: ${message}`,
-      ...words.map(line => `  | ${line.replaceAll(CONTROL, '')}`),
+      ...quotedLines(lastWords ?? '', '  '),
     ];
   });
 }
-
-const CONTROL = /\p{Cc}/gu;

@@ -1,12 +1,13 @@
 /**
  * Single values that go along with transactions that are made anyway: losing what changed since the last one costs nothing that a
- * transaction of its own would be worth. What the node used, and how long the path to a broker holds.
+ * transaction of its own would be worth. What the node used, how long the path to a broker holds,
+ * and what is sealed to the hub is sealed to.
  */
 import { diskTakes, type Connection } from './database.js';
 import { getMeta, setMeta } from './meta.js';
 import type { Writer } from './writer.js';
 
-export type AlongsideName = 'usage' | 'keep-alive';
+export type AlongsideName = 'usage' | 'keep-alive' | 'hub-sealing-key';
 
 export interface Alongside {
   read(): string | null;

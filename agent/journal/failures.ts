@@ -17,7 +17,7 @@ export interface FailureRecord extends BundleName {
   readonly at: number;
   readonly reason: string;
   readonly message: string;
-  /** Container output: stays on the node. Null: there was none. */
+  /** Container output: leaves the node sealed or not at all. Null: there was none. */
   readonly lastWords: string | null;
 }
 

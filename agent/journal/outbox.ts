@@ -37,6 +37,7 @@ function fitted(event: NewEvent): Omit<EventRecord, 'n' | 'at'> {
       uid: cutTo(involved.uid, LENGTHS.uid),
       fieldPath: cutTo(involved.fieldPath, LENGTHS.fieldPath),
     },
+    ...(event.output ? { output: event.output } : {}),
   };
 }
 

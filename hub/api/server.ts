@@ -23,6 +23,7 @@ import {
 } from '../ports.js';
 import type { RevisionAgain } from '../rollout/again.js';
 import type { Foresight } from '../foresight/foresight.js';
+import type { ReadLastWords } from '../last-words/last-words.js';
 import type { RolloutDesk } from '../rollout/desk.js';
 import type { Recovery } from '../recovery/recovery.js';
 import type { NodeStreams } from '../streams/streams.js';
@@ -38,6 +39,7 @@ import { discoveryRoutes } from './routes/discovery.js';
 import { enrolmentRoutes } from './routes/enrolment.js';
 import { healthRoutes, type ApiLoad, type HealthCheck } from './routes/health.js';
 import { metricsRoutes } from './routes/metrics.js';
+import { lastWordsRoutes } from './routes/last-words.js';
 import { leaseRoutes } from './routes/leases.js';
 import { mqttRoutes, type WebSocketBroker } from './routes/mqtt.js';
 import { namespaceRoutes } from './routes/namespaces.js';
@@ -76,6 +78,7 @@ export interface ApiParts {
   readonly retry: BundleRetry;
   readonly activate: BundleActivate;
   readonly rollouts: RolloutDesk;
+  readonly lastWords: ReadLastWords;
   readonly foresight: Foresight;
   readonly again: RevisionAgain;
   readonly nodes: NodeWriter;
@@ -145,6 +148,7 @@ export function buildRoutes(parts: ApiParts, load = (): Promise<ApiLoad> => NO_L
     ...bundleRoutes(parts),
     ...revisionRoutes(parts),
     ...rolloutRoutes(parts),
+    ...lastWordsRoutes(parts),
     ...foresightRoutes(parts),
     ...revisionAgainRoutes(parts),
     ...secretRoutes(parts),

@@ -19,6 +19,7 @@ import { planText } from './plan-options.js';
 import type { NodeParametersView } from '../rollout/node-parameters.js';
 import { parameterText } from './node-parameters.js';
 import { phaseText, waveLines, wordLines, type RolloutView } from './rollout-view.js';
+import type { WordsByNode } from './last-words.js';
 import { nodeViewOf, obstacleLines, progressLine, progressOf } from './rollout-progress.js';
 import { ageText, layOut } from '../../protocol/columns.js';
 import { reportedCounts, usageLines } from '../../protocol/usage.js';
@@ -44,6 +45,8 @@ interface Described {
   readonly nodes: readonly ApiObject[];
   /** For a bundle that has one. */
   readonly rollout: RolloutView | null;
+  /** For a bundle: what containers of it said last where it failed. */
+  readonly words?: WordsByNode;
   /** For a node: the version in force in the fleet. */
   readonly fleetRoot: number | null;
   /** For a node that was let in: what its pods may see. */
@@ -227,7 +230,7 @@ function namesOf(manifests: readonly BundleManifest[]): string {
   return manifests.map(({ metadata }) => metadata?.name ?? '').join('\n');
 }
 
-function bundleLines({ object, nodes, rollout }: Described): string[] {
+function bundleLines({ object, nodes, rollout, words }: Described): string[] {
   const bundle = object as ApiObject & { spec: BundleSpec; status?: BundleObjectStatus };
   const progress = progressOf(bundle, nodes.map(nodeViewOf));
   const configMaps = namesOf(bundle.spec.manifests.filter(isConfigMap));
@@ -253,7 +256,7 @@ function bundleLines({ object, nodes, rollout }: Described): string[] {
       ...(rollout === null ? [] : [['Phase', phaseText(rollout)] as const]),
     ]),
     ...(rollout === null ? [] : [...waveLines(rollout), ...wordLines(rollout)]),
-    ...obstacleLines(progress),
+    ...obstacleLines(progress, words),
   ];
 }
 

@@ -1,13 +1,16 @@
 /** `flotilla describe`: one object with its conditions and events, for a person. */
 import { Command } from 'commander';
 import type { NodeParametersView } from '../rollout/node-parameters.js';
-import { ApiError, type ApiList, type ApiObject } from './client.js';
+import type { BundleApiObject } from './bundle-write.js';
+import { ApiError, type ApiClient, type ApiList, type ApiObject } from './client.js';
 import { connected, withConnection, type ConnectionOptions, type Context } from './context.js';
 import { describeObject } from './describe-text.js';
 import { CliError } from '../../protocol/cli-error.js';
 import { ROOT_PATH, type RootObject } from './root-hub.js';
 import { named } from './near-names.js';
 import { parametersPath } from './node-parameters.js';
+import { askLastWords, nodesToAsk } from './last-words.js';
+import { nodeViewOf, progressOf } from './rollout-progress.js';
 import type { RolloutView } from './rollout-view.js';
 import { pathOf, resourceOf, targetsOf, type Resource } from './resources.js';
 
@@ -25,6 +28,12 @@ function eventFields(resource: Resource, object: ApiObject): string {
   if (resource.namespaced)
     fields.push(`involvedObject.namespace=${object.metadata.namespace ?? ''}`);
   return fields.join(',');
+}
+
+async function wordsFor(client: ApiClient, object: ApiObject, nodes: readonly ApiObject[]) {
+  const { namespace = '', name } = object.metadata;
+  const progress = progressOf(object as BundleApiObject, nodes.map(nodeViewOf));
+  return askLastWords(client, { namespace, name }, nodesToAsk(progress));
 }
 
 export function describeCommand(context: Context): Command {
@@ -75,12 +84,15 @@ export function describeCommand(context: Context): Command {
                   .call<NodeParametersView>({ path: parametersPath(object.metadata.name) })
                   .catch(unknown)
               : null;
+          const words =
+            resource.kind === 'Bundle' ? await wordsFor(client, object, nodes) : undefined;
           if (index > 0) context.terminal.print('\n');
           const text = describeObject({
             object,
             events: events.items,
             nodes,
             rollout,
+            ...(words === undefined ? {} : { words }),
             fleetRoot,
             parameters,
             now: context.clock.now(),

@@ -8,6 +8,7 @@ import type { BundleAttempt, BundleObjectStatus, BundleSpec, NodeExtra } from '.
 import { fateOf } from '../rollout/fate.js';
 import { isRetried } from '../rollout/retried.js';
 import type { ApiObject } from './client.js';
+import { wordsText, type WordsByNode } from './last-words.js';
 import { namedUpTo } from './counted-names.js';
 import { barOf } from './progress-bar.js';
 
@@ -248,8 +249,8 @@ export function standstills(p: RolloutProgress): { reason: string; text: string 
 
 const NODES_NAMED = 5;
 
-/** What stands in the way, a line per reason; long lists of nodes are cut. */
-export function obstacleLines(p: RolloutProgress): string[] {
+/** What stands in the way, a line per reason, with what a container of it said last; long lists of nodes are cut. */
+export function obstacleLines(p: RolloutProgress, words: WordsByNode = new Map()): string[] {
   const names = (nodes: readonly string[]) => namedUpTo(nodes, NODES_NAMED);
   const open = new Map<string, string[]>();
   for (const { node, text } of p.open) open.set(text, [...(open.get(text) ?? []), node]);
@@ -257,7 +258,10 @@ export function obstacleLines(p: RolloutProgress): string[] {
     ...(p.withdrawn === null
       ? []
       : [`  withdrawn (${p.withdrawn.reason}): ${p.withdrawn.message}`]),
-    ...p.failures.map(f => `  ${f.isUndone ? 'undone' : 'failed'} on ${names(f.nodes)}: ${f.text}`),
+    ...p.failures.flatMap(f => [
+      `  ${f.isUndone ? 'undone' : 'failed'} on ${names(f.nodes)}: ${f.text}`,
+      ...wordsText(words, f.nodes),
+    ]),
     ...[...open].map(([text, nodes]) => `  ${names(nodes)}: ${text}`),
   ];
 }

@@ -16,6 +16,7 @@ import {
   wordLines,
   type RolloutView,
 } from './rollout-view.js';
+import { askLastWords, nodesToAsk, type WordsByNode } from './last-words.js';
 import { timeLeftText } from './time-left.js';
 import {
   isCounted,
@@ -162,12 +163,16 @@ export async function waitForRollout(
         return;
       }
       if (verdict === 'failed' || verdict === 'unknown') {
-        const text = [`bundle/${request.name} ${endOf(seen)}`, ...obstacles].join('\n');
+        const told = linesOf(seen, await wordsIn(hub, request.name, progress));
+        const text = [`bundle/${request.name} ${endOf(seen)}`, ...told].join('\n');
         const hint =
           verdict === 'unknown' ? UNKNOWN_HINT : hintOf(seen, request.name, hub.namespace);
         throw new CliError('rolloutFailed', text, progress.withdrawn === null ? hint : null);
       }
-      if (request.watch === false) return obstacles.forEach(line => terminal.print(line));
+      if (request.watch === false) {
+        const told = linesOf(seen, await wordsIn(hub, request.name, progress));
+        return told.forEach(line => terminal.print(line));
+      }
     }
     if (limitMs > 0 && clock.monotonic() - start >= limitMs) {
       throw new CliError(
@@ -194,9 +199,12 @@ function verdictNow({ progress, rollout }: Seen): Verdict {
   return phase === 'completed' ? 'healthy' : phase === 'progressing' ? 'waiting' : 'failed';
 }
 
-function linesOf({ progress, rollout }: Seen): string[] {
-  if (rollout === null || progress.withdrawn !== null) return obstacleLines(progress);
-  const failures = obstacleLines({ ...progress, open: [] });
+const wordsIn = ({ client, namespace }: Connected, name: string, progress: RolloutProgress) =>
+  askLastWords(client, { namespace, name }, nodesToAsk(progress));
+
+function linesOf({ progress, rollout }: Seen, words?: WordsByNode): string[] {
+  if (rollout === null || progress.withdrawn !== null) return obstacleLines(progress, words);
+  const failures = obstacleLines({ ...progress, open: [] }, words);
   return [...waveLines(rollout), ...wordLines(rollout), ...failures, ...reasonLines(rollout)];
 }
 

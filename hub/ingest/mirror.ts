@@ -260,7 +260,10 @@ export function eventDraft(
     firstTimestamp: seconds(record.at),
     lastTimestamp: seconds(record.at),
     count: 1,
-    flotilla: { node: where.node, journal: where.journal, n: record.n },
+    flotilla: {
+      ...{ node: where.node, journal: where.journal, n: record.n },
+      ...(record.output === undefined ? {} : { output: record.output }),
+    },
   };
   const name = `${where.node}.${where.journal.slice(0, 8)}.${record.n}`;
   return { kind: 'Event', metadata: { namespace, name }, spec, status: null };

@@ -323,6 +323,19 @@ export interface EventRecord {
      */
     fieldPath: string;
   };
+  /** Of a revision that was given up: the last words of the container that ended badly (protocol/last-words.ts). */
+  output?: SealedOutput;
+}
+
+/** Container output: an age file that the hub alone opens. */
+export interface SealedOutput {
+  /** Id of the hub's sealing key. */
+  recipient: Digest;
+  /**
+   * Base64.
+   * @maxLength 12288
+   */
+  sealed: string;
 }
 
 /** Numbered events; `oldest` is the lowest number still in the outbox: what lies before it is lost or safe. */

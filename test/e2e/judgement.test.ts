@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import {
@@ -140,6 +140,31 @@ describe('the judgement of a revision', { skip: noEngine() }, () => {
     assert.match(
       stderr,
       /ProgressDeadlineExceeded: no progress for 4 s: waiting for default\/web-edge-1/,
+    );
+  });
+
+  test('the hub’s operator reads what the container said last, and nobody on the way', async () => {
+    // What is said stands in no manifest.
+    web('echo "no table $((6 * 7))"; exit 7', 1);
+    assert.equal((await apply('--progress-deadline', '4s')).code, 0);
+    const { code, stderr } = await play.flotilla('rollout', 'status', 'bundle/shop');
+    assert.equal(code, 4, stderr);
+    const quoted = /last words on edge-1, default\/web-edge-1 \(app\):\n +\| no table 42\n/;
+    await eventually('the event has come', async () =>
+      quoted.test(await play.ok('describe', 'bundle', 'shop')),
+    );
+    assert.match((await play.flotilla('rollout', 'status', 'bundle/shop')).stderr, quoted);
+    const events = await play.ok('get', 'events', '-o', 'json');
+    assert.match(events, /"output"/);
+    assert.doesNotMatch(events, /no table 42/);
+    // All that came over the broker lies here as it came.
+    const kept = readdirSync(play.path('hub'), { recursive: true, withFileTypes: true })
+      .filter(entry => entry.isFile())
+      .map(entry => readFileSync(join(entry.parentPath, entry.name)));
+    assert.ok(kept.some(bytes => bytes.includes('BundleFailed')));
+    assert.equal(
+      kept.some(bytes => bytes.includes('no table 42')),
+      false,
     );
   });
 

@@ -16,6 +16,7 @@ import type { Journal } from '../../agent/journal/journal.js';
 import { openJournal } from '../../agent/journal/open.js';
 import { readJournal } from '../../agent/journal/reader.js';
 import type { BundleName, PodReport } from '../../agent/ports.js';
+import { hubKeyMemory, type HubKeyMemory } from '../../agent/report/hub-key.js';
 import type { Fault } from '../../agent/readiness/faults.js';
 import type { ActivateNow, AssignedBundle } from '../../protocol/documents/assignment.js';
 import type {
@@ -29,6 +30,7 @@ import { DEFAULT_STRATEGY } from '../../protocol/strategy.js';
 import {
   assigned,
   bundleDocument,
+  FLEET,
   NODE_NAME,
   NOW,
   podManifest,
@@ -78,6 +80,7 @@ export class ActivationWorld {
   clockMs = NOW;
   isTimeKnown = true;
   ownWindows: readonly MaintenanceWindow[] = [];
+  hubKey!: HubKeyMemory;
   windows!: WindowGate;
   locks!: LockGate;
   /** Since when, by image of the pod: milliseconds since 1970. */
@@ -204,6 +207,11 @@ export class ActivationWorld {
     const log = { info: quiet, warn: quiet, error: quiet };
     const randomId = () => String(++this.#ids).padStart(32, '0');
     const journal = openJournal({ dataDir: this.dataDir, clock, randomId });
+    this.hubKey = hubKeyMemory({
+      identity: { fleet: FLEET, node: NODE_NAME },
+      kept: journal.alongside('hub-sealing-key'),
+      epoch: () => this.root.epoch,
+    });
     this.windows = new WindowGate({
       own: this.ownWindows,
       time: () => ({ now: this.clockMs + this.#nowMs, isKnown: this.isTimeKnown }),
@@ -245,6 +253,7 @@ export class ActivationWorld {
       clock,
       log,
       onGivenUp,
+      sealWords: (bundle, words) => this.hubKey.seal(bundle, words),
       windowOf,
       lockOf: bundle => this.locks.lockOn(bundle),
       readiness,

@@ -267,6 +267,7 @@ export async function startFixture(
       bundles: bundleWriter(store, actors),
     }),
     foresight: foresight({ store, root: () => trustedRoot(), clock }),
+    lastWords: async () => [],
     rollouts: rolloutDesk({ store, root: () => trustedRoot(), clock }),
     nodes: nodeWriter(store),
     nodeBudget: () => Promise.resolve({}),

@@ -16,6 +16,7 @@ import { openAge } from '../../../protocol/age.js';
 import { sha256Hex } from '../../../protocol/canonical.js';
 import { CliError } from '../../../protocol/cli-error.js';
 import { bindingsFrom } from '../../../protocol/image-binding.js';
+import { encodeLastWords, readLastWords } from '../../../protocol/last-words.js';
 import {
   authsFor,
   CredentialsError,
@@ -23,7 +24,7 @@ import {
   readDockerConfigJson,
 } from '../../../protocol/registry-credentials.js';
 import { encodeSecretContent, readSecretContent } from '../../../protocol/secret-content.js';
-import { NODE } from '../../support/fleet.js';
+import { FLEET, NODE, NODE_NAME } from '../../support/fleet.js';
 import { CONTEXT, SEALING, secretContent } from '../../support/sealed.js';
 import {
   ACCEPTED,
@@ -78,6 +79,16 @@ function secret(input: Buffer): Outcome {
   const result = readSecretContent(Buffer.from(input), CONTEXT);
   if (!result.ok) return refused(result.refusal.detail);
   same('the content of a Secret', encodeSecretContent(CONTEXT, result.value).equals(input), true);
+  return ACCEPTED;
+}
+
+const WORDS_OF = { fleet: FLEET, node: NODE_NAME, namespace: 'default', name: 'shop' };
+const WORDS = { digest: 'd'.repeat(64), pod: 'default/shop', container: 'app', text: 'no\n' };
+
+function lastWords(input: Buffer): Outcome {
+  const result = readLastWords(Buffer.from(input), WORDS_OF);
+  if (!result.ok) return refused(result.refusal.detail);
+  same('last words', encodeLastWords(WORDS_OF, result.value).equals(input), true);
   return ACCEPTED;
 }
 
@@ -251,6 +262,10 @@ export async function targets(): Promise<Target[]> {
     row('file/age', 'bytes', {
       seeds: [],
       run: input => (openAge(input, [SEALING.key]) === null ? refused('') : ACCEPTED),
+    }),
+    row('file/last-words', 'json', {
+      seeds: [encodeLastWords(WORDS_OF, WORDS)],
+      run: lastWords,
     }),
     row('file/secret-content', 'bytes', { seeds: [content], run: secret }),
     row('file/root', 'json', { seeds: bytes(rootEnvelope, draft, 'null'), run: rootFile }),

@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { failureLines } from '../../../agent/cli/journal.js';
 import { readJournal } from '../../../agent/journal/reader.js';
-import { assigned } from '../../support/fleet.js';
+import { openLastWords } from '../../../protocol/last-words.js';
+import { assigned, FLEET, NODE_NAME } from '../../support/fleet.js';
+import { SEALING } from '../../support/sealed.js';
 import {
   ActivationWorld,
   FIRST as first,
@@ -85,7 +87,38 @@ describe('a revision that does not become ready', () => {
     assert.deepEqual(it.images(), ['shop:1']);
   });
 
-  test('leaves the last words of its container in the journal, and nowhere else', () => {
+  test('tells the hub the last words sealed to its key, which a restart does not forget', () => {
+    it.hubKey.heard({ epoch: it.root.epoch, sealingKey: SEALING.publicKey });
+    it.restart();
+    crashing();
+    it.wait(600);
+    const events = it.journal.events(0, 10);
+    assert.doesNotMatch(JSON.stringify(events), /hunter2/);
+    const outputs = events.flatMap(({ reason, output }) => (output ? [{ reason, output }] : []));
+    assert.deepEqual(
+      outputs.map(({ reason }) => reason),
+      ['BundleFailed'],
+    );
+    const [{ output } = { output: null }] = outputs;
+    assert.ok(output);
+    const bundle = { fleet: FLEET, node: NODE_NAME, namespace: 'default', name: 'shop' };
+    const opened = openLastWords(output, bundle, SEALING.key);
+    assert.deepEqual(opened.ok && opened.value, {
+      ...{ digest: digestOf(second), pod: 'default/shop-edge-1' },
+      ...{ container: 'main', text: 'hunter2' },
+    });
+  });
+
+  test('seals nothing to a key of a former epoch, which may be in other hands', () => {
+    it.hubKey.heard({ epoch: it.root.epoch - 1, sealingKey: SEALING.publicKey });
+    crashing();
+    it.wait(600);
+    const failed = it.journal.events(0, 10).find(({ reason }) => reason === 'BundleFailed');
+    assert.ok(failed);
+    assert.equal(failed.output, undefined);
+  });
+
+  test('leaves the last words of its container in the journal alone while no key of a hub is known', () => {
     crashing();
     it.wait(600);
     assert.equal(it.journal.trials().failures()[0]?.lastWords, 'hunter2');

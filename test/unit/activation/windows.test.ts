@@ -265,6 +265,23 @@ describe('held at the device', () => {
     assert.deepEqual([it.images(), condition()], [['shop:2', 'till:1'], []]);
   });
 
+  test('it is said of what waits who holds it now, and not who did', () => {
+    running();
+    const says = () => it.status('shop').message.replace(/since \S+ /, '');
+    it.journal.site().hold(shop, root);
+    it.assign(made('shop', 2), made('till', 1));
+    it.journal.site().hold(shop, { by: 'mo', reason: 'audit' });
+    it.pass();
+    assert.equal(says(), 'held at the device by mo (audit)');
+    it.journal.site().hold({ node: 'edge-1' }, { by: 'al', reason: '' });
+    it.journal.site().release(shop, root);
+    it.pass();
+    assert.equal(says(), 'held at the device by al');
+    const { head } = it.journal.history();
+    it.pass();
+    assert.equal(it.journal.history().head, head);
+  });
+
   test('the whole node: bundles to come as well', () => {
     it.journal.site().hold({ node: 'edge-1' }, root);
     it.assign(made('shop', 1), made('till', 1));
