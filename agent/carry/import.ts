@@ -64,7 +64,7 @@ export async function importFile(file: string, parts: ImportParts): Promise<Impo
   const refusedBefore = journal.refused();
   const found = { messages: 0, isForThisNode: false, hasImages: false };
   const otherNodes = new Set<string>();
-  await reading(file, async () => {
+  const work = async () => {
     for await (const entry of readCarried(createReadStream(file))) {
       if (entry.is === 'mark' && entry.fleet !== identity.fleet) {
         throw new HttpError(
@@ -88,6 +88,12 @@ export async function importFile(file: string, parts: ImportParts): Promise<Impo
       found.messages += 1;
       session.deliver(topic, entry.payload);
     }
+  };
+  await reading(file, work).catch((error: unknown) => {
+    const after = { root: rootVersion(), generation: generation() };
+    throw error instanceof HttpError
+      ? new HttpError(error.code, error.message + takenBefore(before, after))
+      : error;
   });
   assertWritten(file, { journal, refusedBefore });
   return {
@@ -101,6 +107,21 @@ export async function importFile(file: string, parts: ImportParts): Promise<Impo
     needsFresh: journal.freshNonce() !== null,
     images: found.hasImages ? await imagesOf(file, parts) : 'none',
   };
+}
+
+interface Taken {
+  readonly root: number;
+  readonly generation: number;
+}
+
+/** What was whole and verified before the file ended counts, as if the broker had brought it. Empty: nothing was. Pure. */
+export function takenBefore(before: Taken, after: Taken): string {
+  const parts = [
+    ...(after.root === before.root ? [] : [`root ${after.root}`]),
+    ...(after.generation === before.generation ? [] : [`assignment ${after.generation}`]),
+  ];
+  if (parts.length === 0) return '';
+  return `; ${parts.join(' and ')} in it came before that, and counts: flotilla-agent status`;
 }
 
 /** What the broker brings comes again; what a stick brought does not, unless its owner hears of it. */

@@ -107,7 +107,13 @@ export function exportCommand(context: CliContext): Command {
       try {
         writeFileSync(file, text, { flag: 'wx', mode: 0o600 });
       } catch (error) {
-        throw new CliError('failed', `${file}: ${(error as Error).message}`);
+        const { code, message } = error as NodeJS.ErrnoException;
+        if (code !== 'EEXIST') throw new CliError('failed', `${file}: ${message}`);
+        throw new CliError(
+          'refused',
+          `${file}: it is there already`,
+          'give another name, or remove it',
+        );
       }
       context.tell(`${file}: ${counted(proof.history.length, 'row')} of history`);
     });

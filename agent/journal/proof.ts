@@ -114,7 +114,8 @@ export function parseProof(text: string): JournalProof | string {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    return `not JSON: ${(error as Error).message}`;
+    const why = `not JSON: ${(error as Error).message}`;
+    return text.startsWith('{') ? `cut off or changed; copy it again (${why})` : why;
   }
   if (typeof value !== 'object' || value === null) return 'not a JSON object';
   const record = value as Record<string, unknown>;

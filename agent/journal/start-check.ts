@@ -14,6 +14,10 @@ export interface StartFault {
   readonly message: string;
 }
 
+/** The agent goes on writing to what nobody finds any more. */
+const BEGIN_ANEW =
+  'what is recorded now is lost: restart the agent, which begins a new journal and asks the hub';
+
 /** The file is read as a whole when it changed, and this often at least. */
 const WHOLE_EVERY_MS = 3_600_000;
 
@@ -54,8 +58,9 @@ export class StartCheck {
   #journalFault(): string | null {
     const file = this.#file();
     const stat = this.#stat();
-    if (stat === null) return `${file} is gone`;
-    if (stat.ino !== this.#inode) return `${file} is not the file that the agent opened`;
+    if (stat === null) return `${file} is gone; ${BEGIN_ANEW}`;
+    if (stat.ino !== this.#inode)
+      return `${file} is not the file that the agent opened; ${BEGIN_ANEW}`;
     const stamp = `${stat.mtimeNs} ${stat.size}`;
     const at = this.#parts.clock.monotonic();
     if (stamp === this.#read.stamp && at - this.#read.at < WHOLE_EVERY_MS) return null;

@@ -9,6 +9,7 @@ import {
   bundleWarnings,
   graceWarnings,
   runningOf,
+  farWindowWarnings,
   windowWarnings,
 } from './bundle-warnings.js';
 import { inputOptions, readSource, type BundleSource, type InputOptions } from './bundle-source.js';
@@ -194,7 +195,11 @@ async function apply(asked: Context, hub: Connected, options: ApplyOptions): Pro
   const plan = planAfter(options, current?.spec.rollout ?? null, daemonSet?.plan);
   const isPlannedAlike = samePlan(current?.spec.rollout, plan ?? undefined);
   const graces = graceWarnings(current?.spec.manifests ?? [], strategy);
-  for (const warning of [...graces, ...windowWarnings(strategy)]) context.terminal.warn(warning);
+  const windows = [
+    ...windowWarnings(strategy),
+    ...farWindowWarnings(strategy, context.clock.now()),
+  ];
+  for (const warning of [...graces, ...windows]) context.terminal.warn(warning);
   for (const warning of await planWarnings(hub, plan, selector)) context.terminal.warn(warning);
   const changes = changesBetween(current?.spec.manifests ?? [], manifests);
   const { images, sizes } = await imagesAfter(context, source, options.pin === true);
@@ -258,7 +263,7 @@ async function apply(asked: Context, hub: Connected, options: ApplyOptions): Pro
     const { client } = hub;
     const timeout = options.timeout ?? '5m';
     const allowUnknown = options.allowUnknown === true;
-    const wait = { name, timeout, allowUnknown, output: 'text' } as const;
+    const wait = { name, timeout, allowUnknown, output: 'text', hasAnswered: true } as const;
     await waitForRollout(context, { client, namespace }, wait);
   }
 }

@@ -14,7 +14,7 @@ import { SECRET_ENV_WHY, secretEnvUses } from '../../protocol/pod-secrets.js';
 import { allContainers, type ValidPod } from '../../protocol/pod.js';
 import type { BundleStrategy, ImageEntry } from '../../protocol/documents/bundle.js';
 import { parseLongDurationMs } from '../../protocol/duration.js';
-import { windowText } from '../../protocol/maintenance-window.js';
+import { openAt, readWindows, windowText } from '../../protocol/maintenance-window.js';
 import type { BundleObjectStatus, BundleSpec } from '../objects.js';
 import { isPod, type BundleManifest } from '../../protocol/bundle-manifest.js';
 
@@ -74,6 +74,25 @@ export function windowWarnings({
         `Warning: window "${windowText(window)}" is shorter than the progress deadline of ${deadline} s: a revision may be ` +
         'given up, and the former one put back, after it has closed',
     );
+}
+
+/** People write windows of a day, a week, a month. */
+const SOON_MS = 35 * 86_400_000;
+
+/** Where none of the windows opens soon: it may be meant so, or the schedule be written wrongly. `now`: milliseconds since 1970. */
+export function farWindowWarnings(
+  { maintenanceWindows: windows = [] }: BundleStrategy,
+  now: number,
+): string[] {
+  if (windows.length === 0) return [];
+  const at = openAt([readWindows(windows)], now);
+  if (at !== null && at <= now + SOON_MS) return [];
+  const texts = windows.map(window => `"${windowText(window)}"`).join(' and ');
+  const when =
+    at === null
+      ? 'never opens'
+      : `opens ${new Date(at).toISOString().slice(0, 16)}Z for the first time, in ${Math.floor((at - now) / 86_400_000)} days`;
+  return [`Warning: window ${texts} ${when}: nodes wait until then`];
 }
 
 /** One line for each image that no node can be alone-ready with, where the rollout requires that. */

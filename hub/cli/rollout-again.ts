@@ -115,7 +115,8 @@ async function again(
   terminal.print(doneText(verb, name, made));
   for (const line of await outcomeWarnings(hub, made.bundle)) terminal.warn(line);
   if (options.wait === true) {
-    await waitForRollout(context, hub, { name, timeout: options.timeout, output: 'text' });
+    const { timeout } = options;
+    await waitForRollout(context, hub, { name, timeout, output: 'text', hasAnswered: true });
   }
 }
 

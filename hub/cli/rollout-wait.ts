@@ -40,6 +40,8 @@ export interface WaitRequest {
   readonly output: 'text' | 'json';
   /** False: say how it stands and leave. */
   readonly watch?: boolean;
+  /** The hub took what is waited for: one that is away from the start comes back. */
+  readonly hasAnswered?: boolean;
   /** Nodes that cannot know how their pods are count as done. */
   readonly allowUnknown?: boolean;
 }
@@ -71,9 +73,9 @@ async function look(hub: Connected, name: string): Promise<Seen> {
 function patientLook(
   { terminal }: Context,
   hub: Connected,
-  name: string,
+  { name, hasAnswered = false }: Pick<WaitRequest, 'name' | 'hasAnswered'>,
 ): () => Promise<Seen | null> {
-  let reached: boolean | null = null;
+  let reached: boolean | null = hasAnswered ? true : null;
   return async () => {
     try {
       const seen = await look(hub, name);
@@ -137,7 +139,7 @@ export async function waitForRollout(
     );
   }
   const start = clock.monotonic();
-  const lookAgain = patientLook(context, hub, request.name);
+  const lookAgain = patientLook(context, hub, request);
   const tell = teller(context, request);
   let endedAt: number | null = null;
   for (;;) {

@@ -1,6 +1,7 @@
 /** How `flotilla-agent import` ends when the time is over: by what each bundle waits for. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { takenBefore } from '../../../agent/carry/import.js';
 import { failureOf, lateOf } from '../../../agent/cli/import.js';
 import { programOf } from '../../../agent/cli/program.js';
 import type { CliContext } from '../../../agent/cli/context.js';
@@ -30,6 +31,26 @@ const ROWS: readonly (readonly [string, BundleState, string, keyof typeof EXIT])
   ['failed', 'failed', 'PodFailed', 'rolloutFailed'],
   ['was rolled back', 'rolledBack', 'PodFailed', 'rolloutFailed'],
 ];
+
+describe('a file that ends too early', () => {
+  const before = { root: 2, generation: 9 };
+  const rows: readonly [string, typeof before, string][] = [
+    ['says nothing where nothing of it counts', before, ''],
+    [
+      'names the assignment that counts',
+      { root: 2, generation: 10 },
+      '; assignment 10 in it came before that, and counts: flotilla-agent status',
+    ],
+    [
+      'names the root too',
+      { root: 3, generation: 10 },
+      '; root 3 and assignment 10 in it came before that, and counts: flotilla-agent status',
+    ],
+  ];
+  for (const [sentence, after, text] of rows) {
+    test(sentence, () => assert.equal(takenBefore(before, after), text));
+  }
+});
 
 describe('an import whose time is over ends', () => {
   for (const [sentence, state, reason, exit] of ROWS) {

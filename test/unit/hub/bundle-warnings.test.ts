@@ -5,6 +5,7 @@ import {
   aloneWarnings,
   bundleWarnings,
   graceWarnings,
+  farWindowWarnings,
   windowWarnings,
 } from '../../../hub/cli/bundle-warnings.js';
 import { DEFAULT_STRATEGY } from '../../../protocol/strategy.js';
@@ -81,6 +82,32 @@ test('a window that is over before a revision has to be healthy is mentioned', (
     'Warning: window "@daily for 9m59s in UTC" is shorter than the progress deadline of 600 s: a revision may be given up, ' +
       'and the former one put back, after it has closed',
   ]);
+});
+
+describe('windows that are far away', () => {
+  const now = Date.parse('2026-11-23T00:00:00Z');
+  const windowOf = (schedule: string) => ({ schedule, duration: '2h', timeZone: 'UTC' });
+  const rows: readonly [string, string[], string[]][] = [
+    ['none', [], []],
+    ['one of each month', ['0 3 1 * *'], []],
+    [
+      'one of a leap year',
+      ['0 2 29 2 *'],
+      [
+        'Warning: window "0 2 29 2 * for 2h in UTC" opens 2028-02-29T02:00Z for the first time, in 463 days: nodes wait until then',
+      ],
+    ],
+    ['one of them soon', ['0 2 29 2 *', '@daily'], []],
+  ];
+  for (const [which, schedules, warnings] of rows) {
+    test(`are mentioned: ${which}`, () => {
+      const maintenanceWindows = schedules.map(windowOf);
+      assert.deepEqual(
+        farWindowWarnings({ ...DEFAULT_STRATEGY, maintenanceWindows }, now),
+        warnings,
+      );
+    });
+  }
 });
 
 test('an image that asks the registry at each start is mentioned where alone-ready is required', () => {
