@@ -115,6 +115,14 @@ export function beMember({
       : { images, readLock: openUpdateLocks(dataDir, hostPathLocks) }),
     ...(held.secrets === null ? {} : { secrets: held.secrets }),
     ...(held.parameters === null ? {} : { parameters: held.parameters }),
+    // What it left behind when it crashed holds a new attempt up no longer.
+    onTriedAgain: ({ namespace, name }) => {
+      const reports = held.pods?.reports() ?? [];
+      const own = reports.filter(
+        ({ bundle }) => bundle?.namespace === namespace && bundle.name === name,
+      );
+      for (const { key } of own) held.pods?.retry(key);
+    },
     hasLocalSecret: secret => held.hasLocalSecret(secret),
     revokedBundles: config.revokedBundles,
     drift: config.drift,

@@ -39,6 +39,7 @@ export interface IntakeOptions {
   readonly refuses: StageOptions['refuses'];
   readonly secrets?: SealedSecrets;
   readonly images?: Pick<ImagesAhead, 'hold' | 'drop' | 'dropReturn' | 'pulling'>;
+  readonly onTriedAgain?: StageOptions['onTriedAgain'];
   readonly hasLocalSecret?: StageOptions['hasLocalSecret'];
   /** Left out: a bundle switches at any time. */
   readonly windows?: WindowGate;

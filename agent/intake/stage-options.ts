@@ -31,6 +31,8 @@ export interface StageOptions extends NodeRules {
   readonly locks?: LockGate | undefined;
   /** Whether the node could go back; left out: nothing waits for it. */
   readonly readiness?: Pick<Readiness, 'undoFault'> | undefined;
+  /** The files of a revision that was given up are in place for another attempt; left out: nobody waits for that. */
+  readonly onTriedAgain?: ((bundle: BundleName) => void) | undefined;
   /** Whether a Secret lies in the static pod directory, where a person put it. */
   readonly hasLocalSecret?: ((secret: BundleName) => boolean) | undefined;
 }

@@ -293,6 +293,7 @@ export class Stage {
     const step = { state: toldState(next.to) ?? 'activating', reason: 'FilesWritten', message };
     if (this.#switch.put(transition(assigned, step), staged, by ?? undefined)) {
       this.#judged.drop(assigned);
+      if (assigned.attempt > 0) this.#options.onTriedAgain?.(assigned);
       return this.#options.images?.drop(assigned);
     }
     const fault = this.#directory.fault();

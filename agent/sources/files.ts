@@ -183,13 +183,14 @@ export async function openFileSource(options: FileSourceOptions): Promise<FileSo
     const { complete: wasComplete, problem: before } = state;
     state = next;
     tellProblem(before);
+    // With the state that it explains: who sees the one finds the other.
+    changes.forEach(warn);
     const isNewWatch = [watching.ensure(found), await linkWatch.follow(links)].some(Boolean);
     const conditions = JSON.stringify(snapshotOf(state).conditions);
     if (changes.length > 0 || conditions !== shown || wasComplete !== state.complete) {
       shown = conditions;
       for (const listener of listeners) listener();
     }
-    changes.forEach(warn);
     const isDoubtful = isInDoubt || [...state.files.values()].some(isUnexplained);
     if (isDoubtful) options.onOwnedInDoubt?.();
     for (const change of changes) await keep(change);

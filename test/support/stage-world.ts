@@ -69,9 +69,9 @@ export class StageWorld {
   parameters: Record<string, string> = {};
 
   /** Accepts an assignment of these bundles and makes a pass. */
-  assign(documents: readonly BundleDocument[], root?: RootDocument) {
+  assign(documents: readonly BundleDocument[], root?: RootDocument, attempt = 0) {
     const { parameters } = this;
-    const bundles = documents.map(document => assigned(document));
+    const bundles = documents.map(document => ({ ...assigned(document), attempt }));
     acceptAssignment(this.journal, { generation: ++this.#generation, bundles, parameters });
     return this.pass(root);
   }

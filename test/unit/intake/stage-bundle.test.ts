@@ -178,6 +178,19 @@ describe('a bundle', () => {
     assert.equal(world.files().length, 2);
   });
 
+  test('that is tried again is told of, once its files are in place: nothing holds its pods up', () => {
+    const tried: string[] = [];
+    const onTriedAgain = ({ name }: { name: string }) =>
+      void tried.push(`${name}: ${world.files().length} file`);
+    world.stage = world.makeStage({ onTriedAgain });
+    const { document } = world.activate('shop', 'web');
+    assert.deepEqual(tried, []);
+    world.assign([document], undefined, 1);
+    assert.deepEqual(tried, ['shop: 1 file']);
+    world.pass();
+    assert.equal(tried.length, 1);
+  });
+
   test('is not touched again when nothing changed', () => {
     world.activate('shop', 'web');
     const [file = ''] = world.files();
