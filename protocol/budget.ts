@@ -48,12 +48,20 @@ export function readBudget(name: BudgetName, text: string): number | null {
 
 const LEAST_BYTES = 64 * 1024;
 
+/** Quantities have no letter for bytes: who writes `20MB` or `20MiB` means `20M` or `20Mi`. */
+function quantityMeant(quantity: string): string {
+  const [, digits, unit = '', binary] = /^(\d{1,9}) ?([kKmMgG])(i?)[bB]$/.exec(quantity) ?? [];
+  if (digits === undefined) return '';
+  const letter = unit.toLowerCase() === 'k' && binary === '' ? 'k' : unit.toUpperCase();
+  return `: did you mean ${digits}${letter}${binary}?`;
+}
+
 /** Of what a person says: less than 64Ki is a unit that was forgotten. The end of a sentence that begins with the text; null: none. Pure. */
 export function budgetFault(name: BudgetName, text: string): string | null {
   const bytes = readBudget(name, text);
-  if (bytes === null) return `not ${budgetForm(name)}`;
-  if (bytes >= LEAST_BYTES) return null;
   const [quantity = ''] = text.split('/');
+  if (bytes === null) return `not ${budgetForm(name)}${quantityMeant(quantity)}`;
+  if (bytes >= LEAST_BYTES) return null;
   const meant = /^\d{1,4}$/.test(quantity) ? `: did you mean ${quantity}Mi?` : '';
   return `less than 64Ki a ${PERIOD[name]}${meant}`;
 }

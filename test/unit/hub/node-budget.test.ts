@@ -40,6 +40,20 @@ describe('the budget of a node at the hub', () => {
     });
   }
 
+  const WORDS: readonly (readonly [string, string])[] = [
+    ['20MB/month', ': did you mean 20M?'],
+    ['20MiB', ': did you mean 20Mi?'],
+    ['512KB', ': did you mean 512k?'],
+    ['512 kib', ': did you mean 512Ki?'],
+    ['20 lots', ''],
+  ];
+  for (const [link, hint] of WORDS) {
+    test(`in units that quantities lack is refused: ${link}${hint}`, () => {
+      const message = `link: "${link}" is not bytes per month, such as 20Mi or 20Mi/month${hint}`;
+      assert.throws(() => withBudget(BEFORE, { link }), { message });
+    });
+  }
+
   test('of 64Ki is one', () => {
     assert.equal(withBudget(BEFORE, { link: '64Ki' })[LINK], '64Ki');
   });
