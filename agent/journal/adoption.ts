@@ -105,6 +105,7 @@ export function adopt(db: Connection, at: number, kept: Kept): void {
   if (kept.holds !== undefined) adoptHolds(db, at, kept.holds);
   if (kept.undone !== undefined) adoptUndone(db, kept.undone);
   adoptFailed(db, kept.failed ?? []);
+  failWhatWasGivenUp(db);
 }
 
 /** By number and digest, without content; one that is known stays as it is. A number that nobody knew is none. */
@@ -160,5 +161,18 @@ function adoptFailed(db: Connection, failed: Required<Kept>['failed']): void {
       ({ digest, attempt }) => digest === one.digest && attempt >= one.attempt,
     );
     if (!isKnown) insertFailure(db, at, { ...one, state: 'failed', lastWords: null });
+  }
+}
+
+/** What runs although it was given up stays failed, for the same reason: nobody puts it on trial again. */
+function failWhatWasGivenUp(db: Connection): void {
+  const put = db.prepare(
+    `UPDATE bundles SET state = 'failed', reason = @reason, message = @message
+     WHERE namespace = @namespace AND name = @name`,
+  );
+  for (const { namespace, name, active, activeAttempt, activeGivenUp } of listBundles(db)) {
+    if (!activeGivenUp) continue;
+    const why = listFailures(db).find(one => one.digest === active && one.attempt >= activeAttempt);
+    if (why) put.run({ namespace, name, reason: why.reason, message: why.message });
   }
 }

@@ -140,6 +140,23 @@ for (const [what, harm, said] of [
       assert.deepEqual([it.images(), it.state('shop')], [['shop:2'], 'healthy ContainersSettled']);
     });
 
+    test('what failed and runs, with nothing to go back to, has failed still, and is healthy once its pods are ready', () => {
+      it.fates.set('shop:1', 'crash');
+      it.assign(first);
+      it.wait(700);
+      const FAILED = 'failed ProgressDeadlineExceeded';
+      assert.deepEqual([it.images(), it.state('shop')], [['shop:1'], FAILED]);
+      const { message } = it.status('shop');
+      harmed(harm);
+      assert.equal(it.state('shop'), FAILED);
+      it.assign(first);
+      it.wait(700);
+      assert.deepEqual([it.state('shop'), it.status('shop').message], [FAILED, message]);
+      it.fates.delete('shop:1');
+      it.wait(11);
+      assert.equal(it.state('shop'), 'healthy ContainersSettled');
+    });
+
     test('what failed and was healthy at a later attempt has not failed', () => {
       it.crashing();
       it.wait(700);
