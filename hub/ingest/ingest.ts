@@ -16,6 +16,7 @@ import {
   podKeyOf,
   stateOf,
   underJournal,
+  wordOf,
   withEvents,
   withPod,
   withPresence,
@@ -271,8 +272,8 @@ class NodeIngest implements Ingest {
 
   async #fold(state: NodeState, one: Opened): Promise<NodeState> {
     const { retained } = one;
-    const arrival = { isPresence: one.kind === 'presence', retained };
-    const current = underJournal(state, one.document, arrival);
+    const presence = one.kind === 'presence' ? wordOf(one.document) : null;
+    const current = underJournal(state, one.document, { presence, retained });
     if (!current) return state;
     switch (one.kind) {
       case 'presence':

@@ -94,9 +94,13 @@ export function stateOf(
 
 /** How a document came. */
 export interface Arrival {
-  /** Presence is the first that a node says on a connection. */
-  readonly isPresence: boolean;
+  /** Presence is the first that a node says on a connection (`birth`), and the last that the broker says in its name (`will`). */
+  readonly presence: 'birth' | 'will' | null;
   readonly retained: boolean;
+}
+
+export function wordOf({ online }: Pick<PresenceDocument, 'online'>): 'birth' | 'will' {
+  return online ? 'birth' : 'will';
 }
 
 /** What a signature says of a document. */
@@ -109,17 +113,18 @@ export interface Signed {
 
 /**
  * A journal never seen supersedes the one before: its counters begin anew, and so does the order of pod documents. Null,
- * to be ignored: a former journal, and a retained word of an unknown one while another is connected: that is left from
- * between the two, and taking it would silence the living one for ever.
+ * to be ignored: a former journal, and of an unknown one, while another is known, its will, and while that one is connected a
+ * retained word: these are left from between the two, and taking them would silence the living one for ever.
  */
 export function underJournal(
   state: NodeState,
   { node, journal }: NodeStamp,
-  { isPresence, retained }: Arrival,
+  { presence, retained }: Arrival,
 ): NodeState | null {
   if (state.reporter.journal === journal) return state;
   if (state.formerJournals.has(journal)) return null;
-  if (state.connected && retained && !isPresence) return null;
+  if (presence === 'will' && state.reporter.journal !== '') return null;
+  if (state.connected && retained && presence === null) return null;
   const formerJournals = new Set(state.formerJournals);
   if (state.reporter.journal !== '') formerJournals.add(state.reporter.journal);
   return {

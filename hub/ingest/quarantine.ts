@@ -10,7 +10,7 @@ import { CloneWatch } from './clones.js';
 import type { NodeObject } from '../objects.js';
 import { StoreError, type Store } from '../store/store.js';
 import { hubEventDraft } from './mirror.js';
-import { stateOf, underJournal, withPresence, type NodeState } from './node-state.js';
+import { stateOf, underJournal, withPresence, wordOf, type NodeState } from './node-state.js';
 
 const TRIES = 5;
 
@@ -98,7 +98,10 @@ function after(
   presence: NodeDocuments['presence'],
   retained: boolean,
 ): NodeState {
-  const current = underJournal(state, presence, { isPresence: true, retained });
+  const current = underJournal(state, presence, {
+    presence: wordOf(presence),
+    retained,
+  });
   return current ? withPresence(current, presence) : state;
 }
 

@@ -49,14 +49,15 @@ export async function sealSecret(
   return done !== null;
 }
 
-/** For every bundle that is there and wants one: nobody lacks anything then. */
+/** For every bundle that is there and wants one, or has one to which a node may go back: nobody lacks anything then. */
 export async function sealAll(fleet: SimulatedFleet): Promise<void> {
   for (const { metadata, status } of await fleet.bundles()) {
-    if (fleet.revisions.get(status.digest)?.hasSecret !== true) continue;
     const bundle = metadata.name;
+    const isWanted = fleet.revisions.get(status.digest)?.hasSecret === true;
     const found = await fleet.byHub(({ store }) =>
       store.get('Secret', NAMESPACE, `${bundle}.${SECRET}`),
     );
+    if (found === null && !isWanted) continue;
     await sealSecret(fleet, { bundle, nodeSelector: null, missing: found !== null });
   }
 }

@@ -251,7 +251,7 @@ describe('a journal', () => {
     connected: true,
   });
   const doc = (journal: string) => ({ ...stamp, journal });
-  const said = { isPresence: false, retained: false };
+  const said = { presence: null, retained: false } as const;
 
   test('that is the current one changes nothing', () => {
     assert.equal(underJournal(known, doc(A), said), known);
@@ -276,9 +276,21 @@ describe('a journal', () => {
   });
 
   test('that the broker kept from between two others does not silence the living one', () => {
-    assert.equal(underJournal(known, doc(B), { isPresence: false, retained: true }), null);
-    assert.ok(underJournal(known, doc(B), { isPresence: true, retained: true }));
+    assert.equal(underJournal(known, doc(B), { presence: null, retained: true }), null);
+    assert.ok(underJournal(known, doc(B), { presence: 'birth', retained: true }));
     const away = { ...known, connected: false };
-    assert.ok(underJournal(away, doc(B), { isPresence: false, retained: true }));
+    assert.ok(underJournal(away, doc(B), { presence: null, retained: true }));
+  });
+
+  test('of which the will alone is known, which comes late, silences nobody; it may be the first of all', () => {
+    const will = { presence: 'will', retained: false } as const;
+    const away = { ...known, connected: false };
+    for (const state of [known, away])
+      assert.deepEqual(
+        [underJournal(state, doc(B), will), underJournal(state, doc(A), will)],
+        [null, state],
+      );
+    const nothing = stateOf(NODE, [], { recorded: {}, journal: null, pods: {}, connected: false });
+    assert.equal(underJournal(nothing, doc(B), will)?.reporter.journal, B);
   });
 });
