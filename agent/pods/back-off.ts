@@ -54,6 +54,10 @@ export const EMPTY_MEMORY: Memory = {
 /** An image that must not be pulled is looked for again like this, without end (row 127): a person brings it by hand. */
 export const MISSING_IMAGE_RETRY_MS = 10_000;
 
+/** Nothing that the pod did: once there is room it begins, before the trial of its revision is over. */
+const DISK_FULL_RETRY_MAX_MS = 10_000;
+const DISK_FULL = /\b(ENOSPC|EDQUOT)\b/;
+
 /** What can fail on its own; each kind has its own series of delays. */
 export type FailureKind = 'image' | 'volumes' | 'sandbox' | 'container' | 'stop';
 
@@ -194,9 +198,19 @@ export function wasKilled(memory: Memory, { pod, id }: ObservedContainer): boole
   return memory.kills.has(`${pod.uid}/${id}`);
 }
 
-function delaysOf({ kind, reason }: { readonly kind: FailureKind; readonly reason: string }) {
-  if (reason !== 'ErrImageNeverPull') return FAILURE_DELAYS[kind];
-  return { firstMs: MISSING_IMAGE_RETRY_MS, maxMs: MISSING_IMAGE_RETRY_MS };
+interface Failed {
+  readonly kind: FailureKind;
+  readonly reason: string;
+  readonly message: string;
+}
+
+function delaysOf({ kind, reason, message }: Failed) {
+  if (reason === 'ErrImageNeverPull')
+    return { firstMs: MISSING_IMAGE_RETRY_MS, maxMs: MISSING_IMAGE_RETRY_MS };
+  const { firstMs, maxMs } = FAILURE_DELAYS[kind];
+  return DISK_FULL.test(message)
+    ? { firstMs, maxMs: Math.min(maxMs, DISK_FULL_RETRY_MAX_MS) }
+    : { firstMs, maxMs };
 }
 
 /** A step failed: the next try waits twice as long as the last one did. */

@@ -3,7 +3,6 @@
  * of that one. Made once for each two revisions in a pass, however many nodes go from one to the other. Where a revision is not recorded
  * any more, or a change is large, nothing travels, and nodes fetch the blobs, which are published in any case.
  */
-import { setImmediate } from 'node:timers/promises';
 import type { BundleDocument } from '../../protocol/documents/bundle.js';
 import { openEnvelope } from '../../protocol/envelope.js';
 import { BUNDLE_BYTES_MAX } from '../../protocol/limits.js';
@@ -91,7 +90,7 @@ export class PatchBook {
       const beside = entry ? await this.#content(entry) : Buffer.alloc(0);
       if (!record || !beside) continue;
       // Whoever waits for the hub comes between two comparisons.
-      await setImmediate();
+      await new Promise(setImmediate);
       if (!writer.add({ index, content: record.content, base: beside })) misses++;
     }
     return writer.body();

@@ -123,6 +123,21 @@ describe('failures', () => {
     }
   });
 
+  const FULL = ['ENOSPC: no space left on device, write', 'EDQUOT: disk quota exceeded, open'];
+  for (const message of FULL) {
+    test(`of what a disk without room does are tried again every 10 s at the latest: ${message}`, () => {
+      let memory = EMPTY_MEMORY;
+      const key = failureKey('volumes', 'u');
+      const what = { ...image, kind: 'volumes', key, message } as const;
+      const waits = Array.from({ length: 12 }, () => {
+        memory = noteFailure(memory, what, T0);
+        return ((memory.failures.get(key)?.retryAt ?? 0) - T0) / S;
+      });
+      assert.deepEqual(waits.slice(0, 7), [0.5, 1, 2, 4, 8, 10, 10]);
+      assert.equal(waits.at(-1), 10);
+    });
+  }
+
   test('of mounts wait 0.5 s, doubling to 122 s', () => {
     let memory = EMPTY_MEMORY;
     const key = failureKey('volumes', 'u');
