@@ -86,7 +86,7 @@ function unsettledNode(seen: Seen): string[] {
     ...unwanted(seen),
     ...bundlesOf(seen),
     ...runningOf(seen),
-    ...outdated(device, seen.secrets),
+    ...outdated(device, seen.secrets).filter(isKnownOf(device)),
     ...mirrorOf(seen),
     ...(through < newest ? [`the hub has ${through} of ${newest} events`] : []),
     ...(node.status.flotilla.generation === generation ? [] : ['the hub knows another generation']),
@@ -129,14 +129,20 @@ function shownBundle({ name, revision, state, active }: BundleStatus): string {
   return `${name}:${revision} ${state} ${active?.slice(0, 8) ?? '-'}`;
 }
 
+/** Not of a bundle of which the node knows nothing any more: its pods go on as they are until a revision of it is active. */
+function isKnownOf(device: Device): (line: string) => boolean {
+  if (!device.hasForgotten) return () => true;
+  const forgotten = device.statuses().filter(one => one.active === null);
+  return line => !forgotten.some(({ name }) => line.startsWith(`${name}-`));
+}
+
 /**
  * Exactly the pods of what is active run; of what is bad, what can. Where journal and twin were lost, what ran of a bundle goes on until a
  * revision of it is active.
  */
 function runningOf({ fleet, device }: Seen): string[] {
   const told = device.statuses();
-  const forgotten = device.hasForgotten ? told.filter(one => one.active === null) : [];
-  const isKnown = (line: string) => !forgotten.some(({ name }) => line.startsWith(`${name}-`));
+  const isKnown = isKnownOf(device);
   const active = told.flatMap(({ active: digest }) => {
     const content = digest === null ? undefined : fleet.revisions.get(digest);
     return content ? linesOf(content) : [];
