@@ -92,6 +92,8 @@ export class Device {
   #isForgetful = false;
   /** Journal and twin were lost once. */
   hasForgotten = false;
+  /** Its engine failed for longer than a trial may take. */
+  hadEngineTrouble = false;
   /** Containers that a fault ended: their pods begin anew, and rightly. */
   #disturbedAt = Number.NEGATIVE_INFINITY;
 

@@ -77,6 +77,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   },
   engineFails(fleet, device) {
     device.disturbed();
+    device.hadEngineTrouble = true;
     device.engineFails = fleet.random() * 0.6;
     device.answersLost = fleet.random() * 0.3;
     device.slowMs = fleet.random() * 2_000;

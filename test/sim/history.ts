@@ -10,7 +10,7 @@ import type { Device } from './device.js';
 import { befall, beginTrouble, FAULT_NAMES, mendAll, strike } from './faults.js';
 import { judgeEnd, unsettled } from './judge.js';
 import { planOf, type Aim, type Phase, type Plan } from './mix.js';
-import { act, first, joinAll, releaseAll, signAll } from './operator.js';
+import { act, first, joinAll, releaseAll, retryUnlucky, signAll } from './operator.js';
 import { SCENES, type Scene } from './scenes.js';
 import { sealAll } from './sealing.js';
 import { SimulatedFleet } from './simulated-fleet.js';
@@ -155,6 +155,7 @@ async function rest(fleet: SimulatedFleet): Promise<number | null> {
   await joinAll(fleet);
   await signAll(fleet);
   await sealAll(fleet);
+  await retryUnlucky(fleet);
   let left: readonly string[] = [];
   const boundMs = CONVERGES_MS + (fleet.hasWindows() ? OPENS_WITHIN_MS : 0);
   while (scheduler.now - since < boundMs) {

@@ -85,6 +85,16 @@ const remove: Act = async fleet => {
   );
 };
 
+/** A revision that is good may have been given up where the engine failed all through its trial: it is tried again there, as a person would. */
+export async function retryUnlucky(fleet: SimulatedFleet): Promise<void> {
+  const unlucky = fleet.devices.flatMap(device =>
+    device.hadEngineTrouble ? device.statuses().filter(({ failed }) => failed !== null) : [],
+  );
+  const good = unlucky.filter(({ digest }) => fleet.revisions.get(digest)?.fate === 'good');
+  for (const name of new Set(good.map(one => one.name)))
+    await fleet.byHub(hub => hub.retry({ namespace: NAMESPACE, name }));
+}
+
 const retry: Act = async fleet => {
   const name = drawn(fleet, BUNDLES);
   fleet.trace(`retry ${name}`);
