@@ -184,7 +184,7 @@ function settling(
     const young = pods.filter((_, i) => (since[i] ?? 0) + minReadyMs > now);
     const restarts = young.slice(0, PODS_NAMED).flatMap(restartsOf).join(', ');
     const message =
-      `every container is ready or completed; ${minReadyMs / 1000} seconds have to pass` +
+      `every container is ready or completed; ${minReadyMs / 1000} ${minReadyMs === 1000 ? 'second has' : 'seconds have'} to pass` +
       (restarts === '' ? '' : `; ${restarts}`);
     return { is: 'made', reason: 'Settling', message, againAt, steady, culprit: culpritOf(young) };
   }

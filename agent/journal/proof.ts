@@ -110,6 +110,7 @@ const FIELDS: Readonly<Record<string, Readonly<Record<string, 'string' | 'number
 
 /** An export, read back. The sentence says why it is none. */
 export function parseProof(text: string): JournalProof | string {
+  if (text.trim() === '') return 'it is empty; copy it again';
   let value: unknown;
   try {
     value = JSON.parse(text);

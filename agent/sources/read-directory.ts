@@ -188,7 +188,9 @@ export function openDirectoryReader(path: string, options: ReaderOptions): Direc
     if (trusted === null || (isOwnName(name) && !ownMayDiffer)) return null;
     const fault = sharedFile({ owner: Number(uid), mode: Number(mode) }, trusted);
     if (fault === null) return null;
-    const message = `${fault}, who could have anything run as root; chown root ${file}; chmod go-w ${file}`;
+    const isTheirs = Number(uid) !== 0 && Number(uid) !== trusted;
+    const mend = `${isTheirs ? `chown root ${file}; ` : ''}chmod go-w ${file}`;
+    const message = `${fault}, who could have anything run as root; ${mend}`;
     return { name, is: 'unreadable', reason: 'UnsafeFile', message };
   }
 

@@ -304,6 +304,10 @@ describe('an export', () => {
     });
   }
 
+  test('that is empty is one whose copy was cut off', () => {
+    assert.equal(parseProof(''), 'it is empty; copy it again');
+  });
+
   test('of a history whose entry is no JSON is judged, not thrown at', () => {
     const copy = changed(db => db.exec(`UPDATE history SET entry = '{' WHERE n = 1`));
     assert.match(findings(copy)[0] ?? '', /^history, row 1: it was changed/);
@@ -339,7 +343,10 @@ describe('at the device', () => {
     const file = join(dir, 'export.json');
     assert.equal(run('export', file, '--data-dir', whole).status, 0);
     assert.equal(statSync(file).mode & 0o777, 0o600);
-    assert.match(run('export', file, '--data-dir', whole).stderr, /EEXIST/);
+    assert.match(
+      run('export', file, '--data-dir', whole).stderr,
+      /export\.json: it is there already\nhint: give another name/,
+    );
     assert.equal(run('verify', file).status, 0);
     writeFileSync(file, readFileSync(file, 'utf8').replace('"n": 2', '"n": 3'));
     assert.match(run('verify', file).stdout, /^history, row 3: the row before it is 1/);
