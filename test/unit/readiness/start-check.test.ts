@@ -50,9 +50,15 @@ describe('the journal beside the running agent', () => {
   test('that went, or gave way to another file, is damaged', () => {
     const of = check();
     rmSync(join(it.dataDir, 'journal.db'));
-    assert.match(reasons(of).join(), /^JournalDamaged: .*journal.db is gone$/);
+    assert.match(
+      reasons(of).join(),
+      /^JournalDamaged: .*journal\.db is gone; what is recorded now is lost: restart the agent/,
+    );
     writeFileSync(join(it.dataDir, 'journal.db'), '');
-    assert.match(reasons(of).join(), /^JournalDamaged: .*not the file that the agent opened$/);
+    assert.match(
+      reasons(of).join(),
+      /^JournalDamaged: .*not the file that the agent opened; what is recorded now is lost/,
+    );
   });
 
   test('a full disk with nothing held back has no room for a start', t => {
