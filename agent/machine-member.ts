@@ -16,6 +16,7 @@ import { architecture, readNodeInfo } from './node-info.js';
 import { openOwnedDirectory } from './intake/owned-files.js';
 import type { SourceCondition } from './ports.js';
 import { watchHoldings } from './report/holdings.js';
+import { tryBundleAgain } from './pods/tried-again.js';
 import { startFaults, writeFault } from './readiness/start-faults.js';
 import { watchImages } from './engine-watches.js';
 import type { ContainerAttach } from './runtime/attach.js';
@@ -115,14 +116,7 @@ export function beMember({
       : { images, readLock: openUpdateLocks(dataDir, hostPathLocks) }),
     ...(held.secrets === null ? {} : { secrets: held.secrets }),
     ...(held.parameters === null ? {} : { parameters: held.parameters }),
-    // What it left behind when it crashed holds a new attempt up no longer.
-    onTriedAgain: ({ namespace, name }) => {
-      const reports = held.pods?.reports() ?? [];
-      const own = reports.filter(
-        ({ bundle }) => bundle?.namespace === namespace && bundle.name === name,
-      );
-      for (const { key } of own) held.pods?.retry(key);
-    },
+    onTriedAgain: bundle => tryBundleAgain(held.pods, bundle),
     hasLocalSecret: secret => held.hasLocalSecret(secret),
     revokedBundles: config.revokedBundles,
     drift: config.drift,

@@ -94,7 +94,7 @@ export function stateOf(
 
 /** How a document came. */
 export interface Arrival {
-  /** Presence is the first that a node says on a connection (`birth`), and the last that the broker says in its name (`will`). */
+  /** Presence is the first that a node says on a connection (`birth`), and the last (`will`), which it says itself or the broker in its name. */
   readonly presence: 'birth' | 'will' | null;
   readonly retained: boolean;
 }

@@ -19,6 +19,7 @@ import { openUpdateLocks } from '../../agent/volumes/update-locks.js';
 import { openPodVolumes } from '../../agent/volumes/volumes.js';
 import { openPlainSocket } from '../../agent/link/link.js';
 import type { NodeInfo } from '../../agent/node-info.js';
+import { tryBundleAgain } from '../../agent/pods/tried-again.js';
 import type { Pods } from '../../agent/pods/pods.js';
 import { startPods } from '../../agent/pods/reconcile.js';
 import { openProbes } from '../../agent/probes/open-probes.js';
@@ -121,6 +122,7 @@ export function startAgent(parts: LifeParts, onFault: (error: unknown) => void):
       identity: { fleet: FLEET, node, signer: parts.signer() },
       ...{ journal, clock, random, randomId, log, machine, images, secrets },
       hasLocalSecret: () => false,
+      onTriedAgain: bundle => tryBundleAgain(held.pods, bundle),
       readLock: openUpdateLocks(dataDir, hostPathLocks),
       directory: openOwnedDirectory(manifests),
       pinnedRoot: trustedRoot(),

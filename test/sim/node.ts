@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ConfigObject } from '../../agent/pods/config-objects.js';
 import type { PodSource, SourceSnapshot } from '../../agent/pods/desired.js';
-import type { NewEvent, PodReport } from '../../agent/ports.js';
+import type { BundleName, NewEvent, PodReport } from '../../agent/ports.js';
 import type { Pods, PodsOptions } from '../../agent/pods/pods.js';
 import { startPods } from '../../agent/pods/reconcile.js';
 import type { VersionStore } from '../../agent/pods/versions.js';
@@ -45,6 +45,9 @@ export class SpokenSource implements PodSource {
     for (const listener of this.#listeners) listener();
   }
 
+  /** Whose all of them are. */
+  bundle: BundleName | null = null;
+
   say(...pods: readonly ValidPod[]): void {
     this.#snapshot = {
       ...this.#snapshot,
@@ -52,7 +55,7 @@ export class SpokenSource implements PodSource {
       pods: pods.map(manifest => ({
         manifest,
         origin: `${manifest.metadata.name}.yaml`,
-        bundle: null,
+        bundle: this.bundle,
         manifestDigest: null,
       })),
     };
