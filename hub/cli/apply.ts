@@ -208,21 +208,31 @@ async function apply(asked: Context, hub: Connected, options: ApplyOptions): Pro
   for (const line of pins) context.terminal.print(line);
   const removal = await removalOf(hub, current, { manifests: changes.removed, selector });
   if (mode === 'none') await mayRemove(context, removal, options.prune);
-  else {
-    for (const line of removalLines(removal, true)) context.terminal.print(line);
-    const was = sameStrategy(former, strategy) ? '' : ` (was: ${strategyText(former)})`;
-    context.terminal.print(`judged by ${strategyText(strategy)}${current === null ? '' : was}`);
-    context.terminal.print(`rolled out: ${planText(plan)}`);
-    const nodeSelector = selector;
-    const priced = { namespace, name, nodeSelector, manifests, images, strategy, sizes };
-    await printPrice(asked, hub, priced, options);
-  }
   const toSeal = await secretsToSeal(context, hub, {
     ...{ namespace, bundle: name, nodeSelector: selector },
     input: source,
   });
+  const dryRun = mode === 'server';
+  const put = (isDry: boolean) =>
+    writeBundle(hub.client, source, {
+      ...{ current, selector, images, strategy, plan, dryRun: isDry },
+      changeCause: options.changeCause ?? daemonSet?.changeCause ?? '',
+    }).catch(unsigned(options, source));
+  const nodeSelector = selector;
+  // Whatever is refused is refused before anything is said about it, or sealed.
   if (mode === 'client') {
-    await refuseConflict(hub, { namespace, name, nodeSelector: selector, manifests }, current);
+    await refuseConflict(hub, { namespace, name, nodeSelector, manifests }, current);
+  }
+  const checked = dryRun || (mode === 'none' && toSeal.changes) ? await put(true) : null;
+  if (mode !== 'none') {
+    for (const line of removalLines(removal, true)) context.terminal.print(line);
+    const was = sameStrategy(former, strategy) ? '' : ` (was: ${strategyText(former)})`;
+    context.terminal.print(`judged by ${strategyText(strategy)}${current === null ? '' : was}`);
+    context.terminal.print(`rolled out: ${planText(plan)}`);
+    const priced = { namespace, name, nodeSelector, manifests, images, strategy, sizes };
+    await printPrice(asked, hub, priced, options);
+  }
+  if (mode === 'client') {
     toSeal.tell('dry run');
     const changed =
       current !== null &&
@@ -237,19 +247,9 @@ async function apply(asked: Context, hub: Connected, options: ApplyOptions): Pro
     );
     return;
   }
-  const dryRun = mode === 'server';
-  const put = (isDry: boolean) =>
-    writeBundle(hub.client, source, {
-      ...{ current, selector, images, strategy, plan, dryRun: isDry },
-      changeCause: options.changeCause ?? daemonSet?.changeCause ?? '',
-    }).catch(unsigned(options, source));
   if (dryRun) toSeal.tell('server dry run');
-  else {
-    // Whatever the hub would refuse is refused before anything is sealed.
-    if (toSeal.changes) await put(true);
-    await toSeal.carryOut({ ...options, key: options.secretsKey });
-  }
-  const after = await put(dryRun);
+  else await toSeal.carryOut({ ...options, key: options.secretsKey });
+  const after = dryRun && checked !== null ? checked : await put(false);
   context.terminal.print(outcomeLine(current, after, dryRun));
   const isNew = current?.status?.digest !== after.status?.digest;
   if (mode === 'none' && plan !== null && isNew) {

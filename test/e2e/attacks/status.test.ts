@@ -84,7 +84,7 @@ attacks('what a node says', [
     run: async ({ open }) => {
       const victim = await watched(open);
       const topic = victim.topics.node(NODE, 'status');
-      const old = victim.recorded.get(topic);
+      const old = victim.newestStatus;
       assert.ok(old);
       await recordsNext(victim);
       const { counter } = payloadOf<StatusDocument>('status', old);

@@ -49,6 +49,8 @@ export class Victim {
   /** Genuine statuses of the node, oldest first. */
   readonly #known = new KnownStatuses();
   readonly statuses: StatusDocument[] = [];
+  /** The newest of them as it was sent. */
+  newestStatus: Buffer | null = null;
   /** Its genuine requests, oldest first. */
   readonly requests: RequestDocument[] = [];
   /** What it is answered when it asks for the time, milliseconds since 1970; null: nothing. */
@@ -199,6 +201,7 @@ export class Victim {
     if (!opened.ok) return;
     if (kind === 'status') {
       this.#known.remember(NODE, opened.value.envelope);
+      this.newestStatus = payload;
       return void this.statuses.push(opened.value.document as StatusDocument);
     }
     const request = opened.value.document as RequestDocument;
