@@ -8,9 +8,13 @@ passed=0
 failed=0
 own_dockerd=''
 lint=''
+histories=''
 
 finish() {
-  [ -z "$lint" ] || { kill "$lint" 2>/dev/null; wait "$lint" 2>/dev/null; }
+  for one in $lint $histories; do
+    kill "$one" 2>/dev/null
+    wait "$one" 2>/dev/null
+  done
   [ -z "$own_dockerd" ] || { kill "$own_dockerd" 2>/dev/null; wait "$own_dockerd" 2>/dev/null; }
   rm -rf "$work"
   echo "$passed passed, $failed failed"
@@ -45,6 +49,24 @@ end_of_lint() {
   lint=''
   cat "$work/lint.log"
   return "$code"
+}
+
+# Simulated histories, in what the tests that follow leave idle of the processor: they mostly wait. As many as are begun by their end.
+begin_histories() {
+  setsid bash -c 'echo 19 >/proc/self/autogroup; exec "$@"' - nice -n 19 \
+    node --enable-source-maps --max-semi-space-size=32 dist/test/sim/main.js --seed 11000 --histories 5000 --workers 2 \
+    >"$work/histories.log" 2>"$work/histories.err" &
+  histories=$!
+}
+
+end_of_histories() {
+  local code=0
+  kill "$histories" 2>/dev/null
+  wait "$histories" || code=$?
+  histories=''
+  cat "$work/histories.log"
+  [ "$code" -eq 0 ] || cat "$work/histories.err" >&2
+  grep -q '^[1-9][0-9]* histories, 0 invariants broken$' "$work/histories.log" && return "$code"
 }
 
 # The files of one suite, or of several at once (`contracts+e2e`), run by node's own test runner. Traces name dist/*.js: reading source maps would cost each of the
@@ -149,12 +171,17 @@ if [ -n "$is_new" ]; then
   sha256sum package-lock.json | cut -d' ' -f1 >node_modules/.flotilla-lock
 fi
 
-[ $# -gt 0 ] || set -- unit contracts+e2e
+is_whole=''
+[ $# -gt 0 ] || { is_whole=yes; set -- unit contracts+e2e; }
 for name in "$@"; do
   case "$name" in
     unit) suite unit 3 ;;
     # Mostly waiting for engines and clocks; each file has its own directories, ports and containers.
-    *) suite "$name" 5 ;;
+    *)
+      [ -z "$is_whole" ] || begin_histories
+      suite "$name" 5
+      [ -z "$histories" ] || check "Simulated histories" end_of_histories
+      ;;
   esac
 done
 [ -z "$lint" ] || check "Format and lint" end_of_lint

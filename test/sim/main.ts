@@ -21,7 +21,7 @@ Whole fleets on simulated disks, clocks and engines. Ends with "N histories, M i
   --histories N          from that seed on (1000; with --seed: 1)
   --scene NAME[@SEED]    histories of that scene, which may be said again: ${Object.keys(SCENES).join(', ')}
   --nodes N              in each history (as the seed says)
-  --seconds N            begin none after that time
+  --seconds N            begin none after that time (nor after a SIGTERM)
   --workers N            processes (one fewer than cores)
   --trace                everything that happens; one after the other
   --coverage             what was reached, as a table
@@ -84,8 +84,10 @@ async function command(): Promise<void> {
   const most = values.trace ? 1 : number('workers', usualWorkers());
   const all: Lived[] = [];
   const lives = livesOf(first, histories);
+  let isEnough = false;
+  process.once('SIGTERM', () => (isEnough = true));
   const next = () => {
-    const isOver = all.length > 0 && performance.now() > endsAt;
+    const isOver = isEnough || (all.length > 0 && performance.now() > endsAt);
     return isOver ? null : (lives.next().value ?? null);
   };
   const onLived = (lived: Lived) => {
