@@ -10,7 +10,7 @@ export function ackOf({
   pods,
 }: {
   readonly fleet: string;
-  readonly reporter: ReporterRecord;
+  readonly reporter: Pick<ReporterRecord, 'node' | 'journal' | 'through' | 'boot' | 'counter'>;
   /** Null before the first. */
   readonly assignment: Pick<AssignmentRecord, 'epoch' | 'generation'> | null;
   /** Of the journal's history, in the newest status that is recorded. */

@@ -2,12 +2,10 @@
  * The hub of the yardstick: MQTT.js with a window of 100, as fast as it goes, with the signatures that the true loop needs and nothing else: no
  * store, no documents, no decisions.
  */
-import { MqttClient } from 'mqtt';
-import { connect } from 'node:tls';
-import { linkTls } from '../../hub/link/broker-trust.js';
+import type { MqttClient } from 'mqtt';
 import type { LoadedHub } from '../../hub/setup/load.js';
-import { HUB_NAME } from '../../hub/setup/pki.js';
 import { topicsOf } from '../../protocol/topics.js';
+import { bareClient } from './bare-client.js';
 import { eachOf } from './fleet/at-once.js';
 import { isSigned, signedMessage } from './fleet/bare.js';
 import { nowNs } from './fleet/counts.js';
@@ -25,24 +23,14 @@ export interface BareLoop {
 export class BareHub {
   readonly #hub: LoadedHub;
   readonly #client: MqttClient;
-  readonly #ready: Promise<void>;
 
-  constructor(hub: LoadedHub, port: number) {
+  private constructor(hub: LoadedHub, client: MqttClient) {
     this.#hub = hub;
-    const { key, cert, ca, names } = linkTls(hub);
-    this.#client = new MqttClient(
-      () =>
-        connect({
-          ...{ host: '127.0.0.1', port, key, cert, ca },
-          ...{ servername: names[0] ?? '', minVersion: 'TLSv1.3' },
-          checkServerIdentity: () => undefined,
-        }),
-      { clientId: HUB_NAME, protocolVersion: 4, clean: true, reconnectPeriod: 0 },
-    );
-    this.#ready = new Promise((done, fail) => {
-      this.#client.once('connect', () => done());
-      this.#client.once('error', fail);
-    });
+    this.#client = client;
+  }
+
+  static async connect(hub: LoadedHub, port: number): Promise<BareHub> {
+    return new BareHub(hub, await bareClient(hub, port));
   }
 
   /** Nanoseconds from the first publication to the last reply that was checked; with no replies, to the last PUBACK. */
@@ -52,7 +40,6 @@ export class BareHub {
     ackBytes,
     nodes,
   }: BareLoop): Promise<{ beganNs: number; endedNs: number }> {
-    await this.#ready;
     const topics = topicsOf(this.#hub.root.document.fleet);
     const sign = (message: Uint8Array) => this.#hub.hubSigner.sign(message);
     const keys = new Map(nodes.map(({ name, publicKey }) => [name, publicKey]));

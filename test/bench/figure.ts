@@ -12,7 +12,7 @@ export interface Figure {
 /** `NAME: OURS / YARDSTICK = RATIO (target T)`. */
 export function figureLine({ name, ours, yardstick, unit, target }: Figure): string {
   const ratio = (ours / yardstick).toFixed(2);
-  const goal = target === null ? '' : ` (target ${target})`;
+  const goal = target === null ? '' : ` (target ${Number(target.toFixed(2))})`;
   return `${name}: ${short(ours)} ${unit} / ${short(yardstick)} ${unit} = ${ratio}${goal}`;
 }
 

@@ -7,6 +7,7 @@ import { bytes } from './bytes.js';
 import { footprint } from './footprint.js';
 import { figureLine, isGoodEnough, type Figure } from './figure.js';
 import { idleWeek } from './idle-week.js';
+import { ingest } from './ingest.js';
 import { podEdit, podStart } from './pod-start.js';
 import { restart } from './restart.js';
 import { rollout } from './rollout.js';
@@ -25,6 +26,7 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<readon
   footprint,
   'idle-day': idleDay,
   'idle-week': idleWeek,
+  ingest: ({ nodes }) => ingest(nodes),
   restart,
   rollout: ({ nodes }) => rollout(nodes),
   writes,

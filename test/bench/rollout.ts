@@ -90,7 +90,7 @@ async function bare(
     ...{ ask: 'bare', atOnce: CONNECTS_AT_ONCE },
     ...{ fleet, publisherKey, replies, replyBytes },
   })) as Readonly<Record<string, string>>;
-  const bareHub = new BareHub(hub, world.mqttPort);
+  const bareHub = await BareHub.connect(hub, world.mqttPort);
   const nodes = world.names.map(name => ({ name, publicKey: keys[name] ?? '' }));
   const { beganNs, endedNs } = await bareHub.run({ ...loop, nodes });
   const { lastAssignmentNs } = await world.fleet.bareCounts();

@@ -11,7 +11,8 @@ export type Question =
       readonly lines: readonly { readonly text: string; readonly uses: number }[];
     }
   | { readonly ask: 'connect'; readonly atOnce: number }
-  | { readonly ask: 'cut' | 'begin' | 'counts' | 'bareCounts' | 'bareCut' }
+  | { readonly ask: 'speak'; readonly times: number }
+  | { readonly ask: 'cut' | 'begin' | 'counts' | 'keys' | 'bareCounts' | 'bareCut' }
   | ({ readonly ask: 'bare'; readonly atOnce: number } & BareReplies);
 
 export interface Answer {
@@ -53,6 +54,11 @@ export class FleetProcess {
 
   async counts(): Promise<FleetCounts> {
     return (await this.ask({ ask: 'counts' })) as FleetCounts;
+  }
+
+  /** Public identity keys by node. */
+  async keys(): Promise<Readonly<Record<string, string>>> {
+    return (await this.ask({ ask: 'keys' })) as Readonly<Record<string, string>>;
   }
 
   async bareCounts(): Promise<Counts> {

@@ -62,6 +62,9 @@ export class LightNode {
   #session: string | null = null;
   /** The number of the newest status, and whether the hub confirmed it. */
   #said = { counter: 0, isConfirmed: true, againAt: 0, waitMs: AGAIN_MS.first as number };
+  /** Told with its bundles, so that no status is like the one before. */
+  #word = '';
+  #onConfirmed: () => void = () => undefined;
 
   constructor(member: Member, simulated: Simulated) {
     this.member = member;
@@ -129,6 +132,16 @@ export class LightNode {
       this.#tell('request', { ...this.#stamp(), counter: ++this.#counter, ...asked });
     }
     if (!this.#said.isConfirmed && now >= this.#said.againAt) this.#say(true);
+  }
+
+  /** Says so many statuses, none like another, each when the one before was confirmed. Resolves when the last was. */
+  async speak(times: number): Promise<void> {
+    for (let n = 0; n < times; n++) {
+      this.#word = ` (${n})`;
+      const confirmed = new Promise<void>(done => (this.#onConfirmed = done));
+      this.#say();
+      await confirmed;
+    }
   }
 
   #lost(): void {
@@ -282,7 +295,7 @@ export class LightNode {
     const running = [...this.#bundles.values()];
     const status = plainStatus(this.#stamp(), counter, {
       ...{ epoch, generation, rootVersion: this.#with.root.document.version },
-      bundles: running.map(one => one.status),
+      bundles: running.map(({ status: one }) => ({ ...one, message: one.message + this.#word })),
       pods: Object.fromEntries(
         running.flatMap(one => this.#podsOf(one)).map(pod => [pod.key, pod.summary]),
       ),
@@ -348,6 +361,7 @@ export class LightNode {
     this.#said.isConfirmed = true;
     counts.confirmed++;
     counts.lastConfirmedNs = nowNs();
+    this.#onConfirmed();
     for (const one of this.#bundles.values())
       for (const pod of this.#podsOf(one))
         if (pods[pod.key] !== undefined && pods[pod.key] !== pod.summary.digest)

@@ -23,6 +23,12 @@ async function done(question: Question): Promise<unknown> {
       return running().connect(question.atOnce);
     case 'cut':
       return running().cut();
+    case 'speak':
+      return Promise.all(running().nodes.map(node => node.speak(question.times))).then(() => null);
+    case 'keys':
+      return Object.fromEntries(
+        running().nodes.map(({ member: { node, signer } }) => [node, signer.publicKey]),
+      );
     case 'begin':
       Object.assign(running().counts, noCounts(running().counts.connected));
       return null;
