@@ -92,11 +92,17 @@ export function toRequest(exchange: Exchange, match: Match, actor: Actor): ApiRe
   };
 }
 
-function subjectOf(match: Match | null): Subject | null {
+/** `named`: in the body, where the path names none. */
+function subjectOf(match: Match | null, named: string | undefined): Subject | null {
   const subject = match?.route.subject;
   if (!subject) return null;
-  const name = match.params['name'];
+  const name = match.params['name'] ?? named;
   return name === undefined ? subject : { ...subject, name };
+}
+
+function nameIn(body: unknown): string | undefined {
+  const { metadata } = (body ?? {}) as { metadata?: { name?: unknown } | null };
+  return typeof metadata?.name === 'string' ? metadata.name : undefined;
 }
 
 /** Then the connection cannot be used again: the rest of the body would have to be read first. */
@@ -109,16 +115,16 @@ function hasUnreadBody({ complete, headers }: IncomingMessage): boolean {
 /** What the client is told of an error; one of the hub's own goes into its log. */
 export function describeFailure(
   { log }: DispatchParts,
-  failed: { incoming: IncomingMessage; match: Match | null; error: unknown },
+  failed: { incoming: IncomingMessage; match: Match | null; error: unknown; named?: string },
 ): Status {
-  const { incoming, match, error } = failed;
+  const { incoming, match, error, named } = failed;
   const known =
     knownError(error) ??
     new RequestError('InternalError', 'internal error: see the log of the hub');
   if (REQUEST_REASONS[known.reason] >= 500 && !isOfNode(error)) {
     log.error('a request failed', { ...whereOf(incoming), error });
   }
-  return failure(known, subjectOf(match));
+  return failure(known, subjectOf(match, named));
 }
 
 function whereOf({ method, url }: IncomingMessage) {
@@ -133,16 +139,23 @@ export async function dispatch(
   const { incoming, response, signal } = request;
   const { log, clock } = parts;
   let match: Match | null = null;
+  let named: string | undefined;
   let answer: Answer;
   try {
     const exchange = { incoming, url: parseUrl(incoming.url), signal };
     const admitted = admit(parts, exchange);
     match = admitted.match;
-    answer = await match.route.handle(toRequest(exchange, match, admitted.actor));
+    const asked = toRequest(exchange, match, admitted.actor);
+    const read = async () => {
+      const body = await asked.json();
+      named = nameIn(body);
+      return body;
+    };
+    answer = await match.route.handle({ ...asked, json: read });
     if (incoming.method !== 'GET' && match.route.access === 'admin')
       log.info('write', { ...whereOf(incoming), user: admitted.actor.name });
   } catch (error) {
-    const status = describeFailure(parts, { incoming, match, error });
+    const status = describeFailure(parts, { incoming, match, error, ...(named && { named }) });
     if (hasUnreadBody(incoming)) response.setHeader('connection', 'close');
     answer = json(status, status.code);
   }

@@ -47,7 +47,13 @@ describe('bundles', () => {
     const again = await send('POST', BUNDLES, body());
     isStatus(again, 409, 'AlreadyExists');
     const details = { name: 'shop', group: 'flotilla.dev', kind: 'bundles' };
-    assert.equal(at(again.body, 'details.kind'), details.kind);
+    assert.deepEqual(at(again.body, 'details'), details);
+  });
+
+  test('what cannot be created is named: kubectl begins its sentence with it', async () => {
+    const bad = await send('POST', BUNDLES, body({ metadata: { name: 'a.b' } }));
+    isStatus(bad, 422, 'Invalid');
+    assert.equal(at(bad.body, 'details.name'), 'a.b');
   });
 
   test('an unchanged update keeps the resourceVersion, a changed one does not', async () => {
