@@ -54,7 +54,7 @@ end_of_lint() {
 # Simulated histories, in what the tests that follow leave idle of the processor: they mostly wait. As many as are begun by their end.
 begin_histories() {
   setsid bash -c 'echo 19 >/proc/self/autogroup; exec "$@"' - nice -n 19 \
-    node --enable-source-maps --max-semi-space-size=32 dist/test/sim/main.js --seed 11000 --histories 5000 --workers 2 \
+    node --enable-source-maps --max-semi-space-size=32 dist/test/sim/main.js --seed 70199 --histories 1300 --workers 2 \
     >"$work/histories.log" 2>"$work/histories.err" &
   histories=$!
 }

@@ -26,7 +26,7 @@ const tracedIn = (output: string) => /traced ([0-9a-f]{16}),/m.exec(output)?.[1]
 /** At least one, on a machine that is ever so busy. */
 const NONE_BROKEN = /^[1-9]\d* histories, 0 invariants broken$/m;
 
-/** Of these tests; `test/run.sh` lives thousands besides. Where the machine is slow fewer of them are lived, and said to be. */
+/** Of these tests; `test/run.sh` lives 1,300 besides. Where the machine is slow fewer of them are lived, and said to be. */
 const SHARE = ['--histories', '60', '--seconds', '45'] as const;
 
 test('fleets come to rest after whatever befell them, and no invariant is broken', async () => {
