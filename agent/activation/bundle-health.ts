@@ -14,7 +14,7 @@ import { bundleKey } from '../intake/decide.js';
 import type { BundleRecord, OwnedFile, Transition } from '../journal/journal.js';
 import type { PodReport } from '../ports.js';
 import { NOT_ALONE_READY, type Fault } from '../readiness/faults.js';
-import { withProgress, type GateMemory } from './gate.js';
+import { leftMs, withProgress, type GateMemory } from './gate.js';
 import { podsOf, standingOf, type Culprit, type Standing } from './standing.js';
 import { staysBecause, undoneTo } from './undo.js';
 import { move, toldState, type ActivationEvent, type Phase } from './table.js';
@@ -215,9 +215,10 @@ function judged(record: BundleRecord, input: HealthInput, phase: Phase): Verdict
     if (!stays) return { phase, reason: record.reason, message: record.message };
   }
   const gate = before === null ? null : withProgress(before, standing);
-  const isRunning = gate !== null && !gate.isHeld;
-  const leftMs = isRunning ? strategy.progressDeadlineSeconds * 1000 - gate.stalledMs : Infinity;
-  const event = eventOf(standing, { onTrial, isOverdue: leftMs <= 0 });
+  const deadlineMs = strategy.progressDeadlineSeconds * 1000;
+  const minReadyMs = strategy.minReadySeconds * 1000;
+  const left = gate === null ? Infinity : leftMs(gate, { deadlineMs, minReadyMs });
+  const event = eventOf(standing, { onTrial, isOverdue: left <= 0 });
   const next = move(phase, event);
   const trial = gate === null ? {} : { gate };
   if (next === null) return { phase, reason: record.reason, message: record.message, ...trial };
@@ -229,7 +230,7 @@ function judged(record: BundleRecord, input: HealthInput, phase: Phase): Verdict
     const word = isLate ? 'ProgressDeadlineExceeded' : reason;
     return { phase: next.to, reason: word, message: why.join('; '), culprit };
   }
-  const overAt = leftMs === Infinity ? undefined : input.now + leftMs;
+  const overAt = left === Infinity ? undefined : input.now + left;
   const times = [standing.againAt, standing.heldUntil, overAt];
   const againAt = Math.min(...times.flatMap(at => at ?? []));
   const again = standing.is === 'ready' || againAt === Infinity ? {} : { againAt };

@@ -64,6 +64,20 @@ export function withProgress(memory: GateMemory, standing: Standing): GateMemory
   };
 }
 
+/**
+ * Milliseconds until the deadline ends; 0 or less: it has. What became ready before it did, all of it, has `minReadySeconds` to prove
+ * that it stays so: it fails with the first container that does not, and another start later does not count.
+ */
+export function leftMs(
+  { stalledMs, steady, steadyMs, isHeld }: GateMemory,
+  { deadlineMs, minReadyMs }: { readonly deadlineMs: number; readonly minReadyMs: number },
+): number {
+  if (isHeld) return Infinity;
+  const isProving = steady !== null && steadyMs < minReadyMs;
+  const wasReadyInTime = isProving && stalledMs - steadyMs < deadlineMs;
+  return deadlineMs + (wasReadyInTime ? minReadyMs : 0) - stalledMs;
+}
+
 export function writtenGate({ stalledMs, made, ready }: GateMemory): string {
   return JSON.stringify({ stalledMs: Math.round(stalledMs), made, ready });
 }

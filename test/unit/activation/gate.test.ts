@@ -5,6 +5,7 @@ import { fc } from '../../support/properties.js';
 import {
   afterRestart,
   JUST_OPENED,
+  leftMs,
   passed,
   readGate,
   saveEveryMs,
@@ -76,6 +77,28 @@ describe('while something former ends within its grace', () => {
     }
     assert.equal(restarts, 20);
   });
+});
+
+describe('what is left of it', () => {
+  const strategy = { deadlineMs: 60_000, minReadyMs: 10_000 };
+  const at = (stalledMs: number, steadyMs: number | null): GateMemory => ({
+    ...{ ...JUST_OPENED, stalledMs, steadyMs: steadyMs ?? 0 },
+    steady: steadyMs === null ? null : 'a:1',
+  });
+  const rows: readonly [string, GateMemory, number][] = [
+    ['nothing is ready: the rest of the deadline', at(59_000, null), 1_000],
+    ['nothing is ready and it is over', at(61_000, null), -1_000],
+    ['all is ready since a second before its end: minReadySeconds more', at(60_000, 1_000), 10_000],
+    ['all is ready since its end: nothing more', at(60_000, 0), 0],
+    ['what begins to be ready after its end is too late', at(64_000, 3_000), -4_000],
+    ['ready for long enough and yet not healthy: nothing more', at(60_000, 10_000), 0],
+    ['something former ends in its own time', { ...at(70_000, null), isHeld: true }, Infinity],
+  ];
+  for (const [sentence, memory, expected] of rows) {
+    test(sentence, () => {
+      assert.equal(leftMs(memory, strategy), expected);
+    });
+  }
 });
 
 describe('ready for long enough', () => {
