@@ -10,6 +10,7 @@ import type { Activated } from '../ports.js';
 import type { Actor } from '../store/store.js';
 import { fateOf } from './fate.js';
 import { releaseNodes } from './release-nodes.js';
+import { wordText } from './waves/verbs.js';
 import { reassign, wishedFor, type BundleWish, type ReassignParts } from './reassign.js';
 
 /** Limit of the document. */
@@ -48,6 +49,7 @@ export async function activateBundleNow(
   ) =>
     reassign(parts, actor, {
       ...{ namespace, name, digest, change },
+      wish: wordText({ verb: `activate --now ${namespace}/${name}`, reason }),
       nodes: nodes.filter(to).map(({ metadata }) => metadata.name),
     });
   const onward = await say(isWaiting, bundle =>

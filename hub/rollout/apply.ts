@@ -23,7 +23,13 @@ import {
   type RevisionRecord,
   type Store,
 } from '../store/store.js';
-import { annotationsAfter, CHANGE_CAUSE, changeCauseFault, changeCauseOf } from './change-cause.js';
+import {
+  annotationsAfter,
+  CHANGE_CAUSE,
+  changeCauseFault,
+  changeCauseOf,
+  revisionText,
+} from './change-cause.js';
 import { released, rolloutsEnd, rolloutWrites } from './begin-rollout.js';
 import { refuseConflicts } from './conflict-check.js';
 import { madeRevision, refuseReach } from './reach-check.js';
@@ -144,7 +150,12 @@ async function apply(
     made !== null && !same ? { made, known } : await released(parts.store, current, known);
   const mutations: Mutation[] = [
     ...(revised?.mutations ?? []),
-    { type: 'put', object: draft, expect },
+    {
+      type: 'put',
+      object: draft,
+      expect,
+      ...(made === null ? {} : { wish: revisionText(made.revision, annotations) }),
+    },
     ...(begins === null ? [] : await rolloutWrites(parts, { ...begun, ...begins })),
   ];
   const { objects } = await commit(parts, actor, mutations);

@@ -57,7 +57,7 @@ export async function rolloutWrites(
     : ('absent' as const);
   return [
     ...past,
-    { type: 'put', object, expect },
+    { type: 'put', object, expect, wish: `revision ${made.revision}` },
     { type: 'dropRolloutNodes', namespace, bundle: name },
     ...carried.map((record): Mutation => ({
       type: 'rolloutNode',

@@ -5,7 +5,7 @@ export const CHANGE_CAUSE = 'kubernetes.io/change-cause';
 
 export const CHANGE_CAUSE_MAX = 256;
 
-type Annotations = Readonly<Record<string, string>>;
+export type Annotations = Readonly<Record<string, string>>;
 
 /** Empty: none was given. */
 export function changeCauseOf(annotations: Annotations): string {
@@ -31,4 +31,10 @@ export function changeCauseFault(cause: string): string | null {
 export function annotationsAfter(asked: Annotations, newest: Annotations | null): Annotations {
   if (newest === null || changeCauseOf(asked) !== '') return asked;
   return withChangeCause(asked, changeCauseOf(newest));
+}
+
+/** For the audit log: `revision 3: a new logo`. */
+export function revisionText(revision: number, annotations: Annotations): string {
+  const cause = changeCauseOf(annotations);
+  return cause === '' ? `revision ${revision}` : `revision ${revision}: ${cause}`;
 }

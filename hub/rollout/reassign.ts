@@ -49,6 +49,8 @@ export interface Reassigning {
   readonly nodes: readonly string[];
   /** The same object: nothing is to change. */
   readonly change: (bundle: AssignedBundle) => AssignedBundle;
+  /** What was said, in words, for the audit log. */
+  readonly wish: string;
   /** Committed with it. */
   readonly beside?: (node: NodeObject, changed: AssignedBundle) => Mutation;
 }
@@ -94,6 +96,7 @@ async function reassignOne(
   if (document === null) return false;
   const { mutations } = signAssignment(document, hubSigner, topicsOf(fleet));
   const beside = of.beside === undefined ? [] : [of.beside(object, changed)];
-  await store.commit(actor, [...mutations, ...beside]);
+  const said = mutations.map(one => (one.type === 'assignment' ? { ...one, wish: of.wish } : one));
+  await store.commit(actor, [...said, ...beside]);
   return true;
 }

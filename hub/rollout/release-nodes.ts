@@ -4,7 +4,10 @@ import type { Actor, Mutation } from '../store/store.js';
 import { readRollout } from './read-rollout.js';
 import type { ReassignParts } from './reassign.js';
 import { memberOf } from './waves/member.js';
-import { spokenOf } from './waves/verbs.js';
+import { spokenOf, wordText } from './waves/verbs.js';
+
+/** In one line of the audit log. */
+const NAMED = 10;
 
 export interface Release {
   readonly namespace: string;
@@ -46,8 +49,16 @@ export function releaseNodes(
       type: 'put',
       object: { ...draft, spec: { ...spec, words } },
       expect: { resourceVersion },
+      wish: wordText({ verb: activateText(waiting), reason }),
     };
     await parts.store.commit(actor, [put, ...released]);
     return waiting.map(({ node }) => node.name);
   });
+}
+
+/** Assignments say nothing of those that wait: this line names them. */
+function activateText(waiting: readonly { readonly node: { readonly name: string } }[]): string {
+  const names = waiting.map(({ node }) => node.name).sort();
+  const more = names.length > NAMED ? ` and ${names.length - NAMED} more` : '';
+  return `activate --now: ${names.slice(0, NAMED).join(', ')}${more}`;
 }

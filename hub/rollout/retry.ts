@@ -24,6 +24,7 @@ export async function retryBundle(
   return reassign(parts, actor, {
     ...{ namespace, name, digest },
     nodes: failed.map(({ metadata }) => metadata.name),
+    wish: `retry ${namespace}/${name}`,
     // It goes by its windows again.
     change: ({ now: _, ...bundle }) => ({ ...bundle, attempt: bundle.attempt + 1 }),
     beside: awaited,

@@ -8,7 +8,7 @@ import type { Mutation, Store } from '../store/store.js';
 import { revisionEntries } from './read-history.js';
 import { readRollout, type ReadRollout } from './read-rollout.js';
 import { isHeld } from './rollout.js';
-import { answer } from './waves/verbs.js';
+import { answer, wordText } from './waves/verbs.js';
 import { viewOf } from './waves/view.js';
 
 export interface RolloutParts {
@@ -40,6 +40,7 @@ export function rolloutDesk(parts: RolloutParts): RolloutDesk {
             type: 'put',
             object: { kind: 'Rollout', metadata, spec, status },
             expect: { resourceVersion },
+            wish: wordText({ verb: isForced ? `${verb} --force` : verb, reason }),
           },
           ...rows.map((record): Mutation => {
             return { type: 'rolloutNode', namespace, bundle: name, record };

@@ -21,7 +21,7 @@ export interface AuditRecord {
   /** SHA-256 of the object's spec before and after, or of the signed document; null where there was or is none. */
   readonly before: string | null;
   readonly after: string | null;
-  /** Of a use: what was used of the object, never an argument, never what went through. Of a decision: which, in words. */
+  /** Of a use: what was used of the object, never an argument, never what went through. Of a decision: which, in words. Of a change: what was said with it. */
   readonly detail?: string;
 }
 

@@ -108,7 +108,7 @@ export class ObjectTable {
   }
 
   /** The row as it is afterwards. Throws `AlreadyExists`, `NotFound`, `Conflict`. */
-  put(write: Write, { object: draft, expect }: Put): ObjectRow {
+  put(write: Write, { object: draft, expect, wish }: Put): ObjectRow {
     const { namespace, name, uid, labels, annotations } = draft.metadata;
     const key = { kind: draft.kind, namespace, name };
     const row = this.#sql.get.get(key.kind, namespace, name);
@@ -121,7 +121,9 @@ export class ObjectTable {
       spec: JSON.stringify(draft.spec ?? null),
       status: JSON.stringify(draft.status ?? null),
     };
-    if (row && (uid === undefined || uid === row.uid)) return this.#update(write, row, parts);
+    if (row && (uid === undefined || uid === row.uid)) {
+      return this.#update(write, row, { parts, wish });
+    }
     if (row) this.#remove(write, row);
     const created = {
       ...key,
@@ -131,7 +133,7 @@ export class ObjectTable {
       resource_version: ++write.counters.resourceVersion,
       created_at: draft.metadata.creationTimestamp ?? write.at,
     };
-    this.#keep(write, created, null);
+    this.#keep(write, created, { previous: null, wish });
     return created;
   }
 
@@ -174,7 +176,11 @@ export class ObjectTable {
     this.#sql.audit.run({ at, ...who, detail: null, ...line });
   }
 
-  #update(write: Write, row: ObjectRow, parts: Parts): ObjectRow {
+  #update(
+    write: Write,
+    row: ObjectRow,
+    { parts, wish }: { readonly parts: Parts; readonly wish: string | undefined },
+  ): ObjectRow {
     const labels = sameJson(row.labels, parts.labels) ? row.labels : parts.labels;
     const annotations = sameJson(row.annotations, parts.annotations)
       ? row.annotations
@@ -196,14 +202,18 @@ export class ObjectTable {
       generation: row.generation + (spec === row.spec ? 0 : 1),
       resource_version: ++write.counters.resourceVersion,
     };
-    this.#keep(write, updated, row);
+    this.#keep(write, updated, { previous: row, wish });
     return updated;
   }
 
-  #keep(write: Write, row: ObjectRow, previous: ObjectRow | null): void {
+  #keep(
+    write: Write,
+    row: ObjectRow,
+    { previous, wish }: { readonly previous: ObjectRow | null; readonly wish: string | undefined },
+  ): void {
     const { kind, name } = write.actor;
     this.#sql.write.run({ ...row, updated_by: `${kind}:${name}`, updated_at: write.at });
-    this.#record(write, previous ? 'MODIFIED' : 'ADDED', { row, previous });
+    this.#record(write, previous ? 'MODIFIED' : 'ADDED', { row, previous, wish });
   }
 
   #remove(write: Write, previous: ObjectRow): void {
@@ -215,7 +225,11 @@ export class ObjectTable {
   #record(
     write: Write,
     type: Change['type'],
-    { row, previous }: { row: ObjectRow; previous: ObjectRow | null },
+    {
+      row,
+      previous,
+      wish,
+    }: { row: ObjectRow; previous: ObjectRow | null; wish?: string | undefined },
   ): void {
     write.changes.push({
       kind: row.kind,
@@ -227,7 +241,8 @@ export class ObjectTable {
     const { kind, namespace, name } = row;
     const before = previous && specHash(previous);
     const after = type === 'DELETED' ? null : specHash(row);
-    this.line(write, { verb: VERBS[type], kind, namespace, name, before, after });
+    const detail = wish === undefined ? {} : { detail: wish };
+    this.line(write, { verb: VERBS[type], kind, namespace, name, before, after, ...detail });
   }
 }
 

@@ -176,6 +176,8 @@ export type Mutation =
       readonly type: 'put';
       readonly object: ObjectDraft;
       readonly expect: 'absent' | 'any' | { readonly resourceVersion: string };
+      /** What a person said, in words, for the audit log. */
+      readonly wish?: string;
     }
   | {
       readonly type: 'delete';

@@ -69,7 +69,7 @@ export function draft(
 export function put(
   object: ObjectDraft,
   expect: Extract<Mutation, { type: 'put' }>['expect'] = 'any',
-): Mutation {
+): Extract<Mutation, { type: 'put' }> {
   return { type: 'put', object, expect };
 }
 

@@ -130,6 +130,12 @@ function aboutAudit(sentence: Sentence): void {
       { number: 3, ...on, actor: bob, verb: 'delete', before: two, after: null },
     ]);
   });
+  sentence('what was said with a change is in its line', async ({ store }) => {
+    await store.commit(ANN, [{ ...put(draft('Bundle', 'web')), wish: 'revision 1: new logo' }]);
+    await store.commit(ANN, [{ ...put(draft('Bundle', 'web')), wish: 'changes nothing' }]);
+    const said = (await store.audit(0, 10)).map(({ verb, detail }) => [verb, detail]);
+    assert.deepEqual(said, [['create', 'revision 1: new logo']]);
+  });
   sentence('nodes, the hub, and puts that change nothing leave no line', async ({ store }) => {
     await store.commit(HUB, [put(draft('Bundle', 'web'))]);
     await store.commit({ kind: 'node', name: 'n' }, [put(draft('Node', 'n'))]);

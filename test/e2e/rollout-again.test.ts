@@ -108,7 +108,7 @@ describe('what was a revision', { skip: noEngine() }, () => {
     const audit = await play.ok('audit', BUNDLE);
     assert.match(
       audit,
-      / 127\.0\.0\.1 +update +bundle\/default\/shop +[0-9a-f]{12} +[0-9a-f]{12}$/m,
+      / 127\.0\.0\.1 +update +bundle\/default\/shop +[0-9a-f]{12} +[0-9a-f]{12} +revision \d+(: .*)?$/m,
     );
     assert.match(
       audit,

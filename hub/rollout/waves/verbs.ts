@@ -58,6 +58,11 @@ export function spokenOf({ words = [] }: Pick<RolloutSpec, 'words'>, word: SaidW
   return [...words, word].slice(-WORDS_MAX);
 }
 
+/** For the audit log: `pause: lunch`. */
+export function wordText({ verb, reason }: Pick<SaidWord, 'verb' | 'reason'>): string {
+  return reason === '' ? verb : `${verb}: ${reason}`;
+}
+
 function answerTo(rollout: Rollout, wish: Wish, of: Known): Answer {
   const { spec, status } = rollout;
   const what = `revision ${spec.to.revision}`;

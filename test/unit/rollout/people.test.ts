@@ -147,11 +147,11 @@ describe('what is said of a rollout in waves', () => {
     assert.match(decided?.[0]?.detail ?? '', /^revision 2: wave 1 of 2 \(.*\) began$/);
     assert.deepEqual([decided?.[0]?.verb, decided?.[0]?.actor.name], ['decide', 'controller']);
     assert.deepEqual(
-      said?.map(({ verb, actor }) => [verb, actor.name]),
+      said?.map(({ verb, actor, detail }) => [verb, actor.name, detail]),
       [
-        ['create', 'ann'],
-        ['update', 'ann'],
-        ['update', 'ann'],
+        ['create', 'ann', 'revision 2'],
+        ['update', 'ann', 'pause: a test'],
+        ['update', 'ann', 'resume: a test'],
       ],
     );
   });
