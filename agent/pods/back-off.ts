@@ -9,6 +9,7 @@ import type { DesiredPod } from './desired.js';
 import type { Health } from './health.js';
 import type { ObservedContainer, ObservedPods } from '../runtime/runtime.js';
 import { parseDurationMs } from '../../protocol/duration.js';
+import { BACK_OFF_MAX } from '../../protocol/pod-own-annotations.js';
 
 /** First delay; it doubles up to the longest. The very first restart does not wait at all. */
 export const BACK_OFF_FIRST_MS = 10_000;
@@ -77,12 +78,9 @@ export function failureKey(kind: FailureKind, uid: string, detail = ''): string 
   return `${uid}/${kind}/${detail}`;
 }
 
-/** Of one pod: `flotilla.dev/crash-loop-back-off-max`, never above the node's own (P19). */
-export const BACK_OFF_MAX_ANNOTATION = 'flotilla.dev/crash-loop-back-off-max';
-
-/** Milliseconds. An annotation that is no duration of at least a second is not heard. */
+/** Milliseconds, never above the node's own (P19). An annotation that is no duration of at least a second is not heard. */
 export function podBackOffMax({ pod }: DesiredPod, nodeMaxMs: number): number {
-  const wanted = parseDurationMs(pod.metadata.annotations?.[BACK_OFF_MAX_ANNOTATION] ?? '');
+  const wanted = parseDurationMs(pod.metadata.annotations?.[BACK_OFF_MAX] ?? '');
   return wanted === null || wanted < 1_000 ? nodeMaxMs : Math.min(wanted, nodeMaxMs);
 }
 

@@ -11,6 +11,7 @@ import {
   podSecurityMessage,
 } from '../../protocol/pod-security-standards.js';
 import { SECRET_ENV_WHY, secretEnvUses } from '../../protocol/pod-secrets.js';
+import { unheardAnnotations } from '../../protocol/pod-own-annotations.js';
 import { allContainers, type ValidPod } from '../../protocol/pod.js';
 import type { BundleStrategy, ImageEntry } from '../../protocol/documents/bundle.js';
 import { parseLongDurationMs } from '../../protocol/duration.js';
@@ -30,6 +31,19 @@ export function podSecurityWarnings(pods: readonly ValidPod[]): string[] {
     const message = podSecurityMessage(level, violations);
     return [`Warning: pod "${pod.metadata.name}" ${message}; nodes refuse that by default`];
   });
+}
+
+/** One line for each annotation of ours that nobody takes notice of. */
+export function annotationWarnings(pods: readonly ValidPod[]): string[] {
+  return pods.flatMap(pod =>
+    unheardAnnotations(pod).map(({ path, key, near }) => {
+      const what = path.endsWith('fieldPath')
+        ? `${key} has no value`
+        : 'nobody reads this annotation';
+      const meant = near === null ? '' : `: did you mean "${near}"?`;
+      return `Warning: pod "${pod.metadata.name}" ${path}: ${what}${meant}`;
+    }),
+  );
 }
 
 /** One line for each Secret that a pod wants as a variable. */
@@ -142,5 +156,5 @@ export function bundleWarnings(
   const all = (of: readonly ValidPod[]) => [...podSecurityWarnings(of), ...secretEnvWarnings(of)];
   const isShown = running !== null && running.healthy > 0;
   const known = new Set(isShown ? all(running.manifests.filter(isPod)) : []);
-  return all(pods).filter(warning => !known.has(warning));
+  return [...all(pods).filter(warning => !known.has(warning)), ...annotationWarnings(pods)];
 }

@@ -44,6 +44,35 @@ test('a Secret as an environment variable is, with field, reason and what to do'
   assert.deepEqual(more, []);
 });
 
+describe('an annotation of ours', () => {
+  const annotated = (annotations: Record<string, string>) => ({
+    ...manifest('web'),
+    metadata: { ...manifest('web').metadata, annotations },
+  });
+  test('that is misspelt is mentioned, with what was meant', () => {
+    assert.deepEqual(bundleWarnings([annotated({ 'flotilla.dev/update-lok': 'run/busy' })]), [
+      'Warning: pod "web" metadata.annotations[flotilla.dev/update-lok]: nobody reads this annotation: ' +
+        'did you mean "flotilla.dev/update-lock"?',
+    ]);
+  });
+  test('that somebody reads is not, nor one of others', () => {
+    const known = { 'flotilla.dev/start-after': 'db', 'example.com/update-lok': 'x' };
+    assert.deepEqual(bundleWarnings([annotated(known)]), []);
+  });
+  const showing = (key: string) => {
+    const items = [{ path: 'word', fieldRef: { fieldPath: `metadata.annotations['${key}']` } }];
+    const pod = manifest('web');
+    return { ...pod, spec: { ...pod.spec, volumes: [{ name: 'hub', downwardAPI: { items } }] } };
+  };
+  test('that a file shows and that has no value is mentioned', () => {
+    assert.deepEqual(bundleWarnings([showing('flotilla.dev/connectedsince')]), [
+      'Warning: pod "web" spec.volumes[0].downwardAPI.items[0].fieldRef.fieldPath: flotilla.dev/connectedsince has no value: ' +
+        'did you mean "flotilla.dev/connected-since"?',
+    ]);
+    assert.deepEqual(bundleWarnings([showing('flotilla.dev/connected')]), []);
+  });
+});
+
 describe('of what runs already', () => {
   const asks = (healthy: number) => ({ manifests: [manifest('plain'), onPort(80)], healthy });
   test('nothing is said again where a node showed that it takes it', () => {
