@@ -34,12 +34,10 @@ export function activateCommand(context: CliContext): Command {
 /** Pure. */
 export function activatedText(one: ActivateAnswer['bundles'][number]): string {
   const { namespace, name, revision, goesBack, isRemoval } = one;
-  const what = isRemoval
-    ? 'its removal'
-    : goesBack
-      ? `the way back from revision ${revision}`
-      : `revision ${revision}`;
-  return `bundle/${name} (${namespace}) ${what} waits for windows and locks no longer`;
+  const bundle = `bundle/${name} (${namespace})`;
+  const way = goesBack ? `the way back from revision ${revision}` : `revision ${revision}`;
+  const what = isRemoval ? `the removal of ${bundle}` : `${bundle} ${way}`;
+  return `${what} waits for windows and locks no longer`;
 }
 
 const WHY = ['--reason <text>', 'told in the journal and to the hub', ''] as const;

@@ -89,16 +89,16 @@ export function useOverride(db: Connection, moment: Moment, { to, by }: UsedOver
   db.prepare('UPDATE overrides SET used_at = ?, past = ? WHERE namespace = ? AND name = ?').run(
     ...[moment.at, past, namespace, name],
   );
-  const done = DONE[to.state] ?? 'activated';
-  const message = `revision ${revision}: ${done} ${inSpiteOf(by)}`;
+  const message = `${doneText(to.state, revision)} ${inSpiteOf(by)}`;
   const reason = past === 'lock' ? 'LockOverridden' : 'WindowOverridden';
   appendEvent(db, moment, bundleEvent({ namespace, name }, reason, message));
 }
 
-const DONE: Readonly<Partial<Record<Transition['state'], string>>> = {
-  removing: 'removed',
-  rolledBack: 'gone back from',
-};
+/** A removal is the bundle's: what lay there need not be the newest revision. */
+function doneText(state: Transition['state'], revision: number): string {
+  if (state === 'removing') return 'removed';
+  return `revision ${revision}: ${state === 'rolledBack' ? 'gone back from' : 'activated'}`;
+}
 
 /** What was not waited for, and who wanted that. */
 export function inSpiteOf({ past = 'window', ...by }: Override): string {

@@ -1,8 +1,9 @@
 /**
- * Deletion of a mirror pod: as in Kubernetes it is shown but not controlled from here, so nothing stops on the node
+ * Mirror pods are not made here. Deletion of one: as in Kubernetes it is shown but not controlled from here, so nothing stops on the node
  * and the mirror comes back at once under a new uid (kubectl waits for 404 or another uid, and for ever if neither
  * comes). Both happen in one transaction; watchers see DELETED, then ADDED.
  */
+import { RequestError } from '../../ports.js';
 import type { Store } from '../../store/store.js';
 import { json, param, type ApiRequest, type Route } from '../request.js';
 import { groupPath, PODS } from '../resources.js';
@@ -28,11 +29,32 @@ function renew(store: Store) {
         { type: 'put', object: draft, expect: 'absent' },
       ]);
     }
-    return json(success({ ...SUBJECT, name }, metadata.uid));
+    const warnings = [goesOn(name, spec)];
+    return { ...json(success({ ...SUBJECT, name }, metadata.uid)), warnings };
   };
 }
 
+/** What kubectl prints before its own "deleted". */
+function goesOn(name: string, spec: unknown): string {
+  const { nodeName = 'its node' } = spec as { nodeName?: string };
+  return (
+    `pod "${name}" is a mirror of what runs on ${nodeName}: it goes on there, and is shown here anew. ` +
+    'flotilla delete bundle takes pods away, flotilla rollout restart begins them anew'
+  );
+}
+
+/** Its mirror would be found under another name, so that kubectl could never apply it twice. */
+async function refuseCreate(): Promise<never> {
+  const message =
+    'pods come to nodes in bundles: flotilla apply -f FILE --nodes SELECTOR makes a bundle of it and rolls it out';
+  throw new RequestError('Invalid', message);
+}
+
 export function podRoutes(store: Store): readonly Route[] {
-  const path = `${groupPath(PODS.group)}/namespaces/:namespace/pods/:name`;
-  return [{ method: 'DELETE', path, access: 'admin', subject: SUBJECT, handle: renew(store) }];
+  const all = `${groupPath(PODS.group)}/namespaces/:namespace/pods`;
+  const path = `${all}/:name`;
+  return [
+    { method: 'POST', path: all, access: 'admin', subject: SUBJECT, handle: refuseCreate },
+    { method: 'DELETE', path, access: 'admin', subject: SUBJECT, handle: renew(store) },
+  ];
 }

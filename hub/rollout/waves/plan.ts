@@ -165,7 +165,7 @@ function onDeleteFault(plan: Readonly<Record<keyof RolloutPlan, unknown>>): stri
   const isOneWave = Array.isArray(plan.waves) && wavesOf(plan.waves).length === 1;
   if (plan.updateStrategy !== 'onDelete') return null;
   if (isOneWave && plan.promotion === 'automatic') return null;
-  return 'has a person say when for each node: it goes with one wave of 100%, and with no manual promotion';
+  return 'has a person say when for each node: it goes with one wave of 100%, and with promotion automatic (what an apply does not say stays as it was)';
 }
 
 function sampleFault(value: unknown): string | null {

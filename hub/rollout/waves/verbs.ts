@@ -90,9 +90,8 @@ function answerTo(rollout: Rollout, wish: Wish, of: Known): Answer {
 }
 
 function abortedText({ spec: { to, base } }: Rollout): string {
-  const back =
-    base === null ? 'the bundle leaves them' : `they go back to revision ${base.revision}`;
-  return `revision ${to.revision} is aborted: where it is, ${back}`;
+  const back = base === null ? 'the bundle leaves' : `revision ${base.revision} is put back on`;
+  return `revision ${to.revision} is aborted: ${back} the nodes that have it`;
 }
 
 /** Failures that are known now are forgiven; new ones count. */

@@ -179,7 +179,7 @@ describe('a pod that asks not to be disturbed', () => {
     it.pass();
     assert.deepEqual(it.images(), []);
     const [event] = it.journal.events(0, 20).filter(({ reason }) => reason === 'LockOverridden');
-    assert.match(event?.message ?? '', /^revision 1: removed although a pod asks not to be/);
+    assert.match(event?.message ?? '', /^removed although a pod asks not to be/);
   });
 
   test('is removed now where another revision was wanted last: one that was given up before, or one that waits', () => {

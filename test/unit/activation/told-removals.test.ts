@@ -83,7 +83,7 @@ describe('a removal that waits', () => {
     const facts = { isLocked: () => true };
     const { bundles } = activateNow(it.journal, { bundle: null, by: 'mo', reason: '' }, facts);
     assert.deepEqual(bundles.map(activatedText), [
-      'bundle/shop (default) its removal waits for windows and locks no longer',
+      'the removal of bundle/shop (default) waits for windows and locks no longer',
     ]);
   });
 

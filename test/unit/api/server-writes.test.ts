@@ -246,6 +246,13 @@ describe('tokens', () => {
   });
 });
 
+test('a pod is not made here: the answer names what makes one', async () => {
+  const body = pod('bare-edge-1', {});
+  const refused = await call(PODS, { method: 'POST', body });
+  isStatus(refused, 422, 'Invalid');
+  assert.match(String(at(refused.body, 'message')), /flotilla apply -f FILE/);
+});
+
 describe('deletion of a mirror pod', () => {
   test('brings it back under another uid; watchers see DELETED, then ADDED', async () => {
     await fixture.store.commit(HUB, [put(pod('mirror-edge-1', { labels: { run: 'mirror' } }))]);
@@ -257,6 +264,10 @@ describe('deletion of a mirror pod', () => {
     assert.equal(deleted.code, 200, deleted.text);
     const uid = at(before.body, 'metadata.uid');
     assert.equal(at(deleted.body, 'details.uid'), uid);
+    assert.match(
+      String(deleted.headers['warning']),
+      /^299 - "pod .*mirror-edge-1.* is a mirror of what runs on edge-1: it goes on there/,
+    );
     const again = await call(path);
     assert.notEqual(at(again.body, 'metadata.uid'), uid);
     assert.deepEqual(at(again.body, 'spec'), at(before.body, 'spec'));

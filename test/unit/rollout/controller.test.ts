@@ -107,7 +107,7 @@ describe('a rollout in waves on the store', () => {
     assert.match(await hub.say('resume'), /revision 2 goes on; 1 known failures count no more/);
     assert.match(await hub.say('promote', true), /wave 1 of 2 passes, whatever/);
     await hub.has(2, 2, 2);
-    assert.match(await hub.say('abort'), /they go back to revision 1/);
+    assert.match(await hub.say('abort'), /revision 1 is put back on the nodes/);
     await hub.has(1, 1, 1);
     await assert.rejects(hub.say('resume'), /was aborted, and never goes on/);
     assert.match(await hub.say('abort'), /was aborted already/);

@@ -76,6 +76,9 @@ describe('where a person says when', () => {
     const fault = (change: object) => planFault({ ...DEFAULT_PLAN, ...plan, ...change });
     assert.equal(fault({}), null);
     assert.equal(fault({ waves: [{ nodes: 1 }] })?.field, 'updateStrategy');
-    assert.match(fault({ promotion: 'manual' })?.message ?? '', /one wave of 100%, and with no/);
+    assert.match(
+      fault({ promotion: 'manual' })?.message ?? '',
+      /one wave of 100%, and with promotion automatic/,
+    );
   });
 });
