@@ -44,10 +44,11 @@ function goesOn(name: string, spec: unknown): string {
 }
 
 /** Its mirror would be found under another name, so that kubectl could never apply it twice. */
-async function refuseCreate(): Promise<never> {
+async function refuseCreate(request: ApiRequest): Promise<never> {
+  await request.json();
   const message =
     'pods come to nodes in bundles: flotilla apply -f FILE --nodes SELECTOR makes a bundle of it and rolls it out';
-  throw new RequestError('Invalid', message);
+  throw new RequestError('Invalid', message, [{ field: 'kind', message }]);
 }
 
 export function podRoutes(store: Store): readonly Route[] {

@@ -250,7 +250,9 @@ test('a pod is not made here: the answer names what makes one', async () => {
   const body = pod('bare-edge-1', {});
   const refused = await call(PODS, { method: 'POST', body });
   isStatus(refused, 422, 'Invalid');
-  assert.match(String(at(refused.body, 'message')), /flotilla apply -f FILE/);
+  const [cause] = at(refused.body, 'details.causes') as { message: string }[];
+  assert.match(cause?.message ?? '', /flotilla apply -f FILE/);
+  assert.equal(at(refused.body, 'details.name'), 'bare-edge-1');
 });
 
 describe('deletion of a mirror pod', () => {
