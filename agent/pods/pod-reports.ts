@@ -94,7 +94,10 @@ function statusOf(desired: DesiredPod, input: ReportsInput): RememberedStatus {
     previous: before?.status ?? null,
     completion: input.completions.get(uid) ?? null,
   });
-  return { status, runs: noteRuns(runs, there.containers) };
+  return {
+    status,
+    runs: noteRuns(runs, there.containers, new Set(desired.containerHashes.keys())),
+  };
 }
 
 /** Its ending and the start of what takes its place are still to come. */

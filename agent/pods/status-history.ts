@@ -45,8 +45,30 @@ export function restartsOf(run: Run, known: KnownRun | undefined): number {
   return known.restarts + Math.max(1, run.attempt - known.attempt);
 }
 
-/** With the runs that are on the engine now; a run that never started leaves no trace. */
-export function noteRuns(known: KnownRuns, containers: readonly ObservedContainer[]): KnownRuns {
+/** Of no container: whatever runs next under that name was made of something else. */
+const LEFT = '';
+
+/** A container that the pod has no more: one that comes back under its name begins at 0, as an edited one does. */
+function withoutLeft(
+  known: KnownRuns,
+  { names, there }: { names: Names; there: Names },
+): KnownRuns {
+  return Object.fromEntries(
+    Object.entries(known).flatMap(([name, run]) => {
+      if (names.has(name)) return [[name, run]];
+      return there.has(name) ? [[name, { ...run, hash: LEFT }]] : [];
+    }),
+  );
+}
+
+type Names = ReadonlySet<string>;
+
+/** With the runs that are on the engine now; a run that never started leaves no trace. `names`: of the containers that the pod has. */
+export function noteRuns(
+  known: KnownRuns,
+  containers: readonly ObservedContainer[],
+  names: Names,
+): KnownRuns {
   const next: Record<string, KnownRun> = { ...known };
   const started = containers.filter(one => one.startedAt !== null);
   const seen = new Set<string>();
@@ -59,7 +81,7 @@ export function noteRuns(known: KnownRuns, containers: readonly ObservedContaine
     const createdAt = run.createdAt.getTime();
     next[run.name] = { id, attempt, createdAt, hash, restarts: restartsOf(run, before) };
   }
-  return next;
+  return withoutLeft(next, { names, there: new Set(started.map(({ name }) => name)) });
 }
 
 function containerKey({ name, state, lastState, ready, restartCount }: ContainerStatus): unknown {

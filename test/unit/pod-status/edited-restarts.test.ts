@@ -6,6 +6,8 @@ import type { ObservedContainer } from '../../../agent/runtime/runtime.js';
 import { containerOf, manifest, T0, wish } from '../../support/pods.js';
 
 const pod = wish(manifest('web'));
+const APP: ReadonlySet<string> = new Set(['app']);
+const NONE: ReadonlySet<string> = new Set();
 
 function run(id: string, attempt: number, hash: string): ObservedContainer {
   const createdAt = new Date(T0 + attempt * 10);
@@ -27,16 +29,27 @@ const ROWS: readonly (readonly [string, readonly ObservedContainer[], number])[]
 describe('restarts of a container that was edited', () => {
   for (const [sentence, runs, restarts] of ROWS) {
     test(`${sentence}: ${restarts}`, () => {
-      const known = runs.reduce<KnownRuns>((before, one) => noteRuns(before, [one]), {});
+      const known = runs.reduce<KnownRuns>((before, one) => noteRuns(before, [one], APP), {});
       assert.equal(known['app']?.restarts, restarts);
     });
   }
 
+  test('one that was taken out of the pod and comes back begins at 0, its former run gone or still ending', () => {
+    const was = noteRuns({}, [run('a', 3, 'one')], APP);
+    const ending = noteRuns(was, [run('a', 3, 'one')], NONE);
+    const back = noteRuns(ending, [run('b', 4, 'one'), run('a', 3, 'one')], APP);
+    assert.equal(back['app']?.restarts, 0);
+    const gone = noteRuns(ending, [], NONE);
+    assert.deepEqual(gone, {});
+    const anew = noteRuns(gone, [{ ...run('b', 0, 'one'), createdAt: new Date(T0 + 90) }], APP);
+    assert.equal(anew['app']?.restarts, 0);
+  });
+
   test('a memory of an older agent knows nothing of edits: its count goes on', () => {
     const [{ hash: _hash, ...old } = { hash: '' }] = Object.values(
-      noteRuns({}, [run('a', 3, 'one')]),
+      noteRuns({}, [run('a', 3, 'one')], APP),
     );
-    const known = noteRuns({ app: old as KnownRuns[string] }, [run('b', 4, 'two')]);
+    const known = noteRuns({ app: old as KnownRuns[string] }, [run('b', 4, 'two')], APP);
     assert.equal(known['app']?.restarts, 4);
   });
 });
