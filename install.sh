@@ -82,7 +82,7 @@ build() {
   [ ! -f "$here/node_modules/.flotilla-lock" ] || have=$(cat "$here/node_modules/.flotilla-lock")
   (umask 077 && mkdir -p "$demo")
   if [ "$want" != "$have" ]; then
-    say "Installing Node packages (better-sqlite3 is compiled: about a minute)"
+    say "Installing Node packages (better-sqlite3 is compiled: a minute or two)"
     # Headers that Node.js brought along spare a download from nodejs.org, which a closed network refuses.
     local node_home
     node_home=$(node -p 'require("node:path").resolve(fs.realpathSync(process.execPath), "../..")')
@@ -107,9 +107,11 @@ alive() {
   [ -r "/proc/$pid/cmdline" ] && tr '\0' ' ' <"/proc/$pid/cmdline" | grep -qF -- "$2"
 }
 
+# Its log is of this start alone; the one before lies beside it.
 start() {
   local name=$1
   shift
+  [ ! -s "$demo/$name.log" ] || mv "$demo/$name.log" "$demo/$name.log.before"
   setsid nohup "$@" >>"$demo/$name.log" 2>&1 </dev/null &
   echo $! >"$demo/$name.pid"
 }
@@ -129,15 +131,23 @@ stop() {
   rm -f "$demo/$name.pid"
 }
 
+# As long as its process lives, and a minute and a half at most: what holds its port may be silent for ever.
 wait_for() {
-  local what=$1 name=$2
+  local what=$1 name=$2 until=$((SECONDS + 90)) how='did not come up'
   shift 2
-  for _ in $(seq 150); do
-    if "$@" >/dev/null 2>&1; then return 0; fi
+  while [ "$SECONDS" -lt "$until" ]; do
+    if timeout 10 "$@" >/dev/null 2>&1; then return 0; fi
+    alive "$name" "$demo/$name" || {
+      how='ended'
+      break
+    }
     sleep 0.2
   done
   tail -n 5 "$demo/$name.log" >&2 || true
-  die "$what did not come up" "its log is $demo/$name.log"
+  if grep -q EADDRINUSE "$demo/$name.log"; then
+    die "$what $how: another program has its port" "end that one; or ./install.sh demo --stop, and a new demo takes other ports"
+  fi
+  die "$what $how" "its log is $demo/$name.log"
 }
 
 free_port() {
@@ -280,7 +290,7 @@ demo_start() {
     say "Starting the hub on 127.0.0.1:$api_port, its broker on 127.0.0.1:$mqtt_port"
     start hub node "$here/hub/bin/flotilla.js" hub run --data-dir "$demo/hub"
   fi
-  wait_for "the hub" hub flotilla get nodes
+  wait_for "the hub" hub node "$here/hub/bin/flotilla.js" get nodes
 
   if [ ! -f "$demo/agent/identity/join.json" ]; then
     say "Joining this machine as node \"$node_name\""
@@ -291,12 +301,12 @@ demo_start() {
     say "Starting the agent"
     start agent node "$here/agent/bin/flotilla-agent.js" run --data-dir "$demo/agent" --static-pod-path "$demo/manifests"
   fi
-  wait_for "the agent" agent flotilla_agent status --data-dir "$demo/agent"
+  wait_for "the agent" agent node "$here/agent/bin/flotilla-agent.js" status --data-dir "$demo/agent"
 
   say "Rolling out the sample bundle in $demo/bundle"
   [ -f "$demo/bundle/web.yaml" ] || write_manifests "$web_port"
   flotilla apply -f "$demo/bundle" --bundle demo --nodes site="$node_name" --wait --timeout 3m
-  wait_for "the web server" agent curl_web "$web_port"
+  wait_for "the web server" agent node -e "$fetch_web" "$web_port"
 
   printf '\n$ flotilla get nodes\n'
   flotilla get nodes
@@ -323,12 +333,11 @@ Remove the demo:
 TEXT
 }
 
-curl_web() {
-  node -e '
-    fetch(`http://127.0.0.1:${process.argv[1]}/`).then(r => r.ok ? r.text() : Promise.reject(r.status))
-      .then(t => process.stdout.write(t.trim()), () => process.exit(1));
-  ' "$1"
-}
+fetch_web='
+  fetch(`http://127.0.0.1:${process.argv[1]}/`).then(r => r.ok ? r.text() : Promise.reject(r.status))
+    .then(t => process.stdout.write(t.trim()), () => process.exit(1));
+'
+curl_web() { node -e "$fetch_web" "$1"; }
 
 # Somebody may have started an agent on the demo's node by hand: it would start its pods again.
 nobody_listens() {
@@ -339,6 +348,10 @@ nobody_listens() {
 }
 
 demo_stop() {
+  if [ ! -d "$demo" ]; then
+    echo "there is no demo in $demo"
+    return 0
+  fi
   stop agent "$demo/agent"
   nobody_listens "$demo/agent/agent.sock" ||
     die "another agent runs on $demo/agent" "stop it (Ctrl-C where it was started), then: ./install.sh demo --stop"

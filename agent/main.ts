@@ -6,6 +6,10 @@ import { refuseOtherWords } from './cli/other-words.js';
 import { programOf } from './cli/program.js';
 import { realClock } from './clock.js';
 
+function isWithoutDataDir({ code, message }: CommanderError): boolean {
+  return code === 'commander.missingMandatoryOptionValue' && message.includes('--data-dir');
+}
+
 async function main(): Promise<void> {
   const interrupt = new AbortController();
   const stop = () => {
@@ -46,6 +50,7 @@ async function main(): Promise<void> {
   } catch (error) {
     if (error instanceof CommanderError) {
       process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.refused;
+      if (isWithoutDataDir(error)) process.stderr.write('hint: or set FLOTILLA_DATA_DIR\n');
     } else if (error instanceof CliError) {
       process.stderr.write(`error: ${error.message}\n`);
       if (error.hint !== null) process.stderr.write(`hint: ${error.hint}\n`);

@@ -24,3 +24,21 @@ export class CliError extends Error {
     this.hint = hint;
   }
 }
+
+const WRITE_FAULTS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such directory',
+  ENOTDIR: 'there is no such directory',
+  EISDIR: 'it is a directory',
+  EACCES: 'this user may not write there',
+  EPERM: 'this user may not write there',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the disk is full',
+};
+
+/** Of a file that a command was to write. */
+export function cannotWrite(path: string, error: unknown, hint: string | null = null): CliError {
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  const why = WRITE_FAULTS[code] ?? (code === '' ? message : code);
+  return new CliError('failed', `${path} cannot be written: ${why}`, hint);
+}

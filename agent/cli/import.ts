@@ -11,7 +11,7 @@ import {
 } from '../../protocol/bundle-reasons.js';
 import { bundleStateText } from '../../protocol/bundle-state-text.js';
 import { packCarried } from '../../protocol/carried.js';
-import { CliError } from '../../protocol/cli-error.js';
+import { cannotWrite, CliError } from '../../protocol/cli-error.js';
 import { parseDurationMs } from '../../protocol/duration.js';
 import { topicsOf } from '../../protocol/topics.js';
 import type { AgentStatus } from '../agent-status.js';
@@ -189,7 +189,6 @@ async function write(path: string, { fleet, messages }: Letters): Promise<void> 
     renameSync(draft, path);
   } catch (error) {
     rmSync(draft, { force: true });
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new CliError('failed', `${path} cannot be written: ${code ?? message}`, '--receipt FILE');
+    throw cannotWrite(path, error, '--receipt FILE');
   }
 }

@@ -11,7 +11,10 @@ import type { CliContext } from './context.js';
 /** An export is read anywhere; a journal lies on this node. */
 export function dataDirOf({ dataDir }: { readonly dataDir?: string }): string {
   if (dataDir !== undefined) return dataDir;
-  throw new CliError('refused', "required option '--data-dir <dir>' not specified");
+  throw new CliError(
+    'refused',
+    "required option '--data-dir <dir>' not specified, and no FLOTILLA_DATA_DIR",
+  );
 }
 
 /** Reads the journal; what is wrong with the file becomes the command's error. */

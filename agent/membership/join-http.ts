@@ -4,6 +4,7 @@
  * may be sent over it.
  */
 import { request } from 'node:https';
+import { speaksNoTls } from '../../protocol/no-tls.js';
 import { hubTlsOptions } from './hub-tls.js';
 
 const TIMEOUT_MS = 30_000;
@@ -102,5 +103,9 @@ function failureOf(error: Error, { hubUrl, trust }: HubRequest): JoinError {
         'in the middle. Nothing secret was sent',
     );
   }
-  return new JoinError('Unreachable', `${hubUrl} cannot be reached: ${error.message || code}`);
+  const why = speaksNoTls(error) ? ', so what has this port speaks no HTTPS: is it the hub?' : '';
+  return new JoinError(
+    'Unreachable',
+    `${hubUrl} cannot be reached: ${error.message || code}${why}`,
+  );
 }

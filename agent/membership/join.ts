@@ -29,7 +29,6 @@ import {
   type Membership,
   type NodeKeys,
 } from './identity.js';
-import { identityPaths } from './private-keys.js';
 import { spkiOf } from './refresh.js';
 import { ask, JoinError } from './join-http.js';
 import { authoritiesOf, newestRoot, nonceOf, refusalOf } from './join-steps.js';
@@ -81,11 +80,10 @@ export async function joinHub(request: JoinRequest): Promise<JoinResult> {
     );
   }
   if (isJoined(dataDir)) {
-    const { directory } = identityPaths(dataDir);
     throw new JoinError(
       'AlreadyJoined',
       `${dataDir} belongs to a member already: start it with \`flotilla-agent run\`, or, to ` +
-        `leave that hub for good, stop the agent, remove ${directory} and join again`,
+        `leave that hub for good, \`flotilla-agent leave --data-dir ${dataDir}\`, and join again`,
     );
   }
   // 1. The root, by its hash; then the newest.

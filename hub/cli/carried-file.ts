@@ -9,7 +9,7 @@ import {
   statSync,
   writeSync,
 } from 'node:fs';
-import { CliError } from '../../protocol/cli-error.js';
+import { cannotWrite, CliError } from '../../protocol/cli-error.js';
 import {
   CarriedError,
   packCarried,
@@ -42,8 +42,7 @@ export async function writeCarried(path: string, content: CarriedContent): Promi
     return statSync(path).size;
   } catch (error) {
     rmSync(draft, { force: true });
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new CliError('failed', `${path} cannot be written: ${code ?? message}`);
+    throw cannotWrite(path, error);
   }
 }
 

@@ -3,8 +3,10 @@
  */
 import { Agent, request, type RequestOptions } from 'node:https';
 import type { IncomingMessage } from 'node:http';
+import type { TLSSocket } from 'node:tls';
 import type { WebSocket } from 'ws';
 import { CliError } from '../../protocol/cli-error.js';
+import { speaksNoTls } from '../../protocol/no-tls.js';
 import type { Connection } from './kubeconfig.js';
 
 export interface ApiObject {
@@ -96,24 +98,44 @@ export class ApiClient {
   private readonly agent: Agent;
   readonly #onWarning: (text: string) => void;
   readonly #warned = new Set<string>();
+  readonly #signal: AbortSignal | undefined;
+  readonly #answerMs: number;
 
-  /** `onWarning`: what the hub says beside an answer, each sentence once. */
-  constructor(connection: Connection, onWarning: (text: string) => void = () => undefined) {
+  /** `onWarning`: what the hub says beside an answer, each sentence once. `signal`: of calls that have none of their own. */
+  constructor(
+    connection: Connection,
+    {
+      onWarning = () => undefined,
+      signal,
+      answerMs = ANSWER_MS,
+    }: {
+      readonly onWarning?: (text: string) => void;
+      readonly signal?: AbortSignal;
+      readonly answerMs?: number;
+    } = {},
+  ) {
     this.connection = connection;
     this.#onWarning = onWarning;
+    this.#signal = signal;
+    this.#answerMs = answerMs;
     this.agent = new Agent({ keepAlive: true, maxSockets: 8 });
   }
 
   /** Throws `ApiError` for a refusal, `HubUnreachable` when there is no whole answer. */
   async call<T>(call: Call): Promise<T> {
-    const response = await this.open(call, ANSWER_MS);
+    const response = await this.open(call, this.#answerMs);
     const body = await readBody(response).catch((error: unknown) => {
-      throw unreachable(this.connection.server, error as Error);
+      throw this.#failure(call, error as Error);
     });
     const code = response.statusCode ?? 0;
     for (const text of warningsIn(response.headers.warning)) this.#warn(text);
     if (code >= 200 && code < 300) return body as T;
     throw new ApiError(asStatus(body, code), code);
+  }
+
+  /** Whoever interrupts is told of no hub that cannot be reached. */
+  #failure({ signal = this.#signal }: Call, error: Error): Error {
+    return signal?.aborted ? error : unreachable(this.connection.server, error);
   }
 
   #warn(text: string): void {
@@ -241,16 +263,34 @@ export class ApiClient {
       rejectUnauthorized: !skipVerify,
     };
     if (serverName !== undefined) options.servername = serverName;
-    if (call.signal) options.signal = call.signal;
+    const signal = call.signal ?? this.#signal;
+    if (signal) options.signal = signal;
     return new Promise((done, fail) => {
       const req = request(url, options, done);
-      req.on('error', error => fail(call.signal?.aborted ? error : unreachable(server, error)));
+      req.on('error', error => fail(this.#failure(call, error)));
       if (timeoutMs > 0) {
-        req.setTimeout(timeoutMs, () => req.destroy(new Error('no answer within 30 s')));
+        const late = () => req.destroy(new Error(`no answer within ${timeoutMs / 1000} s`));
+        req.setTimeout(timeoutMs, late);
+        req.once('socket', socket => greeted(socket as TLSSocket, { timeoutMs, late }));
       }
       req.end(body);
     });
   }
+}
+
+const NO_HTTPS =
+  'what has this port speaks no HTTPS: is it the port of the hub (see its hub.yaml), and not that of MQTT or of another program?';
+
+/** Node's own timeout begins with the end of the handshake. */
+function greeted(
+  socket: TLSSocket,
+  { timeoutMs, late }: { readonly timeoutMs: number; readonly late: () => void },
+): void {
+  if (!socket.connecting) return;
+  const timer = setTimeout(late, timeoutMs);
+  const done = () => clearTimeout(timer);
+  socket.once('secureConnect', done);
+  socket.once('close', done);
 }
 
 function jsonBytes(value: unknown): Buffer {
@@ -262,7 +302,9 @@ function unreachable(server: URL, error: Error): HubUnreachable {
   const hint =
     code === 'ECONNREFUSED'
       ? 'is the hub running? start it with `flotilla hub run --data-dir DIR`'
-      : 'does the kubeconfig belong to this hub?';
+      : speaksNoTls(error)
+        ? NO_HTTPS
+        : 'does the kubeconfig belong to this hub?';
   return new HubUnreachable(
     'failed',
     `cannot reach the hub at ${server.origin}: ${error.message}`,

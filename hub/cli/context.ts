@@ -45,7 +45,10 @@ export async function connected<T>(
 ): Promise<T> {
   const path = kubeconfigPath(options.kubeconfig, context.env);
   const connection = loadKubeconfig(path, options.context);
-  const client = new ApiClient(connection, text => context.terminal.warn(`Warning: ${text}`));
+  const client = new ApiClient(connection, {
+    onWarning: text => context.terminal.warn(`Warning: ${text}`),
+    signal: context.signal,
+  });
   try {
     return await work({ client, namespace: options.namespace ?? connection.namespace });
   } finally {

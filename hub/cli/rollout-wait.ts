@@ -71,7 +71,7 @@ async function look(hub: Connected, name: string): Promise<Seen> {
 
 /** Looks again; null while a hub that answered before is away, for the rollout goes on meanwhile. */
 function patientLook(
-  { terminal }: Context,
+  { terminal, signal }: Context,
   hub: Connected,
   { name, hasAnswered = false }: Pick<WaitRequest, 'name' | 'hasAnswered'>,
 ): () => Promise<Seen | null> {
@@ -82,6 +82,7 @@ function patientLook(
       reached = true;
       return seen;
     } catch (error) {
+      if (signal.aborted) return null;
       if (!(error instanceof HubUnreachable) || reached === null) throw error;
       if (reached) terminal.warn(`${error.message}; trying again`);
       reached = false;

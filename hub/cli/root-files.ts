@@ -1,7 +1,7 @@
 /** Roots, plans and requests as the commands read and write them: files, with sentences for what is wrong with one. */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { CliError } from '../../protocol/cli-error.js';
+import { cannotWrite, CliError } from '../../protocol/cli-error.js';
 import { isSoundPublicKey } from '../../protocol/keys.js';
 import { DIGEST_PATTERN } from '../../protocol/names.js';
 import type { RootDocument } from '../../protocol/documents/root.js';
@@ -50,8 +50,7 @@ export function writeText(path: string, text: string): void {
   try {
     writePrivateFile(path, text);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new CliError('failed', `${path} cannot be written: ${code ?? message}`);
+    throw cannotWrite(path, error);
   }
 }
 

@@ -10,7 +10,7 @@ import { IdentityError } from '../../../agent/membership/private-keys.js';
 import { asCliError } from '../../../hub/cli/set-up.js';
 import { SetupError } from '../../../hub/setup/setup-error.js';
 import { StoreError } from '../../../hub/store/store.js';
-import { EXIT, type CliError } from '../../../protocol/cli-error.js';
+import { cannotWrite, EXIT, type CliError } from '../../../protocol/cli-error.js';
 
 function fault(code: string, syscall: string, path?: string): Error {
   return Object.assign(new Error(`${code}: ${syscall}`), { code, syscall, path });
@@ -74,4 +74,19 @@ describe('a token', () => {
   test('of which a hub says nothing is taken for one', () => {
     assert.equal(tokenLeft(null).left, 0);
   });
+});
+
+describe('a file that cannot be written is told with why', () => {
+  const ROWS: readonly (readonly [string, string])[] = [
+    ['ENOENT', 'there is no such directory'],
+    ['EACCES', 'this user may not write there'],
+    ['ENOSPC', 'the disk is full'],
+    ['EXDEV', 'EXDEV'],
+  ];
+  for (const [code, why] of ROWS) {
+    test(`${code}: ${why}`, () => {
+      const told = cannotWrite('/stick/all.flotilla', fault(code, 'open'));
+      assert.equal(told.message, `/stick/all.flotilla cannot be written: ${why}`);
+    });
+  }
 });
