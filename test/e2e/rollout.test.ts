@@ -87,7 +87,10 @@ describe('a rollout in waves', { skip: noEngine() }, () => {
   test('is aborted by a person: the canary has the former revision again, and nothing goes on', async () => {
     const before = running().slice(1);
     const aborted = await play.ok('rollout', 'abort', BUNDLE, '--reason', 'exits at once');
-    assert.match(aborted, /revision 2 is aborted: revision 1 is put back on the nodes that have it/);
+    assert.match(
+      aborted,
+      /revision 2 is aborted: revision 1 is put back on the nodes that have it/,
+    );
     await matches('the canary is back', () => why('edge-1'), /was aborted: gets revision 1/);
     await eventually('revision 1 runs on the canary', () => runningOn(CANARY) !== '');
     await matches('the list says so', () => play.ok('get', 'bundles'), / Aborted +\w+$/m);
