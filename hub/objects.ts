@@ -119,6 +119,8 @@ export interface PodExtra {
   } | null;
   /** Digest of the pod document that this object was made from. */
   readonly digest: string;
+  /** It is being ended at its node, and will be gone by then. Served as `metadata.deletionTimestamp`, RFC 3339, and its grace in seconds. */
+  readonly deletion?: { readonly timestamp: string; readonly graceSeconds: number };
   /** While the node is silent: what the status said before the hub wrote `NodeLost` there. */
   readonly lastKnown?: Pick<PodStatus, 'phase' | 'reason' | 'message'> & {
     readonly conditions: readonly PodCondition[];

@@ -2,7 +2,13 @@
  * Stored objects as the API serves them: `{apiVersion, kind, metadata, spec, status}`, an Event flattened to v1,
  * a Token without the hash of its secret. Pure; the result shares the stored object's parts and must not be changed.
  */
-import { API_VERSION, type EventSpec, type SecretSpec, type TokenSpec } from '../objects.js';
+import {
+  API_VERSION,
+  type EventSpec,
+  type PodObject,
+  type SecretSpec,
+  type TokenSpec,
+} from '../objects.js';
 import type { ObjectMeta, StoredObject } from '../store/store.js';
 
 export interface ApiMeta {
@@ -13,6 +19,8 @@ export interface ApiMeta {
   readonly generation?: number;
   readonly resourceVersion: string;
   readonly creationTimestamp: string | null;
+  readonly deletionTimestamp?: string;
+  readonly deletionGracePeriodSeconds?: number;
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
 }
@@ -52,6 +60,20 @@ function eventFields(spec: EventSpec): object {
   };
 }
 
+type Head = Pick<ApiObject, 'apiVersion' | 'kind' | 'metadata'>;
+
+/** One that is being ended says so where clients of Kubernetes look for it. */
+function podAsServed(head: Head, { spec, status }: PodObject): ApiObject {
+  const { deletion, ...flotilla } = status.flotilla;
+  if (deletion === undefined) return { ...head, spec, status };
+  const metadata: ApiMeta = {
+    ...head.metadata,
+    deletionTimestamp: deletion.timestamp,
+    deletionGracePeriodSeconds: deletion.graceSeconds,
+  };
+  return { ...head, metadata, spec, status: { ...status, flotilla } };
+}
+
 function convert(stored: StoredObject): ApiObject {
   const head = {
     apiVersion: API_VERSION[stored.kind],
@@ -73,9 +95,10 @@ function convert(stored: StoredObject): ApiObject {
     case 'SealedSecret':
     case 'SecretVersion':
     case 'SecretTrace':
+    case 'Pod':
+      return podAsServed(head, stored as PodObject);
     case 'Rollout':
     case 'Node':
-    case 'Pod':
     case 'Bundle':
       return { ...head, spec: stored.spec, status: stored.status };
   }

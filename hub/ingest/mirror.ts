@@ -24,7 +24,7 @@ import type {
 } from '../objects.js';
 import type { Starts } from './starts.js';
 import { isLabelKey, isLabelValue } from '../selectors.js';
-import { isFields, reportedStatus, strings } from './reported-status.js';
+import { isFields, reportedDeletion, reportedStatus, strings } from './reported-status.js';
 import { NO_ANCHOR } from './history-watch.js';
 import { conditionsOf } from './node-conditions.js';
 import { stillRetried } from '../rollout/retried.js';
@@ -180,7 +180,11 @@ export function mirrorDraft({ document, digest, name, manifest }: MirrorInput): 
   const hash = annotations[ANNOTATION.hash] ?? digest.slice(0, 32);
   const status = reportedStatus(document.pod['status']);
   const collides = name !== said['name'];
-  const extra: PodExtra = { source: document.source, bundle: document.bundle, digest };
+  const deletion = reportedDeletion(said);
+  const extra: PodExtra = {
+    ...{ source: document.source, bundle: document.bundle, digest },
+    ...(deletion === null ? {} : { deletion }),
+  };
   return {
     kind: 'Pod',
     metadata: {

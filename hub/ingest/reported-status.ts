@@ -110,6 +110,18 @@ function address(from: Fields): { ip: string } | null {
   return typeof from['ip'] === 'string' ? { ip: from['ip'] } : null;
 }
 
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/;
+
+/** From a pod's metadata: when it will be gone. Null: it is not being ended. */
+export function reportedDeletion(
+  metadata: Fields,
+): { readonly timestamp: string; readonly graceSeconds: number } | null {
+  const { deletionTimestamp: at, deletionGracePeriodSeconds: grace } = metadata;
+  if (typeof at !== 'string' || !TIME.test(at) || Number.isNaN(Date.parse(at))) return null;
+  const isGrace = typeof grace === 'number' && Number.isSafeInteger(grace) && grace >= 0;
+  return { timestamp: `${at.slice(0, 19)}Z`, graceSeconds: isGrace ? grace : 0 };
+}
+
 /** Anything that is not there, or not what it should be, is left out. */
 export function reportedStatus(value: unknown): PodStatus {
   if (!isFields(value)) return { phase: 'Unknown' };

@@ -33,8 +33,8 @@ class Watch {
   readonly #connection: GuestConnection;
   readonly #clearedAt = new Map<string, number>();
   readonly #pending = new Set<string>();
-  /** Null: not read yet. */
-  #members: ReadonlySet<string> | null = null;
+  /** Those there were at the beginning, and who was heard since. Null: not read yet. */
+  #members: Set<string> | null = null;
 
   constructor(options: GoneNodesOptions, connection: GuestConnection) {
     this.#options = options;
@@ -44,7 +44,7 @@ class Watch {
   async run(): Promise<void> {
     const { store } = this.#options;
     const end = store.onCommit(touched => {
-      if (touched.has('identity') || touched.has('dropIdentity')) void this.#compare();
+      if (touched.has('dropIdentity')) void this.#compare();
     });
     this.#connection.ended.addEventListener('abort', end, { once: true });
     await this.#compare();
@@ -82,6 +82,7 @@ class Watch {
       const since = clock.monotonic() - (this.#clearedAt.get(topic) ?? -Infinity);
       if (since < AGAIN_MS) await clock.sleep(AGAIN_MS - since, ended);
       const identity = await store.identity(node);
+      if (identity !== null) this.#members?.add(node);
       const wasHere = identity === null && (await store.reporters(node)).length > 0;
       // What comes from now on is cleared next time.
       this.#pending.delete(topic);

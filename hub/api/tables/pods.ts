@@ -17,7 +17,11 @@ function readinessGates(spec: Partial<PodSpec>, status: PodStatus): string {
 
 /** Of a node that is silent nobody knows what is ready there: Kubernetes' printer says `Unknown` too. */
 function shown(
-  pod: { readonly spec: Partial<PodSpec>; readonly status: PodStatus },
+  pod: {
+    readonly spec: Partial<PodSpec>;
+    readonly status: PodStatus;
+    readonly isDeleted: boolean;
+  },
   nowMs: number,
 ) {
   const summary = podSummary(pod, nowMs);
@@ -48,7 +52,8 @@ export const POD_TABLE: TableShape = {
   cells(object, nowMs) {
     const spec = (object['spec'] ?? {}) as Partial<PodSpec>;
     const status = (object['status'] ?? {}) as PodStatus;
-    const { ready, status: text, restarts } = shown({ spec, status }, nowMs);
+    const isDeleted = object.metadata.deletionTimestamp !== undefined;
+    const { ready, status: text, restarts } = shown({ spec, status, isDeleted }, nowMs);
     return [
       object.metadata.name,
       ready,

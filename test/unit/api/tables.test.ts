@@ -6,6 +6,7 @@ import { NODE_TABLE } from '../../../hub/api/tables/nodes.js';
 import { BUNDLE_TABLE, TOKEN_TABLE } from '../../../hub/api/tables/own-kinds.js';
 import { POD_TABLE } from '../../../hub/api/tables/pods.js';
 import type { TableShape } from '../../../hub/api/tables/table.js';
+import type { PodObject } from '../../../hub/objects.js';
 import type { ObjectDraft, StoredObject } from '../../../hub/store/store.js';
 import { bundle, event, MANIFEST, node, pod } from '../../support/api-objects.js';
 
@@ -48,6 +49,15 @@ describe('cells', () => {
       'Readiness Gates': '<none>',
       Source: 'local (file)',
     });
+  });
+
+  test('of a pod that its node is ending', () => {
+    const running = pod('web-edge-1');
+    const { flotilla, ...status } = running.status as PodObject['status'];
+    const deletion = { timestamp: '2026-07-01T12:00:30Z', graceSeconds: 30 };
+    const ending = { ...running, status: { ...status, flotilla: { ...flotilla, deletion } } };
+    const { Status } = wide(POD_TABLE, api(ending));
+    assert.equal(Status, 'Terminating');
   });
 
   test('of a pod that has neither spec nor status yet', () => {

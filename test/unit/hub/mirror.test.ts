@@ -1,6 +1,7 @@
 /** The objects that are made from what a node says; a node that says nonsense breaks nothing. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { toApiObject } from '../../../hub/api/api-object.js';
 import { joinedNode } from '../../../hub/enrolment/node-object.js';
 import {
   eventDraft,
@@ -76,6 +77,26 @@ describe('a mirror pod', () => {
     assert.equal(made.metadata.name, beside);
     assert.equal(made.status.conditions?.[0]?.type, 'flotilla.dev/NameTaken');
   });
+
+  test('of a pod that is being ended says by when it is gone, as Kubernetes says it', () => {
+    const ending = {
+      ...{ deletionTimestamp: '2026-07-01T12:00:30.250Z', deletionGracePeriodSeconds: 30 },
+      ...metadata,
+    };
+    const made = mirror(document({ metadata: ending, status: { phase: 'Running' } }));
+    const { metadata: served, status } = toApiObject(made);
+    assert.equal(served.deletionTimestamp, '2026-07-01T12:00:30Z');
+    assert.equal(served.deletionGracePeriodSeconds, 30);
+    assert.ok(!('deletion' in (status as { flotilla: object }).flotilla));
+  });
+
+  for (const deletionTimestamp of ['soon', 7, '2026-13-45T00:00:00Z']) {
+    test(`does not end where its node says that it is gone by ${deletionTimestamp}`, () => {
+      const said = { ...metadata, deletionTimestamp };
+      const made = mirror(document({ metadata: said, status: {} }));
+      assert.equal(toApiObject(made).metadata.deletionTimestamp, undefined);
+    });
+  }
 
   const NONSENSE: readonly [string, Record<string, unknown>][] = [
     ['no status', { metadata }],
