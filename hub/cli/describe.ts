@@ -3,7 +3,13 @@ import { Command } from 'commander';
 import type { NodeParametersView } from '../rollout/node-parameters.js';
 import type { BundleApiObject } from './bundle-write.js';
 import { ApiError, type ApiClient, type ApiList, type ApiObject } from './client.js';
-import { connected, withConnection, type ConnectionOptions, type Context } from './context.js';
+import {
+  connected,
+  withConnection,
+  type Connected,
+  type ConnectionOptions,
+  type Context,
+} from './context.js';
 import { describeObject } from './describe-text.js';
 import { CliError } from '../../protocol/cli-error.js';
 import { ROOT_PATH, type RootObject } from './root-hub.js';
@@ -30,6 +36,22 @@ function eventFields(resource: Resource, object: ApiObject): string {
   return fields.join(',');
 }
 
+/** The one of that name; else, as with kubectl, all whose names begin so. */
+async function meantBy(hub: Connected, resource: Resource, name: string): Promise<ApiObject[]> {
+  const { client, namespace } = hub;
+  return named(hub, { resource, name }, async () => {
+    try {
+      return [await client.call<ApiObject>({ path: pathOf(resource, namespace, name) })];
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.reason !== 'NotFound') throw error;
+      const { items } = await client.call<ApiList>({ path: pathOf(resource, namespace) });
+      const meant = items.filter(({ metadata }) => metadata.name.startsWith(name));
+      if (meant.length === 0) throw error;
+      return meant;
+    }
+  });
+}
+
 async function wordsFor(client: ApiClient, object: ApiObject, nodes: readonly ApiObject[]) {
   const { namespace = '', name } = object.metadata;
   const progress = progressOf(object as BundleApiObject, nodes.map(nodeViewOf));
@@ -39,7 +61,10 @@ async function wordsFor(client: ApiClient, object: ApiObject, nodes: readonly Ap
 export function describeCommand(context: Context): Command {
   return withConnection(new Command('describe'))
     .summary('show one node, pod, bundle or token with its events')
-    .argument('<kind...>', 'node NAME, pod NAME, bundle NAME, token ID; or KIND/NAME')
+    .argument(
+      '<kind...>',
+      'node NAME, pod NAME, bundle NAME, token ID; or KIND/NAME; of a name that nothing has: all that begin so',
+    )
     .action((words: string[], options: ConnectionOptions) =>
       connected(context, options, async hub => {
         const { client, namespace } = hub;
@@ -52,13 +77,7 @@ export function describeCommand(context: Context): Command {
         const objects =
           names.length === 0
             ? await list()
-            : await Promise.all(
-                names.map(name =>
-                  named(hub, { resource, name }, () =>
-                    client.call<ApiObject>({ path: pathOf(resource, namespace, name) }),
-                  ),
-                ),
-              );
+            : (await Promise.all(names.map(name => meantBy(hub, resource, name)))).flat();
         for (const [index, object] of objects.entries()) {
           const events = await client.call<ApiList>({
             path: pathOf(resourceOf('events'), null),

@@ -94,7 +94,8 @@ describe("an operator's first day", { skip: noEngine() }, () => {
       await play.ok('get', 'events'),
       /Started +pod\/web-edge-1 +Started container httpd/,
     );
-    assert.match(await play.ok('describe', 'pod', 'web-edge-1'), /bundle default\/shop revision 1/);
+    for (const name of ['web-edge-1', 'web'])
+      assert.match(await play.ok('describe', 'pod', name), /bundle default\/shop revision 1/, name);
     assert.match(
       await play.ok('describe', 'node', 'edge-1'),
       /development: the hub holds every key/,
