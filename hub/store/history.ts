@@ -1,32 +1,32 @@
 /**
- * The changes of late, in memory, one ring per kind, so that a flood of one kind does not expire
+ * The changes of late, in memory, one ring per kind, bounded by number and bytes, so that a flood of one kind does not expire
  * watches of another. A watch is a cursor into its ring: whoever falls behind the ring's tail is
  * `Expired`, and a slow receiver costs no memory (the watch cache of the Kubernetes API server
  * works alike).
  */
 import { type Change, type ObjectKind, StoreError } from './store.js';
-import type { KeptChange } from './write.js';
+import { toObject, type KeptChange, type ObjectRow } from './object-row.js';
 
 /** Changes that a ring holds, and so the farthest that a receiver may fall behind. */
 export const HISTORY_MAX = 10_000;
+/** Of their text, in one ring: what it grows to in a large fleet. The newest change is kept however large it is. */
+export const HISTORY_BYTES_MAX = 16 * 1024 * 1024;
 
-/**
- * Positions count all changes since the store was opened; the ring holds those from `first` up to
- * `end`.
- */
+/** Positions count all changes since the store was opened; the ring holds those from `first` up to `end`. */
 class Ring {
-  readonly #changes: KeptChange[] = [];
+  readonly #changes: (KeptChange | undefined)[] = [];
+  readonly #bytes: number[] = [];
+  /** Of each object the newest row in the ring: what the next change was made of, so that it is not kept twice. */
+  readonly #newest = new Map<string, ObjectRow>();
   readonly waiting = new Set<() => void>();
   /** The newest resourceVersion from which on nothing is missing. */
   floor: number;
+  first = 0;
   end = 0;
+  #allBytes = 0;
 
   constructor(floor: number) {
     this.floor = floor;
-  }
-
-  get first(): number {
-    return Math.max(0, this.end - HISTORY_MAX);
   }
 
   at(position: number): KeptChange {
@@ -36,9 +36,26 @@ class Ring {
   }
 
   push(change: KeptChange): void {
-    if (this.end >= HISTORY_MAX) this.floor = this.at(this.first).resourceVersion;
-    this.#changes[this.end % HISTORY_MAX] = change;
+    if (this.end - this.first === HISTORY_MAX) this.#forgetFirst();
+    const key = keyOf(change.row);
+    const { kept, bytes } = sharing(change, this.#newest.get(key));
+    if (kept.type === 'DELETED') this.#newest.delete(key);
+    else this.#newest.set(key, kept.row);
+    this.#changes[this.end % HISTORY_MAX] = kept;
+    this.#bytes[this.end % HISTORY_MAX] = bytes;
+    this.#allBytes += bytes;
     this.end++;
+    while (this.#allBytes > HISTORY_BYTES_MAX && this.end - this.first > 1) this.#forgetFirst();
+  }
+
+  #forgetFirst(): void {
+    const { row } = this.at(this.first);
+    const slot = this.first % HISTORY_MAX;
+    this.floor = row.resource_version;
+    if (this.#newest.get(keyOf(row)) === row) this.#newest.delete(keyOf(row));
+    this.#allBytes -= this.#bytes[slot] ?? 0;
+    this.#changes[slot] = undefined;
+    this.first++;
   }
 
   /** The position of the first change after a resourceVersion. */
@@ -47,7 +64,7 @@ class Ring {
     let high = this.end;
     while (low < high) {
       const middle = Math.floor((low + high) / 2);
-      if (this.at(middle).resourceVersion > resourceVersion) high = middle;
+      if (this.at(middle).row.resource_version > resourceVersion) high = middle;
       else low = middle + 1;
     }
     return low;
@@ -70,10 +87,10 @@ export class History {
   append(changes: readonly KeptChange[]): void {
     const grown = new Set<Ring>();
     for (const change of changes) {
-      const ring = this.#ring(change.kind);
+      const ring = this.#ring(change.row.kind);
       ring.push(change);
       grown.add(ring);
-      this.#current = change.resourceVersion;
+      this.#current = change.row.resource_version;
     }
     for (const ring of grown) for (const wake of [...ring.waiting]) wake();
   }
@@ -95,10 +112,10 @@ export class History {
       if (position < ring.first) {
         throw new StoreError(
           'Expired',
-          `the receiver fell more than ${HISTORY_MAX} changes behind; list again`,
+          `the receiver fell behind the last ${ring.end - ring.first} changes, which are all that are kept; list again`,
         );
       }
-      if (position < ring.end) yield ring.at(position++).read();
+      if (position < ring.end) yield told(ring.at(position++));
       else await grown(ring, signal);
     }
   }
@@ -123,6 +140,38 @@ export class History {
     }
     return ring;
   }
+}
+
+function told({ type, row, previous }: KeptChange): Change {
+  return { type, object: toObject(row), previous: previous && toObject(previous) };
+}
+
+function keyOf({ namespace, name }: ObjectRow): string {
+  return `${namespace}/${name}`;
+}
+
+/** Of what a row takes beside its text. */
+const ROW_BYTES = 500;
+const TEXTS = ['labels', 'annotations', 'spec', 'status'] as const;
+
+/** The change with what `newest` has of it already; `bytes`: of the rest. */
+function sharing(
+  change: KeptChange,
+  newest: ObjectRow | undefined,
+): { readonly kept: KeptChange; readonly bytes: number } {
+  const { previous } = change;
+  const isNewest = previous !== null && newest?.resource_version === previous.resource_version;
+  const before = isNewest ? newest : previous;
+  const shared = TEXTS.filter(text => before?.[text] === change.row[text]);
+  const texts = Object.fromEntries(shared.map(text => [text, before?.[text]]));
+  const row: ObjectRow = { ...change.row, ...texts };
+  const own = TEXTS.filter(text => !shared.includes(text));
+  const bytes = ROW_BYTES + bytesOf(row, own) + (isNewest ? 0 : bytesOf(previous, TEXTS));
+  return { kept: { ...change, row, previous: before }, bytes };
+}
+
+function bytesOf(row: ObjectRow | null, texts: readonly (typeof TEXTS)[number][]): number {
+  return texts.reduce((sum, text) => sum + (row?.[text].length ?? 0), 0);
 }
 
 /** Resolves when the ring has grown, the store closes or the signal aborts. */

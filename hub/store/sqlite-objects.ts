@@ -16,22 +16,8 @@ import {
   StoreError,
 } from './store.js';
 import type { AuditMutation, AuditRecord } from './audit-records.js';
+import { toObject, type ObjectRow } from './object-row.js';
 import type { Write } from './write.js';
-
-/** An object as it is stored: JSON as text. */
-export interface ObjectRow {
-  readonly kind: ObjectKind;
-  readonly namespace: string;
-  readonly name: string;
-  readonly uid: string;
-  readonly generation: number;
-  readonly resource_version: number;
-  readonly created_at: string;
-  readonly labels: string;
-  readonly annotations: string;
-  readonly spec: string;
-  readonly status: string;
-}
 
 type Put = Extract<Mutation, { type: 'put' }>;
 type Delete = Extract<Mutation, { type: 'delete' }>;
@@ -231,11 +217,7 @@ export class ObjectTable {
       wish,
     }: { row: ObjectRow; previous: ObjectRow | null; wish?: string | undefined },
   ): void {
-    write.changes.push({
-      kind: row.kind,
-      resourceVersion: row.resource_version,
-      read: () => ({ type, object: toObject(row), previous: previous && toObject(previous) }),
-    });
+    write.changes.push({ type, row, previous });
     write.touched.add(row.kind);
     if (write.actor.kind !== 'user') return;
     const { kind, namespace, name } = row;
@@ -278,22 +260,4 @@ function checkVersion(
 
 function describe({ kind, namespace, name }: Key): string {
   return namespace === '' ? `${kind} ${name}` : `${kind} ${namespace}/${name}`;
-}
-
-export function toObject(row: ObjectRow): StoredObject {
-  return {
-    kind: row.kind,
-    metadata: {
-      namespace: row.namespace,
-      name: row.name,
-      uid: row.uid,
-      generation: row.generation,
-      resourceVersion: String(row.resource_version),
-      creationTimestamp: row.created_at,
-      labels: JSON.parse(row.labels) as Record<string, string>,
-      annotations: JSON.parse(row.annotations) as Record<string, string>,
-    },
-    spec: JSON.parse(row.spec) as unknown,
-    status: JSON.parse(row.status) as unknown,
-  };
 }

@@ -281,9 +281,9 @@ export interface Store extends RecoveryReads, RolloutReads, ExperienceReads {
    * All changes of a kind after `resourceVersion`, then live ones, in order, one transaction's
    * changes together, until the signal aborts or the store closes. The first `next()` throws
    * `Expired` when the history does not reach back that far, or `resourceVersion` is not one that
-   * this store gave out (answer: 410); a later one does when the receiver has fallen more than
-   * 10,000 changes behind. The history of a kind is its newest 10,000 changes since the store was
-   * opened.
+   * this store gave out (answer: 410); a later one does when the receiver has fallen behind it. The
+   * history of a kind is its newest 10,000 changes since the store was opened, or fewer where those
+   * take more than 16 MiB of text.
    */
   watch(kind: ObjectKind, resourceVersion: string, signal: AbortSignal): AsyncIterable<Change>;
   /**

@@ -3,23 +3,13 @@
  * watchers once it is on disk. Thrown away whole when the commit fails. Plain values, shared by the
  * tables of the SQLite store.
  */
-import type { Actor, Change, ObjectKind, Touched } from './store.js';
+import type { KeptChange } from './object-row.js';
+import type { Actor, Touched } from './store.js';
 
 /** The highest numbers given out. */
 export interface Counters {
   resourceVersion: number;
   publication: number;
-}
-
-/**
- * A change as the history keeps it: JSON as text, parsed for each watch that reads it. Parsed
- * objects would take some five times the memory, and most of the time of a commit would go to the
- * garbage collector.
- */
-export interface KeptChange {
-  readonly kind: ObjectKind;
-  readonly resourceVersion: number;
-  read(): Change;
 }
 
 export interface Write {

@@ -180,6 +180,50 @@ function aboutHistory(sentence: Sentence): void {
     await flood(store, 'Node', BEHIND_MAX + 1);
     await assert.rejects(watching.next(), { code: 'Expired' });
   });
+  sentence('of large objects fewer changes are told than 10,000', async ({ store }) => {
+    for (let n = 1; n <= 18; n++) {
+      const spec = { n, filling: 'x'.repeat(1024 * 1024) };
+      await putOne(store, draft('Node', 'large', { spec }));
+    }
+    await assert.rejects(watch(store, 'Node', '2').next(), { code: 'Expired' });
+    const watching = watch(store, 'Node', '3');
+    const { object, previous } = await watching.next();
+    const numbers = [object, previous].map(one => (one?.spec as { n: number }).n);
+    assert.deepEqual(numbers, [4, 3]);
+    watching.abort();
+  });
+  sentence('one change larger than the whole history is told', async ({ store }) => {
+    await putOne(store, draft('Node', 'a'));
+    const spec = 'x'.repeat(17 * 1024 * 1024);
+    await putOne(store, draft('Node', 'huge', { spec }));
+    const watching = watch(store, 'Node', '1');
+    assert.deepEqual(await take(watching, 1), ['ADDED huge@2']);
+    watching.abort();
+  });
+  sentence('each change tells the object as it was before', async ({ store }) => {
+    const at = (labels: Record<string, string>, status: unknown) =>
+      putOne(store, draft('Node', 'a', { metadata: { labels }, spec: { same: true }, status }));
+    await at({}, 1);
+    await at({ site: 'x' }, 1);
+    await at({ site: 'x' }, 2);
+    const watching = watch(store, 'Node', '0');
+    const seen: unknown[] = [];
+    for (let n = 0; n < 3; n++) {
+      const { object, previous } = await watching.next();
+      seen.push([previous, object].map(one => one && [one.metadata.labels, one.status]));
+    }
+    const [first, second, third] = [
+      [{}, 1],
+      [{ site: 'x' }, 1],
+      [{ site: 'x' }, 2],
+    ];
+    assert.deepEqual(seen, [
+      [null, first],
+      [first, second],
+      [second, third],
+    ]);
+    watching.abort();
+  });
   sentence('a flood of one kind does not expire the watches of another', async ({ store }) => {
     await putOne(store, draft('Bundle', 'a'));
     const watching = watch(store, 'Bundle', '0');
