@@ -44,6 +44,8 @@ const TICK_MS = 3_600_000;
 const RETRY_MS = 1000;
 /** Between two looks at rollouts that nodes' words move: many words are one look. */
 const STEP_MS = 200;
+/** So many times as long as a look took, nobody looks again while no rollout goes on. */
+const REST = 3;
 
 export interface ControllerParts extends CountParts {
   readonly hubSigner: Signer;
@@ -211,7 +213,7 @@ async function assignLoop(
       if (written > 0) log.info('assignments published', { nodes: written });
       // Of a large fleet a look takes long: nodes that join one after the other are not looked at one after the other.
       const tookMs = clock.monotonic() - began;
-      await clock.sleep(Math.max(look.isOpen ? STEP_MS : 0, tookMs), signal);
+      await clock.sleep(look.isOpen ? Math.max(STEP_MS, tookMs) : REST * tookMs, signal);
     } catch (error) {
       // A join or a fresh assignment came between: the next look sees it.
       const conflict = error instanceof StoreError && error.code === 'Conflict';

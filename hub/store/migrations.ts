@@ -285,6 +285,15 @@ CREATE TABLE passages (
 ) STRICT, WITHOUT ROWID;
 `,
   },
+  {
+    // Who joins or renews is asked for whether another has its keys.
+    version: 12,
+    sql: `
+CREATE INDEX identities_identity_key ON identities (identity_key);
+CREATE INDEX identities_tls_key ON identities (tls_key);
+CREATE INDEX identities_sealing_key ON identities (sealing_key);
+`,
+  },
 ];
 
 /** The schema that this program writes. */

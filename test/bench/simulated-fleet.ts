@@ -17,6 +17,7 @@ const USES_MAX = 1000;
 export const CONNECTS_AT_ONCE = 200;
 /** For ten thousand on a slow machine. */
 const PATIENCE = { withinMs: 1_800_000, everyMs: 50 };
+const NS_PER_MS = 1e6;
 const BUNDLE = '/apis/flotilla.dev/v1/namespaces/default/bundles/bench';
 
 export type BrokerKind = 'embedded' | 'mosquitto';
@@ -81,13 +82,30 @@ export class SimulatedFleet {
 
   /** Another revision, healthy on all. `beganNs`: when the hub was told. */
   async another(word: string): Promise<{ beganNs: number; counts: FleetCounts }> {
-    const { fleet } = this;
+    const beganNs = await this.#told(word);
+    return { beganNs, counts: await this.#all('the next revision runs everywhere') };
+  }
+
+  /** Milliseconds from the word to the hub until the last device has its assignment; none of them does anything before. Healthy on all then. */
+  async delivered(word: string): Promise<number> {
+    const { fleet, names } = this;
+    await fleet.ask({ ask: 'hold' });
+    const beganNs = await this.#told(word);
+    const is = ({ arrived }: FleetCounts) => arrived >= names.length;
+    const { lastArrivalNs } = await this.#heard('the last assignment came', is);
+    await fleet.ask({ ask: 'release' });
+    await this.#all('what was delivered runs everywhere');
+    return (lastArrivalNs - beganNs) / NS_PER_MS;
+  }
+
+  async #told(word: string): Promise<number> {
     const client = new ApiClient(loadKubeconfig(this.play.path('hub/admin.kubeconfig'), undefined));
-    await fleet.ask({ ask: 'begin' });
-    const beganNs = await eventually('the hub takes it', () => replaced(client, word), PATIENCE);
-    const counts = await this.#all('the next revision runs everywhere');
-    client.close();
-    return { beganNs, counts };
+    await this.fleet.ask({ ask: 'begin' });
+    try {
+      return await eventually('the hub takes it', () => replaced(client, word), PATIENCE);
+    } finally {
+      client.close();
+    }
   }
 
   /** The power of all is cut at once, and they come back. Milliseconds until the last is connected and heard. */

@@ -75,8 +75,11 @@ async function kill(child: ChildProcess): Promise<void> {
   await exit;
 }
 
-/** To a file of before version 11. */
-const NO_EXPERIENCE = 'DROP TABLE connections; DROP TABLE passages';
+/** To a file of before version 12, and before version 11. */
+const NO_INDEXES = ['identity_key', 'tls_key', 'sealing_key']
+  .map(key => `DROP INDEX identities_${key}`)
+  .join('; ');
+const NO_EXPERIENCE = `DROP TABLE connections; DROP TABLE passages; ${NO_INDEXES}`;
 
 test('a Secret that an older hub sealed is known to be of the device that has the name', async () => {
   const path = freshPath();

@@ -89,7 +89,7 @@ export class BareFleet {
     counts.received++;
     if (of.isAssignment) {
       counts.assignments++;
-      counts.lastAssignmentNs = nowNs();
+      counts.lastArrivalNs = nowNs();
     }
     if (replies === 0) return;
     counts.verified++;

@@ -9,6 +9,9 @@ export interface Counts {
   /** Signatures that were checked and made. */
   verified: number;
   signed: number;
+  /** Assignments that came, whether or not their node has looked at them. */
+  arrived: number;
+  lastArrivalNs: number;
   /** Assignments that were new to their node. */
   assignments: number;
   /** Revisions that became healthy, or failed. */
@@ -18,15 +21,22 @@ export interface Counts {
   confirmed: number;
   /** Bytes of the assignments. */
   assignmentBytes: number;
-  lastAssignmentNs: number;
   lastConfirmedNs: number;
 }
 
 export function noCounts(connected = 0): Counts {
   return {
     ...{ connected, received: 0, receivedBytes: 0, sent: 0, sentBytes: 0, verified: 0, signed: 0 },
-    ...{ assignments: 0, healthy: 0, failed: 0, confirmed: 0, assignmentBytes: 0 },
-    ...{ lastAssignmentNs: 0, lastConfirmedNs: 0 },
+    ...{
+      arrived: 0,
+      lastArrivalNs: 0,
+      assignments: 0,
+      healthy: 0,
+      failed: 0,
+      confirmed: 0,
+      assignmentBytes: 0,
+    },
+    ...{ lastConfirmedNs: 0 },
   };
 }
 

@@ -12,7 +12,10 @@ export type Question =
     }
   | { readonly ask: 'connect'; readonly atOnce: number }
   | { readonly ask: 'speak'; readonly times: number }
-  | { readonly ask: 'cut' | 'begin' | 'counts' | 'keys' | 'bareCounts' | 'bareCut' }
+  | {
+      readonly ask:
+        'cut' | 'hold' | 'release' | 'begin' | 'counts' | 'keys' | 'bareCounts' | 'bareCut';
+    }
   | ({ readonly ask: 'bare'; readonly atOnce: number } & BareReplies);
 
 export interface Answer {

@@ -62,6 +62,15 @@ export class Fleet {
     return eachOf(this.nodes, atOnce, node => this.#hold(node));
   }
 
+  /** Assignments come and wait, until they are released: so many devices have a processor each, these share one. */
+  hold(): void {
+    for (const node of this.nodes) node.hold();
+  }
+
+  release(): void {
+    for (const node of this.nodes) node.release();
+  }
+
   /** Each sleeps and wakes by itself, as its behaviour says, until the fleet is closed. */
   live(): void {
     for (const node of this.nodes) {

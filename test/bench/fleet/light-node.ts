@@ -65,6 +65,8 @@ export class LightNode {
   /** Told with its bundles, so that no status is like the one before. */
   #word = '';
   #onConfirmed: () => void = () => undefined;
+  /** The newest assignment that came while it looks at none. Null: it looks at each. */
+  #held: { payload: Buffer | null } | null = null;
 
   constructor(member: Member, simulated: Simulated) {
     this.member = member;
@@ -118,6 +120,18 @@ export class LightNode {
     if (this.#client) this.#lost();
   }
 
+  /** Looks at no assignment that comes. */
+  hold(): void {
+    this.#held ??= { payload: null };
+  }
+
+  /** Looks at what came since `hold`. */
+  release(): void {
+    const payload = this.#held?.payload;
+    this.#held = null;
+    if (payload) this.#assignment(payload);
+  }
+
   /** To be called every few seconds: what did not come is asked for, what was not confirmed is said again. */
   step(): void {
     if (this.#client === null) return;
@@ -155,8 +169,12 @@ export class LightNode {
     counts.receivedBytes += payload.byteLength;
     const address = this.#topics.parse(topic);
     if (address === null || payload.byteLength === 0) return;
-    if (address.kind === 'assignment') this.#assignment(payload);
-    else if (address.kind === 'blob') this.#blob(address.digest, payload);
+    if (address.kind === 'assignment') {
+      counts.arrived++;
+      counts.lastArrivalNs = nowNs();
+      if (this.#held) this.#held = { payload };
+      else this.#assignment(payload);
+    } else if (address.kind === 'blob') this.#blob(address.digest, payload);
     else if (address.kind === 'ack') this.#ack(payload);
     else if (address.kind === 'hub') this.#hub(payload);
     else if (address.kind === 'answer') this.#answer(payload);
@@ -175,7 +193,6 @@ export class LightNode {
     this.#accepted = { epoch: document.epoch, generation: document.generation, digest };
     counts.assignments++;
     counts.assignmentBytes += payload.byteLength;
-    counts.lastAssignmentNs = nowNs();
     const listed = new Set(document.bundles.map(keyOf));
     for (const key of this.#bundles.keys()) if (!listed.has(key)) this.#bundles.delete(key);
     let isNew = false;

@@ -23,6 +23,10 @@ async function done(question: Question): Promise<unknown> {
       return running().connect(question.atOnce);
     case 'cut':
       return running().cut();
+    case 'hold':
+      return running().hold();
+    case 'release':
+      return running().release();
     case 'speak':
       return Promise.all(running().nodes.map(node => node.speak(question.times))).then(() => null);
     case 'keys':
