@@ -22,6 +22,7 @@ import type { BundleWish } from './rollout/reassign.js';
 import { retryBundle } from './rollout/retry.js';
 import { lastWordsReader } from './last-words/last-words.js';
 import { rolloutDesk } from './rollout/say.js';
+import { nodeEditor } from './enrolment/edit-node.js';
 import { createEnrolment, nodeStanding } from './enrolment/enrolment.js';
 import { exportFor } from './carry/export.js';
 import { receiveCarried } from './carry/receive.js';
@@ -249,6 +250,7 @@ async function assemble(
     rollouts: gatedRollouts(rolloutDesk({ store, root, clock }), store),
     secrets: gatedSecrets(secretWriter({ store, root, hubSigner }), store),
     nodes: nodeWriter({ store, fleet, disconnect }),
+    nodeEditor: nodeEditor(store),
     nodeBudget: (actor, of) => setNodeBudget({ store, root, hubSigner, clock }, actor, of),
     nodeParameters: nodeParametersDesk({ store, root, hubSigner, clock }),
     enrolment: gatedEnrolment(

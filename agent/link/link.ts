@@ -4,6 +4,7 @@
  * built for each CONNECT, because the will is signed for that CONNECT alone. Decides nothing about
  * what messages mean; nothing is queued while it is down.
  */
+import { announcedNext, announcedNow } from './announce-again.js';
 import { MqttClient, type IClientOptions } from 'mqtt';
 import { connect as connectPlain, type Socket } from 'node:net';
 import { Pinger } from '../../protocol/pinger.js';
@@ -26,7 +27,6 @@ const SETTLED_MS = 30_000;
 const FILTERS_MAX = 8;
 /** What a broker says to 3.1.1, which has no word for it, when the keep-alive is too long: `identifier rejected` (table 3.1), or Aedes' own. */
 const KEEP_ALIVE_REFUSED: readonly unknown[] = [2, 6];
-const PRESENCE_AGAIN_MS = 5_000;
 
 /** Mosquitto's dynamic security lets a certificate in whose client it does not know any more, and grants it nothing. */
 const NOTHING_GRANTED = 'not authorized: the broker grants this node none of its topics';
@@ -61,7 +61,7 @@ class MqttLink implements Link {
   #up = false;
   #fault: string | null = null;
   #leaving = false;
-  #announcedAt = 0;
+  #announced = announcedNow(0);
   /** Said of a connection that does not take the usual way. */
   #way: { readonly over?: string } = {};
 
@@ -279,7 +279,7 @@ class MqttLink implements Link {
     if (client.connected && topics.length > 0 && refused === topics.length) return false;
     const presence = this.#presence;
     if (client !== this.#client || !presence) return true;
-    this.#announcedAt = this.#options.clock.monotonic();
+    this.#announced = announcedNow(this.#options.clock.monotonic());
     if (!(await this.publish(presence.topic, presence.birth, { retain: true }))) return true;
     if (client !== this.#client || !client.connected) return true;
     this.#up = true;
@@ -326,15 +326,13 @@ class MqttLink implements Link {
     }
   }
 
-  /**
-   * The will of a former connection came late, or somebody replays one: at most every five seconds.
-   */
+  /** The broker holds something else than what this connection announced. */
   async #announceAgain(presence: Presence): Promise<void> {
-    const now = this.#options.clock.monotonic();
-    if (this.#announcedAt > now) return;
-    const waitMs = Math.max(0, this.#announcedAt + PRESENCE_AGAIN_MS - now);
-    this.#announcedAt = now + waitMs;
-    await this.#options.clock.sleep(waitMs, this.#stop.signal);
+    const { clock } = this.#options;
+    const next = announcedNext(this.#announced, clock.monotonic());
+    if (next === null) return;
+    this.#announced = next;
+    await clock.sleep(next.at - clock.monotonic(), this.#stop.signal);
     if (this.#presence !== presence || !this.#up || this.#leaving) return;
     await this.publish(presence.topic, presence.birth, { retain: true });
   }

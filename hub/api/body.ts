@@ -37,16 +37,16 @@ export async function readBody(request: IncomingMessage, bytesMax: number): Prom
   return Buffer.concat(pieces);
 }
 
-function checkType(request: IncomingMessage): void {
+function checkType(request: IncomingMessage, wanted: string): void {
   const encoding = request.headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity') {
     throw new RequestError('UnsupportedMediaType', 'compressed bodies are not read');
   }
   const type = request.headers['content-type'] ?? '';
-  if (type.split(';')[0]?.trim().toLowerCase() === 'application/json') return;
+  if (type.split(';')[0]?.trim().toLowerCase() === wanted) return;
   throw new RequestError(
     'UnsupportedMediaType',
-    `the body is "${excerpt(type)}": only application/json is read`,
+    `the body is "${excerpt(type)}": only ${wanted} is read`,
   );
 }
 
@@ -56,12 +56,15 @@ function forbidPrototype(key: string, value: unknown): unknown {
 }
 
 /** Undefined for an empty body. Throws BadRequest, UnsupportedMediaType, RequestEntityTooLarge. */
-export async function readJson(request: IncomingMessage): Promise<unknown> {
+export async function readJson(
+  request: IncomingMessage,
+  type = 'application/json',
+): Promise<unknown> {
   const length = request.headers['content-length'];
   if (length === '0' || (length === undefined && !request.headers['transfer-encoding'])) {
     return undefined;
   }
-  checkType(request);
+  checkType(request, type);
   const text = decode(await readBody(request, JSON_BYTES_MAX));
   if (text.trim() === '') return undefined;
   if (nestingDepth(text) > DEPTH_MAX) {

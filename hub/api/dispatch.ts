@@ -88,7 +88,7 @@ export function toRequest(exchange: Exchange, match: Match, actor: Actor): ApiRe
     address: actor.address ?? '',
     signal,
     body: bytesMax => readBody(incoming, bytesMax),
-    json: () => readJson(incoming),
+    json: type => readJson(incoming, type),
   };
 }
 
@@ -146,8 +146,8 @@ export async function dispatch(
     const admitted = admit(parts, exchange);
     match = admitted.match;
     const asked = toRequest(exchange, match, admitted.actor);
-    const read = async () => {
-      const body = await asked.json();
+    const read = async (type?: string) => {
+      const body = await asked.json(type);
       named = nameIn(body);
       return body;
     };

@@ -24,8 +24,11 @@ export interface ApiRequest {
   readonly signal: AbortSignal;
   /** The whole body. Throws RequestEntityTooLarge above `bytesMax`. To be called once. */
   body(bytesMax: number): Promise<Buffer>;
-  /** The body as JSON of at most `JSON_BYTES_MAX`; undefined if it is empty. Throws BadRequest, UnsupportedMediaType. */
-  json(): Promise<unknown>;
+  /**
+   * The body as JSON of at most `JSON_BYTES_MAX`; undefined if it is empty. `type`: what it has to say it is, absent: `application/json`.
+   * Throws BadRequest, UnsupportedMediaType.
+   */
+  json(type?: string): Promise<unknown>;
 }
 
 export type Answer =

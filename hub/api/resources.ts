@@ -14,7 +14,7 @@ import { POD_TABLE } from './tables/pods.js';
 import { ROLLOUT_TABLE } from './tables/rollouts.js';
 import type { TableShape } from './tables/table.js';
 
-export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'delete';
+export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete';
 
 export interface Resource {
   readonly kind: ObjectKind | 'Namespace';
@@ -47,7 +47,7 @@ export const NODES: StoredResource = {
   namespaced: false,
   shortNames: ['no'],
   categories: [],
-  verbs: ['delete', 'get', 'list', 'watch'],
+  verbs: ['delete', 'get', 'list', 'patch', 'update', 'watch'],
   table: NODE_TABLE,
   fields: object => ({
     'spec.unschedulable': String(

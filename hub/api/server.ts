@@ -21,6 +21,7 @@ import {
   type RootWriter,
   type SecretWriter,
 } from '../ports.js';
+import type { NodeEditor } from '../enrolment/edit-node.js';
 import type { RevisionAgain } from '../rollout/again.js';
 import type { Foresight } from '../foresight/foresight.js';
 import type { ReadLastWords } from '../last-words/last-words.js';
@@ -43,6 +44,7 @@ import { lastWordsRoutes } from './routes/last-words.js';
 import { leaseRoutes } from './routes/leases.js';
 import { mqttRoutes, type WebSocketBroker } from './routes/mqtt.js';
 import { namespaceRoutes } from './routes/namespaces.js';
+import { nodeEditRoutes } from './routes/node-edit.js';
 import { nodeRoutes } from './routes/nodes.js';
 import { objectRoutes } from './routes/objects.js';
 import { podStreamRoutes } from './routes/pod-streams.js';
@@ -82,6 +84,7 @@ export interface ApiParts {
   readonly foresight: Foresight;
   readonly again: RevisionAgain;
   readonly nodes: NodeWriter;
+  readonly nodeEditor: NodeEditor;
   readonly nodeBudget: SetNodeBudget;
   readonly nodeParameters: NodeParametersDesk;
   readonly secrets: SecretWriter;
@@ -145,6 +148,7 @@ export function buildRoutes(parts: ApiParts, load = (): Promise<ApiLoad> => NO_L
     ...podRoutes(parts.store),
     ...podStreamRoutes(parts),
     ...nodeRoutes(parts),
+    ...nodeEditRoutes(parts),
     ...bundleRoutes(parts),
     ...revisionRoutes(parts),
     ...rolloutRoutes(parts),

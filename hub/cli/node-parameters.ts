@@ -10,7 +10,7 @@ import {
 } from '../../protocol/node-parameters.js';
 import type { NodeParametersView } from '../rollout/node-parameters.js';
 import { harmless } from './bundle-text.js';
-import type { ApiList } from './client.js';
+import { namesOfNodes } from './chosen-nodes.js';
 import {
   connected,
   withConnection,
@@ -18,7 +18,6 @@ import {
   type ConnectionOptions,
   type Context,
 } from './context.js';
-import { pathOf, resourceOf } from './resources.js';
 
 interface ParameterOptions extends ConnectionOptions {
   selector?: string;
@@ -81,7 +80,7 @@ async function parameters(
     throw new CliError('refused', `-o ${output}: only json`);
   const read = readWords(words);
   const set = withFiles(read.set, await fileValues(options.fromFile ?? []));
-  const nodes = await nodesOf(hub, read.nodes, options.selector);
+  const nodes = await namesOfNodes(hub, { names: read.nodes, selector: options.selector });
   const isList = Object.keys(set).length === 0;
   if (isList && overwrite) throw new CliError('refused', '--overwrite: of what? KEY=VALUE');
   const views: NodeParametersView[] = [];
@@ -168,22 +167,6 @@ async function fileValues(given: readonly string[]): Promise<Map<string, string>
     }
   }
   return values;
-}
-
-async function nodesOf(
-  { client }: Connected,
-  names: readonly string[],
-  selector: string | undefined,
-): Promise<readonly string[]> {
-  if (selector === undefined) {
-    if (names.length > 0) return [...new Set(names)];
-    throw new CliError('refused', 'which node? NAME, or -l SELECTOR');
-  }
-  if (names.length > 0) throw new CliError('refused', 'either names of nodes or -l');
-  const query = { labelSelector: selector };
-  const { items } = await client.call<ApiList>({ path: pathOf(resourceOf('nodes'), null), query });
-  if (items.length > 0) return items.map(({ metadata }) => metadata.name);
-  throw new CliError('refused', `-l ${selector}: no node has these labels`);
 }
 
 /** One line each, whatever is in it. Pure. */

@@ -9,14 +9,12 @@ const NOT_BY_NUMBER =
   'each node that a bundle selects runs it once: flotilla apply -f FILE --nodes SELECTOR selects other nodes';
 const NO_SERVICE =
   'there are no Services: a pod is reached by hostPort on its node, or by flotilla port-forward POD';
-const HOLD =
-  'a node is taken out of a bundle by its selector (flotilla apply -f FILE --nodes SELECTOR); what runs is kept as it is by flotilla-agent hold at the device';
+const NO_TAINTS =
+  'nodes have no taints: which nodes run a bundle is said by its selector (flotilla label node NAME KEY=VALUE); flotilla cordon NAME keeps new things away';
 const UNDO = 'flotilla rollout undo bundle/NAME; at the device: flotilla-agent undo';
 const AT_DEVICE = 'that is for who stands at the device: flotilla-agent';
 
 const INSTEAD: Readonly<Record<string, string>> = {
-  annotate:
-    'annotations of pods stand in their manifests: change them there and flotilla apply -f them',
   'api-resources':
     'flotilla get knows nodes, pods, events, bundles, rollouts, secrets, tokens; kubectl api-resources asks the hub itself',
   'api-versions': 'the hub serves v1 and flotilla.dev/v1; kubectl api-versions asks it',
@@ -32,11 +30,9 @@ const INSTEAD: Readonly<Record<string, string>> = {
   completion: 'there is none yet: flotilla --help, flotilla COMMAND --help',
   config:
     'the connection is a kubeconfig: hub init wrote admin.kubeconfig; --kubeconfig FILE or KUBECONFIG names it, kubectl config edits it',
-  cordon: HOLD,
   create:
     'flotilla apply -f FILE makes and changes a bundle; flotilla token create lets devices join; flotilla secret seal -f FILE',
   debug: 'flotilla exec -it POD -- sh',
-  drain: HOLD,
   edit: EDIT,
   events: 'flotilla get events; those of one object: flotilla describe KIND NAME',
   explain:
@@ -50,8 +46,6 @@ const INSTEAD: Readonly<Record<string, string>> = {
   journal: `${AT_DEVICE} journal; at the hub flotilla get events`,
   kill: 'flotilla delete bundle NAME has its pods leave the nodes',
   kustomize: 'kubectl kustomize DIR | flotilla apply -f - --bundle NAME',
-  label:
-    'labels are given as a device joins: flotilla token create --label KEY=VALUE; those of a pod stand in its manifest',
   leave: `${AT_DEVICE} leave`,
   list: 'flotilla get nodes, pods, bundles, rollouts, secrets, events or tokens',
   login:
@@ -80,10 +74,9 @@ const INSTEAD: Readonly<Record<string, string>> = {
   status:
     'flotilla get nodes, flotilla get bundles, flotilla rollout status bundle/NAME; on the device: flotilla-agent status',
   stop: 'flotilla delete bundle NAME has its pods leave the nodes',
-  taint: HOLD,
+  taint: NO_TAINTS,
   tokens: 'flotilla get tokens',
   top: 'flotilla describe node NAME shows what link and disk were used for; on the device docker stats shows CPU and memory',
-  uncordon: HOLD,
   undo: UNDO,
   uninstall: 'flotilla delete bundle NAME has its pods leave the nodes',
   verify: 'flotilla bundle verify FILE; a root: flotilla root verify FILE',
@@ -98,7 +91,8 @@ const BELOW: Readonly<Record<string, string>> = {
   'token delete': 'flotilla delete token ID',
   'node list': 'flotilla get nodes',
   'node label':
-    'labels are given as a device joins: flotilla token create --label KEY=VALUE; values for pods: flotilla node parameters NODE KEY=VALUE',
+    'flotilla label node NAME KEY=VALUE; values for pods: flotilla node parameters NODE KEY=VALUE',
+  'node cordon': 'flotilla cordon NAME',
   'node delete': 'flotilla delete node NAME',
   'bundle list': 'flotilla get bundles',
   'bundle apply': 'flotilla apply -f FILE',

@@ -5,6 +5,7 @@ import { AHEAD_OF_HUB } from '../ingest/ahead-of-hub.js';
 import { matches, parseSelector } from '../selectors.js';
 import { HELD_ANNOTATION } from '../recovery/held-annotation.js';
 import type { BundleAttempt, BundleObjectStatus, BundleSpec, NodeExtra } from '../objects.js';
+import { cordonText } from '../rollout/cordon.js';
 import { fateOf } from '../rollout/fate.js';
 import { isRetried } from '../rollout/retried.js';
 import type { ApiObject } from './client.js';
@@ -20,6 +21,8 @@ export interface NodeView {
   readonly online: boolean;
   /** Seems to be cloned: it is given nothing new until a person has looked. */
   readonly held: boolean;
+  /** People keep new things away from it. */
+  readonly cordoned?: boolean;
   /** Refuses what this hub says: it has what the hub never made. */
   readonly ahead: boolean;
   /** What it said last of an assignment that it refused. */
@@ -45,6 +48,8 @@ export interface RolloutProgress {
   /** Of those that are open: nobody tells them how it is. */
   readonly unknown: number;
   readonly offline: number;
+  /** Of those that are open: they do not begin with it, nobody waits for them. */
+  readonly cordoned: number;
   /** Reason and message to the nodes that say so, most frequent first. */
   readonly failures: readonly Failure[];
   /** Nodes that are neither healthy nor failed, with what is known of them. */
@@ -66,6 +71,7 @@ export function nodeViewOf(node: ApiObject): NodeView {
     member: isMember(status?.conditions),
     online: status?.conditions?.some(c => c.type === 'Ready' && c.status !== 'Unknown') ?? false,
     held: status?.conditions?.some(c => c.type === CLONE_SUSPECTED && c.status === 'True') ?? false,
+    cordoned: (node.spec as { unschedulable?: boolean } | undefined)?.unschedulable === true,
     ahead: status?.conditions?.some(c => c.type === AHEAD_OF_HUB && c.status === 'True') ?? false,
     bundles: status?.flotilla?.bundles ?? [],
     refused: refusedText(node.metadata.name, status?.flotilla?.lastRefusal ?? null),
@@ -116,6 +122,7 @@ export function progressOf(
   let failed = 0;
   let undone = 0;
   let unknown = 0;
+  let cordoned = 0;
   for (const node of selected) {
     const state = node.bundles.find(b => b.namespace === namespace && b.name === name);
     const current = state?.revision === revision ? state : undefined;
@@ -133,10 +140,16 @@ export function progressOf(
       failures.set(text, { nodes: [...others, node.name], isUndone });
     } else {
       if (fate === 'unknown') unknown++;
+      const isOut = !current && node.cordoned === true;
+      if (isOut) cordoned++;
       const doing = current
         ? `${current.state}${current.reason ? ` (${reasonText(current)})` : ''}`
         : ['has not reported it yet', node.refused, node.noRoom].filter(Boolean).join('; ');
-      const held = current ? null : (heldText(node) ?? (isHeld ? BUNDLE_HELD : null));
+      const held = current
+        ? null
+        : (heldText(node) ??
+          (isOut ? cordonText(node.name) : null) ??
+          (isHeld ? BUNDLE_HELD : null));
       open.push({ node: node.name, text: held ?? (node.online ? doing : 'offline') });
     }
   }
@@ -151,6 +164,7 @@ export function progressOf(
     undone,
     unknown,
     offline: selected.filter(node => !node.online).length,
+    cordoned,
     failures: [...failures]
       .map(([text, one]) => ({ text, ...one }))
       .sort((a, b) => b.nodes.length - a.nodes.length),
@@ -190,9 +204,9 @@ export function verdictOf(progress: RolloutProgress): Verdict {
   if (withdrawn !== null && (withdrawn.reason !== 'NotSigned' || healthy < desired)) {
     return 'failed';
   }
-  if (progress.healthy === progress.desired) return 'healthy';
-  const { failed, undone, unknown, open } = progress;
-  if (open.length > unknown) return 'waiting';
+  const { failed, undone, unknown, cordoned, open } = progress;
+  if (healthy + cordoned === desired) return 'healthy';
+  if (open.length > unknown + cordoned) return 'waiting';
   if (failed + undone > 0) return 'failed';
   return unknown > 0 ? 'unknown' : 'waiting';
 }
@@ -203,6 +217,7 @@ export function progressLine(name: string, p: RolloutProgress): string {
     p.undone > 0 ? `${p.undone} undone at the device` : '',
     p.unknown > 0 ? `${p.unknown} unknown` : '',
     p.offline > 0 ? `${p.offline} offline` : '',
+    p.cordoned > 0 ? `${p.cordoned} cordoned` : '',
   ].filter(text => text !== '');
   const tail = rest.length > 0 ? `, ${rest.join(', ')}` : '';
   const told = p.withdrawn === null ? '' : ` withdrawn (${p.withdrawn.reason})`;

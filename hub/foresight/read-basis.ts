@@ -76,7 +76,7 @@ export async function readBasis(
     nodes: members
       .filter(({ labels }) => matches(requirements, labels))
       .map((member): BasisNode => {
-        const node = fleetNodeOf({ namespace, name }, member);
+        const node = fleetNodeOf({ namespace, name, digest: newest?.digest ?? '' }, member);
         const changes = connections.get(node.name) ?? [];
         return {
           ...node,

@@ -2,7 +2,6 @@
  * The hub's loop: fleet → decide → compose → sign → one transaction. Level-triggered: it looks at what is and writes what
  * should be, so a restart, a crash or a change it did not see repeats and skips nothing. Decides nothing by itself.
  */
-import type { AssignedBundle } from '../../protocol/documents/assignment.js';
 import { keyId } from '../../protocol/keys.js';
 import type { Signer } from '../../protocol/keys.js';
 import type { TrustedRoot } from '../../protocol/verified.js';
@@ -10,28 +9,22 @@ import { countLoop, type CountParts } from './count-nodes.js';
 import { assignmentOf, type SignedAssignment } from './director.js';
 import { next, UnfitAssignment } from './next-assignment.js';
 import { candidates } from './candidates.js';
-import type { NodeObject, SealedSecretObject } from '../objects.js';
-import { heldNodes } from '../recovery/held-nodes.js';
-import { assignedSecrets, sealedByNode } from '../secrets/needs.js';
-import { decide, runningOn, type Candidate } from './rollout.js';
+import type { NodeObject } from '../objects.js';
+import { isCordoned, stayingOffers } from './cordon.js';
 import {
-  isMoving,
-  lookAt,
-  membersOf,
-  openRollouts,
-  standingOffers,
-  type Look,
-} from './rollouts.js';
+  freshAssignment,
+  offersBetweenLooks,
+  sealedSecrets,
+  type AssigningParts,
+} from './fresh-assignment.js';
+import { heldNodes } from '../recovery/held-nodes.js';
+import { assignedSecrets } from '../secrets/needs.js';
+import { decide, runningOn } from './rollout.js';
+import { isMoving, lookAt, membersOf, openRollouts, type Look } from './rollouts.js';
 import { PatchBook } from './patches.js';
 import { placesIn, tellReach, type FleetPlaces } from './places.js';
 import { retried } from '../store/retry.js';
-import {
-  StoreError,
-  type Actor,
-  type IdentityRecord,
-  type Mutation,
-  type Store,
-} from '../store/store.js';
+import { StoreError, type Actor, type Mutation } from '../store/store.js';
 import { watchFleet, type Fleet } from './watch-fleet.js';
 
 const ACTOR: Actor = { kind: 'hub', name: 'controller' };
@@ -106,7 +99,7 @@ export function startController(parts: ControllerParts): Controller {
       const now = new Date(parts.clock.now()).toISOString();
       return { ...first, mutations: [...first.mutations, ...places.claims(now)] };
     },
-    freshAssignment: (node, nonce) => freshAssignment(parts, node, nonce),
+    freshAssignment: (node, nonce) => freshAssignment(parts, { actor: ACTOR, node, nonce }),
     assignmentsUnder: (root, hubSigner) =>
       assignmentsUnder({ ...parts, root: () => root, hubSigner }),
     settle: async () => {
@@ -123,70 +116,6 @@ export function startController(parts: ControllerParts): Controller {
       await Promise.all(loops);
     },
   };
-}
-
-type AssigningParts = Pick<ControllerParts, 'store' | 'root' | 'hubSigner' | 'clock'>;
-
-/** What a node is offered by rollouts though nothing is decided: the controller's next look does that. */
-async function offersBetweenLooks(
-  { store, root }: AssigningParts,
-  offered: readonly Candidate[],
-  of: {
-    readonly node: string;
-    readonly labels: Readonly<Record<string, string>>;
-    readonly assigned: readonly AssignedBundle[];
-  },
-): Promise<Candidate[]> {
-  const rollouts = await openRollouts(store, offered, root().document);
-  if (rollouts.length === 0) return [...offered];
-  const object = (await store.get('Node', '', of.node)) as NodeObject | null;
-  const member = { ...of, name: of.node, object, barrier: null };
-  return standingOffers(rollouts, member, root().document)(offered);
-}
-
-async function bundlesFor(
-  parts: ControllerParts,
-  of: {
-    readonly node: NodeObject;
-    readonly identity: IdentityRecord;
-    readonly assigned: readonly AssignedBundle[];
-  },
-): Promise<AssignedBundle[]> {
-  const { node, identity, assigned } = of;
-  const { name, labels } = node.metadata;
-  const offered = await candidates(parts);
-  const places = await placesIn(parts.store, offered);
-  const hasPlace = (candidate: Candidate) =>
-    places.take(candidate, { node: name, labels: identity.labels });
-  const offers = await offersBetweenLooks(parts, offered, { node: name, labels, assigned });
-  return decide(offers, { labels, assigned, running: runningOn(node), hasPlace });
-}
-
-async function freshAssignment(parts: ControllerParts, node: string, nonce: string): Promise<void> {
-  const { store } = parts;
-  for (let tries = 0; tries < 5; tries++) {
-    const identity = await store.identity(node);
-    const object = (await store.get('Node', '', node)) as NodeObject | null;
-    if (identity?.state !== 'active' || identity.suspectedAt !== null || !object) return;
-    // Said again by the node later: it is sent nothing before it was heard.
-    if ((await heldNodes(store, parts.root().document.epoch)).has(node)) return;
-    const current = await store.assignment(node);
-    const assigned = current ? assignmentOf(current).bundles : [];
-    const isLearning = (await store.recovery())?.learning === true;
-    const bundles = isLearning
-      ? assigned
-      : await bundlesFor(parts, { node: object, identity, assigned });
-    const nodeKey = keyId(identity.identityKey);
-    const secrets = assignedSecrets((await sealedSecrets(store)).get(node) ?? [], bundles);
-    const signed = next(parts, { node, nodeKey, nonce, bundles, secrets, current });
-    try {
-      await store.commit(ACTOR, signed?.mutations ?? []);
-      return;
-    } catch (error) {
-      // The other loop was faster: its generation is the one to go above.
-      if (!(error instanceof StoreError) || error.code !== 'Conflict') throw error;
-    }
-  }
 }
 
 interface Looks {
@@ -321,7 +250,9 @@ async function nextAssignments(
     if (state !== 'active' || suspectedAt !== null || !object || unheard.has(node)) continue;
     const current = records.get(node) ?? null;
     const assigned = assignedTo(node);
-    const bundles = decide(look.offers(offered, node), {
+    const offers = look.offers(offered, node);
+    const begins = isCordoned(object) ? stayingOffers(offers, assigned, at.root) : offers;
+    const bundles = decide(begins, {
       ...{ labels: object.metadata.labels, assigned, running: runningOn(object) },
       hasPlace: candidate => places.take(candidate, { node, labels: enrolled }),
     });
@@ -350,9 +281,4 @@ async function nextAssignments(
   const first = [...look.mutations(moved, unfit), ...together];
   if (first.length > 0) batches.unshift(first);
   return { batches, unfit, places, look };
-}
-
-async function sealedSecrets(store: Store) {
-  const { items } = await store.list('SealedSecret');
-  return sealedByNode(items as readonly SealedSecretObject[]);
 }

@@ -12,6 +12,7 @@ import { AHEAD_OF_HUB } from '../ingest/ahead-of-hub.js';
 import type { NodeObject } from '../objects.js';
 import { matches } from '../selectors.js';
 import type { IdentityRecord, Mutation, Store } from '../store/store.js';
+import { cordonText, isCordoned } from './cordon.js';
 import { decisionsBetween } from './decisions.js';
 import { fateOf } from './fate.js';
 import { limitOfBundle } from './reach-check.js';
@@ -97,7 +98,7 @@ export function membersOf(
 
 /** The node as the bundle's rollout sees it. */
 export function fleetNodeOf(
-  candidate: Pick<Candidate, 'namespace' | 'name'>,
+  candidate: Pick<Candidate, 'namespace' | 'name' | 'digest'>,
   { name: node, labels, object, assigned, barrier }: MemberNode,
 ): FleetNode {
   const { namespace, name } = candidate;
@@ -106,12 +107,16 @@ export function fleetNodeOf(
     b.namespace === namespace && b.name === name;
   const has = assigned.find(isOf);
   const said = flotilla?.bundles.find(isOf);
+  // What it was told before, or is told to go back from, it goes on with.
+  const isOut = object !== null && isCordoned(object) && has?.digest !== candidate.digest;
+  const cordoned = isOut ? cordonText(node) : null;
   const isAhead = conditions?.some(c => c.type === AHEAD_OF_HUB && c.status === 'True') ?? false;
   return {
     name: node,
     labels,
     isOnline: object !== null && isOnline(object),
-    barrier: barrier ?? (isAhead ? `${AHEAD_OF_HUB}: it refuses what this hub says` : null),
+    barrier: barrier ?? (isAhead ? `${AHEAD_OF_HUB}: it refuses what this hub says` : cordoned),
+    ...(cordoned === null ? {} : { isCordoned: true }),
     assigned: has ? { revision: has.revision, digest: has.digest, size: has.size } : null,
     word: said
       ? {

@@ -7,6 +7,7 @@ import type { Clock, Log } from '../../protocol/ports.js';
 import { nodeWords } from '../enrolment/node-words.js';
 import { isStandingCondition } from '../enrolment/standing-conditions.js';
 import type { BundleObject, NodeObject } from '../objects.js';
+import { isCordoned } from './cordon.js';
 import { isHeld } from './rollout.js';
 import { StoreError, type Change, type Store } from '../store/store.js';
 
@@ -117,6 +118,7 @@ export function nodeChange(change: Change): Consequence {
       (node.status.conditions ?? []).filter(isStandingCondition).map(c => c.type + c.status),
     );
   const stands = standing(before) !== standing(after);
+  const cordoned = isCordoned(before) !== isCordoned(after);
   const said = (node: NodeObject) =>
     canonicalJson([
       node.status.flotilla.bundles,
@@ -127,7 +129,7 @@ export function nodeChange(change: Change): Consequence {
       node.status.conditions?.find(c => c.type === 'Ready')?.status ?? null,
       nodeWords(node.status.conditions, node.spec),
     ]);
-  return { assigns: labels || stands, rolls: labels || said(before) !== said(after) };
+  return { assigns: labels || stands || cordoned, rolls: labels || said(before) !== said(after) };
 }
 
 /** A change of status alone is the controller's own. Pure. */

@@ -3,13 +3,13 @@
  * a folder to look in) against the real API on a real store. Where there is none the suite is skipped.
  */
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { bundle, event, HUB, MANIFEST, node, pod, put, RUNNING } from '../support/api-objects.js';
 import { startFixture, type Fixture } from '../support/api-server.js';
-import { KUBECTLS, kubeconfig } from '../support/kubectls.js';
+import { KUBECTLS, kubeconfig, kubectlOf, type KubectlResult } from '../support/kubectls.js';
 
 async function fill(fixture: Fixture): Promise<void> {
   await fixture.store.commit(HUB, [
@@ -26,12 +26,6 @@ async function fill(fixture: Fixture): Promise<void> {
     ),
     put(bundle('shop', { nodeSelector: 'zone=north', manifests: [MANIFEST] }, 4)),
   ]);
-}
-
-interface Result {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
 }
 
 describe('real kubectl', { skip: KUBECTLS.length === 0 ? 'no kubectl here' : false }, () => {
@@ -51,13 +45,8 @@ describe('real kubectl', { skip: KUBECTLS.length === 0 ? 'no kubectl here' : fal
       `--kubeconfig=${config}`,
       `--cache-dir=${join(fixture.folder, `cache-${minor}`)}`,
     ];
-    const run = (...args: string[]): Promise<Result> =>
-      new Promise(resolve => {
-        execFile(kubectl, [...flags(), ...args], { timeout: 60_000 }, (error, out, err) => {
-          const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 1;
-          resolve({ code, out, err });
-        });
-      });
+    const run = (...args: string[]): Promise<KubectlResult> =>
+      kubectlOf(kubectl, { config, cache: join(fixture.folder, `cache-${minor}`) })(...args);
     const ok = async (...args: string[]): Promise<string> => {
       const { code, out, err } = await run(...args);
       assert.equal(code, 0, `kubectl ${args.join(' ')}: ${err}${out}`);

@@ -10,6 +10,7 @@ import { request, type RequestOptions } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startApi, type Api, type ApiParts } from '../../hub/api/server.js';
+import { nodeEditor } from '../../hub/enrolment/edit-node.js';
 import { secretWriter } from '../../hub/secrets/secret-writer.js';
 import { HUB, trustedRoot } from './fleet.js';
 import { revisionAgain } from '../../hub/rollout/again.js';
@@ -270,6 +271,7 @@ export async function startFixture(
     lastWords: async () => [],
     rollouts: rolloutDesk({ store, root: () => trustedRoot(), clock }),
     nodes: nodeWriter(store),
+    nodeEditor: nodeEditor(store),
     nodeBudget: () => Promise.resolve({}),
     nodeParameters: {
       read: node => Promise.resolve({ node, parameters: {}, lacking: [] }),

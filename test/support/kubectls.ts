@@ -1,5 +1,5 @@
 /** The kubectls of this machine, and a kubeconfig that lets them into a fixture's API. */
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { at, type Fixture } from './api-server.js';
@@ -45,6 +45,27 @@ function findKubectls(): readonly (readonly [number, string])[] {
 
 /** By minor version, ascending. */
 export const KUBECTLS = findKubectls();
+
+export interface KubectlResult {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** One kubectl with its own cache, as the fixture's administrator: `config` is the path of the kubeconfig. */
+export function kubectlOf(
+  kubectl: string,
+  of: { readonly config: string; readonly cache: string },
+): (...args: string[]) => Promise<KubectlResult> {
+  const flags = [`--kubeconfig=${of.config}`, `--cache-dir=${of.cache}`];
+  return (...args) =>
+    new Promise(resolve => {
+      execFile(kubectl, [...flags, ...args], { timeout: 60_000 }, (error, out, err) => {
+        const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 1;
+        resolve({ code, out, err });
+      });
+    });
+}
 
 export function kubeconfig(fixture: Fixture): object {
   const base64 = (text: string) => Buffer.from(text).toString('base64');

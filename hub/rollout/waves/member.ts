@@ -83,7 +83,7 @@ function waitedUntil(
     case 'silent':
       return isForced ? null : deadline(row?.toldAt ? Date.parse(row.toldAt) : startedAt);
     case 'waiting':
-      if (needsPerson) return null;
+      if (needsPerson || node.isCordoned === true) return null;
       if (obstacle !== null) return isForced ? null : deadline(startedAt);
       if (isReachable(node)) return ALWAYS;
       return offlinePolicy === 'wait' && !isForced ? deadline(startedAt) : null;

@@ -20,6 +20,8 @@ export interface FleetNode {
   readonly isOnline: boolean;
   /** Why it is told nothing, be it connected or not; null: it may be. */
   readonly barrier: string | null;
+  /** That is because people keep new things away from it: it is waited for by nobody. */
+  readonly isCordoned?: boolean;
   /** The revision of this bundle in its newest assignment; null: none. */
   readonly assigned: RevisionName | null;
   readonly word: Word | null;

@@ -11,6 +11,7 @@ import { CliError } from '../../../protocol/cli-error.js';
 
 /** The option that says yes beforehand; null: nothing that it does is for ever. */
 const OPTION: Readonly<Record<string, string | null>> = {
+  annotate: null,
   apply: '--prune',
   attach: null,
   audit: null,
@@ -20,10 +21,12 @@ const OPTION: Readonly<Record<string, string | null>> = {
   'bundle show': null,
   'bundle sign': '--yes',
   'bundle verify': null,
+  cordon: null,
   cp: null,
   delete: '--yes',
   describe: null,
   diff: null,
+  drain: null,
   exec: null,
   get: null,
   'hub backup': null,
@@ -39,6 +42,7 @@ const OPTION: Readonly<Record<string, string | null>> = {
   'key generate': null,
   'key rotate': '--yes',
   'key show': null,
+  label: '--yes',
   logs: null,
   'node approve': '--yes',
   'node budget': null,
@@ -68,6 +72,7 @@ const OPTION: Readonly<Record<string, string | null>> = {
   'secret replaced': '--yes',
   'secret seal': '--accept-new-keys',
   'token create': null,
+  uncordon: null,
 };
 
 type Command = Awaited<ReturnType<typeof programOf>>;

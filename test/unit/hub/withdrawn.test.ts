@@ -144,7 +144,7 @@ describe('a rollout of a withdrawn revision', () => {
       const withdrawn = reason === null ? null : { reason, message: '' };
       const open = progress.healthy < progress.desired ? [{ node: 'n', text: 'staged' }] : [];
       const rest = { revision: 3, selector: '', updated: 0, failed: 0, offline: 0, failures: [] };
-      const none = { undone: 0, unknown: 0 };
+      const none = { undone: 0, unknown: 0, cordoned: 0 };
       assert.equal(verdictOf({ ...rest, ...none, ...progress, withdrawn, open }), verdict);
     });
   }
