@@ -26,8 +26,10 @@ export interface MeterOptions {
 
 /** A page is spent on it no more often, */
 const SAVE_EVERY_MS = 600_000;
-/** unless this much crossed the link meanwhile. */
+/** unless this much crossed the link meanwhile, */
 const SAVE_BYTES = 256 * 1024;
+/** or was written. */
+const SAVE_WRITTEN_BYTES = 1024 * 1024;
 
 /** What is counted this soon after another count is taken to be of the same day. */
 const SAME_DAY_MS = 60_000;
@@ -42,6 +44,7 @@ export class Meter {
   #writtenBefore: number;
   #savedAt: number;
   #savedBytes: number;
+  #savedWritten: number;
 
   constructor(options: MeterOptions) {
     const { store, time, clock, written } = options;
@@ -50,6 +53,7 @@ export class Meter {
     this.#writtenBefore = written() ?? 0;
     this.#savedAt = this.#lookedAt = clock.monotonic();
     this.#savedBytes = this.#crossed();
+    this.#savedWritten = this.#written();
     store.alongside(() => this.#worthSaving());
   }
 
@@ -112,16 +116,24 @@ export class Meter {
     return (inward?.[2] ?? 0) + (out?.[2] ?? 0);
   }
 
+  #written(): number {
+    return this.#ledger.counts.written?.[2] ?? 0;
+  }
+
   #worthSaving(): string | null {
     this.#look();
     const isLong = this.#options.clock.monotonic() - this.#savedAt >= SAVE_EVERY_MS;
-    return isLong || this.#crossed() - this.#savedBytes >= SAVE_BYTES ? this.#saved() : null;
+    const isMuch =
+      this.#crossed() - this.#savedBytes >= SAVE_BYTES ||
+      this.#written() - this.#savedWritten >= SAVE_WRITTEN_BYTES;
+    return isLong || isMuch ? this.#saved() : null;
   }
 
   #saved(): string {
     this.#look();
     this.#savedAt = this.#options.clock.monotonic();
     this.#savedBytes = this.#crossed();
+    this.#savedWritten = this.#written();
     return JSON.stringify(this.#ledger);
   }
 }

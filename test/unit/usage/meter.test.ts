@@ -83,6 +83,16 @@ describe('the meter', () => {
     assert.equal(opened(world).meter.ledger().counts.in?.[2], 300 * 1024);
   });
 
+  test('what was written is there after a power cut, all but the last MiB', t => {
+    const world = begun(t);
+    const first = opened(world);
+    world.written += 1024 * 1024;
+    first.journal.record(EVENT);
+    world.written += 1000;
+    first.journal.record(EVENT);
+    assert.equal(opened(world).meter.ledger().counts.written?.[2], 1024 * 1024);
+  });
+
   test('at the end of the agent it is written', t => {
     const world = begun(t);
     const first = opened(world);
