@@ -51,14 +51,16 @@ const OPEN: Gate = { isOpen: true };
  * Of the wave under way. The last looks at the nodes of all: with it the revision is complete. A wave whose nodes were all in waves before
  * it is open; one whose selector no node of the fleet matches is a mistyped label until a person promotes it. One of whose own nodes none, or
  * fewer than the plan's sample, have shown anything stays shut, whatever those before it showed: else a cut of the hub's own line, when
- * everybody is away, would let all waves pass, and all nodes begin at once when it ends. `settledAt`: since when nobody is waited for.
+ * everybody is away, would let all waves pass, and all nodes begin at once when it ends. Cordoned nodes are passed over, once the revision is
+ * healthy somewhere. `settledAt`: since when nobody is waited for.
  */
 export function gateOf(
   { spec, status }: Rollout,
-  members: readonly Member[],
+  all: readonly Member[],
   { now, settledAt }: { readonly now: number; readonly settledAt: number },
 ): Gate {
   const wave = status.waves.length - 1;
+  const members = all.filter(({ node, stand }) => !node.isCordoned || stand !== 'waiting');
   if (wave < spec.forced) {
     // Whom it could tell and did not yet is not skipped.
     const isToBeTold = ({ wave: own, stand, node, obstacle }: Member) =>
@@ -66,10 +68,13 @@ export function gateOf(
     return members.some(isToBeTold) ? { isOpen: false, reason: 'Nodes', at: null } : OPEN;
   }
   const isLast = wave === spec.plan.waves.length - 1;
-  const own = members.filter(member => (isLast ? member.wave !== null : member.wave === wave));
+  const isOfWave = (member: Member) => (isLast ? member.wave !== null : member.wave === wave);
+  const own = members.filter(isOfWave);
   if (own.length === 0) {
     const isPromoted = wave < spec.promoted;
-    if (isLast || isPromoted || !isUnknownSelector(spec.plan.waves[wave], members)) return OPEN;
+    const isProven = members.some(member => isProof(member, spec.plan.allowUnknown));
+    if (all.some(isOfWave) && !isProven) return { isOpen: false, reason: 'NotProven', at: null };
+    if (isLast || isPromoted || !isUnknownSelector(spec.plan.waves[wave], all)) return OPEN;
     return { isOpen: false, reason: 'NoSuchNode', at: null };
   }
   const until = waitedUntil(own);

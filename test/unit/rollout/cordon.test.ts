@@ -15,7 +15,7 @@ import type { Candidate } from '../../../hub/rollout/rollout.js';
 import { fleetNodeOf, type MemberNode } from '../../../hub/rollout/rollouts.js';
 import { decide } from '../../../hub/rollout/waves/decide.js';
 import type { RevisionName } from '../../../hub/rollout/waves/rollout-object.js';
-import { BEGUN, named, NEW, OLD, specOf, T0 } from '../../support/rollout-values.js';
+import { at, BEGUN, named, NEW, OLD, specOf, T0 } from '../../support/rollout-values.js';
 
 const OF = { namespace: 'default', name: 'shop' };
 const ROOT = { denied: [] as string[], floors: {} };
@@ -97,6 +97,36 @@ describe('a rollout', () => {
       assert.equal(status.phase, 'completed');
     });
   }
+
+  const WAVE = { startedAt: at(0), settledAt: null, passedAt: null };
+  const ROW = { toldAt: at(0), isBack: false, isExcused: false, isReleased: false, obstacle: null };
+
+  /** Each in its wave; the second wave is under way. */
+  const inWaves = (first: MemberNode, second: MemberNode) =>
+    decide(
+      {
+        spec: specOf({ waves: [{ nodes: 1 }, { nodes: '100%' }] }),
+        status: { ...BEGUN, waves: [{ ...WAVE, passedAt: at(1) }, WAVE] },
+      },
+      {
+        fleet: [first, second].map(one => fleetNodeOf({ ...OF, digest: NEW.digest }, one)),
+        rows: new Map(
+          [first, second].map(({ name }, wave) => [name, { ...ROW, node: name, wave }]),
+        ),
+        isWithdrawn: false,
+      },
+      T0 + 2000,
+    ).status;
+
+  test('passes a wave of cordoned nodes alone, once the revision is healthy somewhere', () => {
+    const { phase } = inWaves(member('in', NEW, false), member('out', OLD, true));
+    assert.equal(phase, 'completed');
+  });
+
+  test('that nobody but cordoned nodes could show waits', () => {
+    const { phase, reason } = inWaves(member('one', OLD, true), member('two', OLD, true));
+    assert.deepEqual([phase, reason], ['progressing', 'NotProven']);
+  });
 
   test('still looks at one that was told before it was cordoned', () => {
     const node = fleetNodeOf({ ...OF, digest: NEW.digest }, member('out', NEW, true));

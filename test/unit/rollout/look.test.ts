@@ -38,6 +38,7 @@ function openAs(change: Partial<RolloutStatus>, isWithdrawn = false): OpenRollou
 function member(name: string, has: typeof OLD): MemberNode {
   const said = { namespace: 'default', name: 'shop', ...has, attempt: 0, state: 'healthy' };
   const object = {
+    spec: {},
     status: {
       conditions: [{ type: 'Ready', status: 'True' }],
       flotilla: { bundles: [{ ...said, active: has.digest, failed: null }] },
