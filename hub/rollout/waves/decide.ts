@@ -99,7 +99,8 @@ function forwards(
   const { members, rows, now } = of;
   const turns = new Map<string, Turn>();
   if (status.phase === 'completed') {
-    for (const { node, stand } of members) if (stand === 'waiting') turns.set(node.name, 'tell');
+    for (const { node, stand } of members)
+      if (stand === 'waiting' && node.isCordoned !== true) turns.set(node.name, 'tell');
     return { of: turns, wakeAt: null };
   }
   if (status.phase === 'paused') return { of: turns, wakeAt: null };

@@ -23,6 +23,9 @@ export function reasonFor(rollout: Rollout, member: Member, turn: Turn): string 
     const wave = member.wave ?? 0;
     return `waits for its turn: ${opensText(spec, wave, turn.opensAt)}`;
   }
+  if (member.node.isCordoned === true && turn !== 'back' && member.stand === 'waiting') {
+    return `${place}${member.node.barrier ?? 'cordoned'}; it is not waited for`;
+  }
   switch (turn) {
     case 'tell':
       return `${place}gets revision ${to.revision} now`;
