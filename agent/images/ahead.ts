@@ -16,6 +16,10 @@ import type { ImagePulls, PullState } from './pulls.js';
 
 const RETRY_MS = 10_000;
 const RETRY_MAX_MS = 300_000;
+/** What was seen so lately is still there: a person, or another program, removes images at any time. */
+const FRESH_MS = 30_000;
+/** An engine may take long to answer: what was asked before a switch counts for the switch. */
+const ASKED_MS = 600_000;
 
 export interface ImagesAheadOptions {
   readonly store: Pick<ImageStore, 'imageStatus' | 'imageFilesystem'>;
@@ -52,6 +56,8 @@ function slotOf({ namespace, name }: BundleName, isReturn: boolean): string {
 interface AwaitedImage {
   readonly is: 'awaited' | 'there' | 'failed';
   readonly why: ImageHold;
+  /** Monotonic time, milliseconds. */
+  readonly at: number;
   /** As whom it is being pulled. */
   readonly pulling?: string;
 }
@@ -60,6 +66,8 @@ interface Awaited {
   readonly digest: string;
   readonly end: AbortController;
   readonly images: Map<string, AwaitedImage>;
+  /** Since when what `confirm` asks is on its way, monotonic; null: nothing is, or it was taken. */
+  askedAt: number | null;
 }
 
 export class ImagesAhead {
@@ -78,11 +86,32 @@ export class ImagesAhead {
     let awaited = this.#awaited.get(key);
     if (awaited?.digest !== digest) {
       this.#end(key);
-      awaited = { digest, end: new AbortController(), images: new Map() };
+      awaited = { digest, end: new AbortController(), images: new Map(), askedAt: null };
       this.#awaited.set(key, awaited);
       for (const needed of neededImages(revision)) void this.#get(needed, revision, awaited);
     }
     return holdOf(awaited);
+  }
+
+  /**
+   * Before anything is touched, for what `hold` has let pass: whether all of it was seen just now. False: it is looked up again, `onChange`
+   * follows, and `hold` knows what became of it. Nobody asked for it: true.
+   */
+  confirm(revision: AwaitedRevision): boolean {
+    const awaited = this.#awaited.get(slotOf(revision.bundle, false));
+    if (awaited?.digest !== revision.digest) return true;
+    const now = this.#options.clock.monotonic();
+    const isAsked = awaited.askedAt !== null && now - awaited.askedAt < ASKED_MS;
+    awaited.askedAt = null;
+    if (isAsked) return true;
+    const oldest = now - FRESH_MS;
+    const stale = neededImages(revision).filter(
+      ({ key }) => (awaited.images.get(key)?.at ?? 0) < oldest,
+    );
+    // It was pulled when it was staged: what is here is enough.
+    for (const needed of stale) void this.#get(needed, { ...revision, isReturn: true }, awaited);
+    if (stale.length > 0) awaited.askedAt = now;
+    return stale.length === 0;
   }
 
   /** As `hold` of what is staged, with how far the pull is; null too when nobody asked for it. Begins nothing. */
@@ -126,7 +155,7 @@ export class ImagesAhead {
     const { image, key } = needed;
     const say = (is: AwaitedImage['is'], reason: string, message: string, pulling?: string) =>
       awaited.images.set(key, {
-        ...{ is, why: { reason, message: `image "${image}": ${message}` } },
+        ...{ is, why: { reason, message: `image "${image}": ${message}` }, at: clock.monotonic() },
         ...(pulling === undefined ? {} : { pulling }),
       });
     say('awaited', '', 'it is looked up');

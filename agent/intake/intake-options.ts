@@ -38,7 +38,7 @@ export interface IntakeOptions {
   readonly log: Log;
   readonly refuses: StageOptions['refuses'];
   readonly secrets?: SealedSecrets;
-  readonly images?: Pick<ImagesAhead, 'hold' | 'drop' | 'dropReturn' | 'pulling'>;
+  readonly images?: Pick<ImagesAhead, 'hold' | 'confirm' | 'drop' | 'dropReturn' | 'pulling'>;
   readonly onTriedAgain?: StageOptions['onTriedAgain'];
   readonly hasLocalSecret?: StageOptions['hasLocalSecret'];
   /** Left out: a bundle switches at any time. */

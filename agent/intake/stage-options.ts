@@ -22,7 +22,7 @@ export interface StageOptions extends NodeRules {
   readonly log: Log;
   readonly whereabouts: (digest: string) => Whereabouts;
   /** Pulled before the switch; left out where somebody else runs the pods. */
-  readonly images?: Pick<ImagesAhead, 'hold' | 'drop' | 'dropReturn'> | undefined;
+  readonly images?: Pick<ImagesAhead, 'hold' | 'confirm' | 'drop' | 'dropReturn'> | undefined;
   /** Left out where the node has no key to open any. */
   readonly secrets?: SealedSecrets | undefined;
   /** Left out: at any time. */

@@ -198,10 +198,8 @@ export class Stage {
     const given = journal.accepted()?.document.parameters ?? {};
     const parameters = isActive ? null : lackingParameter(wanted.pods, document, given);
     if (parameters !== null) return settle(parameters);
-    const held = this.#options.images?.hold({
-      ...{ bundle: assigned, digest: assigned.digest, pods: wanted.pods },
-      bindings: bindingsOf(document.images),
-    });
+    const images = { ...wanted, digest: assigned.digest, bindings: bindingsOf(document.images) };
+    const held = this.#options.images?.hold(images);
     const conflict = conflictWith(wanted, [...this.#switch.occupied(), ...this.#claimed]);
     if (conflict) return settle({ event: 'obstacle', reason: CONFLICT, message: conflict });
     this.#claimed.push(wanted);
@@ -214,6 +212,8 @@ export class Stage {
     if (passage.hold !== null) return settle({ event: 'obstacle', ...passage.hold });
     const unready = isActive ? null : this.#awaitsFormer(assigned, { record, root });
     if (unready !== null) return settle(unready);
+    // It may have waited for months.
+    if (!isActive && this.#options.images?.confirm(images) === false) return [];
     this.#activate({ assigned, record, by: passage.by }, staged.value);
     return [];
   }

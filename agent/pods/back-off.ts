@@ -182,6 +182,22 @@ export function restartDueAt(
   return from > now ? 0 : from + Math.min(crash.delayMs, maxMs);
 }
 
+/**
+ * A clock that was put back holds nothing up: what failed in what is the future now waits as long as it would have from now on. Call it
+ * with each observation, before `plan`; twice is the same as once.
+ */
+export function notePutBack(memory: Memory, now: number): Memory {
+  const failures = [...memory.failures];
+  if (failures.every(([, { failedAt }]) => failedAt <= now)) return memory;
+  const moved = failures.map(([key, failure]): [string, Failure] => {
+    const { failedAt, retryAt } = failure;
+    return failedAt <= now
+      ? [key, failure]
+      : [key, { ...failure, failedAt: now, retryAt: now + (retryAt - failedAt) }];
+  });
+  return { ...memory, failures: new Map(moved) };
+}
+
 /** Call it with each observation, before `plan`; what is gone from the engine is forgotten. */
 export function noteKills(memory: Memory, observed: ObservedPods, health: Health): Memory {
   const keys = observed.containers

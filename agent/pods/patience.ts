@@ -11,6 +11,7 @@ import {
   noteFailure,
   noteFetched,
   noteKills,
+  notePutBack,
   noteSuccess,
   retryConfig,
   retryNow,
@@ -20,6 +21,9 @@ import type { DesiredPod } from './desired.js';
 import type { StepOutcome } from './execute.js';
 import type { Health } from './health.js';
 import type { ObservedPods } from '../runtime/runtime.js';
+
+/** Nothing rests longer: what does was told before the clock was put back. */
+const REST_MAX_MS = 60_000;
 
 export class Patience {
   #memory: Memory = EMPTY_MEMORY;
@@ -32,9 +36,10 @@ export class Patience {
 
   /** Call it with each observation, before the plan. */
   look(observed: ObservedPods, health: Health, now: number): void {
-    const exits = noteExits(this.#memory, observed, now);
+    const exits = noteExits(notePutBack(this.#memory, now), observed, now);
     this.#memory = noteKills(exits, observed, health);
-    for (const [key, at] of this.#notBefore) if (at <= now) this.#notBefore.delete(key);
+    for (const [key, at] of this.#notBefore)
+      if (at <= now || at > now + REST_MAX_MS) this.#notBefore.delete(key);
   }
 
   /** An image of this container was fetched before its version begins. */

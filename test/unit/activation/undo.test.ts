@@ -155,6 +155,7 @@ describe('a person at the device who undoes', () => {
     let missing = false;
     const images = {
       hold: ({ isReturn }: { isReturn?: boolean }) => (missing && isReturn ? gone : null),
+      confirm: () => true,
       drop: () => undefined,
       dropReturn: () => undefined,
     };
@@ -244,6 +245,7 @@ describe('a person at the device who takes an undo back', () => {
     const gone = { reason: 'RegistryUnavailable', message: 'image "shop:1": no answer' };
     const images = {
       hold: ({ isReturn }: { isReturn?: boolean }) => (missing && isReturn ? gone : null),
+      confirm: () => true,
       drop: () => undefined,
       dropReturn: () => undefined,
     };

@@ -70,6 +70,7 @@ describe('the way back', () => {
         if (isReturn === true) asked.push(digest);
         return isHere ? null : { reason: 'PullingImage', message: 'image "shop:1": on its way' };
       },
+      confirm: () => true,
       drop: () => undefined,
       dropReturn: ({ name }) => done.push(name),
     };

@@ -10,6 +10,7 @@ import {
   nextRestartDelay,
   noteExits,
   noteFailure,
+  notePutBack,
   noteSuccess,
   restartDueAt,
   retryConfig,
@@ -113,6 +114,23 @@ describe('failures', () => {
       waits.push(((memory.failures.get(image.key)?.retryAt ?? 0) - T0) / S);
     }
     assert.deepEqual(waits, [10, 20, 40, 80, 160, 300, 300]);
+  });
+
+  test('a clock that is put back holds nothing up: what waited waits as long from now on', () => {
+    const what = {
+      kind: 'volumes',
+      key: 'uid/volumes/',
+      reason: 'FailedMount',
+      message: '',
+    } as const;
+    const failed = noteFailure(EMPTY_MEMORY, what, T0);
+    const [at, back] = [T0 - 3600 * S, 3600 * S];
+    assert.equal(notePutBack(failed, at).failures.get(what.key)?.retryAt, at + 0.5 * S);
+    const put = notePutBack(failed, at);
+    assert.equal(notePutBack(put, at), put, 'once');
+    assert.equal(notePutBack(failed, T0), failed, 'a clock that goes on changes nothing');
+    assert.equal(notePutBack(failed, T0 + back), failed, 'nor does one that is put forward');
+    assert.equal(noteFailure(put, what, at).failures.get(what.key)?.count, 2);
   });
 
   test('row 127: an image that must not be pulled is looked for every 10 s, however often it was missing', () => {

@@ -20,6 +20,7 @@ class World {
   missingSecrets: string[] = [];
   readonly states = new Map<string, PullState>();
   changes = 0;
+  asked: Parameters<ImagesAhead['hold']>[0] | null = null;
   /** What the registry does. */
   pull: (image: string) => Promise<void> = async () => undefined;
   readonly ahead: ImagesAhead;
@@ -65,7 +66,8 @@ class World {
     const pod = { metadata: { name: 'web' }, spec: { containers } } as ValidPod;
     const bindings = new Map(change.bound ? images.map(image => [image, [DIGEST]] as const) : []);
     const { digest = 'one', isReturn = false } = change;
-    return this.ahead.hold({ bundle: BUNDLE, digest, pods: [pod], bindings, isReturn });
+    this.asked = { bundle: BUNDLE, digest, pods: [pod], bindings, isReturn };
+    return this.ahead.hold(this.asked);
   }
 }
 
@@ -114,6 +116,34 @@ describe('an image that is awaited', () => {
     assert.equal(it.hold(['web:1'])?.reason, 'ErrImagePull', 'and said in one way all the time');
     isThere = true;
     await eventually('it is here', () => it.hold(['web:1']) === null);
+  });
+
+  test('and was seen just now is there for whoever begins; long after it is looked up again', async () => {
+    const it = new World(20);
+    it.here.add('web:1');
+    await settled(it, ['web:1']);
+    const confirmed = () => it.asked !== null && it.ahead.confirm(it.asked);
+    assert.equal(confirmed(), true);
+    await new Promise(done => setTimeout(done, 2000));
+    const before = it.changes;
+    assert.equal(confirmed(), false, 'forty seconds later nobody knows');
+    assert.deepEqual(await settled(it, ['web:1']), { hold: null });
+    assert.ok(it.changes > before, 'whoever waits is told');
+    assert.equal(confirmed(), true, 'it was asked for this');
+    assert.deepEqual(it.pulled, []);
+  });
+
+  test('and was removed while its revision waited is missed before that begins, and pulled again', async () => {
+    const it = new World(20);
+    it.here.add('web:1');
+    await settled(it, ['web:1']);
+    await new Promise(done => setTimeout(done, 2000));
+    it.here.delete('web:1');
+    it.pull = () => Promise.reject(new RuntimeError('ErrImagePull', 'no registry'));
+    assert.equal(it.asked !== null && it.ahead.confirm(it.asked), false);
+    await eventually('the reason', () => it.hold(['web:1'])?.reason === 'ErrImagePull');
+    it.pull = async () => undefined;
+    await eventually('it is here again', () => it.hold(['web:1']) === null);
   });
 
   test('and was brought meanwhile is found at once when somebody says so', async () => {

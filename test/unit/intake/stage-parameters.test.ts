@@ -153,6 +153,7 @@ describe('a revision that needs parameters', () => {
     world.stage = world.makeStage({
       images: {
         hold: () => ({ reason: 'PullingImage', message: '' }),
+        confirm: () => true,
         drop: () => undefined,
         dropReturn: () => undefined,
       },
@@ -184,6 +185,7 @@ describe('two bundles that want one pod name', () => {
       images: {
         hold: ({ bundle: { name } }) =>
           name === 'z-first' ? { reason: 'PullingImage', message: '' } : null,
+        confirm: () => true,
         drop: () => undefined,
         dropReturn: () => undefined,
       },
