@@ -49,7 +49,12 @@ class Subject {
     const lifecycle = { preStop: exec(`echo bye >> /words/${name}.words`) };
     const app = container('app', undefined, { ...SUPERVISED, lifecycle, ...more });
     const volumes = [{ name: 'words', hostPath: { path: this.box.dir } }];
-    this.box.put(`${name}.yaml`, pod(name, [app], { volumes, ...spec }));
+    // The hook is an exec: on a busy machine a second is not enough for it.
+    const terminationGracePeriodSeconds = 20;
+    this.box.put(
+      `${name}.yaml`,
+      pod(name, [app], { volumes, terminationGracePeriodSeconds, ...spec }),
+    );
   }
 
   /** Resolves with its uid. */
